@@ -1,0 +1,12 @@
+/** "Did you mean": the nearest known name to one that was mistyped. */
+import { closest, distance } from "fastest-levenshtein";
+import { UserError } from "./errors.ts";
+
+/** A `UserError` that says `name` is no known `what`, with the nearest known name, or all of them if none is near. */
+export function unknownName(what: string, name: string, known: readonly string[]): UserError {
+  const nearest = known.length > 0 ? closest(name, known) : undefined;
+  const isNear = nearest !== undefined && distance(name, nearest) <= Math.max(2, name.length / 3);
+  return new UserError("unknown-name", `unknown ${what} "${name}"`, {
+    hint: isNear ? `Did you mean "${nearest}"?` : `Known: ${known.join(", ")}`,
+  });
+}

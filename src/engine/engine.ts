@@ -1,0 +1,60 @@
+/**
+ * The engine interface. Two phases, after oneDNN: `prepare` a graph once into a plan, run the plan many times. A plan owns
+ * its memory and the values of the graph's parameters; after a run, the parameters named in `graph.updates` hold their
+ * new values.
+ *
+ * Engines are synchronous: a plan's `run` blocks until it is done. `host.ts` runs any engine in a worker thread behind the
+ * same interface made of promises, so that the caller's event loop stays free.
+ */
+import type { Labels, Tensor } from "../core/tensor.ts";
+import type { Graph, Weights } from "../graph/graph.ts";
+
+export interface PrepareOptions {
+  /** Batch size bound to "N". */
+  readonly batch: number;
+  /** Kernel choices of an earlier plan of the same graph, repeated so that a resumed run continues bit for bit. */
+  readonly choices?: KernelChoices;
+}
+
+/** What a plan decided by timing: key of the decision → implementation. Plain JSON; engines without decisions leave it empty. */
+export type KernelChoices = Readonly<Record<string, string>>;
+
+/** Values of the graph's inputs, by name. */
+export type Feeds = Readonly<Record<string, Tensor | Labels>>;
+/** Values of the graph's outputs, by name; copies, the caller's to keep. */
+export type Results = Readonly<Record<string, Tensor>>;
+
+/** One executed step of a plan, for `explain`. */
+export interface PlanStep {
+  readonly node: string;
+  readonly op: string;
+  /** Implementation as the library names it, with what was fused into it. */
+  readonly implementation: string;
+  /** Median time of the step in milliseconds, over `runs` runs. */
+  readonly milliseconds: number;
+  /** Multiply-accumulates times two, per second, in 10⁹; 0 where not counted. */
+  readonly gigaflops: number;
+}
+
+export interface Plan {
+  readonly choices: KernelChoices;
+  /** Bytes of native or typed-array memory the plan holds. */
+  readonly bytes: number;
+  /** Runs the graph once. Feeds must have the prepared shapes; throws `UserError` otherwise. */
+  run(feeds: Feeds): Results;
+  /** Sets parameters by name; shapes must match. Parameters never written are zero. */
+  write(values: Weights): void;
+  /** Copies of the named parameters. */
+  read(names: readonly string[]): Weights;
+  /** Runs `runs` times with the last feeds, each step timed on its own. Parameters move as in `run`. */
+  explain(feeds: Feeds, runs: number): readonly PlanStep[];
+  /** Frees the memory; every later call throws `UserError("use-after-dispose")`. */
+  dispose(): void;
+}
+
+export interface Engine {
+  readonly name: string;
+  /** Version and settings, as stored with a run: library version, threads, instruction set. */
+  readonly description: Readonly<Record<string, string>>;
+  prepare(graph: Graph, options: PrepareOptions): Plan;
+}

@@ -1,0 +1,134 @@
+/**
+ * The closed vocabulary: every op of a network and of its training step, with its attributes. Names and attribute words
+ * are oneDNN's. What an op means is told by the total tables over this vocabulary: shapes (`shapes.ts`), MACs
+ * (`cost.ts`), channel maps (`channels.ts`), gradients (`autodiff/`), kernels (`engine/`), ONNX names (`formats/`).
+ * Adding an op here makes the compiler list every table that lacks it.
+ *
+ * Shapes: N batch, C channels, H × W pixels, O output channels, K × L kernel, G groups, F features.
+ */
+
+/** (height, width). */
+export type Pair = readonly [number, number];
+/** Zeros (or, for max pooling, −∞) added on each side. */
+export interface Padding {
+  readonly top: number;
+  readonly left: number;
+  readonly bottom: number;
+  readonly right: number;
+}
+
+export interface ConvolutionAttributes {
+  readonly strides: Pair;
+  readonly padding: Padding;
+  /** 1 is an ordinary convolution (ONNX's convention; oneDNN counts from 0). */
+  readonly dilation: Pair;
+  readonly groups: number;
+}
+
+export interface PoolingAttributes {
+  readonly kernel: Pair;
+  readonly strides: Pair;
+  readonly padding: Padding;
+}
+
+export interface AveragePoolingAttributes extends PoolingAttributes {
+  /** Whether padded zeros count in the divisor. */
+  readonly countIncludePad: boolean;
+}
+
+export interface BatchNormalizationAttributes {
+  /** Added to the variance. */
+  readonly epsilon: number;
+  /** Share of the batch's statistics in the new running ones: running ← (1 − m)·running + m·batch (PyTorch's convention). */
+  readonly momentum: number;
+}
+
+/** Ops of a network as it is used: what models are made of, what is cut, what ONNX files hold. */
+export interface ForwardOps {
+  /** (src [N,C,H,W], weights [O,C/G,K,L], bias [O]?) → dst [N,O,H',W'] */
+  convolution: ConvolutionAttributes;
+  /** (src [N,C,…], scale [C], shift [C], running mean [C], running variance [C]) → dst; inference form. */
+  batch_normalization: BatchNormalizationAttributes;
+  /** (src) → dst = max(0, src) */
+  relu: Record<never, never>;
+  /** (a, b), same shapes → a + b */
+  add: Record<never, never>;
+  /** (src [N,C,…], bias [C]) → src + bias, per channel: what remains of a branch whose neurons are all dead. */
+  bias: Record<never, never>;
+  /** (src …) → dst, joined along the channels (axis 1) */
+  concatenation: Record<never, never>;
+  /** (src [N,C,H,W]) → dst [N,C,H',W'] */
+  max_pooling: PoolingAttributes;
+  average_pooling: AveragePoolingAttributes;
+  /** (src [N,C,H,W]) → dst [N,C,1,1] */
+  global_average_pooling: Record<never, never>;
+  /** (src [N,F], weights [O,F], bias [O]?) → dst [N,O] */
+  linear: Record<never, never>;
+  /** (src [N,C,H,W]) → dst [N,C·H·W] */
+  flatten: Record<never, never>;
+  /** (src) → dst, zeros added: one number an axis on each side. */
+  pad: { readonly before: readonly number[]; readonly after: readonly number[] };
+  /** (src) → dst: start (inclusive), end (exclusive) and step of each axis. Axis 0 must be taken whole. */
+  slice: {
+    readonly starts: readonly number[];
+    readonly ends: readonly (number | "N")[];
+    readonly steps: readonly number[];
+  };
+  /**
+   * (src, factor [F]) → dst: channel c of `axis` (C channels) times factor ⌊c·F/C⌋. F = C scales neurons, F = groups
+   * scales groups, F = 1 scales a block. `axis` is 1 for activations, 0 for parameters.
+   */
+  scale: { readonly axis: 0 | 1 };
+}
+
+/** Ops that only a training step has. */
+export interface TrainingOps {
+  /** (src, scale, shift) → (dst, mean [C], variance [C]); statistics of this batch, variance biased (divided by N·H·W). */
+  batch_normalization_training: { readonly epsilon: number };
+  /** (logits [N,F], labels [N] i32) → (loss [] mean over N, diff_src [N,F] = ∂loss/∂logits, correct [] count of top-1 hits) */
+  softmax_cross_entropy: Record<never, never>;
+
+  /** (diff_dst, weights) → diff_src of shape `srcShape` */
+  convolution_backward_data: ConvolutionAttributes & { readonly srcShape: readonly (number | "N")[] };
+  /** (src, diff_dst) → (diff_weights of shape `weightsShape`, diff_bias [O] if `withBias`) */
+  convolution_backward_weights: ConvolutionAttributes & {
+    readonly weightsShape: readonly number[];
+    readonly withBias: boolean;
+  };
+  /** (src, mean, variance, scale, diff_dst) → (diff_src, diff_scale, diff_shift) of the training form */
+  batch_normalization_training_backward: { readonly epsilon: number };
+  /** (src, scale, running mean, running variance, diff_dst) → (diff_src, diff_scale, diff_shift) of the inference form */
+  batch_normalization_backward: { readonly epsilon: number };
+  /** (dst, diff_dst) → diff_src = diff_dst where dst > 0 */
+  relu_backward: Record<never, never>;
+  /** (src, diff_dst) → diff_src; a tie goes to the first maximum in row-major order */
+  max_pooling_backward: PoolingAttributes;
+  /** (diff_dst) → diff_src of shape `srcShape` */
+  average_pooling_backward: AveragePoolingAttributes & { readonly srcShape: readonly (number | "N")[] };
+  /** (diff_dst [N,C,1,1]) → diff_src of shape `srcShape` */
+  global_average_pooling_backward: { readonly srcShape: readonly (number | "N")[] };
+  /** (diff_dst [N,O], weights [O,F]) → diff_src [N,F] */
+  linear_backward_data: Record<never, never>;
+  /** (src [N,F], diff_dst [N,O]) → (diff_weights [O,F], diff_bias [O] if `withBias`) */
+  linear_backward_weights: { readonly withBias: boolean };
+  /** (diff_dst [N,C·H·W]) → diff_src of shape `srcShape` */
+  flatten_backward: { readonly srcShape: readonly (number | "N")[] };
+  /** (diff_dst) → diff_src of shape `srcShape`: zeros where the slice took nothing */
+  slice_backward: ForwardOps["slice"] & { readonly srcShape: readonly (number | "N")[] };
+  /** (src, diff_dst) → diff_factor [factors] */
+  scale_backward_factor: { readonly axis: 0 | 1; readonly factors: number };
+  /** (diff_dst [N,C,…]) → diff_bias [C] */
+  bias_backward: Record<never, never>;
+
+  /** (w, gradient, velocity, learning rate []) → (w', velocity'), see `training/optimizer.ts` */
+  nesterov_sgd: { readonly momentum: number; readonly weightDecay: number };
+  /** (λ, gradient, velocity, learning rate [], γ [λ's shape or []]) → (λ', velocity'), see `selection/apg.ts` */
+  accelerated_proximal_gradient: { readonly momentum: number; readonly keepLast: boolean };
+  /** (running, batch) → (1 − m)·running + m·batch·correction */
+  running_average: { readonly momentum: number; readonly correction: number };
+}
+
+export type ForwardOpName = keyof ForwardOps;
+export type TrainingOpName = keyof TrainingOps;
+export type OpName = ForwardOpName | TrainingOpName;
+export type Attributes<K extends OpName> = (ForwardOps & TrainingOps)[K];

@@ -1,0 +1,275 @@
+/**
+ * Shape inference: one rule an op, and with it the check that the node is legal. An illegal node is a `UserError` that
+ * names it, for graphs come from users' files too.
+ */
+import { UserError } from "../core/errors.ts";
+import { elementCount, formatShape, type Shape, sameShape } from "../core/tensor.ts";
+import type { Graph, Node, SymbolicShape } from "./graph.ts";
+import type { Attributes, ConvolutionAttributes, OpName, PoolingAttributes } from "./ops.ts";
+
+interface ShapeContext<K extends OpName> {
+  readonly attributes: Attributes<K>;
+  readonly batch: number;
+  /** Shape of input `index`; an illegal node if there is none or its rank is not `rank`. */
+  input(index: number, rank?: number): Shape;
+  readonly inputCount: number;
+  /** Throws that the node is illegal unless `condition` holds. */
+  check(condition: boolean, expected: string, received: string): void;
+}
+
+type ShapeRule<K extends OpName> = (context: ShapeContext<K>) => readonly Shape[];
+
+/** Replaces "N" by the batch size. */
+export function bindBatch(shape: SymbolicShape, batch: number): Shape {
+  return shape.map((dimension) => (dimension === "N" ? batch : dimension));
+}
+
+/** Output extent of a sliding window: ⌊(size + before + after − dilation·(kernel − 1) − 1) / stride⌋ + 1. */
+export function windowCount(
+  size: number,
+  kernel: number,
+  stride: number,
+  before: number,
+  after: number,
+  dilation = 1,
+): number {
+  return Math.floor((size + before + after - dilation * (kernel - 1) - 1) / stride) + 1;
+}
+
+function convolved(
+  [batch = 0, channels = 0, height = 0, width = 0]: Shape,
+  [outputs = 0, perGroup = 0, kernelHeight = 0, kernelWidth = 0]: Shape,
+  { strides, padding, dilation, groups }: ConvolutionAttributes,
+  check: ShapeContext<"convolution">["check"],
+): Shape {
+  check(channels === perGroup * groups, `${perGroup * groups} input channels`, `${channels}`);
+  check(outputs % groups === 0, `output channels that ${groups} groups divide`, `${outputs}`);
+  const rows = windowCount(height, kernelHeight, strides[0], padding.top, padding.bottom, dilation[0]);
+  const columns = windowCount(width, kernelWidth, strides[1], padding.left, padding.right, dilation[1]);
+  check(rows > 0 && columns > 0, "a kernel that fits into the padded image", formatShape([height, width]));
+  return [batch, outputs, rows, columns];
+}
+
+function pooled({ input, attributes, check }: ShapeContext<"max_pooling" | "average_pooling">): readonly Shape[] {
+  const { kernel, strides, padding }: PoolingAttributes = attributes;
+  const [batch = 0, channels = 0, height = 0, width = 0] = input(0, 4);
+  const rows = windowCount(height, kernel[0], strides[0], padding.top, padding.bottom);
+  const columns = windowCount(width, kernel[1], strides[1], padding.left, padding.right);
+  check(rows > 0 && columns > 0, "a kernel that fits into the padded image", formatShape([height, width]));
+  check(
+    Math.max(padding.top, padding.bottom) < kernel[0] && Math.max(padding.left, padding.right) < kernel[1],
+    "padding smaller than the kernel",
+    JSON.stringify(padding),
+  );
+  return [[batch, channels, rows, columns]];
+}
+
+function sameAsFirst({ input }: { input(index: number): Shape }): readonly Shape[] {
+  return [input(0)];
+}
+
+function perChannel<K extends OpName>({ input, check }: ShapeContext<K>, ...indices: number[]): number {
+  const channels = input(0)[1] ?? 0;
+  for (const index of indices) {
+    check(sameShape(input(index), [channels]), `input ${index} of shape [${channels}]`, formatShape(input(index)));
+  }
+  return channels;
+}
+
+const rules: { readonly [K in OpName]: ShapeRule<K> } = {
+  convolution: ({ input, inputCount, attributes, check }) => {
+    const dst = convolved(input(0, 4), input(1, 4), attributes, check);
+    if (inputCount > 2) check(sameShape(input(2), [dst[1] ?? 0]), `bias of shape [${dst[1]}]`, formatShape(input(2)));
+    return [dst];
+  },
+  batch_normalization: (context) => {
+    perChannel(context, 1, 2, 3, 4);
+    return sameAsFirst(context);
+  },
+  relu: sameAsFirst,
+  add: ({ input, check }) => {
+    check(sameShape(input(0), input(1)), `both of shape ${formatShape(input(0))}`, formatShape(input(1)));
+    return [input(0)];
+  },
+  bias: (context) => {
+    perChannel(context, 1);
+    return sameAsFirst(context);
+  },
+  concatenation: ({ input, inputCount, check }) => {
+    let channels = 0;
+    for (let index = 0; index < inputCount; index++) {
+      const shape = input(index);
+      channels += shape[1] ?? 0;
+      check(
+        sameShape(shape.with(1, 0), input(0).with(1, 0)),
+        `shapes equal to ${formatShape(input(0))} but for the channels`,
+        formatShape(shape),
+      );
+    }
+    return [input(0).with(1, channels)];
+  },
+  max_pooling: pooled,
+  average_pooling: pooled,
+  global_average_pooling: ({ input }) => {
+    const [batch = 0, channels = 0] = input(0, 4);
+    return [[batch, channels, 1, 1]];
+  },
+  linear: ({ input, inputCount, check }) => {
+    const [batch = 0, features = 0] = input(0, 2);
+    const [outputs = 0, expected = 0] = input(1, 2);
+    check(features === expected, `${expected} input features`, `${features}`);
+    if (inputCount > 2) check(sameShape(input(2), [outputs]), `bias of shape [${outputs}]`, formatShape(input(2)));
+    return [[batch, outputs]];
+  },
+  flatten: ({ input }) => {
+    const [batch = 0, ...rest] = input(0);
+    return [[batch, elementCount(rest)]];
+  },
+  pad: ({ input, attributes: { before, after }, check }) => {
+    const shape = input(0);
+    check(
+      before.length === shape.length && after.length === shape.length,
+      `paddings of ${shape.length} axes`,
+      formatShape(before),
+    );
+    check(before[0] === 0 && after[0] === 0, "no padding of the batch", `${before[0]}, ${after[0]}`);
+    return [shape.map((dimension, axis) => dimension + (before[axis] ?? 0) + (after[axis] ?? 0))];
+  },
+  slice: ({ input, attributes, check, batch }) => [sliced(input(0), attributes, batch, check)],
+  scale: ({ input, attributes: { axis }, check }) => {
+    const channels = input(0)[axis] ?? 0;
+    const [factors = 0] = input(1, 1);
+    check(factors > 0 && channels % factors === 0, `a number of factors that divides ${channels}`, `${factors}`);
+    return [input(0)];
+  },
+
+  batch_normalization_training: (context) => {
+    const channels = perChannel(context, 1, 2);
+    return [context.input(0), [channels], [channels]];
+  },
+  softmax_cross_entropy: ({ input, check }) => {
+    const [batch = 0, features = 0] = input(0, 2);
+    check(sameShape(input(1), [batch]), `labels of shape [${batch}]`, formatShape(input(1)));
+    return [[], [batch, features], []];
+  },
+  convolution_backward_data: ({ input, attributes, batch, check }) => {
+    const srcShape = bindBatch(attributes.srcShape, batch);
+    const dst = convolved(srcShape, input(1, 4), attributes, check);
+    check(sameShape(dst, input(0)), `diff_dst of shape ${formatShape(dst)}`, formatShape(input(0)));
+    return [srcShape];
+  },
+  convolution_backward_weights: ({ input, attributes, check }) => {
+    const dst = convolved(input(0, 4), attributes.weightsShape, attributes, check);
+    check(sameShape(dst, input(1)), `diff_dst of shape ${formatShape(dst)}`, formatShape(input(1)));
+    const [outputs = 0] = attributes.weightsShape;
+    return attributes.withBias ? [attributes.weightsShape, [outputs]] : [attributes.weightsShape];
+  },
+  batch_normalization_training_backward: (context) => {
+    const channels = perChannel(context, 1, 2, 3);
+    return [context.input(0), [channels], [channels]];
+  },
+  batch_normalization_backward: (context) => {
+    const channels = perChannel(context, 1, 2, 3);
+    return [context.input(0), [channels], [channels]];
+  },
+  relu_backward: sameAsFirst,
+  max_pooling_backward: sameAsFirst,
+  average_pooling_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
+  global_average_pooling_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
+  linear_backward_data: ({ input }) => [[input(0, 2)[0] ?? 0, input(1, 2)[1] ?? 0]],
+  linear_backward_weights: ({ input, attributes }) => {
+    const features = input(0, 2)[1] ?? 0;
+    const outputs = input(1, 2)[1] ?? 0;
+    return attributes.withBias ? [[outputs, features], [outputs]] : [[outputs, features]];
+  },
+  flatten_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
+  slice_backward: ({ input, attributes, batch, check }) => {
+    const srcShape = bindBatch(attributes.srcShape, batch);
+    const dst = sliced(srcShape, attributes, batch, check);
+    check(sameShape(dst, input(0)), `diff_dst of shape ${formatShape(dst)}`, formatShape(input(0)));
+    return [srcShape];
+  },
+  scale_backward_factor: ({ attributes }) => [[attributes.factors]],
+  bias_backward: ({ input }) => [[input(0)[1] ?? 0]],
+  nesterov_sgd: ({ input }) => [input(0), input(2)],
+  accelerated_proximal_gradient: ({ input }) => [input(0), input(2)],
+  running_average: sameAsFirst,
+};
+
+function sliced(
+  shape: Shape,
+  { starts, ends, steps }: Attributes<"slice">,
+  batch: number,
+  check: ShapeContext<"slice">["check"],
+): Shape {
+  check(starts.length === shape.length, `bounds of ${shape.length} axes`, formatShape(starts));
+  return shape.map((dimension, axis) => {
+    const start = starts[axis] ?? 0;
+    const symbolicEnd = ends[axis] ?? dimension;
+    const end = symbolicEnd === "N" ? batch : symbolicEnd;
+    const step = steps[axis] ?? 1;
+    check(
+      start >= 0 && end <= dimension && start < end && step >= 1,
+      `bounds inside 0…${dimension} on axis ${axis}`,
+      `${start}:${end}:${step}`,
+    );
+    return Math.ceil((end - start) / step);
+  });
+}
+
+/** Shapes of the outputs of one node, given those of its inputs. */
+export function inferNode(node: Node, inputs: readonly Shape[], batch: number): readonly Shape[] {
+  const illegal = (expected: string, received: string): UserError =>
+    new UserError("bad-graph", "illegal node", { about: `${node.op} "${node.name}"`, expected, received });
+  const context = {
+    attributes: node.attributes,
+    batch,
+    inputCount: inputs.length,
+    input: (index: number, rank?: number): Shape => {
+      const shape = inputs[index];
+      if (shape === undefined) throw illegal(`an input ${index}`, `${inputs.length} inputs`);
+      if (rank !== undefined && shape.length !== rank)
+        throw illegal(`input ${index} of rank ${rank}`, formatShape(shape));
+      return shape;
+    },
+    check: (condition: boolean, expected: string, received: string): void => {
+      if (!condition) throw illegal(expected, received);
+    },
+  };
+  // The table is total and keyed by the node's own op; TypeScript cannot follow the correlation through the union.
+  const rule = rules[node.op] as ShapeRule<OpName>;
+  return rule(context as ShapeContext<OpName>);
+}
+
+/** Shapes of every value of `graph` for batches of `batch`. */
+export function inferShapes(graph: Graph, batch: number): Map<string, Shape> {
+  const shapes = new Map<string, Shape>();
+  for (const input of graph.inputs) shapes.set(input.name, bindBatch(input.shape, batch));
+  for (const parameter of graph.parameters) shapes.set(parameter.name, parameter.shape);
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map((name) => {
+      const shape = shapes.get(name);
+      if (shape === undefined) {
+        throw new UserError("bad-graph", `reads "${name}", which nothing before it makes`, {
+          about: `${node.op} "${node.name}"`,
+        });
+      }
+      return shape;
+    });
+    const outputs = inferNode(node, inputs, batch);
+    node.outputs.forEach((name, index) => {
+      const shape = outputs[index];
+      if (shape === undefined || shapes.has(name)) {
+        throw new UserError("bad-graph", `output ${index} ("${name}") is not one of its outputs, or made twice`, {
+          about: `${node.op} "${node.name}"`,
+        });
+      }
+      shapes.set(name, shape);
+    });
+  }
+  for (const output of [...graph.outputs, ...graph.updates.map((update) => update.value)]) {
+    if (!shapes.has(output))
+      throw new UserError("bad-graph", `output "${output}" is made by no node`, { about: graph.name });
+  }
+  return shapes;
+}
