@@ -120,7 +120,7 @@ export interface TrainingOps {
   /** (diff_dst [N,C,…]) → diff_bias [C] */
   bias_backward: Record<never, never>;
 
-  /** (w, gradient, velocity, learning rate []) → (w', velocity'), see `training/optimizer.ts` */
+  /** (w, gradient, velocity, learning rate []) → (w', velocity'), see `autodiff/nesterov.ts` */
   nesterov_sgd: { readonly momentum: number; readonly weightDecay: number };
   /** (λ, gradient, velocity, learning rate [], γ [λ's shape or []]) → (λ', velocity'), see `selection/apg.ts` */
   accelerated_proximal_gradient: { readonly momentum: number; readonly keepLast: boolean };

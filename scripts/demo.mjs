@@ -1,0 +1,48 @@
+/**
+ * `npm run demo [more options of espalier train]`: from a fresh clone to a network trained, pruned and proven on CIFAR-10.
+ * Installs what is missing, builds, fetches the data and trains ResNet-20 with a factor on every neuron and block.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import {
+  announce,
+  build,
+  requireNode,
+  requireOneDnn,
+  requirePackages,
+  root,
+  runAttached,
+  runScript,
+  say,
+} from "./setup.mjs";
+
+const cli = join(root, "dist", "cli", "main.js");
+/** A few epochs: enough to see λ at work within minutes on two cores. */
+const training = ["--epochs", "4", "--gamma", "neurons=0.0016,blocks=0.02"];
+
+/** runs/demo, or runs/demo-2, … when that is taken: a demo never overwrites an earlier one. */
+function freeRunFolder() {
+  let folder = join("runs", "demo");
+  for (let count = 2; existsSync(folder); count++) folder = join("runs", `demo-${count}`);
+  return folder;
+}
+
+await runScript(async () => {
+  requireNode();
+  say(`Node ${process.versions.node}`);
+  requirePackages();
+  say("npm packages");
+  requireOneDnn();
+  say("oneDNN");
+  announce("building");
+  build();
+  say("built");
+  const fetched = await runAttached(process.execPath, [cli, "data", "cifar10"]);
+  if (fetched !== 0) return fetched;
+  const folder = freeRunFolder();
+  return runAttached(process.execPath, [
+    ...[cli, "train", "resnet-20", "--data", "cifar10", "--out", folder],
+    ...training,
+    ...process.argv.slice(2),
+  ]);
+});

@@ -1,0 +1,68 @@
+/**
+ * Graphs that hand their gradients to the caller: to check a network's gradients, or to look at them. A gradient is found
+ * by its place in the outputs; its name may be that of another value where it only passed through an addition.
+ */
+import { required } from "../core/errors.ts";
+import type { Graph, Input } from "../graph/graph.ts";
+import { inferShapes } from "../graph/shapes.ts";
+import { withBatchStatistics } from "./batch-statistics.ts";
+import { differentiate } from "./differentiate.ts";
+import { gradientOf, lossHead, trainedParameters } from "./loss.ts";
+
+export interface GradientGraphOptions {
+  /** "batch" (default): normalise by the batch's statistics; "frozen": by the running ones. */
+  readonly batchNormalization?: "batch" | "frozen";
+  /** Whether to give the gradients of the network's inputs too, after those of its parameters. Default: no. */
+  readonly inputs?: boolean;
+}
+
+/**
+ * The loss of `forward` and its gradients. Inputs: the network's and `labels` (i32 [N]). Outputs: `loss`, then the
+ * gradient of each trained parameter in the order of `forward.parameters`, then, if asked for, of each input.
+ */
+export function gradientGraph(forward: Graph, options: GradientGraphOptions = {}): Graph {
+  const network = options.batchNormalization === "frozen" ? forward : withBatchStatistics(forward);
+  const head = lossHead(network);
+  const { nodes, gradients } = gradientsOf(network, head.seeds, options);
+  return {
+    name: `${forward.name} (gradients)`,
+    inputs: [...network.inputs, head.labels],
+    parameters: network.parameters,
+    nodes: [...network.nodes, head.node, ...nodes],
+    outputs: [head.loss, ...gradients],
+    updates: [],
+  };
+}
+
+/**
+ * The outputs of `forward` and, for a given gradient of them, those of its parameters: the product of that vector with
+ * the Jacobian. Inputs: the network's and `<output>.seed` for each output. Outputs: the network's, then as `gradientGraph`.
+ */
+export function vectorJacobianGraph(forward: Graph, options: GradientGraphOptions = {}): Graph {
+  const network = options.batchNormalization === "frozen" ? forward : withBatchStatistics(forward);
+  const shapes = inferShapes(network, 1);
+  const seeds = network.outputs.map((output): Input => {
+    const [, ...rest] = required(shapes.get(output), `shape of "${output}"`);
+    return { name: `${output}.seed`, dtype: "f32", shape: ["N", ...rest] };
+  });
+  const seedOf = new Map(network.outputs.map((output) => [output, `${output}.seed`]));
+  const { nodes, gradients } = gradientsOf(network, seedOf, options);
+  return {
+    name: `${forward.name} (vector-Jacobian product)`,
+    inputs: [...network.inputs, ...seeds],
+    parameters: network.parameters,
+    nodes: [...network.nodes, ...nodes],
+    outputs: [...network.outputs, ...gradients],
+    updates: [],
+  };
+}
+
+function gradientsOf(
+  network: Graph,
+  seeds: ReadonlyMap<string, string>,
+  { inputs = false }: GradientGraphOptions,
+): { readonly nodes: Graph["nodes"]; readonly gradients: readonly string[] } {
+  const sources = [...trainedParameters(network), ...(inputs ? network.inputs : [])].map(({ name }) => name);
+  const { nodes, gradients } = differentiate(network, seeds, new Set(sources));
+  return { nodes, gradients: sources.map((source) => gradientOf(gradients, source, network)) };
+}

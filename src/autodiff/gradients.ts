@@ -1,0 +1,122 @@
+/**
+ * The gradient of every op, one rule each: given the gradient of a node's dst, a rule adds the nodes that compute the
+ * gradients of those inputs that want one. Backward is more graph: nothing is computed here.
+ */
+import type { Shape } from "../core/tensor.ts";
+import type { SymbolicShape } from "../graph/graph.ts";
+import type { Attributes, ForwardOpName, OpName } from "../graph/ops.ts";
+
+/** Ops that a gradient passes through: those of networks, with batch normalization in its training form too. */
+export type DifferentiableOpName = ForwardOpName | "batch_normalization_training";
+
+export interface GradientContext<K extends DifferentiableOpName> {
+  readonly attributes: Attributes<K>;
+  readonly inputCount: number;
+  /** Name of input `index`. */
+  input(index: number): string;
+  /** Name of output `index`; 0 is the dst. */
+  output(index: number): string;
+  /** The gradient of the dst. */
+  readonly diffDst: string;
+  /** Whether there is an input `index` and its gradient leads to something trained. */
+  wants(index: number): boolean;
+  /** Shape of input `index`, a parameter or made of parameters. */
+  parameterShape(index: number): Shape;
+  /** Shape of input `index`, an activation: its first axis is the batch. */
+  activationShape(index: number): SymbolicShape;
+  /** Adds node `<this node>.<role>`; its output i is the gradient of input `targets[i]`. */
+  emit<B extends OpName>(
+    role: string,
+    op: B,
+    inputs: readonly string[],
+    targets: readonly number[],
+    attributes: Attributes<B>,
+  ): void;
+  /** The gradient of the dst is, as it is, the gradient of input `target`. */
+  pass(target: number): void;
+}
+
+export type GradientRule<K extends DifferentiableOpName> = (context: GradientContext<K>) => void;
+
+export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule<K> } = {
+  convolution: ({ attributes, input, diffDst, wants, parameterShape, activationShape, emit }) => {
+    const withBias = wants(2);
+    if (wants(1) || withBias) {
+      const weightsShape = parameterShape(1);
+      emit("backward_weights", "convolution_backward_weights", [input(0), diffDst], withBias ? [1, 2] : [1], {
+        ...attributes,
+        weightsShape,
+        withBias,
+      });
+    }
+    if (wants(0)) {
+      const srcShape = activationShape(0);
+      emit("backward_data", "convolution_backward_data", [diffDst, input(1)], [0], { ...attributes, srcShape });
+    }
+  },
+  linear: ({ input, diffDst, wants, emit }) => {
+    const withBias = wants(2);
+    if (wants(1) || withBias) {
+      const targets = withBias ? [1, 2] : [1];
+      emit("backward_weights", "linear_backward_weights", [input(0), diffDst], targets, { withBias });
+    }
+    if (wants(0)) emit("backward_data", "linear_backward_data", [diffDst, input(1)], [0], {});
+  },
+  batch_normalization: ({ attributes: { epsilon }, input, diffDst, emit }) => {
+    const [src, scale, mean, variance] = [input(0), input(1), input(3), input(4)];
+    emit("backward", "batch_normalization_backward", [src, scale, mean, variance, diffDst], [0, 1, 2], { epsilon });
+  },
+  batch_normalization_training: ({ attributes: { epsilon }, input, output, diffDst, emit }) => {
+    const inputs = [input(0), output(1), output(2), input(1), diffDst];
+    emit("backward", "batch_normalization_training_backward", inputs, [0, 1, 2], { epsilon });
+  },
+  relu: ({ output, diffDst, emit }) => emit("backward", "relu_backward", [output(0), diffDst], [0], {}),
+  add: ({ wants, pass }) => {
+    if (wants(0)) pass(0);
+    if (wants(1)) pass(1);
+  },
+  bias: ({ diffDst, wants, emit, pass }) => {
+    if (wants(1)) emit("backward", "bias_backward", [diffDst], [1], {});
+    if (wants(0)) pass(0);
+  },
+  concatenation: ({ inputCount, diffDst, wants, activationShape, emit }) => {
+    let start = 0;
+    for (let index = 0; index < inputCount; index++) {
+      const [batch = "N", channels, ...pixels] = activationShape(index);
+      const end = start + Number(channels);
+      if (wants(index)) {
+        emit(`backward_${index}`, "slice", [diffDst], [index], part([0, start], [batch, end], pixels));
+      }
+      start = end;
+    }
+  },
+  max_pooling: ({ attributes, input, diffDst, emit }) =>
+    emit("backward", "max_pooling_backward", [input(0), diffDst], [0], attributes),
+  average_pooling: ({ attributes, diffDst, activationShape, emit }) =>
+    emit("backward", "average_pooling_backward", [diffDst], [0], { ...attributes, srcShape: activationShape(0) }),
+  global_average_pooling: ({ diffDst, activationShape, emit }) =>
+    emit("backward", "global_average_pooling_backward", [diffDst], [0], { srcShape: activationShape(0) }),
+  flatten: ({ diffDst, activationShape, emit }) =>
+    emit("backward", "flatten_backward", [diffDst], [0], { srcShape: activationShape(0) }),
+  pad: ({ attributes: { before }, diffDst, activationShape, emit }) => {
+    const ends = activationShape(0).map((dimension, axis) =>
+      dimension === "N" ? dimension : dimension + (before[axis] ?? 0),
+    );
+    emit("backward", "slice", [diffDst], [0], { starts: before, ends, steps: before.map(() => 1) });
+  },
+  slice: ({ attributes, diffDst, activationShape, emit }) =>
+    emit("backward", "slice_backward", [diffDst], [0], { ...attributes, srcShape: activationShape(0) }),
+  scale: ({ attributes: { axis }, input, diffDst, wants, parameterShape, emit }) => {
+    if (wants(1)) {
+      const [factors = 1] = parameterShape(1);
+      emit("backward_factor", "scale_backward_factor", [input(0), diffDst], [1], { axis, factors });
+    }
+    if (wants(0)) emit("backward_data", "scale", [diffDst, input(1)], [0], { axis });
+  },
+};
+
+/** A slice with the given bounds of the first axes, that takes the other ones (extents `rest`) whole. */
+function part(starts: readonly number[], ends: readonly (number | "N")[], rest: SymbolicShape): Attributes<"slice"> {
+  const allStarts = [...starts, ...rest.map(() => 0)];
+  return { starts: allStarts, ends: [...ends, ...rest], steps: allStarts.map(() => 1) };
+}

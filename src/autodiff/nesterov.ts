@@ -1,0 +1,37 @@
+/**
+ * Stochastic gradient descent with Nesterov momentum and weight decay, in the form of Sutskever et al. (ICML 2013) that
+ * deep-learning frameworks use. With d = g + wd·w:
+ *
+ *     v' = μ·v + d
+ *     w' = w − η·(d + μ·v')
+ */
+
+export interface NesterovStep {
+  /** η */
+  readonly learningRate: number;
+  /** μ */
+  readonly momentum: number;
+  /** wd */
+  readonly weightDecay: number;
+}
+
+/** A parameter's values w and their velocity v, of the same length. */
+export interface WeightsState {
+  readonly weights: Float32Array;
+  readonly velocity: Float32Array;
+}
+
+/** One step from `state` with `gradient` ∂loss/∂w into `next`, which may be `state` itself. */
+export function stepNesterov(
+  state: WeightsState,
+  gradient: Float32Array,
+  { learningRate, momentum, weightDecay }: NesterovStep,
+  next: WeightsState = state,
+): void {
+  state.weights.forEach((weight, index) => {
+    const decayed = (gradient[index] ?? 0) + weightDecay * weight;
+    const velocity = momentum * (state.velocity[index] ?? 0) + decayed;
+    next.velocity[index] = velocity;
+    next.weights[index] = weight - learningRate * (decayed + momentum * velocity);
+  });
+}

@@ -1,0 +1,82 @@
+/**
+ * A network turned into its training step: forward, loss, backward and the optimizers' updates as one graph.
+ *
+ * Inputs: the network's, `labels` (i32 [N]), `learning_rate` ([]) and `<factor>.gamma` (the factor's shape) for each
+ * parameter of scaling factors. Outputs: `loss` and `correct`. Each trained parameter p has a velocity `p.velocity`, and
+ * becomes `p.next`.
+ */
+import { type Graph, type Input, makeNode, type Node, type Parameter } from "../graph/graph.ts";
+import { runningStatistics, withBatchStatistics } from "./batch-statistics.ts";
+import { differentiate } from "./differentiate.ts";
+import { gradientOf, lossHead, trainedParameters } from "./loss.ts";
+
+export interface TrainingGraphOptions {
+  /** Images a step: decides how the running variance is corrected. */
+  readonly batch: number;
+  /** Weights, biases, scales and shifts; only weights and scales decay. */
+  readonly sgd: { readonly momentum: number; readonly weightDecay: number };
+  /** Scaling factors; the parameters in `keepLast` never lose their last one. */
+  readonly factors: { readonly momentum: number; readonly keepLast: ReadonlySet<string> };
+  /** "batch" (default): by the batch's statistics. "frozen": by the running ones, which then stay as they are. */
+  readonly batchNormalization?: "batch" | "frozen";
+}
+
+const LEARNING_RATE: Input = { name: "learning_rate", dtype: "f32", shape: [] };
+
+/**
+ * The training step of `forward`, whose factors are already folded (`selection/fold.ts`) where that is possible; factors
+ * that scale activations train as well. Values of the forward part keep their names. Throws `UserError` if the network
+ * has other outputs than its logits, or a parameter that does not influence them.
+ */
+export function trainingGraph(forward: Graph, options: TrainingGraphOptions): Graph {
+  const isFrozen = options.batchNormalization === "frozen";
+  const network = isFrozen ? forward : withBatchStatistics(forward);
+  const statistics = isFrozen ? { nodes: [], updates: [] } : runningStatistics(forward, options.batch);
+  const head = lossHead(network);
+  const trained = trainedParameters(network);
+  const backward = differentiate(network, head.seeds, new Set(trained.map(({ name }) => name)));
+  const steps = trained.map((parameter) =>
+    optimizerStep(parameter, gradientOf(backward.gradients, parameter.name, forward), options),
+  );
+  return {
+    name: `${forward.name} (training)`,
+    inputs: [...network.inputs, head.labels, LEARNING_RATE, ...steps.flatMap(({ inputs }) => inputs)],
+    parameters: [...network.parameters, ...steps.map(({ velocity }) => velocity)],
+    nodes: [...network.nodes, head.node, ...backward.nodes, ...statistics.nodes, ...steps.map(({ node }) => node)],
+    outputs: [head.loss, head.correct],
+    updates: [
+      ...statistics.updates,
+      ...steps.flatMap(({ node: { inputs, outputs } }) => [
+        { parameter: inputs[0] ?? "", value: outputs[0] ?? "" },
+        { parameter: inputs[2] ?? "", value: outputs[1] ?? "" },
+      ]),
+    ],
+  };
+}
+
+interface OptimizerStep {
+  readonly node: Node;
+  readonly velocity: Parameter;
+  /** Inputs of the training graph that only this step reads. */
+  readonly inputs: readonly Input[];
+}
+
+/** The one node that steps `parameter`: the proximal method for factors and nothing else for them, Nesterov for the rest. */
+function optimizerStep(parameter: Parameter, gradient: string, options: TrainingGraphOptions): OptimizerStep {
+  const { name, shape, kind } = parameter;
+  const velocity: Parameter = { name: `${name}.velocity`, shape, kind: "velocity" };
+  const state = [name, gradient, velocity.name, LEARNING_RATE.name];
+  const outputs = [`${name}.next`, `${velocity.name}.next`];
+  if (kind === "factor") {
+    const { momentum, keepLast } = options.factors;
+    const gamma: Input = { name: `${name}.gamma`, dtype: "f32", shape };
+    const attributes = { momentum, keepLast: keepLast.has(name) };
+    const inputs = [...state, gamma.name];
+    const node = makeNode("accelerated_proximal_gradient", `${name}.step`, inputs, outputs, attributes);
+    return { node, velocity, inputs: [gamma] };
+  }
+  const { momentum, weightDecay } = options.sgd;
+  const decays = kind === "weights" || kind === "scale";
+  const attributes = { momentum, weightDecay: decays ? weightDecay : 0 };
+  return { node: makeNode("nesterov_sgd", `${name}.step`, state, outputs, attributes), velocity, inputs: [] };
+}

@@ -1,0 +1,28 @@
+/** What every command works with, and the options all of them take. */
+import type { Command } from "commander";
+import type { Interruption } from "./interruption.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface Context {
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
+  readonly interruption: Interruption;
+}
+
+export interface CommonOptions {
+  readonly json?: true;
+  readonly debug?: true;
+}
+
+/** Adds `--json` and `--debug` to `command`, and `examples` to its help. */
+export function withCommonOptions(command: Command, examples: readonly string[]): Command {
+  return command
+    .option("--json", "print JSON on standard output and nothing else there")
+    .option("--debug", "print stacks with errors")
+    .addHelpText("after", `\nExamples:\n${examples.map((example) => `  ${example}`).join("\n")}`);
+}
+
+/** Prints one JSON document, for `--json`. */
+export function printJson({ stdout }: Context, value: unknown): void {
+  stdout.print(JSON.stringify(value, undefined, 2));
+}

@@ -1,0 +1,101 @@
+/** What `espalier inspect` tells of a network: its layers, its structures, what it costs. Plain data, printed as it is by `--json`. */
+import { elementCount, type Shape } from "../core/tensor.ts";
+import { cost, nodeMacs } from "../graph/cost.ts";
+import { type Graph, type Node, producers, type Weights } from "../graph/graph.ts";
+import { inferShapes } from "../graph/shapes.ts";
+import { type Factor, type FactorKind, factorsOf, selectionKeys } from "../selection/factors.ts";
+import { place, structureKinds } from "../selection/place.ts";
+
+export interface InspectedLayer {
+  readonly name: string;
+  readonly op: string;
+  /** `3×3 /2`, the kernel and its stride; empty where there is none. */
+  readonly kernel: string;
+  /** Of one image: [C,H,W] or [F]. */
+  readonly shape: Shape;
+  /** Its own, and those of a batch norm behind it. */
+  readonly parameters: number;
+  readonly macs: number;
+}
+
+export interface InspectedStructures {
+  readonly layer: string;
+  readonly kind: FactorKind;
+  readonly count: number;
+  /** How many factors are not zero; undefined for a network without factors, which has all of them. */
+  readonly alive?: number;
+}
+
+export interface Inspection {
+  readonly name: string;
+  readonly parameters: number;
+  readonly macs: number;
+  readonly inputs: readonly { readonly name: string; readonly shape: readonly (number | "N")[] }[];
+  readonly layers: readonly InspectedLayer[];
+  /** Whether the network has scaling factors; otherwise `structures` are those that factors could be placed on. */
+  readonly hasFactors: boolean;
+  readonly structures: readonly InspectedStructures[];
+}
+
+function kernelOf(node: Node): string {
+  if (node.op !== "convolution") return "";
+  const { strides, groups } = node.attributes;
+  const stride = strides[0] === 1 && strides[1] === 1 ? "" : ` /${strides[0]}`;
+  return `${stride}${groups === 1 ? "" : ` in ${groups} groups`}`;
+}
+
+/** Layers with parameters; a batch norm right behind another counts as part of that one. */
+function layersOf(graph: Graph): InspectedLayer[] {
+  const shapes = inferShapes(graph, 1);
+  const makers = producers(graph);
+  const counted = new Map(
+    graph.parameters
+      .filter(({ kind }) => kind === "weights" || kind === "bias" || kind === "scale" || kind === "shift")
+      .map(({ name, shape }) => [name, elementCount(shape)] as const),
+  );
+  const layers = new Map<string, InspectedLayer>();
+  for (const node of graph.nodes) {
+    const parameters = node.inputs.reduce((sum, input) => sum + (counted.get(input) ?? 0), 0);
+    if (parameters === 0) continue;
+    const before = layers.get(makers.get(node.inputs[0] ?? "")?.name ?? "");
+    if (node.op === "batch_normalization" && before !== undefined) {
+      layers.set(before.name, { ...before, parameters: before.parameters + parameters });
+      continue;
+    }
+    const weights = shapes.get(node.inputs[1] ?? "") ?? [];
+    const window = node.op === "convolution" ? weights.slice(2).join("×") : "";
+    layers.set(node.name, {
+      name: node.name,
+      op: node.op.replaceAll("_", " "),
+      kernel: `${window}${kernelOf(node)}`,
+      shape: (shapes.get(node.outputs[0] ?? "") ?? []).slice(1),
+      parameters,
+      macs: nodeMacs(node, shapes),
+    });
+  }
+  return [...layers.values()];
+}
+
+function aliveCount({ parameter }: Factor, weights: Weights): number {
+  return weights.get(parameter)?.data.reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0) ?? 0;
+}
+
+/** `weights` are those of a file; a model by name has none. */
+export function inspect(graph: Graph, weights: Weights | undefined): Inspection {
+  const own = factorsOf(graph);
+  const everyKind = Object.fromEntries(structureKinds(graph).map((kind) => [selectionKeys[kind], 0] as const));
+  const factors = own.length > 0 ? own : place(graph, everyKind).factors;
+  return {
+    name: graph.name,
+    ...cost(graph),
+    inputs: graph.inputs.map(({ name, shape }) => ({ name, shape })),
+    layers: layersOf(graph),
+    hasFactors: own.length > 0,
+    structures: factors.map((factor) => ({
+      layer: factor.layer,
+      kind: factor.kind,
+      count: factor.count,
+      ...(own.length > 0 && weights !== undefined ? { alive: aliveCount(factor, weights) } : {}),
+    })),
+  };
+}

@@ -1,0 +1,49 @@
+/** The command line as a whole: every command, how help looks, and that nothing here ends the process by itself. */
+import { Command } from "commander";
+import { addData } from "./commands/data.ts";
+import { addEval } from "./commands/eval.ts";
+import { addInspect } from "./commands/inspect.ts";
+import { addResume } from "./commands/resume.ts";
+import { addTrain } from "./commands/train.ts";
+import type { Context } from "./context.ts";
+
+const WIDEST_HELP = 100;
+
+/** The program for `context`; parsing throws `CommanderError` or what the command threw. */
+export function createProgram(context: Context, version: string): Command {
+  const { stdout, stderr } = context;
+  const { bold, cyan } = stdout.colours;
+  const program = new Command("espalier")
+    .description("Train a convolutional network once and get a smaller one that gives the same answers.")
+    .version(version, "-v, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [command]", "print the help of a command")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => stdout.stream.write(text),
+      writeErr: (text) => stderr.stream.write(text),
+      // Errors are thrown and printed once, by main.
+      outputError: () => {},
+      getOutHasColors: () => stdout.colours.level > 0,
+    })
+    .configureHelp({
+      helpWidth: Math.min(WIDEST_HELP, stdout.width()),
+      styleTitle: (text) => bold(text),
+      styleCommandText: (text) => cyan(text),
+      styleSubcommandText: (text) => cyan(text),
+      styleOptionText: (text) => cyan(text),
+    })
+    .addHelpText(
+      "after",
+      `
+Examples:
+  espalier train resnet-20 --gamma neurons=0.0016,blocks=0.02 --epochs 10
+  espalier resume runs/resnet-20-cifar10
+  espalier eval runs/resnet-20-cifar10/compact.onnx --data cifar10
+  espalier inspect resnet-56
+
+A run is a folder: its report is report.html, its smaller network compact.onnx.`,
+    );
+  for (const add of [addTrain, addResume, addEval, addInspect, addData]) add(program, context);
+  return program;
+}

@@ -1,0 +1,70 @@
+/** Option values from the command line's text. Ranges are checked where the settings are; here only what is no number at all. */
+import { UserError } from "../core/errors.ts";
+import { unknownName } from "../core/names.ts";
+import type { Selection } from "../training/options.ts";
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/** @throws UserError "bad-option" unless `text` is a decimal number. */
+export function parseNumber(text: string, option: string): number {
+  if (!NUMBER.test(text.trim())) {
+    throw new UserError("bad-option", "not a number", { about: option, expected: "a number", received: `"${text}"` });
+  }
+  return Number(text);
+}
+
+/** A parser of numbers for commander, which names `option` in its error. */
+export function numberFor(option: string): (text: string) => number {
+  return (text) => parseNumber(text, option);
+}
+
+/** A parser of whole numbers from `least`. */
+export function integerFor(option: string, least = 1): (text: string) => number {
+  return (text) => {
+    const value = parseNumber(text, option);
+    if (!Number.isSafeInteger(value) || value < least) {
+      throw new UserError("bad-option", "not a whole number in range", {
+        about: option,
+        expected: `a whole number from ${least}`,
+        received: text,
+      });
+    }
+    return value;
+  };
+}
+
+/** A parser of comma-separated numbers, as in `--mean 0.49,0.48,0.45`. */
+export function numbersFor(option: string): (text: string) => readonly number[] {
+  return (text) => text.split(",").map((part) => parseNumber(part, option));
+}
+
+const selectionKinds = ["neurons", "groups", "blocks"] as const;
+type SelectionKind = (typeof selectionKinds)[number];
+
+/** γ as given to `--gamma`: one number for every kind the network has, or numbers by kind. */
+export type Gamma = number | Selection;
+
+function gammaValue(text: string): number {
+  const value = parseNumber(text, "--gamma");
+  if (value < 0) {
+    throw new UserError("bad-option", "the sparsity strength γ is not below 0", {
+      about: "--gamma",
+      received: text,
+      expected: "0 or more",
+    });
+  }
+  return value;
+}
+
+/** `0.01`, or `neurons=0.0016,blocks=0.02`. */
+export function parseGamma(text: string): Gamma {
+  if (!text.includes("=")) return gammaValue(text);
+  const selection: { -readonly [Kind in SelectionKind]?: number } = {};
+  for (const part of text.split(",")) {
+    const [name = "", value = ""] = part.split("=");
+    const kind = selectionKinds.find((known) => known === name.trim());
+    if (kind === undefined) throw unknownName("kind of structure in --gamma", name.trim(), selectionKinds);
+    selection[kind] = gammaValue(value);
+  }
+  return selection;
+}

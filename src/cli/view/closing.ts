@@ -1,0 +1,65 @@
+/** What is printed once training is over: cutting, the certificate, the table, where the files are. */
+import { relative } from "node:path";
+import Table from "cli-table3";
+import { formatCount, formatPercent, formatSmall, percentOf, plural } from "../../report/format.ts";
+import { summaryRows } from "../../report/summary.ts";
+import type { CertificateMeasured, Cut, RunFinished } from "../../training/events.ts";
+import type { Terminal } from "../terminal.ts";
+
+export function cutLines({ before, after, layers, notes }: Cut, { colours }: Terminal): string[] {
+  const gone = layers.reduce((sum, { alive, count }) => sum + count - alive, 0);
+  const left = formatPercent(percentOf(after.macs, before.macs));
+  return [
+    `  ${colours.green("✓")} cut ${plural(gone, "structure")}: ${left} of the MACs are left`,
+    ...notes.map((note) => colours.dim(`    ${note}`)),
+  ];
+}
+
+export function certificateLines(certificate: CertificateMeasured, { colours }: Terminal): string[] {
+  const { passed, images, agreeing, relativeDifference, runtime } = certificate;
+  const detail = (name: string, answers: number, difference: number): string =>
+    colours.dim(
+      `    ${name}: ${formatCount(answers)} of ${formatCount(images)} answers the same, |Δlogit| ≤ ${formatSmall(difference)} of their range`,
+    );
+  return [
+    passed
+      ? `  ${colours.green("✓")} certificate: cutting changed no answer`
+      : `  ${colours.red("✗")} certificate: the cut network differs`,
+    detail("our engine", agreeing, relativeDifference),
+    detail("ONNX Runtime", runtime.agreeing, runtime.relativeDifference),
+  ];
+}
+
+const NO_FRAME = {
+  ...{ top: "", "top-mid": "", "top-left": "", "top-right": "" },
+  ...{ bottom: "", "bottom-mid": "", "bottom-left": "", "bottom-right": "" },
+  ...{ left: " ", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: "  " },
+} as const;
+
+/** Before and after, as a table without a frame. */
+export function summaryLines({ before, after }: RunFinished, { colours }: Terminal): string[] {
+  const table = new Table({
+    chars: NO_FRAME,
+    style: { head: [], border: [], "padding-left": 1, "padding-right": 1 },
+    colAligns: ["left", "right", "right", "right"],
+    head: ["", "before", "after", "left"].map((heading) => colours.dim(heading)),
+  });
+  for (const row of summaryRows(before, after)) {
+    table.push([
+      row.name,
+      row.before,
+      colours.bold(row.after),
+      row.left === undefined ? "" : colours.green(formatPercent(row.left)),
+    ]);
+  }
+  return table.toString().split("\n");
+}
+
+/** The files of a run someone wants next, relative to where they are. */
+export function fileLines(files: readonly (readonly [string, string])[], { colours }: Terminal): string[] {
+  const width = Math.max(...files.map(([name]) => name.length));
+  return files.map(([name, path]) => {
+    const near = relative(process.cwd(), path);
+    return `  ${colours.dim(name.padEnd(width))}  ${colours.cyan(near.startsWith("..") ? path : near)}`;
+  });
+}

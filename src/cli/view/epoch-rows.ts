@@ -1,0 +1,71 @@
+/** The table of epochs that grows while a run goes on: a heading, then a row an epoch. */
+import { formatDuration, formatPercent, formatQuantity, percentOf } from "../../report/format.ts";
+import type { Epoch, RunStarted, StructureKind } from "../../training/events.ts";
+import { alignRight, type Terminal } from "../terminal.ts";
+
+interface Column {
+  readonly heading: string;
+  readonly width: number;
+  /** Columns of low rank go first where the terminal is narrow. */
+  readonly rank: number;
+  readonly cell: (epoch: Epoch) => string;
+}
+
+const kinds: readonly StructureKind[] = ["neuron", "group", "block"];
+
+function alive(epoch: Epoch, kind: StructureKind): string {
+  const own = epoch.layers.filter((layer) => layer.kind === kind);
+  const sum = (key: "alive" | "count"): number => own.reduce((total, layer) => total + layer[key], 0);
+  return `${sum("alive")}/${sum("count")}`;
+}
+
+function columnsOf(started: RunStarted): readonly Column[] {
+  const present = kinds.filter((kind) => started.factors.some((factor) => factor.kind === kind));
+  const macs = ({ cost }: Epoch): string => formatPercent(percentOf(cost.macs, started.cost.macs));
+  return [
+    { heading: "epoch", width: 9, rank: 9, cell: ({ epoch }) => `${epoch}/${started.epochs}` },
+    { heading: "test", width: 9, rank: 8, cell: ({ testAccuracy }) => formatPercent(testAccuracy) },
+    { heading: "train", width: 9, rank: 5, cell: ({ trainAccuracy }) => formatPercent(trainAccuracy) },
+    { heading: "loss", width: 8, rank: 4, cell: ({ trainLoss }) => trainLoss.toFixed(3) },
+    ...present.map((kind) => ({
+      heading: `${kind}s`,
+      width: kind === "neuron" ? 11 : 9,
+      rank: 6,
+      cell: (epoch: Epoch) => alive(epoch, kind),
+    })),
+    { heading: "MACs", width: 9, rank: 7, cell: macs },
+    { heading: "images/s", width: 10, rank: 2, cell: ({ imagesPerSecond }) => formatQuantity(imagesPerSecond) },
+    { heading: "time", width: 13, rank: 1, cell: ({ seconds }) => formatDuration(seconds) },
+  ];
+}
+
+/** The columns that fit, those of lowest rank left out. */
+function fitting(columns: readonly Column[], width: number): readonly Column[] {
+  let kept = columns;
+  while (kept.length > 1 && kept.reduce((sum, column) => sum + column.width, 0) > width) {
+    const lowest = Math.min(...kept.map(({ rank }) => rank));
+    kept = kept.filter(({ rank }) => rank !== lowest);
+  }
+  return kept;
+}
+
+export interface EpochRows {
+  readonly heading: string;
+  row(epoch: Epoch): string;
+}
+
+/** Rows for `started`'s kinds of structures, as wide as the terminal was at the start. */
+export function epochRows(started: RunStarted, terminal: Terminal): EpochRows {
+  const columns = fitting(columnsOf(started), terminal.width());
+  const { bold, dim } = terminal.colours;
+  return {
+    heading: dim(columns.map(({ heading, width }) => alignRight(heading, width)).join("")),
+    row: (epoch) =>
+      columns
+        .map(({ cell, width, heading }) => {
+          const text = alignRight(cell(epoch), width);
+          return heading === "test" || heading === "MACs" ? bold(text) : text;
+        })
+        .join(""),
+  };
+}

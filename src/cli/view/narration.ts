@@ -1,0 +1,74 @@
+/** Events in words: the lines that stay on the screen, the same whether lines are redrawn below them or not. */
+import { formatMilliseconds, formatQuantity, plural } from "../../report/format.ts";
+import type { RunEvent, RunStarted } from "../../training/events.ts";
+import type { Terminal } from "../terminal.ts";
+import { certificateLines, cutLines, summaryLines } from "./closing.ts";
+import { type EpochRows, epochRows } from "./epoch-rows.ts";
+
+/** What the run is about to do, in three lines. */
+function openingLines(started: RunStarted, { colours }: Terminal): string[] {
+  const { model, dataset, epochs, cost, factors, engine, resumedFrom } = started;
+  const gammas = [...new Map(factors.map(({ kind, gamma }) => [kind, `${kind}s ${gamma}`] as const)).values()];
+  const structures = factors.reduce((sum, { count }) => sum + count, 0);
+  const selection =
+    structures === 0 ? "no scaling factors" : `γ ${gammas.join(", ")}, ${plural(structures, "structure")}`;
+  const machine = Object.entries(engine).map(([key, value]) => (key === "name" ? value : `${key} ${value}`));
+  return [
+    "",
+    `  ${colours.bold(model)} on ${colours.bold(dataset.name)}  ${colours.dim(`${plural(epochs, "epoch")} of ${plural(dataset.trainImages, "image")}`)}`,
+    colours.dim(`  ${formatQuantity(cost.macs)} MACs, ${formatQuantity(cost.parameters)} parameters, ${selection}`),
+    colours.dim(`  ${machine.join(", ")}`),
+    ...(resumedFrom === null ? [] : [`  continued from step ${resumedFrom}`]),
+    "",
+  ];
+}
+
+/** Turns the events of one run into lines to print; remembers what the heading of the epochs was. */
+export class Narrator {
+  readonly #terminal: Terminal;
+  #rows: EpochRows | undefined;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  /** Lines for `event`; none for what only the redrawn lines or the report show. */
+  linesFor(event: RunEvent): readonly string[] {
+    const { colours } = this.#terminal;
+    switch (event.type) {
+      case "run.started":
+        this.#rows = epochRows(event, this.#terminal);
+        return [...openingLines(event, this.#terminal), this.#rows.heading];
+      case "epoch":
+        return this.#rows === undefined ? [] : [this.#rows.row(event)];
+      case "notice":
+        return [`  ${colours.yellow("!")} ${event.message}`];
+      case "cut":
+        return ["", ...cutLines(event, this.#terminal)];
+      case "certificate":
+        return certificateLines(event, this.#terminal);
+      case "latency": {
+        const { before, after, batch, threads } = event;
+        const conditions = `ONNX Runtime, batch ${batch}, ${plural(threads, "thread")}`;
+        return [
+          `  ${colours.green("✓")} latency ${formatMilliseconds(before.median)} → ${formatMilliseconds(after.median)}`,
+          colours.dim(`    ${conditions}, medians of ${before.runs} runs`),
+        ];
+      }
+      case "run.finished":
+        return [
+          "",
+          ...summaryLines(event, this.#terminal),
+          colours.dim(`  accuracy on ${plural(event.testImages, "test image")}`),
+        ];
+      case "step":
+      case "structure.zeroed":
+      case "structure.revived":
+      case "checkpoint":
+      case "exported":
+      case "interrupted":
+      case "diverged":
+        return [];
+    }
+  }
+}

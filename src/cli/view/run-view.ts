@@ -1,0 +1,97 @@
+/**
+ * A run as it happens, in one of three ways: lines redrawn on a terminal, plain lines in a log, JSON lines for programs.
+ * A view only reads events.
+ */
+import { createLogUpdate } from "log-update";
+import { formatDuration } from "../../report/format.ts";
+import type { RunEvent, RunStarted, Step } from "../../training/events.ts";
+import type { Terminal } from "../terminal.ts";
+import { Narrator } from "./narration.ts";
+import { progressLines, stepParts } from "./progress.ts";
+
+export interface RunView {
+  handle(event: RunEvent): void;
+  /** Prints `line` above whatever is being redrawn. */
+  print(line: string): void;
+  /** Leaves the terminal as it was found; the view can go on afterwards. */
+  settle(): void;
+}
+
+/** Shortest time between two redraws, and between two plain lines of progress. */
+const REDRAW_MILLISECONDS = 100;
+const PLAIN_MILLISECONDS = 20_000;
+
+function liveView(terminal: Terminal, now: () => number): RunView {
+  const update = createLogUpdate(terminal.stream);
+  const narrator = new Narrator(terminal);
+  let started: RunStarted | undefined;
+  let accuracy: number | undefined;
+  let drawnAt = Number.NEGATIVE_INFINITY;
+  const draw = (step: Step): void => {
+    if (started === undefined || now() - drawnAt < REDRAW_MILLISECONDS) return;
+    drawnAt = now();
+    update(`\n${progressLines(step, started, accuracy, terminal)}`);
+  };
+  const settle = (): void => {
+    update.clear();
+    update.done();
+    drawnAt = Number.NEGATIVE_INFINITY;
+  };
+  const print = (line: string): void => {
+    settle();
+    terminal.print(line);
+  };
+  return {
+    handle: (event) => {
+      if (event.type === "run.started") started = event;
+      if (event.type === "epoch") accuracy = event.testAccuracy;
+      if (event.type === "step") draw(event);
+      const lines = narrator.linesFor(event);
+      if (lines.length > 0) print(lines.join("\n"));
+      if (event.type === "epoch" && event.epoch === started?.epochs) {
+        update(`\n${terminal.colours.dim("  scoring and cutting …")}`);
+      }
+    },
+    print,
+    settle,
+  };
+}
+
+function plainView(terminal: Terminal, now: () => number): RunView {
+  const narrator = new Narrator(terminal);
+  let started: RunStarted | undefined;
+  let printedAt = now();
+  return {
+    handle: (event) => {
+      if (event.type === "run.started") started = event;
+      if (event.type === "step" && started !== undefined && now() - printedAt >= PLAIN_MILLISECONDS) {
+        printedAt = now();
+        const place = `step ${event.step}/${started.totalSteps}`;
+        terminal.print(
+          `    ${[place, ...stepParts(event, started), `${formatDuration(event.etaSeconds)} to go`].join(", ")}`,
+        );
+      }
+      const lines = narrator.linesFor(event);
+      if (lines.length > 0) {
+        terminal.print(lines.join("\n"));
+        printedAt = now();
+      }
+    },
+    print: (line) => terminal.print(line),
+    settle: () => {},
+  };
+}
+
+function jsonView(terminal: Terminal): RunView {
+  return {
+    handle: (event) => terminal.print(JSON.stringify(event)),
+    print: () => {},
+    settle: () => {},
+  };
+}
+
+/** The view for `terminal`; with `json`, one event a line and nothing else. */
+export function runView(terminal: Terminal, { json, now = Date.now }: { json: boolean; now?: () => number }): RunView {
+  if (json) return jsonView(terminal);
+  return terminal.isLive ? liveView(terminal, now) : plainView(terminal, now);
+}

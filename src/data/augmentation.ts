@@ -1,0 +1,134 @@
+/**
+ * Random crop, horizontal flip and normalisation, from 8-bit pixels to network input in one pass.
+ *
+ * What happens to image i in epoch e is a function of (seed, e, i) alone: never of the batch, the step or the worker that
+ * prepares it. So a resumed run sees the very same pixels. The border of the crop is black before normalisation, as if
+ * the image had been padded first.
+ */
+import { UserError } from "../core/errors.ts";
+import { RandomStream, streamOf } from "../core/random.ts";
+import { type Augmentation, type Normalization, type SampleShape, sampleSize } from "./dataset.ts";
+
+/** Where the crop starts, in pixels from the corner of the padded image, and whether it is mirrored. */
+export interface Placement {
+  readonly top: number;
+  readonly left: number;
+  readonly mirrored: boolean;
+}
+
+const augmentationStream = streamOf("augmentation");
+
+/**
+ * What the option `augment` means for images of `shape`: true for the dataset's own, false for none.
+ * @throws UserError "bad-option" if `pad` is no whole number from 0 to the image's smaller side.
+ */
+export function resolveAugmentation(
+  augment: boolean | Augmentation,
+  standard: Augmentation,
+  [, height, width]: SampleShape,
+): Augmentation {
+  if (augment === false) return { pad: 0, flip: false };
+  const chosen = augment === true ? standard : augment;
+  const largest = Math.min(height, width);
+  if (!Number.isInteger(chosen.pad) || chosen.pad < 0 || chosen.pad > largest) {
+    throw new UserError("bad-option", "the padding of the random crop does not fit the images", {
+      about: "augment.pad",
+      expected: `a whole number from 0 to ${largest}`,
+      received: String(chosen.pad),
+    });
+  }
+  return chosen;
+}
+
+/** The crop and flip of image `image` in epoch `epoch`; both always drawn, so turning one off leaves the other as it was. */
+export function placementOf(augmentation: Augmentation, seed: number, epoch: number, image: number): Placement {
+  const random = new RandomStream(seed, augmentationStream, epoch, image);
+  const span = 2 * augmentation.pad + 1;
+  const top = random.integer(span);
+  const left = random.integer(span);
+  const mirrored = random.integer(2) === 1;
+  return { top, left, mirrored: augmentation.flip && mirrored };
+}
+
+/**
+ * Normalised value of each 8-bit pixel: `table[256·c + p]` = (p / 255 − mean_c) / standardDeviation_c.
+ * @throws UserError "bad-option" if the constants are not one a channel, or a standard deviation is not positive.
+ */
+export function normalizationTable({ mean, standardDeviation }: Normalization, channels: number): Float32Array {
+  const fits = mean.length === channels && standardDeviation.length === channels;
+  if (!fits || !mean.every(Number.isFinite) || !standardDeviation.every((value) => value > 0 && value < Infinity)) {
+    throw new UserError("bad-option", "the normalisation does not fit the images", {
+      about: "normalization",
+      expected: `${channels} means and ${channels} positive standard deviations`,
+      received: `[${mean.join(",")}] and [${standardDeviation.join(",")}]`,
+    });
+  }
+  return Float32Array.from({ length: channels * 256 }, (_, index) => {
+    const channel = index >> 8;
+    return ((index & 255) / 255 - (mean[channel] ?? 0)) / (standardDeviation[channel] ?? 1);
+  });
+}
+
+/** Pixels `[C,H,W]` at `source` in `images` → normalised values at `target` in `output`, not moved. */
+export function writeNormalized(
+  images: Uint8Array,
+  source: number,
+  output: Float32Array,
+  target: number,
+  shape: SampleShape,
+  table: Float32Array,
+): void {
+  const [channels, height, width] = shape;
+  const plane = height * width;
+  for (let channel = 0; channel < channels; channel++) {
+    const entry = channel << 8;
+    const end = (channel + 1) * plane;
+    for (let at = channel * plane; at < end; at++) {
+      output[target + at] = table[entry + (images[source + at] ?? 0)] ?? 0;
+    }
+  }
+}
+
+/**
+ * Pixels `[C,H,W]` of image `image` in `images` → normalised values at `target` in `output`, cropped and mirrored as
+ * `placement` says. Row y and column x of the crop are row y + top − pad and column x + left − pad of the image, black
+ * outside it; a mirrored crop is written right to left.
+ */
+export function writeAugmented(
+  images: Uint8Array,
+  image: number,
+  output: Float32Array,
+  target: number,
+  shape: SampleShape,
+  table: Float32Array,
+  pad: number,
+  placement: Placement,
+): void {
+  const [channels, height, width] = shape;
+  const down = placement.top - pad;
+  const right = placement.left - pad;
+  // Columns of the crop that lie on the image; the others are border.
+  const firstColumn = Math.max(0, -right);
+  const endColumn = Math.min(width, width - right);
+  const start = image * sampleSize(shape);
+  const step = placement.mirrored ? -1 : 1;
+  for (let channel = 0; channel < channels; channel++) {
+    const entry = channel << 8;
+    const black = table[entry] ?? 0;
+    for (let row = 0; row < height; row++) {
+      const rowStart = target + (channel * height + row) * width;
+      const sourceRow = row + down;
+      if (sourceRow < 0 || sourceRow >= height) {
+        output.fill(black, rowStart, rowStart + width);
+        continue;
+      }
+      const source = start + (channel * height + sourceRow) * width + right;
+      let write = placement.mirrored ? rowStart + width - 1 : rowStart;
+      for (let column = 0; column < firstColumn; column++, write += step) output[write] = black;
+      for (let column = firstColumn; column < endColumn; column++, write += step) {
+        output[write] = table[entry + (images[source + column] ?? 0)] ?? 0;
+      }
+      for (let column = endColumn; column < width; column++, write += step) output[write] = black;
+    }
+  }
+}

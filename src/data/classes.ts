@@ -1,0 +1,35 @@
+/** Names of the classes of the known datasets, in the order of their labels. */
+
+export const cifar10Classes: readonly string[] = "airplane automobile bird cat deer dog frog horse ship truck".split(
+  " ",
+);
+
+/** The fine labels of CIFAR-100, which are in alphabetical order. */
+export const cifar100Classes: readonly string[] = `
+  apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
+  caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish
+  forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle
+  mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine
+  possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
+  sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle wardrobe whale
+  willow_tree wolf woman worm`
+  .trim()
+  .split(/\s+/);
+
+export const fashionMnistClasses: readonly string[] = [
+  "T-shirt/top",
+  "Trouser",
+  "Pullover",
+  "Dress",
+  "Coat",
+  "Sandal",
+  "Shirt",
+  "Sneaker",
+  "Bag",
+  "Ankle boot",
+];
+
+/** "0" … "count − 1", for images whose labels have no names. */
+export function numberedClasses(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, label) => String(label));
+}

@@ -1,0 +1,80 @@
+/** Reading and writing data files: the system's errors become errors that say which file, and what to do. */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
+import { EspalierError, InternalError, UserError } from "../core/errors.ts";
+
+/** The system's code of an error ("ENOENT", "ENOSPC", …), if it has one. */
+export function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+/**
+ * The `UserError` for an error of the file system about `path`. Errors of Espalier's own pass unchanged; an error that
+ * carries no system code is a fault of ours.
+ */
+export function fileError(error: unknown, path: string, hint?: string): EspalierError {
+  if (error instanceof EspalierError) return error;
+  const code = systemCode(error);
+  const details = { about: path, ...(hint === undefined ? {} : { hint }), cause: error };
+  switch (code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return new UserError("missing-file", "no such file", details);
+    case "ENOSPC":
+    case "EDQUOT":
+      return new UserError("no-disk-space", "no space left on the disk", {
+        ...details,
+        hint: "Free some space, or set ESPALIER_CACHE to a folder on another disk",
+      });
+    case undefined:
+      return new InternalError("a data file could not be handled", { about: path, cause: error });
+    default: {
+      const reason = error instanceof Error ? error.message : String(error);
+      return new UserError("bad-file", `the file cannot be used: ${reason}`, details);
+    }
+  }
+}
+
+/**
+ * The whole file.
+ * @throws UserError "missing-file" or "bad-file"; `hint` is added to it.
+ */
+export async function readDataFile(path: string, hint?: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw fileError(error, path, hint);
+  }
+}
+
+/** Size in bytes of the file at `path`, or undefined if there is no such file. */
+export async function fileSize(path: string): Promise<number | undefined> {
+  try {
+    const status = await stat(path);
+    return status.isFile() ? status.size : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** True if `path` is a folder. */
+export async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** Digest of the file at `path`, read as a stream. */
+export async function digestOf(
+  path: string,
+  algorithm: "sha256" | "sha512",
+  encoding: "hex" | "base64",
+): Promise<string> {
+  const hash = createHash(algorithm);
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+  return hash.digest(encoding);
+}

@@ -1,0 +1,97 @@
+/** The datasets that come as idx files: MNIST, Fashion-MNIST, and any other in the same files. */
+import { UserError } from "../core/errors.ts";
+import { fashionMnistClasses, numberedClasses } from "./classes.ts";
+import type { Augmentation, Dataset, Normalization, Split } from "./dataset.ts";
+import { isFolder } from "./files.ts";
+import { type IdxSplits, readIdx } from "./idx.ts";
+
+interface IdxDataset {
+  readonly name: string;
+  readonly classes: readonly string[];
+  /** Of the training pixels / 255. */
+  readonly normalization: Normalization;
+  readonly augmentation: Augmentation;
+  /** The first training labels, by which the published files are recognised. */
+  readonly firstLabels: readonly number[];
+}
+
+const mnist: IdxDataset = {
+  name: "mnist",
+  classes: numberedClasses(10),
+  normalization: { mean: [0.1307], standardDeviation: [0.3081] },
+  // A mirrored digit is no digit.
+  augmentation: { pad: 2, flip: false },
+  firstLabels: [5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 3, 5],
+};
+
+const fashionMnist: IdxDataset = {
+  name: "fashion-mnist",
+  classes: fashionMnistClasses,
+  normalization: { mean: [0.286], standardDeviation: [0.353] },
+  augmentation: { pad: 2, flip: true },
+  firstLabels: [9, 0, 0, 3, 0, 2, 7, 2, 5, 5, 0, 9],
+};
+
+/** Where Debian's package puts the files. */
+const debianFolder = "/usr/share/datasets/fashion-mnist";
+
+const fourFiles = "Four idx files are needed: images and labels of train and t10k, gzip'd or not";
+
+/** MNIST from the idx files in `folder`. */
+export async function openMnist(folder: string): Promise<Dataset> {
+  return toDataset(mnist, await readIdx(folder, mnist.classes.length, fourFiles));
+}
+
+/** Fashion-MNIST from the idx files in `folder`, or from Debian's package. */
+export async function openFashionMnist(folder: string = debianFolder): Promise<Dataset> {
+  const hint =
+    folder === debianFolder
+      ? "Install it (apt-get install dataset-fashion-mnist), or pass a folder: --data fashion-mnist:path/to/folder"
+      : fourFiles;
+  if (!(await isFolder(folder))) {
+    throw new UserError("missing-file", "Fashion-MNIST is not there", { about: folder, hint });
+  }
+  return toDataset(fashionMnist, await readIdx(folder, fashionMnist.classes.length, hint));
+}
+
+/**
+ * The idx files in `folder`, whatever they hold: MNIST and Fashion-MNIST are known by their first labels; anything else
+ * gets numbered classes and its own normalisation.
+ */
+export async function openIdxFolder(folder: string): Promise<Dataset> {
+  const splits = await readIdx(folder, undefined, fourFiles);
+  const known = [mnist, fashionMnist].find(({ firstLabels }) =>
+    firstLabels.every((label, index) => label === splits.train.labels[index]),
+  );
+  return toDataset(known ?? describe(splits), splits);
+}
+
+function describe({ train, test }: IdxSplits): IdxDataset {
+  const largest = (labels: Int32Array): number => labels.reduce((largest, label) => Math.max(largest, label), 0);
+  return {
+    name: "idx",
+    classes: numberedClasses(Math.max(largest(train.labels), largest(test.labels)) + 1),
+    normalization: measureNormalization(train),
+    augmentation: { pad: 2, flip: false },
+    firstLabels: [],
+  };
+}
+
+/** Mean and standard deviation of one-channel images / 255; the deviation of a constant is given as 1. */
+export function measureNormalization({ images }: Split): Normalization {
+  const histogram = new Float64Array(256);
+  for (const pixel of images) histogram[pixel] = (histogram[pixel] ?? 0) + 1;
+  let sum = 0;
+  let squares = 0;
+  for (const [pixel, frequency] of histogram.entries()) {
+    sum += frequency * (pixel / 255);
+    squares += frequency * (pixel / 255) ** 2;
+  }
+  const mean = sum / images.length;
+  const deviation = Math.sqrt(Math.max(0, squares / images.length - mean ** 2));
+  return { mean: [mean], standardDeviation: [deviation === 0 ? 1 : deviation] };
+}
+
+function toDataset({ name, classes, normalization, augmentation }: IdxDataset, { train, test }: IdxSplits): Dataset {
+  return { name, classes, sampleShape: train.sampleShape, normalization, augmentation, train, test };
+}

@@ -1,0 +1,114 @@
+/**
+ * Opens a dataset by what the user typed: a name ("cifar10"), a folder whose files tell what it is, or both
+ * ("cifar10:path/to/folder").
+ */
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { UserError } from "../core/errors.ts";
+import { unknownName } from "../core/names.ts";
+import { type CifarLayout, cifar10Layout, cifar100Layout, readCifar } from "./cifar.ts";
+import { type ObtainOptions, obtainCifar10 } from "./cifar10-cache.ts";
+import type { Dataset } from "./dataset.ts";
+import { fileSize, isFolder } from "./files.ts";
+import { hasIdxFiles } from "./idx.ts";
+import { openFashionMnist, openIdxFolder, openMnist } from "./mnist.ts";
+
+/** Reads the named dataset from `folder`, or from its standard place if that is undefined. */
+type Opener = (folder: string | undefined, options: ObtainOptions) => Promise<Dataset>;
+
+const openers: Readonly<Record<string, Opener>> = {
+  cifar10: async (folder, options) =>
+    readCifar(await cifarFolder(folder ?? (await obtainCifar10(options)), cifar10Layout), cifar10Layout),
+  cifar100: async (folder) => {
+    if (folder === undefined) throw needsFolder("cifar100", "the official binary version, train.bin and test.bin");
+    return readCifar(await cifarFolder(folder, cifar100Layout), cifar100Layout);
+  },
+  mnist: async (folder) => {
+    if (folder === undefined) throw needsFolder("mnist", "the four idx files, gzip'd or not");
+    return openMnist(folder);
+  },
+  "fashion-mnist": (folder) => openFashionMnist(folder),
+};
+
+/** The names `openDataset` knows. */
+export const datasetNames: readonly string[] = Object.keys(openers);
+
+/**
+ * Opens the dataset `spec`: one of `datasetNames`, a folder, or "name:folder". Both splits are read into shared memory.
+ * "cifar10" is downloaded once if it is not in the cache; `options` say where that is and who hears of the progress.
+ * @throws UserError "unknown-name" with the nearest name; "missing-file" or "bad-file" about the files; and, for a
+ * download, the codes of `obtainCifar10`.
+ */
+export async function openDataset(spec: string, options: ObtainOptions = {}): Promise<Dataset> {
+  const named = openers[spec];
+  if (named !== undefined) return named(undefined, options);
+  const colon = spec.indexOf(":");
+  const prefix = spec.slice(0, Math.max(colon, 0));
+  // One letter before the colon is a drive of Windows.
+  if (prefix.length > 1 && !/[\\/]/.test(prefix)) {
+    const opener = openers[prefix];
+    if (opener === undefined) throw unknownName("dataset", prefix, datasetNames);
+    return opener(await existingFolder(spec.slice(colon + 1)), options);
+  }
+  if (/[\\/]|^[.~]/.test(spec) || (await isFolder(spec))) return openFolder(await existingFolder(spec));
+  throw unknownName("dataset", spec, datasetNames);
+}
+
+/** The folder the user named, absolute; "~" stands for the home folder. */
+async function existingFolder(typed: string): Promise<string> {
+  const folder = resolve(typed.replace(/^~(?=$|[\\/])/, homedir()));
+  if (typed !== "" && (await isFolder(folder))) return folder;
+  throw new UserError("missing-file", "no such folder", {
+    about: typed === "" ? "the folder after the colon" : folder,
+    hint: `A dataset is one of ${datasetNames.join(", ")}, a folder, or name:folder`,
+  });
+}
+
+/** Finds out what the files in `folder` are. */
+async function openFolder(folder: string): Promise<Dataset> {
+  const found: (() => Promise<Dataset>)[] = [];
+  const names: string[] = [];
+  for (const layout of [cifar10Layout, cifar100Layout]) {
+    const place = await cifarFolder(folder, layout);
+    if (!(await holdsAny(place, layout))) continue;
+    found.push(() => readCifar(place, layout));
+    names.push(layout.name);
+  }
+  if (await hasIdxFiles(folder)) {
+    found.push(() => openIdxFolder(folder));
+    names.push("mnist");
+  }
+  const [open] = found;
+  if (open === undefined) {
+    throw new UserError("missing-file", "no dataset in this folder", {
+      about: folder,
+      hint: "Expected data_batch_1.bin … test_batch.bin (CIFAR-10), train.bin and test.bin (CIFAR-100), or idx files",
+    });
+  }
+  if (found.length > 1) {
+    throw new UserError("bad-option", `the folder holds files of ${names.join(" and ")}`, {
+      about: folder,
+      hint: `Say which is meant: ${names.map((name) => `${name}:folder`).join(" or ")}`,
+    });
+  }
+  return open();
+}
+
+/** `folder`, or the folder of the official archive inside it if only that holds the files. */
+async function cifarFolder(folder: string, layout: CifarLayout): Promise<string> {
+  const inside = join(folder, layout.officialFolder);
+  return !(await holdsAny(folder, layout)) && (await holdsAny(inside, layout)) ? inside : folder;
+}
+
+async function holdsAny(folder: string, layout: CifarLayout): Promise<boolean> {
+  const sizes = await Promise.all(
+    [...layout.trainFiles, ...layout.testFiles].map((file) => fileSize(join(folder, file))),
+  );
+  return sizes.some((size) => size !== undefined);
+}
+
+function needsFolder(name: string, what: string): UserError {
+  return new UserError("missing-file", `${name} is not downloaded by Espalier`, {
+    hint: `Pass its folder (${what}): --data ${name}:path/to/folder`,
+  });
+}

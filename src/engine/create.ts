@@ -1,0 +1,37 @@
+/** Which engine: plain data, so that a choice can be stored with a run and sent to another thread. */
+import { UserError } from "../core/errors.ts";
+import { unknownName } from "../core/names.ts";
+import type { Engine } from "./engine.ts";
+import { createOneDnnEngine } from "./onednn/index.ts";
+import { createReferenceEngine } from "./reference/index.ts";
+
+export const engineNames = ["onednn", "reference"] as const;
+export type EngineName = (typeof engineNames)[number];
+
+export interface EngineSpec {
+  readonly engine: EngineName;
+  /** Threads to compute with; default: what the engine finds best. The reference engine always has one. */
+  readonly threads?: number;
+}
+
+/**
+ * The engine that `spec` names, on the calling thread. Throws `UserError`: "unknown-name", "bad-option" for an illegal number
+ * of threads, and what the engine throws where it cannot run ("engine-missing", "engine-refused").
+ */
+export function createEngine(spec: EngineSpec): Engine {
+  const { engine, threads } = spec;
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
+    throw new UserError("bad-option", "illegal number of threads", {
+      expected: "a whole number from 1",
+      received: `${threads}`,
+    });
+  }
+  switch (engine) {
+    case "onednn":
+      return createOneDnnEngine(threads === undefined ? {} : { threads });
+    case "reference":
+      return createReferenceEngine();
+    default:
+      throw unknownName("engine", engine satisfies never, engineNames);
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Any engine in a worker thread, behind the engine interface made of promises: a training step blocks that thread for
+ * a tenth of a second and more, while the terminal, the page and the signal handlers of the caller go on.
+ */
+import { spawnWorker } from "../core/worker.ts";
+import type { Graph, Weights } from "../graph/graph.ts";
+import { useAfterDispose } from "./checks.ts";
+import type { EngineSpec } from "./create.ts";
+import type { Feeds, KernelChoices, PlanStep, PrepareOptions, Results } from "./engine.ts";
+import { portableFeeds, portableWeights } from "./protocol.ts";
+import { Requests } from "./requests.ts";
+
+/** A `Plan` in the engine's thread; see `Plan` for what the methods do and throw. */
+export interface PlanHandle {
+  readonly choices: KernelChoices;
+  readonly bytes: number;
+  /** Feeds in shared memory are read where they are, so leave them alone until the promise settles; others are copied. */
+  run(feeds: Feeds): Promise<Results>;
+  write(values: Weights): Promise<void>;
+  read(names: readonly string[]): Promise<Weights>;
+  explain(feeds: Feeds, runs: number): Promise<readonly PlanStep[]>;
+  dispose(): Promise<void>;
+}
+
+/** An engine in its own thread. Calls may be made without waiting for earlier ones; they are executed in order. */
+export class EngineHost {
+  readonly spec: EngineSpec;
+  readonly name: string;
+  readonly description: Readonly<Record<string, string>>;
+  readonly #requests: Requests;
+  #isDisposed = false;
+
+  private constructor(
+    spec: EngineSpec,
+    requests: Requests,
+    { name, description }: Pick<EngineHost, "name" | "description">,
+  ) {
+    this.spec = spec;
+    this.name = name;
+    this.description = description;
+    this.#requests = requests;
+  }
+
+  /** Starts the thread and the engine in it. Rejects with what `createEngine` throws; then no thread remains. */
+  static async start(spec: EngineSpec): Promise<EngineHost> {
+    const requests = new Requests(spawnWorker(import.meta.url, "host-worker"));
+    try {
+      return new EngineHost(spec, requests, await requests.call("start", spec));
+    } catch (error) {
+      await stop(requests);
+      throw error;
+    }
+  }
+
+  async prepare(graph: Graph, options: PrepareOptions): Promise<PlanHandle> {
+    const requests = this.#alive();
+    const { plan, choices, bytes } = await requests.call("prepare", { graph, options });
+    return {
+      choices,
+      bytes,
+      run: async (feeds) => this.#alive().call("run", { plan, feeds: portableFeeds(feeds) }),
+      write: async (values) => this.#alive().call("write", { plan, values: portableWeights(values) }),
+      read: async (names) => this.#alive().call("read", { plan, names }),
+      explain: async (feeds, runs) => this.#alive().call("explain", { plan, feeds: portableFeeds(feeds), runs }),
+      dispose: async () => this.#alive().call("dispose", { plan }),
+    };
+  }
+
+  /** Finishes the calls made so far, frees all plans and ends the thread. Every later call but this rejects. */
+  async dispose(): Promise<void> {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    await stop(this.#requests);
+  }
+
+  #alive(): Requests {
+    if (this.#isDisposed) throw useAfterDispose(`the ${this.name} engine`);
+    return this.#requests;
+  }
+}
+
+async function stop(requests: Requests): Promise<void> {
+  if (requests.isAlive) await requests.call("stop", undefined);
+  await requests.ended();
+}

@@ -1,0 +1,151 @@
+/** Memory descriptors (shape and layout of a value) and native memory. */
+import koffi from "koffi";
+import { UserError } from "../../../core/errors.ts";
+import type { Shape } from "../../../core/tensor.ts";
+import { dataType, descriptorSize, formatKind, formatTag, memoryOffset } from "./constants.ts";
+import { check, create, type Handle, type OneDnn } from "./library.ts";
+
+/** Layouts by oneDNN's names; `plain` is row-major of any rank, `any` lets a primitive choose. */
+export type LayoutName = "plain" | "any" | "nhwc" | "nChw8c" | "nChw16c";
+
+const plainTags = [formatTag.a, formatTag.a, formatTag.ab, 0, formatTag.abcd, formatTag.abcde] as const;
+
+function tagOf(layout: LayoutName, rank: number): number {
+  return layout === "plain" ? (plainTags[rank] ?? 0) : formatTag[layout];
+}
+
+/** Shape and layout of a memory; immutable. */
+export interface MemoryDescriptor {
+  readonly shape: Shape;
+  readonly bytes: number;
+  /** The library's struct. */
+  readonly struct: Uint8Array;
+}
+
+export function dimensions(values: readonly number[]): BigInt64Array {
+  return BigInt64Array.from(values, BigInt);
+}
+
+/** A descriptor of `shape` in `layout`; a scalar is a vector of one. */
+export function describeMemory(
+  { calls }: OneDnn,
+  shape: Shape,
+  layout: LayoutName,
+  type: "f32" | "i32" = "f32",
+): MemoryDescriptor {
+  const extents = shape.length === 0 ? [1] : shape;
+  const struct = new Uint8Array(descriptorSize.memory);
+  check(
+    calls.memoryInitByTag(
+      struct,
+      extents.length,
+      dimensions(extents),
+      type === "f32" ? dataType.f32 : dataType.s32,
+      tagOf(layout, extents.length),
+    ),
+    `describe a ${layout} memory of [${shape}]`,
+  );
+  return { shape, struct, bytes: layout === "any" ? 0 : calls.memorySize(struct) };
+}
+
+/** Takes over a descriptor that the library owns (the answer of a query). */
+export function copyDescriptor({ calls }: OneDnn, address: Handle): MemoryDescriptor {
+  const struct = new Uint8Array(koffi.view(address, descriptorSize.memory).slice(0));
+  const view = new DataView(struct.buffer);
+  const rank = view.getInt32(memoryOffset.ndims, true);
+  const shape = Array.from({ length: rank }, (_, axis) => Number(view.getBigInt64(memoryOffset.dims + 8 * axis, true)));
+  return { shape, struct, bytes: calls.memorySize(struct) };
+}
+
+export function sameLayout({ calls }: OneDnn, a: MemoryDescriptor, b: MemoryDescriptor): boolean {
+  return a === b || calls.memoryEqual(a.struct, b.struct) === 1;
+}
+
+/** Whether elements sit at strides that can be addressed (not an opaque Winograd layout). */
+export function isBlocked({ struct }: MemoryDescriptor): boolean {
+  return new DataView(struct.buffer, struct.byteOffset).getInt32(memoryOffset.formatKind, true) === formatKind.blocked;
+}
+
+/**
+ * The part of `parent` at `offsets`, every `steps`-th element of each axis, as a descriptor over the parent's memory;
+ * undefined where the parent's layout has no such part (an offset inside a block of channels).
+ */
+export function describePart(
+  { calls }: OneDnn,
+  parent: MemoryDescriptor,
+  shape: Shape,
+  offsets: readonly number[],
+  steps: readonly number[],
+): MemoryDescriptor | undefined {
+  // The library's part has unit steps; its extent must span all that the steps reach.
+  const span = shape.map((extent, axis) => (extent - 1) * (steps[axis] ?? 1) + 1);
+  const struct = new Uint8Array(descriptorSize.memory);
+  if (calls.memoryInitSubmemory(struct, parent.struct, dimensions(span), dimensions(offsets)) !== 0) return undefined;
+  const view = new DataView(struct.buffer);
+  for (const [axis, step] of steps.entries()) {
+    if (step === 1) continue;
+    const extentAt = 8 * axis;
+    view.setBigInt64(memoryOffset.dims + extentAt, BigInt(shape[axis] ?? 0), true);
+    view.setBigInt64(PADDED_DIMS + extentAt, BigInt(shape[axis] ?? 0), true);
+    const stride = view.getBigInt64(memoryOffset.strides + extentAt, true);
+    view.setBigInt64(memoryOffset.strides + extentAt, stride * BigInt(step), true);
+  }
+  return { shape, struct, bytes: parent.bytes };
+}
+
+const PADDED_DIMS = 112;
+
+/** The same elements under another shape; legal for plain layouts only. */
+export function reshaped(library: OneDnn, shape: Shape): MemoryDescriptor {
+  return describeMemory(library, shape, "plain");
+}
+
+/** Native memory, aligned to a page: outside JavaScript's heap, so its address never moves. */
+export class NativeMemory {
+  readonly bytes: number;
+  readonly #library: OneDnn;
+  #address: Handle | undefined;
+  #buffer: ArrayBuffer;
+
+  constructor(library: OneDnn, bytes: number) {
+    this.#library = library;
+    this.bytes = Math.max(PAGE, Math.ceil(bytes / PAGE) * PAGE);
+    const address = library.calls.alignedAllocate(PAGE, this.bytes);
+    if (address === null) {
+      throw new UserError("out-of-memory", `could not allocate ${Math.ceil(this.bytes / 2 ** 20)} MiB`, {
+        hint: "Use a smaller batch",
+      });
+    }
+    this.#address = address;
+    this.#buffer = koffi.view(address, this.bytes);
+    new Uint8Array(this.#buffer).fill(0);
+  }
+
+  get address(): Handle {
+    if (this.#address === undefined) throw new UserError("use-after-dispose", "this memory was freed");
+    return this.#address;
+  }
+
+  /** The numbers at byte `offset`, not a copy. */
+  floats(offset: number, length: number): Float32Array {
+    return new Float32Array(this.#buffer, offset, length);
+  }
+
+  integers(offset: number, length: number): Int32Array {
+    return new Int32Array(this.#buffer, offset, length);
+  }
+
+  free(): void {
+    if (this.#address === undefined) return;
+    this.#library.calls.free(this.#address);
+    this.#address = undefined;
+    this.#buffer = new ArrayBuffer(0);
+  }
+}
+
+const PAGE = 4096;
+
+/** A memory object of the library over `address`. */
+export function createMemory({ calls, engine }: OneDnn, descriptor: MemoryDescriptor, address: Handle): Handle {
+  return create("create a memory", (out) => calls.memoryCreate(out, descriptor.struct, engine, address));
+}

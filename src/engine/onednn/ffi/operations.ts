@@ -1,0 +1,251 @@
+/** Operation descriptors: what is to be computed, before the library says how. One function an operation and direction. */
+import type { ConvolutionAttributes, Padding, Pair } from "../../../graph/ops.ts";
+import { algorithm, descriptorSize, normalizationFlag, propagation } from "./constants.ts";
+import { check, type OneDnn } from "./library.ts";
+import { dimensions, type MemoryDescriptor } from "./memory.ts";
+import type { Operation } from "./primitive.ts";
+
+/** `auto` lets the library take Winograd where it has it. */
+export type ConvolutionAlgorithm = "direct" | "auto";
+
+const convolutionAlgorithms = { direct: algorithm.convolutionDirect, auto: algorithm.convolutionAuto } as const;
+
+function describe(size: number, what: string, call: (struct: Uint8Array) => number): Operation {
+  const struct = new Uint8Array(size);
+  check(call(struct), `describe a ${what}`);
+  return struct;
+}
+
+function windowOf({ strides, padding, dilation }: { strides: Pair; padding: Padding; dilation: Pair }) {
+  return [
+    dimensions(strides),
+    // oneDNN counts the zeros between kernel elements, ONNX and the graph the distance.
+    dimensions(dilation.map((step) => step - 1)),
+    dimensions([padding.top, padding.left]),
+    dimensions([padding.bottom, padding.right]),
+  ] as const;
+}
+
+export interface ConvolutionMemory {
+  /** src or diff_src */
+  readonly src: MemoryDescriptor;
+  /** weights or diff_weights */
+  readonly weights: MemoryDescriptor;
+  /** bias or diff_bias */
+  readonly bias: MemoryDescriptor | undefined;
+  /** dst or diff_dst */
+  readonly dst: MemoryDescriptor;
+}
+
+export type ConvolutionDirection = "forward" | "backward data" | "backward weights";
+
+export function convolutionOperation(
+  { calls }: OneDnn,
+  direction: ConvolutionDirection,
+  chosen: ConvolutionAlgorithm,
+  { src, weights, bias, dst }: ConvolutionMemory,
+  attributes: ConvolutionAttributes,
+): Operation {
+  const kind = convolutionAlgorithms[chosen];
+  const window = windowOf(attributes);
+  const biasStruct = bias?.struct ?? null;
+  return describe(descriptorSize.convolution, `convolution, ${direction}`, (out) => {
+    switch (direction) {
+      case "forward":
+        return calls.convolutionForward(
+          out,
+          propagation.forwardTraining,
+          kind,
+          src.struct,
+          weights.struct,
+          biasStruct,
+          dst.struct,
+          ...window,
+        );
+      case "backward data":
+        return calls.convolutionBackwardData(out, kind, src.struct, weights.struct, dst.struct, ...window);
+      case "backward weights":
+        return calls.convolutionBackwardWeights(
+          out,
+          kind,
+          src.struct,
+          weights.struct,
+          biasStruct,
+          dst.struct,
+          ...window,
+        );
+    }
+  });
+}
+
+/** `batch`: statistics of the batch are computed; `running`: they are given. */
+export interface NormalizationOptions {
+  readonly epsilon: number;
+  readonly statistics: "batch" | "running";
+  readonly fuseRelu: boolean;
+}
+
+function normalizationFlags({ statistics, fuseRelu }: NormalizationOptions): number {
+  const { useGlobalStats, useScale, useShift } = normalizationFlag;
+  return (
+    useScale | useShift | (statistics === "running" ? useGlobalStats : 0) | (fuseRelu ? normalizationFlag.fuseRelu : 0)
+  );
+}
+
+/** With `forTraining`, a fused ReLU leaves its mask in a workspace. */
+export function normalizationForward(
+  { calls }: OneDnn,
+  src: MemoryDescriptor,
+  forTraining: boolean,
+  options: NormalizationOptions,
+): Operation {
+  const kind = forTraining ? propagation.forwardTraining : propagation.forwardInference;
+  return describe(descriptorSize.batchNormalization, "batch normalisation", (out) =>
+    calls.normalizationForward(out, kind, src.struct, options.epsilon, normalizationFlags(options)),
+  );
+}
+
+export function normalizationBackward(
+  { calls }: OneDnn,
+  diff: MemoryDescriptor,
+  src: MemoryDescriptor,
+  options: NormalizationOptions,
+): Operation {
+  return describe(descriptorSize.batchNormalization, "batch normalisation, backward", (out) =>
+    calls.normalizationBackward(
+      out,
+      propagation.backward,
+      diff.struct,
+      src.struct,
+      options.epsilon,
+      normalizationFlags(options),
+    ),
+  );
+}
+
+export function reluForward({ calls }: OneDnn, src: MemoryDescriptor): Operation {
+  return describe(descriptorSize.eltwise, "ReLU", (out) =>
+    calls.eltwiseForward(out, propagation.forwardTraining, algorithm.relu, src.struct, 0, 0),
+  );
+}
+
+/** From dst, not src: the ReLU may have been fused into what came before it. */
+export function reluBackward({ calls }: OneDnn, diff: MemoryDescriptor, dst: MemoryDescriptor): Operation {
+  return describe(descriptorSize.eltwise, "ReLU, backward", (out) =>
+    calls.eltwiseBackward(out, algorithm.reluUseDst, diff.struct, dst.struct, 0, 0),
+  );
+}
+
+export type BinaryKind = "add" | "multiply";
+
+/** dst = src ∘ other, with `other` broadcast where its extent is 1. */
+export function binaryOperation(
+  { calls }: OneDnn,
+  kind: BinaryKind,
+  src: MemoryDescriptor,
+  other: MemoryDescriptor,
+  dst: MemoryDescriptor,
+): Operation {
+  const code = kind === "add" ? algorithm.binaryAdd : algorithm.binaryMultiply;
+  return describe(descriptorSize.binary, kind, (out) =>
+    calls.binary(out, code, src.struct, other.struct, dst.struct),
+  );
+}
+
+export type PoolingKind = "max" | "average, padding counted" | "average, padding not counted";
+
+const poolingKinds = {
+  max: algorithm.poolingMax,
+  "average, padding counted": algorithm.poolingAverageIncludePadding,
+  "average, padding not counted": algorithm.poolingAverageExcludePadding,
+} as const;
+
+export interface PoolingWindow {
+  readonly kernel: Pair;
+  readonly strides: Pair;
+  readonly padding: Padding;
+}
+
+function poolingWindow(window: PoolingWindow) {
+  const [strides, dilation, before, after] = windowOf({ ...window, dilation: [1, 1] });
+  return [strides, dimensions(window.kernel), dilation, before, after] as const;
+}
+
+export function poolingForward(
+  { calls }: OneDnn,
+  kind: PoolingKind,
+  src: MemoryDescriptor,
+  dst: MemoryDescriptor,
+  window: PoolingWindow,
+): Operation {
+  return describe(descriptorSize.pooling, "pooling", (out) =>
+    calls.poolingForward(
+      out,
+      propagation.forwardTraining,
+      poolingKinds[kind],
+      src.struct,
+      dst.struct,
+      ...poolingWindow(window),
+    ),
+  );
+}
+
+export function poolingBackward(
+  { calls }: OneDnn,
+  kind: PoolingKind,
+  diffSrc: MemoryDescriptor,
+  diffDst: MemoryDescriptor,
+  window: PoolingWindow,
+): Operation {
+  return describe(descriptorSize.pooling, "pooling, backward", (out) =>
+    calls.poolingBackward(out, poolingKinds[kind], diffSrc.struct, diffDst.struct, ...poolingWindow(window)),
+  );
+}
+
+export function linearForward(
+  { calls }: OneDnn,
+  src: MemoryDescriptor,
+  weights: MemoryDescriptor,
+  bias: MemoryDescriptor | undefined,
+  dst: MemoryDescriptor,
+): Operation {
+  return describe(descriptorSize.innerProduct, "linear layer", (out) =>
+    calls.innerProductForward(
+      out,
+      propagation.forwardTraining,
+      src.struct,
+      weights.struct,
+      bias?.struct ?? null,
+      dst.struct,
+    ),
+  );
+}
+
+export function linearBackwardData(
+  { calls }: OneDnn,
+  diffSrc: MemoryDescriptor,
+  weights: MemoryDescriptor,
+  diffDst: MemoryDescriptor,
+): Operation {
+  return describe(descriptorSize.innerProduct, "linear layer, backward data", (out) =>
+    calls.innerProductBackwardData(out, diffSrc.struct, weights.struct, diffDst.struct),
+  );
+}
+
+export function linearBackwardWeights(
+  { calls }: OneDnn,
+  src: MemoryDescriptor,
+  diffWeights: MemoryDescriptor,
+  diffBias: MemoryDescriptor | undefined,
+  diffDst: MemoryDescriptor,
+): Operation {
+  return describe(descriptorSize.innerProduct, "linear layer, backward weights", (out) =>
+    calls.innerProductBackwardWeights(
+      out,
+      src.struct,
+      diffWeights.struct,
+      diffBias?.struct ?? null,
+      diffDst.struct,
+    ),
+  );
+}

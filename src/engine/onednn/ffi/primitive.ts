@@ -1,0 +1,131 @@
+/**
+ * From an operation descriptor to something that runs: a `PrimitiveDescriptor` is one implementation the library offers
+ * (its layouts, scratchpad and name can be asked), a `Primitive` is that implementation compiled.
+ */
+import koffi from "koffi";
+import { required } from "../../../core/errors.ts";
+import { query } from "./constants.ts";
+import { check, create, type Handle, type OneDnn } from "./library.ts";
+import { copyDescriptor, type MemoryDescriptor } from "./memory.ts";
+
+/** An operation descriptor: the library's struct, filled. */
+export type Operation = Uint8Array;
+
+export class PrimitiveDescriptor {
+  readonly handle: Handle;
+  readonly #library: OneDnn;
+
+  constructor(library: OneDnn, handle: Handle) {
+    this.#library = library;
+    this.handle = handle;
+  }
+
+  /** Name of the implementation, as the library prints it: `jit:avx512_core`, `brgconv:…`, `ref:any`. */
+  get implementation(): string {
+    const out = new BigUint64Array(1);
+    check(
+      this.#library.calls.primitiveDescQuery(this.handle, query.implementation, 0, out),
+      "query the implementation",
+    );
+    return koffi.decode(required(out[0], "implementation"), "char", -1);
+  }
+
+  memory(what: Exclude<keyof typeof query, "implementation">, index = 0): MemoryDescriptor {
+    const address = required(this.#library.calls.queryMemory(this.handle, query[what], index), `${what} memory`);
+    return copyDescriptor(this.#library, address);
+  }
+
+  destroy(): void {
+    check(this.#library.calls.primitiveDescDestroy(this.handle), "destroy a primitive descriptor");
+  }
+}
+
+/**
+ * The implementations the library offers for `operation`, best first by its own guess; none where it has none. Backward
+ * operations need the forward one they belong to as `hint`. The caller destroys what it gets.
+ */
+export function* implementations(
+  library: OneDnn,
+  operation: Operation,
+  hint: PrimitiveDescriptor | undefined,
+  attributes: Handle,
+): Generator<PrimitiveDescriptor> {
+  const { calls, engine } = library;
+  const out = new BigUint64Array(1);
+  if (calls.iteratorCreate(out, operation, attributes, engine, hint?.handle ?? null) !== 0) return;
+  const iterator = required(out[0], "iterator");
+  try {
+    do {
+      yield new PrimitiveDescriptor(library, calls.iteratorFetch(iterator));
+    } while (calls.iteratorNext(iterator) === 0);
+  } finally {
+    calls.iteratorDestroy(iterator);
+  }
+}
+
+/** The library's first choice for `operation`, or undefined where it has none. */
+export function firstImplementation(
+  library: OneDnn,
+  operation: Operation,
+  hint?: PrimitiveDescriptor,
+  attributes: Handle = library.attributes,
+): PrimitiveDescriptor | undefined {
+  for (const candidate of implementations(library, operation, hint, attributes)) return candidate;
+  return undefined;
+}
+
+/** Copies values from one layout (and one memory) to another; undefined where the library cannot. */
+export function reorderDescriptor(
+  library: OneDnn,
+  from: MemoryDescriptor,
+  to: MemoryDescriptor,
+): PrimitiveDescriptor | undefined {
+  const { calls, engine, attributes } = library;
+  const out = new BigUint64Array(1);
+  const result = calls.reorderCreate(out, from.struct, engine, to.struct, engine, attributes);
+  return result === 0 ? new PrimitiveDescriptor(library, required(out[0], "reorder")) : undefined;
+}
+
+export function concatDescriptor(
+  library: OneDnn,
+  dst: MemoryDescriptor,
+  sources: readonly MemoryDescriptor[],
+): PrimitiveDescriptor {
+  const { calls, engine, attributes } = library;
+  const structs = Buffer.concat(sources.map(({ struct }) => struct));
+  return new PrimitiveDescriptor(
+    library,
+    create("create a concatenation", (out) =>
+      calls.concatCreate(out, dst.struct, sources.length, 1, structs, attributes, engine),
+    ),
+  );
+}
+
+/** A compiled primitive with its arguments bound: one native call to run. */
+export class BoundPrimitive {
+  readonly #library: OneDnn;
+  readonly #primitive: Handle;
+  readonly #memories: readonly Handle[];
+  /** Array of `dnnl_exec_arg_t`: int32 index, 4 bytes of padding, pointer. */
+  readonly #table: BigUint64Array;
+
+  /** `memories`: argument index and memory object, which this primitive then owns. */
+  constructor(library: OneDnn, descriptor: PrimitiveDescriptor, memories: readonly (readonly [number, Handle])[]) {
+    this.#library = library;
+    this.#primitive = create("create a primitive", (out) => library.calls.primitiveCreate(out, descriptor.handle));
+    this.#memories = memories.map(([, memory]) => memory);
+    this.#table = BigUint64Array.from(memories.flatMap(([index, memory]) => [BigInt(index), memory]));
+  }
+
+  run(): void {
+    const { calls, stream } = this.#library;
+    const result = calls.execute(this.#primitive, stream, this.#memories.length, this.#table);
+    if (result !== 0) check(result, "execute a primitive");
+  }
+
+  destroy(): void {
+    const { calls } = this.#library;
+    check(calls.primitiveDestroy(this.#primitive), "destroy a primitive");
+    for (const memory of this.#memories) check(calls.memoryDestroy(memory), "destroy a memory");
+  }
+}

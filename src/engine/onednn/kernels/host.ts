@@ -1,0 +1,87 @@
+/** The way out for ops that oneDNN has no primitive for, or that are too small to matter: the reference kernel. */
+import { elementCount, type Shape } from "../../../core/tensor.ts";
+import type { Node } from "../../../graph/graph.ts";
+import type { OutputArray, TypedTensor } from "../../reference/kernel.ts";
+import { runReferenceKernel } from "../../reference/kernels.ts";
+import { floatsOf, integersOf, type Placement, type Program, type View } from "../planner/program.ts";
+
+/** Lowers any node to its reference kernel, on plain arrays. */
+export function lowerToHost(node: Node, program: Program): void {
+  const inputs = node.inputs.map((value) => program.use(value, program.plain(value)));
+  const outputs = node.outputs.map((value) => program.define(value, program.plain(value)));
+  emitReferenceKernel(
+    node,
+    program,
+    inputs.map((view, index) => ({ view, shape: program.shape(node.inputs[index] ?? "") })),
+    outputs.map((view, index) => ({ view, shape: program.shape(node.outputs[index] ?? "") })),
+  );
+}
+
+/**
+ * The ops that carry state on: written over the parameters themselves, where nothing reads the old values later. They
+ * work element by element, so they run in whatever layout the parameter has; its padding stays zero.
+ */
+export function lowerUpdate(
+  node: Node<"nesterov_sgd" | "accelerated_proximal_gradient" | "running_average">,
+  program: Program,
+): void {
+  const state = node.op === "running_average" ? [0] : [0, 2];
+  if (!state.every((index) => isLastReader(node, node.inputs[index] ?? "", program))) {
+    lowerToHost(node, program);
+    return;
+  }
+  const [parameter = ""] = node.inputs;
+  const { descriptor } = program.home(parameter);
+  const flat: Shape = [descriptor.bytes / Float32Array.BYTES_PER_ELEMENT];
+  const inputs = node.inputs.map((value) => {
+    const isElementwise = elementCount(program.shape(value)) === elementCount(program.shape(parameter));
+    return isElementwise
+      ? { view: program.use(value, descriptor), shape: flat }
+      : { view: program.use(value, program.plain(value)), shape: program.shape(value) };
+  });
+  const outputs = state.flatMap((index) => inputs[index] ?? []);
+  for (const [index, { view }] of outputs.entries()) program.alias(node.outputs[index] ?? "", view);
+  emitReferenceKernel(node, program, inputs, outputs);
+}
+
+function isLastReader(node: Node, value: string, { graph }: Program): boolean {
+  const later = graph.nodes.slice(graph.nodes.indexOf(node) + 1);
+  return !graph.outputs.includes(value) && !later.some(({ inputs }) => inputs.includes(value));
+}
+
+interface ShapedView {
+  readonly view: View;
+  readonly shape: Shape;
+}
+
+function emitReferenceKernel(
+  node: Node,
+  program: Program,
+  inputs: readonly ShapedView[],
+  outputs: readonly ShapedView[],
+): void {
+  const isInteger = node.inputs.map((value) =>
+    program.graph.inputs.some(({ name, dtype }) => name === value && dtype === "i32"),
+  );
+  const bind = (placement: Placement): (() => void) => {
+    const array = ({ view, shape }: ShapedView): OutputArray => ({
+      shape,
+      data: floatsOf(view, placement).subarray(0, elementCount(shape)),
+    });
+    const sources = inputs.map(
+      (input, index): TypedTensor =>
+        isInteger[index] === true
+          ? { dtype: "i32", shape: input.shape, data: integersOf(input.view, placement) }
+          : { dtype: "f32", ...array(input) },
+    );
+    const targets = outputs.map(array);
+    return () => runReferenceKernel(node, sources, targets);
+  };
+  program.emitHost(
+    node,
+    "host",
+    inputs.map(({ view }) => view),
+    outputs.map(({ view }) => view),
+    bind,
+  );
+}

@@ -1,0 +1,57 @@
+/** How each op becomes steps: a total table, so that an op without a lowering does not compile. */
+import type { Node } from "../../../graph/graph.ts";
+import type { OpName } from "../../../graph/ops.ts";
+import type { Program } from "../planner/program.ts";
+import { lowerConvolution, lowerConvolutionBackwardData, lowerConvolutionBackwardWeights } from "./convolution.ts";
+import { lowerToHost, lowerUpdate } from "./host.ts";
+import { lowerLinear, lowerLinearBackwardData, lowerLinearBackwardWeights } from "./linear.ts";
+import { lowerNormalization, lowerNormalizationBackward, lowerNormalizationTrainingBackward } from "./normalization.ts";
+import { lowerAdd, lowerBias, lowerRelu, lowerReluBackward, lowerScale } from "./pointwise.ts";
+import { lowerAveragePoolingBackward, lowerMaxPoolingBackward, lowerPooling, lowerReshape } from "./pooling.ts";
+import { lowerConcatenation, lowerPad, lowerSlice, lowerSliceBackward } from "./shape-ops.ts";
+
+type Lowering<K extends OpName> = (node: Node<K>, program: Program) => void;
+
+const lowerings: { readonly [K in OpName]: Lowering<K> } = {
+  convolution: lowerConvolution,
+  batch_normalization: lowerNormalization,
+  relu: lowerRelu,
+  add: lowerAdd,
+  bias: lowerBias,
+  concatenation: lowerConcatenation,
+  max_pooling: lowerPooling,
+  average_pooling: lowerPooling,
+  global_average_pooling: lowerPooling,
+  linear: lowerLinear,
+  flatten: lowerReshape,
+  pad: lowerPad,
+  slice: lowerSlice,
+  scale: lowerScale,
+
+  batch_normalization_training: lowerNormalization,
+  softmax_cross_entropy: lowerToHost,
+  convolution_backward_data: lowerConvolutionBackwardData,
+  convolution_backward_weights: lowerConvolutionBackwardWeights,
+  batch_normalization_training_backward: lowerNormalizationTrainingBackward,
+  batch_normalization_backward: lowerNormalizationBackward,
+  relu_backward: lowerReluBackward,
+  max_pooling_backward: lowerMaxPoolingBackward,
+  average_pooling_backward: lowerAveragePoolingBackward,
+  global_average_pooling_backward: lowerAveragePoolingBackward,
+  linear_backward_data: lowerLinearBackwardData,
+  linear_backward_weights: lowerLinearBackwardWeights,
+  flatten_backward: lowerReshape,
+  slice_backward: lowerSliceBackward,
+  scale_backward_factor: lowerToHost,
+  bias_backward: lowerToHost,
+  nesterov_sgd: lowerUpdate,
+  accelerated_proximal_gradient: lowerUpdate,
+  running_average: lowerUpdate,
+};
+
+/** Adds the steps of `node` to `program`. */
+export function lower(node: Node, program: Program): void {
+  // The table is keyed by the node's own op; TypeScript cannot follow the correlation through the union.
+  const lowering = lowerings[node.op] as Lowering<OpName>;
+  lowering(node, program);
+}

@@ -1,0 +1,118 @@
+/** Linear layers, as oneDNN's inner product on plain matrices. */
+import { required } from "../../../core/errors.ts";
+import { elementCount } from "../../../core/tensor.ts";
+import type { Node } from "../../../graph/graph.ts";
+import { argument } from "../ffi/constants.ts";
+import { linearBackwardData, linearBackwardWeights, linearForward } from "../ffi/operations.ts";
+import { firstImplementation, type PrimitiveDescriptor } from "../ffi/primitive.ts";
+import type { Program, View } from "../planner/program.ts";
+
+function plain(program: Program, value: string): View {
+  return program.use(value, program.plain(value));
+}
+
+export function lowerLinear(node: Node<"linear">, program: Program): void {
+  const [src = "", weights = "", bias] = node.inputs;
+  const [dst = ""] = node.outputs;
+  const biasView = bias === undefined ? undefined : plain(program, bias);
+  const operation = linearForward(
+    program.library,
+    program.plain(src),
+    program.plain(weights),
+    biasView?.descriptor,
+    program.plain(dst),
+  );
+  program.emitPrimitive(
+    node,
+    implementationOf(program, node, operation),
+    [
+      [argument.src, plain(program, src)],
+      [argument.weights, plain(program, weights)],
+      ...(biasView === undefined ? [] : [[argument.bias, biasView] as const]),
+      [argument.dst, program.define(dst, program.plain(dst))],
+    ],
+    { macs: macs(program, src, dst) },
+  );
+}
+
+export function lowerLinearBackwardData(node: Node<"linear_backward_data">, program: Program): void {
+  const [diffDst = "", weights = ""] = node.inputs;
+  const [diffSrc = ""] = node.outputs;
+  const operation = linearBackwardData(
+    program.library,
+    program.plain(diffSrc),
+    program.plain(weights),
+    program.plain(diffDst),
+  );
+  const hint = forwardHint(program, diffSrc, weights, undefined, diffDst);
+  program.emitPrimitive(
+    node,
+    implementationOf(program, node, operation, hint),
+    [
+      [argument.diffDst, plain(program, diffDst)],
+      [argument.weights, plain(program, weights)],
+      [argument.diffSrc, program.define(diffSrc, program.plain(diffSrc))],
+    ],
+    { macs: macs(program, diffSrc, diffDst) },
+  );
+}
+
+export function lowerLinearBackwardWeights(node: Node<"linear_backward_weights">, program: Program): void {
+  const [src = "", diffDst = ""] = node.inputs;
+  const [diffWeights = "", diffBias] = node.outputs;
+  const biasDescriptor = diffBias === undefined ? undefined : program.plain(diffBias);
+  const operation = linearBackwardWeights(
+    program.library,
+    program.plain(src),
+    program.plain(diffWeights),
+    biasDescriptor,
+    program.plain(diffDst),
+  );
+  const hint = forwardHint(program, src, diffWeights, diffBias, diffDst);
+  program.emitPrimitive(
+    node,
+    implementationOf(program, node, operation, hint),
+    [
+      [argument.src, plain(program, src)],
+      [argument.diffDst, plain(program, diffDst)],
+      [argument.diffWeights, program.define(diffWeights, program.plain(diffWeights))],
+      ...(diffBias === undefined || biasDescriptor === undefined
+        ? []
+        : [[argument.diffBias, program.define(diffBias, biasDescriptor)] as const]),
+    ],
+    { macs: macs(program, src, diffDst) },
+  );
+}
+
+/** The forward primitive of the same shapes: a backward one cannot be described without. */
+function forwardHint(
+  program: Program,
+  src: string,
+  weights: string,
+  bias: string | undefined,
+  dst: string,
+): PrimitiveDescriptor {
+  const operation = linearForward(
+    program.library,
+    program.plain(src),
+    program.plain(weights),
+    bias === undefined ? undefined : program.plain(bias),
+    program.plain(dst),
+  );
+  const hint = required(firstImplementation(program.library, operation), "forward linear layer");
+  program.own(hint);
+  return hint;
+}
+
+function implementationOf(
+  program: Program,
+  { name }: Node,
+  operation: Uint8Array,
+  hint?: PrimitiveDescriptor,
+): PrimitiveDescriptor {
+  return required(firstImplementation(program.library, operation, hint), `implementation of "${name}"`);
+}
+
+function macs(program: Program, src: string, dst: string): number {
+  return elementCount(program.shape(src)) * (program.shape(dst)[1] ?? 0);
+}

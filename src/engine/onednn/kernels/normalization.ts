@@ -1,0 +1,133 @@
+/** Batch normalisation, with the ReLU behind it in the same pass, forward and backward. */
+import { required } from "../../../core/errors.ts";
+import type { Node } from "../../../graph/graph.ts";
+import { argument } from "../ffi/constants.ts";
+import { type NormalizationOptions, normalizationBackward, normalizationForward } from "../ffi/operations.ts";
+import { firstImplementation, type PrimitiveDescriptor } from "../ffi/primitive.ts";
+import type { Program, View } from "../planner/program.ts";
+
+type Forward = Node<"batch_normalization" | "batch_normalization_training">;
+
+export function lowerNormalization(node: Forward, program: Program): void {
+  const isTraining = node.op === "batch_normalization_training";
+  const relu = program.fusions.reluAfter.get(node);
+  const [src = "", scale = "", shift = "", mean = "", variance = ""] = node.inputs;
+  const [dst = "", batchMean = "", batchVariance = ""] = node.outputs;
+  const data = program.view(src);
+  const primitive = describeForward(program, node, data, relu !== undefined);
+  const workspace =
+    isTraining && relu !== undefined ? program.allocate(primitive.memory("workspace")) : undefined;
+  const vector = (value: string): View => program.use(value, program.plain(value));
+  const statistics = isTraining
+    ? [program.define(batchMean, program.plain(batchMean)), program.define(batchVariance, program.plain(batchVariance))]
+    : [vector(mean), vector(variance)];
+  program.emitPrimitive(
+    node,
+    primitive,
+    [
+      [argument.src, data],
+      [argument.scale, vector(scale)],
+      [argument.shift, vector(shift)],
+      [argument.mean, required(statistics[0], "mean")],
+      [argument.variance, required(statistics[1], "variance")],
+      [argument.dst, program.define(relu?.outputs[0] ?? dst, data.descriptor)],
+      ...(workspace === undefined ? [] : [[argument.workspace, workspace] as const]),
+    ],
+    relu === undefined ? {} : { fused: "ReLU" },
+  );
+  if (isTraining) program.forwardOf.set(batchMean, { primitive, workspace });
+}
+
+function describeForward(program: Program, node: Forward, data: View, fuseRelu: boolean): PrimitiveDescriptor {
+  const isTraining = node.op === "batch_normalization_training";
+  const options: NormalizationOptions = {
+    epsilon: node.attributes.epsilon,
+    statistics: isTraining ? "batch" : "running",
+    fuseRelu,
+  };
+  const operation = normalizationForward(program.library, data.descriptor, isTraining, options);
+  return required(firstImplementation(program.library, operation), `implementation of "${node.name}"`);
+}
+
+export function lowerNormalizationTrainingBackward(
+  node: Node<"batch_normalization_training_backward">,
+  program: Program,
+): void {
+  const [src = "", mean = "", variance = "", scale = "", ownDiff = ""] = node.inputs;
+  const relu = program.fusions.reluBackwardBefore.get(node);
+  const data = program.view(src);
+  const forward = required(program.forwardOf.get(mean), `forward step of "${node.name}"`);
+  emitBackward(node, program, {
+    data,
+    diff: program.use(relu?.inputs[1] ?? ownDiff, data.descriptor),
+    mean,
+    variance,
+    scale,
+    hint: forward.primitive,
+    workspace: forward.workspace,
+    options: { epsilon: node.attributes.epsilon, statistics: "batch", fuseRelu: relu !== undefined },
+  });
+}
+
+/** With frozen statistics: mean and variance are constants to the gradient. */
+export function lowerNormalizationBackward(node: Node<"batch_normalization_backward">, program: Program): void {
+  const [src = "", scale = "", mean = "", variance = "", diff = ""] = node.inputs;
+  const data = program.view(src);
+  const options = { epsilon: node.attributes.epsilon, statistics: "running", fuseRelu: false } as const;
+  const operation = normalizationForward(program.library, data.descriptor, true, options);
+  const hint = required(firstImplementation(program.library, operation), `forward step of "${node.name}"`);
+  program.own(hint);
+  emitBackward(node, program, {
+    data,
+    diff: program.use(diff, data.descriptor),
+    mean,
+    variance,
+    scale,
+    hint,
+    workspace: undefined,
+    options,
+  });
+}
+
+interface Backward {
+  readonly data: View;
+  readonly diff: View;
+  readonly mean: string;
+  readonly variance: string;
+  readonly scale: string;
+  readonly hint: PrimitiveDescriptor;
+  readonly workspace: View | undefined;
+  readonly options: NormalizationOptions;
+}
+
+function emitBackward(
+  node: Node<"batch_normalization_training_backward" | "batch_normalization_backward">,
+  program: Program,
+  { data, diff, mean, variance, scale, hint, workspace, options }: Backward,
+): void {
+  const [diffSrc = "", diffScale = "", diffShift = ""] = node.outputs;
+  const operation = normalizationBackward(program.library, data.descriptor, data.descriptor, options);
+  const primitive = required(
+    firstImplementation(program.library, operation, hint),
+    `implementation of "${node.name}"`,
+  );
+  const vector = (value: string): View => program.use(value, program.plain(value));
+  program.emitPrimitive(
+    node,
+    primitive,
+    [
+      [argument.src, data],
+      [argument.mean, vector(mean)],
+      [argument.variance, vector(variance)],
+      [argument.scale, vector(scale)],
+      // oneDNN 2.6 wants a shift here too, though the gradient does not depend on it.
+      [argument.shift, vector(scale)],
+      [argument.diffDst, diff],
+      [argument.diffSrc, program.define(diffSrc, data.descriptor)],
+      [argument.diffScale, program.define(diffScale, program.plain(diffScale))],
+      [argument.diffShift, program.define(diffShift, program.plain(diffShift))],
+      ...(workspace === undefined ? [] : [[argument.workspace, workspace] as const]),
+    ],
+    options.fuseRelu ? { fused: "ReLU" } : {},
+  );
+}

@@ -1,0 +1,94 @@
+/** ReLU, addition, and what scales or shifts whole channels. */
+import { required } from "../../../core/errors.ts";
+import type { Node } from "../../../graph/graph.ts";
+import { argument } from "../ffi/constants.ts";
+import { describeMemory } from "../ffi/memory.ts";
+import { type BinaryKind, binaryOperation, reluBackward, reluForward } from "../ffi/operations.ts";
+import { firstImplementation } from "../ffi/primitive.ts";
+import type { Program, View } from "../planner/program.ts";
+import { lowerToHost } from "./host.ts";
+
+export function lowerRelu(node: Node<"relu">, program: Program): void {
+  const [src = ""] = node.inputs;
+  const [dst = ""] = node.outputs;
+  const data = program.view(src);
+  const primitive = firstImplementation(program.library, reluForward(program.library, data.descriptor));
+  program.emitPrimitive(node, required(primitive, `implementation of "${node.name}"`), [
+    [argument.src, data],
+    [argument.dst, program.define(dst, data.descriptor)],
+  ]);
+}
+
+export function lowerReluBackward(node: Node<"relu_backward">, program: Program): void {
+  const { library } = program;
+  const [dst = "", diffDst = ""] = node.inputs;
+  const [diffSrc = ""] = node.outputs;
+  const data = program.view(dst);
+  const hint = required(firstImplementation(library, reluForward(library, data.descriptor)), "ReLU");
+  program.own(hint);
+  const primitive = firstImplementation(library, reluBackward(library, data.descriptor, data.descriptor), hint);
+  program.emitPrimitive(node, required(primitive, `implementation of "${node.name}"`), [
+    [argument.dst, data],
+    [argument.diffDst, program.use(diffDst, data.descriptor)],
+    [argument.diffSrc, program.define(diffSrc, data.descriptor)],
+  ]);
+}
+
+export function lowerAdd(node: Node<"add">, program: Program): void {
+  const [a = "", b = ""] = node.inputs;
+  const data = program.view(a);
+  emitBinary(node, program, "add", data, program.use(b, data.descriptor));
+}
+
+/** A vector over the channels, broadcast over images and pixels. */
+function perChannel(program: Program, value: string, rank: number): View {
+  const { slot } = program.use(value, program.plain(value));
+  const channels = program.shape(value)[0] ?? 0;
+  const shape = Array.from({ length: rank }, (_, axis) => (axis === 1 ? channels : 1));
+  return { slot, descriptor: describeMemory(program.library, shape, "plain") };
+}
+
+export function lowerBias(node: Node<"bias">, program: Program): void {
+  const [src = "", bias = ""] = node.inputs;
+  const data = program.view(src);
+  emitBinary(node, program, "add", data, perChannel(program, bias, data.descriptor.shape.length));
+}
+
+/** One factor a channel, or one in all, broadcasts; one a group, or a scaled parameter, runs on the host. */
+export function lowerScale(node: Node<"scale">, program: Program): void {
+  const [src = "", factor = ""] = node.inputs;
+  const factors = program.shape(factor)[0] ?? 0;
+  if (node.attributes.axis === 0 || (factors !== 1 && factors !== program.shape(src)[1])) {
+    lowerToHost(node, program);
+    return;
+  }
+  const data = program.view(src);
+  emitBinary(node, program, "multiply", data, perChannel(program, factor, data.descriptor.shape.length));
+}
+
+function emitBinary(
+  node: Node<"add" | "bias" | "scale">,
+  program: Program,
+  kind: BinaryKind,
+  data: View,
+  other: View,
+): void {
+  const relu = program.fusions.reluAfter.get(node);
+  const { library } = program;
+  const primitive = firstImplementation(
+    library,
+    binaryOperation(library, kind, data.descriptor, other.descriptor, data.descriptor),
+    undefined,
+    relu === undefined ? library.attributes : library.attributesWithRelu(),
+  );
+  program.emitPrimitive(
+    node,
+    required(primitive, `implementation of "${node.name}"`),
+    [
+      [argument.src, data],
+      [argument.src1, other],
+      [argument.dst, program.define(relu?.outputs[0] ?? node.outputs[0] ?? "", data.descriptor)],
+    ],
+    relu === undefined ? {} : { fused: "ReLU" },
+  );
+}

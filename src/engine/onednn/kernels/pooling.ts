@@ -1,0 +1,117 @@
+/** Maximum, average and global average pooling. */
+import { InternalError, required } from "../../../core/errors.ts";
+import { bindBatch } from "../../../graph/shapes.ts";
+import type { Node } from "../../../graph/graph.ts";
+import { argument } from "../ffi/constants.ts";
+import { describeMemory, type MemoryDescriptor } from "../ffi/memory.ts";
+import { type PoolingKind, type PoolingWindow, poolingBackward, poolingForward } from "../ffi/operations.ts";
+import { firstImplementation, type PrimitiveDescriptor } from "../ffi/primitive.ts";
+import type { Program } from "../planner/program.ts";
+
+interface Pooling {
+  readonly kind: PoolingKind;
+  readonly window: PoolingWindow;
+}
+
+function averageKind(countIncludePad: boolean): PoolingKind {
+  return countIncludePad ? "average, padding counted" : "average, padding not counted";
+}
+
+function globalPooling([, , height = 1, width = 1]: readonly number[]): Pooling {
+  const window = { kernel: [height, width], strides: [1, 1], padding: noPadding } as const;
+  return { kind: "average, padding not counted", window };
+}
+
+const noPadding = { top: 0, left: 0, bottom: 0, right: 0 } as const;
+
+type Forward = Node<"max_pooling" | "average_pooling" | "global_average_pooling">;
+
+function poolingOf(node: Forward, program: Program): Pooling {
+  switch (node.op) {
+    case "max_pooling":
+      return { kind: "max", window: node.attributes };
+    case "average_pooling":
+      return { kind: averageKind(node.attributes.countIncludePad), window: node.attributes };
+    case "global_average_pooling":
+      return globalPooling(program.shape(node.inputs[0] ?? ""));
+  }
+}
+
+function describeForward(
+  program: Program,
+  { kind, window }: Pooling,
+  src: MemoryDescriptor,
+  dst: MemoryDescriptor,
+): PrimitiveDescriptor {
+  const operation = poolingForward(program.library, kind, src, dst, window);
+  return required(firstImplementation(program.library, operation), "implementation of a pooling");
+}
+
+export function lowerPooling(node: Forward, program: Program): void {
+  const [src = ""] = node.inputs;
+  const [dst = ""] = node.outputs;
+  const data = program.use(src, program.preferred(program.shape(src)));
+  const result = program.define(dst, program.preferred(program.shape(dst)));
+  const primitive = describeForward(program, poolingOf(node, program), data.descriptor, result.descriptor);
+  const workspace = node.op === "max_pooling" ? program.allocate(primitive.memory("workspace")) : undefined;
+  program.emitPrimitive(node, primitive, [
+    [argument.src, data],
+    [argument.dst, result],
+    ...(workspace === undefined ? [] : [[argument.workspace, workspace] as const]),
+  ]);
+  program.forwardOf.set(node.name, { primitive, workspace });
+}
+
+/** The maxima's places are in the workspace of the forward step with the same source and window. */
+export function lowerMaxPoolingBackward(node: Node<"max_pooling_backward">, program: Program): void {
+  const [src = "", diffDst = ""] = node.inputs;
+  const twin = program.graph.nodes.find(
+    (other) =>
+      other.op === "max_pooling" &&
+      other.inputs[0] === src &&
+      JSON.stringify(other.attributes) === JSON.stringify(node.attributes),
+  );
+  const forward = program.forwardOf.get(twin?.name ?? "");
+  if (forward?.workspace === undefined) throw new InternalError(`"${node.name}" has no max pooling to undo`);
+  const diff = program.use(diffDst, program.preferred(program.shape(diffDst)));
+  const target = program.define(node.outputs[0] ?? "", program.preferred(program.shape(src)));
+  const operation = poolingBackward(program.library, "max", target.descriptor, diff.descriptor, node.attributes);
+  const primitive = firstImplementation(program.library, operation, forward.primitive);
+  program.emitPrimitive(node, required(primitive, `implementation of "${node.name}"`), [
+    [argument.diffDst, diff],
+    [argument.workspace, forward.workspace],
+    [argument.diffSrc, target],
+  ]);
+}
+
+export function lowerAveragePoolingBackward(
+  node: Node<"average_pooling_backward" | "global_average_pooling_backward">,
+  program: Program,
+): void {
+  const { library } = program;
+  const [diffDst = ""] = node.inputs;
+  const [diffSrc = ""] = node.outputs;
+  const shape = bindBatch(node.attributes.srcShape, program.shape(diffDst)[0] ?? 0);
+  const { kind, window } =
+    node.op === "global_average_pooling_backward"
+      ? globalPooling(shape)
+      : { kind: averageKind(node.attributes.countIncludePad), window: node.attributes };
+  const diff = program.use(diffDst, program.preferred(program.shape(diffDst)));
+  const target = program.define(diffSrc, program.preferred(shape));
+  const hint = describeForward(program, { kind, window }, target.descriptor, diff.descriptor);
+  program.own(hint);
+  const operation = poolingBackward(library, kind, target.descriptor, diff.descriptor, window);
+  const primitive = required(firstImplementation(library, operation, hint), `implementation of "${node.name}"`);
+  program.emitPrimitive(node, primitive, [
+    [argument.diffDst, diff],
+    [argument.diffSrc, target],
+  ]);
+}
+
+/** Flattening and its gradient move nothing once the layout is plain. */
+export function lowerReshape(node: Node<"flatten" | "flatten_backward">, program: Program): void {
+  const [src = ""] = node.inputs;
+  const [dst = ""] = node.outputs;
+  const { slot } = program.use(src, program.plain(src));
+  program.alias(dst, { slot, descriptor: describeMemory(program.library, program.shape(dst), "plain") });
+}

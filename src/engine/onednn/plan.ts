@@ -1,0 +1,172 @@
+/** A prepared graph: memory in place, every step bound to it. Running it is a loop over native calls. */
+import { required } from "../../core/errors.ts";
+import { elementCount, type Tensor, tensor } from "../../core/tensor.ts";
+import type { Weights } from "../../graph/graph.ts";
+import type { Feeds, KernelChoices, Plan, PlanStep, Results } from "../engine.ts";
+import { checkFeeds, checkReads, checkWrites, useAfterDispose } from "../checks.ts";
+import { argument } from "./ffi/constants.ts";
+import { createMemory, describeMemory, NativeMemory } from "./ffi/memory.ts";
+import { BoundPrimitive } from "./ffi/primitive.ts";
+import { layOut, offsetOf } from "./planner/arena.ts";
+import { floatsOf, integersOf, type Placement, type Program, type Step, type View } from "./planner/program.ts";
+import { copyMemory } from "./planner/tuning.ts";
+
+interface BoundStep {
+  readonly step: Step;
+  run(): void;
+}
+
+export class OneDnnPlan implements Plan {
+  readonly choices: KernelChoices;
+  readonly bytes: number;
+  readonly #program: Program;
+  readonly #batch: number;
+  readonly #memory: NativeMemory;
+  readonly #scratchpad: NativeMemory;
+  readonly #placement: Placement;
+  readonly #steps: readonly BoundStep[];
+  readonly #primitives: readonly BoundPrimitive[];
+  readonly #outputs: ReadonlyMap<string, View>;
+  #isDisposed = false;
+
+  constructor(program: Program, batch: number) {
+    this.#program = program;
+    this.#batch = batch;
+    this.choices = program.tuner.choices;
+    this.#outputs = new Map(
+      program.graph.outputs.map((value) => [value, program.use(value, program.plain(value))] as const),
+    );
+    const homes = [...program.homes.values()].map(({ slot }) => slot);
+    const layout = layOut(program.steps, homes, new Set([...this.#outputs.values()].map(({ slot }) => slot)));
+    const memory = new NativeMemory(program.library, layout.bytes);
+    this.#memory = memory;
+    this.#placement = { memory, offset: (slot) => offsetOf(layout, slot) };
+    this.#scratchpad = new NativeMemory(program.library, program.scratchpadBytes);
+    this.bytes = memory.bytes + this.#scratchpad.bytes;
+
+    const primitives: BoundPrimitive[] = [];
+    this.#steps = program.steps.map((step) => {
+      if (step.kind === "host") return { step, run: step.bind(this.#placement) };
+      const bound = new BoundPrimitive(program.library, step.primitive, [
+        ...step.arguments.map(([index, view]) => [index, this.#memoryOf(view)] as const),
+        [
+          argument.scratchpad,
+          createMemory(program.library, step.primitive.memory("scratchpad"), this.#scratchpad.address),
+        ],
+      ]);
+      primitives.push(bound);
+      return { step, run: () => bound.run() };
+    });
+    this.#primitives = primitives;
+  }
+
+  run(feeds: Feeds): Results {
+    this.#feed(feeds);
+    for (const { run } of this.#steps) run();
+    return this.#results();
+  }
+
+  explain(feeds: Feeds, runs: number): readonly PlanStep[] {
+    this.#feed(feeds);
+    const times = this.#steps.map(() => new Array<number>());
+    for (let run = 0; run < runs; run++) {
+      for (const [index, { run: runStep }] of this.#steps.entries()) {
+        const start = performance.now();
+        runStep();
+        times[index]?.push(performance.now() - start);
+      }
+    }
+    return this.#steps.map(({ step }, index) => {
+      const milliseconds = median(times[index] ?? []);
+      return {
+        node: step.node,
+        op: step.op,
+        implementation: step.implementation,
+        milliseconds,
+        gigaflops: milliseconds === 0 ? 0 : (2 * step.macs) / (milliseconds * 1e6),
+      };
+    });
+  }
+
+  write(values: Weights): void {
+    this.#checkAlive();
+    checkWrites(this.#program.graph, values);
+    for (const [name, value] of values) {
+      const home = this.#program.homes.get(name);
+      // A parameter that no step reads has no memory; there is nothing to keep for it.
+      if (home !== undefined) this.#transfer(home, value.data, "write");
+    }
+  }
+
+  read(names: readonly string[]): Weights {
+    this.#checkAlive();
+    checkReads(this.#program.graph, names);
+    return new Map(names.map((name) => [name, this.#readParameter(name)]));
+  }
+
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    for (const primitive of this.#primitives) primitive.destroy();
+    this.#program.destroyPrimitives();
+    this.#memory.free();
+    this.#scratchpad.free();
+  }
+
+  #checkAlive(): void {
+    if (this.#isDisposed) throw useAfterDispose(`the plan of "${this.#program.graph.name}"`);
+  }
+
+  #feed(feeds: Feeds): void {
+    this.#checkAlive();
+    checkFeeds(this.#program.graph, this.#batch, feeds);
+    for (const { name } of this.#program.graph.inputs) {
+      const value = required(feeds[name], `feed "${name}"`);
+      const home = required(this.#program.homes.get(name), `memory of "${name}"`);
+      if (value.dtype === "i32") integersOf(home, this.#placement).set(value.data);
+      else floatsOf(home, this.#placement).set(value.data);
+    }
+  }
+
+  #results(): Results {
+    const results: Record<string, Tensor> = {};
+    for (const [name, view] of this.#outputs) {
+      const shape = this.#program.shape(name);
+      results[name] = tensor(shape, floatsOf(view, this.#placement).slice(0, elementCount(shape)));
+    }
+    return results;
+  }
+
+  #readParameter(name: string): Tensor {
+    const result = tensor(this.#program.shape(name));
+    const home = this.#program.homes.get(name);
+    if (home !== undefined) this.#transfer(home, result.data, "read");
+    return result;
+  }
+
+  /** Copies between row-major `data` and a parameter's memory, whatever its layout. */
+  #transfer(home: View, data: Float32Array, way: "read" | "write"): void {
+    const { library } = this.#program;
+    const plain = describeMemory(library, home.descriptor.shape, "plain");
+    const staging = new NativeMemory(library, plain.bytes);
+    const offset = this.#placement.offset(home.slot);
+    if (way === "write") {
+      staging.floats(0, data.length).set(data);
+      copyMemory(library, plain, staging, 0, home.descriptor, this.#memory, offset);
+    } else {
+      copyMemory(library, home.descriptor, this.#memory, offset, plain, staging, 0);
+      data.set(staging.floats(0, data.length));
+    }
+    staging.free();
+  }
+
+  #memoryOf({ slot, descriptor }: View): bigint {
+    const address = this.#memory.address + BigInt(this.#placement.offset(slot));
+    return createMemory(this.#program.library, descriptor, address);
+  }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}

@@ -1,0 +1,65 @@
+/**
+ * One block of memory for all values, laid out by lifetime: two slots share bytes if the one is dead before the other is
+ * born. Greedy by size (the largest slot takes the lowest gap among those alive with it).
+ */
+import { required } from "../../../core/errors.ts";
+import type { Slot, Step } from "./program.ts";
+
+export interface ArenaLayout {
+  readonly bytes: number;
+  readonly offsets: ReadonlyMap<Slot, number>;
+}
+
+interface Lifetime {
+  readonly slot: Slot;
+  readonly first: number;
+  last: number;
+}
+
+/** A cache line; vector loads and stores stay inside one. */
+const ALIGNMENT = 64;
+
+function aligned(bytes: number): number {
+  return Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
+}
+
+/** Lays out the slots of `steps` (and `extra` persistent ones); those in `kept` live until the end of a run. */
+export function layOut(steps: readonly Step[], extra: Iterable<Slot>, kept: ReadonlySet<Slot>): ArenaLayout {
+  const lifetimes = new Map<Slot, Lifetime>();
+  for (const slot of extra) lifetimes.set(slot, { slot, first: 0, last: steps.length });
+  steps.forEach(({ reads, writes }, index) => {
+    for (const slot of [...reads, ...writes]) {
+      const always = slot.persistent || kept.has(slot);
+      const known = lifetimes.get(slot);
+      if (known === undefined) {
+        lifetimes.set(slot, { slot, first: slot.persistent ? 0 : index, last: always ? steps.length : index });
+      } else {
+        known.last = Math.max(known.last, index);
+      }
+    }
+  });
+
+  const offsets = new Map<Slot, number>();
+  const placed: { readonly lifetime: Lifetime; readonly start: number; readonly end: number }[] = [];
+  let total = 0;
+  for (const lifetime of [...lifetimes.values()].sort((a, b) => b.slot.bytes - a.slot.bytes)) {
+    const bytes = aligned(lifetime.slot.bytes);
+    let start = 0;
+    for (const other of placed) {
+      const meets = other.lifetime.first <= lifetime.last && lifetime.first <= other.lifetime.last;
+      if (!meets) continue;
+      if (other.start - start >= bytes) break;
+      start = Math.max(start, other.end);
+    }
+    offsets.set(lifetime.slot, start);
+    const entry = { lifetime, start, end: start + bytes };
+    const position = placed.findIndex((other) => other.start > start);
+    placed.splice(position < 0 ? placed.length : position, 0, entry);
+    total = Math.max(total, entry.end);
+  }
+  return { bytes: total, offsets };
+}
+
+export function offsetOf(layout: ArenaLayout, slot: Slot): number {
+  return required(layout.offsets.get(slot), "place of a slot");
+}

@@ -1,0 +1,57 @@
+/**
+ * Which nodes run as one step. A ReLU runs inside the batch norm or the addition before it if nobody else reads what they
+ * make; backward, its mask is applied inside the batch norm's gradient.
+ */
+import { type Graph, type Node, producers, readers } from "../../../graph/graph.ts";
+
+export interface Fusions {
+  /** Node (batch norm or addition) → the ReLU it does as well. */
+  readonly reluAfter: ReadonlyMap<Node, Node>;
+  /** Gradient of a batch norm → the ReLU gradient it does as well. */
+  readonly reluBackwardBefore: ReadonlyMap<Node, Node>;
+  /** Nodes that need no step of their own. */
+  readonly absorbed: ReadonlySet<Node>;
+}
+
+export function findFusions(graph: Graph): Fusions {
+  const readersOf = readers(graph);
+  const producerOf = producers(graph);
+  const visible = new Set([...graph.outputs, ...graph.updates.map(({ value }) => value)]);
+  const onlyReader = (value: string): Node | undefined => {
+    const [reader, ...others] = readersOf.get(value) ?? [];
+    return others.length === 0 && !visible.has(value) ? reader : undefined;
+  };
+
+  const reluAfter = new Map<Node, Node>();
+  const reluBackwardBefore = new Map<Node, Node>();
+  const absorbed = new Set<Node>();
+  for (const relu of graph.nodes) {
+    if (relu.op !== "relu") continue;
+    const before = producerOf.get(relu.inputs[0] ?? "");
+    const after = relu.outputs[0] ?? "";
+    if (before === undefined || onlyReader(before.outputs[0] ?? "") !== relu) continue;
+    const backward = (readersOf.get(after) ?? []).filter(
+      (node) => node.op === "relu_backward" && node.inputs[0] === after,
+    );
+    if (before.op === "add") {
+      reluAfter.set(before, relu);
+      absorbed.add(relu);
+    } else if (before.op === "batch_normalization" && backward.length === 0) {
+      reluAfter.set(before, relu);
+      absorbed.add(relu);
+    } else if (before.op === "batch_normalization_training") {
+      const gradients = backward.map((node) => onlyReader(node.outputs[0] ?? ""));
+      const ownGradient = (node: Node | undefined): node is Node =>
+        node?.op === "batch_normalization_training_backward" && node.inputs[1] === before.outputs[1];
+      if (!gradients.every(ownGradient)) continue;
+      reluAfter.set(before, relu);
+      absorbed.add(relu);
+      for (const [index, node] of backward.entries()) {
+        const gradient = gradients[index];
+        if (gradient !== undefined) reluBackwardBefore.set(gradient, node);
+        absorbed.add(node);
+      }
+    }
+  }
+  return { reluAfter, reluBackwardBefore, absorbed };
+}

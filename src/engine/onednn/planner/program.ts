@@ -1,0 +1,247 @@
+/**
+ * A program under construction: which memory each value lives in, in which layouts, and the steps that fill it. Kernels
+ * lower a node by asking for the views they read (a reorder is added where the layout differs), defining those they write,
+ * and emitting steps. Addresses come later (`arena.ts`): a step is bound to them when the program is complete.
+ */
+import { InternalError, required } from "../../../core/errors.ts";
+import { elementCount, type Shape, sameShape } from "../../../core/tensor.ts";
+import type { Graph, Node } from "../../../graph/graph.ts";
+import { argument } from "../ffi/constants.ts";
+import type { OneDnn } from "../ffi/library.ts";
+import { describeMemory, isBlocked, type MemoryDescriptor, type NativeMemory, sameLayout } from "../ffi/memory.ts";
+import { type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts";
+import type { Fusions } from "./fusion.ts";
+import type { Tuner } from "./tuning.ts";
+
+/** A region of memory. Persistent ones (parameters, inputs, padded zeros) keep their content between runs. */
+export interface Slot {
+  readonly bytes: number;
+  readonly persistent: boolean;
+}
+
+/** A slot seen through a descriptor. */
+export interface View {
+  readonly slot: Slot;
+  readonly descriptor: MemoryDescriptor;
+}
+
+/** Where slots ended up. */
+export interface Placement {
+  readonly memory: NativeMemory;
+  offset(slot: Slot): number;
+}
+
+interface StepBase {
+  /** Name of the graph's node that the step serves. */
+  readonly node: string;
+  readonly op: string;
+  readonly implementation: string;
+  readonly macs: number;
+  readonly reads: readonly Slot[];
+  readonly writes: readonly Slot[];
+}
+
+export interface PrimitiveStep extends StepBase {
+  readonly kind: "primitive";
+  readonly primitive: PrimitiveDescriptor;
+  readonly arguments: readonly (readonly [index: number, view: View])[];
+}
+
+/** A step in JavaScript, on plain arrays. */
+export interface HostStep extends StepBase {
+  readonly kind: "host";
+  bind(placement: Placement): () => void;
+}
+
+export type Step = PrimitiveStep | HostStep;
+
+export interface PrimitiveOptions {
+  readonly macs?: number;
+  /** Said behind the implementation's name: what else the step does. */
+  readonly fused?: string;
+}
+
+/** Argument indices that a primitive writes to. */
+const written: ReadonlySet<number> = new Set([
+  argument.dst,
+  argument.workspace,
+  argument.diffSrc,
+  argument.diffWeights,
+  argument.diffBias,
+  argument.diffScale,
+  argument.diffShift,
+]);
+
+export class Program {
+  readonly library: OneDnn;
+  readonly graph: Graph;
+  readonly shapes: ReadonlyMap<string, Shape>;
+  readonly fusions: Fusions;
+  readonly tuner: Tuner;
+  readonly steps: Step[] = [];
+  /** Parameters and inputs: name → their home. */
+  readonly homes = new Map<string, View>();
+  /** Largest scratchpad any step asks for. */
+  scratchpadBytes = 0;
+  readonly #views = new Map<string, View[]>();
+  readonly #primitives: PrimitiveDescriptor[] = [];
+  /** What a forward step leaves for its backward one, by the value that both know. */
+  readonly forwardOf = new Map<string, { primitive: PrimitiveDescriptor; workspace: View | undefined }>();
+  readonly #types: ReadonlyMap<string, "f32" | "i32">;
+  readonly #parameters: ReadonlySet<string>;
+
+  constructor(library: OneDnn, graph: Graph, shapes: ReadonlyMap<string, Shape>, fusions: Fusions, tuner: Tuner) {
+    this.library = library;
+    this.graph = graph;
+    this.shapes = shapes;
+    this.fusions = fusions;
+    this.tuner = tuner;
+    this.#types = new Map(graph.inputs.map(({ name, dtype }) => [name, dtype]));
+    this.#parameters = new Set(graph.parameters.map(({ name }) => name));
+    for (const { name } of graph.inputs) this.homes.set(name, this.define(name, this.plain(name), true));
+  }
+
+  shape(value: string): Shape {
+    return required(this.shapes.get(value), `shape of "${value}"`);
+  }
+
+  /** Row-major descriptor of a value's shape. */
+  plain(value: string): MemoryDescriptor {
+    return describeMemory(this.library, this.shape(value), "plain", this.#types.get(value) ?? "f32");
+  }
+
+  plainOf(shape: Shape): MemoryDescriptor {
+    return describeMemory(this.library, shape, "plain");
+  }
+
+  /** The layout images travel in between steps: channels in blocks of a vector. */
+  preferred(shape: Shape): MemoryDescriptor {
+    return describeMemory(this.library, shape, shape.length === 4 ? this.tuner.blockedLayout : "plain");
+  }
+
+  allocate(descriptor: MemoryDescriptor, persistent = false): View {
+    return { slot: { bytes: descriptor.bytes, persistent }, descriptor };
+  }
+
+  /** Gives a value its (first) memory. */
+  define(value: string, descriptor: MemoryDescriptor, persistent = false): View {
+    const view = this.allocate(descriptor, persistent);
+    this.alias(value, view);
+    return view;
+  }
+
+  /** Says that a value can also be found in `view`. */
+  alias(value: string, view: View): void {
+    const views = this.#views.get(value);
+    if (views === undefined) this.#views.set(value, [view]);
+    else views.push(view);
+  }
+
+  /** The value in the layout it was made in. */
+  view(value: string): View {
+    const [made] = this.#views.get(value) ?? [];
+    if (made !== undefined) return made;
+    return this.home(value);
+  }
+
+  /** The value in layout `descriptor`, reordered if it is in none such yet. */
+  use(value: string, descriptor: MemoryDescriptor): View {
+    const views = this.#views.get(value) ?? [this.home(value, descriptor)];
+    const found = views.find((view) => sameLayout(this.library, view.descriptor, descriptor));
+    if (found !== undefined) return found;
+    const source = this.#withRank(value, required(views[0], `memory of "${value}"`), descriptor.shape);
+    if (sameLayout(this.library, source.descriptor, descriptor)) return source;
+    const target = this.allocate(descriptor);
+    this.reorder(value, source, target);
+    this.alias(value, target);
+    return target;
+  }
+
+  /** The same numbers under another shape (grouped weights have five axes for oneDNN, four in the graph). */
+  #withRank(value: string, view: View, shape: Shape): View {
+    if (sameShape(view.descriptor.shape, shape)) return view;
+    const { slot } = this.use(value, describeMemory(this.library, view.descriptor.shape, "plain"));
+    const reshaped = { slot, descriptor: describeMemory(this.library, shape, "plain") };
+    this.alias(value, reshaped);
+    return reshaped;
+  }
+
+  /** The memory of a parameter, which first use gives the layout that suits it. */
+  home(parameter: string, suggestion = this.plain(parameter)): View {
+    const known = this.homes.get(parameter);
+    if (known !== undefined) return known;
+    if (!this.#parameters.has(parameter)) throw new InternalError(`"${parameter}" is read before it is made`);
+    const descriptor = isBlocked(suggestion) ? suggestion : describeMemory(this.library, suggestion.shape, "plain");
+    const view = this.define(parameter, descriptor, true);
+    this.homes.set(parameter, view);
+    return view;
+  }
+
+  /** Emits a copy from one view to another, whatever their layouts; false where the library cannot. */
+  reorder(what: string, from: View, to: View): void {
+    const primitive = reorderDescriptor(this.library, from.descriptor, to.descriptor);
+    if (primitive === undefined) throw new InternalError(`oneDNN has no reorder for "${what}"`);
+    this.emitPrimitive({ name: what, op: "reorder" }, primitive, [
+      [argument.src, from],
+      [argument.dst, to],
+    ]);
+  }
+
+  emitPrimitive(
+    node: { readonly name: string; readonly op: string },
+    primitive: PrimitiveDescriptor,
+    bound: readonly (readonly [index: number, view: View])[],
+    { macs = 0, fused }: PrimitiveOptions = {},
+  ): void {
+    this.own(primitive);
+    this.scratchpadBytes = Math.max(this.scratchpadBytes, primitive.memory("scratchpad").bytes);
+    this.steps.push({
+      kind: "primitive",
+      node: node.name,
+      op: node.op,
+      implementation: primitive.implementation + (fused === undefined ? "" : ` + ${fused}`),
+      macs,
+      primitive,
+      arguments: bound,
+      reads: bound.filter(([index]) => !written.has(index)).map(([, { slot }]) => slot),
+      writes: bound.filter(([index]) => written.has(index)).map(([, { slot }]) => slot),
+    });
+  }
+
+  emitHost(
+    node: Node,
+    implementation: string,
+    reads: readonly View[],
+    writes: readonly View[],
+    bind: (placement: Placement) => () => void,
+  ): void {
+    this.steps.push({
+      kind: "host",
+      node: node.name,
+      op: node.op,
+      implementation,
+      macs: 0,
+      reads: reads.map(({ slot }) => slot),
+      writes: writes.map(({ slot }) => slot),
+      bind,
+    });
+  }
+
+  /** Keeps a primitive descriptor (a hint for a backward step, say) until the plan is disposed. */
+  own(primitive: PrimitiveDescriptor): void {
+    if (!this.#primitives.includes(primitive)) this.#primitives.push(primitive);
+  }
+
+  destroyPrimitives(): void {
+    for (const primitive of this.#primitives.splice(0)) primitive.destroy();
+  }
+}
+
+/** All numbers of a view's memory, padding of blocked layouts included. */
+export function floatsOf({ slot, descriptor }: View, placement: Placement): Float32Array {
+  return placement.memory.floats(placement.offset(slot), descriptor.bytes / 4);
+}
+
+export function integersOf({ slot, descriptor }: View, placement: Placement): Int32Array {
+  return placement.memory.integers(placement.offset(slot), elementCount(descriptor.shape));
+}

@@ -1,0 +1,204 @@
+/**
+ * Chooses among implementations by timing them once on the shapes at hand, because no rule predicts which is fastest (see
+ * docs/engine.md). A choice is remembered under a key, so that equal layers are timed once, and a resumed run is given
+ * the choices of its first part: other kernels would round differently.
+ */
+import { InternalError } from "../../../core/errors.ts";
+import { elementCount } from "../../../core/tensor.ts";
+import type { KernelChoices } from "../../engine.ts";
+import { argument, isaAvx512Core } from "../ffi/constants.ts";
+import type { OneDnn } from "../ffi/library.ts";
+import { createMemory, describeMemory, type LayoutName, type MemoryDescriptor, NativeMemory } from "../ffi/memory.ts";
+import { BoundPrimitive, type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts";
+
+export interface Candidate {
+  /** Layout and implementation: unique among the candidates of a key. */
+  readonly name: string;
+  readonly primitive: PrimitiveDescriptor;
+  readonly inputs: readonly (readonly [index: number, descriptor: MemoryDescriptor])[];
+  readonly output: readonly [index: number, descriptor: MemoryDescriptor];
+  /** Outputs that are not compared (a bias' gradient). */
+  readonly otherOutputs: readonly (readonly [index: number, descriptor: MemoryDescriptor])[];
+  /** Reorders that choosing it would cost, each from a layout to another. */
+  readonly reorders: readonly (readonly [MemoryDescriptor, MemoryDescriptor])[];
+}
+
+/** Runs timed for each candidate; the fastest counts, for noise only ever adds. */
+const RUNS = 4;
+/** A candidate whose outputs differ more from the first one's, relative to the largest, may not win. */
+const TOLERANCE = 1e-4;
+
+export class Tuner {
+  readonly blockedLayout: LayoutName;
+  readonly #library: OneDnn;
+  readonly #choices: Record<string, string>;
+
+  constructor(library: OneDnn, choices: KernelChoices = {}) {
+    this.#library = library;
+    this.#choices = { ...choices };
+    const hasWideVectors = (library.calls.instructionSet & isaAvx512Core) === isaAvx512Core;
+    this.blockedLayout = hasWideVectors ? "nChw16c" : "nChw8c";
+  }
+
+  get choices(): KernelChoices {
+    return this.#choices;
+  }
+
+  /** The candidate to use for `key`; the others are destroyed. The first must be one that is known to be accurate. */
+  choose(key: string, candidates: readonly Candidate[]): Candidate {
+    const remembered = candidates.find(({ name }) => name === this.#choices[key]);
+    const chosen = remembered ?? this.#fastest(candidates);
+    if (chosen === undefined) throw new InternalError(`oneDNN has no implementation for ${key}`);
+    this.#choices[key] = chosen.name;
+    for (const { primitive } of candidates) if (primitive !== chosen.primitive) primitive.destroy();
+    return chosen;
+  }
+
+  #fastest(candidates: readonly Candidate[]): Candidate | undefined {
+    if (candidates.length <= 1) return candidates[0];
+    let best: { candidate: Candidate; milliseconds: number } | undefined;
+    let expected: Float32Array | undefined;
+    for (const candidate of candidates) {
+      const { milliseconds, result } = this.#measure(candidate);
+      expected ??= result;
+      if (relativeError(result, expected) > TOLERANCE) continue;
+      const total = candidate.reorders.reduce((sum, [from, to]) => sum + this.#timeReorder(from, to), milliseconds);
+      if (best === undefined || total < best.milliseconds) best = { candidate, milliseconds: total };
+    }
+    return best?.candidate;
+  }
+
+  #measure({ primitive, inputs, output, otherOutputs }: Candidate): { milliseconds: number; result: Float32Array } {
+    const bench = new Bench(this.#library);
+    try {
+      for (const [index, descriptor] of inputs) bench.fill(index, descriptor);
+      for (const [index, descriptor] of [output, ...otherOutputs]) bench.argument(index, descriptor);
+      bench.argument(argument.scratchpad, primitive.memory("scratchpad"));
+      return { milliseconds: bench.time(primitive), result: bench.read(output[0], output[1]) };
+    } finally {
+      bench.free();
+    }
+  }
+
+  #timeReorder(from: MemoryDescriptor, to: MemoryDescriptor): number {
+    const primitive = reorderDescriptor(this.#library, from, to);
+    if (primitive === undefined) return Number.POSITIVE_INFINITY;
+    const bench = new Bench(this.#library);
+    try {
+      bench.argument(argument.src, from);
+      bench.argument(argument.dst, to);
+      bench.argument(argument.scratchpad, primitive.memory("scratchpad"));
+      return bench.time(primitive);
+    } finally {
+      bench.free();
+      primitive.destroy();
+    }
+  }
+}
+
+function relativeError(values: Float32Array, expected: Float32Array): number {
+  let difference = 0;
+  let largest = 0;
+  for (let index = 0; index < expected.length; index++) {
+    const reference = expected[index] ?? 0;
+    difference = Math.max(difference, Math.abs((values[index] ?? Number.NaN) - reference));
+    largest = Math.max(largest, Math.abs(reference));
+  }
+  return difference === 0 ? 0 : difference / largest;
+}
+
+/** Memory for one primitive's arguments, and a stop-watch. */
+class Bench {
+  readonly #library: OneDnn;
+  readonly #arguments = new Map<number, { memory: NativeMemory; descriptor: MemoryDescriptor }>();
+
+  constructor(library: OneDnn) {
+    this.#library = library;
+  }
+
+  argument(index: number, descriptor: MemoryDescriptor): NativeMemory {
+    const memory = new NativeMemory(this.#library, descriptor.bytes);
+    this.#arguments.set(index, { memory, descriptor });
+    return memory;
+  }
+
+  /** An argument with arbitrary numbers in −1…1, the same for every layout of the same shape. */
+  fill(index: number, descriptor: MemoryDescriptor): void {
+    const memory = this.argument(index, descriptor);
+    const plain = describeMemory(this.#library, descriptor.shape, "plain");
+    const source = new NativeMemory(this.#library, plain.bytes);
+    const values = source.floats(0, elementCount(descriptor.shape));
+    let word = 0x9e3779b9 ^ (index + 1);
+    for (let position = 0; position < values.length; position++) {
+      // xorshift32 (Marsaglia): millions of numbers in milliseconds; their quality does not matter here.
+      word ^= word << 13;
+      word ^= word >>> 17;
+      word ^= word << 5;
+      values[position] = word / 0x80000000;
+    }
+    this.#copy(plain, source, descriptor, memory);
+    source.free();
+  }
+
+  read(index: number, descriptor: MemoryDescriptor): Float32Array {
+    const plain = describeMemory(this.#library, descriptor.shape, "plain");
+    const target = new NativeMemory(this.#library, plain.bytes);
+    const { memory } = this.#arguments.get(index) ?? { memory: target };
+    this.#copy(descriptor, memory, plain, target);
+    const values = target.floats(0, elementCount(descriptor.shape)).slice();
+    target.free();
+    return values;
+  }
+
+  /** Milliseconds of the fastest of a few runs, after one to warm up. */
+  time(primitive: PrimitiveDescriptor): number {
+    const bound = new BoundPrimitive(
+      this.#library,
+      primitive,
+      [...this.#arguments].map(
+        ([index, { memory, descriptor }]) => [index, createMemory(this.#library, descriptor, memory.address)] as const,
+      ),
+    );
+    bound.run();
+    let fastest = Number.POSITIVE_INFINITY;
+    for (let run = 0; run < RUNS; run++) {
+      const start = performance.now();
+      bound.run();
+      fastest = Math.min(fastest, performance.now() - start);
+    }
+    bound.destroy();
+    return fastest;
+  }
+
+  free(): void {
+    for (const { memory } of this.#arguments.values()) memory.free();
+  }
+
+  #copy(from: MemoryDescriptor, source: NativeMemory, to: MemoryDescriptor, target: NativeMemory): void {
+    copyMemory(this.#library, from, source, 0, to, target, 0);
+  }
+}
+
+/** Copies values once, from one layout to another. Offsets in bytes. */
+export function copyMemory(
+  library: OneDnn,
+  from: MemoryDescriptor,
+  source: NativeMemory,
+  sourceOffset: number,
+  to: MemoryDescriptor,
+  target: NativeMemory,
+  targetOffset: number,
+): void {
+  const primitive = reorderDescriptor(library, from, to);
+  if (primitive === undefined) throw new InternalError("oneDNN has no reorder between two layouts of one shape");
+  const scratch = new NativeMemory(library, primitive.memory("scratchpad").bytes);
+  const bound = new BoundPrimitive(library, primitive, [
+    [argument.src, createMemory(library, from, source.address + BigInt(sourceOffset))],
+    [argument.dst, createMemory(library, to, target.address + BigInt(targetOffset))],
+    [argument.scratchpad, createMemory(library, primitive.memory("scratchpad"), scratch.address)],
+  ]);
+  bound.run();
+  bound.destroy();
+  primitive.destroy();
+  scratch.free();
+}

@@ -1,0 +1,131 @@
+/**
+ * The reference engine: every node in order, each value in an array of its own, plain loops. Slow and obviously right; what
+ * the other engines are compared with, and a fall-back that a user must ask for.
+ */
+import { performance } from "node:perf_hooks";
+import { invariant, required } from "../../core/errors.ts";
+import { elementCount, type Tensor, tensor } from "../../core/tensor.ts";
+import type { Graph, Node, Weights } from "../../graph/graph.ts";
+import { inferShapes } from "../../graph/shapes.ts";
+import { checkBatch, checkFeeds, checkReads, checkWrites, useAfterDispose } from "../checks.ts";
+import type { Engine, Feeds, KernelChoices, Plan, PlanStep, PrepareOptions, Results } from "../engine.ts";
+import { floatingPointOperations } from "../work.ts";
+import type { TypedTensor } from "./kernel.ts";
+import { runReferenceKernel } from "./kernels.ts";
+
+/** An engine of plain loops over typed arrays, on the calling thread. */
+export function createReferenceEngine(): Engine {
+  return {
+    name: "reference",
+    description: { engine: "reference", arithmetic: "sums in 64 bits, storage in 32 bits" },
+    prepare: (graph, options) => new ReferencePlan(graph, options),
+  };
+}
+
+class ReferencePlan implements Plan {
+  readonly choices: KernelChoices = {};
+  readonly bytes: number;
+  readonly #graph: Graph;
+  readonly #batch: number;
+  readonly #inputs: ReadonlySet<string>;
+  /** Every value but the inputs, which stay the caller's. Empty once disposed. */
+  readonly #values = new Map<string, TypedTensor>();
+  #disposed = false;
+
+  constructor(graph: Graph, { batch }: PrepareOptions) {
+    checkBatch(batch);
+    this.#graph = graph;
+    this.#batch = batch;
+    this.#inputs = new Set(graph.inputs.map(({ name }) => name));
+    let elements = 0;
+    for (const [name, shape] of inferShapes(graph, batch)) {
+      if (this.#inputs.has(name)) continue;
+      this.#values.set(name, tensor(shape));
+      elements += elementCount(shape);
+    }
+    this.bytes = elements * Float32Array.BYTES_PER_ELEMENT;
+  }
+
+  run(feeds: Feeds): Results {
+    this.#accept(feeds);
+    for (const node of this.#graph.nodes) this.#execute(node, feeds);
+    this.#update();
+    return Object.fromEntries(this.#graph.outputs.map((name) => [name, this.#copy(name, feeds)]));
+  }
+
+  write(values: Weights): void {
+    this.#checkAlive();
+    checkWrites(this.#graph, values);
+    for (const [name, { data }] of values) this.#value(name).data.set(data);
+  }
+
+  read(names: readonly string[]): Weights {
+    this.#checkAlive();
+    checkReads(this.#graph, names);
+    return new Map(names.map((name) => [name, this.#copy(name)]));
+  }
+
+  explain(feeds: Feeds, runs: number): readonly PlanStep[] {
+    this.#accept(feeds);
+    const shapes = inferShapes(this.#graph, this.#batch);
+    const times = this.#graph.nodes.map((): number[] => []);
+    for (let run = 0; run < runs; run++) {
+      this.#graph.nodes.forEach((node, step) => {
+        const start = performance.now();
+        this.#execute(node, feeds);
+        times[step]?.push(performance.now() - start);
+      });
+      this.#update();
+    }
+    return this.#graph.nodes.map((node, step) => {
+      const milliseconds = median(times[step] ?? []);
+      const operations = floatingPointOperations(node, shapes);
+      const gigaflops = milliseconds > 0 ? operations / (milliseconds * 1e6) : 0;
+      return { node: node.name, op: node.op, implementation: "reference: plain loops", milliseconds, gigaflops };
+    });
+  }
+
+  dispose(): void {
+    this.#checkAlive();
+    this.#disposed = true;
+    this.#values.clear();
+  }
+
+  #checkAlive(): void {
+    if (this.#disposed) throw useAfterDispose(`the plan of ${this.#graph.name}`);
+  }
+
+  #accept(feeds: Feeds): void {
+    this.#checkAlive();
+    checkFeeds(this.#graph, this.#batch, feeds);
+  }
+
+  #execute(node: Node, feeds: Feeds): void {
+    const inputs = node.inputs.map((name) => this.#value(name, feeds));
+    const outputs = node.outputs.map((name) => {
+      const value = this.#value(name);
+      invariant(value.dtype === "f32", `"${name}" is written, so it is a float tensor`);
+      return value;
+    });
+    runReferenceKernel(node, inputs, outputs);
+  }
+
+  /** Parameters take their new values once every node has read the old ones. */
+  #update(): void {
+    for (const { parameter, value } of this.#graph.updates) this.#value(parameter).data.set(this.#value(value).data);
+  }
+
+  #value(name: string, feeds: Feeds = {}): TypedTensor {
+    return required(this.#inputs.has(name) ? feeds[name] : this.#values.get(name), `value "${name}"`);
+  }
+
+  #copy(name: string, feeds: Feeds = {}): Tensor {
+    const { shape, data } = this.#value(name, feeds);
+    return tensor(shape, Float32Array.from(data));
+  }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? 0;
+}

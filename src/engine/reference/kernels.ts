@@ -1,0 +1,72 @@
+/** The reference kernel of every op: a total table, so that an op without a kernel does not compile. */
+import { required } from "../../core/errors.ts";
+import type { Node } from "../../graph/graph.ts";
+import type { OpName } from "../../graph/ops.ts";
+import { convolution, convolutionBackwardData, convolutionBackwardWeights } from "./convolution.ts";
+import type { OutputArray, ReferenceKernel, TypedTensor } from "./kernel.ts";
+import { linear, linearBackwardData, linearBackwardWeights } from "./linear.ts";
+import { softmaxCrossEntropy } from "./loss.ts";
+import {
+  batchNormalization,
+  batchNormalizationBackward,
+  batchNormalizationTraining,
+  batchNormalizationTrainingBackward,
+} from "./normalization.ts";
+import { acceleratedProximalGradient, nesterovSgd, runningAverage } from "./optimizer.ts";
+import { add, bias, biasBackward, relu, reluBackward, scale, scaleBackwardFactor } from "./pointwise.ts";
+import {
+  averagePooling,
+  averagePoolingBackward,
+  globalAveragePooling,
+  globalAveragePoolingBackward,
+  maxPooling,
+  maxPoolingBackward,
+} from "./pooling.ts";
+import { concatenation, copy, pad, slice, sliceBackward } from "./shape-ops.ts";
+
+export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = {
+  convolution,
+  batch_normalization: batchNormalization,
+  relu,
+  add,
+  bias,
+  concatenation,
+  max_pooling: maxPooling,
+  average_pooling: averagePooling,
+  global_average_pooling: globalAveragePooling,
+  linear,
+  flatten: copy,
+  pad,
+  slice,
+  scale,
+
+  batch_normalization_training: batchNormalizationTraining,
+  softmax_cross_entropy: softmaxCrossEntropy,
+  convolution_backward_data: convolutionBackwardData,
+  convolution_backward_weights: convolutionBackwardWeights,
+  batch_normalization_training_backward: batchNormalizationTrainingBackward,
+  batch_normalization_backward: batchNormalizationBackward,
+  relu_backward: reluBackward,
+  max_pooling_backward: maxPoolingBackward,
+  average_pooling_backward: averagePoolingBackward,
+  global_average_pooling_backward: globalAveragePoolingBackward,
+  linear_backward_data: linearBackwardData,
+  linear_backward_weights: linearBackwardWeights,
+  flatten_backward: copy,
+  slice_backward: sliceBackward,
+  scale_backward_factor: scaleBackwardFactor,
+  bias_backward: biasBackward,
+  nesterov_sgd: nesterovSgd,
+  accelerated_proximal_gradient: acceleratedProximalGradient,
+  running_average: runningAverage,
+};
+
+/** Runs the reference kernel of `node` on `inputs`, filling `outputs`; for any node, whatever its op. */
+export function runReferenceKernel(node: Node, inputs: readonly TypedTensor[], outputs: readonly OutputArray[]): void {
+  // The table is keyed by the node's own op; TypeScript cannot follow the correlation through the union.
+  const kernel = required(
+    referenceKernels[node.op] as ReferenceKernel<OpName> | undefined,
+    `kernel of op "${node.op}"`,
+  );
+  kernel({ attributes: node.attributes, inputs, outputs });
+}

@@ -1,0 +1,72 @@
+/**
+ * Ops that work element by element or channel by channel, and their gradients. The ones without a sum may write over
+ * their inputs.
+ */
+import { sumChannels } from "./convolution.ts";
+import { at, type Channels, channelsOf, input, type KernelContext, output } from "./kernel.ts";
+
+export function relu(context: KernelContext<"relu">): void {
+  const dst = output(context, 0).data;
+  input(context, 0).data.forEach((value, index) => {
+    dst[index] = Math.max(0, value);
+  });
+}
+
+export function reluBackward(context: KernelContext<"relu_backward">): void {
+  const dst = input(context, 0).data;
+  const diffSrc = output(context, 0).data;
+  input(context, 1).data.forEach((value, index) => {
+    diffSrc[index] = at(dst, index) > 0 ? value : 0;
+  });
+}
+
+export function add(context: KernelContext<"add">): void {
+  const b = input(context, 1).data;
+  const dst = output(context, 0).data;
+  input(context, 0).data.forEach((value, index) => {
+    dst[index] = value + at(b, index);
+  });
+}
+
+export function bias(context: KernelContext<"bias">): void {
+  const src = input(context, 0);
+  const values = input(context, 1).data;
+  const dst = output(context, 0).data;
+  const channels = channelsOf(src.shape);
+  src.data.forEach((value, index) => {
+    dst[index] = value + at(values, channels.of(index));
+  });
+}
+
+export function biasBackward(context: KernelContext<"bias_backward">): void {
+  sumChannels(input(context, 0), output(context, 0).data);
+}
+
+/** The factor that scales element `index`, where `factors` of them share the channels evenly. */
+function factorOf(channels: Channels, factors: number, index: number): number {
+  return Math.floor((channels.of(index) * factors) / channels.count);
+}
+
+export function scale(context: KernelContext<"scale">): void {
+  const src = input(context, 0);
+  const factors = input(context, 1).data;
+  const dst = output(context, 0).data;
+  const channels = channelsOf(src.shape, context.attributes.axis);
+  src.data.forEach((value, index) => {
+    dst[index] = value * at(factors, factorOf(channels, factors.length, index));
+  });
+}
+
+/** diff_factor[f] = Σ src·diff_dst over the elements that factor f scales. */
+export function scaleBackwardFactor(context: KernelContext<"scale_backward_factor">): void {
+  const src = input(context, 0);
+  const diffDst = input(context, 1).data;
+  const { axis, factors } = context.attributes;
+  const channels = channelsOf(src.shape, axis);
+  const sums = new Float64Array(factors);
+  src.data.forEach((value, index) => {
+    const factor = factorOf(channels, factors, index);
+    sums[factor] = at(sums, factor) + value * at(diffDst, index);
+  });
+  output(context, 0).data.set(sums);
+}

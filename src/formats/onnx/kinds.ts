@@ -1,0 +1,40 @@
+/** The kind of each parameter, which ONNX does not store: it follows from the op that reads it and at which input. */
+import type { Node, ParameterKind } from "../../graph/graph.ts";
+import type { ForwardOpName, OpName } from "../../graph/ops.ts";
+
+/** Kinds of a node's inputs after the first. */
+const inputKinds: { readonly [K in ForwardOpName]: readonly ParameterKind[] } = {
+  convolution: ["weights", "bias"],
+  batch_normalization: ["scale", "shift", "running_mean", "running_variance"],
+  relu: [],
+  add: [],
+  bias: ["bias"],
+  concatenation: [],
+  max_pooling: [],
+  average_pooling: [],
+  global_average_pooling: [],
+  linear: ["weights", "bias"],
+  flatten: [],
+  pad: [],
+  slice: [],
+  scale: ["factor"],
+};
+
+const byOp: ReadonlyMap<OpName, readonly ParameterKind[]> = new Map(
+  Object.entries(inputKinds).map(([op, kinds]) => [op as ForwardOpName, kinds]),
+);
+
+/** Value name → kind, for everything that nodes read as a parameter; a scaled parameter is of the kind its reader asks for. */
+export function parameterKinds(nodes: readonly Node[]): ReadonlyMap<string, ParameterKind> {
+  const kinds = new Map<string, ParameterKind>();
+  for (const { op, inputs, outputs } of nodes.toReversed()) {
+    for (const [index, kind] of (byOp.get(op) ?? []).entries()) {
+      const input = inputs[index + 1];
+      if (input !== undefined) kinds.set(input, kind);
+    }
+    const [src = ""] = inputs;
+    const kind = kinds.get(outputs[0] ?? "");
+    if (op === "scale" && kind !== undefined) kinds.set(src, kind);
+  }
+  return kinds;
+}

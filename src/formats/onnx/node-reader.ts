@@ -1,0 +1,111 @@
+/**
+ * A node of an ONNX file, read with suspicion: attributes have defaults and types, what a rule did not ask for is refused, and every
+ * refusal names the op, the node and the file.
+ */
+import { UserError } from "../../core/errors.ts";
+import type { Padding, Pair } from "../../graph/ops.ts";
+import { type AttributeMessage, attributeTypes, type NodeMessage, toNumber } from "./proto.ts";
+
+export class NodeReader {
+  readonly opType: string;
+  /** The node's name, or that of its first output where it has none. */
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly #file: string;
+  readonly #attributes: ReadonlyMap<string, AttributeMessage>;
+  readonly #asked = new Set<string>();
+
+  constructor(message: NodeMessage, file: string) {
+    this.opType = message.opType ?? "";
+    this.inputs = withoutTrailingBlanks(message.input ?? []);
+    this.outputs = withoutTrailingBlanks(message.output ?? []);
+    this.name = message.name || (this.outputs[0] ?? "");
+    this.#file = file;
+    this.#attributes = new Map((message.attribute ?? []).map((attribute) => [attribute.name ?? "", attribute]));
+  }
+
+  /** The error of a node that cannot be read: a form of its op that Espalier has no word for. */
+  unsupported(what: string, expected?: string, received?: string): UserError {
+    return new UserError("unsupported", what, {
+      about: `${this.opType} "${this.name}" in ${this.#file}`,
+      ...(expected === undefined ? {} : { expected }),
+      ...(received === undefined ? {} : { received }),
+    });
+  }
+
+  /** Throws `unsupported` unless `condition` holds. */
+  check(condition: boolean, what: string, expected?: string, received?: string): void {
+    if (!condition) throw this.unsupported(what, expected, received);
+  }
+
+  input(index: number): string {
+    const name = this.inputs[index];
+    if (name === undefined || name === "") throw this.unsupported(`input ${index} is missing`);
+    return name;
+  }
+
+  int(name: string, absent?: number): number {
+    const attribute = this.#attribute(name, attributeTypes.int);
+    if (attribute !== undefined) return toNumber(attribute.i);
+    if (absent === undefined) throw this.unsupported(`attribute ${name} is missing`);
+    return absent;
+  }
+
+  float(name: string, absent: number): number {
+    return this.#attribute(name, attributeTypes.float)?.f ?? absent;
+  }
+
+  string(name: string, absent: string): string {
+    const bytes = this.#attribute(name, attributeTypes.string)?.s;
+    return bytes === undefined || bytes === null ? absent : new TextDecoder().decode(bytes);
+  }
+
+  ints(name: string, absent?: readonly number[]): readonly number[] {
+    const attribute = this.#attribute(name, attributeTypes.ints);
+    if (attribute !== undefined) return (attribute.ints ?? []).map((value) => toNumber(value));
+    if (absent === undefined) throw this.unsupported(`attribute ${name} is missing`);
+    return absent;
+  }
+
+  /** Two numbers, for height and width. */
+  pair(name: string, absent?: Pair): Pair {
+    const [height, width, ...rest] = this.ints(name, absent);
+    if (height === undefined || width === undefined || rest.length > 0) {
+      throw this.unsupported(`attribute ${name} is not of two axes; only images (N, C, H, W) are read`);
+    }
+    return [height, width];
+  }
+
+  /** `pads`, explicit; the automatic kinds (`auto_pad`) are refused. */
+  padding(): Padding {
+    const automatic = this.string("auto_pad", "NOTSET");
+    this.check(automatic === "NOTSET" || automatic === "", "automatic padding is not read", "NOTSET", automatic);
+    const pads = this.ints("pads", [0, 0, 0, 0]);
+    const [top = 0, left = 0, bottom = 0, right = 0] = pads;
+    this.check(pads.length === 4 && pads.every((side) => side >= 0), "pads must be four numbers, none negative");
+    return { top, left, bottom, right };
+  }
+
+  /** Refuses attributes that no method asked for, and all outputs but the first. */
+  finish(): void {
+    for (const name of this.#attributes.keys()) {
+      this.check(this.#asked.has(name), `attribute ${name} is not known for this op`);
+    }
+    this.check(this.outputs.length === 1, "only the first output is read", "one output", `${this.outputs.length}`);
+  }
+
+  #attribute(name: string, type: number): AttributeMessage | undefined {
+    this.#asked.add(name);
+    const attribute = this.#attributes.get(name);
+    if (attribute !== undefined && attribute.type !== type) {
+      throw this.unsupported(`attribute ${name} has the wrong type`, `type ${type}`, `${attribute.type ?? 0}`);
+    }
+    return attribute;
+  }
+}
+
+function withoutTrailingBlanks(names: readonly string[]): readonly string[] {
+  const last = names.findLastIndex((name) => name !== "");
+  return names.slice(0, last + 1);
+}

@@ -1,0 +1,30 @@
+/** ONNX `BatchNormalization` (opset 15) ↔ batch normalization, in its inference form. */
+import { complementOf, shortestDecimal } from "../decimal.ts";
+import type { ReadRule, WriteRule } from "../rules.ts";
+
+export const writeBatchNormalization: WriteRule<"batch_normalization"> = (node, context) => {
+  const { epsilon, momentum } = node.attributes;
+  const [src = "", ...parameters] = node.inputs;
+  context.write("BatchNormalization", node, [src, ...parameters.map((parameter) => context.view(parameter))], {
+    epsilon: { float: epsilon },
+    momentum: { float: 1 - momentum },
+  });
+  context.keepExact(node, "epsilon", epsilon, shortestDecimal(epsilon));
+  context.keepExact(node, "momentum", momentum, recoverMomentum(momentum));
+};
+
+/** What a momentum of ours is read back as. */
+function recoverMomentum(momentum: number): number {
+  return complementOf(1 - momentum);
+}
+
+export const readBatchNormalization: ReadRule = (node, context) => {
+  node.check(node.int("training_mode", 0) === 0, "is in training mode; export the network for inference");
+  const epsilon = shortestDecimal(node.float("epsilon", 1e-5));
+  const momentum = complementOf(node.float("momentum", 0.9));
+  const parameters = [1, 2, 3, 4].map((index) => context.parameter(node, node.input(index)));
+  context.add(node, "batch_normalization", [node.input(0), ...parameters], {
+    epsilon: context.exact(node, "epsilon", epsilon, shortestDecimal),
+    momentum: context.exact(node, "momentum", momentum, recoverMomentum),
+  });
+};

@@ -1,0 +1,35 @@
+/** ONNX `Conv` (opset 11) ↔ convolution. */
+import type { Padding } from "../../../graph/ops.ts";
+import type { ReadRule, WriteRule } from "../rules.ts";
+
+/** ONNX's order: all begins, then all ends. */
+export function padsOf({ top, left, bottom, right }: Padding): readonly number[] {
+  return [top, left, bottom, right];
+}
+
+export const writeConv: WriteRule<"convolution"> = (node, context) => {
+  const { strides, padding, dilation, groups } = node.attributes;
+  const [src = "", ...parameters] = node.inputs;
+  context.write("Conv", node, [src, ...parameters.map((parameter) => context.view(parameter))], {
+    kernel_shape: context.shape(parameters[0] ?? "").slice(2),
+    strides,
+    pads: padsOf(padding),
+    dilations: dilation,
+    group: groups,
+  });
+};
+
+export const readConv: ReadRule = (node, context) => {
+  const weights = context.parameter(node, node.input(1));
+  const inputs = [node.input(0), weights];
+  if (node.inputs.length > 2) inputs.push(context.parameter(node, node.input(2)));
+  const [, , height = 0, width = 0] = context.shape(weights);
+  const kernel = node.pair("kernel_shape", [height, width]);
+  node.check(kernel[0] === height && kernel[1] === width, "kernel_shape is not that of the weights");
+  context.add(node, "convolution", inputs, {
+    strides: node.pair("strides", [1, 1]),
+    padding: node.padding(),
+    dilation: node.pair("dilations", [1, 1]),
+    groups: node.int("group", 1),
+  });
+};

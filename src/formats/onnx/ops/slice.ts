@@ -1,0 +1,58 @@
+/** ONNX `Slice` (opset 13) ↔ slice. The batch is always taken whole, its end written as the largest integer. */
+import { UserError } from "../../../core/errors.ts";
+import type { ReadRule, WriteRule } from "../rules.ts";
+
+const toTheEnd = 2n ** 63n - 1n;
+
+export const writeSlice: WriteRule<"slice"> = (node, context) => {
+  const { starts, ends, steps } = node.attributes;
+  if (starts[0] !== 0 || ends[0] !== "N" || steps[0] !== 1) {
+    throw new UserError("unsupported", "a slice must take the batch whole", { about: `slice "${node.name}"` });
+  }
+  context.write("Slice", node, [
+    ...node.inputs,
+    context.integers(`${node.name}/starts`, starts),
+    context.integers(
+      `${node.name}/ends`,
+      ends.map((end) => (end === "N" ? toTheEnd : end)),
+    ),
+    context.integers(
+      `${node.name}/axes`,
+      starts.map((_, axis) => axis),
+    ),
+    context.integers(`${node.name}/steps`, steps),
+  ]);
+};
+
+export const readSlice: ReadRule = (node, context) => {
+  const shape = context.shape(node.input(0));
+  const [starts, ends] = [context.integers(node, node.input(1)), context.integers(node, node.input(2))];
+  const axes = node.inputs.length > 3 ? context.integers(node, node.input(3)) : starts.map((_, axis) => axis);
+  const steps = node.inputs.length > 4 ? context.integers(node, node.input(4)) : starts.map(() => 1);
+  node.check(
+    [ends, axes, steps].every(({ length }) => length === starts.length),
+    "starts, ends, axes and steps differ in length",
+  );
+  node.check(new Set(axes).size === axes.length, "names an axis twice");
+  const bounds = shape.map((size, axis) => {
+    const index = axes.findIndex((named) => named === axis || named + shape.length === axis);
+    const [start = 0, end = size, step = 1] = index < 0 ? [] : [starts[index], ends[index], steps[index]];
+    node.check(step >= 1, "steps must be positive", "1 or more", `${step}`);
+    return { start: withinBounds(start, size), end: withinBounds(end, size), step };
+  });
+  const batch = axes.findIndex((axis) => axis === 0 || axis + shape.length === 0);
+  node.check(
+    batch < 0 || (starts[batch] === 0 && (ends[batch] ?? 0) >= 2 ** 31 - 1 && steps[batch] === 1),
+    "must take the batch whole",
+  );
+  context.add(node, "slice", [node.input(0)], {
+    starts: bounds.map(({ start }) => start),
+    ends: bounds.map(({ end }, axis) => (axis === 0 ? "N" : end)),
+    steps: bounds.map(({ step }) => step),
+  });
+};
+
+/** ONNX counts negative bounds from the end and clamps what lies outside. */
+function withinBounds(bound: number, size: number): number {
+  return Math.min(Math.max(bound < 0 ? bound + size : bound, 0), size);
+}

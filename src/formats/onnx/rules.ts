@@ -1,0 +1,56 @@
+/** What the file of each op has to say: how a node of ours is written, how a node of ONNX is read. */
+import type { Shape } from "../../core/tensor.ts";
+import type { ForwardNode, Node } from "../../graph/graph.ts";
+import type { Attributes, ForwardOpName } from "../../graph/ops.ts";
+import type { NodeReader } from "./node-reader.ts";
+import type { AttributeValue } from "./proto.ts";
+
+export interface WriteContext {
+  /** Shape of a value at batch 1. */
+  shape(value: string): Shape;
+  /** Whether a value depends on no input of the network. */
+  isConstant(value: string): boolean;
+  /** Name of `value` (a parameter, or computed from parameters) seen with `dims`; with its own shape unless given. */
+  view(value: string, dims?: Shape): string;
+  /** Adds integers the file needs as a tensor; returns their name. */
+  integers(name: string, values: readonly (number | bigint)[]): string;
+  /** Adds a helper node computing a constant; returns its value's name. */
+  helper(opType: string, name: string, inputs: readonly string[]): string;
+  /** Adds the node itself. */
+  write(
+    opType: string,
+    node: ForwardNode,
+    inputs: readonly string[],
+    attributes?: Readonly<Record<string, AttributeValue>>,
+  ): void;
+  /** Notes the exact `value` behind an attribute where `recovered`, what 32 bits give back for it, differs. */
+  keepExact(node: ForwardNode, attribute: string, value: number, recovered: number): void;
+}
+
+export type WriteRule<K extends ForwardOpName> = (node: Node<K> & ForwardNode, context: WriteContext) => void;
+
+/** A constant as a node sees it: element i of `dims` is element `indices[i]` of `source`, or i where no `indices` are given. */
+export interface View {
+  readonly source: string;
+  readonly dims: Shape;
+  readonly indices: Int32Array | undefined;
+}
+
+export interface ReadContext {
+  /** Shape of a value at batch 1. */
+  shape(value: string): Shape;
+  isConstant(value: string): boolean;
+  /** The tensor behind a constant value; undefined where the value depends on the input. */
+  view(value: string): View | undefined;
+  /** Adds a constant computed from another: a reshaped or repeated parameter. */
+  declareView(value: string, view: View): void;
+  /** The constant `value` as a parameter of `shape`, by default its dims; refused if its values do not fill that one to one. */
+  parameter(node: NodeReader, value: string, shape?: Shape): string;
+  /** The integers behind a constant value; refused by `node` if it is not one. */
+  integers(node: NodeReader, value: string): readonly number[];
+  /** The value noted by `keepExact` if there is one and `recover` makes `recovered` of it too, else `recovered`. */
+  exact(node: NodeReader, attribute: string, recovered: number, recover: (value: number) => number): number;
+  add<K extends ForwardOpName>(node: NodeReader, op: K, inputs: readonly string[], attributes: Attributes<K>): void;
+}
+
+export type ReadRule = (node: NodeReader, context: ReadContext) => void;

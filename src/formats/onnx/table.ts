@@ -1,0 +1,58 @@
+/**
+ * The two tables of the ONNX format: every op of a network → how it is written, every op of ONNX that is read → how. The first is
+ * total: the compiler refuses a new op of the vocabulary until it can be written.
+ */
+import type { ForwardOpName } from "../../graph/ops.ts";
+import { readAdd, writeAdd, writeBias } from "./ops/add.ts";
+import { readBatchNormalization, writeBatchNormalization } from "./ops/batch-normalization.ts";
+import { readConv, writeConv } from "./ops/conv.ts";
+import { readGemm, writeGemm } from "./ops/gemm.ts";
+import { readMul, writeMul } from "./ops/mul.ts";
+import { readPad, writePad } from "./ops/pad.ts";
+import {
+  readAveragePool,
+  readGlobalAveragePool,
+  readMaxPool,
+  writeAveragePool,
+  writeGlobalAveragePool,
+  writeMaxPool,
+} from "./ops/pool.ts";
+import { readConcat, readFlatten, readRelu, writeConcat, writeFlatten, writeRelu } from "./ops/simple.ts";
+import { readSlice, writeSlice } from "./ops/slice.ts";
+import { readExpand, readReshape } from "./ops/views.ts";
+import type { ReadRule, WriteRule } from "./rules.ts";
+
+export const writeRules: { readonly [K in ForwardOpName]: WriteRule<K> } = {
+  convolution: writeConv,
+  batch_normalization: writeBatchNormalization,
+  relu: writeRelu,
+  add: writeAdd,
+  bias: writeBias,
+  concatenation: writeConcat,
+  max_pooling: writeMaxPool,
+  average_pooling: writeAveragePool,
+  global_average_pooling: writeGlobalAveragePool,
+  linear: writeGemm,
+  flatten: writeFlatten,
+  pad: writePad,
+  slice: writeSlice,
+  scale: writeMul,
+};
+
+export const readRules: ReadonlyMap<string, ReadRule> = new Map([
+  ["Add", readAdd],
+  ["AveragePool", readAveragePool],
+  ["BatchNormalization", readBatchNormalization],
+  ["Concat", readConcat],
+  ["Conv", readConv],
+  ["Expand", readExpand],
+  ["Flatten", readFlatten],
+  ["Gemm", readGemm],
+  ["GlobalAveragePool", readGlobalAveragePool],
+  ["MaxPool", readMaxPool],
+  ["Mul", readMul],
+  ["Pad", readPad],
+  ["Relu", readRelu],
+  ["Reshape", readReshape],
+  ["Slice", readSlice],
+]);

@@ -1,0 +1,177 @@
+/** A network as the bytes of an ONNX file: opset 17, batch size open, parameters as initializers under their own names. */
+import { UserError } from "../../core/errors.ts";
+import { formatShape, type Shape, sameShape } from "../../core/tensor.ts";
+import type { ForwardNode, Graph, Network, Node } from "../../graph/graph.ts";
+import type { ForwardOpName } from "../../graph/ops.ts";
+import { inferShapes } from "../../graph/shapes.ts";
+import {
+  type AttributeValue,
+  attributeMessage,
+  dataTypes,
+  encodeModel,
+  floatTensorMessage,
+  integerTensorMessage,
+  type NodeMessage,
+  type TensorMessage,
+  valueMessage,
+} from "./proto.ts";
+import type { WriteContext, WriteRule } from "./rules.ts";
+import { writeRules } from "./table.ts";
+
+const opset = 17;
+/** Version of the file format that came with opset 15 to 18. */
+const irVersion = 8;
+/** Model metadata: exact values of attributes that 32 bits cannot hold, by `<prefix><node>.<attribute>`. */
+export const exactPrefix = "espalier.exact.";
+
+export interface WriteOptions {
+  /** Text stored in the file's metadata, by key: what a reader should know, such as the images' normalisation. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/**
+ * The ONNX file of `network`, with its scaling factors if it has any. The same network gives the same bytes. Throws `UserError`
+ * where a parameter has no values, or the graph holds what only a training step has.
+ */
+export function writeOnnx(network: Network, { metadata = {} }: WriteOptions = {}): Uint8Array {
+  const { graph } = network;
+  if (graph.updates.length > 0) {
+    throw new UserError("unsupported", "a training step is not written as ONNX", {
+      about: graph.name,
+      hint: "Write the network it trains.",
+    });
+  }
+  const writer = new FileWriter(network);
+  for (const node of graph.nodes) writer.node(node);
+  return writer.finish(metadata);
+}
+
+function isForward(node: Node): node is ForwardNode {
+  return Object.hasOwn(writeRules, node.op);
+}
+
+class FileWriter implements WriteContext {
+  readonly #network: Network;
+  readonly #shapes: ReadonlyMap<string, Shape>;
+  readonly #names: Set<string>;
+  readonly #constants: Set<string>;
+  /** The dims each parameter is stored with: those of its first reader. */
+  readonly #stored = new Map<string, Shape>();
+  readonly #nodes: NodeMessage[] = [];
+  readonly #integers: TensorMessage[] = [];
+  readonly #exact = new Map<string, string>();
+
+  constructor(network: Network) {
+    this.#network = network;
+    this.#shapes = inferShapes(network.graph, 1);
+    this.#names = new Set(this.#shapes.keys());
+    this.#constants = new Set(network.graph.parameters.map(({ name }) => name));
+  }
+
+  node(node: Node): void {
+    if (!isForward(node)) {
+      throw new UserError("unsupported", "this op belongs to a training step and is not written as ONNX", {
+        about: `${node.op} "${node.name}"`,
+      });
+    }
+    if (node.inputs.every((input) => this.#constants.has(input))) {
+      for (const output of node.outputs) this.#constants.add(output);
+    }
+    // The table is total and keyed by the node's own op; TypeScript cannot follow the correlation through the union.
+    const rule = writeRules[node.op] as WriteRule<ForwardOpName>;
+    rule(node, this);
+  }
+
+  shape(value: string): Shape {
+    return this.#shapes.get(value) ?? [];
+  }
+
+  isConstant(value: string): boolean {
+    return this.#constants.has(value);
+  }
+
+  view(value: string, dims: Shape = this.shape(value)): string {
+    const isParameter = this.#network.weights.has(value);
+    const stored = isParameter ? this.#stored.get(value) : this.shape(value);
+    if (stored === undefined) this.#stored.set(value, dims);
+    if (stored === undefined || sameShape(stored, dims)) return value;
+    const name = this.#unique(`${value}/as_${dims.join("x")}`);
+    return this.helper("Reshape", name, [value, this.integers(`${name}/dims`, dims)]);
+  }
+
+  integers(name: string, values: readonly (number | bigint)[]): string {
+    const unique = this.#unique(name);
+    this.#integers.push(integerTensorMessage(unique, values.map(BigInt)));
+    return unique;
+  }
+
+  helper(opType: string, name: string, inputs: readonly string[]): string {
+    const output = this.#unique(name);
+    this.#nodes.push({ opType, name: output, input: [...inputs], output: [output] });
+    return output;
+  }
+
+  write(
+    opType: string,
+    node: ForwardNode,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+  ): void {
+    this.#nodes.push({
+      opType,
+      name: node.name,
+      input: [...inputs],
+      output: [...node.outputs],
+      attribute: Object.entries(attributes).map(([name, value]) => attributeMessage(name, value)),
+    });
+  }
+
+  keepExact(node: ForwardNode, attribute: string, value: number, recovered: number): void {
+    if (value !== recovered) this.#exact.set(`${exactPrefix}${node.name}.${attribute}`, `${value}`);
+  }
+
+  finish(metadata: Readonly<Record<string, string>>): Uint8Array {
+    const { graph } = this.#network;
+    const properties = [...Object.entries(metadata), ...this.#exact];
+    return encodeModel({
+      irVersion,
+      producerName: "espalier",
+      opsetImport: [{ domain: "", version: opset }],
+      metadataProps: properties.map(([key, value]) => ({ key, value })),
+      graph: {
+        name: graph.name,
+        input: graph.inputs.map(({ name, dtype, shape }) =>
+          valueMessage(name, dtype === "f32" ? dataTypes.float : dataTypes.int32, shape),
+        ),
+        output: graph.outputs.map((name) => valueMessage(name, dataTypes.float, ["N", ...this.shape(name).slice(1)])),
+        node: this.#nodes,
+        initializer: [...this.#initializers(graph), ...this.#integers],
+      },
+    });
+  }
+
+  *#initializers(graph: Graph): Generator<TensorMessage> {
+    for (const { name, shape } of graph.parameters) {
+      const values = this.#network.weights.get(name);
+      if (values === undefined || !sameShape(values.shape, shape)) {
+        throw new UserError("bad-graph", "the network has no values of the right shape for this parameter", {
+          about: `parameter "${name}"`,
+          expected: formatShape(shape),
+          received: values === undefined ? "none" : formatShape(values.shape),
+        });
+      }
+      const dims = this.#stored.get(name);
+      if (dims === undefined) {
+        throw new UserError("bad-graph", "no node reads this parameter", { about: `parameter "${name}"` });
+      }
+      yield floatTensorMessage(name, dims, values.data);
+    }
+  }
+
+  #unique(name: string): string {
+    let unique = name;
+    while (this.#names.has(unique)) unique = `${unique}_`;
+    this.#names.add(unique);
+    return unique;
+  }
+}

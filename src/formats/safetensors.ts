@@ -1,0 +1,123 @@
+/**
+ * safetensors: named tensors in one file, a JSON header in front of the bytes. Used for optimizer state and for weights of other
+ * tools. Only 32-bit floats are read and written; a file is checked as strictly as its specification asks: every byte of
+ * the data belongs to exactly one tensor.
+ */
+import { z } from "zod";
+import { UserError } from "../core/errors.ts";
+import { elementCount, formatShape, type Tensor, tensor } from "../core/tensor.ts";
+import { readBytes, writeBytes } from "./file.ts";
+
+/** The header's length, a 64-bit integer, comes first. */
+const prefixBytes = 8;
+/** The specification's limit. */
+const largestHeader = 100_000_000;
+const metadataKey = "__metadata__";
+
+const entrySchema = z.strictObject({
+  dtype: z.string(),
+  shape: z.array(z.int().nonnegative()),
+  data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
+});
+const headerSchema = z.record(z.string(), z.unknown());
+
+interface Entry {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Offset of the first byte, and of the one after the last, counted from the end of the header. */
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** The safetensors file of `tensors`, in their order. */
+export function encodeSafetensors(tensors: ReadonlyMap<string, Tensor>): Uint8Array {
+  const header: Record<string, z.infer<typeof entrySchema>> = {};
+  let offset = 0;
+  for (const [name, { shape, data }] of tensors) {
+    if (name === metadataKey) throw new UserError("bad-option", `no tensor may be called "${metadataKey}"`);
+    header[name] = { dtype: "F32", shape: [...shape], data_offsets: [offset, offset + data.byteLength] };
+    offset += data.byteLength;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const headerBytes = Math.ceil(json.length / 8) * 8;
+  const bytes = new Uint8Array(prefixBytes + headerBytes + offset);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  bytes.fill(" ".charCodeAt(0), prefixBytes, prefixBytes + headerBytes);
+  bytes.set(json, prefixBytes);
+  let position = prefixBytes + headerBytes;
+  for (const { data } of tensors.values()) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position);
+    position += data.byteLength;
+  }
+  return bytes;
+}
+
+/**
+ * The tensors in `bytes`, in the order of the data; `file` is its name in messages. Throws `UserError`: "bad-file" where the file is
+ * cut short or inconsistent, "unsupported" where a tensor is not of 32-bit floats.
+ */
+export function decodeSafetensors(bytes: Uint8Array, file: string): Map<string, Tensor> {
+  const bad = (message: string, cause?: unknown): UserError =>
+    new UserError("bad-file", `not a sound safetensors file: ${message}`, { about: file, cause });
+  if (bytes.byteLength < prefixBytes) throw bad(`it is ${bytes.byteLength} bytes long`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headerBytes = Number(view.getBigUint64(0, true));
+  if (headerBytes > largestHeader || prefixBytes + headerBytes > bytes.byteLength) {
+    throw bad(`its header of ${headerBytes} bytes does not fit into ${bytes.byteLength} bytes`);
+  }
+  const data = bytes.subarray(prefixBytes + headerBytes);
+  const entries = parseHeader(bytes.subarray(prefixBytes, prefixBytes + headerBytes), bad, file);
+  let expected = 0;
+  for (const { name, begin, end } of entries) {
+    if (begin !== expected) throw bad(`tensor "${name}" begins at ${begin}, the one before it ends at ${expected}`);
+    expected = end;
+  }
+  if (expected !== data.byteLength) throw bad(`its tensors take ${expected} bytes, the file has ${data.byteLength}`);
+  return new Map(
+    entries.map(({ name, shape, begin, end }) => {
+      const values = new Float32Array(elementCount(shape));
+      new Uint8Array(values.buffer).set(data.subarray(begin, end));
+      return [name, tensor(shape, values)];
+    }),
+  );
+}
+
+function parseHeader(bytes: Uint8Array, bad: (message: string, cause?: unknown) => UserError, file: string): Entry[] {
+  let header: Record<string, unknown>;
+  try {
+    header = headerSchema.parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
+  } catch (cause) {
+    throw bad("its header is not a JSON object", cause);
+  }
+  const entries = Object.entries(header).filter(([name]) => name !== metadataKey);
+  return entries
+    .map(([name, value]): Entry => {
+      const parsed = entrySchema.safeParse(value);
+      if (!parsed.success) throw bad(`the entry of tensor "${name}" is wrong: ${z.prettifyError(parsed.error)}`);
+      const { dtype, shape, data_offsets: offsets } = parsed.data;
+      if (dtype !== "F32") {
+        throw new UserError("unsupported", "has an element type that is not read", {
+          about: `tensor "${name}" in ${file}`,
+          expected: "F32",
+          received: dtype,
+        });
+      }
+      const [begin, end] = offsets;
+      const byteLength = elementCount(shape) * Float32Array.BYTES_PER_ELEMENT;
+      if (end - begin !== byteLength) {
+        throw bad(`tensor "${name}" of shape ${formatShape(shape)} takes ${byteLength} bytes, not ${end - begin}`);
+      }
+      return { name, shape, begin, end };
+    })
+    .toSorted((a, b) => a.begin - b.begin || a.end - b.end);
+}
+
+/** Writes `tensors` to `path`, atomically; errors as of `writeBytes`. */
+export async function saveSafetensors(tensors: ReadonlyMap<string, Tensor>, path: string): Promise<void> {
+  await writeBytes(path, encodeSafetensors(tensors));
+}
+
+/** Reads the tensors at `path`; errors as of `decodeSafetensors` and `readBytes`. */
+export async function loadSafetensors(path: string): Promise<Map<string, Tensor>> {
+  return decodeSafetensors(await readBytes(path), path);
+}

@@ -1,0 +1,125 @@
+/**
+ * What is constant in a network and what matters to its outputs: the two analyses behind placing factors and cutting
+ * channels. Both are exact: a channel counts as dead only where a zero makes it so, never because it is small.
+ */
+import { invariant, required } from "../core/errors.ts";
+import type { Shape } from "../core/tensor.ts";
+import { type Couplings, channelContext } from "./analysis-coupling.ts";
+import { channelsOf } from "./channels/rule.ts";
+import { channelRule } from "./channels.ts";
+import type { Graph, Node, Weights } from "./graph.ts";
+
+/** Per activation, by name: its channels' constants, `NaN` for a channel that varies. Parameters have no entry. */
+export type Constants = ReadonlyMap<string, Float64Array>;
+
+/** The inputs of `node` that are activations: those with an entry in `constants`. */
+export function activationsOf(node: Node, constants: Constants): readonly string[] {
+  return node.inputs.filter((input) => constants.has(input));
+}
+
+/**
+ * Constants of every activation, from the inputs on. Parameters that `weights` lacks are unknown: taken as free of zeros.
+ * A value in `assumed` takes the constants given there instead of its node's.
+ */
+export function constantChannels(
+  graph: Graph,
+  shapes: ReadonlyMap<string, Shape>,
+  weights: Weights,
+  assumed: Constants = new Map(),
+): Constants {
+  const constants = new Map<string, Float64Array>();
+  for (const { name } of graph.inputs) {
+    constants.set(name, new Float64Array(channelsOf(shapes.get(name))).fill(Number.NaN));
+  }
+  for (const node of graph.nodes) {
+    const src = activationsOf(node, constants).map((input) => required(constants.get(input), input));
+    // Reads parameters only: a fold of factors into weights, not an activation.
+    if (src.length === 0) continue;
+    const dst = required(node.outputs[0], `output of "${node.name}"`);
+    constants.set(dst, assumed.get(dst) ?? channelRule(node).constants(channelContext(node, shapes, weights), src));
+  }
+  return constants;
+}
+
+/** Which channels the outputs depend on, and which classes must therefore stay. */
+export interface Liveness {
+  /** Per class of the couplings: 1 if it is kept. */
+  readonly kept: Uint8Array;
+  /** Per activation: 1 for the channels that some channel that is kept and matters reads. */
+  readonly demanded: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Everything `livingChannels` looks at. */
+export interface Analysed {
+  readonly graph: Graph;
+  readonly shapes: ReadonlyMap<string, Shape>;
+  readonly weights: Weights;
+  readonly couplings: Couplings;
+  readonly constants: Constants;
+}
+
+/**
+ * What the outputs depend on, walking backwards until nothing changes. A channel is demanded if a channel that is demanded and
+ * kept reads it; a class is kept if it has a demanded channel that is not constantly zero. Inputs and outputs keep
+ * all their channels, and so do the classes in `alsoKept`.
+ *
+ * Why slicing to the kept classes is exact: each demanded channel that is kept reads, of what is left, only channels of
+ * which the same holds, and what is missing among its inputs was zero.
+ */
+export function livingChannels(analysed: Analysed, alsoKept: readonly number[] = []): Liveness {
+  const { graph, shapes, weights, couplings, constants } = analysed;
+  const kept = new Uint8Array(couplings.count);
+  for (const one of alsoKept) kept[one] = 1;
+  const demanded = new Map<string, Uint8Array>();
+  for (const [value, channels] of constants) demanded.set(value, new Uint8Array(channels.length));
+  for (const value of [...graph.inputs.map(({ name }) => name), ...graph.outputs]) {
+    for (const one of couplings.classesOf(value, 1)) kept[one] = 1;
+  }
+  for (const value of graph.outputs) demanded.get(value)?.fill(1);
+
+  const nodes = graph.nodes.filter((node) => activationsOf(node, constants).length > 0);
+  const contexts = nodes.map((node) => channelContext(node, shapes, weights));
+  const classes = new Map([...constants.keys()].map((value) => [value, couplings.classesOf(value, 1)] as const));
+  let isStable = false;
+  while (!isStable) {
+    isStable = true;
+    for (let index = nodes.length - 1; index >= 0; index--) {
+      const node = required(nodes[index], "node");
+      const dst = required(node.outputs[0], `output of "${node.name}"`);
+      const present = presentAndDemanded(demanded.get(dst), classes.get(dst), kept);
+      if (!present.includes(1)) continue;
+      const masks = channelRule(node).demands(required(contexts[index], "context"), present);
+      for (const [slot, mask] of masks.entries()) {
+        if (demand(node.inputs[slot] ?? "", mask)) isStable = false;
+      }
+    }
+  }
+  return { kept, demanded };
+
+  /** Marks the channels in `mask` as demanded; true if one of them was not before. */
+  function demand(value: string, mask: Uint8Array): boolean {
+    const before = required(demanded.get(value), `demands on "${value}"`);
+    const own = required(classes.get(value), `classes of "${value}"`);
+    const constant = required(constants.get(value), `constants of "${value}"`);
+    invariant(mask.length === before.length, `a mask of ${mask.length} channels for "${value}"`);
+    let isNew = false;
+    for (let channel = 0; channel < mask.length; channel++) {
+      if (mask[channel] !== 1 || before[channel] === 1) continue;
+      before[channel] = 1;
+      isNew = true;
+      if (constant[channel] !== 0) kept[own[channel] ?? 0] = 1;
+    }
+    return isNew;
+  }
+}
+
+/** The mask of channels that are demanded and whose class is kept. */
+export function presentAndDemanded(
+  demanded: Uint8Array | undefined,
+  classes: Int32Array | undefined,
+  kept: Uint8Array,
+): Uint8Array {
+  return (demanded ?? new Uint8Array()).map((isOn, channel) =>
+    isOn === 1 && kept[classes?.[channel] ?? 0] === 1 ? 1 : 0,
+  );
+}

@@ -1,0 +1,45 @@
+/**
+ * Channel maps: the one total table over the forward ops that placement and cutting look things up in. Per op: which
+ * channels and rows of parameters live and die together, which outputs are constant, which inputs an output depends on,
+ * what is left of a node once channels are gone, and when it can be left out. See `channels/rule.ts`.
+ */
+import { InternalError } from "../core/errors.ts";
+import {
+  add,
+  averagePooling,
+  batchNormalization,
+  bias,
+  globalAveragePooling,
+  maxPooling,
+  relu,
+  scale,
+} from "./channels/pointwise.ts";
+import { concatenation, flatten, pad, slice } from "./channels/routing.ts";
+import type { ChannelRule } from "./channels/rule.ts";
+import { convolution, linear } from "./channels/weights.ts";
+import type { Node } from "./graph.ts";
+import type { ForwardOpName } from "./ops.ts";
+
+const rules: { readonly [K in ForwardOpName]: ChannelRule<K> } = {
+  convolution,
+  batch_normalization: batchNormalization,
+  relu,
+  add,
+  bias,
+  concatenation,
+  max_pooling: maxPooling,
+  average_pooling: averagePooling,
+  global_average_pooling: globalAveragePooling,
+  linear,
+  flatten,
+  pad,
+  slice,
+  scale,
+};
+
+/** The channel rule of a node of a forward graph; an `InternalError` for ops that only training steps have. */
+export function channelRule(node: Node): ChannelRule<ForwardOpName> {
+  if (!Object.hasOwn(rules, node.op)) throw new InternalError(`"${node.op}" has no channel rule`, { about: node.name });
+  // Looked up by the node's own op; TypeScript cannot follow the correlation through the union.
+  return rules[node.op as ForwardOpName] as ChannelRule<ForwardOpName>;
+}

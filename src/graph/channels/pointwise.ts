@@ -1,0 +1,181 @@
+/** Channel rules of the ops that keep every channel to itself: channel c of the output is made of channel c alone. */
+import { elementCount } from "../../core/tensor.ts";
+import type { ForwardOpName, Padding } from "../ops.ts";
+import { type ChannelContext, type ChannelRule, channelsOf, constantOf, everyChannel } from "./rule.ts";
+
+type Constant = (channel: number, ...src: number[]) => number;
+
+interface PerChannel<K extends ForwardOpName> {
+  /** Activations read; the other inputs are parameters `[C]`, coupled to the channels. Default 1. */
+  readonly activations?: number;
+  /** From the node, the function that gives a channel's constant from those it reads. */
+  constant(context: ChannelContext<K>): Constant;
+  /** From the node, whether a channel of the output depends on what is read at all. Default: it does. */
+  reads?(context: ChannelContext<K>): (channel: number) => boolean;
+  readonly bypass?: ChannelRule<K>["bypass"];
+}
+
+function perChannel<K extends ForwardOpName>({
+  activations = 1,
+  constant,
+  reads,
+  bypass = () => undefined,
+}: PerChannel<K>): ChannelRule<K> {
+  return {
+    couple: ({ shapes, dstShape }, join) => {
+      for (let index = 0; index < channelsOf(dstShape); index++) {
+        for (const slot of shapes.keys()) {
+          join({ slot: "dst", axis: 1, index }, { slot, axis: slot < activations ? 1 : 0, index });
+        }
+      }
+    },
+    constants: (context, src) => {
+      const value = constant(context);
+      return Float64Array.from({ length: channelsOf(context.dstShape) }, (_, channel) =>
+        constantOf(value(channel, ...src.map((constants) => constants[channel] ?? Number.NaN))),
+      );
+    },
+    demands: (context, dst) => {
+      const isRead = reads?.(context);
+      const src = isRead === undefined ? dst : dst.map((isOn, channel) => (isOn === 1 && isRead(channel) ? 1 : 0));
+      return Array.from({ length: activations }, () => src);
+    },
+    narrow: ({ attributes, shapes }) => ({ attributes, slots: shapes.map((_, slot) => slot) }),
+    bypass,
+  };
+}
+
+/** Values of parameter `slot`, by channel; `unknown` where they are not known. */
+function parameterOf<K extends ForwardOpName>(
+  context: ChannelContext<K>,
+  slot: number,
+  unknown = 1,
+): (channel: number) => number {
+  const data = context.parameter(slot)?.data;
+  return (channel) => data?.[channel] ?? unknown;
+}
+
+/** A constant in a window over padding that is filled with zeros stays constant only if it is zero. */
+function overZeros(padding: Padding): Constant {
+  const isPadded = padding.top > 0 || padding.left > 0 || padding.bottom > 0 || padding.right > 0;
+  return (_, src = Number.NaN) => (isPadded && src !== 0 ? Number.NaN : src);
+}
+
+const same: Constant = (_, src = Number.NaN) => src;
+
+export const relu: ChannelRule<"relu"> = perChannel({
+  constant:
+    () =>
+    (_, src = Number.NaN) =>
+      Math.max(0, src),
+});
+
+export const batchNormalization: ChannelRule<"batch_normalization"> = perChannel({
+  constant: (context) => {
+    const [scale, shift] = [parameterOf(context, 1), parameterOf(context, 2)];
+    const [mean, variance] = [parameterOf(context, 3, 0), parameterOf(context, 4)];
+    return (channel, src = Number.NaN) => {
+      if (scale(channel) === 0) return shift(channel);
+      const deviation = Math.sqrt(variance(channel) + context.attributes.epsilon);
+      return ((src - mean(channel)) / deviation) * scale(channel) + shift(channel);
+    };
+  },
+  reads: (context) => {
+    const scale = parameterOf(context, 1);
+    return (channel) => scale(channel) !== 0;
+  },
+});
+
+export const bias: ChannelRule<"bias"> = perChannel({
+  constant: (context) => {
+    const added = parameterOf(context, 1);
+    return (channel, src = Number.NaN) => src + added(channel);
+  },
+  bypass: (context, _, dst) => {
+    const added = parameterOf(context, 1);
+    return everyChannel(dst, (channel) => added(channel) === 0) ? { slot: 0 } : undefined;
+  },
+});
+
+export const add: ChannelRule<"add"> = perChannel({
+  activations: 2,
+  constant:
+    () =>
+    (_, a = Number.NaN, b = Number.NaN) =>
+      a + b,
+  bypass: (_, src, dst) => {
+    const [a = new Float64Array(), b = new Float64Array()] = src;
+    for (const [operand, slot] of [
+      [b, 0],
+      [a, 1],
+    ] as const) {
+      if (everyChannel(dst, (channel) => operand[channel] === 0)) return { slot };
+    }
+    for (const [operand, slot] of [
+      [b, 0],
+      [a, 1],
+    ] as const) {
+      if (everyChannel(dst, (channel) => !Number.isNaN(operand[channel]))) {
+        return { slot, constant: operand.map((value, channel) => (dst[channel] === 1 ? value : 0)) };
+      }
+    }
+    return undefined;
+  },
+});
+
+/** Padding of −∞ never wins, and no window is all padding (see `shapes.ts`), so a constant stays what it is. */
+export const maxPooling: ChannelRule<"max_pooling"> = perChannel({ constant: () => same });
+
+export const averagePooling: ChannelRule<"average_pooling"> = perChannel({
+  constant: ({ attributes: { padding, countIncludePad } }) => (countIncludePad ? overZeros(padding) : same),
+});
+
+export const globalAveragePooling: ChannelRule<"global_average_pooling"> = perChannel({ constant: () => same });
+
+/** Factor of channel `channel`, of C channels and F factors: ⌊channel·F/C⌋. */
+function factorIndex(channel: number, channels: number, factors: number): number {
+  return Math.floor((channel * factors) / channels);
+}
+
+const scaleValues = perChannel<"scale">({
+  constant: (context) => {
+    const factor = factorOf(context);
+    return (channel, src = Number.NaN) => (factor(channel) === 0 ? 0 : src * factor(channel));
+  },
+  reads: (context) => {
+    const factor = factorOf(context);
+    return (channel) => factor(channel) !== 0;
+  },
+  bypass: (context, _, dst) => {
+    if (context.parameter(1) === undefined) return undefined;
+    const factor = factorOf(context);
+    return everyChannel(dst, (channel) => factor(channel) === 1) ? { slot: 0 } : undefined;
+  },
+});
+
+function factorOf(context: ChannelContext<"scale">): (channel: number) => number {
+  const channels = channelsOf(context.dstShape);
+  const factors = elementCount(context.shapes[1] ?? []);
+  const data = context.parameter(1)?.data;
+  return (channel) => data?.[factorIndex(channel, channels, factors)] ?? 1;
+}
+
+/**
+ * A channel lives with its own factor, or the channels of a group with theirs; one factor for all channels couples
+ * nothing and is never cut. On axis 0 the op scales a parameter, of which only the coupling of rows is known.
+ */
+export const scale: ChannelRule<"scale"> = {
+  ...scaleValues,
+  couple: ({ shapes, dstShape, attributes: { axis } }, join) => {
+    const factors = elementCount(shapes[1] ?? []);
+    const extent = dstShape[axis] ?? 0;
+    for (let index = 0; index < extent; index++) {
+      join({ slot: "dst", axis, index }, { slot: 0, axis, index });
+      if (factors > 1)
+        join({ slot: "dst", axis, index }, { slot: 1, axis: 0, index: factorIndex(index, extent, factors) });
+    }
+    for (let index = 0; axis === 0 && index < channelsOf(dstShape); index++) {
+      join({ slot: "dst", axis: 1, index }, { slot: 0, axis: 1, index });
+    }
+  },
+};

@@ -1,0 +1,136 @@
+/** Channel rules of the ops that move channels to other places: concatenation, flatten, pad and slice. */
+import { elementCount, type Shape } from "../../core/tensor.ts";
+import type { ForwardOpName } from "../ops.ts";
+import { type ChannelContext, type ChannelEnd, type ChannelRule, channelsOf } from "./rule.ts";
+
+/** Where a channel of the output comes from; undefined: it is padding. */
+type Source = { readonly slot: number; readonly channel: number } | undefined;
+
+interface Routing<K extends ForwardOpName> {
+  /** From the node, the function that tells where a channel of the output comes from. */
+  source(context: ChannelContext<K>): (dst: number) => Source;
+  /** Whether the op puts zeros between the pixels of a channel. Default: it does not. */
+  padsPixels?(context: ChannelContext<K>): boolean;
+  readonly couple?: ChannelRule<K>["couple"];
+  readonly narrow?: ChannelRule<K>["narrow"];
+  readonly bypass?: ChannelRule<K>["bypass"];
+}
+
+function routing<K extends ForwardOpName>({
+  source,
+  padsPixels = () => false,
+  couple = () => undefined,
+  narrow = ({ attributes, shapes }) => ({ attributes, slots: shapes.map((_, slot) => slot) }),
+  bypass = () => undefined,
+}: Routing<K>): ChannelRule<K> {
+  return {
+    couple: (context, join) => {
+      const from = source(context);
+      for (let index = 0; index < channelsOf(context.dstShape); index++) {
+        const found = from(index);
+        if (found !== undefined) {
+          join({ slot: "dst", axis: 1, index }, { slot: found.slot, axis: 1, index: found.channel });
+        }
+      }
+      couple(context, join);
+    },
+    constants: (context, src) => {
+      const from = source(context);
+      const isPadded = padsPixels(context);
+      return Float64Array.from({ length: channelsOf(context.dstShape) }, (_, index) => {
+        const found = from(index);
+        if (found === undefined) return 0;
+        const value = src[found.slot]?.[found.channel] ?? Number.NaN;
+        return isPadded && value !== 0 ? Number.NaN : value;
+      });
+    },
+    demands: (context, dst) => {
+      const from = source(context);
+      const masks = context.shapes.map((shape) => new Uint8Array(channelsOf(shape)));
+      for (const [index, isOn] of dst.entries()) {
+        const found = isOn === 1 ? from(index) : undefined;
+        const mask = found === undefined ? undefined : masks[found.slot];
+        if (mask !== undefined && found !== undefined) mask[found.channel] = 1;
+      }
+      return masks;
+    },
+    narrow,
+    bypass,
+  };
+}
+
+/** An operand without channels is dropped; a single operand is handed on. */
+export const concatenation: ChannelRule<"concatenation"> = routing({
+  source: ({ shapes }) => {
+    const places = shapes.flatMap((shape, slot) =>
+      Array.from({ length: channelsOf(shape) }, (_, channel) => ({ slot, channel })),
+    );
+    return (dst) => places[dst];
+  },
+  narrow: ({ attributes, shapes }, { src }) => ({
+    attributes,
+    slots: [...shapes.keys()].filter((slot) => src(slot).length > 0),
+  }),
+  bypass: ({ shapes }) => (shapes.length === 1 ? { slot: 0 } : undefined),
+});
+
+/** Channel c of an image of P pixels becomes features c·P … c·P + P − 1. */
+export const flatten: ChannelRule<"flatten"> = routing({
+  source: ({ shapes: [shape = []] }) => {
+    const pixels = elementCount(shape.slice(2));
+    return (dst) => ({ slot: 0, channel: Math.floor(dst / pixels) });
+  },
+  bypass: ({ shapes: [shape = []] }) => (shape.length === 2 ? { slot: 0 } : undefined),
+});
+
+export const pad: ChannelRule<"pad"> = routing({
+  source: ({ shapes: [shape], attributes: { before } }) => {
+    const first = before[1] ?? 0;
+    return (dst) => (dst >= first && dst < first + channelsOf(shape) ? { slot: 0, channel: dst - first } : undefined);
+  },
+  padsPixels: ({ attributes: { before, after } }) =>
+    [...before.slice(2), ...after.slice(2)].some((amount) => amount > 0),
+  narrow: ({ attributes: { before, after }, shapes: [shape] }, { dst }) => {
+    const first = before[1] ?? 0;
+    const last = first + channelsOf(shape);
+    return {
+      attributes: {
+        before: before.with(1, dst.filter((channel) => channel < first).length),
+        after: after.with(1, dst.filter((channel) => channel >= last).length),
+      },
+      slots: [0],
+    };
+  },
+  bypass: ({ attributes: { before, after } }) =>
+    [...before, ...after].every((amount) => amount === 0) ? { slot: 0 } : undefined,
+});
+
+function takesAll(shape: Shape, dstShape: Shape): boolean {
+  return shape.every((extent, axis) => extent === dstShape[axis]);
+}
+
+/** With a step along the channels, all src channels are coupled: they are kept or cut as one, so the step stays right. */
+export const slice: ChannelRule<"slice"> = routing({
+  source: ({ attributes: { starts, steps } }) => {
+    const [start = 0, step = 1] = [starts[1], steps[1]];
+    return (dst) => ({ slot: 0, channel: start + dst * step });
+  },
+  couple: ({ attributes: { steps }, shapes: [shape] }, join) => {
+    if ((steps[1] ?? 1) === 1) return;
+    const first: ChannelEnd = { slot: 0, axis: 1, index: 0 };
+    for (let index = 1; index < channelsOf(shape); index++) join(first, { ...first, index });
+  },
+  narrow: ({ attributes, shapes: [shape] }, { src }) => {
+    const bound = (limit: number): number => src(0).filter((channel) => channel < limit).length;
+    const end = attributes.ends[1];
+    return {
+      attributes: {
+        ...attributes,
+        starts: attributes.starts.with(1, bound(attributes.starts[1] ?? 0)),
+        ends: attributes.ends.with(1, bound(typeof end === "number" ? end : channelsOf(shape))),
+      },
+      slots: [0],
+    };
+  },
+  bypass: ({ shapes: [shape = []], dstShape }) => (takesAll(shape, dstShape) ? { slot: 0 } : undefined),
+});

@@ -1,0 +1,159 @@
+/**
+ * Channel rules of the ops that mix channels: convolution (plain, grouped, depthwise) and linear.
+ *
+ * A linear layer is a convolution of one group over one pixel here. In a plain convolution, src channels, dst channels
+ * and rows of weights are coupled one by one. In a grouped one, a group's src channels, dst channels and rows of weights
+ * all live and die together, because the groups must stay equal in size; with groups of one channel (depthwise) that
+ * is channel by channel.
+ */
+import type { Tensor } from "../../core/tensor.ts";
+import type { Padding } from "../ops.ts";
+import { type ChannelContext, type ChannelEnd, type ChannelRule, channelsOf, constantOf } from "./rule.ts";
+
+/** Extents of a layer's weights `[outputs, inputs, …taps]`, `inputs` being the src channels of one group. */
+interface Extents {
+  readonly outputs: number;
+  readonly inputs: number;
+  readonly groups: number;
+}
+
+function extentsOf({ shapes }: ChannelContext<"convolution" | "linear">): Extents {
+  const [outputs = 0, inputs = 0] = shapes[1] ?? [];
+  return { outputs, inputs, groups: inputs === 0 ? 1 : channelsOf(shapes[0]) / inputs };
+}
+
+/** Which inputs an output reads, and with what weight over all taps together. */
+interface WeightSummary {
+  readonly inputs: number;
+  /** Per (output, input): 1 if any tap is not zero. Undefined: all read. */
+  readonly reads: Uint8Array | undefined;
+  /** Per (output, input): sum over the taps. Undefined: all 1. */
+  readonly sums: Float64Array | undefined;
+}
+
+function summarise(weights: Tensor | undefined, { outputs, inputs }: Extents): WeightSummary {
+  if (weights === undefined) return { inputs, reads: undefined, sums: undefined };
+  const reads = new Uint8Array(outputs * inputs);
+  const sums = new Float64Array(outputs * inputs);
+  const taps = weights.data.length / Math.max(1, outputs * inputs);
+  for (let pair = 0; pair < reads.length; pair++) {
+    let sum = 0;
+    for (let tap = pair * taps; tap < (pair + 1) * taps; tap++) {
+      const value = weights.data[tap] ?? 0;
+      if (value !== 0) reads[pair] = 1;
+      sum += value;
+    }
+    sums[pair] = sum;
+  }
+  return { inputs, reads, sums };
+}
+
+/** Summaries of weights seen before: one tensor is looked at many times while a network is analysed. */
+const summaries = new WeakMap<Tensor, WeightSummary>();
+
+function summaryOf(context: ChannelContext<"convolution" | "linear">, extents: Extents): WeightSummary {
+  const weights = context.parameter(1);
+  if (weights === undefined) return summarise(undefined, extents);
+  const known = summaries.get(weights);
+  if (known !== undefined) return known;
+  const summary = summarise(weights, extents);
+  summaries.set(weights, summary);
+  return summary;
+}
+
+function couple(context: ChannelContext<"convolution" | "linear">, join: (a: ChannelEnd, b: ChannelEnd) => void): void {
+  const { outputs, inputs, groups } = extentsOf(context);
+  for (let output = 0; output < outputs; output++) {
+    const dst: ChannelEnd = { slot: "dst", axis: 1, index: output };
+    join(dst, { slot: 1, axis: 0, index: output });
+    if (context.shapes.length > 2) join(dst, { slot: 2, axis: 0, index: output });
+    if (groups > 1) join(dst, { slot: 0, axis: 1, index: Math.floor((output * groups) / outputs) * inputs });
+  }
+  for (let channel = 0; channel < inputs * groups; channel++) {
+    const src: ChannelEnd = { slot: 0, axis: 1, index: channel };
+    if (groups === 1) join(src, { slot: 1, axis: 1, index: channel });
+    else join(src, { slot: 0, axis: 1, index: Math.floor(channel / inputs) * inputs });
+  }
+}
+
+/** bias + Σ constant·weights, if all that is read is constant, and zero where the window may stand on padded zeros. */
+function constants(
+  context: ChannelContext<"convolution" | "linear">,
+  src: Float64Array | undefined,
+  isPadded: boolean,
+): Float64Array {
+  const extents = extentsOf(context);
+  const { outputs, inputs, groups } = extents;
+  const { reads, sums } = summaryOf(context, extents);
+  const bias = context.parameter(2)?.data;
+  // A bias whose values are unknown is some constant that is not zero.
+  const unknownBias = context.shapes.length > 2 && bias === undefined ? 1 : 0;
+  const nonzero = Array.from({ length: groups }, (_, group) =>
+    Array.from({ length: inputs }, (_, input) => input).filter((input) => src?.[group * inputs + input] !== 0),
+  );
+  return Float64Array.from({ length: outputs }, (_, output) => {
+    const group = Math.floor((output * groups) / outputs);
+    let value = bias?.[output] ?? unknownBias;
+    for (const input of nonzero[group] ?? []) {
+      const pair = output * inputs + input;
+      if (reads !== undefined && reads[pair] === 0) continue;
+      if (isPadded) return Number.NaN;
+      value += (src?.[group * inputs + input] ?? Number.NaN) * (sums?.[pair] ?? 1);
+      if (Number.isNaN(value)) return Number.NaN;
+    }
+    return constantOf(value);
+  });
+}
+
+function demands(context: ChannelContext<"convolution" | "linear">, dst: Uint8Array): readonly Uint8Array[] {
+  const extents = extentsOf(context);
+  const { outputs, inputs, groups } = extents;
+  const { reads } = summaryOf(context, extents);
+  const src = new Uint8Array(inputs * groups);
+  if (reads === undefined) {
+    const perGroup = outputs / groups;
+    return [src.map((_, channel) => hasOne(dst, Math.floor(channel / inputs) * perGroup, perGroup))];
+  }
+  for (let output = 0; output < outputs; output++) {
+    if (dst[output] !== 1) continue;
+    const first = Math.floor((output * groups) / outputs) * inputs;
+    for (let input = 0; input < inputs; input++) {
+      if (reads[output * inputs + input] === 1) src[first + input] = 1;
+    }
+  }
+  return [src];
+}
+
+/** 1 if one of the `length` entries of `mask` from `start` on is set, else 0. */
+function hasOne(mask: Uint8Array, start: number, length: number): number {
+  const at = mask.indexOf(1, start);
+  return at >= 0 && at < start + length ? 1 : 0;
+}
+
+function allSlots({ shapes }: { readonly shapes: readonly unknown[] }): readonly number[] {
+  return shapes.map((_, slot) => slot);
+}
+
+function hasPadding({ top, left, bottom, right }: Padding): boolean {
+  return top > 0 || left > 0 || bottom > 0 || right > 0;
+}
+
+export const convolution: ChannelRule<"convolution"> = {
+  couple,
+  constants: (context, [src]) => constants(context, src, hasPadding(context.attributes.padding)),
+  demands,
+  narrow: (context, { dst }) => {
+    const { outputs, groups } = extentsOf(context);
+    const alive = new Set(dst.map((output) => Math.floor((output * groups) / outputs)));
+    return { attributes: { ...context.attributes, groups: Math.max(1, alive.size) }, slots: allSlots(context) };
+  },
+  bypass: () => undefined,
+};
+
+export const linear: ChannelRule<"linear"> = {
+  couple,
+  constants: (context, [src]) => constants(context, src, false),
+  demands,
+  narrow: (context) => ({ attributes: context.attributes, slots: allSlots(context) }),
+  bypass: () => undefined,
+};

@@ -1,0 +1,28 @@
+/** Small steps that graph rewrites share: renaming what nodes read, and dropping what nothing reads. */
+import { type Graph, type Node, producers } from "./graph.ts";
+
+/** `node` with every input replaced as `names` says; `node` itself if nothing changes. */
+export function withInputs<N extends Node>(node: N, names: ReadonlyMap<string, string>): N {
+  if (!node.inputs.some((input) => names.has(input))) return node;
+  return { ...node, inputs: node.inputs.map((input) => names.get(input) ?? input) };
+}
+
+/** The graph without nodes that no output or update depends on, and without parameters that no node left reads. */
+export function withoutDeadNodes(graph: Graph): Graph {
+  const makers = producers(graph);
+  const alive = new Set<Node>();
+  const pending = [...graph.outputs, ...graph.updates.map(({ value }) => value)];
+  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+    const node = makers.get(value);
+    if (node === undefined || alive.has(node)) continue;
+    alive.add(node);
+    pending.push(...node.inputs);
+  }
+  const nodes = graph.nodes.filter((node) => alive.has(node));
+  const read = new Set([
+    ...nodes.flatMap(({ inputs }) => inputs),
+    ...graph.outputs,
+    ...graph.updates.map(({ parameter }) => parameter),
+  ]);
+  return { ...graph, nodes, parameters: graph.parameters.filter(({ name }) => read.has(name)) };
+}

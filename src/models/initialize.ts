@@ -1,0 +1,32 @@
+/** The weights a network starts with. */
+import { RandomStream } from "../core/random.ts";
+import { elementCount, filled, type Tensor, tensor } from "../core/tensor.ts";
+import type { Graph, Parameter, ParameterKind, Weights } from "../graph/graph.ts";
+
+const constants: Readonly<Record<Exclude<ParameterKind, "weights">, number>> = {
+  bias: 0,
+  scale: 1,
+  shift: 0,
+  running_mean: 0,
+  running_variance: 1,
+  factor: 1,
+  velocity: 0,
+};
+
+/**
+ * Values for every parameter of `graph`. Weights are normal with variance 2 / fan-in (He et al., "Delving Deep into Rectifiers", ICCV
+ * 2015, equation 10); a batch norm starts as the identity, biases at 0, scaling factors at 1. Each tensor is drawn from its
+ * own stream of `seed`, named after the parameter, so adding a layer does not change the others.
+ */
+export function initialize(graph: Graph, seed: number): Weights {
+  return new Map(graph.parameters.map((parameter) => [parameter.name, initialValue(parameter, seed)]));
+}
+
+function initialValue({ name, shape, kind }: Parameter, seed: number): Tensor {
+  if (kind !== "weights") return filled(shape, constants[kind]);
+  const random = new RandomStream(seed, `weights:${name}`);
+  const deviation = Math.sqrt(2 / elementCount(shape.slice(1)));
+  const values = tensor(shape);
+  for (let index = 0; index < values.data.length; index++) values.data[index] = deviation * random.normal();
+  return values;
+}

@@ -1,0 +1,59 @@
+/**
+ * A cut as data: what is taken out of a network, as plain JSON that can be printed, stored and carried out again. The
+ * steps are to be carried out in order, each on the network the one before left.
+ */
+import type { Cost } from "../graph/cost.ts";
+
+/** Indices of one axis that stay, ascending, of `total`. */
+export interface AxisCut {
+  readonly axis: number;
+  readonly total: number;
+  readonly kept: readonly number[];
+}
+
+/** A node that is left out: its readers read `by` instead, one of its inputs. */
+export interface BypassedNode {
+  readonly node: string;
+  readonly by: string;
+  /**
+   * If there, one number a channel that the node still adds to `by`: it becomes a `bias` node of the same name. What is
+   * left of a branch that lost all its neurons: the shift of its last batch norm.
+   */
+  readonly constant?: readonly number[];
+}
+
+export type CutStep =
+  | { readonly kind: "bypass"; readonly nodes: readonly BypassedNode[] }
+  /** By value or parameter: the axes that get shorter. */
+  | { readonly kind: "slice"; readonly slices: Readonly<Record<string, readonly AxisCut[]>> };
+
+/** Output channels of one layer with weights; `kept` is 0 if the layer is gone. */
+export interface LayerCut {
+  readonly layer: string;
+  readonly total: number;
+  readonly kept: number;
+}
+
+export interface CutList {
+  /** Name of the graph. */
+  readonly network: string;
+  readonly steps: readonly CutStep[];
+  /** Nodes of the network, factors folded in, that are gone. */
+  readonly removed: readonly string[];
+  readonly layers: readonly LayerCut[];
+  /** Cost of one image before and after. */
+  readonly before: Cost;
+  readonly after: Cost;
+  /** What a reader should know, as sentences. */
+  readonly notes: readonly string[];
+}
+
+/** The indices along `axis` of `value`, of `total` before the first step, that are left after `steps`. */
+export function keptIndices(steps: readonly CutStep[], value: string, axis: number, total: number): readonly number[] {
+  let kept: readonly number[] = Array.from({ length: total }, (_, index) => index);
+  for (const step of steps) {
+    const cut = step.kind === "slice" ? step.slices[value]?.find((one) => one.axis === axis) : undefined;
+    if (cut !== undefined) kept = cut.kept.flatMap((index) => kept[index] ?? []);
+  }
+  return kept;
+}

@@ -1,0 +1,133 @@
+/**
+ * Finds the next step of a cut. First nodes that do no work are left out: an addition of zeros, or of constants, which are
+ * carried on as a bias. When there are none, the channels that nothing depends on are sliced away.
+ */
+import { required } from "../core/errors.ts";
+import type { Shape } from "../core/tensor.ts";
+import {
+  type Analysed,
+  activationsOf,
+  constantChannels,
+  type Liveness,
+  livingChannels,
+  presentAndDemanded,
+} from "../graph/analysis.ts";
+import { Couplings, channelContext } from "../graph/analysis-coupling.ts";
+import { channelRule } from "../graph/channels.ts";
+import { type Graph, type Network, type Node, producers } from "../graph/graph.ts";
+import { inferShapes } from "../graph/shapes.ts";
+import type { AxisCut, BypassedNode, CutStep } from "./cut-list.ts";
+
+export interface FoundStep {
+  readonly step: CutStep;
+  readonly notes: readonly string[];
+}
+
+/** The next step that makes `network`, which has no factors left to fold, smaller; undefined if there is none. */
+export function findStep({ graph, weights }: Network): FoundStep | undefined {
+  const shapes = inferShapes(graph, 1);
+  const constants = constantChannels(graph, shapes, weights);
+  const analysed: Analysed = { graph, shapes, weights, constants, couplings: new Couplings(graph, shapes) };
+  const nodes = bypassedNodes(analysed, livingChannels(analysed));
+  if (nodes.length > 0) return { step: { kind: "bypass", nodes }, notes: [] };
+  const { liveness, notes } = keepPaths(analysed);
+  const slices = slicesOf(analysed, liveness);
+  return Object.keys(slices).length === 0 ? undefined : { step: { kind: "slice", slices }, notes };
+}
+
+function dstOf(node: Node): string {
+  return required(node.outputs[0], `output of "${node.name}"`);
+}
+
+/**
+ * Nodes that can be left out as far as channels that matter are concerned. All at once is as good as one by one, for no
+ * channel that matters changes its value.
+ */
+function bypassedNodes({ graph, shapes, weights, couplings, constants }: Analysed, living: Liveness): BypassedNode[] {
+  return graph.nodes.flatMap((node): BypassedNode[] => {
+    const dst = dstOf(node);
+    const src = activationsOf(node, constants).map((value) => required(constants.get(value), value));
+    const present = presentAndDemanded(living.demanded.get(dst), couplings.classesOf(dst, 1), living.kept);
+    if (!present.includes(1)) return [];
+    const found = channelRule(node).bypass(channelContext(node, shapes, weights), src, present);
+    if (found === undefined) return [];
+    const by = required(node.inputs[found.slot], `input ${found.slot} of "${node.name}"`);
+    if (found.constant !== undefined) return [{ node: node.name, by, constant: [...found.constant].map(Math.fround) }];
+    if (!graph.outputs.includes(dst)) return [{ node: node.name, by }];
+    // An output keeps its name, so its node stays; with several inputs, a bias of zeros still does with one of them.
+    return src.length > 1 ? [{ node: node.name, by, constant: Array.from(present, () => 0) }] : [];
+  });
+}
+
+/** Liveness in which every value that is still read has a channel, and what had to be kept for that. */
+function keepPaths(analysed: Analysed): { readonly liveness: Liveness; readonly notes: readonly string[] } {
+  const { graph, couplings, constants } = analysed;
+  const makers = producers(graph);
+  const alsoKept: number[] = [];
+  const notes: string[] = [];
+  for (;;) {
+    const liveness = livingChannels(analysed, alsoKept);
+    const before = alsoKept.length;
+    for (const value of valuesRead(analysed, liveness)) {
+      const classes = couplings.classesOf(value, 1);
+      if (classes.some((one) => liveness.kept[one] === 1 || alsoKept.includes(one))) continue;
+      const first = required(classes[0], `channel 0 of "${value}"`);
+      alsoKept.push(first);
+      const size = classes.filter((one) => one === first).length;
+      const total = required(constants.get(value), value).length;
+      if (size === total) continue;
+      notes.push(
+        `${makers.get(value)?.name ?? value}: none of its ${total} channels matters, but there is no way around it; ` +
+          `it keeps ${size === 1 ? "one" : size}, without effect on the outputs`,
+      );
+    }
+    if (alsoKept.length === before) return { liveness, notes };
+  }
+}
+
+/** The activations that are read once operands without channels have been dropped, in execution order. */
+function valuesRead({ graph, shapes, weights, couplings, constants }: Analysed, { kept }: Liveness): readonly string[] {
+  const indices = (value: string): number[] => keptAlong(couplings, kept, value, 1);
+  const read = new Set(graph.outputs);
+  const found: string[] = [];
+  for (const node of graph.nodes.toReversed()) {
+    if (!read.has(dstOf(node))) continue;
+    const { slots } = channelRule(node).narrow(channelContext(node, shapes, weights), {
+      src: (slot) => indices(node.inputs[slot] ?? ""),
+      dst: indices(dstOf(node)),
+    });
+    for (const slot of slots) {
+      const value = node.inputs[slot] ?? "";
+      if (!constants.has(value) || read.has(value)) continue;
+      read.add(value);
+      found.push(value);
+    }
+  }
+  return found.toReversed();
+}
+
+function keptAlong(couplings: Couplings, kept: Uint8Array, value: string, axis: number): number[] {
+  return [...couplings.classesOf(value, axis)].flatMap((one, index) => (kept[one] === 1 ? index : []));
+}
+
+/** By value: the axes along which classes with activations in them are not kept. */
+function slicesOf(analysed: Analysed, { kept }: Liveness): Record<string, readonly AxisCut[]> {
+  const { graph, shapes, couplings, constants } = analysed;
+  const isActivation = new Uint8Array(couplings.count);
+  for (const value of constants.keys()) for (const one of couplings.classesOf(value, 1)) isActivation[one] = 1;
+  const stays = kept.map((isOn, one) => (isOn === 1 || isActivation[one] === 0 ? 1 : 0));
+  return Object.fromEntries(
+    namesOf(graph).flatMap((name) => {
+      const shape: Shape = shapes.get(name) ?? [];
+      const cuts = couplings
+        .axesOf(name)
+        .map((axis) => ({ axis, total: shape[axis] ?? 0, kept: keptAlong(couplings, stays, name, axis) }))
+        .filter((cut) => cut.kept.length < cut.total);
+      return cuts.length > 0 ? [[name, cuts] as const] : [];
+    }),
+  );
+}
+
+function namesOf(graph: Graph): readonly string[] {
+  return [...graph.parameters.map(({ name }) => name), ...graph.nodes.flatMap(({ outputs }) => outputs)];
+}

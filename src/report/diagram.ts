@@ -1,0 +1,146 @@
+/**
+ * The network before and after, as a picture: each layer a bar as high as it is wide, what was cut as its ghost,
+ * shortcuts as arches over their blocks.
+ */
+import { formatCount, formatQuantity } from "./format.ts";
+import { type Line, layOut, type PlacedBlock, type PlacedLayer } from "./layout.ts";
+import type { LayerView, StructureView } from "./structure.ts";
+import { element, type Markup, svg } from "./svg.ts";
+
+/** Height of the widest layer's bar, in pixels. */
+const TALLEST = 104;
+const ARCH = 26;
+const LABELS = 50;
+const LINE_GAP = 16;
+
+function describeLayer(layer: LayerView): string {
+  const { name, op, widthBefore, widthAfter, macsBefore, macsAfter } = layer;
+  const unit = op === "linear" ? "features" : "channels";
+  const left = widthAfter === 0 ? "cut" : `${widthAfter} of ${widthBefore} ${unit}`;
+  return `${name}: ${left}, ${formatQuantity(macsAfter)} of ${formatQuantity(macsBefore)} MACs`;
+}
+
+/** A bar of `channels` around the line at `middle`. */
+function bar(x: number, middle: number, width: number, height: number, className: string): Markup {
+  return element("rect", { x: x - width / 2, y: middle - height / 2, width, height, rx: 2, class: className });
+}
+
+function drawLayer({ layer, x }: PlacedLayer, middle: number, thickness: number, scale: number): Markup {
+  const before = Math.max(3, layer.widthBefore * scale);
+  const after = layer.widthAfter === 0 ? 0 : Math.max(3, layer.widthAfter * scale);
+  const bottom = middle + TALLEST / 2;
+  const shrunk = layer.widthAfter < layer.widthBefore;
+  return element(
+    "g",
+    {},
+    element("title", {}, describeLayer(layer)),
+    shrunk ? bar(x, middle, thickness, before, "ghost") : undefined,
+    after > 0 ? bar(x, middle, thickness, after, "kept") : undefined,
+    element(
+      "text",
+      { x, y: bottom + 16, "text-anchor": "middle", class: after > 0 ? "count" : "count gone" },
+      String(layer.widthAfter),
+    ),
+    shrunk
+      ? element("text", { x, y: bottom + 29, "text-anchor": "middle", class: "faint small" }, `/${layer.widthBefore}`)
+      : undefined,
+  );
+}
+
+function drawBlock({ block, start, end }: PlacedBlock, middle: number): Markup[] {
+  const top = middle - TALLEST / 2 - ARCH + 8;
+  const radius = 9;
+  const arch = `M${start} ${middle}V${top + radius}Q${start} ${top} ${start + radius} ${top}H${end - radius}Q${end} ${top} ${end} ${top + radius}V${middle - 5}`;
+  const { shortcut } = block;
+  return [
+    element("path", { d: arch, class: block.isCut ? "arch strong" : "arch" }),
+    ...(shortcut === undefined
+      ? []
+      : [
+          element(
+            "g",
+            {},
+            element("title", {}, `${describeLayer(shortcut)} (shortcut)`),
+            element("rect", { x: (start + end) / 2 - 7, y: top - 5, width: 14, height: 10, rx: 2, class: "kept" }),
+          ),
+        ]),
+    element(
+      "g",
+      {},
+      element("title", {}, `${block.name}${block.isCut ? ": the branch is cut, the shortcut is left" : ""}`),
+      element("circle", { cx: end, cy: middle, r: 5, class: "sum" }),
+      element("path", {
+        d: `M${end - 2.5} ${middle}H${end + 2.5}M${end} ${middle - 2.5}V${middle + 2.5}`,
+        class: "plus",
+      }),
+    ),
+  ];
+}
+
+/** The line the images flow along; faint inside blocks whose branch is cut. */
+function drawStream({ blocks, end }: Line, middle: number, isFirst: boolean, isLast: boolean): Markup[] {
+  const cuts = blocks.filter(({ block }) => block.isCut);
+  const marks = [isFirst ? 8 : 0, ...cuts.flatMap((block) => [block.start, block.end]), isLast ? end + 6 : end + 14];
+  const strokes: Markup[] = [];
+  for (let index = 0; index + 1 < marks.length; index++) {
+    const isCut = index % 2 === 1;
+    strokes.push(
+      element("line", {
+        x1: marks[index],
+        x2: marks[index + 1],
+        y1: middle,
+        y2: middle,
+        class: isCut ? "stream gone" : "stream",
+      }),
+    );
+  }
+  if (isFirst) strokes.push(element("circle", { cx: 5, cy: middle, r: 3.5, class: "end" }));
+  if (isLast) strokes.push(element("circle", { cx: end + 9, cy: middle, r: 3.5, class: "end" }));
+  return strokes;
+}
+
+/** Brackets under the layers with how many pixels their images have. */
+function drawStages({ layers }: Line, middle: number, pitch: number): Markup[] {
+  const y = middle + TALLEST / 2 + 37;
+  const marks: Markup[] = [];
+  for (let first = 0; first < layers.length; ) {
+    const pixels = layers[first]?.layer.pixels ?? "";
+    let last = first;
+    while (layers[last + 1]?.layer.pixels === pixels) last++;
+    const from = (layers[first]?.x ?? 0) - pitch / 2 + 3;
+    const to = (layers[last]?.x ?? 0) + pitch / 2 - 3;
+    if (pixels !== "") {
+      marks.push(
+        element("path", { d: `M${from.toFixed(1)} ${y - 3}v3H${to.toFixed(1)}v-3`, class: "bracket" }),
+        to - from < 40
+          ? element("title", {}, pixels)
+          : element(
+              "text",
+              { x: (from + to) / 2, y: y + 13, "text-anchor": "middle", class: "faint small" },
+              `${pixels} pixels`,
+            ),
+      );
+    }
+    first = last + 1;
+  }
+  return marks;
+}
+
+/** The picture for a page `width` pixels wide. */
+export function diagram(view: StructureView, width: number, className: string): Markup {
+  const { pitch, lines } = layOut(view, width);
+  const widest = Math.max(1, ...view.layers.map((layer) => layer.widthBefore));
+  const lineHeight = ARCH + TALLEST + LABELS + LINE_GAP;
+  const drawn = lines.map((line, index) => {
+    const middle = index * lineHeight + ARCH + TALLEST / 2;
+    return [
+      drawStream(line, middle, index === 0, index === lines.length - 1),
+      line.blocks.map((block) => drawBlock(block, middle)),
+      line.layers.map((layer) => drawLayer(layer, middle, Math.min(24, pitch * 0.5), TALLEST / widest)),
+      drawStages(line, middle, pitch),
+    ];
+  });
+  const gone = view.layers.filter((layer) => layer.widthAfter === 0).length;
+  const label = `${formatCount(view.layers.length)} layers, ${gone} of them cut; each drawn as a bar of its width before and after`;
+  return svg({ width, height: lines.length * lineHeight - LINE_GAP + 2, label, className }, drawn);
+}

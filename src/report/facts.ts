@@ -1,0 +1,65 @@
+/** The foot of the report: everything needed to tell this run from another, as plain lists. */
+import { formatBytes, formatDuration, formatMilliseconds, plural } from "./format.ts";
+import type { History } from "./history.ts";
+import { element, type Markup } from "./svg.ts";
+
+type Facts = readonly (readonly [name: string, value: string])[];
+
+/** `{a: {b: 1}}` → `a.b: 1`; the options are shown as they were given, whatever they are. */
+function flatten(value: unknown, path: string): (readonly [string, string])[] {
+  if (value === null || value === undefined) return [];
+  if (Array.isArray(value))
+    return [[path, value.map((item) => (typeof item === "object" ? JSON.stringify(item) : String(item))).join(", ")]];
+  if (typeof value !== "object") return [[path, String(value)]];
+  return Object.entries(value).flatMap(([key, inner]) => flatten(inner, path === "" ? key : `${path}.${key}`));
+}
+
+/** Names as the sources spell them, in words: `learningRate.peak` → `learning rate peak`. */
+function words(name: string): string {
+  return name
+    .replace(/[._]/g, " ")
+    .replace(/([a-z])([A-Z])/g, (_, before: string, after: string) => `${before} ${after.toLowerCase()}`);
+}
+
+function list(title: string, facts: Facts): Markup | undefined {
+  if (facts.length === 0) return undefined;
+  const entries = facts.map(([name, value]) => [element("dt", {}, words(name)), element("dd", {}, value)]);
+  return element("div", {}, element("h3", {}, title), element("dl", {}, entries));
+}
+
+function timing({ epochs, finished, latency, sessions }: History): Facts {
+  const seconds = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0);
+  const facts: (readonly [string, string])[] = [["epochs", `${epochs.length} in ${formatDuration(seconds)}`]];
+  if (finished !== undefined) facts.push(["session", formatDuration(finished.seconds)]);
+  if (sessions > 1) facts.push(["sessions", `${sessions}, resumed from checkpoints`]);
+  if (latency !== undefined) {
+    const { batch, threads, before, after } = latency;
+    const range = ({ minimum, median, maximum }: typeof before): string =>
+      `${formatMilliseconds(median)} (${formatMilliseconds(minimum)} to ${formatMilliseconds(maximum)})`;
+    facts.push(["latency before", range(before)], ["latency after", range(after)]);
+    facts.push(["latency of", `batch ${batch}, ${plural(threads, "thread")}, median of ${before.runs} runs`]);
+  }
+  return facts;
+}
+
+/** What the run was made with. */
+export function factLists(history: History): Markup {
+  const { started, exported } = history;
+  const { name, classes, trainImages, testImages } = started.dataset;
+  const data: Facts = [
+    ["name", name],
+    ["classes", String(classes)],
+    ["images", `${plural(trainImages, "training image")}, ${plural(testImages, "test image")}`],
+  ];
+  const files: Facts = (exported?.files ?? []).map(({ role, path, bytes }) => [role, `${path}, ${formatBytes(bytes)}`]);
+  return element(
+    "div",
+    { class: "facts" },
+    list("Options", flatten(started.options, "")),
+    list("Data", data),
+    list("Time", timing(history)),
+    list("Files", files),
+    list("Engine", Object.entries(started.engine)),
+    list("Made with", Object.entries(started.environment)),
+  );
+}

@@ -1,0 +1,114 @@
+/**
+ * Events of a run, sorted by what the report shows. A resumed run repeats the steps after the checkpoint it continued
+ * from: what an earlier session told about those is dropped.
+ */
+
+import { UserError } from "../core/errors.ts";
+import type {
+  CertificateMeasured,
+  Cut,
+  Epoch,
+  Exported,
+  LatencyMeasured,
+  Notice,
+  RunEvent,
+  RunFinished,
+  RunStarted,
+  Step,
+  StructureKind,
+} from "../training/events.ts";
+
+/** One factor parameter over the run. */
+export interface StructureLife {
+  readonly layer: string;
+  readonly kind: StructureKind;
+  /** Of each structure, the step at which it reached zero for good; null if it was alive at the end. */
+  readonly zeroedAt: readonly (number | null)[];
+}
+
+export interface History {
+  /** The last session's: options and environment the run ended with. */
+  readonly started: RunStarted;
+  readonly sessions: number;
+  readonly steps: readonly Step[];
+  readonly epochs: readonly Epoch[];
+  readonly lives: readonly StructureLife[];
+  readonly notices: readonly Notice[];
+  readonly cut: Cut | undefined;
+  readonly certificate: CertificateMeasured | undefined;
+  readonly exported: Exported | undefined;
+  readonly latency: LatencyMeasured | undefined;
+  readonly finished: RunFinished | undefined;
+}
+
+/** Events that still hold: those of later sessions replace those after their checkpoint. */
+function survivors(events: readonly RunEvent[]): RunEvent[] {
+  const kept: RunEvent[] = [];
+  for (const event of events) {
+    if (event.type === "run.started" && event.resumedFrom !== null) {
+      const from = event.resumedFrom;
+      const held = kept.filter((earlier) => earlier.type === "run.started" || earlier.step <= from);
+      kept.length = 0;
+      kept.push(...held);
+    }
+    kept.push(event);
+  }
+  return kept;
+}
+
+function lastOf<T extends RunEvent["type"]>(
+  events: readonly RunEvent[],
+  type: T,
+): Extract<RunEvent, { type: T }> | undefined {
+  return allOf(events, type).at(-1);
+}
+
+function allOf<T extends RunEvent["type"]>(
+  events: readonly RunEvent[],
+  type: T,
+): readonly Extract<RunEvent, { type: T }>[] {
+  return events.filter((event): event is Extract<RunEvent, { type: T }> => event.type === type);
+}
+
+/** Follows each structure through its zeroed and revived events. */
+function livesOf(started: RunStarted, events: readonly RunEvent[]): StructureLife[] {
+  const zeroedAt = new Map<string, (number | null)[]>();
+  const key = (layer: string, kind: StructureKind): string => `${kind} ${layer}`;
+  for (const { layer, kind, count } of started.factors) {
+    zeroedAt.set(key(layer, kind), new Array<number | null>(count).fill(null));
+  }
+  for (const event of events) {
+    if (event.type !== "structure.zeroed" && event.type !== "structure.revived") continue;
+    const steps = zeroedAt.get(key(event.layer, event.kind));
+    if (steps !== undefined && event.index < steps.length) {
+      steps[event.index] = event.type === "structure.zeroed" ? event.step : null;
+    }
+  }
+  return started.factors.map(({ layer, kind }) => ({
+    layer,
+    kind,
+    zeroedAt: zeroedAt.get(key(layer, kind)) ?? [],
+  }));
+}
+
+/** @throws UserError "bad-file" if `events` does not begin with a `run.started`. */
+export function historyOf(events: readonly RunEvent[]): History {
+  const held = survivors(events);
+  const started = lastOf(held, "run.started");
+  if (started === undefined) {
+    throw new UserError("bad-file", "the events have no run.started", { hint: "Is this the folder of a run?" });
+  }
+  return {
+    started,
+    sessions: allOf(held, "run.started").length,
+    steps: allOf(held, "step"),
+    epochs: allOf(held, "epoch"),
+    lives: livesOf(started, held),
+    notices: allOf(held, "notice"),
+    cut: lastOf(held, "cut"),
+    certificate: lastOf(held, "certificate"),
+    exported: lastOf(held, "exported"),
+    latency: lastOf(held, "latency"),
+    finished: lastOf(held, "run.finished"),
+  };
+}

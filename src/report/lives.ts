@@ -1,0 +1,57 @@
+/**
+ * Every structure as a small square, a row a layer: green if it is alive, otherwise coloured by when it reached zero.
+ * HTML rather than SVG, so that rows wrap by themselves on a narrow page.
+ */
+import { formatCount } from "./format.ts";
+import type { History, StructureLife } from "./history.ts";
+import { element, type Markup } from "./svg.ts";
+
+/** Shades for the time of death, early to late; the page's style sheet holds the colours `.z0` … `.z4`. */
+const SHADES = 5;
+
+function shade(step: number, totalSteps: number): number {
+  return Math.min(SHADES - 1, Math.floor((SHADES * step) / Math.max(1, totalSteps)));
+}
+
+function row({ layer, zeroedAt }: StructureLife, totalSteps: number): Markup {
+  const alive = zeroedAt.filter((step) => step === null).length;
+  // Alive ones first, then those that lasted longest: the eye compares lengths, not positions.
+  const sorted = [...zeroedAt].sort((a, b) => (b ?? Number.POSITIVE_INFINITY) - (a ?? Number.POSITIVE_INFINITY));
+  return element(
+    "div",
+    { class: "life" },
+    element("span", { class: "name", title: layer }, layer),
+    element("span", { class: "cells", role: "img", "aria-label": `${alive} of ${zeroedAt.length} alive` }, [
+      sorted.map((step) => element("i", { class: step === null ? "a" : `z${shade(step, totalSteps)}` })),
+    ]),
+    element("span", { class: "number" }, element("b", {}, formatCount(alive)), ` / ${formatCount(zeroedAt.length)}`),
+  );
+}
+
+function key(): Markup {
+  const shades = Array.from({ length: SHADES }, (_, index) => element("i", { class: `z${index}` }));
+  return element(
+    "p",
+    { class: "legend" },
+    element("span", { class: "entry cells" }, element("i", { class: "a" }), "alive"),
+    element("span", { class: "entry cells" }, "reached zero early ", shades, " late"),
+  );
+}
+
+/** Rows of every factor; those of blocks, one each, share a row. Undefined for a run without factors. */
+export function livesFigure({ lives, started }: History): Markup | undefined {
+  if (lives.length === 0) return undefined;
+  const total = started.totalSteps;
+  const blocks = lives.filter(({ kind }) => kind === "block");
+  const shared: StructureLife[] =
+    blocks.length === 0
+      ? []
+      : [{ layer: "blocks", kind: "block", zeroedAt: blocks.flatMap(({ zeroedAt }) => zeroedAt) }];
+  const rows = [...shared, ...lives.filter(({ kind }) => kind !== "block")];
+  return element(
+    "div",
+    { class: "lives" },
+    key(),
+    rows.map((life) => row(life, total)),
+  );
+}

@@ -1,0 +1,115 @@
+/** The report as one HTML page: no script, no outside file, so it can be mailed, printed and kept. */
+import { chartsOf } from "./charts.ts";
+import { diagram } from "./diagram.ts";
+import { factLists } from "./facts.ts";
+import { formatDuration } from "./format.ts";
+import type { History } from "./history.ts";
+import { livesFigure } from "./lives.ts";
+import type { StructureView } from "./structure.ts";
+import { styleSheet } from "./style.ts";
+import { certificateCard, headline, summaryTable } from "./summary.ts";
+import { element, escapeText, type Markup } from "./svg.ts";
+
+/** Widths the picture of the network is drawn for: a desktop's page and a phone's. */
+const WIDE = 1120;
+const NARROW = 358;
+
+/** A tree on a frame: what the name means. */
+function logo(): Markup {
+  const paths = "M12 22V3M12 17H5V8M12 17h7V8M12 10H8.5V4M12 10h3.5V4";
+  return element(
+    "svg",
+    { viewBox: "0 0 24 24", fill: "none", stroke: "currentColor", "stroke-width": 1.8, "aria-hidden": "true" },
+    element("path", { d: paths, "stroke-linecap": "round", "stroke-linejoin": "round" }),
+  );
+}
+
+function section(title: string, lead: string | undefined, ...content: readonly (Markup | undefined)[]): Markup {
+  return element(
+    "section",
+    {},
+    element("h2", {}, title),
+    lead === undefined ? undefined : element("p", { class: "lead" }, lead),
+    content,
+  );
+}
+
+function notesSection({ cut, notices }: History): Markup | undefined {
+  const notes = [...(cut?.notes ?? []), ...notices.map(({ message }) => message)];
+  if (notes.length === 0) return undefined;
+  return section(
+    "Worth knowing",
+    undefined,
+    element(
+      "ul",
+      { class: "notes" },
+      [...new Set(notes)].map((note) => element("li", {}, note)),
+    ),
+  );
+}
+
+function structureSection(structure: StructureView): Markup {
+  return section(
+    "The network",
+    "Each bar is a layer, as high as it has output channels; the number below is what is left of them. Arches are shortcuts. Where a whole branch was cut, only its shortcut carries the images on.",
+    element(
+      "p",
+      { class: "legend" },
+      element("span", { class: "entry" }, element("i", { class: "swatch k" }), "after"),
+      element("span", { class: "entry" }, element("i", { class: "swatch g" }), "cut"),
+    ),
+    element("div", { class: "drawing" }, diagram(structure, WIDE, "wide"), diagram(structure, NARROW, "narrow")),
+  );
+}
+
+/** The whole document. Without `structure` (a run that was never cut) the picture of the network is left out. */
+export function reportPage(history: History, structure: StructureView | undefined): string {
+  const { started, finished, epochs } = history;
+  const title = `${started.model} on ${started.dataset.name}: ${headline(history)}`;
+  const trained = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0);
+  const lives = livesFigure(history);
+  const body = element(
+    "main",
+    {},
+    element("p", { class: "mark" }, logo(), `espalier · ${started.run} · ${started.time.slice(0, 10)}`),
+    element("h1", {}, title),
+    element(
+      "p",
+      { class: "lead" },
+      `Trained once, for ${epochs.length} of ${started.epochs} epochs in ${formatDuration(trained)}, with scaling factors that went to zero on the way; what reached zero was cut out.`,
+    ),
+    finished === undefined
+      ? undefined
+      : element("div", { class: "summary" }, summaryTable(finished.before, finished.after), certificateCard(history)),
+    section("The run", undefined, element("div", { class: "charts" }, chartsOf(history))),
+    structure === undefined ? undefined : structureSection(structure),
+    lives === undefined
+      ? undefined
+      : section(
+          "The structures",
+          "Every scaling factor, a row a layer, in the order in which they reached zero.",
+          lives,
+        ),
+    notesSection(history),
+    section("How it was made", undefined, factLists(history)),
+    element(
+      "footer",
+      {},
+      "MACs are multiply-accumulates of convolutions and linear layers for one image. Accuracy is on the whole test split. ",
+      "Method: Data-Driven Sparse Structure Selection (Huang and Wang, ECCV 2018).",
+    ),
+  );
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeText(title)}</title>
+<style>${styleSheet}</style>
+</head>
+<body>
+${body.markup}
+</body>
+</html>
+`;
+}

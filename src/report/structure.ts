@@ -1,0 +1,134 @@
+/**
+ * What the picture of a network shows, read off two graphs: the layers in order with their widths before and after, and
+ * the residual blocks around them. Layers are matched by name: cutting keeps names.
+ */
+import type { Shape } from "../core/tensor.ts";
+import { nodeMacs } from "../graph/cost.ts";
+import { type Graph, type Node, producers } from "../graph/graph.ts";
+import { inferShapes } from "../graph/shapes.ts";
+
+export interface LayerView {
+  readonly name: string;
+  readonly op: "convolution" | "linear";
+  /** Output channels or features; 0 where the layer is gone. */
+  readonly widthBefore: number;
+  readonly widthAfter: number;
+  readonly macsBefore: number;
+  readonly macsAfter: number;
+  /** `32×32`, the layer's output pixels; empty for a linear layer. */
+  readonly pixels: string;
+}
+
+/** A sum of a branch and a shortcut. Indices point into `layers` of the same view. */
+export interface BlockView {
+  readonly name: string;
+  readonly first: number;
+  readonly last: number;
+  /** The shortcut's own layer (a projection), or undefined for identity and option A. */
+  readonly shortcut: LayerView | undefined;
+  /** No layer of the branch is left. */
+  readonly isCut: boolean;
+}
+
+export interface StructureView {
+  /** In execution order, without the shortcuts' own. */
+  readonly layers: readonly LayerView[];
+  readonly blocks: readonly BlockView[];
+}
+
+type LayerNode = Node<"convolution" | "linear">;
+
+function isLayer(node: Node): node is LayerNode {
+  return node.op === "convolution" || node.op === "linear";
+}
+
+interface Side {
+  readonly nodes: ReadonlyMap<string, LayerNode>;
+  readonly shapes: ReadonlyMap<string, Shape>;
+}
+
+function sideOf(graph: Graph): Side {
+  return {
+    nodes: new Map(graph.nodes.filter(isLayer).map((node) => [node.name, node] as const)),
+    shapes: inferShapes(graph, 1),
+  };
+}
+
+function measured({ nodes, shapes }: Side, name: string): { width: number; macs: number; pixels: readonly number[] } {
+  const node = nodes.get(name);
+  if (node === undefined) return { width: 0, macs: 0, pixels: [] };
+  const [, width = 0, ...pixels] = shapes.get(node.outputs[0] ?? "") ?? [];
+  return { width, macs: nodeMacs(node, shapes), pixels };
+}
+
+/** Every node that `value` depends on, itself included. */
+function ancestors(value: string, makers: ReadonlyMap<string, Node>): Set<Node> {
+  const found = new Set<Node>();
+  const pending = [value];
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    const node = makers.get(name);
+    if (node === undefined || found.has(node)) continue;
+    found.add(node);
+    pending.push(...node.inputs);
+  }
+  return found;
+}
+
+interface RawBlock {
+  readonly name: string;
+  readonly branch: readonly LayerNode[];
+  readonly shortcut: readonly LayerNode[];
+}
+
+/** For each sum: the layers only one of its sides depends on; the side with more of them is the branch. */
+function rawBlocks(graph: Graph): RawBlock[] {
+  const makers = producers(graph);
+  return graph.nodes.flatMap((node): RawBlock[] => {
+    if (node.op !== "add") return [];
+    const sides = node.inputs.map((input) => ancestors(input, makers));
+    const [left = new Set<Node>(), right = new Set<Node>()] = sides;
+    const only = (own: Set<Node>, other: Set<Node>): LayerNode[] =>
+      graph.nodes.filter(
+        (candidate): candidate is LayerNode => isLayer(candidate) && own.has(candidate) && !other.has(candidate),
+      );
+    const ofLeft = only(left, right);
+    const ofRight = only(right, left);
+    const [branch, shortcut] = ofLeft.length >= ofRight.length ? [ofLeft, ofRight] : [ofRight, ofLeft];
+    return branch.length === 0 ? [] : [{ name: node.name, branch, shortcut }];
+  });
+}
+
+/** The picture's data for `before`, with what of it is left in `after`. */
+export function structureOf(before: Graph, after: Graph): StructureView {
+  const old = sideOf(before);
+  const now = sideOf(after);
+  const view = (node: LayerNode): LayerView => {
+    const was = measured(old, node.name);
+    const is = measured(now, node.name);
+    return {
+      name: node.name,
+      op: node.op,
+      widthBefore: was.width,
+      widthAfter: is.width,
+      macsBefore: was.macs,
+      macsAfter: is.macs,
+      pixels: was.pixels.join("×"),
+    };
+  };
+  const raw = rawBlocks(before);
+  const onShortcuts = new Set<Node>(raw.flatMap(({ shortcut }) => shortcut));
+  const main = before.nodes.filter((node): node is LayerNode => isLayer(node) && !onShortcuts.has(node));
+  const layers = main.map(view);
+  const blocks = raw.map(({ name, branch, shortcut }): BlockView => {
+    const indices = branch.map((node) => main.indexOf(node));
+    const [projection] = shortcut;
+    return {
+      name,
+      first: Math.min(...indices),
+      last: Math.max(...indices),
+      shortcut: projection === undefined ? undefined : view(projection),
+      isCut: indices.every((index) => layers[index]?.widthAfter === 0),
+    };
+  });
+  return { layers, blocks };
+}

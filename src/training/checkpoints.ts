@@ -1,0 +1,208 @@
+/**
+ * Checkpoints: states a run can go on from, each a folder `checkpoints/step-000123/` with
+ *
+ *     network.onnx            weights, statistics and factors; opens in any ONNX viewer
+ *     optimizer.safetensors   velocities
+ *     state.json              step, what the epoch has summed up so far, chosen kernels, sha256 of the other two and of itself
+ *
+ * A checkpoint is written under another name and renamed when it is whole; the last two are kept. Reading checks every
+ * byte, so a damaged checkpoint is never trained on.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+import { z } from "zod";
+import { EspalierError, UserError } from "../core/errors.ts";
+import { digestOf, fileError } from "../data/files.ts";
+import type { KernelChoices } from "../engine/engine.ts";
+import { loadOnnx, saveOnnx } from "../formats/onnx/index.ts";
+import { loadSafetensors, saveSafetensors } from "../formats/safetensors.ts";
+import type { Network, Weights } from "../graph/graph.ts";
+import { runFiles } from "./run-folder.ts";
+
+/** Sums over the part of an epoch that is done, so that a resumed epoch reports what an uninterrupted one would. */
+export interface EpochSums {
+  readonly steps: number;
+  /** Of the batches' mean losses. */
+  readonly loss: number;
+  readonly correct: number;
+  readonly milliseconds: number;
+}
+
+export interface Progress {
+  /** Steps done. */
+  readonly step: number;
+  /** Of the epoch under way; all zero at its start. */
+  readonly sums: EpochSums;
+  /** Kernels of the training and of the evaluation plan, repeated so that the run continues bit for bit. */
+  readonly choices: { readonly training: KernelChoices; readonly evaluation: KernelChoices };
+}
+
+export interface Checkpoint {
+  readonly progress: Progress;
+  /** With factors, as placed. */
+  readonly network: Network;
+  /** Of every trained parameter, by the training graph's names. */
+  readonly velocities: Weights;
+}
+
+const files = { network: "network.onnx", velocities: "optimizer.safetensors", state: "state.json" } as const;
+const KEPT = 2;
+const checkpointName = /^step-(\d{6,})$/;
+
+const choices = z.record(z.string(), z.string());
+const body = z.strictObject({
+  version: z.literal(1),
+  progress: z.strictObject({
+    step: z.int().nonnegative(),
+    sums: z.strictObject({
+      steps: z.int().nonnegative(),
+      loss: z.number(),
+      correct: z.number(),
+      milliseconds: z.number(),
+    }),
+    choices: z.strictObject({ training: choices, evaluation: choices }),
+  }),
+  sha256: z.strictObject({ [files.network]: z.string(), [files.velocities]: z.string() }),
+});
+const state = z.strictObject({ body, sha256: z.string() });
+
+/** Name of the checkpoint after `step` steps, relative to the run folder. */
+export function checkpointPath(step: number): string {
+  return `${runFiles.checkpoints}/step-${String(step).padStart(6, "0")}`;
+}
+
+/**
+ * Writes `checkpoint` into the run `folder` and removes all but the last two.
+ * @returns its size in bytes.
+ * @throws UserError "no-disk-space" or "bad-file"; the checkpoints before it stay.
+ */
+export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): Promise<number> {
+  const path = join(folder, checkpointPath(checkpoint.progress.step));
+  const unfinished = `${path}.unfinished`;
+  try {
+    await rm(unfinished, { recursive: true, force: true });
+    await mkdir(unfinished, { recursive: true });
+    const at = (file: keyof typeof files): string => join(unfinished, files[file]);
+    await saveOnnx(checkpoint.network, at("network"));
+    await saveSafetensors(checkpoint.velocities, at("velocities"));
+    // Parsed, so that its keys stand in the schema's order, as they will when it is read.
+    const content = body.parse({
+      version: 1,
+      progress: checkpoint.progress,
+      sha256: {
+        [files.network]: await digestOf(at("network"), "sha256", "hex"),
+        [files.velocities]: await digestOf(at("velocities"), "sha256", "hex"),
+      },
+    });
+    const whole: z.infer<typeof state> = { body: content, sha256: digestOfBody(content) };
+    await writeFileAtomic(at("state"), `${JSON.stringify(whole, undefined, 2)}\n`);
+    // One of the same step is of the same state, for a run is repeatable.
+    await rm(path, { recursive: true, force: true });
+    await rename(unfinished, path);
+    await removeOld(folder);
+    return await sizeOf(path);
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true });
+    throw fileError(error, path, "The checkpoints written before it are still there");
+  }
+}
+
+/** Steps of the checkpoints in the run `folder`, the latest first. */
+export async function listCheckpoints(folder: string): Promise<number[]> {
+  const path = join(folder, runFiles.checkpoints);
+  try {
+    const steps = (await readdir(path)).map((name) => Number(checkpointName.exec(name)?.[1] ?? Number.NaN));
+    return steps.filter((step) => !Number.isNaN(step)).toSorted((a, b) => b - a);
+  } catch (error) {
+    throw fileError(error, path, "Is this the folder of a run?");
+  }
+}
+
+/**
+ * Reads the checkpoint after `step` steps.
+ * @throws UserError "bad-checkpoint" naming the file that is missing, cut short or altered.
+ */
+export async function readCheckpoint(folder: string, step: number): Promise<Checkpoint> {
+  const path = join(folder, checkpointPath(step));
+  const { progress, sha256 } = await readState(join(path, files.state));
+  for (const file of [files.network, files.velocities]) await checkDigest(join(path, file), sha256[file]);
+  return {
+    progress,
+    network: await loadOnnx(join(path, files.network)),
+    velocities: await loadSafetensors(join(path, files.velocities)),
+  };
+}
+
+/**
+ * The latest checkpoint of the run `folder` that is whole. Damaged ones on the way are renamed to `<name>.damaged`, so that
+ * they do not count among those that are kept, and `onDamaged` hears of them.
+ * @throws UserError "bad-checkpoint" if none is whole.
+ */
+export async function readLatestCheckpoint(
+  folder: string,
+  onDamaged: (error: EspalierError) => void,
+): Promise<Checkpoint> {
+  let last: EspalierError | undefined;
+  for (const step of await listCheckpoints(folder)) {
+    try {
+      return await readCheckpoint(folder, step);
+    } catch (error) {
+      if (!(error instanceof EspalierError) || error.code !== "bad-checkpoint") throw error;
+      last = error;
+      await setAside(join(folder, checkpointPath(step)));
+      onDamaged(error);
+    }
+  }
+  throw new UserError("bad-checkpoint", "the run has no checkpoint to go on from", {
+    about: join(folder, runFiles.checkpoints),
+    hint: "Train it again under another name",
+    cause: last,
+  });
+}
+
+async function setAside(path: string): Promise<void> {
+  await rm(`${path}.damaged`, { recursive: true, force: true });
+  await rename(path, `${path}.damaged`);
+}
+
+function damaged(path: string, what: string, cause?: unknown): UserError {
+  return new UserError("bad-checkpoint", what, { about: path, cause });
+}
+
+async function readState(path: string): Promise<z.infer<typeof body>> {
+  let whole: z.infer<typeof state>;
+  try {
+    whole = state.parse(JSON.parse(await readFile(path, "utf8")));
+  } catch (cause) {
+    throw damaged(path, "the state of the checkpoint is missing or damaged", cause);
+  }
+  if (digestOfBody(whole.body) !== whole.sha256) throw damaged(path, "the state of the checkpoint was altered");
+  return whole.body;
+}
+
+async function checkDigest(path: string, expected: string): Promise<void> {
+  let found: string;
+  try {
+    found = await digestOf(path, "sha256", "hex");
+  } catch (cause) {
+    throw damaged(path, "a file of the checkpoint is missing", cause);
+  }
+  if (found !== expected) throw damaged(path, "a file of the checkpoint is cut short or altered");
+}
+
+function digestOfBody(content: z.infer<typeof body>): string {
+  return createHash("sha256").update(JSON.stringify(content)).digest("hex");
+}
+
+async function removeOld(folder: string): Promise<void> {
+  for (const step of (await listCheckpoints(folder)).slice(KEPT)) {
+    await rm(join(folder, checkpointPath(step)), { recursive: true, force: true });
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const sizes = await Promise.all(Object.values(files).map(async (file) => (await stat(join(path, file))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}

@@ -1,0 +1,374 @@
+/**
+ * The one typed stream of events of a run. The loop emits it; `events.jsonl`, the terminal, `--json` and the report only
+ * read it. Plain JSON with a schema, so a file written by an earlier run can be read back and checked.
+ *
+ * Accuracies are percents; MACs and parameters are counts for one image; durations say their unit in their name.
+ */
+import { z } from "zod";
+
+/** What every event carries. */
+interface Stamp {
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  /** Optimizer steps done since the start of the run (not of the session, for a resumed run). */
+  readonly step: number;
+  /** The epoch the event is about, counted from 1; 0 before the first. */
+  readonly epoch: number;
+}
+
+/** `group`: of a grouped convolution; `block`: a residual branch. */
+export type StructureKind = "neuron" | "group" | "block";
+
+/** How many structures of one factor parameter are not zero. */
+export interface LayerStructures {
+  readonly layer: string;
+  readonly kind: StructureKind;
+  readonly alive: number;
+  readonly count: number;
+}
+
+export interface NetworkCost {
+  readonly macs: number;
+  readonly parameters: number;
+}
+
+/** The values of one factor parameter, in short. */
+export interface FactorSummary {
+  readonly layer: string;
+  readonly kind: StructureKind;
+  readonly minimum: number;
+  readonly mean: number;
+  readonly maximum: number;
+}
+
+/** Scaling factors of one layer as placed: `count` λs with sparsity strength γ. */
+export interface PlacedFactor {
+  readonly parameter: string;
+  readonly layer: string;
+  readonly kind: StructureKind;
+  readonly count: number;
+  readonly gamma: number;
+}
+
+/** First event of a session: a resumed run has one for each time it was started. */
+export interface RunStarted extends Stamp {
+  readonly type: "run.started";
+  readonly run: string;
+  readonly model: string;
+  readonly dataset: {
+    readonly name: string;
+    readonly classes: number;
+    readonly trainImages: number;
+    readonly testImages: number;
+  };
+  /** All options with defaults filled in, see `options.ts`. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly epochs: number;
+  readonly stepsPerEpoch: number;
+  readonly totalSteps: number;
+  /** Of the network before pruning. */
+  readonly cost: NetworkCost;
+  readonly factors: readonly PlacedFactor[];
+  /** The engine's name, version and settings. */
+  readonly engine: Readonly<Record<string, string>>;
+  /** Espalier, Node, platform, processor, cores. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Step of the checkpoint this session continues from; null for a new run. */
+  readonly resumedFrom: number | null;
+}
+
+/** Progress, at most twice a second. */
+export interface Step extends Stamp {
+  readonly type: "step";
+  /** Mean of the loss over this epoch so far. */
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Over the time since the last `step` event. */
+  readonly imagesPerSecond: number;
+  /** Time the engine waited for a batch, mean of the steps since the last `step` event. */
+  readonly waitMilliseconds: number;
+  /** Estimated time until the last step; the closing work (certificate, latency) is not in it. */
+  readonly etaSeconds: number;
+  /** All structures together; both 0 for a run without factors. */
+  readonly structures: { readonly alive: number; readonly count: number };
+  /** MACs if the network were cut now; as of the last count, which is kept for structures that did not change. */
+  readonly macs: number;
+}
+
+/** End of an epoch. */
+export interface Epoch extends Stamp {
+  readonly type: "epoch";
+  /** Means over the epoch's batches as they were trained on, with augmentation. */
+  readonly trainLoss: number;
+  readonly trainAccuracy: number;
+  /** On the first `testImages` images of the test split. */
+  readonly testAccuracy: number;
+  readonly testImages: number;
+  readonly imagesPerSecond: number;
+  readonly seconds: number;
+  readonly learningRate: number;
+  readonly layers: readonly LayerStructures[];
+  readonly factors: readonly FactorSummary[];
+  /** What would remain if the network were cut now. */
+  readonly cost: NetworkCost;
+}
+
+interface StructureEvent extends Stamp {
+  readonly layer: string;
+  readonly kind: StructureKind;
+  readonly index: number;
+}
+
+/** A factor was seen at zero for the first time since it was last above. */
+export interface StructureZeroed extends StructureEvent {
+  readonly type: "structure.zeroed";
+}
+
+/** A factor that had been zero was seen above it. */
+export interface StructureRevived extends StructureEvent {
+  readonly type: "structure.revived";
+}
+
+export interface CheckpointWritten extends Stamp {
+  readonly type: "checkpoint";
+  /** Relative to the run folder. */
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** Something a reader should know that stops nothing: a damaged checkpoint passed over, a layer kept alive. */
+export interface Notice extends Stamp {
+  readonly type: "notice";
+  readonly message: string;
+}
+
+/** The run was stopped from outside at a step boundary; its checkpoint is written. */
+export interface Interrupted extends Stamp {
+  readonly type: "interrupted";
+  /** How to go on, as a sentence. */
+  readonly hint: string;
+}
+
+/** The loss was not finite. */
+export interface Diverged extends Stamp {
+  readonly type: "diverged";
+  /** "NaN" or "Infinity", which JSON numbers cannot hold. */
+  readonly loss: string;
+  /** Last good checkpoint, relative to the run folder; null if there is none. */
+  readonly checkpoint: string | null;
+  readonly hint: string;
+}
+
+/** Structures at zero were removed. */
+export interface Cut extends Stamp {
+  readonly type: "cut";
+  readonly before: NetworkCost;
+  readonly after: NetworkCost;
+  readonly layers: readonly LayerStructures[];
+  /** What was kept although it was zero, and why. */
+  readonly notes: readonly string[];
+}
+
+/** Outputs of the last trained network against those of the cut one, on real test images. */
+export interface CertificateMeasured extends Stamp {
+  readonly type: "certificate";
+  readonly passed: boolean;
+  readonly images: number;
+  /** Largest |Δlogit| in our engine, divided by the range of the logits. */
+  readonly relativeDifference: number;
+  /** Images whose answers agree, exact ties counted as agreement. */
+  readonly agreeing: number;
+  /** The same against ONNX Runtime on the exported file. */
+  readonly runtime: { readonly relativeDifference: number; readonly agreeing: number };
+  /** Relative to the run folder. */
+  readonly path: string;
+}
+
+export interface ExportedFile {
+  readonly role: "network" | "compact";
+  /** Relative to the run folder. */
+  readonly path: string;
+  readonly bytes: number;
+}
+
+export interface Exported extends Stamp {
+  readonly type: "exported";
+  readonly files: readonly ExportedFile[];
+}
+
+/** Time of one batch in ONNX Runtime, milliseconds. */
+export interface LatencyFigures {
+  readonly median: number;
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly runs: number;
+}
+
+/** Latency in ONNX Runtime of the exported files, measured in turns. */
+export interface LatencyMeasured extends Stamp {
+  readonly type: "latency";
+  readonly batch: number;
+  readonly threads: number;
+  readonly before: LatencyFigures;
+  readonly after: LatencyFigures;
+}
+
+/** One column of the closing table. */
+export interface NetworkSummary {
+  /** On the whole test split, in percent. */
+  readonly accuracy: number;
+  readonly macs: number;
+  readonly parameters: number;
+  /** Size of the ONNX file. */
+  readonly bytes: number;
+  /** Median time of one image in ONNX Runtime; null if it was not measured. */
+  readonly latencyMilliseconds: number | null;
+}
+
+/** Last event of a run that came to its end. */
+export interface RunFinished extends Stamp {
+  readonly type: "run.finished";
+  /** Wall time of this session. */
+  readonly seconds: number;
+  readonly testImages: number;
+  /** The trained network with its factors. */
+  readonly before: NetworkSummary;
+  /** The compact network. */
+  readonly after: NetworkSummary;
+}
+
+export type RunEvent =
+  | RunStarted
+  | Step
+  | Epoch
+  | StructureZeroed
+  | StructureRevived
+  | CheckpointWritten
+  | Notice
+  | Interrupted
+  | Diverged
+  | Cut
+  | CertificateMeasured
+  | Exported
+  | LatencyMeasured
+  | RunFinished;
+
+export type RunEventType = RunEvent["type"];
+
+/** An event before the loop stamps it with time, step and epoch. */
+export type EventBody = { [T in RunEventType]: Omit<Extract<RunEvent, { type: T }>, keyof Stamp> }[RunEventType];
+
+const stamp = {
+  time: z.iso.datetime(),
+  step: z.int().nonnegative(),
+  epoch: z.int().nonnegative(),
+};
+const count = z.int().nonnegative();
+const kind = z.enum(["neuron", "group", "block"]);
+const networkCost = z.object({ macs: count, parameters: count });
+const layer = z.object({ layer: z.string(), kind, alive: count, count });
+const structure = { layer: z.string(), kind, index: count };
+const latency = z.object({ median: z.number(), minimum: z.number(), maximum: z.number(), runs: count });
+const summary = z.object({
+  accuracy: z.number(),
+  macs: count,
+  parameters: count,
+  bytes: count,
+  latencyMilliseconds: z.number().nullable(),
+});
+
+/** Reads an event back; unknown keys are dropped, so a newer writer's additions do not break an older reader. */
+export const runEventSchema: z.ZodType<RunEvent> = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("run.started"),
+    ...stamp,
+    run: z.string(),
+    model: z.string(),
+    dataset: z.object({ name: z.string(), classes: count, trainImages: count, testImages: count }),
+    options: z.record(z.string(), z.unknown()),
+    epochs: count,
+    stepsPerEpoch: count,
+    totalSteps: count,
+    cost: networkCost,
+    factors: z.array(z.object({ parameter: z.string(), layer: z.string(), kind, count, gamma: z.number() })),
+    engine: z.record(z.string(), z.string()),
+    environment: z.record(z.string(), z.string()),
+    resumedFrom: count.nullable(),
+  }),
+  z.object({
+    type: z.literal("step"),
+    ...stamp,
+    loss: z.number(),
+    learningRate: z.number(),
+    imagesPerSecond: z.number(),
+    waitMilliseconds: z.number(),
+    etaSeconds: z.number(),
+    structures: z.object({ alive: count, count }),
+    macs: count,
+  }),
+  z.object({
+    type: z.literal("epoch"),
+    ...stamp,
+    trainLoss: z.number(),
+    trainAccuracy: z.number(),
+    testAccuracy: z.number(),
+    testImages: count,
+    imagesPerSecond: z.number(),
+    seconds: z.number(),
+    learningRate: z.number(),
+    layers: z.array(layer),
+    factors: z.array(z.object({ layer: z.string(), kind, minimum: z.number(), mean: z.number(), maximum: z.number() })),
+    cost: networkCost,
+  }),
+  z.object({ type: z.literal("structure.zeroed"), ...stamp, ...structure }),
+  z.object({ type: z.literal("structure.revived"), ...stamp, ...structure }),
+  z.object({ type: z.literal("checkpoint"), ...stamp, path: z.string(), bytes: count }),
+  z.object({ type: z.literal("notice"), ...stamp, message: z.string() }),
+  z.object({ type: z.literal("interrupted"), ...stamp, hint: z.string() }),
+  z.object({
+    type: z.literal("diverged"),
+    ...stamp,
+    loss: z.string(),
+    checkpoint: z.string().nullable(),
+    hint: z.string(),
+  }),
+  z.object({
+    type: z.literal("cut"),
+    ...stamp,
+    before: networkCost,
+    after: networkCost,
+    layers: z.array(layer),
+    notes: z.array(z.string()),
+  }),
+  z.object({
+    type: z.literal("certificate"),
+    ...stamp,
+    passed: z.boolean(),
+    images: count,
+    relativeDifference: z.number(),
+    agreeing: count,
+    runtime: z.object({ relativeDifference: z.number(), agreeing: count }),
+    path: z.string(),
+  }),
+  z.object({
+    type: z.literal("exported"),
+    ...stamp,
+    files: z.array(z.object({ role: z.enum(["network", "compact"]), path: z.string(), bytes: count })),
+  }),
+  z.object({
+    type: z.literal("latency"),
+    ...stamp,
+    batch: count,
+    threads: count,
+    before: latency,
+    after: latency,
+  }),
+  z.object({
+    type: z.literal("run.finished"),
+    ...stamp,
+    seconds: z.number(),
+    testImages: count,
+    before: summary,
+    after: summary,
+  }),
+]);

@@ -1,0 +1,191 @@
+/**
+ * The settings of a run: one schema for the library and the command line. Settings are plain JSON, stored whole in
+ * `run.json`; what cannot be stored (the open dataset, callbacks, a signal) is handed to `train` beside them.
+ */
+import { z } from "zod";
+import { UserError } from "../core/errors.ts";
+import { unknownName } from "../core/names.ts";
+import type { Augmentation } from "../data/dataset.ts";
+import { type EngineName, engineNames } from "../engine/create.ts";
+import type { Selection } from "../selection/factors.ts";
+import type { Schedule } from "./schedules.ts";
+
+export type { EngineName, Selection };
+
+/** A learning-rate schedule with what may be left out; see `schedules.ts` for the meaning of each number. */
+export type ScheduleOptions =
+  | {
+      readonly kind: "one-cycle";
+      /** Default 0.2. */
+      readonly peak?: number;
+      /** Default 0.2. */
+      readonly peakAt?: number;
+      /** Default 25. */
+      readonly startDivisor?: number;
+      /** Default 10,000. */
+      readonly endDivisor?: number;
+    }
+  | {
+      readonly kind: "cosine";
+      /** Default 0.2. */
+      readonly peak?: number;
+      /** Default 0. */
+      readonly warmup?: number;
+    }
+  | {
+      readonly kind: "step";
+      /** Default 0.1. */
+      readonly peak?: number;
+      /** Default half and three quarters of the run. */
+      readonly milestones?: readonly number[];
+      /** Default 0.1. */
+      readonly factor?: number;
+    };
+
+/** What a caller may set; only `epochs` must be. */
+export interface SettingsInput {
+  /** Passes over the training images. */
+  readonly epochs: number;
+  /**
+   * Sparsity strength γ ≥ 0 of each kind of structure; a kind left out gets no factors. Default: none at all, which is
+   * plain training, and nothing can be cut from it.
+   */
+  readonly select?: Selection;
+  /** Images a step; default 128. The last, incomplete batch of an epoch is left out. */
+  readonly batch?: number;
+  /** Decides initial weights, order and augmentation; default 1. */
+  readonly seed?: number;
+  /** Default one-cycle with peak 0.2 after a fifth of the run. */
+  readonly schedule?: ScheduleOptions;
+  /** μ, of weights and factors alike; default 0.9. */
+  readonly momentum?: number;
+  /** Of convolution, linear and batch-norm scale parameters; default 5e-4. */
+  readonly weightDecay?: number;
+  /** True (the default): as the dataset proposes; false: not at all. */
+  readonly augment?: boolean | Augmentation;
+  /** Default "onednn"; "reference" is slow and only used when asked for. */
+  readonly engine?: EngineName;
+  /** Threads of the engine; default: as many as the machine gives. */
+  readonly threads?: number;
+  /** Test images scored after each epoch; default 2,000. The end of the run always scores all of them. */
+  readonly evaluationImages?: number;
+  /** Test images of the certificate; default 1,000, and never more than there are. */
+  readonly certificateImages?: number;
+  /** Use only the first images of a split; default all. */
+  readonly limit?: { readonly train?: number; readonly test?: number };
+  /** Whether the end of the run times both networks in ONNX Runtime; default true. */
+  readonly latency?: boolean;
+  /** Name of the run and of its folder; default the model's and the dataset's names. */
+  readonly name?: string;
+}
+
+/** Settings with every default filled in, except what the run decides itself: threads and name. */
+export interface Settings {
+  readonly epochs: number;
+  readonly select: Selection;
+  readonly batch: number;
+  readonly seed: number;
+  readonly schedule: Schedule;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  readonly augment: boolean | Augmentation;
+  readonly engine: EngineName;
+  readonly threads?: number;
+  readonly evaluationImages: number;
+  readonly certificateImages: number;
+  readonly limit: { readonly train?: number; readonly test?: number };
+  readonly latency: boolean;
+  readonly name?: string;
+}
+
+const positive = z.int().positive();
+const share = z.number().min(0).max(1);
+const rate = z.number().positive();
+const gamma = z.number().nonnegative();
+
+const schedule = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("one-cycle"),
+    peak: rate.default(0.2),
+    peakAt: share.default(0.2),
+    startDivisor: z.number().min(1).default(25),
+    endDivisor: z.number().min(1).default(1e4),
+  }),
+  z.strictObject({ kind: z.literal("cosine"), peak: rate.default(0.2), warmup: z.number().min(0).max(0.9).default(0) }),
+  z.strictObject({
+    kind: z.literal("step"),
+    peak: rate.default(0.1),
+    milestones: z.array(share).default([0.5, 0.75]),
+    factor: rate.default(0.1),
+  }),
+]);
+
+/** Schema of `SettingsInput`; parsing fills in the defaults. */
+export const settingsSchema: z.ZodType<Settings> = z.strictObject({
+  epochs: positive,
+  select: z
+    .strictObject({
+      neurons: gamma.exactOptional(),
+      groups: gamma.exactOptional(),
+      blocks: gamma.exactOptional(),
+    })
+    .default({}),
+  batch: positive.default(128),
+  seed: z.int().min(0).max(0xffffffff).default(1),
+  schedule: schedule.default({ kind: "one-cycle", peak: 0.2, peakAt: 0.2, startDivisor: 25, endDivisor: 1e4 }),
+  momentum: z.number().min(0).lt(1).default(0.9),
+  weightDecay: z.number().nonnegative().default(5e-4),
+  augment: z.union([z.boolean(), z.strictObject({ pad: z.int().nonnegative(), flip: z.boolean() })]).default(true),
+  engine: z.enum(engineNames).default("onednn"),
+  threads: positive.exactOptional(),
+  evaluationImages: positive.default(2000),
+  certificateImages: positive.default(1000),
+  limit: z.strictObject({ train: positive.exactOptional(), test: positive.exactOptional() }).default({}),
+  latency: z.boolean().default(true),
+  name: z
+    .string()
+    .regex(/^[\w.][\w.-]*$/, "letters, digits, dots, dashes and underscores only")
+    .exactOptional(),
+});
+
+/** Names of all settings, for "did you mean". */
+export const settingNames: readonly string[] = [
+  "epochs",
+  "select",
+  "batch",
+  "seed",
+  "schedule",
+  "momentum",
+  "weightDecay",
+  "augment",
+  "engine",
+  "threads",
+  "evaluationImages",
+  "certificateImages",
+  "limit",
+  "latency",
+  "name",
+] satisfies (keyof SettingsInput)[];
+
+/**
+ * Checks `input` and fills in the defaults.
+ * @throws UserError "unknown-name" for a setting that does not exist (with the nearest that does), "bad-option" for a
+ * value out of range: γ below zero, a batch of 0, ….
+ */
+export function parseSettings(input: unknown): Settings {
+  const parsed = settingsSchema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  if (issue?.code === "unrecognized_keys" && issue.path.length === 0) {
+    throw unknownName("option", issue.keys[0] ?? "", settingNames);
+  }
+  const option = issue?.path.join(".") ?? "";
+  const isGamma = issue?.path[0] === "select" && issue.path.length === 2;
+  throw new UserError("bad-option", issue?.message ?? "not a valid setting", {
+    about: option === "" ? "the options of a run" : `option "${option}"`,
+    hint: isGamma
+      ? "The sparsity strength γ is a number from 0; leave the kind out for a network without such factors"
+      : "Correct it and start again; nothing was written",
+    cause: parsed.error,
+  });
+}

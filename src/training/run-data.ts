@@ -1,0 +1,41 @@
+/** The data of a run: opened from whatever the caller has, and limited as the settings say. */
+import { UserError } from "../core/errors.ts";
+import { type Dataset, firstImages } from "../data/dataset.ts";
+import { type DatasetReference, datasetReference } from "../data/references.ts";
+import type { Settings } from "./options.ts";
+import { hashData, type RunRecord } from "./run-record.ts";
+
+/** A name or folder as the command line takes it, a reference such as `cifar10()`, or a dataset that is open already. */
+export type DataSource = string | DatasetReference | Dataset | Promise<Dataset>;
+
+export interface RunData {
+  readonly dataset: Dataset;
+  /** What opens it again. */
+  readonly source: string;
+}
+
+/** Opens `source`. Errors are those of `openDataset`. */
+export async function openData(source: DataSource, limit: Settings["limit"]): Promise<RunData> {
+  const reference = typeof source === "string" ? datasetReference(source) : source;
+  const opened = "open" in reference ? await reference.open() : await reference;
+  const { train = opened.train.count, test = opened.test.count } = limit;
+  const dataset = { ...opened, train: firstImages(opened.train, train), test: firstImages(opened.test, test) };
+  if (dataset.test.count === 0) throw new UserError("bad-option", "there are no test images", { about: dataset.name });
+  return { dataset, source: "spec" in reference ? reference.spec : dataset.name };
+}
+
+/**
+ * Opens the data that the run of `record` was started with; `source` if the caller hands it over again.
+ * @throws UserError "checksum" if it is not the same data, and what opening it throws.
+ */
+export async function reopenData(record: RunRecord, source: DataSource | undefined): Promise<Dataset> {
+  const { dataset } = await openData(source ?? record.data.source, record.settings.limit);
+  const { train, test } = hashData(dataset);
+  if (train === record.data.sha256.train && test === record.data.sha256.test) return dataset;
+  throw new UserError("checksum", "this is not the data the run was started with", {
+    about: record.data.source,
+    expected: `sha256 ${record.data.sha256.train.slice(0, 12)}… of the training images`,
+    received: `${train.slice(0, 12)}…`,
+    hint: "Hand over the same data again, or start a new run",
+  });
+}

@@ -1,0 +1,116 @@
+/**
+ * `run.json`: everything a run was asked for and started from, written once. With the dataset of the same hash it decides
+ * the run; a checkpoint adds how far it came.
+ */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+import { z } from "zod";
+import { UserError } from "../core/errors.ts";
+import type { Dataset, Split } from "../data/dataset.ts";
+import { fileError } from "../data/files.ts";
+import type { Weights } from "../graph/graph.ts";
+import type { Factor } from "../selection/factors.ts";
+import { type Settings, settingsSchema } from "./options.ts";
+import { runFiles } from "./run-folder.ts";
+
+export interface RunRecord {
+  /** Of this layout. */
+  readonly version: 1;
+  readonly name: string;
+  readonly created: string;
+  /** The model's name, as in the zoo or in the file it came from. */
+  readonly model: string;
+  readonly settings: Settings;
+  readonly data: {
+    readonly name: string;
+    /** What opens the dataset again: a known name or a folder. */
+    readonly source: string;
+    /** sha256 of images and labels of each split, as limited by the settings. */
+    readonly sha256: { readonly train: string; readonly test: string };
+  };
+  /** sha256 over all parameters, in the graph's order. */
+  readonly initialWeights: string;
+  readonly factors: readonly Factor[];
+  readonly engine: Readonly<Record<string, string>>;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const record: z.ZodType<RunRecord> = z.object({
+  version: z.literal(1),
+  name: z.string(),
+  created: z.iso.datetime(),
+  model: z.string(),
+  settings: settingsSchema,
+  data: z.object({ name: z.string(), source: z.string(), sha256: z.object({ train: sha256, test: sha256 }) }),
+  initialWeights: sha256,
+  factors: z.array(
+    z.object({
+      parameter: z.string(),
+      kind: z.enum(["neuron", "group", "block"]),
+      layer: z.string(),
+      count: z.int().positive(),
+      gamma: z.number().nonnegative(),
+      keepLast: z.boolean(),
+    }),
+  ),
+  engine: z.record(z.string(), z.string()),
+  environment: z.record(z.string(), z.string()),
+});
+
+/** Writes `run.json` of `folder`, whole or not at all. */
+export async function writeRunRecord(folder: string, value: RunRecord): Promise<void> {
+  const path = join(folder, runFiles.record);
+  try {
+    await writeFileAtomic(path, `${JSON.stringify(value, undefined, 2)}\n`);
+  } catch (error) {
+    throw fileError(error, path);
+  }
+}
+
+/**
+ * Reads `run.json` of `folder`.
+ * @throws UserError "missing-file" if `folder` is no run; "bad-file" if the file is damaged or of another version.
+ */
+export async function readRunRecord(folder: string): Promise<RunRecord> {
+  const path = join(folder, runFiles.record);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    throw fileError(error, path, "Is this the folder of a run?");
+  }
+  try {
+    return record.parse(JSON.parse(text));
+  } catch (cause) {
+    const issue = cause instanceof z.ZodError ? cause.issues[0] : undefined;
+    const what = issue === undefined ? "no JSON" : `${issue.path.join(".")}: ${issue.message}`;
+    throw new UserError("bad-file", `the configuration of the run cannot be read (${what})`, {
+      about: path,
+      hint: "The run cannot go on without it; train it again under another name",
+      cause,
+    });
+  }
+}
+
+/** sha256 of `dataset`'s splits, for `RunRecord.data`. */
+export function hashData({ train, test }: Dataset): RunRecord["data"]["sha256"] {
+  return { train: hashSplit(train), test: hashSplit(test) };
+}
+
+function hashSplit({ images, labels }: Split): string {
+  return createHash("sha256").update(images).update(bytesOf(labels)).digest("hex");
+}
+
+/** sha256 of all values, in the order of the map. */
+export function hashWeights(weights: Weights): string {
+  const hash = createHash("sha256");
+  for (const [name, { data }] of weights) hash.update(name).update(bytesOf(data));
+  return hash.digest("hex");
+}
+
+function bytesOf(data: Float32Array | Int32Array): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}

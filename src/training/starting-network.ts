@@ -1,0 +1,95 @@
+/** The network a run starts from: a name of the zoo, an ONNX file, a graph, or a graph with weights. */
+import { UserError } from "../core/errors.ts";
+import { formatShape, sameShape } from "../core/tensor.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { loadOnnx } from "../formats/onnx/index.ts";
+import type { Graph, Network } from "../graph/graph.ts";
+import { bindBatch, inferShapes } from "../graph/shapes.ts";
+import { initialize } from "../models/initialize.ts";
+import { model } from "../models/zoo.ts";
+import { type Factor, factorsOf, type Selection } from "../selection/factors.ts";
+import { type Placement, place } from "../selection/place.ts";
+
+/** A name such as "resnet-20", the path of an `.onnx` file, a graph (its weights are drawn from the seed), or a network. */
+export type ModelSource = string | Graph | Network;
+
+export interface StartingNetwork {
+  /** With factors. */
+  readonly network: Network;
+  readonly factors: readonly Factor[];
+}
+
+/**
+ * The network that `source` names, with factors as `select` asks; a network that has factors already keeps them, with γ
+ * from `select`.
+ * @throws UserError "unknown-name", "bad-option" if model and data do not fit, and what reading a file and `place` throw.
+ */
+export async function startingNetwork(
+  source: ModelSource,
+  dataset: Dataset,
+  { select, seed }: { readonly select: Selection; readonly seed: number },
+): Promise<StartingNetwork> {
+  const { graph: plain, weights } = await plainNetwork(source, dataset);
+  checkFit(plain, dataset);
+  const existing = factorsOf(plain, select);
+  const { graph, factors }: Placement = existing.length > 0 ? { graph: plain, factors: existing } : place(plain, select);
+  // Given weights are kept; what has none, new factors among them, starts as it would in a new network.
+  const initial = initialize(graph, seed);
+  const network = { graph, weights: new Map([...initial].map(([name, value]) => [name, weights.get(name) ?? value])) };
+  return { network, factors };
+}
+
+async function plainNetwork(source: ModelSource, dataset: Dataset): Promise<Network> {
+  if (typeof source !== "string") return "graph" in source ? withAllWeights(source) : { graph: source, weights: new Map() };
+  if (source.toLowerCase().endsWith(".onnx")) return loadOnnx(source);
+  const [channels, size, width] = dataset.sampleShape;
+  if (size !== width) {
+    throw new UserError("bad-option", "the models of the zoo take square images", {
+      about: dataset.name,
+      received: `${size} x ${width} pixels`,
+      hint: "Bring a model of your own as an ONNX file",
+    });
+  }
+  return { graph: model(source, { classes: dataset.classes.length, channels, size }), weights: new Map() };
+}
+
+function withAllWeights(network: Network): Network {
+  for (const { name, shape } of network.graph.parameters) {
+    const value = network.weights.get(name);
+    if (value !== undefined && sameShape(value.shape, shape)) continue;
+    throw new UserError("bad-graph", `parameter "${name}" has no values of its shape`, {
+      about: network.graph.name,
+      expected: formatShape(shape),
+      received: value === undefined ? "none" : formatShape(value.shape),
+      hint: "Pass the graph alone to start from fresh weights",
+    });
+  }
+  return network;
+}
+
+/** Throws unless `graph` takes the dataset's images and gives one logit a class. */
+export function checkFit(graph: Graph, dataset: Dataset): void {
+  const [input, ...moreInputs] = graph.inputs;
+  const [output, ...moreOutputs] = graph.outputs;
+  if (input === undefined || output === undefined || moreInputs.length > 0 || moreOutputs.length > 0) {
+    throw new UserError("unsupported", "the network has not exactly one input and one output", {
+      about: graph.name,
+      expected: "images in, logits out",
+      received: `${graph.inputs.length} inputs, ${graph.outputs.length} outputs`,
+    });
+  }
+  const images = [1, ...dataset.sampleShape];
+  const logits = [1, dataset.classes.length];
+  checkShape(`the images that ${graph.name} takes`, bindBatch(input.shape, 1), images, dataset);
+  checkShape(`the logits of ${graph.name}`, inferShapes(graph, 1).get(output) ?? [], logits, dataset);
+}
+
+function checkShape(about: string, received: readonly number[], expected: readonly number[], dataset: Dataset): void {
+  if (sameShape(received, expected)) return;
+  throw new UserError("bad-option", `model and data do not fit together`, {
+    about,
+    expected: `${formatShape(expected)} for ${dataset.name}`,
+    received: formatShape(received),
+    hint: "Choose a model for these images and classes, or other data",
+  });
+}

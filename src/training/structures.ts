@@ -1,0 +1,67 @@
+/** Which structures are alive, as seen whenever the loop looks at the factors. */
+import { required } from "../core/errors.ts";
+import type { Weights } from "../graph/graph.ts";
+import type { Factor } from "../selection/factors.ts";
+import type { EventBody, FactorSummary, LayerStructures } from "./events.ts";
+
+type StructureChange = Extract<EventBody, { type: "structure.zeroed" | "structure.revived" }>;
+
+export class StructureTracker {
+  readonly #factors: readonly Factor[];
+  #values: Weights;
+
+  /** `weights` holds at least the parameters of `factors`. */
+  constructor(factors: readonly Factor[], weights: Weights) {
+    this.#factors = factors;
+    this.#values = weights;
+  }
+
+  /** Takes the values as they are now; says which structures went to zero, or came back, since the last look. */
+  look(weights: Weights): StructureChange[] {
+    const changes = this.#factors.flatMap((factor) => {
+      const before = valuesOf(factor, this.#values);
+      const changed: StructureChange[] = [];
+      valuesOf(factor, weights).forEach((value, index) => {
+        const wasAlive = before[index] !== 0;
+        if (wasAlive === (value !== 0)) return;
+        const { layer, kind } = factor;
+        changed.push({ type: wasAlive ? "structure.zeroed" : "structure.revived", layer, kind, index });
+      });
+      return changed;
+    });
+    this.#values = weights;
+    return changes;
+  }
+
+  layers(): LayerStructures[] {
+    return this.#factors.map((factor) => {
+      const { layer, kind, count } = factor;
+      return { layer, kind, alive: valuesOf(factor, this.#values).filter((value) => value !== 0).length, count };
+    });
+  }
+
+  totals(): { readonly alive: number; readonly count: number } {
+    return this.layers().reduce((sum, { alive, count }) => ({ alive: sum.alive + alive, count: sum.count + count }), {
+      alive: 0,
+      count: 0,
+    });
+  }
+
+  summaries(): FactorSummary[] {
+    return this.#factors.map((factor) => {
+      const values = valuesOf(factor, this.#values);
+      const { layer, kind, count } = factor;
+      return {
+        layer,
+        kind,
+        minimum: values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY),
+        mean: values.reduce((sum, value) => sum + value, 0) / count,
+        maximum: values.reduce((most, value) => Math.max(most, value), 0),
+      };
+    });
+  }
+}
+
+function valuesOf({ parameter }: Factor, weights: Weights): Float32Array {
+  return required(weights.get(parameter), `values of "${parameter}"`).data;
+}

@@ -1,0 +1,334 @@
+/** The graphs of the conformance suite: every op over many shapes, then small whole networks. */
+
+import type { ConvolutionOptions } from "../../src/graph/builder.ts";
+import { GraphBuilder } from "../../src/graph/builder.ts";
+import type { Graph } from "../../src/graph/graph.ts";
+
+export interface Case {
+  readonly name: string;
+  readonly graph: Graph;
+  readonly batch: number;
+  /** Normalise by running statistics in the gradient too. */
+  readonly frozen?: boolean;
+}
+
+type Dimensions = readonly [channels: number, height: number, width: number];
+
+/** A graph from input "src" to the one value that `build` returns. */
+function from(shape: readonly number[], build: (builder: GraphBuilder, src: string) => string): Graph {
+  const builder = new GraphBuilder("case");
+  builder.output(build(builder, builder.input("src", ["N", ...shape])));
+  return builder.build();
+}
+
+const asymmetric = { top: 1, left: 0, bottom: 2, right: 1 };
+
+const convolutions: readonly (readonly [string, number, Dimensions, ConvolutionOptions])[] = [
+  ["3x3, channels no multiple of 16", 2, [5, 6, 7], { channels: 7, kernel: 3, padding: 1 }],
+  ["3x3 with bias", 2, [3, 5, 5], { channels: 4, kernel: 3, padding: 1, bias: true }],
+  ["3x3, images to 16 channels", 4, [3, 8, 8], { channels: 16, kernel: 3, padding: 1 }],
+  ["3x3, 16 to 32 channels, stride 2", 2, [16, 8, 8], { channels: 32, kernel: 3, padding: 1, strides: 2 }],
+  ["3x3, 17 to 33 channels", 3, [17, 6, 6], { channels: 33, kernel: 3, padding: 1, bias: true }],
+  ["3x3, stride 2 on an odd size", 2, [4, 9, 7], { channels: 6, kernel: 3, padding: 1, strides: 2 }],
+  ["3x3 without padding, batch 1", 1, [2, 5, 4], { channels: 3, kernel: 3 }],
+  ["1x1", 2, [6, 4, 5], { channels: 3, kernel: 1 }],
+  ["1x1, stride 2", 2, [8, 5, 5], { channels: 16, kernel: 1, strides: 2 }],
+  ["5x3, asymmetric padding", 2, [3, 7, 6], { channels: 4, kernel: [5, 3], padding: asymmetric }],
+  [
+    "2x2, asymmetric padding, strides 2 and 1",
+    2,
+    [3, 6, 5],
+    { channels: 5, kernel: 2, strides: [2, 1], padding: asymmetric },
+  ],
+  ["3x3, dilation 2", 2, [3, 9, 8], { channels: 4, kernel: 3, padding: 2, dilation: 2 }],
+  [
+    "3x3, dilation 2 and 3, stride 2",
+    1,
+    [2, 11, 12],
+    { channels: 3, kernel: 3, padding: 3, dilation: [2, 3], strides: 2 },
+  ],
+  ["2 groups", 2, [6, 5, 5], { channels: 4, kernel: 3, padding: 1, groups: 2 }],
+  [
+    "4 groups of 4 with bias, stride 2",
+    2,
+    [16, 6, 6],
+    { channels: 16, kernel: 3, padding: 1, groups: 4, strides: 2, bias: true },
+  ],
+  ["2 groups of 16", 2, [32, 5, 5], { channels: 32, kernel: 3, padding: 1, groups: 2 }],
+  ["depthwise", 2, [5, 6, 6], { channels: 5, kernel: 3, padding: 1, groups: 5, bias: true }],
+  ["depthwise, 16 channels, stride 2", 2, [16, 7, 7], { channels: 16, kernel: 3, padding: 1, groups: 16, strides: 2 }],
+  ["depthwise, 2 outputs a channel", 2, [3, 5, 5], { channels: 6, kernel: 3, padding: 1, groups: 3 }],
+  ["a kernel as large as the image", 3, [4, 4, 4], { channels: 5, kernel: 4 }],
+];
+
+const convolutionCases: readonly Case[] = convolutions.map(([name, batch, shape, options]) => ({
+  name: `convolution: ${name}`,
+  batch,
+  graph: from(shape, (builder, src) => builder.convolution("layer", src, options)),
+}));
+
+const normalizationCases: readonly Case[] = (
+  [
+    [4, [3, 4, 5]],
+    [2, [16, 6, 6]],
+    [3, [17, 3, 3]],
+    [1, [5, 7, 3]],
+    [8, [6, 1, 1]],
+  ] as const
+).flatMap(([batch, shape]) =>
+  [false, true].map((frozen) => ({
+    name: `batch normalization, ${frozen ? "frozen" : "training"}: ${shape.join("x")}, batch ${batch}`,
+    batch,
+    frozen,
+    graph: from(shape, (builder, src) => builder.batchNormalization("layer", src)),
+  })),
+);
+
+const poolings = [
+  { kernel: 2 },
+  { kernel: 3, strides: 2, padding: 1 },
+  { kernel: 3, strides: 1, padding: 1 },
+  { kernel: [2, 3], strides: [1, 2], padding: { top: 0, left: 1, bottom: 1, right: 2 } },
+] as const;
+
+const poolingCases: readonly Case[] = (
+  [
+    [2, [3, 6, 6]],
+    [1, [16, 7, 5]],
+    [2, [17, 5, 6]],
+  ] as const
+).flatMap(([batch, shape]) =>
+  poolings.flatMap((options) => {
+    const where = `${JSON.stringify(options)} on ${shape.join("x")}, batch ${batch}`;
+    return [
+      {
+        name: `max pooling: ${where}`,
+        batch,
+        graph: from(shape, (builder, src) => builder.maxPooling("layer", src, options)),
+      },
+      ...[false, true].map((countIncludePad) => ({
+        name: `average pooling ${countIncludePad ? "with" : "without"} padding counted: ${where}`,
+        batch,
+        graph: from(shape, (builder, src) => builder.averagePooling("layer", src, { ...options, countIncludePad })),
+      })),
+    ];
+  }),
+);
+
+/** Builders of small graphs, by name, on inputs of several shapes. */
+const pointwise: Readonly<Record<string, (builder: GraphBuilder, src: string) => string>> = {
+  relu: (builder, src) => builder.relu("layer", src),
+  "an addition of a value to itself": (builder, src) => builder.add("layer", src, src),
+  "an addition, both sides computed": (builder, src) =>
+    builder.add("layer", builder.relu("a", src), builder.bias("b", src)),
+  "a bias per channel": (builder, src) => builder.bias("layer", src),
+  "a concatenation of uneven parts": (builder, src) => {
+    const narrow = builder.convolution("narrow", src, { channels: 3, kernel: 1 });
+    return builder.concatenation("layer", [narrow, src, builder.relu("relu", src)]);
+  },
+  "global average pooling": (builder, src) => builder.globalAveragePooling("layer", src),
+  flatten: (builder, src) => builder.flatten("layer", src),
+  "a padding of channels and pixels": (builder, src) => builder.pad("layer", src, [0, 1, 0, 2], [0, 3, 1, 0]),
+  "every other pixel": (builder, src) => builder.subsample("layer", src, 2),
+  "an option A shortcut": (builder, src) =>
+    builder.pad("layer", builder.subsample("half", src, 2), [0, 2, 0, 0], [0, 2, 0, 0]),
+  "a slice of channels": (builder, src) =>
+    builder.node("slice", "layer", [src], { starts: [0, 1, 0, 1], ends: ["N", 4, 3, 4], steps: [1, 2, 1, 1] }),
+  "one scaling factor": (builder, src) => builder.scale("layer", src, 1),
+  "a scaling factor a channel": (builder, src) => builder.scale("layer", src, builder.shape(src)[1] ?? 0),
+};
+
+const pointwiseCases: readonly Case[] = Object.entries(pointwise).flatMap(([name, build]) =>
+  (
+    [
+      [2, [5, 5, 4]],
+      [1, [16, 3, 6]],
+      [3, [18, 4, 4]],
+    ] as const
+  ).map(([batch, shape]) => ({
+    name: `${name}: ${shape.join("x")}, batch ${batch}`,
+    batch,
+    graph: from(shape, build),
+  })),
+);
+
+const otherCases: readonly Case[] = [
+  {
+    name: "scaling factors of 4 groups",
+    batch: 2,
+    graph: from([12, 3, 3], (builder, src) => builder.scale("layer", src, 4)),
+  },
+  ...(
+    [
+      [2, 5, 3, true],
+      [1, 7, 10, true],
+      [4, 16, 10, false],
+      [3, 33, 17, true],
+    ] as const
+  ).map(([batch, features, outputs, bias]) => ({
+    name: `linear: ${features} to ${outputs}, batch ${batch}, ${bias ? "with" : "without"} bias`,
+    batch,
+    graph: from([features], (builder, src) => builder.linear("layer", src, outputs, { bias })),
+  })),
+  {
+    name: "relu after flatten",
+    batch: 3,
+    graph: from([4, 2, 2], (builder, src) => builder.relu("layer", builder.flatten("flat", src))),
+  },
+  {
+    name: "batch normalization of features",
+    batch: 6,
+    graph: from([5], (builder, src) => builder.batchNormalization("layer", src)),
+  },
+  {
+    name: "a folded factor: scaled weights and bias of a convolution",
+    batch: 2,
+    graph: from([3, 5, 5], (builder, src) => {
+      const factor = builder.parameter("layer.neuron.factor", [4], "factor");
+      const scaled = (["weights", "bias"] as const).map((kind) =>
+        builder.node(
+          "scale",
+          `layer.${kind}.scaled`,
+          [builder.parameter(`layer.${kind}`, kind === "weights" ? [4, 3, 3, 3] : [4], kind), factor],
+          { axis: 0 },
+        ),
+      );
+      return builder.node("convolution", "layer", [src, ...scaled], {
+        strides: [1, 1],
+        padding: { top: 1, left: 1, bottom: 1, right: 1 },
+        dilation: [1, 1],
+        groups: 1,
+      });
+    }),
+  },
+  {
+    name: "weights that two convolutions share",
+    batch: 2,
+    graph: from([4, 4, 4], (builder, src) => {
+      const weights = builder.parameter("shared.weights", [4, 4, 1, 1], "weights");
+      const attributes = {
+        strides: [1, 1],
+        padding: { top: 0, left: 0, bottom: 0, right: 0 },
+        dilation: [1, 1],
+        groups: 1,
+      } as const;
+      return builder.node(
+        "convolution",
+        "second",
+        [builder.node("convolution", "first", [src, weights], attributes), weights],
+        attributes,
+      );
+    }),
+  },
+];
+
+export const opCases: readonly Case[] = [
+  ...convolutionCases,
+  ...normalizationCases,
+  ...poolingCases,
+  ...pointwiseCases,
+  ...otherCases,
+];
+
+/** Whole networks of some layers; each has one output, logits of 4 classes. */
+export const networkCases: readonly Case[] = [
+  { name: "a sequential network", batch: 4, graph: sequential() },
+  { name: "a sequential network, frozen", batch: 4, graph: sequential(), frozen: true },
+  { name: "a residual network with option A and convolution shortcuts", batch: 3, graph: residual() },
+  { name: "a grouped network with factors on activations", batch: 2, graph: grouped() },
+  { name: "a folded network", batch: 4, graph: folded() },
+];
+
+function sequential(): Graph {
+  return from([3, 8, 8], (b, src) => {
+    const first = b.relu(
+      "relu1",
+      b.batchNormalization("bn1", b.convolution("conv1", src, { channels: 6, kernel: 3, padding: 1 })),
+    );
+    const second = b.convolution("conv2", b.maxPooling("pool1", first, { kernel: 2 }), {
+      channels: 10,
+      kernel: 3,
+      padding: 1,
+      bias: true,
+    });
+    const third = b.averagePooling("pool2", b.relu("relu2", second), { kernel: 3, strides: 2, padding: 1 });
+    return b.linear("classifier", b.relu("relu3", b.linear("hidden", b.flatten("flat", third), 9)), 4);
+  });
+}
+
+function residual(): Graph {
+  return from([3, 8, 8], (b, src) => {
+    const branch = (name: string, value: string, channels: number, strides: number): string => {
+      const first = b.convolution(`${name}.conv1`, value, { channels, kernel: 3, padding: 1, strides });
+      const second = b.relu(`${name}.relu1`, b.batchNormalization(`${name}.bn1`, first));
+      return b.batchNormalization(
+        `${name}.bn2`,
+        b.convolution(`${name}.conv2`, second, { channels, kernel: 3, padding: 1 }),
+      );
+    };
+    const stem = b.relu(
+      "stem.relu",
+      b.batchNormalization("stem.bn", b.convolution("stem.conv", src, { channels: 8, kernel: 3, padding: 1 })),
+    );
+    const one = b.relu("one", b.add("one.add", stem, branch("one", stem, 8, 1)));
+    const shortcut = b.pad("two.pad", b.subsample("two.half", one, 2), [0, 4, 0, 0], [0, 4, 0, 0]);
+    const two = b.relu("two", b.add("two.add", branch("two", one, 16, 2), shortcut));
+    const projected = b.batchNormalization(
+      "three.bn",
+      b.convolution("three.conv", two, { channels: 20, kernel: 1, strides: 2 }),
+    );
+    const three = b.relu("three", b.add("three.add", branch("three", two, 20, 2), projected));
+    return b.linear("classifier", b.flatten("flat", b.globalAveragePooling("pool", three)), 4);
+  });
+}
+
+function grouped(): Graph {
+  return from([4, 6, 6], (b, src) => {
+    const wide = b.relu(
+      "relu1",
+      b.scale(
+        "conv1.neuron",
+        b.batchNormalization("bn1", b.convolution("conv1", src, { channels: 12, kernel: 1 })),
+        12,
+      ),
+    );
+    const group = b.scale(
+      "conv2.group",
+      b.batchNormalization("bn2", b.convolution("conv2", wide, { channels: 12, kernel: 3, padding: 1, groups: 3 })),
+      3,
+    );
+    const joined = b.concatenation("join", [b.relu("relu2", group), wide, src]);
+    const branch = b.scale(
+      "conv3.block",
+      b.batchNormalization("bn3", b.convolution("conv3", joined, { channels: 4, kernel: 1 })),
+      1,
+    );
+    const sum = b.relu("relu3", b.add("sum", src, branch));
+    return b.linear("classifier", b.flatten("flat", b.globalAveragePooling("pool", sum)), 4);
+  });
+}
+
+/** One factor a channel on the scale and the shift of a batch normalization, and one for all of another's. */
+function folded(): Graph {
+  return from([3, 6, 6], (b, src) => {
+    const layer = (name: string, value: string, channels: number, factors: number): string => {
+      const convolved = b.convolution(`${name}.conv`, value, { channels, kernel: 3, padding: 1 });
+      const factor = b.parameter(`${name}.factor`, [factors], "factor");
+      const affine = (["scale", "shift"] as const).map((kind) =>
+        b.node("scale", `${name}.bn.${kind}.scaled`, [b.parameter(`${name}.bn.${kind}`, [channels], kind), factor], {
+          axis: 0,
+        }),
+      );
+      const statistics = (["running_mean", "running_variance"] as const).map((kind) =>
+        b.parameter(`${name}.bn.${kind}`, [channels], kind),
+      );
+      return b.node("batch_normalization", `${name}.bn`, [convolved, ...affine, ...statistics], {
+        epsilon: 1e-5,
+        momentum: 0.1,
+      });
+    };
+    const first = b.relu("relu1", layer("one", src, 5, 5));
+    const second = b.relu("relu2", b.add("sum", first, layer("two", first, 5, 1)));
+    return b.linear("classifier", b.flatten("flat", b.globalAveragePooling("pool", second)), 4);
+  });
+}

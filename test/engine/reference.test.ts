@@ -1,0 +1,15 @@
+import { describe, it } from "vitest";
+import { networkCases, opCases } from "./cases.ts";
+import { expectGradientsOfDifferences } from "./conformance.ts";
+
+describe("gradients of ops, against finite differences", () => {
+  it.each(opCases)("$name", (testCase) => {
+    expectGradientsOfDifferences(testCase, { samples: 10, step: 2 ** -10, tolerance: 2e-3 });
+  });
+});
+
+describe("gradients of networks, against finite differences", () => {
+  it.each(networkCases)("$name", (testCase) => {
+    expectGradientsOfDifferences(testCase, { samples: 4, step: 2 ** -13, tolerance: 1e-2 });
+  });
+});

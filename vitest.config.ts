@@ -1,0 +1,11 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    // Processes, not threads: oneDNN's OpenMP pool belongs to a process. One at a time would be slow, two fill two cores.
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 120_000,
+  },
+});
