@@ -1,5 +1,5 @@
 /**
- * `npm run check:layers`: a folder of src/ imports only from itself and from those above it, and no file imports itself
+ * `npm run check:layers [folder]`: a folder of src/ imports only from itself and from those above it, and no file imports itself
  * by way of others. Type imports count: a type from a lower layer is a dependency on it all the same.
  *
  * Reads the import statements with a regular expression, which the one formatting of this repository allows.
@@ -81,16 +81,9 @@ function circles(imports, folder) {
   return complaints;
 }
 
-/** Everything wrong with the imports under `folder`, a line each. @param {string} folder */
-export function checkImports(folder) {
-  const imports = readImports(folder);
-  return [...layerViolations(imports, folder), ...circles(imports, folder)];
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), "src");
-  const complaints = checkImports(folder);
-  for (const complaint of complaints) console.error(complaint);
-  if (complaints.length === 0) console.log(`imports of ${readImports(folder).size} files are in order`);
-  process.exitCode = complaints.length === 0 ? 0 : 1;
-}
+const folder = resolve(process.argv[2] ?? join(dirname(dirname(fileURLToPath(import.meta.url))), "src"));
+const imports = readImports(folder);
+const complaints = [...layerViolations(imports, folder), ...circles(imports, folder)];
+for (const complaint of complaints) console.error(complaint);
+if (complaints.length === 0) console.log(`imports of ${imports.size} files are in order`);
+process.exitCode = complaints.length === 0 ? 0 : 1;

@@ -1,7 +1,8 @@
 /** Option values from the command line's text. Ranges are checked where the settings are; here only what is no number at all. */
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
-import type { Selection } from "../training/options.ts";
+import { type EngineName, engineNames } from "../engine/create.ts";
+import type { ScheduleOptions, Selection } from "../training/options.ts";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
@@ -38,33 +39,53 @@ export function numbersFor(option: string): (text: string) => readonly number[] 
   return (text) => text.split(",").map((part) => parseNumber(part, option));
 }
 
+/** The engine called `text`; the nearest name if there is none. */
+export function engineFor(text: string): EngineName {
+  const known = engineNames.find((name) => name === text);
+  if (known === undefined) throw unknownName("engine", text, engineNames);
+  return known;
+}
+
+export const scheduleKinds: readonly ScheduleOptions["kind"][] = ["one-cycle", "cosine", "step"];
+
+/** The schedule called `text`; the nearest name if there is none. */
+export function scheduleFor(text: string): ScheduleOptions["kind"] {
+  const known = scheduleKinds.find((name) => name === text);
+  if (known === undefined) throw unknownName("schedule", text, scheduleKinds);
+  return known;
+}
+
 const selectionKinds = ["neurons", "groups", "blocks"] as const;
 type SelectionKind = (typeof selectionKinds)[number];
 
 /** γ as given to `--gamma`: one number for every kind the network has, or numbers by kind. */
 export type Gamma = number | Selection;
 
-function gammaValue(text: string): number {
-  const value = parseNumber(text, "--gamma");
-  if (value < 0) {
-    throw new UserError("bad-option", "the sparsity strength γ is not below 0", {
-      about: "--gamma",
-      received: text,
-      expected: "0 or more",
-    });
-  }
-  return value;
+/** A parser of one γ for commander, which names `option` in its error. */
+export function gammaFor(option: string): (text: string) => number {
+  return (text) => {
+    const value = parseNumber(text, option);
+    if (value < 0) {
+      throw new UserError("bad-option", "the sparsity strength γ is never below 0", {
+        about: option,
+        expected: "0 or more",
+        received: text,
+      });
+    }
+    return value;
+  };
 }
 
 /** `0.01`, or `neurons=0.0016,blocks=0.02`. */
 export function parseGamma(text: string): Gamma {
-  if (!text.includes("=")) return gammaValue(text);
+  const parseOne = gammaFor("--gamma");
+  if (!text.includes("=")) return parseOne(text);
   const selection: { -readonly [Kind in SelectionKind]?: number } = {};
   for (const part of text.split(",")) {
     const [name = "", value = ""] = part.split("=");
     const kind = selectionKinds.find((known) => known === name.trim());
     if (kind === undefined) throw unknownName("kind of structure in --gamma", name.trim(), selectionKinds);
-    selection[kind] = gammaValue(value);
+    selection[kind] = parseOne(value);
   }
   return selection;
 }

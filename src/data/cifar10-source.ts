@@ -92,11 +92,10 @@ export function npmError(error: unknown): UserError {
   });
 }
 
-/** npm's own message without its prefixes: the code and the first sentence. */
+/** npm's error code and the first line that says more. */
 function summaryOf(said: string): string {
-  const lines = said
-    .split("\n")
-    .map((line) => line.replace(/^npm (error|ERR!) ?/, "").trim())
-    .filter((line) => line !== "" && !line.startsWith("A complete log"));
-  return lines.length === 0 ? "it gave no reason" : lines.slice(0, 2).join(", ");
+  const lines = said.split("\n").map((line) => line.replace(/^npm (error|ERR!) ?/, "").trim());
+  const code = lines.find((line) => line.startsWith("code "))?.slice("code ".length);
+  const reason = lines.find((line) => line !== "" && !/^(code|syscall|errno|at|A complete log) ?/.test(line));
+  return [code, reason].filter((part) => part !== undefined).join(", ") || "it gave no reason";
 }

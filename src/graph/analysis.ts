@@ -61,15 +61,14 @@ export interface Analysed {
 /**
  * What the outputs depend on, walking backwards until nothing changes. A channel is demanded if a channel that is demanded and
  * kept reads it; a class is kept if it has a demanded channel that is not constantly zero. Inputs and outputs keep
- * all their channels, and so do the classes in `alsoKept`.
+ * all their channels, and so do the classes in the mask `alsoKept`.
  *
  * Why slicing to the kept classes is exact: each demanded channel that is kept reads, of what is left, only channels of
  * which the same holds, and what is missing among its inputs was zero.
  */
-export function livingChannels(analysed: Analysed, alsoKept: readonly number[] = []): Liveness {
+export function livingChannels(analysed: Analysed, alsoKept?: Uint8Array): Liveness {
   const { graph, shapes, weights, couplings, constants } = analysed;
-  const kept = new Uint8Array(couplings.count);
-  for (const one of alsoKept) kept[one] = 1;
+  const kept = alsoKept === undefined ? new Uint8Array(couplings.count) : alsoKept.slice();
   const demanded = new Map<string, Uint8Array>();
   for (const [value, channels] of constants) demanded.set(value, new Uint8Array(channels.length));
   for (const value of [...graph.inputs.map(({ name }) => name), ...graph.outputs]) {
@@ -114,7 +113,7 @@ export function livingChannels(analysed: Analysed, alsoKept: readonly number[] =
 }
 
 /** The mask of channels that are demanded and whose class is kept. */
-export function presentAndDemanded(
+function presentAndDemanded(
   demanded: Uint8Array | undefined,
   classes: Int32Array | undefined,
   kept: Uint8Array,

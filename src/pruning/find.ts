@@ -4,14 +4,7 @@
  */
 import { required } from "../core/errors.ts";
 import type { Shape } from "../core/tensor.ts";
-import {
-  type Analysed,
-  activationsOf,
-  constantChannels,
-  type Liveness,
-  livingChannels,
-  presentAndDemanded,
-} from "../graph/analysis.ts";
+import { type Analysed, activationsOf, constantChannels, type Liveness, livingChannels } from "../graph/analysis.ts";
 import { Couplings, channelContext } from "../graph/analysis-coupling.ts";
 import { channelRule } from "../graph/channels.ts";
 import { type Graph, type Network, type Node, producers } from "../graph/graph.ts";
@@ -28,7 +21,7 @@ export function findStep({ graph, weights }: Network): FoundStep | undefined {
   const shapes = inferShapes(graph, 1);
   const constants = constantChannels(graph, shapes, weights);
   const analysed: Analysed = { graph, shapes, weights, constants, couplings: new Couplings(graph, shapes) };
-  const nodes = bypassedNodes(analysed, livingChannels(analysed));
+  const nodes = bypassedNodes(analysed);
   if (nodes.length > 0) return { step: { kind: "bypass", nodes }, notes: [] };
   const { liveness, notes } = keepPaths(analysed);
   const slices = slicesOf(analysed, liveness);
@@ -40,39 +33,48 @@ function dstOf(node: Node): string {
 }
 
 /**
- * Nodes that can be left out as far as channels that matter are concerned. All at once is as good as one by one, for no
- * channel that matters changes its value.
+ * Nodes that can be left out as far as the outputs are concerned. Everything counts as kept here, because a channel that is zero only
+ * thanks to this node must stay zero until it is sliced away. All nodes at once are as good as one by one: no channel
+ * that the outputs depend on changes its value.
  */
-function bypassedNodes({ graph, shapes, weights, couplings, constants }: Analysed, living: Liveness): BypassedNode[] {
+function bypassedNodes(analysed: Analysed): BypassedNode[] {
+  const { graph, shapes, weights, couplings, constants } = analysed;
+  const { demanded } = livingChannels(analysed, new Uint8Array(couplings.count).fill(1));
   return graph.nodes.flatMap((node): BypassedNode[] => {
     const dst = dstOf(node);
     const src = activationsOf(node, constants).map((value) => required(constants.get(value), value));
-    const present = presentAndDemanded(living.demanded.get(dst), couplings.classesOf(dst, 1), living.kept);
+    const present = required(demanded.get(dst), `demands on "${dst}"`);
     if (!present.includes(1)) return [];
     const found = channelRule(node).bypass(channelContext(node, shapes, weights), src, present);
     if (found === undefined) return [];
     const by = required(node.inputs[found.slot], `input ${found.slot} of "${node.name}"`);
-    if (found.constant !== undefined) return [{ node: node.name, by, constant: [...found.constant].map(Math.fround) }];
+    if (found.constant !== undefined) return [{ node: node.name, by, constant: Array.from(found.constant, carried) }];
     if (!graph.outputs.includes(dst)) return [{ node: node.name, by }];
     // An output keeps its name, so its node stays; with several inputs, a bias of zeros still does with one of them.
     return src.length > 1 ? [{ node: node.name, by, constant: Array.from(present, () => 0) }] : [];
   });
 }
 
+/** As a 32-bit float, and without the sign of a zero, which JSON cannot tell. */
+function carried(value: number): number {
+  return Math.fround(value) + 0;
+}
+
 /** Liveness in which every value that is still read has a channel, and what had to be kept for that. */
 function keepPaths(analysed: Analysed): { readonly liveness: Liveness; readonly notes: readonly string[] } {
   const { graph, couplings, constants } = analysed;
   const makers = producers(graph);
-  const alsoKept: number[] = [];
+  const alsoKept = new Uint8Array(couplings.count);
   const notes: string[] = [];
   for (;;) {
     const liveness = livingChannels(analysed, alsoKept);
-    const before = alsoKept.length;
+    let isComplete = true;
     for (const value of valuesRead(analysed, liveness)) {
       const classes = couplings.classesOf(value, 1);
-      if (classes.some((one) => liveness.kept[one] === 1 || alsoKept.includes(one))) continue;
+      if (classes.some((one) => liveness.kept[one] === 1 || alsoKept[one] === 1)) continue;
       const first = required(classes[0], `channel 0 of "${value}"`);
-      alsoKept.push(first);
+      alsoKept[first] = 1;
+      isComplete = false;
       const size = classes.filter((one) => one === first).length;
       const total = required(constants.get(value), value).length;
       if (size === total) continue;
@@ -81,7 +83,7 @@ function keepPaths(analysed: Analysed): { readonly liveness: Liveness; readonly 
           `it keeps ${size === 1 ? "one" : size}, without effect on the outputs`,
       );
     }
-    if (alsoKept.length === before) return { liveness, notes };
+    if (isComplete) return { liveness, notes };
   }
 }
 

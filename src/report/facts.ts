@@ -34,8 +34,8 @@ function timing({ epochs, finished, latency, sessions }: History): Facts {
   if (sessions > 1) facts.push(["sessions", `${sessions}, resumed from checkpoints`]);
   if (latency !== undefined) {
     const { batch, threads, before, after } = latency;
-    const range = ({ minimum, median, maximum }: typeof before): string =>
-      `${formatMilliseconds(median)} (${formatMilliseconds(minimum)} to ${formatMilliseconds(maximum)})`;
+    const range = ({ lowerQuartile, median, upperQuartile }: typeof before): string =>
+      `${formatMilliseconds(median)} (${formatMilliseconds(lowerQuartile)} to ${formatMilliseconds(upperQuartile)})`;
     facts.push(["latency before", range(before)], ["latency after", range(after)]);
     facts.push(["latency of", `batch ${batch}, ${plural(threads, "thread")}, median of ${before.runs} runs`]);
   }

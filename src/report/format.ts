@@ -58,7 +58,9 @@ export function formatSmall(value: number): string {
 
 /** Three significant digits without an exponent for 0.001 … 999. */
 function significant(value: number): string {
-  const magnitude = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)));
+  // Rounded first: 0.9996 has the magnitude of 1.00.
+  const rounded = Math.abs(Number(value.toPrecision(3)));
+  const magnitude = rounded === 0 ? 0 : Math.floor(Math.log10(rounded));
   return value.toFixed(Math.min(5, Math.max(0, 2 - magnitude)));
 }
 

@@ -1,10 +1,8 @@
 /** Writes `report.html` of a run folder from what the run left there: its events and its two networks. */
-import { access, readFile } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
-import { fileError } from "../data/files.ts";
-import { readOnnx } from "../formats/onnx/read.ts";
-import type { Graph } from "../graph/graph.ts";
+import { writeBytes } from "../formats/file.ts";
+import { loadOnnx } from "../formats/onnx/index.ts";
 import { readEvents } from "../training/event-log.ts";
 import { runFiles } from "../training/run-folder.ts";
 import { historyOf } from "./history.ts";
@@ -18,10 +16,6 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-async function graphOf(path: string): Promise<Graph> {
-  return readOnnx(await readFile(path), path).graph;
-}
-
 /**
  * Writes the report of the run in `folder` and returns its path. A run that has not finished gets a report without the
  * table and without the picture of the network.
@@ -32,12 +26,8 @@ export async function writeReport(folder: string): Promise<string> {
   const network = join(folder, runFiles.network);
   const compact = join(folder, runFiles.compact);
   const isCut = (await exists(network)) && (await exists(compact));
-  const structure = isCut ? structureOf(await graphOf(network), await graphOf(compact)) : undefined;
+  const structure = isCut ? structureOf((await loadOnnx(network)).graph, (await loadOnnx(compact)).graph) : undefined;
   const path = join(folder, runFiles.report);
-  try {
-    await writeFileAtomic(path, reportPage(history, structure));
-  } catch (error) {
-    throw fileError(error, path);
-  }
+  await writeBytes(path, new TextEncoder().encode(reportPage(history, structure)));
   return path;
 }

@@ -36,6 +36,7 @@ const affineSlots: { readonly [K in OpName]?: readonly (readonly [slot: number, 
  */
 export function fold(graph: Graph): Graph {
   const readersOf = readers(graph);
+  const parameters = new Set(graph.parameters.map(({ name }) => name));
   const names = new Map<string, string>();
   const nodes: Node[] = [];
   for (const original of graph.nodes) {
@@ -51,7 +52,8 @@ export function fold(graph: Graph): Graph {
       node.attributes.axis !== 1 ||
       producer === undefined ||
       slots === undefined ||
-      !isOnlyReader
+      !isOnlyReader ||
+      !parameters.has(factor)
     ) {
       nodes.push(node);
       continue;

@@ -77,7 +77,7 @@ export interface RunStarted extends Stamp {
   readonly resumedFrom: number | null;
 }
 
-/** Progress, at most twice a second. */
+/** Progress: at most twice a second, and at the end of each epoch. */
 export interface Step extends Stamp {
   readonly type: "step";
   /** Mean of the loss over this epoch so far. */
@@ -104,6 +104,7 @@ export interface Epoch extends Stamp {
   /** On the first `testImages` images of the test split. */
   readonly testAccuracy: number;
   readonly testImages: number;
+  /** Of training alone, as are the seconds; scoring and checkpoint are not in it. */
   readonly imagesPerSecond: number;
   readonly seconds: number;
   readonly learningRate: number;
@@ -196,11 +197,11 @@ export interface Exported extends Stamp {
   readonly files: readonly ExportedFile[];
 }
 
-/** Time of one batch in ONNX Runtime, milliseconds. */
+/** Time of one batch in ONNX Runtime, milliseconds: half of the runs lie between the quartiles. */
 export interface LatencyFigures {
   readonly median: number;
-  readonly minimum: number;
-  readonly maximum: number;
+  readonly lowerQuartile: number;
+  readonly upperQuartile: number;
   readonly runs: number;
 }
 
@@ -268,7 +269,12 @@ const kind = z.enum(["neuron", "group", "block"]);
 const networkCost = z.object({ macs: count, parameters: count });
 const layer = z.object({ layer: z.string(), kind, alive: count, count });
 const structure = { layer: z.string(), kind, index: count };
-const latency = z.object({ median: z.number(), minimum: z.number(), maximum: z.number(), runs: count });
+const latency = z.object({
+  median: z.number(),
+  lowerQuartile: z.number(),
+  upperQuartile: z.number(),
+  runs: count,
+});
 const summary = z.object({
   accuracy: z.number(),
   macs: count,

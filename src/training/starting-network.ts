@@ -32,7 +32,8 @@ export async function startingNetwork(
   const { graph: plain, weights } = await plainNetwork(source, dataset);
   checkFit(plain, dataset);
   const existing = factorsOf(plain, select);
-  const { graph, factors }: Placement = existing.length > 0 ? { graph: plain, factors: existing } : place(plain, select);
+  const { graph, factors }: Placement =
+    existing.length > 0 ? { graph: plain, factors: existing } : place(plain, select);
   // Given weights are kept; what has none, new factors among them, starts as it would in a new network.
   const initial = initialize(graph, seed);
   const network = { graph, weights: new Map([...initial].map(([name, value]) => [name, weights.get(name) ?? value])) };
@@ -40,7 +41,8 @@ export async function startingNetwork(
 }
 
 async function plainNetwork(source: ModelSource, dataset: Dataset): Promise<Network> {
-  if (typeof source !== "string") return "graph" in source ? withAllWeights(source) : { graph: source, weights: new Map() };
+  if (typeof source !== "string")
+    return "graph" in source ? withAllWeights(source) : { graph: source, weights: new Map() };
   if (source.toLowerCase().endsWith(".onnx")) return loadOnnx(source);
   const [channels, size, width] = dataset.sampleShape;
   if (size !== width) {

@@ -230,11 +230,17 @@ export const opCases: readonly Case[] = [
   ...otherCases,
 ];
 
+/** Too large to be differentiated element by element. */
+export const wideCases: readonly Case[] = [
+  { name: "a wide residual network", batch: 4, graph: residual(16) },
+  { name: "a wide residual network, frozen", batch: 1, graph: residual(16), frozen: true },
+];
+
 /** Whole networks of some layers; each has one output, logits of 4 classes. */
 export const networkCases: readonly Case[] = [
   { name: "a sequential network", batch: 4, graph: sequential() },
   { name: "a sequential network, frozen", batch: 4, graph: sequential(), frozen: true },
-  { name: "a residual network with option A and convolution shortcuts", batch: 3, graph: residual() },
+  { name: "a residual network with option A and convolution shortcuts", batch: 3, graph: residual(4) },
   { name: "a grouped network with factors on activations", batch: 2, graph: grouped() },
   { name: "a folded network", batch: 4, graph: folded() },
 ];
@@ -256,7 +262,8 @@ function sequential(): Graph {
   });
 }
 
-function residual(): Graph {
+/** Three blocks of `width`, twice that, and 4 more channels. */
+function residual(width: number): Graph {
   return from([3, 8, 8], (b, src) => {
     const branch = (name: string, value: string, channels: number, strides: number): string => {
       const first = b.convolution(`${name}.conv1`, value, { channels, kernel: 3, padding: 1, strides });
@@ -268,16 +275,16 @@ function residual(): Graph {
     };
     const stem = b.relu(
       "stem.relu",
-      b.batchNormalization("stem.bn", b.convolution("stem.conv", src, { channels: 8, kernel: 3, padding: 1 })),
+      b.batchNormalization("stem.bn", b.convolution("stem.conv", src, { channels: width, kernel: 3, padding: 1 })),
     );
-    const one = b.relu("one", b.add("one.add", stem, branch("one", stem, 8, 1)));
-    const shortcut = b.pad("two.pad", b.subsample("two.half", one, 2), [0, 4, 0, 0], [0, 4, 0, 0]);
-    const two = b.relu("two", b.add("two.add", branch("two", one, 16, 2), shortcut));
+    const one = b.relu("one", b.add("one.add", stem, branch("one", stem, width, 1)));
+    const shortcut = b.pad("two.pad", b.subsample("two.half", one, 2), [0, width / 2, 0, 0], [0, width / 2, 0, 0]);
+    const two = b.relu("two", b.add("two.add", branch("two", one, 2 * width, 2), shortcut));
     const projected = b.batchNormalization(
       "three.bn",
-      b.convolution("three.conv", two, { channels: 20, kernel: 1, strides: 2 }),
+      b.convolution("three.conv", two, { channels: 2 * width + 4, kernel: 1, strides: 2 }),
     );
-    const three = b.relu("three", b.add("three.add", branch("three", two, 20, 2), projected));
+    const three = b.relu("three", b.add("three.add", branch("three", two, 2 * width + 4, 2), projected));
     return b.linear("classifier", b.flatten("flat", b.globalAveragePooling("pool", three)), 4);
   });
 }

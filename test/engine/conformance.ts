@@ -3,6 +3,7 @@
  * any engine against the reference.
  */
 import { expect } from "vitest";
+import { withBatchStatistics } from "../../src/autodiff/batch-statistics.ts";
 import { vectorJacobianGraph } from "../../src/autodiff/gradient-graph.ts";
 import { trainedParameters } from "../../src/autodiff/loss.ts";
 import { required } from "../../src/core/errors.ts";
@@ -28,7 +29,7 @@ function prepareCase({ graph: forward, batch, frozen = false }: Case): Prepared 
   return { graph, weights: randomWeights(graph, SEED), feeds: randomFeeds(graph, batch, SEED) };
 }
 
-function planOf(engine: Engine, { graph, weights }: Prepared, batch: number): Plan {
+function planOf(engine: Engine, { graph, weights }: Omit<Prepared, "feeds">, batch: number): Plan {
   const plan = engine.prepare(graph, { batch });
   plan.write(weights);
   return plan;
@@ -69,15 +70,20 @@ export interface FiniteDifferences {
  */
 export function expectGradientsOfDifferences(testCase: Case, { samples, step, tolerance }: FiniteDifferences): void {
   const prepared = prepareCase(testCase);
-  const plan = planOf(createReferenceEngine(), prepared, testCase.batch);
   const { graph, feeds, weights } = prepared;
+  const { batch, frozen = false } = testCase;
   const outputs = testCase.graph.outputs;
+  const backward = planOf(createReferenceEngine(), prepared, batch);
+  const gradients = backward.run(feeds);
+  backward.dispose();
+  const forward = frozen ? testCase.graph : withBatchStatistics(testCase.graph);
+  const plan = planOf(createReferenceEngine(), { graph: forward, weights }, batch);
+  const inputs = Object.fromEntries(forward.inputs.map(({ name }) => [name, required(feeds[name], name)]));
   const objective = (results: Results): number =>
     outputs.reduce((sum, name) => {
       const seed = required(feeds[`${name}.seed`], `seed of ${name}`).data;
       return required(results[name], name).data.reduce((partial, value, i) => partial + value * (seed[i] ?? 0), sum);
     }, 0);
-  const gradients = plan.run(feeds);
   const parameters = trainedParameters(testCase.graph).map(({ name }) => name);
   const sources = [...parameters, ...testCase.graph.inputs.map(({ name }) => name)];
   const centre = objective(gradients);
@@ -89,9 +95,9 @@ export function expectGradientsOfDifferences(testCase: Case, { samples, step, to
     const at = (element: number, offset: number): number => {
       const moved = tensor(value.shape, value.data.slice());
       moved.data[element] = (value.data[element] ?? 0) + offset;
-      if (!weights.has(source)) return objective(plan.run({ ...feeds, [source]: moved }));
+      if (!weights.has(source)) return objective(plan.run({ ...inputs, [source]: moved }));
       plan.write(new Map([[source, moved]]));
-      const result = objective(plan.run(feeds));
+      const result = objective(plan.run(inputs));
       plan.write(new Map([[source, value]]));
       return result;
     };

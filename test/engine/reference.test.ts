@@ -1,6 +1,8 @@
 import { describe, it } from "vitest";
+import { createReferenceEngine } from "../../src/engine/reference/index.ts";
 import { networkCases, opCases } from "./cases.ts";
 import { expectGradientsOfDifferences } from "./conformance.ts";
+import { describePlanContract } from "./plan-contract.ts";
 
 describe("gradients of ops, against finite differences", () => {
   it.each(opCases)("$name", (testCase) => {
@@ -12,4 +14,8 @@ describe("gradients of networks, against finite differences", () => {
   it.each(networkCases)("$name", (testCase) => {
     expectGradientsOfDifferences(testCase, { samples: 4, step: 2 ** -13, tolerance: 1e-2 });
   });
+});
+
+describe("a plan", () => {
+  describePlanContract(createReferenceEngine);
 });

@@ -11,7 +11,7 @@ const graph = resnet({ depth: 20, classes: 10 });
 const full: NetworkCost = cost(graph);
 
 const factors: readonly PlacedFactor[] = graph.nodes.flatMap((node): PlacedFactor[] => {
-  const layer = node.name.replace(/\.add$/, "");
+  const layer = node.name;
   if (node.op === "add") return [{ parameter: `${layer}.block.factor`, layer, kind: "block", count: 1, gamma: 0.02 }];
   if (!node.name.endsWith("conv1")) return [];
   const count = node.name.startsWith("stage1") ? 16 : node.name.startsWith("stage2") ? 32 : 64;
@@ -141,8 +141,8 @@ export function syntheticRun(): readonly RunEvent[] {
       ...end,
       batch: 1,
       threads: 1,
-      before: { median: 1.31, minimum: 1.27, maximum: 1.52, runs: 50 },
-      after: { median: 0.84, minimum: 0.8, maximum: 0.97, runs: 50 },
+      before: { median: 1.31, lowerQuartile: 1.27, upperQuartile: 1.52, runs: 50 },
+      after: { median: 0.84, lowerQuartile: 0.8, upperQuartile: 0.97, runs: 50 },
     },
     {
       type: "run.finished",

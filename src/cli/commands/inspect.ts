@@ -1,7 +1,6 @@
 /** `espalier inspect <model|file.onnx>`: layers, structures, parameters and MACs. */
 import type { Command } from "commander";
-import { readBytes } from "../../formats/file.ts";
-import { readOnnx } from "../../formats/onnx/read.ts";
+import { loadOnnx } from "../../formats/onnx/index.ts";
 import { model, modelNames } from "../../models/zoo.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
 import { type Inspection, inspect } from "../inspection.ts";
@@ -21,7 +20,7 @@ function isFile(network: string): boolean {
 
 async function inspectNamed(network: string, { classes, channels, size }: InspectOptions): Promise<Inspection> {
   if (!isFile(network)) return inspect(model(network, { classes, channels, size }), undefined);
-  const { graph, weights } = readOnnx(await readBytes(network), network);
+  const { graph, weights } = await loadOnnx(network);
   return inspect(graph, weights);
 }
 

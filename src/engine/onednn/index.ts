@@ -3,7 +3,7 @@
  * inside batch norms, each convolution uses the implementation that was fastest here, and all values share one arena.
  * Start reading at `planner/program.ts`.
  */
-import { UserError } from "../../core/errors.ts";
+import { availableParallelism } from "node:os";
 import type { Graph } from "../../graph/graph.ts";
 import { inferShapes } from "../../graph/shapes.ts";
 import { checkBatch } from "../checks.ts";
@@ -16,15 +16,12 @@ import { Program } from "./planner/program.ts";
 import { Tuner } from "./planner/tuning.ts";
 
 export interface OneDnnOptions {
-  /** Threads of oneDNN's pool; default: all processors. Fixed by the first engine of a process. */
+  /** Threads to compute with; default: all processors. */
   readonly threads?: number;
 }
 
-let threadsOfProcess: number | undefined;
-
 /** Throws `UserError("engine-missing")` where oneDNN is not installed or too old. */
-export function createOneDnnEngine({ threads }: OneDnnOptions = {}): Engine {
-  const count = setThreads(threads);
+export function createOneDnnEngine({ threads = availableParallelism() }: OneDnnOptions = {}): Engine {
   const library = oneDnn();
   const { version, instructionSet } = library.calls;
   return {
@@ -32,38 +29,20 @@ export function createOneDnnEngine({ threads }: OneDnnOptions = {}): Engine {
     description: {
       library: `oneDNN ${version}`,
       instructionSet: `0x${instructionSet.toString(16)}`,
-      threads: count === undefined ? "all" : `${count}`,
+      threads: `${threads}`,
     },
     prepare: (graph: Graph, { batch, choices }: PrepareOptions): Plan => {
       checkBatch(batch);
-      const program = new Program(
-        library,
-        graph,
-        inferShapes(graph, batch),
-        findFusions(graph),
-        new Tuner(library, choices),
-      );
-      for (const node of graph.nodes) if (!program.fusions.absorbed.has(node)) lower(node, program);
+      library.calls.setThreads(threads);
+      const fusions = findFusions(graph);
+      const program = new Program(library, graph, inferShapes(graph, batch), fusions, new Tuner(library, choices));
+      for (const node of graph.nodes) if (!fusions.absorbed.has(node)) lower(node, program);
       for (const { parameter, value } of graph.updates) {
         const home = program.home(parameter);
         const view = program.use(value, home.descriptor);
         if (view.slot !== home.slot) program.reorder(parameter, view, home);
       }
-      return new OneDnnPlan(program, batch);
+      return new OneDnnPlan(program, { batch, threads });
     },
   };
-}
-
-/** OpenMP reads its settings once, when oneDNN is loaded. */
-function setThreads(threads: number | undefined): number | undefined {
-  if (threads === undefined) return threadsOfProcess;
-  if (threadsOfProcess !== undefined && threadsOfProcess !== threads) {
-    throw new UserError("bad-option", "oneDNN already runs in this process with another number of threads", {
-      expected: `${threadsOfProcess}`,
-      received: `${threads}`,
-    });
-  }
-  threadsOfProcess = threads;
-  process.env["OMP_NUM_THREADS"] = `${threads}`;
-  return threads;
 }

@@ -2,8 +2,8 @@
 import { required } from "../../core/errors.ts";
 import { elementCount, type Tensor, tensor } from "../../core/tensor.ts";
 import type { Weights } from "../../graph/graph.ts";
-import type { Feeds, KernelChoices, Plan, PlanStep, Results } from "../engine.ts";
 import { checkFeeds, checkReads, checkWrites, useAfterDispose } from "../checks.ts";
+import type { Feeds, KernelChoices, Plan, PlanStep, Results } from "../engine.ts";
 import { argument } from "./ffi/constants.ts";
 import { createMemory, describeMemory, NativeMemory } from "./ffi/memory.ts";
 import { BoundPrimitive } from "./ffi/primitive.ts";
@@ -16,11 +16,17 @@ interface BoundStep {
   run(): void;
 }
 
+interface PlanOptions {
+  readonly batch: number;
+  readonly threads: number;
+}
+
 export class OneDnnPlan implements Plan {
   readonly choices: KernelChoices;
   readonly bytes: number;
   readonly #program: Program;
   readonly #batch: number;
+  readonly #threads: number;
   readonly #memory: NativeMemory;
   readonly #scratchpad: NativeMemory;
   readonly #placement: Placement;
@@ -29,9 +35,10 @@ export class OneDnnPlan implements Plan {
   readonly #outputs: ReadonlyMap<string, View>;
   #isDisposed = false;
 
-  constructor(program: Program, batch: number) {
+  constructor(program: Program, { batch, threads }: PlanOptions) {
     this.#program = program;
     this.#batch = batch;
+    this.#threads = threads;
     this.choices = program.tuner.choices;
     this.#outputs = new Map(
       program.graph.outputs.map((value) => [value, program.use(value, program.plain(value))] as const),
@@ -68,7 +75,7 @@ export class OneDnnPlan implements Plan {
 
   explain(feeds: Feeds, runs: number): readonly PlanStep[] {
     this.#feed(feeds);
-    const times = this.#steps.map(() => new Array<number>());
+    const times = this.#steps.map(() => [] as number[]);
     for (let run = 0; run < runs; run++) {
       for (const [index, { run: runStep }] of this.#steps.entries()) {
         const start = performance.now();
@@ -105,7 +112,7 @@ export class OneDnnPlan implements Plan {
   }
 
   dispose(): void {
-    if (this.#isDisposed) return;
+    this.#checkAlive();
     this.#isDisposed = true;
     for (const primitive of this.#primitives) primitive.destroy();
     this.#program.destroyPrimitives();
@@ -119,6 +126,7 @@ export class OneDnnPlan implements Plan {
 
   #feed(feeds: Feeds): void {
     this.#checkAlive();
+    this.#program.library.calls.setThreads(this.#threads);
     checkFeeds(this.#program.graph, this.#batch, feeds);
     for (const { name } of this.#program.graph.inputs) {
       const value = required(feeds[name], `feed "${name}"`);

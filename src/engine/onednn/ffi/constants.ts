@@ -15,7 +15,14 @@ export const descriptorSize = {
 } as const;
 
 /** Byte offsets inside `dnnl_memory_desc_t`. */
-export const memoryOffset = { ndims: 0, dims: 8, offset0: 304, formatKind: 312, strides: 320 } as const;
+export const memoryOffset = {
+  ndims: 0,
+  dims: 8,
+  paddedDims: 112,
+  offset0: 304,
+  formatKind: 312,
+  strides: 320,
+} as const;
 
 export const status = [
   "success",
@@ -26,7 +33,7 @@ export const status = [
   "runtime error",
 ] as const;
 
-export const dataType = { bf16: 2, f32: 3, s32: 4 } as const;
+export const dataType = { f32: 3, s32: 4 } as const;
 
 export const formatKind = { any: 1, blocked: 2, winograd: 3 } as const;
 
@@ -36,8 +43,6 @@ export const propagation = {
   forwardTraining: 64,
   forwardInference: 96,
   backward: 128,
-  backwardData: 160,
-  backwardWeights: 192,
 } as const;
 
 export const algorithm = {

@@ -4,7 +4,7 @@
  */
 import koffi from "koffi";
 import { InternalError, UserError } from "../../../core/errors.ts";
-import { engineKindCpu, scratchpadModeUser, status, streamInOrder } from "./constants.ts";
+import { algorithm, engineKindCpu, scratchpadModeUser, status, streamInOrder } from "./constants.ts";
 
 /** A native pointer. */
 export type Handle = bigint;
@@ -23,7 +23,8 @@ function load() {
   const libc = koffi.load("libc.so.6");
   const dlopen = libc.func("void *dlopen(const char *file, int mode)");
   // koffi unloads its libraries at exit while OpenMP's threads still spin in them, which crashes; NODELETE pins both.
-  dlopen("libgomp.so.1", RTLD_NOW_NODELETE);
+  const openMp = "libgomp.so.1";
+  dlopen(openMp, RTLD_NOW_NODELETE);
   if (dlopen(LIBRARY, RTLD_NOW_NODELETE) === null) {
     throw new UserError("engine-missing", `oneDNN (${LIBRARY}) is not installed`, { hint: INSTALL_HINT });
   }
@@ -60,7 +61,15 @@ function load() {
     version: `${version.major}.${version.minor}.${version.patch}`,
     instructionSet: library.func("int dnnl_get_effective_cpu_isa()")() as number,
     alignedAllocate: (alignment: number, bytes: number): Handle | null => alignedAllocate(alignment, bytes),
+    /** From native memory into an array (koffi's views are not given back while the process lives). */
+    copy: libc.func("void *memcpy(void *target, void *source, size_t bytes)") as (
+      target: Uint8Array,
+      source: Handle,
+      bytes: number,
+    ) => Handle,
     free: libc.func("void free(void *memory)") as (memory: Handle) => void,
+    /** For primitives that the calling thread executes from now on. */
+    setThreads: koffi.load(openMp).func("void omp_set_num_threads(int count)") as (count: number) => void,
     memorySize: (descriptor: Pointer): number => Number(getSize(descriptor)),
     queryMemory: (primitive: Handle, what: number, index: number): Handle | null => queryMemory(primitive, what, index),
     iteratorFetch: (iterator: Handle): Handle => fetch(iterator),
@@ -76,6 +85,7 @@ function load() {
     postOpsAppendEltwise: declare("dnnl_post_ops_append_eltwise", ["void *", "float", "int", "float", "float"]),
 
     memoryInitByTag: declare("dnnl_memory_desc_init_by_tag", ["void *", "int", "void *", "int", "int"]),
+    memoryInitByStrides: declare("dnnl_memory_desc_init_by_strides", ["void *", "int", "void *", "int", "void *"]),
     memoryInitSubmemory: declare("dnnl_memory_desc_init_submemory", pointers(4)),
     memoryEqual: declare("dnnl_memory_desc_equal", pointers(2)),
     memoryCreate: declare("dnnl_memory_create", pointers(4)),
@@ -190,7 +200,7 @@ export function oneDnn(): OneDnn {
       if (withRelu === undefined) {
         withRelu = makeAttributes();
         const postOps = create("create post-ops", (out) => calls.postOpsCreate(out));
-        check(calls.postOpsAppendEltwise(postOps, 1, 31, 0, 0), "append a ReLU");
+        check(calls.postOpsAppendEltwise(postOps, 1, algorithm.relu, 0, 0), "append a ReLU");
         check(calls.attrSetPostOps(withRelu, postOps), "set post-ops");
         check(calls.postOpsDestroy(postOps), "destroy post-ops");
       }

@@ -50,7 +50,8 @@ export function describeMemory(
 
 /** Takes over a descriptor that the library owns (the answer of a query). */
 export function copyDescriptor({ calls }: OneDnn, address: Handle): MemoryDescriptor {
-  const struct = new Uint8Array(koffi.view(address, descriptorSize.memory).slice(0));
+  const struct = new Uint8Array(descriptorSize.memory);
+  calls.copy(struct, address, struct.length);
   const view = new DataView(struct.buffer);
   const rank = view.getInt32(memoryOffset.ndims, true);
   const shape = Array.from({ length: rank }, (_, axis) => Number(view.getBigInt64(memoryOffset.dims + 8 * axis, true)));
@@ -86,18 +87,28 @@ export function describePart(
     if (step === 1) continue;
     const extentAt = 8 * axis;
     view.setBigInt64(memoryOffset.dims + extentAt, BigInt(shape[axis] ?? 0), true);
-    view.setBigInt64(PADDED_DIMS + extentAt, BigInt(shape[axis] ?? 0), true);
+    view.setBigInt64(memoryOffset.paddedDims + extentAt, BigInt(shape[axis] ?? 0), true);
     const stride = view.getBigInt64(memoryOffset.strides + extentAt, true);
     view.setBigInt64(memoryOffset.strides + extentAt, stride * BigInt(step), true);
   }
   return { shape, struct, bytes: parent.bytes };
 }
 
-const PADDED_DIMS = 112;
-
-/** The same elements under another shape; legal for plain layouts only. */
-export function reshaped(library: OneDnn, shape: Shape): MemoryDescriptor {
-  return describeMemory(library, shape, "plain");
+/** Any strided part of a memory of `bytes`: strides and the offset of the first element, in elements. */
+export function describeStrided(
+  { calls }: OneDnn,
+  shape: Shape,
+  strides: readonly number[],
+  offset: number,
+  bytes: number,
+): MemoryDescriptor {
+  const struct = new Uint8Array(descriptorSize.memory);
+  check(
+    calls.memoryInitByStrides(struct, shape.length, dimensions(shape), dataType.f32, dimensions(strides)),
+    `describe a part of [${shape}]`,
+  );
+  new DataView(struct.buffer).setBigInt64(memoryOffset.offset0, BigInt(offset), true);
+  return { shape, struct, bytes };
 }
 
 /** Native memory, aligned to a page: outside JavaScript's heap, so its address never moves. */

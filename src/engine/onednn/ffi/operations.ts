@@ -147,9 +147,7 @@ export function binaryOperation(
   dst: MemoryDescriptor,
 ): Operation {
   const code = kind === "add" ? algorithm.binaryAdd : algorithm.binaryMultiply;
-  return describe(descriptorSize.binary, kind, (out) =>
-    calls.binary(out, code, src.struct, other.struct, dst.struct),
-  );
+  return describe(descriptorSize.binary, kind, (out) => calls.binary(out, code, src.struct, other.struct, dst.struct));
 }
 
 export type PoolingKind = "max" | "average, padding counted" | "average, padding not counted";
@@ -240,12 +238,6 @@ export function linearBackwardWeights(
   diffDst: MemoryDescriptor,
 ): Operation {
   return describe(descriptorSize.innerProduct, "linear layer, backward weights", (out) =>
-    calls.innerProductBackwardWeights(
-      out,
-      src.struct,
-      diffWeights.struct,
-      diffBias?.struct ?? null,
-      diffDst.struct,
-    ),
+    calls.innerProductBackwardWeights(out, src.struct, diffWeights.struct, diffBias?.struct ?? null, diffDst.struct),
   );
 }

@@ -152,9 +152,16 @@ function isImage(program: Program, src: string): boolean {
 function candidatesOf(program: Program, call: Convolution): ConvolutionCandidate[] {
   const hint = call.direction === "forward" ? undefined : forwardHint(program, call);
   const isGrouped = call.attributes.groups > 1;
-  const usual = offers(program, call, hint, isGrouped ? [program.tuner.blockedLayout, "nhwc"] : [program.tuner.blockedLayout]);
+  const usual = offers(
+    program,
+    call,
+    hint,
+    isGrouped ? [program.tuner.blockedLayout, "nhwc"] : [program.tuner.blockedLayout],
+  );
   const isFast = ({ name }: ConvolutionCandidate): boolean => !/ (ref|gemm)/.test(name);
-  const all = usual.some(isFast) ? usual : [...usual, ...offers(program, call, hint, isGrouped ? ["any"] : ["nhwc", "any"])];
+  const all = usual.some(isFast)
+    ? usual
+    : [...usual, ...offers(program, call, hint, isGrouped ? ["any"] : ["nhwc", "any"])];
   const worthTiming = all.some(isFast) ? all.filter(isFast) : all.slice(0, 1);
   for (const { primitive } of all) {
     if (!worthTiming.some((candidate) => candidate.primitive === primitive)) primitive.destroy();

@@ -15,8 +15,7 @@ export function lowerNormalization(node: Forward, program: Program): void {
   const [dst = "", batchMean = "", batchVariance = ""] = node.outputs;
   const data = program.view(src);
   const primitive = describeForward(program, node, data, relu !== undefined);
-  const workspace =
-    isTraining && relu !== undefined ? program.allocate(primitive.memory("workspace")) : undefined;
+  const workspace = isTraining && relu !== undefined ? program.allocate(primitive.memory("workspace")) : undefined;
   const vector = (value: string): View => program.use(value, program.plain(value));
   const statistics = isTraining
     ? [program.define(batchMean, program.plain(batchMean)), program.define(batchVariance, program.plain(batchVariance))]
@@ -107,10 +106,7 @@ function emitBackward(
 ): void {
   const [diffSrc = "", diffScale = "", diffShift = ""] = node.outputs;
   const operation = normalizationBackward(program.library, data.descriptor, data.descriptor, options);
-  const primitive = required(
-    firstImplementation(program.library, operation, hint),
-    `implementation of "${node.name}"`,
-  );
+  const primitive = required(firstImplementation(program.library, operation, hint), `implementation of "${node.name}"`);
   const vector = (value: string): View => program.use(value, program.plain(value));
   program.emitPrimitive(
     node,

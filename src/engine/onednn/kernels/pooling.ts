@@ -1,7 +1,7 @@
 /** Maximum, average and global average pooling. */
 import { InternalError, required } from "../../../core/errors.ts";
-import { bindBatch } from "../../../graph/shapes.ts";
 import type { Node } from "../../../graph/graph.ts";
+import { bindBatch } from "../../../graph/shapes.ts";
 import { argument } from "../ffi/constants.ts";
 import { describeMemory, type MemoryDescriptor } from "../ffi/memory.ts";
 import { type PoolingKind, type PoolingWindow, poolingBackward, poolingForward } from "../ffi/operations.ts";

@@ -110,13 +110,14 @@ export class Program {
     return describeMemory(this.library, this.shape(value), "plain", this.#types.get(value) ?? "f32");
   }
 
-  plainOf(shape: Shape): MemoryDescriptor {
-    return describeMemory(this.library, shape, "plain");
-  }
-
   /** The layout images travel in between steps: channels in blocks of a vector. */
   preferred(shape: Shape): MemoryDescriptor {
     return describeMemory(this.library, shape, shape.length === 4 ? this.tuner.blockedLayout : "plain");
+  }
+
+  /** Channels of a block in that layout. */
+  get channelBlock(): number {
+    return this.tuner.blockedLayout === "nChw16c" ? 16 : 8;
   }
 
   allocate(descriptor: MemoryDescriptor, persistent = false): View {

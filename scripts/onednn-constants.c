@@ -1,0 +1,86 @@
+/* Prints the numbers of src/engine/onednn/ffi/constants.ts from the installed headers (Debian: libdnnl-dev):
+ *
+ *     cc scripts/onednn-constants.c -o /tmp/onednn-constants && /tmp/onednn-constants
+ */
+#include <dnnl.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define PRINT(expression) printf("%-60s %ld\n", #expression, (long)(expression))
+
+int main(void) {
+  PRINT(sizeof(dnnl_memory_desc_t));
+  PRINT(sizeof(dnnl_convolution_desc_t));
+  PRINT(sizeof(dnnl_batch_normalization_desc_t));
+  PRINT(sizeof(dnnl_eltwise_desc_t));
+  PRINT(sizeof(dnnl_pooling_v2_desc_t));
+  PRINT(sizeof(dnnl_binary_desc_t));
+  PRINT(sizeof(dnnl_inner_product_desc_t));
+  PRINT(offsetof(dnnl_memory_desc_t, ndims));
+  PRINT(offsetof(dnnl_memory_desc_t, dims));
+  PRINT(offsetof(dnnl_memory_desc_t, padded_dims));
+  PRINT(offsetof(dnnl_memory_desc_t, offset0));
+  PRINT(offsetof(dnnl_memory_desc_t, format_kind));
+  PRINT(offsetof(dnnl_memory_desc_t, format_desc.blocking.strides));
+  PRINT(dnnl_f32);
+  PRINT(dnnl_s32);
+  PRINT(dnnl_format_kind_any);
+  PRINT(dnnl_blocked);
+  PRINT(dnnl_format_kind_wino);
+  PRINT(dnnl_format_tag_any);
+  PRINT(dnnl_a);
+  PRINT(dnnl_ab);
+  PRINT(dnnl_abcd);
+  PRINT(dnnl_abcde);
+  PRINT(dnnl_nhwc);
+  PRINT(dnnl_nChw16c);
+  PRINT(dnnl_nChw8c);
+  PRINT(dnnl_forward_training);
+  PRINT(dnnl_forward_inference);
+  PRINT(dnnl_backward);
+  PRINT(dnnl_convolution_direct);
+  PRINT(dnnl_convolution_auto);
+  PRINT(dnnl_eltwise_relu);
+  PRINT(dnnl_eltwise_relu_use_dst_for_bwd);
+  PRINT(dnnl_pooling_max);
+  PRINT(dnnl_pooling_avg_include_padding);
+  PRINT(dnnl_pooling_avg_exclude_padding);
+  PRINT(dnnl_binary_add);
+  PRINT(dnnl_binary_mul);
+  PRINT(dnnl_use_global_stats);
+  PRINT(dnnl_fuse_norm_relu);
+  PRINT(dnnl_use_scale);
+  PRINT(dnnl_use_shift);
+  PRINT(DNNL_ARG_SRC_0);
+  PRINT(DNNL_ARG_SRC_1);
+  PRINT(DNNL_ARG_DST);
+  PRINT(DNNL_ARG_WEIGHTS);
+  PRINT(DNNL_ARG_BIAS);
+  PRINT(DNNL_ARG_MEAN);
+  PRINT(DNNL_ARG_VARIANCE);
+  PRINT(DNNL_ARG_SCALE);
+  PRINT(DNNL_ARG_SHIFT);
+  PRINT(DNNL_ARG_WORKSPACE);
+  PRINT(DNNL_ARG_SCRATCHPAD);
+  PRINT(DNNL_ARG_DIFF_SRC);
+  PRINT(DNNL_ARG_DIFF_DST);
+  PRINT(DNNL_ARG_DIFF_WEIGHTS);
+  PRINT(DNNL_ARG_DIFF_BIAS);
+  PRINT(DNNL_ARG_DIFF_SCALE);
+  PRINT(DNNL_ARG_DIFF_SHIFT);
+  PRINT(DNNL_ARG_MULTIPLE_SRC);
+  PRINT(dnnl_query_impl_info_str);
+  PRINT(dnnl_query_src_md);
+  PRINT(dnnl_query_diff_src_md);
+  PRINT(dnnl_query_weights_md);
+  PRINT(dnnl_query_diff_weights_md);
+  PRINT(dnnl_query_dst_md);
+  PRINT(dnnl_query_diff_dst_md);
+  PRINT(dnnl_query_workspace_md);
+  PRINT(dnnl_query_scratchpad_md);
+  PRINT(dnnl_cpu);
+  PRINT(dnnl_stream_default_flags);
+  PRINT(dnnl_scratchpad_mode_user);
+  PRINT(dnnl_cpu_isa_avx512_core);
+  return 0;
+}

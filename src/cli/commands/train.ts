@@ -1,0 +1,111 @@
+/** `espalier train <model>`: one pass that trains a network and finds what of it is not needed. */
+import { type Command, Option } from "commander";
+import { datasetReference } from "../../data/references.ts";
+import { type EngineName, engineNames } from "../../engine/create.ts";
+import { modelNames } from "../../models/zoo.ts";
+import type { ScheduleOptions, SettingsInput } from "../../training/options.ts";
+import { train } from "../../training/train.ts";
+import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
+import { watchRun } from "../run.ts";
+import { type GammaOptions, selectionFor } from "../selection.ts";
+import { engineFor, gammaFor, integerFor, numberFor, parseGamma, scheduleFor, scheduleKinds } from "../values.ts";
+import { dataProgress } from "../view/data-progress.ts";
+
+interface TrainOptions extends CommonOptions, GammaOptions {
+  readonly data: string;
+  readonly epochs: number;
+  readonly batch?: number;
+  readonly seed?: number;
+  readonly schedule: ScheduleOptions["kind"];
+  readonly learningRate?: number;
+  readonly weightDecay?: number;
+  readonly momentum?: number;
+  readonly augment: boolean;
+  readonly latency: boolean;
+  readonly limit?: number;
+  readonly engine?: EngineName;
+  readonly threads?: number;
+  readonly name?: string;
+  readonly out?: string;
+}
+
+/** Settings as given: what was left out is left to the settings' own defaults. */
+async function settingsFrom(model: string, options: TrainOptions): Promise<SettingsInput> {
+  const { epochs, batch, seed, learningRate, weightDecay, momentum, limit, engine, threads, name } = options;
+  return {
+    epochs,
+    select: await selectionFor(model, options),
+    schedule: { kind: options.schedule, ...(learningRate === undefined ? {} : { peak: learningRate }) },
+    augment: options.augment,
+    latency: options.latency,
+    ...(batch === undefined ? {} : { batch }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(weightDecay === undefined ? {} : { weightDecay }),
+    ...(momentum === undefined ? {} : { momentum }),
+    ...(limit === undefined ? {} : { limit: { train: limit } }),
+    ...(engine === undefined ? {} : { engine }),
+    ...(threads === undefined ? {} : { threads }),
+    ...(name === undefined ? {} : { name }),
+  };
+}
+
+async function runTraining(context: Context, model: string, options: TrainOptions): Promise<void> {
+  const settings = await settingsFrom(model, options);
+  // Opened here and not by the run, so that a download is shown before the table of epochs begins.
+  const data = await dataProgress(context, async (onProgress) => {
+    const reference = datasetReference(options.data, { onProgress });
+    const dataset = await reference.open();
+    return { spec: reference.spec, open: async () => dataset };
+  });
+  await watchRun(context, options, (hooks) =>
+    train(model, { ...settings, ...hooks, data, ...(options.out === undefined ? {} : { folder: options.out }) }),
+  );
+}
+
+export function addTrain(program: Command, context: Context): void {
+  const command = program
+    .command("train")
+    .description("Train a network once and hand back a smaller one that gives the same answers.")
+    .argument("<model>", `${modelNames.join(", ")}, or an ONNX file of your own`)
+    .option("--data <dataset>", "cifar10, a folder, or name:folder", "cifar10")
+    .option("--epochs <n>", "passes over the training images", integerFor("--epochs"), 40)
+    .optionsGroup("What is selected:")
+    .option(
+      "--gamma <γ>",
+      "sparsity strength: a number for every kind the network has, or neurons=…,groups=…,blocks=…",
+      parseGamma,
+    )
+    .option("--gamma-neurons <γ>", "of one factor an output channel", gammaFor("--gamma-neurons"))
+    .option("--gamma-groups <γ>", "of one factor a group of a grouped convolution", gammaFor("--gamma-groups"))
+    .option("--gamma-blocks <γ>", "of one factor a residual branch", gammaFor("--gamma-blocks"))
+    .optionsGroup("How it is trained:")
+    .option("--batch <images>", "images a step (default: 128)", integerFor("--batch"))
+    .addOption(
+      new Option("--schedule <kind>", `learning rate over the run: ${scheduleKinds.join(", ")}`)
+        .default("one-cycle")
+        .argParser(scheduleFor),
+    )
+    .option("--learning-rate <η>", "its peak (default: 0.2; 0.1 for step)", numberFor("--learning-rate"))
+    .option("--momentum <μ>", "of weights and factors (default: 0.9)", numberFor("--momentum"))
+    .option("--weight-decay <n>", "of the weights (default: 0.0005)", numberFor("--weight-decay"))
+    .option("--seed <n>", "of weights, order and augmentation (default: 1)", integerFor("--seed", 0))
+    .option("--no-augment", "train on the images as they are")
+    .option("--limit <images>", "use only the first training images", integerFor("--limit"))
+    .optionsGroup("Where and with what:")
+    .option("--name <name>", "of the run, kept in runs/<name> (default: model and dataset)")
+    .option("--out <folder>", "the run's folder, instead of runs/<name>")
+    .addOption(
+      new Option("--engine <name>", `${engineNames.join(" or ")} (default: onednn; reference is slow)`).argParser(
+        engineFor,
+      ),
+    )
+    .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"))
+    .option("--no-latency", "do not time the networks in ONNX Runtime at the end")
+    .optionsGroup("Output:")
+    .action((model: string, options: TrainOptions) => runTraining(context, model, options));
+  withCommonOptions(command, [
+    "espalier train resnet-20 --gamma neurons=0.0016,blocks=0.02 --epochs 10",
+    "espalier train vgg-16 --data cifar100:./cifar-100-binary --gamma 0.002 --schedule step",
+    "espalier train resnext-20 --gamma-groups 0.01 --name groups --json > events.jsonl",
+  ]);
+}

@@ -1,0 +1,47 @@
+/** A run from the command line, new or resumed: watched while it goes on, reported when it is over. */
+import { join } from "node:path";
+import { writeReport } from "../report/report.ts";
+import type { RunEvent } from "../training/events.ts";
+import { runFiles } from "../training/run-folder.ts";
+import type { CommonOptions, Context } from "./context.ts";
+import { fileLines } from "./view/closing.ts";
+import { runView } from "./view/run-view.ts";
+
+/** What a run is handed: it tells us of its events and stops when the signal is aborted. */
+export interface Hooks {
+  readonly onEvent: (event: RunEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs `start` with a view of its events, then writes the report and says where everything is. Rejects with what `start`
+ * rejects with, the terminal tidied up.
+ */
+export async function watchRun(
+  { stdout, stderr, interruption }: Context,
+  { json = false }: { readonly json?: CommonOptions["json"] | false },
+  start: (hooks: Hooks) => Promise<{ readonly folder: string }>,
+): Promise<void> {
+  const view = runView(stdout, { json });
+  const onFirstInterrupt = (): void => {
+    const line = "stopping after this step and writing a checkpoint (Ctrl-C again to leave at once)";
+    if (json) stderr.print(line);
+    else view.print(`  ${stdout.colours.yellow("!")} ${line}`);
+  };
+  try {
+    const { folder } = await interruption.guard(onFirstInterrupt, () =>
+      start({ onEvent: (event) => view.handle(event), signal: interruption.signal }),
+    );
+    const report = await writeReport(folder);
+    view.settle();
+    if (json) return;
+    const files = [
+      ["report", report],
+      ["compact", join(folder, runFiles.compact)],
+      ["run", folder],
+    ] as const;
+    for (const line of ["", ...fileLines(files, stdout)]) stdout.print(line);
+  } finally {
+    view.settle();
+  }
+}

@@ -1,0 +1,38 @@
+/** Accuracy of a network on a split. */
+import { UserError } from "../core/errors.ts";
+import type { Normalization, Split } from "../data/dataset.ts";
+import { answerOf, type Classifier, logitsOf } from "./classifier.ts";
+
+export interface Accuracy {
+  /** Percent of the images answered with their label. */
+  readonly accuracy: number;
+  readonly correct: number;
+  readonly images: number;
+}
+
+/**
+ * How many images of `split` the classifier answers rightly. Its batch need not divide the split. Throws `UserError("bad-option")` on an
+ * empty split, or one with labels the network has no logit for.
+ */
+export async function measureAccuracy(
+  classifier: Classifier,
+  split: Split,
+  normalization: Normalization,
+): Promise<Accuracy> {
+  if (split.count === 0) throw new UserError("bad-option", "there are no images to measure accuracy on");
+  const logits = await logitsOf(classifier, split, normalization);
+  const [, classes = 0] = logits.shape;
+  const largest = split.labels.reduce((a, b) => Math.max(a, b));
+  if (largest >= classes) {
+    throw new UserError("bad-option", "the images have more classes than the network", {
+      expected: `at most ${classes}`,
+      received: `a label of ${largest}`,
+      hint: "Choose the data the network was trained for.",
+    });
+  }
+  let correct = 0;
+  for (const [index, label] of split.labels.subarray(0, split.count).entries()) {
+    if (answerOf(logits, index) === label) correct++;
+  }
+  return { accuracy: (100 * correct) / split.count, correct, images: split.count };
+}

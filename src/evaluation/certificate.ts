@@ -1,0 +1,167 @@
+/**
+ * The certificate: the measured proof that cutting changed nothing. The last trained network, with its factors, and the compact one
+ * see the same real test images; their logits and answers are compared in our engine, and against ONNX Runtime on the
+ * exported file, so that neither engine vouches for itself.
+ */
+import { createHash } from "node:crypto";
+import { required, UserError } from "../core/errors.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { type Dataset, firstImages, type Split } from "../data/dataset.ts";
+import { evaluationBatches } from "../data/evaluation-batches.ts";
+import { readBytes } from "../formats/file.ts";
+import { loadOnnx } from "../formats/onnx/index.ts";
+import type { Network } from "../graph/graph.ts";
+import { type Classifier, engineClassifier, type Host, logitsOf } from "./classifier.ts";
+import { type Comparison, compareLogits, rangeOf } from "./comparison.ts";
+import { type Departure, engineActivations, firstDeparture, runtimeActivations } from "./departure.ts";
+import { onnxRuntimeVersion, runtimeClassifier } from "./onnx-runtime.ts";
+
+/** Largest |Δlogit| allowed, relative to the range of the original's logits. */
+export const certificateTolerance = 1e-3;
+const defaultImages = 1000;
+
+export interface CertificateOptions {
+  /** The last trained network, with its factors, and the file it was written to. */
+  readonly original: Network;
+  readonly originalFile: string;
+  /** What is left after the cut, and the file it was exported to. */
+  readonly compact: Network;
+  readonly compactFile: string;
+  /** Activation of the compact network → the channels of the original's that it still has. */
+  readonly kept: ReadonlyMap<string, readonly number[]>;
+  readonly host: Host;
+  readonly dataset: Dataset;
+  /** How many of the first test images are used; default 1,000, or all if there are fewer. */
+  readonly images?: number;
+  /** Images a batch; default 250. */
+  readonly batch?: number;
+}
+
+/** One pair of runs that should give the same; plain JSON. */
+export interface CertificateComparison extends Omit<Comparison, "worstImage"> {
+  readonly original: string;
+  readonly other: string;
+  readonly passed: boolean;
+  /** The layer that departs first, where the comparison failed and one could be found. */
+  readonly departure?: Departure;
+}
+
+/** Plain JSON, as stored in `certificate.json`. */
+export interface Certificate {
+  readonly version: 1;
+  readonly passed: boolean;
+  readonly tolerance: number;
+  readonly dataset: string;
+  /** Test images used. */
+  readonly images: number;
+  /** Largest − smallest logit of the original. */
+  readonly logitRange: number;
+  readonly comparisons: readonly CertificateComparison[];
+  readonly files: readonly { readonly name: "original" | "compact"; readonly path: string; readonly sha256: string }[];
+  readonly engine: Readonly<Record<string, string>>;
+  readonly onnxRuntime: string;
+}
+
+/**
+ * Measures the certificate of a cut. It is returned whether it holds or not; `requireExact` throws where it does not. Throws
+ * `UserError` where a file cannot be read or a network not run.
+ */
+export async function certify(options: CertificateOptions): Promise<Certificate> {
+  const { original, compact, host, dataset, kept, images = defaultImages, batch = 250 } = options;
+  const split = firstImages(dataset.test, images);
+  const measure = (classifier: Promise<Classifier>): Promise<Tensor> => logitsAndDispose(classifier, split, dataset);
+  const before = await measure(engineClassifier(host, original, batch));
+  const after = await measure(engineClassifier(host, compact, batch));
+  const elsewhere = await measure(runtimeClassifier(options.compactFile, batch));
+
+  const inEngine = await judge(compareLogits(before, after), async (worst) => {
+    const image = imageAt(split, dataset, worst);
+    const [whole, cut] = [
+      await engineActivations(host, original, image),
+      await engineActivations(host, compact, image),
+    ];
+    return firstDeparture(compact.graph, whole, cut, kept, certificateTolerance);
+  });
+  // Given that the engine agrees with itself, the file or the other runtime is what is left to differ.
+  const inRuntime = await judge(compareLogits(before, elsewhere), async (worst) => {
+    const image = imageAt(split, dataset, worst);
+    const exported = await loadOnnx(options.compactFile);
+    const [ours, theirs] = [await engineActivations(host, compact, image), await runtimeActivations(exported, image)];
+    return firstDeparture(exported.graph, ours, theirs, new Map(), certificateTolerance);
+  });
+  return {
+    version: 1,
+    passed: inEngine.passed && inRuntime.passed,
+    tolerance: certificateTolerance,
+    dataset: dataset.name,
+    images: split.count,
+    logitRange: rangeOf(before.data),
+    comparisons: [
+      { original: `trained network in ${host.name}`, other: `compact network in ${host.name}`, ...inEngine },
+      { original: `trained network in ${host.name}`, other: "compact file in ONNX Runtime", ...inRuntime },
+    ],
+    files: [await fileOf("original", options.originalFile), await fileOf("compact", options.compactFile)],
+    engine: { name: host.name, ...host.description },
+    onnxRuntime: onnxRuntimeVersion,
+  };
+}
+
+/** Throws `UserError("not-exact")`, naming the layer that departs first, unless `certificate` holds. */
+export function requireExact({ comparisons, images }: Certificate): void {
+  const failed = comparisons.find(({ passed }) => !passed);
+  if (failed === undefined) return;
+  const { original, other, departure, relativeDifference, otherAnswers } = failed;
+  const where =
+    departure === undefined
+      ? "no single layer departs by itself"
+      : `${departure.op} "${departure.layer}" departs first, by ${departure.relativeDifference.toExponential(1)}`;
+  throw new UserError("not-exact", `the ${other} does not give the answers of the ${original}: ${where}`, {
+    expected: `logits within ${certificateTolerance} of their range and the same answers on ${images} images`,
+    received: `${relativeDifference.toExponential(1)} and ${otherAnswers} other answers`,
+    hint: "Do not use the compact network; the trained one is whole. Please report this with the run's folder.",
+  });
+}
+
+type Judged = Omit<CertificateComparison, "original" | "other">;
+
+async function judge(
+  { worstImage, ...comparison }: Comparison,
+  findDeparture: (worstImage: number) => Promise<Departure | undefined>,
+): Promise<Judged> {
+  const passed = comparison.relativeDifference <= certificateTolerance && comparison.otherAnswers === 0;
+  if (passed) return { ...comparison, passed };
+  const departure = await findDeparture(worstImage);
+  return departure === undefined ? { ...comparison, passed } : { ...comparison, passed, departure };
+}
+
+async function logitsAndDispose(opening: Promise<Classifier>, split: Split, dataset: Dataset): Promise<Tensor> {
+  const classifier = await opening;
+  try {
+    return await logitsOf(classifier, split, dataset.normalization);
+  } finally {
+    await classifier.dispose();
+  }
+}
+
+/** Image `index` of `split`, normalised, `[1,C,H,W]`. */
+function imageAt(split: Split, dataset: Dataset, index: number): Tensor {
+  const size = split.sampleShape.reduce((a, b) => a * b);
+  const single: Split = {
+    ...split,
+    images: split.images.subarray(index * size, (index + 1) * size),
+    labels: split.labels.subarray(index, index + 1),
+    count: 1,
+  };
+  const [only] = evaluationBatches(single, dataset.normalization, 1);
+  return required(only, `test image ${index}`).images;
+}
+
+async function fileOf(name: "original" | "compact", path: string): Promise<Certificate["files"][number]> {
+  return {
+    name,
+    path,
+    sha256: createHash("sha256")
+      .update(await readBytes(path))
+      .digest("hex"),
+  };
+}

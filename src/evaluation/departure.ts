@@ -1,0 +1,85 @@
+/**
+ * Which layer of two networks that should be one departs first: both are run on one image with every activation put out, and
+ * the activations are compared in execution order. Used only to explain a certificate that failed.
+ */
+import { required } from "../core/errors.ts";
+import { type Tensor, take } from "../core/tensor.ts";
+import { writeOnnx } from "../formats/onnx/write.ts";
+import type { Graph, Network } from "../graph/graph.ts";
+import { fold } from "../selection/fold.ts";
+import type { Host } from "./classifier.ts";
+import { largestGap, rangeOf, relativeTo } from "./comparison.ts";
+import { openRuntime } from "./onnx-runtime.ts";
+
+/** Activations by name, of one image. */
+export type Activations = ReadonlyMap<string, Tensor>;
+
+export interface Departure {
+  /** The first node whose output differs by more than the tolerance. */
+  readonly layer: string;
+  readonly op: string;
+  /** Largest difference of its output, relative to the range of the original's. */
+  readonly relativeDifference: number;
+}
+
+/** `graph` with every activation as an output. */
+function exposed(graph: Graph): Graph {
+  const constants = new Set(graph.parameters.map(({ name }) => name));
+  const outputs: string[] = [];
+  for (const node of graph.nodes) {
+    const isConstant = node.inputs.every((input) => constants.has(input));
+    for (const output of node.outputs) {
+      if (isConstant) constants.add(output);
+      else outputs.push(output);
+    }
+  }
+  return { ...graph, outputs };
+}
+
+/** All activations of `network`, factors folded, on `host` for one image `[1,C,H,W]`. */
+export async function engineActivations(host: Host, network: Network, image: Tensor): Promise<Activations> {
+  const graph = exposed(fold(network.graph));
+  const plan = await host.prepare(graph, { batch: 1 });
+  try {
+    await plan.write(network.weights);
+    return new Map(Object.entries(await plan.run({ [required(graph.inputs[0], "an input").name]: image })));
+  } finally {
+    await plan.dispose();
+  }
+}
+
+/** All activations of `network` in ONNX Runtime for one image `[1,C,H,W]`. */
+export async function runtimeActivations(network: Network, image: Tensor): Promise<Activations> {
+  const graph = exposed(network.graph);
+  const session = await openRuntime(writeOnnx({ graph, weights: network.weights }), graph.name);
+  try {
+    return await session.run(image);
+  } finally {
+    await session.dispose();
+  }
+}
+
+/**
+ * The first node of `graph` whose activation differs between `original` and `other` by more than `tolerance`; undefined if none does.
+ * `kept` says which channels of the original's activation the other still has; all, where it does not name it.
+ */
+export function firstDeparture(
+  graph: Graph,
+  original: Activations,
+  other: Activations,
+  kept: ReadonlyMap<string, readonly number[]>,
+  tolerance: number,
+): Departure | undefined {
+  for (const { name, op, outputs } of graph.nodes) {
+    for (const output of outputs) {
+      const [before, after] = [original.get(output), other.get(output)];
+      if (before === undefined || after === undefined) continue;
+      const channels = kept.get(output);
+      const { data } = channels === undefined ? before : take(before, 1, channels);
+      const gap = data.length === after.data.length ? largestGap(data, after.data) : Number.MAX_VALUE;
+      const relativeDifference = relativeTo(gap, rangeOf(data));
+      if (relativeDifference > tolerance) return { layer: name, op, relativeDifference };
+    }
+  }
+  return undefined;
+}

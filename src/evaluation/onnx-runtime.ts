@@ -1,0 +1,96 @@
+/** ONNX Runtime, the second opinion: exported files are run by it to be checked and to be timed. */
+import { env, InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
+import { required, UserError } from "../core/errors.ts";
+import { type Tensor, tensor } from "../core/tensor.ts";
+import type { Classifier } from "./classifier.ts";
+
+/** Version of ONNX Runtime in use. */
+export const onnxRuntimeVersion: string = env.versions.node ?? env.versions.common;
+
+export interface RuntimeOptions {
+  /** Threads of one run; default 1. */
+  readonly threads?: number;
+}
+
+/** A file loaded by ONNX Runtime. Runs block the calling thread. */
+export interface RuntimeSession {
+  /** The file's input: its name and shape, symbolic dimensions by name. */
+  readonly input: { readonly name: string; readonly shape: readonly (number | string)[] };
+  readonly outputs: readonly string[];
+  /** Values of all outputs for one batch of images. */
+  run(images: Tensor): Promise<ReadonlyMap<string, Tensor>>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * Loads an ONNX file, by its path or its bytes; `name` is its name in messages. Throws `UserError("bad-file")`, with the runtime's
+ * reason, where it does not load, has not exactly one input, or fails to run.
+ */
+export async function openRuntime(
+  source: string | Uint8Array,
+  name: string,
+  { threads = 1 }: RuntimeOptions = {},
+): Promise<RuntimeSession> {
+  const options = { intraOpNumThreads: threads, interOpNumThreads: 1 };
+  const session = await attempt(name, "does not load in ONNX Runtime", () =>
+    typeof source === "string" ? InferenceSession.create(source, options) : InferenceSession.create(source, options),
+  );
+  const [input] = session.inputMetadata;
+  if (input === undefined || !input.isTensor || session.inputMetadata.length > 1) {
+    await session.release();
+    throw new UserError("bad-file", "is not a network of one input", {
+      about: name,
+      expected: "one tensor",
+      received: session.inputNames.join(", ") || "none",
+    });
+  }
+  return {
+    input: { name: input.name, shape: input.shape },
+    outputs: session.outputNames,
+    async run({ shape, data }) {
+      // The runtime does not take shared memory, in which batches lie.
+      const values = data.buffer instanceof SharedArrayBuffer ? new Float32Array(data) : data;
+      const feeds = { [input.name]: new RuntimeTensor("float32", values, shape) };
+      const results = await attempt(name, "does not run in ONNX Runtime", () => session.run(feeds));
+      return new Map(session.outputNames.map((output) => [output, floatsOf(results[output], output, name)]));
+    },
+    dispose: () => session.release(),
+  };
+}
+
+/** A network's file in ONNX Runtime as a classifier: its first output are the logits. */
+export async function runtimeClassifier(
+  path: string,
+  batch: number,
+  options: RuntimeOptions = {},
+): Promise<Classifier> {
+  const session = await openRuntime(path, path, options);
+  return {
+    batch,
+    logits: async (images) => required((await session.run(images)).get(session.outputs[0] ?? ""), "the logits"),
+    dispose: () => session.dispose(),
+  };
+}
+
+function floatsOf(value: InferenceSession.OnnxValueMapType[string] | undefined, output: string, file: string): Tensor {
+  const found = required(value, `output "${output}" of ${file}`);
+  if (!(found.data instanceof Float32Array)) {
+    throw new UserError("unsupported", "is not of 32-bit floats", {
+      about: `output "${output}" of ${file}`,
+      expected: "float32",
+      received: found.type,
+    });
+  }
+  return tensor([...found.dims], found.data);
+}
+
+async function attempt<T>(name: string, what: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (cause) {
+    throw new UserError("bad-file", `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      about: name,
+      cause,
+    });
+  }
+}

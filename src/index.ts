@@ -1,0 +1,61 @@
+/**
+ * Espalier's public face: what a program imports from "espalier". Train a network once, get a smaller one that gives the
+ * same answers.
+ *
+ * Start with `train`. Everything it does can also be done by hand: `place` factors, `fold` them, cut with `compact`,
+ * write with `saveOnnx`.
+ */
+
+export type { ErrorCode, ErrorDetails } from "./core/errors.ts";
+export { EspalierError, InternalError, UserError } from "./core/errors.ts";
+export type { Labels, Shape, Tensor } from "./core/tensor.ts";
+export { tensor } from "./core/tensor.ts";
+export type { Augmentation, Dataset, Normalization, Split } from "./data/dataset.ts";
+export { allocateSplit } from "./data/dataset.ts";
+export { datasetNames, openDataset } from "./data/open.ts";
+export type { DatasetReference } from "./data/references.ts";
+export { cifar10, cifar100, datasetReference, fashionMnist, mnist } from "./data/references.ts";
+export type { EngineName, EngineSpec } from "./engine/create.ts";
+export { EngineHost } from "./engine/host.ts";
+export type { Accuracy } from "./evaluation/accuracy.ts";
+export { measureAccuracy } from "./evaluation/accuracy.ts";
+export type { Certificate } from "./evaluation/certificate.ts";
+export { certify, requireExact } from "./evaluation/certificate.ts";
+export type { Classifier } from "./evaluation/classifier.ts";
+export { engineClassifier } from "./evaluation/classifier.ts";
+export type { Latency, LatencyOptions } from "./evaluation/latency.ts";
+export { measureLatency } from "./evaluation/latency.ts";
+export { loadOnnx, saveOnnx } from "./formats/onnx/index.ts";
+export { loadSafetensors, saveSafetensors } from "./formats/safetensors.ts";
+export { GraphBuilder } from "./graph/builder.ts";
+export type { Cost } from "./graph/cost.ts";
+export { cost } from "./graph/cost.ts";
+export type { Graph, Network, Node, Parameter, ParameterKind, Weights } from "./graph/graph.ts";
+export { initialize } from "./models/initialize.ts";
+export type { ImageOptions } from "./models/options.ts";
+export type { ResnetDepth, ResnetOptions, Shortcut } from "./models/resnet.ts";
+export { resnet } from "./models/resnet.ts";
+export type { ResnextOptions } from "./models/resnext.ts";
+export { resnext20 } from "./models/resnext.ts";
+export { vgg16 } from "./models/vgg.ts";
+export { model, modelNames } from "./models/zoo.ts";
+export type { Compact } from "./pruning/compact.ts";
+export { compact } from "./pruning/compact.ts";
+export type { CutList } from "./pruning/cut-list.ts";
+export { printCuts } from "./pruning/print.ts";
+export type { Factor, FactorKind, Selection } from "./selection/factors.ts";
+export { factorsOf } from "./selection/factors.ts";
+export { bake, fold } from "./selection/fold.ts";
+export type { Placement } from "./selection/place.ts";
+export { place } from "./selection/place.ts";
+
+export { readEvents } from "./training/event-log.ts";
+export type { NetworkSummary, RunEvent, RunEventType } from "./training/events.ts";
+export type { ScheduleOptions, SettingsInput } from "./training/options.ts";
+export type { ResumeOptions } from "./training/resume.ts";
+export { resume } from "./training/resume.ts";
+export type { Run, TrainedNetwork } from "./training/run.ts";
+export type { DataSource } from "./training/run-data.ts";
+export type { ModelSource } from "./training/starting-network.ts";
+export type { TrainOptions } from "./training/train.ts";
+export { train } from "./training/train.ts";

@@ -1,0 +1,76 @@
+/** What a new run and a resumed one have in common: opening and closing what they work with, and saying who they are. */
+import type { Dataset } from "../data/dataset.ts";
+import { EngineHost } from "../engine/host.ts";
+import { cost } from "../graph/cost.ts";
+import { Journal, type JournalOptions } from "./journal.ts";
+import type { Settings } from "./options.ts";
+import type { Run } from "./run.ts";
+import type { RunRecord } from "./run-record.ts";
+import { epochOf, type Session } from "./session.ts";
+
+/** An option to pass on, or nothing if it was not given. */
+export function optional<K extends string, V>(name: K, value: V | undefined): { readonly [Name in K]?: V } {
+  return (value === undefined ? {} : { [name]: value }) as { readonly [Name in K]?: V };
+}
+
+export async function withSession(
+  { engine, threads }: Settings,
+  open: (host: EngineHost) => Promise<Session>,
+  work: (session: Session) => Promise<Run>,
+): Promise<Run> {
+  const host = await EngineHost.start({ engine, ...optional("threads", threads) });
+  let session: Session | undefined;
+  try {
+    session = await open(host);
+    return await work(session);
+  } finally {
+    await session?.loader.dispose();
+    await host.dispose();
+  }
+}
+
+export async function withJournal(
+  folder: string,
+  options: JournalOptions,
+  work: (journal: Journal) => Promise<Run>,
+): Promise<Run> {
+  const journal = await Journal.open(folder, options);
+  try {
+    return await work(journal);
+  } finally {
+    await journal.close();
+  }
+}
+
+export function engineOf({ host }: Session): Readonly<Record<string, string>> {
+  return { name: host.name, ...host.description };
+}
+
+export function announce(session: Session, { emitter }: Journal, record: RunRecord, resumedFrom: number | null): void {
+  const { dataset, settings, graph, factors, totalSteps } = session;
+  emitter.moveTo(resumedFrom ?? 0, epochOf(resumedFrom ?? 0, session));
+  emitter.emit({
+    type: "run.started",
+    run: record.name,
+    model: record.model,
+    dataset: describeData(dataset),
+    options: { ...settings },
+    epochs: settings.epochs,
+    stepsPerEpoch: session.stepsPerEpoch,
+    totalSteps,
+    cost: cost(graph),
+    factors: factors.map(({ parameter, layer, kind, count, gamma }) => ({ parameter, layer, kind, count, gamma })),
+    engine: engineOf(session),
+    environment: record.environment,
+    resumedFrom,
+  });
+}
+
+function describeData({ name, classes, train, test }: Dataset): {
+  readonly name: string;
+  readonly classes: number;
+  readonly trainImages: number;
+  readonly testImages: number;
+} {
+  return { name, classes: classes.length, trainImages: train.count, testImages: test.count };
+}

@@ -1,0 +1,179 @@
+/**
+ * The end of a run: cut, export, prove, score, time. Everything here can be repeated from the last checkpoint, so a run that
+ * is stopped in the middle of it is resumed like any other.
+ */
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { performance } from "node:perf_hooks";
+import writeFileAtomic from "write-file-atomic";
+import { required } from "../core/errors.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { fileError } from "../data/files.ts";
+import { measureAccuracy } from "../evaluation/accuracy.ts";
+import { type Certificate, certify, requireExact } from "../evaluation/certificate.ts";
+import { engineClassifier } from "../evaluation/classifier.ts";
+import { type Latency, measureLatency } from "../evaluation/latency.ts";
+import { saveOnnx } from "../formats/onnx/index.ts";
+import { cost } from "../graph/cost.ts";
+import type { Network } from "../graph/graph.ts";
+import { type Compact, compact } from "../pruning/compact.ts";
+import { bake } from "../selection/fold.ts";
+import type { LatencyFigures } from "./events.ts";
+import type { Journal } from "./journal.ts";
+import { type Run, TrainedNetwork } from "./run.ts";
+import { runFiles } from "./run-folder.ts";
+import { readState, type Session } from "./session.ts";
+import { StructureTracker } from "./structures.ts";
+
+/** Images in a batch of the certificate. */
+const CERTIFICATE_BATCH = 250;
+
+/**
+ * Finishes the run whose last state the session's training plan holds; `startedAt`: `performance.now()` of the session's start.
+ * @throws UserError "not-exact" if the compact network is not the trained one, "interrupted", or what writing a file throws.
+ */
+export async function finishRun(session: Session, journal: Journal, startedAt: number): Promise<Run> {
+  const { graph, dataset, settings, host, evaluationBatch, totalSteps } = session;
+  const { folder, emitter } = journal;
+  const stopIfAborted = (): void => {
+    if (journal.isAborted) throw journal.interrupted(totalSteps);
+  };
+  const metadata = metadataOf(dataset);
+  const network = new TrainedNetwork({ graph, weights: (await readState(session)).weights }, metadata);
+  await session.training.dispose();
+
+  const cut = compact(network);
+  reportCut(session, journal, cut, network);
+  const small = new TrainedNetwork(cut.network, metadata);
+  const files = { network: join(folder, runFiles.network), compact: join(folder, runFiles.compact) };
+  await network.save(files.network);
+  await small.save(files.compact);
+  const bytes = { network: await sizeOf(files.network), compact: await sizeOf(files.compact) };
+  emitter.emit({
+    type: "exported",
+    files: [
+      { role: "network", path: runFiles.network, bytes: bytes.network },
+      { role: "compact", path: runFiles.compact, bytes: bytes.compact },
+    ],
+  });
+
+  stopIfAborted();
+  const certificate = await certify({
+    original: network,
+    originalFile: files.network,
+    compact: small,
+    compactFile: files.compact,
+    kept: cut.kept,
+    host,
+    dataset,
+    images: settings.certificateImages,
+    batch: Math.min(CERTIFICATE_BATCH, evaluationBatch, dataset.test.count),
+  });
+  await reportCertificate(journal, certificate);
+  requireExact(certificate);
+
+  stopIfAborted();
+  const accuracies = { before: await score(session, network), after: await score(session, small) };
+  stopIfAborted();
+  const latencies = settings.latency ? await timeBoth(journal, network, files.compact) : undefined;
+  const before = {
+    accuracy: accuracies.before,
+    ...cost(graph),
+    bytes: bytes.network,
+    latencyMilliseconds: latencies?.before ?? null,
+  };
+  const after = {
+    accuracy: accuracies.after,
+    ...cost(small.graph),
+    bytes: bytes.compact,
+    latencyMilliseconds: latencies?.after ?? null,
+  };
+  const seconds = (performance.now() - startedAt) / 1000;
+  emitter.emit({ type: "run.finished", seconds, testImages: dataset.test.count, before, after });
+  return { folder, name: basename(folder), network, compact: small, certificate, before, after };
+}
+
+/** What a program that opens the file needs to know about the images. */
+function metadataOf({ name, classes, normalization }: Dataset): Record<string, string> {
+  return {
+    dataset: name,
+    classes: JSON.stringify(classes),
+    normalization: JSON.stringify({ ...normalization, of: "pixel / 255" }),
+  };
+}
+
+function reportCut({ factors }: Session, { emitter }: Journal, { cuts }: Compact, { weights }: Network): void {
+  emitter.emit({
+    type: "cut",
+    before: cuts.before,
+    after: cuts.after,
+    layers: new StructureTracker(factors, weights).layers(),
+    notes: cuts.notes,
+  });
+}
+
+async function reportCertificate({ folder, emitter }: Journal, certificate: Certificate): Promise<void> {
+  const path = join(folder, runFiles.certificate);
+  // The folder may be moved; its files stay beside each other.
+  const files = certificate.files.map((file) => ({ ...file, path: basename(file.path) }));
+  try {
+    await writeFileAtomic(path, `${JSON.stringify({ ...certificate, files }, undefined, 2)}\n`);
+  } catch (error) {
+    throw fileError(error, path);
+  }
+  const [engine, runtime] = certificate.comparisons.map(({ relativeDifference, sameAnswers, ties }) => ({
+    relativeDifference,
+    agreeing: sameAnswers + ties,
+  }));
+  emitter.emit({
+    type: "certificate",
+    passed: certificate.passed,
+    images: certificate.images,
+    ...required(engine, "the comparison in the engine"),
+    runtime: required(runtime, "the comparison in ONNX Runtime"),
+    path: runFiles.certificate,
+  });
+}
+
+/** Accuracy on the whole test split, in percent. */
+async function score({ host, evaluationBatch, dataset }: Session, network: Network): Promise<number> {
+  const classifier = await engineClassifier(host, network, evaluationBatch);
+  try {
+    return (await measureAccuracy(classifier, dataset.test, dataset.normalization)).accuracy;
+  } finally {
+    await classifier.dispose();
+  }
+}
+
+/**
+ * Median milliseconds of both networks for one image. The network before is timed with its factors multiplied into its
+ * weights, as it would have been without them: they would only make it slower.
+ */
+async function timeBoth(
+  { emitter }: Journal,
+  network: Network,
+  compactFile: string,
+): Promise<{ readonly before: number; readonly after: number }> {
+  const temporary = await mkdtemp(join(tmpdir(), "espalier-latency-"));
+  try {
+    const plainFile = join(temporary, runFiles.network);
+    await saveOnnx(bake(network), plainFile);
+    const [before, after] = await measureLatency([plainFile, compactFile]);
+    const { batch, threads, ...rest } = required(before, "the latency before");
+    const cutLatency = required(after, "the latency after");
+    emitter.emit({ type: "latency", batch, threads, before: figures(rest), after: figures(cutLatency) });
+    return { before: rest.median, after: cutLatency.median };
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+function figures(latency: Omit<Latency, "batch" | "threads">): LatencyFigures {
+  const { median, lowerQuartile, upperQuartile, rounds } = latency;
+  return { median, lowerQuartile, upperQuartile, runs: rounds };
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return (await stat(path)).size;
+}

@@ -1,0 +1,70 @@
+/** `resume`: a stopped run goes on from its last checkpoint, bit for bit. */
+import { resolve } from "node:path";
+import { performance } from "node:perf_hooks";
+import { UserError } from "../core/errors.ts";
+import { readLatestCheckpoint } from "./checkpoints.ts";
+import { announce, engineOf, withJournal, withSession } from "./conduct.ts";
+import { readEvents } from "./event-log.ts";
+import { finishRun } from "./finish.ts";
+import type { Journal, JournalOptions } from "./journal.ts";
+import { TrainingLoop } from "./loop.ts";
+import type { Run } from "./run.ts";
+import { type DataSource, reopenData } from "./run-data.ts";
+import { type RunRecord, readRunRecord } from "./run-record.ts";
+import { openSession, type Session } from "./session.ts";
+
+export interface ResumeOptions extends JournalOptions {
+  /** The data again, if it was an open dataset that no name or folder stands for. */
+  readonly data?: DataSource;
+}
+
+/**
+ * Continues the run in `folder` from its last checkpoint that is whole. On the same machine with the same data the result
+ * is the one the run would have had without the break, bit for bit.
+ *
+ * @throws UserError: "missing-file" or "bad-file" if this is no run; "bad-checkpoint" if no checkpoint is whole;
+ * "checksum" if the data is not the same; "bad-option" if the run is finished; and what `train` throws.
+ */
+export async function resume(folder: string, options: ResumeOptions = {}): Promise<Run> {
+  const startedAt = performance.now();
+  const path = resolve(folder);
+  const record = await readRunRecord(path);
+  await refuseFinished(path);
+  const dataset = await reopenData(record, options.data);
+  const { settings, factors } = record;
+  return withJournal(path, options, async (journal) => {
+    const damaged: string[] = [];
+    const checkpoint = await readLatestCheckpoint(path, ({ message }) => damaged.push(message));
+    return withSession(
+      settings,
+      (host) => openSession({ settings, factors, dataset, checkpoint, host }),
+      async (session) => {
+        const { step } = checkpoint.progress;
+        announce(session, journal, record, step);
+        for (const message of damaged) {
+          journal.emitter.emit({ type: "notice", message: `${message}; going on from step ${step} instead` });
+        }
+        tellOtherEngine(session, journal, record);
+        await new TrainingLoop(session, journal, step).run();
+        return finishRun(session, journal, startedAt);
+      },
+    );
+  });
+}
+
+async function refuseFinished(folder: string): Promise<void> {
+  if ((await readEvents(folder)).at(-1)?.type !== "run.finished") return;
+  throw new UserError("bad-option", "the run is finished; there is nothing to continue", {
+    about: folder,
+    hint: "Its results are compact.onnx and report.html; start a new run to train longer",
+  });
+}
+
+/** Another library or number of threads rounds differently; that is worth knowing, and no reason to refuse. */
+function tellOtherEngine(session: Session, { emitter }: Journal, { engine }: RunRecord): void {
+  const now = engineOf(session);
+  const changed = Object.keys({ ...engine, ...now }).filter((key) => engine[key] !== now[key]);
+  if (changed.length === 0) return;
+  const changes = changed.map((key) => `${key} ${engine[key] ?? "none"} → ${now[key] ?? "none"}`).join(", ");
+  emitter.emit({ type: "notice", message: `The engine changed (${changes}): the run goes on, but not bit for bit` });
+}

@@ -1,0 +1,99 @@
+/** `train`: the whole path of a new run. Everything it was given is checked before anything is written. */
+import { availableParallelism } from "node:os";
+import { basename, join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { stepsPerEpoch } from "../data/order.ts";
+import type { Checkpoint } from "./checkpoints.ts";
+import { announce, engineOf, optional, withJournal, withSession } from "./conduct.ts";
+import { describeEnvironment } from "./environment.ts";
+import { finishRun } from "./finish.ts";
+import type { JournalOptions } from "./journal.ts";
+import { TrainingLoop } from "./loop.ts";
+import { parseSettings, type Settings, type SettingsInput } from "./options.ts";
+import type { Run } from "./run.ts";
+import { type DataSource, openData } from "./run-data.ts";
+import { createNumberedRunFolder, createRunFolder, DEFAULT_RUNS_FOLDER } from "./run-folder.ts";
+import { hashData, hashWeights, type RunRecord, writeRunRecord } from "./run-record.ts";
+import { openSession } from "./session.ts";
+import { type ModelSource, startingNetwork } from "./starting-network.ts";
+
+/** Settings of the run, the data, and how to follow and stop it. */
+export interface TrainOptions extends SettingsInput, JournalOptions {
+  /** What to train on: `cifar10()`, a name or folder as on the command line, or an open dataset. */
+  readonly data: DataSource;
+  /** Folder of the run; default `runs/<name>`. */
+  readonly folder?: string;
+}
+
+/**
+ * Trains `model` with scaling factors, cuts what they drove to zero, and proves that the compact network gives the same
+ * answers. All of it is kept in the run's folder.
+ *
+ * @throws UserError: "bad-option", "unknown-name" and what opening the data throws, before anything is written;
+ * "run-exists"; "engine-missing" without oneDNN; "diverged"; "interrupted" after the signal; "not-exact".
+ */
+export async function train(model: ModelSource, options: TrainOptions): Promise<Run> {
+  const startedAt = performance.now();
+  const { data, folder: chosenFolder, onEvent, signal, ...input } = options;
+  const settings = withThreads(parseSettings(input));
+  const { dataset, source } = await openData(data, settings.limit);
+  stepsPerEpoch(dataset.train.count, settings.batch);
+  const { network, factors } = await startingNetwork(model, dataset, settings);
+  return withSession(
+    settings,
+    (host) => openSession({ settings, factors, dataset, checkpoint: { ...NOTHING_DONE, network }, host }),
+    async (session) => {
+      const folder = await newFolder(chosenFolder, settings, `${network.graph.name}-${dataset.name}`);
+      const record: RunRecord = {
+        version: 1,
+        name: basename(folder),
+        created: new Date().toISOString(),
+        model: network.graph.name,
+        settings,
+        data: { name: dataset.name, source, sha256: hashData(dataset) },
+        initialWeights: hashWeights(network.weights),
+        factors,
+        engine: engineOf(session),
+        environment: await describeEnvironment(),
+      };
+      await writeRunRecord(folder, record);
+      return withJournal(
+        folder,
+        { ...optional("onEvent", onEvent), ...optional("signal", signal) },
+        async (journal) => {
+          announce(session, journal, record, null);
+          if (factors.length === 0) {
+            journal.emitter.emit({
+              type: "notice",
+              message: "No sparsity strength γ was given: this is plain training, and nothing will be cut",
+            });
+          }
+          await new TrainingLoop(session, journal, -1).run();
+          return finishRun(session, journal, startedAt);
+        },
+      );
+    },
+  );
+}
+
+const NOTHING_DONE: Omit<Checkpoint, "network"> = {
+  progress: {
+    step: 0,
+    sums: { steps: 0, loss: 0, correct: 0, milliseconds: 0 },
+    choices: { training: {}, evaluation: {} },
+  },
+  velocities: new Map(),
+};
+
+/** The number of threads decides how sums are split, so it is part of what a resumed run repeats. */
+function withThreads(settings: Settings): Settings {
+  if (settings.engine === "reference") return settings;
+  const fromEnvironment = Number(process.env["OMP_NUM_THREADS"]) || availableParallelism();
+  return { ...settings, threads: settings.threads ?? fromEnvironment };
+}
+
+async function newFolder(chosen: string | undefined, { name }: Settings, stem: string): Promise<string> {
+  if (chosen !== undefined) return createRunFolder(chosen);
+  if (name !== undefined) return createRunFolder(join(DEFAULT_RUNS_FOLDER, name));
+  return createNumberedRunFolder(DEFAULT_RUNS_FOLDER, stem.replaceAll(/[^\w.-]+/g, "-"));
+}

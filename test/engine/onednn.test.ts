@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { required } from "../../src/core/errors.ts";
+import { createOneDnnEngine } from "../../src/engine/onednn/index.ts";
+import { createReferenceEngine } from "../../src/engine/reference/index.ts";
+import { networkCases, opCases, wideCases } from "./cases.ts";
+import { expectSameAsReference } from "./conformance.ts";
+import { describePlanContract } from "./plan-contract.ts";
+import { relativeDifference } from "./random-data.ts";
+import { train } from "./training-steps.ts";
+
+const engine = createOneDnnEngine({ threads: 2 });
+
+describe("ops, forward and backward, against the reference", () => {
+  it.each(opCases)("$name", (testCase) => expectSameAsReference(engine, testCase));
+});
+
+describe("networks, forward and backward, against the reference", () => {
+  it.each([...networkCases, ...wideCases])("$name", (testCase) => expectSameAsReference(engine, testCase));
+});
+
+describe("training steps", () => {
+  it.each([...networkCases, ...wideCases])("follow the reference: $name", ({ graph: forward, batch, frozen }) => {
+    const training = { forward, batch, batchNormalization: frozen ? "frozen" : "batch" } as const;
+    // A ReLU or a maximum may tip over by rounding, and from there on two right engines part: few steps, looser bound.
+    const [ours, reference] = [engine, createReferenceEngine()].map((each) => train(each, training, 0, 3));
+    expect(
+      relativeDifference(Float32Array.from(ours?.losses ?? []), Float32Array.from(reference?.losses ?? [])),
+    ).toBeLessThan(1e-3);
+    for (const [name, expected] of required(reference, "a training run").state) {
+      const actual = required(ours?.state.get(name), name);
+      expect(relativeDifference(actual.data, expected.data), name).toBeLessThan(5e-3);
+    }
+  });
+
+  it.each(networkCases)(
+    "continue bit for bit from stored values and choices: $name",
+    ({ graph: forward, batch, frozen }) => {
+      const training = { forward, batch, batchNormalization: frozen ? "frozen" : "batch" } as const;
+      const whole = train(engine, training, 0, 4);
+      const { state, choices } = train(engine, training, 0, 2, { choices: whole.choices });
+      const resumed = train(engine, training, 2, 4, { state, choices });
+      expect(resumed.losses).toEqual(whole.losses.slice(2));
+      expect(resumed.state).toEqual(whole.state);
+    },
+  );
+});
+
+describe("a plan", () => {
+  describePlanContract(() => engine);
+});

@@ -1,0 +1,102 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { trainingGraph } from "../../../src/autodiff/training-graph.ts";
+import { RandomStream } from "../../../src/core/random.ts";
+import { filled, tensor } from "../../../src/core/tensor.ts";
+import type { Feeds, KernelChoices, Plan } from "../../../src/engine/engine.ts";
+import { createOneDnnEngine } from "../../../src/engine/onednn/index.ts";
+import { GraphBuilder } from "../../../src/graph/builder.ts";
+import type { Graph } from "../../../src/graph/graph.ts";
+import { initialize } from "../../../src/models/initialize.ts";
+
+const BATCH = 8;
+
+function network(): Graph {
+  const builder = new GraphBuilder("small");
+  let value = builder.input("images", ["N", 3, 12, 12]);
+  value = builder.relu(
+    "relu1",
+    builder.batchNormalization("bn1", builder.convolution("conv1", value, { channels: 20, kernel: 3, padding: 1 })),
+  );
+  value = builder.convolution("conv2", value, { channels: 20, kernel: 3, padding: 1, groups: 2 });
+  value = builder.relu("relu2", builder.batchNormalization("bn2", value));
+  value = builder.flatten("flat", builder.globalAveragePooling("pool", value));
+  builder.output(builder.linear("linear", value, 5));
+  return builder.build();
+}
+
+const engine = createOneDnnEngine({ threads: 2 });
+const forward = network();
+const graph = trainingGraph(forward, {
+  batch: BATCH,
+  sgd: { momentum: 0.9, weightDecay: 1e-3 },
+  factors: { momentum: 0.9, keepLast: new Set() },
+});
+
+function feeds(): Feeds {
+  const random = new RandomStream(3, "images");
+  const images = tensor([BATCH, 3, 12, 12]);
+  images.data.forEach((_, index) => {
+    images.data[index] = random.normal();
+  });
+  const labels = Int32Array.from({ length: BATCH }, (_, index) => index % 5);
+  return { images, labels: { dtype: "i32", shape: [BATCH], data: labels }, learning_rate: filled([], 0.1) };
+}
+
+const plans: Plan[] = [];
+
+function prepare(choices?: KernelChoices): Plan {
+  const plan = engine.prepare(graph, { batch: BATCH, ...(choices === undefined ? {} : { choices }) });
+  plan.write(initialize(forward, 1));
+  plans.push(plan);
+  return plan;
+}
+
+afterAll(() => {
+  for (const plan of plans) plan.dispose();
+});
+
+describe("a oneDNN plan", () => {
+  it("gives back the parameters that were written, whatever layout they live in", () => {
+    const weights = initialize(forward, 7);
+    const plan = prepare();
+    plan.write(weights);
+    for (const [name, value] of plan.read([...weights.keys()])) expect(value, name).toEqual(weights.get(name));
+  });
+
+  it("does the same, bit for bit, when the choices of an earlier plan are given", () => {
+    const first = prepare();
+    const second = prepare(first.choices);
+    const names = graph.parameters.map(({ name }) => name);
+    for (let step = 0; step < 5; step++) expect(second.run(feeds())).toEqual(first.run(feeds()));
+    expect(second.choices).toEqual(first.choices);
+    expect([...second.read(names)]).toEqual([...first.read(names)]);
+  });
+
+  it("times again what it has no choice for, or one that this machine does not know", () => {
+    const { choices } = prepare();
+    const foreign = Object.fromEntries(Object.keys(choices).map((key) => [key, "nowhere jit:none"]));
+    expect(Object.keys(prepare(foreign).choices)).toEqual(Object.keys(choices));
+  });
+
+  it("explains every step with its implementation and time", () => {
+    const steps = prepare().explain(feeds(), 2);
+    const forwardSteps = steps.filter(({ op }) => op === "convolution");
+    expect(forwardSteps.map(({ node }) => node)).toEqual(["conv1", "conv2"]);
+    for (const { milliseconds, gigaflops, implementation } of forwardSteps) {
+      expect(milliseconds).toBeGreaterThan(0);
+      expect(gigaflops).toBeGreaterThan(0);
+      expect(implementation).not.toBe("");
+    }
+    expect(steps.some(({ implementation }) => implementation.endsWith("+ ReLU"))).toBe(true);
+  });
+
+  it("leaves no memory behind when it is disposed", () => {
+    const { choices } = prepare();
+    const cycle = (): void => engine.prepare(graph, { batch: BATCH, choices }).dispose();
+    for (let round = 0; round < 50; round++) cycle();
+    const before = process.memoryUsage.rss();
+    for (let round = 0; round < 300; round++) cycle();
+    // One plan holds more than 1 MiB; 300 that leaked would show.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(64 * 2 ** 20);
+  });
+});

@@ -1,0 +1,81 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { readOnnx } from "../../../src/formats/onnx/read.ts";
+import { writeRules } from "../../../src/formats/onnx/table.ts";
+import { writeOnnx } from "../../../src/formats/onnx/write.ts";
+import { GraphBuilder } from "../../../src/graph/builder.ts";
+import type { Graph } from "../../../src/graph/graph.ts";
+import { initialize } from "../../../src/models/initialize.ts";
+import { model, modelNames } from "../../../src/models/zoo.ts";
+import { fold } from "../../../src/selection/fold.ts";
+import { place, structureKinds } from "../../../src/selection/place.ts";
+import { opCases } from "../../engine/cases.ts";
+import { randomWeights } from "../../engine/random-data.ts";
+import { buildNetwork, piece } from "../../pruning/networks.ts";
+import { layoutGraphs } from "./layouts.ts";
+
+/** Writes and reads `graph` with random weights; asserts that graph, weights and bytes come back the same. */
+function expectSame(graph: Graph, weights = randomWeights(graph, 3)): void {
+  const bytes = writeOnnx({ graph, weights });
+  const read = readOnnx(bytes, "test.onnx");
+  expect(read.graph).toEqual(graph);
+  expect([...read.weights.keys()]).toEqual(graph.parameters.map(({ name }) => name));
+  for (const [name, values] of read.weights) expect(values).toEqual(weights.get(name));
+  expect(writeOnnx(read)).toEqual(bytes);
+}
+
+const selectAll = { neuron: { neurons: 1 }, group: { groups: 1 }, block: { blocks: 1 } };
+
+function placed(graph: Graph): Graph {
+  return place(graph, Object.assign({}, ...structureKinds(graph).map((kind) => selectAll[kind]))).graph;
+}
+
+describe("a written network reads back as it was", () => {
+  test.each(opCases.map(({ name, graph }) => [name, graph] as const))("%s", (_, graph) => {
+    expectSame(graph);
+  });
+
+  test.each(layoutGraphs)("$name", (graph) => {
+    expectSame(graph);
+  });
+
+  test("the cases above have every op of the vocabulary", () => {
+    const ops = new Set(
+      [...opCases.map(({ graph }) => graph), ...layoutGraphs].flatMap(({ nodes }) => nodes.map(({ op }) => op)),
+    );
+    expect([...ops].toSorted()).toEqual(Object.keys(writeRules).toSorted());
+  });
+
+  test.each(modelNames)("%s: plain, with factors, and folded", (name) => {
+    const graph = model(name, { classes: 10 });
+    for (const form of [graph, placed(graph), fold(placed(graph))]) expectSame(form, initialize(form, 1));
+  });
+
+  test("random networks, plain, with factors, and folded", () => {
+    const networks = fc.record({
+      pieces: fc.array(piece, { maxLength: 4 }),
+      head: fc.constantFrom("pool" as const, "flatten" as const),
+      hidden: fc.integer({ min: 0, max: 4 }),
+    });
+    fc.assert(
+      fc.property(networks, ({ pieces, head, hidden }) => {
+        const graph = buildNetwork(pieces, head, hidden);
+        for (const form of [graph, placed(graph), fold(placed(graph))]) expectSame(form);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("any epsilon and momentum, to the last bit", () => {
+    const positive = fc.double({ min: 1e-12, max: 1, noNaN: true });
+    fc.assert(
+      fc.property(positive, fc.double({ min: 0, max: 1, noNaN: true }), (epsilon, momentum) => {
+        const builder = new GraphBuilder("norm");
+        builder.output(
+          builder.batchNormalization("norm", builder.input("images", ["N", 2, 3, 3]), { epsilon, momentum }),
+        );
+        expectSame(builder.build());
+      }),
+    );
+  });
+});
