@@ -48,7 +48,9 @@ function withoutHint(message: string, hint: string | undefined): string {
 /** One red line with the code, one with what to do next; for faults of ours, or with `debug`, the stack as well. */
 export function printFailure(error: EspalierError, { colours, print }: Terminal, debug: boolean): void {
   const { hint } = error.details;
-  print(`${colours.red(`✗ ${withoutHint(error.message, hint)}`)} ${colours.dim(`[${error.code}]`)}`);
+  const message = withoutHint(error.message, hint);
+  const line = error.code === "interrupted" ? colours.yellow(`■ ${message}`) : colours.red(`✗ ${message}`);
+  print(`${line} ${colours.dim(`[${error.code}]`)}`);
   if (hint !== undefined) print(`  ${hint}`);
   if (debug) {
     print(colours.dim(stackOf(error)));

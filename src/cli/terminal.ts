@@ -2,8 +2,14 @@
 import { Chalk, type ChalkInstance, supportsColor } from "chalk";
 import stringWidth from "string-width";
 
+/** A stream that may be a terminal. */
+export interface OutputStream extends NodeJS.WritableStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
 export interface Terminal {
-  readonly stream: NodeJS.WriteStream;
+  readonly stream: OutputStream;
   /** Lines may be redrawn: a real terminal, and not a build server's log. */
   readonly isLive: boolean;
   readonly colours: ChalkInstance;
@@ -25,13 +31,13 @@ function isSet(value: string | undefined): boolean {
 }
 
 /** 0 without colours (https://no-color.org), else what the terminal is known to show. */
-function colourLevel(stream: NodeJS.WriteStream, environment: Environment): 0 | 1 | 2 | 3 {
+function colourLevel(stream: OutputStream, environment: Environment): 0 | 1 | 2 | 3 {
   if (isSet(environment.NO_COLOR)) return 0;
   if (stream.isTTY !== true && !isSet(environment.FORCE_COLOR)) return 0;
   return supportsColor === false ? 0 : supportsColor.level;
 }
 
-export function terminalOf(stream: NodeJS.WriteStream, environment: Environment = process.env): Terminal {
+export function terminalOf(stream: OutputStream, environment: Environment = process.env): Terminal {
   const isLive = stream.isTTY === true && !isSet(environment.CI) && environment.TERM !== "dumb";
   return {
     stream,

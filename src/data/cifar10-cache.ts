@@ -122,14 +122,16 @@ async function fetchInto(
   }
 }
 
-/** Puts `fresh` where `folder` is; what was there, damaged, goes to `aside`. */
+/** Puts `fresh` where `folder` is; what was there, if it is damaged, goes to `aside`. */
 async function replaceFolder(folder: string, fresh: string, aside: string, source: Cifar10Source): Promise<void> {
-  if (await isFolder(folder)) await rename(folder, aside);
   try {
     await rename(fresh, folder);
   } catch (error) {
-    // Only a process that took over the lock can have put one there; if it is good, it serves.
-    if (!(await isIntact(folder, source))) throw error;
+    if (!(await isFolder(folder))) throw error;
+    // Whole only if a process took over the lock and was faster: then its files serve.
+    if (await isIntact(folder, source)) return;
+    await rename(folder, aside);
+    await rename(fresh, folder);
   }
 }
 

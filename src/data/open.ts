@@ -16,22 +16,15 @@ import { openFashionMnist, openIdxFolder, openMnist } from "./mnist.ts";
 /** Reads the named dataset from `folder`, or from its standard place if that is undefined. */
 type Opener = (folder: string | undefined, options: ObtainOptions) => Promise<Dataset>;
 
-const openers: Readonly<Record<string, Opener>> = {
-  cifar10: async (folder, options) =>
-    readCifar(await cifarFolder(folder ?? (await obtainCifar10(options)), cifar10Layout), cifar10Layout),
-  cifar100: async (folder) => {
-    if (folder === undefined) throw needsFolder("cifar100", "the official binary version, train.bin and test.bin");
-    return readCifar(await cifarFolder(folder, cifar100Layout), cifar100Layout);
-  },
-  mnist: async (folder) => {
-    if (folder === undefined) throw needsFolder("mnist", "the four idx files, gzip'd or not");
-    return openMnist(folder);
-  },
-  "fashion-mnist": (folder) => openFashionMnist(folder),
-};
+const openers: ReadonlyMap<string, Opener> = new Map([
+  ["cifar10", openCifar10],
+  ["cifar100", openCifar100],
+  ["mnist", openMnistFolder],
+  ["fashion-mnist", openFashionMnist],
+]);
 
 /** The names `openDataset` knows. */
-export const datasetNames: readonly string[] = Object.keys(openers);
+export const datasetNames: readonly string[] = [...openers.keys()];
 
 /**
  * Opens the dataset `spec`: one of `datasetNames`, a folder, or "name:folder". Both splits are read into shared memory.
@@ -40,18 +33,33 @@ export const datasetNames: readonly string[] = Object.keys(openers);
  * download, the codes of `obtainCifar10`.
  */
 export async function openDataset(spec: string, options: ObtainOptions = {}): Promise<Dataset> {
-  const named = openers[spec];
+  const named = openers.get(spec);
   if (named !== undefined) return named(undefined, options);
   const colon = spec.indexOf(":");
   const prefix = spec.slice(0, Math.max(colon, 0));
   // One letter before the colon is a drive of Windows.
   if (prefix.length > 1 && !/[\\/]/.test(prefix)) {
-    const opener = openers[prefix];
+    const opener = openers.get(prefix);
     if (opener === undefined) throw unknownName("dataset", prefix, datasetNames);
     return opener(await existingFolder(spec.slice(colon + 1)), options);
   }
   if (/[\\/]|^[.~]/.test(spec) || (await isFolder(spec))) return openFolder(await existingFolder(spec));
   throw unknownName("dataset", spec, datasetNames);
+}
+
+async function openCifar10(folder: string | undefined, options: ObtainOptions): Promise<Dataset> {
+  const place = await cifarFolder(folder ?? (await obtainCifar10(options)), cifar10Layout);
+  return readCifar(place, cifar10Layout);
+}
+
+async function openCifar100(folder: string | undefined): Promise<Dataset> {
+  if (folder === undefined) throw needsFolder("cifar100", "the official binary version, train.bin and test.bin");
+  return readCifar(await cifarFolder(folder, cifar100Layout), cifar100Layout);
+}
+
+async function openMnistFolder(folder: string | undefined): Promise<Dataset> {
+  if (folder === undefined) throw needsFolder("mnist", "the four idx files, gzip'd or not");
+  return openMnist(folder);
 }
 
 /** The folder the user named, absolute; "~" stands for the home folder. */

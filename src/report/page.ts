@@ -87,7 +87,7 @@ export function reportPage(history: History, structure: StructureView | undefine
       ? undefined
       : section(
           "The structures",
-          "Every scaling factor, a row a layer, in the order in which they reached zero.",
+          "Every scaling factor, a row a layer, in the order in which they reached zero. What belongs to a branch that was cut went with it, whatever its own factor was.",
           lives,
         ),
     notesSection(history),

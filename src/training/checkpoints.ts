@@ -14,11 +14,12 @@ import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { EspalierError, UserError } from "../core/errors.ts";
-import { digestOf, fileError } from "../data/files.ts";
+import { digestOf } from "../data/files.ts";
 import type { KernelChoices } from "../engine/engine.ts";
 import { loadOnnx, saveOnnx } from "../formats/onnx/index.ts";
 import { loadSafetensors, saveSafetensors } from "../formats/safetensors.ts";
 import type { Network, Weights } from "../graph/graph.ts";
+import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
 
 /** Sums over the part of an epoch that is done, so that a resumed epoch reports what an uninterrupted one would. */
@@ -105,7 +106,7 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): P
     return await sizeOf(path);
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true });
-    throw fileError(error, path, "The checkpoints written before it are still there");
+    throw runFileError(error, path, "The checkpoints written before it are still there");
   }
 }
 
@@ -116,7 +117,7 @@ export async function listCheckpoints(folder: string): Promise<number[]> {
     const steps = (await readdir(path)).map((name) => Number(checkpointName.exec(name)?.[1] ?? Number.NaN));
     return steps.filter((step) => !Number.isNaN(step)).toSorted((a, b) => b - a);
   } catch (error) {
-    throw fileError(error, path, "Is this the folder of a run?");
+    throw runFileError(error, path, "Is this the folder of a run?");
   }
 }
 

@@ -13,33 +13,36 @@ const TIME_SHARE = 50;
 
 export class CostMeter {
   readonly #graph: Graph;
+  readonly #now: () => number;
   #weights: Weights;
   #zeros = "";
   #cost: NetworkCost;
-  #countedAt = Number.NEGATIVE_INFINITY;
+  #countedAt = 0;
   #milliseconds = 0;
 
-  constructor(graph: Graph, weights: Weights) {
+  /** `now`: a clock in milliseconds. */
+  constructor(graph: Graph, weights: Weights, now: () => number = () => performance.now()) {
     this.#graph = graph;
+    this.#now = now;
     this.#weights = weights;
-    this.#cost = cost(graph);
+    this.#cost = this.count(weights);
   }
 
   /** Counts with all `weights` as they are now. */
   count(weights: Weights): NetworkCost {
-    const start = performance.now();
+    const start = this.#now();
     this.#weights = weights;
     this.#zeros = this.#zerosOf(weights);
     const { macs, parameters } = cost(compact({ graph: this.#graph, weights }).network.graph);
     this.#cost = { macs, parameters };
-    this.#countedAt = performance.now();
+    this.#countedAt = this.#now();
     this.#milliseconds = this.#countedAt - start;
     return this.#cost;
   }
 
   /** The last count, made anew if `factors` has other zeros and counting is cheap enough by now. */
   glance(factors: Weights): NetworkCost {
-    const isDue = performance.now() - this.#countedAt >= TIME_SHARE * this.#milliseconds;
+    const isDue = this.#now() - this.#countedAt >= TIME_SHARE * this.#milliseconds;
     if (!isDue || this.#zerosOf(factors) === this.#zeros) return this.#cost;
     return this.count(new Map([...this.#weights, ...factors]));
   }

@@ -6,8 +6,8 @@ import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "nod
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../core/errors.ts";
-import { fileError } from "../data/files.ts";
 import { type RunEvent, runEventSchema } from "./events.ts";
+import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
 
 const NEWLINE = 0x0a;
@@ -27,7 +27,7 @@ export class EventLog {
       if (end < bytes.length) ftruncateSync(this.#file, end);
     } catch (error) {
       this.close();
-      throw fileError(error, this.#path);
+      throw runFileError(error, this.#path);
     }
   }
 
@@ -36,7 +36,7 @@ export class EventLog {
     try {
       writeSync(this.#file, `${JSON.stringify(event)}\n`);
     } catch (error) {
-      throw fileError(error, this.#path);
+      throw runFileError(error, this.#path);
     }
   }
 
@@ -57,7 +57,7 @@ export async function readEvents(folder: string): Promise<RunEvent[]> {
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    throw fileError(error, path, "Is this the folder of a run?");
+    throw runFileError(error, path, "Is this the folder of a run?");
   }
   // What follows the last line break is empty, or a line that was being written when the process died.
   return text

@@ -9,7 +9,6 @@ import { performance } from "node:perf_hooks";
 import writeFileAtomic from "write-file-atomic";
 import { required } from "../core/errors.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { fileError } from "../data/files.ts";
 import { measureAccuracy } from "../evaluation/accuracy.ts";
 import { type Certificate, certify, requireExact } from "../evaluation/certificate.ts";
 import { engineClassifier } from "../evaluation/classifier.ts";
@@ -20,6 +19,7 @@ import type { Network } from "../graph/graph.ts";
 import { type Compact, compact } from "../pruning/compact.ts";
 import { bake } from "../selection/fold.ts";
 import type { LatencyFigures } from "./events.ts";
+import { runFileError } from "./file-errors.ts";
 import type { Journal } from "./journal.ts";
 import { type Run, TrainedNetwork } from "./run.ts";
 import { runFiles } from "./run-folder.ts";
@@ -120,7 +120,7 @@ async function reportCertificate({ folder, emitter }: Journal, certificate: Cert
   try {
     await writeFileAtomic(path, `${JSON.stringify({ ...certificate, files }, undefined, 2)}\n`);
   } catch (error) {
-    throw fileError(error, path);
+    throw runFileError(error, path);
   }
   const [engine, runtime] = certificate.comparisons.map(({ relativeDifference, sameAnswers, ties }) => ({
     relativeDifference,

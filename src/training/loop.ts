@@ -51,9 +51,8 @@ export class TrainingLoop {
    * checkpoint to go on from is on disk in either case.
    */
   async run(): Promise<void> {
-    const { totalSteps, stepsPerEpoch, graph, checkpoint } = this.#session;
+    const { totalSteps, stepsPerEpoch, graph } = this.#session;
     if (this.#savedStep < this.#step) await this.#save();
-    if (this.#step > 0) this.#costs.count(checkpoint.network.weights);
     const gammas = gammaFeeds(this.#session.factors);
     const imagesInput = required(graph.inputs[0], "the network's input").name;
     this.#tempo.start();

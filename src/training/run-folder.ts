@@ -13,7 +13,8 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { lock } from "proper-lockfile";
 import { UserError } from "../core/errors.ts";
-import { fileError, systemCode } from "../data/files.ts";
+import { systemCode } from "../data/files.ts";
+import { runFileError } from "./file-errors.ts";
 
 export const runFiles = {
   record: "run.json",
@@ -65,7 +66,7 @@ async function makeFolder(folder: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (systemCode(error) === "EEXIST") return false;
-    throw fileError(error, folder, "Choose a folder that can be written to");
+    throw runFileError(error, folder, "Choose a folder that can be written to");
   }
 }
 
@@ -85,7 +86,7 @@ export async function lockRunFolder(folder: string, onLost: (error: Error) => vo
       onCompromised: onLost,
     });
   } catch (error) {
-    if (systemCode(error) !== "ELOCKED") throw fileError(error, folder);
+    if (systemCode(error) !== "ELOCKED") throw runFileError(error, folder);
     throw new UserError("run-exists", "another process is training this run", {
       about: folder,
       hint: "Wait for it to end, or stop it",

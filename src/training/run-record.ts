@@ -9,9 +9,9 @@ import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { UserError } from "../core/errors.ts";
 import type { Dataset, Split } from "../data/dataset.ts";
-import { fileError } from "../data/files.ts";
 import type { Weights } from "../graph/graph.ts";
 import type { Factor } from "../selection/factors.ts";
+import { runFileError } from "./file-errors.ts";
 import { type Settings, settingsSchema } from "./options.ts";
 import { runFiles } from "./run-folder.ts";
 
@@ -66,7 +66,7 @@ export async function writeRunRecord(folder: string, value: RunRecord): Promise<
   try {
     await writeFileAtomic(path, `${JSON.stringify(value, undefined, 2)}\n`);
   } catch (error) {
-    throw fileError(error, path);
+    throw runFileError(error, path);
   }
 }
 
@@ -80,7 +80,7 @@ export async function readRunRecord(folder: string): Promise<RunRecord> {
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    throw fileError(error, path, "Is this the folder of a run?");
+    throw runFileError(error, path, "Is this the folder of a run?");
   }
   try {
     return record.parse(JSON.parse(text));

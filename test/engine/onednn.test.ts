@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { vectorJacobianGraph } from "../../src/autodiff/gradient-graph.ts";
 import { required } from "../../src/core/errors.ts";
+import type { Engine } from "../../src/engine/engine.ts";
 import { createOneDnnEngine } from "../../src/engine/onednn/index.ts";
 import { createReferenceEngine } from "../../src/engine/reference/index.ts";
 import { networkCases, opCases, wideCases } from "./cases.ts";
@@ -16,6 +18,25 @@ describe("ops, forward and backward, against the reference", () => {
 
 describe("networks, forward and backward, against the reference", () => {
   it.each([...networkCases, ...wideCases])("$name", (testCase) => expectSameAsReference(engine, testCase));
+});
+
+describe.each(networkCases)("any implementation that tuning may choose: $name", (testCase) => {
+  // Which one is fastest is a matter of the machine and of the moment; each must be right. They differ in their layouts.
+  const plan = engine.prepare(vectorJacobianGraph(testCase.graph, { inputs: true }), { batch: testCase.batch });
+  const keys = Object.keys(plan.choices).filter((key) => key.startsWith("forward"));
+  plan.dispose();
+
+  it.each(["any jit:sse41", "any jit:avx2", "nhwc jit:avx2"])(
+    "%s for every convolution forward that it fits",
+    (chosen) => {
+      const choices = Object.fromEntries(keys.map((key) => [key, chosen]));
+      const forcing: Engine = {
+        ...engine,
+        prepare: (graph, options) => engine.prepare(graph, { ...options, choices }),
+      };
+      expectSameAsReference(forcing, testCase);
+    },
+  );
 });
 
 describe("training steps", () => {

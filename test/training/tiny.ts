@@ -8,20 +8,20 @@ import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 
 export const tinyShape: SampleShape = [2, 6, 6];
-const classes = ["dark", "left", "right"];
+const classes = ["dark", "first", "second"];
 
-/** Noise, brighter on the left or right half for two of the three classes: learnt within an epoch or two. */
+/** Noise, brighter in the first or second channel for two of the three classes: learnt within an epoch or two. */
 function tinySplit(count: number, seed: number, shape: SampleShape): Split {
   const split = allocateSplit(count, shape);
-  const [, , width] = shape;
+  const [, height, width] = shape;
   const size = sampleSize(shape);
   for (let image = 0; image < count; image++) {
     const random = new RandomStream(seed, "tiny", image);
     const label = random.integer(classes.length);
     split.labels[image] = label;
     for (let at = 0; at < size; at++) {
-      const isLeft = at % width < width / 2;
-      const isBright = (label === 1 && isLeft) || (label === 2 && !isLeft);
+      const channel = Math.floor(at / (height * width));
+      const isBright = label === channel + 1;
       split.images[image * size + at] = random.integer(120) + (isBright ? 110 : 0);
     }
   }

@@ -52,7 +52,10 @@ export function summaryLines({ before, after }: RunFinished, { colours }: Termin
       row.left === undefined ? "" : colours.green(formatPercent(row.left)),
     ]);
   }
-  return table.toString().split("\n");
+  return table
+    .toString()
+    .split("\n")
+    .map((line) => line.trimEnd());
 }
 
 /** The files of a run someone wants next, relative to where they are. */

@@ -23,19 +23,19 @@ function columnsOf(started: RunStarted): readonly Column[] {
   const present = kinds.filter((kind) => started.factors.some((factor) => factor.kind === kind));
   const macs = ({ cost }: Epoch): string => formatPercent(percentOf(cost.macs, started.cost.macs));
   return [
-    { heading: "epoch", width: 9, rank: 9, cell: ({ epoch }) => `${epoch}/${started.epochs}` },
+    { heading: "epoch", width: 8, rank: 9, cell: ({ epoch }) => `${epoch}/${started.epochs}` },
     { heading: "test", width: 9, rank: 8, cell: ({ testAccuracy }) => formatPercent(testAccuracy) },
     { heading: "train", width: 9, rank: 5, cell: ({ trainAccuracy }) => formatPercent(trainAccuracy) },
-    { heading: "loss", width: 8, rank: 4, cell: ({ trainLoss }) => trainLoss.toFixed(3) },
+    { heading: "loss", width: 7, rank: 4, cell: ({ trainLoss }) => trainLoss.toFixed(3) },
     ...present.map((kind) => ({
       heading: `${kind}s`,
-      width: kind === "neuron" ? 11 : 9,
+      width: kind === "neuron" ? 11 : 8,
       rank: 6,
       cell: (epoch: Epoch) => alive(epoch, kind),
     })),
     { heading: "MACs", width: 9, rank: 7, cell: macs },
     { heading: "images/s", width: 10, rank: 2, cell: ({ imagesPerSecond }) => formatQuantity(imagesPerSecond) },
-    { heading: "time", width: 13, rank: 1, cell: ({ seconds }) => formatDuration(seconds) },
+    { heading: "time", width: 12, rank: 1, cell: ({ seconds }) => formatDuration(seconds) },
   ];
 }
 

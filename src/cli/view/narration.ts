@@ -1,23 +1,29 @@
 /** Events in words: the lines that stay on the screen, the same whether lines are redrawn below them or not. */
 import { formatMilliseconds, formatQuantity, plural } from "../../report/format.ts";
 import type { RunEvent, RunStarted } from "../../training/events.ts";
-import type { Terminal } from "../terminal.ts";
+import { fitParts, type Terminal } from "../terminal.ts";
 import { certificateLines, cutLines, summaryLines } from "./closing.ts";
 import { type EpochRows, epochRows } from "./epoch-rows.ts";
 
 /** What the run is about to do, in three lines. */
-function openingLines(started: RunStarted, { colours }: Terminal): string[] {
+function openingLines(started: RunStarted, terminal: Terminal): string[] {
+  const { colours } = terminal;
   const { model, dataset, epochs, cost, factors, engine, resumedFrom } = started;
   const gammas = [...new Map(factors.map(({ kind, gamma }) => [kind, `${kind}s ${gamma}`] as const)).values()];
   const structures = factors.reduce((sum, { count }) => sum + count, 0);
   const selection =
-    structures === 0 ? "no scaling factors" : `γ ${gammas.join(", ")}, ${plural(structures, "structure")}`;
-  const machine = Object.entries(engine).map(([key, value]) => (key === "name" ? value : `${key} ${value}`));
+    structures === 0 ? ["no scaling factors"] : [`γ ${gammas.join(", ")}`, plural(structures, "structure")];
+  const costs = [`${formatQuantity(cost.macs)} MACs`, `${formatQuantity(cost.parameters)} parameters`, ...selection];
+  const threads = engine["threads"];
+  const machine = [
+    engine["name"],
+    engine["library"],
+    threads === undefined ? undefined : plural(Number(threads), "thread"),
+  ].filter((part) => part !== undefined);
   return [
     "",
     `  ${colours.bold(model)} on ${colours.bold(dataset.name)}  ${colours.dim(`${plural(epochs, "epoch")} of ${plural(dataset.trainImages, "image")}`)}`,
-    colours.dim(`  ${formatQuantity(cost.macs)} MACs, ${formatQuantity(cost.parameters)} parameters, ${selection}`),
-    colours.dim(`  ${machine.join(", ")}`),
+    ...[costs, machine].map((parts) => colours.dim(`  ${fitParts(parts, terminal.width() - 2, ", ")}`)),
     ...(resumedFrom === null ? [] : [`  continued from step ${resumedFrom}`]),
     "",
   ];

@@ -3,14 +3,11 @@ import { formatDuration, formatPercent, formatQuantity, percentOf } from "../../
 import type { RunStarted, Step } from "../../training/events.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
 
-/** Eighths of a character cell, so that the bar moves smoothly. */
-const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"] as const;
-
-/** A bar of `width` columns, filled to `share` (0 … 1). */
+/** A line of `width` columns, thick for `share` (0 … 1) of it, so that it can be read without colours. */
 export function bar(share: number, width: number): { readonly filled: string; readonly empty: string } {
-  const eighths = Math.round(Math.min(1, Math.max(0, share)) * width * 8);
-  const filled = "█".repeat(Math.floor(eighths / 8)) + (EIGHTHS[eighths % 8] ?? "");
-  return { filled, empty: " ".repeat(Math.max(0, width - filled.length)) };
+  const halves = Math.round(Math.min(1, Math.max(0, share)) * width * 2);
+  const filled = "━".repeat(Math.floor(halves / 2)) + (halves % 2 === 1 ? "╸" : "");
+  return { filled, empty: "─".repeat(width - filled.length) };
 }
 
 /** What a step says in words, most important first. */
@@ -22,7 +19,7 @@ export function stepParts(step: Step, started: RunStarted): readonly string[] {
       ? []
       : [
           `${alive}/${count} structures alive`,
-          `${formatPercent(percentOf(step.macs, started.cost.macs))} of the MACs left`,
+          `${formatPercent(percentOf(step.macs, started.cost.macs))} of MACs left`,
         ]),
     `${formatQuantity(step.imagesPerSecond)} images/s`,
   ];
@@ -44,12 +41,12 @@ export function progressLines(
   const first = fitParts(
     [
       `  epoch ${colours.bold(`${step.epoch}/${started.epochs}`)}`,
-      `${colours.green(filled)}${colours.bgBlackBright(empty)} ${String(Math.floor(share * 100)).padStart(3)} %`,
+      `${colours.green(filled)}${colours.dim(empty)} ${String(Math.floor(share * 100)).padStart(3)} %`,
       colours.dim(`${formatDuration(step.etaSeconds)} to go`),
     ],
     width,
   );
   const accuracy = lastAccuracy === undefined ? [] : [`accuracy ${colours.bold(formatPercent(lastAccuracy))}`];
-  const second = fitParts(["", ...accuracy, ...stepParts(step, started)], width, colours.dim(" · ")).replace(" · ", "");
-  return `${first}\n ${second}`;
+  const second = fitParts([...accuracy, ...stepParts(step, started)], width - 2, colours.dim(" · "));
+  return `${first}\n  ${second}`;
 }

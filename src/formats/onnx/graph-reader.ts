@@ -104,11 +104,20 @@ export class GraphReader implements ReadContext {
     const [dst = ""] = reader.outputs;
     const node = makeNode(op, reader.name, inputs, [dst], attributes);
     const shapes = inputs.map((input) => this.shape(input));
-    const [shape = []] = inferNode(node, shapes, 1);
+    const shape = this.#inferred(node, shapes);
     if (inputs.every((input) => this.isConstant(input)))
       this.declareView(dst, { source: dst, dims: shape, indices: undefined });
     else this.#declare(dst, shape);
     this.nodes.push(node);
+  }
+
+  #inferred(node: Node, shapes: readonly Shape[]): Shape {
+    try {
+      return inferNode(node, shapes, 1)[0] ?? [];
+    } catch (cause) {
+      if (!(cause instanceof UserError)) throw cause;
+      throw new UserError(cause.code, cause.message, { about: this.#file, cause });
+    }
   }
 
   #declare(name: string, shape: Shape): void {

@@ -68,12 +68,13 @@ export class NodeReader {
     return absent;
   }
 
-  /** Two numbers, for height and width. */
+  /** Two numbers from 1, for height and width. */
   pair(name: string, absent?: Pair): Pair {
     const [height, width, ...rest] = this.ints(name, absent);
     if (height === undefined || width === undefined || rest.length > 0) {
       throw this.unsupported(`attribute ${name} is not of two axes; only images (N, C, H, W) are read`);
     }
+    this.check(height >= 1 && width >= 1, `attribute ${name} must be positive`, "1 or more", `${height}, ${width}`);
     return [height, width];
   }
 

@@ -15,7 +15,7 @@ export type ValueMessage = onnx.IValueInfoProto;
 export type AttributeMessage = onnx.IAttributeProto;
 
 /** `TensorProto.DataType` of the specification, as far as it is used here. */
-export const dataTypes = { float: 1, int32: 6, int64: 7 } as const;
+export const dataTypes = { float: 1, int64: 7 } as const;
 /** `AttributeProto.AttributeType` of the specification, as far as it is used here. */
 export const attributeTypes = { float: 1, int: 2, string: 3, ints: 7 } as const;
 

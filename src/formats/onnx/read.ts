@@ -63,7 +63,12 @@ export function readOnnx(bytes: Uint8Array, file: string): Network {
     weights.set(name, tensor(shape, constant.values));
   }
   const outputs = (graph.output ?? []).map(({ name }) => name ?? "");
-  for (const output of outputs) reader.shape(output);
+  if (outputs.length === 0) throw new UserError("bad-file", "puts out nothing", { about: file });
+  for (const output of outputs) {
+    if (reader.isConstant(output)) {
+      throw new UserError("unsupported", `output "${output}" does not depend on the images`, { about: file });
+    }
+  }
   return {
     graph: { name: graph.name ?? "", inputs, parameters, nodes: reader.nodes, outputs, updates: [] },
     weights,
@@ -71,16 +76,21 @@ export function readOnnx(bytes: Uint8Array, file: string): Network {
 }
 
 function checkOpset({ opsetImport }: ModelMessage, file: string): void {
-  for (const { domain, version } of opsetImport ?? []) {
-    const isOnnx = domain === "" || domain === "ai.onnx" || domain === undefined || domain === null;
-    if (isOnnx && toNumber(version) < oldestOpset) {
-      throw new UserError("unsupported", "the file's opset is too old", {
-        about: file,
-        expected: `${oldestOpset} or newer`,
-        received: `${toNumber(version)}`,
-        hint: "Export it again with a newer opset.",
-      });
-    }
+  const standard = (opsetImport ?? []).find(({ domain }) => !domain || domain === "ai.onnx");
+  if (standard === undefined) {
+    throw new UserError("bad-file", "does not say which opset it uses", {
+      about: file,
+      hint: "It may have been cut short.",
+    });
+  }
+  const opset = toNumber(standard.version);
+  if (opset < oldestOpset) {
+    throw new UserError("unsupported", "the file's opset is too old", {
+      about: file,
+      expected: `${oldestOpset} or newer`,
+      received: `${opset}`,
+      hint: "Export it again with a newer opset.",
+    });
   }
 }
 
@@ -101,10 +111,10 @@ function checkOps(nodes: readonly NodeReader[], file: string): void {
 function inputOf({ name, type }: ValueMessage, file: string): Input {
   const about = `input "${name ?? ""}" in ${file}`;
   const elemType = type?.tensorType?.elemType;
-  if (elemType !== dataTypes.float && elemType !== dataTypes.int32) {
+  if (elemType !== dataTypes.float) {
     throw new UserError("unsupported", "has an element type that is not read", {
       about,
-      expected: "FLOAT (1) or INT32 (6)",
+      expected: "FLOAT (1)",
       received: `${elemType ?? "none"}`,
     });
   }
@@ -115,7 +125,7 @@ function inputOf({ name, type }: ValueMessage, file: string): Input {
     return size;
   });
   if (shape.length === 0) throw new UserError("unsupported", "has no shape", { about });
-  return { name: name ?? "", dtype: elemType === dataTypes.float ? "f32" : "i32", shape };
+  return { name: name ?? "", dtype: "f32", shape };
 }
 
 /** Exact attribute values the writer noted in the metadata, by `<node>.<attribute>`. */

@@ -35,7 +35,7 @@ export interface WriteOptions {
  */
 export function writeOnnx(network: Network, { metadata = {} }: WriteOptions = {}): Uint8Array {
   const { graph } = network;
-  if (graph.updates.length > 0) {
+  if (graph.updates.length > 0 || graph.inputs.some(({ dtype }) => dtype !== "f32")) {
     throw new UserError("unsupported", "a training step is not written as ONNX", {
       about: graph.name,
       hint: "Write the network it trains.",
@@ -140,9 +140,7 @@ class FileWriter implements WriteContext {
       metadataProps: properties.map(([key, value]) => ({ key, value })),
       graph: {
         name: graph.name,
-        input: graph.inputs.map(({ name, dtype, shape }) =>
-          valueMessage(name, dtype === "f32" ? dataTypes.float : dataTypes.int32, shape),
-        ),
+        input: graph.inputs.map(({ name, shape }) => valueMessage(name, dataTypes.float, shape)),
         output: graph.outputs.map((name) => valueMessage(name, dataTypes.float, ["N", ...this.shape(name).slice(1)])),
         node: this.#nodes,
         initializer: [...this.#initializers(graph), ...this.#integers],

@@ -2,7 +2,7 @@
 import { required } from "../../../core/errors.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
-import { describeMemory } from "../ffi/memory.ts";
+import { describeMemory, type MemoryDescriptor, sameLayout } from "../ffi/memory.ts";
 import { type BinaryKind, binaryOperation, reluBackward, reluForward } from "../ffi/operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
 import type { Program, View } from "../planner/program.ts";
@@ -73,13 +73,15 @@ function emitBinary(
   data: View,
   other: View,
 ): void {
-  const relu = program.fusions.reluAfter.get(node);
   const { library } = program;
+  const [dst = ""] = node.outputs;
+  const relu = program.fusions.reluAfter.get(node);
+  const fuses = relu !== undefined && canFuseRelu(program, data.descriptor);
   const primitive = firstImplementation(
     library,
     binaryOperation(library, kind, data.descriptor, other.descriptor, data.descriptor),
     undefined,
-    relu === undefined ? library.attributes : library.attributesWithRelu(),
+    fuses ? library.attributesWithRelu() : library.attributes,
   );
   program.emitPrimitive(
     node,
@@ -87,8 +89,15 @@ function emitBinary(
     [
       [argument.src, data],
       [argument.src1, other],
-      [argument.dst, program.define(relu?.outputs[0] ?? node.outputs[0] ?? "", data.descriptor)],
+      [argument.dst, program.define(fuses ? (relu.outputs[0] ?? "") : dst, data.descriptor)],
     ],
-    relu === undefined ? {} : { fused: "ReLU" },
+    fuses ? { fused: "ReLU" } : {},
   );
+  if (relu?.op === "relu" && !fuses) lowerRelu(relu, program);
+}
+
+/** oneDNN 2.6.3's binary primitive with a ReLU behind it gives wrong numbers on blocks of 8 channels (AVX-512 machines). */
+function canFuseRelu({ library }: Program, descriptor: MemoryDescriptor): boolean {
+  const isImage = descriptor.shape.length === 4;
+  return !isImage || !sameLayout(library, descriptor, describeMemory(library, descriptor.shape, "nChw8c"));
 }

@@ -22,6 +22,8 @@ export const readBatchNormalization: ReadRule = (node, context) => {
   node.check(node.int("training_mode", 0) === 0, "is in training mode; export the network for inference");
   const epsilon = shortestDecimal(node.float("epsilon", 1e-5));
   const momentum = complementOf(node.float("momentum", 0.9));
+  node.check(epsilon >= 0, "epsilon must not be negative", "0 or more", `${epsilon}`);
+  node.check(momentum >= 0 && momentum <= 1, "momentum must lie between 0 and 1", "0 to 1", `${1 - momentum}`);
   const parameters = [1, 2, 3, 4].map((index) => context.parameter(node, node.input(index)));
   context.add(node, "batch_normalization", [node.input(0), ...parameters], {
     epsilon: context.exact(node, "epsilon", epsilon, shortestDecimal),

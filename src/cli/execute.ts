@@ -1,0 +1,28 @@
+/** One command from its arguments to its exit code, printing to whatever terminals it is given. */
+import { CommanderError } from "commander";
+import { espalierVersion } from "../training/environment.ts";
+import type { Context } from "./context.ts";
+import { asEspalierError, EXIT, failureReport, printFailure } from "./failure.ts";
+import { createProgram } from "./program.ts";
+
+/** Codes with which commander leaves after it has printed what was asked for. */
+const ANSWERED: ReadonlySet<string> = new Set(["commander.helpDisplayed", "commander.version"]);
+/** No command was named: commander has printed the help. */
+const HELP_INSTEAD = "commander.help";
+
+/** Runs `espalier <arguments_>`. Never rejects: what goes wrong is printed and becomes the exit code. */
+export async function execute(arguments_: readonly string[], context: Context): Promise<number> {
+  const program = createProgram(context, await espalierVersion());
+  try {
+    await program.parseAsync([...arguments_], { from: "user" });
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommanderError && ANSWERED.has(error.code)) return EXIT.ok;
+    if (error instanceof CommanderError && error.code === HELP_INSTEAD) return EXIT.userError;
+    const isCommand = program.commands.some((command) => command.name() === arguments_[0]);
+    const failure = asEspalierError(error, isCommand ? `espalier ${arguments_[0]}` : "espalier");
+    if (arguments_.includes("--json")) context.stdout.print(JSON.stringify(failureReport(failure)));
+    printFailure(failure, context.stderr, arguments_.includes("--debug"));
+    return failure.code === "interrupted" ? EXIT.interrupted : failure.exitCode;
+  }
+}

@@ -1,0 +1,27 @@
+/** Errors of the file system about a run's files, as errors that say which file, and what to do. */
+import { UserError } from "../core/errors.ts";
+import { systemCode } from "../data/files.ts";
+
+/**
+ * `error` as a `UserError` about `path` if the file system raised it; anything else, our own errors and our own faults, passes
+ * unchanged.
+ */
+export function runFileError(error: unknown, path: string, hint?: string): unknown {
+  const code = systemCode(error);
+  const isSystemError = error instanceof Error && "errno" in error;
+  if (!isSystemError || code === undefined) return error;
+  const details = { about: path, ...(hint === undefined ? {} : { hint }), cause: error };
+  switch (code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return new UserError("missing-file", "no such file or folder", details);
+    case "ENOSPC":
+    case "EDQUOT":
+      return new UserError("no-disk-space", "no space left on the disk", {
+        ...details,
+        hint: "Free some space; a run that has a checkpoint continues from it with `espalier resume`",
+      });
+    default:
+      return new UserError("bad-file", `the file cannot be used: ${error.message}`, details);
+  }
+}

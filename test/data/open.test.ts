@@ -1,0 +1,70 @@
+import { mkdir, truncate, writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { describe, expect, it } from "vitest";
+import { type CifarLayout, cifar10Layout, cifar100Layout, cifarRecordBytes } from "../../src/data/cifar.ts";
+import { openDataset } from "../../src/data/open.ts";
+import { temporaryFolder, userError } from "./support.ts";
+
+/** Files of the full size that take no space: all black, all of class 0. */
+async function writeBlack(folder: string, layout: CifarLayout): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const file of [...layout.trainFiles, ...layout.testFiles]) {
+    const records = layout.trainFiles.includes(file) ? layout.trainRecords : layout.testRecords;
+    await writeFile(join(folder, file), "");
+    await truncate(join(folder, file), records * cifarRecordBytes(layout));
+  }
+}
+
+describe("openDataset", () => {
+  it("finds out what a folder holds, also inside the folder of the official archive", async () => {
+    const ten = temporaryFolder();
+    await writeBlack(join(ten, "cifar-10-batches-bin"), cifar10Layout);
+    const data = await openDataset(ten);
+    expect([data.name, data.train.count, data.test.count]).toEqual(["cifar10", 50_000, 10_000]);
+    expect(data.augmentation).toEqual({ pad: 4, flip: true });
+    expect((await openDataset(relative(process.cwd(), ten))).name).toBe("cifar10");
+    expect((await openDataset(`cifar10:${ten}`)).name).toBe("cifar10");
+    const hundred = temporaryFolder();
+    await writeBlack(hundred, cifar100Layout);
+    expect((await openDataset(hundred)).name).toBe("cifar100");
+    expect((await openDataset(`cifar100:${hundred}/`)).classes).toHaveLength(100);
+  });
+
+  it("asks which is meant if a folder holds two datasets", async () => {
+    const folder = temporaryFolder();
+    await writeFile(join(folder, "test_batch.bin"), "");
+    await writeFile(join(folder, "train.bin"), "");
+    const error = await userError(openDataset(folder), "bad-option");
+    expect(error.message).toContain("files of cifar10 and cifar100");
+    expect(error.message).toContain("cifar10:folder or cifar100:folder");
+  });
+
+  it("says what it looked for in a folder that holds none", async () => {
+    const folder = temporaryFolder();
+    const error = await userError(openDataset(folder), "missing-file");
+    expect(error.message).toContain(`${folder}: no dataset in this folder`);
+    const named = await userError(openDataset(`cifar10:${folder}`), "missing-file");
+    expect(named.message).toContain("data_batch_1.bin");
+  });
+
+  it.each([
+    ["cifr10", 'unknown dataset "cifr10". Did you mean "cifar10"?'],
+    ["fashion-mnsit:somewhere", 'Did you mean "fashion-mnist"?'],
+    ["imagenet", "Known: cifar10, cifar100, mnist, fashion-mnist"],
+    ["constructor", 'unknown dataset "constructor"'],
+    ["", 'unknown dataset ""'],
+  ])("does not know %j", async (spec, message) => {
+    expect((await userError(openDataset(spec), "unknown-name")).message).toContain(message);
+  });
+
+  it.each(["./nowhere", "cifar10:./nowhere", "cifar10:", "~/no-such-folder-here", "C:\\nowhere"])(
+    "says that the folder of %j is missing",
+    async (spec) => {
+      expect((await userError(openDataset(spec), "missing-file")).message).toContain("no such folder");
+    },
+  );
+
+  it.each(["cifar100", "mnist"])("asks for the folder of %s, which it does not download", async (name) => {
+    expect((await userError(openDataset(name), "missing-file")).message).toContain(`--data ${name}:path/to/folder`);
+  });
+});

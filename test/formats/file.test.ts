@@ -1,0 +1,38 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { readBytes, writeBytes } from "../../src/formats/file.ts";
+import { loadOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
+import { initialize } from "../../src/models/initialize.ts";
+import { resnet } from "../../src/models/resnet.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "espalier-file-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test("a file is replaced whole and leaves nothing else behind", async () => {
+  const path = join(folder, "a");
+  await writeBytes(path, Uint8Array.of(1, 2, 3));
+  await writeBytes(path, new Uint8Array([0, 9, 8, 0]).subarray(1, 3));
+  expect([...readFileSync(path)]).toEqual([9, 8]);
+  expect([...(await readBytes(path))]).toEqual([9, 8]);
+  expect(readdirSync(folder)).toEqual(["a"]);
+});
+
+test("what the system refuses is said about the path", async () => {
+  const missing = join(folder, "none", "a");
+  await expect(readBytes(missing)).rejects.toMatchObject({ code: "missing-file", details: { about: missing } });
+  await expect(writeBytes(missing, new Uint8Array())).rejects.toMatchObject({ code: "missing-file" });
+  await expect(readBytes(folder)).rejects.toMatchObject({ code: "bad-file" });
+});
+
+test("a network through a file", async () => {
+  const graph = resnet({ depth: 20, classes: 4, channels: 1, size: 28 });
+  const network = { graph, weights: initialize(graph, 7) };
+  const path = join(folder, "network.onnx");
+  await saveOnnx(network, path, { metadata: { normalization: "none" } });
+  const read = await loadOnnx(path);
+  expect(read.graph).toEqual(graph);
+  expect(read.weights.get("classifier.weights")).toEqual(network.weights.get("classifier.weights"));
+  await expect(loadOnnx(join(folder, "none.onnx"))).rejects.toMatchObject({ code: "missing-file" });
+});

@@ -1,0 +1,136 @@
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { EventLog, readEvents } from "../../src/training/event-log.ts";
+import { type RunEvent, type RunEventType, runEventSchema } from "../../src/training/events.ts";
+import { Emitter } from "../../src/training/journal.ts";
+import { temporaryFolder } from "./tiny.ts";
+
+const stamp = { time: "2026-01-02T03:04:05.678Z", step: 7, epoch: 1 };
+const cost = { macs: 10, parameters: 3 };
+const layers = [{ layer: "conv", kind: "neuron", alive: 1, count: 2 }] as const;
+const latency = { median: 2, lowerQuartile: 1, upperQuartile: 3, runs: 5 };
+const summary = { accuracy: 91.5, ...cost, bytes: 100, latencyMilliseconds: null };
+
+/** One of each; the type makes the list total. */
+const events: { readonly [T in RunEventType]: Extract<RunEvent, { type: T }> } = {
+  "run.started": {
+    type: "run.started",
+    ...stamp,
+    run: "r",
+    model: "m",
+    dataset: { name: "d", classes: 3, trainImages: 4, testImages: 5 },
+    options: { epochs: 1 },
+    epochs: 1,
+    stepsPerEpoch: 2,
+    totalSteps: 2,
+    cost,
+    factors: [{ parameter: "conv.neuron.factor", layer: "conv", kind: "neuron", count: 2, gamma: 0.1 }],
+    engine: { name: "reference" },
+    environment: { node: "20" },
+    resumedFrom: null,
+  },
+  step: {
+    type: "step",
+    ...stamp,
+    loss: 1,
+    learningRate: 0.1,
+    imagesPerSecond: 5,
+    waitMilliseconds: 0.5,
+    etaSeconds: 3,
+    structures: { alive: 1, count: 2 },
+    macs: 5,
+  },
+  epoch: {
+    type: "epoch",
+    ...stamp,
+    trainLoss: 1,
+    trainAccuracy: 50,
+    testAccuracy: 60,
+    testImages: 10,
+    imagesPerSecond: 5,
+    seconds: 2,
+    learningRate: 0.1,
+    layers,
+    factors: [{ layer: "conv", kind: "neuron", minimum: 0, mean: 0.5, maximum: 1 }],
+    cost,
+  },
+  "structure.zeroed": { type: "structure.zeroed", ...stamp, layer: "conv", kind: "neuron", index: 1 },
+  "structure.revived": { type: "structure.revived", ...stamp, layer: "conv", kind: "block", index: 0 },
+  checkpoint: { type: "checkpoint", ...stamp, path: "checkpoints/step-000007", bytes: 12 },
+  notice: { type: "notice", ...stamp, message: "hello" },
+  interrupted: { type: "interrupted", ...stamp, hint: "resume" },
+  diverged: { type: "diverged", ...stamp, loss: "NaN", checkpoint: null, hint: "lower" },
+  cut: { type: "cut", ...stamp, before: cost, after: cost, layers, notes: [] },
+  certificate: {
+    type: "certificate",
+    ...stamp,
+    passed: true,
+    images: 1000,
+    relativeDifference: 1e-7,
+    agreeing: 1000,
+    runtime: { relativeDifference: 1e-6, agreeing: 1000 },
+    path: "certificate.json",
+  },
+  exported: { type: "exported", ...stamp, files: [{ role: "compact", path: "compact.onnx", bytes: 9 }] },
+  latency: { type: "latency", ...stamp, batch: 1, threads: 1, before: latency, after: latency },
+  "run.finished": { type: "run.finished", ...stamp, seconds: 9, testImages: 10, before: summary, after: summary },
+};
+
+test("every kind of event comes back from its JSON as it was", () => {
+  for (const event of Object.values(events)) {
+    expect(runEventSchema.parse(JSON.parse(JSON.stringify(event)))).toEqual(event);
+  }
+});
+
+test("an event of an unknown type, or with a field missing, is refused", () => {
+  expect(runEventSchema.safeParse({ ...events.step, type: "leap" }).success).toBe(false);
+  const { loss: _, ...withoutLoss } = events.step;
+  expect(runEventSchema.safeParse(withoutLoss).success).toBe(false);
+  expect(runEventSchema.safeParse({ ...events.step, step: -1 }).success).toBe(false);
+});
+
+test("the log keeps what is emitted, stamped with time and place, and the listener hears the same", async () => {
+  const folder = temporaryFolder();
+  const log = new EventLog(folder);
+  const heard: RunEvent[] = [];
+  const emitter = new Emitter(log, (event) => heard.push(event));
+  emitter.emit({ type: "notice", message: "first" });
+  emitter.moveTo(12, 3);
+  emitter.emit({ type: "notice", message: "second" });
+  log.close();
+  expect(await readEvents(folder)).toEqual(heard);
+  expect(heard).toMatchObject([
+    { message: "first", step: 0, epoch: 0 },
+    { message: "second", step: 12, epoch: 3 },
+  ]);
+  expect(Math.abs(Date.parse(heard[0]?.time ?? "") - Date.now())).toBeLessThan(60_000);
+});
+
+test("half a line, left by a process that died, is passed over and then dropped", async () => {
+  const folder = temporaryFolder();
+  const path = join(folder, "events.jsonl");
+  writeFileSync(path, `${JSON.stringify(events.notice)}\n${JSON.stringify(events.step).slice(0, 40)}`);
+  expect(await readEvents(folder)).toEqual([events.notice]);
+  const log = new EventLog(folder);
+  log.append(events.cut);
+  log.close();
+  expect(readFileSync(path, "utf8")).toBe(`${JSON.stringify(events.notice)}\n${JSON.stringify(events.cut)}\n`);
+});
+
+test("a damaged line in the middle is named, a missing file is too", async () => {
+  const folder = temporaryFolder();
+  await expect(readEvents(folder)).rejects.toMatchObject({ code: "missing-file" });
+  writeFileSync(join(folder, "events.jsonl"), `${JSON.stringify(events.notice)}\n{"type":\n`);
+  appendFileSync(join(folder, "events.jsonl"), `${JSON.stringify(events.cut)}\n`);
+  await expect(readEvents(folder)).rejects.toMatchObject({
+    code: "bad-file",
+    message: expect.stringContaining("line 2"),
+  });
+});
+
+test("a log that cannot be opened is a user's error that names the file", () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, "events.jsonl"));
+  expect(() => new EventLog(folder)).toThrowError(/events\.jsonl/);
+});

@@ -1,0 +1,174 @@
+import { cpSync, readFileSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, beforeEach, expect, test } from "vitest";
+import { checkpointPath, listCheckpoints, readCheckpoint } from "../../src/training/checkpoints.ts";
+import { readEvents } from "../../src/training/event-log.ts";
+import type { RunEvent } from "../../src/training/events.ts";
+import { resume } from "../../src/training/resume.ts";
+import type { Run } from "../../src/training/run.ts";
+import { type TrainOptions, train } from "../../src/training/train.ts";
+import { isInstalled } from "./engines.ts";
+import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
+
+const data = tinyDataset();
+const options: TrainOptions = {
+  data,
+  engine: "reference",
+  epochs: 3,
+  batch: 16,
+  select: { neurons: 0.4, blocks: 0.4 },
+  latency: false,
+};
+
+/** Runs `start` and aborts it once an event fits, then checks that it was interrupted. */
+async function interrupt(
+  start: (hooks: { signal: AbortSignal; onEvent: (event: RunEvent) => void }) => Promise<Run>,
+  when: (event: RunEvent) => boolean,
+): Promise<void> {
+  const controller = new AbortController();
+  const onEvent = (event: RunEvent): void => {
+    if (when(event)) controller.abort();
+  };
+  await expect(start({ signal: controller.signal, onEvent })).rejects.toMatchObject({ code: "interrupted" });
+}
+
+/** A session reports its first step at once, so this stops it in the middle of an epoch, after one step. */
+const atFirstStep = (event: RunEvent): boolean => event.type === "step";
+
+/** The two files of the last checkpoint that hold numbers. */
+async function lastState(folder: string): Promise<{ step: number; network: Buffer; velocities: Buffer }> {
+  const [step = -1] = await listCheckpoints(folder);
+  const path = join(folder, checkpointPath(step));
+  const read = (file: string): Buffer => readFileSync(join(path, file));
+  return { step, network: read("network.onnx"), velocities: read("optimizer.safetensors") };
+}
+
+let parent: string;
+beforeEach(() => {
+  parent = temporaryFolder();
+});
+
+const whole = { folder: "", run: undefined as Run | undefined };
+beforeAll(async () => {
+  whole.folder = join(temporaryFolder(), "whole");
+  whole.run = await train(tinyResnet(), { ...options, folder: whole.folder });
+});
+
+test("a run stopped in the middle of epochs, twice, ends with the very bits of one that never was", async () => {
+  const folder = join(parent, "stopped");
+  await interrupt((hooks) => train(tinyResnet(), { ...options, ...hooks, folder }), atFirstStep);
+  expect((await listCheckpoints(folder))[0]).toBe(1);
+  await interrupt(
+    (hooks) => resume(folder, { ...hooks, data }),
+    (event) => event.type === "epoch" && event.epoch === 1,
+  );
+  await interrupt((hooks) => resume(folder, { ...hooks, data }), atFirstStep);
+  expect((await listCheckpoints(folder))[0]).toBe(7);
+  const resumed = await resume(folder, { data });
+
+  const [stopped, straight] = [await lastState(folder), await lastState(whole.folder)];
+  expect(stopped.step).toBe(18);
+  expect(stopped.network.equals(straight.network)).toBe(true);
+  expect(stopped.velocities.equals(straight.velocities)).toBe(true);
+  expect(resumed.compact.weights).toEqual(whole.run?.compact.weights);
+  expect(readFileSync(join(folder, "compact.onnx"))).toEqual(readFileSync(join(whole.folder, "compact.onnx")));
+  expect(resumed.after).toEqual(whole.run?.after);
+});
+
+test("epochs tell the same as without the break, their sums included", async () => {
+  const folder = join(parent, "sums");
+  await interrupt((hooks) => train(tinyResnet(), { ...options, ...hooks, folder }), atFirstStep);
+  await resume(folder, { data });
+  const told = async (from: string): Promise<unknown[]> =>
+    (await readEvents(from)).flatMap((event) => {
+      if (event.type !== "epoch") return [];
+      const { epoch, trainLoss, trainAccuracy, testAccuracy, layers, factors, cost } = event;
+      return { epoch, trainLoss, trainAccuracy, testAccuracy, layers, factors, cost };
+    });
+  expect(await told(folder)).toEqual(await told(whole.folder));
+});
+
+test("an interruption is told with the way to go on, and the next session says where it starts", async () => {
+  const folder = join(parent, "told");
+  await interrupt((hooks) => train(tinyResnet(), { ...options, ...hooks, folder }), atFirstStep);
+  const before = await readEvents(folder);
+  expect(before.slice(-2)).toMatchObject([
+    { type: "checkpoint", step: 1, path: "checkpoints/step-000001" },
+    { type: "interrupted", step: 1, hint: expect.stringContaining(`espalier resume ${folder}`) },
+  ]);
+  await resume(folder, { data });
+  const after = (await readEvents(folder)).slice(before.length);
+  expect(after[0]).toMatchObject({ type: "run.started", resumedFrom: 1, step: 1, epoch: 1 });
+  expect(after.at(-1)?.type).toBe("run.finished");
+});
+
+test("a signal that is aborted from the start still leaves a run to go on with", async () => {
+  const folder = join(parent, "early");
+  const stopped = train(tinyResnet(), { ...options, folder, signal: AbortSignal.abort() });
+  await expect(stopped).rejects.toMatchObject({ code: "interrupted" });
+  const resumed = await resume(folder, { data });
+  expect(resumed.network.weights).toEqual(whole.run?.network.weights);
+});
+
+test("a run stopped while it finishes finishes when it is resumed", async () => {
+  const folder = join(parent, "finishing");
+  await interrupt(
+    (hooks) => train(tinyResnet(), { ...options, ...hooks, folder }),
+    (event) => event.type === "exported",
+  );
+  const resumed = await resume(folder, { data });
+  expect(resumed.network.weights).toEqual(whole.run?.network.weights);
+  expect(resumed.certificate.passed).toBe(true);
+});
+
+test("a damaged checkpoint is passed over, said aloud, and the result is still the same", async () => {
+  const folder = join(parent, "damaged");
+  await interrupt(
+    (hooks) => train(tinyResnet(), { ...options, ...hooks, folder }),
+    (event) => event.type === "epoch" && event.epoch === 2,
+  );
+  expect(await listCheckpoints(folder)).toEqual([12, 6]);
+  truncateSync(join(folder, checkpointPath(12), "optimizer.safetensors"), 200);
+  const events: RunEvent[] = [];
+  await resume(folder, { data, onEvent: (event) => events.push(event) });
+  expect(events[0]).toMatchObject({ type: "run.started", resumedFrom: 6 });
+  expect(events[1]).toMatchObject({
+    type: "notice",
+    message: expect.stringMatching(/optimizer\.safetensors.*going on from step 6/),
+  });
+  expect((await lastState(folder)).network.equals((await lastState(whole.folder)).network)).toBe(true);
+});
+
+test("what cannot be resumed is refused with a reason", async () => {
+  await expect(resume(join(parent, "nothing"))).rejects.toMatchObject({ code: "missing-file" });
+  await expect(resume(whole.folder, { data })).rejects.toMatchObject({
+    code: "bad-option",
+    message: expect.stringContaining("finished"),
+  });
+  const folder = join(parent, "other-data");
+  await interrupt((hooks) => train(tinyResnet(), { ...options, ...hooks, folder }), atFirstStep);
+  await expect(resume(folder, { data: tinyDataset(97) })).rejects.toMatchObject({ code: "checksum" });
+  // A dataset made in code has no name that opens it again.
+  await expect(resume(folder)).rejects.toMatchObject({ code: "unknown-name" });
+});
+
+test("oneDNN: whether stopped once or three times, the bits are the same", async (context) => {
+  if (!(await isInstalled("onednn"))) return context.skip();
+  const once = join(parent, "once");
+  const again = join(parent, "again");
+  // Kernels are chosen by timing when a run starts, so both must be the same run.
+  const settings: TrainOptions = { ...options, engine: "onednn", threads: 2, epochs: 2, folder: once };
+  await interrupt((hooks) => train(tinyResnet(), { ...settings, ...hooks }), atFirstStep);
+  cpSync(once, again, { recursive: true });
+  await resume(once, { data });
+  await interrupt((hooks) => resume(again, { ...hooks, data }), atFirstStep);
+  await interrupt(
+    (hooks) => resume(again, { ...hooks, data }),
+    (event) => event.type === "epoch",
+  );
+  await resume(again, { data });
+  const [a, b] = [await readCheckpoint(once, 12), await readCheckpoint(again, 12)];
+  expect(b.velocities).toEqual(a.velocities);
+  expect(b.network.weights).toEqual(a.network.weights);
+  expect(b.progress.choices).toEqual(a.progress.choices);
+});
