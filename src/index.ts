@@ -43,6 +43,7 @@ export type { Compact } from "./pruning/compact.ts";
 export { compact } from "./pruning/compact.ts";
 export type { CutList } from "./pruning/cut-list.ts";
 export { printCuts } from "./pruning/print.ts";
+export { writeReport } from "./report/report.ts";
 export type { Factor, FactorKind, Selection } from "./selection/factors.ts";
 export { factorsOf } from "./selection/factors.ts";
 export { bake, fold } from "./selection/fold.ts";

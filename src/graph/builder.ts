@@ -13,7 +13,7 @@ import {
   type ParameterKind,
   type SymbolicShape,
 } from "./graph.ts";
-import type { Attributes, ForwardOpName, Padding, Pair } from "./ops.ts";
+import type { Attributes, BatchNormalizationAttributes, ForwardOpName, Padding, Pair } from "./ops.ts";
 import { bindBatch, inferNode } from "./shapes.ts";
 
 export interface ConvolutionOptions {
@@ -95,7 +95,11 @@ export class GraphBuilder {
     });
   }
 
-  batchNormalization(name: string, src: string, { epsilon = 1e-5, momentum = 0.1 } = {}): string {
+  batchNormalization(
+    name: string,
+    src: string,
+    { epsilon = 1e-5, momentum = 0.1 }: Partial<BatchNormalizationAttributes> = {},
+  ): string {
     const channels = [this.shape(src)[1] ?? 0];
     return this.node(
       "batch_normalization",
@@ -146,7 +150,7 @@ export class GraphBuilder {
   }
 
   /** A linear layer of `outputs` features, with bias unless told otherwise. */
-  linear(name: string, src: string, outputs: number, { bias = true } = {}): string {
+  linear(name: string, src: string, outputs: number, { bias = true }: { readonly bias?: boolean } = {}): string {
     const features = this.shape(src)[1] ?? 0;
     const inputs = [src, this.parameter(`${name}.weights`, [outputs, features], "weights")];
     if (bias) inputs.push(this.parameter(`${name}.bias`, [outputs], "bias"));

@@ -13,7 +13,7 @@ const dark = `
   --kept: #4cc79c; --ghost: #6f7a73; --one: #4cc79c; --two: #f0994f; --three: #8fb1f5; --bad: #ff8a80;
   --z0: #ffe2c9; --z1: #f5b57e; --z2: #d9823a; --z3: #97551e; --z4: #5a3314;`;
 
-export const styleSheet = `
+export const styleSheet: string = `
 :root { color-scheme: light dark; ${light} }
 @media (prefers-color-scheme: dark) { :root { ${dark} } }
 * { box-sizing: border-box; }

@@ -19,10 +19,11 @@ export interface Selection {
   readonly blocks?: number;
 }
 
-export const selectionKeys = { neuron: "neurons", group: "groups", block: "blocks" } as const satisfies Record<
-  FactorKind,
-  keyof Selection
->;
+export const selectionKeys: { readonly neuron: "neurons"; readonly group: "groups"; readonly block: "blocks" } = {
+  neuron: "neurons",
+  group: "groups",
+  block: "blocks",
+};
 
 /** The factors of one layer: one parameter `[count]`. */
 export interface Factor {

@@ -6,7 +6,8 @@ import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "nod
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../core/errors.ts";
-import { type RunEvent, runEventSchema } from "./events.ts";
+import { runEventSchema } from "./event-schema.ts";
+import type { RunEvent } from "./events.ts";
 import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
 

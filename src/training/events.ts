@@ -1,10 +1,9 @@
 /**
  * The one typed stream of events of a run. The loop emits it; `events.jsonl`, the terminal, `--json` and the report only
- * read it. Plain JSON with a schema, so a file written by an earlier run can be read back and checked.
+ * read it. Plain JSON; `event-schema.ts` reads it back.
  *
  * Accuracies are percents; MACs and parameters are counts for one image; durations say their unit in their name.
  */
-import { z } from "zod";
 
 /** What every event carries. */
 interface Stamp {
@@ -258,123 +257,3 @@ export type RunEventType = RunEvent["type"];
 
 /** An event before the loop stamps it with time, step and epoch. */
 export type EventBody = { [T in RunEventType]: Omit<Extract<RunEvent, { type: T }>, keyof Stamp> }[RunEventType];
-
-const stamp = {
-  time: z.iso.datetime(),
-  step: z.int().nonnegative(),
-  epoch: z.int().nonnegative(),
-};
-const count = z.int().nonnegative();
-const kind = z.enum(["neuron", "group", "block"]);
-const networkCost = z.object({ macs: count, parameters: count });
-const layer = z.object({ layer: z.string(), kind, alive: count, count });
-const structure = { layer: z.string(), kind, index: count };
-const latency = z.object({
-  median: z.number(),
-  lowerQuartile: z.number(),
-  upperQuartile: z.number(),
-  runs: count,
-});
-const summary = z.object({
-  accuracy: z.number(),
-  macs: count,
-  parameters: count,
-  bytes: count,
-  latencyMilliseconds: z.number().nullable(),
-});
-
-/** Reads an event back; unknown keys are dropped, so a newer writer's additions do not break an older reader. */
-export const runEventSchema: z.ZodType<RunEvent> = z.discriminatedUnion("type", [
-  z.object({
-    type: z.literal("run.started"),
-    ...stamp,
-    run: z.string(),
-    model: z.string(),
-    dataset: z.object({ name: z.string(), classes: count, trainImages: count, testImages: count }),
-    options: z.record(z.string(), z.unknown()),
-    epochs: count,
-    stepsPerEpoch: count,
-    totalSteps: count,
-    cost: networkCost,
-    factors: z.array(z.object({ parameter: z.string(), layer: z.string(), kind, count, gamma: z.number() })),
-    engine: z.record(z.string(), z.string()),
-    environment: z.record(z.string(), z.string()),
-    resumedFrom: count.nullable(),
-  }),
-  z.object({
-    type: z.literal("step"),
-    ...stamp,
-    loss: z.number(),
-    learningRate: z.number(),
-    imagesPerSecond: z.number(),
-    waitMilliseconds: z.number(),
-    etaSeconds: z.number(),
-    structures: z.object({ alive: count, count }),
-    macs: count,
-  }),
-  z.object({
-    type: z.literal("epoch"),
-    ...stamp,
-    trainLoss: z.number(),
-    trainAccuracy: z.number(),
-    testAccuracy: z.number(),
-    testImages: count,
-    imagesPerSecond: z.number(),
-    seconds: z.number(),
-    learningRate: z.number(),
-    layers: z.array(layer),
-    factors: z.array(z.object({ layer: z.string(), kind, minimum: z.number(), mean: z.number(), maximum: z.number() })),
-    cost: networkCost,
-  }),
-  z.object({ type: z.literal("structure.zeroed"), ...stamp, ...structure }),
-  z.object({ type: z.literal("structure.revived"), ...stamp, ...structure }),
-  z.object({ type: z.literal("checkpoint"), ...stamp, path: z.string(), bytes: count }),
-  z.object({ type: z.literal("notice"), ...stamp, message: z.string() }),
-  z.object({ type: z.literal("interrupted"), ...stamp, hint: z.string() }),
-  z.object({
-    type: z.literal("diverged"),
-    ...stamp,
-    loss: z.string(),
-    checkpoint: z.string().nullable(),
-    hint: z.string(),
-  }),
-  z.object({
-    type: z.literal("cut"),
-    ...stamp,
-    before: networkCost,
-    after: networkCost,
-    layers: z.array(layer),
-    notes: z.array(z.string()),
-  }),
-  z.object({
-    type: z.literal("certificate"),
-    ...stamp,
-    passed: z.boolean(),
-    images: count,
-    relativeDifference: z.number(),
-    agreeing: count,
-    runtime: z.object({ relativeDifference: z.number(), agreeing: count }),
-    path: z.string(),
-  }),
-  z.object({
-    type: z.literal("exported"),
-    ...stamp,
-    files: z.array(z.object({ role: z.enum(["network", "compact"]), path: z.string(), bytes: count })),
-  }),
-  z.object({
-    type: z.literal("latency"),
-    ...stamp,
-    batch: count,
-    threads: count,
-    before: latency,
-    after: latency,
-  }),
-  z.object({
-    type: z.literal("run.finished"),
-    ...stamp,
-    seconds: z.number(),
-    testImages: count,
-    before: summary,
-    after: summary,
-  }),
-]);

@@ -2,6 +2,7 @@
  * A run's folder while a session writes to it: locked against other processes, its events stamped with time and place,
  * appended to the log and handed to whoever listens; and the one place that knows whether the session should stop.
  */
+import { relative } from "node:path";
 import { UserError } from "../core/errors.ts";
 import { EventLog } from "./event-log.ts";
 import type { EventBody, RunEvent } from "./events.ts";
@@ -82,7 +83,7 @@ export class Journal {
 
   /** Tells that the run stops here, after `step` steps, and gives the error that says how to go on. */
   interrupted(step: number): UserError {
-    const hint = `Continue it with "espalier resume ${this.folder}" (resume() in code)`;
+    const hint = `Continue it with "espalier resume ${nearPath(this.folder)}" (resume() in code)`;
     this.emitter.emit({ type: "interrupted", hint });
     return new UserError("interrupted", `the run was stopped after step ${step}; a checkpoint is written`, {
       about: this.folder,
@@ -101,4 +102,10 @@ export class Journal {
     await this.#unlock?.();
     this.#unlock = undefined;
   }
+}
+
+/** As short as it can be typed from here. */
+function nearPath(path: string): string {
+  const near = relative(process.cwd(), path);
+  return near.startsWith("..") || near === "" ? path : near;
 }

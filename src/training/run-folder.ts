@@ -81,6 +81,7 @@ const STALE_MILLISECONDS = 5000;
 export async function lockRunFolder(folder: string, onLost: (error: Error) => void): Promise<() => Promise<void>> {
   try {
     return await lock(folder, {
+      lockfilePath: join(folder, ".lock"),
       stale: STALE_MILLISECONDS,
       retries: { retries: 7, factor: 1, minTimeout: 1000, maxTimeout: 1000 },
       onCompromised: onLost,

@@ -114,6 +114,15 @@ describe("sequential networks", () => {
     expect(result.cuts.notes.join()).toMatch(/conv2: none of its 5 channels matters.*keeps one/);
   });
 
+  test("a layer that had one channel to begin with is not worth a note", () => {
+    const b = new GraphBuilder("narrow");
+    let value = b.convolution("wide", b.input("images", ["N", 3, 6, 6]), { channels: 6, kernel: 1 });
+    value = b.convolution("narrow", b.relu("relu1", value), { channels: 1, kernel: 1 });
+    b.output(b.linear("logits", pooled(b, b.relu("relu2", value)), 3));
+    const result = exactlyCompact(networkWith(b.build(), { neurons: 0.01 }, { "narrow.neuron.factor": "all" }));
+    expect(result.cuts.notes.map((note) => note.split(":")[0])).toEqual(["wide"]);
+  });
+
   test("a depthwise convolution takes the channel before it along", () => {
     const b = new GraphBuilder("separable");
     let value = b.convolution("wide", b.input("images", ["N", 3, 6, 6]), { channels: 6, kernel: 1 });
@@ -184,6 +193,23 @@ describe.each(Object.entries(shortcuts))("a residual block, %s shortcut", (kind,
     expect(widths(result)).toMatchObject({ conv1: 0, conv2: 0 });
     expect(result.cuts.notes).toEqual([]);
   });
+});
+
+test("a channel that is zero only thanks to a carried constant stays zero", () => {
+  const graph = shortcuts.identity;
+  const { graph: placed } = place(graph, { neurons: 0.01 });
+  // Channel 2 of the stem is the constant 0.25, that of the dead branch −0.5: their sum is cleared by the activation.
+  const weights = randomWeights(placed, 11);
+  const set = (name: string, value: number): void => {
+    const values = weights.get(name);
+    if (values !== undefined) weights.set(name, tensor(values.shape, values.data.with(2, value)));
+  };
+  set("norm0.scale", 0);
+  set("norm0.shift", 0.25);
+  set("norm2.scale", 0);
+  set("norm2.shift", -0.5);
+  const result = exactlyCompact(zeroFactors({ graph: placed, weights }, { "conv1.neuron.factor": "all" }));
+  expect(result.kept.get("add")).toEqual([0, 1, 3]);
 });
 
 test("channels that only a removed branch wrote go from the whole stream", () => {

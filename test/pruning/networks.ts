@@ -14,7 +14,7 @@ export type Piece =
   | { kind: "residual"; width: number; shortcut: "identity" | "convolution" | "A"; norm: boolean; depth: 1 | 2 }
   | { kind: "concatenation"; widths: readonly number[]; keepSource: boolean }
   | { kind: "pooling"; op: "max" | "average"; padding: 0 | 1; countIncludePad: boolean }
-  | { kind: "slice"; start: number }
+  | { kind: "slice"; start: number; step: 1 | 2 }
   | { kind: "pad"; sides: readonly [number, number, number, number] };
 
 const width = fc.integer({ min: 1, max: 5 });
@@ -57,7 +57,11 @@ export const piece: fc.Arbitrary<Piece> = fc.oneof(
     padding: fc.constantFrom(0 as const, 1 as const),
     countIncludePad: fc.boolean(),
   }),
-  fc.record({ kind: fc.constant("slice" as const), start: fc.integer({ min: 0, max: 3 }) }),
+  fc.record({
+    kind: fc.constant("slice" as const),
+    start: fc.integer({ min: 0, max: 3 }),
+    step: fc.constantFrom(1 as const, 2 as const),
+  }),
   fc.record({
     kind: fc.constant("pad" as const),
     sides: fc.constantFrom<readonly [number, number, number, number]>([0, 1, 0, 0], [0, 0, 1, 0], [0, 2, 0, 1]),
@@ -147,7 +151,7 @@ function addPiece(builder: GraphBuilder, name: string, src: string, one: Piece):
       return builder.node("slice", `${name}.slice`, [src], {
         starts: [0, start, 0, 0],
         ends: ["N", channels, height, columns],
-        steps: [1, 1, 1, 1],
+        steps: [1, one.step, 1, 1],
       });
     }
   }

@@ -91,6 +91,12 @@ describe("neurons", () => {
   test("depthwise: the depthwise convolution, not the one before it, which has the same channels", () => {
     const graph = classifier((b, x) => unit(b, "depthwise", unit(b, "wide", x, 4), 4, 4));
     expect(layersOf(graph, { neurons: 0.01 })).toEqual(["depthwise"]);
+    // Without batch norms either would do; once is enough.
+    const bare = classifier((b, x) => {
+      const wide = b.relu("relu", b.convolution("wide", x, { channels: 4, kernel: 1 }));
+      return b.convolution("depthwise", wide, { channels: 4, kernel: 3, groups: 4 });
+    });
+    expect(layersOf(bare, { neurons: 0.01 })).toEqual(["depthwise"]);
   });
 
   test("not where a batch norm further on would shift a zero", () => {

@@ -11,7 +11,7 @@ import type { ReadContext, View } from "./rules.ts";
 export class GraphReader implements ReadContext {
   readonly nodes: Node[] = [];
   /** Shapes of the initializers that nodes read as parameters. */
-  readonly parameterShapes = new Map<string, Shape>();
+  readonly parameterShapes: Map<string, Shape> = new Map();
   readonly #file: string;
   readonly #exact: ReadonlyMap<string, number>;
   readonly #integers = new Map<string, readonly bigint[]>();

@@ -80,13 +80,13 @@ export class Program {
   readonly tuner: Tuner;
   readonly steps: Step[] = [];
   /** Parameters and inputs: name → their home. */
-  readonly homes = new Map<string, View>();
+  readonly homes: Map<string, View> = new Map();
   /** Largest scratchpad any step asks for. */
   scratchpadBytes = 0;
   readonly #views = new Map<string, View[]>();
   readonly #primitives: PrimitiveDescriptor[] = [];
   /** What a forward step leaves for its backward one, by the value that both know. */
-  readonly forwardOf = new Map<string, { primitive: PrimitiveDescriptor; workspace: View | undefined }>();
+  readonly forwardOf: Map<string, { primitive: PrimitiveDescriptor; workspace: View | undefined }> = new Map();
   readonly #types: ReadonlyMap<string, "f32" | "i32">;
   readonly #parameters: ReadonlySet<string>;
 
@@ -168,7 +168,7 @@ export class Program {
   }
 
   /** The memory of a parameter, which first use gives the layout that suits it. */
-  home(parameter: string, suggestion = this.plain(parameter)): View {
+  home(parameter: string, suggestion: MemoryDescriptor = this.plain(parameter)): View {
     const known = this.homes.get(parameter);
     if (known !== undefined) return known;
     if (!this.#parameters.has(parameter)) throw new InternalError(`"${parameter}" is read before it is made`);

@@ -1,0 +1,80 @@
+import { describe, expect, test } from "vitest";
+import { type Tensor, tensor } from "../../src/core/tensor.ts";
+import { firstImages } from "../../src/data/dataset.ts";
+import { measureAccuracy } from "../../src/evaluation/accuracy.ts";
+import { answerOf, type Classifier, engineClassifier, logitsOf } from "../../src/evaluation/classifier.ts";
+import { initialize } from "../../src/models/initialize.ts";
+import { place } from "../../src/selection/place.ts";
+import { tinyDataset, tinyResnet } from "../training/tiny.ts";
+import { referenceHost } from "./reference-host.ts";
+
+const { test: split, normalization } = tinyDataset(4, 23);
+
+/** A classifier that answers by the brightness of the image's left and right half, and counts its calls. */
+function brightness(batch: number): Classifier & { calls: number } {
+  const classifier = {
+    batch,
+    calls: 0,
+    logits: async ({ shape, data }: Tensor): Promise<Tensor> => {
+      classifier.calls++;
+      expect(shape[0]).toBe(batch);
+      const size = data.length / batch;
+      const result = tensor([batch, 3]);
+      for (let image = 0; image < batch; image++) {
+        for (let at = 0; at < size; at++) {
+          const column = at % (shape[3] ?? 1);
+          const side = column < (shape[3] ?? 1) / 2 ? 1 : 2;
+          result.data[image * 3 + side] = (result.data[image * 3 + side] ?? 0) + (data[image * size + at] ?? 0);
+        }
+      }
+      return result;
+    },
+    dispose: async () => {},
+  };
+  return classifier;
+}
+
+describe("accuracy", () => {
+  test("counts the same whatever the batch, the last one being partial, exact or larger than the split", async () => {
+    const results = [];
+    for (const batch of [1, 5, 23, 100]) {
+      const classifier = brightness(batch);
+      results.push(await measureAccuracy(classifier, split, normalization));
+      expect(classifier.calls).toBe(Math.ceil(23 / batch));
+    }
+    const [first] = results;
+    for (const result of results) expect(result).toEqual(first);
+    expect(first?.images).toBe(23);
+    expect(first?.correct).toBeGreaterThan(11);
+    expect(first?.accuracy).toBeCloseTo((100 * (first?.correct ?? 0)) / 23, 12);
+  });
+
+  test("an answer of no number is wrong", () => {
+    const logits = tensor([3, 2], Float32Array.of(1, 2, Number.NaN, 0, 3, 3));
+    expect([0, 1, 2].map((index) => answerOf(logits, index))).toEqual([1, -1, 0]);
+  });
+
+  test("refuses an empty split, and labels beyond the network's classes", async () => {
+    await expect(measureAccuracy(brightness(4), firstImages(split, 0), normalization)).rejects.toThrow(/no images/);
+    const labels = split.labels.map(() => 3);
+    await expect(measureAccuracy(brightness(4), { ...split, labels }, normalization)).rejects.toMatchObject({
+      code: "bad-option",
+    });
+  });
+});
+
+describe("a network on an engine", () => {
+  test("gives the same logits with its factors folded as a network whose factors are one gives without", async () => {
+    const plain = tinyResnet();
+    const weights = initialize(plain, 1);
+    const { graph } = place(plain, { neurons: 1, blocks: 1 });
+    const withFactors = await engineClassifier(referenceHost(), { graph, weights: initialize(graph, 1) }, 8);
+    const without = await engineClassifier(referenceHost(), { graph: plain, weights }, 23);
+    const a = await logitsOf(withFactors, split, normalization);
+    const b = await logitsOf(without, split, normalization);
+    expect(a.shape).toEqual([23, 3]);
+    for (const [index, value] of a.data.entries()) expect(value).toBeCloseTo(b.data[index] ?? Number.NaN, 5);
+    await withFactors.dispose();
+    await expect(withFactors.logits(tensor([8, 2, 6, 6]))).rejects.toMatchObject({ code: "use-after-dispose" });
+  });
+});

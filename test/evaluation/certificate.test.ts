@@ -1,0 +1,120 @@
+import { createHash } from "node:crypto";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { tensor } from "../../src/core/tensor.ts";
+import { type Certificate, certify, requireExact } from "../../src/evaluation/certificate.ts";
+import { saveOnnx } from "../../src/formats/onnx/index.ts";
+import type { Network } from "../../src/graph/graph.ts";
+import { compact } from "../../src/pruning/compact.ts";
+import { place } from "../../src/selection/place.ts";
+import { randomWeights } from "../engine/random-data.ts";
+import { zeroFactors } from "../pruning/networks.ts";
+import { temporaryFolder, tinyDataset, tinyResnet } from "../training/tiny.ts";
+import { referenceHost } from "./reference-host.ts";
+
+const folder = temporaryFolder();
+afterAll(() => rmSync(folder, { recursive: true }));
+const dataset = tinyDataset(4, 30);
+
+/** A network with dead neurons and what cutting makes of it. */
+function cutNetwork() {
+  const { graph } = place(tinyResnet(), { neurons: 1, blocks: 1 });
+  const original = zeroFactors(
+    { graph, weights: randomWeights(graph, 4) },
+    { "block1.conv1.neuron.factor": [1, 2], "block2.conv1.neuron.factor": [0] },
+  );
+  return { original, cut: compact(original) };
+}
+
+/** `network` with `parameter` times `factor`. */
+function altered(network: Network, parameter: string, factor: number): Network {
+  const values = network.weights.get(parameter);
+  if (values === undefined) throw new Error(`no parameter ${parameter}`);
+  const changed = tensor(
+    values.shape,
+    values.data.map((value) => value * factor),
+  );
+  return { graph: network.graph, weights: new Map(network.weights).set(parameter, changed) };
+}
+
+async function certificateOf(original: Network, inMemory: Network, exported: Network, kept = cutNetwork().cut.kept) {
+  const [originalFile, compactFile] = [join(folder, "network.onnx"), join(folder, "compact.onnx")];
+  await saveOnnx(original, originalFile);
+  await saveOnnx(exported, compactFile);
+  return certify({
+    original,
+    originalFile,
+    compact: inMemory,
+    compactFile,
+    kept,
+    host: referenceHost(),
+    dataset,
+    batch: 16,
+  });
+}
+
+function caught(certificate: Certificate): string {
+  try {
+    requireExact(certificate);
+  } catch (error) {
+    expect(error).toMatchObject({ code: "not-exact", exitCode: 2 });
+    return error instanceof Error ? error.message : "";
+  }
+  return "";
+}
+
+describe("a certificate", () => {
+  test("holds for an exact cut, and says on what it stands", async () => {
+    const { original, cut } = cutNetwork();
+    expect(cut.cuts.after.parameters).toBeLessThan(cut.cuts.before.parameters);
+    const certificate = await certificateOf(original, cut.network, cut.network);
+    expect(certificate).toMatchObject({ passed: true, images: 30, dataset: "tiny", tolerance: 1e-3 });
+    expect(certificate.comparisons).toHaveLength(2);
+    for (const comparison of certificate.comparisons) {
+      expect(comparison).toMatchObject({ passed: true, sameAnswers: 30, otherAnswers: 0 });
+      expect(comparison.relativeDifference).toBeLessThan(1e-5);
+    }
+    for (const { path, sha256 } of certificate.files) {
+      expect(sha256).toBe(createHash("sha256").update(readFileSync(path)).digest("hex"));
+    }
+    expect(JSON.parse(JSON.stringify(certificate))).toEqual(certificate);
+    expect(caught(certificate)).toBe("");
+  });
+
+  test("fails for a wrong cut and names the layer that departs first", async () => {
+    const { original, cut } = cutNetwork();
+    const wrong = altered(cut.network, "block1.norm2.scale", 1.1);
+    const certificate = await certificateOf(original, wrong, wrong);
+    expect(certificate.passed).toBe(false);
+    expect(certificate.comparisons[0]?.departure).toMatchObject({ layer: "block1.norm2", op: "batch_normalization" });
+    expect(caught(certificate)).toMatch(
+      /compact network in reference.*batch_normalization "block1\.norm2" departs first/,
+    );
+  });
+
+  test("a layer that lost channels is compared by those it kept", async () => {
+    const { original, cut } = cutNetwork();
+    expect(cut.kept.get("block1.norm1")).toEqual([0, 3]);
+    const wrong = altered(cut.network, "block2.norm1.shift", 2);
+    const certificate = await certificateOf(original, wrong, wrong);
+    expect(certificate.comparisons[0]?.departure?.layer).toBe("block2.norm1");
+  });
+
+  test("fails for an exported file that is another network, and names where the runtimes part", async () => {
+    const { original, cut } = cutNetwork();
+    const certificate = await certificateOf(original, cut.network, altered(cut.network, "stem.conv.weights", 0.8));
+    const [inEngine, inRuntime] = certificate.comparisons;
+    expect(inEngine?.passed).toBe(true);
+    expect(inRuntime).toMatchObject({ passed: false, departure: { layer: "stem.conv", op: "convolution" } });
+    expect(caught(certificate)).toMatch(/compact file in ONNX Runtime.*convolution "stem\.conv"/);
+  });
+
+  test("fails, and stays JSON, where the network answers with no numbers", async () => {
+    const { original, cut } = cutNetwork();
+    const broken = altered(cut.network, "stem.norm.shift", Number.NaN);
+    const certificate = await certificateOf(original, broken, broken);
+    expect(certificate.passed).toBe(false);
+    expect(JSON.parse(JSON.stringify(certificate))).toEqual(certificate);
+  });
+});

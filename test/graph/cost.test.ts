@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import { GraphBuilder } from "../../src/graph/builder.ts";
+import { cost } from "../../src/graph/cost.ts";
+
+test("multiply-accumulates and parameters are what counting by hand gives", () => {
+  const builder = new GraphBuilder("counted");
+  const src = builder.input("images", ["N", 4, 10, 10]);
+  // 8 outputs x 5 x 5 pixels, each 2 channels (of its group) x 3 x 3.
+  const conv = builder.convolution("conv", src, {
+    channels: 8,
+    kernel: 3,
+    strides: 2,
+    padding: 1,
+    groups: 2,
+    bias: true,
+  });
+  const norm = builder.scale("conv.neuron", builder.batchNormalization("norm", conv), 8);
+  const pooled = builder.flatten("flat", builder.globalAveragePooling("pool", builder.relu("relu", norm)));
+  builder.output(builder.linear("classifier", pooled, 3));
+  const { macs, parameters } = cost(builder.build());
+  expect(macs).toBe(8 * 25 * 18 + 3 * 8);
+  expect(parameters).toBe(8 * 18 + 8 + 2 * 8 + 3 * 8 + 3);
+});
