@@ -35,6 +35,6 @@ export class Interruption {
   /** Whoever read our output has gone: stop work that can be continued, or leave quietly. */
   outputClosed(): void {
     if (this.#isGuarding) this.#controller.abort();
-    else process.exit(EXIT.ok);
+    else if (!this.signal.aborted) process.exit(EXIT.ok);
   }
 }

@@ -24,12 +24,12 @@ function columnsOf(started: RunStarted): readonly Column[] {
   const macs = ({ cost }: Epoch): string => formatPercent(percentOf(cost.macs, started.cost.macs));
   return [
     { heading: "epoch", width: 8, rank: 9, cell: ({ epoch }) => `${epoch}/${started.epochs}` },
-    { heading: "test", width: 9, rank: 8, cell: ({ testAccuracy }) => formatPercent(testAccuracy) },
-    { heading: "train", width: 9, rank: 5, cell: ({ trainAccuracy }) => formatPercent(trainAccuracy) },
+    { heading: "test", width: 8, rank: 8, cell: ({ testAccuracy }) => formatPercent(testAccuracy) },
+    { heading: "train", width: 8, rank: 5, cell: ({ trainAccuracy }) => formatPercent(trainAccuracy) },
     { heading: "loss", width: 7, rank: 4, cell: ({ trainLoss }) => trainLoss.toFixed(3) },
     ...present.map((kind) => ({
       heading: `${kind}s`,
-      width: kind === "neuron" ? 11 : 8,
+      width: kind === "neuron" ? 10 : 8,
       rank: 6,
       cell: (epoch: Epoch) => alive(epoch, kind),
     })),
