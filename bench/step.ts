@@ -119,7 +119,10 @@ if (options.json) {
 } else {
   console.log(`One training step of ${options.model}, batch ${batch}, f32, ${threads} threads`);
   console.log(`${engine.description["library"]}, Node ${process.versions.node}, ${peerVersion ?? "no peer"}`);
-  const table = new Table({ style: { head: [], border: [] }, head: ["", "median ms", "min … max", "runs", "images/s", "times the peer's best"] });
+  const table = new Table({
+    style: { head: [], border: [] },
+    head: ["", "median ms", "min … max", "runs", "images/s", "times the peer's best"],
+  });
   for (const { name, median, minimum, maximum, runs: count } of spreads)
     table.push(row(name, median, minimum, maximum, count));
   console.log(table.toString());
