@@ -1,3 +1,5 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -9,6 +11,8 @@ export default defineConfig({
     // Processes, not threads: oneDNN's OpenMP pool belongs to a process. One at a time would be slow, two fill two cores.
     pool: "forks",
     maxWorkers: 2,
+    // Kernels timed while tests run side by side are no choices to keep.
+    env: { ESPALIER_KERNEL_CACHE: join(tmpdir(), `espalier-test-kernels-${process.pid}`) },
     testTimeout: 120_000,
   },
 });

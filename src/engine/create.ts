@@ -12,6 +12,8 @@ export interface EngineSpec {
   readonly engine: EngineName;
   /** Threads to compute with; default: what the engine finds best. The reference engine always has one. */
   readonly threads?: number;
+  /** Folder in which the engine may keep what it learnt about this machine; default: nothing is kept. */
+  readonly cacheFolder?: string;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface EngineSpec {
  * of threads, and what the engine throws where it cannot run ("engine-missing", "engine-refused").
  */
 export function createEngine(spec: EngineSpec): Engine {
-  const { engine, threads } = spec;
+  const { engine, threads, cacheFolder } = spec;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
     throw new UserError("bad-option", "illegal number of threads", {
       expected: "a whole number from 1",
@@ -28,7 +30,10 @@ export function createEngine(spec: EngineSpec): Engine {
   }
   switch (engine) {
     case "onednn":
-      return createOneDnnEngine(threads === undefined ? {} : { threads });
+      return createOneDnnEngine({
+        ...(threads === undefined ? {} : { threads }),
+        ...(cacheFolder === undefined ? {} : { cacheFolder }),
+      });
     case "reference":
       return createReferenceEngine();
     default:

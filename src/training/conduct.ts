@@ -1,4 +1,6 @@
 /** What a new run and a resumed one have in common: opening and closing what they work with, and saying who they are. */
+
+import { kernelCacheFolder } from "../core/cache-folder.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { EngineHost } from "../engine/host.ts";
 import { cost } from "../graph/cost.ts";
@@ -18,7 +20,7 @@ export async function withSession(
   open: (host: EngineHost) => Promise<Session>,
   work: (session: Session) => Promise<Run>,
 ): Promise<Run> {
-  const host = await EngineHost.start({ engine, ...optional("threads", threads) });
+  const host = await EngineHost.start({ engine, cacheFolder: kernelCacheFolder(), ...optional("threads", threads) });
   let session: Session | undefined;
   try {
     session = await open(host);

@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { cacheFolder } from "../../src/data/cache-folder.ts";
+import { cacheFolder } from "../../src/core/cache-folder.ts";
 import type { Dataset, Split } from "../../src/data/dataset.ts";
 import { evaluationBatches } from "../../src/data/evaluation-batches.ts";
 import { openDataset } from "../../src/data/open.ts";

@@ -1,7 +1,8 @@
 /** A network and images small enough for the reference engine: whole runs in a second. */
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll } from "vitest";
 import { RandomStream } from "../../src/core/random.ts";
 import { allocateSplit, type Dataset, type SampleShape, type Split, sampleSize } from "../../src/data/dataset.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
@@ -61,7 +62,15 @@ export function tinyResnet(): Graph {
   return builder.build();
 }
 
-/** A folder of its own for a test's runs. */
+const temporaryFolders: string[] = [];
+
+afterAll(() => {
+  for (const folder of temporaryFolders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A folder of its own for a test's runs, gone when the file's tests are done. */
 export function temporaryFolder(): string {
-  return mkdtempSync(join(tmpdir(), "espalier-test-"));
+  const folder = mkdtempSync(join(tmpdir(), "espalier-test-"));
+  temporaryFolders.push(folder);
+  return folder;
 }

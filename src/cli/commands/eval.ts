@@ -1,5 +1,6 @@
 /** `espalier eval <model.onnx> --data …`: accuracy of a network file on test images. */
 import { type Command, Option } from "commander";
+import { kernelCacheFolder } from "../../core/cache-folder.ts";
 import { UserError } from "../../core/errors.ts";
 import { type Dataset, firstImages, type Normalization } from "../../data/dataset.ts";
 import { openDataset } from "../../data/open.ts";
@@ -40,7 +41,11 @@ async function score(path: string, dataset: Dataset, options: EvalOptions): Prom
   checkFit(network.graph, dataset);
   const split = firstImages(dataset.test, options.limit ?? dataset.test.count);
   const { engine, threads } = options;
-  const host = await EngineHost.start({ engine, ...(threads === undefined ? {} : { threads }) });
+  const host = await EngineHost.start({
+    engine,
+    cacheFolder: kernelCacheFolder(),
+    ...(threads === undefined ? {} : { threads }),
+  });
   try {
     const classifier = await engineClassifier(host, network, Math.min(options.batch, Math.max(1, split.count)));
     return await measureAccuracy(classifier, split, normalizationFor(options, dataset));

@@ -11,6 +11,7 @@ import type { Engine, Plan, PrepareOptions } from "../engine.ts";
 import { oneDnn } from "./ffi/library.ts";
 import { lower } from "./kernels/kernels.ts";
 import { OneDnnPlan } from "./plan.ts";
+import { ChoiceCache } from "./planner/choice-cache.ts";
 import { findFusions } from "./planner/fusion.ts";
 import { Program } from "./planner/program.ts";
 import { Tuner } from "./planner/tuning.ts";
@@ -18,30 +19,35 @@ import { Tuner } from "./planner/tuning.ts";
 export interface OneDnnOptions {
   /** Threads to compute with; default: all processors. */
   readonly threads?: number;
+  /** Folder in which kernel choices are kept from process to process; default: they are not kept. */
+  readonly cacheFolder?: string;
 }
 
 /** Throws `UserError("engine-missing")` where oneDNN is not installed or too old. */
-export function createOneDnnEngine({ threads = availableParallelism() }: OneDnnOptions = {}): Engine {
+export function createOneDnnEngine({ threads = availableParallelism(), cacheFolder }: OneDnnOptions = {}): Engine {
   const library = oneDnn();
-  const { version, instructionSet } = library.calls;
+  const identity = {
+    library: `oneDNN ${library.calls.version}`,
+    instructionSet: `0x${library.calls.instructionSet.toString(16)}`,
+    threads,
+  };
+  const cache = cacheFolder === undefined ? undefined : new ChoiceCache(cacheFolder, identity);
   return {
     name: "onednn",
-    description: {
-      library: `oneDNN ${version}`,
-      instructionSet: `0x${instructionSet.toString(16)}`,
-      threads: `${threads}`,
-    },
+    description: { ...identity, threads: `${threads}` },
     prepare: (graph: Graph, { batch, choices }: PrepareOptions): Plan => {
       checkBatch(batch);
       library.calls.setThreads(threads);
       const fusions = findFusions(graph);
-      const program = new Program(library, graph, inferShapes(graph, batch), fusions, new Tuner(library, choices));
+      const tuner = new Tuner(library, { ...cache?.read(), ...choices });
+      const program = new Program(library, graph, inferShapes(graph, batch), fusions, tuner);
       for (const node of graph.nodes) if (!fusions.absorbed.has(node)) lower(node, program);
       for (const { parameter, value } of graph.updates) {
         const home = program.home(parameter);
         const view = program.use(value, home.descriptor);
         if (view.slot !== home.slot) program.reorder(parameter, view, home);
       }
+      cache?.add(tuner.choices);
       return new OneDnnPlan(program, { batch, threads });
     },
   };

@@ -25,28 +25,34 @@ export interface Candidate {
 
 /** Runs timed for each candidate; the fastest counts, for noise only ever adds. */
 const RUNS = 4;
+/** A later candidate wins only if it takes less than this share of the time: equals are not told apart by noise. */
+const CLEARLY = 0.97;
 /** A candidate whose outputs differ more from the first one's, relative to the largest, may not win. */
 const TOLERANCE = 1e-4;
 
 export class Tuner {
   readonly blockedLayout: LayoutName;
   readonly #library: OneDnn;
-  readonly #choices: Record<string, string>;
+  readonly #given: KernelChoices;
+  readonly #choices: Record<string, string> = {};
 
-  constructor(library: OneDnn, choices: KernelChoices = {}) {
+  /** `given`: choices to repeat, for the keys that come up again and if this machine offers them. */
+  constructor(library: OneDnn, given: KernelChoices) {
     this.#library = library;
-    this.#choices = { ...choices };
+    this.#given = given;
     const hasWideVectors = (library.calls.instructionSet & isaAvx512Core) === isaAvx512Core;
     this.blockedLayout = hasWideVectors ? "nChw16c" : "nChw8c";
   }
 
+  /** What was chosen, for the keys that came up. */
   get choices(): KernelChoices {
     return this.#choices;
   }
 
   /** The candidate to use for `key`; the others are destroyed. The first must be one that is known to be accurate. */
   choose(key: string, candidates: readonly Candidate[]): Candidate {
-    const remembered = candidates.find(({ name }) => name === this.#choices[key]);
+    const wanted = this.#choices[key] ?? this.#given[key];
+    const remembered = candidates.find(({ name }) => name === wanted);
     const chosen = remembered ?? this.#fastest(candidates);
     if (chosen === undefined) throw new InternalError(`oneDNN has no implementation for ${key}`);
     this.#choices[key] = chosen.name;
@@ -63,7 +69,7 @@ export class Tuner {
       expected ??= result;
       if (relativeError(result, expected) > TOLERANCE) continue;
       const total = candidate.reorders.reduce((sum, [from, to]) => sum + this.#timeReorder(from, to), milliseconds);
-      if (best === undefined || total < best.milliseconds) best = { candidate, milliseconds: total };
+      if (best === undefined || total < CLEARLY * best.milliseconds) best = { candidate, milliseconds: total };
     }
     return best?.candidate;
   }
