@@ -1,5 +1,3 @@
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -12,7 +10,7 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     // Kernels timed while tests run side by side are no choices to keep.
-    env: { ESPALIER_KERNEL_CACHE: join(tmpdir(), `espalier-test-kernels-${process.pid}`) },
+    env: { ESPALIER_KERNEL_CACHE: fileURLToPath(new URL("node_modules/.cache/espalier-kernels", import.meta.url)) },
     testTimeout: 120_000,
   },
 });
