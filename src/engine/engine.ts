@@ -9,9 +9,17 @@
 import type { Labels, Tensor } from "../core/tensor.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
 
+/**
+ * What images and their gradients are computed in. `bf16`: activations, their gradients and the weights of convolutions in
+ * bfloat16, accumulated in f32; parameters, statistics, factors and optimizer state stay f32.
+ */
+export type Precision = "f32" | "bf16";
+
 export interface PrepareOptions {
   /** Batch size bound to "N". */
   readonly batch: number;
+  /** Default "f32". Throws `UserError("engine-refused")` where the engine or the processor has no bf16. */
+  readonly precision?: Precision;
   /** Kernel choices of an earlier plan of the same graph, repeated so that a resumed run continues bit for bit. */
   readonly choices?: KernelChoices;
 }
