@@ -1,7 +1,8 @@
 """One training step of the bench's networks in PyTorch: the twin of `bench/step.ts`.
 
 Speaks JSON lines: prints {"versions": ...} once, then for each line {"layout": "contiguous" | "channels_last", "runs": n}
-on its input the times of n steps in milliseconds. Same network, batch, loss and optimizer (Nesterov momentum, weight decay).
+on its input the times of n steps in milliseconds. Same network, batch, loss and optimizer (Nesterov momentum, weight decay);
+bf16 is PyTorch's autocast.
 """
 
 import json
@@ -68,27 +69,29 @@ def build(name):
 
 
 class Step:
-    def __init__(self, name, batch, layout):
+    def __init__(self, name, batch, layout, precision):
         torch.manual_seed(0)
         self.format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
         self.model = build(name).to(memory_format=self.format)
         self.optimizer = torch.optim.SGD(self.model.parameters(), 0.05, 0.9, weight_decay=5e-4, nesterov=True)
         self.images = torch.randn(batch, 3, 32, 32).contiguous(memory_format=self.format)
         self.labels = torch.arange(batch) % 10
+        self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
 
     def __call__(self):
         self.optimizer.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(self.model(self.images), self.labels)
+        with self.autocast:
+            loss = F.cross_entropy(self.model(self.images), self.labels)
         loss.backward()
         self.optimizer.step()
         return loss.item()
 
 
 def main():
-    name, batch, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    name, batch, threads, precision = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     torch.set_num_threads(threads)
     print(json.dumps({"versions": f"PyTorch {torch.__version__}"}), flush=True)
-    steps = {layout: Step(name, batch, layout) for layout in ("contiguous", "channels_last")}
+    steps = {layout: Step(name, batch, layout, precision) for layout in ("contiguous", "channels_last")}
     for line in sys.stdin:
         request = json.loads(line)
         step, times = steps[request["layout"]], []

@@ -1,7 +1,7 @@
 /** What `espalier inspect` tells of a network: its layers, its structures, what it costs. Plain data, printed as it is by `--json`. */
 import { elementCount, type Shape } from "../core/tensor.ts";
 import { cost, nodeMacs } from "../graph/cost.ts";
-import { type Graph, type Node, producers, type Weights } from "../graph/graph.ts";
+import { type Graph, type Network, type Node, producers, type Weights } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
 import { type Factor, type FactorKind, factorsOf, selectionKeys } from "../selection/factors.ts";
 import { place, structureKinds } from "../selection/place.ts";
@@ -80,8 +80,8 @@ function aliveCount({ parameter }: Factor, weights: Weights): number {
   return weights.get(parameter)?.data.reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0) ?? 0;
 }
 
-/** `weights` are those of a file; a model by name has none. */
-export function inspect(graph: Graph, weights: Weights | undefined): Inspection {
+/** A network without factors needs no weights. */
+export function inspect({ graph, weights }: Network): Inspection {
   const own = factorsOf(graph);
   const everyKind = Object.fromEntries(structureKinds(graph).map((kind) => [selectionKeys[kind], 0] as const));
   const factors = own.length > 0 ? own : place(graph, everyKind).factors;
@@ -95,7 +95,7 @@ export function inspect(graph: Graph, weights: Weights | undefined): Inspection 
       layer: factor.layer,
       kind: factor.kind,
       count: factor.count,
-      ...(own.length > 0 && weights !== undefined ? { alive: aliveCount(factor, weights) } : {}),
+      ...(own.length > 0 ? { alive: aliveCount(factor, weights) } : {}),
     })),
   };
 }

@@ -2,6 +2,7 @@
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
 import { type EngineName, engineNames } from "../engine/create.ts";
+import { type Precision, precisions } from "../engine/engine.ts";
 import type { ScheduleOptions, Selection } from "../training/options.ts";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
@@ -43,6 +44,13 @@ export function numbersFor(option: string): (text: string) => readonly number[] 
 export function engineFor(text: string): EngineName {
   const known = engineNames.find((name) => name === text);
   if (known === undefined) throw unknownName("engine", text, engineNames);
+  return known;
+}
+
+/** The precision called `text`; the nearest name if there is none. */
+export function precisionFor(text: string): Precision {
+  const known = precisions.find((name) => name === text);
+  if (known === undefined) throw unknownName("precision", text, precisions);
   return known;
 }
 

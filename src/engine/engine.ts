@@ -13,7 +13,8 @@ import type { Graph, Weights } from "../graph/graph.ts";
  * What images and their gradients are computed in. `bf16`: activations, their gradients and the weights of convolutions in
  * bfloat16, accumulated in f32; parameters, statistics, factors and optimizer state stay f32.
  */
-export type Precision = "f32" | "bf16";
+export const precisions = ["f32", "bf16"] as const;
+export type Precision = (typeof precisions)[number];
 
 export interface PrepareOptions {
   /** Batch size bound to "N". */
@@ -64,5 +65,7 @@ export interface Engine {
   readonly name: string;
   /** Version and settings, as stored with a run: library version, threads, instruction set. */
   readonly description: Readonly<Record<string, string>>;
+  /** What plans can be prepared in; never empty. */
+  readonly precisions: readonly Precision[];
   prepare(graph: Graph, options: PrepareOptions): Plan;
 }

@@ -27,7 +27,8 @@ interface Answer<M extends Method> {
 const handlers: { readonly [M in Method]: (argument: Calls[M]["request"]) => Answer<M> } = {
   start: (spec) => {
     engine = createEngine(spec);
-    return { response: { name: engine.name, description: engine.description } };
+    const { name, description, precisions } = engine;
+    return { response: { name, description, precisions } };
   },
   prepare: ({ graph, options }) => {
     const plan = required(engine, "a started engine").prepare(graph, options);

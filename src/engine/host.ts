@@ -6,7 +6,7 @@ import { spawnWorker } from "../core/worker.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
 import { useAfterDispose } from "./checks.ts";
 import type { EngineSpec } from "./create.ts";
-import type { Feeds, KernelChoices, PlanStep, PrepareOptions, Results } from "./engine.ts";
+import type { Feeds, KernelChoices, PlanStep, Precision, PrepareOptions, Results } from "./engine.ts";
 import { portableFeeds, portableWeights } from "./protocol.ts";
 import { Requests } from "./requests.ts";
 
@@ -27,17 +27,20 @@ export class EngineHost {
   readonly spec: EngineSpec;
   readonly name: string;
   readonly description: Readonly<Record<string, string>>;
+  /** What plans can be prepared in. */
+  readonly precisions: readonly Precision[];
   readonly #requests: Requests;
   #isDisposed = false;
 
   private constructor(
     spec: EngineSpec,
     requests: Requests,
-    { name, description }: Pick<EngineHost, "name" | "description">,
+    { name, description, precisions }: Pick<EngineHost, "name" | "description" | "precisions">,
   ) {
     this.spec = spec;
     this.name = name;
     this.description = description;
+    this.precisions = precisions;
     this.#requests = requests;
   }
 

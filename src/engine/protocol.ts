@@ -3,13 +3,13 @@ import { type ErrorCode, type ErrorDetails, EspalierError, InternalError, UserEr
 import type { Labels, Tensor } from "../core/tensor.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
 import type { EngineSpec } from "./create.ts";
-import type { Feeds, KernelChoices, PlanStep, PrepareOptions, Results } from "./engine.ts";
+import type { Engine, Feeds, KernelChoices, PlanStep, PrepareOptions, Results } from "./engine.ts";
 
 /** The calls: what is asked and what is answered. A plan is known by its number. */
 export interface Calls {
   start: {
     request: EngineSpec;
-    response: { readonly name: string; readonly description: Readonly<Record<string, string>> };
+    response: Pick<Engine, "name" | "description" | "precisions">;
   };
   prepare: {
     request: { readonly graph: Graph; readonly options: PrepareOptions };

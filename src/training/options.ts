@@ -7,6 +7,7 @@ import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
 import type { Augmentation } from "../data/dataset.ts";
 import { type EngineName, engineNames } from "../engine/create.ts";
+import { precisions } from "../engine/engine.ts";
 import type { Selection } from "../selection/factors.ts";
 import type { Schedule } from "./schedules.ts";
 
@@ -67,6 +68,8 @@ export interface SettingsInput {
   readonly engine?: EngineName;
   /** Threads of the engine; default: as many as the machine gives. */
   readonly threads?: number;
+  /** Of the training steps; "auto" takes bf16 where the processor has it. Scoring and the certificate are always f32. Default "f32". */
+  readonly precision?: PrecisionChoice;
   /** Test images scored after each epoch; default 2,000. The end of the run always scores all of them. */
   readonly evaluationImages?: number;
   /** Test images of the certificate; default 1,000, and never more than there are. */
@@ -78,6 +81,9 @@ export interface SettingsInput {
   /** Name of the run and of its folder; default the model's and the dataset's names. */
   readonly name?: string;
 }
+
+export const precisionChoices: readonly ["f32", "bf16", "auto"] = [...precisions, "auto"];
+export type PrecisionChoice = (typeof precisionChoices)[number];
 
 /** Settings with every default filled in, except what the run decides itself: threads and name. */
 export interface Settings {
@@ -91,6 +97,7 @@ export interface Settings {
   readonly augment: boolean | Augmentation;
   readonly engine: EngineName;
   readonly threads?: number;
+  readonly precision: PrecisionChoice;
   readonly evaluationImages: number;
   readonly certificateImages: number;
   readonly limit: { readonly train?: number; readonly test?: number };
@@ -138,6 +145,7 @@ export const settingsSchema: z.ZodType<Settings> = z.strictObject({
   augment: z.union([z.boolean(), z.strictObject({ pad: z.int().nonnegative(), flip: z.boolean() })]).default(true),
   engine: z.enum(engineNames).default("onednn"),
   threads: positive.exactOptional(),
+  precision: z.enum(precisionChoices).default("f32"),
   evaluationImages: positive.default(2000),
   certificateImages: positive.default(1000),
   limit: z.strictObject({ train: positive.exactOptional(), test: positive.exactOptional() }).default({}),
@@ -160,6 +168,7 @@ export const settingNames: readonly string[] = [
   "augment",
   "engine",
   "threads",
+  "precision",
   "evaluationImages",
   "certificateImages",
   "limit",

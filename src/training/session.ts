@@ -8,12 +8,13 @@ import { resolveAugmentation } from "../data/augmentation.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { TrainingLoader } from "../data/loader.ts";
 import { stepsPerEpoch } from "../data/order.ts";
+import type { Precision } from "../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../engine/host.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
 import type { Factor } from "../selection/factors.ts";
 import { fold } from "../selection/fold.ts";
 import type { Checkpoint } from "./checkpoints.ts";
-import type { Settings } from "./options.ts";
+import type { PrecisionChoice, Settings } from "./options.ts";
 
 export interface SessionStart {
   readonly settings: Settings;
@@ -25,6 +26,8 @@ export interface SessionStart {
 }
 
 export interface Session extends SessionStart {
+  /** With the precision decided. */
+  readonly settings: Settings & { readonly precision: Precision };
   /** With factors, as it is stored. */
   readonly graph: Graph;
   readonly stepsPerEpoch: number;
@@ -49,9 +52,16 @@ export function epochOf(
   return Math.min(settings.epochs, Math.floor(step / stepsPerEpoch) + 1);
 }
 
+/** "auto" is decided once, when a run starts: its record, and with it a resumed run, has what was decided. */
+function resolvePrecision(chosen: PrecisionChoice, { precisions }: EngineHost): Precision {
+  if (chosen !== "auto") return chosen;
+  return precisions.includes("bf16") ? "bf16" : "f32";
+}
+
 /** Prepares the plans with the checkpoint's weights and kernels and starts the loader where the checkpoint stopped. */
 export async function openSession(start: SessionStart): Promise<Session> {
-  const { settings, factors, dataset, checkpoint, host } = start;
+  const { factors, dataset, checkpoint, host } = start;
+  const settings = { ...start.settings, precision: resolvePrecision(start.settings.precision, host) };
   const { network, velocities, progress } = checkpoint;
   const { batch, momentum, weightDecay } = settings;
   const folded = fold(network.graph);
@@ -65,7 +75,11 @@ export async function openSession(start: SessionStart): Promise<Session> {
   });
   const steps = stepsPerEpoch(dataset.train.count, batch);
   const evaluationBatch = Math.min(batch, LARGEST_EVALUATION_BATCH);
-  const training = await host.prepare(stepGraph, { batch, choices: progress.choices.training });
+  const training = await host.prepare(stepGraph, {
+    batch,
+    precision: settings.precision,
+    choices: progress.choices.training,
+  });
   await training.write(new Map([...network.weights, ...velocities]));
   const evaluation = await host.prepare(folded, { batch: evaluationBatch, choices: progress.choices.evaluation });
   const loader = new TrainingLoader({
@@ -78,6 +92,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
   });
   return {
     ...start,
+    settings,
     graph: network.graph,
     stepsPerEpoch: steps,
     totalSteps: steps * settings.epochs,

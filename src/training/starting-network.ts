@@ -29,15 +29,28 @@ export async function startingNetwork(
   dataset: Dataset,
   { select, seed }: { readonly select: Selection; readonly seed: number },
 ): Promise<StartingNetwork> {
-  const { graph: plain, weights } = await plainNetwork(source, dataset);
-  checkFit(plain, dataset);
+  const network = await plainNetwork(source, dataset);
+  checkFit(network.graph, dataset);
+  return withFactors(network, { select, seed });
+}
+
+/**
+ * `network` with factors as `select` asks, or with those it has already; what it has no weights for is drawn from `seed`.
+ * @throws what `place` throws.
+ */
+export function withFactors(
+  { graph: plain, weights }: Network,
+  { select, seed }: { readonly select: Selection; readonly seed: number },
+): StartingNetwork {
   const existing = factorsOf(plain, select);
   const { graph, factors }: Placement =
     existing.length > 0 ? { graph: plain, factors: existing } : place(plain, select);
   // Given weights are kept; what has none, new factors among them, starts as it would in a new network.
   const initial = initialize(graph, seed);
-  const network = { graph, weights: new Map([...initial].map(([name, value]) => [name, weights.get(name) ?? value])) };
-  return { network, factors };
+  return {
+    network: { graph, weights: new Map([...initial].map(([name, value]) => [name, weights.get(name) ?? value])) },
+    factors,
+  };
 }
 
 async function plainNetwork(source: ModelSource, dataset: Dataset): Promise<Network> {

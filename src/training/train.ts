@@ -49,7 +49,7 @@ export async function train(model: ModelSource, options: TrainOptions): Promise<
         name: basename(folder),
         created: new Date().toISOString(),
         model: network.graph.name,
-        settings,
+        settings: session.settings,
         data: { name: dataset.name, source, sha256: hashData(dataset) },
         initialWeights: hashWeights(network.weights),
         factors,

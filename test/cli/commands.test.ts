@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { espalier, execute } from "./support.ts";
 
 describe("help", () => {
-  it.each(["train", "resume", "eval", "inspect", "data"])("of %s ends with examples", async (command) => {
+  it.each(["train", "resume", "eval", "inspect", "bench", "data"])("of %s ends with examples", async (command) => {
     const { exitCode, stdout, stderr } = await execute([command, "--help"]);
     expect(exitCode).toBe(0);
     expect(stderr).toBe("");

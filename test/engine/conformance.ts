@@ -9,7 +9,7 @@ import { trainedParameters } from "../../src/autodiff/loss.ts";
 import { required } from "../../src/core/errors.ts";
 import { RandomStream } from "../../src/core/random.ts";
 import { type Tensor, tensor } from "../../src/core/tensor.ts";
-import type { Engine, Feeds, Plan, Results } from "../../src/engine/engine.ts";
+import type { Engine, Feeds, Plan, Precision, Results } from "../../src/engine/engine.ts";
 import { createReferenceEngine } from "../../src/engine/reference/index.ts";
 import type { Graph, Weights } from "../../src/graph/graph.ts";
 import type { Case } from "./cases.ts";
@@ -29,10 +29,42 @@ function prepareCase({ graph: forward, batch, frozen = false }: Case): Prepared 
   return { graph, weights: randomWeights(graph, SEED), feeds: randomFeeds(graph, batch, SEED) };
 }
 
-function planOf(engine: Engine, { graph, weights }: Omit<Prepared, "feeds">, batch: number): Plan {
-  const plan = engine.prepare(graph, { batch });
+function planOf(
+  engine: Engine,
+  { graph, weights }: Omit<Prepared, "feeds">,
+  batch: number,
+  precision: Precision = "f32",
+): Plan {
+  const plan = engine.prepare(graph, { batch, precision });
   plan.write(weights);
   return plan;
+}
+
+/**
+ * What bf16 may be off, as ‖Δ‖ / ‖reference‖ of an output. A number of bf16 is off by up to 2⁻⁹ of itself; a sum of products of
+ * such comes to 3e-3 or 4e-3 here. Where a ReLU or a maximum decides, rounding tips some decisions over, and the gradient of
+ * those goes elsewhere altogether: few of many in a real network, but up to a fifth of the norm in the small ones of these cases.
+ */
+export const bf16Tolerances = { smooth: 1e-2, kinked: 0.3 } as const;
+
+/** Each output of `engine` in bf16 against the reference in f32. */
+export function expectNearReferenceInBf16(engine: Engine, testCase: Case): void {
+  const prepared = prepareCase(testCase);
+  const [actual, expected] = [engine, createReferenceEngine()].map((each): Results => {
+    const plan = planOf(each, prepared, testCase.batch, each === engine ? "bf16" : "f32");
+    const results = plan.run(prepared.feeds);
+    plan.dispose();
+    return results;
+  });
+  const hasKinks = testCase.graph.nodes.some(({ op }) => op === "relu" || op === "max_pooling");
+  prepared.graph.outputs.forEach((name, index) => {
+    const [a, b] = [required(actual?.[name], name).data, required(expected?.[name], name).data];
+    const isGradient = index >= testCase.graph.outputs.length;
+    const tolerance = hasKinks && isGradient ? bf16Tolerances.kinked : bf16Tolerances.smooth;
+    const norm = (values: Float32Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+    const difference = norm(a.map((value, element) => value - (b[element] ?? Number.NaN)));
+    expect(difference, `${name} of ${testCase.name}`).toBeLessThanOrEqual(tolerance * norm(b));
+  });
 }
 
 /** Largest relative difference of each output of `engine` from the reference's must stay below `tolerance`. */

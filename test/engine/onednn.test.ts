@@ -5,7 +5,7 @@ import type { Engine } from "../../src/engine/engine.ts";
 import { createOneDnnEngine } from "../../src/engine/onednn/index.ts";
 import { createReferenceEngine } from "../../src/engine/reference/index.ts";
 import { networkCases, opCases, wideCases } from "./cases.ts";
-import { expectSameAsReference } from "./conformance.ts";
+import { expectNearReferenceInBf16, expectSameAsReference } from "./conformance.ts";
 import { describePlanContract } from "./plan-contract.ts";
 import { relativeDifference } from "./random-data.ts";
 import { train } from "./training-steps.ts";
@@ -18,6 +18,21 @@ describe("ops, forward and backward, against the reference", () => {
 
 describe("networks, forward and backward, against the reference", () => {
   it.each([...networkCases, ...wideCases])("$name", (testCase) => expectSameAsReference(engine, testCase));
+});
+
+const hasBf16 = engine.precisions.includes("bf16");
+
+describe.runIf(hasBf16)("ops and networks in bf16, near the reference in f32", () => {
+  it.each([...opCases, ...networkCases, ...wideCases])("$name", (testCase) =>
+    expectNearReferenceInBf16(engine, testCase),
+  );
+});
+
+describe.skipIf(hasBf16)("bf16 on a processor without it", () => {
+  it("is refused", () => {
+    const { graph, batch } = required(opCases[0], "a case");
+    expect(() => engine.prepare(graph, { batch, precision: "bf16" })).toThrow(/bf16/);
+  });
 });
 
 describe.each(networkCases)("any implementation that tuning may choose: $name", (testCase) => {

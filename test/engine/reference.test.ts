@@ -1,8 +1,9 @@
-import { describe, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createReferenceEngine } from "../../src/engine/reference/index.ts";
+import { tinyResnet } from "../training/tiny.ts";
 import { networkCases, opCases } from "./cases.ts";
 import { expectGradientsOfDifferences } from "./conformance.ts";
-import { describePlanContract } from "./plan-contract.ts";
+import { describePlanContract, errorOf } from "./plan-contract.ts";
 
 describe("gradients of ops, against finite differences", () => {
   it.each(opCases)("$name", (testCase) => {
@@ -18,4 +19,10 @@ describe("gradients of networks, against finite differences", () => {
 
 describe("a plan", () => {
   describePlanContract(createReferenceEngine);
+
+  it("is not made in bf16", () => {
+    const graph = tinyResnet();
+    const prepare = () => createReferenceEngine().prepare(graph, { batch: 1, precision: "bf16" });
+    expect(errorOf(prepare)).toMatchObject({ code: "engine-refused", message: expect.stringContaining("bf16") });
+  });
 });

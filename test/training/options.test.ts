@@ -12,6 +12,7 @@ test("the defaults are those that are documented", () => {
     weightDecay: 5e-4,
     augment: true,
     engine: "onednn",
+    precision: "f32",
     evaluationImages: 2000,
     certificateImages: 1000,
     limit: {},

@@ -224,3 +224,17 @@ test("a run that exists is not touched", async () => {
   await expect(train(tinyResnet(), { ...options, folder: run.folder })).rejects.toMatchObject({ code: "run-exists" });
   expect(readFileSync(join(run.folder, "events.jsonl"), "utf8")).toBe(before);
 });
+
+test("a precision of auto is decided by the engine, and the record has what was decided", async () => {
+  const folder = join(parent, "auto");
+  await train(tinyResnet(), { ...options, epochs: 1, precision: "auto", folder });
+  expect((await readRunRecord(folder)).settings.precision).toBe("f32");
+});
+
+test("a precision the engine has not is refused before anything is written", async () => {
+  const folder = join(parent, "bf16");
+  await expect(train(tinyResnet(), { ...options, precision: "bf16", folder })).rejects.toMatchObject({
+    code: "engine-refused",
+  });
+  expect(existsSync(folder)).toBe(false);
+});

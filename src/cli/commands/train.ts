@@ -1,9 +1,15 @@
 /** `espalier train <model>`: one pass that trains a network and finds what of it is not needed. */
 import { type Command, Option } from "commander";
+import { unknownName } from "../../core/names.ts";
 import { datasetReference } from "../../data/references.ts";
 import { type EngineName, engineNames } from "../../engine/create.ts";
 import { modelNames } from "../../models/zoo.ts";
-import type { ScheduleOptions, SettingsInput } from "../../training/options.ts";
+import {
+  type PrecisionChoice,
+  precisionChoices,
+  type ScheduleOptions,
+  type SettingsInput,
+} from "../../training/options.ts";
 import { train } from "../../training/train.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
 import { watchRun } from "../run.ts";
@@ -25,13 +31,20 @@ interface TrainOptions extends CommonOptions, GammaOptions {
   readonly limit?: number;
   readonly engine?: EngineName;
   readonly threads?: number;
+  readonly precision?: PrecisionChoice;
   readonly name?: string;
   readonly out?: string;
 }
 
+function precisionChoiceFor(text: string): PrecisionChoice {
+  const known = precisionChoices.find((choice) => choice === text);
+  if (known === undefined) throw unknownName("precision", text, precisionChoices);
+  return known;
+}
+
 /** Settings as given: what was left out is left to the settings' own defaults. */
 async function settingsFrom(model: string, options: TrainOptions): Promise<SettingsInput> {
-  const { epochs, batch, seed, learningRate, weightDecay, momentum, limit, engine, threads, name } = options;
+  const { epochs, batch, seed, learningRate, weightDecay, momentum, limit, engine, threads, precision, name } = options;
   return {
     epochs,
     select: await selectionFor(model, options),
@@ -45,6 +58,7 @@ async function settingsFrom(model: string, options: TrainOptions): Promise<Setti
     ...(limit === undefined ? {} : { limit: { train: limit } }),
     ...(engine === undefined ? {} : { engine }),
     ...(threads === undefined ? {} : { threads }),
+    ...(precision === undefined ? {} : { precision }),
     ...(name === undefined ? {} : { name }),
   };
 }
@@ -100,6 +114,11 @@ export function addTrain(program: Command, context: Context): void {
       ),
     )
     .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"))
+    .addOption(
+      new Option("--precision <p>", "of the training steps: f32, bf16, or auto for bf16 where the processor has it")
+        .default("f32")
+        .argParser(precisionChoiceFor),
+    )
     .option("--no-latency", "do not time the networks in ONNX Runtime at the end")
     .optionsGroup("Output:")
     .action((model: string, options: TrainOptions) => runTraining(context, model, options));

@@ -1,8 +1,8 @@
-/** Says what is being fetched, on standard error: the data may be wanted by a command whose output is JSON. */
-import { createLogUpdate } from "log-update";
+/** Says what is being fetched. */
 import type { DataProgress } from "../../data/cifar10-cache.ts";
 import { formatBytes } from "../../report/format.ts";
 import type { Context } from "../context.ts";
+import { withStatusLine } from "./status-line.ts";
 
 function describe(progress: DataProgress): string {
   switch (progress.phase) {
@@ -17,24 +17,10 @@ function describe(progress: DataProgress): string {
   }
 }
 
-/** Runs `work` and shows its progress: one redrawn line on a terminal, else a line whenever the phase changes. */
+/** Runs `work` and shows its progress. */
 export async function dataProgress<T>(
-  { stderr }: Context,
+  context: Context,
   work: (onProgress: (progress: DataProgress) => void) => Promise<T>,
 ): Promise<T> {
-  if (!stderr.isLive) {
-    let phase = "";
-    return work((progress) => {
-      if (progress.phase === phase) return;
-      phase = progress.phase;
-      stderr.print(`… ${describe(progress)}`);
-    });
-  }
-  const update = createLogUpdate(stderr.stream);
-  try {
-    return await work((progress) => update(stderr.colours.dim(`… ${describe(progress)}`)));
-  } finally {
-    update.clear();
-    update.done();
-  }
+  return withStatusLine(context, (show) => work((progress) => show(progress.phase, describe(progress))));
 }

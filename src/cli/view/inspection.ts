@@ -1,23 +1,8 @@
 /** An inspected network as lines: a table of layers, what can be selected, the sums. */
 import { formatCount, formatPercent, formatQuantity, percentOf, plural } from "../../report/format.ts";
 import type { InspectedStructures, Inspection } from "../inspection.ts";
-import { alignRight, type Terminal } from "../terminal.ts";
-
-type Cell = { readonly text: string; readonly right: boolean };
-
-/** Rows in columns as wide as their widest cell. */
-function columns(rows: readonly (readonly Cell[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, index) => Math.max(...rows.map((row) => row[index]?.text.length ?? 0)));
-  return rows.map((row) => {
-    const cells = row.map(({ text, right }, index) =>
-      right ? alignRight(text, widths[index] ?? 0) : text.padEnd(widths[index] ?? 0),
-    );
-    return `  ${cells.join("   ").trimEnd()}`;
-  });
-}
-
-const left = (text: string): Cell => ({ text, right: false });
-const right = (text: string): Cell => ({ text, right: true });
+import type { Terminal } from "../terminal.ts";
+import { columns, left, right } from "./columns.ts";
 
 function layerTable({ layers, macs }: Inspection): string[] {
   return columns([

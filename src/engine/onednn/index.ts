@@ -4,10 +4,12 @@
  * Start reading at `planner/program.ts`.
  */
 import { availableParallelism } from "node:os";
+import { UserError } from "../../core/errors.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { inferShapes } from "../../graph/shapes.ts";
 import { checkBatch } from "../checks.ts";
 import type { Engine, Plan, PrepareOptions } from "../engine.ts";
+import { isaAvx512CoreBf16 } from "./ffi/constants.ts";
 import { oneDnn } from "./ffi/library.ts";
 import { lower } from "./kernels/kernels.ts";
 import { OneDnnPlan } from "./plan.ts";
@@ -31,16 +33,20 @@ export function createOneDnnEngine({ threads = availableParallelism(), cacheFold
     instructionSet: `0x${library.calls.instructionSet.toString(16)}`,
     threads,
   };
+  // Without the instructions for it oneDNN would emulate bf16, several times slower than f32.
+  const hasBf16 = (library.calls.instructionSet & isaAvx512CoreBf16) === isaAvx512CoreBf16;
   const cache = cacheFolder === undefined ? undefined : new ChoiceCache(cacheFolder, identity);
   return {
     name: "onednn",
     description: { ...identity, threads: `${threads}` },
-    prepare: (graph: Graph, { batch, choices }: PrepareOptions): Plan => {
+    precisions: hasBf16 ? ["f32", "bf16"] : ["f32"],
+    prepare: (graph: Graph, { batch, choices, precision = "f32" }: PrepareOptions): Plan => {
       checkBatch(batch);
+      if (precision === "bf16" && !hasBf16) throw bf16Missing();
       library.calls.setThreads(threads);
       const fusions = findFusions(graph);
       const tuner = new Tuner(library, { ...cache?.read(), ...choices });
-      const program = new Program(library, graph, inferShapes(graph, batch), fusions, tuner);
+      const program = new Program(library, graph, inferShapes(graph, batch), precision, fusions, tuner);
       for (const node of graph.nodes) if (!fusions.absorbed.has(node)) lower(node, program);
       for (const { parameter, value } of graph.updates) {
         const home = program.home(parameter);
@@ -51,4 +57,11 @@ export function createOneDnnEngine({ threads = availableParallelism(), cacheFold
       return new OneDnnPlan(program, { batch, threads });
     },
   };
+}
+
+function bf16Missing(): UserError {
+  return new UserError("engine-refused", "this processor has no bf16 arithmetic", {
+    expected: "one with avx512_bf16 or amx",
+    hint: "Use f32",
+  });
 }

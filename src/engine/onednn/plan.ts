@@ -168,8 +168,8 @@ export class OneDnnPlan implements Plan {
     staging.free();
   }
 
-  #memoryOf({ slot, descriptor }: View): bigint {
-    const address = this.#memory.address + BigInt(this.#placement.offset(slot));
+  #memoryOf({ slot, descriptor, offset = 0 }: View): bigint {
+    const address = this.#memory.address + BigInt(this.#placement.offset(slot) + offset);
     return createMemory(this.#program.library, descriptor, address);
   }
 }

@@ -3,7 +3,7 @@
  * the other engines are compared with, and a fall-back that a user must ask for.
  */
 import { performance } from "node:perf_hooks";
-import { invariant, required } from "../../core/errors.ts";
+import { invariant, required, UserError } from "../../core/errors.ts";
 import { elementCount, type Tensor, tensor } from "../../core/tensor.ts";
 import type { Graph, Node, Weights } from "../../graph/graph.ts";
 import { inferShapes } from "../../graph/shapes.ts";
@@ -17,8 +17,17 @@ import { runReferenceKernel } from "./kernels.ts";
 export function createReferenceEngine(): Engine {
   return {
     name: "reference",
+    precisions: ["f32"],
     description: { engine: "reference", arithmetic: "sums in 64 bits, storage in 32 bits" },
-    prepare: (graph, options) => new ReferencePlan(graph, options),
+    prepare: (graph, options) => {
+      if (options.precision === "bf16") {
+        throw new UserError("engine-refused", "the reference engine has no bf16", {
+          about: graph.name,
+          hint: "Choose the precision f32, or the engine onednn",
+        });
+      }
+      return new ReferencePlan(graph, options);
+    },
   };
 }
 

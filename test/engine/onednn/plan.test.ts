@@ -4,9 +4,11 @@ import { RandomStream } from "../../../src/core/random.ts";
 import { filled, tensor } from "../../../src/core/tensor.ts";
 import type { Feeds, KernelChoices, Plan } from "../../../src/engine/engine.ts";
 import { createOneDnnEngine } from "../../../src/engine/onednn/index.ts";
+import { createReferenceEngine } from "../../../src/engine/reference/index.ts";
 import { GraphBuilder } from "../../../src/graph/builder.ts";
 import type { Graph } from "../../../src/graph/graph.ts";
 import { initialize } from "../../../src/models/initialize.ts";
+import { relativeDifference } from "../random-data.ts";
 
 const BATCH = 8;
 
@@ -70,6 +72,45 @@ describe("a oneDNN plan", () => {
     for (let step = 0; step < 5; step++) expect(second.run(feeds())).toEqual(first.run(feeds()));
     expect(second.choices).toEqual(first.choices);
     expect([...second.read(names)]).toEqual([...first.read(names)]);
+  });
+
+  it("steps large tensors, in several pieces, as the reference does", () => {
+    const builder = new GraphBuilder("wide");
+    const hidden = builder.relu(
+      "relu",
+      builder.linear("hidden", builder.flatten("flat", builder.input("images", ["N", 3, 12, 12])), 401),
+    );
+    builder.output(builder.linear("linear", hidden, 5));
+    const wide = builder.build();
+    const factors = { momentum: 0.9, keepLast: new Set<string>() };
+    const steps = trainingGraph(wide, { batch: BATCH, sgd: { momentum: 0.9, weightDecay: 1e-2 }, factors });
+    const names = steps.parameters.map(({ name }) => name);
+    const [ours, expected] = [engine, createReferenceEngine()].map((each) => {
+      const plan = each.prepare(steps, { batch: BATCH });
+      plan.write(initialize(wide, 1));
+      for (let step = 0; step < 4; step++) plan.run({ ...feeds(), learning_rate: filled([], 0.01 * (step + 1)) });
+      const state = plan.read(names);
+      plan.dispose();
+      return state;
+    });
+    for (const [name, value] of expected ?? []) {
+      expect(relativeDifference(ours?.get(name)?.data ?? new Float32Array(), value.data), name).toBeLessThan(1e-5);
+    }
+  });
+
+  it("keeps parameters in f32 and follows f32 closely when it trains in bf16", () => {
+    if (!engine.precisions.includes("bf16")) return;
+    const losses = (["f32", "bf16"] as const).map((precision) => {
+      const plan = engine.prepare(graph, { batch: BATCH, precision });
+      plan.write(initialize(forward, 1));
+      const curve = Array.from({ length: 12 }, () => plan.run(feeds())["loss"]?.data[0] ?? Number.NaN);
+      const weights = plan.read(["linear.weights"]).get("linear.weights")?.data ?? new Float32Array();
+      plan.dispose();
+      expect(weights.some((value) => value !== Math.fround(Math.round(value * 256) / 256))).toBe(true);
+      return Float32Array.from(curve);
+    }) as [Float32Array, Float32Array];
+    expect(losses[0].at(-1)).toBeLessThan(0.85 * (losses[0][0] ?? 0));
+    expect(relativeDifference(losses[1], losses[0])).toBeLessThan(0.05);
   });
 
   it("times again what it has no choice for, or one that this machine does not know", () => {

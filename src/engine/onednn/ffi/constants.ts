@@ -18,6 +18,7 @@ export const descriptorSize = {
 export const memoryOffset = {
   ndims: 0,
   dims: 8,
+  dataType: 104,
   paddedDims: 112,
   offset0: 304,
   formatKind: 312,
@@ -33,7 +34,7 @@ export const status = [
   "runtime error",
 ] as const;
 
-export const dataType = { f32: 3, s32: 4 } as const;
+export const dataType = { bf16: 2, f32: 3, i32: 4 } as const;
 
 export const formatKind = { any: 1, blocked: 2, winograd: 3 } as const;
 
@@ -80,6 +81,8 @@ export const argument = {
   diffScale: 255,
   diffShift: 256,
   multipleSrc: 1024,
+  /** The operand of the first post-op. */
+  postOpSrc1: 16386,
 } as const;
 
 export const query = {
@@ -98,5 +101,6 @@ export const engineKindCpu = 1;
 export const streamInOrder = 1;
 export const scratchpadModeUser = 1;
 
-/** `dnnl_cpu_isa_t` of the first instruction set with 512-bit vectors (avx512_core). */
+/** Bits of `dnnl_cpu_isa_t` that all instruction sets with 512-bit vectors have (avx512_core), and those with bf16. */
 export const isaAvx512Core = 0x27;
+export const isaAvx512CoreBf16 = 0xe7;

@@ -90,6 +90,8 @@ export interface OneDnn {
   readonly attributes: Handle;
   /** The same, with a ReLU after the primitive. */
   attributesWithRelu(): Handle;
+  /** Describes something with attributes that add a memory like `other` to the result. */
+  withAddition<T>(other: Uint8Array, describe: (attributes: Handle) => T): T;
 }
 
 /** Raises the library's status of a call as an error, unless it is success. */
@@ -117,6 +119,12 @@ export function oneDnn(): OneDnn {
     check(calls.attrSetScratchpad(attributes, scratchpadModeUser), "set the scratchpad mode");
     return attributes;
   };
+  const setPostOps = (attributes: Handle, append: (postOps: Handle) => number): void => {
+    const postOps = create("create post-ops", (out) => calls.postOpsCreate(out));
+    check(append(postOps), "append a post-op");
+    check(calls.attrSetPostOps(attributes, postOps), "set post-ops");
+    check(calls.postOpsDestroy(postOps), "destroy post-ops");
+  };
   let withRelu: Handle | undefined;
   loaded = {
     calls,
@@ -126,12 +134,18 @@ export function oneDnn(): OneDnn {
     attributesWithRelu: () => {
       if (withRelu === undefined) {
         withRelu = makeAttributes();
-        const postOps = create("create post-ops", (out) => calls.postOpsCreate(out));
-        check(calls.postOpsAppendEltwise(postOps, 1, algorithm.relu, 0, 0), "append a ReLU");
-        check(calls.attrSetPostOps(withRelu, postOps), "set post-ops");
-        check(calls.postOpsDestroy(postOps), "destroy post-ops");
+        setPostOps(withRelu, (postOps) => calls.postOpsAppendEltwise(postOps, 1, algorithm.relu, 0, 0));
       }
       return withRelu;
+    },
+    withAddition: (other, describe) => {
+      const attributes = makeAttributes();
+      try {
+        setPostOps(attributes, (postOps) => calls.postOpsAppendBinary(postOps, algorithm.binaryAdd, other));
+        return describe(attributes);
+      } finally {
+        check(calls.attrDestroy(attributes), "destroy attributes");
+      }
     },
   };
   return loaded;

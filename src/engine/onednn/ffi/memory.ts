@@ -14,9 +14,12 @@ function tagOf(layout: LayoutName, rank: number): number {
   return layout === "plain" ? (plainTags[rank] ?? 0) : formatTag[layout];
 }
 
-/** Shape and layout of a memory; immutable. */
+export type DataType = keyof typeof dataType;
+
+/** Shape, layout and type of a memory; immutable. */
 export interface MemoryDescriptor {
   readonly shape: Shape;
+  readonly type: DataType;
   readonly bytes: number;
   /** The library's struct. */
   readonly struct: Uint8Array;
@@ -31,21 +34,15 @@ export function describeMemory(
   { calls }: OneDnn,
   shape: Shape,
   layout: LayoutName,
-  type: "f32" | "i32" = "f32",
+  type: DataType = "f32",
 ): MemoryDescriptor {
   const extents = shape.length === 0 ? [1] : shape;
   const struct = new Uint8Array(descriptorSize.memory);
   check(
-    calls.memoryInitByTag(
-      struct,
-      extents.length,
-      dimensions(extents),
-      type === "f32" ? dataType.f32 : dataType.s32,
-      tagOf(layout, extents.length),
-    ),
+    calls.memoryInitByTag(struct, extents.length, dimensions(extents), dataType[type], tagOf(layout, extents.length)),
     `describe a ${layout} memory of [${shape}]`,
   );
-  return { shape, struct, bytes: layout === "any" ? 0 : calls.memorySize(struct) };
+  return { shape, type, struct, bytes: layout === "any" ? 0 : calls.memorySize(struct) };
 }
 
 /** Takes over a descriptor that the library owns (the answer of a query). */
@@ -55,7 +52,13 @@ export function copyDescriptor({ calls }: OneDnn, address: Handle): MemoryDescri
   const view = new DataView(struct.buffer);
   const rank = view.getInt32(memoryOffset.ndims, true);
   const shape = Array.from({ length: rank }, (_, axis) => Number(view.getBigInt64(memoryOffset.dims + 8 * axis, true)));
-  return { shape, struct, bytes: calls.memorySize(struct) };
+  return { shape, type: typeOf(view), struct, bytes: calls.memorySize(struct) };
+}
+
+/** Type of a struct of the library's; those of scratchpads and workspaces are bytes, which nobody here looks into. */
+function typeOf(view: DataView): DataType {
+  const code = view.getInt32(memoryOffset.dataType, true);
+  return (Object.keys(dataType) as DataType[]).find((name) => dataType[name] === code) ?? "f32";
 }
 
 export function sameLayout({ calls }: OneDnn, a: MemoryDescriptor, b: MemoryDescriptor): boolean {
@@ -91,24 +94,24 @@ export function describePart(
     const stride = view.getBigInt64(memoryOffset.strides + extentAt, true);
     view.setBigInt64(memoryOffset.strides + extentAt, stride * BigInt(step), true);
   }
-  return { shape, struct, bytes: parent.bytes };
+  return { shape, type: parent.type, struct, bytes: parent.bytes };
 }
 
-/** Any strided part of a memory of `bytes`: strides and the offset of the first element, in elements. */
+/** Any strided part of `parent`'s memory: strides and the offset of the first element, in elements. */
 export function describeStrided(
   { calls }: OneDnn,
+  { type, bytes }: MemoryDescriptor,
   shape: Shape,
   strides: readonly number[],
   offset: number,
-  bytes: number,
 ): MemoryDescriptor {
   const struct = new Uint8Array(descriptorSize.memory);
   check(
-    calls.memoryInitByStrides(struct, shape.length, dimensions(shape), dataType.f32, dimensions(strides)),
+    calls.memoryInitByStrides(struct, shape.length, dimensions(shape), dataType[type], dimensions(strides)),
     `describe a part of [${shape}]`,
   );
   new DataView(struct.buffer).setBigInt64(memoryOffset.offset0, BigInt(offset), true);
-  return { shape, struct, bytes };
+  return { shape, type, struct, bytes };
 }
 
 /** Native memory, aligned to a page: outside JavaScript's heap, so its address never moves. */

@@ -101,6 +101,23 @@ export function concatDescriptor(
   );
 }
 
+/** dst = Σ scale·source; dst may be the first source. */
+export function sumDescriptor(
+  library: OneDnn,
+  dst: MemoryDescriptor,
+  terms: readonly { readonly scale: number; readonly source: MemoryDescriptor }[],
+): PrimitiveDescriptor {
+  const { calls, engine, attributes } = library;
+  const scales = Float32Array.from(terms, ({ scale }) => scale);
+  const structs = Buffer.concat(terms.map(({ source }) => source.struct));
+  return new PrimitiveDescriptor(
+    library,
+    create("create a sum", (out) =>
+      calls.sumCreate(out, dst.struct, terms.length, scales, structs, attributes, engine),
+    ),
+  );
+}
+
 /** A compiled primitive with its arguments bound: one native call to run. */
 export class BoundPrimitive {
   readonly #library: OneDnn;

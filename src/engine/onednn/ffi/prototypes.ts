@@ -6,12 +6,14 @@ export const prototypes = {
   engineCreate: "int dnnl_engine_create(void *engine, int kind, size_t index)",
   streamCreate: "int dnnl_stream_create(void *stream, void *engine, uint flags)",
   attrCreate: "int dnnl_primitive_attr_create(void *attr)",
+  attrDestroy: "int dnnl_primitive_attr_destroy(void *attr)",
   attrSetScratchpad: "int dnnl_primitive_attr_set_scratchpad_mode(void *attr, int mode)",
   attrSetPostOps: "int dnnl_primitive_attr_set_post_ops(void *attr, void *postOps)",
   postOpsCreate: "int dnnl_post_ops_create(void *postOps)",
   postOpsDestroy: "int dnnl_post_ops_destroy(void *postOps)",
   postOpsAppendEltwise:
     "int dnnl_post_ops_append_eltwise(void *postOps, float scale, int kind, float alpha, float beta)",
+  postOpsAppendBinary: "int dnnl_post_ops_append_binary(void *postOps, int kind, void *md)",
 
   memoryInitByTag: "int dnnl_memory_desc_init_by_tag(void *md, int rank, void *dims, int type, int tag)",
   memoryInitByStrides: "int dnnl_memory_desc_init_by_strides(void *md, int rank, void *dims, int type, void *strides)",
@@ -54,6 +56,8 @@ export const prototypes = {
     "int dnnl_reorder_primitive_desc_create(void *pd, void *src, void *srcEngine, void *dst, void *dstEngine, void *attr)",
   concatCreate:
     "int dnnl_concat_primitive_desc_create(void *pd, void *dst, int count, int axis, void *sources, void *attr, void *engine)",
+  sumCreate:
+    "int dnnl_sum_primitive_desc_create(void *pd, void *dst, int count, void *scales, void *sources, void *attr, void *engine)",
   primitiveDescDestroy: "int dnnl_primitive_desc_destroy(void *pd)",
   primitiveDescQuery: "int dnnl_primitive_desc_query(void *pd, int what, int index, void *result)",
   primitiveCreate: "int dnnl_primitive_create(void *primitive, void *pd)",

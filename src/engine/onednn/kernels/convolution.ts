@@ -135,6 +135,7 @@ function choose(program: Program, call: Convolution): ConvolutionCandidate {
     `g${groups}`,
     ...(bias === undefined ? [] : ["bias"]),
     ...(isImage(program, src) ? ["image"] : []),
+    ...(program.precision === "f32" ? [] : [program.precision]),
   ].join(" ");
   const offered = candidatesOf(program, call);
   const chosen = program.tuner.choose(key, offered);
@@ -196,17 +197,19 @@ function describe(
   algorithm: ConvolutionAlgorithm,
   layout: LayoutName,
 ): Uint8Array {
-  const { library } = program;
+  const { library, precision } = program;
   const image = isImage(program, src) && layout !== "any";
+  // The gradient of the weights is summed, and stays, in f32.
+  const weightsType = direction === "backward weights" ? "f32" : precision;
   return convolutionOperation(
     library,
     direction,
     algorithm,
     {
-      src: describeMemory(library, program.shape(src), image ? "plain" : layout),
-      weights: describeMemory(library, weightsShape(program.shape(weights), attributes.groups), "any"),
+      src: describeMemory(library, program.shape(src), image ? "plain" : layout, precision),
+      weights: describeMemory(library, weightsShape(program.shape(weights), attributes.groups), "any", weightsType),
       bias: bias === undefined ? undefined : program.plain(bias),
-      dst: describeMemory(library, program.shape(dst), layout),
+      dst: describeMemory(library, program.shape(dst), layout, precision),
     },
     attributes,
   );

@@ -26,7 +26,7 @@ export function lowerUpdate(
   program: Program,
 ): void {
   const state = node.op === "running_average" ? [0] : [0, 2];
-  if (!state.every((index) => isLastReader(node, node.inputs[index] ?? "", program))) {
+  if (!mayOverwrite(node, state, program)) {
     lowerToHost(node, program);
     return;
   }
@@ -42,6 +42,11 @@ export function lowerUpdate(
   const outputs = state.flatMap((index) => inputs[index] ?? []);
   for (const [index, { view }] of outputs.entries()) program.alias(node.outputs[index] ?? "", view);
   emitReferenceKernel(node, program, inputs, outputs);
+}
+
+/** Whether nobody reads the inputs at `indices` after `node`. */
+export function mayOverwrite(node: Node, indices: readonly number[], program: Program): boolean {
+  return indices.every((index) => isLastReader(node, node.inputs[index] ?? "", program));
 }
 
 function isLastReader(node: Node, value: string, { graph }: Program): boolean {

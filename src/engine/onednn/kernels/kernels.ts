@@ -6,6 +6,7 @@ import { lowerConvolution, lowerConvolutionBackwardData, lowerConvolutionBackwar
 import { lowerToHost, lowerUpdate } from "./host.ts";
 import { lowerLinear, lowerLinearBackwardData, lowerLinearBackwardWeights } from "./linear.ts";
 import { lowerNormalization, lowerNormalizationBackward, lowerNormalizationTrainingBackward } from "./normalization.ts";
+import { lowerNesterov } from "./optimizer.ts";
 import { lowerAdd, lowerBias, lowerRelu, lowerReluBackward, lowerScale } from "./pointwise.ts";
 import { lowerAveragePoolingBackward, lowerMaxPoolingBackward, lowerPooling, lowerReshape } from "./pooling.ts";
 import { lowerConcatenation, lowerPad, lowerSlice, lowerSliceBackward } from "./shape-ops.ts";
@@ -44,7 +45,7 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   slice_backward: lowerSliceBackward,
   scale_backward_factor: lowerToHost,
   bias_backward: lowerToHost,
-  nesterov_sgd: lowerUpdate,
+  nesterov_sgd: lowerNesterov,
   accelerated_proximal_gradient: lowerUpdate,
   running_average: lowerUpdate,
 };

@@ -40,18 +40,22 @@ export function lowerAdd(node: Node<"add">, program: Program): void {
   emitBinary(node, program, "add", data, program.use(b, data.descriptor));
 }
 
-/** A vector over the channels, broadcast over images and pixels. */
-function perChannel(program: Program, value: string, rank: number): View {
+/** A vector over the channels, broadcast over images and pixels, of the images' type. */
+function perChannel(program: Program, value: string, { shape, type }: MemoryDescriptor): View {
   const { slot } = program.use(value, program.plain(value));
   const channels = program.shape(value)[0] ?? 0;
-  const shape = Array.from({ length: rank }, (_, axis) => (axis === 1 ? channels : 1));
-  return { slot, descriptor: describeMemory(program.library, shape, "plain") };
+  const extents = shape.map((_, axis) => (axis === 1 ? channels : 1));
+  const vector = { slot, descriptor: describeMemory(program.library, extents, "plain") };
+  if (type === "f32") return vector;
+  const converted = program.allocate(describeMemory(program.library, extents, "plain", type));
+  program.reorder(value, vector, converted);
+  return converted;
 }
 
 export function lowerBias(node: Node<"bias">, program: Program): void {
   const [src = "", bias = ""] = node.inputs;
   const data = program.view(src);
-  emitBinary(node, program, "add", data, perChannel(program, bias, data.descriptor.shape.length));
+  emitBinary(node, program, "add", data, perChannel(program, bias, data.descriptor));
 }
 
 /** One factor a channel, or one in all, broadcasts; one a group, or a scaled parameter, runs on the host. */
@@ -63,7 +67,7 @@ export function lowerScale(node: Node<"scale">, program: Program): void {
     return;
   }
   const data = program.view(src);
-  emitBinary(node, program, "multiply", data, perChannel(program, factor, data.descriptor.shape.length));
+  emitBinary(node, program, "multiply", data, perChannel(program, factor, data.descriptor));
 }
 
 function emitBinary(

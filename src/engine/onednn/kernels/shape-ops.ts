@@ -117,11 +117,12 @@ function copyPieces(node: Node, program: Program, { whole, part, shape, region }
 /** The channels from `channel` on, inside one block of an image in the blocked layout. */
 function describePiece(
   program: Program,
-  { shape: [, channels = 0, height = 0, width = 0], bytes }: MemoryDescriptor,
+  whole: MemoryDescriptor,
   shape: Shape,
   { offsets: [firstImage = 0, , top = 0, left = 0], steps: [, , rowStep = 1, columnStep = 1] }: Region,
   channel: number,
 ): MemoryDescriptor {
+  const [, channels = 0, height = 0, width = 0] = whole.shape;
   const block = program.channelBlock;
   const image = Math.ceil(channels / block) * block * height * width;
   const start =
@@ -130,5 +131,5 @@ function describePiece(
     (top * width + left) * block +
     (channel % block);
   const strides = [image, 1, rowStep * width * block, columnStep * block];
-  return describeStrided(program.library, shape, strides, start, bytes);
+  return describeStrided(program.library, whole, shape, strides, start);
 }

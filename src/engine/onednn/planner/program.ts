@@ -6,6 +6,7 @@
 import { InternalError, required } from "../../../core/errors.ts";
 import { elementCount, type Shape, sameShape } from "../../../core/tensor.ts";
 import type { Graph, Node } from "../../../graph/graph.ts";
+import type { Precision } from "../../engine.ts";
 import { argument } from "../ffi/constants.ts";
 import type { OneDnn } from "../ffi/library.ts";
 import { describeMemory, isBlocked, type MemoryDescriptor, type NativeMemory, sameLayout } from "../ffi/memory.ts";
@@ -23,6 +24,8 @@ export interface Slot {
 export interface View {
   readonly slot: Slot;
   readonly descriptor: MemoryDescriptor;
+  /** Bytes from the slot's start; default 0. */
+  readonly offset?: number;
 }
 
 /** Where slots ended up. */
@@ -76,6 +79,7 @@ export class Program {
   readonly library: OneDnn;
   readonly graph: Graph;
   readonly shapes: ReadonlyMap<string, Shape>;
+  readonly precision: Precision;
   readonly fusions: Fusions;
   readonly tuner: Tuner;
   readonly steps: Step[] = [];
@@ -90,8 +94,16 @@ export class Program {
   readonly #types: ReadonlyMap<string, "f32" | "i32">;
   readonly #parameters: ReadonlySet<string>;
 
-  constructor(library: OneDnn, graph: Graph, shapes: ReadonlyMap<string, Shape>, fusions: Fusions, tuner: Tuner) {
+  constructor(
+    library: OneDnn,
+    graph: Graph,
+    shapes: ReadonlyMap<string, Shape>,
+    precision: Precision,
+    fusions: Fusions,
+    tuner: Tuner,
+  ) {
     this.library = library;
+    this.precision = precision;
     this.graph = graph;
     this.shapes = shapes;
     this.fusions = fusions;
@@ -105,14 +117,16 @@ export class Program {
     return required(this.shapes.get(value), `shape of "${value}"`);
   }
 
-  /** Row-major descriptor of a value's shape. */
+  /** Row-major f32 (labels: i32) descriptor of a value's shape: what the host works on, and small vectors. */
   plain(value: string): MemoryDescriptor {
     return describeMemory(this.library, this.shape(value), "plain", this.#types.get(value) ?? "f32");
   }
 
-  /** The layout images travel in between steps: channels in blocks of a vector. */
+  /** How images travel between steps: channels in blocks of a vector, in the plan's precision. */
   preferred(shape: Shape): MemoryDescriptor {
-    return describeMemory(this.library, shape, shape.length === 4 ? this.tuner.blockedLayout : "plain");
+    return shape.length === 4
+      ? describeMemory(this.library, shape, this.tuner.blockedLayout, this.precision)
+      : describeMemory(this.library, shape, "plain");
   }
 
   /** Channels of a block in that layout. */
@@ -172,7 +186,8 @@ export class Program {
     const known = this.homes.get(parameter);
     if (known !== undefined) return known;
     if (!this.#parameters.has(parameter)) throw new InternalError(`"${parameter}" is read before it is made`);
-    const descriptor = isBlocked(suggestion) ? suggestion : describeMemory(this.library, suggestion.shape, "plain");
+    const isUsable = isBlocked(suggestion) && suggestion.type === "f32";
+    const descriptor = isUsable ? suggestion : describeMemory(this.library, suggestion.shape, "plain");
     const view = this.define(parameter, descriptor, true);
     this.homes.set(parameter, view);
     return view;
@@ -239,8 +254,8 @@ export class Program {
 }
 
 /** All numbers of a view's memory, padding of blocked layouts included. */
-export function floatsOf({ slot, descriptor }: View, placement: Placement): Float32Array {
-  return placement.memory.floats(placement.offset(slot), descriptor.bytes / 4);
+export function floatsOf({ slot, descriptor, offset = 0 }: View, placement: Placement): Float32Array {
+  return placement.memory.floats(placement.offset(slot) + offset, descriptor.bytes / 4);
 }
 
 export function integersOf({ slot, descriptor }: View, placement: Placement): Int32Array {

@@ -8,7 +8,14 @@ import { elementCount } from "../../../core/tensor.ts";
 import type { KernelChoices } from "../../engine.ts";
 import { argument, isaAvx512Core } from "../ffi/constants.ts";
 import type { OneDnn } from "../ffi/library.ts";
-import { createMemory, describeMemory, type LayoutName, type MemoryDescriptor, NativeMemory } from "../ffi/memory.ts";
+import {
+  createMemory,
+  type DataType,
+  describeMemory,
+  type LayoutName,
+  type MemoryDescriptor,
+  NativeMemory,
+} from "../ffi/memory.ts";
 import { BoundPrimitive, type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts";
 
 export interface Candidate {
@@ -28,7 +35,7 @@ const RUNS = 4;
 /** A later candidate wins only if it takes less than this share of the time: equals are not told apart by noise. */
 const CLEARLY = 0.97;
 /** A candidate whose outputs differ more from the first one's, relative to the largest, may not win. */
-const TOLERANCE = 1e-4;
+const tolerances = { f32: 1e-4, bf16: 1e-2, i32: 0 } as const satisfies Record<DataType, number>;
 
 export class Tuner {
   readonly blockedLayout: LayoutName;
@@ -67,7 +74,7 @@ export class Tuner {
     for (const candidate of candidates) {
       const { milliseconds, result } = this.#measure(candidate);
       expected ??= result;
-      if (relativeError(result, expected) > TOLERANCE) continue;
+      if (relativeError(result, expected) > tolerances[candidate.output[1].type]) continue;
       const total = candidate.reorders.reduce((sum, [from, to]) => sum + this.#timeReorder(from, to), milliseconds);
       if (best === undefined || total < CLEARLY * best.milliseconds) best = { candidate, milliseconds: total };
     }

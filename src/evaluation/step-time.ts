@@ -1,0 +1,184 @@
+/**
+ * How long one training step takes: forward, loss, backward and the optimizers, on random images. The step is the one a
+ * run trains with, asked of an engine in its own thread as a run asks for it.
+ */
+import { performance } from "node:perf_hooks";
+import { trainingGraph } from "../autodiff/training-graph.ts";
+import { required, UserError } from "../core/errors.ts";
+import { RandomStream } from "../core/random.ts";
+import { elementCount, filled, type Labels, type Shape, type Tensor, tensor } from "../core/tensor.ts";
+import type { Feeds, PlanStep, Precision } from "../engine/engine.ts";
+import type { PlanHandle } from "../engine/host.ts";
+import type { Graph, Network, Weights } from "../graph/graph.ts";
+import { bindBatch, inferShapes } from "../graph/shapes.ts";
+import { type Factor, gammaFeeds } from "../selection/factors.ts";
+import { fold } from "../selection/fold.ts";
+import type { Host } from "./classifier.ts";
+import { quantile } from "./latency.ts";
+
+/** A network to train, and its scaling factors, if any. */
+export interface StepSubject {
+  readonly network: Network;
+  readonly factors: readonly Factor[];
+}
+
+/** What an engine needs to run one step: prepare `graph`, write `weights`, run with `feeds`. */
+export interface TrainingStep {
+  readonly graph: Graph;
+  readonly weights: Weights;
+  readonly feeds: Feeds;
+}
+
+export interface StepTimeOptions {
+  /** Images a step; default 128. */
+  readonly batch?: number;
+  /** Default "f32". */
+  readonly precision?: Precision;
+  /** Timed steps; default 20. */
+  readonly runs?: number;
+  /** Untimed steps before them; default 3. */
+  readonly warmUp?: number;
+  /** Runs in which each step of the plan is timed on its own, after all others; default 0: the plan is not explained. */
+  readonly explainRuns?: number;
+  readonly onProgress?: (progress: StepTimeProgress) => void;
+}
+
+export type StepTimeProgress =
+  | { readonly phase: "preparing" }
+  | { readonly phase: "timing"; readonly run: number; readonly runs: number }
+  | { readonly phase: "explaining" };
+
+export interface ExplainedStep extends PlanStep {
+  /** Of the time of all the plan's steps, 0 … 1. */
+  readonly share: number;
+}
+
+export interface StepTime {
+  /** Milliseconds from asking the engine's thread for a step to its answer. */
+  readonly median: number;
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly runs: number;
+  readonly batch: number;
+  readonly precision: Precision;
+  /** Of the median step. */
+  readonly imagesPerSecond: number;
+  /** Memory the plan holds. */
+  readonly bytes: number;
+  /** The plan's steps in their order; none unless `explainRuns` asked for them. */
+  readonly steps: readonly ExplainedStep[];
+}
+
+/** As `bench/peers/step.py` has them, so that both sides do the same work. */
+const MOMENTUM = 0.9;
+const WEIGHT_DECAY = 5e-4;
+const LEARNING_RATE = 0.05;
+
+/**
+ * One training step of `subject` on `batch` normally distributed images, whose labels go through the classes in turn.
+ * Images and labels lie in shared memory, as a run's batches do. Throws `UserError("unsupported")` unless the network
+ * has one input and one output, and what `trainingGraph` throws.
+ */
+export function randomStep({ network, factors }: StepSubject, batch: number): TrainingStep {
+  const { graph, weights } = network;
+  const [input, ...otherInputs] = graph.inputs;
+  const [logits, ...otherOutputs] = graph.outputs;
+  if (input === undefined || logits === undefined || otherInputs.length > 0 || otherOutputs.length > 0) {
+    throw new UserError("unsupported", "the network has not exactly one input and one output", {
+      about: graph.name,
+      expected: "images in, logits out",
+      received: `${graph.inputs.length} inputs, ${graph.outputs.length} outputs`,
+    });
+  }
+  const keepLast = new Set(factors.filter((factor) => factor.keepLast).map(({ parameter }) => parameter));
+  const step = trainingGraph(fold(graph), {
+    batch,
+    sgd: { momentum: MOMENTUM, weightDecay: WEIGHT_DECAY },
+    factors: { momentum: MOMENTUM, keepLast },
+  });
+  const [, classes = 1] = required(inferShapes(graph, batch).get(logits), `shape of "${logits}"`);
+  return {
+    graph: step,
+    weights,
+    feeds: {
+      [input.name]: randomImages(bindBatch(input.shape, batch)),
+      labels: labelsInTurn(batch, classes),
+      learning_rate: filled([], LEARNING_RATE),
+      ...gammaFeeds(factors),
+    },
+  };
+}
+
+function randomImages(shape: Shape): Tensor {
+  const count = elementCount(shape);
+  const images = new Float32Array(new SharedArrayBuffer(count * Float32Array.BYTES_PER_ELEMENT));
+  const random = new RandomStream(1, "images");
+  for (let index = 0; index < count; index++) images[index] = random.normal();
+  return tensor(shape, images);
+}
+
+function labelsInTurn(batch: number, classes: number): Labels {
+  const labels = new Int32Array(new SharedArrayBuffer(batch * Int32Array.BYTES_PER_ELEMENT));
+  for (let image = 0; image < batch; image++) labels[image] = image % classes;
+  return { dtype: "i32", shape: [batch], data: labels };
+}
+
+/**
+ * Times a training step of `subject` on `host`. Throws `UserError`: "bad-option" on an option that is no whole number in
+ * range, what `randomStep` throws, and what preparing throws ("engine-refused" for a precision the engine lacks).
+ */
+export async function measureStepTime(
+  host: Host,
+  subject: StepSubject,
+  options: StepTimeOptions = {},
+): Promise<StepTime> {
+  const { batch = 128, precision = "f32", runs = 20, warmUp = 3, explainRuns = 0, onProgress = () => {} } = options;
+  checkCounts({ batch, runs }, 1);
+  checkCounts({ warmUp, explainRuns }, 0);
+  onProgress({ phase: "preparing" });
+  const { graph, weights, feeds } = randomStep(subject, batch);
+  const plan = await host.prepare(graph, { batch, precision });
+  try {
+    await plan.write(weights);
+    const times: number[] = [];
+    for (let run = 1 - warmUp; run <= runs; run++) {
+      onProgress({ phase: "timing", run: Math.max(0, run), runs });
+      const start = performance.now();
+      await plan.run(feeds);
+      if (run > 0) times.push(performance.now() - start);
+    }
+    const sorted = times.toSorted((a, b) => a - b);
+    const median = quantile(sorted, 0.5);
+    if (explainRuns > 0) onProgress({ phase: "explaining" });
+    return {
+      median,
+      minimum: quantile(sorted, 0),
+      maximum: quantile(sorted, 1),
+      runs,
+      batch,
+      precision,
+      imagesPerSecond: (1000 * batch) / median,
+      bytes: plan.bytes,
+      steps: explainRuns > 0 ? await explained(plan, feeds, explainRuns) : [],
+    };
+  } finally {
+    await plan.dispose();
+  }
+}
+
+async function explained(plan: PlanHandle, feeds: Feeds, runs: number): Promise<readonly ExplainedStep[]> {
+  const steps = await plan.explain(feeds, runs);
+  const total = steps.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  return steps.map((step) => ({ ...step, share: total === 0 ? 0 : step.milliseconds / total }));
+}
+
+function checkCounts(options: Readonly<Record<string, number>>, least: number): void {
+  for (const [option, value] of Object.entries(options)) {
+    if (Number.isInteger(value) && value >= least) continue;
+    throw new UserError("bad-option", `${option} is not a whole number in range`, {
+      about: option,
+      expected: `a whole number from ${least}`,
+      received: `${value}`,
+    });
+  }
+}
