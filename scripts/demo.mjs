@@ -18,7 +18,7 @@ import {
 
 const cli = join(root, "dist", "cli", "main.js");
 /** A few epochs: enough to see λ at work within minutes on two cores. */
-const training = ["--epochs", "4", "--batch", "64", "--gamma", "neurons=0.001,blocks=0.01"];
+const training = ["--epochs", "4", "--batch", "64", "--gamma", "neurons=0.0011,blocks=0.01"];
 
 /** runs/demo, or runs/demo-2, … when that is taken: a demo never overwrites an earlier one. */
 function freeRunFolder() {
