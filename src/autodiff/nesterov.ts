@@ -29,7 +29,7 @@ export function stepNesterov(
   next: WeightsState = state,
 ): void {
   const { weights, velocity } = state;
-  // Over every weight at every step: a plain loop, which takes half the time of forEach.
+  // Over every weight at every step: a plain loop, without a call for each.
   for (let index = 0; index < weights.length; index++) {
     const weight = weights[index] ?? 0;
     const decayed = (gradient[index] ?? 0) + weightDecay * weight;

@@ -1,8 +1,6 @@
 /** Option values from the command line's text. Ranges are checked where the settings are; here only what is no number at all. */
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
-import { type EngineName, engineNames } from "../engine/create.ts";
-import { type Precision, precisions } from "../engine/engine.ts";
 import type { ScheduleOptions, Selection } from "../training/options.ts";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
@@ -40,28 +38,16 @@ export function numbersFor(option: string): (text: string) => readonly number[] 
   return (text) => text.split(",").map((part) => parseNumber(part, option));
 }
 
-/** The engine called `text`; the nearest name if there is none. */
-export function engineFor(text: string): EngineName {
-  const known = engineNames.find((name) => name === text);
-  if (known === undefined) throw unknownName("engine", text, engineNames);
-  return known;
-}
-
-/** The precision called `text`; the nearest name if there is none. */
-export function precisionFor(text: string): Precision {
-  const known = precisions.find((name) => name === text);
-  if (known === undefined) throw unknownName("precision", text, precisions);
-  return known;
+/** A parser of one of the names in `known`; a name that is none of them gets the nearest suggested. */
+export function oneOf<Name extends string>(what: string, known: readonly Name[]): (text: string) => Name {
+  return (text) => {
+    const found = known.find((name) => name === text);
+    if (found === undefined) throw unknownName(what, text, known);
+    return found;
+  };
 }
 
 export const scheduleKinds: readonly ScheduleOptions["kind"][] = ["one-cycle", "cosine", "step"];
-
-/** The schedule called `text`; the nearest name if there is none. */
-export function scheduleFor(text: string): ScheduleOptions["kind"] {
-  const known = scheduleKinds.find((name) => name === text);
-  if (known === undefined) throw unknownName("schedule", text, scheduleKinds);
-  return known;
-}
 
 const selectionKinds = ["neurons", "groups", "blocks"] as const;
 type SelectionKind = (typeof selectionKinds)[number];

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { integerFor, numbersFor, parseGamma, parseNumber, scheduleFor } from "../../src/cli/values.ts";
+import { integerFor, numbersFor, oneOf, parseGamma, parseNumber } from "../../src/cli/values.ts";
 
 describe("numbers", () => {
   it("reads every finite number as JavaScript writes it", () => {
@@ -43,6 +43,6 @@ describe("γ", () => {
 });
 
 it("knows schedules by name", () => {
-  expect(scheduleFor("cosine")).toBe("cosine");
-  expect(() => scheduleFor("cosin")).toThrow(/Did you mean "cosine"/);
+  expect(oneOf("schedule", scheduleKinds)("cosine")).toBe("cosine");
+  expect(() => oneOf("schedule", scheduleKinds)("cosin")).toThrow(/Did you mean "cosine"/);
 });

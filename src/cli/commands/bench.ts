@@ -11,7 +11,7 @@ import { withFactors } from "../../training/starting-network.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
 import { openNetwork } from "../network.ts";
 import { selectionFor } from "../selection.ts";
-import { engineFor, type Gamma, integerFor, parseGamma, precisionFor } from "../values.ts";
+import { type Gamma, integerFor, oneOf, parseGamma } from "../values.ts";
 import { withStatusLine } from "../view/status-line.ts";
 import { type StepConditions, stepTimeLines, stepTimeStatus } from "../view/step-time.ts";
 
@@ -81,11 +81,17 @@ export function addBench(program: Command, context: Context): void {
     .argument("<model>", `${modelNames.join(", ")}, or an ONNX file of your own`)
     .option("--step", "time a training step: forward, loss, backward and the optimizers")
     .option("--batch <images>", "images a step", integerFor("--batch"), 128)
-    .addOption(new Option("--precision <name>", precisions.join(" or ")).default("f32").argParser(precisionFor))
+    .addOption(
+      new Option("--precision <name>", precisions.join(" or "))
+        .default("f32")
+        .argParser(oneOf("precision", precisions)),
+    )
     .option("--gamma <γ>", "with scaling factors: a number, or neurons=…,groups=…,blocks=…", parseGamma)
     .option("--runs <n>", "timed steps", integerFor("--runs"), 20)
     .option("--explain", "show the plan: the implementation, time and speed of each of its steps")
-    .addOption(new Option("--engine <name>", engineNames.join(" or ")).default("onednn").argParser(engineFor))
+    .addOption(
+      new Option("--engine <name>", engineNames.join(" or ")).default("onednn").argParser(oneOf("engine", engineNames)),
+    )
     .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"))
     .action(async (source: string, options: BenchOptions) => {
       if (options.step !== true) {

@@ -12,7 +12,7 @@ import { loadOnnx } from "../../formats/onnx/index.ts";
 import { formatCount, formatPercent } from "../../report/format.ts";
 import { checkFit } from "../../training/starting-network.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
-import { engineFor, integerFor, numbersFor } from "../values.ts";
+import { integerFor, numbersFor, oneOf } from "../values.ts";
 import { dataProgress } from "../view/data-progress.ts";
 
 interface EvalOptions extends CommonOptions {
@@ -68,7 +68,9 @@ export function addEval(program: Command, context: Context): void {
     .option("--std <numbers>", "divided by then, a number a channel (default: the dataset's)", numbersFor("--std"))
     .option("--batch <images>", "images at once", integerFor("--batch"), 250)
     .option("--limit <images>", "score only the first test images", integerFor("--limit"))
-    .addOption(new Option("--engine <name>", engineNames.join(" or ")).default("onednn").argParser(engineFor))
+    .addOption(
+      new Option("--engine <name>", engineNames.join(" or ")).default("onednn").argParser(oneOf("engine", engineNames)),
+    )
     .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"))
     .action(async (file: string, options: EvalOptions) => {
       const dataset = await dataProgress(context, (onProgress) => openDataset(options.data, { onProgress }));

@@ -1,6 +1,5 @@
 /** `espalier train <model>`: one pass that trains a network and finds what of it is not needed. */
 import { type Command, Option } from "commander";
-import { unknownName } from "../../core/names.ts";
 import { datasetReference } from "../../data/references.ts";
 import { type EngineName, engineNames } from "../../engine/create.ts";
 import { modelNames } from "../../models/zoo.ts";
@@ -14,7 +13,7 @@ import { train } from "../../training/train.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
 import { watchRun } from "../run.ts";
 import { type GammaOptions, selectionFor } from "../selection.ts";
-import { engineFor, gammaFor, integerFor, numberFor, parseGamma, scheduleFor, scheduleKinds } from "../values.ts";
+import { gammaFor, integerFor, numberFor, oneOf, parseGamma, scheduleKinds } from "../values.ts";
 import { dataProgress } from "../view/data-progress.ts";
 
 interface TrainOptions extends CommonOptions, GammaOptions {
@@ -34,12 +33,6 @@ interface TrainOptions extends CommonOptions, GammaOptions {
   readonly precision?: PrecisionChoice;
   readonly name?: string;
   readonly out?: string;
-}
-
-function precisionChoiceFor(text: string): PrecisionChoice {
-  const known = precisionChoices.find((choice) => choice === text);
-  if (known === undefined) throw unknownName("precision", text, precisionChoices);
-  return known;
 }
 
 /** Settings as given: what was left out is left to the settings' own defaults. */
@@ -97,7 +90,7 @@ export function addTrain(program: Command, context: Context): void {
     .addOption(
       new Option("--schedule <kind>", `learning rate over the run: ${scheduleKinds.join(", ")}`)
         .default("one-cycle")
-        .argParser(scheduleFor),
+        .argParser(oneOf("schedule", scheduleKinds)),
     )
     .option("--learning-rate <η>", "its peak (default: 0.2; 0.1 for step)", numberFor("--learning-rate"))
     .option("--momentum <μ>", "of weights and factors (default: 0.9)", numberFor("--momentum"))
@@ -110,14 +103,14 @@ export function addTrain(program: Command, context: Context): void {
     .option("--out <folder>", "the run's folder, instead of runs/<name>")
     .addOption(
       new Option("--engine <name>", `${engineNames.join(" or ")} (default: onednn; reference is slow)`).argParser(
-        engineFor,
+        oneOf("engine", engineNames),
       ),
     )
     .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"))
     .addOption(
       new Option("--precision <p>", "of the training steps: f32, bf16, or auto for bf16 where the processor has it")
         .default("f32")
-        .argParser(precisionChoiceFor),
+        .argParser(oneOf("precision", precisionChoices)),
     )
     .option("--no-latency", "do not time the networks in ONNX Runtime at the end")
     .optionsGroup("Output:")

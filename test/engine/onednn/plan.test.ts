@@ -98,8 +98,7 @@ describe("a oneDNN plan", () => {
     }
   });
 
-  it("keeps parameters in f32 and follows f32 closely when it trains in bf16", () => {
-    if (!engine.precisions.includes("bf16")) return;
+  it.runIf(engine.precisions.includes("bf16"))("keeps parameters in f32 and follows f32 closely in bf16", () => {
     const losses = (["f32", "bf16"] as const).map((precision) => {
       const plan = engine.prepare(graph, { batch: BATCH, precision });
       plan.write(initialize(forward, 1));
