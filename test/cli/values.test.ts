@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { integerFor, numbersFor, oneOf, parseGamma, parseNumber } from "../../src/cli/values.ts";
+import { integerFor, numbersFor, oneOf, parseGamma, parseNumber, scheduleKinds } from "../../src/cli/values.ts";
 
 describe("numbers", () => {
   it("reads every finite number as JavaScript writes it", () => {
