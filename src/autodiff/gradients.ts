@@ -106,12 +106,12 @@ export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule
   },
   slice: ({ attributes, diffDst, activationShape, emit }) =>
     emit("backward", "slice_backward", [diffDst], [0], { ...attributes, srcShape: activationShape(0) }),
-  scale: ({ attributes: { axis }, input, diffDst, wants, parameterShape, emit }) => {
+  scale: ({ attributes, input, diffDst, wants, parameterShape, emit }) => {
     if (wants(1)) {
       const [factors = 1] = parameterShape(1);
-      emit("backward_factor", "scale_backward_factor", [input(0), diffDst], [1], { axis, factors });
+      emit("backward_factor", "scale_backward_factor", [input(0), diffDst], [1], { ...attributes, factors });
     }
-    if (wants(0)) emit("backward_data", "scale", [diffDst, input(1)], [0], { axis });
+    if (wants(0)) emit("backward_data", "scale", [diffDst, input(1)], [0], attributes);
   },
 };
 

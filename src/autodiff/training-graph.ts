@@ -6,6 +6,7 @@
  * becomes `p.next`.
  */
 import { type Graph, type Input, makeNode, type Node, type Parameter } from "../graph/graph.ts";
+import type { KeptFactors } from "../selection/factors.ts";
 import { runningStatistics, withBatchStatistics } from "./batch-statistics.ts";
 import { differentiate } from "./differentiate.ts";
 import { gradientOf, lossHead, trainedParameters } from "./loss.ts";
@@ -15,8 +16,8 @@ export interface TrainingGraphOptions {
   readonly batch: number;
   /** Weights, biases, scales and shifts; only weights and scales decay. */
   readonly sgd: { readonly momentum: number; readonly weightDecay: number };
-  /** Scaling factors; the parameters in `keepLast` never lose their last one. */
-  readonly factors: { readonly momentum: number; readonly keepLast: ReadonlySet<string> };
+  /** Scaling factors; the parameters in `keepLast` never lose their last one, or the last of the run in `keepRuns`. */
+  readonly factors: { readonly momentum: number } & KeptFactors;
   /** "batch" (default): by the batch's statistics. "frozen": by the running ones, which then stay as they are. */
   readonly batchNormalization?: "batch" | "frozen";
 }
@@ -68,9 +69,10 @@ function optimizerStep(parameter: Parameter, gradient: string, options: Training
   const state = [name, gradient, velocity.name, LEARNING_RATE.name];
   const outputs = [`${name}.next`, `${velocity.name}.next`];
   if (kind === "factor") {
-    const { momentum, keepLast } = options.factors;
+    const { momentum, keepLast, keepRuns } = options.factors;
     const gamma: Input = { name: `${name}.gamma`, dtype: "f32", shape };
-    const attributes = { momentum, keepLast: keepLast.has(name) };
+    const keepRun = keepRuns?.get(name);
+    const attributes = { momentum, keepLast: keepLast.has(name), ...(keepRun === undefined ? {} : { keepRun }) };
     const inputs = [...state, gamma.name];
     const node = makeNode("accelerated_proximal_gradient", `${name}.step`, inputs, outputs, attributes);
     return { node, velocity, inputs: [gamma] };

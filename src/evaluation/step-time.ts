@@ -11,7 +11,7 @@ import type { Feeds, PlanStep, Precision } from "../engine/engine.ts";
 import type { PlanHandle } from "../engine/host.ts";
 import type { Graph, Network, Weights } from "../graph/graph.ts";
 import { bindBatch, inferShapes } from "../graph/shapes.ts";
-import { type Factor, gammaFeeds } from "../selection/factors.ts";
+import { type Factor, gammaFeeds, keptFactors } from "../selection/factors.ts";
 import { fold } from "../selection/fold.ts";
 import type { Host } from "./classifier.ts";
 import { quantile } from "./latency.ts";
@@ -90,11 +90,10 @@ export function randomStep({ network, factors }: StepSubject, batch: number): Tr
       received: `${graph.inputs.length} inputs, ${graph.outputs.length} outputs`,
     });
   }
-  const keepLast = new Set(factors.filter((factor) => factor.keepLast).map(({ parameter }) => parameter));
   const step = trainingGraph(fold(graph), {
     batch,
     sgd: { momentum: MOMENTUM, weightDecay: WEIGHT_DECAY },
-    factors: { momentum: MOMENTUM, keepLast },
+    factors: { momentum: MOMENTUM, ...keptFactors(factors) },
   });
   const [, classes = 1] = required(inferShapes(graph, batch).get(logits), `shape of "${logits}"`);
   return {

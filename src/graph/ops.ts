@@ -43,6 +43,11 @@ export interface BatchNormalizationAttributes {
   readonly momentum: number;
 }
 
+export interface ScaleAttributes {
+  readonly axis: 0 | 1;
+  readonly first?: number;
+}
+
 /** Ops of a network as it is used: what models are made of, what is cut, what ONNX files hold. */
 export interface ForwardOps {
   /** (src [N,C,H,W], weights [O,C/G,K,L], bias [O]?) → dst [N,O,H',W'] */
@@ -76,9 +81,10 @@ export interface ForwardOps {
   };
   /**
    * (src, factor [F]) → dst: channel c of `axis` (C channels) times factor ⌊c·F/C⌋. F = C scales neurons, F = groups
-   * scales groups, F = 1 scales a block. `axis` is 1 for activations, 0 for parameters.
+   * scales groups, F = 1 scales a block. `axis` is 1 for activations, 0 for parameters. With `first`, channel c takes factor
+   * first + c: values of different widths share the factors of one stream.
    */
-  scale: { readonly axis: 0 | 1 };
+  scale: ScaleAttributes;
 }
 
 /** Ops that only a training step has. */
@@ -116,14 +122,18 @@ export interface TrainingOps {
   /** (diff_dst) → diff_src of shape `srcShape`: zeros where the slice took nothing */
   slice_backward: ForwardOps["slice"] & { readonly srcShape: readonly (number | "N")[] };
   /** (src, diff_dst) → diff_factor [factors] */
-  scale_backward_factor: { readonly axis: 0 | 1; readonly factors: number };
+  scale_backward_factor: ScaleAttributes & { readonly factors: number };
   /** (diff_dst [N,C,…]) → diff_bias [C] */
   bias_backward: Record<never, never>;
 
   /** (w, gradient, velocity, learning rate []) → (w', velocity'), see `autodiff/nesterov.ts` */
   nesterov_sgd: { readonly momentum: number; readonly weightDecay: number };
   /** (λ, gradient, velocity, learning rate [], γ [λ's shape or []]) → (λ', velocity'), see `selection/apg.ts` */
-  accelerated_proximal_gradient: { readonly momentum: number; readonly keepLast: boolean };
+  accelerated_proximal_gradient: {
+    readonly momentum: number;
+    readonly keepLast: boolean;
+    readonly keepRun?: readonly [number, number];
+  };
   /** (running, batch) → (1 − m)·running + m·batch·correction */
   running_average: { readonly momentum: number; readonly correction: number };
 }

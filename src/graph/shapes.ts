@@ -136,9 +136,13 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     return [shape.map((dimension, axis) => dimension + (before[axis] ?? 0) + (after[axis] ?? 0))];
   },
   slice: ({ input, attributes, check, batch }) => [sliced(input(0), attributes, batch, check)],
-  scale: ({ input, attributes: { axis }, check }) => {
+  scale: ({ input, attributes: { axis, first }, check }) => {
     const channels = input(0)[axis] ?? 0;
     const [factors = 0] = input(1, 1);
+    if (first !== undefined) {
+      check(first >= 0 && first + channels <= factors, `${channels} factors from ${first} on`, `${factors} factors`);
+      return [input(0)];
+    }
     check(factors > 0 && channels % factors === 0, `a number of factors that divides ${channels}`, `${factors}`);
     return [input(0)];
   },

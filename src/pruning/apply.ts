@@ -73,13 +73,15 @@ function slice({ graph, weights }: Network, slices: Readonly<Record<string, read
     if (cuts.some(({ axis, total }) => shapes.get(name)?.[axis] !== total)) throw foreign(name);
   }
   const step: CutStep = { kind: "slice", slices };
-  const channels = (value: string): readonly number[] =>
-    keptIndices([step], value, 1, required(shapes.get(value), `shape of "${value}"`)[1] ?? 0);
+  const left = (value: string, axis: number): readonly number[] =>
+    keptIndices([step], value, axis, required(shapes.get(value), `shape of "${value}"`)[axis] ?? 0);
+  const channels = (value: string): readonly number[] => left(value, 1);
   const nodes = graph.nodes.flatMap((node): Node[] => {
     const dst = channels(required(node.outputs[0], `output of "${node.name}"`));
     if (dst.length === 0) return [];
     const { attributes, slots } = channelRule(node).narrow(channelContext(node, shapes, weights), {
       src: (slot) => channels(node.inputs[slot] ?? ""),
+      rows: (slot) => left(node.inputs[slot] ?? "", 0),
       dst,
     });
     const inputs = slots.map((slot) => required(node.inputs[slot], `input ${slot} of "${node.name}"`));

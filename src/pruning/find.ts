@@ -96,6 +96,7 @@ function valuesRead({ graph, shapes, weights, couplings, constants }: Analysed, 
     if (!read.has(dstOf(node))) continue;
     const { slots } = channelRule(node).narrow(channelContext(node, shapes, weights), {
       src: (slot) => indices(node.inputs[slot] ?? ""),
+      rows: (slot) => keptAlong(couplings, kept, node.inputs[slot] ?? "", 0),
       dst: indices(dstOf(node)),
     });
     for (const slot of slots) {

@@ -9,8 +9,8 @@ export type Point = readonly [number, number];
 export interface Series {
   readonly name: string;
   readonly points: readonly Point[];
-  /** Which of the page's three line styles: each has its own colour and its own dashes. */
-  readonly style: 1 | 2 | 3;
+  /** Which of the page's four line styles: each has its own colour and its own dashes. */
+  readonly style: 1 | 2 | 3 | 4;
   /** A dot on each point: for the few values of epochs, not for those of steps. */
   readonly dots?: boolean;
   /** Constant between points instead of a slope. */

@@ -5,7 +5,7 @@ import { formatPercent, formatQuantity, formatSmall, percentOf } from "./format.
 import type { History } from "./history.ts";
 import type { Markup } from "./svg.ts";
 
-const STYLES = [1, 2, 3] as const;
+const STYLES = [1, 2, 3, 4] as const;
 /** More points than a curve 300 pixels wide can show only make the file longer. */
 const MOST_POINTS = 400;
 
@@ -14,7 +14,7 @@ function thinned(points: readonly Point[]): readonly Point[] {
   return points.filter((_, index) => index % every === 0 || index === points.length - 1);
 }
 
-const kinds: readonly StructureKind[] = ["neuron", "group", "block"];
+const kinds: readonly StructureKind[] = ["neuron", "group", "block", "stream"];
 
 /** Of each kind of structure the run has, the percentage alive at the end of each epoch; all at the start. */
 function aliveSeries({ started, epochs }: History): Series[] {

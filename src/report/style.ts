@@ -5,12 +5,12 @@
 
 const light = `
   --paper: #fcfbf8; --card: #ffffff; --ink: #1c2320; --soft: #5c665f; --rule: #e4e3da; --edge: #d5d4c9;
-  --kept: #0b7a5b; --ghost: #9aa39c; --one: #0b7a5b; --two: #b4540a; --three: #3b62b0; --bad: #b3261e;
+  --kept: #0b7a5b; --ghost: #9aa39c; --one: #0b7a5b; --two: #b4540a; --three: #3b62b0; --four: #8a3a86; --bad: #b3261e;
   --z0: #7a3a05; --z1: #b4540a; --z2: #e08a3c; --z3: #f2b98a; --z4: #fae0c8;`;
 
 const dark = `
   --paper: #131715; --card: #1a1f1d; --ink: #e8ebe6; --soft: #9aa59d; --rule: #2a312d; --edge: #39423d;
-  --kept: #4cc79c; --ghost: #6f7a73; --one: #4cc79c; --two: #f0994f; --three: #8fb1f5; --bad: #ff8a80;
+  --kept: #4cc79c; --ghost: #6f7a73; --one: #4cc79c; --two: #f0994f; --three: #8fb1f5; --four: #d99ad6; --bad: #ff8a80;
   --z0: #ffe2c9; --z1: #f5b57e; --z2: #d9823a; --z3: #97551e; --z4: #5a3314;`;
 
 export const styleSheet: string = `
@@ -60,8 +60,8 @@ svg .small { font-size: 10.5px; } svg .faint { fill: var(--soft); opacity: .85; 
 svg .count { fill: var(--ink); font-weight: 600; } svg .count.gone { fill: var(--soft); }
 .rule { stroke: var(--rule); } .axis, .tick { stroke: var(--edge); }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
-.line.s1 { stroke: var(--one); } .line.s2 { stroke: var(--two); stroke-dasharray: 6 4; } .line.s3 { stroke: var(--three); stroke-dasharray: 1.5 4.5; }
-.dot { stroke: var(--paper); stroke-width: 1.5; } .dot.s1 { fill: var(--one); } .dot.s2 { fill: var(--two); } .dot.s3 { fill: var(--three); }
+.line.s1 { stroke: var(--one); } .line.s2 { stroke: var(--two); stroke-dasharray: 6 4; } .line.s3 { stroke: var(--three); stroke-dasharray: 1.5 4.5; } .line.s4 { stroke: var(--four); stroke-dasharray: 9 3 2 3; }
+.dot { stroke: var(--paper); stroke-width: 1.5; } .dot.s1 { fill: var(--one); } .dot.s2 { fill: var(--two); } .dot.s3 { fill: var(--three); } .dot.s4 { fill: var(--four); }
 .drawing { margin-top: 14px; } .lead + .legend { margin-top: 8px; }
 .drawing .narrow { display: none; }
 .kept { fill: var(--kept); }

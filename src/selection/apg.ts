@@ -21,6 +21,8 @@ export interface ProximalStep {
   readonly gamma: Float32Array;
   /** Whether the largest factor survives a step that would make all of them zero: a layer on the only path. */
   readonly keepLast: boolean;
+  /** With `keepLast`: the run of factors, start and end, of which one survives; all of them if absent. */
+  readonly keepRun?: readonly [number, number];
 }
 
 /** Factors λ and their velocity v, one number each a structure. */
@@ -36,17 +38,22 @@ export function softThreshold(value: number, amount: number): number {
 
 /**
  * One step of the factors, from `state` with `gradient` ∂loss/∂λ (without the penalty) into `next`, which may be `state`
- * itself. With `keepLast`, if every new factor is zero, the one that was largest keeps its value with velocity zero.
+ * itself. With `keepLast`, if every new factor (of `keepRun`) is zero, the one that was largest keeps its value with velocity
+ * zero.
  */
 export function accelerateProximalGradient(
   state: FactorState,
   gradient: Float32Array,
-  { learningRate, momentum, gamma, keepLast }: ProximalStep,
+  { learningRate, momentum, gamma, keepLast, keepRun = [0, state.factors.length] }: ProximalStep,
   next: FactorState = state,
 ): void {
   const { factors, velocity } = state;
   invariant(gamma.length === 1 || gamma.length === factors.length, "γ is neither one number nor one a factor");
-  const largest = factors.reduce((best, value, index) => (value > (factors[best] ?? 0) ? index : best), 0);
+  const [start, end] = keepRun;
+  let largest = start;
+  for (let index = start; index < end; index++) {
+    if ((factors[index] ?? 0) > (factors[largest] ?? 0)) largest = index;
+  }
   const kept = factors[largest] ?? 0;
   factors.forEach((factor, index) => {
     const threshold = learningRate * (gamma[gamma.length === 1 ? 0 : index] ?? 0);
@@ -55,7 +62,7 @@ export function accelerateProximalGradient(
     next.velocity[index] = nextVelocity;
     next.factors[index] = Math.max(0, z + momentum * nextVelocity);
   });
-  if (keepLast && next.factors.every((factor) => factor === 0)) {
+  if (keepLast && next.factors.subarray(start, end).every((factor) => factor === 0)) {
     next.factors[largest] = kept;
     next.velocity[largest] = 0;
   }

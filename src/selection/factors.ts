@@ -1,15 +1,17 @@
 /**
  * Scaling factors as data: which parameter, over what structures, with what γ. Kind and layer are written in the names
- * of the `scale` nodes, so a network read back from a file still knows its factors.
+ * of the λ parameters, so a network read back from a file still knows its factors.
  */
 import { required } from "../core/errors.ts";
-import { filled, type Tensor, tensor } from "../core/tensor.ts";
-import { constantChannels } from "../graph/analysis.ts";
-import type { Graph, Node, Weights } from "../graph/graph.ts";
-import { inferShapes } from "../graph/shapes.ts";
+import { type Tensor, tensor } from "../core/tensor.ts";
+import { type Graph, type Node, producers } from "../graph/graph.ts";
+import { keptRun, type ScaledValue } from "./only-path.ts";
 
-/** neuron: an output channel of a layer; group: a group of a grouped convolution; block: a residual branch. */
-export const factorKinds = ["neuron", "group", "block"] as const;
+/**
+ * neuron: an output channel of a layer; group: a group of a grouped convolution; block: a residual branch; stream: a
+ * channel that several layers write or that many read, as in a residual stream.
+ */
+export const factorKinds = ["neuron", "group", "block", "stream"] as const;
 export type FactorKind = (typeof factorKinds)[number];
 
 /** γ of each kind of factor that is wanted: the strength of its ℓ1 penalty, ≥ 0. */
@@ -17,12 +19,16 @@ export interface Selection {
   readonly neurons?: number;
   readonly groups?: number;
   readonly blocks?: number;
+  readonly streams?: number;
 }
 
-export const selectionKeys: { readonly neuron: "neurons"; readonly group: "groups"; readonly block: "blocks" } = {
+export type SelectionKey = keyof Selection;
+
+export const selectionKeys: { readonly [K in FactorKind]: `${K}s` } = {
   neuron: "neurons",
   group: "groups",
   block: "blocks",
+  stream: "streams",
 };
 
 /** The factors of one layer: one parameter `[count]`. */
@@ -30,62 +36,98 @@ export interface Factor {
   /** Name of the λ parameter: `<layer>.<kind>.factor`. */
   readonly parameter: string;
   readonly kind: FactorKind;
-  /** The layer whose channels are scaled; for a block, the addition that ends it. */
+  /** The layer whose channels are scaled; of a block, the addition that ends it; of a stream, the first node that joins it. */
   readonly layer: string;
   readonly count: number;
+  /** γ of its kind. */
   readonly gamma: number;
+  /** The γ of structure i is `gamma`·`gammaScale[i]`; one number stands for all. Absent: 1. See `costs.ts`. */
+  readonly gammaScale?: readonly number[];
   /** Whether the network would answer every input alike were all of the layer's factors zero. */
   readonly keepLast: boolean;
+  /**
+   * With `keepLast`: the run of factors, start and end, of which one must stay, where that is not all of them: of a
+   * stream that grows on the way, the channels it begins with.
+   */
+  readonly keepRun?: readonly [number, number];
 }
 
-/** Name of the scale node of a layer's factors of one kind. */
-export function scaleName(layer: string, kind: FactorKind): string {
-  return `${layer}.${kind}`;
+/** Name of the λ parameter of a layer's factors of one kind. */
+export function factorName(layer: string, kind: FactorKind): string {
+  return `${layer}.${kind}.factor`;
 }
 
-function kindOf(node: Node): FactorKind | undefined {
-  if (node.op !== "scale" || node.attributes.axis !== 1) return undefined;
-  return factorKinds.find((kind) => node.name.endsWith(`.${kind}`));
+function placeOf(parameter: string): { readonly layer: string; readonly kind: FactorKind } | undefined {
+  const kind = factorKinds.find((one) => parameter.endsWith(factorName("", one)));
+  return kind === undefined ? undefined : { kind, layer: parameter.slice(0, -factorName("", kind).length) };
 }
 
 /**
- * The factors of a graph, in execution order, read from the names of its `scale` nodes. A graph does not hold γ: it
- * is taken from `selection`, 0 where that has none.
+ * The factors of a graph, in execution order, read from the names of the parameters that scale activations. A graph does not
+ * hold γ: it is taken from `selection`, 0 where that has none.
  */
 export function factorsOf(graph: Graph, selection: Selection = {}): readonly Factor[] {
-  const parameters = new Map(graph.parameters.map((parameter) => [parameter.name, parameter] as const));
-  const shapes = inferShapes(graph, 1);
-  // With shifts and biases at zero, a value that does not depend on the input is zero.
-  const unshifted: Weights = new Map(
-    graph.parameters
-      .filter(({ kind }) => kind === "bias" || kind === "shift" || kind === "running_mean")
-      .map(({ name, shape }) => [name, tensor(shape)]),
-  );
-  const silences = (value: string): boolean => {
-    const zeros = new Float64Array(shapes.get(value)?.[1] ?? 0);
-    const constants = constantChannels(graph, shapes, unshifted, new Map([[value, zeros]]));
-    return graph.outputs.every(
-      (output) => constants.get(output)?.every((constant) => !Number.isNaN(constant)) ?? false,
-    );
-  };
-  return graph.nodes.flatMap((node) => {
-    const kind = kindOf(node);
-    const parameter = parameters.get(node.inputs[1] ?? "");
-    if (kind === undefined || parameter?.kind !== "factor") return [];
+  const kinds = new Map(graph.parameters.map(({ name, kind }) => [name, kind] as const));
+  const counts = new Map(graph.parameters.map(({ name, shape }) => [name, shape[0] ?? 0] as const));
+  const scalesOf = new Map<string, Node<"scale">[]>();
+  for (const node of graph.nodes) {
+    const [, parameter = ""] = node.inputs;
+    if (node.op !== "scale" || node.attributes.axis !== 1 || kinds.get(parameter) !== "factor") continue;
+    scalesOf.set(parameter, [...(scalesOf.get(parameter) ?? []), node]);
+  }
+  return [...scalesOf].flatMap(([parameter, scales]) => {
+    const place = placeOf(parameter);
+    if (place === undefined) return [];
+    const count = counts.get(parameter) ?? 0;
+    const values = scales.map(({ name, outputs, attributes: { first } }): ScaledValue => {
+      const value = required(outputs[0], `output of "${name}"`);
+      return first === undefined ? { value } : { value, first };
+    });
+    const run = keptRun(graph, values, count);
+    const isPart = run !== undefined && run[1] - run[0] < count;
     return {
-      parameter: parameter.name,
-      kind,
-      layer: node.name.slice(0, -kind.length - 1),
-      count: parameter.shape[0] ?? 0,
-      gamma: selection[selectionKeys[kind]] ?? 0,
-      keepLast: silences(required(node.outputs[0], `output of "${node.name}"`)),
+      parameter,
+      ...place,
+      count,
+      gamma: selection[selectionKeys[place.kind]] ?? 0,
+      keepLast: run !== undefined,
+      ...(isPart ? { keepRun: run } : {}),
     };
   });
+}
+
+/** The scale nodes that read each λ parameter of `factors`: the values the factors scale. */
+export function scaledValues(graph: Graph, { parameter }: Factor): readonly string[] {
+  const makers = producers(graph);
+  return graph.nodes
+    .filter((node) => node.op === "scale" && node.attributes.axis === 1 && node.inputs[1] === parameter)
+    .map(({ inputs: [src = ""] }) => makers.get(src)?.name ?? src);
+}
+
+/** λ parameters that must not lose all of their factors; `keepRuns`: those where it is all of a run that must not go. */
+export interface KeptFactors {
+  readonly keepLast: ReadonlySet<string>;
+  readonly keepRuns?: ReadonlyMap<string, readonly [number, number]>;
+}
+
+export function keptFactors(factors: readonly Factor[]): KeptFactors {
+  return {
+    keepLast: new Set(factors.filter(({ keepLast }) => keepLast).map(({ parameter }) => parameter)),
+    keepRuns: new Map(
+      factors.flatMap(({ parameter, keepRun }) => (keepRun === undefined ? [] : [[parameter, keepRun] as const])),
+    ),
+  };
 }
 
 /** What a training step is fed for the factors: `<parameter>.gamma` → γ of each of them, in the shape of λ. */
 export function gammaFeeds(factors: readonly Factor[]): Record<string, Tensor> {
   return Object.fromEntries(
-    factors.map(({ parameter, count, gamma }) => [`${parameter}.gamma`, filled([count], gamma)] as const),
+    factors.map(({ parameter, count, gamma, gammaScale: scale = [1] }) => {
+      const each = Float32Array.from(
+        { length: count },
+        (_, index) => gamma * (scale[scale.length === 1 ? 0 : index] ?? 1),
+      );
+      return [`${parameter}.gamma`, tensor([count], each)] as const;
+    }),
   );
 }

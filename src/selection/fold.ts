@@ -65,7 +65,7 @@ export function fold(graph: Graph): Graph {
       const parameter = producer.inputs[slot];
       if (parameter === undefined) continue;
       const name = `${node.name}.${word}`;
-      parameterScales.push(makeNode("scale", name, [parameter, factor], [name], { axis: 0 }));
+      parameterScales.push(makeNode("scale", name, [parameter, factor], [name], { ...node.attributes, axis: 0 }));
       scaled.set(slot, name);
     }
     const inputs = producer.inputs.map((input, slot) => scaled.get(slot) ?? input);
@@ -78,14 +78,13 @@ export function fold(graph: Graph): Graph {
   return { ...graph, nodes: nodes.map((node) => withInputs(node, names)) };
 }
 
-/** Rows of `source` (axis 0, R of them) times factor ⌊row·F/R⌋. */
-function scaleRows(source: Tensor, factors: Tensor): Tensor {
+/** Rows of `source` (axis 0, R of them) times factor ⌊row·F/R⌋, or `first` + row. */
+function scaleRows(source: Tensor, factors: Tensor, first: number | undefined): Tensor {
   const rows = source.shape[0] ?? 1;
   const rowLength = source.data.length / rows;
-  const data = source.data.map(
-    (value, index) =>
-      value * (factors.data[Math.floor((Math.floor(index / rowLength) * factors.data.length) / rows)] ?? 1),
-  );
+  const place = (row: number): number =>
+    first === undefined ? Math.floor((row * factors.data.length) / rows) : first + row;
+  const data = source.data.map((value, index) => value * (factors.data[place(Math.floor(index / rowLength))] ?? 1));
   return tensor(source.shape, data);
 }
 
@@ -114,6 +113,7 @@ export function bake({ graph, weights }: Network): Network {
     const scaled = scaleRows(
       required(values.get(src), `values of "${src}"`),
       required(values.get(factor), `values of "${factor}"`),
+      node.attributes.first,
     );
     values.set(target.name, scaled);
     parameters.set(target.name, target);

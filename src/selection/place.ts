@@ -1,25 +1,29 @@
 /**
- * Places scaling factors on a plain graph: the paper's three kinds of structures. A factor sits after the layer's batch
- * norm and before its activation, so that zero stays zero; a block's sits on its branch just before the addition, so
- * that zero leaves the shortcut. Models know nothing of factors.
+ * Places scaling factors on a plain graph: the paper's three kinds of structures, and streams. A factor sits after the
+ * layer's batch norm and before its activation, so that zero stays zero; a block's sits on its branch just before the
+ * addition, so that zero leaves the shortcut; where a stream's sit, `streams.ts` tells. Models know nothing of factors.
  */
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
 import { type Graph, makeNode, type Node, type Parameter } from "../graph/graph.ts";
+import type { ScaleAttributes } from "../graph/ops.ts";
 import { withInputs } from "../graph/rewrite.ts";
 import { type Branch, residualBranches } from "./branches.ts";
 import {
   type Factor,
   type FactorKind,
   factorKinds,
+  factorName,
   factorsOf,
   type Selection,
-  scaleName,
   selectionKeys,
 } from "./factors.ts";
-import { type SelectableLayer, selectableLayers } from "./layers.ts";
+import { SelectionFacts } from "./facts.ts";
+import { type Selectable, selectableLayers } from "./layers.ts";
+import { findStreams, type Refusal } from "./streams.ts";
 
 export type { Factor, FactorKind, Selection } from "./factors.ts";
+export type { Refusal } from "./streams.ts";
 
 export interface Placement {
   readonly graph: Graph;
@@ -28,23 +32,42 @@ export interface Placement {
 
 /** Where factors can sit in a graph. */
 interface Sites {
-  readonly layers: readonly SelectableLayer[];
+  readonly layers: readonly Selectable[];
   readonly branches: readonly Branch[];
 }
 
-function sitesOf(graph: Graph): Sites {
-  return { layers: selectableLayers(graph), branches: residualBranches(graph) };
+interface FoundSites extends Sites {
+  readonly refused: readonly Refusal[];
+}
+
+/** Finding them looks through the graph many times; the last graphs asked about are likely to be asked about again. */
+const found = new WeakMap<Graph, FoundSites>();
+
+function sitesOf(graph: Graph): FoundSites {
+  const known = found.get(graph);
+  if (known !== undefined) return known;
+  const facts = new SelectionFacts(graph);
+  const layers = selectableLayers(facts);
+  const { streams, refused } = findStreams(facts, layers);
+  const sites = { layers: [...layers, ...streams], branches: residualBranches(graph), refused };
+  found.set(graph, sites);
+  return sites;
 }
 
 function kindsAt({ layers, branches }: Sites): readonly FactorKind[] {
-  const found = new Set<FactorKind>(layers.map(({ kind }) => kind));
-  if (branches.length > 0) found.add("block");
-  return factorKinds.filter((kind) => found.has(kind));
+  const kinds = new Set<FactorKind>(layers.map(({ kind }) => kind));
+  if (branches.length > 0) kinds.add("block");
+  return factorKinds.filter((kind) => kinds.has(kind));
 }
 
 /** The kinds of structures that `graph` has. */
 export function structureKinds(graph: Graph): readonly FactorKind[] {
   return kindsAt(sitesOf(graph));
+}
+
+/** The layers of `graph` whose channels no factor of any kind can select, and why. */
+export function refusedLayers(graph: Graph): readonly Refusal[] {
+  return sitesOf(graph).refused;
 }
 
 /** The kinds `select` asks for; `UserError` on an unknown one or a γ that is not a number ≥ 0. */
@@ -64,9 +87,21 @@ function wantedKinds(select: Selection): readonly FactorKind[] {
   return factorKinds.filter((kind) => select[selectionKeys[kind]] !== undefined);
 }
 
+/** Throws `UserError("bad-option")` if `select` asks for a kind of which `graph` has none; `present`: those it has. */
+export function requireKinds(graph: Graph, select: Selection, present: readonly FactorKind[]): void {
+  for (const kind of wantedKinds(select)) {
+    if (present.includes(kind)) continue;
+    const has = present.map((one) => selectionKeys[one]).join(", ");
+    throw new UserError("bad-option", `${graph.name} has no ${selectionKeys[kind]} to select`, {
+      about: `select.${selectionKeys[kind]}`,
+      hint: has === "" ? "It has no structures that can be selected" : `It has: ${has}`,
+    });
+  }
+}
+
 /**
- * `graph` with a `scale` node `<layer>.<kind>` for every layer of the kinds that `select` gives a γ, and what was placed, in
- * execution order.
+ * `graph` with a `scale` node for every layer of the kinds that `select` gives a γ, and what was placed, in execution
+ * order. The node is called `<layer>.<kind>`; of a stream, which has several, `<node whose output is scaled>.<kind>`.
  *
  * Throws `UserError`: `unknown-name` on a kind that there is not, `bad-option` on a γ that is negative or not a number and
  * on a kind that this network lacks, `bad-graph` if the graph has factors already.
@@ -79,16 +114,9 @@ export function place(graph: Graph, select: Selection): Placement {
       hint: "Place factors on the plain network, all kinds at once",
     });
   }
+  if (wanted.length === 0) return { graph, factors: [] };
   const sites = sitesOf(graph);
-  const present = kindsAt(sites);
-  for (const kind of wanted) {
-    if (present.includes(kind)) continue;
-    const has = present.map((one) => selectionKeys[one]).join(", ");
-    throw new UserError("bad-option", `${graph.name} has no ${selectionKeys[kind]} to select`, {
-      about: `select.${selectionKeys[kind]}`,
-      hint: has === "" ? "It has no structures that can be selected" : `It has: ${has}`,
-    });
-  }
+  requireKinds(graph, select, kindsAt(sites));
   const placed = insert(graph, {
     layers: sites.layers.filter(({ kind }) => wanted.includes(kind)),
     branches: wanted.includes("block") ? sites.branches : [],
@@ -96,16 +124,30 @@ export function place(graph: Graph, select: Selection): Placement {
   return { graph: placed, factors: factorsOf(placed, select) };
 }
 
+/** A scale node to come: behind `value`, with its name and its parameter. */
+interface PlacedScale {
+  readonly name: string;
+  readonly factor: Parameter;
+  readonly attributes: ScaleAttributes;
+}
+
+function scalesOf({ kind, layer, sites, count }: Selectable): readonly (readonly [string, PlacedScale])[] {
+  const factor: Parameter = { name: factorName(layer, kind), shape: [count], kind: "factor" };
+  return sites.map(({ value, node, first }) => {
+    const name = `${sites.length === 1 ? layer : node}.${kind}`;
+    return [value, { name, factor, attributes: first === undefined ? { axis: 1 } : { axis: 1, first } }];
+  });
+}
+
 function insert(graph: Graph, { layers, branches }: Sites): Graph {
-  const layerAt = new Map(layers.map((layer) => [layer.value, layer] as const));
+  const scaleAt = new Map(layers.flatMap(scalesOf));
   const branchAt = new Map(branches.map((branch) => [branch.addition, branch] as const));
   const scaledNames = new Map<string, string>();
   const nodes: Node[] = [];
-  const parameters: Parameter[] = [...graph.parameters];
-  const scale = (name: string, src: string, count: number): string => {
-    const factor: Parameter = { name: `${name}.factor`, shape: [count], kind: "factor" };
-    parameters.push(factor);
-    nodes.push(makeNode("scale", name, [src, factor.name], [name], { axis: 1 }));
+  const parameters = new Map(graph.parameters.map((parameter) => [parameter.name, parameter] as const));
+  const scale = (src: string, { name, factor, attributes }: PlacedScale): string => {
+    parameters.set(factor.name, factor);
+    nodes.push(makeNode("scale", name, [src, factor.name], [name], attributes));
     return name;
   };
   for (const original of graph.nodes) {
@@ -114,13 +156,15 @@ function insert(graph: Graph, { layers, branches }: Sites): Graph {
     if (branch === undefined) {
       nodes.push(node);
     } else {
-      const scaled = scale(scaleName(node.name, "block"), node.inputs[branch.slot] ?? "", 1);
+      const factor: Parameter = { name: factorName(node.name, "block"), shape: [1], kind: "factor" };
+      const name = `${node.name}.block`;
+      const scaled = scale(node.inputs[branch.slot] ?? "", { name, factor, attributes: { axis: 1 } });
       nodes.push({ ...node, inputs: node.inputs.with(branch.slot, scaled) });
     }
     for (const output of node.outputs) {
-      const layer = layerAt.get(output);
-      if (layer !== undefined) scaledNames.set(output, scale(scaleName(layer.layer, layer.kind), output, layer.count));
+      const placed = scaleAt.get(output);
+      if (placed !== undefined) scaledNames.set(output, scale(output, placed));
     }
   }
-  return { ...graph, parameters, nodes };
+  return { ...graph, parameters: [...parameters.values()], nodes };
 }

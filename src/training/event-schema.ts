@@ -8,7 +8,7 @@ const stamp = {
   epoch: z.int().nonnegative(),
 };
 const count = z.int().nonnegative();
-const kind = z.enum(["neuron", "group", "block"]);
+const kind = z.enum(["neuron", "group", "block", "stream"]);
 const networkCost = z.object({ macs: count, parameters: count });
 const layer = z.object({ layer: z.string(), kind, alive: count, count });
 const structure = { layer: z.string(), kind, index: count };

@@ -15,8 +15,8 @@ interface Stamp {
   readonly epoch: number;
 }
 
-/** `group`: of a grouped convolution; `block`: a residual branch. */
-export type StructureKind = "neuron" | "group" | "block";
+/** `group`: of a grouped convolution; `block`: a residual branch; `stream`: a channel that several layers share. */
+export type StructureKind = "neuron" | "group" | "block" | "stream";
 
 /** How many structures of one factor parameter are not zero. */
 export interface LayerStructures {

@@ -10,7 +10,7 @@ import { z } from "zod";
 import { UserError } from "../core/errors.ts";
 import type { Dataset, Split } from "../data/dataset.ts";
 import type { Weights } from "../graph/graph.ts";
-import type { Factor } from "../selection/factors.ts";
+import { type Factor, factorKinds } from "../selection/factors.ts";
 import { runFileError } from "./file-errors.ts";
 import { type Settings, settingsSchema } from "./options.ts";
 import { runFiles } from "./run-folder.ts";
@@ -49,11 +49,13 @@ const record: z.ZodType<RunRecord> = z.object({
   factors: z.array(
     z.object({
       parameter: z.string(),
-      kind: z.enum(["neuron", "group", "block"]),
+      kind: z.enum(factorKinds),
       layer: z.string(),
       count: z.int().positive(),
       gamma: z.number().nonnegative(),
+      gammaScale: z.array(z.number().nonnegative()).exactOptional(),
       keepLast: z.boolean(),
+      keepRun: z.tuple([z.int().nonnegative(), z.int().nonnegative()]).exactOptional(),
     }),
   ),
   engine: z.record(z.string(), z.string()),

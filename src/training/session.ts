@@ -11,7 +11,7 @@ import { stepsPerEpoch } from "../data/order.ts";
 import type { Precision } from "../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../engine/host.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
-import type { Factor } from "../selection/factors.ts";
+import { type Factor, keptFactors } from "../selection/factors.ts";
 import { fold } from "../selection/fold.ts";
 import type { Checkpoint } from "./checkpoints.ts";
 import type { PrecisionChoice, Settings } from "./options.ts";
@@ -68,10 +68,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
   const stepGraph = trainingGraph(folded, {
     batch,
     sgd: { momentum, weightDecay },
-    factors: {
-      momentum,
-      keepLast: new Set(factors.filter(({ keepLast }) => keepLast).map(({ parameter }) => parameter)),
-    },
+    factors: { momentum, ...keptFactors(factors) },
   });
   const steps = stepsPerEpoch(dataset.train.count, batch);
   const evaluationBatch = Math.min(batch, LARGEST_EVALUATION_BATCH);

@@ -136,6 +136,12 @@ const pointwise: Readonly<Record<string, (builder: GraphBuilder, src: string) =>
     builder.node("slice", "layer", [src], { starts: [0, 1, 0, 1], ends: ["N", 4, 3, 4], steps: [1, 2, 1, 1] }),
   "one scaling factor": (builder, src) => builder.scale("layer", src, 1),
   "a scaling factor a channel": (builder, src) => builder.scale("layer", src, builder.shape(src)[1] ?? 0),
+  "a part of a stream's factors": (builder, src) => {
+    const channels = builder.shape(src)[1] ?? 0;
+    const factors = builder.parameter("stream.factor", [channels + 5], "factor");
+    const once = builder.node("scale", "once", [src, factors], { axis: 1, first: 2 });
+    return builder.node("scale", "layer", [builder.relu("relu", once), factors], { axis: 1, first: 4 });
+  },
 };
 
 const pointwiseCases: readonly Case[] = Object.entries(pointwise).flatMap(([name, build]) =>

@@ -11,7 +11,7 @@ interface Column {
   readonly cell: (epoch: Epoch) => string;
 }
 
-const kinds: readonly StructureKind[] = ["neuron", "group", "block"];
+const kinds: readonly StructureKind[] = ["neuron", "group", "block", "stream"];
 
 function alive(epoch: Epoch, kind: StructureKind): string {
   const own = epoch.layers.filter((layer) => layer.kind === kind);

@@ -42,18 +42,20 @@ export function biasBackward(context: KernelContext<"bias_backward">): void {
   sumChannels(input(context, 0), output(context, 0).data);
 }
 
-/** The factor that scales element `index`, where `factors` of them share the channels evenly. */
-function factorOf(channels: Channels, factors: number, index: number): number {
-  return Math.floor((channels.of(index) * factors) / channels.count);
+/** From an element's index, the factor that scales it; see the `scale` op. */
+function factorsOf(channels: Channels, factors: number, first: number | undefined): (index: number) => number {
+  if (first !== undefined) return (index) => first + channels.of(index);
+  return (index) => Math.floor((channels.of(index) * factors) / channels.count);
 }
 
 export function scale(context: KernelContext<"scale">): void {
   const src = input(context, 0);
   const factors = input(context, 1).data;
   const dst = output(context, 0).data;
-  const channels = channelsOf(src.shape, context.attributes.axis);
+  const { axis, first } = context.attributes;
+  const factorOf = factorsOf(channelsOf(src.shape, axis), factors.length, first);
   src.data.forEach((value, index) => {
-    dst[index] = value * at(factors, factorOf(channels, factors.length, index));
+    dst[index] = value * at(factors, factorOf(index));
   });
 }
 
@@ -61,11 +63,11 @@ export function scale(context: KernelContext<"scale">): void {
 export function scaleBackwardFactor(context: KernelContext<"scale_backward_factor">): void {
   const src = input(context, 0);
   const diffDst = input(context, 1).data;
-  const { axis, factors } = context.attributes;
-  const channels = channelsOf(src.shape, axis);
+  const { axis, factors, first } = context.attributes;
+  const factorOf = factorsOf(channelsOf(src.shape, axis), factors, first);
   const sums = new Float64Array(factors);
   src.data.forEach((value, index) => {
-    const factor = factorOf(channels, factors, index);
+    const factor = factorOf(index);
     sums[factor] = at(sums, factor) + value * at(diffDst, index);
   });
   output(context, 0).data.set(sums);

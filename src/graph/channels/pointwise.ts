@@ -132,10 +132,14 @@ export const averagePooling: ChannelRule<"average_pooling"> = perChannel({
 
 export const globalAveragePooling: ChannelRule<"global_average_pooling"> = perChannel({ constant: () => same });
 
-/** Factor of channel `channel`, of C channels and F factors: ⌊channel·F/C⌋. */
-function factorIndex(channel: number, channels: number, factors: number): number {
-  return Math.floor((channel * factors) / channels);
+/** Which factor scales a channel, of C channels along the axis and F factors; see the `scale` op. */
+function factorIndices({ attributes: { axis, first }, shapes, dstShape }: ChannelContext<"scale">): Places {
+  if (first !== undefined) return (channel) => first + channel;
+  const [channels, factors] = [dstShape[axis] ?? 0, elementCount(shapes[1] ?? [])];
+  return (channel) => Math.floor((channel * factors) / channels);
 }
+
+type Places = (channel: number) => number;
 
 const scaleValues = perChannel<"scale">({
   constant: (context) => {
@@ -154,10 +158,9 @@ const scaleValues = perChannel<"scale">({
 });
 
 function factorOf(context: ChannelContext<"scale">): (channel: number) => number {
-  const channels = channelsOf(context.dstShape);
-  const factors = elementCount(context.shapes[1] ?? []);
+  const place = factorIndices(context);
   const data = context.parameter(1)?.data;
-  return (channel) => data?.[factorIndex(channel, channels, factors)] ?? 1;
+  return (channel) => data?.[place(channel)] ?? 1;
 }
 
 /**
@@ -166,16 +169,27 @@ function factorOf(context: ChannelContext<"scale">): (channel: number) => number
  */
 export const scale: ChannelRule<"scale"> = {
   ...scaleValues,
-  couple: ({ shapes, dstShape, attributes: { axis } }, join) => {
+  couple: (context, join) => {
+    const { shapes, dstShape } = context;
+    const { axis } = context.attributes;
+    const place = factorIndices(context);
     const factors = elementCount(shapes[1] ?? []);
     const extent = dstShape[axis] ?? 0;
     for (let index = 0; index < extent; index++) {
       join({ slot: "dst", axis, index }, { slot: 0, axis, index });
-      if (factors > 1)
-        join({ slot: "dst", axis, index }, { slot: 1, axis: 0, index: factorIndex(index, extent, factors) });
+      if (factors > 1) join({ slot: "dst", axis, index }, { slot: 1, axis: 0, index: place(index) });
     }
     for (let index = 0; axis === 0 && index < channelsOf(dstShape); index++) {
       join({ slot: "dst", axis: 1, index }, { slot: 0, axis: 1, index });
     }
+  },
+  narrow: ({ attributes, shapes }, { rows, dst }) => {
+    const slots = [...shapes.keys()];
+    const { axis, first } = attributes;
+    if (first === undefined) return { attributes, slots };
+    const factors = rows(1);
+    const own = axis === 0 ? rows(0).length : dst.length;
+    const before = factors.filter((index) => index < first).length;
+    return { attributes: factors.length === own ? { axis } : { axis, first: before }, slots };
   },
 };

@@ -25,9 +25,10 @@ export interface ChannelEnd {
   readonly index: number;
 }
 
-/** What is left of the channels: kept indices of axis 1 of the inputs and of the output, ascending. */
+/** What is left of the channels: kept indices of axis 1 of the inputs and of the output, ascending; `rows`: of axis 0. */
 export interface KeptChannels {
-  src(slot: number): readonly number[];
+  readonly src: (slot: number) => readonly number[];
+  readonly rows: (slot: number) => readonly number[];
   readonly dst: readonly number[];
 }
 

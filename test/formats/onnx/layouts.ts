@@ -18,6 +18,23 @@ export const layoutGraphs: readonly Graph[] = [
   graph("factors of neurons", (builder, src) => builder.scale("scaled", src, 6)),
   graph("factors of groups", (builder, src) => builder.scale("scaled", src, 3)),
   graph("a factor of a block", (builder, src) => builder.scale("scaled", src, 1)),
+  graph("a part of a stream's factors, then all of them", (builder, src) => {
+    const factors = builder.parameter("stream.factor", [9], "factor");
+    const part = builder.node("scale", "part", [src, factors], { axis: 1, first: 2 });
+    const wide = builder.convolution("wide", part, { channels: 9, kernel: 1 });
+    return builder.node("scale", "all", [wide, factors], { axis: 1 });
+  }),
+  graph("all of a stream's factors, then a part, on parameters too", (builder, src) => {
+    const wide = builder.scale("stream", builder.convolution("wide", src, { channels: 9, kernel: 1 }), 9);
+    const narrow = builder.parameter("narrow.bias", [4], "bias");
+    const scaled = builder.node("scale", "narrow.scaled", [narrow, "stream.factor"], { axis: 0, first: 5 });
+    return builder.node(
+      "bias",
+      "shifted",
+      [builder.convolution("narrow", wide, { channels: 4, kernel: 1 }), scaled],
+      {},
+    );
+  }),
   graph("factors of features", (builder, src) => builder.scale("scaled", flat(builder, src), 120)),
   graph("factors of groups of features", (builder, src) => builder.scale("scaled", flat(builder, src), 8)),
   graph("a bias of channels", (builder, src) => builder.bias("moved", src)),

@@ -44,7 +44,7 @@ function isSame(a: Uint8Array | Float32Array, b: Uint8Array | Float32Array | und
   return Buffer.from(a.buffer, a.byteOffset, a.byteLength).equals(Buffer.from(b.buffer, b.byteOffset, b.byteLength));
 }
 
-const selectAll = { neuron: { neurons: 1 }, group: { groups: 1 }, block: { blocks: 1 } };
+const selectAll = { neuron: { neurons: 1 }, group: { groups: 1 }, block: { blocks: 1 }, stream: { streams: 1 } };
 
 function placed(graph: Graph): Graph {
   return place(graph, Object.assign({}, ...structureKinds(graph).map((kind) => selectAll[kind]))).graph;

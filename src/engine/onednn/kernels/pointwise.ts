@@ -58,11 +58,12 @@ export function lowerBias(node: Node<"bias">, program: Program): void {
   emitBinary(node, program, "add", data, perChannel(program, bias, data.descriptor));
 }
 
-/** One factor a channel, or one in all, broadcasts; one a group, or a scaled parameter, runs on the host. */
+/** One factor a channel, or one in all, broadcasts; one a group, a part of the factors, or a scaled parameter runs on the host. */
 export function lowerScale(node: Node<"scale">, program: Program): void {
   const [src = "", factor = ""] = node.inputs;
   const factors = program.shape(factor)[0] ?? 0;
-  if (node.attributes.axis === 0 || (factors !== 1 && factors !== program.shape(src)[1])) {
+  const { axis, first } = node.attributes;
+  if (axis === 0 || first !== undefined || (factors !== 1 && factors !== program.shape(src)[1])) {
     lowerToHost(node, program);
     return;
   }

@@ -1,6 +1,6 @@
 /**
  * ONNX `Mul` by a constant ↔ scale, the scaling factors λ. A factor a channel is stored with dims [C,1,1], a factor a block with
- * [1], ready to be broadcast. Factors of groups are stored as [F,1], repeated by `Expand` and laid along the channels by
+ * [1], ready to be broadcast. A part of a stream's factors is taken out by `Slice`. Factors of groups are stored as [F,1], repeated by `Expand` and laid along the channels by
  * `Reshape`; ONNX Runtime computes that once, when it loads the file. Axis 1 scales activations, axis 0 parameters.
  */
 
@@ -19,8 +19,25 @@ export const writeMul: WriteRule<"scale"> = (node, context) => {
   }
   const shape = context.shape(src);
   const dims = shape.slice(axis).map((size, index) => (index === 0 ? size : 1));
-  context.write("Mul", node, [axis === 0 ? context.view(src) : src, factorsAs(dims, node.name, factor, context)]);
+  const { first } = node.attributes;
+  const factors =
+    first === undefined
+      ? factorsAs(dims, node.name, factor, context)
+      : partAs(dims, node.name, { factor, first }, context);
+  context.write("Mul", node, [axis === 0 ? context.view(src) : src, factors]);
 };
+
+/** The factors from `first` on, one a channel. */
+function partAs(dims: Shape, name: string, part: { factor: string; first: number }, context: WriteContext): string {
+  const [channels = 0] = dims;
+  const taken = context.helper("Slice", `${name}/part`, [
+    context.view(part.factor),
+    context.integers(`${name}/first`, [part.first]),
+    context.integers(`${name}/end`, [part.first + channels]),
+    context.integers(`${name}/axis`, [0]),
+  ]);
+  return context.helper("Reshape", `${name}/factors`, [taken, context.integers(`${name}/dims`, dims)]);
+}
 
 function factorsAs(dims: Shape, name: string, factor: string, context: WriteContext): string {
   const [factors = 0] = context.shape(factor);
@@ -34,19 +51,30 @@ function factorsAs(dims: Shape, name: string, factor: string, context: WriteCont
 }
 
 export const readMul: ReadRule = (node, context) => {
-  const [first, second] = [node.input(0), node.input(1)];
-  const axis = context.isConstant(first) && context.isConstant(second) ? 0 : 1;
-  const [src, factor] = axis === 1 && context.isConstant(first) ? [second, first] : [first, second];
+  const [a, b] = [node.input(0), node.input(1)];
+  const axis = context.isConstant(a) && context.isConstant(b) ? 0 : 1;
+  const [src, factor] = axis === 1 && context.isConstant(a) ? [b, a] : [a, b];
   const view = context.view(factor);
   if (view === undefined)
     throw node.unsupported("multiplies two activations; only factors that are constants are read");
   const source = axis === 0 ? context.parameter(node, src) : src;
-  const factors = factorCount(node, view, context.shape(source), axis, context);
-  context.add(node, "scale", [source, context.parameter(node, view.source, [factors])], { axis });
+  const { factors, first } = factorsAlong(node, view, context.shape(source), axis, context);
+  context.add(node, "scale", [source, context.parameter(node, view.source, [factors])], {
+    axis,
+    ...(first === undefined ? {} : { first }),
+  });
 };
 
-/** How many factors `view` spreads over the channels of `shape`; refused unless channel c takes factor ⌊c·F/C⌋. */
-function factorCount(node: NodeReader, view: View, shape: Shape, axis: number, context: ReadContext): number {
+interface Factors {
+  readonly factors: number;
+  readonly first?: number;
+}
+
+/**
+ * How many factors are behind `view`, and from which on it takes them; refused unless channel c takes factor ⌊c·F/C⌋, or
+ * first + c.
+ */
+function factorsAlong(node: NodeReader, view: View, shape: Shape, axis: number, context: ReadContext): Factors {
   const factors = elementCount(context.view(view.source)?.dims ?? []);
   const channels = shape[axis] ?? 0;
   const spread = elementCount(view.dims);
@@ -58,7 +86,11 @@ function factorCount(node: NodeReader, view: View, shape: Shape, axis: number, c
     `${channels} or 1 on axis ${axis} of ${shape.length}`,
     `dims [${view.dims.join()}]`,
   );
+  const [first = 0] = view.indices ?? [];
+  const isPart = spread < factors && spread === channels;
+  if (isPart && view.indices?.every((factor, channel) => factor === first + channel) === true)
+    return { factors, first };
   const inOrder = view.indices?.every((factor, channel) => factor === Math.floor((channel * factors) / spread)) ?? true;
   node.check(channels % factors === 0 && inOrder, "its factors are not spread evenly over the channels");
-  return factors;
+  return { factors };
 }

@@ -1,6 +1,8 @@
-/** ONNX `Slice` (opset 13) ↔ slice. The batch is always taken whole, its end written as the largest integer. */
-import { UserError } from "../../../core/errors.ts";
-import type { ReadRule, WriteRule } from "../rules.ts";
+/** ONNX `Slice` (opset 13) ↔ slice, or a part of a constant (see `mul.ts`). The batch is always taken whole, its end written as the largest integer. */
+import { required, UserError } from "../../../core/errors.ts";
+import { elementCount } from "../../../core/tensor.ts";
+import type { NodeReader } from "../node-reader.ts";
+import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
 
 const toTheEnd = 2n ** 63n - 1n;
 
@@ -25,6 +27,10 @@ export const writeSlice: WriteRule<"slice"> = (node, context) => {
 };
 
 export const readSlice: ReadRule = (node, context) => {
+  if (context.isConstant(node.input(0))) {
+    readPart(node, context);
+    return;
+  }
   const shape = context.shape(node.input(0));
   const [starts, ends] = [context.integers(node, node.input(1)), context.integers(node, node.input(2))];
   const axes = node.inputs.length > 3 ? context.integers(node, node.input(3)) : starts.map((_, axis) => axis);
@@ -51,6 +57,25 @@ export const readSlice: ReadRule = (node, context) => {
     steps: bounds.map(({ step }) => step),
   });
 };
+
+/** A run of a constant along its first axis: a part of the factors of a stream. */
+function readPart(node: NodeReader, context: ReadContext): void {
+  const view = required(context.view(node.input(0)), "the view of a constant");
+  const one = (index: number, absent: number): number => {
+    const values = node.inputs.length > index ? context.integers(node, node.input(index)) : [absent];
+    node.check(values.length === 1, "only a constant's first axis is sliced", "one number", `${values.length}`);
+    return values[0] ?? absent;
+  };
+  const [size = 1, ...rest] = view.dims;
+  const [start, end] = [withinBounds(one(1, 0), size), withinBounds(one(2, size), size)];
+  node.check(one(3, 0) === 0 && one(4, 1) === 1 && start < end, "only a run of a constant's first axis is read");
+  const inner = elementCount(rest);
+  const indices = Int32Array.from({ length: (end - start) * inner }, (_, position) => {
+    const offset = start * inner + position;
+    return view.indices?.[offset] ?? offset;
+  });
+  context.declareView(node.outputs[0] ?? "", { source: view.source, dims: [end - start, ...rest], indices });
+}
 
 /** ONNX counts negative bounds from the end and clamps what lies outside. */
 function withinBounds(bound: number, size: number): number {

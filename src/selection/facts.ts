@@ -1,0 +1,65 @@
+/** What is looked up again and again while the places for factors are found: shapes, couplings, readers, and what a zero kills. */
+import { required } from "../core/errors.ts";
+import type { Shape } from "../core/tensor.ts";
+import { constantChannels, livingChannels } from "../graph/analysis.ts";
+import { Couplings } from "../graph/analysis-coupling.ts";
+import { type Graph, type Node, readers } from "../graph/graph.ts";
+import { inferShapes } from "../graph/shapes.ts";
+
+/** A value that factors scale. */
+export interface Site {
+  readonly value: string;
+  /** The node that makes the value. */
+  readonly node: string;
+  /** Of a stream: the factor of the value's first channel, where the value has only some of the stream's channels. */
+  readonly first?: number;
+}
+
+export class SelectionFacts {
+  readonly graph: Graph;
+  readonly shapes: ReadonlyMap<string, Shape>;
+  readonly couplings: Couplings;
+  readonly #readers: ReadonlyMap<string, readonly Node[]>;
+  readonly #weights: ReadonlySet<string>;
+
+  constructor(graph: Graph) {
+    this.graph = graph;
+    this.shapes = inferShapes(graph, 1);
+    this.couplings = new Couplings(graph, this.shapes);
+    this.#readers = readers(graph);
+    this.#weights = new Set(graph.parameters.filter(({ kind }) => kind === "weights").map(({ name }) => name));
+  }
+
+  /** Nodes that mix channels: those with weights. */
+  get layers(): readonly Node[] {
+    return this.graph.nodes.filter(({ inputs }) => inputs.some((input) => this.#weights.has(input)));
+  }
+
+  /** The classes of the channels of `value`, by channel. */
+  classesOf(value: string): Int32Array {
+    return this.couplings.classesOf(value, 1);
+  }
+
+  /** Where what `layer` puts out is scaled: behind its batch norm if that alone reads it. */
+  siteBehind(layer: Node): Site {
+    const dst = required(layer.outputs[0], `output of "${layer.name}"`);
+    const [next, ...others] = this.#readers.get(dst) ?? [];
+    const isNorm = next?.op === "batch_normalization" && others.length === 0;
+    return isNorm ? { value: next.outputs[0] ?? dst, node: next.name } : { value: dst, node: layer.name };
+  }
+
+  /** Whether zeros in `values` leave none of `classes` alive, whatever the parameters are. */
+  dies(values: readonly string[], classes: Iterable<number>): boolean {
+    const kept = this.keptUnderZeros(values);
+    for (const one of classes) if (kept[one] === 1) return false;
+    return true;
+  }
+
+  /** Per class: 1 if it still matters once `values` are zero, whatever the parameters are. */
+  keptUnderZeros(values: readonly string[]): Uint8Array {
+    const { graph, shapes, couplings } = this;
+    const assumed = new Map(values.map((value) => [value, new Float64Array(shapes.get(value)?.[1] ?? 0)] as const));
+    const constants = constantChannels(graph, shapes, new Map(), assumed);
+    return livingChannels({ graph, shapes, weights: new Map(), couplings, constants }).kept;
+  }
+}

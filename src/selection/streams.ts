@@ -1,0 +1,156 @@
+/**
+ * Finds the streams: channels that several layers write, or that are read again and again through batch norms, because
+ * additions and concatenations join them. Residual streams are one case, the joined features of a dense block another. A
+ * stream has one factor a channel, shared by everything that writes or reads it, and sits where a zero is final:
+ *
+ * - behind every batch norm that reads the stream, where all readers begin with one (pre-activation networks, DenseNet): a
+ *   factor in front of them would be normalised away until it is zero, and their shifts would bring the channel back;
+ * - else behind every layer that writes it (post-activation networks, MobileNetV2);
+ * - else at both: a reader without a batch norm sees λ once from its writers, a reader with one once from behind it.
+ *
+ * Values of different widths may share a stream (zero-padded shortcuts, the growing features of a dense block): each
+ * then takes a run of the stream's factors. docs/decisions/0007-one-factor-for-a-stream.md tells why.
+ */
+import { required } from "../core/errors.ts";
+import type { Node } from "../graph/graph.ts";
+import type { SelectionFacts, Site } from "./facts.ts";
+import { layerKind, type Selectable, structureCount } from "./layers.ts";
+
+/** Layers whose channels cannot be selected, and why. */
+export interface Refusal {
+  readonly layers: readonly string[];
+  readonly reason: string;
+}
+
+export interface FoundStreams {
+  readonly streams: readonly Selectable[];
+  readonly refused: readonly Refusal[];
+}
+
+/** Values that share channels, directly or through a batch norm that reads several of them. */
+interface Component {
+  readonly writers: Node[];
+  readonly written: Site[];
+  readonly read: Site[];
+  readonly classes: Set<number>;
+}
+
+/** The streams of the network among the channels that `layers` has no factors for, in execution order. */
+export function findStreams(facts: SelectionFacts, layers: readonly Selectable[]): FoundStreams {
+  const claimed = new Set(layers.flatMap(({ sites }) => sites.flatMap(({ value }) => [...facts.classesOf(value)])));
+  const streams: Selectable[] = [];
+  const refused: Refusal[] = [];
+  for (const component of componentsOf(facts, claimed)) {
+    const found = streamOf(facts, component);
+    if (typeof found === "string") refused.push({ layers: component.writers.map(({ name }) => name), reason: found });
+    else streams.push(found);
+  }
+  return { streams, refused };
+}
+
+function componentsOf(facts: SelectionFacts, claimed: ReadonlySet<number>): readonly Component[] {
+  let components: Component[] = [];
+  /** The one component of everything that has a channel in `classes`, made of those there were. */
+  const joined = (classes: Int32Array): Component => {
+    const own = components.filter((one) => classes.some((index) => one.classes.has(index)));
+    const component: Component = {
+      writers: own.flatMap(({ writers }) => writers),
+      written: own.flatMap(({ written }) => written),
+      read: own.flatMap(({ read }) => read),
+      classes: new Set([...own.flatMap((one) => [...one.classes]), ...classes]),
+    };
+    components = [...components.filter((one) => !own.includes(one)), component];
+    return component;
+  };
+  const sites = new Set<string>();
+  for (const layer of facts.layers) {
+    const classes = facts.classesOf(required(layer.outputs[0], `output of "${layer.name}"`));
+    if (classes.some((one) => claimed.has(one))) continue;
+    const site = facts.siteBehind(layer);
+    sites.add(site.node);
+    const component = joined(classes);
+    component.writers.push(layer);
+    component.written.push(site);
+  }
+  for (const node of facts.graph.nodes) {
+    if (node.op !== "batch_normalization" || sites.has(node.name)) continue;
+    const value = required(node.outputs[0], `output of "${node.name}"`);
+    const classes = facts.classesOf(value);
+    if (!classes.some((one) => claimed.has(one))) joined(classes).read.push({ value, node: node.name });
+  }
+  return components.filter(({ writers }) => writers.length > 0);
+}
+
+/** The stream that `component` is, or why it is none. */
+function streamOf(facts: SelectionFacts, { writers, written, read, classes }: Component): Selectable | string {
+  const { graph } = facts;
+  const touches = (value: string): boolean => facts.classesOf(value).some((one) => classes.has(one));
+  if (graph.outputs.some(touches)) return "its channels are the network's outputs";
+  const image = graph.inputs.find(({ name }) => touches(name));
+  if (image !== undefined) return `its channels are coupled to those of the input "${image.name}"`;
+  const candidates = read.length === 0 ? [written] : [read, written, [...written, ...read]];
+  const sites = candidates.find((some) =>
+    facts.dies(
+      some.map(({ value }) => value),
+      classes,
+    ),
+  );
+  if (sites === undefined) return revivalReason(facts, [...written, ...read], classes);
+  const aligned = alignedSites(facts, sites, classes.size);
+  if (typeof aligned === "string") return aligned;
+  const [writer, ...others] = writers;
+  if (others.length > 0 || writer === undefined) {
+    return { kind: "stream", layer: jointOf(facts, classes), sites: aligned, count: classes.size };
+  }
+  const kind = layerKind(writer, facts.classesOf(writer.outputs[0] ?? "").length, classes.size);
+  return kind === undefined
+    ? `its channels are coupled in ${classes.size} parts that are neither channels nor its groups`
+    : { kind, layer: writer.name, sites: aligned, count: classes.size };
+}
+
+/** `sites` with the run of factors each takes, in the order of the widest one; or why there is no such order. */
+function alignedSites(facts: SelectionFacts, sites: readonly Site[], count: number): readonly Site[] | string {
+  const classesAt = sites.map(({ value }) => facts.classesOf(value));
+  const widest = classesAt.reduce<readonly number[]>((order, own) => {
+    const distinct = [...new Set(own)];
+    return distinct.length > order.length ? distinct : order;
+  }, []);
+  if (widest.length < count) return "no value has all of the channels that are coupled to it";
+  const place = new Map(widest.map((one, index) => [one, index] as const));
+  const aligned: Site[] = [];
+  for (const [index, site] of sites.entries()) {
+    const places = Array.from(classesAt[index] ?? [], (one) => place.get(one) ?? -1);
+    const size = places.length / count;
+    const [first = 0] = places;
+    if (places.every((at, channel) => at === Math.floor(channel / size))) aligned.push(site);
+    else if (places.every((at, channel) => at === first + channel)) aligned.push({ ...site, first });
+    else if (structureCount(classesAt[index] ?? new Int32Array()) === undefined) {
+      return `its channels are not coupled one by one ("${site.node}" reads or writes several as one)`;
+    } else return `"${site.node}" has its channels in another order than other layers of the stream`;
+  }
+  return aligned;
+}
+
+/** Why zeros at all sites would not be final: the first node that makes something of them again. */
+function revivalReason(facts: SelectionFacts, sites: readonly Site[], classes: ReadonlySet<number>): string {
+  const kept = facts.keptUnderZeros(sites.map(({ value }) => value));
+  const scaled = new Set(sites.map(({ node }) => node));
+  const reviver = facts.graph.nodes.find(
+    ({ name, op, outputs: [dst = ""] }) =>
+      !scaled.has(name) &&
+      (op === "batch_normalization" || op === "bias") &&
+      facts.classesOf(dst).some((one) => classes.has(one) && kept[one] === 1),
+  );
+  return reviver === undefined
+    ? "a zero in its channels does not stay zero on the way to what reads them"
+    : `"${reviver.name}" adds a shift to its channels after a zero`;
+}
+
+/** Name of the first addition or concatenation of the channels, else of the first node that has them. */
+function jointOf({ graph, couplings }: SelectionFacts, classes: ReadonlySet<number>): string {
+  const own = graph.nodes.filter(({ outputs: [dst = ""] }) =>
+    couplings.classesOf(dst, 1).some((one) => classes.has(one)),
+  );
+  const joint = own.find(({ op }) => op === "add" || op === "concatenation") ?? own[0];
+  return required(joint, "the node that joins a stream").name;
+}
