@@ -12,6 +12,7 @@ export interface GammaOptions {
   readonly gammaNeurons?: number;
   readonly gammaGroups?: number;
   readonly gammaBlocks?: number;
+  readonly gammaStreams?: number;
 }
 
 /** The kinds `source` has: those of its factors, or those that could be placed. */
@@ -24,17 +25,24 @@ async function kindsOf(source: string): Promise<readonly FactorKind[]> {
   return placed.length > 0 ? [...new Set(placed)] : structureKinds(graph);
 }
 
-/** One number goes to every kind the network has; a kind's own option comes before it. */
+/** Streams are asked for by name, but of a network that has nothing else. */
+function paperKinds(kinds: readonly FactorKind[]): readonly FactorKind[] {
+  const ofPaper = kinds.filter((kind) => kind !== "stream");
+  return ofPaper.length > 0 ? ofPaper : kinds;
+}
+
+/** One number goes to each of the paper's kinds that the network has; a kind's own option comes before it. */
 export async function selectionFor(source: string, options: GammaOptions): Promise<Selection> {
-  const { gamma, gammaNeurons, gammaGroups, gammaBlocks } = options;
+  const { gamma, gammaNeurons, gammaGroups, gammaBlocks, gammaStreams } = options;
   const common: Selection =
     typeof gamma === "number"
-      ? Object.fromEntries((await kindsOf(source)).map((kind) => [selectionKeys[kind], gamma] as const))
+      ? Object.fromEntries(paperKinds(await kindsOf(source)).map((kind) => [selectionKeys[kind], gamma] as const))
       : (gamma ?? {});
   return {
     ...common,
     ...(gammaNeurons === undefined ? {} : { neurons: gammaNeurons }),
     ...(gammaGroups === undefined ? {} : { groups: gammaGroups }),
     ...(gammaBlocks === undefined ? {} : { blocks: gammaBlocks }),
+    ...(gammaStreams === undefined ? {} : { streams: gammaStreams }),
   };
 }

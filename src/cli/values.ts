@@ -1,6 +1,7 @@
 /** Option values from the command line's text. Ranges are checked where the settings are; here only what is no number at all. */
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
+import { type SelectionKey, selectionKeys } from "../selection/factors.ts";
 import type { ScheduleOptions, Selection } from "../training/options.ts";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
@@ -49,10 +50,9 @@ export function oneOf<Name extends string>(what: string, known: readonly Name[])
 
 export const scheduleKinds: readonly ScheduleOptions["kind"][] = ["one-cycle", "cosine", "step"];
 
-const selectionKinds = ["neurons", "groups", "blocks"] as const;
-type SelectionKind = (typeof selectionKinds)[number];
+const selectionKinds: readonly SelectionKey[] = Object.values(selectionKeys);
 
-/** γ as given to `--gamma`: one number for every kind the network has, or numbers by kind. */
+/** γ as given to `--gamma`: one number for all of the paper's kinds that the network has, or numbers by kind. */
 export type Gamma = number | Selection;
 
 /** A parser of one γ for commander, which names `option` in its error. */
@@ -70,11 +70,11 @@ export function gammaFor(option: string): (text: string) => number {
   };
 }
 
-/** `0.01`, or `neurons=0.0016,blocks=0.02`. */
+/** `0.01`, or `neurons=0.0016,blocks=0.02,streams=0.002`. */
 export function parseGamma(text: string): Gamma {
   const parseOne = gammaFor("--gamma");
   if (!text.includes("=")) return parseOne(text);
-  const selection: { -readonly [Kind in SelectionKind]?: number } = {};
+  const selection: { -readonly [Key in SelectionKey]?: number } = {};
   for (const part of text.split(",")) {
     const [name = "", value = ""] = part.split("=");
     const kind = selectionKinds.find((known) => known === name.trim());

@@ -19,7 +19,7 @@ export function activationsOf(node: Node, constants: Constants): readonly string
 
 /**
  * Constants of every activation, from the inputs on. Parameters that `weights` lacks are unknown: taken as free of zeros.
- * A value in `assumed` takes the constants given there instead of its node's.
+ * A channel of a value in `assumed` takes the constant given there, if it is a number, instead of its node's.
  */
 export function constantChannels(
   graph: Graph,
@@ -36,9 +36,15 @@ export function constantChannels(
     // Reads parameters only: a fold of factors into weights, not an activation.
     if (src.length === 0) continue;
     const dst = required(node.outputs[0], `output of "${node.name}"`);
-    constants.set(dst, assumed.get(dst) ?? channelRule(node).constants(channelContext(node, shapes, weights), src));
+    const own = channelRule(node).constants(channelContext(node, shapes, weights), src);
+    const given = assumed.get(dst);
+    constants.set(dst, given === undefined ? own : own.map((value, channel) => givenOr(given[channel], value)));
   }
   return constants;
+}
+
+function givenOr(given: number | undefined, value: number): number {
+  return given === undefined || Number.isNaN(given) ? value : given;
 }
 
 /** Which channels the outputs depend on, and which classes must therefore stay. */

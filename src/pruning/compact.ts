@@ -16,6 +16,11 @@ import { applyStep } from "./apply.ts";
 import { type CutList, type CutStep, keptIndices, type LayerCut } from "./cut-list.ts";
 import { findStep } from "./find.ts";
 
+export interface CompactOptions {
+  /** Widths are kept at multiples of this, as far as the layer had that many channels; default 1, which is any width. */
+  readonly round?: number;
+}
+
 export interface Compact {
   /** Plain: without factors. Nodes and parameters that are left keep their names, outputs all their channels. */
   readonly network: Network;
@@ -24,13 +29,16 @@ export interface Compact {
   readonly kept: ReadonlyMap<string, readonly number[]>;
 }
 
-/** Cuts everything out of `network` that has no effect on its outputs. */
-export function compact(network: Network): Compact {
+/**
+ * Cuts everything out of `network` that has no effect on its outputs; with `round`, but for the channels that fill widths up to a
+ * multiple, which stay without effect.
+ */
+export function compact(network: Network, { round = 1 }: CompactOptions = {}): Compact {
   const whole = bake(network);
   const steps: CutStep[] = [];
   const notes: string[] = [];
   let current = whole;
-  for (let found = findStep(current); found !== undefined; found = findStep(current)) {
+  for (let found = findStep(current, round); found !== undefined; found = findStep(current, round)) {
     steps.push(found.step);
     notes.push(...found.notes);
     current = applyStep(current, found.step);
@@ -55,8 +63,8 @@ export function compact(network: Network): Compact {
 }
 
 /** What can be cut out of `network`, as data; `applyCuts` carries it out. */
-export function cutList(network: Network): CutList {
-  return compact(network).cuts;
+export function cutList(network: Network, options: CompactOptions = {}): CutList {
+  return compact(network, options).cuts;
 }
 
 function layerCuts(before: Graph, after: Graph): readonly LayerCut[] {

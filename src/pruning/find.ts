@@ -10,20 +10,24 @@ import { channelRule } from "../graph/channels.ts";
 import { type Graph, type Network, type Node, producers } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
 import type { AxisCut, BypassedNode, CutStep } from "./cut-list.ts";
+import { padWidths } from "./round.ts";
 
 export interface FoundStep {
   readonly step: CutStep;
   readonly notes: readonly string[];
 }
 
-/** The next step that makes `network`, which has no factors left to fold, smaller; undefined if there is none. */
-export function findStep({ graph, weights }: Network): FoundStep | undefined {
+/**
+ * The next step that makes `network`, which has no factors left to fold, smaller; undefined if there is none. Widths are kept at
+ * multiples of `round`.
+ */
+export function findStep({ graph, weights }: Network, round = 1): FoundStep | undefined {
   const shapes = inferShapes(graph, 1);
   const constants = constantChannels(graph, shapes, weights);
   const analysed: Analysed = { graph, shapes, weights, constants, couplings: new Couplings(graph, shapes) };
   const nodes = bypassedNodes(analysed);
   if (nodes.length > 0) return { step: { kind: "bypass", nodes }, notes: [] };
-  const { liveness, notes } = keepPaths(analysed);
+  const { liveness, notes } = keepPaths(analysed, round);
   const slices = slicesOf(analysed, liveness);
   return Object.keys(slices).length === 0 ? undefined : { step: { kind: "slice", slices }, notes };
 }
@@ -61,7 +65,10 @@ function carried(value: number): number {
 }
 
 /** Liveness in which every value that is still read has a channel, and what had to be kept for that. */
-function keepPaths(analysed: Analysed): { readonly liveness: Liveness; readonly notes: readonly string[] } {
+function keepPaths(
+  analysed: Analysed,
+  round: number,
+): { readonly liveness: Liveness; readonly notes: readonly string[] } {
   const { graph, couplings, constants } = analysed;
   const makers = producers(graph);
   const alsoKept = new Uint8Array(couplings.count);
@@ -83,7 +90,7 @@ function keepPaths(analysed: Analysed): { readonly liveness: Liveness; readonly 
           `it keeps ${size === 1 ? "one" : size}, without effect on the outputs`,
       );
     }
-    if (isComplete) return { liveness, notes };
+    if (isComplete && !padWidths(analysed, liveness, alsoKept, round)) return { liveness, notes };
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { required } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
-import { type Graph, type Node, producers } from "../graph/graph.ts";
+import type { Graph, Node } from "../graph/graph.ts";
 import { keptRun, type ScaledValue } from "./only-path.ts";
 
 /**
@@ -94,14 +94,6 @@ export function factorsOf(graph: Graph, selection: Selection = {}): readonly Fac
       ...(isPart ? { keepRun: run } : {}),
     };
   });
-}
-
-/** The scale nodes that read each λ parameter of `factors`: the values the factors scale. */
-export function scaledValues(graph: Graph, { parameter }: Factor): readonly string[] {
-  const makers = producers(graph);
-  return graph.nodes
-    .filter((node) => node.op === "scale" && node.attributes.axis === 1 && node.inputs[1] === parameter)
-    .map(({ inputs: [src = ""] }) => makers.get(src)?.name ?? src);
 }
 
 /** λ parameters that must not lose all of their factors; `keepRuns`: those where it is all of a run that must not go. */

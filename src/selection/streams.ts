@@ -122,7 +122,8 @@ function alignedSites(facts: SelectionFacts, sites: readonly Site[], count: numb
     const places = Array.from(classesAt[index] ?? [], (one) => place.get(one) ?? -1);
     const size = places.length / count;
     const [first = 0] = places;
-    if (places.every((at, channel) => at === Math.floor(channel / size))) aligned.push(site);
+    const isWhole = Number.isInteger(size) && places.every((at, channel) => at === Math.floor(channel / size));
+    if (isWhole) aligned.push(site);
     else if (places.every((at, channel) => at === first + channel)) aligned.push({ ...site, first });
     else if (structureCount(classesAt[index] ?? new Int32Array()) === undefined) {
       return `its channels are not coupled one by one ("${site.node}" reads or writes several as one)`;

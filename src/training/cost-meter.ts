@@ -14,15 +14,17 @@ const TIME_SHARE = 50;
 export class CostMeter {
   readonly #graph: Graph;
   readonly #now: () => number;
+  readonly #round: number;
   #weights: Weights;
   #zeros = "";
   #cost: NetworkCost;
   #countedAt = 0;
   #milliseconds = 0;
 
-  /** `now`: a clock in milliseconds. */
-  constructor(graph: Graph, weights: Weights, now: () => number = () => performance.now()) {
+  /** `now`: a clock in milliseconds; `round`: what widths are kept at multiples of. */
+  constructor(graph: Graph, weights: Weights, now: () => number = () => performance.now(), round = 1) {
     this.#graph = graph;
+    this.#round = round;
     this.#now = now;
     this.#weights = weights;
     this.#cost = this.count(weights);
@@ -33,7 +35,7 @@ export class CostMeter {
     const start = this.#now();
     this.#weights = weights;
     this.#zeros = this.#zerosOf(weights);
-    const { macs, parameters } = cost(compact({ graph: this.#graph, weights }).network.graph);
+    const { macs, parameters } = cost(compact({ graph: this.#graph, weights }, { round: this.#round }).network.graph);
     this.#cost = { macs, parameters };
     this.#countedAt = this.#now();
     this.#milliseconds = this.#countedAt - start;

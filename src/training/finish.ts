@@ -43,7 +43,7 @@ export async function finishRun(session: Session, journal: Journal, startedAt: n
   const network = new TrainedNetwork({ graph, weights: (await readState(session)).weights }, metadata);
   await session.training.dispose();
 
-  const cut = compact(network);
+  const cut = compact(network, { round: settings.round });
   reportCut(session, journal, cut, network);
   const small = new TrainedNetwork(cut.network, metadata);
   const files = { network: join(folder, runFiles.network), compact: join(folder, runFiles.compact) };

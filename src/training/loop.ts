@@ -38,7 +38,7 @@ export class TrainingLoop {
     this.#session = session;
     this.#journal = journal;
     this.#structures = new StructureTracker(factors, checkpoint.network.weights);
-    this.#costs = new CostMeter(graph, checkpoint.network.weights);
+    this.#costs = new CostMeter(graph, checkpoint.network.weights, undefined, session.settings.round);
     this.#step = checkpoint.progress.step;
     this.#sums = checkpoint.progress.sums;
     this.#savedStep = savedStep;

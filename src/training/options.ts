@@ -8,6 +8,7 @@ import { unknownName } from "../core/names.ts";
 import type { Augmentation } from "../data/dataset.ts";
 import { type EngineName, engineNames } from "../engine/create.ts";
 import { precisions } from "../engine/engine.ts";
+import { type GammaMeasure, gammaMeasures } from "../selection/costs.ts";
 import type { Selection } from "../selection/factors.ts";
 import type { Schedule } from "./schedules.ts";
 
@@ -52,6 +53,13 @@ export interface SettingsInput {
    * plain training, and nothing can be cut from it.
    */
   readonly select?: Selection;
+  /**
+   * Default "none": each structure has the γ of its kind. "macs" or "parameters": a structure's γ is that of its kind times what
+   * it costs, divided by the mean cost of the kind's structures; see `selection/costs.ts`.
+   */
+  readonly gammaBy?: GammaMeasure;
+  /** Keep the widths of the compact network at multiples of this, by structures without effect; default 1. */
+  readonly round?: number;
   /** Images a step; default 128. The last, incomplete batch of an epoch is left out. */
   readonly batch?: number;
   /** Decides initial weights, order and augmentation; default 1. */
@@ -89,6 +97,8 @@ export type PrecisionChoice = (typeof precisionChoices)[number];
 export interface Settings {
   readonly epochs: number;
   readonly select: Selection;
+  readonly gammaBy: GammaMeasure;
+  readonly round: number;
   readonly batch: number;
   readonly seed: number;
   readonly schedule: Schedule;
@@ -135,8 +145,11 @@ export const settingsSchema: z.ZodType<Settings> = z.strictObject({
       neurons: gamma.exactOptional(),
       groups: gamma.exactOptional(),
       blocks: gamma.exactOptional(),
+      streams: gamma.exactOptional(),
     })
     .default({}),
+  gammaBy: z.enum(gammaMeasures).default("none"),
+  round: positive.default(1),
   batch: positive.default(128),
   seed: z.int().min(0).max(0xffffffff).default(1),
   schedule: schedule.default({ kind: "one-cycle", peak: 0.2, peakAt: 0.2, startDivisor: 25, endDivisor: 1e4 }),
@@ -160,6 +173,8 @@ export const settingsSchema: z.ZodType<Settings> = z.strictObject({
 export const settingNames: readonly string[] = [
   "epochs",
   "select",
+  "gammaBy",
+  "round",
   "batch",
   "seed",
   "schedule",

@@ -7,8 +7,9 @@ import type { Graph, Network } from "../graph/graph.ts";
 import { bindBatch, inferShapes } from "../graph/shapes.ts";
 import { initialize } from "../models/initialize.ts";
 import { model } from "../models/zoo.ts";
+import { type GammaMeasure, shareGamma } from "../selection/costs.ts";
 import { type Factor, factorsOf, type Selection } from "../selection/factors.ts";
-import { type Placement, place } from "../selection/place.ts";
+import { type Placement, place, requireKinds } from "../selection/place.ts";
 
 /** A name such as "resnet-20", the path of an `.onnx` file, a graph (its weights are drawn from the seed), or a network. */
 export type ModelSource = string | Graph | Network;
@@ -19,6 +20,13 @@ export interface StartingNetwork {
   readonly factors: readonly Factor[];
 }
 
+export interface FactorOptions {
+  readonly select: Selection;
+  readonly seed: number;
+  /** Default "none". */
+  readonly gammaBy?: GammaMeasure;
+}
+
 /**
  * The network that `source` names, with factors as `select` asks; a network that has factors already keeps them, with γ
  * from `select`.
@@ -27,11 +35,11 @@ export interface StartingNetwork {
 export async function startingNetwork(
   source: ModelSource,
   dataset: Dataset,
-  { select, seed }: { readonly select: Selection; readonly seed: number },
+  options: FactorOptions,
 ): Promise<StartingNetwork> {
   const network = await plainNetwork(source, dataset);
   checkFit(network.graph, dataset);
-  return withFactors(network, { select, seed });
+  return withFactors(network, options);
 }
 
 /**
@@ -40,16 +48,17 @@ export async function startingNetwork(
  */
 export function withFactors(
   { graph: plain, weights }: Network,
-  { select, seed }: { readonly select: Selection; readonly seed: number },
+  { select, seed, gammaBy = "none" }: FactorOptions,
 ): StartingNetwork {
   const existing = factorsOf(plain, select);
+  if (existing.length > 0) requireKinds(plain, select, [...new Set(existing.map(({ kind }) => kind))]);
   const { graph, factors }: Placement =
     existing.length > 0 ? { graph: plain, factors: existing } : place(plain, select);
   // Given weights are kept; what has none, new factors among them, starts as it would in a new network.
   const initial = initialize(graph, seed);
   return {
     network: { graph, weights: new Map([...initial].map(([name, value]) => [name, weights.get(name) ?? value])) },
-    factors,
+    factors: shareGamma(graph, factors, gammaBy),
   };
 }
 

@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { datasetReference } from "../../data/references.ts";
 import { type EngineName, engineNames } from "../../engine/create.ts";
 import { modelNames } from "../../models/zoo.ts";
+import { type GammaMeasure, gammaMeasures } from "../../selection/costs.ts";
 import {
   type PrecisionChoice,
   precisionChoices,
@@ -19,6 +20,8 @@ import { dataProgress } from "../view/data-progress.ts";
 interface TrainOptions extends CommonOptions, GammaOptions {
   readonly data: string;
   readonly epochs: number;
+  readonly gammaBy?: GammaMeasure;
+  readonly round?: number;
   readonly batch?: number;
   readonly seed?: number;
   readonly schedule: ScheduleOptions["kind"];
@@ -44,6 +47,8 @@ async function settingsFrom(model: string, options: TrainOptions): Promise<Setti
     schedule: { kind: options.schedule, ...(learningRate === undefined ? {} : { peak: learningRate }) },
     augment: options.augment,
     latency: options.latency,
+    ...(options.gammaBy === undefined ? {} : { gammaBy: options.gammaBy }),
+    ...(options.round === undefined ? {} : { round: options.round }),
     ...(batch === undefined ? {} : { batch }),
     ...(seed === undefined ? {} : { seed }),
     ...(weightDecay === undefined ? {} : { weightDecay }),
@@ -79,12 +84,20 @@ export function addTrain(program: Command, context: Context): void {
     .optionsGroup("What is selected:")
     .option(
       "--gamma <γ>",
-      "sparsity strength: a number for every kind the network has, or neurons=…,groups=…,blocks=…",
+      "sparsity strength: a number for neurons, groups and blocks, or neurons=…,groups=…,blocks=…,streams=…",
       parseGamma,
     )
     .option("--gamma-neurons <γ>", "of one factor an output channel", gammaFor("--gamma-neurons"))
     .option("--gamma-groups <γ>", "of one factor a group of a grouped convolution", gammaFor("--gamma-groups"))
     .option("--gamma-blocks <γ>", "of one factor a residual branch", gammaFor("--gamma-blocks"))
+    .option("--gamma-streams <γ>", "of one factor a channel of a residual stream", gammaFor("--gamma-streams"))
+    .addOption(
+      new Option(
+        "--gamma-by <cost>",
+        `share γ out by what a structure costs: ${gammaMeasures.join(", ")} (default: none)`,
+      ).argParser(oneOf("cost", gammaMeasures)),
+    )
+    .option("--round <n>", "keep widths at multiples of n (default: 1)", integerFor("--round"))
     .optionsGroup("How it is trained:")
     .option("--batch <images>", "images a step (default: 128)", integerFor("--batch"))
     .addOption(
@@ -119,5 +132,6 @@ export function addTrain(program: Command, context: Context): void {
     "espalier train resnet-20 --gamma neurons=0.0016,blocks=0.02 --epochs 10",
     "espalier train vgg-16 --data cifar100:./cifar-100-binary --gamma 0.002 --schedule step",
     "espalier train resnext-20 --gamma-groups 0.01 --name groups --json > events.jsonl",
+    "espalier train resnet-56 --gamma neurons=0.001,streams=0.002 --gamma-by macs --round 8",
   ]);
 }
