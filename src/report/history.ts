@@ -16,6 +16,7 @@ import type {
   RunStarted,
   Step,
   StructureKind,
+  Warning,
 } from "../training/events.ts";
 
 /** One factor parameter over the run. */
@@ -33,7 +34,7 @@ export interface History {
   readonly steps: readonly Step[];
   readonly epochs: readonly Epoch[];
   readonly lives: readonly StructureLife[];
-  readonly notices: readonly Notice[];
+  readonly notices: readonly (Notice | Warning)[];
   readonly cut: Cut | undefined;
   readonly certificate: CertificateMeasured | undefined;
   readonly exported: Exported | undefined;
@@ -104,7 +105,7 @@ export function historyOf(events: readonly RunEvent[]): History {
     steps: allOf(held, "step"),
     epochs: allOf(held, "epoch"),
     lives: livesOf(started, held),
-    notices: allOf(held, "notice"),
+    notices: held.filter((event): event is Notice | Warning => event.type === "notice" || event.type === "warning"),
     cut: lastOf(held, "cut"),
     certificate: lastOf(held, "certificate"),
     exported: lastOf(held, "exported"),

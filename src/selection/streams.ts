@@ -42,7 +42,8 @@ export function findStreams(facts: SelectionFacts, layers: readonly Selectable[]
   const refused: Refusal[] = [];
   for (const component of componentsOf(facts, claimed)) {
     const found = streamOf(facts, component);
-    if (typeof found === "string") refused.push({ layers: component.writers.map(({ name }) => name), reason: found });
+    const layerNames = facts.layers.filter((layer) => component.writers.includes(layer)).map(({ name }) => name);
+    if (typeof found === "string") refused.push({ layers: layerNames, reason: found });
     else streams.push(found);
   }
   return { streams, refused };

@@ -75,6 +75,13 @@ export const runEventSchema: z.ZodType<RunEvent> = z.discriminatedUnion("type", 
   z.object({ type: z.literal("notice"), ...stamp, message: z.string() }),
   z.object({ type: z.literal("interrupted"), ...stamp, hint: z.string() }),
   z.object({
+    type: z.literal("warning"),
+    ...stamp,
+    reason: z.enum(["nothing-zero", "accuracy-collapsed"]),
+    message: z.string(),
+    hint: z.string(),
+  }),
+  z.object({
     type: z.literal("diverged"),
     ...stamp,
     loss: z.string(),

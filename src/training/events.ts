@@ -142,6 +142,15 @@ export interface Notice extends Stamp {
   readonly message: string;
 }
 
+/** The run goes on, but it will hardly end well; given once a run for each reason. */
+export interface Warning extends Stamp {
+  readonly type: "warning";
+  readonly reason: "nothing-zero" | "accuracy-collapsed";
+  readonly message: string;
+  /** What to do, as a sentence. */
+  readonly hint: string;
+}
+
 /** The run was stopped from outside at a step boundary; its checkpoint is written. */
 export interface Interrupted extends Stamp {
   readonly type: "interrupted";
@@ -245,6 +254,7 @@ export type RunEvent =
   | StructureRevived
   | CheckpointWritten
   | Notice
+  | Warning
   | Interrupted
   | Diverged
   | Cut

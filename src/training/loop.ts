@@ -12,11 +12,14 @@ import type { Weights } from "../graph/graph.ts";
 import { gammaFeeds } from "../selection/factors.ts";
 import { checkpointPath, type EpochSums, writeCheckpoint } from "./checkpoints.ts";
 import { CostMeter } from "./cost-meter.ts";
+import { readEvents } from "./event-log.ts";
+import type { EventBody } from "./events.ts";
 import type { Journal } from "./journal.ts";
 import { learningRateAt } from "./schedules.ts";
 import { epochOf, readState, type Session } from "./session.ts";
 import { StructureTracker } from "./structures.ts";
 import { Tempo } from "./tempo.ts";
+import { RunWarnings } from "./warnings.ts";
 
 const NO_SUMS: EpochSums = { steps: 0, loss: 0, correct: 0, milliseconds: 0 };
 
@@ -27,6 +30,7 @@ export class TrainingLoop {
   readonly #structures: StructureTracker;
   readonly #costs: CostMeter;
   readonly #tempo: Tempo;
+  readonly #warnings: RunWarnings;
   #step: number;
   #sums: EpochSums;
   /** Step of the last checkpoint that is on disk. */
@@ -34,15 +38,16 @@ export class TrainingLoop {
 
   /** `savedStep`: of the checkpoint on disk that the session started from; −1 if it is not written yet. */
   constructor(session: Session, journal: Journal, savedStep: number) {
-    const { checkpoint, factors, graph } = session;
+    const { checkpoint, factors, graph, dataset, settings } = session;
     this.#session = session;
     this.#journal = journal;
     this.#structures = new StructureTracker(factors, checkpoint.network.weights);
-    this.#costs = new CostMeter(graph, checkpoint.network.weights, undefined, session.settings.round);
+    this.#costs = new CostMeter(graph, checkpoint.network.weights, undefined, settings.round);
     this.#step = checkpoint.progress.step;
     this.#sums = checkpoint.progress.sums;
     this.#savedStep = savedStep;
-    this.#tempo = new Tempo(session.settings.batch);
+    this.#tempo = new Tempo(settings.batch);
+    this.#warnings = new RunWarnings({ classes: dataset.classes.length, epochs: settings.epochs, factors });
   }
 
   /**
@@ -53,6 +58,7 @@ export class TrainingLoop {
   async run(): Promise<void> {
     const { totalSteps, stepsPerEpoch, graph } = this.#session;
     if (this.#savedStep < this.#step) await this.#save();
+    if (this.#step > 0) await this.#recall();
     const gammas = gammaFeeds(this.#session.factors);
     const imagesInput = required(graph.inputs[0], "the network's input").name;
     this.#tempo.start();
@@ -62,6 +68,13 @@ export class TrainingLoop {
       const isEpochEnd = this.#step % stepsPerEpoch === 0;
       if (isEpochEnd || this.#tempo.isReportDue()) await this.#report();
       if (isEpochEnd) await this.#finishEpoch();
+    }
+  }
+
+  /** Shows the warnings the epochs before the checkpoint, so that they compare with those and repeat nothing. */
+  async #recall(): Promise<void> {
+    for (const event of await readEvents(this.#journal.folder)) {
+      if (event.type === "epoch" && event.step <= this.#step) this.#warnings.look(event);
     }
   }
 
@@ -122,7 +135,7 @@ export class TrainingLoop {
     const { accuracy, images } = await measureAccuracy(classifier, scored, dataset.normalization);
     const { steps, loss, correct, milliseconds } = this.#sums;
     const trained = steps * settings.batch;
-    this.#journal.emitter.emit({
+    const report: EventBody = {
       type: "epoch",
       trainLoss: loss / steps,
       trainAccuracy: (100 * correct) / trained,
@@ -134,7 +147,12 @@ export class TrainingLoop {
       layers: this.#structures.layers(),
       factors: this.#structures.summaries(),
       cost: this.#costs.count(weights),
-    });
+    };
+    const { emitter } = this.#journal;
+    emitter.emit(report);
+    for (const warning of this.#warnings.look({ ...report, epoch: this.#step / this.#session.stepsPerEpoch })) {
+      emitter.emit(warning);
+    }
     this.#sums = NO_SUMS;
     await this.#save({ weights, velocities });
   }

@@ -31,7 +31,7 @@ describe("γ", () => {
   it("is one number for all kinds, or a number a kind", () => {
     expect(parseGamma("0.01")).toBe(0.01);
     expect(parseGamma("neurons=0.0016,blocks=0.02")).toEqual({ neurons: 0.0016, blocks: 0.02 });
-    expect(parseGamma("groups=0")).toEqual({ groups: 0 });
+    expect(parseGamma("groups=0,streams=0.1")).toEqual({ groups: 0, streams: 0.1 });
   });
 
   it("is never negative, and only of kinds there are", () => {

@@ -84,6 +84,13 @@ describe("keeping the last factor", () => {
     expect(stepped([0.25, 0.5, 0.125], [0, 0, 0], [0, 0.1, 0], { ...all, keepLast: false }).factors).toEqual([0, 0, 0]);
   });
 
+  it("guards a run of the factors, if it is told which", () => {
+    const run = { gamma: Float32Array.of(0, 100, 100, 0), keepLast: true, keepRun: [1, 3] } as const;
+    expect(stepped([0.5, 0.25, 0.125, 0.5], [0, 0, 0, 0], [0, 0, 0, 0], run).factors).toEqual([0.5, 0.25, 0, 0.5]);
+    const outside = { ...run, keepRun: [0, 2] } as const;
+    expect(stepped([0.5, 0.25, 0.125, 0.5], [0, 0, 0, 0], [0, 0, 0, 0], outside).factors).toEqual([0.5, 0, 0, 0.5]);
+  });
+
   it("does nothing where one survives anyway", () => {
     const gamma = Float32Array.of(100, 0.5, 100);
     const kept = stepped([0.25, 0.5, 0.75], [0, 0, 0], [0, 0, 0], { gamma, keepLast: true });

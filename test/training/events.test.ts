@@ -60,6 +60,7 @@ const events: { readonly [T in RunEventType]: Extract<RunEvent, { type: T }> } =
   "structure.revived": { type: "structure.revived", ...stamp, layer: "conv", kind: "block", index: 0 },
   checkpoint: { type: "checkpoint", ...stamp, path: "checkpoints/step-000007", bytes: 12 },
   notice: { type: "notice", ...stamp, message: "hello" },
+  warning: { type: "warning", ...stamp, reason: "nothing-zero", message: "alive", hint: "more γ" },
   interrupted: { type: "interrupted", ...stamp, hint: "resume" },
   diverged: { type: "diverged", ...stamp, loss: "NaN", checkpoint: null, hint: "lower" },
   cut: { type: "cut", ...stamp, before: cost, after: cost, layers, notes: [] },

@@ -5,6 +5,8 @@ test("the defaults are those that are documented", () => {
   expect(parseSettings({ epochs: 3 })).toEqual({
     epochs: 3,
     select: {},
+    gammaBy: "none",
+    round: 1,
     batch: 128,
     seed: 1,
     schedule: { kind: "one-cycle", peak: 0.2, peakAt: 0.2, startDivisor: 25, endDivisor: 10_000 },

@@ -4,13 +4,16 @@ import { modelNames } from "../../models/zoo.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
 import { inspect } from "../inspection.ts";
 import { openNetwork } from "../network.ts";
+import { reportStructures } from "../structures.ts";
 import { integerFor } from "../values.ts";
 import { inspectionLines } from "../view/inspection.ts";
+import { structureLines } from "../view/structures.ts";
 
 interface InspectOptions extends CommonOptions {
   readonly classes: number;
   readonly channels: number;
   readonly size: number;
+  readonly structures?: boolean;
 }
 
 export function addInspect(program: Command, context: Context): void {
@@ -21,14 +24,23 @@ export function addInspect(program: Command, context: Context): void {
     .option("--classes <n>", "classes of a model", integerFor("--classes"), 10)
     .option("--channels <n>", "channels of a model's images", integerFor("--channels"), 3)
     .option("--size <pixels>", "height and width of a model's images", integerFor("--size"), 32)
+    .option("--structures", "show what can be selected, what it costs and what goes with it, and what cannot be")
     .action(async (source: string, options: InspectOptions) => {
       const { classes, channels, size } = options;
-      const inspection = inspect(await openNetwork(source, { classes, channels, size }));
+      const network = await openNetwork(source, { classes, channels, size });
+      if (options.structures === true) {
+        const report = reportStructures(network);
+        if (options.json === true) printJson(context, report);
+        else for (const line of structureLines(report, context.stdout)) context.stdout.print(line);
+        return;
+      }
+      const inspection = inspect(network);
       if (options.json === true) printJson(context, inspection);
       else for (const line of inspectionLines(inspection, context.stdout)) context.stdout.print(line);
     });
   withCommonOptions(command, [
     "espalier inspect resnet-20",
+    "espalier inspect resnet-56 --structures",
     "espalier inspect vgg-16 --classes 100",
     "espalier inspect runs/resnet-20-cifar10/compact.onnx --json",
   ]);

@@ -10,9 +10,12 @@ function openingLines(started: RunStarted, terminal: Terminal): string[] {
   const { colours } = terminal;
   const { model, dataset, epochs, cost, factors, engine, resumedFrom } = started;
   const gammas = [...new Map(factors.map(({ kind, gamma }) => [kind, `${kind}s ${gamma}`] as const)).values()];
+  const measure = started.options["gammaBy"];
+  const shared =
+    measure === "macs" || measure === "parameters" ? ` shared out by ${measure === "macs" ? "MACs" : measure}` : "";
   const structures = factors.reduce((sum, { count }) => sum + count, 0);
   const selection =
-    structures === 0 ? ["no scaling factors"] : [`γ ${gammas.join(", ")}`, plural(structures, "structure")];
+    structures === 0 ? ["no scaling factors"] : [`γ ${gammas.join(", ")}${shared}`, plural(structures, "structure")];
   const costs = [`${formatQuantity(cost.macs)} MACs`, `${formatQuantity(cost.parameters)} parameters`, ...selection];
   const threads = engine["threads"];
   const machine = [
@@ -49,6 +52,8 @@ export class Narrator {
         return this.#rows === undefined ? [] : [this.#rows.row(event)];
       case "notice":
         return [`  ${colours.yellow("!")} ${event.message}`];
+      case "warning":
+        return [`  ${colours.red("!")} ${colours.bold(event.message)}`, colours.dim(`    ${event.hint}`)];
       case "cut":
         return ["", ...cutLines(event, this.#terminal)];
       case "certificate":
