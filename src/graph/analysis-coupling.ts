@@ -34,6 +34,8 @@ export class Couplings {
   readonly #offsets = new Map<string, readonly [number, number]>();
   readonly #extents = new Map<string, Shape>();
   readonly #parents: Int32Array;
+  /** Classes asked for before: the same values are looked at many times. */
+  readonly #classes = new Map<string, Int32Array>();
 
   constructor(graph: Graph, shapes: ReadonlyMap<string, Shape>) {
     let count = 0;
@@ -64,10 +66,15 @@ export class Couplings {
     return this.#root(this.#element(value, axis, index));
   }
 
-  /** The classes along `axis` of `value`, by index. */
+  /** The classes along `axis` of `value`, by index; not to be written to. */
   classesOf(value: string, axis: number): Int32Array {
+    const key = `${axis} ${value}`;
+    const known = this.#classes.get(key);
+    if (known !== undefined) return known;
     const extent = this.#extents.get(value)?.[axis] ?? 0;
-    return Int32Array.from({ length: extent }, (_, index) => this.classOf(value, axis, index));
+    const classes = Int32Array.from({ length: extent }, (_, index) => this.classOf(value, axis, index));
+    this.#classes.set(key, classes);
+    return classes;
   }
 
   /** Axes of `value` that have classes. */

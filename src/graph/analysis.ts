@@ -19,6 +19,7 @@ export function activationsOf(node: Node, constants: Constants): readonly string
 
 /**
  * Constants of every activation, from the inputs on. Parameters that `weights` lacks are unknown: taken as free of zeros.
+ * `unassumed`, what this gave without assumptions, saves looking at what they do not change.
  * A channel of a value in `assumed` takes the constant given there, if it is a number, instead of its node's.
  */
 export function constantChannels(
@@ -26,21 +27,32 @@ export function constantChannels(
   shapes: ReadonlyMap<string, Shape>,
   weights: Weights,
   assumed: Constants = new Map(),
+  unassumed: Constants = new Map(),
 ): Constants {
   const constants = new Map<string, Float64Array>();
   for (const { name } of graph.inputs) {
-    constants.set(name, new Float64Array(channelsOf(shapes.get(name))).fill(Number.NaN));
+    const own = unassumed.get(name) ?? new Float64Array(channelsOf(shapes.get(name))).fill(Number.NaN);
+    constants.set(name, own);
   }
   for (const node of graph.nodes) {
     const src = activationsOf(node, constants).map((input) => required(constants.get(input), input));
     // Reads parameters only: a fold of factors into weights, not an activation.
     if (src.length === 0) continue;
     const dst = required(node.outputs[0], `output of "${node.name}"`);
-    const own = channelRule(node).constants(channelContext(node, shapes, weights), src);
+    const before = unassumed.get(dst);
+    const isAsBefore =
+      before !== undefined && node.inputs.every((input) => constants.get(input) === unassumed.get(input));
+    const own = isAsBefore ? before : channelRule(node).constants(channelContext(node, shapes, weights), src);
     const given = assumed.get(dst);
-    constants.set(dst, given === undefined ? own : own.map((value, channel) => givenOr(given[channel], value)));
+    const found = given === undefined ? own : own.map((value, channel) => givenOr(given[channel], value));
+    constants.set(dst, before !== undefined && isSame(found, before) ? before : found);
   }
   return constants;
+}
+
+/** Element by element; NaN is the same as NaN. */
+function isSame(a: Float64Array, b: Float64Array): boolean {
+  return a === b || (a.length === b.length && a.every((value, index) => Object.is(value, b[index])));
 }
 
 function givenOr(given: number | undefined, value: number): number {
@@ -124,7 +136,9 @@ function presentAndDemanded(
   classes: Int32Array | undefined,
   kept: Uint8Array,
 ): Uint8Array {
-  return (demanded ?? new Uint8Array()).map((isOn, channel) =>
-    isOn === 1 && kept[classes?.[channel] ?? 0] === 1 ? 1 : 0,
-  );
+  const present = new Uint8Array(demanded?.length ?? 0);
+  for (let channel = 0; channel < present.length; channel++) {
+    if (demanded?.[channel] === 1 && kept[classes?.[channel] ?? 0] === 1) present[channel] = 1;
+  }
+  return present;
 }

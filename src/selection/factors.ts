@@ -5,7 +5,7 @@
 import { required } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
 import type { Graph, Node } from "../graph/graph.ts";
-import { keptRun, type ScaledValue } from "./only-path.ts";
+import { OnlyPath, type ScaledValue } from "./only-path.ts";
 
 /**
  * neuron: an output channel of a layer; group: a group of a grouped convolution; block: a residual branch; stream: a
@@ -75,6 +75,8 @@ export function factorsOf(graph: Graph, selection: Selection = {}): readonly Fac
     if (node.op !== "scale" || node.attributes.axis !== 1 || kinds.get(parameter) !== "factor") continue;
     scalesOf.set(parameter, [...(scalesOf.get(parameter) ?? []), node]);
   }
+  if (scalesOf.size === 0) return [];
+  const path = new OnlyPath(graph);
   return [...scalesOf].flatMap(([parameter, scales]) => {
     const place = placeOf(parameter);
     if (place === undefined) return [];
@@ -83,7 +85,7 @@ export function factorsOf(graph: Graph, selection: Selection = {}): readonly Fac
       const value = required(outputs[0], `output of "${name}"`);
       return first === undefined ? { value } : { value, first };
     });
-    const run = keptRun(graph, values, count);
+    const run = path.keptRun(values, count);
     const isPart = run !== undefined && run[1] - run[0] < count;
     return {
       parameter,

@@ -1,7 +1,7 @@
 /** What is looked up again and again while the places for factors are found: shapes, couplings, readers, and what a zero kills. */
 import { required } from "../core/errors.ts";
 import type { Shape } from "../core/tensor.ts";
-import { constantChannels, livingChannels } from "../graph/analysis.ts";
+import { type Constants, constantChannels, livingChannels } from "../graph/analysis.ts";
 import { Couplings } from "../graph/analysis-coupling.ts";
 import { type Graph, type Node, readers } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
@@ -21,11 +21,14 @@ export class SelectionFacts {
   readonly couplings: Couplings;
   readonly #readers: ReadonlyMap<string, readonly Node[]>;
   readonly #weights: ReadonlySet<string>;
+  /** With nothing at zero. */
+  readonly #constants: Constants;
 
   constructor(graph: Graph) {
     this.graph = graph;
     this.shapes = inferShapes(graph, 1);
     this.couplings = new Couplings(graph, this.shapes);
+    this.#constants = constantChannels(graph, this.shapes, new Map());
     this.#readers = readers(graph);
     this.#weights = new Set(graph.parameters.filter(({ kind }) => kind === "weights").map(({ name }) => name));
   }
@@ -59,7 +62,7 @@ export class SelectionFacts {
   keptUnderZeros(values: readonly string[]): Uint8Array {
     const { graph, shapes, couplings } = this;
     const assumed = new Map(values.map((value) => [value, new Float64Array(shapes.get(value)?.[1] ?? 0)] as const));
-    const constants = constantChannels(graph, shapes, new Map(), assumed);
+    const constants = constantChannels(graph, shapes, new Map(), assumed, this.#constants);
     return livingChannels({ graph, shapes, weights: new Map(), couplings, constants }).kept;
   }
 }

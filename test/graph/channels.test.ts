@@ -51,6 +51,8 @@ const singles: Readonly<Record<string, (builder: GraphBuilder) => string>> = {
   "scale, neurons": (b) => b.scale("node", image(b, "a"), 4),
   "scale, groups": (b) => b.scale("node", image(b, "a"), 2),
   "scale, block": (b) => b.scale("node", image(b, "a"), 1),
+  "scale, part of a stream": (b) =>
+    b.node("scale", "node", [image(b, "a"), b.parameter("stream.factor", [7], "factor")], { axis: 1, first: 2 }),
 };
 
 function image(builder: GraphBuilder, name: string): string {
@@ -242,4 +244,29 @@ test("values made of parameters alone are no activations", () => {
 test("a training op has no channel rule", () => {
   const node = makeNode("relu_backward", "r", ["dst", "diff_dst"], ["diff_src"], {});
   expect(() => channelRule(node)).toThrow(/relu_backward.*no channel rule/);
+});
+
+describe("a part of a stream's factors, after a cut", () => {
+  const b = new GraphBuilder("stream");
+  b.output(b.node("scale", "node", [image(b, "a"), b.parameter("factor", [7], "factor")], { axis: 1, first: 2 }));
+  const graph = b.build();
+  const [node] = graph.nodes;
+  if (node === undefined) throw new Error("no node");
+  const context = channelContext(node, inferShapes(graph, 1), new Map());
+  const narrowed = (factors: readonly number[], channels: readonly number[]) =>
+    channelRule(node).narrow(context, {
+      src: () => channels,
+      rows: (slot) => (slot === 1 ? factors : [0]),
+      dst: channels,
+    });
+
+  test("begins where the kept factors before it end", () => {
+    // Channels 0 … 3 have the factors 2 … 5.
+    expect(narrowed([1, 3, 4, 6], [1, 2]).attributes).toEqual({ axis: 1, first: 1 });
+    expect(narrowed([2, 5, 6], [0, 3]).attributes).toEqual({ axis: 1, first: 0 });
+  });
+
+  test("is all of them where no other is left", () => {
+    expect(narrowed([3, 4], [1, 2])).toEqual({ attributes: { axis: 1 }, slots: [0, 1] });
+  });
 });

@@ -5,11 +5,9 @@ import type { Terminal } from "../terminal.ts";
 import { columns, left, right } from "./columns.ts";
 import { nameRanges } from "./name-ranges.ts";
 
-/** Factors that say the same of layers that are counted through. */
+/** Factors that say the same of layers that are counted through; at least one. */
 interface Row {
-  readonly layers: string[];
-  /** Of the first layer; the others' is the same. */
-  readonly factor: InspectedFactor;
+  readonly factors: InspectedFactor[];
 }
 
 /** `names` as seen from `layer`: those beside it by the last part of their name. */
@@ -43,22 +41,34 @@ function guard({ count, keeps }: InspectedFactor): string {
   return end - start === count ? "one always stays" : `one of ${start}…${end - 1} always stays`;
 }
 
-/** `12`, `12…48` where structures differ, by their index. */
-function spread({ each }: InspectedFactor, key: "macs" | "parameters"): string {
-  const values = each.map((run) => run[key]);
+/** `12`, `12…48` where structures differ. */
+function spread({ factors }: Row, key: "macs" | "parameters"): string {
+  const values = factors.flatMap(({ each }) => each.map((run) => run[key]));
   const [least, most] = [Math.min(...values), Math.max(...values)];
   return least === most ? formatCount(least) : `${formatCount(least)}…${formatCount(most)}`;
 }
 
+/** A table of more rows is not read: then layers that differ in cost share one too, as those of a dense block do. */
+const MOST_ROWS = 24;
+
 function rowsOf(factors: readonly InspectedFactor[]): readonly Row[] {
+  const rows = groupedBy(factors, ({ layer, count, each, all }) => [layer.replaceAll(/\d+/g, "#"), count, each, all]);
+  if (rows.length <= MOST_ROWS) return rows;
+  // `block1.layer2.conv1` with all layers of the block.
+  const siblings = (layer: string): string => layer.replace(/\d+(?=[^.\d]*\.[^.]*$)/, "#");
+  return groupedBy(factors, ({ layer, count }) => [siblings(layer), count]);
+}
+
+function groupedBy(
+  factors: readonly InspectedFactor[],
+  keyOf: (factor: InspectedFactor) => readonly unknown[],
+): readonly Row[] {
   const rows = new Map<string, Row>();
   for (const factor of factors) {
-    const { layer, count, each, all } = factor;
-    const shape = layer.replaceAll(/\d+/g, "#");
-    const key = JSON.stringify([shape, count, each, all, companions(factor), guard(factor)]);
+    const key = JSON.stringify([...keyOf(factor), companions(factor), guard(factor)]);
     const row = rows.get(key);
-    if (row === undefined) rows.set(key, { layers: [layer], factor });
-    else row.layers.push(layer);
+    if (row === undefined) rows.set(key, { factors: [factor] });
+    else row.factors.push(factor);
   }
   return [...rows.values()];
 }
@@ -82,20 +92,25 @@ function kindLines(
   const rows = rowsOf(factors.filter((factor) => factor.kind === kind));
   const [heading = "", ...lines] = columns([
     [left("layer"), right("factors"), right("MACs each"), right("parameters each"), right("MACs of all")],
-    ...rows.map(({ layers, factor }) => [
-      left(nameRanges(layers).join(", ")),
-      right(layers.length === 1 ? `${factor.count}` : `${layers.length} × ${factor.count}`),
-      right(spread(factor, "macs")),
-      right(spread(factor, "parameters")),
-      right(formatPercent(percentOf(factor.all.macs * layers.length, cost.macs))),
-    ]),
+    ...rows.map((row) => {
+      const each = `${row.factors[0]?.count}`;
+      const macs = row.factors.reduce((sum, { all: together }) => sum + together.macs, 0);
+      return [
+        left(nameRanges(row.factors.map(({ layer }) => layer)).join(", ")),
+        right(row.factors.length === 1 ? each : `${row.factors.length} × ${each}`),
+        right(spread(row, "macs")),
+        right(spread(row, "parameters")),
+        right(formatPercent(percentOf(macs, cost.macs))),
+      ];
+    }),
   ]);
   const share = (key: "macs" | "parameters"): string => formatPercent(percentOf(all[key], cost[key]));
   return [
     "",
     `  ${colours.bold(plural(count, kind))}  ${colours.dim(`all together ${share("macs")} of the MACs, ${share("parameters")} of the parameters`)}`,
     colours.dim(heading),
-    ...rows.flatMap(({ factor }, index) => {
+    ...rows.flatMap(({ factors: [factor] }, index) => {
+      if (factor === undefined) return [];
       const also = [companions(factor), guard(factor)].filter((text) => text !== "").join("; ");
       const below = also === "" ? [] : wrapped(also, Math.max(40, width() - 6));
       return [lines[index] ?? "", ...below.map((text) => colours.dim(`      ${text}`))];
