@@ -29,7 +29,7 @@ function columnsOf(started: RunStarted): readonly Column[] {
     { heading: "loss", width: 7, rank: 4, cell: ({ trainLoss }) => trainLoss.toFixed(3) },
     ...present.map((kind) => ({
       heading: `${kind}s`,
-      width: kind === "neuron" ? 10 : 8,
+      width: kind === "neuron" || kind === "stream" ? 10 : 8,
       rank: 6,
       cell: (epoch: Epoch) => alive(epoch, kind),
     })),

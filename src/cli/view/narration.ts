@@ -10,12 +10,13 @@ function openingLines(started: RunStarted, terminal: Terminal): string[] {
   const { colours } = terminal;
   const { model, dataset, epochs, cost, factors, engine, resumedFrom } = started;
   const gammas = [...new Map(factors.map(({ kind, gamma }) => [kind, `${kind}s ${gamma}`] as const)).values()];
-  const measure = started.options["gammaBy"];
-  const shared =
-    measure === "macs" || measure === "parameters" ? ` shared out by ${measure === "macs" ? "MACs" : measure}` : "";
+  const { gammaBy } = started.options;
+  const shared = gammaBy === "macs" || gammaBy === "parameters" ? [`shared out by ${gammaBy}`] : [];
   const structures = factors.reduce((sum, { count }) => sum + count, 0);
   const selection =
-    structures === 0 ? ["no scaling factors"] : [`γ ${gammas.join(", ")}${shared}`, plural(structures, "structure")];
+    structures === 0
+      ? ["no scaling factors"]
+      : [`γ ${gammas[0]}`, ...gammas.slice(1), ...shared, plural(structures, "structure")];
   const costs = [`${formatQuantity(cost.macs)} MACs`, `${formatQuantity(cost.parameters)} parameters`, ...selection];
   const threads = engine["threads"];
   const machine = [
