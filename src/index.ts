@@ -39,7 +39,7 @@ export type { ResnextOptions } from "./models/resnext.ts";
 export { resnext20 } from "./models/resnext.ts";
 export { vgg16 } from "./models/vgg.ts";
 export { model, modelNames } from "./models/zoo.ts";
-export type { Compact } from "./pruning/compact.ts";
+export type { Compact, CompactOptions } from "./pruning/compact.ts";
 export { compact } from "./pruning/compact.ts";
 export type { CutList } from "./pruning/cut-list.ts";
 export { printCuts } from "./pruning/print.ts";

@@ -13,14 +13,15 @@ function shade(step: number, totalSteps: number): number {
   return Math.min(SHADES - 1, Math.floor((SHADES * step) / Math.max(1, totalSteps)));
 }
 
-function row({ layer, zeroedAt }: StructureLife, totalSteps: number): Markup {
+function row({ layer, kind, zeroedAt }: StructureLife, totalSteps: number): Markup {
+  const name = kind === "stream" ? `${layer} (stream)` : layer;
   const alive = zeroedAt.filter((step) => step === null).length;
   // Alive ones first, then those that lasted longest: the eye compares lengths, not positions.
   const sorted = [...zeroedAt].sort((a, b) => (b ?? Number.POSITIVE_INFINITY) - (a ?? Number.POSITIVE_INFINITY));
   return element(
     "div",
     { class: "life" },
-    element("span", { class: "name", title: layer }, layer),
+    element("span", { class: "name", title: name }, name),
     element("span", { class: "cells", role: "img", "aria-label": `${alive} of ${zeroedAt.length} alive` }, [
       sorted.map((step) => element("i", { class: step === null ? "a" : `z${shade(step, totalSteps)}` })),
     ]),

@@ -86,7 +86,7 @@ export function addBench(program: Command, context: Context): void {
         .default("f32")
         .argParser(oneOf("precision", precisions)),
     )
-    .option("--gamma <γ>", "with scaling factors: a number, or neurons=…,groups=…,blocks=…", parseGamma)
+    .option("--gamma <γ>", "with scaling factors: a number, or neurons=…,groups=…,blocks=…,streams=…", parseGamma)
     .option("--runs <n>", "timed steps", integerFor("--runs"), 20)
     .option("--explain", "show the plan: the implementation, time and speed of each of its steps")
     .addOption(
