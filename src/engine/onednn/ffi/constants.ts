@@ -23,6 +23,9 @@ export const memoryOffset = {
   offset0: 304,
   formatKind: 312,
   strides: 320,
+  innerBlockCount: 416,
+  innerBlocks: 424,
+  innerAxes: 520,
 } as const;
 
 export const status = [
@@ -48,6 +51,7 @@ export const propagation = {
 
 export const algorithm = {
   convolutionDirect: 1,
+  convolutionWinograd: 2,
   convolutionAuto: 3,
   relu: 31,
   reluUseDst: 256,

@@ -65,6 +65,32 @@ export function sameLayout({ calls }: OneDnn, a: MemoryDescriptor, b: MemoryDesc
   return a === b || calls.memoryEqual(a.struct, b.struct) === 1;
 }
 
+/**
+ * Whether every element sits at the same place in both: the same layout, or two names of one. Sixteen channels in blocks
+ * of sixteen lie in memory as channels-last does, yet the library has other implementations for each name.
+ */
+export function samePlaces(library: OneDnn, a: MemoryDescriptor, b: MemoryDescriptor): boolean {
+  if (sameLayout(library, a, b)) return true;
+  return a.bytes === b.bytes && sameLayout(library, withoutSingleBlock(a), withoutSingleBlock(b));
+}
+
+/** A layout whose one block holds the whole of its axis, written as strides. */
+function withoutSingleBlock(descriptor: MemoryDescriptor): MemoryDescriptor {
+  if (!isBlocked(descriptor)) return descriptor;
+  const struct = descriptor.struct.slice();
+  const view = new DataView(struct.buffer);
+  const axis = Number(view.getBigInt64(memoryOffset.innerAxes, true));
+  const isSingle =
+    view.getInt32(memoryOffset.innerBlockCount, true) === 1 &&
+    view.getBigInt64(memoryOffset.innerBlocks, true) === BigInt(descriptor.shape[axis] ?? 0);
+  if (!isSingle) return descriptor;
+  view.setInt32(memoryOffset.innerBlockCount, 0, true);
+  view.setBigInt64(memoryOffset.innerBlocks, 0n, true);
+  view.setBigInt64(memoryOffset.innerAxes, 0n, true);
+  view.setBigInt64(memoryOffset.strides + 8 * axis, 1n, true);
+  return { ...descriptor, struct };
+}
+
 /** Whether elements sit at strides that can be addressed (not an opaque Winograd layout). */
 export function isBlocked({ struct }: MemoryDescriptor): boolean {
   return new DataView(struct.buffer, struct.byteOffset).getInt32(memoryOffset.formatKind, true) === formatKind.blocked;

@@ -5,10 +5,14 @@ import { check, type OneDnn } from "./library.ts";
 import { dimensions, type MemoryDescriptor } from "./memory.ts";
 import type { Operation } from "./primitive.ts";
 
-/** `auto` lets the library take Winograd where it has it. */
-export type ConvolutionAlgorithm = "direct" | "auto";
+/** `auto` lets the library decide, by a rule of its own, where Winograd pays; `winograd` asks for it wherever it is possible. */
+export type ConvolutionAlgorithm = keyof typeof convolutionAlgorithms;
 
-const convolutionAlgorithms = { direct: algorithm.convolutionDirect, auto: algorithm.convolutionAuto } as const;
+const convolutionAlgorithms = {
+  direct: algorithm.convolutionDirect,
+  winograd: algorithm.convolutionWinograd,
+  auto: algorithm.convolutionAuto,
+} as const;
 
 function describe(size: number, what: string, call: (struct: Uint8Array) => number): Operation {
   const struct = new Uint8Array(size);

@@ -18,7 +18,8 @@ export interface ChoiceIdentity {
   readonly threads: number;
 }
 
-const VERSION = 1;
+/** Goes up when candidates are added or timed in another way: older choices are then made anew, in a file of their own. */
+const VERSION = 2;
 
 const fileSchema = z.object({
   version: z.literal(VERSION),
@@ -33,7 +34,10 @@ export class ChoiceCache {
   /** `folder` is made when there is something to keep. */
   constructor(folder: string, identity: ChoiceIdentity) {
     this.#identity = { ...identity, processor: cpus()[0]?.model ?? "unknown" };
-    const hash = createHash("sha256").update(JSON.stringify(this.#identity)).digest("hex").slice(0, 16);
+    const hash = createHash("sha256")
+      .update(JSON.stringify([VERSION, this.#identity]))
+      .digest("hex")
+      .slice(0, 16);
     this.#path = join(folder, `onednn-${hash}.json`);
   }
 

@@ -9,7 +9,14 @@ import type { Graph, Node } from "../../../graph/graph.ts";
 import type { Precision } from "../../engine.ts";
 import { argument } from "../ffi/constants.ts";
 import type { OneDnn } from "../ffi/library.ts";
-import { describeMemory, isBlocked, type MemoryDescriptor, type NativeMemory, sameLayout } from "../ffi/memory.ts";
+import {
+  describeMemory,
+  isBlocked,
+  type MemoryDescriptor,
+  type NativeMemory,
+  sameLayout,
+  samePlaces,
+} from "../ffi/memory.ts";
 import { type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts";
 import type { Fusions } from "./fusion.ts";
 import type { Tuner } from "./tuning.ts";
@@ -154,9 +161,12 @@ export class Program {
 
   /** The value in the layout it was made in. */
   view(value: string): View {
-    const [made] = this.#views.get(value) ?? [];
-    if (made !== undefined) return made;
-    return this.home(value);
+    return this.known(value) ?? this.home(value);
+  }
+
+  /** Likewise, or undefined while no step makes it yet. */
+  known(value: string): View | undefined {
+    return this.#views.get(value)?.[0];
   }
 
   /** The value in layout `descriptor`, reordered if it is in none such yet. */
@@ -164,8 +174,10 @@ export class Program {
     const views = this.#views.get(value) ?? [this.home(value, descriptor)];
     const found = views.find((view) => sameLayout(this.library, view.descriptor, descriptor));
     if (found !== undefined) return found;
+    const elsewhere = views.find((view) => samePlaces(this.library, view.descriptor, descriptor));
+    if (elsewhere !== undefined) return { ...elsewhere, descriptor };
     const source = this.#withRank(value, required(views[0], `memory of "${value}"`), descriptor.shape);
-    if (sameLayout(this.library, source.descriptor, descriptor)) return source;
+    if (samePlaces(this.library, source.descriptor, descriptor)) return { ...source, descriptor };
     const target = this.allocate(descriptor);
     this.reorder(value, source, target);
     this.alias(value, target);
