@@ -12,6 +12,7 @@ export const descriptorSize = {
   pooling: 3288,
   binary: 2096,
   innerProduct: 5584,
+  matmul: 2800,
 } as const;
 
 /** Byte offsets inside `dnnl_memory_desc_t`. */

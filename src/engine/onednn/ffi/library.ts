@@ -90,6 +90,8 @@ export interface OneDnn {
   readonly attributes: Handle;
   /** The same, with a ReLU after the primitive. */
   attributesWithRelu(): Handle;
+  /** The same, with the result added to what its memory holds. */
+  accumulatingAttributes(): Handle;
   /** Describes something with attributes that add a memory like `other` to the result. */
   withAddition<T>(other: Uint8Array, describe: (attributes: Handle) => T): T;
 }
@@ -126,6 +128,7 @@ export function oneDnn(): OneDnn {
     check(calls.postOpsDestroy(postOps), "destroy post-ops");
   };
   let withRelu: Handle | undefined;
+  let accumulating: Handle | undefined;
   loaded = {
     calls,
     engine,
@@ -137,6 +140,13 @@ export function oneDnn(): OneDnn {
         setPostOps(withRelu, (postOps) => calls.postOpsAppendEltwise(postOps, 1, algorithm.relu, 0, 0));
       }
       return withRelu;
+    },
+    accumulatingAttributes: () => {
+      if (accumulating === undefined) {
+        accumulating = makeAttributes();
+        setPostOps(accumulating, (postOps) => calls.postOpsAppendSum(postOps, 1));
+      }
+      return accumulating;
     },
     withAddition: (other, describe) => {
       const attributes = makeAttributes();

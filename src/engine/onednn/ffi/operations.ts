@@ -245,3 +245,15 @@ export function linearBackwardWeights(
     calls.innerProductBackwardWeights(out, src.struct, diffWeights.struct, diffBias?.struct ?? null, diffDst.struct),
   );
 }
+
+/** dst = src · weights, matrices of any strides. */
+export function matrixProduct(
+  { calls }: OneDnn,
+  src: MemoryDescriptor,
+  weights: MemoryDescriptor,
+  dst: MemoryDescriptor,
+): Operation {
+  return describe(descriptorSize.matmul, "matrix product", (out) =>
+    calls.matmul(out, src.struct, weights.struct, null, dst.struct),
+  );
+}

@@ -13,6 +13,7 @@ export const prototypes = {
   postOpsDestroy: "int dnnl_post_ops_destroy(void *postOps)",
   postOpsAppendEltwise:
     "int dnnl_post_ops_append_eltwise(void *postOps, float scale, int kind, float alpha, float beta)",
+  postOpsAppendSum: "int dnnl_post_ops_append_sum(void *postOps, float scale)",
   postOpsAppendBinary: "int dnnl_post_ops_append_binary(void *postOps, int kind, void *md)",
 
   memoryInitByTag: "int dnnl_memory_desc_init_by_tag(void *md, int rank, void *dims, int type, int tag)",
@@ -47,6 +48,8 @@ export const prototypes = {
     "int dnnl_inner_product_backward_data_desc_init(void *op, void *diffSrc, void *weights, void *diffDst)",
   innerProductBackwardWeights:
     "int dnnl_inner_product_backward_weights_desc_init(void *op, void *src, void *diffWeights, void *diffBias, void *diffDst)",
+
+  matmul: "int dnnl_matmul_desc_init(void *op, void *src, void *weights, void *bias, void *dst)",
 
   iteratorCreate:
     "int dnnl_primitive_desc_iterator_create(void *iterator, void *op, void *attr, void *engine, void *hint)",

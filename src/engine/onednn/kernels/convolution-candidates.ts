@@ -3,12 +3,12 @@
  * implementation offered is a candidate, and the tuner takes the fastest.
  */
 import { required } from "../../../core/errors.ts";
-import { elementCount, type Shape } from "../../../core/tensor.ts";
+import { elementCount, type Shape, sameShape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import type { ConvolutionAttributes } from "../../../graph/ops.ts";
 import type { Precision } from "../../engine.ts";
 import { argument } from "../ffi/constants.ts";
-import { describeMemory, type LayoutName, type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
+import { describeMemory, isBlocked, type LayoutName, type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
 import {
   type ConvolutionAlgorithm,
   type ConvolutionDirection,
@@ -17,8 +17,9 @@ import {
 } from "../ffi/operations.ts";
 import { firstImplementation, implementations, type PrimitiveDescriptor } from "../ffi/primitive.ts";
 import type { Program } from "../planner/program.ts";
-import type { Candidate } from "../planner/tuning.ts";
+import { type Candidate, type Part, primitivesOf } from "../planner/tuning.ts";
 import { mirror, mirroredPadding } from "./mirror.ts";
+import { tapProducts } from "./tap-products.ts";
 
 /** A convolution in one direction: value names by the role they play forward. */
 export interface Convolution {
@@ -31,13 +32,17 @@ export interface Convolution {
   readonly dst: string;
 }
 
-type Role = keyof ConvolutionMemory;
-
 export interface ConvolutionCandidate extends Candidate {
   readonly memory: ConvolutionMemory;
-  /** Argument index of each role. */
-  readonly at: Readonly<Record<Role, number>>;
   /** Computed as the backward-data direction of the convolution with `mirror`ed weights. */
+  readonly isMirrored: boolean;
+}
+
+/** One implementation of a direction, before its costs around are known. */
+export interface Formulation {
+  readonly name: string;
+  readonly memory: ConvolutionMemory;
+  readonly parts: readonly Part[];
   readonly isMirrored: boolean;
 }
 
@@ -82,15 +87,18 @@ export function candidatesOf(program: Program, call: Convolution): ConvolutionCa
   const blocked = program.tuner.blockedLayout;
   const usual = offers(program, call, isGrouped || isNarrow(program, call) ? [blocked, "nhwc"] : [blocked]);
   const others = usual.some(isFast) ? [] : offers(program, call, isGrouped ? ["any"] : ["nhwc", "any"]);
-  const all = [...usual, ...others, ...offersInF32(program, call), ...offersMirrored(program, call)];
+  const formulations = [...usual, ...others, ...offersInF32(program, call), ...offersMirrored(program, call)];
+  const all = [...formulations, ...(isImage(program, call.src) ? [] : tapProducts(program, call))].map((formulation) =>
+    candidate(program, call, formulation),
+  );
   const worthTiming = all.some(isFast) ? all.filter(isFast) : all.slice(0, 1);
-  for (const { primitive } of all) {
-    if (!worthTiming.some((candidate) => candidate.primitive === primitive)) primitive.destroy();
+  for (const each of all) {
+    if (!worthTiming.includes(each)) for (const primitive of primitivesOf(each)) primitive.destroy();
   }
   return worthTiming;
 }
 
-function isFast({ name }: ConvolutionCandidate): boolean {
+function isFast({ name }: Formulation): boolean {
   return !/ (ref|gemm)/.test(name);
 }
 
@@ -115,17 +123,17 @@ function offers(
   call: Convolution,
   layouts: readonly LayoutName[],
   precision: Precision = program.precision,
-): ConvolutionCandidate[] {
+): Formulation[] {
   const { library } = program;
   const hint = call.direction === "forward" ? undefined : forwardHint(program, call, precision);
-  const found = new Map<string, ConvolutionCandidate>();
+  const found = new Map<string, Formulation>();
   for (const layout of layouts) {
     for (const algorithm of ["direct", "winograd", "auto"] as const) {
       const operation = describe(program, call, algorithm, layout, precision);
       for (const primitive of implementations(library, operation, hint, library.attributes)) {
         const name = `${layout} ${primitive.implementation}`;
         if (found.has(name)) primitive.destroy();
-        else found.set(name, candidate(program, call, name, primitive));
+        else found.set(name, single(program, call, name, primitive));
       }
     }
   }
@@ -133,13 +141,13 @@ function offers(
 }
 
 /** The weights' gradient is f32 in any case, and Winograd, which only f32 has, may be worth two reorders. */
-function offersInF32(program: Program, call: Convolution): ConvolutionCandidate[] {
+function offersInF32(program: Program, call: Convolution): Formulation[] {
   if (program.precision === "f32" || call.direction !== "backward weights" || isImage(program, call.src)) return [];
   return offers(program, call, [program.tuner.blockedLayout], "f32").filter(isFast);
 }
 
 /** A forward convolution of thin layers as the backward-data direction of its mirror image, whose kernels differ. */
-function offersMirrored(program: Program, call: Convolution): ConvolutionCandidate[] {
+function offersMirrored(program: Program, call: Convolution): Formulation[] {
   const { direction, attributes, src, weights, bias, dst } = call;
   const { library } = program;
   const padding = mirroredPadding(attributes, program.shape(weights));
@@ -170,7 +178,7 @@ function offersMirrored(program: Program, call: Convolution): ConvolutionCandida
   const operation = describeIn("backward data", program.tuner.blockedLayout);
   return [...implementations(library, operation, hint, library.attributes)].map((primitive) => {
     const name = `mirrored ${program.tuner.blockedLayout} ${primitive.implementation}`;
-    return candidate(program, call, name, primitive, true);
+    return single(program, call, name, primitive, true);
   });
 }
 
@@ -199,55 +207,88 @@ function describe(
   );
 }
 
-function candidate(
+/** An implementation of one call. */
+function single(
   program: Program,
-  { direction, src, weights, bias, dst }: Convolution,
+  { direction, bias }: Convolution,
   name: string,
   primitive: PrimitiveDescriptor,
   isMirrored = false,
-): ConvolutionCandidate {
-  const memory = isMirrored
-    ? mirroredMemory(primitive)
-    : memoryOf(primitive, direction, bias === undefined ? undefined : program.plain(bias));
+): Formulation {
+  const biasMemory = bias === undefined ? undefined : program.plain(bias);
+  const memory = isMirrored ? mirroredMemory(primitive) : memoryOf(primitive, direction, biasMemory);
   const at = isMirrored ? mirroredAt : roles[direction].at;
-  const input = (role: "src" | "weights" | "dst") => ({ index: at[role], descriptor: memory[role], name: role });
-  const output = (role: "src" | "weights" | "dst") => [at[role], memory[role]] as const;
-  const atBias = memory.bias === undefined ? [] : [[at.bias, memory.bias] as const];
+  const taking =
+    bias === undefined ? (["src", "weights", "dst"] as const) : (["src", "weights", "bias", "dst"] as const);
+  return {
+    name,
+    memory,
+    parts: [{ primitive, arguments: taking.map((role) => ({ index: at[role], role })) }],
+    isMirrored,
+  };
+}
+
+/** What each direction makes, of what. */
+const flows = {
+  forward: { inputs: ["src", "weights", "bias"], output: "dst" },
+  "backward data": { inputs: ["dst", "weights"], output: "src" },
+  "backward weights": { inputs: ["src", "dst"], output: "weights" },
+} as const;
+
+function candidate(program: Program, call: Convolution, formulation: Formulation): ConvolutionCandidate {
+  const { direction, src, weights, dst } = call;
+  const { memory, isMirrored } = formulation;
+  const arrange = (values: Float32Array) => mirror(values, program.shape(weights));
   const into = (value: string, wanted: MemoryDescriptor) => reorderIfNeeded(program, value, wanted, "into");
   const from = (value: string, made: MemoryDescriptor) => reorderIfNeeded(program, value, made, "from");
-  const common = { name, primitive, memory, at, isMirrored };
-  switch (direction) {
-    case "forward": {
-      const arrange = (values: Float32Array) => mirror(values, program.shape(weights));
-      return {
-        ...common,
-        inputs: [
-          input("src"),
-          { ...input("weights"), ...(isMirrored ? { arrange } : {}) },
-          ...atBias.map(([index, descriptor]) => ({ index, descriptor, name: "bias" })),
-        ],
-        output: output("dst"),
-        otherOutputs: [],
-        reorders: [...into(src, memory.src), ...from(dst, memory.dst)],
-      };
-    }
-    case "backward data":
-      return {
-        ...common,
-        inputs: [input("dst"), input("weights")],
-        output: output("src"),
-        otherOutputs: [],
-        reorders: [...into(dst, memory.dst), ...from(src, memory.src)],
-      };
-    case "backward weights":
-      return {
-        ...common,
-        inputs: [input("src"), input("dst")],
-        output: output("weights"),
-        otherOutputs: atBias,
-        reorders: [...into(src, memory.src), ...into(dst, memory.dst)],
-      };
+  const weightsInto = () => weightsReorder(program, weights, memory);
+  const reorders = {
+    forward: () => [...into(src, memory.src), ...weightsInto(), ...from(dst, memory.dst)],
+    "backward data": () => [...into(dst, memory.dst), ...weightsInto(), ...from(src, memory.src)],
+    "backward weights": () => [
+      ...into(src, memory.src),
+      ...into(dst, memory.dst),
+      ...gradientReorder(program, call, memory),
+    ],
+  };
+  return {
+    ...formulation,
+    ...flows[direction],
+    operands: {
+      src: { descriptor: memory.src },
+      weights: { descriptor: memory.weights, ...(isMirrored ? { arrange } : {}) },
+      dst: { descriptor: memory.dst },
+      ...(memory.bias === undefined ? {} : { bias: { descriptor: memory.bias } }),
+    },
+    reorders: reorders[direction](),
+  };
+}
+
+type Reorders = readonly (readonly [MemoryDescriptor, MemoryDescriptor])[];
+
+/** Weights in a layout that no earlier step left them in cost a reorder. */
+function weightsReorder(program: Program, weights: string, { weights: wanted }: ConvolutionMemory): Reorders {
+  const known = program.layouts(weights);
+  const isThere = known.some((layout) => samePlaces(program.library, layout, wanted));
+  return known[0] === undefined || isThere ? [] : reorderOfOneShape(known[0], wanted);
+}
+
+/**
+ * The optimizer wants a gradient in the layout of its weights. In f32 forward has chosen that; in bf16 the weights take the
+ * gradient's, and forward pays for reading them.
+ */
+function gradientReorder(program: Program, call: Convolution, { weights: made }: ConvolutionMemory): Reorders {
+  const optimizer = program.graph.nodes.find(({ op, inputs }) => op === "nesterov_sgd" && inputs[1] === call.weights);
+  const [home] = program.layouts(optimizer?.inputs[0] ?? "");
+  if (program.precision === "f32") {
+    return home === undefined || samePlaces(program.library, home, made) ? [] : reorderOfOneShape(made, home);
   }
+  return reorderOfOneShape(made, forwardHint(program, call, program.precision).memory("weights"));
+}
+
+/** Grouped weights have an axis more in oneDNN's eyes; what that costs is the same for all candidates. */
+function reorderOfOneShape(from: MemoryDescriptor, to: MemoryDescriptor): Reorders {
+  return sameShape(from.shape, to.shape) && isBlocked(from) && isBlocked(to) ? [[from, to]] : [];
 }
 
 function memoryOf(

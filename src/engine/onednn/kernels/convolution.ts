@@ -7,6 +7,7 @@ import { elementCount } from "../../../core/tensor.ts";
 import { type Node, producers } from "../../../graph/graph.ts";
 import { type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
 import type { Program, View } from "../planner/program.ts";
+import { primitivesOf } from "../planner/tuning.ts";
 import { type Convolution, type ConvolutionCandidate, candidatesOf, keyOf } from "./convolution-candidates.ts";
 import { emitMirror } from "./mirror.ts";
 
@@ -14,23 +15,17 @@ export function lowerConvolution(node: Node<"convolution">, program: Program): v
   const [src = "", weights = "", bias] = node.inputs;
   const [dst = ""] = node.outputs;
   const call: Convolution = { node, direction: "forward", attributes: node.attributes, src, weights, bias, dst };
-  const { primitive, memory, at, isMirrored } = choose(program, call);
   settleHome(program, weights);
-  const biasView = bias === undefined ? undefined : program.use(bias, program.plain(bias));
-  program.emitPrimitive(
-    node,
-    primitive,
-    [
-      [at.src, program.use(src, memory.src)],
-      [
-        at.weights,
-        isMirrored ? emitMirror(program, node, weights, memory.weights) : program.use(weights, memory.weights),
-      ],
-      ...(biasView === undefined ? [] : [[at.bias, biasView] as const]),
-      [at.dst, made(program, dst, memory.dst)],
-    ],
-    { macs: macs(program, weights, dst), ...(isMirrored ? { fused: "mirrored kernel" } : {}) },
-  );
+  const chosen = choose(program, call);
+  const { memory, isMirrored } = chosen;
+  const result = made(program, dst, memory.dst);
+  emit(program, call, chosen, {
+    src: program.use(src, memory.src),
+    weights: isMirrored ? emitMirror(program, node, weights, memory.weights) : program.use(weights, memory.weights),
+    ...(bias === undefined ? {} : { bias: program.use(bias, program.plain(bias)) }),
+    dst: result,
+  });
+  settle(program, dst, result);
 }
 
 export function lowerConvolutionBackwardData(node: Node<"convolution_backward_data">, program: Program): void {
@@ -38,34 +33,47 @@ export function lowerConvolutionBackwardData(node: Node<"convolution_backward_da
   const [src = ""] = node.outputs;
   const { attributes } = node;
   const call: Convolution = { node, direction: "backward data", attributes, src, weights, bias: undefined, dst };
-  const { primitive, memory, at } = choose(program, call);
-  program.emitPrimitive(
-    node,
-    primitive,
-    [
-      [at.dst, program.use(dst, memory.dst)],
-      [at.weights, program.use(weights, memory.weights)],
-      [at.src, made(program, src, memory.src)],
-    ],
-    { macs: macs(program, weights, dst) },
-  );
+  const chosen = choose(program, call);
+  const { memory } = chosen;
+  const result = made(program, src, memory.src);
+  emit(program, call, chosen, {
+    dst: program.use(dst, memory.dst),
+    weights: program.use(weights, memory.weights),
+    src: result,
+  });
+  settle(program, src, result);
 }
 
 export function lowerConvolutionBackwardWeights(node: Node<"convolution_backward_weights">, program: Program): void {
   const call = backwardWeightsCall(node);
   const { src, weights, bias, dst } = call;
-  const { primitive, memory, at } = choose(program, call);
-  program.emitPrimitive(
-    node,
-    primitive,
-    [
-      [at.src, program.use(src, memory.src)],
-      [at.dst, program.use(dst, memory.dst)],
-      [at.weights, program.define(weights, memory.weights)],
-      ...(bias === undefined ? [] : [[at.bias, program.define(bias, program.plain(bias))] as const]),
-    ],
-    { macs: macs(program, weights, dst) },
-  );
+  const chosen = choose(program, call);
+  const { memory } = chosen;
+  emit(program, call, chosen, {
+    src: program.use(src, memory.src),
+    dst: program.use(dst, memory.dst),
+    weights: program.define(weights, memory.weights),
+    ...(bias === undefined ? {} : { bias: program.define(bias, program.plain(bias)) }),
+  });
+}
+
+/** The calls of a candidate, on views by role. */
+function emit(
+  program: Program,
+  call: Convolution,
+  { parts, isMirrored }: ConvolutionCandidate,
+  views: Readonly<Record<string, View>>,
+): void {
+  for (const part of parts) {
+    const bound = part.arguments.map(({ index, role, piece }) => {
+      const view = required(views[role], `"${role}" of "${call.node.name}"`);
+      return [index, piece === undefined ? view : { slot: view.slot, ...piece }] as const;
+    });
+    program.emitPrimitive(call.node, part.primitive, bound, {
+      macs: macs(program, call.weights, call.dst) / parts.length,
+      ...(isMirrored ? { fused: "mirrored kernel" } : {}),
+    });
+  }
 }
 
 function backwardWeightsCall(node: Node<"convolution_backward_weights">): Convolution {
@@ -92,16 +100,26 @@ function settleHome(program: Program, weights: string): void {
   const optimizer = program.graph.nodes.find(({ op, inputs }) => op === "nesterov_sgd" && inputs[0] === weights);
   const gradient = producers(program.graph).get(optimizer?.inputs[1] ?? "");
   if (gradient?.op !== "convolution_backward_weights" || gradient.attributes.groups > 1) return;
-  const { primitive, memory } = choose(program, backwardWeightsCall(gradient));
-  program.home(weights, memory.weights);
-  primitive.destroy();
+  const chosen = choose(program, backwardWeightsCall(gradient));
+  program.home(weights, chosen.memory.weights);
+  for (const primitive of primitivesOf(chosen)) primitive.destroy();
 }
 
-/** The memory of a result, under the name that the other steps know its layout by. */
+/**
+ * The memory of a result: under the name that the other steps know its layout by, and not yet the value itself where it
+ * is in another precision than the plan's.
+ */
 function made(program: Program, value: string, descriptor: MemoryDescriptor): View {
+  if (descriptor.type !== program.precision) return program.allocate(descriptor);
   const preferred = program.preferred(program.shape(value));
   if (!samePlaces(program.library, preferred, descriptor)) return program.define(value, descriptor);
   return { ...program.define(value, preferred), descriptor };
+}
+
+/** Brings a result into the plan's precision. */
+function settle(program: Program, value: string, result: View): void {
+  if (result.descriptor.type === program.precision) return;
+  program.reorder(value, result, program.define(value, program.preferred(program.shape(value))));
 }
 
 function macs(program: Program, weights: string, dst: string): number {

@@ -169,6 +169,11 @@ export class Program {
     return this.#views.get(value)?.[0];
   }
 
+  /** All layouts that a value is in so far, the one it was made in first. */
+  layouts(value: string): readonly MemoryDescriptor[] {
+    return (this.#views.get(value) ?? []).map(({ descriptor }) => descriptor);
+  }
+
   /** The value in layout `descriptor`, reordered if it is in none such yet. */
   use(value: string, descriptor: MemoryDescriptor): View {
     const views = this.#views.get(value) ?? [this.home(value, descriptor)];

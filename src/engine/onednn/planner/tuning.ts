@@ -3,7 +3,7 @@
  * docs/engine.md). A choice is remembered under a key, so that equal layers are timed once, and a resumed run is given
  * the choices of its first part: other kernels would round differently.
  */
-import { InternalError } from "../../../core/errors.ts";
+import { InternalError, required } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
 import type { KernelChoices } from "../../engine.ts";
 import { argument, isaAvx512Core } from "../ffi/constants.ts";
@@ -18,26 +18,42 @@ import {
 } from "../ffi/memory.ts";
 import { BoundPrimitive, type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts";
 
-/** What a candidate reads while it is timed. */
-export interface CandidateInput {
-  readonly index: number;
+/** A memory that a candidate works on as a whole; its parts may see pieces of it. */
+export interface Operand {
   readonly descriptor: MemoryDescriptor;
-  /** Inputs of the same name hold the same numbers for every candidate. */
-  readonly name: string;
-  /** From those numbers, in row-major order, to what this candidate wants to be given instead. */
+  /** From the numbers every candidate is given, in row-major order, to what this one wants instead. */
   readonly arrange?: (values: Float32Array) => Float32Array;
+}
+
+/** One argument of a primitive: an operand by its role, or a piece of it at an offset in bytes. */
+export interface PartArgument {
+  readonly index: number;
+  readonly role: string;
+  readonly piece?: { readonly descriptor: MemoryDescriptor; readonly offset: number };
+}
+
+/** One call of the library. */
+export interface Part {
+  readonly primitive: PrimitiveDescriptor;
+  readonly arguments: readonly PartArgument[];
 }
 
 export interface Candidate {
   /** Layout and implementation: unique among the candidates of a key. */
   readonly name: string;
-  readonly primitive: PrimitiveDescriptor;
-  readonly inputs: readonly CandidateInput[];
-  readonly output: readonly [index: number, descriptor: MemoryDescriptor];
-  /** Outputs that are not compared (a bias' gradient). */
-  readonly otherOutputs: readonly (readonly [index: number, descriptor: MemoryDescriptor])[];
+  readonly parts: readonly Part[];
+  /** By role; inputs of the same role hold the same numbers for every candidate. */
+  readonly operands: Readonly<Record<string, Operand>>;
+  readonly inputs: readonly string[];
+  /** Role of the result to compare. */
+  readonly output: string;
   /** Reorders that choosing it would cost, each from a layout to another. */
   readonly reorders: readonly (readonly [MemoryDescriptor, MemoryDescriptor])[];
+}
+
+/** Primitives of a candidate, each once. */
+export function primitivesOf({ parts }: Candidate): ReadonlySet<PrimitiveDescriptor> {
+  return new Set(parts.map(({ primitive }) => primitive));
 }
 
 /** Runs timed for each candidate; their median counts. */
@@ -79,7 +95,9 @@ export class Tuner {
     const chosen = remembered ?? this.#fastest(candidates);
     if (chosen === undefined) throw new InternalError(`oneDNN has no implementation for ${key}`);
     this.#choices[key] = chosen.name;
-    for (const { primitive } of candidates) if (primitive !== chosen.primitive) primitive.destroy();
+    for (const candidate of candidates) {
+      if (candidate !== chosen) for (const primitive of primitivesOf(candidate)) primitive.destroy();
+    }
     return chosen;
   }
 
@@ -98,13 +116,15 @@ export class Tuner {
     return best?.candidate;
   }
 
-  #measure({ primitive, inputs, output, otherOutputs }: Candidate): { milliseconds: number; result: Float32Array } {
+  #measure(candidate: Candidate): { milliseconds: number; result: Float32Array } {
+    const { operands, inputs, output, parts } = candidate;
     const bench = new Bench(this.#library);
     try {
-      for (const input of inputs) bench.fill(input);
-      for (const [index, descriptor] of [output, ...otherOutputs]) bench.argument(index, descriptor);
-      bench.argument(argument.scratchpad, primitive.memory("scratchpad"));
-      return { milliseconds: bench.time(primitive), result: bench.read(output[0], output[1]) };
+      for (const [role, operand] of Object.entries(operands)) {
+        if (inputs.includes(role)) bench.fill(role, operand);
+        else bench.add(role, operand.descriptor);
+      }
+      return { milliseconds: bench.time(parts), result: bench.read(output) };
     } finally {
       bench.free();
     }
@@ -115,10 +135,17 @@ export class Tuner {
     if (primitive === undefined) return Number.POSITIVE_INFINITY;
     const bench = new Bench(this.#library);
     try {
-      bench.argument(argument.src, from);
-      bench.argument(argument.dst, to);
-      bench.argument(argument.scratchpad, primitive.memory("scratchpad"));
-      return bench.time(primitive);
+      bench.add("from", from);
+      bench.add("to", to);
+      return bench.time([
+        {
+          primitive,
+          arguments: [
+            { index: argument.src, role: "from" },
+            { index: argument.dst, role: "to" },
+          ],
+        },
+      ]);
     } finally {
       bench.free();
       primitive.destroy();
@@ -128,11 +155,8 @@ export class Tuner {
 
 /** That of the coarsest number any candidate reads or writes: beside bf16 even f32 differs by what bf16 rounds. */
 function toleranceOf(candidates: readonly Candidate[]): number {
-  const types = candidates.flatMap(({ inputs, output }) => [
-    output[1].type,
-    ...inputs.map(({ descriptor }) => descriptor.type),
-  ]);
-  return Math.max(...types.map((type) => tolerances[type]));
+  const operands = candidates.flatMap((candidate) => Object.values(candidate.operands));
+  return Math.max(...operands.map(({ descriptor }) => tolerances[descriptor.type]));
 }
 
 function relativeError(values: Float32Array, expected: Float32Array): number {
@@ -146,28 +170,28 @@ function relativeError(values: Float32Array, expected: Float32Array): number {
   return difference === 0 ? 0 : difference / largest;
 }
 
-/** Memory for one primitive's arguments, and a stop-watch. */
+/** Memory for a candidate's operands, and a stop-watch. */
 class Bench {
   readonly #library: OneDnn;
-  readonly #arguments = new Map<number, { memory: NativeMemory; descriptor: MemoryDescriptor }>();
+  readonly #operands = new Map<string, { memory: NativeMemory; descriptor: MemoryDescriptor }>();
 
   constructor(library: OneDnn) {
     this.#library = library;
   }
 
-  argument(index: number, descriptor: MemoryDescriptor): NativeMemory {
+  add(role: string, descriptor: MemoryDescriptor): NativeMemory {
     const memory = new NativeMemory(this.#library, descriptor.bytes);
-    this.#arguments.set(index, { memory, descriptor });
+    this.#operands.set(role, { memory, descriptor });
     return memory;
   }
 
-  /** An argument with arbitrary numbers in −1…1, the same for every layout of the same shape. */
-  fill({ index, descriptor, name, arrange }: CandidateInput): void {
-    const memory = this.argument(index, descriptor);
+  /** An operand with arbitrary numbers in −1…1, the same for every layout of the same shape. */
+  fill(role: string, { descriptor, arrange }: Operand): void {
+    const memory = this.add(role, descriptor);
     const plain = describeMemory(this.#library, descriptor.shape, "plain");
     const source = new NativeMemory(this.#library, plain.bytes);
     const values = source.floats(0, elementCount(descriptor.shape));
-    let word = 0x9e3779b9 ^ (name.codePointAt(0) ?? 1);
+    let word = 0x9e3779b9 ^ (role.codePointAt(0) ?? 1);
     for (let position = 0; position < values.length; position++) {
       // xorshift32 (Marsaglia): millions of numbers in milliseconds; their quality does not matter here.
       word ^= word << 13;
@@ -180,52 +204,67 @@ class Bench {
     source.free();
   }
 
-  read(index: number, descriptor: MemoryDescriptor): Float32Array {
+  read(role: string): Float32Array {
+    const { memory, descriptor } = required(this.#operands.get(role), `operand "${role}"`);
     const plain = describeMemory(this.#library, descriptor.shape, "plain");
     const target = new NativeMemory(this.#library, plain.bytes);
-    const { memory } = this.#arguments.get(index) ?? { memory: target };
     this.#copy(descriptor, memory, plain, target);
     const values = target.floats(0, elementCount(descriptor.shape)).slice();
     target.free();
     return values;
   }
 
-  /** Milliseconds of the median run, each on another copy of the arguments. */
-  time(primitive: PrimitiveDescriptor): number {
-    const bytes = [...this.#arguments.values()].reduce((sum, { memory }) => sum + memory.bytes, 0);
+  /** Milliseconds of the median run, each on another copy of the operands. */
+  time(parts: readonly Part[]): number {
+    const bytes = [...this.#operands.values()].reduce((sum, { memory }) => sum + memory.bytes, 0);
     const copies = Math.min(MOST_COPIES, Math.max(1, Math.round(COLD_BYTES / bytes)));
-    const others: NativeMemory[] = [];
-    const bind = (memoryOf: (memory: NativeMemory) => NativeMemory): BoundPrimitive =>
-      new BoundPrimitive(
-        this.#library,
-        primitive,
-        [...this.#arguments].map(
-          ([index, { memory, descriptor }]) =>
-            [index, createMemory(this.#library, descriptor, memoryOf(memory).address)] as const,
-        ),
-      );
-    const another = (memory: NativeMemory): NativeMemory => {
-      const copy = new NativeMemory(this.#library, memory.bytes);
-      others.push(copy);
-      return copy;
+    const scratchpads = parts.map(({ primitive }) => primitive.memory("scratchpad"));
+    const scratch = new NativeMemory(this.#library, Math.max(...scratchpads.map((descriptor) => descriptor.bytes)));
+    const allocated = [scratch];
+    const bind = (memories: ReadonlyMap<string, NativeMemory>): readonly BoundPrimitive[] =>
+      parts.map((part, index) => this.#bind(part, memories, [required(scratchpads[index], "scratchpad"), scratch]));
+    const own = new Map([...this.#operands].map(([role, { memory }]) => [role, memory]));
+    const bound = Array.from({ length: copies }, (_, copy) => {
+      if (copy === 0) return bind(own);
+      const memories = new Map([...own].map(([role, { bytes }]) => [role, new NativeMemory(this.#library, bytes)]));
+      allocated.push(...memories.values());
+      return bind(memories);
+    });
+    const runCopy = (copy: number): void => {
+      for (const primitive of bound[copy] ?? []) primitive.run();
     };
-    const bound = Array.from({ length: copies }, (_, copy) => bind(copy === 0 ? (memory) => memory : another));
     try {
-      for (const each of bound) each.run();
+      for (let copy = 0; copy < copies; copy++) runCopy(copy);
       const times = Array.from({ length: RUNS }, (_, run) => {
         const start = performance.now();
-        bound[run % copies]?.run();
+        runCopy(run % copies);
         return performance.now() - start;
       });
       return times.toSorted((a, b) => a - b)[RUNS >> 1] ?? Number.POSITIVE_INFINITY;
     } finally {
-      for (const each of bound) each.destroy();
-      for (const memory of others) memory.free();
+      for (const primitive of bound.flat()) primitive.destroy();
+      for (const memory of allocated) memory.free();
     }
   }
 
   free(): void {
-    for (const { memory } of this.#arguments.values()) memory.free();
+    for (const { memory } of this.#operands.values()) memory.free();
+  }
+
+  #bind(
+    part: Part,
+    memories: ReadonlyMap<string, NativeMemory>,
+    [scratchpad, scratch]: readonly [MemoryDescriptor, NativeMemory],
+  ): BoundPrimitive {
+    const whole = part.arguments.map(({ index, role, piece }) => {
+      const { descriptor } = piece ?? required(this.#operands.get(role), `operand "${role}"`);
+      const { address } = required(memories.get(role), `memory of "${role}"`);
+      return [index, createMemory(this.#library, descriptor, address + BigInt(piece?.offset ?? 0))] as const;
+    });
+    return new BoundPrimitive(this.#library, part.primitive, [
+      ...whole,
+      [argument.scratchpad, createMemory(this.#library, scratchpad, scratch.address)],
+    ]);
   }
 
   #copy(from: MemoryDescriptor, source: NativeMemory, to: MemoryDescriptor, target: NativeMemory): void {

@@ -1,0 +1,229 @@
+/**
+ * Convolutions of tiny images as matrix products, one for each pair of an output pixel and the kernel's taps that meet the
+ * image there. On 2 × 2 pixels a 3 × 3 kernel meets 16 of its 36 positions; the library's convolutions spend their time
+ * around the others, and sum the weights' gradients of all threads. Channels lie last, so that every pixel of a batch and
+ * every tap is a matrix as it lies in memory.
+ */
+import type { Shape } from "../../../core/tensor.ts";
+import { argument } from "../ffi/constants.ts";
+import type { OneDnn } from "../ffi/library.ts";
+import { type DataType, describeMemory, describeStrided, type MemoryDescriptor } from "../ffi/memory.ts";
+import type { ConvolutionMemory } from "../ffi/operations.ts";
+import { matrixProduct } from "../ffi/operations.ts";
+import { firstImplementation, type PrimitiveDescriptor } from "../ffi/primitive.ts";
+import type { Program } from "../planner/program.ts";
+import type { Part } from "../planner/tuning.ts";
+import type { Convolution, Formulation } from "./convolution-candidates.ts";
+
+/** Beyond it the calls themselves, and ever smaller matrices, cost more than the taps saved. */
+const MOST_PRODUCTS = 128;
+/** Channels below which the matrices are too thin. */
+const FEWEST_CHANNELS = 64;
+
+/** Output pixel, tap and input pixel that meet, as indices in row-major order. */
+interface Meeting {
+  readonly output: number;
+  readonly tap: number;
+  readonly input: number;
+}
+
+interface Extents {
+  readonly batch: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Pixels of the image and of the result. */
+  readonly pixels: number;
+  readonly outputPixels: number;
+}
+
+/** Formulations of `call` as matrix products; none where they could not pay. */
+export function tapProducts(program: Program, call: Convolution): readonly Formulation[] {
+  const { direction, attributes, bias, weights } = call;
+  const [batch = 0, inputs = 0, ...image] = program.shape(call.src);
+  const [, outputs = 0, ...result] = program.shape(call.dst);
+  if (bias !== undefined || attributes.groups > 1 || Math.min(inputs, outputs) < FEWEST_CHANNELS) return [];
+  const meetings = meetingsOf(call, image, result, program.shape(weights).slice(2));
+  if (meetings.length > MOST_PRODUCTS || meetings.length === 0) return [];
+  const size = (extents: readonly number[]) => extents.reduce((product, extent) => product * extent, 1);
+  const extents = { batch, inputs, outputs, pixels: size(image), outputPixels: size(result) };
+  const { library, precision } = program;
+  const typeOf = (role: Role): DataType => (role === resultOf[direction] ? "f32" : precision);
+  // For backward data a matrix is wanted the other way round: as it lies where that is free, else turned by a reorder.
+  const orders =
+    direction === "backward data" ? (["inputs last", "outputs last"] as const) : (["outputs last"] as const);
+  return orders.flatMap((order) => {
+    const memory: ConvolutionMemory = {
+      src: describeMemory(library, program.shape(call.src), "nhwc", typeOf("src")),
+      weights: tapsFirst(library, program.shape(weights), typeOf("weights"), order),
+      bias: undefined,
+      dst: describeMemory(library, program.shape(call.dst), "nhwc", typeOf("dst")),
+    };
+    const parts = new Products(library, memory, order, extents).of(direction, meetings);
+    const name = `${meetings.length} matrix products, ${order}`;
+    return parts === undefined ? [] : [{ name, memory, parts, isMirrored: false }];
+  });
+}
+
+type Role = "src" | "weights" | "dst";
+
+/** Which channels of a tap's matrix are neighbours in memory. */
+type Order = "inputs last" | "outputs last";
+
+/** What each direction makes: its partial sums stay in f32, and are rounded once. */
+const resultOf = { forward: "dst", "backward data": "src", "backward weights": "weights" } as const;
+
+function meetingsOf(
+  { attributes }: Convolution,
+  [height = 1, width = 1]: Shape,
+  [rows = 1, columns = 1]: Shape,
+  [kernelHeight = 1, kernelWidth = 1]: Shape,
+): readonly Meeting[] {
+  const { strides, padding, dilation } = attributes;
+  // Far more outputs than products are allowed: not worth listing.
+  if (rows * columns > MOST_PRODUCTS) return [];
+  const meetings: Meeting[] = [];
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      for (let tap = 0; tap < kernelHeight * kernelWidth; tap++) {
+        const y = row * strides[0] - padding.top + Math.floor(tap / kernelWidth) * dilation[0];
+        const x = column * strides[1] - padding.left + (tap % kernelWidth) * dilation[1];
+        if (y < 0 || y >= height || x < 0 || x >= width) continue;
+        meetings.push({ output: row * columns + column, tap, input: y * width + x });
+      }
+    }
+  }
+  return meetings;
+}
+
+/** Weights [out, in, height, width] with the taps outermost, each a matrix. */
+function tapsFirst(library: OneDnn, shape: Shape, type: DataType, order: Order): MemoryDescriptor {
+  const [outputs = 1, inputs = 1, , width = 1] = shape;
+  const matrix = outputs * inputs;
+  const plain = describeMemory(library, shape, "plain", type);
+  return describeStrided(library, plain, shape, [...matrixStrides(outputs, inputs, order), width * matrix, matrix], 0);
+}
+
+function matrixStrides(outputs: number, inputs: number, order: Order): readonly [output: number, input: number] {
+  return order === "outputs last" ? [1, outputs] : [inputs, 1];
+}
+
+/** A matrix inside an operand: strides in elements. */
+interface MatrixPlace {
+  readonly role: Role;
+  readonly rows: number;
+  readonly columns: number;
+  readonly strides: readonly [row: number, column: number];
+  readonly start: number;
+}
+
+class Products {
+  readonly #library: OneDnn;
+  readonly #memory: ConvolutionMemory;
+  readonly #order: Order;
+  readonly #extents: Extents;
+  readonly #primitives = new Map<string, PrimitiveDescriptor | undefined>();
+
+  constructor(library: OneDnn, memory: ConvolutionMemory, order: Order, extents: Extents) {
+    this.#library = library;
+    this.#order = order;
+    this.#memory = memory;
+    this.#extents = extents;
+  }
+
+  /** The products that make up a direction; undefined where the library has one of them not, or only by loops. */
+  of(direction: Convolution["direction"], meetings: readonly Meeting[]): readonly Part[] | undefined {
+    const begun = new Set<number>();
+    const parts = meetings.flatMap((meeting) => {
+      const [left, right, result] = this.#matrices(direction, meeting);
+      const part = this.#product(left, right, result, begun.has(result.start));
+      begun.add(result.start);
+      return part ?? [];
+    });
+    // Where nothing meets a tap or a pixel its result would stay as it was.
+    const results = { forward: "outputPixels", "backward data": "pixels", "backward weights": "taps" } as const;
+    const wanted = results[direction];
+    const isComplete = begun.size === (wanted === "taps" ? this.#taps : this.#extents[wanted]);
+    if (parts.length === meetings.length && isComplete) return parts;
+    for (const primitive of this.#primitives.values()) primitive?.destroy();
+    return undefined;
+  }
+
+  get #taps(): number {
+    const [, , height = 1, width = 1] = this.#memory.weights.shape;
+    return height * width;
+  }
+
+  #matrices(
+    direction: Convolution["direction"],
+    { output, tap, input }: Meeting,
+  ): readonly [MatrixPlace, MatrixPlace, MatrixPlace] {
+    const { batch, inputs, outputs, pixels, outputPixels } = this.#extents;
+    const src: MatrixPlace = {
+      role: "src",
+      rows: batch,
+      columns: inputs,
+      strides: [pixels * inputs, 1],
+      start: input * inputs,
+    };
+    const dst: MatrixPlace = {
+      role: "dst",
+      rows: batch,
+      columns: outputs,
+      strides: [outputPixels * outputs, 1],
+      start: output * outputs,
+    };
+    const [atOutput, atInput] = matrixStrides(outputs, inputs, this.#order);
+    const weights: MatrixPlace = {
+      role: "weights",
+      rows: inputs,
+      columns: outputs,
+      strides: [atInput, atOutput],
+      start: tap * inputs * outputs,
+    };
+    switch (direction) {
+      case "forward":
+        return [src, weights, dst];
+      case "backward data":
+        return [dst, transposed(weights), src];
+      case "backward weights":
+        return [transposed(src), dst, weights];
+    }
+  }
+
+  #product(left: MatrixPlace, right: MatrixPlace, result: MatrixPlace, accumulates: boolean): Part | undefined {
+    const [leftMatrix, rightMatrix, resultMatrix] = [left, right, result].map((place) => this.#descriptor(place)) as [
+      MemoryDescriptor,
+      MemoryDescriptor,
+      MemoryDescriptor,
+    ];
+    const key = `${accumulates}`;
+    if (!this.#primitives.has(key)) {
+      const operation = matrixProduct(this.#library, leftMatrix, rightMatrix, resultMatrix);
+      const attributes = accumulates ? this.#library.accumulatingAttributes() : this.#library.attributes;
+      this.#primitives.set(key, firstImplementation(this.#library, operation, undefined, attributes));
+    }
+    const primitive = this.#primitives.get(key);
+    if (primitive === undefined || primitive.implementation.startsWith("ref")) return undefined;
+    const at = (index: number, place: MatrixPlace, descriptor: MemoryDescriptor) => ({
+      index,
+      role: place.role,
+      piece: { descriptor, offset: place.start * (descriptor.type === "bf16" ? 2 : 4) },
+    });
+    return {
+      primitive,
+      arguments: [
+        at(argument.src, left, leftMatrix),
+        at(argument.weights, right, rightMatrix),
+        at(argument.dst, result, resultMatrix),
+      ],
+    };
+  }
+
+  #descriptor({ role, rows, columns, strides }: MatrixPlace): MemoryDescriptor {
+    return describeStrided(this.#library, this.#memory[role], [rows, columns], strides, 0);
+  }
+}
+
+function transposed({ rows, columns, strides: [row, column], ...place }: MatrixPlace): MatrixPlace {
+  return { ...place, rows: columns, columns: rows, strides: [column, row] };
+}
