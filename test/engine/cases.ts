@@ -1,5 +1,6 @@
 /** The graphs of the conformance suite: every op over many shapes, then small whole networks. */
 
+import type { Precision } from "../../src/engine/engine.ts";
 import type { ConvolutionOptions } from "../../src/graph/builder.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
@@ -240,6 +241,76 @@ export const opCases: readonly Case[] = [
 export const wideCases: readonly Case[] = [
   { name: "a wide residual network", batch: 4, graph: residual(16) },
   { name: "a wide residual network, frozen", batch: 1, graph: residual(16), frozen: true },
+];
+
+interface FormulationCase extends Case {
+  /** By precision: start of the keys to choose for, and what must then be offered. */
+  readonly offered: Partial<Record<Precision, readonly (readonly [keys: string, name: string])[]>>;
+}
+
+/** Convolutions that can be computed in ways that tuning chooses only on some machines. */
+export const formulationCases: readonly FormulationCase[] = [
+  {
+    name: "2 × 2 pixels as matrix products",
+    batch: 5,
+    graph: from([64, 2, 2], (b, src) => {
+      const first = b.convolution("conv1", b.relu("relu", src), { channels: 80, kernel: 3, padding: 1 });
+      return b.convolution("conv2", first, { channels: 64, kernel: 3, padding: 1 });
+    }),
+    offered: allDirections("16 matrix products, outputs last"),
+  },
+  {
+    name: "a stride and uneven padding as matrix products",
+    batch: 3,
+    graph: from([64, 5, 4], (b, src) =>
+      b.convolution("conv", b.relu("relu", src), {
+        channels: 72,
+        kernel: 3,
+        strides: 2,
+        padding: { top: 0, left: 1, bottom: 1, right: 1 },
+      }),
+    ),
+    offered: allDirections("30 matrix products, outputs last"),
+  },
+  {
+    name: "weights laid out for the backward direction",
+    batch: 5,
+    graph: from([64, 2, 2], (b, src) =>
+      b.convolution("conv", b.relu("relu", src), { channels: 80, kernel: 3, padding: 1 }),
+    ),
+    offered: {
+      f32: [["backward data", "16 matrix products, inputs last"]],
+      bf16: [["backward data", "16 matrix products, inputs last"]],
+    },
+  },
+];
+
+function allDirections(name: string): FormulationCase["offered"] {
+  const directions = ["forward", "backward data", "backward weights"].map((direction) => [direction, name] as const);
+  return { f32: directions, bf16: directions };
+}
+
+/** Likewise, with 512-bit vectors and bf16: 16 channels fill one. */
+export const wideFormulationCases: readonly FormulationCase[] = [
+  {
+    name: "a thin layer mirrored, and its gradients channels-last",
+    batch: 4,
+    graph: residual(16),
+    offered: {
+      f32: [
+        ["forward 4x16x8x8 16x16x3x3", "mirrored nChw16c jit:avx512_core"],
+        ["backward weights 4x16x8x8 16x16x3x3", "nhwc jit:avx512_core"],
+      ],
+    },
+  },
+  {
+    name: "gradients of weights in f32 beside bf16",
+    batch: 32,
+    graph: from([64, 8, 8], (b, src) =>
+      b.convolution("conv", b.relu("relu", src), { channels: 64, kernel: 3, padding: 1 }),
+    ),
+    offered: { bf16: [["backward weights", "nChw16c jit_wino_4x3:avx512_core"]] },
+  },
 ];
 
 /** Whole networks of some layers; each has one output, logits of 4 classes. */

@@ -4,7 +4,7 @@ import { required } from "../../src/core/errors.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { createOneDnnEngine } from "../../src/engine/onednn/index.ts";
 import { createReferenceEngine } from "../../src/engine/reference/index.ts";
-import { networkCases, opCases, wideCases } from "./cases.ts";
+import { formulationCases, networkCases, opCases, wideCases, wideFormulationCases } from "./cases.ts";
 import { expectNearReferenceInBf16, expectSameAsReference } from "./conformance.ts";
 import { describePlanContract } from "./plan-contract.ts";
 import { relativeDifference } from "./random-data.ts";
@@ -53,6 +53,36 @@ describe.each(networkCases)("any implementation that tuning may choose: $name", 
     },
   );
 });
+
+describe.each(hasBf16 ? [...formulationCases, ...wideFormulationCases] : formulationCases)(
+  "formulations that tuning may choose: $name",
+  ({ offered, ...testCase }) => {
+    const graph = vectorJacobianGraph(testCase.graph, { inputs: true });
+    const precisions = engine.precisions.filter((precision) => offered[precision] !== undefined);
+
+    it.each(precisions)("%s", (precision) => {
+      const { batch } = testCase;
+      const chosen: Record<string, string> = {};
+      const free = engine.prepare(graph, { batch, precision });
+      for (const key of Object.keys(free.choices)) {
+        const direction = offered[precision]?.find(([start]) => key.startsWith(start));
+        if (direction !== undefined && !key.includes(" image")) chosen[key] = direction[1];
+      }
+      free.dispose();
+      expect(Object.keys(chosen)).not.toEqual([]);
+      const forcing: Engine = {
+        ...engine,
+        prepare: (each, options) => {
+          const plan = engine.prepare(each, { ...options, choices: chosen });
+          expect(plan.choices).toMatchObject(chosen);
+          return plan;
+        },
+      };
+      if (precision === "f32") expectSameAsReference(forcing, testCase);
+      else expectNearReferenceInBf16(forcing, testCase);
+    });
+  },
+);
 
 describe("training steps", () => {
   it.each([...networkCases, ...wideCases])("follow the reference: $name", ({ graph: forward, batch, frozen }) => {
