@@ -4,8 +4,6 @@
  */
 import { required } from "../../../core/errors.ts";
 import { elementCount, type Shape, sameShape } from "../../../core/tensor.ts";
-import type { Node } from "../../../graph/graph.ts";
-import type { ConvolutionAttributes } from "../../../graph/ops.ts";
 import type { Precision } from "../../engine.ts";
 import { argument } from "../ffi/constants.ts";
 import { describeMemory, isBlocked, type LayoutName, type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
@@ -17,34 +15,10 @@ import {
 } from "../ffi/operations.ts";
 import { firstImplementation, implementations, type PrimitiveDescriptor } from "../ffi/primitive.ts";
 import type { Program } from "../planner/program.ts";
-import { type Candidate, type Part, primitivesOf } from "../planner/tuning.ts";
+import { primitivesOf } from "../planner/tuning.ts";
+import type { Convolution, ConvolutionCandidate, Formulation } from "./formulation.ts";
 import { mirror, mirroredPadding } from "./mirror.ts";
 import { tapProducts } from "./tap-products.ts";
-
-/** A convolution in one direction: value names by the role they play forward. */
-export interface Convolution {
-  readonly node: Node;
-  readonly direction: ConvolutionDirection;
-  readonly attributes: ConvolutionAttributes;
-  readonly src: string;
-  readonly weights: string;
-  readonly bias: string | undefined;
-  readonly dst: string;
-}
-
-export interface ConvolutionCandidate extends Candidate {
-  readonly memory: ConvolutionMemory;
-  /** Computed as the backward-data direction of the convolution with `mirror`ed weights. */
-  readonly isMirrored: boolean;
-}
-
-/** One implementation of a direction, before its costs around are known. */
-export interface Formulation {
-  readonly name: string;
-  readonly memory: ConvolutionMemory;
-  readonly parts: readonly Part[];
-  readonly isMirrored: boolean;
-}
 
 /** Argument of each role in each direction, and the name to query its memory by. */
 const roles = {

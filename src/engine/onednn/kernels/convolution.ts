@@ -8,7 +8,8 @@ import { type Node, producers } from "../../../graph/graph.ts";
 import { type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
 import type { Program, View } from "../planner/program.ts";
 import { primitivesOf } from "../planner/tuning.ts";
-import { type Convolution, type ConvolutionCandidate, candidatesOf, keyOf } from "./convolution-candidates.ts";
+import { candidatesOf, keyOf } from "./convolution-candidates.ts";
+import type { Convolution, ConvolutionCandidate } from "./formulation.ts";
 import { emitMirror } from "./mirror.ts";
 
 export function lowerConvolution(node: Node<"convolution">, program: Program): void {

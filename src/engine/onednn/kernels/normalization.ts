@@ -108,6 +108,7 @@ function emitBackward(
   const operation = normalizationBackward(program.library, data.descriptor, data.descriptor, options);
   const primitive = required(firstImplementation(program.library, operation, hint), `implementation of "${node.name}"`);
   const vector = (value: string): View => program.use(value, program.plain(value));
+  const result = program.define(diffSrc, data.descriptor);
   program.emitPrimitive(
     node,
     primitive,
@@ -119,11 +120,11 @@ function emitBackward(
       // oneDNN 2.6 wants a shift here too, though the gradient does not depend on it.
       [argument.shift, vector(scale)],
       [argument.diffDst, diff],
-      [argument.diffSrc, program.define(diffSrc, data.descriptor)],
+      [argument.diffSrc, result],
       [argument.diffScale, program.define(diffScale, program.plain(diffScale))],
       [argument.diffShift, program.define(diffShift, program.plain(diffShift))],
       ...(workspace === undefined ? [] : [[argument.workspace, workspace] as const]),
     ],
-    options.fuseRelu ? { fused: "ReLU" } : {},
+    { inPlace: [diff, result], ...(options.fuseRelu ? { fused: "ReLU" } : {}) },
   );
 }

@@ -13,10 +13,16 @@ export function lowerRelu(node: Node<"relu">, program: Program): void {
   const [dst = ""] = node.outputs;
   const data = program.view(src);
   const primitive = firstImplementation(program.library, reluForward(program.library, data.descriptor));
-  program.emitPrimitive(node, required(primitive, `implementation of "${node.name}"`), [
-    [argument.src, data],
-    [argument.dst, program.define(dst, data.descriptor)],
-  ]);
+  const result = program.define(dst, data.descriptor);
+  program.emitPrimitive(
+    node,
+    required(primitive, `implementation of "${node.name}"`),
+    [
+      [argument.src, data],
+      [argument.dst, result],
+    ],
+    { inPlace: [data, result] },
+  );
 }
 
 export function lowerReluBackward(node: Node<"relu_backward">, program: Program): void {
@@ -27,11 +33,18 @@ export function lowerReluBackward(node: Node<"relu_backward">, program: Program)
   const hint = required(firstImplementation(library, reluForward(library, data.descriptor)), "ReLU");
   program.own(hint);
   const primitive = firstImplementation(library, reluBackward(library, data.descriptor, data.descriptor), hint);
-  program.emitPrimitive(node, required(primitive, `implementation of "${node.name}"`), [
-    [argument.dst, data],
-    [argument.diffDst, program.use(diffDst, data.descriptor)],
-    [argument.diffSrc, program.define(diffSrc, data.descriptor)],
-  ]);
+  const incoming = program.use(diffDst, data.descriptor);
+  const outgoing = program.define(diffSrc, data.descriptor);
+  program.emitPrimitive(
+    node,
+    required(primitive, `implementation of "${node.name}"`),
+    [
+      [argument.dst, data],
+      [argument.diffDst, incoming],
+      [argument.diffSrc, outgoing],
+    ],
+    { inPlace: [incoming, outgoing] },
+  );
 }
 
 export function lowerAdd(node: Node<"add">, program: Program): void {
@@ -96,6 +109,7 @@ function emitBinary(
       [argument.src1, other],
       [argument.dst, program.define(fuses ? (relu.outputs[0] ?? "") : dst, data.descriptor)],
     ],
+    // A value added to itself is read twice: not in place.
     fuses ? { fused: "ReLU" } : {},
   );
   if (relu?.op === "relu" && !fuses) lowerRelu(relu, program);

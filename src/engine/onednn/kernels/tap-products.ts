@@ -13,7 +13,7 @@ import { matrixProduct } from "../ffi/operations.ts";
 import { firstImplementation, type PrimitiveDescriptor } from "../ffi/primitive.ts";
 import type { Program } from "../planner/program.ts";
 import type { Part } from "../planner/tuning.ts";
-import type { Convolution, Formulation } from "./convolution-candidates.ts";
+import type { Convolution, Formulation } from "./formulation.ts";
 
 /** Beyond it the calls themselves, and ever smaller matrices, cost more than the taps saved. */
 const MOST_PRODUCTS = 128;

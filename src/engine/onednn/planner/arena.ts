@@ -25,19 +25,13 @@ function aligned(bytes: number): number {
 
 /** Lays out the slots of `steps` (and `extra` persistent ones); those in `kept` live until the end of a run. */
 export function layOut(steps: readonly Step[], extra: Iterable<Slot>, kept: ReadonlySet<Slot>): ArenaLayout {
-  const lifetimes = new Map<Slot, Lifetime>();
-  for (const slot of extra) lifetimes.set(slot, { slot, first: 0, last: steps.length });
-  steps.forEach(({ reads, writes }, index) => {
-    for (const slot of [...reads, ...writes]) {
-      const always = slot.persistent || kept.has(slot);
-      const known = lifetimes.get(slot);
-      if (known === undefined) {
-        lifetimes.set(slot, { slot, first: slot.persistent ? 0 : index, last: always ? steps.length : index });
-      } else {
-        known.last = Math.max(known.last, index);
-      }
-    }
-  });
+  const lifetimes = lifetimesOf(steps, extra, kept);
+  const places = placesOf(steps, lifetimes, kept);
+  for (const [slot, place] of places) {
+    const lifetime = required(lifetimes.get(place), "lifetime of a slot");
+    lifetime.last = Math.max(lifetime.last, required(lifetimes.get(slot), "lifetime of a slot").last);
+    lifetimes.delete(slot);
+  }
 
   const offsets = new Map<Slot, number>();
   const placed: { readonly lifetime: Lifetime; readonly start: number; readonly end: number }[] = [];
@@ -57,7 +51,47 @@ export function layOut(steps: readonly Step[], extra: Iterable<Slot>, kept: Read
     placed.splice(position < 0 ? placed.length : position, 0, entry);
     total = Math.max(total, entry.end);
   }
+  for (const [slot, place] of places) offsets.set(slot, required(offsets.get(place), "place of a slot"));
   return { bytes: total, offsets };
+}
+
+function lifetimesOf(steps: readonly Step[], extra: Iterable<Slot>, kept: ReadonlySet<Slot>): Map<Slot, Lifetime> {
+  const lifetimes = new Map<Slot, Lifetime>();
+  for (const slot of extra) lifetimes.set(slot, { slot, first: 0, last: steps.length });
+  steps.forEach(({ reads, writes }, index) => {
+    for (const slot of [...reads, ...writes]) {
+      const always = slot.persistent || kept.has(slot);
+      const known = lifetimes.get(slot);
+      if (known === undefined) {
+        lifetimes.set(slot, { slot, first: slot.persistent ? 0 : index, last: always ? steps.length : index });
+      } else {
+        known.last = Math.max(known.last, index);
+      }
+    }
+  });
+  return lifetimes;
+}
+
+/** Slots that take the place of one read for the last time where they are first written: less to keep, and to fetch. */
+function placesOf(
+  steps: readonly Step[],
+  lifetimes: ReadonlyMap<Slot, Lifetime>,
+  kept: ReadonlySet<Slot>,
+): ReadonlyMap<Slot, Slot> {
+  const places = new Map<Slot, Slot>();
+  steps.forEach(({ inPlace }, index) => {
+    if (inPlace === undefined) return;
+    const [from, to] = inPlace;
+    const isFree =
+      !from.persistent &&
+      !to.persistent &&
+      !kept.has(from) &&
+      !kept.has(to) &&
+      aligned(from.bytes) === aligned(to.bytes);
+    if (from === to || !isFree || lifetimes.get(from)?.last !== index || lifetimes.get(to)?.first !== index) return;
+    places.set(to, places.get(from) ?? from);
+  });
+  return places;
 }
 
 export function offsetOf(layout: ArenaLayout, slot: Slot): number {

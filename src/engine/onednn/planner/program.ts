@@ -49,6 +49,8 @@ interface StepBase {
   readonly macs: number;
   readonly reads: readonly Slot[];
   readonly writes: readonly Slot[];
+  /** The second may be written over the first, if that is not read again. */
+  readonly inPlace?: readonly [from: Slot, to: Slot];
 }
 
 export interface PrimitiveStep extends StepBase {
@@ -69,6 +71,8 @@ export interface PrimitiveOptions {
   readonly macs?: number;
   /** Said behind the implementation's name: what else the step does. */
   readonly fused?: string;
+  /** What is read and what is written element by element, so that one may take the other's place. */
+  readonly inPlace?: readonly [from: View, to: View];
 }
 
 /** Argument indices that a primitive writes to. */
@@ -224,7 +228,7 @@ export class Program {
     node: { readonly name: string; readonly op: string },
     primitive: PrimitiveDescriptor,
     bound: readonly (readonly [index: number, view: View])[],
-    { macs = 0, fused }: PrimitiveOptions = {},
+    { macs = 0, fused, inPlace }: PrimitiveOptions = {},
   ): void {
     this.own(primitive);
     this.scratchpadBytes = Math.max(this.scratchpadBytes, primitive.memory("scratchpad").bytes);
@@ -238,6 +242,7 @@ export class Program {
       arguments: bound,
       reads: bound.filter(([index]) => !written.has(index)).map(([, { slot }]) => slot),
       writes: bound.filter(([index]) => written.has(index)).map(([, { slot }]) => slot),
+      ...(inPlace === undefined ? {} : { inPlace: [inPlace[0].slot, inPlace[1].slot] as const }),
     });
   }
 
