@@ -35,10 +35,18 @@ export { initialize } from "./models/initialize.ts";
 export type { ImageOptions } from "./models/options.ts";
 export type { ResnetDepth, ResnetOptions, Shortcut } from "./models/resnet.ts";
 export { resnet } from "./models/resnet.ts";
-export type { ResnextOptions } from "./models/resnext.ts";
-export { resnext20 } from "./models/resnext.ts";
+export type { ImagenetResnetDepth, ImagenetResnetOptions } from "./models/resnet-imagenet.ts";
+export { imagenetResnet } from "./models/resnet-imagenet.ts";
+export type {
+  ImagenetResnextDepth,
+  ImagenetResnextOptions,
+  ResnextDepth,
+  ResnextOptions,
+} from "./models/resnext.ts";
+export { imagenetResnext, resnext } from "./models/resnext.ts";
 export { vgg16 } from "./models/vgg.ts";
-export { model, modelNames } from "./models/zoo.ts";
+export type { ModelDefaults } from "./models/zoo.ts";
+export { model, modelDefaults, modelNames } from "./models/zoo.ts";
 export type { Compact, CompactOptions } from "./pruning/compact.ts";
 export { compact } from "./pruning/compact.ts";
 export type { CutList } from "./pruning/cut-list.ts";
