@@ -8,7 +8,7 @@ export type UnitOptions = ConvolutionOptions & { readonly kernel: number };
 export function convolve(
   builder: GraphBuilder,
   block: string,
-  index: number | "",
+  index: number | string,
   src: string,
   options: UnitOptions,
 ): string {
@@ -19,7 +19,7 @@ export function convolve(
 export function convolveNorm(
   builder: GraphBuilder,
   block: string,
-  index: number | "",
+  index: number | string,
   src: string,
   options: UnitOptions,
 ): string {
@@ -30,7 +30,7 @@ export function convolveNorm(
 export function convolveNormRelu(
   builder: GraphBuilder,
   block: string,
-  index: number | "",
+  index: number | string,
   src: string,
   options: UnitOptions,
 ): string {
@@ -38,7 +38,7 @@ export function convolveNormRelu(
 }
 
 /** Batch norm and ReLU in front of a layer: `<block>.norm<index>`, `<block>.relu<index>`. */
-export function normRelu(builder: GraphBuilder, block: string, index: number | "", src: string): string {
+export function normRelu(builder: GraphBuilder, block: string, index: number | string, src: string): string {
   return builder.relu(`${block}.relu${index}`, builder.batchNormalization(`${block}.norm${index}`, src));
 }
 

@@ -1,11 +1,15 @@
 /** Every model by its name: what `espalier train <model>` understands. */
 import { unknownName } from "../core/names.ts";
 import type { Graph } from "../graph/graph.ts";
+import { densenet40, densenet121 } from "./densenet.ts";
+import { mobilenetV2, smallMobilenetV2 } from "./mobilenet.ts";
 import { type ImageOptions, large, small } from "./options.ts";
+import { peleenet } from "./peleenet.ts";
 import { resnet, resnetDepths } from "./resnet.ts";
 import { imagenetResnet, imagenetResnetDepths } from "./resnet-imagenet.ts";
+import { preactResnet, resnet164 } from "./resnet-preact.ts";
 import { imagenetResnext, imagenetResnextDepths, resnext, resnextDepths } from "./resnext.ts";
-import { vgg16 } from "./vgg.ts";
+import { imagenetVgg16, vgg16 } from "./vgg.ts";
 
 type Build = (options: ImageOptions) => Graph;
 
@@ -18,19 +22,29 @@ const smallModels: readonly (readonly [string, Build])[] = [
   ...resnetDepths.map(
     (depth) => [`resnet-${depth}-b`, (options: ImageOptions) => resnet({ ...options, depth, shortcut: "B" })] as const,
   ),
+  ["resnet-164", resnet164],
   ...resnextDepths.map(
     (depth) => [`resnext-${depth}`, (options: ImageOptions) => resnext({ ...options, depth })] as const,
   ),
+  ["densenet-40", densenet40],
+  ["mobilenet-v2-cifar", smallMobilenetV2],
 ];
 
 /** For images of 224 x 224 pixels. */
 const largeModels: readonly (readonly [string, Build])[] = [
+  ["vgg-16-imagenet", imagenetVgg16],
   ...imagenetResnetDepths.map(
     (depth) => [`resnet-${depth}`, (options: ImageOptions) => imagenetResnet({ ...options, depth })] as const,
+  ),
+  ...imagenetResnetDepths.map(
+    (depth) => [`resnet-${depth}-preact`, (options: ImageOptions) => preactResnet({ ...options, depth })] as const,
   ),
   ...imagenetResnextDepths.map(
     (depth) => [`resnext-${depth}`, (options: ImageOptions) => imagenetResnext({ ...options, depth })] as const,
   ),
+  ["peleenet", peleenet],
+  ["densenet-121", densenet121],
+  ["mobilenet-v2", mobilenetV2],
 ];
 
 /** What a model is made for: images of `size` x `size` pixels in `classes` classes. */
