@@ -299,7 +299,7 @@ describe("the models", () => {
     ["resnet-20, B", place(resnet({ ...options, depth: 20, shortcut: "B" }), everything)],
     [
       "resnext-20",
-      place(resnext({ ...options, depth: 20, cardinality: 4, groupWidth: 2 }), { ...everything, groups: 0.01 }),
+      place(resnext({ ...options, depth: 20, cardinality: 4, groupWidth: 3 }), { ...everything, groups: 0.01 }),
     ],
   ] as const)("%s with half of the structures at zero", (_, { graph }: Placement) => {
     const network = zeroRows({ graph, weights: randomWeights(graph, 3) }, ["factor"], 0.5, 9);

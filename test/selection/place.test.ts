@@ -7,6 +7,7 @@ import { type Graph, producers, readers } from "../../src/graph/graph.ts";
 import { resnet } from "../../src/models/resnet.ts";
 import { resnext } from "../../src/models/resnext.ts";
 import { vgg16 } from "../../src/models/vgg.ts";
+import { model } from "../../src/models/zoo.ts";
 import { factorsOf, gammaFeeds } from "../../src/selection/factors.ts";
 import { place, type Selection, structureKinds } from "../../src/selection/place.ts";
 import { outputDifference, outputs, randomWeights, zeroFactors } from "../pruning/networks.ts";
@@ -16,7 +17,7 @@ const resnets = {
   A: resnet({ ...options, depth: 20 }),
   B: resnet({ ...options, depth: 20, shortcut: "B" }),
 } as const;
-const smallResnext = resnext({ ...options, depth: 20, cardinality: 4, groupWidth: 2 });
+const smallResnext = resnext({ ...options, depth: 20, cardinality: 4, groupWidth: 3 });
 const vgg = vgg16({ classes: 10 });
 
 function layersOf(graph: Graph, select: Selection): readonly string[] {
@@ -121,6 +122,14 @@ describe("groups", () => {
     // Both ends of the stem are free here: the first block of each stage has a shortcut convolution.
     expect(layersOf(smallResnext, { neurons: 0.01 })).toEqual(["stem.conv"]);
   });
+});
+
+test("one channel a group: groups where other convolutions have wider ones, neurons elsewhere", () => {
+  const widths = place(resnext({ ...options, depth: 20 }), { groups: 0.01 }).factors;
+  expect(widths.map(({ layer, count }) => [layer, count])).toEqual(
+    [1, 2, 3].flatMap((stage) => [1, 2].map((block) => [`stage${stage}.block${block}.conv2`, 32])),
+  );
+  expect(structureKinds(model("mobilenet-v2-cifar", { size: 8 }))).not.toContain("group");
 });
 
 describe("blocks", () => {

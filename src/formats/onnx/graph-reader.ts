@@ -94,7 +94,7 @@ export class GraphReader implements ReadContext {
   }
 
   scalar(node: NodeReader, value: string): number {
-    const { source = value, dims = [] } = this.view(value) ?? {};
+    const { source = value, dims = [] } = this.#integers.has(value) ? {} : (this.view(value) ?? {});
     const [number, ...others] = this.#floats.get(source) ?? [];
     if (number === undefined || others.length > 0 || elementCount(dims) !== 1) {
       throw node.unsupported(`input "${value}" must be a constant number of 32-bit float`);
