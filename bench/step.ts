@@ -12,6 +12,7 @@ import { z } from "zod";
 import { type Feeds, type Plan, precisions } from "../src/engine/engine.ts";
 import { createOneDnnEngine } from "../src/engine/onednn/index.ts";
 import { randomStep } from "../src/evaluation/step-time.ts";
+import { cost } from "../src/graph/cost.ts";
 import { initialize } from "../src/models/initialize.ts";
 import { model } from "../src/models/zoo.ts";
 import { type Placement, place } from "../src/selection/place.ts";
@@ -65,7 +66,7 @@ function ours(name: string, placement: Placement): Subject & { plan: Plan; feeds
   return { name, milliseconds: [], round, plan, feeds };
 }
 
-const plain = model(options.model, { classes: 10 });
+const plain = model(options.model);
 const placed = place(plain, { neurons: 1e-3 });
 // No layer holds its last factor back, so that figures stay comparable from version to version.
 const free = placed.factors.map((factor) => ({ ...factor, keepLast: false }));
@@ -81,7 +82,15 @@ let peerVersion: string | undefined;
 if (peer === undefined) {
   console.error("Skipped the comparison: this Python has no torch. Name another with ESPALIER_PYTHON.");
 } else {
-  peerVersion = (await peer.read(z.object({ versions: z.string() }))).versions;
+  const hello = await peer.read(z.object({ versions: z.string(), parameters: z.number(), macs: z.number() }));
+  peerVersion = hello.versions;
+  const { parameters, macs } = cost(plain);
+  if (hello.parameters !== parameters || hello.macs !== macs) {
+    throw new Error(
+      `the peer's ${options.model} is another network: ${hello.parameters} parameters and ${hello.macs} MACs, ` +
+        `${parameters} and ${macs} here`,
+    );
+  }
   for (const layout of ["contiguous", "channels_last"]) {
     const round = async () => (await peer.ask({ layout, runs }, timings)).milliseconds;
     subjects.push({ name: `PyTorch, ${layout}`, milliseconds: [], round });

@@ -1,6 +1,6 @@
 """One training step of the bench's networks in PyTorch: the twin of `bench/step.ts`.
 
-Speaks JSON lines: prints {"versions": ...} once, then for each line {"layout": "contiguous" | "channels_last", "runs": n}
+Speaks JSON lines: prints {"versions": ..., "parameters": ..., "macs": ...} once, then for each line {"layout": "contiguous" | "channels_last", "runs": n}
 on its input the times of n steps in milliseconds. Same network, batch, loss and optimizer (Nesterov momentum, weight decay);
 bf16 is PyTorch's autocast.
 """
@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import nn
 
 
-def conv_bn(inputs, outputs, stride=1):
-    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
+def conv_bn(inputs, outputs, stride=1, kernel=3, groups=1):
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return convolution, nn.BatchNorm2d(outputs)
 
 
 class BasicBlock(nn.Module):
@@ -53,6 +54,43 @@ class ResNet(nn.Module):
         return self.linear(F.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
+class Bottleneck(nn.Module):
+    """1x1, 3x3 (with the stride, perhaps grouped), 1x1; a 1x1 convolution as shortcut where the shape changes."""
+
+    def __init__(self, inputs, width, outputs, stride, groups):
+        super().__init__()
+        self.conv1, self.bn1 = conv_bn(inputs, width, kernel=1)
+        self.conv2, self.bn2 = conv_bn(width, width, stride, groups=groups)
+        self.conv3, self.bn3 = conv_bn(width, outputs, kernel=1)
+        changes = stride != 1 or inputs != outputs
+        self.shortcut = nn.Sequential(*conv_bn(inputs, outputs, stride, kernel=1)) if changes else nn.Identity()
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        y = F.relu(self.bn2(self.conv2(y)), inplace=True)
+        return F.relu(self.bn3(self.conv3(y)) + self.shortcut(x), inplace=True)
+
+
+def bottlenecks(stem, inputs, counts, width, expansion, groups, classes):
+    """`stem`, stages of bottlenecks that double in width, average pooling, a linear layer."""
+    layers = [*stem]
+    for stage, count in enumerate(counts):
+        for index in range(count):
+            stride = 2 if stage > 0 and index == 0 else 1
+            layers.append(Bottleneck(inputs, width << stage, expansion * (width << stage), stride, groups))
+            inputs = expansion * (width << stage)
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
+
+
+def resnet50():
+    stem = [*conv_bn(3, 64, 2, kernel=7), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
+    return bottlenecks(stem, 64, (3, 4, 6, 3), 64, 4, 1, 1000)
+
+
+def resnext20():
+    return bottlenecks([*conv_bn(3, 16), nn.ReLU(inplace=True)], 16, (2, 2, 2), 32, 2, 32, 10)
+
+
 def vgg16():
     layers, inputs = [], 3
     for width in (64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"):
@@ -64,18 +102,38 @@ def vgg16():
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(512, 10))
 
 
-def build(name):
-    return vgg16() if name == "vgg-16" else ResNet(int(name.removeprefix("resnet-")))
+# Name -> network, height and width of its images, classes.
+NETWORKS = {"vgg-16": (vgg16, 32, 10), "resnext-20": (resnext20, 32, 10), "resnet-50": (resnet50, 224, 1000)}
+for cifar_depth in (20, 32, 44, 56, 110):
+    NETWORKS[f"resnet-{cifar_depth}"] = (lambda depth=cifar_depth: ResNet(depth), 32, 10)
+
+
+def cost(name):
+    """Parameters, and multiply-accumulates of convolutions and linear layers for one image."""
+    build, size, _ = NETWORKS[name]
+    model, macs = build().eval(), 0
+
+    def count(module, _, output):
+        nonlocal macs
+        macs += module.weight.numel() * output[0, 0].numel() if output.dim() == 4 else module.weight.numel()
+
+    for module in model.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            module.register_forward_hook(count)
+    with torch.no_grad():
+        model(torch.zeros(1, 3, size, size))
+    return {"parameters": sum(parameter.numel() for parameter in model.parameters()), "macs": macs}
 
 
 class Step:
     def __init__(self, name, batch, layout, precision):
         torch.manual_seed(0)
         self.format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-        self.model = build(name).to(memory_format=self.format)
+        build, size, classes = NETWORKS[name]
+        self.model = build().to(memory_format=self.format)
         self.optimizer = torch.optim.SGD(self.model.parameters(), 0.05, 0.9, weight_decay=5e-4, nesterov=True)
-        self.images = torch.randn(batch, 3, 32, 32).contiguous(memory_format=self.format)
-        self.labels = torch.arange(batch) % 10
+        self.images = torch.randn(batch, 3, size, size).contiguous(memory_format=self.format)
+        self.labels = torch.arange(batch) % classes
         self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
 
     def __call__(self):
@@ -90,7 +148,9 @@ class Step:
 def main():
     name, batch, threads, precision = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     torch.set_num_threads(threads)
-    print(json.dumps({"versions": f"PyTorch {torch.__version__}"}), flush=True)
+    if name not in NETWORKS:
+        sys.exit(f"the peer has no {name}; it has {', '.join(NETWORKS)}")
+    print(json.dumps({"versions": f"PyTorch {torch.__version__}", **cost(name)}), flush=True)
     steps = {layout: Step(name, batch, layout, precision) for layout in ("contiguous", "channels_last")}
     for line in sys.stdin:
         request = json.loads(line)

@@ -71,6 +71,8 @@ export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule
     emit("backward", "batch_normalization_training_backward", inputs, [0, 1, 2], { epsilon });
   },
   relu: ({ output, diffDst, emit }) => emit("backward", "relu_backward", [output(0), diffDst], [0], {}),
+  clip: ({ attributes, output, diffDst, emit }) =>
+    emit("backward", "clip_backward", [output(0), diffDst], [0], attributes),
   add: ({ wants, pass }) => {
     if (wants(0)) pass(0);
     if (wants(1)) pass(1);

@@ -10,9 +10,9 @@ function isFile(network: string): boolean {
 }
 
 /**
- * The network that `source` names; a model of the zoo is made for `images` and has no weights yet.
+ * The network that `source` names; a model of the zoo is made for `images`, by default those it was made for, and has no weights yet.
  * @throws UserError "unknown-name" with the nearest model, and what reading a file throws.
  */
-export async function openNetwork(source: string, images: ImageOptions): Promise<Network> {
+export async function openNetwork(source: string, images: Partial<ImageOptions> = {}): Promise<Network> {
   return isFile(source) ? loadOnnx(source) : { graph: model(source, images), weights: new Map() };
 }

@@ -119,6 +119,11 @@ export class GraphBuilder {
     return this.node("relu", name, [src], {});
   }
 
+  /** Between 0 and 6, the activation of networks made for few bits. */
+  relu6(name: string, src: string): string {
+    return this.node("clip", name, [src], { minimum: 0, maximum: 6 });
+  }
+
   add(name: string, a: string, b: string): string {
     return this.node("add", name, [a, b], {});
   }

@@ -48,6 +48,12 @@ export interface ScaleAttributes {
   readonly first?: number;
 }
 
+/** Both bounds may be infinite. */
+export interface ClipAttributes {
+  readonly minimum: number;
+  readonly maximum: number;
+}
+
 /** Ops of a network as it is used: what models are made of, what is cut, what ONNX files hold. */
 export interface ForwardOps {
   /** (src [N,C,H,W], weights [O,C/G,K,L], bias [O]?) → dst [N,O,H',W'] */
@@ -56,6 +62,8 @@ export interface ForwardOps {
   batch_normalization: BatchNormalizationAttributes;
   /** (src) → dst = max(0, src) */
   relu: Record<never, never>;
+  /** (src) → dst = min(maximum, max(minimum, src)); ReLU6 is the clip to 0 … 6 */
+  clip: ClipAttributes;
   /** (a, b), same shapes → a + b */
   add: Record<never, never>;
   /** (src [N,C,…], bias [C]) → src + bias, per channel: what remains of a branch whose neurons are all dead. */
@@ -107,6 +115,8 @@ export interface TrainingOps {
   batch_normalization_backward: { readonly epsilon: number };
   /** (dst, diff_dst) → diff_src = diff_dst where dst > 0 */
   relu_backward: Record<never, never>;
+  /** (dst, diff_dst) → diff_src = diff_dst where minimum < dst < maximum */
+  clip_backward: ClipAttributes;
   /** (src, diff_dst) → diff_src; a tie goes to the first maximum in row-major order */
   max_pooling_backward: PoolingAttributes;
   /** (diff_dst) → diff_src of shape `srcShape` */

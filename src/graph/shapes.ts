@@ -87,6 +87,10 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     return sameAsFirst(context);
   },
   relu: sameAsFirst,
+  clip: ({ input, attributes: { minimum, maximum }, check }) => {
+    check(minimum <= maximum, "a minimum of at most the maximum", `${minimum} … ${maximum}`);
+    return [input(0)];
+  },
   add: ({ input, check }) => {
     check(sameShape(input(0), input(1)), `both of shape ${formatShape(input(0))}`, formatShape(input(1)));
     return [input(0)];
@@ -177,6 +181,7 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     return [context.input(0), [channels], [channels]];
   },
   relu_backward: sameAsFirst,
+  clip_backward: sameAsFirst,
   max_pooling_backward: sameAsFirst,
   average_pooling_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
   global_average_pooling_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],

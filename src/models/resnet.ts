@@ -5,6 +5,7 @@
 import { UserError } from "../core/errors.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
+import { classify, convolveNorm, convolveNormRelu, projection, stages } from "./layers.ts";
 import { type ImageOptions, imageShape } from "./options.ts";
 
 export const resnetDepths = [20, 32, 44, 56, 110] as const;
@@ -31,25 +32,25 @@ const stageWidths = [16, 32, 64] as const;
  */
 export function resnet(options: ResnetOptions): Graph {
   const { depth, classes, shortcut = "A" } = options;
-  if (!resnetDepths.includes(depth)) {
-    throw new UserError("bad-option", "no CIFAR ResNet has this depth", {
-      expected: `one of ${resnetDepths.join(", ")}`,
-      received: `${depth}`,
-    });
-  }
+  checkDepth("CIFAR ResNet", resnetDepths, depth);
   const builder = new GraphBuilder(`resnet-${depth}${shortcut === "B" ? "-b" : ""}`);
   const images = builder.input("images", imageShape(options));
-  let stream = builder.convolution("stem.conv", images, { channels: stageWidths[0], kernel: 3, padding: 1 });
-  stream = builder.relu("stem.relu", builder.batchNormalization("stem.norm", stream));
-  for (const [stage, channels] of stageWidths.entries()) {
-    for (let block = 0; block < (depth - 2) / 6; block++) {
-      const strides = stage > 0 && block === 0 ? 2 : 1;
-      stream = basicBlock(builder, `stage${stage + 1}.block${block + 1}`, stream, { channels, strides, shortcut });
-    }
-  }
-  const pooled = builder.flatten("head.flatten", builder.globalAveragePooling("head.pool", stream));
-  builder.output(builder.linear("classifier", pooled, classes));
+  const stem = convolveNormRelu(builder, "stem", "", images, { channels: stageWidths[0], kernel: 3 });
+  const blocks = (depth - 2) / 6;
+  const stream = stages(stem, [blocks, blocks, blocks], (name, src, { stage, strides }) =>
+    basicBlock(builder, name, src, { channels: stageWidths[stage] ?? 0, strides, shortcut }),
+  );
+  classify(builder, stream, classes);
   return builder.build();
+}
+
+/** Throws unless there is a network of that depth. */
+export function checkDepth(family: string, depths: readonly number[], depth: number): void {
+  if (depths.includes(depth)) return;
+  throw new UserError("bad-option", `no ${family} has this depth`, {
+    expected: `one of ${depths.join(", ")}`,
+    received: `${depth}`,
+  });
 }
 
 interface BlockOptions {
@@ -58,27 +59,21 @@ interface BlockOptions {
   readonly shortcut: Shortcut;
 }
 
-function basicBlock(builder: GraphBuilder, name: string, src: string, options: BlockOptions): string {
+/** Two 3x3 convolutions, the shortcut added, ReLU (the paper's figure 2). */
+export function basicBlock(builder: GraphBuilder, name: string, src: string, options: BlockOptions): string {
   const { channels, strides } = options;
-  let branch = builder.convolution(`${name}.conv1`, src, { channels, kernel: 3, strides, padding: 1 });
-  branch = builder.relu(`${name}.relu1`, builder.batchNormalization(`${name}.norm1`, branch));
-  branch = builder.convolution(`${name}.conv2`, branch, { channels, kernel: 3, padding: 1 });
-  branch = builder.batchNormalization(`${name}.norm2`, branch);
-  const sum = builder.add(`${name}.add`, branch, shortcutOf(builder, `${name}.shortcut`, src, options));
+  let branch = convolveNormRelu(builder, name, 1, src, { channels, kernel: 3, strides });
+  branch = convolveNorm(builder, name, 2, branch, { channels, kernel: 3 });
+  const sum = builder.add(`${name}.add`, branch, shortcutOf(builder, name, src, options));
   return builder.relu(`${name}.relu2`, sum);
 }
 
 function shortcutOf(builder: GraphBuilder, name: string, src: string, options: BlockOptions): string {
   const { channels, strides, shortcut } = options;
   const sourceChannels = builder.shape(src)[1] ?? 0;
-  if (strides === 1 && sourceChannels === channels) return src;
-  if (shortcut === "B") {
-    return builder.batchNormalization(
-      `${name}.norm`,
-      builder.convolution(`${name}.conv`, src, { channels, kernel: 1, strides }),
-    );
-  }
+  if (shortcut === "B" || (strides === 1 && sourceChannels === channels))
+    return projection(builder, name, src, options);
   const side = (channels - sourceChannels) / 2;
-  const sampled = builder.subsample(`${name}.subsample`, src, strides);
-  return builder.pad(`${name}.pad`, sampled, [0, side, 0, 0], [0, side, 0, 0]);
+  const sampled = builder.subsample(`${name}.shortcut.subsample`, src, strides);
+  return builder.pad(`${name}.shortcut.pad`, sampled, [0, side, 0, 0], [0, side, 0, 0]);
 }

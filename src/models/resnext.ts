@@ -1,68 +1,76 @@
 /**
- * ResNeXt-20 for small images (Xie et al., "Aggregated Residual Transformations for Deep Neural Networks", CVPR 2017): a 3x3
- * convolution of 64 channels, three stages of two bottleneck blocks (256, 512 and 1024 channels out), average pooling, a
- * linear layer. 32 groups, 4 channels a group in the first stage: the form known as 32x4d (3,295,562 parameters at 10
- * classes, 4.2 % error on CIFAR-10 in the imgclsmob collection); 558.6 M MACs.
+ * ResNeXts (Xie et al., "Aggregated Residual Transformations for Deep Neural Networks", CVPR 2017): bottlenecks with a grouped 3x3
+ * convolution. For large images ResNeXt-50 and -101, 32x4d; for small ones ResNeXt-20 and -164 of the pruning papers.
+ *
+ * The last two are not in the ResNeXt paper, and Huang and Wang (arXiv 1707.01213) give no table of them. What is known:
+ * - their published code (TuSimple/sparse-structure-selection, symbol/resnext.py) has 32 groups, a 3x3 convolution of half the
+ *   block's output channels, the ReLU after the addition, and a 1x1 convolution as shortcut of each stage's first block;
+ * - Li et al. ("Group Sparsity: The Hinge Between Filter Pruning and Decomposition", CVPR 2020), who compare with their ResNeXt-20
+ *   and -164, start with one channel a group (ofsoundof/group_sparsity, scripts/baseline_test.sh: cardinality 32, width 1).
+ * Both together make stages of 64, 128 and 256 channels, those of ResNet-164, and ResNeXt-164 costs about what ResNet-164 does. The
+ * first convolution (3x3, 16 channels) is that of ResNet-164 too; no source tells it.
  */
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
-import { type ImageOptions, imageShape } from "./options.ts";
+import { bottleneck, classify, convolveNormRelu, largeStem, stages } from "./layers.ts";
+import { type ImageOptions, imageShape, large } from "./options.ts";
+import { checkDepth } from "./resnet.ts";
+import { imagenetBlocks } from "./resnet-imagenet.ts";
+
+export const resnextDepths = [20, 164] as const;
+export type ResnextDepth = (typeof resnextDepths)[number];
 
 export interface ResnextOptions extends ImageOptions {
+  /** Layers with weights along the longest path. */
+  readonly depth: ResnextDepth;
   /** Groups of each 3x3 convolution; default 32. */
   readonly cardinality?: number;
-  /** Channels of a group in the first stage; they double with each stage. Default 4. */
+  /** Channels of a group in the first stage; they double with each stage. Default 1. */
   readonly groupWidth?: number;
 }
 
-const stemWidth = 64;
-const stageWidths = [256, 512, 1024] as const;
-const blocksPerStage = 2;
+const stemWidth = 16;
 
-/** ResNeXt-20: "images" `["N",channels,size,size]` → "classifier" `["N",classes]`. */
-export function resnext20(options: ResnextOptions): Graph {
-  const { classes, cardinality = 32, groupWidth = 4 } = options;
-  const builder = new GraphBuilder("resnext-20");
+/**
+ * A ResNeXt for small images: "images" `["N",channels,size,size]` → "classifier" `["N",classes]`.
+ * Throws `UserError("bad-option")` on a depth that is not in `resnextDepths`.
+ */
+export function resnext(options: ResnextOptions): Graph {
+  const { depth, classes, cardinality = 32, groupWidth = 1 } = options;
+  checkDepth("CIFAR ResNeXt", resnextDepths, depth);
+  const builder = new GraphBuilder(`resnext-${depth}`);
   const images = builder.input("images", imageShape(options));
-  let stream = builder.convolution("stem.conv", images, { channels: stemWidth, kernel: 3, padding: 1 });
-  stream = builder.relu("stem.relu", builder.batchNormalization("stem.norm", stream));
-  for (const [stage, channels] of stageWidths.entries()) {
-    for (let block = 0; block < blocksPerStage; block++) {
-      stream = bottleneck(builder, `stage${stage + 1}.block${block + 1}`, stream, {
-        channels,
-        width: cardinality * groupWidth * 2 ** stage,
-        strides: stage > 0 && block === 0 ? 2 : 1,
-        groups: cardinality,
-      });
-    }
-  }
-  const pooled = builder.flatten("head.flatten", builder.globalAveragePooling("head.pool", stream));
-  builder.output(builder.linear("classifier", pooled, classes));
+  const stem = convolveNormRelu(builder, "stem", "", images, { channels: stemWidth, kernel: 3 });
+  const blocks = (depth - 2) / 9;
+  const stream = stages(stem, [blocks, blocks, blocks], (name, src, { stage, strides }) => {
+    const width = cardinality * groupWidth * 2 ** stage;
+    return bottleneck(builder, name, src, { channels: 2 * width, width, strides, groups: cardinality });
+  });
+  classify(builder, stream, classes);
   return builder.build();
 }
 
-interface BottleneckOptions {
-  /** Channels the block puts out. */
-  readonly channels: number;
-  /** Channels of its grouped convolution, all groups together. */
-  readonly width: number;
-  readonly strides: number;
-  readonly groups: number;
+export const imagenetResnextDepths = [50, 101] as const;
+export type ImagenetResnextDepth = (typeof imagenetResnextDepths)[number];
+
+export interface ImagenetResnextOptions extends ImageOptions {
+  /** Layers with weights along the longest path. */
+  readonly depth: ImagenetResnextDepth;
 }
 
-/** 1x1 down, grouped 3x3, 1x1 up; a 1x1 convolution with batch norm as shortcut where the shape changes. */
-function bottleneck(builder: GraphBuilder, name: string, src: string, options: BottleneckOptions): string {
-  const { channels, width, strides, groups } = options;
-  let branch = builder.convolution(`${name}.conv1`, src, { channels: width, kernel: 1 });
-  branch = builder.relu(`${name}.relu1`, builder.batchNormalization(`${name}.norm1`, branch));
-  branch = builder.convolution(`${name}.conv2`, branch, { channels: width, kernel: 3, strides, padding: 1, groups });
-  branch = builder.relu(`${name}.relu2`, builder.batchNormalization(`${name}.norm2`, branch));
-  branch = builder.convolution(`${name}.conv3`, branch, { channels, kernel: 1 });
-  branch = builder.batchNormalization(`${name}.norm3`, branch);
-  let shortcut = src;
-  if (strides !== 1 || builder.shape(src)[1] !== channels) {
-    shortcut = builder.convolution(`${name}.shortcut.conv`, src, { channels, kernel: 1, strides });
-    shortcut = builder.batchNormalization(`${name}.shortcut.norm`, shortcut);
-  }
-  return builder.relu(`${name}.relu3`, builder.add(`${name}.add`, branch, shortcut));
+/**
+ * A ResNeXt 32x4d for large images: "images" `["N",channels,size,size]` (224 pixels unless told otherwise) → "classifier"
+ * `["N",classes]`. Throws `UserError("bad-option")` on a depth that is not in `imagenetResnextDepths`.
+ */
+export function imagenetResnext(options: ImagenetResnextOptions): Graph {
+  const { depth, classes } = options;
+  checkDepth("ImageNet ResNeXt", imagenetResnextDepths, depth);
+  const builder = new GraphBuilder(`resnext-${depth}`);
+  const stem = largeStem(builder, builder.input("images", imageShape(options, large)));
+  const stream = stages(stem, imagenetBlocks[depth], (name, src, { stage, strides }) => {
+    const width = 128 * 2 ** stage;
+    return bottleneck(builder, name, src, { channels: 2 * width, width, strides, groups: 32 });
+  });
+  classify(builder, stream, classes);
+  return builder.build();
 }

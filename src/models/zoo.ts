@@ -1,26 +1,88 @@
 /** Every model by its name: what `espalier train <model>` understands. */
 import { unknownName } from "../core/names.ts";
 import type { Graph } from "../graph/graph.ts";
-import type { ImageOptions } from "./options.ts";
+import { densenet40, densenet121 } from "./densenet.ts";
+import { mobilenetV2, smallMobilenetV2 } from "./mobilenet.ts";
+import { type ImageOptions, large, small } from "./options.ts";
+import { peleenet } from "./peleenet.ts";
 import { resnet, resnetDepths } from "./resnet.ts";
-import { resnext20 } from "./resnext.ts";
-import { vgg16 } from "./vgg.ts";
+import { imagenetResnet, imagenetResnetDepths } from "./resnet-imagenet.ts";
+import { preactResnet, resnet164 } from "./resnet-preact.ts";
+import { imagenetResnext, imagenetResnextDepths, resnext, resnextDepths } from "./resnext.ts";
+import { imagenetVgg16, vgg16 } from "./vgg.ts";
 
-const zoo: ReadonlyMap<string, (options: ImageOptions) => Graph> = new Map([
-  ...resnetDepths.flatMap((depth): [string, (options: ImageOptions) => Graph][] => [
-    [`resnet-${depth}`, (options) => resnet({ ...options, depth, shortcut: "A" })],
-    [`resnet-${depth}-b`, (options) => resnet({ ...options, depth, shortcut: "B" })],
-  ]),
+type Build = (options: ImageOptions) => Graph;
+
+/** For images of 32 x 32 pixels. */
+const smallModels: readonly (readonly [string, Build])[] = [
   ["vgg-16", vgg16],
-  ["resnext-20", resnext20],
+  ...resnetDepths.map(
+    (depth) => [`resnet-${depth}`, (options: ImageOptions) => resnet({ ...options, depth })] as const,
+  ),
+  ...resnetDepths.map(
+    (depth) => [`resnet-${depth}-b`, (options: ImageOptions) => resnet({ ...options, depth, shortcut: "B" })] as const,
+  ),
+  ["resnet-164", resnet164],
+  ...resnextDepths.map(
+    (depth) => [`resnext-${depth}`, (options: ImageOptions) => resnext({ ...options, depth })] as const,
+  ),
+  ["densenet-40", densenet40],
+  ["mobilenet-v2-cifar", smallMobilenetV2],
+];
+
+/** For images of 224 x 224 pixels. */
+const largeModels: readonly (readonly [string, Build])[] = [
+  ["vgg-16-imagenet", imagenetVgg16],
+  ...imagenetResnetDepths.map(
+    (depth) => [`resnet-${depth}`, (options: ImageOptions) => imagenetResnet({ ...options, depth })] as const,
+  ),
+  ...imagenetResnetDepths.map(
+    (depth) => [`resnet-${depth}-preact`, (options: ImageOptions) => preactResnet({ ...options, depth })] as const,
+  ),
+  ...imagenetResnextDepths.map(
+    (depth) => [`resnext-${depth}`, (options: ImageOptions) => imagenetResnext({ ...options, depth })] as const,
+  ),
+  ["peleenet", peleenet],
+  ["densenet-121", densenet121],
+  ["mobilenet-v2", mobilenetV2],
+];
+
+/** What a model is made for: images of `size` x `size` pixels in `classes` classes. */
+export interface ModelDefaults {
+  readonly size: number;
+  readonly classes: number;
+}
+
+interface Entry {
+  readonly build: Build;
+  readonly defaults: ModelDefaults;
+}
+
+/** The classes of CIFAR-10 and of ImageNet. */
+const zoo: ReadonlyMap<string, Entry> = new Map<string, Entry>([
+  ...smallModels.map(([name, build]) => [name, { build, defaults: { size: small.size, classes: 10 } }] as const),
+  ...largeModels.map(([name, build]) => [name, { build, defaults: { size: large.size, classes: 1000 } }] as const),
 ]);
 
-/** Names that `model` knows: `resnet-20` … `resnet-110` (option A), `resnet-20-b` … (option B), `vgg-16`, `resnext-20`. */
+/** Names that `model` knows, those for small images first. */
 export const modelNames: readonly string[] = [...zoo.keys()];
 
-/** The model called `name`, its graph named alike. Throws `UserError("unknown-name")` with the nearest known name. */
-export function model(name: string, options: ImageOptions): Graph {
-  const build = zoo.get(name);
-  if (build === undefined) throw unknownName("model", name, modelNames);
-  return build(options);
+function entryOf(name: string): Entry {
+  const entry = zoo.get(name);
+  if (entry === undefined) throw unknownName("model", name, modelNames);
+  return entry;
+}
+
+/** What the model called `name` is made for. Throws `UserError("unknown-name")` with the nearest known name. */
+export function modelDefaults(name: string): ModelDefaults {
+  return entryOf(name).defaults;
+}
+
+/**
+ * The model called `name`, its graph named alike; images and classes are what it is made for unless told otherwise. Throws
+ * `UserError("unknown-name")` with the nearest known name.
+ */
+export function model(name: string, options: Partial<ImageOptions> = {}): Graph {
+  const { build, defaults } = entryOf(name);
+  return build({ classes: defaults.classes, ...options });
 }

@@ -38,6 +38,14 @@ export class SelectionFacts {
     return this.graph.nodes.filter(({ inputs }) => inputs.some((input) => this.#weights.has(input)));
   }
 
+  /** Whether some convolution has several groups of several channels each. */
+  get hasWideGroups(): boolean {
+    const channelsOfGroup = ({ inputs: [, weights = ""] }: Node): number => this.shapes.get(weights)?.[1] ?? 0;
+    return this.layers.some(
+      (layer) => layer.op === "convolution" && layer.attributes.groups > 1 && channelsOfGroup(layer) > 1,
+    );
+  }
+
   /** The classes of the channels of `value`, by channel. */
   classesOf(value: string): Int32Array {
     return this.couplings.classesOf(value, 1);

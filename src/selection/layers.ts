@@ -30,10 +30,19 @@ export function structureCount(classes: Int32Array): number | undefined {
   return Number.isInteger(size) && areRuns ? count : undefined;
 }
 
-/** What `count` structures over the channels of `layer` are: its neurons, its groups, or nothing that is selected. */
-export function layerKind(layer: Node, channels: number, count: number): "neuron" | "group" | undefined {
-  if (count === channels) return "neuron";
-  return layer.op === "convolution" && layer.attributes.groups === count ? "group" : undefined;
+/**
+ * What `count` structures over the channels of `layer` are: its neurons, its groups, or nothing that is selected. Groups of one channel
+ * are neurons, but groups in a network that has wider ones too: a ResNeXt may start with one channel a group.
+ */
+export function layerKind(
+  facts: SelectionFacts,
+  layer: Node,
+  channels: number,
+  count: number,
+): "neuron" | "group" | undefined {
+  const isGrouped = layer.op === "convolution" && layer.attributes.groups === count && count > 1;
+  if (count === channels) return isGrouped && facts.hasWideGroups ? "group" : "neuron";
+  return isGrouped ? "group" : undefined;
 }
 
 /**
@@ -48,7 +57,7 @@ export function selectableLayers(facts: SelectionFacts): readonly Selectable[] {
   const inspect = (layer: Node): Selectable | undefined => {
     const classes = facts.classesOf(required(layer.outputs[0], `output of "${layer.name}"`));
     const count = structureCount(classes);
-    const kind = count === undefined ? undefined : layerKind(layer, classes.length, count);
+    const kind = count === undefined ? undefined : layerKind(facts, layer, classes.length, count);
     if (count === undefined || kind === undefined || classes.some((one) => claimed.has(one))) return undefined;
     const site = facts.siteBehind(layer);
     if (!facts.dies([site.value], classes)) return undefined;

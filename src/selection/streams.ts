@@ -103,7 +103,7 @@ function streamOf(facts: SelectionFacts, { writers, written, read, classes }: Co
   if (others.length > 0 || writer === undefined) {
     return { kind: "stream", layer: jointOf(facts, classes), sites: aligned, count: classes.size };
   }
-  const kind = layerKind(writer, facts.classesOf(writer.outputs[0] ?? "").length, classes.size);
+  const kind = layerKind(facts, writer, facts.classesOf(writer.outputs[0] ?? "").length, classes.size);
   return kind === undefined
     ? `its channels are coupled in ${classes.size} parts that are neither channels nor its groups`
     : { kind, layer: writer.name, sites: aligned, count: classes.size };

@@ -119,6 +119,10 @@ const poolingCases: readonly Case[] = (
 /** Builders of small graphs, by name, on inputs of several shapes. */
 const pointwise: Readonly<Record<string, (builder: GraphBuilder, src: string) => string>> = {
   relu: (builder, src) => builder.relu("layer", src),
+  "a clip on both sides of zero": (builder, src) =>
+    builder.node("clip", "layer", [src], { minimum: -0.4, maximum: 0.7 }),
+  "a ReLU6 behind a batch norm": (builder, src) =>
+    builder.relu6("layer", builder.bias("moved", builder.batchNormalization("norm", src))),
   "an addition of a value to itself": (builder, src) => builder.add("layer", src, src),
   "an addition, both sides computed": (builder, src) =>
     builder.add("layer", builder.relu("a", src), builder.bias("b", src)),

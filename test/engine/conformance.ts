@@ -56,7 +56,7 @@ export function expectNearReferenceInBf16(engine: Engine, testCase: Case): void 
     plan.dispose();
     return results;
   });
-  const hasKinks = testCase.graph.nodes.some(({ op }) => op === "relu" || op === "max_pooling");
+  const hasKinks = testCase.graph.nodes.some(({ op }) => op === "relu" || op === "clip" || op === "max_pooling");
   prepared.graph.outputs.forEach((name, index) => {
     const [a, b] = [required(actual?.[name], name).data, required(expected?.[name], name).data];
     const isGradient = index >= testCase.graph.outputs.length;

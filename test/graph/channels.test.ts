@@ -27,6 +27,8 @@ const singles: Readonly<Record<string, (builder: GraphBuilder) => string>> = {
     b.convolution("node", image(b, "a"), { channels: 8, kernel: 1, groups: 4, bias: true }),
   batch_normalization: (b) => b.batchNormalization("node", image(b, "a")),
   relu: (b) => b.relu("node", image(b, "a")),
+  "clip, zero between the bounds": (b) => b.node("clip", "node", [image(b, "a")], { minimum: -0.5, maximum: 0.5 }),
+  "clip, zero below them": (b) => b.node("clip", "node", [image(b, "a")], { minimum: 0.25, maximum: 0.75 }),
   add: (b) => b.add("node", image(b, "a"), image(b, "b")),
   bias: (b) => b.bias("node", image(b, "a")),
   concatenation: (b) => b.concatenation("node", [image(b, "a"), image(b, "b")]),

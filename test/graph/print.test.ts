@@ -31,7 +31,7 @@ describe("rows", () => {
   });
 
   test("add up to the cost of the graph", () => {
-    for (const name of ["resnet-20", "vgg-16", "resnext-20"]) {
+    for (const name of ["resnet-20", "vgg-16", "resnext-20", "peleenet"]) {
       const graph = model(name, { classes: 10 });
       const rows = layerRows(graph);
       expect(rows.reduce((sum, row) => sum + row.parameters, 0)).toBe(cost(graph).parameters);

@@ -126,6 +126,7 @@ describe("illegal nodes are refused by name", () => {
       makeNode("slice", "c", [], [], { starts: [0, 3], ends: ["N", 7], steps: [1, 1] }),
       [[2, 6]],
     ],
+    ["a minimum of at most the maximum", makeNode("clip", "c", [], [], { minimum: 1, maximum: 0 }), [image]],
     ["factors that divides 6, got 4", makeNode("scale", "c", [], [], { axis: 1 }), [image, [4]]],
     [
       "input 3 of shape \\[6\\]",

@@ -6,7 +6,7 @@ import { cost } from "../../src/graph/cost.ts";
 import type { Graph, Network, Node } from "../../src/graph/graph.ts";
 import { inferShapes } from "../../src/graph/shapes.ts";
 import { resnet } from "../../src/models/resnet.ts";
-import { resnext20 } from "../../src/models/resnext.ts";
+import { resnext } from "../../src/models/resnext.ts";
 import { vgg16 } from "../../src/models/vgg.ts";
 import { applyCuts } from "../../src/pruning/apply.ts";
 import { type Compact, compact, cutList } from "../../src/pruning/compact.ts";
@@ -297,7 +297,10 @@ describe("the models", () => {
   test.each([
     ["resnet-20, A", place(resnet({ ...options, depth: 20 }), everything)],
     ["resnet-20, B", place(resnet({ ...options, depth: 20, shortcut: "B" }), everything)],
-    ["resnext-20", place(resnext20({ ...options, cardinality: 4, groupWidth: 2 }), { ...everything, groups: 0.01 })],
+    [
+      "resnext-20",
+      place(resnext({ ...options, depth: 20, cardinality: 4, groupWidth: 3 }), { ...everything, groups: 0.01 }),
+    ],
   ] as const)("%s with half of the structures at zero", (_, { graph }: Placement) => {
     const network = zeroRows({ graph, weights: randomWeights(graph, 3) }, ["factor"], 0.5, 9);
     const { cuts } = exactlyCompact(network);

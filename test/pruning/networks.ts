@@ -107,7 +107,7 @@ function addPiece(builder: GraphBuilder, name: string, src: string, one: Piece):
       const outputs = one.kind === "grouped" ? groups * 2 : channels * one.multiplier;
       let value = builder.convolution(`${name}.conv`, wide, { channels: outputs, kernel: 3, padding: 1, groups });
       if (one.norm) value = builder.batchNormalization(`${name}.norm`, value);
-      return builder.relu(`${name}.relu`, value);
+      return one.kind === "grouped" ? builder.relu(`${name}.relu`, value) : builder.relu6(`${name}.relu`, value);
     }
     case "residual": {
       const isWider = one.shortcut !== "identity";

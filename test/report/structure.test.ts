@@ -69,7 +69,16 @@ describe("structureOf", () => {
 });
 
 describe("layOut", () => {
-  it.each(["resnet-20", "resnet-110", "resnext-20", "vgg-16"])("keeps %s inside the page at both widths", (name) => {
+  it.each([
+    "resnet-20",
+    "resnet-110",
+    "resnext-20",
+    "vgg-16",
+    "resnet-164",
+    "densenet-121",
+    "peleenet",
+    "mobilenet-v2",
+  ])("keeps %s inside the page at both widths", (name) => {
     const graph = model(name, { classes: 10 });
     const view = structureOf(graph, graph);
     for (const width of [358, 1120]) {

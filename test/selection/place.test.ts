@@ -5,8 +5,9 @@ import { filled, tensor } from "../../src/core/tensor.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import { type Graph, producers, readers } from "../../src/graph/graph.ts";
 import { resnet } from "../../src/models/resnet.ts";
-import { resnext20 } from "../../src/models/resnext.ts";
+import { resnext } from "../../src/models/resnext.ts";
 import { vgg16 } from "../../src/models/vgg.ts";
+import { model } from "../../src/models/zoo.ts";
 import { factorsOf, gammaFeeds } from "../../src/selection/factors.ts";
 import { place, type Selection, structureKinds } from "../../src/selection/place.ts";
 import { outputDifference, outputs, randomWeights, zeroFactors } from "../pruning/networks.ts";
@@ -16,7 +17,7 @@ const resnets = {
   A: resnet({ ...options, depth: 20 }),
   B: resnet({ ...options, depth: 20, shortcut: "B" }),
 } as const;
-const resnext = resnext20({ ...options, cardinality: 4, groupWidth: 2 });
+const smallResnext = resnext({ ...options, depth: 20, cardinality: 4, groupWidth: 3 });
 const vgg = vgg16({ classes: 10 });
 
 function layersOf(graph: Graph, select: Selection): readonly string[] {
@@ -111,7 +112,7 @@ describe("neurons", () => {
 
 describe("groups", () => {
   test("one a group of a grouped convolution, behind its batch norm; no neurons in or before it", () => {
-    const { graph, factors } = place(resnext, { groups: 0.01 });
+    const { graph, factors } = place(smallResnext, { groups: 0.01 });
     expect(factors).toHaveLength(6);
     for (const { layer, count, kind, keepLast } of factors) {
       expect(layer).toMatch(/^stage\d\.block\d\.conv2$/);
@@ -119,12 +120,20 @@ describe("groups", () => {
       expect(producers(graph).get(`${layer}.group`)?.inputs[0]).toBe(layer.replace("conv2", "norm2"));
     }
     // Both ends of the stem are free here: the first block of each stage has a shortcut convolution.
-    expect(layersOf(resnext, { neurons: 0.01 })).toEqual(["stem.conv"]);
+    expect(layersOf(smallResnext, { neurons: 0.01 })).toEqual(["stem.conv"]);
   });
 });
 
+test("one channel a group: groups where other convolutions have wider ones, neurons elsewhere", () => {
+  const widths = place(resnext({ ...options, depth: 20 }), { groups: 0.01 }).factors;
+  expect(widths.map(({ layer, count }) => [layer, count])).toEqual(
+    [1, 2, 3].flatMap((stage) => [1, 2].map((block) => [`stage${stage}.block${block}.conv2`, 32])),
+  );
+  expect(structureKinds(model("mobilenet-v2-cifar", { size: 8 }))).not.toContain("group");
+});
+
 describe("blocks", () => {
-  const withBlocks = { "ResNet, option A": resnets.A, "ResNet, option B": resnets.B, ResNeXt: resnext } as const;
+  const withBlocks = { "ResNet, option A": resnets.A, "ResNet, option B": resnets.B, ResNeXt: smallResnext } as const;
 
   test.each(Object.entries(withBlocks))("%s: one an addition, on the branch, just before it", (_, graph) => {
     const { graph: placed, factors } = place(graph, { blocks: 0.01 });
@@ -191,19 +200,19 @@ test("no factor is without use: each one changes the outputs", () => {
 });
 
 test("factors of one change nothing", () => {
-  const { graph: placed, factors } = place(resnext, { neurons: 0.1, groups: 0.1, blocks: 0.1 });
-  const weights = randomWeights(resnext, 4);
+  const { graph: placed, factors } = place(smallResnext, { neurons: 0.1, groups: 0.1, blocks: 0.1 });
+  const weights = randomWeights(smallResnext, 4);
   const ones = factors.map(({ parameter, count }) => [parameter, filled([count], 1)] as const);
   const network = { graph: placed, weights: new Map([...weights, ...ones]) };
-  expect(outputDifference({ graph: resnext, weights }, network)).toBe(0);
+  expect(outputDifference({ graph: smallResnext, weights }, network)).toBe(0);
 });
 
 test("factors are read back from the graph", () => {
   const select = { neurons: 0.1, groups: 0.2, blocks: 0.3 };
-  const { graph, factors } = place(resnext, select);
+  const { graph, factors } = place(smallResnext, select);
   expect(factorsOf(graph, select)).toEqual(factors);
   expect(factorsOf(graph)).toEqual(factors.map((factor) => ({ ...factor, gamma: 0 })));
-  expect(factorsOf(resnext)).toEqual([]);
+  expect(factorsOf(smallResnext)).toEqual([]);
   expect(new Set(factors.map(({ kind, gamma }) => `${kind} ${gamma}`))).toEqual(
     new Set(["neuron 0.1", "group 0.2", "block 0.3"]),
   );
@@ -258,7 +267,7 @@ test("no model mentions factors", () => {
     const text = readFileSync(new URL(file, folder), "utf8");
     expect(text, file).not.toMatch(/selection\/|λ|lambda|\.scale\(|"scale"/i);
   }
-  for (const graph of [resnets.A, resnets.B, resnext, vgg]) {
+  for (const graph of [resnets.A, resnets.B, smallResnext, vgg]) {
     expect(graph.parameters.some(({ kind }) => kind === "factor")).toBe(false);
   }
 });

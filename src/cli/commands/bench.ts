@@ -42,7 +42,7 @@ async function measure(
 ): Promise<Measured> {
   const { batch, precision, runs, gamma, engine, threads } = options;
   const select = await selectionFor(source, gamma === undefined ? {} : { gamma });
-  const subject = withFactors(await openNetwork(source, { classes: 10 }), { select, seed: 1 });
+  const subject = withFactors(await openNetwork(source), { select, seed: 1 });
   const host = await EngineHost.start({
     engine,
     cacheFolder: kernelCacheFolder(),

@@ -10,9 +10,9 @@ import { inspectionLines } from "../view/inspection.ts";
 import { structureLines } from "../view/structures.ts";
 
 interface InspectOptions extends CommonOptions {
-  readonly classes: number;
-  readonly channels: number;
-  readonly size: number;
+  readonly classes?: number;
+  readonly channels?: number;
+  readonly size?: number;
   readonly structures?: boolean;
 }
 
@@ -21,13 +21,17 @@ export function addInspect(program: Command, context: Context): void {
     .command("inspect")
     .description("Show the layers of a network, its structures, parameters and MACs.")
     .argument("<network>", `a model (${modelNames.join(", ")}) or an ONNX file`)
-    .option("--classes <n>", "classes of a model", integerFor("--classes"), 10)
-    .option("--channels <n>", "channels of a model's images", integerFor("--channels"), 3)
-    .option("--size <pixels>", "height and width of a model's images", integerFor("--size"), 32)
+    .option("--classes <n>", "classes of a model (default: 10, or 1000 of one for 224 pixels)", integerFor("--classes"))
+    .option("--channels <n>", "channels of a model's images (default: 3)", integerFor("--channels"))
+    .option("--size <pixels>", "height and width of a model's images (default: 32 or 224)", integerFor("--size"))
     .option("--structures", "show what can be selected, what it costs and what goes with it, and what cannot be")
     .action(async (source: string, options: InspectOptions) => {
       const { classes, channels, size } = options;
-      const network = await openNetwork(source, { classes, channels, size });
+      const network = await openNetwork(source, {
+        ...(classes === undefined ? {} : { classes }),
+        ...(channels === undefined ? {} : { channels }),
+        ...(size === undefined ? {} : { size }),
+      });
       if (options.structures === true) {
         const report = reportStructures(network);
         if (options.json === true) printJson(context, report);
@@ -42,6 +46,7 @@ export function addInspect(program: Command, context: Context): void {
     "espalier inspect resnet-20",
     "espalier inspect resnet-56 --structures",
     "espalier inspect vgg-16 --classes 100",
+    "espalier inspect resnet-50",
     "espalier inspect runs/resnet-20-cifar10/compact.onnx --json",
   ]);
 }

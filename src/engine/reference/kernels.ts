@@ -13,7 +13,17 @@ import {
   batchNormalizationTrainingBackward,
 } from "./normalization.ts";
 import { acceleratedProximalGradient, nesterovSgd, runningAverage } from "./optimizer.ts";
-import { add, bias, biasBackward, relu, reluBackward, scale, scaleBackwardFactor } from "./pointwise.ts";
+import {
+  add,
+  bias,
+  biasBackward,
+  clip,
+  clipBackward,
+  relu,
+  reluBackward,
+  scale,
+  scaleBackwardFactor,
+} from "./pointwise.ts";
 import {
   averagePooling,
   averagePoolingBackward,
@@ -28,6 +38,7 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   convolution,
   batch_normalization: batchNormalization,
   relu,
+  clip,
   add,
   bias,
   concatenation,
@@ -47,6 +58,7 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   batch_normalization_training_backward: batchNormalizationTrainingBackward,
   batch_normalization_backward: batchNormalizationBackward,
   relu_backward: reluBackward,
+  clip_backward: clipBackward,
   max_pooling_backward: maxPoolingBackward,
   average_pooling_backward: averagePoolingBackward,
   global_average_pooling_backward: globalAveragePoolingBackward,

@@ -20,6 +20,25 @@ export function reluBackward(context: KernelContext<"relu_backward">): void {
   });
 }
 
+export function clip(context: KernelContext<"clip">): void {
+  const { minimum, maximum } = context.attributes;
+  const dst = output(context, 0).data;
+  input(context, 0).data.forEach((value, index) => {
+    dst[index] = Math.min(maximum, Math.max(minimum, value));
+  });
+}
+
+export function clipBackward(context: KernelContext<"clip_backward">): void {
+  // What was clipped is a 32-bit float: so are the bounds it is compared with.
+  const [minimum, maximum] = [Math.fround(context.attributes.minimum), Math.fround(context.attributes.maximum)];
+  const dst = input(context, 0).data;
+  const diffSrc = output(context, 0).data;
+  input(context, 1).data.forEach((value, index) => {
+    const clipped = at(dst, index);
+    diffSrc[index] = clipped > minimum && clipped < maximum ? value : 0;
+  });
+}
+
 export function add(context: KernelContext<"add">): void {
   const b = input(context, 1).data;
   const dst = output(context, 0).data;

@@ -15,6 +15,7 @@ export class GraphReader implements ReadContext {
   readonly #file: string;
   readonly #exact: ReadonlyMap<string, number>;
   readonly #integers = new Map<string, readonly bigint[]>();
+  readonly #floats = new Map<string, Float32Array>();
   readonly #shapes = new Map<string, Shape>();
   readonly #views = new Map<string, View>();
   readonly #initializers = new Set<string>();
@@ -33,6 +34,7 @@ export class GraphReader implements ReadContext {
       if (constant.type === "integers") this.#integers.set(name, constant.values);
       else {
         this.#initializers.add(name);
+        this.#floats.set(name, constant.values);
         this.declareView(name, { source: name, dims: constant.dims, indices: undefined });
       }
     }
@@ -89,6 +91,15 @@ export class GraphReader implements ReadContext {
     const values = this.#integers.get(value);
     if (values === undefined) throw node.unsupported(`input "${value}" must be a constant of 64-bit integers`);
     return values.map(Number);
+  }
+
+  scalar(node: NodeReader, value: string): number {
+    const { source = value, dims = [] } = this.#integers.has(value) ? {} : (this.view(value) ?? {});
+    const [number, ...others] = this.#floats.get(source) ?? [];
+    if (number === undefined || others.length > 0 || elementCount(dims) !== 1) {
+      throw node.unsupported(`input "${value}" must be a constant number of 32-bit float`);
+    }
+    return number;
   }
 
   exact(node: NodeReader, attribute: string, recovered: number, recover: (value: number) => number): number {

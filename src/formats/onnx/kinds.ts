@@ -7,6 +7,7 @@ const inputKinds: { readonly [K in ForwardOpName]: readonly ParameterKind[] } = 
   convolution: ["weights", "bias"],
   batch_normalization: ["scale", "shift", "running_mean", "running_variance"],
   relu: [],
+  clip: [],
   add: [],
   bias: ["bias"],
   concatenation: [],

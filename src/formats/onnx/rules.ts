@@ -14,6 +14,8 @@ export interface WriteContext {
   view(value: string, dims?: Shape): string;
   /** Adds integers the file needs as a tensor; returns their name. */
   integers(name: string, values: readonly (number | bigint)[]): string;
+  /** Adds a number the file needs as a tensor without axes; returns its name. */
+  scalar(name: string, value: number): string;
   /** Adds a helper node computing a constant; returns its value's name. */
   helper(opType: string, name: string, inputs: readonly string[]): string;
   /** Adds the node itself. */
@@ -48,6 +50,8 @@ export interface ReadContext {
   parameter(node: NodeReader, value: string, shape?: Shape): string;
   /** The integers behind a constant value; refused by `node` if it is not one. */
   integers(node: NodeReader, value: string): readonly number[];
+  /** The number behind a constant value; refused by `node` if it is not one of 32-bit float. */
+  scalar(node: NodeReader, value: string): number;
   /** The value noted by `keepExact` if there is one and `recover` makes `recovered` of it too, else `recovered`. */
   exact(node: NodeReader, attribute: string, recovered: number, recover: (value: number) => number): number;
   add<K extends ForwardOpName>(node: NodeReader, op: K, inputs: readonly string[], attributes: Attributes<K>): void;

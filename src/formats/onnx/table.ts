@@ -5,6 +5,7 @@
 import type { ForwardOpName } from "../../graph/ops.ts";
 import { readAdd, writeAdd, writeBias } from "./ops/add.ts";
 import { readBatchNormalization, writeBatchNormalization } from "./ops/batch-normalization.ts";
+import { readClip, writeClip } from "./ops/clip.ts";
 import { readConv, writeConv } from "./ops/conv.ts";
 import { readGemm, writeGemm } from "./ops/gemm.ts";
 import { readMul, writeMul } from "./ops/mul.ts";
@@ -26,6 +27,7 @@ export const writeRules: { readonly [K in ForwardOpName]: WriteRule<K> } = {
   convolution: writeConv,
   batch_normalization: writeBatchNormalization,
   relu: writeRelu,
+  clip: writeClip,
   add: writeAdd,
   bias: writeBias,
   concatenation: writeConcat,
@@ -43,6 +45,7 @@ export const readRules: ReadonlyMap<string, ReadRule> = new Map([
   ["Add", readAdd],
   ["AveragePool", readAveragePool],
   ["BatchNormalization", readBatchNormalization],
+  ["Clip", readClip],
   ["Concat", readConcat],
   ["Conv", readConv],
   ["Expand", readExpand],

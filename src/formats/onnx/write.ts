@@ -58,7 +58,8 @@ class FileWriter implements WriteContext {
   /** The dims each parameter is stored with: those of its first reader. */
   readonly #stored = new Map<string, Shape>();
   readonly #nodes: NodeMessage[] = [];
-  readonly #integers: TensorMessage[] = [];
+  /** Tensors that are no parameters: shapes, bounds. */
+  readonly #extras: TensorMessage[] = [];
   readonly #exact = new Map<string, string>();
 
   constructor(network: Network) {
@@ -101,7 +102,13 @@ class FileWriter implements WriteContext {
 
   integers(name: string, values: readonly (number | bigint)[]): string {
     const unique = this.#unique(name);
-    this.#integers.push(integerTensorMessage(unique, values.map(BigInt)));
+    this.#extras.push(integerTensorMessage(unique, values.map(BigInt)));
+    return unique;
+  }
+
+  scalar(name: string, value: number): string {
+    const unique = this.#unique(name);
+    this.#extras.push(floatTensorMessage(unique, [], Float32Array.of(value)));
     return unique;
   }
 
@@ -143,7 +150,7 @@ class FileWriter implements WriteContext {
         input: graph.inputs.map(({ name, shape }) => valueMessage(name, dataTypes.float, shape)),
         output: graph.outputs.map((name) => valueMessage(name, dataTypes.float, ["N", ...this.shape(name).slice(1)])),
         node: this.#nodes,
-        initializer: [...this.#initializers(graph), ...this.#integers],
+        initializer: [...this.#initializers(graph), ...this.#extras],
       },
     });
   }

@@ -70,6 +70,13 @@ export const relu: ChannelRule<"relu"> = perChannel({
       Math.max(0, src),
 });
 
+export const clip: ChannelRule<"clip"> = perChannel({
+  constant:
+    ({ attributes: { minimum, maximum } }) =>
+    (_, src = Number.NaN) =>
+      Math.min(maximum, Math.max(minimum, src)),
+});
+
 export const batchNormalization: ChannelRule<"batch_normalization"> = perChannel({
   constant: (context) => {
     const [scale, shift] = [parameterOf(context, 1), parameterOf(context, 2)];

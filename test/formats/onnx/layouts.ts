@@ -69,6 +69,13 @@ export const layoutGraphs: readonly Graph[] = [
     });
     return builder.node("bias", "late", [conv, scaled], {});
   }),
+  graph("clips with one bound, with bounds that 32 bits cannot hold, and with none", (builder, src) => {
+    const above = { minimum: 0.1, maximum: Number.POSITIVE_INFINITY };
+    const below = { minimum: Number.NEGATIVE_INFINITY, maximum: 1 / 3 };
+    const clipped = builder.node("clip", "below", [builder.node("clip", "above", [src], above)], below);
+    const open = { minimum: Number.NEGATIVE_INFINITY, maximum: Number.POSITIVE_INFINITY };
+    return builder.node("clip", "six", [builder.node("clip", "open", [clipped], open)], { minimum: 0, maximum: 6 });
+  }),
   graph("a name that a helper would take", (builder, src) => {
     const first = builder.scale("scaled", src, 3);
     return builder.scale("scaled/grid", builder.relu("scaled/factors", first), 2);

@@ -246,3 +246,41 @@ function replace(node: NodeMessage, name: string, value: Parameters<typeof attri
   const others = (node.attribute ?? []).filter((attribute) => attribute.name !== name);
   node.attribute = [...others, attributeMessage(name, value)];
 }
+
+describe("the bounds of a clip", () => {
+  function clipped(min: string, max: string): Uint8Array {
+    return changed(({ graph }) => {
+      const node = graph?.node?.find(({ name }) => name === "relu");
+      if (node === undefined) throw new Error("no node relu");
+      Object.assign(node, { opType: "Clip", input: [node.input?.[0] ?? "", min, max] });
+      graph?.initializer?.push(
+        floatTensorMessage("six", [], Float32Array.of(6)),
+        floatTensorMessage("two", [2], Float32Array.of(1, 2)),
+        floatTensorMessage("nothing", [], Float32Array.of(Number.NaN)),
+        integerTensorMessage("whole", [6n]),
+      );
+    });
+  }
+
+  test("are numbers, or left out", () => {
+    const clips = ["", "six"].map((min) => readOnnx(clipped(min, "six"), "clip.onnx").graph.nodes);
+    expect(clips.map((nodes) => nodes.find(({ name }) => name === "relu")?.attributes)).toEqual([
+      { minimum: Number.NEGATIVE_INFINITY, maximum: 6 },
+      { minimum: 6, maximum: 6 },
+    ]);
+  });
+
+  test.each([
+    ["", "two"],
+    ["whole", "six"],
+    ["images", "six"],
+  ])("%s … %s are refused", (min, max) => {
+    const error = caught(clipped(min, max));
+    expect(error.code).toBe("unsupported");
+    expect(error.message).toMatch(/Clip "relu" in broken.onnx/);
+  });
+
+  test("must be in order, and numbers", () => {
+    expect(caught(clipped("nothing", "six")).message).toMatch(/minimum of at most the maximum/);
+  });
+});

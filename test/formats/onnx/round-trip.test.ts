@@ -5,6 +5,7 @@ import { readOnnx } from "../../../src/formats/onnx/read.ts";
 import { writeRules } from "../../../src/formats/onnx/table.ts";
 import { writeOnnx } from "../../../src/formats/onnx/write.ts";
 import { GraphBuilder } from "../../../src/graph/builder.ts";
+import { cost } from "../../../src/graph/cost.ts";
 import type { Graph, Weights } from "../../../src/graph/graph.ts";
 import { model, modelNames } from "../../../src/models/zoo.ts";
 import { fold } from "../../../src/selection/fold.ts";
@@ -66,7 +67,9 @@ describe("a written network reads back as it was", () => {
     expect([...ops].toSorted()).toEqual(Object.keys(writeRules).toSorted());
   });
 
-  test.each(modelNames)("%s", (name) => {
+  // The others are larger, and of the same layers as one of these.
+  const ofModestSize = modelNames.filter((name) => cost(model(name)).parameters < 15e6);
+  test.each(ofModestSize)("%s", (name) => {
     const graph = model(name, { classes: 10 });
     expectSame(graph, countedWeights(graph));
   });

@@ -127,16 +127,30 @@ export function normalizationBackward(
   );
 }
 
-export function reluForward({ calls }: OneDnn, src: MemoryDescriptor): Operation {
-  return describe(descriptorSize.eltwise, "ReLU", (out) =>
-    calls.eltwiseForward(out, propagation.forwardTraining, algorithm.relu, src.struct, 0, 0),
+/** What an element-wise operation does: max(0, x), or between `minimum` and `maximum`. */
+export type Activation = "ReLU" | { readonly minimum: number; readonly maximum: number };
+
+function activationBounds(activation: Activation): readonly [alpha: number, beta: number] {
+  return activation === "ReLU" ? [0, 0] : [activation.minimum, activation.maximum];
+}
+
+export function activationForward({ calls }: OneDnn, activation: Activation, src: MemoryDescriptor): Operation {
+  const code = activation === "ReLU" ? algorithm.relu : algorithm.clip;
+  return describe(descriptorSize.eltwise, "activation", (out) =>
+    calls.eltwiseForward(out, propagation.forwardTraining, code, src.struct, ...activationBounds(activation)),
   );
 }
 
-/** From dst, not src: the ReLU may have been fused into what came before it. */
-export function reluBackward({ calls }: OneDnn, diff: MemoryDescriptor, dst: MemoryDescriptor): Operation {
-  return describe(descriptorSize.eltwise, "ReLU, backward", (out) =>
-    calls.eltwiseBackward(out, algorithm.reluUseDst, diff.struct, dst.struct, 0, 0),
+/** From dst, not src: a ReLU may have been fused into what came before it. */
+export function activationBackward(
+  { calls }: OneDnn,
+  activation: Activation,
+  diff: MemoryDescriptor,
+  dst: MemoryDescriptor,
+): Operation {
+  const code = activation === "ReLU" ? algorithm.reluUseDst : algorithm.clipUseDst;
+  return describe(descriptorSize.eltwise, "activation, backward", (out) =>
+    calls.eltwiseBackward(out, code, diff.struct, dst.struct, ...activationBounds(activation)),
   );
 }
 

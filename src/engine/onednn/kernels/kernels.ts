@@ -7,7 +7,7 @@ import { lowerToHost, lowerUpdate } from "./host.ts";
 import { lowerLinear, lowerLinearBackwardData, lowerLinearBackwardWeights } from "./linear.ts";
 import { lowerNormalization, lowerNormalizationBackward, lowerNormalizationTrainingBackward } from "./normalization.ts";
 import { lowerNesterov } from "./optimizer.ts";
-import { lowerAdd, lowerBias, lowerRelu, lowerReluBackward, lowerScale } from "./pointwise.ts";
+import { lowerActivation, lowerActivationBackward, lowerAdd, lowerBias, lowerScale } from "./pointwise.ts";
 import { lowerAveragePoolingBackward, lowerMaxPoolingBackward, lowerPooling, lowerReshape } from "./pooling.ts";
 import { lowerConcatenation, lowerPad, lowerSlice, lowerSliceBackward } from "./shape-ops.ts";
 
@@ -16,7 +16,8 @@ type Lowering<K extends OpName> = (node: Node<K>, program: Program) => void;
 const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   convolution: lowerConvolution,
   batch_normalization: lowerNormalization,
-  relu: lowerRelu,
+  relu: lowerActivation,
+  clip: lowerActivation,
   add: lowerAdd,
   bias: lowerBias,
   concatenation: lowerConcatenation,
@@ -35,7 +36,8 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   convolution_backward_weights: lowerConvolutionBackwardWeights,
   batch_normalization_training_backward: lowerNormalizationTrainingBackward,
   batch_normalization_backward: lowerNormalizationBackward,
-  relu_backward: lowerReluBackward,
+  relu_backward: lowerActivationBackward,
+  clip_backward: lowerActivationBackward,
   max_pooling_backward: lowerMaxPoolingBackward,
   average_pooling_backward: lowerAveragePoolingBackward,
   global_average_pooling_backward: lowerAveragePoolingBackward,

@@ -1,18 +1,42 @@
-/** ReLU, addition, and what scales or shifts whole channels. */
+/** ReLU and clip, addition, and what scales or shifts whole channels. */
 import { required } from "../../../core/errors.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
 import { describeMemory, type MemoryDescriptor, sameLayout } from "../ffi/memory.ts";
-import { type BinaryKind, binaryOperation, reluBackward, reluForward } from "../ffi/operations.ts";
+import {
+  type Activation,
+  activationBackward,
+  activationForward,
+  type BinaryKind,
+  binaryOperation,
+} from "../ffi/operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
 import type { Program, View } from "../planner/program.ts";
 import { lowerToHost } from "./host.ts";
 
-export function lowerRelu(node: Node<"relu">, program: Program): void {
+/** Bounds are numbers of the images' type, or the gradient could not tell from what was clipped that it was. */
+function activationOf(
+  { op, attributes }: Node<"relu" | "relu_backward"> | Node<"clip" | "clip_backward">,
+  { type }: MemoryDescriptor,
+): Activation {
+  if (op === "relu" || op === "relu_backward") return "ReLU";
+  const round = type === "bf16" ? toBfloat16 : Math.fround;
+  return { minimum: round(attributes.minimum), maximum: round(attributes.maximum) };
+}
+
+/** The nearest number of 16 bits that has the exponent of a 32-bit float. */
+function toBfloat16(value: number): number {
+  const [bits = 0] = new Uint32Array(Float32Array.of(value).buffer);
+  const rounded = Number.isFinite(value) ? bits + 0x7fff + ((bits >>> 16) & 1) : bits;
+  return new Float32Array(Uint32Array.of(rounded & 0xffff0000).buffer)[0] ?? value;
+}
+
+export function lowerActivation(node: Node<"relu"> | Node<"clip">, program: Program): void {
   const [src = ""] = node.inputs;
   const [dst = ""] = node.outputs;
   const data = program.view(src);
-  const primitive = firstImplementation(program.library, reluForward(program.library, data.descriptor));
+  const operation = activationForward(program.library, activationOf(node, data.descriptor), data.descriptor);
+  const primitive = firstImplementation(program.library, operation);
   const result = program.define(dst, data.descriptor);
   program.emitPrimitive(
     node,
@@ -25,14 +49,19 @@ export function lowerRelu(node: Node<"relu">, program: Program): void {
   );
 }
 
-export function lowerReluBackward(node: Node<"relu_backward">, program: Program): void {
+export function lowerActivationBackward(node: Node<"relu_backward"> | Node<"clip_backward">, program: Program): void {
   const { library } = program;
   const [dst = "", diffDst = ""] = node.inputs;
   const [diffSrc = ""] = node.outputs;
   const data = program.view(dst);
-  const hint = required(firstImplementation(library, reluForward(library, data.descriptor)), "ReLU");
+  const activation = activationOf(node, data.descriptor);
+  const hint = required(
+    firstImplementation(library, activationForward(library, activation, data.descriptor)),
+    `forward implementation of "${node.name}"`,
+  );
   program.own(hint);
-  const primitive = firstImplementation(library, reluBackward(library, data.descriptor, data.descriptor), hint);
+  const operation = activationBackward(library, activation, data.descriptor, data.descriptor);
+  const primitive = firstImplementation(library, operation, hint);
   const incoming = program.use(diffDst, data.descriptor);
   const outgoing = program.define(diffSrc, data.descriptor);
   program.emitPrimitive(
@@ -109,10 +138,9 @@ function emitBinary(
       [argument.src1, other],
       [argument.dst, program.define(fuses ? (relu.outputs[0] ?? "") : dst, data.descriptor)],
     ],
-    // A value added to itself is read twice: not in place.
     fuses ? { fused: "ReLU" } : {},
   );
-  if (relu?.op === "relu" && !fuses) lowerRelu(relu, program);
+  if (relu?.op === "relu" && !fuses) lowerActivation(relu, program);
 }
 
 /** oneDNN 2.6.3's binary primitive with a ReLU behind it gives wrong numbers on blocks of 8 channels (AVX-512 machines). */

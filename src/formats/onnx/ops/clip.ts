@@ -1,0 +1,37 @@
+/** ONNX `Clip` (opset 13) ↔ clip. Its bounds are scalars of the file; one that is left out is infinite. */
+import { shortestDecimal } from "../decimal.ts";
+import type { NodeReader } from "../node-reader.ts";
+import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
+
+const bounds = [
+  { attribute: "minimum", unbounded: Number.NEGATIVE_INFINITY },
+  { attribute: "maximum", unbounded: Number.POSITIVE_INFINITY },
+] as const;
+
+export const writeClip: WriteRule<"clip"> = (node, context) => {
+  const scalars = bounds.map(({ attribute, unbounded }) => {
+    const value = node.attributes[attribute];
+    if (value === unbounded) return "";
+    context.keepExact(node, attribute, value, shortestDecimal(value));
+    return context.scalar(`${node.name}/${attribute}`, value);
+  });
+  while (scalars.at(-1) === "") scalars.pop();
+  context.write("Clip", node, [...node.inputs, ...scalars]);
+};
+
+export const readClip: ReadRule = (node, context) => {
+  const [minimum = 0, maximum = 0] = bounds.map((bound, index) => readBound(node, context, index + 1, bound));
+  context.add(node, "clip", [node.input(0)], { minimum, maximum });
+};
+
+function readBound(
+  node: NodeReader,
+  context: ReadContext,
+  index: number,
+  { attribute, unbounded }: (typeof bounds)[number],
+): number {
+  if ((node.inputs[index] ?? "") === "") return unbounded;
+  const stored = context.scalar(node, node.input(index));
+  if (!Number.isFinite(stored)) return stored;
+  return context.exact(node, attribute, shortestDecimal(stored), shortestDecimal);
+}
