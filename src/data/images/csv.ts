@@ -58,6 +58,8 @@ function readRows(bytes: Buffer, path: string): readonly Row[] {
         bom: true,
         columns: (header: string[]) => checkHeader(header, path),
         info: true,
+        // Any of them on any line: the first line's alone would make one record of a file that was put together.
+        record_delimiter: ["\r\n", "\n", "\r"],
         skip_empty_lines: true,
         trim: true,
       }),

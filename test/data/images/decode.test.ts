@@ -7,8 +7,10 @@ import { decodeBytes, decodeImage, LARGEST_IMAGE_PIXELS, reasonOf } from "../../
 import { centreView } from "../../../src/data/images/view.ts";
 
 const fixtures = join(import.meta.dirname, "fixtures");
-const whole = ([, height, width]: SampleShape) => (size: { width: number; height: number }) =>
-  centreView(size, { width, height }, 1);
+const whole =
+  ([, height, width]: SampleShape) =>
+  (size: { width: number; height: number }) =>
+    centreView(size, { width, height }, 1);
 
 /** Pixels of one of Pillow's files at its own size, and those in the middle of its left and right half. */
 async function halves(file: string, channels: 1 | 3 = 3): Promise<{ left: number[]; right: number[] }> {
@@ -101,7 +103,9 @@ describe("decodeImage", () => {
     // Red grows to the right, green downwards, so a pixel's colour says where it was.
     const pixels = Buffer.alloc(200 * 100 * 3);
     for (let y = 0; y < 100; y++) for (let x = 0; x < 200; x++) pixels.set([x, 2 * y, 0], 3 * (y * 200 + x));
-    const bytes = await sharp(pixels, { raw: { width: 200, height: 100, channels: 3 } }).png().toBuffer();
+    const bytes = await sharp(pixels, { raw: { width: 200, height: 100, channels: 3 } })
+      .png()
+      .toBuffer();
     const view = { left: 60, top: 20, width: 80, height: 40, mirrored: false };
     const decoded = await decodeBytes(bytes, [3, 10, 20], () => view);
     for (let y = 0; y < 10; y++) {
