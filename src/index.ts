@@ -10,11 +10,23 @@ export type { ErrorCode, ErrorDetails } from "./core/errors.ts";
 export { EspalierError, InternalError, UserError } from "./core/errors.ts";
 export type { Labels, Shape, Tensor } from "./core/tensor.ts";
 export { tensor } from "./core/tensor.ts";
-export type { Augmentation, Dataset, Normalization, Split } from "./data/dataset.ts";
+export type {
+  AreaCrop,
+  Augmentation,
+  Dataset,
+  FileSplit,
+  ImagePreparation,
+  Normalization,
+  PaddedCrop,
+  Split,
+  StoredSplit,
+} from "./data/dataset.ts";
 export { allocateSplit } from "./data/dataset.ts";
+export type { ImageFileOptions } from "./data/images/open.ts";
+export type { UnreadableImage } from "./data/images/unreadable.ts";
 export { datasetNames, openDataset } from "./data/open.ts";
 export type { DatasetReference } from "./data/references.ts";
-export { cifar10, cifar100, datasetReference, fashionMnist, mnist } from "./data/references.ts";
+export { cifar10, cifar100, datasetReference, fashionMnist, images, mnist } from "./data/references.ts";
 export type { EngineName, EngineSpec } from "./engine/create.ts";
 export { EngineHost } from "./engine/host.ts";
 export type { Accuracy } from "./evaluation/accuracy.ts";

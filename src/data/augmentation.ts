@@ -1,5 +1,5 @@
 /**
- * Random crop, horizontal flip and normalisation, from 8-bit pixels to network input in one pass.
+ * Random crop, horizontal flip and normalisation of stored images, from 8-bit pixels to network input in one pass.
  *
  * What happens to image i in epoch e is a function of (seed, e, i) alone: never of the batch, the step or the worker that
  * prepares it. So a resumed run sees the very same pixels. The border of the crop is black before normalisation, as if
@@ -7,7 +7,14 @@
  */
 import { UserError } from "../core/errors.ts";
 import { RandomStream, streamOf } from "../core/random.ts";
-import { type Augmentation, type Normalization, type SampleShape, sampleSize } from "./dataset.ts";
+import {
+  type Augmentation,
+  type Normalization,
+  type PaddedCrop,
+  type SampleShape,
+  type Split,
+  sampleSize,
+} from "./dataset.ts";
 
 /** Where the crop starts, in pixels from the corner of the padded image, and whether it is mirrored. */
 export interface Placement {
@@ -19,29 +26,56 @@ export interface Placement {
 const augmentationStream = streamOf("augmentation");
 
 /**
- * What the option `augment` means for images of `shape`: true for the dataset's own, false for none.
- * @throws UserError "bad-option" if `pad` is no whole number from 0 to the image's smaller side.
+ * What the option `augment` means for the images of `split`: true for the dataset's own, false for none.
+ * @throws UserError "bad-option" if `augment` is of the kind for other images, or a number of it is out of range.
  */
 export function resolveAugmentation(
   augment: boolean | Augmentation,
   standard: Augmentation,
-  [, height, width]: SampleShape,
+  split: Pick<Split, "sampleShape">,
 ): Augmentation {
+  // A crop without padding changes nothing; image files are then cropped in the middle, as for testing.
   if (augment === false) return { pad: 0, flip: false };
   const chosen = augment === true ? standard : augment;
-  const largest = Math.min(height, width);
-  if (!Number.isInteger(chosen.pad) || chosen.pad < 0 || chosen.pad > largest) {
-    throw new UserError("bad-option", "the padding of the random crop does not fit the images", {
-      about: "augment.pad",
-      expected: `a whole number from 0 to ${largest}`,
-      received: String(chosen.pad),
-    });
-  }
+  if ("files" in split) checkAreaCrop(chosen);
+  else checkPaddedCrop(chosen, split.sampleShape);
   return chosen;
 }
 
+function checkPaddedCrop(chosen: Augmentation, [, height, width]: SampleShape): void {
+  const largest = Math.min(height, width);
+  if (!("pad" in chosen)) throw otherKind("pad and flip");
+  if (Number.isInteger(chosen.pad) && chosen.pad >= 0 && chosen.pad <= largest) return;
+  throw new UserError("bad-option", "the padding of the random crop does not fit the images", {
+    about: "augment.pad",
+    expected: `a whole number from 0 to ${largest}`,
+    received: String(chosen.pad),
+  });
+}
+
+function checkAreaCrop(chosen: Augmentation): void {
+  if ("pad" in chosen) {
+    // What "no augmentation" was resolved to may be resolved again.
+    if (chosen.pad === 0 && !chosen.flip) return;
+    throw otherKind("area, aspect, flip, colour and noise");
+  }
+  const { area, aspect, colour, noise } = chosen;
+  const isRange = ([least, most]: readonly [number, number]): boolean => least > 0 && least <= most;
+  const fits = isRange(area) && area[1] <= 1 && isRange(aspect) && aspect[1] < Infinity;
+  if (fits && colour >= 0 && colour <= 1 && noise >= 0 && noise < Infinity) return;
+  throw new UserError("bad-option", "the augmentation is out of range", {
+    about: "augment",
+    expected: "0 < area ≤ 1 and 0 < aspect, each from the least to the most; colour from 0 to 1; noise from 0",
+    received: JSON.stringify(chosen),
+  });
+}
+
+function otherKind(expected: string): UserError {
+  return new UserError("bad-option", "this augmentation is for another kind of images", { about: "augment", expected });
+}
+
 /** The crop and flip of image `image` in epoch `epoch`; both always drawn, so turning one off leaves the other as it was. */
-export function placementOf(augmentation: Augmentation, seed: number, epoch: number, image: number): Placement {
+export function placementOf(augmentation: PaddedCrop, seed: number, epoch: number, image: number): Placement {
   const random = new RandomStream(seed, augmentationStream, epoch, image);
   const span = 2 * augmentation.pad + 1;
   const top = random.integer(span);

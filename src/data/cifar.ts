@@ -11,7 +11,7 @@ import {
   type Dataset,
   type Normalization,
   type SampleShape,
-  type Split,
+  type StoredSplit,
   sampleSize,
 } from "./dataset.ts";
 import { readDataFile } from "./files.ts";
@@ -69,7 +69,7 @@ export function cifarRecordBytes(layout: CifarLayout): number {
  * Reads the dataset of `layout` from the files in `folder`.
  * @throws UserError "missing-file"; "bad-file" if a file is too short or too long, or a label is out of range.
  */
-export async function readCifar(folder: string, layout: CifarLayout): Promise<Dataset> {
+export async function readCifar(folder: string, layout: CifarLayout): Promise<Dataset<StoredSplit>> {
   const train = await readSplit(folder, layout, layout.trainFiles, layout.trainRecords);
   const test = await readSplit(folder, layout, layout.testFiles, layout.testRecords);
   return {
@@ -88,7 +88,7 @@ async function readSplit(
   layout: CifarLayout,
   files: readonly string[],
   records: number,
-): Promise<Split> {
+): Promise<StoredSplit> {
   const split = allocateSplit(files.length * records, cifarShape);
   for (const [part, file] of files.entries()) {
     const path = join(folder, file);
@@ -114,7 +114,7 @@ function checkLength(bytes: Buffer, path: string, layout: CifarLayout, records: 
 }
 
 /** Copies the records of one file into `split`, from image `first` on. */
-function unpackRecords(bytes: Buffer, path: string, layout: CifarLayout, split: Split, first: number): void {
+function unpackRecords(bytes: Buffer, path: string, layout: CifarLayout, split: StoredSplit, first: number): void {
   const size = cifarRecordBytes(layout);
   const labelCount = layout.labelBytes.length;
   for (let record = 0; record * size < bytes.length; record++) {

@@ -1,7 +1,13 @@
-/** Batches for measuring: in order, not augmented, every image once. */
+/**
+ * Batches for measuring: in order, not augmented, every image once. Image files that cannot be read are left out and noted; the
+ * images of a batch are decoded while the batch before it is measured.
+ */
+import { UserError } from "../core/errors.ts";
 import { type Labels, type Tensor, tensor } from "../core/tensor.ts";
 import { normalizationTable, writeNormalized } from "./augmentation.ts";
-import { type Normalization, type Split, sampleSize } from "./dataset.ts";
+import { type FileSplit, type Normalization, type Split, type StoredSplit, sampleSize } from "./dataset.ts";
+import { reasonOf } from "./images/decode.ts";
+import { inLanes, writeImage } from "./images/prepare.ts";
 import { checkBatch } from "./order.ts";
 
 export interface EvaluationBatch {
@@ -9,7 +15,7 @@ export interface EvaluationBatch {
   readonly images: Tensor;
   /** [batch]; zeros from `count` on. */
   readonly labels: Labels;
-  /** Index in the split of the first image. */
+  /** Index of the first image, among those that can be read. */
   readonly start: number;
   /** How many images count: `batch`, or fewer in the last one. */
   readonly count: number;
@@ -18,33 +24,115 @@ export interface EvaluationBatch {
 /**
  * The images of `split` in batches of `batch`, which may be larger than the split. Each batch owns its memory, which is
  * shared memory, so it may be kept and may be handed to a worker thread without a copy.
- * @throws UserError "bad-option" if `batch` is no positive whole number or `normalization` does not fit.
+ * @throws UserError "bad-option" if `batch` is no positive whole number or `normalization` does not fit; while it goes on,
+ * "bad-file" if there are images but none of them can be read.
  */
 export function evaluationBatches(
   split: Split,
   normalization: Normalization,
   batch: number,
-): Generator<EvaluationBatch, void, undefined> {
+): AsyncGenerator<EvaluationBatch, void, undefined> {
   checkBatch(batch);
-  return generate(split, normalizationTable(normalization, split.sampleShape[0]), batch);
+  const table = normalizationTable(normalization, split.sampleShape[0]);
+  return "files" in split ? decode(split, normalization, batch) : generate(split, table, batch);
 }
 
-function* generate(split: Split, table: Float32Array, batch: number): Generator<EvaluationBatch, void, undefined> {
+async function* generate(
+  split: StoredSplit,
+  table: Float32Array,
+  batch: number,
+): AsyncGenerator<EvaluationBatch, void, undefined> {
   const { sampleShape } = split;
   const size = sampleSize(sampleShape);
   for (let start = 0; start < split.count; start += batch) {
     const count = Math.min(batch, split.count - start);
-    const images = new Float32Array(new SharedArrayBuffer(batch * size * Float32Array.BYTES_PER_ELEMENT));
-    const labels = new Int32Array(new SharedArrayBuffer(batch * Int32Array.BYTES_PER_ELEMENT));
+    const { images, labels } = allocate(batch, size);
     for (let slot = 0; slot < count; slot++) {
       writeNormalized(split.images, (start + slot) * size, images, slot * size, sampleShape, table);
     }
     labels.set(split.labels.subarray(start, start + count));
-    yield {
-      images: tensor([batch, ...sampleShape], images),
-      labels: { dtype: "i32", shape: [batch], data: labels },
-      start,
-      count,
-    };
+    yield pack(split, batch, images, labels, start, count);
   }
+}
+
+async function* decode(
+  split: FileSplit,
+  normalization: Normalization,
+  batch: number,
+): AsyncGenerator<EvaluationBatch, void, undefined> {
+  const at = (start: number): Promise<DecodedBatch> | undefined =>
+    start < split.count ? decodeBatch(split, normalization, start, batch) : undefined;
+  let given = 0;
+  let ahead = at(0);
+  for (let start = batch; ahead !== undefined; start += batch) {
+    const { images, labels, count } = await ahead;
+    ahead = at(start);
+    // A caller that stops here leaves the batch ahead to itself; nothing in it may go unheard.
+    ahead?.catch(() => {});
+    if (count > 0) yield pack(split, batch, images, labels, given, count);
+    given += count;
+  }
+  if (given > 0 || split.count === 0) return;
+  const [first] = split.unreadable.images;
+  throw new UserError("bad-file", `not one of ${split.count} images can be read; ${first?.path}: ${first?.reason}`, {
+    about: split.folder,
+  });
+}
+
+interface DecodedBatch {
+  readonly images: Float32Array;
+  readonly labels: Int32Array;
+  readonly count: number;
+}
+
+/** The images from `start` on, those that can be read moved together. */
+async function decodeBatch(
+  split: FileSplit,
+  normalization: Normalization,
+  start: number,
+  batch: number,
+): Promise<DecodedBatch> {
+  const size = sampleSize(split.sampleShape);
+  const { images, labels } = allocate(batch, size);
+  const wanted = Math.min(batch, split.count - start);
+  const isReadable = Array<boolean>(wanted).fill(true);
+  await inLanes(wanted, async (slot) => {
+    try {
+      await writeImage(split, start + slot, normalization, undefined, images, slot * size);
+    } catch (error) {
+      isReadable[slot] = false;
+      split.unreadable.add({ path: split.files[start + slot]?.path ?? "", reason: reasonOf(error) });
+    }
+  });
+  let count = 0;
+  for (const [slot, readable] of isReadable.entries()) {
+    if (!readable) continue;
+    if (slot !== count) images.copyWithin(count * size, slot * size, (slot + 1) * size);
+    labels[count++] = split.labels[start + slot] ?? 0;
+  }
+  images.fill(0, count * size);
+  return { images, labels, count };
+}
+
+function allocate(batch: number, size: number): { readonly images: Float32Array; readonly labels: Int32Array } {
+  return {
+    images: new Float32Array(new SharedArrayBuffer(batch * size * Float32Array.BYTES_PER_ELEMENT)),
+    labels: new Int32Array(new SharedArrayBuffer(batch * Int32Array.BYTES_PER_ELEMENT)),
+  };
+}
+
+function pack(
+  { sampleShape }: Split,
+  batch: number,
+  images: Float32Array,
+  labels: Int32Array,
+  start: number,
+  count: number,
+): EvaluationBatch {
+  return {
+    images: tensor([batch, ...sampleShape], images),
+    labels: { dtype: "i32", shape: [batch], data: labels },
+    start,
+    count,
+  };
 }

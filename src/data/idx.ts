@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { UserError } from "../core/errors.ts";
-import { allocateSplit, type SampleShape, type Split } from "./dataset.ts";
+import { allocateSplit, type SampleShape, type StoredSplit } from "./dataset.ts";
 import { fileSize, readDataFile } from "./files.ts";
 
 const gunzipAsync = promisify(gunzip);
@@ -21,8 +21,8 @@ interface IdxArray {
 }
 
 export interface IdxSplits {
-  readonly train: Split;
-  readonly test: Split;
+  readonly train: StoredSplit;
+  readonly test: StoredSplit;
 }
 
 /** The names a file goes by: as published, with a dot instead of a dash, and each of them gzip'd. */
@@ -66,7 +66,7 @@ async function readSplit(
   part: "train" | "t10k",
   classes: number | undefined,
   hint: string,
-): Promise<Split> {
+): Promise<StoredSplit> {
   const images = await readArray(folder, candidates(part, "images-idx3"), 3, hint);
   const labels = await readArray(folder, candidates(part, "labels-idx1"), 1, hint);
   const [count = 0, height = 0, width = 0] = images.dimensions;

@@ -1,15 +1,28 @@
-/** The thread behind `TrainingLoader`: each slot it is handed comes back filled with the next batch. */
+/** A thread behind `TrainingLoader`: each slot it is handed comes back filled with the batch that was asked for. */
 import { parentPort, workerData } from "node:worker_threads";
-import { required } from "../core/errors.ts";
-import type { FilledSlot, LoaderSetup } from "./loader.ts";
+import { required, UserError } from "../core/errors.ts";
+import type { FilledSlot, LoaderSetup, SlotRequest, WorkerAnswer } from "./loader.ts";
 import { BatchFiller } from "./training-batches.ts";
 
 const port = required(parentPort, "the port to the main thread");
-const { plan, start, slots }: LoaderSetup = workerData;
-const filler = new BatchFiller(plan, start);
+const { plan, slots }: LoaderSetup = workerData;
+const filler = new BatchFiller(plan);
 
-port.on("message", (slot: number) => {
+async function fill({ slot, number, position }: SlotRequest): Promise<void> {
   const { images, labels } = required(slots[slot], `slot ${slot}`);
-  const filled: FilledSlot = { slot, ...filler.fill(images, labels) };
-  port.postMessage(filled);
+  const unreadable = await filler.fill(position, images, labels);
+  const filled: FilledSlot = { slot, number, ...position, unreadable };
+  port.postMessage({ filled } satisfies WorkerAnswer);
+}
+
+// One batch after the other: a thread that worked on all its slots at once would finish the first of them last.
+let last: Promise<void> = Promise.resolve();
+port.on("message", (request: SlotRequest) => {
+  last = last
+    .then(() => fill(request))
+    .catch((error: unknown) => {
+      // An error keeps its words on the way to the main thread, not its class.
+      if (!(error instanceof UserError)) throw error;
+      port.postMessage({ failure: { code: error.code, message: error.message } } satisfies WorkerAnswer);
+    });
 });

@@ -1,22 +1,29 @@
 /**
- * Training batches prepared ahead in a worker thread. A ring of slots in shared memory goes back and forth: the main
- * thread hands out free slots, the worker returns them filled, in order. Whoever takes a batch releases it when the
- * engine has read it; nothing is copied between the threads.
+ * Training batches prepared ahead in worker threads. A ring of slots in shared memory goes back and forth: the main
+ * thread hands out free slots, each with the number of the batch it is for, and gives the batches on in their order, whichever
+ * worker is ready first. Whoever takes a batch releases it when the engine has read it; nothing is copied between the threads.
+ *
+ * Stored images need one worker. Image files get more where there are cores for it, see `workersFor`.
  */
+import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
-import { InternalError, required, UserError } from "../core/errors.ts";
+import { type ErrorCode, InternalError, required, UserError } from "../core/errors.ts";
 import { type Labels, type Tensor, tensor } from "../core/tensor.ts";
 import { spawnWorker } from "../core/worker.ts";
 import { normalizationTable, resolveAugmentation } from "./augmentation.ts";
-import { sampleSize } from "./dataset.ts";
+import { type FileList, type Split, sampleSize } from "./dataset.ts";
+import type { Unreadable, UnreadableImage } from "./images/unreadable.ts";
 import { stepsPerEpoch } from "./order.ts";
-import type { BatchPosition, TrainingPlan } from "./training-batches.ts";
+import { type BatchPosition, positionAfter, type TrainingPlan } from "./training-batches.ts";
 
 export interface TrainingLoaderOptions extends TrainingPlan {
+  readonly split: Split;
   /** The first batch to deliver; default epoch 0, step 0. */
   readonly start?: BatchPosition;
-  /** How many batches may be prepared or held at once; default 4. */
+  /** How many batches may be prepared or held at once; default 4, or two a worker if that is more. */
   readonly slots?: number;
+  /** Threads that prepare; default 1, for image files one in four cores, at most 4. */
+  readonly workers?: number;
 }
 
 export interface TrainingBatch extends BatchPosition {
@@ -37,17 +44,29 @@ export interface Slot {
 /** What the worker is started with. */
 export interface LoaderSetup {
   readonly plan: TrainingPlan;
-  readonly start: BatchPosition;
   readonly slots: readonly Slot[];
 }
 
-/** What the worker answers. */
-export interface FilledSlot extends BatchPosition {
+/** What a worker is asked: batch `number`, which is the one at `position`, into `slot`. */
+export interface SlotRequest {
   readonly slot: number;
+  readonly number: number;
+  readonly position: BatchPosition;
 }
 
+export interface FilledSlot extends BatchPosition {
+  readonly slot: number;
+  readonly number: number;
+  readonly unreadable: readonly UnreadableImage[];
+}
+
+/** What a worker answers. */
+export type WorkerAnswer =
+  | { readonly filled: FilledSlot }
+  | { readonly failure: { readonly code: ErrorCode; readonly message: string } };
+
 interface Waiting {
-  resolve(filled: FilledSlot): void;
+  resolve(batch: TrainingBatch): void;
   reject(error: Error): void;
 }
 
@@ -55,10 +74,16 @@ export class TrainingLoader {
   /** Steps of one epoch. */
   readonly stepsPerEpoch: number;
   readonly #plan: TrainingPlan;
+  readonly #start: BatchPosition;
   readonly #slots: readonly Slot[];
-  readonly #worker: Worker;
-  readonly #filled: FilledSlot[] = [];
+  readonly #workers: readonly Worker[];
+  readonly #unreadable: Unreadable | undefined;
+  /** Filled batches by their number, until their turn. */
+  readonly #filled = new Map<number, FilledSlot>();
   readonly #waiting: Waiting[] = [];
+  /** Of the next batch to ask a worker for, and of the next to give on. */
+  #asked = 0;
+  #given = 0;
   #held = 0;
   #waitedMilliseconds = 0;
   #failure: Error | undefined;
@@ -69,23 +94,43 @@ export class TrainingLoader {
    * @throws UserError "bad-option" if the batch is larger than the split or an option does not fit the images.
    */
   constructor(options: TrainingLoaderOptions) {
-    const { split, normalization, augmentation, batch, seed, start = { epoch: 0, step: 0 }, slots = 4 } = options;
+    const { split, normalization, augmentation, batch, seed, start = { epoch: 0, step: 0 } } = options;
+    const { workers = workersFor(split), slots = Math.max(4, 2 * workers) } = options;
     this.stepsPerEpoch = stepsPerEpoch(split.count, batch);
     checkPositive("slots", slots);
-    // The worker needs both as well; made here too, a wrong option is an error of this call and not of a later one.
-    resolveAugmentation(augmentation, augmentation, split.sampleShape);
+    checkPositive("workers", workers);
+    // The workers need both as well; made here too, a wrong option is an error of this call and not of a later one.
+    resolveAugmentation(augmentation, augmentation, split);
     normalizationTable(normalization, split.sampleShape[0]);
-    this.#plan = { split, normalization, augmentation, batch, seed };
+    this.#unreadable = "files" in split ? split.unreadable : undefined;
+    this.#plan = { split: "files" in split ? plainList(split) : split, normalization, augmentation, batch, seed };
+    this.#start = start;
     this.#slots = Array.from({ length: slots }, () => allocateSlot(this.#plan));
-    const setup: LoaderSetup = { plan: this.#plan, start, slots: this.#slots };
-    this.#worker = spawnWorker(import.meta.url, "./loader-worker", { workerData: setup });
-    this.#worker.on("message", (filled: FilledSlot) => this.#receive(filled));
-    this.#worker.on("error", (error) => this.#fail(error));
-    this.#worker.on("messageerror", (error) => this.#fail(error));
-    this.#worker.on("exit", (code) => this.#fail(new Error(`it stopped with code ${code}`)));
-    for (let slot = 0; slot < slots; slot++) this.#worker.postMessage(slot);
+    const setup: LoaderSetup = { plan: this.#plan, slots: this.#slots };
+    this.#workers = Array.from({ length: Math.min(workers, slots) }, () => this.#startWorker(setup));
+    for (let slot = 0; slot < slots; slot++) this.#ask(slot);
+  }
+
+  #startWorker(setup: LoaderSetup): Worker {
+    const worker = spawnWorker(import.meta.url, "./loader-worker", { workerData: setup });
+    worker.on("message", (answer: WorkerAnswer) => this.#receive(answer));
+    worker.on("error", (error) => this.#fail(error));
+    worker.on("messageerror", (error) => this.#fail(error));
+    worker.on("exit", (code) => this.#fail(new Error(`it stopped with code ${code}`)));
     // Only a caller that waits for a batch keeps the process alive.
-    this.#worker.unref();
+    worker.unref();
+    return worker;
+  }
+
+  /** Has `slot` filled with the next batch that nobody was asked for; the workers take turns. */
+  #ask(slot: number): void {
+    const number = this.#asked++;
+    const request: SlotRequest = {
+      slot,
+      number,
+      position: positionAfter(this.#start, number, this.stepsPerEpoch),
+    };
+    this.#workers[number % this.#workers.length]?.postMessage(request);
   }
 
   /** Time `next` had to wait for the worker so far, in milliseconds. */
@@ -99,18 +144,18 @@ export class TrainingLoader {
    */
   async next(): Promise<TrainingBatch> {
     if (this.#failure !== undefined) throw this.#failure;
-    const ready = this.#filled.shift();
+    const ready = this.#waiting.length === 0 ? this.#filled.get(this.#given) : undefined;
     if (ready !== undefined) return this.#take(ready);
     if (this.#held + this.#waiting.length >= this.#slots.length) {
       throw new InternalError(`all ${this.#slots.length} batches are in use; release one before asking for another`);
     }
     const from = performance.now();
-    this.#worker.ref();
+    for (const worker of this.#workers) worker.ref();
     try {
-      return this.#take(await new Promise<FilledSlot>((resolve, reject) => this.#waiting.push({ resolve, reject })));
+      return await new Promise<TrainingBatch>((resolve, reject) => this.#waiting.push({ resolve, reject }));
     } finally {
       this.#waitedMilliseconds += performance.now() - from;
-      if (this.#waiting.length === 0) this.#worker.unref();
+      if (this.#waiting.length === 0) for (const worker of this.#workers) worker.unref();
     }
   }
 
@@ -134,17 +179,29 @@ export class TrainingLoader {
 
   async #close(): Promise<void> {
     this.#stopWith(new UserError("use-after-dispose", "the loader of training batches was disposed of"));
-    await this.#worker.terminate();
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
-  #receive(filled: FilledSlot): void {
-    const waiting = this.#waiting.shift();
-    if (waiting === undefined) this.#filled.push(filled);
-    else waiting.resolve(filled);
+  #receive(answer: WorkerAnswer): void {
+    if ("failure" in answer) {
+      // The worker's message has its details and hint already.
+      if (this.#failure === undefined) this.#stopWith(new UserError(answer.failure.code, answer.failure.message));
+      return;
+    }
+    const { filled } = answer;
+    for (const image of filled.unreadable) this.#unreadable?.add(image);
+    this.#filled.set(filled.number, filled);
+    while (this.#waiting.length > 0) {
+      const ready = this.#filled.get(this.#given);
+      if (ready === undefined) return;
+      this.#waiting.shift()?.resolve(this.#take(ready));
+    }
   }
 
-  #take({ slot, epoch, step }: FilledSlot): TrainingBatch {
+  #take({ slot, number, epoch, step }: FilledSlot): TrainingBatch {
     const { images, labels } = required(this.#slots[slot], `slot ${slot}`);
+    this.#filled.delete(number);
+    this.#given++;
     const { batch, split } = this.#plan;
     this.#held++;
     let isHeld = true;
@@ -157,7 +214,7 @@ export class TrainingLoader {
         if (!isHeld) return;
         isHeld = false;
         this.#held--;
-        if (this.#failure === undefined) this.#worker.postMessage(slot);
+        if (this.#failure === undefined) this.#ask(slot);
       },
     };
   }
@@ -171,6 +228,16 @@ export class TrainingLoader {
     this.#failure = error;
     for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
   }
+}
+
+/** One worker of stored images fills thousands a second; a decoder hundreds, and the engine needs the cores more. */
+function workersFor(split: Split): number {
+  return "files" in split ? Math.min(4, Math.max(1, Math.floor(availableParallelism() / 4))) : 1;
+}
+
+/** What of a split can be sent to a thread. */
+function plainList({ folder, files, labels, count, sampleShape, centreCrop }: FileList): FileList {
+  return { folder, files, labels, count, sampleShape, centreCrop };
 }
 
 function checkPositive(option: string, value: number): void {

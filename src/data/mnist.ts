@@ -1,7 +1,7 @@
 /** The datasets that come as idx files: MNIST, Fashion-MNIST, and any other in the same files. */
 import { UserError } from "../core/errors.ts";
 import { fashionMnistClasses, numberedClasses } from "./classes.ts";
-import type { Augmentation, Dataset, Normalization, Split } from "./dataset.ts";
+import type { Augmentation, Dataset, Normalization, StoredSplit } from "./dataset.ts";
 import { isFolder } from "./files.ts";
 import { type IdxSplits, readIdx } from "./idx.ts";
 
@@ -38,12 +38,12 @@ const debianFolder = "/usr/share/datasets/fashion-mnist";
 const fourFiles = "Four idx files are needed: images and labels of train and t10k, gzip'd or not";
 
 /** MNIST from the idx files in `folder`. */
-export async function openMnist(folder: string): Promise<Dataset> {
+export async function openMnist(folder: string): Promise<Dataset<StoredSplit>> {
   return toDataset(mnist, await readIdx(folder, mnist.classes.length, fourFiles));
 }
 
 /** Fashion-MNIST from the idx files in `folder`, or from Debian's package. */
-export async function openFashionMnist(folder: string = debianFolder): Promise<Dataset> {
+export async function openFashionMnist(folder: string = debianFolder): Promise<Dataset<StoredSplit>> {
   const hint =
     folder === debianFolder
       ? "Install it (apt-get install dataset-fashion-mnist), or pass a folder: --data fashion-mnist:path/to/folder"
@@ -58,7 +58,7 @@ export async function openFashionMnist(folder: string = debianFolder): Promise<D
  * The idx files in `folder`, whatever they hold: MNIST and Fashion-MNIST are known by their first labels; anything else
  * gets numbered classes and its own normalisation.
  */
-export async function openIdxFolder(folder: string): Promise<Dataset> {
+export async function openIdxFolder(folder: string): Promise<Dataset<StoredSplit>> {
   const splits = await readIdx(folder, undefined, fourFiles);
   const known = [mnist, fashionMnist].find(({ firstLabels }) =>
     firstLabels.every((label, index) => label === splits.train.labels[index]),
@@ -78,7 +78,7 @@ function describe({ train, test }: IdxSplits): IdxDataset {
 }
 
 /** Mean and standard deviation of one-channel images / 255; the deviation of a constant is given as 1. */
-export function measureNormalization({ images }: Split): Normalization {
+export function measureNormalization({ images }: StoredSplit): Normalization {
   const histogram = new Float64Array(256);
   for (const pixel of images) histogram[pixel] = (histogram[pixel] ?? 0) + 1;
   let sum = 0;
@@ -92,6 +92,9 @@ export function measureNormalization({ images }: Split): Normalization {
   return { mean: [mean], standardDeviation: [deviation === 0 ? 1 : deviation] };
 }
 
-function toDataset({ name, classes, normalization, augmentation }: IdxDataset, { train, test }: IdxSplits): Dataset {
+function toDataset(
+  { name, classes, normalization, augmentation }: IdxDataset,
+  { train, test }: IdxSplits,
+): Dataset<StoredSplit> {
   return { name, classes, sampleShape: train.sampleShape, normalization, augmentation, train, test };
 }

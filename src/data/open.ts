@@ -1,6 +1,6 @@
 /**
- * Opens a dataset by what the user typed: a name ("cifar10"), a folder whose files tell what it is, or both
- * ("cifar10:path/to/folder").
+ * Opens a dataset by what the user typed: a name ("cifar10"), a folder whose files tell what it is, both
+ * ("cifar10:path/to/folder"), or a CSV of paths and labels.
  */
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -8,31 +8,54 @@ import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
 import { type CifarLayout, cifar10Layout, cifar100Layout, readCifar } from "./cifar.ts";
 import { type ObtainOptions, obtainCifar10 } from "./cifar10-cache.ts";
-import type { Dataset } from "./dataset.ts";
+import type { Dataset, SampleShape } from "./dataset.ts";
 import { fileSize, isFolder } from "./files.ts";
 import { hasIdxFiles } from "./idx.ts";
+import { hasClassFolders } from "./images/folder.ts";
+import { type ImageFileOptions, openImages } from "./images/open.ts";
 import { openFashionMnist, openIdxFolder, openMnist } from "./mnist.ts";
 
+export interface OpenOptions extends ObtainOptions {
+  /** How image files are to be prepared; refused for a dataset whose images are what they are. */
+  readonly images?: ImageFileOptions;
+  /** What is taken for image files where `images` does not say; passed over for other datasets. */
+  readonly imageDefaults?: ImageFileOptions;
+  /** What the network takes, if that is known: image files are prepared for it. */
+  readonly input?: SampleShape;
+}
+
 /** Reads the named dataset from `folder`, or from its standard place if that is undefined. */
-type Opener = (folder: string | undefined, options: ObtainOptions) => Promise<Dataset>;
+type Opener = (folder: string | undefined, options: OpenOptions) => Promise<Dataset>;
 
 const openers: ReadonlyMap<string, Opener> = new Map([
   ["cifar10", openCifar10],
   ["cifar100", openCifar100],
   ["mnist", openMnistFolder],
   ["fashion-mnist", openFashionMnist],
+  ["images", openImageFolder],
 ]);
 
 /** The names `openDataset` knows. */
 export const datasetNames: readonly string[] = [...openers.keys()];
 
 /**
- * Opens the dataset `spec`: one of `datasetNames`, a folder, or "name:folder". Both splits are read into shared memory.
- * "cifar10" is downloaded once if it is not in the cache; `options` say where that is and who hears of the progress.
+ * Opens the dataset `spec`: one of `datasetNames`, a folder, "name:folder", or a CSV file. The small ones are read into shared
+ * memory; image files are decoded when a batch needs them. "cifar10" is downloaded once if it is not in the cache;
+ * `options` say where that is and who hears of the progress.
  * @throws UserError "unknown-name" with the nearest name; "missing-file" or "bad-file" about the files; and, for a
  * download, the codes of `obtainCifar10`.
  */
-export async function openDataset(spec: string, options: ObtainOptions = {}): Promise<Dataset> {
+export async function openDataset(spec: string, options: OpenOptions = {}): Promise<Dataset> {
+  const dataset = await openAny(spec, options);
+  const [given] = Object.keys(options.images ?? {});
+  if (given === undefined || dataset.preparation !== undefined) return dataset;
+  throw new UserError("bad-option", `the images of ${dataset.name} are not prepared anew`, {
+    about: `option "${given}" of the images`,
+    hint: "It is for folders of image files and CSV files that name them",
+  });
+}
+
+async function openAny(spec: string, options: OpenOptions): Promise<Dataset> {
   const named = openers.get(spec);
   if (named !== undefined) return named(undefined, options);
   const colon = spec.indexOf(":");
@@ -43,11 +66,12 @@ export async function openDataset(spec: string, options: ObtainOptions = {}): Pr
     if (opener === undefined) throw unknownName("dataset", prefix, datasetNames);
     return opener(await existingFolder(spec.slice(colon + 1)), options);
   }
-  if (/[\\/]|^[.~]/.test(spec) || (await isFolder(spec))) return openFolder(await existingFolder(spec));
+  if (spec.toLowerCase().endsWith(".csv")) return openImageFiles(resolveHome(spec), options);
+  if (/[\\/]|^[.~]/.test(spec) || (await isFolder(spec))) return openFolder(await existingFolder(spec), options);
   throw unknownName("dataset", spec, datasetNames);
 }
 
-async function openCifar10(folder: string | undefined, options: ObtainOptions): Promise<Dataset> {
+async function openCifar10(folder: string | undefined, options: OpenOptions): Promise<Dataset> {
   const place = await cifarFolder(folder ?? (await obtainCifar10(options)), cifar10Layout);
   return readCifar(place, cifar10Layout);
 }
@@ -62,9 +86,23 @@ async function openMnistFolder(folder: string | undefined): Promise<Dataset> {
   return openMnist(folder);
 }
 
+async function openImageFolder(folder: string | undefined, options: OpenOptions): Promise<Dataset> {
+  if (folder === undefined) throw needsFolder("images", "class/file.jpg, with or without train/ and test/ around it");
+  return openImageFiles(folder, options);
+}
+
+function openImageFiles(place: string, { images, imageDefaults, input }: OpenOptions): Promise<Dataset> {
+  return openImages(place, { ...imageDefaults, ...images }, input);
+}
+
+/** The path the user typed, absolute; "~" stands for the home folder. */
+function resolveHome(typed: string): string {
+  return resolve(typed.replace(/^~(?=$|[\\/])/, homedir()));
+}
+
 /** The folder the user named, absolute; "~" stands for the home folder. */
 async function existingFolder(typed: string): Promise<string> {
-  const folder = resolve(typed.replace(/^~(?=$|[\\/])/, homedir()));
+  const folder = resolveHome(typed);
   if (typed !== "" && (await isFolder(folder))) return folder;
   throw new UserError("missing-file", "no such folder", {
     about: typed === "" ? "the folder after the colon" : folder,
@@ -73,7 +111,7 @@ async function existingFolder(typed: string): Promise<string> {
 }
 
 /** Finds out what the files in `folder` are. */
-async function openFolder(folder: string): Promise<Dataset> {
+async function openFolder(folder: string, options: OpenOptions): Promise<Dataset> {
   const found: (() => Promise<Dataset>)[] = [];
   const names: string[] = [];
   for (const layout of [cifar10Layout, cifar100Layout]) {
@@ -87,10 +125,11 @@ async function openFolder(folder: string): Promise<Dataset> {
     names.push("mnist");
   }
   const [open] = found;
+  if (open === undefined && (await hasClassFolders(folder))) return openImageFiles(folder, options);
   if (open === undefined) {
     throw new UserError("missing-file", "no dataset in this folder", {
       about: folder,
-      hint: "Expected data_batch_1.bin … test_batch.bin (CIFAR-10), train.bin and test.bin (CIFAR-100), or idx files",
+      hint: "Expected a folder of images for each class, data_batch_1.bin … test_batch.bin (CIFAR-10), train.bin and test.bin (CIFAR-100), or idx files",
     });
   }
   if (found.length > 1) {

@@ -3,19 +3,28 @@
  * can open the same data again when it is resumed.
  */
 import type { ObtainOptions } from "./cifar10-cache.ts";
-import type { Dataset } from "./dataset.ts";
-import { openDataset } from "./open.ts";
+import type { Dataset, SampleShape } from "./dataset.ts";
+import type { ImageFileOptions } from "./images/open.ts";
+import { type OpenOptions, openDataset } from "./open.ts";
 
 export interface DatasetReference {
-  /** What `openDataset` understands: a name, a folder, or "name:folder". */
+  /** What `openDataset` understands: a name, a folder, "name:folder", or a CSV file. */
   readonly spec: string;
-  /** Errors are those of `openDataset`. */
-  open(): Promise<Dataset>;
+  /** `input`: what the network takes, for images that can be prepared for it. Errors are those of `openDataset`. */
+  open(input?: SampleShape): Promise<Dataset>;
 }
 
 /** The dataset that `spec` names. */
-export function datasetReference(spec: string, options: ObtainOptions = {}): DatasetReference {
-  return { spec, open: () => openDataset(spec, options) };
+export function datasetReference(spec: string, options: OpenOptions = {}): DatasetReference {
+  return {
+    spec,
+    open: (input) => openDataset(spec, { ...options, ...(input === undefined ? {} : { input }) }),
+  };
+}
+
+/** Images in `folder` (`class/file.jpg`, with or without `train/` and `test/` around it), or those that a CSV file names. */
+export function images(place: string, options: ImageFileOptions = {}): DatasetReference {
+  return datasetReference(place.toLowerCase().endsWith(".csv") ? place : `images:${place}`, { images: options });
 }
 
 /** CIFAR-10, from `folder` (the official binary files) or, without one, from the cache, fetched once. */

@@ -1,14 +1,23 @@
 /**
- * Fills training batches one after the other, from a given (epoch, step) on. It runs in the loader's worker thread; it
- * knows nothing of threads itself, so tests compare it with the loader directly.
+ * Fills training batches: which one is said by its (epoch, step), and its content depends on nothing else. It runs in the loader's
+ * worker threads; it knows nothing of threads itself, so tests compare it with the loader directly.
  */
 import { normalizationTable, placementOf, writeAugmented } from "./augmentation.ts";
-import { type Augmentation, type Normalization, type Split, sampleSize } from "./dataset.ts";
-import { epochOrder, stepsPerEpoch } from "./order.ts";
+import {
+  type Augmentation,
+  type FileList,
+  type Normalization,
+  type PaddedCrop,
+  type StoredSplit,
+  sampleSize,
+} from "./dataset.ts";
+import { fillFromFiles } from "./images/prepare.ts";
+import type { UnreadableImage } from "./images/unreadable.ts";
+import { epochOrder } from "./order.ts";
 
 /** Everything the content of every batch depends on. */
 export interface TrainingPlan {
-  readonly split: Split;
+  readonly split: StoredSplit | FileList;
   readonly normalization: Normalization;
   readonly augmentation: Augmentation;
   /** Images in a batch. */
@@ -22,52 +31,54 @@ export interface BatchPosition {
   readonly step: number;
 }
 
+/** The position of batch `number`, counted from 0 at `start`, with `steps` steps in an epoch. */
+export function positionAfter(start: BatchPosition, number: number, steps: number): BatchPosition {
+  const step = start.step + number;
+  return { epoch: start.epoch + Math.floor(step / steps), step: step % steps };
+}
+
+const noFlip: PaddedCrop = { pad: 0, flip: false };
+
 export class BatchFiller {
   readonly #plan: TrainingPlan;
-  readonly #steps: number;
   readonly #table: Float32Array;
-  #epoch: number;
-  #step: number;
-  #order: Int32Array;
+  #order: { readonly epoch: number; readonly indices: Int32Array } | undefined;
 
-  constructor(plan: TrainingPlan, start: BatchPosition) {
+  constructor(plan: TrainingPlan) {
     this.#plan = plan;
-    this.#steps = stepsPerEpoch(plan.split.count, plan.batch);
     this.#table = normalizationTable(plan.normalization, plan.split.sampleShape[0]);
-    this.#epoch = start.epoch + Math.floor(start.step / this.#steps);
-    this.#step = start.step % this.#steps;
-    this.#order = epochOrder(plan.seed, this.#epoch, plan.split.count);
   }
 
-  /** Writes the next batch, `images` [batch,C,H,W] and `labels` [batch], and says which one it was. */
-  fill(images: Float32Array, labels: Int32Array): BatchPosition {
-    const { split, augmentation, batch, seed } = this.#plan;
-    const position = { epoch: this.#epoch, step: this.#step };
+  /**
+   * Writes the batch at `position`: `images` [batch,C,H,W] and `labels` [batch].
+   * @returns the files that could not be read; other images stand in their places.
+   */
+  async fill(position: BatchPosition, images: Float32Array, labels: Int32Array): Promise<readonly UnreadableImage[]> {
+    const { split, normalization, augmentation, seed } = this.#plan;
+    const indices = this.#indicesAt(position);
+    if ("images" in split) {
+      this.#fillStored(split, position.epoch, indices, images, labels);
+      return [];
+    }
+    const draw = "area" in augmentation ? { augmentation, seed, epoch: position.epoch } : undefined;
+    return fillFromFiles(split, indices, normalization, draw, images, labels);
+  }
+
+  #fillStored(split: StoredSplit, epoch: number, indices: Int32Array, images: Float32Array, labels: Int32Array): void {
+    const { augmentation, seed } = this.#plan;
+    const crop = "pad" in augmentation ? augmentation : noFlip;
     const size = sampleSize(split.sampleShape);
-    for (let slot = 0; slot < batch; slot++) {
-      const image = this.#order[position.step * batch + slot] ?? 0;
-      const placement = placementOf(augmentation, seed, position.epoch, image);
-      writeAugmented(
-        split.images,
-        image,
-        images,
-        slot * size,
-        split.sampleShape,
-        this.#table,
-        augmentation.pad,
-        placement,
-      );
+    for (const [slot, image] of indices.entries()) {
+      const placement = placementOf(crop, seed, epoch, image);
+      writeAugmented(split.images, image, images, slot * size, split.sampleShape, this.#table, crop.pad, placement);
       labels[slot] = split.labels[image] ?? 0;
     }
-    this.#advance();
-    return position;
   }
 
-  #advance(): void {
-    this.#step++;
-    if (this.#step < this.#steps) return;
-    this.#step = 0;
-    this.#epoch++;
-    this.#order = epochOrder(this.#plan.seed, this.#epoch, this.#plan.split.count);
+  /** Places in the split of the batch's images. */
+  #indicesAt({ epoch, step }: BatchPosition): Int32Array {
+    const { split, batch, seed } = this.#plan;
+    if (this.#order?.epoch !== epoch) this.#order = { epoch, indices: epochOrder(seed, epoch, split.count) };
+    return this.#order.indices.subarray(step * batch, (step + 1) * batch);
   }
 }

@@ -1,7 +1,7 @@
 /** Accuracy of a network on a split. */
 import { UserError } from "../core/errors.ts";
 import type { Normalization, Split } from "../data/dataset.ts";
-import { answerOf, type Classifier, logitsOf } from "./classifier.ts";
+import { answerOf, answersOf, type Classifier } from "./classifier.ts";
 
 export interface Accuracy {
   /** Percent of the images answered with their label. */
@@ -11,7 +11,7 @@ export interface Accuracy {
 }
 
 /**
- * How many images of `split` the classifier answers rightly. Its batch need not divide the split. Throws `UserError("bad-option")` on an
+ * How many images of `split` the classifier answers rightly; images that cannot be read do not count. Its batch need not divide the split. Throws `UserError("bad-option")` on an
  * empty split, or one with labels the network has no logit for.
  */
 export async function measureAccuracy(
@@ -20,9 +20,9 @@ export async function measureAccuracy(
   normalization: Normalization,
 ): Promise<Accuracy> {
   if (split.count === 0) throw new UserError("bad-option", "there are no images to measure accuracy on");
-  const logits = await logitsOf(classifier, split, normalization);
+  const { logits, labels } = await answersOf(classifier, split, normalization);
   const [, classes = 0] = logits.shape;
-  const largest = split.labels.reduce((a, b) => Math.max(a, b));
+  const largest = labels.reduce((a, b) => Math.max(a, b));
   if (largest >= classes) {
     throw new UserError("bad-option", "the images have more classes than the network", {
       expected: `at most ${classes}`,
@@ -31,8 +31,8 @@ export async function measureAccuracy(
     });
   }
   let correct = 0;
-  for (const [index, label] of split.labels.subarray(0, split.count).entries()) {
+  for (const [index, label] of labels.entries()) {
     if (answerOf(logits, index) === label) correct++;
   }
-  return { accuracy: (100 * correct) / split.count, correct, images: split.count };
+  return { accuracy: (100 * correct) / labels.length, correct, images: labels.length };
 }

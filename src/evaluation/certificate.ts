@@ -4,14 +4,14 @@
  * exported file, so that neither engine vouches for itself.
  */
 import { createHash } from "node:crypto";
-import { required, UserError } from "../core/errors.ts";
+import { InternalError, UserError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { type Dataset, firstImages, type Split } from "../data/dataset.ts";
 import { evaluationBatches } from "../data/evaluation-batches.ts";
 import { readBytes } from "../formats/file.ts";
 import { loadOnnx } from "../formats/onnx/index.ts";
 import type { Network } from "../graph/graph.ts";
-import { type Classifier, engineClassifier, type Host, logitsOf } from "./classifier.ts";
+import { answersOf, type Classifier, engineClassifier, type Host } from "./classifier.ts";
 import { type Comparison, compareLogits, rangeOf } from "./comparison.ts";
 import { type Departure, engineActivations, firstDeparture, runtimeActivations } from "./departure.ts";
 import { onnxRuntimeVersion, runtimeClassifier } from "./onnx-runtime.ts";
@@ -75,7 +75,7 @@ export async function certify(options: CertificateOptions): Promise<Certificate>
   const elsewhere = await measure(runtimeClassifier(options.compactFile, batch));
 
   const inEngine = await judge(compareLogits(before, after), async (worst) => {
-    const image = imageAt(split, dataset, worst);
+    const image = await imageAt(split, dataset, worst);
     const [whole, cut] = [
       await engineActivations(host, original, image),
       await engineActivations(host, compact, image),
@@ -84,7 +84,7 @@ export async function certify(options: CertificateOptions): Promise<Certificate>
   });
   // Given that the engine agrees with itself, the file or the other runtime is what is left to differ.
   const inRuntime = await judge(compareLogits(before, elsewhere), async (worst) => {
-    const image = imageAt(split, dataset, worst);
+    const image = await imageAt(split, dataset, worst);
     const exported = await loadOnnx(options.compactFile);
     const [ours, theirs] = [await engineActivations(host, compact, image), await runtimeActivations(exported, image)];
     return firstDeparture(exported.graph, ours, theirs, new Map(), certificateTolerance);
@@ -94,7 +94,7 @@ export async function certify(options: CertificateOptions): Promise<Certificate>
     passed: inEngine.passed && inRuntime.passed,
     tolerance: certificateTolerance,
     dataset: dataset.name,
-    images: split.count,
+    images: before.shape[0] ?? 0,
     logitRange: rangeOf(before.data),
     comparisons: [
       { original: `trained network in ${host.name}`, other: `compact network in ${host.name}`, ...inEngine },
@@ -137,23 +137,18 @@ async function judge(
 async function logitsAndDispose(opening: Promise<Classifier>, split: Split, dataset: Dataset): Promise<Tensor> {
   const classifier = await opening;
   try {
-    return await logitsOf(classifier, split, dataset.normalization);
+    return (await answersOf(classifier, split, dataset.normalization)).logits;
   } finally {
     await classifier.dispose();
   }
 }
 
-/** Image `index` of `split`, normalised, `[1,C,H,W]`. */
-function imageAt(split: Split, dataset: Dataset, index: number): Tensor {
-  const size = split.sampleShape.reduce((a, b) => a * b);
-  const single: Split = {
-    ...split,
-    images: split.images.subarray(index * size, (index + 1) * size),
-    labels: split.labels.subarray(index, index + 1),
-    count: 1,
-  };
-  const [only] = evaluationBatches(single, dataset.normalization, 1);
-  return required(only, `test image ${index}`).images;
+/** Image `index` of `split`, among those that can be read, normalised, `[1,C,H,W]`. */
+async function imageAt(split: Split, dataset: Dataset, index: number): Promise<Tensor> {
+  for await (const { images, start } of evaluationBatches(split, dataset.normalization, 1)) {
+    if (start === index) return images;
+  }
+  throw new InternalError(`test image ${index} is missing`);
 }
 
 async function fileOf(name: "original" | "compact", path: string): Promise<Certificate["files"][number]> {

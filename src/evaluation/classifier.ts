@@ -49,22 +49,31 @@ function parametersOf(graph: Graph, weights: Weights): Weights {
   return new Map(graph.parameters.map(({ name }) => [name, required(weights.get(name), `values of "${name}"`)]));
 }
 
-/** Logits `[count, classes]` of every image of `split`, in its order. */
-export async function logitsOf(classifier: Classifier, split: Split, normalization: Normalization): Promise<Tensor> {
+export interface Answers {
+  /** `[images, classes]`. */
+  readonly logits: Tensor;
+  /** `[images]`. */
+  readonly labels: Int32Array;
+}
+
+/** Logits of every image of `split` that can be read, in its order, and the labels beside them. */
+export async function answersOf(classifier: Classifier, split: Split, normalization: Normalization): Promise<Answers> {
   const parts: Float32Array[] = [];
+  const labelParts: number[] = [];
   let classes = 0;
-  for (const { images, count } of evaluationBatches(split, normalization, classifier.batch)) {
+  for await (const { images, labels, count } of evaluationBatches(split, normalization, classifier.batch)) {
     const { shape, data } = await classifier.logits(images);
     classes = shape[1] ?? 0;
     parts.push(data.subarray(0, count * classes));
+    labelParts.push(...labels.data.subarray(0, count));
   }
-  const all = tensor([split.count, classes]);
+  const all = tensor([labelParts.length, classes]);
   let offset = 0;
   for (const part of parts) {
     all.data.set(part, offset);
     offset += part.length;
   }
-  return all;
+  return { logits: all, labels: Int32Array.from(labelParts) };
 }
 
 /** The class a network answers for row `index` of `logits`: the first of the largest. −1 where a logit is not a number. */

@@ -9,6 +9,7 @@ import type { Settings } from "./options.ts";
 import type { Run } from "./run.ts";
 import type { RunRecord } from "./run-record.ts";
 import { epochOf, type Session } from "./session.ts";
+import { tellUnreadable } from "./unreadable.ts";
 
 /** An option to pass on, or nothing if it was not given. */
 export function optional<K extends string, V>(name: K, value: V | undefined): { readonly [Name in K]?: V } {
@@ -66,6 +67,8 @@ export function announce(session: Session, { emitter }: Journal, record: RunReco
     environment: record.environment,
     resumedFrom,
   });
+  for (const message of dataset.notes ?? []) emitter.emit({ type: "notice", message });
+  tellUnreadable(dataset, emitter);
 }
 
 function describeData({ name, classes, train, test }: Dataset): {

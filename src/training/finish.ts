@@ -8,8 +8,7 @@ import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import writeFileAtomic from "write-file-atomic";
 import { required } from "../core/errors.ts";
-import type { Dataset } from "../data/dataset.ts";
-import { measureAccuracy } from "../evaluation/accuracy.ts";
+import { type Accuracy, measureAccuracy } from "../evaluation/accuracy.ts";
 import { type Certificate, certify, requireExact } from "../evaluation/certificate.ts";
 import { engineClassifier } from "../evaluation/classifier.ts";
 import { type Latency, measureLatency } from "../evaluation/latency.ts";
@@ -20,11 +19,13 @@ import { type Compact, compact } from "../pruning/compact.ts";
 import { bake } from "../selection/fold.ts";
 import type { LatencyFigures } from "./events.ts";
 import { runFileError } from "./file-errors.ts";
+import { metadataOf } from "./file-metadata.ts";
 import type { Journal } from "./journal.ts";
 import { type Run, TrainedNetwork } from "./run.ts";
 import { runFiles } from "./run-folder.ts";
 import { readState, type Session } from "./session.ts";
 import { StructureTracker } from "./structures.ts";
+import { countUnreadable } from "./unreadable.ts";
 
 /** Images in a batch of the certificate. */
 const CERTIFICATE_BATCH = 250;
@@ -74,33 +75,25 @@ export async function finishRun(session: Session, journal: Journal, startedAt: n
   requireExact(certificate);
 
   stopIfAborted();
-  const accuracies = { before: await score(session, network), after: await score(session, small) };
+  const scores = { before: await score(session, network), after: await score(session, small) };
+  countUnreadable(dataset, emitter);
   stopIfAborted();
   const latencies = settings.latency ? await timeBoth(journal, network, files.compact) : undefined;
   const before = {
-    accuracy: accuracies.before,
+    accuracy: scores.before.accuracy,
     ...cost(graph),
     bytes: bytes.network,
     latencyMilliseconds: latencies?.before ?? null,
   };
   const after = {
-    accuracy: accuracies.after,
+    accuracy: scores.after.accuracy,
     ...cost(small.graph),
     bytes: bytes.compact,
     latencyMilliseconds: latencies?.after ?? null,
   };
   const seconds = (performance.now() - startedAt) / 1000;
-  emitter.emit({ type: "run.finished", seconds, testImages: dataset.test.count, before, after });
+  emitter.emit({ type: "run.finished", seconds, testImages: scores.after.images, before, after });
   return { folder, name: basename(folder), network, compact: small, certificate, before, after };
-}
-
-/** What a program that opens the file needs to know about the images. */
-function metadataOf({ name, classes, normalization }: Dataset): Record<string, string> {
-  return {
-    dataset: name,
-    classes: JSON.stringify(classes),
-    normalization: JSON.stringify({ ...normalization, of: "pixel / 255" }),
-  };
 }
 
 function reportCut({ factors }: Session, { emitter }: Journal, { cuts }: Compact, { weights }: Network): void {
@@ -136,11 +129,11 @@ async function reportCertificate({ folder, emitter }: Journal, certificate: Cert
   });
 }
 
-/** Accuracy on the whole test split, in percent. */
-async function score({ host, evaluationBatch, dataset }: Session, network: Network): Promise<number> {
+/** Accuracy on the whole test split. */
+async function score({ host, evaluationBatch, dataset }: Session, network: Network): Promise<Accuracy> {
   const classifier = await engineClassifier(host, network, evaluationBatch);
   try {
-    return (await measureAccuracy(classifier, dataset.test, dataset.normalization)).accuracy;
+    return await measureAccuracy(classifier, dataset.test, dataset.normalization);
   } finally {
     await classifier.dispose();
   }

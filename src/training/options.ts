@@ -120,6 +120,16 @@ const share = z.number().min(0).max(1);
 const rate = z.number().positive();
 const gamma = z.number().nonnegative();
 
+const range = z.tuple([rate, rate]).readonly();
+const paddedCrop = z.strictObject({ pad: z.int().nonnegative(), flip: z.boolean() });
+const areaCrop = z.strictObject({
+  area: range,
+  aspect: range,
+  flip: z.boolean(),
+  colour: share,
+  noise: z.number().nonnegative(),
+});
+
 const schedule = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("one-cycle"),
@@ -155,7 +165,7 @@ export const settingsSchema: z.ZodType<Settings> = z.strictObject({
   schedule: schedule.default({ kind: "one-cycle", peak: 0.2, peakAt: 0.2, startDivisor: 25, endDivisor: 1e4 }),
   momentum: z.number().min(0).lt(1).default(0.9),
   weightDecay: z.number().nonnegative().default(5e-4),
-  augment: z.union([z.boolean(), z.strictObject({ pad: z.int().nonnegative(), flip: z.boolean() })]).default(true),
+  augment: z.union([z.boolean(), paddedCrop, areaCrop]).default(true),
   engine: z.enum(engineNames).default("onednn"),
   threads: positive.exactOptional(),
   precision: z.enum(precisionChoices).default("f32"),

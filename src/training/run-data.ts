@@ -1,6 +1,6 @@
 /** The data of a run: opened from whatever the caller has, and limited as the settings say. */
 import { UserError } from "../core/errors.ts";
-import { type Dataset, firstImages } from "../data/dataset.ts";
+import { type Dataset, firstImages, type SampleShape } from "../data/dataset.ts";
 import { type DatasetReference, datasetReference } from "../data/references.ts";
 import type { Settings } from "./options.ts";
 import { hashData, type RunRecord } from "./run-record.ts";
@@ -14,13 +14,19 @@ export interface RunData {
   readonly source: string;
 }
 
-/** Opens `source`. Errors are those of `openDataset`. */
-export async function openData(source: DataSource, limit: Settings["limit"]): Promise<RunData> {
+/** Opens `source`; `input`: what the network takes, if that is known. Errors are those of `openDataset`. */
+export async function openData(
+  source: DataSource,
+  limit: Settings["limit"],
+  input: SampleShape | undefined,
+): Promise<RunData> {
   const reference = typeof source === "string" ? datasetReference(source) : source;
-  const opened = "open" in reference ? await reference.open() : await reference;
+  const opened = "open" in reference ? await reference.open(input) : await reference;
   const { train = opened.train.count, test = opened.test.count } = limit;
   const dataset = { ...opened, train: firstImages(opened.train, train), test: firstImages(opened.test, test) };
-  if (dataset.test.count === 0) throw new UserError("bad-option", "there are no test images", { about: dataset.name });
+  for (const [part, { count }] of Object.entries({ training: dataset.train, test: dataset.test })) {
+    if (count === 0) throw new UserError("bad-option", `there are no ${part} images`, { about: dataset.name });
+  }
   return { dataset, source: "spec" in reference ? reference.spec : dataset.name };
 }
 
@@ -29,7 +35,11 @@ export async function openData(source: DataSource, limit: Settings["limit"]): Pr
  * @throws UserError "checksum" if it is not the same data, and what opening it throws.
  */
 export async function reopenData(record: RunRecord, source: DataSource | undefined): Promise<Dataset> {
-  const { dataset } = await openData(source ?? record.data.source, record.settings.limit);
+  const { source: recorded, preparation, classes } = record.data;
+  const options = preparation === undefined ? {} : { images: { ...preparation, classes } };
+  const again =
+    source === undefined || typeof source === "string" ? datasetReference(source ?? recorded, options) : source;
+  const { dataset } = await openData(again, record.settings.limit, undefined);
   const { train, test } = hashData(dataset);
   if (train === record.data.sha256.train && test === record.data.sha256.test) return dataset;
   throw new UserError("checksum", "this is not the data the run was started with", {

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { UserError } from "../core/errors.ts";
-import type { Dataset, Split } from "../data/dataset.ts";
+import type { Dataset, ImagePreparation, Split } from "../data/dataset.ts";
+import { preparationSchema } from "../data/images/open.ts";
 import type { Weights } from "../graph/graph.ts";
 import { type Factor, factorKinds } from "../selection/factors.ts";
 import { runFileError } from "./file-errors.ts";
@@ -27,7 +28,14 @@ export interface RunRecord {
     readonly name: string;
     /** What opens the dataset again: a known name or a folder. */
     readonly source: string;
-    /** sha256 of images and labels of each split, as limited by the settings. */
+    /** In the order of the logits. */
+    readonly classes: readonly string[];
+    /** For image files: everything that decides what the network sees. */
+    readonly preparation?: ImagePreparation;
+    /**
+     * sha256 of images and labels of each split, as limited by the settings. Of image files it is over their names, sizes in bytes
+     * and labels: reading all of a large dataset would take longer than an epoch.
+     */
     readonly sha256: { readonly train: string; readonly test: string };
   };
   /** sha256 over all parameters, in the graph's order. */
@@ -44,7 +52,13 @@ const record: z.ZodType<RunRecord> = z.object({
   created: z.iso.datetime(),
   model: z.string(),
   settings: settingsSchema,
-  data: z.object({ name: z.string(), source: z.string(), sha256: z.object({ train: sha256, test: sha256 }) }),
+  data: z.object({
+    name: z.string(),
+    source: z.string(),
+    classes: z.array(z.string()),
+    preparation: preparationSchema.exactOptional(),
+    sha256: z.object({ train: sha256, test: sha256 }),
+  }),
   initialWeights: sha256,
   factors: z.array(
     z.object({
@@ -102,8 +116,11 @@ export function hashData({ train, test }: Dataset): RunRecord["data"]["sha256"] 
   return { train: hashSplit(train), test: hashSplit(test) };
 }
 
-function hashSplit({ images, labels }: Split): string {
-  return createHash("sha256").update(images).update(bytesOf(labels)).digest("hex");
+function hashSplit(split: Split): string {
+  const hash = createHash("sha256");
+  if ("images" in split) hash.update(split.images);
+  else for (const { path, bytes } of split.files) hash.update(`${path}\0${bytes}\n`);
+  return hash.update(bytesOf(split.labels)).digest("hex");
 }
 
 /** sha256 of all values, in the order of the map. */

@@ -82,7 +82,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
   const loader = new TrainingLoader({
     split: dataset.train,
     normalization: dataset.normalization,
-    augmentation: resolveAugmentation(settings.augment, dataset.augmentation, dataset.sampleShape),
+    augmentation: resolveAugmentation(settings.augment, dataset.augmentation, dataset.train),
     batch,
     seed: settings.seed,
     start: { epoch: Math.floor(progress.step / steps), step: progress.step % steps },

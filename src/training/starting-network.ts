@@ -1,7 +1,7 @@
 /** The network a run starts from: a name of the zoo, an ONNX file, a graph, or a graph with weights. */
 import { UserError } from "../core/errors.ts";
 import { formatShape, sameShape } from "../core/tensor.ts";
-import type { Dataset } from "../data/dataset.ts";
+import type { Dataset, SampleShape } from "../data/dataset.ts";
 import { loadOnnx } from "../formats/onnx/index.ts";
 import type { Graph, Network } from "../graph/graph.ts";
 import { bindBatch, inferShapes } from "../graph/shapes.ts";
@@ -62,10 +62,34 @@ export function withFactors(
   };
 }
 
+/**
+ * Channels, height and width that the network of `source` takes: of an ONNX file or a graph its own, of a model of the zoo those it
+ * is made for; undefined where it has not one input of images.
+ * @throws UserError "unknown-name", and what reading a file throws.
+ */
+export async function inputOf(source: ModelSource): Promise<SampleShape | undefined> {
+  if (typeof source !== "string") return sampleShapeOf("graph" in source ? source.graph : source);
+  if (isOnnxFile(source)) return sampleShapeOf((await loadOnnx(source)).graph);
+  return sampleShapeOf(model(source, { classes: 10 }));
+}
+
+/** What the only input of `graph` takes for one image, if that is channels, height and width. */
+export function sampleShapeOf({ inputs }: Graph): SampleShape | undefined {
+  const [input] = inputs;
+  if (input === undefined || inputs.length > 1) return undefined;
+  const [, channels, height, width] = bindBatch(input.shape, 1);
+  if (channels === undefined || height === undefined || width === undefined) return undefined;
+  return [channels, height, width];
+}
+
+function isOnnxFile(source: string): boolean {
+  return source.toLowerCase().endsWith(".onnx");
+}
+
 async function plainNetwork(source: ModelSource, dataset: Dataset): Promise<Network> {
   if (typeof source !== "string")
     return "graph" in source ? withAllWeights(source) : { graph: source, weights: new Map() };
-  if (source.toLowerCase().endsWith(".onnx")) return loadOnnx(source);
+  if (isOnnxFile(source)) return loadOnnx(source);
   const [channels, size, width] = dataset.sampleShape;
   if (size !== width) {
     throw new UserError("bad-option", "the models of the zoo take square images", {

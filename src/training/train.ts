@@ -15,7 +15,7 @@ import { type DataSource, openData } from "./run-data.ts";
 import { createNumberedRunFolder, createRunFolder, DEFAULT_RUNS_FOLDER } from "./run-folder.ts";
 import { hashData, hashWeights, type RunRecord, writeRunRecord } from "./run-record.ts";
 import { openSession } from "./session.ts";
-import { type ModelSource, startingNetwork } from "./starting-network.ts";
+import { inputOf, type ModelSource, startingNetwork } from "./starting-network.ts";
 
 /** Settings of the run, the data, and how to follow and stop it. */
 export interface TrainOptions extends SettingsInput, JournalOptions {
@@ -36,7 +36,7 @@ export async function train(model: ModelSource, options: TrainOptions): Promise<
   const startedAt = performance.now();
   const { data, folder: chosenFolder, onEvent, signal, ...input } = options;
   const settings = withThreads(parseSettings(input));
-  const { dataset, source } = await openData(data, settings.limit);
+  const { dataset, source } = await openData(data, settings.limit, await inputOf(model));
   stepsPerEpoch(dataset.train.count, settings.batch);
   const { network, factors } = await startingNetwork(model, dataset, settings);
   return withSession(
@@ -50,7 +50,13 @@ export async function train(model: ModelSource, options: TrainOptions): Promise<
         created: new Date().toISOString(),
         model: network.graph.name,
         settings: session.settings,
-        data: { name: dataset.name, source, sha256: hashData(dataset) },
+        data: {
+          name: dataset.name,
+          source,
+          classes: dataset.classes,
+          ...optional("preparation", dataset.preparation),
+          sha256: hashData(dataset),
+        },
         initialWeights: hashWeights(network.weights),
         factors,
         engine: engineOf(session),

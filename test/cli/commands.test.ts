@@ -39,7 +39,7 @@ describe("mistakes", () => {
     [["train"], "bad-option", 'See "espalier train --help"'],
     [["inspect", "no-such.onnx"], "missing-file", "no-such.onnx"],
     [["resume", "no-such-run"], "missing-file", "no-such-run"],
-    [["eval", "no-such.onnx", "--data", "./no-such-folder"], "missing-file", "no-such-folder"],
+    [["eval", "no-such.onnx", "--data", "./no-such-folder"], "missing-file", "no-such.onnx"],
   ])("%j is a %s", async (arguments_, code, text) => {
     const { exitCode, stdout, stderr } = await execute(arguments_);
     expect(exitCode).toBe(2);

@@ -94,10 +94,10 @@ async function writeSplit(folder: string, part: "train" | "t10k", count: number)
   await writeFile(join(folder, `${part}-labels-idx1-ubyte`), idx([count], labels));
 }
 
-/** A stem and a residual block of 4 channels. */
-function tinyNetwork(): Parameters<typeof saveOnnx>[0] {
+/** A stem and a residual block of 4 channels, for images of `channels` channels. */
+function tinyNetwork(channels: number): Parameters<typeof saveOnnx>[0] {
   const builder = new GraphBuilder("tiny");
-  const images = builder.input("images", ["N", 1, SIZE, SIZE]);
+  const images = builder.input("images", ["N", channels, SIZE, SIZE]);
   const convolved = builder.convolution("stem.conv", images, { channels: 4, kernel: 3, padding: 1 });
   const stem = builder.relu("stem.relu", builder.batchNormalization("stem.norm", convolved));
   let branch = builder.convolution("block.conv1", stem, { channels: 4, kernel: 3, padding: 1 });
@@ -111,12 +111,12 @@ function tinyNetwork(): Parameters<typeof saveOnnx>[0] {
   return { graph, weights: initialize(graph, 1) };
 }
 
-/** A folder with `data/` (idx files: 96 training and 40 test images) and `tiny.onnx`. */
-export async function tinyWorkplace(): Promise<string> {
+/** A folder with `data/` (idx files: 96 training and 40 test images) and `tiny.onnx`, which takes them unless it is made for other channels. */
+export async function tinyWorkplace({ channels = 1 }: { readonly channels?: number } = {}): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "espalier-cli-"));
   const data = await mkdtemp(join(folder, "data-"));
   await writeSplit(data, "train", 96);
   await writeSplit(data, "t10k", 40);
-  await saveOnnx(tinyNetwork(), join(folder, "tiny.onnx"));
+  await saveOnnx(tinyNetwork(channels), join(folder, "tiny.onnx"));
   return folder;
 }

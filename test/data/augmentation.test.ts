@@ -136,13 +136,19 @@ describe("resolveAugmentation", () => {
   const standard = { pad: 4, flip: true };
 
   it("understands true, false and an own choice", () => {
-    expect(resolveAugmentation(true, standard, [3, 32, 32])).toEqual(standard);
-    expect(resolveAugmentation(false, standard, [3, 32, 32])).toEqual({ pad: 0, flip: false });
-    expect(resolveAugmentation({ pad: 1, flip: false }, standard, [3, 32, 32])).toEqual({ pad: 1, flip: false });
+    expect(resolveAugmentation(true, standard, { sampleShape: [3, 32, 32] })).toEqual(standard);
+    expect(resolveAugmentation(false, standard, { sampleShape: [3, 32, 32] })).toEqual({ pad: 0, flip: false });
+    expect(resolveAugmentation({ pad: 1, flip: false }, standard, { sampleShape: [3, 32, 32] })).toEqual({
+      pad: 1,
+      flip: false,
+    });
   });
 
   it.each([-1, 1.5, 9, Number.NaN])("refuses a padding of %s for 8 × 8 images", async (pad) => {
-    const error = await userError(() => resolveAugmentation({ pad, flip: true }, standard, [3, 8, 8]), "bad-option");
+    const error = await userError(
+      () => resolveAugmentation({ pad, flip: true }, standard, { sampleShape: [3, 8, 8] }),
+      "bad-option",
+    );
     expect(error.message).toContain(`from 0 to 8, got ${pad}`);
   });
 });

@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { firstImages } from "../../src/data/dataset.ts";
 import { evaluationBatches } from "../../src/data/evaluation-batches.ts";
-import { randomSplit, userError } from "./support.ts";
+import { collect, randomSplit, userError } from "./support.ts";
 
 const normalization = { mean: [0.5, 0.25], standardDeviation: [0.5, 0.2] };
 
 describe("evaluationBatches", () => {
   const split = randomSplit("evaluation", 11, [2, 3, 4]);
 
-  it("gives every image once, in order, normalised, and pads the last batch with zeros", () => {
-    const batches = [...evaluationBatches(split, normalization, 4)];
+  it("gives every image once, in order, normalised, and pads the last batch with zeros", async () => {
+    const batches = await collect(evaluationBatches(split, normalization, 4));
     expect(batches.map(({ start, count }) => [start, count])).toEqual([
       [0, 4],
       [4, 4],
@@ -29,8 +29,8 @@ describe("evaluationBatches", () => {
     }
   });
 
-  it("allows a batch larger than the split, and part of a split", () => {
-    const batches = [...evaluationBatches(firstImages(split, 5), normalization, 8)];
+  it("allows a batch larger than the split, and part of a split", async () => {
+    const batches = await collect(evaluationBatches(firstImages(split, 5), normalization, 8));
     expect(batches.map(({ count }) => count)).toEqual([5]);
     expect(firstImages(split, 99).count).toBe(11);
   });

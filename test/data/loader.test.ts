@@ -40,11 +40,11 @@ describe("TrainingLoader", () => {
     expect(batches.map(({ epoch, step }) => `${epoch}.${step}`)).toEqual(
       [0, 1, 2].flatMap((epoch) => [0, 1, 2, 3, 4, 5].map((step) => `${epoch}.${step}`)).slice(0, 14),
     );
-    const filler = new BatchFiller(options, { epoch: 0, step: 0 });
+    const filler = new BatchFiller(options);
     const images = new Float32Array(8 * 192);
     const labels = new Int32Array(8);
     for (const batch of batches) {
-      expect(filler.fill(images, labels)).toEqual({ epoch: batch.epoch, step: batch.step });
+      expect(await filler.fill(batch, images, labels)).toEqual([]);
       expect(batch.images).toEqual([...images]);
       expect(batch.labels).toEqual([...labels]);
     }
@@ -55,6 +55,13 @@ describe("TrainingLoader", () => {
     const resumed = await collect(5, { start: { epoch: 1, step: 3 }, slots: 1 });
     expect(resumed).toEqual(whole.slice(9));
     expect(await collect(3, { start: { epoch: 0, step: 11 } })).toEqual(whole.slice(11));
+  });
+
+  it("delivers the same batches in the same order with any number of workers", async () => {
+    expect(await collect(14, { workers: 3 })).toEqual(await collect(14));
+    expect(await collect(5, { workers: 2, slots: 5, start: { epoch: 1, step: 3 } })).toEqual(
+      (await collect(14)).slice(9),
+    );
   });
 
   it("augments an image the same whatever the batch it is in", async () => {

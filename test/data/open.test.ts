@@ -24,6 +24,8 @@ describe("openDataset", () => {
     expect(data.augmentation).toEqual({ pad: 4, flip: true });
     expect((await openDataset(relative(process.cwd(), ten))).name).toBe("cifar10");
     expect((await openDataset(`cifar10:${ten}`)).name).toBe("cifar10");
+    const error = await userError(openDataset(ten, { images: { size: 64 } }), "bad-option");
+    expect(error.message).toContain("the images of cifar10 are not prepared anew");
     const hundred = temporaryFolder();
     await writeBlack(hundred, cifar100Layout);
     expect((await openDataset(hundred)).name).toBe("cifar100");

@@ -9,6 +9,7 @@ import { cacheFolder } from "../../src/core/cache-folder.ts";
 import type { Dataset, Split } from "../../src/data/dataset.ts";
 import { evaluationBatches } from "../../src/data/evaluation-batches.ts";
 import { openDataset } from "../../src/data/open.ts";
+import { collect } from "./support.ts";
 
 const hasCifar10 = existsSync(join(cacheFolder(), "cifar-10-batches-bin", "test_batch.bin"));
 const hasFashionMnist = existsSync("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz");
@@ -24,6 +25,7 @@ function frequencies({ labels }: Split, classes: number): number[] {
 
 /** Mean and standard deviation of pixels / 255 for each channel. */
 function statistics({ train, sampleShape: [channels, height, width] }: Dataset): [number[], number[]] {
+  if (!("images" in train)) throw new Error("the images are not in memory");
   const plane = height * width;
   const sums = new Array<number>(channels).fill(0);
   const squares = new Array<number>(channels).fill(0);
@@ -61,7 +63,7 @@ describe.skipIf(!hasCifar10)("CIFAR-10", () => {
     expect(frequencies(data.test, 10)).toEqual(new Array(10).fill(1000));
     expect([...data.test.labels.subarray(0, 8)]).toEqual([3, 8, 8, 0, 6, 6, 1, 6]);
     expectNormalization(data);
-    const counts = [...evaluationBatches(data.test, data.normalization, 3000)].map(({ count }) => count);
+    const counts = (await collect(evaluationBatches(data.test, data.normalization, 3000))).map(({ count }) => count);
     expect(counts).toEqual([3000, 3000, 3000, 1000]);
   });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect } from "vitest";
 import { type ErrorCode, UserError } from "../../src/core/errors.ts";
-import { allocateSplit, type SampleShape, type Split } from "../../src/data/dataset.ts";
+import { allocateSplit, type SampleShape, type StoredSplit } from "../../src/data/dataset.ts";
 import { randomBytes } from "./random-bytes.ts";
 
 const folders: string[] = [];
@@ -19,11 +19,18 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-export function randomSplit(name: string, count: number, sampleShape: SampleShape): Split {
+export function randomSplit(name: string, count: number, sampleShape: SampleShape): StoredSplit {
   const split = allocateSplit(count, sampleShape);
   split.images.set(randomBytes(name, split.images.length));
   split.labels.set(randomBytes(`${name}.labels`, count, 10));
   return split;
+}
+
+/** All that an asynchronous generator gives. */
+export async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const value of values) all.push(value);
+  return all;
 }
 
 /** The `UserError` that `work` ends with; its code must be `code`. */

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { tensor } from "../../src/core/tensor.ts";
-import { engineClassifier, logitsOf } from "../../src/evaluation/classifier.ts";
+import { answersOf, engineClassifier } from "../../src/evaluation/classifier.ts";
 import { compareLogits } from "../../src/evaluation/comparison.ts";
 import { measureLatency, quantile } from "../../src/evaluation/latency.ts";
 import { openRuntime, runtimeClassifier } from "../../src/evaluation/onnx-runtime.ts";
@@ -24,8 +24,8 @@ describe("ONNX Runtime as a classifier", () => {
     const { test: split, normalization } = tinyDataset(4, 11);
     const [ours, theirs] = [await engineClassifier(referenceHost(), network, 4), await runtimeClassifier(path, 4)];
     const result = compareLogits(
-      await logitsOf(ours, split, normalization),
-      await logitsOf(theirs, split, normalization),
+      (await answersOf(ours, split, normalization)).logits,
+      (await answersOf(theirs, split, normalization)).logits,
     );
     expect(result.relativeDifference).toBeLessThan(1e-5);
     expect(result.sameAnswers).toBe(11);

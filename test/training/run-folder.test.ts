@@ -17,7 +17,7 @@ const record: RunRecord = {
   created: "2026-01-02T03:04:05.678Z",
   model: graph.name,
   settings: parseSettings({ epochs: 2, select: { neurons: 0.1, blocks: 0.1 }, threads: 2 }),
-  data: { name: "tiny", source: "tiny", sha256: hashData(tinyDataset()) },
+  data: { name: "tiny", source: "tiny", classes: tinyDataset().classes, sha256: hashData(tinyDataset()) },
   initialWeights: hashWeights(initialize(graph, 1)),
   factors,
   engine: { name: "reference" },

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import { RandomStream } from "../../src/core/random.ts";
-import { allocateSplit, type Dataset, type SampleShape, type Split, sampleSize } from "../../src/data/dataset.ts";
+import { allocateSplit, type Dataset, type SampleShape, type StoredSplit, sampleSize } from "../../src/data/dataset.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 
@@ -12,7 +12,7 @@ export const tinyShape: SampleShape = [2, 6, 6];
 const classes = ["dark", "first", "second"];
 
 /** Noise, brighter in the first or second channel for two of the three classes: learnt within an epoch or two. */
-function tinySplit(count: number, seed: number, shape: SampleShape): Split {
+function tinySplit(count: number, seed: number, shape: SampleShape): StoredSplit {
   const split = allocateSplit(count, shape);
   const [, height, width] = shape;
   const size = sampleSize(shape);
@@ -29,7 +29,7 @@ function tinySplit(count: number, seed: number, shape: SampleShape): Split {
   return split;
 }
 
-export function tinyDataset(train = 96, test = 40, shape: SampleShape = tinyShape): Dataset {
+export function tinyDataset(train = 96, test = 40, shape: SampleShape = tinyShape): Dataset<StoredSplit> {
   return {
     name: "tiny",
     classes,

@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
 import { UserError } from "../../core/errors.ts";
+import type { DataProgress } from "../../data/cifar10-cache.ts";
 import { type Dataset, firstImages, type Normalization } from "../../data/dataset.ts";
 import { openDataset } from "../../data/open.ts";
 import { type EngineName, engineNames } from "../../engine/create.ts";
@@ -9,16 +10,22 @@ import { EngineHost } from "../../engine/host.ts";
 import { type Accuracy, measureAccuracy } from "../../evaluation/accuracy.ts";
 import { engineClassifier } from "../../evaluation/classifier.ts";
 import { loadOnnx } from "../../formats/onnx/index.ts";
+import type { Network } from "../../graph/graph.ts";
 import { formatCount, formatPercent } from "../../report/format.ts";
-import { checkFit } from "../../training/starting-network.ts";
+import { preparationOf } from "../../training/file-metadata.ts";
+import { checkFit, sampleShapeOf } from "../../training/starting-network.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
+import { addSplitOptions, imageOptions } from "../images.ts";
 import { integerFor, numbersFor, oneOf } from "../values.ts";
 import { dataProgress } from "../view/data-progress.ts";
+import { unreadableLines } from "../view/unreadable.ts";
 
 interface EvalOptions extends CommonOptions {
   readonly data: string;
   readonly mean?: readonly number[];
   readonly std?: readonly number[];
+  readonly testShare?: number;
+  readonly splitSeed?: number;
   readonly batch: number;
   readonly limit?: number;
   readonly engine: EngineName;
@@ -36,8 +43,26 @@ function normalizationFor({ mean, std }: EvalOptions, dataset: Dataset): Normali
   return { mean, standardDeviation: std };
 }
 
-async function score(path: string, dataset: Dataset, options: EvalOptions): Promise<Accuracy> {
-  const network = await loadOnnx(path);
+/** The test images, prepared as the file says where they are image files. */
+async function openFor(
+  path: string,
+  { graph }: Network,
+  { data, testShare, splitSeed }: EvalOptions,
+  onProgress: (progress: DataProgress) => void,
+): Promise<Dataset> {
+  const input = sampleShapeOf(graph);
+  return openDataset(data, {
+    onProgress,
+    images: imageOptions({
+      ...(testShare === undefined ? {} : { testShare }),
+      ...(splitSeed === undefined ? {} : { splitSeed }),
+    }),
+    imageDefaults: await preparationOf(path),
+    ...(input === undefined ? {} : { input }),
+  });
+}
+
+async function score(network: Network, dataset: Dataset, options: EvalOptions): Promise<Accuracy> {
   checkFit(network.graph, dataset);
   const split = firstImages(dataset.test, options.limit ?? dataset.test.count);
   const { engine, threads } = options;
@@ -59,7 +84,7 @@ export function addEval(program: Command, context: Context): void {
     .command("eval")
     .description("Score an ONNX file on the test images of a dataset.")
     .argument("<file>", "an ONNX file")
-    .option("--data <dataset>", "cifar10, a folder, or name:folder", "cifar10")
+    .option("--data <dataset>", "cifar10, a folder, name:folder, or a CSV of paths and labels", "cifar10")
     .option(
       "--mean <numbers>",
       "subtracted from pixels / 255, a number a channel (default: the dataset's)",
@@ -71,21 +96,26 @@ export function addEval(program: Command, context: Context): void {
     .addOption(
       new Option("--engine <name>", engineNames.join(" or ")).default("onednn").argParser(oneOf("engine", engineNames)),
     )
-    .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"))
-    .action(async (file: string, options: EvalOptions) => {
-      const dataset = await dataProgress(context, (onProgress) => openDataset(options.data, { onProgress }));
-      const { accuracy, correct, images } = await score(file, dataset, options);
-      if (options.json === true) {
-        printJson(context, { file, dataset: dataset.name, accuracy, correct, images });
-        return;
-      }
-      const { colours, print } = context.stdout;
-      print(
-        `${colours.bold(formatPercent(accuracy, 2))} of ${formatCount(images)} test images of ${dataset.name} answered rightly`,
-      );
-    });
+    .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"));
+  addSplitOptions(command).action(async (file: string, options: EvalOptions) => {
+    const network = await loadOnnx(file);
+    const dataset = await dataProgress(context, (onProgress) => openFor(file, network, options, onProgress));
+    const { accuracy, correct, images } = await score(network, dataset, options);
+    const unreadable = "files" in dataset.test ? dataset.test.unreadable.images : [];
+    if (options.json === true) {
+      printJson(context, { file, dataset: dataset.name, accuracy, correct, images, unreadable });
+      return;
+    }
+    const { colours, print } = context.stdout;
+    for (const note of dataset.notes ?? []) print(colours.dim(note));
+    for (const line of unreadableLines(unreadable)) print(`${colours.yellow("!")} ${line}`);
+    print(
+      `${colours.bold(formatPercent(accuracy, 2))} of ${formatCount(images)} test images of ${dataset.name} answered rightly`,
+    );
+  });
   withCommonOptions(command, [
     "espalier eval runs/resnet-20-cifar10/compact.onnx",
+    "espalier eval compact.onnx --data ./photos",
     "espalier eval network.onnx --data cifar10 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225",
   ]);
 }

@@ -10,14 +10,16 @@ import {
   type ScheduleOptions,
   type SettingsInput,
 } from "../../training/options.ts";
+import { inputOf } from "../../training/starting-network.ts";
 import { train } from "../../training/train.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
+import { addImageOptions, type ImageFlags, imageOptions } from "../images.ts";
 import { watchRun } from "../run.ts";
 import { type GammaOptions, selectionFor } from "../selection.ts";
 import { gammaFor, integerFor, numberFor, oneOf, parseGamma, scheduleKinds } from "../values.ts";
 import { dataProgress } from "../view/data-progress.ts";
 
-interface TrainOptions extends CommonOptions, GammaOptions {
+interface TrainOptions extends CommonOptions, GammaOptions, ImageFlags {
   readonly data: string;
   readonly epochs: number;
   readonly gammaBy?: GammaMeasure;
@@ -65,8 +67,8 @@ async function runTraining(context: Context, model: string, options: TrainOption
   const settings = await settingsFrom(model, options);
   // Opened here and not by the run, so that a download is shown before the table of epochs begins.
   const data = await dataProgress(context, async (onProgress) => {
-    const reference = datasetReference(options.data, { onProgress });
-    const dataset = await reference.open();
+    const reference = datasetReference(options.data, { onProgress, images: imageOptions(options) });
+    const dataset = await reference.open(await inputOf(model));
     return { spec: reference.spec, open: async () => dataset };
   });
   await watchRun(context, options, (hooks) =>
@@ -79,7 +81,7 @@ export function addTrain(program: Command, context: Context): void {
     .command("train")
     .description("Train a network once and hand back a smaller one that gives the same answers.")
     .argument("<model>", `${modelNames.join(", ")}, or an ONNX file of your own`)
-    .option("--data <dataset>", "cifar10, a folder, or name:folder", "cifar10")
+    .option("--data <dataset>", "cifar10, a folder, name:folder, or a CSV of paths and labels", "cifar10")
     .option("--epochs <n>", "passes over the training images", integerFor("--epochs"), 40)
     .optionsGroup("What is selected:")
     .option(
@@ -110,7 +112,8 @@ export function addTrain(program: Command, context: Context): void {
     .option("--weight-decay <n>", "of the weights (default: 0.0005)", numberFor("--weight-decay"))
     .option("--seed <n>", "of weights, order and augmentation (default: 1)", integerFor("--seed", 0))
     .option("--no-augment", "train on the images as they are")
-    .option("--limit <images>", "use only the first training images", integerFor("--limit"))
+    .option("--limit <images>", "use only the first training images", integerFor("--limit"));
+  addImageOptions(command)
     .optionsGroup("Where and with what:")
     .option("--name <name>", "of the run, kept in runs/<name> (default: model and dataset)")
     .option("--out <folder>", "the run's folder, instead of runs/<name>")
@@ -131,6 +134,7 @@ export function addTrain(program: Command, context: Context): void {
   withCommonOptions(command, [
     "espalier train resnet-20 --gamma neurons=0.0016,blocks=0.02 --epochs 10",
     "espalier train vgg-16 --data cifar100:./cifar-100-binary --gamma 0.002 --schedule step",
+    "espalier train resnet-20 --data ./photos --batch 32 --gamma 0.002",
     "espalier train resnext-20 --gamma-groups 0.01 --name groups --json > events.jsonl",
     "espalier train resnet-56 --gamma neurons=0.001,streams=0.002 --gamma-by macs --round 8",
   ]);

@@ -1,0 +1,69 @@
+/** Classes by name: the sorted names, and the mistakes that can be made with them, found before any training. */
+import { UserError } from "../../core/errors.ts";
+
+/** An image file and its class's name. */
+export interface LabelledFile {
+  readonly path: string;
+  readonly bytes: number;
+  readonly className: string;
+}
+
+/** Names in the order of their labels: by number if all are whole numbers, else by their characters, whatever the locale. */
+export function sortedClasses(names: Iterable<string>): readonly string[] {
+  const distinct = [...new Set(names)];
+  const areNumbers = distinct.every((name) => /^\d{1,9}$/.test(name));
+  return distinct.sort((a, b) => (areNumbers && Number(a) !== Number(b) ? Number(a) - Number(b) : a < b ? -1 : 1));
+}
+
+/**
+ * Throws `UserError("bad-file")` where the classes of the test part differ from those of the training part; `train` and `test`
+ * say where each was found.
+ */
+export function checkSameClasses(
+  train: { readonly about: string; readonly classes: readonly string[] },
+  test: { readonly about: string; readonly classes: readonly string[] },
+): void {
+  const onlyIn = (one: readonly string[], other: readonly string[]): string[] =>
+    one.filter((name) => !other.includes(name));
+  const [extra, missing] = [onlyIn(test.classes, train.classes), onlyIn(train.classes, test.classes)];
+  if (extra.length === 0 && missing.length === 0) return;
+  const parts = [
+    ...(extra.length > 0 ? [`only for testing: ${listed(extra)}`] : []),
+    ...(missing.length > 0 ? [`only for training: ${listed(missing)}`] : []),
+  ];
+  throw new UserError("bad-file", `the classes for training and testing differ (${parts.join("; ")})`, {
+    about: test.about,
+    expected: `the classes of ${train.about}`,
+    received: `${test.classes.length} classes instead of ${train.classes.length}`,
+    hint: "Give both parts the same classes; names are compared letter by letter",
+  });
+}
+
+/** Throws `UserError("bad-file")` unless there are at least two classes. */
+export function checkClassCount(classes: readonly string[], about: string): void {
+  if (classes.length >= 2) return;
+  throw new UserError("bad-file", "there are not enough classes", {
+    about,
+    expected: "at least 2 classes",
+    received: classes.length === 0 ? "none" : `only "${classes[0]}"`,
+    hint: `Images belong into a folder for each class: ${about}/cat/1.jpg, ${about}/dog/1.jpg, …`,
+  });
+}
+
+/** Throws `UserError("bad-file")` if `found` has a class that `known`, the classes of a network, does not have. */
+export function checkKnownClasses(found: readonly string[], known: readonly string[], about: string): void {
+  const strange = found.filter((name) => !known.includes(name));
+  if (strange.length === 0) return;
+  throw new UserError("bad-file", `the network does not know the class ${listed(strange)}`, {
+    about,
+    expected: `only ${listed(known)}`,
+    received: listed(found),
+    hint: "Use the images the network was trained for, with their classes named alike",
+  });
+}
+
+/** The first few names, quoted. */
+export function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 5).map((name) => `"${name}"`);
+  return `${shown.join(", ")}${names.length > shown.length ? ` and ${names.length - shown.length} more` : ""}`;
+}

@@ -1,0 +1,170 @@
+/**
+ * Image folders: `class/file.jpg`, in `train/` and `test/` (or `val/`) where those are there, directly in the folder otherwise.
+ * Links are followed. What is no JPEG, PNG or WebP by its name is passed over, and counted where it looks like an image.
+ */
+import { opendir, stat } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { UserError } from "../../core/errors.ts";
+import { fileError } from "../files.ts";
+import { type LabelledFile, listed, sortedClasses } from "./classes.ts";
+
+const imageName = /\.(jpe?g|png|webp)$/i;
+const otherImageName = /\.(gif|bmp|tiff?|heic|heif|avif|jp2|jxl|ppm|svg|raw|dng)$/i;
+const testFolders = ["test", "val", "valid", "validation"];
+/** Files whose size is asked for at once. */
+const CHUNK = 64;
+
+/** The images of one part of the data. */
+export interface Part {
+  /** Where they are. */
+  readonly about: string;
+  readonly classes: readonly string[];
+  readonly files: readonly LabelledFile[];
+  /** Files that look like images of other formats. */
+  readonly passedOver: readonly string[];
+}
+
+export interface FolderParts {
+  readonly train: Part;
+  /** Undefined where the folder itself does not say which images are for testing. */
+  readonly test: Part | undefined;
+}
+
+/** True if `folder` looks like a folder of images: it has folders, and none of its own files is what another dataset is made of. */
+export async function hasClassFolders(folder: string): Promise<boolean> {
+  return (await entriesOf(folder)).folders.length > 0;
+}
+
+/**
+ * Lists the images below `folder`; paths are relative to it.
+ * @throws UserError "bad-file" for a class without images, or no images at all, and what reading a folder throws.
+ */
+export async function listFolder(folder: string): Promise<FolderParts> {
+  const { folders, files } = await entriesOf(folder);
+  if (!folders.includes("train")) {
+    const test = testFolders.find((name) => folders.includes(name));
+    // A folder of a data set without its training part would otherwise look like one with a class "test".
+    if (test !== undefined && folders.length === 1) {
+      return { train: emptyPart(join(folder, "train")), test: await listPart(folder, join(folder, test)) };
+    }
+    if (folders.length === 0) throw noFolders(folder, files);
+    return { train: await listPart(folder, folder), test: undefined };
+  }
+  const held = await firstWithClasses(folder, folders);
+  const trainFolder = join(folder, "train");
+  if (held === undefined && folders.length > 1 && (await entriesOf(trainFolder)).folders.length === 0) {
+    // Trains may well be one of the things to tell apart.
+    return { train: await listPart(folder, folder), test: undefined };
+  }
+  const train = await listPart(folder, trainFolder);
+  return { train, test: held === undefined ? undefined : await listPart(folder, join(folder, held)) };
+}
+
+/** The first of the test folders that has class folders: ImageNet's `test/` has none, its `val/` does. */
+async function firstWithClasses(folder: string, folders: readonly string[]): Promise<string | undefined> {
+  for (const name of testFolders) {
+    if (folders.includes(name) && (await entriesOf(join(folder, name))).folders.length > 0) return name;
+  }
+  return undefined;
+}
+
+function emptyPart(about: string): Part {
+  return { about, classes: [], files: [], passedOver: [] };
+}
+
+/** The images in the class folders of `place`, named relative to `root`. */
+async function listPart(root: string, place: string): Promise<Part> {
+  const entries = await entriesOf(place);
+  if (entries.folders.length === 0) throw noFolders(place, entries.files);
+  const classes = sortedClasses(entries.folders);
+  const files: LabelledFile[] = [];
+  const passedOver: string[] = [];
+  for (const className of classes) {
+    const classFolder = join(place, className);
+    const inside = await entriesOf(classFolder);
+    const images = inside.files.filter((name) => imageName.test(name)).sort();
+    const others = inside.files.filter((name) => otherImageName.test(name));
+    if (images.length === 0) throw emptyClass(classFolder, className, inside.folders, others);
+    const paths = images.map((name) => join(classFolder, name));
+    const sizes = await fileSizes(paths);
+    for (const [index, path] of paths.entries()) {
+      files.push({ path: portable(relative(root, path)), bytes: sizes[index] ?? 0, className });
+    }
+    passedOver.push(...others.map((name) => portable(relative(root, join(classFolder, name)))));
+  }
+  return { about: place, classes, files, passedOver };
+}
+
+/** Sizes in bytes; 0 for what cannot be looked at, which decoding will then name. */
+export async function fileSizes(paths: readonly string[]): Promise<readonly number[]> {
+  const sizes: number[] = [];
+  for (let start = 0; start < paths.length; start += CHUNK) {
+    const chunk = paths.slice(start, start + CHUNK);
+    sizes.push(
+      ...(await Promise.all(
+        chunk.map((path) =>
+          stat(path).then(
+            (status) => status.size,
+            () => 0,
+          ),
+        ),
+      )),
+    );
+  }
+  return sizes;
+}
+
+/** Names of the folders and files in `folder`, links followed; hidden ones and those of archivers are left out. */
+async function entriesOf(
+  folder: string,
+): Promise<{ readonly folders: readonly string[]; readonly files: readonly string[] }> {
+  const folders: string[] = [];
+  const files: string[] = [];
+  try {
+    for await (const entry of await opendir(folder)) {
+      if (entry.name.startsWith(".") || entry.name === "__MACOSX") continue;
+      const isFolder = entry.isSymbolicLink() ? await leadsToFolder(join(folder, entry.name)) : entry.isDirectory();
+      (isFolder ? folders : files).push(entry.name);
+    }
+  } catch (error) {
+    throw fileError(error, folder);
+  }
+  return { folders: folders.sort(), files };
+}
+
+async function leadsToFolder(link: string): Promise<boolean> {
+  return stat(link).then(
+    (status) => status.isDirectory(),
+    () => false,
+  );
+}
+
+/** The same name on every system, for it decides which images are held out. */
+function portable(path: string): string {
+  return path.replaceAll("\\", "/");
+}
+
+function noFolders(folder: string, files: readonly string[]): UserError {
+  const images = files.filter((name) => imageName.test(name)).length;
+  return new UserError("bad-file", "there are no class folders", {
+    about: folder,
+    expected: "a folder for each class",
+    received: images > 0 ? `${images} images that belong to no class` : "no images",
+    hint: `Images belong into a folder for each class: ${folder}/cat/1.jpg, ${folder}/dog/1.jpg, … Or name a CSV file with a header "path,label"`,
+  });
+}
+
+function emptyClass(folder: string, name: string, inside: readonly string[], others: readonly string[]): UserError {
+  const received =
+    others.length > 0
+      ? `only other formats: ${listed(others)}`
+      : inside.length > 0
+        ? `only folders: ${listed(inside)}`
+        : "no image";
+  return new UserError("bad-file", `the class "${name}" has no images`, {
+    about: folder,
+    expected: "JPEG, PNG or WebP files",
+    received,
+    hint: "Put images there, or remove the folder",
+  });
+}

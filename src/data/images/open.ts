@@ -1,0 +1,181 @@
+/** Opens a folder of images, or a CSV of paths and labels, as a dataset. Nothing is decoded yet. */
+import { basename, dirname, resolve } from "node:path";
+import { z } from "zod";
+import { UserError } from "../../core/errors.ts";
+import type { AreaCrop, Dataset, FileSplit, ImagePreparation, Normalization, SampleShape } from "../dataset.ts";
+import { checkClassCount, checkKnownClasses, checkSameClasses, type LabelledFile, listed } from "./classes.ts";
+import { listCsv } from "./csv.ts";
+import { loadDecoder } from "./decode.ts";
+import { listFolder } from "./folder.ts";
+import { holdOut, mixed } from "./share.ts";
+import { Unreadable } from "./unreadable.ts";
+
+/** How images are to be prepared; what is left out has a default. */
+export interface ImageFileOptions {
+  /** Height and width in pixels, or one number for both; default: what the network takes, else 224. */
+  readonly size?: number | readonly [number, number];
+  /** 1 or 3; default: what the network takes, else 3. */
+  readonly channels?: 1 | 3;
+  /** A number a channel, over pixels / 255; default ImageNet's, 0.485, 0.456, 0.406. Goes with `standardDeviation`. */
+  readonly mean?: readonly number[];
+  /** Default ImageNet's, 0.229, 0.224, 0.225. */
+  readonly standardDeviation?: readonly number[];
+  /** Share of each side that the centre crop of a test image keeps; default 0.875. */
+  readonly centreCrop?: number;
+  /** Share of each class that is held out for testing where the data has no test part; default 0.2. */
+  readonly testShare?: number;
+  /** Decides which images that are; default 1. */
+  readonly splitSeed?: number;
+  /** Names of the network's classes in the order of its logits; default: the data's own, sorted. */
+  readonly classes?: readonly string[];
+}
+
+/** What the paper trains with: ResNet's augmentation for ImageNet. */
+export const imageAugmentation: AreaCrop = {
+  area: [0.08, 1],
+  aspect: [3 / 4, 4 / 3],
+  flip: true,
+  colour: 0.4,
+  noise: 0.1,
+};
+
+/** Of ImageNet's training images, and therefore of almost every published network. */
+const imageNet: Normalization = { mean: [0.485, 0.456, 0.406], standardDeviation: [0.229, 0.224, 0.225] };
+/** The same for grey: its weights applied to the mean; the deviation is that of the channels together. */
+const greyImageNet: Normalization = { mean: [0.458], standardDeviation: [0.226] };
+
+const side = z.int().min(1).max(4096);
+const share = z.number().min(0).max(1);
+const schema = z.strictObject({
+  size: z.union([side, z.tuple([side, side]).readonly()]).exactOptional(),
+  channels: z.union([z.literal(1), z.literal(3)]).exactOptional(),
+  mean: z.array(z.number()).exactOptional(),
+  standardDeviation: z.array(z.number().positive()).exactOptional(),
+  centreCrop: z.number().gt(0).max(1).default(0.875),
+  testShare: share.default(0.2),
+  splitSeed: z.int().min(0).max(0xffffffff).default(1),
+  classes: z.array(z.string()).min(2).exactOptional(),
+});
+
+/** Schema of `ImagePreparation`, for run records. */
+export const preparationSchema: z.ZodType<ImagePreparation> = z.object({
+  size: z.tuple([side, side]).readonly(),
+  channels: z.union([z.literal(1), z.literal(3)]),
+  mean: z.array(z.number()),
+  standardDeviation: z.array(z.number().positive()),
+  centreCrop: z.number(),
+  testShare: share,
+  splitSeed: z.int(),
+});
+
+/** `options` with every default filled in; `input`: what the network takes, where that is known. */
+function prepare(options: ImageFileOptions, input: SampleShape | undefined): ImagePreparation {
+  const parsed = schema.safeParse(options);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new UserError("bad-option", issue?.message ?? "not valid", {
+      about: `option "${issue?.path.join(".")}" of the images`,
+      cause: parsed.error,
+    });
+  }
+  const { size, mean, standardDeviation, centreCrop, testShare, splitSeed } = parsed.data;
+  if ((mean === undefined) !== (standardDeviation === undefined)) {
+    throw new UserError("bad-option", "the mean and the standard deviation of the images go together", {
+      hint: "Give both, one number a channel, over pixels / 255",
+    });
+  }
+  const channels = parsed.data.channels ?? channelsOf(input) ?? 3;
+  const standard = channels === 1 ? greyImageNet : imageNet;
+  return {
+    size: typeof size === "number" ? [size, size] : (size ?? (input === undefined ? [224, 224] : [input[1], input[2]])),
+    channels,
+    mean: mean ?? standard.mean,
+    standardDeviation: standardDeviation ?? standard.standardDeviation,
+    ...{ centreCrop, testShare, splitSeed },
+  };
+}
+
+function channelsOf(input: SampleShape | undefined): 1 | 3 | undefined {
+  if (input === undefined) return undefined;
+  if (input[0] === 1 || input[0] === 3) return input[0];
+  throw new UserError("bad-option", "the network does not take grey or colour images", {
+    expected: "1 or 3 channels",
+    received: String(input[0]),
+  });
+}
+
+/**
+ * The images of `place`: a folder (`class/file.jpg`, with or without `train/` and `test/` or `val/` around it) or a CSV file with the
+ * columns path and label. Labels are the places of the sorted class names.
+ * @throws UserError "bad-file" for folders or a CSV that make no dataset, "bad-option" for wrong options.
+ */
+export async function openImages(
+  place: string,
+  options: ImageFileOptions = {},
+  input?: SampleShape,
+): Promise<Dataset<FileSplit>> {
+  const preparation = prepare(options, input);
+  const isCsv = place.toLowerCase().endsWith(".csv");
+  const parts = isCsv ? await listCsv(place) : await listFolder(place);
+  const { train, test } = parts;
+  const classes = options.classes ?? (train.classes.length > 0 ? train.classes : (test?.classes ?? []));
+  if (options.classes !== undefined) {
+    for (const part of [train, test]) checkKnownClasses(part?.classes ?? [], options.classes, part?.about ?? place);
+  } else if (test !== undefined && train.classes.length > 0) {
+    checkSameClasses(train, test);
+  }
+  checkClassCount(classes, place);
+  const { testShare, splitSeed } = preparation;
+  const split =
+    test === undefined ? holdOut(train.files, classes, testShare, splitSeed) : { train: train.files, test: test.files };
+  const passedOver = [...train.passedOver, ...(test?.passedOver ?? [])];
+  await loadDecoder();
+  const { channels, size, mean, standardDeviation } = preparation;
+  const sampleShape: SampleShape = [channels, ...size];
+  const folder = isCsv ? dirname(resolve(place)) : resolve(place);
+  const toSplit = (files: readonly LabelledFile[]): FileSplit =>
+    fileSplit(folder, mixed(files), classes, sampleShape, preparation.centreCrop);
+  return {
+    name: basename(resolve(place)).replace(/\.csv$/i, ""),
+    classes,
+    sampleShape,
+    normalization: { mean, standardDeviation },
+    augmentation: imageAugmentation,
+    train: toSplit(split.train),
+    test: toSplit(split.test),
+    preparation,
+    notes: [
+      ...(test === undefined
+        ? [
+            `No part of the data is set aside for testing: ${100 * testShare} % of each class was held out (seed ${splitSeed})`,
+          ]
+        : []),
+      ...(passedOver.length > 0
+        ? [
+            `Files of other formats than JPEG, PNG and WebP were passed over (${passedOver.length}): ${listed(passedOver)}`,
+          ]
+        : []),
+    ],
+  };
+}
+
+function fileSplit(
+  folder: string,
+  files: readonly LabelledFile[],
+  classes: readonly string[],
+  sampleShape: SampleShape,
+  centreCrop: number,
+): FileSplit {
+  const labels = new Int32Array(new SharedArrayBuffer(files.length * Int32Array.BYTES_PER_ELEMENT));
+  const labelOf = new Map(classes.map((name, label) => [name, label]));
+  for (const [index, { className }] of files.entries()) labels[index] = labelOf.get(className) ?? 0;
+  return {
+    folder,
+    files: files.map(({ path, bytes }) => ({ path, bytes })),
+    labels,
+    count: files.length,
+    sampleShape,
+    centreCrop,
+    unreadable: new Unreadable(),
+  };
+}

@@ -1,0 +1,49 @@
+/**
+ * Which images are held out for testing where the data does not say, and the order of the images: both depend on the files'
+ * order and a seed alone. The order mixes the classes, so that the first n images of a part are a fair sample of it.
+ */
+import { UserError } from "../../core/errors.ts";
+import { RandomStream } from "../../core/random.ts";
+import type { LabelledFile } from "./classes.ts";
+
+/** Seed of the order, which nothing but the list should decide. */
+const ORDER_SEED = 1;
+
+/**
+ * `files` in two parts: of each class the same `share`, rounded, goes to `test`, but at least one image goes to each part unless the share
+ * is 0 or 1.
+ * @throws UserError "bad-file" if a class is too small to be in both.
+ */
+export function holdOut(
+  files: readonly LabelledFile[],
+  classes: readonly string[],
+  share: number,
+  seed: number,
+): { readonly train: readonly LabelledFile[]; readonly test: readonly LabelledFile[] } {
+  const train: LabelledFile[] = [];
+  const test: LabelledFile[] = [];
+  const byClass = new Map<string, LabelledFile[]>(classes.map((className) => [className, []]));
+  for (const file of files) byClass.get(file.className)?.push(file);
+  for (const [label, [className, ofClass]] of [...byClass].entries()) {
+    const isSplit = share > 0 && share < 1;
+    if (isSplit && ofClass.length < 2) {
+      throw new UserError("bad-file", `the class "${className}" has too few images to hold one out for testing`, {
+        expected: "at least 2",
+        received: String(ofClass.length),
+        hint: "Add images, or give the data a train/ and a test/ folder",
+      });
+    }
+    const held = Math.round(ofClass.length * share);
+    const count = isSplit ? Math.min(Math.max(held, 1), ofClass.length - 1) : held;
+    const order = new RandomStream(seed, "hold-out", label).permutation(ofClass.length);
+    const isHeld = new Set(order.subarray(0, count));
+    for (const [index, file] of ofClass.entries()) (isHeld.has(index) ? test : train).push(file);
+  }
+  return { train, test };
+}
+
+/** `files` in an order that has nothing to do with their classes. */
+export function mixed<T>(files: readonly T[]): readonly T[] {
+  const order = new RandomStream(ORDER_SEED, "file-order").permutation(files.length);
+  return Array.from(order, (index) => files[index]).filter((file) => file !== undefined);
+}

@@ -1,0 +1,130 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import sharp from "sharp";
+import { describe, expect, it } from "vitest";
+import type { SampleShape } from "../../../src/data/dataset.ts";
+import { decodeBytes, decodeImage, LARGEST_IMAGE_PIXELS, reasonOf } from "../../../src/data/images/decode.ts";
+import { centreView } from "../../../src/data/images/view.ts";
+
+const fixtures = join(import.meta.dirname, "fixtures");
+const whole =
+  ([, height, width]: SampleShape) =>
+  (size: { width: number; height: number }) =>
+    centreView(size, { width, height }, 1);
+
+/** Pixels of one of Pillow's files at its own size, and those in the middle of its left and right half. */
+async function halves(file: string, channels: 1 | 3 = 3): Promise<{ left: number[]; right: number[] }> {
+  const shape: SampleShape = [channels, 16, 32];
+  const { pixels } = await decodeImage(fixtures, file, shape, whole(shape));
+  expect(pixels).toHaveLength(channels * 16 * 32);
+  const at = (column: number): number[] => [
+    ...pixels.subarray((8 * 32 + column) * channels, (8 * 32 + column + 1) * channels),
+  ];
+  return { left: at(7), right: at(24) };
+}
+
+function expectNear(received: readonly number[], expected: readonly number[], by: number): void {
+  for (const [channel, value] of expected.entries()) {
+    expect(Math.abs((received[channel] ?? Number.NaN) - value)).toBeLessThanOrEqual(by);
+  }
+}
+
+describe("decodeImage", () => {
+  // The numbers are those make.py gave to Pillow; lossy files may be off by a few.
+  it.each([
+    ["plain.png", 0],
+    ["plain.jpg", 3],
+    ["plain.webp", 0],
+    ["palette.png", 0],
+    ["animated.webp", 0],
+    ["orientation-6.jpg", 3],
+  ])("reads %s as Pillow wrote it: first frame, upright, colours looked up", async (file, tolerance) => {
+    const { left, right } = await halves(file);
+    expectNear(left, [200, 40, 30], tolerance);
+    expectNear(right, [20, 60, 180], tolerance);
+  });
+
+  it("composites what is transparent on black", async () => {
+    const { left, right } = await halves("alpha.png");
+    expect(left).toEqual([0, 0, 0]);
+    expectNear(right, [200 * (128 / 255), 100 * (128 / 255), 50 * (128 / 255)], 1);
+    const grey = await halves("grey-alpha.png");
+    expect([grey.left, grey.right]).toEqual([
+      [0, 0, 0],
+      [90, 90, 90],
+    ]);
+  });
+
+  it("makes 8 bits of 16, and three channels of one", async () => {
+    const { left, right } = await halves("sixteen-bits.png");
+    expectNear(left, [0x28, 0x28, 0x28], 1);
+    expectNear(right, [0xc8, 0xc8, 0xc8], 1);
+    expectNear((await halves("grey.jpg")).left, [40, 40, 40], 2);
+  });
+
+  it("makes grey of colour for a network that takes one channel", async () => {
+    const { left, right } = await halves("plain.png", 1);
+    expect(left).toHaveLength(1);
+    // Red is brighter than this blue by any formula for grey.
+    expect(left[0]).toBeGreaterThan((right[0] ?? 255) + 5);
+    expectNear((await halves("grey.jpg", 1)).right, [220], 2);
+  });
+
+  it("makes sRGB of CMYK: magenta and yellow are red, cyan is blue", async () => {
+    const { left, right } = await halves("cmyk.jpg");
+    const [red = 0, green = 0, blue = 0] = left;
+    expect(red).toBeGreaterThan(Math.max(green, blue) + 100);
+    expect(right[2] ?? 0).toBeGreaterThan((right[0] ?? 255) + 100);
+  });
+
+  it.each([
+    ["really-a-gif.jpg", /no JPEG, PNG or WebP/],
+    ["cut-short.jpg", /premature end|truncated|corrupt/i],
+    ["nowhere.jpg", /ENOENT/],
+  ])("refuses %s with the reason", async (file, reason) => {
+    const error = await halves(file).catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(Error);
+    expect(reasonOf(error)).toMatch(reason);
+    expect(reasonOf(error)).not.toContain("\n");
+  });
+
+  it("refuses an image that would fill the memory, from its header alone", async () => {
+    const side = Math.ceil(Math.sqrt(LARGEST_IMAGE_PIXELS)) + 1;
+    const bytes = Buffer.from(readFileSync(join(fixtures, "plain.png")));
+    // Width and height of IHDR, and the sum over it that PNG asks for.
+    bytes.writeUInt32BE(side, 16);
+    bytes.writeUInt32BE(side, 20);
+    bytes.writeUInt32BE(crc(bytes.subarray(12, 29)), 29);
+    await expect(decodeBytes(bytes, [3, 8, 8], whole([3, 8, 8]))).rejects.toThrow(/pixel limit/);
+    await expect(decodeBytes(Buffer.alloc(0), [3, 8, 8], whole([3, 8, 8]))).rejects.toThrow("the file is empty");
+  });
+
+  it("cuts the view out of the scaled image", async () => {
+    // Red grows to the right, green downwards, so a pixel's colour says where it was.
+    const pixels = Buffer.alloc(200 * 100 * 3);
+    for (let y = 0; y < 100; y++) for (let x = 0; x < 200; x++) pixels.set([x, 2 * y, 0], 3 * (y * 200 + x));
+    const bytes = await sharp(pixels, { raw: { width: 200, height: 100, channels: 3 } })
+      .png()
+      .toBuffer();
+    const view = { left: 60, top: 20, width: 80, height: 40, mirrored: false };
+    const decoded = await decodeBytes(bytes, [3, 10, 20], () => view);
+    for (let y = 0; y < 10; y++) {
+      for (let x = 0; x < 20; x++) {
+        const [red = 0, green = 0] = decoded.pixels.subarray(3 * (y * 20 + x));
+        // The centre of each pixel, on the scale of the original.
+        expect(Math.abs(red - (60 + 4 * (x + 0.5) - 0.5))).toBeLessThanOrEqual(1.5);
+        expect(Math.abs(green - 2 * (20 + 4 * (y + 0.5) - 0.5))).toBeLessThanOrEqual(2.5);
+      }
+    }
+  });
+});
+
+/** CRC-32 as PNG has it. */
+function crc(bytes: Uint8Array): number {
+  let value = 0xffffffff;
+  for (const byte of bytes) {
+    value ^= byte;
+    for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
+  }
+  return (value ^ 0xffffffff) >>> 0;
+}
