@@ -6,13 +6,13 @@ import { dimensions, type MemoryDescriptor } from "./memory.ts";
 import type { Operation } from "./primitive.ts";
 
 /** `auto` lets the library decide, by a rule of its own, where Winograd pays; `winograd` asks for it wherever it is possible. */
-export type ConvolutionAlgorithm = keyof typeof convolutionAlgorithms;
+export type ConvolutionAlgorithm = "direct" | "winograd" | "auto";
 
 const convolutionAlgorithms = {
   direct: algorithm.convolutionDirect,
   winograd: algorithm.convolutionWinograd,
   auto: algorithm.convolutionAuto,
-} as const;
+} as const satisfies Record<ConvolutionAlgorithm, number>;
 
 function describe(size: number, what: string, call: (struct: Uint8Array) => number): Operation {
   const struct = new Uint8Array(size);
