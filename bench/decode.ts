@@ -15,7 +15,7 @@ import { EngineHost } from "../src/engine/host.ts";
 import { randomStep } from "../src/evaluation/step-time.ts";
 import { model } from "../src/models/zoo.ts";
 import { withFactors } from "../src/training/starting-network.ts";
-import { spreadOf } from "./statistics.ts";
+import { spreadOf } from "./shared/statistics.ts";
 
 const { values } = parseArgs({
   options: {

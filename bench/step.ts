@@ -1,143 +1,223 @@
 /**
- * One training step of a network, with scaling factors and without, against its PyTorch twin (`peers/step.py`), the
- * rounds of all of them interleaved in one run.
+ * One training step of each network of the table (`shared/cases.ts`), with scaling factors and without, against its PyTorch
+ * twin (`peers/step.py`), the rounds of all of them interleaved; then each in a process of its own: how long preparing
+ * takes and how much memory it needs.
  *
- *     npm run bench -- [--model resnet-20] [--batch 128] [--rounds 12] [--runs 3] [--threads 2]
- *         [--precision f32|bf16] [--json] [--explain]
+ *     npm run bench -- [--model resnet-20] [--batch 128] [--precision f32|bf16] [--rounds 8] [--runs 3] [--threads 2]
+ *         [--section step|process] [--json | --markdown]
  */
-import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import Table from "cli-table3";
 import { z } from "zod";
-import { type Feeds, type Plan, precisions } from "../src/engine/engine.ts";
+import { required, UserError } from "../src/core/errors.ts";
+import type { Engine } from "../src/engine/engine.ts";
 import { createOneDnnEngine } from "../src/engine/onednn/index.ts";
-import { randomStep } from "../src/evaluation/step-time.ts";
 import { cost } from "../src/graph/cost.ts";
-import { initialize } from "../src/models/initialize.ts";
-import { model } from "../src/models/zoo.ts";
-import { type Placement, place } from "../src/selection/place.ts";
-import { Peer } from "./peer.ts";
-import { spreadOf } from "./statistics.ts";
+import { type Case, casesOf } from "./shared/cases.ts";
+import { interleave, type Subject } from "./shared/interleave.ts";
+import { plainGraph, plainSubject, subjectWithFactors } from "./shared/networks.ts";
+import { count, precisionOf, threadOptions } from "./shared/options.ts";
+import { OurStep } from "./shared/our-step.ts";
+import {
+  againstTarget,
+  machineConditions,
+  megabytes,
+  milliseconds,
+  NOTHING,
+  outputOptions,
+  percent,
+  print,
+  type Section,
+} from "./shared/output.ts";
+import { Peer, PeerError, unlessPeerFails } from "./shared/peer.ts";
+import { type OurProcesses, ourProcesses, peerPeakBytes } from "./shared/processes.ts";
+import { type Spread, spreadOf } from "./shared/statistics.ts";
+import { inTemporaryFolder } from "./shared/temporary.ts";
+
+const LAYOUTS = ["contiguous", "channels_last"] as const;
+/** Steps whose time outside oneDNN's primitives is looked at. */
+const OUTSIDE_RUNS = 9;
 
 const { values: options } = parseArgs({
   options: {
-    model: { type: "string", default: "resnet-20" },
-    batch: { type: "string", default: "128" },
-    rounds: { type: "string", default: "12" },
+    model: { type: "string" },
+    batch: { type: "string" },
+    precision: { type: "string" },
+    rounds: { type: "string", default: "8" },
     runs: { type: "string", default: "3" },
-    precision: { type: "string", default: "f32" },
-    threads: { type: "string", default: `${availableParallelism()}` },
-    json: { type: "boolean", default: false },
-    explain: { type: "boolean", default: false },
+    section: { type: "string" },
+    ...threadOptions,
+    ...outputOptions,
   },
 });
-const [batch, rounds, runs, threads] = [options.batch, options.rounds, options.runs, options.threads].map(Number) as [
-  number,
-  number,
-  number,
-  number,
-];
+const turns = { rounds: count(options.rounds, "rounds"), runs: count(options.runs, "runs") };
+const threads = count(options.threads, "threads");
+const section = z.enum(["step", "process"]).optional().parse(options.section);
 
-const precision = z.enum(precisions).parse(options.precision);
-
-interface Subject {
-  readonly name: string;
-  readonly milliseconds: number[];
-  round(): Promise<readonly number[]>;
+interface StepMeasured extends Case {
+  readonly ours: Spread;
+  readonly withFactors: Spread;
+  /** By memory format; none where the peer was skipped. */
+  readonly peer: Readonly<Record<string, Spread>>;
+  readonly shareOutsidePrimitives: number;
 }
 
-const engine = createOneDnnEngine({ threads });
-
-function prepare({ graph, factors }: Placement): { plan: Plan; feeds: Feeds } {
-  const step = randomStep({ network: { graph, weights: initialize(graph, 1) }, factors }, batch);
-  const plan = engine.prepare(step.graph, { batch, precision });
-  plan.write(step.weights);
-  return { plan, feeds: step.feeds };
+interface ProcessMeasured extends Case {
+  readonly ours: OurProcesses;
+  readonly peerPeakBytes: number | undefined;
 }
 
-function ours(name: string, placement: Placement): Subject & { plan: Plan; feeds: Feeds } {
-  const { plan, feeds } = prepare(placement);
-  const round = async (): Promise<readonly number[]> =>
-    Array.from({ length: runs }, () => {
-      const start = performance.now();
-      plan.run(feeds);
-      return performance.now() - start;
-    });
-  return { name, milliseconds: [], round, plan, feeds };
-}
+let peerVersions: string | undefined;
 
-const plain = model(options.model);
-const placed = place(plain, { neurons: 1e-3 });
-// No layer holds its last factor back, so that figures stay comparable from version to version.
-const free = placed.factors.map((factor) => ({ ...factor, keepLast: false }));
-const subjects: (Subject & { plan?: Plan; feeds?: Feeds })[] = [
-  ours("Espalier", { graph: plain, factors: [] }),
-  ours("Espalier, with factors", { graph: placed.graph, factors: free }),
-];
-const [own] = subjects;
-
+const hello = z.object({ versions: z.string(), parameters: z.number().optional(), macs: z.number().optional() });
 const timings = z.object({ milliseconds: z.array(z.number()) });
-const peer = await Peer.start("step.py", [options.model, `${batch}`, `${threads}`, precision]);
-let peerVersion: string | undefined;
-if (peer === undefined) {
-  console.error("Skipped the comparison: this Python has no torch. Name another with ESPALIER_PYTHON.");
-} else {
-  const hello = await peer.read(z.object({ versions: z.string(), parameters: z.number(), macs: z.number() }));
-  peerVersion = hello.versions;
-  const { parameters, macs } = cost(plain);
-  if (hello.parameters !== parameters || hello.macs !== macs) {
-    throw new Error(
-      `the peer's ${options.model} is another network: ${hello.parameters} parameters and ${hello.macs} MACs, ` +
-        `${parameters} and ${macs} here`,
-    );
-  }
-  for (const layout of ["contiguous", "channels_last"]) {
-    const round = async () => (await peer.ask({ layout, runs }, timings)).milliseconds;
-    subjects.push({ name: `PyTorch, ${layout}`, milliseconds: [], round });
-  }
+
+/** Starts the twin; where it says what network it has, it has to be ours. */
+async function startTwin({ model, batch, precision }: Case): Promise<Peer> {
+  const peer = await Peer.startPython("step.py", [model, `${batch}`, `${threads}`, precision]);
+  const said = await peer.read(hello);
+  peerVersions = said.versions;
+  const own = cost(plainGraph(model));
+  const isTwin = (said.parameters ?? own.parameters) === own.parameters && (said.macs ?? own.macs) === own.macs;
+  if (isTwin) return peer;
+  peer.stop();
+  throw new PeerError(
+    `its ${model} is another network: ${said.parameters} parameters and ${said.macs} MACs, ` +
+      `${own.parameters} and ${own.macs} here`,
+  );
 }
 
-for (const { round } of subjects) await round();
-for (let round = 0; round < rounds; round++) {
-  for (const subject of subjects) subject.milliseconds.push(...(await subject.round()));
-}
-peer?.stop();
-
-const spreads = subjects.map(({ name, milliseconds }) => ({ name, ...spreadOf(milliseconds) }));
-const best = Math.min(...spreads.filter(({ name }) => name.startsWith("PyTorch")).map(({ median }) => median));
-const steps = own?.plan?.explain(own.feeds ?? {}, 5) ?? [];
-const total = steps.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
-const inPrimitives = steps
-  .filter(({ implementation }) => implementation !== "host")
-  .reduce((sum, { milliseconds }) => sum + milliseconds, 0);
-const outsideShare = 1 - inPrimitives / total;
-
-if (options.json) {
-  const rows = spreads.map((row) => ({ ...row, imagesPerSecond: (1000 * batch) / row.median }));
-  console.log(JSON.stringify({ ...options, engine: engine.description, peer: peerVersion, outsideShare, rows }));
-} else {
-  console.log(`One training step of ${options.model}, batch ${batch}, ${precision}, ${threads} threads`);
-  console.log(`${engine.description["library"]}, Node ${process.versions.node}, ${peerVersion ?? "no peer"}`);
-  const table = new Table({
-    style: { head: [], border: [] },
-    head: ["", "median ms", "min … max", "runs", "images/s", "times the peer's best"],
+async function measureStep(engine: Engine, one: Case): Promise<StepMeasured> {
+  const { model, batch, precision } = one;
+  const ours = new OurStep("Espalier", engine, plainSubject(model), batch, precision);
+  const withFactors = new OurStep("with factors", engine, subjectWithFactors(model), batch, precision);
+  const measureWith = async (twins: readonly Subject[]): Promise<readonly Spread[]> =>
+    (await interleave([ours, withFactors, ...twins], turns)).map(spreadOf);
+  const compared = await unlessPeerFails(`PyTorch's ${model} in ${precision}`, async () => {
+    const peer = await startTwin(one);
+    const twins = LAYOUTS.map((layout) => ({
+      name: layout,
+      round: async (runs: number) => (await peer.ask({ layout, runs }, timings)).milliseconds,
+    }));
+    try {
+      return await measureWith(twins);
+    } finally {
+      peer.stop();
+    }
   });
-  for (const { name, median, minimum, maximum, runs: count } of spreads)
-    table.push(row(name, median, minimum, maximum, count));
-  console.log(table.toString());
-  console.log(`Outside oneDNN's primitives: ${(100 * outsideShare).toFixed(1)} % of the step`);
+  const [plain, scaled, ...twins] = compared ?? (await measureWith([]));
+  const measured = {
+    ...one,
+    ours: required(plain, "times of the plain step"),
+    withFactors: required(scaled, "times of the step with factors"),
+    peer: Object.fromEntries(twins.map((spread, index) => [LAYOUTS[index] ?? "", spread] as const)),
+    shareOutsidePrimitives: ours.shareOutsidePrimitives(OUTSIDE_RUNS),
+  };
+  ours.dispose();
+  withFactors.dispose();
+  return measured;
 }
 
-function row(name: string, median: number, minimum: number, maximum: number, count: number): string[] {
-  const ratio = Number.isFinite(best) ? (best / median).toFixed(2) : "–";
-  const range = `${minimum.toFixed(1)} … ${maximum.toFixed(1)}`;
-  return [name, median.toFixed(1), range, `${count}`, ((1000 * batch) / median).toFixed(0), ratio];
+async function measureProcesses(one: Case): Promise<ProcessMeasured> {
+  const ours = await ourProcesses(one, threads);
+  const what = `the memory of PyTorch's ${one.model} in ${one.precision}`;
+  return { ...one, ours, peerPeakBytes: await unlessPeerFails(what, () => peerPeakBytes(one, threads)) };
 }
 
-if (options.explain) {
-  for (const { node, op, implementation, milliseconds, gigaflops } of steps) {
-    const columns = [milliseconds.toFixed(3).padStart(8), `${((100 * milliseconds) / total).toFixed(1)} %`.padStart(7)];
-    console.log([...columns, gigaflops.toFixed(0).padStart(5), op, node, implementation].join("  "));
+/** What `measure` says of each case; one that this machine or version cannot do is skipped, and said so. */
+async function ofEach<T>(cases: readonly Case[], measure: (one: Case) => Promise<T>): Promise<readonly T[]> {
+  const measured: T[] = [];
+  for (const one of cases) {
+    console.error(`… ${nameOf(one)}`);
+    try {
+      measured.push(await measure(one));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      console.error(`Skipped ${nameOf(one)}: ${error.message}.`);
+    }
   }
+  return measured;
 }
-for (const { plan } of subjects) plan?.dispose();
+
+function nameOf({ model, batch, precision }: Case): string {
+  return `${model}, ${batch}, ${precision}`;
+}
+
+function range({ median, minimum, maximum }: Spread): string {
+  return `${milliseconds(median)} (${milliseconds(minimum)} … ${milliseconds(maximum)})`;
+}
+
+function stepSection(measured: readonly StepMeasured[]): Section {
+  return {
+    title: "One training step",
+    head: [
+      ...["network, batch, precision", "Espalier", "with factors", "PyTorch contiguous", "PyTorch channels-last"],
+      ...["images/s", "ratio to PyTorch's best", "factors on / off", "outside primitives"],
+    ],
+    rows: measured.map((one) => {
+      const { ours, withFactors, peer, target, batch, shareOutsidePrimitives } = one;
+      const best = Math.min(...Object.values(peer).map(({ median }) => median));
+      const ratio = Number.isFinite(best) ? best / ours.median : undefined;
+      const twins = LAYOUTS.map((layout) => peer[layout]);
+      return [
+        ...[nameOf(one), range(ours), range(withFactors)],
+        ...twins.map((spread) => (spread === undefined ? NOTHING : range(spread))),
+        ...[((1000 * batch) / ours.median).toFixed(0), againstTarget(ratio, target)],
+        ...[(withFactors.median / ours.median).toFixed(3), percent(shareOutsidePrimitives)],
+      ];
+    }),
+    notes: [
+      `Medians of ${turns.rounds * turns.runs} steps (minimum … maximum), milliseconds, all of a row in turns.`,
+      "Targets: factors on / off at most 1.01, outside oneDNN's primitives at most 3 %.",
+    ],
+  };
+}
+
+function processSection(measured: readonly ProcessMeasured[]): Section {
+  return {
+    title: "Preparing and memory",
+    head: [
+      ...["network, batch, precision", "prepare, first time", "prepare, from the cache"],
+      ...["peak memory, first time", "peak memory, from the cache", "PyTorch", "share of PyTorch's"],
+    ],
+    rows: measured.map((one) => {
+      const { ours, peerPeakBytes: peerBytes } = one;
+      return [
+        nameOf(one),
+        `${(ours.first.prepareMilliseconds / 1000).toFixed(2)} s`,
+        `${(ours.cached.prepareMilliseconds / 1000).toFixed(2)} s`,
+        megabytes(ours.first.peakBytes),
+        megabytes(ours.cached.peakBytes),
+        peerBytes === undefined ? NOTHING : megabytes(peerBytes),
+        peerBytes === undefined ? NOTHING : percent(ours.cached.peakBytes / peerBytes),
+      ];
+    }),
+    notes: [
+      "Each in a process of its own that does nothing else; memory is the most the whole process ever held (VmHWM), PyTorch's in the memory format that needs less.",
+      "Targets: prepare at most 5 s for ResNet-20 and 20 s for ResNet-56 the first time, under 0.5 s from the cache; memory at most PyTorch's.",
+    ],
+  };
+}
+
+const cases = casesOf({
+  model: options.model,
+  batch: options.batch === undefined ? undefined : count(options.batch, "batch"),
+  precision: options.precision === undefined ? undefined : precisionOf(options.precision),
+});
+await inTemporaryFolder(async (cacheFolder) => {
+  // Kernels are chosen now, on the machine as it is, once for all that share them.
+  const engine = createOneDnnEngine({ threads, cacheFolder });
+  const steps = section === "process" ? [] : await ofEach(cases, (one) => measureStep(engine, one));
+  const processes = section === "step" ? [] : await ofEach(cases, measureProcesses);
+  const versions = [engine.description["library"] ?? "", `${threads} threads`, peerVersions ?? "no peer"];
+  print(
+    {
+      conditions: machineConditions("bench", versions),
+      sections: [
+        ...(steps.length > 0 ? [stepSection(steps)] : []),
+        ...(processes.length > 0 ? [processSection(processes)] : []),
+      ],
+      data: { steps, processes },
+    },
+    options,
+  );
+});

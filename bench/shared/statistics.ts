@@ -1,4 +1,5 @@
 /** Median and spread of repeated timings. */
+import { quantile } from "../../src/evaluation/latency.ts";
 
 export interface Spread {
   readonly median: number;
@@ -7,14 +8,17 @@ export interface Spread {
   readonly runs: number;
 }
 
+/** Of at least one value. */
 export function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
   return {
-    median: sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2,
-    minimum: sorted[0] ?? Number.NaN,
-    maximum: sorted.at(-1) ?? Number.NaN,
+    median: quantile(sorted, 0.5),
+    minimum: quantile(sorted, 0),
+    maximum: quantile(sorted, 1),
     runs: values.length,
   };
+}
+
+export function medianOf(values: readonly number[]): number {
+  return spreadOf(values).median;
 }

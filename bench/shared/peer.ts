@@ -1,0 +1,91 @@
+/**
+ * A peer of the benches in another process, asked line by line: it computes only when told to, so rounds interleave. What
+ * goes wrong with a peer (not there, ended, answered something else) is a `PeerError`: the bench says so and goes on
+ * without it.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface, type Interface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { z } from "zod";
+
+export class PeerError extends Error {}
+
+/** The Python that the peers run in. */
+export const python: string = process.env["ESPALIER_PYTHON"] ?? "python3";
+
+/** Path of a script of `bench/peers/`. */
+export function peerPath(script: string): string {
+  return fileURLToPath(new URL(`../peers/${script}`, import.meta.url));
+}
+
+/** Throws `PeerError` where Python (or `ESPALIER_PYTHON`) has no PyTorch. */
+export async function requireTorch(): Promise<void> {
+  const probe = spawn(python, ["-c", "import torch"], { stdio: "ignore" });
+  const hasTorch = await Promise.race([
+    once(probe, "exit").then(([code]) => code === 0),
+    once(probe, "error").then(() => false),
+  ]);
+  if (!hasTorch) throw new PeerError(`${python} has no torch; name another Python with ESPALIER_PYTHON`);
+}
+
+export class Peer {
+  readonly #process: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly #reader: Interface;
+
+  private constructor(process: ChildProcess, reader: Interface) {
+    this.#process = process;
+    this.#reader = reader;
+    this.#lines = reader[Symbol.asyncIterator]();
+  }
+
+  static async startPython(script: string, parameters: readonly string[]): Promise<Peer> {
+    await requireTorch();
+    return Peer.#start(python, [peerPath(script), ...parameters]);
+  }
+
+  static async startNode(script: string, parameters: readonly string[]): Promise<Peer> {
+    return Peer.#start(process.execPath, [peerPath(script), ...parameters]);
+  }
+
+  static #start(program: string, parameters: readonly string[]): Peer {
+    const child = spawn(program, parameters, { stdio: ["pipe", "pipe", "inherit"] });
+    // Whoever writes to a peer that is gone finds out by reading from it.
+    child.stdin.on("error", () => {});
+    return new Peer(child, createInterface({ input: child.stdout }));
+  }
+
+  /** The next line it prints, by `schema`. */
+  async read<T>(schema: z.ZodType<T>): Promise<T> {
+    const { value, done } = await this.#lines.next();
+    if (done === true) throw new PeerError("it ended before it answered; its own message is above");
+    try {
+      return schema.parse(JSON.parse(value));
+    } catch (error) {
+      throw new PeerError(`it answered what was not asked: ${value}`, { cause: error });
+    }
+  }
+
+  async ask<T>(request: unknown, schema: z.ZodType<T>): Promise<T> {
+    this.#process.stdin?.write(`${JSON.stringify(request)}\n`);
+    return this.read(schema);
+  }
+
+  /** It ends once it has read that nothing more comes. */
+  stop(): void {
+    this.#reader.close();
+    this.#process.stdin?.end();
+  }
+}
+
+/** What `use` resolves to; undefined, and a line on stderr, if the peer fails. */
+export async function unlessPeerFails<T>(what: string, use: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await use();
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error;
+    console.error(`Skipped ${what}: ${error.message}.`);
+    return undefined;
+  }
+}
