@@ -65,6 +65,8 @@ export interface StepTime {
   readonly imagesPerSecond: number;
   /** Memory the plan holds. */
   readonly bytes: number;
+  /** What the engine has to say about the plan. */
+  readonly notices: readonly string[];
   /** The plan's steps in their order; none unless `explainRuns` asked for them. */
   readonly steps: readonly ExplainedStep[];
 }
@@ -159,6 +161,7 @@ export async function measureStepTime(
       precision,
       imagesPerSecond: (1000 * batch) / median,
       bytes: plan.bytes,
+      notices: plan.notices,
       steps: explainRuns > 0 ? await explained(plan, feeds, explainRuns) : [],
     };
   } finally {

@@ -66,6 +66,8 @@ export function announce(session: Session, { emitter }: Journal, record: RunReco
     environment: record.environment,
     resumedFrom,
   });
+  const notices = new Set([...session.training.notices, ...session.evaluation.notices]);
+  for (const message of notices) emitter.emit({ type: "notice", message });
 }
 
 function describeData({ name, classes, train, test }: Dataset): {

@@ -11,7 +11,7 @@ import { engineClassifier } from "../../evaluation/classifier.ts";
 import { loadOnnx } from "../../formats/onnx/index.ts";
 import { formatCount, formatPercent } from "../../report/format.ts";
 import { checkFit } from "../../training/starting-network.ts";
-import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
+import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
 import { integerFor, numbersFor, oneOf } from "../values.ts";
 import { dataProgress } from "../view/data-progress.ts";
 
@@ -36,7 +36,12 @@ function normalizationFor({ mean, std }: EvalOptions, dataset: Dataset): Normali
   return { mean, standardDeviation: std };
 }
 
-async function score(path: string, dataset: Dataset, options: EvalOptions): Promise<Accuracy> {
+async function score(
+  path: string,
+  dataset: Dataset,
+  options: EvalOptions,
+  onNotice: (message: string) => void,
+): Promise<Accuracy> {
   const network = await loadOnnx(path);
   checkFit(network.graph, dataset);
   const split = firstImages(dataset.test, options.limit ?? dataset.test.count);
@@ -47,7 +52,8 @@ async function score(path: string, dataset: Dataset, options: EvalOptions): Prom
     ...(threads === undefined ? {} : { threads }),
   });
   try {
-    const classifier = await engineClassifier(host, network, Math.min(options.batch, Math.max(1, split.count)));
+    const batch = Math.min(options.batch, Math.max(1, split.count));
+    const classifier = await engineClassifier(host, network, batch, onNotice);
     return await measureAccuracy(classifier, split, normalizationFor(options, dataset));
   } finally {
     await host.dispose();
@@ -74,7 +80,9 @@ export function addEval(program: Command, context: Context): void {
     .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"))
     .action(async (file: string, options: EvalOptions) => {
       const dataset = await dataProgress(context, (onProgress) => openDataset(options.data, { onProgress }));
-      const { accuracy, correct, images } = await score(file, dataset, options);
+      const { accuracy, correct, images } = await score(file, dataset, options, (notice) =>
+        printNotice(context, notice),
+      );
       if (options.json === true) {
         printJson(context, { file, dataset: dataset.name, accuracy, correct, images });
         return;

@@ -10,12 +10,12 @@ import { inferShapes } from "../../graph/shapes.ts";
 import { checkBatch } from "../checks.ts";
 import type { Engine, Plan, PrepareOptions } from "../engine.ts";
 import { isaAvx512CoreBf16 } from "./ffi/constants.ts";
-import { oneDnn } from "./ffi/library.ts";
+import { type OneDnn, oneDnn } from "./ffi/library.ts";
 import { lower } from "./kernels/kernels.ts";
 import { OneDnnPlan } from "./plan.ts";
 import { ChoiceCache } from "./planner/choice-cache.ts";
 import { findFusions } from "./planner/fusion.ts";
-import { Program } from "./planner/program.ts";
+import { type Fallback, Program } from "./planner/program.ts";
 import { Tuner } from "./planner/tuning.ts";
 
 export interface OneDnnOptions {
@@ -23,11 +23,16 @@ export interface OneDnnOptions {
   readonly threads?: number;
   /** Folder in which kernel choices are kept from process to process; default: they are not kept. */
   readonly cacheFolder?: string;
+  /** Default: the library as it is loaded; a test may hand in one that refuses more. */
+  readonly library?: OneDnn;
 }
 
 /** Throws `UserError("engine-missing")` where oneDNN is not installed or too old. */
-export function createOneDnnEngine({ threads = availableParallelism(), cacheFolder }: OneDnnOptions = {}): Engine {
-  const library = oneDnn();
+export function createOneDnnEngine({
+  threads = availableParallelism(),
+  cacheFolder,
+  library = oneDnn(),
+}: OneDnnOptions = {}): Engine {
   const identity = {
     library: `oneDNN ${library.calls.version}`,
     instructionSet: `0x${library.calls.instructionSet.toString(16)}`,
@@ -35,7 +40,9 @@ export function createOneDnnEngine({ threads = availableParallelism(), cacheFold
   };
   // Without the instructions for it oneDNN would emulate bf16, several times slower than f32.
   const hasBf16 = (library.calls.instructionSet & isaAvx512CoreBf16) === isaAvx512CoreBf16;
-  const cache = cacheFolder === undefined ? undefined : new ChoiceCache(cacheFolder, identity);
+  let notices = new Set<string>();
+  const note = (message: string): void => void notices.add(message);
+  const cache = cacheFolder === undefined ? undefined : new ChoiceCache(cacheFolder, identity, note);
   return {
     name: "onednn",
     description: { ...identity, threads: `${threads}` },
@@ -43,6 +50,7 @@ export function createOneDnnEngine({ threads = availableParallelism(), cacheFold
     prepare: (graph: Graph, { batch, choices, precision = "f32" }: PrepareOptions): Plan => {
       checkBatch(batch);
       if (precision === "bf16" && !hasBf16) throw bf16Missing();
+      notices = new Set();
       library.calls.setThreads(threads);
       const fusions = findFusions(graph);
       const tuner = new Tuner(library, { ...cache?.read(), ...choices });
@@ -54,9 +62,14 @@ export function createOneDnnEngine({ threads = availableParallelism(), cacheFold
         if (view.slot !== home.slot) program.reorder(parameter, view, home);
       }
       cache?.add(tuner.choices);
-      return new OneDnnPlan(program, { batch, threads });
+      for (const fallback of program.fallenBack) note(fallbackNotice(fallback));
+      return new OneDnnPlan(program, { batch, threads, notices: [...notices] });
     },
   };
+}
+
+function fallbackNotice({ node, op, reason }: Fallback): string {
+  return `${op.replaceAll("_", " ")} "${node}" runs on one thread in plain loops, which is slow: ${reason}`;
 }
 
 function bf16Missing(): UserError {

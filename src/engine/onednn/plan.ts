@@ -8,6 +8,7 @@ import { argument } from "./ffi/constants.ts";
 import { createMemory, describeMemory, NativeMemory } from "./ffi/memory.ts";
 import { BoundPrimitive } from "./ffi/primitive.ts";
 import { layOut, offsetOf } from "./planner/arena.ts";
+import { explainStep } from "./planner/explanation.ts";
 import { floatsOf, integersOf, type Placement, type Program, type Step, type View } from "./planner/program.ts";
 import { copyMemory } from "./planner/tuning.ts";
 
@@ -19,10 +20,12 @@ interface BoundStep {
 interface PlanOptions {
   readonly batch: number;
   readonly threads: number;
+  readonly notices: readonly string[];
 }
 
 export class OneDnnPlan implements Plan {
   readonly choices: KernelChoices;
+  readonly notices: readonly string[];
   readonly bytes: number;
   readonly #program: Program;
   readonly #batch: number;
@@ -35,10 +38,11 @@ export class OneDnnPlan implements Plan {
   readonly #outputs: ReadonlyMap<string, View>;
   #isDisposed = false;
 
-  constructor(program: Program, { batch, threads }: PlanOptions) {
+  constructor(program: Program, { batch, threads, notices }: PlanOptions) {
     this.#program = program;
     this.#batch = batch;
     this.#threads = threads;
+    this.notices = notices;
     this.choices = program.tuner.choices;
     this.#outputs = new Map(
       program.graph.outputs.map((value) => [value, program.use(value, program.plain(value))] as const),
@@ -83,16 +87,7 @@ export class OneDnnPlan implements Plan {
         times[index]?.push(performance.now() - start);
       }
     }
-    return this.#steps.map(({ step }, index) => {
-      const milliseconds = median(times[index] ?? []);
-      return {
-        node: step.node,
-        op: step.op,
-        implementation: step.implementation,
-        milliseconds,
-        gigaflops: milliseconds === 0 ? 0 : (2 * step.macs) / (milliseconds * 1e6),
-      };
-    });
+    return this.#steps.map(({ step }, index) => explainStep(step, this.#program, median(times[index] ?? [])));
   }
 
   write(values: Weights): void {

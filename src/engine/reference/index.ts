@@ -8,7 +8,7 @@ import { elementCount, type Tensor, tensor } from "../../core/tensor.ts";
 import type { Graph, Node, Weights } from "../../graph/graph.ts";
 import { inferShapes } from "../../graph/shapes.ts";
 import { checkBatch, checkFeeds, checkReads, checkWrites, useAfterDispose } from "../checks.ts";
-import type { Engine, Feeds, KernelChoices, Plan, PlanStep, PrepareOptions, Results } from "../engine.ts";
+import type { Engine, Feeds, KernelChoices, Plan, PlanOperand, PlanStep, PrepareOptions, Results } from "../engine.ts";
 import { floatingPointOperations } from "../work.ts";
 import type { TypedTensor } from "./kernel.ts";
 import { runReferenceKernel } from "./kernels.ts";
@@ -31,8 +31,12 @@ export function createReferenceEngine(): Engine {
   };
 }
 
+/** Layouts by rank, in oneDNN's words. */
+const ROW_MAJOR = ["x", "x", "nc", "ncw", "nchw"] as const;
+
 class ReferencePlan implements Plan {
   readonly choices: KernelChoices = {};
+  readonly notices: readonly string[] = [];
   readonly bytes: number;
   readonly #graph: Graph;
   readonly #batch: number;
@@ -86,11 +90,37 @@ class ReferencePlan implements Plan {
       });
       this.#update();
     }
+    const operand =
+      (role: string, access: PlanOperand["access"]) =>
+      (name: string): PlanOperand => {
+        const { shape, dtype, data } = this.#value(name, feeds);
+        return {
+          role,
+          access,
+          shape,
+          layout: ROW_MAJOR[shape.length] ?? "row-major",
+          type: dtype,
+          bytes: data.byteLength,
+        };
+      };
     return this.#graph.nodes.map((node, step) => {
       const milliseconds = median(times[step] ?? []);
-      const operations = floatingPointOperations(node, shapes);
-      const gigaflops = milliseconds > 0 ? operations / (milliseconds * 1e6) : 0;
-      return { node: node.name, op: node.op, implementation: "reference: plain loops", milliseconds, gigaflops };
+      const operands = [...node.inputs.map(operand("src", "read")), ...node.outputs.map(operand("dst", "write"))];
+      const bytes = operands.reduce((sum, { bytes: own }) => sum + own, 0);
+      const perSecond = (amount: number): number => (milliseconds > 0 ? amount / (milliseconds * 1e6) : 0);
+      return {
+        node: node.name,
+        op: node.op,
+        implementation: "reference: plain loops",
+        precision: "f32",
+        operands,
+        bytes,
+        candidates: 1,
+        passedOver: [],
+        milliseconds,
+        gigaflops: perSecond(floatingPointOperations(node, shapes)),
+        gigabytesPerSecond: perSecond(bytes),
+      };
     });
   }
 

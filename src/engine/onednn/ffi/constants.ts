@@ -23,6 +23,9 @@ export const memoryOffset = {
   offset0: 304,
   formatKind: 312,
   strides: 320,
+  innerBlockCount: 416,
+  innerBlocks: 424,
+  innerAxes: 520,
 } as const;
 
 export const status = [
@@ -84,6 +87,19 @@ export const argument = {
   /** The operand of the first post-op. */
   postOpSrc1: 16386,
 } as const;
+
+/** oneDNN's name of an argument: src, diff_weights, … */
+export function argumentName(index: number): string {
+  const sources = index - argument.multipleSrc;
+  if (sources >= 0 && sources < MOST_SOURCES) return `src_${sources}`;
+  const found = Object.entries(argument).find(([, value]) => value === index);
+  return found === undefined
+    ? `argument ${index}`
+    : found[0].replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** Indices that sources of sums and concatenations may take. */
+const MOST_SOURCES = 1024;
 
 export const query = {
   implementation: 8,

@@ -94,9 +94,14 @@ export interface OneDnn {
   withAddition<T>(other: Uint8Array, describe: (attributes: Handle) => T): T;
 }
 
+/** What the library calls the status of a call. */
+export function statusName(result: number): string {
+  return status[result] ?? `status ${result}`;
+}
+
 /** Raises the library's status of a call as an error, unless it is success. */
 export function check(result: number, what: string): void {
-  if (result !== 0) throw new InternalError(`oneDNN: ${what}: ${status[result] ?? `status ${result}`}`);
+  if (result !== 0) throw new InternalError(`oneDNN: ${what}: ${statusName(result)}`);
 }
 
 /** Calls a function whose first parameter is an out-pointer, and returns what it wrote there. */

@@ -181,7 +181,9 @@ function offers(
   for (const layout of layouts) {
     for (const algorithm of ["direct", "auto"] as const) {
       const operation = describe(program, call, algorithm, layout);
-      for (const primitive of implementations(library, operation, hint, library.attributes)) {
+      const refuse = (reason: string): void =>
+        program.passOver(call.node.name, { implementation: `${layout} ${algorithm}`, reason });
+      for (const primitive of implementations(library, operation, hint, library.attributes, refuse)) {
         const name = `${layout} ${primitive.implementation}`;
         if (found.has(name)) primitive.destroy();
         else found.set(name, candidate(program, call, name, primitive));

@@ -1,5 +1,4 @@
 /** ReLU, addition, and what scales or shifts whole channels. */
-import { required } from "../../../core/errors.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
 import { describeMemory, type MemoryDescriptor, sameLayout } from "../ffi/memory.ts";
@@ -13,7 +12,7 @@ export function lowerRelu(node: Node<"relu">, program: Program): void {
   const [dst = ""] = node.outputs;
   const data = program.view(src);
   const primitive = firstImplementation(program.library, reluForward(program.library, data.descriptor));
-  program.emitPrimitive(node, required(primitive, `implementation of "${node.name}"`), [
+  program.emitPrimitive(node, primitive, [
     [argument.src, data],
     [argument.dst, program.define(dst, data.descriptor)],
   ]);
@@ -24,10 +23,10 @@ export function lowerReluBackward(node: Node<"relu_backward">, program: Program)
   const [dst = "", diffDst = ""] = node.inputs;
   const [diffSrc = ""] = node.outputs;
   const data = program.view(dst);
-  const hint = required(firstImplementation(library, reluForward(library, data.descriptor)), "ReLU");
+  const hint = firstImplementation(library, reluForward(library, data.descriptor));
   program.own(hint);
   const primitive = firstImplementation(library, reluBackward(library, data.descriptor, data.descriptor), hint);
-  program.emitPrimitive(node, required(primitive, `implementation of "${node.name}"`), [
+  program.emitPrimitive(node, primitive, [
     [argument.dst, data],
     [argument.diffDst, program.use(diffDst, data.descriptor)],
     [argument.diffSrc, program.define(diffSrc, data.descriptor)],
@@ -89,7 +88,7 @@ function emitBinary(
   );
   program.emitPrimitive(
     node,
-    required(primitive, `implementation of "${node.name}"`),
+    primitive,
     [
       [argument.src, data],
       [argument.src1, other],

@@ -5,7 +5,7 @@
  */
 import { InternalError } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
-import type { KernelChoices } from "../../engine.ts";
+import type { KernelChoices, PassedOver } from "../../engine.ts";
 import { argument, isaAvx512Core } from "../ffi/constants.ts";
 import type { OneDnn } from "../ffi/library.ts";
 import {
@@ -17,6 +17,7 @@ import {
   NativeMemory,
 } from "../ffi/memory.ts";
 import { BoundPrimitive, type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts";
+import { Refusal } from "../ffi/refusal.ts";
 
 export interface Candidate {
   /** Layout and implementation: unique among the candidates of a key. */
@@ -28,6 +29,12 @@ export interface Candidate {
   readonly otherOutputs: readonly (readonly [index: number, descriptor: MemoryDescriptor])[];
   /** Reorders that choosing it would cost, each from a layout to another. */
   readonly reorders: readonly (readonly [MemoryDescriptor, MemoryDescriptor])[];
+}
+
+/** How a primitive came to be chosen. */
+export interface Decision {
+  readonly candidates: number;
+  readonly passedOver: readonly PassedOver[];
 }
 
 /** Runs timed for each candidate; the fastest counts, for noise only ever adds. */
@@ -42,6 +49,8 @@ export class Tuner {
   readonly #library: OneDnn;
   readonly #given: KernelChoices;
   readonly #choices: Record<string, string> = {};
+  readonly #passedOver = new Map<string, readonly PassedOver[]>();
+  readonly #decisions = new WeakMap<PrimitiveDescriptor, Decision>();
 
   /** `given`: choices to repeat, for the keys that come up again and if this machine offers them. */
   constructor(library: OneDnn, given: KernelChoices) {
@@ -60,24 +69,49 @@ export class Tuner {
   choose(key: string, candidates: readonly Candidate[]): Candidate {
     const wanted = this.#choices[key] ?? this.#given[key];
     const remembered = candidates.find(({ name }) => name === wanted);
-    const chosen = remembered ?? this.#fastest(candidates);
-    if (chosen === undefined) throw new InternalError(`oneDNN has no implementation for ${key}`);
+    const chosen = remembered ?? this.#fastest(key, candidates);
+    if (chosen === undefined) throw new Refusal(`run ${key}`, "no implementation that is right");
     this.#choices[key] = chosen.name;
+    const passedOver = this.#passedOver.get(key) ?? [];
+    this.#decisions.set(chosen.primitive, { candidates: candidates.length, passedOver });
     for (const { primitive } of candidates) if (primitive !== chosen.primitive) primitive.destroy();
     return chosen;
   }
 
-  #fastest(candidates: readonly Candidate[]): Candidate | undefined {
+  /** How `primitive` was chosen; undefined if there was nothing to choose. */
+  decision(primitive: PrimitiveDescriptor): Decision | undefined {
+    return this.#decisions.get(primitive);
+  }
+
+  #fastest(key: string, candidates: readonly Candidate[]): Candidate | undefined {
     if (candidates.length <= 1) return candidates[0];
+    const inaccurate: PassedOver[] = [];
+    const timed: { readonly implementation: string; readonly milliseconds: number }[] = [];
     let best: { candidate: Candidate; milliseconds: number } | undefined;
     let expected: Float32Array | undefined;
     for (const candidate of candidates) {
       const { milliseconds, result } = this.#measure(candidate);
       expected ??= result;
-      if (relativeError(result, expected) > tolerances[candidate.output[1].type]) continue;
+      const error = relativeError(result, expected);
+      const tolerance = tolerances[candidate.output[1].type];
+      // A result that is no number is never within.
+      if (!(error <= tolerance)) {
+        inaccurate.push({ implementation: candidate.name, reason: inaccuracy(error, tolerance) });
+        continue;
+      }
       const total = candidate.reorders.reduce((sum, [from, to]) => sum + this.#timeReorder(from, to), milliseconds);
+      timed.push({ implementation: candidate.name, milliseconds: total });
       if (best === undefined || total < CLEARLY * best.milliseconds) best = { candidate, milliseconds: total };
     }
+    this.#passedOver.set(key, [
+      ...timed
+        .filter(({ implementation }) => implementation !== best?.candidate.name)
+        .map(({ implementation, milliseconds }) => ({
+          implementation,
+          reason: `took ${milliseconds.toFixed(3)} ms, the chosen one ${best?.milliseconds.toFixed(3)} ms`,
+        })),
+      ...inaccurate,
+    ]);
     return best?.candidate;
   }
 
@@ -107,6 +141,10 @@ export class Tuner {
       primitive.destroy();
     }
   }
+}
+
+function inaccuracy(error: number, tolerance: number): string {
+  return `off by ${error.toExponential(1)} of the largest value, where ${tolerance} is allowed`;
 }
 
 function relativeError(values: Float32Array, expected: Float32Array): number {
