@@ -81,7 +81,11 @@ const LEARNING_RATE = 0.05;
  * Images and labels lie in shared memory, as a run's batches do. Throws `UserError("unsupported")` unless the network
  * has one input and one output, and what `trainingGraph` throws.
  */
-export function randomStep({ network, factors }: StepSubject, batch: number): TrainingStep {
+export function randomStep(subject: StepSubject, batch: number): TrainingStep {
+  return { ...stepOf(subject, batch), feeds: randomFeeds(subject, batch) };
+}
+
+function stepOf({ network, factors }: StepSubject, batch: number): Omit<TrainingStep, "feeds"> {
   const { graph, weights } = network;
   const [input, ...otherInputs] = graph.inputs;
   const [logits, ...otherOutputs] = graph.outputs;
@@ -98,16 +102,19 @@ export function randomStep({ network, factors }: StepSubject, batch: number): Tr
     sgd: { momentum: MOMENTUM, weightDecay: WEIGHT_DECAY },
     factors: { momentum: MOMENTUM, keepLast },
   });
+  return { graph: step, weights };
+}
+
+/** Of a network that `stepOf` accepts. */
+function randomFeeds({ network: { graph }, factors }: StepSubject, batch: number): Feeds {
+  const input = required(graph.inputs[0], "the input");
+  const logits = required(graph.outputs[0], "the output");
   const [, classes = 1] = required(inferShapes(graph, batch).get(logits), `shape of "${logits}"`);
   return {
-    graph: step,
-    weights,
-    feeds: {
-      [input.name]: randomImages(bindBatch(input.shape, batch)),
-      labels: labelsInTurn(batch, classes),
-      learning_rate: filled([], LEARNING_RATE),
-      ...gammaFeeds(factors),
-    },
+    [input.name]: randomImages(bindBatch(input.shape, batch)),
+    labels: labelsInTurn(batch, classes),
+    learning_rate: filled([], LEARNING_RATE),
+    ...gammaFeeds(factors),
   };
 }
 
@@ -138,9 +145,11 @@ export async function measureStepTime(
   checkCounts({ batch, runs }, 1);
   checkCounts({ warmUp, explainRuns }, 0);
   onProgress({ phase: "preparing" });
-  const { graph, weights, feeds } = randomStep(subject, batch);
+  const { graph, weights } = stepOf(subject, batch);
   const plan = await host.prepare(graph, { batch, precision });
   try {
+    // Only now: a batch that the memory does not suffice for is refused before its images take memory and time.
+    const feeds = randomFeeds(subject, batch);
     await plan.write(weights);
     const times: number[] = [];
     for (let run = 1 - warmUp; run <= runs; run++) {

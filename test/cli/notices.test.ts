@@ -1,7 +1,10 @@
-/** What the engine has to say reaches whoever runs a command: here, that its kernel choices could not be used. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+/** What the engine has to say reaches whoever runs a command: choices that could not be used, memory that does not suffice. */
+import { access, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { saveOnnx } from "../../src/formats/onnx/index.ts";
+import { GraphBuilder } from "../../src/graph/builder.ts";
+import { initialize } from "../../src/models/initialize.ts";
 import { execute, tinyWorkplace } from "./support.ts";
 
 let workplace: string;
@@ -73,5 +76,39 @@ describe("a kernel cache that cannot be used", () => {
     const { exitCode, stderr } = await execute(["eval", network(), "--data", data, ...engine]);
     expect(exitCode).toBe(0);
     expect(stderr).toContain("are not used, and timed again");
+  });
+});
+
+describe("a step that the memory does not suffice for", () => {
+  // No machine has the petabytes that these batches and images take.
+  it.each(["onednn", "reference"])(
+    "is the user's mistake, told before anything is allocated: bench, %s",
+    async (name) => {
+      const arguments_ = ["bench", network(), "--step", "--batch", "100000000", "--engine", name, "--threads", "1"];
+      const { exitCode, stdout, stderr } = await execute(name === "reference" ? arguments_.slice(0, -2) : arguments_);
+      expect([exitCode, stdout]).toEqual([2, ""]);
+      expect(stderr).toMatch(
+        /plan of "tiny \(training\)" .* needs .* GB of memory, and .* are available \[out-of-memory\]/,
+      );
+      expect(stderr).toMatch(/The largest batch that fits is \d+/);
+    },
+  );
+
+  it("is the user's mistake, and leaves no folder behind: train", async () => {
+    const builder = new GraphBuilder("huge");
+    const images = builder.input("images", ["N", 1, 8, 8]);
+    const value = builder.convolution("widen", images, { channels: 16, kernel: 3, padding: 10_000 });
+    builder.output(builder.linear("linear", builder.flatten("flat", builder.globalAveragePooling("pool", value)), 3));
+    const file = join(workplace, "huge.onnx");
+    const graph = builder.build();
+    await saveOnnx({ graph, weights: initialize(graph, 1) }, file);
+    const folder = join(workplace, "refused");
+    const { exitCode, stderr } = await execute([
+      ...["train", file, "--data", data, "--epochs", "1", "--batch", "96", "--out", folder],
+      ...engine,
+    ]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("[out-of-memory]");
+    await expect(access(folder)).rejects.toMatchObject({ code: "ENOENT" });
   });
 });

@@ -44,16 +44,27 @@ const CLEARLY = 0.97;
 /** A candidate whose outputs differ more from the first one's, relative to the largest, may not win. */
 const tolerances = { f32: 1e-4, bf16: 1e-2, i32: 0 } as const satisfies Record<DataType, number>;
 
+/** Chooses without timing, for a plan that is only measured; or says what may be timed. */
+export interface TuningLimits {
+  /** Takes the place of timing. */
+  readonly pick?: (candidates: readonly Candidate[]) => Candidate | undefined;
+  /** Bytes that timing may take at a time; candidates that need more are not timed. */
+  readonly memory?: () => number;
+}
+
 export class Tuner {
   readonly blockedLayout: LayoutName;
   readonly #library: OneDnn;
   readonly #given: KernelChoices;
+  readonly #limits: TuningLimits;
   readonly #choices: Record<string, string> = {};
+  readonly #untimed = new Set<string>();
   readonly #passedOver = new Map<string, readonly PassedOver[]>();
   readonly #decisions = new WeakMap<PrimitiveDescriptor, Decision>();
 
   /** `given`: choices to repeat, for the keys that come up again and if this machine offers them. */
-  constructor(library: OneDnn, given: KernelChoices) {
+  constructor(library: OneDnn, given: KernelChoices, limits: TuningLimits = {}) {
+    this.#limits = limits;
     this.#library = library;
     this.#given = given;
     const hasWideVectors = (library.calls.instructionSet & isaAvx512Core) === isaAvx512Core;
@@ -65,11 +76,16 @@ export class Tuner {
     return this.#choices;
   }
 
+  /** Those that are worth keeping: timed, or the only one. */
+  get lastingChoices(): KernelChoices {
+    return Object.fromEntries(Object.entries(this.#choices).filter(([key]) => !this.#untimed.has(key)));
+  }
+
   /** The candidate to use for `key`; the others are destroyed. The first must be one that is known to be accurate. */
   choose(key: string, candidates: readonly Candidate[]): Candidate {
     const wanted = this.#choices[key] ?? this.#given[key];
     const remembered = candidates.find(({ name }) => name === wanted);
-    const chosen = remembered ?? this.#fastest(key, candidates);
+    const chosen = remembered ?? (this.#limits.pick ?? ((all) => this.#fastest(key, all)))(candidates);
     if (chosen === undefined) throw new Refusal(`run ${key}`, "no implementation that is right");
     this.#choices[key] = chosen.name;
     const passedOver = this.#passedOver.get(key) ?? [];
@@ -85,18 +101,26 @@ export class Tuner {
 
   #fastest(key: string, candidates: readonly Candidate[]): Candidate | undefined {
     if (candidates.length <= 1) return candidates[0];
-    const inaccurate: PassedOver[] = [];
+    const others: PassedOver[] = [];
     const timed: { readonly implementation: string; readonly milliseconds: number }[] = [];
     let best: { candidate: Candidate; milliseconds: number } | undefined;
     let expected: Float32Array | undefined;
+    const memory = this.#limits.memory?.() ?? Number.POSITIVE_INFINITY;
     for (const candidate of candidates) {
+      const bytes = timingBytes(candidate);
+      if (bytes > memory) {
+        others.push({ implementation: candidate.name, reason: `not timed: that takes ${bytes} bytes of memory` });
+        // Without the first one's numbers nothing tells whether the others' are right.
+        if (expected === undefined) break;
+        continue;
+      }
       const { milliseconds, result } = this.#measure(candidate);
       expected ??= result;
       const error = relativeError(result, expected);
       const tolerance = tolerances[candidate.output[1].type];
       // A result that is no number is never within.
       if (!(error <= tolerance)) {
-        inaccurate.push({ implementation: candidate.name, reason: inaccuracy(error, tolerance) });
+        others.push({ implementation: candidate.name, reason: inaccuracy(error, tolerance) });
         continue;
       }
       const total = candidate.reorders.reduce((sum, [from, to]) => sum + this.#timeReorder(from, to), milliseconds);
@@ -110,9 +134,12 @@ export class Tuner {
           implementation,
           reason: `took ${milliseconds.toFixed(3)} ms, the chosen one ${best?.milliseconds.toFixed(3)} ms`,
         })),
-      ...inaccurate,
+      ...others,
     ]);
-    return best?.candidate;
+    if (expected !== undefined) return best?.candidate;
+    // None could be timed: the first is the library's own choice.
+    this.#untimed.add(key);
+    return candidates[0];
   }
 
   #measure({ primitive, inputs, output, otherOutputs }: Candidate): { milliseconds: number; result: Float32Array } {
@@ -141,6 +168,19 @@ export class Tuner {
       primitive.destroy();
     }
   }
+}
+
+const LARGEST_COMPARED = 2 ** 31;
+
+/** Bytes that a candidate needs at a time when it is timed: all its arguments, and one of them in the plain layout. */
+export function timingBytes({ primitive, inputs, output, otherOutputs, reorders }: Candidate): number {
+  const own = [...inputs, output, ...otherOutputs].map(([, { bytes }]) => bytes);
+  const reordered = Math.max(0, ...reorders.map(([from, to]) => from.bytes + to.bytes));
+  const sum = own.reduce((total, bytes) => total + bytes, 0) + primitive.memory("scratchpad").bytes;
+  // Numbers are written and compared in arrays, which end at 4 GiB.
+  if (Math.max(...own) > LARGEST_COMPARED) return Number.POSITIVE_INFINITY;
+  // The plain copy is at most as large as the largest argument, in f32.
+  return Math.max(sum + 2 * Math.max(...own), reordered);
 }
 
 function inaccuracy(error: number, tolerance: number): string {
