@@ -22,6 +22,9 @@ int main(void) {
   PRINT(offsetof(dnnl_memory_desc_t, offset0));
   PRINT(offsetof(dnnl_memory_desc_t, format_kind));
   PRINT(offsetof(dnnl_memory_desc_t, format_desc.blocking.strides));
+  PRINT(offsetof(dnnl_memory_desc_t, format_desc.blocking.inner_nblks));
+  PRINT(offsetof(dnnl_memory_desc_t, format_desc.blocking.inner_blks));
+  PRINT(offsetof(dnnl_memory_desc_t, format_desc.blocking.inner_idxs));
   PRINT(dnnl_f32);
   PRINT(dnnl_s32);
   PRINT(dnnl_format_kind_any);

@@ -26,3 +26,8 @@ export function withCommonOptions(command: Command, examples: readonly string[])
 export function printJson({ stdout }: Context, value: unknown): void {
   stdout.print(JSON.stringify(value, undefined, 2));
 }
+
+/** Says on standard error what a reader should know that stops nothing. */
+export function printNotice({ stderr: { colours, print } }: Context, message: string): void {
+  print(`${colours.yellow("!")} ${message}`);
+}

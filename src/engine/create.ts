@@ -14,6 +14,8 @@ export interface EngineSpec {
   readonly threads?: number;
   /** Folder in which the engine may keep what it learnt about this machine; default: nothing is kept. */
   readonly cacheFolder?: string;
+  /** Bytes that the engine's plans may hold together; default: what the machine, or the control group, has left. */
+  readonly memoryLimit?: number;
 }
 
 /**
@@ -21,7 +23,8 @@ export interface EngineSpec {
  * of threads, and what the engine throws where it cannot run ("engine-missing", "engine-refused").
  */
 export function createEngine(spec: EngineSpec): Engine {
-  const { engine, threads, cacheFolder } = spec;
+  const { engine, threads, cacheFolder, memoryLimit } = spec;
+  const limit = memoryLimit === undefined ? {} : { memoryLimit };
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
     throw new UserError("bad-option", "illegal number of threads", {
       expected: "a whole number from 1",
@@ -33,9 +36,10 @@ export function createEngine(spec: EngineSpec): Engine {
       return createOneDnnEngine({
         ...(threads === undefined ? {} : { threads }),
         ...(cacheFolder === undefined ? {} : { cacheFolder }),
+        ...limit,
       });
     case "reference":
-      return createReferenceEngine();
+      return createReferenceEngine(limit);
     default:
       throw unknownName("engine", engine satisfies never, engineNames);
   }

@@ -6,7 +6,7 @@
  * Engines are synchronous: a plan's `run` blocks until it is done. `host.ts` runs any engine in a worker thread behind the
  * same interface made of promises, so that the caller's event loop stays free.
  */
-import type { Labels, Tensor } from "../core/tensor.ts";
+import type { Labels, Shape, Tensor } from "../core/tensor.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
 
 /**
@@ -33,20 +33,53 @@ export type Feeds = Readonly<Record<string, Tensor | Labels>>;
 /** Values of the graph's outputs, by name; copies, the caller's to keep. */
 export type Results = Readonly<Record<string, Tensor>>;
 
+/** Something a step reads or writes. */
+export interface PlanOperand {
+  /** What it is to the step, in oneDNN's words: src, weights, diff_dst, workspace, … */
+  readonly role: string;
+  readonly access: "read" | "write";
+  readonly shape: Shape;
+  /** As oneDNN's format tags: `nchw`, `nChw16c`, `OIhw16i16o`, `x` for a vector; "opaque" where only the library knows. */
+  readonly layout: string;
+  readonly type: string;
+  /** That the step moves: padding of blocked layouts is in it. */
+  readonly bytes: number;
+}
+
+/** What became of an implementation that was looked at for a step and not taken. */
+export interface PassedOver {
+  readonly implementation: string;
+  /** As a sentence without a full stop: the library's status, an inaccuracy, or the time it took. */
+  readonly reason: string;
+}
+
 /** One executed step of a plan, for `explain`. */
 export interface PlanStep {
   readonly node: string;
   readonly op: string;
   /** Implementation as the library names it, with what was fused into it. */
   readonly implementation: string;
+  /** What the step computes in: "bf16" if one of its operands is. */
+  readonly precision: Precision;
+  readonly operands: readonly PlanOperand[];
+  /** Bytes of all operands: read and written in one execution. */
+  readonly bytes: number;
+  /** Implementations there were to choose from; 1 where there was no choice. */
+  readonly candidates: number;
+  /** Those that were not taken, and why; empty where a choice made earlier was repeated. */
+  readonly passedOver: readonly PassedOver[];
   /** Median time of the step in milliseconds, over `runs` runs. */
   readonly milliseconds: number;
   /** Multiply-accumulates times two, per second, in 10⁹; 0 where not counted. */
   readonly gigaflops: number;
+  /** `bytes` per second, in 10⁹; 0 where no time was measured. */
+  readonly gigabytesPerSecond: number;
 }
 
 export interface Plan {
   readonly choices: KernelChoices;
+  /** What whoever asked for the plan should know: stored choices that were not used, nodes that run slowly. Sentences. */
+  readonly notices: readonly string[];
   /** Bytes of native or typed-array memory the plan holds. */
   readonly bytes: number;
   /** Runs the graph once. Feeds must have the prepared shapes; throws `UserError` otherwise. */

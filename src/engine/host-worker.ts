@@ -34,7 +34,8 @@ const handlers: { readonly [M in Method]: (argument: Calls[M]["request"]) => Ans
     const plan = required(engine, "a started engine").prepare(graph, options);
     const number = prepared++;
     plans.set(number, plan);
-    return { response: { plan: number, choices: plan.choices, bytes: plan.bytes } };
+    const { choices, notices, bytes } = plan;
+    return { response: { plan: number, choices, notices, bytes } };
   },
   run: ({ plan, feeds }) => {
     const entries = Object.entries(planOf(plan).run(feeds)).map(([name, value]) => [name, portable(value)] as const);

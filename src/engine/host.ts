@@ -13,6 +13,7 @@ import { Requests } from "./requests.ts";
 /** A `Plan` in the engine's thread; see `Plan` for what the methods do and throw. */
 export interface PlanHandle {
   readonly choices: KernelChoices;
+  readonly notices: readonly string[];
   readonly bytes: number;
   /** Feeds in shared memory are read where they are, so leave them alone until the promise settles; others are copied. */
   run(feeds: Feeds): Promise<Results>;
@@ -57,9 +58,10 @@ export class EngineHost {
 
   async prepare(graph: Graph, options: PrepareOptions): Promise<PlanHandle> {
     const requests = this.#alive();
-    const { plan, choices, bytes } = await requests.call("prepare", { graph, options });
+    const { plan, choices, notices, bytes } = await requests.call("prepare", { graph, options });
     return {
       choices,
+      notices,
       bytes,
       run: async (feeds) => this.#alive().call("run", { plan, feeds: portableFeeds(feeds) }),
       write: async (values) => this.#alive().call("write", { plan, values: portableWeights(values) }),

@@ -3,7 +3,7 @@ import { type ErrorCode, type ErrorDetails, EspalierError, InternalError, UserEr
 import type { Labels, Tensor } from "../core/tensor.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
 import type { EngineSpec } from "./create.ts";
-import type { Engine, Feeds, KernelChoices, PlanStep, PrepareOptions, Results } from "./engine.ts";
+import type { Engine, Feeds, Plan, PlanStep, PrepareOptions, Results } from "./engine.ts";
 
 /** The calls: what is asked and what is answered. A plan is known by its number. */
 export interface Calls {
@@ -13,7 +13,7 @@ export interface Calls {
   };
   prepare: {
     request: { readonly graph: Graph; readonly options: PrepareOptions };
-    response: { readonly plan: number; readonly choices: KernelChoices; readonly bytes: number };
+    response: { readonly plan: number } & Pick<Plan, "choices" | "notices" | "bytes">;
   };
   run: { request: { readonly plan: number; readonly feeds: Feeds }; response: Results };
   write: { request: { readonly plan: number; readonly values: Weights }; response: undefined };

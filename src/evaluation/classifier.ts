@@ -21,10 +21,19 @@ export interface Classifier {
   dispose(): Promise<void>;
 }
 
-/** `network`, its factors folded, prepared on `host` for batches of `batch`. Throws what `prepare` throws. */
-export async function engineClassifier(host: Host, network: Network, batch: number): Promise<Classifier> {
+/**
+ * `network`, its factors folded, prepared on `host` for batches of `batch`; `onNotice` hears what the engine has to say about the
+ * plan. Throws what `prepare` throws.
+ */
+export async function engineClassifier(
+  host: Host,
+  network: Network,
+  batch: number,
+  onNotice: (message: string) => void = () => {},
+): Promise<Classifier> {
   const graph = fold(network.graph);
   const plan = await host.prepare(graph, { batch });
+  for (const notice of plan.notices) onNotice(notice);
   const classifier = planClassifier(plan, graph, batch);
   await plan.write(parametersOf(graph, network.weights));
   return classifier;

@@ -65,6 +65,8 @@ export interface StepTime {
   readonly imagesPerSecond: number;
   /** Memory the plan holds. */
   readonly bytes: number;
+  /** What the engine has to say about the plan. */
+  readonly notices: readonly string[];
   /** The plan's steps in their order; none unless `explainRuns` asked for them. */
   readonly steps: readonly ExplainedStep[];
 }
@@ -79,7 +81,11 @@ const LEARNING_RATE = 0.05;
  * Images and labels lie in shared memory, as a run's batches do. Throws `UserError("unsupported")` unless the network
  * has one input and one output, and what `trainingGraph` throws.
  */
-export function randomStep({ network, factors }: StepSubject, batch: number): TrainingStep {
+export function randomStep(subject: StepSubject, batch: number): TrainingStep {
+  return { ...stepOf(subject, batch), feeds: randomFeeds(subject, batch) };
+}
+
+function stepOf({ network, factors }: StepSubject, batch: number): Omit<TrainingStep, "feeds"> {
   const { graph, weights } = network;
   const [input, ...otherInputs] = graph.inputs;
   const [logits, ...otherOutputs] = graph.outputs;
@@ -95,16 +101,19 @@ export function randomStep({ network, factors }: StepSubject, batch: number): Tr
     sgd: { momentum: MOMENTUM, weightDecay: WEIGHT_DECAY },
     factors: { momentum: MOMENTUM, ...keptFactors(factors) },
   });
+  return { graph: step, weights };
+}
+
+/** Of a network that `stepOf` accepts. */
+function randomFeeds({ network: { graph }, factors }: StepSubject, batch: number): Feeds {
+  const input = required(graph.inputs[0], "the input");
+  const logits = required(graph.outputs[0], "the output");
   const [, classes = 1] = required(inferShapes(graph, batch).get(logits), `shape of "${logits}"`);
   return {
-    graph: step,
-    weights,
-    feeds: {
-      [input.name]: randomImages(bindBatch(input.shape, batch)),
-      labels: labelsInTurn(batch, classes),
-      learning_rate: filled([], LEARNING_RATE),
-      ...gammaFeeds(factors),
-    },
+    [input.name]: randomImages(bindBatch(input.shape, batch)),
+    labels: labelsInTurn(batch, classes),
+    learning_rate: filled([], LEARNING_RATE),
+    ...gammaFeeds(factors),
   };
 }
 
@@ -135,9 +144,11 @@ export async function measureStepTime(
   checkCounts({ batch, runs }, 1);
   checkCounts({ warmUp, explainRuns }, 0);
   onProgress({ phase: "preparing" });
-  const { graph, weights, feeds } = randomStep(subject, batch);
+  const { graph, weights } = stepOf(subject, batch);
   const plan = await host.prepare(graph, { batch, precision });
   try {
+    // Only now: a batch that the memory does not suffice for is refused before its images take memory and time.
+    const feeds = randomFeeds(subject, batch);
     await plan.write(weights);
     const times: number[] = [];
     for (let run = 1 - warmUp; run <= runs; run++) {
@@ -158,6 +169,7 @@ export async function measureStepTime(
       precision,
       imagesPerSecond: (1000 * batch) / median,
       bytes: plan.bytes,
+      notices: plan.notices,
       steps: explainRuns > 0 ? await explained(plan, feeds, explainRuns) : [],
     };
   } finally {

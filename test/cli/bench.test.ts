@@ -4,9 +4,12 @@ import stringWidth from "string-width";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Interruption } from "../../src/cli/interruption.ts";
 import { openNetwork } from "../../src/cli/network.ts";
+import { planSums, planTable } from "../../src/cli/view/plan-table.ts";
 import { withStatusLine } from "../../src/cli/view/status-line.ts";
 import { stepTimeLines, stepTimeStatus } from "../../src/cli/view/step-time.ts";
-import type { StepTime } from "../../src/evaluation/step-time.ts";
+import { required } from "../../src/core/errors.ts";
+import type { PlanOperand } from "../../src/engine/engine.ts";
+import type { ExplainedStep, StepTime } from "../../src/evaluation/step-time.ts";
 import { execute, recordingTerminal, tinyWorkplace } from "./support.ts";
 
 let workplace: string;
@@ -55,10 +58,13 @@ describe("bench --step", () => {
     const { exitCode, stdout, stderr } = await bench("--engine", "reference", "--explain");
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/tiny {2}one training step of 8 images in f32, no scaling factors/);
-    const table = stdout.split("\n").filter((line) => / share$| %$/.test(line));
-    expect(table[0]).toMatch(/^ {2}op +node +implementation +ms +GFLOP\/s +share$/);
+    const rows = stdout.split("\n").filter((line) => / share$| %$/.test(line));
+    const sums = rows.findIndex((line, index) => index > 0 && line.endsWith("share"));
+    const [table, summed] = [rows.slice(0, sums), rows.slice(sums)];
+    expect(table[0]).toMatch(/^ {2}op +direction +node +implementation .*GFLOP\/s +ms +share$/);
     expect(table.length).toBeGreaterThan(20);
-    expect(new Set(table.map((line) => stringWidth(line))).size).toBe(1);
+    expect(summed.length).toBeGreaterThan(10);
+    for (const part of [table, summed]) expect(new Set(part.map((line) => stringWidth(line))).size).toBe(1);
     expect(stdout).toMatch(/step +[\d.]+ ms \(median of 3 runs, [\d.]+ ms to [\d.]+ ms\)/);
     expect(stdout).toMatch(/images +[\d,]+ a second/);
     expect(stdout).toMatch(/plan +[\d.]+ [kM]B \([\d,]+ bytes\)/);
@@ -101,7 +107,7 @@ it("a network is a model's name or a file", async () => {
 describe("its view", () => {
   const time: StepTime = {
     ...{ median: 94.6, minimum: 94, maximum: 97.25, runs: 20, imagesPerSecond: 1353.1 },
-    ...{ batch: 128, bytes: 212_000_000, steps: [] },
+    ...{ batch: 128, bytes: 212_000_000, notices: [], steps: [] },
     precision: "bf16",
   };
   const engine = { name: "onednn", library: "oneDNN 3.6.0", threads: "2" };
@@ -120,18 +126,72 @@ describe("its view", () => {
     ]);
   });
 
-  it("leaves the speed of steps without arithmetic blank", () => {
-    const steps = [
-      { op: "convolution", node: "a", implementation: "direct", milliseconds: 3, gigaflops: 1234.5, share: 0.75 },
-      { op: "relu_backward", node: "b", implementation: "eltwise", milliseconds: 1, gigaflops: 0, share: 0.25 },
-    ];
-    const { terminal } = recordingTerminal();
-    const lines = stepTimeLines({ ...time, steps }, conditions, terminal);
-    expect(lines.slice(4, 7)).toEqual([
-      "  op              node   implementation      ms   GFLOP/s    share",
-      "  convolution     a      direct           3.000     1,235   75.0 %",
-      "  relu backward   b      eltwise          1.000             25.0 %",
+  const common = { precision: "bf16", candidates: 1, passedOver: [], operands: [] } as const;
+  const operand = (role: string, access: "read" | "write", layout: string, type = "bf16"): PlanOperand => ({
+    ...{ role, access, layout, type },
+    ...{ shape: [2, 2], bytes: 10 },
+  });
+  const steps: readonly ExplainedStep[] = [
+    {
+      ...common,
+      ...{ op: "convolution_backward_weights", node: "stage1.block1.conv1.weights.gradient", share: 0.75 },
+      ...{ implementation: "brgconv_bwd_w:avx512_core_bf16", milliseconds: 3, gigaflops: 1234.5 },
+      ...{ bytes: 6_000_000, gigabytesPerSecond: 2 },
+      candidates: 3,
+      operands: [
+        operand("src", "read", "nChw16c"),
+        operand("diff_dst", "read", "nChw16c"),
+        operand("diff_weights", "write", "OIhw16i16o", "f32"),
+        operand("workspace", "write", "x"),
+      ],
+      passedOver: [
+        { implementation: "nhwc jit:avx2", reason: "took 0.500 ms, the chosen one 0.250 ms" },
+        { implementation: "auto wino", reason: "off by 1.0e+0 of the largest value, where 0.0001 is allowed" },
+      ],
+    },
+    {
+      ...common,
+      ...{ op: "relu_backward", node: "b", implementation: "eltwise", milliseconds: 1, gigaflops: 0, share: 0.25 },
+      ...{ bytes: 1_000_000, gigabytesPerSecond: 1 },
+      operands: [operand("src", "read", "x")],
+    },
+  ];
+
+  it("shows each step, what each op takes in each direction, and what was not taken", () => {
+    const { terminal } = recordingTerminal({ columns: 200 });
+    expect(stepTimeLines({ ...time, steps }, conditions, terminal).slice(4, 16)).toEqual([
+      "  op           direction         node                                  implementation                  of  layouts                      moved  GB/s  GFLOP/s     ms   share",
+      "  convolution  backward weights  stage1.block1.conv1.weights.gradient  brgconv_bwd_w:avx512_core_bf16   3  bf16 nChw16c → OIhw16i16o  6.00 MB   2.0    1,235  3.000  75.0 %",
+      "  relu         backward          b                                     eltwise                             bf16 x →                   1.00 MB   1.0           1.000  25.0 %",
+      "",
+      "  op           direction         steps  GB/s  GFLOP/s     ms   share",
+      "  convolution  backward weights      1   2.0    1,235  3.000  75.0 %",
+      "  relu         backward              1   1.0           1.000  25.0 %",
+      "",
+      "  not taken",
+      "  stage1.block1.conv1.weights.gradient convolution backward weights: auto wino: off by 1.0e+0 of the largest value, where 0.0001 is allowed",
+      "  1 implementation slower than the chosen one (--json has them)",
+      "",
     ]);
+  });
+
+  it.each([40, 60, 80, 100, 140])(
+    "keeps the rows of the plan within %d columns, and always has time and share",
+    (width) => {
+      const [heading = "", ...rows] = planTable(steps, width);
+      for (const line of [heading, ...rows]) expect(stringWidth(line)).toBeLessThanOrEqual(width);
+      expect(heading).toMatch(/ms +share$/);
+      expect(rows[0]).toMatch(/3\.000 +75\.0 %$/);
+    },
+  );
+
+  it("sums times and bytes, and weighs speeds by time", () => {
+    const [first, second] = [required(steps[0], "a step"), required(steps[1], "another")];
+    const sums = planSums(
+      [first, { ...first, milliseconds: 1, gigaflops: 434.5, share: 0 }, second].filter((step) => step !== undefined),
+    );
+    // (3 · 1234.5 + 1 · 434.5) / 4 GFLOP/s; 12 MB in 4 ms.
+    expect(sums[1]).toMatch(/^ {2}convolution +backward weights +2 +3\.0 +1,035 +4\.000 +75\.0 %$/);
   });
 
   it("counts the timed steps", () => {

@@ -11,6 +11,7 @@ export function referenceHost(): Host {
       const plan = engine.prepare(graph, options);
       return {
         choices: plan.choices,
+        notices: plan.notices,
         bytes: plan.bytes,
         run: async (feeds) => plan.run(feeds),
         write: async (values) => plan.write(values),

@@ -8,7 +8,7 @@ import { EngineHost } from "../../engine/host.ts";
 import { measureStepTime, type StepTime, type StepTimeProgress } from "../../evaluation/step-time.ts";
 import { modelNames } from "../../models/zoo.ts";
 import { withFactors } from "../../training/starting-network.ts";
-import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
+import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
 import { openNetwork } from "../network.ts";
 import { selectionFor } from "../selection.ts";
 import { type Gamma, integerFor, oneOf, parseGamma } from "../values.ts";
@@ -65,11 +65,11 @@ async function measure(
 }
 
 function asJson({ time, conditions }: Measured, isExplained: boolean): Record<string, unknown> {
-  const { median, minimum, maximum, runs, imagesPerSecond, batch, precision, bytes, steps } = time;
+  const { median, minimum, maximum, runs, imagesPerSecond, batch, precision, bytes, notices, steps } = time;
   const { model, threads, engine } = conditions;
   return {
     ...{ model, batch, precision, threads, engine },
-    ...{ medianMs: median, minMs: minimum, maxMs: maximum, runs, imagesPerSecond, bytes },
+    ...{ medianMs: median, minMs: minimum, maxMs: maximum, runs, imagesPerSecond, bytes, notices },
     ...(isExplained ? { steps } : {}),
   };
 }
@@ -103,6 +103,7 @@ export function addBench(program: Command, context: Context): void {
       const measured = await withStatusLine(context, (show) =>
         measure(source, options, (progress) => show(progress.phase, stepTimeStatus(progress))),
       );
+      for (const notice of measured.time.notices) printNotice(context, notice);
       if (options.json === true) return printJson(context, asJson(measured, options.explain === true));
       for (const line of stepTimeLines(measured.time, measured.conditions, context.stdout)) context.stdout.print(line);
     });

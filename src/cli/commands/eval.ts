@@ -14,7 +14,7 @@ import type { Network } from "../../graph/graph.ts";
 import { formatCount, formatPercent } from "../../report/format.ts";
 import { preparationOf } from "../../training/file-metadata.ts";
 import { checkFit, sampleShapeOf } from "../../training/starting-network.ts";
-import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
+import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
 import { addSplitOptions, imageOptions } from "../images.ts";
 import { integerFor, numbersFor, oneOf } from "../values.ts";
 import { dataProgress } from "../view/data-progress.ts";
@@ -62,7 +62,12 @@ async function openFor(
   });
 }
 
-async function score(network: Network, dataset: Dataset, options: EvalOptions): Promise<Accuracy> {
+async function score(
+  network: Network,
+  dataset: Dataset,
+  options: EvalOptions,
+  onNotice: (message: string) => void,
+): Promise<Accuracy> {
   checkFit(network.graph, dataset);
   const split = firstImages(dataset.test, options.limit ?? dataset.test.count);
   const { engine, threads } = options;
@@ -72,7 +77,8 @@ async function score(network: Network, dataset: Dataset, options: EvalOptions): 
     ...(threads === undefined ? {} : { threads }),
   });
   try {
-    const classifier = await engineClassifier(host, network, Math.min(options.batch, Math.max(1, split.count)));
+    const batch = Math.min(options.batch, Math.max(1, split.count));
+    const classifier = await engineClassifier(host, network, batch, onNotice);
     return await measureAccuracy(classifier, split, normalizationFor(options, dataset));
   } finally {
     await host.dispose();
@@ -100,7 +106,9 @@ export function addEval(program: Command, context: Context): void {
   addSplitOptions(command).action(async (file: string, options: EvalOptions) => {
     const network = await loadOnnx(file);
     const dataset = await dataProgress(context, (onProgress) => openFor(file, network, options, onProgress));
-    const { accuracy, correct, images } = await score(network, dataset, options);
+    const { accuracy, correct, images } = await score(network, dataset, options, (notice) =>
+      printNotice(context, notice),
+    );
     const unreadable = "files" in dataset.test ? dataset.test.unreadable.images : [];
     if (options.json === true) {
       printJson(context, { file, dataset: dataset.name, accuracy, correct, images, unreadable });

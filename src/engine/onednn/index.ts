@@ -1,21 +1,21 @@
 /**
  * The engine that trains: oneDNN's kernels, planned over the whole graph. Layouts stay blocked from end to end, ReLUs run
  * inside batch norms, each convolution uses the implementation that was fastest here, and all values share one arena.
- * Start reading at `planner/program.ts`.
+ * Start reading at `build.ts`.
  */
 import { availableParallelism } from "node:os";
 import { UserError } from "../../core/errors.ts";
 import type { Graph } from "../../graph/graph.ts";
-import { inferShapes } from "../../graph/shapes.ts";
 import { checkBatch } from "../checks.ts";
 import type { Engine, Plan, PrepareOptions } from "../engine.ts";
+import { MemoryBudget } from "../memory-budget.ts";
+import { outOfMemory } from "../memory-check.ts";
+import { buildProgram, bytesNeeded, roughBytes } from "./build.ts";
 import { isaAvx512CoreBf16 } from "./ffi/constants.ts";
-import { oneDnn } from "./ffi/library.ts";
-import { lower } from "./kernels/kernels.ts";
+import { type OneDnn, oneDnn } from "./ffi/library.ts";
 import { OneDnnPlan } from "./plan.ts";
 import { ChoiceCache } from "./planner/choice-cache.ts";
-import { findFusions } from "./planner/fusion.ts";
-import { Program } from "./planner/program.ts";
+import type { Fallback } from "./planner/program.ts";
 import { Tuner } from "./planner/tuning.ts";
 
 export interface OneDnnOptions {
@@ -23,11 +23,19 @@ export interface OneDnnOptions {
   readonly threads?: number;
   /** Folder in which kernel choices are kept from process to process; default: they are not kept. */
   readonly cacheFolder?: string;
+  /** Bytes that all plans may hold together; default: what the machine, or the control group, has left. */
+  readonly memoryLimit?: number;
+  /** Default: the library as it is loaded; a test may hand in one that refuses more. */
+  readonly library?: OneDnn;
 }
 
 /** Throws `UserError("engine-missing")` where oneDNN is not installed or too old. */
-export function createOneDnnEngine({ threads = availableParallelism(), cacheFolder }: OneDnnOptions = {}): Engine {
-  const library = oneDnn();
+export function createOneDnnEngine({
+  threads = availableParallelism(),
+  cacheFolder,
+  memoryLimit,
+  library = oneDnn(),
+}: OneDnnOptions = {}): Engine {
   const identity = {
     library: `oneDNN ${library.calls.version}`,
     instructionSet: `0x${library.calls.instructionSet.toString(16)}`,
@@ -35,7 +43,10 @@ export function createOneDnnEngine({ threads = availableParallelism(), cacheFold
   };
   // Without the instructions for it oneDNN would emulate bf16, several times slower than f32.
   const hasBf16 = (library.calls.instructionSet & isaAvx512CoreBf16) === isaAvx512CoreBf16;
-  const cache = cacheFolder === undefined ? undefined : new ChoiceCache(cacheFolder, identity);
+  const budget = new MemoryBudget(memoryLimit);
+  let notices = new Set<string>();
+  const note = (message: string): void => void notices.add(message);
+  const cache = cacheFolder === undefined ? undefined : new ChoiceCache(cacheFolder, identity, note);
   return {
     name: "onednn",
     description: { ...identity, threads: `${threads}` },
@@ -43,20 +54,39 @@ export function createOneDnnEngine({ threads = availableParallelism(), cacheFold
     prepare: (graph: Graph, { batch, choices, precision = "f32" }: PrepareOptions): Plan => {
       checkBatch(batch);
       if (precision === "bf16" && !hasBf16) throw bf16Missing();
+      notices = new Set();
       library.calls.setThreads(threads);
-      const fusions = findFusions(graph);
-      const tuner = new Tuner(library, { ...cache?.read(), ...choices });
-      const program = new Program(library, graph, inferShapes(graph, batch), precision, fusions, tuner);
-      for (const node of graph.nodes) if (!fusions.absorbed.has(node)) lower(node, program);
-      for (const { parameter, value } of graph.updates) {
-        const home = program.home(parameter);
-        const view = program.use(value, home.descriptor);
-        if (view.slot !== home.slot) program.reorder(parameter, view, home);
+      const given = { ...cache?.read(), ...choices };
+      const request = { library, graph, precision };
+      const available = budget.available();
+      const refuseLargePlans = (needed: number, isLeast: boolean): void => {
+        if (needed <= available) return;
+        const needAt = (other: number): number => bytesNeeded({ ...request, batch: other }, given, "most");
+        throw outOfMemory({ plan: graph.name, batch, needed, isLeast, available, needAt });
+      };
+      // Before timing takes seconds, and memory, for nothing.
+      if (roughBytes(graph, batch) > available) {
+        refuseLargePlans(bytesNeeded({ ...request, batch }, given, "least"), true);
       }
-      cache?.add(tuner.choices);
-      return new OneDnnPlan(program, { batch, threads });
+      const tuner = new Tuner(library, given, { memory: () => budget.available() });
+      const placed = buildProgram({ ...request, batch }, tuner);
+      cache?.add(tuner.lastingChoices);
+      const { program, bytes } = placed;
+      try {
+        refuseLargePlans(bytes, false);
+      } catch (error) {
+        program.destroyPrimitives();
+        throw error;
+      }
+      for (const fallback of program.fallenBack) note(fallbackNotice(fallback));
+      const onDispose = budget.hold(bytes);
+      return new OneDnnPlan(placed, { batch, threads, notices: [...notices], onDispose });
     },
   };
+}
+
+function fallbackNotice({ node, op, reason }: Fallback): string {
+  return `${op.replaceAll("_", " ")} "${node}" runs on one thread in plain loops, which is slow: ${reason}`;
 }
 
 function bf16Missing(): UserError {

@@ -7,7 +7,9 @@ import type { Feeds, KernelChoices, Plan, PlanStep, Results } from "../engine.ts
 import { argument } from "./ffi/constants.ts";
 import { createMemory, describeMemory, NativeMemory } from "./ffi/memory.ts";
 import { BoundPrimitive } from "./ffi/primitive.ts";
-import { layOut, offsetOf } from "./planner/arena.ts";
+import { offsetOf } from "./planner/arena.ts";
+import { explainStep } from "./planner/explanation.ts";
+import type { PlacedProgram } from "./planner/placed.ts";
 import { floatsOf, integersOf, type Placement, type Program, type Step, type View } from "./planner/program.ts";
 import { copyMemory } from "./planner/tuning.ts";
 
@@ -19,10 +21,13 @@ interface BoundStep {
 interface PlanOptions {
   readonly batch: number;
   readonly threads: number;
+  readonly notices: readonly string[];
+  readonly onDispose: () => void;
 }
 
 export class OneDnnPlan implements Plan {
   readonly choices: KernelChoices;
+  readonly notices: readonly string[];
   readonly bytes: number;
   readonly #program: Program;
   readonly #batch: number;
@@ -33,18 +38,17 @@ export class OneDnnPlan implements Plan {
   readonly #steps: readonly BoundStep[];
   readonly #primitives: readonly BoundPrimitive[];
   readonly #outputs: ReadonlyMap<string, View>;
+  readonly #onDispose: () => void;
   #isDisposed = false;
 
-  constructor(program: Program, { batch, threads }: PlanOptions) {
+  constructor({ program, outputs, layout }: PlacedProgram, { batch, threads, notices, onDispose }: PlanOptions) {
     this.#program = program;
     this.#batch = batch;
     this.#threads = threads;
+    this.notices = notices;
     this.choices = program.tuner.choices;
-    this.#outputs = new Map(
-      program.graph.outputs.map((value) => [value, program.use(value, program.plain(value))] as const),
-    );
-    const homes = [...program.homes.values()].map(({ slot }) => slot);
-    const layout = layOut(program.steps, homes, new Set([...this.#outputs.values()].map(({ slot }) => slot)));
+    this.#outputs = outputs;
+    this.#onDispose = onDispose;
     const memory = new NativeMemory(program.library, layout.bytes);
     this.#memory = memory;
     this.#placement = { memory, offset: (slot) => offsetOf(layout, slot) };
@@ -83,16 +87,7 @@ export class OneDnnPlan implements Plan {
         times[index]?.push(performance.now() - start);
       }
     }
-    return this.#steps.map(({ step }, index) => {
-      const milliseconds = median(times[index] ?? []);
-      return {
-        node: step.node,
-        op: step.op,
-        implementation: step.implementation,
-        milliseconds,
-        gigaflops: milliseconds === 0 ? 0 : (2 * step.macs) / (milliseconds * 1e6),
-      };
-    });
+    return this.#steps.map(({ step }, index) => explainStep(step, this.#program, median(times[index] ?? [])));
   }
 
   write(values: Weights): void {
@@ -118,6 +113,7 @@ export class OneDnnPlan implements Plan {
     this.#program.destroyPrimitives();
     this.#memory.free();
     this.#scratchpad.free();
+    this.#onDispose();
   }
 
   #checkAlive(): void {

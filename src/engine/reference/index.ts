@@ -8,13 +8,16 @@ import { elementCount, type Tensor, tensor } from "../../core/tensor.ts";
 import type { Graph, Node, Weights } from "../../graph/graph.ts";
 import { inferShapes } from "../../graph/shapes.ts";
 import { checkBatch, checkFeeds, checkReads, checkWrites, useAfterDispose } from "../checks.ts";
-import type { Engine, Feeds, KernelChoices, Plan, PlanStep, PrepareOptions, Results } from "../engine.ts";
+import type { Engine, Feeds, KernelChoices, Plan, PlanOperand, PlanStep, PrepareOptions, Results } from "../engine.ts";
+import { MemoryBudget } from "../memory-budget.ts";
+import { outOfMemory } from "../memory-check.ts";
 import { floatingPointOperations } from "../work.ts";
 import type { TypedTensor } from "./kernel.ts";
 import { runReferenceKernel } from "./kernels.ts";
 
 /** An engine of plain loops over typed arrays, on the calling thread. */
-export function createReferenceEngine(): Engine {
+export function createReferenceEngine({ memoryLimit }: { readonly memoryLimit?: number } = {}): Engine {
+  const budget = new MemoryBudget(memoryLimit);
   return {
     name: "reference",
     precisions: ["f32"],
@@ -26,33 +29,42 @@ export function createReferenceEngine(): Engine {
           hint: "Choose the precision f32, or the engine onednn",
         });
       }
-      return new ReferencePlan(graph, options);
+      checkBatch(options.batch);
+      const needAt = (batch: number): number => bytesOfValues(graph, batch);
+      const [needed, available] = [needAt(options.batch), budget.available()];
+      if (needed > available) {
+        throw outOfMemory({ plan: graph.name, batch: options.batch, needed, available, needAt });
+      }
+      return new ReferencePlan(graph, options, budget.hold(needed));
     },
   };
 }
 
+/** Layouts by rank, in oneDNN's words. */
+const ROW_MAJOR = ["x", "x", "nc", "ncw", "nchw"] as const;
+
 class ReferencePlan implements Plan {
   readonly choices: KernelChoices = {};
+  readonly notices: readonly string[] = [];
   readonly bytes: number;
   readonly #graph: Graph;
   readonly #batch: number;
   readonly #inputs: ReadonlySet<string>;
   /** Every value but the inputs, which stay the caller's. Empty once disposed. */
   readonly #values = new Map<string, TypedTensor>();
+  readonly #onDispose: () => void;
   #disposed = false;
 
-  constructor(graph: Graph, { batch }: PrepareOptions) {
-    checkBatch(batch);
+  constructor(graph: Graph, { batch }: PrepareOptions, onDispose: () => void) {
+    this.#onDispose = onDispose;
     this.#graph = graph;
     this.#batch = batch;
     this.#inputs = new Set(graph.inputs.map(({ name }) => name));
-    let elements = 0;
     for (const [name, shape] of inferShapes(graph, batch)) {
       if (this.#inputs.has(name)) continue;
       this.#values.set(name, tensor(shape));
-      elements += elementCount(shape);
     }
-    this.bytes = elements * Float32Array.BYTES_PER_ELEMENT;
+    this.bytes = bytesOfValues(graph, batch);
   }
 
   run(feeds: Feeds): Results {
@@ -86,11 +98,37 @@ class ReferencePlan implements Plan {
       });
       this.#update();
     }
+    const operand =
+      (role: string, access: PlanOperand["access"]) =>
+      (name: string): PlanOperand => {
+        const { shape, dtype, data } = this.#value(name, feeds);
+        return {
+          role,
+          access,
+          shape,
+          layout: ROW_MAJOR[shape.length] ?? "row-major",
+          type: dtype,
+          bytes: data.byteLength,
+        };
+      };
     return this.#graph.nodes.map((node, step) => {
       const milliseconds = median(times[step] ?? []);
-      const operations = floatingPointOperations(node, shapes);
-      const gigaflops = milliseconds > 0 ? operations / (milliseconds * 1e6) : 0;
-      return { node: node.name, op: node.op, implementation: "reference: plain loops", milliseconds, gigaflops };
+      const operands = [...node.inputs.map(operand("src", "read")), ...node.outputs.map(operand("dst", "write"))];
+      const bytes = operands.reduce((sum, { bytes: own }) => sum + own, 0);
+      const perSecond = (amount: number): number => (milliseconds > 0 ? amount / (milliseconds * 1e6) : 0);
+      return {
+        node: node.name,
+        op: node.op,
+        implementation: "reference: plain loops",
+        precision: "f32",
+        operands,
+        bytes,
+        candidates: 1,
+        passedOver: [],
+        milliseconds,
+        gigaflops: perSecond(floatingPointOperations(node, shapes)),
+        gigabytesPerSecond: perSecond(bytes),
+      };
     });
   }
 
@@ -98,6 +136,7 @@ class ReferencePlan implements Plan {
     this.#checkAlive();
     this.#disposed = true;
     this.#values.clear();
+    this.#onDispose();
   }
 
   #checkAlive(): void {
@@ -132,6 +171,13 @@ class ReferencePlan implements Plan {
     const { shape, data } = this.#value(name, feeds);
     return tensor(shape, Float32Array.from(data));
   }
+}
+
+/** Every value but the inputs has an array of its own. */
+function bytesOfValues(graph: Graph, batch: number): number {
+  const shapes = new Map(inferShapes(graph, batch));
+  for (const { name } of graph.inputs) shapes.delete(name);
+  return [...shapes.values()].reduce((sum, shape) => sum + elementCount(shape) * Float32Array.BYTES_PER_ELEMENT, 0);
 }
 
 function median(values: readonly number[]): number {

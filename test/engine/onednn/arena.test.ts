@@ -12,6 +12,7 @@ function step(reads: readonly Slot[], writes: readonly Slot[]): HostStep {
     macs: 0,
     reads,
     writes,
+    operands: [],
     bind: () => () => undefined,
   };
 }

@@ -1,9 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createOneDnnEngine } from "../../../src/engine/onednn/index.ts";
-import { ChoiceCache } from "../../../src/engine/onednn/planner/choice-cache.ts";
+import { ChoiceCache, type ChoiceIdentity } from "../../../src/engine/onednn/planner/choice-cache.ts";
 import { GraphBuilder } from "../../../src/graph/builder.ts";
 import type { Graph } from "../../../src/graph/graph.ts";
 
@@ -16,8 +16,12 @@ beforeEach(() => {
 
 afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
-  vi.restoreAllMocks();
 });
+
+/** The cache of `own` in the test's folder, whose notices go to `notices`. */
+function cacheOf(own: ChoiceIdentity, notices: string[] = []): ChoiceCache {
+  return new ChoiceCache(folder, own, (message) => notices.push(message));
+}
 
 function oneConvolution(): Graph {
   const builder = new GraphBuilder("one");
@@ -27,33 +31,54 @@ function oneConvolution(): Graph {
 
 describe("the cache of kernel choices", () => {
   it("gives back what was added, and nothing to another machine", () => {
-    const cache = new ChoiceCache(folder, identity);
+    const cache = cacheOf(identity);
     expect(cache.read()).toEqual({});
     cache.add({ a: "direct" });
     cache.add({ b: "winograd" });
-    expect(new ChoiceCache(folder, identity).read()).toEqual({ a: "direct", b: "winograd" });
-    expect(new ChoiceCache(folder, { ...identity, threads: 1 }).read()).toEqual({});
+    expect(cacheOf(identity).read()).toEqual({ a: "direct", b: "winograd" });
+    expect(cacheOf({ ...identity, threads: 1 }).read()).toEqual({});
   });
 
   it("keeps the first choice of a key, so that runs go on rounding alike", () => {
-    const cache = new ChoiceCache(folder, identity);
+    const cache = cacheOf(identity);
     cache.add({ a: "direct" });
     cache.add({ a: "winograd", b: "direct" });
     expect(cache.read()).toEqual({ a: "direct", b: "direct" });
   });
 
-  it("passes over a damaged or foreign file with a warning, and writes it anew", () => {
-    const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
-    const cache = new ChoiceCache(folder, identity);
+  it.each([
+    ["cut short", (whole: string) => whole.slice(0, 20), "it is no JSON"],
+    ["empty", () => "", "it is no JSON"],
+    ["of another kind", () => '["choices"]', "the whole: "],
+    ["of another version", (whole: string) => whole.replace('"version": 1', '"version": 7'), "version: "],
+    ["with a choice that is no text", (whole: string) => whole.replace('"direct"', "3"), "choices.a: "],
+    [
+      "of another library",
+      (whole: string) => whole.replace("2.6.3", "9.9.9"),
+      "library oneDNN 9.9.9, here oneDNN 2.6.3",
+    ],
+    [
+      "of another processor",
+      (whole: string) => whole.replace(/"processor": "[^"]*"/, '"processor": "Other"'),
+      "processor Other, here ",
+    ],
+  ])("passes over a file %s with a notice, and writes it anew", (_, spoil, reason) => {
+    const notices: string[] = [];
+    const cache = cacheOf(identity, notices);
     cache.add({ a: "direct" });
-    const whole = readFileSync(cache.path, "utf8");
-    for (const content of [whole.slice(0, 20), whole.replace("2.6.3", "9.9.9"), '{"version": 7}']) {
-      writeFileSync(cache.path, content);
-      expect(cache.read()).toEqual({});
-    }
-    expect(warned).toHaveBeenCalledTimes(3);
+    writeFileSync(cache.path, spoil(readFileSync(cache.path, "utf8")));
+    expect(cache.read()).toEqual({});
+    expect(notices).toEqual([expect.stringContaining(`kernel choices in ${cache.path} are not used`)]);
+    expect(notices[0]).toContain(reason);
     cache.add({ b: "direct" });
-    expect(new ChoiceCache(folder, identity).read()).toEqual({ b: "direct" });
+    expect(cacheOf(identity).read()).toEqual({ b: "direct" });
+  });
+
+  it("says so if it cannot be written, and goes on", () => {
+    const notices: string[] = [];
+    writeFileSync(join(folder, "file"), "");
+    new ChoiceCache(join(folder, "file", "below"), identity, (message) => notices.push(message)).add({ a: "direct" });
+    expect(notices.at(-1)).toMatch(/could not be kept in .*file/);
   });
 
   it("is written by one plan and obeyed by the next", () => {
@@ -61,10 +86,18 @@ describe("the cache of kernel choices", () => {
     const first = engine.prepare(oneConvolution(), { batch: 2 });
     const [key = "", choice = ""] = Object.entries(first.choices)[0] ?? [];
     first.dispose();
-    const cache = new ChoiceCache(folder, { ...identity, ...engine.description, threads: 1 });
+    const cache = cacheOf({ ...identity, ...engine.description, threads: 1 });
     expect(cache.read()).toEqual({ [key]: choice });
     const second = engine.prepare(oneConvolution(), { batch: 2 });
     expect(second.choices).toEqual({ [key]: choice });
+    expect([first.notices, second.notices]).toEqual([[], []]);
     second.dispose();
+    writeFileSync(cache.path, "{");
+    const third = engine.prepare(oneConvolution(), { batch: 2 });
+    expect(third.notices).toEqual([expect.stringContaining("are not used, and timed again: it is no JSON")]);
+    third.dispose();
+    const fourth = engine.prepare(oneConvolution(), { batch: 2 });
+    expect(fourth.notices).toEqual([]);
+    fourth.dispose();
   });
 });

@@ -92,6 +92,19 @@ export const argument = {
   postOpSrc1: 16386,
 } as const;
 
+/** oneDNN's name of an argument: src, diff_weights, … */
+export function argumentName(index: number): string {
+  const sources = index - argument.multipleSrc;
+  if (sources >= 0 && sources < MOST_SOURCES) return `src_${sources}`;
+  const found = Object.entries(argument).find(([, value]) => value === index);
+  return found === undefined
+    ? `argument ${index}`
+    : found[0].replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** Indices that sources of sums and concatenations may take. */
+const MOST_SOURCES = 1024;
+
 export const query = {
   implementation: 8,
   src: 129,

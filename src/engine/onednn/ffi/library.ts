@@ -33,6 +33,7 @@ export type Calls = { readonly [Name in keyof typeof prototypes]: Call } & {
   readonly setThreads: (count: number) => void;
   readonly alignedAllocate: (alignment: number, bytes: number) => Handle | null;
   readonly free: (memory: Handle) => void;
+  readonly fill: (memory: Handle, value: number, bytes: number) => Handle;
   /** From native memory into an array (koffi's views are not given back while the process lives). */
   readonly copy: (target: Uint8Array, source: Handle, bytes: number) => Handle;
 };
@@ -63,6 +64,7 @@ function load(): Calls {
     setThreads: koffi.load(OPENMP).func("void omp_set_num_threads(int count)"),
     alignedAllocate: libc.func("void *aligned_alloc(size_t alignment, size_t bytes)"),
     free: libc.func("void free(void *memory)"),
+    fill: libc.func("void *memset(void *memory, int value, size_t bytes)"),
     copy: libc.func("void *memcpy(void *target, void *source, size_t bytes)"),
   };
 }
@@ -96,9 +98,14 @@ export interface OneDnn {
   withAddition<T>(other: Uint8Array, describe: (attributes: Handle) => T): T;
 }
 
+/** What the library calls the status of a call. */
+export function statusName(result: number): string {
+  return status[result] ?? `status ${result}`;
+}
+
 /** Raises the library's status of a call as an error, unless it is success. */
 export function check(result: number, what: string): void {
-  if (result !== 0) throw new InternalError(`oneDNN: ${what}: ${status[result] ?? `status ${result}`}`);
+  if (result !== 0) throw new InternalError(`oneDNN: ${what}: ${statusName(result)}`);
 }
 
 /** Calls a function whose first parameter is an out-pointer, and returns what it wrote there. */

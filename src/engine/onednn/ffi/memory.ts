@@ -145,7 +145,8 @@ export class NativeMemory {
   readonly bytes: number;
   readonly #library: OneDnn;
   #address: Handle | undefined;
-  #buffer: ArrayBuffer;
+  /** Views by their first byte and length; of most memories none or one is ever asked for. */
+  readonly #views = new Map<string, ArrayBuffer>();
 
   constructor(library: OneDnn, bytes: number) {
     this.#library = library;
@@ -157,8 +158,7 @@ export class NativeMemory {
       });
     }
     this.#address = address;
-    this.#buffer = koffi.view(address, this.bytes);
-    new Uint8Array(this.#buffer).fill(0);
+    library.calls.fill(address, 0, this.bytes);
   }
 
   get address(): Handle {
@@ -168,22 +168,36 @@ export class NativeMemory {
 
   /** The numbers at byte `offset`, not a copy. */
   floats(offset: number, length: number): Float32Array {
-    return new Float32Array(this.#buffer, offset, length);
+    const { buffer, start } = this.#viewOf(offset, length * Float32Array.BYTES_PER_ELEMENT);
+    return new Float32Array(buffer, start, length);
   }
 
   integers(offset: number, length: number): Int32Array {
-    return new Int32Array(this.#buffer, offset, length);
+    const { buffer, start } = this.#viewOf(offset, length * Int32Array.BYTES_PER_ELEMENT);
+    return new Int32Array(buffer, start, length);
+  }
+
+  /** One view of the whole memory, or, where that would be larger than JavaScript allows, one of the part. */
+  #viewOf(offset: number, bytes: number): { readonly buffer: ArrayBuffer; readonly start: number } {
+    const isWhole = this.bytes <= LARGEST_BUFFER;
+    const [first, length] = isWhole ? [0, this.bytes] : [offset, bytes];
+    const key = `${first} ${length}`;
+    const buffer = this.#views.get(key) ?? koffi.view(this.address + BigInt(first), length);
+    this.#views.set(key, buffer);
+    return { buffer, start: offset - first };
   }
 
   free(): void {
     if (this.#address === undefined) return;
     this.#library.calls.free(this.#address);
     this.#address = undefined;
-    this.#buffer = new ArrayBuffer(0);
+    this.#views.clear();
   }
 }
 
 const PAGE = 4096;
+/** Bytes of the largest array of Node 20; beyond it, koffi ends the process. */
+const LARGEST_BUFFER = 2 ** 32;
 
 /** A memory object of the library over `address`. */
 export function createMemory({ calls, engine }: OneDnn, descriptor: MemoryDescriptor, address: Handle): Handle {

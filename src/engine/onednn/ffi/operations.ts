@@ -1,9 +1,10 @@
 /** Operation descriptors: what is to be computed, before the library says how. One function an operation and direction. */
 import type { ConvolutionAttributes, Padding, Pair } from "../../../graph/ops.ts";
 import { algorithm, descriptorSize, normalizationFlag, propagation } from "./constants.ts";
-import { check, type OneDnn } from "./library.ts";
+import { type OneDnn, statusName } from "./library.ts";
 import { dimensions, type MemoryDescriptor } from "./memory.ts";
 import type { Operation } from "./primitive.ts";
+import { Refusal } from "./refusal.ts";
 
 /** `auto` lets the library decide, by a rule of its own, where Winograd pays; `winograd` asks for it wherever it is possible. */
 export type ConvolutionAlgorithm = "direct" | "winograd" | "auto";
@@ -16,7 +17,8 @@ const convolutionAlgorithms = {
 
 function describe(size: number, what: string, call: (struct: Uint8Array) => number): Operation {
   const struct = new Uint8Array(size);
-  check(call(struct), `describe a ${what}`);
+  const result = call(struct);
+  if (result !== 0) throw new Refusal(`describe a ${what}`, statusName(result));
   return struct;
 }
 

@@ -5,8 +5,9 @@
 import koffi from "koffi";
 import { required } from "../../../core/errors.ts";
 import { query } from "./constants.ts";
-import { check, create, type Handle, type OneDnn } from "./library.ts";
+import { check, create, type Handle, type OneDnn, statusName } from "./library.ts";
 import { copyDescriptor, type MemoryDescriptor } from "./memory.ts";
+import { Refusal } from "./refusal.ts";
 
 /** An operation descriptor: the library's struct, filled. */
 export type Operation = Uint8Array;
@@ -42,17 +43,23 @@ export class PrimitiveDescriptor {
 
 /**
  * The implementations the library offers for `operation`, best first by its own guess; none where it has none. Backward
- * operations need the forward one they belong to as `hint`. The caller destroys what it gets.
+ * operations need the forward one they belong to as `hint`. The caller destroys what it gets. `onRefused` hears the library's
+ * status where there is none.
  */
 export function* implementations(
   library: OneDnn,
   operation: Operation,
   hint: PrimitiveDescriptor | undefined,
   attributes: Handle,
+  onRefused: (status: string) => void = () => {},
 ): Generator<PrimitiveDescriptor> {
   const { calls, engine } = library;
   const out = new BigUint64Array(1);
-  if (calls.iteratorCreate(out, operation, attributes, engine, hint?.handle ?? null) !== 0) return;
+  const result = calls.iteratorCreate(out, operation, attributes, engine, hint?.handle ?? null);
+  if (result !== 0) {
+    onRefused(statusName(result));
+    return;
+  }
   const iterator = required(out[0], "iterator");
   try {
     do {
@@ -63,15 +70,19 @@ export function* implementations(
   }
 }
 
-/** The library's first choice for `operation`, or undefined where it has none. */
+/** The library's first choice for `operation`. Throws a `Refusal` where it has none. */
 export function firstImplementation(
   library: OneDnn,
   operation: Operation,
   hint?: PrimitiveDescriptor,
   attributes: Handle = library.attributes,
-): PrimitiveDescriptor | undefined {
-  for (const candidate of implementations(library, operation, hint, attributes)) return candidate;
-  return undefined;
+): PrimitiveDescriptor {
+  let status = "no implementation";
+  const found = implementations(library, operation, hint, attributes, (said) => {
+    status = said;
+  });
+  for (const candidate of found) return candidate;
+  throw new Refusal("implement the operation", status);
 }
 
 /** Copies values from one layout (and one memory) to another; undefined where the library cannot. */
@@ -95,7 +106,7 @@ export function concatDescriptor(
   const structs = Buffer.concat(sources.map(({ struct }) => struct));
   return new PrimitiveDescriptor(
     library,
-    create("create a concatenation", (out) =>
+    describeOrRefuse("concatenate", (out) =>
       calls.concatCreate(out, dst.struct, sources.length, 1, structs, attributes, engine),
     ),
   );
@@ -112,10 +123,18 @@ export function sumDescriptor(
   const structs = Buffer.concat(terms.map(({ source }) => source.struct));
   return new PrimitiveDescriptor(
     library,
-    create("create a sum", (out) =>
+    describeOrRefuse("add up", (out) =>
       calls.sumCreate(out, dst.struct, terms.length, scales, structs, attributes, engine),
     ),
   );
+}
+
+/** As `create`, for descriptions of primitives that the library may not have. */
+function describeOrRefuse(what: string, call: (out: BigUint64Array) => number): Handle {
+  const out = new BigUint64Array(1);
+  const result = call(out);
+  if (result !== 0) throw new Refusal(what, statusName(result));
+  return required(out[0], what);
 }
 
 /** A compiled primitive with its arguments bound: one native call to run. */

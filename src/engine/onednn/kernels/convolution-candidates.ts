@@ -2,7 +2,6 @@
  * What the library offers for a convolution. Each direction is described once per algorithm, layout and formulation; every
  * implementation offered is a candidate, and the tuner takes the fastest.
  */
-import { required } from "../../../core/errors.ts";
 import { elementCount, type Shape, sameShape } from "../../../core/tensor.ts";
 import type { Precision } from "../../engine.ts";
 import { argument } from "../ffi/constants.ts";
@@ -104,7 +103,9 @@ function offers(
   for (const layout of layouts) {
     for (const algorithm of ["direct", "winograd", "auto"] as const) {
       const operation = describe(program, call, algorithm, layout, precision);
-      for (const primitive of implementations(library, operation, hint, library.attributes)) {
+      const refuse = (reason: string): void =>
+        program.passOver(call.node.name, { implementation: `${layout} ${algorithm}`, reason });
+      for (const primitive of implementations(library, operation, hint, library.attributes, refuse)) {
         const name = `${layout} ${primitive.implementation}`;
         if (found.has(name)) primitive.destroy();
         else found.set(name, single(program, call, name, primitive));
@@ -147,7 +148,8 @@ function offersMirrored(program: Program, call: Convolution): Formulation[] {
       },
       { ...attributes, padding },
     );
-  const hint = required(firstImplementation(library, describeIn("forward", "any")), `mirror of "${call.node.name}"`);
+  const [hint] = implementations(library, describeIn("forward", "any"), undefined, library.attributes);
+  if (hint === undefined) return [];
   program.own(hint);
   const operation = describeIn("backward data", program.tuner.blockedLayout);
   return [...implementations(library, operation, hint, library.attributes)].map((primitive) => {
@@ -313,7 +315,7 @@ function reorderIfNeeded(
 function forwardHint(program: Program, call: Convolution, precision: Precision): PrimitiveDescriptor {
   const { library } = program;
   const operation = describe(program, { ...call, direction: "forward" }, "direct", "any", precision);
-  const hint = required(firstImplementation(library, operation), `forward of "${call.node.name}"`);
+  const hint = firstImplementation(library, operation);
   program.own(hint);
   return hint;
 }

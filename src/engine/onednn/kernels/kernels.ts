@@ -3,6 +3,7 @@ import type { Node } from "../../../graph/graph.ts";
 import type { OpName } from "../../../graph/ops.ts";
 import type { Program } from "../planner/program.ts";
 import { lowerConvolution, lowerConvolutionBackwardData, lowerConvolutionBackwardWeights } from "./convolution.ts";
+import { lowerOrFallBack } from "./fallback.ts";
 import { lowerToHost, lowerUpdate } from "./host.ts";
 import { lowerLinear, lowerLinearBackwardData, lowerLinearBackwardWeights } from "./linear.ts";
 import { lowerNormalization, lowerNormalizationBackward, lowerNormalizationTrainingBackward } from "./normalization.ts";
@@ -52,9 +53,17 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   running_average: lowerUpdate,
 };
 
-/** Adds the steps of `node` to `program`. */
+/**
+ * Adds the steps of `node` to `program`; on the host where oneDNN refuses it. Throws `UserError("engine-refused")` where
+ * neither can be.
+ */
 export function lower(node: Node, program: Program): void {
   // The table is keyed by the node's own op; TypeScript cannot follow the correlation through the union.
   const lowering = lowerings[node.op] as Lowering<OpName>;
-  lowering(node, program);
+  lowerOrFallBack(
+    node,
+    program,
+    () => lowering(node, program),
+    (other) => lower(other, program),
+  );
 }

@@ -1,5 +1,4 @@
 /** Linear layers, as oneDNN's inner product on plain matrices. */
-import { required } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
@@ -24,7 +23,7 @@ export function lowerLinear(node: Node<"linear">, program: Program): void {
   );
   program.emitPrimitive(
     node,
-    implementationOf(program, node, operation),
+    firstImplementation(program.library, operation),
     [
       [argument.src, plain(program, src)],
       [argument.weights, plain(program, weights)],
@@ -47,7 +46,7 @@ export function lowerLinearBackwardData(node: Node<"linear_backward_data">, prog
   const hint = forwardHint(program, diffSrc, weights, undefined, diffDst);
   program.emitPrimitive(
     node,
-    implementationOf(program, node, operation, hint),
+    firstImplementation(program.library, operation, hint),
     [
       [argument.diffDst, plain(program, diffDst)],
       [argument.weights, plain(program, weights)],
@@ -71,7 +70,7 @@ export function lowerLinearBackwardWeights(node: Node<"linear_backward_weights">
   const hint = forwardHint(program, src, diffWeights, diffBias, diffDst);
   program.emitPrimitive(
     node,
-    implementationOf(program, node, operation, hint),
+    firstImplementation(program.library, operation, hint),
     [
       [argument.src, plain(program, src)],
       [argument.diffDst, plain(program, diffDst)],
@@ -99,18 +98,9 @@ function forwardHint(
     bias === undefined ? undefined : program.plain(bias),
     program.plain(dst),
   );
-  const hint = required(firstImplementation(program.library, operation), "forward linear layer");
+  const hint = firstImplementation(program.library, operation);
   program.own(hint);
   return hint;
-}
-
-function implementationOf(
-  program: Program,
-  { name }: Node,
-  operation: Uint8Array,
-  hint?: PrimitiveDescriptor,
-): PrimitiveDescriptor {
-  return required(firstImplementation(program.library, operation, hint), `implementation of "${name}"`);
 }
 
 function macs(program: Program, src: string, dst: string): number {

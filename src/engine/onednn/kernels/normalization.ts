@@ -4,6 +4,7 @@ import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
 import { type NormalizationOptions, normalizationBackward, normalizationForward } from "../ffi/operations.ts";
 import { firstImplementation, type PrimitiveDescriptor } from "../ffi/primitive.ts";
+import { Refusal } from "../ffi/refusal.ts";
 import type { Program, View } from "../planner/program.ts";
 
 type Forward = Node<"batch_normalization" | "batch_normalization_training">;
@@ -55,7 +56,8 @@ export function lowerNormalizationTrainingBackward(
   const [src = "", mean = "", variance = "", scale = "", ownDiff = ""] = node.inputs;
   const relu = program.fusions.reluBackwardBefore.get(node);
   const data = program.view(src);
-  const forward = required(program.forwardOf.get(mean), `forward step of "${node.name}"`);
+  const forward = program.forwardOf.get(mean);
+  if (forward === undefined) throw new Refusal("undo a batch normalisation", "its forward step runs on the host");
   emitBackward(node, program, {
     data,
     diff: program.use(relu?.inputs[1] ?? ownDiff, data.descriptor),

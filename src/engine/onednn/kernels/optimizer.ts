@@ -2,7 +2,6 @@
  * The optimizer of large tensors, in the engine's memory and the parameters' own layout, by all threads. In pieces that
  * stay in a core's cache, so that of three passes over weights, gradient and velocity only the first goes to memory.
  */
-import { required } from "../../../core/errors.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
 import { describeMemory } from "../ffi/memory.ts";
@@ -84,7 +83,7 @@ function stepPiece(node: Node<"nesterov_sgd">, program: Program, { weights, grad
   );
   program.emitPrimitive(
     node,
-    required(primitive, `implementation of "${node.name}"`),
+    primitive,
     [
       [argument.src, direction],
       [argument.src1, rate],

@@ -1,5 +1,4 @@
 /** ReLU and clip, addition, and what scales or shifts whole channels. */
-import { required } from "../../../core/errors.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
 import { describeMemory, type MemoryDescriptor, sameLayout } from "../ffi/memory.ts";
@@ -40,7 +39,7 @@ export function lowerActivation(node: Node<"relu"> | Node<"clip">, program: Prog
   const result = program.define(dst, data.descriptor);
   program.emitPrimitive(
     node,
-    required(primitive, `implementation of "${node.name}"`),
+    primitive,
     [
       [argument.src, data],
       [argument.dst, result],
@@ -55,10 +54,7 @@ export function lowerActivationBackward(node: Node<"relu_backward"> | Node<"clip
   const [diffSrc = ""] = node.outputs;
   const data = program.view(dst);
   const activation = activationOf(node, data.descriptor);
-  const hint = required(
-    firstImplementation(library, activationForward(library, activation, data.descriptor)),
-    `forward implementation of "${node.name}"`,
-  );
+  const hint = firstImplementation(library, activationForward(library, activation, data.descriptor));
   program.own(hint);
   const operation = activationBackward(library, activation, data.descriptor, data.descriptor);
   const primitive = firstImplementation(library, operation, hint);
@@ -66,7 +62,7 @@ export function lowerActivationBackward(node: Node<"relu_backward"> | Node<"clip
   const outgoing = program.define(diffSrc, data.descriptor);
   program.emitPrimitive(
     node,
-    required(primitive, `implementation of "${node.name}"`),
+    primitive,
     [
       [argument.dst, data],
       [argument.diffDst, incoming],
@@ -132,7 +128,7 @@ function emitBinary(
   );
   program.emitPrimitive(
     node,
-    required(primitive, `implementation of "${node.name}"`),
+    primitive,
     [
       [argument.src, data],
       [argument.src1, other],

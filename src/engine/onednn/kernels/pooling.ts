@@ -1,11 +1,11 @@
 /** Maximum, average and global average pooling. */
-import { InternalError, required } from "../../../core/errors.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { bindBatch } from "../../../graph/shapes.ts";
 import { argument } from "../ffi/constants.ts";
 import { describeMemory, type MemoryDescriptor } from "../ffi/memory.ts";
 import { type PoolingKind, type PoolingWindow, poolingBackward, poolingForward } from "../ffi/operations.ts";
 import { firstImplementation, type PrimitiveDescriptor } from "../ffi/primitive.ts";
+import { Refusal } from "../ffi/refusal.ts";
 import type { Program } from "../planner/program.ts";
 
 interface Pooling {
@@ -44,7 +44,7 @@ function describeForward(
   dst: MemoryDescriptor,
 ): PrimitiveDescriptor {
   const operation = poolingForward(program.library, kind, src, dst, window);
-  return required(firstImplementation(program.library, operation), "implementation of a pooling");
+  return firstImplementation(program.library, operation);
 }
 
 export function lowerPooling(node: Forward, program: Program): void {
@@ -72,12 +72,12 @@ export function lowerMaxPoolingBackward(node: Node<"max_pooling_backward">, prog
       JSON.stringify(other.attributes) === JSON.stringify(node.attributes),
   );
   const forward = program.forwardOf.get(twin?.name ?? "");
-  if (forward?.workspace === undefined) throw new InternalError(`"${node.name}" has no max pooling to undo`);
+  if (forward?.workspace === undefined) throw new Refusal("undo a max pooling", "its forward step runs on the host");
   const diff = program.use(diffDst, program.preferred(program.shape(diffDst)));
   const target = program.define(node.outputs[0] ?? "", program.preferred(program.shape(src)));
   const operation = poolingBackward(program.library, "max", target.descriptor, diff.descriptor, node.attributes);
   const primitive = firstImplementation(program.library, operation, forward.primitive);
-  program.emitPrimitive(node, required(primitive, `implementation of "${node.name}"`), [
+  program.emitPrimitive(node, primitive, [
     [argument.diffDst, diff],
     [argument.workspace, forward.workspace],
     [argument.diffSrc, target],
@@ -101,7 +101,7 @@ export function lowerAveragePoolingBackward(
   const hint = describeForward(program, { kind, window }, target.descriptor, diff.descriptor);
   program.own(hint);
   const operation = poolingBackward(library, kind, target.descriptor, diff.descriptor, window);
-  const primitive = required(firstImplementation(library, operation, hint), `implementation of "${node.name}"`);
+  const primitive = firstImplementation(library, operation, hint);
   program.emitPrimitive(node, primitive, [
     [argument.diffDst, diff],
     [argument.diffSrc, target],

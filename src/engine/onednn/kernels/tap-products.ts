@@ -10,7 +10,7 @@ import type { OneDnn } from "../ffi/library.ts";
 import { type DataType, describeMemory, describeStrided, type MemoryDescriptor } from "../ffi/memory.ts";
 import type { ConvolutionMemory } from "../ffi/operations.ts";
 import { matrixProduct } from "../ffi/operations.ts";
-import { firstImplementation, type PrimitiveDescriptor } from "../ffi/primitive.ts";
+import { implementations, type PrimitiveDescriptor } from "../ffi/primitive.ts";
 import type { Program } from "../planner/program.ts";
 import type { Part } from "../planner/tuning.ts";
 import type { Convolution, Formulation } from "./formulation.ts";
@@ -200,7 +200,8 @@ class Products {
     if (!this.#primitives.has(key)) {
       const operation = matrixProduct(this.#library, leftMatrix, rightMatrix, resultMatrix);
       const attributes = accumulates ? this.#library.accumulatingAttributes() : this.#library.attributes;
-      this.#primitives.set(key, firstImplementation(this.#library, operation, undefined, attributes));
+      const [primitive] = implementations(this.#library, operation, undefined, attributes);
+      this.#primitives.set(key, primitive);
     }
     const primitive = this.#primitives.get(key);
     if (primitive === undefined || primitive.implementation.startsWith("ref")) return undefined;

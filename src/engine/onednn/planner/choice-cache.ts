@@ -1,7 +1,7 @@
 /**
  * Kernel choices kept from process to process: timing is done once a machine, and two runs of the same network on it use
  * the same kernels, hence round alike. A file belongs to one library version, processor and number of threads; a file that
- * is damaged or another's is passed over with a warning and written anew.
+ * is damaged or another's is passed over with a notice and written anew.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -30,9 +30,11 @@ const fileSchema = z.object({
 export class ChoiceCache {
   readonly #path: string;
   readonly #identity: Readonly<Record<string, string | number>>;
+  readonly #onNotice: (message: string) => void;
 
-  /** `folder` is made when there is something to keep. */
-  constructor(folder: string, identity: ChoiceIdentity) {
+  /** `folder` is made when there is something to keep; `onNotice` hears why a file is not used or cannot be written. */
+  constructor(folder: string, identity: ChoiceIdentity, onNotice: (message: string) => void) {
+    this.#onNotice = onNotice;
     this.#identity = { ...identity, processor: cpus()[0]?.model ?? "unknown" };
     const hash = createHash("sha256")
       .update(JSON.stringify([VERSION, this.#identity]))
@@ -55,14 +57,14 @@ export class ChoiceCache {
     }
     try {
       const { identity, choices } = fileSchema.parse(JSON.parse(text));
-      if (JSON.stringify(identity) !== JSON.stringify(this.#identity)) return this.#passOver("it is another machine's");
+      if (!isSame(identity, this.#identity)) return this.#passOver(foreign(identity, this.#identity));
       return choices;
     } catch (error) {
       return this.#passOver(error);
     }
   }
 
-  /** Adds `choices` to the file. A cache that cannot be written costs time, not results: a warning, no error. */
+  /** Adds `choices` to the file. A cache that cannot be written costs time, not results: a notice, no error. */
   add(choices: KernelChoices): void {
     const known = this.read();
     if (Object.entries(choices).every(([key, choice]) => known[key] === choice)) return;
@@ -71,17 +73,31 @@ export class ChoiceCache {
       mkdirSync(dirname(this.#path), { recursive: true });
       writeFileAtomic.sync(this.#path, `${JSON.stringify(content, undefined, 1)}\n`);
     } catch (error) {
-      warn(`kernel choices could not be kept in ${this.#path}: ${String(error)}`);
+      this.#onNotice(`kernel choices could not be kept in ${this.#path}: ${sayOf(error)}`);
     }
   }
 
   #passOver(reason: unknown): KernelChoices {
-    const said = reason instanceof Error ? reason.message : String(reason);
-    warn(`the kernel choices in ${this.#path} are not used, and timed again: ${said}`);
+    this.#onNotice(`the kernel choices in ${this.#path} are not used, and timed again: ${sayOf(reason)}`);
     return {};
   }
 }
 
-function warn(message: string): void {
-  process.emitWarning(message, "EspalierWarning");
+function sayOf(reason: unknown): string {
+  if (reason instanceof z.ZodError) {
+    const [issue] = reason.issues;
+    return `${issue?.path.join(".") || "the whole"}: ${issue?.message}`;
+  }
+  if (reason instanceof SyntaxError) return `it is no JSON (${reason.message})`;
+  return reason instanceof Error ? reason.message : String(reason);
+}
+
+/** What of `found` is not as on this machine. */
+function foreign(found: Readonly<Record<string, unknown>>, own: Readonly<Record<string, unknown>>): string {
+  const keys = [...new Set([...Object.keys(own), ...Object.keys(found)])].filter((key) => found[key] !== own[key]);
+  return `they are another machine's (${keys.map((key) => `${key} ${found[key]}, here ${own[key]}`).join("; ")})`;
+}
+
+function isSame(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys({ ...a, ...b }).every((key) => a[key] === b[key]);
 }

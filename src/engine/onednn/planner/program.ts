@@ -6,8 +6,8 @@
 import { InternalError, required } from "../../../core/errors.ts";
 import { elementCount, type Shape, sameShape } from "../../../core/tensor.ts";
 import type { Graph, Node } from "../../../graph/graph.ts";
-import type { Precision } from "../../engine.ts";
-import { argument } from "../ffi/constants.ts";
+import type { PassedOver, Precision } from "../../engine.ts";
+import { argument, argumentName } from "../ffi/constants.ts";
 import type { OneDnn } from "../ffi/library.ts";
 import {
   describeMemory,
@@ -18,6 +18,7 @@ import {
   samePlaces,
 } from "../ffi/memory.ts";
 import { type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts";
+import { Refusal } from "../ffi/refusal.ts";
 import type { Fusions } from "./fusion.ts";
 import type { Tuner } from "./tuning.ts";
 
@@ -51,6 +52,15 @@ interface StepBase {
   readonly writes: readonly Slot[];
   /** The second may be written over the first, if that is not read again. */
   readonly inPlace?: readonly [from: Slot, to: Slot];
+  /** What `explain` tells about, by role. */
+  readonly operands: readonly Operand[];
+}
+
+/** A view that a step reads or writes. */
+export interface Operand {
+  readonly role: string;
+  readonly access: "read" | "write";
+  readonly descriptor: MemoryDescriptor;
 }
 
 export interface PrimitiveStep extends StepBase {
@@ -73,6 +83,12 @@ export interface PrimitiveOptions {
   readonly fused?: string;
   /** What is read and what is written element by element, so that one may take the other's place. */
   readonly inPlace?: readonly [from: View, to: View];
+}
+
+export interface Fallback {
+  readonly node: string;
+  readonly op: string;
+  readonly reason: string;
 }
 
 /** Argument indices that a primitive writes to. */
@@ -98,10 +114,16 @@ export class Program {
   readonly homes: Map<string, View> = new Map();
   /** Largest scratchpad any step asks for. */
   scratchpadBytes = 0;
-  readonly #views = new Map<string, View[]>();
+  readonly #views = new Map<string, readonly View[]>();
   readonly #primitives: PrimitiveDescriptor[] = [];
   /** What a forward step leaves for its backward one, by the value that both know. */
   readonly forwardOf: Map<string, { primitive: PrimitiveDescriptor; workspace: View | undefined }> = new Map();
+  /** Nodes that the library refused and that run on the host instead. */
+  readonly fallenBack: Fallback[] = [];
+  /** Steps there were at the last mark, and how to undo what was defined since. */
+  #marked = 0;
+  readonly #undo: (() => void)[] = [];
+  readonly #passedOver = new Map<string, PassedOver[]>();
   readonly #types: ReadonlyMap<string, "f32" | "i32">;
   readonly #parameters: ReadonlySet<string>;
 
@@ -158,9 +180,12 @@ export class Program {
 
   /** Says that a value can also be found in `view`. */
   alias(value: string, view: View): void {
-    const views = this.#views.get(value);
-    if (views === undefined) this.#views.set(value, [view]);
-    else views.push(view);
+    const before = this.#views.get(value);
+    this.#views.set(value, [...(before ?? []), view]);
+    this.#undo.push(() => {
+      if (before === undefined) this.#views.delete(value);
+      else this.#views.set(value, before);
+    });
   }
 
   /** The value in the layout it was made in. */
@@ -211,13 +236,14 @@ export class Program {
     const descriptor = isUsable ? suggestion : describeMemory(this.library, suggestion.shape, "plain");
     const view = this.define(parameter, descriptor, true);
     this.homes.set(parameter, view);
+    this.#undo.push(() => this.homes.delete(parameter));
     return view;
   }
 
-  /** Emits a copy from one view to another, whatever their layouts; false where the library cannot. */
+  /** Emits a copy from one view to another, whatever their layouts. Throws a `Refusal` where the library cannot. */
   reorder(what: string, from: View, to: View): void {
     const primitive = reorderDescriptor(this.library, from.descriptor, to.descriptor);
-    if (primitive === undefined) throw new InternalError(`oneDNN has no reorder for "${what}"`);
+    if (primitive === undefined) throw new Refusal(`reorder "${what}"`, "unimplemented");
     this.emitPrimitive({ name: what, op: "reorder" }, primitive, [
       [argument.src, from],
       [argument.dst, to],
@@ -243,6 +269,11 @@ export class Program {
       reads: bound.filter(([index]) => !written.has(index)).map(([, { slot }]) => slot),
       writes: bound.filter(([index]) => written.has(index)).map(([, { slot }]) => slot),
       ...(inPlace === undefined ? {} : { inPlace: [inPlace[0].slot, inPlace[1].slot] as const }),
+      operands: bound.map(([index, { descriptor }]) => ({
+        role: argumentName(index),
+        access: written.has(index) ? "write" : "read",
+        descriptor,
+      })),
     });
   }
 
@@ -261,8 +292,34 @@ export class Program {
       macs: 0,
       reads: reads.map(({ slot }) => slot),
       writes: writes.map(({ slot }) => slot),
+      operands: [
+        ...reads.map(({ descriptor }) => ({ role: "src", access: "read", descriptor }) as const),
+        ...writes.map(({ descriptor }) => ({ role: "dst", access: "write", descriptor }) as const),
+      ],
       bind,
     });
+  }
+
+  /** Notes an implementation that could not be taken for `node`. */
+  passOver(node: string, passedOver: PassedOver): void {
+    this.#passedOver.set(node, [...(this.#passedOver.get(node) ?? []), passedOver]);
+  }
+
+  /** What could not be taken for the steps of `node`. */
+  passedOver(node: string): readonly PassedOver[] {
+    return this.#passedOver.get(node) ?? [];
+  }
+
+  /** From here on, what is emitted and defined can be taken back. */
+  mark(): void {
+    this.#marked = this.steps.length;
+    this.#undo.length = 0;
+  }
+
+  /** Forgets what was emitted and defined since `mark`; primitives stay owned, and are destroyed with the others. */
+  takeBack(): void {
+    this.steps.length = this.#marked;
+    for (const undo of this.#undo.splice(0).toReversed()) undo();
   }
 
   /** Keeps a primitive descriptor (a hint for a backward step, say) until the plan is disposed. */

@@ -5,7 +5,7 @@
  */
 import { InternalError, required } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
-import type { KernelChoices } from "../../engine.ts";
+import type { KernelChoices, PassedOver } from "../../engine.ts";
 import { argument, isaAvx512Core } from "../ffi/constants.ts";
 import type { OneDnn } from "../ffi/library.ts";
 import {
@@ -17,6 +17,7 @@ import {
   NativeMemory,
 } from "../ffi/memory.ts";
 import { BoundPrimitive, type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts";
+import { Refusal } from "../ffi/refusal.ts";
 
 /** A memory that a candidate works on as a whole; its parts may see pieces of it. */
 export interface Operand {
@@ -56,6 +57,12 @@ export function primitivesOf({ parts }: Candidate): ReadonlySet<PrimitiveDescrip
   return new Set(parts.map(({ primitive }) => primitive));
 }
 
+/** How a primitive came to be chosen. */
+export interface Decision {
+  readonly candidates: number;
+  readonly passedOver: readonly PassedOver[];
+}
+
 /** Runs timed for each candidate; their median counts. */
 const RUNS = 9;
 /**
@@ -69,14 +76,27 @@ const CLEARLY = 0.97;
 /** A candidate whose outputs differ more from the first one's, relative to the largest, may not win. */
 const tolerances = { f32: 1e-4, bf16: 1e-2, i32: 0 } as const satisfies Record<DataType, number>;
 
+/** Chooses without timing, for a plan that is only measured; or says what may be timed. */
+export interface TuningLimits {
+  /** Takes the place of timing. */
+  readonly pick?: (candidates: readonly Candidate[]) => Candidate | undefined;
+  /** Bytes that timing may take at a time; candidates that need more are not timed. */
+  readonly memory?: () => number;
+}
+
 export class Tuner {
   readonly blockedLayout: LayoutName;
   readonly #library: OneDnn;
   readonly #given: KernelChoices;
+  readonly #limits: TuningLimits;
   readonly #choices: Record<string, string> = {};
+  readonly #untimed = new Set<string>();
+  readonly #passedOver = new Map<string, readonly PassedOver[]>();
+  readonly #decisions = new WeakMap<PrimitiveDescriptor, Decision>();
 
   /** `given`: choices to repeat, for the keys that come up again and if this machine offers them. */
-  constructor(library: OneDnn, given: KernelChoices) {
+  constructor(library: OneDnn, given: KernelChoices, limits: TuningLimits = {}) {
+    this.#limits = limits;
     this.#library = library;
     this.#given = given;
     const hasWideVectors = (library.calls.instructionSet & isaAvx512Core) === isaAvx512Core;
@@ -88,32 +108,74 @@ export class Tuner {
     return this.#choices;
   }
 
+  /** Those that are worth keeping: timed, or the only one. */
+  get lastingChoices(): KernelChoices {
+    return Object.fromEntries(Object.entries(this.#choices).filter(([key]) => !this.#untimed.has(key)));
+  }
+
   /** The candidate to use for `key`; the others are destroyed. The first must be one that is known to be accurate. */
   choose(key: string, candidates: readonly Candidate[]): Candidate {
     const wanted = this.#choices[key] ?? this.#given[key];
     const remembered = candidates.find(({ name }) => name === wanted);
-    const chosen = remembered ?? this.#fastest(candidates);
-    if (chosen === undefined) throw new InternalError(`oneDNN has no implementation for ${key}`);
+    const chosen = remembered ?? (this.#limits.pick ?? ((all) => this.#fastest(key, all)))(candidates);
+    if (chosen === undefined) throw new Refusal(`run ${key}`, "no implementation that is right");
     this.#choices[key] = chosen.name;
+    const passedOver = this.#passedOver.get(key) ?? [];
+    for (const primitive of primitivesOf(chosen)) {
+      this.#decisions.set(primitive, { candidates: candidates.length, passedOver });
+    }
     for (const candidate of candidates) {
       if (candidate !== chosen) for (const primitive of primitivesOf(candidate)) primitive.destroy();
     }
     return chosen;
   }
 
-  #fastest(candidates: readonly Candidate[]): Candidate | undefined {
+  /** How `primitive` was chosen; undefined if there was nothing to choose. */
+  decision(primitive: PrimitiveDescriptor): Decision | undefined {
+    return this.#decisions.get(primitive);
+  }
+
+  #fastest(key: string, candidates: readonly Candidate[]): Candidate | undefined {
     if (candidates.length <= 1) return candidates[0];
+    const others: PassedOver[] = [];
+    const timed: { readonly implementation: string; readonly milliseconds: number }[] = [];
     let best: { candidate: Candidate; milliseconds: number } | undefined;
     let expected: Float32Array | undefined;
     const tolerance = toleranceOf(candidates);
+    const memory = this.#limits.memory?.() ?? Number.POSITIVE_INFINITY;
     for (const candidate of candidates) {
+      const bytes = timingBytes(candidate);
+      if (bytes > memory) {
+        others.push({ implementation: candidate.name, reason: `not timed: that takes ${bytes} bytes of memory` });
+        // Without the first one's numbers nothing tells whether the others' are right.
+        if (expected === undefined) break;
+        continue;
+      }
       const { milliseconds, result } = this.#measure(candidate);
       expected ??= result;
-      if (relativeError(result, expected) > tolerance) continue;
+      const error = relativeError(result, expected);
+      // A result that is no number is never within.
+      if (!(error <= tolerance)) {
+        others.push({ implementation: candidate.name, reason: inaccuracy(error, tolerance) });
+        continue;
+      }
       const total = candidate.reorders.reduce((sum, [from, to]) => sum + this.#timeReorder(from, to), milliseconds);
+      timed.push({ implementation: candidate.name, milliseconds: total });
       if (best === undefined || total < CLEARLY * best.milliseconds) best = { candidate, milliseconds: total };
     }
-    return best?.candidate;
+    this.#passedOver.set(key, [
+      ...timed
+        .filter(({ implementation }) => implementation !== best?.candidate.name)
+        .map(({ implementation, milliseconds }) => ({
+          implementation,
+          reason: `took ${milliseconds.toFixed(3)} ms, the chosen one ${best?.milliseconds.toFixed(3)} ms`,
+        })),
+      ...others,
+    ]);
+    if (expected !== undefined) return best?.candidate;
+    // None could be timed: the first is the library's own choice.
+    this.#untimed.add(key);
+    return candidates[0];
   }
 
   #measure(candidate: Candidate): { milliseconds: number; result: Float32Array } {
@@ -157,6 +219,29 @@ export class Tuner {
 function toleranceOf(candidates: readonly Candidate[]): number {
   const operands = candidates.flatMap((candidate) => Object.values(candidate.operands));
   return Math.max(...operands.map(({ descriptor }) => tolerances[descriptor.type]));
+}
+
+const LARGEST_COMPARED = 2 ** 31;
+
+/** Bytes that a candidate needs at a time when it is timed: copies of its operands, and one of them in the plain layout. */
+export function timingBytes(candidate: Candidate): number {
+  const own = Object.values(candidate.operands).map(({ descriptor }) => descriptor.bytes);
+  const reordered = Math.max(0, ...candidate.reorders.map(([from, to]) => from.bytes + to.bytes));
+  const scratch = Math.max(...candidate.parts.map(({ primitive }) => primitive.memory("scratchpad").bytes));
+  const sum = own.reduce((total, bytes) => total + bytes, 0);
+  // Numbers are written and compared in arrays, which end at 4 GiB.
+  if (Math.max(...own) > LARGEST_COMPARED) return Number.POSITIVE_INFINITY;
+  // The plain copy is at most as large as the largest argument, in f32.
+  return Math.max(copiesOf(sum) * sum + scratch + 2 * Math.max(...own), reordered);
+}
+
+/** How often operands of so many bytes are there while a candidate is timed. */
+function copiesOf(bytes: number): number {
+  return Math.min(MOST_COPIES, Math.max(1, Math.round(COLD_BYTES / bytes)));
+}
+
+function inaccuracy(error: number, tolerance: number): string {
+  return `off by ${error.toExponential(1)} of the largest value, where ${tolerance} is allowed`;
 }
 
 function relativeError(values: Float32Array, expected: Float32Array): number {
@@ -217,7 +302,7 @@ class Bench {
   /** Milliseconds of the median run, each on another copy of the operands. */
   time(parts: readonly Part[]): number {
     const bytes = [...this.#operands.values()].reduce((sum, { memory }) => sum + memory.bytes, 0);
-    const copies = Math.min(MOST_COPIES, Math.max(1, Math.round(COLD_BYTES / bytes)));
+    const copies = copiesOf(bytes);
     const scratchpads = parts.map(({ primitive }) => primitive.memory("scratchpad"));
     const scratch = new NativeMemory(this.#library, Math.max(...scratchpads.map((descriptor) => descriptor.bytes)));
     const allocated = [scratch];

@@ -1,0 +1,46 @@
+/**
+ * What happens to a node that oneDNN refuses: it runs on the host with the reference kernel, with whatever ReLU would have run
+ * inside it as a step of its own. Half of a lowering may have been emitted by then; it is taken back first.
+ */
+import { UserError } from "../../../core/errors.ts";
+import type { Node } from "../../../graph/graph.ts";
+import { Refusal } from "../ffi/refusal.ts";
+import type { Program } from "../planner/program.ts";
+import { lowerToHost } from "./host.ts";
+
+/** Lowers `node` by `lowering`, or on the host where that is refused. Throws `UserError("engine-refused")` if that fails too. */
+export function lowerOrFallBack(
+  node: Node,
+  program: Program,
+  lowering: () => void,
+  lowerAlone: (node: Node) => void,
+): void {
+  program.mark();
+  try {
+    lowering();
+  } catch (refusal) {
+    if (!(refusal instanceof Refusal)) throw refusal;
+    program.takeBack();
+    program.passOver(node.name, { implementation: "oneDNN", reason: refusal.message });
+    const { reluAfter, reluBackwardBefore } = program.fusions;
+    try {
+      const maskBefore = reluBackwardBefore.get(node);
+      if (maskBefore !== undefined) lowerAlone(maskBefore);
+      lowerToHost(node, program);
+      const relu = reluAfter.get(node);
+      if (relu !== undefined) lowerAlone(relu);
+    } catch (cause) {
+      if (!(cause instanceof Refusal)) throw cause;
+      throw new UserError(
+        "engine-refused",
+        `oneDNN cannot compute ${node.op} "${node.name}", nor hand it to the host`,
+        {
+          about: node.name,
+          hint: `Use --engine reference (slow), or replace the node; oneDNN said: ${refusal.message}; ${cause.message}`,
+          cause,
+        },
+      );
+    }
+    program.fallenBack.push({ node: node.name, op: node.op, reason: refusal.message });
+  }
+}

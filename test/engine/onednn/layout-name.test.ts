@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import type { Shape } from "../../../src/core/tensor.ts";
+import { argumentName, descriptorSize } from "../../../src/engine/onednn/ffi/constants.ts";
+import { oneDnn } from "../../../src/engine/onednn/ffi/library.ts";
+import { describeMemory, describePart, describeStrided, dimensions } from "../../../src/engine/onednn/ffi/memory.ts";
+import { layoutName, reachedBytes } from "../../../src/engine/onednn/planner/layout-name.ts";
+
+const library = oneDnn();
+
+/** Format tags as `dnnl_types.h` of oneDNN 2.6 numbers them; the library itself makes the descriptor. */
+function tagged(tag: number, shape: Shape): Parameters<typeof layoutName>[0] {
+  const struct = new Uint8Array(descriptorSize.memory);
+  expect(library.calls.memoryInitByTag(struct, shape.length, dimensions(shape), 3, tag)).toBe(0);
+  return { shape, type: "f32", struct, bytes: library.calls.memorySize(struct) };
+}
+
+describe("the name of a layout", () => {
+  it.each([
+    ["nchw", "plain"],
+    ["nhwc", "nhwc"],
+    ["nChw8c", "nChw8c"],
+    ["nChw16c", "nChw16c"],
+  ] as const)("%s", (name, layout) => {
+    for (const shape of [
+      [2, 32, 5, 7],
+      [2, 3, 5, 7],
+      [1, 32, 5, 7],
+    ]) {
+      expect(layoutName(describeMemory(library, shape, layout), false)).toBe(name);
+    }
+  });
+
+  it("of weights has their axes", () => {
+    expect(layoutName(describeMemory(library, [8, 4, 3, 3], "plain"), true)).toBe("oihw");
+    expect(layoutName(describeMemory(library, [2, 8, 4, 3, 3], "plain"), true)).toBe("goihw");
+    expect(layoutName(describeMemory(library, [8, 4], "plain"), true)).toBe("oi");
+  });
+
+  it.each([
+    ["OIhw16i16o", 70, [32, 16, 3, 3]],
+    ["OIhw8i8o", 98, [32, 16, 3, 3]],
+    ["gOIhw16i16o", 115, [2, 32, 16, 3, 3]],
+    ["Ohwi16o", 202, [32, 3, 3, 3]],
+  ])("%s", (name, tag, shape) => {
+    expect(layoutName(tagged(tag, shape), true)).toBe(name);
+  });
+
+  it("of vectors and matrices", () => {
+    expect(layoutName(describeMemory(library, [8], "plain"), false)).toBe("x");
+    expect(layoutName(describeMemory(library, [], "plain"), false)).toBe("x");
+    expect(layoutName(describeMemory(library, [8, 4], "plain"), false)).toBe("nc");
+  });
+
+  it("of a part is that of the whole", () => {
+    const whole = describeMemory(library, [2, 32, 8, 8], "nChw16c");
+    const part = describePart(library, whole, [2, 16, 4, 4], [0, 16, 0, 0], [1, 1, 2, 2]);
+    expect(part && layoutName(part, false)).toBe("nChw16c");
+  });
+
+  it("is opaque where the library has not decided", () => {
+    expect(layoutName(describeMemory(library, [2, 32, 8, 8], "any"), false)).toBe("opaque");
+  });
+});
+
+describe("the bytes a step moves", () => {
+  it("have the padding of blocks in them", () => {
+    expect(reachedBytes(describeMemory(library, [2, 3, 5, 5], "nChw16c"))).toBe(2 * 16 * 25 * 4);
+    expect(reachedBytes(describeMemory(library, [2, 3, 5, 5], "plain", "bf16"))).toBe(2 * 3 * 25 * 2);
+  });
+
+  it("are a part's where only a part is read", () => {
+    const whole = describeMemory(library, [2, 32, 8, 8], "nChw16c");
+    const part = describeStrided(library, whole, [2, 4, 8, 8], [2048, 1, 128, 16], 3);
+    expect(reachedBytes(part)).toBe(2 * 4 * 64 * 4);
+  });
+});
+
+it("arguments have oneDNN's names", () => {
+  expect([1, 2, 17, 129, 161, 1024, 1026].map(argumentName)).toEqual([
+    "src",
+    "src1",
+    "dst",
+    "diff_src",
+    "diff_weights",
+    "src_0",
+    "src_2",
+  ]);
+});
