@@ -41,7 +41,7 @@ async function spoilChoices(spoil: (whole: string) => string): Promise<string> {
 describe("a kernel cache that cannot be used", () => {
   it.each([
     ["cut short", (whole: string) => whole.slice(0, -10), "it is no JSON"],
-    ["of another version", (whole: string) => whole.replace('"version": 1', '"version": 2'), "version: "],
+    ["of another version", (whole: string) => whole.replace(/"version": \d+/, '"version": 0'), "version: "],
     [
       "of another library",
       (whole: string) => whole.replace(/oneDNN [\d.]+/, "oneDNN 1.0.0"),

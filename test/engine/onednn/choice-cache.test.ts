@@ -50,7 +50,7 @@ describe("the cache of kernel choices", () => {
     ["cut short", (whole: string) => whole.slice(0, 20), "it is no JSON"],
     ["empty", () => "", "it is no JSON"],
     ["of another kind", () => '["choices"]', "the whole: "],
-    ["of another version", (whole: string) => whole.replace('"version": 1', '"version": 7'), "version: "],
+    ["of another version", (whole: string) => whole.replace(/"version": \d+/, '"version": 0'), "version: "],
     ["with a choice that is no text", (whole: string) => whole.replace('"direct"', "3"), "choices.a: "],
     [
       "of another library",

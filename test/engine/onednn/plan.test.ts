@@ -165,7 +165,8 @@ describe("a oneDNN plan", () => {
       // 2 · MACs / time.
       expect(step.gigaflops).toBeCloseTo((2 * 4 * 32 * 32 * 9 * 64) / (step.milliseconds * 1e6), 6);
       expect(step.candidates).toBeGreaterThan(0);
-      expect(step.passedOver).toHaveLength(step.candidates > 1 ? step.candidates - 1 : 0);
+      // Algorithms that the library refuses come on top.
+      expect(step.passedOver.length).toBeGreaterThanOrEqual(step.candidates - 1);
     }
   });
 });

@@ -59,7 +59,7 @@ describe("an op that oneDNN refuses runs on the host, and gives what the referen
 function network(): Graph {
   const builder = new GraphBuilder("small");
   const images = builder.input("images", ["N", 3, 8, 8]);
-  const convolved = builder.convolution("conv", images, { channels: 16, kernel: 3, padding: 1 });
+  const convolved = builder.convolution("conv", images, { channels: 24, kernel: 3, padding: 1 });
   const active = builder.relu("relu", builder.batchNormalization("norm", convolved));
   builder.output(builder.linear("linear", builder.flatten("flat", builder.globalAveragePooling("pool", active)), 4));
   return builder.build();
