@@ -129,10 +129,11 @@ async function ofEach<T>(cases: readonly Case[], measure: (one: Case) => Promise
   for (const one of cases) {
     console.error(`… ${nameOf(one)}`);
     try {
+      plainGraph(one.model);
       measured.push(await measure(one));
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      console.error(`Skipped ${nameOf(one)}: ${error.message}.`);
+      if (!(error instanceof UserError || error instanceof PeerError)) throw error;
+      console.error(`Skipped ${nameOf(one)}: ${error.message}`);
     }
   }
   return measured;

@@ -4,9 +4,9 @@
  * without it.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { execa } from "execa";
 import type { z } from "zod";
 
 export class PeerError extends Error {}
@@ -21,12 +21,8 @@ export function peerPath(script: string): string {
 
 /** Throws `PeerError` where Python (or `ESPALIER_PYTHON`) has no PyTorch. */
 export async function requireTorch(): Promise<void> {
-  const probe = spawn(python, ["-c", "import torch"], { stdio: "ignore" });
-  const hasTorch = await Promise.race([
-    once(probe, "exit").then(([code]) => code === 0),
-    once(probe, "error").then(() => false),
-  ]);
-  if (!hasTorch) throw new PeerError(`${python} has no torch; name another Python with ESPALIER_PYTHON`);
+  const { failed } = await execa(python, ["-c", "import torch"], { reject: false, stdio: "ignore" });
+  if (failed) throw new PeerError(`${python} has no torch; name another Python with ESPALIER_PYTHON`);
 }
 
 export class Peer {
@@ -85,7 +81,7 @@ export async function unlessPeerFails<T>(what: string, use: () => Promise<T>): P
     return await use();
   } catch (error) {
     if (!(error instanceof PeerError)) throw error;
-    console.error(`Skipped ${what}: ${error.message}.`);
+    console.error(`Skipped ${what}: ${error.message}`);
     return undefined;
   }
 }

@@ -35,9 +35,11 @@ export async function ourProcesses({ model, batch, precision }: Case, threads: n
   return inTemporaryFolder(async (folder) => {
     const run = async (): Promise<OurProcess> => {
       const parameters = [model, `${batch}`, precision, `${threads}`, `${STEPS}`, join(folder, "kernels")];
-      const { stdout } = await execa(process.execPath, [peerPath("espalier.mjs"), ...parameters], {
+      const { stdout, failed } = await execa(process.execPath, [peerPath("espalier.mjs"), ...parameters], {
         stderr: "inherit",
+        reject: false,
       });
+      if (failed) throw new PeerError("our process ended before it answered; its own message is above");
       return ourSchema.parse(JSON.parse(stdout));
     };
     const first = await run();
