@@ -188,14 +188,17 @@ export const settingsSchema: z.ZodType<Settings> = z.strictObject({
   gammaBy: z.enum(gammaMeasures).default("none"),
   round: positive.default(1),
   shrink: z
-    .union([
-      z.literal(false),
-      z
-        .literal(true)
-        .transform(() => ({}))
-        .pipe(shrinking),
-      shrinking,
-    ])
+    .union(
+      [
+        z.literal(false),
+        z
+          .literal(true)
+          .transform(() => ({}))
+          .pipe(shrinking),
+        shrinking,
+      ],
+      { error: "true, false, or a patience above 0 epochs and rebuildSteps from 0" },
+    )
     .default({ patience: 1, rebuildSteps: REBUILD_STEPS }),
   batch: positive.default(128),
   seed: z.int().min(0).max(0xffffffff).default(1),
