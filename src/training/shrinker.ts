@@ -56,11 +56,13 @@ export class Shrinker {
       this.#emit({ type: "shrink.deferred", structures: cuts.length, before, after, ...worth });
       return false;
     }
+    const told = new Set(trainee.notices);
     const start = performance.now();
     await trainee.shrink(found);
     const rebuildMilliseconds = performance.now() - start;
     const imagesPerSecond = this.#speed();
     this.#emit({ type: "network.shrunk", cuts, before, after, ...worth, rebuildMilliseconds, imagesPerSecond });
+    for (const message of trainee.notices) if (!told.has(message)) this.#emit({ type: "notice", message });
     this.#before = imagesPerSecond;
     this.#recent = [];
     return true;

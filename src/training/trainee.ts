@@ -112,6 +112,11 @@ export class Trainee {
     return { training: this.#plans.training.choices, evaluation: this.#plans.evaluation.choices };
   }
 
+  /** What is to be known of the plans as they are now, each once. */
+  get notices(): readonly string[] {
+    return [...new Set([...this.#plans.training.notices, ...this.#plans.evaluation.notices])];
+  }
+
   /** One training step. `feeds`: images, labels and learning rate. */
   run(feeds: Feeds): Promise<Results> {
     return this.#plans.training.run({ ...feeds, ...this.#gammas });

@@ -28,7 +28,7 @@ test("shrinking is on, off, or as its parts say", () => {
   expect(shrinkOf(true)).toEqual({ patience: 1, rebuildSteps: 40 });
   expect(shrinkOf(false)).toBe(false);
   expect(shrinkOf({ patience: 0.5 })).toEqual({ patience: 0.5, rebuildSteps: 40 });
-  expect(() => shrinkOf({ patience: 0 })).toThrow(/patience above 0.*shrink/s);
+  expect(() => shrinkOf({ patience: 0 })).toThrow(/shrink\.patience/);
   expect(() => shrinkOf({ patient: 1 })).toThrow(/shrink/);
 });
 
