@@ -3,7 +3,7 @@
  *
  * Inputs: the network's, `labels` (i32 [N]), `learning_rate` ([]) and `<factor>.gamma` (the factor's shape) for each
  * parameter of scaling factors. Outputs: `loss` and `correct`. Each trained parameter p has a velocity `p.velocity`, and
- * becomes `p.next`.
+ * becomes `p.next`. Factors λ also have `λ.held` and `λ.margin`: how long each has been held at zero (`selection/margin.ts`).
  */
 import { type Graph, type Input, makeNode, type Node, type Parameter } from "../graph/graph.ts";
 import type { KeptFactors } from "../selection/factors.ts";
@@ -42,43 +42,66 @@ export function trainingGraph(forward: Graph, options: TrainingGraphOptions): Gr
   return {
     name: `${forward.name} (training)`,
     inputs: [...network.inputs, head.labels, LEARNING_RATE, ...steps.flatMap(({ inputs }) => inputs)],
-    parameters: [...network.parameters, ...steps.map(({ velocity }) => velocity)],
-    nodes: [...network.nodes, head.node, ...backward.nodes, ...statistics.nodes, ...steps.map(({ node }) => node)],
+    parameters: [...network.parameters, ...steps.flatMap(({ state }) => state)],
+    nodes: [
+      ...network.nodes,
+      head.node,
+      ...backward.nodes,
+      ...statistics.nodes,
+      ...steps.flatMap(({ nodes }) => nodes),
+    ],
     outputs: [head.loss, head.correct],
     updates: [
       ...statistics.updates,
-      ...steps.flatMap(({ node: { inputs, outputs } }) => [
-        { parameter: inputs[0] ?? "", value: outputs[0] ?? "" },
-        { parameter: inputs[2] ?? "", value: outputs[1] ?? "" },
-      ]),
+      ...steps.flatMap(({ parameter, state }) =>
+        [parameter, ...state].map(({ name }) => ({ parameter: name, value: `${name}.next` })),
+      ),
     ],
   };
 }
 
+/** The parameter whose optimizer state `name` is. */
+export function parameterOfState(name: string): string {
+  return name.slice(0, name.lastIndexOf("."));
+}
+
 interface OptimizerStep {
-  readonly node: Node;
-  readonly velocity: Parameter;
+  readonly parameter: Parameter;
+  readonly nodes: readonly Node[];
+  /** What the optimizer keeps beside the parameter. */
+  readonly state: readonly Parameter[];
   /** Inputs of the training graph that only this step reads. */
   readonly inputs: readonly Input[];
 }
 
-/** The one node that steps `parameter`: the proximal method for factors and nothing else for them, Nesterov for the rest. */
+/** What steps `parameter`: the proximal method for factors and nothing else for them, Nesterov for the rest. */
 function optimizerStep(parameter: Parameter, gradient: string, options: TrainingGraphOptions): OptimizerStep {
   const { name, shape, kind } = parameter;
-  const velocity: Parameter = { name: `${name}.velocity`, shape, kind: "velocity" };
-  const state = [name, gradient, velocity.name, LEARNING_RATE.name];
+  const stateOf = (what: string): Parameter => ({ name: `${name}.${what}`, shape, kind: "velocity" });
+  const velocity = stateOf("velocity");
+  const inputs = [name, gradient, velocity.name, LEARNING_RATE.name];
   const outputs = [`${name}.next`, `${velocity.name}.next`];
   if (kind === "factor") {
     const { momentum, keepLast, keepRuns } = options.factors;
     const gamma: Input = { name: `${name}.gamma`, dtype: "f32", shape };
+    const [held, margin] = [stateOf("held"), stateOf("margin")];
     const keepRun = keepRuns?.get(name);
     const attributes = { momentum, keepLast: keepLast.has(name), ...(keepRun === undefined ? {} : { keepRun }) };
-    const inputs = [...state, gamma.name];
-    const node = makeNode("accelerated_proximal_gradient", `${name}.step`, inputs, outputs, attributes);
-    return { node, velocity, inputs: [gamma] };
+    const watched = [name, gradient, velocity.name, gamma.name, held.name, margin.name];
+    return {
+      parameter,
+      nodes: [
+        // First, for it looks at λ and its velocity as the gradient was taken, and the step may write over them.
+        makeNode("zero_margin", `${name}.watch`, watched, [`${held.name}.next`, `${margin.name}.next`], {}),
+        makeNode("accelerated_proximal_gradient", `${name}.step`, [...inputs, gamma.name], outputs, attributes),
+      ],
+      state: [velocity, held, margin],
+      inputs: [gamma],
+    };
   }
   const { momentum, weightDecay } = options.sgd;
   const decays = kind === "weights" || kind === "scale";
   const attributes = { momentum, weightDecay: decays ? weightDecay : 0 };
-  return { node: makeNode("nesterov_sgd", `${name}.step`, state, outputs, attributes), velocity, inputs: [] };
+  const node = makeNode("nesterov_sgd", `${name}.step`, inputs, outputs, attributes);
+  return { parameter, nodes: [node], state: [velocity], inputs: [] };
 }

@@ -71,3 +71,27 @@ export function take(source: Tensor, axis: number, indices: readonly number[]): 
   }
   return result;
 }
+
+/**
+ * `target` with `source` written over `indices` of `axis`: the other way round of `take`.
+ * Shapes: source `[…, indices.length, …]`, target `[…, D, …]` → `[…, D, …]`.
+ */
+export function put(target: Tensor, axis: number, indices: readonly number[], source: Tensor): Tensor {
+  const extent = target.shape[axis];
+  invariant(
+    extent !== undefined && sameShape(source.shape, target.shape.with(axis, indices.length)),
+    `${formatShape(source.shape)} is not ${indices.length} indices of axis ${axis} of ${formatShape(target.shape)}`,
+  );
+  const outer = elementCount(target.shape.slice(0, axis));
+  const inner = elementCount(target.shape.slice(axis + 1));
+  const result = tensor(target.shape, target.data.slice());
+  let read = 0;
+  for (let block = 0; block < outer; block++) {
+    for (const index of indices) {
+      invariant(index >= 0 && index < extent, `index ${index} is not in 0…${extent - 1}`);
+      result.data.set(source.data.subarray(read, read + inner), (block * extent + index) * inner);
+      read += inner;
+    }
+  }
+  return result;
+}

@@ -144,6 +144,8 @@ export interface TrainingOps {
     readonly keepLast: boolean;
     readonly keepRun?: readonly [number, number];
   };
+  /** (λ, gradient, velocity, γ, held, lowest margin), all of λ's shape → (held', lowest margin'), see `selection/margin.ts` */
+  zero_margin: Record<never, never>;
   /** (running, batch) → (1 − m)·running + m·batch·correction */
   running_average: { readonly momentum: number; readonly correction: number };
 }

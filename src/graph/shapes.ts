@@ -202,6 +202,7 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
   bias_backward: ({ input }) => [[input(0)[1] ?? 0]],
   nesterov_sgd: ({ input }) => [input(0), input(2)],
   accelerated_proximal_gradient: ({ input }) => [input(0), input(2)],
+  zero_margin: ({ input }) => [input(4), input(5)],
   running_average: sameAsFirst,
 };
 

@@ -18,7 +18,7 @@ export function applyCuts(network: Network, list: CutList): Network {
   return list.steps.reduce(applyStep, bake(network));
 }
 
-/** `network`, which has no factors left to fold, after one step. */
+/** `network` after one step. */
 export function applyStep(network: Network, step: CutStep): Network {
   return step.kind === "bypass" ? bypass(network, step.nodes) : slice(network, step.slices);
 }

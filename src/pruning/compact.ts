@@ -38,7 +38,7 @@ export function compact(network: Network, { round = 1 }: CompactOptions = {}): C
   const steps: CutStep[] = [];
   const notes: string[] = [];
   let current = whole;
-  for (let found = findStep(current, round); found !== undefined; found = findStep(current, round)) {
+  for (let found = findStep(current, { round }); found !== undefined; found = findStep(current, { round })) {
     steps.push(found.step);
     notes.push(...found.notes);
     current = applyStep(current, found.step);

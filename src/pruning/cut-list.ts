@@ -2,6 +2,7 @@
  * A cut as data: what is taken out of a network, as plain JSON that can be printed, stored and carried out again. The
  * steps are to be carried out in order, each on the network the one before left.
  */
+import { z } from "zod";
 import type { Cost } from "../graph/cost.ts";
 
 /** Indices of one axis that stay, ascending, of `total`. */
@@ -26,6 +27,20 @@ export type CutStep =
   | { readonly kind: "bypass"; readonly nodes: readonly BypassedNode[] }
   /** By value or parameter: the axes that get shorter. */
   | { readonly kind: "slice"; readonly slices: Readonly<Record<string, readonly AxisCut[]>> };
+
+const indices = z.int().nonnegative();
+
+/** Reads a step back from JSON. */
+export const cutStepSchema: z.ZodType<CutStep> = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("bypass"),
+    nodes: z.array(z.strictObject({ node: z.string(), by: z.string(), constant: z.array(z.number()).exactOptional() })),
+  }),
+  z.strictObject({
+    kind: z.literal("slice"),
+    slices: z.record(z.string(), z.array(z.strictObject({ axis: indices, total: indices, kept: z.array(indices) }))),
+  }),
+]);
 
 /** Output channels of one layer with weights; `kept` is 0 if the layer is gone. */
 export interface LayerCut {

@@ -17,15 +17,25 @@ export interface FoundStep {
   readonly notes: readonly string[];
 }
 
+export interface FindOptions {
+  /** Widths are kept at multiples of this; default 1. */
+  readonly round?: number;
+  /** Whether a node may be left out that leaves a constant behind, as a new bias; default true. */
+  readonly mayCarry?: boolean;
+}
+
 /**
- * The next step that makes `network`, which has no factors left to fold, smaller; undefined if there is none. Widths are kept at
- * multiples of `round`.
+ * The next step that makes the network smaller; undefined if there is none. Values that `weights` lacks are unknown: taken as free of
+ * zeros. Factors that are not folded are known or unknown like other parameters.
  */
-export function findStep({ graph, weights }: Network, round = 1): FoundStep | undefined {
+export function findStep(
+  { graph, weights }: Network,
+  { round = 1, mayCarry = true }: FindOptions = {},
+): FoundStep | undefined {
   const shapes = inferShapes(graph, 1);
   const constants = constantChannels(graph, shapes, weights);
   const analysed: Analysed = { graph, shapes, weights, constants, couplings: new Couplings(graph, shapes) };
-  const nodes = bypassedNodes(analysed);
+  const nodes = bypassedNodes(analysed).filter(({ constant }) => mayCarry || constant === undefined);
   if (nodes.length > 0) return { step: { kind: "bypass", nodes }, notes: [] };
   const { liveness, notes } = keepPaths(analysed, round);
   const slices = slicesOf(analysed, liveness);

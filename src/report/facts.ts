@@ -1,5 +1,13 @@
 /** The foot of the report: everything needed to tell this run from another, as plain lists. */
-import { formatBytes, formatDuration, formatMilliseconds, plural } from "./format.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatMilliseconds,
+  formatQuantity,
+  formatSmall,
+  plural,
+} from "./format.ts";
 import type { History } from "./history.ts";
 import { element, type Markup } from "./svg.ts";
 
@@ -25,6 +33,24 @@ function list(title: string, facts: Facts): Markup | undefined {
   if (facts.length === 0) return undefined;
   const entries = facts.map(([name, value]) => [element("dt", {}, words(name)), element("dd", {}, value)]);
   return element("div", {}, element("h3", {}, title), element("dl", {}, entries));
+}
+
+/** What was cut while training went on, a line a cut. */
+function shrinking({ shrinks }: History): Facts {
+  return shrinks.map(({ cut, speed }): readonly [string, string] => {
+    const margins = cut.cuts.flatMap(({ margin }) => margin ?? []);
+    const parts = [
+      plural(cut.cuts.length, "structure"),
+      `${formatQuantity(cut.before.macs)} → ${formatQuantity(cut.after.macs)} MACs`,
+      ...(margins.length > 0 ? [`lowest margin ${formatSmall(Math.min(...margins))}`] : []),
+      `smaller plans in ${formatMilliseconds(cut.rebuildMilliseconds)}`,
+    ];
+    if (speed !== undefined) {
+      const { before, after } = speed.imagesPerSecond;
+      parts.push(`${formatCount(Math.round(before))} → ${formatCount(Math.round(after))} images/s`);
+    }
+    return [`after epoch ${cut.epoch}`, parts.join(", ")];
+  });
 }
 
 function timing({ epochs, finished, latency, sessions }: History): Facts {
@@ -58,6 +84,7 @@ export function factLists(history: History): Markup {
     list("Options", flatten(started.options, "")),
     list("Data", data),
     list("Time", timing(history)),
+    list("Cut while training", shrinking(history)),
     list("Files", files),
     list("Engine", Object.entries(started.engine)),
     list("Made with", Object.entries(started.environment)),

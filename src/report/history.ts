@@ -10,10 +10,12 @@ import type {
   Epoch,
   Exported,
   LatencyMeasured,
+  NetworkShrunk,
   Notice,
   RunEvent,
   RunFinished,
   RunStarted,
+  ShrinkMeasured,
   Step,
   StructureKind,
   Warning,
@@ -35,6 +37,8 @@ export interface History {
   readonly epochs: readonly Epoch[];
   readonly lives: readonly StructureLife[];
   readonly notices: readonly (Notice | Warning)[];
+  /** The cuts made while it trained, with the speed before and after where it was measured. */
+  readonly shrinks: readonly { readonly cut: NetworkShrunk; readonly speed: ShrinkMeasured | undefined }[];
   readonly cut: Cut | undefined;
   readonly certificate: CertificateMeasured | undefined;
   readonly exported: Exported | undefined;
@@ -92,6 +96,16 @@ function livesOf(started: RunStarted, events: readonly RunEvent[]): StructureLif
   }));
 }
 
+/** Each cut with the measurement that came before the next one. */
+function shrinksOf(events: readonly RunEvent[]): History["shrinks"] {
+  const cuts = allOf(events, "network.shrunk");
+  const speeds = allOf(events, "shrink.measured");
+  return cuts.map((cut, index) => {
+    const end = cuts[index + 1]?.step ?? Number.POSITIVE_INFINITY;
+    return { cut, speed: speeds.find(({ step }) => step > cut.step && step <= end) };
+  });
+}
+
 /** @throws UserError "bad-file" if `events` does not begin with a `run.started`. */
 export function historyOf(events: readonly RunEvent[]): History {
   const held = survivors(events);
@@ -106,6 +120,7 @@ export function historyOf(events: readonly RunEvent[]): History {
     epochs: allOf(held, "epoch"),
     lives: livesOf(started, held),
     notices: held.filter((event): event is Notice | Warning => event.type === "notice" || event.type === "warning"),
+    shrinks: shrinksOf(held),
     cut: lastOf(held, "cut"),
     certificate: lastOf(held, "certificate"),
     exported: lastOf(held, "exported"),

@@ -2,8 +2,11 @@
  * Checkpoints: states a run can go on from, each a folder `checkpoints/step-000123/` with
  *
  *     network.onnx            weights, statistics and factors; opens in any ONNX viewer
- *     optimizer.safetensors   velocities
- *     state.json              step, what the epoch has summed up so far, chosen kernels, sha256 of the other two and of itself
+ *     optimizer.safetensors   velocities, and how long factors have been held at zero
+ *     state.json              step, what the epoch has summed up so far, what was cut, chosen kernels, sha256 of the other two
+ *                             and of itself
+ *
+ * Networks are whole, whatever was cut while training: what goes on is made of the network and the cuts.
  *
  * A checkpoint is written under another name and renamed when it is whole; the last two are kept. Reading checks every
  * byte, so a damaged checkpoint is never trained on.
@@ -19,6 +22,7 @@ import type { KernelChoices } from "../engine/engine.ts";
 import { loadOnnx, saveOnnx } from "../formats/onnx/index.ts";
 import { loadSafetensors, saveSafetensors } from "../formats/safetensors.ts";
 import type { Network, Weights } from "../graph/graph.ts";
+import { type CutStep, cutStepSchema } from "../pruning/cut-list.ts";
 import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
 
@@ -38,13 +42,15 @@ export interface Progress {
   readonly sums: EpochSums;
   /** Kernels of the training and of the evaluation plan, repeated so that the run continues bit for bit. */
   readonly choices: { readonly training: KernelChoices; readonly evaluation: KernelChoices };
+  /** What was cut out of the network while it was trained. */
+  readonly cuts: readonly CutStep[];
 }
 
 export interface Checkpoint {
   readonly progress: Progress;
   /** With factors, as placed. */
   readonly network: Network;
-  /** Of every trained parameter, by the training graph's names. */
+  /** What the optimizer keeps beside every parameter that is still trained, by the training graph's names. */
   readonly velocities: Weights;
 }
 
@@ -64,6 +70,8 @@ const body = z.strictObject({
       milliseconds: z.number(),
     }),
     choices: z.strictObject({ training: choices, evaluation: choices }),
+    // Left out while there are none, as runs did that could not cut.
+    cuts: z.array(cutStepSchema).exactOptional(),
   }),
   sha256: z.strictObject({ [files.network]: z.string(), [files.velocities]: z.string() }),
 });
@@ -91,7 +99,7 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): P
     // Parsed, so that its keys stand in the schema's order, as they will when it is read.
     const content = body.parse({
       version: 1,
-      progress: checkpoint.progress,
+      progress: checkpoint.progress.cuts.length > 0 ? checkpoint.progress : withoutCuts(checkpoint.progress),
       sha256: {
         [files.network]: await digestOf(at("network"), "sha256", "hex"),
         [files.velocities]: await digestOf(at("velocities"), "sha256", "hex"),
@@ -130,7 +138,7 @@ export async function readCheckpoint(folder: string, step: number): Promise<Chec
   const { progress, sha256 } = await readState(join(path, files.state));
   for (const file of [files.network, files.velocities]) await checkDigest(join(path, file), sha256[file]);
   return {
-    progress,
+    progress: { ...progress, cuts: progress.cuts ?? [] },
     network: await loadOnnx(join(path, files.network)),
     velocities: await loadSafetensors(join(path, files.velocities)),
   };
@@ -161,6 +169,10 @@ export async function readLatestCheckpoint(
     hint: "Train it again under another name",
     cause: last,
   });
+}
+
+function withoutCuts({ step, sums, choices: chosen }: Progress): Omit<Progress, "cuts"> {
+  return { step, sums, choices: chosen };
 }
 
 async function setAside(path: string): Promise<void> {

@@ -69,8 +69,7 @@ export function announce(session: Session, { emitter }: Journal, record: RunReco
   });
   for (const message of dataset.notes ?? []) emitter.emit({ type: "notice", message });
   tellUnreadable(dataset, emitter);
-  const notices = new Set([...session.training.notices, ...session.evaluation.notices]);
-  for (const message of notices) emitter.emit({ type: "notice", message });
+  for (const message of session.trainee.notices) emitter.emit({ type: "notice", message });
 }
 
 function describeData({ name, classes, train, test }: Dataset): {

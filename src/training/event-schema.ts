@@ -12,6 +12,7 @@ const kind = z.enum(["neuron", "group", "block", "stream"]);
 const networkCost = z.object({ macs: count, parameters: count });
 const layer = z.object({ layer: z.string(), kind, alive: count, count });
 const structure = { layer: z.string(), kind, index: count };
+const shrinkable = { before: networkCost, after: networkCost, stepsSaved: z.number(), stepsNeeded: z.number() };
 const latency = z.object({
   median: z.number(),
   lowerQuartile: z.number(),
@@ -71,6 +72,21 @@ export const runEventSchema: z.ZodType<RunEvent> = z.discriminatedUnion("type", 
   }),
   z.object({ type: z.literal("structure.zeroed"), ...stamp, ...structure }),
   z.object({ type: z.literal("structure.revived"), ...stamp, ...structure }),
+  z.object({ type: z.literal("shrink.deferred"), ...stamp, ...shrinkable, structures: count }),
+  z.object({
+    type: z.literal("network.shrunk"),
+    ...stamp,
+    ...shrinkable,
+    cuts: z.array(z.object({ ...structure, margin: z.number().nullable() })),
+    rebuildMilliseconds: z.number(),
+    imagesPerSecond: z.number(),
+  }),
+  z.object({
+    type: z.literal("shrink.measured"),
+    ...stamp,
+    imagesPerSecond: z.object({ before: z.number(), after: z.number() }),
+    steps: count,
+  }),
   z.object({ type: z.literal("checkpoint"), ...stamp, path: z.string(), bytes: count }),
   z.object({ type: z.literal("notice"), ...stamp, message: z.string() }),
   z.object({ type: z.literal("interrupted"), ...stamp, hint: z.string() }),

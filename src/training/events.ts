@@ -246,12 +246,58 @@ export interface RunFinished extends Stamp {
   readonly after: NetworkSummary;
 }
 
+/** A structure that was cut while training went on. */
+export interface ShrunkStructure {
+  readonly layer: string;
+  readonly kind: StructureKind;
+  /** As when the run began. */
+  readonly index: number;
+  /** The lowest ∂loss/∂λ + γ since it has been held at zero; null if it went with another, say with its block. */
+  readonly margin: number | null;
+}
+
+/** What a cut would take out of the network as it is trained now, and what that is worth. */
+interface Shrinkable extends Stamp {
+  readonly before: NetworkCost;
+  readonly after: NetworkCost;
+  /** Steps of the network before that the cut saves in the rest of the run, by its MACs; and how many make it worth while. */
+  readonly stepsSaved: number;
+  readonly stepsNeeded: number;
+}
+
+/** Structures held at zero could be cut, but not enough is left of the run for it to be worth the time. */
+export interface ShrinkDeferred extends Shrinkable {
+  readonly type: "shrink.deferred";
+  readonly structures: number;
+}
+
+/** Structures held at zero were cut, and training goes on with a smaller network. */
+export interface NetworkShrunk extends Shrinkable {
+  readonly type: "network.shrunk";
+  readonly cuts: readonly ShrunkStructure[];
+  /** What it took to make the plans of the smaller network. */
+  readonly rebuildMilliseconds: number;
+  /** Before the cut, median of the last steps; 0 if there were none in this session. */
+  readonly imagesPerSecond: number;
+}
+
+/** How much faster the last `network.shrunk` made the run. */
+export interface ShrinkMeasured extends Stamp {
+  readonly type: "shrink.measured";
+  /** Medians of up to `steps` steps before the cut and of as many after it. */
+  readonly imagesPerSecond: { readonly before: number; readonly after: number };
+  readonly steps: number;
+}
+
 export type RunEvent =
   | RunStarted
   | Step
   | Epoch
   | StructureZeroed
   | StructureRevived
+  | ShrinkDeferred
+  | NetworkShrunk
+  | ShrinkMeasured
   | CheckpointWritten
   | Notice
   | Warning

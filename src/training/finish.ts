@@ -23,7 +23,7 @@ import { metadataOf } from "./file-metadata.ts";
 import type { Journal } from "./journal.ts";
 import { type Run, TrainedNetwork } from "./run.ts";
 import { runFiles } from "./run-folder.ts";
-import { readState, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import { StructureTracker } from "./structures.ts";
 import { countUnreadable } from "./unreadable.ts";
 
@@ -35,14 +35,14 @@ const CERTIFICATE_BATCH = 250;
  * @throws UserError "not-exact" if the compact network is not the trained one, "interrupted", or what writing a file throws.
  */
 export async function finishRun(session: Session, journal: Journal, startedAt: number): Promise<Run> {
-  const { graph, dataset, settings, host, evaluationBatch, totalSteps } = session;
+  const { graph, dataset, settings, host, trainee, evaluationBatch, totalSteps } = session;
   const { folder, emitter } = journal;
   const stopIfAborted = (): void => {
     if (journal.isAborted) throw journal.interrupted(totalSteps);
   };
   const metadata = metadataOf(dataset);
-  const network = new TrainedNetwork({ graph, weights: (await readState(session)).weights }, metadata);
-  await session.training.dispose();
+  const network = new TrainedNetwork({ graph, weights: (await trainee.readWhole()).weights }, metadata);
+  await trainee.dispose();
 
   const cut = compact(network, { round: settings.round });
   reportCut(session, journal, cut, network);

@@ -7,18 +7,17 @@ import { required, UserError } from "../core/errors.ts";
 import { tensor } from "../core/tensor.ts";
 import { firstImages } from "../data/dataset.ts";
 import { measureAccuracy } from "../evaluation/accuracy.ts";
-import { planClassifier } from "../evaluation/classifier.ts";
-import type { Weights } from "../graph/graph.ts";
-import { gammaFeeds } from "../selection/factors.ts";
 import { checkpointPath, type EpochSums, writeCheckpoint } from "./checkpoints.ts";
 import { CostMeter } from "./cost-meter.ts";
 import { readEvents } from "./event-log.ts";
 import type { EventBody } from "./events.ts";
 import type { Journal } from "./journal.ts";
 import { learningRateAt } from "./schedules.ts";
-import { epochOf, readState, type Session } from "./session.ts";
+import { epochOf, type Session } from "./session.ts";
+import { Shrinker } from "./shrinker.ts";
 import { StructureTracker } from "./structures.ts";
 import { Tempo } from "./tempo.ts";
+import type { TrainingState } from "./trainee.ts";
 import { RunWarnings } from "./warnings.ts";
 
 const NO_SUMS: EpochSums = { steps: 0, loss: 0, correct: 0, milliseconds: 0 };
@@ -31,6 +30,7 @@ export class TrainingLoop {
   readonly #costs: CostMeter;
   readonly #tempo: Tempo;
   readonly #warnings: RunWarnings;
+  readonly #shrinker: Shrinker;
   #step: number;
   #sums: EpochSums;
   /** Step of the last checkpoint that is on disk. */
@@ -48,6 +48,7 @@ export class TrainingLoop {
     this.#savedStep = savedStep;
     this.#tempo = new Tempo(settings.batch);
     this.#warnings = new RunWarnings({ classes: dataset.classes.length, epochs: settings.epochs, factors });
+    this.#shrinker = new Shrinker(session, (body) => journal.emitter.emit(body));
   }
 
   /**
@@ -59,12 +60,11 @@ export class TrainingLoop {
     const { totalSteps, stepsPerEpoch, graph } = this.#session;
     if (this.#savedStep < this.#step) await this.#save();
     if (this.#step > 0) await this.#recall();
-    const gammas = gammaFeeds(this.#session.factors);
     const imagesInput = required(graph.inputs[0], "the network's input").name;
     this.#tempo.start();
     while (this.#step < totalSteps) {
       await this.#stopIfAborted();
-      await this.#trainStep(imagesInput, gammas);
+      await this.#trainStep(imagesInput);
       const isEpochEnd = this.#step % stepsPerEpoch === 0;
       if (isEpochEnd || this.#tempo.isReportDue()) await this.#report();
       if (isEpochEnd) await this.#finishEpoch();
@@ -78,17 +78,16 @@ export class TrainingLoop {
     }
   }
 
-  async #trainStep(imagesInput: string, gammas: ReturnType<typeof gammaFeeds>): Promise<void> {
-    const { loader, training, settings, totalSteps } = this.#session;
+  async #trainStep(imagesInput: string): Promise<void> {
+    const { loader, trainee, settings, totalSteps } = this.#session;
     const start = performance.now();
     const batch = await loader.next();
     const waited = performance.now() - start;
     const learningRate = learningRateAt(settings.schedule, this.#step, totalSteps);
-    const results = await training.run({
+    const results = await trainee.run({
       [imagesInput]: batch.images,
       labels: batch.labels,
       learning_rate: tensor([], Float32Array.of(learningRate)),
-      ...gammas,
     });
     batch.release();
     const loss = required(results["loss"]?.data[0], "the loss");
@@ -98,6 +97,7 @@ export class TrainingLoop {
     this.#step++;
     const elapsed = performance.now() - start;
     this.#tempo.add(elapsed, waited);
+    this.#shrinker.add(elapsed);
     this.#sums = {
       steps: this.#sums.steps + 1,
       loss: this.#sums.loss + loss,
@@ -108,9 +108,9 @@ export class TrainingLoop {
 
   /** Looks at the factors, tells what changed, and how the run gets on. */
   async #report(): Promise<void> {
-    const { training, settings, totalSteps } = this.#session;
+    const { trainee, settings, totalSteps } = this.#session;
     const { emitter } = this.#journal;
-    const factors = await training.read(this.#session.factors.map(({ parameter }) => parameter));
+    const factors = await trainee.readFactors();
     for (const change of this.#structures.look(factors)) emitter.emit(change);
     const { imagesPerSecond, waitMilliseconds, stepMilliseconds } = this.#tempo.report();
     emitter.emit({
@@ -127,10 +127,9 @@ export class TrainingLoop {
 
   /** Scores, counts what is left, and writes a checkpoint. */
   async #finishEpoch(): Promise<void> {
-    const { evaluation, evaluationBatch, graph, dataset, settings, totalSteps } = this.#session;
-    const { weights, velocities } = await this.#finiteState();
-    await evaluation.write(weights);
-    const classifier = planClassifier(evaluation, graph, evaluationBatch);
+    const { trainee, dataset, settings, totalSteps } = this.#session;
+    const state = await this.#finiteState();
+    const classifier = await trainee.classifier();
     const scored = firstImages(dataset.test, settings.evaluationImages);
     const { accuracy, images } = await measureAccuracy(classifier, scored, dataset.normalization);
     const { steps, loss, correct, milliseconds } = this.#sums;
@@ -146,7 +145,7 @@ export class TrainingLoop {
       learningRate: learningRateAt(settings.schedule, this.#step - 1, totalSteps),
       layers: this.#structures.layers(),
       factors: this.#structures.summaries(),
-      cost: this.#costs.count(weights),
+      cost: this.#costs.count(state.weights),
     };
     const { emitter } = this.#journal;
     emitter.emit(report);
@@ -154,7 +153,11 @@ export class TrainingLoop {
       emitter.emit(warning);
     }
     this.#sums = NO_SUMS;
-    await this.#save({ weights, velocities });
+    // The checkpoint holds the decision: what comes after it is trained on what is left.
+    if (await this.#shrinker.consider(this.#step)) {
+      this.#tempo.start();
+      await this.#save();
+    } else await this.#save(state);
   }
 
   async #stopIfAborted(): Promise<void> {
@@ -163,15 +166,16 @@ export class TrainingLoop {
     throw this.#journal.interrupted(this.#step);
   }
 
-  async #save(state?: { readonly weights: Weights; readonly velocities: Weights }): Promise<void> {
-    const { graph, training, evaluation } = this.#session;
+  async #save(state?: TrainingState): Promise<void> {
+    const { graph, trainee } = this.#session;
     const { folder, emitter } = this.#journal;
     const { weights, velocities } = state ?? (await this.#finiteState());
     const bytes = await writeCheckpoint(folder, {
       progress: {
         step: this.#step,
         sums: this.#sums,
-        choices: { training: training.choices, evaluation: evaluation.choices },
+        choices: trainee.choices,
+        cuts: trainee.cuts,
       },
       network: { graph, weights },
       velocities,
@@ -181,8 +185,8 @@ export class TrainingLoop {
   }
 
   /** The state now. A step can spoil the weights although its own loss was fine: such a state is never kept. */
-  async #finiteState(): Promise<{ readonly weights: Weights; readonly velocities: Weights }> {
-    const state = await readState(this.#session);
+  async #finiteState(): Promise<TrainingState> {
+    const state = await this.#session.trainee.readWhole();
     for (const values of [state.weights, state.velocities]) {
       for (const [name, { data }] of values) {
         const spoilt = data.find((value) => !Number.isFinite(value));

@@ -60,6 +60,11 @@ export interface SettingsInput {
   readonly gammaBy?: GammaMeasure;
   /** Keep the widths of the compact network at multiples of this, by structures without effect; default 1. */
   readonly round?: number;
+  /**
+   * Whether what is held at zero is cut while training goes on, so that steps get faster; default true. The result is the
+   * same, to rounding. See `selection/margin.ts` and `pruning/shrink.ts`.
+   */
+  readonly shrink?: boolean | ShrinkOptions;
   /** Images a step; default 128. The last, incomplete batch of an epoch is left out. */
   readonly batch?: number;
   /** Decides initial weights, order and augmentation; default 1. */
@@ -90,6 +95,19 @@ export interface SettingsInput {
   readonly name?: string;
 }
 
+/** When a network shrinks while it is trained. */
+export interface ShrinkOptions {
+  /** Epochs that a structure must have been held at zero, at every step, before it is cut; default 1. */
+  readonly patience?: number;
+  /** What a cut costs, in steps: it is made only if the MACs it saves are worth as many in the rest of the run; default 40. */
+  readonly rebuildSteps?: number;
+}
+
+export interface ShrinkSettings {
+  readonly patience: number;
+  readonly rebuildSteps: number;
+}
+
 export const precisionChoices: readonly ["f32", "bf16", "auto"] = [...precisions, "auto"];
 export type PrecisionChoice = (typeof precisionChoices)[number];
 
@@ -99,6 +117,7 @@ export interface Settings {
   readonly select: Selection;
   readonly gammaBy: GammaMeasure;
   readonly round: number;
+  readonly shrink: false | ShrinkSettings;
   readonly batch: number;
   readonly seed: number;
   readonly schedule: Schedule;
@@ -147,6 +166,14 @@ const schedule = z.discriminatedUnion("kind", [
   }),
 ]);
 
+/** What it takes, in steps, to prepare the plans of a smaller ResNet-20 whose kernels have to be timed: up to 37 of batch 64. */
+const REBUILD_STEPS = 40;
+
+const shrinking = z.strictObject({
+  patience: z.number().positive().default(1),
+  rebuildSteps: z.number().nonnegative().default(REBUILD_STEPS),
+});
+
 /** Schema of `SettingsInput`; parsing fills in the defaults. */
 export const settingsSchema: z.ZodType<Settings> = z.strictObject({
   epochs: positive,
@@ -160,6 +187,19 @@ export const settingsSchema: z.ZodType<Settings> = z.strictObject({
     .default({}),
   gammaBy: z.enum(gammaMeasures).default("none"),
   round: positive.default(1),
+  shrink: z
+    .union(
+      [
+        z.literal(false),
+        z
+          .literal(true)
+          .transform(() => ({}))
+          .pipe(shrinking),
+        shrinking,
+      ],
+      { error: "true, false, or a patience above 0 epochs and rebuildSteps from 0" },
+    )
+    .default({ patience: 1, rebuildSteps: REBUILD_STEPS }),
   batch: positive.default(128),
   seed: z.int().min(0).max(0xffffffff).default(1),
   schedule: schedule.default({ kind: "one-cycle", peak: 0.2, peakAt: 0.2, startDivisor: 25, endDivisor: 1e4 }),
@@ -185,6 +225,7 @@ export const settingNames: readonly string[] = [
   "select",
   "gammaBy",
   "round",
+  "shrink",
   "batch",
   "seed",
   "schedule",

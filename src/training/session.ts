@@ -1,20 +1,19 @@
 /**
- * What a run trains with: the engine in its thread, the plans of a training step and of scoring, the loader of batches.
+ * What a run trains with: the engine in its thread, the network in training with its plans, the loader of batches.
  * Opened for a new run and for a resumed one alike, before anything is written.
  */
 
-import { trainingGraph } from "../autodiff/training-graph.ts";
 import { resolveAugmentation } from "../data/augmentation.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { TrainingLoader } from "../data/loader.ts";
 import { stepsPerEpoch } from "../data/order.ts";
 import type { Precision } from "../engine/engine.ts";
-import type { EngineHost, PlanHandle } from "../engine/host.ts";
-import type { Graph, Weights } from "../graph/graph.ts";
-import { type Factor, keptFactors } from "../selection/factors.ts";
-import { fold } from "../selection/fold.ts";
+import type { EngineHost } from "../engine/host.ts";
+import type { Graph } from "../graph/graph.ts";
+import type { Factor } from "../selection/factors.ts";
 import type { Checkpoint } from "./checkpoints.ts";
 import type { PrecisionChoice, Settings } from "./options.ts";
+import { Trainee } from "./trainee.ts";
 
 export interface SessionStart {
   readonly settings: Settings;
@@ -28,17 +27,13 @@ export interface SessionStart {
 export interface Session extends SessionStart {
   /** With the precision decided. */
   readonly settings: Settings & { readonly precision: Precision };
-  /** With factors, as it is stored. */
+  /** With factors, as it is stored: the whole network, whatever was cut of it since. */
   readonly graph: Graph;
   readonly stepsPerEpoch: number;
   readonly totalSteps: number;
-  readonly training: PlanHandle;
-  /** Inference form; its weights are those of the last scoring. */
-  readonly evaluation: PlanHandle;
+  readonly trainee: Trainee;
   readonly evaluationBatch: number;
   readonly loader: TrainingLoader;
-  /** Names of the network's own parameters, and of the velocities beside them. */
-  readonly parameters: { readonly network: readonly string[]; readonly velocities: readonly string[] };
 }
 
 /** The largest batch that scoring uses: larger ones only cost memory. */
@@ -64,21 +59,12 @@ export async function openSession(start: SessionStart): Promise<Session> {
   const settings = { ...start.settings, precision: resolvePrecision(start.settings.precision, host) };
   const { network, velocities, progress } = checkpoint;
   const { batch, momentum, weightDecay } = settings;
-  const folded = fold(network.graph);
-  const stepGraph = trainingGraph(folded, {
-    batch,
-    sgd: { momentum, weightDecay },
-    factors: { momentum, ...keptFactors(factors) },
-  });
   const steps = stepsPerEpoch(dataset.train.count, batch);
   const evaluationBatch = Math.min(batch, LARGEST_EVALUATION_BATCH);
-  const training = await host.prepare(stepGraph, {
-    batch,
-    precision: settings.precision,
-    choices: progress.choices.training,
-  });
-  await training.write(new Map([...network.weights, ...velocities]));
-  const evaluation = await host.prepare(folded, { batch: evaluationBatch, choices: progress.choices.evaluation });
+  const trainee = await Trainee.open(
+    { host, factors, batch, evaluationBatch, momentum, weightDecay, precision: settings.precision },
+    { ...network, velocities, cuts: progress.cuts, choices: progress.choices },
+  );
   const loader = new TrainingLoader({
     split: dataset.train,
     normalization: dataset.normalization,
@@ -93,18 +79,8 @@ export async function openSession(start: SessionStart): Promise<Session> {
     graph: network.graph,
     stepsPerEpoch: steps,
     totalSteps: steps * settings.epochs,
-    training,
-    evaluation,
+    trainee,
     evaluationBatch,
     loader,
-    parameters: {
-      network: network.graph.parameters.map(({ name }) => name),
-      velocities: stepGraph.parameters.filter(({ kind }) => kind === "velocity").map(({ name }) => name),
-    },
   };
-}
-
-/** The network's weights and the velocities as the training plan holds them now. */
-export async function readState({ training, parameters }: Session): Promise<{ weights: Weights; velocities: Weights }> {
-  return { weights: await training.read(parameters.network), velocities: await training.read(parameters.velocities) };
 }

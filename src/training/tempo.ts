@@ -15,7 +15,9 @@ export class Tempo {
     this.#batch = batch;
   }
 
+  /** From now on; begun again where steps will take another time. */
   start(): void {
+    this.#steps = 0;
     this.#startedAt = performance.now();
   }
 

@@ -87,6 +87,7 @@ const NOTHING_DONE: Omit<Checkpoint, "network"> = {
     step: 0,
     sums: { steps: 0, loss: 0, correct: 0, milliseconds: 0 },
     choices: { training: {}, evaluation: {} },
+    cuts: [],
   },
   velocities: new Map(),
 };

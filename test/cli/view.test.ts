@@ -34,6 +34,8 @@ describe("plain lines", () => {
     expect(text.match(/^ +\d\/6 .*% .*\d+\/336 +\d\/9 .*$/gm)).toHaveLength(6);
     expect(text).toMatch(/certificate: cutting changed no answer/);
     expect(text).toMatch(/Test accuracy +82\.70 % +82\.70 %/);
+    expect(text).toMatch(/3 structures cut while training: 40\.\d M → 30\.0 M MACs\n +lowest margin 4\.2e-4, .*812/);
+    expect(text).toMatch(/702 → 911 images\/s/);
     expect(text.split("\n").every((line) => stringWidth(line) <= 110)).toBe(true);
   });
 

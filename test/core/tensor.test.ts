@@ -1,7 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { InternalError } from "../../src/core/errors.ts";
-import { elementCount, filled, formatShape, rowMajorStrides, sameShape, take, tensor } from "../../src/core/tensor.ts";
+import {
+  elementCount,
+  filled,
+  formatShape,
+  put,
+  rowMajorStrides,
+  sameShape,
+  take,
+  tensor,
+} from "../../src/core/tensor.ts";
 
 describe("shapes", () => {
   it("counts elements; a scalar has one", () => {
@@ -75,5 +84,21 @@ describe("take", () => {
         }
       }),
     );
+  });
+});
+
+describe("put", () => {
+  it("is the other way round of take, and leaves the rest alone", () => {
+    const target = tensor([2, 3], Float32Array.of(0, 1, 2, 3, 4, 5));
+    const result = put(target, 1, [2, 0], tensor([2, 2], Float32Array.of(10, 11, 12, 13)));
+    expect([...result.data]).toEqual([11, 1, 10, 13, 4, 12]);
+    expect([...target.data]).toEqual([0, 1, 2, 3, 4, 5]);
+    expect([...take(result, 1, [2, 0]).data]).toEqual([10, 11, 12, 13]);
+  });
+
+  it("refuses what does not fit", () => {
+    expect(() => put(tensor([2, 3]), 2, [0], tensor([2, 3]))).toThrow(InternalError);
+    expect(() => put(tensor([2, 3]), 1, [0, 1], tensor([2, 1]))).toThrow(InternalError);
+    expect(() => put(tensor([2, 3]), 1, [3], tensor([2, 1]))).toThrow(InternalError);
   });
 });

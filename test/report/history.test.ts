@@ -31,6 +31,15 @@ describe("historyOf", () => {
     expect(history.lives).toHaveLength(18);
   });
 
+  it("puts the speed that was measured to the cut that made it", () => {
+    const [shrink, ...more] = historyOf(events).shrinks;
+    expect(more).toEqual([]);
+    expect(shrink?.cut).toMatchObject({ epoch: 3, stepsNeeded: 40 });
+    expect(shrink?.speed?.imagesPerSecond).toEqual({ before: 702.4, after: 911.2 });
+    const unmeasured = historyOf(events.filter(({ type }) => type !== "shrink.measured"));
+    expect(unmeasured.shrinks.map(({ speed }) => speed)).toEqual([undefined]);
+  });
+
   it("agrees with the epochs' own counts of what is alive", () => {
     const { lives, epochs } = historyOf(events);
     const counted = lives.map(({ layer, zeroedAt }) => [layer, zeroedAt.filter((step) => step === null).length]);

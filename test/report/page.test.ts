@@ -24,6 +24,10 @@ function balance(html: string): Map<string, number> {
 }
 
 describe("reportPage", () => {
+  it("tells what was cut while training, with its margin and what it brought", () => {
+    expect(page).toMatch(/after epoch 3<.*3 structures.*→ 30\.0 M MACs.*lowest margin 4\.2e-4.*702 → 911 images\/s/);
+  });
+
   it("stands alone: no script and nothing from elsewhere", () => {
     expect(page).not.toMatch(/<script|<link|@import|url\(|src=|href=/);
     expect(page.match(/https?:\/\/[^"\s]+/g)?.every((address) => address === "http://www.w3.org/2000/svg")).toBe(true);

@@ -46,6 +46,39 @@ function deaths(): { step: number; factor: PlacedFactor; index: number }[] {
     .sort((a, b) => a.step - b.step);
 }
 
+/** The network shrinks after the third epoch. */
+function shrinking(): RunEvent[] {
+  const step = 3 * STEPS_PER_EPOCH;
+  const [first] = factors;
+  if (first === undefined) throw new Error("the network has no factors");
+  const { layer, kind } = first;
+  return [
+    {
+      type: "network.shrunk",
+      ...stamp(step),
+      epoch: 3,
+      before: full,
+      after: { macs: 30_000_000, parameters: 200_000 },
+      stepsSaved: 305.4,
+      stepsNeeded: 40,
+      cuts: [
+        { layer, kind, index: 0, margin: 0.0016 },
+        { layer, kind, index: 3, margin: 0.00042 },
+        { layer, kind, index: 5, margin: null },
+      ],
+      rebuildMilliseconds: 812,
+      imagesPerSecond: 702.4,
+    },
+    {
+      type: "shrink.measured",
+      ...stamp(step + 21),
+      epoch: 4,
+      imagesPerSecond: { before: 702.4, after: 911.2 },
+      steps: 20,
+    },
+  ];
+}
+
 /** A finished run of ResNet-20 on CIFAR-10, six epochs, as its events. */
 export function syntheticRun(): readonly RunEvent[] {
   const died = deaths();
@@ -114,6 +147,7 @@ export function syntheticRun(): readonly RunEvent[] {
       });
     }
   }
+  events.splice(events.findIndex(({ type, epoch }) => type === "epoch" && epoch === 3) + 1, 0, ...shrinking());
   const end = { ...stamp(EPOCHS * STEPS_PER_EPOCH), epoch: EPOCHS };
   const after = { macs: macs(), parameters: Math.round((full.parameters * macs()) / full.macs) };
   events.push(

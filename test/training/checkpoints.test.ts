@@ -44,6 +44,7 @@ function checkpoint(step: number): Checkpoint {
       step,
       sums: { steps: 3, loss: 0.1 + 0.2, correct: 17, milliseconds: 1.5 },
       choices: { training: { "conv forward": "jit", 7: "auto" }, evaluation: {} },
+      cuts: [{ kind: "slice", slices: { "conv.weights": [{ axis: 0, total: 4, kept: [0, 2] }] } }],
     },
     network: { graph, weights },
     velocities,

@@ -24,6 +24,8 @@ interface TrainOptions extends CommonOptions, GammaOptions, ImageFlags {
   readonly epochs: number;
   readonly gammaBy?: GammaMeasure;
   readonly round?: number;
+  readonly shrink: boolean;
+  readonly patience?: number;
   readonly batch?: number;
   readonly seed?: number;
   readonly schedule: ScheduleOptions["kind"];
@@ -49,6 +51,7 @@ async function settingsFrom(model: string, options: TrainOptions): Promise<Setti
     schedule: { kind: options.schedule, ...(learningRate === undefined ? {} : { peak: learningRate }) },
     augment: options.augment,
     latency: options.latency,
+    shrink: options.shrink && (options.patience === undefined || { patience: options.patience }),
     ...(options.gammaBy === undefined ? {} : { gammaBy: options.gammaBy }),
     ...(options.round === undefined ? {} : { round: options.round }),
     ...(batch === undefined ? {} : { batch }),
@@ -100,6 +103,12 @@ export function addTrain(program: Command, context: Context): void {
       ).argParser(oneOf("cost", gammaMeasures)),
     )
     .option("--round <n>", "keep widths at multiples of n (default: 1)", integerFor("--round"))
+    .option(
+      "--patience <epochs>",
+      "cut while training what cannot have come back for so long: λ = 0 and ∂L/∂λ + γ ≥ 0 at every step (default: 1)",
+      numberFor("--patience"),
+    )
+    .option("--no-shrink", "train the whole network to the end, and cut only then")
     .optionsGroup("How it is trained:")
     .option("--batch <images>", "images a step (default: 128)", integerFor("--batch"))
     .addOption(

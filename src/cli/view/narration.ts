@@ -1,6 +1,6 @@
 /** Events in words: the lines that stay on the screen, the same whether lines are redrawn below them or not. */
-import { formatMilliseconds, formatQuantity, plural } from "../../report/format.ts";
-import type { RunEvent, RunStarted } from "../../training/events.ts";
+import { formatCount, formatMilliseconds, formatQuantity, formatSmall, plural } from "../../report/format.ts";
+import type { NetworkShrunk, RunEvent, RunStarted } from "../../training/events.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
 import { certificateLines, cutLines, summaryLines } from "./closing.ts";
 import { type EpochRows, epochRows } from "./epoch-rows.ts";
@@ -33,6 +33,19 @@ function openingLines(started: RunStarted, terminal: Terminal): string[] {
   ];
 }
 
+/** What was cut while training goes on. */
+function shrunkLines({ cuts, before, after, rebuildMilliseconds }: NetworkShrunk, { colours }: Terminal): string[] {
+  const margins = cuts.flatMap(({ margin }) => margin ?? []);
+  const macs = `${formatQuantity(before.macs)} → ${formatQuantity(after.macs)} MACs`;
+  const lowest = `lowest margin ${formatSmall(Math.min(...margins))}`;
+  return [
+    `  ${colours.green("✂")} ${plural(cuts.length, "structure")} cut while training: ${macs}`,
+    colours.dim(
+      `    ${margins.length > 0 ? `${lowest}, ` : ""}smaller plans in ${formatMilliseconds(rebuildMilliseconds)}`,
+    ),
+  ];
+}
+
 /** Turns the events of one run into lines to print; remembers what the heading of the epochs was. */
 export class Narrator {
   readonly #terminal: Terminal;
@@ -55,6 +68,12 @@ export class Narrator {
         return [`  ${colours.yellow("!")} ${event.message}`];
       case "warning":
         return [`  ${colours.red("!")} ${colours.bold(event.message)}`, colours.dim(`    ${event.hint}`)];
+      case "network.shrunk":
+        return shrunkLines(event, this.#terminal);
+      case "shrink.measured": {
+        const { before, after } = event.imagesPerSecond;
+        return [colours.dim(`    ${formatCount(Math.round(before))} → ${formatCount(Math.round(after))} images/s`)];
+      }
       case "cut":
         return ["", ...cutLines(event, this.#terminal)];
       case "certificate":
@@ -76,6 +95,7 @@ export class Narrator {
       case "step":
       case "structure.zeroed":
       case "structure.revived":
+      case "shrink.deferred":
       case "checkpoint":
       case "exported":
       case "interrupted":

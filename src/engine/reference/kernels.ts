@@ -12,7 +12,7 @@ import {
   batchNormalizationTraining,
   batchNormalizationTrainingBackward,
 } from "./normalization.ts";
-import { acceleratedProximalGradient, nesterovSgd, runningAverage } from "./optimizer.ts";
+import { acceleratedProximalGradient, nesterovSgd, runningAverage, zeroMargin } from "./optimizer.ts";
 import {
   add,
   bias,
@@ -70,6 +70,7 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   bias_backward: biasBackward,
   nesterov_sgd: nesterovSgd,
   accelerated_proximal_gradient: acceleratedProximalGradient,
+  zero_margin: zeroMargin,
   running_average: runningAverage,
 };
 

@@ -1,6 +1,8 @@
 /** The ops that carry a training step's state on. All may write over their inputs. */
 import { stepNesterov } from "../../autodiff/nesterov.ts";
+import { required } from "../../core/errors.ts";
 import { accelerateProximalGradient } from "../../selection/apg.ts";
+import { watchZeros } from "../../selection/margin.ts";
 import { at, input, type KernelContext, output } from "./kernel.ts";
 
 export function nesterovSgd(context: KernelContext<"nesterov_sgd">): void {
@@ -18,6 +20,22 @@ export function acceleratedProximalGradient(context: KernelContext<"accelerated_
     input(context, 1).data,
     { ...context.attributes, learningRate: at(input(context, 3).data, 0), gamma: input(context, 4).data },
     { factors: output(context, 0).data, velocity: output(context, 1).data },
+  );
+}
+
+export function zeroMargin(context: KernelContext<"zero_margin">): void {
+  const [factors, gradient, velocity, gamma, held, lowest] = context.inputs.map(
+    (_, index) => input(context, index).data,
+  );
+  watchZeros(
+    {
+      factors: required(factors, "λ"),
+      gradient: required(gradient, "gradient"),
+      velocity: required(velocity, "velocity"),
+      gamma: required(gamma, "γ"),
+    },
+    { held: required(held, "steps held"), lowest: required(lowest, "lowest margin") },
+    { held: output(context, 0).data, lowest: output(context, 1).data },
   );
 }
 

@@ -17,15 +17,20 @@ export function lowerToHost(node: Node, program: Program): void {
   );
 }
 
+/** Inputs that the outputs of an update are the next values of, in the order of the outputs. */
+const stateSlots = {
+  nesterov_sgd: [0, 2],
+  accelerated_proximal_gradient: [0, 2],
+  zero_margin: [4, 5],
+  running_average: [0],
+} as const;
+
 /**
  * The ops that carry state on: written over the parameters themselves, where nothing reads the old values later. They
  * work element by element, so they run in whatever layout the parameter has; its padding stays zero.
  */
-export function lowerUpdate(
-  node: Node<"nesterov_sgd" | "accelerated_proximal_gradient" | "running_average">,
-  program: Program,
-): void {
-  const state = node.op === "running_average" ? [0] : [0, 2];
+export function lowerUpdate(node: Node<keyof typeof stateSlots>, program: Program): void {
+  const state = stateSlots[node.op];
   if (!mayOverwrite(node, state, program)) {
     lowerToHost(node, program);
     return;

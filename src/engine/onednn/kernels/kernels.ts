@@ -50,6 +50,7 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   bias_backward: lowerToHost,
   nesterov_sgd: lowerNesterov,
   accelerated_proximal_gradient: lowerUpdate,
+  zero_margin: lowerUpdate,
   running_average: lowerUpdate,
 };
 

@@ -1,0 +1,124 @@
+/**
+ * Cutting while training goes on. What is held at zero goes, everything else stays what it is, factors and their parameters
+ * apart, so that the optimizer steps what is left as it would have without the cut. Of the values only the held zeros are known:
+ * a weight that happens to be zero can change at the next step, a constant that a branch leaves behind is still trained.
+ */
+import { put, type Tensor, take, tensor } from "../core/tensor.ts";
+import type { Network, Weights } from "../graph/graph.ts";
+import type { Factor } from "../selection/factors.ts";
+import { applyStep } from "./apply.ts";
+import { type CutStep, keptIndices } from "./cut-list.ts";
+import { findStep } from "./find.ts";
+
+export interface Shrinking {
+  /** What is left, with its factors. */
+  readonly network: Network;
+  readonly steps: readonly CutStep[];
+}
+
+/** Of a factor that is not known to stay at zero: neither 0 nor 1, which analyses take note of. */
+const UNKNOWN = 2;
+
+/**
+ * What can be cut out of `network` for good if the structures that `held` marks (by factor parameter, 1 for each that is) stay
+ * at zero. No step changes the loss or the gradient of what is left. Widths are kept at multiples of `round`.
+ *
+ * A structure that is held but stays, because there is no way around its layer or to fill a width, could still come back: so it
+ * counts as not held, and what it depends on stays too.
+ */
+export function findShrinking(network: Network, held: ReadonlyMap<string, Uint8Array>, round = 1): Shrinking {
+  let marks = held;
+  for (;;) {
+    const found = shrinkingIf(network, marks, round);
+    const staying = [...marks].map(([parameter, own]): readonly [string, Uint8Array] => {
+      const left = new Set(structuresLeft({ parameter, count: own.length }, found.steps, found.network.weights));
+      return [parameter, own.map((isHeld, index) => (left.has(index) ? 0 : isHeld))];
+    });
+    const stays = staying.some(([parameter, own]) =>
+      own.some((isHeld, index) => isHeld !== marks.get(parameter)?.[index]),
+    );
+    if (!stays) return found;
+    marks = new Map(staying);
+  }
+}
+
+function shrinkingIf(network: Network, held: ReadonlyMap<string, Uint8Array>, round: number): Shrinking {
+  const steps: CutStep[] = [];
+  let current = network;
+  for (;;) {
+    const zeros = knownFactors(current, steps, held);
+    const found = findStep({ graph: current.graph, weights: zeros }, { round, mayCarry: false });
+    if (found === undefined) return { network: current, steps };
+    steps.push(found.step);
+    current = applyStep(current, found.step);
+  }
+}
+
+/** What is known of the factors of `network`, which is what `steps` left. */
+function knownFactors({ graph }: Network, steps: readonly CutStep[], held: ReadonlyMap<string, Uint8Array>): Weights {
+  const factors = graph.parameters.filter(({ kind }) => kind === "factor");
+  return new Map(
+    factors.map(({ name, shape }) => {
+      const marks = held.get(name) ?? new Uint8Array(shape[0] ?? 0);
+      const kept = keptIndices(steps, name, 0, marks.length);
+      const known = Float32Array.from(kept, (index) => (marks[index] === 1 ? 0 : UNKNOWN));
+      return [name, tensor(shape, known)] as const;
+    }),
+  );
+}
+
+/** Axes along which anything is ever cut. */
+const CUT_AXES = [0, 1] as const;
+
+/** The cuts that `steps` make of a parameter of the shape `whole`. */
+function cutsOf(steps: readonly CutStep[], parameter: string, whole: Tensor["shape"]) {
+  return CUT_AXES.filter((axis) => axis < whole.length)
+    .map((axis) => ({ axis, kept: keptIndices(steps, parameter, axis, whole[axis] ?? 0) }))
+    .filter(({ axis, kept }) => kept.length < (whole[axis] ?? 0));
+}
+
+/** What `steps` leave of `whole`, which belongs to `parameter`: its value, or its velocity. */
+export function narrow(whole: Tensor, steps: readonly CutStep[], parameter: string): Tensor {
+  return cutsOf(steps, parameter, whole.shape).reduce((value, { axis, kept }) => take(value, axis, kept), whole);
+}
+
+/** The other way round: `whole` with `left`, what `steps` have left of such a value, in its places. */
+export function widen(left: Tensor, steps: readonly CutStep[], parameter: string, whole: Tensor): Tensor {
+  const [first, ...rest] = cutsOf(steps, parameter, whole.shape);
+  const into = (target: Tensor, cuts: typeof rest): Tensor => {
+    const [cut, ...inner] = cuts;
+    if (cut === undefined) return left;
+    return put(target, cut.axis, cut.kept, into(take(target, cut.axis, cut.kept), inner));
+  };
+  return first === undefined ? left : into(whole, [first, ...rest]);
+}
+
+/** `factors` of a network after `steps`; those whose parameter is not in `left` any more are gone. */
+export function narrowFactors(factors: readonly Factor[], steps: readonly CutStep[], left: Weights): readonly Factor[] {
+  return factors.flatMap((factor): Factor[] => {
+    const { parameter, count, gammaScale, keepRun, ...rest } = factor;
+    if (!left.has(parameter)) return [];
+    const kept = keptIndices(steps, parameter, 0, count);
+    const before = (end: number): number => kept.filter((index) => index < end).length;
+    return [
+      {
+        ...rest,
+        parameter,
+        count: kept.length,
+        ...(gammaScale === undefined
+          ? {}
+          : { gammaScale: gammaScale.length === 1 ? gammaScale : kept.map((index) => gammaScale[index] ?? 1) }),
+        ...(keepRun === undefined ? {} : { keepRun: [before(keepRun[0]), before(keepRun[1])] as const }),
+      },
+    ];
+  });
+}
+
+/** Of a factor `parameter` of `count` structures: the indices that `steps` leave; none if the parameter is not in `left`. */
+export function structuresLeft(
+  { parameter, count }: Pick<Factor, "parameter" | "count">,
+  steps: readonly CutStep[],
+  left: Weights,
+): readonly number[] {
+  return left.has(parameter) ? keptIndices(steps, parameter, 0, count) : [];
+}
