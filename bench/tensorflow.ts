@@ -91,7 +91,7 @@ await inTemporaryFolder(async (kernels) => {
       for (const [name, reason] of Object.entries(refused))
         notes.push(`Its backend "${name}" cannot train: ${reason}.`);
       const round = async (runs: number) => (await peer.ask({ runs }, timings)).milliseconds;
-      return await measureWith([{ name: `${versions}, backend "${backend}", batch ${batch}`, round }]);
+      return await measureWith([{ name: `${versions}, backend "${backend}", batch ${batch}`, settle: 0, round }]);
     } finally {
       peer.stop();
     }

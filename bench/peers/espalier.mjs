@@ -12,7 +12,7 @@ import { model } from "../../dist/models/zoo.js";
 
 const [name, batchText, precision, threads, steps, cacheFolder] = process.argv.slice(2);
 const batch = Number(batchText);
-const graph = model(name, { classes: 10 });
+const graph = model(name);
 const host = await EngineHost.start({ engine: "onednn", threads: Number(threads), cacheFolder });
 const step = randomStep({ network: { graph, weights: initialize(graph, 1) }, factors: [] }, batch);
 const start = performance.now();

@@ -2,6 +2,11 @@
 
 export interface Subject {
   readonly name: string;
+  /**
+   * Untimed runs at the start of each round; default 1. Threads of the process before it still spin for a while, and the caches
+   * are full of its data.
+   */
+  readonly settle?: number;
   /** Milliseconds of each of `runs` runs. */
   round(runs: number): Promise<readonly number[]>;
 }
@@ -14,8 +19,9 @@ export async function interleave(
   const times = subjects.map((): number[] => []);
   for (let round = 0; round <= rounds; round++) {
     for (const [index, subject] of subjects.entries()) {
-      const measured = await subject.round(runs);
-      if (round > 0) times[index]?.push(...measured);
+      const { settle = 1 } = subject;
+      const measured = await subject.round(settle + runs);
+      if (round > 0) times[index]?.push(...measured.slice(settle));
     }
   }
   return times;

@@ -8,7 +8,7 @@ import { selectionKeys } from "../../src/selection/factors.ts";
 import { place, structureKinds } from "../../src/selection/place.ts";
 
 export function plainGraph(name: string): Graph {
-  return model(name, { classes: 10 });
+  return model(name);
 }
 
 export function plainSubject(name: string): StepSubject {
