@@ -7,7 +7,7 @@ test("the defaults are those that are documented", () => {
     select: {},
     gammaBy: "none",
     round: 1,
-    shrink: { patience: 1, rebuildSteps: 40 },
+    shrink: { patience: 1, rebuildSteps: 100 },
     batch: 128,
     seed: 1,
     schedule: { kind: "one-cycle", peak: 0.2, peakAt: 0.2, startDivisor: 25, endDivisor: 10_000 },
@@ -25,9 +25,9 @@ test("the defaults are those that are documented", () => {
 
 test("shrinking is on, off, or as its parts say", () => {
   const shrinkOf = (shrink: unknown) => parseSettings({ epochs: 3, shrink }).shrink;
-  expect(shrinkOf(true)).toEqual({ patience: 1, rebuildSteps: 40 });
+  expect(shrinkOf(true)).toEqual({ patience: 1, rebuildSteps: 100 });
   expect(shrinkOf(false)).toBe(false);
-  expect(shrinkOf({ patience: 0.5 })).toEqual({ patience: 0.5, rebuildSteps: 40 });
+  expect(shrinkOf({ patience: 0.5 })).toEqual({ patience: 0.5, rebuildSteps: 100 });
   expect(() => shrinkOf({ patience: 0 })).toThrow(/shrink\.patience/);
   expect(() => shrinkOf({ patient: 1 })).toThrow(/shrink/);
 });

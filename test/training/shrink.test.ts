@@ -146,7 +146,7 @@ describe("a run that shrinks", () => {
 
   test("is recorded with its settings", async () => {
     const { run } = await tell({ epochs: 1, shrink: { patience: 2 } });
-    expect((await readRunRecord(run.folder)).settings.shrink).toEqual({ patience: 2, rebuildSteps: 40 });
+    expect((await readRunRecord(run.folder)).settings.shrink).toEqual({ patience: 2, rebuildSteps: 100 });
     await expect(tell({ shrink: { patience: 0 } })).rejects.toMatchObject({ code: "bad-option" });
     await expect(tell({ shrink: { patience: -1 } })).rejects.toMatchObject({ code: "bad-option" });
   });
