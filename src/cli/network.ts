@@ -5,7 +5,7 @@ import type { ImageOptions } from "../models/options.ts";
 import { model } from "../models/zoo.ts";
 
 /** What ends in .onnx, or is written as a path, is a file; anything else a model's name. */
-function isFile(network: string): boolean {
+export function isFile(network: string): boolean {
   return network.toLowerCase().endsWith(".onnx") || /[\\/]/.test(network);
 }
 

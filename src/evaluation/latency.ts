@@ -3,10 +3,10 @@
  * down in between does so for all of them.
  */
 import { performance } from "node:perf_hooks";
+import type { InferenceSession } from "onnxruntime-node";
 import { required, UserError } from "../core/errors.ts";
-import { RandomStream } from "../core/random.ts";
-import { elementCount, type Tensor, tensor } from "../core/tensor.ts";
-import { openRuntime, type RuntimeSession } from "./onnx-runtime.ts";
+import { loadSession, runSession } from "./onnx-runtime.ts";
+import { hasFreeBatch, randomFeeds } from "./random-feeds.ts";
 
 export interface LatencyOptions {
   /** Images a run; default 1. */
@@ -17,6 +17,10 @@ export interface LatencyOptions {
   readonly rounds?: number;
   /** Untimed rounds before them; default 5. */
   readonly warmUp?: number;
+  /** Height and width of the images, for files that leave them open. */
+  readonly size?: readonly [number, number];
+  /** Hears of each round, timed or not, as it begins. */
+  readonly onRound?: (round: number) => void;
 }
 
 export interface Latency {
@@ -31,26 +35,33 @@ export interface Latency {
 }
 
 /**
- * Latencies of the ONNX files at `paths`, in their order. Throws `UserError`: "bad-option" on an option that is no whole number, and
- * what `openRuntime` throws.
+ * Latencies of the ONNX files at `paths`, in their order; any files that ONNX Runtime runs. Throws `UserError`: "bad-option" on an
+ * option that is no whole number or a batch that a file does not take, and what `loadSession` throws.
  */
 export async function measureLatency(
   paths: readonly string[],
-  { batch = 1, threads = 1, rounds = 50, warmUp = 5 }: LatencyOptions = {},
+  { batch = 1, threads = 1, rounds = 50, warmUp = 5, size, onRound = () => {} }: LatencyOptions = {},
 ): Promise<readonly Latency[]> {
   for (const [option, value] of Object.entries({ batch, threads, rounds, "warm-up + 1": warmUp + 1 })) {
     if (Number.isInteger(value) && value >= 1) continue;
     throw new UserError("bad-option", `${option} must be a whole number from 1`, { received: `${value}` });
   }
-  const sessions: RuntimeSession[] = [];
+  const sessions: InferenceSession[] = [];
   try {
-    for (const path of paths) sessions.push(await openRuntime(path, path, { threads }));
-    const images = sessions.map((session) => imagesFor(session, batch));
+    for (const path of paths) {
+      const session = await loadSession(path, path, { threads });
+      sessions.push(session);
+      if (batch > 1) requireFreeBatch(session, path, batch);
+    }
+    const feeds = sessions.map((session, index) =>
+      randomFeeds(session, paths[index] ?? "", { batch, ...(size === undefined ? {} : { size }) }),
+    );
     const times = paths.map((): number[] => []);
     for (let round = -warmUp; round < rounds; round++) {
+      onRound(round);
       for (const [index, session] of sessions.entries()) {
         const start = performance.now();
-        await session.run(required(images[index], "images"));
+        await runSession(session, required(feeds[index], "feeds"), paths[index] ?? "");
         if (round >= 0) times[index]?.push(performance.now() - start);
       }
     }
@@ -67,24 +78,16 @@ export async function measureLatency(
       };
     });
   } finally {
-    for (const session of sessions) await session.dispose();
+    for (const session of sessions) await session.release();
   }
 }
 
-/** Normally distributed values of the input's shape; its first dimension is the batch, where the file leaves that open. */
-function imagesFor({ input }: RuntimeSession, batch: number): Tensor {
-  const shape = input.shape.map((size, axis) => {
-    if (typeof size === "number") return size;
-    if (axis === 0) return batch;
-    throw new UserError("unsupported", `axis ${axis} of the input has no fixed size`, {
-      about: `input "${input.name}"`,
-    });
+function requireFreeBatch(session: InferenceSession, path: string, batch: number): void {
+  if (hasFreeBatch(session)) return;
+  throw new UserError("bad-option", `the file does not take batches of ${batch} images`, {
+    about: path,
+    hint: "Its first axis is fixed; export it with a dynamic batch, or time it with a batch of 1",
   });
-  const random = new RandomStream(0, "latency");
-  return tensor(
-    shape,
-    Float32Array.from({ length: elementCount(shape) }, () => random.normal()),
-  );
 }
 
 /** Value below which a share `q` of the `sorted` values lies, interpolated between neighbours. */

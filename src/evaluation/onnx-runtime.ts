@@ -12,6 +12,13 @@ export interface RuntimeOptions {
   readonly threads?: number;
 }
 
+export interface LoadOptions extends RuntimeOptions {
+  /** False: the graph is run node by node as it stands in the file; default true. */
+  readonly optimized?: boolean;
+  /** Start of the path of the profile that the session writes. Default: none is written. */
+  readonly profile?: string;
+}
+
 /** A file loaded by ONNX Runtime. Runs block the calling thread. */
 export interface RuntimeSession {
   /** The file's input: its name and shape, symbolic dimensions by name. */
@@ -20,6 +27,34 @@ export interface RuntimeSession {
   /** Values of all outputs for one batch of images. */
   run(images: Tensor): Promise<ReadonlyMap<string, Tensor>>;
   dispose(): Promise<void>;
+}
+
+/** Loads any ONNX file as ONNX Runtime has it; errors as of `openRuntime`. */
+export async function loadSession(
+  source: string | Uint8Array,
+  name: string,
+  { threads = 1, optimized = true, profile }: LoadOptions = {},
+): Promise<InferenceSession> {
+  const options: InferenceSession.SessionOptions = {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    graphOptimizationLevel: optimized ? "all" : "disabled",
+    ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
+    // Its warnings are about the file's style and would stand among our own lines.
+    logSeverityLevel: 3,
+  };
+  return attempt(name, "does not load in ONNX Runtime", () =>
+    typeof source === "string" ? InferenceSession.create(source, options) : InferenceSession.create(source, options),
+  );
+}
+
+/** Runs `session` once; errors as of `openRuntime`. */
+export async function runSession(
+  session: InferenceSession,
+  feeds: InferenceSession.FeedsType,
+  name: string,
+): Promise<InferenceSession.ReturnType> {
+  return attempt(name, "does not run in ONNX Runtime", () => session.run(feeds));
 }
 
 /**
@@ -31,10 +66,7 @@ export async function openRuntime(
   name: string,
   { threads = 1 }: RuntimeOptions = {},
 ): Promise<RuntimeSession> {
-  const options = { intraOpNumThreads: threads, interOpNumThreads: 1 };
-  const session = await attempt(name, "does not load in ONNX Runtime", () =>
-    typeof source === "string" ? InferenceSession.create(source, options) : InferenceSession.create(source, options),
-  );
+  const session = await loadSession(source, name, { threads });
   const [input] = session.inputMetadata;
   if (input === undefined || !input.isTensor || session.inputMetadata.length > 1) {
     await session.release();
@@ -51,7 +83,7 @@ export async function openRuntime(
       // The runtime does not take shared memory, in which batches lie.
       const values = data.buffer instanceof SharedArrayBuffer ? new Float32Array(data) : data;
       const feeds = { [input.name]: new RuntimeTensor("float32", values, shape) };
-      const results = await attempt(name, "does not run in ONNX Runtime", () => session.run(feeds));
+      const results = await runSession(session, feeds, name);
       return new Map(session.outputNames.map((output) => [output, floatsOf(results[output], output, name)]));
     },
     dispose: () => session.release(),

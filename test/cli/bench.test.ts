@@ -78,7 +78,9 @@ describe("bench --step", () => {
   });
 
   it.each([
-    [["bench", "resnet-20"], "bad-option", "espalier bench resnet-20 --step"],
+    [["bench"], "bad-option", "Name an ONNX file or a model"],
+    [["bench", "no-such.onnx"], "missing-file", "no-such.onnx"],
+    [["bench", "resnet-20", "--against", "resnet-21"], "unknown-name", 'Did you mean "resnet-20"?'],
     [["bench", "resnet-21", "--step"], "unknown-name", 'Did you mean "resnet-20"?'],
     [["bench", "no-such.onnx", "--step"], "missing-file", "no-such.onnx"],
     [["bench", "resnet-20", "--step", "--precision", "bf61"], "unknown-name", 'Did you mean "bf16"?'],
@@ -90,6 +92,42 @@ describe("bench --step", () => {
     expect([exitCode, stdout]).toEqual([2, ""]);
     expect(stderr).toContain(`[${code}]`);
     expect(stderr).toContain(text);
+  });
+});
+
+describe("bench of files", () => {
+  it("compares what two networks cost and how long they take", async () => {
+    const file = join(workplace, "tiny.onnx");
+    const options = ["--against", "resnet-20", "--runs", "3", "--batch", "4", "--threads", "2"];
+    const { exitCode, stdout, stderr } = await execute(["bench", file, ...options]);
+    expect([exitCode, stderr.includes("counting what tiny.onnx costs")]).toEqual([0, true]);
+    const lines = stdout.split("\n");
+    for (const name of ["file", "parameters", "MACs of one image"]) {
+      expect(lines.find((line) => line.startsWith(`  ${name}`))).toMatch(/ %$/);
+    }
+    const timed = lines.filter((line) => /batch [14], [12] threads? .*…/.test(line));
+    expect(timed.map((line) => line.slice(2, 20).trim())).toEqual([
+      "batch 1, 1 thread",
+      "batch 1, 2 threads",
+      "batch 4, 1 thread",
+      "batch 4, 2 threads",
+    ]);
+    expect(new Set(timed.map((line) => stringWidth(line))).size).toBe(1);
+  });
+
+  it("has it all as JSON, each layer too if asked", async () => {
+    const file = join(workplace, "tiny.onnx");
+    const options = ["--per-layer", "--runs", "3", "--batch", "2", "--threads", "1", "--json"];
+    const { exitCode, stdout } = await execute(["bench", file, ...options]);
+    expect(exitCode).toBe(0);
+    const { files, latencies } = JSON.parse(stdout);
+    expect(files).toHaveLength(1);
+    expect(files[0].macs).toBe(8 * 8 * 4 * 9 * (1 + 4 + 4) + 4 * 3);
+    expect(files[0].layers.filter(({ op }: { op: string }) => op === "Conv")).toHaveLength(3);
+    expect(latencies.map(([{ batch, threads }]: [{ batch: number; threads: number }]) => [batch, threads])).toEqual([
+      [1, 1],
+      [2, 1],
+    ]);
   });
 });
 

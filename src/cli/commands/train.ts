@@ -1,7 +1,9 @@
 /** `espalier train <model>`: one pass that trains a network and finds what of it is not needed. */
 import { type Command, Option } from "commander";
+import { kernelCacheFolder } from "../../core/cache-folder.ts";
 import { datasetReference } from "../../data/references.ts";
 import { type EngineName, engineNames } from "../../engine/create.ts";
+import { knownWidths } from "../../evaluation/widths.ts";
 import { modelNames } from "../../models/zoo.ts";
 import { type GammaMeasure, gammaMeasures } from "../../selection/costs.ts";
 import {
@@ -23,7 +25,7 @@ interface TrainOptions extends CommonOptions, GammaOptions, ImageFlags {
   readonly data: string;
   readonly epochs: number;
   readonly gammaBy?: GammaMeasure;
-  readonly round?: number;
+  readonly round?: number | "auto";
   readonly shrink: boolean;
   readonly patience?: number;
   readonly batch?: number;
@@ -42,6 +44,15 @@ interface TrainOptions extends CommonOptions, GammaOptions, ImageFlags {
   readonly out?: string;
 }
 
+/** "auto": what pays on this machine, measured once. */
+async function roundFor(round: number | "auto"): Promise<number> {
+  return round === "auto" ? (await knownWidths(kernelCacheFolder())).multiple : round;
+}
+
+function parseRound(text: string): number | "auto" {
+  return text === "auto" ? text : integerFor("--round")(text);
+}
+
 /** Settings as given: what was left out is left to the settings' own defaults. */
 async function settingsFrom(model: string, options: TrainOptions): Promise<SettingsInput> {
   const { epochs, batch, seed, learningRate, weightDecay, momentum, limit, engine, threads, precision, name } = options;
@@ -53,7 +64,7 @@ async function settingsFrom(model: string, options: TrainOptions): Promise<Setti
     latency: options.latency,
     shrink: options.shrink && (options.patience === undefined || { patience: options.patience }),
     ...(options.gammaBy === undefined ? {} : { gammaBy: options.gammaBy }),
-    ...(options.round === undefined ? {} : { round: options.round }),
+    ...(options.round === undefined ? {} : { round: await roundFor(options.round) }),
     ...(batch === undefined ? {} : { batch }),
     ...(seed === undefined ? {} : { seed }),
     ...(weightDecay === undefined ? {} : { weightDecay }),
@@ -102,7 +113,11 @@ export function addTrain(program: Command, context: Context): void {
         `share γ out by what a structure costs: ${gammaMeasures.join(", ")} (default: none)`,
       ).argParser(oneOf("cost", gammaMeasures)),
     )
-    .option("--round <n>", "keep widths at multiples of n (default: 1)", integerFor("--round"))
+    .option(
+      "--round <n>",
+      "keep widths at multiples of n (default: 1); auto: of what pays here (bench --widths)",
+      parseRound,
+    )
     .option(
       "--patience <epochs>",
       "cut while training what cannot have come back for so long: λ = 0 and ∂L/∂λ + γ ≥ 0 at every step (default: 1)",

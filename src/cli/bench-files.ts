@@ -1,0 +1,98 @@
+/** Times one or two networks in ONNX Runtime, and says what they cost. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { fileFacts } from "../evaluation/file-facts.ts";
+import { type Latency, measureLatency } from "../evaluation/latency.ts";
+import { loadSession, onnxRuntimeVersion } from "../evaluation/onnx-runtime.ts";
+import { hasFreeBatch } from "../evaluation/random-feeds.ts";
+import { profileFile } from "../evaluation/runtime-profile.ts";
+import { saveOnnx } from "../formats/onnx/index.ts";
+import { initialize } from "../models/initialize.ts";
+import { type CommonOptions, type Context, printJson, printNotice } from "./context.ts";
+import { isFile, openNetwork } from "./network.ts";
+import { type FileBench, fileBenchLines, type TimedFile } from "./view/file-bench.ts";
+import { type ShowStatus, withStatusLine } from "./view/status-line.ts";
+
+export interface FileBenchOptions extends CommonOptions {
+  readonly against?: string;
+  readonly batch?: number;
+  readonly threads?: number;
+  readonly runs?: number;
+  readonly perLayer?: true;
+  readonly size?: readonly [number, number];
+}
+
+/** Images of the larger batch, where none is given. */
+const BATCH = 32;
+const RUNS = 50;
+const LAYER_RUNS = 20;
+
+/** The file of the network that `source` names; a model of the zoo is written into `folder`, its weights drawn. */
+async function fileOf(source: string, folder: string): Promise<string> {
+  if (isFile(source)) return source;
+  const { graph } = await openNetwork(source);
+  const path = join(folder, `${source}.onnx`);
+  await saveOnnx({ graph, weights: initialize(graph, 1) }, path);
+  return path;
+}
+
+async function takesBatches(path: string): Promise<boolean> {
+  const session = await loadSession(path, path);
+  const isFree = hasFreeBatch(session);
+  await session.release();
+  return isFree;
+}
+
+async function measure(source: string, options: FileBenchOptions, show: ShowStatus): Promise<FileBench> {
+  const { against, threads, runs = RUNS, perLayer = false } = options;
+  const size = options.size === undefined ? {} : { size: options.size };
+  const folder = await mkdtemp(join(tmpdir(), "espalier-bench-"));
+  try {
+    const names = against === undefined ? [source] : [source, against];
+    const files: TimedFile[] = [];
+    const paths: string[] = [];
+    for (const name of names) {
+      show(`count ${name}`, `counting what ${basename(name)} costs`);
+      const path = await fileOf(name, folder);
+      paths.push(path);
+      const { file: _, ...facts } = await fileFacts(path, options.size);
+      const layers = perLayer ? await profileFile(path, { runs: LAYER_RUNS, batch: 1, ...size }) : [];
+      files.push({ name, ...facts, layers });
+    }
+    const fixed = [];
+    for (const [index, path] of paths.entries()) if (!(await takesBatches(path))) fixed.push(names[index]);
+    // A batch that was asked for and cannot be had is an error of the measurement.
+    const batches = fixed.length > 0 && options.batch === undefined ? [1] : [...new Set([1, options.batch ?? BATCH])];
+    const latencies: (readonly Omit<Latency, "file">[])[] = [];
+    for (const batch of batches) {
+      for (const count of new Set([1, threads ?? availableParallelism()])) {
+        const what = `timing batches of ${batch} on ${count} of the threads`;
+        const measured = await measureLatency(paths, {
+          ...{ batch, threads: count, rounds: runs, ...size },
+          onRound: (round) => show(what, round < 0 ? `${what}: warming up` : `${what}: round ${round + 1} of ${runs}`),
+        });
+        latencies.push(measured.map(({ file: _, ...latency }) => latency));
+      }
+    }
+    return {
+      files,
+      latencies,
+      notices: fixed.map((name) => `${name} takes one batch size only: larger batches are not timed`),
+    };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Times the network that `source` names, and the one to compare with, and prints what was found. */
+export async function benchFiles(context: Context, source: string, options: FileBenchOptions): Promise<void> {
+  const result = await withStatusLine(context, (show) => measure(source, options, show));
+  if (options.json === true) {
+    const { files, latencies, notices } = result;
+    const shown = files.map(({ layers, ...facts }) => (options.perLayer === true ? { ...facts, layers } : facts));
+    return printJson(context, { onnxRuntime: onnxRuntimeVersion, files: shown, latencies, notices });
+  }
+  for (const notice of result.notices) printNotice(context, notice);
+  for (const line of fileBenchLines(result, onnxRuntimeVersion, context.stdout)) context.stdout.print(line);
+}

@@ -1,0 +1,81 @@
+/** Times one training step of a network, and shows what it is made of. */
+import { kernelCacheFolder } from "../core/cache-folder.ts";
+import type { EngineName } from "../engine/create.ts";
+import type { Precision } from "../engine/engine.ts";
+import { EngineHost } from "../engine/host.ts";
+import { measureStepTime, type StepTime, type StepTimeProgress } from "../evaluation/step-time.ts";
+import { withFactors } from "../training/starting-network.ts";
+import { type CommonOptions, type Context, printJson, printNotice } from "./context.ts";
+import { openNetwork } from "./network.ts";
+import { selectionFor } from "./selection.ts";
+import type { Gamma } from "./values.ts";
+import { withStatusLine } from "./view/status-line.ts";
+import { type StepConditions, stepTimeLines, stepTimeStatus } from "./view/step-time.ts";
+
+export interface StepBenchOptions extends CommonOptions {
+  readonly batch?: number;
+  readonly precision: Precision;
+  readonly runs?: number;
+  readonly gamma?: Gamma;
+  readonly explain?: true;
+  readonly engine: EngineName;
+  readonly threads?: number;
+}
+
+/** Runs over which `--explain` takes the median of each step of the plan. */
+const EXPLAIN_RUNS = 5;
+
+interface Measured {
+  readonly time: StepTime;
+  readonly conditions: StepConditions;
+}
+
+/** Times a step of the network that `source` names, with factors where `--gamma` asks for them. */
+async function measure(
+  source: string,
+  options: StepBenchOptions,
+  onProgress: (progress: StepTimeProgress) => void,
+): Promise<Measured> {
+  const { batch = 128, precision, runs = 20, gamma, engine, threads } = options;
+  const select = await selectionFor(source, gamma === undefined ? {} : { gamma });
+  const subject = withFactors(await openNetwork(source), { select, seed: 1 });
+  const host = await EngineHost.start({
+    engine,
+    cacheFolder: kernelCacheFolder(),
+    ...(threads === undefined ? {} : { threads }),
+  });
+  try {
+    const explainRuns = options.explain === true ? EXPLAIN_RUNS : 0;
+    const time = await measureStepTime(host, subject, { batch, precision, runs, explainRuns, onProgress });
+    const conditions = {
+      model: subject.network.graph.name,
+      structures: subject.factors.reduce((sum, { count }) => sum + count, 0),
+      // An engine that does not say has one.
+      threads: Number(host.description["threads"] ?? 1),
+      engine: { name: host.name, ...host.description },
+    };
+    return { time, conditions };
+  } finally {
+    await host.dispose();
+  }
+}
+
+function asJson({ time, conditions }: Measured, isExplained: boolean): Record<string, unknown> {
+  const { median, minimum, maximum, runs, imagesPerSecond, batch, precision, bytes, notices, steps } = time;
+  const { model, threads, engine } = conditions;
+  return {
+    ...{ model, batch, precision, threads, engine },
+    ...{ medianMs: median, minMs: minimum, maxMs: maximum, runs, imagesPerSecond, bytes, notices },
+    ...(isExplained ? { steps } : {}),
+  };
+}
+
+/** Times a step of the network that `source` names and prints it. */
+export async function benchStep(context: Context, source: string, options: StepBenchOptions): Promise<void> {
+  const measured = await withStatusLine(context, (show) =>
+    measure(source, options, (progress) => show(progress.phase, stepTimeStatus(progress))),
+  );
+  for (const notice of measured.time.notices) printNotice(context, notice);
+  if (options.json === true) return printJson(context, asJson(measured, options.explain === true));
+  for (const line of stepTimeLines(measured.time, measured.conditions, context.stdout)) context.stdout.print(line);
+}

@@ -1,0 +1,60 @@
+/** Times layers of all widths in ONNX Runtime, and says at which multiples widths should be kept. */
+import { onnxRuntimeVersion } from "../evaluation/onnx-runtime.ts";
+import { measureWidths, type WidthTimes } from "../evaluation/widths.ts";
+import { formatMilliseconds, formatPercent } from "../report/format.ts";
+import { type CommonOptions, type Context, printJson } from "./context.ts";
+import type { Terminal } from "./terminal.ts";
+import { columns, left, right } from "./view/columns.ts";
+import { withStatusLine } from "./view/status-line.ts";
+
+interface WidthBenchOptions extends CommonOptions {
+  readonly threads?: number;
+  readonly runs?: number;
+}
+
+/** Columns of the bar of the longest time. */
+const BAR = 30;
+
+function widthLines({ milliseconds, relative, multiple }: WidthTimes, { colours }: Terminal): string[] {
+  const longest = Math.max(...milliseconds);
+  // Where a staircase has its steps is seen around the multiples of 8.
+  const shown = milliseconds
+    .map((time, index) => ({ time, width: index + 1 }))
+    .filter(({ width }) => width % 4 === 0 || width % 8 === 1);
+  const bars = columns(
+    shown.map(({ time, width }) => [
+      right(String(width)),
+      right(formatMilliseconds(time)),
+      left("▇".repeat(Math.max(1, Math.round((BAR * time) / longest)))),
+    ]),
+  );
+  const [heading = "", ...rows] = columns([
+    [right("multiples of"), right("time")],
+    ...relative.map(({ multiple: each, time }) => [right(String(each)), right(formatPercent(100 * time))]),
+  ]);
+  return [
+    "",
+    `  ${colours.bold("Convolutions by width")}  ${colours.dim(`3 x 3, three in a row, batch 1, ONNX Runtime ${onnxRuntimeVersion}`)}`,
+    "",
+    ...bars,
+    "",
+    `  ${colours.dim("layers of every width rounded up, against as they are: all of them together")}`,
+    colours.dim(heading),
+    ...rows,
+    "",
+    `  Keep widths at multiples of ${colours.bold(String(multiple))}: --round ${multiple}, or --round auto, which measures it itself`,
+  ];
+}
+
+export async function benchWidths(context: Context, { threads, runs, json }: WidthBenchOptions): Promise<void> {
+  const times = await withStatusLine(context, (show) =>
+    measureWidths({
+      ...(threads === undefined ? {} : { threads }),
+      ...(runs === undefined ? {} : { rounds: runs }),
+      onRound: (round, rounds) =>
+        show("timing", round < 0 ? "warming up" : `timing layers of 64 widths: round ${round + 1} of ${rounds}`),
+    }),
+  );
+  if (json === true) return printJson(context, { onnxRuntime: onnxRuntimeVersion, ...times });
+  for (const line of widthLines(times, context.stdout)) context.stdout.print(line);
+}

@@ -1,0 +1,93 @@
+/**
+ * What an ONNX file of any tool costs: bytes, parameters, multiply-accumulates. Counted without our own reader, so that files it
+ * does not read can be compared too: parameters from the file's tensors, MACs from the shapes that ONNX Runtime runs it with.
+ */
+import { stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { elementCount, type Shape } from "../core/tensor.ts";
+import { readBytes } from "../formats/file.ts";
+import { decodeModel, type ModelMessage, toNumber } from "../formats/onnx/proto.ts";
+import type { FeedOptions } from "./random-feeds.ts";
+import { type ProfiledNode, profileFile } from "./runtime-profile.ts";
+
+export interface FileFacts {
+  readonly file: string;
+  /** Of the file and of those that its tensors lie in. */
+  readonly bytes: number;
+  /** Floats in its tensors; running statistics of batch norms and single numbers are not counted. */
+  readonly parameters: number;
+  /** Multiply-accumulates of convolutions and matrix products for one run with a batch of 1: the paper's FLOPs. */
+  readonly macs: number;
+}
+
+/** `TensorProto.DataType`: 32, 16 and 64 bits, bfloat16. */
+const floatTypes: ReadonlySet<number> = new Set([1, 10, 11, 16]);
+
+/** Facts of the ONNX file at `path`; errors as of `readBytes`, `decodeModel` and `profileFile`. */
+export async function fileFacts(path: string, size?: FeedOptions["size"]): Promise<FileFacts> {
+  const model = decodeModel(await readBytes(path), path);
+  const shapes = new Map(
+    (model.graph?.initializer ?? []).map(({ name, dims, dataType }) => [
+      name ?? "",
+      { shape: (dims ?? []).map((extent) => toNumber(extent)), isFloat: floatTypes.has(dataType ?? 0) },
+    ]),
+  );
+  const nodes = model.graph?.node ?? [];
+  const inputsOf = new Map(nodes.map(({ name, input }) => [name ?? "", input ?? []]));
+  const statistics = new Set(
+    nodes.flatMap(({ opType, input }) => (opType === "BatchNormalization" ? (input ?? []).slice(3, 5) : [])),
+  );
+  let parameters = 0;
+  for (const [name, { shape, isFloat }] of shapes) {
+    // A tensor without axes is a setting (the bounds of a Clip), not something trained.
+    if (isFloat && shape.length > 0 && !statistics.has(name)) parameters += elementCount(shape);
+  }
+  const run = await profileFile(path, {
+    runs: 1,
+    batch: 1,
+    optimized: false,
+    ...(size === undefined ? {} : { size }),
+  });
+  const macs = run.reduce((sum, node) => {
+    // The runtime packs weights and then no longer tells their shape: the file does.
+    const weights = shapes.get(inputsOf.get(node.name)?.[weightSlot(node.op)] ?? "")?.shape;
+    return sum + nodeMacs(node, weights ?? node.inputs[weightSlot(node.op)]);
+  }, 0);
+  return { file: path, bytes: await bytesOf(path, model), parameters, macs };
+}
+
+function weightSlot(op: string): number {
+  return op === "QLinearConv" ? 3 : 1;
+}
+
+/** MACs of one node, by the shapes of its input, weights and output; 0 for ops that are not counted. */
+function nodeMacs({ op, inputs, outputs }: ProfiledNode, weights: Shape | undefined): number {
+  const [input = []] = inputs;
+  const [output = []] = outputs;
+  switch (op) {
+    case "Conv":
+    case "ConvInteger":
+    case "QLinearConv":
+      return elementCount(output) * elementCount((weights ?? []).slice(1));
+    case "ConvTranspose":
+      return elementCount(input) * elementCount((weights ?? []).slice(1));
+    case "Gemm":
+      // Rows of the product times its columns times what is summed over; either factor may be transposed.
+      return elementCount(output) * (elementCount(input) / Math.max(1, output[0] ?? 1));
+    case "MatMul":
+    case "MatMulInteger":
+      return elementCount(output) * (input.at(-1) ?? 0);
+    default:
+      return 0;
+  }
+}
+
+/** Bytes of the file and of the external files that its tensors name. */
+async function bytesOf(path: string, { graph }: ModelMessage): Promise<number> {
+  const names = (graph?.initializer ?? []).flatMap(({ externalData }) =>
+    (externalData ?? []).flatMap(({ key, value }) => (key === "location" && value ? [value] : [])),
+  );
+  const files = [path, ...new Set(names.map((name) => resolve(dirname(path), name)))];
+  const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}

@@ -1,0 +1,75 @@
+/** Random values for whatever a file takes, so that any network ONNX Runtime runs can be timed: its answers do not matter. */
+import { type InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
+import { UserError } from "../core/errors.ts";
+import { RandomStream } from "../core/random.ts";
+import { elementCount, type Shape } from "../core/tensor.ts";
+
+export interface FeedOptions {
+  /** Where a file leaves the first axis open. */
+  readonly batch: number;
+  /** Height and width where a file leaves them open. */
+  readonly size?: readonly [number, number];
+}
+
+/** Whether every input of `session` leaves its first axis, the batch, open. */
+export function hasFreeBatch({ inputMetadata }: InferenceSession): boolean {
+  return inputMetadata.every((input) => input.isTensor && typeof input.shape[0] !== "number");
+}
+
+/**
+ * Feeds for `session`, the file `name`: normally distributed floats; zeros for other types. Throws `UserError("unsupported")` for
+ * an axis of open size that is neither batch, height nor width, and for inputs that are no tensors of numbers.
+ */
+export function randomFeeds(session: InferenceSession, name: string, options: FeedOptions): InferenceSession.FeedsType {
+  const random = new RandomStream(0, "latency");
+  const feeds: Record<string, RuntimeTensor> = {};
+  for (const input of session.inputMetadata) {
+    const about = `input "${input.name}" of ${name}`;
+    if (!input.isTensor) throw new UserError("unsupported", "is no tensor", { about });
+    const shape = input.shape.map((size, axis) => (typeof size === "number" ? size : openAxis(axis, options, about)));
+    feeds[input.name] = valuesOf(input.type, shape, random, about);
+  }
+  return feeds;
+}
+
+function openAxis(axis: number, { batch, size }: FeedOptions, about: string): number {
+  if (axis === 0) return batch;
+  const given = axis === 2 ? size?.[0] : axis === 3 ? size?.[1] : undefined;
+  if (given !== undefined) return given;
+  throw new UserError("unsupported", `axis ${axis} of the input has no fixed size`, {
+    about,
+    hint: axis === 2 || axis === 3 ? "Say how large the images are: --size 224" : "Fix it when exporting the file",
+  });
+}
+
+function valuesOf(type: RuntimeTensor.Type, shape: Shape, random: RandomStream, about: string): RuntimeTensor {
+  const count = elementCount(shape);
+  switch (type) {
+    case "float32":
+      return new RuntimeTensor(
+        type,
+        Float32Array.from({ length: count }, () => random.normal()),
+        shape,
+      );
+    case "float64":
+      return new RuntimeTensor(
+        type,
+        Float64Array.from({ length: count }, () => random.normal()),
+        shape,
+      );
+    case "float16":
+    case "uint16":
+      return new RuntimeTensor(type, new Uint16Array(count), shape);
+    case "uint8":
+    case "bool":
+      return new RuntimeTensor(type, new Uint8Array(count), shape);
+    case "int8":
+      return new RuntimeTensor(type, new Int8Array(count), shape);
+    case "int32":
+      return new RuntimeTensor(type, new Int32Array(count), shape);
+    case "int64":
+      return new RuntimeTensor(type, new BigInt64Array(count), shape);
+    default:
+      throw new UserError("unsupported", "takes values of a type that is not fed", { about, received: type });
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * At which multiples the widths of layers pay: ONNX Runtime computes channels in blocks of a vector, so a layer of 33 channels may
+ * take as long as one of 48. Measured on single convolutions, for every width in a range, on this machine.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { cpus } from "node:os";
+import { dirname, join } from "node:path";
+import { type InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
+import { z } from "zod";
+import { required } from "../core/errors.ts";
+import { elementCount } from "../core/tensor.ts";
+import { writeBytes } from "../formats/file.ts";
+import { writeOnnx } from "../formats/onnx/write.ts";
+import { GraphBuilder } from "../graph/builder.ts";
+import { initialize } from "../models/initialize.ts";
+import { quantile } from "./latency.ts";
+import { loadSession, onnxRuntimeVersion, runSession } from "./onnx-runtime.ts";
+
+/** Multiples to choose from. */
+export const widthMultiples = [1, 2, 4, 8, 16, 32] as const;
+
+export interface WidthOptions {
+  /** Threads of a run; default 1. */
+  readonly threads?: number;
+  /** Largest width measured; default 64. */
+  readonly widest?: number;
+  /** Height and width of the layer's images; default 16. */
+  readonly pixels?: number;
+  /** Timed rounds over all widths; default 15. */
+  readonly rounds?: number;
+  /** Hears of each round as it begins. */
+  readonly onRound?: (round: number, rounds: number) => void;
+}
+
+export interface WidthTimes {
+  /** Median milliseconds of a 3 × 3 convolution of `index` + 1 channels in and out. */
+  readonly milliseconds: readonly number[];
+  /** For each multiple: the time of layers of all widths rounded up to it, relative to that of layers as they fall. */
+  readonly relative: readonly { readonly multiple: number; readonly time: number }[];
+  /** What widths should be kept at multiples of. */
+  readonly multiple: number;
+}
+
+/** How much more time than the best multiple one may take and still count as free. */
+const TOLERANCE = 1.03;
+
+/**
+ * The multiple to keep widths at, given the time of each width 1 … n: the largest whose layers, rounded up, take no longer than those
+ * of the best one. Below it, a channel less is a channel less but no time.
+ */
+export function judgeWidths(milliseconds: readonly number[]): WidthTimes {
+  const widths = milliseconds.map((_, index) => index + 1);
+  const timeOf = (width: number): number => required(milliseconds[width - 1], `time of width ${width}`);
+  const relative = widthMultiples
+    // The last widths have nothing to be rounded up to.
+    .filter((multiple) => multiple <= milliseconds.length)
+    .map((multiple) => {
+      const whole = Math.floor(milliseconds.length / multiple) * multiple;
+      const sum = (round: (width: number) => number): number =>
+        widths.slice(0, whole).reduce((total, width) => total + timeOf(round(width)), 0);
+      return { multiple, time: sum((width) => Math.ceil(width / multiple) * multiple) / sum((width) => width) };
+    });
+  const best = Math.min(...relative.map(({ time }) => time));
+  const chosen = relative.filter(({ time }) => time <= best * TOLERANCE).at(-1);
+  return { milliseconds, relative, multiple: required(chosen, "a multiple").multiple };
+}
+
+/** Times all widths, in turns; errors as of `loadSession`. */
+export async function measureWidths({
+  threads = 1,
+  widest = 64,
+  pixels = 16,
+  rounds = 15,
+  onRound = () => {},
+}: WidthOptions = {}): Promise<WidthTimes> {
+  const sessions: { readonly session: InferenceSession; readonly feeds: InferenceSession.FeedsType }[] = [];
+  try {
+    for (let width = 1; width <= widest; width++) sessions.push(await layerOf(width, pixels, threads));
+    const times = sessions.map((): number[] => []);
+    for (let round = -2; round < rounds; round++) {
+      onRound(round, rounds);
+      for (const [index, { session, feeds }] of sessions.entries()) {
+        const start = performance.now();
+        await runSession(session, feeds, "a convolution");
+        if (round >= 0) times[index]?.push(performance.now() - start);
+      }
+    }
+    return judgeWidths(
+      times.map((samples) =>
+        quantile(
+          samples.toSorted((a, b) => a - b),
+          0.5,
+        ),
+      ),
+    );
+  } finally {
+    for (const { session } of sessions) await session.release();
+  }
+}
+
+/** Three convolutions of `width` channels, so that what ONNX Runtime does once at the ends counts less. */
+async function layerOf(
+  width: number,
+  pixels: number,
+  threads: number,
+): Promise<{ readonly session: InferenceSession; readonly feeds: InferenceSession.FeedsType }> {
+  const builder = new GraphBuilder(`width-${width}`);
+  let value = builder.input("images", ["N", width, pixels, pixels]);
+  for (let layer = 0; layer < 3; layer++) {
+    value = builder.convolution(`layer${layer}`, value, { channels: width, kernel: 3, padding: 1 });
+    value = builder.relu(`layer${layer}.relu`, value);
+  }
+  builder.output(value);
+  const graph = builder.build();
+  const bytes = writeOnnx({ graph, weights: initialize(graph, 1) });
+  const shape = [1, width, pixels, pixels];
+  const images = new RuntimeTensor("float32", new Float32Array(elementCount(shape)).fill(0.5), shape);
+  return { session: await loadSession(bytes, `width-${width}`, { threads }), feeds: { images } };
+}
+
+const kept = z.object({ version: z.literal(1), milliseconds: z.array(z.number().positive()).min(1) });
+
+/** As `measureWidths`, or what it found on this machine before, kept in `folder`. */
+export async function knownWidths(folder: string, options: WidthOptions = {}): Promise<WidthTimes> {
+  const identity = [onnxRuntimeVersion, cpus()[0]?.model, options.threads ?? 1, options.widest ?? 64];
+  const hash = createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 16);
+  const path = join(folder, `widths-${hash}.json`);
+  const found = await readFile(path, "utf8").then(
+    (text) => parseKept(text),
+    () => undefined,
+  );
+  if (found !== undefined) return judgeWidths(found);
+  const measured = await measureWidths(options);
+  await mkdir(dirname(path), { recursive: true });
+  await writeBytes(path, Buffer.from(JSON.stringify({ version: 1, milliseconds: measured.milliseconds })));
+  return measured;
+}
+
+/** Times as they were kept; a file that is damaged is measured anew. */
+function parseKept(text: string): readonly number[] | undefined {
+  try {
+    return kept.parse(JSON.parse(text)).milliseconds;
+  } catch {
+    return undefined;
+  }
+}
