@@ -7,26 +7,28 @@ import type { Graph, Input } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
 import { withBatchStatistics } from "./batch-statistics.ts";
 import { differentiate } from "./differentiate.ts";
-import { gradientOf, lossHead, trainedParameters } from "./loss.ts";
+import { gradientOf, type LossOptions, lossHead, trainedParameters } from "./loss.ts";
 
 export interface GradientGraphOptions {
   /** "batch" (default): normalise by the batch's statistics; "frozen": by the running ones. */
   readonly batchNormalization?: "batch" | "frozen";
   /** Whether to give the gradients of the network's inputs too, after those of its parameters. Default: no. */
   readonly inputs?: boolean;
+  /** What the loss compares with; default labels. */
+  readonly loss?: LossOptions;
 }
 
 /**
- * The loss of `forward` and its gradients. Inputs: the network's and `labels` (i32 [N]). Outputs: `loss`, then the
+ * The loss of `forward` and its gradients. Inputs: the network's and those of the loss, by default `labels` (i32 [N]). Outputs: `loss`, then the
  * gradient of each trained parameter in the order of `forward.parameters`, then, if asked for, of each input.
  */
 export function gradientGraph(forward: Graph, options: GradientGraphOptions = {}): Graph {
   const network = options.batchNormalization === "frozen" ? forward : withBatchStatistics(forward);
-  const head = lossHead(network);
+  const head = lossHead(network, options.loss);
   const { nodes, gradients } = gradientsOf(network, head.seeds, options);
   return {
     name: `${forward.name} (gradients)`,
-    inputs: [...network.inputs, head.labels],
+    inputs: [...network.inputs, ...head.inputs],
     parameters: network.parameters,
     nodes: [...network.nodes, head.node, ...nodes],
     outputs: [head.loss, ...gradients],

@@ -2,11 +2,24 @@
 import { UserError } from "../core/errors.ts";
 import { formatShape } from "../core/tensor.ts";
 import { type Graph, type Input, makeNode, type Node, type Parameter } from "../graph/graph.ts";
+import type { SoftTerm } from "../graph/ops.ts";
 import { inferShapes } from "../graph/shapes.ts";
+
+/** What the loss compares the logits with. */
+export interface LossOptions {
+  /** "labels" (default): classes. "soft": a distribution over the classes for each image, see `data/mixing.ts`. */
+  readonly targets?: "labels" | "soft";
+  /**
+   * Knowledge distillation (Hinton, Vinyals and Dean, 2015): (1 − weight) times the loss of the targets, which are soft then, and
+   * weight · temperature² times that of the teacher's answers, both softened by the temperature.
+   */
+  readonly teacher?: { readonly weight: number; readonly temperature: number };
+}
 
 export interface LossHead {
   readonly node: Node;
-  readonly labels: Input;
+  /** What is fed besides the network's inputs: `labels`, or `targets` and perhaps `teacher`. */
+  readonly inputs: readonly Input[];
   readonly loss: string;
   readonly correct: string;
   /** Logits → the value that is their gradient: the seed of the backward walk. */
@@ -14,10 +27,10 @@ export interface LossHead {
 }
 
 /**
- * Softmax cross-entropy of the one output of `forward`, logits of shape [N, classes], against the input `labels` [N].
- * Throws `UserError("bad-graph")` if the network has other outputs than that.
+ * Softmax cross-entropy of the one output of `forward`, logits of shape [N, classes], against the input `labels` [N] or, as `options`
+ * say, `targets` and `teacher`, distributions [N, classes]. Throws `UserError("bad-graph")` if the network has other outputs than that.
  */
-export function lossHead(forward: Graph): LossHead {
+export function lossHead(forward: Graph, { targets = "labels", teacher }: LossOptions = {}): LossHead {
   const [logits = "", ...others] = forward.outputs;
   const shape = inferShapes(forward, 1).get(logits) ?? [];
   if (others.length > 0 || shape.length !== 2) {
@@ -28,9 +41,22 @@ export function lossHead(forward: Graph): LossHead {
     });
   }
   const diffLogits = `${logits}.diff`;
+  const outputs = ["loss", diffLogits, "correct"];
+  const distribution = (name: string): Input => ({ name, dtype: "f32", shape: ["N", shape[1] ?? 0] });
+  const terms: readonly SoftTerm[] =
+    teacher === undefined
+      ? [{ weight: 1, temperature: 1 }]
+      : [
+          { weight: 1 - teacher.weight, temperature: 1 },
+          { weight: teacher.weight * teacher.temperature ** 2, temperature: teacher.temperature },
+        ];
+  const names = ["targets", ...(teacher === undefined ? [] : ["teacher"])];
+  const isSoft = targets === "soft" || teacher !== undefined;
   return {
-    node: makeNode("softmax_cross_entropy", "loss", [logits, "labels"], ["loss", diffLogits, "correct"], {}),
-    labels: { name: "labels", dtype: "i32", shape: ["N"] },
+    node: isSoft
+      ? makeNode("soft_cross_entropy", "loss", [logits, ...names], outputs, { terms })
+      : makeNode("softmax_cross_entropy", "loss", [logits, "labels"], outputs, {}),
+    inputs: isSoft ? names.map(distribution) : [{ name: "labels", dtype: "i32", shape: ["N"] }],
     loss: "loss",
     correct: "correct",
     seeds: new Map([[logits, diffLogits]]),

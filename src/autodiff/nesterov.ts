@@ -1,6 +1,6 @@
 /**
  * Stochastic gradient descent with Nesterov momentum and weight decay, in the form of Sutskever et al. (ICML 2013) that
- * deep-learning frameworks use. With d = g + wd·w:
+ * deep-learning frameworks use. With d = s·g + wd·w, s being 1 unless gradients are clipped:
  *
  *     v' = μ·v + d
  *     w' = w − η·(d + μ·v')
@@ -13,6 +13,8 @@ export interface NesterovStep {
   readonly momentum: number;
   /** wd */
   readonly weightDecay: number;
+  /** s; default 1. */
+  readonly gradientFactor?: number;
 }
 
 /** A parameter's values w and their velocity v, of the same length. */
@@ -25,14 +27,14 @@ export interface WeightsState {
 export function stepNesterov(
   state: WeightsState,
   gradient: Float32Array,
-  { learningRate, momentum, weightDecay }: NesterovStep,
+  { learningRate, momentum, weightDecay, gradientFactor = 1 }: NesterovStep,
   next: WeightsState = state,
 ): void {
   const { weights, velocity } = state;
   // Over every weight at every step: a plain loop, without a call for each.
   for (let index = 0; index < weights.length; index++) {
     const weight = weights[index] ?? 0;
-    const decayed = (gradient[index] ?? 0) + weightDecay * weight;
+    const decayed = gradientFactor * (gradient[index] ?? 0) + weightDecay * weight;
     const speed = momentum * (velocity[index] ?? 0) + decayed;
     next.velocity[index] = speed;
     next.weights[index] = weight - learningRate * (decayed + momentum * speed);

@@ -1,7 +1,7 @@
 /**
  * A network turned into its training step: forward, loss, backward and the optimizers' updates as one graph.
  *
- * Inputs: the network's, `labels` (i32 [N]), `learning_rate` ([]) and `<factor>.gamma` (the factor's shape) for each
+ * Inputs: the network's, those of the loss (`labels`, i32 [N], by default; see `loss.ts`), `learning_rate` ([]) and `<factor>.gamma` (the factor's shape) for each
  * parameter of scaling factors. Outputs: `loss` and `correct`. Each trained parameter p has a velocity `p.velocity`, and
  * becomes `p.next`. Factors λ also have `λ.held` and `λ.margin`: how long each has been held at zero (`selection/margin.ts`).
  */
@@ -9,7 +9,7 @@ import { type Graph, type Input, makeNode, type Node, type Parameter } from "../
 import type { KeptFactors } from "../selection/factors.ts";
 import { runningStatistics, withBatchStatistics } from "./batch-statistics.ts";
 import { differentiate } from "./differentiate.ts";
-import { gradientOf, lossHead, trainedParameters } from "./loss.ts";
+import { gradientOf, type LossOptions, lossHead, trainedParameters } from "./loss.ts";
 
 export interface TrainingGraphOptions {
   /** Images a step: decides how the running variance is corrected. */
@@ -20,6 +20,13 @@ export interface TrainingGraphOptions {
   readonly factors: { readonly momentum: number } & KeptFactors;
   /** "batch" (default): by the batch's statistics. "frozen": by the running ones, which then stay as they are. */
   readonly batchNormalization?: "batch" | "frozen";
+  /** What the loss compares with; default labels. */
+  readonly loss?: LossOptions;
+  /**
+   * Largest norm of all gradients that `sgd` steps along, taken together; longer ones are shortened to it. Factors are no part of it:
+   * what they are held at zero by is their own gradient against γ. Default: not clipped.
+   */
+  readonly clipNorm?: number;
 }
 
 const LEARNING_RATE: Input = { name: "learning_rate", dtype: "f32", shape: [] };
@@ -33,21 +40,24 @@ export function trainingGraph(forward: Graph, options: TrainingGraphOptions): Gr
   const isFrozen = options.batchNormalization === "frozen";
   const network = isFrozen ? forward : withBatchStatistics(forward);
   const statistics = isFrozen ? { nodes: [], updates: [] } : runningStatistics(forward, options.batch);
-  const head = lossHead(network);
+  const head = lossHead(network, options.loss);
   const trained = trainedParameters(network);
   const backward = differentiate(network, head.seeds, new Set(trained.map(({ name }) => name)));
+  const gradients = new Map(trained.map(({ name }) => [name, gradientOf(backward.gradients, name, forward)] as const));
+  const clipping = clipNode(trained, gradients, options.clipNorm);
   const steps = trained.map((parameter) =>
-    optimizerStep(parameter, gradientOf(backward.gradients, parameter.name, forward), options),
+    optimizerStep(parameter, gradients.get(parameter.name) ?? "", options, clipping?.outputs[0]),
   );
   return {
     name: `${forward.name} (training)`,
-    inputs: [...network.inputs, head.labels, LEARNING_RATE, ...steps.flatMap(({ inputs }) => inputs)],
+    inputs: [...network.inputs, ...head.inputs, LEARNING_RATE, ...steps.flatMap(({ inputs }) => inputs)],
     parameters: [...network.parameters, ...steps.flatMap(({ state }) => state)],
     nodes: [
       ...network.nodes,
       head.node,
       ...backward.nodes,
       ...statistics.nodes,
+      ...(clipping === undefined ? [] : [clipping]),
       ...steps.flatMap(({ nodes }) => nodes),
     ],
     outputs: [head.loss, head.correct],
@@ -74,8 +84,25 @@ interface OptimizerStep {
   readonly inputs: readonly Input[];
 }
 
+/** What shortens the gradients of all parameters but factors, if they are to be. */
+function clipNode(
+  trained: readonly Parameter[],
+  gradients: ReadonlyMap<string, string>,
+  maximum: number | undefined,
+): Node | undefined {
+  const stepped = trained.filter(({ kind }) => kind !== "factor");
+  if (maximum === undefined || stepped.length === 0) return undefined;
+  const inputs = stepped.map(({ name }) => gradients.get(name) ?? "");
+  return makeNode("clip_factor", "clip", inputs, ["clip.factor"], { maximum });
+}
+
 /** What steps `parameter`: the proximal method for factors and nothing else for them, Nesterov for the rest. */
-function optimizerStep(parameter: Parameter, gradient: string, options: TrainingGraphOptions): OptimizerStep {
+function optimizerStep(
+  parameter: Parameter,
+  gradient: string,
+  options: TrainingGraphOptions,
+  clipFactor: string | undefined,
+): OptimizerStep {
   const { name, shape, kind } = parameter;
   const stateOf = (what: string): Parameter => ({ name: `${name}.${what}`, shape, kind: "velocity" });
   const velocity = stateOf("velocity");
@@ -102,6 +129,7 @@ function optimizerStep(parameter: Parameter, gradient: string, options: Training
   const { momentum, weightDecay } = options.sgd;
   const decays = kind === "weights" || kind === "scale";
   const attributes = { momentum, weightDecay: decays ? weightDecay : 0 };
-  const node = makeNode("nesterov_sgd", `${name}.step`, inputs, outputs, attributes);
+  const read = clipFactor === undefined ? inputs : [...inputs, clipFactor];
+  const node = makeNode("nesterov_sgd", `${name}.step`, read, outputs, attributes);
   return { parameter, nodes: [node], state: [velocity], inputs: [] };
 }

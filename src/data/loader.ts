@@ -31,6 +31,8 @@ export interface TrainingBatch extends BatchPosition {
   readonly images: Tensor;
   /** [batch]; valid until `release`. */
   readonly labels: Labels;
+  /** [batch, classes], with soft labels; valid until `release`. */
+  readonly targets?: Tensor;
   /** Gives the memory back to be filled again; a second call does nothing. */
   release(): void;
 }
@@ -39,6 +41,7 @@ export interface TrainingBatch extends BatchPosition {
 export interface Slot {
   readonly images: Float32Array;
   readonly labels: Int32Array;
+  readonly targets?: Float32Array;
 }
 
 /** What the worker is started with. */
@@ -94,7 +97,7 @@ export class TrainingLoader {
    * @throws UserError "bad-option" if the batch is larger than the split or an option does not fit the images.
    */
   constructor(options: TrainingLoaderOptions) {
-    const { split, normalization, augmentation, batch, seed, start = { epoch: 0, step: 0 } } = options;
+    const { split, normalization, augmentation, batch, seed, soft, start = { epoch: 0, step: 0 } } = options;
     const { workers = workersFor(split), slots = Math.max(4, 2 * workers) } = options;
     this.stepsPerEpoch = stepsPerEpoch(split.count, batch);
     checkPositive("slots", slots);
@@ -103,7 +106,11 @@ export class TrainingLoader {
     resolveAugmentation(augmentation, augmentation, split);
     normalizationTable(normalization, split.sampleShape[0]);
     this.#unreadable = "files" in split ? split.unreadable : undefined;
-    this.#plan = { split: "files" in split ? plainList(split) : split, normalization, augmentation, batch, seed };
+    this.#plan = {
+      split: "files" in split ? plainList(split) : split,
+      ...{ normalization, augmentation, batch, seed },
+      ...(soft === undefined ? {} : { soft }),
+    };
     this.#start = start;
     this.#slots = Array.from({ length: slots }, () => allocateSlot(this.#plan));
     const setup: LoaderSetup = { plan: this.#plan, slots: this.#slots };
@@ -199,10 +206,10 @@ export class TrainingLoader {
   }
 
   #take({ slot, number, epoch, step }: FilledSlot): TrainingBatch {
-    const { images, labels } = required(this.#slots[slot], `slot ${slot}`);
+    const { images, labels, targets } = required(this.#slots[slot], `slot ${slot}`);
     this.#filled.delete(number);
     this.#given++;
-    const { batch, split } = this.#plan;
+    const { batch, split, soft } = this.#plan;
     this.#held++;
     let isHeld = true;
     return {
@@ -210,6 +217,7 @@ export class TrainingLoader {
       step,
       images: tensor([batch, ...split.sampleShape], images),
       labels: { dtype: "i32", shape: [batch], data: labels },
+      ...(targets === undefined ? {} : { targets: tensor([batch, soft?.classes ?? 0], targets) }),
       release: () => {
         if (!isHeld) return;
         isHeld = false;
@@ -249,10 +257,12 @@ function checkPositive(option: string, value: number): void {
   });
 }
 
-function allocateSlot({ batch, split }: TrainingPlan): Slot {
-  const values = batch * sampleSize(split.sampleShape);
+function allocateSlot({ batch, split, soft }: TrainingPlan): Slot {
+  const floats = (count: number): Float32Array =>
+    new Float32Array(new SharedArrayBuffer(count * Float32Array.BYTES_PER_ELEMENT));
   return {
-    images: new Float32Array(new SharedArrayBuffer(values * Float32Array.BYTES_PER_ELEMENT)),
+    images: floats(batch * sampleSize(split.sampleShape)),
+    ...(soft === undefined ? {} : { targets: floats(batch * soft.classes) }),
     labels: new Int32Array(new SharedArrayBuffer(batch * Int32Array.BYTES_PER_ELEMENT)),
   };
 }

@@ -13,6 +13,7 @@ import {
 } from "./dataset.ts";
 import { fillFromFiles } from "./images/prepare.ts";
 import type { UnreadableImage } from "./images/unreadable.ts";
+import { type SoftLabels, softenBatch } from "./mixing.ts";
 import { epochOrder } from "./order.ts";
 
 /** Everything the content of every batch depends on. */
@@ -23,6 +24,8 @@ export interface TrainingPlan {
   /** Images in a batch. */
   readonly batch: number;
   readonly seed: number;
+  /** Images mixed, and targets beside the labels. Default: neither. */
+  readonly soft?: SoftLabels;
 }
 
 /** Counted from 0; step `s` of an epoch takes positions s·batch … (s + 1)·batch − 1 of its order. */
@@ -50,18 +53,28 @@ export class BatchFiller {
   }
 
   /**
-   * Writes the batch at `position`: `images` [batch,C,H,W] and `labels` [batch].
+   * Writes the batch at `position`: `images` [batch,C,H,W] and `labels` [batch]; with soft labels `targets` [batch, classes] too.
    * @returns the files that could not be read; other images stand in their places.
    */
-  async fill(position: BatchPosition, images: Float32Array, labels: Int32Array): Promise<readonly UnreadableImage[]> {
-    const { split, normalization, augmentation, seed } = this.#plan;
+  async fill(
+    position: BatchPosition,
+    images: Float32Array,
+    labels: Int32Array,
+    targets?: Float32Array,
+  ): Promise<readonly UnreadableImage[]> {
+    const { split, normalization, augmentation, seed, soft } = this.#plan;
+    const { epoch } = position;
     const indices = this.#indicesAt(position);
-    if ("images" in split) {
-      this.#fillStored(split, position.epoch, indices, images, labels);
-      return [];
+    let unreadable: readonly UnreadableImage[] = [];
+    if ("images" in split) this.#fillStored(split, epoch, indices, images, labels);
+    else {
+      const draw = "area" in augmentation ? { augmentation, seed, epoch } : undefined;
+      unreadable = await fillFromFiles(split, indices, normalization, draw, images, labels);
     }
-    const draw = "area" in augmentation ? { augmentation, seed, epoch: position.epoch } : undefined;
-    return fillFromFiles(split, indices, normalization, draw, images, labels);
+    if (soft !== undefined && targets !== undefined) {
+      softenBatch({ images, labels, targets }, indices, split.sampleShape, soft, seed, epoch);
+    }
+    return unreadable;
   }
 
   #fillStored(split: StoredSplit, epoch: number, indices: Int32Array, images: Float32Array, labels: Int32Array): void {

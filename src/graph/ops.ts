@@ -95,12 +95,24 @@ export interface ForwardOps {
   scale: ScaleAttributes;
 }
 
+/** One part of a loss of soft targets. */
+export interface SoftTerm {
+  readonly weight: number;
+  readonly temperature: number;
+}
+
 /** Ops that only a training step has. */
 export interface TrainingOps {
   /** (src, scale, shift) → (dst, mean [C], variance [C]); statistics of this batch, variance biased (divided by N·H·W). */
   batch_normalization_training: { readonly epsilon: number };
   /** (logits [N,F], labels [N] i32) → (loss [] mean over N, diff_src [N,F] = ∂loss/∂logits, correct [] count of top-1 hits) */
   softmax_cross_entropy: Record<never, never>;
+  /**
+   * (logits [N,F], targets [N,F] …) → (loss [], diff_src [N,F] = ∂loss/∂logits, correct []): for each of `terms` one input of
+   * targets t, distributions over the classes. loss = Σ weight · mean over N of −Σ t·log softmax(logits / temperature).
+   * correct counts the rows whose first largest logit is the first largest target of the first term.
+   */
+  soft_cross_entropy: { readonly terms: readonly SoftTerm[] };
 
   /** (diff_dst, weights) → diff_src of shape `srcShape` */
   convolution_backward_data: ConvolutionAttributes & { readonly srcShape: readonly (number | "N")[] };
@@ -136,7 +148,9 @@ export interface TrainingOps {
   /** (diff_dst [N,C,…]) → diff_bias [C] */
   bias_backward: Record<never, never>;
 
-  /** (w, gradient, velocity, learning rate []) → (w', velocity'), see `autodiff/nesterov.ts` */
+  /** (gradients …) → factor [] = min(1, maximum / √(sum of all squares)): what clips them to that norm together */
+  clip_factor: { readonly maximum: number };
+  /** (w, gradient, velocity, learning rate [], factor of the gradient []?) → (w', velocity'), see `autodiff/nesterov.ts` */
   nesterov_sgd: { readonly momentum: number; readonly weightDecay: number };
   /** (λ, gradient, velocity, learning rate [], γ [λ's shape or []]) → (λ', velocity'), see `selection/apg.ts` */
   accelerated_proximal_gradient: {

@@ -160,6 +160,14 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     check(sameShape(input(1), [batch]), `labels of shape [${batch}]`, formatShape(input(1)));
     return [[], [batch, features], []];
   },
+  soft_cross_entropy: ({ input, inputCount, attributes: { terms }, check }) => {
+    const logits = input(0, 2);
+    check(inputCount === terms.length + 1 && inputCount > 1, `${terms.length} inputs of targets`, `${inputCount - 1}`);
+    for (let index = 1; index < inputCount; index++) {
+      check(sameShape(input(index), logits), `targets of shape ${formatShape(logits)}`, formatShape(input(index)));
+    }
+    return [[], logits, []];
+  },
   convolution_backward_data: ({ input, attributes, batch, check }) => {
     const srcShape = bindBatch(attributes.srcShape, batch);
     const dst = convolved(srcShape, input(1, 4), attributes, check);
@@ -200,6 +208,10 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
   },
   scale_backward_factor: ({ attributes }) => [[attributes.factors]],
   bias_backward: ({ input }) => [[input(0)[1] ?? 0]],
+  clip_factor: ({ inputCount, check }) => {
+    check(inputCount > 0, "gradients", "none");
+    return [[]];
+  },
   nesterov_sgd: ({ input }) => [input(0), input(2)],
   accelerated_proximal_gradient: ({ input }) => [input(0), input(2)],
   zero_margin: ({ input }) => [input(4), input(5)],

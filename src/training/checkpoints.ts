@@ -40,8 +40,12 @@ export interface Progress {
   readonly step: number;
   /** Of the epoch under way; all zero at its start. */
   readonly sums: EpochSums;
-  /** Kernels of the training and of the evaluation plan, repeated so that the run continues bit for bit. */
-  readonly choices: { readonly training: KernelChoices; readonly evaluation: KernelChoices };
+  /** Kernels of each plan, repeated so that the run continues bit for bit. */
+  readonly choices: {
+    readonly training: KernelChoices;
+    readonly evaluation: KernelChoices;
+    readonly teacher?: KernelChoices;
+  };
   /** What was cut out of the network while it was trained. */
   readonly cuts: readonly CutStep[];
 }
@@ -69,7 +73,7 @@ const body = z.strictObject({
       correct: z.number(),
       milliseconds: z.number(),
     }),
-    choices: z.strictObject({ training: choices, evaluation: choices }),
+    choices: z.strictObject({ training: choices, evaluation: choices, teacher: choices.exactOptional() }),
     // Left out while there are none, as runs did that could not cut.
     cuts: z.array(cutStepSchema).exactOptional(),
   }),

@@ -1,6 +1,7 @@
 /** What a new run and a resumed one have in common: opening and closing what they work with, and saying who they are. */
 
 import { kernelCacheFolder } from "../core/cache-folder.ts";
+import { optional } from "../core/optional.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { EngineHost } from "../engine/host.ts";
 import { cost } from "../graph/cost.ts";
@@ -10,11 +11,6 @@ import type { Run } from "./run.ts";
 import type { RunRecord } from "./run-record.ts";
 import { epochOf, type Session } from "./session.ts";
 import { tellUnreadable } from "./unreadable.ts";
-
-/** An option to pass on, or nothing if it was not given. */
-export function optional<K extends string, V>(name: K, value: V | undefined): { readonly [Name in K]?: V } {
-  return (value === undefined ? {} : { [name]: value }) as { readonly [Name in K]?: V };
-}
 
 export async function withSession(
   { engine, threads }: Settings,

@@ -86,7 +86,7 @@ export class TrainingLoop {
     const learningRate = learningRateAt(settings.schedule, this.#step, totalSteps);
     const results = await trainee.run({
       [imagesInput]: batch.images,
-      labels: batch.labels,
+      ...(batch.targets === undefined ? { labels: batch.labels } : { targets: batch.targets }),
       learning_rate: tensor([], Float32Array.of(learningRate)),
     });
     batch.release();

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
 import type { Augmentation } from "../data/dataset.ts";
+import type { Mixing } from "../data/mixing.ts";
 import { type EngineName, engineNames } from "../engine/create.ts";
 import { precisions } from "../engine/engine.ts";
 import { type GammaMeasure, gammaMeasures } from "../selection/costs.ts";
@@ -75,6 +76,18 @@ export interface SettingsInput {
   readonly momentum?: number;
   /** Of convolution, linear and batch-norm scale parameters; default 5e-4. */
   readonly weightDecay?: number;
+  /** Share of each label that is spread over all classes (Szegedy et al., 2016); from 0, the default, to below 1. */
+  readonly labelSmoothing?: number;
+  /** Images mixed in pairs, and their labels with them; default: not mixed. See `data/mixing.ts`. */
+  readonly mixing?: Mixing;
+  /** Largest norm of all gradients of a step together (factors' own aside); default: not clipped. */
+  readonly clipNorm?: number;
+  /** Normalise by the running statistics that the network came with, which then stay; default false. Needs trained weights. */
+  readonly freezeBatchNorm?: boolean;
+  /** Learn from the answers of the network the run starts from, too; needs trained weights. Default: not. */
+  readonly distill?: DistillOptions;
+  /** Whether to leave the weights of the file the network comes from, and draw new ones; default false. */
+  readonly fromScratch?: boolean;
   /** True (the default): as the dataset proposes; false: not at all. */
   readonly augment?: boolean | Augmentation;
   /** Default "onednn"; "reference" is slow and only used when asked for. */
@@ -93,6 +106,19 @@ export interface SettingsInput {
   readonly latency?: boolean;
   /** Name of the run and of its folder; default the model's and the dataset's names. */
   readonly name?: string;
+}
+
+/** How much is learnt from the teacher; Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015. */
+export interface DistillOptions {
+  /** α, of the teacher's part in the loss, 0 … 1; default 0.5. */
+  readonly weight?: number;
+  /** T, by which the logits of both are divided in that part; default 4. */
+  readonly temperature?: number;
+}
+
+export interface DistillSettings {
+  readonly weight: number;
+  readonly temperature: number;
 }
 
 /** When a network shrinks while it is trained. */
@@ -123,6 +149,12 @@ export interface Settings {
   readonly schedule: Schedule;
   readonly momentum: number;
   readonly weightDecay: number;
+  readonly labelSmoothing: number;
+  readonly mixing?: Mixing;
+  readonly clipNorm?: number;
+  readonly freezeBatchNorm: boolean;
+  readonly distill?: DistillSettings;
+  readonly fromScratch: boolean;
   readonly augment: boolean | Augmentation;
   readonly engine: EngineName;
   readonly threads?: number;
@@ -205,6 +237,12 @@ export const settingsSchema: z.ZodType<Settings> = z.strictObject({
   schedule: schedule.default({ kind: "one-cycle", peak: 0.2, peakAt: 0.2, startDivisor: 25, endDivisor: 1e4 }),
   momentum: z.number().min(0).lt(1).default(0.9),
   weightDecay: z.number().nonnegative().default(5e-4),
+  labelSmoothing: z.number().min(0).lt(1).default(0),
+  mixing: z.strictObject({ kind: z.enum(["mixup", "cutmix"]), alpha: rate }).exactOptional(),
+  clipNorm: rate.exactOptional(),
+  freezeBatchNorm: z.boolean().default(false),
+  distill: z.strictObject({ weight: share.default(0.5), temperature: rate.default(4) }).exactOptional(),
+  fromScratch: z.boolean().default(false),
   augment: z.union([z.boolean(), paddedCrop, areaCrop]).default(true),
   engine: z.enum(engineNames).default("onednn"),
   threads: positive.exactOptional(),
@@ -231,6 +269,12 @@ export const settingNames: readonly string[] = [
   "schedule",
   "momentum",
   "weightDecay",
+  "labelSmoothing",
+  "mixing",
+  "clipNorm",
+  "freezeBatchNorm",
+  "distill",
+  "fromScratch",
   "augment",
   "engine",
   "threads",

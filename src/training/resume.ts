@@ -1,7 +1,9 @@
 /** `resume`: a stopped run goes on from its last checkpoint, bit for bit. */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { UserError } from "../core/errors.ts";
+import { optional } from "../core/optional.ts";
+import { loadOnnx } from "../formats/onnx/index.ts";
 import { readLatestCheckpoint } from "./checkpoints.ts";
 import { announce, engineOf, withJournal, withSession } from "./conduct.ts";
 import { readEvents } from "./event-log.ts";
@@ -10,6 +12,7 @@ import type { Journal, JournalOptions } from "./journal.ts";
 import { TrainingLoop } from "./loop.ts";
 import type { Run } from "./run.ts";
 import { type DataSource, reopenData } from "./run-data.ts";
+import { runFiles } from "./run-folder.ts";
 import { type RunRecord, readRunRecord } from "./run-record.ts";
 import { openSession, type Session } from "./session.ts";
 
@@ -32,12 +35,13 @@ export async function resume(folder: string, options: ResumeOptions = {}): Promi
   await refuseFinished(path);
   const dataset = await reopenData(record, options.data);
   const { settings, factors } = record;
+  const teacher = settings.distill === undefined ? undefined : await loadOnnx(join(path, runFiles.teacher));
   return withJournal(path, options, async (journal) => {
     const damaged: string[] = [];
     const checkpoint = await readLatestCheckpoint(path, ({ message }) => damaged.push(message));
     return withSession(
       settings,
-      (host) => openSession({ settings, factors, dataset, checkpoint, host }),
+      (host) => openSession({ settings, factors, dataset, checkpoint, host, ...optional("teacher", teacher) }),
       async (session) => {
         const { step } = checkpoint.progress;
         announce(session, journal, record, step);

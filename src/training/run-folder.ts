@@ -2,6 +2,7 @@
  * A run is a folder: what is in it, how it is created, and who may write to it.
  *
  *     run.json           the whole configuration, versions, hashes (`run-record.ts`)
+ *     teacher.onnx       what the run distils from, if it does
  *     events.jsonl       one event a line (`event-log.ts`)
  *     checkpoints/       the last two states the run can go on from (`checkpoints.ts`)
  *     network.onnx       the trained network with its factors, at the end
@@ -18,6 +19,7 @@ import { runFileError } from "./file-errors.ts";
 
 export const runFiles = {
   record: "run.json",
+  teacher: "teacher.onnx",
   events: "events.jsonl",
   checkpoints: "checkpoints",
   network: "network.onnx",

@@ -3,17 +3,20 @@
  * Opened for a new run and for a resumed one alike, before anything is written.
  */
 
+import { required } from "../core/errors.ts";
+import { optional } from "../core/optional.ts";
 import { resolveAugmentation } from "../data/augmentation.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { TrainingLoader } from "../data/loader.ts";
+import type { SoftLabels } from "../data/mixing.ts";
 import { stepsPerEpoch } from "../data/order.ts";
 import type { Precision } from "../engine/engine.ts";
 import type { EngineHost } from "../engine/host.ts";
-import type { Graph } from "../graph/graph.ts";
+import type { Graph, Network } from "../graph/graph.ts";
 import type { Factor } from "../selection/factors.ts";
 import type { Checkpoint } from "./checkpoints.ts";
 import type { PrecisionChoice, Settings } from "./options.ts";
-import { Trainee } from "./trainee.ts";
+import { Trainee, type TraineeOptions } from "./trainee.ts";
 
 export interface SessionStart {
   readonly settings: Settings;
@@ -22,6 +25,8 @@ export interface SessionStart {
   /** Where to go on from; step 0 for a new run. */
   readonly checkpoint: Checkpoint;
   readonly host: EngineHost;
+  /** What to distil from, where the settings ask for it. */
+  readonly teacher?: Network;
 }
 
 export interface Session extends SessionStart {
@@ -53,16 +58,34 @@ function resolvePrecision(chosen: PrecisionChoice, { precisions }: EngineHost): 
   return precisions.includes("bf16") ? "bf16" : "f32";
 }
 
+/** Targets beside the labels, where the loss needs them: labels smoothed or mixed, and beside a teacher's answers. */
+function softLabelsOf({ labelSmoothing, mixing, distill }: Settings, { classes }: Dataset): SoftLabels | undefined {
+  if (labelSmoothing === 0 && mixing === undefined && distill === undefined) return undefined;
+  return { classes: classes.length, smoothing: labelSmoothing, ...optional("mixing", mixing) };
+}
+
+function teacherOf({ settings, teacher }: SessionStart): TraineeOptions["teacher"] {
+  if (settings.distill === undefined) return undefined;
+  return { ...settings.distill, network: required(teacher, "the teacher") };
+}
+
 /** Prepares the plans with the checkpoint's weights and kernels and starts the loader where the checkpoint stopped. */
 export async function openSession(start: SessionStart): Promise<Session> {
   const { factors, dataset, checkpoint, host } = start;
   const settings = { ...start.settings, precision: resolvePrecision(start.settings.precision, host) };
   const { network, velocities, progress } = checkpoint;
-  const { batch, momentum, weightDecay } = settings;
+  const { batch, momentum, weightDecay, precision } = settings;
+  const soft = softLabelsOf(settings, dataset);
   const steps = stepsPerEpoch(dataset.train.count, batch);
   const evaluationBatch = Math.min(batch, LARGEST_EVALUATION_BATCH);
   const trainee = await Trainee.open(
-    { host, factors, batch, evaluationBatch, momentum, weightDecay, precision: settings.precision },
+    {
+      ...{ host, factors, batch, evaluationBatch, momentum, weightDecay, precision },
+      softTargets: soft !== undefined,
+      batchNormalization: settings.freezeBatchNorm ? "frozen" : "batch",
+      ...optional("clipNorm", settings.clipNorm),
+      ...optional("teacher", teacherOf(start)),
+    },
     { ...network, velocities, cuts: progress.cuts, choices: progress.choices },
   );
   const loader = new TrainingLoader({
@@ -71,6 +94,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
     augmentation: resolveAugmentation(settings.augment, dataset.augmentation, dataset.train),
     batch,
     seed: settings.seed,
+    ...optional("soft", soft),
     start: { epoch: Math.floor(progress.step / steps), step: progress.step % steps },
   });
   return {

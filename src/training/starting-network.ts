@@ -25,6 +25,8 @@ export interface FactorOptions {
   readonly seed: number;
   /** Default "none". */
   readonly gammaBy?: GammaMeasure;
+  /** Whether weights that the source brings are left; default false. */
+  readonly fromScratch?: boolean;
 }
 
 /**
@@ -37,7 +39,8 @@ export async function startingNetwork(
   dataset: Dataset,
   options: FactorOptions,
 ): Promise<StartingNetwork> {
-  const network = await plainNetwork(source, dataset);
+  const found = await plainNetwork(source, dataset);
+  const network = options.fromScratch === true ? { graph: found.graph, weights: new Map() } : found;
   checkFit(network.graph, dataset);
   return withFactors(network, options);
 }
@@ -82,7 +85,8 @@ export function sampleShapeOf({ inputs }: Graph): SampleShape | undefined {
   return [channels, height, width];
 }
 
-function isOnnxFile(source: string): boolean {
+/** Whether `source`, a model as it is named, is a file. */
+export function isOnnxFile(source: string): boolean {
   return source.toLowerCase().endsWith(".onnx");
 }
 

@@ -2,17 +2,21 @@
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
+import { optional } from "../core/optional.ts";
 import { stepsPerEpoch } from "../data/order.ts";
+import { saveOnnx } from "../formats/onnx/index.ts";
+import { bake } from "../selection/fold.ts";
 import type { Checkpoint } from "./checkpoints.ts";
-import { announce, engineOf, optional, withJournal, withSession } from "./conduct.ts";
+import { announce, engineOf, withJournal, withSession } from "./conduct.ts";
 import { describeEnvironment } from "./environment.ts";
+import { bringsWeights, requireWeights, withFineTuning } from "./fine-tuning.ts";
 import { finishRun } from "./finish.ts";
 import type { JournalOptions } from "./journal.ts";
 import { TrainingLoop } from "./loop.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./options.ts";
 import type { Run } from "./run.ts";
 import { type DataSource, openData } from "./run-data.ts";
-import { createNumberedRunFolder, createRunFolder, DEFAULT_RUNS_FOLDER } from "./run-folder.ts";
+import { createNumberedRunFolder, createRunFolder, DEFAULT_RUNS_FOLDER, runFiles } from "./run-folder.ts";
 import { hashData, hashWeights, type RunRecord, writeRunRecord } from "./run-record.ts";
 import { openSession } from "./session.ts";
 import { inputOf, type ModelSource, startingNetwork } from "./starting-network.ts";
@@ -35,13 +39,17 @@ export interface TrainOptions extends SettingsInput, JournalOptions {
 export async function train(model: ModelSource, options: TrainOptions): Promise<Run> {
   const startedAt = performance.now();
   const { data, folder: chosenFolder, onEvent, signal, ...input } = options;
-  const settings = withThreads(parseSettings(input));
+  const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
+  const settings = withThreads(parseSettings(isFineTuned ? withFineTuning(input) : input));
+  requireWeights(settings, isFineTuned);
   const { dataset, source } = await openData(data, settings.limit, await inputOf(model));
   stepsPerEpoch(dataset.train.count, settings.batch);
   const { network, factors } = await startingNetwork(model, dataset, settings);
+  const teacher = settings.distill === undefined ? undefined : bake(network);
+  const checkpoint = { ...NOTHING_DONE, network };
   return withSession(
     settings,
-    (host) => openSession({ settings, factors, dataset, checkpoint: { ...NOTHING_DONE, network }, host }),
+    (host) => openSession({ settings, factors, dataset, checkpoint, host, ...optional("teacher", teacher) }),
     async (session) => {
       const folder = await newFolder(chosenFolder, settings, `${network.graph.name}-${dataset.name}`);
       const record: RunRecord = {
@@ -62,6 +70,7 @@ export async function train(model: ModelSource, options: TrainOptions): Promise<
         engine: engineOf(session),
         environment: await describeEnvironment(),
       };
+      if (teacher !== undefined) await saveOnnx(teacher, join(folder, runFiles.teacher));
       await writeRunRecord(folder, record);
       return withJournal(
         folder,

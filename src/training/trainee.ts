@@ -14,6 +14,8 @@ import { type CutStep, keptIndices } from "../pruning/cut-list.ts";
 import { narrow, narrowFactors, type Shrinking, structuresLeft, widen } from "../pruning/shrink.ts";
 import { type Factor, gammaFeeds, keptFactors } from "../selection/factors.ts";
 import { fold } from "../selection/fold.ts";
+import type { DistillSettings } from "./options.ts";
+import { Teacher } from "./teacher.ts";
 
 export interface TraineeOptions {
   readonly host: EngineHost;
@@ -23,6 +25,13 @@ export interface TraineeOptions {
   readonly momentum: number;
   readonly weightDecay: number;
   readonly precision: Precision;
+  /** Whether batches come with soft targets; default: with labels. */
+  readonly softTargets?: boolean;
+  readonly clipNorm?: number;
+  /** Default "batch". */
+  readonly batchNormalization?: "batch" | "frozen";
+  /** Without factors; what it answers has this part in the loss. */
+  readonly teacher?: DistillSettings & { readonly network: Network };
 }
 
 /** Values of the network's parameters, and what the optimizer keeps beside them, by the training graph's names. */
@@ -35,6 +44,7 @@ export interface TrainingState {
 export interface TraineeChoices {
   readonly training: KernelChoices;
   readonly evaluation: KernelChoices;
+  readonly teacher?: KernelChoices;
 }
 
 interface Plans {
@@ -63,9 +73,17 @@ export class Trainee {
   #factors: readonly Factor[] = [];
   #gammas: Feeds = {};
   #plans: Plans;
+  readonly #teacher: Teacher | undefined;
 
-  private constructor(options: TraineeOptions, { graph, weights, cuts }: TraineeStart, left: Graph, plans: Plans) {
+  private constructor(
+    options: TraineeOptions,
+    { graph, weights, cuts }: TraineeStart,
+    left: Graph,
+    plans: Plans,
+    teacher: Teacher | undefined,
+  ) {
     this.#options = options;
+    this.#teacher = teacher;
     this.#whole = graph;
     this.#last = weights;
     this.#cuts = cuts;
@@ -85,7 +103,12 @@ export class Trainee {
       return value === undefined ? [] : [[name, narrow(value, cuts, parameterOfState(name))] as const];
     });
     await plans.training.write(new Map([...left.weights, ...known]));
-    return new Trainee(options, start, left.graph, plans);
+    const { teacher, ...teaching } = { ...options, choices: choices.teacher ?? {} };
+    const opened =
+      teacher === undefined
+        ? undefined
+        : await Teacher.open(teacher.network, { ...teaching, temperature: teacher.temperature });
+    return new Trainee(options, start, left.graph, plans, opened);
   }
 
   /** What is trained now. */
@@ -109,17 +132,25 @@ export class Trainee {
   }
 
   get choices(): TraineeChoices {
-    return { training: this.#plans.training.choices, evaluation: this.#plans.evaluation.choices };
+    return {
+      training: this.#plans.training.choices,
+      evaluation: this.#plans.evaluation.choices,
+      ...(this.#teacher === undefined ? {} : { teacher: this.#teacher.choices }),
+    };
   }
 
   /** What is to be known of the plans as they are now, each once. */
   get notices(): readonly string[] {
-    return [...new Set([...this.#plans.training.notices, ...this.#plans.evaluation.notices])];
+    const { training, evaluation } = this.#plans;
+    return [...new Set([...training.notices, ...evaluation.notices, ...(this.#teacher?.notices ?? [])])];
   }
 
-  /** One training step. `feeds`: images, labels and learning rate. */
-  run(feeds: Feeds): Promise<Results> {
-    return this.#plans.training.run({ ...feeds, ...this.#gammas });
+  /** One training step. `feeds`: images, labels or targets, and learning rate. */
+  async run(feeds: Feeds): Promise<Results> {
+    if (this.#teacher === undefined) return this.#plans.training.run({ ...feeds, ...this.#gammas });
+    const images = feeds[required(this.#whole.inputs[0], "the network's input").name];
+    const teacher = await this.#teacher.targets(required(images?.dtype === "f32" ? images : undefined, "the images"));
+    return this.#plans.training.run({ ...feeds, teacher, ...this.#gammas });
   }
 
   /** The state of what is left. */
@@ -167,7 +198,7 @@ export class Trainee {
     }
     const { choices } = this;
     // Before the new plans are made: there may not be memory for both.
-    await this.dispose();
+    await this.#disposePlans();
     const factors = narrowFactors(this.#options.factors, cuts, network.weights);
     const plans = await preparePlans(this.#options, network.graph, factors, choices);
     const moving = plans.parameters.velocities.map((name) => {
@@ -181,8 +212,13 @@ export class Trainee {
     this.#follow(cuts, network.graph);
   }
 
-  /** Frees both plans. */
+  /** Frees all plans. */
   async dispose(): Promise<void> {
+    await this.#disposePlans();
+    await this.#teacher?.dispose();
+  }
+
+  async #disposePlans(): Promise<void> {
     await this.#plans.training.dispose();
     await this.#plans.evaluation.dispose();
   }
@@ -216,16 +252,21 @@ export class Trainee {
 }
 
 async function preparePlans(
-  { host, batch, evaluationBatch, momentum, weightDecay, precision }: TraineeOptions,
+  options: TraineeOptions,
   graph: Graph,
   factors: readonly Factor[],
   choices: TraineeChoices,
 ): Promise<Plans> {
+  const { host, batch, evaluationBatch, momentum, weightDecay, precision } = options;
+  const { softTargets = false, clipNorm, batchNormalization = "batch", teacher } = options;
   const folded = fold(graph);
   const step = trainingGraph(folded, {
     batch,
     sgd: { momentum, weightDecay },
     factors: { momentum, ...keptFactors(factors) },
+    batchNormalization,
+    loss: { targets: softTargets ? "soft" : "labels", ...(teacher === undefined ? {} : { teacher }) },
+    ...(clipNorm === undefined ? {} : { clipNorm }),
   });
   return {
     training: await host.prepare(step, { batch, precision, choices: choices.training }),

@@ -13,6 +13,9 @@ test("the defaults are those that are documented", () => {
     schedule: { kind: "one-cycle", peak: 0.2, peakAt: 0.2, startDivisor: 25, endDivisor: 10_000 },
     momentum: 0.9,
     weightDecay: 5e-4,
+    labelSmoothing: 0,
+    freezeBatchNorm: false,
+    fromScratch: false,
     augment: true,
     engine: "onednn",
     precision: "f32",
@@ -66,7 +69,8 @@ test("settings survive being stored, so a resumed run has the same", () => {
 });
 
 test("every setting of the schema can be suggested", () => {
-  const everything = { epochs: 1, threads: 1, name: "x" };
+  const optional = { mixing: { kind: "mixup", alpha: 1 }, clipNorm: 1, distill: {} };
+  const everything = { epochs: 1, threads: 1, name: "x", ...optional };
   expect(Object.keys(parseSettings(everything)).toSorted()).toEqual(settingNames.toSorted());
 });
 

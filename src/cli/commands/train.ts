@@ -16,12 +16,13 @@ import { inputOf } from "../../training/starting-network.ts";
 import { train } from "../../training/train.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
 import { addImageOptions, type ImageFlags, imageOptions } from "../images.ts";
+import { addRegularizationOptions, type RegularizationFlags, regularizationSettings } from "../regularization.ts";
 import { watchRun } from "../run.ts";
 import { type GammaOptions, selectionFor } from "../selection.ts";
 import { gammaFor, integerFor, numberFor, oneOf, parseGamma, scheduleKinds } from "../values.ts";
 import { dataProgress } from "../view/data-progress.ts";
 
-interface TrainOptions extends CommonOptions, GammaOptions, ImageFlags {
+interface TrainOptions extends CommonOptions, GammaOptions, ImageFlags, RegularizationFlags {
   readonly data: string;
   readonly epochs: number;
   readonly gammaBy?: GammaMeasure;
@@ -63,6 +64,7 @@ async function settingsFrom(model: string, options: TrainOptions): Promise<Setti
     augment: options.augment,
     latency: options.latency,
     shrink: options.shrink && (options.patience === undefined || { patience: options.patience }),
+    ...regularizationSettings(options),
     ...(options.gammaBy === undefined ? {} : { gammaBy: options.gammaBy }),
     ...(options.round === undefined ? {} : { round: await roundFor(options.round) }),
     ...(batch === undefined ? {} : { batch }),
@@ -131,13 +133,17 @@ export function addTrain(program: Command, context: Context): void {
         .default("one-cycle")
         .argParser(oneOf("schedule", scheduleKinds)),
     )
-    .option("--learning-rate <η>", "its peak (default: 0.2; 0.1 for step)", numberFor("--learning-rate"))
+    .option(
+      "--learning-rate <η>",
+      "its peak (default: 0.2; 0.1 for step; a tenth of it from trained weights)",
+      numberFor("--learning-rate"),
+    )
     .option("--momentum <μ>", "of weights and factors (default: 0.9)", numberFor("--momentum"))
     .option("--weight-decay <n>", "of the weights (default: 0.0005)", numberFor("--weight-decay"))
     .option("--seed <n>", "of weights, order and augmentation (default: 1)", integerFor("--seed", 0))
     .option("--no-augment", "train on the images as they are")
     .option("--limit <images>", "use only the first training images", integerFor("--limit"));
-  addImageOptions(command)
+  addImageOptions(addRegularizationOptions(command))
     .optionsGroup("Where and with what:")
     .option("--name <name>", "of the run, kept in runs/<name> (default: model and dataset)")
     .option("--out <folder>", "the run's folder, instead of runs/<name>")
@@ -159,6 +165,7 @@ export function addTrain(program: Command, context: Context): void {
     "espalier train resnet-20 --gamma neurons=0.0016,blocks=0.02 --epochs 10",
     "espalier train vgg-16 --data cifar100:./cifar-100-binary --gamma 0.002 --schedule step",
     "espalier train resnet-20 --data ./photos --batch 32 --gamma 0.002",
+    "espalier train model.onnx --data ./photos --gamma 0.002 --epochs 10 --distill --label-smoothing 0.1",
     "espalier train resnext-20 --gamma-groups 0.01 --name groups --json > events.jsonl",
     "espalier train resnet-56 --gamma neurons=0.001,streams=0.002 --gamma-by macs --round 8",
   ]);

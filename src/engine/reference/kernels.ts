@@ -5,14 +5,14 @@ import type { OpName } from "../../graph/ops.ts";
 import { convolution, convolutionBackwardData, convolutionBackwardWeights } from "./convolution.ts";
 import type { OutputArray, ReferenceKernel, TypedTensor } from "./kernel.ts";
 import { linear, linearBackwardData, linearBackwardWeights } from "./linear.ts";
-import { softmaxCrossEntropy } from "./loss.ts";
+import { softCrossEntropy, softmaxCrossEntropy } from "./loss.ts";
 import {
   batchNormalization,
   batchNormalizationBackward,
   batchNormalizationTraining,
   batchNormalizationTrainingBackward,
 } from "./normalization.ts";
-import { acceleratedProximalGradient, nesterovSgd, runningAverage, zeroMargin } from "./optimizer.ts";
+import { acceleratedProximalGradient, clipFactor, nesterovSgd, runningAverage, zeroMargin } from "./optimizer.ts";
 import {
   add,
   bias,
@@ -53,6 +53,7 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
 
   batch_normalization_training: batchNormalizationTraining,
   softmax_cross_entropy: softmaxCrossEntropy,
+  soft_cross_entropy: softCrossEntropy,
   convolution_backward_data: convolutionBackwardData,
   convolution_backward_weights: convolutionBackwardWeights,
   batch_normalization_training_backward: batchNormalizationTrainingBackward,
@@ -68,6 +69,7 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   slice_backward: sliceBackward,
   scale_backward_factor: scaleBackwardFactor,
   bias_backward: biasBackward,
+  clip_factor: clipFactor,
   nesterov_sgd: nesterovSgd,
   accelerated_proximal_gradient: acceleratedProximalGradient,
   zero_margin: zeroMargin,

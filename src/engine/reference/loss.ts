@@ -1,4 +1,4 @@
-/** Softmax cross-entropy: the loss, its gradient and the count of right answers in one kernel. */
+/** Cross-entropy against labels and against soft targets: the loss, its gradient and the count of right answers in one kernel. */
 import { required, UserError } from "../../core/errors.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 
@@ -36,4 +36,56 @@ export function softmaxCrossEntropy(context: KernelContext<"softmax_cross_entrop
   }
   output(context, 0).data[0] = loss / batch;
   output(context, 2).data[0] = correct;
+}
+
+/**
+ * Cross-entropy of softmax(logits / T) against distributions, a weighted sum over the terms. With p = softmax(z / T) and
+ * targets t: ∂/∂z of −Σ t·log p is (p·Σt − t) / T.
+ */
+export function softCrossEntropy(context: KernelContext<"soft_cross_entropy">): void {
+  const { terms } = context.attributes;
+  const logits = input(context, 0);
+  const diffSrc = output(context, 1).data;
+  const [batch, classes] = [extent(logits.shape, 0), extent(logits.shape, 1)];
+  const scaled = new Float64Array(classes);
+  let loss = 0;
+  let correct = 0;
+  diffSrc.fill(0);
+  for (let n = 0; n < batch; n++) {
+    const from = n * classes;
+    for (const [index, { weight, temperature }] of terms.entries()) {
+      const targets = input(context, index + 1).data;
+      let largest = Number.NEGATIVE_INFINITY;
+      for (let f = 0; f < classes; f++) {
+        const value = at(logits.data, from + f) / temperature;
+        scaled[f] = value;
+        // Unlike a comparison, it hands on what is not a number.
+        largest = Math.max(largest, value);
+      }
+      let sum = 0;
+      let total = 0;
+      for (let f = 0; f < classes; f++) {
+        sum += Math.exp(at(scaled, f) - largest);
+        total += at(targets, from + f);
+      }
+      const logSum = Math.log(sum) + largest;
+      for (let f = 0; f < classes; f++) {
+        const target = at(targets, from + f);
+        const logProbability = at(scaled, f) - logSum;
+        // A class that is not expected costs nothing, however unlikely it is.
+        if (target !== 0) loss -= weight * target * logProbability;
+        const slope = (Math.exp(logProbability) * total - target) / temperature;
+        diffSrc[from + f] = at(diffSrc, from + f) + (weight * slope) / batch;
+      }
+    }
+    if (firstLargest(logits.data, from, classes) === firstLargest(input(context, 1).data, from, classes)) correct++;
+  }
+  output(context, 0).data[0] = loss / batch;
+  output(context, 2).data[0] = correct;
+}
+
+function firstLargest(data: Float32Array, from: number, count: number): number {
+  let best = 0;
+  for (let f = 1; f < count; f++) if (at(data, from + f) > at(data, from + best)) best = f;
+  return best;
 }

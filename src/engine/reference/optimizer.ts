@@ -3,13 +3,29 @@ import { stepNesterov } from "../../autodiff/nesterov.ts";
 import { required } from "../../core/errors.ts";
 import { accelerateProximalGradient } from "../../selection/apg.ts";
 import { watchZeros } from "../../selection/margin.ts";
-import { at, input, type KernelContext, output } from "./kernel.ts";
+import { at, input, type KernelContext, optionalInput, output } from "./kernel.ts";
+
+/** min(1, maximum / norm) of all inputs together; not a number where a gradient is not, so that it is seen. */
+export function clipFactor(context: KernelContext<"clip_factor">): void {
+  let squares = 0;
+  for (let index = 0; index < context.inputs.length; index++) {
+    const gradient = input(context, index).data;
+    // Over every weight at every step: a plain loop, without a call for each.
+    for (let at = 0; at < gradient.length; at++) squares += (gradient[at] ?? 0) ** 2;
+  }
+  const { maximum } = context.attributes;
+  output(context, 0).data[0] = squares > maximum * maximum ? maximum / Math.sqrt(squares) : 1 + 0 * squares;
+}
 
 export function nesterovSgd(context: KernelContext<"nesterov_sgd">): void {
   stepNesterov(
     { weights: input(context, 0).data, velocity: input(context, 2).data },
     input(context, 1).data,
-    { ...context.attributes, learningRate: at(input(context, 3).data, 0) },
+    {
+      ...context.attributes,
+      learningRate: at(input(context, 3).data, 0),
+      gradientFactor: optionalInput(context, 4)?.[0] ?? 1,
+    },
     { weights: output(context, 0).data, velocity: output(context, 1).data },
   );
 }

@@ -59,12 +59,13 @@ function isLastReader(node: Node, value: string, { graph }: Program): boolean {
   return !graph.outputs.includes(value) && !later.some(({ inputs }) => inputs.includes(value));
 }
 
-interface ShapedView {
+export interface ShapedView {
   readonly view: View;
   readonly shape: Shape;
 }
 
-function emitReferenceKernel(
+/** Adds the reference kernel of `node` on the memory of `inputs` and `outputs`, whatever its layout, as it is seen through their shapes. */
+export function emitReferenceKernel(
   node: Node,
   program: Program,
   inputs: readonly ShapedView[],

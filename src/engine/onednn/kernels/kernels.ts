@@ -7,7 +7,7 @@ import { lowerOrFallBack } from "./fallback.ts";
 import { lowerToHost, lowerUpdate } from "./host.ts";
 import { lowerLinear, lowerLinearBackwardData, lowerLinearBackwardWeights } from "./linear.ts";
 import { lowerNormalization, lowerNormalizationBackward, lowerNormalizationTrainingBackward } from "./normalization.ts";
-import { lowerNesterov } from "./optimizer.ts";
+import { lowerClipFactor, lowerNesterov } from "./optimizer.ts";
 import { lowerActivation, lowerActivationBackward, lowerAdd, lowerBias, lowerScale } from "./pointwise.ts";
 import { lowerAveragePoolingBackward, lowerMaxPoolingBackward, lowerPooling, lowerReshape } from "./pooling.ts";
 import { lowerConcatenation, lowerPad, lowerSlice, lowerSliceBackward } from "./shape-ops.ts";
@@ -33,6 +33,7 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
 
   batch_normalization_training: lowerNormalization,
   softmax_cross_entropy: lowerToHost,
+  soft_cross_entropy: lowerToHost,
   convolution_backward_data: lowerConvolutionBackwardData,
   convolution_backward_weights: lowerConvolutionBackwardWeights,
   batch_normalization_training_backward: lowerNormalizationTrainingBackward,
@@ -48,6 +49,7 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   slice_backward: lowerSliceBackward,
   scale_backward_factor: lowerToHost,
   bias_backward: lowerToHost,
+  clip_factor: lowerClipFactor,
   nesterov_sgd: lowerNesterov,
   accelerated_proximal_gradient: lowerUpdate,
   zero_margin: lowerUpdate,

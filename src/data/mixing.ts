@@ -1,0 +1,171 @@
+/**
+ * Soft labels, and images mixed in pairs: mixup (Zhang et al., ICLR 2018) and cutmix (Yun et al., ICCV 2019). A loss of
+ * soft targets takes them all: one distribution over the classes an image, whatever made it so.
+ *
+ * Partners are images of the same batch, from its two ends inwards, so that mixing costs no second look at an image. How
+ * much image i of epoch e takes of its partner is a function of (seed, e, i) alone, and who is in a batch one of (seed, e).
+ */
+import { UserError } from "../core/errors.ts";
+import { RandomStream, streamOf } from "../core/random.ts";
+import { type SampleShape, sampleSize } from "./dataset.ts";
+
+/** How images are mixed: shares λ ~ Beta(alpha, alpha). "mixup": λ·image + (1 − λ)·partner; "cutmix": a part of 1 − λ of its area is the partner's. */
+export interface Mixing {
+  readonly kind: "mixup" | "cutmix";
+  readonly alpha: number;
+}
+
+/** How targets are made of labels: (1 − smoothing)·label + smoothing / classes, mixed as the images are. */
+export interface SoftLabels {
+  readonly classes: number;
+  /** From 0 to below 1. */
+  readonly smoothing: number;
+  readonly mixing?: Mixing;
+}
+
+/** A batch, in place. */
+export interface MixedBatch {
+  /** Normalised [N,C,H,W]. */
+  readonly images: Float32Array;
+  /** [N]. */
+  readonly labels: Int32Array;
+  /** [N, classes]. */
+  readonly targets: Float32Array;
+}
+
+const mixingStream = streamOf("mixing");
+
+/** ln of a number with the gamma distribution of shape `shape` > 0 and scale 1 (Marsaglia and Tsang, ACM TOMS 26, 2000). */
+function logGamma(random: RandomStream, shape: number): number {
+  if (shape < 1) return logGamma(random, shape + 1) + Math.log(1 - random.uniform()) / shape;
+  const d = shape - 1 / 3;
+  const c = 1 / Math.sqrt(9 * d);
+  while (true) {
+    const x = random.normal();
+    const v = (1 + c * x) ** 3;
+    if (v > 0 && Math.log(1 - random.uniform()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return Math.log(d * v);
+  }
+}
+
+/** A number of Beta(alpha, alpha). By logarithms: small alphas make both of its gammas smaller than numbers go. */
+export function betaSample(random: RandomStream, alpha: number): number {
+  return 1 / (1 + Math.exp(logGamma(random, alpha) - logGamma(random, alpha)));
+}
+
+/** The part of an image that is another's: rows and columns, end exclusive. */
+export interface Box {
+  readonly top: number;
+  readonly left: number;
+  readonly bottom: number;
+  readonly right: number;
+}
+
+/** A box of 1 − `share` of the area, its centre anywhere; what falls off the image is lost to it (cutmix's own rule). */
+export function randomBox(random: RandomStream, share: number, height: number, width: number): Box {
+  const side = Math.sqrt(1 - share);
+  const span = (extent: number): readonly [number, number] => {
+    const length = Math.floor(extent * side);
+    const start = random.integer(extent) - Math.floor(length / 2);
+    return [Math.max(0, start), Math.min(extent, start + length)];
+  };
+  const [top, bottom] = span(height);
+  const [left, right] = span(width);
+  return { top, left, bottom, right };
+}
+
+/**
+ * Mixes the images of `batch` and writes their targets. `indices`: which image of the split stands in each slot.
+ * @throws UserError "bad-option" for a label that is no class.
+ */
+export function softenBatch(
+  { images, labels, targets }: MixedBatch,
+  indices: Int32Array,
+  shape: SampleShape,
+  { classes, smoothing, mixing }: SoftLabels,
+  seed: number,
+  epoch: number,
+): void {
+  const count = labels.length;
+  const size = sampleSize(shape);
+  for (const [slot, label] of labels.entries()) {
+    if (label < 0 || label >= classes) throw noClass(indices[slot] ?? slot, label, classes);
+  }
+  targets.fill(smoothing / classes);
+  const expect = (slot: number, of: number, share: number): void => {
+    const at = slot * classes + (labels[of] ?? 0);
+    targets[at] = (targets[at] ?? 0) + share * (1 - smoothing);
+  };
+  const mixer = mixing === undefined ? undefined : mixers[mixing.kind];
+  for (let slot = 0; 2 * slot < count; slot++) {
+    const partner = count - 1 - slot;
+    if (mixing === undefined || mixer === undefined || partner === slot) {
+      expect(slot, slot, 1);
+      if (partner !== slot) expect(partner, partner, 1);
+      continue;
+    }
+    const draw = (of: number): RandomStream => new RandomStream(seed, mixingStream, epoch, indices[of] ?? 0);
+    const one = images.subarray(slot * size, (slot + 1) * size);
+    const other = images.subarray(partner * size, (partner + 1) * size);
+    const [share, otherShare] = mixer(one, other, shape, mixing.alpha, draw(slot), draw(partner));
+    expect(slot, slot, share);
+    expect(slot, partner, 1 - share);
+    expect(partner, partner, otherShare);
+    expect(partner, slot, 1 - otherShare);
+  }
+}
+
+/** Mixes two images with each other, in place; returns what each keeps of itself. */
+type Mixer = (
+  one: Float32Array,
+  other: Float32Array,
+  shape: SampleShape,
+  alpha: number,
+  random: RandomStream,
+  otherRandom: RandomStream,
+) => readonly [number, number];
+
+const mixers: { readonly [Kind in Mixing["kind"]]: Mixer } = {
+  mixup: (one, other, _shape, alpha, random, otherRandom) => {
+    const share = betaSample(random, alpha);
+    const otherShare = betaSample(otherRandom, alpha);
+    for (let at = 0; at < one.length; at++) {
+      const [a, b] = [one[at] ?? 0, other[at] ?? 0];
+      one[at] = share * a + (1 - share) * b;
+      other[at] = otherShare * b + (1 - otherShare) * a;
+    }
+    return [share, otherShare];
+  },
+  cutmix: (one, other, shape, alpha, random, otherRandom) => {
+    const [, height, width] = shape;
+    const box = randomBox(random, betaSample(random, alpha), height, width);
+    const otherBox = randomBox(otherRandom, betaSample(otherRandom, alpha), height, width);
+    const before = one.slice();
+    copyBox(other, one, box, shape);
+    copyBox(before, other, otherBox, shape);
+    return [keptShare(box, height, width), keptShare(otherBox, height, width)];
+  },
+};
+
+function copyBox(from: Float32Array, to: Float32Array, { top, left, bottom, right }: Box, shape: SampleShape): void {
+  const [channels, height, width] = shape;
+  for (let channel = 0; channel < channels; channel++) {
+    for (let row = top; row < bottom; row++) {
+      const start = (channel * height + row) * width;
+      if (right > left) to.set(from.subarray(start + left, start + right), start + left);
+    }
+  }
+}
+
+/** Share of the area outside of the box. */
+function keptShare({ top, left, bottom, right }: Box, height: number, width: number): number {
+  return 1 - (Math.max(0, bottom - top) * Math.max(0, right - left)) / (height * width);
+}
+
+function noClass(image: number, label: number, classes: number): UserError {
+  return new UserError("bad-option", "a label is no class of the network", {
+    about: `label of image ${image}`,
+    expected: `0 … ${classes - 1}`,
+    received: String(label),
+    hint: "Build the network with as many classes as the data has",
+  });
+}

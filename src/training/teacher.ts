@@ -1,0 +1,77 @@
+/**
+ * The teacher of knowledge distillation: the network as it was before training, in a plan beside the one that trains. Its
+ * answers to the same images, softened, are targets of the loss.
+ */
+import { required } from "../core/errors.ts";
+import { type Tensor, tensor } from "../core/tensor.ts";
+import type { KernelChoices, Precision } from "../engine/engine.ts";
+import type { EngineHost, PlanHandle } from "../engine/host.ts";
+import type { Network } from "../graph/graph.ts";
+
+export interface TeacherOptions {
+  readonly host: Pick<EngineHost, "prepare">;
+  readonly batch: number;
+  readonly precision: Precision;
+  /** Kernels of an earlier plan, repeated so that a resumed run continues bit for bit. */
+  readonly choices: KernelChoices;
+  readonly temperature: number;
+}
+
+/** softmax(logits / temperature), row by row; `logits` of shape [rows, classes]. */
+export function softened({ shape, data }: Tensor, temperature: number): Tensor {
+  const [rows = 0, classes = 0] = shape;
+  const result = tensor(shape);
+  for (let row = 0; row < rows; row++) {
+    const logits = data.subarray(row * classes, (row + 1) * classes);
+    const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+    const powers = Float64Array.from(logits, (logit) => Math.exp((logit - largest) / temperature));
+    const sum = powers.reduce((a, b) => a + b, 0);
+    result.data.set(
+      powers.map((power) => power / sum),
+      row * classes,
+    );
+  }
+  return result;
+}
+
+export class Teacher {
+  readonly #plan: PlanHandle;
+  readonly #input: string;
+  readonly #output: string;
+  readonly #temperature: number;
+
+  private constructor(plan: PlanHandle, { graph }: Network, temperature: number) {
+    this.#plan = plan;
+    this.#input = required(graph.inputs[0], "the teacher's input").name;
+    this.#output = required(graph.outputs[0], "the teacher's output");
+    this.#temperature = temperature;
+  }
+
+  /** `network`: without factors, in inference form. Throws what `prepare` throws. */
+  static async open(
+    network: Network,
+    { host, batch, precision, choices, temperature }: TeacherOptions,
+  ): Promise<Teacher> {
+    const plan = await host.prepare(network.graph, { batch, precision, choices });
+    await plan.write(network.weights);
+    return new Teacher(plan, network, temperature);
+  }
+
+  get choices(): KernelChoices {
+    return this.#plan.choices;
+  }
+
+  get notices(): readonly string[] {
+    return this.#plan.notices;
+  }
+
+  /** What the teacher expects of `images`: a distribution over the classes a row. */
+  async targets(images: Tensor): Promise<Tensor> {
+    const results = await this.#plan.run({ [this.#input]: images });
+    return softened(required(results[this.#output], "the teacher's logits"), this.#temperature);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#plan.dispose();
+  }
+}
