@@ -32,12 +32,24 @@ function stackOf(error: unknown): string {
 
 /** The error in JSON, for `--json`. */
 export interface FailureReport {
-  readonly error: { readonly code: string; readonly message: string; readonly hint?: string };
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint?: string;
+    readonly list?: readonly string[];
+  };
 }
 
 export function failureReport({ code, message, details }: EspalierError): FailureReport {
-  const { hint } = details;
-  return { error: { code, message: withoutHint(message, hint), ...(hint === undefined ? {} : { hint }) } };
+  const { hint, list } = details;
+  return {
+    error: {
+      code,
+      message: withoutHint(message, hint),
+      ...(hint === undefined ? {} : { hint }),
+      ...(list === undefined ? {} : { list }),
+    },
+  };
 }
 
 /** An error's message ends with its hint, which is printed on a line of its own. */
@@ -45,12 +57,13 @@ function withoutHint(message: string, hint: string | undefined): string {
   return hint !== undefined && message.endsWith(`. ${hint}`) ? message.slice(0, -hint.length - 2) : message;
 }
 
-/** One red line with the code, one with what to do next; for faults of ours, or with `debug`, the stack as well. */
+/** One red line with the code, one for each thing it is about if they are several, one with what to do next; for faults of ours, or with `debug`, the stack as well. */
 export function printFailure(error: EspalierError, { colours, print }: Terminal, debug: boolean): void {
-  const { hint } = error.details;
+  const { hint, list = [] } = error.details;
   const message = withoutHint(error.message, hint);
   const line = error.code === "interrupted" ? colours.yellow(`■ ${message}`) : colours.red(`✗ ${message}`);
   print(`${line} ${colours.dim(`[${error.code}]`)}`);
+  for (const line of list) print(`  · ${line}`);
   if (hint !== undefined) print(`  ${hint}`);
   if (debug) {
     print(colours.dim(stackOf(error)));

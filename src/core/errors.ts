@@ -30,6 +30,8 @@ export interface ErrorDetails {
   readonly about?: string;
   readonly expected?: string;
   readonly received?: string;
+  /** Each of the things the error is about, a line each, where there are several. */
+  readonly list?: readonly string[];
   /** What to do next, as a sentence. */
   readonly hint?: string;
   readonly cause?: unknown;

@@ -60,6 +60,21 @@ export function makeNode<K extends OpName>(
   return { op, name, inputs, outputs, attributes } as Node;
 }
 
+/** What a file said of a network besides the network itself; a file written from it says the same. Absent: as this package writes it. */
+export interface FileHeader {
+  readonly opset?: number;
+  readonly irVersion?: number;
+  readonly producer?: string;
+  readonly producerVersion?: string;
+  readonly domain?: string;
+  readonly modelVersion?: number;
+  readonly documentation?: string;
+  readonly graphDocumentation?: string;
+  /** Name of the batch size. */
+  readonly batch?: string;
+  readonly metadata?: readonly (readonly [key: string, value: string])[];
+}
+
 export interface Graph {
   readonly name: string;
   readonly inputs: readonly Input[];
@@ -69,6 +84,7 @@ export interface Graph {
   readonly outputs: readonly string[];
   /** After a run, each `parameter` takes `value`: how a training step keeps its state. */
   readonly updates: readonly { readonly parameter: string; readonly value: string }[];
+  readonly header?: FileHeader;
 }
 
 /** Parameter name → values, in the parameter's shape. */

@@ -17,9 +17,13 @@ import { weightsFromStateDict } from "../../src/formats/state-dict.ts";
 import { resnet } from "../../src/models/resnet.ts";
 import { temporaryFolder } from "../training/tiny.ts";
 
-const weightsFile = fileURLToPath(
-  new URL("../../../shared/data/pretrained/resnet20-12fca82f.safetensors", import.meta.url),
-);
+function besideTheRepository(name: string): string {
+  return fileURLToPath(new URL(`../../../shared/data/pretrained/${name}`, import.meta.url));
+}
+
+const weightsFile = besideTheRepository("resnet20-12fca82f.safetensors");
+/** The same network as PyTorch exported it: with its batch norms, and with them merged into the convolutions. */
+const exportedFiles = ["resnet20-12fca82f.bn-preserve.onnx", "resnet20-12fca82f.eval-folded.onnx"];
 const isThere = existsSync(weightsFile);
 if (!isThere) console.warn(`SKIPPED: the pretrained ResNet-20 is not scored, for ${weightsFile} is not there`);
 
@@ -29,12 +33,19 @@ const folder = temporaryFolder();
 afterAll(() => rmSync(folder, { recursive: true }));
 
 async function expectPublishedAccuracy(opening: (file: string) => Promise<Classifier>): Promise<void> {
+  await expectScore(await opening(await exportedBySelf()));
+}
+
+async function exportedBySelf(): Promise<string> {
   const graph = resnet({ depth: 20, classes: 10, shortcut: "A" });
   const weights = weightsFromStateDict(graph, await loadSafetensors(weightsFile), weightsFile);
   const file = join(folder, "resnet-20.onnx");
   await saveOnnx({ graph, weights }, file);
+  return file;
+}
+
+async function expectScore(classifier: Classifier): Promise<void> {
   const { test: split } = await openDataset("cifar10");
-  const classifier = await opening(file);
   const { accuracy, images } = await measureAccuracy(classifier, split, normalization);
   await classifier.dispose();
   expect(images).toBe(10_000);
@@ -57,5 +68,20 @@ describe.skipIf(!isThere)("the pretrained ResNet-20 scores 91.73 % on the CIFAR-
     } finally {
       await host.dispose();
     }
+  });
+
+  test.each(exportedFiles)("%s, in oneDNN", { timeout }, async (name) => {
+    const host = await EngineHost.start({ engine: "onednn" });
+    try {
+      await expectScore(await engineClassifier(host, await loadOnnx(besideTheRepository(name)), 300));
+    } finally {
+      await host.dispose();
+    }
+  });
+
+  test.each(exportedFiles)("%s, written again, in ONNX Runtime", { timeout }, async (name) => {
+    const file = join(folder, name);
+    await saveOnnx(await loadOnnx(besideTheRepository(name)), file);
+    await expectScore(await runtimeClassifier(file, 250));
   });
 });

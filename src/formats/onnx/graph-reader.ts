@@ -1,51 +1,65 @@
 /** What is known of a graph while its nodes are read in order: shapes, constants and how they are seen, parameters, nodes so far. */
 import { UserError } from "../../core/errors.ts";
-import { elementCount, formatShape, type Shape, sameShape } from "../../core/tensor.ts";
+import { elementCount, formatShape, type Shape, sameShape, type Tensor } from "../../core/tensor.ts";
 import { type Input, makeNode, type Node } from "../../graph/graph.ts";
 import type { Attributes, ForwardOpName } from "../../graph/ops.ts";
 import { bindBatch, inferNode } from "../../graph/shapes.ts";
+import { type Constant, scalarsOf } from "./folding/constant.ts";
+import { batchSize, type Scalar } from "./folding/scalar.ts";
 import type { NodeReader } from "./node-reader.ts";
-import type { Constant } from "./proto.ts";
 import type { ReadContext, View } from "./rules.ts";
+
+/** What a file says besides its nodes. */
+export interface FileFacts {
+  readonly file: string;
+  readonly inputs: readonly Input[];
+  readonly initializers: ReadonlyMap<string, Constant>;
+  /** Exact values of attributes, see `WriteContext.keepExact`. */
+  readonly exact: ReadonlyMap<string, number>;
+  readonly fixedBatch: number | undefined;
+  /** How many nodes and outputs read a value. */
+  readonly readers: ReadonlyMap<string, number>;
+}
 
 export class GraphReader implements ReadContext {
   readonly nodes: Node[] = [];
-  /** Shapes of the initializers that nodes read as parameters. */
+  /** Shapes of the constants that nodes read as parameters. */
   readonly parameterShapes: Map<string, Shape> = new Map();
-  readonly #file: string;
-  readonly #exact: ReadonlyMap<string, number>;
-  readonly #integers = new Map<string, readonly bigint[]>();
-  readonly #floats = new Map<string, Float32Array>();
+  readonly constants: Map<string, Constant> = new Map();
+  readonly #facts: FileFacts;
   readonly #shapes = new Map<string, Shape>();
   readonly #views = new Map<string, View>();
-  readonly #initializers = new Set<string>();
+  readonly #aliases = new Map<string, string>();
+  readonly #producers = new Map<string, Node>();
   readonly #nodeNames = new Set<string>();
 
-  constructor(
-    inputs: readonly Input[],
-    constants: ReadonlyMap<string, Constant>,
-    exact: ReadonlyMap<string, number>,
-    file: string,
-  ) {
-    this.#file = file;
-    this.#exact = exact;
-    for (const { name, shape } of inputs) this.#declare(name, bindBatch(shape, 1));
-    for (const [name, constant] of constants) {
-      if (constant.type === "integers") this.#integers.set(name, constant.values);
-      else {
-        this.#initializers.add(name);
-        this.#floats.set(name, constant.values);
-        this.declareView(name, { source: name, dims: constant.dims, indices: undefined });
-      }
-    }
+  constructor(facts: FileFacts) {
+    this.#facts = facts;
+    for (const { name, shape } of facts.inputs) this.#declare(name, bindBatch(shape, 1));
+    for (const [name, constant] of facts.initializers) this.declareConstant(name, constant);
+  }
+
+  get fixedBatch(): number | undefined {
+    return this.#facts.fixedBatch;
+  }
+
+  /** The value that `name` stands for. */
+  resolve(name: string): string {
+    return this.#aliases.get(name) ?? name;
   }
 
   shape(value: string): Shape {
     const shape = this.parameterShapes.get(value) ?? this.#shapes.get(value);
     if (shape === undefined) {
-      throw new UserError("bad-file", `value "${value}" is read before any node makes it`, { about: this.#file });
+      throw new UserError("bad-file", `value "${value}" is read before any node makes it`, { about: this.#facts.file });
     }
     return shape;
+  }
+
+  extents(value: string): readonly Scalar[] {
+    const shape = this.shape(value);
+    if (this.isConstant(value)) return this.constants.get(value)?.dims ?? shape;
+    return [this.fixedBatch ?? batchSize, ...shape.slice(1)];
   }
 
   isConstant(value: string): boolean {
@@ -53,9 +67,19 @@ export class GraphReader implements ReadContext {
     return this.#views.has(value);
   }
 
+  constant(value: string): Constant | undefined {
+    this.shape(value);
+    return this.constants.get(value);
+  }
+
   view(value: string): View | undefined {
     this.shape(value);
     return this.#views.get(value);
+  }
+
+  declareConstant(value: string, constant: Constant): void {
+    this.declareView(value, { source: value, dims: constant.dims, indices: undefined });
+    this.constants.set(value, constant);
   }
 
   declareView(value: string, view: View): void {
@@ -67,6 +91,8 @@ export class GraphReader implements ReadContext {
     const view = this.view(value);
     if (view === undefined) throw node.unsupported(`input "${value}" must be a constant, not computed from the images`);
     const { source, dims } = view;
+    const stored = this.constants.get(source);
+    node.check(stored === undefined || stored.type === "float", `constant "${value}" must be of floats`);
     const wanted = shape ?? dims;
     const count = elementCount(this.shape(source));
     node.check(
@@ -75,50 +101,85 @@ export class GraphReader implements ReadContext {
       formatShape(wanted),
       `${count} values`,
     );
-    // An initializer takes the shape of its first reader; what is computed has one already.
-    const known = this.#initializers.has(source) ? this.parameterShapes.get(source) : this.#shapes.get(source);
+    // A constant takes the shape of its first reader; what is computed by nodes that stay has one already.
+    const known = stored === undefined ? this.#shapes.get(source) : this.parameterShapes.get(source);
     node.check(
       known === undefined || sameShape(known, wanted),
       `parameter "${source}" is used with two shapes`,
       formatShape(known ?? []),
       formatShape(wanted),
     );
-    if (this.#initializers.has(source)) this.parameterShapes.set(source, wanted);
+    if (stored !== undefined) this.parameterShapes.set(source, wanted);
     return source;
   }
 
+  derived(node: NodeReader, value: string, role: string, { shape, data }: Tensor): string {
+    const constant: Constant = { type: "float", dims: shape, values: data };
+    const isOnlyReader = (this.#facts.readers.get(value) ?? 0) <= 1 && !this.parameterShapes.has(value);
+    let name = isOnlyReader ? value : `${node.name}.${role}`;
+    while (!isOnlyReader && this.#shapes.has(name)) name = `${name}_`;
+    if (isOnlyReader) {
+      this.constants.set(name, constant);
+      this.#shapes.set(name, shape);
+      this.#views.set(name, { source: name, dims: shape, indices: undefined });
+    } else {
+      this.declareConstant(name, constant);
+    }
+    return this.parameter(node, name);
+  }
+
   integers(node: NodeReader, value: string): readonly number[] {
-    const values = this.#integers.get(value);
-    if (values === undefined) throw node.unsupported(`input "${value}" must be a constant of 64-bit integers`);
-    return values.map(Number);
+    return this.scalars(node, value).map((scalar) => {
+      if (typeof scalar !== "number") throw node.unsupported(`input "${value}" must not depend on the batch size`);
+      return scalar;
+    });
+  }
+
+  scalars(node: NodeReader, value: string): readonly Scalar[] {
+    const found = this.constant(value);
+    if (found === undefined || found.type === "float") {
+      throw node.unsupported(`input "${value}" must be a constant of integers`);
+    }
+    return scalarsOf(found);
   }
 
   scalar(node: NodeReader, value: string): number {
-    const { source = value, dims = [] } = this.#integers.has(value) ? {} : (this.view(value) ?? {});
-    const [number, ...others] = this.#floats.get(source) ?? [];
-    if (number === undefined || others.length > 0 || elementCount(dims) !== 1) {
-      throw node.unsupported(`input "${value}" must be a constant number of 32-bit float`);
+    const found = this.constant(value);
+    const [number] = found?.values ?? [];
+    if (found?.type !== "float" || typeof number !== "number" || elementCount(found.dims) !== 1) {
+      throw node.unsupported(`input "${value}" must be a constant number, a float`);
     }
     return number;
   }
 
   exact(node: NodeReader, attribute: string, recovered: number, recover: (value: number) => number): number {
-    const noted = this.#exact.get(`${node.name}.${attribute}`);
+    const noted = this.#facts.exact.get(`${node.name}.${attribute}`);
     return noted !== undefined && recover(noted) === recovered ? noted : recovered;
   }
 
+  alias(node: NodeReader, value: string): void {
+    this.shape(value);
+    this.#checkNew(node.outputs[0] ?? "");
+    this.#aliases.set(node.outputs[0] ?? "", value);
+  }
+
+  producer(value: string): Node | undefined {
+    return this.#producers.get(value);
+  }
+
   add<K extends ForwardOpName>(reader: NodeReader, op: K, inputs: readonly string[], attributes: Attributes<K>): void {
-    if (this.#nodeNames.has(reader.name)) {
-      throw new UserError("bad-file", `holds two nodes named "${reader.name}"`, { about: this.#file });
-    }
-    this.#nodeNames.add(reader.name);
     const [dst = ""] = reader.outputs;
-    const node = makeNode(op, reader.name, inputs, [dst], attributes);
+    // Nodes of ONNX need no names, nor different ones; ours do.
+    let name = reader.name;
+    while (this.#nodeNames.has(name)) name = `${name}_`;
+    const node = makeNode(op, name, inputs, [dst], attributes);
     const shapes = inputs.map((input) => this.shape(input));
     const shape = this.#inferred(node, shapes);
     if (inputs.every((input) => this.isConstant(input)))
       this.declareView(dst, { source: dst, dims: shape, indices: undefined });
     else this.#declare(dst, shape);
+    this.#nodeNames.add(name);
+    this.#producers.set(dst, node);
     this.nodes.push(node);
   }
 
@@ -127,12 +188,17 @@ export class GraphReader implements ReadContext {
       return inferNode(node, shapes, 1)[0] ?? [];
     } catch (cause) {
       if (!(cause instanceof UserError)) throw cause;
-      throw new UserError(cause.code, cause.message, { about: this.#file, cause });
+      throw new UserError(cause.code, cause.message, { about: this.#facts.file, cause });
     }
   }
 
   #declare(name: string, shape: Shape): void {
-    if (this.#shapes.has(name)) throw new UserError("bad-file", `makes value "${name}" twice`, { about: this.#file });
+    this.#checkNew(name);
     this.#shapes.set(name, shape);
+  }
+
+  #checkNew(name: string): void {
+    if (!this.#shapes.has(name) && !this.#aliases.has(name)) return;
+    throw new UserError("bad-file", `makes value "${name}" twice`, { about: this.#facts.file });
   }
 }

@@ -1,6 +1,7 @@
 /** ONNX files on disk: the one format of a network, graph and weights together. */
 import type { Network } from "../../graph/graph.ts";
 import { readBytes, writeBytes } from "../file.ts";
+import { FolderData } from "./external.ts";
 import { decodeModel } from "./proto.ts";
 import { readOnnx } from "./read.ts";
 import { type WriteOptions, writeOnnx } from "./write.ts";
@@ -18,5 +19,10 @@ export async function loadOnnxMetadata(path: string): Promise<ReadonlyMap<string
 
 /** Reads the network at `path`; errors as of `readOnnx` and `readBytes`. */
 export async function loadOnnx(path: string): Promise<Network> {
-  return readOnnx(await readBytes(path), path);
+  const data = new FolderData(path);
+  try {
+    return readOnnx(await readBytes(path), path, data);
+  } finally {
+    data.close();
+  }
 }

@@ -4,7 +4,17 @@
  */
 import { UserError } from "../../core/errors.ts";
 import type { Padding, Pair } from "../../graph/ops.ts";
-import { type AttributeMessage, attributeTypes, type NodeMessage, toNumber } from "./proto.ts";
+import { type AttributeMessage, attributeTypes, type NodeMessage, type TensorMessage, toNumber } from "./proto.ts";
+
+/** What a node is read in. */
+export interface NodeSurroundings {
+  readonly file: string;
+  readonly opset: number;
+  /** The value that an input stands for: another name, where nodes that do nothing lie between. */
+  resolve(name: string): string;
+  /** Whether anything reads the value. */
+  isRead(name: string): boolean;
+}
 
 export class NodeReader {
   readonly opType: string;
@@ -12,15 +22,21 @@ export class NodeReader {
   readonly name: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** Version of the standard ops the file is written in. */
+  readonly opset: number;
   readonly #file: string;
   readonly #attributes: ReadonlyMap<string, AttributeMessage>;
   readonly #asked = new Set<string>();
 
-  constructor(message: NodeMessage, file: string) {
-    this.opType = message.opType ?? "";
-    this.inputs = withoutTrailingBlanks(message.input ?? []);
-    this.outputs = withoutTrailingBlanks(message.output ?? []);
+  constructor(message: NodeMessage, { file, opset, resolve, isRead }: NodeSurroundings) {
+    const domain = message.domain ?? "";
+    this.opType = `${domain === "" || domain === "ai.onnx" ? "" : `${domain}.`}${message.opType ?? ""}`;
+    this.inputs = withoutTrailingBlanks((message.input ?? []).map(resolve));
+    this.outputs = withoutTrailingBlanks(
+      (message.output ?? []).map((name, index) => (index === 0 || isRead(name) ? name : "")),
+    );
     this.name = message.name || (this.outputs[0] ?? "");
+    this.opset = opset;
     this.#file = file;
     this.#attributes = new Map((message.attribute ?? []).map((attribute) => [attribute.name ?? "", attribute]));
   }
@@ -45,6 +61,11 @@ export class NodeReader {
     return name;
   }
 
+  /** Whether the node says attribute `name`. */
+  has(name: string): boolean {
+    return this.#attributes.has(name);
+  }
+
   int(name: string, absent?: number): number {
     const attribute = this.#attribute(name, attributeTypes.int);
     if (attribute !== undefined) return toNumber(attribute.i);
@@ -54,6 +75,14 @@ export class NodeReader {
 
   float(name: string, absent: number): number {
     return this.#attribute(name, attributeTypes.float)?.f ?? absent;
+  }
+
+  floats(name: string): readonly number[] {
+    return this.#attribute(name, attributeTypes.floats)?.floats ?? [];
+  }
+
+  tensor(name: string): TensorMessage | undefined {
+    return this.#attribute(name, attributeTypes.tensor)?.t ?? undefined;
   }
 
   string(name: string, absent: string): string {
@@ -88,11 +117,16 @@ export class NodeReader {
     return { top, left, bottom, right };
   }
 
-  /** Refuses attributes that no method asked for, and all outputs but the first. */
-  finish(): void {
+  /** Refuses attributes that no method asked for. */
+  finishAttributes(): void {
     for (const name of this.#attributes.keys()) {
       this.check(this.#asked.has(name), `attribute ${name} is not known for this op`);
     }
+  }
+
+  /** Refuses attributes that no method asked for, and all outputs but the first. */
+  finish(): void {
+    this.finishAttributes();
     this.check(this.outputs.length === 1, "only the first output is read", "one output", `${this.outputs.length}`);
   }
 

@@ -1,131 +1,155 @@
 /**
  * The bytes of an ONNX file as a network. Every file this package writes comes back as the graph it was written from, names and
- * all; other tools' files are read as far as they use the same ops, and what is not read is refused by name.
+ * all; of other tools' files the constant part is computed, nodes that do nothing are passed over, and what is not read is refused,
+ * all of it by name.
  */
 import { UserError } from "../../core/errors.ts";
-import { type Tensor, tensor } from "../../core/tensor.ts";
-import type { Input, Network, Parameter, SymbolicShape } from "../../graph/graph.ts";
+import { elementCount, tensor } from "../../core/tensor.ts";
+import type { Network, Node, Parameter, Weights } from "../../graph/graph.ts";
+import { withInputs } from "../../graph/rewrite.ts";
+import { type ExternalData, noExternalData } from "./external.ts";
+import type { Constant } from "./folding/constant.ts";
+import { Folder } from "./folding/folder.ts";
 import { GraphReader } from "./graph-reader.ts";
+import { exactPrefix, headerOf, isOwnLayout, opsetOf } from "./header.ts";
+import { readInputs } from "./inputs.ts";
 import { parameterKinds } from "./kinds.ts";
 import { NodeReader } from "./node-reader.ts";
-import {
-  type Constant,
-  constantOf,
-  dataTypes,
-  decodeModel,
-  type ModelMessage,
-  toNumber,
-  type ValueMessage,
-} from "./proto.ts";
+import { Problems } from "./problems.ts";
+import { decodeModel, type ModelMessage } from "./proto.ts";
 import { readRules } from "./table.ts";
-import { exactPrefix } from "./write.ts";
+import { readTensor } from "./tensors.ts";
 
-/** Older opsets give some ops another meaning or attributes in place of inputs. */
-const oldestOpset = 13;
+type GraphMessage = NonNullable<ModelMessage["graph"]>;
 
 /**
- * The network in `bytes`; `file` is its name in messages. Throws `UserError`: "bad-file" where the bytes are no sound ONNX file,
- * "unsupported" where it uses an op or a form of one that is not read, "bad-graph" where shapes do not fit.
+ * The network in `bytes`; `file` is its name in messages, `external` finds tensors that lie in other files. Throws `UserError`:
+ * "bad-file" where the bytes are no sound ONNX file, "unsupported" where it uses an op or a form of one that is not read (all of
+ * them in the error's list), "bad-graph" where shapes do not fit.
  */
-export function readOnnx(bytes: Uint8Array, file: string): Network {
+export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData = noExternalData): Network {
   const model = decodeModel(bytes, file);
-  const graph = model.graph;
+  const { graph } = model;
   if (graph === undefined || graph === null || (graph.node ?? []).length === 0) {
     throw new UserError("bad-file", "not an ONNX file: it holds no graph", { about: file });
   }
-  checkOpset(model, file);
-  const nodes = (graph.node ?? []).map((message) => new NodeReader(message, file));
-  checkOps(nodes, file);
+  const opset = opsetOf(model, file);
+  const initializers = readInitializers(graph, file, external);
+  const { inputs, batch } = readInputs(graph, initializers, file);
+  const readers = countReaders(graph);
+  const reader = new GraphReader({
+    file,
+    inputs,
+    initializers,
+    exact: exactValues(model),
+    fixedBatch: typeof batch === "number" ? batch : undefined,
+    readers,
+  });
+  const folder = new Folder(reader, {
+    keepsViews: isOwnLayout(model),
+    stored: [...initializers.values()].reduce((sum, { dims }) => sum + elementCount(dims), 0),
+    tensorOf: (message, owner) => readTensor(message, file, external, owner),
+  });
+  const problems = new Problems(file);
+  for (const message of graph.node ?? []) {
+    const node = new NodeReader(message, {
+      file,
+      opset,
+      resolve: (name) => reader.resolve(name),
+      isRead: (name) => readers.has(name),
+    });
+    readNode(node, reader, folder, problems);
+  }
+  problems.finish(readRules.keys());
 
-  const constants = new Map<string, Constant>();
-  for (const message of graph.initializer ?? []) {
-    const name = message.name ?? "";
-    if (constants.has(name)) throw new UserError("bad-file", `holds two tensors named "${name}"`, { about: file });
-    constants.set(name, constantOf(message, file));
-  }
-  const inputs = (graph.input ?? [])
-    .filter(({ name }) => !constants.has(name ?? ""))
-    .map((value) => inputOf(value, file));
-  const reader = new GraphReader(inputs, constants, exactValues(model), file);
-  for (const node of nodes) {
-    readRules.get(node.opType)?.(node, reader);
-    node.finish();
-  }
-
-  const kinds = parameterKinds(reader.nodes);
-  const parameters: Parameter[] = [];
-  const weights = new Map<string, Tensor>();
-  for (const [name, constant] of constants) {
-    const shape = reader.parameterShapes.get(name);
-    const kind = kinds.get(name);
-    if (shape === undefined || kind === undefined || constant.type !== "float") continue;
-    parameters.push({ name, shape, kind });
-    weights.set(name, tensor(shape, constant.values));
-  }
-  const outputs = (graph.output ?? []).map(({ name }) => name ?? "");
-  if (outputs.length === 0) throw new UserError("bad-file", "puts out nothing", { about: file });
-  for (const output of outputs) {
-    if (reader.isConstant(output)) {
-      throw new UserError("unsupported", `output "${output}" does not depend on the images`, { about: file });
-    }
-  }
+  const { nodes, outputs } = withOutputNames(reader, graph, file);
+  const { parameters, weights } = parametersOf(reader);
+  const header = headerOf(model, opset, typeof batch === "string" ? batch : undefined);
+  const name = graph.name ?? "";
   return {
-    graph: { name: graph.name ?? "", inputs, parameters, nodes: reader.nodes, outputs, updates: [] },
+    graph: { name, inputs, parameters, nodes, outputs, updates: [], ...(header === undefined ? {} : { header }) },
     weights,
   };
 }
 
-function checkOpset({ opsetImport }: ModelMessage, file: string): void {
-  const standard = (opsetImport ?? []).find(({ domain }) => !domain || domain === "ai.onnx");
-  if (standard === undefined) {
-    throw new UserError("bad-file", "does not say which opset it uses", {
-      about: file,
-      hint: "It may have been cut short.",
-    });
-  }
-  const opset = toNumber(standard.version);
-  if (opset < oldestOpset) {
-    throw new UserError("unsupported", "the file's opset is too old", {
-      about: file,
-      expected: `${oldestOpset} or newer`,
-      received: `${opset}`,
-      hint: "Export it again with a newer opset.",
-    });
+function readNode(node: NodeReader, reader: GraphReader, folder: Folder, problems: Problems): void {
+  if (problems.isBehind(node.inputs, node.outputs)) return;
+  try {
+    if (folder.fold(node)) return;
+    const rule = readRules.get(node.opType);
+    if (rule === undefined) {
+      problems.unknownOp(node.opType, node.name, node.outputs);
+      return;
+    }
+    rule(node, reader);
+    node.finish();
+  } catch (error) {
+    problems.refused(node.opType, node.name, node.outputs, error);
   }
 }
 
-/** Refuses the file if it uses ops that are not read, all of them in one message. */
-function checkOps(nodes: readonly NodeReader[], file: string): void {
-  const unknown = new Map<string, string[]>();
-  for (const { opType, name } of nodes) {
-    if (!readRules.has(opType)) unknown.set(opType, [...(unknown.get(opType) ?? []), name]);
+function readInitializers(graph: GraphMessage, file: string, external: ExternalData): Map<string, Constant> {
+  const constants = new Map<string, Constant>();
+  for (const message of graph.initializer ?? []) {
+    const name = message.name ?? "";
+    if (constants.has(name)) throw new UserError("bad-file", `holds two tensors named "${name}"`, { about: file });
+    constants.set(name, readTensor(message, file, external));
   }
-  if (unknown.size === 0) return;
-  const list = [...unknown].map(([op, names]) => `${op} (${names.length}, first "${names[0]}")`);
-  throw new UserError("unsupported", `uses ops that are not read: ${list.join(", ")}`, {
-    about: file,
-    hint: `Known: ${[...readRules.keys()].join(", ")}`,
-  });
+  if ((graph.sparseInitializer ?? []).length > 0) {
+    throw new UserError("unsupported", "holds sparse tensors, which are not read", { about: file });
+  }
+  return constants;
 }
 
-function inputOf({ name, type }: ValueMessage, file: string): Input {
-  const about = `input "${name ?? ""}" in ${file}`;
-  const elemType = type?.tensorType?.elemType;
-  if (elemType !== dataTypes.float) {
-    throw new UserError("unsupported", "has an element type that is not read", {
-      about,
-      expected: "FLOAT (1)",
-      received: `${elemType ?? "none"}`,
-    });
+function countReaders(graph: GraphMessage): Map<string, number> {
+  const counts = new Map<string, number>();
+  const read = [
+    ...(graph.node ?? []).flatMap(({ input }) => input ?? []),
+    ...(graph.output ?? []).map(({ name }) => name ?? ""),
+  ];
+  for (const name of read) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
+}
+
+/** The nodes, with outputs of the graph under the names the file has for them. */
+function withOutputNames(reader: GraphReader, graph: GraphMessage, file: string): { nodes: Node[]; outputs: string[] } {
+  const outputs = (graph.output ?? []).map(({ name }) => name ?? "");
+  if (outputs.length === 0) throw new UserError("bad-file", "puts out nothing", { about: file });
+  const names = new Map<string, string>();
+  for (const output of outputs) {
+    const value = reader.resolve(output);
+    if (reader.isConstant(value)) {
+      throw new UserError("unsupported", `output "${output}" does not depend on the images`, { about: file });
+    }
+    if (value === output) continue;
+    if (reader.producer(value) === undefined || outputs.includes(value) || names.has(value)) {
+      throw new UserError("unsupported", `output "${output}" is "${value}" once more`, { about: file });
+    }
+    names.set(value, output);
   }
-  const shape: SymbolicShape = (type?.tensorType?.shape?.dim ?? []).map(({ dimParam, dimValue }, axis) => {
-    const size = toNumber(dimValue);
-    if (axis === 0) return "N";
-    if (dimParam || size < 1) throw new UserError("unsupported", `axis ${axis} must have a fixed size`, { about });
-    return size;
-  });
-  if (shape.length === 0) throw new UserError("unsupported", "has no shape", { about });
-  return { name: name ?? "", dtype: "f32", shape };
+  if (names.size === 0) return { nodes: reader.nodes, outputs };
+  const nodes = reader.nodes.map((node) => ({
+    ...withInputs(node, names),
+    outputs: node.outputs.map((output) => names.get(output) ?? output),
+  }));
+  return { nodes, outputs };
+}
+
+function parametersOf({ nodes, constants, parameterShapes }: GraphReader): {
+  parameters: Parameter[];
+  weights: Weights;
+} {
+  const kinds = parameterKinds(nodes);
+  const parameters: Parameter[] = [];
+  const weights = new Map<string, ReturnType<typeof tensor>>();
+  for (const [name, { values }] of constants) {
+    const shape = parameterShapes.get(name);
+    const kind = kinds.get(name);
+    if (shape === undefined || kind === undefined || !(values instanceof Float32Array)) continue;
+    parameters.push({ name, shape, kind });
+    weights.set(name, tensor(shape, values));
+  }
+  return { parameters, weights };
 }
 
 /** Exact attribute values the writer noted in the metadata, by `<node>.<attribute>`. */

@@ -7,9 +7,10 @@ import { readAdd, writeAdd, writeBias } from "./ops/add.ts";
 import { readBatchNormalization, writeBatchNormalization } from "./ops/batch-normalization.ts";
 import { readClip, writeClip } from "./ops/clip.ts";
 import { readConv, writeConv } from "./ops/conv.ts";
-import { readGemm, writeGemm } from "./ops/gemm.ts";
+import { readGemm, readMatMul, writeGemm } from "./ops/gemm.ts";
 import { readMul, writeMul } from "./ops/mul.ts";
 import { readPad, writePad } from "./ops/pad.ts";
+import { readCast, readDropout, readIdentity } from "./ops/passing.ts";
 import {
   readAveragePool,
   readGlobalAveragePool,
@@ -18,9 +19,10 @@ import {
   writeGlobalAveragePool,
   writeMaxPool,
 } from "./ops/pool.ts";
-import { readConcat, readFlatten, readRelu, writeConcat, writeFlatten, writeRelu } from "./ops/simple.ts";
+import { readFlatten, readReshape, readSqueeze, readUnsqueeze, writeFlatten } from "./ops/reshape.ts";
+import { readConcat, readRelu, writeConcat, writeRelu } from "./ops/simple.ts";
 import { readSlice, writeSlice } from "./ops/slice.ts";
-import { readExpand, readReshape } from "./ops/views.ts";
+import { readExpand } from "./ops/views.ts";
 import type { ReadRule, WriteRule } from "./rules.ts";
 
 export const writeRules: { readonly [K in ForwardOpName]: WriteRule<K> } = {
@@ -45,17 +47,23 @@ export const readRules: ReadonlyMap<string, ReadRule> = new Map([
   ["Add", readAdd],
   ["AveragePool", readAveragePool],
   ["BatchNormalization", readBatchNormalization],
+  ["Cast", readCast],
   ["Clip", readClip],
   ["Concat", readConcat],
   ["Conv", readConv],
+  ["Dropout", readDropout],
   ["Expand", readExpand],
   ["Flatten", readFlatten],
   ["Gemm", readGemm],
   ["GlobalAveragePool", readGlobalAveragePool],
+  ["Identity", readIdentity],
+  ["MatMul", readMatMul],
   ["MaxPool", readMaxPool],
   ["Mul", readMul],
   ["Pad", readPad],
   ["Relu", readRelu],
   ["Reshape", readReshape],
   ["Slice", readSlice],
+  ["Squeeze", readSqueeze],
+  ["Unsqueeze", readUnsqueeze],
 ]);

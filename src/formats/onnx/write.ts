@@ -1,9 +1,13 @@
-/** A network as the bytes of an ONNX file: opset 17, batch size open, parameters as initializers under their own names. */
+/**
+ * A network as the bytes of an ONNX file: batch size open, parameters as initializers under their own names, opset 17 and this
+ * package's name unless the graph came from a file that says otherwise.
+ */
 import { UserError } from "../../core/errors.ts";
 import { formatShape, type Shape, sameShape } from "../../core/tensor.ts";
 import type { ForwardNode, Graph, Network, Node } from "../../graph/graph.ts";
 import type { ForwardOpName } from "../../graph/ops.ts";
 import { inferShapes } from "../../graph/shapes.ts";
+import { exactPrefix, headerMessage, writtenOpset } from "./header.ts";
 import {
   type AttributeValue,
   attributeMessage,
@@ -17,12 +21,6 @@ import {
 } from "./proto.ts";
 import type { WriteContext, WriteRule } from "./rules.ts";
 import { writeRules } from "./table.ts";
-
-const opset = 17;
-/** Version of the file format that came with opset 15 to 18. */
-const irVersion = 8;
-/** Model metadata: exact values of attributes that 32 bits cannot hold, by `<prefix><node>.<attribute>`. */
-export const exactPrefix = "espalier.exact.";
 
 export interface WriteOptions {
   /** Text stored in the file's metadata, by key: what a reader should know, such as the images' normalisation. */
@@ -87,6 +85,10 @@ class FileWriter implements WriteContext {
     return this.#shapes.get(value) ?? [];
   }
 
+  get opset(): number {
+    return writtenOpset(this.#network.graph.header ?? {});
+  }
+
   isConstant(value: string): boolean {
     return this.#constants.has(value);
   }
@@ -139,16 +141,17 @@ class FileWriter implements WriteContext {
 
   finish(metadata: Readonly<Record<string, string>>): Uint8Array {
     const { graph } = this.#network;
-    const properties = [...Object.entries(metadata), ...this.#exact];
+    const { header = {} } = graph;
+    const batch = header.batch ?? "N";
+    const named = (shape: readonly (number | "N")[]): readonly (number | string)[] =>
+      shape.map((size) => (size === "N" ? batch : size));
     return encodeModel({
-      irVersion,
-      producerName: "espalier",
-      opsetImport: [{ domain: "", version: opset }],
-      metadataProps: properties.map(([key, value]) => ({ key, value })),
+      ...headerMessage(header, metadata, this.#exact),
       graph: {
         name: graph.name,
-        input: graph.inputs.map(({ name, shape }) => valueMessage(name, dataTypes.float, shape)),
-        output: graph.outputs.map((name) => valueMessage(name, dataTypes.float, ["N", ...this.shape(name).slice(1)])),
+        ...(header.graphDocumentation === undefined ? {} : { docString: header.graphDocumentation }),
+        input: graph.inputs.map(({ name, shape }) => valueMessage(name, dataTypes.float, named(shape))),
+        output: graph.outputs.map((name) => valueMessage(name, dataTypes.float, [batch, ...this.shape(name).slice(1)])),
         node: this.#nodes,
         initializer: [...this.#initializers(graph), ...this.#extras],
       },

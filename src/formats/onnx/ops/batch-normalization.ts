@@ -1,4 +1,4 @@
-/** ONNX `BatchNormalization` (opset 15) ↔ batch normalization, in its inference form. */
+/** ONNX `BatchNormalization` ↔ batch normalization, in its inference form. */
 import { complementOf, shortestDecimal } from "../decimal.ts";
 import type { ReadRule, WriteRule } from "../rules.ts";
 
@@ -20,6 +20,8 @@ function recoverMomentum(momentum: number): number {
 
 export const readBatchNormalization: ReadRule = (node, context) => {
   node.check(node.int("training_mode", 0) === 0, "is in training mode; export the network for inference");
+  node.check(node.int("spatial", 1) === 1, "normalises each activation by itself (spatial = 0)");
+  node.int("is_test", 1);
   const epsilon = shortestDecimal(node.float("epsilon", 1e-5));
   const momentum = complementOf(node.float("momentum", 0.9));
   node.check(epsilon >= 0, "epsilon must not be negative", "0 or more", `${epsilon}`);

@@ -1,11 +1,11 @@
-/** ONNX `Clip` (opset 13) ↔ clip. Its bounds are scalars of the file; one that is left out is infinite. */
+/** ONNX `Clip` ↔ clip. Its bounds are scalars of the file, before opset 11 attributes; one that is left out is infinite. */
 import { shortestDecimal } from "../decimal.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
 
 const bounds = [
-  { attribute: "minimum", unbounded: Number.NEGATIVE_INFINITY },
-  { attribute: "maximum", unbounded: Number.POSITIVE_INFINITY },
+  { attribute: "minimum", old: "min", unbounded: Number.NEGATIVE_INFINITY },
+  { attribute: "maximum", old: "max", unbounded: Number.POSITIVE_INFINITY },
 ] as const;
 
 export const writeClip: WriteRule<"clip"> = (node, context) => {
@@ -28,8 +28,10 @@ function readBound(
   node: NodeReader,
   context: ReadContext,
   index: number,
-  { attribute, unbounded }: (typeof bounds)[number],
+  { attribute, old, unbounded }: (typeof bounds)[number],
 ): number {
+  if (node.has(old))
+    return context.exact(node, attribute, shortestDecimal(node.float(old, unbounded)), shortestDecimal);
   if ((node.inputs[index] ?? "") === "") return unbounded;
   const stored = context.scalar(node, node.input(index));
   if (!Number.isFinite(stored)) return stored;

@@ -1,4 +1,5 @@
-/** ONNX `Pad` (opset 13) with zeros ↔ pad. */
+/** ONNX `Pad` with zeros ↔ pad. Its pads are an input, before opset 11 an attribute. */
+import { frontAxis } from "../folding/movement.ts";
 import type { ReadRule, WriteRule } from "../rules.ts";
 
 export const writePad: WriteRule<"pad"> = (node, context) => {
@@ -9,12 +10,20 @@ export const writePad: WriteRule<"pad"> = (node, context) => {
 export const readPad: ReadRule = (node, context) => {
   const mode = node.string("mode", "constant");
   node.check(mode === "constant", "only constant padding is read", "constant", mode);
-  node.check(node.inputs.length === 2, "a padding value or axes are not read", "2 inputs", `${node.inputs.length}`);
-  const pads = context.integers(node, node.input(1));
-  const rank = pads.length / 2;
+  const rank = context.shape(node.input(0)).length;
+  const isOld = node.has("pads");
+  const pads = isOld ? node.ints("pads") : context.integers(node, node.input(1));
+  const value = isOld || (node.inputs[2] ?? "") === "" ? node.float("value", 0) : context.scalar(node, node.input(2));
+  node.check(value === 0, "only padding with zeros is read", "0", `${value}`);
+  const axes =
+    (node.inputs[3] ?? "") === ""
+      ? Array.from({ length: rank }, (_, axis) => axis)
+      : context.integers(node, node.input(3)).map((axis) => frontAxis(node, axis, rank));
   node.check(
-    rank === context.shape(node.input(0)).length && pads.every((side) => side >= 0),
+    pads.length === 2 * axes.length && pads.every((side) => side >= 0),
     "pads must be two numbers an axis, none negative",
   );
-  context.add(node, "pad", [node.input(0)], { before: pads.slice(0, rank), after: pads.slice(rank) });
+  const side = (first: number): number[] =>
+    Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? (pads[first + axes.indexOf(axis)] ?? 0) : 0));
+  context.add(node, "pad", [node.input(0)], { before: side(0), after: side(axes.length) });
 };

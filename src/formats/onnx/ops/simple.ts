@@ -1,4 +1,4 @@
-/** Ops that have no attributes on our side and map one to one: `Relu`, `Concat` along the channels, `Flatten`. */
+/** Ops that have no attributes on our side and map one to one: `Relu`, `Concat` along the channels. */
 import type { ReadRule, WriteRule } from "../rules.ts";
 
 export const writeRelu: WriteRule<"relu"> = (node, context) => {
@@ -19,14 +19,4 @@ export const readConcat: ReadRule = (node, context) => {
   node.check(axis === 1 || axis + rank === 1, "only joining along the channels is read", "axis 1", `${axis}`);
   const sources = node.inputs.map((_, index) => node.input(index));
   context.add(node, "concatenation", sources, {});
-};
-
-export const writeFlatten: WriteRule<"flatten"> = (node, context) => {
-  context.write("Flatten", node, node.inputs, { axis: 1 });
-};
-
-export const readFlatten: ReadRule = (node, context) => {
-  const axis = node.int("axis", 1);
-  node.check(axis === 1, "only flattening all but the batch is read", "axis 1", `${axis}`);
-  context.add(node, "flatten", [node.input(0)], {});
 };

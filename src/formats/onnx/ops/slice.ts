@@ -1,6 +1,10 @@
-/** ONNX `Slice` (opset 13) ↔ slice, or a part of a constant (see `mul.ts`). The batch is always taken whole, its end written as the largest integer. */
+/**
+ * ONNX `Slice` ↔ slice, or a part of a constant (see `mul.ts`). The batch is always taken whole, its end written as the largest integer.
+ * Bounds are inputs, before opset 10 attributes.
+ */
 import { required, UserError } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
+import { isBatchSize } from "../folding/scalar.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
 
@@ -32,8 +36,13 @@ export const readSlice: ReadRule = (node, context) => {
     return;
   }
   const shape = context.shape(node.input(0));
-  const [starts, ends] = [context.integers(node, node.input(1)), context.integers(node, node.input(2))];
-  const axes = node.inputs.length > 3 ? context.integers(node, node.input(3)) : starts.map((_, axis) => axis);
+  const isOld = node.has("starts");
+  const starts = isOld ? node.ints("starts") : context.integers(node, node.input(1));
+  // An end may be the batch size itself: all of it.
+  const ends = (isOld ? node.ints("ends") : context.scalars(node, node.input(2))).map((end) =>
+    typeof end === "number" ? end : isBatchSize(end) ? Number.MAX_SAFE_INTEGER : Number.NaN,
+  );
+  const axes = slicedAxes(node, context) ?? starts.map((_, axis) => axis);
   const steps = node.inputs.length > 4 ? context.integers(node, node.input(4)) : starts.map(() => 1);
   node.check(
     [ends, axes, steps].every(({ length }) => length === starts.length),
@@ -57,6 +66,11 @@ export const readSlice: ReadRule = (node, context) => {
     steps: bounds.map(({ step }) => step),
   });
 };
+
+function slicedAxes(node: NodeReader, context: ReadContext): readonly number[] | undefined {
+  if (node.has("axes")) return node.ints("axes");
+  return (node.inputs[3] ?? "") === "" ? undefined : context.integers(node, node.input(3));
+}
 
 /** A run of a constant along its first axis: a part of the factors of a stream. */
 function readPart(node: NodeReader, context: ReadContext): void {

@@ -1,0 +1,95 @@
+/** Computes, while a graph is read, the nodes that depend on constants and shapes alone. */
+import { UserError } from "../../../core/errors.ts";
+import type { GraphReader } from "../graph-reader.ts";
+import type { NodeReader } from "../node-reader.ts";
+import type { TensorMessage } from "../proto.ts";
+import type { Constant } from "./constant.ts";
+import { ElementBudget, foldRule, shapeOps } from "./fold.ts";
+import type { FoldContext } from "./rule.ts";
+
+export interface FolderOptions {
+  /** Whether views and products of float constants stay nodes: scaling factors and what they scale, in files of this package. */
+  readonly keepsViews: boolean;
+  /** Elements of the file's own tensors. */
+  readonly stored: number;
+  tensorOf(message: TensorMessage, owner: string): Constant;
+}
+
+const viewOps: ReadonlySet<string> = new Set(["Expand", "Mul", "Reshape", "Slice"]);
+
+export class Folder {
+  readonly #reader: GraphReader;
+  readonly #options: FolderOptions;
+  readonly #budget: ElementBudget;
+
+  constructor(reader: GraphReader, options: FolderOptions) {
+    this.#reader = reader;
+    this.#options = options;
+    this.#budget = new ElementBudget(options.stored);
+  }
+
+  /** Computes `node` if it is constant, declares what it gives, and says so. */
+  fold(node: NodeReader): boolean {
+    if (!this.#isConstant(node)) return false;
+    const rule = foldRule(node.opType);
+    if (rule === undefined) return false;
+    const results = this.#computed(node, () => rule(this.#context(node)));
+    node.finishAttributes();
+    for (const [index, name] of node.outputs.entries()) {
+      const result = results[index];
+      node.check(result !== undefined, `output ${index} is not read`);
+      if (result !== undefined && name !== "") this.#declare(node, name, result);
+    }
+    return true;
+  }
+
+  #isConstant(node: NodeReader): boolean {
+    if (shapeOps.has(node.opType)) return true;
+    const inputs = node.inputs.filter((input) => input !== "");
+    if (inputs.length === 0) return node.opType === "Constant";
+    if (!inputs.every((input) => this.#reader.constant(input) !== undefined)) return false;
+    const keeps = this.#options.keepsViews && viewOps.has(node.opType);
+    return !(keeps && this.#reader.constant(node.input(0))?.type === "float");
+  }
+
+  /** A constant that is another one under a second name stays one parameter. */
+  #declare(node: NodeReader, name: string, result: Constant): void {
+    const same = node.inputs.find((input) => input !== "" && this.#reader.constant(input) === result);
+    if (same === undefined) this.#reader.declareConstant(name, result);
+    else this.#reader.alias(node, same);
+  }
+
+  /** What a rule says of numbers, said of its node. */
+  #computed<T>(node: NodeReader, compute: () => T): T {
+    try {
+      return compute();
+    } catch (error) {
+      if (error instanceof UserError && error.details.about === undefined) throw node.unsupported(error.message);
+      throw error;
+    }
+  }
+
+  #context(node: NodeReader): FoldContext {
+    const reader = this.#reader;
+    const optional = (index: number): Constant | undefined => {
+      const name = node.inputs[index] ?? "";
+      return name === "" ? undefined : reader.constant(name);
+    };
+    return {
+      node,
+      optional,
+      input: (index) => {
+        const found = optional(index);
+        if (found === undefined) throw node.unsupported(`input ${index} is missing`);
+        return found;
+      },
+      extents: (index) => reader.extents(node.input(index)),
+      integers: (index) => reader.integers(node, node.input(index)),
+      claim: (dims) => this.#budget.claim(dims),
+      attributeTensor: (name) => {
+        const message = node.tensor(name);
+        return message === undefined ? undefined : this.#options.tensorOf(message, node.name);
+      },
+    };
+  }
+}

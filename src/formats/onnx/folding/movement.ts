@@ -1,0 +1,337 @@
+/** Folding of ops that make, move and gather constants. */
+import { elementCount, rowMajorStrides, type Shape } from "../../../core/tensor.ts";
+import type { NodeReader } from "../node-reader.ts";
+import { broadcastDims, broadcastIndex } from "./broadcast.ts";
+import { at, type Constant, constant, rearranged, scalarConstant, scalarsOf, vector } from "./constant.ts";
+import type { FoldContext, FoldRule } from "./rule.ts";
+import { plain, type Scalar, times } from "./scalar.ts";
+
+/** `axis`, counted from the front. */
+export function frontAxis(node: NodeReader, axis: number, rank: number): number {
+  node.check(axis >= -rank && axis < rank, `axis ${axis} is not one of ${rank}`);
+  return axis < 0 ? axis + rank : axis;
+}
+
+/** Axes that newer opsets give as input `index`, and older ones as attribute "axes"; undefined where there are none. */
+function axesOf({ node, optional, integers }: FoldContext, index: number): readonly number[] | undefined {
+  if (optional(index) !== undefined) return integers(index);
+  return node.has("axes") ? node.ints("axes") : undefined;
+}
+
+const constantNode: FoldRule = ({ node, attributeTensor }) => {
+  const held = attributeTensor("value");
+  if (held !== undefined) return [held];
+  if (node.has("value_float")) return [scalarConstant("float", node.float("value_float", 0))];
+  if (node.has("value_int")) return [scalarConstant("integer", node.int("value_int"))];
+  if (node.has("value_floats")) return [vector("float", node.floats("value_floats"))];
+  return [vector("integer", node.ints("value_ints"))];
+};
+
+const constantOfShape: FoldRule = ({ integers, claim, attributeTensor }) => {
+  const dims = claim(integers(0));
+  const { type, values } = attributeTensor("value") ?? scalarConstant("float", 0);
+  return [constant(type, dims, new Array<Scalar>(elementCount(dims)).fill(values[0] ?? 0))];
+};
+
+const range: FoldRule = ({ input, claim }) => {
+  const [start = 0, limit = 0, delta = 1] = [0, 1, 2].map((index) => plain(at(input(index), 0), "counts by"));
+  const [count = 0] = claim([Math.max(Math.ceil((limit - start) / delta), 0)]);
+  return [
+    vector(
+      input(0).type,
+      Array.from({ length: count }, (_, index) => start + index * delta),
+    ),
+  ];
+};
+
+const shape: FoldRule = ({ node, extents }) => {
+  const dims = extents(0);
+  return [vector("integer", dims.slice(node.int("start", 0), node.int("end", dims.length)))];
+};
+
+const size: FoldRule = ({ extents }) => [scalarConstant("integer", extents(0).reduce(times, 1))];
+
+/** ONNX's element types as ours; the specification's `TensorProto.DataType`. */
+const floatTypes: ReadonlySet<number> = new Set([1, 10, 11, 16]);
+const booleanType = 9;
+
+const cast: FoldRule = ({ node, input }) => {
+  const source = input(0);
+  const to = node.int("to");
+  node.int("saturate", 1);
+  node.int("round_mode", 0);
+  if (floatTypes.has(to)) return [constant("float", source.dims, source.values)];
+  if (to === booleanType) {
+    return [
+      constant(
+        "boolean",
+        source.dims,
+        scalarsOf(source).map((value) => Number(plain(value, "casts") !== 0)),
+      ),
+    ];
+  }
+  const whole = scalarsOf(source).map((value) => (typeof value === "number" ? Math.trunc(value) : value));
+  return [constant("integer", source.dims, whole)];
+};
+
+const castLike: FoldRule = ({ node, input }) => {
+  const [source, { type }] = [input(0), input(1)];
+  node.int("saturate", 1);
+  if (type !== "integer") return [constant(type, source.dims, source.values)];
+  const whole = scalarsOf(source).map((value) => (typeof value === "number" ? Math.trunc(value) : value));
+  return [constant("integer", source.dims, whole)];
+};
+
+const gather: FoldRule = ({ node, input, claim }) => {
+  const [source, indices] = [input(0), input(1)];
+  const axis = frontAxis(node, node.int("axis", 0), source.dims.length);
+  const extent = source.dims[axis] ?? 1;
+  const inner = elementCount(source.dims.slice(axis + 1));
+  const picked = scalarsOf(indices).map((index) => {
+    const asked = plain(index, "indexes by");
+    const position = asked < 0 ? asked + extent : asked;
+    node.check(position >= 0 && position < extent, `index ${asked} is not one of ${extent}`);
+    return position;
+  });
+  const dims = claim([...source.dims.slice(0, axis), ...indices.dims, ...source.dims.slice(axis + 1)]);
+  return [
+    rearranged(source, dims, (index) => {
+      const block = Math.floor(index / inner);
+      const outer = Math.floor(block / picked.length);
+      return (outer * extent + (picked[block % picked.length] ?? 0)) * inner + (index % inner);
+    }),
+  ];
+};
+
+const concat: FoldRule = ({ node, input, claim }) => {
+  const sources = node.inputs.map((_, index) => input(index));
+  const [first] = sources;
+  if (first === undefined) throw node.unsupported("joins nothing");
+  const axis = frontAxis(node, node.int("axis"), first.dims.length);
+  for (const { dims } of sources) {
+    node.check(
+      dims.length === first.dims.length && dims.every((extent, one) => one === axis || extent === first.dims[one]),
+      "joins constants whose dims differ",
+    );
+  }
+  const total = sources.reduce((sum, { dims }) => sum + (dims[axis] ?? 0), 0);
+  const dims = claim(first.dims.with(axis, total));
+  const outer = elementCount(first.dims.slice(0, axis));
+  const values: Scalar[] = [];
+  for (let block = 0; block < outer; block++) {
+    for (const source of sources) {
+      const run = elementCount(source.dims.slice(axis));
+      for (let index = 0; index < run; index++) values.push(at(source, block * run + index));
+    }
+  }
+  return [constant(first.type, dims, values)];
+};
+
+/** ONNX counts negative bounds from the end and clamps what lies outside; −1 stays for "before the first" of a step back. */
+function clamped(bound: number, extent: number, low: number, high: number): number {
+  return Math.min(Math.max(bound < 0 ? bound + extent : bound, low), high);
+}
+
+const slice: FoldRule = (context) => {
+  const { node, input, integers, optional, claim } = context;
+  const source = input(0);
+  const fromAttributes = node.has("starts");
+  const starts = fromAttributes ? node.ints("starts") : integers(1);
+  const ends = fromAttributes ? node.ints("ends") : integers(2);
+  const axes = axesOf(context, 3) ?? starts.map((_, axis) => axis);
+  const steps = optional(4) === undefined ? starts.map(() => 1) : integers(4);
+  const whole = source.dims.map((extent) => ({ start: 0, step: 1, count: extent }));
+  for (const [index, named] of axes.entries()) {
+    const axis = frontAxis(node, named, source.dims.length);
+    const [extent = 0, step = 1] = [source.dims[axis], steps[index]];
+    node.check(step !== 0, "steps by 0");
+    const [low, high] = step > 0 ? [0, extent] : [-1, extent - 1];
+    const start = clamped(starts[index] ?? 0, extent, Math.max(low, 0), high);
+    const end = clamped(ends[index] ?? extent, extent, low, high);
+    whole[axis] = { start, step, count: Math.max(Math.ceil((end - start) / step), 0) };
+  }
+  const dims = claim(whole.map(({ count }) => count));
+  const [sourceStrides, strides] = [rowMajorStrides(source.dims), rowMajorStrides(dims)];
+  return [
+    rearranged(source, dims, (index) =>
+      whole.reduce((offset, { start, step }, axis) => {
+        const position = Math.floor(index / (strides[axis] ?? 1)) % Math.max(dims[axis] ?? 1, 1);
+        return offset + (start + position * step) * (sourceStrides[axis] ?? 1);
+      }, 0),
+    ),
+  ];
+};
+
+function withDims(source: Constant, dims: Shape, node: NodeReader): readonly Constant[] {
+  const count = elementCount(source.dims);
+  node.check(
+    elementCount(dims) === count && dims.every((extent) => extent >= 0),
+    "does not keep the number of values",
+    `${count}`,
+    `[${dims.join()}]`,
+  );
+  return [{ ...source, dims }];
+}
+
+const reshape: FoldRule = ({ node, input, integers }) => {
+  const source = input(0);
+  const copiesZero = node.int("allowzero", 0) === 0;
+  const asked = (node.has("shape") ? node.ints("shape") : integers(1)).map((extent, axis) =>
+    extent === 0 && copiesZero ? (source.dims[axis] ?? 0) : extent,
+  );
+  const known = elementCount(asked.filter((extent) => extent !== -1));
+  const open = known === 0 ? 0 : elementCount(source.dims) / known;
+  return withDims(
+    source,
+    asked.map((extent) => (extent === -1 ? open : extent)),
+    node,
+  );
+};
+
+const flatten: FoldRule = ({ node, input }) => {
+  const source = input(0);
+  const axis = node.int("axis", 1);
+  const split = axis < 0 ? axis + source.dims.length : axis;
+  return withDims(source, [elementCount(source.dims.slice(0, split)), elementCount(source.dims.slice(split))], node);
+};
+
+const squeeze: FoldRule = (context) => {
+  const source = context.input(0);
+  const axes = axesOf(context, 1)?.map((axis) => frontAxis(context.node, axis, source.dims.length));
+  const kept = source.dims.filter((extent, axis) => (axes === undefined ? extent !== 1 : !axes.includes(axis)));
+  return withDims(source, kept, context.node);
+};
+
+const unsqueeze: FoldRule = (context) => {
+  const source = context.input(0);
+  const axes = axesOf(context, 1) ?? [];
+  const rank = source.dims.length + axes.length;
+  const added = new Set(axes.map((axis) => frontAxis(context.node, axis, rank)));
+  const rest = source.dims[Symbol.iterator]();
+  const dims = Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : (rest.next().value ?? 1)));
+  return withDims(source, dims, context.node);
+};
+
+const transpose: FoldRule = ({ node, input, claim }) => {
+  const source = input(0);
+  const rank = source.dims.length;
+  const order = node.ints(
+    "perm",
+    Array.from({ length: rank }, (_, axis) => rank - 1 - axis),
+  );
+  node.check(order.length === rank && new Set(order).size === rank, "perm does not name every axis once");
+  const dims = claim(order.map((axis) => source.dims[axis] ?? 1));
+  const strides = rowMajorStrides(source.dims);
+  const moved = order.map((axis) => strides[axis] ?? 1);
+  const own = rowMajorStrides(dims);
+  return [
+    rearranged(source, dims, (index) => {
+      let [offset, rest] = [0, index];
+      for (let axis = 0; axis < rank; axis++) {
+        const position = Math.floor(rest / (own[axis] ?? 1));
+        rest -= position * (own[axis] ?? 1);
+        offset += position * (moved[axis] ?? 1);
+      }
+      return offset;
+    }),
+  ];
+};
+
+const expand: FoldRule = ({ node, input, integers, claim }) => {
+  const source = input(0);
+  const dims = claim(broadcastDims(node, [source.dims, integers(1)]));
+  return [rearranged(source, dims, broadcastIndex(source.dims, dims))];
+};
+
+const tile: FoldRule = ({ node, input, integers, claim }) => {
+  const source = input(0);
+  const repeats = integers(1);
+  node.check(repeats.length === source.dims.length, "repeats must be one number an axis");
+  const dims = claim(source.dims.map((extent, axis) => extent * (repeats[axis] ?? 1)));
+  const [sourceStrides, strides] = [rowMajorStrides(source.dims), rowMajorStrides(dims)];
+  return [
+    rearranged(source, dims, (index) =>
+      strides.reduce(
+        (offset, stride, axis) =>
+          offset +
+          ((Math.floor(index / stride) % (dims[axis] ?? 1)) % (source.dims[axis] ?? 1)) * (sourceStrides[axis] ?? 1),
+        0,
+      ),
+    ),
+  ];
+};
+
+const split: FoldRule = ({ node, input, optional, integers, claim }) => {
+  const source = input(0);
+  const axis = frontAxis(node, node.int("axis", 0), source.dims.length);
+  const extent = source.dims[axis] ?? 0;
+  const parts = node.int("num_outputs", node.outputs.length);
+  const even = Math.ceil(extent / parts);
+  const asked = node.has("split") ? node.ints("split") : optional(1) === undefined ? undefined : integers(1);
+  const sizes = asked ?? Array.from({ length: parts }, (_, part) => Math.max(Math.min(even, extent - part * even), 0));
+  node.check(
+    sizes.every((one) => one >= 0) && sizes.reduce((sum, one) => sum + one, 0) === extent,
+    `its parts do not add up to ${extent}`,
+  );
+  const inner = elementCount(source.dims.slice(axis + 1));
+  let begin = 0;
+  return sizes.map((count) => {
+    const start = begin;
+    begin += count;
+    return rearranged(source, claim(source.dims.with(axis, count)), (index) => {
+      const block = Math.floor(index / inner);
+      return (Math.floor(block / count) * extent + start + (block % count)) * inner + (index % inner);
+    });
+  });
+};
+
+/** Over all axes, or some; exporters count elements of shapes with it. */
+function reduction(combine: (a: Scalar, b: Scalar) => Scalar, first: Scalar): FoldRule {
+  return (context) => {
+    const { node, input, claim } = context;
+    const source = input(0);
+    const rank = source.dims.length;
+    const named = axesOf(context, 1)?.map((axis) => frontAxis(node, axis, rank));
+    const nothing = named?.length === 0 && node.int("noop_with_empty_axes", 0) === 1;
+    node.int("noop_with_empty_axes", 0);
+    const axes = new Set(named === undefined || (named.length === 0 && !nothing) ? source.dims.keys() : named);
+    const kept = claim(source.dims.map((extent, axis) => (axes.has(axis) ? 1 : extent)));
+    const to = broadcastIndex(kept, source.dims);
+    const values = new Array<Scalar>(elementCount(kept)).fill(first);
+    for (const [index, value] of scalarsOf(source).entries()) {
+      const target = to(index);
+      values[target] = combine(values[target] ?? first, value);
+    }
+    const keeps = node.int("keepdims", 1) === 1;
+    return [constant(source.type, keeps ? kept : kept.filter((_, axis) => !axes.has(axis)), values)];
+  };
+}
+
+/** The same values; a second output, as of Dropout, is its mask and stays without a reader. */
+const same: FoldRule = ({ input }) => [input(0)];
+
+export const creation: Readonly<Record<string, FoldRule>> = {
+  Constant: constantNode,
+  ConstantOfShape: constantOfShape,
+  Range: range,
+  Shape: shape,
+  Size: size,
+};
+
+export const movement: Readonly<Record<string, FoldRule>> = {
+  Cast: cast,
+  CastLike: castLike,
+  Concat: concat,
+  Expand: expand,
+  Flatten: flatten,
+  Gather: gather,
+  Identity: same,
+  ReduceProd: reduction(times, 1),
+  Reshape: reshape,
+  Slice: slice,
+  Split: split,
+  Squeeze: squeeze,
+  Tile: tile,
+  Transpose: transpose,
+  Unsqueeze: unsqueeze,
+};

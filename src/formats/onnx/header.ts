@@ -1,0 +1,111 @@
+/**
+ * What a file says of a network besides the network: who made it, in which opset, its notes and metadata. It stays with the graph, so
+ * that a file written from it says the same.
+ */
+import { UserError } from "../../core/errors.ts";
+import type { FileHeader } from "../../graph/graph.ts";
+import { type ModelMessage, toNumber } from "./proto.ts";
+
+/** Opset of files that came from no file. */
+export const ownOpset = 17;
+/** Forms of ops are written as this opset and later ones have them; of an older file the opset is raised to it. */
+const oldestWritten = 13;
+/** Newest opset whose forms are known. */
+const newestOpset = 26;
+/** Older ones have other meanings of broadcasting. */
+const oldestOpset = 7;
+const ownProducer = "espalier";
+/** Model metadata: exact values of attributes that 32 bits cannot hold, by `<prefix><node>.<attribute>`. */
+export const exactPrefix = "espalier.exact.";
+/** Model metadata: says of a file with another producer's name that its constants are laid out as this package writes them. */
+export const layoutKey = "espalier.layout";
+
+/** The opset of the standard ops; throws `UserError` where the file does not say it, or it is not read. */
+export function opsetOf({ opsetImport }: ModelMessage, file: string): number {
+  const standard = (opsetImport ?? []).find(({ domain }) => !domain || domain === "ai.onnx");
+  if (standard === undefined) {
+    throw new UserError("bad-file", "does not say which opset it uses", {
+      about: file,
+      hint: "It may have been cut short.",
+    });
+  }
+  const opset = toNumber(standard.version);
+  if (opset < oldestOpset || opset > newestOpset) {
+    throw new UserError("unsupported", `the file's opset is too ${opset < oldestOpset ? "old" : "new"}`, {
+      about: file,
+      expected: `${oldestOpset} to ${newestOpset}`,
+      received: `${opset}`,
+      hint: "Export it again with an opset in between.",
+    });
+  }
+  return opset;
+}
+
+/** The opset that a network with `header` is written in. */
+export function writtenOpset(header: FileHeader): number {
+  return header.opset ?? ownOpset;
+}
+
+/** Version of the file format that came with an opset; a file's own is kept where it is newer. */
+export function writtenIrVersion({ irVersion = 0 }: FileHeader, opset: number): number {
+  const versions: readonly (readonly [opset: number, ir: number])[] = [
+    [25, 12],
+    [24, 11],
+    [21, 10],
+    [19, 9],
+    [15, 8],
+    [13, 7],
+  ];
+  return Math.max(irVersion, versions.find(([first]) => opset >= first)?.[1] ?? 7);
+}
+
+/** Whether constants that nodes compute are factors and views of them, to be kept as nodes. */
+export function isOwnLayout({ producerName, metadataProps }: ModelMessage): boolean {
+  return producerName === ownProducer || (metadataProps ?? []).some(({ key }) => key === layoutKey);
+}
+
+/** The header of `model`, as far as it is kept; undefined where it says no more than this package itself does. */
+export function headerOf(model: ModelMessage, opset: number, batch: string | undefined): FileHeader | undefined {
+  const { graph } = model;
+  const metadata = (model.metadataProps ?? [])
+    .map(({ key, value }) => [key ?? "", value ?? ""] as const)
+    .filter(([key]) => !key.startsWith(exactPrefix) && key !== layoutKey);
+  const isOwn = model.producerName === ownProducer;
+  const written = Math.max(opset, oldestWritten);
+  const irVersion = toNumber(model.irVersion);
+  const modelVersion = toNumber(model.modelVersion);
+  const header: FileHeader = {
+    ...(written === ownOpset ? {} : { opset: written }),
+    ...(irVersion <= writtenIrVersion({}, written) ? {} : { irVersion }),
+    ...(isOwn ? {} : { producer: model.producerName ?? "" }),
+    ...(model.producerVersion ? { producerVersion: model.producerVersion } : {}),
+    ...(model.domain ? { domain: model.domain } : {}),
+    ...(modelVersion === 0 ? {} : { modelVersion }),
+    ...(model.docString ? { documentation: model.docString } : {}),
+    ...(graph?.docString ? { graphDocumentation: graph.docString } : {}),
+    ...(batch === undefined || batch === "N" ? {} : { batch }),
+    ...(metadata.length === 0 ? {} : { metadata }),
+  };
+  return Object.keys(header).length === 0 ? undefined : header;
+}
+
+/** The parts of a model's message that come from `header`; `metadata` is added to the file's own, and wins. */
+export function headerMessage(
+  header: FileHeader,
+  metadata: Readonly<Record<string, string>>,
+  exact: ReadonlyMap<string, string>,
+): ModelMessage {
+  const opset = writtenOpset(header);
+  const layout = header.producer === undefined ? [] : [[layoutKey, "1"] as const];
+  const properties = new Map([...(header.metadata ?? []), ...Object.entries(metadata), ...layout, ...exact]);
+  return {
+    irVersion: writtenIrVersion(header, opset),
+    producerName: header.producer ?? ownProducer,
+    ...(header.producerVersion === undefined ? {} : { producerVersion: header.producerVersion }),
+    ...(header.domain === undefined ? {} : { domain: header.domain }),
+    ...(header.modelVersion === undefined ? {} : { modelVersion: header.modelVersion }),
+    ...(header.documentation === undefined ? {} : { docString: header.documentation }),
+    opsetImport: [{ domain: "", version: opset }],
+    metadataProps: [...properties].map(([key, value]) => ({ key, value })),
+  };
+}

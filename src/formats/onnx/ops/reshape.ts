@@ -1,0 +1,104 @@
+/** Ops of ONNX that give an activation other dims, its values in the same order ↔ flatten, or nothing at all. */
+import { elementCount, sameShape } from "../../../core/tensor.ts";
+import { frontAxis } from "../folding/movement.ts";
+import { isBatchSize, type Scalar } from "../folding/scalar.ts";
+import type { NodeReader } from "../node-reader.ts";
+import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
+import { readReshapedConstant } from "./views.ts";
+
+export const writeFlatten: WriteRule<"flatten"> = (node, context) => {
+  context.write("Flatten", node, node.inputs, { axis: 1 });
+};
+
+/** The node's input with `features` dims behind the batch. */
+function reshaped(node: NodeReader, context: ReadContext, features: readonly number[]): void {
+  const src = node.input(0);
+  const [, ...own] = context.shape(src);
+  if (sameShape(own, features)) {
+    context.alias(node, src);
+    return;
+  }
+  node.check(
+    elementCount(own) === elementCount(features),
+    "does not keep the values of each image together",
+    `${elementCount(own)} an image`,
+    `[${features.join()}]`,
+  );
+  if (features.length === 1) {
+    context.add(node, "flatten", [src], {});
+    return;
+  }
+  // Back to what was flattened: (C) was [C,1,1].
+  const before = context.producer(src);
+  const [unflattened = ""] = before?.op === "flatten" ? before.inputs : [];
+  node.check(
+    unflattened !== "" && sameShape(context.shape(unflattened).slice(1), features),
+    "gives an activation dims that are not read",
+    `[N,${elementCount(own)}]`,
+    `[N,${features.join()}]`,
+  );
+  context.alias(node, unflattened);
+}
+
+export const readFlatten: ReadRule = (node, context) => {
+  const shape = context.shape(node.input(0));
+  const axis = frontAxis(node, node.int("axis", 1), shape.length);
+  node.check(axis === 1, "only flattening all but the batch is read", "axis 1", `${axis}`);
+  reshaped(node, context, [elementCount(shape.slice(1))]);
+};
+
+export const readReshape: ReadRule = (node, context) => {
+  if (context.isConstant(node.input(0))) {
+    readReshapedConstant(node, context);
+    return;
+  }
+  const extents = context.extents(node.input(0));
+  const copiesZero = node.int("allowzero", 0) === 0;
+  const asked = node.has("shape") ? node.ints("shape") : context.scalars(node, node.input(1));
+  const [first, ...rest] = asked.map((size, axis) => (size === 0 && copiesZero ? (extents[axis] ?? 0) : size));
+  const features = rest.map((size) => {
+    node.check(typeof size === "number", "puts the batch behind the first axis");
+    return typeof size === "number" ? size : 0;
+  });
+  const open = features.indexOf(-1);
+  const perImage = elementCount(context.shape(node.input(0)).slice(1));
+  if (open >= 0) features[open] = perImage / elementCount(features.toSpliced(open, 1));
+  node.check(
+    first === -1 || isBatch(first, context),
+    "does not keep the batch as its first axis",
+    context.fixedBatch === undefined ? "the batch size" : `${context.fixedBatch}`,
+    `${first}`,
+  );
+  reshaped(node, context, features);
+};
+
+function isBatch(size: Scalar | undefined, { fixedBatch }: ReadContext): boolean {
+  return isBatchSize(size) || (fixedBatch !== undefined && size === fixedBatch);
+}
+
+/** Axes that opset 13 made an input of what was an attribute; undefined where the node names none. */
+function axesOf(node: NodeReader, context: ReadContext): readonly number[] | undefined {
+  if (node.inputs.length > 1) return context.integers(node, node.input(1));
+  return node.has("axes") ? node.ints("axes") : undefined;
+}
+
+export const readSqueeze: ReadRule = (node, context) => {
+  const shape = context.shape(node.input(0));
+  const axes = axesOf(node, context)?.map((axis) => frontAxis(node, axis, shape.length));
+  node.check(axes?.includes(0) !== true, "takes the batch's axis away");
+  const isTaken = (size: number, axis: number): boolean => (axes === undefined ? size === 1 : axes.includes(axis));
+  const features = shape.filter((size, axis) => axis > 0 && !isTaken(size, axis));
+  node.check(axes?.every((axis) => shape[axis] === 1) ?? true, "takes away an axis that is not of size 1");
+  reshaped(node, context, features);
+};
+
+export const readUnsqueeze: ReadRule = (node, context) => {
+  const shape = context.shape(node.input(0));
+  const axes = axesOf(node, context) ?? [];
+  const rank = shape.length + axes.length;
+  const added = new Set(axes.map((axis) => frontAxis(node, axis, rank)));
+  node.check(!added.has(0), "puts an axis in front of the batch");
+  const rest = shape.values();
+  const dims = Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : (rest.next().value ?? 1)));
+  reshaped(node, context, dims.slice(1));
+};

@@ -1,0 +1,140 @@
+/**
+ * The tensors of a file as constants: three encodings (raw bytes, typed fields, another file) of every element type that is a
+ * number. Half, brain and double floats become 32-bit floats, integers plain numbers. Sizes are compared before anything is made.
+ */
+import { UserError } from "../../core/errors.ts";
+import { elementCount, formatShape, type Shape } from "../../core/tensor.ts";
+import type { ExternalData } from "./external.ts";
+import { type Constant, type ConstantType, constant } from "./folding/constant.ts";
+import { type TensorMessage, toNumber } from "./proto.ts";
+
+type TypedField = "floatData" | "int32Data" | "int64Data" | "doubleData" | "uint64Data";
+
+interface ElementType {
+  readonly name: string;
+  readonly type: ConstantType;
+  readonly bytes: number;
+  /** Where values lie that are not raw bytes. */
+  readonly field: TypedField;
+  /** An element of raw bytes. */
+  read(view: DataView, offset: number): number;
+  /** An element of the typed field, where it is not the value itself. */
+  fromField?(value: number): number;
+}
+
+function integer(name: string, bytes: number, field: TypedField, read: ElementType["read"]): ElementType {
+  return { name, type: "integer", bytes, field, read };
+}
+
+/** By `TensorProto.DataType` of the specification. */
+const elementTypes: ReadonlyMap<number, ElementType> = new Map<number, ElementType>([
+  [1, { name: "FLOAT", type: "float", bytes: 4, field: "floatData", read: (view, at) => view.getFloat32(at, true) }],
+  [2, integer("UINT8", 1, "int32Data", (view, at) => view.getUint8(at))],
+  [3, integer("INT8", 1, "int32Data", (view, at) => view.getInt8(at))],
+  [4, integer("UINT16", 2, "int32Data", (view, at) => view.getUint16(at, true))],
+  [5, integer("INT16", 2, "int32Data", (view, at) => view.getInt16(at, true))],
+  [6, integer("INT32", 4, "int32Data", (view, at) => view.getInt32(at, true))],
+  [7, integer("INT64", 8, "int64Data", (view, at) => Number(view.getBigInt64(at, true)))],
+  [
+    9,
+    {
+      name: "BOOL",
+      type: "boolean",
+      bytes: 1,
+      field: "int32Data",
+      read: (view, at) => Number(view.getUint8(at) !== 0),
+    },
+  ],
+  [10, { ...bits16("FLOAT16", halfToFloat) }],
+  [11, { name: "DOUBLE", type: "float", bytes: 8, field: "doubleData", read: (view, at) => view.getFloat64(at, true) }],
+  [12, integer("UINT32", 4, "uint64Data", (view, at) => view.getUint32(at, true))],
+  [13, integer("UINT64", 8, "uint64Data", (view, at) => Number(view.getBigUint64(at, true)))],
+  [16, { ...bits16("BFLOAT16", brainToFloat) }],
+]);
+
+function bits16(name: string, fromField: (bits: number) => number): ElementType {
+  const read = (view: DataView, at: number): number => fromField(view.getUint16(at, true));
+  return { name, type: "float", bytes: 2, field: "int32Data", read, fromField };
+}
+
+/** IEEE 754 binary16: 1 sign bit, 5 of exponent, 10 of fraction. */
+function halfToFloat(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
+}
+
+const scratch = new DataView(new ArrayBuffer(4));
+
+/** The upper half of a 32-bit float. */
+function brainToFloat(bits: number): number {
+  scratch.setUint16(2, bits, true);
+  return scratch.getFloat32(0, true);
+}
+
+/**
+ * The tensor of `message`; `owner` names it where it has no name of its own. Throws `UserError` on an element type that is not a
+ * number, on a size that does not fit its dims, and what `external` throws.
+ */
+export function readTensor(message: TensorMessage, file: string, external: ExternalData, owner = ""): Constant {
+  const about = `tensor "${message.name || owner}" in ${file}`;
+  const element = elementTypes.get(message.dataType ?? 0);
+  if (element === undefined) {
+    throw new UserError("unsupported", "has an element type that is not read", {
+      about,
+      expected: [...elementTypes.values()].map(({ name }) => name).join(", "),
+      received: `type ${message.dataType ?? 0}`,
+    });
+  }
+  const dims = (message.dims ?? []).map((extent) => toNumber(extent));
+  const entries = message.externalData ?? [];
+  const isExternal = entries.length > 0 || message.dataLocation === 1;
+  const raw = isExternal
+    ? external.read(
+        new Map(entries.map(({ key, value }) => [key ?? "", value ?? ""])),
+        wantedBytes(dims, element),
+        about,
+      )
+    : (message.rawData ?? new Uint8Array());
+  const typed = raw.length > 0 || isExternal ? [] : (message[element.field] ?? []);
+  checkCount(dims, raw.length > 0 ? raw.length / element.bytes : typed.length, about);
+  const values = raw.length > 0 ? fromBytes(raw, element) : fromField(typed, element);
+  return constant(element.type, dims, values);
+}
+
+function wantedBytes(dims: Shape, { bytes }: ElementType): number {
+  return elementCount(dims) * bytes;
+}
+
+function checkCount(dims: Shape, received: number, about: string): void {
+  const count = elementCount(dims);
+  if (received === count && dims.every((extent) => extent >= 0)) return;
+  throw new UserError("bad-file", "does not hold as many values as its dims say", {
+    about,
+    expected: `${count} for ${formatShape(dims)}`,
+    received: `${received}`,
+  });
+}
+
+/** Always a copy: the bytes belong to the whole file and lie anywhere in it, and weights go to other threads one by one. */
+function fromBytes(raw: Uint8Array, { name, type, bytes, read }: ElementType): Float32Array | number[] {
+  if (name === "FLOAT") {
+    const values = new Float32Array(raw.length / bytes);
+    new Uint8Array(values.buffer).set(raw);
+    return values;
+  }
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  const count = raw.length / bytes;
+  const values = type === "float" ? new Float32Array(count) : new Array<number>(count);
+  for (let index = 0; index < count; index++) values[index] = read(view, index * bytes);
+  return values;
+}
+
+type FieldValues = readonly (number | { toNumber(): number })[];
+
+function fromField(values: FieldValues, { type, fromField: convert }: ElementType): Float32Array | number[] {
+  const numbers = values.map((value) => (convert === undefined ? toNumber(value) : convert(toNumber(value))));
+  return type === "float" ? Float32Array.from(numbers) : numbers;
+}
