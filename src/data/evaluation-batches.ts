@@ -110,7 +110,8 @@ async function decodeBatch(
     if (slot !== count) images.copyWithin(count * size, slot * size, (slot + 1) * size);
     labels[count++] = split.labels[start + slot] ?? 0;
   }
-  images.fill(0, count * size);
+  // Behind the images that were moved; what was never written to is zero.
+  images.fill(0, count * size, wanted * size);
   return { images, labels, count };
 }
 

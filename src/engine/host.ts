@@ -2,13 +2,13 @@
  * Any engine in a worker thread, behind the engine interface made of promises: a training step blocks that thread for
  * a tenth of a second and more, while the terminal, the page and the signal handlers of the caller go on.
  */
+import { Requests } from "../core/requests.ts";
 import { spawnWorker } from "../core/worker.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
 import { useAfterDispose } from "./checks.ts";
 import type { EngineSpec } from "./create.ts";
 import type { Feeds, KernelChoices, PlanStep, Precision, PrepareOptions, Results } from "./engine.ts";
-import { portableFeeds, portableWeights } from "./protocol.ts";
-import { Requests } from "./requests.ts";
+import { type Calls, portableFeeds, portableWeights } from "./protocol.ts";
 
 /** A `Plan` in the engine's thread; see `Plan` for what the methods do and throw. */
 export interface PlanHandle {
@@ -18,6 +18,7 @@ export interface PlanHandle {
   /** Feeds in shared memory are read where they are, so leave them alone until the promise settles; others are copied. */
   run(feeds: Feeds): Promise<Results>;
   write(values: Weights): Promise<void>;
+  /** The values lie in shared memory. */
   read(names: readonly string[]): Promise<Weights>;
   explain(feeds: Feeds, runs: number): Promise<readonly PlanStep[]>;
   dispose(): Promise<void>;
@@ -30,12 +31,12 @@ export class EngineHost {
   readonly description: Readonly<Record<string, string>>;
   /** What plans can be prepared in. */
   readonly precisions: readonly Precision[];
-  readonly #requests: Requests;
+  readonly #requests: Requests<Calls>;
   #isDisposed = false;
 
   private constructor(
     spec: EngineSpec,
-    requests: Requests,
+    requests: Requests<Calls>,
     { name, description, precisions }: Pick<EngineHost, "name" | "description" | "precisions">,
   ) {
     this.spec = spec;
@@ -47,11 +48,11 @@ export class EngineHost {
 
   /** Starts the thread and the engine in it. Rejects with what `createEngine` throws; then no thread remains. */
   static async start(spec: EngineSpec): Promise<EngineHost> {
-    const requests = new Requests(spawnWorker(import.meta.url, "host-worker"));
+    const requests = new Requests<Calls>(spawnWorker(import.meta.url, "host-worker"), "the engine's thread");
     try {
       return new EngineHost(spec, requests, await requests.call("start", spec));
     } catch (error) {
-      await stop(requests);
+      await requests.stop();
       throw error;
     }
   }
@@ -75,16 +76,11 @@ export class EngineHost {
   async dispose(): Promise<void> {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    await stop(this.#requests);
+    await this.#requests.stop();
   }
 
-  #alive(): Requests {
+  #alive(): Requests<Calls> {
     if (this.#isDisposed) throw useAfterDispose(`the ${this.name} engine`);
     return this.#requests;
   }
-}
-
-async function stop(requests: Requests): Promise<void> {
-  if (requests.isAlive) await requests.call("stop", undefined);
-  await requests.ended();
 }

@@ -1,7 +1,7 @@
 /** Accuracy of a network on a split. */
 import { UserError } from "../core/errors.ts";
 import type { Normalization, Split } from "../data/dataset.ts";
-import { answerOf, answersOf, type Classifier } from "./classifier.ts";
+import { type Answers, answerOf, answersOf, type Classifier } from "./classifier.ts";
 
 export interface Accuracy {
   /** Percent of the images answered with their label. */
@@ -11,8 +11,8 @@ export interface Accuracy {
 }
 
 /**
- * How many images of `split` the classifier answers rightly; images that cannot be read do not count. Its batch need not divide the split. Throws `UserError("bad-option")` on an
- * empty split, or one with labels the network has no logit for.
+ * How many images of `split` the classifier answers rightly; images that cannot be read do not count. Its batch need not divide
+ * the split. Throws `UserError("bad-option")` on an empty split, or one with labels the network has no logit for.
  */
 export async function measureAccuracy(
   classifier: Classifier,
@@ -20,7 +20,11 @@ export async function measureAccuracy(
   normalization: Normalization,
 ): Promise<Accuracy> {
   if (split.count === 0) throw new UserError("bad-option", "there are no images to measure accuracy on");
-  const { logits, labels } = await answersOf(classifier, split, normalization);
+  return accuracyOf(await answersOf(classifier, split, normalization));
+}
+
+/** How many of the answers are right; throws as `measureAccuracy` does. */
+export function accuracyOf({ logits, labels }: Answers): Accuracy {
   const [, classes = 0] = logits.shape;
   const largest = labels.reduce((a, b) => Math.max(a, b));
   if (largest >= classes) {

@@ -2,7 +2,6 @@
 import { env, InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
 import { required, UserError } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
-import type { Classifier } from "./classifier.ts";
 
 /** Version of ONNX Runtime in use. */
 export const onnxRuntimeVersion: string = env.versions.node ?? env.versions.common;
@@ -87,20 +86,6 @@ export async function openRuntime(
       return new Map(session.outputNames.map((output) => [output, floatsOf(results[output], output, name)]));
     },
     dispose: () => session.release(),
-  };
-}
-
-/** A network's file in ONNX Runtime as a classifier: its first output are the logits. */
-export async function runtimeClassifier(
-  path: string,
-  batch: number,
-  options: RuntimeOptions = {},
-): Promise<Classifier> {
-  const session = await openRuntime(path, path, options);
-  return {
-    batch,
-    logits: async (images) => required((await session.run(images)).get(session.outputs[0] ?? ""), "the logits"),
-    dispose: () => session.dispose(),
   };
 }
 

@@ -94,7 +94,11 @@ export function widen(left: Tensor, steps: readonly CutStep[], parameter: string
 }
 
 /** `factors` of a network after `steps`; those whose parameter is not in `left` any more are gone. */
-export function narrowFactors(factors: readonly Factor[], steps: readonly CutStep[], left: Weights): readonly Factor[] {
+export function narrowFactors(
+  factors: readonly Factor[],
+  steps: readonly CutStep[],
+  left: Pick<Weights, "has">,
+): readonly Factor[] {
   return factors.flatMap((factor): Factor[] => {
     const { parameter, count, gammaScale, keepRun, ...rest } = factor;
     if (!left.has(parameter)) return [];
@@ -118,7 +122,7 @@ export function narrowFactors(factors: readonly Factor[], steps: readonly CutSte
 export function structuresLeft(
   { parameter, count }: Pick<Factor, "parameter" | "count">,
   steps: readonly CutStep[],
-  left: Weights,
+  left: Pick<Weights, "has">,
 ): readonly number[] {
   return left.has(parameter) ? keptIndices(steps, parameter, 0, count) : [];
 }

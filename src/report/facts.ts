@@ -1,4 +1,6 @@
 /** The foot of the report: everything needed to tell this run from another, as plain lists. */
+
+import type { RunFinished } from "../training/events.ts";
 import {
   formatBytes,
   formatCount,
@@ -53,10 +55,24 @@ function shrinking({ shrinks }: History): Facts {
   });
 }
 
+/** Whether the engine had to wait for its data, and everything else for the engine. */
+export function freedomOf({ steps, waits, waitedMilliseconds, blockedMilliseconds }: RunFinished): readonly string[] {
+  const waited = waits === 0 ? "" : `, ${formatMilliseconds(waitedMilliseconds)} waited in all`;
+  return [
+    `batches ready at ${formatCount(steps - waits)} of ${plural(steps, "step")}${waited}`,
+    `event loop held up for ${formatMilliseconds(blockedMilliseconds)} at most`,
+  ];
+}
+
 function timing({ epochs, finished, latency, sessions }: History): Facts {
   const seconds = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0);
   const facts: (readonly [string, string])[] = [["epochs", `${epochs.length} in ${formatDuration(seconds)}`]];
   if (finished !== undefined) facts.push(["session", formatDuration(finished.seconds)]);
+  if (finished !== undefined) facts.push(["free for other things", freedomOf(finished).join("; ")]);
+  const epochsHeld = epochs.map(({ blockedMilliseconds }) => formatMilliseconds(blockedMilliseconds));
+  if (epochs.length > 0) facts.push(["event loop held up, by epoch", epochsHeld.join(", ")]);
+  const epochsWaited = epochs.map(({ waitMilliseconds }) => formatMilliseconds(waitMilliseconds));
+  if (epochs.length > 0) facts.push(["wait for data, mean of a step, by epoch", epochsWaited.join(", ")]);
   if (sessions > 1) facts.push(["sessions", `${sessions}, resumed from checkpoints`]);
   if (latency !== undefined) {
     const { batch, threads, before, after } = latency;

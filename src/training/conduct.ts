@@ -5,6 +5,7 @@ import { optional } from "../core/optional.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { EngineHost } from "../engine/host.ts";
 import { cost } from "../graph/cost.ts";
+import { Background } from "./background.ts";
 import { Journal, type JournalOptions } from "./journal.ts";
 import type { Settings } from "./options.ts";
 import type { Run } from "./run.ts";
@@ -14,16 +15,19 @@ import { tellUnreadable } from "./unreadable.ts";
 
 export async function withSession(
   { engine, threads }: Settings,
-  open: (host: EngineHost) => Promise<Session>,
+  open: (threads: Pick<Session, "host" | "background">) => Promise<Session>,
   work: (session: Session) => Promise<Run>,
 ): Promise<Run> {
   const host = await EngineHost.start({ engine, cacheFolder: kernelCacheFolder(), ...optional("threads", threads) });
+  const background = new Background();
   let session: Session | undefined;
   try {
-    session = await open(host);
+    session = await open({ host, background });
     return await work(session);
   } finally {
+    session?.eventLoop.stop();
     await session?.loader.dispose();
+    await background.dispose();
     await host.dispose();
   }
 }

@@ -3,49 +3,50 @@
  * set of zeros has changed, with the other weights as of the last epoch, and never for more than a small share of the time.
  */
 import { performance } from "node:perf_hooks";
-import { cost } from "../graph/cost.ts";
-import type { Graph, Weights } from "../graph/graph.ts";
-import { compact } from "../pruning/compact.ts";
+import type { Graph, Network, Weights } from "../graph/graph.ts";
 import type { NetworkCost } from "./events.ts";
 
 /** Counting may take one part in so many of the time. */
-const TIME_SHARE = 50;
+const TIME_SHARE = 200;
 
 export class CostMeter {
   readonly #graph: Graph;
+  readonly #countLeft: (network: Network) => Promise<NetworkCost>;
   readonly #now: () => number;
-  readonly #round: number;
   #weights: Weights;
   #zeros = "";
-  #cost: NetworkCost;
+  #cost: NetworkCost | undefined;
   #countedAt = 0;
   #milliseconds = 0;
 
-  /** `now`: a clock in milliseconds; `round`: what widths are kept at multiples of. */
-  constructor(graph: Graph, weights: Weights, now: () => number = () => performance.now(), round = 1) {
+  /** `countLeft`: what is left of a network once it is cut; `now`: a clock in milliseconds. */
+  constructor(
+    { graph, weights }: Network,
+    countLeft: (network: Network) => Promise<NetworkCost>,
+    now: () => number = () => performance.now(),
+  ) {
     this.#graph = graph;
-    this.#round = round;
-    this.#now = now;
     this.#weights = weights;
-    this.#cost = this.count(weights);
+    this.#countLeft = countLeft;
+    this.#now = now;
   }
 
   /** Counts with all `weights` as they are now. */
-  count(weights: Weights): NetworkCost {
+  async count(weights: Weights): Promise<NetworkCost> {
     const start = this.#now();
     this.#weights = weights;
     this.#zeros = this.#zerosOf(weights);
-    const { macs, parameters } = cost(compact({ graph: this.#graph, weights }, { round: this.#round }).network.graph);
-    this.#cost = { macs, parameters };
+    const counted = await this.#countLeft({ graph: this.#graph, weights });
+    this.#cost = counted;
     this.#countedAt = this.#now();
     this.#milliseconds = this.#countedAt - start;
-    return this.#cost;
+    return counted;
   }
 
-  /** The last count, made anew if `factors` has other zeros and counting is cheap enough by now. */
-  glance(factors: Weights): NetworkCost {
+  /** The last count, made anew if there is none, or if `factors` has other zeros and counting is cheap enough by now. */
+  async glance(factors: Weights): Promise<NetworkCost> {
     const isDue = this.#now() - this.#countedAt >= TIME_SHARE * this.#milliseconds;
-    if (!isDue || this.#zerosOf(factors) === this.#zeros) return this.#cost;
+    if (this.#cost !== undefined && (!isDue || this.#zerosOf(factors) === this.#zeros)) return this.#cost;
     return this.count(new Map([...this.#weights, ...factors]));
   }
 

@@ -86,6 +86,10 @@ export interface Step extends Stamp {
   readonly imagesPerSecond: number;
   /** Time the engine waited for a batch, mean of the steps since the last `step` event. */
   readonly waitMilliseconds: number;
+  /** Of those steps, how many found their batch not ready. */
+  readonly waits: number;
+  /** Longest that the event loop of the process was held up since the last `step` event. */
+  readonly blockedMilliseconds: number;
   /** Estimated time until the last step; the closing work (certificate, latency) is not in it. */
   readonly etaSeconds: number;
   /** All structures together; both 0 for a run without factors. */
@@ -100,12 +104,17 @@ export interface Epoch extends Stamp {
   /** Means over the epoch's batches as they were trained on, with augmentation. */
   readonly trainLoss: number;
   readonly trainAccuracy: number;
-  /** On the first `testImages` images of the test split. */
+  /** On the first `testImages` images of the test split; on all of them at the end of the last epoch. */
   readonly testAccuracy: number;
   readonly testImages: number;
   /** Of training alone, as are the seconds; scoring and checkpoint are not in it. */
   readonly imagesPerSecond: number;
   readonly seconds: number;
+  /** Time the engine waited for a batch, mean of the epoch's steps in this session; and how many found theirs not ready. */
+  readonly waitMilliseconds: number;
+  readonly waits: number;
+  /** Longest that the event loop of the process was held up since the last `epoch` event, scoring and checkpoint included. */
+  readonly blockedMilliseconds: number;
   readonly learningRate: number;
   readonly layers: readonly LayerStructures[];
   readonly factors: readonly FactorSummary[];
@@ -239,8 +248,14 @@ export interface RunFinished extends Stamp {
   readonly type: "run.finished";
   /** Wall time of this session. */
   readonly seconds: number;
+  /** In this session: steps, how many of them found their batch not ready, and the time all of those waited. */
+  readonly steps: number;
+  readonly waits: number;
+  readonly waitedMilliseconds: number;
+  /** Longest that the event loop of the process was held up between the first step and this event. */
+  readonly blockedMilliseconds: number;
   readonly testImages: number;
-  /** The trained network with its factors. */
+  /** The trained network with its factors; its accuracy is that of the network as it was trained last. */
   readonly before: NetworkSummary;
   /** The compact network. */
   readonly after: NetworkSummary;

@@ -8,34 +8,33 @@ import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import writeFileAtomic from "write-file-atomic";
 import { required } from "../core/errors.ts";
-import { type Accuracy, measureAccuracy } from "../evaluation/accuracy.ts";
+import { accuracyOf } from "../evaluation/accuracy.ts";
 import { type Certificate, certify, requireExact } from "../evaluation/certificate.ts";
-import { engineClassifier } from "../evaluation/classifier.ts";
-import { type Latency, measureLatency } from "../evaluation/latency.ts";
-import { saveOnnx } from "../formats/onnx/index.ts";
+import { type Answers, answersOf, engineClassifier } from "../evaluation/classifier.ts";
+import type { Latency } from "../evaluation/latency.ts";
+import { measureLatencyAside } from "../evaluation/runtime-thread.ts";
 import { cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";
-import { type Compact, compact } from "../pruning/compact.ts";
-import { bake } from "../selection/fold.ts";
+import type { Compact } from "../pruning/compact.ts";
 import type { LatencyFigures } from "./events.ts";
 import { runFileError } from "./file-errors.ts";
 import { metadataOf } from "./file-metadata.ts";
 import type { Journal } from "./journal.ts";
+import type { Trained } from "./loop.ts";
 import { type Run, TrainedNetwork } from "./run.ts";
 import { runFiles } from "./run-folder.ts";
 import type { Session } from "./session.ts";
 import { StructureTracker } from "./structures.ts";
 import { countUnreadable } from "./unreadable.ts";
 
-/** Images in a batch of the certificate. */
-const CERTIFICATE_BATCH = 250;
-
 /**
  * Finishes the run whose last state the session's training plan holds; `startedAt`: `performance.now()` of the session's start.
+ * All test images are asked of each network once: of the trained one by the loop, after its last step; of the compact one
+ * here, and the certificate reads its first answers.
  * @throws UserError "not-exact" if the compact network is not the trained one, "interrupted", or what writing a file throws.
  */
-export async function finishRun(session: Session, journal: Journal, startedAt: number): Promise<Run> {
-  const { graph, dataset, settings, host, trainee, evaluationBatch, totalSteps } = session;
+export async function finishRun(session: Session, journal: Journal, trained: Trained, startedAt: number): Promise<Run> {
+  const { graph, dataset, settings, host, background, trainee, evaluationBatch, totalSteps } = session;
   const { folder, emitter } = journal;
   const stopIfAborted = (): void => {
     if (journal.isAborted) throw journal.interrupted(totalSteps);
@@ -44,12 +43,12 @@ export async function finishRun(session: Session, journal: Journal, startedAt: n
   const network = new TrainedNetwork({ graph, weights: (await trainee.readWhole()).weights }, metadata);
   await trainee.dispose();
 
-  const cut = compact(network, { round: settings.round });
+  const cut = await background.call("compact", { network: plain(network), round: settings.round });
   reportCut(session, journal, cut, network);
   const small = new TrainedNetwork(cut.network, metadata);
   const files = { network: join(folder, runFiles.network), compact: join(folder, runFiles.compact) };
-  await network.save(files.network);
-  await small.save(files.compact);
+  await background.call("saveNetwork", { network: plain(network), path: files.network, metadata });
+  await background.call("saveNetwork", { network: cut.network, path: files.compact, metadata });
   const bytes = { network: await sizeOf(files.network), compact: await sizeOf(files.compact) };
   emitter.emit({
     type: "exported",
@@ -60,6 +59,8 @@ export async function finishRun(session: Session, journal: Journal, startedAt: n
   });
 
   stopIfAborted();
+  const answers = await answersOnTest(session, small);
+  stopIfAborted();
   const certificate = await certify({
     original: network,
     originalFile: files.network,
@@ -69,30 +70,40 @@ export async function finishRun(session: Session, journal: Journal, startedAt: n
     host,
     dataset,
     images: settings.certificateImages,
-    batch: Math.min(CERTIFICATE_BATCH, evaluationBatch, dataset.test.count),
+    // As in scoring, whose kernels are chosen and timed for it.
+    batch: evaluationBatch,
+    compactLogits: answers.logits,
   });
   await reportCertificate(journal, certificate);
   requireExact(certificate);
 
-  stopIfAborted();
-  const scores = { before: await score(session, network), after: await score(session, small) };
+  const accuracy = accuracyOf(answers);
   countUnreadable(dataset, emitter);
   stopIfAborted();
-  const latencies = settings.latency ? await timeBoth(journal, network, files.compact) : undefined;
+  const latencies = settings.latency ? await timeBoth(session, journal, plain(network), files.compact) : undefined;
   const before = {
-    accuracy: scores.before.accuracy,
+    accuracy: trained.accuracy.accuracy,
     ...cost(graph),
     bytes: bytes.network,
     latencyMilliseconds: latencies?.before ?? null,
   };
   const after = {
-    accuracy: scores.after.accuracy,
+    accuracy: accuracy.accuracy,
     ...cost(small.graph),
     bytes: bytes.compact,
     latencyMilliseconds: latencies?.after ?? null,
   };
   const seconds = (performance.now() - startedAt) / 1000;
-  emitter.emit({ type: "run.finished", seconds, testImages: scores.after.images, before, after });
+  const { steps, waits, waitedMilliseconds } = trained.pace;
+  emitter.emit({
+    type: "run.finished",
+    seconds,
+    ...{ steps, waits, waitedMilliseconds },
+    blockedMilliseconds: session.eventLoop.longest,
+    testImages: accuracy.images,
+    before,
+    after,
+  });
   return { folder, name: basename(folder), network, compact: small, certificate, before, after };
 }
 
@@ -129,11 +140,16 @@ async function reportCertificate({ folder, emitter }: Journal, certificate: Cert
   });
 }
 
-/** Accuracy on the whole test split. */
-async function score({ host, evaluationBatch, dataset }: Session, network: Network): Promise<Accuracy> {
+/** Without what cannot be sent to another thread. */
+function plain({ graph, weights }: Network): Network {
+  return { graph, weights };
+}
+
+/** Of every image of the test split. */
+async function answersOnTest({ host, evaluationBatch, dataset }: Session, network: Network): Promise<Answers> {
   const classifier = await engineClassifier(host, network, evaluationBatch);
   try {
-    return await measureAccuracy(classifier, dataset.test, dataset.normalization);
+    return await answersOf(classifier, dataset.test, dataset.normalization);
   } finally {
     await classifier.dispose();
   }
@@ -144,6 +160,7 @@ async function score({ host, evaluationBatch, dataset }: Session, network: Netwo
  * weights, as it would have been without them: they would only make it slower.
  */
 async function timeBoth(
+  { background }: Session,
   { emitter }: Journal,
   network: Network,
   compactFile: string,
@@ -151,8 +168,8 @@ async function timeBoth(
   const temporary = await mkdtemp(join(tmpdir(), "espalier-latency-"));
   try {
     const plainFile = join(temporary, runFiles.network);
-    await saveOnnx(bake(network), plainFile);
-    const [before, after] = await measureLatency([plainFile, compactFile]);
+    await background.call("saveNetwork", { network, path: plainFile, isBaked: true });
+    const [before, after] = await measureLatencyAside([plainFile, compactFile]);
     const { batch, threads, ...rest } = required(before, "the latency before");
     const cutLatency = required(after, "the latency after");
     emitter.emit({ type: "latency", batch, threads, before: figures(rest), after: figures(cutLatency) });

@@ -5,9 +5,9 @@
 import { performance } from "node:perf_hooks";
 import { required, UserError } from "../core/errors.ts";
 import { tensor } from "../core/tensor.ts";
-import { firstImages } from "../data/dataset.ts";
-import { measureAccuracy } from "../evaluation/accuracy.ts";
-import { checkpointPath, type EpochSums, writeCheckpoint } from "./checkpoints.ts";
+import { firstImages, type Split } from "../data/dataset.ts";
+import { type Accuracy, measureAccuracy } from "../evaluation/accuracy.ts";
+import { checkpointPath, type EpochSums } from "./checkpoints.ts";
 import { CostMeter } from "./cost-meter.ts";
 import { readEvents } from "./event-log.ts";
 import type { EventBody } from "./events.ts";
@@ -16,11 +16,19 @@ import { learningRateAt } from "./schedules.ts";
 import { epochOf, type Session } from "./session.ts";
 import { Shrinker } from "./shrinker.ts";
 import { StructureTracker } from "./structures.ts";
-import { Tempo } from "./tempo.ts";
-import type { TrainingState } from "./trainee.ts";
+import { type Pace, Tempo } from "./tempo.ts";
 import { RunWarnings } from "./warnings.ts";
+import type { TrainingState } from "./whole-state.ts";
 
 const NO_SUMS: EpochSums = { steps: 0, loss: 0, correct: 0, milliseconds: 0 };
+
+/** What training came to. */
+export interface Trained {
+  /** Of the network as it was trained last, on the whole test split. */
+  readonly accuracy: Accuracy;
+  /** Of this session. */
+  readonly pace: Pace;
+}
 
 /** Trains from the session's checkpoint to the last step, and leaves the last state in the training plan. */
 export class TrainingLoop {
@@ -32,17 +40,21 @@ export class TrainingLoop {
   readonly #warnings: RunWarnings;
   readonly #shrinker: Shrinker;
   #step: number;
+  /** Longest that the event loop was held up since the last end of an epoch, in milliseconds. */
+  #blocked = 0;
+  #accuracy: Accuracy | undefined;
   #sums: EpochSums;
   /** Step of the last checkpoint that is on disk. */
   #savedStep: number;
 
   /** `savedStep`: of the checkpoint on disk that the session started from; −1 if it is not written yet. */
   constructor(session: Session, journal: Journal, savedStep: number) {
-    const { checkpoint, factors, graph, dataset, settings } = session;
+    const { checkpoint, factors, dataset, settings, background } = session;
     this.#session = session;
     this.#journal = journal;
     this.#structures = new StructureTracker(factors, checkpoint.network.weights);
-    this.#costs = new CostMeter(graph, checkpoint.network.weights, undefined, settings.round);
+    const { round } = settings;
+    this.#costs = new CostMeter(checkpoint.network, (network) => background.call("count", { network, round }));
     this.#step = checkpoint.progress.step;
     this.#sums = checkpoint.progress.sums;
     this.#savedStep = savedStep;
@@ -56,11 +68,12 @@ export class TrainingLoop {
    * @throws UserError "diverged" if the loss is no number any more, "interrupted" once the signal is aborted; a
    * checkpoint to go on from is on disk in either case.
    */
-  async run(): Promise<void> {
-    const { totalSteps, stepsPerEpoch, graph } = this.#session;
+  async run(): Promise<Trained> {
+    const { totalSteps, stepsPerEpoch, graph, dataset, eventLoop } = this.#session;
     if (this.#savedStep < this.#step) await this.#save();
     if (this.#step > 0) await this.#recall();
     const imagesInput = required(graph.inputs[0], "the network's input").name;
+    eventLoop.start();
     this.#tempo.start();
     while (this.#step < totalSteps) {
       await this.#stopIfAborted();
@@ -69,6 +82,7 @@ export class TrainingLoop {
       if (isEpochEnd || this.#tempo.isReportDue()) await this.#report();
       if (isEpochEnd) await this.#finishEpoch();
     }
+    return { accuracy: this.#accuracy ?? (await this.#score(dataset.test)), pace: this.#tempo.session };
   }
 
   /** Shows the warnings the epochs before the checkpoint, so that they compare with those and repeat nothing. */
@@ -81,8 +95,9 @@ export class TrainingLoop {
   async #trainStep(imagesInput: string): Promise<void> {
     const { loader, trainee, settings, totalSteps } = this.#session;
     const start = performance.now();
+    const waitedBefore = loader.waitedMilliseconds;
     const batch = await loader.next();
-    const waited = performance.now() - start;
+    const waited = loader.waitedMilliseconds - waitedBefore;
     const learningRate = learningRateAt(settings.schedule, this.#step, totalSteps);
     const results = await trainee.run({
       [imagesInput]: batch.images,
@@ -112,41 +127,59 @@ export class TrainingLoop {
     const { emitter } = this.#journal;
     const factors = await trainee.readFactors();
     for (const change of this.#structures.look(factors)) emitter.emit(change);
-    const { imagesPerSecond, waitMilliseconds, stepMilliseconds } = this.#tempo.report();
+    const { macs } = await this.#costs.glance(factors);
+    const { stepMilliseconds, ...tempo } = this.#tempo.report();
     emitter.emit({
       type: "step",
       loss: this.#sums.loss / this.#sums.steps,
       learningRate: learningRateAt(settings.schedule, this.#step - 1, totalSteps),
-      imagesPerSecond,
-      waitMilliseconds,
+      ...tempo,
+      blockedMilliseconds: this.#lookAtEventLoop(),
       etaSeconds: ((totalSteps - this.#step) * stepMilliseconds) / 1000,
       structures: this.#structures.totals(),
-      macs: this.#costs.glance(factors).macs,
+      macs,
     });
   }
 
-  /** Scores, counts what is left, and writes a checkpoint. */
+  /** Longest that the event loop was held up since the last look; the epoch's longest is kept. */
+  #lookAtEventLoop(): number {
+    const blocked = this.#session.eventLoop.look();
+    this.#blocked = Math.max(this.#blocked, blocked);
+    return blocked;
+  }
+
+  async #score(split: Split): Promise<Accuracy> {
+    const { trainee, dataset } = this.#session;
+    return measureAccuracy(await trainee.classifier(), split, dataset.normalization);
+  }
+
+  /** Scores, counts what is left, and writes a checkpoint. The last epoch's score is the run's: it is on all test images. */
   async #finishEpoch(): Promise<void> {
-    const { trainee, dataset, settings, totalSteps } = this.#session;
+    const { dataset, settings, totalSteps } = this.#session;
     const state = await this.#finiteState();
-    const classifier = await trainee.classifier();
-    const scored = firstImages(dataset.test, settings.evaluationImages);
-    const { accuracy, images } = await measureAccuracy(classifier, scored, dataset.normalization);
+    const isLast = this.#step === totalSteps;
+    const scored = await this.#score(isLast ? dataset.test : firstImages(dataset.test, settings.evaluationImages));
+    if (isLast) this.#accuracy = scored;
+    const cost = await this.#costs.count(state.weights);
+    this.#lookAtEventLoop();
     const { steps, loss, correct, milliseconds } = this.#sums;
     const trained = steps * settings.batch;
     const report: EventBody = {
       type: "epoch",
       trainLoss: loss / steps,
       trainAccuracy: (100 * correct) / trained,
-      testAccuracy: accuracy,
-      testImages: images,
+      testAccuracy: scored.accuracy,
+      testImages: scored.images,
       imagesPerSecond: (1000 * trained) / milliseconds,
       seconds: milliseconds / 1000,
+      ...this.#tempo.endEpoch(),
+      blockedMilliseconds: this.#blocked,
       learningRate: learningRateAt(settings.schedule, this.#step - 1, totalSteps),
       layers: this.#structures.layers(),
       factors: this.#structures.summaries(),
-      cost: this.#costs.count(state.weights),
+      cost,
     };
+    this.#blocked = 0;
     const { emitter } = this.#journal;
     emitter.emit(report);
     for (const warning of this.#warnings.look({ ...report, epoch: this.#step / this.#session.stepsPerEpoch })) {
@@ -167,32 +200,23 @@ export class TrainingLoop {
   }
 
   async #save(state?: TrainingState): Promise<void> {
-    const { graph, trainee } = this.#session;
+    const { graph, trainee, background } = this.#session;
     const { folder, emitter } = this.#journal;
     const { weights, velocities } = state ?? (await this.#finiteState());
-    const bytes = await writeCheckpoint(folder, {
-      progress: {
-        step: this.#step,
-        sums: this.#sums,
-        choices: trainee.choices,
-        cuts: trainee.cuts,
-      },
-      network: { graph, weights },
-      velocities,
-    });
+    const { choices, cuts } = trainee;
+    const progress = { step: this.#step, sums: this.#sums, choices, cuts };
+    const checkpoint = { progress, network: { graph, weights }, velocities };
+    const bytes = await background.call("writeCheckpoint", { folder, checkpoint });
     this.#savedStep = this.#step;
     emitter.emit({ type: "checkpoint", path: checkpointPath(this.#step), bytes });
   }
 
   /** The state now. A step can spoil the weights although its own loss was fine: such a state is never kept. */
   async #finiteState(): Promise<TrainingState> {
-    const state = await this.#session.trainee.readWhole();
-    for (const values of [state.weights, state.velocities]) {
-      for (const [name, { data }] of values) {
-        const spoilt = data.find((value) => !Number.isFinite(value));
-        if (spoilt !== undefined) throw this.#diverged(String(spoilt), name);
-      }
-    }
+    const { trainee, background } = this.#session;
+    const state = await trainee.readWhole();
+    const spoilt = await background.call("firstSpoilt", state);
+    if (spoilt !== undefined) throw this.#diverged(String(spoilt.value), spoilt.name);
     return state;
   }
 

@@ -41,7 +41,7 @@ export async function resume(folder: string, options: ResumeOptions = {}): Promi
     const checkpoint = await readLatestCheckpoint(path, ({ message }) => damaged.push(message));
     return withSession(
       settings,
-      (host) => openSession({ settings, factors, dataset, checkpoint, host, ...optional("teacher", teacher) }),
+      (opened) => openSession({ ...opened, settings, factors, dataset, checkpoint, ...optional("teacher", teacher) }),
       async (session) => {
         const { step } = checkpoint.progress;
         announce(session, journal, record, step);
@@ -49,8 +49,8 @@ export async function resume(folder: string, options: ResumeOptions = {}): Promi
           journal.emitter.emit({ type: "notice", message: `${message}; going on from step ${step} instead` });
         }
         tellOtherEngine(session, journal, record);
-        await new TrainingLoop(session, journal, step).run();
-        return finishRun(session, journal, startedAt);
+        const trained = await new TrainingLoop(session, journal, step).run();
+        return finishRun(session, journal, trained, startedAt);
       },
     );
   });

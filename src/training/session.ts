@@ -5,6 +5,7 @@
 
 import { required } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
+import { allInSharedMemory } from "../core/shared-memory.ts";
 import { resolveAugmentation } from "../data/augmentation.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { TrainingLoader } from "../data/loader.ts";
@@ -14,7 +15,9 @@ import type { Precision } from "../engine/engine.ts";
 import type { EngineHost } from "../engine/host.ts";
 import type { Graph, Network } from "../graph/graph.ts";
 import type { Factor } from "../selection/factors.ts";
+import type { Background } from "./background.ts";
 import type { Checkpoint } from "./checkpoints.ts";
+import { EventLoopWatch } from "./event-loop.ts";
 import type { PrecisionChoice, Settings } from "./options.ts";
 import { Trainee, type TraineeOptions } from "./trainee.ts";
 
@@ -27,6 +30,8 @@ export interface SessionStart {
   readonly host: EngineHost;
   /** What to distil from, where the settings ask for it. */
   readonly teacher?: Network;
+  /** Does what would hold up the event loop. */
+  readonly background: Background;
 }
 
 export interface Session extends SessionStart {
@@ -39,6 +44,8 @@ export interface Session extends SessionStart {
   readonly trainee: Trainee;
   readonly evaluationBatch: number;
   readonly loader: TrainingLoader;
+  /** Started with the first step. */
+  readonly eventLoop: EventLoopWatch;
 }
 
 /** The largest batch that scoring uses: larger ones only cost memory. */
@@ -71,7 +78,12 @@ function teacherOf({ settings, teacher }: SessionStart): TraineeOptions["teacher
 
 /** Prepares the plans with the checkpoint's weights and kernels and starts the loader where the checkpoint stopped. */
 export async function openSession(start: SessionStart): Promise<Session> {
-  const { factors, dataset, checkpoint, host } = start;
+  const { factors, dataset, host, background } = start;
+  // From the first step on, weights are handed from thread to thread.
+  const checkpoint = {
+    ...start.checkpoint,
+    network: { ...start.checkpoint.network, weights: allInSharedMemory(start.checkpoint.network.weights) },
+  };
   const settings = { ...start.settings, precision: resolvePrecision(start.settings.precision, host) };
   const { network, velocities, progress } = checkpoint;
   const { batch, momentum, weightDecay, precision } = settings;
@@ -80,7 +92,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
   const evaluationBatch = Math.min(batch, LARGEST_EVALUATION_BATCH);
   const trainee = await Trainee.open(
     {
-      ...{ host, factors, batch, evaluationBatch, momentum, weightDecay, precision },
+      ...{ host, background, factors, batch, evaluationBatch, momentum, weightDecay, precision },
       softTargets: soft !== undefined,
       batchNormalization: settings.freezeBatchNorm ? "frozen" : "batch",
       ...optional("clipNorm", settings.clipNorm),
@@ -99,6 +111,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
   });
   return {
     ...start,
+    checkpoint,
     settings,
     graph: network.graph,
     stepsPerEpoch: steps,
@@ -106,5 +119,6 @@ export async function openSession(start: SessionStart): Promise<Session> {
     trainee,
     evaluationBatch,
     loader,
+    eventLoop: new EventLoopWatch(),
   };
 }

@@ -4,11 +4,11 @@
  */
 import { required } from "../core/errors.ts";
 import { cost } from "../graph/cost.ts";
-import { findShrinking, type Shrinking, structuresLeft } from "../pruning/shrink.ts";
+import { type Shrinking, structuresLeft } from "../pruning/shrink.ts";
 import type { EventBody, ShrunkStructure } from "./events.ts";
 import type { ShrinkSettings } from "./options.ts";
 import type { Session } from "./session.ts";
-import type { TrainingState } from "./trainee.ts";
+import type { TrainingState } from "./whole-state.ts";
 
 /** Steps whose times are known for the speed before a cut, and waited for after it. */
 const MEASURED_STEPS = 20;
@@ -37,14 +37,15 @@ export class Shrinker {
 
   /** Cuts what has been held at zero for long enough, if that is worth it after `step` steps. True if the network shrank. */
   async consider(step: number): Promise<boolean> {
-    const { settings, totalSteps, trainee } = this.#session;
+    const { settings, totalSteps, trainee, background } = this.#session;
     const { shrink } = settings;
     const remaining = totalSteps - step;
     if (shrink === false || remaining === 0) return false;
     const state = await trainee.read();
     const held = this.#heldStructures(state, shrink);
     if (held === undefined) return false;
-    const found = findShrinking({ graph: trainee.graph, weights: state.weights }, held, settings.round);
+    const network = { graph: trainee.graph, weights: state.weights };
+    const found = await background.call("findShrinking", { network, held, round: settings.round });
     if (found.steps.length === 0) return false;
     const [before, after] = [cost(trainee.graph), cost(found.network.graph)];
     const cuts = this.#cutStructures(state, held, found);

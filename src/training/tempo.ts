@@ -1,14 +1,53 @@
-/** How fast the run is: since the last report, and on the whole. */
+/** How fast the run is, and how often its batches were late: since the last report, over the epoch, and on the whole. */
 import { performance } from "node:perf_hooks";
 
 const REPORT_MILLISECONDS = 500;
+
+/** Some steps, summed up. */
+export interface Pace {
+  readonly steps: number;
+  readonly milliseconds: number;
+  /** Steps whose batch was not ready, and the time they waited for it. */
+  readonly waits: number;
+  readonly waitedMilliseconds: number;
+}
+
+const NO_STEPS: Pace = { steps: 0, milliseconds: 0, waits: 0, waitedMilliseconds: 0 };
+
+function sum(a: Pace, b: Pace): Pace {
+  return {
+    steps: a.steps + b.steps,
+    milliseconds: a.milliseconds + b.milliseconds,
+    waits: a.waits + b.waits,
+    waitedMilliseconds: a.waitedMilliseconds + b.waitedMilliseconds,
+  };
+}
+
+/** Mean wait of a step. */
+function meanWait({ steps, waitedMilliseconds }: Pace): number {
+  return steps > 0 ? waitedMilliseconds / steps : 0;
+}
+
+export interface Waiting {
+  /** Mean of the steps. */
+  readonly waitMilliseconds: number;
+  readonly waits: number;
+}
+
+export interface TempoReport extends Waiting {
+  readonly imagesPerSecond: number;
+  /** Mean since the start, with everything between steps in it. */
+  readonly stepMilliseconds: number;
+}
 
 export class Tempo {
   readonly #batch: number;
   #startedAt = 0;
   #reportedAt = Number.NEGATIVE_INFINITY;
   #steps = 0;
-  #recent = { steps: 0, milliseconds: 0, waited: 0 };
+  #recent = NO_STEPS;
+  #epoch = NO_STEPS;
+  #session = NO_STEPS;
 
   /** `batch`: images of a step. */
   constructor(batch: number) {
@@ -21,27 +60,43 @@ export class Tempo {
     this.#startedAt = performance.now();
   }
 
-  /** One step took `milliseconds`, of which it waited `waited` for its batch. */
+  /** One step took `milliseconds`, of which it waited `waited` for its batch; 0 if that was ready. */
   add(milliseconds: number, waited: number): void {
     this.#steps++;
-    const { steps, milliseconds: time, waited: wait } = this.#recent;
-    this.#recent = { steps: steps + 1, milliseconds: time + milliseconds, waited: wait + waited };
+    const step: Pace = { steps: 1, milliseconds, waits: waited > 0 ? 1 : 0, waitedMilliseconds: waited };
+    this.#recent = sum(this.#recent, step);
+    this.#epoch = sum(this.#epoch, step);
+    this.#session = sum(this.#session, step);
   }
 
   isReportDue(): boolean {
     return performance.now() - this.#reportedAt >= REPORT_MILLISECONDS;
   }
 
-  /** Since the last report; `stepMilliseconds` is the mean since the start, with everything between steps in it. */
-  report(): { readonly imagesPerSecond: number; readonly waitMilliseconds: number; readonly stepMilliseconds: number } {
-    const { steps, milliseconds, waited } = this.#recent;
+  /** Since the last report. */
+  report(): TempoReport {
+    const { steps, milliseconds, waits } = this.#recent;
+    const waitMilliseconds = meanWait(this.#recent);
     const now = performance.now();
-    this.#recent = { steps: 0, milliseconds: 0, waited: 0 };
+    this.#recent = NO_STEPS;
     this.#reportedAt = now;
     return {
       imagesPerSecond: milliseconds > 0 ? (1000 * steps * this.#batch) / milliseconds : 0,
-      waitMilliseconds: steps > 0 ? waited / steps : 0,
       stepMilliseconds: this.#steps > 0 ? (now - this.#startedAt) / this.#steps : 0,
+      waitMilliseconds,
+      waits,
     };
+  }
+
+  /** Since the last end of an epoch. */
+  endEpoch(): Waiting {
+    const waiting = { waitMilliseconds: meanWait(this.#epoch), waits: this.#epoch.waits };
+    this.#epoch = NO_STEPS;
+    return waiting;
+  }
+
+  /** All steps so far. */
+  get session(): Pace {
+    return this.#session;
   }
 }

@@ -49,7 +49,7 @@ export async function train(model: ModelSource, options: TrainOptions): Promise<
   const checkpoint = { ...NOTHING_DONE, network };
   return withSession(
     settings,
-    (host) => openSession({ settings, factors, dataset, checkpoint, host, ...optional("teacher", teacher) }),
+    (opened) => openSession({ ...opened, settings, factors, dataset, checkpoint, ...optional("teacher", teacher) }),
     async (session) => {
       const folder = await newFolder(chosenFolder, settings, `${network.graph.name}-${dataset.name}`);
       const record: RunRecord = {
@@ -83,8 +83,8 @@ export async function train(model: ModelSource, options: TrainOptions): Promise<
               message: "No sparsity strength γ was given: this is plain training, and nothing will be cut",
             });
           }
-          await new TrainingLoop(session, journal, -1).run();
-          return finishRun(session, journal, startedAt);
+          const trained = await new TrainingLoop(session, journal, -1).run();
+          return finishRun(session, journal, trained, startedAt);
         },
       );
     },

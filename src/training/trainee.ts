@@ -2,23 +2,26 @@
  * The network while it is trained: the plans of a training step and of scoring, made anew when the network shrinks. Outside of
  * here the network keeps the shape it began with: what was cut has the weights it had last, and factors at zero.
  */
-import { parameterOfState, trainingGraph } from "../autodiff/training-graph.ts";
+import { trainingGraph } from "../autodiff/training-graph.ts";
 import { required } from "../core/errors.ts";
-import { type Tensor, tensor } from "../core/tensor.ts";
+import { tensor } from "../core/tensor.ts";
 import type { Feeds, KernelChoices, Precision, Results } from "../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../engine/host.ts";
 import { type Classifier, planClassifier } from "../evaluation/classifier.ts";
 import type { Graph, Network, Weights } from "../graph/graph.ts";
 import { applyStep } from "../pruning/apply.ts";
 import { type CutStep, keptIndices } from "../pruning/cut-list.ts";
-import { narrow, narrowFactors, type Shrinking, structuresLeft, widen } from "../pruning/shrink.ts";
+import { narrowFactors, type Shrinking, structuresLeft } from "../pruning/shrink.ts";
 import { type Factor, gammaFeeds, keptFactors } from "../selection/factors.ts";
 import { fold } from "../selection/fold.ts";
+import type { Background } from "./background.ts";
 import type { DistillSettings } from "./options.ts";
 import { Teacher } from "./teacher.ts";
+import { narrowVelocities, type TrainingState, wholeWeights } from "./whole-state.ts";
 
 export interface TraineeOptions {
   readonly host: EngineHost;
+  readonly background: Background;
   readonly factors: readonly Factor[];
   readonly batch: number;
   readonly evaluationBatch: number;
@@ -32,12 +35,6 @@ export interface TraineeOptions {
   readonly batchNormalization?: "batch" | "frozen";
   /** Without factors; what it answers has this part in the loss. */
   readonly teacher?: DistillSettings & { readonly network: Network };
-}
-
-/** Values of the network's parameters, and what the optimizer keeps beside them, by the training graph's names. */
-export interface TrainingState {
-  readonly weights: Weights;
-  readonly velocities: Weights;
 }
 
 /** Kernels of both plans. */
@@ -65,7 +62,7 @@ export interface TraineeStart extends TrainingState {
 
 export class Trainee {
   readonly #options: TraineeOptions;
-  readonly #whole: Graph;
+  readonly #imagesInput: string;
   /** Of the whole network; where something was cut, what it was last. */
   #last: Weights;
   #cuts: readonly CutStep[];
@@ -84,7 +81,7 @@ export class Trainee {
   ) {
     this.#options = options;
     this.#teacher = teacher;
-    this.#whole = graph;
+    this.#imagesInput = required(graph.inputs[0], "the network's input").name;
     this.#last = weights;
     this.#cuts = cuts;
     this.#graph = left;
@@ -100,9 +97,9 @@ export class Trainee {
     const plans = await preparePlans(options, left.graph, factors, choices);
     const known = plans.parameters.velocities.flatMap((name) => {
       const value = velocities.get(name);
-      return value === undefined ? [] : [[name, narrow(value, cuts, parameterOfState(name))] as const];
+      return value === undefined ? [] : [[name, value] as const];
     });
-    await plans.training.write(new Map([...left.weights, ...known]));
+    await plans.training.write(new Map([...left.weights, ...narrowVelocities(new Map(known), cuts)]));
     const { teacher, ...teaching } = { ...options, choices: choices.teacher ?? {} };
     const opened =
       teacher === undefined
@@ -148,7 +145,7 @@ export class Trainee {
   /** One training step. `feeds`: images, labels or targets, and learning rate. */
   async run(feeds: Feeds): Promise<Results> {
     if (this.#teacher === undefined) return this.#plans.training.run({ ...feeds, ...this.#gammas });
-    const images = feeds[required(this.#whole.inputs[0], "the network's input").name];
+    const images = feeds[this.#imagesInput];
     const teacher = await this.#teacher.targets(required(images?.dtype === "f32" ? images : undefined, "the images"));
     return this.#plans.training.run({ ...feeds, teacher, ...this.#gammas });
   }
@@ -161,14 +158,14 @@ export class Trainee {
 
   /** The state in the shape of the whole network; what was cut has no velocity. */
   async readWhole(): Promise<TrainingState> {
-    const { weights, velocities } = await this.read();
-    return { weights: this.#widen(weights), velocities: this.#widenVelocities(velocities) };
+    return this.#widened(await this.read());
   }
 
   /** The factors of the whole network. */
   async readFactors(): Promise<Weights> {
     const names = this.#factors.map(({ parameter }) => parameter);
-    const now = this.#widen(await this.#plans.training.read(names));
+    const left = await this.#plans.training.read(names);
+    const now = wholeWeights(left, { cuts: this.#cuts, last: this.#last });
     return new Map(this.#options.factors.map(({ parameter }) => [parameter, required(now.get(parameter), parameter)]));
   }
 
@@ -181,9 +178,10 @@ export class Trainee {
 
   /** Goes on with what `shrinking`, found for the graph and the state as they are now, leaves. */
   async shrink({ network, steps }: Shrinking): Promise<void> {
-    const { velocities } = await this.read();
+    const { background } = this.#options;
+    const state = await this.read();
     const cuts = [...this.#cuts, ...steps];
-    const last = new Map((await this.readWhole()).weights);
+    const last = new Map((await this.#widened(state)).weights);
     for (const factor of this.#options.factors) {
       const { parameter } = factor;
       const alive = new Set(structuresLeft(factor, cuts, network.weights));
@@ -201,11 +199,11 @@ export class Trainee {
     await this.#disposePlans();
     const factors = narrowFactors(this.#options.factors, cuts, network.weights);
     const plans = await preparePlans(this.#options, network.graph, factors, choices);
-    const moving = plans.parameters.velocities.map((name) => {
-      const value = required(velocities.get(name), `values of "${name}"`);
-      return [name, narrow(value, steps, parameterOfState(name))] as const;
-    });
-    await plans.training.write(new Map([...network.weights, ...moving]));
+    const moving = plans.parameters.velocities.map(
+      (name) => [name, required(state.velocities.get(name), `values of "${name}"`)] as const,
+    );
+    const velocities = await background.call("narrowVelocities", { velocities: new Map(moving), steps });
+    await plans.training.write(new Map([...network.weights, ...velocities]));
     this.#last = last;
     this.#cuts = cuts;
     this.#plans = plans;
@@ -225,29 +223,16 @@ export class Trainee {
 
   #follow(cuts: readonly CutStep[], left: Graph): void {
     this.#graph = left;
-    const parameters = new Map(left.parameters.map(({ name, shape }) => [name, tensor(shape)] as const));
+    const parameters = new Set(left.parameters.map(({ name }) => name));
     this.#factors = narrowFactors(this.#options.factors, cuts, parameters);
     this.#gammas = gammaFeeds(this.#factors);
   }
 
-  #widen(left: Weights): Weights {
+  /** `left` in the shape of the whole network. */
+  async #widened(left: TrainingState): Promise<TrainingState> {
     if (this.#cuts.length === 0) return left;
-    return new Map(
-      [...this.#last].map(([name, whole]) => {
-        const value = left.get(name);
-        return [name, value === undefined ? whole : widen(value, this.#cuts, name, whole)] as const;
-      }),
-    );
-  }
-
-  #widenVelocities(left: Weights): Weights {
-    const shapes = new Map(this.#whole.parameters.map(({ name, shape }) => [name, shape] as const));
-    const widened = ([name, value]: readonly [string, Tensor]): readonly [string, Tensor] => {
-      const parameter = parameterOfState(name);
-      const shape = required(shapes.get(parameter), `shape of "${parameter}"`);
-      return [name, widen(value, this.#cuts, parameter, tensor(shape))];
-    };
-    return this.#cuts.length === 0 ? left : new Map([...left].map(widened));
+    const widening = { cuts: this.#cuts, last: this.#last };
+    return this.#options.background.call("wholeState", { left, widening });
   }
 }
 

@@ -2,11 +2,12 @@ import { Worker } from "node:worker_threads";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { InternalError, UserError } from "../../src/core/errors.ts";
+import { fromPortable, toPortable } from "../../src/core/portable-error.ts";
+import { Requests } from "../../src/core/requests.ts";
 import { filled, type Tensor, tensor } from "../../src/core/tensor.ts";
 import { createEngine, type EngineSpec } from "../../src/engine/create.ts";
 import { EngineHost } from "../../src/engine/host.ts";
-import { fromPortable, portable, toPortable } from "../../src/engine/protocol.ts";
-import { Requests } from "../../src/engine/requests.ts";
+import { type Calls, portable } from "../../src/engine/protocol.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { networkCases } from "./cases.ts";
@@ -147,7 +148,7 @@ describe("a thread that dies", () => {
     ["by exiting", "require('node:worker_threads').parentPort.once('message', () => process.exit(3));"],
     ["by throwing", "require('node:worker_threads').parentPort.once('message', () => { throw new Error('gone'); });"],
   ])("rejects every open and later call: %s", async (_, script) => {
-    const requests = new Requests(new Worker(script, { eval: true }));
+    const requests = new Requests<Calls>(new Worker(script, { eval: true }), "the engine's thread");
     const open = await Promise.allSettled([requests.call("read", plan), requests.call("read", plan)]);
     for (const settled of [...open, ...(await Promise.allSettled([requests.call("read", plan)]))]) {
       expect(settled).toMatchObject({ status: "rejected", reason: expect.any(InternalError) });

@@ -5,7 +5,8 @@ import { tensor } from "../../src/core/tensor.ts";
 import { answersOf, engineClassifier } from "../../src/evaluation/classifier.ts";
 import { compareLogits } from "../../src/evaluation/comparison.ts";
 import { measureLatency, quantile } from "../../src/evaluation/latency.ts";
-import { openRuntime, runtimeClassifier } from "../../src/evaluation/onnx-runtime.ts";
+import { openRuntime } from "../../src/evaluation/onnx-runtime.ts";
+import { measureLatencyAside, runtimeClassifier } from "../../src/evaluation/runtime-thread.ts";
 import { saveOnnx } from "../../src/formats/onnx/index.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { resnet } from "../../src/models/resnet.ts";
@@ -55,6 +56,12 @@ describe("latency", () => {
     }
   });
 
+  test("is measured in a thread of its own likewise", async () => {
+    const [one] = await measureLatencyAside([path], { batch: 2, rounds: 3 });
+    expect(one).toMatchObject({ file: path, batch: 2, rounds: 3, threads: 1 });
+    expect(one?.median).toBeGreaterThan(0);
+  });
+
   test("a slower network takes longer", async () => {
     const slow = join(folder, "slow.onnx");
     const large = resnet({ depth: 20, classes: 10 });
@@ -70,6 +77,7 @@ describe("latency", () => {
   });
 
   test("refuses rounds, batches and threads that are no whole numbers", async () => {
+    await expect(measureLatencyAside([path], { rounds: 0 })).rejects.toMatchObject({ code: "bad-option" });
     for (const options of [{ rounds: 0 }, { batch: 1.5 }, { threads: 0 }, { warmUp: -1 }]) {
       await expect(measureLatency([path], options)).rejects.toMatchObject({ code: "bad-option" });
     }

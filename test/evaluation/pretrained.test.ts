@@ -10,7 +10,7 @@ import { openDataset } from "../../src/data/open.ts";
 import { EngineHost } from "../../src/engine/host.ts";
 import { measureAccuracy } from "../../src/evaluation/accuracy.ts";
 import { type Classifier, engineClassifier } from "../../src/evaluation/classifier.ts";
-import { runtimeClassifier } from "../../src/evaluation/onnx-runtime.ts";
+import { runtimeClassifier } from "../../src/evaluation/runtime-thread.ts";
 import { loadOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
 import { loadSafetensors } from "../../src/formats/safetensors.ts";
 import { weightsFromStateDict } from "../../src/formats/state-dict.ts";

@@ -38,6 +38,8 @@ const events: { readonly [T in RunEventType]: Extract<RunEvent, { type: T }> } =
     learningRate: 0.1,
     imagesPerSecond: 5,
     waitMilliseconds: 0.5,
+    waits: 1,
+    blockedMilliseconds: 4,
     etaSeconds: 3,
     structures: { alive: 1, count: 2 },
     macs: 5,
@@ -51,6 +53,9 @@ const events: { readonly [T in RunEventType]: Extract<RunEvent, { type: T }> } =
     testImages: 10,
     imagesPerSecond: 5,
     seconds: 2,
+    waitMilliseconds: 0.5,
+    waits: 2,
+    blockedMilliseconds: 9,
     learningRate: 0.1,
     layers,
     factors: [{ layer: "conv", kind: "neuron", minimum: 0, mean: 0.5, maximum: 1 }],
@@ -100,7 +105,18 @@ const events: { readonly [T in RunEventType]: Extract<RunEvent, { type: T }> } =
   },
   exported: { type: "exported", ...stamp, files: [{ role: "compact", path: "compact.onnx", bytes: 9 }] },
   latency: { type: "latency", ...stamp, batch: 1, threads: 1, before: latency, after: latency },
-  "run.finished": { type: "run.finished", ...stamp, seconds: 9, testImages: 10, before: summary, after: summary },
+  "run.finished": {
+    type: "run.finished",
+    ...stamp,
+    seconds: 9,
+    steps: 2,
+    waits: 2,
+    waitedMilliseconds: 1,
+    blockedMilliseconds: 9,
+    testImages: 10,
+    before: summary,
+    after: summary,
+  },
 };
 
 test("every kind of event comes back from its JSON as it was", () => {

@@ -1,5 +1,5 @@
 /** The table of epochs that grows while a run goes on: a heading, then a row an epoch. */
-import { formatDuration, formatPercent, formatQuantity, percentOf } from "../../report/format.ts";
+import { formatDuration, formatMilliseconds, formatPercent, formatQuantity, percentOf } from "../../report/format.ts";
 import type { Epoch, RunStarted, StructureKind } from "../../training/events.ts";
 import { alignRight, type Terminal } from "../terminal.ts";
 
@@ -35,6 +35,13 @@ function columnsOf(started: RunStarted): readonly Column[] {
     })),
     { heading: "MACs", width: 9, rank: 7, cell: macs },
     { heading: "images/s", width: 10, rank: 2, cell: ({ imagesPerSecond }) => formatQuantity(imagesPerSecond) },
+    { heading: "wait", width: 10, rank: 0, cell: ({ waitMilliseconds }) => formatMilliseconds(waitMilliseconds) },
+    {
+      heading: "held up",
+      width: 10,
+      rank: -1,
+      cell: ({ blockedMilliseconds }) => formatMilliseconds(blockedMilliseconds),
+    },
     { heading: "time", width: 12, rank: 1, cell: ({ seconds }) => formatDuration(seconds) },
   ];
 }

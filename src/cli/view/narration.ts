@@ -1,4 +1,5 @@
 /** Events in words: the lines that stay on the screen, the same whether lines are redrawn below them or not. */
+import { freedomOf } from "../../report/facts.ts";
 import { formatCount, formatMilliseconds, formatQuantity, formatSmall, plural } from "../../report/format.ts";
 import type { NetworkShrunk, RunEvent, RunStarted } from "../../training/events.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
@@ -91,6 +92,7 @@ export class Narrator {
           "",
           ...summaryLines(event, this.#terminal),
           colours.dim(`  accuracy on ${plural(event.testImages, "test image")}`),
+          ...freedomOf(event).map((line) => colours.dim(`  ${line}`)),
         ];
       case "step":
       case "structure.zeroed":

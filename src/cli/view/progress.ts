@@ -1,5 +1,5 @@
 /** The lines redrawn while an epoch goes on. */
-import { formatDuration, formatPercent, formatQuantity, percentOf } from "../../report/format.ts";
+import { formatDuration, formatMilliseconds, formatPercent, formatQuantity, percentOf } from "../../report/format.ts";
 import type { RunStarted, Step } from "../../training/events.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
 
@@ -22,6 +22,8 @@ export function stepParts(step: Step, started: RunStarted): readonly string[] {
           `${formatPercent(percentOf(step.macs, started.cost.macs))} of MACs left`,
         ]),
     `${formatQuantity(step.imagesPerSecond)} images/s`,
+    `${formatMilliseconds(step.waitMilliseconds)} wait for data`,
+    `event loop ≤ ${formatMilliseconds(step.blockedMilliseconds)}`,
   ];
 }
 

@@ -1,0 +1,43 @@
+/**
+ * ONNX Runtime in a thread of its own, because its runs block the thread that asks for them: a batch of a large network for seconds.
+ * The thread ends with what it was started for.
+ */
+import { Requests } from "../core/requests.ts";
+import { spawnWorker } from "../core/worker.ts";
+import type { Classifier } from "./classifier.ts";
+import type { Latency } from "./latency.ts";
+import type { RuntimeOptions } from "./onnx-runtime.ts";
+import type { PlainLatencyOptions, RuntimeCalls } from "./runtime-worker.ts";
+
+function startThread(): Requests<RuntimeCalls> {
+  return new Requests(spawnWorker(import.meta.url, "runtime-worker"), "the thread of ONNX Runtime");
+}
+
+/** A network's file in ONNX Runtime as a classifier: its first output are the logits. Rejects with what `openRuntime` throws. */
+export async function runtimeClassifier(
+  path: string,
+  batch: number,
+  options: RuntimeOptions = {},
+): Promise<Classifier> {
+  const thread = startThread();
+  try {
+    await thread.call("open", { path, options });
+  } catch (error) {
+    await thread.stop();
+    throw error;
+  }
+  return { batch, logits: (images) => thread.call("logits", images), dispose: () => thread.stop() };
+}
+
+/** `measureLatency` in a thread of its own. */
+export async function measureLatencyAside(
+  paths: readonly string[],
+  options: PlainLatencyOptions = {},
+): Promise<readonly Latency[]> {
+  const thread = startThread();
+  try {
+    return await thread.call("latencies", { paths, options });
+  } finally {
+    await thread.stop();
+  }
+}

@@ -1,0 +1,39 @@
+/** The answering side of `runtime-thread.ts`. */
+import { parentPort } from "node:worker_threads";
+import { required } from "../core/errors.ts";
+import { answerRequests } from "../core/requests.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { type Latency, type LatencyOptions, measureLatency } from "./latency.ts";
+import { openRuntime, type RuntimeOptions, type RuntimeSession } from "./onnx-runtime.ts";
+
+/** What can be sent to another thread. */
+export type PlainLatencyOptions = Omit<LatencyOptions, "onRound">;
+
+export interface RuntimeCalls {
+  /** Before any `logits`. */
+  open: { request: { readonly path: string; readonly options: RuntimeOptions }; response: undefined };
+  logits: { request: Tensor; response: Tensor };
+  latencies: {
+    request: { readonly paths: readonly string[]; readonly options: PlainLatencyOptions };
+    response: readonly Latency[];
+  };
+  stop: { request: undefined; response: undefined };
+}
+
+let session: RuntimeSession | undefined;
+
+answerRequests<RuntimeCalls>(required(parentPort, "the port of a worker thread"), {
+  open: async ({ path, options }) => {
+    session = await openRuntime(path, path, options);
+    return undefined;
+  },
+  logits: async (images) => {
+    const { run, outputs } = required(session, "an open session");
+    return required((await run(images)).get(outputs[0] ?? ""), "the logits");
+  },
+  latencies: ({ paths, options }) => measureLatency(paths, options),
+  stop: async () => {
+    await session?.dispose();
+    return undefined;
+  },
+});

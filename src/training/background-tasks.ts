@@ -1,0 +1,92 @@
+/**
+ * What goes over all weights and takes longer than an event loop may be held up: counting, cutting, checking, writing. One function
+ * a call; `background.ts` asks for them, `background-worker.ts` answers in a thread of its own. Weights that are
+ * given back lie in shared memory.
+ */
+import { allInSharedMemory } from "../core/shared-memory.ts";
+import { saveOnnx } from "../formats/onnx/index.ts";
+import { cost } from "../graph/cost.ts";
+import type { Network } from "../graph/graph.ts";
+import { type Compact, compact } from "../pruning/compact.ts";
+import type { CutStep } from "../pruning/cut-list.ts";
+import { findShrinking, type Shrinking } from "../pruning/shrink.ts";
+import { bake } from "../selection/fold.ts";
+import { type Checkpoint, writeCheckpoint } from "./checkpoints.ts";
+import type { NetworkCost } from "./events.ts";
+import {
+  firstSpoilt,
+  narrowVelocities,
+  type Spoilt,
+  type TrainingState,
+  type Widening,
+  wholeState,
+} from "./whole-state.ts";
+
+/** What is asked and what is answered. */
+export interface BackgroundCalls {
+  /** What would remain of a network if it were cut now. */
+  count: { request: { readonly network: Network; readonly round: number }; response: NetworkCost };
+  compact: { request: { readonly network: Network; readonly round: number }; response: Compact };
+  findShrinking: {
+    request: {
+      readonly network: Network;
+      readonly held: ReadonlyMap<string, Uint8Array>;
+      readonly round: number;
+    };
+    response: Shrinking;
+  };
+  wholeState: { request: { readonly left: TrainingState; readonly widening: Widening }; response: TrainingState };
+  narrowVelocities: {
+    request: { readonly velocities: TrainingState["velocities"]; readonly steps: readonly CutStep[] };
+    response: TrainingState["velocities"];
+  };
+  firstSpoilt: { request: TrainingState; response: Spoilt | undefined };
+  /** Answers the bytes written. */
+  writeCheckpoint: { request: { readonly folder: string; readonly checkpoint: Checkpoint }; response: number };
+  saveNetwork: { request: SaveRequest; response: undefined };
+  stop: { request: undefined; response: undefined };
+}
+
+export interface SaveRequest {
+  readonly network: Network;
+  readonly path: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Whether factors are multiplied into the weights; default: they are written as they are. */
+  readonly isBaked?: boolean;
+}
+
+function sharedNetwork({ graph, weights }: Network): Network {
+  return { graph, weights: allInSharedMemory(weights) };
+}
+
+function sharedState({ weights, velocities }: TrainingState): TrainingState {
+  return { weights: allInSharedMemory(weights), velocities: allInSharedMemory(velocities) };
+}
+
+export const backgroundTasks: {
+  readonly [M in keyof BackgroundCalls]: (
+    request: BackgroundCalls[M]["request"],
+  ) => BackgroundCalls[M]["response"] | Promise<BackgroundCalls[M]["response"]>;
+} = {
+  count: ({ network, round }) => {
+    const { macs, parameters } = cost(compact(network, { round }).network.graph);
+    return { macs, parameters };
+  },
+  compact: ({ network, round }) => {
+    const found = compact(network, { round });
+    return { ...found, network: sharedNetwork(found.network) };
+  },
+  findShrinking: ({ network, held, round }) => {
+    const found = findShrinking(network, held, round);
+    return { ...found, network: sharedNetwork(found.network) };
+  },
+  wholeState: ({ left, widening }) => sharedState(wholeState(left, widening)),
+  narrowVelocities: ({ velocities, steps }) => allInSharedMemory(narrowVelocities(velocities, steps)),
+  firstSpoilt,
+  writeCheckpoint: ({ folder, checkpoint }) => writeCheckpoint(folder, checkpoint),
+  saveNetwork: async ({ network, path, metadata = {}, isBaked = false }) => {
+    await saveOnnx(isBaked ? bake(network) : network, path, { metadata });
+    return undefined;
+  },
+  stop: () => undefined,
+};
