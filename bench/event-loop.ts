@@ -1,0 +1,152 @@
+/**
+ * How free the process stays while it trains: the longest that its event loop was held up, and how many steps found their batch not
+ * ready, over short whole runs: factors, scoring, a cut while training where something falls to zero, checkpoints, the
+ * final cut, certificate and latencies. 32 × 32: random images in memory; 224 × 224: JPEG files made here.
+ *
+ *     npm run bench:loop -- [--model resnet-20] [--steps 40] [--threads 2] [--json | --markdown]
+ */
+import { randomFillSync } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import sharp from "sharp";
+import { required } from "../src/core/errors.ts";
+import { allocateSplit, type Dataset, type StoredSplit } from "../src/data/dataset.ts";
+import { images } from "../src/data/references.ts";
+import { freedomOf } from "../src/report/facts.ts";
+import { readEvents } from "../src/training/event-log.ts";
+import type { RunFinished } from "../src/training/events.ts";
+import type { DataSource } from "../src/training/run-data.ts";
+import { train } from "../src/training/train.ts";
+import { count, threadOptions } from "./shared/options.ts";
+import { machineConditions, megabytes, milliseconds, outputOptions, print } from "./shared/output.ts";
+import { inTemporaryFolder } from "./shared/temporary.ts";
+
+interface Case {
+  readonly model: string;
+  readonly batch: number;
+  readonly isLarge: boolean;
+}
+
+const cases: readonly Case[] = [
+  { model: "resnet-20", batch: 128, isLarge: false },
+  { model: "vgg-16", batch: 64, isLarge: false },
+  { model: "resnet-50", batch: 8, isLarge: true },
+];
+
+const CLASSES = ["ash", "elm", "oak"];
+const EPOCHS = 2;
+const TEST_IMAGES = 256;
+
+const { values: options } = parseArgs({
+  options: { model: { type: "string" }, steps: { type: "string", default: "40" }, ...threadOptions, ...outputOptions },
+});
+const steps = count(options.steps, "steps");
+const threads = count(options.threads, "threads");
+
+function randomSplit(images: number): StoredSplit {
+  const split = allocateSplit(images, [3, 32, 32]);
+  randomFillSync(split.images);
+  for (let image = 0; image < images; image++) split.labels[image] = image % CLASSES.length;
+  return split;
+}
+
+function inMemory(trainImages: number): Dataset {
+  return {
+    name: "random",
+    classes: CLASSES,
+    sampleShape: [3, 32, 32],
+    normalization: { mean: [0.5, 0.5, 0.5], standardDeviation: [0.3, 0.3, 0.3] },
+    augmentation: { pad: 4, flip: true },
+    train: randomSplit(trainImages),
+    test: randomSplit(TEST_IMAGES),
+  };
+}
+
+/** Blurred noise of 500 × 375 pixels, quality 90. */
+async function inFiles(folder: string, trainImages: number): Promise<DataSource> {
+  const noise = { type: "gaussian", mean: 128, sigma: 60 } as const;
+  const picture = sharp({ create: { width: 500, height: 375, channels: 3, background: "black", noise } });
+  const jpeg = await picture.blur(1.5).jpeg({ quality: 90 }).toBuffer();
+  for (const [part, total] of [
+    ["train", trainImages],
+    ["test", TEST_IMAGES],
+  ] as const) {
+    for (const name of CLASSES) await mkdir(join(folder, part, name), { recursive: true });
+    for (let image = 0; image < total; image++) {
+      const name = required(CLASSES[image % CLASSES.length], "a class");
+      await sharp(jpeg).toFile(join(folder, part, name, `${image}.jpg`));
+    }
+  }
+  return images(folder, { size: 224 });
+}
+
+interface Measured extends Pick<Case, "model" | "batch"> {
+  readonly finished: RunFinished;
+  /** Longest that the loop was held up, by epoch. */
+  readonly epochs: readonly number[];
+  readonly checkpointBytes: number;
+}
+
+async function measure({ model, batch, isLarge }: Case): Promise<Measured> {
+  console.error(`… ${model}`);
+  return inTemporaryFolder(async (folder) => {
+    const trainImages = Math.ceil(steps / EPOCHS) * batch;
+    const data = isLarge ? await inFiles(join(folder, "photos"), trainImages) : inMemory(trainImages);
+    const run = join(folder, "run");
+    await train(model, {
+      data,
+      folder: run,
+      threads,
+      batch,
+      epochs: EPOCHS,
+      select: { neurons: 0.02 },
+      shrink: { patience: 0.5, rebuildSteps: 0 },
+    });
+    const events = await readEvents(run);
+    return {
+      model,
+      batch,
+      finished: required(
+        events.find((event) => event.type === "run.finished"),
+        "the end of the run",
+      ),
+      epochs: events.flatMap((event) => (event.type === "epoch" ? [event.blockedMilliseconds] : [])),
+      checkpointBytes: Math.max(...events.map((event) => (event.type === "checkpoint" ? event.bytes : 0))),
+    };
+  });
+}
+
+const measured: Measured[] = [];
+for (const one of cases.filter(({ model }) => options.model === undefined || options.model === model)) {
+  const result = await measure(one);
+  for (const line of freedomOf(result.finished)) console.error(`  ${line}`);
+  measured.push(result);
+}
+
+print(
+  {
+    conditions: machineConditions("bench:loop", [`${threads} threads`]),
+    sections: [
+      {
+        title: "The event loop while training",
+        head: [
+          ...["network, batch", "steps", "longest held up, whole run", "by epoch"],
+          ...["steps that waited for data", "waited in all", "checkpoint"],
+        ],
+        rows: measured.map(({ model, batch, finished, epochs, checkpointBytes }) => [
+          `${model}, ${batch}`,
+          `${finished.steps}`,
+          `${milliseconds(finished.blockedMilliseconds)} ms`,
+          epochs.map((held) => `${milliseconds(held)} ms`).join(", "),
+          `${finished.waits}`,
+          `${milliseconds(finished.waitedMilliseconds)} ms`,
+          megabytes(checkpointBytes),
+        ]),
+        notes: ["Target: never held up for more than 50 ms, no step that waits."],
+      },
+    ],
+    data: { runs: measured },
+  },
+  options,
+);
