@@ -12,5 +12,6 @@ export default defineConfig({
     // Kernels timed while tests run side by side are no choices to keep.
     env: { ESPALIER_KERNEL_CACHE: fileURLToPath(new URL("node_modules/.cache/espalier-kernels", import.meta.url)) },
     testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

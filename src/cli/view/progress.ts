@@ -22,8 +22,6 @@ export function stepParts(step: Step, started: RunStarted): readonly string[] {
           `${formatPercent(percentOf(step.macs, started.cost.macs))} of MACs left`,
         ]),
     `${formatQuantity(step.imagesPerSecond)} images/s`,
-    `${formatMilliseconds(step.waitMilliseconds)} wait for data`,
-    `event loop ≤ ${formatMilliseconds(step.blockedMilliseconds)}`,
   ];
 }
 
@@ -49,6 +47,10 @@ export function progressLines(
     width,
   );
   const accuracy = lastAccuracy === undefined ? [] : [`accuracy ${colours.bold(formatPercent(lastAccuracy))}`];
-  const second = fitParts([...accuracy, ...stepParts(step, started)], width - 2, colours.dim(" · "));
+  const waiting = [
+    `${formatMilliseconds(step.waitMilliseconds)} wait for data`,
+    `event loop held up ≤ ${formatMilliseconds(step.blockedMilliseconds)}`,
+  ];
+  const second = fitParts([...accuracy, ...stepParts(step, started), ...waiting], width - 2, colours.dim(" · "));
   return `${first}\n  ${second}`;
 }
