@@ -1,14 +1,14 @@
 /** The report as one HTML page: no script, no outside file, so it can be mailed, printed and kept. */
 import { chartsOf } from "./charts.ts";
 import { diagram } from "./diagram.ts";
+import { document, section } from "./document.ts";
 import { factLists } from "./facts.ts";
 import { formatDuration } from "./format.ts";
 import type { History } from "./history.ts";
 import { livesFigure } from "./lives.ts";
 import type { StructureView } from "./structure.ts";
-import { styleSheet } from "./style.ts";
 import { certificateCard, headline, summaryTable } from "./summary.ts";
-import { element, escapeText, type Markup } from "./svg.ts";
+import { element, type Markup } from "./svg.ts";
 
 /** Widths the picture of the network is drawn for: a desktop's page and a phone's. */
 const WIDE = 1120;
@@ -21,16 +21,6 @@ function logo(): Markup {
     "svg",
     { viewBox: "0 0 24 24", fill: "none", stroke: "currentColor", "stroke-width": 1.8, "aria-hidden": "true" },
     element("path", { d: paths, "stroke-linecap": "round", "stroke-linejoin": "round" }),
-  );
-}
-
-function section(title: string, lead: string | undefined, ...content: readonly (Markup | undefined)[]): Markup {
-  return element(
-    "section",
-    {},
-    element("h2", {}, title),
-    lead === undefined ? undefined : element("p", { class: "lead" }, lead),
-    content,
   );
 }
 
@@ -68,9 +58,9 @@ export function reportPage(history: History, structure: StructureView | undefine
   const title = `${started.model} on ${started.dataset.name}: ${headline(history)}`;
   const trained = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0);
   const lives = livesFigure(history);
-  const body = element(
-    "main",
-    {},
+  return document(
+    title,
+    "",
     element("p", { class: "mark" }, logo(), `espalier · ${started.run} · ${started.time.slice(0, 10)}`),
     element("h1", {}, title),
     element(
@@ -99,17 +89,4 @@ export function reportPage(history: History, structure: StructureView | undefine
       "Method: Data-Driven Sparse Structure Selection (Huang and Wang, ECCV 2018).",
     ),
   );
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeText(title)}</title>
-<style>${styleSheet}</style>
-</head>
-<body>
-${body.markup}
-</body>
-</html>
-`;
 }

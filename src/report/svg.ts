@@ -23,11 +23,15 @@ function childText(child: Child): string {
   return "markup" in child ? child.markup : child.map(childText).join("");
 }
 
+/** Elements of HTML that have no end. */
+const endless: ReadonlySet<string> = new Set(["br", "img"]);
+
 /** `<name attributes>children</name>`; attributes of value `undefined` are left out, numbers rounded to 1/100. */
 export function element(name: string, attributes: Attributes = {}, ...children: readonly Child[]): Markup {
   const written = Object.entries(attributes)
     .map(([key, value]) => (value === undefined ? "" : ` ${key}="${attributeText(value)}"`))
     .join("");
+  if (endless.has(name)) return { markup: `<${name}${written}>` };
   return { markup: `<${name}${written}>${children.map(childText).join("")}</${name}>` };
 }
 

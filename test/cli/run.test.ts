@@ -124,6 +124,12 @@ describe("eval", () => {
     expect(after["accuracy"]).toBe(before["accuracy"]);
     expect(before["accuracy"]).toBe((100 * Number(before["correct"])) / 40);
     expect(await score("compact.onnx", "--limit", "7")).toMatchObject({ images: 7 });
+    const counts = before["confusion"] as readonly (readonly number[])[];
+    expect(counts.flat().reduce((sum, count) => sum + count, 0)).toBe(40);
+    expect(counts.reduce((sum, row, label) => sum + (row[label] ?? 0), 0)).toBe(before["correct"]);
+    const page = join(folder, "evaluation.html");
+    await score("compact.onnx", "--html", page);
+    expect(await readFile(page, "utf8")).toContain("compact.onnx on idx");
     // Every image the same once the deviation is huge: at most one class can be right.
     expect((await score("compact.onnx", "--mean", "0", "--std", "1e9"))["correct"]).toBeLessThanOrEqual(14);
   });

@@ -1,4 +1,5 @@
 /** `espalier eval <model.onnx> --data …`: accuracy of a network file on test images. */
+import { basename } from "node:path";
 import { type Command, Option } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
 import { UserError } from "../../core/errors.ts";
@@ -7,17 +8,22 @@ import { type Dataset, firstImages, type Normalization } from "../../data/datase
 import { openDataset } from "../../data/open.ts";
 import { type EngineName, engineNames } from "../../engine/create.ts";
 import { EngineHost } from "../../engine/host.ts";
-import { type Accuracy, measureAccuracy } from "../../evaluation/accuracy.ts";
 import { engineClassifier } from "../../evaluation/classifier.ts";
+import { type Confusion, measureConfusion } from "../../evaluation/confusion.ts";
+import { writeBytes } from "../../formats/file.ts";
 import { loadOnnx } from "../../formats/onnx/index.ts";
 import type { Network } from "../../graph/graph.ts";
+import { evaluationPage } from "../../report/evaluation-page.ts";
 import { formatCount, formatPercent } from "../../report/format.ts";
 import { preparationOf } from "../../training/file-metadata.ts";
 import { checkFit, sampleShapeOf } from "../../training/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
 import { addSplitOptions, imageOptions } from "../images.ts";
 import { integerFor, numbersFor, oneOf } from "../values.ts";
+import { fileLines } from "../view/closing.ts";
+import { confusionLines } from "../view/confusion.ts";
 import { dataProgress } from "../view/data-progress.ts";
+import { withStatusLine } from "../view/status-line.ts";
 import { unreadableLines } from "../view/unreadable.ts";
 
 interface EvalOptions extends CommonOptions {
@@ -28,6 +34,7 @@ interface EvalOptions extends CommonOptions {
   readonly splitSeed?: number;
   readonly batch: number;
   readonly limit?: number;
+  readonly html?: string;
   readonly engine: EngineName;
   readonly threads?: number;
 }
@@ -67,7 +74,8 @@ async function score(
   dataset: Dataset,
   options: EvalOptions,
   onNotice: (message: string) => void,
-): Promise<Accuracy> {
+  onProgress: (images: number, all: number) => void,
+): Promise<Confusion> {
   checkFit(network.graph, dataset);
   const split = firstImages(dataset.test, options.limit ?? dataset.test.count);
   const { engine, threads } = options;
@@ -79,10 +87,17 @@ async function score(
   try {
     const batch = Math.min(options.batch, Math.max(1, split.count));
     const classifier = await engineClassifier(host, network, batch, onNotice);
-    return await measureAccuracy(classifier, split, normalizationFor(options, dataset));
+    return await measureConfusion(classifier, split, normalizationFor(options, dataset), {
+      onProgress: (images) => onProgress(images, split.count),
+    });
   } finally {
     await host.dispose();
   }
+}
+
+async function writePage(path: string, file: string, { name, classes }: Dataset, confusion: Confusion): Promise<void> {
+  const page = evaluationPage({ network: basename(file), dataset: name, classes, confusion, date: new Date() });
+  await writeBytes(path, new TextEncoder().encode(page));
 }
 
 export function addEval(program: Command, context: Context): void {
@@ -98,6 +113,7 @@ export function addEval(program: Command, context: Context): void {
     )
     .option("--std <numbers>", "divided by then, a number a channel (default: the dataset's)", numbersFor("--std"))
     .option("--batch <images>", "images at once", integerFor("--batch"), 250)
+    .option("--html <file>", "write a page with the confusion matrix and the images it is most wrong about")
     .option("--limit <images>", "score only the first test images", integerFor("--limit"))
     .addOption(
       new Option("--engine <name>", engineNames.join(" or ")).default("onednn").argParser(oneOf("engine", engineNames)),
@@ -106,12 +122,27 @@ export function addEval(program: Command, context: Context): void {
   addSplitOptions(command).action(async (file: string, options: EvalOptions) => {
     const network = await loadOnnx(file);
     const dataset = await dataProgress(context, (onProgress) => openFor(file, network, options, onProgress));
-    const { accuracy, correct, images } = await score(network, dataset, options, (notice) =>
-      printNotice(context, notice),
+    const notices: string[] = [];
+    const confusion = await withStatusLine(context, (show) =>
+      score(
+        network,
+        dataset,
+        options,
+        (notice) => notices.push(notice),
+        (images, all) => show("scoring", `scored ${formatCount(images)} of ${formatCount(all)} images`),
+      ),
     );
+    for (const notice of notices) printNotice(context, notice);
+    const { accuracy, correct, images, loss, counts } = confusion;
+    if (options.html !== undefined) await writePage(options.html, file, dataset, confusion);
     const unreadable = "files" in dataset.test ? dataset.test.unreadable.images : [];
     if (options.json === true) {
-      printJson(context, { file, dataset: dataset.name, accuracy, correct, images, unreadable });
+      const worst = confusion.worst.map(({ pixels: _, ...image }) => image);
+      const classes = dataset.classes;
+      printJson(context, {
+        ...{ file, dataset: dataset.name, accuracy, correct, images, loss, classes },
+        ...{ confusion: counts, worst, unreadable },
+      });
       return;
     }
     const { colours, print } = context.stdout;
@@ -120,10 +151,13 @@ export function addEval(program: Command, context: Context): void {
     print(
       `${colours.bold(formatPercent(accuracy, 2))} of ${formatCount(images)} test images of ${dataset.name} answered rightly`,
     );
+    for (const line of confusionLines(confusion, dataset.classes, context.stdout)) print(line);
+    if (options.html !== undefined)
+      for (const line of ["", ...fileLines([["page", options.html]], context.stdout)]) print(line);
   });
   withCommonOptions(command, [
     "espalier eval runs/resnet-20-cifar10/compact.onnx",
-    "espalier eval compact.onnx --data ./photos",
+    "espalier eval compact.onnx --data ./photos --html evaluation.html",
     "espalier eval network.onnx --data cifar10 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225",
   ]);
 }

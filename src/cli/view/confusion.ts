@@ -1,0 +1,54 @@
+/** What a network takes for what, as lines: the confusion matrix where it fits, and the classes it mixes up most. */
+import { type Confusion, classResults, mistakesOf } from "../../evaluation/confusion.ts";
+import { formatCount, formatPercent, percentOf } from "../../report/format.ts";
+import type { Terminal } from "../terminal.ts";
+import { columns, left, right } from "./columns.ts";
+
+const MISTAKES = 5;
+/** More classes than that are no matrix to read in a terminal. */
+const MOST_CLASSES = 20;
+const LONGEST_NAME = 14;
+
+function shortened(name: string): string {
+  return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 1)}…`;
+}
+
+/** Rows are labels, columns answers, numbered in the rows' order; nothing where it would be wider than the terminal. */
+function matrixLines({ counts }: Confusion, names: readonly string[], terminal: Terminal): string[] {
+  if (counts.length > MOST_CLASSES) return [];
+  const results = classResults({ counts });
+  const [heading = "", ...rows] = columns(
+    [
+      [left(""), left(""), ...counts.map((_, answer) => right(String(answer))), right("found")],
+      ...counts.map((row, label) => [
+        right(String(label)),
+        left(shortened(names[label] ?? "")),
+        ...row.map((count) => right(count === 0 ? "·" : String(count))),
+        right(formatPercent(percentOf(results[label]?.correct ?? 0, results[label]?.images ?? 0))),
+      ]),
+    ],
+    2,
+  );
+  if (Math.max(heading.length, ...rows.map((row) => row.length)) > terminal.width()) return [];
+  return ["", terminal.colours.dim(heading), ...rows];
+}
+
+export function confusionLines(confusion: Confusion, names: readonly string[], terminal: Terminal): string[] {
+  const { dim, yellow } = terminal.colours;
+  const name = (label: number): string => names[label] ?? `class ${label}`;
+  const mistakes = mistakesOf(confusion).slice(0, MISTAKES);
+  const listed = columns(
+    mistakes.map(({ label, answer, count }) => [
+      left(name(label)),
+      left(`answered ${name(answer)}`),
+      right(formatCount(count)),
+    ]),
+  );
+  return [
+    ...(confusion.unanswered === 0
+      ? []
+      : [`${yellow("!")} ${formatCount(confusion.unanswered)} images got no answer: a logit was not a number`]),
+    ...matrixLines(confusion, names, terminal),
+    ...(mistakes.length === 0 ? [] : ["", dim("  most often mixed up"), ...listed]),
+  ];
+}

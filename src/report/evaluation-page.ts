@@ -1,0 +1,191 @@
+/** What a network answers on test images, as one HTML page: accuracy, the confusion matrix, the images it is most wrong about. */
+import { type ClassResult, type Confusion, classResults, mistakesOf } from "../evaluation/confusion.ts";
+import { document, section } from "./document.ts";
+import { formatCount, formatPercent, formatSmall, percentOf, plural } from "./format.ts";
+import { picture } from "./picture.ts";
+import { element, type Markup } from "./svg.ts";
+
+export interface EvaluationPage {
+  readonly network: string;
+  readonly dataset: string;
+  readonly classes: readonly string[];
+  readonly confusion: Confusion;
+  readonly date: Date;
+}
+
+/** More classes than that make cells too small for numbers. */
+const MOST_NUMBERED = 24;
+/** More classes than that make a matrix that no page is wide enough for: only what is mixed up most is listed. */
+const MOST_DRAWN = 200;
+const MISTAKES = 12;
+
+const css = `
+.matrix { overflow-x: auto; margin-top: 14px; } .matrix table { width: auto; font-size: 12.5px; }
+.matrix td { width: 44px; height: 32px; padding: 0; text-align: center; border: 1px solid var(--paper); border-radius: 4px; }
+.matrix th { border: 0; padding: 2px 8px; white-space: nowrap; } .matrix thead th { vertical-align: bottom; writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; padding: 6px 0; }
+.matrix tbody th { text-align: right; } .matrix.small td { width: 6px; height: 6px; min-width: 6px; border: 0; border-radius: 0; font-size: 0; line-height: 0; }
+.matrix.small thead { display: none; } .matrix.small th { display: none; } .matrix td.none { color: transparent; }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 30px; margin-top: 14px; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(138px, 1fr)); gap: 18px 14px; margin-top: 16px; }
+.gallery img { width: 100%; height: auto; image-rendering: pixelated; border-radius: 6px; background: var(--rule); }
+.gallery figcaption { font-weight: 400; font-size: 13px; margin-top: 4px; line-height: 1.35; } .gallery b { color: var(--bad); font-weight: 600; }
+`;
+
+function nameOf(classes: readonly string[], label: number): string {
+  return classes[label] ?? `class ${label}`;
+}
+
+/** The matrix; a cell is as strong as its share of the row. */
+function matrix({ counts }: Confusion, classes: readonly string[]): Markup {
+  const isSmall = counts.length > MOST_NUMBERED;
+  const cell = (row: readonly number[], label: number, answer: number): Markup => {
+    const count = row[answer] ?? 0;
+    const total = row.reduce((sum, each) => sum + each, 0);
+    const share = percentOf(count, Math.max(1, total));
+    // A little of a wrong answer is to be seen; of the right one, all is usual.
+    const strength = count === 0 ? 0 : label === answer ? share * 0.7 : Math.min(100, 12 + share * 3);
+    const colour = label === answer ? "--kept" : "--two";
+    const told = `${nameOf(classes, label)}, answered ${nameOf(classes, answer)}: ${plural(count, "image")}, ${formatPercent(share)}`;
+    return element(
+      "td",
+      {
+        class: count === 0 ? "none" : undefined,
+        title: told,
+        style: `background:color-mix(in srgb, var(${colour}) ${strength.toFixed(0)}%, var(--card))`,
+      },
+      isSmall ? "" : formatCount(count),
+    );
+  };
+  const rows = counts.map((row, label) =>
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, nameOf(classes, label)),
+      row.map((_, answer) => cell(row, label, answer)),
+    ),
+  );
+  const heads = counts.map((_, answer) => element("th", { scope: "col" }, nameOf(classes, answer)));
+  const head = element("thead", {}, element("tr", {}, element("td", {}), heads));
+  return element(
+    "div",
+    { class: isSmall ? "matrix small" : "matrix" },
+    element("table", {}, head, element("tbody", {}, rows)),
+  );
+}
+
+function meter(percent: number): Markup {
+  return element(
+    "div",
+    { class: "meter" },
+    element("div", {}, element("i", { style: `width:${percent.toFixed(1)}%` })),
+    element("span", {}, formatPercent(percent)),
+  );
+}
+
+/** Classes, the hardest first. */
+function classTable(results: readonly ClassResult[], classes: readonly string[]): Markup {
+  const sorted = results
+    .filter(({ images }) => images > 0)
+    .toSorted((a, b) => percentOf(a.correct, a.images) - percentOf(b.correct, b.images));
+  const rows = sorted.map(({ label, images, correct, answers }) =>
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, nameOf(classes, label)),
+      element("td", { class: "left" }, meter(percentOf(correct, images))),
+      element("td", { class: "n soft" }, formatPercent(percentOf(correct, answers))),
+      element("td", { class: "n soft" }, formatCount(images)),
+    ),
+  );
+  const heads = ["class", "found", "of its answers right", "images"].map((text, index) =>
+    element("th", { scope: "col", class: index > 1 ? "n" : undefined }, text),
+  );
+  return element(
+    "table",
+    {},
+    element("thead", {}, element("tr", {}, heads)),
+    element("tbody", {}, rows.slice(0, MOST_DRAWN)),
+  );
+}
+
+function mistakeTable(confusion: Confusion, classes: readonly string[]): Markup {
+  const rows = mistakesOf(confusion)
+    .slice(0, MISTAKES)
+    .map(({ label, answer, count }) =>
+      element(
+        "tr",
+        {},
+        element("th", { scope: "row" }, nameOf(classes, label)),
+        element("td", {}, `answered ${nameOf(classes, answer)}`),
+        element("td", { class: "n now" }, formatCount(count)),
+      ),
+    );
+  const heads = ["image of", "", "images"].map((text, index) =>
+    element("th", { scope: "col", class: index > 1 ? "n" : undefined }, text),
+  );
+  return element("table", {}, element("thead", {}, element("tr", {}, heads)), element("tbody", {}, rows));
+}
+
+function gallery({ worst, sampleShape }: Confusion, classes: readonly string[]): Markup {
+  const figures = worst.map(({ index, label, answer, answerProbability, labelProbability, pixels }) =>
+    element(
+      "figure",
+      {},
+      picture(pixels, sampleShape, `test image ${index}: ${nameOf(classes, label)}`),
+      element(
+        "figcaption",
+        {},
+        nameOf(classes, label),
+        element("br"),
+        "answered ",
+        element("b", {}, nameOf(classes, answer)),
+        ` ${formatPercent(100 * answerProbability)}`,
+        element("br"),
+        element(
+          "span",
+          { class: "soft", title: `the label got ${formatSmall(labelProbability)}` },
+          `image ${formatCount(index)}`,
+        ),
+      ),
+    ),
+  );
+  return element("div", { class: "gallery" }, figures);
+}
+
+/** The whole document. */
+export function evaluationPage({ network, dataset, classes, confusion, date }: EvaluationPage): string {
+  const { accuracy, correct, images, loss, unanswered, worst, counts } = confusion;
+  const title = `${network} on ${dataset}: ${formatPercent(accuracy, 2)}`;
+  const wrong = images - correct;
+  const lead = [
+    `${formatCount(correct)} of ${plural(images, "test image")} answered rightly, ${formatCount(wrong)} wrongly; mean cross-entropy ${formatSmall(loss)}.`,
+    unanswered > 0 ? ` ${plural(unanswered, "image")} got no answer: a logit was not a number.` : "",
+  ].join("");
+  return document(
+    title,
+    css,
+    element("p", { class: "mark" }, `espalier · evaluation · ${date.toISOString().slice(0, 10)}`),
+    element("h1", {}, title),
+    element("p", { class: "lead" }, lead),
+    counts.length > MOST_DRAWN
+      ? undefined
+      : section(
+          "What is taken for what",
+          "A row for each class's images, a column for each answer. Green is right; orange is wrong, drawn stronger than its share so that it is seen.",
+          matrix(confusion, classes),
+        ),
+    element(
+      "div",
+      { class: "two" },
+      section("Classes, the hardest first", undefined, classTable(classResults(confusion), classes)),
+      wrong === 0 ? undefined : section("Most often mixed up", undefined, mistakeTable(confusion, classes)),
+    ),
+    worst.length === 0
+      ? undefined
+      : section(
+          "Most wrong",
+          "The images whose class the network thought least likely, as it saw them: their class, and its answer with the probability it gave it.",
+          gallery(confusion, classes),
+        ),
+  );
+}
