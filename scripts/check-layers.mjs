@@ -17,6 +17,7 @@ const layers = [
   "selection",
   "pruning",
   "autodiff",
+  "distributed",
   "engine",
   "data",
   "evaluation",

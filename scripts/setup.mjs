@@ -184,6 +184,24 @@ export function requireOneDnn() {
   }
 }
 
+const MPI_PACKAGES = ["openmpi-bin", "libopenmpi3"];
+
+/** Installs an MPI for the tests that need one, where that can be done; they say that they are skipped elsewhere. */
+export function offerMpi() {
+  if (runQuietly("mpirun", ["--version"]).ok) return;
+  const byHand = `Without MPI the tests of several ranks are skipped. To run them: apt-get install ${MPI_PACKAGES.join(" ")}`;
+  if (process.getuid?.() !== 0 || !runQuietly("apt-get", ["--version"]).ok) {
+    announce(byHand);
+    return;
+  }
+  announce(`installing MPI for the tests (apt-get install ${MPI_PACKAGES.join(" ")})`);
+  const install = ["install", "-y", "--no-install-recommends", ...MPI_PACKAGES];
+  const quiet = { DEBIAN_FRONTEND: "noninteractive" };
+  if (runQuietly("apt-get", install, quiet).ok) return;
+  runQuietly("apt-get", ["update"], quiet);
+  if (!runQuietly("apt-get", install, quiet).ok) announce(byHand);
+}
+
 /** Compiles src/ to dist/, from an empty dist/ so that nothing stale is left in it. */
 export function build() {
   rmSync(join(root, "dist"), { recursive: true, force: true });

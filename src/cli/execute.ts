@@ -1,5 +1,7 @@
 /** One command from its arguments to its exit code, printing to whatever terminals it is given. */
+import { hostname } from "node:os";
 import { CommanderError } from "commander";
+import { isToldElsewhere } from "../distributed/cluster.ts";
 import { espalierVersion } from "../training/environment.ts";
 import type { Context } from "./context.ts";
 import { asEspalierError, EXIT, failureReport, printFailure } from "./failure.ts";
@@ -21,8 +23,12 @@ export async function execute(arguments_: readonly string[], context: Context): 
     if (error instanceof CommanderError && error.code === HELP_INSTEAD) return EXIT.userError;
     const isCommand = program.commands.some((command) => command.name() === arguments_[0]);
     const failure = asEspalierError(error, isCommand ? `espalier ${arguments_[0]}` : "espalier");
+    const exitCode = failure.code === "interrupted" ? EXIT.interrupted : failure.exitCode;
+    if (isToldElsewhere(error)) return exitCode;
     if (arguments_.includes("--json")) context.stdout.print(JSON.stringify(failureReport(failure)));
+    const { rank = 0 } = context;
+    if (rank > 0) context.stderr.print(`rank ${rank} on ${hostname()}:`);
     printFailure(failure, context.stderr, arguments_.includes("--debug"));
-    return failure.code === "interrupted" ? EXIT.interrupted : failure.exitCode;
+    return exitCode;
   }
 }

@@ -4,6 +4,9 @@
  */
 import { EXIT } from "./failure.ts";
 
+/** The last is what launchers hand on to their processes, and what Slurm sends before the time is up. */
+const signals = ["SIGINT", "SIGTERM", "SIGUSR2"] as const;
+
 export class Interruption {
   readonly #controller = new AbortController();
   #isGuarding = false;
@@ -20,15 +23,13 @@ export class Interruption {
       this.#controller.abort();
       onFirst();
     };
-    process.on("SIGINT", onSignal);
-    process.on("SIGTERM", onSignal);
+    for (const name of signals) process.on(name, onSignal);
     this.#isGuarding = true;
     try {
       return await work();
     } finally {
       this.#isGuarding = false;
-      process.off("SIGINT", onSignal);
-      process.off("SIGTERM", onSignal);
+      for (const name of signals) process.off(name, onSignal);
     }
   }
 

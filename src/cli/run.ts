@@ -18,12 +18,13 @@ export interface Hooks {
  * rejects with, the terminal tidied up.
  */
 export async function watchRun(
-  { stdout, stderr, interruption }: Context,
+  { stdout, stderr, interruption, rank = 0 }: Context,
   { json = false }: { readonly json?: CommonOptions["json"] | false },
   start: (hooks: Hooks) => Promise<{ readonly folder: string }>,
 ): Promise<void> {
   const view = runView(stdout, { json });
   const onFirstInterrupt = (): void => {
+    if (rank > 0) return;
     const line = "stopping after this step and writing a checkpoint (Ctrl-C again to leave at once)";
     if (json) stderr.print(line);
     else view.print(`  ${stdout.colours.yellow("!")} ${line}`);
@@ -32,6 +33,7 @@ export async function watchRun(
     const { folder } = await interruption.guard(onFirstInterrupt, () =>
       start({ onEvent: (event) => view.handle(event), signal: interruption.signal }),
     );
+    if (rank > 0) return;
     const report = await writeReport(folder);
     view.settle();
     if (json) return;

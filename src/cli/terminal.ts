@@ -50,6 +50,11 @@ export function terminalOf(stream: OutputStream, environment: Environment = proc
   };
 }
 
+/** One that nothing is printed to. */
+export function silentTerminal(stream: OutputStream): Terminal {
+  return { ...terminalOf(stream, { NO_COLOR: "1", CI: "1" }), print: () => {} };
+}
+
 /**
  * As many of `parts`, joined by `separator`, as fit into `width` columns: the last ones are left out first. Escape codes
  * take no room.

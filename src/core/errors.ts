@@ -19,6 +19,8 @@ export type ErrorCode =
   | "no-network"
   | "not-exact"
   | "out-of-memory"
+  | "rank-lost"
+  | "ranks-differ"
   | "run-exists"
   | "unknown-name"
   | "unsupported"

@@ -133,11 +133,17 @@ export function allocateSplit(count: number, sampleShape: SampleShape): StoredSp
 
 /** The first `count` images of `split`, over the same memory; all of them if it has fewer. */
 export function firstImages<S extends Split>(split: S, count: number): S {
-  const kept = Math.min(count, split.count);
-  const part = "files" in split ? { files: split.files.slice(0, kept) } : { images: firstRecords(split, kept) };
-  return { ...split, ...part, labels: split.labels.subarray(0, kept), count: kept };
+  return imagesBetween(split, 0, Math.min(count, split.count));
 }
 
-function firstRecords({ images, sampleShape }: StoredSplit, count: number): Uint8Array {
-  return images.subarray(0, count * sampleSize(sampleShape));
+/** The images of `split` from `first` (inclusive) to `end`, over the same memory. */
+export function imagesBetween<S extends Split>(split: S, first: number, end: number): S {
+  const part =
+    "files" in split ? { files: split.files.slice(first, end) } : { images: recordsBetween(split, first, end) };
+  return { ...split, ...part, labels: split.labels.subarray(first, end), count: end - first };
+}
+
+function recordsBetween({ images, sampleShape }: StoredSplit, first: number, end: number): Uint8Array {
+  const size = sampleSize(sampleShape);
+  return images.subarray(first * size, end * size);
 }

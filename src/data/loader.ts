@@ -8,6 +8,7 @@
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { type ErrorCode, InternalError, required, UserError } from "../core/errors.ts";
+import { optional } from "../core/optional.ts";
 import { type Labels, type Tensor, tensor } from "../core/tensor.ts";
 import { spawnWorker } from "../core/worker.ts";
 import { normalizationTable, resolveAugmentation } from "./augmentation.ts";
@@ -27,7 +28,7 @@ export interface TrainingLoaderOptions extends TrainingPlan {
 }
 
 export interface TrainingBatch extends BatchPosition {
-  /** Normalised, [batch,C,H,W]; valid until `release`. */
+  /** Normalised, [batch,C,H,W], or the part asked for; valid until `release`. */
   readonly images: Tensor;
   /** [batch]; valid until `release`. */
   readonly labels: Labels;
@@ -97,7 +98,7 @@ export class TrainingLoader {
    * @throws UserError "bad-option" if the batch is larger than the split or an option does not fit the images.
    */
   constructor(options: TrainingLoaderOptions) {
-    const { split, normalization, augmentation, batch, seed, soft, start = { epoch: 0, step: 0 } } = options;
+    const { split, normalization, augmentation, batch, part, seed, soft, start = { epoch: 0, step: 0 } } = options;
     const { workers = workersFor(split), slots = Math.max(4, 2 * workers) } = options;
     this.stepsPerEpoch = stepsPerEpoch(split.count, batch);
     checkPositive("slots", slots);
@@ -109,7 +110,8 @@ export class TrainingLoader {
     this.#plan = {
       split: "files" in split ? plainList(split) : split,
       ...{ normalization, augmentation, batch, seed },
-      ...(soft === undefined ? {} : { soft }),
+      ...optional("part", part),
+      ...optional("soft", soft),
     };
     this.#start = start;
     this.#slots = Array.from({ length: slots }, () => allocateSlot(this.#plan));
@@ -209,15 +211,16 @@ export class TrainingLoader {
     const { images, labels, targets } = required(this.#slots[slot], `slot ${slot}`);
     this.#filled.delete(number);
     this.#given++;
-    const { batch, split, soft } = this.#plan;
+    const { batch, split, soft, part } = this.#plan;
+    const count = part?.count ?? batch;
     this.#held++;
     let isHeld = true;
     return {
       epoch,
       step,
-      images: tensor([batch, ...split.sampleShape], images),
-      labels: { dtype: "i32", shape: [batch], data: labels },
-      ...(targets === undefined ? {} : { targets: tensor([batch, soft?.classes ?? 0], targets) }),
+      images: tensor([count, ...split.sampleShape], images),
+      labels: { dtype: "i32", shape: [count], data: labels },
+      ...(targets === undefined ? {} : { targets: tensor([count, soft?.classes ?? 0], targets) }),
       release: () => {
         if (!isHeld) return;
         isHeld = false;
@@ -257,12 +260,13 @@ function checkPositive(option: string, value: number): void {
   });
 }
 
-function allocateSlot({ batch, split, soft }: TrainingPlan): Slot {
-  const floats = (count: number): Float32Array =>
-    new Float32Array(new SharedArrayBuffer(count * Float32Array.BYTES_PER_ELEMENT));
+function allocateSlot({ batch, split, soft, part }: TrainingPlan): Slot {
+  const count = part?.count ?? batch;
+  const floats = (length: number): Float32Array =>
+    new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT));
   return {
-    images: floats(batch * sampleSize(split.sampleShape)),
-    ...(soft === undefined ? {} : { targets: floats(batch * soft.classes) }),
-    labels: new Int32Array(new SharedArrayBuffer(batch * Int32Array.BYTES_PER_ELEMENT)),
+    images: floats(count * sampleSize(split.sampleShape)),
+    ...(soft === undefined ? {} : { targets: floats(count * soft.classes) }),
+    labels: new Int32Array(new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT)),
   };
 }

@@ -23,9 +23,17 @@ export interface TrainingPlan {
   readonly augmentation: Augmentation;
   /** Images in a batch. */
   readonly batch: number;
+  /** What is filled of each batch; default all of it. */
+  readonly part?: BatchPart;
   readonly seed: number;
   /** Images mixed, and targets beside the labels. Default: neither. */
   readonly soft?: SoftLabels;
+}
+
+/** Some of the images of a batch, as they stand in it. */
+export interface BatchPart {
+  readonly first: number;
+  readonly count: number;
 }
 
 /** Counted from 0; step `s` of an epoch takes positions s·batch … (s + 1)·batch − 1 of its order. */
@@ -53,7 +61,8 @@ export class BatchFiller {
   }
 
   /**
-   * Writes the batch at `position`: `images` [batch,C,H,W] and `labels` [batch]; with soft labels `targets` [batch, classes] too.
+   * Writes the batch at `position`, or the plan's part of it: `images` [batch,C,H,W] and `labels` [batch]; with soft labels `targets`
+   * [batch, classes] too. Images are mixed with others of the same part.
    * @returns the files that could not be read; other images stand in their places.
    */
   async fill(
@@ -90,8 +99,9 @@ export class BatchFiller {
 
   /** Places in the split of the batch's images. */
   #indicesAt({ epoch, step }: BatchPosition): Int32Array {
-    const { split, batch, seed } = this.#plan;
+    const { split, batch, seed, part = { first: 0, count: batch } } = this.#plan;
     if (this.#order?.epoch !== epoch) this.#order = { epoch, indices: epochOrder(seed, epoch, split.count) };
-    return this.#order.indices.subarray(step * batch, (step + 1) * batch);
+    const first = step * batch + part.first;
+    return this.#order.indices.subarray(first, first + part.count);
   }
 }

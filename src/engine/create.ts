@@ -1,6 +1,7 @@
 /** Which engine: plain data, so that a choice can be stored with a run and sent to another thread. */
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
+import { type CollectivesSpec, joinCollectives, useCollectives } from "../distributed/collectives.ts";
 import type { Engine } from "./engine.ts";
 import { createOneDnnEngine } from "./onednn/index.ts";
 import { createReferenceEngine } from "./reference/index.ts";
@@ -16,6 +17,8 @@ export interface EngineSpec {
   readonly cacheFolder?: string;
   /** Bytes that the engine's plans may hold together; default: what the machine, or the control group, has left. */
   readonly memoryLimit?: number;
+  /** Of the cluster whose ranks the engine's plans sum over; default: it is alone. */
+  readonly collectives?: CollectivesSpec;
 }
 
 /**
@@ -24,6 +27,7 @@ export interface EngineSpec {
  */
 export function createEngine(spec: EngineSpec): Engine {
   const { engine, threads, cacheFolder, memoryLimit } = spec;
+  if (spec.collectives !== undefined) useCollectives(joinCollectives(spec.collectives));
   const limit = memoryLimit === undefined ? {} : { memoryLimit };
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
     throw new UserError("bad-option", "illegal number of threads", {

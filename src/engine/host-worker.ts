@@ -3,6 +3,7 @@ import { parentPort } from "node:worker_threads";
 import { required } from "../core/errors.ts";
 import { answerRequests } from "../core/requests.ts";
 import { allInSharedMemory } from "../core/shared-memory.ts";
+import { collectives } from "../distributed/collectives.ts";
 import { useAfterDispose } from "./checks.ts";
 import { createEngine } from "./create.ts";
 import type { Engine, Plan } from "./engine.ts";
@@ -44,6 +45,7 @@ answerRequests<Calls>(required(parentPort, "the port of a worker thread"), {
     plans.delete(plan);
     return undefined;
   },
+  takeCommunicationTimes: () => collectives().takeTimes(),
   stop: () => {
     for (const plan of plans.values()) plan.dispose();
     plans.clear();

@@ -4,6 +4,7 @@
  */
 import { Requests } from "../core/requests.ts";
 import { spawnWorker } from "../core/worker.ts";
+import type { CommunicationTimes } from "../distributed/collectives.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
 import { useAfterDispose } from "./checks.ts";
 import type { EngineSpec } from "./create.ts";
@@ -70,6 +71,11 @@ export class EngineHost {
       explain: async (feeds, runs) => this.#alive().call("explain", { plan, feeds: portableFeeds(feeds), runs }),
       dispose: async () => this.#alive().call("dispose", { plan }),
     };
+  }
+
+  /** What the sums over the ranks took since the last call; of an engine that joined a cluster. */
+  async takeCommunicationTimes(): Promise<CommunicationTimes> {
+    return this.#alive().call("takeCommunicationTimes", undefined);
   }
 
   /** Finishes the calls made so far, frees all plans and ends the thread. Every later call but this rejects. */

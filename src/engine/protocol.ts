@@ -1,5 +1,6 @@
 /** What the two sides of an engine in a worker thread say to each other, and tensors ready to be sent. */
 import type { Labels, Tensor } from "../core/tensor.ts";
+import type { CommunicationTimes } from "../distributed/collectives.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
 import type { EngineSpec } from "./create.ts";
 import type { Engine, Feeds, Plan, PlanStep, PrepareOptions, Results } from "./engine.ts";
@@ -22,6 +23,8 @@ export interface Calls {
     response: readonly PlanStep[];
   };
   dispose: { request: { readonly plan: number }; response: undefined };
+  /** What sums over ranks took since the last call. */
+  takeCommunicationTimes: { request: undefined; response: CommunicationTimes };
   /** Disposes every plan and ends the thread. */
   stop: { request: undefined; response: undefined };
 }

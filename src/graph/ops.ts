@@ -105,8 +105,11 @@ export interface SoftTerm {
 export interface TrainingOps {
   /** (src, scale, shift) → (dst, mean [C], variance [C]); statistics of this batch, variance biased (divided by N·H·W). */
   batch_normalization_training: { readonly epsilon: number };
-  /** (logits [N,F], labels [N] i32) → (loss [] mean over N, diff_src [N,F] = ∂loss/∂logits, correct [] count of top-1 hits) */
-  softmax_cross_entropy: Record<never, never>;
+  /**
+   * (logits [N,F], labels [N] i32) → (loss [] mean over N, diff_src [N,F] = ∂loss/∂logits, correct [] count of top-1 hits). Where N is
+   * a part of a larger batch, `share` is how large a part: loss and gradient are multiplied by it, and summing makes them whole.
+   */
+  softmax_cross_entropy: { readonly share?: number };
   /**
    * (logits [N,F], targets [N,F] …) → (loss [], diff_src [N,F] = ∂loss/∂logits, correct []): for each of `terms` one input of
    * targets t, distributions over the classes. loss = Σ weight · mean over N of −Σ t·log softmax(logits / temperature).
@@ -160,6 +163,23 @@ export interface TrainingOps {
   };
   /** (λ, gradient, velocity, γ, held, lowest margin), all of λ's shape → (held', lowest margin'), see `selection/margin.ts` */
   zero_margin: Record<never, never>;
+
+  /**
+   * (values …) → the same values, on their way to their sums over all ranks; only the `all_reduce_end` of the same bucket may read
+   * them. Value i is summed in the layout of parameter `layouts[i]`, which is the same on every rank; "" is the plain one.
+   */
+  all_reduce_begin: { readonly bucket: string; readonly layouts: readonly string[] };
+  /** (values under way …) → their sums over all ranks */
+  all_reduce_end: { readonly bucket: string };
+  /** (src [N,C,…]) → (mean [C], variance [C]) of this rank's samples, variance biased */
+  batch_statistics: Record<never, never>;
+  /** (mean [C], variance [C]) of this rank → those of the samples of all ranks, which have as many each */
+  all_reduce_statistics: Record<never, never>;
+  /**
+   * (src, mean, variance, scale, diff_src with mean and variance held constant, diff_scale, diff_shift) → diff_src with the statistics
+   * of `ranks` batches like src following them; mean, variance, diff_scale and diff_shift are those of all ranks.
+   */
+  batch_normalization_correction: { readonly epsilon: number; readonly ranks: number };
   /** (running, batch) → (1 − m)·running + m·batch·correction */
   running_average: { readonly momentum: number; readonly correction: number };
 }

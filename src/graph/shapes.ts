@@ -68,6 +68,10 @@ function sameAsFirst({ input }: { input(index: number): Shape }): readonly Shape
   return [input(0)];
 }
 
+function sameAsAll({ input, inputCount }: ShapeContext<OpName>): readonly Shape[] {
+  return Array.from({ length: inputCount }, (_, index) => input(index));
+}
+
 function perChannel<K extends OpName>({ input, check }: ShapeContext<K>, ...indices: number[]): number {
   const channels = input(0)[1] ?? 0;
   for (const index of indices) {
@@ -215,6 +219,19 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
   nesterov_sgd: ({ input }) => [input(0), input(2)],
   accelerated_proximal_gradient: ({ input }) => [input(0), input(2)],
   zero_margin: ({ input }) => [input(4), input(5)],
+  all_reduce_begin: sameAsAll,
+  all_reduce_end: sameAsAll,
+  batch_statistics: ({ input }) => {
+    const channels = input(0)[1] ?? 0;
+    return [[channels], [channels]];
+  },
+  all_reduce_statistics: sameAsAll,
+  batch_normalization_correction: (context) => {
+    perChannel(context, 1, 2, 3, 5, 6);
+    const { check, input } = context;
+    check(sameShape(input(4), input(0)), `diff_src of shape ${formatShape(input(0))}`, formatShape(input(4)));
+    return [input(0)];
+  },
   running_average: sameAsFirst,
 };
 

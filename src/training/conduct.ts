@@ -1,8 +1,10 @@
 /** What a new run and a resumed one have in common: opening and closing what they work with, and saying who they are. */
 
 import { kernelCacheFolder } from "../core/cache-folder.ts";
+import type { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import type { Dataset } from "../data/dataset.ts";
+import type { Cluster } from "../distributed/cluster.ts";
 import { EngineHost } from "../engine/host.ts";
 import { cost } from "../graph/cost.ts";
 import { Background } from "./background.ts";
@@ -13,16 +15,63 @@ import type { RunRecord } from "./run-record.ts";
 import { epochOf, type Session } from "./session.ts";
 import { tellUnreadable } from "./unreadable.ts";
 
+/**
+ * Does `work` as one of the ranks of `cluster`, which miss each other until it is done; or alone.
+ */
+export async function inCluster(cluster: Cluster | undefined, work: () => Promise<Run>): Promise<Run> {
+  if (cluster === undefined) return work();
+  const unheard = await cluster.watch();
+  if (cluster.isFirst && unheard.length > 0) {
+    const names = unheard.map((rank) => cluster.nameOf(rank)).join(", ");
+    console.error(`! ${names} cannot connect to this host: if one is lost, only MPI can notice`);
+  }
+  try {
+    const run = await work();
+    cluster.leave();
+    return run;
+  } catch (error) {
+    // What all ranks know of is not missed.
+    if (cluster.isTold) cluster.leave();
+    throw error;
+  }
+}
+
+/** Raises `error`, which every rank has come to, on all of them: rank 0 tells it. */
+export async function failTogether(cluster: Cluster | undefined, error: UserError): Promise<never> {
+  const fail = async (): Promise<never> => {
+    throw error;
+  };
+  return cluster === undefined ? fail() : cluster.together(fail);
+}
+
+/** `work` on every rank, which fails on all if it fails on one. */
+export function together<T>(cluster: Cluster | undefined, work: () => Promise<T>): Promise<T> {
+  return cluster === undefined ? work() : cluster.together(work);
+}
+
+/** `work` on rank 0, whose result all get; plain JSON. */
+export function onFirst<T>(cluster: Cluster | undefined, work: () => Promise<T>): Promise<T> {
+  return cluster === undefined ? work() : cluster.onFirst(work);
+}
+
 export async function withSession(
   { engine, threads }: Settings,
-  open: (threads: Pick<Session, "host" | "background">) => Promise<Session>,
+  cluster: Cluster | undefined,
+  open: (threads: Pick<Session, "host" | "background" | "cluster">) => Promise<Session>,
   work: (session: Session) => Promise<Run>,
 ): Promise<Run> {
-  const host = await EngineHost.start({ engine, cacheFolder: kernelCacheFolder(), ...optional("threads", threads) });
+  const host = await together(cluster, () =>
+    EngineHost.start({
+      engine,
+      cacheFolder: kernelCacheFolder(),
+      ...optional("threads", threads ?? threadsInEnvironment() ?? cluster?.threads),
+      ...optional("collectives", cluster?.collectives),
+    }),
+  );
   const background = new Background();
   let session: Session | undefined;
   try {
-    session = await open({ host, background });
+    session = await open({ host, background, cluster });
     return await work(session);
   } finally {
     session?.eventLoop.stop();
@@ -35,9 +84,12 @@ export async function withSession(
 export async function withJournal(
   folder: string,
   options: JournalOptions,
+  cluster: Cluster | undefined,
   work: (journal: Journal) => Promise<Run>,
 ): Promise<Run> {
-  const journal = await Journal.open(folder, options);
+  const journal = await together(cluster, async () =>
+    cluster?.isFirst === false ? Journal.silent(folder, options) : Journal.open(folder, options),
+  );
   try {
     return await work(journal);
   } finally {
@@ -45,8 +97,14 @@ export async function withJournal(
   }
 }
 
-export function engineOf({ host }: Session): Readonly<Record<string, string>> {
-  return { name: host.name, ...host.description };
+export function engineOf({ host, cluster }: Pick<Session, "host" | "cluster">): Readonly<Record<string, string>> {
+  const ranks = cluster === undefined ? {} : { ranks: `${cluster.size}`, mpi: cluster.version };
+  return { name: host.name, ...host.description, ...ranks };
+}
+
+/** What OpenMP's own variable asks for, if it is set. */
+export function threadsInEnvironment(): number | undefined {
+  return Number(process.env["OMP_NUM_THREADS"]) || undefined;
 }
 
 export function announce(session: Session, { emitter }: Journal, record: RunRecord, resumedFrom: number | null): void {

@@ -8,6 +8,7 @@ import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import writeFileAtomic from "write-file-atomic";
 import { required } from "../core/errors.ts";
+import type { Cluster } from "../distributed/cluster.ts";
 import { accuracyOf } from "../evaluation/accuracy.ts";
 import { type Certificate, certify, requireExact } from "../evaluation/certificate.ts";
 import { type Answers, answersOf, engineClassifier } from "../evaluation/classifier.ts";
@@ -16,6 +17,7 @@ import { measureLatencyAside } from "../evaluation/runtime-thread.ts";
 import { cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";
 import type { Compact } from "../pruning/compact.ts";
+import { onFirst } from "./conduct.ts";
 import type { LatencyFigures } from "./events.ts";
 import { runFileError } from "./file-errors.ts";
 import { metadataOf } from "./file-metadata.ts";
@@ -34,7 +36,7 @@ import { countUnreadable } from "./unreadable.ts";
  * @throws UserError "not-exact" if the compact network is not the trained one, "interrupted", or what writing a file throws.
  */
 export async function finishRun(session: Session, journal: Journal, trained: Trained, startedAt: number): Promise<Run> {
-  const { graph, dataset, settings, host, background, trainee, evaluationBatch, totalSteps } = session;
+  const { graph, dataset, settings, host, background, trainee, evaluationBatch, totalSteps, cluster } = session;
   const { folder, emitter } = journal;
   const stopIfAborted = (): void => {
     if (journal.isAborted) throw journal.interrupted(totalSteps);
@@ -46,6 +48,9 @@ export async function finishRun(session: Session, journal: Journal, trained: Tra
   const cut = await background.call("compact", { network: plain(network), round: settings.round });
   reportCut(session, journal, cut, network);
   const small = new TrainedNetwork(cut.network, metadata);
+  if (cluster?.isFirst === false) {
+    return { folder, name: basename(folder), network, compact: small, ...(await shareVerdict(cluster)) };
+  }
   const files = { network: join(folder, runFiles.network), compact: join(folder, runFiles.compact) };
   await background.call("saveNetwork", { network: plain(network), path: files.network, metadata });
   await background.call("saveNetwork", { network: cut.network, path: files.compact, metadata });
@@ -104,7 +109,15 @@ export async function finishRun(session: Session, journal: Journal, trained: Tra
     before,
     after,
   });
+  await shareVerdict(cluster, { certificate, before, after });
   return { folder, name: basename(folder), network, compact: small, certificate, before, after };
+}
+
+type Verdict = Pick<Run, "certificate" | "before" | "after">;
+
+/** Tells all ranks what rank 0 found; they wait for it, so that nothing is timed beside processes that come to their end. */
+function shareVerdict(cluster: Cluster | undefined, own?: Verdict): Promise<Verdict> {
+  return onFirst(cluster, async () => required(own, "the verdict of rank 0"));
 }
 
 function reportCut({ factors }: Session, { emitter }: Journal, { cuts }: Compact, { weights }: Network): void {

@@ -18,12 +18,13 @@ export interface JournalOptions {
 }
 
 export class Emitter {
-  readonly #log: EventLog;
+  readonly #log: EventLog | undefined;
   readonly #listener: EventListener | undefined;
   #step = 0;
   #epoch = 0;
 
-  constructor(log: EventLog, listener: EventListener | undefined) {
+  /** Without `log` nothing is kept. */
+  constructor(log: EventLog | undefined, listener: EventListener | undefined) {
     this.#log = log;
     this.#listener = listener;
   }
@@ -39,7 +40,7 @@ export class Emitter {
     const stamp = { time: new Date().toISOString(), step: this.#step, epoch: this.#epoch };
     // TypeScript does not follow the spread of a union back to the union; `type` and the rest come from one body.
     const event = { type, ...stamp, ...rest } as RunEvent;
-    this.#log.append(event);
+    this.#log?.append(event);
     this.#listener?.(event);
   }
 }
@@ -47,13 +48,18 @@ export class Emitter {
 export class Journal {
   readonly folder: string;
   readonly emitter: Emitter;
-  readonly #log: EventLog;
+  readonly #log: EventLog | undefined;
   readonly #signal: AbortSignal | undefined;
   #unlock: (() => Promise<void>) | undefined;
 
-  private constructor(folder: string, { onEvent, signal }: JournalOptions, unlock: () => Promise<void>) {
+  private constructor(
+    folder: string,
+    log: EventLog | undefined,
+    { onEvent, signal }: JournalOptions,
+    unlock: (() => Promise<void>) | undefined,
+  ) {
     this.folder = folder;
-    this.#log = new EventLog(folder);
+    this.#log = log;
     this.emitter = new Emitter(this.#log, onEvent);
     this.#signal = signal;
     this.#unlock = unlock;
@@ -68,13 +74,18 @@ export class Journal {
       journal?.loseLock(error);
     });
     try {
-      journal = new Journal(folder, options, unlock);
+      journal = new Journal(folder, new EventLog(folder), options, unlock);
       if (lost !== undefined) journal.loseLock(lost);
       return journal;
     } catch (error) {
       await unlock();
       throw error;
     }
+  }
+
+  /** Of a rank that another one keeps the journal for: nothing is written or locked, and nobody listens. */
+  static silent(folder: string, { signal }: JournalOptions): Journal {
+    return new Journal(folder, undefined, signal === undefined ? {} : { signal }, undefined);
   }
 
   get isAborted(): boolean {
@@ -98,7 +109,7 @@ export class Journal {
   }
 
   async close(): Promise<void> {
-    this.#log.close();
+    this.#log?.close();
     await this.#unlock?.();
     this.#unlock = undefined;
   }

@@ -3,15 +3,19 @@
  * the batches after it. Everything that lasts longer than a step happens between steps, on this side of the thread.
  */
 import { performance } from "node:perf_hooks";
+import { STOP } from "../autodiff/data-parallel.ts";
 import { required, UserError } from "../core/errors.ts";
 import { tensor } from "../core/tensor.ts";
 import { firstImages, type Split } from "../data/dataset.ts";
-import { type Accuracy, measureAccuracy } from "../evaluation/accuracy.ts";
+import type { Accuracy } from "../evaluation/accuracy.ts";
 import { checkpointPath, type EpochSums } from "./checkpoints.ts";
+import { failTogether } from "./conduct.ts";
 import { CostMeter } from "./cost-meter.ts";
 import { readEvents } from "./event-log.ts";
 import type { EventBody } from "./events.ts";
+import { requireIdentical } from "./identity.ts";
 import type { Journal } from "./journal.ts";
+import { sharedAccuracy } from "./ranks.ts";
 import { learningRateAt } from "./schedules.ts";
 import { epochOf, type Session } from "./session.ts";
 import { Shrinker } from "./shrinker.ts";
@@ -46,6 +50,8 @@ export class TrainingLoop {
   #sums: EpochSums;
   /** Step of the last checkpoint that is on disk. */
   #savedStep: number;
+  /** Whether any of several ranks was asked to stop. */
+  #mustStop = false;
 
   /** `savedStep`: of the checkpoint on disk that the session started from; −1 if it is not written yet. */
   constructor(session: Session, journal: Journal, savedStep: number) {
@@ -71,7 +77,7 @@ export class TrainingLoop {
   async run(): Promise<Trained> {
     const { totalSteps, stepsPerEpoch, graph, dataset, eventLoop } = this.#session;
     if (this.#savedStep < this.#step) await this.#save();
-    if (this.#step > 0) await this.#recall();
+    if (this.#step > 0 && !this.#isFollower) await this.#recall();
     const imagesInput = required(graph.inputs[0], "the network's input").name;
     eventLoop.start();
     this.#tempo.start();
@@ -93,22 +99,24 @@ export class TrainingLoop {
   }
 
   async #trainStep(imagesInput: string): Promise<void> {
-    const { loader, trainee, settings, totalSteps } = this.#session;
+    const { loader, trainee, settings, totalSteps, cluster } = this.#session;
     const start = performance.now();
     const waitedBefore = loader.waitedMilliseconds;
     const batch = await loader.next();
     const waited = loader.waitedMilliseconds - waitedBefore;
     const learningRate = learningRateAt(settings.schedule, this.#step, totalSteps);
-    const results = await trainee.run({
+    const feeds = {
       [imagesInput]: batch.images,
       ...(batch.targets === undefined ? { labels: batch.labels } : { targets: batch.targets }),
       learning_rate: tensor([], Float32Array.of(learningRate)),
-    });
+    };
+    const results = await trainee.run(feeds, this.#journal.isAborted);
     batch.release();
+    this.#mustStop = (results[STOP]?.data[0] ?? 0) > 0;
     const loss = required(results["loss"]?.data[0], "the loss");
     const correct = required(results["correct"]?.data[0], "the count of right answers");
     this.#journal.emitter.moveTo(this.#step + 1, epochOf(this.#step, this.#session));
-    if (!Number.isFinite(loss)) throw this.#diverged(String(loss));
+    if (!Number.isFinite(loss)) await failTogether(cluster, this.#diverged(String(loss)));
     this.#step++;
     const elapsed = performance.now() - start;
     this.#tempo.add(elapsed, waited);
@@ -149,14 +157,16 @@ export class TrainingLoop {
   }
 
   async #score(split: Split): Promise<Accuracy> {
-    const { trainee, dataset } = this.#session;
-    return measureAccuracy(await trainee.classifier(), split, dataset.normalization);
+    const { trainee, dataset, cluster } = this.#session;
+    return sharedAccuracy(await trainee.classifier(), split, dataset, cluster);
   }
 
   /** Scores, counts what is left, and writes a checkpoint. The last epoch's score is the run's: it is on all test images. */
   async #finishEpoch(): Promise<void> {
-    const { dataset, settings, totalSteps } = this.#session;
+    const { trainee, dataset, settings, totalSteps, cluster } = this.#session;
+    await trainee.shareStatistics();
     const state = await this.#finiteState();
+    await requireIdentical(cluster, new Map([...state.weights, ...state.velocities]));
     const isLast = this.#step === totalSteps;
     const scored = await this.#score(isLast ? dataset.test : firstImages(dataset.test, settings.evaluationImages));
     if (isLast) this.#accuracy = scored;
@@ -194,15 +204,26 @@ export class TrainingLoop {
   }
 
   async #stopIfAborted(): Promise<void> {
-    if (!this.#journal.isAborted) return;
+    const { cluster } = this.#session;
+    if (!(cluster === undefined ? this.#journal.isAborted : this.#mustStop)) return;
     if (this.#savedStep < this.#step) await this.#save();
-    throw this.#journal.interrupted(this.#step);
+    await failTogether(cluster, this.#journal.interrupted(this.#step));
+  }
+
+  /** Whether another rank writes and tells what this one would. */
+  get #isFollower(): boolean {
+    return this.#session.cluster?.isFirst === false;
   }
 
   async #save(state?: TrainingState): Promise<void> {
     const { graph, trainee, background } = this.#session;
     const { folder, emitter } = this.#journal;
+    if (state === undefined) await trainee.shareStatistics();
     const { weights, velocities } = state ?? (await this.#finiteState());
+    if (this.#isFollower) {
+      this.#savedStep = this.#step;
+      return;
+    }
     const { choices, cuts } = trainee;
     const progress = { step: this.#step, sums: this.#sums, choices, cuts };
     const checkpoint = { progress, network: { graph, weights }, velocities };
@@ -213,10 +234,10 @@ export class TrainingLoop {
 
   /** The state now. A step can spoil the weights although its own loss was fine: such a state is never kept. */
   async #finiteState(): Promise<TrainingState> {
-    const { trainee, background } = this.#session;
+    const { trainee, background, cluster } = this.#session;
     const state = await trainee.readWhole();
     const spoilt = await background.call("firstSpoilt", state);
-    if (spoilt !== undefined) throw this.#diverged(String(spoilt.value), spoilt.name);
+    if (spoilt !== undefined) await failTogether(cluster, this.#diverged(String(spoilt.value), spoilt.name));
     return state;
   }
 

@@ -90,6 +90,11 @@ export interface SettingsInput {
   readonly fromScratch?: boolean;
   /** True (the default): as the dataset proposes; false: not at all. */
   readonly augment?: boolean | Augmentation;
+  /**
+   * On several ranks: whether batch normalization uses the statistics of all ranks' images, so that the result does not depend on their
+   * number; default false, each rank its own.
+   */
+  readonly syncBatchNorm?: boolean;
   /** Default "onednn"; "reference" is slow and only used when asked for. */
   readonly engine?: EngineName;
   /** Threads of the engine; default: as many as the machine gives. */
@@ -156,6 +161,7 @@ export interface Settings {
   readonly distill?: DistillSettings;
   readonly fromScratch: boolean;
   readonly augment: boolean | Augmentation;
+  readonly syncBatchNorm: boolean;
   readonly engine: EngineName;
   readonly threads?: number;
   readonly precision: PrecisionChoice;
@@ -244,6 +250,7 @@ export const settingsSchema: z.ZodType<Settings> = z.strictObject({
   distill: z.strictObject({ weight: share.default(0.5), temperature: rate.default(4) }).exactOptional(),
   fromScratch: z.boolean().default(false),
   augment: z.union([z.boolean(), paddedCrop, areaCrop]).default(true),
+  syncBatchNorm: z.boolean().default(false),
   engine: z.enum(engineNames).default("onednn"),
   threads: positive.exactOptional(),
   precision: z.enum(precisionChoices).default("f32"),
@@ -276,6 +283,7 @@ export const settingNames: readonly string[] = [
   "distill",
   "fromScratch",
   "augment",
+  "syncBatchNorm",
   "engine",
   "threads",
   "precision",

@@ -3,13 +3,15 @@ import { join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
-import { loadOnnx } from "../formats/onnx/index.ts";
-import { readLatestCheckpoint } from "./checkpoints.ts";
-import { announce, engineOf, withJournal, withSession } from "./conduct.ts";
+import { type Cluster, joinCluster } from "../distributed/cluster.ts";
+import { announce, engineOf, inCluster, onFirst, together, withJournal, withSession } from "./conduct.ts";
 import { readEvents } from "./event-log.ts";
 import { finishRun } from "./finish.ts";
+import { loadTogether, readLatestTogether } from "./handover.ts";
 import type { Journal, JournalOptions } from "./journal.ts";
 import { TrainingLoop } from "./loop.ts";
+import type { Settings } from "./options.ts";
+import { partOfBatch, requireCommonGround } from "./ranks.ts";
 import type { Run } from "./run.ts";
 import { type DataSource, reopenData } from "./run-data.ts";
 import { runFiles } from "./run-folder.ts";
@@ -29,19 +31,37 @@ export interface ResumeOptions extends JournalOptions {
  * "checksum" if the data is not the same; "bad-option" if the run is finished; and what `train` throws.
  */
 export async function resume(folder: string, options: ResumeOptions = {}): Promise<Run> {
+  const cluster = await joinCluster();
+  return inCluster(cluster, () => resumeOn(cluster, folder, options));
+}
+
+async function resumeOn(cluster: Cluster | undefined, folder: string, options: ResumeOptions): Promise<Run> {
   const startedAt = performance.now();
   const path = resolve(folder);
-  const record = await readRunRecord(path);
-  await refuseFinished(path);
-  const dataset = await reopenData(record, options.data);
-  const { settings, factors } = record;
-  const teacher = settings.distill === undefined ? undefined : await loadOnnx(join(path, runFiles.teacher));
-  return withJournal(path, options, async (journal) => {
+  const record = await onFirst(cluster, async () => {
+    const found = await readRunRecord(path);
+    await refuseFinished(path);
+    return found;
+  });
+  const settings = withoutOtherThreads(record, cluster);
+  const dataset = await together(cluster, async () => {
+    partOfBatch(settings.batch, cluster);
+    return reopenData(record, options.data);
+  });
+  const { factors } = record;
+  const teacher =
+    settings.distill === undefined ? undefined : await loadTogether(join(path, runFiles.teacher), cluster);
+  return withJournal(path, options, cluster, async (journal) => {
     const damaged: string[] = [];
-    const checkpoint = await readLatestCheckpoint(path, ({ message }) => damaged.push(message));
+    const checkpoint = await readLatestTogether(path, ({ message }) => damaged.push(message), cluster);
     return withSession(
       settings,
-      (opened) => openSession({ ...opened, settings, factors, dataset, checkpoint, ...optional("teacher", teacher) }),
+      cluster,
+      async (opened) => {
+        const ground = { settings, dataset, network: checkpoint.network, engine: engineOf(opened) };
+        await requireCommonGround(cluster, ground);
+        return openSession({ ...opened, settings, factors, dataset, checkpoint, ...optional("teacher", teacher) });
+      },
       async (session) => {
         const { step } = checkpoint.progress;
         announce(session, journal, record, step);
@@ -54,6 +74,13 @@ export async function resume(folder: string, options: ResumeOptions = {}): Promi
       },
     );
   });
+}
+
+/** On another number of ranks each has other threads than those of the run so far. */
+function withoutOtherThreads({ settings, engine }: RunRecord, cluster: Cluster | undefined): Settings {
+  if ((engine["ranks"] ?? "1") === `${cluster?.size ?? 1}`) return settings;
+  const { threads: _, ...others } = settings;
+  return others;
 }
 
 async function refuseFinished(folder: string): Promise<void> {

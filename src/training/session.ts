@@ -11,6 +11,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { TrainingLoader } from "../data/loader.ts";
 import type { SoftLabels } from "../data/mixing.ts";
 import { stepsPerEpoch } from "../data/order.ts";
+import type { Cluster } from "../distributed/cluster.ts";
 import type { Precision } from "../engine/engine.ts";
 import type { EngineHost } from "../engine/host.ts";
 import type { Graph, Network } from "../graph/graph.ts";
@@ -19,6 +20,7 @@ import type { Background } from "./background.ts";
 import type { Checkpoint } from "./checkpoints.ts";
 import { EventLoopWatch } from "./event-loop.ts";
 import type { PrecisionChoice, Settings } from "./options.ts";
+import { partOfBatch } from "./ranks.ts";
 import { Trainee, type TraineeOptions } from "./trainee.ts";
 
 export interface SessionStart {
@@ -32,6 +34,8 @@ export interface SessionStart {
   readonly teacher?: Network;
   /** Does what would hold up the event loop. */
   readonly background: Background;
+  /** The ranks that train together; undefined if this process is alone. */
+  readonly cluster: Cluster | undefined;
 }
 
 export interface Session extends SessionStart {
@@ -78,7 +82,7 @@ function teacherOf({ settings, teacher }: SessionStart): TraineeOptions["teacher
 
 /** Prepares the plans with the checkpoint's weights and kernels and starts the loader where the checkpoint stopped. */
 export async function openSession(start: SessionStart): Promise<Session> {
-  const { factors, dataset, host, background } = start;
+  const { factors, dataset, host, background, cluster } = start;
   // From the first step on, weights are handed from thread to thread.
   const checkpoint = {
     ...start.checkpoint,
@@ -89,10 +93,13 @@ export async function openSession(start: SessionStart): Promise<Session> {
   const { batch, momentum, weightDecay, precision } = settings;
   const soft = softLabelsOf(settings, dataset);
   const steps = stepsPerEpoch(dataset.train.count, batch);
-  const evaluationBatch = Math.min(batch, LARGEST_EVALUATION_BATCH);
+  const part = partOfBatch(batch, cluster);
+  const evaluationBatch = Math.min(part?.count ?? batch, LARGEST_EVALUATION_BATCH);
   const trainee = await Trainee.open(
     {
-      ...{ host, background, factors, batch, evaluationBatch, momentum, weightDecay, precision },
+      ...{ host, background, cluster, factors, evaluationBatch, momentum, weightDecay, precision },
+      batch: part?.count ?? batch,
+      syncBatchNorm: settings.syncBatchNorm,
       softTargets: soft !== undefined,
       batchNormalization: settings.freezeBatchNorm ? "frozen" : "batch",
       ...optional("clipNorm", settings.clipNorm),
@@ -105,6 +112,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
     normalization: dataset.normalization,
     augmentation: resolveAugmentation(settings.augment, dataset.augmentation, dataset.train),
     batch,
+    ...optional("part", part),
     seed: settings.seed,
     ...optional("soft", soft),
     start: { epoch: Math.floor(progress.step / steps), step: progress.step % steps },

@@ -4,7 +4,9 @@
  */
 import { required } from "../core/errors.ts";
 import { cost } from "../graph/cost.ts";
+import { applyStep } from "../pruning/apply.ts";
 import { type Shrinking, structuresLeft } from "../pruning/shrink.ts";
+import { onFirst } from "./conduct.ts";
 import type { EventBody, ShrunkStructure } from "./events.ts";
 import type { ShrinkSettings } from "./options.ts";
 import type { Session } from "./session.ts";
@@ -37,7 +39,7 @@ export class Shrinker {
 
   /** Cuts what has been held at zero for long enough, if that is worth it after `step` steps. True if the network shrank. */
   async consider(step: number): Promise<boolean> {
-    const { settings, totalSteps, trainee, background } = this.#session;
+    const { settings, totalSteps, trainee, background, cluster } = this.#session;
     const { shrink } = settings;
     const remaining = totalSteps - step;
     if (shrink === false || remaining === 0) return false;
@@ -45,7 +47,10 @@ export class Shrinker {
     const held = this.#heldStructures(state, shrink);
     if (held === undefined) return false;
     const network = { graph: trainee.graph, weights: state.weights };
-    const found = await background.call("findShrinking", { network, held, round: settings.round });
+    const own = await background.call("findShrinking", { network, held, round: settings.round });
+    // Decided once: the ranks hold the same state, and cut what rank 0 cuts.
+    const steps = await onFirst(cluster, async () => own.steps);
+    const found = cluster === undefined ? own : { steps, network: steps.reduce(applyStep, network) };
     if (found.steps.length === 0) return false;
     const [before, after] = [cost(trainee.graph), cost(found.network.graph)];
     const cuts = this.#cutStructures(state, held, found);

@@ -4,16 +4,27 @@ import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { optional } from "../core/optional.ts";
 import { stepsPerEpoch } from "../data/order.ts";
+import { type Cluster, joinCluster } from "../distributed/cluster.ts";
 import { saveOnnx } from "../formats/onnx/index.ts";
 import { bake } from "../selection/fold.ts";
 import type { Checkpoint } from "./checkpoints.ts";
-import { announce, engineOf, withJournal, withSession } from "./conduct.ts";
+import {
+  announce,
+  engineOf,
+  inCluster,
+  onFirst,
+  threadsInEnvironment,
+  together,
+  withJournal,
+  withSession,
+} from "./conduct.ts";
 import { describeEnvironment } from "./environment.ts";
 import { bringsWeights, requireWeights, withFineTuning } from "./fine-tuning.ts";
 import { finishRun } from "./finish.ts";
 import type { JournalOptions } from "./journal.ts";
 import { TrainingLoop } from "./loop.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./options.ts";
+import { partOfBatch, requireCommonGround } from "./ranks.ts";
 import type { Run } from "./run.ts";
 import { type DataSource, openData } from "./run-data.ts";
 import { createNumberedRunFolder, createRunFolder, DEFAULT_RUNS_FOLDER, runFiles } from "./run-folder.ts";
@@ -31,27 +42,41 @@ export interface TrainOptions extends SettingsInput, JournalOptions {
 
 /**
  * Trains `model` with scaling factors, cuts what they drove to zero, and proves that the compact network gives the same
- * answers. All of it is kept in the run's folder.
+ * answers. All of it is kept in the run's folder. Launched by MPI, the ranks train it together, and rank 0 keeps it.
  *
  * @throws UserError: "bad-option", "unknown-name" and what opening the data throws, before anything is written;
  * "run-exists"; "engine-missing" without oneDNN; "diverged"; "interrupted" after the signal; "not-exact".
  */
 export async function train(model: ModelSource, options: TrainOptions): Promise<Run> {
+  const cluster = await joinCluster();
+  return inCluster(cluster, () => trainOn(cluster, model, options));
+}
+
+async function trainOn(cluster: Cluster | undefined, model: ModelSource, options: TrainOptions): Promise<Run> {
   const startedAt = performance.now();
   const { data, folder: chosenFolder, onEvent, signal, ...input } = options;
-  const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
-  const settings = withThreads(parseSettings(isFineTuned ? withFineTuning(input) : input));
-  requireWeights(settings, isFineTuned);
-  const { dataset, source } = await openData(data, settings.limit, await inputOf(model));
-  stepsPerEpoch(dataset.train.count, settings.batch);
-  const { network, factors } = await startingNetwork(model, dataset, settings);
+  const { settings, dataset, source, network, factors } = await together(cluster, async () => {
+    const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
+    const parsed = withThreads(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
+    requireWeights(parsed, isFineTuned);
+    partOfBatch(parsed.batch, cluster);
+    const opened = await openData(data, parsed.limit, await inputOf(model));
+    stepsPerEpoch(opened.dataset.train.count, parsed.batch);
+    return { settings: parsed, ...opened, ...(await startingNetwork(model, opened.dataset, parsed)) };
+  });
   const teacher = settings.distill === undefined ? undefined : bake(network);
   const checkpoint = { ...NOTHING_DONE, network };
   return withSession(
     settings,
-    (opened) => openSession({ ...opened, settings, factors, dataset, checkpoint, ...optional("teacher", teacher) }),
+    cluster,
+    async (opened) => {
+      await requireCommonGround(cluster, { settings, dataset, network, engine: engineOf(opened) });
+      return openSession({ ...opened, settings, factors, dataset, checkpoint, ...optional("teacher", teacher) });
+    },
     async (session) => {
-      const folder = await newFolder(chosenFolder, settings, `${network.graph.name}-${dataset.name}`);
+      const folder = await onFirst(cluster, () =>
+        newFolder(chosenFolder, settings, `${network.graph.name}-${dataset.name}`),
+      );
       const record: RunRecord = {
         version: 1,
         name: basename(folder),
@@ -70,11 +95,14 @@ export async function train(model: ModelSource, options: TrainOptions): Promise<
         engine: engineOf(session),
         environment: await describeEnvironment(),
       };
-      if (teacher !== undefined) await saveOnnx(teacher, join(folder, runFiles.teacher));
-      await writeRunRecord(folder, record);
+      await onFirst(cluster, async () => {
+        if (teacher !== undefined) await saveOnnx(teacher, join(folder, runFiles.teacher));
+        await writeRunRecord(folder, record);
+      });
       return withJournal(
         folder,
         { ...optional("onEvent", onEvent), ...optional("signal", signal) },
+        cluster,
         async (journal) => {
           announce(session, journal, record, null);
           if (factors.length === 0) {
@@ -102,10 +130,10 @@ const NOTHING_DONE: Omit<Checkpoint, "network"> = {
 };
 
 /** The number of threads decides how sums are split, so it is part of what a resumed run repeats. */
-function withThreads(settings: Settings): Settings {
-  if (settings.engine === "reference") return settings;
-  const fromEnvironment = Number(process.env["OMP_NUM_THREADS"]) || availableParallelism();
-  return { ...settings, threads: settings.threads ?? fromEnvironment };
+function withThreads(settings: Settings, cluster: Cluster | undefined): Settings {
+  // Several ranks have each as many as its host gives them.
+  if (settings.engine === "reference" || cluster !== undefined) return settings;
+  return { ...settings, threads: settings.threads ?? threadsInEnvironment() ?? availableParallelism() };
 }
 
 async function newFolder(chosen: string | undefined, { name }: Settings, stem: string): Promise<string> {

@@ -2,13 +2,15 @@
  * The network while it is trained: the plans of a training step and of scoring, made anew when the network shrinks. Outside of
  * here the network keeps the shape it began with: what was cut has the weights it had last, and factors at zero.
  */
+import { dataParallel, stopFeed } from "../autodiff/data-parallel.ts";
 import { trainingGraph } from "../autodiff/training-graph.ts";
 import { required } from "../core/errors.ts";
-import { tensor } from "../core/tensor.ts";
+import { filled, tensor } from "../core/tensor.ts";
+import type { Cluster } from "../distributed/cluster.ts";
 import type { Feeds, KernelChoices, Precision, Results } from "../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../engine/host.ts";
 import { type Classifier, planClassifier } from "../evaluation/classifier.ts";
-import type { Graph, Network, Weights } from "../graph/graph.ts";
+import type { Graph, Network, ParameterKind, Weights } from "../graph/graph.ts";
 import { applyStep } from "../pruning/apply.ts";
 import { type CutStep, keptIndices } from "../pruning/cut-list.ts";
 import { narrowFactors, type Shrinking, structuresLeft } from "../pruning/shrink.ts";
@@ -22,12 +24,15 @@ import { narrowVelocities, type TrainingState, wholeWeights } from "./whole-stat
 export interface TraineeOptions {
   readonly host: EngineHost;
   readonly background: Background;
+  readonly cluster: Cluster | undefined;
   readonly factors: readonly Factor[];
+  /** Images a step of this rank. */
   readonly batch: number;
   readonly evaluationBatch: number;
   readonly momentum: number;
   readonly weightDecay: number;
   readonly precision: Precision;
+  readonly syncBatchNorm: boolean;
   /** Whether batches come with soft targets; default: with labels. */
   readonly softTargets?: boolean;
   readonly clipNorm?: number;
@@ -142,12 +147,34 @@ export class Trainee {
     return [...new Set([...training.notices, ...evaluation.notices, ...(this.#teacher?.notices ?? [])])];
   }
 
-  /** One training step. `feeds`: images, labels or targets, and learning rate. */
-  async run(feeds: Feeds): Promise<Results> {
-    if (this.#teacher === undefined) return this.#plans.training.run({ ...feeds, ...this.#gammas });
+  /**
+   * One training step. `feeds`: images, labels or targets, and learning rate. On several ranks `mustStop` of any is the output `STOP` of
+   * all, a number above 0.
+   */
+  async run(feeds: Feeds, mustStop: boolean): Promise<Results> {
+    const stop = this.#options.cluster === undefined ? {} : { [stopFeed]: filled([], mustStop ? 1 : 0) };
+    const all = { ...feeds, ...this.#gammas, ...stop };
+    if (this.#teacher === undefined) return this.#plans.training.run(all);
     const images = feeds[this.#imagesInput];
     const teacher = await this.#teacher.targets(required(images?.dtype === "f32" ? images : undefined, "the images"));
-    return this.#plans.training.run({ ...feeds, teacher, ...this.#gammas });
+    return this.#plans.training.run({ ...all, teacher });
+  }
+
+  /** Gives all ranks the mean of their running statistics, so that they hold the same network. */
+  async shareStatistics(): Promise<void> {
+    const { cluster, syncBatchNorm } = this.#options;
+    if (cluster === undefined || syncBatchNorm) return;
+    const { training } = this.#plans;
+    const names = this.#graph.parameters.flatMap(({ name, kind }) => (isStatistic(kind) ? [name] : []));
+    const own = [...(await training.read(names))];
+    const sums = await cluster.sum(own.flatMap(([, { data }]) => [...data]));
+    let offset = 0;
+    const means = own.map(([name, { shape, data }]) => {
+      const mean = Float32Array.from(data, (_, index) => (sums[offset + index] ?? 0) / cluster.size);
+      offset += data.length;
+      return [name, tensor(shape, mean)] as const;
+    });
+    await training.write(new Map(means));
   }
 
   /** The state of what is left. */
@@ -236,29 +263,60 @@ export class Trainee {
   }
 }
 
+function isStatistic(kind: ParameterKind): boolean {
+  return kind === "running_mean" || kind === "running_variance";
+}
+
 async function preparePlans(
   options: TraineeOptions,
   graph: Graph,
   factors: readonly Factor[],
   choices: TraineeChoices,
 ): Promise<Plans> {
-  const { host, batch, evaluationBatch, momentum, weightDecay, precision } = options;
+  const { host, cluster, batch, evaluationBatch, momentum, weightDecay, precision, syncBatchNorm } = options;
   const { softTargets = false, clipNorm, batchNormalization = "batch", teacher } = options;
+  const ranks = cluster?.size ?? 1;
   const folded = fold(graph);
-  const step = trainingGraph(folded, {
-    batch,
+  const whole = trainingGraph(folded, {
+    batch: syncBatchNorm ? batch * ranks : batch,
     sgd: { momentum, weightDecay },
     factors: { momentum, ...keptFactors(factors) },
     batchNormalization,
     loss: { targets: softTargets ? "soft" : "labels", ...(teacher === undefined ? {} : { teacher }) },
     ...(clipNorm === undefined ? {} : { clipNorm }),
   });
+  const step = cluster === undefined ? whole : dataParallel(whole, { ranks, synchronizeNormalization: syncBatchNorm });
   return {
-    training: await host.prepare(step, { batch, precision, choices: choices.training }),
-    evaluation: await host.prepare(folded, { batch: evaluationBatch, choices: choices.evaluation }),
+    training: await prepareAlike(cluster, choices.training, (known) =>
+      host.prepare(step, { batch, precision, choices: known }),
+    ),
+    evaluation: await prepareAlike(cluster, choices.evaluation, (known) =>
+      host.prepare(folded, { batch: evaluationBatch, choices: known }),
+    ),
     parameters: {
       network: graph.parameters.map(({ name }) => name),
       velocities: step.parameters.filter(({ kind }) => kind === "velocity").map(({ name }) => name),
     },
   };
+}
+
+/** A plan with the kernels that rank 0 chose: gradients are summed in the layouts that go with them. */
+async function prepareAlike(
+  cluster: Cluster | undefined,
+  choices: KernelChoices,
+  prepare: (choices: KernelChoices) => Promise<PlanHandle>,
+): Promise<PlanHandle> {
+  if (cluster === undefined) return prepare(choices);
+  let own: PlanHandle | undefined;
+  const chosen = await cluster.onFirst(async () => {
+    own = await prepare(choices);
+    return own.choices;
+  });
+  const plan = await cluster.together(async () => own ?? prepare(chosen));
+  await cluster.requireSame({ "choice of kernels": JSON.stringify(sorted(plan.choices)) });
+  return plan;
+}
+
+function sorted(choices: KernelChoices): readonly (readonly [string, string])[] {
+  return Object.entries(choices).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -17,6 +17,7 @@ test("the defaults are those that are documented", () => {
     freezeBatchNorm: false,
     fromScratch: false,
     augment: true,
+    syncBatchNorm: false,
     engine: "onednn",
     precision: "f32",
     evaluationImages: 2000,

@@ -2,10 +2,12 @@
 import { type Command, Option } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
 import { datasetReference } from "../../data/references.ts";
+import { joinCluster } from "../../distributed/cluster.ts";
 import { type EngineName, engineNames } from "../../engine/create.ts";
 import { knownWidths } from "../../evaluation/widths.ts";
 import { modelNames } from "../../models/zoo.ts";
 import { type GammaMeasure, gammaMeasures } from "../../selection/costs.ts";
+import { together } from "../../training/conduct.ts";
 import {
   type PrecisionChoice,
   precisionChoices,
@@ -38,6 +40,7 @@ interface TrainOptions extends CommonOptions, GammaOptions, ImageFlags, Regulari
   readonly augment: boolean;
   readonly latency: boolean;
   readonly limit?: number;
+  readonly syncBn?: true;
   readonly engine?: EngineName;
   readonly threads?: number;
   readonly precision?: PrecisionChoice;
@@ -62,6 +65,7 @@ async function settingsFrom(model: string, options: TrainOptions): Promise<Setti
     select: await selectionFor(model, options),
     schedule: { kind: options.schedule, ...(learningRate === undefined ? {} : { peak: learningRate }) },
     augment: options.augment,
+    syncBatchNorm: options.syncBn === true,
     latency: options.latency,
     shrink: options.shrink && (options.patience === undefined || { patience: options.patience }),
     ...regularizationSettings(options),
@@ -82,11 +86,13 @@ async function settingsFrom(model: string, options: TrainOptions): Promise<Setti
 async function runTraining(context: Context, model: string, options: TrainOptions): Promise<void> {
   const settings = await settingsFrom(model, options);
   // Opened here and not by the run, so that a download is shown before the table of epochs begins.
-  const data = await dataProgress(context, async (onProgress) => {
-    const reference = datasetReference(options.data, { onProgress, images: imageOptions(options) });
-    const dataset = await reference.open(await inputOf(model));
-    return { spec: reference.spec, open: async () => dataset };
-  });
+  const data = await together(await joinCluster(), () =>
+    dataProgress(context, async (onProgress) => {
+      const reference = datasetReference(options.data, { onProgress, images: imageOptions(options) });
+      const dataset = await reference.open(await inputOf(model));
+      return { spec: reference.spec, open: async () => dataset };
+    }),
+  );
   await watchRun(context, options, (hooks) =>
     train(model, { ...settings, ...hooks, data, ...(options.out === undefined ? {} : { folder: options.out }) }),
   );
@@ -158,6 +164,7 @@ export function addTrain(program: Command, context: Context): void {
         .default("f32")
         .argParser(oneOf("precision", precisionChoices)),
     )
+    .option("--sync-bn", "under mpirun: normalise by the statistics of all ranks' images, not by each rank's own")
     .option("--no-latency", "do not time the networks in ONNX Runtime at the end")
     .optionsGroup("Output:")
     .action((model: string, options: TrainOptions) => runTraining(context, model, options));
@@ -168,5 +175,6 @@ export function addTrain(program: Command, context: Context): void {
     "espalier train model.onnx --data ./photos --gamma 0.002 --epochs 10 --distill --label-smoothing 0.1",
     "espalier train resnext-20 --gamma-groups 0.01 --name groups --json > events.jsonl",
     "espalier train resnet-56 --gamma neurons=0.001,streams=0.002 --gamma-by macs --round 8",
+    "mpirun -n 4 espalier train resnet-50 --data ./imagenet --batch 256 --gamma-blocks 0.01",
   ]);
 }

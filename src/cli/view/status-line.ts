@@ -6,7 +6,11 @@ import type { Context } from "../context.ts";
 export type ShowStatus = (phase: string, text: string) => void;
 
 /** Runs `work` and shows its status: one redrawn line on a terminal, else a line whenever the phase changes. */
-export async function withStatusLine<T>({ stderr }: Context, work: (show: ShowStatus) => Promise<T>): Promise<T> {
+export async function withStatusLine<T>(
+  { stderr, rank = 0 }: Context,
+  work: (show: ShowStatus) => Promise<T>,
+): Promise<T> {
+  if (rank > 0) return work(() => {});
   if (!stderr.isLive) {
     let lastPhase = "";
     return work((phase, text) => {

@@ -1,6 +1,7 @@
 /** A prepared graph: memory in place, every step bound to it. Running it is a loop over native calls. */
 import { required } from "../../core/errors.ts";
 import { elementCount, type Tensor, tensor } from "../../core/tensor.ts";
+import { collectives } from "../../distributed/collectives.ts";
 import type { Weights } from "../../graph/graph.ts";
 import { checkFeeds, checkReads, checkWrites, useAfterDispose } from "../checks.ts";
 import type { Feeds, KernelChoices, Plan, PlanStep, Results } from "../engine.ts";
@@ -39,6 +40,7 @@ export class OneDnnPlan implements Plan {
   readonly #primitives: readonly BoundPrimitive[];
   readonly #outputs: ReadonlyMap<string, View>;
   readonly #onDispose: () => void;
+  readonly #sumsOverRanks: boolean;
   #isDisposed = false;
 
   constructor({ program, outputs, layout }: PlacedProgram, { batch, threads, notices, onDispose }: PlanOptions) {
@@ -49,6 +51,7 @@ export class OneDnnPlan implements Plan {
     this.choices = program.tuner.choices;
     this.#outputs = outputs;
     this.#onDispose = onDispose;
+    this.#sumsOverRanks = program.steps.some(({ op }) => op === "all_reduce_begin");
     const memory = new NativeMemory(program.library, layout.bytes);
     this.#memory = memory;
     this.#placement = { memory, offset: (slot) => offsetOf(layout, slot) };
@@ -73,7 +76,8 @@ export class OneDnnPlan implements Plan {
 
   run(feeds: Feeds): Results {
     this.#feed(feeds);
-    for (const { run } of this.#steps) run();
+    if (this.#sumsOverRanks) this.#runBesideSums();
+    else for (const { run } of this.#steps) run();
     return this.#results();
   }
 
@@ -84,6 +88,7 @@ export class OneDnnPlan implements Plan {
       for (const [index, { run: runStep }] of this.#steps.entries()) {
         const start = performance.now();
         runStep();
+        if (this.#sumsOverRanks) collectives().progress();
         times[index]?.push(performance.now() - start);
       }
     }
@@ -114,6 +119,15 @@ export class OneDnnPlan implements Plan {
     this.#memory.free();
     this.#scratchpad.free();
     this.#onDispose();
+  }
+
+  /** Sums over ranks that were begun move on only when MPI is called. */
+  #runBesideSums(): void {
+    const sums = collectives();
+    for (const { run } of this.#steps) {
+      run();
+      sums.progress();
+    }
   }
 
   #checkAlive(): void {

@@ -2,6 +2,13 @@
 import { required } from "../../core/errors.ts";
 import type { Node } from "../../graph/graph.ts";
 import type { OpName } from "../../graph/ops.ts";
+import {
+  allReduceBegin,
+  allReduceEnd,
+  allReduceStatistics,
+  batchNormalizationCorrection,
+  batchStatistics,
+} from "./collectives.ts";
 import { convolution, convolutionBackwardData, convolutionBackwardWeights } from "./convolution.ts";
 import type { OutputArray, ReferenceKernel, TypedTensor } from "./kernel.ts";
 import { linear, linearBackwardData, linearBackwardWeights } from "./linear.ts";
@@ -73,6 +80,11 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   nesterov_sgd: nesterovSgd,
   accelerated_proximal_gradient: acceleratedProximalGradient,
   zero_margin: zeroMargin,
+  all_reduce_begin: allReduceBegin,
+  all_reduce_end: allReduceEnd,
+  batch_statistics: batchStatistics,
+  all_reduce_statistics: allReduceStatistics,
+  batch_normalization_correction: batchNormalizationCorrection,
   running_average: runningAverage,
 };
 

@@ -3,7 +3,7 @@ import { required, UserError } from "../../core/errors.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 
 /**
- * loss = mean over the batch of −log softmax(logits)[label]; diff_src = (softmax(logits) − one-hot) / N. A sample counts as
+ * loss = mean over the batch of −log softmax(logits)[label]; diff_src = (softmax(logits) − one-hot) / N; both times `share`. A sample counts as
  * correct if its label is the first of its largest logits. Throws `UserError("bad-option")` for a label that is no class.
  */
 export function softmaxCrossEntropy(context: KernelContext<"softmax_cross_entropy">): void {
@@ -11,6 +11,7 @@ export function softmaxCrossEntropy(context: KernelContext<"softmax_cross_entrop
   const second = context.inputs[1];
   const labels = required(second?.dtype === "i32" ? second.data : undefined, "integer labels of the loss");
   const diffSrc = output(context, 1).data;
+  const { share = 1 } = context.attributes;
   const [batch, classes] = [extent(logits.shape, 0), extent(logits.shape, 1)];
   let loss = 0;
   let correct = 0;
@@ -31,10 +32,10 @@ export function softmaxCrossEntropy(context: KernelContext<"softmax_cross_entrop
     loss += Math.log(sum) + largest - at(row, label);
     if (row.indexOf(largest) === label) correct++;
     row.forEach((value, f) => {
-      diffSrc[n * classes + f] = (Math.exp(value - largest) / sum - (f === label ? 1 : 0)) / batch;
+      diffSrc[n * classes + f] = (Math.exp(value - largest) / sum - (f === label ? 1 : 0)) * (share / batch);
     });
   }
-  output(context, 0).data[0] = loss / batch;
+  output(context, 0).data[0] = loss * (share / batch);
   output(context, 2).data[0] = correct;
 }
 

@@ -26,7 +26,7 @@ function normalize(
 }
 
 /** Mean and biased variance of each channel. */
-function statisticsOf(src: Tensor): { readonly mean: Float64Array; readonly variance: Float64Array } {
+export function statisticsOf(src: Tensor): { readonly mean: Float64Array; readonly variance: Float64Array } {
   const channels = channelsOf(src.shape);
   const mean = new Float64Array(channels.count);
   const variance = new Float64Array(channels.count);

@@ -2,6 +2,12 @@
 import type { Node } from "../../../graph/graph.ts";
 import type { OpName } from "../../../graph/ops.ts";
 import type { Program } from "../planner/program.ts";
+import {
+  lowerAllReduceBegin,
+  lowerAllReduceEnd,
+  lowerBatchStatistics,
+  lowerNormalizationCorrection,
+} from "./collectives.ts";
 import { lowerConvolution, lowerConvolutionBackwardData, lowerConvolutionBackwardWeights } from "./convolution.ts";
 import { lowerOrFallBack } from "./fallback.ts";
 import { lowerToHost, lowerUpdate } from "./host.ts";
@@ -53,6 +59,11 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   nesterov_sgd: lowerNesterov,
   accelerated_proximal_gradient: lowerUpdate,
   zero_margin: lowerUpdate,
+  all_reduce_begin: lowerAllReduceBegin,
+  all_reduce_end: lowerAllReduceEnd,
+  batch_statistics: lowerBatchStatistics,
+  all_reduce_statistics: lowerToHost,
+  batch_normalization_correction: lowerNormalizationCorrection,
   running_average: lowerUpdate,
 };
 

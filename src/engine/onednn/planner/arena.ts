@@ -3,7 +3,7 @@
  * born. Greedy by size (the largest slot takes the lowest gap among those alive with it).
  */
 import { required } from "../../../core/errors.ts";
-import type { Slot, Step } from "./program.ts";
+import type { Inside, Slot, Step } from "./program.ts";
 
 export interface ArenaLayout {
   readonly bytes: number;
@@ -23,8 +23,19 @@ function aligned(bytes: number): number {
   return Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
 }
 
-/** Lays out the slots of `steps` (and `extra` persistent ones); those in `kept` live until the end of a run. */
-export function layOut(steps: readonly Step[], extra: Iterable<Slot>, kept: ReadonlySet<Slot>): ArenaLayout {
+/**
+ * Lays out the slots of `steps` (and `extra` persistent ones); those in `kept` live until the end of a run, those in `inside` lie in
+ * another one, which lives as long as any of its parts.
+ */
+export function layOut(
+  planned: readonly Step[],
+  extra: Iterable<Slot>,
+  outputs: ReadonlySet<Slot>,
+  inside: ReadonlyMap<Slot, Inside> = new Map(),
+): ArenaLayout {
+  const whole = (slot: Slot): Slot => inside.get(slot)?.whole ?? slot;
+  const kept = new Set([...outputs].map(whole));
+  const steps = inside.size === 0 ? planned : planned.map((step) => withWholes(step, whole));
   const lifetimes = lifetimesOf(steps, extra, kept);
   const places = placesOf(steps, lifetimes, kept);
   for (const [slot, place] of places) {
@@ -52,10 +63,21 @@ export function layOut(steps: readonly Step[], extra: Iterable<Slot>, kept: Read
     total = Math.max(total, entry.end);
   }
   for (const [slot, place] of places) offsets.set(slot, required(offsets.get(place), "place of a slot"));
+  for (const [slot, { whole: around, offset }] of inside) {
+    offsets.set(slot, required(offsets.get(around), "place of a slot around another") + offset);
+  }
   return { bytes: total, offsets };
 }
 
-function lifetimesOf(steps: readonly Step[], extra: Iterable<Slot>, kept: ReadonlySet<Slot>): Map<Slot, Lifetime> {
+/** What a step reads and writes, with wholes in the place of their parts. */
+type Accesses = Pick<Step, "reads" | "writes" | "inPlace">;
+
+function withWholes({ reads, writes, inPlace }: Step, whole: (slot: Slot) => Slot): Accesses {
+  const moves = inPlace?.every((slot) => whole(slot) === slot) === true;
+  return { reads: reads.map(whole), writes: writes.map(whole), ...(moves ? { inPlace } : {}) };
+}
+
+function lifetimesOf(steps: readonly Accesses[], extra: Iterable<Slot>, kept: ReadonlySet<Slot>): Map<Slot, Lifetime> {
   const lifetimes = new Map<Slot, Lifetime>();
   for (const slot of extra) lifetimes.set(slot, { slot, first: 0, last: steps.length });
   steps.forEach(({ reads, writes }, index) => {
@@ -74,7 +96,7 @@ function lifetimesOf(steps: readonly Step[], extra: Iterable<Slot>, kept: Readon
 
 /** Slots that take the place of one read for the last time where they are first written: less to keep, and to fetch. */
 function placesOf(
-  steps: readonly Step[],
+  steps: readonly Accesses[],
   lifetimes: ReadonlyMap<Slot, Lifetime>,
   kept: ReadonlySet<Slot>,
 ): ReadonlyMap<Slot, Slot> {

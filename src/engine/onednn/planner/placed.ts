@@ -16,7 +16,7 @@ export function placeProgram(program: Program): PlacedProgram {
     program.graph.outputs.map((value) => [value, program.use(value, program.plain(value))] as const),
   );
   const homes = [...program.homes.values()].map(({ slot }) => slot);
-  const layout = layOut(program.steps, homes, new Set([...outputs.values()].map(({ slot }) => slot)));
+  const layout = layOut(program.steps, homes, new Set([...outputs.values()].map(({ slot }) => slot)), program.inside);
   const staging = program.graph.parameters.reduce((most, { name }) => Math.max(most, program.plain(name).bytes), 0);
   return { program, outputs, layout, bytes: layout.bytes + program.scratchpadBytes + staging };
 }

@@ -36,6 +36,13 @@ export interface View {
   readonly offset?: number;
 }
 
+/** Where in another slot a slot lies. */
+export interface Inside {
+  readonly whole: Slot;
+  /** Bytes from the start of `whole`. */
+  readonly offset: number;
+}
+
 /** Where slots ended up. */
 export interface Placement {
   readonly memory: NativeMemory;
@@ -118,6 +125,8 @@ export class Program {
   readonly #primitives: PrimitiveDescriptor[] = [];
   /** What a forward step leaves for its backward one, by the value that both know. */
   readonly forwardOf: Map<string, { primitive: PrimitiveDescriptor; workspace: View | undefined }> = new Map();
+  /** Slots that are parts of others: what is summed over ranks together lies together. */
+  readonly inside: Map<Slot, Inside> = new Map();
   /** Nodes that the library refused and that run on the host instead. */
   readonly fallenBack: Fallback[] = [];
   /** Steps there were at the last mark, and how to undo what was defined since. */
@@ -169,6 +178,17 @@ export class Program {
 
   allocate(descriptor: MemoryDescriptor, persistent = false): View {
     return { slot: { bytes: descriptor.bytes, persistent }, descriptor };
+  }
+
+  /** Whether the memory of `view` is for the steps of one run alone, and could lie inside another. */
+  mayMove({ slot, offset = 0 }: View): boolean {
+    return !slot.persistent && offset === 0 && !this.inside.has(slot);
+  }
+
+  /** Has `slot`, which may be moved, lie at `offset` bytes of `whole`. */
+  placeInside(slot: Slot, whole: Slot, offset: number): void {
+    this.inside.set(slot, { whole, offset });
+    this.#undo.push(() => this.inside.delete(slot));
   }
 
   /** Gives a value its (first) memory. */

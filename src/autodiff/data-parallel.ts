@@ -1,0 +1,203 @@
+/**
+ * A training step as one of several ranks takes it: each has its part of the batch, all end with the same parameters. Gradients,
+ * loss and count of right answers are summed over the ranks, in buckets: as soon as the last gradient of a bucket is made its sum
+ * begins, while the backward pass goes on, and the optimizer steps that need it come when it has ended, the first bucket first.
+ *
+ * What is decided here is decided from the graph alone, so all ranks begin and end the same sums in the same order.
+ */
+import { required } from "../core/errors.ts";
+import { elementCount } from "../core/tensor.ts";
+import { type Graph, type Input, makeNode, type Node } from "../graph/graph.ts";
+import { withInputs } from "../graph/rewrite.ts";
+import { inferShapes } from "../graph/shapes.ts";
+
+export interface DataParallelOptions {
+  readonly ranks: number;
+  /** Whether batch normalization uses the statistics of all ranks' images (else each its own). */
+  readonly synchronizeNormalization: boolean;
+  /** Bytes of gradients after which a bucket is full; default `BUCKET_BYTES`. */
+  readonly bucketBytes?: number;
+}
+
+/** Small enough for most of a network to be on its way before the backward pass ends, large enough to be worth a message. */
+export const BUCKET_BYTES: number = 4 * 2 ** 20;
+
+/** Fed with 1 by a rank that was asked to stop; the output of the same name counts those that were. */
+export const STOP = "stop";
+const STOP_INPUT: Input = { name: "stop.here", dtype: "f32", shape: [] };
+export const stopFeed: string = STOP_INPUT.name;
+
+const optimizers: ReadonlySet<string> = new Set(["nesterov_sgd", "accelerated_proximal_gradient", "zero_margin"]);
+
+/** `step`, a training graph, for one of `ranks`. Its outputs keep their names, and `STOP` comes after them. */
+export function dataParallel(step: Graph, options: DataParallelOptions): Graph {
+  const { ranks, synchronizeNormalization, bucketBytes = BUCKET_BYTES } = options;
+  const shared = withSharedLoss(step, ranks);
+  const network = synchronizeNormalization ? withCommonStatistics(shared, ranks) : shared;
+  const buckets = bucketsOf(network, bucketBytes);
+  const lossBucket: Bucket = {
+    name: "loss",
+    gradients: [...step.outputs.map(local), STOP_INPUT.name],
+    sums: [...step.outputs, STOP],
+    layouts: [...step.outputs, STOP].map(() => ""),
+    optimizers: [],
+  };
+  const all = [lossBucket, ...buckets];
+  const position = new Map(network.nodes.flatMap(({ outputs }, index) => outputs.map((name) => [name, index])));
+  const lastMade = ({ gradients }: Bucket): number => Math.max(...gradients.map((name) => position.get(name) ?? 0));
+  const begins = all.map((bucket) => ({ after: lastMade(bucket), node: beginOf(bucket) }));
+  // What shortens all gradients together needs all sums.
+  const clipping = network.nodes.filter(({ op }) => op === "clip_factor");
+  const stepped = new Set([...buckets.flatMap((bucket) => bucket.optimizers), ...clipping]);
+  const sums = new Map(buckets.flatMap((bucket) => [...sumNames(bucket)]));
+  const closing =
+    clipping.length === 0
+      ? buckets.flatMap((bucket) => [endOf(bucket), ...stepsOf(bucket)])
+      : [...buckets.map(endOf), ...clipping.map((node) => withInputs(node, sums)), ...buckets.flatMap(stepsOf)];
+  const nodes = network.nodes.flatMap((node, index) => [
+    ...(stepped.has(node) ? [] : [node]),
+    ...begins.filter(({ after }) => after === index).map((begin) => begin.node),
+  ]);
+  return {
+    ...network,
+    name: `${step.name}, of ${ranks} ranks`,
+    inputs: [...network.inputs, STOP_INPUT],
+    nodes: [...nodes, ...closing, endOf(lossBucket)],
+    outputs: lossBucket.sums,
+  };
+}
+
+interface Bucket {
+  readonly name: string;
+  readonly gradients: readonly string[];
+  /** Names of their sums. */
+  readonly sums: readonly string[];
+  /** The parameter in whose layout each is summed. */
+  readonly layouts: readonly string[];
+  /** The nodes that wait for them, in execution order. */
+  readonly optimizers: readonly Node[];
+}
+
+function beginOf({ name, gradients, layouts }: Bucket): Node {
+  const outputs = gradients.map(underWay(name));
+  return makeNode("all_reduce_begin", `${name}.begin`, gradients, outputs, { bucket: name, layouts });
+}
+
+function endOf({ name, gradients, sums }: Bucket): Node {
+  return makeNode("all_reduce_end", `${name}.end`, gradients.map(underWay(name)), sums, { bucket: name });
+}
+
+function stepsOf(bucket: Bucket): Node[] {
+  const names = sumNames(bucket);
+  return bucket.optimizers.map((node) => withInputs(node, names));
+}
+
+/** Gradient → its sum. */
+function sumNames({ gradients, sums }: Bucket): Map<string, string> {
+  return new Map(gradients.map((gradient, index) => [gradient, sums[index] ?? gradient]));
+}
+
+function local(value: string): string {
+  return `${value}.local`;
+}
+
+/** What a value is called on its way through `bucket`. */
+function underWay(bucket: string): (value: string) => string {
+  return (value) => `${value} in ${bucket}`;
+}
+
+/** Loss and gradients as parts of the whole batch's, the outputs renamed: their sums take their names. */
+function withSharedLoss(step: Graph, ranks: number): Graph {
+  const nodes = step.nodes.map((node): Node => {
+    const outputs = node.outputs.map((name) => (step.outputs.includes(name) ? local(name) : name));
+    switch (node.op) {
+      case "softmax_cross_entropy":
+        return makeNode(node.op, node.name, node.inputs, outputs, { share: 1 / ranks });
+      case "soft_cross_entropy": {
+        const terms = node.attributes.terms.map((term) => ({ ...term, weight: term.weight / ranks }));
+        return makeNode(node.op, node.name, node.inputs, outputs, { terms });
+      }
+      default:
+        return node;
+    }
+  });
+  return { ...step, nodes, outputs: step.outputs.map(local) };
+}
+
+/** Gradients by the order in which they are made, a new bucket where one is full. */
+function bucketsOf(graph: Graph, bucketBytes: number): Bucket[] {
+  const stepsByGradient = new Map<string, Node[]>();
+  for (const node of graph.nodes) {
+    if (!optimizers.has(node.op)) continue;
+    const gradient = required(node.inputs[1], `gradient of "${node.name}"`);
+    stepsByGradient.set(gradient, [...(stepsByGradient.get(gradient) ?? []), node]);
+  }
+  const shapes = inferShapes(graph, 1);
+  const groups: string[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const value of graph.nodes.flatMap(({ outputs }) => outputs)) {
+    if (!stepsByGradient.has(value)) continue;
+    if (bytes >= bucketBytes) {
+      groups.push([]);
+      bytes = 0;
+    }
+    groups.at(-1)?.push(value);
+    bytes += elementCount(shapes.get(value) ?? []) * Float32Array.BYTES_PER_ELEMENT;
+  }
+  return groups.map((gradients, index) => {
+    const steps = gradients.map((gradient) => stepsByGradient.get(gradient) ?? []);
+    return {
+      name: `gradients ${index + 1}`,
+      gradients,
+      sums: gradients.map((gradient) => `${gradient}.sum`),
+      layouts: steps.map(([node]) => node?.inputs[0] ?? ""),
+      optimizers: steps.flat(),
+    };
+  });
+}
+
+/**
+ * Batch normalization by the statistics of all ranks: measured, made common, then used as constants; what their following src adds
+ * to its gradient is put right afterwards. Gradients of scales and shifts stay each rank's own, for the buckets sum them.
+ */
+function withCommonStatistics(graph: Graph, ranks: number): Graph {
+  const nodes = graph.nodes.flatMap((node): Node[] => {
+    const { name, inputs, outputs } = node;
+    if (node.op === "batch_normalization_training") {
+      const [src = "", scale = "", shift = ""] = inputs;
+      const [dst = "", mean = "", variance = ""] = outputs;
+      const own = [local(mean), local(variance)];
+      return [
+        makeNode("batch_statistics", `${name}.statistics`, [src], own, {}),
+        makeNode("all_reduce_statistics", `${name}.common`, own, [mean, variance], {}),
+        makeNode("batch_normalization", name, [src, scale, shift, mean, variance], [dst], {
+          epsilon: node.attributes.epsilon,
+          momentum: 0,
+        }),
+      ];
+    }
+    if (node.op === "batch_normalization_training_backward") {
+      const [src = "", mean = "", variance = "", scale = "", diffDst = ""] = inputs;
+      const [diffSrc = "", diffScale = "", diffShift = ""] = outputs;
+      const { epsilon } = node.attributes;
+      const partial = local(diffSrc);
+      const bucket: Bucket = {
+        name: `${name}.sums`,
+        gradients: [diffScale, diffShift],
+        sums: [`${name}.diff_scale`, `${name}.diff_shift`],
+        layouts: ["", ""],
+        optimizers: [],
+      };
+      const frozen = [src, scale, mean, variance, diffDst];
+      const all = [src, mean, variance, scale, partial, ...bucket.sums];
+      return [
+        makeNode("batch_normalization_backward", name, frozen, [partial, diffScale, diffShift], { epsilon }),
+        beginOf(bucket),
+        endOf(bucket),
+        makeNode("batch_normalization_correction", `${name}.correction`, all, [diffSrc], { epsilon, ranks }),
+      ];
+    }
+    return [node];
+  });
+  return { ...graph, nodes };
+}

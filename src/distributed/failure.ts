@@ -1,0 +1,31 @@
+/** Errors of one rank, as the others come to know them. */
+import { type ErrorCode, EspalierError, InternalError, UserError } from "../core/errors.ts";
+
+/** What a rank tells the others of an error of its own; plain data. */
+export interface ToldFailure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly exitCode: number;
+}
+
+/** The job ends for a reason that rank 0 tells; nothing is to be printed here. */
+export class FailureElsewhere extends EspalierError {
+  readonly exitCode: number;
+
+  constructor({ code, message, exitCode }: ToldFailure) {
+    super(code, message);
+    this.exitCode = exitCode;
+  }
+}
+
+export function toldFailure(error: unknown): ToldFailure {
+  const known = error instanceof EspalierError ? error : new InternalError(String(error), { cause: error });
+  const { code, message, exitCode } = known;
+  return { code, message, exitCode };
+}
+
+/** The failure of another rank, raised on rank 0. */
+export function failureOf(who: string, { code, message, exitCode }: ToldFailure): EspalierError {
+  const told = `${who}: ${message}`;
+  return exitCode === 2 ? new UserError(code, told) : new InternalError(told);
+}

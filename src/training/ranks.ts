@@ -1,0 +1,82 @@
+/** A run on several ranks: what each takes of a batch and of the test images, and what all must have in common. */
+import { UserError } from "../core/errors.ts";
+import { type Dataset, imagesBetween, type Split } from "../data/dataset.ts";
+import type { BatchPart } from "../data/training-batches.ts";
+import type { Cluster } from "../distributed/cluster.ts";
+import { type Accuracy, measureAccuracy } from "../evaluation/accuracy.ts";
+import type { Classifier } from "../evaluation/classifier.ts";
+import type { Network } from "../graph/graph.ts";
+import { espalierVersion } from "./environment.ts";
+import type { Settings } from "./options.ts";
+import { hashData, hashWeights } from "./run-record.ts";
+
+/**
+ * Images of a batch that each of `ranks` takes.
+ * @throws UserError "bad-option" if they cannot be shared evenly, with the nearest batches that can.
+ */
+export function imagesPerRank(batch: number, ranks: number): number {
+  if (batch % ranks === 0) return batch / ranks;
+  const below = batch - (batch % ranks);
+  const nearest = below === 0 ? `${ranks}` : `${below} or ${below + ranks}`;
+  throw new UserError("bad-option", `a batch of ${batch} images cannot be shared evenly by ${ranks} ranks`, {
+    about: "batch",
+    expected: `a multiple of ${ranks}`,
+    received: `${batch}`,
+    hint: `Use --batch ${nearest}`,
+  });
+}
+
+/** What this rank fills and computes of each batch; undefined for all of it. */
+export function partOfBatch(batch: number, cluster: Cluster | undefined): BatchPart | undefined {
+  if (cluster === undefined) return undefined;
+  const count = imagesPerRank(batch, cluster.size);
+  return { first: cluster.rank * count, count };
+}
+
+/** Accuracy on `split`, of which each rank asks its part. */
+export async function sharedAccuracy(
+  classifier: Classifier,
+  split: Split,
+  { normalization }: Dataset,
+  cluster: Cluster | undefined,
+): Promise<Accuracy> {
+  if (cluster === undefined) return measureAccuracy(classifier, split, normalization);
+  const bound = (rank: number): number => Math.floor((rank * split.count) / cluster.size);
+  const part = imagesBetween(split, bound(cluster.rank), bound(cluster.rank + 1));
+  const own = part.count === 0 ? NOTHING : await measureAccuracy(classifier, part, normalization);
+  const [correct = 0, images = 0] = await cluster.sum([own.correct, own.images]);
+  return { accuracy: (100 * correct) / images, correct, images };
+}
+
+const NOTHING: Accuracy = { accuracy: 0, correct: 0, images: 0 };
+
+/** What decides a run, and what each rank computes with. */
+export interface CommonGround {
+  readonly settings: Settings;
+  readonly dataset: Dataset;
+  readonly network: Network;
+  readonly engine: Readonly<Record<string, string>>;
+}
+
+/**
+ * Refuses a rank that is not like rank 0.
+ * @throws UserError "ranks-differ" naming the rank, its host and what differs.
+ */
+export async function requireCommonGround(
+  cluster: Cluster | undefined,
+  { settings, dataset, network, engine }: CommonGround,
+): Promise<void> {
+  if (cluster === undefined) return;
+  const { train, test } = hashData(dataset);
+  const options = Object.entries(settings).map(([name, value]) => [`option "${name}"`, JSON.stringify(value)] as const);
+  // Threads change the order of sums in a rank's own part, which is its own affair.
+  const { threads: _, ...kernels } = engine;
+  await cluster.requireSame({
+    "version of Espalier": await espalierVersion(),
+    ...Object.fromEntries(options),
+    "set of training images": `sha256 ${train}`,
+    "set of test images": `sha256 ${test}`,
+    "network to start from": `sha256 ${hashWeights(network.weights)}`,
+    ...Object.fromEntries(Object.entries(kernels).map(([name, value]) => [`engine (${name})`, value])),
+  });
+}

@@ -1,0 +1,78 @@
+/**
+ * Several ranks with synchronised batch normalization do what one does, to rounding; whatever their number they hold the same
+ * weights, bit for bit (the run itself checks that at every epoch).
+ */
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { loadOnnx } from "../../src/formats/onnx/index.ts";
+import type { Weights } from "../../src/graph/graph.ts";
+import { readEvents } from "../../src/training/event-log.ts";
+import type { SettingsInput } from "../../src/training/options.ts";
+import { isInstalled } from "../training/engines.ts";
+import { temporaryFolder } from "../training/tiny.ts";
+import { installedMpis, launch } from "./launch.ts";
+
+/** 120 images in batches of 12: five epochs are 50 steps. */
+const settings: SettingsInput = {
+  epochs: 5,
+  batch: 12,
+  select: { neurons: 0.01, blocks: 0.01 },
+  schedule: { kind: "cosine", peak: 0.05 },
+  syncBatchNorm: true,
+  shrink: false,
+  latency: false,
+  threads: 1,
+};
+
+interface Outcome {
+  readonly weights: Weights;
+  readonly losses: readonly number[];
+  readonly accuracies: readonly number[];
+}
+
+async function trained(ranks: number, more: Partial<SettingsInput>, mpi = installedMpis[0]): Promise<Outcome> {
+  const folder = join(temporaryFolder(), "run");
+  const options = mpi === undefined ? {} : { mpi };
+  const { exitCode, stderr } = await launch(
+    ranks,
+    "test/distributed/train-child.ts",
+    [JSON.stringify({ ...settings, ...more }), folder],
+    options,
+  );
+  expect(exitCode, stderr).toBe(0);
+  const epochs = (await readEvents(folder)).filter((event) => event.type === "epoch");
+  return {
+    weights: (await loadOnnx(join(folder, "network.onnx"))).weights,
+    losses: epochs.map(({ trainLoss }) => trainLoss),
+    accuracies: epochs.map(({ testAccuracy }) => testAccuracy),
+  };
+}
+
+function apart(a: Weights, b: Weights): number {
+  let most = 0;
+  for (const [name, { data }] of a) {
+    const other = b.get(name)?.data ?? new Float32Array(data.length).fill(Number.NaN);
+    const largest = data.reduce((sum, value) => Math.max(sum, Math.abs(value)), 1e-2);
+    for (const [index, value] of data.entries()) {
+      const difference = Math.abs(value - (other[index] ?? Number.NaN)) / largest;
+      // NaN counts as far apart.
+      if (!(difference <= most)) most = difference;
+    }
+  }
+  return most;
+}
+
+describe.skipIf(installedMpis.length === 0).each(["reference", "onednn"] as const)("%s", (engine) => {
+  it("2, 3 and 4 ranks follow one for 50 steps", async (context) => {
+    if (!(await isInstalled(engine))) return context.skip();
+    const one = await trained(1, { engine });
+    expect(one.losses.at(-1)).toBeLessThan(0.8 * (one.losses[0] ?? 0));
+    for (const ranks of [2, 3, 4]) {
+      const several = await trained(ranks, { engine });
+      const of = `${ranks} ranks`;
+      for (const [epoch, loss] of one.losses.entries()) expect(several.losses[epoch], of).toBeCloseTo(loss, 4);
+      expect(apart(one.weights, several.weights), of).toBeLessThan(1e-3);
+      expect(several.accuracies, of).toEqual(one.accuracies);
+    }
+  });
+});
