@@ -167,11 +167,18 @@ export class GraphReader implements ReadContext {
     return this.#producers.get(value);
   }
 
-  add<K extends ForwardOpName>(reader: NodeReader, op: K, inputs: readonly string[], attributes: Attributes<K>): void {
-    const [dst = ""] = reader.outputs;
+  add<K extends ForwardOpName>(
+    reader: NodeReader,
+    op: K,
+    inputs: readonly string[],
+    attributes: Attributes<K>,
+    step?: { readonly part: string; readonly output?: string },
+  ): string {
     // Nodes of ONNX need no names, nor different ones; ours do.
-    let name = reader.name;
+    let name = step === undefined ? reader.name : `${reader.name}.${step.part}`;
     while (this.#nodeNames.has(name)) name = `${name}_`;
+    let dst = step === undefined ? (reader.outputs[0] ?? "") : (step.output ?? name);
+    while (step !== undefined && step.output === undefined && this.#shapes.has(dst)) dst = `${dst}_`;
     const node = makeNode(op, name, inputs, [dst], attributes);
     const shapes = inputs.map((input) => this.shape(input));
     const shape = this.#inferred(node, shapes);
@@ -181,6 +188,7 @@ export class GraphReader implements ReadContext {
     this.#nodeNames.add(name);
     this.#producers.set(dst, node);
     this.nodes.push(node);
+    return dst;
   }
 
   #inferred(node: Node, shapes: readonly Shape[]): Shape {

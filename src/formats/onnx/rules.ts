@@ -75,7 +75,17 @@ export interface ReadContext {
   alias(node: NodeReader, value: string): void;
   /** The node so far that makes `value`. */
   producer(value: string): Node | undefined;
-  add<K extends ForwardOpName>(node: NodeReader, op: K, inputs: readonly string[], attributes: Attributes<K>): void;
+  /**
+   * Adds a node that makes the reader's first output, or a value of its own, `part`, where one node of ONNX is several of ours: then the
+   * node is called `<node>.<part>`, its value too unless `output` names it. Returns the value's name.
+   */
+  add<K extends ForwardOpName>(
+    node: NodeReader,
+    op: K,
+    inputs: readonly string[],
+    attributes: Attributes<K>,
+    step?: { readonly part: string; readonly output?: string },
+  ): string;
 }
 
 export type ReadRule = (node: NodeReader, context: ReadContext) => void;

@@ -1,5 +1,6 @@
-/** ONNX `MaxPool` (opset 12), `AveragePool` (opset 11) and `GlobalAveragePool` ↔ the poolings. */
+/** ONNX `MaxPool`, `AveragePool` and `GlobalAveragePool` ↔ the poolings; `ReduceMean` over the pixels is the last of them too. */
 import type { PoolingAttributes } from "../../../graph/ops.ts";
+import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { AttributeValue } from "../proto.ts";
 import type { ReadRule, WriteRule } from "../rules.ts";
@@ -43,4 +44,20 @@ export const writeGlobalAveragePool: WriteRule<"global_average_pooling"> = (node
 
 export const readGlobalAveragePool: ReadRule = (node, context) => {
   context.add(node, "global_average_pooling", [node.input(0)], {});
+};
+
+/** Over the pixels, which is what exporters make of global average pooling; without `keepdims` flattened as well. */
+export const readReduceMean: ReadRule = (node, context) => {
+  const src = node.input(0);
+  const rank = context.shape(src).length;
+  const named = node.inputs.length > 1 ? context.integers(node, node.input(1)) : node.ints("axes", []);
+  const axes = named.map((axis) => frontAxis(node, axis, rank)).toSorted((a, b) => a - b);
+  node.int("noop_with_empty_axes", 0);
+  node.check(rank === 4 && axes.join() === "2,3", "averages over other axes than the pixels", "axes 2, 3", axes.join());
+  if (node.int("keepdims", 1) === 1) {
+    context.add(node, "global_average_pooling", [src], {});
+    return;
+  }
+  const pooled = context.add(node, "global_average_pooling", [src], {}, { part: "pooled" });
+  context.add(node, "flatten", [pooled], {});
 };
