@@ -101,9 +101,9 @@ export function producers(graph: Graph): Map<string, Node> {
 }
 
 /** Value name → the nodes that read it, in execution order. */
-export function readers(graph: Graph): Map<string, Node[]> {
+export function readers({ nodes }: Pick<Graph, "nodes">): Map<string, Node[]> {
   const result = new Map<string, Node[]>();
-  for (const node of graph.nodes) {
+  for (const node of nodes) {
     for (const input of new Set(node.inputs)) {
       const list = result.get(input);
       if (list === undefined) result.set(input, [node]);

@@ -26,6 +26,8 @@ export class GraphReader implements ReadContext {
   /** Shapes of the constants that nodes read as parameters. */
   readonly parameterShapes: Map<string, Shape> = new Map();
   readonly constants: Map<string, Constant> = new Map();
+  /** Values that a `MatMul` of the file makes. */
+  readonly products: Set<string> = new Set();
   readonly #facts: FileFacts;
   readonly #shapes = new Map<string, Shape>();
   readonly #views = new Map<string, View>();
@@ -187,6 +189,7 @@ export class GraphReader implements ReadContext {
     else this.#declare(dst, shape);
     this.#nodeNames.add(name);
     this.#producers.set(dst, node);
+    if (reader.opType === "MatMul") this.products.add(dst);
     this.nodes.push(node);
     return dst;
   }

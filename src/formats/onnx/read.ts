@@ -13,6 +13,7 @@ import { Folder } from "./folding/folder.ts";
 import { GraphReader } from "./graph-reader.ts";
 import { exactPrefix, headerOf, isOwnLayout, opsetOf } from "./header.ts";
 import { readInputs } from "./inputs.ts";
+import { withJoinedBiases } from "./joined.ts";
 import { parameterKinds } from "./kinds.ts";
 import { NodeReader } from "./node-reader.ts";
 import { Problems } from "./problems.ts";
@@ -62,8 +63,9 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
   }
   problems.finish(readRules.keys());
 
-  const { nodes, outputs } = withOutputNames(reader, graph, file);
-  const { parameters, weights } = parametersOf(reader);
+  const { nodes: named, outputs } = withOutputNames(reader, graph, file);
+  const nodes = withJoinedBiases(named, outputs, reader.products);
+  const { parameters, weights } = parametersOf(reader, nodes);
   const header = headerOf(model, opset, typeof batch === "string" ? batch : undefined);
   const name = graph.name ?? "";
   return {
@@ -135,7 +137,10 @@ function withOutputNames(reader: GraphReader, graph: GraphMessage, file: string)
   return { nodes, outputs };
 }
 
-function parametersOf({ nodes, constants, parameterShapes }: GraphReader): {
+function parametersOf(
+  { constants, parameterShapes }: GraphReader,
+  nodes: readonly Node[],
+): {
   parameters: Parameter[];
   weights: Weights;
 } {

@@ -23,6 +23,11 @@ export const readPad: ReadRule = (node, context) => {
     pads.length === 2 * axes.length && pads.every((side) => side >= 0),
     "pads must be two numbers an axis, none negative",
   );
+  // PyTorch's older exporter puts a padding of nothing in front of each average pooling.
+  if (isOld && pads.every((width) => width === 0)) {
+    context.alias(node, node.input(0));
+    return;
+  }
   const side = (first: number): number[] =>
     Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? (pads[first + axes.indexOf(axis)] ?? 0) : 0));
   context.add(node, "pad", [node.input(0)], { before: side(0), after: side(axes.length) });

@@ -1,0 +1,125 @@
+/**
+ * Files of other tools (`fixtures/make.py` made them): read, they answer as ONNX Runtime does with the file itself; written again
+ * they answer the same, and read back as the same network.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { createReferenceEngine } from "../../../src/engine/reference/index.ts";
+import { openRuntime } from "../../../src/evaluation/onnx-runtime.ts";
+import { loadOnnx } from "../../../src/formats/onnx/index.ts";
+import { decodeModel } from "../../../src/formats/onnx/proto.ts";
+import { readOnnx } from "../../../src/formats/onnx/read.ts";
+import { writeOnnx } from "../../../src/formats/onnx/write.ts";
+import type { Network } from "../../../src/graph/graph.ts";
+import { bindBatch } from "../../../src/graph/shapes.ts";
+import { normal, relativeDifference } from "../../engine/random-data.ts";
+
+const folder = fileURLToPath(new URL("fixtures", import.meta.url));
+const files = readdirSync(folder).filter((name) => name.endsWith(".onnx"));
+
+function fixture(name: string): string {
+  return join(folder, name);
+}
+
+/** The first output of `network`, or of a file in ONNX Runtime, for the same images. */
+async function answers(of: Network | string | Uint8Array, input: { name: string; shape: readonly (number | "N")[] }) {
+  const batch = 3;
+  const images = normal(bindBatch(input.shape, batch), 6, "images");
+  if (typeof of === "string" || of instanceof Uint8Array) {
+    const session = await openRuntime(of, "the file");
+    const results = await session.run(images);
+    await session.dispose();
+    return results.get(session.outputs[0] ?? "")?.data ?? new Float32Array();
+  }
+  const plan = createReferenceEngine().prepare(of.graph, { batch });
+  plan.write(of.weights);
+  return plan.run({ [input.name]: images })[of.graph.outputs[0] ?? ""]?.data ?? new Float32Array();
+}
+
+describe.each(files)("%s", (name) => {
+  test("gives what ONNX Runtime gives, before and after it is written again", async () => {
+    const network = await loadOnnx(fixture(name));
+    const [input] = network.graph.inputs;
+    if (input === undefined) throw new Error("no input");
+    const expected = await answers(fixture(name), input);
+    expect(expected.length).toBe(15);
+    expect(relativeDifference(Float32Array.from(await answers(network, input)), expected)).toBeLessThan(1e-5);
+    const written = writeOnnx(network);
+    expect(relativeDifference(await answers(written, input), expected)).toBeLessThan(1e-5);
+  });
+
+  test("comes back as the same network", async () => {
+    const network = await loadOnnx(fixture(name));
+    const bytes = writeOnnx(network);
+    const again = readOnnx(bytes, name);
+    expect(again.graph).toEqual(network.graph);
+    for (const [parameter, { data }] of again.weights) expect(data).toEqual(network.weights.get(parameter)?.data);
+    expect(Buffer.from(writeOnnx(again)).equals(Buffer.from(bytes))).toBe(true);
+  });
+});
+
+describe("what a file says besides its nodes", () => {
+  test("is kept", async () => {
+    const before = decodeModel(readFileSync(fixture("notes.onnx")), "notes.onnx");
+    const after = decodeModel(writeOnnx(await loadOnnx(fixture("notes.onnx"))), "written");
+    for (const key of [
+      "producerName",
+      "producerVersion",
+      "domain",
+      "modelVersion",
+      "docString",
+      "irVersion",
+    ] as const) {
+      expect(after[key], key).toEqual(before[key]);
+    }
+    expect(after.opsetImport?.map(({ version }) => version)).toEqual(before.opsetImport?.map(({ version }) => version));
+    expect(after.graph?.docString).toBe("And its graph.");
+    expect(after.graph?.name).toBe(before.graph?.name);
+    expect(after.metadataProps).toEqual(expect.arrayContaining([...(before.metadataProps ?? [])]));
+    expect(after.graph?.input).toEqual(before.graph?.input);
+    expect(after.graph?.output).toEqual(before.graph?.output);
+    const arithmetic = ["Shape", "Constant", "Gather", "Unsqueeze", "Concat"];
+    const names = ({ graph }: typeof before): (string | null | undefined)[] =>
+      (graph?.node ?? []).filter(({ opType }) => !arithmetic.includes(opType ?? "")).map(({ name }) => name);
+    expect(names(after)).toEqual(names(before));
+    expect((after.graph?.initializer ?? []).map((one) => one.name).toSorted()).toEqual(
+      (before.graph?.initializer ?? []).map((one) => one.name).toSorted(),
+    );
+  });
+
+  test("metadata that is given wins over the file's own", async () => {
+    const written = writeOnnx(await loadOnnx(fixture("notes.onnx")), { metadata: { author: "someone else" } });
+    const properties = new Map(decodeModel(written, "written").metadataProps?.map(({ key, value }) => [key, value]));
+    expect(properties.get("author")).toBe("someone else");
+    expect(properties.get("labels")).toContain("a");
+  });
+});
+
+describe("what exporters wrap around a layer is read as the layer", () => {
+  test.each(["products-17.onnx", "products-dynamo.onnx"])(
+    "%s: a product and an addition are one linear layer",
+    async (name) => {
+      const { graph } = await loadOnnx(fixture(name));
+      expect(graph.nodes.map(({ op }) => op)).toEqual(["convolution", "relu", "flatten", "linear"]);
+      expect(graph.nodes.at(-1)?.inputs).toHaveLength(3);
+    },
+  );
+
+  test("residual-9.onnx: dropout, empty padding and shape arithmetic are gone", async () => {
+    const { graph } = await loadOnnx(fixture("residual-9.onnx"));
+    expect(new Set(graph.nodes.map(({ op }) => op))).toEqual(
+      new Set([
+        "convolution",
+        "batch_normalization",
+        "relu",
+        "max_pooling",
+        "add",
+        "average_pooling",
+        "flatten",
+        "linear",
+      ]),
+    );
+  });
+});
