@@ -53,6 +53,8 @@ export interface ImageFile {
   /** Relative to the split's folder, or absolute. */
   readonly path: string;
   readonly bytes: number;
+  /** Where in the list's `store` it begins, for images that lie there; `path` then only says which it is. */
+  readonly at?: number;
 }
 
 /** Images in files, of any size; decoded, cut and scaled to `sampleShape` on demand. Plain data: it can be sent to a thread. */
@@ -65,6 +67,8 @@ export interface FileList {
   readonly sampleShape: SampleShape;
   /** Share of each side that the centre crop keeps. */
   readonly centreCrop: number;
+  /** Encoded images out of a container, over a `SharedArrayBuffer`. */
+  readonly store?: Uint8Array;
 }
 
 export interface FileSplit extends FileList {

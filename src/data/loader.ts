@@ -247,8 +247,8 @@ function workersFor(split: Split): number {
 }
 
 /** What of a split can be sent to a thread. */
-function plainList({ folder, files, labels, count, sampleShape, centreCrop }: FileList): FileList {
-  return { folder, files, labels, count, sampleShape, centreCrop };
+function plainList({ folder, files, labels, count, sampleShape, centreCrop, store }: FileList): FileList {
+  return { folder, files, labels, count, sampleShape, centreCrop, ...(store === undefined ? {} : { store }) };
 }
 
 function checkPositive(option: string, value: number): void {

@@ -1,6 +1,6 @@
 /**
  * Opens a dataset by what the user typed: a name ("cifar10"), a folder whose files tell what it is, both
- * ("cifar10:path/to/folder"), or a CSV of paths and labels.
+ * ("cifar10:path/to/folder"), a CSV of paths and labels, or Parquet files.
  */
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -13,6 +13,7 @@ import { fileSize, isFolder } from "./files.ts";
 import { hasIdxFiles } from "./idx.ts";
 import { hasClassFolders } from "./images/folder.ts";
 import { type ImageFileOptions, openImages } from "./images/open.ts";
+import { isParquet, parquetFiles } from "./images/parquet.ts";
 import { openFashionMnist, openIdxFolder, openMnist } from "./mnist.ts";
 
 export interface OpenOptions extends ObtainOptions {
@@ -66,7 +67,7 @@ async function openAny(spec: string, options: OpenOptions): Promise<Dataset> {
     if (opener === undefined) throw unknownName("dataset", prefix, datasetNames);
     return opener(await existingFolder(spec.slice(colon + 1)), options);
   }
-  if (spec.toLowerCase().endsWith(".csv")) return openImageFiles(resolveHome(spec), options);
+  if (spec.toLowerCase().endsWith(".csv") || isParquet(spec)) return openImageFiles(resolveHome(spec), options);
   if (/[\\/]|^[.~]/.test(spec) || (await isFolder(spec))) return openFolder(await existingFolder(spec), options);
   throw unknownName("dataset", spec, datasetNames);
 }
@@ -125,11 +126,12 @@ async function openFolder(folder: string, options: OpenOptions): Promise<Dataset
     names.push("mnist");
   }
   const [open] = found;
-  if (open === undefined && (await hasClassFolders(folder))) return openImageFiles(folder, options);
+  const hasTables = open === undefined && (await parquetFiles(folder)).length > 0;
+  if (open === undefined && (hasTables || (await hasClassFolders(folder)))) return openImageFiles(folder, options);
   if (open === undefined) {
     throw new UserError("missing-file", "no dataset in this folder", {
       about: folder,
-      hint: "Expected a folder of images for each class, data_batch_1.bin … test_batch.bin (CIFAR-10), train.bin and test.bin (CIFAR-100), or idx files",
+      hint: "Expected a folder of images for each class, Parquet files, data_batch_1.bin … test_batch.bin (CIFAR-10), train.bin and test.bin (CIFAR-100), or idx files",
     });
   }
   if (found.length > 1) {

@@ -22,9 +22,10 @@ export function datasetReference(spec: string, options: OpenOptions = {}): Datas
   };
 }
 
-/** Images in `folder` (`class/file.jpg`, with or without `train/` and `test/` around it), or those that a CSV file names. */
+/** Images in `folder` (`class/file.jpg`, with or without `train/` and `test/` around it), those that a CSV file names, or those in a Parquet file. */
 export function images(place: string, options: ImageFileOptions = {}): DatasetReference {
-  return datasetReference(place.toLowerCase().endsWith(".csv") ? place : `images:${place}`, { images: options });
+  const isFile = /\.(csv|parquet)$/i.test(place);
+  return datasetReference(isFile ? place : `images:${place}`, { images: options });
 }
 
 /** CIFAR-10, from `folder` (the official binary files) or, without one, from the cache, fetched once. */

@@ -1,5 +1,6 @@
 /** The data of a run: opened from whatever the caller has, and limited as the settings say. */
 import { UserError } from "../core/errors.ts";
+import { checkDataset } from "../data/check.ts";
 import { type Dataset, firstImages, type SampleShape } from "../data/dataset.ts";
 import { type DatasetReference, datasetReference } from "../data/references.ts";
 import type { Settings } from "./options.ts";
@@ -22,6 +23,7 @@ export async function openData(
 ): Promise<RunData> {
   const reference = typeof source === "string" ? datasetReference(source) : source;
   const opened = "open" in reference ? await reference.open(input) : await reference;
+  checkDataset(opened);
   const { train = opened.train.count, test = opened.test.count } = limit;
   const dataset = { ...opened, train: firstImages(opened.train, train), test: firstImages(opened.test, test) };
   for (const [part, { count }] of Object.entries({ training: dataset.train, test: dataset.test })) {

@@ -105,7 +105,11 @@ export function addEval(program: Command, context: Context): void {
     .command("eval")
     .description("Score an ONNX file on the test images of a dataset.")
     .argument("<file>", "an ONNX file")
-    .option("--data <dataset>", "cifar10, a folder, name:folder, or a CSV of paths and labels", "cifar10")
+    .option(
+      "--data <dataset>",
+      "cifar10, a folder, name:folder, a CSV of paths and labels, or a Parquet file",
+      "cifar10",
+    )
     .option(
       "--mean <numbers>",
       "subtracted from pixels / 255, a number a channel (default: the dataset's)",

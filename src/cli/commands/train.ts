@@ -103,7 +103,11 @@ export function addTrain(program: Command, context: Context): void {
     .command("train")
     .description("Train a network once and hand back a smaller one that gives the same answers.")
     .argument("<model>", `${modelNames.join(", ")}, or an ONNX file of your own`)
-    .option("--data <dataset>", "cifar10, a folder, name:folder, or a CSV of paths and labels", "cifar10")
+    .option(
+      "--data <dataset>",
+      "cifar10, a folder, name:folder, a CSV of paths and labels, or a Parquet file",
+      "cifar10",
+    )
     .option("--epochs <n>", "passes over the training images", integerFor("--epochs"), 40)
     .optionsGroup("What is selected:")
     .option(

@@ -6,6 +6,7 @@ export interface LabelledFile {
   readonly path: string;
   readonly bytes: number;
   readonly className: string;
+  readonly at?: number;
 }
 
 /** Names in the order of their labels: by number if all are whole numbers, else by their characters, whatever the locale. */

@@ -1,4 +1,4 @@
-/** Opens a folder of images, or a CSV of paths and labels, as a dataset. Nothing is decoded yet. */
+/** Opens a folder of images, a CSV of paths and labels, or Parquet files of encoded images, as a dataset. Nothing is decoded yet. */
 import { basename, dirname, resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
@@ -7,6 +7,7 @@ import { checkClassCount, checkKnownClasses, checkSameClasses, type LabelledFile
 import { listCsv } from "./csv.ts";
 import { loadDecoder } from "./decode.ts";
 import { listFolder } from "./folder.ts";
+import { listParquet, parquetFiles } from "./parquet.ts";
 import { holdOut, mixed } from "./share.ts";
 import { Unreadable } from "./unreadable.ts";
 
@@ -105,8 +106,8 @@ function channelsOf(input: SampleShape | undefined): 1 | 3 | undefined {
 }
 
 /**
- * The images of `place`: a folder (`class/file.jpg`, with or without `train/` and `test/` or `val/` around it) or a CSV file with the
- * columns path and label. Labels are the places of the sorted class names.
+ * The images of `place`: a folder (`class/file.jpg`, with or without `train/` and `test/` or `val/` around it), a CSV file with the
+ * columns path and label, or a Parquet file, or a folder of them, with the columns image and label. Labels are the places of the sorted class names.
  * @throws UserError "bad-file" for folders or a CSV that make no dataset, "bad-option" for wrong options.
  */
 export async function openImages(
@@ -116,8 +117,9 @@ export async function openImages(
 ): Promise<Dataset<FileSplit>> {
   const preparation = prepare(options, input);
   const isCsv = place.toLowerCase().endsWith(".csv");
-  const parts = isCsv ? await listCsv(place) : await listFolder(place);
-  const { train, test } = parts;
+  const tables = await parquetFiles(place);
+  const stored = tables.length > 0 ? await listParquet(tables) : undefined;
+  const { train, test } = stored ?? (isCsv ? await listCsv(place) : await listFolder(place));
   const classes = options.classes ?? (train.classes.length > 0 ? train.classes : (test?.classes ?? []));
   if (options.classes !== undefined) {
     for (const part of [train, test]) checkKnownClasses(part?.classes ?? [], options.classes, part?.about ?? place);
@@ -134,9 +136,9 @@ export async function openImages(
   const sampleShape: SampleShape = [channels, ...size];
   const folder = isCsv ? dirname(resolve(place)) : resolve(place);
   const toSplit = (files: readonly LabelledFile[]): FileSplit =>
-    fileSplit(folder, mixed(files), classes, sampleShape, preparation.centreCrop);
+    fileSplit(folder, mixed(files), classes, { sampleShape, centreCrop: preparation.centreCrop, store: stored?.store });
   return {
-    name: basename(resolve(place)).replace(/\.csv$/i, ""),
+    name: basename(resolve(place)).replace(/\.(csv|parquet)$/i, ""),
     classes,
     sampleShape,
     normalization: { mean, standardDeviation },
@@ -163,19 +165,18 @@ function fileSplit(
   folder: string,
   files: readonly LabelledFile[],
   classes: readonly string[],
-  sampleShape: SampleShape,
-  centreCrop: number,
+  { store, ...shown }: Pick<FileSplit, "sampleShape" | "centreCrop"> & { readonly store: Uint8Array | undefined },
 ): FileSplit {
   const labels = new Int32Array(new SharedArrayBuffer(files.length * Int32Array.BYTES_PER_ELEMENT));
   const labelOf = new Map(classes.map((name, label) => [name, label]));
   for (const [index, { className }] of files.entries()) labels[index] = labelOf.get(className) ?? 0;
   return {
     folder,
-    files: files.map(({ path, bytes }) => ({ path, bytes })),
+    files: files.map(({ className: _, ...file }) => file),
     labels,
     count: files.length,
-    sampleShape,
-    centreCrop,
+    ...shown,
+    ...(store === undefined ? {} : { store }),
     unreadable: new Unreadable(),
   };
 }

@@ -5,7 +5,7 @@
 import { UserError } from "../../core/errors.ts";
 import { type AreaCrop, type FileList, type Normalization, sampleSize } from "../dataset.ts";
 import { meanColour, randomColour, writePixels } from "./colour.ts";
-import { decodeImage, reasonOf } from "./decode.ts";
+import { type ChooseView, decodeBytes, decodeImage, reasonOf } from "./decode.ts";
 import type { UnreadableImage } from "./unreadable.ts";
 import { centreView, randomView } from "./view.ts";
 
@@ -33,13 +33,18 @@ export async function writeImage(
   output: Float32Array,
   target: number,
 ): Promise<void> {
-  const { folder, files, sampleShape, centreCrop } = list;
+  const { folder, files, sampleShape, centreCrop, store } = list;
   const [channels, height, width] = sampleShape;
-  const { pixels, view } = await decodeImage(folder, files[index]?.path ?? "", sampleShape, (size) =>
+  const { path = "", at, bytes = 0 } = files[index] ?? {};
+  const choose: ChooseView = (size) =>
     draw === undefined
       ? centreView(size, { width, height }, centreCrop)
-      : randomView(size, draw.augmentation, draw.seed, draw.epoch, index),
-  );
+      : randomView(size, draw.augmentation, draw.seed, draw.epoch, index);
+  const { pixels, view } =
+    store === undefined || at === undefined
+      ? await decodeImage(folder, path, sampleShape, choose)
+      : // A copy, for libvips takes no shared memory.
+        await decodeBytes(Buffer.from(store.subarray(at, at + bytes)), sampleShape, choose);
   const colour =
     draw === undefined || channels !== 3
       ? undefined
