@@ -13,13 +13,13 @@ import {
   type MemoryDescriptor,
   NativeMemory,
 } from "../../src/engine/onednn/ffi/memory.ts";
-import { matrixProduct } from "../../src/engine/onednn/ffi/operations.ts";
+import { binaryOperation, matrixProduct } from "../../src/engine/onednn/ffi/operations.ts";
 import {
   BoundPrimitive,
+  firstImplementation,
   implementations,
   type PrimitiveDescriptor,
   reorderDescriptor,
-  sumDescriptor,
 } from "../../src/engine/onednn/ffi/primitive.ts";
 
 export interface ProductPeak {
@@ -76,17 +76,14 @@ export function bandwidths(library: OneDnn): readonly Bandwidth[] {
       describeMemory(library, [Math.floor(bytes / count / 4 / 64) * 64], "plain");
     const [half, third] = [part(2), part(3)];
     const copy = required(reorderDescriptor(library, half, half), "a copy");
-    const triad = sumDescriptor(library, third, [
-      { scale: 1, source: third },
-      { scale: 0.5, source: third },
-    ]);
+    const triad = firstImplementation(library, binaryOperation(library, "add", third, third, third));
     const copyTime = fastest(library, copy, [
       [argument.src, half],
       [argument.dst, half],
     ]);
     const triadTime = fastest(library, triad, [
-      [argument.multipleSrc, third],
-      [argument.multipleSrc + 1, third],
+      [argument.src, third],
+      [argument.src1, third],
       [argument.dst, third],
     ]);
     copy.destroy();

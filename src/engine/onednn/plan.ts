@@ -57,6 +57,9 @@ export class OneDnnPlan implements Plan {
     this.#placement = { memory, offset: (slot) => offsetOf(layout, slot) };
     this.#scratchpad = new NativeMemory(program.library, program.scratchpadBytes);
     this.bytes = memory.bytes + this.#scratchpad.bytes;
+    for (const [{ content }, offset] of layout.offsets) {
+      if (content !== undefined) memory.floats(offset, content.length).set(content);
+    }
 
     const primitives: BoundPrimitive[] = [];
     this.#steps = program.steps.map((step) => {

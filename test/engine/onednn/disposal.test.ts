@@ -43,9 +43,10 @@ const pairs = {
   memory: [["alignedAllocate"], ["free"]],
   primitives: [["primitiveCreate"], ["primitiveDestroy"]],
   "memory objects": [["memoryCreate"], ["memoryDestroy"]],
-  descriptors: [["iteratorFetch", "reorderCreate", "concatCreate", "sumCreate"], ["primitiveDescDestroy"]],
+  descriptors: [["iteratorFetch", "reorderCreate", "concatCreate"], ["primitiveDescDestroy"]],
   iterators: [["iteratorCreate"], ["iteratorDestroy"]],
   attributes: [["attrCreate"], ["attrDestroy"]],
+  "post-ops": [["postOpsCreate"], ["postOpsDestroy"]],
 } as const satisfies Readonly<Record<string, readonly [readonly (keyof Calls)[], readonly (keyof Calls)[]]>>;
 
 /** The library, and how many of each native thing were made through it and are not ended. */

@@ -55,6 +55,7 @@ export const algorithm = {
   convolutionWinograd: 2,
   convolutionAuto: 3,
   relu: 31,
+  linear: 127,
   clip: 16,
   reluUseDst: 256,
   clipUseDst: 262,
@@ -63,6 +64,8 @@ export const algorithm = {
   poolingAverageExcludePadding: 1023,
   binaryAdd: 131056,
   binaryMultiply: 131057,
+  binaryMinimum: 131059,
+  binarySubtract: 131061,
 } as const;
 
 /** Bits of the batch normalisation's flags. */
@@ -88,12 +91,18 @@ export const argument = {
   diffScale: 255,
   diffShift: 256,
   multipleSrc: 1024,
-  /** The operand of the first post-op. */
-  postOpSrc1: 16386,
 } as const;
+
+/** Index of the operand of a primitive's post-op, which is the `position`-th of its chain. */
+export function postOpOperand(position: number): number {
+  return POST_OP * (position + 1) + argument.src1;
+}
+
+const POST_OP = 16_384;
 
 /** oneDNN's name of an argument: src, diff_weights, … */
 export function argumentName(index: number): string {
+  if (index >= POST_OP) return `post_op_${Math.floor(index / POST_OP) - 1}`;
   const sources = index - argument.multipleSrc;
   if (sources >= 0 && sources < MOST_SOURCES) return `src_${sources}`;
   const found = Object.entries(argument).find(([, value]) => value === index);

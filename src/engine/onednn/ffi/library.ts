@@ -4,7 +4,7 @@
  */
 import koffi, { type LibraryHandle } from "koffi";
 import { InternalError, UserError } from "../../../core/errors.ts";
-import { algorithm, engineKindCpu, scratchpadModeUser, status, streamInOrder } from "./constants.ts";
+import { engineKindCpu, scratchpadModeUser, status, streamInOrder } from "./constants.ts";
 import { prototypes } from "./prototypes.ts";
 
 /** A native pointer. */
@@ -90,12 +90,6 @@ export interface OneDnn {
   readonly stream: Handle;
   /** Attributes with the scratchpad in our hands, so that all primitives share one. */
   readonly attributes: Handle;
-  /** The same, with a ReLU after the primitive. */
-  attributesWithRelu(): Handle;
-  /** The same, with the result added to what its memory holds. */
-  accumulatingAttributes(): Handle;
-  /** Describes something with attributes that add a memory like `other` to the result. */
-  withAddition<T>(other: Uint8Array, describe: (attributes: Handle) => T): T;
 }
 
 /** What the library calls the status of a call. */
@@ -115,6 +109,13 @@ export function create(what: string, call: (out: BigUint64Array) => number): Han
   return out[0] ?? 0n;
 }
 
+/** Attributes with nothing but the scratchpad in our hands, so that all primitives of a plan share one. */
+export function createAttributes(calls: Calls): Handle {
+  const attributes = create("create attributes", (out) => calls.attrCreate(out));
+  check(calls.attrSetScratchpad(attributes, scratchpadModeUser), "set the scratchpad mode");
+  return attributes;
+}
+
 let loaded: OneDnn | undefined;
 
 /** The library, loaded once a process; its engine, stream and attributes live as long as the process. */
@@ -123,47 +124,6 @@ export function oneDnn(): OneDnn {
   const calls = load();
   const engine = create("create the engine", (out) => calls.engineCreate(out, engineKindCpu, 0));
   const stream = create("create the stream", (out) => calls.streamCreate(out, engine, streamInOrder));
-  const makeAttributes = (): Handle => {
-    const attributes = create("create attributes", (out) => calls.attrCreate(out));
-    check(calls.attrSetScratchpad(attributes, scratchpadModeUser), "set the scratchpad mode");
-    return attributes;
-  };
-  const setPostOps = (attributes: Handle, append: (postOps: Handle) => number): void => {
-    const postOps = create("create post-ops", (out) => calls.postOpsCreate(out));
-    check(append(postOps), "append a post-op");
-    check(calls.attrSetPostOps(attributes, postOps), "set post-ops");
-    check(calls.postOpsDestroy(postOps), "destroy post-ops");
-  };
-  let withRelu: Handle | undefined;
-  let accumulating: Handle | undefined;
-  loaded = {
-    calls,
-    engine,
-    stream,
-    attributes: makeAttributes(),
-    attributesWithRelu: () => {
-      if (withRelu === undefined) {
-        withRelu = makeAttributes();
-        setPostOps(withRelu, (postOps) => calls.postOpsAppendEltwise(postOps, 1, algorithm.relu, 0, 0));
-      }
-      return withRelu;
-    },
-    accumulatingAttributes: () => {
-      if (accumulating === undefined) {
-        accumulating = makeAttributes();
-        setPostOps(accumulating, (postOps) => calls.postOpsAppendSum(postOps, 1));
-      }
-      return accumulating;
-    },
-    withAddition: (other, describe) => {
-      const attributes = makeAttributes();
-      try {
-        setPostOps(attributes, (postOps) => calls.postOpsAppendBinary(postOps, algorithm.binaryAdd, other));
-        return describe(attributes);
-      } finally {
-        check(calls.attrDestroy(attributes), "destroy attributes");
-      }
-    },
-  };
+  loaded = { calls, engine, stream, attributes: createAttributes(calls) };
   return loaded;
 }

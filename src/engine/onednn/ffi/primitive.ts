@@ -112,23 +112,6 @@ export function concatDescriptor(
   );
 }
 
-/** dst = Σ scale·source; dst may be the first source. */
-export function sumDescriptor(
-  library: OneDnn,
-  dst: MemoryDescriptor,
-  terms: readonly { readonly scale: number; readonly source: MemoryDescriptor }[],
-): PrimitiveDescriptor {
-  const { calls, engine, attributes } = library;
-  const scales = Float32Array.from(terms, ({ scale }) => scale);
-  const structs = Buffer.concat(terms.map(({ source }) => source.struct));
-  return new PrimitiveDescriptor(
-    library,
-    describeOrRefuse("add up", (out) =>
-      calls.sumCreate(out, dst.struct, terms.length, scales, structs, attributes, engine),
-    ),
-  );
-}
-
 /** As `create`, for descriptions of primitives that the library may not have. */
 function describeOrRefuse(what: string, call: (out: BigUint64Array) => number): Handle {
   const out = new BigUint64Array(1);

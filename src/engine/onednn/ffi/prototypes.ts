@@ -8,6 +8,7 @@ export const prototypes = {
   attrCreate: "int dnnl_primitive_attr_create(void *attr)",
   attrDestroy: "int dnnl_primitive_attr_destroy(void *attr)",
   attrSetScratchpad: "int dnnl_primitive_attr_set_scratchpad_mode(void *attr, int mode)",
+  attrSetScales: "int dnnl_primitive_attr_set_scales(void *attr, int argument, int64_t count, int mask, void *scales)",
   attrSetPostOps: "int dnnl_primitive_attr_set_post_ops(void *attr, void *postOps)",
   postOpsCreate: "int dnnl_post_ops_create(void *postOps)",
   postOpsDestroy: "int dnnl_post_ops_destroy(void *postOps)",
@@ -59,8 +60,6 @@ export const prototypes = {
     "int dnnl_reorder_primitive_desc_create(void *pd, void *src, void *srcEngine, void *dst, void *dstEngine, void *attr)",
   concatCreate:
     "int dnnl_concat_primitive_desc_create(void *pd, void *dst, int count, int axis, void *sources, void *attr, void *engine)",
-  sumCreate:
-    "int dnnl_sum_primitive_desc_create(void *pd, void *dst, int count, void *scales, void *sources, void *attr, void *engine)",
   primitiveDescDestroy: "int dnnl_primitive_desc_destroy(void *pd)",
   primitiveDescQuery: "int dnnl_primitive_desc_query(void *pd, int what, int index, void *result)",
   primitiveCreate: "int dnnl_primitive_create(void *primitive, void *pd)",

@@ -22,13 +22,15 @@ export function lowerOrFallBack(
     if (!(refusal instanceof Refusal)) throw refusal;
     program.takeBack();
     program.passOver(node.name, { implementation: "oneDNN", reason: refusal.message });
-    const { reluAfter, reluBackwardBefore } = program.fusions;
+    const { reluAfter, reluBackwardBefore, reluBackwardAfter } = program.fusions;
     try {
       const maskBefore = reluBackwardBefore.get(node);
       if (maskBefore !== undefined) lowerAlone(maskBefore);
       lowerToHost(node, program);
       const relu = reluAfter.get(node);
       if (relu !== undefined) lowerAlone(relu);
+      const maskAfter = reluBackwardAfter.get(node);
+      if (maskAfter !== undefined) lowerAlone(maskAfter);
     } catch (cause) {
       if (!(cause instanceof Refusal)) throw cause;
       throw new UserError(

@@ -1,17 +1,15 @@
 /**
  * The optimizer of large tensors, in the engine's memory and the parameters' own layout, by all threads. In pieces that
- * stay in a core's cache, so that of three passes over weights, gradient and velocity only the first goes to memory.
+ * stay in a core's cache, so that of the passes over weights, gradient and velocity only the first goes to memory.
  */
 import type { Node } from "../../../graph/graph.ts";
-import { argument } from "../ffi/constants.ts";
 import { describeMemory } from "../ffi/memory.ts";
-import { binaryOperation } from "../ffi/operations.ts";
-import { firstImplementation, sumDescriptor } from "../ffi/primitive.ts";
 import type { Program, View } from "../planner/program.ts";
+import { emitElementwise } from "./elementwise.ts";
 import { emitReferenceKernel, lowerUpdate, mayOverwrite, type ShapedView } from "./host.ts";
 
-/** Elements below which three calls cost more than a loop in JavaScript. */
-const SMALLEST = 16_384;
+/** Elements below which two calls cost more than a loop in JavaScript. */
+const SMALLEST = 2048;
 /** Elements of a piece: four arrays of it fill the 1 MiB of a usual L2 cache in two threads. */
 const PIECE = 131_072;
 
@@ -72,59 +70,35 @@ interface Piece {
   readonly clip: View | undefined;
 }
 
+/** Two passes over a piece, of which the second finds it in a core's cache. */
 function stepPiece(node: Node<"nesterov_sgd">, program: Program, piece: Piece): void {
-  const { library } = program;
   const { momentum, weightDecay } = node.attributes;
   const { weights, velocity, rate } = piece;
-  const { descriptor } = weights;
   const gradient = clipped(node, program, piece);
-  const sum = (scales: readonly number[]) =>
-    sumDescriptor(
-      library,
-      descriptor,
-      scales.map((scale) => ({ scale, source: descriptor })),
-    );
-  program.emitPrimitive(node, sum([momentum, 1, weightDecay]), [
-    [argument.multipleSrc, velocity],
-    [argument.multipleSrc + 1, gradient],
-    [argument.multipleSrc + 2, weights],
-    [argument.dst, velocity],
-  ]);
-  const direction = program.allocate(descriptor);
-  program.emitPrimitive(node, sum([-1, -weightDecay, -momentum]), [
-    [argument.multipleSrc, gradient],
-    [argument.multipleSrc + 1, weights],
-    [argument.multipleSrc + 2, velocity],
-    [argument.dst, direction],
-  ]);
-  const multiply = binaryOperation(library, "multiply", descriptor, rate.descriptor, descriptor);
-  const primitive = library.withAddition(descriptor.struct, (attributes) =>
-    firstImplementation(library, multiply, undefined, attributes),
-  );
-  program.emitPrimitive(
-    node,
-    primitive,
-    [
-      [argument.src, direction],
-      [argument.src1, rate],
-      [argument.postOpSrc1, weights],
-      [argument.dst, weights],
+  emitElementwise(node, program, {
+    kind: "add",
+    sources: [gradient, weights],
+    factors: [1, weightDecay],
+    afterwards: [{ kind: "accumulate", factor: momentum }],
+    dst: velocity,
+  });
+  emitElementwise(node, program, {
+    kind: "add",
+    sources: [velocity, weights],
+    factors: [-momentum, -weightDecay],
+    afterwards: [
+      { kind: "subtract", operand: gradient },
+      { kind: "multiply", operand: rate },
+      { kind: "add", operand: weights },
     ],
-    { fused: "addition" },
-  );
+    dst: weights,
+  });
 }
 
 /** The gradient times its factor, in memory of its own. */
 function clipped(node: Node<"nesterov_sgd">, program: Program, { gradient, clip }: Piece): View {
   if (clip === undefined) return gradient;
-  const { library } = program;
-  const { descriptor } = gradient;
-  const scaled = program.allocate(descriptor);
-  const multiply = binaryOperation(library, "multiply", descriptor, clip.descriptor, descriptor);
-  program.emitPrimitive(node, firstImplementation(library, multiply), [
-    [argument.src, gradient],
-    [argument.src1, clip],
-    [argument.dst, scaled],
-  ]);
-  return scaled;
+  const dst = program.allocate(gradient.descriptor);
+  emitElementwise(node, program, { kind: "multiply", sources: [gradient, clip], dst });
+  return dst;
 }

@@ -2,15 +2,10 @@
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
 import { describeMemory, type MemoryDescriptor, sameLayout } from "../ffi/memory.ts";
-import {
-  type Activation,
-  activationBackward,
-  activationForward,
-  type BinaryKind,
-  binaryOperation,
-} from "../ffi/operations.ts";
+import { type Activation, activationBackward, activationForward, type BinaryKind } from "../ffi/operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
 import type { Program, View } from "../planner/program.ts";
+import { emitElementwise } from "./elementwise.ts";
 import { lowerToHost } from "./host.ts";
 
 /** Bounds are numbers of the images' type, or the gradient could not tell from what was clipped that it was. */
@@ -75,7 +70,40 @@ export function lowerActivationBackward(node: Node<"relu_backward"> | Node<"clip
 export function lowerAdd(node: Node<"add">, program: Program): void {
   const [a = "", b = ""] = node.inputs;
   const data = program.view(a);
-  emitBinary(node, program, "add", data, program.use(b, data.descriptor));
+  const other = program.use(b, data.descriptor);
+  const mask = program.fusions.reluBackwardAfter.get(node);
+  if (mask === undefined) emitBinary(node, program, "add", data, other);
+  else emitMaskedSum(node, program, data, other, mask);
+}
+
+/** Far below any activation that is not zero, whatever gradient it is multiplied with; a power of two, so nothing is rounded. */
+const TINY = 2 ** -64;
+
+/**
+ * s = a + b where the ReLU's output y is positive, and 0 where it is zero. oneDNN has no primitive that selects. But t = s·2⁻⁶⁴
+ * is smaller than any positive y, so min(t, y) is t or, where y is zero, what of t is negative; the same from below gives
+ * −min(−min(t, y), y) = t or 0. (The first −1 is a broadcast number: of two scaling post-ops oneDNN 2.6.3 applies one twice.)
+ */
+function emitMaskedSum(node: Node<"add">, program: Program, a: View, b: View, mask: Node): void {
+  const positive = program.use(mask.inputs[0] ?? "", a.descriptor);
+  const dst = program.define(mask.outputs[0] ?? "", a.descriptor);
+  emitElementwise(
+    node,
+    program,
+    {
+      kind: "add",
+      sources: [a, b],
+      factors: [TINY, TINY],
+      afterwards: [
+        { kind: "minimum", operand: positive },
+        { kind: "multiply", operand: program.constant(-1) },
+        { kind: "minimum", operand: positive },
+        { kind: "scale", factor: -1 / TINY },
+      ],
+      dst,
+    },
+    { fused: "ReLU's mask" },
+  );
 }
 
 /** A vector over the channels, broadcast over images and pixels, of the images' type. */
@@ -116,24 +144,18 @@ function emitBinary(
   data: View,
   other: View,
 ): void {
-  const { library } = program;
   const [dst = ""] = node.outputs;
   const relu = program.fusions.reluAfter.get(node);
   const fuses = relu !== undefined && canFuseRelu(program, data.descriptor);
-  const primitive = firstImplementation(
-    library,
-    binaryOperation(library, kind, data.descriptor, other.descriptor, data.descriptor),
-    undefined,
-    fuses ? library.attributesWithRelu() : library.attributes,
-  );
-  program.emitPrimitive(
+  emitElementwise(
     node,
-    primitive,
-    [
-      [argument.src, data],
-      [argument.src1, other],
-      [argument.dst, program.define(fuses ? (relu.outputs[0] ?? "") : dst, data.descriptor)],
-    ],
+    program,
+    {
+      kind,
+      sources: [data, other],
+      afterwards: fuses ? [{ kind: "relu" }] : [],
+      dst: program.define(fuses ? (relu.outputs[0] ?? "") : dst, data.descriptor),
+    },
     fuses ? { fused: "ReLU" } : {},
   );
   if (relu?.op === "relu" && !fuses) lowerActivation(relu, program);

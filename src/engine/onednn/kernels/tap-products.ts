@@ -5,6 +5,7 @@
  * every tap is a matrix as it lies in memory.
  */
 import type { Shape } from "../../../core/tensor.ts";
+import { withAttributes } from "../ffi/attributes.ts";
 import { argument } from "../ffi/constants.ts";
 import type { OneDnn } from "../ffi/library.ts";
 import { type DataType, describeMemory, describeStrided, type MemoryDescriptor } from "../ffi/memory.ts";
@@ -199,8 +200,11 @@ class Products {
     const key = `${accumulates}`;
     if (!this.#primitives.has(key)) {
       const operation = matrixProduct(this.#library, leftMatrix, rightMatrix, resultMatrix);
-      const attributes = accumulates ? this.#library.accumulatingAttributes() : this.#library.attributes;
-      const [primitive] = implementations(this.#library, operation, undefined, attributes);
+      const postOps = accumulates ? [{ kind: "accumulate", factor: 1 } as const] : [];
+      const primitive = withAttributes(this.#library, { postOps }, (attributes) => {
+        const [first] = implementations(this.#library, operation, undefined, attributes);
+        return first;
+      });
       this.#primitives.set(key, primitive);
     }
     const primitive = this.#primitives.get(key);

@@ -1,6 +1,6 @@
 /**
  * Which nodes run as one step. A ReLU runs inside the batch norm or the addition before it if nobody else reads what they
- * make; backward, its mask is applied inside the batch norm's gradient.
+ * make; backward, its mask is applied inside the batch norm's gradient, or inside the addition that makes what it masks.
  */
 import { type Graph, type Node, producers, readers } from "../../../graph/graph.ts";
 
@@ -9,6 +9,8 @@ export interface Fusions {
   readonly reluAfter: ReadonlyMap<Node, Node>;
   /** Gradient of a batch norm → the ReLU gradient it does as well. */
   readonly reluBackwardBefore: ReadonlyMap<Node, Node>;
+  /** Addition of gradients → the ReLU gradient behind it, which it does as well. */
+  readonly reluBackwardAfter: ReadonlyMap<Node, Node>;
   /** Nodes that need no step of their own. */
   readonly absorbed: ReadonlySet<Node>;
 }
@@ -24,6 +26,7 @@ export function findFusions(graph: Graph): Fusions {
 
   const reluAfter = new Map<Node, Node>();
   const reluBackwardBefore = new Map<Node, Node>();
+  const reluBackwardAfter = new Map<Node, Node>();
   const absorbed = new Set<Node>();
   for (const relu of graph.nodes) {
     if (relu.op !== "relu") continue;
@@ -53,5 +56,13 @@ export function findFusions(graph: Graph): Fusions {
       }
     }
   }
-  return { reluAfter, reluBackwardBefore, absorbed };
+  for (const node of graph.nodes) {
+    if (node.op !== "add") continue;
+    const [sum = ""] = node.outputs;
+    const reader = onlyReader(sum);
+    if (reader?.op !== "relu_backward" || reader.inputs[1] !== sum || absorbed.has(reader)) continue;
+    reluBackwardAfter.set(node, reader);
+    absorbed.add(reader);
+  }
+  return { reluAfter, reluBackwardBefore, reluBackwardAfter, absorbed };
 }

@@ -26,6 +26,8 @@ import type { Tuner } from "./tuning.ts";
 export interface Slot {
   readonly bytes: number;
   readonly persistent: boolean;
+  /** What it holds from the start; default zeros. */
+  readonly content?: Float32Array;
 }
 
 /** A slot seen through a descriptor. */
@@ -132,6 +134,7 @@ export class Program {
   /** Steps there were at the last mark, and how to undo what was defined since. */
   #marked = 0;
   readonly #undo: (() => void)[] = [];
+  readonly #constants = new Map<number, View>();
   readonly #passedOver = new Map<string, PassedOver[]>();
   readonly #types: ReadonlyMap<string, "f32" | "i32">;
   readonly #parameters: ReadonlySet<string>;
@@ -191,6 +194,17 @@ export class Program {
     this.#undo.push(() => this.inside.delete(slot));
   }
 
+  /** One number, to be broadcast over images. */
+  constant(value: number): View {
+    const known = this.#constants.get(value);
+    if (known !== undefined) return known;
+    const descriptor = describeMemory(this.library, [1, 1, 1, 1], "plain");
+    const slot: Slot = { bytes: descriptor.bytes, persistent: true, content: Float32Array.of(value) };
+    const view = { slot, descriptor };
+    this.#constants.set(value, view);
+    return view;
+  }
+
   /** Gives a value its (first) memory. */
   define(value: string, descriptor: MemoryDescriptor, persistent = false): View {
     const view = this.allocate(descriptor, persistent);
@@ -232,7 +246,9 @@ export class Program {
     if (elsewhere !== undefined) return { ...elsewhere, descriptor };
     const source = this.#withRank(value, required(views[0], `memory of "${value}"`), descriptor.shape);
     if (samePlaces(this.library, source.descriptor, descriptor)) return { ...source, descriptor };
-    const target = this.allocate(descriptor);
+    // Parameters are read by all threads. A copy written over another one that all have just read waits for each line of
+    // memory to leave the other threads' caches, which takes six times as long: each copy has memory of its own.
+    const target = this.allocate(descriptor, this.#parameters.has(value));
     this.reorder(value, source, target);
     this.alias(value, target);
     return target;

@@ -1,0 +1,70 @@
+/**
+ * Element-by-element work in one pass: two sources, each with a factor, are added or multiplied, and a chain of further
+ * operations follows before the result is stored. Every pass over images costs as much as their memory is slow.
+ */
+import { elementCount } from "../../../core/tensor.ts";
+import type { Node } from "../../../graph/graph.ts";
+import { type PostOp, withAttributes } from "../ffi/attributes.ts";
+import { argument, postOpOperand } from "../ffi/constants.ts";
+import { type BinaryKind, binaryOperation } from "../ffi/operations.ts";
+import { firstImplementation } from "../ffi/primitive.ts";
+import type { PrimitiveOptions, Program, View } from "../planner/program.ts";
+
+type OperandKind = Extract<PostOp, { readonly operand: unknown }>["kind"];
+
+/** As `PostOp`, on views. */
+export type Afterwards =
+  | Exclude<PostOp, { readonly operand: unknown }>
+  | { readonly kind: OperandKind; readonly operand: View };
+
+export interface Elementwise {
+  readonly kind: BinaryKind;
+  /** The second is broadcast where its extent is 1. */
+  readonly sources: readonly [View, View];
+  /** What each source is multiplied by; default 1. */
+  readonly factors?: readonly [number, number];
+  readonly afterwards?: readonly Afterwards[];
+  readonly dst: View;
+}
+
+/**
+ * Emits one primitive; the result may take the first source's place. Throws a `Refusal` where the library has none.
+ */
+export function emitElementwise(
+  node: Node,
+  program: Program,
+  { kind, sources: [first, second], factors = [1, 1], afterwards = [], dst }: Elementwise,
+  options: Omit<PrimitiveOptions, "inPlace"> = {},
+): void {
+  const { library } = program;
+  const operation = binaryOperation(library, kind, first.descriptor, second.descriptor, dst.descriptor);
+  const scales = [
+    [argument.src, factors[0]],
+    [argument.src1, factors[1]],
+  ] as const;
+  const attributes = {
+    scales: scales.filter(([, factor]) => factor !== 1),
+    postOps: afterwards.map((step) => ("operand" in step ? { ...step, operand: step.operand.descriptor } : step)),
+  };
+  const primitive = withAttributes(library, attributes, (handle) =>
+    firstImplementation(library, operation, undefined, handle),
+  );
+  program.emitPrimitive(
+    node,
+    primitive,
+    [
+      [argument.src, first],
+      [argument.src1, second],
+      ...afterwards.flatMap((step, position) =>
+        "operand" in step ? [[postOpOperand(position), step.operand] as const] : [],
+      ),
+      [argument.dst, dst],
+    ],
+    isPadded(first) ? options : { ...options, inPlace: [first, dst] },
+  );
+}
+
+/** oneDNN 2.6.3 zeroes the padding of a result's last block before it reads that block's sources: in place, numbers are lost. */
+function isPadded({ descriptor: { bytes, shape, type } }: View): boolean {
+  return bytes !== elementCount(shape) * (type === "bf16" ? 2 : 4);
+}
