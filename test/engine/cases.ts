@@ -297,13 +297,19 @@ function allDirections(name: string): FormulationCase["offered"] {
 /** Likewise, with 512-bit vectors and bf16: 16 channels fill one. */
 export const wideFormulationCases: readonly FormulationCase[] = [
   {
-    name: "a thin layer mirrored, and its gradients channels-last",
+    name: "a thin layer as a volume, and channels-last",
     batch: 4,
     graph: residual(16),
     offered: {
       f32: [
-        ["forward 4x16x8x8 16x16x3x3", "mirrored nChw16c jit:avx512_core"],
+        ["forward 4x16x8x8 16x16x3x3", "volume nCdhw16c jit:avx512_core"],
+        ["backward data 4x16x8x8 16x16x3x3", "volume ndhwc jit:avx512_core"],
         ["backward weights 4x16x8x8 16x16x3x3", "nhwc jit:avx512_core"],
+      ],
+      bf16: [
+        ["forward 4x16x8x8 16x16x3x3", "volume ndhwc jit_bf16:avx512_core_bf16"],
+        ["backward data 4x16x8x8 16x16x3x3", "volume nCdhw16c jit_bf16:avx512_core_bf16"],
+        ["backward weights 4x16x8x8 16x16x3x3", "volume nCdhw16c jit_bf16:avx512_core_bf16"],
       ],
     },
   },

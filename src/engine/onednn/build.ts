@@ -5,10 +5,11 @@ import { inferShapes } from "../../graph/shapes.ts";
 import type { KernelChoices, Precision } from "../engine.ts";
 import type { OneDnn } from "./ffi/library.ts";
 import { lower } from "./kernels/kernels.ts";
+import { type Candidate, scratchpadBytes } from "./planner/candidate.ts";
 import { findFusions } from "./planner/fusion.ts";
 import { type PlacedProgram, placeProgram } from "./planner/placed.ts";
 import { Program } from "./planner/program.ts";
-import { type Candidate, Tuner } from "./planner/tuning.ts";
+import { Tuner } from "./planner/tuning.ts";
 
 export interface BuildRequest {
   readonly library: OneDnn;
@@ -49,9 +50,8 @@ export function bytesNeeded(request: BuildRequest, given: KernelChoices, kernels
 }
 
 /** What choosing a candidate costs beside the tensors that any candidate reads and writes. */
-function extraBytes({ parts, reorders }: Candidate): number {
-  const scratch = Math.max(...parts.map(({ primitive }) => primitive.memory("scratchpad").bytes));
-  return reorders.reduce((sum, [, to]) => sum + to.bytes, scratch);
+function extraBytes(candidate: Candidate): number {
+  return candidate.reorders.reduce((sum, [, to]) => sum + to.bytes, scratchpadBytes(candidate));
 }
 
 /** Widest block of channels that images are padded to. */

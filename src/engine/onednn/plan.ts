@@ -6,13 +6,13 @@ import type { Weights } from "../../graph/graph.ts";
 import { checkFeeds, checkReads, checkWrites, useAfterDispose } from "../checks.ts";
 import type { Feeds, KernelChoices, Plan, PlanStep, Results } from "../engine.ts";
 import { argument } from "./ffi/constants.ts";
+import { copyMemory } from "./ffi/copy.ts";
 import { createMemory, describeMemory, NativeMemory } from "./ffi/memory.ts";
 import { BoundPrimitive } from "./ffi/primitive.ts";
 import { offsetOf } from "./planner/arena.ts";
 import { explainStep } from "./planner/explanation.ts";
 import type { PlacedProgram } from "./planner/placed.ts";
 import { floatsOf, integersOf, type Placement, type Program, type Step, type View } from "./planner/program.ts";
-import { copyMemory } from "./planner/tuning.ts";
 
 interface BoundStep {
   readonly step: Step;
@@ -170,12 +170,17 @@ export class OneDnnPlan implements Plan {
     const { library } = this.#program;
     const plain = describeMemory(library, home.descriptor.shape, "plain");
     const staging = new NativeMemory(library, plain.bytes);
-    const offset = this.#placement.offset(home.slot);
+    const here = { descriptor: plain, memory: staging };
+    const there = {
+      descriptor: home.descriptor,
+      memory: this.#memory,
+      offset: this.#placement.offset(home.slot),
+    };
     if (way === "write") {
       staging.floats(0, data.length).set(data);
-      copyMemory(library, plain, staging, 0, home.descriptor, this.#memory, offset);
+      copyMemory(library, here, there);
     } else {
-      copyMemory(library, home.descriptor, this.#memory, offset, plain, staging, 0);
+      copyMemory(library, there, here);
       data.set(staging.floats(0, data.length));
     }
     staging.free();

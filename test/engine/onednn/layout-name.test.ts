@@ -26,14 +26,15 @@ describe("the name of a layout", () => {
       [2, 3, 5, 7],
       [1, 32, 5, 7],
     ]) {
-      expect(layoutName(describeMemory(library, shape, layout), false)).toBe(name);
+      expect(layoutName(describeMemory(library, shape, layout), "images")).toBe(name);
     }
   });
 
   it("of weights has their axes", () => {
-    expect(layoutName(describeMemory(library, [8, 4, 3, 3], "plain"), true)).toBe("oihw");
-    expect(layoutName(describeMemory(library, [2, 8, 4, 3, 3], "plain"), true)).toBe("goihw");
-    expect(layoutName(describeMemory(library, [8, 4], "plain"), true)).toBe("oi");
+    expect(layoutName(describeMemory(library, [8, 4, 3, 3], "plain"), "weights")).toBe("oihw");
+    expect(layoutName(describeMemory(library, [2, 8, 4, 3, 3], "plain"), "weights")).toBe("goihw");
+    expect(layoutName(describeMemory(library, [2, 8, 1, 3, 3], "plain"), "weights of volumes")).toBe("oidhw");
+    expect(layoutName(describeMemory(library, [8, 4], "plain"), "weights")).toBe("oi");
   });
 
   it.each([
@@ -42,23 +43,23 @@ describe("the name of a layout", () => {
     ["gOIhw16i16o", 115, [2, 32, 16, 3, 3]],
     ["Ohwi16o", 202, [32, 3, 3, 3]],
   ])("%s", (name, tag, shape) => {
-    expect(layoutName(tagged(tag, shape), true)).toBe(name);
+    expect(layoutName(tagged(tag, shape), "weights")).toBe(name);
   });
 
   it("of vectors and matrices", () => {
-    expect(layoutName(describeMemory(library, [8], "plain"), false)).toBe("x");
-    expect(layoutName(describeMemory(library, [], "plain"), false)).toBe("x");
-    expect(layoutName(describeMemory(library, [8, 4], "plain"), false)).toBe("nc");
+    expect(layoutName(describeMemory(library, [8], "plain"), "images")).toBe("x");
+    expect(layoutName(describeMemory(library, [], "plain"), "images")).toBe("x");
+    expect(layoutName(describeMemory(library, [8, 4], "plain"), "images")).toBe("nc");
   });
 
   it("of a part is that of the whole", () => {
     const whole = describeMemory(library, [2, 32, 8, 8], "nChw16c");
     const part = describePart(library, whole, [2, 16, 4, 4], [0, 16, 0, 0], [1, 1, 2, 2]);
-    expect(part && layoutName(part, false)).toBe("nChw16c");
+    expect(part && layoutName(part, "images")).toBe("nChw16c");
   });
 
   it("is opaque where the library has not decided", () => {
-    expect(layoutName(describeMemory(library, [2, 32, 8, 8], "any"), false)).toBe("opaque");
+    expect(layoutName(describeMemory(library, [2, 32, 8, 8], "any"), "images")).toBe("opaque");
   });
 });
 

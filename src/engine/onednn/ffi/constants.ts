@@ -42,7 +42,19 @@ export const dataType = { bf16: 2, f32: 3, i32: 4 } as const;
 
 export const formatKind = { any: 1, blocked: 2, winograd: 3 } as const;
 
-export const formatTag = { any: 1, a: 2, ab: 3, abcd: 5, abcde: 7, nhwc: 20, nChw16c: 69, nChw8c: 93 } as const;
+export const formatTag = {
+  any: 1,
+  a: 2,
+  ab: 3,
+  abcd: 5,
+  abcde: 7,
+  nhwc: 20,
+  ndhwc: 21,
+  nChw16c: 69,
+  nChw8c: 93,
+  nCdhw16c: 112,
+  nCdhw8c: 133,
+} as const;
 
 export const propagation = {
   forwardTraining: 64,

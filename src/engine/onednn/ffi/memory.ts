@@ -6,7 +6,7 @@ import { dataType, descriptorSize, formatKind, formatTag, memoryOffset } from ".
 import { check, create, type Handle, type OneDnn } from "./library.ts";
 
 /** Layouts by oneDNN's names; `plain` is row-major of any rank, `any` lets a primitive choose. */
-export type LayoutName = "plain" | "any" | "nhwc" | "nChw8c" | "nChw16c";
+export type LayoutName = "plain" | "any" | "nhwc" | "nChw8c" | "nChw16c" | "ndhwc" | "nCdhw8c" | "nCdhw16c";
 
 const plainTags = [formatTag.a, formatTag.a, formatTag.ab, 0, formatTag.abcd, formatTag.abcde] as const;
 
@@ -89,6 +89,16 @@ function withoutSingleBlock(descriptor: MemoryDescriptor): MemoryDescriptor {
   view.setBigInt64(memoryOffset.innerAxes, 0n, true);
   view.setBigInt64(memoryOffset.strides + 8 * axis, 1n, true);
   return { ...descriptor, struct };
+}
+
+/** The same memory under a shape that differs in axes of one element. */
+export function reshaped({ calls }: OneDnn, descriptor: MemoryDescriptor, shape: Shape): MemoryDescriptor {
+  const struct = new Uint8Array(descriptorSize.memory);
+  check(
+    calls.memoryReshape(struct, descriptor.struct, shape.length, dimensions(shape)),
+    `see [${descriptor.shape}] as [${shape}]`,
+  );
+  return { ...descriptor, shape, struct };
 }
 
 /** Whether elements sit at strides that can be addressed (not an opaque Winograd layout). */

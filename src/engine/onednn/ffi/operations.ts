@@ -32,6 +32,20 @@ function windowOf({ strides, padding, dilation }: { strides: Pair; padding: Padd
   ] as const;
 }
 
+/** Axes of a volume: batch, channels, depth, height, width. */
+const VOLUME_RANK = 5;
+
+/** Of a kernel of depth 1, which steps from slice to slice. */
+function volumeWindowOf({ strides, padding, dilation }: { strides: Pair; padding: Padding; dilation: Pair }) {
+  return [
+    dimensions([1, ...strides]),
+    dimensions([0, ...dilation.map((step) => step - 1)]),
+    dimensions([0, padding.top, padding.left]),
+    dimensions([0, padding.bottom, padding.right]),
+  ] as const;
+}
+
+/** Of images, or of volumes [N, C, D, H, W] with weights [out, in, 1, height, width]. */
 export interface ConvolutionMemory {
   /** src or diff_src */
   readonly src: MemoryDescriptor;
@@ -53,7 +67,7 @@ export function convolutionOperation(
   attributes: ConvolutionAttributes,
 ): Operation {
   const kind = convolutionAlgorithms[chosen];
-  const window = windowOf(attributes);
+  const window = src.shape.length === VOLUME_RANK ? volumeWindowOf(attributes) : windowOf(attributes);
   const biasStruct = bias?.struct ?? null;
   return describe(descriptorSize.convolution, `convolution, ${direction}`, (out) => {
     switch (direction) {

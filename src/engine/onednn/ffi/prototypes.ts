@@ -20,6 +20,7 @@ export const prototypes = {
   memoryInitByTag: "int dnnl_memory_desc_init_by_tag(void *md, int rank, void *dims, int type, int tag)",
   memoryInitByStrides: "int dnnl_memory_desc_init_by_strides(void *md, int rank, void *dims, int type, void *strides)",
   memoryInitSubmemory: "int dnnl_memory_desc_init_submemory(void *md, void *parent, void *dims, void *offsets)",
+  memoryReshape: "int dnnl_memory_desc_reshape(void *out, void *md, int rank, void *dims)",
   memoryEqual: "int dnnl_memory_desc_equal(void *a, void *b)",
   memoryCreate: "int dnnl_memory_create(void *memory, void *md, void *engine, void *address)",
   memoryDestroy: "int dnnl_memory_destroy(void *memory)",

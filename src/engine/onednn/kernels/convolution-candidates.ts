@@ -2,9 +2,8 @@
  * What the library offers for a convolution. Each direction is described once per algorithm, layout and formulation; every
  * implementation offered is a candidate, and the tuner takes the fastest.
  */
-import { elementCount, type Shape, sameShape } from "../../../core/tensor.ts";
+import { type Shape, sameShape } from "../../../core/tensor.ts";
 import type { Precision } from "../../engine.ts";
-import { argument } from "../ffi/constants.ts";
 import { describeMemory, isBlocked, type LayoutName, type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
 import {
   type ConvolutionAlgorithm,
@@ -13,30 +12,11 @@ import {
   convolutionOperation,
 } from "../ffi/operations.ts";
 import { firstImplementation, implementations, type PrimitiveDescriptor } from "../ffi/primitive.ts";
+import { primitivesOf } from "../planner/candidate.ts";
 import type { Program } from "../planner/program.ts";
-import { primitivesOf } from "../planner/tuning.ts";
-import type { Convolution, ConvolutionCandidate, Formulation } from "./formulation.ts";
-import { mirror, mirroredPadding } from "./mirror.ts";
+import { type Convolution, type ConvolutionCandidate, type Formulation, roles } from "./formulation.ts";
 import { tapProducts } from "./tap-products.ts";
-
-/** Argument of each role in each direction, and the name to query its memory by. */
-const roles = {
-  forward: {
-    at: { src: argument.src, weights: argument.weights, bias: argument.bias, dst: argument.dst },
-    query: { src: "src", weights: "weights", dst: "dst" },
-  },
-  "backward data": {
-    at: { src: argument.diffSrc, weights: argument.weights, bias: argument.bias, dst: argument.diffDst },
-    query: { src: "diffSrc", weights: "weights", dst: "diffDst" },
-  },
-  "backward weights": {
-    at: { src: argument.src, weights: argument.diffWeights, bias: argument.diffBias, dst: argument.diffDst },
-    query: { src: "src", weights: "diffWeights", dst: "diffDst" },
-  },
-} as const;
-
-/** Mirroring runs in JavaScript, at about a nanosecond an element. */
-const MOST_MIRRORED_WEIGHTS = 16_384;
+import { volumeFormulations } from "./volumes.ts";
 
 /** Equal keys, equal convolutions. */
 export function keyOf(program: Program, { direction, attributes, src, weights, bias }: Convolution): string {
@@ -60,7 +40,7 @@ export function candidatesOf(program: Program, call: Convolution): ConvolutionCa
   const blocked = program.tuner.blockedLayout;
   const usual = offers(program, call, isGrouped || isNarrow(program, call) ? [blocked, "nhwc"] : [blocked]);
   const others = usual.some(isFast) ? [] : offers(program, call, isGrouped ? ["any"] : ["nhwc", "any"]);
-  const formulations = [...usual, ...others, ...offersInF32(program, call), ...offersMirrored(program, call)];
+  const formulations = [...usual, ...others, ...offersInF32(program, call), ...volumeFormulations(program, call)];
   const all = [...formulations, ...(isImage(program, call.src) ? [] : tapProducts(program, call))].map((formulation) =>
     candidate(program, call, formulation),
   );
@@ -121,43 +101,6 @@ function offersInF32(program: Program, call: Convolution): Formulation[] {
   return offers(program, call, [program.tuner.blockedLayout], "f32").filter(isFast);
 }
 
-/** A forward convolution of thin layers as the backward-data direction of its mirror image, whose kernels differ. */
-function offersMirrored(program: Program, call: Convolution): Formulation[] {
-  const { direction, attributes, src, weights, bias, dst } = call;
-  const { library } = program;
-  const padding = mirroredPadding(attributes, program.shape(weights));
-  const isPossible =
-    direction === "forward" &&
-    program.precision === "f32" &&
-    bias === undefined &&
-    padding !== undefined &&
-    !isImage(program, src) &&
-    elementCount(program.shape(weights)) <= MOST_MIRRORED_WEIGHTS;
-  if (!isPossible) return [];
-  const [outputs = 0, inputs = 0, ...kernel] = program.shape(weights);
-  const describeIn = (of: ConvolutionDirection, layout: LayoutName) =>
-    convolutionOperation(
-      library,
-      of,
-      "direct",
-      {
-        src: describeMemory(library, program.shape(dst), layout),
-        weights: describeMemory(library, [inputs, outputs, ...kernel], "any"),
-        bias: undefined,
-        dst: describeMemory(library, program.shape(src), layout),
-      },
-      { ...attributes, padding },
-    );
-  const [hint] = implementations(library, describeIn("forward", "any"), undefined, library.attributes);
-  if (hint === undefined) return [];
-  program.own(hint);
-  const operation = describeIn("backward data", program.tuner.blockedLayout);
-  return [...implementations(library, operation, hint, library.attributes)].map((primitive) => {
-    const name = `mirrored ${program.tuner.blockedLayout} ${primitive.implementation}`;
-    return single(program, call, name, primitive, true);
-  });
-}
-
 function describe(
   program: Program,
   { direction, attributes, src, weights, bias, dst }: Convolution,
@@ -189,18 +132,16 @@ function single(
   { direction, bias }: Convolution,
   name: string,
   primitive: PrimitiveDescriptor,
-  isMirrored = false,
 ): Formulation {
   const biasMemory = bias === undefined ? undefined : program.plain(bias);
-  const memory = isMirrored ? mirroredMemory(primitive) : memoryOf(primitive, direction, biasMemory);
-  const at = isMirrored ? mirroredAt : roles[direction].at;
+  const memory = memoryOf(primitive, direction, biasMemory);
+  const { at } = roles[direction];
   const taking =
     bias === undefined ? (["src", "weights", "dst"] as const) : (["src", "weights", "bias", "dst"] as const);
   return {
     name,
     memory,
     parts: [{ primitive, arguments: taking.map((role) => ({ index: at[role], role })) }],
-    isMirrored,
   };
 }
 
@@ -213,8 +154,7 @@ const flows = {
 
 function candidate(program: Program, call: Convolution, formulation: Formulation): ConvolutionCandidate {
   const { direction, src, weights, dst } = call;
-  const { memory, isMirrored } = formulation;
-  const arrange = (values: Float32Array) => mirror(values, program.shape(weights));
+  const { memory } = formulation;
   const into = (value: string, wanted: MemoryDescriptor) => reorderIfNeeded(program, value, wanted, "into");
   const from = (value: string, made: MemoryDescriptor) => reorderIfNeeded(program, value, made, "from");
   const weightsInto = () => weightsReorder(program, weights, memory);
@@ -232,7 +172,7 @@ function candidate(program: Program, call: Convolution, formulation: Formulation
     ...flows[direction],
     operands: {
       src: { descriptor: memory.src },
-      weights: { descriptor: memory.weights, ...(isMirrored ? { arrange } : {}) },
+      weights: { descriptor: memory.weights },
       dst: { descriptor: memory.dst },
       ...(memory.bias === undefined ? {} : { bias: { descriptor: memory.bias } }),
     },
@@ -278,23 +218,6 @@ function memoryOf(
     weights: primitive.memory(query.weights),
     bias,
     dst: primitive.memory(query.dst),
-  };
-}
-
-/** The mirror image runs backward: what it reads as diff_dst is the convolution's src. */
-const mirroredAt = {
-  src: argument.diffDst,
-  weights: argument.weights,
-  bias: argument.bias,
-  dst: argument.diffSrc,
-} as const;
-
-function mirroredMemory(primitive: PrimitiveDescriptor): ConvolutionMemory {
-  return {
-    src: primitive.memory("diffDst"),
-    weights: primitive.memory("weights"),
-    bias: undefined,
-    dst: primitive.memory("diffSrc"),
   };
 }
 

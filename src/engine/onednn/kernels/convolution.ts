@@ -6,11 +6,10 @@ import { required } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
 import { type Node, producers } from "../../../graph/graph.ts";
 import { type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
+import { primitivesOf } from "../planner/candidate.ts";
 import type { Program, View } from "../planner/program.ts";
-import { primitivesOf } from "../planner/tuning.ts";
 import { candidatesOf, keyOf } from "./convolution-candidates.ts";
 import type { Convolution, ConvolutionCandidate } from "./formulation.ts";
-import { emitMirror } from "./mirror.ts";
 
 export function lowerConvolution(node: Node<"convolution">, program: Program): void {
   const [src = "", weights = "", bias] = node.inputs;
@@ -18,11 +17,11 @@ export function lowerConvolution(node: Node<"convolution">, program: Program): v
   const call: Convolution = { node, direction: "forward", attributes: node.attributes, src, weights, bias, dst };
   settleHome(program, weights);
   const chosen = choose(program, call);
-  const { memory, isMirrored } = chosen;
+  const { memory } = chosen;
   const result = made(program, dst, memory.dst);
   emit(program, call, chosen, {
     src: program.use(src, memory.src),
-    weights: isMirrored ? emitMirror(program, node, weights, memory.weights) : program.use(weights, memory.weights),
+    weights: program.use(weights, memory.weights),
     ...(bias === undefined ? {} : { bias: program.use(bias, program.plain(bias)) }),
     dst: result,
   });
@@ -62,7 +61,7 @@ export function lowerConvolutionBackwardWeights(node: Node<"convolution_backward
 function emit(
   program: Program,
   call: Convolution,
-  { parts, isMirrored }: ConvolutionCandidate,
+  { parts }: ConvolutionCandidate,
   views: Readonly<Record<string, View>>,
 ): void {
   for (const part of parts) {
@@ -72,7 +71,6 @@ function emit(
     });
     program.emitPrimitive(call.node, part.primitive, bound, {
       macs: macs(program, call.weights, call.dst) / parts.length,
-      ...(isMirrored ? { fused: "mirrored kernel" } : {}),
     });
   }
 }

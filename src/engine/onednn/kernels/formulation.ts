@@ -1,8 +1,10 @@
 /** What a convolution to lower is, and what a way to compute it. */
 import type { Node } from "../../../graph/graph.ts";
 import type { ConvolutionAttributes } from "../../../graph/ops.ts";
+import { argument } from "../ffi/constants.ts";
 import type { ConvolutionDirection, ConvolutionMemory } from "../ffi/operations.ts";
-import type { Candidate, Part } from "../planner/tuning.ts";
+import type { PrimitiveDescriptor } from "../ffi/primitive.ts";
+import type { Candidate, Part } from "../planner/candidate.ts";
 
 /** A convolution in one direction: value names by the role they play forward. */
 export interface Convolution {
@@ -17,8 +19,6 @@ export interface Convolution {
 
 export interface ConvolutionCandidate extends Candidate {
   readonly memory: ConvolutionMemory;
-  /** Computed as the backward-data direction of the convolution with `mirror`ed weights. */
-  readonly isMirrored: boolean;
 }
 
 /** One implementation of a direction, before its costs around are known. */
@@ -26,5 +26,29 @@ export interface Formulation {
   readonly name: string;
   readonly memory: ConvolutionMemory;
   readonly parts: readonly Part[];
-  readonly isMirrored: boolean;
 }
+
+type Queried = Parameters<PrimitiveDescriptor["memory"]>[0];
+
+interface Roles {
+  /** Argument of each role. */
+  readonly at: Readonly<Record<"src" | "weights" | "bias" | "dst", number>>;
+  /** The name to query its memory by. */
+  readonly query: Readonly<Record<"src" | "weights" | "dst", Queried>>;
+}
+
+/** What the library calls each role in each direction. */
+export const roles: Readonly<Record<ConvolutionDirection, Roles>> = {
+  forward: {
+    at: { src: argument.src, weights: argument.weights, bias: argument.bias, dst: argument.dst },
+    query: { src: "src", weights: "weights", dst: "dst" },
+  },
+  "backward data": {
+    at: { src: argument.diffSrc, weights: argument.weights, bias: argument.bias, dst: argument.diffDst },
+    query: { src: "diffSrc", weights: "weights", dst: "diffDst" },
+  },
+  "backward weights": {
+    at: { src: argument.src, weights: argument.diffWeights, bias: argument.diffBias, dst: argument.diffDst },
+    query: { src: "src", weights: "diffWeights", dst: "diffDst" },
+  },
+};

@@ -12,8 +12,8 @@ import { type DataType, describeMemory, describeStrided, type MemoryDescriptor }
 import type { ConvolutionMemory } from "../ffi/operations.ts";
 import { matrixProduct } from "../ffi/operations.ts";
 import { implementations, type PrimitiveDescriptor } from "../ffi/primitive.ts";
+import type { Part } from "../planner/candidate.ts";
 import type { Program } from "../planner/program.ts";
-import type { Part } from "../planner/tuning.ts";
 import type { Convolution, Formulation } from "./formulation.ts";
 
 /** Beyond it the calls themselves, and ever smaller matrices, cost more than the taps saved. */
@@ -61,7 +61,7 @@ export function tapProducts(program: Program, call: Convolution): readonly Formu
     };
     const parts = new Products(library, memory, order, extents).of(direction, meetings);
     const name = `${meetings.length} matrix products, ${order}`;
-    return parts === undefined ? [] : [{ name, memory, parts, isMirrored: false }];
+    return parts === undefined ? [] : [{ name, memory, parts }];
   });
 }
 

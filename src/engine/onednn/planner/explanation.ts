@@ -29,12 +29,17 @@ function operandsOf({ operands }: Step): PlanOperand[] {
   const copiesWeights =
     operands.every(({ role }) => role === "src" || role === "dst") &&
     operands.some(({ descriptor }) => descriptor.shape.length > 4 || isBlockedAlongOutputs(descriptor));
+  const isVolume = operands.some(({ role, descriptor }) => /(src|dst)$/.test(role) && descriptor.shape.length > 4);
+  const weights = isVolume && !copiesWeights ? "weights of volumes" : "weights";
   return operands.map(
     ({ role, access, descriptor }): PlanOperand => ({
       role,
       access,
       shape: descriptor.shape,
-      layout: layoutName(descriptor, copiesWeights || role === "weights" || role === "diff_weights"),
+      layout: layoutName(
+        descriptor,
+        copiesWeights || role === "weights" || role === "diff_weights" ? weights : "images",
+      ),
       type: descriptor.type,
       bytes: reachedBytes(descriptor),
     }),

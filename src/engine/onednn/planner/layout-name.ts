@@ -6,8 +6,14 @@ import { formatKind, memoryOffset } from "../ffi/constants.ts";
 import type { MemoryDescriptor } from "../ffi/memory.ts";
 
 /** Letters of the axes: images are batch, channels, pixels; weights are outputs, inputs, kernel. */
-const imageAxes = ["x", "x", "nc", "ncw", "nchw", "ncdhw"] as const;
-const weightsAxes = ["x", "x", "oi", "oiw", "oihw", "goihw"] as const;
+const axes = {
+  images: ["x", "x", "nc", "ncw", "nchw", "ncdhw"],
+  weights: ["x", "x", "oi", "oiw", "oihw", "goihw"],
+  "weights of volumes": ["x", "x", "oi", "oiw", "oihw", "oidhw"],
+} as const;
+
+/** What a memory holds, which decides what its axes are called. */
+export type Content = keyof typeof axes;
 
 /** An axis of a blocked layout, and a block of one. */
 interface Axis {
@@ -20,11 +26,11 @@ interface Block {
 }
 
 /** `nchw`, `nChw16c`, `OIhw16i16o`, …; "opaque" for what only the library can address (Winograd's weights). */
-export function layoutName({ struct }: MemoryDescriptor, isWeights: boolean): string {
+export function layoutName({ struct }: MemoryDescriptor, content: Content): string {
   const view = new DataView(struct.buffer, struct.byteOffset);
   if (view.getInt32(memoryOffset.formatKind, true) !== formatKind.blocked) return "opaque";
   const rank = view.getInt32(memoryOffset.ndims, true);
-  const letters = (isWeights ? weightsAxes : imageAxes)[rank] ?? "abcdefghijkl".slice(0, rank);
+  const letters = axes[content][rank] ?? "abcdefghijkl".slice(0, rank);
   const blocks = innerBlocks(view);
   const isSplit = (axis: number): boolean => blocks.some((block) => block.axis === axis);
   const outer = Array.from({ length: rank }, (_, axis): Axis => ({ axis, stride: strideOf(view, axis) }))

@@ -175,7 +175,7 @@ export class Program {
   }
 
   /** Channels of a block in that layout. */
-  get channelBlock(): number {
+  get channelBlock(): 8 | 16 {
     return this.tuner.blockedLayout === "nChw16c" ? 16 : 8;
   }
 

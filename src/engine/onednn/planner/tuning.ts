@@ -3,59 +3,14 @@
  * docs/engine.md). A choice is remembered under a key, so that equal layers are timed once, and a resumed run is given
  * the choices of its first part: other kernels would round differently.
  */
-import { InternalError, required } from "../../../core/errors.ts";
-import { elementCount } from "../../../core/tensor.ts";
 import type { KernelChoices, PassedOver } from "../../engine.ts";
 import { argument, isaAvx512Core } from "../ffi/constants.ts";
 import type { OneDnn } from "../ffi/library.ts";
-import {
-  createMemory,
-  type DataType,
-  describeMemory,
-  type LayoutName,
-  type MemoryDescriptor,
-  NativeMemory,
-} from "../ffi/memory.ts";
-import { BoundPrimitive, type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts";
+import type { DataType, LayoutName, MemoryDescriptor } from "../ffi/memory.ts";
+import { type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts";
 import { Refusal } from "../ffi/refusal.ts";
-
-/** A memory that a candidate works on as a whole; its parts may see pieces of it. */
-export interface Operand {
-  readonly descriptor: MemoryDescriptor;
-  /** From the numbers every candidate is given, in row-major order, to what this one wants instead. */
-  readonly arrange?: (values: Float32Array) => Float32Array;
-}
-
-/** One argument of a primitive: an operand by its role, or a piece of it at an offset in bytes. */
-export interface PartArgument {
-  readonly index: number;
-  readonly role: string;
-  readonly piece?: { readonly descriptor: MemoryDescriptor; readonly offset: number };
-}
-
-/** One call of the library. */
-export interface Part {
-  readonly primitive: PrimitiveDescriptor;
-  readonly arguments: readonly PartArgument[];
-}
-
-export interface Candidate {
-  /** Layout and implementation: unique among the candidates of a key. */
-  readonly name: string;
-  readonly parts: readonly Part[];
-  /** By role; inputs of the same role hold the same numbers for every candidate. */
-  readonly operands: Readonly<Record<string, Operand>>;
-  readonly inputs: readonly string[];
-  /** Role of the result to compare. */
-  readonly output: string;
-  /** Reorders that choosing it would cost, each from a layout to another. */
-  readonly reorders: readonly (readonly [MemoryDescriptor, MemoryDescriptor])[];
-}
-
-/** Primitives of a candidate, each once. */
-export function primitivesOf({ parts }: Candidate): ReadonlySet<PrimitiveDescriptor> {
-  return new Set(parts.map(({ primitive }) => primitive));
-}
+import { type Candidate, primitivesOf } from "./candidate.ts";
+import { Trial, trialBytes } from "./trial.ts";
 
 /** How a primitive came to be chosen. */
 export interface Decision {
@@ -63,16 +18,17 @@ export interface Decision {
   readonly passedOver: readonly PassedOver[];
 }
 
-/** Runs timed for each candidate; their median counts. */
-const RUNS = 9;
-/**
- * Bytes that a candidate is timed on, and the most copies of its arguments that make them up: in a plan a step finds
- * little of what it reads in the caches, and on warm data other implementations win.
- */
-const COLD_BYTES = 48 * 2 ** 20;
-const MOST_COPIES = 6;
+/** Runs of each candidate in the first round, which finds those worth a second look. */
+const QUICK_RUNS = 3;
+/** One that took so many times as long as the fastest is not even run as often. */
+const HOPELESS = 3;
+/** Runs of each of those worth a second look, in turns, for the machine's speed drifts; their lower quartiles count. */
+const FINAL_RUNS = 11;
+/** Those that took at most so many times as long as the fastest come into the final, and at most so many. */
+const CLOSE = 1.3;
+const MOST_FINALISTS = 4;
 /** A later candidate wins only if it takes less than this share of the time: equals are not told apart by noise. */
-const CLEARLY = 0.97;
+const CLEARLY = 0.98;
 /** A candidate whose outputs differ more from the first one's, relative to the largest, may not win. */
 const tolerances = { f32: 1e-4, bf16: 1e-2, i32: 0 } as const satisfies Record<DataType, number>;
 
@@ -138,20 +94,19 @@ export class Tuner {
   #fastest(key: string, candidates: readonly Candidate[]): Candidate | undefined {
     if (candidates.length <= 1) return candidates[0];
     const others: PassedOver[] = [];
-    const timed: { readonly implementation: string; readonly milliseconds: number }[] = [];
-    let best: { candidate: Candidate; milliseconds: number } | undefined;
+    const timed: Timed[] = [];
     let expected: Float32Array | undefined;
     const tolerance = toleranceOf(candidates);
     const memory = this.#limits.memory?.() ?? Number.POSITIVE_INFINITY;
     for (const candidate of candidates) {
-      const bytes = timingBytes(candidate);
+      const bytes = trialBytes(candidate);
       if (bytes > memory) {
         others.push({ implementation: candidate.name, reason: `not timed: that takes ${bytes} bytes of memory` });
         // Without the first one's numbers nothing tells whether the others' are right.
         if (expected === undefined) break;
         continue;
       }
-      const { milliseconds, result } = this.#measure(candidate);
+      const { milliseconds, result } = this.#tryOut(candidate, Math.min(...timed.map((one) => one.milliseconds)));
       expected ??= result;
       const error = relativeError(result, expected);
       // A result that is no number is never within.
@@ -159,15 +114,16 @@ export class Tuner {
         others.push({ implementation: candidate.name, reason: inaccuracy(error, tolerance) });
         continue;
       }
-      const total = candidate.reorders.reduce((sum, [from, to]) => sum + this.#timeReorder(from, to), milliseconds);
-      timed.push({ implementation: candidate.name, milliseconds: total });
-      if (best === undefined || total < CLEARLY * best.milliseconds) best = { candidate, milliseconds: total };
+      const around = candidate.reorders.reduce((sum, [from, to]) => sum + this.#timeReorder(from, to), 0);
+      timed.push({ candidate, bytes, around, milliseconds: milliseconds + around });
     }
+    const finished = this.#final(timed, memory);
+    const best = firstOfFastest(finished);
     this.#passedOver.set(key, [
-      ...timed
-        .filter(({ implementation }) => implementation !== best?.candidate.name)
-        .map(({ implementation, milliseconds }) => ({
-          implementation,
+      ...finished
+        .filter((one) => one !== best)
+        .map(({ candidate, milliseconds }) => ({
+          implementation: candidate.name,
           reason: `took ${milliseconds.toFixed(3)} ms, the chosen one ${best?.milliseconds.toFixed(3)} ms`,
         })),
       ...others,
@@ -178,28 +134,50 @@ export class Tuner {
     return candidates[0];
   }
 
-  #measure(candidate: Candidate): { milliseconds: number; result: Float32Array } {
-    const { operands, inputs, output, parts } = candidate;
-    const bench = new Bench(this.#library);
+  /** The result of a candidate, and how long it takes at a first look; `best`: milliseconds of the fastest so far. */
+  #tryOut(candidate: Candidate, best: number): { readonly milliseconds: number; readonly result: Float32Array } {
+    const trial = new Trial(this.#library, candidate);
     try {
-      for (const [role, operand] of Object.entries(operands)) {
-        if (inputs.includes(role)) bench.fill(role, operand);
-        else bench.add(role, operand.descriptor);
-      }
-      return { milliseconds: bench.time(parts), result: bench.read(output) };
+      const roughly = trial.warmUp();
+      const milliseconds = roughly > HOPELESS * best ? roughly : typicalRun(trial, QUICK_RUNS);
+      return { milliseconds, result: trial.result() };
     } finally {
-      bench.free();
+      trial.free();
+    }
+  }
+
+  /** `timed` with those that came close to the fastest timed again, in turns. */
+  #final(timed: readonly Timed[], memory: number): readonly Timed[] {
+    const best = Math.min(...timed.map(({ milliseconds }) => milliseconds));
+    const finalists: Timed[] = [];
+    let bytes = 0;
+    for (const one of timed.toSorted((a, b) => a.milliseconds - b.milliseconds)) {
+      const hasPlace = finalists.length < MOST_FINALISTS && bytes + one.bytes <= memory;
+      if (!hasPlace || one.milliseconds > CLOSE * best) break;
+      bytes += one.bytes;
+      finalists.push(one);
+    }
+    if (finalists.length <= 1) return timed;
+    const trials = finalists.map(({ candidate }) => new Trial(this.#library, candidate));
+    try {
+      for (const trial of trials) trial.warmUp();
+      const runs = Array.from({ length: FINAL_RUNS }, () => trials.map((trial) => trial.run()));
+      return timed.map((one) => {
+        const place = finalists.indexOf(one);
+        if (place < 0) return one;
+        return { ...one, milliseconds: typical(runs.map((round) => round[place] ?? 0)) + one.around };
+      });
+    } finally {
+      for (const trial of trials) trial.free();
     }
   }
 
   #timeReorder(from: MemoryDescriptor, to: MemoryDescriptor): number {
     const primitive = reorderDescriptor(this.#library, from, to);
     if (primitive === undefined) return Number.POSITIVE_INFINITY;
-    const bench = new Bench(this.#library);
-    try {
-      bench.add("from", from);
-      bench.add("to", to);
-      return bench.time([
+    const trial = new Trial(this.#library, {
+      name: "reorder",
+      parts: [
         {
           primitive,
           arguments: [
@@ -207,37 +185,53 @@ export class Tuner {
             { index: argument.dst, role: "to" },
           ],
         },
-      ]);
+      ],
+      operands: { from: { descriptor: from }, to: { descriptor: to } },
+      inputs: [],
+      output: "to",
+      reorders: [],
+    });
+    try {
+      trial.warmUp();
+      return typicalRun(trial, QUICK_RUNS);
     } finally {
-      bench.free();
+      trial.free();
       primitive.destroy();
     }
   }
+}
+
+interface Timed {
+  readonly candidate: Candidate;
+  /** That timing it takes. */
+  readonly bytes: number;
+  /** Milliseconds of the reorders that it costs. */
+  readonly around: number;
+  /** Of one run, and of what is around it. */
+  readonly milliseconds: number;
+}
+
+/** The first that no later one beats clearly. */
+function firstOfFastest(timed: readonly Timed[]): Timed | undefined {
+  return timed.reduce<Timed | undefined>(
+    (best, one) => (best === undefined || one.milliseconds < CLEARLY * best.milliseconds ? one : best),
+    undefined,
+  );
+}
+
+function typicalRun(trial: Trial, runs: number): number {
+  return typical(Array.from({ length: runs }, () => trial.run()));
+}
+
+/** The lower quartile: what disturbs a run only ever makes it longer. */
+function typical(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 2] ?? Number.POSITIVE_INFINITY;
 }
 
 /** That of the coarsest number any candidate reads or writes: beside bf16 even f32 differs by what bf16 rounds. */
 function toleranceOf(candidates: readonly Candidate[]): number {
   const operands = candidates.flatMap((candidate) => Object.values(candidate.operands));
   return Math.max(...operands.map(({ descriptor }) => tolerances[descriptor.type]));
-}
-
-const LARGEST_COMPARED = 2 ** 31;
-
-/** Bytes that a candidate needs at a time when it is timed: copies of its operands, and one of them in the plain layout. */
-export function timingBytes(candidate: Candidate): number {
-  const own = Object.values(candidate.operands).map(({ descriptor }) => descriptor.bytes);
-  const reordered = Math.max(0, ...candidate.reorders.map(([from, to]) => from.bytes + to.bytes));
-  const scratch = Math.max(...candidate.parts.map(({ primitive }) => primitive.memory("scratchpad").bytes));
-  const sum = own.reduce((total, bytes) => total + bytes, 0);
-  // Numbers are written and compared in arrays, which end at 4 GiB.
-  if (Math.max(...own) > LARGEST_COMPARED) return Number.POSITIVE_INFINITY;
-  // The plain copy is at most as large as the largest argument, in f32.
-  return Math.max(copiesOf(sum) * sum + scratch + 2 * Math.max(...own), reordered);
-}
-
-/** How often operands of so many bytes are there while a candidate is timed. */
-function copiesOf(bytes: number): number {
-  return Math.min(MOST_COPIES, Math.max(1, Math.round(COLD_BYTES / bytes)));
 }
 
 function inaccuracy(error: number, tolerance: number): string {
@@ -253,130 +247,4 @@ function relativeError(values: Float32Array, expected: Float32Array): number {
     largest = Math.max(largest, Math.abs(reference));
   }
   return difference === 0 ? 0 : difference / largest;
-}
-
-/** Memory for a candidate's operands, and a stop-watch. */
-class Bench {
-  readonly #library: OneDnn;
-  readonly #operands = new Map<string, { memory: NativeMemory; descriptor: MemoryDescriptor }>();
-
-  constructor(library: OneDnn) {
-    this.#library = library;
-  }
-
-  add(role: string, descriptor: MemoryDescriptor): NativeMemory {
-    const memory = new NativeMemory(this.#library, descriptor.bytes);
-    this.#operands.set(role, { memory, descriptor });
-    return memory;
-  }
-
-  /** An operand with arbitrary numbers in −1…1, the same for every layout of the same shape. */
-  fill(role: string, { descriptor, arrange }: Operand): void {
-    const memory = this.add(role, descriptor);
-    const plain = describeMemory(this.#library, descriptor.shape, "plain");
-    const source = new NativeMemory(this.#library, plain.bytes);
-    const values = source.floats(0, elementCount(descriptor.shape));
-    let word = 0x9e3779b9 ^ (role.codePointAt(0) ?? 1);
-    for (let position = 0; position < values.length; position++) {
-      // xorshift32 (Marsaglia): millions of numbers in milliseconds; their quality does not matter here.
-      word ^= word << 13;
-      word ^= word >>> 17;
-      word ^= word << 5;
-      values[position] = word / 0x80000000;
-    }
-    if (arrange !== undefined) values.set(arrange(values));
-    this.#copy(plain, source, descriptor, memory);
-    source.free();
-  }
-
-  read(role: string): Float32Array {
-    const { memory, descriptor } = required(this.#operands.get(role), `operand "${role}"`);
-    const plain = describeMemory(this.#library, descriptor.shape, "plain");
-    const target = new NativeMemory(this.#library, plain.bytes);
-    this.#copy(descriptor, memory, plain, target);
-    const values = target.floats(0, elementCount(descriptor.shape)).slice();
-    target.free();
-    return values;
-  }
-
-  /** Milliseconds of the median run, each on another copy of the operands. */
-  time(parts: readonly Part[]): number {
-    const bytes = [...this.#operands.values()].reduce((sum, { memory }) => sum + memory.bytes, 0);
-    const copies = copiesOf(bytes);
-    const scratchpads = parts.map(({ primitive }) => primitive.memory("scratchpad"));
-    const scratch = new NativeMemory(this.#library, Math.max(...scratchpads.map((descriptor) => descriptor.bytes)));
-    const allocated = [scratch];
-    const bind = (memories: ReadonlyMap<string, NativeMemory>): readonly BoundPrimitive[] =>
-      parts.map((part, index) => this.#bind(part, memories, [required(scratchpads[index], "scratchpad"), scratch]));
-    const own = new Map([...this.#operands].map(([role, { memory }]) => [role, memory]));
-    const bound = Array.from({ length: copies }, (_, copy) => {
-      if (copy === 0) return bind(own);
-      const memories = new Map([...own].map(([role, { bytes }]) => [role, new NativeMemory(this.#library, bytes)]));
-      allocated.push(...memories.values());
-      return bind(memories);
-    });
-    const runCopy = (copy: number): void => {
-      for (const primitive of bound[copy] ?? []) primitive.run();
-    };
-    try {
-      for (let copy = 0; copy < copies; copy++) runCopy(copy);
-      const times = Array.from({ length: RUNS }, (_, run) => {
-        const start = performance.now();
-        runCopy(run % copies);
-        return performance.now() - start;
-      });
-      return times.toSorted((a, b) => a - b)[RUNS >> 1] ?? Number.POSITIVE_INFINITY;
-    } finally {
-      for (const primitive of bound.flat()) primitive.destroy();
-      for (const memory of allocated) memory.free();
-    }
-  }
-
-  free(): void {
-    for (const { memory } of this.#operands.values()) memory.free();
-  }
-
-  #bind(
-    part: Part,
-    memories: ReadonlyMap<string, NativeMemory>,
-    [scratchpad, scratch]: readonly [MemoryDescriptor, NativeMemory],
-  ): BoundPrimitive {
-    const whole = part.arguments.map(({ index, role, piece }) => {
-      const { descriptor } = piece ?? required(this.#operands.get(role), `operand "${role}"`);
-      const { address } = required(memories.get(role), `memory of "${role}"`);
-      return [index, createMemory(this.#library, descriptor, address + BigInt(piece?.offset ?? 0))] as const;
-    });
-    return new BoundPrimitive(this.#library, part.primitive, [
-      ...whole,
-      [argument.scratchpad, createMemory(this.#library, scratchpad, scratch.address)],
-    ]);
-  }
-
-  #copy(from: MemoryDescriptor, source: NativeMemory, to: MemoryDescriptor, target: NativeMemory): void {
-    copyMemory(this.#library, from, source, 0, to, target, 0);
-  }
-}
-
-/** Copies values once, from one layout to another. Offsets in bytes. */
-export function copyMemory(
-  library: OneDnn,
-  from: MemoryDescriptor,
-  source: NativeMemory,
-  sourceOffset: number,
-  to: MemoryDescriptor,
-  target: NativeMemory,
-  targetOffset: number,
-): void {
-  const primitive = reorderDescriptor(library, from, to);
-  if (primitive === undefined) throw new InternalError("oneDNN has no reorder between two layouts of one shape");
-  const scratch = new NativeMemory(library, primitive.memory("scratchpad").bytes);
-  const bound = new BoundPrimitive(library, primitive, [
-    [argument.src, createMemory(library, from, source.address + BigInt(sourceOffset))],
-    [argument.dst, createMemory(library, to, target.address + BigInt(targetOffset))],
-    [argument.scratchpad, createMemory(library, primitive.memory("scratchpad"), scratch.address)],
-  ]);
-  bound.run();
-  bound.destroy();
-  primitive.destroy();
-  scratch.free();
 }

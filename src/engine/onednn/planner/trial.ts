@@ -1,0 +1,128 @@
+/** Memory for a candidate's operands, its calls bound to it, and a stop-watch. */
+import { required } from "../../../core/errors.ts";
+import { elementCount } from "../../../core/tensor.ts";
+import { argument } from "../ffi/constants.ts";
+import { copyMemory } from "../ffi/copy.ts";
+import type { OneDnn } from "../ffi/library.ts";
+import { createMemory, describeMemory, type MemoryDescriptor, NativeMemory } from "../ffi/memory.ts";
+import { BoundPrimitive } from "../ffi/primitive.ts";
+import { type Candidate, type Part, scratchpadBytes } from "./candidate.ts";
+
+/**
+ * Bytes that a candidate is timed on, and the most copies of its operands that make them up: in a plan a step finds
+ * little of what it reads in the caches, and on warm data other implementations win.
+ */
+const COLD_BYTES = 48 * 2 ** 20;
+const MOST_COPIES = 6;
+const LARGEST_COMPARED = 2 ** 31;
+
+/** Bytes that a trial of `candidate` needs at a time: copies of its operands, and one of them in the plain layout. */
+export function trialBytes(candidate: Candidate): number {
+  const own = Object.values(candidate.operands).map(({ descriptor }) => descriptor.bytes);
+  const reordered = Math.max(0, ...candidate.reorders.map(([from, to]) => from.bytes + to.bytes));
+  const sum = own.reduce((total, bytes) => total + bytes, 0);
+  // Numbers are written and compared in arrays, which end at 4 GiB.
+  if (Math.max(...own) > LARGEST_COMPARED) return Number.POSITIVE_INFINITY;
+  // The plain copy is at most as large as the largest argument, in f32.
+  return Math.max(copiesOf(sum) * sum + scratchpadBytes(candidate) + 2 * Math.max(...own), reordered);
+}
+
+/** How often operands of so many bytes are there during a trial. */
+function copiesOf(bytes: number): number {
+  return Math.min(MOST_COPIES, Math.max(1, Math.round(COLD_BYTES / bytes)));
+}
+
+export class Trial {
+  readonly #library: OneDnn;
+  readonly #candidate: Candidate;
+  readonly #scratch: NativeMemory;
+  /** Memories by role, and the calls on them; once for each copy. */
+  readonly #copies: readonly {
+    readonly memories: ReadonlyMap<string, NativeMemory>;
+    readonly calls: readonly BoundPrimitive[];
+  }[];
+  #next = 0;
+
+  /** Inputs of the first copy hold arbitrary numbers in −1…1, the same for every layout of the same shape. */
+  constructor(library: OneDnn, candidate: Candidate) {
+    this.#library = library;
+    this.#candidate = candidate;
+    this.#scratch = new NativeMemory(library, scratchpadBytes(candidate));
+    const operands = Object.entries(candidate.operands);
+    const bytes = operands.reduce((sum, [, { descriptor }]) => sum + descriptor.bytes, 0);
+    this.#copies = Array.from({ length: copiesOf(bytes) }, () => {
+      const memories = new Map(
+        operands.map(([role, { descriptor }]) => [role, new NativeMemory(library, descriptor.bytes)] as const),
+      );
+      return { memories, calls: candidate.parts.map((part) => this.#bind(part, memories)) };
+    });
+    for (const role of candidate.inputs) {
+      if (candidate.operands[role] !== undefined) this.#fill(role);
+    }
+  }
+
+  /** Runs once on each copy, which gets their memory and the kernel's code; milliseconds of the last. */
+  warmUp(): number {
+    return this.#copies.reduce(() => this.run(), 0);
+  }
+
+  /** Milliseconds of one run, on the next copy. */
+  run(): number {
+    const { calls } = required(this.#copies[this.#next], "a copy");
+    this.#next = (this.#next + 1) % this.#copies.length;
+    const start = performance.now();
+    for (const call of calls) call.run();
+    return performance.now() - start;
+  }
+
+  /** The result of the first copy, row-major. */
+  result(): Float32Array {
+    const { memory, descriptor } = this.#operand(this.#candidate.output);
+    const plain = describeMemory(this.#library, descriptor.shape, "plain");
+    const target = new NativeMemory(this.#library, plain.bytes);
+    copyMemory(this.#library, { descriptor, memory }, { descriptor: plain, memory: target });
+    const values = target.floats(0, elementCount(descriptor.shape)).slice();
+    target.free();
+    return values;
+  }
+
+  free(): void {
+    for (const { memories, calls } of this.#copies) {
+      for (const call of calls) call.destroy();
+      for (const memory of memories.values()) memory.free();
+    }
+    this.#scratch.free();
+  }
+
+  #operand(role: string): { readonly memory: NativeMemory; readonly descriptor: MemoryDescriptor } {
+    const { descriptor } = required(this.#candidate.operands[role], `operand "${role}"`);
+    return { descriptor, memory: required(this.#copies[0]?.memories.get(role), `memory of "${role}"`) };
+  }
+
+  #fill(role: string): void {
+    const { memory, descriptor } = this.#operand(role);
+    const plain = describeMemory(this.#library, descriptor.shape, "plain");
+    const source = new NativeMemory(this.#library, plain.bytes);
+    const values = source.floats(0, elementCount(descriptor.shape));
+    let word = 0x9e3779b9 ^ (role.codePointAt(0) ?? 1);
+    for (let position = 0; position < values.length; position++) {
+      // xorshift32 (Marsaglia): millions of numbers in milliseconds; their quality does not matter here.
+      word ^= word << 13;
+      word ^= word >>> 17;
+      word ^= word << 5;
+      values[position] = word / 0x80000000;
+    }
+    copyMemory(this.#library, { descriptor: plain, memory: source }, { descriptor, memory });
+    source.free();
+  }
+
+  #bind({ primitive, arguments: taken }: Part, memories: ReadonlyMap<string, NativeMemory>): BoundPrimitive {
+    const bound = taken.map(({ index, role, piece }) => {
+      const { descriptor } = piece ?? required(this.#candidate.operands[role], `operand "${role}"`);
+      const { address } = required(memories.get(role), `memory of "${role}"`);
+      return [index, createMemory(this.#library, descriptor, address + BigInt(piece?.offset ?? 0))] as const;
+    });
+    const scratchpad = createMemory(this.#library, primitive.memory("scratchpad"), this.#scratch.address);
+    return new BoundPrimitive(this.#library, primitive, [...bound, [argument.scratchpad, scratchpad]]);
+  }
+}
