@@ -33,7 +33,7 @@ export function outOfMemory(shortage: Shortage): UserError {
 }
 
 /** Milliseconds after which a batch that fits is good enough, even if a larger one might. */
-const SEARCH_MILLISECONDS = 200;
+const SEARCH_MILLISECONDS = 1000;
 
 /**
  * The largest batch whose plan fits, 0 if none does. A plan's need grows nearly in proportion to its batch, so a line through

@@ -4,6 +4,7 @@
  * walk on from image to image where those for images start anew, and are faster on thin layers.
  */
 import type { Shape } from "../../../core/tensor.ts";
+import type { OneDnn } from "../ffi/library.ts";
 import { describeMemory, type MemoryDescriptor, reshaped } from "../ffi/memory.ts";
 import { type ConvolutionDirection, type ConvolutionMemory, convolutionOperation } from "../ffi/operations.ts";
 import { implementations, type PrimitiveDescriptor } from "../ffi/primitive.ts";
@@ -56,7 +57,7 @@ export function volumeFormulations(program: Program, call: Convolution): readonl
     if (hint !== undefined) program.own(hint);
     if (hint === undefined && direction !== "forward") return [];
     const image = (value: string) => describeMemory(library, program.shape(value), imageLayout, precision);
-    return [...implementations(library, describe(direction), hint, library.attributes)].map((primitive) =>
+    return ownKernels(library, describe(direction), hint).map((primitive) =>
       formulation(primitive, call, `volume ${layout} ${primitive.implementation}`, {
         src: image(src),
         weights: reshaped(library, primitive.memory(roles[direction].query.weights), program.shape(weights)),
@@ -70,6 +71,19 @@ export function volumeFormulations(program: Program, call: Convolution): readonl
 /** [N, C, H, W] → [1, C, N, H, W]. */
 function volumeOf([batch = 1, channels = 1, ...pixels]: Shape): Shape {
   return [1, channels, batch, ...pixels];
+}
+
+/** Without those that copy the volume into a matrix first: they need much memory and are many times slower. */
+function ownKernels(
+  library: OneDnn,
+  operation: Uint8Array,
+  hint: PrimitiveDescriptor | undefined,
+): PrimitiveDescriptor[] {
+  return [...implementations(library, operation, hint, library.attributes)].filter((primitive) => {
+    const copies = /gemm|ref/.test(primitive.implementation);
+    if (copies) primitive.destroy();
+    return !copies;
+  });
 }
 
 function firstOf<T>(values: Iterable<T>): T | undefined {
