@@ -32,8 +32,10 @@ export function outOfMemory(shortage: Shortage): UserError {
   );
 }
 
-/** Milliseconds after which a batch that fits is good enough, even if a larger one might. */
-const SEARCH_MILLISECONDS = 1000;
+/** A batch is good enough if one so many times as large does not fit … */
+const CLOSE = 1.25;
+/** … and so many milliseconds have gone by. */
+const SEARCH_MILLISECONDS = 200;
 
 /**
  * The largest batch whose plan fits, 0 if none does. A plan's need grows nearly in proportion to its batch, so a line through
@@ -52,7 +54,7 @@ export function largestBatch({ batch, needed, available, needAt }: Omit<Shortage
     const point = { batch: probe, need: needAt(probe) };
     if (point.need <= available) fits = point;
     else fails = point;
-    if (fits.batch > 0 && performance.now() - start > SEARCH_MILLISECONDS) break;
+    if (fails.batch <= CLOSE * fits.batch && performance.now() - start > SEARCH_MILLISECONDS) break;
   }
   return fits.batch;
 }

@@ -8,8 +8,9 @@ import { correctionTerms } from "../../reference/collectives.ts";
 import { argument } from "../ffi/constants.ts";
 import { describeMemory } from "../ffi/memory.ts";
 import { normalizationForward } from "../ffi/operations.ts";
-import { firstImplementation, sumDescriptor } from "../ffi/primitive.ts";
+import { firstImplementation } from "../ffi/primitive.ts";
 import { floatsOf, type Program, type View } from "../planner/program.ts";
+import { emitElementwise } from "./elementwise.ts";
 import { mayOverwrite } from "./host.ts";
 
 /** Bytes that parts of a bucket are placed at multiples of. */
@@ -120,20 +121,6 @@ export function lowerNormalizationCorrection(node: Node<"batch_normalization_cor
     [argument.variance, program.use(variance, program.plain(variance))],
     [argument.dst, correction],
   ]);
-  const sum = sumDescriptor(
-    library,
-    data.descriptor,
-    [gradient, correction].map(({ descriptor }) => ({ scale: 1, source: descriptor })),
-  );
-  const result = program.define(diffSrc, data.descriptor);
-  program.emitPrimitive(
-    node,
-    sum,
-    [
-      [argument.multipleSrc, gradient],
-      [argument.multipleSrc + 1, correction],
-      [argument.dst, result],
-    ],
-    { inPlace: [gradient, result] },
-  );
+  const dst = program.define(diffSrc, data.descriptor);
+  emitElementwise(node, program, { kind: "add", sources: [gradient, correction], dst });
 }
