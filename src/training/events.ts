@@ -296,6 +296,25 @@ export interface NetworkShrunk extends Shrinkable {
   readonly imagesPerSecond: number;
 }
 
+/** Of an epoch trained on several ranks: what the sums over them took. */
+export interface Communicated extends Stamp {
+  readonly type: "communication";
+  readonly ranks: number;
+  /** That a rank hands in for summing in a step. */
+  readonly bytes: number;
+  /** Milliseconds of a step in which sums were under way, and those of them in which the ranks did nothing but wait. */
+  readonly underWayMilliseconds: number;
+  readonly exposedMilliseconds: number;
+  readonly stepMilliseconds: number;
+  /** The rank that came last, and how long the others waited for it in the epoch, on average; `share` of the epoch's time, 0 … 1. */
+  readonly slowest: {
+    readonly rank: number;
+    readonly host: string;
+    readonly waitedMilliseconds: number;
+    readonly share: number;
+  };
+}
+
 /** How much faster the last `network.shrunk` made the run. */
 export interface ShrinkMeasured extends Stamp {
   readonly type: "shrink.measured";
@@ -313,6 +332,7 @@ export type RunEvent =
   | ShrinkDeferred
   | NetworkShrunk
   | ShrinkMeasured
+  | Communicated
   | CheckpointWritten
   | Notice
   | Warning

@@ -9,6 +9,7 @@ import { tensor } from "../core/tensor.ts";
 import { firstImages, type Split } from "../data/dataset.ts";
 import type { Accuracy } from "../evaluation/accuracy.ts";
 import { checkpointPath, type EpochSums } from "./checkpoints.ts";
+import { describeCommunication } from "./communication.ts";
 import { failTogether } from "./conduct.ts";
 import { CostMeter } from "./cost-meter.ts";
 import { readEvents } from "./event-log.ts";
@@ -163,7 +164,7 @@ export class TrainingLoop {
 
   /** Scores, counts what is left, and writes a checkpoint. The last epoch's score is the run's: it is on all test images. */
   async #finishEpoch(): Promise<void> {
-    const { trainee, dataset, settings, totalSteps, cluster } = this.#session;
+    const { trainee, dataset, settings, totalSteps, cluster, host } = this.#session;
     await trainee.shareStatistics();
     const state = await this.#finiteState();
     await requireIdentical(cluster, new Map([...state.weights, ...state.velocities]));
@@ -192,6 +193,7 @@ export class TrainingLoop {
     this.#blocked = 0;
     const { emitter } = this.#journal;
     emitter.emit(report);
+    if (cluster !== undefined) emitter.emit(await describeCommunication(cluster, host, steps, milliseconds));
     for (const warning of this.#warnings.look({ ...report, epoch: this.#step / this.#session.stepsPerEpoch })) {
       emitter.emit(warning);
     }

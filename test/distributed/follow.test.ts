@@ -35,8 +35,8 @@ async function trained(ranks: number, more: Partial<SettingsInput>, mpi = instal
   const options = mpi === undefined ? {} : { mpi };
   const { exitCode, stderr } = await launch(
     ranks,
-    "test/distributed/train-child.ts",
-    [JSON.stringify({ ...settings, ...more }), folder],
+    "test/distributed/run-child.ts",
+    ["train", folder, JSON.stringify({ ...settings, ...more })],
     options,
   );
   expect(exitCode, stderr).toBe(0);
@@ -74,5 +74,15 @@ describe.skipIf(installedMpis.length === 0).each(["reference", "onednn"] as cons
       expect(apart(one.weights, several.weights), of).toBeLessThan(1e-3);
       expect(several.accuracies, of).toEqual(one.accuracies);
     }
+  }, 300_000);
+});
+
+describe.skipIf(!installedMpis.includes("mpich"))("by MPICH", () => {
+  it("2 ranks follow one", async () => {
+    const one = await trained(1, { engine: "reference" }, "mpich");
+    const two = await trained(2, { engine: "reference" }, "mpich");
+    expect(two.losses).toHaveLength(5);
+    for (const [epoch, loss] of one.losses.entries()) expect(two.losses[epoch]).toBeCloseTo(loss, 4);
+    expect(apart(one.weights, two.weights)).toBeLessThan(1e-3);
   });
 });

@@ -1,7 +1,15 @@
 /** Events in words: the lines that stay on the screen, the same whether lines are redrawn below them or not. */
 import { freedomOf } from "../../report/facts.ts";
-import { formatCount, formatMilliseconds, formatQuantity, formatSmall, plural } from "../../report/format.ts";
-import type { NetworkShrunk, RunEvent, RunStarted } from "../../training/events.ts";
+import {
+  formatCount,
+  formatDuration,
+  formatMilliseconds,
+  formatPercent,
+  formatQuantity,
+  formatSmall,
+  plural,
+} from "../../report/format.ts";
+import type { Communicated, NetworkShrunk, RunEvent, RunStarted } from "../../training/events.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
 import { certificateLines, cutLines, summaryLines } from "./closing.ts";
 import { type EpochRows, epochRows } from "./epoch-rows.ts";
@@ -24,6 +32,7 @@ function openingLines(started: RunStarted, terminal: Terminal): string[] {
     engine["name"],
     engine["library"],
     threads === undefined ? undefined : plural(Number(threads), "thread"),
+    engine["ranks"] === undefined ? undefined : `${engine["ranks"]} ranks`,
   ].filter((part) => part !== undefined);
   return [
     "",
@@ -44,6 +53,29 @@ function shrunkLines({ cuts, before, after, rebuildMilliseconds }: NetworkShrunk
     colours.dim(
       `    ${margins.length > 0 ? `${lowest}, ` : ""}smaller plans in ${formatMilliseconds(rebuildMilliseconds)}`,
     ),
+  ];
+}
+
+/** A rank that the others wait for longer than this part of an epoch is worth a line. */
+const SLOW_SHARE = 0.05;
+
+/** What of the sums over ranks was not hidden behind the backward pass, and who was late. */
+function communicationLines(
+  { ranks, exposedMilliseconds, underWayMilliseconds, stepMilliseconds, slowest }: Communicated,
+  { colours }: Terminal,
+): string[] {
+  const [exposed, underWay] = [exposedMilliseconds, underWayMilliseconds].map(formatMilliseconds);
+  const share = formatPercent(stepMilliseconds === 0 ? 0 : (100 * exposedMilliseconds) / stepMilliseconds);
+  const waited = formatDuration(slowest.waitedMilliseconds / 1000);
+  return [
+    colours.dim(
+      `    ${ranks} ranks: ${exposed} of a step (${share}) waiting for sums, which were under way for ${underWay}`,
+    ),
+    ...(slowest.share > SLOW_SHARE
+      ? [
+          `  ${colours.yellow("!")} rank ${slowest.rank} on ${slowest.host} is slow: the others waited ${waited} for it, ${formatPercent(100 * slowest.share)} of the epoch`,
+        ]
+      : []),
   ];
 }
 
@@ -75,6 +107,8 @@ export class Narrator {
         const { before, after } = event.imagesPerSecond;
         return [colours.dim(`    ${formatCount(Math.round(before))} → ${formatCount(Math.round(after))} images/s`)];
       }
+      case "communication":
+        return communicationLines(event, this.#terminal);
       case "cut":
         return ["", ...cutLines(event, this.#terminal)];
       case "certificate":

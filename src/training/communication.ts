@@ -1,0 +1,35 @@
+/** What the sums over the ranks cost an epoch, and which rank the others waited for. */
+import type { Cluster } from "../distributed/cluster.ts";
+import type { EngineHost } from "../engine/host.ts";
+import type { EventBody } from "./events.ts";
+
+/**
+ * The event of an epoch of `steps` steps that took `milliseconds`. The rank that waited least came last: what it waited for is
+ * communication, and nothing of it is another rank's lateness. What others waited longer than that, they waited for it.
+ */
+export async function describeCommunication(
+  cluster: Cluster,
+  host: EngineHost,
+  steps: number,
+  milliseconds: number,
+): Promise<EventBody> {
+  const all = await cluster.gather(await host.takeCommunicationTimes());
+  const least = Math.min(...all.map(({ waitedMilliseconds }) => waitedMilliseconds));
+  const last = all.findIndex(({ waitedMilliseconds }) => waitedMilliseconds === least);
+  const lateness = all.reduce((sum, { waitedMilliseconds }) => sum + waitedMilliseconds - least, 0);
+  const each = Math.max(1, steps);
+  return {
+    type: "communication",
+    ranks: cluster.size,
+    bytes: (all[last]?.bytes ?? 0) / each,
+    underWayMilliseconds: (all[last]?.underWayMilliseconds ?? 0) / each,
+    exposedMilliseconds: least / each,
+    stepMilliseconds: milliseconds / each,
+    slowest: {
+      rank: last,
+      host: cluster.peers[last]?.host ?? "",
+      waitedMilliseconds: lateness / Math.max(1, cluster.size - 1),
+      share: milliseconds === 0 ? 0 : lateness / Math.max(1, cluster.size - 1) / milliseconds,
+    },
+  };
+}

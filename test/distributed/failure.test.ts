@@ -1,0 +1,106 @@
+/** What happens to a job one of whose ranks is not like the others, differs from them on the way, or is gone. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { listCheckpoints, readCheckpoint } from "../../src/training/checkpoints.ts";
+import { readEvents } from "../../src/training/event-log.ts";
+import type { SettingsInput } from "../../src/training/options.ts";
+import { temporaryFolder } from "../training/tiny.ts";
+import { installedMpis, type Launched, launch } from "./launch.ts";
+
+const settings: SettingsInput = {
+  epochs: 3,
+  batch: 12,
+  select: { neurons: 0.01 },
+  engine: "reference",
+  latency: false,
+};
+
+function start(
+  ranks: number,
+  action: "train" | "resume",
+  folder: string,
+  more: Partial<SettingsInput> = {},
+  other: object = {},
+): Promise<Launched> {
+  const parameters = [action, folder, JSON.stringify({ ...settings, ...more }), JSON.stringify(other)];
+  return launch(ranks, "test/distributed/run-child.ts", parameters);
+}
+
+const runFolder = (): string => join(temporaryFolder(), "run");
+const processOf = (folder: string, rank: number): number =>
+  Number(readFileSync(join(`${folder}.processes`, `${rank}`), "utf8"));
+
+async function untilCheckpoint(folder: string, number: number): Promise<void> {
+  const isThere = (): boolean => {
+    const path = join(folder, "checkpoints");
+    return existsSync(path) && readdirSync(path).filter((name) => /^step-\d+$/.test(name)).length >= number;
+  };
+  while (!isThere()) await setTimeout(50);
+}
+
+describe.skipIf(!installedMpis.includes("openmpi"))("a job", () => {
+  it("is refused with the nearest batches where a batch cannot be shared, and says so once", async () => {
+    const { exitCode, stderr } = await start(3, "train", runFolder(), { batch: 10 });
+    expect(exitCode).toBe(2);
+    expect(stderr.match(/cannot be shared evenly by 3 ranks/g)).toHaveLength(1);
+    expect(stderr).toContain("Use --batch 9 or 12");
+  });
+
+  it.each([
+    [{ seed: 7 }, 'another option "seed"'],
+    [{ images: 108 }, "another set of training images"],
+  ])("is refused where a rank has %j", async (other, message) => {
+    const folder = runFolder();
+    const { exitCode, stderr } = await start(2, "train", folder, {}, other);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(`rank 1 on ${hostname()} has ${message} than rank 0`);
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  it("whose ranks come to hold different weights stops, and names the first tensor", async () => {
+    const { exitCode, stdout, stderr } = await launch(3, "test/distributed/identity-child.ts", []);
+    expect(stdout.match(/the same at first/g)).toHaveLength(3);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('"weights 1" is not the same on all ranks');
+    expect(stderr).toContain(`another on rank 1 on ${hostname()}`);
+  });
+
+  it("ends soon after a rank was killed, and goes on from a whole checkpoint on another number of ranks", async () => {
+    const folder = runFolder();
+    const job = start(3, "train", folder, { epochs: 200 });
+    await untilCheckpoint(folder, 2);
+    const killedAt = performance.now();
+    process.kill(processOf(folder, 2), "SIGKILL");
+    const { exitCode, stderr } = await job;
+    expect(performance.now() - killedAt).toBeLessThan(30_000);
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toMatch(/rank 2\b/);
+    expect(stderr).toContain(hostname());
+    const [last = -1] = await listCheckpoints(folder);
+    expect((await readCheckpoint(folder, last)).progress.step).toBe(last);
+
+    const going = start(2, "resume", folder);
+    const events = async () => (await readEvents(folder)).filter(({ type }) => type === "run.started");
+    while ((await events()).length < 2) await setTimeout(100);
+    expect((await events()).at(-1)).toMatchObject({ resumedFrom: last, engine: { ranks: "2" } });
+    await untilCheckpoint(folder, 2);
+    process.kill(processOf(folder, 1), "SIGKILL");
+    expect((await going).exitCode).not.toBe(0);
+  }, 240_000);
+
+  it("ends when nothing is heard of a rank, and says of which", async () => {
+    const folder = runFolder();
+    const job = start(2, "train", folder, { epochs: 1000 });
+    await untilCheckpoint(folder, 1);
+    const stopped = processOf(folder, 1);
+    process.kill(stopped, "SIGSTOP");
+    const stoppedAt = performance.now();
+    const { exitCode, stderr } = await job;
+    expect(performance.now() - stoppedAt).toBeLessThan(30_000);
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toContain(`rank 1 on ${hostname()} is lost: nothing was heard of it for`);
+  }, 240_000);
+});
