@@ -15,12 +15,13 @@ export interface DataParallelOptions {
   readonly ranks: number;
   /** Whether batch normalization uses the statistics of all ranks' images (else each its own). */
   readonly synchronizeNormalization: boolean;
-  /** Bytes of gradients after which a bucket is full; default `BUCKET_BYTES`. */
+  /** Bytes of gradients after which a bucket is full; default an eighth of all, from 64 KiB to 4 MiB. */
   readonly bucketBytes?: number;
 }
 
 /** Small enough for most of a network to be on its way before the backward pass ends, large enough to be worth a message. */
-export const BUCKET_BYTES: number = 4 * 2 ** 20;
+const BUCKETS = 8;
+const [SMALLEST_BUCKET, LARGEST_BUCKET] = [2 ** 16, 2 ** 22] as const;
 
 /** Fed with 1 by a rank that was asked to stop; the output of the same name counts those that were. */
 export const STOP = "stop";
@@ -31,7 +32,7 @@ const optimizers: ReadonlySet<string> = new Set(["nesterov_sgd", "accelerated_pr
 
 /** `step`, a training graph, for one of `ranks`. Its outputs keep their names, and `STOP` comes after them. */
 export function dataParallel(step: Graph, options: DataParallelOptions): Graph {
-  const { ranks, synchronizeNormalization, bucketBytes = BUCKET_BYTES } = options;
+  const { ranks, synchronizeNormalization, bucketBytes } = options;
   const shared = withSharedLoss(step, ranks);
   const network = synchronizeNormalization ? withCommonStatistics(shared, ranks) : shared;
   const buckets = bucketsOf(network, bucketBytes);
@@ -125,7 +126,7 @@ function withSharedLoss(step: Graph, ranks: number): Graph {
 }
 
 /** Gradients by the order in which they are made, a new bucket where one is full. */
-function bucketsOf(graph: Graph, bucketBytes: number): Bucket[] {
+function bucketsOf(graph: Graph, wanted: number | undefined): Bucket[] {
   const stepsByGradient = new Map<string, Node[]>();
   for (const node of graph.nodes) {
     if (!optimizers.has(node.op)) continue;
@@ -133,6 +134,9 @@ function bucketsOf(graph: Graph, bucketBytes: number): Bucket[] {
     stepsByGradient.set(gradient, [...(stepsByGradient.get(gradient) ?? []), node]);
   }
   const shapes = inferShapes(graph, 1);
+  const bytesOf = (value: string): number => elementCount(shapes.get(value) ?? []) * Float32Array.BYTES_PER_ELEMENT;
+  const total = [...stepsByGradient.keys()].reduce((sum, gradient) => sum + bytesOf(gradient), 0);
+  const bucketBytes = wanted ?? Math.min(LARGEST_BUCKET, Math.max(SMALLEST_BUCKET, total / BUCKETS));
   const groups: string[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
   for (const value of graph.nodes.flatMap(({ outputs }) => outputs)) {
@@ -142,7 +146,7 @@ function bucketsOf(graph: Graph, bucketBytes: number): Bucket[] {
       bytes = 0;
     }
     groups.at(-1)?.push(value);
-    bytes += elementCount(shapes.get(value) ?? []) * Float32Array.BYTES_PER_ELEMENT;
+    bytes += bytesOf(value);
   }
   return groups.map((gradients, index) => {
     const steps = gradients.map((gradient) => stepsByGradient.get(gradient) ?? []);

@@ -1,9 +1,13 @@
 /** Times one training step of a network, and shows what it is made of. */
 import { kernelCacheFolder } from "../core/cache-folder.ts";
+import { optional } from "../core/optional.ts";
+import { joinCluster } from "../distributed/cluster.ts";
 import type { EngineName } from "../engine/create.ts";
 import type { Precision } from "../engine/engine.ts";
 import { EngineHost } from "../engine/host.ts";
 import { measureStepTime, type StepTime, type StepTimeProgress } from "../evaluation/step-time.ts";
+import { inCluster } from "../training/conduct.ts";
+import { imagesPerRank } from "../training/ranks.ts";
 import { withFactors } from "../training/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice } from "./context.ts";
 import { openNetwork } from "./network.ts";
@@ -37,16 +41,24 @@ async function measure(
   onProgress: (progress: StepTimeProgress) => void,
 ): Promise<Measured> {
   const { batch = 128, precision, runs = 20, gamma, engine, threads } = options;
+  const cluster = await joinCluster();
+  imagesPerRank(batch, cluster?.size ?? 1);
   const select = await selectionFor(source, gamma === undefined ? {} : { gamma });
   const subject = withFactors(await openNetwork(source), { select, seed: 1 });
   const host = await EngineHost.start({
     engine,
     cacheFolder: kernelCacheFolder(),
-    ...(threads === undefined ? {} : { threads }),
+    ...optional("threads", threads ?? cluster?.threads),
+    ...optional("collectives", cluster?.collectives),
   });
   try {
     const explainRuns = options.explain === true ? EXPLAIN_RUNS : 0;
-    const time = await measureStepTime(host, subject, { batch, precision, runs, explainRuns, onProgress });
+    const time = await inCluster(cluster, () =>
+      measureStepTime(host, subject, {
+        ...{ batch, precision, runs, explainRuns, onProgress },
+        ...optional("cluster", cluster),
+      }),
+    );
     const conditions = {
       model: subject.network.graph.name,
       structures: subject.factors.reduce((sum, { count }) => sum + count, 0),
@@ -62,10 +74,12 @@ async function measure(
 
 function asJson({ time, conditions }: Measured, isExplained: boolean): Record<string, unknown> {
   const { median, minimum, maximum, runs, imagesPerSecond, batch, precision, bytes, notices, steps } = time;
+  const { communication } = time;
   const { model, threads, engine } = conditions;
   return {
     ...{ model, batch, precision, threads, engine },
     ...{ medianMs: median, minMs: minimum, maxMs: maximum, runs, imagesPerSecond, bytes, notices },
+    ...optional("communication", communication),
     ...(isExplained ? { steps } : {}),
   };
 }

@@ -30,6 +30,7 @@ export function printJson({ stdout }: Context, value: unknown): void {
 }
 
 /** Says on standard error what a reader should know that stops nothing. */
-export function printNotice({ stderr: { colours, print } }: Context, message: string): void {
+export function printNotice({ stderr: { colours, print }, rank = 0 }: Context, message: string): void {
+  if (rank > 0) return;
   print(`${colours.yellow("!")} ${message}`);
 }

@@ -24,7 +24,7 @@ export function allowedProcessors(): readonly number[] {
 /** "0-3,8" → 0, 1, 2, 3, 8. */
 export function parseProcessorList(list: string): readonly number[] {
   return list.split(",").flatMap((part) => {
-    const [first = Number.NaN, last = first] = part.split("-").map(Number);
+    const [first = Number.NaN, last = first] = part === "" ? [] : part.split("-").map(Number);
     return Number.isInteger(first) && last >= first
       ? Array.from({ length: last - first + 1 }, (_, i) => first + i)
       : [];

@@ -3,18 +3,24 @@
  * run trains with, asked of an engine in its own thread as a run asks for it.
  */
 import { performance } from "node:perf_hooks";
+import { dataParallel, stopFeed } from "../autodiff/data-parallel.ts";
 import { trainingGraph } from "../autodiff/training-graph.ts";
 import { required, UserError } from "../core/errors.ts";
+import { optional } from "../core/optional.ts";
 import { RandomStream } from "../core/random.ts";
 import { elementCount, filled, type Labels, type Shape, type Tensor, tensor } from "../core/tensor.ts";
+import type { Cluster } from "../distributed/cluster.ts";
 import type { Feeds, PlanStep, Precision } from "../engine/engine.ts";
-import type { PlanHandle } from "../engine/host.ts";
+import type { EngineHost, PlanHandle } from "../engine/host.ts";
+import { prepareAlike } from "../engine/prepare-alike.ts";
 import type { Graph, Network, Weights } from "../graph/graph.ts";
 import { bindBatch, inferShapes } from "../graph/shapes.ts";
 import { type Factor, gammaFeeds, keptFactors } from "../selection/factors.ts";
 import { fold } from "../selection/fold.ts";
-import type { Host } from "./classifier.ts";
 import { quantile } from "./latency.ts";
+
+/** What is needed of an engine to time steps on it; an `EngineHost` is one. */
+type Host = Pick<EngineHost, "name" | "description" | "prepare"> & Partial<Pick<EngineHost, "takeCommunicationTimes">>;
 
 /** A network to train, and its scaling factors, if any. */
 export interface StepSubject {
@@ -38,6 +44,12 @@ export interface StepTimeOptions {
   readonly runs?: number;
   /** Untimed steps before them; default 3. */
   readonly warmUp?: number;
+  /** The ranks that take the step together, each its part of the batch; default: this process alone. */
+  readonly cluster?: Cluster;
+  /** With several ranks: by the statistics of all ranks' images. */
+  readonly syncBatchNorm?: boolean;
+  /** With several ranks: bytes of a bucket of gradients that are summed together; default as in `dataParallel`. */
+  readonly bucketBytes?: number;
   /** Runs in which each step of the plan is timed on its own, after all others; default 0: the plan is not explained. */
   readonly explainRuns?: number;
   readonly onProgress?: (progress: StepTimeProgress) => void;
@@ -54,6 +66,8 @@ export interface ExplainedStep extends PlanStep {
 }
 
 export interface StepTime {
+  /** What of it is communication, on several ranks. */
+  readonly communication?: StepCommunication;
   /** Milliseconds from asking the engine's thread for a step to its answer. */
   readonly median: number;
   readonly minimum: number;
@@ -71,6 +85,16 @@ export interface StepTime {
   readonly steps: readonly ExplainedStep[];
 }
 
+/** The sums over ranks in a timed step, means over the runs. */
+export interface StepCommunication {
+  readonly ranks: number;
+  /** That each rank hands in. */
+  readonly bytes: number;
+  /** Milliseconds in which sums were under way, and those of them in which nothing was computed. */
+  readonly underWayMilliseconds: number;
+  readonly exposedMilliseconds: number;
+}
+
 /** As `bench/peers/step.py` has them, so that both sides do the same work. */
 const MOMENTUM = 0.9;
 const WEIGHT_DECAY = 5e-4;
@@ -85,7 +109,11 @@ export function randomStep(subject: StepSubject, batch: number): TrainingStep {
   return { ...stepOf(subject, batch), feeds: randomFeeds(subject, batch) };
 }
 
-function stepOf({ network, factors }: StepSubject, batch: number): Omit<TrainingStep, "feeds"> {
+function stepOf(
+  { network, factors }: StepSubject,
+  batch: number,
+  { cluster, syncBatchNorm = false, bucketBytes }: StepTimeOptions = {},
+): Omit<TrainingStep, "feeds"> {
   const { graph, weights } = network;
   const [input, ...otherInputs] = graph.inputs;
   const [logits, ...otherOutputs] = graph.outputs;
@@ -96,12 +124,14 @@ function stepOf({ network, factors }: StepSubject, batch: number): Omit<Training
       received: `${graph.inputs.length} inputs, ${graph.outputs.length} outputs`,
     });
   }
-  const step = trainingGraph(fold(graph), {
-    batch,
+  const ranks = cluster?.size ?? 1;
+  const whole = trainingGraph(fold(graph), {
+    batch: syncBatchNorm ? batch * ranks : batch,
     sgd: { momentum: MOMENTUM, weightDecay: WEIGHT_DECAY },
     factors: { momentum: MOMENTUM, ...keptFactors(factors) },
   });
-  return { graph: step, weights };
+  const parallel = { ranks, synchronizeNormalization: syncBatchNorm, ...optional("bucketBytes", bucketBytes) };
+  return { graph: cluster === undefined ? whole : dataParallel(whole, parallel), weights };
 }
 
 /** Of a network that `stepOf` accepts. */
@@ -140,18 +170,24 @@ export async function measureStepTime(
   subject: StepSubject,
   options: StepTimeOptions = {},
 ): Promise<StepTime> {
-  const { batch = 128, precision = "f32", runs = 20, warmUp = 3, explainRuns = 0, onProgress = () => {} } = options;
-  checkCounts({ batch, runs }, 1);
+  const { batch: whole = 128, precision = "f32", runs = 20, warmUp = 3, explainRuns = 0, cluster } = options;
+  const { onProgress = () => {} } = options;
+  checkCounts({ batch: whole, runs }, 1);
+  const batch = Math.floor(whole / (cluster?.size ?? 1));
   checkCounts({ warmUp, explainRuns }, 0);
   onProgress({ phase: "preparing" });
-  const { graph, weights } = stepOf(subject, batch);
-  const plan = await host.prepare(graph, { batch, precision });
+  const { graph, weights } = stepOf(subject, batch, options);
+  const plan = await prepareAlike(cluster, {}, (choices) => host.prepare(graph, { batch, precision, choices }));
   try {
     // Only now: a batch that the memory does not suffice for is refused before its images take memory and time.
-    const feeds = randomFeeds(subject, batch);
+    const feeds = {
+      ...randomFeeds(subject, batch),
+      ...(cluster === undefined ? {} : { [stopFeed]: filled([], 0) }),
+    };
     await plan.write(weights);
     const times: number[] = [];
     for (let run = 1 - warmUp; run <= runs; run++) {
+      if (run === 1 && cluster !== undefined) await host.takeCommunicationTimes?.();
       onProgress({ phase: "timing", run: Math.max(0, run), runs });
       const start = performance.now();
       await plan.run(feeds);
@@ -159,15 +195,17 @@ export async function measureStepTime(
     }
     const sorted = times.toSorted((a, b) => a - b);
     const median = quantile(sorted, 0.5);
+    const communication = cluster && (await communicationOf(cluster, host, runs));
     if (explainRuns > 0) onProgress({ phase: "explaining" });
     return {
       median,
       minimum: quantile(sorted, 0),
       maximum: quantile(sorted, 1),
       runs,
-      batch,
+      batch: whole,
       precision,
-      imagesPerSecond: (1000 * batch) / median,
+      ...optional("communication", communication),
+      imagesPerSecond: (1000 * whole) / median,
       bytes: plan.bytes,
       notices: plan.notices,
       steps: explainRuns > 0 ? await explained(plan, feeds, explainRuns) : [],
@@ -175,6 +213,18 @@ export async function measureStepTime(
   } finally {
     await plan.dispose();
   }
+}
+
+/** Of the rank that waited least: what others waited longer, they waited for it. */
+async function communicationOf(cluster: Cluster, host: Host, runs: number): Promise<StepCommunication> {
+  const all = await cluster.gather(required(await host.takeCommunicationTimes?.(), "times of an engine in a cluster"));
+  const last = all.reduce((least, times) => (times.waitedMilliseconds < least.waitedMilliseconds ? times : least));
+  return {
+    ranks: cluster.size,
+    bytes: last.bytes / runs,
+    underWayMilliseconds: last.underWayMilliseconds / runs,
+    exposedMilliseconds: last.waitedMilliseconds / runs,
+  };
 }
 
 async function explained(plan: PlanHandle, feeds: Feeds, runs: number): Promise<readonly ExplainedStep[]> {

@@ -18,7 +18,7 @@ import { tellUnreadable } from "./unreadable.ts";
 /**
  * Does `work` as one of the ranks of `cluster`, which miss each other until it is done; or alone.
  */
-export async function inCluster(cluster: Cluster | undefined, work: () => Promise<Run>): Promise<Run> {
+export async function inCluster<T>(cluster: Cluster | undefined, work: () => Promise<T>): Promise<T> {
   if (cluster === undefined) return work();
   const unheard = await cluster.watch();
   if (cluster.isFirst && unheard.length > 0) {

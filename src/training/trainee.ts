@@ -9,6 +9,7 @@ import { filled, tensor } from "../core/tensor.ts";
 import type { Cluster } from "../distributed/cluster.ts";
 import type { Feeds, KernelChoices, Precision, Results } from "../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../engine/host.ts";
+import { prepareAlike } from "../engine/prepare-alike.ts";
 import { type Classifier, planClassifier } from "../evaluation/classifier.ts";
 import type { Graph, Network, ParameterKind, Weights } from "../graph/graph.ts";
 import { applyStep } from "../pruning/apply.ts";
@@ -298,25 +299,4 @@ async function preparePlans(
       velocities: step.parameters.filter(({ kind }) => kind === "velocity").map(({ name }) => name),
     },
   };
-}
-
-/** A plan with the kernels that rank 0 chose: gradients are summed in the layouts that go with them. */
-async function prepareAlike(
-  cluster: Cluster | undefined,
-  choices: KernelChoices,
-  prepare: (choices: KernelChoices) => Promise<PlanHandle>,
-): Promise<PlanHandle> {
-  if (cluster === undefined) return prepare(choices);
-  let own: PlanHandle | undefined;
-  const chosen = await cluster.onFirst(async () => {
-    own = await prepare(choices);
-    return own.choices;
-  });
-  const plan = await cluster.together(async () => own ?? prepare(chosen));
-  await cluster.requireSame({ "choice of kernels": JSON.stringify(sorted(plan.choices)) });
-  return plan;
-}
-
-function sorted(choices: KernelChoices): readonly (readonly [string, string])[] {
-  return Object.entries(choices).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -60,5 +60,6 @@ export function addBench(program: Command, context: Context): void {
     "espalier bench --widths",
     "espalier bench resnet-20 --step",
     "espalier bench vgg-16 --step --batch 64 --precision bf16 --explain",
+    "mpirun -n 2 espalier bench resnet-50 --step --batch 16 --explain",
   ]);
 }

@@ -25,6 +25,9 @@ const directions = [
   ["_backward_factor", "backward"],
   ["_backward", "backward"],
   ["_training", "forward"],
+  ["_correction", "backward"],
+  ["_begin", "begin"],
+  ["_end", "end"],
 ] as const;
 const updates: ReadonlySet<string> = new Set(["nesterov_sgd", "accelerated_proximal_gradient", "running_average"]);
 

@@ -1,6 +1,6 @@
 /** A timed training step as lines: how long it took, what the plan holds, and the plan itself. */
-import type { StepTime, StepTimeProgress } from "../../evaluation/step-time.ts";
-import { formatBytes, formatCount, formatMilliseconds, plural } from "../../report/format.ts";
+import type { StepCommunication, StepTime, StepTimeProgress } from "../../evaluation/step-time.ts";
+import { formatBytes, formatCount, formatMilliseconds, formatPercent, plural } from "../../report/format.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
 import { passedOverLines, planSums, planTable } from "./plan-table.ts";
 
@@ -22,6 +22,19 @@ export interface StepConditions {
   readonly structures: number;
   readonly threads: number;
   readonly engine: Readonly<Record<string, string>>;
+}
+
+/** How much of the sums over ranks ran beside the backward pass. */
+function communicationLines(
+  { ranks, bytes, underWayMilliseconds, exposedMilliseconds }: StepCommunication,
+  median: number,
+  { colours: { bold, dim } }: Terminal,
+): string[] {
+  const hidden = underWayMilliseconds === 0 ? 0 : 1 - exposedMilliseconds / underWayMilliseconds;
+  return [
+    `  sums     ${bold(formatMilliseconds(underWayMilliseconds))} ${dim(`a step under way, over ${ranks} ranks, ${formatBytes(bytes)} each`)}`,
+    `  waiting  ${bold(formatMilliseconds(exposedMilliseconds))} ${dim(`of it, ${formatPercent((100 * exposedMilliseconds) / median)} of the step; ${formatPercent(100 * Math.max(0, hidden))} hidden behind the backward pass`)}`,
+  ];
 }
 
 export function stepTimeLines(time: StepTime, conditions: StepConditions, terminal: Terminal): string[] {
@@ -48,6 +61,7 @@ export function stepTimeLines(time: StepTime, conditions: StepConditions, termin
     ...plan,
     `  step     ${bold(formatMilliseconds(median))} ${dim(`(median of ${plural(runs, "run")}, ${formatMilliseconds(minimum)} to ${formatMilliseconds(maximum)})`)}`,
     `  images   ${bold(formatCount(imagesPerSecond))} ${dim("a second")}`,
+    ...(time.communication === undefined ? [] : communicationLines(time.communication, median, terminal)),
     `  plan     ${bold(formatBytes(bytes))} ${dim(`(${formatCount(bytes)} bytes)`)}`,
   ];
 }
