@@ -1,0 +1,151 @@
+/**
+ * What several ranks on this machine give, and what a model of their cost says they should. Measured: a training step of one process
+ * with all cores; of n ranks with one thread each at the same batch; and, for the model, of n processes that do the same work side by
+ * side without summing anything, and sums of several sizes without anything beside them.
+ *
+ *     npm run bench:ranks -- [--model resnet-20,resnet-50] [--ranks 2,3,4] [--rounds 3] [--runs 5] [--json | --markdown]
+ *
+ * The model's words for other machines: `npm run bench:ranks -- --paper`.
+ */
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { execa } from "execa";
+import { predictStep, type SumCost } from "./shared/rank-model.ts";
+import { paperScaling } from "./shared/rank-paper.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    model: { type: "string", default: "resnet-20,resnet-50" },
+    ranks: { type: "string", default: "2,3,4" },
+    rounds: { type: "string", default: "3" },
+    runs: { type: "string", default: "5" },
+    paper: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    markdown: { type: "boolean", default: false },
+  },
+});
+
+/** Divisible by 2, 3 and 4. */
+const batches: Readonly<Record<string, number>> = { "resnet-20": 96, "resnet-50": 12 };
+const cores = availableParallelism();
+const main = resolve("dist/cli/main.js");
+const root = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
+
+interface Measured {
+  readonly medianMs: number;
+  readonly communication?: { readonly bytes: number; readonly exposedMilliseconds: number };
+}
+
+async function step(ranks: number, model: string, batch: number, isAlone = false): Promise<Measured> {
+  const command = [process.execPath, main, "bench", model, "--step", "--json"];
+  const own = ["--batch", `${batch}`, "--runs", options.runs, ...(ranks > 1 ? ["--threads", "1"] : [])];
+  const binding = ranks <= cores ? ["--bind-to", "core"] : ["--oversubscribe", "--bind-to", "none"];
+  const launcher =
+    ranks > 1 ? ["mpirun", ...binding, "-n", `${ranks}`, ...(isAlone ? ["-x", "ESPALIER_MPI"] : [])] : [];
+  const [file = "", ...parameters] = [...launcher, ...command, ...own];
+  const env = { ...root, ...(isAlone ? { ESPALIER_MPI: "none" } : {}) };
+  const { stdout } = await execa(file, parameters, { env, stderr: "inherit" });
+  // Processes that know nothing of each other all print: their mean.
+  const all = documents(stdout).map((text) => JSON.parse(text) as Measured);
+  const medianMs = all.reduce((sum, one) => sum + one.medianMs, 0) / all.length;
+  return { ...all[0], medianMs };
+}
+
+/** JSON documents that several processes printed one after the other, line by line. */
+function documents(text: string): string[] {
+  return text.split(/^(?=\{$)/m).filter((part) => part.trim() !== "");
+}
+
+/** Seconds that sums of several sizes take over `ranks`, as latency and bandwidth: least squares of time on bytes. */
+async function sums(ranks: number): Promise<SumCost> {
+  const binding = ranks <= cores ? ["--bind-to", "core"] : ["--oversubscribe", "--bind-to", "none"];
+  const { stdout } = await execa(
+    "mpirun",
+    [...binding, "-n", `${ranks}`, process.execPath, "--import", "tsx", resolve("bench/shared/sums-worker.ts")],
+    { env: root, stderr: "inherit" },
+  );
+  return JSON.parse(stdout) as SumCost;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}
+
+interface Row {
+  readonly model: string;
+  readonly ranks: number;
+  readonly one: number;
+  readonly measured: number;
+  readonly exposed: number;
+  readonly predicted: number;
+}
+
+async function rowsOf(model: string): Promise<Row[]> {
+  const batch = batches[model] ?? 96;
+  const rows: Row[] = [];
+  for (const ranks of options.ranks.split(",").map(Number)) {
+    const cost = await sums(ranks);
+    const rounds: { one: Measured; several: Measured; apart: Measured }[] = [];
+    for (let round = 0; round < Number(options.rounds); round++) {
+      rounds.push({
+        one: await step(1, model, batch),
+        several: await step(ranks, model, batch),
+        apart: await step(ranks, model, batch / ranks, true),
+      });
+    }
+    const { bytes = 0 } = rounds[0]?.several.communication ?? {};
+    const compute = median(rounds.map(({ apart }) => apart.medianMs));
+    rows.push({
+      ...{ model, ranks },
+      one: median(rounds.map(({ one }) => one.medianMs)),
+      measured: median(rounds.map(({ several }) => several.medianMs)),
+      exposed: median(rounds.map(({ several }) => several.communication?.exposedMilliseconds ?? 0)),
+      predicted: predictStep({ computeMilliseconds: compute, bytes, sums: cost, onProcessor: true }).milliseconds,
+    });
+  }
+  return rows;
+}
+
+function print(rows: readonly (readonly string[])[], heading: readonly string[]): void {
+  console.log(`| ${heading.join(" | ")} |`);
+  console.log(`|${heading.map(() => "---").join("|")}|`);
+  for (const row of rows) console.log(`| ${row.join(" | ")} |`);
+}
+
+if (options.paper) {
+  const rows = paperScaling();
+  if (options.json) console.log(JSON.stringify(rows, undefined, 2));
+  else {
+    print(
+      rows.map(({ machines, gigabits, step: ms, exposed, imagesPerSecond, efficiency }) => [
+        `${machines}`,
+        `${gigabits}`,
+        `${Math.round(ms)} ms`,
+        `${Math.round(exposed)} ms`,
+        imagesPerSecond.toFixed(0),
+        `${(100 * efficiency).toFixed(1)} %`,
+      ]),
+      ["machines", "Gbit/s", "step", "not hidden", "images/s", "of n times one"],
+    );
+  }
+} else {
+  const rows: Row[] = [];
+  for (const model of options.model.split(",")) rows.push(...(await rowsOf(model)));
+  if (options.json) console.log(JSON.stringify(rows, undefined, 2));
+  else {
+    print(
+      rows.map(({ model, ranks, one, measured, exposed, predicted }) => [
+        model,
+        `${ranks}`,
+        `${one.toFixed(1)} ms`,
+        `${measured.toFixed(1)} ms`,
+        (one / measured).toFixed(2),
+        `${exposed.toFixed(1)} ms`,
+        `${predicted.toFixed(1)} ms`,
+        `${((100 * (predicted - measured)) / measured).toFixed(0)} %`,
+      ]),
+      ["network", "ranks", "one process", "n ranks", "speed", "not hidden", "predicted", "off by"],
+    );
+  }
+}

@@ -1,0 +1,28 @@
+/** Run as a rank by `bench:ranks`: what sums of several sizes take with nothing beside them; rank 0 prints latency and bandwidth. */
+import { performance } from "node:perf_hooks";
+import { joinCluster } from "../../src/distributed/cluster.ts";
+import { joinCollectives } from "../../src/distributed/collectives.ts";
+import type { SumCost } from "./rank-model.ts";
+
+const SIZES = [16, 64, 256, 512, 1024, 4096].map((kibibytes) => kibibytes * 1024);
+const RUNS = 15;
+
+const cluster = await joinCluster();
+if (cluster === undefined) throw new Error("this is to be launched by mpirun");
+const collectives = joinCollectives(cluster.collectives);
+const times = SIZES.map((bytes) => {
+  const memory = new Float32Array(new ArrayBuffer(bytes));
+  const runs = Array.from({ length: RUNS }, () => {
+    const start = performance.now();
+    collectives.begin("sum", memory, memory.length);
+    collectives.end("sum");
+    return (performance.now() - start) / 1000;
+  });
+  return runs.toSorted((a, b) => a - b)[RUNS >> 1] ?? 0;
+});
+// Latency from the small ones, bandwidth from the large: a straight line would be drawn through the largest alone.
+const [small = 0] = times;
+const large = times.at(-1) ?? 0;
+const bytesPerSecond = ((SIZES.at(-1) ?? 0) - (SIZES[0] ?? 0)) / Math.max(1e-9, large - small);
+const cost: SumCost = { latencySeconds: Math.max(0, small - (SIZES[0] ?? 0) / bytesPerSecond), bytesPerSecond };
+if (cluster.isFirst) console.log(JSON.stringify(cost));
