@@ -39,6 +39,7 @@ export type { Latency, LatencyOptions } from "./evaluation/latency.ts";
 export { measureLatency } from "./evaluation/latency.ts";
 export { loadOnnx, saveOnnx } from "./formats/onnx/index.ts";
 export { loadSafetensors, saveSafetensors } from "./formats/safetensors.ts";
+export { stateDictOf, weightsFromStateDict } from "./formats/state-dict.ts";
 export { GraphBuilder } from "./graph/builder.ts";
 export type { Cost } from "./graph/cost.ts";
 export { cost } from "./graph/cost.ts";

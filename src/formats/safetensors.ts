@@ -1,12 +1,13 @@
 /**
  * safetensors: named tensors in one file, a JSON header in front of the bytes. Used for optimizer state and for weights of other
- * tools. Only 32-bit floats are read and written; a file is checked as strictly as its specification asks: every byte of
- * the data belongs to exactly one tensor.
+ * tools. 32-bit floats are written; other numbers are read as such. A file is checked as strictly as its specification asks: every byte
+ * of the data belongs to exactly one tensor.
  */
 import { z } from "zod";
 import { UserError } from "../core/errors.ts";
 import { elementCount, formatShape, type Tensor, tensor } from "../core/tensor.ts";
 import { readBytes, writeBytes } from "./file.ts";
+import { brainToFloat, halfToFloat } from "./short-floats.ts";
 
 /** The header's length, a 64-bit integer, comes first. */
 const prefixBytes = 8;
@@ -21,8 +22,28 @@ const entrySchema = z.strictObject({
 });
 const headerSchema = z.record(z.string(), z.unknown());
 
+interface ElementType {
+  readonly bytes: number;
+  read(view: DataView, offset: number): number;
+}
+
+/** By their names in the specification. */
+const elementTypes: ReadonlyMap<string, ElementType> = new Map<string, ElementType>([
+  ["F32", { bytes: 4, read: (view, at) => view.getFloat32(at, true) }],
+  ["F64", { bytes: 8, read: (view, at) => view.getFloat64(at, true) }],
+  ["F16", { bytes: 2, read: (view, at) => halfToFloat(view.getUint16(at, true)) }],
+  ["BF16", { bytes: 2, read: (view, at) => brainToFloat(view.getUint16(at, true)) }],
+  ["I64", { bytes: 8, read: (view, at) => Number(view.getBigInt64(at, true)) }],
+  ["I32", { bytes: 4, read: (view, at) => view.getInt32(at, true) }],
+  ["I16", { bytes: 2, read: (view, at) => view.getInt16(at, true) }],
+  ["I8", { bytes: 1, read: (view, at) => view.getInt8(at) }],
+  ["U8", { bytes: 1, read: (view, at) => view.getUint8(at) }],
+  ["BOOL", { bytes: 1, read: (view, at) => view.getUint8(at) }],
+]);
+
 interface Entry {
   readonly name: string;
+  readonly element: ElementType;
   readonly shape: readonly number[];
   /** Offset of the first byte, and of the one after the last, counted from the end of the header. */
   readonly begin: number;
@@ -54,7 +75,7 @@ export function encodeSafetensors(tensors: ReadonlyMap<string, Tensor>): Uint8Ar
 
 /**
  * The tensors in `bytes`, in the order of the data; `file` is its name in messages. Throws `UserError`: "bad-file" where the file is
- * cut short or inconsistent, "unsupported" where a tensor is not of 32-bit floats.
+ * cut short or inconsistent, "unsupported" where a tensor is not of numbers.
  */
 export function decodeSafetensors(bytes: Uint8Array, file: string): Map<string, Tensor> {
   const bad = (message: string, cause?: unknown): UserError =>
@@ -74,12 +95,19 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): Map<string, 
   }
   if (expected !== data.byteLength) throw bad(`its tensors take ${expected} bytes, the file has ${data.byteLength}`);
   return new Map(
-    entries.map(({ name, shape, begin, end }) => {
-      const values = new Float32Array(elementCount(shape));
-      new Uint8Array(values.buffer).set(data.subarray(begin, end));
-      return [name, tensor(shape, values)];
-    }),
+    entries.map((entry) => [entry.name, tensor(entry.shape, valuesOf(data.subarray(entry.begin, entry.end), entry))]),
   );
+}
+
+function valuesOf(bytes: Uint8Array, { shape, element }: Entry): Float32Array {
+  const values = new Float32Array(elementCount(shape));
+  if (element === elementTypes.get("F32")) {
+    new Uint8Array(values.buffer).set(bytes);
+    return values;
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let index = 0; index < values.length; index++) values[index] = element.read(view, index * element.bytes);
+  return values;
 }
 
 function parseHeader(bytes: Uint8Array, bad: (message: string, cause?: unknown) => UserError, file: string): Entry[] {
@@ -95,19 +123,20 @@ function parseHeader(bytes: Uint8Array, bad: (message: string, cause?: unknown) 
       const parsed = entrySchema.safeParse(value);
       if (!parsed.success) throw bad(`the entry of tensor "${name}" is wrong: ${z.prettifyError(parsed.error)}`);
       const { dtype, shape, data_offsets: offsets } = parsed.data;
-      if (dtype !== "F32") {
+      const element = elementTypes.get(dtype);
+      if (element === undefined) {
         throw new UserError("unsupported", "has an element type that is not read", {
           about: `tensor "${name}" in ${file}`,
-          expected: "F32",
+          expected: [...elementTypes.keys()].join(", "),
           received: dtype,
         });
       }
       const [begin, end] = offsets;
-      const byteLength = elementCount(shape) * Float32Array.BYTES_PER_ELEMENT;
+      const byteLength = elementCount(shape) * element.bytes;
       if (end - begin !== byteLength) {
         throw bad(`tensor "${name}" of shape ${formatShape(shape)} takes ${byteLength} bytes, not ${end - begin}`);
       }
-      return { name, shape, begin, end };
+      return { name, element, shape, begin, end };
     })
     .toSorted((a, b) => a.begin - b.begin || a.end - b.end);
 }

@@ -1,10 +1,16 @@
 /**
- * Weights of other people's ResNets: the state dict of a PyTorch CIFAR ResNet in the common naming (`conv1`, `bn1`, `layer1.0.conv1`, …,
- * `linear`; akamaster/pytorch_resnet_cifar10 and its kin) for the graphs of `models/resnet.ts`.
+ * Weights under PyTorch's names, in and out: the state dict of a network that the zoo has too (`state-dict-names.ts`), or of any network
+ * whose parameters are called as in the state dict already, as those of exported files are.
+ *
+ * torchvision's VGG has a bias in front of each batch norm, ours has none: BN(x + b) with running mean m is BN(x) with running mean
+ * m − b, so it is taken into the mean on the way in, and written as zeros on the way out.
  */
+import { closest } from "fastest-levenshtein";
 import { UserError } from "../core/errors.ts";
-import { formatShape, sameShape, type Tensor } from "../core/tensor.ts";
-import type { Graph, ParameterKind, Weights } from "../graph/graph.ts";
+import { formatShape, sameShape, type Tensor, tensor } from "../core/tensor.ts";
+import type { Graph, Network, Parameter, ParameterKind, Weights } from "../graph/graph.ts";
+import { producers } from "../graph/graph.ts";
+import { type Naming, namings } from "./state-dict-names.ts";
 
 const words: { readonly [K in ParameterKind]?: string } = {
   weights: "weight",
@@ -15,42 +21,119 @@ const words: { readonly [K in ParameterKind]?: string } = {
   running_variance: "running_var",
 };
 
-/** Our layer → theirs. Option B's shortcut is a sequence there: convolution 0, batch norm 1. */
-function theirLayer(layer: string): string {
-  return layer
-    .replace(/^stem\.conv$/, "conv1")
-    .replace(/^stem\.norm$/, "bn1")
-    .replace(/^classifier$/, "linear")
-    .replace(/^stage(\d+)\.block(\d+)\./, (_, stage, block) => `layer${stage}.${Number(block) - 1}.`)
-    .replace(/\.norm(\d)$/, ".bn$1")
-    .replace(/\.shortcut\.conv$/, ".shortcut.0")
-    .replace(/\.shortcut\.norm$/, ".shortcut.1");
+function layerOf(parameter: string): string {
+  return parameter.slice(0, parameter.lastIndexOf("."));
+}
+
+function layersOf({ nodes }: Graph): ReadonlySet<string> {
+  return new Set(nodes.map(({ name }) => name));
+}
+
+/** Our parameter → its name in the state dict; of a network of no known family its own name. */
+function namesOf(graph: Graph): { readonly family: string; readonly theirs: (parameter: Parameter) => string } {
+  const layers = layersOf(graph);
+  const naming: Naming | undefined = namings.find((one) => one.fits(layers));
+  if (naming === undefined) return { family: "its own names", theirs: ({ name }) => name };
+  return {
+    family: naming.name,
+    theirs: ({ name, kind }) => `${naming.layer(layerOf(name), layers)}.${words[kind] ?? kind}`,
+  };
+}
+
+/** Biases of convolutions that `graph` has not, by the name they would have → the running mean that can take them in. */
+function absentBiases(graph: Graph): ReadonlyMap<string, Parameter> {
+  const { theirs } = namesOf(graph);
+  const parameters = new Map(graph.parameters.map((parameter) => [parameter.name, parameter]));
+  const makers = producers(graph);
+  const absent = new Map<string, Parameter>();
+  for (const node of graph.nodes) {
+    const convolution = makers.get(node.inputs[0] ?? "");
+    const mean = parameters.get(node.inputs[3] ?? "");
+    if (node.op !== "batch_normalization" || convolution?.op !== "convolution" || mean === undefined) continue;
+    const weights = parameters.get(convolution.inputs[1] ?? "");
+    if (convolution.inputs.length > 2 || weights === undefined) continue;
+    absent.set(theirs(weights).replace(/\.weight$/, ".bias"), mean);
+  }
+  return absent;
+}
+
+const counter = ".num_batches_tracked";
+/** So many of each kind of mistake are spelled out. */
+const mostNamed = 5;
+
+/** The nearest of `names` to one that is not among them, for a message. */
+function nearest(name: string, names: readonly string[]): string {
+  return names.length === 0 ? "" : ` (nearest: "${closest(name, names)}")`;
+}
+
+function listed(what: string, lines: readonly string[]): readonly string[] {
+  const more = lines.length - mostNamed;
+  const shown = lines.slice(0, mostNamed).map((line) => `${what} ${line}`);
+  return more > 0 ? [...shown, `${what} ${more} more`] : shown;
 }
 
 /**
- * The weights of `graph`, a CIFAR ResNet, taken from `state`; `file` is its name in messages. PyTorch's batch counters
- * (`num_batches_tracked`) are passed over. Throws `UserError("bad-file")` where a tensor is missing, left over or of another shape.
+ * The weights of `graph` taken from `state`, a PyTorch state dict; `file` is its name in messages. PyTorch's batch counters
+ * (`num_batches_tracked`) are passed over. Throws `UserError("bad-file")` where tensors are missing, left over or of another shape: all of
+ * them in its list, with the nearest names.
  */
 export function weightsFromStateDict(graph: Graph, state: ReadonlyMap<string, Tensor>, file: string): Weights {
-  const wrong = (what: string, expected: string, received: string): UserError =>
-    new UserError("bad-file", what, {
-      about: file,
-      expected,
-      received,
-      hint: `Is it the state dict of a ${graph.name}?`,
-    });
+  const { family, theirs } = namesOf(graph);
   const weights = new Map<string, Tensor>();
-  const left = new Set([...state.keys()].filter((name) => !name.endsWith(".num_batches_tracked")));
-  for (const { name, shape, kind } of graph.parameters) {
-    const theirs = `${theirLayer(name.slice(0, name.lastIndexOf(".")))}.${words[kind] ?? kind}`;
-    const found = state.get(theirs);
-    if (found === undefined) throw wrong(`has no tensor "${theirs}"`, formatShape(shape), "none");
-    if (!sameShape(found.shape, shape)) {
-      throw wrong(`tensor "${theirs}" has another shape`, formatShape(shape), formatShape(found.shape));
-    }
-    weights.set(name, found);
-    left.delete(theirs);
+  const left = new Set([...state.keys()].filter((name) => !name.endsWith(counter)));
+  const missing: string[] = [];
+  const misshapen: string[] = [];
+  for (const parameter of graph.parameters) {
+    const name = theirs(parameter);
+    const found = state.get(name);
+    left.delete(name);
+    if (found === undefined) missing.push(name);
+    else if (sameShape(found.shape, parameter.shape)) weights.set(parameter.name, found);
+    else misshapen.push(`"${name}": expected ${formatShape(parameter.shape)}, got ${formatShape(found.shape)}`);
   }
-  if (left.size > 0) throw wrong("has tensors that the network does not", "none", [...left].join(", "));
-  return weights;
+  for (const [name, mean] of absentBiases(graph)) {
+    const [bias, own] = [state.get(name), weights.get(mean.name)];
+    if (bias === undefined || own === undefined || !sameShape(bias.shape, own.shape)) continue;
+    left.delete(name);
+    weights.set(
+      mean.name,
+      tensor(
+        own.shape,
+        own.data.map((value, channel) => value - (bias.data[channel] ?? 0)),
+      ),
+    );
+  }
+  const unused = [...left];
+  const list = [
+    ...listed(
+      "missing",
+      missing.map((name) => `"${name}"${nearest(name, unused)}`),
+    ),
+    ...listed(
+      "unexpected",
+      unused.map((name) => `"${name}"${nearest(name, missing)}`),
+    ),
+    ...listed("misshapen", misshapen),
+  ];
+  if (list.length === 0) return weights;
+  throw new UserError("bad-file", "does not hold the tensors of this network", {
+    about: file,
+    expected: `the state dict of a ${graph.name}, after ${family}`,
+    received: `${missing.length} tensors missing, ${unused.length} unexpected, ${misshapen.length} of another shape`,
+    list,
+    hint: `Is it the state dict of a ${graph.name}, with as many classes?`,
+  });
+}
+
+/** `network`'s weights under PyTorch's names, as `weightsFromStateDict` takes them. */
+export function stateDictOf({ graph, weights }: Network): ReadonlyMap<string, Tensor> {
+  const { theirs } = namesOf(graph);
+  const state = new Map<string, Tensor>();
+  const isVgg = layersOf(graph).has("stage5.conv3");
+  for (const parameter of graph.parameters) {
+    const values = weights.get(parameter.name);
+    if (values !== undefined) state.set(theirs(parameter), values);
+  }
+  if (isVgg) for (const [name, { shape }] of absentBiases(graph)) state.set(name, tensor(shape));
+  return state;
 }

@@ -2,14 +2,17 @@ import { describe, expect, it } from "vitest";
 import { espalier, execute } from "./support.ts";
 
 describe("help", () => {
-  it.each(["train", "resume", "eval", "inspect", "bench", "data"])("of %s ends with examples", async (command) => {
-    const { exitCode, stdout, stderr } = await execute([command, "--help"]);
-    expect(exitCode).toBe(0);
-    expect(stderr).toBe("");
-    expect(stdout).toContain(`Usage: espalier ${command}`);
-    expect(stdout).toContain("--json");
-    expect(stdout).toMatch(new RegExp(`Examples:\\n  espalier ${command} `));
-  });
+  it.each(["train", "resume", "eval", "inspect", "bench", "convert", "data"])(
+    "of %s ends with examples",
+    async (command) => {
+      const { exitCode, stdout, stderr } = await execute([command, "--help"]);
+      expect(exitCode).toBe(0);
+      expect(stderr).toBe("");
+      expect(stdout).toContain(`Usage: espalier ${command}`);
+      expect(stdout).toContain("--json");
+      expect(stdout).toMatch(new RegExp(`Examples:\\n  espalier ${command} `));
+    },
+  );
 
   it("is printed, as a mistake, when no command is named", async () => {
     const { exitCode, stdout, stderr } = await execute([]);
@@ -38,6 +41,8 @@ describe("mistakes", () => {
     [["train", "resnet-20", "--batch", "1.5"], "bad-option", "a whole number from 1"],
     [["train"], "bad-option", 'See "espalier train --help"'],
     [["inspect", "no-such.onnx"], "missing-file", "no-such.onnx"],
+    [["convert", "a.safetensors", "b.onnx"], "bad-option", "--model"],
+    [["convert", "a.onnx", "b.txt"], "bad-option", ".onnx or .safetensors"],
     [["resume", "no-such-run"], "missing-file", "no-such-run"],
     [["eval", "no-such.onnx", "--data", "./no-such-folder"], "missing-file", "no-such.onnx"],
   ])("%j is a %s", async (arguments_, code, text) => {

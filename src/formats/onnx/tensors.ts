@@ -4,6 +4,7 @@
  */
 import { UserError } from "../../core/errors.ts";
 import { elementCount, formatShape, type Shape } from "../../core/tensor.ts";
+import { brainToFloat, halfToFloat } from "../short-floats.ts";
 import type { ExternalData } from "./external.ts";
 import { type Constant, type ConstantType, constant } from "./folding/constant.ts";
 import { type TensorMessage, toNumber } from "./proto.ts";
@@ -55,23 +56,6 @@ const elementTypes: ReadonlyMap<number, ElementType> = new Map<number, ElementTy
 function bits16(name: string, fromField: (bits: number) => number): ElementType {
   const read = (view: DataView, at: number): number => fromField(view.getUint16(at, true));
   return { name, type: "float", bytes: 2, field: "int32Data", read, fromField };
-}
-
-/** IEEE 754 binary16: 1 sign bit, 5 of exponent, 10 of fraction. */
-function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
-}
-
-const scratch = new DataView(new ArrayBuffer(4));
-
-/** The upper half of a 32-bit float. */
-function brainToFloat(bits: number): number {
-  scratch.setUint16(2, bits, true);
-  return scratch.getFloat32(0, true);
 }
 
 /**
