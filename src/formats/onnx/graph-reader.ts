@@ -95,6 +95,10 @@ export class GraphReader implements ReadContext {
     const { source, dims } = view;
     const stored = this.constants.get(source);
     node.check(stored === undefined || stored.type === "float", `constant "${value}" must be of floats`);
+    node.check(
+      stored === undefined || stored.values instanceof Float32Array,
+      `constant "${value}" must not depend on the batch size`,
+    );
     const wanted = shape ?? dims;
     const count = elementCount(this.shape(source));
     node.check(

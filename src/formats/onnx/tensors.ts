@@ -73,6 +73,9 @@ export function readTensor(message: TensorMessage, file: string, external: Exter
     });
   }
   const dims = (message.dims ?? []).map((extent) => toNumber(extent));
+  if (!dims.every((extent) => extent >= 0)) {
+    throw new UserError("bad-file", "has a negative size", { about, received: formatShape(dims) });
+  }
   const entries = message.externalData ?? [];
   const isExternal = entries.length > 0 || message.dataLocation === 1;
   const raw = isExternal
@@ -94,7 +97,7 @@ function wantedBytes(dims: Shape, { bytes }: ElementType): number {
 
 function checkCount(dims: Shape, received: number, about: string): void {
   const count = elementCount(dims);
-  if (received === count && dims.every((extent) => extent >= 0)) return;
+  if (received === count) return;
   throw new UserError("bad-file", "does not hold as many values as its dims say", {
     about,
     expected: `${count} for ${formatShape(dims)}`,

@@ -1,0 +1,62 @@
+/** Small ONNX files made by hand, for tests of reading: nodes as ONNX has them, between one input and one output. */
+import {
+  type AttributeMessage,
+  encodeModel,
+  type ModelMessage,
+  type NodeMessage,
+  type TensorMessage,
+  valueMessage,
+} from "../../../src/formats/onnx/proto.ts";
+
+export function node(
+  opType: string,
+  input: readonly string[],
+  output: string,
+  attribute: readonly AttributeMessage[] = [],
+): NodeMessage {
+  return { opType, name: `${output}/node`, input: [...input], output: [output], attribute: [...attribute] };
+}
+
+export function integers(
+  name: string,
+  values: readonly number[],
+  dims: readonly number[] = [values.length],
+): TensorMessage {
+  return { name, dataType: 7, dims: [...dims], int64Data: [...values] };
+}
+
+export function floats(
+  name: string,
+  values: readonly number[],
+  dims: readonly number[] = [values.length],
+): TensorMessage {
+  return { name, dataType: 1, dims: [...dims], floatData: [...values] };
+}
+
+export interface ModelParts {
+  readonly nodes: readonly NodeMessage[];
+  readonly tensors?: readonly TensorMessage[];
+  /** Of the input "x", behind the batch. */
+  readonly features: readonly number[];
+  /** Name of the output; default "y". */
+  readonly output?: string;
+  readonly opset?: number;
+  readonly change?: (model: ModelMessage) => void;
+}
+
+export function onnxModel({ nodes, tensors = [], features, output = "y", opset = 17, change }: ModelParts): Uint8Array {
+  const model: ModelMessage = {
+    irVersion: 8,
+    producerName: "by hand",
+    opsetImport: [{ domain: "", version: opset }],
+    graph: {
+      name: "by hand",
+      node: [...nodes],
+      initializer: [...tensors],
+      input: [valueMessage("x", 1, ["batch", ...features])],
+      output: [{ name: output, type: { tensorType: { elemType: 1 } } }],
+    },
+  };
+  change?.(model);
+  return encodeModel(model);
+}
