@@ -49,6 +49,9 @@ int main(void) {
   PRINT(dnnl_eltwise_relu);
   PRINT(dnnl_eltwise_linear);
   PRINT(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0));
+  PRINT(dnnl_eltwise_tanh);
+  PRINT(dnnl_eltwise_logistic);
+  PRINT(dnnl_eltwise_hardswish);
   PRINT(dnnl_eltwise_relu_use_dst_for_bwd);
   PRINT(dnnl_pooling_max);
   PRINT(dnnl_pooling_avg_include_padding);

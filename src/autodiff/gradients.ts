@@ -73,6 +73,25 @@ export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule
   relu: ({ output, diffDst, emit }) => emit("backward", "relu_backward", [output(0), diffDst], [0], {}),
   clip: ({ attributes, output, diffDst, emit }) =>
     emit("backward", "clip_backward", [output(0), diffDst], [0], attributes),
+  activation: ({ attributes, input, diffDst, emit }) =>
+    emit("backward", "activation_backward", [input(0), diffDst], [0], attributes),
+  softmax: ({ output, diffDst, emit }) => emit("backward", "softmax_backward", [output(0), diffDst], [0], {}),
+  multiply: ({ input, diffDst, wants, activationShape, emit }) => {
+    for (const [own, other] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      if (!wants(own)) continue;
+      emit(`backward_${own}`, "multiply_backward", [input(other), diffDst], [own], { srcShape: activationShape(own) });
+    }
+  },
+  gain: ({ input, diffDst, wants, parameterShape, emit }) => {
+    if (wants(1)) {
+      const [factors = 1] = parameterShape(1);
+      emit("backward_gain", "scale_backward_factor", [input(0), diffDst], [1], { axis: 1, factors });
+    }
+    if (wants(0)) emit("backward_data", "gain", [diffDst, input(1)], [0], {});
+  },
   add: ({ wants, pass }) => {
     if (wants(0)) pass(0);
     if (wants(1)) pass(1);
@@ -98,8 +117,14 @@ export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule
     emit("backward", "average_pooling_backward", [diffDst], [0], { ...attributes, srcShape: activationShape(0) }),
   global_average_pooling: ({ diffDst, activationShape, emit }) =>
     emit("backward", "global_average_pooling_backward", [diffDst], [0], { srcShape: activationShape(0) }),
-  flatten: ({ diffDst, activationShape, emit }) =>
-    emit("backward", "flatten_backward", [diffDst], [0], { srcShape: activationShape(0) }),
+  flatten: ({ attributes, diffDst, activationShape, emit }) =>
+    emit("backward", "flatten_backward", [diffDst], [0], { ...attributes, srcShape: activationShape(0) }),
+  upsampling: ({ attributes, diffDst, activationShape, emit }) =>
+    emit("backward", "upsampling_backward", [diffDst], [0], { ...attributes, srcShape: activationShape(0) }),
+  transpose: ({ attributes: { permutation }, diffDst, emit }) => {
+    const inverse = permutation.map((_, axis) => permutation.indexOf(axis));
+    emit("backward", "transpose", [diffDst], [0], { permutation: inverse });
+  },
   pad: ({ attributes: { before }, diffDst, activationShape, emit }) => {
     const ends = activationShape(0).map((dimension, axis) =>
       dimension === "N" ? dimension : dimension + (before[axis] ?? 0),

@@ -1,7 +1,7 @@
 /** The head that every training step has: the loss on top of the logits. */
 import { UserError } from "../core/errors.ts";
 import { formatShape } from "../core/tensor.ts";
-import { type Graph, type Input, makeNode, type Node, type Parameter } from "../graph/graph.ts";
+import { type Graph, type Input, makeNode, type Node, type Parameter, producers } from "../graph/graph.ts";
 import type { SoftTerm } from "../graph/ops.ts";
 import { inferShapes } from "../graph/shapes.ts";
 
@@ -28,10 +28,13 @@ export interface LossHead {
 
 /**
  * Softmax cross-entropy of the one output of `forward`, logits of shape [N, classes], against the input `labels` [N] or, as `options`
- * say, `targets` and `teacher`, distributions [N, classes]. Throws `UserError("bad-graph")` if the network has other outputs than that.
+ * say, `targets` and `teacher`, distributions [N, classes]. The loss has a softmax of its own: of a network that ends in one, the logits
+ * are what that reads. Throws `UserError("bad-graph")` if the network has other outputs than that.
  */
 export function lossHead(forward: Graph, { targets = "labels", teacher }: LossOptions = {}): LossHead {
-  const [logits = "", ...others] = forward.outputs;
+  const [output = "", ...others] = forward.outputs;
+  const last = producers(forward).get(output);
+  const logits = last?.op === "softmax" ? (last.inputs[0] ?? output) : output;
   const shape = inferShapes(forward, 1).get(logits) ?? [];
   if (others.length > 0 || shape.length !== 2) {
     throw new UserError("bad-graph", "a network to train must have one output, the logits", {
@@ -66,7 +69,7 @@ export function lossHead(forward: Graph, { targets = "labels", teacher }: LossOp
 /** The parameters that training moves along a gradient: all but running statistics and an optimizer's state. */
 export function trainedParameters(graph: Graph): readonly Parameter[] {
   return graph.parameters.filter(
-    ({ kind }) => kind !== "running_mean" && kind !== "running_variance" && kind !== "velocity",
+    ({ kind }) => !["running_mean", "running_variance", "constant", "velocity"].includes(kind),
   );
 }
 

@@ -13,7 +13,14 @@ import {
   type ParameterKind,
   type SymbolicShape,
 } from "./graph.ts";
-import type { Attributes, BatchNormalizationAttributes, ForwardOpName, Padding, Pair } from "./ops.ts";
+import type {
+  ActivationAttributes,
+  Attributes,
+  BatchNormalizationAttributes,
+  ForwardOpName,
+  Padding,
+  Pair,
+} from "./ops.ts";
 import { bindBatch, inferNode } from "./shapes.ts";
 
 export interface ConvolutionOptions {
@@ -124,8 +131,25 @@ export class GraphBuilder {
     return this.node("clip", name, [src], { minimum: 0, maximum: 6 });
   }
 
+  activation(name: string, src: string, attributes: ActivationAttributes): string {
+    return this.node("activation", name, [src], attributes);
+  }
+
+  softmax(name: string, src: string): string {
+    return this.node("softmax", name, [src], {});
+  }
+
   add(name: string, a: string, b: string): string {
     return this.node("add", name, [a, b], {});
+  }
+
+  /** Also with one of them repeated along pixels or channels; see the `multiply` op. */
+  multiply(name: string, a: string, b: string): string {
+    return this.node("multiply", name, [a, b], {});
+  }
+
+  gain(name: string, src: string): string {
+    return this.node("gain", name, [src, this.parameter(`${name}.gain`, [this.shape(src)[1] ?? 0], "scale")], {});
   }
 
   bias(name: string, src: string): string {
@@ -162,8 +186,16 @@ export class GraphBuilder {
     return this.node("linear", name, inputs, {});
   }
 
-  flatten(name: string, src: string): string {
-    return this.node("flatten", name, [src], {});
+  flatten(name: string, src: string, { channelsLast = false }: { readonly channelsLast?: boolean } = {}): string {
+    return this.node("flatten", name, [src], channelsLast ? { channelsLast } : {});
+  }
+
+  upsampling(name: string, src: string, factors: number | Pair): string {
+    return this.node("upsampling", name, [src], { factors: pair(factors) });
+  }
+
+  transpose(name: string, src: string, permutation: readonly number[]): string {
+    return this.node("transpose", name, [src], { permutation });
   }
 
   pad(name: string, src: string, before: readonly number[], after: readonly number[]): string {

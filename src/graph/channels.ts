@@ -4,19 +4,24 @@
  * what is left of a node once channels are gone, and when it can be left out. See `channels/rule.ts`.
  */
 import { InternalError } from "../core/errors.ts";
+import { multiply } from "./channels/multiply.ts";
 import {
+  activation,
   add,
   averagePooling,
   batchNormalization,
   bias,
   clip,
+  gain,
   globalAveragePooling,
   maxPooling,
   relu,
   scale,
+  upsampling,
 } from "./channels/pointwise.ts";
 import { concatenation, flatten, pad, slice } from "./channels/routing.ts";
 import type { ChannelRule } from "./channels/rule.ts";
+import { softmax, transpose } from "./channels/together.ts";
 import { convolution, linear } from "./channels/weights.ts";
 import type { Node } from "./graph.ts";
 import type { ForwardOpName } from "./ops.ts";
@@ -26,7 +31,11 @@ const rules: { readonly [K in ForwardOpName]: ChannelRule<K> } = {
   batch_normalization: batchNormalization,
   relu,
   clip,
+  activation,
+  softmax,
   add,
+  multiply,
+  gain,
   bias,
   concatenation,
   max_pooling: maxPooling,
@@ -34,6 +43,8 @@ const rules: { readonly [K in ForwardOpName]: ChannelRule<K> } = {
   global_average_pooling: globalAveragePooling,
   linear,
   flatten,
+  upsampling,
+  transpose,
   pad,
   slice,
   scale,

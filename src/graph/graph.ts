@@ -17,7 +17,7 @@ export interface Input {
 
 /**
  * What a parameter is decides how it is initialised and updated: `weights` (convolution, linear) and `scale` (of a batch
- * norm) decay; `bias` and `shift` do not; `running_mean` and `running_variance` follow the batches; `factor` is a λ,
+ * norm, or a gain) decay; `bias` and `shift` do not; `constant` stays what it is, as what images are normalised by does; `running_mean` and `running_variance` follow the batches; `factor` is a λ,
  * stepped by the proximal gradient method; `velocity` is an optimizer's state, in training graphs only.
  */
 export type ParameterKind =
@@ -28,6 +28,7 @@ export type ParameterKind =
   | "running_mean"
   | "running_variance"
   | "factor"
+  | "constant"
   | "velocity";
 
 export interface Parameter {

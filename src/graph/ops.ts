@@ -31,9 +31,19 @@ export interface PoolingAttributes {
   readonly padding: Padding;
 }
 
+export interface MaxPoolingAttributes extends PoolingAttributes {
+  /** Distance of the window's elements; absent: 1. */
+  readonly dilation?: Pair;
+}
+
 export interface AveragePoolingAttributes extends PoolingAttributes {
   /** Whether padded zeros count in the divisor. */
   readonly countIncludePad: boolean;
+  /**
+   * How many of the padded rows at the bottom and columns at the right never count, since they are there only to round the number of
+   * windows up. Absent: none.
+   */
+  readonly overhang?: Pair;
 }
 
 export interface BatchNormalizationAttributes {
@@ -54,6 +64,28 @@ export interface ClipAttributes {
   readonly maximum: number;
 }
 
+/**
+ * A function of one number:
+ *
+ *     sigmoid 1 / (1 + e⁻ˣ)      tanh      leaky_relu x if x > 0, else slope·x      linear slope·x + offset
+ *     hard_sigmoid min(1, max(0, slope·x + offset))      hard_swish x · min(1, max(0, x/6 + 1/2))
+ */
+export type ActivationAttributes =
+  | { readonly function: "sigmoid" | "tanh" | "hard_swish" }
+  | { readonly function: "leaky_relu"; readonly slope: number }
+  | { readonly function: "hard_sigmoid"; readonly slope: number; readonly offset: number }
+  | { readonly function: "linear"; readonly slope: number; readonly offset: number };
+
+/** Whole factors by which rows and columns are repeated. */
+export interface UpsamplingAttributes {
+  readonly factors: Pair;
+}
+
+/** With `channelsLast`, feature p·C + c is channel c of pixel p, as in an image [N,H,W,C]; otherwise feature c·H·W + p is. */
+export interface FlattenAttributes {
+  readonly channelsLast?: true;
+}
+
 /** Ops of a network as it is used: what models are made of, what is cut, what ONNX files hold. */
 export interface ForwardOps {
   /** (src [N,C,H,W], weights [O,C/G,K,L], bias [O]?) → dst [N,O,H',W'] */
@@ -64,21 +96,33 @@ export interface ForwardOps {
   relu: Record<never, never>;
   /** (src) → dst = min(maximum, max(minimum, src)); ReLU6 is the clip to 0 … 6 */
   clip: ClipAttributes;
+  /** (src) → dst = f(src), number by number */
+  activation: ActivationAttributes;
+  /** (src [N,C,…]) → dst, over the channels: e^src / Σ e^src */
+  softmax: Record<never, never>;
   /** (a, b), same shapes → a + b */
   add: Record<never, never>;
+  /** (a, b) of one rank and batch → a · b; along each other axis, one of them may have extent 1, which is repeated. */
+  multiply: Record<never, never>;
+  /** (src [N,C,…], gain [C]) → src · gain, per channel: a trained or constant number of the network, no scaling factor. */
+  gain: Record<never, never>;
   /** (src [N,C,…], bias [C]) → src + bias, per channel: what remains of a branch whose neurons are all dead. */
   bias: Record<never, never>;
   /** (src …) → dst, joined along the channels (axis 1) */
   concatenation: Record<never, never>;
   /** (src [N,C,H,W]) → dst [N,C,H',W'] */
-  max_pooling: PoolingAttributes;
+  max_pooling: MaxPoolingAttributes;
   average_pooling: AveragePoolingAttributes;
   /** (src [N,C,H,W]) → dst [N,C,1,1] */
   global_average_pooling: Record<never, never>;
   /** (src [N,F], weights [O,F], bias [O]?) → dst [N,O] */
   linear: Record<never, never>;
   /** (src [N,C,H,W]) → dst [N,C·H·W] */
-  flatten: Record<never, never>;
+  flatten: FlattenAttributes;
+  /** (src [N,C,H,W]) → dst [N,C,H·factor,W·factor]: each pixel repeated */
+  upsampling: UpsamplingAttributes;
+  /** (src) → dst: axis i of dst is axis permutation[i] of src. The batch stays first. */
+  transpose: { readonly permutation: readonly number[] };
   /** (src) → dst, zeros added: one number an axis on each side. */
   pad: { readonly before: readonly number[]; readonly after: readonly number[] };
   /** (src) → dst: start (inclusive), end (exclusive) and step of each axis. Axis 0 must be taken whole. */
@@ -132,8 +176,14 @@ export interface TrainingOps {
   relu_backward: Record<never, never>;
   /** (dst, diff_dst) → diff_src = diff_dst where minimum < dst < maximum */
   clip_backward: ClipAttributes;
+  /** (src, diff_dst) → diff_src = f'(src) · diff_dst; at a kink the derivative of the left side */
+  activation_backward: ActivationAttributes;
+  /** (dst, diff_dst) → diff_src = dst · (diff_dst − Σ dst·diff_dst), the sum over the channels */
+  softmax_backward: Record<never, never>;
+  /** (other factor, diff_dst) → diff_factor of shape `srcShape`: their product, summed over the axes that the factor was repeated along */
+  multiply_backward: { readonly srcShape: readonly (number | "N")[] };
   /** (src, diff_dst) → diff_src; a tie goes to the first maximum in row-major order */
-  max_pooling_backward: PoolingAttributes;
+  max_pooling_backward: MaxPoolingAttributes;
   /** (diff_dst) → diff_src of shape `srcShape` */
   average_pooling_backward: AveragePoolingAttributes & { readonly srcShape: readonly (number | "N")[] };
   /** (diff_dst [N,C,1,1]) → diff_src of shape `srcShape` */
@@ -143,7 +193,9 @@ export interface TrainingOps {
   /** (src [N,F], diff_dst [N,O]) → (diff_weights [O,F], diff_bias [O] if `withBias`) */
   linear_backward_weights: { readonly withBias: boolean };
   /** (diff_dst [N,C·H·W]) → diff_src of shape `srcShape` */
-  flatten_backward: { readonly srcShape: readonly (number | "N")[] };
+  flatten_backward: FlattenAttributes & { readonly srcShape: readonly (number | "N")[] };
+  /** (diff_dst) → diff_src of shape `srcShape`: sums over the pixels that were one */
+  upsampling_backward: UpsamplingAttributes & { readonly srcShape: readonly (number | "N")[] };
   /** (diff_dst) → diff_src of shape `srcShape`: zeros where the slice took nothing */
   slice_backward: ForwardOps["slice"] & { readonly srcShape: readonly (number | "N")[] };
   /** (src, diff_dst) → diff_factor [factors] */

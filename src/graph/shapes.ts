@@ -5,7 +5,7 @@
 import { UserError } from "../core/errors.ts";
 import { elementCount, formatShape, type Shape, sameShape } from "../core/tensor.ts";
 import type { Graph, Node, SymbolicShape } from "./graph.ts";
-import type { Attributes, ConvolutionAttributes, OpName, PoolingAttributes } from "./ops.ts";
+import type { Attributes, ConvolutionAttributes, MaxPoolingAttributes, OpName } from "./ops.ts";
 
 interface ShapeContext<K extends OpName> {
   readonly attributes: Attributes<K>;
@@ -51,17 +51,36 @@ function convolved(
 }
 
 function pooled({ input, attributes, check }: ShapeContext<"max_pooling" | "average_pooling">): readonly Shape[] {
-  const { kernel, strides, padding }: PoolingAttributes = attributes;
+  const { kernel, strides, padding, dilation = [1, 1] }: MaxPoolingAttributes = attributes;
   const [batch = 0, channels = 0, height = 0, width = 0] = input(0, 4);
-  const rows = windowCount(height, kernel[0], strides[0], padding.top, padding.bottom);
-  const columns = windowCount(width, kernel[1], strides[1], padding.left, padding.right);
+  const rows = windowCount(height, kernel[0], strides[0], padding.top, padding.bottom, dilation[0]);
+  const columns = windowCount(width, kernel[1], strides[1], padding.left, padding.right, dilation[1]);
   check(rows > 0 && columns > 0, "a kernel that fits into the padded image", formatShape([height, width]));
   check(
     Math.max(padding.top, padding.bottom) < kernel[0] && Math.max(padding.left, padding.right) < kernel[1],
     "padding smaller than the kernel",
     JSON.stringify(padding),
   );
+  check(
+    reachesImage(height, rows, 0, attributes) && reachesImage(width, columns, 1, attributes),
+    "a pixel of the image in every window",
+    JSON.stringify(attributes),
+  );
   return [[batch, channels, rows, columns]];
+}
+
+/** Whether each of `windows` along an axis (0: rows, 1: columns) of `size` pixels has one of them. */
+function reachesImage(
+  size: number,
+  windows: number,
+  axis: 0 | 1,
+  { kernel, strides, padding, dilation = [1, 1] }: MaxPoolingAttributes,
+): boolean {
+  const before = axis === 0 ? padding.top : padding.left;
+  return Array.from({ length: windows }, (_, index) => index * strides[axis] - before).every((first) => {
+    const skipped = first < 0 ? Math.ceil(-first / dilation[axis]) : 0;
+    return skipped < kernel[axis] && first + skipped * dilation[axis] < size;
+  });
 }
 
 function sameAsFirst({ input }: { input(index: number): Shape }): readonly Shape[] {
@@ -95,9 +114,22 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     check(minimum <= maximum, "a minimum of at most the maximum", `${minimum} … ${maximum}`);
     return [input(0)];
   },
+  activation: sameAsFirst,
+  softmax: sameAsFirst,
   add: ({ input, check }) => {
     check(sameShape(input(0), input(1)), `both of shape ${formatShape(input(0))}`, formatShape(input(1)));
     return [input(0)];
+  },
+  multiply: ({ input, check }) => {
+    const [a, b] = [input(0), input(1)];
+    const isAlike = (extent: number, axis: number): boolean =>
+      extent === b[axis] || (axis > 0 && (extent === 1 || b[axis] === 1));
+    check(a.length === b.length && a.every(isAlike), `a shape that fits ${formatShape(a)}`, formatShape(b));
+    return [a.map((extent, axis) => Math.max(extent, b[axis] ?? extent))];
+  },
+  gain: (context) => {
+    perChannel(context, 1);
+    return sameAsFirst(context);
   },
   bias: (context) => {
     perChannel(context, 1);
@@ -132,6 +164,16 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
   flatten: ({ input }) => {
     const [batch = 0, ...rest] = input(0);
     return [[batch, elementCount(rest)]];
+  },
+  upsampling: ({ input, attributes: { factors } }) => {
+    const [batch = 0, channels = 0, height = 0, width = 0] = input(0, 4);
+    return [[batch, channels, height * factors[0], width * factors[1]]];
+  },
+  transpose: ({ input, attributes: { permutation }, check }) => {
+    const shape = input(0);
+    const isPermutation = shape.every((_, axis) => permutation.includes(axis)) && permutation.length === shape.length;
+    check(isPermutation && permutation[0] === 0, `axes 0…${shape.length - 1}, the batch first`, `${permutation}`);
+    return [permutation.map((axis) => shape[axis] ?? 0)];
   },
   pad: ({ input, attributes: { before, after }, check }) => {
     const shape = input(0);
@@ -203,7 +245,11 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     const outputs = input(1, 2)[1] ?? 0;
     return attributes.withBias ? [[outputs, features], [outputs]] : [[outputs, features]];
   },
+  activation_backward: sameAsFirst,
+  softmax_backward: sameAsFirst,
+  multiply_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
   flatten_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
+  upsampling_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
   slice_backward: ({ input, attributes, batch, check }) => {
     const srcShape = bindBatch(attributes.srcShape, batch);
     const dst = sliced(srcShape, attributes, batch, check);

@@ -10,6 +10,7 @@ const constants: Readonly<Record<Exclude<ParameterKind, "weights">, number>> = {
   running_mean: 0,
   running_variance: 1,
   factor: 1,
+  constant: 1,
   velocity: 0,
 };
 

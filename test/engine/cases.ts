@@ -4,6 +4,7 @@ import type { Precision } from "../../src/engine/engine.ts";
 import type { ConvolutionOptions } from "../../src/graph/builder.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
+import type { ActivationAttributes } from "../../src/graph/ops.ts";
 
 export interface Case {
   readonly name: string;
@@ -116,6 +117,14 @@ const poolingCases: readonly Case[] = (
   }),
 );
 
+function line(slope: number, offset: number): ActivationAttributes {
+  return { function: "linear", slope, offset };
+}
+
+function pooled(builder: GraphBuilder, src: string): string {
+  return builder.globalAveragePooling("pool", src);
+}
+
 /** Builders of small graphs, by name, on inputs of several shapes. */
 const pointwise: Readonly<Record<string, (builder: GraphBuilder, src: string) => string>> = {
   relu: (builder, src) => builder.relu("layer", src),
@@ -123,6 +132,54 @@ const pointwise: Readonly<Record<string, (builder: GraphBuilder, src: string) =>
     builder.node("clip", "layer", [src], { minimum: -0.4, maximum: 0.7 }),
   "a ReLU6 behind a batch norm": (builder, src) =>
     builder.relu6("layer", builder.bias("moved", builder.batchNormalization("norm", src))),
+  sigmoid: (builder, src) => builder.activation("layer", src, { function: "sigmoid" }),
+  tanh: (builder, src) => builder.activation("layer", src, { function: "tanh" }),
+  "a hard swish": (builder, src) =>
+    builder.activation("layer", builder.activation("wider", src, line(4, 0)), { function: "hard_swish" }),
+  "a hard sigmoid": (builder, src) =>
+    builder.activation("layer", builder.activation("wider", src, line(4, 0)), {
+      function: "hard_sigmoid",
+      slope: 0.2,
+      offset: 0.4,
+    }),
+  "a leaky ReLU": (builder, src) => builder.activation("layer", src, { function: "leaky_relu", slope: 0.1 }),
+  "a slope, then an offset": (builder, src) =>
+    builder.activation("layer", builder.activation("scaled", src, line(-1.7, 0)), line(1, 0.3)),
+  softmax: (builder, src) => builder.softmax("layer", builder.activation("wider", src, line(3, 0))),
+  "a product of two values": (builder, src) =>
+    builder.multiply("layer", builder.bias("a", src), builder.activation("b", src, { function: "sigmoid" })),
+  "a square": (builder, src) => builder.multiply("layer", src, src),
+  "channels squeezed and excited": (builder, src) => {
+    const squeezed = builder.relu(
+      "relu",
+      builder.convolution("squeeze", pooled(builder, src), { channels: 3, kernel: 1 }),
+    );
+    const excited = builder.convolution("excite", squeezed, {
+      channels: builder.shape(src)[1] ?? 0,
+      kernel: 1,
+      bias: true,
+    });
+    return builder.multiply("layer", src, builder.activation("gate", excited, { function: "sigmoid" }));
+  },
+  "a gate in front of what it opens": (builder, src) => builder.multiply("layer", pooled(builder, src), src),
+  "a gate for each pixel": (builder, src) =>
+    builder.multiply("layer", src, builder.convolution("gate", src, { channels: 1, kernel: 1 })),
+  "a product in which both sides are repeated": (builder, src) =>
+    builder.multiply("layer", pooled(builder, src), builder.convolution("map", src, { channels: 1, kernel: 1 })),
+  "a gain a channel": (builder, src) => builder.gain("layer", src),
+  "pixels repeated": (builder, src) => builder.upsampling("layer", src, [2, 3]),
+  "channels last": (builder, src) => builder.transpose("layer", src, [0, 2, 3, 1]),
+  "channels last and back": (builder, src) =>
+    builder.transpose("layer", builder.relu("relu", builder.transpose("last", src, [0, 2, 3, 1])), [0, 3, 1, 2]),
+  "rows and columns swapped": (builder, src) => builder.transpose("layer", src, [0, 1, 3, 2]),
+  "flattened with the channels last": (builder, src) => builder.flatten("layer", src, { channelsLast: true }),
+  "max pooling with holes": (builder, src) =>
+    builder.node("max_pooling", "layer", [src], {
+      kernel: [2, 2],
+      strides: [1, 1],
+      padding: { top: 1, left: 0, bottom: 0, right: 1 },
+      dilation: [2, 1],
+    }),
   "an addition of a value to itself": (builder, src) => builder.add("layer", src, src),
   "an addition, both sides computed": (builder, src) =>
     builder.add("layer", builder.relu("a", src), builder.bias("b", src)),
@@ -164,6 +221,19 @@ const pointwiseCases: readonly Case[] = Object.entries(pointwise).flatMap(([name
 );
 
 const otherCases: readonly Case[] = [
+  {
+    name: "average pooling that rounds up, padding counted",
+    batch: 2,
+    graph: from([16, 3, 6], (builder, src) =>
+      builder.node("average_pooling", "layer", [src], {
+        kernel: [3, 2],
+        strides: [3, 2],
+        padding: { top: 1, left: 1, bottom: 2, right: 1 },
+        countIncludePad: true,
+        overhang: [1, 0],
+      }),
+    ),
+  },
   {
     name: "scaling factors of 4 groups",
     batch: 2,

@@ -53,6 +53,7 @@ function randomValue(parameter: Parameter, stream: RandomStream): number {
     case "scale":
     case "running_variance":
     case "factor":
+    case "constant":
       return 0.5 + stream.uniform();
     case "velocity":
       return 0;

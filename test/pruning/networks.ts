@@ -5,6 +5,7 @@ import { elementCount, type Tensor, tensor } from "../../src/core/tensor.ts";
 import { createReferenceEngine } from "../../src/engine/reference/index.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph, Network, ParameterKind } from "../../src/graph/graph.ts";
+import type { ActivationAttributes } from "../../src/graph/ops.ts";
 
 /** One piece of a random network; `width` is a number of channels, rounded where groups need it. */
 export type Piece =
@@ -15,7 +16,25 @@ export type Piece =
   | { kind: "concatenation"; widths: readonly number[]; keepSource: boolean }
   | { kind: "pooling"; op: "max" | "average"; padding: 0 | 1; countIncludePad: boolean }
   | { kind: "slice"; start: number; step: 1 | 2 }
-  | { kind: "pad"; sides: readonly [number, number, number, number] };
+  | { kind: "pad"; sides: readonly [number, number, number, number] }
+  | { kind: "function"; attributes: ActivationAttributes }
+  | { kind: "gate"; width: number; gate: ActivationAttributes; of: "channels" | "pixels"; isFirst: boolean }
+  | { kind: "product"; width: number; norm: boolean }
+  | { kind: "split"; at: number; op: "add" | "multiply" | "concatenation" }
+  | { kind: "gain"; withBias: boolean }
+  | { kind: "resampled"; factor: number }
+  | { kind: "transposed"; permutation: readonly number[] }
+  | { kind: "attention" };
+
+const functions: readonly ActivationAttributes[] = [
+  { function: "sigmoid" },
+  { function: "tanh" },
+  { function: "hard_swish" },
+  { function: "leaky_relu", slope: 0.1 },
+  { function: "hard_sigmoid", slope: 1 / 6, offset: 0.5 },
+  { function: "linear", slope: -0.7, offset: 0 },
+  { function: "linear", slope: 1, offset: 0.2 },
+];
 
 const width = fc.integer({ min: 1, max: 5 });
 export const piece: fc.Arbitrary<Piece> = fc.oneof(
@@ -66,16 +85,40 @@ export const piece: fc.Arbitrary<Piece> = fc.oneof(
     kind: fc.constant("pad" as const),
     sides: fc.constantFrom<readonly [number, number, number, number]>([0, 1, 0, 0], [0, 0, 1, 0], [0, 2, 0, 1]),
   }),
+  fc.record({ kind: fc.constant("function" as const), attributes: fc.constantFrom(...functions) }),
+  fc.record({
+    kind: fc.constant("gate" as const),
+    width,
+    gate: fc.constantFrom(...functions),
+    of: fc.constantFrom("channels" as const, "pixels" as const),
+    isFirst: fc.boolean(),
+  }),
+  fc.record({ kind: fc.constant("product" as const), width, norm: fc.boolean() }),
+  fc.record({
+    kind: fc.constant("split" as const),
+    at: fc.integer({ min: 1, max: 4 }),
+    op: fc.constantFrom("add" as const, "multiply" as const, "concatenation" as const),
+  }),
+  fc.record({ kind: fc.constant("gain" as const), withBias: fc.boolean() }),
+  fc.record({ kind: fc.constant("resampled" as const), factor: fc.constantFrom(1, 2) }),
+  fc.record({
+    kind: fc.constant("transposed" as const),
+    permutation: fc.constantFrom<readonly number[]>([0, 1, 3, 2], [0, 2, 3, 1], [0, 3, 1, 2]),
+  }),
+  fc.record({ kind: fc.constant("attention" as const) }),
 );
 
+export const heads = ["pool", "flatten", "flatten, channels last"] as const;
+export type Head = (typeof heads)[number];
+
 /** "images" [N,3,7,6] through `pieces` into "logits" [N,4], by global pooling or by flattening the pixels. */
-export function buildNetwork(pieces: readonly Piece[], head: "pool" | "flatten", hidden: number): Graph {
+export function buildNetwork(pieces: readonly Piece[], head: Head, hidden: number): Graph {
   const builder = new GraphBuilder("random");
   let value = builder.input("images", ["N", 3, 7, 6]);
   value = layer(builder, "stem", value, { width: 4, kernel: 3, bias: false, norm: true, strides: 1, relu: true });
   for (const [index, one] of pieces.entries()) value = addPiece(builder, `piece${index}`, value, one);
   if (head === "pool") value = builder.globalAveragePooling("pool", value);
-  value = builder.flatten("flatten", value);
+  value = builder.flatten("flatten", value, { channelsLast: head === "flatten, channels last" });
   if (hidden > 0) value = builder.relu("hidden.relu", builder.linear("hidden", value, hidden));
   builder.output(builder.linear("logits", value, 4));
   return builder.build();
@@ -144,6 +187,48 @@ function addPiece(builder: GraphBuilder, name: string, src: string, one: Piece):
         ? builder.maxPooling(`${name}.pool`, src, options)
         : builder.averagePooling(`${name}.pool`, src, { ...options, countIncludePad: one.countIncludePad });
     }
+    case "function":
+      return builder.activation(`${name}.function`, src, one.attributes);
+    case "gate": {
+      const squeezed = one.of === "channels" ? builder.globalAveragePooling(`${name}.squeezed`, src) : src;
+      const less = layer(builder, `${name}.less`, squeezed, { ...plain, kernel: 1, width: one.width, norm: false });
+      const outputs = one.of === "channels" ? channels : 1;
+      const excite = builder.convolution(`${name}.excite`, less, { channels: outputs, kernel: 1, bias: true });
+      const gate = builder.activation(`${name}.gate`, excite, one.gate);
+      return one.isFirst ? builder.multiply(`${name}.gated`, gate, src) : builder.multiply(`${name}.gated`, src, gate);
+    }
+    case "product": {
+      const a = layer(builder, `${name}.a`, src, { ...plain, width: one.width, norm: one.norm });
+      const gate = layer(builder, `${name}.b`, src, { ...plain, kernel: 1, width: one.width, relu: false });
+      return builder.multiply(`${name}.product`, a, builder.activation(`${name}.gate`, gate, { function: "sigmoid" }));
+    }
+    case "split": {
+      const half = one.op === "concatenation" ? Math.min(one.at, channels - 1) : Math.floor(channels / 2);
+      if (half < 1) return src;
+      const part = (word: string, start: number, end: number): string =>
+        builder.node("slice", `${name}.${word}`, [src], {
+          starts: [0, start, 0, 0],
+          ends: ["N", end, height, columns],
+          steps: [1, 1, 1, 1],
+        });
+      const first = part("first", 0, half);
+      if (one.op === "add") return builder.add(`${name}.joined`, first, part("second", half, 2 * half));
+      if (one.op === "multiply") return builder.multiply(`${name}.joined`, first, part("second", half, 2 * half));
+      const relu = builder.relu(`${name}.relu`, part("second", half, channels));
+      return builder.concatenation(`${name}.joined`, [relu, first]);
+    }
+    case "gain": {
+      const scaled = builder.gain(`${name}.gain`, src);
+      return one.withBias ? builder.bias(`${name}.bias`, scaled) : scaled;
+    }
+    case "resampled": {
+      if (height * columns > 100) return src;
+      return builder.upsampling(`${name}.large`, src, [one.factor, 2]);
+    }
+    case "transposed":
+      return builder.transpose(`${name}.transposed`, src, one.permutation);
+    case "attention":
+      return builder.multiply(`${name}.weighted`, src, builder.softmax(`${name}.softmax`, src));
     case "pad":
       return builder.pad(`${name}.pad`, src, one.sides, [0, 1, 0, 0]);
     case "slice": {
@@ -167,6 +252,7 @@ export function randomWeights(graph: Graph, seed: number): Map<string, Tensor> {
     running_mean: (stream) => 0.2 * stream.normal(),
     running_variance: (stream) => 0.5 + stream.uniform(),
     factor: (stream) => 0.5 + stream.uniform(),
+    constant: (stream) => 0.5 + stream.uniform(),
     velocity: () => 0,
   };
   return new Map(

@@ -9,11 +9,11 @@ import type { CutList } from "../../src/pruning/cut-list.ts";
 import { selectionKeys } from "../../src/selection/factors.ts";
 import { fold } from "../../src/selection/fold.ts";
 import { place, structureKinds } from "../../src/selection/place.ts";
-import { buildNetwork, outputDifference, piece, randomWeights, zeroRows } from "./networks.ts";
+import { buildNetwork, heads, outputDifference, piece, randomWeights, zeroRows } from "./networks.ts";
 
 const networks = fc.record({
   pieces: fc.array(piece, { maxLength: 4 }),
-  head: fc.constantFrom("pool" as const, "flatten" as const),
+  head: fc.constantFrom(...heads),
   hidden: fc.constantFrom(0, 5),
   share: fc.constantFrom(0, 0.2, 0.5, 0.8, 1),
   seed: fc.integer({ min: 0, max: 0xffffffff }),

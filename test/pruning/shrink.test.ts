@@ -23,7 +23,7 @@ import { type Factor, factorsOf, gammaFeeds, keptFactors, selectionKeys } from "
 import { fold } from "../../src/selection/fold.ts";
 import { place, structureKinds } from "../../src/selection/place.ts";
 import { labels, spread } from "../engine/random-data.ts";
-import { buildNetwork, outputDifference, piece, randomWeights, zeroFactors } from "./networks.ts";
+import { buildNetwork, heads, outputDifference, piece, randomWeights, zeroFactors } from "./networks.ts";
 
 const BATCH = 4;
 const engine = createReferenceEngine();
@@ -156,7 +156,7 @@ function compare(network: Network, share: number, seed: number): Compared {
 
 const networks = fc.record({
   pieces: fc.array(piece, { maxLength: 4 }),
-  head: fc.constantFrom("pool" as const, "flatten" as const),
+  head: fc.constantFrom(...heads),
   hidden: fc.constantFrom(0, 5),
   share: fc.constantFrom(0.2, 0.5, 0.8, 1),
   seed: fc.integer({ min: 0, max: 0xffffffff }),

@@ -2,6 +2,7 @@
 import { required } from "../../core/errors.ts";
 import type { Node } from "../../graph/graph.ts";
 import type { OpName } from "../../graph/ops.ts";
+import { activation, activationBackward } from "./activation.ts";
 import {
   allReduceBegin,
   allReduceEnd,
@@ -13,6 +14,7 @@ import { convolution, convolutionBackwardData, convolutionBackwardWeights } from
 import type { OutputArray, ReferenceKernel, TypedTensor } from "./kernel.ts";
 import { linear, linearBackwardData, linearBackwardWeights } from "./linear.ts";
 import { softCrossEntropy, softmaxCrossEntropy } from "./loss.ts";
+import { multiply, multiplyBackward } from "./multiply.ts";
 import {
   batchNormalization,
   batchNormalizationBackward,
@@ -26,6 +28,7 @@ import {
   biasBackward,
   clip,
   clipBackward,
+  gain,
   relu,
   reluBackward,
   scale,
@@ -39,21 +42,29 @@ import {
   maxPooling,
   maxPoolingBackward,
 } from "./pooling.ts";
-import { concatenation, copy, pad, slice, sliceBackward } from "./shape-ops.ts";
+import { concatenation, flatten, flattenBackward, pad, slice, sliceBackward, transpose } from "./shape-ops.ts";
+import { softmax, softmaxBackward } from "./softmax.ts";
+import { upsampling, upsamplingBackward } from "./upsampling.ts";
 
 export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = {
   convolution,
   batch_normalization: batchNormalization,
   relu,
   clip,
+  activation,
+  softmax,
   add,
+  multiply,
+  gain,
   bias,
   concatenation,
   max_pooling: maxPooling,
   average_pooling: averagePooling,
   global_average_pooling: globalAveragePooling,
   linear,
-  flatten: copy,
+  flatten,
+  upsampling,
+  transpose,
   pad,
   slice,
   scale,
@@ -67,12 +78,16 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   batch_normalization_backward: batchNormalizationBackward,
   relu_backward: reluBackward,
   clip_backward: clipBackward,
+  activation_backward: activationBackward,
+  softmax_backward: softmaxBackward,
+  multiply_backward: multiplyBackward,
   max_pooling_backward: maxPoolingBackward,
   average_pooling_backward: averagePoolingBackward,
   global_average_pooling_backward: globalAveragePoolingBackward,
   linear_backward_data: linearBackwardData,
   linear_backward_weights: linearBackwardWeights,
-  flatten_backward: copy,
+  flatten_backward: flattenBackward,
+  upsampling_backward: upsamplingBackward,
   slice_backward: sliceBackward,
   scale_backward_factor: scaleBackwardFactor,
   bias_backward: biasBackward,

@@ -61,6 +61,17 @@ export function biasBackward(context: KernelContext<"bias_backward">): void {
   sumChannels(input(context, 0), output(context, 0).data);
 }
 
+/** A factor a channel, whatever it is for. */
+export function gain(context: KernelContext<"gain">): void {
+  const src = input(context, 0);
+  const values = input(context, 1).data;
+  const dst = output(context, 0).data;
+  const channels = channelsOf(src.shape);
+  src.data.forEach((value, index) => {
+    dst[index] = value * at(values, channels.of(index));
+  });
+}
+
 /** From an element's index, the factor that scales it; see the `scale` op. */
 function factorsOf(channels: Channels, factors: number, first: number | undefined): (index: number) => number {
   if (first !== undefined) return (index) => first + channels.of(index);

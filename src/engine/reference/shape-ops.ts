@@ -1,4 +1,4 @@
-/** Ops that only move elements: concatenation, flatten, pad, slice, and the gradients of flatten and slice. */
+/** Ops that only move elements: concatenation, flatten, transpose, pad, slice, and the gradients of flatten and slice. */
 import { rowMajorStrides, type Shape } from "../../core/tensor.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 
@@ -16,9 +16,62 @@ export function concatenation(context: KernelContext<"concatenation">): void {
   }
 }
 
-/** Row-major order stays, so the elements do too: flatten and its gradient. */
-export function copy(context: KernelContext<"flatten"> | KernelContext<"flatten_backward">): void {
-  output(context, 0).data.set(input(context, 0).data);
+/** In row-major order the elements stay where they are. */
+export function flatten(context: KernelContext<"flatten">): void {
+  const src = input(context, 0);
+  const dst = output(context, 0).data;
+  if (context.attributes.channelsLast !== true) {
+    dst.set(src.data);
+    return;
+  }
+  forEachOfPermuted(src.shape, channelsLast(src.shape.length), (from, to) => {
+    dst[to] = at(src.data, from);
+  });
+}
+
+export function flattenBackward(context: KernelContext<"flatten_backward">): void {
+  const diffDst = input(context, 0).data;
+  const diffSrc = output(context, 0);
+  if (context.attributes.channelsLast !== true) {
+    diffSrc.data.set(diffDst);
+    return;
+  }
+  forEachOfPermuted(diffSrc.shape, channelsLast(diffSrc.shape.length), (to, from) => {
+    diffSrc.data[to] = at(diffDst, from);
+  });
+}
+
+/** Axes of an image [N,C,…] in the order [N,…,C]. */
+function channelsLast(rank: number): readonly number[] {
+  return Array.from({ length: rank }, (_, axis) => (axis === 0 ? 0 : axis === rank - 1 ? 1 : axis + 1));
+}
+
+export function transpose(context: KernelContext<"transpose">): void {
+  const src = input(context, 0);
+  const dst = output(context, 0).data;
+  forEachOfPermuted(src.shape, context.attributes.permutation, (from, to) => {
+    dst[to] = at(src.data, from);
+  });
+}
+
+/** Visits every element of an array of shape `src`, and where it lies once axis i is axis permutation[i]. */
+function forEachOfPermuted(
+  src: Shape,
+  permutation: readonly number[],
+  visit: (srcIndex: number, dstIndex: number) => void,
+): void {
+  const srcStrides = rowMajorStrides(src);
+  const shape = permutation.map((axis) => extent(src, axis));
+  const strides = permutation.map((axis) => extent(srcStrides, axis));
+  const walk = (axis: number, from: number, to: number): void => {
+    if (axis === shape.length) {
+      visit(from, to);
+      return;
+    }
+    const count = extent(shape, axis);
+    for (let i = 0; i < count; i++) walk(axis + 1, from + i * extent(strides, axis), to * count + i);
+  };
+  walk(0, 0, 0);
 }
 
 /**

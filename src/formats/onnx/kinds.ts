@@ -8,7 +8,11 @@ const inputKinds: { readonly [K in ForwardOpName]: readonly ParameterKind[] } = 
   batch_normalization: ["scale", "shift", "running_mean", "running_variance"],
   relu: [],
   clip: [],
+  activation: [],
+  softmax: [],
   add: [],
+  multiply: [],
+  gain: ["scale"],
   bias: ["bias"],
   concatenation: [],
   max_pooling: [],
@@ -16,6 +20,8 @@ const inputKinds: { readonly [K in ForwardOpName]: readonly ParameterKind[] } = 
   global_average_pooling: [],
   linear: ["weights", "bias"],
   flatten: [],
+  upsampling: [],
+  transpose: [],
   pad: [],
   slice: [],
   scale: ["factor"],
@@ -25,8 +31,17 @@ const byOp: ReadonlyMap<OpName, readonly ParameterKind[]> = new Map(
   Object.entries(inputKinds).map(([op, kinds]) => [op as ForwardOpName, kinds]),
 );
 
-/** Value name → kind, for everything that nodes read as a parameter; a scaled parameter is of the kind its reader asks for. */
-export function parameterKinds(nodes: readonly Node[]): ReadonlyMap<string, ParameterKind> {
+/** Ops that leave images what they are but for their numbers, as a network's preprocessing does. */
+const preprocessing: ReadonlySet<OpName> = new Set<ForwardOpName>(["activation", "gain", "bias", "transpose"]);
+
+/**
+ * Value name → kind, for everything that nodes read as a parameter; a scaled parameter is of the kind its reader asks for. What
+ * changes the values in `images` before any layer does, as they are normalised inside other tools' files, is constant.
+ */
+export function parameterKinds(
+  nodes: readonly Node[],
+  images: ReadonlySet<string> = new Set(),
+): ReadonlyMap<string, ParameterKind> {
   const kinds = new Map<string, ParameterKind>();
   for (const { op, inputs, outputs } of nodes.toReversed()) {
     for (const [index, kind] of (byOp.get(op) ?? []).entries()) {
@@ -36,6 +51,12 @@ export function parameterKinds(nodes: readonly Node[]): ReadonlyMap<string, Para
     const [src = ""] = inputs;
     const kind = kinds.get(outputs[0] ?? "");
     if (op === "scale" && kind !== undefined) kinds.set(src, kind);
+  }
+  const raw = new Set(images);
+  for (const { op, inputs, outputs } of nodes) {
+    if (!preprocessing.has(op) || !raw.has(inputs[0] ?? "")) continue;
+    for (const output of outputs) raw.add(output);
+    for (const parameter of inputs.slice(1)) kinds.set(parameter, "constant");
   }
   return kinds;
 }

@@ -6,6 +6,13 @@ import { UserError } from "../../core/errors.ts";
 import type { Padding, Pair } from "../../graph/ops.ts";
 import { type AttributeMessage, attributeTypes, type NodeMessage, type TensorMessage, toNumber } from "./proto.ts";
 
+/** A window over an image, as convolutions and poolings have one. */
+export interface ReadWindow {
+  readonly kernel: Pair;
+  readonly strides: Pair;
+  readonly dilation: Pair;
+}
+
 /** What a node is read in. */
 export interface NodeSurroundings {
   readonly file: string;
@@ -22,11 +29,14 @@ export class NodeReader {
   readonly name: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** How many outputs the file gives the node, read or not. */
+  readonly outputCount: number;
   /** Version of the standard ops the file is written in. */
   readonly opset: number;
   readonly #file: string;
   readonly #attributes: ReadonlyMap<string, AttributeMessage>;
   readonly #asked = new Set<string>();
+  #readsAll = false;
 
   constructor(message: NodeMessage, { file, opset, resolve, isRead }: NodeSurroundings) {
     const domain = message.domain ?? "";
@@ -35,6 +45,7 @@ export class NodeReader {
     this.outputs = withoutTrailingBlanks(
       (message.output ?? []).map((name, index) => (index === 0 || isRead(name) ? name : "")),
     );
+    this.outputCount = (message.output ?? []).length;
     this.name = message.name || (this.outputs[0] ?? "");
     this.opset = opset;
     this.#file = file;
@@ -107,10 +118,31 @@ export class NodeReader {
     return [height, width];
   }
 
-  /** `pads`, explicit; the automatic kinds (`auto_pad`) are refused. */
-  padding(): Padding {
+  /** `pads`, or what `auto_pad` makes of the image's size and the window. */
+  padding(image: Pair, { kernel, strides, dilation }: ReadWindow): Padding {
     const automatic = this.string("auto_pad", "NOTSET");
-    this.check(automatic === "NOTSET" || automatic === "", "automatic padding is not read", "NOTSET", automatic);
+    if (automatic === "SAME_UPPER" || automatic === "SAME_LOWER") {
+      this.ints("pads", []);
+      const [rows, columns] = ([0, 1] as const).map((axis) => {
+        const span = (Math.ceil(image[axis] / strides[axis]) - 1) * strides[axis] + (kernel[axis] - 1) * dilation[axis];
+        const total = Math.max(0, span + 1 - image[axis]);
+        const less = Math.floor(total / 2);
+        return automatic === "SAME_UPPER" ? [less, total - less] : [total - less, less];
+      });
+      const [[top = 0, bottom = 0] = [], [left = 0, right = 0] = []] = [rows, columns];
+      return { top, left, bottom, right };
+    }
+    const isExplicit = automatic === "NOTSET" || automatic === "";
+    this.check(
+      isExplicit || automatic === "VALID",
+      "auto_pad is not known",
+      "SAME_UPPER, SAME_LOWER, VALID",
+      automatic,
+    );
+    if (!isExplicit) {
+      this.ints("pads", []);
+      return { top: 0, left: 0, bottom: 0, right: 0 };
+    }
     const pads = this.ints("pads", [0, 0, 0, 0]);
     const [top = 0, left = 0, bottom = 0, right = 0] = pads;
     this.check(pads.length === 4 && pads.every((side) => side >= 0), "pads must be four numbers, none negative");
@@ -124,10 +156,20 @@ export class NodeReader {
     }
   }
 
-  /** Refuses attributes that no method asked for, and all outputs but the first. */
+  /** Says that outputs other than the first were read too. */
+  readsAllOutputs(): void {
+    this.#readsAll = true;
+  }
+
+  /** Refuses attributes that no method asked for, and all outputs but the first unless they were read. */
   finish(): void {
     this.finishAttributes();
-    this.check(this.outputs.length === 1, "only the first output is read", "one output", `${this.outputs.length}`);
+    this.check(
+      this.#readsAll || this.outputs.length === 1,
+      "only the first output is read",
+      "one output",
+      `${this.outputs.length}`,
+    );
   }
 
   #attribute(name: string, type: number): AttributeMessage | undefined {

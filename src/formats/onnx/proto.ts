@@ -44,11 +44,12 @@ export function toNumber(value: number | { toNumber(): number } | null | undefin
   return typeof value === "number" ? value : value.toNumber();
 }
 
-/** An attribute's value on the way out: a whole number, a list of them, or `{ float }`. */
-export type AttributeValue = number | readonly number[] | { readonly float: number };
+/** An attribute's value on the way out: a whole number, a list of them, a word, or `{ float }`. */
+export type AttributeValue = number | readonly number[] | string | { readonly float: number };
 
 export function attributeMessage(name: string, value: AttributeValue): AttributeMessage {
   if (typeof value === "number") return { name, type: attributeTypes.int, i: value };
+  if (typeof value === "string") return { name, type: attributeTypes.string, s: new TextEncoder().encode(value) };
   if ("float" in value) return { name, type: attributeTypes.float, f: value.float };
   return { name, type: attributeTypes.ints, ints: [...value] };
 }

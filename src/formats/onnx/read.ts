@@ -5,7 +5,7 @@
  */
 import { UserError } from "../../core/errors.ts";
 import { elementCount, tensor } from "../../core/tensor.ts";
-import type { Network, Node, Parameter, Weights } from "../../graph/graph.ts";
+import type { Network, Node, Parameter, ParameterKind, Weights } from "../../graph/graph.ts";
 import { withInputs } from "../../graph/rewrite.ts";
 import { type ExternalData, noExternalData } from "./external.ts";
 import type { Constant } from "./folding/constant.ts";
@@ -16,6 +16,7 @@ import { readInputs } from "./inputs.ts";
 import { withJoinedBiases } from "./joined.ts";
 import { parameterKinds } from "./kinds.ts";
 import { NodeReader } from "./node-reader.ts";
+import { withoutAbsorbed } from "./ops/transpose.ts";
 import { Problems } from "./problems.ts";
 import { decodeModel, type ModelMessage } from "./proto.ts";
 import { readRules } from "./table.ts";
@@ -64,9 +65,10 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
   problems.finish(readRules.keys());
 
   const { nodes: named, outputs } = withOutputNames(reader, graph, file);
-  const nodes = withJoinedBiases(named, outputs, reader.products);
-  const { parameters, weights } = parametersOf(reader, nodes);
+  const nodes = withoutAbsorbed(withJoinedBiases(named, outputs, reader.products), outputs);
   const header = headerOf(model, opset, typeof batch === "string" ? batch : undefined);
+  const images = header?.producer === undefined ? [] : inputs.map(({ name }) => name);
+  const { parameters, weights } = parametersOf(reader, parameterKinds(nodes, new Set(images)));
   const name = graph.name ?? "";
   return {
     graph: { name, inputs, parameters, nodes, outputs, updates: [], ...(header === undefined ? {} : { header }) },
@@ -139,12 +141,11 @@ function withOutputNames(reader: GraphReader, graph: GraphMessage, file: string)
 
 function parametersOf(
   { constants, parameterShapes }: GraphReader,
-  nodes: readonly Node[],
+  kinds: ReadonlyMap<string, ParameterKind>,
 ): {
   parameters: Parameter[];
   weights: Weights;
 } {
-  const kinds = parameterKinds(nodes);
   const parameters: Parameter[] = [];
   const weights = new Map<string, ReturnType<typeof tensor>>();
   for (const [name, { values }] of constants) {

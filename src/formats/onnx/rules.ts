@@ -20,8 +20,15 @@ export interface WriteContext {
   integers(name: string, values: readonly (number | bigint)[]): string;
   /** Adds a number the file needs as a tensor without axes; returns its name. */
   scalar(name: string, value: number): string;
-  /** Adds a helper node computing a constant; returns its value's name. */
-  helper(opType: string, name: string, inputs: readonly string[]): string;
+  /** Adds numbers the file needs as a tensor of one axis; returns their name. */
+  floats(name: string, values: readonly number[]): string;
+  /** Adds a helper node, one that is no node of ours; returns its value's name. */
+  helper(
+    opType: string,
+    name: string,
+    inputs: readonly string[],
+    attributes?: Readonly<Record<string, AttributeValue>>,
+  ): string;
   /** Adds the node itself. */
   write(
     opType: string,

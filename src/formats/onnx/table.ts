@@ -3,17 +3,28 @@
  * total: the compiler refuses a new op of the vocabulary until it can be written.
  */
 import type { ForwardOpName } from "../../graph/ops.ts";
-import { readAdd, writeAdd, writeBias } from "./ops/add.ts";
+import {
+  readHardSigmoid,
+  readHardSwish,
+  readLeakyRelu,
+  readSigmoid,
+  readSoftmax,
+  readTanh,
+  writeActivation,
+  writeSoftmax,
+} from "./ops/activation.ts";
+import { readAdd, readSub, writeAdd, writeBias } from "./ops/add.ts";
 import { readBatchNormalization, writeBatchNormalization } from "./ops/batch-normalization.ts";
 import { readClip, writeClip } from "./ops/clip.ts";
 import { readConv, writeConv } from "./ops/conv.ts";
 import { readGemm, readMatMul, writeGemm } from "./ops/gemm.ts";
-import { readMul, writeMul } from "./ops/mul.ts";
+import { readDiv, readMul, writeGain, writeMul, writeMultiply } from "./ops/mul.ts";
 import { readPad, writePad } from "./ops/pad.ts";
 import { readCast, readDropout, readIdentity } from "./ops/passing.ts";
 import {
   readAveragePool,
   readGlobalAveragePool,
+  readGlobalMaxPool,
   readMaxPool,
   readReduceMean,
   writeAveragePool,
@@ -21,8 +32,11 @@ import {
   writeMaxPool,
 } from "./ops/pool.ts";
 import { readFlatten, readReshape, readSqueeze, readUnsqueeze, writeFlatten } from "./ops/reshape.ts";
+import { readResize, writeUpsampling } from "./ops/resize.ts";
 import { readConcat, readRelu, writeConcat, writeRelu } from "./ops/simple.ts";
 import { readSlice, writeSlice } from "./ops/slice.ts";
+import { readSplit } from "./ops/split.ts";
+import { readTranspose, writeTranspose } from "./ops/transpose.ts";
 import { readExpand } from "./ops/views.ts";
 import type { ReadRule, WriteRule } from "./rules.ts";
 
@@ -31,7 +45,11 @@ export const writeRules: { readonly [K in ForwardOpName]: WriteRule<K> } = {
   batch_normalization: writeBatchNormalization,
   relu: writeRelu,
   clip: writeClip,
+  activation: writeActivation,
+  softmax: writeSoftmax,
   add: writeAdd,
+  multiply: writeMultiply,
+  gain: writeGain,
   bias: writeBias,
   concatenation: writeConcat,
   max_pooling: writeMaxPool,
@@ -39,6 +57,8 @@ export const writeRules: { readonly [K in ForwardOpName]: WriteRule<K> } = {
   global_average_pooling: writeGlobalAveragePool,
   linear: writeGemm,
   flatten: writeFlatten,
+  upsampling: writeUpsampling,
+  transpose: writeTranspose,
   pad: writePad,
   slice: writeSlice,
   scale: writeMul,
@@ -52,12 +72,17 @@ export const readRules: ReadonlyMap<string, ReadRule> = new Map([
   ["Clip", readClip],
   ["Concat", readConcat],
   ["Conv", readConv],
+  ["Div", readDiv],
   ["Dropout", readDropout],
   ["Expand", readExpand],
   ["Flatten", readFlatten],
   ["Gemm", readGemm],
   ["GlobalAveragePool", readGlobalAveragePool],
+  ["GlobalMaxPool", readGlobalMaxPool],
+  ["HardSigmoid", readHardSigmoid],
+  ["HardSwish", readHardSwish],
   ["Identity", readIdentity],
+  ["LeakyRelu", readLeakyRelu],
   ["MatMul", readMatMul],
   ["MaxPool", readMaxPool],
   ["Mul", readMul],
@@ -65,7 +90,15 @@ export const readRules: ReadonlyMap<string, ReadRule> = new Map([
   ["ReduceMean", readReduceMean],
   ["Relu", readRelu],
   ["Reshape", readReshape],
+  ["Resize", readResize],
+  ["Sigmoid", readSigmoid],
   ["Slice", readSlice],
+  ["Softmax", readSoftmax],
+  ["Split", readSplit],
   ["Squeeze", readSqueeze],
+  ["Sub", readSub],
+  ["Tanh", readTanh],
+  ["Transpose", readTranspose],
   ["Unsqueeze", readUnsqueeze],
+  ["Upsample", readResize],
 ]);

@@ -9,6 +9,7 @@ import type { ForwardOpName } from "../../graph/ops.ts";
 import { inferShapes } from "../../graph/shapes.ts";
 import { exactPrefix, headerMessage, writtenOpset } from "./header.ts";
 import {
+  type AttributeMessage,
   type AttributeValue,
   attributeMessage,
   dataTypes,
@@ -46,6 +47,10 @@ export function writeOnnx(network: Network, { metadata = {} }: WriteOptions = {}
 
 function isForward(node: Node): node is ForwardNode {
   return Object.hasOwn(writeRules, node.op);
+}
+
+function attributeMessages(attributes: Readonly<Record<string, AttributeValue>>): AttributeMessage[] {
+  return Object.entries(attributes).map(([name, value]) => attributeMessage(name, value));
 }
 
 class FileWriter implements WriteContext {
@@ -114,9 +119,26 @@ class FileWriter implements WriteContext {
     return unique;
   }
 
-  helper(opType: string, name: string, inputs: readonly string[]): string {
+  floats(name: string, values: readonly number[]): string {
+    const unique = this.#unique(name);
+    this.#extras.push(floatTensorMessage(unique, [values.length], Float32Array.from(values)));
+    return unique;
+  }
+
+  helper(
+    opType: string,
+    name: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+  ): string {
     const output = this.#unique(name);
-    this.#nodes.push({ opType, name: output, input: [...inputs], output: [output] });
+    this.#nodes.push({
+      opType,
+      name: output,
+      input: [...inputs],
+      output: [output],
+      attribute: attributeMessages(attributes),
+    });
     return output;
   }
 
@@ -131,7 +153,7 @@ class FileWriter implements WriteContext {
       name: node.name,
       input: [...inputs],
       output: [...node.outputs],
-      attribute: Object.entries(attributes).map(([name, value]) => attributeMessage(name, value)),
+      attribute: attributeMessages(attributes),
     });
   }
 

@@ -1,5 +1,6 @@
 /** Channel rules of the ops that keep every channel to itself: channel c of the output is made of channel c alone. */
 import { elementCount } from "../../core/tensor.ts";
+import { activationFunction } from "../activations.ts";
 import type { ForwardOpName, Padding } from "../ops.ts";
 import { type ChannelContext, type ChannelRule, channelsOf, constantOf, everyChannel } from "./rule.ts";
 
@@ -77,6 +78,28 @@ export const clip: ChannelRule<"clip"> = perChannel({
       Math.min(maximum, Math.max(minimum, src)),
 });
 
+export const activation: ChannelRule<"activation"> = perChannel({
+  constant: ({ attributes }) => {
+    const apply = activationFunction(attributes);
+    return (_, src = Number.NaN) => apply(src);
+  },
+});
+
+export const gain: ChannelRule<"gain"> = perChannel({
+  constant: (context) => {
+    const factor = parameterOf(context, 1);
+    return (channel, src = Number.NaN) => (factor(channel) === 0 ? 0 : src * factor(channel));
+  },
+  reads: (context) => {
+    const factor = parameterOf(context, 1);
+    return (channel) => factor(channel) !== 0;
+  },
+  bypass: (context, _, dst) => {
+    const factor = parameterOf(context, 1, Number.NaN);
+    return everyChannel(dst, (channel) => factor(channel) === 1) ? { slot: 0 } : undefined;
+  },
+});
+
 export const batchNormalization: ChannelRule<"batch_normalization"> = perChannel({
   constant: (context) => {
     const [scale, shift] = [parameterOf(context, 1), parameterOf(context, 2)];
@@ -136,6 +159,8 @@ export const maxPooling: ChannelRule<"max_pooling"> = perChannel({ constant: () 
 export const averagePooling: ChannelRule<"average_pooling"> = perChannel({
   constant: ({ attributes: { padding, countIncludePad } }) => (countIncludePad ? overZeros(padding) : same),
 });
+
+export const upsampling: ChannelRule<"upsampling"> = perChannel({ constant: () => same });
 
 export const globalAveragePooling: ChannelRule<"global_average_pooling"> = perChannel({ constant: () => same });
 

@@ -74,9 +74,10 @@ export const concatenation: ChannelRule<"concatenation"> = routing({
   bypass: ({ shapes }) => (shapes.length === 1 ? { slot: 0 } : undefined),
 });
 
-/** Channel c of an image of P pixels becomes features c·P … c·P + P − 1. */
+/** Channel c of an image of P pixels becomes features c·P … c·P + P − 1, or with the channels last c, c + C, c + 2·C … */
 export const flatten: ChannelRule<"flatten"> = routing({
-  source: ({ shapes: [shape = []] }) => {
+  source: ({ attributes: { channelsLast }, shapes: [shape = []] }) => {
+    if (channelsLast === true) return (dst) => ({ slot: 0, channel: dst % channelsOf(shape) });
     const pixels = elementCount(shape.slice(2));
     return (dst) => ({ slot: 0, channel: Math.floor(dst / pixels) });
   },

@@ -154,17 +154,22 @@ describe("what is not read", () => {
   });
 
   const cases: readonly [string, string, (node: NodeMessage) => void, RegExp][] = [
-    ["automatic padding", "conv", (node) => add(node, "auto_pad", "SAME_UPPER"), /Conv "conv".*automatic padding/],
+    ["automatic padding", "conv", (node) => add(node, "auto_pad", "SAME"), /Conv "conv".*auto_pad is not known/],
     ["an attribute nobody knows", "relu", (node) => node.attribute?.push(attributeMessage("slope", 2)), /slope/],
     ["a stride of zero", "pool", (node) => replace(node, "strides", [0, 2]), /strides must be positive/],
     ["a stride of one axis", "pool", (node) => replace(node, "strides", [2]), /not of two axes/],
     ["an attribute of another type", "conv", (node) => replace(node, "group", [2]), /group has the wrong type/],
     ["a kernel_shape unlike the weights", "conv", (node) => replace(node, "kernel_shape", [5, 5]), /kernel_shape/],
-    ["rounding up", "pool", (node) => node.attribute?.push(attributeMessage("ceil_mode", 1)), /ceil_mode/],
+    ["another order", "pool", (node) => node.attribute?.push(attributeMessage("storage_order", 1)), /storage_order/],
     ["a transposed batch", "classifier", (node) => replace(node, "transA", 1), /transA/],
     ["training mode", "norm", (node) => node.attribute?.push(attributeMessage("training_mode", 1)), /training mode/],
     ["a negative epsilon", "norm", (node) => replace(node, "epsilon", { float: -1 }), /epsilon must not be negative/],
-    ["a product of activations", "scaled", (node) => node.input?.splice(1, 1, "norm"), /multiplies two activations/],
+    [
+      "a product with the number of another image",
+      "scaled",
+      (node) => node.input?.splice(1, 1, "conv.weights"),
+      /number a channel/,
+    ],
     ["computed weights", "conv", (node) => node.input?.splice(1, 1, "images"), /must be a constant/],
     ["a missing input", "conv", (node) => node.input?.splice(1), /input 1 is missing/],
     [

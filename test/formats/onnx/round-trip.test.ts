@@ -12,7 +12,7 @@ import { fold } from "../../../src/selection/fold.ts";
 import { place, structureKinds } from "../../../src/selection/place.ts";
 import { opCases } from "../../engine/cases.ts";
 import { randomWeights } from "../../engine/random-data.ts";
-import { buildNetwork, piece } from "../../pruning/networks.ts";
+import { buildNetwork, heads, piece } from "../../pruning/networks.ts";
 import { layoutGraphs } from "./layouts.ts";
 
 /** Writes and reads `graph` with random weights; asserts that graph, weights and bytes come back the same. */
@@ -82,7 +82,7 @@ describe("a written network reads back as it was", () => {
   test("random networks, plain, with factors, and folded", () => {
     const networks = fc.record({
       pieces: fc.array(piece, { maxLength: 4 }),
-      head: fc.constantFrom("pool" as const, "flatten" as const),
+      head: fc.constantFrom(...heads),
       hidden: fc.integer({ min: 0, max: 4 }),
     });
     fc.assert(

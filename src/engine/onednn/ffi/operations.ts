@@ -1,5 +1,5 @@
 /** Operation descriptors: what is to be computed, before the library says how. One function an operation and direction. */
-import type { ConvolutionAttributes, Padding, Pair } from "../../../graph/ops.ts";
+import type { ActivationAttributes, ConvolutionAttributes, Padding, Pair } from "../../../graph/ops.ts";
 import { algorithm, descriptorSize, normalizationFlag, propagation } from "./constants.ts";
 import { type OneDnn, statusName } from "./library.ts";
 import { dimensions, type MemoryDescriptor } from "./memory.ts";
@@ -143,30 +143,57 @@ export function normalizationBackward(
   );
 }
 
-/** What an element-wise operation does: max(0, x), or between `minimum` and `maximum`. */
-export type Activation = "ReLU" | { readonly minimum: number; readonly maximum: number };
+/** What an element-wise operation does: max(0, x), between `minimum` and `maximum`, or one of the functions of `graph/ops.ts`. */
+export type Activation =
+  | "ReLU"
+  | { readonly minimum: number; readonly maximum: number }
+  | Exclude<ActivationAttributes, { function: "hard_sigmoid" }>;
 
-function activationBounds(activation: Activation): readonly [alpha: number, beta: number] {
-  return activation === "ReLU" ? [0, 0] : [activation.minimum, activation.maximum];
+interface Elementwise {
+  readonly forward: number;
+  /** From dst, not src, for ReLU and clip: they may have been fused into what came before them. */
+  readonly backward: number;
+  readonly alpha?: number;
+  readonly beta?: number;
+}
+
+const activationCodes = {
+  sigmoid: algorithm.logistic,
+  tanh: algorithm.tanh,
+  hard_swish: algorithm.hardSwish,
+  leaky_relu: algorithm.relu,
+  linear: algorithm.linear,
+} as const;
+
+function elementwiseOf(activation: Activation): Elementwise {
+  if (activation === "ReLU") return { forward: algorithm.relu, backward: algorithm.reluUseDst };
+  if ("minimum" in activation) {
+    const { minimum, maximum } = activation;
+    return { forward: algorithm.clip, backward: algorithm.clipUseDst, alpha: minimum, beta: maximum };
+  }
+  const code = activationCodes[activation.function];
+  const own = { forward: code, backward: code };
+  if (activation.function === "linear") return { ...own, alpha: activation.slope, beta: activation.offset };
+  return activation.function === "leaky_relu" ? { ...own, alpha: activation.slope } : own;
 }
 
 export function activationForward({ calls }: OneDnn, activation: Activation, src: MemoryDescriptor): Operation {
-  const code = activation === "ReLU" ? algorithm.relu : algorithm.clip;
+  const { forward, alpha = 0, beta = 0 } = elementwiseOf(activation);
   return describe(descriptorSize.eltwise, "activation", (out) =>
-    calls.eltwiseForward(out, propagation.forwardTraining, code, src.struct, ...activationBounds(activation)),
+    calls.eltwiseForward(out, propagation.forwardTraining, forward, src.struct, alpha, beta),
   );
 }
 
-/** From dst, not src: a ReLU may have been fused into what came before it. */
+/** `data` is the dst of ReLU and clip, the src of other functions. */
 export function activationBackward(
   { calls }: OneDnn,
   activation: Activation,
   diff: MemoryDescriptor,
-  dst: MemoryDescriptor,
+  data: MemoryDescriptor,
 ): Operation {
-  const code = activation === "ReLU" ? algorithm.reluUseDst : algorithm.clipUseDst;
+  const { backward, alpha = 0, beta = 0 } = elementwiseOf(activation);
   return describe(descriptorSize.eltwise, "activation, backward", (out) =>
-    calls.eltwiseBackward(out, code, diff.struct, dst.struct, ...activationBounds(activation)),
+    calls.eltwiseBackward(out, backward, diff.struct, data.struct, alpha, beta),
   );
 }
 
@@ -196,10 +223,12 @@ export interface PoolingWindow {
   readonly kernel: Pair;
   readonly strides: Pair;
   readonly padding: Padding;
+  /** Absent: 1. */
+  readonly dilation?: Pair;
 }
 
 function poolingWindow(window: PoolingWindow) {
-  const [strides, dilation, before, after] = windowOf({ ...window, dilation: [1, 1] });
+  const [strides, dilation, before, after] = windowOf({ dilation: [1, 1], ...window });
   return [strides, dimensions(window.kernel), dilation, before, after] as const;
 }
 

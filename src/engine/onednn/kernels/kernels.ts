@@ -2,6 +2,7 @@
 import type { Node } from "../../../graph/graph.ts";
 import type { OpName } from "../../../graph/ops.ts";
 import type { Program } from "../planner/program.ts";
+import { lowerFunction, lowerFunctionBackward } from "./activation.ts";
 import {
   lowerAllReduceBegin,
   lowerAllReduceEnd,
@@ -12,11 +13,22 @@ import { lowerConvolution, lowerConvolutionBackwardData, lowerConvolutionBackwar
 import { lowerOrFallBack } from "./fallback.ts";
 import { lowerToHost, lowerUpdate } from "./host.ts";
 import { lowerLinear, lowerLinearBackwardData, lowerLinearBackwardWeights } from "./linear.ts";
+import { lowerMultiplyBackward } from "./multiply.ts";
 import { lowerNormalization, lowerNormalizationBackward, lowerNormalizationTrainingBackward } from "./normalization.ts";
 import { lowerClipFactor, lowerNesterov } from "./optimizer.ts";
-import { lowerActivation, lowerActivationBackward, lowerAdd, lowerBias, lowerScale } from "./pointwise.ts";
-import { lowerAveragePoolingBackward, lowerMaxPoolingBackward, lowerPooling, lowerReshape } from "./pooling.ts";
+import {
+  lowerActivation,
+  lowerActivationBackward,
+  lowerAdd,
+  lowerBias,
+  lowerGain,
+  lowerMultiply,
+  lowerScale,
+} from "./pointwise.ts";
+import { lowerAveragePoolingBackward, lowerMaxPoolingBackward, lowerPooling } from "./pooling.ts";
+import { lowerFlatten, lowerFlattenBackward, lowerTranspose } from "./reshape.ts";
 import { lowerConcatenation, lowerPad, lowerSlice, lowerSliceBackward } from "./shape-ops.ts";
+import { lowerUpsampling, lowerUpsamplingBackward } from "./upsampling.ts";
 
 type Lowering<K extends OpName> = (node: Node<K>, program: Program) => void;
 
@@ -25,14 +37,20 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   batch_normalization: lowerNormalization,
   relu: lowerActivation,
   clip: lowerActivation,
+  activation: lowerFunction,
+  softmax: lowerToHost,
   add: lowerAdd,
+  multiply: lowerMultiply,
+  gain: lowerGain,
   bias: lowerBias,
   concatenation: lowerConcatenation,
   max_pooling: lowerPooling,
   average_pooling: lowerPooling,
   global_average_pooling: lowerPooling,
   linear: lowerLinear,
-  flatten: lowerReshape,
+  flatten: lowerFlatten,
+  upsampling: lowerUpsampling,
+  transpose: lowerTranspose,
   pad: lowerPad,
   slice: lowerSlice,
   scale: lowerScale,
@@ -46,12 +64,16 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   batch_normalization_backward: lowerNormalizationBackward,
   relu_backward: lowerActivationBackward,
   clip_backward: lowerActivationBackward,
+  activation_backward: lowerFunctionBackward,
+  softmax_backward: lowerToHost,
+  multiply_backward: lowerMultiplyBackward,
   max_pooling_backward: lowerMaxPoolingBackward,
   average_pooling_backward: lowerAveragePoolingBackward,
   global_average_pooling_backward: lowerAveragePoolingBackward,
   linear_backward_data: lowerLinearBackwardData,
   linear_backward_weights: lowerLinearBackwardWeights,
-  flatten_backward: lowerReshape,
+  flatten_backward: lowerFlattenBackward,
+  upsampling_backward: lowerUpsamplingBackward,
   slice_backward: lowerSliceBackward,
   scale_backward_factor: lowerToHost,
   bias_backward: lowerToHost,

@@ -1,4 +1,6 @@
-/** ReLU and clip, addition, and what scales or shifts whole channels. */
+/** ReLU and clip, addition and multiplication, and what scales or shifts whole channels. */
+
+import { sameShape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
 import { describeMemory, type MemoryDescriptor, sameLayout } from "../ffi/memory.ts";
@@ -137,8 +139,27 @@ export function lowerScale(node: Node<"scale">, program: Program): void {
   emitBinary(node, program, "multiply", data, perChannel(program, factor, data.descriptor));
 }
 
+export function lowerGain(node: Node<"gain">, program: Program): void {
+  const [src = "", gain = ""] = node.inputs;
+  const data = program.view(src);
+  emitBinary(node, program, "multiply", data, perChannel(program, gain, data.descriptor));
+}
+
+/** One factor is repeated over the other, which has the product's shape; where both are repeated, the host multiplies. */
+export function lowerMultiply(node: Node<"multiply">, program: Program): void {
+  const [a = "", b = ""] = node.inputs;
+  const shape = program.shape(node.outputs[0] ?? "");
+  const [whole, other] = sameShape(program.shape(a), shape) ? [a, b] : [b, a];
+  if (!sameShape(program.shape(whole), shape)) {
+    lowerToHost(node, program);
+    return;
+  }
+  const data = program.use(whole, program.preferred(shape));
+  emitBinary(node, program, "multiply", data, program.use(other, program.preferred(program.shape(other))));
+}
+
 function emitBinary(
-  node: Node<"add" | "bias" | "scale">,
+  node: Node<"add" | "bias" | "scale" | "gain" | "multiply">,
   program: Program,
   kind: BinaryKind,
   data: View,

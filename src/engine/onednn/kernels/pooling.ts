@@ -1,8 +1,9 @@
 /** Maximum, average and global average pooling. */
 import type { Node } from "../../../graph/graph.ts";
+import type { AveragePoolingAttributes } from "../../../graph/ops.ts";
 import { bindBatch } from "../../../graph/shapes.ts";
 import { argument } from "../ffi/constants.ts";
-import { describeMemory, type MemoryDescriptor } from "../ffi/memory.ts";
+import type { MemoryDescriptor } from "../ffi/memory.ts";
 import { type PoolingKind, type PoolingWindow, poolingBackward, poolingForward } from "../ffi/operations.ts";
 import { firstImplementation, type PrimitiveDescriptor } from "../ffi/primitive.ts";
 import { Refusal } from "../ffi/refusal.ts";
@@ -13,7 +14,10 @@ interface Pooling {
   readonly window: PoolingWindow;
 }
 
-function averageKind(countIncludePad: boolean): PoolingKind {
+function averageKind({ countIncludePad, overhang }: AveragePoolingAttributes): PoolingKind {
+  if (countIncludePad && overhang !== undefined) {
+    throw new Refusal("describe a pooling", "padding that is counted beside padding that is not");
+  }
   return countIncludePad ? "average, padding counted" : "average, padding not counted";
 }
 
@@ -31,7 +35,7 @@ function poolingOf(node: Forward, program: Program): Pooling {
     case "max_pooling":
       return { kind: "max", window: node.attributes };
     case "average_pooling":
-      return { kind: averageKind(node.attributes.countIncludePad), window: node.attributes };
+      return { kind: averageKind(node.attributes), window: node.attributes };
     case "global_average_pooling":
       return globalPooling(program.shape(node.inputs[0] ?? ""));
   }
@@ -95,7 +99,7 @@ export function lowerAveragePoolingBackward(
   const { kind, window } =
     node.op === "global_average_pooling_backward"
       ? globalPooling(shape)
-      : { kind: averageKind(node.attributes.countIncludePad), window: node.attributes };
+      : { kind: averageKind(node.attributes), window: node.attributes };
   const diff = program.use(diffDst, program.preferred(program.shape(diffDst)));
   const target = program.define(diffSrc, program.preferred(shape));
   const hint = describeForward(program, { kind, window }, target.descriptor, diff.descriptor);
@@ -106,12 +110,4 @@ export function lowerAveragePoolingBackward(
     [argument.diffDst, diff],
     [argument.diffSrc, target],
   ]);
-}
-
-/** Flattening and its gradient move nothing once the layout is plain. */
-export function lowerReshape(node: Node<"flatten" | "flatten_backward">, program: Program): void {
-  const [src = ""] = node.inputs;
-  const [dst = ""] = node.outputs;
-  const { slot } = program.use(src, program.plain(src));
-  program.alias(dst, { slot, descriptor: describeMemory(program.library, program.shape(dst), "plain") });
 }

@@ -5,9 +5,11 @@
  */
 
 import { UserError } from "../../../core/errors.ts";
-import { elementCount, type Shape } from "../../../core/tensor.ts";
+import { elementCount, type Shape, tensor } from "../../../core/tensor.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, View, WriteContext, WriteRule } from "../rules.ts";
+import { perChannel } from "./add.ts";
+import { numberIn, readLine } from "./line.ts";
 
 export const writeMul: WriteRule<"scale"> = (node, context) => {
   const [src = "", factor = ""] = node.inputs;
@@ -50,19 +52,75 @@ function factorsAs(dims: Shape, name: string, factor: string, context: WriteCont
   return context.helper("Reshape", `${name}/factors`, [repeated, context.integers(`${name}/dims`, dims)]);
 }
 
+export const writeMultiply: WriteRule<"multiply"> = (node, context) => {
+  context.write("Mul", node, node.inputs);
+};
+
+export const writeGain: WriteRule<"gain"> = (node, context) => {
+  const [src = "", gain = ""] = node.inputs;
+  const [, channels = 0, ...pixels] = context.shape(src);
+  context.write("Mul", node, [src, context.view(gain, [channels, ...pixels.map(() => 1)])]);
+};
+
+/** Every scaling factor's parameter is called so. */
+const factorSuffix = ".factor";
+
 export const readMul: ReadRule = (node, context) => {
   const [a, b] = [node.input(0), node.input(1)];
+  node.int("broadcast", 1);
+  if (!context.isConstant(a) && !context.isConstant(b)) {
+    context.add(node, "multiply", [a, b], {});
+    return;
+  }
+  if (!context.isConstant(a) || !context.isConstant(b)) {
+    const [src, constant] = context.isConstant(a) ? [b, a] : [a, b];
+    if (context.view(constant)?.source.endsWith(factorSuffix) !== true) {
+      readGain(node, context, src, constant);
+      return;
+    }
+  }
   const axis = context.isConstant(a) && context.isConstant(b) ? 0 : 1;
   const [src, factor] = axis === 1 && context.isConstant(a) ? [b, a] : [a, b];
   const view = context.view(factor);
-  if (view === undefined)
-    throw node.unsupported("multiplies two activations; only factors that are constants are read");
+  if (view === undefined) throw node.unsupported("multiplies by what is no constant");
   const source = axis === 0 ? context.parameter(node, src) : src;
   const { factors, first } = factorsAlong(node, view, context.shape(source), axis, context);
   context.add(node, "scale", [source, context.parameter(node, view.source, [factors])], {
     axis,
     ...(first === undefined ? {} : { first }),
   });
+};
+
+function readGain(node: NodeReader, context: ReadContext, src: string, constant: string): void {
+  const slope = numberIn(context, constant, context.shape(src));
+  if (slope !== undefined) readLine(node, context, src, { slope, offset: 0 });
+  else
+    context.add(node, "gain", [src, context.parameter(node, constant, [perChannel(node, context, src, constant)])], {});
+}
+
+/** By a constant: times its inverse. */
+export const readDiv: ReadRule = (node, context) => {
+  const [src, constant] = [node.input(0), node.input(1)];
+  node.check(!context.isConstant(src), "divides a constant by a value");
+  node.check(context.isConstant(constant), "divides one value by another");
+  const divisor = numberIn(context, constant, context.shape(src));
+  if (divisor !== undefined) {
+    readLine(node, context, src, { slope: Math.fround(1 / divisor), offset: 0 });
+    return;
+  }
+  const channels = perChannel(node, context, src, constant);
+  const { values } = context.constant(constant) ?? {};
+  if (!(values instanceof Float32Array)) throw node.unsupported(`constant "${constant}" must be of floats`);
+  const gain = context.derived(
+    node,
+    constant,
+    "gain",
+    tensor(
+      [channels],
+      values.map((value) => 1 / value),
+    ),
+  );
+  context.add(node, "gain", [src, gain], {});
 };
 
 interface Factors {

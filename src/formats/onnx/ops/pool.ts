@@ -1,20 +1,55 @@
 /** ONNX `MaxPool`, `AveragePool` and `GlobalAveragePool` ↔ the poolings; `ReduceMean` over the pixels is the last of them too. */
-import type { PoolingAttributes } from "../../../graph/ops.ts";
+import type { AveragePoolingAttributes, MaxPoolingAttributes, Padding, Pair } from "../../../graph/ops.ts";
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { AttributeValue } from "../proto.ts";
-import type { ReadRule, WriteRule } from "../rules.ts";
-import { padsOf } from "./conv.ts";
+import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
+import { imageSize, padsOf } from "./conv.ts";
 
-function windowAttributes({ kernel, strides, padding }: PoolingAttributes): Record<string, AttributeValue> {
-  return { kernel_shape: kernel, strides, pads: padsOf(padding) };
+function windowAttributes({
+  kernel,
+  strides,
+  padding,
+  dilation,
+}: MaxPoolingAttributes): Record<string, AttributeValue> {
+  return {
+    kernel_shape: kernel,
+    strides,
+    pads: padsOf(padding),
+    ...(dilation === undefined ? {} : { dilations: dilation }),
+  };
 }
 
-function readWindow(node: NodeReader): PoolingAttributes {
-  node.check(node.int("ceil_mode", 0) === 0, "rounds the output size up (ceil_mode); only rounding down is read");
-  const [height, width] = node.pair("dilations", [1, 1]);
-  node.check(height === 1 && width === 1, "dilated pooling is not read");
-  return { kernel: node.pair("kernel_shape"), strides: node.pair("strides", [1, 1]), padding: node.padding() };
+interface PoolingRead {
+  readonly attributes: MaxPoolingAttributes;
+  /** What `ceil_mode` adds to the padding at the bottom and at the right; it is in there already. */
+  readonly overhang: Pair;
+}
+
+function readWindow(node: NodeReader, context: ReadContext): PoolingRead {
+  const image = imageSize(node, context);
+  const [kernel, strides] = [node.pair("kernel_shape"), node.pair("strides", [1, 1])];
+  const dilation = node.pair("dilations", [1, 1]);
+  const padding = node.padding(image, { kernel, strides, dilation });
+  const roundsUp = node.int("ceil_mode", 0) === 1;
+  const added = (axis: 0 | 1, before: number, after: number): number => {
+    const places = image[axis] + before + after - (kernel[axis] - 1) * dilation[axis] - 1;
+    const missing = (strides[axis] - (places % strides[axis])) % strides[axis];
+    // A last window that would begin behind the image is left out.
+    const begins = places + missing - before < image[axis];
+    return roundsUp && begins ? missing : 0;
+  };
+  const overhang = [added(0, padding.top, padding.bottom), added(1, padding.left, padding.right)] as const;
+  const isDilated = dilation[0] > 1 || dilation[1] > 1;
+  return {
+    attributes: {
+      kernel,
+      strides,
+      padding: { ...padding, bottom: padding.bottom + overhang[0], right: padding.right + overhang[1] },
+      ...(isDilated ? { dilation } : {}),
+    },
+    overhang,
+  };
 }
 
 export const writeMaxPool: WriteRule<"max_pooling"> = (node, context) => {
@@ -23,19 +58,36 @@ export const writeMaxPool: WriteRule<"max_pooling"> = (node, context) => {
 
 export const readMaxPool: ReadRule = (node, context) => {
   node.check(node.int("storage_order", 0) === 0, "column-major storage_order is not read");
-  context.add(node, "max_pooling", [node.input(0)], readWindow(node));
+  context.add(node, "max_pooling", [node.input(0)], readWindow(node, context).attributes);
+};
+
+export const readGlobalMaxPool: ReadRule = (node, context) => {
+  const kernel = imageSize(node, context);
+  const padding: Padding = { top: 0, left: 0, bottom: 0, right: 0 };
+  context.add(node, "max_pooling", [node.input(0)], { kernel, strides: [1, 1], padding });
 };
 
 export const writeAveragePool: WriteRule<"average_pooling"> = (node, context) => {
+  const { padding, countIncludePad, overhang } = node.attributes;
+  const [rows, columns] = overhang ?? [0, 0];
+  const counted = { ...padding, bottom: padding.bottom - rows, right: padding.right - columns };
   context.write("AveragePool", node, node.inputs, {
-    ...windowAttributes(node.attributes),
-    count_include_pad: node.attributes.countIncludePad ? 1 : 0,
+    ...windowAttributes({ ...node.attributes, padding: counted }),
+    count_include_pad: countIncludePad ? 1 : 0,
+    ...(overhang === undefined ? {} : { ceil_mode: 1 }),
   });
 };
 
 export const readAveragePool: ReadRule = (node, context) => {
   const countIncludePad = node.int("count_include_pad", 0) === 1;
-  context.add(node, "average_pooling", [node.input(0)], { ...readWindow(node), countIncludePad });
+  const {
+    attributes: { dilation, ...window },
+    overhang,
+  } = readWindow(node, context);
+  node.check(dilation === undefined, "averages with dilations", "1, 1", `${dilation}`);
+  const attributes: AveragePoolingAttributes = { ...window, countIncludePad };
+  const isUneven = countIncludePad && (overhang[0] > 0 || overhang[1] > 0);
+  context.add(node, "average_pooling", [node.input(0)], isUneven ? { ...attributes, overhang } : attributes);
 };
 
 export const writeGlobalAveragePool: WriteRule<"global_average_pooling"> = (node, context) => {
@@ -51,13 +103,19 @@ export const readReduceMean: ReadRule = (node, context) => {
   const src = node.input(0);
   const rank = context.shape(src).length;
   const named = node.inputs.length > 1 ? context.integers(node, node.input(1)) : node.ints("axes", []);
-  const axes = named.map((axis) => frontAxis(node, axis, rank)).toSorted((a, b) => a - b);
+  // Axes of an image that was transposed are axes of the one before.
+  const before = context.producer(src);
+  const permutation = before?.op === "transpose" ? before.attributes.permutation : [0, 1, 2, 3];
+  const image = before?.op === "transpose" ? (before.inputs[0] ?? "") : src;
+  const axes = named.map((axis) => permutation[frontAxis(node, axis, rank)] ?? 0).toSorted((a, b) => a - b);
   node.int("noop_with_empty_axes", 0);
   node.check(rank === 4 && axes.join() === "2,3", "averages over other axes than the pixels", "axes 2, 3", axes.join());
-  if (node.int("keepdims", 1) === 1) {
+  const keepsAxes = node.int("keepdims", 1) === 1;
+  if (keepsAxes && image === src) {
     context.add(node, "global_average_pooling", [src], {});
     return;
   }
-  const pooled = context.add(node, "global_average_pooling", [src], {}, { part: "pooled" });
-  context.add(node, "flatten", [pooled], {});
+  const pooled = context.add(node, "global_average_pooling", [image], {}, { part: "pooled" });
+  if (keepsAxes) context.add(node, "transpose", [pooled], { permutation });
+  else context.add(node, "flatten", [pooled], {});
 };

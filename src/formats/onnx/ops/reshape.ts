@@ -7,7 +7,12 @@ import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
 import { readReshapedConstant } from "./views.ts";
 
 export const writeFlatten: WriteRule<"flatten"> = (node, context) => {
-  context.write("Flatten", node, node.inputs, { axis: 1 });
+  const [src = ""] = node.inputs;
+  const rank = context.shape(src).length;
+  const perm = [0, ...Array.from({ length: rank - 2 }, (_, axis) => axis + 2), 1];
+  const isLast = node.attributes.channelsLast === true;
+  const image = isLast ? context.helper("Transpose", `${node.name}/channels_last`, [src], { perm }) : src;
+  context.write("Flatten", node, [image], { axis: 1 });
 };
 
 /** The node's input with `features` dims behind the batch. */
@@ -25,7 +30,7 @@ function reshaped(node: NodeReader, context: ReadContext, features: readonly num
     `[${features.join()}]`,
   );
   if (features.length === 1) {
-    context.add(node, "flatten", [src], {});
+    addFlatten(node, context, src);
     return;
   }
   // Back to what was flattened: (C) was [C,1,1].
@@ -38,6 +43,21 @@ function reshaped(node: NodeReader, context: ReadContext, features: readonly num
     `[N,${features.join()}]`,
   );
   context.alias(node, unflattened);
+}
+
+/** What was transposed to have its channels last is flattened in that order. */
+function addFlatten(node: NodeReader, context: ReadContext, src: string): void {
+  const before = context.producer(src);
+  if (before?.op !== "transpose") {
+    context.add(node, "flatten", [src], {});
+    return;
+  }
+  const { permutation } = before.attributes;
+  const [image = ""] = before.inputs;
+  const isOnePixel = elementCount(context.shape(image).slice(2)) === 1;
+  const isLast = permutation.at(-1) === 1 && permutation.slice(1, -1).every((axis, index) => axis === index + 2);
+  if (isOnePixel || isLast) context.add(node, "flatten", [image], isOnePixel ? {} : { channelsLast: true });
+  else context.add(node, "flatten", [src], {});
 }
 
 export const readFlatten: ReadRule = (node, context) => {

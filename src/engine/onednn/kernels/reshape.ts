@@ -1,0 +1,53 @@
+/**
+ * Flattening and transposing, and their gradients: what lies in memory row by row, or channels last, has another shape's layout too,
+ * so nothing moves but for the reorder into that layout.
+ */
+import type { Node } from "../../../graph/graph.ts";
+import { bindBatch } from "../../../graph/shapes.ts";
+import { describeMemory, type LayoutName } from "../ffi/memory.ts";
+import type { Program } from "../planner/program.ts";
+import { lowerToHost } from "./host.ts";
+
+function layoutOf({ channelsLast }: { readonly channelsLast?: true }): LayoutName {
+  return channelsLast === true ? "nhwc" : "plain";
+}
+
+export function lowerFlatten(node: Node<"flatten">, program: Program): void {
+  const [src = ""] = node.inputs;
+  const shape = program.shape(src);
+  // Of fewer axes, the order is the same either way only if there is one.
+  if (node.attributes.channelsLast === true && shape.length !== 4) {
+    lowerToHost(node, program);
+    return;
+  }
+  const { slot } = program.use(src, describeMemory(program.library, shape, layoutOf(node.attributes)));
+  seeAs(program, node.outputs[0] ?? "", slot, "plain");
+}
+
+export function lowerFlattenBackward(node: Node<"flatten_backward">, program: Program): void {
+  const [diffDst = ""] = node.inputs;
+  const rank = bindBatch(node.attributes.srcShape, 1).length;
+  if (node.attributes.channelsLast === true && rank !== 4) {
+    lowerToHost(node, program);
+    return;
+  }
+  const { slot } = program.use(diffDst, program.plain(diffDst));
+  seeAs(program, node.outputs[0] ?? "", slot, layoutOf(node.attributes));
+}
+
+/** Of images: from channels last to channels first, or the other way round. */
+export function lowerTranspose(node: Node<"transpose">, program: Program): void {
+  const [src = ""] = node.inputs;
+  const [dst = ""] = node.outputs;
+  const order = node.attributes.permutation.join();
+  if (order === "0,3,1,2") seeAs(program, dst, program.use(src, program.plain(src)).slot, "nhwc");
+  else if (order === "0,2,3,1") {
+    const { slot } = program.use(src, describeMemory(program.library, program.shape(src), "nhwc"));
+    seeAs(program, dst, slot, "plain");
+  } else lowerToHost(node, program);
+}
+
+/** `value` is what lies in `slot`, seen in `layout`. */
+function seeAs(program: Program, value: string, slot: ReturnType<Program["use"]>["slot"], layout: LayoutName): void {
+  program.alias(value, { slot, descriptor: describeMemory(program.library, program.shape(value), layout) });
+}

@@ -1,0 +1,38 @@
+/** Softmax over the channels, and its gradient. */
+import { elementCount, type Shape } from "../../core/tensor.ts";
+import { at, extent, input, type KernelContext, output } from "./kernel.ts";
+
+/** Visits the elements of each vector of channels: one for each pixel of each image. */
+function forEachVector(shape: Shape, visit: (elements: readonly number[]) => void): void {
+  const channels = extent(shape, 1);
+  const pixels = elementCount(shape.slice(2));
+  for (let image = 0; image < extent(shape, 0); image++) {
+    for (let pixel = 0; pixel < pixels; pixel++) {
+      visit(Array.from({ length: channels }, (_, channel) => (image * channels + channel) * pixels + pixel));
+    }
+  }
+}
+
+/** The largest is taken off first, so that nothing overflows. */
+export function softmax(context: KernelContext<"softmax">): void {
+  const src = input(context, 0);
+  const dst = output(context, 0).data;
+  forEachVector(src.shape, (elements) => {
+    const largest = elements.reduce((most, element) => Math.max(most, at(src.data, element)), Number.NEGATIVE_INFINITY);
+    const powers = elements.map((element) => Math.exp(at(src.data, element) - largest));
+    const sum = powers.reduce((partial, power) => partial + power, 0);
+    elements.forEach((element, channel) => {
+      dst[element] = (powers[channel] ?? Number.NaN) / sum;
+    });
+  });
+}
+
+export function softmaxBackward(context: KernelContext<"softmax_backward">): void {
+  const dst = input(context, 0);
+  const diffDst = input(context, 1).data;
+  const diffSrc = output(context, 0).data;
+  forEachVector(dst.shape, (elements) => {
+    const sum = elements.reduce((partial, element) => partial + at(dst.data, element) * at(diffDst, element), 0);
+    for (const element of elements) diffSrc[element] = at(dst.data, element) * (at(diffDst, element) - sum);
+  });
+}

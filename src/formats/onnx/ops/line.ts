@@ -1,0 +1,44 @@
+/** `Mul`, `Div`, `Add` and `Sub` of a value and one number ↔ a line, slope·x + offset. */
+import { elementCount, type Shape } from "../../../core/tensor.ts";
+import type { Node } from "../../../graph/graph.ts";
+import { shortestDecimal } from "../decimal.ts";
+import type { NodeReader } from "../node-reader.ts";
+import type { ReadContext, WriteContext } from "../rules.ts";
+
+interface Line {
+  readonly slope: number;
+  readonly offset: number;
+}
+
+/** The number that `constant` adds to, or multiplies, all of a value of `shape`; undefined if it has one for each channel instead. */
+export function numberIn(context: ReadContext, constant: string, shape: Shape): number | undefined {
+  const found = context.constant(constant);
+  const [number] = found?.values ?? [];
+  const rank = found?.dims.length ?? 0;
+  const isOfChannels = shape[1] === 1 && rank > 0 && rank >= shape.length - 1;
+  if (found?.type !== "float" || typeof number !== "number" || elementCount(found.dims) !== 1 || isOfChannels) {
+    return undefined;
+  }
+  return number;
+}
+
+export function readLine(node: NodeReader, context: ReadContext, src: string, line: Line): void {
+  const exact = (attribute: keyof Line): number =>
+    context.exact(node, attribute, shortestDecimal(line[attribute]), shortestDecimal);
+  context.add(node, "activation", [src], { function: "linear", slope: exact("slope"), offset: exact("offset") });
+}
+
+/** With both a slope and an offset, the product is a node of its own. */
+export function writeLine(node: Node<"activation">, { slope, offset }: Line, context: WriteContext): void {
+  const [src = ""] = node.inputs;
+  const number = (attribute: keyof Line, value: number): string => {
+    context.keepExact(node, attribute, value, shortestDecimal(value));
+    return context.scalar(`${node.name}/${attribute}`, value);
+  };
+  if (offset === 0) {
+    context.write("Mul", node, [src, number("slope", slope)]);
+    return;
+  }
+  const scaled = slope === 1 ? src : context.helper("Mul", `${node.name}/scaled`, [src, number("slope", slope)]);
+  context.write("Add", node, [scaled, number("offset", offset)]);
+}

@@ -1,0 +1,37 @@
+/**
+ * ONNX `Transpose` ↔ transpose. Two in a row are one, or none; those of channels-last graphs mostly vanish so, or into what reads them
+ * (`reshape.ts`, `pool.ts`).
+ */
+import type { Node } from "../../../graph/graph.ts";
+import type { ReadRule, WriteRule } from "../rules.ts";
+
+export const writeTranspose: WriteRule<"transpose"> = (node, context) => {
+  context.write("Transpose", node, node.inputs, { perm: node.attributes.permutation });
+};
+
+export const readTranspose: ReadRule = (node, context) => {
+  const src = node.input(0);
+  const rank = context.shape(src).length;
+  const asked = node.ints(
+    "perm",
+    Array.from({ length: rank }, (_, axis) => rank - 1 - axis),
+  );
+  node.check(asked.length === rank && asked[0] === 0, "moves the batch", "perm 0, …", `${asked}`);
+  const before = context.producer(src);
+  const inner = before?.op === "transpose" ? before.attributes.permutation : asked.map((_, axis) => axis);
+  const from = before?.op === "transpose" ? (before.inputs[0] ?? "") : src;
+  const permutation = asked.map((axis) => inner[axis] ?? 0);
+  if (permutation.every((axis, index) => axis === index)) context.alias(node, from);
+  else context.add(node, "transpose", [from], { permutation });
+};
+
+/** `nodes` without the transposings that were absorbed by all that read them. */
+export function withoutAbsorbed(nodes: readonly Node[], outputs: readonly string[]): readonly Node[] {
+  const read = new Set(outputs);
+  const kept = nodes.toReversed().filter((node) => {
+    const isKept = node.op !== "transpose" || node.outputs.some((output) => read.has(output));
+    if (isKept) for (const input of node.inputs) read.add(input);
+    return isKept;
+  });
+  return kept.toReversed();
+}

@@ -1,0 +1,51 @@
+/** The functions of the `activation` op and their derivatives, number by number; formulas in `ops.ts`. */
+import type { ActivationAttributes } from "./ops.ts";
+
+type Scalar = (x: number) => number;
+
+function sigmoid(x: number): number {
+  return 1 / (1 + Math.exp(-x));
+}
+
+function between0And1(x: number): number {
+  return Math.min(1, Math.max(0, x));
+}
+
+/** The function that `attributes` names. */
+export function activationFunction(attributes: ActivationAttributes): Scalar {
+  switch (attributes.function) {
+    case "sigmoid":
+      return sigmoid;
+    case "tanh":
+      return Math.tanh;
+    case "hard_swish":
+      return (x) => x * between0And1(x / 6 + 0.5);
+    case "leaky_relu":
+      return (x) => (x > 0 ? x : attributes.slope * x);
+    case "hard_sigmoid":
+      return (x) => between0And1(attributes.slope * x + attributes.offset);
+    case "linear":
+      return (x) => attributes.slope * x + attributes.offset;
+  }
+}
+
+/** Its derivative. */
+export function activationDerivative(attributes: ActivationAttributes): Scalar {
+  switch (attributes.function) {
+    case "sigmoid":
+      return (x) => sigmoid(x) * (1 - sigmoid(x));
+    case "tanh":
+      return (x) => 1 - Math.tanh(x) ** 2;
+    case "hard_swish":
+      return (x) => (x <= -3 ? 0 : x >= 3 ? 1 : x / 3 + 0.5);
+    case "leaky_relu":
+      return (x) => (x > 0 ? 1 : attributes.slope);
+    case "hard_sigmoid":
+      return (x) => {
+        const value = attributes.slope * x + attributes.offset;
+        return value > 0 && value < 1 ? attributes.slope : 0;
+      };
+    case "linear":
+      return () => attributes.slope;
+  }
+}

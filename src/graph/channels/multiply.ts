@@ -1,0 +1,48 @@
+/**
+ * The channel rule of a product: a channel of one factor lives with that of the other and with the product, whatever is repeated
+ * over the pixels. A factor of one channel that is repeated over all channels is coupled to none of them.
+ */
+import { type ChannelContext, type ChannelRule, channelsOf, constantOf, everyChannel } from "./rule.ts";
+
+/** From a channel of the product, that of the factor in `slot` which it reads. */
+function places({ shapes, dstShape }: ChannelContext<"multiply">, slot: number): (channel: number) => number {
+  return channelsOf(shapes[slot]) === channelsOf(dstShape) ? (channel) => channel : () => 0;
+}
+
+export const multiply: ChannelRule<"multiply"> = {
+  couple: ({ shapes, dstShape }, join) => {
+    const channels = channelsOf(dstShape);
+    for (const [slot, shape] of shapes.entries()) {
+      if (channelsOf(shape) !== channels) continue;
+      for (let index = 0; index < channels; index++) join({ slot: "dst", axis: 1, index }, { slot, axis: 1, index });
+    }
+  },
+  constants: (context, [a, b]) => {
+    const [inA, inB] = [places(context, 0), places(context, 1)];
+    return Float64Array.from({ length: channelsOf(context.dstShape) }, (_, channel) => {
+      const left = a?.[inA(channel)] ?? Number.NaN;
+      const right = b?.[inB(channel)] ?? Number.NaN;
+      return left === 0 || right === 0 ? 0 : constantOf(left * right);
+    });
+  },
+  demands: (context, dst) =>
+    context.shapes.map((shape, slot) => {
+      const mask = new Uint8Array(channelsOf(shape));
+      const place = places(context, slot);
+      for (const [channel, isOn] of dst.entries()) if (isOn === 1) mask[place(channel)] = 1;
+      return mask;
+    }),
+  narrow: ({ attributes, shapes }) => ({ attributes, slots: [...shapes.keys()] }),
+  /** A factor that is 1 wherever it matters leaves the other, unless that is the one that is repeated. */
+  bypass: (context, [a, b], dst) => {
+    for (const [factor, slot] of [
+      [b, 0],
+      [a, 1],
+    ] as const) {
+      const place = places(context, 1 - slot);
+      const isWhole = context.shapes[slot]?.every((extent, axis) => extent === context.dstShape[axis]);
+      if (isWhole === true && everyChannel(dst, (channel) => factor?.[place(channel)] === 1)) return { slot };
+    }
+    return undefined;
+  },
+};

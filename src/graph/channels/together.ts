@@ -1,0 +1,70 @@
+/** Channel rules of the ops that need all channels of what they read: softmax, and transposing the channels to another axis. */
+import type { ForwardOpName } from "../ops.ts";
+import { type ChannelContext, type ChannelEnd, type ChannelRule, channelsOf, constantOf } from "./rule.ts";
+
+type Join = (a: ChannelEnd, b: ChannelEnd) => void;
+
+/** All channels of the input live and die as one, and so do those of the output. */
+function coupleAll<K extends ForwardOpName>({ shapes: [shape], dstShape }: ChannelContext<K>, join: Join): void {
+  for (const [slot, channels] of [
+    [0, channelsOf(shape)],
+    ["dst", channelsOf(dstShape)],
+  ] as const) {
+    for (let index = 1; index < channels; index++) join({ slot, axis: 1, index: 0 }, { slot, axis: 1, index });
+  }
+}
+
+function all(channels: number, value: number): Float64Array {
+  return new Float64Array(channels).fill(value);
+}
+
+function demandAll<K extends ForwardOpName>(
+  { shapes: [shape] }: ChannelContext<K>,
+  dst: Uint8Array,
+): readonly Uint8Array[] {
+  return [new Uint8Array(channelsOf(shape)).fill(dst.includes(1) ? 1 : 0)];
+}
+
+/** A channel at zero still adds e⁰ to the sum, so none can go alone. */
+export const softmax: ChannelRule<"softmax"> = {
+  couple: (context, join) => {
+    coupleAll(context, join);
+    if (channelsOf(context.dstShape) > 0) join({ slot: "dst", axis: 1, index: 0 }, { slot: 0, axis: 1, index: 0 });
+  },
+  constants: ({ dstShape }, [src = new Float64Array()]) => {
+    if (channelsOf(dstShape) === 1) return all(1, 1);
+    const largest = Math.max(...src);
+    const powers = src.map((value) => Math.exp(value - largest));
+    const sum = powers.reduce((partial, power) => partial + power, 0);
+    return powers.map((power) => constantOf(power / sum));
+  },
+  demands: demandAll,
+  narrow: ({ attributes }) => ({ attributes, slots: [0] }),
+  bypass: () => undefined,
+};
+
+/** Whether channels stay channels. */
+function keepsChannels({ attributes: { permutation } }: ChannelContext<"transpose">): boolean {
+  return permutation[1] === 1;
+}
+
+export const transpose: ChannelRule<"transpose"> = {
+  couple: (context, join) => {
+    if (!keepsChannels(context)) {
+      coupleAll(context, join);
+      return;
+    }
+    for (let index = 0; index < channelsOf(context.dstShape); index++) {
+      join({ slot: "dst", axis: 1, index }, { slot: 0, axis: 1, index });
+    }
+  },
+  constants: (context, [src = new Float64Array()]) => {
+    if (keepsChannels(context)) return src;
+    const [first = Number.NaN] = src;
+    return all(channelsOf(context.dstShape), src.every((value) => value === first) ? first : Number.NaN);
+  },
+  demands: (context, dst) => (keepsChannels(context) ? [dst] : demandAll(context, dst)),
+  narrow: ({ attributes }) => ({ attributes, slots: [0] }),
+  bypass: ({ attributes: { permutation } }) =>
+    permutation.every((axis, index) => axis === index) ? { slot: 0 } : undefined,
+};
