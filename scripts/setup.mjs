@@ -184,7 +184,8 @@ export function requireOneDnn() {
   }
 }
 
-const MPI_PACKAGES = ["openmpi-bin", "libopenmpi3"];
+/** With what hosts are made of network namespaces by. */
+const MPI_PACKAGES = ["openmpi-bin", "libopenmpi3", "iproute2"];
 
 /** Installs an MPI for the tests that need one, where that can be done; they say that they are skipped elsewhere. */
 export function offerMpi() {

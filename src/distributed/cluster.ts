@@ -24,6 +24,8 @@ export interface Peer {
 type Outcome<T> = { readonly value: T } | { readonly failure: ToldFailure };
 
 const STUCK_SECONDS = 5;
+/** What the launcher is given to notice a lost host, before the job is aborted without it. */
+const LAUNCHER_MILLISECONDS = 8000;
 
 let joined: Promise<Cluster> | undefined;
 
@@ -105,8 +107,10 @@ export class Cluster {
    */
   async watch(): Promise<readonly number[]> {
     const { rank, size } = this;
-    const onLost = (lost: number, reason: string): void => this.#lose(lost, reason);
-    const [heartbeat, unheard] = await Heartbeat.start({ rank, size, messages: this.#messages, onLost });
+    const [heartbeat, unheard] = await Heartbeat.start({
+      ...{ rank, size, messages: this.#messages },
+      onLost: (lost, reason, isSilent) => this.#lose(lost, reason, isSilent),
+    });
     this.#heartbeat = heartbeat;
     return unheard;
   }
@@ -194,11 +198,13 @@ export class Cluster {
   }
 
   /** A rank is gone: nothing that waits for it will go on. */
-  #lose(lost: number, reason: string): void {
+  #lose(lost: number, reason: string, isSilent: boolean): void {
     const hint = 'Go on from the last checkpoint with "espalier resume", on the ranks that are left';
     const by = this.isFirst ? "" : `, says ${this.nameOf(this.rank)}`;
     writeSync(process.stderr.fd, `✗ rank-lost: ${this.nameOf(lost)} is lost: ${reason}${by}\n  ${hint}\n`);
-    this.#abort(EXIT_LOST);
+    // A launcher that finds out by itself that a host is gone ends the job cleanly; told to end it, it waits for that host.
+    if (isSilent) setTimeout(() => this.#abort(EXIT_LOST), LAUNCHER_MILLISECONDS);
+    else this.#abort(EXIT_LOST);
   }
 
   #abort(exitCode: number): void {

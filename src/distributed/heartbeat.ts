@@ -11,7 +11,7 @@ import type { Messages } from "./messages.ts";
 
 const BEAT_MILLISECONDS = 1000;
 /** A rank unheard of for so long is lost. */
-export const SILENCE_MILLISECONDS = 15_000;
+const SILENCE_MILLISECONDS = 10_000;
 /** Beats come from the thread that does everything but compute; this much later than due, it was not the others that stood still. */
 const OWN_DELAY_MILLISECONDS = 3000;
 const CONNECT_MILLISECONDS = 3000;
@@ -21,8 +21,8 @@ export interface HeartbeatOptions {
   readonly rank: number;
   readonly size: number;
   readonly messages: Messages;
-  /** Called at most once. */
-  readonly onLost: (rank: number, reason: string) => void;
+  /** Called at most once. `isSilent`: nothing is heard of it, but it may still be there. */
+  readonly onLost: (rank: number, reason: string, isSilent: boolean) => void;
 }
 
 /** One side of a connection between rank 0 and another rank. */
@@ -140,7 +140,7 @@ export class Heartbeat {
     // What went wrong is told by the closing that follows.
     socket.on("error", () => {});
     socket.on("close", () => {
-      if (!line.isLeaving) this.#lose(peer, "its process has ended");
+      if (!line.isLeaving) this.#lose(peer, "its process has ended", false);
     });
   }
 
@@ -153,14 +153,14 @@ export class Heartbeat {
       if (line.isLeaving) continue;
       if (stoodStill) line.heardAt = now;
       if (now - line.heardAt > SILENCE_MILLISECONDS) {
-        this.#lose(line.peer, `nothing was heard of it for ${Math.round((now - line.heardAt) / 1000)} s`);
+        this.#lose(line.peer, `nothing was heard of it for ${Math.round((now - line.heardAt) / 1000)} s`, true);
       } else line.socket.write(BEAT ?? "");
     }
   }
 
-  #lose(peer: number, reason: string): void {
+  #lose(peer: number, reason: string, isSilent: boolean): void {
     if (this.#isOver) return;
     this.stop();
-    this.#onLost(peer, reason);
+    this.#onLost(peer, reason, isSilent);
   }
 }

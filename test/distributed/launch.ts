@@ -33,6 +33,8 @@ const environment = {
 
 export interface LaunchOptions {
   readonly mpi?: AbiName;
+  /** For mpirun. */
+  readonly options?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
 }
@@ -48,10 +50,10 @@ export async function launch(
   ranks: number,
   script: string,
   parameters: readonly string[],
-  { mpi = "openmpi", env = {}, cwd = process.cwd() }: LaunchOptions = {},
+  { mpi = "openmpi", options = [], env = {}, cwd = process.cwd() }: LaunchOptions = {},
 ): Promise<Launched> {
   const node = [process.execPath, "--import", tsx, resolve(script), ...parameters];
-  const result = await execa(launchers[mpi], ["-n", `${ranks}`, ...node], {
+  const result = await execa(launchers[mpi], [...options, "-n", `${ranks}`, ...node], {
     reject: false,
     stdin: "ignore",
     cwd,
