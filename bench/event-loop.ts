@@ -25,18 +25,19 @@ import { inTemporaryFolder } from "./shared/temporary.ts";
 interface Case {
   readonly model: string;
   readonly batch: number;
-  readonly isLarge: boolean;
+  readonly testImages: number;
+  /** Of height and width; 32 for images in memory, larger for files. */
+  readonly size: number;
 }
 
 const cases: readonly Case[] = [
-  { model: "resnet-20", batch: 128, isLarge: false },
-  { model: "vgg-16", batch: 64, isLarge: false },
-  { model: "resnet-50", batch: 8, isLarge: true },
+  { model: "resnet-20", batch: 128, testImages: 1000, size: 32 },
+  { model: "vgg-16", batch: 64, testImages: 1000, size: 32 },
+  { model: "resnet-50", batch: 8, testImages: 40, size: 224 },
 ];
 
 const CLASSES = ["ash", "elm", "oak"];
 const EPOCHS = 2;
-const TEST_IMAGES = 256;
 
 const { values: options } = parseArgs({
   options: { model: { type: "string" }, steps: { type: "string", default: "40" }, ...threadOptions, ...outputOptions },
@@ -51,7 +52,7 @@ function randomSplit(images: number): StoredSplit {
   return split;
 }
 
-function inMemory(trainImages: number): Dataset {
+function inMemory(trainImages: number, testImages: number): Dataset {
   return {
     name: "random",
     classes: CLASSES,
@@ -59,18 +60,18 @@ function inMemory(trainImages: number): Dataset {
     normalization: { mean: [0.5, 0.5, 0.5], standardDeviation: [0.3, 0.3, 0.3] },
     augmentation: { pad: 4, flip: true },
     train: randomSplit(trainImages),
-    test: randomSplit(TEST_IMAGES),
+    test: randomSplit(testImages),
   };
 }
 
 /** Blurred noise of 500 × 375 pixels, quality 90. */
-async function inFiles(folder: string, trainImages: number): Promise<DataSource> {
+async function inFiles(folder: string, trainImages: number, { testImages, size }: Case): Promise<DataSource> {
   const noise = { type: "gaussian", mean: 128, sigma: 60 } as const;
   const picture = sharp({ create: { width: 500, height: 375, channels: 3, background: "black", noise } });
   const jpeg = await picture.blur(1.5).jpeg({ quality: 90 }).toBuffer();
   for (const [part, total] of [
     ["train", trainImages],
-    ["test", TEST_IMAGES],
+    ["test", testImages],
   ] as const) {
     for (const name of CLASSES) await mkdir(join(folder, part, name), { recursive: true });
     for (let image = 0; image < total; image++) {
@@ -78,7 +79,7 @@ async function inFiles(folder: string, trainImages: number): Promise<DataSource>
       await sharp(jpeg).toFile(join(folder, part, name, `${image}.jpg`));
     }
   }
-  return images(folder, { size: 224 });
+  return images(folder, { size });
 }
 
 interface Measured extends Pick<Case, "model" | "batch"> {
@@ -88,11 +89,13 @@ interface Measured extends Pick<Case, "model" | "batch"> {
   readonly checkpointBytes: number;
 }
 
-async function measure({ model, batch, isLarge }: Case): Promise<Measured> {
+async function measure(one: Case): Promise<Measured> {
+  const { model, batch, testImages, size } = one;
   console.error(`… ${model}`);
   return inTemporaryFolder(async (folder) => {
     const trainImages = Math.ceil(steps / EPOCHS) * batch;
-    const data = isLarge ? await inFiles(join(folder, "photos"), trainImages) : inMemory(trainImages);
+    const data =
+      size > 32 ? await inFiles(join(folder, "photos"), trainImages, one) : inMemory(trainImages, testImages);
     const run = join(folder, "run");
     await train(model, {
       data,

@@ -9,7 +9,7 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { required, UserError } from "../src/core/errors.ts";
-import type { Engine } from "../src/engine/engine.ts";
+import type { Engine, PlanTimes } from "../src/engine/engine.ts";
 import { createOneDnnEngine } from "../src/engine/onednn/index.ts";
 import { cost } from "../src/graph/cost.ts";
 import { type Case, casesOf } from "./shared/cases.ts";
@@ -58,7 +58,7 @@ interface StepMeasured extends Case {
   readonly withFactors: Spread;
   /** By memory format; none where the peer was skipped. */
   readonly peer: Readonly<Record<string, Spread>>;
-  readonly shareOutsidePrimitives: number;
+  readonly times: PlanTimes;
 }
 
 interface ProcessMeasured extends Case {
@@ -110,7 +110,7 @@ async function measureStep(engine: Engine, one: Case): Promise<StepMeasured> {
     ours: required(plain, "times of the plain step"),
     withFactors: required(scaled, "times of the step with factors"),
     peer: Object.fromEntries(twins.map((spread, index) => [LAYOUTS[index] ?? "", spread] as const)),
-    shareOutsidePrimitives: ours.shareOutsidePrimitives(OUTSIDE_RUNS),
+    times: ours.times(OUTSIDE_RUNS),
   };
   ours.dispose();
   withFactors.dispose();
@@ -155,7 +155,7 @@ function stepSection(measured: readonly StepMeasured[]): Section {
       ...["images/s", "ratio to PyTorch's best", "factors on / off", "outside primitives"],
     ],
     rows: measured.map((one) => {
-      const { ours, withFactors, peer, target, batch, shareOutsidePrimitives } = one;
+      const { ours, withFactors, peer, target, batch, times } = one;
       const best = Math.min(...Object.values(peer).map(({ median }) => median));
       const ratio = Number.isFinite(best) ? best / ours.median : undefined;
       const twins = LAYOUTS.map((layout) => peer[layout]);
@@ -163,11 +163,12 @@ function stepSection(measured: readonly StepMeasured[]): Section {
         ...[nameOf(one), range(ours), range(withFactors)],
         ...twins.map((spread) => (spread === undefined ? NOTHING : range(spread))),
         ...[((1000 * batch) / ours.median).toFixed(0), againstTarget(ratio, target)],
-        ...[(withFactors.median / ours.median).toFixed(3), percent(shareOutsidePrimitives)],
+        ...[(withFactors.median / ours.median).toFixed(3), percent(times.outsidePrimitives)],
       ];
     }),
     notes: [
       `Medians of ${turns.rounds * turns.runs} steps (minimum … maximum), milliseconds, all of a row in turns.`,
+      "Outside primitives: of each of the same runs, what is not inside a call of oneDNN's; the median.",
       "Targets: factors on / off at most 1.01, outside oneDNN's primitives at most 3 %.",
     ],
   };

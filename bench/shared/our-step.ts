@@ -1,9 +1,8 @@
 /** One training step of ours, prepared in this process, ready to be timed. */
-import type { Engine, Feeds, Plan, PlanStep, Precision } from "../../src/engine/engine.ts";
+import type { Engine, Feeds, Plan, PlanStep, PlanTimes, Precision } from "../../src/engine/engine.ts";
 import { randomStep, type StepSubject } from "../../src/evaluation/step-time.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import type { Subject } from "./interleave.ts";
-import { medianOf } from "./statistics.ts";
 
 export class OurStep implements Subject {
   readonly name: string;
@@ -33,22 +32,9 @@ export class OurStep implements Subject {
     return this.#plan.explain(this.#feeds, runs);
   }
 
-  /**
-   * Share of a step's time that is not spent inside a call of oneDNN: feeding, steps on the host, and the walk over the plan.
-   * The median of `runs` steps, each with its own whole.
-   */
-  shareOutsidePrimitives(runs: number): number {
-    return medianOf(
-      Array.from({ length: runs }, () => {
-        const start = performance.now();
-        const steps = this.explain(1);
-        const whole = performance.now() - start;
-        const inside = steps
-          .filter(({ implementation }) => implementation !== "host")
-          .reduce((sum, { milliseconds }) => sum + milliseconds, 0);
-        return 1 - inside / whole;
-      }),
-    );
+  /** Where the time of `runs` steps goes. */
+  times(runs: number): PlanTimes {
+    return this.#plan.times(this.#feeds, runs);
   }
 
   dispose(): void {

@@ -27,7 +27,7 @@ export interface StepBenchOptions extends CommonOptions {
 }
 
 /** Runs over which `--explain` takes the median of each step of the plan. */
-const EXPLAIN_RUNS = 5;
+const EXPLAIN_RUNS = 9;
 
 interface Measured {
   readonly time: StepTime;
@@ -73,14 +73,14 @@ async function measure(
 }
 
 function asJson({ time, conditions }: Measured, isExplained: boolean): Record<string, unknown> {
-  const { median, minimum, maximum, runs, imagesPerSecond, batch, precision, bytes, notices, steps } = time;
+  const { median, minimum, maximum, runs, imagesPerSecond, batch, precision, bytes, notices, times, steps } = time;
   const { communication } = time;
   const { model, threads, engine } = conditions;
   return {
     ...{ model, batch, precision, threads, engine },
     ...{ medianMs: median, minMs: minimum, maxMs: maximum, runs, imagesPerSecond, bytes, notices },
     ...optional("communication", communication),
-    ...(isExplained ? { steps } : {}),
+    ...(isExplained ? { times, steps } : {}),
   };
 }
 

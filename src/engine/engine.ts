@@ -76,6 +76,20 @@ export interface PlanStep {
   readonly gigabytesPerSecond: number;
 }
 
+/** Where the time of whole runs goes: medians over them, in milliseconds. */
+export interface PlanTimes {
+  /** From the feeds to the results. */
+  readonly whole: number;
+  /** Inside calls of the library's primitives; 0 for an engine without a library. */
+  readonly primitives: number;
+  /** Steps that run in plain loops, beside the library. */
+  readonly host: number;
+  /** Copying the feeds in and the results out. */
+  readonly copies: number;
+  /** Share of a run that is not inside primitives, 0 … 1: each run's own, and of those the median. */
+  readonly outsidePrimitives: number;
+}
+
 export interface Plan {
   readonly choices: KernelChoices;
   /** What whoever asked for the plan should know: stored choices that were not used, nodes that run slowly. Sentences. */
@@ -90,6 +104,8 @@ export interface Plan {
   read(names: readonly string[]): Weights;
   /** Runs `runs` times with the last feeds, each step timed on its own. Parameters move as in `run`. */
   explain(feeds: Feeds, runs: number): readonly PlanStep[];
+  /** Runs `runs` times as `run` does, with a look at the clock around each part. Parameters move as in `run`. */
+  times(feeds: Feeds, runs: number): PlanTimes;
   /** Frees the memory; every later call throws `UserError("use-after-dispose")`. */
   dispose(): void;
 }

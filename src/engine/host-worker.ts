@@ -40,6 +40,7 @@ answerRequests<Calls>(required(parentPort, "the port of a worker thread"), {
   },
   read: ({ plan, names }) => allInSharedMemory(planOf(plan).read(names)),
   explain: ({ plan, feeds, runs }) => planOf(plan).explain(feeds, runs),
+  times: ({ plan, feeds, runs }) => planOf(plan).times(feeds, runs),
   dispose: ({ plan }) => {
     planOf(plan).dispose();
     plans.delete(plan);

@@ -8,7 +8,7 @@ import type { CommunicationTimes } from "../distributed/collectives.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
 import { useAfterDispose } from "./checks.ts";
 import type { EngineSpec } from "./create.ts";
-import type { Feeds, KernelChoices, PlanStep, Precision, PrepareOptions, Results } from "./engine.ts";
+import type { Feeds, KernelChoices, PlanStep, PlanTimes, Precision, PrepareOptions, Results } from "./engine.ts";
 import { type Calls, portableFeeds, portableWeights } from "./protocol.ts";
 
 /** A `Plan` in the engine's thread; see `Plan` for what the methods do and throw. */
@@ -22,6 +22,7 @@ export interface PlanHandle {
   /** The values lie in shared memory. */
   read(names: readonly string[]): Promise<Weights>;
   explain(feeds: Feeds, runs: number): Promise<readonly PlanStep[]>;
+  times(feeds: Feeds, runs: number): Promise<PlanTimes>;
   dispose(): Promise<void>;
 }
 
@@ -69,6 +70,7 @@ export class EngineHost {
       write: async (values) => this.#alive().call("write", { plan, values: portableWeights(values) }),
       read: async (names) => this.#alive().call("read", { plan, names }),
       explain: async (feeds, runs) => this.#alive().call("explain", { plan, feeds: portableFeeds(feeds), runs }),
+      times: async (feeds, runs) => this.#alive().call("times", { plan, feeds: portableFeeds(feeds), runs }),
       dispose: async () => this.#alive().call("dispose", { plan }),
     };
   }

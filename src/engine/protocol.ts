@@ -3,7 +3,7 @@ import type { Labels, Tensor } from "../core/tensor.ts";
 import type { CommunicationTimes } from "../distributed/collectives.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
 import type { EngineSpec } from "./create.ts";
-import type { Engine, Feeds, Plan, PlanStep, PrepareOptions, Results } from "./engine.ts";
+import type { Engine, Feeds, Plan, PlanStep, PlanTimes, PrepareOptions, Results } from "./engine.ts";
 
 /** The calls: what is asked and what is answered. A plan is known by its number. */
 export interface Calls {
@@ -21,6 +21,10 @@ export interface Calls {
   explain: {
     request: { readonly plan: number; readonly feeds: Feeds; readonly runs: number };
     response: readonly PlanStep[];
+  };
+  times: {
+    request: { readonly plan: number; readonly feeds: Feeds; readonly runs: number };
+    response: PlanTimes;
   };
   dispose: { request: { readonly plan: number }; response: undefined };
   /** What sums over ranks took since the last call. */

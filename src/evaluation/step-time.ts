@@ -10,7 +10,7 @@ import { optional } from "../core/optional.ts";
 import { RandomStream } from "../core/random.ts";
 import { elementCount, filled, type Labels, type Shape, type Tensor, tensor } from "../core/tensor.ts";
 import type { Cluster } from "../distributed/cluster.ts";
-import type { Feeds, PlanStep, Precision } from "../engine/engine.ts";
+import type { Feeds, PlanStep, PlanTimes, Precision } from "../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../engine/host.ts";
 import { prepareAlike } from "../engine/prepare-alike.ts";
 import type { Graph, Network, Weights } from "../graph/graph.ts";
@@ -81,6 +81,8 @@ export interface StepTime {
   readonly bytes: number;
   /** What the engine has to say about the plan. */
   readonly notices: readonly string[];
+  /** Where the time goes, over `explainRuns` whole runs; undefined unless it was asked for. */
+  readonly times: PlanTimes | undefined;
   /** The plan's steps in their order; none unless `explainRuns` asked for them. */
   readonly steps: readonly ExplainedStep[];
 }
@@ -208,6 +210,7 @@ export async function measureStepTime(
       imagesPerSecond: (1000 * whole) / median,
       bytes: plan.bytes,
       notices: plan.notices,
+      times: explainRuns > 0 ? await plan.times(feeds, explainRuns) : undefined,
       steps: explainRuns > 0 ? await explained(plan, feeds, explainRuns) : [],
     };
   } finally {

@@ -145,7 +145,7 @@ it("a network is a model's name or a file", async () => {
 describe("its view", () => {
   const time: StepTime = {
     ...{ median: 94.6, minimum: 94, maximum: 97.25, runs: 20, imagesPerSecond: 1353.1 },
-    ...{ batch: 128, bytes: 212_000_000, notices: [], steps: [] },
+    ...{ batch: 128, bytes: 212_000_000, notices: [], times: undefined, steps: [] },
     precision: "bf16",
   };
   const engine = { name: "onednn", library: "oneDNN 3.6.0", threads: "2" };

@@ -79,6 +79,17 @@ export function describePlanContract(create: () => Engine): void {
     plan.dispose();
   });
 
+  it("tells where the time of whole runs goes, and moves the parameters in doing so", () => {
+    const plan = prepare();
+    const { whole, primitives, host, copies, outsidePrimitives } = plan.times(feeds, 2);
+    expect(whole).toBeGreaterThan(0);
+    for (const part of [primitives, host, copies]) expect(part).toBeGreaterThanOrEqual(0);
+    expect(outsidePrimitives).toBeGreaterThan(0);
+    expect(outsidePrimitives).toBeLessThanOrEqual(1);
+    expect(values(plan.read(["layer.bias"]))).toEqual([6, 12]);
+    plan.dispose();
+  });
+
   it("refuses feeds that do not fit", () => {
     const plan = prepare();
     expect(errorOf(() => plan.run({ ...feeds, scr: feeds.src }))).toMatchObject({
@@ -125,6 +136,7 @@ export function describePlanContract(create: () => Engine): void {
       () => plan.read(["layer.bias"]),
       () => plan.write(new Map()),
       () => plan.explain(feeds, 1),
+      () => plan.times(feeds, 1),
       () => plan.dispose(),
     ]) {
       expect(errorOf(action).code).toBe("use-after-dispose");

@@ -17,6 +17,7 @@ export function referenceHost(): Host {
         write: async (values) => plan.write(values),
         read: async (names) => plan.read(names),
         explain: async (feeds, runs) => plan.explain(feeds, runs),
+        times: async (feeds, runs) => plan.times(feeds, runs),
         dispose: async () => plan.dispose(),
       };
     },

@@ -1,4 +1,5 @@
 /** A timed training step as lines: how long it took, what the plan holds, and the plan itself. */
+import type { PlanTimes } from "../../engine/engine.ts";
 import type { StepCommunication, StepTime, StepTimeProgress } from "../../evaluation/step-time.ts";
 import { formatBytes, formatCount, formatMilliseconds, formatPercent, plural } from "../../report/format.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
@@ -37,9 +38,25 @@ function communicationLines(
   ];
 }
 
+/** What of a step is not inside the library's primitives. */
+function outsideOf(
+  { outsidePrimitives, whole, primitives, host, copies }: PlanTimes,
+  engine: string,
+  { colours }: Terminal,
+): string {
+  const { bold, dim } = colours;
+  const rest = Math.max(0, whole - primitives - host - copies);
+  const parts = [
+    `steps in plain loops ${formatMilliseconds(host)}`,
+    `copies of feeds and results ${formatMilliseconds(copies)}`,
+    `the walk over the plan ${formatMilliseconds(rest)}`,
+  ];
+  return `${bold(formatPercent(100 * outsidePrimitives))} ${dim(`of a run is not in ${engine}'s primitives: ${parts.join(", ")}`)}`;
+}
+
 export function stepTimeLines(time: StepTime, conditions: StepConditions, terminal: Terminal): string[] {
   const { bold, dim } = terminal.colours;
-  const { batch, precision, runs, median, minimum, maximum, imagesPerSecond, bytes, steps } = time;
+  const { batch, precision, runs, median, minimum, maximum, imagesPerSecond, bytes, times, steps } = time;
   const { model, structures, threads, engine } = conditions;
   const selection = structures === 0 ? "no scaling factors" : plural(structures, "scaling factor");
   const machine = [engine["name"], engine["library"], plural(threads, "thread")].filter((part) => part !== undefined);
@@ -62,6 +79,7 @@ export function stepTimeLines(time: StepTime, conditions: StepConditions, termin
     `  step     ${bold(formatMilliseconds(median))} ${dim(`(median of ${plural(runs, "run")}, ${formatMilliseconds(minimum)} to ${formatMilliseconds(maximum)})`)}`,
     `  images   ${bold(formatCount(imagesPerSecond))} ${dim("a second")}`,
     ...(time.communication === undefined ? [] : communicationLines(time.communication, median, terminal)),
+    ...(times === undefined ? [] : [`  outside  ${outsideOf(times, engine["name"] ?? "", terminal)}`]),
     `  plan     ${bold(formatBytes(bytes))} ${dim(`(${formatCount(bytes)} bytes)`)}`,
   ];
 }

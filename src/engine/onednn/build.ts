@@ -7,6 +7,7 @@ import type { OneDnn } from "./ffi/library.ts";
 import { lower } from "./kernels/kernels.ts";
 import { type Candidate, scratchpadBytes } from "./planner/candidate.ts";
 import { findFusions } from "./planner/fusion.ts";
+import { gatherVectors } from "./planner/order.ts";
 import { type PlacedProgram, placeProgram } from "./planner/placed.ts";
 import { Program } from "./planner/program.ts";
 import { Tuner } from "./planner/tuning.ts";
@@ -19,9 +20,12 @@ export interface BuildRequest {
 }
 
 /** Throws `UserError("engine-refused")`, naming the node, where a node can be computed nowhere. */
-export function buildProgram({ library, graph, batch, precision }: BuildRequest, tuner: Tuner): PlacedProgram {
+export function buildProgram(request: BuildRequest, tuner: Tuner): PlacedProgram {
+  const { library, batch, precision } = request;
+  const shapes = inferShapes(request.graph, batch);
+  const graph = gatherVectors(request.graph, shapes);
   const fusions = findFusions(graph);
-  const program = new Program(library, graph, inferShapes(graph, batch), precision, fusions, tuner);
+  const program = new Program(library, graph, shapes, precision, fusions, tuner);
   try {
     for (const node of graph.nodes) if (!fusions.absorbed.has(node)) lower(node, program);
     for (const { parameter, value } of graph.updates) {

@@ -4,7 +4,8 @@ import { elementCount, type Tensor, tensor } from "../../core/tensor.ts";
 import { collectives } from "../../distributed/collectives.ts";
 import type { Weights } from "../../graph/graph.ts";
 import { checkFeeds, checkReads, checkWrites, useAfterDispose } from "../checks.ts";
-import type { Feeds, KernelChoices, Plan, PlanStep, Results } from "../engine.ts";
+import type { Feeds, KernelChoices, Plan, PlanStep, PlanTimes, Results } from "../engine.ts";
+import { median, planTimes, type RunTimes } from "../run-times.ts";
 import { argument } from "./ffi/constants.ts";
 import { copyMemory } from "./ffi/copy.ts";
 import { createMemory, describeMemory, NativeMemory } from "./ffi/memory.ts";
@@ -98,6 +99,10 @@ export class OneDnnPlan implements Plan {
     return this.#steps.map(({ step }, index) => explainStep(step, this.#program, median(times[index] ?? [])));
   }
 
+  times(feeds: Feeds, runs: number): PlanTimes {
+    return planTimes(Array.from({ length: runs }, () => this.#timedRun(feeds)));
+  }
+
   write(values: Weights): void {
     this.#checkAlive();
     checkWrites(this.#program.graph, values);
@@ -131,6 +136,28 @@ export class OneDnnPlan implements Plan {
       run();
       sums.progress();
     }
+  }
+
+  #timedRun(feeds: Feeds): RunTimes {
+    const spent = { primitive: 0, host: 0 };
+    const start = performance.now();
+    this.#feed(feeds);
+    const fed = performance.now();
+    for (const { step, run } of this.#steps) {
+      const begun = performance.now();
+      run();
+      if (this.#sumsOverRanks) collectives().progress();
+      spent[step.kind] += performance.now() - begun;
+    }
+    const done = performance.now();
+    this.#results();
+    const end = performance.now();
+    return {
+      whole: end - start,
+      primitives: spent.primitive,
+      host: spent.host,
+      copies: fed - start + (end - done),
+    };
   }
 
   #checkAlive(): void {
@@ -190,9 +217,4 @@ export class OneDnnPlan implements Plan {
     const address = this.#memory.address + BigInt(this.#placement.offset(slot) + offset);
     return createMemory(this.#program.library, descriptor, address);
   }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }

@@ -8,9 +8,20 @@ import { elementCount, type Tensor, tensor } from "../../core/tensor.ts";
 import type { Graph, Node, Weights } from "../../graph/graph.ts";
 import { inferShapes } from "../../graph/shapes.ts";
 import { checkBatch, checkFeeds, checkReads, checkWrites, useAfterDispose } from "../checks.ts";
-import type { Engine, Feeds, KernelChoices, Plan, PlanOperand, PlanStep, PrepareOptions, Results } from "../engine.ts";
+import type {
+  Engine,
+  Feeds,
+  KernelChoices,
+  Plan,
+  PlanOperand,
+  PlanStep,
+  PlanTimes,
+  PrepareOptions,
+  Results,
+} from "../engine.ts";
 import { MemoryBudget } from "../memory-budget.ts";
 import { outOfMemory } from "../memory-check.ts";
+import { median, planTimes } from "../run-times.ts";
 import { floatingPointOperations } from "../work.ts";
 import type { TypedTensor } from "./kernel.ts";
 import { runReferenceKernel } from "./kernels.ts";
@@ -132,6 +143,16 @@ class ReferencePlan implements Plan {
     });
   }
 
+  times(feeds: Feeds, runs: number): PlanTimes {
+    const timed = Array.from({ length: runs }, () => {
+      const start = performance.now();
+      this.run(feeds);
+      const whole = performance.now() - start;
+      return { whole, primitives: 0, host: whole, copies: 0 };
+    });
+    return planTimes(timed);
+  }
+
   dispose(): void {
     this.#checkAlive();
     this.#disposed = true;
@@ -178,9 +199,4 @@ function bytesOfValues(graph: Graph, batch: number): number {
   const shapes = new Map(inferShapes(graph, batch));
   for (const { name } of graph.inputs) shapes.delete(name);
   return [...shapes.values()].reduce((sum, shape) => sum + elementCount(shape) * Float32Array.BYTES_PER_ELEMENT, 0);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? 0;
 }

@@ -13,6 +13,7 @@ export function softmaxCrossEntropy(context: KernelContext<"softmax_cross_entrop
   const diffSrc = output(context, 1).data;
   const { share = 1 } = context.attributes;
   const [batch, classes] = [extent(logits.shape, 0), extent(logits.shape, 1)];
+  const powers = new Float64Array(classes);
   let loss = 0;
   let correct = 0;
   for (let n = 0; n < batch; n++) {
@@ -25,15 +26,21 @@ export function softmaxCrossEntropy(context: KernelContext<"softmax_cross_entrop
         hint: "Build the network with as many classes as the data has",
       });
     }
-    const row = logits.data.subarray(n * classes, (n + 1) * classes);
+    const from = n * classes;
     // Subtracting the largest logit changes nothing but keeps the exponentials finite.
-    const largest = row.reduce((best, value) => Math.max(best, value), Number.NEGATIVE_INFINITY);
-    const sum = row.reduce((partial, value) => partial + Math.exp(value - largest), 0);
-    loss += Math.log(sum) + largest - at(row, label);
-    if (row.indexOf(largest) === label) correct++;
-    row.forEach((value, f) => {
-      diffSrc[n * classes + f] = (Math.exp(value - largest) / sum - (f === label ? 1 : 0)) * (share / batch);
-    });
+    let largest = Number.NEGATIVE_INFINITY;
+    for (let f = 0; f < classes; f++) largest = Math.max(largest, at(logits.data, from + f));
+    let sum = 0;
+    for (let f = 0; f < classes; f++) {
+      const power = Math.exp(at(logits.data, from + f) - largest);
+      powers[f] = power;
+      sum += power;
+    }
+    loss += Math.log(sum) + largest - at(logits.data, from + label);
+    if (firstLargest(logits.data, from, classes) === label) correct++;
+    for (let f = 0; f < classes; f++) {
+      diffSrc[from + f] = (at(powers, f) / sum - (f === label ? 1 : 0)) * (share / batch);
+    }
   }
   output(context, 0).data[0] = loss * (share / batch);
   output(context, 2).data[0] = correct;

@@ -2,8 +2,10 @@
  * Ops that work element by element or channel by channel, and their gradients. The ones without a sum may write over
  * their inputs.
  */
+import { elementCount, type Shape } from "../../core/tensor.ts";
+import type { Attributes } from "../../graph/ops.ts";
 import { sumChannels } from "./convolution.ts";
-import { at, type Channels, channelsOf, input, type KernelContext, output } from "./kernel.ts";
+import { at, channelsOf, input, type KernelContext, output } from "./kernel.ts";
 
 export function relu(context: KernelContext<"relu">): void {
   const dst = output(context, 0).data;
@@ -72,33 +74,46 @@ export function gain(context: KernelContext<"gain">): void {
   });
 }
 
-/** From an element's index, the factor that scales it; see the `scale` op. */
-function factorsOf(channels: Channels, factors: number, first: number | undefined): (index: number) => number {
-  if (first !== undefined) return (index) => first + channels.of(index);
-  return (index) => Math.floor((channels.of(index) * factors) / channels.count);
+/**
+ * Calls `visit` for each run of elements in a row that one factor scales, with the factor; see the `scale` op. The oneDNN
+ * engine runs these two ops at every step of a network with factors, so they are plain loops over runs.
+ */
+function forEachRun(
+  shape: Shape,
+  { axis, first }: Pick<Attributes<"scale">, "axis" | "first">,
+  factors: number,
+  visit: (factor: number, start: number, end: number) => void,
+): void {
+  const { count } = channelsOf(shape, axis);
+  const inner = elementCount(shape.slice(axis + 1));
+  const runs = elementCount(shape) / inner;
+  for (let run = 0; run < runs; run++) {
+    const channel = run % count;
+    const factor = first === undefined ? Math.floor((channel * factors) / count) : first + channel;
+    visit(factor, run * inner, (run + 1) * inner);
+  }
 }
 
 export function scale(context: KernelContext<"scale">): void {
-  const src = input(context, 0);
+  const { shape, data: src } = input(context, 0);
   const factors = input(context, 1).data;
   const dst = output(context, 0).data;
-  const { axis, first } = context.attributes;
-  const factorOf = factorsOf(channelsOf(src.shape, axis), factors.length, first);
-  src.data.forEach((value, index) => {
-    dst[index] = value * at(factors, factorOf(index));
+  forEachRun(shape, context.attributes, factors.length, (factor, start, end) => {
+    const value = at(factors, factor);
+    for (let index = start; index < end; index++) dst[index] = at(src, index) * value;
   });
 }
 
 /** diff_factor[f] = Σ src·diff_dst over the elements that factor f scales. */
 export function scaleBackwardFactor(context: KernelContext<"scale_backward_factor">): void {
-  const src = input(context, 0);
+  const { shape, data: src } = input(context, 0);
   const diffDst = input(context, 1).data;
-  const { axis, factors, first } = context.attributes;
-  const factorOf = factorsOf(channelsOf(src.shape, axis), factors, first);
+  const { factors } = context.attributes;
   const sums = new Float64Array(factors);
-  src.data.forEach((value, index) => {
-    const factor = factorOf(index);
-    sums[factor] = at(sums, factor) + value * at(diffDst, index);
+  forEachRun(shape, context.attributes, factors, (factor, start, end) => {
+    let sum = at(sums, factor);
+    for (let index = start; index < end; index++) sum += at(src, index) * at(diffDst, index);
+    sums[factor] = sum;
   });
   output(context, 0).data.set(sums);
 }
