@@ -89,6 +89,7 @@ export class TrainingLoop {
       if (isEpochEnd || this.#tempo.isReportDue()) await this.#report();
       if (isEpochEnd) await this.#finishEpoch();
     }
+    this.#shrinker.tellSpeed();
     return { accuracy: this.#accuracy ?? (await this.#score(dataset.test)), pace: this.#tempo.session };
   }
 

@@ -34,7 +34,7 @@ export class Shrinker {
     this.#recent.push(milliseconds);
     if (this.#recent.length <= MEASURED_STEPS) return;
     this.#recent.shift();
-    this.#tellSpeed();
+    this.tellSpeed();
   }
 
   /** Cuts what has been held at zero for long enough, if that is worth it after `step` steps. True if the network shrank. */
@@ -62,6 +62,7 @@ export class Shrinker {
       this.#emit({ type: "shrink.deferred", structures: cuts.length, before, after, ...worth });
       return false;
     }
+    this.tellSpeed();
     const told = new Set(trainee.notices);
     const start = performance.now();
     await trainee.shrink(found);
@@ -80,10 +81,11 @@ export class Shrinker {
     return median > 0 ? (1000 * this.#session.settings.batch) / median : 0;
   }
 
-  #tellSpeed(): void {
-    if (this.#before === undefined) return;
+  /** Tells what the last cut made of the speed, unless that is told or no step was made since; also when no more steps come. */
+  tellSpeed(): void {
+    if (this.#before === undefined || this.#recent.length === 0) return;
     const imagesPerSecond = { before: this.#before, after: this.#speed() };
-    this.#emit({ type: "shrink.measured", imagesPerSecond, steps: MEASURED_STEPS });
+    this.#emit({ type: "shrink.measured", imagesPerSecond, steps: this.#recent.length });
     this.#before = undefined;
   }
 

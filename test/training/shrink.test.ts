@@ -125,12 +125,18 @@ describe("a run that shrinks", () => {
     expect(layers.reduce((sum, { count, alive }) => sum + count - alive, 0)).toBe(zeroed);
   });
 
-  test("measures its speed before and after", async () => {
+  test("measures its speed before and after each cut, over what steps there are", async () => {
     const { events } = await tell({ epochs: 10 });
-    const [measured] = ofType(events, "shrink.measured");
-    expect(measured?.steps).toBe(20);
-    expect(measured?.imagesPerSecond.before).toBeGreaterThan(0);
-    expect(measured?.imagesPerSecond.after).toBeGreaterThan(0);
+    const shrunk = ofType(events, "network.shrunk");
+    const measured = ofType(events, "shrink.measured");
+    expect(measured).toHaveLength(shrunk.length);
+    for (const [index, { steps, imagesPerSecond }] of measured.entries()) {
+      const start = required(shrunk[index], "the cut that was measured").step;
+      const end = shrunk[index + 1]?.step ?? 60;
+      expect(steps).toBe(Math.min(20, end - start));
+      expect(imagesPerSecond.before).toBeGreaterThan(0);
+      expect(imagesPerSecond.after).toBeGreaterThan(0);
+    }
   });
 
   test("does not cut what is not worth it, says so, and obeys its patience", async () => {
