@@ -23,6 +23,7 @@ const layers = [
   "evaluation",
   "training",
   "report",
+  "experiments",
   "cli",
 ];
 

@@ -37,6 +37,8 @@ export type { Classifier } from "./evaluation/classifier.ts";
 export { engineClassifier } from "./evaluation/classifier.ts";
 export type { Latency, LatencyOptions } from "./evaluation/latency.ts";
 export { measureLatency } from "./evaluation/latency.ts";
+export type { ControlOptions } from "./experiments/control.ts";
+export { control } from "./experiments/control.ts";
 export { loadOnnx, saveOnnx } from "./formats/onnx/index.ts";
 export { loadSafetensors, saveSafetensors } from "./formats/safetensors.ts";
 export { stateDictOf, weightsFromStateDict } from "./formats/state-dict.ts";

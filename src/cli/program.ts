@@ -1,6 +1,7 @@
 /** The command line as a whole: every command, how help looks, and that nothing here ends the process by itself. */
 import { Command } from "commander";
 import { addBench } from "./commands/bench.ts";
+import { addControl } from "./commands/control.ts";
 import { addConvert } from "./commands/convert.ts";
 import { addData } from "./commands/data.ts";
 import { addEval } from "./commands/eval.ts";
@@ -46,6 +47,7 @@ Examples:
 
 A run is a folder: its report is report.html, its smaller network compact.onnx.`,
     );
-  for (const add of [addTrain, addResume, addEval, addInspect, addBench, addConvert, addData]) add(program, context);
+  for (const add of [addTrain, addResume, addControl, addEval, addInspect, addBench, addConvert, addData])
+    add(program, context);
   return program;
 }

@@ -24,6 +24,14 @@ function logo(): Markup {
   );
 }
 
+/** How the network was trained, in the sentence that begins with for how long. */
+function manner({ started: { factors, controlOf } }: History): string {
+  if (controlOf !== undefined)
+    return `as the control of ${controlOf.run}: the architecture of its compact network, from new weights`;
+  if (factors.length === 0) return "without scaling factors";
+  return "with scaling factors that went to zero on the way; what reached zero was cut out";
+}
+
 function notesSection({ cut, notices }: History): Markup | undefined {
   const notes = [...(cut?.notes ?? []), ...notices.map(({ message }) => message)];
   if (notes.length === 0) return undefined;
@@ -66,7 +74,7 @@ export function reportPage(history: History, structure: StructureView | undefine
     element(
       "p",
       { class: "lead" },
-      `Trained once, for ${epochs.length} of ${started.epochs} epochs in ${formatDuration(trained)}, with scaling factors that went to zero on the way; what reached zero was cut out.`,
+      `Trained once, for ${epochs.length} of ${started.epochs} epochs in ${formatDuration(trained)}, ${manner(history)}.`,
     ),
     finished === undefined
       ? undefined

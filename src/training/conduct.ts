@@ -123,6 +123,7 @@ export function announce(session: Session, { emitter }: Journal, record: RunReco
     factors: factors.map(({ parameter, layer, kind, count, gamma }) => ({ parameter, layer, kind, count, gamma })),
     engine: engineOf(session),
     environment: record.environment,
+    ...optional("controlOf", record.controlOf),
     resumedFrom,
   });
   for (const message of dataset.notes ?? []) emitter.emit({ type: "notice", message });

@@ -1,6 +1,6 @@
 /** The events of `events.ts` as a schema, so that a file written by an earlier run can be read back and checked. */
 import { z } from "zod";
-import type { RunEvent } from "./events.ts";
+import type { ControlOf, RunEvent } from "./events.ts";
 
 const stamp = {
   time: z.iso.datetime(),
@@ -27,6 +27,14 @@ const summary = z.object({
   latencyMilliseconds: z.number().nullable(),
 });
 
+/** Schema of `ControlOf`. */
+export const controlOfSchema: z.ZodType<ControlOf> = z.object({
+  run: z.string(),
+  folder: z.string(),
+  same: z.enum(["epochs", "macs"]),
+  trainingMacs: z.object({ run: count, control: count }),
+});
+
 /** Reads an event back; unknown keys are dropped, so a newer writer's additions do not break an older reader. */
 export const runEventSchema: z.ZodType<RunEvent> = z.discriminatedUnion("type", [
   z.object({
@@ -43,6 +51,7 @@ export const runEventSchema: z.ZodType<RunEvent> = z.discriminatedUnion("type", 
     factors: z.array(z.object({ parameter: z.string(), layer: z.string(), kind, count, gamma: z.number() })),
     engine: z.record(z.string(), z.string()),
     environment: z.record(z.string(), z.string()),
+    controlOf: controlOfSchema.exactOptional(),
     resumedFrom: count.nullable(),
   }),
   z.object({

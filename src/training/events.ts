@@ -49,6 +49,18 @@ export interface PlacedFactor {
   readonly gamma: number;
 }
 
+/** Of what a run is the control: it trains that run's compact architecture from new weights. */
+export interface ControlOf {
+  /** Name of that run. */
+  readonly run: string;
+  /** Its folder, relative to the control's, so that both can be moved together. */
+  readonly folder: string;
+  /** What both have in common. */
+  readonly same: "epochs" | "macs";
+  /** MACs of the forward passes over all images trained on, in either; backward passes take twice as many again in both. */
+  readonly trainingMacs: { readonly run: number; readonly control: number };
+}
+
 /** First event of a session: a resumed run has one for each time it was started. */
 export interface RunStarted extends Stamp {
   readonly type: "run.started";
@@ -72,6 +84,8 @@ export interface RunStarted extends Stamp {
   readonly engine: Readonly<Record<string, string>>;
   /** Espalier, Node, platform, processor, cores. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Absent unless the run is a control. */
+  readonly controlOf?: ControlOf;
   /** Step of the checkpoint this session continues from; null for a new run. */
   readonly resumedFrom: number | null;
 }

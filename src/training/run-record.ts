@@ -12,6 +12,8 @@ import type { Dataset, ImagePreparation, Split } from "../data/dataset.ts";
 import { preparationSchema } from "../data/images/open.ts";
 import type { Weights } from "../graph/graph.ts";
 import { type Factor, factorKinds } from "../selection/factors.ts";
+import { controlOfSchema } from "./event-schema.ts";
+import type { ControlOf } from "./events.ts";
 import { runFileError } from "./file-errors.ts";
 import { type Settings, settingsSchema } from "./options.ts";
 import { runFiles } from "./run-folder.ts";
@@ -24,6 +26,8 @@ export interface RunRecord {
   /** The model's name, as in the zoo or in the file it came from. */
   readonly model: string;
   readonly settings: Settings;
+  /** Absent unless the run is a control. */
+  readonly controlOf?: ControlOf;
   readonly data: {
     readonly name: string;
     /** What opens the dataset again: a known name or a folder. */
@@ -52,6 +56,7 @@ const record: z.ZodType<RunRecord> = z.object({
   created: z.iso.datetime(),
   model: z.string(),
   settings: settingsSchema,
+  controlOf: controlOfSchema.exactOptional(),
   data: z.object({
     name: z.string(),
     source: z.string(),

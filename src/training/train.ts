@@ -19,6 +19,7 @@ import {
   withSession,
 } from "./conduct.ts";
 import { describeEnvironment } from "./environment.ts";
+import type { ControlOf } from "./events.ts";
 import { bringsWeights, requireWeights, withFineTuning } from "./fine-tuning.ts";
 import { finishRun } from "./finish.ts";
 import type { JournalOptions } from "./journal.ts";
@@ -38,6 +39,8 @@ export interface TrainOptions extends SettingsInput, JournalOptions {
   readonly data: DataSource;
   /** Folder of the run; default `runs/<name>`. */
   readonly folder?: string;
+  /** Of what the run is the control, kept in its record; see `experiments/control.ts`. */
+  readonly controlOf?: ControlOf;
 }
 
 /**
@@ -54,7 +57,7 @@ export async function train(model: ModelSource, options: TrainOptions): Promise<
 
 async function trainOn(cluster: Cluster | undefined, model: ModelSource, options: TrainOptions): Promise<Run> {
   const startedAt = performance.now();
-  const { data, folder: chosenFolder, onEvent, signal, ...input } = options;
+  const { data, folder: chosenFolder, onEvent, signal, controlOf, ...input } = options;
   const { settings, dataset, source, network, factors } = await together(cluster, async () => {
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
     const parsed = withThreads(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
@@ -83,6 +86,7 @@ async function trainOn(cluster: Cluster | undefined, model: ModelSource, options
         created: new Date().toISOString(),
         model: network.graph.name,
         settings: session.settings,
+        ...optional("controlOf", controlOf),
         data: {
           name: dataset.name,
           source,
@@ -105,7 +109,7 @@ async function trainOn(cluster: Cluster | undefined, model: ModelSource, options
         cluster,
         async (journal) => {
           announce(session, journal, record, null);
-          if (factors.length === 0) {
+          if (factors.length === 0 && controlOf === undefined) {
             journal.emitter.emit({
               type: "notice",
               message: "No sparsity strength γ was given: this is plain training, and nothing will be cut",

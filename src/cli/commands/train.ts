@@ -24,7 +24,8 @@ import { type GammaOptions, selectionFor } from "../selection.ts";
 import { gammaFor, integerFor, numberFor, oneOf, parseGamma, scheduleKinds } from "../values.ts";
 import { dataProgress } from "../view/data-progress.ts";
 
-interface TrainOptions extends CommonOptions, GammaOptions, ImageFlags, RegularizationFlags {
+/** What `addTrainingOptions` adds. */
+export interface TrainingFlags extends CommonOptions, GammaOptions, ImageFlags, RegularizationFlags {
   readonly data: string;
   readonly epochs: number;
   readonly gammaBy?: GammaMeasure;
@@ -44,6 +45,9 @@ interface TrainOptions extends CommonOptions, GammaOptions, ImageFlags, Regulari
   readonly engine?: EngineName;
   readonly threads?: number;
   readonly precision?: PrecisionChoice;
+}
+
+interface TrainOptions extends TrainingFlags {
   readonly name?: string;
   readonly out?: string;
 }
@@ -58,7 +62,7 @@ function parseRound(text: string): number | "auto" {
 }
 
 /** Settings as given: what was left out is left to the settings' own defaults. */
-async function settingsFrom(model: string, options: TrainOptions): Promise<SettingsInput> {
+export async function settingsFrom(model: string, options: TrainingFlags): Promise<SettingsInput> {
   const { epochs, batch, seed, learningRate, weightDecay, momentum, limit, engine, threads, precision, name } = options;
   return {
     epochs,

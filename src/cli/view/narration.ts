@@ -7,12 +7,22 @@ import {
   formatPercent,
   formatQuantity,
   formatSmall,
+  percentOf,
   plural,
 } from "../../report/format.ts";
 import type { Communicated, NetworkShrunk, RunEvent, RunStarted } from "../../training/events.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
 import { certificateLines, cutLines, summaryLines } from "./closing.ts";
 import { type EpochRows, epochRows } from "./epoch-rows.ts";
+
+/** Of what a control is one, and what it has in common with it. */
+function controlLines({ controlOf }: RunStarted): string[] {
+  if (controlOf === undefined) return [];
+  const { run, same, trainingMacs } = controlOf;
+  const share = formatPercent(percentOf(trainingMacs.control, trainingMacs.run));
+  const common = same === "epochs" ? `equal epochs, ${share} of its training MACs` : `${share} of its training MACs`;
+  return [`  control of ${run}: its compact architecture from new weights, ${common}`];
+}
 
 /** What the run is about to do, in three lines. */
 function openingLines(started: RunStarted, terminal: Terminal): string[] {
@@ -38,6 +48,7 @@ function openingLines(started: RunStarted, terminal: Terminal): string[] {
     "",
     `  ${colours.bold(model)} on ${colours.bold(dataset.name)}  ${colours.dim(`${plural(epochs, "epoch")} of ${plural(dataset.trainImages, "image")}`)}`,
     ...[costs, machine].map((parts) => colours.dim(`  ${fitParts(parts, terminal.width() - 2, ", ")}`)),
+    ...controlLines(started),
     ...(resumedFrom === null ? [] : [`  continued from step ${resumedFrom}`]),
     "",
   ];

@@ -1,0 +1,150 @@
+import { copyFile, mkdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { required } from "../../src/core/errors.ts";
+import { control, controlFolder, trainingMacs } from "../../src/experiments/control.ts";
+import { loadOnnx } from "../../src/formats/onnx/index.ts";
+import { cost } from "../../src/graph/cost.ts";
+import { initialize } from "../../src/models/initialize.ts";
+import { historyOf } from "../../src/report/history.ts";
+import { readEvents } from "../../src/training/event-log.ts";
+import type { RunEvent } from "../../src/training/events.ts";
+import { resume } from "../../src/training/resume.ts";
+import type { Run } from "../../src/training/run.ts";
+import { hashWeights, readRunRecord } from "../../src/training/run-record.ts";
+import { type TrainOptions, train } from "../../src/training/train.ts";
+import { syntheticRun } from "../report/synthetic.ts";
+import { temporaryFolder, tinyDataset, tinyResnet } from "../training/tiny.ts";
+
+const data = tinyDataset();
+/** Loses neurons and a block, some of it while it trains. */
+const options: TrainOptions = {
+  data,
+  engine: "reference",
+  epochs: 6,
+  batch: 16,
+  seed: 5,
+  weightDecay: 1e-3,
+  select: { neurons: 0.4, blocks: 0.4 },
+  shrink: { patience: 1, rebuildSteps: 0 },
+  latency: false,
+};
+
+let run: Run;
+beforeAll(async () => {
+  run = await train(tinyResnet(), { ...options, folder: join(temporaryFolder(), "run") });
+});
+
+async function started(folder: string): Promise<Extract<RunEvent, { type: "run.started" }>> {
+  const [first] = await readEvents(folder);
+  if (first?.type !== "run.started") throw new Error("no run.started");
+  return first;
+}
+
+describe("control", () => {
+  test("trains what is left of the network from new weights, otherwise as the run was trained", async () => {
+    const again = await control(run.folder, { data });
+    expect(again.folder).toBe(`${run.folder}-control`);
+    expect(again.after).toMatchObject(cost(run.compact.graph));
+    expect(run.after.macs).toBeLessThan(run.before.macs);
+
+    const [record, own] = [await readRunRecord(again.folder), await readRunRecord(run.folder)];
+    const { graph } = await loadOnnx(join(run.folder, "compact.onnx"));
+    expect(record.initialWeights).toBe(hashWeights(initialize(graph, 5)));
+    expect(record.factors).toEqual([]);
+    expect(record.settings).toEqual({ ...own.settings, select: {}, shrink: record.settings.shrink });
+    expect(record.data.sha256).toEqual(own.data.sha256);
+    expect(again.compact.weights).not.toEqual(run.compact.weights);
+  });
+
+  test("says of which run it is one, in its record and in its first event", async () => {
+    const folder = controlFolder(run.folder, "epochs", 9);
+    expect(basename(folder)).toBe("run-control-seed-9");
+    await control(run.folder, { data, seed: 9 });
+    const { controlOf } = await started(folder);
+    expect(controlOf).toMatchObject({ run: "run", folder: "../run", same: "epochs" });
+    expect((await readRunRecord(folder)).controlOf).toEqual(controlOf);
+    expect((await readRunRecord(folder)).settings.seed).toBe(9);
+  });
+
+  test("takes as many epochs as the MACs of the run's training are worth, shrinking counted", async () => {
+    const history = historyOf(await readEvents(run.folder));
+    expect(history.shrinks.length).toBeGreaterThan(0);
+    // Epoch by epoch: a cut is made between two of them.
+    let [macs, sum] = [history.started.cost.macs, 0];
+    for (const epoch of history.epochs) {
+      sum += macs * 96;
+      macs = history.shrinks.find(({ cut }) => cut.step === epoch.step)?.cut.after.macs ?? macs;
+    }
+    expect(trainingMacs(history, 16)).toBe(sum);
+
+    const again = await control(run.folder, { data, same: "macs" });
+    const { epochs, controlOf } = await started(again.folder);
+    const perEpoch = 96 * run.after.macs;
+    expect(again.folder).toBe(`${run.folder}-control-macs`);
+    expect(epochs).toBeGreaterThan(6);
+    expect(Math.abs(epochs * perEpoch - sum)).toBeLessThanOrEqual(perEpoch / 2);
+    expect(controlOf?.trainingMacs).toEqual({ run: sum, control: epochs * perEpoch });
+  });
+
+  test("is resumed like any run, to the same bits", async () => {
+    const stopping = new AbortController();
+    const folder = join(temporaryFolder(), "stopped");
+    const stop = (event: RunEvent): void => {
+      if (event.type === "step") stopping.abort();
+    };
+    await expect(control(run.folder, { data, folder, signal: stopping.signal, onEvent: stop })).rejects.toMatchObject({
+      code: "interrupted",
+    });
+    const resumed = await resume(folder, { data });
+    const straight = await control(run.folder, { data, folder: join(temporaryFolder(), "straight") });
+    expect(resumed.compact.weights).toEqual(straight.compact.weights);
+    expect(historyOf(await readEvents(folder)).started.controlOf?.run).toBe("run");
+  });
+});
+
+describe("what has no control", () => {
+  test("a folder that is no run, a run that is not finished, a control", async () => {
+    await expect(control(temporaryFolder())).rejects.toMatchObject({ code: "missing-file" });
+
+    const unfinished = join(temporaryFolder(), "unfinished");
+    const stopping = new AbortController();
+    stopping.abort();
+    await expect(
+      train(tinyResnet(), { ...options, folder: unfinished, signal: stopping.signal }),
+    ).rejects.toMatchObject({ code: "interrupted" });
+    await expect(control(unfinished, { data })).rejects.toThrow(/not finished.*espalier resume/);
+
+    const own = join(temporaryFolder(), "control");
+    await control(run.folder, { data, folder: own });
+    await expect(control(own, { data })).rejects.toThrow(/itself the control of run/);
+  });
+
+  test("a run that nothing was cut out of", async () => {
+    const folder = join(temporaryFolder(), "plain");
+    await train(tinyResnet(), { ...options, epochs: 1, select: {}, folder });
+    await expect(control(folder, { data })).rejects.toThrow(/nothing was cut.*larger sparsity strength/s);
+  });
+
+  test("a place that is taken, other data, a damaged compact network", async () => {
+    const taken = temporaryFolder();
+    await expect(control(run.folder, { data, folder: taken })).rejects.toMatchObject({ code: "run-exists" });
+    await expect(control(run.folder, { data: tinyDataset(80) })).rejects.toMatchObject({ code: "checksum" });
+
+    const damaged = join(temporaryFolder(), "damaged");
+    await mkdir(damaged);
+    for (const file of ["run.json", "events.jsonl"]) {
+      await copyFile(join(run.folder, file), join(damaged, file));
+    }
+    await expect(control(damaged, { data })).rejects.toMatchObject({ code: "missing-file" });
+  });
+});
+
+test("MACs of training, by hand", () => {
+  const history = historyOf(syntheticRun());
+  const { started, shrinks } = history;
+  const { cut } = required(shrinks[0], "the cut");
+  // Three epochs of 390 steps whole, three with 30 M MACs.
+  expect(cut.step).toBe(1170);
+  expect(trainingMacs(history, 128)).toBe(128 * 1170 * (started.cost.macs + 30_000_000));
+});
