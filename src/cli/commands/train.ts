@@ -63,7 +63,7 @@ function parseRound(text: string): number | "auto" {
 
 /** Settings as given: what was left out is left to the settings' own defaults. */
 export async function settingsFrom(model: string, options: TrainingFlags): Promise<SettingsInput> {
-  const { epochs, batch, seed, learningRate, weightDecay, momentum, limit, engine, threads, precision, name } = options;
+  const { epochs, batch, seed, learningRate, weightDecay, momentum, limit, engine, threads, precision } = options;
   return {
     epochs,
     select: await selectionFor(model, options),
@@ -83,11 +83,11 @@ export async function settingsFrom(model: string, options: TrainingFlags): Promi
     ...(engine === undefined ? {} : { engine }),
     ...(threads === undefined ? {} : { threads }),
     ...(precision === undefined ? {} : { precision }),
-    ...(name === undefined ? {} : { name }),
   };
 }
 
 async function runTraining(context: Context, model: string, options: TrainOptions): Promise<void> {
+  const { name, out } = options;
   const settings = await settingsFrom(model, options);
   // Opened here and not by the run, so that a download is shown before the table of epochs begins.
   const data = await together(await joinCluster(), () =>
@@ -98,15 +98,17 @@ async function runTraining(context: Context, model: string, options: TrainOption
     }),
   );
   await watchRun(context, options, (hooks) =>
-    train(model, { ...settings, ...hooks, data, ...(options.out === undefined ? {} : { folder: options.out }) }),
+    train(model, {
+      ...{ ...settings, ...hooks, data },
+      ...(name === undefined ? {} : { name }),
+      ...(out === undefined ? {} : { folder: out }),
+    }),
   );
 }
 
-export function addTrain(program: Command, context: Context): void {
-  const command = program
-    .command("train")
-    .description("Train a network once and hand back a smaller one that gives the same answers.")
-    .argument("<model>", `${modelNames.join(", ")}, or an ONNX file of your own`)
+/** Adds everything that decides how a run trains, and on what; where it is kept is not in it. */
+export function addTrainingOptions(command: Command): Command {
+  command
     .option(
       "--data <dataset>",
       "cifar10, a folder, name:folder, a CSV of paths and labels, or a Parquet file",
@@ -157,10 +159,8 @@ export function addTrain(program: Command, context: Context): void {
     .option("--seed <n>", "of weights, order and augmentation (default: 1)", integerFor("--seed", 0))
     .option("--no-augment", "train on the images as they are")
     .option("--limit <images>", "use only the first training images", integerFor("--limit"));
-  addImageOptions(addRegularizationOptions(command))
+  return addImageOptions(addRegularizationOptions(command))
     .optionsGroup("Where and with what:")
-    .option("--name <name>", "of the run, kept in runs/<name> (default: model and dataset)")
-    .option("--out <folder>", "the run's folder, instead of runs/<name>")
     .addOption(
       new Option("--engine <name>", `${engineNames.join(" or ")} (default: onednn; reference is slow)`).argParser(
         oneOf("engine", engineNames),
@@ -173,7 +173,17 @@ export function addTrain(program: Command, context: Context): void {
         .argParser(oneOf("precision", precisionChoices)),
     )
     .option("--sync-bn", "under mpirun: normalise by the statistics of all ranks' images, not by each rank's own")
-    .option("--no-latency", "do not time the networks in ONNX Runtime at the end")
+    .option("--no-latency", "do not time the networks in ONNX Runtime at the end");
+}
+
+export function addTrain(program: Command, context: Context): void {
+  const command = program
+    .command("train")
+    .description("Train a network once and hand back a smaller one that gives the same answers.")
+    .argument("<model>", `${modelNames.join(", ")}, or an ONNX file of your own`);
+  addTrainingOptions(command)
+    .option("--name <name>", "of the run, kept in runs/<name> (default: model and dataset)")
+    .option("--out <folder>", "the run's folder, instead of runs/<name>")
     .optionsGroup("Output:")
     .action((model: string, options: TrainOptions) => runTraining(context, model, options));
   withCommonOptions(command, [
