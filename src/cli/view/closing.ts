@@ -8,6 +8,7 @@ import type { Terminal } from "../terminal.ts";
 
 export function cutLines({ before, after, layers, notes }: Cut, { colours }: Terminal): string[] {
   const gone = layers.reduce((sum, { alive, count }) => sum + count - alive, 0);
+  if (gone === 0 && after.macs === before.macs) return notes.map((note) => colours.dim(`    ${note}`));
   const left = formatPercent(percentOf(after.macs, before.macs));
   return [
     `  ${colours.green("✓")} cut ${plural(gone, "structure")}: ${left} of the MACs are left`,
