@@ -1,12 +1,14 @@
 /** The command line as a whole: every command, how help looks, and that nothing here ends the process by itself. */
 import { Command } from "commander";
 import { addBench } from "./commands/bench.ts";
+import { addCompare } from "./commands/compare.ts";
 import { addControl } from "./commands/control.ts";
 import { addConvert } from "./commands/convert.ts";
 import { addData } from "./commands/data.ts";
 import { addEval } from "./commands/eval.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addResume } from "./commands/resume.ts";
+import { addSweep } from "./commands/sweep.ts";
 import { addTrain } from "./commands/train.ts";
 import type { Context } from "./context.ts";
 
@@ -47,7 +49,19 @@ Examples:
 
 A run is a folder: its report is report.html, its smaller network compact.onnx.`,
     );
-  for (const add of [addTrain, addResume, addControl, addEval, addInspect, addBench, addConvert, addData])
+  for (const add of [
+    addTrain,
+    addResume,
+    addControl,
+    addSweep,
+    addCompare,
+    addEval,
+    addInspect,
+    addBench,
+    addConvert,
+    addData,
+  ])
     add(program, context);
+  add(program, context);
   return program;
 }

@@ -22,6 +22,7 @@ export type ErrorCode =
   | "rank-lost"
   | "ranks-differ"
   | "run-exists"
+  | "run-failed"
   | "unknown-name"
   | "unsupported"
   | "use-after-dispose"
@@ -71,6 +72,19 @@ function describe(message: string, { about, expected, received, hint }: ErrorDet
   const contrast =
     expected === undefined ? "" : ` (expected ${expected}${received === undefined ? "" : `, got ${received}`})`;
   return `${subject}${contrast}${hint === undefined ? "" : `. ${hint}`}`;
+}
+
+/** `error` with `subject` in front of its message: of which of several things it is told. */
+export function aboutPart(error: UserError, subject: string): UserError {
+  const { hint, list } = error.details;
+  const ending = `. ${hint}`;
+  const message =
+    hint !== undefined && error.message.endsWith(ending) ? error.message.slice(0, -ending.length) : error.message;
+  return new UserError(error.code, `${subject}: ${message}`, {
+    ...(list === undefined ? {} : { list }),
+    ...(hint === undefined ? {} : { hint }),
+    cause: error,
+  });
 }
 
 /** Throws an `InternalError` unless `condition` holds: an invariant of our own code, never a check of user input. */

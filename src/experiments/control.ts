@@ -10,7 +10,7 @@ import { cost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
 import { type History, historyOf } from "../report/history.ts";
 import { readEvents } from "../training/event-log.ts";
-import type { ControlOf } from "../training/events.ts";
+import type { ControlOf, RunFinished } from "../training/events.ts";
 import type { JournalOptions } from "../training/journal.ts";
 import type { Settings, SettingsInput } from "../training/options.ts";
 import type { Run } from "../training/run.ts";
@@ -88,13 +88,18 @@ export async function readFinished(folder: string): Promise<Finished> {
   if (record.controlOf !== undefined) {
     throw refuse(`the run is itself the control of ${record.controlOf.run}`, "Name the run that it is the control of");
   }
-  if (finished.after.macs === finished.before.macs && finished.after.parameters === finished.before.parameters) {
+  if (isUncut(finished)) {
     throw refuse(
       "nothing was cut out of the run's network: its control would be the same training again",
       "Train with a larger sparsity strength γ, or train the model with another --seed",
     );
   }
   return { folder: path, record, history };
+}
+
+/** Whether a run came to its end with the network it began with. */
+export function isUncut({ before, after }: RunFinished): boolean {
+  return after.macs === before.macs && after.parameters === before.parameters;
 }
 
 /** MACs of the forward passes over all images that `history` tells were trained on, by the network as it was then. */

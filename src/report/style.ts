@@ -13,6 +13,9 @@ const dark = `
   --kept: #4cc79c; --ghost: #6f7a73; --one: #4cc79c; --two: #f0994f; --three: #8fb1f5; --four: #d99ad6; --bad: #ff8a80;
   --z0: #ffe2c9; --z1: #f5b57e; --z2: #d9823a; --z3: #97551e; --z4: #5a3314;`;
 
+/** The variables of both, for what is drawn outside of the pages. */
+export const palettes: { readonly light: string; readonly dark: string } = { light, dark };
+
 export const styleSheet: string = `
 :root { color-scheme: light dark; ${light} }
 @media (prefers-color-scheme: dark) { :root { ${dark} } }

@@ -21,7 +21,10 @@ export interface RunView {
 const REDRAW_MILLISECONDS = 100;
 const PLAIN_MILLISECONDS = 20_000;
 
-function liveView(terminal: Terminal, now: () => number): RunView {
+/** What the last line says instead of how long the run takes, where it is one of several. */
+type Below = ((step: Step) => string) | undefined;
+
+function liveView(terminal: Terminal, now: () => number, below: Below): RunView {
   const update = createLogUpdate(terminal.stream);
   const narrator = new Narrator(terminal);
   let started: RunStarted | undefined;
@@ -30,7 +33,8 @@ function liveView(terminal: Terminal, now: () => number): RunView {
   const draw = (step: Step): void => {
     if (started === undefined || now() - drawnAt < REDRAW_MILLISECONDS) return;
     drawnAt = now();
-    update(`\n${progressLines(step, started, accuracy, terminal)}`);
+    const last = below === undefined ? "" : `\n  ${terminal.colours.dim(below(step))}`;
+    update(`\n${progressLines(step, started, accuracy, terminal)}${last}`);
   };
   const settle = (): void => {
     update.clear();
@@ -57,7 +61,7 @@ function liveView(terminal: Terminal, now: () => number): RunView {
   };
 }
 
-function plainView(terminal: Terminal, now: () => number): RunView {
+function plainView(terminal: Terminal, now: () => number, below: Below): RunView {
   const narrator = new Narrator(terminal);
   let started: RunStarted | undefined;
   let printedAt = now();
@@ -67,9 +71,8 @@ function plainView(terminal: Terminal, now: () => number): RunView {
       if (event.type === "step" && started !== undefined && now() - printedAt >= PLAIN_MILLISECONDS) {
         printedAt = now();
         const place = `step ${event.step}/${started.totalSteps}`;
-        terminal.print(
-          `    ${[place, ...stepParts(event, started), `${formatDuration(event.etaSeconds)} to go`].join(", ")}`,
-        );
+        const left = below === undefined ? `${formatDuration(event.etaSeconds)} to go` : below(event);
+        terminal.print(`    ${[place, ...stepParts(event, started), left].join(", ")}`);
       }
       const lines = narrator.linesFor(event);
       if (lines.length > 0) {
@@ -91,7 +94,10 @@ function jsonView(terminal: Terminal): RunView {
 }
 
 /** The view for `terminal`; with `json`, one event a line and nothing else. */
-export function runView(terminal: Terminal, { json, now = Date.now }: { json: boolean; now?: () => number }): RunView {
+export function runView(
+  terminal: Terminal,
+  { json, now = Date.now, below }: { json: boolean; now?: () => number; below?: (step: Step) => string },
+): RunView {
   if (json) return jsonView(terminal);
-  return terminal.isLive ? liveView(terminal, now) : plainView(terminal, now);
+  return terminal.isLive ? liveView(terminal, now, below) : plainView(terminal, now, below);
 }

@@ -1,0 +1,67 @@
+/** `espalier compare <runs…>`: finished runs side by side, as a table, and as a page with plots. */
+import type { Command } from "commander";
+import { type Comparison, compareRuns } from "../../experiments/comparison.ts";
+import { writeComparison } from "../../experiments/comparison-page.ts";
+import { columnsFor } from "../../experiments/comparison-table.ts";
+import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
+import type { Terminal } from "../terminal.ts";
+import { fileLines } from "../view/closing.ts";
+import { columns, left, right } from "../view/columns.ts";
+
+interface CompareFlags extends CommonOptions {
+  readonly out?: string;
+}
+
+/** Columns that a narrow terminal does without, first those to go first. */
+const dispensable: readonly string[] = ["time", "structures", "aim", "seed", "parameters"];
+
+/** A table for each network, as wide as it fits: what is left out is in the page. */
+export function comparisonLines({ groups }: Comparison, { colours, width }: Terminal): readonly string[] {
+  return groups.flatMap((group) => {
+    let shown = columnsFor(group);
+    const lines = (): string[] =>
+      columns([
+        shown.map(({ heading, isNumber }) => (isNumber ? right(heading) : left(heading))),
+        ...group.runs.map((row) => shown.map(({ cell, isNumber }) => (isNumber ? right(cell(row)) : left(cell(row))))),
+      ]);
+    for (const name of dispensable) {
+      if (Math.max(...lines().map((line) => line.length)) <= width()) break;
+      shown = shown.filter(({ heading }) => heading !== name);
+    }
+    const [heading = "", ...rows] = lines();
+    return ["", `  ${colours.bold(group.model)} on ${colours.bold(group.dataset)}`, "", colours.dim(heading), ...rows];
+  });
+}
+
+export function addCompare(program: Command, context: Context): void {
+  const command = program
+    .command("compare")
+    .description("Put finished runs side by side: accuracy against MACs and parameters, controls beside their runs.")
+    .argument("<runs...>", "folders of runs or of sweeps, or globs of them")
+    .option("--out <folder>", "write a page with plots (HTML), the plots (SVG) and the figures (CSV) there")
+    .action(async (places: readonly string[], { out, json }: CompareFlags) => {
+      const comparison = await compareRuns(places);
+      for (const folder of comparison.unfinished) printNotice(context, `${folder} is not finished, and left out`);
+      const files = out === undefined ? [] : await writeComparison(out, comparison);
+      if (json === true) {
+        printJson(context, { ...comparison, files });
+        return;
+      }
+      const { stdout } = context;
+      for (const line of comparisonLines(comparison, stdout)) stdout.print(line);
+      const hasFront = comparison.groups.some(({ runs }) => runs.length > 1);
+      if (hasFront) stdout.print(stdout.colours.dim("\n  * none is as accurate with fewer MACs"));
+      const [page, csv, ...plots] = files;
+      if (page === undefined || csv === undefined || out === undefined) return;
+      const named = [
+        ["page", page],
+        ["figures", csv],
+        [`${plots.length} plots`, out],
+      ] as const;
+      for (const line of ["", ...fileLines(named, stdout)]) stdout.print(line);
+    });
+  withCommonOptions(command, [
+    "espalier compare runs/resnet-20-cifar10-sweep --out comparison",
+    "espalier compare runs/a runs/b 'runs/vgg-16*'",
+  ]);
+}

@@ -1,0 +1,178 @@
+/** `espalier sweep`: several sparsity strengths and seeds of the same training in turn, gone on with where it stopped. */
+import { stat } from "node:fs/promises";
+import { type Command, Option } from "commander";
+import { UserError } from "../../core/errors.ts";
+import { datasetReference } from "../../data/references.ts";
+import { imagesOf, type SweepResult, sweep } from "../../experiments/sweep.ts";
+import { parsePlan, readPlan, type SweepPlan, type SweepPoint } from "../../experiments/sweep-plan.ts";
+import type { ControlOf } from "../../training/events.ts";
+import { inputOf } from "../../training/starting-network.ts";
+import { type Context, withCommonOptions } from "../context.ts";
+import { imageOptions } from "../images.ts";
+import { selectionFor } from "../selection.ts";
+import { type Gamma, integerFor, oneOf, parseGamma } from "../values.ts";
+import { fileLines } from "../view/closing.ts";
+import { dataProgress } from "../view/data-progress.ts";
+import { outcome, sweepView } from "../view/sweep-view.ts";
+import { addTrainingOptions, settingsFrom, type TrainingFlags } from "./train.ts";
+
+interface SweepFlags extends TrainingFlags {
+  readonly gammas?: readonly Gamma[];
+  readonly seeds?: readonly number[];
+  readonly baseline?: true;
+  readonly controls?: (typeof controlChoices)[number] | true;
+  readonly out?: string;
+}
+
+const controlChoices = ["epochs", "macs", "both"] as const;
+
+/** Collects the values of an option that takes several. */
+function several<T>(parse: (text: string) => T): (text: string, before: readonly T[] | undefined) => readonly T[] {
+  return (text, before = []) => [...before, parse(text)];
+}
+
+function gammaName(gamma: Gamma): string {
+  if (typeof gamma === "number") return `gamma-${gamma}`;
+  return Object.entries(gamma)
+    .map(([kind, value]) => `${kind}-${value}`)
+    .join("-");
+}
+
+async function pointsOf(model: string, options: SweepFlags): Promise<readonly SweepPoint[]> {
+  const gammas = await Promise.all(
+    (options.gammas ?? []).map(async (gamma) => ({
+      name: gammaName(gamma),
+      settings: { select: await selectionFor(model, { ...options, gamma }) },
+    })),
+  );
+  const points = [...(options.baseline === true ? [{ name: "baseline", settings: { select: {} } }] : []), ...gammas];
+  return points.length > 0 ? points : [{ name: "run", settings: {} }];
+}
+
+function controlsOf(chosen: SweepFlags["controls"]): readonly ControlOf["same"][] {
+  if (chosen === undefined) return [];
+  if (chosen === "both") return ["epochs", "macs"];
+  return [chosen === true ? "epochs" : chosen];
+}
+
+async function planFrom(model: string, options: SweepFlags): Promise<SweepPlan> {
+  const { seed = 1, ...shared } = await settingsFrom(model, options);
+  const images = imageOptions(options);
+  return parsePlan(
+    {
+      version: 1,
+      model,
+      data: options.data,
+      ...(Object.keys(images).length === 0 ? {} : { images }),
+      settings: shared,
+      points: await pointsOf(model, options),
+      seeds: options.seeds ?? [seed],
+      controls: controlsOf(options.controls),
+    },
+    "the sweep",
+  );
+}
+
+/** Whether `source` is a plan or the folder of a sweep, and no model. */
+async function isPlan(source: string): Promise<boolean> {
+  if (source.toLowerCase().endsWith(".json")) return true;
+  return stat(source).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+const besidePlan: ReadonlySet<string> = new Set(["out", "json", "debug"]);
+
+function refuseOptions(command: Command, source: string): void {
+  const given = command.options.find(
+    (option) =>
+      !besidePlan.has(option.attributeName()) && command.getOptionValueSource(option.attributeName()) === "cli",
+  );
+  if (given === undefined) return;
+  throw new UserError("bad-option", `${given.long} cannot be given beside a plan, which has all settings`, {
+    about: source,
+    hint: "Change the plan, or name a model instead of it",
+  });
+}
+
+async function runSweep(context: Context, source: string, options: SweepFlags, command: Command): Promise<void> {
+  const { stdout, stderr, interruption } = context;
+  const { json = false } = options;
+  const fromPlan = await isPlan(source);
+  if (fromPlan) refuseOptions(command, source);
+  const plan = fromPlan ? await readPlan(source) : await planFrom(source, options);
+  const isFolder = fromPlan && !source.toLowerCase().endsWith(".json");
+  const folder = options.out ?? (isFolder ? source : undefined);
+  const data = await dataProgress(context, async (onProgress) => {
+    const reference = datasetReference(plan.data, { onProgress, ...imagesOf(plan) });
+    const dataset = await reference.open(await inputOf(plan.model));
+    return { spec: reference.spec, open: async () => dataset };
+  });
+  const view = sweepView(stdout, { json });
+  const onFirstInterrupt = (): void => {
+    const line = "stopping after this step and writing a checkpoint (Ctrl-C again to leave at once)";
+    if (json) stderr.print(line);
+    else view.print(`  ${stdout.colours.yellow("!")} ${line}`);
+  };
+  try {
+    const result = await interruption.guard(onFirstInterrupt, () =>
+      sweep(plan, {
+        data,
+        ...(folder === undefined ? {} : { folder }),
+        onEvent: (event) => view.event(event),
+        onRun: (report) => view.run(report),
+        signal: interruption.signal,
+      }),
+    );
+    view.settle();
+    if (!json) {
+      const lines = fileLines([["sweep", result.folder]], stdout);
+      for (const line of ["", `  ${outcome(result)}`, ...lines]) stdout.print(line);
+    }
+    requireAll(result);
+  } finally {
+    view.settle();
+  }
+}
+
+function requireAll(result: SweepResult): void {
+  const failed = result.reports.filter(({ state }) => state === "failed");
+  if (failed.length === 0) return;
+  throw new UserError("run-failed", outcome(result), {
+    list: failed.map(({ name, reason }) => `${name}: ${reason}`),
+    hint: `Once that is mended, "espalier sweep ${result.folder}" goes on with them`,
+  });
+}
+
+export function addSweep(program: Command, context: Context): void {
+  const command = program
+    .command("sweep")
+    .description("Train several sparsity strengths and seeds in turn; started again, it goes on where it stopped.")
+    .argument("<model or plan>", "a model as train takes it, a plan (JSON), or the folder of a sweep to go on with")
+    .optionsGroup("What is varied:")
+    .option(
+      "--gammas <γ...>",
+      "a run for each: numbers, or neurons=…,blocks=… as --gamma takes them",
+      several(parseGamma),
+    )
+    .option("--baseline", "and a run without factors")
+    .option("--seeds <n...>", "all of them with each of these seeds (default: 1)", several(integerFor("--seeds", 0)))
+    .addOption(
+      new Option(
+        "--controls [same]",
+        "train each run's compact architecture from new weights, too: for equal epochs, MACs, or both",
+      ).argParser(oneOf("control", controlChoices)),
+    )
+    .option("--out <folder>", "of the sweep (default: runs/<model>-<data>-sweep)")
+    .optionsGroup("On what, and for how long:");
+  addTrainingOptions(command)
+    .optionsGroup("Output:")
+    .action((source: string, options: SweepFlags) => runSweep(context, source, options, command));
+  withCommonOptions(command, [
+    "espalier sweep resnet-20 --gammas 0.001 0.002 0.004 --baseline --controls --epochs 10",
+    "espalier sweep resnet-56 --gammas neurons=0.001,blocks=0.01 neurons=0.002,blocks=0.02 --seeds 1 2 3",
+    "espalier sweep runs/resnet-20-cifar10-sweep",
+    "espalier sweep plan.json --out runs/plan",
+  ]);
+}

@@ -1,0 +1,120 @@
+/** A comparison to look at and to keep: one HTML page, the plots as SVG files, the figures as CSV. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { stringify } from "csv-stringify/sync";
+import { writeBytes } from "../formats/file.ts";
+import { document, section } from "../report/document.ts";
+import { plural } from "../report/format.ts";
+import { element, type Markup } from "../report/svg.ts";
+import { runFileError } from "../training/file-errors.ts";
+import type { Comparison, RunGroup } from "./comparison.ts";
+import { columnsFor, flatRows } from "./comparison-table.ts";
+import { asFile, inPage, type Plot, plotStyle } from "./plots/frame.ts";
+import { keptLayers } from "./plots/kept-layers.ts";
+import { kindsAlive } from "./plots/kinds-alive.ts";
+import { scatter } from "./plots/scatter.ts";
+
+const css = `${plotStyle}
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 24px; margin-top: 18px; }
+.plots svg { width: 100%; height: auto; } .plots { margin-top: 22px; overflow-x: auto; } .plots svg.plot { min-width: 560px; }
+.pair .plots { margin-top: 0; } .wide table { font-size: 13.5px; } .wide { overflow-x: auto; margin-top: 14px; } .wide td, .wide th { white-space: nowrap; }
+`;
+
+interface NamedPlot {
+  readonly name: string;
+  readonly plot: Plot;
+}
+
+function plotsOf(group: RunGroup): readonly NamedPlot[] {
+  const stem = `${group.model}-${group.dataset}`.replaceAll(/[^\w.-]+/g, "-");
+  const named = (name: string, plot: Plot | undefined): NamedPlot[] =>
+    plot === undefined ? [] : [{ name: `${stem}-${name}`, plot }];
+  return [
+    ...named("accuracy-macs", scatter(group, "macs")),
+    ...named("accuracy-parameters", scatter(group, "parameters")),
+    ...named("layers", keptLayers(group)),
+    ...named("alive", kindsAlive(group)),
+  ];
+}
+
+function table(group: RunGroup): Markup {
+  const columns = columnsFor(group);
+  const heads = columns.map(({ heading, isNumber }) =>
+    element("th", { scope: "col", class: isNumber ? "n" : undefined }, heading),
+  );
+  const rows = group.runs.map((row) =>
+    element(
+      "tr",
+      {},
+      columns.map(({ cell, isNumber, heading }) =>
+        element("td", { class: heading === "accuracy" ? "n now" : isNumber ? "n" : undefined }, cell(row)),
+      ),
+    ),
+  );
+  return element(
+    "div",
+    { class: "wide" },
+    element("table", {}, element("thead", {}, element("tr", {}, heads)), element("tbody", {}, rows)),
+  );
+}
+
+function groupSection(group: RunGroup): Markup {
+  const drawn = plotsOf(group).map(({ plot }) => element("div", { class: "plots" }, inPage(plot)));
+  return section(
+    `${group.model} on ${group.dataset}`,
+    "A star marks the runs that no other beats: none is as accurate with fewer MACs. A control has the architecture that is left of its run, trained from new weights; in brackets, how far it is from the run, in points.",
+    table(group),
+    element("div", { class: "pair" }, drawn.slice(0, 2)),
+    element("div", {}, drawn.slice(2)),
+  );
+}
+
+/** The page: a table and the plots for each network. */
+export function comparisonPage({ groups, unfinished }: Comparison, date: Date): string {
+  const count = groups.reduce((sum, { runs }) => sum + runs.length, 0);
+  const title = `${plural(count, "run")} of ${groups.map(({ model, dataset }) => `${model} on ${dataset}`).join(", ")}`;
+  return document(
+    title,
+    css,
+    element("p", { class: "mark" }, `espalier · comparison · ${date.toISOString().slice(0, 10)}`),
+    element("h1", {}, title),
+    unfinished.length === 0
+      ? undefined
+      : element("p", { class: "lead" }, `Not finished, and not shown: ${unfinished.join(", ")}.`),
+    groups.map(groupSection),
+    element(
+      "footer",
+      {},
+      "MACs are multiply-accumulates of convolutions and linear layers for one image. Accuracy is of the compact network on the whole test split. Time is wall time of all sessions.",
+    ),
+  );
+}
+
+/** The figures of all runs, controls among them, as CSV with a heading. */
+export function comparisonCsv({ groups }: Comparison): string {
+  return stringify([...flatRows(groups)], { header: true });
+}
+
+/**
+ * Writes `comparison.html`, `comparison.csv` and the plots into `folder`, which is made if it is not there.
+ * @returns the files' paths: page, table, plots.
+ */
+export async function writeComparison(folder: string, comparison: Comparison): Promise<readonly string[]> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw runFileError(error, folder, "Choose a folder that can be written to");
+  }
+  const files = [
+    ["comparison.html", comparisonPage(comparison, new Date())],
+    ["comparison.csv", comparisonCsv(comparison)],
+    ...comparison.groups.flatMap(plotsOf).map(({ name, plot }) => [`${name}.svg`, asFile(plot)] as const),
+  ] as const;
+  const paths: string[] = [];
+  for (const [name, content] of files) {
+    const path = join(folder, name);
+    await writeBytes(path, new TextEncoder().encode(content));
+    paths.push(path);
+  }
+  return paths;
+}

@@ -1,0 +1,138 @@
+/** Runs side by side: found by folder, grouped by network and data, each with its controls, and which of them are best. */
+import { readdir, stat } from "node:fs/promises";
+import { basename, join, relative, resolve } from "node:path";
+import { glob, isDynamicPattern } from "tinyglobby";
+import { UserError } from "../core/errors.ts";
+import { runFileError } from "../training/file-errors.ts";
+import { runFiles } from "../training/run-folder.ts";
+import { type RunSummary, summarizeRun } from "./run-summary.ts";
+
+/** A run and what it is measured against. */
+export interface ComparedRun {
+  readonly run: RunSummary;
+  /** Its controls, where they were trained. */
+  readonly controls: { readonly epochs?: RunSummary; readonly macs?: RunSummary };
+  /** No other of the group is as accurate at fewer MACs. */
+  readonly isOnFront: boolean;
+}
+
+/** Runs of one network on one dataset. */
+export interface RunGroup {
+  readonly model: string;
+  readonly dataset: string;
+  /** Most MACs first. */
+  readonly runs: readonly ComparedRun[];
+}
+
+export interface Comparison {
+  readonly groups: readonly RunGroup[];
+  /** Folders of runs that are not finished, relative to the working directory. */
+  readonly unfinished: readonly string[];
+}
+
+/**
+ * Compares the finished runs in `places`: folders of runs, folders of such folders (a sweep's), or globs of either.
+ * @throws UserError "missing-file" if a place has no run in it, "bad-option" if no run is finished.
+ */
+export async function compareRuns(places: readonly string[]): Promise<Comparison> {
+  const folders = [...new Set((await Promise.all(places.map(runFoldersIn))).flat())];
+  const summaries: RunSummary[] = [];
+  const unfinished: string[] = [];
+  for (const folder of folders) {
+    const summary = await summarizeRun(folder);
+    if (summary === undefined) unfinished.push(relative(process.cwd(), folder));
+    else summaries.push(summary);
+  }
+  if (summaries.length === 0) {
+    throw new UserError("bad-option", "none of the runs is finished", {
+      list: unfinished,
+      hint: `Finish one with "espalier resume ${unfinished[0]}"`,
+    });
+  }
+  return { groups: groupRuns(summaries), unfinished };
+}
+
+/** `summaries` by network and data, each run with its controls; a control whose run is not there stands by itself. */
+export function groupRuns(summaries: readonly RunSummary[]): readonly RunGroup[] {
+  const keys = new Set(summaries.map(({ model, dataset }) => JSON.stringify([model, dataset])));
+  return [...keys].map((key): RunGroup => {
+    const own = summaries.filter(({ model, dataset }) => JSON.stringify([model, dataset]) === key);
+    const controlled = (run: RunSummary, same: "epochs" | "macs"): RunSummary | undefined =>
+      own.find(({ controlOf, group }) => controlOf?.run === run.name && controlOf.same === same && group === run.group);
+    const main = own.filter(
+      ({ controlOf, group }) =>
+        controlOf === undefined || !own.some((run) => run.name === controlOf.run && run.group === group),
+    );
+    const front = new Set(
+      paretoFront(
+        main.filter(({ controlOf }) => controlOf === undefined),
+        "macs",
+      ),
+    );
+    const runs = main.map((run): ComparedRun => {
+      const [epochs, macs] = [controlled(run, "epochs"), controlled(run, "macs")];
+      const controls = { ...(epochs === undefined ? {} : { epochs }), ...(macs === undefined ? {} : { macs }) };
+      return { run, controls, isOnFront: front.has(run) };
+    });
+    const [first] = own;
+    return {
+      model: first?.model ?? "",
+      dataset: first?.dataset ?? "",
+      runs: runs.toSorted((a, b) => b.run.after.macs - a.run.after.macs || a.run.seed - b.run.seed),
+    };
+  });
+}
+
+/** Those of `runs` that no other beats: at most their cost and more accurate, or as accurate and cheaper. Cheapest first. */
+export function paretoFront(runs: readonly RunSummary[], measure: "macs" | "parameters"): readonly RunSummary[] {
+  const sorted = runs.toSorted((a, b) => a.after[measure] - b.after[measure] || b.after.accuracy - a.after.accuracy);
+  let best = Number.NEGATIVE_INFINITY;
+  return sorted.filter(({ after: { accuracy } }) => {
+    if (accuracy <= best) return false;
+    best = accuracy;
+    return true;
+  });
+}
+
+/** Folders of runs at `place`, which is one, holds some, or is a glob of such. */
+async function runFoldersIn(place: string): Promise<readonly string[]> {
+  if (isDynamicPattern(place)) {
+    const found = await glob(place, { onlyDirectories: true, expandDirectories: false, absolute: true });
+    const runs = (await Promise.all(found.map(runsAt))).flat();
+    if (runs.length > 0) return runs.toSorted();
+  } else {
+    const runs = await runsAt(resolve(place));
+    if (runs.length > 0) return runs;
+  }
+  throw new UserError("missing-file", "there is no run here", {
+    about: place,
+    hint: `Name folders with a ${runFiles.record}, or a folder of such folders`,
+  });
+}
+
+async function runsAt(folder: string): Promise<readonly string[]> {
+  let names: readonly string[];
+  try {
+    names = (await readdir(folder)).toSorted((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  } catch (error) {
+    throw runFileError(error, folder, "Is this the folder of a run or of a sweep?");
+  }
+  if (names.includes(runFiles.record)) return [folder.replace(/[\\/]$/, "")];
+  const inside = await Promise.all(
+    names.map(async (name) => ((await isFile(join(folder, name, runFiles.record))) ? [join(folder, name)] : [])),
+  );
+  return inside.flat();
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+/** What a run is called beside others: what it aimed at, or that it is a baseline or a control. */
+export function labelOf({ aim, controlOf, name }: RunSummary): string {
+  if (controlOf !== undefined) return `control of ${basename(controlOf.run)}`;
+  return aim === "" ? "baseline" : aim || name;
+}

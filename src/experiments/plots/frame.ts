@@ -1,0 +1,96 @@
+/** What the plots have in common: a title and a legend inside the picture, so that it can stand by itself, and its style sheet. */
+import { type SymbolType, symbol, symbolCircle, symbolDiamond, symbolSquare, symbolTriangle } from "d3-shape";
+import { palettes } from "../../report/style.ts";
+import { type Child, element, type Markup, svg } from "../../report/svg.ts";
+
+/** What a mark stands for; each has its own shape as well as its own colour. */
+export type MarkKind = "pruned" | "baseline" | "control" | "control-macs";
+
+const shapes: Readonly<Record<MarkKind, SymbolType>> = {
+  pruned: symbolCircle,
+  baseline: symbolSquare,
+  control: symbolDiamond,
+  "control-macs": symbolTriangle,
+};
+
+export const markNames: Readonly<Record<MarkKind, string>> = {
+  pruned: "pruned",
+  baseline: "not pruned",
+  control: "control, equal epochs",
+  "control-macs": "control, equal MACs of training",
+};
+
+/** A mark at (x, y); `title` is shown on hovering. */
+export function mark(kind: MarkKind, x: number, y: number, title?: string): Markup {
+  return element(
+    "path",
+    {
+      d: symbol(shapes[kind], 70).digits(2)() ?? "",
+      transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})`,
+      class: `mark-${kind}`,
+    },
+    title === undefined ? undefined : element("title", {}, title),
+  );
+}
+
+/** Rules of what only the plots draw; the rest is the report's. */
+export const plotStyle: string = `
+.plot text { font-size: 12px; } .plot .title { font-size: 14px; font-weight: 600; fill: var(--ink); } .plot .label { fill: var(--ink); }
+.plot .strong { fill: var(--ink); font-weight: 600; }
+.mark-pruned { fill: var(--one); stroke: var(--paper); } .mark-baseline { fill: var(--paper); stroke: var(--ink); stroke-width: 2; }
+.mark-control { fill: var(--two); stroke: var(--paper); } .mark-control-macs { fill: var(--three); stroke: var(--paper); }
+.front { fill: none; stroke: var(--one); stroke-width: 1.5; stroke-opacity: .55; } .tie { stroke: var(--soft); stroke-dasharray: 2 3; }
+.bar { fill: var(--one); } .full { fill: var(--rule); } .gone { fill: none; stroke: var(--ghost); stroke-dasharray: 2 2; }
+`;
+
+const standing = `
+svg { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; background: var(--paper); }
+svg text { fill: var(--soft); } .rule { stroke: var(--rule); } .axis, .tick { stroke: var(--edge); }
+.line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+.line.s1 { stroke: var(--one); } .line.s2 { stroke: var(--two); stroke-dasharray: 6 4; } .line.s3 { stroke: var(--three); stroke-dasharray: 1.5 4.5; } .line.s4 { stroke: var(--four); stroke-dasharray: 9 3 2 3; }
+`;
+
+/** A picture before it is put into a page or a file. */
+export interface Plot {
+  readonly width: number;
+  readonly height: number;
+  /** For readers who do not see it. */
+  readonly label: string;
+  readonly content: Child;
+}
+
+/** `plot` as part of a page that has the report's style sheet and `plotStyle`. */
+export function inPage({ width, height, label, content }: Plot): Markup {
+  return svg({ width, height, label, className: "plot" }, content);
+}
+
+/** `plot` as a file of its own: light or dark as the reader's screen is, on its own paper. */
+export function asFile({ width, height, label, content }: Plot): string {
+  const style = `:root { ${palettes.light} } @media (prefers-color-scheme: dark) { :root { ${palettes.dark} } } ${standing} ${plotStyle}`;
+  const attributes = {
+    ...{ xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}` },
+    ...{ role: "img", "aria-label": label, class: "plot" },
+  };
+  const paper = element("rect", { width, height, style: "fill: var(--paper)" });
+  return `${element("svg", attributes, { markup: `<style>${style.replace(/</g, "&lt;")}</style>` }, paper, content).markup}\n`;
+}
+
+/** Text starting at (x, y). */
+export function text(x: number, y: number, content: string, attributes: Readonly<Record<string, string>> = {}): Markup {
+  return element("text", { x, y, ...attributes }, content);
+}
+
+/** Roughly how wide `content` is at the plots' size of text: enough to keep labels apart. */
+export function widthOf(content: string): number {
+  return 6.6 * content.length;
+}
+
+/** Entries of a legend in one line from (x, y); each is a drawing 22 wide and its name. */
+export function legend(x: number, y: number, entries: readonly (readonly [Markup, string])[]): Markup[] {
+  let at = x;
+  return entries.map(([drawing, name]) => {
+    const entry = element("g", { transform: `translate(${at} ${y})` }, drawing, text(28, 4, name));
+    at += 28 + widthOf(name) + 16;
+    return entry;
+  });
+}

@@ -1,0 +1,168 @@
+/** Accuracy against what a network costs: runs, their controls tied to them, and the front of those that none beats. */
+import { scaleLinear } from "d3-scale";
+import { curveStepAfter, line } from "d3-shape";
+import { formatPercent, formatQuantity } from "../../report/format.ts";
+import { element, type Markup } from "../../report/svg.ts";
+import { labelOf, paretoFront, type RunGroup } from "../comparison.ts";
+import type { RunSummary } from "../run-summary.ts";
+import { legend, type MarkKind, mark, markNames, type Plot, text, widthOf } from "./frame.ts";
+
+const WIDTH = 620;
+const HEIGHT = 400;
+const MARGIN = { top: 62, right: 24, bottom: 46, left: 58 } as const;
+/** Marks are about so far across. */
+const MARK = 10;
+const LINE = 14;
+
+export type CostMeasure = "macs" | "parameters";
+const measureNames: Readonly<Record<CostMeasure, string>> = { macs: "MACs of one image", parameters: "parameters" };
+
+interface Dot {
+  readonly run: RunSummary;
+  readonly kind: MarkKind;
+  readonly x: number;
+  readonly y: number;
+}
+
+function kindOf({ controlOf, aim }: RunSummary): MarkKind {
+  if (controlOf !== undefined) return controlOf.same === "epochs" ? "control" : "control-macs";
+  return aim === "" ? "baseline" : "pruned";
+}
+
+export function scatter({ model, dataset, runs }: RunGroup, measure: CostMeasure): Plot {
+  const all = runs
+    .flatMap(({ run, controls: { epochs, macs } }) => [run, epochs, macs])
+    .filter((run) => run !== undefined);
+  const accuracies = all.map(({ after }) => after.accuracy);
+  const [low, high] = [Math.min(...accuracies), Math.max(...accuracies)];
+  const room = Math.max(0.5, 0.08 * (high - low));
+  const most = Math.max(...all.map(({ after }) => after[measure]));
+  const x = scaleLinear([0, most * 1.04], [MARGIN.left, WIDTH - MARGIN.right]);
+  const y = scaleLinear(
+    [Math.max(0, low - room), Math.min(100, high + room)],
+    [HEIGHT - MARGIN.bottom, MARGIN.top],
+  ).nice(5);
+  const dotOf = (run: RunSummary): Dot => ({
+    run,
+    kind: kindOf(run),
+    x: x(run.after[measure]),
+    y: y(run.after.accuracy),
+  });
+  const dots = all.map(dotOf);
+  const title = `Accuracy against ${measureNames[measure]}: ${model} on ${dataset}`;
+  const front = paretoFront(
+    runs.map(({ run }) => run).filter(({ controlOf }) => controlOf === undefined),
+    measure,
+  );
+  return {
+    width: WIDTH,
+    height: HEIGHT,
+    label: title,
+    content: [
+      text(MARGIN.left, 20, title, { class: "title" }),
+      legend(MARGIN.left, 40, legendEntries(dots)),
+      grid(x, y, measure),
+      element("path", { class: "front", d: frontPath(front.map(dotOf), WIDTH - MARGIN.right) }),
+      runs.flatMap(({ run, controls }) =>
+        [controls.epochs, controls.macs].map((other) =>
+          other === undefined ? undefined : tie(dotOf(run), dotOf(other)),
+        ),
+      ),
+      dots.map((dot) => mark(dot.kind, dot.x, dot.y, told(dot.run))),
+      labels(dots),
+    ],
+  };
+}
+
+function legendEntries(dots: readonly Dot[]): readonly (readonly [Markup, string])[] {
+  const kinds = (Object.keys(markNames) as MarkKind[]).filter((kind) => dots.some((dot) => dot.kind === kind));
+  return [
+    ...kinds.map((kind) => [mark(kind, 14, 0), markNames[kind]] as const),
+    [element("path", { class: "front", d: "M2 4H12V-4H24" }), "best so far"] as const,
+  ];
+}
+
+type Scale = ReturnType<typeof scaleLinear<number, number>>;
+
+function grid(x: Scale, y: Scale, measure: CostMeasure): Markup[] {
+  const [bottom, end] = [HEIGHT - MARGIN.bottom, WIDTH - MARGIN.right];
+  const format = y.tickFormat(5);
+  return [
+    ...y
+      .ticks(5)
+      .flatMap((value) => [
+        element("line", { x1: MARGIN.left, x2: end, y1: y(value), y2: y(value), class: "rule" }),
+        text(MARGIN.left - 8, y(value) + 4, `${format(value)} %`, { "text-anchor": "end" }),
+      ]),
+    ...x
+      .ticks(6)
+      .flatMap((value) => [
+        element("line", { x1: x(value), x2: x(value), y1: bottom, y2: bottom + 4, class: "tick" }),
+        text(x(value), bottom + 18, formatQuantity(value), { "text-anchor": "middle" }),
+      ]),
+    element("line", { x1: MARGIN.left, x2: end, y1: bottom, y2: bottom, class: "axis" }),
+    text(end, HEIGHT - 8, measureNames[measure], { "text-anchor": "end" }),
+  ];
+}
+
+function frontPath(front: readonly Dot[], end: number): string {
+  const last = front.at(-1);
+  if (last === undefined) return "";
+  const draw = line<readonly [number, number]>().curve(curveStepAfter).digits(1);
+  return draw([...front.map(({ x, y }) => [x, y] as const), [end, last.y] as const]) ?? "";
+}
+
+function tie(from: Dot, to: Dot): Markup {
+  return element("line", { x1: from.x, y1: from.y, x2: to.x, y2: to.y, class: "tie" });
+}
+
+function told(run: RunSummary): string {
+  const { after, name } = run;
+  return `${name}: ${formatPercent(after.accuracy, 2)}, ${formatQuantity(after.macs)} MACs, ${formatQuantity(after.parameters)} parameters`;
+}
+
+interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+/** A label beside each run that is no control, where there is room for it; the rest is told by hovering and in the table. */
+function labels(dots: readonly Dot[]): Markup[] {
+  const taken: Box[] = dots.map(({ x, y }) => ({
+    left: x - MARK / 2,
+    right: x + MARK / 2,
+    top: y - MARK / 2,
+    bottom: y + MARK / 2,
+  }));
+  return dots.flatMap((dot): Markup[] => {
+    if (dot.run.controlOf !== undefined) return [];
+    const content = labelOf(dot.run);
+    const width = widthOf(content);
+    const starts: readonly (readonly [number, number])[] = [
+      [dot.x + 10, dot.y + 4],
+      [dot.x - 10 - width, dot.y + 4],
+      [dot.x - width / 2, dot.y - 10],
+      [dot.x - width / 2, dot.y + 19],
+      [dot.x + 8, dot.y - 8],
+      [dot.x + 8, dot.y + 17],
+    ];
+    for (const [x, y] of starts) {
+      const box = { left: x, right: x + width, top: y - LINE + 3, bottom: y + 3 };
+      const isInside =
+        box.left >= MARGIN.left &&
+        box.right <= WIDTH - 4 &&
+        box.top >= MARGIN.top - 12 &&
+        box.bottom <= HEIGHT - MARGIN.bottom;
+      if (!isInside || taken.some((other) => overlap(box, other))) continue;
+      taken.push(box);
+      return [text(x, y, content, { class: "label" })];
+    }
+    return [];
+  });
+}
+
+function overlap(a: Box, b: Box): boolean {
+  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+}

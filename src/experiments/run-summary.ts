@@ -1,0 +1,215 @@
+/**
+ * What is compared of a run: one small record, read from its folder. It is plain JSON with a schema, so that tables of runs
+ * can be kept where the folders are not.
+ */
+import { access } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { z } from "zod";
+import { loadOnnx } from "../formats/onnx/index.ts";
+import { historyOf } from "../report/history.ts";
+import { structureOf } from "../report/structure.ts";
+import { type FactorKind, factorKinds } from "../selection/factors.ts";
+import { readEvents } from "../training/event-log.ts";
+import { controlOfSchema } from "../training/event-schema.ts";
+import type { ControlOf, RunEvent, StructureKind } from "../training/events.ts";
+import { runFiles } from "../training/run-folder.ts";
+import { readRunRecord } from "../training/run-record.ts";
+import { trainingMacs } from "./control.ts";
+
+/** Of all factors of one kind. */
+export interface KindSummary {
+  readonly kind: FactorKind;
+  /** As the settings have it: steered by nobody, or by what costs. */
+  readonly gamma: number;
+  readonly count: number;
+  /** At the end. */
+  readonly alive: number;
+  /** At the end of each epoch, in percent of `count`. */
+  readonly alivePercent: readonly number[];
+}
+
+/** A convolution or linear layer of the main path: channels before and after; 0 where it is gone. */
+export interface LayerSummary {
+  readonly name: string;
+  readonly before: number;
+  readonly after: number;
+  /** Of its output, as `32×32`; empty for a linear layer. */
+  readonly pixels: string;
+}
+
+export interface CostSummary {
+  /** On the whole test split, in percent. */
+  readonly accuracy: number;
+  readonly macs: number;
+  readonly parameters: number;
+}
+
+export interface RunSummary {
+  readonly name: string;
+  /** Of the folder the run's is in: the sweep, where it is of one. */
+  readonly group: string;
+  readonly model: string;
+  readonly dataset: string;
+  /** ISO 8601, of its end. */
+  readonly date: string;
+  readonly seed: number;
+  readonly epochs: number;
+  readonly batch: number;
+  readonly controlOf?: ControlOf;
+  /** What was asked for, in words: `γ neurons 0.001`, `budget 50 %`; empty without factors. */
+  readonly aim: string;
+  readonly kinds: readonly KindSummary[];
+  /** Of the trained network, of what is left of it, and on how many images both were scored. */
+  readonly before: CostSummary;
+  readonly after: CostSummary;
+  readonly testImages: number;
+  readonly certified: boolean;
+  /** Wall time of all its sessions, scoring and export included. */
+  readonly seconds: number;
+  /** Of the forward passes over all images it was trained on. */
+  readonly trainingMacs: number;
+  readonly layers: readonly LayerSummary[];
+  readonly blocks: { readonly left: number; readonly count: number };
+  /** Processor, cores, threads, precision, versions. */
+  readonly machine: Readonly<Record<string, string>>;
+}
+
+const count = z.int().nonnegative();
+const costSummary = z.object({ accuracy: z.number(), macs: count, parameters: count });
+
+/** Schema of `RunSummary`. */
+export const runSummarySchema: z.ZodType<RunSummary> = z.object({
+  name: z.string(),
+  group: z.string(),
+  model: z.string(),
+  dataset: z.string(),
+  date: z.iso.datetime(),
+  seed: count,
+  epochs: count,
+  batch: count,
+  controlOf: controlOfSchema.exactOptional(),
+  aim: z.string(),
+  kinds: z.array(
+    z.object({
+      kind: z.enum(factorKinds),
+      gamma: z.number(),
+      count,
+      alive: count,
+      alivePercent: z.array(z.number()),
+    }),
+  ),
+  before: costSummary,
+  after: costSummary,
+  testImages: count,
+  certified: z.boolean(),
+  seconds: z.number(),
+  trainingMacs: count,
+  layers: z.array(z.object({ name: z.string(), before: count, after: count, pixels: z.string() })),
+  blocks: z.object({ left: count, count }),
+  machine: z.record(z.string(), z.string()),
+});
+
+/**
+ * Reads the run in `folder`; undefined if it has not come to its end.
+ * @throws UserError "missing-file" if this is no run, "bad-file" if it is damaged.
+ */
+export async function summarizeRun(folder: string): Promise<RunSummary | undefined> {
+  const path = resolve(folder);
+  const { settings, name, data, controlOf, model, environment, engine } = await readRunRecord(path);
+  // A run that was stopped before its first event has no log yet.
+  if (!(await exists(join(path, runFiles.events)))) return undefined;
+  const events = await readEvents(path);
+  const history = events.length === 0 ? undefined : historyOf(events);
+  if (history?.finished === undefined) return undefined;
+  const { finished, started, epochs, certificate } = history;
+  const [network, compact] = await Promise.all(
+    [runFiles.network, runFiles.compact].map(async (file) => (await loadOnnx(join(path, file))).graph),
+  );
+  const { layers, blocks } =
+    network === undefined || compact === undefined ? { layers: [], blocks: [] } : structureOf(network, compact);
+  const lastEpoch = epochs.at(-1);
+  const kinds = factorKinds
+    .map((kind): KindSummary => {
+      const own = started.factors.filter((factor) => factor.kind === kind);
+      const total = own.reduce((sum, factor) => sum + factor.count, 0);
+      const alive = epochs.map((epoch) => aliveOf(epoch.layers, kind));
+      return {
+        kind,
+        gamma: own[0]?.gamma ?? 0,
+        count: total,
+        alive: lastEpoch === undefined ? total : aliveOf(lastEpoch.layers, kind),
+        alivePercent: alive.map((left) => Math.round((1000 * left) / Math.max(1, total)) / 10),
+      };
+    })
+    .filter((kind) => kind.count > 0);
+  const { precision, threads } = settings;
+  return {
+    name,
+    group: basename(join(path, "..")),
+    model,
+    dataset: data.name,
+    date: finished.time,
+    seed: settings.seed,
+    epochs: settings.epochs,
+    batch: settings.batch,
+    ...(controlOf === undefined ? {} : { controlOf }),
+    aim: aimOf(kinds, settings.gammaBy),
+    kinds,
+    before: costOf(finished.before),
+    after: costOf(finished.after),
+    testImages: finished.testImages,
+    certified: certificate?.passed === true,
+    seconds: wallSeconds(events),
+    trainingMacs: trainingMacs(history, settings.batch),
+    layers: layers.map(({ name: layer, widthBefore, widthAfter, pixels }) => ({
+      ...{ name: layer, before: widthBefore, after: widthAfter, pixels },
+    })),
+    blocks: { left: blocks.filter(({ isCut }) => !isCut).length, count: blocks.length },
+    machine: {
+      ...environment,
+      engine: [engine["name"], engine["library"]].filter((part) => part !== undefined).join(" "),
+      precision,
+      ...(threads === undefined ? {} : { threads: String(threads) }),
+    },
+  };
+}
+
+/** What was asked for, in words. */
+function aimOf(kinds: readonly KindSummary[], gammaBy: string): string {
+  if (kinds.length === 0) return "";
+  const gammas = new Set(kinds.map(({ gamma }) => gamma));
+  const parts = gammas.size === 1 ? [String(kinds[0]?.gamma)] : kinds.map(({ kind, gamma }) => `${kind}s ${gamma}`);
+  return `γ ${parts.join(", ")}${gammaBy === "none" ? "" : ` by ${gammaBy}`}`;
+}
+
+function costOf({ accuracy, macs, parameters }: CostSummary): CostSummary {
+  return { accuracy, macs, parameters };
+}
+
+function aliveOf(
+  layers: readonly { readonly kind: StructureKind; readonly alive: number }[],
+  kind: StructureKind,
+): number {
+  return layers.filter((layer) => layer.kind === kind).reduce((sum, { alive }) => sum + alive, 0);
+}
+
+/** From the first event of each session to its last, together. */
+export function wallSeconds(events: readonly RunEvent[]): number {
+  let [milliseconds, from, last] = [0, 0, 0];
+  for (const { type, time } of events) {
+    const now = Date.parse(time);
+    if (type === "run.started") {
+      milliseconds += last - from;
+      from = now;
+    }
+    last = now;
+  }
+  return Math.round((milliseconds + last - from) / 1000);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

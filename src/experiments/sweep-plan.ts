@@ -1,0 +1,191 @@
+/**
+ * What a sweep trains, as data: one model on one dataset, settings that all runs share, points that each change some of
+ * them, and seeds. `sweep.json` in the sweep's folder holds it, and every run is a folder beside that file.
+ */
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+import { z } from "zod";
+import { aboutPart, UserError } from "../core/errors.ts";
+import type { ImageFileOptions } from "../data/images/open.ts";
+import type { ControlOf } from "../training/events.ts";
+import { runFileError } from "../training/file-errors.ts";
+import { bringsWeights, withFineTuning } from "../training/fine-tuning.ts";
+import { parseSettings, type Settings, type SettingsInput } from "../training/options.ts";
+import { controlFolder } from "./control.ts";
+
+/** Settings of a run that a sweep decides itself. */
+const own = ["name", "seed"] as const;
+
+/** What a point changes of the settings that all runs share; a setting of an object is replaced whole. */
+export interface SweepPoint {
+  /** The beginning of its runs' names. */
+  readonly name: string;
+  readonly settings: Readonly<Partial<SettingsInput>>;
+}
+
+export interface SweepPlan {
+  /** Of this layout. */
+  readonly version: 1;
+  /** The recipe that the settings come from, for whoever reads the plan; the settings are all here. */
+  readonly recipe?: string;
+  /** As `train` takes it: a name of the zoo, or the path of an ONNX file. */
+  readonly model: string;
+  /** As `--data` takes it. */
+  readonly data: string;
+  /** How image files are prepared, where the data are such. */
+  readonly images?: Pick<ImageFileOptions, "size" | "mean" | "standardDeviation" | "testShare" | "splitSeed">;
+  readonly settings: SettingsInput;
+  readonly points: readonly SweepPoint[];
+  readonly seeds: readonly number[];
+  /** What controls each run gets; a run that lost nothing gets none. */
+  readonly controls: readonly ControlOf["same"][];
+}
+
+/** A run of a sweep. */
+export interface SweepRun {
+  /** Of its folder in the sweep's. */
+  readonly name: string;
+  readonly point: string;
+  readonly seed: number;
+  /** What it is trained with; of a control, what its run is trained with. */
+  readonly settings: SettingsInput;
+  /** Absent unless it is the control of another run of the sweep. */
+  readonly controlOf?: { readonly name: string; readonly same: ControlOf["same"] };
+}
+
+export const SWEEP_FILE = "sweep.json";
+
+const safeName = z.string().regex(/^[\w.][\w.=-]*$/, "letters, digits, dots, dashes, = and underscores only");
+const settings = z.record(z.string(), z.unknown());
+const schema = z.strictObject({
+  version: z.literal(1),
+  recipe: z.string().exactOptional(),
+  model: z.string().min(1),
+  data: z.string().min(1).default("cifar10"),
+  images: z
+    .strictObject({
+      size: z.union([z.int().positive(), z.tuple([z.int().positive(), z.int().positive()])]).exactOptional(),
+      mean: z.array(z.number()).exactOptional(),
+      standardDeviation: z.array(z.number()).exactOptional(),
+      testShare: z.number().exactOptional(),
+      splitSeed: z.int().exactOptional(),
+    })
+    .exactOptional(),
+  settings,
+  points: z.array(z.strictObject({ name: safeName, settings })).min(1),
+  seeds: z.array(z.int().min(0).max(0xffffffff)).min(1).default([1]),
+  controls: z.array(z.enum(["epochs", "macs"])).default([]),
+});
+
+/**
+ * Checks `input` and the settings of every run in it.
+ * @throws UserError "bad-option" or "unknown-name" that names the point; `about`: where the plan comes from.
+ */
+export function parsePlan(input: unknown, about: string): SweepPlan {
+  const parsed = schema.safeParse(input);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new UserError("bad-option", `this is no plan of a sweep: ${issue?.path.join(".")} ${issue?.message}`, {
+      about,
+      hint: "It needs model, settings and points; see docs/experiments.md",
+      cause: parsed.error,
+    });
+  }
+  const plan = parsed.data;
+  requireDistinct(
+    "points",
+    plan.points.map(({ name }) => name),
+    about,
+  );
+  requireDistinct("seeds", plan.seeds.map(String), about);
+  const shared = readSettings(plan.settings, {}, about);
+  const points = plan.points.map(({ name, settings: changed }): SweepPoint => {
+    readSettings(plan.settings, changed, `${about}, point "${name}"`);
+    return { name, settings: changed };
+  });
+  return { ...plan, settings: shared, points };
+}
+
+/**
+ * Reads the plan in `path`, a file or the folder of a sweep.
+ * @throws UserError "missing-file", "bad-file" if it is no JSON, and what `parsePlan` throws.
+ */
+export async function readPlan(path: string): Promise<SweepPlan> {
+  const file = path.toLowerCase().endsWith(".json") ? path : join(path, SWEEP_FILE);
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    throw runFileError(error, file, "Is this the folder or the plan of a sweep?");
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new UserError("bad-file", "the plan of the sweep is no JSON", { about: file, cause });
+  }
+  return parsePlan(value, file);
+}
+
+/** Writes `plan` into `folder`, which is made if it is not there. */
+export async function writePlan(folder: string, plan: SweepPlan): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFileAtomic(join(folder, SWEEP_FILE), `${JSON.stringify(plan, undefined, 2)}\n`);
+  } catch (error) {
+    throw runFileError(error, join(folder, SWEEP_FILE));
+  }
+}
+
+/** The runs of `plan` in the order in which they are trained: each with its controls behind it, all points of a seed first. */
+export function runsOf({ points, seeds, settings: shared, controls }: SweepPlan): readonly SweepRun[] {
+  return seeds.flatMap((seed) =>
+    points.flatMap((point): SweepRun[] => {
+      const name = `${point.name}-seed-${seed}`;
+      const run = { name, point: point.name, seed, settings: { ...shared, ...point.settings, seed } };
+      const controlled = controls.map((same): SweepRun => {
+        return { ...run, name: controlFolder(name, same), controlOf: { name, same } };
+      });
+      return [run, ...controlled];
+    }),
+  );
+}
+
+/** Settings of a run of `model` with every default, as its record holds them. */
+export function settledSettings(model: string, input: SettingsInput): Settings {
+  const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
+  return parseSettings(isFineTuned ? withFineTuning(input) : input);
+}
+
+function requireDistinct(what: string, names: readonly string[], about: string): void {
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  if (twice === undefined) return;
+  throw new UserError("bad-option", `two ${what} of the sweep are the same: ${twice}`, {
+    about,
+    hint: "Leave one out, or change it",
+  });
+}
+
+function readSettings(shared: object, changed: object, about: string): SettingsInput {
+  const input: unknown = { ...shared, ...changed };
+  for (const name of own) {
+    if (Object.hasOwn({ ...shared, ...changed }, name)) {
+      throw new UserError("bad-option", `"${name}" is decided by the sweep`, {
+        about,
+        hint: name === "seed" ? 'List the seeds in "seeds"' : "Name the points instead",
+      });
+    }
+  }
+  try {
+    requireSettings(input);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw aboutPart(error, about);
+  }
+  return input;
+}
+
+function requireSettings(input: unknown): asserts input is SettingsInput {
+  parseSettings(input);
+}
