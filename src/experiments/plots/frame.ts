@@ -1,5 +1,6 @@
 /** What the plots have in common: a title and a legend inside the picture, so that it can stand by itself, and its style sheet. */
 import { type SymbolType, symbol, symbolCircle, symbolDiamond, symbolSquare, symbolTriangle } from "d3-shape";
+import { required } from "../../core/errors.ts";
 import { palettes } from "../../report/style.ts";
 import { type Child, element, type Markup, svg } from "../../report/svg.ts";
 
@@ -44,7 +45,8 @@ export const plotStyle: string = `
 `;
 
 const standing = `
-svg { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; background: var(--paper); }
+svg { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+.paper { fill: var(--paper); }
 svg text { fill: var(--soft); } .rule { stroke: var(--rule); } .axis, .tick { stroke: var(--edge); }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
 .line.s1 { stroke: var(--one); } .line.s2 { stroke: var(--two); stroke-dasharray: 6 4; } .line.s3 { stroke: var(--three); stroke-dasharray: 1.5 4.5; } .line.s4 { stroke: var(--four); stroke-dasharray: 9 3 2 3; }
@@ -64,15 +66,24 @@ export function inPage({ width, height, label, content }: Plot): Markup {
   return svg({ width, height, label, className: "plot" }, content);
 }
 
+/** `css` with the variables of `palette` put in: programs that make pictures of SVG files often know none. */
+function resolved(css: string, palette: string): string {
+  const values = new Map(
+    [...palette.matchAll(/--([\w-]+): ([^;]+);/g)].map(([, name = "", value = ""]) => [name, value]),
+  );
+  return css.replaceAll(/var\(--([\w-]+)\)/g, (_, name: string) => required(values.get(name), `the colour ${name}`));
+}
+
 /** `plot` as a file of its own: light or dark as the reader's screen is, on its own paper. */
 export function asFile({ width, height, label, content }: Plot): string {
-  const style = `:root { ${palettes.light} } @media (prefers-color-scheme: dark) { :root { ${palettes.dark} } } ${standing} ${plotStyle}`;
+  const rules = standing + plotStyle;
+  const [light, dark] = [resolved(rules, palettes.light), resolved(rules, palettes.dark)];
   const attributes = {
     ...{ xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}` },
     ...{ role: "img", "aria-label": label, class: "plot" },
   };
-  const paper = element("rect", { width, height, style: "fill: var(--paper)" });
-  return `${element("svg", attributes, { markup: `<style>${style.replace(/</g, "&lt;")}</style>` }, paper, content).markup}\n`;
+  const style = { markup: `<style>${light} @media (prefers-color-scheme: dark) { ${dark} }</style>` };
+  return `${element("svg", attributes, style, element("rect", { width, height, class: "paper" }), content).markup}\n`;
 }
 
 /** Text starting at (x, y). */
