@@ -17,8 +17,8 @@ const shapes: Readonly<Record<MarkKind, SymbolType>> = {
 export const markNames: Readonly<Record<MarkKind, string>> = {
   pruned: "pruned",
   baseline: "not pruned",
-  control: "control, equal epochs",
-  "control-macs": "control, equal MACs of training",
+  control: "control (epochs)",
+  "control-macs": "control (MACs)",
 };
 
 /** A mark at (x, y); `title` is shown on hovering. */
@@ -36,7 +36,7 @@ export function mark(kind: MarkKind, x: number, y: number, title?: string): Mark
 
 /** Rules of what only the plots draw; the rest is the report's. */
 export const plotStyle: string = `
-.plot text { font-size: 12px; } .plot .title { font-size: 14px; font-weight: 600; fill: var(--ink); } .plot .label { fill: var(--ink); }
+.plot text { font-size: 12px; } .plot .title { font-size: 14px; font-weight: 600; fill: var(--ink); } .plot .label { fill: var(--ink); stroke: var(--paper); stroke-width: 3px; stroke-linejoin: round; paint-order: stroke; }
 .plot .strong { fill: var(--ink); font-weight: 600; }
 .mark-pruned { fill: var(--one); stroke: var(--paper); } .mark-baseline { fill: var(--paper); stroke: var(--ink); stroke-width: 2; }
 .mark-control { fill: var(--two); stroke: var(--paper); } .mark-control-macs { fill: var(--three); stroke: var(--paper); }
@@ -101,7 +101,7 @@ export function legend(x: number, y: number, entries: readonly (readonly [Markup
   let at = x;
   return entries.map(([drawing, name]) => {
     const entry = element("g", { transform: `translate(${at} ${y})` }, drawing, text(28, 4, name));
-    at += 28 + widthOf(name) + 16;
+    at += 28 + widthOf(name) + 12;
     return entry;
   });
 }

@@ -3,9 +3,10 @@ import { formatPercent, percentOf } from "../../report/format.ts";
 import { element, type Markup } from "../../report/svg.ts";
 import { labelOf, type RunGroup } from "../comparison.ts";
 import type { LayerSummary, RunSummary } from "../run-summary.ts";
-import { legend, type Plot, text } from "./frame.ts";
+import { legend, type Plot, text, widthOf } from "./frame.ts";
 
-const LEFT = 190;
+/** Room on the left for the runs' labels, at least. */
+const NARROWEST = 150;
 const RIGHT = 150;
 const TOP = 76;
 const ROW = 44;
@@ -13,16 +14,19 @@ const BAR = 30;
 /** Of all columns together; a column is never wider than this either. */
 const COLUMNS = 660;
 const WIDEST = 34;
+/** How much wider bold text is. */
+const BOLD = 1.1;
 
 export function keptLayers({ model, dataset, runs }: RunGroup): Plot | undefined {
   const rows = runs.map(({ run }) => run).filter(({ aim, layers }) => aim !== "" && layers.length > 0);
   const layers = rows[0]?.layers ?? [];
   if (layers.length === 0) return undefined;
   const pitch = Math.min(WIDEST, COLUMNS / layers.length);
-  const right = LEFT + pitch * layers.length;
+  const left = Math.max(NARROWEST, ...rows.map((run) => 32 + BOLD * widthOf(labelOf(run))));
+  const right = left + pitch * layers.length;
   const title = `Channels kept in each layer: ${model} on ${dataset}`;
   return {
-    width: Math.ceil(Math.max(right, LEFT + 380) + RIGHT),
+    width: Math.ceil(Math.max(right, left + 380) + RIGHT),
     height: TOP + ROW * rows.length + 16,
     label: title,
     content: [
@@ -32,17 +36,17 @@ export function keptLayers({ model, dataset, runs }: RunGroup): Plot | undefined
         [element("rect", { x: 8, y: -6, width: 8, height: 12, class: "full" }), "cut"],
         [element("rect", { x: 8, y: -6, width: 8, height: 12, class: "gone" }), "the whole layer is gone"],
       ]),
-      stages(layers, pitch),
-      rows.map((run, index) => row(run, TOP + ROW * index, pitch, right)),
+      stages(layers, left, pitch),
+      rows.map((run, index) => row(run, TOP + ROW * index, pitch, [left, right])),
     ],
   };
 }
 
 /** Sizes of the images along the layers, each over the layers that have it. */
-function stages(layers: readonly LayerSummary[], pitch: number): Markup[] {
+function stages(layers: readonly LayerSummary[], start: number, pitch: number): Markup[] {
   return layers.flatMap(({ pixels }, index): Markup[] => {
     if (index > 0 && layers[index - 1]?.pixels === pixels) return [];
-    const x = LEFT + pitch * index;
+    const x = start + pitch * index;
     const next = layers.findIndex((layer, at) => at > index && layer.pixels !== pixels);
     const width = pitch * ((next < 0 ? layers.length : next) - index);
     const name = pixels === "" ? "linear" : pixels;
@@ -53,12 +57,12 @@ function stages(layers: readonly LayerSummary[], pitch: number): Markup[] {
   });
 }
 
-function row(run: RunSummary, y: number, pitch: number, right: number): Markup {
+function row(run: RunSummary, y: number, pitch: number, [start, end]: readonly [number, number]): Markup {
   const { layers, blocks, before, after, seed } = run;
   const left = layers.filter((layer) => layer.after > 0).length;
   const bars = layers.map((layer, index) => {
     const share = layer.after / Math.max(1, layer.before);
-    const [x, width] = [LEFT + pitch * index + pitch * 0.12, pitch * 0.76];
+    const [x, width] = [start + pitch * index + pitch * 0.12, pitch * 0.76];
     const hover = element("title", {}, `${layer.name}: ${layer.after} of ${layer.before} channels`);
     if (layer.after === 0) {
       return element("g", {}, hover, element("rect", { x, width, y: y + 0.5, height: BAR - 1, class: "gone" }));
@@ -82,6 +86,6 @@ function row(run: RunSummary, y: number, pitch: number, right: number): Markup {
     text(16, y + 13, labelOf(run), { class: "strong" }),
     text(16, y + 28, `seed ${seed}, ${formatPercent(percentOf(after.macs, before.macs))} of MACs`),
     bars,
-    depth.map((line, index) => text(right + 12, y + 13 + 15 * index, line)),
+    depth.map((line, index) => text(end + 12, y + 13 + 15 * index, line)),
   );
 }

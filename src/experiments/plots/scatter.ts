@@ -60,7 +60,7 @@ export function scatter({ model, dataset, runs }: RunGroup, measure: CostMeasure
     label: title,
     content: [
       text(MARGIN.left, 20, title, { class: "title" }),
-      legend(MARGIN.left, 40, legendEntries(dots)),
+      legend(MARGIN.left - 8, 40, legendEntries(dots)),
       grid(x, y, measure),
       element("path", { class: "front", d: frontPath(front.map(dotOf), WIDTH - MARGIN.right) }),
       runs.flatMap(({ run, controls }) =>
@@ -68,7 +68,10 @@ export function scatter({ model, dataset, runs }: RunGroup, measure: CostMeasure
           other === undefined ? undefined : tie(dotOf(run), dotOf(other)),
         ),
       ),
-      dots.map((dot) => mark(dot.kind, dot.x, dot.y, told(dot.run))),
+      // Controls below: what they are of is what counts.
+      dots
+        .toSorted((a, b) => Number(b.run.controlOf !== undefined) - Number(a.run.controlOf !== undefined))
+        .map((dot) => mark(dot.kind, dot.x, dot.y, told(dot.run))),
       labels(dots),
     ],
   };
@@ -78,7 +81,7 @@ function legendEntries(dots: readonly Dot[]): readonly (readonly [Markup, string
   const kinds = (Object.keys(markNames) as MarkKind[]).filter((kind) => dots.some((dot) => dot.kind === kind));
   return [
     ...kinds.map((kind) => [mark(kind, 14, 0), markNames[kind]] as const),
-    [element("path", { class: "front", d: "M2 4H12V-4H24" }), "best so far"] as const,
+    [element("path", { class: "front", d: "M2 4H12V-4H24" }), "front"] as const,
   ];
 }
 
