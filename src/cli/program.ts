@@ -49,19 +49,10 @@ Examples:
 
 A run is a folder: its report is report.html, its smaller network compact.onnx.`,
     );
-  for (const add of [
-    addTrain,
-    addResume,
-    addControl,
-    addSweep,
-    addCompare,
-    addEval,
-    addInspect,
-    addBench,
-    addConvert,
-    addData,
-  ])
-    add(program, context);
-  add(program, context);
+  const commands = [
+    ...[addTrain, addResume, addControl, addSweep, addCompare],
+    ...[addEval, addInspect, addBench, addConvert, addData],
+  ];
+  for (const add of commands) add(program, context);
   return program;
 }
