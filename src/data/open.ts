@@ -6,6 +6,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
+import { normalizationTable } from "./augmentation.ts";
 import { type CifarLayout, cifar10Layout, cifar100Layout, readCifar } from "./cifar.ts";
 import { type ObtainOptions, obtainCifar10 } from "./cifar10-cache.ts";
 import type { Dataset, SampleShape } from "./dataset.ts";
@@ -17,9 +18,9 @@ import { isParquet, parquetFiles } from "./images/parquet.ts";
 import { openFashionMnist, openIdxFolder, openMnist } from "./mnist.ts";
 
 export interface OpenOptions extends ObtainOptions {
-  /** How image files are to be prepared; refused for a dataset whose images are what they are. */
+  /** How image files are to be prepared; of a dataset whose images are what they are, only the constants may be others. */
   readonly images?: ImageFileOptions;
-  /** What is taken for image files where `images` does not say; passed over for other datasets. */
+  /** What is taken where `images` does not say; for datasets that are no image files, only the constants count. */
   readonly imageDefaults?: ImageFileOptions;
   /** What the network takes, if that is known: image files are prepared for it. */
   readonly input?: SampleShape;
@@ -48,12 +49,22 @@ export const datasetNames: readonly string[] = [...openers.keys()];
  */
 export async function openDataset(spec: string, options: OpenOptions = {}): Promise<Dataset> {
   const dataset = await openAny(spec, options);
-  const [given] = Object.keys(options.images ?? {});
-  if (given === undefined || dataset.preparation !== undefined) return dataset;
+  if (dataset.preparation !== undefined) return dataset;
+  const { mean, standardDeviation, ...others } = options.images ?? {};
+  const [given] = Object.keys(others);
+  if (given === undefined) return withConstants(dataset, { ...options.imageDefaults, ...options.images });
   throw new UserError("bad-option", `the images of ${dataset.name} are not prepared anew`, {
     about: `option "${given}" of the images`,
     hint: "It is for folders of image files and CSV files that name them",
   });
+}
+
+/** `dataset` with other constants, where they are given. Throws `UserError("bad-option")` where they are not one a channel. */
+function withConstants(dataset: Dataset, { mean, standardDeviation }: ImageFileOptions): Dataset {
+  if (mean === undefined || standardDeviation === undefined) return dataset;
+  const normalization = { mean, standardDeviation };
+  normalizationTable(normalization, dataset.sampleShape[0]);
+  return { ...dataset, normalization };
 }
 
 async function openAny(spec: string, options: OpenOptions): Promise<Dataset> {

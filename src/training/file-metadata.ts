@@ -5,14 +5,60 @@ import type { Dataset } from "../data/dataset.ts";
 import { type ImageFileOptions, preparationSchema } from "../data/images/open.ts";
 import { loadOnnxMetadata } from "../formats/onnx/index.ts";
 
+/** Images, channels (red, green, blue; or grey), rows, columns. */
+const LAYOUT = "NCHW";
+
 /** Metadata for the file of a network that was trained on `dataset`. */
 export function metadataOf({ name, classes, normalization, preparation }: Dataset): Record<string, string> {
   return {
     dataset: name,
     classes: JSON.stringify(classes),
+    layout: LAYOUT,
     normalization: JSON.stringify({ ...normalization, of: "pixel / 255" }),
     ...(preparation === undefined ? {} : { preparation: JSON.stringify(preparation) }),
   };
+}
+
+/** Where the ONNX specification itself has metadata about images, and what it says in our terms. */
+const specified = { range: "Image.NominalPixelRange", format: "Image.BitmapPixelFormat" } as const;
+const ranges: ReadonlyMap<string, readonly [mean: number, standardDeviation: number]> = new Map([
+  ["NominalRange_0_255", [0, 1 / 255]],
+  ["Normalized_0_1", [0, 1]],
+  ["Normalized_1_1", [0.5, 0.5]],
+]);
+const formats: ReadonlyMap<string, number> = new Map([
+  ["Gray8", 1],
+  ["Rgb8", 3],
+]);
+
+/** Constants by the ONNX specification's metadata (its `MetadataProps.md`), if the file has it. */
+function specifiedConstants(
+  metadata: ReadonlyMap<string, string>,
+  path: string,
+): z.infer<typeof constants> | undefined {
+  const [range, format] = [metadata.get(specified.range), metadata.get(specified.format)];
+  const channels = formats.get(format ?? "Rgb8");
+  if (channels === undefined) {
+    throw new UserError("unsupported", "the network takes pixels in another order or with transparency", {
+      about: `${specified.format} in the metadata of ${path}`,
+      expected: [...formats.keys()].join(" or "),
+      received: format ?? "",
+    });
+  }
+  const values = ranges.get(range ?? "");
+  if (values === undefined) return undefined;
+  const [mean, deviation] = values;
+  return { mean: Array<number>(channels).fill(mean), standardDeviation: Array<number>(channels).fill(deviation) };
+}
+
+/** Throws `UserError("unsupported")` for images in a layout that is not ours. */
+function checkLayout(layout: string | undefined, path: string): void {
+  if (layout === undefined || layout === LAYOUT) return;
+  throw new UserError("unsupported", "the network takes its images in another layout", {
+    about: `layout in the metadata of ${path}`,
+    expected: LAYOUT,
+    received: layout,
+  });
 }
 
 const numbers = z.array(z.number()).min(1);
@@ -20,9 +66,10 @@ const classNames = z.array(z.string()).min(2);
 const constants = z.object({ mean: numbers, standardDeviation: numbers });
 
 /**
- * How image files are to be prepared for the network in the file `path`, as far as its metadata says; a file of another tool says
- * nothing. Size and channels are the network's own and not told here.
- * @throws UserError "bad-file" if an entry is not what Espalier writes, and what reading the file throws.
+ * How images are to be prepared for the network in the file `path`, as far as its metadata says: Espalier's own, or that of the ONNX
+ * specification; most other tools say nothing. Size and channels are the network's own and not told here.
+ * @throws UserError "bad-file" if an entry is not what Espalier writes, "unsupported" for another layout or order of channels, and
+ * what reading the file throws.
  */
 export async function preparationOf(path: string): Promise<ImageFileOptions> {
   const metadata = await loadOnnxMetadata(path);
@@ -36,7 +83,8 @@ export async function preparationOf(path: string): Promise<ImageFileOptions> {
     }
   };
   const classes = read("classes", classNames);
-  const { mean, standardDeviation } = read("normalization", constants) ?? {};
+  checkLayout(metadata.get("layout"), path);
+  const { mean, standardDeviation } = read("normalization", constants) ?? specifiedConstants(metadata, path) ?? {};
   const { centreCrop, testShare, splitSeed } = read("preparation", preparationSchema) ?? {};
   return {
     ...(classes === undefined ? {} : { classes }),

@@ -41,7 +41,8 @@ export async function reopenData(record: RunRecord, source: DataSource | undefin
   const options = preparation === undefined ? {} : { images: { ...preparation, classes } };
   const again =
     source === undefined || typeof source === "string" ? datasetReference(source ?? recorded, options) : source;
-  const { dataset } = await openData(again, record.settings.limit, undefined);
+  const { dataset: opened } = await openData(again, record.settings.limit, undefined);
+  const dataset = { ...opened, normalization: record.data.normalization ?? opened.normalization };
   const { train, test } = hashData(dataset);
   if (train === record.data.sha256.train && test === record.data.sha256.test) return dataset;
   throw new UserError("checksum", "this is not the data the run was started with", {

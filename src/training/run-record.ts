@@ -8,7 +8,7 @@ import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { UserError } from "../core/errors.ts";
-import type { Dataset, ImagePreparation, Split } from "../data/dataset.ts";
+import type { Dataset, ImagePreparation, Normalization, Split } from "../data/dataset.ts";
 import { preparationSchema } from "../data/images/open.ts";
 import type { Weights } from "../graph/graph.ts";
 import { type Factor, factorKinds } from "../selection/factors.ts";
@@ -34,6 +34,8 @@ export interface RunRecord {
     readonly source: string;
     /** In the order of the logits. */
     readonly classes: readonly string[];
+    /** What pixels are shifted and scaled by; missing in runs of older versions, which took the dataset's own. */
+    readonly normalization?: Normalization;
     /** For image files: everything that decides what the network sees. */
     readonly preparation?: ImagePreparation;
     /**
@@ -61,6 +63,7 @@ const record: z.ZodType<RunRecord> = z.object({
     name: z.string(),
     source: z.string(),
     classes: z.array(z.string()),
+    normalization: z.object({ mean: z.array(z.number()), standardDeviation: z.array(z.number()) }).exactOptional(),
     preparation: preparationSchema.exactOptional(),
     sha256: z.object({ train: sha256, test: sha256 }),
   }),

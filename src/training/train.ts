@@ -91,6 +91,7 @@ async function trainOn(cluster: Cluster | undefined, model: ModelSource, options
           name: dataset.name,
           source,
           classes: dataset.classes,
+          normalization: dataset.normalization,
           ...optional("preparation", dataset.preparation),
           sha256: hashData(dataset),
         },

@@ -2,9 +2,8 @@
 import { basename } from "node:path";
 import { type Command, Option } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
-import { UserError } from "../../core/errors.ts";
 import type { DataProgress } from "../../data/cifar10-cache.ts";
-import { type Dataset, firstImages, type Normalization } from "../../data/dataset.ts";
+import { type Dataset, firstImages } from "../../data/dataset.ts";
 import { openDataset } from "../../data/open.ts";
 import { type EngineName, engineNames } from "../../engine/create.ts";
 import { EngineHost } from "../../engine/host.ts";
@@ -15,10 +14,10 @@ import { loadOnnx } from "../../formats/onnx/index.ts";
 import type { Network } from "../../graph/graph.ts";
 import { evaluationPage } from "../../report/evaluation-page.ts";
 import { formatCount, formatPercent } from "../../report/format.ts";
-import { preparationOf } from "../../training/file-metadata.ts";
 import { checkFit, sampleShapeOf } from "../../training/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
-import { addSplitOptions, imageOptions } from "../images.ts";
+import { addSplitOptions, type ImageFlags, imageOptions } from "../images.ts";
+import { preprocessingOf } from "../preprocessing.ts";
 import { integerFor, numbersFor, oneOf } from "../values.ts";
 import { fileLines } from "../view/closing.ts";
 import { confusionLines } from "../view/confusion.ts";
@@ -26,12 +25,8 @@ import { dataProgress } from "../view/data-progress.ts";
 import { withStatusLine } from "../view/status-line.ts";
 import { unreadableLines } from "../view/unreadable.ts";
 
-interface EvalOptions extends CommonOptions {
+interface EvalOptions extends CommonOptions, Omit<ImageFlags, "size"> {
   readonly data: string;
-  readonly mean?: readonly number[];
-  readonly std?: readonly number[];
-  readonly testShare?: number;
-  readonly splitSeed?: number;
   readonly batch: number;
   readonly limit?: number;
   readonly html?: string;
@@ -39,32 +34,18 @@ interface EvalOptions extends CommonOptions {
   readonly threads?: number;
 }
 
-/** The dataset's own constants, or those given; one alone would silently mix two preprocessings. */
-function normalizationFor({ mean, std }: EvalOptions, dataset: Dataset): Normalization {
-  if (mean === undefined && std === undefined) return dataset.normalization;
-  if (mean === undefined || std === undefined) {
-    throw new UserError("bad-option", "--mean and --std go together", {
-      hint: "Give both, one number a channel, over pixels / 255",
-    });
-  }
-  return { mean, standardDeviation: std };
-}
-
-/** The test images, prepared as the file says where they are image files. */
+/** The test images, prepared as the user or the file says. */
 async function openFor(
   path: string,
   { graph }: Network,
-  { data, testShare, splitSeed }: EvalOptions,
+  options: EvalOptions,
   onProgress: (progress: DataProgress) => void,
 ): Promise<Dataset> {
   const input = sampleShapeOf(graph);
-  return openDataset(data, {
+  return openDataset(options.data, {
     onProgress,
-    images: imageOptions({
-      ...(testShare === undefined ? {} : { testShare }),
-      ...(splitSeed === undefined ? {} : { splitSeed }),
-    }),
-    imageDefaults: await preparationOf(path),
+    images: imageOptions(options),
+    imageDefaults: await preprocessingOf(path, options),
     ...(input === undefined ? {} : { input }),
   });
 }
@@ -87,7 +68,7 @@ async function score(
   try {
     const batch = Math.min(options.batch, Math.max(1, split.count));
     const classifier = await engineClassifier(host, network, batch, onNotice);
-    return await measureConfusion(classifier, split, normalizationFor(options, dataset), {
+    return await measureConfusion(classifier, split, dataset.normalization, {
       onProgress: (images) => onProgress(images, split.count),
     });
   } finally {
@@ -112,10 +93,10 @@ export function addEval(program: Command, context: Context): void {
     )
     .option(
       "--mean <numbers>",
-      "subtracted from pixels / 255, a number a channel (default: the dataset's)",
+      "subtracted from pixels / 255, a number a channel (default: the file's)",
       numbersFor("--mean"),
     )
-    .option("--std <numbers>", "divided by then, a number a channel (default: the dataset's)", numbersFor("--std"))
+    .option("--std <numbers>", "divided by then, a number a channel (default: the file's)", numbersFor("--std"))
     .option("--batch <images>", "images at once", integerFor("--batch"), 250)
     .option("--html <file>", "write a page with the confusion matrix and the images it is most wrong about")
     .option("--limit <images>", "score only the first test images", integerFor("--limit"))

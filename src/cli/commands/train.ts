@@ -8,6 +8,7 @@ import { knownWidths } from "../../evaluation/widths.ts";
 import { modelNames } from "../../models/zoo.ts";
 import { type GammaMeasure, gammaMeasures } from "../../selection/costs.ts";
 import { together } from "../../training/conduct.ts";
+import { bringsWeights } from "../../training/fine-tuning.ts";
 import {
   type PrecisionChoice,
   precisionChoices,
@@ -18,6 +19,7 @@ import { inputOf } from "../../training/starting-network.ts";
 import { train } from "../../training/train.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
 import { addImageOptions, type ImageFlags, imageOptions } from "../images.ts";
+import { preprocessingOf } from "../preprocessing.ts";
 import { addRegularizationOptions, type RegularizationFlags, regularizationSettings } from "../regularization.ts";
 import { watchRun } from "../run.ts";
 import { type GammaOptions, selectionFor } from "../selection.ts";
@@ -92,7 +94,11 @@ async function runTraining(context: Context, model: string, options: TrainOption
   // Opened here and not by the run, so that a download is shown before the table of epochs begins.
   const data = await together(await joinCluster(), () =>
     dataProgress(context, async (onProgress) => {
-      const reference = datasetReference(options.data, { onProgress, images: imageOptions(options) });
+      const isTrained = bringsWeights(model) && options.fromScratch !== true;
+      // Of other images the network may be taught other classes; the same ones stay held out.
+      const { classes: _, ...imageDefaults } = isTrained ? await preprocessingOf(model, options) : {};
+      const images = imageOptions(options);
+      const reference = datasetReference(options.data, { onProgress, images, imageDefaults });
       const dataset = await reference.open(await inputOf(model));
       return { spec: reference.spec, open: async () => dataset };
     }),
