@@ -7,6 +7,7 @@ import { UserError } from "../../core/errors.ts";
 import { elementCount, tensor } from "../../core/tensor.ts";
 import type { Network, Node, Parameter, ParameterKind, Weights } from "../../graph/graph.ts";
 import { withInputs } from "../../graph/rewrite.ts";
+import { movedForward } from "./channels-last.ts";
 import { type ExternalData, noExternalData } from "./external.ts";
 import type { Constant } from "./folding/constant.ts";
 import { Folder } from "./folding/folder.ts";
@@ -15,10 +16,10 @@ import { exactPrefix, headerOf, isOwnLayout, opsetOf } from "./header.ts";
 import { readInputs } from "./inputs.ts";
 import { withJoinedBiases } from "./joined.ts";
 import { parameterKinds } from "./kinds.ts";
-import { NodeReader } from "./node-reader.ts";
+import { NodeReader, type NodeSurroundings } from "./node-reader.ts";
 import { withoutAbsorbed } from "./ops/transpose.ts";
 import { Problems } from "./problems.ts";
-import { decodeModel, type ModelMessage } from "./proto.ts";
+import { decodeModel, type ModelMessage, type NodeMessage } from "./proto.ts";
 import { readRules } from "./table.ts";
 import { readTensor } from "./tensors.ts";
 
@@ -54,13 +55,13 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
   });
   const problems = new Problems(file);
   for (const message of graph.node ?? []) {
-    const node = new NodeReader(message, {
+    const surroundings = {
       file,
       opset,
-      resolve: (name) => reader.resolve(name),
-      isRead: (name) => readers.has(name),
-    });
-    readNode(node, reader, folder, problems);
+      resolve: (name: string) => reader.resolve(name),
+      isRead: (name: string) => readers.has(name),
+    };
+    readNode(message, surroundings, reader, folder, problems);
   }
   problems.finish(readRules.keys());
 
@@ -76,7 +77,14 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
   };
 }
 
-function readNode(node: NodeReader, reader: GraphReader, folder: Folder, problems: Problems): void {
+function readNode(
+  message: NodeMessage,
+  surroundings: NodeSurroundings,
+  reader: GraphReader,
+  folder: Folder,
+  problems: Problems,
+): void {
+  const node = new NodeReader(message, surroundings);
   if (problems.isBehind(node.inputs, node.outputs)) return;
   try {
     if (folder.fold(node)) return;
@@ -85,8 +93,14 @@ function readNode(node: NodeReader, reader: GraphReader, folder: Folder, problem
       problems.unknownOp(node.opType, node.name, node.outputs);
       return;
     }
-    rule(node, reader);
-    node.finish();
+    const moved = movedForward(message, node, reader);
+    const read = moved === undefined ? node : new NodeReader(moved.message, surroundings);
+    rule(read, reader);
+    read.finish();
+    if (moved === undefined) return;
+    const [made, output] = [reader.resolve(read.outputs[0] ?? ""), node.outputs[0] ?? ""];
+    const { permutation } = moved;
+    reader.add(node, "transpose", [made], { permutation }, { part: "transposed", output });
   } catch (error) {
     problems.refused(node.opType, node.name, node.outputs, error);
   }

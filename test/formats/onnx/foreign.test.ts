@@ -107,6 +107,15 @@ describe("what exporters wrap around a layer is read as the layer", () => {
     },
   );
 
+  test("keras.onnx: of all its transposing only that of the images is left", async () => {
+    const { graph } = await loadOnnx(fixture("keras.onnx"));
+    expect(graph.nodes.map(({ op }) => op).filter((op) => op === "transpose")).toEqual(["transpose"]);
+    expect(graph.nodes[0]?.op).toBe("transpose");
+    expect(graph.nodes.filter(({ op }) => op === "flatten").map(({ attributes }) => attributes)).toEqual([
+      { channelsLast: true },
+    ]);
+  });
+
   test("residual-9.onnx: dropout, empty padding and shape arithmetic are gone", async () => {
     const { graph } = await loadOnnx(fixture("residual-9.onnx"));
     expect(new Set(graph.nodes.map(({ op }) => op))).toEqual(

@@ -1,0 +1,99 @@
+/**
+ * Graphs that keep their channels last (Keras, TensorFlow) transpose images in front of each convolution and back behind it. What lies
+ * between is moved in front of the transposing: the node works on the image as it was, and what it makes is transposed instead. In the
+ * end transposings meet and cancel out (`ops/transpose.ts`).
+ */
+import type { Node } from "../../graph/graph.ts";
+import { aligned } from "./folding/broadcast.ts";
+import type { Constant } from "./folding/constant.ts";
+import { frontAxis } from "./folding/movement.ts";
+import type { GraphReader } from "./graph-reader.ts";
+import type { NodeReader } from "./node-reader.ts";
+import { attributeMessage, type NodeMessage } from "./proto.ts";
+
+/** Ops that treat every element alike, so that the order of axes is nothing to them; constants are broadcast. */
+const elementwise: ReadonlySet<string> = new Set([
+  "Add",
+  "Clip",
+  "Div",
+  "HardSigmoid",
+  "HardSwish",
+  "LeakyRelu",
+  "Mul",
+  "Relu",
+  "Sigmoid",
+  "Sub",
+  "Tanh",
+]);
+
+interface Moved {
+  /** The node as it works on images with their channels first. */
+  readonly message: NodeMessage;
+  /** What it makes is to be transposed so. */
+  readonly permutation: readonly number[];
+}
+
+/** Name of the value that a moved node makes, which is transposed to `value`. */
+export function movedName(value: string): string {
+  return `${value}/channels_first`;
+}
+
+/** `message` in front of the transposing of what it reads, if it reads transposed images and can be moved. */
+export function movedForward(message: NodeMessage, node: NodeReader, reader: GraphReader): Moved | undefined {
+  const transposing = node.inputs
+    .map((input) => (input === "" ? undefined : reader.producer(input)))
+    .filter((one): one is Node<"transpose"> => one?.op === "transpose");
+  const [first] = transposing;
+  if (first === undefined || node.outputs.length !== 1) return undefined;
+  const { permutation } = first.attributes;
+  const source = (input: string): string | undefined => {
+    const found = transposing.find(({ outputs }) => outputs[0] === input);
+    return found?.attributes.permutation.join() === permutation.join() ? found.inputs[0] : undefined;
+  };
+  const activations = node.inputs.filter((input) => input !== "" && !reader.isConstant(input));
+  if (activations.some((input) => source(input) === undefined)) return undefined;
+  const output = [movedName(node.outputs[0] ?? "")];
+  if (elementwise.has(node.opType)) {
+    const input = node.inputs.map((name) => source(name) ?? turned(name, permutation, node, reader));
+    return { message: { ...message, input, output }, permutation };
+  }
+  if (node.opType === "Concat") {
+    const axis = permutation[frontAxis(node, node.int("axis"), permutation.length)] ?? 0;
+    const input = node.inputs.map((name) => source(name) ?? name);
+    return { message: { ...message, input, output, attribute: [attributeMessage("axis", axis)] }, permutation };
+  }
+  const pads = node.opType === "Pad" && node.inputs.length > 1 ? reader.constant(node.input(1)) : undefined;
+  if (pads?.dims.join() === `${2 * permutation.length}` && node.inputs.length < 4) {
+    const input = [
+      source(node.input(0)) ?? "",
+      turnedPads(pads, permutation, node, reader),
+      ...node.inputs.slice(2),
+    ];
+    return { message: { ...message, input, output }, permutation };
+  }
+  return undefined;
+}
+
+/** Declares `constant` for the order of axes before `permutation`: axis `permutation[i]` is axis i. Only one axis may have a size. */
+function turned(name: string, permutation: readonly number[], node: NodeReader, reader: GraphReader): string {
+  const found = name === "" ? undefined : reader.constant(name);
+  if (found === undefined || found.values.length === 1) return name;
+  const own = aligned(found.dims, permutation.length);
+  if (own.filter((size) => size !== 1).length > 1) return name;
+  const dims = permutation.map((_, axis) => own[permutation.indexOf(axis)] ?? 1);
+  return declared(`${name}/of_${node.name}`, { ...found, dims }, reader);
+}
+
+function turnedPads(pads: Constant, permutation: readonly number[], node: NodeReader, reader: GraphReader): string {
+  const rank = permutation.length;
+  const values = [0, rank].flatMap((first) =>
+    permutation.map((_, axis) => pads.values[first + permutation.indexOf(axis)] ?? 0),
+  );
+  return declared(`${node.name}/pads`, { type: "integer", dims: [2 * rank], values }, reader);
+}
+
+/** A node may read one constant twice. */
+function declared(name: string, constant: Constant, reader: GraphReader): string {
+  if (!reader.constants.has(name)) reader.declareConstant(name, constant);
+  return name;
+}
