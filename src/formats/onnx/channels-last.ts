@@ -44,8 +44,9 @@ export function movedForward(message: NodeMessage, node: NodeReader, reader: Gra
     .map((input) => (input === "" ? undefined : reader.producer(input)))
     .filter((one): one is Node<"transpose"> => one?.op === "transpose");
   const [first] = transposing;
-  if (first === undefined || node.outputs.length !== 1) return undefined;
-  const { permutation } = first.attributes;
+  const permutation = first?.attributes.permutation ?? [];
+  // Images that come in with their channels last are transposed for good.
+  if (permutation.at(-1) !== 1 || node.outputs.length !== 1) return undefined;
   const source = (input: string): string | undefined => {
     const found = transposing.find(({ outputs }) => outputs[0] === input);
     return found?.attributes.permutation.join() === permutation.join() ? found.inputs[0] : undefined;
@@ -64,11 +65,7 @@ export function movedForward(message: NodeMessage, node: NodeReader, reader: Gra
   }
   const pads = node.opType === "Pad" && node.inputs.length > 1 ? reader.constant(node.input(1)) : undefined;
   if (pads?.dims.join() === `${2 * permutation.length}` && node.inputs.length < 4) {
-    const input = [
-      source(node.input(0)) ?? "",
-      turnedPads(pads, permutation, node, reader),
-      ...node.inputs.slice(2),
-    ];
+    const input = [source(node.input(0)) ?? "", turnedPads(pads, permutation, node, reader), ...node.inputs.slice(2)];
     return { message: { ...message, input, output }, permutation };
   }
   return undefined;
