@@ -5,6 +5,7 @@
 import { required } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
 import { type Node, producers } from "../../../graph/graph.ts";
+import type { PassedOver } from "../../engine.ts";
 import { type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
 import { primitivesOf } from "../planner/candidate.ts";
 import type { Program, View } from "../planner/program.ts";
@@ -81,13 +82,33 @@ function backwardWeightsCall(node: Node<"convolution_backward_weights">): Convol
   return { node, direction: "backward weights", attributes: node.attributes, src, weights, bias, dst };
 }
 
+interface Choice {
+  readonly chosen: ConvolutionCandidate;
+  /** What the library refused on the way. */
+  readonly passedOver: readonly PassedOver[];
+}
+
+/** What each program has chosen, by key: equal layers share one description. */
+const choicesOf = new WeakMap<Program, Map<string, Choice>>();
+
 function choose(program: Program, call: Convolution): ConvolutionCandidate {
+  const choices = choicesOf.get(program) ?? new Map<string, Choice>();
+  choicesOf.set(program, choices);
+  const key = keyOf(program, call);
+  const known = choices.get(key);
+  if (known !== undefined) {
+    for (const passedOver of known.passedOver) program.passOver(call.node.name, passedOver);
+    return known.chosen;
+  }
   const offered = candidatesOf(program, call);
-  const chosen = program.tuner.choose(keyOf(program, call), offered);
-  return required(
-    offered.find((candidate) => candidate === chosen),
+  const best = program.tuner.choose(key, offered);
+  const chosen = required(
+    offered.find((candidate) => candidate === best),
     `candidate of "${call.node.name}"`,
   );
+  for (const primitive of primitivesOf(chosen)) program.own(primitive);
+  choices.set(key, { chosen, passedOver: program.passedOver(call.node.name) });
+  return chosen;
 }
 
 /**
@@ -101,7 +122,6 @@ function settleHome(program: Program, weights: string): void {
   if (gradient?.op !== "convolution_backward_weights" || gradient.attributes.groups > 1) return;
   const chosen = choose(program, backwardWeightsCall(gradient));
   program.home(weights, chosen.memory.weights);
-  for (const primitive of primitivesOf(chosen)) primitive.destroy();
 }
 
 /**

@@ -124,7 +124,7 @@ export class Program {
   /** Largest scratchpad any step asks for. */
   scratchpadBytes = 0;
   readonly #views = new Map<string, readonly View[]>();
-  readonly #primitives: PrimitiveDescriptor[] = [];
+  readonly #primitives = new Set<PrimitiveDescriptor>();
   /** What a forward step leaves for its backward one, by the value that both know. */
   readonly forwardOf: Map<string, { primitive: PrimitiveDescriptor; workspace: View | undefined }> = new Map();
   /** Slots that are parts of others: what is summed over ranks together lies together. */
@@ -360,11 +360,12 @@ export class Program {
 
   /** Keeps a primitive descriptor (a hint for a backward step, say) until the plan is disposed. */
   own(primitive: PrimitiveDescriptor): void {
-    if (!this.#primitives.includes(primitive)) this.#primitives.push(primitive);
+    this.#primitives.add(primitive);
   }
 
   destroyPrimitives(): void {
-    for (const primitive of this.#primitives.splice(0)) primitive.destroy();
+    for (const primitive of this.#primitives) primitive.destroy();
+    this.#primitives.clear();
   }
 }
 
