@@ -12,12 +12,13 @@ import { type History, historyOf } from "../report/history.ts";
 import { readEvents } from "../training/event-log.ts";
 import type { ControlOf, RunFinished } from "../training/events.ts";
 import type { JournalOptions } from "../training/journal.ts";
-import type { Settings, SettingsInput } from "../training/options.ts";
+import type { SettingsInput } from "../training/options.ts";
 import type { Run } from "../training/run.ts";
 import { type DataSource, reopenData } from "../training/run-data.ts";
 import { runFiles } from "../training/run-folder.ts";
 import { type RunRecord, readRunRecord } from "../training/run-record.ts";
 import { train } from "../training/train.ts";
+import { controlSettings } from "./settings.ts";
 
 export interface ControlOptions extends JournalOptions {
   /** "epochs" (the default): as many as the run; "macs": as many as take the MACs that training the run took. */
@@ -123,14 +124,7 @@ export function planControl(
   const perEpoch = batch * history.started.stepsPerEpoch * cost(graph).macs;
   const epochs = same === "epochs" ? record.settings.epochs : Math.max(1, Math.round(run / perEpoch));
   return {
-    settings: { ...plainSettings(record.settings), epochs },
+    settings: { ...controlSettings(record.settings), epochs },
     trainingMacs: { run, control: epochs * perEpoch },
   };
-}
-
-/** `settings` without what only makes sense with factors, or with the weights and the place of the run they are of. */
-function plainSettings(settings: Settings): SettingsInput {
-  const { name: _name, select: _select, gammaBy: _by, round: _round, shrink: _shrink, ...trained } = settings;
-  const { freezeBatchNorm: _freeze, distill: _distill, fromScratch: _fromScratch, ...plain } = trained;
-  return plain;
 }

@@ -6,6 +6,7 @@ import { access } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { loadOnnx } from "../formats/onnx/index.ts";
+import { formatQuantity } from "../report/format.ts";
 import { historyOf } from "../report/history.ts";
 import { structureOf } from "../report/structure.ts";
 import { type FactorKind, factorKinds } from "../selection/factors.ts";
@@ -56,7 +57,7 @@ export interface RunSummary {
   readonly epochs: number;
   readonly batch: number;
   readonly controlOf?: ControlOf;
-  /** What was asked for, in words: `γ neurons 0.001`, `budget 50 %`; empty without factors. */
+  /** What was asked for, in words: `γ neurons 0.001`, `budget 50 %` (of the MACs), `budget 100 k parameters`; empty without factors. */
   readonly aim: string;
   readonly kinds: readonly KindSummary[];
   /** Of the trained network, of what is left of it, and on how many images both were scored. */
@@ -76,6 +77,12 @@ export interface RunSummary {
 
 const count = z.int().nonnegative();
 const costSummary = z.object({ accuracy: z.number(), macs: count, parameters: count });
+
+const budgetSchema = z.object({
+  of: z.enum(["macs", "parameters"]),
+  share: z.number().exactOptional(),
+  count: z.number().exactOptional(),
+});
 
 /** Schema of `RunSummary`. */
 export const runSummarySchema: z.ZodType<RunSummary> = z.object({
@@ -153,7 +160,7 @@ export async function summarizeRun(folder: string): Promise<RunSummary | undefin
     epochs: settings.epochs,
     batch: settings.batch,
     ...(controlOf === undefined ? {} : { controlOf }),
-    aim: aimOf(kinds, settings.gammaBy),
+    aim: aimOf(kinds, { ...settings }),
     kinds,
     before: costOf(finished.before),
     after: costOf(finished.after),
@@ -175,8 +182,14 @@ export async function summarizeRun(folder: string): Promise<RunSummary | undefin
 }
 
 /** What was asked for, in words. */
-function aimOf(kinds: readonly KindSummary[], gammaBy: string): string {
+function aimOf(kinds: readonly KindSummary[], { gammaBy, budget }: Readonly<Record<string, unknown>>): string {
   if (kinds.length === 0) return "";
+  const sought = budgetSchema.safeParse(budget);
+  if (sought.success) {
+    const { of, share, count: number = 0 } = sought.data;
+    const left = share === undefined ? formatQuantity(number) : `${Math.round(1000 * share) / 10} %`;
+    return `budget ${left}${of === "macs" && share !== undefined ? "" : ` ${of === "macs" ? "MACs" : of}`}`;
+  }
   const gammas = new Set(kinds.map(({ gamma }) => gamma));
   const parts = gammas.size === 1 ? [String(kinds[0]?.gamma)] : kinds.map(({ kind, gamma }) => `${kind}s ${gamma}`);
   return `γ ${parts.join(", ")}${gammaBy === "none" ? "" : ` by ${gammaBy}`}`;

@@ -11,6 +11,7 @@ import { runFileError } from "../training/file-errors.ts";
 import type { Settings } from "../training/options.ts";
 import { runFiles } from "../training/run-folder.ts";
 import { type RunRecord, readRunRecord } from "../training/run-record.ts";
+import { isOwnOfControl } from "./settings.ts";
 import { readPlan, type SweepPlan, type SweepRun, settledSettings } from "./sweep-plan.ts";
 
 /**
@@ -87,18 +88,8 @@ async function namesIn(path: string): Promise<readonly string[] | undefined> {
   }
 }
 
-/** What decides itself while a run starts, or differs by nature in a control. */
+/** What decides itself while a run starts. */
 const decidedByRun: ReadonlySet<string> = new Set(["name", "threads", "precision"] satisfies (keyof Settings)[]);
-const notInControls: ReadonlySet<string> = new Set([
-  "select",
-  "gammaBy",
-  "round",
-  "shrink",
-  "freezeBatchNorm",
-  "distill",
-  "fromScratch",
-  "epochs",
-] satisfies (keyof Settings)[]);
 
 function differencesOf(record: RunRecord, plan: SweepPlan, run: SweepRun, model: string): string[] {
   const differences: string[] = [];
@@ -112,7 +103,7 @@ function differencesOf(record: RunRecord, plan: SweepPlan, run: SweepRun, model:
   if (!isDeepStrictEqual(held, wanted)) tell("control of", held, wanted);
   const settings = settledSettings(plan.model, run.settings);
   const isLeftOut = (name: string): boolean =>
-    decidedByRun.has(name) || (run.controlOf !== undefined && notInControls.has(name));
+    decidedByRun.has(name) || (run.controlOf !== undefined && isOwnOfControl(name));
   return [...differences, ...compare({ ...record.settings }, { ...settings }, isLeftOut)];
 }
 

@@ -13,6 +13,7 @@ import { runFileError } from "../training/file-errors.ts";
 import { bringsWeights, withFineTuning } from "../training/fine-tuning.ts";
 import { parseSettings, type Settings, type SettingsInput } from "../training/options.ts";
 import { controlFolder } from "./control.ts";
+import { asSettings } from "./settings.ts";
 
 /** Settings of a run that a sweep decides itself. */
 const own = ["name", "seed"] as const;
@@ -178,14 +179,9 @@ function readSettings(shared: object, changed: object, about: string): SettingsI
     }
   }
   try {
-    requireSettings(input);
+    return asSettings(input);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw aboutPart(error, about);
   }
-  return input;
-}
-
-function requireSettings(input: unknown): asserts input is SettingsInput {
-  parseSettings(input);
 }

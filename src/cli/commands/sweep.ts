@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { UserError } from "../../core/errors.ts";
 import { datasetReference } from "../../data/references.ts";
 import { imagesOf, type SweepResult, sweep } from "../../experiments/sweep.ts";
-import { parsePlan, readPlan, type SweepPlan, type SweepPoint } from "../../experiments/sweep-plan.ts";
+import { parsePlan, readPlan, type SweepPlan } from "../../experiments/sweep-plan.ts";
 import type { ControlOf } from "../../training/events.ts";
 import { inputOf } from "../../training/starting-network.ts";
 import { type Context, withCommonOptions } from "../context.ts";
@@ -18,6 +18,7 @@ import { addTrainingOptions, settingsFrom, type TrainingFlags } from "./train.ts
 
 interface SweepFlags extends TrainingFlags {
   readonly gammas?: readonly Gamma[];
+  readonly budgets?: readonly string[];
   readonly seeds?: readonly number[];
   readonly baseline?: true;
   readonly controls?: (typeof controlChoices)[number] | true;
@@ -38,14 +39,25 @@ function gammaName(gamma: Gamma): string {
     .join("-");
 }
 
-async function pointsOf(model: string, options: SweepFlags): Promise<readonly SweepPoint[]> {
+/** Checked with the plan. */
+interface PlannedPoint {
+  readonly name: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+async function pointsOf(model: string, options: SweepFlags): Promise<readonly PlannedPoint[]> {
   const gammas = await Promise.all(
     (options.gammas ?? []).map(async (gamma) => ({
       name: gammaName(gamma),
       settings: { select: await selectionFor(model, { ...options, gamma }) },
     })),
   );
-  const points = [...(options.baseline === true ? [{ name: "baseline", settings: { select: {} } }] : []), ...gammas];
+  const budgets = (options.budgets ?? []).map((budget) => ({
+    name: `budget-${budget.replaceAll(/[^\w.-]/g, "")}`,
+    settings: { budget },
+  }));
+  const plain = options.baseline === true ? [{ name: "baseline", settings: { select: {} } }] : [];
+  const points: readonly PlannedPoint[] = [...plain, ...gammas, ...budgets];
   return points.length > 0 ? points : [{ name: "run", settings: {} }];
 }
 
@@ -156,6 +168,11 @@ export function addSweep(program: Command, context: Context): void {
       "a run for each: numbers, or neurons=…,blocks=… as --gamma takes them",
       several(parseGamma),
     )
+    .option(
+      "--budgets <cost...>",
+      "a run for each: 50%, 20M-macs, 100k-params, as --budget takes them",
+      several(String),
+    )
     .option("--baseline", "and a run without factors")
     .option("--seeds <n...>", "all of them with each of these seeds (default: 1)", several(integerFor("--seeds", 0)))
     .addOption(
@@ -171,6 +188,7 @@ export function addSweep(program: Command, context: Context): void {
     .action((source: string, options: SweepFlags) => runSweep(context, source, options, command));
   withCommonOptions(command, [
     "espalier sweep resnet-20 --gammas 0.001 0.002 0.004 --baseline --controls --epochs 10",
+    "espalier sweep vgg-16 --budgets 60% 40% 20% --baseline --controls --epochs 30 --precision bf16",
     "espalier sweep resnet-56 --gammas neurons=0.001,blocks=0.01 neurons=0.002,blocks=0.02 --seeds 1 2 3",
     "espalier sweep runs/resnet-20-cifar10-sweep",
     "espalier sweep plan.json --out runs/plan",

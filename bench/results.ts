@@ -1,0 +1,78 @@
+/**
+ * `npm run results [-- plan …] [--runs folder] [--only-document]`: trains the plans in `bench/results/` one after another, each as a sweep that
+ * goes on where it was stopped; keeps a table of the finished runs of each in `docs/results/`; and writes `docs/results.md`
+ * from the tables. Ctrl-C stops at a step boundary, with what is finished written down.
+ */
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { parseArgs } from "node:util";
+import { execa } from "execa";
+import writeFileAtomic from "write-file-atomic";
+import { z } from "zod";
+import { UserError } from "../src/core/errors.ts";
+import { compareRuns } from "../src/experiments/comparison.ts";
+import { type RunSummary, runSummarySchema } from "../src/experiments/run-summary.ts";
+import { type ResultTable, resultsDocument } from "./shared/results-document.ts";
+
+const PLANS = "bench/results";
+const TABLES = "docs/results";
+const DOCUMENT = "docs/results.md";
+const INTERRUPTED = 130;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    runs: { type: "string", default: "runs/results" },
+    "only-document": { type: "boolean", default: false },
+  },
+});
+
+async function namesIn(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".json")).map((name) => basename(name, ".json"));
+  return names.toSorted();
+}
+
+/** Trains what is left of the plan; false if it was stopped. Runs that failed are told by the sweep itself. */
+async function trainPlan(name: string): Promise<boolean> {
+  const sweep = ["dist/cli/main.js", "sweep", join(PLANS, `${name}.json`), "--out", join(values.runs, name)];
+  const { exitCode } = await execa("node", sweep, { stdio: "inherit", reject: false });
+  return exitCode !== INTERRUPTED;
+}
+
+/** Writes down the finished runs of the plan; nothing if there is none. */
+async function writeTable(name: string): Promise<void> {
+  let runs: readonly RunSummary[];
+  try {
+    const { groups } = await compareRuns([join(values.runs, name)]);
+    runs = groups.flatMap((group) =>
+      group.runs.flatMap(({ run, controls }) =>
+        [run, controls.epochs, controls.macs].filter((each) => each !== undefined),
+      ),
+    );
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    console.error(`no table of ${name}: ${error.message}`);
+    return;
+  }
+  await mkdir(TABLES, { recursive: true });
+  const lines = runs.map((run) => `  ${JSON.stringify(run)}`);
+  await writeFileAtomic(join(TABLES, `${name}.json`), `[\n${lines.join(",\n")}\n]\n`);
+}
+
+async function writeDocument(): Promise<void> {
+  const tables: ResultTable[] = [];
+  for (const name of await namesIn(TABLES)) {
+    const text = await readFile(join(TABLES, `${name}.json`), "utf8");
+    tables.push({ name, runs: z.array(runSummarySchema).parse(JSON.parse(text)) });
+  }
+  await writeFileAtomic(DOCUMENT, resultsDocument(tables));
+  console.log(`${DOCUMENT}: ${tables.reduce((sum, { runs }) => sum + runs.length, 0)} runs`);
+}
+
+const plans = positionals.length > 0 ? positionals : await namesIn(PLANS);
+for (const name of plans) {
+  const goesOn = values["only-document"] || (await trainPlan(name));
+  if (!values["only-document"]) await writeTable(name);
+  if (!goesOn) break;
+}
+await writeDocument();
