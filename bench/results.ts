@@ -54,7 +54,6 @@ async function writeTable(name: string): Promise<void> {
     console.error(`no table of ${name}: ${error.message}`);
     return;
   }
-  await mkdir(TABLES, { recursive: true });
   const lines = runs.map((run) => `  ${JSON.stringify(run)}`);
   await writeFileAtomic(join(TABLES, `${name}.json`), `[\n${lines.join(",\n")}\n]\n`);
 }
@@ -69,6 +68,7 @@ async function writeDocument(): Promise<void> {
   console.log(`${DOCUMENT}: ${tables.reduce((sum, { runs }) => sum + runs.length, 0)} runs`);
 }
 
+await mkdir(TABLES, { recursive: true });
 const plans = positionals.length > 0 ? positionals : await namesIn(PLANS);
 for (const name of plans) {
   const goesOn = values["only-document"] || (await trainPlan(name));
