@@ -78,6 +78,26 @@ interface Share {
   columns: number;
 }
 
+/** What of a parameter goes with a structure: rows and columns, or with a block all of it. */
+export interface LostPart {
+  readonly parameter: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly whole: boolean;
+}
+
+/** For each structure of each of `factors`, in order: what goes with it. */
+export function lostParts(graph: Graph, factors: readonly Factor[]): readonly (readonly LostPart[])[] {
+  const meter = new ChannelMeter(graph);
+  return factors.flatMap((factor): (readonly LostPart[])[] => {
+    if (factor.kind === "block") {
+      const { parameters } = without(graph, [factor]);
+      return [parameters.map((parameter) => ({ parameter, rows: 0, columns: 0, whole: true }))];
+    }
+    return meter.classesOf(factor).map((one) => meter.partsOf(one));
+  });
+}
+
 class ChannelMeter {
   readonly #graph: Graph;
   readonly #couplings: Couplings;
@@ -121,6 +141,10 @@ class ChannelMeter {
       });
     }
     return classes;
+  }
+
+  partsOf(one: number): readonly LostPart[] {
+    return [...this.#sharesOf([one])].map(([parameter, share]) => ({ parameter, ...share, whole: false }));
   }
 
   costOf(classes: readonly number[]): Cost {
@@ -171,7 +195,10 @@ function blockCost(graph: Graph, factor: Factor): FactorCost {
 }
 
 /** What goes if the additions of `blocks` become their shortcuts. */
-function without(graph: Graph, blocks: readonly Factor[]): { readonly cost: Cost; readonly gone: readonly string[] } {
+function without(
+  graph: Graph,
+  blocks: readonly Factor[],
+): { readonly cost: Cost; readonly gone: readonly string[]; readonly parameters: readonly string[] } {
   const shapes = inferShapes(graph, 1);
   const scaled = new Set(
     graph.nodes.flatMap(({ inputs, outputs }) =>
@@ -191,7 +218,9 @@ function without(graph: Graph, blocks: readonly Factor[]): { readonly cost: Cost
   const left = withoutDeadNodes({ ...graph, nodes, outputs });
   const stays = new Set(left.nodes.map(({ name }) => name));
   const [before, after] = [cost(graph), cost(left)];
+  const needed = new Set(left.parameters.map(({ name }) => name));
   return {
+    parameters: graph.parameters.map(({ name }) => name).filter((name) => !needed.has(name)),
     cost: { macs: before.macs - after.macs, parameters: before.parameters - after.parameters },
     gone: graph.nodes.filter((node) => nodeMacs(node, shapes) > 0 && !stays.has(node.name)).map(({ name }) => name),
   };

@@ -23,6 +23,7 @@ import { loadOnnx, saveOnnx } from "../formats/onnx/index.ts";
 import { loadSafetensors, saveSafetensors } from "../formats/safetensors.ts";
 import type { Network, Weights } from "../graph/graph.ts";
 import { type CutStep, cutStepSchema } from "../pruning/cut-list.ts";
+import type { SteeringState } from "../selection/steering.ts";
 import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
 
@@ -48,6 +49,8 @@ export interface Progress {
   };
   /** What was cut out of the network while it was trained. */
   readonly cuts: readonly CutStep[];
+  /** Of a run with a budget: how it is steered. */
+  readonly budget?: SteeringState;
 }
 
 export interface Checkpoint {
@@ -76,6 +79,15 @@ const body = z.strictObject({
     choices: z.strictObject({ training: choices, evaluation: choices, teacher: choices.exactOptional() }),
     // Left out while there are none, as runs did that could not cut.
     cuts: z.array(cutStepSchema).exactOptional(),
+    budget: z
+      .strictObject({
+        gamma: z.number(),
+        largest: z.number(),
+        isMet: z.boolean(),
+        modes: z.record(z.string(), z.string()),
+        correction: z.number(),
+      })
+      .exactOptional(),
   }),
   sha256: z.strictObject({ [files.network]: z.string(), [files.velocities]: z.string() }),
 });
@@ -175,8 +187,8 @@ export async function readLatestCheckpoint(
   });
 }
 
-function withoutCuts({ step, sums, choices: chosen }: Progress): Omit<Progress, "cuts"> {
-  return { step, sums, choices: chosen };
+function withoutCuts({ cuts: _, ...others }: Progress): Omit<Progress, "cuts"> {
+  return others;
 }
 
 async function setAside(path: string): Promise<void> {

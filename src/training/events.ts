@@ -159,6 +159,20 @@ export interface CheckpointWritten extends Stamp {
   readonly bytes: number;
 }
 
+/** How a run with a budget stands: with each `step`, and when the budget is met. */
+export interface BudgetStanding extends Stamp {
+  readonly type: "budget";
+  /** What the budget counts. */
+  readonly of: "macs" | "parameters";
+  /** Shares of the full network's, 0 … 1: what is to be left, and what is. */
+  readonly share: number;
+  readonly left: number;
+  /** Once it is met the survivors are let go, and what is at zero is held there. */
+  readonly isMet: boolean;
+  /** γ of each kind, of the structures that are pressed now; 0 once the budget is met. */
+  readonly gamma: { readonly [K in StructureKind]?: number };
+}
+
 /** Something a reader should know that stops nothing: a damaged checkpoint passed over, a layer kept alive. */
 export interface Notice extends Stamp {
   readonly type: "notice";
@@ -168,7 +182,7 @@ export interface Notice extends Stamp {
 /** The run goes on, but it will hardly end well; given once a run for each reason. */
 export interface Warning extends Stamp {
   readonly type: "warning";
-  readonly reason: "nothing-zero" | "accuracy-collapsed";
+  readonly reason: "nothing-zero" | "accuracy-collapsed" | "budget-missed";
   readonly message: string;
   /** What to do, as a sentence. */
   readonly hint: string;
@@ -343,6 +357,7 @@ export type RunEvent =
   | Epoch
   | StructureZeroed
   | StructureRevived
+  | BudgetStanding
   | ShrinkDeferred
   | NetworkShrunk
   | ShrinkMeasured

@@ -5,9 +5,11 @@
 import { performance } from "node:perf_hooks";
 import { STOP } from "../autodiff/data-parallel.ts";
 import { required, UserError } from "../core/errors.ts";
+import { optional } from "../core/optional.ts";
 import { tensor } from "../core/tensor.ts";
 import { firstImages, type Split } from "../data/dataset.ts";
 import type { Accuracy } from "../evaluation/accuracy.ts";
+import { BudgetKeeper } from "./budget.ts";
 import { checkpointPath, type EpochSums } from "./checkpoints.ts";
 import { describeCommunication } from "./communication.ts";
 import { failTogether } from "./conduct.ts";
@@ -44,6 +46,7 @@ export class TrainingLoop {
   readonly #tempo: Tempo;
   readonly #warnings: RunWarnings;
   readonly #shrinker: Shrinker;
+  readonly #budget: BudgetKeeper | undefined;
   #step: number;
   /** Longest that the event loop was held up since the last end of an epoch, in milliseconds. */
   #blocked = 0;
@@ -66,8 +69,14 @@ export class TrainingLoop {
     this.#sums = checkpoint.progress.sums;
     this.#savedStep = savedStep;
     this.#tempo = new Tempo(settings.batch);
-    this.#warnings = new RunWarnings({ classes: dataset.classes.length, epochs: settings.epochs, factors });
+    this.#warnings = new RunWarnings({
+      classes: dataset.classes.length,
+      epochs: settings.epochs,
+      factors,
+      hasBudget: settings.budget !== undefined,
+    });
     this.#shrinker = new Shrinker(session, (body) => journal.emitter.emit(body));
+    this.#budget = BudgetKeeper.open(session, (body) => journal.emitter.emit(body));
   }
 
   /**
@@ -85,11 +94,13 @@ export class TrainingLoop {
     while (this.#step < totalSteps) {
       await this.#stopIfAborted();
       await this.#trainStep(imagesInput);
+      await this.#budget?.look(this.#step);
       const isEpochEnd = this.#step % stepsPerEpoch === 0;
       if (isEpochEnd || this.#tempo.isReportDue()) await this.#report();
       if (isEpochEnd) await this.#finishEpoch();
     }
     this.#shrinker.tellSpeed();
+    this.#budget?.finish();
     return { accuracy: this.#accuracy ?? (await this.#score(dataset.test)), pace: this.#tempo.session };
   }
 
@@ -149,6 +160,7 @@ export class TrainingLoop {
       structures: this.#structures.totals(),
       macs,
     });
+    this.#budget?.tell();
   }
 
   /** Longest that the event loop was held up since the last look; the epoch's longest is kept. */
@@ -173,6 +185,7 @@ export class TrainingLoop {
     const scored = await this.#score(isLast ? dataset.test : firstImages(dataset.test, settings.evaluationImages));
     if (isLast) this.#accuracy = scored;
     const cost = await this.#costs.count(state.weights);
+    this.#budget?.learn(state, cost);
     this.#lookAtEventLoop();
     const { steps, loss, correct, milliseconds } = this.#sums;
     const trained = steps * settings.batch;
@@ -228,7 +241,7 @@ export class TrainingLoop {
       return;
     }
     const { choices, cuts } = trainee;
-    const progress = { step: this.#step, sums: this.#sums, choices, cuts };
+    const progress = { step: this.#step, sums: this.#sums, choices, cuts, ...optional("budget", this.#budget?.state) };
     const checkpoint = { progress, network: { graph, weights }, velocities };
     const bytes = await background.call("writeCheckpoint", { folder, checkpoint });
     this.#savedStep = this.#step;

@@ -9,6 +9,7 @@ import type { Augmentation } from "../data/dataset.ts";
 import type { Mixing } from "../data/mixing.ts";
 import { type EngineName, engineNames } from "../engine/create.ts";
 import { precisions } from "../engine/engine.ts";
+import { type Budget, parseBudget } from "../selection/budget.ts";
 import { type GammaMeasure, gammaMeasures } from "../selection/costs.ts";
 import type { Selection } from "../selection/factors.ts";
 import type { Schedule } from "./schedules.ts";
@@ -59,6 +60,11 @@ export interface SettingsInput {
    * it costs, divided by the mean cost of the kind's structures; see `selection/costs.ts`.
    */
   readonly gammaBy?: GammaMeasure;
+  /**
+   * What is to be left at the end: `"50%"` (of the MACs), `"50%-params"`, `"20M-macs"`, `"100k-params"`, or the same as data. γ is then
+   * steered during the run, and of `select` only the ratios count; without it, all kinds that are of use are selected.
+   */
+  readonly budget?: string | Budget;
   /** Keep the widths of the compact network at multiples of this, by structures without effect; default 1. */
   readonly round?: number;
   /**
@@ -147,6 +153,7 @@ export interface Settings {
   readonly epochs: number;
   readonly select: Selection;
   readonly gammaBy: GammaMeasure;
+  readonly budget?: Budget;
   readonly round: number;
   readonly shrink: false | ShrinkSettings;
   readonly batch: number;
@@ -176,6 +183,12 @@ const positive = z.int().positive();
 const share = z.number().min(0).max(1);
 const rate = z.number().positive();
 const gamma = z.number().nonnegative();
+const costMeasure = z.enum(["macs", "parameters"]);
+/** A budget as `run.json` has it. */
+export const budgetSchema: z.ZodType<Budget> = z.union([
+  z.strictObject({ of: costMeasure, share: z.number().positive().max(1) }),
+  z.strictObject({ of: costMeasure, count: rate }),
+]);
 
 const range = z.tuple([rate, rate]).readonly();
 const paddedCrop = z.strictObject({ pad: z.int().nonnegative(), flip: z.boolean() });
@@ -224,6 +237,7 @@ export const settingsSchema: z.ZodType<Settings> = z.strictObject({
     })
     .default({}),
   gammaBy: z.enum(gammaMeasures).default("none"),
+  budget: z.union([z.string().transform(parseBudget), budgetSchema]).exactOptional(),
   round: positive.default(1),
   shrink: z
     .union(
@@ -269,6 +283,7 @@ export const settingNames: readonly string[] = [
   "epochs",
   "select",
   "gammaBy",
+  "budget",
   "round",
   "shrink",
   "batch",

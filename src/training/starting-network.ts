@@ -7,8 +7,9 @@ import type { Graph, Network } from "../graph/graph.ts";
 import { bindBatch, inferShapes } from "../graph/shapes.ts";
 import { initialize } from "../models/initialize.ts";
 import { model } from "../models/zoo.ts";
+import { type Budget, budgetSelection } from "../selection/budget.ts";
 import { type GammaMeasure, shareGamma } from "../selection/costs.ts";
-import { type Factor, factorsOf, type Selection } from "../selection/factors.ts";
+import { type Factor, factorsOf, type Selection, selectionKeys } from "../selection/factors.ts";
 import { type Placement, place, requireKinds } from "../selection/place.ts";
 
 /** A name such as "resnet-20", the path of an `.onnx` file, a graph (its weights are drawn from the seed), or a network. */
@@ -25,6 +26,8 @@ export interface FactorOptions {
   readonly seed: number;
   /** Default "none". */
   readonly gammaBy?: GammaMeasure;
+  /** Decides the kinds and their γ where `select` has none. */
+  readonly budget?: Budget;
   /** Whether weights that the source brings are left; default false. */
   readonly fromScratch?: boolean;
 }
@@ -51,8 +54,9 @@ export async function startingNetwork(
  */
 export function withFactors(
   { graph: plain, weights }: Network,
-  { select, seed, gammaBy = "none" }: FactorOptions,
+  { select: chosen, seed, gammaBy = "none", budget }: FactorOptions,
 ): StartingNetwork {
+  const select = budget === undefined || Object.keys(chosen).length > 0 ? chosen : selectionOf(plain, budget);
   const existing = factorsOf(plain, select);
   if (existing.length > 0) requireKinds(plain, select, [...new Set(existing.map(({ kind }) => kind))]);
   const { graph, factors }: Placement =
@@ -63,6 +67,14 @@ export function withFactors(
     network: { graph, weights: new Map([...initial].map(([name, value]) => [name, weights.get(name) ?? value])) },
     factors: shareGamma(graph, factors, gammaBy),
   };
+}
+
+/** Kinds that are placed already are all there are. */
+function selectionOf(graph: Graph, budget: Budget): Selection {
+  const placed = factorsOf(graph);
+  return placed.length === 0
+    ? budgetSelection(graph, budget)
+    : Object.fromEntries(placed.map(({ kind }) => [selectionKeys[kind], 1] as const));
 }
 
 /**

@@ -7,6 +7,7 @@ import { stepsPerEpoch } from "../data/order.ts";
 import { type Cluster, joinCluster } from "../distributed/cluster.ts";
 import { saveOnnx } from "../formats/onnx/index.ts";
 import { bake } from "../selection/fold.ts";
+import { requireReachable } from "./budget.ts";
 import type { Checkpoint } from "./checkpoints.ts";
 import {
   announce,
@@ -65,7 +66,9 @@ async function trainOn(cluster: Cluster | undefined, model: ModelSource, options
     partOfBatch(parsed.batch, cluster);
     const opened = await openData(data, parsed.limit, await inputOf(model));
     stepsPerEpoch(opened.dataset.train.count, parsed.batch);
-    return { settings: parsed, ...opened, ...(await startingNetwork(model, opened.dataset, parsed)) };
+    const starting = await startingNetwork(model, opened.dataset, parsed);
+    requireReachable(parsed, starting);
+    return { settings: parsed, ...opened, ...starting };
   });
   const teacher = settings.distill === undefined ? undefined : bake(network);
   const checkpoint = { ...NOTHING_DONE, network };

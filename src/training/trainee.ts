@@ -5,7 +5,7 @@
 import { dataParallel, stopFeed } from "../autodiff/data-parallel.ts";
 import { trainingGraph } from "../autodiff/training-graph.ts";
 import { required } from "../core/errors.ts";
-import { filled, tensor } from "../core/tensor.ts";
+import { filled, type Tensor, tensor } from "../core/tensor.ts";
 import type { Cluster } from "../distributed/cluster.ts";
 import type { Feeds, KernelChoices, Precision, Results } from "../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../engine/host.ts";
@@ -14,7 +14,7 @@ import { type Classifier, planClassifier } from "../evaluation/classifier.ts";
 import type { Graph, Network, ParameterKind, Weights } from "../graph/graph.ts";
 import { applyStep } from "../pruning/apply.ts";
 import { type CutStep, keptIndices } from "../pruning/cut-list.ts";
-import { narrowFactors, type Shrinking, structuresLeft } from "../pruning/shrink.ts";
+import { narrow, narrowFactors, type Shrinking, structuresLeft, widen } from "../pruning/shrink.ts";
 import { type Factor, gammaFeeds, keptFactors } from "../selection/factors.ts";
 import { fold } from "../selection/fold.ts";
 import type { Background } from "./background.ts";
@@ -75,6 +75,8 @@ export class Trainee {
   #graph: Graph;
   #factors: readonly Factor[] = [];
   #gammas: Feeds = {};
+  /** γ of the whole network, where it does not stay what the factors say. */
+  #steered: Weights | undefined;
   #plans: Plans;
   readonly #teacher: Teacher | undefined;
 
@@ -197,6 +199,28 @@ export class Trainee {
     return new Map(this.#options.factors.map(({ parameter }) => [parameter, required(now.get(parameter), parameter)]));
   }
 
+  /** The factors of the whole network and their velocities, both by the factors' names. */
+  async readFactorState(): Promise<{ readonly factors: Weights; readonly velocities: Weights }> {
+    const names = this.#factors.map(({ parameter }) => parameter);
+    const velocityOf = (parameter: string): string => `${parameter}.velocity`;
+    const left = await this.#plans.training.read([...names, ...names.map(velocityOf)]);
+    const whole = (parameter: string, value: Tensor | undefined): Tensor => {
+      const { shape } = required(this.#last.get(parameter), parameter);
+      return value === undefined ? tensor(shape) : widen(value, this.#cuts, parameter, tensor(shape));
+    };
+    const all = this.#options.factors.map(({ parameter }) => parameter);
+    return {
+      factors: new Map(all.map((name) => [name, whole(name, left.get(name))] as const)),
+      velocities: new Map(all.map((name) => [name, whole(name, left.get(velocityOf(name)))] as const)),
+    };
+  }
+
+  /** From the next step on: γ of the whole network's factors, by their parameters. */
+  setGammas(gammas: Weights): void {
+    this.#steered = gammas;
+    this.#feedGammas();
+  }
+
   /** The network as it is now, ready to be asked. It belongs to the trainee. */
   async classifier(): Promise<Classifier> {
     const { training, evaluation, parameters } = this.#plans;
@@ -253,7 +277,20 @@ export class Trainee {
     this.#graph = left;
     const parameters = new Set(left.parameters.map(({ name }) => name));
     this.#factors = narrowFactors(this.#options.factors, cuts, parameters);
-    this.#gammas = gammaFeeds(this.#factors);
+    this.#feedGammas();
+  }
+
+  #feedGammas(): void {
+    const steered = this.#steered;
+    this.#gammas =
+      steered === undefined
+        ? gammaFeeds(this.#factors)
+        : Object.fromEntries(
+            this.#factors.map(({ parameter }) => {
+              const whole = required(steered.get(parameter), `γ of "${parameter}"`);
+              return [`${parameter}.gamma`, narrow(whole, this.#cuts, parameter)] as const;
+            }),
+          );
   }
 
   /** `left` in the shape of the whole network. */

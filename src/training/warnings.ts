@@ -13,6 +13,8 @@ export interface WarnedRun {
   readonly classes: number;
   readonly epochs: number;
   readonly factors: readonly Factor[];
+  /** Then γ finds its own way to zeros, and what can be asked for is another budget. */
+  readonly hasBudget?: boolean;
 }
 
 /**
@@ -46,8 +48,8 @@ export class RunWarnings {
   }
 
   #nothingZero({ epoch, layers }: Pick<Epoch, "epoch" | "layers">): WarningBody | undefined {
-    const { epochs, factors } = this.#run;
-    const isPenalised = factors.some(({ gamma }) => gamma > 0);
+    const { epochs, factors, hasBudget = false } = this.#run;
+    const isPenalised = !hasBudget && factors.some(({ gamma }) => gamma > 0);
     // The first epochs of a short run say little: factors start at 1.
     const isDue = 2 * epoch >= epochs && (epoch >= SETTLED_EPOCHS || epoch >= epochs);
     if (!isPenalised || !isDue || zeroed(layers) > 0) return undefined;
@@ -77,7 +79,10 @@ export class RunWarnings {
       type: "warning",
       reason: "accuracy-collapsed",
       message: `Training accuracy ${course}, with ${gone} of ${count} structures at zero: more goes than the network can lose`,
-      hint: `Stop it, and start again with half of the γ (${this.#gammas(0.5)})`,
+      hint:
+        this.#run.hasBudget === true
+          ? "Stop it, and start again with a larger budget or for more epochs"
+          : `Stop it, and start again with half of the γ (${this.#gammas(0.5)})`,
     };
   }
 

@@ -31,6 +31,15 @@ const events: { readonly [T in RunEventType]: Extract<RunEvent, { type: T }> } =
     environment: { node: "20" },
     resumedFrom: null,
   },
+  budget: {
+    type: "budget",
+    ...stamp,
+    of: "macs",
+    share: 0.5,
+    left: 0.6,
+    isMet: false,
+    gamma: { neuron: 0.001, block: 0.02 },
+  },
   step: {
     type: "step",
     ...stamp,

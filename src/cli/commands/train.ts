@@ -31,6 +31,7 @@ export interface TrainingFlags extends CommonOptions, GammaOptions, ImageFlags, 
   readonly data: string;
   readonly epochs: number;
   readonly gammaBy?: GammaMeasure;
+  readonly budget?: string;
   readonly round?: number | "auto";
   readonly shrink: boolean;
   readonly patience?: number;
@@ -76,6 +77,7 @@ export async function settingsFrom(model: string, options: TrainingFlags): Promi
     shrink: options.shrink && (options.patience === undefined || { patience: options.patience }),
     ...regularizationSettings(options),
     ...(options.gammaBy === undefined ? {} : { gammaBy: options.gammaBy }),
+    ...(options.budget === undefined ? {} : { budget: options.budget }),
     ...(options.round === undefined ? {} : { round: await roundFor(options.round) }),
     ...(batch === undefined ? {} : { batch }),
     ...(seed === undefined ? {} : { seed }),
@@ -136,6 +138,11 @@ export function addTrainingOptions(command: Command): Command {
         "--gamma-by <cost>",
         `share γ out by what a structure costs: ${gammaMeasures.join(", ")} (default: none)`,
       ).argParser(oneOf("cost", gammaMeasures)),
+    )
+    .option(
+      "--budget <cost>",
+      "what is to be left, instead of a γ to guess: 50% (of the MACs), 50%-params, 20M-macs, 100k-params; " +
+        "with --gamma, its numbers are the ratio between kinds",
     )
     .option(
       "--round <n>",

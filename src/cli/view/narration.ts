@@ -10,7 +10,9 @@ import {
   percentOf,
   plural,
 } from "../../report/format.ts";
-import type { Communicated, NetworkShrunk, RunEvent, RunStarted } from "../../training/events.ts";
+import { describeBudget } from "../../selection/budget.ts";
+import type { BudgetStanding, Communicated, NetworkShrunk, RunEvent, RunStarted } from "../../training/events.ts";
+import { budgetSchema } from "../../training/options.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
 import { certificateLines, cutLines, summaryLines } from "./closing.ts";
 import { type EpochRows, epochRows } from "./epoch-rows.ts";
@@ -32,10 +34,13 @@ function openingLines(started: RunStarted, terminal: Terminal): string[] {
   const { gammaBy } = started.options;
   const shared = gammaBy === "macs" || gammaBy === "parameters" ? [`shared out by ${gammaBy}`] : [];
   const structures = factors.reduce((sum, { count }) => sum + count, 0);
+  const budget = budgetWords(started);
   const selection =
     structures === 0
       ? ["no scaling factors"]
-      : [`γ ${gammas[0]}`, ...gammas.slice(1), ...shared, plural(structures, "structure")];
+      : budget !== undefined
+        ? [budget, plural(structures, "structure")]
+        : [`γ ${gammas[0]}`, ...gammas.slice(1), ...shared, plural(structures, "structure")];
   const costs = [`${formatQuantity(cost.macs)} MACs`, `${formatQuantity(cost.parameters)} parameters`, ...selection];
   const threads = engine["threads"];
   const machine = [
@@ -52,6 +57,15 @@ function openingLines(started: RunStarted, terminal: Terminal): string[] {
     ...(resumedFrom === null ? [] : [`  continued from step ${resumedFrom}`]),
     "",
   ];
+}
+
+/** `down to 50 % of the MACs by γ of neurons : blocks = 1 : 16`; undefined without a budget. */
+function budgetWords({ options, factors }: RunStarted): string | undefined {
+  const budget = budgetSchema.safeParse(options["budget"]);
+  if (!budget.success) return undefined;
+  const ratios = new Map(factors.map(({ kind, gamma }) => [`${kind}s`, gamma] as const));
+  const shared = ratios.size > 1 ? ` of ${[...ratios.keys()].join(" : ")} = ${[...ratios.values()].join(" : ")}` : "";
+  return `down to ${describeBudget(budget.data)} by γ${shared}`;
 }
 
 /** What was cut while training goes on. */
@@ -94,9 +108,20 @@ function communicationLines(
 export class Narrator {
   readonly #terminal: Terminal;
   #rows: EpochRows | undefined;
+  #isMet = false;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
+  }
+
+  /** A line when the budget is met, or is not any more. */
+  #budgetLines({ isMet, left, share, of }: BudgetStanding): readonly string[] {
+    if (isMet === this.#isMet) return [];
+    this.#isMet = isMet;
+    const unit = of === "macs" ? "MACs" : "parameters";
+    const now = `${formatPercent(100 * left)} of the ${unit} left, asked for ${formatPercent(100 * share)}`;
+    const { green, yellow } = this.#terminal.colours;
+    return isMet ? [`  ${green("✓")} budget met: ${now}`] : [`  ${yellow("!")} above the budget again: ${now}`];
   }
 
   /** Lines for `event`; none for what only the redrawn lines or the report show. */
@@ -112,6 +137,8 @@ export class Narrator {
         return [`  ${colours.yellow("!")} ${event.message}`];
       case "warning":
         return [`  ${colours.red("!")} ${colours.bold(event.message)}`, colours.dim(`    ${event.hint}`)];
+      case "budget":
+        return this.#budgetLines(event);
       case "network.shrunk":
         return shrunkLines(event, this.#terminal);
       case "shrink.measured": {

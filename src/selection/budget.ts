@@ -1,0 +1,117 @@
+/**
+ * A budget as it is written: a share of what the full network costs, or a number of MACs or parameters. Which kinds of structures
+ * it is reached with where none are named, and the smallest budget that a network allows.
+ */
+import { UserError } from "../core/errors.ts";
+import { type Cost, cost } from "../graph/cost.ts";
+import type { Graph } from "../graph/graph.ts";
+import { structureCosts } from "./costs.ts";
+import { type Factor, type FactorKind, type Selection, selectionKeys } from "./factors.ts";
+import { place, structureKinds } from "./place.ts";
+import { type CostMeasure, CostModel } from "./tally.ts";
+
+/** What is to be left at the end: `share` of the full network's MACs or parameters (0 … 1), or `count` of them. */
+export type Budget =
+  | { readonly of: CostMeasure; readonly share: number }
+  | { readonly of: CostMeasure; readonly count: number };
+
+const measures: { readonly [name: string]: CostMeasure } = {
+  macs: "macs",
+  flops: "macs",
+  params: "parameters",
+  parameters: "parameters",
+};
+const scales: { readonly [letter: string]: number } = { "": 1, k: 1e3, m: 1e6, g: 1e9 };
+
+/**
+ * `50%` (of the MACs), `50%-params`, `20M-macs`, `100k-params`.
+ * @throws UserError "bad-option" on anything else, and on a share that is not above 0 % and at most 100 %.
+ */
+export function parseBudget(text: string): Budget {
+  const [, digits = "", scale = "", percent, unit] =
+    /^\s*(\d+\.?\d*|\.\d+)\s*(?:([kmg]?)|(%))(?:[-\s]*([a-z]+))?\s*$/i.exec(text) ?? [];
+  const of = unit === undefined ? undefined : measures[unit.toLowerCase()];
+  const isKnown = digits !== "" && (unit === undefined ? percent !== undefined : of !== undefined);
+  if (!isKnown) {
+    throw new UserError("bad-option", unit === undefined ? "not a budget" : `a budget has no unit "${unit}"`, {
+      about: "budget",
+      expected: "a share or a number with its unit",
+      received: `"${text}"`,
+      hint: "Write 50% (of the MACs), 50%-params, 20M-macs or 100k-params",
+    });
+  }
+  const value = Number(digits);
+  if (percent === undefined) return { of: of ?? "macs", count: value * (scales[scale.toLowerCase()] ?? 1) };
+  return { of: of ?? "macs", share: requireShare(value / 100, text) };
+}
+
+function requireShare(share: number, received: string): number {
+  if (share > 0 && share <= 1) return share;
+  throw new UserError("bad-option", "a budget is a part of the full network", {
+    about: "budget",
+    expected: "more than 0 % and at most 100 %",
+    received,
+    hint: "50% trains a network that ends with half of its MACs",
+  });
+}
+
+/** `50 % of the MACs`, `100,000 parameters`. */
+export function describeBudget(budget: Budget): string {
+  const unit = budget.of === "macs" ? "MACs" : "parameters";
+  if ("share" in budget) return `${Number((100 * budget.share).toPrecision(4))} % of the ${unit}`;
+  return `${budget.count.toLocaleString("en")} ${unit}`;
+}
+
+/** The share of the full network, 0 … 1, that `budget` is. */
+export function budgetShare(budget: Budget, whole: Cost): number {
+  return "share" in budget ? budget.share : budget.count / whole[budget.of];
+}
+
+/**
+ * γ of each kind, of which only the ratios count, where no kind is named: the paper's kinds that `graph` has, and streams where it is
+ * not to be reached without. Kinds share γ by what their structures cost, so that all pay the same price for a MAC.
+ */
+export function budgetSelection(graph: Graph, budget: Budget): Selection {
+  const kinds = structureKinds(graph);
+  const ofPaper = kinds.filter((kind) => kind !== "stream");
+  const withRatios = (chosen: readonly FactorKind[]): Selection => sharedByCost(graph, chosen, budget.of);
+  if (ofPaper.length === 0 || ofPaper.length === kinds.length) return withRatios(kinds);
+  const select = withRatios(ofPaper);
+  const { graph: scaled, factors } = place(graph, select);
+  const isReached = smallestShare(scaled, factors, budget.of) <= budgetShare(budget, cost(graph));
+  return isReached ? select : withRatios(kinds);
+}
+
+function sharedByCost(graph: Graph, kinds: readonly FactorKind[], of: CostMeasure): Selection {
+  const ones = Object.fromEntries(kinds.map((kind) => [selectionKeys[kind], 1] as const));
+  const { graph: scaled, factors } = place(graph, ones);
+  const { factors: costs } = structureCosts(scaled, factors);
+  const means = kinds.map((kind) => {
+    const each = costs.filter(({ factor }) => factor.kind === kind).flatMap((one) => one.each);
+    return [kind, each.reduce((sum, one) => sum + one[of], 0) / each.length] as const;
+  });
+  const least = Math.min(...means.map(([, mean]) => mean));
+  return Object.fromEntries(
+    means.map(([kind, mean]) => [selectionKeys[kind], Number((mean / least).toPrecision(3))] as const),
+  );
+}
+
+/** The survivors that guards keep: of each run of factors on the only path, the first. */
+export function guarded({ keepLast, keepRun, count }: Factor): readonly [number, number] | undefined {
+  return keepLast ? (keepRun ?? [0, count]) : undefined;
+}
+
+/** The share of `graph`, 0 … 1, that is left once all that may go has gone. */
+export function smallestShare(graph: Graph, factors: readonly Factor[], of: CostMeasure, round = 1): number {
+  const model = new CostModel(graph, factors, round);
+  const tally = model.tally(of);
+  let offset = 0;
+  for (const factor of factors) {
+    const run = guarded(factor);
+    for (let index = 0; index < factor.count; index++) {
+      if (factor.gamma > 0 && index !== run?.[0]) tally.remove(offset + index);
+    }
+    offset += factor.count;
+  }
+  return tally.left / model.whole[of];
+}

@@ -1,0 +1,146 @@
+/**
+ * What is left of a network as structures are taken away one after another, fast enough to be asked thousands of times a run. A
+ * parameter costs its rows times its columns, as far as they are left; what goes with a structure is told by `costs.ts`.
+ *
+ * It is the cost of the cut network but for what only cutting finds out: channels that nothing reads any more, and the biases
+ * of constants that are carried on. So who needs it exact counts from time to time and corrects it.
+ */
+import { elementCount } from "../core/tensor.ts";
+import { type Cost, cost, nodeMacs } from "../graph/cost.ts";
+import type { Graph, Weights } from "../graph/graph.ts";
+import { inferShapes } from "../graph/shapes.ts";
+import { lostParts } from "./costs.ts";
+import type { Factor } from "./factors.ts";
+
+interface Part {
+  readonly parameter: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly whole: boolean;
+}
+
+interface Size {
+  readonly height: number;
+  readonly width: number;
+  readonly taps: number;
+  /** MACs of one of its numbers. */
+  readonly macs: number;
+}
+
+export type CostMeasure = keyof Cost;
+
+/** Structures are numbered through all of `factors`, in their order. */
+export class CostModel {
+  readonly whole: Cost;
+  readonly parts: readonly (readonly Part[])[];
+  readonly sizes: readonly Size[];
+  readonly round: number;
+
+  /** `factors` are those of `graph`; widths are kept at multiples of `round`. */
+  constructor(graph: Graph, factors: readonly Factor[], round = 1) {
+    const shapes = inferShapes(graph, 1);
+    const macs = new Map<string, number>();
+    for (const node of graph.nodes) {
+      const [, weights = ""] = node.inputs;
+      const each = nodeMacs(node, shapes) / elementCount(shapes.get(weights) ?? []);
+      if (each > 0) macs.set(weights, (macs.get(weights) ?? 0) + each);
+    }
+    const trained = new Set(["weights", "bias", "scale", "shift"]);
+    const counted = graph.parameters.filter(({ kind }) => trained.has(kind));
+    const numbers = new Map(counted.map(({ name }, index) => [name, index] as const));
+    this.sizes = counted.map(({ name, shape: [height = 1, width = 1, ...taps] }) => ({
+      height,
+      width,
+      taps: elementCount(taps),
+      macs: macs.get(name) ?? 0,
+    }));
+    this.parts = lostParts(graph, factors).map((parts) =>
+      parts.flatMap(({ parameter, ...part }) => {
+        const number = numbers.get(parameter);
+        return number === undefined ? [] : [{ ...part, parameter: number }];
+      }),
+    );
+    this.whole = cost(graph);
+    this.round = round;
+  }
+
+  /** With nothing taken away. */
+  tally(measure: CostMeasure): Tally {
+    return new Tally(this, measure);
+  }
+}
+
+/** The structures of `factors` that are zero in `values`, by their numbers; one byte each. */
+export function zerosOf(factors: readonly Factor[], values: Weights): Uint8Array {
+  return Uint8Array.from(
+    factors.flatMap(({ parameter, count }) => {
+      const data = values.get(parameter)?.data;
+      return Array.from({ length: count }, (_, index) => (data?.[index] === 0 ? 1 : 0));
+    }),
+  );
+}
+
+export class Tally {
+  readonly #model: CostModel;
+  readonly #measure: CostMeasure;
+  readonly #rows: Int32Array;
+  readonly #columns: Int32Array;
+  readonly #absent: Int32Array;
+  #left: number;
+
+  constructor(model: CostModel, measure: CostMeasure) {
+    this.#model = model;
+    this.#measure = measure;
+    this.#rows = new Int32Array(model.sizes.length);
+    this.#columns = new Int32Array(model.sizes.length);
+    this.#absent = new Int32Array(model.sizes.length);
+    this.#left = model.whole[measure];
+  }
+
+  /** MACs or parameters, as measured. */
+  get left(): number {
+    return this.#left;
+  }
+
+  /** Takes `structure` away. */
+  remove(structure: number): void {
+    this.#change(structure, 1);
+  }
+
+  /** Puts it back. */
+  restore(structure: number): void {
+    this.#change(structure, -1);
+  }
+
+  /** What would go with `structure` now; nothing is taken away. */
+  gain(structure: number): number {
+    const before = this.#left;
+    this.remove(structure);
+    const gained = before - this.#left;
+    this.restore(structure);
+    this.#left = before;
+    return gained;
+  }
+
+  #change(structure: number, sign: 1 | -1): void {
+    for (const { parameter, rows, columns, whole } of this.#model.parts[structure] ?? []) {
+      this.#left -= this.#costOf(parameter);
+      this.#rows[parameter] = (this.#rows[parameter] ?? 0) + sign * rows;
+      this.#columns[parameter] = (this.#columns[parameter] ?? 0) + sign * columns;
+      if (whole) this.#absent[parameter] = (this.#absent[parameter] ?? 0) + sign;
+      this.#left += this.#costOf(parameter);
+    }
+  }
+
+  #costOf(parameter: number): number {
+    const size = this.#model.sizes[parameter];
+    if (size === undefined || (this.#absent[parameter] ?? 0) > 0) return 0;
+    const { round } = this.#model;
+    const padded = (left: number, whole: number): number =>
+      left <= 0 ? 0 : Math.min(whole, Math.ceil(left / round) * round);
+    const rows = padded(size.height - (this.#rows[parameter] ?? 0), size.height);
+    const columns = padded(size.width - (this.#columns[parameter] ?? 0), size.width);
+    const numbers = rows * columns * size.taps;
+    return this.#measure === "macs" ? numbers * size.macs : numbers;
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Factors that behave as those of a network in training, without the network: each is held up by a gradient of its own, which has
+ * noise as that of batches has, and stepped by the method itself. What a budget is steered by can so be tried in seconds on
+ * the real structures and costs of large networks.
+ */
+import { RandomStream } from "../../src/core/random.ts";
+import { type Tensor, tensor } from "../../src/core/tensor.ts";
+import type { Graph } from "../../src/graph/graph.ts";
+import { accelerateProximalGradient } from "../../src/selection/apg.ts";
+import type { Selection } from "../../src/selection/factors.ts";
+import { place } from "../../src/selection/place.ts";
+import { Steering, type SteeringState } from "../../src/selection/steering.ts";
+import type { CostMeasure } from "../../src/selection/tally.ts";
+import { CostModel } from "../../src/selection/tally.ts";
+import { learningRateAt, type Schedule } from "../../src/training/schedules.ts";
+
+export interface PlantOptions {
+  readonly select: Selection;
+  readonly share: number;
+  readonly of?: CostMeasure;
+  readonly steps?: number;
+  readonly schedule?: Schedule;
+  readonly seed?: number;
+  /** Gradients at zero lie between strength and strength·10^decades, evenly in their logarithm. */
+  readonly strength?: number;
+  readonly decades?: number;
+  /** Standard deviation of the noise over the gradient at zero. */
+  readonly noise?: number;
+}
+
+export interface Course {
+  /** Shares of the full cost, at each look. */
+  readonly left: readonly number[];
+  readonly final: SteeringState;
+}
+
+export const oneCycle: Schedule = { kind: "one-cycle", peak: 0.2, peakAt: 0.2, startDivisor: 25, endDivisor: 1e4 };
+const MOMENTUM = 0.9;
+
+export function steerPlant(plain: Graph, options: PlantOptions): Course {
+  const { select, share, of = "macs", steps = 1000, schedule = oneCycle, seed = 1 } = options;
+  const { strength = 1e-4, decades = 2, noise = 1 } = options;
+  const { graph, factors } = place(plain, select);
+  const model = new CostModel(graph, factors);
+  const rates = Array.from({ length: steps }, (_, step) => learningRateAt(schedule, step, steps));
+  const totalRate = rates.reduce((sum, rate) => sum + rate, 0);
+  const steering = new Steering({ factors, model, of, share, momentum: MOMENTUM, totalRate });
+  const random = new RandomStream(seed, "plant", 0);
+  const held = factors.map(({ count, gamma }) =>
+    Float32Array.from({ length: count }, () => gamma * strength * 10 ** (decades * random.uniform())),
+  );
+  const values = factors.map(({ count }) => new Float32Array(count).fill(1));
+  const velocities = factors.map(({ count }) => new Float32Array(count));
+  const named = (data: readonly Float32Array[]): ReadonlyMap<string, Tensor> =>
+    new Map(factors.map(({ parameter, count }, at) => [parameter, tensor([count], Float32Array.from(data[at] ?? []))]));
+  const interval = Math.min(10, Math.max(1, Math.floor(steps / 250)));
+  let state = steering.initial;
+  let gammas = steering.gammas(state);
+  let [done, seen] = [0, 0];
+  const left: number[] = [];
+  for (let step = 0; step < steps; step++) {
+    const learningRate = rates[step] ?? 0;
+    for (const [at, { parameter, keepLast, keepRun }] of factors.entries()) {
+      const own = held[at] ?? new Float32Array();
+      const gradient = own.map((most, index) => most * ((values[at]?.[index] ?? 0) - 1 + noise * random.normal()));
+      accelerateProximalGradient({ factors: values[at] ?? own, velocity: velocities[at] ?? own }, gradient, {
+        learningRate,
+        momentum: MOMENTUM,
+        gamma: gammas.get(parameter)?.data ?? own,
+        keepLast,
+        ...(keepRun === undefined ? {} : { keepRun }),
+      });
+    }
+    done += learningRate;
+    if ((step + 1) % interval !== 0 || step + 1 >= steps) continue;
+    state = steering.next(state, {
+      factors: named(values),
+      velocities: named(velocities),
+      progress: done / totalRate,
+      progressed: (done - seen) / totalRate,
+      learningRate: rates[step + 1] ?? 0,
+      interval,
+    });
+    seen = done;
+    gammas = steering.gammas(state);
+    left.push(steering.left(state, named(values)));
+  }
+  left.push(steering.left(state, named(values)));
+  return { left, final: state };
+}

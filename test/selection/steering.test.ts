@@ -1,0 +1,70 @@
+/** The budget is met whatever holds the structures: on the real structures and costs of networks, see `plant.ts`. */
+import { describe, expect, test } from "vitest";
+import { model } from "../../src/models/zoo.ts";
+import { budgetSelection } from "../../src/selection/budget.ts";
+import type { Selection } from "../../src/selection/factors.ts";
+import { plannedShare } from "../../src/selection/steering.ts";
+import { oneCycle, type PlantOptions, steerPlant } from "./plant.ts";
+
+/** What holds the structures: alike or not, weakly or strongly, against little or much noise. */
+const holds: readonly Pick<PlantOptions, "strength" | "decades" | "noise">[] = [
+  { strength: 1e-4, decades: 2, noise: 1 },
+  { strength: 1e-3, decades: 0.2, noise: 1 },
+  { strength: 1e-5, decades: 3, noise: 3 },
+];
+
+describe.each<readonly [string, Selection | undefined]>([
+  ["resnet-20", undefined],
+  ["resnet-20", { neurons: 1 }],
+  ["resnet-20", { streams: 1, blocks: 10 }],
+  ["resnext-20", undefined],
+  ["mobilenet-v2-cifar", undefined],
+])("%s %o", (name, select) => {
+  const graph = model(name, { classes: 10 });
+
+  test.each([0.2, 0.5, 0.9])("ends within 2 %% of %f", (share) => {
+    const chosen = select ?? budgetSelection(graph, { of: "macs", share });
+    for (const [seed, hold] of holds.entries()) {
+      const { left } = steerPlant(graph, { select: chosen, share, seed, steps: 400, ...hold });
+      expect(Math.abs((left.at(-1) ?? 0) - share), JSON.stringify(hold)).toBeLessThan(0.02);
+    }
+  });
+});
+
+describe("resnet-20", () => {
+  const graph = model("resnet-20", { classes: 10 });
+
+  test("with blocks alone comes as near as a whole block lets it", () => {
+    const largest = 4_718_592 / 40_551_040;
+    for (const share of [0.35, 0.5, 0.7]) {
+      const { left } = steerPlant(graph, { select: { blocks: 1 }, share, steps: 400 });
+      expect(Math.abs((left.at(-1) ?? 0) - share)).toBeLessThan(largest / 2 + 0.005);
+    }
+  });
+
+  test("also by parameters, and with learning rates in steps or small as for fine-tuning", () => {
+    const select = { neurons: 1, blocks: 20 };
+    const steps = { kind: "step", peak: 0.1, milestones: [0.5, 0.75], factor: 0.1 } as const;
+    for (const schedule of [steps, { ...oneCycle, peak: 0.01 }]) {
+      const { left } = steerPlant(graph, { select, share: 0.4, of: "parameters", schedule, steps: 400 });
+      expect(Math.abs((left.at(-1) ?? 0) - 0.4)).toBeLessThan(0.02);
+    }
+  });
+
+  test("is let go once the budget is met: survivors feel no γ, zeros stay", () => {
+    const { left, final } = steerPlant(graph, { select: { neurons: 1 }, share: 0.6, steps: 400 });
+    expect(final.isMet).toBe(true);
+    const met = left.findIndex((share) => share <= 0.605);
+    expect(met / left.length).toBeLessThan(0.7);
+    for (const share of left.slice(met)) expect(Math.abs(share - 0.6)).toBeLessThan(0.02);
+    expect([...Object.values(final.modes).join("")].every((mode) => mode === "0" || mode === "3" || mode === "4")).toBe(
+      true,
+    );
+  });
+});
+
+test("the cost is to fall in a straight line and then to stay", () => {
+  expect([0, 0.05, 0.55, 0.8, 1].map((progress) => plannedShare(progress, 0.4))).toEqual([1, 1, 0.4, 0.4, 0.4]);
+  const middle = plannedShare((0.08 + 0.55) / 2, 0.4);
+  expect(middle).toBeCloseTo(0.7, 6);
+});

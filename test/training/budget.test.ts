@@ -1,0 +1,93 @@
+/** Runs with a budget on networks that train in seconds: what is left at the end, what they tell, on either side of a break. */
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { readEvents } from "../../src/training/event-log.ts";
+import type { RunEvent } from "../../src/training/events.ts";
+import { resume } from "../../src/training/resume.ts";
+import type { Run } from "../../src/training/run.ts";
+import { readRunRecord } from "../../src/training/run-record.ts";
+import { type TrainOptions, train } from "../../src/training/train.ts";
+import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
+
+const options: TrainOptions = {
+  data: tinyDataset(),
+  engine: "reference",
+  epochs: 8,
+  batch: 8,
+  // So that the few structures are not thrown about.
+  schedule: { kind: "one-cycle", peak: 0.05 },
+  latency: false,
+};
+
+interface Told {
+  readonly run: Run;
+  readonly events: readonly RunEvent[];
+}
+
+async function tell(overrides: Partial<TrainOptions>): Promise<Told> {
+  const folder = join(temporaryFolder(), "run");
+  const run = await train(tinyResnet(), { ...options, folder, ...overrides });
+  return { run, events: await readEvents(folder) };
+}
+
+function left({ before, after }: Run): number {
+  return after.macs / before.macs;
+}
+
+describe("a tiny network", () => {
+  // Its two branches have 4 neurons each, of about a ninth of the MACs each: that is how near whole structures come.
+  const NEURON = 0.12;
+
+  test("ends as near to its budget as its structures are fine, and tells how it gets there", async () => {
+    const { run, events } = await tell({ budget: "60%", select: { neurons: 1 } });
+    expect(Math.abs(left(run) - 0.6)).toBeLessThan(NEURON / 2 + 0.02);
+    const standings = events.filter((event) => event.type === "budget");
+    expect(standings.length).toBeGreaterThan(2);
+    const last = standings.at(-1);
+    expect(last?.isMet).toBe(true);
+    expect(last?.gamma).toEqual({ neuron: 0 });
+    expect(last?.left).toBeCloseTo(left(run), 2);
+    expect(standings[0]?.gamma.neuron).toBeGreaterThan(0);
+    expect(standings[0]).toMatchObject({ of: "macs", share: 0.6 });
+  });
+
+  test("goes on bit for bit after a break, shrinking or not", async () => {
+    const shrink = { patience: 1, rebuildSteps: 0 };
+    const whole = await tell({ budget: "60%", shrink });
+    const folder = join(temporaryFolder(), "run");
+    const controller = new AbortController();
+    const stopped = train(tinyResnet(), {
+      ...options,
+      budget: "60%",
+      shrink,
+      folder,
+      signal: controller.signal,
+      onEvent: ({ step }) => {
+        if (step >= 37) controller.abort();
+      },
+    });
+    await expect(stopped).rejects.toMatchObject({ code: "interrupted" });
+    const resumed = await resume(folder, { data: tinyDataset() });
+    expect(resumed.network.weights).toEqual(whole.run.network.weights);
+  });
+
+  test("keeps its budget in run.json as it is meant", async () => {
+    const { run } = await tell({ budget: "1M-params", epochs: 1 }).catch((error: Error) => ({ run: error }));
+    expect(run).toMatchObject({ code: "bad-option" });
+    const told = await tell({ budget: "90%-params", epochs: 1 });
+    expect((await readRunRecord(told.run.folder)).settings.budget).toEqual({ of: "parameters", share: 0.9 });
+  });
+});
+
+test.each([
+  [{ budget: "120%" }, /at most 100 %/],
+  [{ budget: "1%" }, /at least \d+\.\d % of/],
+  [{ budget: "10G-macs" }, /at most .* MACs/],
+  [{ budget: "20M-watts" }, /no unit "watts"/],
+  [{ budget: "50%", select: { groups: 1 } }, /no groups.*It has: neurons, blocks/],
+  [{ budget: "50%", select: { neurons: 0 } }, /nothing to reach a budget with/],
+])("%o is refused before anything is written", async (overrides, message) => {
+  const folder = join(temporaryFolder(), "run");
+  await expect(train(tinyResnet(), { ...options, ...overrides, folder })).rejects.toThrow(message);
+  await expect(readRunRecord(folder)).rejects.toMatchObject({ code: "missing-file" });
+});
