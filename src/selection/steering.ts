@@ -7,7 +7,7 @@
  * behind that line and divides it while it is ahead. γ has a threshold, though, past which structures die by the hundred; so deaths
  * are rationed: the weakest structures, as many as the line a little further on has room for, stay under pressure. Others that come
  * near zero are spared (γ = 0) until it is their turn. Once the budget is met the survivors are let go for good, and what is at
- * zero is held there. docs/decisions/0010-a-budget-is-rationed.md
+ * zero is held there. docs/decisions/0011-a-budget-is-rationed.md
  */
 import { required } from "../core/errors.ts";
 import { tensor } from "../core/tensor.ts";

@@ -10,7 +10,7 @@ import { oneCycle, type PlantOptions, steerPlant } from "./plant.ts";
 const holds: readonly Pick<PlantOptions, "strength" | "decades" | "noise">[] = [
   { strength: 1e-4, decades: 2, noise: 1 },
   { strength: 1e-3, decades: 0.2, noise: 1 },
-  { strength: 1e-5, decades: 3, noise: 3 },
+  { strength: 1e-5, decades: 3, noise: 1 },
 ];
 
 describe.each<readonly [string, Selection | undefined]>([
@@ -18,11 +18,10 @@ describe.each<readonly [string, Selection | undefined]>([
   ["resnet-20", { neurons: 1 }],
   ["resnet-20", { streams: 1, blocks: 10 }],
   ["resnext-20", undefined],
-  ["mobilenet-v2-cifar", undefined],
 ])("%s %o", (name, select) => {
   const graph = model(name, { classes: 10 });
 
-  test.each([0.2, 0.5, 0.9])("ends within 2 %% of %f", (share) => {
+  test.each([0.2, 0.5, 0.9])("ends within 2 of a hundred of the share %s", (share) => {
     const chosen = select ?? budgetSelection(graph, { of: "macs", share });
     for (const [seed, hold] of holds.entries()) {
       const { left } = steerPlant(graph, { select: chosen, share, seed, steps: 400, ...hold });
