@@ -7,6 +7,7 @@ import { addConvert } from "./commands/convert.ts";
 import { addData } from "./commands/data.ts";
 import { addEval } from "./commands/eval.ts";
 import { addInspect } from "./commands/inspect.ts";
+import { addRecipes } from "./commands/recipes.ts";
 import { addResume } from "./commands/resume.ts";
 import { addSweep } from "./commands/sweep.ts";
 import { addTrain } from "./commands/train.ts";
@@ -43,6 +44,7 @@ export function createProgram(context: Context, version: string): Command {
       `
 Examples:
   espalier train resnet-20 --gamma neurons=0.0016,blocks=0.02 --epochs 10
+  espalier train --recipe sss-resnet-20-cifar10-short --budget 50%
   espalier resume runs/resnet-20-cifar10
   espalier eval runs/resnet-20-cifar10/compact.onnx --data cifar10
   espalier inspect resnet-56
@@ -51,7 +53,7 @@ A run is a folder: its report is report.html, its smaller network compact.onnx.`
     );
   const commands = [
     ...[addTrain, addResume, addControl, addSweep, addCompare],
-    ...[addEval, addInspect, addBench, addConvert, addData],
+    ...[addEval, addInspect, addBench, addConvert, addData, addRecipes],
   ];
   for (const add of commands) add(program, context);
   return program;

@@ -15,16 +15,19 @@ import {
   type ScheduleOptions,
   type SettingsInput,
 } from "../../training/options.ts";
+import { recipe } from "../../training/recipes.ts";
 import { inputOf } from "../../training/starting-network.ts";
 import { train } from "../../training/train.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
 import { addImageOptions, type ImageFlags, imageOptions } from "../images.ts";
 import { preprocessingOf } from "../preprocessing.ts";
+import { withRecipe } from "../recipe.ts";
 import { addRegularizationOptions, type RegularizationFlags, regularizationSettings } from "../regularization.ts";
 import { watchRun } from "../run.ts";
 import { type GammaOptions, selectionFor } from "../selection.ts";
 import { gammaFor, integerFor, numberFor, oneOf, parseGamma, scheduleKinds } from "../values.ts";
 import { dataProgress } from "../view/data-progress.ts";
+import { listRecipes } from "./recipes.ts";
 
 /** What `addTrainingOptions` adds. */
 export interface TrainingFlags extends CommonOptions, GammaOptions, ImageFlags, RegularizationFlags {
@@ -32,6 +35,7 @@ export interface TrainingFlags extends CommonOptions, GammaOptions, ImageFlags, 
   readonly epochs: number;
   readonly gammaBy?: GammaMeasure;
   readonly budget?: string;
+  readonly recipe?: string;
   readonly round?: number | "auto";
   readonly shrink: boolean;
   readonly patience?: number;
@@ -65,11 +69,11 @@ function parseRound(text: string): number | "auto" {
 }
 
 /** Settings as given: what was left out is left to the settings' own defaults. */
-export async function settingsFrom(model: string, options: TrainingFlags): Promise<SettingsInput> {
+export async function settingsFrom(model: string | undefined, options: TrainingFlags): Promise<SettingsInput> {
   const { epochs, batch, seed, learningRate, weightDecay, momentum, limit, engine, threads, precision } = options;
   return {
     epochs,
-    select: await selectionFor(model, options),
+    select: model === undefined ? {} : await selectionFor(model, options),
     schedule: { kind: options.schedule, ...(learningRate === undefined ? {} : { peak: learningRate }) },
     augment: options.augment,
     syncBatchNorm: options.syncBn === true,
@@ -90,9 +94,17 @@ export async function settingsFrom(model: string, options: TrainingFlags): Promi
   };
 }
 
-async function runTraining(context: Context, model: string, options: TrainOptions): Promise<void> {
+async function runTraining(
+  context: Context,
+  named: string | undefined,
+  options: TrainOptions,
+  isGiven: (flag: string) => boolean,
+): Promise<void> {
+  if (options.recipe === "list") return listRecipes(context, options);
   const { name, out } = options;
-  const settings = await settingsFrom(model, options);
+  const source = named ?? (options.recipe === undefined ? undefined : recipe(options.recipe).model);
+  const flags = { model: named, data: options.data, settings: await settingsFrom(source, options) };
+  const { model, data: dataName, settings } = withRecipe(options.recipe, flags, isGiven);
   // Opened here and not by the run, so that a download is shown before the table of epochs begins.
   const data = await together(await joinCluster(), () =>
     dataProgress(context, async (onProgress) => {
@@ -100,7 +112,7 @@ async function runTraining(context: Context, model: string, options: TrainOption
       // Of other images the network may be taught other classes; the same ones stay held out.
       const { classes: _, ...imageDefaults } = isTrained ? await preprocessingOf(model, options) : {};
       const images = imageOptions(options);
-      const reference = datasetReference(options.data, { onProgress, images, imageDefaults });
+      const reference = datasetReference(dataName, { onProgress, images, imageDefaults });
       const dataset = await reference.open(await inputOf(model));
       return { spec: reference.spec, open: async () => dataset };
     }),
@@ -193,14 +205,21 @@ export function addTrain(program: Command, context: Context): void {
   const command = program
     .command("train")
     .description("Train a network once and hand back a smaller one that gives the same answers.")
-    .argument("<model>", `${modelNames.join(", ")}, or an ONNX file of your own`);
+    .argument("[model]", `${modelNames.join(", ")}, or an ONNX file of your own`)
+    .option(
+      "--recipe <name>",
+      "settings, model and data of a recipe, or of a .json file of your own; other flags come first (list: all there are)",
+    );
   addTrainingOptions(command)
     .option("--name <name>", "of the run, kept in runs/<name> (default: model and dataset)")
     .option("--out <folder>", "the run's folder, instead of runs/<name>")
     .optionsGroup("Output:")
-    .action((model: string, options: TrainOptions) => runTraining(context, model, options));
+    .action((model: string | undefined, options: TrainOptions) =>
+      runTraining(context, model, options, (flag) => (command.getOptionValueSource(flag) ?? "default") !== "default"),
+    );
   withCommonOptions(command, [
     "espalier train resnet-20 --gamma neurons=0.0016,blocks=0.02 --epochs 10",
+    "espalier train --recipe sss-resnet-20-cifar10-short --budget 40%",
     "espalier train vgg-16 --data cifar100:./cifar-100-binary --gamma 0.002 --schedule step",
     "espalier train resnet-20 --data ./photos --batch 32 --gamma 0.002",
     "espalier train model.onnx --data ./photos --gamma 0.002 --epochs 10 --distill --label-smoothing 0.1",

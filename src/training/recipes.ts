@@ -1,0 +1,114 @@
+/**
+ * Recipes: what to train on what with which settings, as JSON. Those in `recipes/` ship with the package; a file of one's own is
+ * named by its path. A recipe is data for `train`: whatever is set beside it comes first.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { UserError } from "../core/errors.ts";
+import { unknownName } from "../core/names.ts";
+import { parseSettings, type SettingsInput, settingNames } from "./options.ts";
+
+export interface Recipe {
+  readonly description: string;
+  /** Where the settings come from. */
+  readonly source?: string;
+  /** What to know before changing them. */
+  readonly notes?: string;
+  /** A name of the zoo, or the path of an ONNX file. */
+  readonly model: string;
+  /** As `--data`: a name, a folder, or a file; left out where everyone has a folder of their own. */
+  readonly data?: string;
+  readonly settings: SettingsInput;
+}
+
+export interface NamedRecipe extends Recipe {
+  readonly name: string;
+}
+
+const text = z.string().min(1);
+const settingsOfRecipe = z.custom<SettingsInput>((value) => typeof value === "object" && value !== null);
+const fields = {
+  description: text,
+  source: text.exactOptional(),
+  notes: text.exactOptional(),
+  model: text,
+  data: text.exactOptional(),
+  settings: settingsOfRecipe,
+};
+const schema: z.ZodType<Recipe> = z.strictObject(fields);
+
+/** Beside `src/` and beside `dist/` alike. */
+const FOLDER = fileURLToPath(new URL("../../recipes", import.meta.url));
+
+/** Names of the recipes that ship with the package. */
+export function recipeNames(): readonly string[] {
+  return readdirSync(FOLDER)
+    .filter((file) => file.endsWith(".json"))
+    .map((file) => basename(file, ".json"))
+    .toSorted();
+}
+
+/**
+ * The recipe called `name`, or the one in the file `name` if that ends in `.json`. Its settings are as written, without defaults.
+ * @throws UserError: "unknown-name" for a recipe, a key or a setting that there is not, with the nearest that there is;
+ * "missing-file", "bad-file" for a file that is no JSON or lacks something; "bad-option" for a setting out of range.
+ */
+export function recipe(name: string): NamedRecipe {
+  if (name.toLowerCase().endsWith(".json")) return { name: basename(name, ".json"), ...readRecipe(name) };
+  if (!recipeNames().includes(name)) throw unknownName("recipe", name, recipeNames());
+  return { name, ...readRecipe(join(FOLDER, `${name}.json`)) };
+}
+
+/** All recipes that ship with the package, by name. */
+export function recipes(): readonly NamedRecipe[] {
+  return recipeNames().map(recipe);
+}
+
+function readRecipe(path: string): Recipe {
+  const parsed = schema.safeParse(readJson(path));
+  if (parsed.success) {
+    parseSettings(parsed.data.settings);
+    return parsed.data;
+  }
+  const [issue] = parsed.error.issues;
+  if (issue?.code === "unrecognized_keys") throw unknownKey(path, issue.keys[0] ?? "");
+  throw new UserError("bad-file", `not a recipe: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`, {
+    about: path,
+    expected: "description, model and settings",
+    hint: "Those in the package's folder recipes/ show how one is written",
+    cause: parsed.error,
+  });
+}
+
+/** A setting that stands beside `settings` instead of in it is the likeliest slip. */
+function unknownKey(path: string, key: string): UserError {
+  if (!settingNames.includes(key)) return unknownName(`key in ${path}`, key, Object.keys(fields));
+  return new UserError("unknown-name", `"${key}" is a setting, not a key of a recipe`, {
+    about: path,
+    hint: `Move it into "settings"`,
+  });
+}
+
+function readJson(path: string): unknown {
+  let content: string;
+  try {
+    content = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new UserError("missing-file", "the recipe cannot be read", {
+      about: path,
+      hint: 'A recipe of the package is named without ".json"; see espalier recipes',
+      cause,
+    });
+  }
+  try {
+    return JSON.parse(content);
+  } catch (cause) {
+    throw new UserError("bad-file", `the recipe is not JSON: ${cause instanceof Error ? cause.message : ""}`, {
+      about: path,
+      hint: "Check its commas and quotes",
+      cause,
+    });
+  }
+}

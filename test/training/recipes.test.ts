@@ -1,0 +1,81 @@
+/** The recipes that ship, and what is said of one that is wrong. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { model, modelDefaults, modelNames } from "../../src/models/zoo.ts";
+import { selectionKeys } from "../../src/selection/factors.ts";
+import { structureKinds } from "../../src/selection/place.ts";
+import { parseSettings } from "../../src/training/options.ts";
+import { recipe, recipeNames, recipes } from "../../src/training/recipes.ts";
+import { temporaryFolder } from "./tiny.ts";
+
+const CIFAR = [
+  ...["vgg-16", "resnet-20", "resnet-32", "resnet-44", "resnet-56", "resnet-110", "resnet-164"],
+  ...["resnext-20", "resnext-164", "densenet-40", "mobilenet-v2-cifar"],
+];
+
+test.each(recipes())("$name is of a model that there is, with kinds that it has", ({ model: name, settings, data }) => {
+  expect(modelNames).toContain(name);
+  const parsed = parseSettings(settings);
+  const kinds = structureKinds(model(name, { classes: modelDefaults(name).classes })).map(
+    (kind) => selectionKeys[kind],
+  );
+  expect(kinds).toEqual(expect.arrayContaining(Object.keys(parsed.select)));
+  expect(Object.keys(parsed.select).length > 0 || parsed.budget !== undefined).toBe(true);
+  expect(data).toBe(CIFAR.includes(name) ? "cifar10" : undefined);
+});
+
+test.each(CIFAR)("%s has the paper's settings and a short form", (name) => {
+  const paper = parseSettings(recipe(`sss-${name}-cifar10`).settings);
+  expect(paper).toMatchObject({ epochs: 240, batch: 64, momentum: 0.9, weightDecay: 1e-4 });
+  expect(paper.schedule).toMatchObject({ kind: "step", peak: 0.1, factor: 0.1 });
+  const milestones = paper.schedule.kind === "step" ? paper.schedule.milestones : [];
+  expect(milestones.map((share) => Math.round(share * 240))).toEqual([120, 160, 200]);
+  const short = parseSettings(recipe(`sss-${name}-cifar10-short`).settings);
+  expect(short.epochs).toBeGreaterThanOrEqual(30);
+  expect(short.epochs).toBeLessThanOrEqual(40);
+  expect(short.schedule.kind).toBe("one-cycle");
+});
+
+test("ResNet-50 on ImageNet is the paper's: γ = 0.01 on its blocks, 100 epochs, lower at 30, 60 and 90", () => {
+  const { settings } = recipe("sss-resnet-50-preact-imagenet");
+  expect(settings).toMatchObject({ epochs: 100, momentum: 0.9, weightDecay: 1e-4, select: { blocks: 0.01 } });
+  expect(settings.schedule).toMatchObject({ kind: "step", peak: 0.1, milestones: [0.3, 0.6, 0.9], factor: 0.1 });
+});
+
+describe("a recipe of one's own", () => {
+  const good = {
+    description: "mine",
+    model: "resnet-20",
+    data: "cifar10",
+    settings: { epochs: 2, select: { blocks: 0.01 } },
+  };
+
+  function write(content: unknown): string {
+    const path = join(temporaryFolder(), "mine.json");
+    writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
+    return path;
+  }
+
+  test("is read by its path", () => {
+    expect(recipe(write(good))).toEqual({ name: "mine", ...good });
+  });
+
+  test.each<readonly [string, unknown, RegExp]>([
+    ["a key that there is not", { ...good, modle: "x" }, /unknown key.*"modle".*Did you mean "model"/],
+    ["a setting beside the settings", { ...good, epochs: 3 }, /"epochs" is a setting.*Move it into "settings"/],
+    ["a setting that there is not", { ...good, settings: { epochs: 2, bacth: 3 } }, /"bacth".*Did you mean "batch"/],
+    ["a setting out of range", { ...good, settings: { epochs: 0 } }, /option "epochs"/],
+    ["a budget above everything", { ...good, settings: { epochs: 2, budget: "120%" } }, /at most 100 %/],
+    ["no model", { description: "mine", settings: { epochs: 2 } }, /not a recipe: model/],
+    ["no JSON", "{", /not JSON/],
+  ])("with %s is refused", (_, content, message) => {
+    expect(() => recipe(write(content))).toThrow(message);
+  });
+
+  test("that is not there is told from one of the package", () => {
+    expect(() => recipe("nowhere.json")).toThrow(expect.objectContaining({ code: "missing-file" }));
+    expect(() => recipe("sss-resnet-20-cifar")).toThrow(/Did you mean "sss-resnet-20-cifar10"/);
+    expect(recipeNames()).toContain("sss-resnext-20-cifar10-short");
+  });
+});
