@@ -177,3 +177,20 @@ describe("what depends on the batch size and does not come out even is refused b
     expect(() => readOnnx(bytes, "batch.onnx")).toThrow(message);
   });
 });
+
+test("equal tensors of two layers, one a copy of the other in the file, are two parameters", () => {
+  const bytes = onnxModel({
+    features,
+    tensors: [floats("a.bias", [1, 2, 3, 4, 5, 6], [6, 1, 1])],
+    nodes: [
+      node("Identity", ["a.bias"], "b.bias"),
+      node("Add", ["x", "a.bias"], "z"),
+      node("Relu", ["z"], "r"),
+      node("Add", ["r", "b.bias"], "y"),
+    ],
+  });
+  const { graph, weights } = readOnnx(bytes, "copies.onnx");
+  expect(graph.parameters.map(({ name }) => name)).toEqual(["a.bias", "b.bias"]);
+  expect(weights.get("b.bias")?.data).toEqual(weights.get("a.bias")?.data);
+  expect(weights.get("b.bias")?.data.buffer).not.toBe(weights.get("a.bias")?.data.buffer);
+});

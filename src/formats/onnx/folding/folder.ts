@@ -52,11 +52,13 @@ export class Folder {
     return !(keeps && this.#reader.constant(node.input(0))?.type === "float");
   }
 
-  /** A constant that is another one under a second name stays one parameter. */
+  /**
+   * A constant that is another one under a second name becomes a parameter of its own: PyTorch's exporter writes equal tensors of
+   * different layers so, and equal numbers are no reason to train, or to cut, those layers as one.
+   */
   #declare(node: NodeReader, name: string, result: Constant): void {
-    const same = node.inputs.find((input) => input !== "" && this.#reader.constant(input) === result);
-    if (same === undefined) this.#reader.declareConstant(name, result);
-    else this.#reader.alias(node, same);
+    const isSame = node.inputs.some((input) => input !== "" && this.#reader.constant(input) === result);
+    this.#reader.declareConstant(name, isSame ? { ...result, values: result.values.slice() } : result);
   }
 
   /** What a rule says of numbers, said of its node. */
