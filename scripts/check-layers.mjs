@@ -24,6 +24,7 @@ const layers = [
   "training",
   "report",
   "experiments",
+  "dashboard",
   "cli",
 ];
 
@@ -33,12 +34,12 @@ const importPattern = /^(?:import|export)\s[^;]*?from "(\.[^"]+)"|^import "(\.[^
 function readImports(folder) {
   const files = readdirSync(folder, { recursive: true })
     .map((name) => join(folder, String(name)))
-    .filter((path) => path.endsWith(".ts"));
+    .filter((path) => /\.tsx?$/.test(path));
   return new Map(
     files.map((path) => {
       const text = readFileSync(path, "utf8");
       const found = [...text.matchAll(importPattern)].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
-      return [path, found.map((target) => resolve(dirname(path), target))];
+      return [path, found.filter((target) => /\.tsx?$/.test(target)).map((target) => resolve(dirname(path), target))];
     }),
   );
 }

@@ -184,31 +184,44 @@ export function requireOneDnn() {
   }
 }
 
-/** With what hosts are made of network namespaces by. */
-const MPI_PACKAGES = ["openmpi-bin", "libopenmpi3", "iproute2"];
+// iproute2: hosts are made of network namespaces.
+const MPI = {
+  what: "MPI",
+  tests: "several ranks",
+  command: "mpirun",
+  packages: ["openmpi-bin", "libopenmpi3", "iproute2"],
+};
+const CHROMIUM = { what: "Chromium", tests: "the page", command: "chromium", packages: ["chromium"] };
 
-/** Installs an MPI for the tests that need one, where that can be done; they say that they are skipped elsewhere. */
-export function offerMpi() {
-  if (runQuietly("mpirun", ["--version"]).ok) return;
-  const byHand = `Without MPI the tests of several ranks are skipped. To run them: apt-get install ${MPI_PACKAGES.join(" ")}`;
+/** Installs what only some tests need, where that can be done; they say that they are skipped elsewhere. */
+function offer({ what, tests, command, packages }) {
+  if (runQuietly(command, ["--version"]).ok) return;
+  const byHand = `Without ${what} the tests of ${tests} are skipped. To run them: apt-get install ${packages.join(" ")}`;
   if (process.getuid?.() !== 0 || !runQuietly("apt-get", ["--version"]).ok) {
     announce(byHand);
     return;
   }
-  announce(`installing MPI for the tests (apt-get install ${MPI_PACKAGES.join(" ")})`);
-  const install = ["install", "-y", "--no-install-recommends", ...MPI_PACKAGES];
+  announce(`installing ${what} for the tests (apt-get install ${packages.join(" ")})`);
+  const install = ["install", "-y", "--no-install-recommends", ...packages];
   const quiet = { DEBIAN_FRONTEND: "noninteractive" };
   if (runQuietly("apt-get", install, quiet).ok) return;
   runQuietly("apt-get", ["update"], quiet);
   if (!runQuietly("apt-get", install, quiet).ok) announce(byHand);
 }
 
-/** Compiles src/ to dist/, from an empty dist/ so that nothing stale is left in it. */
+/** MPI and a browser, which only tests need. */
+export function offerForTests() {
+  for (const one of [MPI, CHROMIUM]) offer(one);
+}
+
+/** Compiles src/ to dist/ and builds the dashboard's page, from an empty dist/ so that nothing stale is left in it. */
 export function build() {
   rmSync(join(root, "dist"), { recursive: true, force: true });
   const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
   const { ok, output } = runQuietly(process.execPath, [compiler, "-p", "tsconfig.build.json"]);
   if (!ok) throw new SetupError("the build failed", "The compiler's messages are above.", output);
+  const page = runQuietly(process.execPath, [join(root, "node_modules", "vite", "bin", "vite.js"), "build"]);
+  if (!page.ok) throw new SetupError("the page could not be built", "Vite's messages are above.", page.output);
 }
 
 /** Everything that has to be there before Espalier runs from a clone. */

@@ -1,10 +1,10 @@
 /** `npm test [vitest arguments]`: sets up what is missing, then runs the tests. */
 import { join } from "node:path";
-import { offerMpi, root, runAttached, runScript, setUp } from "./setup.mjs";
+import { offerForTests, root, runAttached, runScript, setUp } from "./setup.mjs";
 
 await runScript(async () => {
   setUp();
-  offerMpi();
+  offerForTests();
   return runAttached(process.execPath, [
     join(root, "node_modules", "vitest", "vitest.mjs"),
     "run",

@@ -11,6 +11,7 @@ import { addRecipes } from "./commands/recipes.ts";
 import { addResume } from "./commands/resume.ts";
 import { addSweep } from "./commands/sweep.ts";
 import { addTrain } from "./commands/train.ts";
+import { addUi } from "./commands/ui.ts";
 import type { Context } from "./context.ts";
 
 const WIDEST_HELP = 100;
@@ -53,7 +54,7 @@ A run is a folder: its report is report.html, its smaller network compact.onnx.`
     );
   const commands = [
     ...[addTrain, addResume, addControl, addSweep, addCompare],
-    ...[addEval, addInspect, addBench, addConvert, addData, addRecipes],
+    ...[addEval, addInspect, addBench, addConvert, addData, addRecipes, addUi],
   ];
   for (const add of commands) add(program, context);
   return program;

@@ -13,7 +13,8 @@ const ARCH = 26;
 const LABELS = 50;
 const LINE_GAP = 16;
 
-function describeLayer(layer: LayerView): string {
+/** A layer in one line: what is left of its channels and of its MACs. */
+export function describeLayer(layer: LayerView): string {
   const { name, op, widthBefore, widthAfter, macsBefore, macsAfter } = layer;
   const unit = op === "linear" ? "features" : "channels";
   const left = widthAfter === 0 ? "cut" : `${widthAfter} of ${widthBefore} ${unit}`;
@@ -32,8 +33,15 @@ function drawLayer({ layer, x }: PlacedLayer, middle: number, thickness: number,
   const shrunk = layer.widthAfter < layer.widthBefore;
   return element(
     "g",
-    {},
+    { "data-layer": layer.name, class: after > 0 ? "layer" : "layer dark" },
     element("title", {}, describeLayer(layer)),
+    element("rect", {
+      x: x - thickness,
+      y: middle - TALLEST / 2,
+      width: 2 * thickness,
+      height: TALLEST,
+      class: "reach",
+    }),
     shrunk ? bar(x, middle, thickness, before, "ghost") : undefined,
     after > 0 ? bar(x, middle, thickness, after, "kept") : undefined,
     element(

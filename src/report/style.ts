@@ -67,7 +67,7 @@ svg .count { fill: var(--ink); font-weight: 600; } svg .count.gone { fill: var(-
 .dot { stroke: var(--paper); stroke-width: 1.5; } .dot.s1 { fill: var(--one); } .dot.s2 { fill: var(--two); } .dot.s3 { fill: var(--three); } .dot.s4 { fill: var(--four); }
 .drawing { margin-top: 14px; } .lead + .legend { margin-top: 8px; }
 .drawing .narrow { display: none; }
-.kept { fill: var(--kept); }
+.kept { fill: var(--kept); } .reach { fill: transparent; }
 .ghost { fill: var(--ghost); fill-opacity: .16; stroke: var(--ghost); stroke-dasharray: 3 2.5; }
 .stream { stroke: var(--ink); stroke-width: 2; } .stream.gone { stroke: var(--ghost); stroke-width: 1.5; stroke-dasharray: 2 4; }
 .end, .sum { fill: var(--paper); stroke: var(--ink); stroke-width: 1.5; } .plus { stroke: var(--ink); stroke-width: 1.3; }

@@ -40,6 +40,14 @@ export interface FactorSummary {
   readonly maximum: number;
 }
 
+/** Every scaling factor, a byte each: small enough to be told each epoch of a network with many thousands. */
+export interface FactorLevels {
+  /** The largest factor, which 255 stands for. */
+  readonly maximum: number;
+  /** Base64 of one byte a structure, in the order of `run.started`'s factors: λ / maximum · 255; 0 only for λ = 0. */
+  readonly values: string;
+}
+
 /** Scaling factors of one layer as placed: `count` λs with sparsity strength γ. */
 export interface PlacedFactor {
   readonly parameter: string;
@@ -132,6 +140,8 @@ export interface Epoch extends Stamp {
   readonly learningRate: number;
   readonly layers: readonly LayerStructures[];
   readonly factors: readonly FactorSummary[];
+  /** Not told by runs of earlier versions. */
+  readonly levels?: FactorLevels;
   /** What would remain if the network were cut now. */
   readonly cost: NetworkCost;
 }

@@ -202,6 +202,7 @@ export class TrainingLoop {
       learningRate: learningRateAt(settings.schedule, this.#step - 1, totalSteps),
       layers: this.#structures.layers(),
       factors: this.#structures.summaries(),
+      levels: this.#structures.levels(),
       cost,
     };
     this.#blocked = 0;

@@ -2,7 +2,7 @@
 import { required } from "../core/errors.ts";
 import type { Weights } from "../graph/graph.ts";
 import type { Factor } from "../selection/factors.ts";
-import type { EventBody, FactorSummary, LayerStructures } from "./events.ts";
+import type { EventBody, FactorLevels, FactorSummary, LayerStructures } from "./events.ts";
 
 type StructureChange = Extract<EventBody, { type: "structure.zeroed" | "structure.revived" }>;
 
@@ -45,6 +45,15 @@ export class StructureTracker {
       alive: 0,
       count: 0,
     });
+  }
+
+  /** Every factor in one byte; see `FactorLevels`. */
+  levels(): FactorLevels {
+    const all = this.#factors.map((factor) => valuesOf(factor, this.#values));
+    const maximum = all.reduce((most, values) => values.reduce((a, b) => Math.max(a, b), most), 0);
+    const level = (value: number): number => (value === 0 ? 0 : Math.max(1, Math.round((255 * value) / maximum)));
+    const bytes = all.flatMap((values) => Array.from(values, level));
+    return { maximum, values: Buffer.from(bytes).toString("base64") };
   }
 
   summaries(): FactorSummary[] {

@@ -8,6 +8,7 @@ import { knownWidths } from "../../evaluation/widths.ts";
 import { modelNames } from "../../models/zoo.ts";
 import { type GammaMeasure, gammaMeasures } from "../../selection/costs.ts";
 import { together } from "../../training/conduct.ts";
+import type { RunEvent } from "../../training/events.ts";
 import { bringsWeights } from "../../training/fine-tuning.ts";
 import {
   type PrecisionChoice,
@@ -27,6 +28,7 @@ import { watchRun } from "../run.ts";
 import { type GammaOptions, selectionFor } from "../selection.ts";
 import { gammaFor, integerFor, numberFor, oneOf, parseGamma, scheduleKinds } from "../values.ts";
 import { dataProgress } from "../view/data-progress.ts";
+import { openWatchPage } from "../watch-page.ts";
 import { listRecipes } from "./recipes.ts";
 
 /** What `addTrainingOptions` adds. */
@@ -57,6 +59,7 @@ export interface TrainingFlags extends CommonOptions, GammaOptions, ImageFlags, 
 interface TrainOptions extends TrainingFlags {
   readonly name?: string;
   readonly out?: string;
+  readonly ui?: true;
 }
 
 /** "auto": what pays on this machine, measured once. */
@@ -117,13 +120,22 @@ async function runTraining(
       return { spec: reference.spec, open: async () => dataset };
     }),
   );
-  await watchRun(context, options, (hooks) =>
-    train(model, {
-      ...{ ...settings, ...hooks, data },
-      ...(name === undefined ? {} : { name }),
-      ...(out === undefined ? {} : { folder: out }),
-    }),
-  );
+  const page = options.ui === true ? await openWatchPage(context, out) : undefined;
+  try {
+    await watchRun(context, options, (hooks) => {
+      const onEvent = (event: RunEvent): void => {
+        hooks.onEvent(event);
+        page?.onEvent(event);
+      };
+      return train(model, {
+        ...{ ...settings, ...hooks, onEvent, data },
+        ...(name === undefined ? {} : { name }),
+        ...(out === undefined ? {} : { folder: out }),
+      });
+    });
+  } finally {
+    await page?.close();
+  }
 }
 
 /** Adds everything that decides how a run trains, and on what; where it is kept is not in it. */
@@ -214,6 +226,7 @@ export function addTrain(program: Command, context: Context): void {
     .option("--name <name>", "of the run, kept in runs/<name> (default: model and dataset)")
     .option("--out <folder>", "the run's folder, instead of runs/<name>")
     .optionsGroup("Output:")
+    .option("--ui", "serve a page over the run while it trains, and open it in the browser")
     .action((model: string | undefined, options: TrainOptions) =>
       runTraining(context, model, options, (flag) => (command.getOptionValueSource(flag) ?? "default") !== "default"),
     );

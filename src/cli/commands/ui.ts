@@ -1,0 +1,57 @@
+/** `espalier ui [runs]`: a page over all runs of a folder, live while they train. */
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { openDashboard } from "../../dashboard/server.ts";
+import { DEFAULT_RUNS_FOLDER } from "../../training/run-folder.ts";
+import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
+import { openInBrowser } from "../open.ts";
+import { ownCommand } from "../own-command.ts";
+import { integerFor } from "../values.ts";
+
+interface UiOptions extends CommonOptions {
+  readonly port?: number;
+  readonly host?: string;
+  readonly open?: true;
+}
+
+async function serve(context: Context, runs: string, options: UiOptions): Promise<void> {
+  const { stdout, interruption } = context;
+  const { port, host, json, debug } = options;
+  const dashboard = await openDashboard({
+    runs: resolve(runs),
+    command: ownCommand(),
+    ...(port === undefined ? {} : { port }),
+    ...(host === undefined ? {} : { host }),
+    onError: (error) =>
+      printNotice(context, debug === true && error instanceof Error ? (error.stack ?? error.message) : String(error)),
+  });
+  try {
+    if (json === true) printJson(context, { address: dashboard.address, runs: resolve(runs) });
+    else {
+      stdout.print(`  ${stdout.colours.bold(dashboard.address)}`);
+      stdout.print(stdout.colours.dim(`  runs of ${resolve(runs)}; Ctrl-C ends it`));
+    }
+    if (options.open === true) await openInBrowser(context, dashboard.address);
+    await interruption.guard(
+      () => {},
+      () =>
+        new Promise<void>((settle) => {
+          interruption.signal.addEventListener("abort", () => settle(), { once: true });
+        }),
+    );
+  } finally {
+    await dashboard.close();
+  }
+}
+
+export function addUi(program: Command, context: Context): void {
+  const command = program
+    .command("ui")
+    .description("Show the runs of a folder in the browser: live, compared, and tried; start and stop them there.")
+    .argument("[runs]", "the folder of the runs", DEFAULT_RUNS_FOLDER)
+    .option("--port <n>", "of the server (default: 4040, or the next free one; 0 for any)", integerFor("--port", 0))
+    .option("--host <address>", "to listen at (default: 127.0.0.1); beyond this machine, a token is asked for")
+    .option("--open", "open it in the browser")
+    .action((runs: string, options: UiOptions) => serve(context, runs, options));
+  withCommonOptions(command, ["espalier ui", "espalier ui runs --port 8080 --open", "espalier ui --host 0.0.0.0"]);
+}

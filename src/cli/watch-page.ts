@@ -1,0 +1,28 @@
+/** `train --ui`: the page over the run at hand, served by the process that trains, for as long as that takes. */
+import { basename, dirname, resolve } from "node:path";
+import { openDashboard } from "../dashboard/server.ts";
+import type { RunEvent } from "../training/events.ts";
+import { DEFAULT_RUNS_FOLDER } from "../training/run-folder.ts";
+import { type Context, printNotice } from "./context.ts";
+import { openInBrowser } from "./open.ts";
+
+export interface WatchPage {
+  /** Opens the page of the run once it has begun. */
+  readonly onEvent: (event: RunEvent) => void;
+  close(): Promise<void>;
+}
+
+/** Serves the folder that the run will be in, that of `out` or the default one, and says where. */
+export async function openWatchPage(context: Context, out: string | undefined): Promise<WatchPage> {
+  const runs = out === undefined ? resolve(DEFAULT_RUNS_FOLDER) : dirname(resolve(out));
+  const dashboard = await openDashboard({ runs, onError: (error) => printNotice(context, String(error)) });
+  const { address } = dashboard;
+  printNotice(context, `live at ${out === undefined ? address : dashboard.addressOf(basename(resolve(out)))}`);
+  return {
+    onEvent: (event) => {
+      if (event.type !== "run.started" || context.stdout.stream.isTTY !== true) return;
+      void openInBrowser(context, dashboard.addressOf(out === undefined ? event.run : basename(resolve(out))));
+    },
+    close: () => dashboard.close(),
+  };
+}

@@ -1,0 +1,63 @@
+/**
+ * When structures reached zero and came back, in bounded memory: three numbers a change. Where factors come and go all the time,
+ * only their state at the end of each stretch of steps is kept, and stretches grow as needed.
+ */
+
+/** `entries`: step, number of the structure, 1 alive or 0 at zero; and so on, by step. */
+export interface Changes {
+  /** Steps within which only the last state of a structure is kept. */
+  quantum: number;
+  readonly entries: number[];
+}
+
+const WIDTH = 3;
+
+export function emptyChanges(): Changes {
+  return { quantum: 1, entries: [] };
+}
+
+/** `most`: changes that are kept. */
+export function addChange(changes: Changes, step: number, structure: number, isAlive: boolean, most: number): void {
+  changes.entries.push(step, structure, isAlive ? 1 : 0);
+  while (changes.entries.length > WIDTH * most) {
+    const before = changes.entries.length;
+    changes.quantum *= 2;
+    coarsen(changes);
+    if (changes.quantum > 2 ** 30 && changes.entries.length === before) return;
+  }
+}
+
+/** Drops what lies after `step`. */
+export function cutChanges({ entries }: Changes, step: number): void {
+  let length = entries.length;
+  while (length > 0 && (entries[length - WIDTH] ?? 0) > step) length -= WIDTH;
+  entries.length = length;
+}
+
+function coarsen({ entries, quantum }: Changes): void {
+  const all = entries.splice(0);
+  const states = new Map<number, number>();
+  for (let start = 0; start < all.length; ) {
+    const stretch = Math.floor((all[start] ?? 0) / quantum);
+    const ends = new Map<number, readonly [step: number, state: number]>();
+    let at = start;
+    for (; at < all.length && Math.floor((all[at] ?? 0) / quantum) === stretch; at += WIDTH) {
+      ends.set(all[at + 1] ?? 0, [all[at] ?? 0, all[at + 2] ?? 0]);
+    }
+    const kept = [...ends].filter(([structure, [, state]]) => (states.get(structure) ?? 1) !== state);
+    for (const [structure, [step, state]] of kept.sort((a, b) => a[1][0] - b[1][0])) {
+      entries.push(step, structure, state);
+      states.set(structure, state);
+    }
+    start = at;
+  }
+}
+
+/** 1 for each of `count` structures that is alive after `step` steps. */
+export function aliveAt({ entries }: Changes, count: number, step: number): Uint8Array {
+  const alive = new Uint8Array(count).fill(1);
+  for (let at = 0; at < entries.length && (entries[at] ?? 0) <= step; at += WIDTH) {
+    alive[entries[at + 1] ?? 0] = entries[at + 2] ?? 0;
+  }
+  return alive;
+}

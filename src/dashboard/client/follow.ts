@@ -1,0 +1,86 @@
+/** A run that is followed: its digest from the server, then every event after it, folded here. */
+import { useEffect, useReducer, useRef, useState } from "preact/hooks";
+import type { RunEvent } from "../../training/events.ts";
+import { addEvent } from "../digest.ts";
+import type { RunDetail, RunStatus } from "../protocol.ts";
+import { api, eventsAddress } from "./api.ts";
+
+export interface Followed {
+  /** Its digest is changed in place: `version` tells when. */
+  readonly detail: RunDetail | undefined;
+  readonly version: number;
+  readonly error: string | undefined;
+}
+
+export function useRun(name: string): Followed {
+  const [version, update] = useReducer((count: number) => count + 1, 0);
+  const [error, setError] = useState<string>();
+  const detail = useRef<RunDetail | undefined>(undefined);
+  useEffect(() => {
+    let source: EventSource | undefined;
+    let isOver = false;
+    let frame = 0;
+    // However many events come, the page is drawn once a frame.
+    const show = (): void => {
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        update(undefined);
+      });
+    };
+    const open = async (): Promise<void> => {
+      source?.close();
+      try {
+        const read = await api.run(name);
+        if (isOver) return;
+        detail.current = read;
+        setError(undefined);
+        show();
+        source = new EventSource(eventsAddress(name, read.offset));
+      } catch (cause) {
+        if (!isOver) setError(cause instanceof Error ? cause.message : String(cause));
+        return;
+      }
+      source.addEventListener("events", ({ data }: MessageEvent<string>) => {
+        for (const event of JSON.parse(data) as RunEvent[]) {
+          if (detail.current !== undefined) addEvent(detail.current.digest, event);
+          // Files come with these; their sizes are the server's to tell.
+          if (event.type === "run.finished") void refresh();
+        }
+        show();
+      });
+      source.addEventListener("status", ({ data }: MessageEvent<string>) => {
+        if (detail.current !== undefined) detail.current = { ...detail.current, ...(JSON.parse(data) as RunStatus) };
+        show();
+      });
+      source.addEventListener("reset", () => void open());
+    };
+    const refresh = async (): Promise<void> => {
+      const { files } = await api.run(name);
+      if (detail.current !== undefined) detail.current = { ...detail.current, files };
+      show();
+    };
+    void open();
+    return () => {
+      isOver = true;
+      source?.close();
+      cancelAnimationFrame(frame);
+    };
+  }, [name]);
+  return { detail: detail.current, version, error };
+}
+
+/** What `ask` answers; asked again when `key` changes. The last answer stays until the next one is there. */
+export function useAnswer<T>(ask: () => Promise<T>, key: unknown): { readonly value?: T; readonly error?: string } {
+  const [answer, setAnswer] = useState<{ readonly value?: T; readonly error?: string }>({});
+  useEffect(() => {
+    let isOver = false;
+    ask().then(
+      (value) => !isOver && setAnswer({ value }),
+      (cause: unknown) => !isOver && setAnswer((before) => ({ ...before, error: String((cause as Error).message) })),
+    );
+    return () => {
+      isOver = true;
+    };
+  }, [key]);
+  return answer;
+}

@@ -1,0 +1,281 @@
+/** The full and the compact network of a run, side by side in the visitor's own browser. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { formatBytes, formatMilliseconds, formatPercent, percentOf } from "../../../report/format.ts";
+import type { TestImages } from "../../protocol.ts";
+import { api, fileAddress } from "../api.ts";
+import { useAnswer } from "../follow.ts";
+import { inputOf, likeliest, median, pictureOf, pixelsOf } from "../images.ts";
+import { bytesOf } from "../parts/heat.tsx";
+import { addresses } from "../router.ts";
+import { TryRunner } from "../try-client.ts";
+import type { Backend, NetworkRole } from "../try-protocol.ts";
+
+const roles = [
+  { role: "full", title: "Full network", file: "network.onnx" },
+  { role: "compact", title: "Compact network", file: "compact.onnx" },
+] as const satisfies readonly { readonly role: NetworkRole; readonly title: string; readonly file: string }[];
+
+const TIMED_RUNS = 50;
+const SHOWN_CLASSES = 5;
+
+type Sizes = Readonly<Record<NetworkRole, number>>;
+interface Answer {
+  readonly logits: Float32Array;
+  readonly milliseconds: number | undefined;
+}
+type Answers = Readonly<Partial<Record<NetworkRole, Answer>>>;
+
+/** Both networks, loaded for `backend`. */
+function useNetworks(
+  name: string,
+  backend: Backend,
+): { readonly runner: TryRunner | undefined; readonly sizes: Sizes | undefined; readonly error: string | undefined } {
+  const [runner, setRunner] = useState<TryRunner>();
+  const [sizes, setSizes] = useState<Sizes>();
+  const [error, setError] = useState<string>();
+  useEffect(() => {
+    const made = new TryRunner();
+    setRunner(made);
+    setSizes(undefined);
+    setError(undefined);
+    const load = async (): Promise<void> => {
+      const full = await made.load("full", fileAddress(name, "network.onnx"), backend);
+      const compact = await made.load("compact", fileAddress(name, "compact.onnx"), backend);
+      setSizes({ full, compact });
+    };
+    load().catch((cause: Error) => setError(cause.message));
+    return () => made.close();
+  }, [name, backend]);
+  return { runner, sizes, error };
+}
+
+function Picture({
+  pixels,
+  shape,
+  label,
+}: {
+  readonly pixels: Uint8Array;
+  readonly shape: TestImages["shape"];
+  readonly label: string;
+}) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [, height, width] = shape;
+  useEffect(() => {
+    canvas.current?.getContext("2d")?.putImageData(pictureOf(pixels, shape), 0, 0);
+  }, [pixels, shape]);
+  return <canvas ref={canvas} width={width} height={height} role="img" aria-label={label} />;
+}
+
+function AnswerCard({
+  title,
+  name,
+  file,
+  bytes,
+  answer,
+  images,
+  label,
+}: {
+  readonly title: string;
+  readonly name: string;
+  readonly file: string;
+  readonly bytes: number | undefined;
+  readonly answer: Answer | undefined;
+  readonly images: TestImages;
+  readonly label: number | undefined;
+}) {
+  const classes = answer === undefined ? [] : likeliest(answer.logits, images.classes, SHOWN_CLASSES);
+  const [best] = classes;
+  const truth = label === undefined ? undefined : images.classes[label];
+  return (
+    <div class="card answer">
+      <h2>{title}</h2>
+      <p class="verdict">
+        {best === undefined ? "…" : best.name}
+        {best !== undefined && truth !== undefined && (
+          <span class="soft">{best.name === truth ? "✓ right" : `✗ it is ${truth}`}</span>
+        )}
+      </p>
+      <ol class="shares">
+        {Array.from({ length: Math.min(SHOWN_CLASSES, images.classes.length) }, (_, index) => {
+          const one = classes[index];
+          return (
+            <li key={index}>
+              <span>{one?.name ?? " "}</span>
+              <progress max={1} value={one?.share ?? 0} aria-label={one === undefined ? "not known yet" : one.name} />
+              <span class="n">{one === undefined ? "" : formatPercent(100 * one.share)}</span>
+            </li>
+          );
+        })}
+      </ol>
+      <dl>
+        <dt>latency, median of {TIMED_RUNS}</dt>
+        <dd>{answer?.milliseconds === undefined ? "…" : formatMilliseconds(answer.milliseconds)}</dd>
+        <dt>file</dt>
+        <dd>
+          {bytes === undefined ? "…" : formatBytes(bytes)}{" "}
+          <a href={fileAddress(name, file)} download={`${name}-${file}`}>
+            download
+          </a>
+        </dd>
+      </dl>
+    </div>
+  );
+}
+
+function Comparison({ answers, sizes }: { readonly answers: Answers; readonly sizes: Sizes | undefined }) {
+  const { full, compact } = answers;
+  if (full === undefined || compact === undefined || sizes === undefined) return <p class="lead comparison">…</p>;
+  const range = full.logits.reduce((a, b) => Math.max(a, b)) - full.logits.reduce((a, b) => Math.min(a, b));
+  const largest = full.logits.reduce(
+    (most, logit, index) => Math.max(most, Math.abs(logit - (compact.logits[index] ?? 0))),
+    0,
+  );
+  const [slow, fast] = [full.milliseconds, compact.milliseconds];
+  return (
+    <p class="lead comparison" role="status">
+      The logits differ by at most {(largest / Math.max(range, 1e-12)).toExponential(1)} of their range. The compact
+      file has {formatPercent(percentOf(sizes.compact, sizes.full))} of the bytes
+      {slow !== undefined && fast !== undefined && ` and takes ${formatPercent(percentOf(fast, slow))} of the time`}.
+    </p>
+  );
+}
+
+interface Chosen {
+  readonly pixels: Uint8Array;
+  readonly label: number | undefined;
+}
+
+export function TryPage({ name }: { readonly name: string }) {
+  const { value: images, error: imagesError } = useAnswer(() => api.images(name), name);
+  const [backend, setBackend] = useState<Backend>("wasm");
+  const { runner, sizes, error } = useNetworks(name, backend);
+  const [chosen, choose] = useState<Chosen>();
+  const [answers, setAnswers] = useState<Answers>({});
+  const [trouble, setTrouble] = useState<string>();
+  useEffect(() => {
+    document.title = `Try ${name} · Espalier`;
+  }, [name]);
+  useEffect(() => {
+    const [firstImage] = images?.images ?? [];
+    if (firstImage !== undefined) choose({ pixels: bytesOf(firstImage.pixels), label: firstImage.label });
+  }, [images]);
+  useEffect(() => {
+    if (runner === undefined || sizes === undefined || chosen === undefined || images === undefined) return;
+    let isOver = false;
+    const ask = async (): Promise<void> => {
+      const input = inputOf(chosen.pixels, images);
+      setAnswers({});
+      for (const { role } of roles) {
+        const logits = await runner.logits(role, input, images.shape);
+        if (isOver) return;
+        setAnswers((before) => ({ ...before, [role]: { logits, milliseconds: undefined } }));
+      }
+      for (const { role } of roles) {
+        const milliseconds = median(await runner.time(role, input, images.shape, TIMED_RUNS));
+        if (isOver) return;
+        setAnswers((before) => ({
+          ...before,
+          [role]: { logits: before[role]?.logits ?? new Float32Array(), milliseconds },
+        }));
+      }
+    };
+    ask().catch((cause: Error) => !isOver && setTrouble(cause.message));
+    return () => {
+      isOver = true;
+    };
+  }, [runner, sizes, chosen, images]);
+  if (images === undefined) return <p class="lead">{imagesError ?? "Opening the data of the run …"}</p>;
+  const take = (file: File | undefined): void => {
+    if (file === undefined) return;
+    setTrouble(undefined);
+    pixelsOf(file, images.shape).then(
+      (pixels) => choose({ pixels, label: undefined }),
+      (cause: Error) => setTrouble(cause.message),
+    );
+  };
+  return (
+    <>
+      <h1>
+        Try <a href={addresses.run(name)}>{name}</a>
+      </h1>
+      <p class="lead">
+        Both networks run here, in this browser, one image at a time on one thread. No image leaves it.
+      </p>
+      <div
+        class="drop card"
+        role="group"
+        aria-label="The image"
+        onDragOver={(event) => event.preventDefault()}
+        onDrop={(event) => {
+          event.preventDefault();
+          take(event.dataTransfer?.files[0]);
+        }}
+      >
+        <div class="shown">
+          {chosen !== undefined && (
+            <Picture
+              pixels={chosen.pixels}
+              shape={images.shape}
+              label={chosen.label === undefined ? "your image" : `test image: ${images.classes[chosen.label] ?? ""}`}
+            />
+          )}
+        </div>
+        <div>
+          <label class="button">
+            Choose an image
+            <input
+              type="file"
+              accept="image/*"
+              class="hidden"
+              onChange={({ currentTarget }) => take(currentTarget.files?.[0])}
+            />
+          </label>{" "}
+          <span class="soft">or drop one here, or take one of the test images</span>
+          <ul class="samples">
+            {images.images.map(({ pixels, label }, index) => (
+              <li key={index}>
+                <button
+                  type="button"
+                  aria-label={`test image ${index + 1}: ${images.classes[label] ?? ""}`}
+                  onClick={() => choose({ pixels: bytesOf(pixels), label })}
+                >
+                  <Picture pixels={bytesOf(pixels)} shape={images.shape} label="" />
+                </button>
+              </li>
+            ))}
+          </ul>
+          <label class="backend">
+            run with{" "}
+            <select
+              value={backend}
+              onChange={({ currentTarget }) => setBackend(currentTarget.value === "webgpu" ? "webgpu" : "wasm")}
+            >
+              <option value="wasm">WebAssembly</option>
+              <option value="webgpu" disabled={!("gpu" in navigator)}>
+                WebGPU{"gpu" in navigator ? "" : " (not in this browser)"}
+              </option>
+            </select>
+          </label>
+        </div>
+      </div>
+      <p role="alert" class="bad">
+        {trouble ?? error}
+      </p>
+      <Comparison answers={answers} sizes={sizes} />
+      <div class="sides">
+        {roles.map(({ role, title, file }) => (
+          <AnswerCard
+            key={role}
+            title={title}
+            name={name}
+            file={file}
+            bytes={sizes?.[role]}
+            answer={answers[role]}
+            images={images}
+            label={chosen?.label}
+          />
+        ))}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,28 @@
+/** Whether cutting changed anything, as measured. */
+import { formatCount, formatSmall } from "../../../report/format.ts";
+import type { CertificateMeasured } from "../../../training/events.ts";
+
+export function Certificate({ certificate }: { readonly certificate: CertificateMeasured }) {
+  const { passed, images, agreeing, relativeDifference, runtime } = certificate;
+  return (
+    <div class="card certificate">
+      <p class={passed ? "verdict" : "verdict bad"}>
+        {passed ? "✓ Cutting changed no answer" : "✗ The cut network differs"}
+      </p>
+      <dl>
+        <dt>same answers</dt>
+        <dd>
+          {formatCount(agreeing)} of {formatCount(images)}
+        </dd>
+        <dt>largest |Δlogit| / range</dt>
+        <dd>{formatSmall(relativeDifference)}</dd>
+        <dt>same in ONNX Runtime</dt>
+        <dd>
+          {formatCount(runtime.agreeing)} of {formatCount(images)}
+        </dd>
+        <dt>largest |Δlogit| / range</dt>
+        <dd>{formatSmall(runtime.relativeDifference)}</dd>
+      </dl>
+    </div>
+  );
+}

@@ -1,0 +1,6 @@
+/** How a run stands, in a word. */
+import type { RunState } from "../../protocol.ts";
+
+export function StateBadge({ state }: { readonly state: RunState }) {
+  return <span class={`state ${state}`}>{state}</span>;
+}

@@ -1,0 +1,61 @@
+/** Addresses of the page's parts, and moving between them without loading the page again. */
+import { useEffect, useState } from "preact/hooks";
+
+export type Route =
+  | { readonly page: "runs" }
+  | { readonly page: "new" }
+  | { readonly page: "run"; readonly name: string }
+  | { readonly page: "try"; readonly name: string }
+  | { readonly page: "compare"; readonly left: string; readonly right: string };
+
+export const addresses = {
+  runs: "/",
+  newRun: "/new",
+  run: (name: string): string => `/run/${encodeURIComponent(name)}`,
+  try: (name: string): string => `/try/${encodeURIComponent(name)}`,
+  compare: (left: string, right: string): string =>
+    `/compare?left=${encodeURIComponent(left)}&right=${encodeURIComponent(right)}`,
+} as const;
+
+export function routeOf(address: string): Route {
+  const url = new URL(address, "http://page");
+  const [, part = "", rest = ""] = url.pathname.split("/");
+  const name = decodeURIComponent(rest);
+  if ((part === "run" || part === "try") && name !== "") return { page: part, name };
+  if (part === "new") return { page: "new" };
+  if (part === "compare") {
+    return { page: "compare", left: url.searchParams.get("left") ?? "", right: url.searchParams.get("right") ?? "" };
+  }
+  return { page: "runs" };
+}
+
+const here = (): string => `${location.pathname}${location.search}`;
+
+export function go(address: string): void {
+  history.pushState(null, "", address);
+  dispatchEvent(new PopStateEvent("popstate"));
+  scrollTo(0, 0);
+}
+
+/** The address as it is; follows links to the page's own parts. */
+export function useAddress(): string {
+  const [address, setAddress] = useState(here);
+  useEffect(() => {
+    const follow = (): void => setAddress(here());
+    const onClick = (event: MouseEvent): void => {
+      const link = event.target instanceof Element ? event.target.closest("a") : null;
+      const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+      if (link === null || !isPlain || link.target !== "" || link.hasAttribute("download")) return;
+      if (link.origin !== location.origin || link.hash !== "" || /^\/(runs|api)\//.test(link.pathname)) return;
+      event.preventDefault();
+      go(`${link.pathname}${link.search}`);
+    };
+    addEventListener("popstate", follow);
+    document.addEventListener("click", onClick);
+    return () => {
+      removeEventListener("popstate", follow);
+      document.removeEventListener("click", onClick);
+    };
+  }, []);
+  return address;
+}

@@ -1,0 +1,2 @@
+/** What the build makes up; see vite.config.ts. */
+declare module "virtual:report.css";

@@ -1,0 +1,239 @@
+/**
+ * A run as the page knows it: the event stream folded into bounded, plain data. The server folds the file and hands over the
+ * result; the page folds the events that come after. Both use this file, so both see the same.
+ */
+import type {
+  CertificateMeasured,
+  Cut,
+  Epoch,
+  Exported,
+  LatencyMeasured,
+  NetworkCost,
+  Notice,
+  RunEvent,
+  RunFinished,
+  RunStarted,
+  StructureKind,
+  Warning,
+} from "../training/events.ts";
+import { addChange, type Changes, cutChanges, emptyChanges } from "./changes.ts";
+import { addSample, type Curve, cutCurve, emptyCurve } from "./curve.ts";
+
+/** An epoch, without what is fetched apart. `alive`: structures of each factor parameter, in the order of `started.factors`. */
+export interface EpochPoint
+  extends Pick<
+    Epoch,
+    | "step"
+    | "epoch"
+    | "trainLoss"
+    | "trainAccuracy"
+    | "testAccuracy"
+    | "testImages"
+    | "imagesPerSecond"
+    | "seconds"
+    | "learningRate"
+    | "cost"
+  > {
+  readonly alive: readonly number[];
+}
+
+/** A cut made while the run trained. */
+export interface ShrinkPoint {
+  readonly step: number;
+  readonly epoch: number;
+  readonly before: NetworkCost;
+  readonly after: NetworkCost;
+  readonly structures: number;
+  readonly margin: number | null;
+  /** Images per second, once it is measured. */
+  readonly speed: { readonly before: number; readonly after: number } | null;
+}
+
+/** How a session ended, if it did not come to the end of the run. */
+export interface Ending {
+  readonly reason: "interrupted" | "diverged";
+  readonly hint: string;
+}
+
+export type Gammas = Readonly<Record<StructureKind, number>>;
+
+export interface Digest {
+  started: RunStarted | null;
+  /** When the first session began. */
+  created: string | null;
+  sessions: number;
+  /** Of the last event. */
+  time: string | null;
+  step: number;
+  etaSeconds: number;
+  waitMilliseconds: number;
+  /** γ of each kind as it is now; of kinds with several, their mean. */
+  gamma: Gammas;
+  readonly curve: Curve;
+  readonly epochs: EpochPoint[];
+  readonly changes: Changes;
+  /** Lowest margin with which structures of a layer were cut while training, by "<kind> <layer>". */
+  readonly margins: Record<string, number>;
+  readonly shrinks: ShrinkPoint[];
+  readonly notices: (Notice | Warning)[];
+  cut: Cut | null;
+  certificate: CertificateMeasured | null;
+  exported: Exported | null;
+  latency: LatencyMeasured | null;
+  finished: RunFinished | null;
+  ending: Ending | null;
+}
+
+/** Changes of structures kept at the least; four for each structure where there are many. */
+const LEAST_CHANGES = 20_000;
+const MOST_NOTICES = 50;
+
+const NO_GAMMA: Gammas = { neuron: 0, group: 0, block: 0, stream: 0 };
+
+export function emptyDigest(): Digest {
+  return {
+    started: null,
+    created: null,
+    sessions: 0,
+    time: null,
+    step: 0,
+    etaSeconds: 0,
+    waitMilliseconds: 0,
+    gamma: NO_GAMMA,
+    curve: emptyCurve(),
+    epochs: [],
+    changes: emptyChanges(),
+    margins: {},
+    shrinks: [],
+    notices: [],
+    cut: null,
+    certificate: null,
+    exported: null,
+    latency: null,
+    finished: null,
+    ending: null,
+  };
+}
+
+export function structureCount({ started }: Digest): number {
+  return started === null ? 0 : started.factors.reduce((sum, { count }) => sum + count, 0);
+}
+
+/** Number of a structure among all: those of earlier factor parameters come first. Undefined for one that was not placed. */
+function structureNumber({ started }: Digest, layer: string, kind: string, index: number): number | undefined {
+  let first = 0;
+  for (const factor of started?.factors ?? []) {
+    if (factor.layer === layer && factor.kind === kind) return index < factor.count ? first + index : undefined;
+    first += factor.count;
+  }
+  return undefined;
+}
+
+function placedGamma({ factors }: RunStarted): Gammas {
+  const mean = (kind: StructureKind): number => {
+    const own = factors.filter((factor) => factor.kind === kind);
+    return own.reduce((sum, { gamma }) => sum + gamma, 0) / Math.max(1, own.length);
+  };
+  return { neuron: mean("neuron"), group: mean("group"), block: mean("block"), stream: mean("stream") };
+}
+
+/** A session that goes on from a checkpoint repeats what came after it. */
+function rollBack(digest: Digest, step: number): void {
+  cutCurve(digest.curve, step);
+  cutChanges(digest.changes, step);
+  const keep = <T extends { readonly step: number }>(list: T[]): void => {
+    list.splice(0, list.length, ...list.filter((entry) => entry.step <= step));
+  };
+  keep(digest.epochs);
+  keep(digest.shrinks);
+  keep(digest.notices);
+}
+
+function addEpoch(digest: Digest, event: Epoch): void {
+  const { step, epoch, trainLoss, trainAccuracy, testAccuracy, testImages, imagesPerSecond, seconds } = event;
+  const { learningRate, cost, layers } = event;
+  const counts = new Map(layers.map(({ layer, kind, alive }) => [`${kind} ${layer}`, alive] as const));
+  const alive = (digest.started?.factors ?? []).map(({ layer, kind }) => counts.get(`${kind} ${layer}`) ?? 0);
+  digest.epochs.push({
+    ...{ step, epoch, trainLoss, trainAccuracy, testAccuracy, testImages },
+    ...{ imagesPerSecond, seconds, learningRate, cost, alive },
+  });
+}
+
+/** Folds `event` into `digest`, in place. */
+export function addEvent(digest: Digest, event: RunEvent): void {
+  digest.time = event.time;
+  switch (event.type) {
+    case "run.started":
+      if (event.resumedFrom !== null) rollBack(digest, event.resumedFrom);
+      digest.started = event;
+      digest.gamma = placedGamma(event);
+      digest.created ??= event.time;
+      digest.sessions++;
+      digest.ending = null;
+      break;
+    case "step": {
+      const { loss, learningRate, imagesPerSecond, macs, structures } = event;
+      const { neuron, group, block, stream } = digest.gamma;
+      addSample(digest.curve, event.step, {
+        ...{ loss, learningRate, imagesPerSecond, macs, alive: structures.alive },
+        ...{ gammaNeuron: neuron, gammaGroup: group, gammaBlock: block, gammaStream: stream },
+      });
+      digest.etaSeconds = event.etaSeconds;
+      digest.waitMilliseconds = event.waitMilliseconds;
+      break;
+    }
+    case "epoch":
+      addEpoch(digest, event);
+      break;
+    case "structure.zeroed":
+    case "structure.revived": {
+      const number = structureNumber(digest, event.layer, event.kind, event.index);
+      const most = Math.max(LEAST_CHANGES, 4 * structureCount(digest));
+      if (number !== undefined) addChange(digest.changes, event.step, number, event.type === "structure.revived", most);
+      break;
+    }
+    case "network.shrunk": {
+      const margins = event.cuts.flatMap(({ margin }) => margin ?? []);
+      for (const { kind, layer, margin } of event.cuts) {
+        const key = `${kind} ${layer}`;
+        if (margin !== null) digest.margins[key] = Math.min(margin, digest.margins[key] ?? margin);
+      }
+      const { step, epoch, before, after, cuts } = event;
+      const margin = margins.length === 0 ? null : margins.reduce((a, b) => Math.min(a, b));
+      digest.shrinks.push({ step, epoch, before, after, structures: cuts.length, margin, speed: null });
+      break;
+    }
+    case "shrink.measured": {
+      const last = digest.shrinks.pop();
+      if (last !== undefined) digest.shrinks.push({ ...last, speed: event.imagesPerSecond });
+      break;
+    }
+    case "notice":
+    case "warning":
+      digest.notices.push(event);
+      if (digest.notices.length > MOST_NOTICES) digest.notices.shift();
+      break;
+    case "interrupted":
+    case "diverged":
+      digest.ending = { reason: event.type, hint: event.hint };
+      break;
+    case "cut":
+      digest.cut = event;
+      break;
+    case "certificate":
+      digest.certificate = event;
+      break;
+    case "exported":
+      digest.exported = event;
+      break;
+    case "latency":
+      digest.latency = event;
+      break;
+    case "run.finished":
+      digest.finished = event;
+      break;
+  }
+  // Events of steps to come would be dropped when a run goes on from here.
+  digest.step = event.step;
+}

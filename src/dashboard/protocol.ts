@@ -1,0 +1,98 @@
+/** What the server and the page tell each other, as JSON. */
+import type { Skeleton } from "../report/flow.ts";
+import type { StructureView } from "../report/structure.ts";
+import type { NetworkCost, StructureKind } from "../training/events.ts";
+import type { Digest } from "./digest.ts";
+
+/** `stopped`: neither trained now nor at an end, and it said nothing about why. */
+export type RunState = "training" | "finished" | "interrupted" | "diverged" | "stopped";
+
+/** A row of the table of runs. Accuracy in percent, latency in milliseconds. */
+export interface RunSummary {
+  readonly name: string;
+  readonly state: RunState;
+  readonly model: string;
+  readonly dataset: string;
+  readonly created: string | null;
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly accuracy: number | null;
+  readonly before: NetworkCost | null;
+  readonly after: NetworkCost | null;
+  readonly latency: number | null;
+  /** Whether the certificate passed; null without one. */
+  readonly passed: boolean | null;
+}
+
+export interface StoredFile {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+export interface RunDetail {
+  readonly name: string;
+  readonly state: RunState;
+  /** Where in `events.jsonl` the digest ends. */
+  readonly offset: number;
+  readonly digest: Digest;
+  readonly files: readonly StoredFile[];
+  /** Whether the server started it, and so can stop it. */
+  readonly isOurs: boolean;
+}
+
+/** Sent along with events, and when it changes. */
+export interface RunStatus {
+  readonly state: RunState;
+  readonly isOurs: boolean;
+}
+
+/** A run that was asked for on the page. `message`: why it did not come about. */
+export interface StartedRun {
+  readonly name: string;
+  readonly state: "starting" | "running" | "ended" | "failed";
+  readonly message: string | null;
+}
+
+/** `cut`: the network before and after the cut at the end, exactly; null until then. */
+export interface DrawnNetwork {
+  readonly skeleton: Skeleton;
+  readonly cut: StructureView | null;
+}
+
+/** Scaling factors of one parameter over the epochs. */
+export interface LevelRow {
+  readonly layer: string;
+  readonly kind: StructureKind;
+  readonly count: number;
+}
+
+/** All factors over time: `values` has a byte for each epoch and structure, epoch by epoch, in base64; 0 is zero, 255 is `maximum`. */
+export interface Levels {
+  readonly epochs: readonly number[];
+  readonly rows: readonly LevelRow[];
+  readonly maximum: number;
+  readonly structures: number;
+  readonly values: string;
+}
+
+/** What a network wants to be shown, and images to show it. */
+export interface TestImages {
+  /** Channels, height, width. */
+  readonly shape: readonly [number, number, number];
+  readonly classes: readonly string[];
+  readonly mean: readonly number[];
+  readonly standardDeviation: readonly number[];
+  /** Planar 8-bit pixels in base64. */
+  readonly images: readonly { readonly pixels: string; readonly label: number }[];
+}
+
+/** An error as the page shows it. */
+export interface Failure {
+  readonly error: string;
+  readonly code: string;
+}
+
+export interface FormOptions {
+  readonly models: readonly string[];
+  readonly datasets: readonly string[];
+}

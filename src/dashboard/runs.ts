@@ -1,0 +1,175 @@
+/** The runs of a folder: which there are, how each of them stands, and its events so far, folded once and then kept up. */
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { check } from "proper-lockfile";
+import { systemCode } from "../data/files.ts";
+import { runFiles } from "../training/run-folder.ts";
+import { confined } from "./confine.ts";
+import { addEvent, type Digest, emptyDigest } from "./digest.ts";
+import { LevelTable } from "./levels.ts";
+import type { RunDetail, RunState, RunSummary, StoredFile } from "./protocol.ts";
+import { type Chunk, readChunk } from "./tail.ts";
+
+/** As `run-folder.ts` has it: a lock not renewed for this long was left behind. */
+const STALE_MILLISECONDS = 5000;
+
+class Follower {
+  readonly folder: string;
+  readonly #path: string;
+  #digest: Digest = emptyDigest();
+  #levels = new LevelTable();
+  #offset = 0;
+  #reading: Promise<void> | undefined;
+
+  constructor(folder: string) {
+    this.folder = folder;
+    this.#path = join(folder, runFiles.events);
+  }
+
+  get digest(): Digest {
+    return this.#digest;
+  }
+
+  get levels(): LevelTable {
+    return this.#levels;
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** Reads what came since; those who ask meanwhile wait for the same reading. */
+  catchUp(): Promise<void> {
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    for (;;) {
+      const { events, offset, isReplaced, isEnd } = await readChunk(this.#path, this.#offset);
+      if (isReplaced) {
+        this.#digest = emptyDigest();
+        this.#levels = new LevelTable();
+        this.#offset = 0;
+        continue;
+      }
+      for (const event of events) {
+        addEvent(this.#digest, event);
+        this.#levels.add(event);
+      }
+      this.#offset = offset;
+      if (isEnd) return;
+      // A long file must not keep other visitors, or a training step, waiting.
+      await nextTurn();
+    }
+  }
+
+  /** The events after `offset`, for a visitor that has those before it. */
+  chunkAfter(offset: number): Promise<Chunk> {
+    return readChunk(this.#path, offset);
+  }
+}
+
+export class RunStore {
+  readonly root: string;
+  readonly #followers = new Map<string, Follower>();
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** The run called `name` (still URL-encoded), or undefined if there is none in the folder. */
+  async find(name: string): Promise<Follower | undefined> {
+    if (name.includes("/")) return undefined;
+    const folder = await confined(this.root, name, "folder");
+    if (folder === undefined || !(await isRun(folder))) return undefined;
+    const known = this.#followers.get(folder);
+    if (known !== undefined) return known;
+    const follower = new Follower(folder);
+    this.#followers.set(folder, follower);
+    return follower;
+  }
+
+  /** Every run, the latest first. */
+  async list(): Promise<RunSummary[]> {
+    const names = await readdir(this.root).catch((error: unknown) => {
+      if (systemCode(error) === "ENOENT") return [];
+      throw error;
+    });
+    const summaries: RunSummary[] = [];
+    for (const name of names) {
+      const follower = await this.find(encodeURIComponent(name));
+      if (follower === undefined) continue;
+      await follower.catchUp();
+      summaries.push(summaryOf(name, follower.digest, await stateOf(follower)));
+    }
+    return summaries.sort((a, b) => (b.created ?? "").localeCompare(a.created ?? ""));
+  }
+}
+
+export type { Follower };
+
+async function isRun(folder: string): Promise<boolean> {
+  for (const file of [runFiles.events, runFiles.record]) {
+    const isThere = await stat(join(folder, file)).then(
+      (found) => found.isFile(),
+      () => false,
+    );
+    if (isThere) return true;
+  }
+  return false;
+}
+
+/** Whoever trains a run holds the lock of its folder, in whatever process. */
+export async function stateOf({ folder, digest }: Pick<Follower, "folder" | "digest">): Promise<RunState> {
+  const isLocked = await check(folder, { lockfilePath: join(folder, ".lock"), stale: STALE_MILLISECONDS }).catch(
+    () => false,
+  );
+  if (isLocked) return "training";
+  if (digest.finished !== null) return "finished";
+  return digest.ending?.reason ?? "stopped";
+}
+
+function summaryOf(name: string, digest: Digest, state: RunState): RunSummary {
+  const { started, finished, epochs } = digest;
+  const last = epochs.at(-1);
+  const left = finished?.after ?? last?.cost ?? started?.cost;
+  return {
+    name,
+    state,
+    model: started?.model ?? "",
+    dataset: started?.dataset.name ?? "",
+    created: digest.created,
+    epoch: last?.epoch ?? 0,
+    epochs: started?.epochs ?? 0,
+    accuracy: finished?.after.accuracy ?? last?.testAccuracy ?? null,
+    before: started?.cost ?? null,
+    after: left === undefined ? null : { macs: left.macs, parameters: left.parameters },
+    latency: digest.latency === null ? null : digest.latency.after.median,
+    passed: digest.certificate?.passed ?? null,
+  };
+}
+
+async function filesOf(folder: string): Promise<StoredFile[]> {
+  const names = [runFiles.network, runFiles.compact, runFiles.report, runFiles.certificate, runFiles.record];
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const bytes = await stat(join(folder, name)).then(
+        ({ size }) => size,
+        () => undefined,
+      );
+      return bytes === undefined ? [] : [{ name, bytes }];
+    }),
+  );
+  return found.flat();
+}
+
+/** Everything about one run, as of now. */
+export async function detailOf(name: string, follower: Follower): Promise<Omit<RunDetail, "isOurs">> {
+  await follower.catchUp();
+  const { digest, offset, folder } = follower;
+  return { name, state: await stateOf(follower), offset, digest, files: await filesOf(folder) };
+}

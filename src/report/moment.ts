@@ -1,0 +1,48 @@
+/**
+ * The picture's data for one moment of a run: what would be left were the network cut where its factors are zero just then. Widths
+ * follow the factors; MACs are those of the widths, which agrees with the cut itself but for layers kept on the only path.
+ */
+import type { Gated, LayerFlow, Skeleton } from "./flow.ts";
+import type { BlockView, LayerView, StructureView } from "./structure.ts";
+
+function aliveChannels({ channels, gates }: Gated, alive: Uint8Array): number {
+  if (gates.length === 0) return channels;
+  const open = new Uint8Array(channels).fill(1);
+  for (const { at, channels: own, first, count } of gates) {
+    for (let channel = 0; channel < own; channel++) {
+      if (alive[first + Math.floor((channel * count) / own)] === 0) open[at + channel] = 0;
+    }
+  }
+  return open.reduce((sum, one) => sum + one, 0);
+}
+
+function layerAt(layer: LayerView, flow: LayerFlow | undefined, alive: Uint8Array): LayerView {
+  if (flow === undefined) return layer;
+  const width = aliveChannels(flow.out, alive);
+  const read = aliveChannels(flow.in, alive);
+  // Each group reads its own channels: with a group go both, and depthwise layers are groups of one.
+  const isDepthwise = flow.groups > 1 && flow.groups === flow.in.channels;
+  const own = isDepthwise ? Math.min(width, read) : width;
+  const share = flow.groups > 1 ? 1 : read / Math.max(1, flow.in.channels);
+  return {
+    ...layer,
+    widthAfter: own,
+    macsAfter: Math.round(layer.macsBefore * share * (own / Math.max(1, flow.out.channels))),
+  };
+}
+
+/** `alive`: 1 for each structure that is not zero. */
+export function viewAt({ view, flows, branches }: Skeleton, alive: Uint8Array): StructureView {
+  const layers = view.layers.map((layer) => layerAt(layer, flows[layer.name], alive));
+  const gone = (layer: LayerView): LayerView => ({ ...layer, widthAfter: 0, macsAfter: 0 });
+  const blocks = view.blocks.map((block): BlockView => {
+    const own = layers.slice(block.first, block.last + 1);
+    const branch = branches[block.name];
+    // A branch without a layer, or with a factor of zero, brings nothing to the sum.
+    const isCut = (branch !== undefined && alive[branch] === 0) || own.some(({ widthAfter }) => widthAfter === 0);
+    if (isCut) layers.splice(block.first, own.length, ...own.map(gone));
+    const shortcut = block.shortcut && layerAt(block.shortcut, flows[block.shortcut.name], alive);
+    return { ...block, shortcut, isCut };
+  });
+  return { layers, blocks };
+}

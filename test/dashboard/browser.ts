@@ -1,0 +1,50 @@
+/** A headless Chromium for tests of the page, and the page built for them. Without a Chromium, those tests are skipped. */
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import axe from "axe-core";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { build } from "vite";
+
+const places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+export const browserPath: string | undefined = places.find((place) => existsSync(place));
+if (browserPath === undefined)
+  console.warn("no Chromium: the tests of the page are skipped (apt-get install chromium)");
+
+const quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
+
+export async function launchBrowser(): Promise<Browser> {
+  return chromium.launch({
+    ...(browserPath === undefined ? {} : { executablePath: browserPath }),
+    args: [...quiet, "--disable-component-update", "--disable-sync", "--no-sandbox"],
+    timeout: 180_000,
+  });
+}
+
+/** Builds the page into `folder`, as `npm run build` does. */
+export async function buildPage(folder: string): Promise<void> {
+  const configFile = fileURLToPath(new URL("../../vite.config.ts", import.meta.url));
+  await build({ configFile, build: { outDir: folder }, logLevel: "error" });
+}
+
+/** Bytes of all files of the page, compressed. */
+export async function compressedSize(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) bytes += gzipSync(await readFile(join(entry.parentPath, entry.name))).byteLength;
+  }
+  return bytes;
+}
+
+/** What axe finds wrong with the page as it is, in words. */
+export async function accessibilityFaults(page: Page): Promise<readonly string[]> {
+  // Evaluated by the browser's own debugger, which the page's policy does not bind.
+  return page.evaluate(`(async () => {
+    const module = undefined;
+    ${axe.source};
+    const { violations } = await axe.run(document);
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => id + ": " + target.join(" ")));
+  })()`);
+}
