@@ -1,0 +1,121 @@
+/**
+ * `npm run bench:fuzz [-- --inputs 100000 --only onnx --seed 1 --from 0]`: spoilt files for the readers, each in a process of its own
+ * that is started again behind an input it crashed or hung on. Prints what was found and how to make that input again; exits with 1 if
+ * there was anything. An input is a function of (seed, reader, number): `--from` goes on where an earlier call stopped.
+ */
+import { fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type Finding, openTargets, tryInput } from "../test/fuzz/targets.ts";
+import { count } from "./shared/options.ts";
+
+const { values } = parseArgs({
+  options: {
+    inputs: { type: "string", default: "100000" },
+    seed: { type: "string", default: "1" },
+    from: { type: "string", default: "0" },
+    only: { type: "string" },
+    child: { type: "string" },
+  },
+});
+const inputs = count(values.inputs, "inputs");
+const seed = count(values.seed, "seed");
+
+/** A process that says nothing for so long hangs: it reports every second. */
+const SILENCE = 120_000;
+/** Megabytes of JavaScript's heap; native memory is told by the largest resident size. */
+const HEAP = 1024;
+const KEPT = 20;
+
+interface Report {
+  readonly done: number;
+  readonly finding?: Finding;
+  readonly residentKilobytes: number;
+}
+
+/** Tries `from` … `inputs` − 1 of one reader and reports to the parent. */
+async function runChild(name: string, from: number): Promise<void> {
+  const { targets, dispose } = await openTargets();
+  const target = targets.find((each) => each.name === name);
+  if (target === undefined) throw new Error(`no reader "${name}"`);
+  const report = (done: number, finding?: Finding): void => {
+    const residentKilobytes = process.resourceUsage().maxRSS;
+    process.send?.({ done, residentKilobytes, ...(finding === undefined ? {} : { finding }) } satisfies Report);
+  };
+  let reported = Date.now();
+  for (let number = from; number < inputs; number++) {
+    const finding = await tryInput(target, seed, number);
+    if (finding === undefined && Date.now() - reported < 1000) continue;
+    report(number + 1, finding);
+    reported = Date.now();
+    // Lets the message out before an input that may crash.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  report(inputs);
+  dispose();
+}
+
+interface Outcome {
+  readonly done: number;
+  readonly died: string | undefined;
+}
+
+/** One child from input `from` on; resolves when it ends. */
+function follow(name: string, from: number, onReport: (report: Report) => void): Promise<Outcome> {
+  return new Promise((resolve) => {
+    let done = from;
+    const child = fork(
+      fileURLToPath(import.meta.url),
+      [...["--child", name, "--inputs", `${inputs}`, "--seed", `${seed}`, "--from", `${from}`]],
+      { execArgv: [...process.execArgv, `--max-old-space-size=${HEAP}`] },
+    );
+    const hang = (): void => {
+      child.kill("SIGKILL");
+    };
+    let watchdog = setTimeout(hang, SILENCE);
+    child.on("message", (report: Report) => {
+      clearTimeout(watchdog);
+      watchdog = setTimeout(hang, SILENCE);
+      done = report.done;
+      onReport(report);
+    });
+    child.on("exit", (code, signal) => {
+      clearTimeout(watchdog);
+      resolve({ done, died: code === 0 ? undefined : `the process ended with ${signal ?? code}` });
+    });
+  });
+}
+
+async function runAll(): Promise<void> {
+  const { targets, dispose } = await openTargets();
+  dispose();
+  let findings = 0;
+  const found = ({ target, number, what }: Omit<Finding, "seed">): void => {
+    if (++findings > KEPT) return;
+    console.log(`  ✗ ${target}, seed ${seed}, input ${number}: ${what}`);
+  };
+  for (const { name } of targets) {
+    if (values.only !== undefined && !name.includes(values.only)) continue;
+    const start = Date.now();
+    let resident = 0;
+    let from = Number(values.from);
+    while (from < inputs) {
+      const { done, died } = await follow(name, from, ({ finding, residentKilobytes }) => {
+        resident = Math.max(resident, residentKilobytes);
+        if (finding !== undefined) found(finding);
+      });
+      // Where exactly it died is somewhere in the second after the last report.
+      if (died !== undefined) found({ target: name, number: done, what: `${died} at this input or one soon after it` });
+      from = died === undefined ? inputs : done + 1;
+    }
+    const seconds = Math.round((Date.now() - start) / 1000);
+    console.log(
+      `${name}: inputs ${values.from} … ${inputs - 1} in ${seconds} s, at most ${Math.round(resident / 1000)} MB resident`,
+    );
+  }
+  console.log(findings === 0 ? "nothing found" : `${findings} findings`);
+  process.exitCode = findings === 0 ? 0 : 1;
+}
+
+if (values.child === undefined) await runAll();
+else await runChild(values.child, Number(values.from));

@@ -1,0 +1,212 @@
+/** The readers of files that come from outside, but that of Parquet, with sound files to spoil. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { UserError } from "../../src/core/errors.ts";
+import { tensor } from "../../src/core/tensor.ts";
+import { cifar10Layout, readCifar } from "../../src/data/cifar.ts";
+import { readIdx } from "../../src/data/idx.ts";
+import { listCsv } from "../../src/data/images/csv.ts";
+import { decodeBytes } from "../../src/data/images/decode.ts";
+import { centreView } from "../../src/data/images/view.ts";
+import { readOnnx } from "../../src/formats/onnx/read.ts";
+import { writeOnnx } from "../../src/formats/onnx/write.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/formats/safetensors.ts";
+import { initialize } from "../../src/models/initialize.ts";
+import { checkpointPath, readCheckpoint, writeCheckpoint } from "../../src/training/checkpoints.ts";
+import { tinyResnet } from "../training/tiny-network.ts";
+import { mutate } from "./mutate.ts";
+
+export interface Target {
+  readonly name: string;
+  readonly sound: readonly Uint8Array[];
+  /** Reads spoilt bytes. */
+  read(bytes: Buffer): unknown;
+  /** What a refusal is: a `UserError`, or for single images, of which one stops nothing, any error with a reason. */
+  isRefusal(error: unknown): boolean;
+}
+
+export interface Targets {
+  readonly targets: readonly Target[];
+  /** Removes the files that readers of folders were given. */
+  dispose(): void;
+}
+
+const isUserError = (error: unknown): boolean => error instanceof UserError;
+
+export async function openTargets(): Promise<Targets> {
+  const folder = mkdtempSync(join(tmpdir(), "espalier-fuzz-"));
+  const graph = tinyResnet();
+  const network = { graph, weights: initialize(graph, 1) };
+  const fileTarget = (
+    name: string,
+    file: string,
+    sound: readonly Uint8Array[],
+    read: (path: string) => unknown,
+  ): Target => {
+    const path = join(folder, name, file);
+    mkdirSync(join(folder, name));
+    return {
+      ...{ name, sound, isRefusal: isUserError },
+      read: (bytes) => {
+        writeFileSync(path, bytes);
+        return read(path);
+      },
+    };
+  };
+  const targets: Target[] = [
+    {
+      name: "onnx",
+      sound: [writeOnnx(network)],
+      read: (bytes) => readOnnx(bytes, "fuzz.onnx"),
+      isRefusal: isUserError,
+    },
+    {
+      name: "safetensors",
+      sound: [
+        encodeSafetensors(
+          new Map([
+            ["a", tensor([2, 3])],
+            ["b.c", tensor([4])],
+          ]),
+        ),
+      ],
+      read: (bytes) => decodeSafetensors(bytes, "fuzz.safetensors"),
+      isRefusal: isUserError,
+    },
+    ...(await checkpointTargets(folder, network)),
+    ...(await imageTargets()),
+    ...idxTargets(folder),
+    fileTarget("cifar", "data_batch_1.bin", [cifarBytes()], (path) =>
+      readCifar(join(path, ".."), {
+        ...{ ...cifar10Layout, trainFiles: ["data_batch_1.bin"], testFiles: ["data_batch_1.bin"] },
+        ...{ trainRecords: 2, testRecords: 2 },
+      }),
+    ),
+    fileTarget(
+      "csv",
+      "labels.csv",
+      [Buffer.from('path,label,split\na.png,cat,train\n"b,1.png","do""g",test\n')],
+      listCsv,
+    ),
+  ];
+  return { targets, dispose: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** Each of a checkpoint's files spoilt on its own; the others are sound. */
+async function checkpointTargets(folder: string, network: Parameters<typeof writeOnnx>[0]): Promise<Target[]> {
+  const run = join(folder, "run");
+  mkdirSync(join(run, "checkpoints"), { recursive: true });
+  await writeCheckpoint(run, {
+    progress: {
+      step: 3,
+      sums: { steps: 1, loss: 2, correct: 3, milliseconds: 4 },
+      choices: { training: { a: "b" }, evaluation: {} },
+      cuts: [],
+    },
+    network,
+    velocities: new Map([["stem.conv.weights.velocity", tensor([2])]]),
+  });
+  return ["state.json", "network.onnx", "optimizer.safetensors"].map((file) => {
+    const path = join(run, checkpointPath(3), file);
+    const whole = readFileSync(path);
+    return {
+      name: `checkpoint ${file}`,
+      sound: [whole],
+      isRefusal: isUserError,
+      read: async (bytes) => {
+        writeFileSync(path, bytes);
+        try {
+          return await readCheckpoint(run, 3);
+        } finally {
+          writeFileSync(path, whole);
+        }
+      },
+    };
+  });
+}
+
+async function imageTargets(): Promise<Target[]> {
+  const fixtures = join(import.meta.dirname, "..", "data", "images", "fixtures");
+  const fixture = (name: string): Buffer => readFileSync(join(fixtures, name));
+  const noise = Buffer.from(Uint8Array.from({ length: 40 * 30 * 3 }, (_, at) => (at * 7919) % 251));
+  const drawn = sharp(noise, { raw: { width: 40, height: 30, channels: 3 } });
+  const sound = {
+    png: [fixture("plain.png"), fixture("palette.png"), fixture("sixteen-bits.png"), await drawn.png().toBuffer()],
+    jpeg: [fixture("plain.jpg"), fixture("cmyk.jpg"), fixture("orientation-6.jpg"), await drawn.jpeg().toBuffer()],
+    webp: [fixture("plain.webp"), fixture("animated.webp"), await drawn.webp().toBuffer()],
+  };
+  return Object.entries(sound).map(([name, files]) => ({
+    name,
+    sound: files,
+    read: (bytes) => decodeBytes(bytes, [3, 16, 32], (size) => centreView(size, { width: 32, height: 16 }, 1)),
+    isRefusal: (error) => error instanceof Error && !(error instanceof TypeError || error instanceof RangeError),
+  }));
+}
+
+function idxTargets(folder: string): Target[] {
+  const place = join(folder, "idx");
+  mkdirSync(place);
+  const header = (magic: number, ...dimensions: readonly number[]): Buffer => {
+    const bytes = Buffer.alloc(4 + 4 * dimensions.length);
+    for (const [index, value] of [magic, ...dimensions].entries()) bytes.writeUInt32BE(value, 4 * index);
+    return bytes;
+  };
+  const images = Buffer.concat([header(0x803, 3, 4, 5), Buffer.alloc(60, 9)]);
+  const labels = Buffer.concat([header(0x801, 3), Buffer.from([0, 1, 2])]);
+  for (const part of ["train", "t10k"]) {
+    writeFileSync(join(place, `${part}-images-idx3-ubyte`), images);
+    writeFileSync(join(place, `${part}-labels-idx1-ubyte`), labels);
+  }
+  return [
+    ["idx images", "train-images-idx3-ubyte", images],
+    ["idx labels", "t10k-labels-idx1-ubyte", labels],
+  ].map(([name, file, sound]): Target => {
+    const path = join(place, String(file));
+    return {
+      ...{ name: String(name), sound: [sound as Buffer], isRefusal: isUserError },
+      read: async (bytes) => {
+        writeFileSync(path, bytes);
+        try {
+          return await readIdx(place, 10, "");
+        } finally {
+          writeFileSync(path, sound as Buffer);
+        }
+      },
+    };
+  });
+}
+
+function cifarBytes(): Uint8Array {
+  const record = (label: number): Buffer => Buffer.concat([Buffer.from([label]), Buffer.alloc(3072, 50 * label)]);
+  return Buffer.concat([record(1), record(2)]);
+}
+
+/** What is wrong with how `target` took one spoilt file. */
+export interface Finding {
+  readonly target: string;
+  readonly seed: number;
+  readonly number: number;
+  readonly what: string;
+}
+
+/** Processor time that one input may take, in milliseconds: files are small, but a machine may be busy. */
+const LONGEST = 2000;
+
+/** Reads input `number` of `target`; undefined if it was read, or refused as it should be, in time. */
+export async function tryInput(target: Target, seed: number, number: number): Promise<Finding | undefined> {
+  const bytes = mutate(target.sound, seed, target.name, number);
+  const finding = (what: string): Finding => ({ target: target.name, seed, number, what });
+  const start = process.cpuUsage();
+  try {
+    await target.read(bytes);
+  } catch (error) {
+    if (!target.isRefusal(error)) {
+      return finding(error instanceof Error ? `${error.name}: ${error.message}\n${error.stack}` : String(error));
+    }
+  }
+  const { user, system } = process.cpuUsage(start);
+  const milliseconds = (user + system) / 1000;
+  return milliseconds > LONGEST ? finding(`it took ${Math.round(milliseconds)} ms`) : undefined;
+}
