@@ -104,7 +104,22 @@ describe("a step that the memory does not suffice for", () => {
     await saveOnnx({ graph, weights: initialize(graph, 1) }, file);
     const folder = join(workplace, "refused");
     const { exitCode, stderr } = await execute([
-      ...["train", file, "--data", data, "--epochs", "1", "--batch", "96", "--out", folder],
+      ...[
+        "train",
+        file,
+        "--data",
+        data,
+        "--mean",
+        "0.5",
+        "--std",
+        "0.5",
+        "--epochs",
+        "1",
+        "--batch",
+        "96",
+        "--out",
+        folder,
+      ],
       ...engine,
     ]);
     expect(exitCode).toBe(2);

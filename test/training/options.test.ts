@@ -70,7 +70,7 @@ test("settings survive being stored, so a resumed run has the same", () => {
 });
 
 test("every setting of the schema can be suggested", () => {
-  const optional = { mixing: { kind: "mixup", alpha: 1 }, clipNorm: 1, distill: {} };
+  const optional = { mixing: { kind: "mixup", alpha: 1 }, clipNorm: 1, distill: {}, budget: "50%" };
   const everything = { epochs: 1, threads: 1, name: "x", ...optional };
   expect(Object.keys(parseSettings(everything)).toSorted()).toEqual(settingNames.toSorted());
 });

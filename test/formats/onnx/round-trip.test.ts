@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { required } from "../../../src/core/errors.ts";
 import { tensor } from "../../../src/core/tensor.ts";
 import { readOnnx } from "../../../src/formats/onnx/read.ts";
 import { writeRules } from "../../../src/formats/onnx/table.ts";
@@ -28,6 +29,11 @@ function expectSame(graph: Graph, weights = randomWeights(graph, 3)): void {
   expect(isSame(writeOnnx(read), bytes)).toBe(true);
 }
 
+/** `graph` as it is read from a file. */
+function written(graph: Graph): Graph {
+  return readOnnx(writeOnnx({ graph, weights: randomWeights(graph, 3) }), "test.onnx").graph;
+}
+
 /** Cheap values for large networks: every tensor counts up from a number of its own. */
 function countedWeights(graph: Graph): Weights {
   return new Map(
@@ -52,8 +58,18 @@ function placed(graph: Graph): Graph {
 }
 
 describe("a written network reads back as it was", () => {
-  test.each(opCases.map(({ name, graph }) => [name, graph] as const))("%s", (_, graph) => {
+  const isUndone = ({ name }: { readonly name: string }): boolean => name.startsWith("channels last and back");
+  const asTheyAre = opCases.filter((one) => !isUndone(one));
+  test.each(asTheyAre.map(({ name, graph }) => [name, graph] as const))("%s", (_, graph) => {
     expectSame(graph);
+  });
+
+  test("but for transposings that undo each other, which are read as none", () => {
+    const [undone] = opCases.filter(isUndone);
+    const graph = required(undone, "such a case").graph;
+    const read = readOnnx(writeOnnx({ graph, weights: randomWeights(graph, 3) }), "test.onnx");
+    expect(read.graph.nodes.map(({ op }) => op)).toEqual(["relu"]);
+    expectSame(read.graph, read.weights);
   });
 
   test.each(layoutGraphs)("$name", (graph) => {
@@ -88,7 +104,9 @@ describe("a written network reads back as it was", () => {
     fc.assert(
       fc.property(networks, ({ pieces, head, hidden }) => {
         const graph = buildNetwork(pieces, head, hidden);
-        for (const form of [graph, placed(graph), fold(placed(graph))]) expectSame(form);
+        // Transposings may be absorbed when they are read; what was read comes back as it was.
+        const isAsItIs = pieces.every(({ kind }) => kind !== "transposed");
+        for (const form of [graph, placed(graph), fold(placed(graph))]) expectSame(isAsItIs ? form : written(form));
       }),
       { numRuns: 60 },
     );
