@@ -15,8 +15,10 @@ export interface Hosts {
   readonly names: readonly string[];
   /** Options with which mpirun reaches them. */
   readonly options: readonly string[];
-  /** Pulls the cable of a host, or plugs it in again. */
-  plug(host: string, isIn: boolean): Promise<void>;
+  /** Pulls the cable of a host. */
+  unplug(host: string): Promise<void>;
+  /** Ends what still runs on a host: it holds the pipes of the job that it was of. */
+  end(host: string): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -63,7 +65,11 @@ export async function makeHosts(count: number): Promise<Hosts | string> {
     return {
       names,
       options: Object.entries(parameters).flatMap(([name, value]) => ["--mca", name, value]),
-      plug: (host, isIn) => ip("link", "set", `${host}o`, isIn ? "up" : "down"),
+      unplug: (host) => ip("link", "set", `${host}o`, "down"),
+      end: async (host) => {
+        const { stdout } = await execa("ip", ["netns", "pids", host]);
+        await execa("kill", ["-KILL", ...stdout.split("\n").filter((pid) => pid !== "")], { reject: false });
+      },
       remove,
     };
   } catch (error) {
