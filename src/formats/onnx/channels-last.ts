@@ -3,6 +3,7 @@
  * between is moved in front of the transposing: the node works on the image as it was, and what it makes is transposed instead. In the
  * end transposings meet and cancel out (`ops/transpose.ts`).
  */
+import { elementCount, type Shape } from "../../core/tensor.ts";
 import type { Node } from "../../graph/graph.ts";
 import { aligned } from "./folding/broadcast.ts";
 import type { Constant } from "./folding/constant.ts";
@@ -33,11 +34,6 @@ interface Moved {
   readonly permutation: readonly number[];
 }
 
-/** Name of the value that a moved node makes, which is transposed to `value`. */
-export function movedName(value: string): string {
-  return `${value}/channels_first`;
-}
-
 /** `message` in front of the transposing of what it reads, if it reads transposed images and can be moved. */
 export function movedForward(message: NodeMessage, node: NodeReader, reader: GraphReader): Moved | undefined {
   const transposing = node.inputs
@@ -53,8 +49,12 @@ export function movedForward(message: NodeMessage, node: NodeReader, reader: Gra
   };
   const activations = node.inputs.filter((input) => input !== "" && !reader.isConstant(input));
   if (activations.some((input) => source(input) === undefined)) return undefined;
-  const output = [movedName(node.outputs[0] ?? "")];
+  const output = [reader.newName(`${node.outputs[0] ?? ""}/channels_first`)];
   if (elementwise.has(node.opType)) {
+    const constants = node.inputs.filter((name) => name !== "" && reader.isConstant(name));
+    if (!constants.every((name) => isOfChannels(reader.shape(name), permutation, reader.constant(name)))) {
+      return undefined;
+    }
     const input = node.inputs.map((name) => source(name) ?? turned(name, permutation, node, reader));
     return { message: { ...message, input, output }, permutation };
   }
@@ -71,14 +71,20 @@ export function movedForward(message: NodeMessage, node: NodeReader, reader: Gra
   return undefined;
 }
 
-/** Declares `constant` for the order of axes before `permutation`: axis `permutation[i]` is axis i. Only one axis may have a size. */
+/** Whether a constant has one number, or one for each channel, stored as they are; no other axis may have a size. */
+function isOfChannels(dims: Shape, permutation: readonly number[], stored: Constant | undefined): boolean {
+  if (elementCount(dims) === 1) return true;
+  const own = aligned(dims, permutation.length);
+  return stored !== undefined && own.every((size, axis) => size === 1 || permutation[axis] === 1);
+}
+
+/** Declares a constant of channels for the order of axes before `permutation`: axis `permutation[i]` is axis i. */
 function turned(name: string, permutation: readonly number[], node: NodeReader, reader: GraphReader): string {
   const found = name === "" ? undefined : reader.constant(name);
-  if (found === undefined || found.values.length === 1) return name;
+  if (found === undefined || elementCount(found.dims) === 1) return name;
   const own = aligned(found.dims, permutation.length);
-  if (own.filter((size) => size !== 1).length > 1) return name;
   const dims = permutation.map((_, axis) => own[permutation.indexOf(axis)] ?? 1);
-  return declared(`${name}/of_${node.name}`, { ...found, dims }, reader);
+  return reader.declareNew(`${name}/of_${node.name}`, { ...found, dims });
 }
 
 function turnedPads(pads: Constant, permutation: readonly number[], node: NodeReader, reader: GraphReader): string {
@@ -86,11 +92,5 @@ function turnedPads(pads: Constant, permutation: readonly number[], node: NodeRe
   const values = [0, rank].flatMap((first) =>
     permutation.map((_, axis) => pads.values[first + permutation.indexOf(axis)] ?? 0),
   );
-  return declared(`${node.name}/pads`, { type: "integer", dims: [2 * rank], values }, reader);
-}
-
-/** A node may read one constant twice. */
-function declared(name: string, constant: Constant, reader: GraphReader): string {
-  if (!reader.constants.has(name)) reader.declareConstant(name, constant);
-  return name;
+  return reader.declareNew(`${node.name}/pads`, { type: "integer", dims: [2 * rank], values });
 }

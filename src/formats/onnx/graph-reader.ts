@@ -19,6 +19,8 @@ export interface FileFacts {
   readonly fixedBatch: number | undefined;
   /** How many nodes and outputs read a value. */
   readonly readers: ReadonlyMap<string, number>;
+  /** The values that the file's nodes make. */
+  readonly made: ReadonlySet<string>;
 }
 
 export class GraphReader implements ReadContext {
@@ -84,6 +86,20 @@ export class GraphReader implements ReadContext {
     this.constants.set(value, constant);
   }
 
+  /** Declares a constant that the file does not have, under `name` or one like it. */
+  declareNew(name: string, constant: Constant): string {
+    const unique = this.newName(name);
+    this.declareConstant(unique, constant);
+    return unique;
+  }
+
+  /** `name`, or one like it, for a value that the file does not have. */
+  newName(name: string): string {
+    let unique = name;
+    while (this.#isDeclared(unique) || this.#facts.made.has(unique)) unique = `${unique}_`;
+    return unique;
+  }
+
   declareView(value: string, view: View): void {
     this.#declare(value, view.dims);
     this.#views.set(value, view);
@@ -122,8 +138,7 @@ export class GraphReader implements ReadContext {
   derived(node: NodeReader, value: string, role: string, { shape, data }: Tensor): string {
     const constant: Constant = { type: "float", dims: shape, values: data };
     const isOnlyReader = (this.#facts.readers.get(value) ?? 0) <= 1 && !this.parameterShapes.has(value);
-    let name = isOnlyReader ? value : `${node.name}.${role}`;
-    while (!isOnlyReader && this.#shapes.has(name)) name = `${name}_`;
+    const name = isOnlyReader ? value : this.newName(`${node.name}.${role}`);
     if (isOnlyReader) {
       this.constants.set(name, constant);
       this.#shapes.set(name, shape);
@@ -183,8 +198,7 @@ export class GraphReader implements ReadContext {
     // Nodes of ONNX need no names, nor different ones; ours do.
     let name = step === undefined ? reader.name : `${reader.name}.${step.part}`;
     while (this.#nodeNames.has(name)) name = `${name}_`;
-    let dst = step === undefined ? (reader.outputs[0] ?? "") : (step.output ?? name);
-    while (step !== undefined && step.output === undefined && this.#shapes.has(dst)) dst = `${dst}_`;
+    const dst = step === undefined ? (reader.outputs[0] ?? "") : (step.output ?? this.newName(name));
     const node = makeNode(op, name, inputs, [dst], attributes);
     const shapes = inputs.map((input) => this.shape(input));
     const shape = this.#inferred(node, shapes);
@@ -213,7 +227,11 @@ export class GraphReader implements ReadContext {
   }
 
   #checkNew(name: string): void {
-    if (!this.#shapes.has(name) && !this.#aliases.has(name)) return;
+    if (!this.#isDeclared(name)) return;
     throw new UserError("bad-file", `makes value "${name}" twice`, { about: this.#facts.file });
+  }
+
+  #isDeclared(name: string): boolean {
+    return this.#shapes.has(name) || this.#aliases.has(name);
   }
 }

@@ -47,6 +47,7 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
     exact: exactValues(model),
     fixedBatch: typeof batch === "number" ? batch : undefined,
     readers,
+    made: new Set((graph.node ?? []).flatMap(({ output }) => output ?? [])),
   });
   const folder = new Folder(reader, {
     keepsViews: isOwnLayout(model),
