@@ -1,8 +1,8 @@
 /** One command from its arguments to its exit code, printing to whatever terminals it is given. */
 import { hostname } from "node:os";
 import { CommanderError } from "commander";
+import { espalierVersion } from "../core/version.ts";
 import { isToldElsewhere } from "../distributed/cluster.ts";
-import { espalierVersion } from "../training/environment.ts";
 import type { Context } from "./context.ts";
 import { asEspalierError, EXIT, failureReport, printFailure } from "./failure.ts";
 import { createProgram } from "./program.ts";

@@ -6,6 +6,7 @@ import { writeSync } from "node:fs";
 import { hostname } from "node:os";
 import koffi from "koffi";
 import { UserError } from "../core/errors.ts";
+import { espalierVersion } from "../core/version.ts";
 import type { CollectivesSpec } from "./collectives.ts";
 import { FailureElsewhere, failureOf, type ToldFailure, toldFailure } from "./failure.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -29,7 +30,10 @@ const LAUNCHER_MILLISECONDS = 8000;
 
 let joined: Promise<Cluster> | undefined;
 
-/** The cluster that this process was launched into, joined once; undefined if it is alone. */
+/**
+ * The cluster that this process was launched into, joined once; undefined if it is alone.
+ * @throws UserError "ranks-differ" if a rank runs another version of Espalier than rank 0; what `loadMpi` throws.
+ */
 export async function joinCluster(launch: Launch | undefined = detectLaunch()): Promise<Cluster | undefined> {
   if (launch === undefined) return undefined;
   joined ??= Cluster.open(launch);
@@ -83,6 +87,8 @@ export class Cluster {
       collectives: { abi, file: mpi.file, communicator: forSteps },
     });
     process.once("exit", (code) => cluster.#end(code));
+    // Before anything else: another version may mean other things by the same messages.
+    await cluster.requireSame({ "version of Espalier": await espalierVersion() });
     return cluster;
   }
 
@@ -107,6 +113,8 @@ export class Cluster {
    */
   async watch(): Promise<readonly number[]> {
     const { rank, size } = this;
+    // What ended the work before ended only that.
+    this.#isTold = false;
     const [heartbeat, unheard] = await Heartbeat.start({
       ...{ rank, size, messages: this.#messages },
       onLost: (lost, reason, isSilent) => this.#lose(lost, reason, isSilent),

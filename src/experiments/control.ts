@@ -5,13 +5,13 @@
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
-import { loadOnnx } from "../formats/onnx/index.ts";
 import { cost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
 import { type History, historyOf } from "../report/history.ts";
+import { type ConductOptions, clusterFor, onFirst } from "../training/conduct.ts";
 import { readEvents } from "../training/event-log.ts";
 import type { ControlOf, RunFinished } from "../training/events.ts";
-import type { JournalOptions } from "../training/journal.ts";
+import { loadTogether } from "../training/handover.ts";
 import type { SettingsInput } from "../training/options.ts";
 import type { Run } from "../training/run.ts";
 import { type DataSource, reopenData } from "../training/run-data.ts";
@@ -20,7 +20,7 @@ import { type RunRecord, readRunRecord } from "../training/run-record.ts";
 import { train } from "../training/train.ts";
 import { controlSettings } from "./settings.ts";
 
-export interface ControlOptions extends JournalOptions {
+export interface ControlOptions extends ConductOptions {
   /** "epochs" (the default): as many as the run; "macs": as many as take the MACs that training the run took. */
   readonly same?: ControlOf["same"];
   /** Default: the run's. */
@@ -47,10 +47,11 @@ export interface Finished {
  */
 export async function control(folder: string, options: ControlOptions = {}): Promise<Run> {
   const { same = "epochs", seed, folder: chosen, data, ...hooks } = options;
-  const run = await readFinished(folder);
+  const cluster = await clusterFor(hooks);
+  const run = await onFirst(cluster, () => readFinished(folder));
   const { record } = run;
   // Without what the run's own file said of itself: only the architecture is the run's.
-  const { header: _, ...graph } = (await loadOnnx(join(run.folder, runFiles.compact))).graph;
+  const { header: _, ...graph } = (await loadTogether(join(run.folder, runFiles.compact), cluster)).graph;
   const { settings, trainingMacs } = planControl(run, graph, same);
   const place = resolve(chosen ?? controlFolder(run.folder, same, seed));
   const dataset = await reopenData(record, data);

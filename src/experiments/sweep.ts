@@ -1,54 +1,38 @@
 /**
- * A sweep: the runs of a plan in turn, each in a folder of its own. Started again, it goes on where it stopped: finished runs
- * are passed over, a stopped one is resumed. A run that fails is told of, and the others go on.
+ * A sweep: the runs of a plan, each in a folder of its own; in turn, or shared out over ranks. Started again, it goes on where it
+ * stopped: finished runs are passed over, a stopped one is resumed. A run that fails is told of, and the others go on.
  */
 import { basename, join, resolve } from "node:path";
-import { aboutPart, EspalierError, InternalError, UserError } from "../core/errors.ts";
+import { aboutPart, required, UserError } from "../core/errors.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { ImageFileOptions } from "../data/images/open.ts";
 import { stepsPerEpoch } from "../data/order.ts";
 import { type DatasetReference, datasetReference } from "../data/references.ts";
-import { historyOf } from "../report/history.ts";
-import { writeReport } from "../report/report.ts";
-import { readEvents } from "../training/event-log.ts";
+import { type Cluster, joinCluster } from "../distributed/cluster.ts";
+import type { Network } from "../graph/graph.ts";
+import { inCluster, onFirst, together } from "../training/conduct.ts";
 import { bringsWeights, requireWeights } from "../training/fine-tuning.ts";
-import type { JournalOptions } from "../training/journal.ts";
-import { resume } from "../training/resume.ts";
-import type { Run } from "../training/run.ts";
+import { partOfBatch } from "../training/ranks.ts";
 import { openData } from "../training/run-data.ts";
 import { DEFAULT_RUNS_FOLDER, lockRunFolder } from "../training/run-folder.ts";
+import { hashData, hashWeights } from "../training/run-record.ts";
 import { inputOf, startingNetwork } from "../training/starting-network.ts";
-import { train } from "../training/train.ts";
-import { control, isUncut } from "./control.ts";
-import { clearRun, holdsPlan, type RunState, stateOf } from "./sweep-folder.ts";
-import { runsOf, type SweepPlan, type SweepRun, settledSettings, writePlan } from "./sweep-plan.ts";
+import { holdsPlan, stateOf } from "./sweep-folder.ts";
+import { runsOf, type SweepPlan, settledSettings, writePlan } from "./sweep-plan.ts";
+import { sweepByRanks } from "./sweep-ranks.ts";
+import { isOver, type SweepHooks, type SweepReport } from "./sweep-report.ts";
+import { carryOut, type PlannedRun, reportOf, type SweepGround } from "./sweep-task.ts";
 
-/** What became of a run, or is about to. */
-export interface SweepReport {
-  readonly type: "sweep.run";
-  /** Counted from 1. */
-  readonly number: number;
-  readonly runs: number;
-  readonly name: string;
-  readonly folder: string;
-  /**
-   * `starting` and `resuming`: its own events follow; `finished`: it has come to its end now, `done` had before; `left-out`: a
-   * control of a run that lost nothing or failed.
-   */
-  readonly state: "starting" | "resuming" | "finished" | "done" | "left-out" | "failed";
-  /** Why it failed or was left out. */
-  readonly reason?: string;
-  /** Code of the error, for a run that failed. */
-  readonly code?: string;
-}
-
-export interface SweepOptions extends JournalOptions {
+export interface SweepOptions extends SweepHooks {
   /** Default `runs/<model>-<data>-sweep`. */
   readonly folder?: string;
   /** The data, where it is open already; default: what the plan names. */
   readonly data?: DatasetReference;
-  /** Hears of each run before and after it; `onEvent` of what happens in it. */
-  readonly onRun?: (report: SweepReport) => void;
+  /**
+   * "runs": the ranks that MPI launched are workers, each of which trains runs on its own. Default: the runs are trained in turn,
+   * each by all ranks together.
+   */
+  readonly parallel?: "runs";
 }
 
 export interface SweepResult {
@@ -68,41 +52,93 @@ export function sweepFolder({ model, data }: SweepPlan): string {
  * Trains all runs of `plan` that are not finished yet. Everything is checked first: settings, structures and data of every
  * point, and that each folder that is there holds the run that the plan would make.
  *
- * @throws UserError before any training: "run-exists" if the folder has another sweep or a run of other settings, and what
- * `train` throws of its options; "interrupted" once the signal is aborted. A run's own failure is in the result.
+ * @throws UserError before any training: "run-exists" if the folder has another sweep or a run of other settings, "bad-option" if
+ * the runs are to be shared out and there is one rank only, "ranks-differ", and what `train` throws of its options; "interrupted"
+ * once the signal is aborted. A run's own failure is in the result.
  */
 export async function sweep(plan: SweepPlan, options: SweepOptions = {}): Promise<SweepResult> {
-  const { data = datasetReference(plan.data, imagesOf(plan)), onRun, folder: chosen, ...hooks } = options;
-  const folder = resolve(chosen ?? sweepFolder(plan));
-  const dataset = await data.open(await inputOf(plan.model));
-  const model = await requirePoints(plan, dataset);
-  const isHeld = await holdsPlan(folder, plan);
-  const states = await statesOf(folder, plan, model);
-  if (!isHeld) await writePlan(folder, plan);
-  const unlock = await lockRunFolder(folder, () => {});
+  const { data = datasetReference(plan.data, imagesOf(plan)), folder: chosen, parallel, ...hooks } = options;
+  const cluster = await joinCluster();
+  const workers = parallel === undefined ? undefined : requireWorkers(cluster);
+  const { dataset, network } = await together(cluster, async () => {
+    const opened = await data.open(await inputOf(plan.model));
+    return { dataset: opened, network: await requirePoints(plan, opened, workers === undefined ? cluster : undefined) };
+  });
+  let unlock = async (): Promise<void> => {};
+  const { folder, runs } = await onFirst(cluster, async () => {
+    const path = resolve(chosen ?? sweepFolder(plan));
+    const isHeld = await holdsPlan(path, plan);
+    const planned = await statesOf(path, plan, network.graph.name);
+    if (!isHeld) await writePlan(path, plan);
+    unlock = await lockRunFolder(path, () => {});
+    return { folder: path, runs: planned };
+  });
   try {
-    const opened: DatasetReference = { spec: plan.data, open: async () => dataset };
-    const reports: SweepReport[] = [];
-    for (const [index, { run, state }] of states.entries()) {
-      const tell = (told: Pick<SweepReport, "state" | "reason" | "code">): SweepReport => {
-        const path = join(folder, run.name);
-        const report = {
-          type: "sweep.run",
-          number: index + 1,
-          runs: states.length,
-          name: run.name,
-          folder: path,
-          ...told,
-        } as const;
-        onRun?.(report);
-        return report;
-      };
-      reports.push(await carryOut({ plan, run, state, folder, data: opened, hooks, reports, tell }));
-    }
-    return { folder, reports };
+    const ground = { plan, folder, runs, data: { spec: plan.data, open: async () => dataset } };
+    if (workers === undefined) return { folder, reports: await sweepInTurn(cluster, ground, hooks) };
+    await requireSameGround(workers, ground, dataset, network);
+    return { folder, reports: await inCluster(workers, () => sweepByRanks(workers, ground, hooks)) };
   } finally {
     await unlock();
   }
+}
+
+async function sweepInTurn(
+  cluster: Cluster | undefined,
+  ground: SweepGround,
+  { onRun, onEvent, signal }: SweepHooks,
+): Promise<readonly SweepReport[]> {
+  const reports: SweepReport[] = [];
+  for (const [index, planned] of ground.runs.entries()) {
+    await carryOut({
+      ...{ ...planned, ground, reports, cluster },
+      hooks: {
+        ...(onEvent === undefined ? {} : { onEvent: (event) => onEvent(event, planned.run.name) }),
+        ...(signal === undefined ? {} : { signal }),
+      },
+      tell: (news) => {
+        const report = reportOf(ground, index, news);
+        onRun?.(report);
+        if (isOver(report)) reports.push(report);
+      },
+    });
+  }
+  return reports;
+}
+
+/**
+ * The ranks that runs are shared out over.
+ * @throws UserError "bad-option" if this process is alone; the hint says how to start several.
+ */
+export function requireWorkers(cluster: Cluster | undefined): Cluster {
+  if (cluster !== undefined) return cluster;
+  throw new UserError("bad-option", "there is one process, and runs are to be shared out over several", {
+    about: "--parallel runs",
+    hint: 'Start it by MPI, with as many ranks as runs are to go on at once: "mpirun -n 4 espalier sweep … --parallel runs"',
+  });
+}
+
+/** Runs compare only if every rank trains on the same, and their folders are all in one place. */
+async function requireSameGround(
+  cluster: Cluster,
+  { plan, folder }: SweepGround,
+  dataset: Dataset,
+  { weights }: Network,
+): Promise<void> {
+  const { train, test } = hashData(dataset);
+  await cluster.requireSame({
+    "plan of the sweep": JSON.stringify(plan),
+    "set of training images": `sha256 ${train}`,
+    "set of test images": `sha256 ${test}`,
+    "network to start from": `sha256 ${hashWeights(weights)}`,
+  });
+  await cluster.together(async () => {
+    if (cluster.isFirst || (await holdsPlan(folder, plan))) return;
+    throw new UserError("missing-file", "the sweep's folder, which rank 0 has written to, is not seen from here", {
+      about: folder,
+      hint: "Ranks that have runs of their own need a folder that all their hosts share: name one with --out",
+    });
+  });
 }
 
 /** How the data are opened, beside their name. */
@@ -110,17 +146,13 @@ export function imagesOf({ images }: SweepPlan): { readonly images?: ImageFileOp
   return images === undefined ? {} : { images };
 }
 
-async function statesOf(
-  folder: string,
-  plan: SweepPlan,
-  model: string,
-): Promise<readonly { readonly run: SweepRun; readonly state: RunState }[]> {
+async function statesOf(folder: string, plan: SweepPlan, model: string): Promise<readonly PlannedRun[]> {
   return Promise.all(runsOf(plan).map(async (run) => ({ run, state: await stateOf(folder, plan, run, model) })));
 }
 
-/** Places the factors of every point, as its runs will; returns the network's name. */
-async function requirePoints(plan: SweepPlan, dataset: Dataset): Promise<string> {
-  let name = "";
+/** Places the factors of every point, as its runs on `cluster` will; returns the network that the last one starts from. */
+async function requirePoints(plan: SweepPlan, dataset: Dataset, cluster: Cluster | undefined): Promise<Network> {
+  let network: Network | undefined;
   for (const point of plan.points) {
     const input = { ...plan.settings, ...point.settings };
     try {
@@ -128,68 +160,12 @@ async function requirePoints(plan: SweepPlan, dataset: Dataset): Promise<string>
       requireWeights(settings, bringsWeights(plan.model) && !settings.fromScratch);
       const { dataset: limited } = await openData(Promise.resolve(dataset), settings.limit, undefined);
       stepsPerEpoch(limited.train.count, settings.batch);
-      name = (await startingNetwork(plan.model, limited, settings)).network.graph.name;
+      partOfBatch(settings.batch, cluster);
+      network = (await startingNetwork(plan.model, limited, settings)).network;
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       throw aboutPart(error, `point "${point.name}" of the sweep`);
     }
   }
-  return name;
-}
-
-interface Task {
-  readonly plan: SweepPlan;
-  readonly run: SweepRun;
-  readonly state: RunState;
-  /** Of the sweep. */
-  readonly folder: string;
-  readonly data: DatasetReference;
-  readonly hooks: JournalOptions;
-  /** Of the runs before it. */
-  readonly reports: readonly SweepReport[];
-  readonly tell: (told: Pick<SweepReport, "state" | "reason" | "code">) => SweepReport;
-}
-
-/** Does what is left to do of a run, and says what became of it. */
-async function carryOut(task: Task): Promise<SweepReport> {
-  const { run, state, folder, reports, tell, data, hooks } = task;
-  const path = join(folder, run.name);
-  if (state === "finished") return tell({ state: "done" });
-  if (state === "diverged") {
-    return tell({
-      state: "failed",
-      code: "diverged",
-      reason: `it diverged, and would again; to repeat it, remove ${path}`,
-    });
-  }
-  const controlled = reports.find(({ name }) => name === run.controlOf?.name);
-  if (controlled?.state === "failed") return tell({ state: "left-out", reason: `${controlled.name} failed` });
-  if (controlled !== undefined && (await lostNothing(controlled.folder))) {
-    return tell({ state: "left-out", reason: `nothing was cut out of ${controlled.name}` });
-  }
-  try {
-    tell({ state: state === "stopped" ? "resuming" : "starting" });
-    if (state === "new") await clearRun(folder, run);
-    const { folder: trained } = state === "stopped" ? await resume(path, { ...hooks, data }) : await start(task, path);
-    await writeReport(trained);
-    return tell({ state: "finished" });
-  } catch (error) {
-    if (error instanceof EspalierError && error.code === "interrupted") throw error;
-    const failure =
-      error instanceof EspalierError
-        ? error
-        : new InternalError(error instanceof Error ? error.message : String(error), { cause: error });
-    return tell({ state: "failed", code: failure.code, reason: failure.message });
-  }
-}
-
-async function lostNothing(folder: string): Promise<boolean> {
-  const { finished } = historyOf(await readEvents(folder));
-  return finished !== undefined && isUncut(finished);
-}
-
-function start({ plan, run, folder, data, hooks }: Task, path: string): Promise<Run> {
-  const { controlOf } = run;
-  if (controlOf === undefined) return train(plan.model, { ...run.settings, ...hooks, data, folder: path });
-  return control(join(folder, controlOf.name), { ...hooks, same: controlOf.same, data, folder: path });
+  return required(network, "a point of the sweep");
 }

@@ -4,7 +4,7 @@ import { kernelCacheFolder } from "../core/cache-folder.ts";
 import type { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import type { Dataset } from "../data/dataset.ts";
-import type { Cluster } from "../distributed/cluster.ts";
+import { type Cluster, joinCluster } from "../distributed/cluster.ts";
 import { EngineHost } from "../engine/host.ts";
 import { cost } from "../graph/cost.ts";
 import { Background } from "./background.ts";
@@ -14,6 +14,20 @@ import type { Run } from "./run.ts";
 import type { RunRecord } from "./run-record.ts";
 import { epochOf, type Session } from "./session.ts";
 import { tellUnreadable } from "./unreadable.ts";
+
+/** How a run is followed and stopped, and with whom it is trained. */
+export interface ConductOptions extends JournalOptions {
+  /**
+   * Trains on this rank alone, with so many threads, though others were launched with it: they have runs of their own. Default:
+   * all ranks train the run together.
+   */
+  readonly alone?: { readonly threads: number };
+}
+
+/** The ranks that train a run; undefined if this process does. */
+export async function clusterFor({ alone }: ConductOptions): Promise<Cluster | undefined> {
+  return alone === undefined ? joinCluster() : undefined;
+}
 
 /**
  * Does `work` as one of the ranks of `cluster`, which miss each other until it is done; or alone.

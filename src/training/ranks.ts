@@ -6,7 +6,6 @@ import type { Cluster } from "../distributed/cluster.ts";
 import { type Accuracy, measureAccuracy } from "../evaluation/accuracy.ts";
 import type { Classifier } from "../evaluation/classifier.ts";
 import type { Network } from "../graph/graph.ts";
-import { espalierVersion } from "./environment.ts";
 import type { Settings } from "./options.ts";
 import { hashData, hashWeights } from "./run-record.ts";
 
@@ -72,7 +71,6 @@ export async function requireCommonGround(
   // Threads change the order of sums in a rank's own part, which is its own affair.
   const { threads: _, ...kernels } = engine;
   await cluster.requireSame({
-    "version of Espalier": await espalierVersion(),
     ...Object.fromEntries(options),
     "set of training images": `sha256 ${train}`,
     "set of test images": `sha256 ${test}`,

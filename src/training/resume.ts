@@ -3,12 +3,22 @@ import { join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
-import { type Cluster, joinCluster } from "../distributed/cluster.ts";
-import { announce, engineOf, inCluster, onFirst, together, withJournal, withSession } from "./conduct.ts";
+import type { Cluster } from "../distributed/cluster.ts";
+import {
+  announce,
+  type ConductOptions,
+  clusterFor,
+  engineOf,
+  inCluster,
+  onFirst,
+  together,
+  withJournal,
+  withSession,
+} from "./conduct.ts";
 import { readEvents } from "./event-log.ts";
 import { finishRun } from "./finish.ts";
 import { loadTogether, readLatestTogether } from "./handover.ts";
-import type { Journal, JournalOptions } from "./journal.ts";
+import type { Journal } from "./journal.ts";
 import { TrainingLoop } from "./loop.ts";
 import type { Settings } from "./options.ts";
 import { partOfBatch, requireCommonGround } from "./ranks.ts";
@@ -18,7 +28,7 @@ import { runFiles } from "./run-folder.ts";
 import { type RunRecord, readRunRecord } from "./run-record.ts";
 import { openSession, type Session } from "./session.ts";
 
-export interface ResumeOptions extends JournalOptions {
+export interface ResumeOptions extends ConductOptions {
   /** The data again, if it was an open dataset that no name or folder stands for. */
   readonly data?: DataSource;
 }
@@ -31,7 +41,7 @@ export interface ResumeOptions extends JournalOptions {
  * "checksum" if the data is not the same; "bad-option" if the run is finished; and what `train` throws.
  */
 export async function resume(folder: string, options: ResumeOptions = {}): Promise<Run> {
-  const cluster = await joinCluster();
+  const cluster = await clusterFor(options);
   return inCluster(cluster, () => resumeOn(cluster, folder, options));
 }
 
@@ -43,7 +53,7 @@ async function resumeOn(cluster: Cluster | undefined, folder: string, options: R
     await refuseFinished(path);
     return found;
   });
-  const settings = withoutOtherThreads(record, cluster);
+  const settings = withoutOtherThreads(record, cluster, options.alone?.threads);
   const dataset = await together(cluster, async () => {
     partOfBatch(settings.batch, cluster);
     return reopenData(record, options.data);
@@ -77,7 +87,12 @@ async function resumeOn(cluster: Cluster | undefined, folder: string, options: R
 }
 
 /** On another number of ranks each has other threads than those of the run so far. */
-function withoutOtherThreads({ settings, engine }: RunRecord, cluster: Cluster | undefined): Settings {
+function withoutOtherThreads(
+  { settings, engine }: RunRecord,
+  cluster: Cluster | undefined,
+  share: number | undefined,
+): Settings {
+  if (share !== undefined && settings.engine !== "reference") return { ...settings, threads: share };
   if ((engine["ranks"] ?? "1") === `${cluster?.size ?? 1}`) return settings;
   const { threads: _, ...others } = settings;
   return others;

@@ -4,13 +4,15 @@ import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { optional } from "../core/optional.ts";
 import { stepsPerEpoch } from "../data/order.ts";
-import { type Cluster, joinCluster } from "../distributed/cluster.ts";
+import type { Cluster } from "../distributed/cluster.ts";
 import { saveOnnx } from "../formats/onnx/index.ts";
 import { bake } from "../selection/fold.ts";
 import { requireReachable } from "./budget.ts";
 import type { Checkpoint } from "./checkpoints.ts";
 import {
   announce,
+  type ConductOptions,
+  clusterFor,
   engineOf,
   inCluster,
   onFirst,
@@ -23,7 +25,6 @@ import { describeEnvironment } from "./environment.ts";
 import type { ControlOf } from "./events.ts";
 import { bringsWeights, requireWeights, withFineTuning } from "./fine-tuning.ts";
 import { finishRun } from "./finish.ts";
-import type { JournalOptions } from "./journal.ts";
 import { TrainingLoop } from "./loop.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./options.ts";
 import { partOfBatch, requireCommonGround } from "./ranks.ts";
@@ -35,7 +36,7 @@ import { openSession } from "./session.ts";
 import { inputOf, type ModelSource, startingNetwork } from "./starting-network.ts";
 
 /** Settings of the run, the data, and how to follow and stop it. */
-export interface TrainOptions extends SettingsInput, JournalOptions {
+export interface TrainOptions extends SettingsInput, ConductOptions {
   /** What to train on: `cifar10()`, a name or folder as on the command line, or an open dataset. */
   readonly data: DataSource;
   /** Folder of the run; default `runs/<name>`. */
@@ -52,16 +53,16 @@ export interface TrainOptions extends SettingsInput, JournalOptions {
  * "run-exists"; "engine-missing" without oneDNN; "diverged"; "interrupted" after the signal; "not-exact".
  */
 export async function train(model: ModelSource, options: TrainOptions): Promise<Run> {
-  const cluster = await joinCluster();
+  const cluster = await clusterFor(options);
   return inCluster(cluster, () => trainOn(cluster, model, options));
 }
 
 async function trainOn(cluster: Cluster | undefined, model: ModelSource, options: TrainOptions): Promise<Run> {
   const startedAt = performance.now();
-  const { data, folder: chosenFolder, onEvent, signal, controlOf, ...input } = options;
+  const { data, folder: chosenFolder, onEvent, signal, alone, controlOf, ...input } = options;
   const { settings, dataset, source, network, factors } = await together(cluster, async () => {
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
-    const parsed = withThreads(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
+    const parsed = withThreads(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster, alone?.threads);
     requireWeights(parsed, isFineTuned);
     partOfBatch(parsed.batch, cluster);
     const opened = await openData(data, parsed.limit, await inputOf(model));
@@ -138,10 +139,10 @@ const NOTHING_DONE: Omit<Checkpoint, "network"> = {
 };
 
 /** The number of threads decides how sums are split, so it is part of what a resumed run repeats. */
-function withThreads(settings: Settings, cluster: Cluster | undefined): Settings {
+function withThreads(settings: Settings, cluster: Cluster | undefined, share: number | undefined): Settings {
   // Several ranks have each as many as its host gives them.
   if (settings.engine === "reference" || cluster !== undefined) return settings;
-  return { ...settings, threads: settings.threads ?? threadsInEnvironment() ?? availableParallelism() };
+  return { ...settings, threads: settings.threads ?? share ?? threadsInEnvironment() ?? availableParallelism() };
 }
 
 async function newFolder(chosen: string | undefined, { name }: Settings, stem: string): Promise<string> {

@@ -1,8 +1,9 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type SweepReport, sweep } from "../../src/experiments/sweep.ts";
+import { sweep } from "../../src/experiments/sweep.ts";
 import { parsePlan, readPlan, runsOf, type SweepPlan } from "../../src/experiments/sweep-plan.ts";
+import type { SweepReport } from "../../src/experiments/sweep-report.ts";
 import { saveOnnx } from "../../src/formats/onnx/index.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import type { RunEvent } from "../../src/training/events.ts";

@@ -3,8 +3,10 @@ import { stat } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { UserError } from "../../core/errors.ts";
 import { datasetReference } from "../../data/references.ts";
-import { imagesOf, type SweepResult, sweep } from "../../experiments/sweep.ts";
+import { type Cluster, joinCluster } from "../../distributed/cluster.ts";
+import { imagesOf, requireWorkers, type SweepResult, sweep } from "../../experiments/sweep.ts";
 import { parsePlan, readPlan, type SweepPlan } from "../../experiments/sweep-plan.ts";
+import { failTogether, onFirst, together } from "../../training/conduct.ts";
 import type { ControlOf } from "../../training/events.ts";
 import { inputOf } from "../../training/starting-network.ts";
 import { type Context, withCommonOptions } from "../context.ts";
@@ -13,6 +15,7 @@ import { selectionFor } from "../selection.ts";
 import { type Gamma, integerFor, oneOf, parseGamma } from "../values.ts";
 import { fileLines } from "../view/closing.ts";
 import { dataProgress } from "../view/data-progress.ts";
+import { parallelView } from "../view/parallel-view.ts";
 import { outcome, sweepView } from "../view/sweep-view.ts";
 import { addTrainingOptions, settingsFrom, type TrainingFlags } from "./train.ts";
 
@@ -23,9 +26,11 @@ interface SweepFlags extends TrainingFlags {
   readonly baseline?: true;
   readonly controls?: (typeof controlChoices)[number] | true;
   readonly out?: string;
+  readonly parallel?: (typeof parallelChoices)[number];
 }
 
 const controlChoices = ["epochs", "macs", "both"] as const;
+const parallelChoices = ["runs"] as const;
 
 /** Collects the values of an option that takes several. */
 function several<T>(parse: (text: string) => T): (text: string, before: readonly T[] | undefined) => readonly T[] {
@@ -94,7 +99,7 @@ async function isPlan(source: string): Promise<boolean> {
   );
 }
 
-const besidePlan: ReadonlySet<string> = new Set(["out", "json", "debug"]);
+const besidePlan: ReadonlySet<string> = new Set(["out", "parallel", "json", "debug"]);
 
 function refuseOptions(command: Command, source: string): void {
   const given = command.options.find(
@@ -109,20 +114,27 @@ function refuseOptions(command: Command, source: string): void {
 }
 
 async function runSweep(context: Context, source: string, options: SweepFlags, command: Command): Promise<void> {
-  const { stdout, stderr, interruption } = context;
-  const { json = false } = options;
-  const fromPlan = await isPlan(source);
-  if (fromPlan) refuseOptions(command, source);
-  const plan = fromPlan ? await readPlan(source) : await planFrom(source, options);
+  const { stdout, stderr, interruption, rank = 0 } = context;
+  const { json = false, parallel } = options;
+  const cluster = await joinCluster();
+  if (parallel !== undefined) requireWorkers(cluster);
+  const { fromPlan, plan } = await onFirst(cluster, async () => {
+    const isOne = await isPlan(source);
+    if (isOne) refuseOptions(command, source);
+    return { fromPlan: isOne, plan: isOne ? await readPlan(source) : await planFrom(source, options) };
+  });
   const isFolder = fromPlan && !source.toLowerCase().endsWith(".json");
   const folder = options.out ?? (isFolder ? source : undefined);
-  const data = await dataProgress(context, async (onProgress) => {
-    const reference = datasetReference(plan.data, { onProgress, ...imagesOf(plan) });
-    const dataset = await reference.open(await inputOf(plan.model));
-    return { spec: reference.spec, open: async () => dataset };
-  });
-  const view = sweepView(stdout, { json });
+  const data = await together(cluster, () =>
+    dataProgress(context, async (onProgress) => {
+      const reference = datasetReference(plan.data, { onProgress, ...imagesOf(plan) });
+      const dataset = await reference.open(await inputOf(plan.model));
+      return { spec: reference.spec, open: async () => dataset };
+    }),
+  );
+  const view = parallel === undefined ? sweepView(stdout, { json }) : parallelView(stdout, { json });
   const onFirstInterrupt = (): void => {
+    if (rank > 0) return;
     const line = "stopping after this step and writing a checkpoint (Ctrl-C again to leave at once)";
     if (json) stderr.print(line);
     else view.print(`  ${stdout.colours.yellow("!")} ${line}`);
@@ -132,7 +144,8 @@ async function runSweep(context: Context, source: string, options: SweepFlags, c
       sweep(plan, {
         data,
         ...(folder === undefined ? {} : { folder }),
-        onEvent: (event) => view.event(event),
+        ...(parallel === undefined ? {} : { parallel }),
+        onEvent: (event, name) => view.event(event, name),
         onRun: (report) => view.run(report),
         signal: interruption.signal,
       }),
@@ -142,30 +155,33 @@ async function runSweep(context: Context, source: string, options: SweepFlags, c
       const lines = fileLines([["sweep", result.folder]], stdout);
       for (const line of ["", `  ${outcome(result)}`, ...lines]) stdout.print(line);
     }
-    requireAll(result);
+    await requireAll(result, cluster);
   } finally {
     view.settle();
   }
 }
 
-function requireAll(result: SweepResult): void {
+async function requireAll(result: SweepResult, cluster: Cluster | undefined): Promise<void> {
   const failed = result.reports.filter(({ state }) => state === "failed");
   if (failed.length === 0) return;
-  throw new UserError("run-failed", outcome(result), {
+  const error = new UserError("run-failed", outcome(result), {
     list: failed.map(({ name, reason }) => `${name}: ${reason}`),
     hint: `Once that is mended, "espalier sweep ${result.folder}" goes on with them`,
   });
+  await failTogether(cluster, error);
 }
 
 export function addSweep(program: Command, context: Context): void {
   const command = program
     .command("sweep")
-    .description("Train several sparsity strengths and seeds in turn; started again, it goes on where it stopped.")
+    .description(
+      "Train several sparsity strengths and seeds, in turn or at once; started again, it goes on where it stopped.",
+    )
     .argument("<model or plan>", "a model as train takes it, a plan (JSON), or the folder of a sweep to go on with")
     .optionsGroup("What is varied:")
     .option(
-      "--gammas <γ...>",
-      "a run for each: numbers, or neurons=…,blocks=… as --gamma takes them",
+      "--gammas <strengths...>",
+      "a run for each sparsity strength γ: numbers, or neurons=…,blocks=… as --gamma takes them",
       several(parseGamma),
     )
     .option(
@@ -182,6 +198,12 @@ export function addSweep(program: Command, context: Context): void {
       ).argParser(oneOf("control", controlChoices)),
     )
     .option("--out <folder>", "of the sweep (default: runs/<model>-<data>-sweep)")
+    .addOption(
+      new Option(
+        "--parallel <what>",
+        "under mpirun: runs, for each rank to train runs on its own (default: all ranks train each run together)",
+      ).argParser(oneOf("way to share out", parallelChoices)),
+    )
     .optionsGroup("On what, and for how long:");
   addTrainingOptions(command)
     .optionsGroup("Output:")
@@ -192,5 +214,6 @@ export function addSweep(program: Command, context: Context): void {
     "espalier sweep resnet-56 --gammas neurons=0.001,blocks=0.01 neurons=0.002,blocks=0.02 --seeds 1 2 3",
     "espalier sweep runs/resnet-20-cifar10-sweep",
     "espalier sweep plan.json --out runs/plan",
+    "mpirun -n 4 espalier sweep plan.json --out runs/plan --parallel runs",
   ]);
 }

@@ -1,6 +1,7 @@
 /** A sweep as it happens: the view of each run, and between them which run it is, how many are left and for how long. */
 
-import type { SweepReport, SweepResult } from "../../experiments/sweep.ts";
+import type { SweepResult } from "../../experiments/sweep.ts";
+import type { SweepReport } from "../../experiments/sweep-report.ts";
 import { formatDuration, plural } from "../../report/format.ts";
 import type { RunEvent, Step } from "../../training/events.ts";
 import type { Terminal } from "../terminal.ts";
@@ -42,18 +43,20 @@ export class SweepClock {
 }
 
 export interface SweepView extends Omit<RunView, "handle"> {
-  event(event: RunEvent): void;
+  /** `name`: of the run in the sweep. */
+  event(event: RunEvent, name: string): void;
   run(report: SweepReport): void;
 }
 
 /** What is said of a run before and after it. */
 export function reportLines(report: SweepReport, { colours }: Terminal): readonly string[] {
-  const { number, runs, name, state, reason } = report;
+  const { number, runs, name, state, reason, by } = report;
   const place = `run ${number} of ${runs}`;
+  const where = by === undefined ? "" : colours.dim(` on rank ${by.rank} (${by.host})`);
   switch (state) {
     case "starting":
     case "resuming":
-      return ["", colours.bold(`${state === "resuming" ? "Going on with " : ""}${place}: ${name}`)];
+      return ["", colours.bold(`${state === "resuming" ? "Going on with " : ""}${place}: ${name}`) + where];
     case "finished":
       return [`${colours.green("✓")} ${place}: ${name}`];
     case "done":

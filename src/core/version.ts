@@ -1,0 +1,10 @@
+/** The version of Espalier, as its package says. */
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+
+const packageSchema = z.object({ version: z.string() });
+
+export async function espalierVersion(): Promise<string> {
+  const text = await readFile(new URL("../../package.json", import.meta.url), "utf8");
+  return packageSchema.parse(JSON.parse(text)).version;
+}

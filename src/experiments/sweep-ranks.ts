@@ -1,0 +1,148 @@
+/**
+ * A sweep whose runs are shared out over ranks: each trains one at a time, on its own. Five times a second the ranks tell each other
+ * what happened; all see the same, so each knows by itself which run it gets next, and none has to be asked.
+ */
+import { setTimeout } from "node:timers/promises";
+import { EspalierError, UserError } from "../core/errors.ts";
+import type { Cluster } from "../distributed/cluster.ts";
+import { failTogether, threadsInEnvironment } from "../training/conduct.ts";
+import type { RunEvent } from "../training/events.ts";
+import { SweepBoard } from "./sweep-board.ts";
+import type { SweepHooks, SweepNews, SweepReport } from "./sweep-report.ts";
+import { carryOut, reportOf, type SweepGround, settledNews } from "./sweep-task.ts";
+
+const TELL_MILLISECONDS = 200;
+
+type Message =
+  | { readonly kind: "report"; readonly report: SweepReport }
+  | { readonly kind: "event"; readonly event: RunEvent; readonly name: string }
+  | { readonly kind: "stopped"; readonly index: number };
+
+/** What a rank tells the others each time. */
+interface Told {
+  readonly messages: readonly Message[];
+  /** It was asked to stop. */
+  readonly isStopping: boolean;
+}
+
+/**
+ * Carries out what is left of `ground`'s runs.
+ * @returns the last report of each run, on every rank.
+ * @throws UserError "interrupted" on all ranks once one of them is asked to stop, when every run has its checkpoint.
+ */
+export async function sweepByRanks(
+  cluster: Cluster,
+  ground: SweepGround,
+  { signal, onRun, onEvent }: SweepHooks,
+): Promise<readonly SweepReport[]> {
+  const worker = new Worker(cluster, ground);
+  const board = new SweepBoard(
+    ground.runs.map(({ run }) => run),
+    cluster.size,
+  );
+  const hear = (message: Message): void => {
+    if (message.kind === "stopped") board.stop(message.index);
+    if (message.kind === "report") board.hear(message.report);
+    if (!cluster.isFirst) return;
+    if (message.kind === "report") onRun?.(message.report);
+    if (message.kind === "event") onEvent?.(message.event, message.name);
+  };
+  try {
+    while (!board.isOver) {
+      const told = await cluster.gather<Told>({ messages: worker.take(), isStopping: signal?.aborted === true });
+      for (const { messages } of told) for (const message of messages) hear(message);
+      if (told.some(({ isStopping }) => isStopping)) worker.stop();
+      if (worker.isStopping && board.isIdle) await failTogether(cluster, stopped(ground));
+      if (!worker.isStopping) giveOut(board, ground, worker, hear);
+      if (!board.isOver) await setTimeout(TELL_MILLISECONDS);
+    }
+    return board.reports;
+  } finally {
+    // Whatever ended the talk, no run goes on behind it.
+    worker.stop();
+    await worker.done();
+  }
+}
+
+function giveOut(board: SweepBoard, ground: SweepGround, worker: Worker, hear: (message: Message) => void): void {
+  let isSettled = false;
+  // A run that needs nothing done is over at once, which may be what another one waits for.
+  do {
+    isSettled = false;
+    for (const { rank, index } of board.assign()) {
+      const planned = ground.runs[index];
+      const news = planned && settledNews(planned, ground, board.reports);
+      if (news !== undefined) {
+        hear({ kind: "report", report: reportOf(ground, index, news) });
+        isSettled = true;
+      } else worker.start(rank, index, board.reports);
+    }
+  } while (isSettled);
+}
+
+/** This rank's part: the run that it has, and what is to be told of it. */
+class Worker {
+  readonly #cluster: Cluster;
+  readonly #ground: SweepGround;
+  readonly #stopping = new AbortController();
+  #messages: Message[] = [];
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(cluster: Cluster, ground: SweepGround) {
+    this.#cluster = cluster;
+    this.#ground = ground;
+  }
+
+  get isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  take(): readonly Message[] {
+    const messages = this.#messages;
+    this.#messages = [];
+    return messages;
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  done(): Promise<void> {
+    return this.#work;
+  }
+
+  /** Begins with the run at `index`, if `rank` is this one. */
+  start(rank: number, index: number, reports: readonly SweepReport[]): void {
+    if (rank === this.#cluster.rank) this.#work = this.#carryOut(index, reports);
+  }
+
+  async #carryOut(index: number, reports: readonly SweepReport[]): Promise<void> {
+    const planned = this.#ground.runs[index];
+    if (planned === undefined) return;
+    const { rank, peers, threads } = this.#cluster;
+    const by = { rank, host: peers[rank]?.host ?? "" };
+    const tell = (news: SweepNews): void => {
+      this.#messages.push({ kind: "report", report: reportOf(this.#ground, index, news, by) });
+    };
+    try {
+      await carryOut({
+        ...{ ...planned, ground: this.#ground, reports, tell, cluster: undefined },
+        hooks: {
+          alone: { threads: planned.run.settings.threads ?? threadsInEnvironment() ?? threads },
+          signal: this.#stopping.signal,
+          onEvent: (event) => this.#messages.push({ kind: "event", event, name: planned.run.name }),
+        },
+      });
+    } catch (error) {
+      if (!(error instanceof EspalierError && error.code === "interrupted")) throw error;
+      this.#messages.push({ kind: "stopped", index });
+    }
+  }
+}
+
+function stopped({ folder }: SweepGround): UserError {
+  return new UserError("interrupted", "the sweep was stopped; each run that was going on has a checkpoint", {
+    about: folder,
+    hint: `Go on with "espalier sweep ${folder} --parallel runs", launched as before`,
+  });
+}
