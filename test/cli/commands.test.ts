@@ -44,7 +44,11 @@ describe("mistakes", () => {
     [["convert", "a.safetensors", "b.onnx"], "bad-option", "--model"],
     [["convert", "a.onnx", "b.txt"], "bad-option", ".onnx or .safetensors"],
     [["resume", "no-such-run"], "missing-file", "no-such-run"],
-    [["sweep", "resnet-20", "--gammas", "0.1", "0.2", "--parallel", "runs"], "bad-option", "mpirun -n 4 espalier sweep"],
+    [
+      ["sweep", "resnet-20", "--gammas", "0.1", "0.2", "--parallel", "runs"],
+      "bad-option",
+      "mpirun -n 4 espalier sweep",
+    ],
     [["eval", "no-such.onnx", "--data", "./no-such-folder"], "missing-file", "no-such.onnx"],
   ])("%j is a %s", async (arguments_, code, text) => {
     const { exitCode, stdout, stderr } = await execute(arguments_);
