@@ -4,7 +4,7 @@
  * multiplications and which only counts what it could cut. Processes in turns, timed from their start to their end.
  *
  *     npm run bench:run -- [--model resnet-20] [--epochs 6] [--batch 64] [--gamma-neurons 0.0011] [--gamma-blocks 0.01]
- *         [--precision f32|bf16|auto] [--rounds 1] [--layouts channels_last,contiguous] [--limit <images>]
+ *         [--patience 1] [--precision f32|bf16|auto] [--rounds 1] [--layouts channels_last,contiguous] [--limit <images>]
  *         [--warm] [--threads 2] [--seed 1] [--json | --markdown]
  *
  * `--warm` lets Espalier use the kernels that this machine has chosen before; otherwise it times them within the run.
@@ -34,6 +34,7 @@ const { values: options } = parseArgs({
     batch: { type: "string", default: "64" },
     "gamma-neurons": { type: "string", default: "0.0011" },
     "gamma-blocks": { type: "string", default: "0.01" },
+    patience: { type: "string", default: "1" },
     precision: { type: "string", default: "f32" },
     rounds: { type: "string", default: "1" },
     layouts: { type: "string", default: "channels_last" },
@@ -77,6 +78,7 @@ async function ourRun(): Promise<WholeRun> {
       process.execPath,
       [
         ...[cli, "train", options.model, "--data", "cifar10", "--out", join(folder, "run"), "--json", "--no-latency"],
+        ...["--patience", options.patience],
         ...common,
       ],
       { lines: true, stderr: "inherit", env: kernels },

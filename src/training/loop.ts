@@ -98,6 +98,7 @@ export class TrainingLoop {
       const isEpochEnd = this.#step % stepsPerEpoch === 0;
       if (isEpochEnd || this.#tempo.isReportDue()) await this.#report();
       if (isEpochEnd) await this.#finishEpoch();
+      else if (this.#shrinker.isDue(this.#step)) await this.#shrink();
     }
     this.#shrinker.tellSpeed();
     this.#budget?.finish();
@@ -213,11 +214,15 @@ export class TrainingLoop {
       emitter.emit(warning);
     }
     this.#sums = NO_SUMS;
-    // The checkpoint holds the decision: what comes after it is trained on what is left.
-    if (await this.#shrinker.consider(this.#step)) {
-      this.#tempo.start();
-      await this.#save();
-    } else await this.#save(state);
+    if (!(await this.#shrink())) await this.#save(state);
+  }
+
+  /** True if the network shrank. The checkpoint then holds the decision: what comes after it is trained on what is left. */
+  async #shrink(): Promise<boolean> {
+    if (!(await this.#shrinker.consider(this.#step))) return false;
+    this.#tempo.start();
+    await this.#save();
+    return true;
   }
 
   async #stopIfAborted(): Promise<void> {

@@ -1,9 +1,10 @@
 /**
- * Decides at the end of an epoch what is cut while training goes on, and tells how fast it was before and after. The decision
+ * Decides a few times in an epoch what is cut while training goes on, and tells how fast it was before and after. The decision
  * depends on the state and the settings alone, never on a clock: a run that is repeated or resumed cuts the same at the same step.
  */
 import { required } from "../core/errors.ts";
 import { cost } from "../graph/cost.ts";
+import type { Weights } from "../graph/graph.ts";
 import { applyStep } from "../pruning/apply.ts";
 import { type Shrinking, structuresLeft } from "../pruning/shrink.ts";
 import { onFirst } from "./conduct.ts";
@@ -14,6 +15,7 @@ import type { TrainingState } from "./whole-state.ts";
 
 /** Steps whose times are known for the speed before a cut, and waited for after it. */
 const MEASURED_STEPS = 20;
+const DECISIONS_PER_EPOCH = 4;
 
 type Emit = (body: EventBody) => void;
 
@@ -37,15 +39,21 @@ export class Shrinker {
     this.tellSpeed();
   }
 
+  /** Whether a decision is due after `step` steps: at the end of an epoch, and at each quarter before it. */
+  isDue(step: number): boolean {
+    const { stepsPerEpoch } = this.#session;
+    return (step % stepsPerEpoch) % Math.ceil(stepsPerEpoch / DECISIONS_PER_EPOCH) === 0;
+  }
+
   /** Cuts what has been held at zero for long enough, if that is worth it after `step` steps. True if the network shrank. */
   async consider(step: number): Promise<boolean> {
-    const { settings, totalSteps, trainee, background, cluster } = this.#session;
+    const { settings, totalSteps, stepsPerEpoch, trainee, background, cluster } = this.#session;
     const { shrink } = settings;
     const remaining = totalSteps - step;
     if (shrink === false || remaining === 0) return false;
-    const state = await trainee.read();
-    const held = this.#heldStructures(state, shrink);
+    const held = this.#heldStructures(await trainee.readHeld(), shrink);
     if (held === undefined) return false;
+    const state = await trainee.read();
     const network = { graph: trainee.graph, weights: state.weights };
     const own = await background.call("findShrinking", { network, held, round: settings.round });
     // Decided once: the ranks hold the same state, and cut what rank 0 cuts.
@@ -59,7 +67,8 @@ export class Shrinker {
       stepsNeeded: shrink.rebuildSteps,
     };
     if (worth.stepsSaved < worth.stepsNeeded) {
-      this.#emit({ type: "shrink.deferred", structures: cuts.length, before, after, ...worth });
+      const isEpochEnd = step % stepsPerEpoch === 0;
+      if (isEpochEnd) this.#emit({ type: "shrink.deferred", structures: cuts.length, before, after, ...worth });
       return false;
     }
     this.tellSpeed();
@@ -90,12 +99,12 @@ export class Shrinker {
   }
 
   /** By factor: the structures held at zero for the patience; undefined if there are none. */
-  #heldStructures({ velocities }: TrainingState, { patience }: ShrinkSettings): Map<string, Uint8Array> | undefined {
+  #heldStructures(stepsHeld: Weights, { patience }: ShrinkSettings): Map<string, Uint8Array> | undefined {
     const { trainee, stepsPerEpoch } = this.#session;
     const steps = Math.ceil(patience * stepsPerEpoch);
     const held = new Map(
       trainee.factors.map(({ parameter }) => {
-        const { data } = required(velocities.get(`${parameter}.held`), `${parameter}.held`);
+        const { data } = required(stepsHeld.get(parameter), parameter);
         return [parameter, Uint8Array.from(data, (count) => (count >= steps ? 1 : 0))] as const;
       }),
     );

@@ -215,6 +215,18 @@ export class Trainee {
     };
   }
 
+  /** Of the factors that are left, by their names: for how many steps each structure has been held at zero. */
+  async readHeld(): Promise<Weights> {
+    const names = this.#factors.map(({ parameter }) => `${parameter}.held`);
+    const held = await this.#plans.training.read(names);
+    return new Map(
+      this.#factors.map(({ parameter }, index) => {
+        const name = names[index] ?? parameter;
+        return [parameter, required(held.get(name), name)];
+      }),
+    );
+  }
+
   /** From the next step on: γ of the whole network's factors, by their parameters. */
   setGammas(gammas: Weights): void {
     this.#steered = gammas;
