@@ -8,7 +8,14 @@ import type { ForwardOpName } from "../graph/ops.ts";
 import { withInputs, withoutDeadNodes } from "../graph/rewrite.ts";
 import { inferShapes } from "../graph/shapes.ts";
 import { bake } from "../selection/fold.ts";
-import { type AxisCut, type BypassedNode, type CutList, type CutStep, keptIndices } from "./cut-list.ts";
+import {
+  type AxisCut,
+  type BypassedNode,
+  type ConstantBranch,
+  type CutList,
+  type CutStep,
+  keptIndices,
+} from "./cut-list.ts";
 
 /**
  * `network` after the cuts of `list`, which was made for it or for one of the same structure. Factors are folded into
@@ -20,7 +27,14 @@ export function applyCuts(network: Network, list: CutList): Network {
 
 /** `network` after one step. */
 export function applyStep(network: Network, step: CutStep): Network {
-  return step.kind === "bypass" ? bypass(network, step.nodes) : slice(network, step.slices);
+  switch (step.kind) {
+    case "bypass":
+      return bypass(network, step.nodes);
+    case "constant":
+      return leaveConstants(network, step.branches);
+    case "slice":
+      return slice(network, step.slices);
+  }
 }
 
 function foreign(about: string): UserError {
@@ -67,6 +81,35 @@ function bypass({ graph, weights }: Network, bypassed: readonly BypassedNode[]):
   return pruned({ graph: { ...graph, nodes, parameters }, weights: values });
 }
 
+function scalesParameter({ op, attributes }: Node): boolean {
+  return op === "scale" && "axis" in attributes && attributes.axis === 0;
+}
+
+function leaveConstants({ graph, weights }: Network, branches: readonly ConstantBranch[]): Network {
+  const byName = new Map(branches.map((branch) => [branch.node, branch] as const));
+  const nodeNamed = new Map(graph.nodes.map((node) => [node.name, node] as const));
+  const nodes = graph.nodes.flatMap((node): Node[] => {
+    const found = byName.get(node.name);
+    if (found === undefined) return [node];
+    if (!node.inputs.includes(found.by)) throw foreign(found.by);
+    byName.delete(node.name);
+    let shift = found.shift;
+    const scales = found.scales.map((name): Node => {
+      const scale = nodeNamed.get(name);
+      if (scale?.op !== "scale") throw foreign(name);
+      const [, factor = ""] = scale.inputs;
+      // As folding names it.
+      const scaled = `${name}.shift`;
+      const own = makeNode("scale", scaled, [shift, factor], [scaled], { ...scale.attributes, axis: 0 });
+      shift = scaled;
+      return own;
+    });
+    return [...scales, makeNode("bias", node.name, [found.by, shift], node.outputs, {})];
+  });
+  for (const name of byName.keys()) throw foreign(name);
+  return pruned({ graph: { ...graph, nodes }, weights });
+}
+
 function slice({ graph, weights }: Network, slices: Readonly<Record<string, readonly AxisCut[]>>): Network {
   const shapes = inferShapes(graph, 1);
   for (const [name, cuts] of Object.entries(slices)) {
@@ -78,7 +121,7 @@ function slice({ graph, weights }: Network, slices: Readonly<Record<string, read
   const channels = (value: string): readonly number[] => left(value, 1);
   const nodes = graph.nodes.flatMap((node): Node[] => {
     const dst = channels(required(node.outputs[0], `output of "${node.name}"`));
-    if (dst.length === 0) return [];
+    if (dst.length === 0 && !scalesParameter(node)) return [];
     const { attributes, slots } = channelRule(node).narrow(channelContext(node, shapes, weights), {
       src: (slot) => channels(node.inputs[slot] ?? ""),
       rows: (slot) => left(node.inputs[slot] ?? "", 0),

@@ -23,8 +23,24 @@ export interface BypassedNode {
   readonly constant?: readonly number[];
 }
 
+/** An addition one side of which has become a constant that is still trained: see `constant-branches.ts`. */
+export interface ConstantBranch {
+  /** The addition. It becomes a `bias` node of the same name, which adds `shift`, times the factors of `scales`, to `by`. */
+  readonly node: string;
+  /** Its other input. */
+  readonly by: string;
+  /** The shift of the branch's last batch norm. */
+  readonly shift: string;
+  /** The `scale` nodes between that batch norm and the addition, in execution order. */
+  readonly scales: readonly string[];
+  /** The batch norm's running mean: of zeros, so it is zero from here on. */
+  readonly mean: string;
+}
+
 export type CutStep =
   | { readonly kind: "bypass"; readonly nodes: readonly BypassedNode[] }
+  /** Only made while training goes on. */
+  | { readonly kind: "constant"; readonly branches: readonly ConstantBranch[] }
   /** By value or parameter: the axes that get shorter. */
   | { readonly kind: "slice"; readonly slices: Readonly<Record<string, readonly AxisCut[]>> };
 
@@ -35,6 +51,15 @@ export const cutStepSchema: z.ZodType<CutStep> = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("bypass"),
     nodes: z.array(z.strictObject({ node: z.string(), by: z.string(), constant: z.array(z.number()).exactOptional() })),
+  }),
+  z.strictObject({
+    kind: z.literal("constant"),
+    branches: z.array(
+      z.strictObject({
+        ...{ node: z.string(), by: z.string(), shift: z.string() },
+        ...{ scales: z.array(z.string()), mean: z.string() },
+      }),
+    ),
   }),
   z.strictObject({
     kind: z.literal("slice"),

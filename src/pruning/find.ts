@@ -56,6 +56,8 @@ function bypassedNodes(analysed: Analysed): BypassedNode[] {
   const { demanded } = livingChannels(analysed, new Uint8Array(couplings.count).fill(1));
   return graph.nodes.flatMap((node): BypassedNode[] => {
     const dst = dstOf(node);
+    // Makes a parameter of parameters.
+    if (!constants.has(dst)) return [];
     const src = activationsOf(node, constants).map((value) => required(constants.get(value), value));
     const present = required(demanded.get(dst), `demands on "${dst}"`);
     if (!present.includes(1)) return [];

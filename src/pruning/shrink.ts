@@ -1,12 +1,15 @@
 /**
  * Cutting while training goes on. What is held at zero goes, everything else stays what it is, factors and their parameters
  * apart, so that the optimizer steps what is left as it would have without the cut. Of the values only the held zeros are known:
- * a weight that happens to be zero can change at the next step, a constant that a branch leaves behind is still trained.
+ * a weight that happens to be zero can change at the next step. A constant that a branch leaves behind is still trained, and so stays
+ * as the sum of parameters that it is.
  */
 import { put, type Tensor, take, tensor } from "../core/tensor.ts";
 import type { Network, Weights } from "../graph/graph.ts";
+import { inferShapes } from "../graph/shapes.ts";
 import type { Factor } from "../selection/factors.ts";
 import { applyStep } from "./apply.ts";
+import { findConstantBranches } from "./constant-branches.ts";
 import { type CutStep, keptIndices } from "./cut-list.ts";
 import { findStep } from "./find.ts";
 
@@ -47,10 +50,14 @@ function shrinkingIf(network: Network, held: ReadonlyMap<string, Uint8Array>, ro
   let current = network;
   for (;;) {
     const zeros = knownFactors(current, steps, held);
-    const found = findStep({ graph: current.graph, weights: zeros }, { round, mayCarry: false });
-    if (found === undefined) return { network: current, steps };
-    steps.push(found.step);
-    current = applyStep(current, found.step);
+    const branches = findConstantBranches(current, inferShapes(current.graph, 1), zeros);
+    const step: CutStep | undefined =
+      branches.length > 0
+        ? { kind: "constant", branches }
+        : findStep({ graph: current.graph, weights: zeros }, { round, mayCarry: false })?.step;
+    if (step === undefined) return { network: current, steps };
+    steps.push(step);
+    current = applyStep(current, step);
   }
 }
 

@@ -258,6 +258,12 @@ export class Trainee {
         ),
       );
     }
+    // A branch that has become a constant is its shift alone, in the whole network as well.
+    for (const step of steps) {
+      for (const { mean } of step.kind === "constant" ? step.branches : []) {
+        last.set(mean, tensor(required(last.get(mean), mean).shape));
+      }
+    }
     const { choices } = this;
     // Before the new plans are made: there may not be memory for both.
     await this.#disposePlans();
