@@ -36,7 +36,9 @@ export function lowerUpdate(node: Node<keyof typeof stateSlots>, program: Progra
     return;
   }
   const [parameter = ""] = node.inputs;
-  const { descriptor } = program.home(parameter);
+  // A running statistic that is carried on within a step is no parameter after the first time.
+  const isParameter = program.graph.parameters.some(({ name }) => name === parameter);
+  const descriptor = isParameter ? program.home(parameter).descriptor : program.plain(parameter);
   const flat: Shape = [descriptor.bytes / Float32Array.BYTES_PER_ELEMENT];
   const inputs = node.inputs.map((value) => {
     const isElementwise = elementCount(program.shape(value)) === elementCount(program.shape(parameter));
