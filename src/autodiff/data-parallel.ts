@@ -113,7 +113,7 @@ function withSharedLoss(step: Graph, ranks: number): Graph {
     const outputs = node.outputs.map((name) => (step.outputs.includes(name) ? local(name) : name));
     switch (node.op) {
       case "softmax_cross_entropy":
-        return makeNode(node.op, node.name, node.inputs, outputs, { share: 1 / ranks });
+        return makeNode(node.op, node.name, node.inputs, outputs, { share: (node.attributes.share ?? 1) / ranks });
       case "soft_cross_entropy": {
         const terms = node.attributes.terms.map((term) => ({ ...term, weight: term.weight / ranks }));
         return makeNode(node.op, node.name, node.inputs, outputs, { terms });

@@ -20,6 +20,8 @@ export interface TrainingGraphOptions {
   readonly factors: { readonly momentum: number } & KeptFactors;
   /** "batch" (default): by the batch's statistics. "frozen": by the running ones, which then stay as they are. */
   readonly batchNormalization?: "batch" | "frozen";
+  /** Whether the scales of batch norms stay as they are, so that none makes up for a factor; default false. */
+  readonly fixScales?: boolean;
   /** What the loss compares with; default labels. */
   readonly loss?: LossOptions;
   /**
@@ -41,7 +43,8 @@ export function trainingGraph(forward: Graph, options: TrainingGraphOptions): Gr
   const network = isFrozen ? forward : withBatchStatistics(forward);
   const statistics = isFrozen ? { nodes: [], updates: [] } : runningStatistics(forward, options.batch);
   const head = lossHead(network, options.loss);
-  const trained = trainedParameters(network);
+  const { fixScales = false } = options;
+  const trained = trainedParameters(network).filter(({ kind }) => !(fixScales && kind === "scale"));
   const backward = differentiate(network, head.seeds, new Set(trained.map(({ name }) => name)));
   const gradients = new Map(trained.map(({ name }) => [name, gradientOf(backward.gradients, name, forward)] as const));
   const clipping = clipNode(trained, gradients, options.clipNorm);

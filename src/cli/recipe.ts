@@ -40,12 +40,23 @@ export function withRecipe(
     own["schedule"] = { kind: "one-cycle", ...written.schedule, peak: schedule?.peak };
   }
   const { budget: _, ...others } = written;
+  if (isGiven("batch") && !isGiven("accumulate") && written.accumulate !== undefined) {
+    own["accumulate"] = partsOf(own["batch"], written);
+  }
   const ownGamma = own["select"] !== undefined && own["budget"] === undefined;
   return {
     model: requireModel(flags.model ?? model),
     data: isGiven("data") ? flags.data : requireData(data, name),
     settings: { ...(ownGamma ? others : written), ...own, epochs: flagOr(own["epochs"], written.epochs) },
   };
+}
+
+/** Of a batch of one's own, so many equal parts that none is larger than those of the recipe. */
+function partsOf(batch: unknown, { batch: written = 1, accumulate = 1 }: SettingsInput): number {
+  if (typeof batch !== "number") return accumulate;
+  let parts = Math.ceil((batch * accumulate) / written);
+  while (batch % parts !== 0) parts++;
+  return parts;
 }
 
 function flagOr(own: unknown, written: number): number {

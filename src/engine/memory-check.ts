@@ -27,7 +27,7 @@ export function outOfMemory(shortage: Shortage): UserError {
       hint:
         largest === 0
           ? "Not even a batch of 1 fits: use a smaller network or smaller images, or free memory"
-          : `The largest batch that fits is ${largest}`,
+          : `The largest batch that fits is ${largest}; --accumulate works a larger one through in parts`,
     },
   );
 }

@@ -74,6 +74,11 @@ export interface SettingsInput {
   readonly shrink?: boolean | ShrinkOptions;
   /** Images a step; default 128. The last, incomplete batch of an epoch is left out. */
   readonly batch?: number;
+  /**
+   * Work a batch through in so many equal parts, whose gradients are added up, where it does not fit into memory at once; default 1. Batch
+   * norms take their statistics from each part.
+   */
+  readonly accumulate?: number;
   /** Decides initial weights, order and augmentation; default 1. */
   readonly seed?: number;
   /** Default one-cycle with peak 0.2 after a fifth of the run. */
@@ -157,6 +162,7 @@ export interface Settings {
   readonly round: number;
   readonly shrink: false | ShrinkSettings;
   readonly batch: number;
+  readonly accumulate?: number;
   readonly seed: number;
   readonly schedule: Schedule;
   readonly momentum: number;
@@ -253,6 +259,7 @@ export const settingsSchema: z.ZodType<Settings> = z.strictObject({
     )
     .default({ patience: 1, rebuildSteps: REBUILD_STEPS }),
   batch: positive.default(128),
+  accumulate: positive.exactOptional(),
   seed: z.int().min(0).max(0xffffffff).default(1),
   schedule: schedule.default({ kind: "one-cycle", peak: 0.2, peakAt: 0.2, startDivisor: 25, endDivisor: 1e4 }),
   momentum: z.number().min(0).lt(1).default(0.9),
@@ -287,6 +294,7 @@ export const settingNames: readonly string[] = [
   "round",
   "shrink",
   "batch",
+  "accumulate",
   "seed",
   "schedule",
   "momentum",

@@ -19,6 +19,7 @@ import type { Factor } from "../selection/factors.ts";
 import type { Background } from "./background.ts";
 import type { Checkpoint } from "./checkpoints.ts";
 import { EventLoopWatch } from "./event-loop.ts";
+import { imagesPerMicroBatch } from "./micro-batches.ts";
 import type { PrecisionChoice, Settings } from "./options.ts";
 import { partOfBatch } from "./ranks.ts";
 import { Trainee, type TraineeOptions } from "./trainee.ts";
@@ -94,11 +95,14 @@ export async function openSession(start: SessionStart): Promise<Session> {
   const soft = softLabelsOf(settings, dataset);
   const steps = stepsPerEpoch(dataset.train.count, batch);
   const part = partOfBatch(batch, cluster);
-  const evaluationBatch = Math.min(part?.count ?? batch, LARGEST_EVALUATION_BATCH);
+  const { accumulate = 1 } = settings;
+  const images = imagesPerMicroBatch(part?.count ?? batch, accumulate);
+  const evaluationBatch = Math.min(images, LARGEST_EVALUATION_BATCH);
   const trainee = await Trainee.open(
     {
       ...{ host, background, cluster, factors, evaluationBatch, momentum, weightDecay, precision },
-      batch: part?.count ?? batch,
+      batch: images,
+      accumulate,
       syncBatchNorm: settings.syncBatchNorm,
       softTargets: soft !== undefined,
       batchNormalization: settings.freezeBatchNorm ? "frozen" : "batch",

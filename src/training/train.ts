@@ -26,6 +26,7 @@ import type { ControlOf } from "./events.ts";
 import { bringsWeights, requireWeights, withFineTuning } from "./fine-tuning.ts";
 import { finishRun } from "./finish.ts";
 import { TrainingLoop } from "./loop.ts";
+import { imagesPerMicroBatch } from "./micro-batches.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./options.ts";
 import { partOfBatch, requireCommonGround } from "./ranks.ts";
 import type { Run } from "./run.ts";
@@ -64,7 +65,7 @@ async function trainOn(cluster: Cluster | undefined, model: ModelSource, options
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
     const parsed = withThreads(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster, alone?.threads);
     requireWeights(parsed, isFineTuned);
-    partOfBatch(parsed.batch, cluster);
+    imagesPerMicroBatch(partOfBatch(parsed.batch, cluster)?.count ?? parsed.batch, parsed.accumulate ?? 1);
     const opened = await openData(data, parsed.limit, await inputOf(model));
     stepsPerEpoch(opened.dataset.train.count, parsed.batch);
     const starting = await startingNetwork(model, opened.dataset, parsed);

@@ -2,6 +2,7 @@
  * The network while it is trained: the plans of a training step and of scoring, made anew when the network shrinks. Outside of
  * here the network keeps the shape it began with: what was cut has the weights it had last, and factors at zero.
  */
+import { accumulate, inBatch } from "../autodiff/accumulate.ts";
 import { dataParallel, stopFeed } from "../autodiff/data-parallel.ts";
 import { trainingGraph } from "../autodiff/training-graph.ts";
 import { required } from "../core/errors.ts";
@@ -18,6 +19,7 @@ import { narrow, narrowFactors, type Shrinking, structuresLeft, widen } from "..
 import { type Factor, gammaFeeds, keptFactors } from "../selection/factors.ts";
 import { fold } from "../selection/fold.ts";
 import type { Background } from "./background.ts";
+import { divideFeeds, joinResults } from "./micro-batches.ts";
 import type { DistillSettings } from "./options.ts";
 import { Teacher } from "./teacher.ts";
 import { narrowVelocities, type TrainingState, wholeWeights } from "./whole-state.ts";
@@ -27,8 +29,10 @@ export interface TraineeOptions {
   readonly background: Background;
   readonly cluster: Cluster | undefined;
   readonly factors: readonly Factor[];
-  /** Images a step of this rank. */
+  /** Images a step of this rank, or a micro-batch of it. */
   readonly batch: number;
+  /** Micro-batches a step; default 1. */
+  readonly accumulate?: number;
   readonly evaluationBatch: number;
   readonly momentum: number;
   readonly weightDecay: number;
@@ -36,6 +40,8 @@ export interface TraineeOptions {
   readonly syncBatchNorm: boolean;
   /** Whether batches come with soft targets; default: with labels. */
   readonly softTargets?: boolean;
+  /** Whether the scales of batch norms stay what they are; default false. */
+  readonly fixScales?: boolean;
   readonly clipNorm?: number;
   /** Default "batch". */
   readonly batchNormalization?: "batch" | "frozen";
@@ -151,16 +157,28 @@ export class Trainee {
   }
 
   /**
-   * One training step. `feeds`: images, labels or targets, and learning rate. On several ranks `mustStop` of any is the output `STOP` of
-   * all, a number above 0.
+   * One training step. `feeds`: images, labels or targets of all its micro-batches, and learning rate. On several ranks `mustStop` of
+   * any is the output `STOP` of all, a number above 0.
    */
   async run(feeds: Feeds, mustStop: boolean): Promise<Results> {
-    const stop = this.#options.cluster === undefined ? {} : { [stopFeed]: filled([], mustStop ? 1 : 0) };
-    const all = { ...feeds, ...this.#gammas, ...stop };
-    if (this.#teacher === undefined) return this.#plans.training.run(all);
-    const images = feeds[this.#imagesInput];
-    const teacher = await this.#teacher.targets(required(images?.dtype === "f32" ? images : undefined, "the images"));
-    return this.#plans.training.run({ ...all, teacher });
+    const { batch, accumulate: parts = 1, cluster } = this.#options;
+    const stop = cluster === undefined ? {} : { [stopFeed]: filled([], mustStop ? 1 : 0) };
+    const divided = divideFeeds(feeds, batch, parts);
+    const all = { ...divided, ...(await this.#teach(divided, parts)), ...this.#gammas, ...stop };
+    return joinResults(await this.#plans.training.run(all), ["loss", "correct"], parts);
+  }
+
+  /** The teacher's answers to the images of each micro-batch. */
+  async #teach(feeds: Feeds, parts: number): Promise<Feeds> {
+    if (this.#teacher === undefined) return {};
+    const answers: [string, Tensor][] = [];
+    for (let part = 0; part < parts; part++) {
+      const nameOf = (name: string): string => (parts === 1 ? name : inBatch(name, part));
+      const images = feeds[nameOf(this.#imagesInput)];
+      const targets = this.#teacher.targets(required(images?.dtype === "f32" ? images : undefined, "the images"));
+      answers.push([nameOf("teacher"), await targets]);
+    }
+    return Object.fromEntries(answers);
   }
 
   /** Gives all ranks the mean of their running statistics, so that they hold the same network. */
@@ -330,17 +348,19 @@ async function preparePlans(
   choices: TraineeChoices,
 ): Promise<Plans> {
   const { host, cluster, batch, evaluationBatch, momentum, weightDecay, precision, syncBatchNorm } = options;
-  const { softTargets = false, clipNorm, batchNormalization = "batch", teacher } = options;
+  const { softTargets = false, fixScales = false, clipNorm, batchNormalization = "batch", teacher } = options;
   const ranks = cluster?.size ?? 1;
   const folded = fold(graph);
-  const whole = trainingGraph(folded, {
+  const micro = trainingGraph(folded, {
     batch: syncBatchNorm ? batch * ranks : batch,
     sgd: { momentum, weightDecay },
     factors: { momentum, ...keptFactors(factors) },
     batchNormalization,
+    fixScales,
     loss: { targets: softTargets ? "soft" : "labels", ...(teacher === undefined ? {} : { teacher }) },
     ...(clipNorm === undefined ? {} : { clipNorm }),
   });
+  const whole = accumulate(micro, options.accumulate ?? 1);
   const step = cluster === undefined ? whole : dataParallel(whole, { ranks, synchronizeNormalization: syncBatchNorm });
   return {
     training: await prepareAlike(cluster, choices.training, (known) =>

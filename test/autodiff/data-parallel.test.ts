@@ -1,5 +1,6 @@
 /** A data-parallel step of one rank is the step itself, on every engine; the order of its sums is that of the backward pass. */
 import { describe, expect, it } from "vitest";
+import { accumulate, inBatch } from "../../src/autodiff/accumulate.ts";
 import { dataParallel, STOP, stopFeed } from "../../src/autodiff/data-parallel.ts";
 import { trainingGraph } from "../../src/autodiff/training-graph.ts";
 import { filled, type Tensor } from "../../src/core/tensor.ts";
@@ -35,11 +36,12 @@ function trained(
   engine: Engine,
   of: Graph,
   more: Feeds,
+  common: Feeds = feeds,
 ): { readonly loss: Tensor | undefined; readonly state: Weights } {
   const plan = engine.prepare(of, { batch: BATCH });
   plan.write(weights);
   let loss: Tensor | undefined;
-  for (let run = 0; run < 3; run++) loss = plan.run({ ...feeds, ...more })["loss"];
+  for (let run = 0; run < 3; run++) loss = plan.run({ ...common, ...more })["loss"];
   const state = plan.read(of.parameters.map(({ name }) => name));
   plan.dispose();
   return { loss, state };
@@ -72,6 +74,29 @@ describe.each(Object.entries(engines))("%s", (_, create) => {
       collectives.log.filter((line) => line.startsWith("end")).length,
     );
   });
+});
+
+it("a step over several batches sums once", () => {
+  const count = 2;
+  const whole = accumulate(step, count);
+  const both: Feeds = Object.fromEntries(
+    Object.entries(feeds).flatMap(([name, value]) =>
+      name === "images" || name === "labels"
+        ? Array.from({ length: count }, (_, index) => [inBatch(name, index), value])
+        : [[name, value]],
+    ),
+  );
+  const collectives = alone();
+  useCollectives(collectives);
+  const engine = createReferenceEngine();
+  const parallel = dataParallel(whole, { ranks: 1, synchronizeNormalization: false, bucketBytes: 400 });
+  const plain = trained(engine, whole, {}, both);
+  const summed = trained(engine, parallel, { [stopFeed]: filled([], 0) }, both);
+  expect(summed.state).toEqual(plain.state);
+  const begun = parallel.nodes.filter(({ op }) => op === "all_reduce_begin").flatMap(({ inputs }) => inputs);
+  const gradients = step.nodes.filter(({ op }) => op === "nesterov_sgd" || op === "accelerated_proximal_gradient");
+  // Loss and right answers of each batch, and whether to stop.
+  expect(begun).toHaveLength(gradients.length + 2 * count + 1);
 });
 
 describe("the order of sums", () => {

@@ -38,6 +38,18 @@ test("a learning rate of one's own keeps the recipe's schedule", () => {
   expect(schedule).toMatchObject({ kind: "step", peak: 0.05, factor: 0.1 });
 });
 
+test("a batch of one's own is worked through in parts no larger than the recipe's", () => {
+  const partsOf = (batch: number, ...names: readonly string[]): number | undefined => {
+    const settings: SettingsInput = { ...defaults, batch };
+    const all = { ...flags, data: "./imagenet", settings };
+    return withRecipe("sss-resnet-50-imagenet", all, given("data", "batch", ...names)).settings.accumulate;
+  };
+  expect([16, 32, 64, 100].map((batch) => partsOf(batch))).toEqual([1, 1, 2, 4]);
+  expect(
+    withRecipe(NAME, { ...flags, settings: { ...defaults, batch: 64 } }, given("batch")).settings,
+  ).not.toHaveProperty("accumulate");
+});
+
 test("a γ of one's own replaces the budget", () => {
   const settings: SettingsInput = { ...defaults, select: { blocks: 0.02 } };
   const merged = withRecipe(NAME, { ...flags, settings }, given("gammaBlocks"));

@@ -30,7 +30,11 @@ interface Outcome {
   readonly accuracies: readonly number[];
 }
 
-async function trained(ranks: number, more: Partial<SettingsInput>, mpi = installedMpis[0]): Promise<Outcome> {
+async function trained(
+  ranks: number,
+  more: Partial<SettingsInput> & { readonly withNorms?: boolean },
+  mpi = installedMpis[0],
+): Promise<Outcome> {
   const folder = join(temporaryFolder(), "run");
   const options = mpi === undefined ? {} : { mpi };
   const { exitCode, stderr } = await launch(
@@ -75,6 +79,16 @@ describe.skipIf(installedMpis.length === 0).each(["reference", "onednn"] as cons
       expect(several.accuracies, of).toEqual(one.accuracies);
     }
   }, 300_000);
+});
+
+describe.skipIf(installedMpis.length === 0)("batches worked through in parts", () => {
+  it("2 ranks, each with 3 parts of its images, follow one with whole batches", async () => {
+    const shared = { engine: "reference", withNorms: false, syncBatchNorm: false } as const;
+    const one = await trained(1, shared);
+    const two = await trained(2, { ...shared, accumulate: 3 });
+    for (const [epoch, loss] of one.losses.entries()) expect(two.losses[epoch]).toBeCloseTo(loss, 4);
+    expect(apart(one.weights, two.weights)).toBeLessThan(1e-3);
+  });
 });
 
 describe.skipIf(!installedMpis.includes("mpich"))("by MPICH", () => {

@@ -1,6 +1,6 @@
 /**
  * Run as a rank by the tests. Arguments: "train" or "resume", the run's folder, settings, and what rank 1 has other than the others
- * (settings, or `images`: a number of training images). Each rank says its process in a file beside the run's folder.
+ * (settings; `images`: a number of training images; `withNorms`: false for a network without batch norms). Each rank says its process in a file beside the run's folder.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { EspalierError } from "../../src/core/errors.ts";
@@ -8,17 +8,23 @@ import { isToldElsewhere } from "../../src/distributed/cluster.ts";
 import { detectLaunch } from "../../src/distributed/launch.ts";
 import { resume } from "../../src/training/resume.ts";
 import { train } from "../../src/training/train.ts";
-import { tinyDataset, tinyResnet } from "../training/tiny-network.ts";
+import { tinyDataset, tinyResnet, tinyWithoutNorms } from "../training/tiny-network.ts";
 
 const [action, folder = "", settings = "{}", other = "{}"] = process.argv.slice(2);
 const rank = detectLaunch()?.rank ?? 0;
 mkdirSync(`${folder}.processes`, { recursive: true });
 writeFileSync(`${folder}.processes/${rank}`, `${process.pid}`);
-const { images = 120, ...rest } = { ...JSON.parse(settings), ...(rank === 1 ? JSON.parse(other) : {}) };
+const {
+  images = 120,
+  withNorms = true,
+  ...rest
+} = { ...JSON.parse(settings), ...(rank === 1 ? JSON.parse(other) : {}) };
 const data = tinyDataset(images, 40);
 try {
   const run =
-    action === "resume" ? await resume(folder, { data }) : await train(tinyResnet(), { data, folder, ...rest });
+    action === "resume"
+      ? await resume(folder, { data })
+      : await train(withNorms ? tinyResnet() : tinyWithoutNorms(), { data, folder, ...rest });
   console.log(`rank ${rank}: accuracy ${run.after.accuracy}`);
 } catch (error) {
   if (!(error instanceof EspalierError)) throw error;

@@ -50,6 +50,15 @@ test("ResNet-50 on ImageNet is the paper's: γ = 0.01 on its blocks, 100 epochs,
   expect(settings.schedule).toMatchObject({ kind: "step", peak: 0.1, milestones: [0.3, 0.6, 0.9], factor: 0.1 });
 });
 
+test.each(modelNames.filter((name) => modelDefaults(name).size === 224))(
+  "%s has the paper's settings for ImageNet, its batch in parts that fit into memory",
+  (name) => {
+    const settings = parseSettings(recipe(`sss-${name.replace("-imagenet", "")}-imagenet`).settings);
+    expect(settings).toMatchObject({ epochs: 100, batch: 256, momentum: 0.9, weightDecay: 1e-4 });
+    expect(settings.batch / (settings.accumulate ?? 1)).toBe(32);
+  },
+);
+
 describe("a recipe of one's own", () => {
   const good = {
     description: "mine",

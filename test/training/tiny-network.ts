@@ -57,3 +57,18 @@ export function tinyResnet(): Graph {
   builder.output(builder.linear("classifier", pooled, classes.length));
   return builder.build();
 }
+
+/** Convolutions with biases and a residual branch, and no batch norm. */
+export function tinyWithoutNorms(): Graph {
+  const builder = new GraphBuilder("tiny-without-norms");
+  const images = builder.input("images", ["N", ...tinyShape]);
+  const convolution = { channels: 4, kernel: 3, padding: 1, bias: true } as const;
+  const stem = builder.relu("stem.relu", builder.convolution("stem", images, convolution));
+  const first = builder.relu("branch.relu", builder.convolution("branch.conv1", stem, convolution));
+  const branch = builder.convolution("branch.conv2", first, convolution);
+  const sum = builder.relu("relu", builder.add("add", branch, stem));
+  builder.output(
+    builder.linear("classifier", builder.flatten("flat", builder.globalAveragePooling("pool", sum)), classes.length),
+  );
+  return builder.build();
+}

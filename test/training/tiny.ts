@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 
-export { tinyDataset, tinyResnet, tinyShape } from "./tiny-network.ts";
+export { tinyDataset, tinyResnet, tinyShape, tinyWithoutNorms } from "./tiny-network.ts";
 
 const temporaryFolders: string[] = [];
 

@@ -42,6 +42,7 @@ export interface TrainingFlags extends CommonOptions, GammaOptions, ImageFlags, 
   readonly shrink: boolean;
   readonly patience?: number;
   readonly batch?: number;
+  readonly accumulate?: number;
   readonly seed?: number;
   readonly schedule: ScheduleOptions["kind"];
   readonly learningRate?: number;
@@ -87,6 +88,7 @@ export async function settingsFrom(model: string | undefined, options: TrainingF
     ...(options.budget === undefined ? {} : { budget: options.budget }),
     ...(options.round === undefined ? {} : { round: await roundFor(options.round) }),
     ...(batch === undefined ? {} : { batch }),
+    ...(options.accumulate === undefined ? {} : { accumulate: options.accumulate }),
     ...(seed === undefined ? {} : { seed }),
     ...(weightDecay === undefined ? {} : { weightDecay }),
     ...(momentum === undefined ? {} : { momentum }),
@@ -181,6 +183,11 @@ export function addTrainingOptions(command: Command): Command {
     .option("--no-shrink", "train the whole network to the end, and cut only then")
     .optionsGroup("How it is trained:")
     .option("--batch <images>", "images a step (default: 128)", integerFor("--batch"))
+    .option(
+      "--accumulate <n>",
+      "work a batch through in n parts and add their gradients up, where it does not fit into memory (default: 1)",
+      integerFor("--accumulate"),
+    )
     .addOption(
       new Option("--schedule <kind>", `learning rate over the run: ${scheduleKinds.join(", ")}`)
         .default("one-cycle")

@@ -26,6 +26,11 @@ function controlLines({ controlOf }: RunStarted): string[] {
   return [`  control of ${run}: its compact architecture from new weights, ${common}`];
 }
 
+/** `, batches of 256 in 8 parts`; nothing where they are whole. */
+function partsOf({ batch, accumulate }: RunStarted["options"]): string {
+  return typeof accumulate === "number" && accumulate > 1 ? `, batches of ${String(batch)} in ${accumulate} parts` : "";
+}
+
 /** What the run is about to do, in three lines. */
 function openingLines(started: RunStarted, terminal: Terminal): string[] {
   const { colours } = terminal;
@@ -51,7 +56,7 @@ function openingLines(started: RunStarted, terminal: Terminal): string[] {
   ].filter((part) => part !== undefined);
   return [
     "",
-    `  ${colours.bold(model)} on ${colours.bold(dataset.name)}  ${colours.dim(`${plural(epochs, "epoch")} of ${plural(dataset.trainImages, "image")}`)}`,
+    `  ${colours.bold(model)} on ${colours.bold(dataset.name)}  ${colours.dim(`${plural(epochs, "epoch")} of ${plural(dataset.trainImages, "image")}${partsOf(started.options)}`)}`,
     ...[costs, machine].map((parts) => colours.dim(`  ${fitParts(parts, terminal.width() - 2, ", ")}`)),
     ...controlLines(started),
     ...(resumedFrom === null ? [] : [`  continued from step ${resumedFrom}`]),

@@ -1,0 +1,55 @@
+/**
+ * A step over a batch that does not fit into memory at once: how it is divided into micro-batches, what each is fed, and what comes
+ * of all of them. The graph of such a step is made by `autodiff/accumulate.ts`.
+ */
+import { inBatch } from "../autodiff/accumulate.ts";
+import { UserError } from "../core/errors.ts";
+import type { Labels, Tensor } from "../core/tensor.ts";
+import type { Feeds, Results } from "../engine/engine.ts";
+
+/**
+ * Images of a micro-batch, where a rank's `images` of a batch are worked through in `count` of them.
+ * @throws UserError "bad-option" if they cannot be divided so, with counts that can.
+ */
+export function imagesPerMicroBatch(images: number, count: number): number {
+  if (images % count === 0) return images / count;
+  const divisors = Array.from({ length: images }, (_, index) => index + 1).filter((one) => images % one === 0);
+  const below = divisors.findLast((one) => one < count) ?? 1;
+  const above = divisors.find((one) => one > count) ?? images;
+  throw new UserError("bad-option", `${images} images a step cannot be worked through in ${count} equal parts`, {
+    about: "accumulate",
+    expected: `a divisor of ${images}`,
+    received: `${count}`,
+    hint: `Use --accumulate ${below === above ? below : `${below} or ${above}`}`,
+  });
+}
+
+/**
+ * `feeds` of a step over `count` micro-batches of `images` each: what goes with images is divided, as views of the same memory and
+ * under the names that the graph has for it; the rest stays.
+ */
+export function divideFeeds(feeds: Feeds, images: number, count: number): Feeds {
+  if (count === 1) return feeds;
+  return Object.fromEntries(
+    Object.entries(feeds).flatMap(([name, value]): [string, Tensor | Labels][] => {
+      if (value.shape[0] !== images * count) return [[name, value]];
+      return Array.from({ length: count }, (_, index) => [inBatch(name, index), rowsOf(value, index * images, images)]);
+    }),
+  );
+}
+
+function rowsOf<T extends Tensor | Labels>(value: T, first: number, rows: number): T {
+  const [all = 1, ...rest] = value.shape;
+  const each = value.data.length / all;
+  return { ...value, shape: [rows, ...rest], data: value.data.subarray(first * each, (first + rows) * each) };
+}
+
+/** `results` of a step over `count` micro-batches, with the sums of the outputs `names` under these. */
+export function joinResults(results: Results, names: readonly string[], count: number): Results {
+  if (count === 1) return results;
+  const sums = names.map((name): [string, Tensor] => {
+    const parts = Array.from({ length: count }, (_, index) => results[inBatch(name, index)]?.data[0] ?? Number.NaN);
+    return [name, { dtype: "f32", shape: [], data: Float32Array.of(parts.reduce((sum, part) => sum + part, 0)) }];
+  });
+  return { ...results, ...Object.fromEntries(sums) };
+}
