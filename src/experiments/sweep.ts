@@ -10,8 +10,10 @@ import { stepsPerEpoch } from "../data/order.ts";
 import { type DatasetReference, datasetReference } from "../data/references.ts";
 import { type Cluster, joinCluster } from "../distributed/cluster.ts";
 import type { Network } from "../graph/graph.ts";
+import { requireReachable } from "../training/budget.ts";
 import { inCluster, onFirst, together } from "../training/conduct.ts";
 import { bringsWeights, requireWeights } from "../training/fine-tuning.ts";
+import { imagesPerMicroBatch } from "../training/micro-batches.ts";
 import { partOfBatch } from "../training/ranks.ts";
 import { openData } from "../training/run-data.ts";
 import { DEFAULT_RUNS_FOLDER, lockRunFolder } from "../training/run-folder.ts";
@@ -160,8 +162,10 @@ async function requirePoints(plan: SweepPlan, dataset: Dataset, cluster: Cluster
       requireWeights(settings, bringsWeights(plan.model) && !settings.fromScratch);
       const { dataset: limited } = await openData(Promise.resolve(dataset), settings.limit, undefined);
       stepsPerEpoch(limited.train.count, settings.batch);
-      partOfBatch(settings.batch, cluster);
-      network = (await startingNetwork(plan.model, limited, settings)).network;
+      imagesPerMicroBatch(partOfBatch(settings.batch, cluster)?.count ?? settings.batch, settings.accumulate ?? 1);
+      const starting = await startingNetwork(plan.model, limited, settings);
+      requireReachable(settings, starting);
+      network = starting.network;
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       throw aboutPart(error, `point "${point.name}" of the sweep`);

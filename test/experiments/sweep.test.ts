@@ -74,6 +74,25 @@ describe("a sweep", () => {
     });
   });
 
+  test("of another recipe is not what its folder goes on with", async () => {
+    const folder = join(temporaryFolder(), "sweep");
+    await sweep({ ...baseline, recipe: "one" }, { folder, data });
+    await expect(sweep({ ...baseline, recipe: "other" }, { folder, data })).rejects.toMatchObject({
+      code: "run-exists",
+      details: { list: ['recipe: "one" in the folder, "other" in the sweep'], hint: expect.stringMatching(/--out/) },
+    });
+  });
+
+  test("with a budget that one of its points cannot reach trains nothing", async () => {
+    const folder = join(temporaryFolder(), "sweep");
+    const points = ["60%", "1%"].map((budget) => ({ name: `budget-${budget.slice(0, -1)}`, settings: { budget } }));
+    await expect(sweep(plan({ points }), { folder, data })).rejects.toMatchObject({
+      code: "bad-option",
+      message: expect.stringMatching(/point "budget-1".*at least \d+\.\d % of/s),
+    });
+    await expect(readdir(folder)).rejects.toThrow(/ENOENT/);
+  });
+
   test("stopped in a run, goes on with it, and starts anew what had no checkpoint yet", async () => {
     const folder = join(temporaryFolder(), "sweep");
     const two = plan({ controls: [], points: [{ name: "a", settings: {} }], seeds: [1, 2] });

@@ -8,15 +8,19 @@ import { imagesOf, requireWorkers, type SweepResult, sweep } from "../../experim
 import { parsePlan, readPlan, type SweepPlan } from "../../experiments/sweep-plan.ts";
 import { failTogether, onFirst, together } from "../../training/conduct.ts";
 import type { ControlOf } from "../../training/events.ts";
+import type { SettingsInput } from "../../training/options.ts";
+import { recipe } from "../../training/recipes.ts";
 import { inputOf } from "../../training/starting-network.ts";
 import { type Context, withCommonOptions } from "../context.ts";
 import { imageOptions } from "../images.ts";
+import { withRecipe } from "../recipe.ts";
 import { selectionFor } from "../selection.ts";
 import { type Gamma, integerFor, oneOf, parseGamma } from "../values.ts";
 import { fileLines } from "../view/closing.ts";
 import { dataProgress } from "../view/data-progress.ts";
 import { parallelView } from "../view/parallel-view.ts";
 import { outcome, sweepView } from "../view/sweep-view.ts";
+import { listRecipes } from "./recipes.ts";
 import { addTrainingOptions, settingsFrom, type TrainingFlags } from "./train.ts";
 
 interface SweepFlags extends TrainingFlags {
@@ -50,7 +54,8 @@ interface PlannedPoint {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-async function pointsOf(model: string, options: SweepFlags): Promise<readonly PlannedPoint[]> {
+/** A point each; `settings`: what the runs share, and the only point takes where none is asked for. */
+async function pointsOf(model: string, options: SweepFlags, settings: SettingsInput): Promise<readonly PlannedPoint[]> {
   const gammas = await Promise.all(
     (options.gammas ?? []).map(async (gamma) => ({
       name: gammaName(gamma),
@@ -62,7 +67,11 @@ async function pointsOf(model: string, options: SweepFlags): Promise<readonly Pl
     settings: { budget },
   }));
   const plain = options.baseline === true ? [{ name: "baseline", settings: { select: {} } }] : [];
-  const points: readonly PlannedPoint[] = [...plain, ...gammas, ...budgets];
+  const { select = {}, budget } = settings;
+  // What the recipe itself asks for, where no other values are named.
+  const hasOwn = options.recipe !== undefined && gammas.length + budgets.length === 0;
+  const own = hasOwn ? [{ name: "recipe", settings: { select, ...(budget === undefined ? {} : { budget }) } }] : [];
+  const points: readonly PlannedPoint[] = [...plain, ...own, ...gammas, ...budgets];
   return points.length > 0 ? points : [{ name: "run", settings: {} }];
 }
 
@@ -72,17 +81,25 @@ function controlsOf(chosen: SweepFlags["controls"]): readonly ControlOf["same"][
   return [chosen === true ? "epochs" : chosen];
 }
 
-async function planFrom(model: string, options: SweepFlags): Promise<SweepPlan> {
-  const { seed = 1, ...shared } = await settingsFrom(model, options);
+async function planFrom(named: string | undefined, options: SweepFlags, command: Command): Promise<SweepPlan> {
+  const isGiven = (flag: string): boolean => (command.getOptionValueSource(flag) ?? "default") !== "default";
+  const source = named ?? (options.recipe === undefined ? undefined : recipe(options.recipe).model);
+  const flags = { model: named, data: options.data, settings: await settingsFrom(source, options) };
+  const { model, data, settings } = withRecipe(options.recipe, flags, isGiven);
+  const { seed = 1, budget, ...shared } = settings;
   const images = imageOptions(options);
+  const points = await pointsOf(model, options, settings);
+  // A budget that all runs shared would be one of those with a γ, too.
+  const isShared = budget !== undefined && points.every(({ name }) => name === "run");
   return parsePlan(
     {
       version: 1,
+      ...(options.recipe === undefined ? {} : { recipe: options.recipe }),
       model,
-      data: options.data,
+      data,
       ...(Object.keys(images).length === 0 ? {} : { images }),
-      settings: shared,
-      points: await pointsOf(model, options),
+      settings: isShared ? { ...shared, budget } : shared,
+      points,
       seeds: options.seeds ?? [seed],
       controls: controlsOf(options.controls),
     },
@@ -113,17 +130,25 @@ function refuseOptions(command: Command, source: string): void {
   });
 }
 
-async function runSweep(context: Context, source: string, options: SweepFlags, command: Command): Promise<void> {
+async function runSweep(
+  context: Context,
+  source: string | undefined,
+  options: SweepFlags,
+  command: Command,
+): Promise<void> {
+  if (options.recipe === "list") return listRecipes(context, options);
   const { stdout, stderr, interruption, rank = 0 } = context;
   const { json = false, parallel } = options;
   const cluster = await joinCluster();
   if (parallel !== undefined) requireWorkers(cluster);
-  const { fromPlan, plan } = await onFirst(cluster, async () => {
-    const isOne = await isPlan(source);
-    if (isOne) refuseOptions(command, source);
-    return { fromPlan: isOne, plan: isOne ? await readPlan(source) : await planFrom(source, options) };
+  const { planned, plan } = await onFirst(cluster, async () => {
+    if (source === undefined || !(await isPlan(source))) {
+      return { planned: "", plan: await planFrom(source, options, command) };
+    }
+    refuseOptions(command, source);
+    return { planned: source, plan: await readPlan(source) };
   });
-  const isFolder = fromPlan && !source.toLowerCase().endsWith(".json");
+  const isFolder = planned !== "" && !planned.toLowerCase().endsWith(".json");
   const folder = options.out ?? (isFolder ? source : undefined);
   const data = await together(cluster, () =>
     dataProgress(context, async (onProgress) => {
@@ -177,7 +202,8 @@ export function addSweep(program: Command, context: Context): void {
     .description(
       "Train several sparsity strengths and seeds, in turn or at once; started again, it goes on where it stopped.",
     )
-    .argument("<model or plan>", "a model as train takes it, a plan (JSON), or the folder of a sweep to go on with")
+    .argument("[model or plan]", "a model as train takes it, a plan (JSON), or the folder of a sweep to go on with")
+    .option("--recipe <name>", "settings, model and data of a recipe, as train takes it; other flags come first")
     .optionsGroup("What is varied:")
     .option(
       "--gammas <strengths...>",
@@ -207,11 +233,12 @@ export function addSweep(program: Command, context: Context): void {
     .optionsGroup("On what, and for how long:");
   addTrainingOptions(command)
     .optionsGroup("Output:")
-    .action((source: string, options: SweepFlags) => runSweep(context, source, options, command));
+    .action((source: string | undefined, options: SweepFlags) => runSweep(context, source, options, command));
   withCommonOptions(command, [
     "espalier sweep resnet-20 --gammas 0.001 0.002 0.004 --baseline --controls --epochs 10",
     "espalier sweep vgg-16 --budgets 60% 40% 20% --baseline --controls --epochs 30 --precision bf16",
     "espalier sweep resnet-56 --gammas neurons=0.001,blocks=0.01 neurons=0.002,blocks=0.02 --seeds 1 2 3",
+    "espalier sweep --recipe sss-vgg-16-cifar10-short --budgets 60% 40% --seeds 1 2 --controls",
     "espalier sweep runs/resnet-20-cifar10-sweep",
     "espalier sweep plan.json --out runs/plan",
     "mpirun -n 4 espalier sweep plan.json --out runs/plan --parallel runs",
