@@ -17,7 +17,7 @@ export interface ProximalStep {
   readonly learningRate: number;
   /** μ */
   readonly momentum: number;
-  /** γ ≥ 0: one for each factor, or a single one for all. */
+  /** One for each factor, or a single one for all. Below 0 it lifts factors: S_a(x) = x − a then, as λ is never negative. */
   readonly gamma: Float32Array;
   /** Whether the largest factor survives a step that would make all of them zero: a layer on the only path. */
   readonly keepLast: boolean;
@@ -31,8 +31,12 @@ export interface FactorState {
   readonly velocity: Float32Array;
 }
 
-/** S_a(x): towards zero by `amount`, and zero if that would pass it. */
+/**
+ * S_a(x): towards zero by `amount`, and zero if that would pass it. An amount below zero is added: that is the proximal step of a
+ * reward −a·λ instead of a penalty, for λ ≥ 0.
+ */
 export function softThreshold(value: number, amount: number): number {
+  if (amount < 0) return value - amount;
   return Math.sign(value) * Math.max(Math.abs(value) - amount, 0);
 }
 

@@ -3,41 +3,50 @@
  * what it sees every few steps to what it remembers next. How far the run is, is measured in learning rate: factors move by η,
  * so a share of Ση is worth the same wherever the schedule spends it.
  *
- * The cost is to fall in a straight line from START to END of the run. An integral controller multiplies γ while the cost is
+ * The cost is to fall in a straight line over a part of the run. An integral controller multiplies γ while the cost is
  * behind that line and divides it while it is ahead. γ has a threshold, though, past which structures die by the hundred; so deaths
  * are rationed: the weakest structures, as many as the line a little further on has room for, stay under pressure. Others that come
- * near zero are spared (γ = 0) until it is their turn. Once the budget is met the survivors are let go for good, and what is at
- * zero is held there. docs/decisions/0011-a-budget-is-rationed.md
+ * near zero are lifted until it is their turn, and what noise took out of its turn is lifted back. Soon after the end of the line the
+ * weakest are urged, whatever holds them. Once the budget is met the survivors are let go, and what is at zero then, and no other, is
+ * held there for good. So neither noise nor how strongly the structures are held decides where the run ends.
+ * docs/decisions/0011-a-budget-is-rationed.md
  */
 import { required } from "../core/errors.ts";
 import { tensor } from "../core/tensor.ts";
 import type { Weights } from "../graph/graph.ts";
 import { guarded } from "./budget.ts";
 import type { Factor } from "./factors.ts";
+import { type Candidate, doomedOf, revivedOf, Survivors } from "./rations.ts";
 import { type CostMeasure, type CostModel, type Tally, zerosOf } from "./tally.ts";
 
-/** Shares of Ση between which the cost falls; all later steps are for the survivors. */
-const START = 0.08;
-const END = 0.55;
+/** The shares of Ση between which the cost falls; all later steps are for the survivors. */
+export interface Window {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Unless a run says otherwise. */
+export const usualWindow: Window = { start: 0.08, end: 0.55 };
+
 /** How far ahead of the line, as a share of Ση, structures may die. */
 const AHEAD = 0.08;
-/** From here on the weakest are urged, whatever it takes. */
-const LATE = 0.62;
+/** After this part of what is left of Ση behind the line, the weakest are urged, whatever it takes. */
+const GRACE = 0.15;
 /** What counts as met, of the full cost: the budget is promised to 2 %. */
 const TOLERANCE = 0.005;
-/** Overshoot, of the full cost, from which structures may come back. */
-const OVERSHOOT = 0.01;
 /** γ grows by up to e^RATE per unit of Ση/Ση_total, reached where the cost is BEHIND (of what is to go) off the line. */
 const RATE = 30;
 const BEHIND = 0.15;
 /** No γ may move a factor that nothing holds by more than this until the next look. */
 const LONGEST_WAY = 0.5;
+/** How far a structure is lifted until the next look, at least. */
+const LIFT = 0.1;
 /** γ that no gradient of a structure at zero comes up against. */
 const HOLDING = 100;
 
 /**
- * What is done to a structure: γ = 0; the γ of its kind; as much as is safe; kept at zero; or pushed the other way by the γ of its
- * kind, because it would die out of its turn.
+ * What is done to a structure: γ = 0; the γ of its kind; as much as is safe; kept at zero; or pushed the other way, because it
+ * would die out of its turn, or did.
  */
 const modes = { spared: "0", pressed: "1", urged: "2", held: "3", lifted: "4" } as const;
 
@@ -63,6 +72,10 @@ export interface SteeringOptions {
   readonly momentum: number;
   /** Ση of the whole run. */
   readonly totalRate: number;
+  /** Default `usualWindow`. */
+  readonly window?: Window;
+  /** Whether there is no pressure before the window; default false. */
+  readonly waits?: boolean;
 }
 
 /** What is seen, always of the whole network: what was cut is at zero. */
@@ -76,6 +89,8 @@ export interface Sight {
   readonly learningRate: number;
   /** Steps until the next look. */
   readonly interval: number;
+  /** Whether structure `index` of a factor was cut, and so cannot come back; default: none was. */
+  readonly isCut?: (parameter: string, index: number) => boolean;
 }
 
 interface Structure {
@@ -87,16 +102,18 @@ interface Structure {
 }
 
 /** The share of the full cost that is to be left at `progress`. */
-export function plannedShare(progress: number, share: number): number {
-  return 1 - (1 - share) * Math.min(1, Math.max(0, (progress - START) / (END - START)));
+export function plannedShare(progress: number, share: number, { start, end }: Window = usualWindow): number {
+  return 1 - (1 - share) * Math.min(1, Math.max(0, (progress - start) / (end - start)));
 }
 
 export class Steering {
   readonly #options: SteeringOptions;
+  readonly #window: Window;
   readonly #structures: readonly Structure[];
 
   constructor(options: SteeringOptions) {
     this.#options = options;
+    this.#window = options.window ?? usualWindow;
     let number = 0;
     this.#structures = options.factors.flatMap((factor) =>
       Array.from({ length: factor.count }, (_, index): Structure => {
@@ -108,12 +125,15 @@ export class Steering {
 
   /** γ at first: what takes a factor that nothing holds from 1 to 0 by the time the budget is to be met. */
   get initial(): SteeringState {
-    const { factors, momentum, totalRate } = this.#options;
+    const { factors, momentum, totalRate, waits = false } = this.#options;
+    const { start, end } = this.#window;
+    const way = waits ? end - start : end;
+    const mode = waits && start > 0 ? modes.spared : modes.pressed;
     return {
-      gamma: (1 - momentum) / (totalRate * END) / this.#leastRatio,
+      gamma: (1 - momentum) / (totalRate * way) / this.#leastRatio,
       largest: HOLDING,
       isMet: false,
-      modes: Object.fromEntries(factors.map(({ parameter, count }) => [parameter, modes.pressed.repeat(count)])),
+      modes: Object.fromEntries(factors.map(({ parameter, count }) => [parameter, mode.repeat(count)])),
       correction: 0,
     };
   }
@@ -134,22 +154,25 @@ export class Steering {
   }
 
   next(state: SteeringState, sight: Sight): SteeringState {
-    const { share } = this.#options;
-    const left = this.#share(this.#tally(sight.factors), state);
-    const behind = (left - plannedShare(sight.progress, share)) / (1 - share + TOLERANCE);
-    const pace = RATE * Math.min(1, Math.max(-1, behind / BEHIND));
+    const { share, waits = false } = this.#options;
     const largest = this.#largest(sight);
+    if (waits && sight.progress < this.#window.start) {
+      return { ...state, largest, modes: this.#modes(() => modes.spared) };
+    }
+    const left = this.#share(this.#tally(sight.factors), state);
+    const behind = (left - this.#planned(sight.progress)) / (1 - share + TOLERANCE);
+    const pace = RATE * Math.min(1, Math.max(-1, behind / BEHIND));
     const wanted = state.isMet ? state.gamma : state.gamma * Math.exp(pace * sight.progressed);
     const gamma = Math.min(wanted, largest / this.#leastRatio);
     const moved = { ...state, gamma, largest };
     const doomed = this.#doomed(moved, sight);
-    const isMet = state.isMet
-      ? left <= share + 3 * TOLERANCE || doomed.size === 0
-      : doomed.size === 0 && this.#isAtEnd(left, sight);
+    const revived = this.#revived(moved, sight, doomed);
+    const isSettled = doomed.size === 0 && revived.size === 0;
+    const isMet = state.isMet ? left <= share + 3 * TOLERANCE || isSettled : isSettled && this.#isAtEnd(left, sight);
     return {
       ...moved,
       isMet,
-      modes: isMet ? this.#letGo(moved, left, sight) : this.#pressure(moved, left, sight, doomed),
+      modes: isMet ? this.#letGo(moved, sight, revived) : this.#pressure(moved, sight, doomed, revived),
     };
   }
 
@@ -168,7 +191,7 @@ export class Steering {
             : mode === modes.pressed
               ? Math.min(largest, gamma * ratio)
               : mode === modes.lifted
-                ? -Math.min(largest, gamma * ratio)
+                ? -Math.min(largest, Math.max(gamma * ratio, (largest * LIFT) / LONGEST_WAY))
                 : 0;
       required(data.get(factor.parameter), factor.parameter)[index] = own;
     }
@@ -204,7 +227,21 @@ export class Steering {
   }
 
   #isAtEnd(left: number, { progress }: Sight): boolean {
-    return left <= this.#options.share + TOLERANCE || progress >= END;
+    return Math.abs(left - this.#options.share) <= TOLERANCE || progress >= this.#window.end;
+  }
+
+  #isLate({ progress }: Sight): boolean {
+    const { end } = this.#window;
+    return progress >= end + GRACE * (1 - end);
+  }
+
+  #planned(progress: number): number {
+    return plannedShare(progress, this.#options.share, this.#window);
+  }
+
+  /** What may be gone at the next look. */
+  #goal({ progress }: Sight): number {
+    return this.#planned(progress + AHEAD);
   }
 
   /** Where a factor that is alive will be after the next look if it is pressed until then. */
@@ -218,70 +255,56 @@ export class Steering {
 
   /** Numbers of the living structures that may die now: the weakest that the plan has room for. */
   #doomed(state: SteeringState, sight: Sight): ReadonlySet<number> {
-    const { share, model, of } = this.#options;
-    const goal = plannedShare(sight.progress + AHEAD, share);
-    const tally = this.#tally(sight.factors);
-    const alive = this.#structures.filter(
-      ({ factor, index }) => sight.factors.get(factor.parameter)?.data[index] !== 0,
-    );
-    const foreseen = new Map(alive.map((one) => [one.number, this.#foreseen(one, state, sight)] as const));
-    const weakest = alive
+    const alive = this.#structures.filter((one) => !isZero(one, sight));
+    const isLate = this.#isLate(sight);
+    // What is urged already stays first: a choice that noise could turn at each look would come to nothing.
+    const before = ({ factor, index }: Structure): number =>
+      isLate && state.modes[factor.parameter]?.[index] === modes.urged ? LONGEST_WAY : 0;
+    const order = new Map(alive.map((one) => [one.number, this.#foreseen(one, state, sight) - before(one)] as const));
+    const survivors = new Survivors();
+    const candidates = alive
       .filter(({ ratio }) => ratio > 0)
-      .toSorted((a, b) => (foreseen.get(a.number) ?? 0) - (foreseen.get(b.number) ?? 0));
-    const survivors = this.#survivors(alive);
-    const doomed = new Set<number>();
-    const whole = model.whole[of];
-    let nearest: { readonly number: number; readonly distance: number } | undefined;
-    for (const { number, factor, index } of weakest) {
-      const left = this.#share(tally, state);
-      if (left <= goal + TOLERANCE / 2) break;
-      const run = survivors.get(factor.parameter);
-      if (run?.isGuarded(index) === true && run.count <= 1) continue;
-      const gained = tally.gain(number) / whole;
-      if (gained <= 0) continue;
-      if (left - gained < goal - TOLERANCE / 2) {
-        const distance = Math.abs(left - gained - share);
-        if (nearest === undefined || distance < nearest.distance) nearest = { number, distance };
-        continue;
-      }
-      tally.remove(number);
-      doomed.add(number);
-      if (run?.isGuarded(index) === true) run.count--;
-    }
-    // Where only large structures are left, the last one may overshoot if that is nearer than not to go.
-    const isLast = doomed.size === 0 && goal <= share && nearest !== undefined;
-    const distanceNow = this.#share(tally, state) - share;
-    if (isLast && nearest !== undefined && distanceNow > TOLERANCE && nearest.distance < distanceNow) {
-      doomed.add(nearest.number);
-    }
-    return doomed;
-  }
-
-  /** By parameter on the only path: how many of the guarded run are alive. */
-  #survivors(alive: readonly Structure[]): ReadonlyMap<string, { isGuarded(index: number): boolean; count: number }> {
-    const runs = new Map<string, { isGuarded(index: number): boolean; count: number }>();
+      .toSorted((a, b) => (order.get(a.number) ?? 0) - (order.get(b.number) ?? 0))
+      .map(({ number, factor, index }): Candidate => {
+        const [start, end] = guarded(factor) ?? [0, 0];
+        if (index < start || index >= end) return { number, isLast: () => false, take: () => {} };
+        const { parameter } = factor;
+        return { number, isLast: () => survivors.isLast(parameter), take: () => survivors.take(parameter) };
+      });
     for (const { factor, index } of alive) {
-      const run = guarded(factor);
-      if (run === undefined) continue;
-      const [start, end] = run;
-      const isGuarded = (at: number): boolean => at >= start && at < end;
-      const own = runs.get(factor.parameter) ?? { isGuarded, count: 0 };
-      runs.set(factor.parameter, own);
-      if (isGuarded(index)) own.count++;
+      const [start, end] = guarded(factor) ?? [0, 0];
+      if (index >= start && index < end) survivors.add(factor.parameter);
     }
-    return runs;
+    const goal = { now: this.#goal(sight), final: this.#options.share, tolerance: TOLERANCE };
+    return doomedOf(candidates, this.#tally(sight.factors), (tally) => this.#share(tally, state), goal);
   }
 
-  #pressure(state: SteeringState, left: number, sight: Sight, doomed: ReadonlySet<number>): SteeringState["modes"] {
-    const isLate = sight.progress >= LATE;
-    const goal = plannedShare(sight.progress + AHEAD, this.#options.share);
+  /** Numbers of structures at zero that have to come back because too many have gone: first those that went out of their turn. */
+  #revived(state: SteeringState, sight: Sight, doomed: ReadonlySet<number>): ReadonlySet<number> {
+    const tally = this.#tally(sight.factors);
+    const goal = this.#goal(sight);
+    if (doomed.size > 0 || this.#share(tally, state) >= goal - TOLERANCE) return new Set();
+    const { isCut = () => false } = sight;
+    const claim = ({ factor: { parameter }, index }: Structure): number =>
+      (state.modes[parameter]?.[index] === modes.lifted ? 1 : 0) + (sight.velocities.get(parameter)?.data[index] ?? 0);
+    const zeros = this.#structures
+      .filter((one) => one.ratio > 0 && isZero(one, sight) && !isCut(one.factor.parameter, one.index))
+      .toSorted((a, b) => claim(b) - claim(a))
+      .map(({ number }) => number);
+    return revivedOf(zeros, tally, (some) => this.#share(some, state), goal);
+  }
+
+  #pressure(
+    state: SteeringState,
+    sight: Sight,
+    doomed: ReadonlySet<number>,
+    revived: ReadonlySet<number>,
+  ): SteeringState["modes"] {
+    const isLate = this.#isLate(sight);
     return this.#modes((structure) => {
-      const { number, factor, index } = structure;
-      if (sight.factors.get(factor.parameter)?.data[index] === 0) {
-        const before = state.modes[factor.parameter]?.[index];
-        const wasDoomed = before === modes.pressed || before === modes.urged || before === modes.held;
-        // What noise has taken, and not the plan, may come back while there is too little left.
-        if (!wasDoomed && left < goal - TOLERANCE) return modes.lifted;
+      const { number } = structure;
+      if (isZero(structure, sight)) {
+        if (revived.has(number)) return modes.lifted;
         return isLate ? modes.held : modes.pressed;
       }
       if (doomed.has(number)) return isLate ? modes.urged : modes.pressed;
@@ -290,26 +313,14 @@ export class Steering {
     });
   }
 
-  /** Survivors are let go, zeros are held: but for some, where too much has gone. */
-  #letGo(state: SteeringState, left: number, sight: Sight): SteeringState["modes"] {
-    const { share, model, of } = this.#options;
-    const missing = share - left;
-    const freed = new Set<number>();
-    if (missing > OVERSHOOT) {
-      const tally = this.#tally(sight.factors);
-      const before = tally.left;
-      for (const { number, factor, index } of this.#structures) {
-        if (sight.factors.get(factor.parameter)?.data[index] !== 0) continue;
-        tally.restore(number);
-        // Half of them will not come back: their gradient holds them.
-        if ((tally.left - before) / model.whole[of] <= 2 * missing) freed.add(number);
-        else tally.remove(number);
-      }
-    }
+  /** Survivors are let go, what was at zero when the budget was met is held there, and what has come to zero since is lifted. */
+  #letGo(state: SteeringState, sight: Sight, revived: ReadonlySet<number>): SteeringState["modes"] {
     return this.#modes((structure) => {
       const { number, factor, index } = structure;
-      if (freed.has(number)) return modes.lifted;
-      if (sight.factors.get(factor.parameter)?.data[index] === 0) return modes.held;
+      if (isZero(structure, sight)) {
+        const isHeld = !state.isMet || state.modes[factor.parameter]?.[index] === modes.held;
+        return isHeld && !revived.has(number) ? modes.held : modes.lifted;
+      }
       return this.#foreseen({ ...structure, ratio: 0 }, state, sight) <= 0 ? modes.lifted : modes.spared;
     });
   }
@@ -322,4 +333,8 @@ export class Steering {
     }
     return chosen;
   }
+}
+
+function isZero({ factor, index }: Structure, { factors }: Sight): boolean {
+  return factors.get(factor.parameter)?.data[index] === 0;
 }

@@ -1,0 +1,126 @@
+/**
+ * Who may go, and who has to come back: of structures in the order of their weakness, as many as there is room for. Where only a
+ * few large ones are left, none goes without which the budget cannot be met as nearly as with it: of blocks it matters which
+ * are taken, and one that was cut does not come back.
+ */
+import { required } from "../core/errors.ts";
+import type { Tally } from "./tally.ts";
+
+/** What is compared with what, in shares of the full cost. */
+export interface Goal {
+  /** What is to be left now, and what at the end. */
+  readonly now: number;
+  readonly final: number;
+  /** What counts as met. */
+  readonly tolerance: number;
+}
+
+/** A living structure that may go. */
+export interface Candidate {
+  readonly number: number;
+  /** Whether it is the last one that a guard keeps, when asked; `take` counts it as gone. */
+  readonly isLast: () => boolean;
+  readonly take: () => void;
+}
+
+/** Up to so many structures it is worth while to see which of their sums come to the budget. */
+const FEW = 64;
+/** Parts of the full cost that sums are told apart by. */
+const PARTS = 2000;
+
+/**
+ * The candidates, the weakest first, that may go now. `tally`: what is left, which is left without them; `shareOf`: what it comes to,
+ * as a share of the full cost.
+ */
+export function doomedOf(
+  candidates: readonly Candidate[],
+  tally: Tally,
+  shareOf: (tally: Tally) => number,
+  goal: Goal,
+): ReadonlySet<number> {
+  const doomed = new Set<number>();
+  const isFew = candidates.length <= FEW;
+  const costs = new Map<number, number>();
+  const whole = shareOf(tally) === 0 ? 1 : tally.left / shareOf(tally);
+  const gainOf = (number: number): number => tally.gain(number) / whole;
+  if (isFew) for (const { number } of candidates) costs.set(number, gainOf(number));
+  for (const candidate of candidates) {
+    const { number } = candidate;
+    const left = shareOf(tally);
+    if (left <= goal.now + goal.tolerance / 2) break;
+    if (candidate.isLast()) continue;
+    const gained = gainOf(number);
+    const isRoom = left - gained >= goal.now - goal.tolerance / 2;
+    if (isFew && gained > 0) {
+      const isEnd = goal.now <= goal.final;
+      if (!isRoom && !isEnd) continue;
+      costs.set(number, 0);
+      const without = nearest(costs.values(), left - gained - goal.final);
+      costs.set(number, gained);
+      if (without > nearest(costs.values(), left - goal.final) + 1 / PARTS) continue;
+      costs.delete(number);
+    } else if (!isRoom) continue;
+    tally.remove(number);
+    candidate.take();
+    doomed.add(number);
+  }
+  return doomed;
+}
+
+/** How near to `missing` sums of some of `costs` come, all in shares of the full cost; sums are of whole parts of it. */
+function nearest(costs: Iterable<number>, missing: number): number {
+  const wanted = missing * PARTS;
+  // Nothing beyond twice of what is missing is ever nearest.
+  const reachable = new Uint8Array(Math.max(0, Math.ceil(2 * wanted)) + 1);
+  reachable[0] = 1;
+  for (const cost of costs) {
+    const parts = Math.round(cost * PARTS);
+    if (parts === 0) continue;
+    for (let sum = reachable.length - 1; sum >= parts; sum--) {
+      if (reachable[sum - parts] === 1) reachable[sum] = 1;
+    }
+  }
+  let distance = Math.abs(wanted);
+  reachable.forEach((is, sum) => {
+    if (is === 1) distance = Math.min(distance, Math.abs(sum - wanted));
+  });
+  return distance / PARTS;
+}
+
+/**
+ * Of the structures at zero, in the order in which they would come back, those that have to: as many as `missing`, a share of the full
+ * cost, is worth, and the last only if that is nearer than not.
+ */
+export function revivedOf(
+  zeros: readonly number[],
+  tally: Tally,
+  shareOf: (tally: Tally) => number,
+  goal: number,
+): ReadonlySet<number> {
+  const revived = new Set<number>();
+  for (const number of zeros) {
+    const distance = goal - shareOf(tally);
+    if (distance <= 0) break;
+    tally.restore(number);
+    if (Math.abs(goal - shareOf(tally)) < distance) revived.add(number);
+    else tally.remove(number);
+  }
+  return revived;
+}
+
+/** Parameters on the only path, and how many of the guarded run of each are alive. */
+export class Survivors {
+  readonly #counts = new Map<string, number>();
+
+  add(parameter: string): void {
+    this.#counts.set(parameter, (this.#counts.get(parameter) ?? 0) + 1);
+  }
+
+  isLast(parameter: string): boolean {
+    return required(this.#counts.get(parameter), parameter) <= 1;
+  }
+
+  take(parameter: string): void {
+    this.#counts.set(parameter, required(this.#counts.get(parameter), parameter) - 1);
+  }
+}
