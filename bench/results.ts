@@ -29,7 +29,9 @@ const { values, positionals } = parseArgs({
 
 async function namesIn(folder: string): Promise<string[]> {
   const names = (await readdir(folder)).filter((name) => name.endsWith(".json")).map((name) => basename(name, ".json"));
-  return names.toSorted();
+  // What the paper's claims rest on comes first.
+  const rank = (name: string): string => `${name.endsWith("-ablation") ? 1 : 0} ${name}`;
+  return names.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1));
 }
 
 /** Trains what is left of the plan; false if it was stopped. Runs that failed are told by the sweep itself. */

@@ -8,6 +8,7 @@ import { numberFor, numbersFor } from "./values.ts";
 export interface RegularizationFlags {
   readonly fromScratch?: true;
   readonly freezeBn?: true;
+  readonly fixBnScale?: true;
   readonly labelSmoothing?: number;
   readonly mixup?: number | true;
   readonly cutmix?: number | true;
@@ -46,6 +47,7 @@ export function addRegularizationOptions(command: Command): Command {
     .option("--label-smoothing <ε>", "share of each label spread over all classes", numberFor("--label-smoothing"))
     .option("--mixup [α]", "blend images in pairs, by shares of Beta(α, α) (default: 0.2)", numberFor("--mixup"))
     .option("--cutmix [α]", "paste a part of one image into another (default: 1)", numberFor("--cutmix"))
+    .option("--fix-bn-scale", "leave the scales of batch norms as they are, so that none makes up for a scaling factor")
     .option("--clip <norm>", "shorten the gradient of the weights to this norm", numberFor("--clip"));
 }
 
@@ -60,11 +62,12 @@ function mixingFor({ mixup, cutmix }: RegularizationFlags): Mixing | undefined {
 
 /** What the user said, and nothing else. */
 export function regularizationSettings(flags: RegularizationFlags): Partial<SettingsInput> {
-  const { fromScratch, freezeBn, labelSmoothing, clip, distill } = flags;
+  const { fromScratch, freezeBn, fixBnScale, labelSmoothing, clip, distill } = flags;
   const mixing = mixingFor(flags);
   return {
     ...(fromScratch === undefined ? {} : { fromScratch }),
     ...(freezeBn === undefined ? {} : { freezeBatchNorm: freezeBn }),
+    ...(fixBnScale === undefined ? {} : { fixBatchNormScale: fixBnScale }),
     ...(labelSmoothing === undefined ? {} : { labelSmoothing }),
     ...(mixing === undefined ? {} : { mixing }),
     ...(clip === undefined ? {} : { clipNorm: clip }),

@@ -57,7 +57,10 @@ export interface RunSummary {
   readonly epochs: number;
   readonly batch: number;
   readonly controlOf?: ControlOf;
-  /** What was asked for, in words: `γ neurons 0.001`, `budget 50 %` (of the MACs), `budget 100 k parameters`; empty without factors. */
+  /**
+   * What was asked for, in words: `γ neurons 0.001`, `budget 50 %` (of the MACs), `budget 100 k parameters, after 3 epochs`; empty
+   * without factors.
+   */
   readonly aim: string;
   readonly kinds: readonly KindSummary[];
   /** Of the trained network, of what is left of it, and on how many images both were scored. */
@@ -182,8 +185,18 @@ export async function summarizeRun(folder: string): Promise<RunSummary | undefin
 }
 
 /** What was asked for, in words. */
-function aimOf(kinds: readonly KindSummary[], { gammaBy, budget }: Readonly<Record<string, unknown>>): string {
+function aimOf(kinds: readonly KindSummary[], settings: Readonly<Record<string, unknown>>): string {
   if (kinds.length === 0) return "";
+  const { gammaBy, gammaAfter, budgetBy, fixBatchNormScale } = settings;
+  return [
+    goalOf(kinds, settings["budget"]) + (gammaBy === "none" ? "" : ` by ${String(gammaBy)}`),
+    ...(gammaAfter === undefined ? [] : [`after ${String(gammaAfter)} epochs`]),
+    ...(budgetBy === undefined ? [] : [`met by epoch ${String(budgetBy)}`]),
+    ...(fixBatchNormScale === true ? ["batch norms' scales fixed"] : []),
+  ].join(", ");
+}
+
+function goalOf(kinds: readonly KindSummary[], budget: unknown): string {
   const sought = budgetSchema.safeParse(budget);
   if (sought.success) {
     const { of, share, count: number = 0 } = sought.data;
@@ -192,7 +205,7 @@ function aimOf(kinds: readonly KindSummary[], { gammaBy, budget }: Readonly<Reco
   }
   const gammas = new Set(kinds.map(({ gamma }) => gamma));
   const parts = gammas.size === 1 ? [String(kinds[0]?.gamma)] : kinds.map(({ kind, gamma }) => `${kind}s ${gamma}`);
-  return `γ ${parts.join(", ")}${gammaBy === "none" ? "" : ` by ${gammaBy}`}`;
+  return `γ ${parts.join(", ")}`;
 }
 
 function costOf({ accuracy, macs, parameters }: CostSummary): CostSummary {

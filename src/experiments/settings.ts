@@ -3,7 +3,7 @@ import { parseSettings, type SettingsInput } from "../training/options.ts";
 
 /** What a control is trained without: it only makes sense with factors, or with the weights and the place of the run it is of. */
 const notOfControls: ReadonlySet<string> = new Set([
-  ...["name", "select", "gammaBy", "budget", "round", "shrink"],
+  ...["name", "select", "gammaBy", "budget", "gammaAfter", "budgetBy", "round", "shrink"],
   ...["freezeBatchNorm", "distill", "fromScratch"],
 ]);
 

@@ -13,6 +13,7 @@ import type { Network } from "../graph/graph.ts";
 import { requireReachable } from "../training/budget.ts";
 import { inCluster, onFirst, together } from "../training/conduct.ts";
 import { bringsWeights, requireWeights } from "../training/fine-tuning.ts";
+import { requireWindow } from "../training/gamma-window.ts";
 import { imagesPerMicroBatch } from "../training/micro-batches.ts";
 import { partOfBatch } from "../training/ranks.ts";
 import { openData } from "../training/run-data.ts";
@@ -159,6 +160,7 @@ async function requirePoints(plan: SweepPlan, dataset: Dataset, cluster: Cluster
     const input = { ...plan.settings, ...point.settings };
     try {
       const settings = settledSettings(plan.model, input);
+      requireWindow(settings);
       requireWeights(settings, bringsWeights(plan.model) && !settings.fromScratch);
       const { dataset: limited } = await openData(Promise.resolve(dataset), settings.limit, undefined);
       stepsPerEpoch(limited.train.count, settings.batch);

@@ -10,6 +10,7 @@ import { type Factor, factorKinds } from "../selection/factors.ts";
 import { type Sight, Steering, type SteeringState } from "../selection/steering.ts";
 import { CostModel } from "../selection/tally.ts";
 import type { EventBody, NetworkCost } from "./events.ts";
+import { budgetWindow } from "./gamma-window.ts";
 import type { Settings } from "./options.ts";
 import { learningRateAt } from "./schedules.ts";
 import type { Session } from "./session.ts";
@@ -82,6 +83,8 @@ export class BudgetKeeper {
       share: this.#share,
       momentum: settings.momentum,
       totalRate: this.#rates[totalSteps] ?? 0,
+      window: budgetWindow(settings, (epochs) => this.#progressAt(Math.round(epochs * session.stepsPerEpoch))),
+      waits: (settings.gammaAfter ?? 0) > 0,
     });
     this.#state = checkpoint.progress.budget ?? this.#steering.initial;
     this.#left = this.#steering.left(this.#state, checkpoint.network.weights);
@@ -98,14 +101,14 @@ export class BudgetKeeper {
     const { trainee, totalSteps, settings } = this.#session;
     const interval = Math.min(LONGEST_INTERVAL, Math.max(1, Math.floor(totalSteps / LOOKS)));
     if (step % interval !== 0 || step >= totalSteps) return;
-    const total = this.#rates[totalSteps] ?? 1;
-    const at = (some: number): number => (this.#rates[Math.max(0, some)] ?? 0) / total;
+    const progress = this.#progressAt(step);
     const sight: Sight = {
       ...(await trainee.readFactorState()),
-      progress: at(step),
-      progressed: at(step) - at(step - interval),
+      progress,
+      progressed: progress - this.#progressAt(step - interval),
       learningRate: learningRateAt(settings.schedule, step, totalSteps),
       interval,
+      isCut: this.#isCut(),
     };
     let next = this.#steering.next(this.#state, sight);
     if (next.isMet && !this.#state.isMet) {
@@ -159,6 +162,20 @@ export class BudgetKeeper {
         ? "Select neurons too: they fill what larger structures leave"
         : "Train for more epochs: structures had too few steps to reach zero",
     });
+  }
+
+  /** The share of Ση that `step` steps have spent. */
+  #progressAt(step: number): number {
+    const { totalSteps } = this.#session;
+    return (this.#rates[Math.min(totalSteps, Math.max(0, step))] ?? 0) / (this.#rates[totalSteps] ?? 1);
+  }
+
+  /** What was cut is at zero for good. */
+  #isCut(): (parameter: string, index: number) => boolean {
+    const { factors, trainee } = this.#session;
+    if (trainee.cuts.length === 0) return () => false;
+    const left = new Map(factors.map((factor) => [factor.parameter, new Set(trainee.numbersOf(factor))] as const));
+    return (parameter, index) => left.get(parameter)?.has(index) === false;
   }
 
   async #count(weights: TrainingState["weights"]): Promise<NetworkCost> {

@@ -16,6 +16,7 @@ import { failTogether } from "./conduct.ts";
 import { CostMeter } from "./cost-meter.ts";
 import { readEvents } from "./event-log.ts";
 import type { EventBody } from "./events.ts";
+import { GammaDelay } from "./gamma-window.ts";
 import { requireIdentical } from "./identity.ts";
 import type { Journal } from "./journal.ts";
 import { sharedAccuracy } from "./ranks.ts";
@@ -47,6 +48,7 @@ export class TrainingLoop {
   readonly #warnings: RunWarnings;
   readonly #shrinker: Shrinker;
   readonly #budget: BudgetKeeper | undefined;
+  readonly #delay: GammaDelay | undefined;
   #step: number;
   /** Longest that the event loop was held up since the last end of an epoch, in milliseconds. */
   #blocked = 0;
@@ -77,6 +79,7 @@ export class TrainingLoop {
     });
     this.#shrinker = new Shrinker(session, (body) => journal.emitter.emit(body));
     this.#budget = BudgetKeeper.open(session, (body) => journal.emitter.emit(body));
+    this.#delay = GammaDelay.open(session);
   }
 
   /**
@@ -95,6 +98,7 @@ export class TrainingLoop {
       await this.#stopIfAborted();
       await this.#trainStep(imagesInput);
       await this.#budget?.look(this.#step);
+      this.#delay?.look(this.#step);
       const isEpochEnd = this.#step % stepsPerEpoch === 0;
       if (isEpochEnd || this.#tempo.isReportDue()) await this.#report();
       if (isEpochEnd) await this.#finishEpoch();

@@ -65,6 +65,10 @@ export interface SettingsInput {
    * steered during the run, and of `select` only the ratios count; without it, all kinds that are of use are selected.
    */
   readonly budget?: string | Budget;
+  /** Epochs before γ, or what a budget makes of it, is at work; default 0. A part of an epoch is fine. */
+  readonly gammaAfter?: number;
+  /** Epochs after which the budget is to be met; the rest is for the survivors. Default: as `selection/steering.ts` divides the run. */
+  readonly budgetBy?: number;
   /** Keep the widths of the compact network at multiples of this, by structures without effect; default 1. */
   readonly round?: number;
   /**
@@ -95,6 +99,8 @@ export interface SettingsInput {
   readonly clipNorm?: number;
   /** Normalise by the running statistics that the network came with, which then stay; default false. Needs trained weights. */
   readonly freezeBatchNorm?: boolean;
+  /** Leave the scales of batch norms as they are, 1 in a new network, so that none makes up for a factor; default false. */
+  readonly fixBatchNormScale?: boolean;
   /** Learn from the answers of the network the run starts from, too; needs trained weights. Default: not. */
   readonly distill?: DistillOptions;
   /** Whether to leave the weights of the file the network comes from, and draw new ones; default false. */
@@ -159,6 +165,8 @@ export interface Settings {
   readonly select: Selection;
   readonly gammaBy: GammaMeasure;
   readonly budget?: Budget;
+  readonly gammaAfter?: number;
+  readonly budgetBy?: number;
   readonly round: number;
   readonly shrink: false | ShrinkSettings;
   readonly batch: number;
@@ -171,6 +179,7 @@ export interface Settings {
   readonly mixing?: Mixing;
   readonly clipNorm?: number;
   readonly freezeBatchNorm: boolean;
+  readonly fixBatchNormScale?: boolean;
   readonly distill?: DistillSettings;
   readonly fromScratch: boolean;
   readonly augment: boolean | Augmentation;
@@ -244,6 +253,8 @@ export const settingsSchema: z.ZodType<Settings> = z.strictObject({
     .default({}),
   gammaBy: z.enum(gammaMeasures).default("none"),
   budget: z.union([z.string().transform(parseBudget), budgetSchema]).exactOptional(),
+  gammaAfter: z.number().nonnegative().exactOptional(),
+  budgetBy: rate.exactOptional(),
   round: positive.default(1),
   shrink: z
     .union(
@@ -268,6 +279,7 @@ export const settingsSchema: z.ZodType<Settings> = z.strictObject({
   mixing: z.strictObject({ kind: z.enum(["mixup", "cutmix"]), alpha: rate }).exactOptional(),
   clipNorm: rate.exactOptional(),
   freezeBatchNorm: z.boolean().default(false),
+  fixBatchNormScale: z.boolean().exactOptional(),
   distill: z.strictObject({ weight: share.default(0.5), temperature: rate.default(4) }).exactOptional(),
   fromScratch: z.boolean().default(false),
   augment: z.union([z.boolean(), paddedCrop, areaCrop]).default(true),
@@ -291,6 +303,8 @@ export const settingNames: readonly string[] = [
   "select",
   "gammaBy",
   "budget",
+  "gammaAfter",
+  "budgetBy",
   "round",
   "shrink",
   "batch",
@@ -303,6 +317,7 @@ export const settingNames: readonly string[] = [
   "mixing",
   "clipNorm",
   "freezeBatchNorm",
+  "fixBatchNormScale",
   "distill",
   "fromScratch",
   "augment",

@@ -105,6 +105,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
       accumulate,
       syncBatchNorm: settings.syncBatchNorm,
       softTargets: soft !== undefined,
+      fixScales: settings.fixBatchNormScale === true,
       batchNormalization: settings.freezeBatchNorm ? "frozen" : "batch",
       ...optional("clipNorm", settings.clipNorm),
       ...optional("teacher", teacherOf(start)),

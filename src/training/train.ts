@@ -25,6 +25,7 @@ import { describeEnvironment } from "./environment.ts";
 import type { ControlOf } from "./events.ts";
 import { bringsWeights, requireWeights, withFineTuning } from "./fine-tuning.ts";
 import { finishRun } from "./finish.ts";
+import { requireWindow } from "./gamma-window.ts";
 import { TrainingLoop } from "./loop.ts";
 import { imagesPerMicroBatch } from "./micro-batches.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./options.ts";
@@ -65,6 +66,7 @@ async function trainOn(cluster: Cluster | undefined, model: ModelSource, options
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
     const parsed = withThreads(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster, alone?.threads);
     requireWeights(parsed, isFineTuned);
+    requireWindow(parsed);
     imagesPerMicroBatch(partOfBatch(parsed.batch, cluster)?.count ?? parsed.batch, parsed.accumulate ?? 1);
     const opened = await openData(data, parsed.limit, await inputOf(model));
     stepsPerEpoch(opened.dataset.train.count, parsed.batch);

@@ -37,6 +37,8 @@ export interface TrainingFlags extends CommonOptions, GammaOptions, ImageFlags, 
   readonly epochs: number;
   readonly gammaBy?: GammaMeasure;
   readonly budget?: string;
+  readonly gammaAfter?: number;
+  readonly budgetBy?: number;
   readonly recipe?: string;
   readonly round?: number | "auto";
   readonly shrink: boolean;
@@ -86,6 +88,8 @@ export async function settingsFrom(model: string | undefined, options: TrainingF
     ...regularizationSettings(options),
     ...(options.gammaBy === undefined ? {} : { gammaBy: options.gammaBy }),
     ...(options.budget === undefined ? {} : { budget: options.budget }),
+    ...(options.gammaAfter === undefined ? {} : { gammaAfter: options.gammaAfter }),
+    ...(options.budgetBy === undefined ? {} : { budgetBy: options.budgetBy }),
     ...(options.round === undefined ? {} : { round: await roundFor(options.round) }),
     ...(batch === undefined ? {} : { batch }),
     ...(options.accumulate === undefined ? {} : { accumulate: options.accumulate }),
@@ -169,6 +173,16 @@ export function addTrainingOptions(command: Command): Command {
       "--budget <cost>",
       "what is to be left, instead of a γ to guess: 50% (of the MACs), 50%-params, 20M-macs, 100k-params; " +
         "with --gamma, its numbers are the ratio between kinds",
+    )
+    .option(
+      "--gamma-after <epochs>",
+      "train so long without γ or budget first (default: 0)",
+      numberFor("--gamma-after"),
+    )
+    .option(
+      "--budget-by <epochs>",
+      "meet the budget by then, and leave the rest to the survivors (default: at about two fifths of a one-cycle run)",
+      numberFor("--budget-by"),
     )
     .option(
       "--round <n>",
