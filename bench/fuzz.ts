@@ -52,7 +52,7 @@ async function runChild(name: string, from: number): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
   }
   report(inputs);
-  dispose();
+  await dispose();
 }
 
 interface Outcome {
@@ -88,7 +88,7 @@ function follow(name: string, from: number, onReport: (report: Report) => void):
 
 async function runAll(): Promise<void> {
   const { targets, dispose } = await openTargets();
-  dispose();
+  await dispose();
   let findings = 0;
   const found = ({ target, number, what }: Omit<Finding, "seed">): void => {
     if (++findings > KEPT) return;

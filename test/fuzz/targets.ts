@@ -1,7 +1,8 @@
-/** The readers of files that come from outside, but that of Parquet, with sound files to spoil. */
+/** The readers of files that come from outside, with sound files to spoil. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import sharp from "sharp";
 import { UserError } from "../../src/core/errors.ts";
 import { tensor } from "../../src/core/tensor.ts";
@@ -9,6 +10,7 @@ import { cifar10Layout, readCifar } from "../../src/data/cifar.ts";
 import { readIdx } from "../../src/data/idx.ts";
 import { listCsv } from "../../src/data/images/csv.ts";
 import { decodeBytes } from "../../src/data/images/decode.ts";
+import { ParquetThread } from "../../src/data/images/parquet-thread.ts";
 import { centreView } from "../../src/data/images/view.ts";
 import { readOnnx } from "../../src/formats/onnx/read.ts";
 import { writeOnnx } from "../../src/formats/onnx/write.ts";
@@ -30,7 +32,7 @@ export interface Target {
 export interface Targets {
   readonly targets: readonly Target[];
   /** Removes the files that readers of folders were given. */
-  dispose(): void;
+  dispose(): Promise<void>;
 }
 
 const isUserError = (error: unknown): boolean => error instanceof UserError;
@@ -55,6 +57,7 @@ export async function openTargets(): Promise<Targets> {
       },
     };
   };
+  const parquet = new ParquetThread({ seconds: 2, megabytes: 64 });
   const targets: Target[] = [
     {
       name: "onnx",
@@ -90,8 +93,35 @@ export async function openTargets(): Promise<Targets> {
       [Buffer.from('path,label,split\na.png,cat,train\n"b,1.png","do""g",test\n')],
       listCsv,
     ),
+    fileTarget("parquet", "images.parquet", parquetFiles(), (path) => parquet.read(path, () => undefined)),
   ];
-  return { targets, dispose: () => rmSync(folder, { recursive: true, force: true }) };
+  const dispose = async (): Promise<void> => {
+    await parquet.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { targets, dispose };
+}
+
+/** Plain and compressed, numbers and names for labels, one row group and several. */
+function parquetFiles(): Uint8Array[] {
+  const images = Array.from({ length: 12 }, (_, at) => new Uint8Array(20 + at).fill(at));
+  const numbers = images.map((_, at) => at % 3);
+  return [
+    parquetWriteBuffer({
+      columnData: [
+        { name: "image", data: images, type: "BYTE_ARRAY" },
+        { name: "label", data: numbers, type: "INT32" },
+      ],
+      rowGroupSize: 5,
+    }),
+    parquetWriteBuffer({
+      columnData: [
+        { name: "image", data: images, type: "BYTE_ARRAY" },
+        { name: "label", data: numbers.map((number) => `class ${number}`), type: "STRING" },
+      ],
+      codec: "UNCOMPRESSED",
+    }),
+  ].map((bytes) => new Uint8Array(bytes));
 }
 
 /** Each of a checkpoint's files spoilt on its own; the others are sound. */

@@ -4,6 +4,7 @@ import { parquetWriteBuffer } from "hyparquet-writer";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
 import { evaluationBatches } from "../../../src/data/evaluation-batches.ts";
+import { ParquetThread } from "../../../src/data/images/parquet-thread.ts";
 import { TrainingLoader } from "../../../src/data/loader.ts";
 import { openDataset } from "../../../src/data/open.ts";
 import { collect, temporaryFolder, userError } from "../support.ts";
@@ -190,5 +191,36 @@ describe("what is wrong is said", () => {
     expect(await coloursAndLabels(dataset)).toHaveLength(5);
     const unreadable = "unreadable" in dataset.train ? dataset.train.unreadable.images : [];
     expect(unreadable).toEqual([{ path: "spoilt.parquet, row 4", reason: "it is no JPEG, PNG or WebP file" }]);
+  });
+
+  it("that keeps its reader busy without end is given up, and the next one is read", async () => {
+    const images = Array.from({ length: 12 }, (_, at) => new Uint8Array(20 + at).fill(at));
+    const sound = new Uint8Array(
+      parquetWriteBuffer({
+        columnData: [
+          { name: "image", data: images, type: "BYTE_ARRAY" },
+          { name: "label", data: images.map((_, at) => at % 3), type: "INT32" },
+        ],
+        rowGroupSize: 5,
+      }),
+    );
+    // A field of a page's header: the page's size is missing then, and the reader never comes to the next page.
+    expect(sound[290]).toBe(0x15);
+    const folder = temporaryFolder();
+    const [damaged, whole] = [join(folder, "damaged.parquet"), join(folder, "whole.parquet")];
+    writeFileSync(damaged, sound.with(290, 0x80));
+    writeFileSync(whole, sound);
+    const thread = new ParquetThread({ seconds: 1 });
+    const error = await userError(
+      thread.read(damaged, () => undefined),
+      "bad-file",
+    );
+    expect(error.message).toBe(
+      `${damaged}: the file is damaged: its reader was stopped after 1 s without a row. Copy or export it again, in row groups of fewer rows if it is sound`,
+    );
+    const lengths: number[] = [];
+    await thread.read(whole, (rows) => lengths.push(...rows.lengths));
+    expect(lengths).toEqual(images.map(({ length }) => length));
+    await thread.close();
   });
 });

@@ -1,0 +1,170 @@
+/**
+ * One Parquet file, row by row: what of it is images and labels. Run in a thread of its own (`parquet-thread.ts`), for a damaged file
+ * can keep the reader busy for very long.
+ */
+import {
+  type AsyncBuffer,
+  asyncBufferFromFile,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  parquetSchema,
+} from "hyparquet";
+import { compressors } from "hyparquet-compressors";
+import { z } from "zod";
+import { UserError } from "../../core/errors.ts";
+import { fileError } from "../files.ts";
+import { listed } from "./classes.ts";
+
+const imageColumns = ["image", "img", "image_bytes", "jpg", "png"];
+const labelColumns = ["label", "labels", "fine_label", "class", "target"];
+/** Rows of a group that are read at once: they are objects until their images are handed on. */
+const ROWS = 1024;
+
+/** Rows that follow one another. */
+export interface TableRows {
+  /** The encoded images, one after the other. */
+  readonly images: Uint8Array<ArrayBuffer>;
+  /** Bytes of each. */
+  readonly lengths: readonly number[];
+  readonly classNames: readonly string[];
+}
+
+/**
+ * Gives the rows of the file at `path` to `onRows`, in order; returns the names of its classes if the file itself has them. Throws as
+ * `listParquet` does.
+ */
+export async function readTable(
+  path: string,
+  onRows: (rows: TableRows) => void,
+): Promise<readonly string[] | undefined> {
+  try {
+    const file = await asyncBufferFromFile(path);
+    const metadata = await parquetMetadataAsync(file);
+    const table = describeTable(metadata, file, path);
+    let row = 0;
+    for (const { num_rows } of metadata.row_groups) {
+      const end = row + Number(num_rows);
+      for (; row < end; row = Math.min(end, row + ROWS)) {
+        const rows = await parquetReadObjects({
+          ...{ file, metadata, compressors, utf8: false },
+          columns: [table.image, table.label],
+          rowStart: row,
+          rowEnd: Math.min(end, row + ROWS),
+        });
+        if (rows.length !== Math.min(end, row + ROWS) - row)
+          throw new Error(`row group with too few rows at row ${row}`);
+        onRows(joined(rows.map((values, index) => imageOf(values, table, `${path}, row ${row + index}`))));
+      }
+    }
+    return table.names;
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    if (error instanceof Error && "code" in error && "syscall" in error) throw fileError(error, path);
+    // The reader's own errors are of many kinds and none of them says which file it is.
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UserError("bad-file", `the file is no sound Parquet: ${reason}`, {
+      about: path,
+      hint: "Copy or export it again",
+      cause: error,
+    });
+  }
+}
+
+interface Image {
+  readonly bytes: Uint8Array;
+  readonly className: string;
+}
+
+/** The bytes are copied: a reader's pages stay in memory as long as a piece of them is held. */
+function joined(rows: readonly Image[]): TableRows {
+  const lengths = rows.map(({ bytes }) => bytes.length);
+  const images = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
+  let at = 0;
+  for (const { bytes } of rows) {
+    images.set(bytes, at);
+    at += bytes.length;
+  }
+  return { images, lengths, classNames: rows.map(({ className }) => className) };
+}
+
+interface Table {
+  readonly image: string;
+  readonly label: string;
+  readonly names: readonly string[] | undefined;
+}
+
+function describeTable(metadata: FileMetaData, file: AsyncBuffer, path: string): Table {
+  const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
+  const find = (what: string, known: readonly string[]): string => {
+    const found = known.find((name) => columns.includes(name));
+    if (found !== undefined) return found;
+    throw new UserError("bad-file", `there is no column of ${what}`, {
+      about: path,
+      expected: `one of ${known.join(", ")}`,
+      received: columns.length === 0 ? "no columns" : listed(columns),
+      hint: "Rename the columns to image and label",
+    });
+  };
+  const rows = metadata.row_groups.reduce((sum, group) => sum + Number(group.num_rows), 0);
+  // An image has bytes of its own; a file that claims more rows than it has bytes would have us allocate for them.
+  if (!(rows >= 0 && rows <= file.byteLength)) {
+    throw new UserError("bad-file", "the file is damaged: it claims more rows than it has bytes", {
+      about: path,
+      expected: `at most ${file.byteLength}`,
+      received: String(rows),
+    });
+  }
+  const label = find("labels", labelColumns);
+  return { image: find("images", imageColumns), label, names: namesOf(metadata, label) };
+}
+
+/** What the `datasets` library of Hugging Face writes beside a column of labels. */
+const features = z.object({
+  info: z.object({ features: z.record(z.string(), z.object({ names: z.array(z.string()).min(1).exactOptional() })) }),
+});
+
+function namesOf({ key_value_metadata: entries = [] }: FileMetaData, label: string): readonly string[] | undefined {
+  const text = entries.find(({ key }) => key === "huggingface")?.value;
+  if (text === undefined) return undefined;
+  try {
+    return features.parse(JSON.parse(text)).info.features[label]?.names;
+  } catch {
+    // Another version of it: labels are then numbers, which are classes as well.
+    return undefined;
+  }
+}
+
+function imageOf(values: Readonly<Record<string, unknown>>, { image, label, names }: Table, about: string): Image {
+  const bytes = bytesOf(values[image]);
+  if (bytes === undefined) {
+    throw new UserError("bad-file", `column "${image}" holds no encoded image`, {
+      about,
+      expected: "bytes, or a group with bytes",
+      received: values[image] === null ? "nothing" : typeof values[image],
+    });
+  }
+  return { bytes, className: classOf(values[label], names, about) };
+}
+
+function bytesOf(value: unknown): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value;
+  if (typeof value !== "object" || value === null || !("bytes" in value)) return undefined;
+  return value.bytes instanceof Uint8Array ? value.bytes : undefined;
+}
+
+function classOf(value: unknown, names: readonly string[] | undefined, about: string): string {
+  const label = value instanceof Uint8Array ? new TextDecoder().decode(value) : value;
+  if (typeof label === "string" && label !== "") return label;
+  const number = typeof label === "bigint" ? Number(label) : label;
+  if (typeof number === "number" && Number.isSafeInteger(number) && number >= 0) {
+    if (names === undefined) return String(number);
+    const name = names[number];
+    if (name !== undefined) return name;
+  }
+  throw new UserError("bad-file", "the label is no class", {
+    about,
+    expected: names === undefined ? "a name, or a whole number from 0" : `0 to ${names.length - 1}`,
+    received: label === null || label === undefined ? "nothing" : String(label),
+  });
+}
