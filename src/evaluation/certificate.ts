@@ -9,7 +9,7 @@ import { type Dataset, firstImages, type Split } from "../data/dataset.ts";
 import { evaluationBatches } from "../data/evaluation-batches.ts";
 import { digestOf } from "../data/files.ts";
 import { loadOnnx } from "../formats/onnx/index.ts";
-import type { Network } from "../graph/graph.ts";
+import { type Network, takesChannelsLast } from "../graph/graph.ts";
 import { answersOf, type Classifier, engineClassifier, type Host } from "./classifier.ts";
 import { type Comparison, compareLogits, rangeOf } from "./comparison.ts";
 import { type Departure, engineActivations, firstDeparture, runtimeActivations } from "./departure.ts";
@@ -78,7 +78,9 @@ export async function certify(options: CertificateOptions): Promise<Certificate>
     compactLogits === undefined
       ? await measure(engineClassifier(host, compact, batch))
       : firstRows(compactLogits, before.shape[0] ?? 0);
-  const elsewhere = await measure(runtimeClassifier(options.compactFile, batch));
+  const elsewhere = await measure(
+    runtimeClassifier(options.compactFile, batch, { channelsLast: takesChannelsLast(compact.graph) }),
+  );
 
   const inEngine = await judge(compareLogits(before, after), async (worst) => {
     const image = await imageAt(split, dataset, worst);

@@ -5,7 +5,7 @@
 import { required } from "../core/errors.ts";
 import { type Tensor, take } from "../core/tensor.ts";
 import { writeOnnx } from "../formats/onnx/write.ts";
-import type { Graph, Network } from "../graph/graph.ts";
+import { type Graph, type Network, takesChannelsLast } from "../graph/graph.ts";
 import { fold } from "../selection/fold.ts";
 import type { Host } from "./classifier.ts";
 import { largestGap, rangeOf, relativeTo } from "./comparison.ts";
@@ -51,7 +51,9 @@ export async function engineActivations(host: Host, network: Network, image: Ten
 /** All activations of `network` in ONNX Runtime for one image `[1,C,H,W]`. */
 export async function runtimeActivations(network: Network, image: Tensor): Promise<Activations> {
   const graph = exposed(network.graph);
-  const session = await openRuntime(writeOnnx({ graph, weights: network.weights }), graph.name);
+  const session = await openRuntime(writeOnnx({ graph, weights: network.weights }), graph.name, {
+    channelsLast: takesChannelsLast(graph),
+  });
   try {
     return await session.run(image);
   } finally {

@@ -9,6 +9,8 @@ export const onnxRuntimeVersion: string = env.versions.node ?? env.versions.comm
 export interface RuntimeOptions {
   /** Threads of one run; default 1. */
   readonly threads?: number;
+  /** Whether the file takes its images with their channels last; `run` is given them with their channels first. */
+  readonly channelsLast?: boolean;
 }
 
 export interface LoadOptions extends RuntimeOptions {
@@ -23,7 +25,7 @@ export interface RuntimeSession {
   /** The file's input: its name and shape, symbolic dimensions by name. */
   readonly input: { readonly name: string; readonly shape: readonly (number | string)[] };
   readonly outputs: readonly string[];
-  /** Values of all outputs for one batch of images. */
+  /** Values of all outputs for one batch of images, [N,C,H,W]. */
   run(images: Tensor): Promise<ReadonlyMap<string, Tensor>>;
   dispose(): Promise<void>;
 }
@@ -63,7 +65,7 @@ export async function runSession(
 export async function openRuntime(
   source: string | Uint8Array,
   name: string,
-  { threads = 1 }: RuntimeOptions = {},
+  { threads = 1, channelsLast = false }: RuntimeOptions = {},
 ): Promise<RuntimeSession> {
   const session = await loadSession(source, name, { threads });
   const [input] = session.inputMetadata;
@@ -78,7 +80,8 @@ export async function openRuntime(
   return {
     input: { name: input.name, shape: input.shape },
     outputs: session.outputNames,
-    async run({ shape, data }) {
+    async run(images) {
+      const { shape, data } = channelsLast ? withChannelsLast(images) : images;
       // The runtime does not take shared memory, in which batches lie.
       const values = data.buffer instanceof SharedArrayBuffer ? new Float32Array(data) : data;
       const feeds = { [input.name]: new RuntimeTensor("float32", values, shape) };
@@ -87,6 +90,21 @@ export async function openRuntime(
     },
     dispose: () => session.release(),
   };
+}
+
+/** [N,C,H,W] as [N,H,W,C]. */
+function withChannelsLast({ shape, data }: Tensor): Tensor {
+  const [batch = 0, channels = 0, height = 0, width = 0] = shape;
+  const pixels = height * width;
+  const turned = tensor([batch, height, width, channels]);
+  for (let image = 0; image < batch; image++) {
+    for (let channel = 0; channel < channels; channel++) {
+      const from = (image * channels + channel) * pixels;
+      const to = image * pixels * channels + channel;
+      for (let pixel = 0; pixel < pixels; pixel++) turned.data[to + pixel * channels] = data[from + pixel] ?? 0;
+    }
+  }
+  return turned;
 }
 
 function floatsOf(value: InferenceSession.OnnxValueMapType[string] | undefined, output: string, file: string): Tensor {

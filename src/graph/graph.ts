@@ -74,6 +74,8 @@ export interface FileHeader {
   /** Name of the batch size. */
   readonly batch?: string;
   readonly metadata?: readonly (readonly [key: string, value: string])[];
+  /** Inputs that the file takes with their channels last. The graph takes them first. */
+  readonly channelsLast?: readonly string[];
 }
 
 export interface Graph {
@@ -86,6 +88,11 @@ export interface Graph {
   /** After a run, each `parameter` takes `value`: how a training step keeps its state. */
   readonly updates: readonly { readonly parameter: string; readonly value: string }[];
   readonly header?: FileHeader;
+}
+
+/** Whether the file that `graph` came from takes its images with their channels last. */
+export function takesChannelsLast({ inputs, header }: Graph): boolean {
+  return header?.channelsLast?.includes(inputs[0]?.name ?? "") ?? false;
 }
 
 /** Parameter name → values, in the parameter's shape. */

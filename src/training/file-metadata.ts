@@ -4,16 +4,20 @@ import { UserError } from "../core/errors.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type ImageFileOptions, preparationSchema } from "../data/images/open.ts";
 import { loadOnnxMetadata } from "../formats/onnx/index.ts";
+import { type Graph, takesChannelsLast } from "../graph/graph.ts";
 
-/** Images, channels (red, green, blue; or grey), rows, columns. */
-const LAYOUT = "NCHW";
+/** Images, channels (red, green, blue; or grey), rows, columns; or the channels last, as the graph itself then says. */
+const layouts = { first: "NCHW", last: "NHWC" } as const;
 
-/** Metadata for the file of a network that was trained on `dataset`. */
-export function metadataOf({ name, classes, normalization, preparation }: Dataset): Record<string, string> {
+/** Metadata for the file of `graph`, which was trained on a dataset. */
+export function metadataOf(
+  { name, classes, normalization, preparation }: Dataset,
+  graph: Graph,
+): Record<string, string> {
   return {
     dataset: name,
     classes: JSON.stringify(classes),
-    layout: LAYOUT,
+    layout: takesChannelsLast(graph) ? layouts.last : layouts.first,
     normalization: JSON.stringify({ ...normalization, of: "pixel / 255" }),
     ...(preparation === undefined ? {} : { preparation: JSON.stringify(preparation) }),
   };
@@ -51,12 +55,12 @@ function specifiedConstants(
   return { mean: Array<number>(channels).fill(mean), standardDeviation: Array<number>(channels).fill(deviation) };
 }
 
-/** Throws `UserError("unsupported")` for images in a layout that is not ours. */
+/** Throws `UserError("unsupported")` for images in a layout that is not read. */
 function checkLayout(layout: string | undefined, path: string): void {
-  if (layout === undefined || layout === LAYOUT) return;
+  if (layout === undefined || layout === layouts.first || layout === layouts.last) return;
   throw new UserError("unsupported", "the network takes its images in another layout", {
     about: `layout in the metadata of ${path}`,
-    expected: LAYOUT,
+    expected: Object.values(layouts).join(" or "),
     received: layout,
   });
 }

@@ -41,7 +41,7 @@ export async function finishRun(session: Session, journal: Journal, trained: Tra
   const stopIfAborted = (): void => {
     if (journal.isAborted) throw journal.interrupted(totalSteps);
   };
-  const metadata = metadataOf(dataset);
+  const metadata = metadataOf(dataset, graph);
   const network = new TrainedNetwork({ graph, weights: (await trainee.readWhole()).weights }, metadata);
   await trainee.dispose();
 

@@ -109,7 +109,7 @@ describe("the ONNX specification's own metadata", () => {
 
   it.each([
     [{ [format]: "Bgr8" }, "another order"],
-    [{ layout: "NHWC" }, "another layout"],
+    [{ layout: "CHWN" }, "another layout"],
   ])("%j is refused", async (metadata, message) => {
     await expect(preparationOf(await withMetadata("refused.onnx", metadata))).rejects.toMatchObject({
       code: "unsupported",

@@ -6,7 +6,7 @@ const INPUTS = 1000;
 const { targets, dispose } = await openTargets();
 afterAll(dispose);
 
-test.each(targets)("$name", { timeout: 120_000 }, async (target) => {
+test.each(targets)("fuzz $name", { timeout: 120_000 }, async (target) => {
   const findings: Finding[] = [];
   for (let number = 0; number < INPUTS; number++) {
     const finding = await tryInput(target, 7, number);

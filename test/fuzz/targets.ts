@@ -57,7 +57,7 @@ export async function openTargets(): Promise<Targets> {
       },
     };
   };
-  const parquet = new ParquetThread({ seconds: 2, megabytes: 64 });
+  const parquet = new ParquetThread({ seconds: 1, megabytes: 64 });
   const targets: Target[] = [
     {
       name: "onnx",

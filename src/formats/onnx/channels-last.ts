@@ -13,7 +13,7 @@ import type { NodeReader } from "./node-reader.ts";
 import { attributeMessage, type NodeMessage } from "./proto.ts";
 
 /** Ops that treat every element alike, so that the order of axes is nothing to them; constants are broadcast. */
-const elementwise: ReadonlySet<string> = new Set([
+export const elementwise: ReadonlySet<string> = new Set([
   "Add",
   "Clip",
   "Div",
@@ -41,7 +41,6 @@ export function movedForward(message: NodeMessage, node: NodeReader, reader: Gra
     .filter((one): one is Node<"transpose"> => one?.op === "transpose");
   const [first] = transposing;
   const permutation = first?.attributes.permutation ?? [];
-  // Images that come in with their channels last are transposed for good.
   if (permutation.at(-1) !== 1 || node.outputs.length !== 1) return undefined;
   const source = (input: string): string | undefined => {
     const found = transposing.find(({ outputs }) => outputs[0] === input);

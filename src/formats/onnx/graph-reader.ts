@@ -6,6 +6,7 @@ import type { Attributes, ForwardOpName } from "../../graph/ops.ts";
 import { bindBatch, inferNode } from "../../graph/shapes.ts";
 import { type Constant, scalarsOf } from "./folding/constant.ts";
 import { batchSize, type Scalar } from "./folding/scalar.ts";
+import { liftingNode } from "./lifted.ts";
 import type { NodeReader } from "./node-reader.ts";
 import type { ReadContext, View } from "./rules.ts";
 
@@ -13,6 +14,8 @@ import type { ReadContext, View } from "./rules.ts";
 export interface FileFacts {
   readonly file: string;
   readonly inputs: readonly Input[];
+  /** Those of them that have their channels last. */
+  readonly channelsLast: ReadonlySet<string>;
   readonly initializers: ReadonlyMap<string, Constant>;
   /** Exact values of attributes, see `WriteContext.keepExact`. */
   readonly exact: ReadonlyMap<string, number>;
@@ -30,6 +33,8 @@ export class GraphReader implements ReadContext {
   readonly constants: Map<string, Constant> = new Map();
   /** Values that a `MatMul` of the file makes. */
   readonly products: Set<string> = new Set();
+  /** Input whose channels are last in the file → what stands for it here, with its channels first. */
+  readonly lifted: Map<string, string> = new Map();
   readonly #facts: FileFacts;
   readonly #shapes = new Map<string, Shape>();
   readonly #views = new Map<string, View>();
@@ -39,8 +44,11 @@ export class GraphReader implements ReadContext {
 
   constructor(facts: FileFacts) {
     this.#facts = facts;
-    for (const { name, shape } of facts.inputs) this.#declare(name, bindBatch(shape, 1));
     for (const [name, constant] of facts.initializers) this.declareConstant(name, constant);
+    for (const { name, shape } of facts.inputs) {
+      this.#declare(name, bindBatch(shape, 1));
+      if (facts.channelsLast.has(name)) this.#lift(name);
+    }
   }
 
   get fixedBatch(): number | undefined {
@@ -210,6 +218,18 @@ export class GraphReader implements ReadContext {
     if (reader.opType === "MatMul") this.products.add(dst);
     this.nodes.push(node);
     return dst;
+  }
+
+  /** Makes what the file takes of images with their channels first. */
+  #lift(name: string): void {
+    const [batch = 1, height = 1, width = 1, channels = 1] = this.shape(name);
+    const first = this.newName(`${name}/channels_first`);
+    this.#declare(first, [batch, channels, height, width]);
+    const node = liftingNode(first, name);
+    this.lifted.set(name, first);
+    this.#nodeNames.add(node.name);
+    this.#producers.set(name, node);
+    this.nodes.push(node);
   }
 
   #inferred(node: Node, shapes: readonly Shape[]): Shape {

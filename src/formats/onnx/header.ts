@@ -65,7 +65,12 @@ export function isOwnLayout({ producerName, metadataProps }: ModelMessage): bool
 }
 
 /** The header of `model`, as far as it is kept; undefined where it says no more than this package itself does. */
-export function headerOf(model: ModelMessage, opset: number, batch: string | undefined): FileHeader | undefined {
+export function headerOf(
+  model: ModelMessage,
+  opset: number,
+  batch: string | undefined,
+  channelsLast: readonly string[],
+): FileHeader | undefined {
   const { graph } = model;
   const metadata = (model.metadataProps ?? [])
     .map(({ key, value }) => [key ?? "", value ?? ""] as const)
@@ -85,6 +90,7 @@ export function headerOf(model: ModelMessage, opset: number, batch: string | und
     ...(graph?.docString ? { graphDocumentation: graph.docString } : {}),
     ...(batch === undefined || batch === "N" ? {} : { batch }),
     ...(metadata.length === 0 ? {} : { metadata }),
+    ...(channelsLast.length === 0 ? {} : { channelsLast }),
   };
   return Object.keys(header).length === 0 ? undefined : header;
 }

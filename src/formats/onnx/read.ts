@@ -6,7 +6,6 @@
 import { UserError } from "../../core/errors.ts";
 import { elementCount, tensor } from "../../core/tensor.ts";
 import type { Network, Node, Parameter, ParameterKind, Weights } from "../../graph/graph.ts";
-import { withInputs } from "../../graph/rewrite.ts";
 import { movedForward } from "./channels-last.ts";
 import { type ExternalData, noExternalData } from "./external.ts";
 import type { Constant } from "./folding/constant.ts";
@@ -16,6 +15,7 @@ import { exactPrefix, headerOf, isOwnLayout, opsetOf } from "./header.ts";
 import { readInputs } from "./inputs.ts";
 import { withJoinedBiases } from "./joined.ts";
 import { parameterKinds } from "./kinds.ts";
+import { channelsFirst, channelsLastInputs, renamed } from "./lifted.ts";
 import { NodeReader, type NodeSurroundings } from "./node-reader.ts";
 import { withoutAbsorbed } from "./ops/transpose.ts";
 import { Problems } from "./problems.ts";
@@ -43,6 +43,7 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
   const reader = new GraphReader({
     file,
     inputs,
+    channelsLast: channelsLastInputs(graph, inputs),
     initializers,
     exact: exactValues(model),
     fixedBatch: typeof batch === "number" ? batch : undefined,
@@ -67,13 +68,23 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
   problems.finish(readRules.keys());
 
   const { nodes: named, outputs } = withOutputNames(reader, graph, file);
-  const nodes = withoutAbsorbed(withJoinedBiases(named, outputs, reader.products), outputs);
-  const header = headerOf(model, opset, typeof batch === "string" ? batch : undefined);
+  const lifted = [...reader.lifted.keys()];
+  const nodes = withInputNames(withoutAbsorbed(withJoinedBiases(named, outputs, reader.products), outputs), reader);
+  const header = headerOf(model, opset, typeof batch === "string" ? batch : undefined, lifted);
   const images = header?.producer === undefined ? [] : inputs.map(({ name }) => name);
   const { parameters, weights } = parametersOf(reader, parameterKinds(nodes, new Set(images)));
   const name = graph.name ?? "";
+  const taken = inputs.map((input) => (reader.lifted.has(input.name) ? channelsFirst(input) : input));
   return {
-    graph: { name, inputs, parameters, nodes, outputs, updates: [], ...(header === undefined ? {} : { header }) },
+    graph: {
+      name,
+      inputs: taken,
+      parameters,
+      nodes,
+      outputs,
+      updates: [],
+      ...(header === undefined ? {} : { header }),
+    },
     weights,
   };
 }
@@ -131,7 +142,11 @@ function countReaders(graph: GraphMessage): Map<string, number> {
 }
 
 /** The nodes, with outputs of the graph under the names the file has for them. */
-function withOutputNames(reader: GraphReader, graph: GraphMessage, file: string): { nodes: Node[]; outputs: string[] } {
+function withOutputNames(
+  reader: GraphReader,
+  graph: GraphMessage,
+  file: string,
+): { nodes: readonly Node[]; outputs: string[] } {
   const outputs = (graph.output ?? []).map(({ name }) => name ?? "");
   if (outputs.length === 0) throw new UserError("bad-file", "puts out nothing", { about: file });
   const names = new Map<string, string>();
@@ -147,11 +162,16 @@ function withOutputNames(reader: GraphReader, graph: GraphMessage, file: string)
     names.set(value, output);
   }
   if (names.size === 0) return { nodes: reader.nodes, outputs };
-  const nodes = reader.nodes.map((node) => ({
-    ...withInputs(node, names),
-    outputs: node.outputs.map((output) => names.get(output) ?? output),
-  }));
-  return { nodes, outputs };
+  return { nodes: renamed(reader.nodes, names), outputs };
+}
+
+/** The nodes, with lifted inputs under the names that the file has for them. */
+function withInputNames(nodes: readonly Node[], reader: GraphReader): readonly Node[] {
+  const names = [...reader.lifted].flatMap(([name, first]) => [
+    [first, name] as const,
+    [name, reader.newName(`${name}/channels_last`)] as const,
+  ]);
+  return renamed(nodes, new Map(names));
 }
 
 function parametersOf(

@@ -8,6 +8,7 @@ import type { ForwardNode, Graph, Network, Node } from "../../graph/graph.ts";
 import type { ForwardOpName } from "../../graph/ops.ts";
 import { inferShapes } from "../../graph/shapes.ts";
 import { exactPrefix, headerMessage, writtenOpset } from "./header.ts";
+import { channelsLast, toChannelsFirst } from "./lifted.ts";
 import {
   type AttributeMessage,
   type AttributeValue,
@@ -64,12 +65,17 @@ class FileWriter implements WriteContext {
   /** Tensors that are no parameters: shapes, bounds. */
   readonly #extras: TensorMessage[] = [];
   readonly #exact = new Map<string, string>();
+  /** Input whose channels are last in the file → the value that has them first, which its readers read. */
+  readonly #lifted = new Map<string, string>();
 
   constructor(network: Network) {
     this.#network = network;
     this.#shapes = inferShapes(network.graph, 1);
     this.#names = new Set(this.#shapes.keys());
     this.#constants = new Set(network.graph.parameters.map(({ name }) => name));
+    for (const name of network.graph.header?.channelsLast ?? []) {
+      this.#lifted.set(name, this.helper("Transpose", `${name}/channels_first`, [name], { perm: toChannelsFirst }));
+    }
   }
 
   node(node: Node): void {
@@ -135,7 +141,7 @@ class FileWriter implements WriteContext {
     this.#nodes.push({
       opType,
       name: output,
-      input: [...inputs],
+      input: this.#inputs(inputs),
       output: [output],
       attribute: attributeMessages(attributes),
     });
@@ -151,7 +157,7 @@ class FileWriter implements WriteContext {
     this.#nodes.push({
       opType,
       name: node.name,
-      input: [...inputs],
+      input: this.#inputs(inputs),
       output: [...node.outputs],
       attribute: attributeMessages(attributes),
     });
@@ -172,7 +178,10 @@ class FileWriter implements WriteContext {
       graph: {
         name: graph.name,
         ...(header.graphDocumentation === undefined ? {} : { docString: header.graphDocumentation }),
-        input: graph.inputs.map(({ name, shape }) => valueMessage(name, dataTypes.float, named(shape))),
+        input: graph.inputs.map((input) => {
+          const { name, shape } = this.#lifted.has(input.name) ? channelsLast(input) : input;
+          return valueMessage(name, dataTypes.float, named(shape));
+        }),
         output: graph.outputs.map((name) => valueMessage(name, dataTypes.float, [batch, ...this.shape(name).slice(1)])),
         node: this.#nodes,
         initializer: [...this.#initializers(graph), ...this.#extras],
@@ -196,6 +205,10 @@ class FileWriter implements WriteContext {
       }
       yield floatTensorMessage(name, dims, values.data);
     }
+  }
+
+  #inputs(names: readonly string[]): string[] {
+    return names.map((name) => this.#lifted.get(name) ?? name);
   }
 
   #unique(name: string): string {

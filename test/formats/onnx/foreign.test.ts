@@ -9,12 +9,13 @@ import { describe, expect, test } from "vitest";
 import { createReferenceEngine } from "../../../src/engine/reference/index.ts";
 import { openRuntime } from "../../../src/evaluation/onnx-runtime.ts";
 import { loadOnnx } from "../../../src/formats/onnx/index.ts";
-import { decodeModel } from "../../../src/formats/onnx/proto.ts";
+import { attributeMessage, decodeModel } from "../../../src/formats/onnx/proto.ts";
 import { readOnnx } from "../../../src/formats/onnx/read.ts";
 import { writeOnnx } from "../../../src/formats/onnx/write.ts";
-import type { Network } from "../../../src/graph/graph.ts";
+import type { Graph, Network } from "../../../src/graph/graph.ts";
 import { bindBatch } from "../../../src/graph/shapes.ts";
 import { normal, relativeDifference } from "../../engine/random-data.ts";
+import { floats, integers, node, onnxModel } from "./models.ts";
 
 const folder = fileURLToPath(new URL("fixtures", import.meta.url));
 const files = readdirSync(folder).filter((name) => name.endsWith(".onnx"));
@@ -24,11 +25,13 @@ function fixture(name: string): string {
 }
 
 /** The first output of `network`, or of a file in ONNX Runtime, for the same images. */
-async function answers(of: Network | string | Uint8Array, input: { name: string; shape: readonly (number | "N")[] }) {
+async function answers(of: Network | string | Uint8Array, { inputs, header }: Graph) {
+  const [input] = inputs;
+  if (input === undefined) throw new Error("no input");
   const batch = 3;
   const images = normal(bindBatch(input.shape, batch), 6, "images");
   if (typeof of === "string" || of instanceof Uint8Array) {
-    const session = await openRuntime(of, "the file");
+    const session = await openRuntime(of, "the file", { channelsLast: header?.channelsLast?.length === 1 });
     const results = await session.run(images);
     await session.dispose();
     return results.get(session.outputs[0] ?? "")?.data ?? new Float32Array();
@@ -41,13 +44,11 @@ async function answers(of: Network | string | Uint8Array, input: { name: string;
 describe.each(files)("%s", (name) => {
   test("gives what ONNX Runtime gives, before and after it is written again", async () => {
     const network = await loadOnnx(fixture(name));
-    const [input] = network.graph.inputs;
-    if (input === undefined) throw new Error("no input");
-    const expected = await answers(fixture(name), input);
+    const expected = await answers(fixture(name), network.graph);
     expect(expected.length).toBe(15);
-    expect(relativeDifference(Float32Array.from(await answers(network, input)), expected)).toBeLessThan(1e-5);
+    expect(relativeDifference(Float32Array.from(await answers(network, network.graph)), expected)).toBeLessThan(1e-5);
     const written = writeOnnx(network);
-    expect(relativeDifference(await answers(written, input), expected)).toBeLessThan(1e-5);
+    expect(relativeDifference(await answers(written, network.graph), expected)).toBeLessThan(1e-5);
   });
 
   test("comes back as the same network", async () => {
@@ -97,6 +98,60 @@ describe("what a file says besides its nodes", () => {
   });
 });
 
+describe("images with their channels last", () => {
+  test("are what the written file takes too, by the same name", async () => {
+    const network = await loadOnnx(fixture("keras.onnx"));
+    const input = (file: Uint8Array) =>
+      decodeModel(file, "keras.onnx").graph?.input?.map(({ name, type }) => [
+        name,
+        type?.tensorType?.shape?.dim?.slice(1).map(({ dimValue }) => Number(dimValue)),
+      ]);
+    expect(input(writeOnnx(network))).toEqual([["image", [16, 16, 3]]]);
+    expect(input(readFileSync(fixture("keras.onnx")))).toEqual([["image", [16, 16, 3]]]);
+  });
+
+  test("may be changed before they are transposed: scaled, shifted by channel, padded", () => {
+    const bytes = onnxModel({
+      features: [5, 4, 3],
+      tensors: [
+        floats("scale", [1 / 255], []),
+        floats("mean", [0.1, 0.2, 0.3]),
+        integers("pads", [0, 1, 0, 0, 0, 0, 1, 0]),
+        floats(
+          "weights",
+          Array.from({ length: 6 }, (_, index) => index - 2),
+          [2, 3, 1, 1],
+        ),
+      ],
+      nodes: [
+        node("Mul", ["x", "scale"], "scaled"),
+        node("Sub", ["scaled", "mean"], "shifted"),
+        node("Pad", ["shifted", "pads"], "padded"),
+        node("Transpose", ["padded"], "turned", [attributeMessage("perm", [0, 3, 1, 2])]),
+        node("Conv", ["turned", "weights"], "y"),
+      ],
+    });
+    const { graph } = readOnnx(bytes, "keras-like.onnx");
+    expect(graph.inputs[0]?.shape).toEqual(["N", 3, 5, 4]);
+    expect(graph.nodes.map(({ op }) => op)).toEqual(["activation", "bias", "pad", "convolution"]);
+    expect(graph.header?.channelsLast).toEqual(["x"]);
+  });
+
+  test("that some node reads as they are stay as they are", () => {
+    const bytes = onnxModel({
+      features: [4, 4, 4],
+      nodes: [
+        node("Transpose", ["x"], "turned", [attributeMessage("perm", [0, 3, 1, 2])]),
+        node("Relu", ["turned"], "positive"),
+        node("GlobalAveragePool", ["x"], "mean"),
+        node("Mul", ["positive", "mean"], "y"),
+      ],
+    });
+    const { graph } = readOnnx(bytes, "both.onnx");
+    expect([graph.header?.channelsLast, graph.nodes[0]?.op]).toEqual([undefined, "transpose"]);
+  });
+});
+
 describe("what exporters wrap around a layer is read as the layer", () => {
   test.each(["products-17.onnx", "products-dynamo.onnx"])(
     "%s: a product and an addition are one linear layer",
@@ -107,10 +162,10 @@ describe("what exporters wrap around a layer is read as the layer", () => {
     },
   );
 
-  test("keras.onnx: of all its transposing only that of the images is left", async () => {
+  test("keras.onnx: none of its transposing is left, and its images have their channels first", async () => {
     const { graph } = await loadOnnx(fixture("keras.onnx"));
-    expect(graph.nodes.map(({ op }) => op).filter((op) => op === "transpose")).toEqual(["transpose"]);
-    expect(graph.nodes[0]?.op).toBe("transpose");
+    expect(graph.nodes.filter(({ op }) => op === "transpose")).toEqual([]);
+    expect(graph.inputs.map(({ name, shape }) => [name, shape])).toEqual([["image", ["N", 3, 16, 16]]]);
     expect(graph.nodes.filter(({ op }) => op === "flatten").map(({ attributes }) => attributes)).toEqual([
       { channelsLast: true },
     ]);
