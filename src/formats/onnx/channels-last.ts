@@ -9,23 +9,9 @@ import { aligned } from "./folding/broadcast.ts";
 import type { Constant } from "./folding/constant.ts";
 import { frontAxis } from "./folding/movement.ts";
 import type { GraphReader } from "./graph-reader.ts";
+import { elementwise } from "./lifted.ts";
 import type { NodeReader } from "./node-reader.ts";
 import { attributeMessage, type NodeMessage } from "./proto.ts";
-
-/** Ops that treat every element alike, so that the order of axes is nothing to them; constants are broadcast. */
-export const elementwise: ReadonlySet<string> = new Set([
-  "Add",
-  "Clip",
-  "Div",
-  "HardSigmoid",
-  "HardSwish",
-  "LeakyRelu",
-  "Mul",
-  "Relu",
-  "Sigmoid",
-  "Sub",
-  "Tanh",
-]);
 
 interface Moved {
   /** The node as it works on images with their channels first. */

@@ -4,12 +4,26 @@
  */
 import { type Input, makeNode, type Node } from "../../graph/graph.ts";
 import { withInputs } from "../../graph/rewrite.ts";
-import { elementwise } from "./channels-last.ts";
 import { attributeTypes, type ModelMessage, type NodeMessage, toNumber } from "./proto.ts";
 
 /** What it takes from images with their channels last to those with their channels first, and back. */
 export const toChannelsFirst: readonly number[] = [0, 3, 1, 2];
 export const toChannelsLast: readonly number[] = [0, 2, 3, 1];
+
+/** Ops that treat every element alike, so that the order of axes is nothing to them; constants are broadcast. */
+export const elementwise: ReadonlySet<string> = new Set([
+  "Add",
+  "Clip",
+  "Div",
+  "HardSigmoid",
+  "HardSwish",
+  "LeakyRelu",
+  "Mul",
+  "Relu",
+  "Sigmoid",
+  "Sub",
+  "Tanh",
+]);
 
 /** Ops that may stand between the input and its transposing: they work on each channel alike, wherever its axis is. */
 const passing: ReadonlySet<string> = new Set([...elementwise, "Pad", "Identity", "Dropout", "Cast"]);
