@@ -25,7 +25,7 @@ import {
   lowerMultiply,
   lowerScale,
 } from "./pointwise.ts";
-import { lowerAveragePoolingBackward, lowerMaxPoolingBackward, lowerPooling } from "./pooling.ts";
+import { lowerAveragePoolingBackward, lowerBiasBackward, lowerMaxPoolingBackward, lowerPooling } from "./pooling.ts";
 import { lowerFlatten, lowerFlattenBackward, lowerTranspose } from "./reshape.ts";
 import { lowerConcatenation, lowerPad, lowerSlice, lowerSliceBackward } from "./shape-ops.ts";
 import { lowerUpsampling, lowerUpsamplingBackward } from "./upsampling.ts";
@@ -76,7 +76,7 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   upsampling_backward: lowerUpsamplingBackward,
   slice_backward: lowerSliceBackward,
   scale_backward_factor: lowerToHost,
-  bias_backward: lowerToHost,
+  bias_backward: lowerBiasBackward,
   clip_factor: lowerClipFactor,
   nesterov_sgd: lowerNesterov,
   accelerated_proximal_gradient: lowerUpdate,

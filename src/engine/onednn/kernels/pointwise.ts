@@ -3,7 +3,7 @@
 import { sameShape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
-import { describeMemory, type MemoryDescriptor, sameLayout } from "../ffi/memory.ts";
+import { describeMemory, type MemoryDescriptor, sameLayout, samePlaces } from "../ffi/memory.ts";
 import { type Activation, activationBackward, activationForward, type BinaryKind } from "../ffi/operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
 import type { Program, View } from "../planner/program.ts";
@@ -108,14 +108,22 @@ function emitMaskedSum(node: Node<"add">, program: Program, a: View, b: View, ma
   );
 }
 
-/** A vector over the channels, broadcast over images and pixels, of the images' type. */
-function perChannel(program: Program, value: string, { shape, type }: MemoryDescriptor): View {
+/**
+ * A vector over the channels, broadcast over images and pixels, of the images' type and layout: on a blocked image oneDNN takes a plain vector
+ * with its reference kernel, which is a hundred times slower.
+ */
+function perChannel(program: Program, value: string, data: MemoryDescriptor): View {
+  const { library, tuner } = program;
+  const { shape, type } = data;
   const { slot } = program.use(value, program.plain(value));
   const channels = program.shape(value)[0] ?? 0;
   const extents = shape.map((_, axis) => (axis === 1 ? channels : 1));
-  const vector = { slot, descriptor: describeMemory(program.library, extents, "plain") };
-  if (type === "f32") return vector;
-  const converted = program.allocate(describeMemory(program.library, extents, "plain", type));
+  const vector = { slot, descriptor: describeMemory(library, extents, "plain") };
+  const isBlocked =
+    shape.length === 4 && sameLayout(library, data, describeMemory(library, shape, tuner.blockedLayout, type));
+  const wanted = describeMemory(library, extents, isBlocked && channels > 1 ? tuner.blockedLayout : "plain", type);
+  if (samePlaces(library, vector.descriptor, wanted)) return { slot, descriptor: wanted };
+  const converted = program.allocate(wanted);
   program.reorder(value, vector, converted);
   return converted;
 }

@@ -1,13 +1,14 @@
-/** Maximum, average and global average pooling. */
+/** Maximum, average and global average pooling, and the gradient of a bias, which is a sum over pixels. */
 import type { Node } from "../../../graph/graph.ts";
 import type { AveragePoolingAttributes } from "../../../graph/ops.ts";
 import { bindBatch } from "../../../graph/shapes.ts";
 import { argument } from "../ffi/constants.ts";
-import type { MemoryDescriptor } from "../ffi/memory.ts";
+import { describeMemory, type MemoryDescriptor } from "../ffi/memory.ts";
 import { type PoolingKind, type PoolingWindow, poolingBackward, poolingForward } from "../ffi/operations.ts";
 import { firstImplementation, type PrimitiveDescriptor } from "../ffi/primitive.ts";
 import { Refusal } from "../ffi/refusal.ts";
-import type { Program } from "../planner/program.ts";
+import { floatsOf, type Program } from "../planner/program.ts";
+import { lowerToHost } from "./host.ts";
 
 interface Pooling {
   readonly kind: PoolingKind;
@@ -110,4 +111,38 @@ export function lowerAveragePoolingBackward(
     [argument.diffDst, diff],
     [argument.diffSrc, target],
   ]);
+}
+
+/**
+ * The sums over images and pixels, channel by channel: each image's mean by average pooling, which all threads share, and of the few
+ * numbers left the rest by one. Values without pixels are summed on the host.
+ */
+export function lowerBiasBackward(node: Node<"bias_backward">, program: Program): void {
+  const [diffDst = ""] = node.inputs;
+  const [diffBias = ""] = node.outputs;
+  const shape = program.shape(diffDst);
+  const [images = 1, channels = 1, height = 1, width = 1] = shape;
+  if (shape.length !== 4) {
+    lowerToHost(node, program);
+    return;
+  }
+  const data = program.use(diffDst, program.preferred(shape));
+  const small = [images, channels, 1, 1];
+  const pooled = program.allocate(program.preferred(small));
+  program.emitPrimitive(node, describeForward(program, globalPooling(shape), data.descriptor, pooled.descriptor), [
+    [argument.src, data],
+    [argument.dst, pooled],
+  ]);
+  const means = program.allocate(describeMemory(program.library, small, "plain"));
+  program.reorder(diffDst, pooled, means);
+  const sums = program.define(diffBias, program.plain(diffBias));
+  program.emitHost(node, "sum of the images' means", [means], [sums], (placement) => {
+    const [from, to] = [floatsOf(means, placement), floatsOf(sums, placement)];
+    return () => {
+      to.fill(0, 0, channels);
+      for (let index = 0; index < images * channels; index++) {
+        to[index % channels] = (to[index % channels] ?? 0) + (from[index] ?? 0) * height * width;
+      }
+    };
+  });
 }
