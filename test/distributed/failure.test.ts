@@ -1,7 +1,7 @@
 /** What happens to a job one of whose ranks is not like the others, differs from them on the way, or is gone. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { listCheckpoints, readCheckpoint } from "../../src/training/checkpoints.ts";
@@ -57,6 +57,24 @@ describe.skipIf(!installedMpis.includes("openmpi"))("a job", () => {
     const { exitCode, stderr } = await start(2, "train", folder, {}, other);
     expect(exitCode).toBe(2);
     expect(stderr).toContain(`rank 1 on ${hostname()} has ${message} than rank 0`);
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  it("is refused where a rank has another version", async () => {
+    const other = temporaryFolder();
+    for (const path of ["src", "test/distributed/run-child.ts", "test/training/tiny-network.ts"]) {
+      cpSync(path, join(other, path), { recursive: true });
+    }
+    symlinkSync(resolve("node_modules"), join(other, "node_modules"));
+    const own = JSON.parse(readFileSync("package.json", "utf8")) as { readonly version: string };
+    writeFileSync(join(other, "package.json"), JSON.stringify({ ...own, version: "9.9.9" }));
+    const folder = runFolder();
+    const parameters = ["train", folder, JSON.stringify(settings)];
+    const { exitCode, stderr } = await launch(2, "test/distributed/run-child.ts", parameters, { other });
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(
+      `rank 1 on ${hostname()} has another version of Espalier than rank 0 (expected ${own.version}, got 9.9.9)`,
+    );
     expect(existsSync(folder)).toBe(false);
   });
 

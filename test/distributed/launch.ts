@@ -37,6 +37,8 @@ export interface LaunchOptions {
   readonly options?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** A folder with another Espalier and the script, which the last rank runs. */
+  readonly other?: string;
 }
 
 export interface Launched {
@@ -50,10 +52,13 @@ export async function launch(
   ranks: number,
   script: string,
   parameters: readonly string[],
-  { mpi = "openmpi", options = [], env = {}, cwd = process.cwd() }: LaunchOptions = {},
+  { mpi = "openmpi", options = [], env = {}, cwd = process.cwd(), other }: LaunchOptions = {},
 ): Promise<Launched> {
-  const node = [process.execPath, "--import", tsx, resolve(script), ...parameters];
-  const result = await execa(launchers[mpi], [...options, "-n", `${ranks}`, ...node], {
+  const program = (count: number, root: string): readonly string[] => {
+    return ["-n", `${count}`, process.execPath, "--import", tsx, resolve(root, script), ...parameters];
+  };
+  const programs = other === undefined ? program(ranks, ".") : [...program(ranks - 1, "."), ":", ...program(1, other)];
+  const result = await execa(launchers[mpi], [...options, ...programs], {
     reject: false,
     stdin: "ignore",
     cwd,

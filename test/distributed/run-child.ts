@@ -7,6 +7,7 @@ import { EspalierError } from "../../src/core/errors.ts";
 import { isToldElsewhere } from "../../src/distributed/cluster.ts";
 import { detectLaunch } from "../../src/distributed/launch.ts";
 import { resume } from "../../src/training/resume.ts";
+import { hashWeights } from "../../src/training/run-record.ts";
 import { train } from "../../src/training/train.ts";
 import { tinyDataset, tinyResnet, tinyWithoutNorms } from "../training/tiny-network.ts";
 
@@ -25,7 +26,7 @@ try {
     action === "resume"
       ? await resume(folder, { data })
       : await train(withNorms ? tinyResnet() : tinyWithoutNorms(), { data, folder, ...rest });
-  console.log(`rank ${rank}: accuracy ${run.after.accuracy}`);
+  console.log(`rank ${rank}: accuracy ${run.after.accuracy}, compact ${hashWeights(run.compact.weights)}`);
 } catch (error) {
   if (!(error instanceof EspalierError)) throw error;
   if (!isToldElsewhere(error)) console.error(error.message);

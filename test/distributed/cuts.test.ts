@@ -1,0 +1,99 @@
+/** Structures are cut while several ranks train: on all of them the same, after the same step, and as one process would. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { historyOf } from "../../src/report/history.ts";
+import { readEvents } from "../../src/training/event-log.ts";
+import type { RunEvent } from "../../src/training/events.ts";
+import type { SettingsInput } from "../../src/training/options.ts";
+import { isInstalled } from "../training/engines.ts";
+import { temporaryFolder } from "../training/tiny.ts";
+import { installedMpis, launch } from "./launch.ts";
+
+/** Takes single neurons and a block within six epochs of ten steps. */
+const settings: SettingsInput = {
+  epochs: 6,
+  batch: 12,
+  select: { neurons: 0.4, blocks: 0.4 },
+  syncBatchNorm: true,
+  shrink: { patience: 1, rebuildSteps: 0 },
+  latency: false,
+  threads: 1,
+};
+
+async function trained(ranks: number, more: Partial<SettingsInput>) {
+  const folder = join(temporaryFolder(), "run");
+  const parameters = ["train", folder, JSON.stringify({ ...settings, ...more })];
+  const { exitCode, stdout, stderr } = await launch(ranks, "test/distributed/run-child.ts", parameters);
+  expect(exitCode, stderr).toBe(0);
+  return { events: await readEvents(folder), compacts: stdout.match(/(?<=compact )\w+/g) ?? [] };
+}
+
+/** What was cut and after which step, without what is measured or rounds. */
+function cutsOf(events: readonly RunEvent[]) {
+  return events.flatMap((event) =>
+    event.type === "network.shrunk"
+      ? [
+          {
+            step: event.step,
+            before: event.before,
+            after: event.after,
+            cuts: event.cuts.map(({ margin: _, ...of }) => of),
+          },
+        ]
+      : [],
+  );
+}
+
+describe.skipIf(installedMpis.length === 0).each(["reference", "onednn"] as const)("%s", (engine) => {
+  it("cuts on 2 and 3 ranks what one cuts, after the same steps, and all end with the same compact network", async (context) => {
+    if (!(await isInstalled(engine))) return context.skip();
+    const one = await trained(1, { engine });
+    const wanted = cutsOf(one.events);
+    expect(wanted.length).toBeGreaterThan(1);
+    expect(wanted.flatMap(({ cuts }) => cuts).map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(["neuron", "block"]),
+    );
+    const epochs = (events: readonly RunEvent[]) => events.filter((event) => event.type === "epoch");
+    for (const ranks of [2, 3]) {
+      const { events, compacts } = await trained(ranks, { engine });
+      const of = `${ranks} ranks`;
+      expect(cutsOf(events), of).toEqual(wanted);
+      expect(compacts, of).toHaveLength(ranks);
+      // Bit for bit, although each cut its own copy.
+      expect(new Set(compacts).size, of).toBe(1);
+      for (const [index, { trainLoss, testAccuracy }] of epochs(one.events).entries()) {
+        expect(epochs(events)[index]?.trainLoss, of).toBeCloseTo(trainLoss, 3);
+        expect(epochs(events)[index]?.testAccuracy, of).toBe(testAccuracy);
+      }
+    }
+  }, 300_000);
+});
+
+describe.skipIf(!installedMpis.includes("openmpi"))("a run that was cut", () => {
+  it("goes on smaller, on another number of ranks, after one was killed", async () => {
+    const folder = join(temporaryFolder(), "run");
+    const start = (ranks: number, action: string) => {
+      const own = { ...settings, engine: "reference", epochs: 40 };
+      return launch(ranks, "test/distributed/run-child.ts", [action, folder, JSON.stringify(own)]);
+    };
+    const job = start(2, "train");
+    const isCut = async (): Promise<boolean> => {
+      const events = await readEvents(folder).catch(() => []);
+      return cutsOf(events).length > 0 && events.at(-1)?.type === "step";
+    };
+    while (!(await isCut())) await setTimeout(20);
+    process.kill(Number(readFileSync(join(`${folder}.processes`, "1"), "utf8")), "SIGKILL");
+    expect((await job).exitCode).not.toBe(0);
+    const before = cutsOf(await readEvents(folder));
+
+    const again = await start(3, "resume");
+    expect(again.exitCode, again.stderr).toBe(0);
+    const { shrinks, sessions, finished } = historyOf(await readEvents(folder));
+    expect(sessions).toBe(2);
+    expect(cutsOf(shrinks.map(({ cut }) => cut)).slice(0, before.length)).toEqual(before);
+    expect(finished?.after.macs).toBeLessThanOrEqual(before.at(-1)?.after.macs ?? 0);
+    expect(new Set(again.stdout.match(/(?<=compact )\w+/g)).size).toBe(1);
+  }, 240_000);
+});
