@@ -2,6 +2,7 @@
  * A run as the page knows it: the event stream folded into bounded, plain data. The server folds the file and hands over the
  * result; the page folds the events that come after. Both use this file, so both see the same.
  */
+import type { EpochOfRanks } from "../report/ranks.ts";
 import type {
   CertificateMeasured,
   Cut,
@@ -75,6 +76,8 @@ export interface Digest {
   /** Lowest margin with which structures of a layer were cut while training, by "<kind> <layer>". */
   readonly margins: Record<string, number>;
   readonly shrinks: ShrinkPoint[];
+  /** Of the epochs that several ranks trained. */
+  readonly communications: (EpochOfRanks & { readonly step: number })[];
   readonly notices: (Notice | Warning)[];
   cut: Cut | null;
   certificate: CertificateMeasured | null;
@@ -105,6 +108,7 @@ export function emptyDigest(): Digest {
     changes: emptyChanges(),
     margins: {},
     shrinks: [],
+    communications: [],
     notices: [],
     cut: null,
     certificate: null,
@@ -146,6 +150,7 @@ function rollBack(digest: Digest, step: number): void {
   };
   keep(digest.epochs);
   keep(digest.shrinks);
+  keep(digest.communications);
   keep(digest.notices);
 }
 
@@ -207,6 +212,13 @@ export function addEvent(digest: Digest, event: RunEvent): void {
     case "shrink.measured": {
       const last = digest.shrinks.pop();
       if (last !== undefined) digest.shrinks.push({ ...last, speed: event.imagesPerSecond });
+      break;
+    }
+    case "communication": {
+      const { step, epoch, ranks, bytes, underWayMilliseconds, exposedMilliseconds, stepMilliseconds, slowest } = event;
+      digest.communications.push({
+        ...{ step, epoch, ranks, bytes, underWayMilliseconds, exposedMilliseconds, stepMilliseconds, slowest },
+      });
       break;
     }
     case "notice":

@@ -1,8 +1,9 @@
-/** The six curves of a run: what is shown of a history, each over the epochs. */
+/** The curves of a run: what is shown of a history, each over the epochs. */
 import type { StructureKind } from "../training/events.ts";
 import { lineChart, type Point, type Series } from "./chart.ts";
 import { formatPercent, formatQuantity, formatSmall, percentOf } from "./format.ts";
 import type { History } from "./history.ts";
+import { exposedPercent, slowPercent } from "./ranks.ts";
 import type { Markup } from "./svg.ts";
 
 const STYLES = [1, 2, 3, 4] as const;
@@ -99,5 +100,23 @@ export function chartsOf(history: History): Markup[] {
       format: formatQuantity,
     }),
   ];
-  return alive.length > 0 ? charts : charts.toSpliced(2, 1);
+  const shown = alive.length > 0 ? charts : charts.toSpliced(2, 1);
+  return history.communications.length === 0 ? shown : [...shown, ranksChart(history)];
+}
+
+/** Of several ranks: what of the time they only waited, by epoch. */
+function ranksChart({ started, communications }: History): Markup {
+  const byEpochs = (of: (epoch: History["communications"][number]) => number): readonly Point[] =>
+    communications.map((epoch): Point => [epoch.epoch, of(epoch)]);
+  return lineChart({
+    epochs: started.epochs,
+    title: "Waiting of the ranks",
+    series: [
+      { name: "for sums", style: 1, points: byEpochs(exposedPercent), dots: true },
+      { name: "for the slowest rank", style: 2, points: byEpochs(slowPercent), dots: true },
+    ],
+    include: [0, 5],
+    format: formatPercent,
+    unit: " %",
+  });
 }

@@ -11,6 +11,7 @@ import {
   plural,
 } from "./format.ts";
 import type { History } from "./history.ts";
+import { ranksFacts } from "./ranks.ts";
 import { element, type Markup } from "./svg.ts";
 
 type Facts = readonly (readonly [name: string, value: string])[];
@@ -100,6 +101,7 @@ export function factLists(history: History): Markup {
     list("Options", flatten(started.options, "")),
     list("Data", data),
     list("Time", timing(history)),
+    list("Several ranks", ranksFacts(history.communications)),
     list("Cut while training", shrinking(history)),
     list("Files", files),
     list("Engine", Object.entries(started.engine)),

@@ -6,6 +6,7 @@
 import { UserError } from "../core/errors.ts";
 import type {
   CertificateMeasured,
+  Communicated,
   Cut,
   Epoch,
   Exported,
@@ -39,6 +40,8 @@ export interface History {
   readonly notices: readonly (Notice | Warning)[];
   /** The cuts made while it trained, with the speed before and after where it was measured. */
   readonly shrinks: readonly { readonly cut: NetworkShrunk; readonly speed: ShrinkMeasured | undefined }[];
+  /** Of the epochs that several ranks trained. */
+  readonly communications: readonly Communicated[];
   readonly cut: Cut | undefined;
   readonly certificate: CertificateMeasured | undefined;
   readonly exported: Exported | undefined;
@@ -121,6 +124,7 @@ export function historyOf(events: readonly RunEvent[]): History {
     lives: livesOf(started, held),
     notices: held.filter((event): event is Notice | Warning => event.type === "notice" || event.type === "warning"),
     shrinks: shrinksOf(held),
+    communications: allOf(held, "communication"),
     cut: lastOf(held, "cut"),
     certificate: lastOf(held, "certificate"),
     exported: lastOf(held, "exported"),

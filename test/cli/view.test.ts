@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { fitParts } from "../../src/cli/terminal.ts";
 import { bar } from "../../src/cli/view/progress.ts";
 import { runView } from "../../src/cli/view/run-view.ts";
-import { syntheticRun } from "../report/synthetic.ts";
+import { ranked, syntheticRun } from "../report/synthetic.ts";
 import { recordingTerminal } from "./support.ts";
 
 const TERMINAL = { TERM: "xterm-256color" };
@@ -37,6 +37,23 @@ describe("plain lines", () => {
     expect(text).toMatch(/3 structures cut while training: 40\.\d M → 30\.0 M MACs\n +lowest margin 4\.2e-4, .*812/);
     expect(text).toMatch(/702 → 911 images\/s/);
     expect(text.split("\n").every((line) => stringWidth(line) <= 110)).toBe(true);
+  });
+
+  it("tell of the ranks after each epoch and at the end, and name a slow one", () => {
+    const { terminal, text } = recordingTerminal({ columns: 120 });
+    const view = runView(terminal, { json: false });
+    for (const event of syntheticRun()) {
+      view.handle(event);
+      if (event.type === "epoch") view.handle(ranked(event.epoch, { rank: 3, host: "node-b" }, 4000));
+    }
+    expect(text().match(/^ +4 ranks: 3\.00 ms of a step \(3\.0 %\) waiting for sums/gm)).toHaveLength(6);
+    expect(text().match(/! rank 3 on node-b is slow: the others waited 4 s for it, 7\.0 % of the epoch/g)).toHaveLength(
+      6,
+    );
+    expect(text()).toMatch(
+      /4 ranks: 3\.00 ms of a step \(3\.0 %\) not hidden behind the backward pass, of 12\.0 ms under way/,
+    );
+    expect(text()).toMatch(/others waited 24 s for rank 3 on node-b, last in 6 epochs\n$/);
   });
 
   it("tell of progress at most every twenty seconds", () => {

@@ -5,7 +5,7 @@ import { addSample, cutCurve, emptyCurve, MOST_POINTS } from "../../src/dashboar
 import { addEvent, type Digest, emptyDigest, structureCount } from "../../src/dashboard/digest.ts";
 import { historyOf } from "../../src/report/history.ts";
 import type { RunEvent } from "../../src/training/events.ts";
-import { syntheticRun } from "../report/synthetic.ts";
+import { ranked, syntheticRun } from "../report/synthetic.ts";
 
 function digestOf(events: readonly RunEvent[]): Digest {
   const digest = emptyDigest();
@@ -90,6 +90,20 @@ describe("a digest", () => {
     const carried = JSON.parse(JSON.stringify(digestOf(events.slice(0, half)))) as Digest;
     for (const event of events.slice(half)) addEvent(carried, event);
     expect(carried).toEqual(digestOf(events));
+  });
+
+  it("keeps what several ranks took, an entry an epoch", () => {
+    const [started] = events;
+    if (started?.type !== "run.started") throw new Error("the run does not begin with its start");
+    const epochs = [1, 2, 3].map((epoch) => ranked(epoch, { rank: 1, host: "b" }, 800));
+    const digest = digestOf([started, ...epochs]);
+    expect(digest.communications.map(({ epoch, exposedMilliseconds }) => [epoch, exposedMilliseconds])).toEqual([
+      [1, 3],
+      [2, 3],
+      [3, 3],
+    ]);
+    addEvent(digest, { ...started, step: 390, resumedFrom: 390 });
+    expect(digest.communications.map(({ epoch }) => epoch)).toEqual([1]);
   });
 
   it("forgets what a resumed session repeats", () => {

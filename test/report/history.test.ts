@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { historyOf } from "../../src/report/history.ts";
 import type { RunEvent } from "../../src/training/events.ts";
-import { syntheticRun } from "./synthetic.ts";
+import { ranked, syntheticRun } from "./synthetic.ts";
 
 const events = syntheticRun();
 const stamp = { time: "2026-01-02T03:04:05.000Z", epoch: 1 };
@@ -38,6 +38,16 @@ describe("historyOf", () => {
     expect(shrink?.speed?.imagesPerSecond).toEqual({ before: 702.4, after: 911.2 });
     const unmeasured = historyOf(events.filter(({ type }) => type !== "shrink.measured"));
     expect(unmeasured.shrinks.map(({ speed }) => speed)).toEqual([undefined]);
+  });
+
+  it("keeps what several ranks took of each epoch, and drops what a session that goes on repeats", () => {
+    const [started] = events;
+    if (started?.type !== "run.started") throw new Error("the synthetic run does not start");
+    const first = ranked(1, { rank: 1, host: "b" }, 800);
+    const resumed: RunEvent = { ...started, step: 390, resumedFrom: 390 };
+    const again = ranked(2, { rank: 2, host: "c" }, 800);
+    const history = historyOf(startedWith(first, ranked(2, { rank: 1, host: "b" }, 800), resumed, again));
+    expect(history.communications).toEqual([first, again]);
   });
 
   it("agrees with the epochs' own counts of what is alive", () => {

@@ -2,7 +2,7 @@
 import { RandomStream } from "../../src/core/random.ts";
 import { cost } from "../../src/graph/cost.ts";
 import { resnet } from "../../src/models/resnet.ts";
-import type { LayerStructures, NetworkCost, PlacedFactor, RunEvent } from "../../src/training/events.ts";
+import type { Communicated, LayerStructures, NetworkCost, PlacedFactor, RunEvent } from "../../src/training/events.ts";
 
 const EPOCHS = 6;
 const STEPS_PER_EPOCH = 390;
@@ -77,6 +77,20 @@ function shrinking(): RunEvent[] {
       steps: 20,
     },
   ];
+}
+
+/** Of an epoch that four ranks trained: the others waited for `last`, which was slow by 7 %. */
+export function ranked(
+  epoch: number,
+  last: { readonly rank: number; readonly host: string },
+  waitedMilliseconds: number,
+): Communicated {
+  return {
+    type: "communication",
+    ...{ ...stamp(epoch * STEPS_PER_EPOCH), epoch, ranks: 4, bytes: 1_100_000 },
+    ...{ underWayMilliseconds: 12, exposedMilliseconds: 3, stepMilliseconds: 100 },
+    slowest: { ...last, waitedMilliseconds, share: 0.07 },
+  };
 }
 
 /** A finished run of ResNet-20 on CIFAR-10, six epochs, as its events. */

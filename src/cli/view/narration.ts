@@ -10,6 +10,7 @@ import {
   percentOf,
   plural,
 } from "../../report/format.ts";
+import { type EpochOfRanks, exposedWords, ranksWords, waitedFor, waitedWords } from "../../report/ranks.ts";
 import { describeBudget } from "../../selection/budget.ts";
 import type { BudgetStanding, Communicated, NetworkShrunk, RunEvent, RunStarted } from "../../training/events.ts";
 import { budgetSchema } from "../../training/options.ts";
@@ -109,11 +110,20 @@ function communicationLines(
   ];
 }
 
+/** What several ranks took in all, once the run is over. */
+function ranksLines(epochs: readonly EpochOfRanks[]): readonly string[] {
+  if (epochs.length === 0) return [];
+  const [longest] = waitedFor(epochs);
+  const waited = longest === undefined ? [] : [`others waited ${waitedWords(longest)}`];
+  return [`${ranksWords(epochs)}: ${exposedWords(epochs)}`, ...waited];
+}
+
 /** Turns the events of one run into lines to print; remembers what the heading of the epochs was. */
 export class Narrator {
   readonly #terminal: Terminal;
   #rows: EpochRows | undefined;
   #isMet = false;
+  readonly #ofRanks: EpochOfRanks[] = [];
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
@@ -151,6 +161,7 @@ export class Narrator {
         return [colours.dim(`    ${formatCount(Math.round(before))} → ${formatCount(Math.round(after))} images/s`)];
       }
       case "communication":
+        this.#ofRanks.push(event);
         return communicationLines(event, this.#terminal);
       case "cut":
         return ["", ...cutLines(event, this.#terminal)];
@@ -169,7 +180,7 @@ export class Narrator {
           "",
           ...summaryLines(event, this.#terminal),
           colours.dim(`  accuracy on ${plural(event.testImages, "test image")}`),
-          ...freedomOf(event).map((line) => colours.dim(`  ${line}`)),
+          ...[...freedomOf(event), ...ranksLines(this.#ofRanks)].map((line) => colours.dim(`  ${line}`)),
         ];
       case "step":
       case "structure.zeroed":

@@ -11,6 +11,7 @@ import {
   plural,
 } from "../../../report/format.ts";
 import { viewAt } from "../../../report/moment.ts";
+import { exposedWords, ranksWords, waitedFor, waitedWords } from "../../../report/ranks.ts";
 import { aliveAt } from "../../changes.ts";
 import { type Digest, structureCount } from "../../digest.ts";
 import type { DrawnNetwork, RunDetail } from "../../protocol.ts";
@@ -189,6 +190,23 @@ function Notes({ digest }: { readonly digest: Digest }) {
   );
 }
 
+function Ranks({ digest: { communications } }: { readonly digest: Digest }) {
+  if (communications.length === 0) return null;
+  return (
+    <section>
+      <h2>Several ranks</h2>
+      <p class="lead">
+        {ranksWords(communications)}: {exposedWords(communications)}.
+      </p>
+      <ul class="notes">
+        {waitedFor(communications).map((rank) => (
+          <li key={`${rank.rank} ${rank.host}`}>The others waited {waitedWords(rank)}</li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
 function useNetwork(detail: RunDetail | undefined, name: string): DrawnNetwork | undefined {
   // Written with the first checkpoint, and once more at the end.
   const key =
@@ -242,6 +260,7 @@ export function RunPage({ name }: { readonly name: string }) {
           <Certificate certificate={digest.certificate} />
         </section>
       )}
+      <Ranks digest={digest} />
       <Notes digest={digest} />
     </>
   );

@@ -1,6 +1,7 @@
 /** The curves of a run, or of two over each other, with one control over the stretch that all of them show. */
 import { useState } from "preact/hooks";
 import { formatPercent, formatQuantity, formatSmall, percentOf } from "../../../report/format.ts";
+import { exposedPercent, slowPercent } from "../../../report/ranks.ts";
 import type { CurveKey } from "../../curve.ts";
 import { type Digest, structureCount } from "../../digest.ts";
 import { Chart, type ChartProps, type ChartSeries, type Stretch } from "./chart.tsx";
@@ -36,6 +37,21 @@ function gammaPlot(digest: Digest): Plot | undefined {
     series: own.map(([, key, name], index) => ({ name, style: STYLES[index] ?? 1, values: bySteps(digest, key) })),
     format: formatSmall,
     include: [0, 0],
+  };
+}
+
+/** What of their time several ranks only waited, by epoch; undefined for one. */
+function ranksPlot({ communications }: Digest): Plot | undefined {
+  if (communications.length === 0) return undefined;
+  return {
+    title: "Waiting of the ranks",
+    x: communications.map(({ epoch }) => epoch),
+    series: [
+      { name: "for sums", style: 1, values: communications.map(exposedPercent), dots: true },
+      { name: "for the slowest rank", style: 2, values: communications.map(slowPercent), dots: true },
+    ],
+    format: formatPercent,
+    include: [0, 5],
   };
 }
 
@@ -116,6 +132,7 @@ function plotsOf(digest: Digest): readonly (Plot | undefined)[] {
       format: formatQuantity,
       include: [0, 0],
     },
+    ranksPlot(digest),
   ];
 }
 
