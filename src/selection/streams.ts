@@ -12,6 +12,7 @@
  * then takes a run of the stream's factors. docs/decisions/0007-one-factor-for-a-stream.md tells why.
  */
 import { required } from "../core/errors.ts";
+import { activationFunction } from "../graph/activations.ts";
 import type { Node } from "../graph/graph.ts";
 import type { SelectionFacts, Site } from "./facts.ts";
 import { layerKind, type Selectable, structureCount } from "./layers.ts";
@@ -137,15 +138,38 @@ function alignedSites(facts: SelectionFacts, sites: readonly Site[], count: numb
 function revivalReason(facts: SelectionFacts, sites: readonly Site[], classes: ReadonlySet<number>): string {
   const kept = facts.keptUnderZeros(sites.map(({ value }) => value));
   const scaled = new Set(sites.map(({ node }) => node));
-  const reviver = facts.graph.nodes.find(
-    ({ name, op, outputs: [dst = ""] }) =>
-      !scaled.has(name) &&
-      (op === "batch_normalization" || op === "bias") &&
-      facts.classesOf(dst).some((one) => classes.has(one) && kept[one] === 1),
-  );
-  return reviver === undefined
-    ? "a zero in its channels does not stay zero on the way to what reads them"
-    : `"${reviver.name}" adds a shift to its channels after a zero`;
+  for (const node of facts.graph.nodes) {
+    const what = scaled.has(node.name) ? undefined : revival(node);
+    const [dst = ""] = node.outputs;
+    if (what !== undefined && facts.classesOf(dst).some((one) => classes.has(one) && kept[one] === 1)) {
+      return `"${node.name}" ${what} after a zero`;
+    }
+  }
+  return "a zero in its channels does not stay zero on the way to what reads them";
+}
+
+/** What `node` makes of a channel of zeros, in words; undefined if zeros or what only its source tells. */
+function revival(node: Node): string | undefined {
+  switch (node.op) {
+    case "batch_normalization":
+    case "bias":
+      return "adds a shift to its channels";
+    case "activation": {
+      const value = activationFunction(node.attributes)(0);
+      return value === 0
+        ? undefined
+        : `(${node.attributes.function}) makes ${Number(value.toFixed(3))} of its channels`;
+    }
+    case "softmax":
+      return "(softmax) makes shares of its channels that are not zero";
+    case "clip": {
+      const { minimum, maximum } = node.attributes;
+      const value = Math.min(Math.max(0, minimum), maximum);
+      return value === 0 ? undefined : `(clip) makes ${value} of its channels`;
+    }
+    default:
+      return undefined;
+  }
 }
 
 /** Name of the first addition or concatenation of the channels, else of the first node that has them. */

@@ -24,6 +24,7 @@ import {
 import { describeEnvironment } from "./environment.ts";
 import type { ControlOf } from "./events.ts";
 import { bringsWeights, requireWeights, withFineTuning } from "./fine-tuning.ts";
+import { sourceForFile } from "./fine-tuning-data.ts";
 import { finishRun } from "./finish.ts";
 import { requireWindow } from "./gamma-window.ts";
 import { TrainingLoop } from "./loop.ts";
@@ -68,7 +69,8 @@ async function trainOn(cluster: Cluster | undefined, model: ModelSource, options
     requireWeights(parsed, isFineTuned);
     requireWindow(parsed);
     imagesPerMicroBatch(partOfBatch(parsed.batch, cluster)?.count ?? parsed.batch, parsed.accumulate ?? 1);
-    const opened = await openData(data, parsed.limit, await inputOf(model));
+    const named = isFineTuned && typeof model === "string" ? await sourceForFile(model, data) : data;
+    const opened = await openData(named, parsed.limit, await inputOf(model));
     stepsPerEpoch(opened.dataset.train.count, parsed.batch);
     const starting = await startingNetwork(model, opened.dataset, parsed);
     requireReachable(parsed, starting);

@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readEvents } from "../../src/training/event-log.ts";
@@ -110,21 +110,7 @@ describe("a folder of images", () => {
   it("goes on bit for bit where a run was stopped", async () => {
     const whole = await readFile(join(run, "compact.onnx"));
     const again = join(workplace, "again");
-    const command = [
-      ...["train", join(workplace, "tiny.onnx"), "--data", folder, "--out", again, "--epochs", "6", "--batch", "8"],
-      ...[
-        "--engine",
-        "reference",
-        "--no-latency",
-        "--gamma",
-        "0.001",
-        "--mean",
-        "0.5,0.5,0.5",
-        "--std",
-        "0.25,0.25,0.25",
-      ],
-    ];
-    expect((await espalier(command, workplace)).exitCode).toBe(0);
+    await cp(run, again, { recursive: true });
     // As if the process had died after the last checkpoint but one.
     const { listCheckpoints, checkpointPath } = await import("../../src/training/checkpoints.ts");
     const [last = -1] = await listCheckpoints(again);

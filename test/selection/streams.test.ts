@@ -166,6 +166,31 @@ describe("what cannot be selected, and why", () => {
     });
   });
 
+  test.each<[string, (b: GraphBuilder, x: string) => string, string]>([
+    [
+      "a sigmoid",
+      (b, x) => b.activation("gate", x, { function: "sigmoid" }),
+      '"gate" (sigmoid) makes 0.5 of its channels',
+    ],
+    [
+      "a hard sigmoid",
+      (b, x) => b.activation("gate", x, { function: "hard_sigmoid", slope: 0.2, offset: 0.4 }),
+      '"gate" (hard_sigmoid) makes 0.4 of its channels',
+    ],
+    ["a softmax", (b, x) => b.softmax("gate", x), '"gate" (softmax) makes shares of its channels that are not zero'],
+    [
+      "a clip that leaves zero out",
+      (b, x) => b.node("clip", "gate", [x], { minimum: 0.25, maximum: 6 }),
+      '"gate" (clip) makes 0.25 of its channels',
+    ],
+  ])("what %s makes of the zero", (_, gate, reason) => {
+    const graph = classifier((b, x) => {
+      const conv = b.convolution("conv", x, { channels: 5, kernel: 1 });
+      return b.add("add", gate(b, conv), b.convolution("other", x, { channels: 5, kernel: 1 }));
+    });
+    expect(refusedLayers(graph)).toContainEqual({ layers: ["conv", "other"], reason: `${reason} after a zero` });
+  });
+
   test("streams joined so that no value has all of them", () => {
     const graph = classifier((b, x) => {
       const of = (name: string): string => b.convolution(name, x, { channels: 2, kernel: 1 });

@@ -34,7 +34,7 @@ import { listRecipes } from "./recipes.ts";
 /** What `addTrainingOptions` adds. */
 export interface TrainingFlags extends CommonOptions, GammaOptions, ImageFlags, RegularizationFlags {
   readonly data: string;
-  readonly epochs: number;
+  readonly epochs?: number;
   readonly gammaBy?: GammaMeasure;
   readonly budget?: string;
   readonly gammaAfter?: number;
@@ -74,11 +74,19 @@ function parseRound(text: string): number | "auto" {
   return text === "auto" ? text : integerFor("--round")(text);
 }
 
+/** Passes over the training images where none are asked for: of new weights, and of those that a file brings. */
+const defaultEpochs = { new: 40, trained: 15 } as const;
+
+function epochsFor(model: string | undefined, { fromScratch }: TrainingFlags): number {
+  const isTrained = model !== undefined && bringsWeights(model) && fromScratch !== true;
+  return isTrained ? defaultEpochs.trained : defaultEpochs.new;
+}
+
 /** Settings as given: what was left out is left to the settings' own defaults. */
 export async function settingsFrom(model: string | undefined, options: TrainingFlags): Promise<SettingsInput> {
   const { epochs, batch, seed, learningRate, weightDecay, momentum, limit, engine, threads, precision } = options;
   return {
-    epochs,
+    epochs: epochs ?? epochsFor(model, options),
     select: model === undefined ? {} : await selectionFor(model, options),
     schedule: { kind: options.schedule, ...(learningRate === undefined ? {} : { peak: learningRate }) },
     augment: options.augment,
@@ -152,7 +160,11 @@ export function addTrainingOptions(command: Command): Command {
       "cifar10, a folder, name:folder, a CSV of paths and labels, or a Parquet file",
       "cifar10",
     )
-    .option("--epochs <n>", "passes over the training images", integerFor("--epochs"), 40)
+    .option(
+      "--epochs <n>",
+      `passes over the training images (default: ${defaultEpochs.new}; ${defaultEpochs.trained} from trained weights)`,
+      integerFor("--epochs"),
+    )
     .optionsGroup("What is selected:")
     .option(
       "--gamma <γ>",

@@ -5,11 +5,10 @@
  */
 
 import { UserError } from "../../../core/errors.ts";
-import { elementCount, type Shape, tensor } from "../../../core/tensor.ts";
+import { elementCount, type Shape } from "../../../core/tensor.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, View, WriteContext, WriteRule } from "../rules.ts";
-import { perChannel } from "./add.ts";
-import { numberIn, readLine } from "./line.ts";
+import { readPerChannel, writePerChannel } from "./per-channel.ts";
 
 export const writeMul: WriteRule<"scale"> = (node, context) => {
   const [src = "", factor = ""] = node.inputs;
@@ -57,9 +56,7 @@ export const writeMultiply: WriteRule<"multiply"> = (node, context) => {
 };
 
 export const writeGain: WriteRule<"gain"> = (node, context) => {
-  const [src = "", gain = ""] = node.inputs;
-  const [, channels = 0, ...pixels] = context.shape(src);
-  context.write("Mul", node, [src, context.view(gain, [channels, ...pixels.map(() => 1)])]);
+  writePerChannel("Mul", node, context);
 };
 
 /** Every scaling factor's parameter is called so. */
@@ -75,7 +72,7 @@ export const readMul: ReadRule = (node, context) => {
   if (!context.isConstant(a) || !context.isConstant(b)) {
     const [src, constant] = context.isConstant(a) ? [b, a] : [a, b];
     if (context.view(constant)?.source.endsWith(factorSuffix) !== true) {
-      readGain(node, context, src, constant);
+      readPerChannel(node, context, "gain", { src, constant });
       return;
     }
   }
@@ -91,36 +88,12 @@ export const readMul: ReadRule = (node, context) => {
   });
 };
 
-function readGain(node: NodeReader, context: ReadContext, src: string, constant: string): void {
-  const slope = numberIn(context, constant, context.shape(src));
-  if (slope !== undefined) readLine(node, context, src, { slope, offset: 0 });
-  else
-    context.add(node, "gain", [src, context.parameter(node, constant, [perChannel(node, context, src, constant)])], {});
-}
-
 /** By a constant: times its inverse. */
 export const readDiv: ReadRule = (node, context) => {
   const [src, constant] = [node.input(0), node.input(1)];
   node.check(!context.isConstant(src), "divides a constant by a value");
   node.check(context.isConstant(constant), "divides one value by another");
-  const divisor = numberIn(context, constant, context.shape(src));
-  if (divisor !== undefined) {
-    readLine(node, context, src, { slope: Math.fround(1 / divisor), offset: 0 });
-    return;
-  }
-  const channels = perChannel(node, context, src, constant);
-  const { values } = context.constant(constant) ?? {};
-  if (!(values instanceof Float32Array)) throw node.unsupported(`constant "${constant}" must be of floats`);
-  const gain = context.derived(
-    node,
-    constant,
-    "gain",
-    tensor(
-      [channels],
-      values.map((value) => 1 / value),
-    ),
-  );
-  context.add(node, "gain", [src, gain], {});
+  readPerChannel(node, context, "gain", { src, constant, turned: (value) => 1 / value });
 };
 
 interface Factors {

@@ -1,0 +1,197 @@
+/**
+ * `npm run bench:foreign [-- --only resnet18]`: torchvision's networks, as PyTorch exports them, all the way through. Each is read, answers as
+ * ONNX Runtime does with the file itself, is trained for a step, loses random structures of every kind without its answers changing, and is
+ * written as a file that ONNX's checker and ONNX Runtime take. Needs Python with torch, torchvision and onnx (`ESPALIER_PYTHON`); says
+ * so and does nothing where they are not.
+ */
+import { dirname, join } from "node:path";
+import { parseArgs } from "node:util";
+import { execa } from "execa";
+import { z } from "zod";
+import { kernelCacheFolder } from "../src/core/cache-folder.ts";
+import { required } from "../src/core/errors.ts";
+import { RandomStream } from "../src/core/random.ts";
+import { type Tensor, tensor } from "../src/core/tensor.ts";
+import { EngineHost } from "../src/engine/host.ts";
+import { openRuntime } from "../src/evaluation/onnx-runtime.ts";
+import { randomStep } from "../src/evaluation/step-time.ts";
+import { loadOnnx, saveOnnx } from "../src/formats/onnx/index.ts";
+import { cost } from "../src/graph/cost.ts";
+import type { Network } from "../src/graph/graph.ts";
+import { initialize } from "../src/models/initialize.ts";
+import { compact } from "../src/pruning/compact.ts";
+import { selectionKeys } from "../src/selection/factors.ts";
+import { fold } from "../src/selection/fold.ts";
+import { type Placement, place, structureKinds } from "../src/selection/place.ts";
+import { outputOptions, print } from "./shared/output.ts";
+import { PeerError, peerPath, python, requireTorch, unlessPeerFails } from "./shared/peer.ts";
+import { inTemporaryFolder } from "./shared/temporary.ts";
+
+const names = [
+  ...["resnet18", "resnet50", "resnext50_32x4d", "vgg16_bn", "mobilenet_v2", "mobilenet_v3_small", "densenet121"],
+  ...["squeezenet1_1", "googlenet", "efficientnet_b0"],
+];
+const { values } = parseArgs({ options: { ...outputOptions, only: { type: "string" } } });
+
+/** Of the largest output: how far two runtimes, or a network and what is left of it, may be apart. */
+const TOLERANCE = 1e-4;
+const BATCH = 2;
+/** Of the structures of each kind, that are cut. */
+const SHARE = 0.3;
+
+const fileSchema = z.object({ name: z.string(), exporter: z.string(), path: z.string(), versions: z.string() });
+type File = z.infer<typeof fileSchema>;
+
+interface Outcome {
+  readonly file: File;
+  /** Relative difference to ONNX Runtime with the file as it came. */
+  readonly read: number;
+  readonly loss: number;
+  /** Of the MACs of the whole network, after the cut. */
+  readonly left: number;
+  /** Between the network with structures at zero and what is left without them, and of the written file in ONNX Runtime. */
+  readonly cut: number;
+  readonly written: number;
+}
+
+async function exported(folder: string, wanted: readonly string[]): Promise<readonly File[]> {
+  const { stdout, failed } = await execa(python, [peerPath("foreign.py"), "export", folder, ...wanted], {
+    reject: false,
+    stderr: "inherit",
+  });
+  if (failed) throw new PeerError(`${python} could not export torchvision's networks; its own message is above`);
+  return stdout
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => fileSchema.parse(JSON.parse(line)));
+}
+
+/** The largest difference, relative to the largest of `expected`. */
+function apart(expected: Tensor, found: Tensor): number {
+  let [difference, range] = [0, 0];
+  for (const [index, value] of expected.data.entries()) {
+    difference = Math.max(difference, Math.abs(value - (found.data[index] ?? Number.NaN)));
+    range = Math.max(range, Math.abs(value));
+  }
+  return difference / range;
+}
+
+async function answers(host: EngineHost, network: Network, images: Tensor): Promise<Tensor> {
+  const graph = fold(network.graph);
+  const plan = await host.prepare(graph, { batch: BATCH });
+  try {
+    await plan.write(network.weights);
+    const results = await plan.run({ [required(graph.inputs[0], "an input").name]: images });
+    return required(results[graph.outputs[0] ?? ""], "an output");
+  } finally {
+    await plan.dispose();
+  }
+}
+
+async function answersOfFile(path: string, images: Tensor): Promise<Tensor> {
+  const session = await openRuntime(path, path);
+  try {
+    return required((await session.run(images)).get(session.outputs[0] ?? ""), "an output");
+  } finally {
+    await session.dispose();
+  }
+}
+
+/** Mean cross-entropy of one step of training, all structures with factors. */
+async function lossOfStep(host: EngineHost, network: Network, { factors }: Placement): Promise<number> {
+  const { graph, weights, feeds } = randomStep({ network, factors }, BATCH);
+  const plan = await host.prepare(graph, { batch: BATCH });
+  try {
+    await plan.write(weights);
+    return required((await plan.run(feeds))["loss"], "the loss").data[0] ?? Number.NaN;
+  } finally {
+    await plan.dispose();
+  }
+}
+
+/** `network` with each structure at zero with probability `SHARE`. */
+function withZeros(network: Network, { factors }: Placement): Network {
+  const random = new RandomStream(1, "zeros");
+  const zeros = factors.map(({ parameter, count }) => {
+    const values = Float32Array.from({ length: count }, () => (random.uniform() < SHARE ? 0 : 1));
+    return [parameter, tensor([count], values)] as const;
+  });
+  return { graph: network.graph, weights: new Map([...network.weights, ...zeros]) };
+}
+
+async function follow(host: EngineHost, file: File): Promise<Outcome> {
+  const plain = await loadOnnx(file.path);
+  const random = new RandomStream(1, "images");
+  const images = tensor([BATCH, 3, 224, 224]);
+  for (let index = 0; index < images.data.length; index++) images.data[index] = random.normal();
+  const read = apart(await answersOfFile(file.path, images), await answers(host, plain, images));
+
+  const kinds = structureKinds(plain.graph);
+  const placement = place(plain.graph, Object.fromEntries(kinds.map((kind) => [selectionKeys[kind], 0.01])));
+  const weights = new Map([...initialize(placement.graph, 1), ...plain.weights]);
+  const network = withZeros({ graph: placement.graph, weights }, placement);
+  const loss = await lossOfStep(host, { graph: placement.graph, weights }, placement);
+
+  const { network: small } = compact(network);
+  const expected = await answers(host, network, images);
+  const path = join(dirname(file.path), `${file.name}-${file.exporter}-cut.onnx`);
+  await saveOnnx(small, path);
+  return {
+    ...{ file, read, loss },
+    left: cost(small.graph).macs / cost(plain.graph).macs,
+    cut: apart(expected, await answers(host, small, images)),
+    written: apart(expected, await answersOfFile(path, images)),
+  };
+}
+
+function isSound({ read, loss, cut, written }: Outcome): boolean {
+  return [read, cut, written].every((difference) => difference <= TOLERANCE) && Number.isFinite(loss);
+}
+
+async function run(folder: string): Promise<void> {
+  await requireTorch();
+  const files = await exported(
+    folder,
+    names.filter((name) => values.only === undefined || name.includes(values.only)),
+  );
+  const host = await EngineHost.start({ engine: "onednn", cacheFolder: kernelCacheFolder() });
+  const outcomes: Outcome[] = [];
+  try {
+    for (const file of files) {
+      outcomes.push(await follow(host, file));
+      console.error(`${file.name} (${file.exporter}): ${isSound(outcomes.at(-1) as Outcome) ? "✓" : "✗"}`);
+    }
+  } finally {
+    await host.dispose();
+  }
+  const written = outcomes.flatMap(({ file: { name, exporter } }) => join(folder, `${name}-${exporter}-cut.onnx`));
+  const checked = await execa(python, [peerPath("foreign.py"), "check", ...written], {
+    reject: false,
+    stderr: "inherit",
+  });
+  const scientific = (value: number): string => value.toExponential(1);
+  print(
+    {
+      conditions: [files[0]?.versions ?? "", `batch ${BATCH}, ${SHARE * 100} % of all structures cut at random`],
+      sections: [
+        {
+          title: "Networks of torchvision",
+          head: ["network", "exporter", "read", "loss of a step", "MACs left", "cut", "written"],
+          rows: outcomes.map(({ file, read, loss, left, cut, written: again }) => [
+            ...[file.name, file.exporter, scientific(read), loss.toFixed(3), `${(left * 100).toFixed(1)} %`],
+            ...[scientific(cut), scientific(again)],
+          ]),
+          notes: [
+            "Differences are relative to the largest output: to ONNX Runtime with the file, of the cut network, of its file in ONNX Runtime.",
+            checked.failed ? "ONNX's checker refuses a written file." : "ONNX's checker takes all that was written.",
+          ],
+        },
+      ],
+      data: { outcomes },
+    },
+    values,
+  );
+  if (checked.failed || !outcomes.every(isSound)) process.exitCode = 1;
+}
+
+await inTemporaryFolder((folder) => unlessPeerFails("torchvision's networks", () => run(folder)));
