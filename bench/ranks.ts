@@ -77,6 +77,9 @@ interface Row {
   readonly ranks: number;
   readonly one: number;
   readonly measured: number;
+  /** Images/s of the ranks against those of one process: median over the rounds, least and most. */
+  readonly speed: readonly [median: number, least: number, most: number];
+  readonly rounds: number;
   readonly exposed: number;
   readonly predicted: number;
 }
@@ -96,8 +99,10 @@ async function rowsOf(model: string): Promise<Row[]> {
     }
     const { bytes = 0 } = rounds[0]?.several.communication ?? {};
     const compute = median(rounds.map(({ apart }) => apart.medianMs));
+    const speeds = rounds.map(({ one, several }) => one.medianMs / several.medianMs);
     rows.push({
-      ...{ model, ranks },
+      ...{ model, ranks, rounds: rounds.length },
+      speed: [median(speeds), Math.min(...speeds), Math.max(...speeds)],
       one: median(rounds.map(({ one }) => one.medianMs)),
       measured: median(rounds.map(({ several }) => several.medianMs)),
       exposed: median(rounds.map(({ several }) => several.communication?.exposedMilliseconds ?? 0)),
@@ -135,17 +140,18 @@ if (options.paper) {
   if (options.json) console.log(JSON.stringify(rows, undefined, 2));
   else {
     print(
-      rows.map(({ model, ranks, one, measured, exposed, predicted }) => [
+      rows.map(({ model, ranks, one, measured, speed, rounds, exposed, predicted }) => [
         model,
         `${ranks}`,
         `${one.toFixed(1)} ms`,
         `${measured.toFixed(1)} ms`,
-        (one / measured).toFixed(2),
+        `${speed[0].toFixed(2)}${rounds > 1 ? ` (${speed[1].toFixed(2)} to ${speed[2].toFixed(2)})` : ""}`,
+        `${rounds}`,
         `${exposed.toFixed(1)} ms`,
         `${predicted.toFixed(1)} ms`,
         `${((100 * (predicted - measured)) / measured).toFixed(0)} %`,
       ]),
-      ["network", "ranks", "one process", "n ranks", "speed", "not hidden", "predicted", "off by"],
+      ["network", "ranks", "one process", "n ranks", "speed", "rounds", "not hidden", "predicted", "off by"],
     );
   }
 }

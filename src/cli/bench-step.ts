@@ -22,6 +22,7 @@ export interface StepBenchOptions extends CommonOptions {
   readonly runs?: number;
   readonly gamma?: Gamma;
   readonly explain?: true;
+  readonly syncBn?: true;
   readonly engine: EngineName;
   readonly threads?: number;
 }
@@ -40,7 +41,7 @@ async function measure(
   options: StepBenchOptions,
   onProgress: (progress: StepTimeProgress) => void,
 ): Promise<Measured> {
-  const { batch = 128, precision, runs = 20, gamma, engine, threads } = options;
+  const { batch = 128, precision, runs = 20, gamma, engine, threads, syncBn } = options;
   const cluster = await joinCluster();
   imagesPerRank(batch, cluster?.size ?? 1);
   const select = await selectionFor(source, gamma === undefined ? {} : { gamma });
@@ -55,7 +56,7 @@ async function measure(
     const explainRuns = options.explain === true ? EXPLAIN_RUNS : 0;
     const time = await inCluster(cluster, () =>
       measureStepTime(host, subject, {
-        ...{ batch, precision, runs, explainRuns, onProgress },
+        ...{ batch, precision, runs, explainRuns, onProgress, syncBatchNorm: syncBn === true },
         ...optional("cluster", cluster),
       }),
     );

@@ -26,6 +26,20 @@ export interface CommunicationTimes {
   /** Milliseconds from the starts of sums to their ends, one sum after the other: what there was to hide. */
   readonly underWayMilliseconds: number;
   readonly bytes: number;
+  /** The sums of the last step, in the order of their starts. */
+  readonly sums: readonly SumTimes[];
+}
+
+/** When a sum was under way; milliseconds since the first one of its step was started. */
+export interface SumTimes {
+  readonly bucket: string;
+  readonly bytes: number;
+  readonly startedAt: number;
+  /** When it was seen to be done: looked at between computing two things. */
+  readonly doneAt: number;
+  /** When it was needed, and how long it was waited for then. */
+  readonly neededAt: number;
+  readonly waitedMilliseconds: number;
 }
 
 /** What a thread needs to join the sums; plain data. */
@@ -61,7 +75,9 @@ interface UnderWay {
   readonly memory: MpiMemory;
   readonly request: MpiRequest;
   readonly startedAt: number;
-  isDone: boolean;
+  readonly bytes: number;
+  /** Undefined while it is under way. */
+  doneAt: number | undefined;
 }
 
 class MpiCollectives implements Collectives {
@@ -73,6 +89,8 @@ class MpiCollectives implements Collectives {
   #busy = 0;
   #busySince = 0;
   #bytes = 0;
+  /** Of the step that is under way or was last; times by the clock. */
+  #sums: SumTimes[] = [];
 
   constructor(mpi: Mpi, communicator: MpiHandle) {
     this.#mpi = mpi;
@@ -83,14 +101,16 @@ class MpiCollectives implements Collectives {
     const startedAt = performance.now();
     if (!this.#isBusy()) this.#busySince = startedAt;
     const request = this.#mpi.startSum(this.#communicator, memory, count, "float");
-    this.#underWay.set(bucket, { memory, request, startedAt, isDone: false });
-    this.#bytes += count * Float32Array.BYTES_PER_ELEMENT;
+    const bytes = count * Float32Array.BYTES_PER_ELEMENT;
+    if (this.#underWay.size === 0) this.#sums = [];
+    this.#underWay.set(bucket, { memory, request, startedAt, bytes, doneAt: undefined });
+    this.#bytes += bytes;
   }
 
   progress(): void {
     // One test moves everything on; which sum is tested does not matter.
     for (const entry of this.#underWay.values()) {
-      if (entry.isDone) continue;
+      if (entry.doneAt !== undefined) continue;
       this.#look(entry);
       return;
     }
@@ -99,12 +119,15 @@ class MpiCollectives implements Collectives {
   end(bucket: string): MpiMemory {
     const entry = required(this.#underWay.get(bucket), `sum of bucket "${bucket}"`);
     const from = performance.now();
-    for (let tests = 0; !entry.isDone; tests++) {
+    for (let tests = 0; entry.doneAt === undefined; tests++) {
       this.#look(entry);
-      if (tests > SPINS && !entry.isDone) this.#mpi.sleep(PAUSE_MICROSECONDS);
+      if (tests > SPINS && entry.doneAt === undefined) this.#mpi.sleep(PAUSE_MICROSECONDS);
     }
-    this.#waited += performance.now() - from;
+    const waitedMilliseconds = performance.now() - from;
+    this.#waited += waitedMilliseconds;
     this.#underWay.delete(bucket);
+    const { startedAt, bytes, doneAt } = entry;
+    this.#sums.push({ bucket, bytes, startedAt, doneAt, neededAt: from, waitedMilliseconds });
     return entry.memory;
   }
 
@@ -119,7 +142,16 @@ class MpiCollectives implements Collectives {
   }
 
   takeTimes(): CommunicationTimes {
-    const times = { waitedMilliseconds: this.#waited, underWayMilliseconds: this.#busy, bytes: this.#bytes };
+    const first = Math.min(...this.#sums.map(({ startedAt }) => startedAt));
+    const sums = this.#sums
+      .toSorted((a, b) => a.startedAt - b.startedAt)
+      .map((sum) => ({
+        ...sum,
+        startedAt: sum.startedAt - first,
+        doneAt: sum.doneAt - first,
+        neededAt: sum.neededAt - first,
+      }));
+    const times = { waitedMilliseconds: this.#waited, underWayMilliseconds: this.#busy, bytes: this.#bytes, sums };
     this.#waited = 0;
     this.#busy = 0;
     this.#bytes = 0;
@@ -127,12 +159,13 @@ class MpiCollectives implements Collectives {
   }
 
   #look(entry: UnderWay): void {
-    entry.isDone = entry.request.isDone();
-    if (entry.isDone && !this.#isBusy()) this.#busy += performance.now() - this.#busySince;
+    if (!entry.request.isDone()) return;
+    entry.doneAt = performance.now();
+    if (!this.#isBusy()) this.#busy += entry.doneAt - this.#busySince;
   }
 
   #isBusy(): boolean {
-    for (const { isDone } of this.#underWay.values()) if (!isDone) return true;
+    for (const { doneAt } of this.#underWay.values()) if (doneAt === undefined) return true;
     return false;
   }
 }

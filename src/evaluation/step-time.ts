@@ -10,6 +10,7 @@ import { optional } from "../core/optional.ts";
 import { RandomStream } from "../core/random.ts";
 import { elementCount, filled, type Labels, type Shape, type Tensor, tensor } from "../core/tensor.ts";
 import type { Cluster } from "../distributed/cluster.ts";
+import type { SumTimes } from "../distributed/collectives.ts";
 import type { Feeds, PlanStep, PlanTimes, Precision } from "../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../engine/host.ts";
 import { prepareAlike } from "../engine/prepare-alike.ts";
@@ -95,6 +96,8 @@ export interface StepCommunication {
   /** Milliseconds in which sums were under way, and those of them in which nothing was computed. */
   readonly underWayMilliseconds: number;
   readonly exposedMilliseconds: number;
+  /** Of the last step, by the same rank. */
+  readonly sums: readonly SumTimes[];
 }
 
 /** As `bench/peers/step.py` has them, so that both sides do the same work. */
@@ -227,6 +230,7 @@ async function communicationOf(cluster: Cluster, host: Host, runs: number): Prom
     bytes: last.bytes / runs,
     underWayMilliseconds: last.underWayMilliseconds / runs,
     exposedMilliseconds: last.waitedMilliseconds / runs,
+    sums: last.sums,
   };
 }
 

@@ -13,7 +13,8 @@ export async function describeCommunication(
   steps: number,
   milliseconds: number,
 ): Promise<EventBody> {
-  const all = await cluster.gather(await host.takeCommunicationTimes());
+  const { sums: _, ...own } = await host.takeCommunicationTimes();
+  const all = await cluster.gather(own);
   const least = Math.min(...all.map(({ waitedMilliseconds }) => waitedMilliseconds));
   const last = all.findIndex(({ waitedMilliseconds }) => waitedMilliseconds === least);
   const lateness = all.reduce((sum, { waitedMilliseconds }) => sum + waitedMilliseconds - least, 0);

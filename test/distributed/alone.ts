@@ -20,6 +20,6 @@ export function alone(): Collectives & { readonly log: readonly string[] } {
       return memory;
     },
     sum: () => {},
-    takeTimes: () => ({ waitedMilliseconds: 0, underWayMilliseconds: 0, bytes: 0 }),
+    takeTimes: () => ({ waitedMilliseconds: 0, underWayMilliseconds: 0, bytes: 0, sums: [] }),
   };
 }

@@ -48,7 +48,11 @@ export function addBench(program: Command, context: Context): void {
         .argParser(oneOf("precision", precisions)),
     )
     .option("--gamma <γ>", "with scaling factors: a number, or neurons=…,groups=…,blocks=…,streams=…", parseGamma)
-    .option("--explain", "show the plan: the implementation, time and speed of each of its steps")
+    .option(
+      "--explain",
+      "show the plan: the implementation, time and speed of each of its steps; under mpirun, which sums were hidden",
+    )
+    .option("--sync-bn", "under mpirun: with batch norms that use the statistics of all ranks' images")
     .addOption(
       new Option("--engine <name>", engineNames.join(" or ")).default("onednn").argParser(oneOf("engine", engineNames)),
     )
@@ -60,6 +64,6 @@ export function addBench(program: Command, context: Context): void {
     "espalier bench --widths",
     "espalier bench resnet-20 --step",
     "espalier bench vgg-16 --step --batch 64 --precision bf16 --explain",
-    "mpirun -n 2 espalier bench resnet-50 --step --batch 16 --explain",
+    "mpirun -n 2 espalier bench resnet-50 --step --batch 16 --sync-bn --explain",
   ]);
 }

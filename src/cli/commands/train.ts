@@ -134,7 +134,7 @@ async function runTraining(
       return { spec: reference.spec, open: async () => dataset };
     }),
   );
-  const page = options.ui === true ? await openWatchPage(context, out) : undefined;
+  const page = options.ui === true && (context.rank ?? 0) === 0 ? await openWatchPage(context, out) : undefined;
   try {
     await watchRun(context, options, (hooks) => {
       const onEvent = (event: RunEvent): void => {

@@ -3,6 +3,7 @@ import type { PlanTimes } from "../../engine/engine.ts";
 import type { StepCommunication, StepTime, StepTimeProgress } from "../../evaluation/step-time.ts";
 import { formatBytes, formatCount, formatMilliseconds, formatPercent, plural } from "../../report/format.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
+import { type Cell, columns, left, right } from "./columns.ts";
 import { passedOverLines, planSums, planTable } from "./plan-table.ts";
 
 /** What is being done, in words. */
@@ -38,6 +39,21 @@ function communicationLines(
   ];
 }
 
+/** Each sum of a step: when its numbers were there, when it was done, when it was needed; what comes in between is hidden. */
+function sumLines({ sums }: StepCommunication): string[] {
+  const at = (milliseconds: number): Cell => right(`${milliseconds.toFixed(2)} ms`);
+  return columns(
+    [
+      [left("sum of"), right("bytes"), right("started"), right("done"), right("needed"), right("waited")],
+      ...sums.map(({ bucket, bytes, startedAt, doneAt, neededAt, waitedMilliseconds }) => [
+        ...[left(bucket), right(formatBytes(bytes))],
+        ...[at(startedAt), at(doneAt), at(neededAt), at(waitedMilliseconds)],
+      ]),
+    ],
+    2,
+  );
+}
+
 /** What of a step is not inside the library's primitives. */
 function outsideOf(
   { outsidePrimitives, whole, primitives, host, copies }: PlanTimes,
@@ -56,7 +72,8 @@ function outsideOf(
 
 export function stepTimeLines(time: StepTime, conditions: StepConditions, terminal: Terminal): string[] {
   const { bold, dim } = terminal.colours;
-  const { batch, precision, runs, median, minimum, maximum, imagesPerSecond, bytes, times, steps } = time;
+  const { batch, precision, runs, median, minimum, maximum, imagesPerSecond, bytes, times, steps, communication } =
+    time;
   const { model, structures, threads, engine } = conditions;
   const selection = structures === 0 ? "no scaling factors" : plural(structures, "scaling factor");
   const machine = [engine["name"], engine["library"], plural(threads, "thread")].filter((part) => part !== undefined);
@@ -68,6 +85,7 @@ export function stepTimeLines(time: StepTime, conditions: StepConditions, termin
       : [
           ...withHeading(planTable(steps, terminal.width())),
           ...withHeading(planSums(steps)),
+          ...(communication === undefined ? [] : withHeading(sumLines(communication))),
           ...(notTaken.length === 0 ? [] : withHeading(["  not taken", ...notTaken.map((line) => `  ${line}`)])),
         ];
   return [
@@ -78,7 +96,7 @@ export function stepTimeLines(time: StepTime, conditions: StepConditions, termin
     ...plan,
     `  step     ${bold(formatMilliseconds(median))} ${dim(`(median of ${plural(runs, "run")}, ${formatMilliseconds(minimum)} to ${formatMilliseconds(maximum)})`)}`,
     `  images   ${bold(formatCount(imagesPerSecond))} ${dim("a second")}`,
-    ...(time.communication === undefined ? [] : communicationLines(time.communication, median, terminal)),
+    ...(communication === undefined ? [] : communicationLines(communication, median, terminal)),
     ...(times === undefined ? [] : [`  outside  ${outsideOf(times, engine["name"] ?? "", terminal)}`]),
     `  plan     ${bold(formatBytes(bytes))} ${dim(`(${formatCount(bytes)} bytes)`)}`,
   ];
