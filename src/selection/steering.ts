@@ -159,14 +159,15 @@ export class Steering {
     if (waits && sight.progress < this.#window.start) {
       return { ...state, largest, modes: this.#modes(() => modes.spared) };
     }
-    const left = this.#share(this.#tally(sight.factors), state);
+    const tally = this.#tally(sight.factors);
+    const left = this.#share(tally, state);
     const behind = (left - this.#planned(sight.progress)) / (1 - share + TOLERANCE);
     const pace = RATE * Math.min(1, Math.max(-1, behind / BEHIND));
     const wanted = state.isMet ? state.gamma : state.gamma * Math.exp(pace * sight.progressed);
     const gamma = Math.min(wanted, largest / this.#leastRatio);
     const moved = { ...state, gamma, largest };
-    const doomed = this.#doomed(moved, sight);
-    const revived = this.#revived(moved, sight, doomed);
+    const doomed = this.#doomed(moved, sight, tally.copy());
+    const revived = doomed.size > 0 ? new Set<number>() : this.#revived(moved, sight, tally);
     const isSettled = doomed.size === 0 && revived.size === 0;
     const isMet = state.isMet ? left <= share + 3 * TOLERANCE || isSettled : isSettled && this.#isAtEnd(left, sight);
     return {
@@ -254,7 +255,9 @@ export class Steering {
   }
 
   /** Numbers of the living structures that may die now: the weakest that the plan has room for. */
-  #doomed(state: SteeringState, sight: Sight): ReadonlySet<number> {
+  #doomed(state: SteeringState, sight: Sight, tally: Tally): ReadonlySet<number> {
+    const goal = { now: this.#goal(sight), final: this.#options.share, tolerance: TOLERANCE };
+    if (this.#share(tally, state) <= goal.now + TOLERANCE / 2) return new Set();
     const alive = this.#structures.filter((one) => !isZero(one, sight));
     const isLate = this.#isLate(sight);
     // What is urged already stays first: a choice that noise could turn at each look would come to nothing.
@@ -275,15 +278,13 @@ export class Steering {
       const [start, end] = guarded(factor) ?? [0, 0];
       if (index >= start && index < end) survivors.add(factor.parameter);
     }
-    const goal = { now: this.#goal(sight), final: this.#options.share, tolerance: TOLERANCE };
-    return doomedOf(candidates, this.#tally(sight.factors), (tally) => this.#share(tally, state), goal);
+    return doomedOf(candidates, tally, (some) => this.#share(some, state), goal);
   }
 
   /** Numbers of structures at zero that have to come back because too many have gone: first those that went out of their turn. */
-  #revived(state: SteeringState, sight: Sight, doomed: ReadonlySet<number>): ReadonlySet<number> {
-    const tally = this.#tally(sight.factors);
+  #revived(state: SteeringState, sight: Sight, tally: Tally): ReadonlySet<number> {
     const goal = this.#goal(sight);
-    if (doomed.size > 0 || this.#share(tally, state) >= goal - TOLERANCE) return new Set();
+    if (this.#share(tally, state) >= goal - TOLERANCE) return new Set();
     const { isCut = () => false } = sight;
     const claim = ({ factor: { parameter }, index }: Structure): number =>
       (state.modes[parameter]?.[index] === modes.lifted ? 1 : 0) + (sight.velocities.get(parameter)?.data[index] ?? 0);

@@ -102,6 +102,16 @@ export class Tally {
     return this.#left;
   }
 
+  /** The same, on its own from here on. */
+  copy(): Tally {
+    const copy = new Tally(this.#model, this.#measure);
+    copy.#rows.set(this.#rows);
+    copy.#columns.set(this.#columns);
+    copy.#absent.set(this.#absent);
+    copy.#left = this.#left;
+    return copy;
+  }
+
   /** Takes `structure` away. */
   remove(structure: number): void {
     this.#change(structure, 1);
@@ -136,11 +146,14 @@ export class Tally {
     const size = this.#model.sizes[parameter];
     if (size === undefined || (this.#absent[parameter] ?? 0) > 0) return 0;
     const { round } = this.#model;
-    const padded = (left: number, whole: number): number =>
-      left <= 0 ? 0 : Math.min(whole, Math.ceil(left / round) * round);
-    const rows = padded(size.height - (this.#rows[parameter] ?? 0), size.height);
-    const columns = padded(size.width - (this.#columns[parameter] ?? 0), size.width);
+    const rows = padded(size.height - (this.#rows[parameter] ?? 0), size.height, round);
+    const columns = padded(size.width - (this.#columns[parameter] ?? 0), size.width, round);
     const numbers = rows * columns * size.taps;
     return this.#measure === "macs" ? numbers * size.macs : numbers;
   }
+}
+
+/** What is kept of `whole` rows or columns where `left` are alive. */
+function padded(left: number, whole: number, round: number): number {
+  return left <= 0 ? 0 : Math.min(whole, Math.ceil(left / round) * round);
 }

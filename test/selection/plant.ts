@@ -19,6 +19,8 @@ export interface PlantOptions {
   readonly share: number;
   readonly of?: CostMeasure;
   readonly steps?: number;
+  /** Times the factors are looked at; default as in a run. */
+  readonly looks?: number;
   readonly schedule?: Schedule;
   readonly seed?: number;
   /** Gradients at zero lie between strength and strength·10^decades, evenly in their logarithm. */
@@ -39,7 +41,7 @@ const MOMENTUM = 0.9;
 
 export function steerPlant(plain: Graph, options: PlantOptions): Course {
   const { select, share, of = "macs", steps = 1000, schedule = oneCycle, seed = 1 } = options;
-  const { strength = 1e-4, decades = 2, noise = 1 } = options;
+  const { strength = 1e-4, decades = 2, noise = 1, looks = 250 } = options;
   const { graph, factors } = place(plain, select);
   const model = new CostModel(graph, factors);
   const rates = Array.from({ length: steps }, (_, step) => learningRateAt(schedule, step, steps));
@@ -53,7 +55,7 @@ export function steerPlant(plain: Graph, options: PlantOptions): Course {
   const velocities = factors.map(({ count }) => new Float32Array(count));
   const named = (data: readonly Float32Array[]): ReadonlyMap<string, Tensor> =>
     new Map(factors.map(({ parameter, count }, at) => [parameter, tensor([count], Float32Array.from(data[at] ?? []))]));
-  const interval = Math.min(10, Math.max(1, Math.floor(steps / 250)));
+  const interval = Math.min(10, Math.max(1, Math.floor(steps / looks)));
   let state = steering.initial;
   let gammas = steering.gammas(state);
   let [done, seen] = [0, 0];

@@ -1,17 +1,70 @@
 /** The budget is met whatever holds the structures: on the real structures and costs of networks, see `plant.ts`. */
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Graph } from "../../src/graph/graph.ts";
 import { model } from "../../src/models/zoo.ts";
-import { budgetSelection } from "../../src/selection/budget.ts";
-import type { Selection } from "../../src/selection/factors.ts";
+import { budgetSelection, smallestShare } from "../../src/selection/budget.ts";
+import { type Selection, selectionKeys } from "../../src/selection/factors.ts";
+import { place, structureKinds } from "../../src/selection/place.ts";
 import { plannedShare } from "../../src/selection/steering.ts";
+import { type CostMeasure, CostModel } from "../../src/selection/tally.ts";
 import { oneCycle, type PlantOptions, steerPlant } from "./plant.ts";
 
 /** What holds the structures: alike or not, weakly or strongly, against little or much noise. */
 const holds: readonly Pick<PlantOptions, "strength" | "decades" | "noise">[] = [
   { strength: 1e-4, decades: 2, noise: 1 },
-  { strength: 1e-3, decades: 0.2, noise: 1 },
-  { strength: 1e-5, decades: 3, noise: 1 },
+  { strength: 1e-3, decades: 0.2, noise: 3 },
+  { strength: 1e-5, decades: 3, noise: 3 },
 ];
+
+/** How near to `share` whole structures of `select` come at best: all their sums, of few enough structures to try them. */
+function nearestSum(graph: Graph, select: Selection, share: number, of: CostMeasure): number {
+  const { graph: scaled, factors } = place(graph, select);
+  const model = new CostModel(scaled, factors);
+  const count = factors.reduce((sum, factor) => sum + factor.count, 0);
+  let nearest = Number.POSITIVE_INFINITY;
+  for (let chosen = 0; chosen < 2 ** count; chosen++) {
+    const tally = model.tally(of);
+    for (let number = 0; number < count; number++) if ((chosen >> number) & 1) tally.remove(number);
+    nearest = Math.min(nearest, Math.abs(tally.left / model.whole[of] - share));
+  }
+  return nearest;
+}
+
+describe("any network, with any of its kinds", () => {
+  const networks = ["resnet-20", "resnet-56", "resnext-20", "vgg-16", "densenet-40", "mobilenet-v2-cifar"].map(
+    (name) => {
+      const graph = model(name, { classes: 10 });
+      return { name, graph, kinds: structureKinds(graph) };
+    },
+  );
+  const asked = fc.constantFrom(...networks).chain(({ name, graph, kinds }) =>
+    fc.record({
+      name: fc.constant(name),
+      graph: fc.constant(graph),
+      kinds: fc.subarray([...kinds], { minLength: 1 }),
+      share: fc.double({ min: 0.2, max: 0.9, noNaN: true }),
+      of: fc.constantFrom<CostMeasure>("macs", "parameters"),
+      hold: fc.constantFrom(...holds),
+      seed: fc.nat(1000),
+    }),
+  );
+
+  test("ends within 2 of a hundred of any share, or at the nearest sum of its blocks", () => {
+    fc.assert(
+      fc.property(asked, ({ graph, kinds, share, of, hold, seed }) => {
+        const select = Object.fromEntries(kinds.map((kind) => [selectionKeys[kind], kind === "block" ? 20 : 1]));
+        const { graph: scaled, factors } = place(graph, select);
+        fc.pre(smallestShare(scaled, factors, of) <= share);
+        const { left } = steerPlant(graph, { select, share, of, seed, steps: 240, looks: 60, ...hold });
+        const few = kinds.length === 1 && factors.length <= 12 && factors.every(({ count }) => count === 1);
+        const allowed = few ? Math.max(0.005, nearestSum(graph, select, share, of)) + 0.002 : 0.02;
+        expect(Math.abs((left.at(-1) ?? 0) - share)).toBeLessThan(allowed);
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
 
 describe.each<readonly [string, Selection | undefined]>([
   ["resnet-20", undefined],
