@@ -67,8 +67,13 @@ export function doomedOf(
   return doomed;
 }
 
-/** How near to `missing` sums of some of `costs` come, all in shares of the full cost; sums are of whole parts of it. */
+/** How near to `missing` sums of some of `costs` come. */
 function nearest(costs: Iterable<number>, missing: number): number {
+  return Math.abs(nearestSum(costs, missing) - missing);
+}
+
+/** The sum of some of `costs` that is nearest to `missing`, all in shares of the full cost; sums are of whole parts of it. */
+function nearestSum(costs: Iterable<number>, missing: number): number {
   const wanted = missing * PARTS;
   // Nothing beyond twice of what is missing is ever nearest.
   const reachable = new Uint8Array(Math.max(0, Math.ceil(2 * wanted)) + 1);
@@ -80,11 +85,27 @@ function nearest(costs: Iterable<number>, missing: number): number {
       if (reachable[sum - parts] === 1) reachable[sum] = 1;
     }
   }
-  let distance = Math.abs(wanted);
+  let found = 0;
   reachable.forEach((is, sum) => {
-    if (is === 1) distance = Math.min(distance, Math.abs(sum - wanted));
+    if (is === 1 && Math.abs(sum - wanted) < Math.abs(found - wanted)) found = sum;
   });
-  return distance / PARTS;
+  return found / PARTS;
+}
+
+/**
+ * What can be left at best of a `goal`, as a share of the full cost, by taking away whole structures of `numbers` from `tally`; the goal itself
+ * where there are so many that they need not be tried.
+ */
+export function nearestShare(numbers: readonly number[], tally: Tally, whole: number, goal: number): number {
+  if (numbers.length > FEW) return goal;
+  const left = tally.left / whole;
+  return (
+    left -
+    nearestSum(
+      numbers.map((number) => tally.gain(number) / whole),
+      left - goal,
+    )
+  );
 }
 
 /**

@@ -16,7 +16,7 @@ import { tensor } from "../core/tensor.ts";
 import type { Weights } from "../graph/graph.ts";
 import { guarded } from "./budget.ts";
 import type { Factor } from "./factors.ts";
-import { type Candidate, doomedOf, revivedOf, Survivors } from "./rations.ts";
+import { type Candidate, doomedOf, nearestShare, revivedOf, Survivors } from "./rations.ts";
 import { type CostMeasure, type CostModel, type Tally, zerosOf } from "./tally.ts";
 
 /** The shares of Ση between which the cost falls; all later steps are for the survivors. */
@@ -151,6 +151,13 @@ export class Steering {
   corrected(state: SteeringState, factors: Weights, exact: number): SteeringState {
     const { model, of } = this.#options;
     return { ...state, correction: (exact - this.#tally(factors).left) / model.whole[of] };
+  }
+
+  /** The share of the full cost nearest to the budget that whole structures can leave. */
+  get nearest(): number {
+    const { model, of, share } = this.#options;
+    const numbers = this.#structures.filter(({ ratio }) => ratio > 0).map(({ number }) => number);
+    return nearestShare(numbers, model.tally(of), model.whole[of], share);
   }
 
   next(state: SteeringState, sight: Sight): SteeringState {

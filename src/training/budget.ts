@@ -42,12 +42,16 @@ export function requireReachable({ budget, round }: Settings, { network, factors
   if (budgetShare(budget, whole) > 1) refuse("the budget is more than the network", `at most ${full}`, "Ask for less");
   const least = smallestShare(graph, factors, budget.of, round);
   if (budgetShare(budget, whole) >= least) return;
-  const percent = (Math.ceil(1000 * least) / 10).toFixed(1);
+  const smallest = (Math.ceil(1000 * least) / 10).toFixed(1);
   refuse(
     `the budget is below what is left of ${graph.name} if all goes that may`,
-    `at least ${percent} % of ${full}`,
+    `at least ${smallest} % of ${full}`,
     `Selected: ${kinds.map((kind) => `${kind}s`).join(", ")}; layers on the only path keep their last channel. Ask for more, or select more kinds`,
   );
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
 }
 
 export class BudgetKeeper {
@@ -94,6 +98,16 @@ export class BudgetKeeper {
   /** What a checkpoint holds. */
   get state(): SteeringState {
     return this.#state;
+  }
+
+  /** Before the first step: tells if the structures are too large for the budget to be met. */
+  begin(): void {
+    const { nearest } = this.#steering;
+    if (Math.abs(nearest - this.#share) <= PROMISED) return;
+    const message =
+      `Whole structures of these kinds come no nearer to ${percent(this.#share)} than ${percent(nearest)}; ` +
+      "with neurons selected, too, they would";
+    this.#emit({ type: "notice", message });
   }
 
   /** After `step` steps: looks, if it is time to. */
@@ -150,7 +164,6 @@ export class BudgetKeeper {
   finish(): void {
     this.tell();
     if (Math.abs(this.#left - this.#share) <= PROMISED) return;
-    const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
     const isCoarse = this.#state.isMet;
     this.#emit({
       type: "warning",

@@ -92,6 +92,7 @@ export class TrainingLoop {
     if (this.#savedStep < this.#step) await this.#save();
     if (this.#step > 0 && !this.#isFollower) await this.#recall();
     const imagesInput = required(graph.inputs[0], "the network's input").name;
+    if (this.#step === 0) this.#budget?.begin();
     eventLoop.start();
     this.#tempo.start();
     while (this.#step < totalSteps) {
