@@ -10,6 +10,7 @@ import { runFileError } from "../training/file-errors.ts";
 import type { Comparison, RunGroup } from "./comparison.ts";
 import { columnsFor, flatRows } from "./comparison-table.ts";
 import { asFile, inPage, type Plot, plotStyle } from "./plots/frame.ts";
+import { gammaCourse } from "./plots/gamma-course.ts";
 import { keptLayers } from "./plots/kept-layers.ts";
 import { kindsAlive } from "./plots/kinds-alive.ts";
 import { scatter } from "./plots/scatter.ts";
@@ -17,7 +18,7 @@ import { scatter } from "./plots/scatter.ts";
 const css = `${plotStyle}
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 24px; margin-top: 18px; }
 .plots svg { width: 100%; height: auto; } .plots { margin-top: 22px; overflow-x: auto; } .plots svg.plot { min-width: 560px; }
-.pair .plots { margin-top: 0; } .wide table { font-size: 13.5px; } .wide { overflow-x: auto; margin-top: 14px; } .wide td, .wide th { white-space: nowrap; }
+.pair .plots { margin-top: 0; } .pair .plots svg.plot { min-width: 400px; } .wide table { font-size: 13.5px; } .wide { overflow-x: auto; margin-top: 14px; } .wide td, .wide th { white-space: nowrap; }
 `;
 
 interface NamedPlot {
@@ -34,6 +35,7 @@ function plotsOf(group: RunGroup): readonly NamedPlot[] {
     ...named("accuracy-parameters", scatter(group, "parameters")),
     ...named("layers", keptLayers(group)),
     ...named("alive", kindsAlive(group)),
+    ...named("gamma", gammaCourse(group)),
   ];
 }
 
@@ -59,7 +61,10 @@ function table(group: RunGroup): Markup {
 }
 
 function groupSection(group: RunGroup): Markup {
-  const drawn = plotsOf(group).map(({ plot }) => element("div", { class: "plots" }, inPage(plot)));
+  // Those of few runs are narrow: they are not to be blown up to the width of the page.
+  const drawn = plotsOf(group).map(({ plot }) =>
+    element("div", { class: "plots", style: `max-width: ${Math.ceil(1.15 * plot.width)}px` }, inPage(plot)),
+  );
   return section(
     `${group.model} on ${group.dataset}`,
     "A star marks the runs that no other beats: none is as accurate with fewer MACs. A control has the architecture that is left of its run, trained from new weights; in brackets, how far it is from the run, in points.",

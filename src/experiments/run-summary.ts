@@ -5,9 +5,10 @@
 import { access } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
+import { optional } from "../core/optional.ts";
 import { loadOnnx } from "../formats/onnx/index.ts";
 import { formatQuantity } from "../report/format.ts";
-import { historyOf } from "../report/history.ts";
+import { type History, historyOf } from "../report/history.ts";
 import { structureOf } from "../report/structure.ts";
 import { type FactorKind, factorKinds } from "../selection/factors.ts";
 import { readEvents } from "../training/event-log.ts";
@@ -27,6 +28,8 @@ export interface KindSummary {
   readonly alive: number;
   /** At the end of each epoch, in percent of `count`. */
   readonly alivePercent: readonly number[];
+  /** Where a budget steered it: γ as it was told of last in each epoch. */
+  readonly gammaCourse?: readonly number[];
 }
 
 /** A convolution or linear layer of the main path: channels before and after; 0 where it is gone. */
@@ -106,6 +109,7 @@ export const runSummarySchema: z.ZodType<RunSummary> = z.object({
       count,
       alive: count,
       alivePercent: z.array(z.number()),
+      gammaCourse: z.array(z.number()).exactOptional(),
     }),
   ),
   before: costSummary,
@@ -149,6 +153,7 @@ export async function summarizeRun(folder: string): Promise<RunSummary | undefin
         count: total,
         alive: lastEpoch === undefined ? total : aliveOf(lastEpoch.layers, kind),
         alivePercent: alive.map((left) => Math.round((1000 * left) / Math.max(1, total)) / 10),
+        ...optional("gammaCourse", gammaCourse(history, kind)),
       };
     })
     .filter((kind) => kind.count > 0);
@@ -182,6 +187,15 @@ export async function summarizeRun(folder: string): Promise<RunSummary | undefin
       ...(threads === undefined ? {} : { threads: String(threads) }),
     },
   };
+}
+
+/** γ of `kind` as it was told of last in each epoch; undefined where nothing steered it. */
+function gammaCourse({ budgets, epochs }: History, kind: FactorKind): readonly number[] | undefined {
+  if (budgets.length === 0) return undefined;
+  return epochs.map(({ epoch }) => {
+    const told = budgets.findLast((budget) => budget.epoch <= epoch)?.gamma[kind] ?? 0;
+    return Number(told.toPrecision(4));
+  });
 }
 
 /** What was asked for, in words. */

@@ -31,6 +31,34 @@ function aliveSeries({ started, epochs }: History): Series[] {
     });
 }
 
+/** γ of each kind while a budget steers it. */
+function gammaSeries({ started, budgets }: History): Series[] {
+  const stepsPerEpoch = Math.max(1, started.stepsPerEpoch);
+  return kinds
+    .filter((kind) => budgets.some(({ gamma }) => (gamma[kind] ?? 0) > 0))
+    .map((kind, index) => {
+      const points = budgets.map(({ step, gamma }): Point => [step / stepsPerEpoch, gamma[kind] ?? 0]);
+      return { name: `${kind}s`, style: STYLES[index] ?? 1, points: thinned(points), stepped: true };
+    });
+}
+
+/** What a budget of MACs is to leave, as a line through the whole run. */
+function askedSeries({ started, budgets }: History): Series[] {
+  const budget = budgets.at(-1);
+  if (budget?.of !== "macs") return [];
+  const share = 100 * budget.share;
+  return [
+    {
+      name: "asked for",
+      style: 2,
+      points: [
+        [0, share],
+        [started.epochs, share],
+      ],
+    },
+  ];
+}
+
 /** Charts of a run; those that have nothing to show (no factors, no epoch yet) are left out. */
 export function chartsOf(history: History): Markup[] {
   const { started, epochs, steps } = history;
@@ -49,6 +77,7 @@ export function chartsOf(history: History): Markup[] {
       : [[lastEpoch.epoch, percentOf(lastEpoch.cost.macs, started.cost.macs)] satisfies Point]),
   ];
   const alive = aliveSeries(history);
+  const gammas = gammaSeries(history);
   const common = { epochs: started.epochs };
   const charts = [
     lineChart({
@@ -65,7 +94,7 @@ export function chartsOf(history: History): Markup[] {
     lineChart({
       ...common,
       title: "MACs left if cut then",
-      series: [{ name: "of the whole network", style: 1, points: macs }],
+      series: [{ name: "of the whole network", style: 1, points: macs }, ...askedSeries(history)],
       include: [0, 100],
       format: formatPercent,
       unit: " %",
@@ -78,6 +107,17 @@ export function chartsOf(history: History): Markup[] {
       format: formatPercent,
       unit: " %",
     }),
+    ...(gammas.length === 0
+      ? []
+      : [
+          lineChart({
+            ...common,
+            title: "Sparsity strength γ",
+            series: gammas,
+            include: [0, 0],
+            format: formatSmall,
+          }),
+        ]),
     lineChart({
       ...common,
       title: "Loss",

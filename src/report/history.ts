@@ -5,6 +5,7 @@
 
 import { UserError } from "../core/errors.ts";
 import type {
+  BudgetStanding,
   CertificateMeasured,
   Communicated,
   Cut,
@@ -37,6 +38,8 @@ export interface History {
   readonly steps: readonly Step[];
   readonly epochs: readonly Epoch[];
   readonly lives: readonly StructureLife[];
+  /** How a budget stood, if the run had one, and the γ by which it was steered. */
+  readonly budgets: readonly BudgetStanding[];
   readonly notices: readonly (Notice | Warning)[];
   /** The cuts made while it trained, with the speed before and after where it was measured. */
   readonly shrinks: readonly { readonly cut: NetworkShrunk; readonly speed: ShrinkMeasured | undefined }[];
@@ -122,6 +125,7 @@ export function historyOf(events: readonly RunEvent[]): History {
     steps: allOf(held, "step"),
     epochs: allOf(held, "epoch"),
     lives: livesOf(started, held),
+    budgets: allOf(held, "budget"),
     notices: held.filter((event): event is Notice | Warning => event.type === "notice" || event.type === "warning"),
     shrinks: shrinksOf(held),
     communications: allOf(held, "communication"),

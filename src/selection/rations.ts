@@ -24,7 +24,7 @@ export interface Candidate {
 }
 
 /** Up to so many structures it is worth while to see which of their sums come to the budget. */
-const FEW = 64;
+export const FEW = 64;
 /** Parts of the full cost that sums are told apart by. */
 const PARTS = 2000;
 
@@ -109,23 +109,30 @@ export function nearestShare(numbers: readonly number[], tally: Tally, whole: nu
 }
 
 /**
- * Of the structures at zero, in the order in which they would come back, those that have to: as many as `missing`, a share of the full
- * cost, is worth, and the last only if that is nearer than not.
+ * Of the structures at zero, in the order in which they would come back, those that have to, so that what is left is nearer to `goal`. If that
+ * leaves it further off than `tolerance` and there is something fine to take away instead (`isFine`), so does the one that is least too much.
  */
 export function revivedOf(
   zeros: readonly number[],
   tally: Tally,
   shareOf: (tally: Tally) => number,
-  goal: number,
+  { goal, tolerance, isFine }: { readonly goal: number; readonly tolerance: number; readonly isFine: boolean },
 ): ReadonlySet<number> {
   const revived = new Set<number>();
+  let least: { readonly number: number; readonly excess: number } | undefined;
   for (const number of zeros) {
     const distance = goal - shareOf(tally);
     if (distance <= 0) break;
     tally.restore(number);
-    if (Math.abs(goal - shareOf(tally)) < distance) revived.add(number);
-    else tally.remove(number);
+    const excess = shareOf(tally) - goal;
+    if (Math.abs(excess) < distance) {
+      revived.add(number);
+      continue;
+    }
+    tally.remove(number);
+    if (excess > 0 && (least === undefined || excess < least.excess)) least = { number, excess };
   }
+  if (isFine && least !== undefined && goal - shareOf(tally) > tolerance) revived.add(least.number);
   return revived;
 }
 

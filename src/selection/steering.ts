@@ -16,7 +16,7 @@ import { tensor } from "../core/tensor.ts";
 import type { Weights } from "../graph/graph.ts";
 import { guarded } from "./budget.ts";
 import type { Factor } from "./factors.ts";
-import { type Candidate, doomedOf, nearestShare, revivedOf, Survivors } from "./rations.ts";
+import { type Candidate, doomedOf, FEW, nearestShare, revivedOf, Survivors } from "./rations.ts";
 import { type CostMeasure, type CostModel, type Tally, zerosOf } from "./tally.ts";
 
 /** The shares of Ση between which the cost falls; all later steps are for the survivors. */
@@ -299,7 +299,8 @@ export class Steering {
       .filter((one) => one.ratio > 0 && isZero(one, sight) && !isCut(one.factor.parameter, one.index))
       .toSorted((a, b) => claim(b) - claim(a))
       .map(({ number }) => number);
-    return revivedOf(zeros, tally, (some) => this.#share(some, state), goal);
+    const isFine = this.#structures.length - zeros.length > FEW;
+    return revivedOf(zeros, tally, (some) => this.#share(some, state), { goal, tolerance: 2 * TOLERANCE, isFine });
   }
 
   #pressure(

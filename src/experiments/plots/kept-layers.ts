@@ -6,7 +6,7 @@ import type { LayerSummary, RunSummary } from "../run-summary.ts";
 import { legend, type Plot, text, widthOf } from "./frame.ts";
 
 /** Room on the left for the runs' labels, at least. */
-const NARROWEST = 150;
+const NARROWEST = 176;
 const RIGHT = 150;
 const TOP = 76;
 const ROW = 44;
