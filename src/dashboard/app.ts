@@ -9,8 +9,10 @@ import { bodyLimit } from "hono/body-limit";
 import { compress } from "hono/compress";
 import { EspalierError, UserError } from "../core/errors.ts";
 import { datasetNames } from "../data/open.ts";
+import { modelNames } from "../models/zoo.ts";
+import { recipes } from "../training/recipes.ts";
 import { confined } from "./confine.ts";
-import { modelNames, parseForm } from "./form.ts";
+import { FormError, parseForm } from "./form.ts";
 import { FILE_POLICY, headers, knowsToken, sameSite } from "./guard.ts";
 import type { Launcher } from "./launcher.ts";
 import { NetworkReader } from "./network.ts";
@@ -78,6 +80,11 @@ export function createApp(options: AppOptions): Hono {
   if (token !== undefined) app.use(knowsToken(token));
 
   app.onError((error, context) => {
+    if (error instanceof FormError) {
+      // It speaks of what was sent, and of nothing else.
+      const { message, code, field } = error;
+      return context.json({ error: message, code, field } satisfies Failure, 422);
+    }
     if (error instanceof UserError) {
       // Messages name files; a visitor from elsewhere has no use for where they are.
       const message = onLoopback
@@ -110,7 +117,7 @@ export function createApp(options: AppOptions): Hono {
     }),
   );
   api.get("/runs", async (context) => context.json({ runs: await store.list() }));
-  api.get("/options", (context) => context.json({ models: modelNames, datasets: datasetNames } satisfies FormOptions));
+  api.get("/options", (context) => context.json(formOptions()));
   api.get("/runs/:name", (context) =>
     withRun(context, async (follower, name) =>
       context.json({ ...(await detailOf(name, follower)), isOurs: isOurs(name) }),
@@ -142,7 +149,10 @@ export function createApp(options: AppOptions): Hono {
   );
   api.get("/started/:name", async (context) => {
     const started = await launcher?.look(context.req.param("name"));
-    return started === undefined ? missing(context) : context.json(started);
+    if (started === undefined) return missing(context);
+    // What the process said names files.
+    const isTold = onLoopback || started.message === null;
+    return context.json(isTold ? started : { ...started, message: "It failed; the server's terminal says why" });
   });
   api.post("/runs", async (context) => {
     if (launcher === undefined) return missing(context);
@@ -190,6 +200,16 @@ export function createApp(options: AppOptions): Hono {
   // Every other address is the page's own to interpret.
   app.get("*", async (context) => context.html(await readFile(join(page, "index.html"), "utf8")));
   return app;
+}
+
+function formOptions(): FormOptions {
+  return {
+    models: modelNames,
+    datasets: datasetNames,
+    recipes: recipes().map(({ name, description, model, data = null, settings: { epochs } }) => ({
+      ...{ name, description, model, data, epochs },
+    })),
+  };
 }
 
 /** Compression would hold back events until there are enough of them. */

@@ -3,13 +3,14 @@
  * neighbours are joined and the stride doubles. Plain data, so that a page goes on where the server's copy ended.
  */
 
-/** What is plotted of a `step` event, and γ of each kind of structure as it was then. */
+/** What is plotted of a `step` event; γ of each kind of structure as it was then, and the share left of what a budget counts. */
 export const curveKeys = [
   "loss",
   "learningRate",
   "imagesPerSecond",
   "alive",
   "macs",
+  "left",
   "gammaNeuron",
   "gammaGroup",
   "gammaBlock",
@@ -35,7 +36,7 @@ export function emptyCurve(): Curve {
     open: 0,
     step: [],
     columns: {
-      ...{ loss: [], learningRate: [], imagesPerSecond: [], alive: [], macs: [] },
+      ...{ loss: [], learningRate: [], imagesPerSecond: [], alive: [], macs: [], left: [] },
       ...{ gammaNeuron: [], gammaGroup: [], gammaBlock: [], gammaStream: [] },
     },
   };

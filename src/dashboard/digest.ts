@@ -4,6 +4,7 @@
  */
 import type { EpochOfRanks } from "../report/ranks.ts";
 import type {
+  BudgetStanding,
   CertificateMeasured,
   Cut,
   Epoch,
@@ -70,6 +71,8 @@ export interface Digest {
   waitMilliseconds: number;
   /** γ of each kind as it is now; of kinds with several, their mean. */
   gamma: Gammas;
+  /** How a run with a budget stands. */
+  budget: BudgetStanding | null;
   readonly curve: Curve;
   readonly epochs: EpochPoint[];
   readonly changes: Changes;
@@ -103,6 +106,7 @@ export function emptyDigest(): Digest {
     etaSeconds: 0,
     waitMilliseconds: 0,
     gamma: NO_GAMMA,
+    budget: null,
     curve: emptyCurve(),
     epochs: [],
     changes: emptyChanges(),
@@ -133,7 +137,9 @@ function structureNumber({ started }: Digest, layer: string, kind: string, index
   return undefined;
 }
 
-function placedGamma({ factors }: RunStarted): Gammas {
+/** With a budget, what was placed are ratios; γ comes with the first `budget` event. */
+function placedGamma({ factors, options }: RunStarted): Gammas {
+  if (options["budget"] !== undefined) return NO_GAMMA;
   const mean = (kind: StructureKind): number => {
     const own = factors.filter((factor) => factor.kind === kind);
     return own.reduce((sum, { gamma }) => sum + gamma, 0) / Math.max(1, own.length);
@@ -181,13 +187,17 @@ export function addEvent(digest: Digest, event: RunEvent): void {
       const { loss, learningRate, imagesPerSecond, macs, structures } = event;
       const { neuron, group, block, stream } = digest.gamma;
       addSample(digest.curve, event.step, {
-        ...{ loss, learningRate, imagesPerSecond, macs, alive: structures.alive },
+        ...{ loss, learningRate, imagesPerSecond, macs, alive: structures.alive, left: digest.budget?.left ?? 1 },
         ...{ gammaNeuron: neuron, gammaGroup: group, gammaBlock: block, gammaStream: stream },
       });
       digest.etaSeconds = event.etaSeconds;
       digest.waitMilliseconds = event.waitMilliseconds;
       break;
     }
+    case "budget":
+      digest.budget = event;
+      digest.gamma = { ...NO_GAMMA, ...event.gamma };
+      break;
     case "epoch":
       addEpoch(digest, event);
       break;

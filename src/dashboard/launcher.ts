@@ -26,20 +26,40 @@ const KEPT_OUTPUT = 4000;
 const MOST_RUNS = 8;
 const MOST_NAMES = 1000;
 
+/** The failure at the end of what a command wrote, as `cli/failure.ts` prints it: its message, then what to do; else the last line. */
+function complaintOf(output: string): string {
+  const lines = output.trim().split("\n");
+  const start = lines.findLastIndex((line) => line.startsWith("✗ "));
+  if (start < 0) return lines.at(-1) ?? "";
+  const [message = "", ...rest] = lines.slice(start).map((line) => line.trim());
+  return [message.replace(/^✗ /, "").replace(/ \[[a-z-]+\]$/, ""), ...rest].join(". ");
+}
+
+/** Null for a run that came to its end, or was stopped. */
+function failureOf(output: string, exitCode: number | null): string | null {
+  const isFine = exitCode === 0 || exitCode === 130;
+  return isFine ? null : complaintOf(output) || `ended with exit code ${exitCode}`;
+}
+
 export class Launcher {
   readonly #root: string;
   readonly #command: Command;
+  readonly #onFailure: (message: string) => void;
   readonly #children = new Map<string, Child>();
 
-  constructor(root: string, command: Command) {
+  /** `onFailure` hears of each run that failed, and why. */
+  constructor(root: string, command: Command, onFailure: (message: string) => void) {
     this.#root = root;
     this.#command = command;
+    this.#onFailure = onFailure;
   }
 
   /** Starts what `form` asks for. @returns the run's name. */
   async start(form: RunForm): Promise<string> {
-    const stem = form.name ?? `${basename(form.model)}-${basename(form.data)}`.replaceAll(/[^\w.-]+/g, "-");
-    const name = await this.#freeName(stem, form.name === undefined);
+    const { name: wanted, recipe, model, data } = form;
+    const parts = [recipe, model, data].flatMap((part) => (part === undefined ? [] : basename(String(part))));
+    const stem = parts.join("-").replaceAll(/[^\w.-]+/g, "-");
+    const name = await (wanted === undefined ? this.#freeName(stem, true) : this.#freeName(String(wanted), false));
     const folder = join(this.#root, name);
     this.#spawn(name, folder, argumentsOf(form, folder));
     return name;
@@ -76,9 +96,8 @@ export class Launcher {
       );
       return { name, state: hasBegun ? "running" : "starting", message: null };
     }
-    const isFine = exitCode === 0 || exitCode === 130;
-    const message = isFine ? null : output.trim().split("\n").at(-1) || `ended with exit code ${exitCode}`;
-    return { name, state: isFine ? "ended" : "failed", message };
+    const message = failureOf(output, exitCode);
+    return { name, state: message === null ? "ended" : "failed", message };
   }
 
   /** Stops every run and waits for its end: nobody would be left to stop it. */
@@ -113,6 +132,8 @@ export class Launcher {
     });
     process.on("close", (code) => {
       child.exitCode = code;
+      const message = failureOf(child.output, code);
+      if (message !== null) this.#onFailure(`${name}: ${message}`);
     });
     this.#children.set(name, child);
   }

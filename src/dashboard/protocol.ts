@@ -1,7 +1,7 @@
 /** What the server and the page tell each other, as JSON. */
 import type { Skeleton } from "../report/flow.ts";
 import type { StructureView } from "../report/structure.ts";
-import type { NetworkCost, StructureKind } from "../training/events.ts";
+import type { NetworkCost } from "../training/events.ts";
 import type { Digest } from "./digest.ts";
 
 /** `stopped`: neither trained now nor at an end, and it said nothing about why. */
@@ -59,22 +59,6 @@ export interface DrawnNetwork {
   readonly cut: StructureView | null;
 }
 
-/** Scaling factors of one parameter over the epochs. */
-export interface LevelRow {
-  readonly layer: string;
-  readonly kind: StructureKind;
-  readonly count: number;
-}
-
-/** All factors over time: `values` has a byte for each epoch and structure, epoch by epoch, in base64; 0 is zero, 255 is `maximum`. */
-export interface Levels {
-  readonly epochs: readonly number[];
-  readonly rows: readonly LevelRow[];
-  readonly maximum: number;
-  readonly structures: number;
-  readonly values: string;
-}
-
 /** What a network wants to be shown, and images to show it. */
 export interface TestImages {
   /** Channels, height, width. */
@@ -90,9 +74,21 @@ export interface TestImages {
 export interface Failure {
   readonly error: string;
   readonly code: string;
+  /** The field of the form that it is about. */
+  readonly field?: string;
+}
+
+/** What a recipe says of the fields that have to be filled in without one. */
+export interface RecipeOption {
+  readonly name: string;
+  readonly description: string;
+  readonly model: string;
+  readonly data: string | null;
+  readonly epochs: number;
 }
 
 export interface FormOptions {
   readonly models: readonly string[];
   readonly datasets: readonly string[];
+  readonly recipes: readonly RecipeOption[];
 }

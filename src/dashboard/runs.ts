@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { check } from "proper-lockfile";
 import { systemCode } from "../data/files.ts";
+import { LevelTable } from "../report/levels.ts";
 import { runFiles } from "../training/run-folder.ts";
 import { confined } from "./confine.ts";
 import { addEvent, type Digest, emptyDigest } from "./digest.ts";
-import { LevelTable } from "./levels.ts";
 import type { RunDetail, RunState, RunSummary, StoredFile } from "./protocol.ts";
 import { type Chunk, readChunk } from "./tail.ts";
 

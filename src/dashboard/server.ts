@@ -92,7 +92,7 @@ export async function openDashboard(options: DashboardOptions): Promise<Dashboar
   const { runs, port, host = DEFAULT_HOST, command, onError = () => {} } = options;
   const onLoopback = isLoopback(host);
   const token = onLoopback ? undefined : randomBytes(24).toString("base64url");
-  const launcher = command === undefined ? undefined : new Launcher(runs, command);
+  const launcher = command === undefined ? undefined : new Launcher(runs, command, onError);
   const ending = new AbortController();
   const app = createApp({
     ...{ store: new RunStore(runs), launcher, token, onLoopback, onError },

@@ -1,51 +1,17 @@
 /** A small line chart as SVG: axes and scales by d3, drawn with the page's colours so that it follows light and dark. */
 import { scaleLinear } from "d3-scale";
 import { curveLinear, curveStepAfter, line } from "d3-shape";
+import { type Plot, type Point, rangeOf } from "./plots.ts";
 import { element, type Markup, svg } from "./svg.ts";
 
-/** (epoch, value). */
-export type Point = readonly [number, number];
-
-export interface Series {
-  readonly name: string;
-  readonly points: readonly Point[];
-  /** Which of the page's four line styles: each has its own colour and its own dashes. */
-  readonly style: 1 | 2 | 3 | 4;
-  /** A dot on each point: for the few values of epochs, not for those of steps. */
-  readonly dots?: boolean;
-  /** Constant between points instead of a slope. */
-  readonly stepped?: boolean;
-}
-
-export interface ChartOptions {
-  readonly title: string;
-  readonly series: readonly Series[];
+export interface ChartOptions extends Plot {
   /** Right end of the axis of epochs. */
   readonly epochs: number;
-  /** Values that have to be on the vertical axis; it grows to hold the points. */
-  readonly include: readonly [number, number];
-  /** Value → text, for the last values. */
-  readonly format: (value: number) => string;
-  /** Follows the numbers on the axis. */
-  readonly unit?: string;
 }
 
 const WIDTH = 360;
 const HEIGHT = 196;
 const MARGIN = { top: 10, right: 10, bottom: 34, left: 46 } as const;
-
-/** Smallest and largest value to show: `include` and every finite point. */
-function extent(include: readonly [number, number], series: readonly Series[]): [number, number] {
-  let [low, high] = include;
-  for (const { points } of series) {
-    for (const [, value] of points) {
-      if (!Number.isFinite(value)) continue;
-      low = Math.min(low, value);
-      high = Math.max(high, value);
-    }
-  }
-  return [low, high === low ? low + 1 : high];
-}
 
 function legend({ series, format }: ChartOptions): Markup {
   const entries = series.map(({ name, style, points }) => {
@@ -69,7 +35,8 @@ function legend({ series, format }: ChartOptions): Markup {
 export function lineChart(options: ChartOptions): Markup {
   const { title, series, epochs, include, unit = "" } = options;
   const x = scaleLinear([0, Math.max(epochs, 1)], [MARGIN.left, WIDTH - MARGIN.right]);
-  const y = scaleLinear(extent(include, series), [HEIGHT - MARGIN.bottom, MARGIN.top]).nice(4);
+  const values = series.flatMap(({ points }) => points.map(([, value]) => value));
+  const y = scaleLinear(rangeOf(include, values), [HEIGHT - MARGIN.bottom, MARGIN.top]).nice(4);
   const xTicks = x.ticks(6).filter(Number.isInteger);
   const tickText = y.tickFormat(4);
   const rules = y

@@ -22,6 +22,8 @@ import type {
   StructureKind,
   Warning,
 } from "../training/events.ts";
+import type { Levels } from "./heat.ts";
+import { LevelTable } from "./levels.ts";
 
 /** One factor parameter over the run. */
 export interface StructureLife {
@@ -37,9 +39,11 @@ export interface History {
   readonly sessions: number;
   readonly steps: readonly Step[];
   readonly epochs: readonly Epoch[];
-  readonly lives: readonly StructureLife[];
-  /** How a budget stood, if the run had one, and the γ by which it was steered. */
+  /** Of a run with a budget, how it stood. */
   readonly budgets: readonly BudgetStanding[];
+  readonly lives: readonly StructureLife[];
+  /** All scaling factors at the end of each epoch. */
+  readonly levels: Levels;
   readonly notices: readonly (Notice | Warning)[];
   /** The cuts made while it trained, with the speed before and after where it was measured. */
   readonly shrinks: readonly { readonly cut: NetworkShrunk; readonly speed: ShrinkMeasured | undefined }[];
@@ -102,6 +106,12 @@ function livesOf(started: RunStarted, events: readonly RunEvent[]): StructureLif
   }));
 }
 
+function levelsOf(events: readonly RunEvent[]): Levels {
+  const table = new LevelTable();
+  for (const event of events) table.add(event);
+  return table.table();
+}
+
 /** Each cut with the measurement that came before the next one. */
 function shrinksOf(events: readonly RunEvent[]): History["shrinks"] {
   const cuts = allOf(events, "network.shrunk");
@@ -124,8 +134,9 @@ export function historyOf(events: readonly RunEvent[]): History {
     sessions: allOf(held, "run.started").length,
     steps: allOf(held, "step"),
     epochs: allOf(held, "epoch"),
-    lives: livesOf(started, held),
     budgets: allOf(held, "budget"),
+    lives: livesOf(started, held),
+    levels: levelsOf(held),
     notices: held.filter((event): event is Notice | Warning => event.type === "notice" || event.type === "warning"),
     shrinks: shrinksOf(held),
     communications: allOf(held, "communication"),

@@ -4,8 +4,10 @@ import { diagram } from "./diagram.ts";
 import { document, section } from "./document.ts";
 import { factLists } from "./facts.ts";
 import { formatDuration } from "./format.ts";
+import { describeLevels, heatKey, heatMap, heatPixels } from "./heat.ts";
 import type { History } from "./history.ts";
 import { livesFigure } from "./lives.ts";
+import { pngAddress } from "./picture.ts";
 import type { StructureView } from "./structure.ts";
 import { certificateCard, headline, summaryTable } from "./summary.ts";
 import { element, type Markup } from "./svg.ts";
@@ -60,6 +62,25 @@ function structureSection(structure: StructureView): Markup {
   );
 }
 
+/** Every factor over the epochs; undefined for runs without factors, and for those of versions that did not tell them. */
+function heatSection({ levels }: History): Markup | undefined {
+  if (levels.structures === 0 || levels.epochs.length === 0) return undefined;
+  const values = Buffer.from(levels.values, "base64");
+  const href = pngAddress(heatPixels(levels, values));
+  const label = describeLevels(levels, values);
+  return section(
+    "Scaling factors over time",
+    "A row for each structure, in the order of the network, a column for each epoch. Where a row turns hatched, its factor has reached zero.",
+    heatKey(levels),
+    element(
+      "div",
+      { class: "drawing" },
+      heatMap(levels, label, WIDE, href, "wide"),
+      heatMap(levels, label, NARROW, href, "narrow"),
+    ),
+  );
+}
+
 /** The whole document. Without `structure` (a run that was never cut) the picture of the network is left out. */
 export function reportPage(history: History, structure: StructureView | undefined): string {
   const { started, finished, epochs } = history;
@@ -88,6 +109,7 @@ export function reportPage(history: History, structure: StructureView | undefine
           "Every scaling factor, a row a layer, in the order in which they reached zero. What belongs to a branch that was cut went with it, whatever its own factor was.",
           lives,
         ),
+    heatSection(history),
     notesSection(history),
     section("How it was made", undefined, factLists(history)),
     element(

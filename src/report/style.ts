@@ -75,6 +75,9 @@ svg .count { fill: var(--ink); font-weight: 600; } svg .count.gone { fill: var(-
 .bracket { fill: none; stroke: var(--edge); }
 .swatch { width: 12px; height: 12px; display: inline-block; border-radius: 2px; }
 .swatch.k { background: var(--kept); } .swatch.g { border: 1px dashed var(--ghost); background: color-mix(in srgb, var(--ghost) 16%, transparent); }
+.hatch { fill: var(--edge); } .frame { fill: none; stroke: var(--rule); } .pixels { image-rendering: pixelated; }
+.swatch.zero { border: 1px solid var(--edge); background: repeating-linear-gradient(45deg, var(--card) 0 3px, var(--edge) 3px 4px); }
+.ramp { width: 90px; height: 10px; border-radius: 2px; background: linear-gradient(90deg, rgb(68 1 84), rgb(59 82 139), rgb(33 145 140), rgb(94 201 98), rgb(253 231 37)); }
 .lives { margin-top: 12px; }
 .life { display: grid; grid-template-columns: 172px minmax(0, 1fr) 74px; gap: 12px; align-items: center; padding: 3px 0; font-size: 13px; }
 .name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--soft); }

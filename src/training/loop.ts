@@ -156,6 +156,8 @@ export class TrainingLoop {
     for (const change of this.#structures.look(factors)) emitter.emit(change);
     const { macs } = await this.#costs.glance(factors);
     const { stepMilliseconds, ...tempo } = this.#tempo.report();
+    // First, so that whoever reads the step knows the γ it was made with.
+    this.#budget?.tell();
     emitter.emit({
       type: "step",
       loss: this.#sums.loss / this.#sums.steps,
@@ -166,7 +168,6 @@ export class TrainingLoop {
       structures: this.#structures.totals(),
       macs,
     });
-    this.#budget?.tell();
   }
 
   /** Longest that the event loop was held up since the last look; the epoch's longest is kept. */

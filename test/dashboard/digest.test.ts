@@ -14,7 +14,7 @@ function digestOf(events: readonly RunEvent[]): Digest {
 }
 
 const sampleOf = (value: number) => ({
-  ...{ loss: value, learningRate: 0, imagesPerSecond: 0, alive: 0, macs: 0 },
+  ...{ loss: value, learningRate: 0, imagesPerSecond: 0, alive: 0, macs: 0, left: 1 },
   ...{ gammaNeuron: 0, gammaGroup: 0, gammaBlock: 0, gammaStream: 0 },
 });
 

@@ -53,8 +53,8 @@ describe("reportPage", () => {
     }
   });
 
-  it("draws six charts, the network twice, and a square for every structure", () => {
-    expect(page.match(/<figure /g)).toHaveLength(6);
+  it("draws seven charts, the network twice, and a square for every structure", () => {
+    expect(page.match(/<figure /g)).toHaveLength(7);
     expect(page).toContain('class="wide"');
     expect(page).toContain('class="narrow"');
     // 3 blocks of 16, 32 and 64 neurons each, and 9 blocks; the key has one alive and five shades.

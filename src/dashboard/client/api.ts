@@ -1,31 +1,33 @@
-/** Asks the server. Every answer that is no success becomes an `Error` with the server's own message. */
-import type {
-  DrawnNetwork,
-  Failure,
-  FormOptions,
-  Levels,
-  RunDetail,
-  RunSummary,
-  StartedRun,
-  TestImages,
-} from "../protocol.ts";
+/** Asks the server. Every answer that is no success becomes a `Refusal` with the server's own message. */
+import type { Levels } from "../../report/heat.ts";
+import type { DrawnNetwork, Failure, FormOptions, RunDetail, RunSummary, StartedRun, TestImages } from "../protocol.ts";
 
-async function failureOf(response: Response): Promise<Error> {
+export class Refusal extends Error {
+  /** Of the form, if it is about one. */
+  readonly field: string | undefined;
+
+  constructor(message: string, field: string | undefined) {
+    super(message);
+    this.field = field;
+  }
+}
+
+async function refusalOf(response: Response): Promise<Refusal> {
   const text = await response.text();
   try {
-    const { error } = JSON.parse(text) as Partial<Failure>;
-    if (error !== undefined) return new Error(error);
+    const { error, field } = JSON.parse(text) as Partial<Failure>;
+    if (error !== undefined) return new Refusal(error, field);
   } catch {
     // What a proxy in between answers is no JSON.
   }
-  return new Error(`The server answered ${response.status}`);
+  return new Refusal(`The server answered ${response.status}`, undefined);
 }
 
 /** The server's answers have the types of `protocol.ts`, which both sides are compiled against. */
 async function ask<T>(path: string, body?: unknown): Promise<T> {
   const posting = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body ?? {}) };
   const response = await fetch(`/api${path}`, body === undefined ? {} : posting);
-  if (!response.ok) throw await failureOf(response);
+  if (!response.ok) throw await refusalOf(response);
   return (await response.json()) as T;
 }
 

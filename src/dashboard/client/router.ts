@@ -17,10 +17,19 @@ export const addresses = {
     `/compare?left=${encodeURIComponent(left)}&right=${encodeURIComponent(right)}`,
 } as const;
 
+/** A name as it stands in an address; what is no proper escape stands for itself. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 export function routeOf(address: string): Route {
   const url = new URL(address, "http://page");
   const [, part = "", rest = ""] = url.pathname.split("/");
-  const name = decodeURIComponent(rest);
+  const name = decoded(rest);
   if ((part === "run" || part === "try") && name !== "") return { page: part, name };
   if (part === "new") return { page: "new" };
   if (part === "compare") {

@@ -81,7 +81,10 @@ export function ComparePage({ left, right }: { readonly left: string; readonly r
       </div>
       <section>
         <h2>Curves</h2>
-        <Curves runs={both.map(({ name, digest }) => ({ name, digest }))} />
+        <Curves
+          runs={both.map(({ name, digest }) => ({ name, digest }))}
+          version={runs.reduce((sum, { version }) => sum + version, 0)}
+        />
       </section>
       <section>
         <h2>Structure</h2>

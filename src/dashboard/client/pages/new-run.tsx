@@ -1,123 +1,48 @@
 /** A run asked for here: the options of `espalier train`. The server checks them by the schema that checks the command line's. */
-import { useEffect, useState } from "preact/hooks";
-import type { StartedRun } from "../../protocol.ts";
-import { api } from "../api.ts";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { type Field, type FieldGroup, fieldGroups, fields } from "../../fields.ts";
+import type { FormOptions, RecipeOption, StartedRun } from "../../protocol.ts";
+import { api, Refusal } from "../api.ts";
 import { useAnswer } from "../follow.ts";
 import { addresses, go } from "../router.ts";
 
-interface Field {
-  readonly key: string;
-  readonly label: string;
-  readonly hint: string;
-  readonly kind: "number" | "text" | "choice" | "switch";
-  readonly choices?: readonly string[];
-  readonly value?: string;
-  readonly isNeeded?: boolean;
+interface Complaint {
+  readonly field: string | undefined;
+  readonly text: string;
 }
 
-const groups: readonly { readonly title: string; readonly fields: readonly Field[] }[] = [
-  {
-    title: "What is selected",
-    fields: [
-      {
-        key: "gammaNeurons",
-        label: "γ of neurons",
-        hint: "one factor an output channel; empty for none",
-        kind: "number",
-        value: "0.0016",
-      },
-      { key: "gammaGroups", label: "γ of groups", hint: "of grouped convolutions", kind: "number" },
-      { key: "gammaBlocks", label: "γ of blocks", hint: "one factor a residual branch", kind: "number" },
-      { key: "gammaStreams", label: "γ of streams", hint: "one factor a channel of a residual stream", kind: "number" },
-      {
-        key: "gammaBy",
-        label: "γ shared out by",
-        hint: "what a structure costs",
-        kind: "choice",
-        choices: ["none", "macs", "parameters"],
-      },
-      { key: "round", label: "widths at multiples of", hint: "default 1", kind: "number" },
-      {
-        key: "patience",
-        label: "patience",
-        hint: "epochs at zero before a cut while training; default 1",
-        kind: "number",
-      },
-      { key: "shrink", label: "cut while training", hint: "", kind: "switch" },
-    ],
-  },
-  {
-    title: "How it is trained",
-    fields: [
-      { key: "batch", label: "batch", hint: "images a step; default 128", kind: "number" },
-      {
-        key: "schedule",
-        label: "schedule",
-        hint: "of the learning rate",
-        kind: "choice",
-        choices: ["one-cycle", "cosine", "step"],
-      },
-      { key: "learningRate", label: "learning rate", hint: "its peak; default 0.2, 0.1 for step", kind: "number" },
-      { key: "momentum", label: "momentum", hint: "default 0.9", kind: "number" },
-      { key: "weightDecay", label: "weight decay", hint: "default 0.0005", kind: "number" },
-      { key: "seed", label: "seed", hint: "default 1", kind: "number" },
-      { key: "limit", label: "limit", hint: "use only the first training images", kind: "number" },
-      { key: "augment", label: "augment images", hint: "", kind: "switch" },
-    ],
-  },
-  {
-    title: "Where and with what",
-    fields: [
-      { key: "engine", label: "engine", hint: "reference is slow", kind: "choice", choices: ["onednn", "reference"] },
-      { key: "threads", label: "threads", hint: "default: all cores", kind: "number" },
-      {
-        key: "precision",
-        label: "precision",
-        hint: "of the training steps",
-        kind: "choice",
-        choices: ["f32", "bf16", "auto"],
-      },
-      { key: "latency", label: "time the networks at the end", hint: "", kind: "switch" },
-    ],
-  },
-];
+interface InputProps {
+  readonly field: Field;
+  readonly recipe: RecipeOption | undefined;
+  readonly complaint: string | undefined;
+  readonly onInput: (text: string) => void;
+}
 
-const first: readonly Field[] = [
-  {
-    key: "model",
-    label: "network",
-    hint: "a name, or an ONNX file of your own",
-    kind: "text",
-    value: "resnet-20",
-    isNeeded: true,
-  },
-  {
-    key: "data",
-    label: "data",
-    hint: "cifar10, a folder, name:folder, or a CSV",
-    kind: "text",
-    value: "cifar10",
-    isNeeded: true,
-  },
-  {
-    key: "epochs",
-    label: "epochs",
-    hint: "passes over the training images",
-    kind: "number",
-    value: "10",
-    isNeeded: true,
-  },
-  { key: "name", label: "name of the run", hint: "default: network and data", kind: "text" },
-];
+/** What the recipe says of a field that has to be filled in without one. */
+function saidBy(recipe: RecipeOption | undefined, key: string): string | undefined {
+  const said = recipe === undefined ? {} : { model: recipe.model, data: recipe.data, epochs: recipe.epochs };
+  const value = Object.entries(said).find(([name]) => name === key)?.[1];
+  return value === null || value === undefined ? undefined : String(value);
+}
 
-function Input({ field, list }: { readonly field: Field; readonly list?: string }) {
-  const { key, label, hint, kind, choices, value, isNeeded } = field;
-  const about = hint === "" ? {} : { "aria-describedby": `${key}-hint` };
+function Input({ field, recipe, complaint, onInput }: InputProps) {
+  const { key, label, hint, kind, choices, value, isNeeded, list } = field;
+  const told = saidBy(recipe, key);
+  const state = complaint === undefined ? {} : { "aria-invalid": true };
+  const about = { "aria-describedby": `${key}-hint` };
+  const note = (
+    <small id={`${key}-hint`} class={complaint === undefined ? "soft" : "bad"}>
+      {complaint ?? (key === "recipe" && recipe !== undefined ? recipe.description : hint)}
+    </small>
+  );
   if (kind === "switch") {
     return (
-      <label class="switch">
-        <input type="checkbox" name={key} defaultChecked /> {label}
-      </label>
+      <div class="field">
+        <label class="switch">
+          <input type="checkbox" name={key} defaultChecked={value === "on"} {...state} {...about} /> {label}
+        </label>
+        {note}
+      </div>
     );
   }
   return (
@@ -129,34 +54,85 @@ function Input({ field, list }: { readonly field: Field; readonly list?: string 
           name={key}
           type="text"
           inputMode={kind === "number" ? "decimal" : "text"}
-          defaultValue={value}
-          required={isNeeded === true}
+          defaultValue={recipe === undefined ? value : ""}
+          placeholder={told}
+          required={isNeeded === true && told === undefined}
           autocomplete="off"
+          onInput={({ currentTarget }) => onInput(currentTarget.value)}
           {...(list === undefined ? {} : { list })}
+          {...state}
           {...about}
         />
       ) : (
-        <select id={key} name={key} {...about}>
+        <select id={key} name={key} {...state} {...about}>
+          <option value="">{recipe === undefined ? "default" : "as the recipe says"}</option>
           {choices.map((choice) => (
             <option key={choice}>{choice}</option>
           ))}
         </select>
       )}
-      {hint !== "" && (
-        <small id={`${key}-hint`} class="soft">
-          {hint}
-        </small>
-      )}
+      {note}
     </div>
   );
+}
+
+interface GroupProps {
+  readonly group: FieldGroup;
+  readonly recipe: RecipeOption | undefined;
+  readonly complaint: Complaint | undefined;
+  readonly onInput: (key: string, text: string) => void;
+}
+
+function Group({ group: { title, isFolded, fields: own }, recipe, complaint, onInput }: GroupProps) {
+  const inputs = (
+    <div class="fields">
+      {own.map((field) => (
+        <Input
+          // Other defaults are another input; that of the recipe itself keeps what is typed.
+          key={field.key === "recipe" ? field.key : `${field.key} ${recipe?.name ?? ""}`}
+          field={field}
+          recipe={recipe}
+          complaint={complaint?.field === field.key ? complaint.text : undefined}
+          onInput={(text) => onInput(field.key, text)}
+        />
+      ))}
+    </div>
+  );
+  if (isFolded !== true) {
+    return (
+      <fieldset>
+        <legend>{title}</legend>
+        {inputs}
+      </fieldset>
+    );
+  }
+  const isAbout = own.some(({ key }) => key === complaint?.field);
+  return (
+    <details class="fieldset" {...(isAbout ? { open: true } : {})}>
+      <summary>{title}</summary>
+      {inputs}
+    </details>
+  );
+}
+
+/** Names that the server knows, for inputs to propose. */
+function Proposals({ options }: { readonly options: FormOptions | undefined }) {
+  const { models = [], datasets = [], recipes = [] } = options ?? {};
+  const lists = { models, datasets, recipes: recipes.map(({ name }) => name) };
+  return Object.entries(lists).map(([id, names]) => (
+    <datalist key={id} id={id}>
+      {names.map((name) => (
+        <option key={name} value={name} />
+      ))}
+    </datalist>
+  ));
 }
 
 /** What was filled in; numbers that are none are sent as they are, for the server to say so. */
 function valuesOf(form: HTMLFormElement): Record<string, unknown> {
   const data = new FormData(form);
-  const all = [...first, ...groups.flatMap(({ fields }) => fields)];
   return Object.fromEntries(
-    all.flatMap(({ key, kind }): [string, unknown][] => {
+    fields.flatMap(({ key, kind }): [string, unknown][] => {
       if (kind === "switch") return [[key, data.has(key)]];
       const text = String(data.get(key) ?? "").trim();
       if (text === "") return [];
@@ -179,22 +155,30 @@ async function awaitStart(started: StartedRun): Promise<StartedRun> {
 
 export function NewRunPage() {
   const options = useAnswer(api.options, "once").value;
-  const [message, tell] = useState<{ readonly text: string; readonly isError: boolean }>();
-  const [isBusy, setBusy] = useState(false);
+  const [named, nameRecipe] = useState("");
+  const [complaint, complain] = useState<Complaint>();
+  const [progress, tell] = useState<string>();
+  const form = useRef<HTMLFormElement>(null);
+  const recipe = options?.recipes.find(({ name }) => name === named);
   useEffect(() => {
     document.title = "New run · Espalier";
   }, []);
-  const submit = async (form: HTMLFormElement): Promise<void> => {
-    setBusy(true);
-    tell({ text: "starting; data that is not there yet is fetched first …", isError: false });
+  useEffect(() => {
+    const input = complaint?.field === undefined ? undefined : form.current?.elements.namedItem(complaint.field);
+    if (input instanceof HTMLElement) input.focus();
+  }, [complaint]);
+  const submit = async (values: Record<string, unknown>): Promise<void> => {
+    complain(undefined);
+    tell("starting; data that is not there yet is fetched first …");
     try {
-      const { name, state, message: reason } = await awaitStart(await api.start(valuesOf(form)));
-      if (state === "failed") tell({ text: reason ?? "The run ended before it began", isError: true });
+      const { name, state, message } = await awaitStart(await api.start(values));
+      if (state === "failed") complain({ field: undefined, text: message ?? "The run ended before it began" });
       else go(addresses.run(name));
     } catch (error) {
-      tell({ text: error instanceof Error ? error.message : String(error), isError: true });
+      const field = error instanceof Refusal ? error.field : undefined;
+      complain({ field, text: error instanceof Error ? error.message : String(error) });
     }
-    setBusy(false);
+    tell(undefined);
   };
   return (
     <>
@@ -203,46 +187,34 @@ export function NewRunPage() {
         One pass that trains a network and finds what of it is not needed. The options are those of espalier train.
       </p>
       <form
+        ref={form}
         class="new-run"
         onSubmit={(event) => {
           event.preventDefault();
-          void submit(event.currentTarget);
+          void submit(valuesOf(event.currentTarget));
         }}
       >
-        <div class="fields">
-          {first.map((field) => (
-            <Input
-              key={field.key}
-              field={field}
-              {...(field.key === "model" ? { list: "models" } : field.key === "data" ? { list: "datasets" } : {})}
-            />
-          ))}
-        </div>
-        <datalist id="models">
-          {options?.models.map((name) => (
-            <option key={name} value={name} />
-          ))}
-        </datalist>
-        <datalist id="datasets">
-          {options?.datasets.map((name) => (
-            <option key={name} value={name} />
-          ))}
-        </datalist>
-        {groups.map(({ title, fields }) => (
-          <fieldset key={title}>
-            <legend>{title}</legend>
-            <div class="fields">
-              {fields.map((field) => (
-                <Input key={field.key} field={field} />
-              ))}
-            </div>
-          </fieldset>
+        {fieldGroups.map((group) => (
+          <Group
+            key={group.title}
+            group={group}
+            recipe={recipe}
+            complaint={complaint}
+            onInput={(key, text) => {
+              if (key === "recipe") nameRecipe(text.trim());
+              if (key === complaint?.field) complain(undefined);
+            }}
+          />
         ))}
-        <button type="submit" class="primary" disabled={isBusy}>
+        <Proposals options={options} />
+        <button type="submit" class="primary" disabled={progress !== undefined}>
           Start
         </button>
-        <p role="alert" class={message?.isError === true ? "bad" : "soft"}>
-          {message?.text}
+        <p role="status" class="soft">
+          {progress}
+        </p>
+        <p role="alert" class="bad">
+          {complaint?.text}
         </p>
       </form>
     </>

@@ -217,7 +217,7 @@ function useNetwork(detail: RunDetail | undefined, name: string): DrawnNetwork |
 }
 
 export function RunPage({ name }: { readonly name: string }) {
-  const { detail, error } = useRun(name);
+  const { detail, version, error } = useRun(name);
   const network = useNetwork(detail, name);
   const levels = useAnswer(() => api.levels(name), `${detail?.digest.epochs.length}`).value;
   useEffect(() => {
@@ -248,7 +248,7 @@ export function RunPage({ name }: { readonly name: string }) {
       </section>
       <section>
         <h2>The run</h2>
-        <Curves runs={[{ name, digest }]} />
+        <Curves runs={[{ name, digest }]} version={version} />
       </section>
       <section>
         <h2>Scaling factors over time</h2>

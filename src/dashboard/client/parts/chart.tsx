@@ -1,15 +1,7 @@
 /** A line chart of many points, by uPlot, in the page's colours. All charts of a page show the same stretch and the same cursor. */
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-
-export interface ChartSeries {
-  readonly name: string;
-  /** Which of the page's four line styles: each has its own colour and its own dashes. */
-  readonly style: 1 | 2 | 3 | 4;
-  /** Values at `x`; null where there is none. */
-  readonly values: readonly (number | null)[];
-  readonly dots?: boolean;
-}
+import { type Plot, rangeOf, type Series } from "../../../report/plots.ts";
 
 export interface Stretch {
   readonly from: number;
@@ -17,13 +9,7 @@ export interface Stretch {
 }
 
 export interface ChartProps {
-  readonly title: string;
-  /** In epochs, growing. */
-  readonly x: readonly number[];
-  readonly series: readonly ChartSeries[];
-  readonly format: (value: number) => string;
-  /** Values that are always in view. */
-  readonly include: readonly [number, number];
+  readonly plot: Plot;
   readonly stretch: Stretch;
   /** A stretch was chosen by dragging. */
   readonly onStretch?: (stretch: Stretch) => void;
@@ -31,8 +17,14 @@ export interface ChartProps {
   readonly mark?: number;
 }
 
+/** Values over one axis of epochs; null where a series has none. */
+interface Columns {
+  readonly x: readonly number[];
+  readonly values: readonly (readonly (number | null)[])[];
+}
+
 const COLOURS = { 1: "--one", 2: "--two", 3: "--three", 4: "--four" } as const;
-const DASHES: Readonly<Record<1 | 2 | 3 | 4, number[]>> = { 1: [], 2: [6, 4], 3: [2, 4], 4: [9, 3, 2, 3] };
+const DASHES: Readonly<Record<Series["style"], number[]>> = { 1: [], 2: [6, 4], 3: [2, 4], 4: [9, 3, 2, 3] };
 const HEIGHT = 190;
 const FONT = "11.5px system-ui, sans-serif";
 const cursors = uPlot.sync("runs");
@@ -41,12 +33,42 @@ function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function lastOf(values: readonly (number | null)[]): number | null {
-  return values.findLast((value) => value !== null) ?? null;
+/** All series on one axis. Most share theirs, or lie on a few more places. */
+function columnsOf(series: readonly Series[]): Columns {
+  const x = [...new Set(series.flatMap(({ points }) => points.map(([at]) => at)))].sort((a, b) => a - b);
+  const values = series.map(({ points }) => {
+    const at = new Map(points);
+    return x.map((place) => at.get(place) ?? null);
+  });
+  return { x, values };
 }
 
-function optionsOf(props: () => ChartProps, width: number): uPlot.Options {
-  const { series, format, include } = props();
+/** The value of a series at `index`, or the last one before it. */
+function valueAt(values: readonly (number | null)[], index: number): number | null {
+  return values.slice(0, index + 1).findLast((value) => value !== null) ?? null;
+}
+
+function drawMark(chart: uPlot, mark: number | undefined): void {
+  if (mark === undefined) return;
+  const { ctx, bbox } = chart;
+  const x = Math.round(chart.valToPos(mark, "x", true)) + 0.5;
+  if (x < bbox.left || x > bbox.left + bbox.width) return;
+  ctx.save();
+  ctx.strokeStyle = colour("--ink");
+  ctx.setLineDash([3, 3]);
+  ctx.beginPath();
+  ctx.moveTo(x, bbox.top);
+  ctx.lineTo(x, bbox.top + bbox.height);
+  ctx.stroke();
+  ctx.restore();
+}
+
+function optionsOf(
+  props: () => ChartProps,
+  width: number,
+  onIndex: (index: number | undefined) => void,
+): uPlot.Options {
+  const { series, format, include } = props().plot;
   const axis = (): uPlot.Axis => ({
     stroke: () => colour("--soft"),
     font: FONT,
@@ -62,9 +84,8 @@ function optionsOf(props: () => ChartProps, width: number): uPlot.Options {
       x: { time: false, range: () => [props().stretch.from, props().stretch.to] },
       y: {
         range: (_, low, high) => {
-          const least = Math.min(include[0], low ?? include[0]);
-          const most = Math.max(include[1], high ?? include[1]);
-          return uPlot.rangeNum(least, most > least ? most : least + 1, {
+          const [least, most] = rangeOf(include, [low, high]);
+          return uPlot.rangeNum(least, most, {
             min: { pad: least < include[0] ? 0.05 : 0, mode: 1 },
             max: { pad: most > include[1] ? 0.05 : 0, mode: 1 },
           });
@@ -89,6 +110,7 @@ function optionsOf(props: () => ChartProps, width: number): uPlot.Options {
       ),
     ],
     hooks: {
+      setCursor: [({ cursor: { idx } }) => onIndex(idx ?? undefined)],
       setSelect: [
         (chart) => {
           const { left, width: wide } = chart.select;
@@ -97,39 +119,26 @@ function optionsOf(props: () => ChartProps, width: number): uPlot.Options {
           chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         },
       ],
-      draw: [
-        (chart) => {
-          const { mark } = props();
-          if (mark === undefined) return;
-          const { ctx, bbox } = chart;
-          const x = Math.round(chart.valToPos(mark, "x", true)) + 0.5;
-          if (x < bbox.left || x > bbox.left + bbox.width) return;
-          ctx.save();
-          ctx.strokeStyle = colour("--ink");
-          ctx.setLineDash([3, 3]);
-          ctx.beginPath();
-          ctx.moveTo(x, bbox.top);
-          ctx.lineTo(x, bbox.top + bbox.height);
-          ctx.stroke();
-          ctx.restore();
-        },
-      ],
+      draw: [(chart) => drawMark(chart, props().mark)],
     },
   };
 }
 
 export function Chart(props: ChartProps) {
-  const { title, x, series, format, stretch, mark } = props;
+  const { plot, stretch, mark } = props;
+  const { title, series, format } = plot;
   const place = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | undefined>(undefined);
   const latest = useRef(props);
   latest.current = props;
+  const [pointed, point] = useState<number>();
+  const columns = useMemo(() => columnsOf(series), [series]);
   const names = series.map(({ name }) => name).join();
   useEffect(() => {
     const at = place.current;
     if (at === null) return;
     const made = new uPlot(
-      optionsOf(() => latest.current, Math.max(200, at.clientWidth)),
+      optionsOf(() => latest.current, Math.max(200, at.clientWidth), point),
       [[]],
       at,
     );
@@ -148,25 +157,32 @@ export function Chart(props: ChartProps) {
     };
   }, [names]);
   useEffect(() => {
-    chart.current?.setData([[...x], ...series.map(({ values }) => [...values])], true);
-  }, [names, x.length, x.at(-1), stretch.from, stretch.to, mark, series.map(({ values }) => values.at(-1)).join()]);
+    chart.current?.setData([[...columns.x], ...columns.values.map((values) => [...values])], true);
+  }, [columns, names, stretch.from, stretch.to, mark]);
+  const last = columns.x.length - 1;
+  const index = Math.min(last, pointed ?? last);
+  const told = series.map(({ name, style }, at) => {
+    const value = valueAt(columns.values[at] ?? [], index);
+    return { name, style, text: value === null ? "" : format(value) };
+  });
+  const summary = told.map(({ name, text }) => `${name} ${text}`).join(", ");
   return (
     <figure class="chart">
-      <figcaption>{title}</figcaption>
+      <figcaption>
+        {title}
+        <span class="soft">{pointed === undefined ? "" : `epoch ${(columns.x[index] ?? 0).toFixed(2)}`}</span>
+      </figcaption>
       <p class="legend">
-        {series.map(({ name, style, values }) => {
-          const last = lastOf(values);
-          return (
-            <span class="entry" key={name}>
-              <svg viewBox="0 0 22 8" width="22" height="8" aria-hidden="true">
-                <line x1="0" x2="22" y1="4" y2="4" class={`line s${style}`} />
-              </svg>
-              {name} <b>{last === null ? "" : format(last)}</b>
-            </span>
-          );
-        })}
+        {told.map(({ name, style, text }) => (
+          <span class="entry" key={name}>
+            <svg viewBox="0 0 22 8" width="22" height="8" aria-hidden="true">
+              <line x1="0" x2="22" y1="4" y2="4" class={`line s${style}`} />
+            </svg>
+            {name} <b>{text}</b>
+          </span>
+        ))}
       </p>
-      <div class="plot" ref={place} role="img" aria-label={`${title} over the epochs`} />
+      <div class="plot" ref={place} role="img" aria-label={`${title} over the epochs; at the end ${summary}`} />
     </figure>
   );
 }

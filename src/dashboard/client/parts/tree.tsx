@@ -3,29 +3,12 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { diagram } from "../../../report/diagram.ts";
 import { formatCount, formatPercent, formatQuantity, formatSmall, percentOf } from "../../../report/format.ts";
 import type { LayerView, StructureView } from "../../../report/structure.ts";
+import { useWidth } from "../width.ts";
 
 export interface TreeProps {
   readonly view: StructureView;
   /** Lowest margins by "<kind> <layer>". */
   readonly margins: Readonly<Record<string, number>>;
-}
-
-/** The picture is drawn for widths in steps, so that a scroll bar that comes and goes changes nothing. */
-const STEP = 20;
-const FALLBACK_WIDTH = 358;
-
-function useWidth(place: { readonly current: HTMLElement | null }): number {
-  const [width, setWidth] = useState(FALLBACK_WIDTH);
-  useEffect(() => {
-    const at = place.current;
-    if (at === null) return;
-    const measure = (): void => setWidth(Math.max(300, Math.floor(at.clientWidth / STEP) * STEP));
-    measure();
-    const sizes = new ResizeObserver(measure);
-    sizes.observe(at);
-    return () => sizes.disconnect();
-  }, [place]);
-  return width;
 }
 
 function marginOf(margins: TreeProps["margins"], layer: string): number | undefined {

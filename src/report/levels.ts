@@ -3,7 +3,7 @@
  * second epoch is dropped, then every second again.
  */
 import type { RunEvent } from "../training/events.ts";
-import type { Levels } from "./protocol.ts";
+import type { Levels } from "./heat.ts";
 
 /** Bytes of values kept. */
 const MOST_BYTES = 1 << 21;

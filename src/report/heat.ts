@@ -1,0 +1,177 @@
+/**
+ * Every scaling factor over the epochs: a row a structure, in the order of the network, a column an epoch; zero stands out. The
+ * colours are pixels, which the report and the page each make a picture of; what surrounds them is drawn here for both.
+ */
+import { scaleLinear } from "d3-scale";
+import type { StructureKind } from "../training/events.ts";
+import { formatCount, formatSmall } from "./format.ts";
+import { element, type Markup, svg } from "./svg.ts";
+
+/** Scaling factors of one parameter over the epochs. */
+export interface LevelRow {
+  readonly layer: string;
+  readonly kind: StructureKind;
+  readonly count: number;
+}
+
+/** All factors over time: `values` has a byte for each epoch and structure, epoch by epoch, in base64; 0 is zero, 255 is `maximum`. */
+export interface Levels {
+  readonly epochs: readonly number[];
+  readonly rows: readonly LevelRow[];
+  readonly maximum: number;
+  readonly structures: number;
+  readonly values: string;
+}
+
+/** Of the coloured part, in pixels of the page. */
+export const HEAT_HEIGHT = 360;
+const MOST_ROWS = 2 * HEAT_HEIGHT;
+const MOST_COLUMNS = 1024;
+const MARGIN = { top: 6, right: 10, bottom: 36 } as const;
+const LINE_HEIGHT = 13;
+const CHARACTER_WIDTH = 6.3;
+
+/** Sequential, even in lightness, told apart by colour-blind people (after viridis): small to large. */
+const STOPS: readonly (readonly [number, number, number])[] = [
+  [68, 1, 84],
+  [59, 82, 139],
+  [33, 145, 140],
+  [94, 201, 98],
+  [253, 231, 37],
+];
+
+function shade(level: number): readonly [number, number, number] {
+  const at = (level / 255) * (STOPS.length - 1);
+  const index = Math.min(STOPS.length - 2, Math.floor(at));
+  const [from = [0, 0, 0], to = [0, 0, 0]] = STOPS.slice(index, index + 2);
+  const part = at - index;
+  const mix = (channel: 0 | 1 | 2): number => Math.round(from[channel] + (to[channel] - from[channel]) * part);
+  return [mix(0), mix(1), mix(2)];
+}
+
+/** Pixels, row by row, four bytes each: red, green, blue, opacity. */
+export interface HeatPixels {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/** One pixel an epoch and a structure; where there are very many, a pixel shows the mean of several structures, or every so many epochs. */
+export function heatPixels({ epochs, structures }: Levels, values: Uint8Array): HeatPixels {
+  const height = Math.min(structures, MOST_ROWS);
+  const width = Math.min(epochs.length, MOST_COLUMNS);
+  const data = new Uint8Array(4 * width * height);
+  const palette = Array.from({ length: 256 }, (_, level) => shade(level));
+  for (let row = 0; row < height; row++) {
+    const first = Math.floor((row * structures) / height);
+    const end = Math.max(first + 1, Math.floor(((row + 1) * structures) / height));
+    for (let column = 0; column < width; column++) {
+      const epoch = Math.floor((column * epochs.length) / width);
+      let sum = 0;
+      for (let index = first; index < end; index++) sum += values[epoch * structures + index] ?? 0;
+      // Zero is no colour at all: what is behind it shows through.
+      if (sum === 0) continue;
+      data.set([...(palette[Math.round(sum / (end - first))] ?? [0, 0, 0]), 255], 4 * (row * width + column));
+    }
+  }
+  return { width, height, data };
+}
+
+/** The layer of structure `number`, and its number there. */
+export function structureName({ rows }: Levels, number: number): string {
+  let first = 0;
+  for (const { layer, kind, count } of rows) {
+    if (number < first + count) return `${layer}, ${kind} ${number - first + 1} of ${count}`;
+    first += count;
+  }
+  return "";
+}
+
+/** What the map comes to, in a sentence. */
+export function describeLevels({ epochs, structures }: Levels, values: Uint8Array): string {
+  const last = values.subarray(Math.max(0, epochs.length - 1) * structures);
+  const zero = last.reduce((sum, value) => sum + (value === 0 ? 1 : 0), 0);
+  return `${formatCount(structures)} scaling factors over ${formatCount(epochs.length)} epochs; ${formatCount(zero)} of them are zero at the end`;
+}
+
+/** Where the coloured part stands in the picture of `width`. */
+export function heatBox(width: number): { readonly left: number; readonly top: number; readonly width: number } {
+  const left = width < 500 ? 96 : 150;
+  return { left, top: MARGIN.top, width: width - left - MARGIN.right };
+}
+
+/** The end of a name says more than its beginning. */
+function shortened(name: string, room: number): string {
+  const most = Math.floor(room / CHARACTER_WIDTH);
+  return name.length <= most ? name : `…${name.slice(name.length - most + 1)}`;
+}
+
+/** Names of the layers at the left, as many as there is room for, and a tick where each of them begins. */
+function rowLabels({ rows, structures }: Levels, left: number): Markup[] {
+  let first = 0;
+  let free = 0;
+  return rows.flatMap(({ layer, kind, count }) => {
+    const y = MARGIN.top + (HEAT_HEIGHT * first) / structures;
+    const middle = y + (HEAT_HEIGHT * count) / structures / 2;
+    first += count;
+    const tick = element("line", { x1: left - 5, x2: left, y1: y, y2: y, class: "tick" });
+    if (middle - LINE_HEIGHT / 2 < free) return [tick];
+    free = middle + LINE_HEIGHT / 2;
+    const name = kind === "neuron" ? layer : `${layer} (${kind})`;
+    const text = element(
+      "text",
+      { x: left - 8, y: middle + 4, "text-anchor": "end", class: "small" },
+      shortened(name, left - 8),
+    );
+    return [tick, text];
+  });
+}
+
+/** Numbers of epochs below. */
+function columnLabels({ epochs }: Levels, left: number, width: number): Markup[] {
+  const bottom = MARGIN.top + HEAT_HEIGHT;
+  const x = scaleLinear([0, epochs.length], [left, left + width]);
+  const marks = x
+    .ticks(Math.min(10, Math.floor(width / 45)))
+    .filter((column) => Number.isInteger(column) && column < epochs.length)
+    .map((column) =>
+      element(
+        "text",
+        { x: x(column + 0.5), y: bottom + 15, "text-anchor": "middle", class: "small" },
+        String(epochs[column]),
+      ),
+    );
+  const name = element(
+    "text",
+    { x: left + width, y: bottom + 30, "text-anchor": "end", class: "faint small" },
+    "epoch",
+  );
+  return [...marks, name];
+}
+
+/** The picture for a page `width` pixels wide; `href`: of the picture of the pixels. `className` tells it from others on the page. */
+export function heatMap(levels: Levels, label: string, width: number, href: string, className: string): Markup {
+  const { left, top, width: wide } = heatBox(width);
+  const ground = `zero-${className}`;
+  const box = { x: left, y: top, width: wide, height: HEAT_HEIGHT };
+  const hatch = { id: ground, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" };
+  return svg(
+    { width, height: top + HEAT_HEIGHT + MARGIN.bottom, label, className },
+    element("pattern", hatch, element("rect", { width: 1, height: 6, class: "hatch" })),
+    element("rect", { ...box, fill: `url(#${ground})` }),
+    element("image", { ...box, href, preserveAspectRatio: "none", class: "pixels" }),
+    element("rect", { ...box, class: "frame" }),
+    rowLabels(levels, left),
+    columnLabels(levels, left, wide),
+  );
+}
+
+/** What its colours say. */
+export function heatKey({ maximum }: Levels): Markup {
+  return element(
+    "p",
+    { class: "legend" },
+    element("span", { class: "entry" }, element("i", { class: "swatch zero" }), "zero"),
+    element("span", { class: "entry" }, "small ", element("i", { class: "ramp" }), ` ${formatSmall(maximum)}`),
+  );
+}
