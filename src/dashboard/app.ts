@@ -16,7 +16,7 @@ import { FormError, parseForm } from "./form.ts";
 import { FILE_POLICY, headers, knowsToken, sameSite } from "./guard.ts";
 import type { Launcher } from "./launcher.ts";
 import { NetworkReader } from "./network.ts";
-import type { Failure, FormOptions, RunStatus } from "./protocol.ts";
+import type { Failure, FormOptions, RunDetail, RunStatus } from "./protocol.ts";
 import { detailOf, type Follower, type RunStore, stateOf } from "./runs.ts";
 import { streamEvents } from "./stream.ts";
 import { ImageReader } from "./test-images.ts";
@@ -99,6 +99,9 @@ export function createApp(options: AppOptions): Hono {
   });
 
   const isOurs = (name: string): boolean => launcher?.isRunning(name) ?? false;
+  /** A run of ours is trained until its process has ended: only then can it be resumed. */
+  const statusOf = async (follower: Follower, name: string): Promise<RunStatus> =>
+    isOurs(name) ? { state: "training", isOurs: true } : { state: await stateOf(follower), isOurs: false };
   const withRun = async (
     context: Context,
     use: (follower: Follower, name: string) => Promise<Response> | Response,
@@ -120,14 +123,11 @@ export function createApp(options: AppOptions): Hono {
   api.get("/options", (context) => context.json(formOptions()));
   api.get("/runs/:name", (context) =>
     withRun(context, async (follower, name) =>
-      context.json({ ...(await detailOf(name, follower)), isOurs: isOurs(name) }),
+      context.json({ ...(await detailOf(name, follower)), ...(await statusOf(follower, name)) } satisfies RunDetail),
     ),
   );
   api.get("/runs/:name/events", (context) =>
-    withRun(context, (follower, name) => {
-      const status = async (): Promise<RunStatus> => ({ state: await stateOf(follower), isOurs: isOurs(name) });
-      return streamEvents(context, follower, status, signal);
-    }),
+    withRun(context, (follower, name) => streamEvents(context, follower, () => statusOf(follower, name), signal)),
   );
   api.get("/runs/:name/network", (context) =>
     withRun(context, async ({ folder }) => {
@@ -162,7 +162,7 @@ export function createApp(options: AppOptions): Hono {
   api.post("/runs/:name/resume", (context) =>
     withRun(context, async (follower, name) => {
       if (launcher === undefined) return missing(context);
-      if ((await stateOf(follower)) === "training") {
+      if ((await statusOf(follower, name)).state === "training") {
         throw new UserError("run-exists", "the run is being trained already", { about: name });
       }
       launcher.resume(name);

@@ -19,6 +19,8 @@ interface Child {
   /** The end of what it wrote to standard error. */
   output: string;
   exitCode: number | null | undefined;
+  /** It was asked to end, and may do so in any way. */
+  isStopped: boolean;
 }
 
 const KEPT_OUTPUT = 4000;
@@ -36,8 +38,8 @@ function complaintOf(output: string): string {
 }
 
 /** Null for a run that came to its end, or was stopped. */
-function failureOf(output: string, exitCode: number | null): string | null {
-  const isFine = exitCode === 0 || exitCode === 130;
+function failureOf({ output, exitCode, isStopped }: Child): string | null {
+  const isFine = exitCode === 0 || exitCode === 130 || isStopped;
   return isFine ? null : complaintOf(output) || `ended with exit code ${exitCode}`;
 }
 
@@ -75,6 +77,7 @@ export class Launcher {
   stop(name: string): boolean {
     const child = this.#children.get(name);
     if (child === undefined || child.exitCode !== undefined) return false;
+    child.isStopped = true;
     child.process.kill("SIGINT");
     return true;
   }
@@ -88,7 +91,7 @@ export class Launcher {
   async look(name: string): Promise<StartedRun | undefined> {
     const child = this.#children.get(name);
     if (child === undefined) return undefined;
-    const { exitCode, output, folder } = child;
+    const { exitCode, folder } = child;
     if (exitCode === undefined) {
       const hasBegun = await stat(join(folder, runFiles.events)).then(
         () => true,
@@ -96,7 +99,7 @@ export class Launcher {
       );
       return { name, state: hasBegun ? "running" : "starting", message: null };
     }
-    const message = failureOf(output, exitCode);
+    const message = failureOf(child);
     return { name, state: message === null ? "ended" : "failed", message };
   }
 
@@ -122,7 +125,7 @@ export class Launcher {
     const process = spawn(this.#command.program, [...this.#command.arguments, ...own], {
       stdio: ["ignore", "ignore", "pipe"],
     });
-    const child: Child = { process, folder, output: "", exitCode: undefined };
+    const child: Child = { process, folder, output: "", exitCode: undefined, isStopped: false };
     process.stderr?.setEncoding("utf8").on("data", (text: string) => {
       child.output = `${child.output}${text}`.slice(-KEPT_OUTPUT);
     });
@@ -132,7 +135,7 @@ export class Launcher {
     });
     process.on("close", (code) => {
       child.exitCode = code;
-      const message = failureOf(child.output, code);
+      const message = failureOf(child);
       if (message !== null) this.#onFailure(`${name}: ${message}`);
     });
     this.#children.set(name, child);

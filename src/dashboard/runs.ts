@@ -8,7 +8,7 @@ import { LevelTable } from "../report/levels.ts";
 import { runFiles } from "../training/run-folder.ts";
 import { confined } from "./confine.ts";
 import { addEvent, type Digest, emptyDigest } from "./digest.ts";
-import type { RunDetail, RunState, RunSummary, StoredFile } from "./protocol.ts";
+import type { RunDetail, RunState, RunStatus, RunSummary, StoredFile } from "./protocol.ts";
 import { type Chunk, readChunk } from "./tail.ts";
 
 /** As `run-folder.ts` has it: a lock not renewed for this long was left behind. */
@@ -167,9 +167,9 @@ async function filesOf(folder: string): Promise<StoredFile[]> {
   return found.flat();
 }
 
-/** Everything about one run, as of now. */
-export async function detailOf(name: string, follower: Follower): Promise<Omit<RunDetail, "isOurs">> {
+/** Everything about one run, as of now, but for how it stands. */
+export async function detailOf(name: string, follower: Follower): Promise<Omit<RunDetail, keyof RunStatus>> {
   await follower.catchUp();
   const { digest, offset, folder } = follower;
-  return { name, state: await stateOf(follower), offset, digest, files: await filesOf(folder) };
+  return { name, offset, digest, files: await filesOf(folder) };
 }

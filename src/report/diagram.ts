@@ -7,8 +7,9 @@ import { type Line, layOut, type PlacedBlock, type PlacedLayer } from "./layout.
 import type { LayerView, StructureView } from "./structure.ts";
 import { element, type Markup, svg } from "./svg.ts";
 
-/** Height of the widest layer's bar, in pixels. */
+/** Height of the widest layer's bar, in pixels, and of the lowest line. */
 const TALLEST = 104;
+const LOWEST = 22;
 const ARCH = 26;
 const LABELS = 50;
 const LINE_GAP = 16;
@@ -26,10 +27,21 @@ function bar(x: number, middle: number, width: number, height: number, className
   return element("rect", { x: x - width / 2, y: middle - height / 2, width, height, rx: 2, class: className });
 }
 
-function drawLayer({ layer, x }: PlacedLayer, middle: number, thickness: number, scale: number): Markup {
-  const before = Math.max(3, layer.widthBefore * scale);
-  const after = layer.widthAfter === 0 ? 0 : Math.max(3, layer.widthAfter * scale);
-  const bottom = middle + TALLEST / 2;
+/** Where a line of layers stands: the line that images flow along, and the height of its bars. */
+interface Place {
+  readonly middle: number;
+  readonly tall: number;
+  readonly pitch: number;
+  /** Pixels a channel. */
+  readonly scale: number;
+}
+
+function drawLayer({ layer, x }: PlacedLayer, { middle, tall, pitch, scale }: Place): Markup {
+  const thickness = Math.min(24, pitch * 0.5);
+  const heightOf = (width: number): number => Math.min(tall, Math.max(3, width * scale));
+  const before = heightOf(layer.widthBefore);
+  const after = layer.widthAfter === 0 ? 0 : heightOf(layer.widthAfter);
+  const bottom = middle + tall / 2;
   const shrunk = layer.widthAfter < layer.widthBefore;
   return element(
     "g",
@@ -37,9 +49,9 @@ function drawLayer({ layer, x }: PlacedLayer, middle: number, thickness: number,
     element("title", {}, describeLayer(layer)),
     element("rect", {
       x: x - thickness,
-      y: middle - TALLEST / 2,
+      y: middle - tall / 2,
       width: 2 * thickness,
-      height: TALLEST,
+      height: tall,
       class: "reach",
     }),
     shrunk ? bar(x, middle, thickness, before, "ghost") : undefined,
@@ -55,8 +67,8 @@ function drawLayer({ layer, x }: PlacedLayer, middle: number, thickness: number,
   );
 }
 
-function drawBlock({ block, start, end }: PlacedBlock, middle: number): Markup[] {
-  const top = middle - TALLEST / 2 - ARCH + 8;
+function drawBlock({ block, start, end }: PlacedBlock, { middle, tall }: Place): Markup[] {
+  const top = middle - tall / 2 - ARCH + 8;
   const radius = 9;
   const arch = `M${start} ${middle}V${top + radius}Q${start} ${top} ${start + radius} ${top}H${end - radius}Q${end} ${top} ${end} ${top + radius}V${middle - 5}`;
   const { shortcut } = block;
@@ -77,8 +89,12 @@ function drawBlock({ block, start, end }: PlacedBlock, middle: number): Markup[]
       {},
       element("title", {}, `${block.name}${block.isCut ? ": the branch is cut, the shortcut is left" : ""}`),
       element("circle", { cx: end, cy: middle, r: 5, class: "sum" }),
+      // A cross where channels are added, two strokes where they are put side by side.
       element("path", {
-        d: `M${end - 2.5} ${middle}H${end + 2.5}M${end} ${middle - 2.5}V${middle + 2.5}`,
+        d:
+          block.ending === "sum"
+            ? `M${end - 2.5} ${middle}H${end + 2.5}M${end} ${middle - 2.5}V${middle + 2.5}`
+            : `M${end - 1.5} ${middle - 2.5}V${middle + 2.5}M${end + 1.5} ${middle - 2.5}V${middle + 2.5}`,
         class: "plus",
       }),
     ),
@@ -108,8 +124,8 @@ function drawStream({ blocks, end }: Line, middle: number, isFirst: boolean, isL
 }
 
 /** Brackets under the layers with how many pixels their images have. */
-function drawStages({ layers }: Line, middle: number, pitch: number): Markup[] {
-  const y = middle + TALLEST / 2 + 37;
+function drawStages({ layers }: Line, { middle, tall, pitch }: Place): Markup[] {
+  const y = middle + tall / 2 + 37;
   const marks: Markup[] = [];
   for (let first = 0; first < layers.length; ) {
     const pixels = layers[first]?.layer.pixels ?? "";
@@ -134,21 +150,32 @@ function drawStages({ layers }: Line, middle: number, pitch: number): Markup[] {
   return marks;
 }
 
-/** The picture for a page `width` pixels wide. */
+/** The widest bar's layer: convolutions, unless there are none; classes are no channels. */
+function widestOf({ layers }: StructureView): number {
+  const widths = (op: LayerView["op"]): number[] =>
+    layers.filter((layer) => layer.op === op).map(({ widthBefore }) => widthBefore);
+  const convolutions = widths("convolution");
+  return Math.max(1, ...(convolutions.length > 0 ? convolutions : widths("linear")));
+}
+
+/** The picture for a page `width` pixels wide. Lines are as high as their layers need. */
 export function diagram(view: StructureView, width: number, className: string): Markup {
   const { pitch, lines } = layOut(view, width);
-  const widest = Math.max(1, ...view.layers.map((layer) => layer.widthBefore));
-  const lineHeight = ARCH + TALLEST + LABELS + LINE_GAP;
+  const scale = TALLEST / widestOf(view);
+  let height = 0;
   const drawn = lines.map((line, index) => {
-    const middle = index * lineHeight + ARCH + TALLEST / 2;
+    const most = Math.max(...line.layers.map(({ layer }) => layer.widthBefore * scale));
+    const tall = Math.min(TALLEST, Math.max(LOWEST, most));
+    const place: Place = { middle: height + ARCH + tall / 2, tall, pitch, scale };
+    height += ARCH + tall + LABELS + LINE_GAP;
     return [
-      drawStream(line, middle, index === 0, index === lines.length - 1),
-      line.blocks.map((block) => drawBlock(block, middle)),
-      line.layers.map((layer) => drawLayer(layer, middle, Math.min(24, pitch * 0.5), TALLEST / widest)),
-      drawStages(line, middle, pitch),
+      drawStream(line, place.middle, index === 0, index === lines.length - 1),
+      line.blocks.map((block) => drawBlock(block, place)),
+      line.layers.map((layer) => drawLayer(layer, place)),
+      drawStages(line, place),
     ];
   });
   const gone = view.layers.filter((layer) => layer.widthAfter === 0).length;
   const label = `${formatCount(view.layers.length)} layers, ${gone} of them cut; each drawn as a bar of its width before and after`;
-  return svg({ width, height: lines.length * lineHeight - LINE_GAP + 2, label, className }, drawn);
+  return svg({ width, height: height - LINE_GAP + 2, label, className }, drawn);
 }

@@ -56,22 +56,53 @@ export interface HeatPixels {
   readonly data: Uint8Array;
 }
 
-/** One pixel an epoch and a structure; where there are very many, a pixel shows the mean of several structures, or every so many epochs. */
-export function heatPixels({ epochs, structures }: Levels, values: Uint8Array): HeatPixels {
+/**
+ * Which structure stands in which row: in the order of the network, but within a layer those that were at zero for longest last, so that
+ * what is gone makes one area.
+ */
+export function heatOrder({ rows, epochs, structures }: Levels, values: Uint8Array): Uint32Array {
+  const zeros = new Uint32Array(structures);
+  for (let at = 0; at < values.length; at++) {
+    if (values[at] === 0) zeros[at % structures] = (zeros[at % structures] ?? 0) + 1;
+  }
+  const last = Math.max(0, epochs.length - 1) * structures;
+  const order = Uint32Array.from({ length: structures }, (_, index) => index);
+  let first = 0;
+  for (const { count } of rows) {
+    order
+      .subarray(first, first + count)
+      .sort((a, b) => (zeros[a] ?? 0) - (zeros[b] ?? 0) || (values[last + b] ?? 0) - (values[last + a] ?? 0) || a - b);
+    first += count;
+  }
+  return order;
+}
+
+/**
+ * One pixel an epoch and a structure, in the order of `heatOrder`. Where there are very many, a pixel stands for several structures: for
+ * the mean of those that are not zero, unless most of them are; and for every so many epochs.
+ */
+export function heatPixels({ epochs, structures }: Levels, values: Uint8Array, order: Uint32Array): HeatPixels {
   const height = Math.min(structures, MOST_ROWS);
   const width = Math.min(epochs.length, MOST_COLUMNS);
   const data = new Uint8Array(4 * width * height);
   const palette = Array.from({ length: 256 }, (_, level) => shade(level));
   for (let row = 0; row < height; row++) {
-    const first = Math.floor((row * structures) / height);
-    const end = Math.max(first + 1, Math.floor(((row + 1) * structures) / height));
+    const own = order.subarray(
+      Math.floor((row * structures) / height),
+      Math.max(Math.floor((row * structures) / height) + 1, Math.floor(((row + 1) * structures) / height)),
+    );
     for (let column = 0; column < width; column++) {
       const epoch = Math.floor((column * epochs.length) / width);
       let sum = 0;
-      for (let index = first; index < end; index++) sum += values[epoch * structures + index] ?? 0;
+      let alive = 0;
+      for (const index of own) {
+        const value = values[epoch * structures + index] ?? 0;
+        sum += value;
+        if (value > 0) alive++;
+      }
       // Zero is no colour at all: what is behind it shows through.
-      if (sum === 0) continue;
-      data.set([...(palette[Math.round(sum / (end - first))] ?? [0, 0, 0]), 255], 4 * (row * width + column));
+      if (2 * alive < own.length || alive === 0) continue;
+      data.set([...(palette[Math.round(sum / alive)] ?? [0, 0, 0]), 255], 4 * (row * width + column));
     }
   }
   return { width, height, data };
@@ -96,7 +127,7 @@ export function describeLevels({ epochs, structures }: Levels, values: Uint8Arra
 
 /** Where the coloured part stands in the picture of `width`. */
 export function heatBox(width: number): { readonly left: number; readonly top: number; readonly width: number } {
-  const left = width < 500 ? 96 : 150;
+  const left = width < 500 ? 96 : 176;
   return { left, top: MARGIN.top, width: width - left - MARGIN.right };
 }
 
@@ -108,6 +139,7 @@ function shortened(name: string, room: number): string {
 
 /** Names of the layers at the left, as many as there is room for, and a tick where each of them begins. */
 function rowLabels({ rows, structures }: Levels, left: number): Markup[] {
+  const isMixed = new Set(rows.map(({ kind }) => kind)).size > 1;
   let first = 0;
   let free = 0;
   return rows.flatMap(({ layer, kind, count }) => {
@@ -117,7 +149,7 @@ function rowLabels({ rows, structures }: Levels, left: number): Markup[] {
     const tick = element("line", { x1: left - 5, x2: left, y1: y, y2: y, class: "tick" });
     if (middle - LINE_HEIGHT / 2 < free) return [tick];
     free = middle + LINE_HEIGHT / 2;
-    const name = kind === "neuron" ? layer : `${layer} (${kind})`;
+    const name = isMixed && kind !== "neuron" ? `${layer} (${kind})` : layer;
     const text = element(
       "text",
       { x: left - 8, y: middle + 4, "text-anchor": "end", class: "small" },

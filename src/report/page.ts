@@ -4,7 +4,7 @@ import { diagram } from "./diagram.ts";
 import { document, section } from "./document.ts";
 import { factLists } from "./facts.ts";
 import { formatDuration } from "./format.ts";
-import { describeLevels, heatKey, heatMap, heatPixels } from "./heat.ts";
+import { describeLevels, heatKey, heatMap, heatOrder, heatPixels } from "./heat.ts";
 import type { History } from "./history.ts";
 import { livesFigure } from "./lives.ts";
 import { pngAddress } from "./picture.ts";
@@ -66,11 +66,11 @@ function structureSection(structure: StructureView): Markup {
 function heatSection({ levels }: History): Markup | undefined {
   if (levels.structures === 0 || levels.epochs.length === 0) return undefined;
   const values = Buffer.from(levels.values, "base64");
-  const href = pngAddress(heatPixels(levels, values));
+  const href = pngAddress(heatPixels(levels, values, heatOrder(levels, values)));
   const label = describeLevels(levels, values);
   return section(
     "Scaling factors over time",
-    "A row for each structure, in the order of the network, a column for each epoch. Where a row turns hatched, its factor has reached zero.",
+    "A row for each structure, layer by layer, a column for each epoch. Where a row turns hatched, its factor has reached zero; within a layer, those that fell first stand last.",
     heatKey(levels),
     element(
       "div",

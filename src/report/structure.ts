@@ -19,9 +19,11 @@ export interface LayerView {
   readonly pixels: string;
 }
 
-/** A sum of a branch and a shortcut. Indices point into `layers` of the same view. */
+/** A branch and the shortcut around it. Indices point into `layers` of the same view. */
 export interface BlockView {
   readonly name: string;
+  /** The branch is added to what it came from, or, in a DenseNet, its channels are put behind those. */
+  readonly ending: "sum" | "join";
   readonly first: number;
   readonly last: number;
   /** The shortcut's own layer (a projection), or undefined for identity and option A. */
@@ -76,25 +78,47 @@ function ancestors(value: string, makers: ReadonlyMap<string, Node>): Set<Node> 
 
 interface RawBlock {
   readonly name: string;
+  readonly ending: BlockView["ending"];
   readonly branch: readonly LayerNode[];
   readonly shortcut: readonly LayerNode[];
 }
 
-/** For each sum: the layers only one of its sides depends on; the side with more of them is the branch. */
-function rawBlocks(graph: Graph): RawBlock[] {
+type Only = (own: readonly string[], others: readonly string[]) => LayerNode[];
+
+/** The layers that only `own` depend on, and none of `others`. */
+function onlyIn(graph: Graph): Only {
   const makers = producers(graph);
+  const all = (values: readonly string[]): Set<Node> =>
+    new Set(values.flatMap((value) => [...ancestors(value, makers)]));
+  return (own, others) => {
+    const [mine, theirs] = [all(own), all(others)];
+    return graph.nodes.filter((node): node is LayerNode => isLayer(node) && mine.has(node) && !theirs.has(node));
+  };
+}
+
+/** A sum: the layers only one of its sides depends on; the side with more of them is the branch. */
+function sumBlock({ name, inputs: [left = "", right = ""] }: Node, only: Only): RawBlock {
+  const [ofLeft, ofRight] = [only([left], [right]), only([right], [left])];
+  const [branch, shortcut] = ofLeft.length >= ofRight.length ? [ofLeft, ofRight] : [ofRight, ofLeft];
+  return { name, ending: "sum", branch, shortcut };
+}
+
+/** A join of new channels and those they were made from: the last ones, or all but the first. Any other join is no block. */
+function joinBlock({ name, inputs }: Node, only: Only): RawBlock | undefined {
+  for (const at of [-1, 1]) {
+    const [old, made] = [inputs.slice(0, at), inputs.slice(at)];
+    const branch = only(made, old);
+    if (branch.length > 0 && only(old, made).length === 0) return { name, ending: "join", branch, shortcut: [] };
+  }
+  return undefined;
+}
+
+function rawBlocks(graph: Graph): RawBlock[] {
+  const only = onlyIn(graph);
   return graph.nodes.flatMap((node): RawBlock[] => {
-    if (node.op !== "add") return [];
-    const sides = node.inputs.map((input) => ancestors(input, makers));
-    const [left = new Set<Node>(), right = new Set<Node>()] = sides;
-    const only = (own: Set<Node>, other: Set<Node>): LayerNode[] =>
-      graph.nodes.filter(
-        (candidate): candidate is LayerNode => isLayer(candidate) && own.has(candidate) && !other.has(candidate),
-      );
-    const ofLeft = only(left, right);
-    const ofRight = only(right, left);
-    const [branch, shortcut] = ofLeft.length >= ofRight.length ? [ofLeft, ofRight] : [ofRight, ofLeft];
-    return branch.length === 0 ? [] : [{ name: node.name, branch, shortcut }];
+    const block =
+      node.op === "add" ? sumBlock(node, only) : node.op === "concatenation" ? joinBlock(node, only) : undefined;
+    return block === undefined || block.branch.length === 0 ? [] : [block];
   });
 }
 
@@ -119,11 +143,11 @@ export function structureOf(before: Graph, after: Graph): StructureView {
   const onShortcuts = new Set<Node>(raw.flatMap(({ shortcut }) => shortcut));
   const main = before.nodes.filter((node): node is LayerNode => isLayer(node) && !onShortcuts.has(node));
   const layers = main.map(view);
-  const blocks = raw.map(({ name, branch, shortcut }): BlockView => {
+  const blocks = raw.map(({ name, ending, branch, shortcut }): BlockView => {
     const indices = branch.map((node) => main.indexOf(node));
     const [projection] = shortcut;
     return {
-      name,
+      ...{ name, ending },
       first: Math.min(...indices),
       last: Math.max(...indices),
       shortcut: projection === undefined ? undefined : view(projection),

@@ -225,8 +225,7 @@ describe("forms", () => {
     const bad: readonly (readonly [unknown, RegExp])[] = [
       [{ ...good, epochs: 0 }, /epochs/],
       [{ ...good, batch: 1.5 }, /batch/],
-      [{ ...good, gammaNeurons: -1 }, /neurons/],
-      [{ ...good, gammaGroups: 0.1 }, /groups/],
+      [{ ...good, "gamma-neurons": -1 }, /"field":"gamma-neurons"/],
       [{ ...good, model: "resnet-21" }, /resnet-20/],
       [{ ...good, name: "../up" }, /name/],
       [{ ...good, "--out": "/tmp" }, /--out/],

@@ -207,13 +207,14 @@ function Ranks({ digest: { communications } }: { readonly digest: Digest }) {
   );
 }
 
-function useNetwork(detail: RunDetail | undefined, name: string): DrawnNetwork | undefined {
+/** Null while the run has not written one, undefined while it is read. */
+function useNetwork(detail: RunDetail | undefined, name: string): DrawnNetwork | null | undefined {
   // Written with the first checkpoint, and once more at the end.
   const key =
     detail === undefined
       ? "none"
       : `${detail.digest.epochs.length > 0} ${detail.digest.finished !== null} ${detail.digest.sessions}`;
-  return useAnswer(() => api.network(name), key).value ?? undefined;
+  return useAnswer(() => api.network(name), key).value;
 }
 
 export function RunPage({ name }: { readonly name: string }) {
@@ -240,8 +241,8 @@ export function RunPage({ name }: { readonly name: string }) {
       <Tiles detail={detail} />
       <section class="tall">
         <h2>The network</h2>
-        {network === undefined ? (
-          <p class="soft">It is drawn once the run has written it.</p>
+        {network === undefined || network === null ? (
+          <p class="soft">{network === null ? "It is drawn once the run has written it." : "Reading it …"}</p>
         ) : (
           <Moments network={network} digest={digest} />
         )}

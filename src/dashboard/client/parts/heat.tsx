@@ -7,6 +7,7 @@ import {
   heatBox,
   heatKey,
   heatMap,
+  heatOrder,
   heatPixels,
   type Levels,
   structureName,
@@ -18,8 +19,8 @@ export function bytesOf(base64: string): Uint8Array {
 }
 
 /** The pixels as an address that an image can have. */
-function pictureOf(levels: Levels, values: Uint8Array): string {
-  const { width, height, data } = heatPixels(levels, values);
+function pictureOf(levels: Levels, values: Uint8Array, order: Uint32Array): string {
+  const { width, height, data } = heatPixels(levels, values, order);
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;
@@ -27,9 +28,10 @@ function pictureOf(levels: Levels, values: Uint8Array): string {
   return canvas.toDataURL();
 }
 
+/** In the picture, not in the network. */
 interface Place {
   readonly column: number;
-  readonly structure: number;
+  readonly row: number;
 }
 
 function HeatPicture({ levels, values }: { readonly levels: Levels; readonly values: Uint8Array }) {
@@ -37,12 +39,13 @@ function HeatPicture({ levels, values }: { readonly levels: Levels; readonly val
   const width = useWidth(place);
   const [chosen, choose] = useState<Place>();
   const { epochs, structures, maximum } = levels;
-  const href = useMemo(() => pictureOf(levels, values), [levels, values]);
+  const order = useMemo(() => heatOrder(levels, values), [levels, values]);
+  const href = useMemo(() => pictureOf(levels, values, order), [order]);
   const label = useMemo(() => describeLevels(levels, values), [levels, values]);
   const html = useMemo(() => ({ __html: heatMap(levels, label, width, href, "map").markup }), [href, label, width]);
-  const within = (column: number, structure: number): Place => ({
+  const within = (column: number, row: number): Place => ({
     column: Math.min(epochs.length - 1, Math.max(0, column)),
-    structure: Math.min(structures - 1, Math.max(0, structure)),
+    row: Math.min(structures - 1, Math.max(0, row)),
   });
   const onMove = ({ clientX, clientY }: PointerEvent): void => {
     const drawn = place.current?.querySelector("svg")?.getBoundingClientRect();
@@ -61,10 +64,10 @@ function HeatPicture({ levels, values }: { readonly levels: Levels; readonly val
     const [columns, rows] = moves[event.key] ?? [];
     if (columns === undefined || rows === undefined) return;
     event.preventDefault();
-    const { column, structure } = chosen ?? { column: epochs.length - 1, structure: 0 };
-    choose(chosen === undefined ? within(column, structure) : within(column + columns, structure + rows));
+    choose(chosen === undefined ? within(epochs.length - 1, 0) : within(chosen.column + columns, chosen.row + rows));
   };
-  const value = chosen === undefined ? 0 : (values[chosen.column * structures + chosen.structure] ?? 0);
+  const structure = order[chosen?.row ?? 0] ?? 0;
+  const value = values[(chosen?.column ?? 0) * structures + structure] ?? 0;
   const amount = value === 0 ? "= 0" : `≈ ${formatSmall((value / 255) * maximum)}`;
   return (
     <>
@@ -73,7 +76,7 @@ function HeatPicture({ levels, values }: { readonly levels: Levels; readonly val
           <span class="soft">Point at a place, or move with the arrow keys, to read a value.</span>
         ) : (
           <>
-            <b>{structureName(levels, chosen.structure)}</b>
+            <b>{structureName(levels, structure)}</b>
             <span>
               epoch {epochs[chosen.column]}: λ {amount}
             </span>

@@ -1,0 +1,230 @@
+/**
+ * The page's promises: when it is first painted, how long a large run takes to be read and to be moved through, how smooth it is at
+ * rest, what moves while it loads; and what a page that watches costs the training it watches, in turns within one run.
+ *
+ *     npm run bench:dashboard -- [--part page | training] [--events 1000000] [--seconds 40] [--json | --markdown]
+ */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { execa } from "execa";
+import type { Browser, Page } from "playwright-core";
+import { required } from "../src/core/errors.ts";
+import { openDashboard } from "../src/dashboard/server.ts";
+import { formatBytes, formatCount, formatDuration } from "../src/report/format.ts";
+import { readEvents } from "../src/training/event-log.ts";
+import { browserPath, compressedSize, launchBrowser } from "../test/dashboard/browser.ts";
+import { writeImaginedRun } from "./shared/imagined-run.ts";
+import { count } from "./shared/options.ts";
+import { machineConditions, milliseconds, outputOptions, percent, print, type Section } from "./shared/output.ts";
+import { medianOf, spreadOf } from "./shared/statistics.ts";
+import { inTemporaryFolder } from "./shared/temporary.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    part: { type: "string" },
+    events: { type: "string", default: "1000000" },
+    seconds: { type: "string", default: "40" },
+    ...outputOptions,
+  },
+});
+const events = count(options.events, "events");
+const seconds = count(options.seconds, "seconds");
+const distribution = fileURLToPath(new URL("../dist", import.meta.url));
+
+const EPOCHS = 100;
+/** A `step` event, and two structures that go to zero and come back. */
+const EVENTS_A_STEP = 5;
+const VISITS = 5;
+const SLIDES = 40;
+const IDLE_SECONDS = 4;
+/** Of a page that is open, and then of none. */
+const TURN_SECONDS = 4;
+
+/** What the page tells of its own loading. */
+interface Loading {
+  /** First contentful paint, in milliseconds from the start of the navigation. */
+  readonly paint: number;
+  /** Sum of its layout shifts. */
+  readonly shift: number;
+}
+
+/** Kept from the first moment of each page on. */
+const watchShifts = `
+  globalThis.shift = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) globalThis.shift += entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
+`;
+
+async function visit(browser: Browser, address: string, awaited: string): Promise<{ page: Page; loading: Loading }> {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+  page.setDefaultTimeout(10 * 60_000);
+  await page.addInitScript(watchShifts);
+  await page.goto(address);
+  await page.locator(awaited).first().waitFor();
+  await wait(500);
+  const loading: Loading = await page.evaluate(
+    `({ paint: performance.getEntriesByName("first-contentful-paint")[0].startTime, shift: globalThis.shift })`,
+  );
+  return { page, loading };
+}
+
+/** Milliseconds from a move of the slider until the frame after it is painted, at places all over the run. */
+async function slide(page: Page): Promise<readonly number[]> {
+  return page.evaluate(`(async () => {
+    const slider = document.querySelector(".moments input");
+    const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set;
+    const taken = [];
+    for (let move = 0; move < ${SLIDES}; move++) {
+      const start = performance.now();
+      set.call(slider, String(Math.round(((move * 7) % ${SLIDES}) / ${SLIDES} * Number(slider.max))));
+      slider.dispatchEvent(new Event("input", { bubbles: true }));
+      await new Promise((painted) => requestAnimationFrame(() => {
+        const channel = new MessageChannel();
+        channel.port1.onmessage = painted;
+        channel.port2.postMessage(0);
+      }));
+      taken.push(performance.now() - start);
+    }
+    return taken;
+  })()`);
+}
+
+/** Frames a second while nothing happens. */
+async function framesAtRest(page: Page): Promise<number> {
+  return page.evaluate(`new Promise((done) => {
+    const start = performance.now();
+    let frames = 0;
+    const frame = () => {
+      frames++;
+      const elapsed = performance.now() - start;
+      if (elapsed < ${1000 * IDLE_SECONDS}) requestAnimationFrame(frame);
+      else done((1000 * frames) / elapsed);
+    };
+    requestAnimationFrame(frame);
+  })`);
+}
+
+async function measurePage(browser: Browser, folder: string): Promise<Section> {
+  const runs = join(folder, "runs");
+  const stepsPerEpoch = Math.max(1, Math.round(events / EVENTS_A_STEP / EPOCHS));
+  const select = { neurons: 0.1, streams: 0.1 };
+  const made = await writeImaginedRun(join(runs, "large"), {
+    ...{ model: "densenet-121", select, epochs: EPOCHS, stepsPerEpoch, dying: 0.5, restless: 2 },
+  });
+  const { size } = await stat(join(runs, "large", "events.jsonl"));
+  const dashboard = await openDashboard({ runs, port: 0, page: join(distribution, "dashboard", "page") });
+  try {
+    const start = performance.now();
+    await fetch(new URL("/api/runs/large", dashboard.address));
+    const folded = performance.now() - start;
+    const answer = await fetch(new URL("/api/runs/large", dashboard.address));
+    const bytes = (await answer.arrayBuffer()).byteLength;
+    const address = new URL("/run/large", dashboard.address).href;
+    const loadings: Loading[] = [];
+    for (let number = 0; number < VISITS; number++) {
+      const { page, loading } = await visit(browser, address, ".map");
+      loadings.push(loading);
+      await page.close();
+    }
+    const { page } = await visit(browser, address, ".map");
+    const slides = spreadOf(await slide(page));
+    const frames = await framesAtRest(page);
+    await page.close();
+    const paint = spreadOf(loadings.map((loading) => loading.paint));
+    const shift = Math.max(...loadings.map((loading) => loading.shift));
+    const compressed = await compressedSize(join(distribution, "dashboard", "page"));
+    const about = `${formatCount(made.events)} events, ${formatCount(made.structures)} structures, ${formatBytes(size)}`;
+    return {
+      title: `A run of ${about}`,
+      head: ["what", "measured", "promised"],
+      rows: [
+        [`first paint, median of ${VISITS} visits`, `${milliseconds(paint.median)} ms`, "< 1,000 ms"],
+        ["the page's files, compressed", formatBytes(compressed), "< 300 kB"],
+        [`a move of the slider, median of ${SLIDES}`, `${milliseconds(slides.median)} ms`, "< 100 ms"],
+        ["the slowest of them", `${milliseconds(slides.maximum)} ms`, "< 100 ms"],
+        [`frames a second at rest, over ${IDLE_SECONDS} s`, frames.toFixed(1), "60"],
+        ["layout shift while it loads (CLS), largest", shift.toFixed(4), "0"],
+        ["the server reads the whole file, once", formatDuration(folded / 1000), ""],
+        ["what a visitor gets of it", formatBytes(bytes), ""],
+      ],
+    };
+  } finally {
+    await dashboard.close();
+  }
+}
+
+/** Seconds from the epoch of a time stamp. */
+const secondsOf = (time: string): number => Date.parse(time) / 1000;
+
+/** One run, watched and not in turns; the speeds of its steps in either. */
+async function measureTraining(browser: Browser, folder: string): Promise<Section> {
+  const run = join(folder, "watched");
+  const main = join(distribution, "cli", "main.js");
+  const training = execa(
+    process.execPath,
+    [
+      ...[main, "train", "resnet-20", "--data", "cifar10", "--epochs", "100", "--batch", "64"],
+      ...["--gamma", "0.0001", "--out", run, "--ui"],
+    ],
+    { reject: false, env: { NO_COLOR: "1" } },
+  );
+  const turns: { readonly from: number; readonly to: number; readonly isWatched: boolean }[] = [];
+  try {
+    let told = "";
+    for await (const line of training.iterable({ from: "stderr" })) {
+      told = /live at (\S+)/.exec(line)?.[1] ?? "";
+      if (told !== "") break;
+    }
+    const { page } = await visit(browser, required(told, "the address"), ".charts canvas");
+    const end = Date.now() / 1000 + seconds;
+    for (let isWatched = true; Date.now() / 1000 < end; isWatched = !isWatched) {
+      await page.goto(isWatched ? told : "about:blank");
+      if (isWatched) await page.locator(".charts canvas").first().waitFor();
+      // What opening costs is told apart from what watching does.
+      await wait(500);
+      const from = Date.now() / 1000;
+      await wait(1000 * TURN_SECONDS);
+      turns.push({ from, to: Date.now() / 1000, isWatched });
+    }
+  } finally {
+    training.kill("SIGINT");
+    await training;
+  }
+  const steps = (await readEvents(run)).filter((event) => event.type === "step");
+  const speeds = (isWatched: boolean): readonly number[] =>
+    steps
+      .filter(({ time }) =>
+        turns.some(
+          (turn) => turn.isWatched === isWatched && secondsOf(time) - 0.5 > turn.from && secondsOf(time) < turn.to,
+        ),
+      )
+      .map(({ imagesPerSecond }) => imagesPerSecond);
+  const [watched, alone] = [medianOf(speeds(true)), medianOf(speeds(false))];
+  return {
+    title: "ResNet-20, watched by a page on the same machine and not, in turns within one run",
+    head: ["", "images/s, median of its step events", "events"],
+    rows: [
+      ["page open", watched.toFixed(0), `${speeds(true).length}`],
+      ["no page", alone.toFixed(0), `${speeds(false).length}`],
+      ["of the speed without", percent(watched / alone), "promised: at least 98 %"],
+    ],
+  };
+}
+
+if (browserPath === undefined) throw new Error("no Chromium: apt-get install chromium");
+const browser = await launchBrowser();
+try {
+  await inTemporaryFolder(async (folder) => {
+    const sections: Section[] = [];
+    if (options.part !== "training") sections.push(await measurePage(browser, folder));
+    if (options.part !== "page") sections.push(await measureTraining(browser, folder));
+    const conditions = machineConditions("bench:dashboard", [`Chromium ${browser.version()}`]);
+    print({ conditions, sections, data: sections }, options);
+  });
+} finally {
+  await browser.close();
+}
