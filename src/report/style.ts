@@ -101,6 +101,8 @@ footer { margin-top: 44px; padding-top: 14px; border-top: 1px solid var(--rule);
 }
 @media print {
   :root { color-scheme: light; ${light} --paper: #ffffff; } body { font-size: 12px; } main { padding: 0; max-width: none; }
-  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } section { break-inside: avoid; margin-top: 26px; } .lives, .facts { break-inside: auto; }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } section { margin-top: 26px; }
+  h2, .lead, .legend, figcaption { break-after: avoid; } figure, .card, .life, svg { break-inside: avoid; }
+  .charts { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 18px 16px; }
 }
 `;

@@ -5,6 +5,9 @@ import { addEvent } from "../digest.ts";
 import type { RunDetail, RunStatus } from "../protocol.ts";
 import { api, eventsAddress } from "./api.ts";
 
+/** Milliseconds after the end by which a run's last files are there. */
+const LATE_FILES = 3000;
+
 export interface Followed {
   /** Its digest is changed in place: `version` tells when. */
   readonly detail: RunDetail | undefined;
@@ -20,6 +23,7 @@ export function useRun(name: string): Followed {
     let source: EventSource | undefined;
     let isOver = false;
     let frame = 0;
+    let later: ReturnType<typeof setTimeout> | undefined;
     // However many events come, the page is drawn once a frame.
     const show = (): void => {
       frame ||= requestAnimationFrame(() => {
@@ -43,27 +47,35 @@ export function useRun(name: string): Followed {
       source.addEventListener("events", ({ data }: MessageEvent<string>) => {
         for (const event of JSON.parse(data) as RunEvent[]) {
           if (detail.current !== undefined) addEvent(detail.current.digest, event);
-          // Files come with these; their sizes are the server's to tell.
-          if (event.type === "run.finished") void refresh();
+          if (event.type === "run.finished") refresh();
         }
         show();
       });
       source.addEventListener("status", ({ data }: MessageEvent<string>) => {
-        if (detail.current !== undefined) detail.current = { ...detail.current, ...(JSON.parse(data) as RunStatus) };
+        const status = JSON.parse(data) as RunStatus;
+        if (detail.current !== undefined) detail.current = { ...detail.current, ...status };
+        if (status.state !== "training") refresh();
         show();
       });
       source.addEventListener("reset", () => void open());
     };
-    const refresh = async (): Promise<void> => {
-      const { files } = await api.run(name);
-      if (detail.current !== undefined) detail.current = { ...detail.current, files };
+    const readFiles = async (): Promise<void> => {
+      const { files } = await api.run(name).catch(() => ({ files: undefined }));
+      if (isOver || detail.current === undefined || files === undefined) return;
+      detail.current = { ...detail.current, files };
       show();
+    };
+    // Files come at the end of a run, the report a little after it.
+    const refresh = (): void => {
+      void readFiles();
+      later = setTimeout(readFiles, LATE_FILES);
     };
     void open();
     return () => {
       isOver = true;
       source?.close();
       cancelAnimationFrame(frame);
+      clearTimeout(later);
     };
   }, [name]);
   return { detail: detail.current, version, error };

@@ -78,7 +78,9 @@ function Picture({
   useEffect(() => {
     canvas.current?.getContext("2d")?.putImageData(pictureOf(pixels, shape), 0, 0);
   }, [pixels, shape]);
-  return <canvas ref={canvas} width={width} height={height} role="img" aria-label={label} />;
+  // Without a label, what is around it says what it is.
+  const about = label === "" ? { "aria-hidden": true } : { role: "img" as const, "aria-label": label };
+  return <canvas ref={canvas} width={width} height={height} {...about} />;
 }
 
 function AnswerCard({
