@@ -33,7 +33,7 @@ describe("structureOf", () => {
     const [, first, second] = layers;
     expect(first).toMatchObject({ macsBefore: 64 * 9 * 4 * 8, macsAfter: 64 * 9 * 4 * 3, pixels: "8×8" });
     expect(second).toMatchObject({ macsBefore: 64 * 9 * 8 * 4, macsAfter: 64 * 9 * 3 * 4 });
-    expect(blocks).toEqual([{ name: "sum", first: 1, last: 2, shortcut: undefined, isCut: false }]);
+    expect(blocks).toEqual([{ name: "sum", ending: "sum", first: 1, last: 2, shortcut: undefined, isCut: false }]);
   });
 
   it("sees that a whole branch was cut", () => {
@@ -60,6 +60,22 @@ describe("structureOf", () => {
       undefined,
       undefined,
     ]);
+  });
+
+  it("finds the layers whose channels a DenseNet puts behind the others", () => {
+    const dense = model("densenet-121");
+    const { layers, blocks } = structureOf(dense, dense);
+    expect(blocks).toHaveLength(6 + 12 + 24 + 16);
+    // A 1 × 1 and a 3 × 3 convolution each, the second with as many channels as the network grows by.
+    const pairs = blocks.map(({ ending, first, last, shortcut }) => [
+      ending,
+      last - first,
+      layers[last]?.widthBefore,
+      shortcut,
+    ]);
+    expect(new Set(pairs.map((pair) => JSON.stringify(pair)))).toEqual(
+      new Set([JSON.stringify(["join", 1, 32, undefined])]),
+    );
   });
 
   it("draws a plain network without blocks", () => {
