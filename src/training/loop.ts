@@ -103,7 +103,11 @@ export class TrainingLoop {
       const isEpochEnd = this.#step % stepsPerEpoch === 0;
       if (isEpochEnd || this.#tempo.isReportDue()) await this.#report();
       if (isEpochEnd) await this.#finishEpoch();
-      else if (this.#shrinker.isDue(this.#step)) await this.#shrink();
+      else if (this.#shrinker.isDue(this.#step)) {
+        // What is cut keeps its statistics, and they have to be the same on all ranks.
+        await this.#session.trainee.shareStatistics();
+        await this.#shrink();
+      }
     }
     this.#shrinker.tellSpeed();
     this.#budget?.finish();
