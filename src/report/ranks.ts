@@ -60,9 +60,13 @@ export function waitedFor(epochs: readonly EpochOfRanks[]): readonly WaitedFor[]
   return [...byRank.values()].toSorted((a, b) => b.milliseconds - a.milliseconds);
 }
 
+/** `119 ms`, `24 s`. */
+export function waitWords(milliseconds: number): string {
+  return milliseconds < 1000 ? formatMilliseconds(milliseconds) : formatDuration(milliseconds / 1000);
+}
+
 export function waitedWords({ rank, host, milliseconds, epochs }: WaitedFor): string {
-  const time = milliseconds < 1000 ? formatMilliseconds(milliseconds) : formatDuration(milliseconds / 1000);
-  return `${time} for rank ${rank} on ${host}, last in ${plural(epochs, "epoch")}`;
+  return `${waitWords(milliseconds)} for rank ${rank} on ${host}, last in ${plural(epochs, "epoch")}`;
 }
 
 /** What of it is worth a line in the report, by name. */

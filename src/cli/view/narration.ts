@@ -2,7 +2,6 @@
 import { freedomOf } from "../../report/facts.ts";
 import {
   formatCount,
-  formatDuration,
   formatMilliseconds,
   formatPercent,
   formatQuantity,
@@ -10,7 +9,7 @@ import {
   percentOf,
   plural,
 } from "../../report/format.ts";
-import { type EpochOfRanks, exposedWords, ranksWords, waitedFor, waitedWords } from "../../report/ranks.ts";
+import { type EpochOfRanks, exposedWords, ranksWords, waitedFor, waitedWords, waitWords } from "../../report/ranks.ts";
 import { describeBudget } from "../../selection/budget.ts";
 import type { BudgetStanding, Communicated, NetworkShrunk, RunEvent, RunStarted } from "../../training/events.ts";
 import { budgetSchema } from "../../training/options.ts";
@@ -97,7 +96,7 @@ function communicationLines(
 ): string[] {
   const [exposed, underWay] = [exposedMilliseconds, underWayMilliseconds].map(formatMilliseconds);
   const share = formatPercent(stepMilliseconds === 0 ? 0 : (100 * exposedMilliseconds) / stepMilliseconds);
-  const waited = formatDuration(slowest.waitedMilliseconds / 1000);
+  const waited = waitWords(slowest.waitedMilliseconds);
   return [
     colours.dim(
       `    ${ranks} ranks: ${exposed} of a step (${share}) waiting for sums, which were under way for ${underWay}`,
