@@ -58,7 +58,7 @@ export async function makeHosts(count: number): Promise<Hosts | string> {
       oob_tcp_if_include: `${subnet}.0/24`,
       btl_tcp_if_include: `${subnet}.0/24`,
       btl: "tcp,self",
-      oob_tcp_keepalive_time: "8",
+      oob_tcp_keepalive_time: "12",
       oob_tcp_keepalive_intvl: "2",
       oob_tcp_keepalive_probes: "3",
     };
