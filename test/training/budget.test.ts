@@ -1,13 +1,11 @@
 /** Runs with a budget on networks that train in seconds: what is left at the end, what they tell, on either side of a break. */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readEvents } from "../../src/training/event-log.ts";
-import type { RunEvent } from "../../src/training/events.ts";
 import { resume } from "../../src/training/resume.ts";
 import type { Run } from "../../src/training/run.ts";
 import { readRunRecord } from "../../src/training/run-record.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
-import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
+import { type Told, temporaryFolder, tinyDataset, tinyResnet, trainTiny } from "./tiny.ts";
 
 const options: TrainOptions = {
   data: tinyDataset(),
@@ -19,15 +17,8 @@ const options: TrainOptions = {
   latency: false,
 };
 
-interface Told {
-  readonly run: Run;
-  readonly events: readonly RunEvent[];
-}
-
 async function tell(overrides: Partial<TrainOptions>): Promise<Told> {
-  const folder = join(temporaryFolder(), "run");
-  const run = await train(tinyResnet(), { ...options, folder, ...overrides });
-  return { run, events: await readEvents(folder) };
+  return trainTiny({ ...options, ...overrides });
 }
 
 function left({ before, after }: Run): number {

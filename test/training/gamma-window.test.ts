@@ -1,14 +1,12 @@
 /** When γ is at work: after some epochs, until a budget is met; and batch norms that cannot make up for it. */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readEvents } from "../../src/training/event-log.ts";
 import type { RunEvent } from "../../src/training/events.ts";
 import { budgetWindow } from "../../src/training/gamma-window.ts";
 import { resume } from "../../src/training/resume.ts";
-import type { Run } from "../../src/training/run.ts";
 import { readRunRecord } from "../../src/training/run-record.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
-import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
+import { type Told, temporaryFolder, tinyDataset, tinyResnet, trainTiny } from "./tiny.ts";
 
 const STEPS_PER_EPOCH = 12;
 const options: TrainOptions = {
@@ -20,15 +18,8 @@ const options: TrainOptions = {
   latency: false,
 };
 
-interface Told {
-  readonly run: Run;
-  readonly events: readonly RunEvent[];
-}
-
 async function tell(overrides: Partial<TrainOptions>): Promise<Told> {
-  const folder = join(temporaryFolder(), "run");
-  const run = await train(tinyResnet(), { ...options, folder, ...overrides });
-  return { run, events: await readEvents(folder) };
+  return trainTiny({ ...options, ...overrides });
 }
 
 function firstDeath({ events }: Told): number {

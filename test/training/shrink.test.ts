@@ -14,7 +14,7 @@ import type { Run } from "../../src/training/run.ts";
 import { readRunRecord } from "../../src/training/run-record.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { isInstalled } from "./engines.ts";
-import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
+import { type Told, temporaryFolder, tinyDataset, tinyResnet, trainTiny } from "./tiny.ts";
 
 const data = tinyDataset();
 /** Takes single neurons as well as a block within six epochs of six steps. */
@@ -30,15 +30,8 @@ const options: TrainOptions = {
   shrink: { patience: 1.5, rebuildSteps: 0 },
 };
 
-interface Told {
-  readonly run: Run;
-  readonly events: readonly RunEvent[];
-}
-
 async function tell(overrides: Partial<TrainOptions>): Promise<Told> {
-  const folder = join(temporaryFolder(), "run");
-  const run = await train(tinyResnet(), { ...options, ...overrides, folder });
-  return { run, events: await readEvents(folder) };
+  return trainTiny({ ...options, ...overrides });
 }
 
 function ofType<T extends RunEventType>(events: readonly RunEvent[], type: T): Extract<RunEvent, { type: T }>[] {

@@ -3,6 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
+import { readEvents } from "../../src/training/event-log.ts";
+import type { RunEvent } from "../../src/training/events.ts";
+import type { Run } from "../../src/training/run.ts";
+import { type TrainOptions, train } from "../../src/training/train.ts";
+import { tinyResnet } from "./tiny-network.ts";
 
 export { tinyDataset, tinyResnet, tinyShape, tinyWithoutNorms } from "./tiny-network.ts";
 
@@ -17,4 +22,17 @@ export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "espalier-test-"));
   temporaryFolders.push(folder);
   return folder;
+}
+
+/** A run, and all it told. */
+export interface Told {
+  readonly run: Run;
+  readonly events: readonly RunEvent[];
+}
+
+/** Trains `tinyResnet()`, in a folder of its own unless `options` name one. */
+export async function trainTiny(options: TrainOptions): Promise<Told> {
+  const folder = options.folder ?? join(temporaryFolder(), "run");
+  const run = await train(tinyResnet(), { ...options, folder });
+  return { run, events: await readEvents(folder) };
 }

@@ -6,25 +6,11 @@ import { element, type Markup } from "../../report/svg.ts";
 import { labelOf, type RunGroup } from "../comparison.ts";
 import type { RunSummary } from "../run-summary.ts";
 import { type Plot, text } from "./frame.ts";
-import { COLUMNS, INNER, kindLegend, PANEL, styles, TOP } from "./kinds-alive.ts";
+import { INNER, PANEL, panels, styles } from "./kinds-alive.ts";
 
 export function gammaCourse({ model, dataset, runs }: RunGroup): Plot | undefined {
   const shown = runs.map(({ run }) => run).filter(({ kinds }) => kinds.some((kind) => kind.gammaCourse !== undefined));
-  if (shown.length === 0) return undefined;
-  const title = `γ over the epochs, of its largest: ${model} on ${dataset}`;
-  return {
-    width: PANEL.width * Math.min(COLUMNS, Math.max(2, shown.length)),
-    height: TOP + PANEL.height * Math.ceil(shown.length / COLUMNS),
-    label: title,
-    content: [
-      text(16, 20, title, { class: "title" }),
-      kindLegend(shown),
-      shown.map((run, index) => {
-        const [x, y] = [PANEL.width * (index % COLUMNS), TOP + PANEL.height * Math.floor(index / COLUMNS)];
-        return element("g", { transform: `translate(${x} ${y})` }, panel(run));
-      }),
-    ],
-  };
+  return panels(`γ over the epochs, of its largest: ${model} on ${dataset}`, shown, panel);
 }
 
 function panel(run: RunSummary): Markup[] {

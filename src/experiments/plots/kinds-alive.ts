@@ -8,34 +8,42 @@ import { labelOf, type RunGroup } from "../comparison.ts";
 import type { RunSummary } from "../run-summary.ts";
 import { legend, type Plot, text } from "./frame.ts";
 
-export const COLUMNS = 3;
+const COLUMNS = 3;
 export const PANEL = { width: 300, height: 178 } as const;
 export const INNER = { top: 40, right: 16, bottom: 26, left: 48 } as const;
-export const TOP = 56;
+const TOP = 56;
 
 export const styles: Readonly<Record<FactorKind, number>> = { neuron: 1, block: 2, group: 3, stream: 4 };
 
 export function kindsAlive({ model, dataset, runs }: RunGroup): Plot | undefined {
   const shown = runs.map(({ run }) => run).filter(({ kinds }) => kinds.length > 0);
-  if (shown.length === 0) return undefined;
-  const title = `Structures alive over the epochs: ${model} on ${dataset}`;
+  return panels(`Structures alive over the epochs: ${model} on ${dataset}`, shown, panel);
+}
+
+/** A small chart of each of the runs, by `draw`; undefined if there are none. */
+export function panels(
+  title: string,
+  runs: readonly RunSummary[],
+  draw: (run: RunSummary) => Markup[],
+): Plot | undefined {
+  if (runs.length === 0) return undefined;
   return {
-    width: PANEL.width * Math.min(COLUMNS, Math.max(2, shown.length)),
-    height: TOP + PANEL.height * Math.ceil(shown.length / COLUMNS),
+    width: PANEL.width * Math.min(COLUMNS, Math.max(2, runs.length)),
+    height: TOP + PANEL.height * Math.ceil(runs.length / COLUMNS),
     label: title,
     content: [
       text(16, 20, title, { class: "title" }),
-      kindLegend(shown),
-      shown.map((run, index) => {
+      kindLegend(runs),
+      runs.map((run, index) => {
         const [x, y] = [PANEL.width * (index % COLUMNS), TOP + PANEL.height * Math.floor(index / COLUMNS)];
-        return element("g", { transform: `translate(${x} ${y})` }, panel(run));
+        return element("g", { transform: `translate(${x} ${y})` }, draw(run));
       }),
     ],
   };
 }
 
 /** Of the kinds that `shown` have. */
-export function kindLegend(shown: readonly RunSummary[]): Markup[] {
+function kindLegend(shown: readonly RunSummary[]): Markup[] {
   const present = factorKinds.filter((kind) => shown.some(({ kinds }) => kinds.some((own) => own.kind === kind)));
   const entries = present.map(
     (kind) => [element("line", { x1: 0, x2: 24, y1: 0, y2: 0, class: `line s${styles[kind]}` }), `${kind}s`] as const,
