@@ -103,7 +103,9 @@ interface Structure {
 
 /** The share of the full cost that is to be left at `progress`. */
 export function plannedShare(progress: number, share: number, { start, end }: Window = usualWindow): number {
-  return 1 - (1 - share) * Math.min(1, Math.max(0, (progress - start) / (end - start)));
+  const fallen = Math.min(1, Math.max(0, (progress - start) / (end - start)));
+  // Exactly `share` at the end, to the last bit: who asks whether the end is reached compares with it.
+  return 1 - fallen + share * fallen;
 }
 
 export class Steering {

@@ -86,6 +86,18 @@ describe.each<readonly [string, Selection | undefined]>([
 describe("resnet-20", () => {
   const graph = model("resnet-20", { classes: 10 });
 
+  test("plans for the very share it is asked for, whatever its last bit", () => {
+    fc.assert(fc.property(fc.double({ min: 0.01, max: 1, noNaN: true }), (share) => plannedShare(1, share) === share));
+  });
+
+  test("with few large blocks is not kept from the last of them by a rounding", () => {
+    for (const share of [0.2, 0.20000000000000004, 0.201]) {
+      const few = { select: { blocks: 20 }, share, of: "parameters", seed: 0, steps: 240, looks: 60 } as const;
+      const { left } = steerPlant(graph, few);
+      expect(Math.abs((left.at(-1) ?? 0) - share)).toBeLessThan(0.01);
+    }
+  });
+
   test("with blocks alone comes as near as a whole block lets it", () => {
     const largest = 4_718_592 / 40_551_040;
     for (const share of [0.35, 0.5, 0.7]) {
