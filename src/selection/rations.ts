@@ -24,7 +24,7 @@ export interface Candidate {
 }
 
 /** Up to so many structures it is worth while to see which of their sums come to the budget. */
-export const FEW = 64;
+const FEW = 64;
 /** Parts of the full cost that sums are told apart by. */
 const PARTS = 2000;
 
@@ -110,13 +110,15 @@ export function nearestShare(numbers: readonly number[], tally: Tally, whole: nu
 
 /**
  * Of the structures at zero, in the order in which they would come back, those that have to, so that what is left is nearer to `goal`. If that
- * leaves it further off than `tolerance` and there is something fine to take away instead (`isFine`), so does the one that is least too much.
+ * leaves it further off than `tolerance`, so does the one that is least too much, if others can take its place: `nearestWith` tells how near to
+ * the goal they would come, in shares of the full cost, with it back in `tally`.
  */
 export function revivedOf(
   zeros: readonly number[],
   tally: Tally,
   shareOf: (tally: Tally) => number,
-  { goal, tolerance, isFine }: { readonly goal: number; readonly tolerance: number; readonly isFine: boolean },
+  { goal, tolerance }: { readonly goal: number; readonly tolerance: number },
+  nearestWith: (tally: Tally) => number,
 ): ReadonlySet<number> {
   const revived = new Set<number>();
   let least: { readonly number: number; readonly excess: number } | undefined;
@@ -132,7 +134,10 @@ export function revivedOf(
     tally.remove(number);
     if (excess > 0 && (least === undefined || excess < least.excess)) least = { number, excess };
   }
-  if (isFine && least !== undefined && goal - shareOf(tally) > tolerance) revived.add(least.number);
+  const distance = goal - shareOf(tally);
+  if (least === undefined || distance <= tolerance) return revived;
+  tally.restore(least.number);
+  if (nearestWith(tally) < distance - tolerance) revived.add(least.number);
   return revived;
 }
 

@@ -16,7 +16,7 @@ import { tensor } from "../core/tensor.ts";
 import type { Weights } from "../graph/graph.ts";
 import { guarded } from "./budget.ts";
 import type { Factor } from "./factors.ts";
-import { type Candidate, doomedOf, FEW, nearestShare, revivedOf, Survivors } from "./rations.ts";
+import { type Candidate, doomedOf, nearestShare, revivedOf, Survivors } from "./rations.ts";
 import { type CostMeasure, type CostModel, type Tally, zerosOf } from "./tally.ts";
 
 /** The shares of Ση between which the cost falls; all later steps are for the survivors. */
@@ -301,8 +301,12 @@ export class Steering {
       .filter((one) => one.ratio > 0 && isZero(one, sight) && !isCut(one.factor.parameter, one.index))
       .toSorted((a, b) => claim(b) - claim(a))
       .map(({ number }) => number);
-    const isFine = this.#structures.length - zeros.length > FEW;
-    return revivedOf(zeros, tally, (some) => this.#share(some, state), { goal, tolerance: 2 * TOLERANCE, isFine });
+    const living = this.#structures.filter((one) => one.ratio > 0 && !isZero(one, sight)).map(({ number }) => number);
+    const { model, of } = this.#options;
+    const nearestWith = (some: Tally): number =>
+      Math.abs(nearestShare(living, some, model.whole[of], goal - state.correction) + state.correction - goal);
+    const limits = { goal, tolerance: 2 * TOLERANCE };
+    return revivedOf(zeros, tally, (some) => this.#share(some, state), limits, nearestWith);
   }
 
   #pressure(
