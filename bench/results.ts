@@ -2,9 +2,12 @@
  * `npm run results [-- plan …] [--runs folder] [--only-document]`: trains the plans in `bench/results/` one after another, each as a sweep that
  * goes on where it was stopped; keeps a table of the finished runs of each in `docs/results/`; and writes `docs/results.md`
  * from the tables. Ctrl-C stops at a step boundary, with what is finished written down.
+ *
+ * `npm run results -- --add <folder> [--from <file.onnx>]`: trains nothing; keeps a table of the finished runs in `folder`, which
+ * `espalier train` made, under its name. `--from`: the file they started from, which is checked and scored.
  */
-import { mkdir, readdir, readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { access, mkdir, readdir, readFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { execa } from "execa";
 import writeFileAtomic from "write-file-atomic";
@@ -12,7 +15,9 @@ import { z } from "zod";
 import { UserError } from "../src/core/errors.ts";
 import { compareRuns } from "../src/experiments/comparison.ts";
 import { type RunSummary, runSummarySchema } from "../src/experiments/run-summary.ts";
+import { runFiles } from "../src/training/run-folder.ts";
 import { type ResultTable, resultsDocument } from "./shared/results-document.ts";
+import { startOf } from "./shared/started-from.ts";
 
 const PLANS = "bench/results";
 const TABLES = "docs/results";
@@ -24,6 +29,8 @@ const { values, positionals } = parseArgs({
   options: {
     runs: { type: "string", default: "runs/results" },
     "only-document": { type: "boolean", default: false },
+    add: { type: "string" },
+    from: { type: "string" },
   },
 });
 
@@ -41,23 +48,50 @@ async function trainPlan(name: string): Promise<boolean> {
   return exitCode !== INTERRUPTED;
 }
 
-/** Writes down the finished runs of the plan; nothing if there is none. */
-async function writeTable(name: string): Promise<void> {
-  let runs: readonly RunSummary[];
+/** The finished runs in `folder`, each control behind its run; none if none is finished. */
+async function finishedIn(folder: string): Promise<readonly RunSummary[]> {
   try {
-    const { groups } = await compareRuns([join(values.runs, name)]);
-    runs = groups.flatMap((group) =>
+    const { groups } = await compareRuns([folder]);
+    return groups.flatMap((group) =>
       group.runs.flatMap(({ run, controls }) =>
         [run, controls.epochs, controls.macs].filter((each) => each !== undefined),
       ),
     );
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    console.error(`no table of ${name}: ${error.message}`);
-    return;
+    console.error(`no table of ${folder}: ${error.message}`);
+    return [];
   }
+}
+
+async function writeTable(name: string, runs: readonly RunSummary[]): Promise<void> {
+  if (runs.length === 0) return;
   const lines = runs.map((run) => `  ${JSON.stringify(run)}`);
   await writeFileAtomic(join(TABLES, `${name}.json`), `[\n${lines.join(",\n")}\n]\n`);
+}
+
+/** `run` of `folder`, with what it started from if that is said. */
+async function withStart(folder: string, run: RunSummary, file: string | undefined): Promise<RunSummary> {
+  if (file === undefined || run.controlOf !== undefined) return run;
+  const isItself = await access(join(folder, runFiles.record)).then(
+    () => true,
+    () => false,
+  );
+  return { ...run, startedFrom: await startOf(isItself ? folder : join(folder, run.name), file) };
+}
+
+async function addRuns(folder: string): Promise<void> {
+  const runs: RunSummary[] = [];
+  for (const run of await finishedIn(folder)) runs.push(await withStart(folder, run, values.from));
+  await writeTable(basename(resolve(folder)), runs);
+}
+
+async function trainPlans(): Promise<void> {
+  for (const name of positionals.length > 0 ? positionals : await namesIn(PLANS)) {
+    const isWhole = await trainPlan(name);
+    await writeTable(name, await finishedIn(join(values.runs, name)));
+    if (!isWhole) return;
+  }
 }
 
 async function writeDocument(): Promise<void> {
@@ -71,10 +105,6 @@ async function writeDocument(): Promise<void> {
 }
 
 await mkdir(TABLES, { recursive: true });
-const plans = positionals.length > 0 ? positionals : await namesIn(PLANS);
-for (const name of plans) {
-  const goesOn = values["only-document"] || (await trainPlan(name));
-  if (!values["only-document"]) await writeTable(name);
-  if (!goesOn) break;
-}
+if (values.add !== undefined) await addRuns(values.add);
+else if (!values["only-document"]) await trainPlans();
 await writeDocument();

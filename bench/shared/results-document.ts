@@ -3,7 +3,14 @@
 import { type ComparedRun, groupRuns, labelOf } from "../../src/experiments/comparison.ts";
 import { removalCost, signed } from "../../src/experiments/comparison-table.ts";
 import type { RunSummary } from "../../src/experiments/run-summary.ts";
-import { formatDuration, formatPercent, formatQuantity, percentOf, plural } from "../../src/report/format.ts";
+import {
+  formatCount,
+  formatDuration,
+  formatPercent,
+  formatQuantity,
+  percentOf,
+  plural,
+} from "../../src/report/format.ts";
 
 /** The runs of one plan. */
 export interface ResultTable {
@@ -13,7 +20,7 @@ export interface ResultTable {
 }
 
 const heads = [
-  ...["network", "structures", "aim", "seed", "epochs", "time"],
+  ...["network", "structures", "aim", "seed", "images", "epochs", "time", "machine"],
   ...["baseline", "pruned", "control", "control, equal MACs", "MACs left", "parameters left", "removal cost"],
 ];
 
@@ -34,16 +41,29 @@ function percent(run: RunSummary | undefined): string {
   return run === undefined ? "" : formatPercent(run.after.accuracy, 2);
 }
 
-function cells({ run, controls }: ComparedRun, runs: readonly RunSummary[]): readonly string[] {
+/** `resnet-20`; of a run that went on from a file `graph, from network.onnx (91.73 %)`. */
+function networkOf({ model, startedFrom }: RunSummary): string {
+  return startedFrom === undefined
+    ? model
+    : `${model}, from ${startedFrom.file} (${formatPercent(startedFrom.accuracy, 2)})`;
+}
+
+function cells(
+  { run, controls }: ComparedRun,
+  runs: readonly RunSummary[],
+  machines: readonly string[],
+): readonly string[] {
   const isBaseline = run.kinds.length === 0;
   const { before, after } = run;
   return [
-    run.model,
+    networkOf(run),
     run.kinds.map(({ kind }) => `${kind}s`).join(", "),
     labelOf(run),
     String(run.seed),
+    formatCount(run.trainImages),
     String(run.epochs),
     formatDuration(run.seconds),
+    String(machines.indexOf(machineOf(run)) + 1),
     percent(isBaseline ? run : baselineOf(run, runs)),
     isBaseline ? "" : percent(run),
     percent(controls.epochs),
@@ -68,19 +88,20 @@ function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): st
   const better = controlled.filter(({ run, controls }) => run.after.accuracy >= (controls.epochs?.after.accuracy ?? 0));
   const based = pruned.filter(({ run }) => baselineOf(run, runs) !== undefined);
   const near = based.filter(({ run }) => run.after.accuracy >= (baselineOf(run, runs)?.after.accuracy ?? 0) - 0.7);
+  const started = pruned.filter(({ run }) => run.startedFrom !== undefined);
+  const kept = started.filter(({ run }) => run.after.accuracy >= (run.startedFrom?.accuracy ?? 0) - 0.7);
   return [
     count(exact, pruned, "Removal costs 0.00 points, and the certificate holds"),
     ...(controlled.length === 0 ? [] : [count(better, controlled, "At least as good as its control of equal epochs")]),
     ...(based.length === 0 ? [] : [count(near, based, "Within 0.7 points of its own baseline")]),
+    ...(started.length === 0 ? [] : [count(kept, started, "Within 0.7 points of the file it started from")]),
   ];
 }
 
-function machinesOf(runs: readonly RunSummary[]): string[] {
-  const told = runs.map(({ machine }) => {
-    const { processor, cores, threads, engine, precision, espalier, node } = machine;
-    return `- ${processor}, ${cores} cores, ${threads ?? "?"} threads, ${precision}, ${engine}, Espalier ${espalier}, Node.js ${node}`;
-  });
-  return [...new Set(told)];
+function machineOf({ machine }: RunSummary): string {
+  const { processor, cores, threads = "?", engine, precision, espalier, node } = machine;
+  const used = threads === "1" ? "1 thread" : `${threads} threads`;
+  return `${processor}, ${cores} cores, ${used}, ${precision}, ${engine}, Espalier ${espalier}, Node.js ${node}`;
 }
 
 function row(values: readonly string[]): string {
@@ -90,28 +111,30 @@ function row(values: readonly string[]): string {
 /** The whole document. */
 export function resultsDocument(tables: readonly ResultTable[]): string {
   const runs = tables.flatMap((table) => table.runs);
+  const machines = [...new Set(runs.map(machineOf))];
   const rows = groupRuns(runs).flatMap((group) => group.runs);
   const sections = tables.flatMap(({ name, runs: own }) => [
     `## ${name}`,
     "",
     row(heads),
     row(heads.map((_, index) => (index < 3 ? "---" : "---:"))),
-    ...groupRuns(own).flatMap((group) => group.runs.map((compared) => row(cells(compared, own)))),
+    ...groupRuns(own).flatMap((group) => group.runs.map((compared) => row(cells(compared, own, machines)))),
     "",
   ]);
   return `${[
     "# Results",
     "",
     "Written by `npm run results`, which trains the plans in `bench/results/` (it goes on where it was stopped) and makes this file from the",
-    "tables in `docs/results/`; do not edit it. Accuracy is that of the compact network on the whole test split. A control is",
+    "tables in `docs/results/`; do not edit it. Images are those of an epoch; accuracy is that of the compact network on the test split. A control is",
     "what is left of the network, trained from new weights for as many epochs, or for as many as take the same MACs. Removal cost is the",
-    "accuracy of the compact network minus that of the trained one, in points. Time is wall time of the run, its own share of the machine.",
+    "accuracy of the compact network minus that of the trained one, in points. Time is wall time of the run, its own share of the machine",
+    "whose number stands beside it. A network that began with the weights of a file has the file's name and its accuracy before.",
     "",
     ...findings(rows, runs),
     "",
     ...sections,
     "## Machines",
     "",
-    ...machinesOf(runs),
+    ...machines.map((machine, index) => `${index + 1}. ${machine}`),
   ].join("\n")}\n`;
 }

@@ -78,6 +78,7 @@ function flat(run: RunSummary): Readonly<Record<string, string | number>> {
     seed: run.seed,
     epochs: run.epochs,
     batch: run.batch,
+    trainImages: run.trainImages,
     accuracyTrained: before.accuracy,
     accuracy: after.accuracy,
     removalCost: Number(removalCost(run).toFixed(4)),

@@ -48,6 +48,14 @@ export interface CostSummary {
   readonly parameters: number;
 }
 
+/** The file of trained weights that a run went on from. */
+export interface StartSummary {
+  /** Without its folder. */
+  readonly file: string;
+  /** On the whole test split, in percent. */
+  readonly accuracy: number;
+}
+
 export interface RunSummary {
   readonly name: string;
   /** Of the folder the run's is in: the sweep, where it is of one. */
@@ -59,7 +67,11 @@ export interface RunSummary {
   readonly seed: number;
   readonly epochs: number;
   readonly batch: number;
+  /** Of an epoch: all of the training split that the settings leave. */
+  readonly trainImages: number;
   readonly controlOf?: ControlOf;
+  /** Where it is known: `run.json` has only the hash of the weights. */
+  readonly startedFrom?: StartSummary;
   /**
    * What was asked for, in words: `γ neurons 0.001`, `budget 50 %` (of the MACs), `budget 100 k parameters, after 3 epochs`; empty
    * without factors.
@@ -100,7 +112,9 @@ export const runSummarySchema: z.ZodType<RunSummary> = z.object({
   seed: count,
   epochs: count,
   batch: count,
+  trainImages: count,
   controlOf: controlOfSchema.exactOptional(),
+  startedFrom: z.object({ file: z.string(), accuracy: z.number() }).exactOptional(),
   aim: z.string(),
   kinds: z.array(
     z.object({
@@ -167,6 +181,7 @@ export async function summarizeRun(folder: string): Promise<RunSummary | undefin
     seed: settings.seed,
     epochs: settings.epochs,
     batch: settings.batch,
+    trainImages: started.dataset.trainImages,
     ...(controlOf === undefined ? {} : { controlOf }),
     aim: aimOf(kinds, { ...settings }),
     kinds,
@@ -201,12 +216,13 @@ function gammaCourse({ budgets, epochs }: History, kind: FactorKind): readonly n
 /** What was asked for, in words. */
 function aimOf(kinds: readonly KindSummary[], settings: Readonly<Record<string, unknown>>): string {
   if (kinds.length === 0) return "";
-  const { gammaBy, gammaAfter, budgetBy, fixBatchNormScale } = settings;
+  const { gammaBy, gammaAfter, budgetBy, fixBatchNormScale, distill } = settings;
   return [
     goalOf(kinds, settings["budget"]) + (gammaBy === "none" ? "" : ` by ${String(gammaBy)}`),
     ...(gammaAfter === undefined ? [] : [`after ${String(gammaAfter)} epochs`]),
     ...(budgetBy === undefined ? [] : [`met by epoch ${String(budgetBy)}`]),
     ...(fixBatchNormScale === true ? ["batch norms' scales fixed"] : []),
+    ...(distill === undefined ? [] : ["distilled"]),
   ].join(", ");
 }
 

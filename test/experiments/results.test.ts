@@ -11,11 +11,11 @@ test("a row has baseline, pruned and controls, what is left, and what removal co
   const text = resultsDocument([{ name: "resnet-20", runs }]);
   const rows = text.split("\n").filter((line) => line.startsWith("| resnet-20"));
   expect(rows).toEqual([
-    "| resnet-20 |  | baseline | 1 | 4 | 1 h 02 min | 92.00 % |  |  |  | 40.0 M | 267 k | 0.00 |",
-    "| resnet-20 | neurons | γ 0.002 | 1 | 4 | 1 h 02 min | 92.00 % | 91.50 % | 91.00 % |  | 60.0 % | 59.3 % | 0.00 |",
-    "| resnet-20 | neurons | γ 0.004 | 1 | 4 | 1 h 02 min | 92.00 % | 89.00 % | 89.50 % | 90.00 % | 25.0 % | 24.7 % | 0.00 |",
+    "| resnet-20 |  | baseline | 1 | 50,000 | 4 | 1 h 02 min | 1 | 92.00 % |  |  |  | 40.0 M | 267 k | 0.00 |",
+    "| resnet-20 | neurons | γ 0.002 | 1 | 50,000 | 4 | 1 h 02 min | 1 | 92.00 % | 91.50 % | 91.00 % |  | 60.0 % | 59.3 % | 0.00 |",
+    "| resnet-20 | neurons | γ 0.004 | 1 | 50,000 | 4 | 1 h 02 min | 1 | 92.00 % | 89.00 % | 89.50 % | 90.00 % | 25.0 % | 24.7 % | 0.00 |",
   ]);
-  expect(text).toContain("- a processor, 2 cores, 2 threads, bf16");
+  expect(text).toContain("1. a processor, 2 cores, 2 threads, bf16");
 });
 
 test("what is hoped for is counted, and where it is not so is named", () => {
@@ -34,4 +34,21 @@ test("removal that costs something is no removal without cost", () => {
 
 test("without runs there is nothing to count", () => {
   expect(resultsDocument([])).toContain("No pruned run is finished yet.");
+});
+
+test("a run that went on from a file has its name and accuracy, and is measured against it", () => {
+  const startedFrom = { file: "trained.onnx", accuracy: 91.73 };
+  const [near, far] = [91.1, 90.9].map((accuracy, index) =>
+    summary({ name: `run-${index}`, seed: index + 1, accuracy, startedFrom }),
+  );
+  const text = resultsDocument([{ name: "tuned", runs: [near ?? baseline, far ?? baseline] }]);
+  expect(text).toContain("| resnet-20, from trained.onnx (91.73 %) | neurons | γ 0.002 | 1 | 50,000 | 4 |");
+  expect(text).toContain("the file it started from: 1 of 2 rows; not resnet-20 at γ 0.002, seed 2.");
+});
+
+test("machines are numbered, and threads tell two of them apart", () => {
+  const one = { ...mild, machine: { ...mild.machine, threads: "1" } };
+  const text = resultsDocument([{ name: "resnet-20", runs: [baseline, one] }]);
+  expect(text).toContain("| γ 0.002 | 1 | 50,000 | 4 | 1 h 02 min | 2 |");
+  expect(text).toContain("2. a processor, 2 cores, 1 thread, bf16");
 });

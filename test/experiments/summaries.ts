@@ -14,6 +14,7 @@ export function summary(
     seed: 1,
     epochs: 4,
     batch: 128,
+    trainImages: 50_000,
     aim: "γ 0.002",
     kinds: [{ kind: "neuron", gamma: 0.002, count: 100, alive: 40, alivePercent: [95, 70, 45, 40] }],
     before: { accuracy, macs: 40_000_000, parameters: 270_000 },

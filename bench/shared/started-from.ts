@@ -1,0 +1,44 @@
+/** Which runs began with the weights of a file, told by the hash in their record, and how accurate the file is on their test images. */
+import { basename } from "node:path";
+import { UserError } from "../../src/core/errors.ts";
+import type { Dataset } from "../../src/data/dataset.ts";
+import { EngineHost } from "../../src/engine/host.ts";
+import { measureAccuracy } from "../../src/evaluation/accuracy.ts";
+import { engineClassifier } from "../../src/evaluation/classifier.ts";
+import type { StartSummary } from "../../src/experiments/run-summary.ts";
+import { loadOnnx } from "../../src/formats/onnx/index.ts";
+import { reopenData } from "../../src/training/run-data.ts";
+import { hashWeights, readRunRecord } from "../../src/training/run-record.ts";
+import { startingNetwork } from "../../src/training/starting-network.ts";
+
+const BATCH = 250;
+
+/**
+ * What the run in `folder` started from if that is `file`.
+ * @throws UserError "bad-option" if it began with other weights, and what reading the run, its data and the file throws.
+ */
+export async function startOf(folder: string, file: string): Promise<StartSummary> {
+  const record = await readRunRecord(folder);
+  const dataset = await reopenData(record, undefined);
+  const { network } = await startingNetwork(file, dataset, record.settings);
+  if (hashWeights(network.weights) !== record.initialWeights) {
+    throw new UserError("bad-option", "the run did not start from this file", {
+      about: folder,
+      expected: `weights of sha256 ${record.initialWeights.slice(0, 12)}…`,
+      received: `others in ${file}`,
+      hint: "Name the file that the run was given",
+    });
+  }
+  return { file: basename(file), accuracy: await accuracyOfFile(file, dataset) };
+}
+
+/** On the whole test split, in percent. */
+async function accuracyOfFile(file: string, { test, normalization }: Dataset): Promise<number> {
+  const host = await EngineHost.start({ engine: "onednn" });
+  try {
+    const classifier = await engineClassifier(host, await loadOnnx(file), Math.min(BATCH, test.count));
+    return (await measureAccuracy(classifier, test, normalization)).accuracy;
+  } finally {
+    await host.dispose();
+  }
+}
