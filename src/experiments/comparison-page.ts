@@ -8,7 +8,7 @@ import { plural } from "../report/format.ts";
 import { element, type Markup } from "../report/svg.ts";
 import { runFileError } from "../training/file-errors.ts";
 import type { Comparison, RunGroup } from "./comparison.ts";
-import { columnsFor, flatRows } from "./comparison-table.ts";
+import { columnsFor, epochRows, type FlatRow, flatRows, layerRows } from "./comparison-table.ts";
 import { asFile, inPage, type Plot, plotStyle } from "./plots/frame.ts";
 import { gammaCourse } from "./plots/gamma-course.ts";
 import { keptLayers } from "./plots/kept-layers.ts";
@@ -95,14 +95,19 @@ export function comparisonPage({ groups, unfinished }: Comparison, date: Date): 
   );
 }
 
+/** `rows` as CSV with a heading. */
+function csv(rows: readonly FlatRow[]): string {
+  return stringify([...rows], { header: true });
+}
+
 /** The figures of all runs, controls among them, as CSV with a heading. */
 export function comparisonCsv({ groups }: Comparison): string {
-  return stringify([...flatRows(groups)], { header: true });
+  return csv(flatRows(groups));
 }
 
 /**
- * Writes `comparison.html`, `comparison.csv` and the plots into `folder`, which is made if it is not there.
- * @returns the files' paths: page, table, plots.
+ * Writes `comparison.html`, `comparison.csv`, `epochs.csv`, `layers.csv` and the plots into `folder`, which is made if it is not there.
+ * @returns the files' paths: page, the three tables, plots.
  */
 export async function writeComparison(folder: string, comparison: Comparison): Promise<readonly string[]> {
   try {
@@ -113,6 +118,8 @@ export async function writeComparison(folder: string, comparison: Comparison): P
   const files = [
     ["comparison.html", comparisonPage(comparison, new Date())],
     ["comparison.csv", comparisonCsv(comparison)],
+    ["epochs.csv", csv(epochRows(comparison.groups))],
+    ["layers.csv", csv(layerRows(comparison.groups))],
     ...comparison.groups.flatMap(plotsOf).map(({ name, plot }) => [`${name}.svg`, asFile(plot)] as const),
   ] as const;
   const paths: string[] = [];

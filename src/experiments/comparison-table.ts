@@ -1,5 +1,7 @@
 /** Runs as rows of one table, for the terminal, the page, CSV and the results: what is shown and in which words. */
+
 import { formatCount, formatDuration, formatPercent, formatQuantity, percentOf } from "../report/format.ts";
+import { factorKinds } from "../selection/factors.ts";
 import { type ComparedRun, labelOf, type RunGroup } from "./comparison.ts";
 import type { RunSummary } from "./run-summary.ts";
 
@@ -31,7 +33,12 @@ function structuresOf({ kinds }: RunSummary): string {
   return kinds.map(({ kind, alive, count }) => `${formatCount(alive)}/${formatCount(count)} ${kind}s`).join(", ");
 }
 
-/** Columns for `group`; those of controls only where there are some. */
+/** `30 × 50,000`: epochs, and images of each. */
+function lengthOf({ epochs, trainImages }: RunSummary): string {
+  return `${epochs} × ${formatCount(trainImages)}`;
+}
+
+/** Columns for `group`; those of controls only where there are some, and how long was trained only where that differs. */
 export function columnsFor({ runs }: RunGroup): readonly TableColumn[] {
   const number = (heading: string, cell: TableColumn["cell"]): TableColumn => ({ heading, isNumber: true, cell });
   const words = (heading: string, cell: TableColumn["cell"]): TableColumn => ({ heading, isNumber: false, cell });
@@ -40,31 +47,78 @@ export function columnsFor({ runs }: RunGroup): readonly TableColumn[] {
     words("run", ({ run, isOnFront }) => `${run.name}${isOnFront ? " *" : ""}`),
     words("aim", ({ run }) => labelOf(run)),
     number("seed", ({ run }) => String(run.seed)),
+    ...(new Set(runs.map(({ run }) => lengthOf(run))).size > 1 ? [number("epochs", ({ run }) => lengthOf(run))] : []),
     number("accuracy", ({ run }) => formatPercent(run.after.accuracy, 2)),
     number("MACs", ({ run }) => formatQuantity(run.after.macs)),
-    number("left", ({ run }) => formatPercent(percentOf(run.after.macs, run.before.macs))),
+    number("MACs left", ({ run }) => formatPercent(percentOf(run.after.macs, run.before.macs))),
     number("parameters", ({ run }) => formatQuantity(run.after.parameters)),
-    number("left", ({ run }) => formatPercent(percentOf(run.after.parameters, run.before.parameters))),
+    number("parameters left", ({ run }) => formatPercent(percentOf(run.after.parameters, run.before.parameters))),
     words("structures", ({ run }) => structuresOf(run)),
     number("time", ({ run }) => formatDuration(run.seconds)),
     ...controls.map((same) =>
-      number(same === "epochs" ? "control" : "control, equal MACs", ({ run, controls: own }) =>
+      number(same === "epochs" ? "control (epochs)" : "control (MACs)", ({ run, controls: own }) =>
         accuracyBeside(own[same], run),
       ),
     ),
   ];
 }
 
-/** Every run, controls among them, as a flat row with numbers as they are, for CSV. */
-export function flatRows(groups: readonly RunGroup[]): readonly Readonly<Record<string, string | number>>[] {
-  return groups.flatMap(({ runs }) =>
-    runs.flatMap(({ run, controls }) =>
-      [run, controls.epochs, controls.macs].filter((each) => each !== undefined).map((each) => flat(each)),
+/** A line of CSV, with numbers as they are. */
+export type FlatRow = Readonly<Record<string, string | number>>;
+
+/** Every run, controls among them, in a row. */
+export function flatRows(groups: readonly RunGroup[]): readonly FlatRow[] {
+  return allRuns(groups).map(flat);
+}
+
+/** Every epoch of every run with factors, a row a kind: what is alive of it, and its γ. */
+export function epochRows(groups: readonly RunGroup[]): readonly FlatRow[] {
+  return allRuns(groups).flatMap((run) =>
+    run.kinds.flatMap(({ kind, count, alivePercent, gamma, gammaCourse }) =>
+      alivePercent.map((percent, index) => ({
+        ...{ ...nameOf(run), epoch: index + 1, kind, count, alivePercent: percent },
+        gamma: gammaCourse?.[index] ?? (index + 1 > (run.gammaAfter ?? 0) ? gamma : 0),
+      })),
     ),
   );
 }
 
-function flat(run: RunSummary): Readonly<Record<string, string | number>> {
+/** Every layer of every run: its channels before and after. */
+export function layerRows(groups: readonly RunGroup[]): readonly FlatRow[] {
+  return allRuns(groups).flatMap((run) =>
+    run.layers.map(({ name: layer, pixels, before, after }) => ({ ...nameOf(run), layer, pixels, before, after })),
+  );
+}
+
+function allRuns(groups: readonly RunGroup[]): readonly RunSummary[] {
+  return groups.flatMap(({ runs }) =>
+    runs.flatMap(({ run, controls }) => [run, controls.epochs, controls.macs].filter((each) => each !== undefined)),
+  );
+}
+
+function nameOf({ name, group, model, dataset, seed }: RunSummary): FlatRow {
+  return { name, sweep: group, model, dataset, seed };
+}
+
+/**
+ * γ of each kind as it was set, and the largest it was at the end of an epoch; where a budget steers it the former says only how
+ * the kinds share it. Empty for kinds that the run has not.
+ */
+function gammaCells({ kinds }: RunSummary): FlatRow {
+  return Object.fromEntries(
+    factorKinds.flatMap((kind) => {
+      const own = kinds.find((each) => each.kind === kind);
+      const largest = own === undefined ? "" : Math.max(...(own.gammaCourse ?? [own.gamma]));
+      const name = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}s`;
+      return [
+        [`gamma${name}`, own?.gamma ?? ""],
+        [`gamma${name}Largest`, largest],
+      ];
+    }),
+  );
+}
+
+function flat(run: RunSummary): FlatRow {
   const { controlOf, before, after, layers, blocks, kinds, machine } = run;
   return {
     name: run.name,
@@ -87,6 +141,7 @@ function flat(run: RunSummary): Readonly<Record<string, string | number>> {
     parametersBefore: before.parameters,
     parameters: after.parameters,
     structures: kinds.map(({ kind, alive, count }) => `${kind}s ${alive}/${count}`).join(" "),
+    ...gammaCells(run),
     layersLeft: layers.filter((layer) => layer.after > 0).length,
     layers: layers.length,
     blocksLeft: blocks.left,

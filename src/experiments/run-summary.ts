@@ -77,6 +77,8 @@ export interface RunSummary {
    * without factors.
    */
   readonly aim: string;
+  /** Epochs before γ; absent where it was there from the first step. */
+  readonly gammaAfter?: number;
   readonly kinds: readonly KindSummary[];
   /** Of the trained network, of what is left of it, and on how many images both were scored. */
   readonly before: CostSummary;
@@ -116,6 +118,7 @@ export const runSummarySchema: z.ZodType<RunSummary> = z.object({
   controlOf: controlOfSchema.exactOptional(),
   startedFrom: z.object({ file: z.string(), accuracy: z.number() }).exactOptional(),
   aim: z.string(),
+  gammaAfter: z.number().exactOptional(),
   kinds: z.array(
     z.object({
       kind: z.enum(factorKinds),
@@ -171,7 +174,7 @@ export async function summarizeRun(folder: string): Promise<RunSummary | undefin
       };
     })
     .filter((kind) => kind.count > 0);
-  const { precision, threads } = settings;
+  const { precision, threads, gammaAfter } = settings;
   return {
     name,
     group: basename(join(path, "..")),
@@ -184,6 +187,7 @@ export async function summarizeRun(folder: string): Promise<RunSummary | undefin
     trainImages: started.dataset.trainImages,
     ...(controlOf === undefined ? {} : { controlOf }),
     aim: aimOf(kinds, { ...settings }),
+    ...optional("gammaAfter", gammaAfter),
     kinds,
     before: costOf(finished.before),
     after: costOf(finished.after),

@@ -16,7 +16,7 @@ function thinned(points: readonly Point[]): readonly Point[] {
 
 const allKinds: readonly StructureKind[] = ["neuron", "group", "block", "stream"];
 
-/** γ of a kind: as it was steered, or as it was placed. */
+/** γ of a kind: as it was steered, or as it was placed, from the epoch on that the options say. */
 function gammaOf({ started, budgets, epochs }: History, kind: StructureKind): readonly Point[] {
   const stepsPerEpoch = Math.max(1, started.stepsPerEpoch);
   if (budgets.length > 0) {
@@ -24,10 +24,17 @@ function gammaOf({ started, budgets, epochs }: History, kind: StructureKind): re
   }
   const own = started.factors.filter((factor) => factor.kind === kind);
   const mean = own.reduce((sum, { gamma }) => sum + gamma, 0) / Math.max(1, own.length);
-  return [
-    [0, mean],
-    [epochs.at(-1)?.epoch ?? 0, mean],
-  ];
+  const last = epochs.at(-1)?.epoch ?? 0;
+  const { gammaAfter } = started.options;
+  const begin = typeof gammaAfter === "number" ? Math.min(gammaAfter, last) : 0;
+  const before: readonly Point[] =
+    begin === 0
+      ? []
+      : [
+          [0, 0],
+          [begin, 0],
+        ];
+  return [...before, [begin, mean], [last, mean]];
 }
 
 /** Of each kind of structure the run has, the percentage alive at the end of each epoch; all at the start. */

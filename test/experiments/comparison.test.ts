@@ -5,7 +5,9 @@ import { describe, expect, test } from "vitest";
 import { compareRuns, groupRuns, paretoFront } from "../../src/experiments/comparison.ts";
 import { comparisonCsv, comparisonPage, writeComparison } from "../../src/experiments/comparison-page.ts";
 import { columnsFor, signed } from "../../src/experiments/comparison-table.ts";
-import { runSummarySchema, summarizeRun, wallSeconds } from "../../src/experiments/run-summary.ts";
+import { asFile } from "../../src/experiments/plots/frame.ts";
+import { gammaCourse } from "../../src/experiments/plots/gamma-course.ts";
+import { type RunSummary, runSummarySchema, summarizeRun, wallSeconds } from "../../src/experiments/run-summary.ts";
 import { train } from "../../src/training/train.ts";
 import { syntheticRun } from "../report/synthetic.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "../training/tiny.ts";
@@ -65,16 +67,24 @@ describe("the table", () => {
       ["seed", "1"],
       ["accuracy", "89.00 %"],
       ["MACs", "10.0 M"],
-      ["left", "25.0 %"],
+      ["MACs left", "25.0 %"],
       ["parameters", "66.7 k"],
-      ["left", "24.7 %"],
+      ["parameters left", "24.7 %"],
       ["structures", "40/100 neurons"],
       ["time", "1 h 02 min"],
-      ["control", "87.50 % (−1.50)"],
-      ["control, equal MACs", "88.25 % (−0.75)"],
+      ["control (epochs)", "87.50 % (−1.50)"],
+      ["control (MACs)", "88.25 % (−0.75)"],
     ]);
     const [alone] = groupRuns([mild]);
-    expect(alone && columnsFor(alone).map(({ heading }) => heading)).not.toContain("control");
+    const headings = alone?.runs && columnsFor(alone).map(({ heading }) => heading);
+    expect(headings).not.toContain("control (epochs)");
+    expect(headings).not.toContain("epochs");
+  });
+
+  test("says how long was trained where that differs", () => {
+    const [group] = groupRuns([mild, { ...worse, epochs: 2, trainImages: 1600 }]);
+    const epochs = group && columnsFor(group).find(({ heading }) => heading === "epochs");
+    expect(group?.runs.map((row) => epochs?.cell(row))).toEqual(["2 × 1,600", "4 × 50,000"]);
   });
 
   test.each([
@@ -91,6 +101,86 @@ describe("the table", () => {
     expect(rows.find(({ name }) => name === "strong-control-macs")).toMatchObject({
       ...{ controlOf: "strong", controlSame: "macs", accuracy: "88.25", macs: "10000000", removalCost: "0" },
     });
+  });
+});
+
+describe("γ", () => {
+  const steered = summary({
+    name: "steered",
+    aim: "budget 50 %",
+    kinds: [
+      { kind: "neuron", gamma: 1, count: 8, alive: 4, alivePercent: [100, 50], gammaCourse: [0.004, 0.001] },
+      { kind: "block", gamma: 20, count: 2, alive: 1, alivePercent: [100, 50], gammaCourse: [0.08, 0] },
+    ],
+  });
+  const late = summary({ name: "late", gammaAfter: 2, aim: "γ 0.002, after 2 epochs" });
+  const groups = groupRuns([steered, late]);
+  const rows = (text: string): Record<string, string>[] => parse(text, { columns: true });
+
+  test("has columns for each kind: as it was set, and the largest that it was", () => {
+    const [first, second] = rows(comparisonCsv({ groups, unfinished: [] }));
+    const none = { gammaGroups: "", gammaGroupsLargest: "", gammaStreams: "", gammaStreamsLargest: "" };
+    expect(first).toMatchObject({
+      ...{ name: "steered", gammaNeurons: "1", gammaNeuronsLargest: "0.004", gammaBlocks: "20" },
+      ...{ gammaBlocksLargest: "0.08", ...none },
+    });
+    expect(second).toMatchObject({
+      ...{ name: "late", gammaNeurons: "0.002", gammaNeuronsLargest: "0.002", gammaBlocks: "", ...none },
+    });
+  });
+
+  test("and what is alive are told by epoch, and widths by layer", async () => {
+    const folder = join(temporaryFolder(), "tables");
+    await writeComparison(folder, { groups, unfinished: [] });
+    const read = async (name: string): Promise<Record<string, string>[]> =>
+      rows(await readFile(join(folder, name), "utf8"));
+    const epochs = await read("epochs.csv");
+    const told = epochs.map(({ name, epoch, kind, alivePercent, gamma }) => [name, epoch, kind, alivePercent, gamma]);
+    expect(told).toEqual([
+      ["steered", "1", "neuron", "100", "0.004"],
+      ["steered", "2", "neuron", "50", "0.001"],
+      ["steered", "1", "block", "100", "0.08"],
+      ["steered", "2", "block", "50", "0"],
+      ["late", "1", "neuron", "95", "0"],
+      ["late", "2", "neuron", "70", "0"],
+      ["late", "3", "neuron", "45", "0.002"],
+      ["late", "4", "neuron", "40", "0.002"],
+    ]);
+    const layers = await read("layers.csv");
+    expect(
+      layers.filter(({ name }) => name === "late").map(({ layer, before, after }) => [layer, before, after]),
+    ).toEqual(late.layers.map(({ name, before, after }) => [name, String(before), String(after)]));
+  });
+
+  test("is drawn for the runs that a budget steered, each kind as a share of its largest", () => {
+    const [group] = groups;
+    const plot = group && gammaCourse(group);
+    if (plot === undefined) throw new Error("nothing drawn");
+    const drawn = asFile(plot);
+    expect(drawn).toContain("neurons up to 0.00400, blocks up to 0.0800");
+    expect(drawn).not.toContain("after 2 epochs");
+    // From the first epoch's end to the second's of four: neurons fall to a quarter, blocks to nothing.
+    const ends = [...drawn.matchAll(/class="line s(\d)" d="M([\d.]+),([\d.]+)L([\d.]+),([\d.]+)"/g)].map(
+      ([, style, ...points]) => [Number(style), ...points.map(Number)],
+    );
+    const [top, bottom, quarter] = [40, 152, 124];
+    expect(ends).toEqual([
+      [1, 107, top, 166, quarter],
+      [2, 107, top, 166, bottom],
+    ]);
+  });
+
+  test("that nobody steered is not drawn, nor one that stayed at zero", () => {
+    const drawn = (...runs: readonly RunSummary[]): string | undefined => {
+      const [group] = groupRuns(runs);
+      const plot = group && gammaCourse(group);
+      return plot && asFile(plot);
+    };
+    expect(drawn(late)).toBeUndefined();
+    const [neurons] = steered.kinds;
+    if (neurons === undefined) throw new Error("no kind");
+    const still = { ...steered, kinds: [{ ...neurons, gammaCourse: [0, 0] }] };
+    expect(drawn(still)).not.toMatch(/class="line s\d" d|NaN|Infinity/);
   });
 });
 
@@ -126,7 +216,8 @@ describe("the page", () => {
     const plots = ["accuracy-macs", "accuracy-parameters", "alive", "layers"].map(
       (name) => `resnet-20-cifar10-${name}.svg`,
     );
-    expect(names.toSorted()).toEqual(["comparison.csv", "comparison.html", ...plots].toSorted());
+    const tables = ["comparison.csv", "epochs.csv", "layers.csv"];
+    expect(names.toSorted()).toEqual(["comparison.html", ...tables, ...plots].toSorted());
     for (const name of plots) {
       const file = await readFile(join(folder, name), "utf8");
       expect(file).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" width="\d+" height="\d+"[^>]*><style>/);

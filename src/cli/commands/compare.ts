@@ -1,4 +1,5 @@
 /** `espalier compare <runs…>`: finished runs side by side, as a table, and as a page with plots. */
+import { dirname } from "node:path";
 import type { Command } from "commander";
 import { type Comparison, compareRuns } from "../../experiments/comparison.ts";
 import { writeComparison } from "../../experiments/comparison-page.ts";
@@ -13,7 +14,7 @@ interface CompareFlags extends CommonOptions {
 }
 
 /** Columns that a narrow terminal does without, first those to go first. */
-const dispensable: readonly string[] = ["time", "structures", "aim", "seed", "parameters"];
+const dispensable: readonly string[] = ["time", "structures", "parameters", "seed", "parameters left", "epochs", "aim"];
 
 /** A table for each network, as wide as it fits: what is left out is in the page. */
 export function comparisonLines({ groups }: Comparison, { colours, width }: Terminal): readonly string[] {
@@ -51,12 +52,14 @@ export function addCompare(program: Command, context: Context): void {
       for (const line of comparisonLines(comparison, stdout)) stdout.print(line);
       const hasFront = comparison.groups.some(({ runs }) => runs.length > 1);
       if (hasFront) stdout.print(stdout.colours.dim("\n  * none is as accurate with fewer MACs"));
-      const [page, csv, ...plots] = files;
-      if (page === undefined || csv === undefined || out === undefined) return;
+      const [page, figures, byEpoch, byLayer, ...plots] = files;
+      if (page === undefined || figures === undefined || byEpoch === undefined || byLayer === undefined) return;
       const named = [
         ["page", page],
-        ["figures", csv],
-        [`${plots.length} plots`, out],
+        ["figures", figures],
+        ["by epoch", byEpoch],
+        ["by layer", byLayer],
+        [`${plots.length} plots`, dirname(page)],
       ] as const;
       for (const line of ["", ...fileLines(named, stdout)]) stdout.print(line);
     });

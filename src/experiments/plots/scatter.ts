@@ -101,7 +101,7 @@ function grid(x: Scale, y: Scale, measure: CostMeasure): Markup[] {
       .ticks(6)
       .flatMap((value) => [
         element("line", { x1: x(value), x2: x(value), y1: bottom, y2: bottom + 4, class: "tick" }),
-        text(x(value), bottom + 18, formatQuantity(value), { "text-anchor": "middle" }),
+        text(x(value), bottom + 18, formatQuantity(value).replace(/\.0+(?= |$)/, ""), { "text-anchor": "middle" }),
       ]),
     element("line", { x1: MARGIN.left, x2: end, y1: bottom, y2: bottom, class: "axis" }),
     text(end, HEIGHT - 8, measureNames[measure], { "text-anchor": "end" }),
