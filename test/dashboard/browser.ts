@@ -38,6 +38,32 @@ export async function compressedSize(folder: string): Promise<number> {
   return bytes;
 }
 
+/** Kept from the first moment of each page on: everything that moved by itself, and from where to where. */
+const shiftScript = `
+  globalThis.shifts = [];
+  const edges = ({ x, y, width, height }) => [x, y, width, height].map(Math.round).join(" ");
+  new PerformanceObserver((list) => {
+    for (const { hadRecentInput, value, sources } of list.getEntries()) {
+      if (hadRecentInput) continue;
+      const moved = sources.map(({ node, previousRect, currentRect }) =>
+        (node?.nodeName ?? "") + ": " + edges(previousRect) + " to " + edges(currentRect));
+      globalThis.shifts.push({ value, moved });
+    }
+  }).observe({ type: "layout-shift", buffered: true });
+`;
+
+/** Has `page` remember what moves on it, from its next address on. */
+export async function watchShifts(page: Page): Promise<void> {
+  await page.addInitScript(shiftScript);
+}
+
+/** What moved on `page` since it was loaded, and by how much (a part of its layout shift). */
+export async function shiftsOf(
+  page: Page,
+): Promise<readonly { readonly value: number; readonly moved: readonly string[] }[]> {
+  return page.evaluate("globalThis.shifts");
+}
+
 /** What axe finds wrong with the page as it is, in words. */
 export async function accessibilityFaults(page: Page): Promise<readonly string[]> {
   // Evaluated by the browser's own debugger, which the page's policy does not bind.

@@ -7,7 +7,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Dashboard, openDashboard } from "../../src/dashboard/server.ts";
 import { tinyWorkplace } from "../cli/support.ts";
 import { syntheticRun } from "../report/synthetic.ts";
-import { accessibilityFaults, browserPath, buildPage, compressedSize, launchBrowser } from "./browser.ts";
+import {
+  accessibilityFaults,
+  browserPath,
+  buildPage,
+  compressedSize,
+  launchBrowser,
+  shiftsOf,
+  watchShifts,
+} from "./browser.ts";
 import { temporaryFolder, writeRun } from "./runs-folder.ts";
 
 const MINUTES = 60_000;
@@ -53,8 +61,10 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
 
   async function openPage(path: string, width = 1280, colorScheme: "light" | "dark" = "light"): Promise<Page> {
     if (browser === undefined) throw new Error("no browser");
-    const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+    // High enough for nearly all of a page: what moves out of sight counts as well.
+    const page = await browser.newPage({ viewport: { width, height: 2400 }, colorScheme });
     page.setDefaultTimeout(4 * MINUTES);
+    await watchShifts(page);
     page.on("pageerror", ({ message }) => complaints.push(message));
     page.on("console", (message) => {
       if (message.type() === "error") complaints.push(message.text());
@@ -106,6 +116,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
         "document.documentElement.scrollWidth - document.documentElement.clientWidth",
       );
       expect(tooWide).toBe(0);
+      expect(await shiftsOf(page)).toEqual([]);
       await page.close();
     },
   );
@@ -154,6 +165,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
       await page.getByRole("button", { name: "Start" }).click();
       await page.waitForURL(/\/run\/real$/);
       await page.getByText(new RegExp(`^epoch [1-9]\\d* of ${EPOCHS}$`)).waitFor();
+      expect(await shiftsOf(page)).toEqual([]);
       await page.reload();
       await page.getByText(new RegExp(`^epoch [1-9]\\d* of ${EPOCHS}$`)).waitFor();
       await page.getByRole("button", { name: "Stop" }).click();
@@ -169,6 +181,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
       await page.getByRole("link", { name: /^report.html/ }).waitFor();
       expect(await page.getByText(`epoch ${EPOCHS} of ${EPOCHS}`).count()).toBe(1);
       expect(await epochsOf("real")).toBe(EPOCHS);
+      expect(await shiftsOf(page)).toEqual([]);
       const chart = page.getByRole("img", { name: /^Accuracy over the epochs/ });
       expect(await chart.getAttribute("aria-label")).toMatch(/at the end test \d+\.\d %/);
       expect(await accessibilityFaults(page)).toEqual([]);
@@ -182,7 +195,9 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
       const slider = page.getByRole("slider", { name: "moment" });
       await slider.press("Home");
       expect(await slider.getAttribute("aria-valuetext")).toBe("after epoch 0.0");
-      expect(await page.locator(".when").textContent()).toMatch(/^epoch 0\.0: (\d+) of \1 alive, about 100\.0 %/);
+      const [epoch, alive, macs] = await page.locator(".when > *").allTextContents();
+      expect([epoch, macs]).toEqual(["epoch 0.0", "about 100.0 % of the MACs"]);
+      expect(alive).toMatch(/^(\d+) of \1 alive$/);
     });
 
     it("is tried with test images and with one of the visitor's", { timeout: 5 * MINUTES }, async () => {

@@ -81,9 +81,15 @@ export function useRun(name: string): Followed {
   return { detail: detail.current, version, error };
 }
 
+/** Without either, the server has not answered yet. */
+export interface Answer<T> {
+  readonly value?: T;
+  readonly error?: string;
+}
+
 /** What `ask` answers; asked again when `key` changes. The last answer stays until the next one is there. */
-export function useAnswer<T>(ask: () => Promise<T>, key: unknown): { readonly value?: T; readonly error?: string } {
-  const [answer, setAnswer] = useState<{ readonly value?: T; readonly error?: string }>({});
+export function useAnswer<T>(ask: () => Promise<T>, key: unknown): Answer<T> {
+  const [answer, setAnswer] = useState<Answer<T>>({});
   useEffect(() => {
     let isOver = false;
     ask().then(

@@ -48,8 +48,15 @@ export function ComparePage({ left, right }: { readonly left: string; readonly r
   }, [left, right]);
   const details = runs.map(({ detail }) => detail);
   const [one, other] = details;
-  if (one === undefined || other === undefined) {
-    return <p class="lead">{runs.find(({ error }) => error !== undefined)?.error ?? "Reading the runs …"}</p>;
+  // Nothing is shown that would have to move when the pictures of the networks come.
+  const areDrawn = networks.every(({ value, error }) => value !== undefined || error !== undefined);
+  if (one === undefined || other === undefined || !areDrawn) {
+    return (
+      <>
+        <h1>Two runs</h1>
+        <p class="lead">{runs.find(({ error }) => error !== undefined)?.error ?? "Reading the runs …"}</p>
+      </>
+    );
   }
   const figures = [figuresOf(one), figuresOf(other)] as const;
   const both = [one, other] as const;
@@ -90,11 +97,15 @@ export function ComparePage({ left, right }: { readonly left: string; readonly r
         <h2>Structure</h2>
         <div class="sides">
           {both.map((detail, index) => {
-            const network = networks[index]?.value;
+            const { value: network, error } = networks[index] ?? {};
             return (
               <div key={detail.name}>
                 <h3>{detail.name}</h3>
-                {network !== undefined && network !== null && structure(detail, network)}
+                {network === undefined || network === null ? (
+                  <p class="soft">{error ?? "It is drawn once the run has written it."}</p>
+                ) : (
+                  structure(detail, network)
+                )}
               </div>
             );
           })}
@@ -106,11 +117,7 @@ export function ComparePage({ left, right }: { readonly left: string; readonly r
           {both.map(({ name, digest }) => (
             <div key={name}>
               <h3>{name}</h3>
-              {digest.certificate === null ? (
-                <p class="soft">none yet</p>
-              ) : (
-                <Certificate certificate={digest.certificate} />
-              )}
+              <Certificate certificate={digest.certificate} />
             </div>
           ))}
         </div>

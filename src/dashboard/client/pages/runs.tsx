@@ -145,7 +145,14 @@ export function RunsPage() {
   useEffect(() => {
     document.title = "Runs · Espalier";
   }, []);
-  if (runs === undefined) return <p class="lead">{error ?? "Reading the runs …"}</p>;
+  if (runs === undefined) {
+    return (
+      <>
+        <h1>Runs</h1>
+        <p class="lead">{error ?? "Reading the runs …"}</p>
+      </>
+    );
+  }
   if (runs.length === 0) {
     return (
       <>

@@ -212,7 +212,19 @@ export function TryPage({ name }: { readonly name: string }) {
       isOver = true;
     };
   }, [runner, sizes, chosen, images]);
-  if (images === undefined) return <p class="lead">{imagesError ?? "Opening the data of the run …"}</p>;
+  const heading = (
+    <h1>
+      Try <a href={addresses.run(name)}>{name}</a>
+    </h1>
+  );
+  if (images === undefined) {
+    return (
+      <>
+        {heading}
+        <p class="lead">{imagesError ?? "Opening the data of the run …"}</p>
+      </>
+    );
+  }
   const take = (file: File | undefined): void => {
     if (file === undefined) return;
     setTrouble(undefined);
@@ -223,9 +235,7 @@ export function TryPage({ name }: { readonly name: string }) {
   };
   return (
     <>
-      <h1>
-        Try <a href={addresses.run(name)}>{name}</a>
-      </h1>
+      {heading}
       <p class="lead">
         Both networks run here, in this browser, one image at a time on one thread. No image leaves it.
       </p>

@@ -2,7 +2,8 @@
 import { formatCount, formatSmall } from "../../../report/format.ts";
 import type { CertificateMeasured } from "../../../training/events.ts";
 
-export function Certificate({ certificate }: { readonly certificate: CertificateMeasured }) {
+export function Certificate({ certificate }: { readonly certificate: CertificateMeasured | null }) {
+  if (certificate === null) return <p class="certificate soft">It is measured at the end of the run.</p>;
   const { passed, images, agreeing, relativeDifference, runtime } = certificate;
   return (
     <div class="card certificate">

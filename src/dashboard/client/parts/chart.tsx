@@ -26,6 +26,8 @@ interface Columns {
 const COLOURS = { 1: "--one", 2: "--two", 3: "--three", 4: "--four" } as const;
 const DASHES: Readonly<Record<Series["style"], number[]>> = { 1: [], 2: [6, 4], 3: [2, 4], 4: [9, 3, 2, 3] };
 const HEIGHT = 190;
+/** Characters of names that may need two lines: which of them do must not change with the values. */
+const LONG_LEGEND = 24;
 const FONT = "11.5px system-ui, sans-serif";
 const cursors = uPlot.sync("runs");
 
@@ -172,7 +174,7 @@ export function Chart(props: ChartProps) {
         {title}
         <span class="soft">{pointed === undefined ? "" : `epoch ${(columns.x[index] ?? 0).toFixed(2)}`}</span>
       </figcaption>
-      <p class="legend">
+      <p class={names.length > LONG_LEGEND ? "legend long" : "legend"}>
         {told.map(({ name, style, text }) => (
           <span class="entry" key={name}>
             <svg viewBox="0 0 22 8" width="22" height="8" aria-hidden="true">

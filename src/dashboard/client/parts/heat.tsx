@@ -98,12 +98,15 @@ function HeatPicture({ levels, values }: { readonly levels: Levels; readonly val
   );
 }
 
-export function HeatMap({ levels }: { readonly levels: Levels }) {
-  const values = useMemo(() => bytesOf(levels.values), [levels.values]);
-  const key = useMemo(() => ({ __html: heatKey(levels).markup }), [levels.maximum]);
-  if (levels.structures === 0) return <p class="soft">This run has no scaling factors.</p>;
-  if (levels.epochs.length === 0)
-    return <p class="soft">There are no values yet; they come at the end of each epoch.</p>;
+/** `levels` is undefined until they are read; `isEmpty`: the run has no factors. */
+export function HeatMap({ levels, isEmpty }: { readonly levels: Levels | undefined; readonly isEmpty: boolean }) {
+  const values = useMemo(() => bytesOf(levels?.values ?? ""), [levels?.values]);
+  const key = useMemo(() => ({ __html: levels === undefined ? "" : heatKey(levels).markup }), [levels?.maximum]);
+  if (isEmpty) return <p class="soft">This run has no scaling factors.</p>;
+  if (levels === undefined || levels.epochs.length === 0) {
+    const why = levels === undefined ? "" : "There are no values yet; they come at the end of each epoch.";
+    return <p class="heat soft">{why}</p>;
+  }
   return (
     <figure class="heat">
       <div dangerouslySetInnerHTML={key} />

@@ -1,0 +1,72 @@
+/** What can be done with a run: its files, trying it, stopping it and going on. All have their places before they can be used. */
+import { useState } from "preact/hooks";
+import { formatBytes } from "../../../report/format.ts";
+import type { RunDetail } from "../../protocol.ts";
+import { api, fileAddress } from "../api.ts";
+import { addresses } from "../router.ts";
+
+const files = ["report.html", "compact.onnx", "network.onnx"] as const;
+
+function File({
+  run,
+  file,
+  bytes,
+}: {
+  readonly run: string;
+  readonly file: string;
+  readonly bytes: number | undefined;
+}) {
+  if (bytes === undefined) {
+    return (
+      <span class="file soft">
+        {file} <span>at the end</span>
+      </span>
+    );
+  }
+  const how = file.endsWith(".onnx") ? { download: `${run}-${file}` } : { target: "_blank" };
+  return (
+    <a class="file" href={fileAddress(run, file)} {...how}>
+      {file} <span class="soft">{formatBytes(bytes)}</span>
+    </a>
+  );
+}
+
+export function Controls({ detail }: { readonly detail: RunDetail }) {
+  const [message, tell] = useState<string>();
+  const { name, state, isOurs, files: stored, digest } = detail;
+  const act = (doing: Promise<unknown>, done: string): void => {
+    tell(done);
+    doing.catch((error: Error) => tell(error.message));
+  };
+  const bytesOf = (file: string): number | undefined => stored.find((one) => one.name === file)?.bytes;
+  const isElsewhere = state === "training" && !isOurs;
+  return (
+    <div class="controls">
+      {bytesOf("compact.onnx") === undefined ? (
+        <span class="button off">Try it</span>
+      ) : (
+        <a class="button" href={addresses.try(name)}>
+          Try it
+        </a>
+      )}
+      {files.map((file) => (
+        <File key={file} run={name} file={file} bytes={bytesOf(file)} />
+      ))}
+      <span class="act">
+        {state === "training" && isOurs && (
+          <button type="button" onClick={() => act(api.stop(name), "stopping after this step")}>
+            Stop
+          </button>
+        )}
+        {state !== "training" && digest.finished === null && (
+          <button type="button" onClick={() => act(api.resume(name), "going on")}>
+            Resume
+          </button>
+        )}
+      </span>
+      <span role="status" class="soft">
+        {isElsewhere ? "started elsewhere: Ctrl-C stops it there" : message}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,54 @@
+/** The network at a moment of the run that a slider chooses. */
+import { useMemo, useState } from "preact/hooks";
+import { formatCount, formatPercent, percentOf } from "../../../report/format.ts";
+import { viewAt } from "../../../report/moment.ts";
+import { aliveAt } from "../../changes.ts";
+import { type Digest, structureCount } from "../../digest.ts";
+import type { DrawnNetwork } from "../../protocol.ts";
+import { Tree } from "./tree.tsx";
+
+/** Steps that the slider stops at: everything that is known to have changed the network. */
+export function Moments({ network, digest }: { readonly network: DrawnNetwork; readonly digest: Digest }) {
+  const end = digest.step;
+  const [chosen, choose] = useState<number>();
+  const step = Math.min(chosen ?? end, end);
+  const isEnd = step >= end;
+  const count = structureCount(digest);
+  const changes = digest.changes.entries.length;
+  const alive = useMemo(() => aliveAt(digest.changes, count, step), [changes, count, step]);
+  const { skeleton, cut } = network;
+  const key = alive.join("");
+  const view = useMemo(() => (isEnd && cut !== null ? cut : viewAt(skeleton, alive)), [key, isEnd, cut, skeleton]);
+  const epochs = step / Math.max(1, digest.started?.stepsPerEpoch ?? 1);
+  const living = alive.reduce((sum, one) => sum + one, 0);
+  const macs = view.layers.reduce((sum, { macsAfter }) => sum + macsAfter, 0);
+  const whole = view.layers.reduce((sum, { macsBefore }) => sum + macsBefore, 0);
+  return (
+    <>
+      <div class="moments">
+        <label>
+          moment
+          <input
+            type="range"
+            min="0"
+            max={end}
+            step="1"
+            value={step}
+            aria-valuetext={`after epoch ${epochs.toFixed(1)}`}
+            onInput={({ currentTarget: { valueAsNumber } }) => choose(valueAsNumber >= end ? undefined : valueAsNumber)}
+          />
+        </label>
+        {/* Each a text of its own, in its own place: numbers that grow move nothing. */}
+        <span class="when">
+          <span>{`epoch ${epochs.toFixed(1)}`}</span>
+          <span>{`${formatCount(living)} of ${formatCount(count)} alive`}</span>
+          <span>{`about ${formatPercent(percentOf(macs, whole))} of the MACs`}</span>
+        </span>
+        <button type="button" disabled={isEnd} onClick={() => choose(undefined)}>
+          {digest.finished === null ? "now" : "end"}
+        </button>
+      </div>
+      <Tree view={view} margins={digest.margins} />
+    </>
+  );
+}
