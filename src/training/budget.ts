@@ -105,7 +105,7 @@ export class BudgetKeeper {
     const { nearest } = this.#steering;
     if (Math.abs(nearest - this.#share) <= PROMISED) return;
     const message =
-      `Whole structures of these kinds come no nearer to ${percent(this.#share)} than ${percent(nearest)}; ` +
+      `Whole structures of these kinds come no nearer to ${percent(this.#share)} than about ${percent(nearest)}; ` +
       "with neurons selected, too, they would";
     this.#emit({ type: "notice", message });
   }

@@ -340,10 +340,10 @@ export const settingNames: readonly string[] = [
 export function parseSettings(input: unknown): Settings {
   const parsed = settingsSchema.safeParse(input);
   if (parsed.success) return parsed.data;
+  // A name that is misspelt is the reason, too, why the one that was meant is missing.
+  const misspelt = parsed.error.issues.find(({ code, path }) => code === "unrecognized_keys" && path.length === 0);
+  if (misspelt?.code === "unrecognized_keys") throw unknownName("option", misspelt.keys[0] ?? "", settingNames);
   const [issue] = parsed.error.issues;
-  if (issue?.code === "unrecognized_keys" && issue.path.length === 0) {
-    throw unknownName("option", issue.keys[0] ?? "", settingNames);
-  }
   const option = issue?.path.join(".") ?? "";
   const isGamma = issue?.path[0] === "select" && issue.path.length === 2;
   throw new UserError("bad-option", issue?.message ?? "not a valid setting", {

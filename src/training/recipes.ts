@@ -72,8 +72,9 @@ function readRecipe(path: string): Recipe {
     parseSettings(parsed.data.settings);
     return parsed.data;
   }
+  const misspelt = parsed.error.issues.find(({ code }) => code === "unrecognized_keys");
+  if (misspelt?.code === "unrecognized_keys") throw unknownKey(path, misspelt.keys[0] ?? "");
   const [issue] = parsed.error.issues;
-  if (issue?.code === "unrecognized_keys") throw unknownKey(path, issue.keys[0] ?? "");
   throw new UserError("bad-file", `not a recipe: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`, {
     about: path,
     expected: "description, model and settings",

@@ -24,6 +24,8 @@ export interface WarnedRun {
 const COLLAPSED_SHARE = 0.5;
 const LEARNT_SKILL = 0.2;
 const NO_SKILL = 0.1;
+/** Where no more than this part of the structures is gone and nothing was ever learnt, it is not for what is gone. */
+const FEW_GONE = 0.1;
 
 /** Epochs before which it is no surprise that nothing is at zero. */
 const SETTLED_EPOCHS = 3;
@@ -75,12 +77,14 @@ export class RunWarnings {
     const count = layers.reduce((sum, layer) => sum + layer.count, 0);
     const now = `${trainAccuracy.toFixed(1)} %`;
     const course = fell ? `fell from ${this.#best.toFixed(1)} % to ${now}` : `is only ${now} after epoch ${epoch}`;
+    const isForGone = fell || gone > FEW_GONE * count;
     return {
       type: "warning",
       reason: "accuracy-collapsed",
-      message: `Training accuracy ${course}, with ${gone} of ${count} structures at zero: more goes than the network can lose`,
-      hint:
-        this.#run.hasBudget === true
+      message: `Training accuracy ${course}, with ${gone} of ${count} structures at zero: ${isForGone ? "more goes than the network can lose" : "it has not learnt anything"}`,
+      hint: !isForGone
+        ? "So few zeros do not explain it: try a lower learning rate, a larger batch or more epochs"
+        : this.#run.hasBudget === true
           ? "Stop it, and start again with a larger budget or for more epochs"
           : `Stop it, and start again with half of the γ (${this.#gammas(0.5)})`,
     };

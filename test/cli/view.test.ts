@@ -39,6 +39,28 @@ describe("plain lines", () => {
     expect(text.split("\n").every((line) => stringWidth(line) <= 110)).toBe(true);
   });
 
+  it("say what a budget comes to in each run of several, in lines of 80 columns", () => {
+    const { terminal, text } = recordingTerminal({ columns: 80 });
+    const view = runView(terminal, { json: false });
+    const [started] = syntheticRun();
+    if (started?.type !== "run.started") throw new Error("the synthetic run does not start");
+    const at = { time: started.time, step: 390, epoch: 1, of: "macs", share: 0.5 } as const;
+    for (let run = 0; run < 2; run++) {
+      view.handle({ ...started, options: { ...started.options, budget: { of: "macs", share: 0.5 } } });
+      view.handle({ type: "budget", ...at, left: 0.9, isMet: false, gamma: {} });
+      view.handle({ type: "budget", ...at, left: 0.502, isMet: true, gamma: {} });
+    }
+    expect(text().match(/budget met: 50\.2 % of the MACs left/g)).toHaveLength(2);
+    expect(text()).not.toContain("above the budget again");
+    // The ratio of kinds does not fit.
+    expect(text()).toContain("  down to 50 % of the MACs, 345 structures");
+    expect(
+      text()
+        .split("\n")
+        .every((line) => stringWidth(line) <= 80),
+    ).toBe(true);
+  });
+
   it("tell of the ranks after each epoch and at the end, and name a slow one", () => {
     const { terminal, text } = recordingTerminal({ columns: 120 });
     const view = runView(terminal, { json: false });

@@ -81,6 +81,12 @@ describe("a recipe of one's own", () => {
     ["a key that there is not", { ...good, modle: "x" }, /unknown key.*"modle".*Did you mean "model"/],
     ["a setting beside the settings", { ...good, epochs: 3 }, /"epochs" is a setting.*Move it into "settings"/],
     ["a setting that there is not", { ...good, settings: { epochs: 2, bacth: 3 } }, /"bacth".*Did you mean "batch"/],
+    [
+      "a misspelt setting that may not be missing",
+      { ...good, settings: { epoch: 2 } },
+      /"epoch".*Did you mean "epochs"/,
+    ],
+    ["a misspelt key that may not be missing", { ...good, model: undefined, modle: "x" }, /Did you mean "model"/],
     ["a setting out of range", { ...good, settings: { epochs: 0 } }, /option "epochs"/],
     ["a budget above everything", { ...good, settings: { epochs: 2, budget: "120%" } }, /at most 100 %/],
     ["no model", { description: "mine", settings: { epochs: 2 } }, /not a recipe: model/],

@@ -118,6 +118,14 @@ describe("the accuracy collapses", () => {
     expect(found[0]?.hint).toContain("neurons=0.0008,blocks=0.01");
   });
 
+  test("is not laid to a few zeros if nothing was ever learnt", () => {
+    const wide: LayerStructures = { layer: "a", kind: "neuron", alive: 95, count: 100 };
+    const warnings = new RunWarnings({ classes: 10, epochs: 2, factors: [{ ...factor, count: 100 }], hasBudget: true });
+    const [found] = warnings.look({ epoch: 1, trainAccuracy: 10, layers: [wide] });
+    expect(found?.message).toMatch(/only 10.0 % after epoch 1, with 5 of 100 structures at zero: it has not learnt/);
+    expect(found?.hint).toMatch(/lower learning rate/);
+  });
+
   test("is said of a run that learns nothing until its middle, and not before", () => {
     expect(
       said([

@@ -31,7 +31,7 @@ function partsOf({ batch, accumulate }: RunStarted["options"]): string {
   return typeof accumulate === "number" && accumulate > 1 ? `, batches of ${String(batch)} in ${accumulate} parts` : "";
 }
 
-/** What the run is about to do, in three lines. */
+/** What the run is about to do, in four lines. */
 function openingLines(started: RunStarted, terminal: Terminal): string[] {
   const { colours } = terminal;
   const { model, dataset, epochs, cost, factors, engine, resumedFrom } = started;
@@ -44,9 +44,9 @@ function openingLines(started: RunStarted, terminal: Terminal): string[] {
     structures === 0
       ? ["no scaling factors"]
       : budget !== undefined
-        ? [budget, plural(structures, "structure")]
+        ? [budget.aim, plural(structures, "structure"), ...budget.shared]
         : [`γ ${gammas[0]}`, ...gammas.slice(1), ...shared, plural(structures, "structure")];
-  const costs = [`${formatQuantity(cost.macs)} MACs`, `${formatQuantity(cost.parameters)} parameters`, ...selection];
+  const costs = [`${formatQuantity(cost.macs)} MACs`, `${formatQuantity(cost.parameters)} parameters`];
   const threads = engine["threads"];
   const machine = [
     engine["name"],
@@ -57,20 +57,23 @@ function openingLines(started: RunStarted, terminal: Terminal): string[] {
   return [
     "",
     `  ${colours.bold(model)} on ${colours.bold(dataset.name)}  ${colours.dim(`${plural(epochs, "epoch")} of ${plural(dataset.trainImages, "image")}${partsOf(started.options)}`)}`,
-    ...[costs, machine].map((parts) => colours.dim(`  ${fitParts(parts, terminal.width() - 2, ", ")}`)),
+    ...[costs, selection, machine].map((parts) => colours.dim(`  ${fitParts(parts, terminal.width() - 2, ", ")}`)),
     ...controlLines(started),
     ...(resumedFrom === null ? [] : [`  continued from step ${resumedFrom}`]),
     "",
   ];
 }
 
-/** `down to 50 % of the MACs by γ of neurons : blocks = 1 : 16`; undefined without a budget. */
-function budgetWords({ options, factors }: RunStarted): string | undefined {
+/** `down to 50 % of the MACs`, and between several kinds `γ shared by neurons : blocks = 1 : 16`; undefined without a budget. */
+function budgetWords({
+  options,
+  factors,
+}: RunStarted): { readonly aim: string; readonly shared: readonly string[] } | undefined {
   const budget = budgetSchema.safeParse(options["budget"]);
   if (!budget.success) return undefined;
   const ratios = new Map(factors.map(({ kind, gamma }) => [`${kind}s`, gamma] as const));
-  const shared = ratios.size > 1 ? ` of ${[...ratios.keys()].join(" : ")} = ${[...ratios.values()].join(" : ")}` : "";
-  return `down to ${describeBudget(budget.data)} by γ${shared}`;
+  const shared = `γ shared by ${[...ratios.keys()].join(" : ")} = ${[...ratios.values()].join(" : ")}`;
+  return { aim: `down to ${describeBudget(budget.data)}`, shared: ratios.size > 1 ? [shared] : [] };
 }
 
 /** What was cut while training goes on. */
@@ -144,6 +147,7 @@ export class Narrator {
     switch (event.type) {
       case "run.started":
         this.#rows = epochRows(event, this.#terminal);
+        this.#isMet = false;
         return [...openingLines(event, this.#terminal), this.#rows.heading];
       case "epoch":
         return this.#rows === undefined ? [] : [this.#rows.row(event)];
