@@ -1,5 +1,5 @@
 /**
- * `npm run bench:fuzz [-- --inputs 100000 --only onnx --seed 1 --from 0]`: spoilt files for the readers, each in a process of its own
+ * `npm run bench:fuzz [-- --inputs 100000 --only onnx,csv --seed 1 --from 0]`: spoilt files for the readers, each in a process of its own
  * that is started again behind an input it crashed or hung on. Prints what was found and how to make that input again; exits with 1 if
  * there was anything. An input is a function of (seed, reader, number): `--from` goes on where an earlier call stopped.
  */
@@ -94,13 +94,16 @@ async function runAll(): Promise<void> {
     if (++findings > KEPT) return;
     console.log(`  ✗ ${target}, seed ${seed}, input ${number}: ${what}`);
   };
-  for (const { name } of targets) {
-    if (values.only !== undefined && !name.includes(values.only)) continue;
+  const names = targets.map(({ name }) => name);
+  const wanted = values.only?.split(",") ?? names;
+  for (const name of wanted) {
+    if (!names.includes(name)) throw new Error(`no reader "${name}"; there are ${names.join(", ")}`);
     const start = Date.now();
     let resident = 0;
     let from = Number(values.from);
     while (from < inputs) {
-      const { done, died } = await follow(name, from, ({ finding, residentKilobytes }) => {
+      const { done, died } = await follow(name, from, ({ done: before, finding, residentKilobytes }) => {
+        if (process.stderr.isTTY) process.stderr.write(`\r${name}: ${before} of ${inputs} `);
         resident = Math.max(resident, residentKilobytes);
         if (finding !== undefined) found(finding);
       });
@@ -109,6 +112,7 @@ async function runAll(): Promise<void> {
       from = died === undefined ? inputs : done + 1;
     }
     const seconds = Math.round((Date.now() - start) / 1000);
+    if (process.stderr.isTTY) process.stderr.write("\r");
     console.log(
       `${name}: inputs ${values.from} … ${inputs - 1} in ${seconds} s, at most ${Math.round(resident / 1000)} MB resident`,
     );

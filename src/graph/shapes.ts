@@ -69,7 +69,10 @@ function pooled({ input, attributes, check }: ShapeContext<"max_pooling" | "aver
   return [[batch, channels, rows, columns]];
 }
 
-/** Whether each of `windows` along an axis (0: rows, 1: columns) of `size` pixels has one of them. */
+/**
+ * Whether each of `windows` along an axis (0: rows, 1: columns) of `size` pixels has one of them, where padding is smaller than the kernel.
+ * Told without a walk over all of them: a file may claim 10⁹.
+ */
 function reachesImage(
   size: number,
   windows: number,
@@ -77,10 +80,15 @@ function reachesImage(
   { kernel, strides, padding, dilation = [1, 1] }: MaxPoolingAttributes,
 ): boolean {
   const before = axis === 0 ? padding.top : padding.left;
-  return Array.from({ length: windows }, (_, index) => index * strides[axis] - before).every((first) => {
-    const skipped = first < 0 ? Math.ceil(-first / dilation[axis]) : 0;
-    return skipped < kernel[axis] && first + skipped * dilation[axis] < size;
-  });
+  if ((windows - 1) * strides[axis] - before >= size) return false;
+  // The first pixel that is not padding is less than a dilation from the image's edge. Where that may lead past the image, the dilated
+  // kernel fits into it only if next to no windows begin in the padding.
+  if (dilation[axis] <= size) return true;
+  for (let first = -before, left = windows; first < 0 && left > 0; first += strides[axis], left--) {
+    const skipped = Math.ceil(-first / dilation[axis]);
+    if (skipped >= kernel[axis] || first + skipped * dilation[axis] >= size) return false;
+  }
+  return true;
 }
 
 function sameAsFirst({ input }: { input(index: number): Shape }): readonly Shape[] {
@@ -136,12 +144,13 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     return sameAsFirst(context);
   },
   concatenation: ({ input, inputCount, check }) => {
+    check(input(0).length > 1, "inputs that have channels", formatShape(input(0)));
     let channels = 0;
     for (let index = 0; index < inputCount; index++) {
       const shape = input(index);
       channels += shape[1] ?? 0;
       check(
-        sameShape(shape.with(1, 0), input(0).with(1, 0)),
+        shape.length > 1 && sameShape(shape.with(1, 0), input(0).with(1, 0)),
         `shapes equal to ${formatShape(input(0))} but for the channels`,
         formatShape(shape),
       );

@@ -1,9 +1,11 @@
 /** The readers of files that come from outside, with sound files to spoil. */
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import sharp from "sharp";
+import { z } from "zod";
 import { UserError } from "../../src/core/errors.ts";
 import { tensor } from "../../src/core/tensor.ts";
 import { cifar10Layout, readCifar } from "../../src/data/cifar.ts";
@@ -12,6 +14,7 @@ import { listCsv } from "../../src/data/images/csv.ts";
 import { decodeBytes } from "../../src/data/images/decode.ts";
 import { ParquetThread } from "../../src/data/images/parquet-thread.ts";
 import { centreView } from "../../src/data/images/view.ts";
+import { loadOnnx } from "../../src/formats/onnx/index.ts";
 import { readOnnx } from "../../src/formats/onnx/read.ts";
 import { writeOnnx } from "../../src/formats/onnx/write.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/formats/safetensors.ts";
@@ -19,10 +22,13 @@ import { initialize } from "../../src/models/initialize.ts";
 import { checkpointPath, readCheckpoint, writeCheckpoint } from "../../src/training/checkpoints.ts";
 import { tinyResnet } from "../training/tiny-network.ts";
 import { mutate } from "./mutate.ts";
+import { mutateOnnx } from "./mutate-onnx.ts";
 
 export interface Target {
   readonly name: string;
   readonly sound: readonly Uint8Array[];
+  /** Spoils one of them; their bytes, if it is left out. */
+  readonly spoil?: (seed: number, number: number) => Buffer;
   /** Reads spoilt bytes. */
   read(bytes: Buffer): unknown;
   /** What a refusal is: a `UserError`, or for single images, of which one stops nothing, any error with a reason. */
@@ -35,12 +41,26 @@ export interface Targets {
   dispose(): Promise<void>;
 }
 
+/** Of other tools: constant subgraphs, f16 and f64 weights, notes, ops in idioms that Espalier does not write. */
+const onnxFixtures = [
+  ...["residual-17.onnx", "residual-old-inputs.onnx", "shortcut-dynamo.onnx", "products-dynamo.onnx"],
+  ...["depthwise-9.onnx", "depthwise-dynamo.onnx", "half.onnx", "double.onnx", "notes.onnx", "keras.onnx"],
+];
+
+function onnxFixture(name: string): Buffer {
+  return readFileSync(join(import.meta.dirname, "..", "formats", "onnx", "fixtures", name));
+}
+
+/** A record keeps the order of its keys, over which the digest is. */
+const stateSchema = z.object({ body: z.record(z.string(), z.json()) });
+
 const isUserError = (error: unknown): boolean => error instanceof UserError;
 
 export async function openTargets(): Promise<Targets> {
   const folder = mkdtempSync(join(tmpdir(), "espalier-fuzz-"));
   const graph = tinyResnet();
   const network = { graph, weights: initialize(graph, 1) };
+  const onnxFiles = [writeOnnx(network), ...onnxFixtures.map(onnxFixture)];
   const fileTarget = (
     name: string,
     file: string,
@@ -62,7 +82,14 @@ export async function openTargets(): Promise<Targets> {
   const targets: Target[] = [
     {
       name: "onnx",
-      sound: [writeOnnx(network)],
+      sound: onnxFiles,
+      read: (bytes) => readOnnx(bytes, "fuzz.onnx"),
+      isRefusal: isUserError,
+    },
+    {
+      name: "fields of onnx",
+      sound: onnxFiles,
+      spoil: (seed, number) => mutateOnnx(onnxFiles, seed, number),
       read: (bytes) => readOnnx(bytes, "fuzz.onnx"),
       isRefusal: isUserError,
     },
@@ -79,6 +106,7 @@ export async function openTargets(): Promise<Targets> {
       read: (bytes) => decodeSafetensors(bytes, "fuzz.safetensors"),
       isRefusal: isUserError,
     },
+    externalTarget(folder),
     ...(await checkpointTargets(folder, network)),
     ...(await imageTargets()),
     ...idxTargets(folder),
@@ -125,7 +153,25 @@ function parquetFiles(): Uint8Array[] {
   ].map((bytes) => new Uint8Array(bytes));
 }
 
-/** Each of a checkpoint's files spoilt on its own; the others are sound. */
+/** A file whose weights lie beside it; what is spoilt are the places and lengths it names, too. */
+function externalTarget(folder: string): Target {
+  const place = join(folder, "external");
+  mkdirSync(place);
+  writeFileSync(join(place, "external.data"), onnxFixture("external.data"));
+  const path = join(place, "external.onnx");
+  return {
+    ...{ name: "external data", sound: [onnxFixture("external.onnx")], isRefusal: isUserError },
+    read: (bytes) => {
+      writeFileSync(path, bytes);
+      return loadOnnx(path);
+    },
+  };
+}
+
+/**
+ * Each of a checkpoint's files spoilt on its own; the others are sound. Digests refuse nearly all of them, so each is read a second time
+ * with digests that fit it.
+ */
 async function checkpointTargets(folder: string, network: Parameters<typeof writeOnnx>[0]): Promise<Target[]> {
   const run = join(folder, "run");
   mkdirSync(join(run, "checkpoints"), { recursive: true });
@@ -139,6 +185,8 @@ async function checkpointTargets(folder: string, network: Parameters<typeof writ
     network,
     velocities: new Map([["stem.conv.weights.velocity", tensor([2])]]),
   });
+  const statePath = join(run, checkpointPath(3), "state.json");
+  const sound = readFileSync(statePath);
   return ["state.json", "network.onnx", "optimizer.safetensors"].map((file) => {
     const path = join(run, checkpointPath(3), file);
     const whole = readFileSync(path);
@@ -149,13 +197,35 @@ async function checkpointTargets(folder: string, network: Parameters<typeof writ
       read: async (bytes) => {
         writeFileSync(path, bytes);
         try {
+          await readCheckpoint(run, 3).catch((error: unknown) => {
+            if (!isUserError(error)) throw error;
+          });
+          writeFileSync(statePath, fittingState(file, bytes, sound));
           return await readCheckpoint(run, 3);
         } finally {
           writeFileSync(path, whole);
+          writeFileSync(statePath, sound);
         }
       },
     };
   });
+}
+
+/** The state of a checkpoint with the digest of `bytes` as its `file`; of a spoilt state, as far as it is one. */
+function fittingState(file: string, bytes: Buffer, sound: Buffer): string | Buffer {
+  const digest = (content: string | Buffer): string => createHash("sha256").update(content).digest("hex");
+  const { body } = stateSchema.parse(JSON.parse(sound.toString()));
+  if (file === "state.json") {
+    try {
+      const { body: spoilt } = stateSchema.parse(JSON.parse(bytes.toString()));
+      return JSON.stringify({ body: spoilt, sha256: digest(JSON.stringify(spoilt)) });
+    } catch {
+      return bytes;
+    }
+  }
+  const digests = z.record(z.string(), z.string()).parse(body["sha256"]);
+  const fitting = { ...body, sha256: { ...digests, [file]: digest(bytes) } };
+  return JSON.stringify({ body: fitting, sha256: digest(JSON.stringify(fitting)) });
 }
 
 async function imageTargets(): Promise<Target[]> {
@@ -227,7 +297,7 @@ const LONGEST = 2000;
 
 /** Reads input `number` of `target`; undefined if it was read, or refused as it should be, in time. */
 export async function tryInput(target: Target, seed: number, number: number): Promise<Finding | undefined> {
-  const bytes = mutate(target.sound, seed, target.name, number);
+  const bytes = target.spoil?.(seed, number) ?? mutate(target.sound, seed, target.name, number);
   const finding = (what: string): Finding => ({ target: target.name, seed, number, what });
   const start = process.cpuUsage();
   try {

@@ -42,6 +42,60 @@ test("the number of windows is what counting gives", () => {
   );
 });
 
+describe("windows of pooling", () => {
+  const small = fc.integer({ min: 1, max: 5 });
+
+  /** Whether every window has a pixel of the image, tried one by one. */
+  function eachReaches(
+    size: number,
+    kernel: number,
+    stride: number,
+    before: number,
+    windows: number,
+    dilation: number,
+  ) {
+    return Array.from({ length: windows }, (_, index) => index * stride - before).every((first) =>
+      Array.from({ length: kernel }, (_, tap) => first + tap * dilation).some((at) => at >= 0 && at < size),
+    );
+  }
+
+  test("one that has no pixel of the image is found", () => {
+    let [refused, taken] = [0, 0];
+    fc.assert(
+      fc.property(
+        ...[fc.integer({ min: 1, max: 4 }), small, small, fc.nat(4), fc.nat(4), small],
+        (size, kernel, stride, before, after, dilation) => {
+          fc.pre(before < kernel && after < kernel && dilation * (kernel - 1) < size + before + after);
+          const windows = windowCount(size, kernel, stride, before, after, dilation);
+          const node = makeNode("max_pooling", "pool", [], [], {
+            ...{ kernel: [kernel, 1], strides: [stride, 1], dilation: [dilation, 1] },
+            padding: { ...none, top: before, bottom: after },
+          });
+          const infer = (): unknown => inferNode(node, [[1, 1, size, 1]], 1);
+          if (eachReaches(size, kernel, stride, before, windows, dilation)) {
+            expect(infer()).toEqual([[1, 1, windows, 1]]);
+            taken++;
+          } else {
+            expect(infer).toThrow(/a pixel of the image in every window/);
+            refused++;
+          }
+        },
+      ),
+      { numRuns: 3000 },
+    );
+    expect(Math.min(refused, taken)).toBeGreaterThan(20);
+  });
+
+  test("10⁹ of them take no time", () => {
+    const billion = 1_000_000_000;
+    const node = makeNode("max_pooling", "pool", [], [], {
+      ...{ kernel: [billion, 1], strides: [1, 1] },
+      padding: { ...none, top: billion - 1, bottom: billion - 1 },
+    });
+    expect(inferNode(node, [[1, 1, 4, 1]], 1)).toEqual([[1, 1, billion + 3, 1]]);
+  });
+});
+
 describe("shapes of each op", () => {
   const image = [2, 6, 9, 8];
   const padding = { top: 1, left: 0, bottom: 2, right: 1 };
@@ -107,6 +161,8 @@ describe("illegal nodes are refused by name", () => {
     ["an input 1", makeNode("add", "c", [], [], {}), [image]],
     ["both of shape", makeNode("add", "c", [], [], {}), [image, [2, 6, 4, 5]]],
     ["equal to .* but for the channels", makeNode("concatenation", "c", [], [], {}), [image, [2, 6, 5, 4]]],
+    ["inputs that have channels", makeNode("concatenation", "c", [], [], {}), [[6], [6]]],
+    ["equal to .* but for the channels", makeNode("concatenation", "c", [], [], {}), [[2, 6], [6]]],
     [
       "padding smaller than the kernel",
       makeNode("max_pooling", "c", [], [], { kernel: [2, 2], strides: [1, 1], padding: { ...none, top: 2 } }),
