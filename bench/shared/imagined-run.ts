@@ -123,6 +123,10 @@ export async function writeImaginedRun(
       ...{ type: "epoch", trainLoss: loss, trainAccuracy: testAccuracy + 2, testAccuracy, testImages: 1000 },
       ...{ ...pace, seconds: 71, learningRate, layers: tracker.layers(), factors: tracker.summaries() },
       ...{ levels: tracker.levels(), cost: { macs, parameters: after.parameters } },
+      margins: tracker.layers().map(({ alive, count }) => ({
+        zero: alive < count ? 0.01 * random.uniform() : null,
+        living: alive > 0 ? ([-0.02 * random.uniform(), 0.02 * random.uniform()] as const) : null,
+      })),
     });
   }
   emit({ type: "cut", before: whole, after, layers: tracker.layers(), notes: [] });

@@ -2,27 +2,28 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { loadOnnx } from "../formats/onnx/index.ts";
-import type { Graph } from "../graph/graph.ts";
-import { skeletonOf } from "../report/flow.ts";
+import type { Network } from "../graph/graph.ts";
+import { aliveIn, skeletonOf } from "../report/flow.ts";
+import { withGroups } from "../report/moment.ts";
 import { structureOf } from "../report/structure.ts";
 import { checkpointPath, listCheckpoints } from "../training/checkpoints.ts";
 import { runFiles } from "../training/run-folder.ts";
 import { readRunRecord } from "../training/run-record.ts";
 import type { DrawnNetwork } from "./protocol.ts";
 
-async function graphAt(path: string): Promise<Graph | undefined> {
+async function networkAt(path: string): Promise<Network | undefined> {
   const isThere = await access(path).then(
     () => true,
     () => false,
   );
-  return isThere ? (await loadOnnx(path)).graph : undefined;
+  return isThere ? loadOnnx(path) : undefined;
 }
 
 /** Networks in checkpoints are whole, whatever was cut while training. */
-async function checkpointGraph(folder: string): Promise<Graph | undefined> {
+async function checkpointNetwork(folder: string): Promise<Network | undefined> {
   for (const step of await listCheckpoints(folder).catch(() => [])) {
-    const graph = await graphAt(join(folder, checkpointPath(step), "network.onnx"));
-    if (graph !== undefined) return graph;
+    const network = await networkAt(join(folder, checkpointPath(step), "network.onnx"));
+    if (network !== undefined) return network;
   }
   return undefined;
 }
@@ -34,15 +35,16 @@ export class NetworkReader {
   async read(folder: string): Promise<DrawnNetwork | undefined> {
     const known = this.#known.get(folder);
     if (known !== undefined && known.cut !== null) return known;
-    const compact = await graphAt(join(folder, runFiles.compact));
+    const compact = await networkAt(join(folder, runFiles.compact));
     if (known !== undefined && compact === undefined) return known;
-    const network = (await graphAt(join(folder, runFiles.network))) ?? (await checkpointGraph(folder));
+    const network = (await networkAt(join(folder, runFiles.network))) ?? (await checkpointNetwork(folder));
     if (network === undefined) return undefined;
     const { factors } = await readRunRecord(folder);
-    const drawn: DrawnNetwork = {
-      skeleton: skeletonOf(network, factors),
-      cut: compact === undefined ? null : structureOf(network, compact),
-    };
+    const { graph, weights } = network;
+    const skeleton = skeletonOf(graph, factors);
+    const cut =
+      compact === undefined ? null : withGroups(structureOf(graph, compact.graph), skeleton, aliveIn(weights, factors));
+    const drawn: DrawnNetwork = { skeleton, cut };
     this.#known.set(folder, drawn);
     return drawn;
   }

@@ -1,6 +1,6 @@
 /**
  * The network before and after, as a picture: each layer a bar as high as it is wide, what was cut as its ghost,
- * shortcuts as arches over their blocks.
+ * shortcuts as arches over their blocks. A grouped convolution is a grid of its groups.
  */
 import { formatCount, formatQuantity } from "./format.ts";
 import { type Line, layOut, type PlacedBlock, type PlacedLayer } from "./layout.ts";
@@ -13,18 +13,55 @@ const LOWEST = 22;
 const ARCH = 26;
 const LABELS = 50;
 const LINE_GAP = 16;
+/** Height of a group's cell at the least: to be seen, a grid may be higher than its layer is wide. */
+const CELL = 4.2;
+
+export function groupsLeft({ groups }: LayerView): number {
+  return groups.filter((isLeft) => isLeft).length;
+}
 
 /** A layer in one line: what is left of its channels and of its MACs. */
 export function describeLayer(layer: LayerView): string {
   const { name, op, widthBefore, widthAfter, macsBefore, macsAfter } = layer;
   const unit = op === "linear" ? "features" : "channels";
-  const left = widthAfter === 0 ? "cut" : `${widthAfter} of ${widthBefore} ${unit}`;
+  const groups = layer.groups.length === 0 ? "" : ` in ${groupsLeft(layer)} of ${layer.groups.length} groups`;
+  const left = widthAfter === 0 ? "cut" : `${widthAfter} of ${widthBefore} ${unit}${groups}`;
   return `${name}: ${left}, ${formatQuantity(macsAfter)} of ${formatQuantity(macsBefore)} MACs`;
 }
 
 /** A bar of `channels` around the line at `middle`. */
 function bar(x: number, middle: number, width: number, height: number, className: string): Markup {
   return element("rect", { x: x - width / 2, y: middle - height / 2, width, height, rx: 2, class: className });
+}
+
+function columnsOf(groups: number): number {
+  return groups > 16 ? 4 : groups > 4 ? 2 : 1;
+}
+
+/** Height of a layer's bar, or of the grid of its groups, before anything was cut. */
+function heightBefore({ widthBefore, groups }: LayerView, scale: number): number {
+  const rows = Math.ceil(groups.length / columnsOf(groups.length));
+  return Math.min(TALLEST, Math.max(3, widthBefore * scale, rows * CELL));
+}
+
+/** Groups row by row, each a cell that is bright or dark: two paths, however many there are. */
+function grid(x: number, middle: number, width: number, height: number, groups: readonly boolean[]): Markup[] {
+  const columns = columnsOf(groups.length);
+  const rows = Math.ceil(groups.length / columns);
+  const [wide, high] = [width / columns, height / rows];
+  const cells = (isLeft: boolean): string =>
+    groups
+      .map((own, group) => {
+        if (own !== isLeft) return "";
+        const left = x - width / 2 + (group % columns) * wide + 0.4;
+        const top = middle - height / 2 + Math.floor(group / columns) * high + 0.4;
+        return `M${left.toFixed(1)} ${top.toFixed(1)}h${(wide - 0.8).toFixed(1)}v${(high - 0.8).toFixed(1)}h${(0.8 - wide).toFixed(1)}z`;
+      })
+      .join("");
+  return [
+    element("path", { d: cells(false), class: "ghost cell" }),
+    element("path", { d: cells(true), class: "kept" }),
+  ];
 }
 
 /** Where a line of layers stands: the line that images flow along, and the height of its bars. */
@@ -38,14 +75,13 @@ interface Place {
 
 function drawLayer({ layer, x }: PlacedLayer, { middle, tall, pitch, scale }: Place): Markup {
   const thickness = Math.min(24, pitch * 0.5);
-  const heightOf = (width: number): number => Math.min(tall, Math.max(3, width * scale));
-  const before = heightOf(layer.widthBefore);
-  const after = layer.widthAfter === 0 ? 0 : heightOf(layer.widthAfter);
+  const before = heightBefore(layer, scale);
+  const after = layer.widthAfter === 0 ? 0 : Math.min(tall, Math.max(3, layer.widthAfter * scale));
   const bottom = middle + tall / 2;
   const shrunk = layer.widthAfter < layer.widthBefore;
   return element(
     "g",
-    { "data-layer": layer.name, class: after > 0 ? "layer" : "layer dark" },
+    { "data-part": layer.name, class: after > 0 ? "layer" : "layer dark" },
     element("title", {}, describeLayer(layer)),
     element("rect", {
       x: x - thickness,
@@ -54,8 +90,12 @@ function drawLayer({ layer, x }: PlacedLayer, { middle, tall, pitch, scale }: Pl
       height: tall,
       class: "reach",
     }),
-    shrunk ? bar(x, middle, thickness, before, "ghost") : undefined,
-    after > 0 ? bar(x, middle, thickness, after, "kept") : undefined,
+    layer.groups.length > 0
+      ? grid(x, middle, thickness, before, layer.groups)
+      : [
+          shrunk ? bar(x, middle, thickness, before, "ghost") : undefined,
+          after > 0 ? bar(x, middle, thickness, after, "kept") : undefined,
+        ],
     element(
       "text",
       { x, y: bottom + 16, "text-anchor": "middle", class: after > 0 ? "count" : "count gone" },
@@ -67,27 +107,20 @@ function drawLayer({ layer, x }: PlacedLayer, { middle, tall, pitch, scale }: Pl
   );
 }
 
-function drawBlock({ block, start, end }: PlacedBlock, { middle, tall }: Place): Markup[] {
+function drawBlock({ block, start, end }: PlacedBlock, { middle, tall }: Place): Markup {
   const top = middle - tall / 2 - ARCH + 8;
   const radius = 9;
   const arch = `M${start} ${middle}V${top + radius}Q${start} ${top} ${start + radius} ${top}H${end - radius}Q${end} ${top} ${end} ${top + radius}V${middle - 5}`;
   const { shortcut } = block;
-  return [
-    element("path", { d: arch, class: block.isCut ? "arch strong" : "arch" }),
-    ...(shortcut === undefined
-      ? []
-      : [
-          element(
-            "g",
-            {},
-            element("title", {}, `${describeLayer(shortcut)} (shortcut)`),
-            element("rect", { x: (start + end) / 2 - 7, y: top - 5, width: 14, height: 10, rx: 2, class: "kept" }),
-          ),
-        ]),
+  return element(
+    "g",
+    {},
     element(
       "g",
-      {},
+      { "data-part": block.name, class: "block" },
       element("title", {}, `${block.name}${block.isCut ? ": the branch is cut, the shortcut is left" : ""}`),
+      element("path", { d: arch, class: "touch" }),
+      element("path", { d: arch, class: block.isCut ? "arch strong" : "arch" }),
       element("circle", { cx: end, cy: middle, r: 5, class: "sum" }),
       // A cross where channels are added, two strokes where they are put side by side.
       element("path", {
@@ -98,7 +131,15 @@ function drawBlock({ block, start, end }: PlacedBlock, { middle, tall }: Place):
         class: "plus",
       }),
     ),
-  ];
+    shortcut === undefined
+      ? undefined
+      : element(
+          "g",
+          { "data-part": shortcut.name, class: "layer" },
+          element("title", {}, `${describeLayer(shortcut)} (shortcut)`),
+          element("rect", { x: (start + end) / 2 - 7, y: top - 5, width: 14, height: 10, rx: 2, class: "kept" }),
+        ),
+  );
 }
 
 /** The line the images flow along; faint inside blocks whose branch is cut. */
@@ -158,24 +199,38 @@ function widestOf({ layers }: StructureView): number {
   return Math.max(1, ...(convolutions.length > 0 ? convolutions : widths("linear")));
 }
 
-/** The picture for a page `width` pixels wide. Lines are as high as their layers need. */
-export function diagram(view: StructureView, width: number, className: string): Markup {
+/** A picture in pieces, each one element: what changes from one moment to the next can be drawn alone. */
+export interface DiagramPieces {
+  readonly width: number;
+  readonly height: number;
+  /** For readers who do not see it. */
+  readonly label: string;
+  readonly pieces: readonly Markup[];
+}
+
+/** The pieces of the picture for a page `width` pixels wide, as many for each moment of a network. Lines are as high as their layers need. */
+export function diagramPieces(view: StructureView, width: number): DiagramPieces {
   const { pitch, lines } = layOut(view, width);
   const scale = TALLEST / widestOf(view);
   let height = 0;
-  const drawn = lines.map((line, index) => {
-    const most = Math.max(...line.layers.map(({ layer }) => layer.widthBefore * scale));
-    const tall = Math.min(TALLEST, Math.max(LOWEST, most));
+  const pieces = lines.flatMap((line, index): Markup[] => {
+    const tall = Math.max(LOWEST, ...line.layers.map(({ layer }) => heightBefore(layer, scale)));
     const place: Place = { middle: height + ARCH + tall / 2, tall, pitch, scale };
     height += ARCH + tall + LABELS + LINE_GAP;
     return [
-      drawStream(line, place.middle, index === 0, index === lines.length - 1),
-      line.blocks.map((block) => drawBlock(block, place)),
-      line.layers.map((layer) => drawLayer(layer, place)),
-      drawStages(line, place),
+      element("g", {}, drawStream(line, place.middle, index === 0, index === lines.length - 1)),
+      ...line.blocks.map((block) => drawBlock(block, place)),
+      ...line.layers.map((layer) => drawLayer(layer, place)),
+      element("g", {}, drawStages(line, place)),
     ];
   });
   const gone = view.layers.filter((layer) => layer.widthAfter === 0).length;
   const label = `${formatCount(view.layers.length)} layers, ${gone} of them cut; each drawn as a bar of its width before and after`;
-  return svg({ width, height: height - LINE_GAP + 2, label, className }, drawn);
+  return { width, height: height - LINE_GAP + 2, label, pieces };
+}
+
+/** The picture for a page `width` pixels wide. */
+export function diagram(view: StructureView, width: number, className: string): Markup {
+  const { pieces, ...about } = diagramPieces(view, width);
+  return svg({ ...about, className }, pieces);
 }

@@ -3,7 +3,7 @@
  * the network as it was at any moment of a run without cutting it again.
  */
 import { nodeMacs } from "../graph/cost.ts";
-import { type Graph, type Node, producers, readers } from "../graph/graph.ts";
+import { type Graph, type Node, producers, readers, type Weights } from "../graph/graph.ts";
 import type { OpName } from "../graph/ops.ts";
 import { inferShapes } from "../graph/shapes.ts";
 import { type Factor, factorsOf } from "../selection/factors.ts";
@@ -180,4 +180,14 @@ export function skeletonOf(graph: Graph, factors: readonly Factor[] = factorsOf(
     branches: Object.fromEntries(blocks.map(({ layer, parameter }) => [layer, tracer.firstOf(parameter) ?? 0])),
     structures: factors.reduce((sum, { count }) => sum + count, 0),
   };
+}
+
+/** 1 for each structure whose factor is not zero, in the order of a skeleton's. */
+export function aliveIn(weights: Weights, factors: readonly Factor[]): Uint8Array {
+  return Uint8Array.from(
+    factors.flatMap(({ parameter, count }) => {
+      const values = weights.get(parameter)?.data;
+      return Array.from({ length: count }, (_, index) => ((values?.[index] ?? 1) === 0 ? 0 : 1));
+    }),
+  );
 }

@@ -21,6 +21,8 @@ export interface Levels {
   readonly maximum: number;
   readonly structures: number;
   readonly values: string;
+  /** See `margins.ts`. */
+  readonly margins: string;
 }
 
 /** Of the coloured part, in pixels of the page. */

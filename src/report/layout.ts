@@ -29,6 +29,8 @@ export interface Layout {
 }
 
 const PITCH = { smallest: 27, largest: 64 } as const;
+/** Room that a layer's number needs, which stands under it with a slash before it. */
+const DIGIT_WIDTH = 6.4;
 /** Room before a block's first layer and after its last, for the shortcut to leave and to join. */
 const BLOCK_MARGIN = 7;
 const SIDE = 16;
@@ -61,12 +63,18 @@ function fixedWidth(line: readonly Unit[]): number {
   return 2 * SIDE + 2 * BLOCK_MARGIN * line.filter(({ block }) => block !== undefined).length;
 }
 
+/** The narrowest columns at which the numbers under them stand apart. */
+function smallestPitch({ layers }: StructureView): number {
+  const widest = Math.max(0, ...layers.map(({ widthBefore }) => widthBefore));
+  return Math.max(PITCH.smallest, DIGIT_WIDTH * (String(widest).length + 1) + 2);
+}
+
 /** Fills lines with units at the smallest pitch. */
-function wrap(units: readonly Unit[], width: number): Unit[][] {
+function wrap(units: readonly Unit[], width: number, smallest: number): Unit[][] {
   const lines: Unit[][] = [];
   let free = 0;
   for (const unit of units) {
-    const own = widthOf(unit, PITCH.smallest);
+    const own = widthOf(unit, smallest);
     const line = lines.at(-1);
     if (line === undefined || own > free) {
       lines.push([unit]);
@@ -81,12 +89,13 @@ function wrap(units: readonly Unit[], width: number): Unit[][] {
 
 /** Places `view` on lines of at most `width`, then spreads the layers as far as the fullest line allows. */
 export function layOut(view: StructureView, width: number): Layout {
-  const lines = wrap(unitsOf(view), width);
+  const smallest = smallestPitch(view);
+  const lines = wrap(unitsOf(view), width, smallest);
   const roomiest = lines.map((line) => {
     const columns = line.reduce((sum, { layers }) => sum + layers.length, 0);
     return (width - fixedWidth(line)) / Math.max(1, columns);
   });
-  const pitch = Math.min(PITCH.largest, Math.max(PITCH.smallest, Math.min(...roomiest)));
+  const pitch = Math.min(PITCH.largest, Math.max(smallest, Math.min(...roomiest)));
   return { pitch, lines: lines.map((line) => placeLine(line, pitch)) };
 }
 

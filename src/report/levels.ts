@@ -1,9 +1,10 @@
 /**
- * Values of all scaling factors over the epochs, a byte each, for the heat map. Bounded: with very many epochs or structures every
+ * Values of all scaling factors over the epochs, a byte each, for the heat map, and what pressed on each layer's. Bounded: with very many epochs or structures every
  * second epoch is dropped, then every second again.
  */
 import type { RunEvent } from "../training/events.ts";
 import type { Levels } from "./heat.ts";
+import { packMargins } from "./margins.ts";
 
 /** Bytes of values kept. */
 const MOST_BYTES = 1 << 21;
@@ -14,6 +15,7 @@ interface EpochLevels {
   readonly maximum: number;
   /** Structure by structure. */
   readonly values: Uint8Array;
+  readonly margins: Float32Array;
 }
 
 export class LevelTable {
@@ -35,8 +37,9 @@ export class LevelTable {
     if (levels === undefined || this.#structures === 0) return;
     const values = Buffer.from(levels.values, "base64");
     if (values.length !== this.#structures) return;
-    const { epoch, step } = event;
-    this.#epochs.push({ epoch, step, maximum: levels.maximum, values: Uint8Array.from(values) });
+    const { epoch, step, margins = [] } = event;
+    const packed = packMargins(margins, this.#rows.length);
+    this.#epochs.push({ epoch, step, maximum: levels.maximum, values: Uint8Array.from(values), margins: packed });
     while (this.#epochs.length > 2 && this.#epochs.length * this.#structures > MOST_BYTES) {
       this.#every *= 2;
       this.#epochs = this.#epochs.filter((one) => one.epoch % this.#every === 0);
@@ -59,6 +62,7 @@ export class LevelTable {
       maximum,
       structures: this.#structures,
       values: Buffer.from(values).toString("base64"),
+      margins: Buffer.concat(this.#epochs.map(({ margins }) => new Uint8Array(margins.buffer))).toString("base64"),
     };
   }
 }

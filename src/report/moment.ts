@@ -5,21 +5,31 @@
 import type { Gated, LayerFlow, Skeleton } from "./flow.ts";
 import type { BlockView, LayerView, StructureView } from "./structure.ts";
 
-function aliveChannels({ channels, gates }: Gated, alive: Uint8Array): number {
-  if (gates.length === 0) return channels;
+/** 1 for each channel that no gate closes. */
+function openChannels({ channels, gates }: Gated, alive: Uint8Array): Uint8Array {
   const open = new Uint8Array(channels).fill(1);
   for (const { at, channels: own, first, count } of gates) {
     for (let channel = 0; channel < own; channel++) {
       if (alive[first + Math.floor((channel * count) / own)] === 0) open[at + channel] = 0;
     }
   }
+  return open;
+}
+
+function count(open: Uint8Array): number {
   return open.reduce((sum, one) => sum + one, 0);
+}
+
+/** Of `groups`, those of which any channel is open. */
+function openGroups(open: Uint8Array, groups: number): boolean[] {
+  const size = open.length / groups;
+  return Array.from({ length: groups }, (_, group) => open.subarray(group * size, (group + 1) * size).includes(1));
 }
 
 function layerAt(layer: LayerView, flow: LayerFlow | undefined, alive: Uint8Array): LayerView {
   if (flow === undefined) return layer;
-  const width = aliveChannels(flow.out, alive);
-  const read = aliveChannels(flow.in, alive);
+  const [written, readable] = [openChannels(flow.out, alive), openChannels(flow.in, alive)];
+  const [width, read] = [count(written), count(readable)];
   // Each group reads its own channels: with a group go both, and depthwise layers are groups of one.
   const isDepthwise = flow.groups > 1 && flow.groups === flow.in.channels;
   const own = isDepthwise ? Math.min(width, read) : width;
@@ -28,13 +38,17 @@ function layerAt(layer: LayerView, flow: LayerFlow | undefined, alive: Uint8Arra
     ...layer,
     widthAfter: own,
     macsAfter: Math.round(layer.macsBefore * share * (own / Math.max(1, flow.out.channels))),
+    groups: layer.groups.length === 0 ? layer.groups : openGroups(written, layer.groups.length),
   };
 }
 
 /** `alive`: 1 for each structure that is not zero. */
 export function viewAt({ view, flows, branches }: Skeleton, alive: Uint8Array): StructureView {
   const layers = view.layers.map((layer) => layerAt(layer, flows[layer.name], alive));
-  const gone = (layer: LayerView): LayerView => ({ ...layer, widthAfter: 0, macsAfter: 0 });
+  const gone = (layer: LayerView): LayerView => ({
+    ...{ ...layer, widthAfter: 0, macsAfter: 0 },
+    groups: layer.groups.map(() => false),
+  });
   const blocks = view.blocks.map((block): BlockView => {
     const own = layers.slice(block.first, block.last + 1);
     const branch = branches[block.name];
@@ -45,4 +59,22 @@ export function viewAt({ view, flows, branches }: Skeleton, alive: Uint8Array): 
     return { ...block, shortcut, isCut };
   });
   return { layers, blocks };
+}
+
+/** The groups that `moment` leaves; of those that the cut kept besides (it can round up), the first. */
+function groupsOf(cut: LayerView, moment: LayerView | undefined): readonly boolean[] {
+  const left = cut.groups.filter((isLeft) => isLeft).length;
+  const living = (moment?.groups ?? []).filter((isLeft) => isLeft).length;
+  if (moment === undefined || living > left || moment.groups.length !== cut.groups.length) return cut.groups;
+  let more = left - living;
+  return moment.groups.map((isLeft) => isLeft || more-- > 0);
+}
+
+/** The exact picture of a cut, which tells how many groups are left, with those that `alive` says. */
+export function withGroups(cut: StructureView, skeleton: Skeleton, alive: Uint8Array): StructureView {
+  const moment = new Map(viewAt(skeleton, alive).layers.map((layer) => [layer.name, layer] as const));
+  const layers = cut.layers.map((layer) =>
+    layer.groups.length === 0 ? layer : { ...layer, groups: groupsOf(layer, moment.get(layer.name)) },
+  );
+  return { ...cut, layers };
 }

@@ -3,17 +3,26 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { writeBytes } from "../formats/file.ts";
 import { loadOnnx } from "../formats/onnx/index.ts";
+import type { Network } from "../graph/graph.ts";
+import { factorsOf } from "../selection/factors.ts";
 import { readEvents } from "../training/event-log.ts";
 import { runFiles } from "../training/run-folder.ts";
+import { aliveIn, skeletonOf } from "./flow.ts";
 import { historyOf } from "./history.ts";
+import { withGroups } from "./moment.ts";
 import { reportPage } from "./page.ts";
-import { structureOf } from "./structure.ts";
+import { type StructureView, structureOf } from "./structure.ts";
 
 async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     () => false,
   );
+}
+
+function cutOf({ graph, weights }: Network, compact: Network): StructureView {
+  const factors = factorsOf(graph);
+  return withGroups(structureOf(graph, compact.graph), skeletonOf(graph, factors), aliveIn(weights, factors));
 }
 
 /**
@@ -26,7 +35,7 @@ export async function writeReport(folder: string): Promise<string> {
   const network = join(folder, runFiles.network);
   const compact = join(folder, runFiles.compact);
   const isCut = (await exists(network)) && (await exists(compact));
-  const structure = isCut ? structureOf((await loadOnnx(network)).graph, (await loadOnnx(compact)).graph) : undefined;
+  const structure = isCut ? cutOf(await loadOnnx(network), await loadOnnx(compact)) : undefined;
   const path = join(folder, runFiles.report);
   await writeBytes(path, new TextEncoder().encode(reportPage(history, structure)));
   return path;

@@ -17,6 +17,8 @@ export interface LayerView {
   readonly macsAfter: number;
   /** `32×32`, the layer's output pixels; empty for a linear layer. */
   readonly pixels: string;
+  /** Of a grouped convolution, which groups are left; empty for any other layer, and where each channel is a group of its own. */
+  readonly groups: readonly boolean[];
 }
 
 /** A branch and the shortcut around it. Indices point into `layers` of the same view. */
@@ -56,11 +58,24 @@ function sideOf(graph: Graph): Side {
   };
 }
 
-function measured({ nodes, shapes }: Side, name: string): { width: number; macs: number; pixels: readonly number[] } {
+function groupsOf(node: LayerNode, inputChannels: number): number {
+  const groups = node.op === "convolution" ? node.attributes.groups : 1;
+  return groups > 1 && groups < inputChannels ? groups : 0;
+}
+
+interface Measures {
+  readonly width: number;
+  readonly macs: number;
+  readonly pixels: readonly number[];
+  readonly groups: number;
+}
+
+function measured({ nodes, shapes }: Side, name: string): Measures {
   const node = nodes.get(name);
-  if (node === undefined) return { width: 0, macs: 0, pixels: [] };
+  if (node === undefined) return { width: 0, macs: 0, pixels: [], groups: 0 };
   const [, width = 0, ...pixels] = shapes.get(node.outputs[0] ?? "") ?? [];
-  return { width, macs: nodeMacs(node, shapes), pixels };
+  const groups = groupsOf(node, shapes.get(node.inputs[0] ?? "")?.[1] ?? 0);
+  return { width, macs: nodeMacs(node, shapes), pixels, groups };
 }
 
 /** Every node that `value` depends on, itself included. */
@@ -122,7 +137,7 @@ function rawBlocks(graph: Graph): RawBlock[] {
   });
 }
 
-/** The picture's data for `before`, with what of it is left in `after`. */
+/** The picture's data for `before`, with what of it is left in `after`. Of groups, a cut network tells how many: the first are shown. */
 export function structureOf(before: Graph, after: Graph): StructureView {
   const old = sideOf(before);
   const now = sideOf(after);
@@ -137,6 +152,7 @@ export function structureOf(before: Graph, after: Graph): StructureView {
       macsBefore: was.macs,
       macsAfter: is.macs,
       pixels: was.pixels.join("×"),
+      groups: Array.from({ length: was.groups }, (_, group) => group < Math.max(is.groups, is.width > 0 ? 1 : 0)),
     };
   };
   const raw = rawBlocks(before);

@@ -69,6 +69,7 @@ svg .count { fill: var(--ink); font-weight: 600; } svg .count.gone { fill: var(-
 .drawing .narrow { display: none; }
 .kept { fill: var(--kept); } .reach { fill: transparent; }
 .ghost { fill: var(--ghost); fill-opacity: .16; stroke: var(--ghost); stroke-dasharray: 3 2.5; }
+.ghost.cell { stroke-dasharray: none; stroke-width: .6; } .touch { fill: none; stroke: transparent; stroke-width: 12; pointer-events: stroke; }
 .stream { stroke: var(--ink); stroke-width: 2; } .stream.gone { stroke: var(--ghost); stroke-width: 1.5; stroke-dasharray: 2 4; }
 .end, .sum { fill: var(--paper); stroke: var(--ink); stroke-width: 1.5; } .plus { stroke: var(--ink); stroke-width: 1.3; }
 .arch { fill: none; stroke: var(--soft); stroke-width: 1.3; } .arch.strong { stroke: var(--ink); stroke-width: 2; }

@@ -22,8 +22,8 @@ export interface WatchedStep {
 export interface ZeroWatch {
   /** Steps in a row, up to the last, that left the factor at zero in the way above; 0 if the last did not. */
   readonly held: Float32Array;
-  /** The lowest margin of these steps; 0 if there is none. */
-  readonly lowest: Float32Array;
+  /** The lowest margin of these steps; where the last step did not hold the factor, the margin of that step alone. */
+  readonly margin: Float32Array;
 }
 
 /** Adds a step to the watch: from `before` into `after`, which may be `before` itself. */
@@ -36,7 +36,7 @@ export function watchZeros(
     const margin = (gradient[index] ?? 0) + (gamma[index] ?? 0);
     const isHeld = factor === 0 && (velocity[index] ?? 0) <= 0 && margin >= 0;
     const steps = before.held[index] ?? 0;
-    after.lowest[index] = isHeld ? Math.min(margin, steps > 0 ? (before.lowest[index] ?? 0) : margin) : 0;
+    after.margin[index] = isHeld && steps > 0 ? Math.min(margin, before.margin[index] ?? 0) : margin;
     after.held[index] = isHeld ? steps + 1 : 0;
   });
 }

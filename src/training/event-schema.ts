@@ -83,6 +83,9 @@ export const runEventSchema: z.ZodType<RunEvent> = z.discriminatedUnion("type", 
     layers: z.array(layer),
     factors: z.array(z.object({ layer: z.string(), kind, minimum: z.number(), mean: z.number(), maximum: z.number() })),
     levels: z.object({ maximum: z.number(), values: z.base64() }).exactOptional(),
+    margins: z
+      .array(z.object({ zero: z.number().nullable(), living: z.tuple([z.number(), z.number()]).readonly().nullable() }))
+      .exactOptional(),
     cost: networkCost,
   }),
   z.object({ type: z.literal("structure.zeroed"), ...stamp, ...structure }),

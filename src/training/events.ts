@@ -48,6 +48,14 @@ export interface FactorLevels {
   readonly values: string;
 }
 
+/** What presses on the structures of one factor parameter, ∂loss/∂λ + γ; those that were cut already are not among them. */
+export interface FactorMargins {
+  /** Of those at zero, the lowest since each has been held there; below zero, one is about to come back. Null if there are none. */
+  readonly zero: number | null;
+  /** Of the living, the lowest and the highest at the last step: above zero, it makes them smaller. Null if there are none. */
+  readonly living: readonly [lowest: number, highest: number] | null;
+}
+
 /** Scaling factors of one layer as placed: `count` λs with sparsity strength γ. */
 export interface PlacedFactor {
   readonly parameter: string;
@@ -142,6 +150,8 @@ export interface Epoch extends Stamp {
   readonly factors: readonly FactorSummary[];
   /** Not told by runs of earlier versions. */
   readonly levels?: FactorLevels;
+  /** In the order of `run.started`'s factors; not told by runs of earlier versions. */
+  readonly margins?: readonly FactorMargins[];
   /** What would remain if the network were cut now. */
   readonly cost: NetworkCost;
 }

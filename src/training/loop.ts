@@ -19,6 +19,7 @@ import type { EventBody } from "./events.ts";
 import { GammaDelay } from "./gamma-window.ts";
 import { requireIdentical } from "./identity.ts";
 import type { Journal } from "./journal.ts";
+import { marginsOf } from "./margins.ts";
 import { sharedAccuracy } from "./ranks.ts";
 import { learningRateAt } from "./schedules.ts";
 import { epochOf, type Session } from "./session.ts";
@@ -188,7 +189,7 @@ export class TrainingLoop {
 
   /** Scores, counts what is left, and writes a checkpoint. The last epoch's score is the run's: it is on all test images. */
   async #finishEpoch(): Promise<void> {
-    const { trainee, dataset, settings, totalSteps, cluster, host } = this.#session;
+    const { trainee, dataset, settings, totalSteps, cluster, host, factors } = this.#session;
     await trainee.shareStatistics();
     const state = await this.#finiteState();
     await requireIdentical(cluster, new Map([...state.weights, ...state.velocities]));
@@ -214,6 +215,7 @@ export class TrainingLoop {
       layers: this.#structures.layers(),
       factors: this.#structures.summaries(),
       levels: this.#structures.levels(),
+      margins: marginsOf(factors, state, (factor) => trainee.numbersOf(factor)),
       cost,
     };
     this.#blocked = 0;

@@ -131,6 +131,23 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
   describe("with a real training", () => {
     let page: Page;
 
+    async function drawnParts(shown: Page): Promise<readonly (string | null)[]> {
+      return shown.locator("[data-part]").evaluateAll((parts) => parts.map((part) => part.getAttribute("data-part")));
+    }
+
+    /** What is told of each part of the network, by its name, going through all of them by arrow keys. */
+    async function partsByKeyboard(shown: Page): Promise<ReadonlyMap<string, string>> {
+      const network = shown.getByRole("group", { name: /^The network/ });
+      const told = new Map<string, string>();
+      await network.press("Home");
+      for (let size = -1; told.size > size; await network.press("ArrowRight")) {
+        size = told.size;
+        const words = (await shown.locator(".details").first().textContent()) ?? "";
+        told.set((await shown.locator(".details b").first().textContent()) ?? "", words);
+      }
+      return told;
+    }
+
     beforeAll(async () => {
       page = await openPage("/new");
     });
@@ -190,6 +207,14 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
     it("shows any layer, factor and moment to the keyboard", { timeout: 5 * MINUTES }, async () => {
       await page.getByRole("group", { name: /^The network/ }).press("ArrowRight");
       await page.locator(".details", { hasText: "stem.conv" }).waitFor();
+      const told = await partsByKeyboard(page);
+      const summary = page.getByText("All layers and blocks as a table");
+      await summary.press("Enter");
+      const rows = page.getByRole("region", { name: "All layers and blocks" }).getByRole("rowheader");
+      // What the pointer can find, the keyboard can, and it stands in the table.
+      expect([...told.keys()]).toEqual(await rows.allTextContents());
+      expect(told.size).toBe(new Set(await drawnParts(page)).size);
+      expect([...told.values()].some((words) => /MACs \(.*margin after epoch \d+: /.test(words))).toBe(true);
       await page.getByRole("group", { name: /scaling factors over/ }).press("ArrowUp");
       await page.locator(".details", { hasText: `epoch ${EPOCHS}: λ` }).waitFor();
       const slider = page.getByRole("slider", { name: "moment" });

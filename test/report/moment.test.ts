@@ -4,8 +4,8 @@ import { tensor } from "../../src/core/tensor.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { model } from "../../src/models/zoo.ts";
 import { compact } from "../../src/pruning/compact.ts";
-import { skeletonOf } from "../../src/report/flow.ts";
-import { viewAt } from "../../src/report/moment.ts";
+import { aliveIn, skeletonOf } from "../../src/report/flow.ts";
+import { viewAt, withGroups } from "../../src/report/moment.ts";
 import { structureOf } from "../../src/report/structure.ts";
 import type { Factor, Selection } from "../../src/selection/factors.ts";
 import { place } from "../../src/selection/place.ts";
@@ -46,6 +46,25 @@ describe("the network at a moment", () => {
     const skeleton = skeletonOf(graph, factors);
     const view = viewAt(skeleton, new Uint8Array(skeleton.structures).fill(1));
     expect(view).toEqual(skeleton.view);
+  });
+
+  it("tells the groups of a ResNeXt one by one, in the moment and after the cut", () => {
+    const { graph, factors } = place(model("resnext-50"), { groups: 0.1 });
+    const weights = new Map(initialize(graph, 1));
+    const [first] = factors;
+    if (first === undefined) throw new Error("the network has no groups");
+    const states = Float32Array.from({ length: first.count }, (_, group) => (group % 3 === 0 ? 0 : 1));
+    weights.set(first.parameter, tensor([first.count], states));
+    const skeleton = skeletonOf(graph, factors);
+    const alive = aliveIn(weights, factors);
+    expect(alive.filter((one) => one === 0)).toHaveLength(11);
+    const cut = structureOf(graph, compact({ graph, weights }).network.graph);
+    for (const view of [viewAt(skeleton, alive), withGroups(cut, skeleton, alive)]) {
+      const grouped = view.layers.filter(({ groups }) => groups.length > 0);
+      expect(grouped).toHaveLength(16);
+      expect(grouped[0]?.groups).toEqual(Array.from(states, (state) => state !== 0));
+      for (const { groups } of grouped.slice(1)) expect(groups).toEqual(groups.map(() => true));
+    }
   });
 
   it("narrows every reader of a stream of a DenseNet", () => {

@@ -11,7 +11,7 @@ interface Watched {
   readonly factors: Float32Array;
   readonly velocity: Float32Array;
   readonly held: Float32Array;
-  readonly lowest: Float32Array;
+  readonly margin: Float32Array;
 }
 
 function watched(factor: number, velocity: number): Watched {
@@ -19,7 +19,7 @@ function watched(factor: number, velocity: number): Watched {
     factors: Float32Array.of(factor),
     velocity: Float32Array.of(velocity),
     held: Float32Array.of(0),
-    lowest: Float32Array.of(0),
+    margin: Float32Array.of(0),
   };
 }
 
@@ -33,22 +33,24 @@ function take(state: Watched, gradient: number, learningRate = step.learningRate
 test("steps at zero with a margin are counted, and their lowest margin kept", () => {
   const state = watched(0, 0);
   for (const gradient of [1, -0.25, 0.5]) take(state, gradient);
-  expect(state).toMatchObject({ held: Float32Array.of(3), lowest: Float32Array.of(0.25) });
+  expect(state).toMatchObject({ held: Float32Array.of(3), margin: Float32Array.of(0.25) });
   take(state, -0.75);
-  expect(state).toMatchObject({ held: Float32Array.of(0), lowest: Float32Array.of(0) });
+  expect(state).toMatchObject({ held: Float32Array.of(0), margin: Float32Array.of(-0.25) });
 });
 
 test("a factor that is not zero, or that its velocity could lift, is not held", () => {
   for (const state of [watched(0.01, -1), watched(0, 1e-6)]) {
     take(state, 0);
     expect(state.held[0]).toBe(0);
+    // γ alone presses on it, and that is told although nothing is held.
+    expect(state.margin[0]).toBe(0.5);
   }
 });
 
 test("a gradient of exactly −γ still holds", () => {
   const state = watched(0, 0);
   take(state, -0.5);
-  expect(state).toMatchObject({ factors: Float32Array.of(0), held: Float32Array.of(1), lowest: Float32Array.of(0) });
+  expect(state).toMatchObject({ factors: Float32Array.of(0), held: Float32Array.of(1), margin: Float32Array.of(0) });
 });
 
 const gradients = fc.array(fc.float({ min: -2, max: 2, noNaN: true }), { minLength: 1, maxLength: 40 });

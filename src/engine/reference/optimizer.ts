@@ -40,7 +40,7 @@ export function acceleratedProximalGradient(context: KernelContext<"accelerated_
 }
 
 export function zeroMargin(context: KernelContext<"zero_margin">): void {
-  const [factors, gradient, velocity, gamma, held, lowest] = context.inputs.map(
+  const [factors, gradient, velocity, gamma, held, margin] = context.inputs.map(
     (_, index) => input(context, index).data,
   );
   watchZeros(
@@ -50,8 +50,8 @@ export function zeroMargin(context: KernelContext<"zero_margin">): void {
       velocity: required(velocity, "velocity"),
       gamma: required(gamma, "γ"),
     },
-    { held: required(held, "steps held"), lowest: required(lowest, "lowest margin") },
-    { held: output(context, 0).data, lowest: output(context, 1).data },
+    { held: required(held, "steps held"), margin: required(margin, "margin") },
+    { held: output(context, 0).data, margin: output(context, 1).data },
   );
 }
 

@@ -37,7 +37,7 @@ function figuresOf({ digest, files }: RunDetail): Figures {
 function structure(detail: RunDetail, { skeleton, cut }: DrawnNetwork) {
   const { digest } = detail;
   const view = cut ?? viewAt(skeleton, aliveAt(digest.changes, structureCount(digest), digest.step));
-  return <Tree view={view} margins={digest.margins} />;
+  return <Tree view={view} margins={{ now: undefined, cut: digest.margins }} />;
 }
 
 export function ComparePage({ left, right }: { readonly left: string; readonly right: string }) {

@@ -1,6 +1,7 @@
 /** One run: how it stands, its network at any moment, its factors, its curves; and the means to stop it and to go on. */
 import { useEffect } from "preact/hooks";
 import { formatCount } from "../../../report/format.ts";
+import type { Levels } from "../../../report/heat.ts";
 import type { Digest } from "../../digest.ts";
 import type { DrawnNetwork, RunDetail } from "../../protocol.ts";
 import { api } from "../api.ts";
@@ -30,12 +31,17 @@ function leadOf({ started }: Digest): string {
   return `${model} on ${dataset.name}, ${images}, ${engine["name"] ?? ""} on ${environment["processor"] ?? ""}`;
 }
 
-function Network({ network, digest }: { readonly network: Answer<DrawnNetwork | null>; readonly digest: Digest }) {
-  const { value, error } = network;
+interface NetworkProps {
+  readonly network: Answer<DrawnNetwork | null>;
+  readonly digest: Digest;
+  readonly levels: Levels | undefined;
+}
+
+function Network({ network: { value, error }, digest, levels }: NetworkProps) {
   if (value === undefined || value === null) {
     return <p class="soft">{error ?? "It is drawn once the run has written it."}</p>;
   }
-  return <Moments network={value} digest={digest} />;
+  return <Moments network={value} digest={digest} levels={levels} />;
 }
 
 export function RunPage({ name }: { readonly name: string }) {
@@ -73,7 +79,7 @@ export function RunPage({ name }: { readonly name: string }) {
       <Tiles detail={detail} />
       <section>
         <h2>The network</h2>
-        <Network network={network} digest={digest} />
+        <Network network={network} digest={digest} levels={levels} />
       </section>
       <section>
         <h2>The run</h2>

@@ -1,14 +1,24 @@
 /** The network at a moment of the run that a slider chooses. */
 import { useMemo, useState } from "preact/hooks";
 import { formatCount, formatPercent, percentOf } from "../../../report/format.ts";
+import type { Levels } from "../../../report/heat.ts";
+import { marginsAfter } from "../../../report/margins.ts";
 import { viewAt } from "../../../report/moment.ts";
 import { aliveAt } from "../../changes.ts";
 import { type Digest, structureCount } from "../../digest.ts";
 import type { DrawnNetwork } from "../../protocol.ts";
+import { bytesOf } from "./heat.tsx";
+import type { Margins } from "./network-parts.tsx";
 import { Tree } from "./tree.tsx";
 
-/** Steps that the slider stops at: everything that is known to have changed the network. */
-export function Moments({ network, digest }: { readonly network: DrawnNetwork; readonly digest: Digest }) {
+export interface MomentsProps {
+  readonly network: DrawnNetwork;
+  readonly digest: Digest;
+  /** Undefined until they are read. */
+  readonly levels: Levels | undefined;
+}
+
+export function Moments({ network, digest, levels }: MomentsProps) {
   const end = digest.step;
   const [chosen, choose] = useState<number>();
   const step = Math.min(chosen ?? end, end);
@@ -20,6 +30,11 @@ export function Moments({ network, digest }: { readonly network: DrawnNetwork; r
   const key = alive.join("");
   const view = useMemo(() => (isEnd && cut !== null ? cut : viewAt(skeleton, alive)), [key, isEnd, cut, skeleton]);
   const epochs = step / Math.max(1, digest.started?.stepsPerEpoch ?? 1);
+  const bytes = useMemo(() => bytesOf(levels?.margins ?? ""), [levels]);
+  const margins = useMemo((): Margins => {
+    const now = levels === undefined ? undefined : marginsAfter(levels, bytes, Math.floor(epochs));
+    return { now, cut: digest.margins };
+  }, [levels, bytes, Math.floor(epochs), digest.margins]);
   const living = alive.reduce((sum, one) => sum + one, 0);
   const macs = view.layers.reduce((sum, { macsAfter }) => sum + macsAfter, 0);
   const whole = view.layers.reduce((sum, { macsBefore }) => sum + macsBefore, 0);
@@ -48,7 +63,7 @@ export function Moments({ network, digest }: { readonly network: DrawnNetwork; r
           {digest.finished === null ? "now" : "end"}
         </button>
       </div>
-      <Tree view={view} margins={digest.margins} />
+      <Tree view={view} margins={margins} />
     </>
   );
 }

@@ -1,134 +1,85 @@
-/** The network at one moment of a run: the report's picture, with each layer to be looked at by pointer or by arrow keys. */
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { diagram } from "../../../report/diagram.ts";
-import { formatCount, formatPercent, formatQuantity, formatSmall, percentOf } from "../../../report/format.ts";
-import type { LayerView, StructureView } from "../../../report/structure.ts";
+/** The network at one moment of a run: the report's picture, with each layer and block to be looked at by pointer or by arrow keys. */
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { type DiagramPieces, diagramPieces } from "../../../report/diagram.ts";
+import type { StructureView } from "../../../report/structure.ts";
+import { svg } from "../../../report/svg.ts";
 import { useWidth } from "../width.ts";
+import { Details, type Margins, PartTable, partsOf } from "./network-parts.tsx";
 
 export interface TreeProps {
   readonly view: StructureView;
-  /** Lowest margins by "<kind> <layer>". */
-  readonly margins: Readonly<Record<string, number>>;
+  readonly margins: Margins;
 }
 
-function marginOf(margins: TreeProps["margins"], layer: string): number | undefined {
-  const own = ["neuron", "group", "stream"].flatMap((kind) => margins[`${kind} ${layer}`] ?? []);
-  return own.length === 0 ? undefined : Math.min(...own);
-}
-
-/** All layers in order, those on shortcuts after the block they belong to. */
-function allLayers({ layers, blocks }: StructureView): readonly LayerView[] {
-  return [...layers, ...blocks.flatMap(({ shortcut }) => shortcut ?? [])];
-}
-
-function Details({
-  layer,
-  margins,
-}: {
-  readonly layer: LayerView | undefined;
-  readonly margins: TreeProps["margins"];
-}) {
-  if (layer === undefined) {
-    return <p class="details soft">Point at a layer, or move through them with the arrow keys, to read its numbers.</p>;
+/** Draws `next` into `place`: over `before`, which stands there, only those pieces that are others now. */
+function draw(place: HTMLElement, next: DiagramPieces, before: DiagramPieces | undefined): void {
+  const drawn = place.firstElementChild;
+  const isSame =
+    before?.width === next.width && before.height === next.height && before.pieces.length === next.pieces.length;
+  if (drawn === null || before === undefined || !isSame) {
+    place.innerHTML = svg({ ...next, className: "tree" }, next.pieces).markup;
+    return;
   }
-  const { name, op, widthBefore, widthAfter, macsBefore, macsAfter, pixels } = layer;
-  const margin = marginOf(margins, name);
-  return (
-    <p class="details" aria-live="polite">
-      <b>{name}</b>
-      <span>
-        {formatCount(widthAfter)} of {formatCount(widthBefore)} {op === "linear" ? "features" : "channels"}
-      </span>
-      <span>
-        {formatQuantity(macsAfter)} of {formatQuantity(macsBefore)} MACs (
-        {formatPercent(percentOf(macsAfter, macsBefore))})
-      </span>
-      {pixels !== "" && <span>{pixels} pixels</span>}
-      <span>{margin === undefined ? "no margin yet" : `lowest margin of what was cut ${formatSmall(margin)}`}</span>
-    </p>
-  );
-}
-
-function LayerTable({ view, margins }: TreeProps) {
-  return (
-    <details>
-      <summary>All layers as a table</summary>
-      <div class="scroll" tabIndex={0} role="region" aria-label="All layers">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">layer</th>
-              <th scope="col" class="n">
-                left
-              </th>
-              <th scope="col" class="n">
-                of
-              </th>
-              <th scope="col" class="n">
-                MACs
-              </th>
-              <th scope="col" class="n">
-                lowest margin
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {allLayers(view).map((layer) => {
-              const margin = marginOf(margins, layer.name);
-              return (
-                <tr key={layer.name}>
-                  <th scope="row">{layer.name}</th>
-                  <td class="n">{layer.widthAfter}</td>
-                  <td class="n">{layer.widthBefore}</td>
-                  <td class="n">{formatQuantity(layer.macsAfter)}</td>
-                  <td class="n">{margin === undefined ? "" : formatSmall(margin)}</td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </table>
-      </div>
-    </details>
-  );
+  drawn.setAttribute("aria-label", next.label);
+  next.pieces.forEach(({ markup }, index) => {
+    const old = drawn.children[index];
+    if (old !== undefined && markup !== before.pieces[index]?.markup) old.outerHTML = markup;
+  });
 }
 
 export function Tree({ view, margins }: TreeProps) {
   const place = useRef<HTMLDivElement>(null);
   const width = useWidth(place);
   const [chosen, choose] = useState<string>();
-  const html = useMemo(() => ({ __html: diagram(view, width, "tree").markup }), [view, width]);
-  const layers = allLayers(view);
+  const pieces = useMemo(() => diagramPieces(view, width), [view, width]);
+  const drawn = useRef<DiagramPieces | undefined>(undefined);
+  useLayoutEffect(() => {
+    if (place.current === null) return;
+    draw(place.current, pieces, drawn.current);
+    drawn.current = pieces;
+  }, [pieces]);
+  const parts = useMemo(() => {
+    let made: ReturnType<typeof partsOf> | undefined;
+    return () => {
+      made ??= partsOf(view, margins);
+      return made;
+    };
+  }, [view, margins]);
   const onKeyDown = (event: KeyboardEvent): void => {
-    const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (move === undefined) return;
+    const all = parts();
+    const at = all.findIndex(({ name }) => name === chosen);
+    const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1 }[event.key];
+    if (next === undefined) return;
     event.preventDefault();
-    const at = layers.findIndex(({ name }) => name === chosen);
-    choose(layers[Math.min(layers.length - 1, Math.max(0, at + move))]?.name);
+    choose(all[Math.min(all.length - 1, Math.max(0, next))]?.name);
   };
   const onPointer = ({ target }: PointerEvent): void => {
-    const layer = target instanceof Element ? target.closest("[data-layer]")?.getAttribute("data-layer") : undefined;
-    if (layer !== undefined && layer !== null) choose(layer);
+    const part = target instanceof Element ? target.closest("[data-part]")?.getAttribute("data-part") : undefined;
+    if (part !== undefined && part !== null) choose(part);
   };
   useEffect(() => {
-    for (const layer of place.current?.querySelectorAll("[data-layer]") ?? []) {
-      layer.classList.toggle("chosen", layer.getAttribute("data-layer") === chosen);
+    for (const part of place.current?.querySelectorAll("[data-part]") ?? []) {
+      part.classList.toggle("chosen", part.getAttribute("data-part") === chosen);
     }
-  }, [chosen, html]);
+  }, [chosen, pieces]);
   return (
     <>
-      <Details layer={layers.find(({ name }) => name === chosen)} margins={margins} />
+      <Details
+        part={chosen === undefined ? undefined : parts().find(({ name }) => name === chosen)}
+        margins={margins}
+      />
       <div
         class="drawing"
         role="group"
-        aria-label="The network; arrow keys go through its layers"
+        aria-label="The network; arrow keys go through its layers and blocks"
         tabIndex={0}
         onKeyDown={onKeyDown}
         onPointerOver={onPointer}
         onPointerDown={onPointer}
       >
-        <div ref={place} dangerouslySetInnerHTML={html} />
+        <div ref={place} />
       </div>
-      <LayerTable view={view} margins={margins} />
+      <PartTable parts={parts} />
     </>
   );
 }

@@ -1,0 +1,39 @@
+/** What presses on the structures at one moment of a run, factor by factor, in short: a few numbers a layer and epoch. */
+import { required } from "../core/errors.ts";
+import type { Factor } from "../selection/factors.ts";
+import type { FactorMargins } from "./events.ts";
+import type { TrainingState } from "./whole-state.ts";
+
+/** More digits than this no reader needs. */
+const DIGITS = 4;
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(DIGITS));
+}
+
+/** `state`: of the whole network; `numbersOf`: which structures of a factor are not cut yet. */
+export function marginsOf(
+  factors: readonly Factor[],
+  { weights, velocities }: TrainingState,
+  numbersOf: (factor: Factor) => readonly number[],
+): FactorMargins[] {
+  return factors.map((factor): FactorMargins => {
+    const { parameter } = factor;
+    const values = required(weights.get(parameter), `values of "${parameter}"`).data;
+    const margins = velocities.get(`${parameter}.margin`)?.data;
+    // It went with the branch that it was in.
+    if (margins === undefined) return { zero: null, living: null };
+    let zero = Number.POSITIVE_INFINITY;
+    let lowest = Number.POSITIVE_INFINITY;
+    let highest = Number.NEGATIVE_INFINITY;
+    for (const number of numbersOf(factor)) {
+      const margin = margins[number] ?? 0;
+      if (values[number] === 0) zero = Math.min(zero, margin);
+      else [lowest, highest] = [Math.min(lowest, margin), Math.max(highest, margin)];
+    }
+    return {
+      zero: zero === Number.POSITIVE_INFINITY ? null : rounded(zero),
+      living: lowest > highest ? null : [rounded(lowest), rounded(highest)],
+    };
+  });
+}
