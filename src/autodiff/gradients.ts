@@ -75,7 +75,8 @@ export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule
     emit("backward", "clip_backward", [output(0), diffDst], [0], attributes),
   activation: ({ attributes, input, diffDst, emit }) =>
     emit("backward", "activation_backward", [input(0), diffDst], [0], attributes),
-  softmax: ({ output, diffDst, emit }) => emit("backward", "softmax_backward", [output(0), diffDst], [0], {}),
+  softmax: ({ attributes, output, diffDst, emit }) =>
+    emit("backward", "softmax_backward", [output(0), diffDst], [0], attributes),
   multiply: ({ input, diffDst, wants, activationShape, emit }) => {
     for (const [own, other] of [
       [0, 1],

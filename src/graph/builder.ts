@@ -20,6 +20,7 @@ import type {
   ForwardOpName,
   Padding,
   Pair,
+  SoftmaxAttributes,
 } from "./ops.ts";
 import { bindBatch, inferNode } from "./shapes.ts";
 
@@ -135,8 +136,8 @@ export class GraphBuilder {
     return this.node("activation", name, [src], attributes);
   }
 
-  softmax(name: string, src: string): string {
-    return this.node("softmax", name, [src], {});
+  softmax(name: string, src: string, attributes: SoftmaxAttributes = {}): string {
+    return this.node("softmax", name, [src], attributes);
   }
 
   add(name: string, a: string, b: string): string {

@@ -64,6 +64,11 @@ export interface ClipAttributes {
   readonly maximum: number;
 }
 
+export interface SoftmaxAttributes {
+  /** Whether the dst is its logarithm; default false. */
+  readonly isLogarithm?: boolean;
+}
+
 /**
  * A function of one number:
  *
@@ -98,8 +103,8 @@ export interface ForwardOps {
   clip: ClipAttributes;
   /** (src) → dst = f(src), number by number */
   activation: ActivationAttributes;
-  /** (src [N,C,…]) → dst, over the channels: e^src / Σ e^src */
-  softmax: Record<never, never>;
+  /** (src [N,C,…]) → dst, over the channels: e^src / Σ e^src, or the logarithm of that */
+  softmax: SoftmaxAttributes;
   /** (a, b), same shapes → a + b */
   add: Record<never, never>;
   /** (a, b) of one rank and batch → a · b; along each other axis, one of them may have extent 1, which is repeated. */
@@ -178,8 +183,11 @@ export interface TrainingOps {
   clip_backward: ClipAttributes;
   /** (src, diff_dst) → diff_src = f'(src) · diff_dst; at a kink the derivative of the left side */
   activation_backward: ActivationAttributes;
-  /** (dst, diff_dst) → diff_src = dst · (diff_dst − Σ dst·diff_dst), the sum over the channels */
-  softmax_backward: Record<never, never>;
+  /**
+   * (dst, diff_dst) → diff_src = dst · (diff_dst − Σ dst·diff_dst), of the logarithm diff_dst − e^dst · Σ diff_dst; sums over the
+   * channels
+   */
+  softmax_backward: SoftmaxAttributes;
   /** (other factor, diff_dst) → diff_factor of shape `srcShape`: their product, summed over the axes that the factor was repeated along */
   multiply_backward: { readonly srcShape: readonly (number | "N")[] };
   /** (src, diff_dst) → diff_src; a tie goes to the first maximum in row-major order */

@@ -6,7 +6,8 @@ import { required } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
 import type { KernelChoices, Precision } from "../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../engine/host.ts";
-import type { Network } from "../graph/graph.ts";
+import type { Graph, Network } from "../graph/graph.ts";
+import { endingInLogits } from "../graph/logits.ts";
 
 export interface TeacherOptions {
   readonly host: Pick<EngineHost, "prepare">;
@@ -40,7 +41,7 @@ export class Teacher {
   readonly #output: string;
   readonly #temperature: number;
 
-  private constructor(plan: PlanHandle, { graph }: Network, temperature: number) {
+  private constructor(plan: PlanHandle, graph: Graph, temperature: number) {
     this.#plan = plan;
     this.#input = required(graph.inputs[0], "the teacher's input").name;
     this.#output = required(graph.outputs[0], "the teacher's output");
@@ -52,9 +53,10 @@ export class Teacher {
     network: Network,
     { host, batch, precision, choices, temperature }: TeacherOptions,
   ): Promise<Teacher> {
-    const plan = await host.prepare(network.graph, { batch, precision, choices });
+    const graph = endingInLogits(network.graph);
+    const plan = await host.prepare(graph, { batch, precision, choices });
     await plan.write(network.weights);
-    return new Teacher(plan, network, temperature);
+    return new Teacher(plan, graph, temperature);
   }
 
   get choices(): KernelChoices {

@@ -146,6 +146,8 @@ const pointwise: Readonly<Record<string, (builder: GraphBuilder, src: string) =>
   "a slope, then an offset": (builder, src) =>
     builder.activation("layer", builder.activation("scaled", src, line(-1.7, 0)), line(1, 0.3)),
   softmax: (builder, src) => builder.softmax("layer", builder.activation("wider", src, line(3, 0))),
+  "the logarithm of a softmax": (builder, src) =>
+    builder.softmax("layer", builder.activation("wider", src, line(3, 0)), { isLogarithm: true }),
   "a product of two values": (builder, src) =>
     builder.multiply("layer", builder.bias("a", src), builder.activation("b", src, { function: "sigmoid" })),
   "a square": (builder, src) => builder.multiply("layer", src, src),

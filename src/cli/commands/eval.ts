@@ -12,6 +12,7 @@ import { type Confusion, measureConfusion } from "../../evaluation/confusion.ts"
 import { writeBytes } from "../../formats/file.ts";
 import { loadOnnx } from "../../formats/onnx/index.ts";
 import type { Network } from "../../graph/graph.ts";
+import { endingInLogits } from "../../graph/logits.ts";
 import { evaluationPage } from "../../report/evaluation-page.ts";
 import { formatCount, formatPercent } from "../../report/format.ts";
 import { checkFit, sampleShapeOf } from "../../training/starting-network.ts";
@@ -51,13 +52,13 @@ async function openFor(
 }
 
 async function score(
-  network: Network,
+  { graph, weights }: Network,
   dataset: Dataset,
   options: EvalOptions,
   onNotice: (message: string) => void,
   onProgress: (images: number, all: number) => void,
 ): Promise<Confusion> {
-  checkFit(network.graph, dataset);
+  checkFit(graph, dataset);
   const split = firstImages(dataset.test, options.limit ?? dataset.test.count);
   const { engine, threads } = options;
   const host = await EngineHost.start({
@@ -67,7 +68,7 @@ async function score(
   });
   try {
     const batch = Math.min(options.batch, Math.max(1, split.count));
-    const classifier = await engineClassifier(host, network, batch, onNotice);
+    const classifier = await engineClassifier(host, { graph: endingInLogits(graph), weights }, batch, onNotice);
     return await measureConfusion(classifier, split, dataset.normalization, {
       onProgress: (images) => onProgress(images, split.count),
     });

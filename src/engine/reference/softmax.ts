@@ -1,4 +1,4 @@
-/** Softmax over the channels, and its gradient. */
+/** Softmax over the channels, or its logarithm, and their gradients. */
 import { elementCount, type Shape } from "../../core/tensor.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 
@@ -22,7 +22,10 @@ export function softmax(context: KernelContext<"softmax">): void {
     const powers = elements.map((element) => Math.exp(at(src.data, element) - largest));
     const sum = powers.reduce((partial, power) => partial + power, 0);
     elements.forEach((element, channel) => {
-      dst[element] = (powers[channel] ?? Number.NaN) / sum;
+      dst[element] =
+        context.attributes.isLogarithm === true
+          ? at(src.data, element) - largest - Math.log(sum)
+          : (powers[channel] ?? Number.NaN) / sum;
     });
   });
 }
@@ -32,6 +35,11 @@ export function softmaxBackward(context: KernelContext<"softmax_backward">): voi
   const diffDst = input(context, 1).data;
   const diffSrc = output(context, 0).data;
   forEachVector(dst.shape, (elements) => {
+    if (context.attributes.isLogarithm === true) {
+      const sum = elements.reduce((partial, element) => partial + at(diffDst, element), 0);
+      for (const element of elements) diffSrc[element] = at(diffDst, element) - Math.exp(at(dst.data, element)) * sum;
+      return;
+    }
     const sum = elements.reduce((partial, element) => partial + at(dst.data, element) * at(diffDst, element), 0);
     for (const element of elements) diffSrc[element] = at(dst.data, element) * (at(diffDst, element) - sum);
   });

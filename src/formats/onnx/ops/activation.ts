@@ -1,4 +1,5 @@
-/** ONNX `Sigmoid`, `Tanh`, `HardSwish`, `LeakyRelu`, `HardSigmoid` ↔ activation; `Softmax` over the channels ↔ softmax. */
+/** ONNX `Sigmoid`, `Tanh`, `HardSwish`, `LeakyRelu`, `HardSigmoid` ↔ activation; `Softmax`, `LogSoftmax` over the channels ↔ softmax. */
+import type { Attributes } from "../../../graph/ops.ts";
 import { shortestDecimal } from "../decimal.ts";
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
@@ -64,15 +65,24 @@ export const readHardSigmoid: ReadRule = (node, context) => {
 };
 
 export const writeSoftmax: WriteRule<"softmax"> = (node, context) => {
-  context.write("Softmax", node, node.inputs, { axis: 1 });
+  const isLogarithm = node.attributes.isLogarithm === true;
+  context.write(isLogarithm ? "LogSoftmax" : "Softmax", node, node.inputs, { axis: 1 });
 };
 
-/** Before opset 13, `Softmax` was over all axes from `axis` on. */
 export const readSoftmax: ReadRule = (node, context) => {
+  readOverChannels(node, context, {});
+};
+
+export const readLogSoftmax: ReadRule = (node, context) => {
+  readOverChannels(node, context, { isLogarithm: true });
+};
+
+/** Before opset 13, `Softmax` and `LogSoftmax` were over all axes from `axis` on. */
+function readOverChannels(node: NodeReader, context: ReadContext, attributes: Attributes<"softmax">): void {
   const shape = context.shape(node.input(0));
   const isOfOneAxis = node.opset >= 13;
   const axis = frontAxis(node, node.int("axis", isOfOneAxis ? -1 : 1), shape.length);
   const isOverChannels = axis === 1 && (isOfOneAxis || shape.slice(2).every((extent) => extent === 1));
   node.check(isOverChannels, "is not over the channels", "axis 1", `axis ${axis} of [${["N", ...shape.slice(1)]}]`);
-  context.add(node, "softmax", [node.input(0)], {});
-};
+  context.add(node, "softmax", [node.input(0)], attributes);
+}
