@@ -14,13 +14,14 @@ export interface Hooks {
 }
 
 /**
- * Runs `start` with a view of its events, then writes the report and says where everything is. Rejects with what `start`
- * rejects with, the terminal tidied up.
+ * Runs `start` with a view of its events, then writes the report and says where everything is, behind what `after` has to say of the
+ * run in `folder`. Rejects with what `start` rejects with, the terminal tidied up.
  */
 export async function watchRun(
   { stdout, stderr, interruption, rank = 0 }: Context,
   { json = false }: { readonly json?: CommonOptions["json"] | false },
   start: (hooks: Hooks) => Promise<{ readonly folder: string }>,
+  after: (folder: string) => Promise<readonly string[]> = async () => [],
 ): Promise<void> {
   const view = runView(stdout, { json });
   const onFirstInterrupt = (): void => {
@@ -42,7 +43,7 @@ export async function watchRun(
       ["compact", join(folder, runFiles.compact)],
       ["run", folder],
     ] as const;
-    for (const line of ["", ...fileLines(files, stdout)]) stdout.print(line);
+    for (const line of [...(await after(folder)), "", ...fileLines(files, stdout)]) stdout.print(line);
   } finally {
     view.settle();
   }

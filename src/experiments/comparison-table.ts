@@ -44,7 +44,7 @@ export function columnsFor({ runs }: RunGroup): readonly TableColumn[] {
   const words = (heading: string, cell: TableColumn["cell"]): TableColumn => ({ heading, isNumber: false, cell });
   const controls = (["epochs", "macs"] as const).filter((same) => runs.some((row) => row.controls[same] !== undefined));
   return [
-    words("run", ({ run, isOnFront }) => `${run.name}${isOnFront ? " *" : ""}`),
+    words("run", ({ run, isOnFront }) => `${run.name}${isOnFront && runs.length > 1 ? " *" : ""}`),
     words("aim", ({ run }) => labelOf(run)),
     number("seed", ({ run }) => String(run.seed)),
     ...(new Set(runs.map(({ run }) => lengthOf(run))).size > 1 ? [number("epochs", ({ run }) => lengthOf(run))] : []),

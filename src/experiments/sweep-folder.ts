@@ -112,7 +112,16 @@ type Fields = Readonly<Record<string, unknown>>;
 function compare(held: Fields, wanted: Fields, isLeftOut: (name: string) => boolean = () => false): string[] {
   return [...new Set([...Object.keys(held), ...Object.keys(wanted)])]
     .filter((name) => !isLeftOut(name) && !isDeepStrictEqual(plain(held[name]), plain(wanted[name])))
-    .map((name) => `${name}: ${shown(held[name])} in the folder, ${shown(wanted[name])} in the sweep`);
+    .flatMap((name) => {
+      const [own, other] = [fieldsOf(held[name]), fieldsOf(wanted[name])];
+      if (own !== undefined && other !== undefined) return compare(own, other).map((line) => `${name}.${line}`);
+      return [`${name}: ${shown(held[name])} in the folder, ${shown(wanted[name])} in the sweep`];
+    });
+}
+
+/** What `value` is made of, if it is that and no list. */
+function fieldsOf(value: unknown): Fields | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
 }
 
 /** As JSON would hold it. */

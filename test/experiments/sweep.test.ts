@@ -66,7 +66,10 @@ describe("a sweep", () => {
     expect(await readFile(log, "utf8")).toBe(before);
 
     const other = { ...baseline, settings: { ...baseline.settings, epochs: 4 } };
-    await expect(sweep(other, { folder, data })).rejects.toMatchObject({ code: "run-exists" });
+    await expect(sweep(other, { folder, data })).rejects.toMatchObject({
+      code: "run-exists",
+      details: { list: ["settings.epochs: 3 in the folder, 4 in the sweep"] },
+    });
     await rm(join(folder, "sweep.json"));
     await expect(sweep(other, { folder, data })).rejects.toMatchObject({
       code: "run-exists",

@@ -1,37 +1,14 @@
 /** `espalier compare <runs…>`: finished runs side by side, as a table, and as a page with plots. */
 import { dirname } from "node:path";
 import type { Command } from "commander";
-import { type Comparison, compareRuns } from "../../experiments/comparison.ts";
+import { compareRuns } from "../../experiments/comparison.ts";
 import { writeComparison } from "../../experiments/comparison-page.ts";
-import { columnsFor } from "../../experiments/comparison-table.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
-import type { Terminal } from "../terminal.ts";
 import { fileLines } from "../view/closing.ts";
-import { columns, left, right } from "../view/columns.ts";
+import { comparisonLines } from "../view/comparison.ts";
 
 interface CompareFlags extends CommonOptions {
   readonly out?: string;
-}
-
-/** Columns that a narrow terminal does without, first those to go first. */
-const dispensable: readonly string[] = ["time", "structures", "parameters", "seed", "parameters left", "epochs", "aim"];
-
-/** A table for each network, as wide as it fits: what is left out is in the page. */
-export function comparisonLines({ groups }: Comparison, { colours, width }: Terminal): readonly string[] {
-  return groups.flatMap((group) => {
-    let shown = columnsFor(group);
-    const lines = (): string[] =>
-      columns([
-        shown.map(({ heading, isNumber }) => (isNumber ? right(heading) : left(heading))),
-        ...group.runs.map((row) => shown.map(({ cell, isNumber }) => (isNumber ? right(cell(row)) : left(cell(row))))),
-      ]);
-    for (const name of dispensable) {
-      if (Math.max(...lines().map((line) => line.length)) <= width()) break;
-      shown = shown.filter(({ heading }) => heading !== name);
-    }
-    const [heading = "", ...rows] = lines();
-    return ["", `  ${colours.bold(group.model)} on ${colours.bold(group.dataset)}`, "", colours.dim(heading), ...rows];
-  });
 }
 
 export function addCompare(program: Command, context: Context): void {
@@ -50,8 +27,6 @@ export function addCompare(program: Command, context: Context): void {
       }
       const { stdout } = context;
       for (const line of comparisonLines(comparison, stdout)) stdout.print(line);
-      const hasFront = comparison.groups.some(({ runs }) => runs.length > 1);
-      if (hasFront) stdout.print(stdout.colours.dim("\n  * none is as accurate with fewer MACs"));
       const [page, figures, byEpoch, byLayer, ...plots] = files;
       if (page === undefined || figures === undefined || byEpoch === undefined || byLayer === undefined) return;
       const named = [

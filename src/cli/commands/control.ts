@@ -4,6 +4,7 @@ import { control } from "../../experiments/control.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
 import { watchRun } from "../run.ts";
 import { integerFor } from "../values.ts";
+import { finishedLines } from "../view/comparison.ts";
 
 interface ControlFlags extends CommonOptions {
   readonly sameMacs?: true;
@@ -22,13 +23,17 @@ export function addControl(program: Command, context: Context): void {
     .option("--seed <n>", "of weights, order and augmentation (default: the run's)", integerFor("--seed", 0))
     .option("--out <folder>", "the control's folder (default: the run's, with -control behind its name)")
     .action(async (folder: string, { sameMacs, seed, out, ...options }: ControlFlags) => {
-      await watchRun(context, options, (hooks) =>
-        control(folder, {
-          ...hooks,
-          same: sameMacs === true ? "macs" : "epochs",
-          ...(seed === undefined ? {} : { seed }),
-          ...(out === undefined ? {} : { folder: out }),
-        }),
+      await watchRun(
+        context,
+        options,
+        (hooks) =>
+          control(folder, {
+            ...hooks,
+            same: sameMacs === true ? "macs" : "epochs",
+            ...(seed === undefined ? {} : { seed }),
+            ...(out === undefined ? {} : { folder: out }),
+          }),
+        (own) => finishedLines([folder, own], context.stdout),
       );
     });
   withCommonOptions(command, [

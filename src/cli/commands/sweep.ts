@@ -16,7 +16,8 @@ import { imageOptions } from "../images.ts";
 import { withRecipe } from "../recipe.ts";
 import { selectionFor } from "../selection.ts";
 import { type Gamma, integerFor, oneOf, parseGamma } from "../values.ts";
-import { fileLines } from "../view/closing.ts";
+import { fileLines, nearPath } from "../view/closing.ts";
+import { finishedLines } from "../view/comparison.ts";
 import { dataProgress } from "../view/data-progress.ts";
 import { parallelView } from "../view/parallel-view.ts";
 import { outcome, sweepView } from "../view/sweep-view.ts";
@@ -177,8 +178,12 @@ async function runSweep(
     );
     view.settle();
     if (!json) {
+      const isAny = result.reports.some(({ state }) => state === "finished" || state === "done");
+      const table = isAny ? await finishedLines([result.folder], stdout) : [];
       const lines = fileLines([["sweep", result.folder]], stdout);
-      for (const line of ["", `  ${outcome(result)}`, ...lines]) stdout.print(line);
+      for (const line of [...table, "", `  ${outcome(result)}`, ...lines]) stdout.print(line);
+      if (isAny)
+        stdout.print(stdout.colours.dim(`  plots: espalier compare ${nearPath(result.folder)} --out comparison`));
     }
     await requireAll(result, cluster);
   } finally {

@@ -62,8 +62,11 @@ export function summaryLines({ before, after }: RunFinished, { colours }: Termin
 /** The files of a run someone wants next, relative to where they are. */
 export function fileLines(files: readonly (readonly [string, string])[], { colours }: Terminal): string[] {
   const width = Math.max(...files.map(([name]) => name.length));
-  return files.map(([name, path]) => {
-    const near = relative(process.cwd(), path);
-    return `  ${colours.dim(name.padEnd(width))}  ${colours.cyan(near.startsWith("..") ? path : near)}`;
-  });
+  return files.map(([name, path]) => `  ${colours.dim(name.padEnd(width))}  ${colours.cyan(nearPath(path))}`);
+}
+
+/** `path` as one would type it here. */
+export function nearPath(path: string): string {
+  const near = relative(process.cwd(), path);
+  return near.startsWith("..") ? path : near;
 }
