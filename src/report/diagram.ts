@@ -92,18 +92,18 @@ function drawLayer({ layer, x }: PlacedLayer, { middle, tall, pitch, scale }: Pl
     }),
     layer.groups.length > 0
       ? grid(x, middle, thickness, before, layer.groups)
-      : [
-          shrunk ? bar(x, middle, thickness, before, "ghost") : undefined,
-          after > 0 ? bar(x, middle, thickness, after, "kept") : undefined,
-        ],
+      : [bar(x, middle, thickness, before, shrunk ? "ghost" : "none"), bar(x, middle, thickness, after, "kept")],
     element(
       "text",
       { x, y: bottom + 16, "text-anchor": "middle", class: after > 0 ? "count" : "count gone" },
       String(layer.widthAfter),
     ),
-    shrunk
-      ? element("text", { x, y: bottom + 29, "text-anchor": "middle", class: "faint small" }, `/${layer.widthBefore}`)
-      : undefined,
+    // There at any moment, so that only attributes change from one to the next.
+    element(
+      "text",
+      { x, y: bottom + 29, "text-anchor": "middle", class: shrunk ? "faint small" : "none" },
+      `/${layer.widthBefore}`,
+    ),
   );
 }
 

@@ -1,16 +1,17 @@
 /**
- * The report's style sheet. Colours are CSS variables, light and dark; green and orange differ in lightness as well as in
- * hue, and lines also in their dashes, so nothing is told by hue alone. On paper the light colours are used.
+ * The report's style sheet. Colours are CSS variables, light and dark. Those of lines are far apart for colour-blind people as well
+ * (`test/report/colours.test.ts`), and lines also differ in their dashes, so nothing is told by hue alone. On paper the light colours
+ * are used.
  */
 
 const light = `
   --paper: #fcfbf8; --card: #ffffff; --ink: #1c2320; --soft: #5c665f; --rule: #e4e3da; --edge: #d5d4c9;
-  --kept: #0b7a5b; --ghost: #9aa39c; --one: #0b7a5b; --two: #b4540a; --three: #3b62b0; --four: #8a3a86; --bad: #b3261e;
+  --kept: #0b7a5b; --ghost: #8a938c; --one: #0b7a5b; --two: #b4540a; --three: #2b2380; --four: #a33fdc; --bad: #b3261e;
   --z0: #7a3a05; --z1: #b4540a; --z2: #e08a3c; --z3: #f2b98a; --z4: #fae0c8;`;
 
 const dark = `
   --paper: #131715; --card: #1a1f1d; --ink: #e8ebe6; --soft: #9aa59d; --rule: #2a312d; --edge: #39423d;
-  --kept: #4cc79c; --ghost: #6f7a73; --one: #4cc79c; --two: #f0994f; --three: #8fb1f5; --four: #d99ad6; --bad: #ff8a80;
+  --kept: #4cc79c; --ghost: #6f7a73; --one: #4cc79c; --two: #f0994f; --three: #c3c8fb; --four: #b972ee; --bad: #ff8a80;
   --z0: #ffe2c9; --z1: #f5b57e; --z2: #d9823a; --z3: #97551e; --z4: #5a3314;`;
 
 /** The variables of both, for what is drawn outside of the pages. */
@@ -67,7 +68,7 @@ svg .count { fill: var(--ink); font-weight: 600; } svg .count.gone { fill: var(-
 .dot { stroke: var(--paper); stroke-width: 1.5; } .dot.s1 { fill: var(--one); } .dot.s2 { fill: var(--two); } .dot.s3 { fill: var(--three); } .dot.s4 { fill: var(--four); }
 .drawing { margin-top: 14px; } .lead + .legend { margin-top: 8px; }
 .drawing .narrow { display: none; }
-.kept { fill: var(--kept); } .reach { fill: transparent; }
+.kept { fill: var(--kept); } .reach { fill: transparent; } .none { display: none; }
 .ghost { fill: var(--ghost); fill-opacity: .16; stroke: var(--ghost); stroke-dasharray: 3 2.5; }
 .ghost.cell { stroke-dasharray: none; stroke-width: .6; } .touch { fill: none; stroke: transparent; stroke-width: 12; pointer-events: stroke; }
 .stream { stroke: var(--ink); stroke-width: 2; } .stream.gone { stroke: var(--ghost); stroke-width: 1.5; stroke-dasharray: 2 4; }

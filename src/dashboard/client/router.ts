@@ -44,6 +44,8 @@ export function go(address: string): void {
   history.pushState(null, "", address);
   dispatchEvent(new PopStateEvent("popstate"));
   scrollTo(0, 0);
+  // What was focused is gone; those who do not see the page go on from its new content.
+  document.getElementById("main")?.focus({ preventScroll: true });
 }
 
 /** The address as it is; follows links to the page's own parts. */

@@ -167,6 +167,19 @@ export function Chart(props: ChartProps) {
     const value = valueAt(columns.values[at] ?? [], index);
     return { name, style, text: value === null ? "" : format(value) };
   });
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const shown = chart.current;
+    if (shown === undefined || last < 0) return;
+    const inView = columns.x.flatMap((at, place) => (at >= stretch.from && at <= stretch.to ? [place] : []));
+    const [first = 0, end = last] = [inView[0], inView.at(-1)];
+    // A hundredth of what is shown, but at least to the next value.
+    const step = Math.max(1, Math.round(inView.length / 100)) * (event.shiftKey ? 10 : 1);
+    const target = { ArrowRight: index + step, ArrowLeft: index - step, Home: first, End: end }[event.key];
+    if (target === undefined) return;
+    event.preventDefault();
+    const at = columns.x[Math.min(end, Math.max(first, target))] ?? 0;
+    shown.setCursor({ left: shown.valToPos(at, "x"), top: 0 });
+  };
   const summary = told.map(({ name, text }) => `${name} ${text}`).join(", ");
   return (
     <figure class="chart">
@@ -184,7 +197,19 @@ export function Chart(props: ChartProps) {
           </span>
         ))}
       </p>
-      <div class="plot" ref={place} role="img" aria-label={`${title} over the epochs; at the end ${summary}`} />
+      <div
+        class="plot"
+        ref={place}
+        role="slider"
+        tabIndex={0}
+        aria-label={`${title} over the epochs; arrow keys go along it`}
+        aria-valuemin={stretch.from}
+        aria-valuemax={stretch.to}
+        aria-valuenow={columns.x[index] ?? stretch.from}
+        aria-valuetext={`epoch ${(columns.x[index] ?? 0).toFixed(2)}: ${summary}`}
+        onKeyDown={onKeyDown}
+        onBlur={() => chart.current?.setCursor({ left: -10, top: -10 })}
+      />
     </figure>
   );
 }

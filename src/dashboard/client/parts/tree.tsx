@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import { type DiagramPieces, diagramPieces } from "../../../report/diagram.ts";
 import type { StructureView } from "../../../report/structure.ts";
 import { svg } from "../../../report/svg.ts";
+import { patch } from "../patch.ts";
 import { useWidth } from "../width.ts";
 import { Details, type Margins, PartTable, partsOf } from "./network-parts.tsx";
 
@@ -23,7 +24,7 @@ function draw(place: HTMLElement, next: DiagramPieces, before: DiagramPieces | u
   drawn.setAttribute("aria-label", next.label);
   next.pieces.forEach(({ markup }, index) => {
     const old = drawn.children[index];
-    if (old !== undefined && markup !== before.pieces[index]?.markup) old.outerHTML = markup;
+    if (old !== undefined) patch(old, before.pieces[index]?.markup ?? "", markup);
   });
 }
 
