@@ -13,6 +13,10 @@ export interface Hooks {
   readonly signal: AbortSignal;
 }
 
+/** What is said of a run that has not begun for so long: a large network takes minutes the first time. */
+const QUIET_MILLISECONDS = 3000;
+const PREPARING = "preparing the network: kernels that are new to this machine are timed once …";
+
 /**
  * Runs `start` with a view of its events, then writes the report and says where everything is, behind what `after` has to say of the
  * run in `folder`. Rejects with what `start` rejects with, the terminal tidied up.
@@ -30,9 +34,16 @@ export async function watchRun(
     if (json) stderr.print(line);
     else view.print(`  ${stdout.colours.yellow("!")} ${line}`);
   };
+  const waiting = setTimeout(() => {
+    if (rank === 0) view.print(stdout.colours.dim(`  ${PREPARING}`));
+  }, QUIET_MILLISECONDS);
+  const onEvent = (event: RunEvent): void => {
+    clearTimeout(waiting);
+    view.handle(event);
+  };
   try {
     const { folder } = await interruption.guard(onFirstInterrupt, () =>
-      start({ onEvent: (event) => view.handle(event), signal: interruption.signal }),
+      start({ onEvent, signal: interruption.signal }),
     );
     if (rank > 0) return;
     const report = await writeReport(folder);
@@ -45,6 +56,7 @@ export async function watchRun(
     ] as const;
     for (const line of [...(await after(folder)), "", ...fileLines(files, stdout)]) stdout.print(line);
   } finally {
+    clearTimeout(waiting);
     view.settle();
   }
 }
