@@ -28,6 +28,8 @@ export interface PlantOptions {
   readonly decades?: number;
   /** Standard deviation of the noise over the gradient at zero. */
   readonly noise?: number;
+  /** Widths are kept at multiples of it. */
+  readonly round?: number;
 }
 
 export interface Course {
@@ -41,9 +43,9 @@ const MOMENTUM = 0.9;
 
 export function steerPlant(plain: Graph, options: PlantOptions): Course {
   const { select, share, of = "macs", steps = 1000, schedule = oneCycle, seed = 1 } = options;
-  const { strength = 1e-4, decades = 2, noise = 1, looks = 250 } = options;
+  const { strength = 1e-4, decades = 2, noise = 1, looks = 250, round = 1 } = options;
   const { graph, factors } = place(plain, select);
-  const model = new CostModel(graph, factors);
+  const model = new CostModel(graph, factors, round);
   const rates = Array.from({ length: steps }, (_, step) => learningRateAt(schedule, step, steps));
   const totalRate = rates.reduce((sum, rate) => sum + rate, 0);
   const steering = new Steering({ factors, model, of, share, momentum: MOMENTUM, totalRate });
