@@ -6,12 +6,12 @@
  */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { execa } from "execa";
 import type { Browser, Page } from "playwright-core";
-import { required } from "../src/core/errors.ts";
 import { openDashboard } from "../src/dashboard/server.ts";
 import { formatBytes, formatCount, formatDuration } from "../src/report/format.ts";
 import { readEvents } from "../src/training/event-log.ts";
@@ -173,6 +173,19 @@ async function measurePage(browser: Browser, folder: string): Promise<Section> {
 /** Seconds from the epoch of a time stamp. */
 const secondsOf = (time: string): number => Date.parse(time) / 1000;
 
+/** The address of the page, from what `train --ui` says. Its output is read on to the end, or it would wait for a reader. */
+function addressTold(output: Readable): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    output.setEncoding("utf8").on("data", (part: string) => {
+      text += part;
+      const [, address] = /live at (\S+)/.exec(text) ?? [];
+      if (address !== undefined) resolve(address);
+    });
+    output.on("end", () => reject(new Error(`the training ended before it was watched: ${text}`)));
+  });
+}
+
 /** One run, watched and not in turns; the speeds of its steps in either. */
 async function measureTraining(browser: Browser, folder: string): Promise<Section> {
   const run = join(folder, "watched");
@@ -183,16 +196,18 @@ async function measureTraining(browser: Browser, folder: string): Promise<Sectio
       ...[main, "train", "resnet-20", "--data", "cifar10", "--epochs", "100", "--batch", "64"],
       ...["--gamma", "0.0001", "--out", run, "--ui"],
     ],
-    { reject: false, env: { NO_COLOR: "1" } },
+    { reject: false, buffer: false, env: { NO_COLOR: "1" } },
   );
   const turns: { readonly from: number; readonly to: number; readonly isWatched: boolean }[] = [];
   try {
-    let told = "";
-    for await (const line of training.iterable({ from: "stderr" })) {
-      told = /live at (\S+)/.exec(line)?.[1] ?? "";
-      if (told !== "") break;
-    }
-    const { page } = await visit(browser, required(told, "the address"), ".charts canvas");
+    const told = await addressTold(training.stderr);
+    // Data is read and kernels are chosen before the first step, and both are open in the page by then.
+    const { page } = await visit(browser, told, ".charts canvas");
+    await page
+      .getByText(/^epoch \d+ of/)
+      .first()
+      .waitFor();
+    await wait(1000 * TURN_SECONDS);
     const end = Date.now() / 1000 + seconds;
     for (let isWatched = true; Date.now() / 1000 < end; isWatched = !isWatched) {
       await page.goto(isWatched ? told : "about:blank");

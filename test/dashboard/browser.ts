@@ -13,12 +13,21 @@ export const browserPath: string | undefined = places.find((place) => existsSync
 if (browserPath === undefined)
   console.warn("no Chromium: the tests of the page are skipped (apt-get install chromium)");
 
-const quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
+const quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking"];
 
-export async function launchBrowser(): Promise<Browser> {
+/** WebGPU without a graphics card: slow, but the real thing. */
+const softwareGpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+
+export async function launchBrowser({ hasWebGpu = false } = {}): Promise<Browser> {
   return chromium.launch({
     ...(browserPath === undefined ? {} : { executablePath: browserPath }),
-    args: [...quiet, "--disable-component-update", "--disable-sync", "--no-sandbox"],
+    args: [
+      ...(hasWebGpu ? softwareGpu : ["--disable-gpu"]),
+      ...quiet,
+      "--disable-component-update",
+      "--disable-sync",
+      "--no-sandbox",
+    ],
     timeout: 180_000,
   });
 }

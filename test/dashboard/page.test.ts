@@ -122,6 +122,15 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
     );
   });
 
+  it("waits for a run that has no folder yet, and shows it once it begins", { timeout: 5 * MINUTES }, async () => {
+    const page = await openPage("/run/late");
+    await page.getByText("There is no such thing here").waitFor();
+    await writeRun(runs, "late", syntheticRun());
+    await page.getByText("82.7 %").first().waitFor();
+    complaints.length = 0;
+    await page.close();
+  });
+
   /** Of the run's file of events, how many epochs are told. */
   async function epochsOf(run: string): Promise<number> {
     const text = await readFile(join(runs, run, "events.jsonl"), "utf8");
@@ -147,6 +156,19 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
         told.set((await shown.locator(".details b").first().textContent()) ?? "", words);
       }
       return told;
+    }
+
+    /** Drops a file on the place for images, as a visitor's pointer would. */
+    async function drop(shown: Page, name: string, bytes: Buffer): Promise<void> {
+      const transfer = await shown.evaluateHandle(`(() => {
+        const made = new DataTransfer();
+        const content = Uint8Array.from(atob("${bytes.toString("base64")}"), (character) => character.charCodeAt(0));
+        made.items.add(new File([content], "${name}", { type: "image/png" }));
+        return made;
+      })()`);
+      const place = shown.getByRole("group", { name: "The image" });
+      await place.dispatchEvent("dragover", { dataTransfer: transfer });
+      await place.dispatchEvent("drop", { dataTransfer: transfer });
     }
 
     beforeAll(async () => {
@@ -261,10 +283,52 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
         ...{ name: "text.png", mimeType: "image/png", buffer: Buffer.from("no image") },
       });
       await page.getByRole("alert").getByText("no image that this browser can read").waitFor();
+      await page.getByLabel("Choose an image").setInputFiles({
+        ...{ name: "huge.png", mimeType: "image/png", buffer: Buffer.alloc(20_000_001) },
+      });
+      await page.getByRole("alert").getByText("too large: at most 20 MB").waitFor();
+      await drop(page, "left.png", buffer);
+      await expect.poll(() => page.locator(".answer .verdict").allTextContents()).toEqual(["1", "1"]);
       const download = page.waitForEvent("download");
       await page.getByRole("link", { name: "download" }).nth(1).click();
       expect(await readFile(await (await download).path())).toEqual(await readFile(join(runs, "real", "compact.onnx")));
       expect(await accessibilityFaults(page)).toEqual([]);
+    });
+
+    it("is tried with WebAssembly where WebGPU fails", { timeout: 5 * MINUTES }, async () => {
+      const shown = await openPage("/new");
+      // The page finds an adapter; the runtime, in its worker, finds none.
+      await shown.addInitScript(`Object.defineProperty(navigator, "gpu", {
+        value: { requestAdapter: () => Promise.resolve({ info: {} }) },
+      })`);
+      await shown.goto(new URL("/try/real", dashboard.address).href);
+      await shown.getByText(/^WebGPU could not run them \(.+\): WebAssembly does$/).waitFor();
+      await shown.getByText(/of the time\.$/).waitFor();
+      expect(await shown.getByLabel("run with").inputValue()).toBe("wasm");
+      // The runtime says in the console that it found none.
+      complaints.length = 0;
+      await shown.close();
+    });
+
+    it("is tried with WebGPU where there is one", { timeout: 5 * MINUTES }, async (context) => {
+      const own = await launchBrowser({ hasWebGpu: true });
+      try {
+        const shown = await own.newPage();
+        shown.setDefaultTimeout(4 * MINUTES);
+        await shown.goto(new URL("/try/real", dashboard.address).href);
+        const hasAdapter = await shown.evaluate(
+          "navigator.gpu?.requestAdapter().then((adapter) => adapter !== null) ?? false",
+        );
+        if (hasAdapter !== true) return context.skip();
+        await shown.getByLabel("run with").selectOption("webgpu");
+        await shown.getByRole("button", { name: "test image 3: 2" }).click();
+        await expect
+          .poll(() => shown.locator(".answer .verdict").allTextContents(), { timeout: 2 * MINUTES })
+          .toEqual(["2✓ right", "2✓ right"]);
+        expect(await shown.getByLabel("run with").inputValue()).toBe("webgpu");
+      } finally {
+        await own.close();
+      }
     });
 
     it("is compared with another", { timeout: 5 * MINUTES }, async () => {

@@ -1,5 +1,6 @@
 import { appendFile, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { request } from "node:http";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Dashboard, openDashboard } from "../../src/dashboard/server.ts";
@@ -39,7 +40,9 @@ function ask(path: string, { method = "GET", headers = {}, body }: Asking = {}):
   });
 }
 
-async function open(options: { readonly host?: string } = {}): Promise<void> {
+async function open(
+  options: { readonly host?: string; readonly onError?: (error: unknown) => void } = {},
+): Promise<void> {
   dashboard = await openDashboard({
     ...{ runs, port: 0, page: join(root, "page"), ...options },
     command: { program: process.execPath, arguments: ["-e", "process.exit(3)"] },
@@ -210,6 +213,38 @@ describe("other sites", () => {
     await writeFile(join(runs, "synthetic", "report.html"), "<script>alert(1)</script>");
     const report = await ask("/runs/synthetic/report.html");
     expect(String(report.headers["content-security-policy"])).toMatch(/default-src 'none'.*sandbox/);
+  });
+});
+
+describe("faults of ours", () => {
+  it("tell a visitor neither where nor what, but the terminal all of it", async () => {
+    for (const host of ["127.0.0.1", "0.0.0.0"]) {
+      await dashboard.close();
+      const faults: unknown[] = [];
+      await open({ host, onError: (error) => faults.push(error) });
+      await rm(join(root, "page", "index.html"), { force: true });
+      const token = new URL(dashboard.address).searchParams.get("token") ?? "";
+      const { status, body } = await ask("/", { headers: { authorization: `Bearer ${token}` } });
+      expect([host, status, JSON.parse(body)]).toEqual([
+        ...[host, 500],
+        { error: "A fault of ours; the server's terminal says more", code: "internal" },
+      ]);
+      expect(faults).toHaveLength(1);
+      expect(String(faults[0])).toContain("index.html");
+    }
+  });
+});
+
+describe("where it listens", () => {
+  it("is this machine alone, unless it is told otherwise", async () => {
+    const { hostname, port } = new URL(dashboard.address);
+    expect(hostname).toBe("127.0.0.1");
+    const others = Object.values(networkInterfaces()).flatMap((own = []) =>
+      own.flatMap(({ address, family, internal }) => (internal || family !== "IPv4" ? [] : [address])),
+    );
+    for (const address of others) {
+      await expect(fetch(`http://${address}:${port}/`)).rejects.toThrow("fetch failed");
+    }
   });
 });
 

@@ -7,6 +7,8 @@ import { api, eventsAddress } from "./api.ts";
 
 /** Milliseconds after the end by which a run's last files are there. */
 const LATE_FILES = 3000;
+const RETRY_MILLISECONDS = 1500;
+const REDRAW_MILLISECONDS = 1000;
 
 export interface Followed {
   /** Its digest is changed in place: `version` tells when. */
@@ -24,12 +26,19 @@ export function useRun(name: string): Followed {
     let isOver = false;
     let frame = 0;
     let later: ReturnType<typeof setTimeout> | undefined;
-    // However many events come, the page is drawn once a frame.
-    const show = (): void => {
-      frame ||= requestAnimationFrame(() => {
-        frame = 0;
+    let again: ReturnType<typeof setTimeout> | undefined;
+    // However many events come, the page is drawn once a second: the training it watches needs the same cores.
+    let drawn = Number.NEGATIVE_INFINITY;
+    let drawing: ReturnType<typeof setTimeout> | undefined;
+    const draw = (): void => {
+      frame = requestAnimationFrame((now) => {
+        drawing = undefined;
+        drawn = now;
         update(undefined);
       });
+    };
+    const show = (): void => {
+      drawing ??= setTimeout(draw, Math.max(0, drawn + REDRAW_MILLISECONDS - performance.now()));
     };
     const open = async (): Promise<void> => {
       source?.close();
@@ -41,7 +50,10 @@ export function useRun(name: string): Followed {
         show();
         source = new EventSource(eventsAddress(name, read.offset));
       } catch (cause) {
-        if (!isOver) setError(cause instanceof Error ? cause.message : String(cause));
+        if (isOver) return;
+        setError(cause instanceof Error ? cause.message : String(cause));
+        // A run that is about to begin has no folder yet, and a server can come back.
+        again = setTimeout(() => void open(), RETRY_MILLISECONDS);
         return;
       }
       source.addEventListener("events", ({ data }: MessageEvent<string>) => {
@@ -76,6 +88,8 @@ export function useRun(name: string): Followed {
       source?.close();
       cancelAnimationFrame(frame);
       clearTimeout(later);
+      clearTimeout(again);
+      clearTimeout(drawing);
     };
   }, [name]);
   return { detail: detail.current, version, error };
@@ -87,18 +101,20 @@ export interface Answer<T> {
   readonly error?: string;
 }
 
-/** What `ask` answers; asked again when `key` changes. The last answer stays until the next one is there. */
+/** What `ask` answers; asked again when `key` changes. The last answer stays until the next one is there; an error is that of this key. */
 export function useAnswer<T>(ask: () => Promise<T>, key: unknown): Answer<T> {
-  const [answer, setAnswer] = useState<Answer<T>>({});
+  const [answer, setAnswer] = useState<Answer<T> & { readonly key?: unknown }>({});
   useEffect(() => {
     let isOver = false;
     ask().then(
       (value) => !isOver && setAnswer({ value }),
-      (cause: unknown) => !isOver && setAnswer((before) => ({ ...before, error: String((cause as Error).message) })),
+      (cause: unknown) =>
+        !isOver && setAnswer((before) => ({ ...before, error: String((cause as Error).message), key })),
     );
     return () => {
       isOver = true;
     };
   }, [key]);
-  return answer;
+  const { error, key: failed, ...known } = answer;
+  return error === undefined || failed !== key ? known : { ...known, error };
 }

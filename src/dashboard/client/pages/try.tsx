@@ -7,8 +7,8 @@ import { useAnswer } from "../follow.ts";
 import { inputOf, likeliest, median, pictureOf, pixelsOf } from "../images.ts";
 import { bytesOf } from "../parts/heat.tsx";
 import { addresses } from "../router.ts";
-import { TryRunner } from "../try-client.ts";
-import type { Backend, NetworkRole } from "../try-protocol.ts";
+import { type Sizes, useBackend, useNetworks } from "../try-networks.ts";
+import type { NetworkRole } from "../try-protocol.ts";
 
 const roles = [
   { role: "full", title: "Full network", file: "network.onnx" },
@@ -20,49 +20,11 @@ const TURNS = 5;
 const RUNS_A_TURN = 10;
 const SHOWN_CLASSES = 5;
 
-type Sizes = Readonly<Record<NetworkRole, number>>;
 interface Answer {
   readonly logits: Float32Array;
   readonly milliseconds: number | undefined;
 }
 type Answers = Readonly<Partial<Record<NetworkRole, Answer>>>;
-
-/** Both networks, loaded for `backend`. */
-function useNetworks(
-  name: string,
-  backend: Backend,
-): { readonly runner: TryRunner | undefined; readonly sizes: Sizes | undefined; readonly error: string | undefined } {
-  const [runner, setRunner] = useState<TryRunner>();
-  const [sizes, setSizes] = useState<Sizes>();
-  const [error, setError] = useState<string>();
-  useEffect(() => {
-    const made = new TryRunner();
-    setRunner(made);
-    setSizes(undefined);
-    setError(undefined);
-    const load = async (): Promise<void> => {
-      const full = await made.load("full", fileAddress(name, "network.onnx"), backend);
-      const compact = await made.load("compact", fileAddress(name, "compact.onnx"), backend);
-      setSizes({ full, compact });
-    };
-    load().catch((cause: Error) => setError(cause.message));
-    return () => made.close();
-  }, [name, backend]);
-  return { runner, sizes, error };
-}
-
-/** Whether this browser has WebGPU, and a device for it. */
-function useWebGpu(): boolean {
-  const [isThere, setThere] = useState(false);
-  useEffect(() => {
-    const { gpu } = navigator as { readonly gpu?: { requestAdapter(): Promise<unknown> } };
-    gpu?.requestAdapter().then(
-      (adapter) => setThere(adapter !== null),
-      () => setThere(false),
-    );
-  }, []);
-  return isThere;
-}
 
 function Picture({
   pixels,
@@ -171,9 +133,8 @@ interface Chosen {
 
 export function TryPage({ name }: { readonly name: string }) {
   const { value: images, error: imagesError } = useAnswer(() => api.images(name), name);
-  const [backend, setBackend] = useState<Backend>("wasm");
-  const hasWebGpu = useWebGpu();
-  const { runner, sizes, error } = useNetworks(name, backend);
+  const { backend, hasWebGpu, choose: chooseBackend, fallBack, note } = useBackend();
+  const { runner, sizes, error } = useNetworks(name, backend, fallBack);
   const [chosen, choose] = useState<Chosen>();
   const [answers, setAnswers] = useState<Answers>({});
   const [trouble, setTrouble] = useState<string>();
@@ -207,7 +168,9 @@ export function TryPage({ name }: { readonly name: string }) {
         ...(compact === undefined ? {} : { compact: { ...compact, milliseconds: median(taken.compact) } }),
       }));
     };
-    ask().catch((cause: Error) => !isOver && setTrouble(cause.message));
+    ask().catch((cause: Error) => {
+      if (!isOver && !fallBack(cause)) setTrouble(cause.message);
+    });
     return () => {
       isOver = true;
     };
@@ -286,15 +249,18 @@ export function TryPage({ name }: { readonly name: string }) {
           <label class="backend">
             run with{" "}
             <select
-              value={backend}
-              onChange={({ currentTarget }) => setBackend(currentTarget.value === "webgpu" ? "webgpu" : "wasm")}
+              value={backend ?? "wasm"}
+              onChange={({ currentTarget }) => chooseBackend(currentTarget.value === "webgpu" ? "webgpu" : "wasm")}
             >
               <option value="wasm">WebAssembly</option>
               <option value="webgpu" disabled={!hasWebGpu}>
                 WebGPU{hasWebGpu ? "" : " (not in this browser)"}
               </option>
             </select>
-          </label>
+          </label>{" "}
+          <span role="status" class="soft">
+            {note}
+          </span>
         </div>
       </div>
       <p role="alert" class="bad">

@@ -50,6 +50,18 @@ function valueAt(values: readonly (number | null)[], index: number): number | nu
   return values.slice(0, index + 1).findLast((value) => value !== null) ?? null;
 }
 
+/** Whether any of `place` is in sight: what is not is not drawn anew with each event. */
+function useIsSeen(place: { readonly current: HTMLElement | null }): boolean {
+  const [isSeen, setSeen] = useState(false);
+  useEffect(() => {
+    if (place.current === null) return;
+    const sight = new IntersectionObserver((entries) => setSeen(entries.at(-1)?.isIntersecting === true));
+    sight.observe(place.current);
+    return () => sight.disconnect();
+  }, [place]);
+  return isSeen;
+}
+
 function drawMark(chart: uPlot, mark: number | undefined): void {
   if (mark === undefined) return;
   const { ctx, bbox } = chart;
@@ -158,9 +170,10 @@ export function Chart(props: ChartProps) {
       made.destroy();
     };
   }, [names]);
+  const isSeen = useIsSeen(place);
   useEffect(() => {
-    chart.current?.setData([[...columns.x], ...columns.values.map((values) => [...values])], true);
-  }, [columns, names, stretch.from, stretch.to, mark]);
+    if (isSeen) chart.current?.setData([[...columns.x], ...columns.values.map((values) => [...values])], true);
+  }, [columns, names, stretch.from, stretch.to, mark, isSeen]);
   const last = columns.x.length - 1;
   const index = Math.min(last, pointed ?? last);
   const told = series.map(({ name, style }, at) => {
