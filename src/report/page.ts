@@ -51,7 +51,7 @@ function notesSection({ cut, notices }: History): Markup | undefined {
 function structureSection(structure: StructureView): Markup {
   return section(
     "The network",
-    "Each bar is a layer, as high as it has output channels; the number below is what is left of them. Arches are shortcuts. Where a whole branch was cut, only its shortcut carries the images on.",
+    "Each bar is a layer, as high as it has output channels; the number below is what is left of them. A grouped convolution is a grid of its groups. Arches are shortcuts. Where a whole branch was cut, only its shortcut carries the images on.",
     element(
       "p",
       { class: "legend" },

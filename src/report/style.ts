@@ -101,6 +101,7 @@ footer { margin-top: 44px; padding-top: 14px; border-top: 1px solid var(--rule);
   .life { grid-template-columns: minmax(0, 1fr) auto; gap: 2px 12px; padding: 5px 0; } .life .cells { grid-column: 1 / -1; grid-row: 2; } .cells i { width: 8px; height: 8px; }
   .facts dl { grid-template-columns: 128px 1fr; }
 }
+@page { margin: 13mm; }
 @media print {
   :root { color-scheme: light; ${light} --paper: #ffffff; } body { font-size: 12px; } main { padding: 0; max-width: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } section { margin-top: 26px; }

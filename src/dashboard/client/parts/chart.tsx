@@ -157,6 +157,7 @@ export function Chart(props: ChartProps) {
       at,
     );
     chart.current = made;
+    isDrawn.current = false;
     cursors.sub(made);
     const sizes = new ResizeObserver(() => made.setSize({ width: Math.max(200, at.clientWidth), height: HEIGHT }));
     sizes.observe(at);
@@ -171,8 +172,12 @@ export function Chart(props: ChartProps) {
     };
   }, [names]);
   const isSeen = useIsSeen(place);
+  const isDrawn = useRef(false);
   useEffect(() => {
-    if (isSeen) chart.current?.setData([[...columns.x], ...columns.values.map((values) => [...values])], true);
+    // Once in any case, for paper.
+    if (isSeen || !isDrawn.current)
+      chart.current?.setData([[...columns.x], ...columns.values.map((values) => [...values])], true);
+    isDrawn.current = true;
   }, [columns, names, stretch.from, stretch.to, mark, isSeen]);
   const last = columns.x.length - 1;
   const index = Math.min(last, pointed ?? last);

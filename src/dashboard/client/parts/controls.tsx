@@ -19,7 +19,7 @@ function File({
   if (bytes === undefined) {
     return (
       <span class="file soft">
-        {file} <span>at the end</span>
+        {file} <span>later</span>
       </span>
     );
   }
