@@ -109,7 +109,9 @@ export function nearestShare(numbers: readonly number[], tally: Tally, whole: nu
 }
 
 /**
- * Of the structures at zero, in the order in which they would come back, those that have to, so that what is left is nearer to `goal`. If that
+ * Of the structures at zero, in the order in which they would come back, those that have to, so that what is left is nearer to `goal`. Where
+ * widths are rounded some bring nothing until others of their layer are back as well: they come with those, and a layer that fits comes
+ * before one that is too much. If that
  * leaves it further off than `tolerance`, so does the one that is least too much, if others can take its place: `nearestWith` tells how near to
  * the goal they would come, in shares of the full cost, with it back in `tally`.
  */
@@ -121,24 +123,53 @@ export function revivedOf(
   nearestWith: (tally: Tally) => number,
 ): ReadonlySet<number> {
   const revived = new Set<number>();
+  // In the tally, and bringing nothing by themselves.
+  const idle: number[] = [];
   let least: { readonly number: number; readonly excess: number } | undefined;
   for (const number of zeros) {
     const distance = goal - shareOf(tally);
     if (distance <= 0) break;
     tally.restore(number);
     const excess = shareOf(tally) - goal;
-    if (Math.abs(excess) < distance) {
+    if (excess === -distance) {
+      idle.push(number);
+      continue;
+    }
+    if (Math.abs(excess) < distance && (excess <= 0 || idle.length === 0)) {
       revived.add(number);
       continue;
     }
     tally.remove(number);
     if (excess > 0 && (least === undefined || excess < least.excess)) least = { number, excess };
   }
+  if (idle.length > 0) {
+    if (least !== undefined && isNearerWith(least.number, tally, shareOf, goal)) revived.add(least.number);
+    for (const number of idle.toReversed()) if (isNeeded(number, tally, shareOf)) revived.add(number);
+    return revived;
+  }
   const distance = goal - shareOf(tally);
   if (least === undefined || distance <= tolerance) return revived;
   tally.restore(least.number);
   if (nearestWith(tally) < distance - tolerance) revived.add(least.number);
   return revived;
+}
+
+/** Whether what is left is nearer to `goal` with `number` back; then it is back in `tally`. */
+function isNearerWith(number: number, tally: Tally, shareOf: (tally: Tally) => number, goal: number): boolean {
+  const distance = Math.abs(goal - shareOf(tally));
+  tally.restore(number);
+  if (Math.abs(goal - shareOf(tally)) < distance) return true;
+  tally.remove(number);
+  return false;
+}
+
+/** Whether less is left without `number`, which is in `tally`; if not it is taken out. */
+function isNeeded(number: number, tally: Tally, shareOf: (tally: Tally) => number): boolean {
+  const share = shareOf(tally);
+  tally.remove(number);
+  if (shareOf(tally) === share) return false;
+  tally.restore(number);
+  return true;
 }
 
 /** Parameters on the only path, and how many of the guarded run of each are alive. */
