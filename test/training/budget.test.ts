@@ -74,7 +74,7 @@ test("says at once, and at the end, where whole structures cannot come near enou
   const { run, events } = await tell({ budget: "75%", select: { blocks: 1 }, epochs: 4 });
   const [notice] = events.flatMap((event) => (event.type === "notice" ? event.message : []));
   expect(notice).toMatch(/no nearer to 75\.0 % than about \d+\.\d %.*neurons/);
-  const nearest = Number(/than (\d+\.\d) %/.exec(notice ?? "")?.[1]);
+  const nearest = Number(/than about (\d+\.\d) %/.exec(notice ?? "")?.[1]);
   expect(Math.abs(100 * left(run) - nearest)).toBeLessThan(2);
   expect(events.some((event) => event.type === "warning" && event.reason === "budget-missed")).toBe(true);
 });
