@@ -8,7 +8,7 @@ import { api, eventsAddress } from "./api.ts";
 /** Milliseconds after the end by which a run's last files are there. */
 const LATE_FILES = 3000;
 const RETRY_MILLISECONDS = 1500;
-const REDRAW_MILLISECONDS = 1000;
+const REDRAW_MILLISECONDS = 2000;
 
 export interface Followed {
   /** Its digest is changed in place: `version` tells when. */
@@ -27,7 +27,7 @@ export function useRun(name: string): Followed {
     let frame = 0;
     let later: ReturnType<typeof setTimeout> | undefined;
     let again: ReturnType<typeof setTimeout> | undefined;
-    // However many events come, the page is drawn once a second: the training it watches needs the same cores.
+    // However many events come, the page is drawn every two seconds: the training it watches needs the same cores.
     let drawn = Number.NEGATIVE_INFINITY;
     let drawing: ReturnType<typeof setTimeout> | undefined;
     const draw = (): void => {
