@@ -62,7 +62,10 @@ function spoilList(list: unknown[], places: readonly Place[], random: RandomStre
     // From another list of the same field: a node's inputs, the bounds of an attribute.
     const others = places.flatMap((place) => (Array.isArray(at(place)) ? [at(place)] : []));
     const other = pick(others, random);
-    if (Array.isArray(other) && typeof other[0] === typeof list[0] && !isMessage(list[0])) list.push(other[0]);
+    if (!Array.isArray(other)) return;
+    // Messages stay where they are: one inside itself could not be written.
+    const isAlike = typeof other[0] === typeof list[0] && !isMessage(other[0]) && !isMessage(list[0]);
+    if (isAlike) list.push(other[0]);
   }
 }
 
