@@ -101,7 +101,7 @@ function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): st
 function machineOf({ machine }: RunSummary): string {
   const { processor, cores, threads = "?", engine, precision, espalier, node } = machine;
   const used = threads === "1" ? "1 thread" : `${threads} threads`;
-  return `${processor}, ${cores} cores, ${used}, ${precision}, ${engine}, Espalier ${espalier}, Node.js ${node}`;
+  return `${processor}, ${plural(Number(cores), "core")}, ${used}, ${precision}, ${engine}, Espalier ${espalier}, Node.js ${node}`;
 }
 
 function row(values: readonly string[]): string {

@@ -108,6 +108,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
       async (path) => {
         const page = await openPage(path, width, scheme);
         await page.getByRole("heading", { level: 1 }).waitFor();
+        // A page that follows a run is never idle: three seconds of its life are looked at then.
         await page.waitForLoadState("networkidle", { timeout: 3000 }).catch(() => undefined);
         expect(await accessibilityFaults(page)).toEqual([]);
         const tooWide = await page.evaluate(
