@@ -4,6 +4,7 @@
  */
 import { required } from "../core/errors.ts";
 import type { Graph, Input } from "../graph/graph.ts";
+import { endingInLogits } from "../graph/logits.ts";
 import { inferShapes } from "../graph/shapes.ts";
 import { withBatchStatistics } from "./batch-statistics.ts";
 import { differentiate } from "./differentiate.ts";
@@ -19,10 +20,11 @@ export interface GradientGraphOptions {
 }
 
 /**
- * The loss of `forward` and its gradients. Inputs: the network's and those of the loss, by default `labels` (i32 [N]). Outputs: `loss`, then the
- * gradient of each trained parameter in the order of `forward.parameters`, then, if asked for, of each input.
+ * The loss of a network, of its logits where it ends in a softmax, and its gradients. Inputs: the network's and those of the loss, by default `labels` (i32 [N]). Outputs: `loss`, then the
+ * gradient of each trained parameter in the order of `whole.parameters`, then, if asked for, of each input.
  */
-export function gradientGraph(forward: Graph, options: GradientGraphOptions = {}): Graph {
+export function gradientGraph(whole: Graph, options: GradientGraphOptions = {}): Graph {
+  const forward = endingInLogits(whole);
   const network = options.batchNormalization === "frozen" ? forward : withBatchStatistics(forward);
   const head = lossHead(network, options.loss);
   const { nodes, gradients } = gradientsOf(network, head.seeds, options);

@@ -2,7 +2,6 @@
 import { UserError } from "../core/errors.ts";
 import { formatShape } from "../core/tensor.ts";
 import { type Graph, type Input, makeNode, type Node, type Parameter } from "../graph/graph.ts";
-import { logitsOf } from "../graph/logits.ts";
 import type { SoftTerm } from "../graph/ops.ts";
 import { inferShapes } from "../graph/shapes.ts";
 
@@ -29,12 +28,10 @@ export interface LossHead {
 
 /**
  * Softmax cross-entropy of the one output of `forward`, logits of shape [N, classes], against the input `labels` [N] or, as `options`
- * say, `targets` and `teacher`, distributions [N, classes]. The loss has a softmax of its own: of a network that ends in one, or in its
- * logarithm, the logits are what that reads. Throws `UserError("bad-graph")` if the network has other outputs than that.
+ * say, `targets` and `teacher`, distributions [N, classes]. Throws `UserError("bad-graph")` if the network has other outputs than that.
  */
 export function lossHead(forward: Graph, { targets = "labels", teacher }: LossOptions = {}): LossHead {
-  const [, ...others] = forward.outputs;
-  const logits = logitsOf(forward);
+  const [logits = "", ...others] = forward.outputs;
   const shape = inferShapes(forward, 1).get(logits) ?? [];
   if (others.length > 0 || shape.length !== 2) {
     throw new UserError("bad-graph", "a network to train must have one output, the logits", {

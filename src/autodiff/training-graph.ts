@@ -6,6 +6,7 @@
  * becomes `p.next`. Factors λ also have `λ.held` and `λ.margin`: how long each has been held at zero (`selection/margin.ts`).
  */
 import { type Graph, type Input, makeNode, type Node, type Parameter } from "../graph/graph.ts";
+import { endingInLogits } from "../graph/logits.ts";
 import type { KeptFactors } from "../selection/factors.ts";
 import { runningStatistics, withBatchStatistics } from "./batch-statistics.ts";
 import { differentiate } from "./differentiate.ts";
@@ -34,11 +35,13 @@ export interface TrainingGraphOptions {
 const LEARNING_RATE: Input = { name: "learning_rate", dtype: "f32", shape: [] };
 
 /**
- * The training step of `forward`, whose factors are already folded (`selection/fold.ts`) where that is possible; factors
- * that scale activations train as well. Values of the forward part keep their names. Throws `UserError` if the network
- * has other outputs than its logits, or a parameter that does not influence them.
+ * The training step of `whole`, whose factors are already folded (`selection/fold.ts`) where that is possible; factors
+ * that scale activations train as well. Values of the forward part keep their names. The loss has a softmax of its own: of a network
+ * that ends in one, or in its logarithm, the logits are what that reads. Throws `UserError` if the network has other outputs than its
+ * logits, or a parameter that does not influence them.
  */
-export function trainingGraph(forward: Graph, options: TrainingGraphOptions): Graph {
+export function trainingGraph(whole: Graph, options: TrainingGraphOptions): Graph {
+  const forward = endingInLogits(whole);
   const isFrozen = options.batchNormalization === "frozen";
   const network = isFrozen ? forward : withBatchStatistics(forward);
   const statistics = isFrozen ? { nodes: [], updates: [] } : runningStatistics(forward, options.batch);

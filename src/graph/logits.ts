@@ -1,16 +1,23 @@
 /** Logits of networks that end in a softmax, or its logarithm: losses have a softmax of their own. */
+import { elementCount } from "../core/tensor.ts";
 import { type Graph, producers } from "./graph.ts";
 import { withoutDeadNodes } from "./rewrite.ts";
+import { inferShapes } from "./shapes.ts";
 
-/** What the softmax reads that makes the first output of `graph`; that output itself if none does. */
-export function logitsOf(graph: Graph): string {
-  const [output = ""] = graph.outputs;
-  const last = producers(graph).get(output);
-  return last?.op === "softmax" ? (last.inputs[0] ?? output) : output;
-}
-
-/** `graph`, which has one output, with the logits for that. */
+/**
+ * `graph` with what the softmax reads for its output; `graph` itself if it does not end in one, or has several outputs. A softmax over the
+ * channels of one pixel may be flattened behind it, as Keras' MobileNet does: then the logits are.
+ */
 export function endingInLogits(graph: Graph): Graph {
-  const logits = logitsOf(graph);
-  return graph.outputs.includes(logits) ? graph : withoutDeadNodes({ ...graph, outputs: [logits] });
+  const [output = "", ...others] = graph.outputs;
+  if (others.length > 0) return graph;
+  const makers = producers(graph);
+  const last = makers.get(output);
+  if (last?.op === "softmax") return withoutDeadNodes({ ...graph, outputs: last.inputs.slice(0, 1) });
+  const before = last?.op === "flatten" ? makers.get(last.inputs[0] ?? "") : undefined;
+  if (last === undefined || before?.op !== "softmax") return graph;
+  const [, , ...pixels] = inferShapes(graph, 1).get(before.outputs[0] ?? "") ?? [];
+  if (elementCount(pixels) !== 1) return graph;
+  const nodes = graph.nodes.map((node) => (node === last ? { ...node, inputs: before.inputs } : node));
+  return withoutDeadNodes({ ...graph, nodes });
 }

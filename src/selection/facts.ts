@@ -4,6 +4,7 @@ import type { Shape } from "../core/tensor.ts";
 import { type Constants, constantChannels, livingChannels } from "../graph/analysis.ts";
 import { Couplings } from "../graph/analysis-coupling.ts";
 import { type Graph, type Node, readers } from "../graph/graph.ts";
+import type { OpName } from "../graph/ops.ts";
 import { inferShapes } from "../graph/shapes.ts";
 
 /** A value that factors scale. */
@@ -14,6 +15,9 @@ export interface Site {
   /** Of a stream: the factor of the value's first channel, where the value has only some of the stream's channels. */
   readonly first?: number;
 }
+
+/** Ops that scale and shift each channel of what a layer puts out. */
+const normalising: ReadonlySet<OpName> = new Set<OpName>(["batch_normalization", "gain", "bias"]);
 
 export class SelectionFacts {
   readonly graph: Graph;
@@ -51,12 +55,20 @@ export class SelectionFacts {
     return this.couplings.classesOf(value, 1);
   }
 
-  /** Where what `layer` puts out is scaled: behind its batch norm if that alone reads it. */
+  /**
+   * Where what `layer` puts out is scaled: behind its batch norm if that alone reads it. TensorFlow's files have biases and batch norms
+   * as additions and products of their own, several in a row.
+   */
   siteBehind(layer: Node): Site {
-    const dst = required(layer.outputs[0], `output of "${layer.name}"`);
-    const [next, ...others] = this.#readers.get(dst) ?? [];
-    const isNorm = next?.op === "batch_normalization" && others.length === 0;
-    return isNorm ? { value: next.outputs[0] ?? dst, node: next.name } : { value: dst, node: layer.name };
+    let last = layer;
+    for (;;) {
+      const dst = required(last.outputs[0], `output of "${last.name}"`);
+      const [next, ...others] = this.#readers.get(dst) ?? [];
+      if (next === undefined || others.length > 0 || !normalising.has(next.op) || this.graph.outputs.includes(dst)) {
+        return { value: dst, node: last.name };
+      }
+      last = next;
+    }
   }
 
   /** Whether zeros in `values` leave none of `classes` alive, whatever the parameters are. */

@@ -1,7 +1,8 @@
 /**
  * Folding: a scaling factor that follows an affine layer belongs to the layer's parameters,
  *
- *     BN(x; c, b)·λ = BN(x; λc, λb)        conv(x; W, b)·λ = conv(x; λW, λb)        linear likewise.
+ *     BN(x; c, b)·λ = BN(x; λc, λb)        conv(x; W, b)·λ = conv(x; λW, λb)        linear and gain likewise;
+ *     (x + b)·λ = x·λ + λb, where x·λ can be folded in turn.
  *
  * `fold` says so in the graph, on parameters, so that factors cost no pass over activations and differentiation gives
  * ∂L/∂λ = c·∂L/∂(λc) + b·∂L/∂(λb) without a special case. `bake` carries it out on the numbers, for the compact network.
@@ -26,7 +27,28 @@ const affineSlots: { readonly [K in OpName]?: readonly (readonly [slot: number, 
     [1, "scale"],
     [2, "shift"],
   ],
+  gain: [[1, "gain"]],
 };
+
+/** A layer that a factor is folded into, by its index among the nodes, with the slots that are scaled and their parameters' new names. */
+interface Share {
+  readonly at: number;
+  readonly layer: Node;
+  readonly slots: readonly (readonly [slot: number, name: string])[];
+}
+
+/** The layers that the factor of `scale` behind `src` is folded into, the one behind the others first; none if it stays. */
+function sharesOf(scale: string, src: string, nodes: readonly Node[], isOnlyRead: (value: string) => boolean): Share[] {
+  const at = nodes.findLastIndex(({ outputs }) => outputs.includes(src));
+  const layer = nodes[at];
+  if (layer === undefined || !isOnlyRead(src)) return [];
+  if (layer.op === "bias") {
+    const further = sharesOf(scale, layer.inputs[0] ?? "", nodes, isOnlyRead);
+    return further.length === 0 ? [] : [{ at, layer, slots: [[1, `${scale}.${layer.name}`]] }, ...further];
+  }
+  const slots = (affineSlots[layer.op] ?? []).filter(([slot]) => layer.inputs[slot] !== undefined);
+  return slots.length === 0 ? [] : [{ at, layer, slots: slots.map(([slot, word]) => [slot, `${scale}.${word}`]) }];
+}
 
 /**
  * The graph with every `scale` behind an affine layer turned into `scale` nodes of axis 0 on the layer's parameters,
@@ -38,42 +60,36 @@ export function fold(graph: Graph): Graph {
   const readersOf = readers(graph);
   const parameters = new Set(graph.parameters.map(({ name }) => name));
   const names = new Map<string, string>();
+  /** What a factor was folded into → the scaled value that it stands for. */
+  const standsFor = new Map<string, string>();
+  const isOnlyRead = (value: string): boolean => {
+    const meant = standsFor.get(value) ?? value;
+    return readersOf.get(meant)?.length === 1 && !graph.outputs.includes(meant);
+  };
   const nodes: Node[] = [];
   for (const original of graph.nodes) {
     const node = withInputs(original, names);
     const [src = "", factor = ""] = node.inputs;
-    const at = nodes.findIndex(({ outputs }) => outputs.includes(src));
-    const producer = nodes[at];
-    const slots = producer === undefined ? undefined : affineSlots[producer.op];
-    const [unscaled = ""] = original.inputs;
-    const isOnlyReader = readersOf.get(unscaled)?.length === 1 && !graph.outputs.includes(unscaled);
-    if (
-      node.op !== "scale" ||
-      node.attributes.axis !== 1 ||
-      producer === undefined ||
-      slots === undefined ||
-      !isOnlyReader ||
-      !parameters.has(factor)
-    ) {
+    const isFactor = node.op === "scale" && node.attributes.axis === 1 && parameters.has(factor);
+    const shares = isFactor ? sharesOf(node.name, src, nodes, isOnlyRead) : [];
+    if (node.op !== "scale" || shares.length === 0) {
       nodes.push(node);
       continue;
     }
     const dst = required(node.outputs[0], `output of "${node.name}"`);
-    const scaled = new Map<number, string>();
-    const parameterScales: Node[] = [];
-    for (const [slot, word] of slots) {
-      const parameter = producer.inputs[slot];
-      if (parameter === undefined) continue;
-      const name = `${node.name}.${word}`;
-      parameterScales.push(makeNode("scale", name, [parameter, factor], [name], { ...node.attributes, axis: 0 }));
-      scaled.set(slot, name);
-    }
-    const inputs = producer.inputs.map((input, slot) => scaled.get(slot) ?? input);
     // The caller knows an output by its name, so there the layer takes the scale's.
     const isOutput = graph.outputs.includes(dst);
-    if (!isOutput) names.set(dst, src);
-    nodes.splice(at, 1, ...parameterScales, { ...producer, inputs, outputs: isOutput ? [dst] : producer.outputs });
-    if (isOutput) names.set(src, dst);
+    for (const { at, layer, slots } of shares) {
+      const scales = slots.map(([slot, name]) =>
+        makeNode("scale", name, [layer.inputs[slot] ?? "", factor], [name], { ...node.attributes, axis: 0 }),
+      );
+      const scaled = new Map(slots);
+      const inputs = layer.inputs.map((input, slot) => scaled.get(slot) ?? input);
+      const outputs = isOutput && layer.outputs.includes(src) ? [dst] : layer.outputs;
+      nodes.splice(at, 1, ...scales, { ...layer, inputs, outputs });
+    }
+    names.set(...(isOutput ? ([src, dst] as const) : ([dst, src] as const)));
+    if (!isOutput) standsFor.set(src, dst);
   }
   return { ...graph, nodes: nodes.map((node) => withInputs(node, names)) };
 }

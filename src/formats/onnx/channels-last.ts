@@ -13,10 +13,12 @@ import { elementwise } from "./lifted.ts";
 import type { NodeReader } from "./node-reader.ts";
 import { attributeMessage, type NodeMessage } from "./proto.ts";
 
+const softmaxes: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax"]);
+
 interface Moved {
   /** The node as it works on images with their channels first. */
   readonly message: NodeMessage;
-  /** What it makes is to be transposed so. */
+  /** Each value it makes is to be transposed so. */
   readonly permutation: readonly number[];
 }
 
@@ -27,14 +29,14 @@ export function movedForward(message: NodeMessage, node: NodeReader, reader: Gra
     .filter((one): one is Node<"transpose"> => one?.op === "transpose");
   const [first] = transposing;
   const permutation = first?.attributes.permutation ?? [];
-  if (permutation.at(-1) !== 1 || node.outputs.length !== 1) return undefined;
+  if (permutation.at(-1) !== 1) return undefined;
   const source = (input: string): string | undefined => {
     const found = transposing.find(({ outputs }) => outputs[0] === input);
     return found?.attributes.permutation.join() === permutation.join() ? found.inputs[0] : undefined;
   };
   const activations = node.inputs.filter((input) => input !== "" && !reader.isConstant(input));
   if (activations.some((input) => source(input) === undefined)) return undefined;
-  const output = [reader.newName(`${node.outputs[0] ?? ""}/channels_first`)];
+  const output = node.outputs.map((name) => (name === "" ? "" : reader.newName(`${name}/channels_first`)));
   if (elementwise.has(node.opType)) {
     const constants = node.inputs.filter((name) => name !== "" && reader.isConstant(name));
     if (!constants.every((name) => isOfChannels(reader.shape(name), permutation, reader.constant(name)))) {
@@ -43,10 +45,21 @@ export function movedForward(message: NodeMessage, node: NodeReader, reader: Gra
     const input = node.inputs.map((name) => source(name) ?? turned(name, permutation, node, reader));
     return { message: { ...message, input, output }, permutation };
   }
-  if (node.opType === "Concat") {
-    const axis = permutation[frontAxis(node, node.int("axis"), permutation.length)] ?? 0;
-    const input = node.inputs.map((name) => source(name) ?? name);
-    return { message: { ...message, input, output, attribute: [attributeMessage("axis", axis)] }, permutation };
+  const along = axisOf(node, permutation.length);
+  if (along !== undefined) {
+    const axis = attributeMessage("axis", permutation[along] ?? 0);
+    const attribute = [...(message.attribute ?? []).filter(({ name }) => name !== "axis"), axis];
+    return {
+      message: { ...message, input: node.inputs.map((name) => source(name) ?? name), output, attribute },
+      permutation,
+    };
+  }
+  if (node.opType === "Slice" && node.inputs.length > 1) {
+    const [src = "", starts = "", ends = "", axes = "", ...steps] = node.inputs;
+    const order = axes === "" ? permutation.map((_, axis) => axis) : reader.integers(node, axes);
+    const values = order.map((axis) => permutation[frontAxis(node, axis, permutation.length)] ?? 0);
+    const named = reader.declareNew(`${node.name}/axes`, { type: "integer", dims: [values.length], values });
+    return { message: { ...message, input: [source(src) ?? "", starts, ends, named, ...steps], output }, permutation };
   }
   const pads = node.opType === "Pad" && node.inputs.length > 1 ? reader.constant(node.input(1)) : undefined;
   if (pads?.dims.join() === `${2 * permutation.length}` && node.inputs.length < 4) {
@@ -54,6 +67,15 @@ export function movedForward(message: NodeMessage, node: NodeReader, reader: Gra
     return { message: { ...message, input, output }, permutation };
   }
   return undefined;
+}
+
+/** The axis that an op which is moved with it works along; a softmax of before opset 13 was over all axes from its own on. */
+function axisOf(node: NodeReader, rank: number): number | undefined {
+  if (node.opType === "Concat") return frontAxis(node, node.int("axis"), rank);
+  if (node.opType === "Split") return frontAxis(node, node.int("axis", 0), rank);
+  if (!softmaxes.has(node.opType)) return undefined;
+  const axis = frontAxis(node, node.int("axis", node.opset >= 13 ? -1 : 1), rank);
+  return node.opset >= 13 || axis === rank - 1 ? axis : undefined;
 }
 
 /** Whether a constant has one number, or one for each channel, stored as they are; no other axis may have a size. */

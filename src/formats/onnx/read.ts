@@ -106,13 +106,16 @@ function readNode(
       return;
     }
     const moved = movedForward(message, node, reader);
-    const read = moved === undefined ? node : new NodeReader(moved.message, surroundings);
+    const read = moved === undefined ? node : new NodeReader(moved.message, { ...surroundings, isRead: () => true });
     rule(read, reader);
     read.finish();
     if (moved === undefined) return;
-    const [made, output] = [reader.resolve(read.outputs[0] ?? ""), node.outputs[0] ?? ""];
     const { permutation } = moved;
-    reader.add(node, "transpose", [made], { permutation }, { part: "transposed", output });
+    for (const [index, output] of node.outputs.entries()) {
+      if (output === "") continue;
+      const made = reader.resolve(read.outputs[index] ?? "");
+      reader.add(node, "transpose", [made], { permutation }, { part: "transposed", output });
+    }
   } catch (error) {
     problems.refused(node.opType, node.name, node.outputs, error);
   }

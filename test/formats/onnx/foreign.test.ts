@@ -1,11 +1,12 @@
 /**
- * Files of other tools (`fixtures/make.py` made them): read, they answer as ONNX Runtime does with the file itself; written again
+ * Files of other tools (the scripts in `fixtures/` made them): read, they answer as ONNX Runtime does with the file itself; written again
  * they answer the same, and read back as the same network.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { RandomStream } from "../../../src/core/random.ts";
 import { createReferenceEngine } from "../../../src/engine/reference/index.ts";
 import { openRuntime } from "../../../src/evaluation/onnx-runtime.ts";
 import { loadOnnx } from "../../../src/formats/onnx/index.ts";
@@ -14,7 +15,11 @@ import { readOnnx } from "../../../src/formats/onnx/read.ts";
 import { writeOnnx } from "../../../src/formats/onnx/write.ts";
 import type { Graph, Network } from "../../../src/graph/graph.ts";
 import { bindBatch } from "../../../src/graph/shapes.ts";
+import { compact } from "../../../src/pruning/compact.ts";
+import { selectionKeys } from "../../../src/selection/factors.ts";
+import { place, structureKinds } from "../../../src/selection/place.ts";
 import { normal, relativeDifference } from "../../engine/random-data.ts";
+import { randomWeights, zeroFactors } from "../../pruning/networks.ts";
 import { floats, integers, node, onnxModel } from "./models.ts";
 
 const folder = fileURLToPath(new URL("fixtures", import.meta.url));
@@ -58,6 +63,27 @@ describe.each(files)("%s", (name) => {
     expect(again.graph).toEqual(network.graph);
     for (const [parameter, { data }] of again.weights) expect(data).toEqual(network.weights.get(parameter)?.data);
     expect(Buffer.from(writeOnnx(again)).equals(Buffer.from(bytes))).toBe(true);
+  });
+});
+
+describe.each(files)("%s, random structures at zero", (name) => {
+  test.each([0.2, 0.5, 0.8])("answers without them as with them: %f of all", async (share) => {
+    const plain = await loadOnnx(fixture(name));
+    const select = Object.fromEntries(structureKinds(plain.graph).map((kind) => [selectionKeys[kind], 0.01]));
+    const { graph, factors } = place(plain.graph, select);
+    const random = new RandomStream(share * 10, "zeros");
+    const zeros = factors.map(({ parameter, count }): [string, number[]] => [
+      parameter,
+      Array.from({ length: count }, (_, index) => index).filter(() => random.uniform() < share),
+    ]);
+    const weights = new Map([...randomWeights(graph, 1), ...plain.weights]);
+    const network = zeroFactors({ graph, weights }, Object.fromEntries(zeros));
+    const { network: small, cuts } = compact(network);
+    expect(cuts.steps.length > 0).toBe(zeros.some(([, channels]) => channels.length > 0));
+    expect(small.graph.nodes.filter(({ op }) => op === "scale")).toEqual([]);
+    const expected = await answers(network, graph);
+    expect(relativeDifference(await answers(small, small.graph), expected)).toBeLessThan(1e-5);
+    expect(relativeDifference(await answers(writeOnnx(small), graph), expected)).toBeLessThan(1e-5);
   });
 });
 
@@ -169,6 +195,23 @@ describe("what exporters wrap around a layer is read as the layer", () => {
     expect(graph.nodes.filter(({ op }) => op === "flatten").map(({ attributes }) => attributes)).toEqual([
       { channelsLast: true },
     ]);
+  });
+
+  test("tf-residual.onnx: its batch norms, additions and products by themselves, keep no structure from going", async () => {
+    const { graph } = await loadOnnx(fixture("tf-residual.onnx"));
+    expect(structureKinds(graph)).toEqual(["neuron", "block", "stream"]);
+    const scaled = place(graph, { neurons: 0.01, streams: 0.01 }).graph.nodes.filter(({ op }) => op === "scale");
+    expect(scaled.map(({ inputs }) => inputs[0]?.replace(/^.*\/model\//, ""))).toEqual([
+      ...["conv1_bn", "conv2_0_bn", "conv2_1_bn", "conv2_2_bn"].map((norm) =>
+        expect.stringContaining(`${norm}/batchnorm/sub`),
+      ),
+    ]);
+  });
+
+  test.each(files.filter((name) => name.startsWith("tf-")))("%s: none of its transposing is left", async (name) => {
+    const { graph } = await loadOnnx(fixture(name));
+    expect(graph.nodes.filter(({ op }) => op === "transpose")).toEqual([]);
+    expect(graph.inputs[0]?.shape).toEqual(["N", 3, 16, 16]);
   });
 
   test("residual-9.onnx: dropout, empty padding and shape arithmetic are gone", async () => {

@@ -2,6 +2,7 @@
 import { elementCount, sameShape } from "../../../core/tensor.ts";
 import { frontAxis } from "../folding/movement.ts";
 import { isBatchSize, type Scalar } from "../folding/scalar.ts";
+import { toChannelsLast } from "../lifted.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
 import { readReshapedConstant } from "./views.ts";
@@ -33,9 +34,15 @@ function reshaped(node: NodeReader, context: ReadContext, features: readonly num
     addFlatten(node, context, src);
     return;
   }
-  // Back to what was flattened: (C) was [C,1,1].
+  // Back to what was flattened: (C) was [C,1,1], or of one pixel with its channels last, [1,1,C].
   const before = context.producer(src);
   const [unflattened = ""] = before?.op === "flatten" ? before.inputs : [];
+  const [channels = 0, ...pixels] = unflattened === "" ? [] : context.shape(unflattened).slice(1);
+  const isOnePixel = pixels.length === 2 && elementCount(pixels) === 1;
+  if (isOnePixel && sameShape([...pixels, channels], features)) {
+    context.add(node, "transpose", [unflattened], { permutation: toChannelsLast });
+    return;
+  }
   node.check(
     unflattened !== "" && sameShape(context.shape(unflattened).slice(1), features),
     "gives an activation dims that are not read",
