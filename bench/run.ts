@@ -4,9 +4,11 @@
  * multiplications and which only counts what it could cut. Processes in turns, timed from their start to their end.
  *
  *     npm run bench:run -- [--model resnet-20] [--epochs 6] [--batch 64] [--gamma-neurons 0.0011] [--gamma-blocks 0.01]
- *         [--patience 1] [--precision f32|bf16|auto] [--rounds 1] [--layouts channels_last,contiguous] [--limit <images>]
- *         [--warm] [--threads 2] [--seed 1] [--json | --markdown]
+ *         [--budget 50% --budget-by 0.75] [--patience 1] [--precision f32|bf16|auto] [--rounds 1] [--layouts channels_last,contiguous]
+ *         [--limit <images>] [--warm] [--threads 2] [--seed 1] [--json | --markdown]
  *
+ * A γ of 0 places no factors of that kind, on either side. With `--budget`, Espalier takes the two γ as ratios and steers them; the
+ * twin keeps them as they are, which changes what it counts, not what it takes: it computes whole layers to the end.
  * `--warm` lets Espalier use the kernels that this machine has chosen before; otherwise it times them within the run.
  */
 import { join } from "node:path";
@@ -35,6 +37,8 @@ const { values: options } = parseArgs({
     "gamma-neurons": { type: "string", default: "0.0011" },
     "gamma-blocks": { type: "string", default: "0.01" },
     patience: { type: "string", default: "1" },
+    budget: { type: "string" },
+    "budget-by": { type: "string" },
     precision: { type: "string", default: "f32" },
     rounds: { type: "string", default: "1" },
     layouts: { type: "string", default: "channels_last" },
@@ -52,7 +56,8 @@ const precision = options.precision === "auto" ? automatic : precisionOf(options
 /** Options that both sides call alike. */
 const common: readonly string[] = [
   ...["--epochs", options.epochs, "--batch", options.batch, "--seed", options.seed, "--threads", options.threads],
-  ...["--gamma-neurons", options["gamma-neurons"], "--gamma-blocks", options["gamma-blocks"]],
+  ...(Number(options["gamma-neurons"]) === 0 ? [] : ["--gamma-neurons", options["gamma-neurons"]]),
+  ...(Number(options["gamma-blocks"]) === 0 ? [] : ["--gamma-blocks", options["gamma-blocks"]]),
   ...["--precision", precision],
   ...(options.limit === undefined ? [] : ["--limit", options.limit]),
 ];
@@ -79,6 +84,8 @@ async function ourRun(): Promise<WholeRun> {
       [
         ...[cli, "train", options.model, "--data", "cifar10", "--out", join(folder, "run"), "--json", "--no-latency"],
         ...["--patience", options.patience],
+        ...(options.budget === undefined ? [] : ["--budget", options.budget]),
+        ...(options["budget-by"] === undefined ? [] : ["--budget-by", options["budget-by"]]),
         ...common,
       ],
       { lines: true, stderr: "inherit", env: kernels },

@@ -42,30 +42,37 @@ def parse():
 
 
 class SparseResNet(nn.Module):
-    """A CIFAR ResNet with a factor on each output channel of a block's first convolution, and one on each block's branch."""
+    """A CIFAR ResNet with factors, each where its γ is above 0: one on each output channel of a block's first convolution, and
+    one on each block's branch."""
 
-    def __init__(self, depth):
+    def __init__(self, depth, gamma_neurons, gamma_blocks):
         super().__init__()
         self.network = ResNet(depth)
-        self.widths = [block.conv1.out_channels for block in self.network.blocks]
+        blocks = self.network.blocks
+        self.neurons = [block.conv1.out_channels if gamma_neurons > 0 else 0 for block in blocks]
+        self.branches = [1 if gamma_blocks > 0 else 0 for _ in blocks]
         # All factors as one vector, so that their step is a few whole-vector operations.
-        self.factors = nn.Parameter(torch.ones(sum(self.widths) + len(self.widths)))
+        counts = torch.tensor([sum(self.neurons), sum(self.branches)])
+        self.gamma = torch.tensor([gamma_neurons, gamma_blocks]).repeat_interleave(counts)
+        self.factors = nn.Parameter(torch.ones(len(self.gamma)))
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         nn.init.zeros_(self.network.linear.bias)
 
     def split(self):
-        *neurons, blocks = self.factors.split([*self.widths, len(self.widths)])
-        return neurons, blocks.unbind()
+        """Each block, the factors of its neurons and that of its branch; empty where there are none."""
+        parts = self.factors.split([*self.neurons, *self.branches])
+        return zip(self.network.blocks, parts[: len(self.neurons)], parts[len(self.neurons) :])
 
     def forward(self, x):
         network = self.network
         x = F.relu(network.bn1(network.conv1(x)), inplace=True)
-        for block, neurons, scale in zip(network.blocks, *self.split()):
+        for block, neurons, branch in self.split():
             y = block.bn1(block.conv1(x))
-            y = F.relu(y * neurons.to(y.dtype).view(1, -1, 1, 1), inplace=True)
-            y = block.bn2(block.conv2(y)) * scale
+            y = F.relu(y * neurons.to(y.dtype).view(1, -1, 1, 1) if len(neurons) else y, inplace=True)
+            y = block.bn2(block.conv2(y))
+            y = y * branch if len(branch) else y
             x = F.relu(y + block.shortcut(x), inplace=True)
         return network.linear(F.adaptive_avg_pool2d(x, 1).flatten(1))
 
@@ -74,10 +81,13 @@ class SparseResNet(nn.Module):
         """Multiply-accumulates of one image: of all, or (`is_cut`) without what factors at zero leave without effect."""
         network, size = self.network, SIZE
         total = network.conv1.weight.numel() * size * size + network.linear.weight.numel()
-        for block, neurons, scale in zip(network.blocks, *self.split()):
+        for block, neurons, branch in self.split():
             size //= block.stride
-            alive = int(neurons.count_nonzero()) if scale != 0 else 0
-            share = alive / len(neurons) if is_cut else 1
+            share = 1
+            if is_cut and len(neurons):
+                share = int(neurons.count_nonzero()) / len(neurons)
+            if is_cut and len(branch) and branch == 0:
+                share = 0
             total += (block.conv1.weight.numel() + block.conv2.weight.numel()) * size * size * share
         return round(total)
 
@@ -85,10 +95,8 @@ class SparseResNet(nn.Module):
 class ProximalStep:
     """The factors' step (Huang and Wang, ECCV 2018, equations 10 to 12), with λ kept from going below zero."""
 
-    def __init__(self, model, gamma_neurons, gamma_blocks, momentum):
-        self.factors, self.momentum = model.factors, momentum
-        counts = torch.tensor([sum(model.widths), len(model.widths)])
-        self.gamma = torch.tensor([gamma_neurons, gamma_blocks]).repeat_interleave(counts)
+    def __init__(self, model, momentum):
+        self.factors, self.gamma, self.momentum = model.factors, model.gamma, momentum
         self.velocity = torch.zeros_like(self.factors)
 
     @torch.no_grad()
@@ -148,7 +156,8 @@ def main():
     images, labels = F.pad(images[: options.limit], (PAD,) * 4), labels[: options.limit]
     test_images, test_labels = read(options.data, ["test_batch.bin"])
     normalize = Normalizer(options.layout)
-    model = SparseResNet(int(options.model.removeprefix("resnet-"))).to(memory_format=normalize.format)
+    depth = int(options.model.removeprefix("resnet-"))
+    model = SparseResNet(depth, options.gamma_neurons, options.gamma_blocks).to(memory_format=normalize.format)
     whole = model.macs(is_cut=False)
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bf16")
 
@@ -159,7 +168,7 @@ def main():
             others += [] if module.bias is None else [module.bias]
     groups = [{"params": decaying, "weight_decay": 5e-4}, {"params": others, "weight_decay": 0}]
     optimizer = torch.optim.SGD(groups, options.learning_rate, 0.9, nesterov=True)
-    factors = ProximalStep(model, options.gamma_neurons, options.gamma_blocks, 0.9)
+    factors = ProximalStep(model, 0.9)
     steps = len(images) // options.batch
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, options.learning_rate, epochs=options.epochs, steps_per_epoch=steps, pct_start=0.2,

@@ -16,6 +16,17 @@ import { tensor } from "../core/tensor.ts";
 import type { Weights } from "../graph/graph.ts";
 import { guarded } from "./budget.ts";
 import type { Factor } from "./factors.ts";
+import {
+  gammaAt,
+  HOLDING,
+  holdOf,
+  LONGEST_WAY,
+  modes,
+  mostOf,
+  pressed,
+  type SteeringState,
+  type Structure,
+} from "./pressure.ts";
 import { type Candidate, doomedOf, nearestShare, revivedOf, Survivors } from "./rations.ts";
 import { type CostMeasure, type CostModel, type Tally, zerosOf } from "./tally.ts";
 
@@ -37,31 +48,6 @@ const TOLERANCE = 0.005;
 /** γ grows by up to e^RATE per unit of Ση/Ση_total, reached where the cost is BEHIND (of what is to go) off the line. */
 const RATE = 30;
 const BEHIND = 0.15;
-/** No γ may move a factor that nothing holds by more than this until the next look. */
-const LONGEST_WAY = 0.5;
-/** How far a structure is lifted until the next look, at least. */
-const LIFT = 0.1;
-/** γ that no gradient of a structure at zero comes up against. */
-const HOLDING = 100;
-
-/**
- * What is done to a structure: γ = 0; the γ of its kind; as much as is safe; kept at zero; or pushed the other way, because it
- * would die out of its turn, or did.
- */
-const modes = { spared: "0", pressed: "1", urged: "2", held: "3", lifted: "4" } as const;
-
-export interface SteeringState {
-  /** Times the γ of each kind: that of the structures which are pressed. */
-  readonly gamma: number;
-  /** The γ of those which are urged, and the most for those which are pressed. */
-  readonly largest: number;
-  readonly isMet: boolean;
-  /** By factor parameter: a mode for each structure. */
-  readonly modes: Readonly<Record<string, string>>;
-  /** What an exact count had more than the model, as a share of the full cost. */
-  readonly correction: number;
-}
-
 export interface SteeringOptions {
   readonly factors: readonly Factor[];
   readonly model: CostModel;
@@ -91,14 +77,6 @@ export interface Sight {
   readonly interval: number;
   /** Whether structure `index` of a factor was cut, and so cannot come back; default: none was. */
   readonly isCut?: (parameter: string, index: number) => boolean;
-}
-
-interface Structure {
-  readonly number: number;
-  readonly factor: Factor;
-  readonly index: number;
-  /** Of its kind and its cost, times the common γ. */
-  readonly ratio: number;
 }
 
 /** The share of the full cost that is to be left at `progress`. */
@@ -134,10 +112,17 @@ export class Steering {
     return {
       gamma: (1 - momentum) / (totalRate * way) / this.#leastRatio,
       largest: HOLDING,
+      holds: Object.fromEntries(factors.map(({ parameter, count }) => [parameter, Array<number>(count).fill(0)])),
       isMet: false,
       modes: Object.fromEntries(factors.map(({ parameter, count }) => [parameter, mode.repeat(count)])),
       correction: 0,
     };
+  }
+
+  /** How much shorter than usual the line is, at most 1: all that waits for something on the way waits for less then. */
+  get #haste(): number {
+    const { start, end } = this.#window;
+    return Math.min(1, (end - start) / (usualWindow.end - usualWindow.start));
   }
 
   get #leastRatio(): number {
@@ -165,16 +150,17 @@ export class Steering {
   next(state: SteeringState, sight: Sight): SteeringState {
     const { share, waits = false } = this.#options;
     const largest = this.#largest(sight);
+    const holds = this.#holds(state, sight);
     if (waits && sight.progress < this.#window.start) {
-      return { ...state, largest, modes: this.#modes(() => modes.spared) };
+      return { ...state, largest, holds, modes: this.#modes(() => modes.spared) };
     }
     const tally = this.#tally(sight.factors);
     const left = this.#share(tally, state);
     const behind = (left - this.#planned(sight.progress)) / (1 - share + TOLERANCE);
-    const pace = RATE * Math.min(1, Math.max(-1, behind / BEHIND));
+    const pace = (RATE / this.#haste) * Math.min(1, Math.max(-1, behind / BEHIND));
     const wanted = state.isMet ? state.gamma : state.gamma * Math.exp(pace * sight.progressed);
-    const gamma = Math.min(wanted, largest / this.#leastRatio);
-    const moved = { ...state, gamma, largest };
+    const gamma = Math.min(wanted, this.#most({ largest, holds }, sight));
+    const moved = { ...state, gamma, largest, holds };
     const doomed = this.#doomed(moved, sight, tally.copy());
     const revived = doomed.size > 0 ? new Set<number>() : this.#revived(moved, sight, tally);
     const isSettled = doomed.size === 0 && revived.size === 0;
@@ -187,31 +173,21 @@ export class Steering {
   }
 
   /** γ of each structure, by factor parameter. */
-  gammas({ gamma, largest, modes: chosen }: SteeringState): Weights {
+  gammas(state: SteeringState): Weights {
     const data = new Map(
       this.#options.factors.map(({ parameter, count }) => [parameter, new Float32Array(count)] as const),
     );
-    for (const { factor, index, ratio } of this.#structures) {
-      const mode = chosen[factor.parameter]?.[index];
-      const own =
-        mode === modes.held
-          ? HOLDING
-          : mode === modes.urged
-            ? largest
-            : mode === modes.pressed
-              ? Math.min(largest, gamma * ratio)
-              : mode === modes.lifted
-                ? -Math.min(largest, Math.max(gamma * ratio, (largest * LIFT) / LONGEST_WAY))
-                : 0;
-      required(data.get(factor.parameter), factor.parameter)[index] = own;
+    for (const structure of this.#structures) {
+      const { factor, index } = structure;
+      required(data.get(factor.parameter), factor.parameter)[index] = gammaAt(structure, state);
     }
     return new Map([...data].map(([parameter, own]) => [parameter, tensor([own.length], own)] as const));
   }
 
-  /** The γ of a kind while it is pressed; 0 once the budget is met. */
-  gammaOf({ gamma, largest, isMet }: SteeringState, kind: Factor["kind"]): number {
-    const ratios = this.#options.factors.filter((factor) => factor.kind === kind).map((factor) => factor.gamma);
-    return isMet ? 0 : Math.min(largest, gamma * Math.max(0, ...ratios));
+  /** The γ of a kind while it is pressed, the most of it; 0 once the budget is met. */
+  gammaOf(state: SteeringState, kind: Factor["kind"]): number {
+    const own = this.#structures.filter(({ factor }) => factor.kind === kind);
+    return state.isMet ? 0 : Math.max(0, ...own.map((one) => pressed(one, state)));
   }
 
   #share(tally: Tally, { correction }: SteeringState): number {
@@ -236,13 +212,35 @@ export class Steering {
     return Math.min(HOLDING, LONGEST_WAY / (this.#steps(sight) * speedOfOne));
   }
 
+  /**
+   * What holds each structure up: a factor whose gradient is −h and that is pressed by γ comes to a speed of η(h − γ)/(1 − μ), so
+   * h is γ + v(1 − μ)/η. What is at zero does not move, so what held it last is kept.
+   */
+  #holds(state: SteeringState, sight: Sight): SteeringState["holds"] {
+    const perSpeed = sight.learningRate > 0 ? (1 - this.#options.momentum) / sight.learningRate : 0;
+    const holds = Object.fromEntries(this.#options.factors.map(({ parameter }) => [parameter, [] as number[]]));
+    for (const one of this.#structures) {
+      const { parameter } = one.factor;
+      const velocity = sight.velocities.get(parameter)?.data[one.index] ?? 0;
+      const shown = Math.min(HOLDING, Math.max(0, gammaAt(one, state) + velocity * perSpeed));
+      holds[parameter]?.push(isZero(one, sight) ? holdOf(one, state) : shown);
+    }
+    return holds;
+  }
+
+  /** The most that the common γ is worth: more of it would press no living structure any harder. */
+  #most(state: Pick<SteeringState, "largest" | "holds">, sight: Sight): number {
+    const living = this.#structures.filter((one) => one.ratio > 0 && !isZero(one, sight));
+    return Math.max(0, ...living.map((one) => mostOf(one, state) / one.ratio));
+  }
+
   #isAtEnd(left: number, { progress }: Sight): boolean {
     return Math.abs(left - this.#options.share) <= TOLERANCE || progress >= this.#window.end;
   }
 
   #isLate({ progress }: Sight): boolean {
     const { end } = this.#window;
-    return progress >= end + GRACE * (1 - end);
+    return progress >= end + GRACE * this.#haste * (1 - end);
   }
 
   #planned(progress: number): number {
@@ -251,7 +249,7 @@ export class Steering {
 
   /** What may be gone at the next look. */
   #goal({ progress }: Sight): number {
-    return this.#planned(progress + AHEAD);
+    return this.#planned(progress + AHEAD * this.#haste);
   }
 
   /** Where a factor that is alive will be after the next look if it is pressed until then. */

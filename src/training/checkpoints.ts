@@ -23,7 +23,7 @@ import { loadOnnx, saveOnnx } from "../formats/onnx/index.ts";
 import { loadSafetensors, saveSafetensors } from "../formats/safetensors.ts";
 import type { Network, Weights } from "../graph/graph.ts";
 import { type CutStep, cutStepSchema } from "../pruning/cut-list.ts";
-import type { SteeringState } from "../selection/steering.ts";
+import type { SteeringState } from "../selection/pressure.ts";
 import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
 
@@ -83,6 +83,8 @@ const body = z.strictObject({
       .strictObject({
         gamma: z.number(),
         largest: z.number(),
+        // Runs did not look at it once.
+        holds: z.record(z.string(), z.array(z.number())).default({}),
         isMet: z.boolean(),
         modes: z.record(z.string(), z.string()),
         correction: z.number(),

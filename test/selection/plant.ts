@@ -9,7 +9,8 @@ import type { Graph } from "../../src/graph/graph.ts";
 import { accelerateProximalGradient } from "../../src/selection/apg.ts";
 import type { Selection } from "../../src/selection/factors.ts";
 import { place } from "../../src/selection/place.ts";
-import { Steering, type SteeringState } from "../../src/selection/steering.ts";
+import type { SteeringState } from "../../src/selection/pressure.ts";
+import { Steering, usualWindow, type Window } from "../../src/selection/steering.ts";
 import type { CostMeasure } from "../../src/selection/tally.ts";
 import { CostModel } from "../../src/selection/tally.ts";
 import { learningRateAt, type Schedule } from "../../src/training/schedules.ts";
@@ -22,6 +23,8 @@ export interface PlantOptions {
   /** Times the factors are looked at; default as in a run. */
   readonly looks?: number;
   readonly schedule?: Schedule;
+  /** Default: the usual one. */
+  readonly window?: Window;
   readonly seed?: number;
   /** Gradients at zero lie between strength and strength·10^decades, evenly in their logarithm. */
   readonly strength?: number;
@@ -43,12 +46,12 @@ const MOMENTUM = 0.9;
 
 export function steerPlant(plain: Graph, options: PlantOptions): Course {
   const { select, share, of = "macs", steps = 1000, schedule = oneCycle, seed = 1 } = options;
-  const { strength = 1e-4, decades = 2, noise = 1, looks = 250, round = 1 } = options;
+  const { strength = 1e-4, decades = 2, noise = 1, looks = 250, round = 1, window = usualWindow } = options;
   const { graph, factors } = place(plain, select);
   const model = new CostModel(graph, factors, round);
   const rates = Array.from({ length: steps }, (_, step) => learningRateAt(schedule, step, steps));
   const totalRate = rates.reduce((sum, rate) => sum + rate, 0);
-  const steering = new Steering({ factors, model, of, share, momentum: MOMENTUM, totalRate });
+  const steering = new Steering({ factors, model, of, share, momentum: MOMENTUM, totalRate, window });
   const random = new RandomStream(seed, "plant", 0);
   const held = factors.map(({ count, gamma }) =>
     Float32Array.from({ length: count }, () => gamma * strength * 10 ** (decades * random.uniform())),

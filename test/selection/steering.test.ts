@@ -156,6 +156,49 @@ describe("resnet-20", () => {
     }
   });
 
+  // A one-cycle run has spent 2, 10 and 30 % of Ση after 8, 17 and 29 % of its steps.
+  test.each([
+    { end: 0.02, after: 0.08 },
+    { end: 0.1, after: 0.17 },
+    { end: 0.3, after: 0.29 },
+  ])(
+    "is at its budget by $end of Ση, though blocks are held by many times what moves a free factor",
+    ({ end, after }) => {
+      const strong = {
+        strength: 0.07,
+        decades: 0.3,
+        noise: 3,
+        steps: 4686,
+        window: { start: 0.15 * end, end },
+      } as const;
+      const { left, final } = steerPlant(graph, { select: { blocks: 1 }, share: 0.5, ...strong });
+      expect(Math.abs((left.at(-1) ?? 0) - 0.5)).toBeLessThan(0.025);
+      expect(final.isMet).toBe(true);
+      const met = left.findIndex((share) => Math.abs(share - 0.5) < 0.025);
+      expect(met / left.length).toBeLessThan(after + 0.05);
+    },
+  );
+
+  test("what holds a block is seen in its velocity, and pressed against", () => {
+    const { factors } = place(graph, { blocks: 1 });
+    const model = new CostModel(graph, factors);
+    const steering = new Steering({ factors, model, of: "macs", share: 0.5, momentum: 0.9, totalRate: 300 });
+    const [eta, held] = [0.2, 0.08];
+    const each = (value: number): ReadonlyMap<string, Tensor> =>
+      new Map(factors.map(({ parameter }) => [parameter, tensor([1], Float32Array.of(value))]));
+    let state = { ...steering.initial, gamma: 1 };
+    const applied = (): number => steering.gammas(state).get(factors[0]?.parameter ?? "")?.data[0] ?? Number.NaN;
+    let speed = 0;
+    for (let look = 0; look < 5; look++) {
+      const sight = { progress: 0.3, progressed: 0, learningRate: eta, interval: 10 };
+      state = { ...steering.next(state, { ...sight, factors: each(0.9), velocities: each(speed) }), gamma: 1 };
+      // At rest with its gradient, as after many steps.
+      speed = (eta * (held - applied())) / (1 - 0.9);
+    }
+    const alone = 0.5 / ((10 + 9) * (eta / (1 - 0.9)));
+    expect(applied()).toBeCloseTo(held + alone, 5);
+  });
+
   test("also by parameters, and with learning rates in steps or small as for fine-tuning", () => {
     const select = { neurons: 1, blocks: 20 };
     const steps = { kind: "step", peak: 0.1, milestones: [0.5, 0.75], factor: 0.1 } as const;
