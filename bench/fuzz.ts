@@ -21,8 +21,10 @@ const { values } = parseArgs({
 const inputs = count(values.inputs, "inputs");
 const seed = count(values.seed, "seed");
 
-/** A process that says nothing for so long hangs: it reports every second. */
-const SILENCE = 120_000;
+/** A process that says nothing for so many seconds hangs: it reports every second. */
+const SILENCE = 120;
+/** Inputs after which it is told how far it is, where no terminal shows it all the time. */
+const TOLD = 10_000;
 /** Megabytes of JavaScript's heap; native memory is told by the largest resident size. */
 const HEAP = 1024;
 const KEPT = 20;
@@ -69,18 +71,18 @@ function follow(name: string, from: number, onReport: (report: Report) => void):
       [...["--child", name, "--inputs", `${inputs}`, "--seed", `${seed}`, "--from", `${from}`]],
       { execArgv: [...process.execArgv, `--max-old-space-size=${HEAP}`] },
     );
-    const hang = (): void => {
-      child.kill("SIGKILL");
-    };
-    let watchdog = setTimeout(hang, SILENCE);
+    let silent = 0;
+    // Seconds are counted one by one, so that a machine that slept does not find everything silent when it wakes.
+    const watchdog = setInterval(() => {
+      if (++silent > SILENCE) child.kill("SIGKILL");
+    }, 1000);
     child.on("message", (report: Report) => {
-      clearTimeout(watchdog);
-      watchdog = setTimeout(hang, SILENCE);
+      silent = 0;
       done = report.done;
       onReport(report);
     });
     child.on("exit", (code, signal) => {
-      clearTimeout(watchdog);
+      clearInterval(watchdog);
       resolve({ done, died: code === 0 ? undefined : `the process ended with ${signal ?? code}` });
     });
   });
@@ -101,9 +103,12 @@ async function runAll(): Promise<void> {
     const start = Date.now();
     let resident = 0;
     let from = Number(values.from);
+    let told = from;
     while (from < inputs) {
       const { done, died } = await follow(name, from, ({ done: before, finding, residentKilobytes }) => {
         if (process.stderr.isTTY) process.stderr.write(`\r${name}: ${before} of ${inputs} `);
+        else if (before >= told + TOLD) console.error(`${name}: ${before} of ${inputs}`);
+        if (before >= told + TOLD) told = before;
         resident = Math.max(resident, residentKilobytes);
         if (finding !== undefined) found(finding);
       });
