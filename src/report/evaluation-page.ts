@@ -24,11 +24,12 @@ const css = `
 .matrix td { width: 44px; height: 32px; padding: 0; text-align: center; border: 1px solid var(--paper); border-radius: 4px; }
 .matrix th { border: 0; padding: 2px 8px; white-space: nowrap; } .matrix thead th { vertical-align: bottom; writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; padding: 6px 0; }
 .matrix tbody th { text-align: right; } .matrix.small td { width: 6px; height: 6px; min-width: 6px; border: 0; border-radius: 0; font-size: 0; line-height: 0; }
-.matrix.small thead { display: none; } .matrix.small th { display: none; } .matrix td.none { color: transparent; }
+.matrix.small thead { display: none; } .matrix.small th { display: none; } .matrix td.zero { color: transparent; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 30px; margin-top: 14px; }
+.found { width: 34%; } @media (max-width: 640px) { .found { width: auto; } .found .meter div { display: none; } .found .meter span { text-align: left; } }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(138px, 1fr)); gap: 18px 14px; margin-top: 16px; }
 .gallery img { width: 100%; height: auto; image-rendering: pixelated; border-radius: 6px; background: var(--rule); }
-.gallery figcaption { font-weight: 400; font-size: 13px; margin-top: 4px; line-height: 1.35; } .gallery b { color: var(--bad); font-weight: 600; }
+.gallery figcaption { font-weight: 400; font-size: 13px; margin-top: 4px; line-height: 1.35; } .gallery .share { white-space: nowrap; } .gallery b { color: var(--bad); font-weight: 600; }
 `;
 
 function nameOf(classes: readonly string[], label: number): string {
@@ -49,7 +50,7 @@ function matrix({ counts }: Confusion, classes: readonly string[]): Markup {
     return element(
       "td",
       {
-        class: count === 0 ? "none" : undefined,
+        class: count === 0 ? "zero" : undefined,
         title: told,
         style: `background:color-mix(in srgb, var(${colour}) ${strength.toFixed(0)}%, var(--card))`,
       },
@@ -92,7 +93,7 @@ function classTable(results: readonly ClassResult[], classes: readonly string[])
       "tr",
       {},
       element("th", { scope: "row" }, nameOf(classes, label)),
-      element("td", { class: "left" }, meter(percentOf(correct, images))),
+      element("td", { class: "found" }, meter(percentOf(correct, images))),
       element("td", { class: "n soft" }, formatPercent(percentOf(correct, answers))),
       element("td", { class: "n soft" }, formatCount(images)),
     ),
@@ -139,7 +140,8 @@ function gallery({ worst, sampleShape }: Confusion, classes: readonly string[]):
         element("br"),
         "answered ",
         element("b", {}, nameOf(classes, answer)),
-        ` ${formatPercent(100 * answerProbability)}`,
+        " ",
+        element("span", { class: "share" }, formatPercent(100 * answerProbability)),
         element("br"),
         element(
           "span",

@@ -68,7 +68,7 @@ svg .count { fill: var(--ink); font-weight: 600; } svg .count.gone { fill: var(-
 .dot { stroke: var(--paper); stroke-width: 1.5; } .dot.s1 { fill: var(--one); } .dot.s2 { fill: var(--two); } .dot.s3 { fill: var(--three); } .dot.s4 { fill: var(--four); }
 .drawing { margin-top: 14px; } .lead + .legend { margin-top: 8px; }
 .drawing .narrow { display: none; }
-.kept { fill: var(--kept); } .reach { fill: transparent; } .none { display: none; }
+.kept { fill: var(--kept); } .reach { fill: transparent; } svg .none { display: none; }
 .ghost { fill: var(--ghost); fill-opacity: .16; stroke: var(--ghost); stroke-dasharray: 3 2.5; }
 .ghost.cell { stroke-dasharray: none; stroke-width: .6; } .touch { fill: none; stroke: transparent; stroke-width: 12; pointer-events: stroke; }
 .stream { stroke: var(--ink); stroke-width: 2; } .stream.gone { stroke: var(--ghost); stroke-width: 1.5; stroke-dasharray: 2 4; }

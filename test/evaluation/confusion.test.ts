@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { type Tensor, tensor } from "../../src/core/tensor.ts";
 import { allocateSplit, type StoredSplit } from "../../src/data/dataset.ts";
 import type { Classifier } from "../../src/evaluation/classifier.ts";
 import { classResults, measureConfusion, mistakesOf } from "../../src/evaluation/confusion.ts";
 import { evaluationPage } from "../../src/report/evaluation-page.ts";
+import { browserPath, launchBrowser } from "../dashboard/browser.ts";
 
 const normalization = { mean: [0.5, 0.4, 0.3], standardDeviation: [0.2, 0.3, 0.4] };
 
@@ -91,6 +93,9 @@ describe("the confusion matrix", () => {
   });
 });
 
+/** Of each table on a page, of each row, of each cell that is seen: its left edge. */
+const lefts = z.array(z.array(z.array(z.number())));
+
 describe("its page", () => {
   const page = async (classes: readonly string[]): Promise<string> => {
     const confusion = await measureConfusion(classifier(rows, 2), split(labels), normalization);
@@ -106,6 +111,30 @@ describe("its page", () => {
     expect(html).toContain('title="cow, answered dog: 1 image, 50.0 %"');
     expect(html).not.toContain("</img>");
   });
+
+  it.skipIf(browserPath === undefined)(
+    "has each cell under its heading, on wide pages and on narrow ones",
+    async () => {
+      const html = await page(["cat", "dog", "cow"]);
+      const browser = await launchBrowser();
+      try {
+        for (const width of [1280, 390]) {
+          const shown = await browser.newPage({ viewport: { width, height: 800 } });
+          await shown.setContent(html);
+          const rows = await shown.evaluate(`[...document.querySelectorAll("table")].map((table) =>
+            [...table.rows].map((row) => [...row.cells].filter((cell) => cell.getClientRects().length > 0)
+              .map((cell) => Math.round(cell.getBoundingClientRect().left))))`);
+          const tables = lefts.parse(rows);
+          expect(tables.map((table) => table[0]?.length)).toEqual([4, 4, 3]);
+          for (const [heads, ...others] of tables) for (const row of others) expect(row).toEqual(heads);
+          await shown.close();
+        }
+      } finally {
+        await browser.close();
+      }
+    },
+    60_000,
+  );
 
   it("does without names", async () => {
     expect(await page([])).toContain("class 2");
