@@ -103,15 +103,15 @@ export class Steering {
     );
   }
 
-  /** γ at first: what takes a factor that nothing holds from 1 to 0 by the time the budget is to be met. */
-  get initial(): SteeringState {
+  /** γ until the first look: what takes a factor that nothing holds from 1 to 0 by the time the budget is to be met, as far as is safe. */
+  initial(first: Pick<Sight, "learningRate" | "interval">): SteeringState {
     const { factors, momentum, totalRate, waits = false } = this.#options;
     const { start, end } = this.#window;
     const way = waits ? end - start : end;
     const mode = waits && start > 0 ? modes.spared : modes.pressed;
     return {
       gamma: (1 - momentum) / (totalRate * way) / this.#leastRatio,
-      largest: HOLDING,
+      largest: this.#largest(first),
       holds: Object.fromEntries(factors.map(({ parameter, count }) => [parameter, Array<number>(count).fill(0)])),
       isMet: false,
       modes: Object.fromEntries(factors.map(({ parameter, count }) => [parameter, mode.repeat(count)])),
@@ -203,11 +203,11 @@ export class Steering {
   }
 
   /** Steps that a factor in motion goes on for, at its speed: to the next look, and for what momentum adds after it. */
-  #steps({ interval }: Sight): number {
+  #steps({ interval }: Pick<Sight, "interval">): number {
     return interval + this.#options.momentum / (1 - this.#options.momentum);
   }
 
-  #largest(sight: Sight): number {
+  #largest(sight: Pick<Sight, "learningRate" | "interval">): number {
     const speedOfOne = sight.learningRate / (1 - this.#options.momentum);
     return Math.min(HOLDING, LONGEST_WAY / (this.#steps(sight) * speedOfOne));
   }

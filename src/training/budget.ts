@@ -91,9 +91,20 @@ export class BudgetKeeper {
       window: budgetWindow(settings, (epochs) => this.#progressAt(Math.round(epochs * session.stepsPerEpoch))),
       waits: (settings.gammaAfter ?? 0) > 0,
     });
-    this.#state = checkpoint.progress.budget ?? this.#steering.initial;
+    this.#state =
+      checkpoint.progress.budget ?? this.#steering.initial({ learningRate: this.#rateAt(0), interval: this.#interval });
     this.#left = this.#steering.left(this.#state, checkpoint.network.weights);
     session.trainee.setGammas(this.#steering.gammas(this.#state));
+  }
+
+  /** Steps between two looks. */
+  get #interval(): number {
+    return Math.min(LONGEST_INTERVAL, Math.max(1, Math.floor(this.#session.totalSteps / LOOKS)));
+  }
+
+  #rateAt(step: number): number {
+    const { settings, totalSteps } = this.#session;
+    return learningRateAt(settings.schedule, step, totalSteps);
   }
 
   /** What a checkpoint holds. */
@@ -113,15 +124,15 @@ export class BudgetKeeper {
 
   /** After `step` steps: looks, if it is time to. */
   async look(step: number): Promise<void> {
-    const { trainee, totalSteps, settings } = this.#session;
-    const interval = Math.min(LONGEST_INTERVAL, Math.max(1, Math.floor(totalSteps / LOOKS)));
+    const { trainee, totalSteps } = this.#session;
+    const interval = this.#interval;
     if (step % interval !== 0 || step >= totalSteps) return;
     const progress = this.#progressAt(step);
     const sight: Sight = {
       ...(await trainee.readFactorState()),
       progress,
       progressed: progress - this.#progressAt(step - interval),
-      learningRate: learningRateAt(settings.schedule, step, totalSteps),
+      learningRate: this.#rateAt(step),
       interval,
       isCut: this.#isCut(),
     };

@@ -61,7 +61,7 @@ export function steerPlant(plain: Graph, options: PlantOptions): Course {
   const named = (data: readonly Float32Array[]): ReadonlyMap<string, Tensor> =>
     new Map(factors.map(({ parameter, count }, at) => [parameter, tensor([count], Float32Array.from(data[at] ?? []))]));
   const interval = Math.min(10, Math.max(1, Math.floor(steps / looks)));
-  let state = steering.initial;
+  let state = steering.initial({ learningRate: rates[0] ?? 0, interval });
   let gammas = steering.gammas(state);
   let [done, seen] = [0, 0];
   const left: number[] = [];

@@ -105,7 +105,11 @@ test("where widths are rounded, as many of a layer come back as make it wider", 
     parameter,
     data.join("").replaceAll("0", "3").replaceAll("1", "0"),
   ]);
-  const state = { ...steering.initial, isMet: true, modes: Object.fromEntries(held) };
+  const state = {
+    ...steering.initial({ learningRate: 0.1, interval: 10 }),
+    isMet: true,
+    modes: Object.fromEntries(held),
+  };
   expect(steering.left(state, found)).toBeCloseTo(0.462, 3);
   const sight = { factors: found, velocities: still, progress: 0.6, progressed: 0.01, learningRate: 0.1, interval: 1 };
   const { modes } = steering.next(state, sight);
@@ -179,6 +183,14 @@ describe("resnet-20", () => {
     },
   );
 
+  test("no kind dies of the first γ, however far their γ lie apart", () => {
+    const { factors } = place(graph, { neurons: 1e-5, blocks: 0.1 });
+    const model = new CostModel(graph, factors);
+    const steering = new Steering({ factors, model, of: "macs", share: 0.5, momentum: 0.9, totalRate: 300 });
+    const gammas = steering.gammas(steering.initial({ learningRate: 0.2, interval: 10 }));
+    for (const { data } of gammas.values()) for (const gamma of data) expect(gamma * 0.2 * 10 * 19).toBeLessThan(0.51);
+  });
+
   test("what holds a block is seen in its velocity, and pressed against", () => {
     const { factors } = place(graph, { blocks: 1 });
     const model = new CostModel(graph, factors);
@@ -186,7 +198,7 @@ describe("resnet-20", () => {
     const [eta, held] = [0.2, 0.08];
     const each = (value: number): ReadonlyMap<string, Tensor> =>
       new Map(factors.map(({ parameter }) => [parameter, tensor([1], Float32Array.of(value))]));
-    let state = { ...steering.initial, gamma: 1 };
+    let state = { ...steering.initial({ learningRate: 0.1, interval: 10 }), gamma: 1 };
     const applied = (): number => steering.gammas(state).get(factors[0]?.parameter ?? "")?.data[0] ?? Number.NaN;
     let speed = 0;
     for (let look = 0; look < 5; look++) {
