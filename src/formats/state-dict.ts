@@ -10,6 +10,7 @@ import { UserError } from "../core/errors.ts";
 import { formatShape, sameShape, type Tensor, tensor } from "../core/tensor.ts";
 import type { Graph, Network, Parameter, ParameterKind, Weights } from "../graph/graph.ts";
 import { producers } from "../graph/graph.ts";
+import { requireFinite } from "./finite.ts";
 import { type Naming, namings } from "./state-dict-names.ts";
 
 const words: { readonly [K in ParameterKind]?: string } = {
@@ -75,7 +76,7 @@ function listed(what: string, lines: readonly string[]): readonly string[] {
 /**
  * The weights of `graph` taken from `state`, a PyTorch state dict; `file` is its name in messages. PyTorch's batch counters
  * (`num_batches_tracked`) are passed over. Throws `UserError("bad-file")` where tensors are missing, left over or of another shape: all of
- * them in its list, with the nearest names.
+ * them in its list, with the nearest names; and where one holds what is no finite number.
  */
 export function weightsFromStateDict(graph: Graph, state: ReadonlyMap<string, Tensor>, file: string): Weights {
   const { family, theirs } = namesOf(graph);
@@ -115,7 +116,10 @@ export function weightsFromStateDict(graph: Graph, state: ReadonlyMap<string, Te
     ),
     ...listed("misshapen", misshapen),
   ];
-  if (list.length === 0) return weights;
+  if (list.length === 0) {
+    requireFinite(weights, file);
+    return weights;
+  }
   throw new UserError("bad-file", "does not hold the tensors of this network", {
     about: file,
     expected: `the state dict of a ${graph.name}, after ${family}`,

@@ -15,6 +15,8 @@ import type { View } from "./view.ts";
 
 /** Images with more pixels are refused: decoding one could take all memory. */
 export const LARGEST_IMAGE_PIXELS = 100_000_000;
+/** Interlaced and rotated images lie in memory whole while they are decoded: so much of 8-bit RGB, less of more channels or bits. */
+const largestImageBytes = 3 * LARGEST_IMAGE_PIXELS;
 
 type SharpFactory = (input: Buffer, options: SharpOptions) => Sharp;
 
@@ -62,8 +64,15 @@ export async function decodeBytes(bytes: Buffer, shape: SampleShape, choose: Cho
   }
   const sharp = await loadDecoder();
   const [channels, height, width] = shape;
-  const open = (): Sharp => sharp(bytes, { failOn: "truncated", limitInputPixels: LARGEST_IMAGE_PIXELS, page: 0 });
-  const { autoOrient } = await open().metadata();
+  const options = { failOn: "truncated", limitInputPixels: LARGEST_IMAGE_PIXELS, page: 0 } as const;
+  const open = (): Sharp => sharp(bytes, options);
+  // The header alone, whatever size it tells: the refusal is ours.
+  const {
+    autoOrient,
+    channels: ownChannels,
+    depth,
+  } = await sharp(bytes, { ...options, limitInputPixels: false }).metadata();
+  refuseLarge(autoOrient, ownChannels * (depth === "ushort" ? 2 : 1));
   const view = choose(autoOrient);
   // The whole image is scaled so that the view gets the network's size, then the view is cut out. libvips computes only what is
   // asked for, and a JPEG that is scaled down as a whole is decoded at an eighth, a quarter or half of its size.
@@ -83,6 +92,16 @@ export async function decodeBytes(bytes: Buffer, shape: SampleShape, choose: Cho
     throw new Error(`it was decoded to ${info.channels} channels of ${info.height}x${info.width} pixels`);
   }
   return { pixels: data, view };
+}
+
+function refuseLarge({ height, width }: { readonly height: number; readonly width: number }, pixelBytes: number): void {
+  const pixels = height * width;
+  if (pixels <= LARGEST_IMAGE_PIXELS && pixels * pixelBytes <= largestImageBytes) return;
+  const millions = (count: number): string => `${Math.round(count / 1e6)}`;
+  throw new Error(
+    `its ${height}x${width} pixels would take ${millions(pixels * pixelBytes)} MB; at most ${millions(LARGEST_IMAGE_PIXELS)} million pixels ` +
+      `and ${millions(largestImageBytes)} MB are decoded: scale it down, or save it as 8-bit RGB`,
+  );
 }
 
 /** True for the first bytes of a JPEG, PNG or WebP file. */

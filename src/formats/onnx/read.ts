@@ -6,6 +6,7 @@
 import { UserError } from "../../core/errors.ts";
 import { elementCount, tensor } from "../../core/tensor.ts";
 import type { Network, Node, Parameter, ParameterKind, Weights } from "../../graph/graph.ts";
+import { requireFinite } from "../finite.ts";
 import { movedForward } from "./channels-last.ts";
 import { type ExternalData, noExternalData } from "./external.ts";
 import type { Constant } from "./folding/constant.ts";
@@ -27,7 +28,7 @@ type GraphMessage = NonNullable<ModelMessage["graph"]>;
 
 /**
  * The network in `bytes`; `file` is its name in messages, `external` finds tensors that lie in other files. Throws `UserError`:
- * "bad-file" where the bytes are no sound ONNX file, "unsupported" where it uses an op or a form of one that is not read (all of
+ * "bad-file" where the bytes are no sound ONNX file or weights are no numbers, "unsupported" where it uses an op or a form of one that is not read (all of
  * them in the error's list), "bad-graph" where shapes do not fit.
  */
 export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData = noExternalData): Network {
@@ -73,6 +74,7 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
   const header = headerOf(model, opset, typeof batch === "string" ? batch : undefined, lifted);
   const images = header?.producer === undefined ? [] : inputs.map(({ name }) => name);
   const { parameters, weights } = parametersOf(reader, parameterKinds(nodes, new Set(images)));
+  requireFinite(weights, file);
   const name = graph.name ?? "";
   const taken = inputs.map((input) => (reader.lifted.has(input.name) ? channelsFirst(input) : input));
   return {

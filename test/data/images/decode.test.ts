@@ -95,7 +95,15 @@ describe("decodeImage", () => {
     bytes.writeUInt32BE(side, 16);
     bytes.writeUInt32BE(side, 20);
     bytes.writeUInt32BE(crc(bytes.subarray(12, 29)), 29);
-    await expect(decodeBytes(bytes, [3, 8, 8], whole([3, 8, 8]))).rejects.toThrow(/pixel limit/);
+    await expect(decodeBytes(bytes, [3, 8, 8], whole([3, 8, 8]))).rejects.toThrow(
+      `its ${side}x${side} pixels would take 300 MB; at most 100 million pixels and 300 MB are decoded: scale it down`,
+    );
+    // Fewer pixels, of 16 bits and with a channel more: what counts is what lies in memory.
+    bytes.writeUInt32BE(side >> 1, 16);
+    bytes.writeUInt32BE(side, 20);
+    bytes.set([16, 6], 24);
+    bytes.writeUInt32BE(crc(bytes.subarray(12, 29)), 29);
+    await expect(decodeBytes(bytes, [3, 8, 8], whole([3, 8, 8]))).rejects.toThrow(/would take 400 MB/);
     await expect(decodeBytes(Buffer.alloc(0), [3, 8, 8], whole([3, 8, 8]))).rejects.toThrow("the file is empty");
   });
 

@@ -65,6 +65,14 @@ describe("sizes", () => {
   });
 });
 
+describe("weights", () => {
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])("that hold %d, which a ReLU may hide, are named", (value) => {
+    const error = refused(onnxModel({ features, tensors: [floats("w", [1, value], [2, 1, 1])], nodes: [bias] }));
+    expect(error.message).toContain('tensor "w" in hostile.onnx: value 1 of its 2 is not a finite number');
+    expect(error.details).toMatchObject({ expected: "finite numbers", received: `${value}` });
+  });
+});
+
 describe("structure", () => {
   test("a cycle, and a node that reads itself", () => {
     const cycle = [node("Relu", ["b"], "a"), node("Relu", ["a"], "b"), node("Relu", ["x"], "y")];
