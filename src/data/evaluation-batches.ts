@@ -19,6 +19,8 @@ export interface EvaluationBatch {
   readonly start: number;
   /** How many images count: `batch`, or fewer in the last one. */
   readonly count: number;
+  /** Place in the split of each image that counts. */
+  readonly places: readonly number[];
 }
 
 /**
@@ -51,7 +53,12 @@ async function* generate(
       writeNormalized(split.images, (start + slot) * size, images, slot * size, sampleShape, table);
     }
     labels.set(split.labels.subarray(start, start + count));
-    yield pack(split, batch, images, labels, start, count);
+    yield pack(
+      split,
+      batch,
+      { images, labels, places: Array.from({ length: count }, (_, slot) => start + slot) },
+      start,
+    );
   }
 }
 
@@ -65,12 +72,12 @@ async function* decode(
   let given = 0;
   let ahead = at(0);
   for (let start = batch; ahead !== undefined; start += batch) {
-    const { images, labels, count } = await ahead;
+    const decoded = await ahead;
     ahead = at(start);
     // A caller that stops here leaves the batch ahead to itself; nothing in it may go unheard.
     ahead?.catch(() => {});
-    if (count > 0) yield pack(split, batch, images, labels, given, count);
-    given += count;
+    if (decoded.places.length > 0) yield pack(split, batch, decoded, given);
+    given += decoded.places.length;
   }
   if (given > 0 || split.count === 0) return;
   const [first] = split.unreadable.images;
@@ -82,7 +89,7 @@ async function* decode(
 interface DecodedBatch {
   readonly images: Float32Array;
   readonly labels: Int32Array;
-  readonly count: number;
+  readonly places: readonly number[];
 }
 
 /** The images from `start` on, those that can be read moved together. */
@@ -104,15 +111,16 @@ async function decodeBatch(
       split.unreadable.add({ path: split.files[start + slot]?.path ?? "", reason: reasonOf(error) });
     }
   });
-  let count = 0;
+  const places: number[] = [];
   for (const [slot, readable] of isReadable.entries()) {
     if (!readable) continue;
-    if (slot !== count) images.copyWithin(count * size, slot * size, (slot + 1) * size);
-    labels[count++] = split.labels[start + slot] ?? 0;
+    if (slot !== places.length) images.copyWithin(places.length * size, slot * size, (slot + 1) * size);
+    labels[places.length] = split.labels[start + slot] ?? 0;
+    places.push(start + slot);
   }
   // Behind the images that were moved; what was never written to is zero.
-  images.fill(0, count * size, wanted * size);
-  return { images, labels, count };
+  images.fill(0, places.length * size, wanted * size);
+  return { images, labels, places };
 }
 
 function allocate(batch: number, size: number): { readonly images: Float32Array; readonly labels: Int32Array } {
@@ -125,15 +133,14 @@ function allocate(batch: number, size: number): { readonly images: Float32Array;
 function pack(
   { sampleShape }: Split,
   batch: number,
-  images: Float32Array,
-  labels: Int32Array,
+  { images, labels, places }: DecodedBatch,
   start: number,
-  count: number,
 ): EvaluationBatch {
   return {
     images: tensor([batch, ...sampleShape], images),
     labels: { dtype: "i32", shape: [batch], data: labels },
     start,
-    count,
+    count: places.length,
+    places,
   };
 }

@@ -7,8 +7,10 @@ import { answerOf, type Classifier, rowOf } from "./classifier.ts";
 
 /** An image that was answered wrongly. */
 export interface WorstImage {
-  /** Among the images that can be read, in the split's order. */
+  /** Its place in the split. */
   readonly index: number;
+  /** Of an image in a file: where it lies, as the data names it. */
+  readonly path?: string;
   readonly label: number;
   readonly answer: number;
   /** What the network gives its answer, and the label, 0 … 1. */
@@ -76,8 +78,10 @@ export async function measureConfusion(
       const labelProbability = Math.exp(own);
       const last = worst[kept - 1];
       if (last !== undefined && last.labelProbability <= labelProbability) continue;
+      const index = batch.places[row] ?? 0;
+      const path = "files" in split ? split.files[index]?.path : undefined;
       worst.push({
-        ...{ index: batch.start + row, label, answer, labelProbability },
+        ...{ index, label, answer, labelProbability, ...(path === undefined ? {} : { path }) },
         answerProbability: Math.exp(logProbabilities[answer] ?? 0),
         pixels: pixelsOf(rowOfImages(batch.images.data, row, split.sampleShape), split.sampleShape, normalization),
       });

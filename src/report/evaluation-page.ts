@@ -29,7 +29,7 @@ const css = `
 .found { width: 34%; } @media (max-width: 640px) { .found { width: auto; } .found .meter div { display: none; } .found .meter span { text-align: left; } }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(138px, 1fr)); gap: 18px 14px; margin-top: 16px; }
 .gallery img { width: 100%; height: auto; image-rendering: pixelated; border-radius: 6px; background: var(--rule); }
-.gallery figcaption { font-weight: 400; font-size: 13px; margin-top: 4px; line-height: 1.35; } .gallery .share { white-space: nowrap; } .gallery b { color: var(--bad); font-weight: 600; }
+.gallery figcaption { font-weight: 400; font-size: 13px; margin-top: 4px; line-height: 1.35; } .gallery .place { overflow-wrap: anywhere; } .gallery .share { white-space: nowrap; } .gallery b { color: var(--bad); font-weight: 600; }
 `;
 
 function nameOf(classes: readonly string[], label: number): string {
@@ -128,7 +128,7 @@ function mistakeTable(confusion: Confusion, classes: readonly string[]): Markup 
 }
 
 function gallery({ worst, sampleShape }: Confusion, classes: readonly string[]): Markup {
-  const figures = worst.map(({ index, label, answer, answerProbability, labelProbability, pixels }) =>
+  const figures = worst.map(({ index, path, label, answer, answerProbability, labelProbability, pixels }) =>
     element(
       "figure",
       {},
@@ -145,8 +145,8 @@ function gallery({ worst, sampleShape }: Confusion, classes: readonly string[]):
         element("br"),
         element(
           "span",
-          { class: "soft", title: `the label got ${formatSmall(labelProbability)}` },
-          `image ${formatCount(index)}`,
+          { class: "soft place", title: `the label got ${formatSmall(labelProbability)}` },
+          path ?? `image ${formatCount(index)}`,
         ),
       ),
     ),

@@ -78,6 +78,7 @@ describe("a folder of images", () => {
     expect(scored.exitCode).toBe(0);
     const result = JSON.parse(scored.stdout);
     expect(finished).toMatchObject({ testImages: result.images, after: { accuracy: result.accuracy } });
+    for (const { label, path } of result.worst) expect(path).toContain(`${["blue", "green", "red"][label]}/`);
     // Images of two of the three classes: their labels are the network's, not theirs.
     const two = join(workplace, "two");
     await writeColours(two, 5);
@@ -95,6 +96,22 @@ describe("a folder of images", () => {
     ]);
     expect(JSON.parse(all.stdout).images).toBe(10);
     expect(JSON.parse(all.stdout).accuracy).toBeGreaterThan(50);
+    // Labelled as what they are not: all of them are wrong, and told by their files.
+    const swapped = join(workplace, "swapped");
+    for (const [from, to] of [
+      ["red", "blue"],
+      ["blue", "red"],
+    ] as const) {
+      await cp(join(folder, from, "0.png"), join(swapped, to, `${from}.png`));
+    }
+    const page = join(workplace, "swapped.html");
+    const options = ["--test-share", "1", "--engine", "reference", "--json", "--html", page];
+    const wrong = await execute(["eval", join(run, "compact.onnx"), "--data", swapped, ...options]);
+    const paths = JSON.parse(wrong.stdout)
+      .worst.map(({ path }: { path: string }) => path)
+      .toSorted();
+    expect(paths).toEqual(["blue/red.png", "red/blue.png"]);
+    expect(await readFile(page, "utf8")).toContain(">blue/red.png</span>");
   });
 
   it("is told from the images of other classes, and refuses a size that is none", async () => {

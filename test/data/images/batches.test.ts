@@ -136,6 +136,8 @@ describe("evaluation batches of image files", () => {
     expect(test.unreadable.images.map(({ path }) => path)).toEqual(["test/red/broken.jpg"]);
     const readable = [...test.labels].filter((_, index) => !test.files[index]?.path.includes("broken"));
     expect(batches.flatMap(({ labels, count }) => [...labels.data.subarray(0, count)])).toEqual(readable);
+    const places = batches.flatMap((batch) => batch.places);
+    expect(places).toEqual([...test.files.keys()].filter((place) => !test.files[place]?.path.includes("broken")));
     let start = 0;
     for (const batch of batches) {
       expect(batch.start).toBe(start);
