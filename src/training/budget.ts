@@ -116,10 +116,13 @@ export class BudgetKeeper {
   begin(): void {
     const { nearest } = this.#steering;
     if (Math.abs(nearest - this.#share) <= PROMISED) return;
-    const message =
-      `Whole structures of these kinds come no nearer to ${percent(this.#share)} than about ${percent(nearest)}; ` +
-      "with neurons selected, too, they would";
+    const where = `Whole structures of these kinds come no nearer to ${percent(this.#share)} than about ${percent(nearest)}`;
+    const message = this.#hasNeurons ? where : `${where}; with neurons selected, too, they would`;
     this.#emit({ type: "notice", message });
+  }
+
+  get #hasNeurons(): boolean {
+    return this.#session.factors.some(({ kind }) => kind === "neuron");
   }
 
   /** After `step` steps: looks, if it is time to. */
@@ -176,17 +179,25 @@ export class BudgetKeeper {
   finish(): void {
     this.tell();
     if (Math.abs(this.#left - this.#share) <= PROMISED) return;
-    const isCoarse = this.#state.isMet;
-    this.#emit({
-      type: "warning",
-      reason: "budget-missed",
-      message: isCoarse
-        ? `${percent(this.#left)} is left, the nearest to ${percent(this.#share)} that whole structures of these kinds came to`
-        : `${percent(this.#left)} is left, not the ${percent(this.#share)} of the budget`,
-      hint: isCoarse
-        ? "Select neurons too: they fill what larger structures leave"
-        : "Train for more epochs: structures had too few steps to reach zero",
-    });
+    const [left, share] = [percent(this.#left), percent(this.#share)];
+    this.#emit({ type: "warning", reason: "budget-missed", ...this.#whyMissed(left, share) });
+  }
+
+  #whyMissed(left: string, share: string): { readonly message: string; readonly hint: string } {
+    const { totalSteps } = this.#session;
+    const missed = `${left} is left, not the ${share} of the budget`;
+    if (this.#left < this.#share && (this.#hasNeurons || !this.#state.isMet)) {
+      return { message: missed, hint: `Train for more epochs: in ${totalSteps} steps γ could not be lowered in time` };
+    }
+    if (!this.#state.isMet) {
+      return { message: missed, hint: "Train for more epochs: structures had too few steps to reach zero" };
+    }
+    return {
+      message: `${left} is left, the nearest to ${share} that whole structures of these kinds came to`,
+      hint: this.#hasNeurons
+        ? "Its layers are narrow: ask for a share that whole channels come to"
+        : "Select neurons too: they fill what larger structures leave",
+    };
   }
 
   /** The share of Ση that `step` steps have spent. */

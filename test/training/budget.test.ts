@@ -76,7 +76,8 @@ test("says at once, and at the end, where whole structures cannot come near enou
   expect(notice).toMatch(/no nearer to 75\.0 % than about \d+\.\d %.*neurons/);
   const nearest = Number(/than about (\d+\.\d) %/.exec(notice ?? "")?.[1]);
   expect(Math.abs(100 * left(run) - nearest)).toBeLessThan(2);
-  expect(events.some((event) => event.type === "warning" && event.reason === "budget-missed")).toBe(true);
+  const missed = events.flatMap((event) => (event.type === "warning" && event.reason === "budget-missed" ? event : []));
+  expect(missed.map(({ hint }) => hint)).toEqual(["Select neurons too: they fill what larger structures leave"]);
 });
 
 test.each([
