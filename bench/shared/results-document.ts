@@ -74,6 +74,9 @@ function cells(
   ];
 }
 
+/** Epochs of the short recipes, from new weights: fewer leave a network well below what it reaches. */
+const TRAINED = 30;
+
 /** How often what is hoped for is so, with the rows in which it is not. */
 function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): string[] {
   const pruned = rows.filter(({ run }) => run.kinds.length > 0);
@@ -89,11 +92,18 @@ function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): st
   const based = pruned.filter(({ run }) => baselineOf(run, runs) !== undefined);
   const near = based.filter(({ run }) => run.after.accuracy >= (baselineOf(run, runs)?.after.accuracy ?? 0) - 0.7);
   const started = pruned.filter(({ run }) => run.startedFrom !== undefined);
+  const brief = pruned.filter(({ run }) => run.startedFrom === undefined && run.epochs < TRAINED);
   const kept = started.filter(({ run }) => run.after.accuracy >= (run.startedFrom?.accuracy ?? 0) - 0.7);
   return [
     count(exact, pruned, "Removal costs 0.00 points, and the certificate holds"),
     ...(controlled.length === 0 ? [] : [count(better, controlled, "At least as good as its control of equal epochs")]),
     ...(based.length === 0 ? [] : [count(near, based, "Within 0.7 points of its own baseline")]),
+    ...(brief.length === 0
+      ? []
+      : [
+          `- Fewer than ${TRAINED} epochs, which leave a network well below what it reaches, and the pruned one with few of them for what is left: ` +
+            `${brief.length} of ${plural(pruned.length, "row")}, ${brief.map(named).join("; ")}.`,
+        ]),
     ...(started.length === 0 ? [] : [count(kept, started, "Within 0.7 points of the file it started from")]),
   ];
 }

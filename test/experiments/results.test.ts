@@ -25,6 +25,14 @@ test("what is hoped for is counted, and where it is not so is named", () => {
   expect(text).toContain("Within 0.7 points of its own baseline: 1 of 2 rows; not resnet-20 at γ 0.004, seed 1.");
 });
 
+test("what was trained too briefly is named, unless it began with trained weights", () => {
+  const long = { ...mild, epochs: 30 };
+  const tuned = { ...strong, startedFrom: { file: "trained.onnx", accuracy: 91.73 } };
+  expect(resultsDocument([{ name: "both", runs: [long, tuned] }])).not.toContain("Fewer than");
+  const text = resultsDocument([{ name: "both", runs: [long, strong] }]);
+  expect(text).toMatch(/Fewer than 30 epochs.*: 1 of 2 rows, resnet-20 at γ 0.004, seed 1\./);
+});
+
 test("removal that costs something is no removal without cost", () => {
   const spoilt = { ...mild, before: { ...mild.before, accuracy: 91.6 } };
   const text = resultsDocument([{ name: "spoilt", runs: [spoilt] }]);
