@@ -84,7 +84,7 @@ const body = z.strictObject({
         gamma: z.number(),
         largest: z.number(),
         // Runs did not look at it once.
-        holds: z.record(z.string(), z.array(z.number())).default({}),
+        holds: z.record(z.string(), z.array(z.number())).exactOptional(),
         isMet: z.boolean(),
         modes: z.record(z.string(), z.string()),
         correction: z.number(),
@@ -155,8 +155,13 @@ export async function readCheckpoint(folder: string, step: number): Promise<Chec
   const path = join(folder, checkpointPath(step));
   const { progress, sha256 } = await readState(join(path, files.state));
   for (const file of [files.network, files.velocities]) await checkDigest(join(path, file), sha256[file]);
+  const { budget, cuts = [], ...others } = progress;
   return {
-    progress: { ...progress, cuts: progress.cuts ?? [] },
+    progress: {
+      ...others,
+      cuts,
+      ...(budget === undefined ? {} : { budget: { ...budget, holds: budget.holds ?? {} } }),
+    },
     network: await loadOnnx(join(path, files.network)),
     velocities: await loadSafetensors(join(path, files.velocities)),
   };

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   appendFileSync,
   existsSync,
@@ -10,6 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
+import { z } from "zod";
 import type { EspalierError } from "../../src/core/errors.ts";
 import { RandomStream } from "../../src/core/random.ts";
 import { tensor } from "../../src/core/tensor.ts";
@@ -64,6 +66,23 @@ test("a checkpoint comes back with every bit, graph and names included", async (
   expect(await readCheckpoint(folder, 123)).toEqual(written);
   const path = join(folder, checkpointPath(123));
   expect(bytes).toBe(readdirSync(path).reduce((sum, file) => sum + readFileSync(join(path, file)).length, 0));
+});
+
+test("a checkpoint from before budgets knew what holds a structure is read as one that has not seen it yet", async () => {
+  const { progress, ...rest } = checkpoint(7);
+  const budget = { gamma: 0.5, largest: 2, isMet: false, modes: { "conv.neurons": "1111" }, correction: 0 };
+  const written = {
+    ...rest,
+    progress: { ...progress, budget: { ...budget, holds: { "conv.neurons": [0, 1, 0, 0.5] } } },
+  };
+  await writeCheckpoint(folder, written);
+  expect(await readCheckpoint(folder, 7)).toEqual(written);
+  const path = join(folder, checkpointPath(7), "state.json");
+  const { body } = z.object({ body: z.record(z.string(), z.json()) }).parse(JSON.parse(readFileSync(path, "utf8")));
+  const before = { ...body, progress: { ...z.record(z.string(), z.json()).parse(body["progress"]), budget } };
+  const sha256 = createHash("sha256").update(JSON.stringify(before)).digest("hex");
+  writeFileSync(path, JSON.stringify({ body: before, sha256 }));
+  expect((await readCheckpoint(folder, 7)).progress.budget).toEqual({ ...budget, holds: {} });
 });
 
 test("the last two are kept, and nothing unfinished beside them", async () => {
