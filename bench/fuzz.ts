@@ -107,8 +107,10 @@ async function runAll(): Promise<void> {
     while (from < inputs) {
       const { done, died } = await follow(name, from, ({ done: before, finding, residentKilobytes }) => {
         if (process.stderr.isTTY) process.stderr.write(`\r${name}: ${before} of ${inputs} `);
-        else if (before >= told + TOLD) console.error(`${name}: ${before} of ${inputs}`);
-        if (before >= told + TOLD) told = before;
+        else if (before >= told + TOLD) {
+          told = before;
+          console.error(`${name}: ${before} of ${inputs}`);
+        }
         resident = Math.max(resident, residentKilobytes);
         if (finding !== undefined) found(finding);
       });

@@ -53,13 +53,18 @@ const engine = createOneDnnEngine({ threads: count(options.threads, "threads") }
 const automatic = engine.precisions.includes("bf16") ? "bf16" : "f32";
 const precision = options.precision === "auto" ? automatic : precisionOf(options.precision);
 
+/** What is passed on as it was given, if it was. */
+function given(name: "budget" | "budget-by" | "gamma-neurons" | "gamma-blocks" | "limit"): readonly string[] {
+  const value = options[name];
+  return value === undefined ? [] : [`--${name}`, value];
+}
+
 /** Options that both sides call alike. */
 const common: readonly string[] = [
   ...["--epochs", options.epochs, "--batch", options.batch, "--seed", options.seed, "--threads", options.threads],
-  ...(Number(options["gamma-neurons"]) === 0 ? [] : ["--gamma-neurons", options["gamma-neurons"]]),
-  ...(Number(options["gamma-blocks"]) === 0 ? [] : ["--gamma-blocks", options["gamma-blocks"]]),
+  ...(["gamma-neurons", "gamma-blocks"] as const).flatMap((name) => (Number(options[name]) === 0 ? [] : given(name))),
   ...["--precision", precision],
-  ...(options.limit === undefined ? [] : ["--limit", options.limit]),
+  ...given("limit"),
 ];
 
 interface WholeRun {
@@ -83,9 +88,7 @@ async function ourRun(): Promise<WholeRun> {
       process.execPath,
       [
         ...[cli, "train", options.model, "--data", "cifar10", "--out", join(folder, "run"), "--json", "--no-latency"],
-        ...["--patience", options.patience],
-        ...(options.budget === undefined ? [] : ["--budget", options.budget]),
-        ...(options["budget-by"] === undefined ? [] : ["--budget-by", options["budget-by"]]),
+        ...["--patience", options.patience, ...given("budget"), ...given("budget-by")],
         ...common,
       ],
       { lines: true, stderr: "inherit", env: kernels },

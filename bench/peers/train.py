@@ -101,6 +101,8 @@ class ProximalStep:
 
     @torch.no_grad()
     def step(self, learning_rate):
+        if len(self.factors) == 0:
+            return
         moved = self.factors - learning_rate * self.factors.grad
         z = moved.sign() * (moved.abs() - learning_rate * self.gamma).clamp_(min=0)
         self.velocity.mul_(self.momentum).add_(z).sub_(self.factors)

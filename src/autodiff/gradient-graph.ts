@@ -20,8 +20,9 @@ export interface GradientGraphOptions {
 }
 
 /**
- * The loss of a network, of its logits where it ends in a softmax, and its gradients. Inputs: the network's and those of the loss, by default `labels` (i32 [N]). Outputs: `loss`, then the
- * gradient of each trained parameter in the order of `whole.parameters`, then, if asked for, of each input.
+ * The loss of a network, of its logits where it ends in a softmax, and its gradients. Inputs: the network's and those of the loss, by
+ * default `labels` (i32 [N]). Outputs: `loss`, then the gradient of each trained parameter in the order of `whole.parameters`, then, if
+ * asked for, of each input.
  */
 export function gradientGraph(whole: Graph, options: GradientGraphOptions = {}): Graph {
   const forward = endingInLogits(whole);

@@ -4,7 +4,7 @@
  * so a share of Ση is worth the same wherever the schedule spends it.
  *
  * The cost is to fall in a straight line over a part of the run. An integral controller multiplies γ while the cost is
- * behind that line and divides it while it is ahead. γ has a threshold, though, past which structures die by the hundred; so deaths
+ * behind that line and divides it while it is ahead; no structure is pressed by much more than what holds it. γ has a threshold, though, past which structures die by the hundred; so deaths
  * are rationed: the weakest structures, as many as the line a little further on has room for, stay under pressure. Others that come
  * near zero are lifted until it is their turn, and what noise took out of its turn is lifted back. Soon after the end of the line the
  * weakest are urged, whatever holds them. Once the budget is met the survivors are let go, and what is at zero then, and no other, is
@@ -48,6 +48,7 @@ const TOLERANCE = 0.005;
 /** γ grows by up to e^RATE per unit of Ση/Ση_total, reached where the cost is BEHIND (of what is to go) off the line. */
 const RATE = 30;
 const BEHIND = 0.15;
+
 export interface SteeringOptions {
   readonly factors: readonly Factor[];
   readonly model: CostModel;

@@ -116,6 +116,8 @@ describe("a certificate", () => {
     const broken = altered(cut.network, "stem.conv.weights", 3e38);
     const certificate = await certificateOf(original, broken, broken);
     expect(certificate.passed).toBe(false);
+    const differences = certificate.comparisons.map(({ largestDifference }) => largestDifference);
+    expect(differences).toEqual([Number.MAX_VALUE, Number.MAX_VALUE]);
     expect(JSON.parse(JSON.stringify(certificate))).toEqual(certificate);
   });
 });

@@ -52,6 +52,16 @@ describe("weights from a PyTorch state dict", () => {
     for (const [ours, theirs] of Object.entries(pairs)) expect(weights.get(ours)).toBe(state.get(theirs));
   });
 
+  test("a tensor with what is no number is named", () => {
+    const state = stateDict();
+    const bias = tensor([10]);
+    bias.data[3] = Number.NaN;
+    state.set("linear.bias", bias);
+    expect(() => weightsFromStateDict(graph, state, "x.safetensors")).toThrow(
+      'tensor "classifier.bias" in x.safetensors: value 3 of its 10 is not a finite number',
+    );
+  });
+
   test("a tensor missing, left over, or of another network", () => {
     const missing = stateDict();
     missing.delete("layer3.2.bn2.bias");
