@@ -19,7 +19,7 @@ import { partOfBatch } from "../training/ranks.ts";
 import { openData } from "../training/run-data.ts";
 import { DEFAULT_RUNS_FOLDER, lockRunFolder } from "../training/run-folder.ts";
 import { hashData, hashWeights } from "../training/run-record.ts";
-import { inputOf, startingNetwork } from "../training/starting-network.ts";
+import { inputOf, nameOf, startingNetwork } from "../training/starting-network.ts";
 import { holdsPlan, stateOf } from "./sweep-folder.ts";
 import { runsOf, type SweepPlan, settledSettings, writePlan } from "./sweep-plan.ts";
 import { sweepByRanks } from "./sweep-ranks.ts";
@@ -71,7 +71,7 @@ export async function sweep(plan: SweepPlan, options: SweepOptions = {}): Promis
   const { folder, runs } = await onFirst(cluster, async () => {
     const path = resolve(chosen ?? sweepFolder(plan));
     const isHeld = await holdsPlan(path, plan);
-    const planned = await statesOf(path, plan, network.graph.name);
+    const planned = await statesOf(path, plan, nameOf(plan.model, network.graph));
     if (!isHeld) await writePlan(path, plan);
     unlock = await lockRunFolder(path, () => {});
     return { folder: path, runs: planned };

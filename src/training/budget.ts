@@ -186,11 +186,18 @@ export class BudgetKeeper {
   #whyMissed(left: string, share: string): { readonly message: string; readonly hint: string } {
     const { totalSteps } = this.#session;
     const missed = `${left} is left, not the ${share} of the budget`;
-    if (this.#left < this.#share && (this.#hasNeurons || !this.#state.isMet)) {
-      return { message: missed, hint: `Train for more epochs: in ${totalSteps} steps γ could not be lowered in time` };
-    }
-    if (!this.#state.isMet) {
-      return { message: missed, hint: "Train for more epochs: structures had too few steps to reach zero" };
+    const inevitable = Math.abs(this.#steering.nearest - this.#share);
+    const isAsNearAsCanBe = inevitable > PROMISED && Math.abs(this.#left - this.#share) <= inevitable + PROMISED;
+    if (!isAsNearAsCanBe) {
+      if (this.#left < this.#share && (this.#hasNeurons || !this.#state.isMet)) {
+        return {
+          message: missed,
+          hint: `Train for more epochs: in ${totalSteps} steps γ could not be lowered in time`,
+        };
+      }
+      if (!this.#state.isMet) {
+        return { message: missed, hint: "Train for more epochs: structures had too few steps to reach zero" };
+      }
     }
     return {
       message: `${left} is left, the nearest to ${share} that whole structures of these kinds came to`,

@@ -23,7 +23,7 @@ export interface RunRecord {
   readonly version: 1;
   readonly name: string;
   readonly created: string;
-  /** The model's name, as in the zoo or in the file it came from. */
+  /** The model's name, as in the zoo or in the file it came from; the file's, where its exporter gives all networks one. */
   readonly model: string;
   readonly settings: Settings;
   /** Absent unless the run is a control. */

@@ -1,4 +1,5 @@
 /** The network a run starts from: a name of the zoo, an ONNX file, a graph, or a graph with weights. */
+import { basename } from "node:path";
 import { UserError } from "../core/errors.ts";
 import { formatShape, sameShape } from "../core/tensor.ts";
 import type { Dataset, SampleShape } from "../data/dataset.ts";
@@ -100,6 +101,18 @@ export function sampleShapeOf({ inputs }: Graph): SampleShape | undefined {
 /** Whether `source`, a model as it is named, is a file. */
 export function isOnnxFile(source: string): boolean {
   return source.toLowerCase().endsWith(".onnx");
+}
+
+/** What exporters call the graph of every network. */
+const namesOfExporters: ReadonlySet<string> = new Set([
+  ...["", "main_graph", "torch_jit", "torch-jit-export", "tf2onnx", "main", "graph", "model"],
+]);
+
+/** What a run of `source` is called: as its graph is, unless that is only what an exporter writes; then as the file is. */
+export function nameOf(source: ModelSource, { name }: Graph): string {
+  return typeof source === "string" && isOnnxFile(source) && namesOfExporters.has(name)
+    ? basename(source).slice(0, -".onnx".length)
+    : name;
 }
 
 async function plainNetwork(source: ModelSource, dataset: Dataset): Promise<Network> {

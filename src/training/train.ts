@@ -36,7 +36,7 @@ import { type DataSource, openData } from "./run-data.ts";
 import { createNumberedRunFolder, createRunFolder, DEFAULT_RUNS_FOLDER, runFiles } from "./run-folder.ts";
 import { hashData, hashWeights, type RunRecord, writeRunRecord } from "./run-record.ts";
 import { openSession } from "./session.ts";
-import { inputOf, type ModelSource, startingNetwork } from "./starting-network.ts";
+import { inputOf, type ModelSource, nameOf, startingNetwork } from "./starting-network.ts";
 
 /** Settings of the run, the data, and how to follow and stop it. */
 export interface TrainOptions extends SettingsInput, ConductOptions {
@@ -76,6 +76,7 @@ async function trainOn(cluster: Cluster | undefined, model: ModelSource, options
     requireReachable(parsed, starting);
     return { settings: parsed, ...opened, ...starting };
   });
+  const name = nameOf(model, network.graph);
   const teacher = settings.distill === undefined ? undefined : bake(network);
   const checkpoint = { ...NOTHING_DONE, network };
   return withSession(
@@ -86,14 +87,12 @@ async function trainOn(cluster: Cluster | undefined, model: ModelSource, options
       return openSession({ ...opened, settings, factors, dataset, checkpoint, ...optional("teacher", teacher) });
     },
     async (session) => {
-      const folder = await onFirst(cluster, () =>
-        newFolder(chosenFolder, settings, `${network.graph.name}-${dataset.name}`),
-      );
+      const folder = await onFirst(cluster, () => newFolder(chosenFolder, settings, `${name}-${dataset.name}`));
       const record: RunRecord = {
         version: 1,
         name: basename(folder),
         created: new Date().toISOString(),
-        model: network.graph.name,
+        model: name,
         settings: session.settings,
         ...optional("controlOf", controlOf),
         data: {

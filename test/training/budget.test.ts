@@ -70,14 +70,34 @@ describe("a tiny network", () => {
   });
 });
 
+function missedIn({ events }: Told): { readonly message: string; readonly hint: string }[] {
+  return events.flatMap((event) => (event.type === "warning" && event.reason === "budget-missed" ? event : []));
+}
+
+test("says at the end that its layers are narrow, where whole channels cannot come nearer", async () => {
+  const told = await tell({ budget: "70%", select: { neurons: 1 } });
+  const [missed] = missedIn(told);
+  expect(missed?.message).toMatch(/is left, the nearest to 70\.0 %/);
+  expect(missed?.hint).toBe("Its layers are narrow: ask for a share that whole channels come to");
+  expect(Math.abs(left(told.run) - 0.7)).toBeLessThan(0.12);
+});
+
+test("says at the end that it had too few steps", async () => {
+  const told = await tell({ budget: "40%", select: { neurons: 1 }, epochs: 1, batch: 32 });
+  const [missed] = missedIn(told);
+  expect(left(told.run)).toBeGreaterThan(0.5);
+  expect(missed?.hint).toBe("Train for more epochs: structures had too few steps to reach zero");
+});
+
 test("says at once, and at the end, where whole structures cannot come near enough", async () => {
   const { run, events } = await tell({ budget: "75%", select: { blocks: 1 }, epochs: 4 });
   const [notice] = events.flatMap((event) => (event.type === "notice" ? event.message : []));
   expect(notice).toMatch(/no nearer to 75\.0 % than about \d+\.\d %.*neurons/);
   const nearest = Number(/than about (\d+\.\d) %/.exec(notice ?? "")?.[1]);
   expect(Math.abs(100 * left(run) - nearest)).toBeLessThan(2);
-  const missed = events.flatMap((event) => (event.type === "warning" && event.reason === "budget-missed" ? event : []));
-  expect(missed.map(({ hint }) => hint)).toEqual(["Select neurons too: they fill what larger structures leave"]);
+  expect(missedIn({ run, events }).map(({ hint }) => hint)).toEqual([
+    "Select neurons too: they fill what larger structures leave",
+  ]);
 });
 
 test.each([

@@ -28,6 +28,17 @@ beforeAll(async () => {
   await saveOnnx(trained, file);
 });
 
+describe("the name of a run", () => {
+  it("is the file's where the exporter gives every graph one, else the graph's", async () => {
+    const { graph, weights } = trained;
+    await saveOnnx({ graph: { ...graph, name: "torch_jit" }, weights }, join(parent, "pigeons.onnx"));
+    await train(join(parent, "pigeons.onnx"), { ...options, epochs: 1, folder: join(parent, "of-exporter") });
+    expect((await readRunRecord(join(parent, "of-exporter"))).model).toBe("pigeons");
+    await train(file, { ...options, epochs: 1, folder: join(parent, "of-file") });
+    expect((await readRunRecord(join(parent, "of-file"))).model).toBe(graph.name);
+  });
+});
+
 async function peakOf(folder: string): Promise<number> {
   return (await readRunRecord(join(parent, folder))).settings.schedule.peak;
 }
