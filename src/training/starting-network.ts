@@ -45,7 +45,7 @@ export async function startingNetwork(
 ): Promise<StartingNetwork> {
   const found = await plainNetwork(source, dataset);
   const network = options.fromScratch === true ? { graph: found.graph, weights: new Map() } : found;
-  checkFit(network.graph, dataset);
+  checkFit(network.graph, dataset, nameOf(source, network.graph));
   return withFactors(network, options);
 }
 
@@ -144,21 +144,21 @@ function withAllWeights(network: Network): Network {
   return network;
 }
 
-/** Throws unless `graph` takes the dataset's images and gives one logit a class. */
-export function checkFit(graph: Graph, dataset: Dataset): void {
+/** Throws unless `graph`, in messages `name`, takes the dataset's images and gives one logit a class. */
+export function checkFit(graph: Graph, dataset: Dataset, name: string = graph.name): void {
   const [input, ...moreInputs] = graph.inputs;
   const [output, ...moreOutputs] = graph.outputs;
   if (input === undefined || output === undefined || moreInputs.length > 0 || moreOutputs.length > 0) {
     throw new UserError("unsupported", "the network has not exactly one input and one output", {
-      about: graph.name,
+      about: name,
       expected: "images in, logits out",
       received: `${graph.inputs.length} inputs, ${graph.outputs.length} outputs`,
     });
   }
   const images = [1, ...dataset.sampleShape];
   const logits = [1, dataset.classes.length];
-  checkShape(`the images that ${graph.name} takes`, bindBatch(input.shape, 1), images, dataset);
-  checkShape(`the logits of ${graph.name}`, inferShapes(graph, 1).get(output) ?? [], logits, dataset);
+  checkShape(`the images that ${name} takes`, bindBatch(input.shape, 1), images, dataset);
+  checkShape(`the logits of ${name}`, inferShapes(graph, 1).get(output) ?? [], logits, dataset);
 }
 
 function checkShape(about: string, received: readonly number[], expected: readonly number[], dataset: Dataset): void {
