@@ -77,8 +77,8 @@ export async function openTargets(): Promise<Targets> {
       },
     };
   };
-  // Stopped at the first tick of its clock, after a second: well before what counts as too long here.
-  const parquet = new ParquetThread({ seconds: 0.5, megabytes: 64 });
+  // Stopped well before what counts as too long here.
+  const parquet = new ParquetThread({ seconds: 0.3, megabytes: 64 });
   const targets: Target[] = [
     {
       name: "onnx",

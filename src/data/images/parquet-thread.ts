@@ -3,6 +3,7 @@
  * much it makes room for, and only the reader itself sees them: a few damaged bytes (a page without its size) keep it busy for ever, or
  * fill the memory. The thread can be stopped from outside.
  */
+import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
 import { UserError } from "../../core/errors.ts";
 import { fromPortable } from "../../core/portable-error.ts";
@@ -16,6 +17,9 @@ export interface ThreadLimits {
   /** What it may hold in JavaScript's heap, where encoded images are not, in megabytes; default 512. */
   readonly megabytes?: number;
 }
+
+/** Seconds between two looks at the thread. */
+const LOOK = 0.2;
 
 export class ParquetThread {
   readonly #seconds: number;
@@ -32,7 +36,7 @@ export class ParquetThread {
    * started again for the next file.
    */
   async read(path: string, onRows: (rows: TableRows) => void): Promise<readonly string[] | undefined> {
-    const worker = this.#worker ?? this.#start();
+    const worker = this.#worker ?? (await this.#start());
     try {
       return await this.#follow(worker, path, onRows);
     } finally {
@@ -46,28 +50,31 @@ export class ParquetThread {
     this.#worker = undefined;
   }
 
-  #start(): Worker {
+  async #start(): Promise<Worker> {
     const worker = spawnWorker(import.meta.url, "./parquet-worker", {
       resourceLimits: { maxOldGenerationSizeMb: this.#megabytes },
     });
     this.#worker = worker;
+    // How long it takes to load on a busy machine is not held against the first file.
+    await once(worker, "message");
     return worker;
   }
 
   #follow(worker: Worker, path: string, onRows: (rows: TableRows) => void): Promise<readonly string[] | undefined> {
     return new Promise((resolve, reject) => {
-      // Whole seconds in which this process ran: time in which it was stopped is not held against the file.
+      // Seconds in which this process ran: time in which it was stopped is not held against the file.
       let waited = 0;
       const clock = setInterval(() => {
-        waited++;
+        waited += LOOK;
         if (waited > this.#seconds) fail(overLimit(path, `after ${this.#seconds} s without a row`));
-      }, 1000);
+      }, 1000 * LOOK);
       const fail = (error: unknown): void => {
         clearInterval(clock);
         this.close().then(() => reject(error), reject);
       };
       worker.on("message", (message: ParquetMessage) => {
         waited = 0;
+        if ("isUp" in message) return;
         if ("rows" in message) {
           onRows(message.rows);
           return;

@@ -4,8 +4,9 @@ import { required } from "../../core/errors.ts";
 import { type PortableError, toPortable } from "../../core/portable-error.ts";
 import { readTable, type TableRows } from "./parquet-table.ts";
 
-/** What the thread says about the file it was sent the path of. */
+/** What the thread says: once that it is up, then about the file it was sent the path of. */
 export type ParquetMessage =
+  | { readonly isUp: true }
   | { readonly rows: TableRows }
   | { readonly names: readonly string[] | undefined }
   | { readonly error: PortableError };
@@ -22,3 +23,5 @@ port.on("message", (path: string) => {
     (error: unknown) => say({ error: toPortable(error) }),
   );
 });
+
+say({ isUp: true });
