@@ -82,6 +82,7 @@ function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): st
   const pruned = rows.filter(({ run }) => run.kinds.length > 0);
   if (pruned.length === 0) return ["No pruned run is finished yet."];
   const named = ({ run }: ComparedRun): string => `${run.model} at ${labelOf(run)}, seed ${run.seed}`;
+  const lasting = ({ run }: ComparedRun): string => `${run.model} for ${plural(run.epochs, "epoch")}`;
   const count = (part: readonly ComparedRun[], whole: readonly ComparedRun[], what: string): string => {
     const rest = whole.filter((row) => !part.includes(row)).map(named);
     return `- ${what}: ${part.length} of ${plural(whole.length, "row")}${rest.length === 0 ? "." : `; not ${rest.join("; ")}.`}`;
@@ -102,7 +103,7 @@ function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): st
       ? []
       : [
           `- Fewer than ${TRAINED} epochs, which leave a network well below what it reaches, and the pruned one with few of them for what is left: ` +
-            `${brief.length} of ${plural(pruned.length, "row")}, ${brief.map(named).join("; ")}.`,
+            `${brief.length} of ${plural(pruned.length, "row")}, ${[...new Set(brief.map(lasting))].join("; ")}.`,
         ]),
     ...(started.length === 0 ? [] : [count(kept, started, "Within 0.7 points of the file it started from")]),
   ];

@@ -223,7 +223,7 @@ function aimOf(kinds: readonly KindSummary[], settings: Readonly<Record<string, 
   const { gammaBy, gammaAfter, budgetBy, fixBatchNormScale, distill } = settings;
   return [
     goalOf(kinds, settings["budget"]) + (gammaBy === "none" ? "" : ` by ${String(gammaBy)}`),
-    ...(gammaAfter === undefined ? [] : [`after ${String(gammaAfter)} epochs`]),
+    ...(gammaAfter === undefined ? [] : [`after ${String(gammaAfter)} ${gammaAfter === 1 ? "epoch" : "epochs"}`]),
     ...(budgetBy === undefined ? [] : [`met by epoch ${String(budgetBy)}`]),
     ...(fixBatchNormScale === true ? ["batch norms' scales fixed"] : []),
     ...(distill === undefined ? [] : ["distilled"]),
