@@ -188,16 +188,11 @@ export class BudgetKeeper {
     const missed = `${left} is left, not the ${share} of the budget`;
     const inevitable = Math.abs(this.#steering.nearest - this.#share);
     const isAsNearAsCanBe = inevitable > PROMISED && Math.abs(this.#left - this.#share) <= inevitable + PROMISED;
-    if (!isAsNearAsCanBe) {
-      if (this.#left < this.#share && (this.#hasNeurons || !this.#state.isMet)) {
-        return {
-          message: missed,
-          hint: `Train for more epochs: in ${totalSteps} steps γ could not be lowered in time`,
-        };
-      }
-      if (!this.#state.isMet) {
-        return { message: missed, hint: "Train for more epochs: structures had too few steps to reach zero" };
-      }
+    if (!isAsNearAsCanBe && this.#left < this.#share && (this.#hasNeurons || !this.#state.isMet)) {
+      return { message: missed, hint: `Train for more epochs: in ${totalSteps} steps γ could not be lowered in time` };
+    }
+    if (!isAsNearAsCanBe && !this.#state.isMet) {
+      return { message: missed, hint: "Train for more epochs: structures had too few steps to reach zero" };
     }
     return {
       message: `${left} is left, the nearest to ${share} that whole structures of these kinds came to`,

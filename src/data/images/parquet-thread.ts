@@ -56,7 +56,13 @@ export class ParquetThread {
     });
     this.#worker = worker;
     // How long it takes to load on a busy machine is not held against the first file.
-    await once(worker, "message");
+    try {
+      await once(worker, "message");
+    } catch (error) {
+      // The next file is not to be sent to a thread that is no more.
+      await this.close();
+      throw error;
+    }
     return worker;
   }
 
