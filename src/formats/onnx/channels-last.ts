@@ -45,7 +45,7 @@ export function movedForward(message: NodeMessage, node: NodeReader, reader: Gra
     const input = node.inputs.map((name) => source(name) ?? turned(name, permutation, node, reader));
     return { message: { ...message, input, output }, permutation };
   }
-  const along = axisOf(node, permutation.length);
+  const along = axisOf(node, permutation);
   if (along !== undefined) {
     const axis = attributeMessage("axis", permutation[along] ?? 0);
     const attribute = [...(message.attribute ?? []).filter(({ name }) => name !== "axis"), axis];
@@ -69,13 +69,17 @@ export function movedForward(message: NodeMessage, node: NodeReader, reader: Gra
   return undefined;
 }
 
-/** The axis that an op which is moved with it works along; a softmax of before opset 13 was over all axes from its own on. */
-function axisOf(node: NodeReader, rank: number): number | undefined {
-  if (node.opType === "Concat") return frontAxis(node, node.int("axis"), rank);
+/**
+ * The axis that an op which is moved with it works along. What is read along the channels alone is moved if its axis will be theirs:
+ * along another it may be along the channels as it stands. Before opset 13 a softmax was over all axes from its own on.
+ */
+function axisOf(node: NodeReader, permutation: readonly number[]): number | undefined {
+  const rank = permutation.length;
   if (node.opType === "Split") return frontAxis(node, node.int("axis", 0), rank);
-  if (!softmaxes.has(node.opType)) return undefined;
-  const axis = frontAxis(node, node.int("axis", node.opset >= 13 ? -1 : 1), rank);
-  return node.opset >= 13 || axis === rank - 1 ? axis : undefined;
+  if (node.opType !== "Concat" && !softmaxes.has(node.opType)) return undefined;
+  const otherwise = node.opset >= 13 ? -1 : 1;
+  const axis = frontAxis(node, node.opType === "Concat" ? node.int("axis") : node.int("axis", otherwise), rank);
+  return permutation[axis] === 1 ? axis : undefined;
 }
 
 /** Whether a constant has one number, or one for each channel, stored as they are; no other axis may have a size. */

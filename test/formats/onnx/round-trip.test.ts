@@ -89,6 +89,21 @@ const gainsOfRows: Blueprint = {
   hidden: 1,
 };
 
+/** Their softmax and their joining are along what the transposing made the channels, which in front of it were the rows. */
+const attentionOverRows: Blueprint = {
+  pieces: [{ kind: "transposed", permutation: [0, 2, 3, 1] }, { kind: "attention" }],
+  head: "pool",
+  hidden: 0,
+};
+const joinedRows: Blueprint = {
+  pieces: [
+    { kind: "transposed", permutation: [0, 2, 3, 1] },
+    { kind: "split", at: 4, op: "concatenation" },
+  ],
+  head: "flatten, channels last",
+  hidden: 0,
+};
+
 describe("a written network reads back as it was", () => {
   const isUndone = ({ name }: { readonly name: string }): boolean => name.startsWith("channels last and back");
   const asTheyAre = opCases.filter((one) => !isUndone(one));
@@ -142,7 +157,7 @@ describe("a written network reads back as it was", () => {
           else expectSameAnswers(form);
         }
       }),
-      { numRuns: 60, examples: [[padsBehindATransposing], [gainsOfRows]] },
+      { numRuns: 60, examples: [[padsBehindATransposing], [gainsOfRows], [attentionOverRows], [joinedRows]] },
     );
   });
 
