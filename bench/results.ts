@@ -3,11 +3,14 @@
  * goes on where it was stopped; keeps a table of the finished runs of each in `docs/results/`; and writes `docs/results.md`
  * from the tables. Ctrl-C stops at a step boundary, with what is finished written down.
  *
- * `npm run results -- --add <folder> [--from <file.onnx>]`: trains nothing; keeps a table of the finished runs in `folder`, which
- * `espalier train` made, under its name. `--from`: the file they started from, which is checked and scored.
+ * `npm run results -- --add <folder> [--from <file.onnx>]`: trains nothing; keeps the finished runs in `folder`, which
+ * `espalier train` made, in the table of its name. `--from`: the file they started from, which is checked and scored.
+ *
+ * `npm run results -- --control <plan>/<run> [--precision f32]`: trains the control of a run that is in the plan's table and whose
+ * folder is gone, in an architecture of the same widths.
  */
 import { access, mkdir, readdir, readFile } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { execa } from "execa";
 import writeFileAtomic from "write-file-atomic";
@@ -15,7 +18,10 @@ import { z } from "zod";
 import { UserError } from "../src/core/errors.ts";
 import { compareRuns } from "../src/experiments/comparison.ts";
 import { type RunSummary, runSummarySchema } from "../src/experiments/run-summary.ts";
+import { asSettings } from "../src/experiments/settings.ts";
+import { readPlan } from "../src/experiments/sweep-plan.ts";
 import { runFiles } from "../src/training/run-folder.ts";
+import { lostControl } from "./shared/lost-control.ts";
 import { type ResultTable, resultsDocument } from "./shared/results-document.ts";
 import { startOf } from "./shared/started-from.ts";
 
@@ -31,6 +37,8 @@ const { values, positionals } = parseArgs({
     "only-document": { type: "boolean", default: false },
     add: { type: "string" },
     from: { type: "string" },
+    control: { type: "string" },
+    precision: { type: "string", default: "bf16" },
   },
 });
 
@@ -64,6 +72,17 @@ async function finishedIn(folder: string): Promise<readonly RunSummary[]> {
   }
 }
 
+async function readTable(name: string): Promise<readonly RunSummary[]> {
+  return z.array(runSummarySchema).parse(JSON.parse(await readFile(join(TABLES, `${name}.json`), "utf8")));
+}
+
+/** Puts `added` into the table `name`, each in the place of the run of its name if there is one. */
+async function addToTable(name: string, added: readonly RunSummary[]): Promise<void> {
+  const kept = (await namesIn(TABLES)).includes(name) ? await readTable(name) : [];
+  const runs = new Map([...kept, ...added].map((run) => [run.name, run]));
+  await writeTable(name, [...runs.values()]);
+}
+
 async function writeTable(name: string, runs: readonly RunSummary[]): Promise<void> {
   if (runs.length === 0) return;
   const lines = runs.map((run) => `  ${JSON.stringify(run)}`);
@@ -83,7 +102,18 @@ async function withStart(folder: string, run: RunSummary, file: string | undefin
 async function addRuns(folder: string): Promise<void> {
   const runs: RunSummary[] = [];
   for (const run of await finishedIn(folder)) runs.push(await withStart(folder, run, values.from));
-  await writeTable(basename(resolve(folder)), runs);
+  await addToTable(basename(resolve(folder)), runs);
+}
+
+async function addControl(place: string): Promise<void> {
+  const [name, wanted] = [dirname(place), basename(place)];
+  const run = (await readTable(name)).find((one) => one.name === wanted);
+  if (run === undefined)
+    throw new UserError("bad-option", `no run of this name is in ${TABLES}/${name}.json`, { about: wanted });
+  const { settings } = await readPlan(join(PLANS, `${name}.json`));
+  await addToTable(name, [
+    await lostControl(run, asSettings({ ...settings, precision: values.precision }), join(values.runs, name)),
+  ]);
 }
 
 async function trainPlans(): Promise<void> {
@@ -97,8 +127,7 @@ async function trainPlans(): Promise<void> {
 async function writeDocument(): Promise<void> {
   const tables: ResultTable[] = [];
   for (const name of await namesIn(TABLES)) {
-    const text = await readFile(join(TABLES, `${name}.json`), "utf8");
-    tables.push({ name, runs: z.array(runSummarySchema).parse(JSON.parse(text)) });
+    tables.push({ name, runs: await readTable(name) });
   }
   await writeFileAtomic(DOCUMENT, resultsDocument(tables));
   console.log(`${DOCUMENT}: ${tables.reduce((sum, { runs }) => sum + runs.length, 0)} runs`);
@@ -106,5 +135,6 @@ async function writeDocument(): Promise<void> {
 
 await mkdir(TABLES, { recursive: true });
 if (values.add !== undefined) await addRuns(values.add);
+else if (values.control !== undefined) await addControl(values.control);
 else if (!values["only-document"]) await trainPlans();
 await writeDocument();

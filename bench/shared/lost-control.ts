@@ -1,0 +1,92 @@
+/** The control of a run whose folder is gone: its architecture is built anew from the widths in its table. */
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { required, UserError } from "../../src/core/errors.ts";
+import { tensor } from "../../src/core/tensor.ts";
+import { stepsPerEpoch } from "../../src/data/order.ts";
+import { controlFolder } from "../../src/experiments/control.ts";
+import { type RunSummary, summarizeRun } from "../../src/experiments/run-summary.ts";
+import { controlSettings } from "../../src/experiments/settings.ts";
+import { cost } from "../../src/graph/cost.ts";
+import type { Graph } from "../../src/graph/graph.ts";
+import { initialize } from "../../src/models/initialize.ts";
+import { model } from "../../src/models/zoo.ts";
+import { compact } from "../../src/pruning/compact.ts";
+import { place } from "../../src/selection/place.ts";
+import type { RunEvent } from "../../src/training/events.ts";
+import type { SettingsInput } from "../../src/training/options.ts";
+import { resume } from "../../src/training/resume.ts";
+import { runFiles } from "../../src/training/run-folder.ts";
+import { train } from "../../src/training/train.ts";
+
+/**
+ * What is left of `run`'s network by its layers' widths: as many neurons as it lost are cut out of each, whichever they are.
+ * @throws UserError "unsupported" if that is not all the run lost.
+ */
+export function architectureOf({ name, model: of, layers, after }: RunSummary): Graph {
+  const { graph, factors } = place(model(of, { classes: 10 }), { neurons: 1 });
+  const weights = new Map(initialize(graph, 0));
+  for (const { parameter, layer, count } of factors) {
+    const left = layers.find((one) => one.name === layer)?.after ?? count;
+    weights.set(
+      parameter,
+      tensor(
+        [count],
+        Float32Array.from({ length: count }, (_, index) => (index < left ? 1 : 0)),
+      ),
+    );
+  }
+  const architecture = compact({ graph, weights }).network.graph;
+  const { macs, parameters } = cost(architecture);
+  if (macs !== after.macs || parameters !== after.parameters) {
+    throw new UserError(
+      "unsupported",
+      "more than neurons was cut, so the widths of its layers do not say what is left",
+      {
+        about: name,
+        expected: `${after.macs} MACs and ${after.parameters} parameters`,
+        received: `${macs} and ${parameters}`,
+        hint: "Train the run again, with its control behind it",
+      },
+    );
+  }
+  return architecture;
+}
+
+/**
+ * Trains the control of `run` for its epochs with `shared`, the settings of its plan, in the folder `group`; or goes on with the one
+ * that is there.
+ */
+export async function lostControl(run: RunSummary, shared: SettingsInput, group: string): Promise<RunSummary> {
+  const folder = join(group, controlFolder(run.name));
+  const hooks = {
+    onEvent: (event: RunEvent): void => {
+      if (event.type === "epoch")
+        console.log(`epoch ${event.epoch}: ${event.testAccuracy} % of ${event.testImages} test images`);
+    },
+  };
+  if (!(await isThere(folder))) {
+    const architecture = architectureOf(run);
+    const perEpoch = run.batch * stepsPerEpoch(run.trainImages, run.batch) * cost(architecture).macs;
+    const trainingMacs = { run: run.trainingMacs, control: run.epochs * perEpoch };
+    await train(architecture, {
+      ...controlSettings(shared),
+      ...hooks,
+      seed: run.seed,
+      folder,
+      data: run.dataset,
+      controlOf: { run: run.name, folder: `../${run.name}`, same: "epochs", trainingMacs },
+    });
+  }
+  const finished = await summarizeRun(folder);
+  if (finished !== undefined) return finished;
+  await resume(folder, hooks);
+  return required(await summarizeRun(folder), `the finished control in ${folder}`);
+}
+
+async function isThere(folder: string): Promise<boolean> {
+  return access(join(folder, runFiles.record)).then(
+    () => true,
+    () => false,
+  );
+}
