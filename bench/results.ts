@@ -1,6 +1,6 @@
 /**
  * `npm run results [-- plan …] [--runs folder] [--only-document]`: trains the plans in `bench/results/` one after another, each as a sweep that
- * goes on where it was stopped; keeps a table of the finished runs of each in `docs/results/`; and writes `docs/results.md`
+ * goes on where it was stopped; keeps the finished runs of each in a table in `docs/results/`; and writes `docs/results.md`
  * from the tables. Ctrl-C stops at a step boundary, with what is finished written down.
  *
  * `npm run results -- --add <folder> [--from <file.onnx>]`: trains nothing; keeps the finished runs in `folder`, which
@@ -19,7 +19,7 @@ import { UserError } from "../src/core/errors.ts";
 import { compareRuns } from "../src/experiments/comparison.ts";
 import { type RunSummary, runSummarySchema } from "../src/experiments/run-summary.ts";
 import { asSettings } from "../src/experiments/settings.ts";
-import { readPlan } from "../src/experiments/sweep-plan.ts";
+import { readPlan, runsOf } from "../src/experiments/sweep-plan.ts";
 import { runFiles } from "../src/training/run-folder.ts";
 import { lostControl } from "./shared/lost-control.ts";
 import { type ResultTable, resultsDocument } from "./shared/results-document.ts";
@@ -78,14 +78,10 @@ async function readTable(name: string): Promise<readonly RunSummary[]> {
 
 /** Puts `added` into the table `name`, each in the place of the run of its name if there is one. */
 async function addToTable(name: string, added: readonly RunSummary[]): Promise<void> {
+  if (added.length === 0) return;
   const kept = (await namesIn(TABLES)).includes(name) ? await readTable(name) : [];
   const runs = new Map([...kept, ...added].map((run) => [run.name, run]));
-  await writeTable(name, [...runs.values()]);
-}
-
-async function writeTable(name: string, runs: readonly RunSummary[]): Promise<void> {
-  if (runs.length === 0) return;
-  const lines = runs.map((run) => `  ${JSON.stringify(run)}`);
+  const lines = [...runs.values()].map((run) => `  ${JSON.stringify(run)}`);
   await writeFileAtomic(join(TABLES, `${name}.json`), `[\n${lines.join(",\n")}\n]\n`);
 }
 
@@ -108,18 +104,19 @@ async function addRuns(folder: string): Promise<void> {
 async function addControl(place: string): Promise<void> {
   const [name, wanted] = [dirname(place), basename(place)];
   const run = (await readTable(name)).find((one) => one.name === wanted);
-  if (run === undefined)
-    throw new UserError("bad-option", `no run of this name is in ${TABLES}/${name}.json`, { about: wanted });
-  const { settings } = await readPlan(join(PLANS, `${name}.json`));
-  await addToTable(name, [
-    await lostControl(run, asSettings({ ...settings, precision: values.precision }), join(values.runs, name)),
-  ]);
+  const planned = runsOf(await readPlan(join(PLANS, `${name}.json`))).find((one) => one.name === wanted);
+  if (run === undefined || planned === undefined) {
+    const hint = "Name it as <plan>/<run>, for example resnet-20/budget-50-seed-1";
+    throw new UserError("bad-option", `there is no such run in ${TABLES} and ${PLANS}`, { about: place, hint });
+  }
+  const settings = asSettings({ ...planned.settings, precision: values.precision });
+  await addToTable(name, [await lostControl(run, settings, join(values.runs, name))]);
 }
 
 async function trainPlans(): Promise<void> {
   for (const name of positionals.length > 0 ? positionals : await namesIn(PLANS)) {
     const isWhole = await trainPlan(name);
-    await writeTable(name, await finishedIn(join(values.runs, name)));
+    await addToTable(name, await finishedIn(join(values.runs, name)));
     if (!isWhole) return;
   }
 }
@@ -133,8 +130,18 @@ async function writeDocument(): Promise<void> {
   console.log(`${DOCUMENT}: ${tables.reduce((sum, { runs }) => sum + runs.length, 0)} runs`);
 }
 
-await mkdir(TABLES, { recursive: true });
-if (values.add !== undefined) await addRuns(values.add);
-else if (values.control !== undefined) await addControl(values.control);
-else if (!values["only-document"]) await trainPlans();
-await writeDocument();
+async function main(): Promise<void> {
+  await mkdir(TABLES, { recursive: true });
+  if (values.add !== undefined) await addRuns(values.add);
+  else if (values.control !== undefined) await addControl(values.control);
+  else if (!values["only-document"]) await trainPlans();
+  await writeDocument();
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof UserError)) throw error;
+  console.error(error.message);
+  process.exitCode = error.exitCode;
+}

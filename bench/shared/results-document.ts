@@ -41,6 +41,12 @@ function percent(run: RunSummary | undefined): string {
   return run === undefined ? "" : formatPercent(run.after.accuracy, 2);
 }
 
+/** With the number of the control's machine if that is not the run's. */
+function percentBeside(run: RunSummary, control: RunSummary | undefined, machines: readonly string[]): string {
+  if (control === undefined || machineOf(control) === machineOf(run)) return percent(control);
+  return `${percent(control)} (machine ${machines.indexOf(machineOf(control)) + 1})`;
+}
+
 /** `resnet-20`; of a run that went on from a file `graph, from network.onnx (91.73 %)`. */
 function networkOf({ model, startedFrom }: RunSummary): string {
   return startedFrom === undefined
@@ -66,8 +72,8 @@ function cells(
     String(machines.indexOf(machineOf(run)) + 1),
     percent(isBaseline ? run : baselineOf(run, runs)),
     isBaseline ? "" : percent(run),
-    percent(controls.epochs),
-    percent(controls.macs),
+    percentBeside(run, controls.epochs, machines),
+    percentBeside(run, controls.macs, machines),
     isBaseline ? formatQuantity(after.macs) : formatPercent(percentOf(after.macs, before.macs)),
     isBaseline ? formatQuantity(after.parameters) : formatPercent(percentOf(after.parameters, before.parameters)),
     signed(removalCost(run)),
@@ -137,7 +143,8 @@ export function resultsDocument(tables: readonly ResultTable[]): string {
     "",
     "Written by `npm run results`, which trains the plans in `bench/results/` (it goes on where it was stopped) and makes this file from the",
     "tables in `docs/results/`; do not edit it. Images are those of an epoch; accuracy is that of the compact network on the test split. A control is",
-    "what is left of the network, trained from new weights for as many epochs, or for as many as take the same MACs. Removal cost is the",
+    "what is left of the network, trained from new weights for as many epochs, or for as many as take the same MACs; one that was trained on another",
+    "machine, or in another precision, than its run has that machine's number behind it. Removal cost is the",
     "accuracy of the compact network minus that of the trained one, in points. Time is wall time on the machine whose",
     "number stands beside it, with pauses and whatever else was running: it says how long a run took, not how fast it could be. A network that began with the weights of a file has the file's name and its accuracy before.",
     "",

@@ -60,3 +60,11 @@ test("machines are numbered, and threads tell two of them apart", () => {
   expect(text).toContain("| γ 0.002 | 1 | 50,000 | 4 | 1 h 02 min | 2 |");
   expect(text).toContain("2. a processor, 2 cores, 1 thread, bf16");
 });
+
+test("a control on another machine than its run's says so", () => {
+  const control = controlOf(mild, 91);
+  const elsewhere = { ...control, machine: { ...control.machine, precision: "f32" } };
+  const text = resultsDocument([{ name: "resnet-20", runs: [baseline, mild, elsewhere] }]);
+  expect(text).toContain("| 92.00 % | 91.50 % | 91.00 % (machine 2) |");
+  expect(text).toContain("2. a processor, 2 cores, 2 threads, f32");
+});
