@@ -3,10 +3,10 @@
  * between is moved in front of the transposing: the node works on the image as it was, and what it makes is transposed instead. In the
  * end transposings meet and cancel out (`ops/transpose.ts`).
  */
-import { elementCount, type Shape } from "../../core/tensor.ts";
+import { elementCount, type Shape, tensor } from "../../core/tensor.ts";
 import type { Node } from "../../graph/graph.ts";
 import { aligned } from "./folding/broadcast.ts";
-import type { Constant } from "./folding/constant.ts";
+import { type Constant, rearranged } from "./folding/constant.ts";
 import { frontAxis } from "./folding/movement.ts";
 import type { GraphReader } from "./graph-reader.ts";
 import { elementwise } from "./lifted.ts";
@@ -61,6 +61,11 @@ export function movedForward(message: NodeMessage, node: NodeReader, reader: Gra
     const named = reader.declareNew(`${node.name}/axes`, { type: "integer", dims: [values.length], values });
     return { message: { ...message, input: [source(src) ?? "", starts, ends, named, ...steps], output }, permutation };
   }
+  if (node.opType === "MatMul") {
+    const kernels = kernelsOf(node, reader);
+    const input = [source(node.input(0)) ?? "", kernels ?? ""];
+    return kernels === undefined ? undefined : { message: { ...message, opType: "Conv", input, output }, permutation };
+  }
   const pads = node.opType === "Pad" && node.inputs.length > 1 ? reader.constant(node.input(1)) : undefined;
   if (pads?.dims.join() === `${2 * permutation.length}` && node.inputs.length < 4) {
     const input = [source(node.input(0)) ?? "", turnedPads(pads, permutation, node, reader), ...node.inputs.slice(2)];
@@ -96,6 +101,22 @@ function turned(name: string, permutation: readonly number[], node: NodeReader, 
   const own = aligned(found.dims, permutation.length);
   const dims = permutation.map((_, axis) => own[permutation.indexOf(axis)] ?? 1);
   return reader.declareNew(`${name}/of_${node.name}`, { ...found, dims });
+}
+
+/**
+ * [C,O], by which images with their channels last are multiplied, as [O,C,1,1]: a dense layer at each pixel is a convolution of one
+ * pixel. Undefined where it is no such matrix.
+ */
+function kernelsOf(node: NodeReader, reader: GraphReader): string | undefined {
+  const [images, matrix] = [node.input(0), node.input(1)];
+  const found = reader.constant(matrix);
+  const [channels = 1, count = 1] = found?.dims ?? [];
+  if (reader.isConstant(images) || reader.shape(images).length !== 4 || found?.dims.length !== 2) return undefined;
+  const { values } = rearranged(found, [count, channels, 1, 1], (index) => {
+    return (index % channels) * count + Math.floor(index / channels);
+  });
+  if (!(values instanceof Float32Array)) return undefined;
+  return reader.derived(node, matrix, "weights", tensor([count, channels, 1, 1], values));
 }
 
 function turnedPads(pads: Constant, permutation: readonly number[], node: NodeReader, reader: GraphReader): string {

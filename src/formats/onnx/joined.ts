@@ -1,8 +1,8 @@
 /**
- * A matrix product and the addition behind it are a linear layer with its bias. Only products that were `MatMul` in the file are
+ * A matrix product and the addition behind it are a linear layer, or a convolution of one pixel, with its bias. Only products that were `MatMul` in the file are
  * joined: what this package wrote as two nodes are two.
  */
-import { makeNode, type Node, readers } from "../../graph/graph.ts";
+import { type Node, readers } from "../../graph/graph.ts";
 
 /** `nodes` with each `bias` that is the only reader of a product of `products` (names of values) made part of it. */
 export function withJoinedBiases(
@@ -25,6 +25,6 @@ export function withJoinedBiases(
       const bias = biasOf.get(node.outputs[0] ?? "");
       return bias === undefined
         ? node
-        : makeNode("linear", node.name, [...node.inputs, bias.inputs[1] ?? ""], bias.outputs, {});
+        : { ...node, inputs: [...node.inputs, bias.inputs[1] ?? ""], outputs: bias.outputs };
     });
 }

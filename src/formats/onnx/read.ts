@@ -70,7 +70,7 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
 
   const { nodes: named, outputs } = withOutputNames(reader, graph, file);
   const lifted = [...reader.lifted.keys()];
-  const nodes = withInputNames(withoutAbsorbed(withJoinedBiases(named, outputs, reader.products), outputs), reader);
+  const nodes = withInputNames(withJoinedBiases(withoutAbsorbed(named, outputs), outputs, reader.products), reader);
   const header = headerOf(model, opset, typeof batch === "string" ? batch : undefined, lifted);
   const images = header?.producer === undefined ? [] : inputs.map(({ name }) => name);
   const { parameters, weights } = parametersOf(reader, parameterKinds(nodes, new Set(images)));
@@ -102,13 +102,13 @@ function readNode(
   if (problems.isBehind(node.inputs, node.outputs)) return;
   try {
     if (folder.fold(node)) return;
-    const rule = readRules.get(node.opType);
+    const moved = movedForward(message, node, reader);
+    const read = moved === undefined ? node : new NodeReader(moved.message, { ...surroundings, isRead: () => true });
+    const rule = readRules.get(read.opType);
     if (rule === undefined) {
       problems.unknownOp(node.opType, node.name, node.outputs);
       return;
     }
-    const moved = movedForward(message, node, reader);
-    const read = moved === undefined ? node : new NodeReader(moved.message, { ...surroundings, isRead: () => true });
     rule(read, reader);
     read.finish();
     if (moved === undefined) return;
@@ -116,6 +116,7 @@ function readNode(
     for (const [index, output] of node.outputs.entries()) {
       if (output === "") continue;
       const made = reader.resolve(read.outputs[index] ?? "");
+      if (node.opType === "MatMul") reader.products.add(made);
       reader.add(node, "transpose", [made], { permutation }, { part: "transposed", output });
     }
   } catch (error) {

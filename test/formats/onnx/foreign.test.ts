@@ -179,6 +179,35 @@ describe("images with their channels last", () => {
 });
 
 describe("what exporters wrap around a layer is read as the layer", () => {
+  test("dense layers at each pixel are convolutions of one pixel, as long as no transposing is left", async () => {
+    const numbers = (count: number) => Array.from({ length: count }, (_, index) => Math.sin(index + count));
+    const bytes = onnxModel({
+      features: [3, 5, 4],
+      tensors: [
+        floats("wide", numbers(18), [3, 6]),
+        floats("wide.bias", numbers(6)),
+        floats("narrow", numbers(12), [6, 2]),
+      ],
+      nodes: [
+        node("Transpose", ["x"], "last", [attributeMessage("perm", [0, 2, 3, 1])]),
+        node("MatMul", ["last", "wide"], "product"),
+        node("Add", ["wide.bias", "product"], "sum"),
+        node("Relu", ["sum"], "positive"),
+        node("MatMul", ["positive", "narrow"], "logits"),
+        node("Transpose", ["logits"], "y", [attributeMessage("perm", [0, 3, 1, 2])]),
+      ],
+    });
+    const network = readOnnx(bytes, "pixels.onnx");
+    expect(network.graph.nodes.map(({ op, inputs }) => [op, inputs.length])).toEqual([
+      ["convolution", 3],
+      ["relu", 1],
+      ["convolution", 2],
+    ]);
+    const expected = await answers(bytes, network.graph);
+    expect(relativeDifference(await answers(network, network.graph), expected)).toBeLessThan(1e-5);
+    expect(relativeDifference(await answers(writeOnnx(network), network.graph), expected)).toBeLessThan(1e-5);
+  });
+
   test.each(["products-17.onnx", "products-dynamo.onnx"])(
     "%s: a product and an addition are one linear layer",
     async (name) => {
