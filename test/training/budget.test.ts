@@ -112,3 +112,10 @@ test.each([
   await expect(train(tinyResnet(), { ...options, ...overrides, folder })).rejects.toThrow(message);
   await expect(readRunRecord(folder)).rejects.toMatchObject({ code: "missing-file" });
 });
+
+test("says at the end that γ could not be lowered in time, where a block went that need not have", async () => {
+  const told = await tell({ budget: "80%", select: { neurons: 1, blocks: 100 }, epochs: 1 });
+  const [missed] = missedIn(told);
+  expect(left(told.run)).toBeLessThan(0.6);
+  expect(missed?.hint).toBe("Train for more epochs: in 12 steps γ could not be lowered in time");
+});
