@@ -25,6 +25,8 @@ export interface Candidate {
 
 /** Up to so many structures it is worth while to see which of their sums come to the budget. */
 const FEW = 64;
+/** Of so many it is tried which two come back. */
+const PAIRED = 16;
 /** Parts of the full cost that sums are told apart by. */
 const PARTS = 2000;
 
@@ -112,8 +114,8 @@ export function nearestShare(numbers: readonly number[], tally: Tally, whole: nu
  * Of the structures at zero, in the order in which they would come back, those that have to, so that what is left is nearer to `goal`. Where
  * widths are rounded some bring nothing until others of their layer are back as well: they come with those, and a layer that fits comes
  * before one that is too much. If that
- * leaves it further off than `tolerance`, so does the one that is least too much, if others can take its place: `nearestWith` tells how near to
- * the goal they would come, in shares of the full cost, with it back in `tally`.
+ * leaves it further off than `tolerance`, so does one that is too much, or two, if others can take their place: those with which they come nearest.
+ * `nearestWith` tells how near to the goal they would come, in shares of the full cost, with it back in `tally`.
  */
 export function revivedOf(
   zeros: readonly number[],
@@ -125,7 +127,7 @@ export function revivedOf(
   const revived = new Set<number>();
   // In the tally, and bringing nothing by themselves.
   const idle: number[] = [];
-  let least: { readonly number: number; readonly excess: number } | undefined;
+  const tooMuch: { readonly number: number; readonly excess: number }[] = [];
   for (const number of zeros) {
     const distance = goal - shareOf(tally);
     if (distance <= 0) break;
@@ -140,18 +142,45 @@ export function revivedOf(
       continue;
     }
     tally.remove(number);
-    if (excess > 0 && (least === undefined || excess < least.excess)) least = { number, excess };
+    if (excess > 0) tooMuch.push({ number, excess });
   }
+  tooMuch.sort((a, b) => a.excess - b.excess);
+  const [least] = tooMuch;
   if (idle.length > 0) {
     if (least !== undefined && isNearerWith(least.number, tally, shareOf, goal)) revived.add(least.number);
     for (const number of idle.toReversed()) if (isNeeded(number, tally, shareOf)) revived.add(number);
     return revived;
   }
   const distance = goal - shareOf(tally);
-  if (least === undefined || distance <= tolerance) return revived;
-  tally.restore(least.number);
-  if (nearestWith(tally) < distance - tolerance) revived.add(least.number);
-  return revived;
+  const rest = tooMuch.map(({ number }) => number);
+  const exchanged = distance <= tolerance ? [] : exchangedOf(rest, tally, distance - tolerance / 4, nearestWith);
+  return new Set([...revived, ...exchanged]);
+}
+
+/**
+ * Of the structures at zero the one, or the two where one is not enough, with which back others come nearest to the goal, if that is nearer
+ * than `least`; `nearestWith` tells how near, in shares of the full cost, with them back in `tally`.
+ */
+export function exchangedOf(
+  zeros: readonly number[],
+  tally: Tally,
+  least: number,
+  nearestWith: (tally: Tally) => number,
+): readonly number[] {
+  const tried = zeros.slice(0, FEW);
+  const singles = tried.map((number) => [number]);
+  const pairs = tried.slice(0, PAIRED).flatMap((one, at) => tried.slice(at + 1, PAIRED).map((other) => [one, other]));
+  for (const sets of [singles, pairs]) {
+    let [best, off]: [readonly number[], number] = [[], least];
+    for (const numbers of sets) {
+      for (const number of numbers) tally.restore(number);
+      const found = nearestWith(tally);
+      for (const number of numbers) tally.remove(number);
+      if (found < off) [best, off] = [numbers, found];
+    }
+    if (best.length > 0) return best;
+  }
+  return [];
 }
 
 /** Whether what is left is nearer to `goal` with `number` back; then it is back in `tally`. */

