@@ -241,6 +241,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
       const summary = page.getByText("All layers and blocks as a table");
       await summary.press("Enter");
       const rows = page.getByRole("region", { name: "All layers and blocks" }).getByRole("rowheader");
+      await rows.first().waitFor();
       // What the pointer can find, the keyboard can, and it stands in the table.
       expect([...told.keys()]).toEqual(await rows.allTextContents());
       expect(told.size).toBe(new Set(await drawnParts(page)).size);
