@@ -9,13 +9,15 @@
  * `npm run results -- --control <plan>/<run> [--precision f32]`: trains the control of a run that is in the plan's table and whose
  * folder is gone, in an architecture of the same widths.
  */
-import { access, mkdir, readdir, readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { execa } from "execa";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
-import { UserError } from "../src/core/errors.ts";
+import { required, UserError } from "../src/core/errors.ts";
+import { optional } from "../src/core/optional.ts";
 import { compareRuns } from "../src/experiments/comparison.ts";
 import { type RunSummary, runSummarySchema } from "../src/experiments/run-summary.ts";
 import { asSettings } from "../src/experiments/settings.ts";
@@ -38,7 +40,7 @@ const { values, positionals } = parseArgs({
     add: { type: "string" },
     from: { type: "string" },
     control: { type: "string" },
-    precision: { type: "string", default: "bf16" },
+    precision: { type: "string" },
   },
 });
 
@@ -72,15 +74,16 @@ async function finishedIn(folder: string): Promise<readonly RunSummary[]> {
   }
 }
 
+/** None if there is no such table. */
 async function readTable(name: string): Promise<readonly RunSummary[]> {
+  if (!(await namesIn(TABLES)).includes(name)) return [];
   return z.array(runSummarySchema).parse(JSON.parse(await readFile(join(TABLES, `${name}.json`), "utf8")));
 }
 
 /** Puts `added` into the table `name`, each in the place of the run of its name if there is one. */
 async function addToTable(name: string, added: readonly RunSummary[]): Promise<void> {
   if (added.length === 0) return;
-  const kept = (await namesIn(TABLES)).includes(name) ? await readTable(name) : [];
-  const runs = new Map([...kept, ...added].map((run) => [run.name, run]));
+  const runs = new Map([...(await readTable(name)), ...added].map((run) => [run.name, run]));
   const lines = [...runs.values()].map((run) => `  ${JSON.stringify(run)}`);
   await writeFileAtomic(join(TABLES, `${name}.json`), `[\n${lines.join(",\n")}\n]\n`);
 }
@@ -88,10 +91,7 @@ async function addToTable(name: string, added: readonly RunSummary[]): Promise<v
 /** `run` of `folder`, with what it started from if that is said. */
 async function withStart(folder: string, run: RunSummary, file: string | undefined): Promise<RunSummary> {
   if (file === undefined || run.controlOf !== undefined) return run;
-  const isItself = await access(join(folder, runFiles.record)).then(
-    () => true,
-    () => false,
-  );
+  const isItself = existsSync(join(folder, runFiles.record));
   return { ...run, startedFrom: await startOf(isItself ? folder : join(folder, run.name), file) };
 }
 
@@ -104,12 +104,15 @@ async function addRuns(folder: string): Promise<void> {
 async function addControl(place: string): Promise<void> {
   const [name, wanted] = [dirname(place), basename(place)];
   const run = (await readTable(name)).find((one) => one.name === wanted);
-  const planned = runsOf(await readPlan(join(PLANS, `${name}.json`))).find((one) => one.name === wanted);
-  if (run === undefined || planned === undefined) {
+  if (run === undefined) {
     const hint = "Name it as <plan>/<run>, for example resnet-20/budget-50-seed-1";
-    throw new UserError("bad-option", `there is no such run in ${TABLES} and ${PLANS}`, { about: place, hint });
+    throw new UserError("bad-option", `there is no such run in ${TABLES}`, { about: place, hint });
   }
-  const settings = asSettings({ ...planned.settings, precision: values.precision });
+  const planned = runsOf(await readPlan(join(PLANS, `${name}.json`))).find((one) => one.name === wanted);
+  const settings = asSettings({
+    ...required(planned, `${wanted} in the plan`).settings,
+    ...optional("precision", values.precision),
+  });
   await addToTable(name, [await lostControl(run, settings, join(values.runs, name))]);
 }
 

@@ -1,5 +1,5 @@
 /** The control of a run whose folder is gone: its architecture is built anew from the widths in its table. */
-import { access } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { required, UserError } from "../../src/core/errors.ts";
 import { tensor } from "../../src/core/tensor.ts";
@@ -24,17 +24,13 @@ import { train } from "../../src/training/train.ts";
  * @throws UserError "unsupported" if that is not all the run lost.
  */
 export function architectureOf({ name, model: of, layers, after }: RunSummary): Graph {
-  const { graph, factors } = place(model(of, { classes: 10 }), { neurons: 1 });
+  const { graph, factors } = place(model(of, { classes: required(layers.at(-1), "a last layer").before }), {
+    neurons: 1,
+  });
   const weights = new Map(initialize(graph, 0));
   for (const { parameter, layer, count } of factors) {
     const left = layers.find((one) => one.name === layer)?.after ?? count;
-    weights.set(
-      parameter,
-      tensor(
-        [count],
-        Float32Array.from({ length: count }, (_, index) => (index < left ? 1 : 0)),
-      ),
-    );
+    weights.set(parameter, tensor([count], new Float32Array(count).fill(1, 0, left)));
   }
   const architecture = compact({ graph, weights }).network.graph;
   const { macs, parameters } = cost(architecture);
@@ -53,11 +49,8 @@ export function architectureOf({ name, model: of, layers, after }: RunSummary): 
   return architecture;
 }
 
-/**
- * Trains the control of `run` for its epochs with `shared`, the settings of its plan, in the folder `group`; or goes on with the one
- * that is there.
- */
-export async function lostControl(run: RunSummary, shared: SettingsInput, group: string): Promise<RunSummary> {
+/** Trains the control of `run` for its epochs with its `settings`, in the folder `group`; or goes on with the one that is there. */
+export async function lostControl(run: RunSummary, settings: SettingsInput, group: string): Promise<RunSummary> {
   const folder = join(group, controlFolder(run.name));
   const hooks = {
     onEvent: (event: RunEvent): void => {
@@ -65,12 +58,12 @@ export async function lostControl(run: RunSummary, shared: SettingsInput, group:
         console.log(`epoch ${event.epoch}: ${event.testAccuracy} % of ${event.testImages} test images`);
     },
   };
-  if (!(await isThere(folder))) {
+  if (!existsSync(join(folder, runFiles.record))) {
     const architecture = architectureOf(run);
     const perEpoch = run.batch * stepsPerEpoch(run.trainImages, run.batch) * cost(architecture).macs;
     const trainingMacs = { run: run.trainingMacs, control: run.epochs * perEpoch };
     await train(architecture, {
-      ...controlSettings(shared),
+      ...controlSettings(settings),
       ...hooks,
       seed: run.seed,
       folder,
@@ -82,11 +75,4 @@ export async function lostControl(run: RunSummary, shared: SettingsInput, group:
   if (finished !== undefined) return finished;
   await resume(folder, hooks);
   return required(await summarizeRun(folder), `the finished control in ${folder}`);
-}
-
-async function isThere(folder: string): Promise<boolean> {
-  return access(join(folder, runFiles.record)).then(
-    () => true,
-    () => false,
-  );
 }

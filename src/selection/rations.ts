@@ -25,8 +25,11 @@ export interface Candidate {
 
 /** Up to so many structures it is worth while to see which of their sums come to the budget. */
 const FEW = 64;
-/** Of so many it is tried which two come back. */
-const PAIRED = 16;
+/** Of so many at zero it is tried which come back, up to so many at once. */
+const TRIED = 12;
+const TOGETHER = 4;
+/** How much nearer to the goal, in shares of the full cost, others have to come for it. */
+const WORTH = 0.0025;
 /** Parts of the full cost that sums are told apart by. */
 const PARTS = 2000;
 
@@ -113,9 +116,8 @@ export function nearestShare(numbers: readonly number[], tally: Tally, whole: nu
 /**
  * Of the structures at zero, in the order in which they would come back, those that have to, so that what is left is nearer to `goal`. Where
  * widths are rounded some bring nothing until others of their layer are back as well: they come with those, and a layer that fits comes
- * before one that is too much. If that
- * leaves it further off than `tolerance`, so does one that is too much, or two, if others can take their place: those with which they come nearest.
- * `nearestWith` tells how near to the goal they would come, in shares of the full cost, with it back in `tally`.
+ * before one that is too much. If that leaves it further off than `tolerance`, some that are too much come back if others can take
+ * their place: see `exchangedOf`.
  */
 export function revivedOf(
   zeros: readonly number[],
@@ -153,26 +155,23 @@ export function revivedOf(
   }
   const distance = goal - shareOf(tally);
   const rest = tooMuch.map(({ number }) => number);
-  const exchanged = distance <= tolerance ? [] : exchangedOf(rest, tally, distance - tolerance / 4, nearestWith);
+  const exchanged = distance <= tolerance ? [] : exchangedOf(rest, tally, distance, nearestWith);
   return new Set([...revived, ...exchanged]);
 }
 
 /**
- * Of the structures at zero the one, or the two where one is not enough, with which back others come nearest to the goal, if that is nearer
- * than `least`; `nearestWith` tells how near, in shares of the full cost, with them back in `tally`.
+ * Of the structures at zero as few as possible with which back others come nearer to the goal than the `distance` it is off without; none
+ * if none do. `nearestWith` tells how near, in shares of the full cost, with them back in `tally`.
  */
 export function exchangedOf(
   zeros: readonly number[],
   tally: Tally,
-  least: number,
+  distance: number,
   nearestWith: (tally: Tally) => number,
 ): readonly number[] {
-  const tried = zeros.slice(0, FEW);
-  const singles = tried.map((number) => [number]);
-  const pairs = tried.slice(0, PAIRED).flatMap((one, at) => tried.slice(at + 1, PAIRED).map((other) => [one, other]));
-  for (const sets of [singles, pairs]) {
-    let [best, off]: [readonly number[], number] = [[], least];
-    for (const numbers of sets) {
+  for (let count = 1; count <= TOGETHER; count++) {
+    let [best, off]: [readonly number[], number] = [[], distance - WORTH];
+    for (const numbers of combinations(count === 1 ? zeros.slice(0, FEW) : zeros.slice(0, TRIED), count)) {
       for (const number of numbers) tally.restore(number);
       const found = nearestWith(tally);
       for (const number of numbers) tally.remove(number);
@@ -181,6 +180,12 @@ export function exchangedOf(
     if (best.length > 0) return best;
   }
   return [];
+}
+
+/** All choices of `count` of `numbers`, each in their order. */
+function combinations(numbers: readonly number[], count: number): readonly (readonly number[])[] {
+  if (count === 0) return [[]];
+  return numbers.flatMap((first, at) => combinations(numbers.slice(at + 1), count - 1).map((rest) => [first, ...rest]));
 }
 
 /** Whether what is left is nearer to `goal` with `number` back; then it is back in `tally`. */

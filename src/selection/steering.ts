@@ -289,11 +289,14 @@ export class Steering {
     return doomedOf(candidates, tally, (some) => this.#share(some, state), goal);
   }
 
-  /** Numbers of structures at zero that have to come back because too many have gone: first those that went out of their turn. */
+  /**
+   * Numbers of structures at zero that have to come back: because too many have gone, first those that went out of their turn; or for others
+   * to go in their place.
+   */
   #revived(state: SteeringState, sight: Sight, tally: Tally): ReadonlySet<number> {
     const goal = this.#goal(sight);
     const over = this.#share(tally, state) - goal;
-    // Too much is left, and none more can go: at the end of the line others may come nearer, with one of those at zero back.
+    // Too much is left at the end of the line, and none more can go: the wrong ones went.
     const isStuck = over > TOLERANCE && !state.isMet && goal <= this.#options.share;
     if (over >= -TOLERANCE && !isStuck) return new Set();
     const { isCut = () => false } = sight;
@@ -303,15 +306,28 @@ export class Steering {
       .filter((one) => one.ratio > 0 && isZero(one, sight) && !isCut(one.factor.parameter, one.index))
       .toSorted((a, b) => claim(b) - claim(a))
       .map(({ number }) => number);
-    const living = this.#structures.filter((one) => one.ratio > 0 && !isZero(one, sight)).map(({ number }) => number);
+    const living = this.#removable(sight);
     const { model, of } = this.#options;
     const nearestWith = (some: Tally): number =>
       Math.abs(nearestShare(living, some, model.whole[of], goal - state.correction) + state.correction - goal);
+    if (isStuck) return new Set(exchangedOf(zeros, tally, over, nearestWith));
     const limits = { goal, tolerance: 2 * TOLERANCE };
-    if (isStuck) {
-      return new Set(exchangedOf(zeros, tally, over - TOLERANCE / 2, nearestWith));
-    }
     return revivedOf(zeros, tally, (some) => this.#share(some, state), limits, nearestWith);
+  }
+
+  /** Numbers of the living structures that could go: of those of which one has to stay, all but one. */
+  #removable(sight: Sight): readonly number[] {
+    const kept = new Set<string>();
+    return this.#structures
+      .filter((one) => {
+        const { factor, index, ratio } = one;
+        if (ratio === 0 || isZero(one, sight)) return false;
+        const [start, end] = guarded(factor) ?? [0, 0];
+        if (index < start || index >= end || kept.has(factor.parameter)) return true;
+        kept.add(factor.parameter);
+        return false;
+      })
+      .map(({ number }) => number);
   }
 
   #pressure(

@@ -15,13 +15,8 @@ function cutResNet(): ReturnType<typeof summary> {
   const { graph, factors } = place(whole, { neurons: 1 });
   const weights = new Map(initialize(graph, 1));
   for (const { parameter, count } of factors) {
-    weights.set(
-      parameter,
-      tensor(
-        [count],
-        Float32Array.from({ length: count }, (_, index) => (index % 3 === 0 ? 0 : 1)),
-      ),
-    );
+    const every = Float32Array.from({ length: count }, (_, index) => Math.min(1, index % 3));
+    weights.set(parameter, tensor([count], every));
   }
   const left = compact({ graph, weights }).network.graph;
   const layers = structureOf(whole, left).layers.map(({ name, widthBefore, widthAfter, pixels }) => {

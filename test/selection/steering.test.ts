@@ -1,6 +1,7 @@
 /** The budget is met whatever holds the structures: on the real structures and costs of networks, see `plant.ts`. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { RandomStream } from "../../src/core/random.ts";
 import { type Tensor, tensor } from "../../src/core/tensor.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { model } from "../../src/models/zoo.ts";
@@ -51,7 +52,7 @@ describe("any network, with any of its kinds", () => {
     }),
   );
 
-  test("ends within 2 of a hundred of any share, or a hundredth beside the nearest sum of its blocks", () => {
+  test("ends within 2 of a hundred of any share; of a few blocks alone within 1, or at their nearest sum", () => {
     fc.assert(
       fc.property(asked, ({ graph, kinds, share, of, hold, seed }) => {
         const select = Object.fromEntries(kinds.map((kind) => [selectionKeys[kind], kind === "block" ? 20 : 1]));
@@ -59,7 +60,7 @@ describe("any network, with any of its kinds", () => {
         fc.pre(smallestShare(scaled, factors, of) <= share);
         const { left } = steerPlant(graph, { select, share, of, seed, steps: 240, looks: 60, ...hold });
         const few = kinds.length === 1 && factors.length <= 12 && factors.every(({ count }) => count === 1);
-        const allowed = few ? Math.max(0.02, nearestSum(graph, select, share, of) + 0.01) : 0.02;
+        const allowed = few ? Math.max(0.01, nearestSum(graph, select, share, of)) + 0.002 : 0.02;
         expect(Math.abs((left.at(-1) ?? 0) - share)).toBeLessThan(allowed);
       }),
       { numRuns: 20 },
@@ -67,17 +68,22 @@ describe("any network, with any of its kinds", () => {
   });
 });
 
-test.each<readonly [string, CostMeasure, number, number, number]>([
-  // The wrong blocks went, and one has to come back for another, or two: for less to be left, or more.
-  ["resnet-20", "macs", 0.5998896069177135, 1, 13],
-  ["resnet-20", "macs", 0.6475430492835585, 1, 33],
-  ["resnet-20", "macs", 0.39994837598424055, 2, 54],
-  ["resnext-20", "parameters", 0.47012363425601505, 2, 50],
-])("blocks alone of %s end at the nearest sum: %s to %d", (name, of, share, hold, seed) => {
-  const [graph, select] = [model(name, { classes: 10 }), { blocks: 20 }];
-  const { left } = steerPlant(graph, { select, share, of, seed, steps: 240, looks: 60, ...holds[hold] });
-  const off = Math.abs((left.at(-1) ?? 0) - share);
-  expect(off).toBeLessThan(nearestSum(graph, select, share, of) + 0.002);
+test("blocks alone end at their nearest sum in 99 of 100 runs, whatever the noise", () => {
+  const runs = ["resnet-20", "resnext-20"].flatMap((name) =>
+    (["macs", "parameters"] as const).flatMap((of) => holds.flatMap((hold) => ({ name, of, hold }))),
+  );
+  const [random, select] = [new RandomStream(1, "shares", 0), { blocks: 20 }];
+  const beside = runs.flatMap(({ name, of, hold }) => {
+    const graph = model(name, { classes: 10 });
+    return Array.from({ length: 25 }, (_, seed) => {
+      const share = 0.25 + 0.65 * random.uniform();
+      const { left } = steerPlant(graph, { select, share, of, seed, steps: 240, looks: 60, ...hold });
+      const off = Math.abs((left.at(-1) ?? 0) - share);
+      return { name, of, share, off, isBeside: off > nearestSum(graph, select, share, of) + 0.002 };
+    });
+  });
+  const missed = beside.filter(({ isBeside }) => isBeside);
+  expect(missed.length, JSON.stringify(missed)).toBeLessThanOrEqual(0.01 * beside.length);
 });
 
 describe.each<readonly [string, Selection | undefined]>([

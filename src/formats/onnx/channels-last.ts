@@ -82,8 +82,8 @@ function axisOf(node: NodeReader, permutation: readonly number[]): number | unde
   const rank = permutation.length;
   if (node.opType === "Split") return frontAxis(node, node.int("axis", 0), rank);
   if (node.opType !== "Concat" && !softmaxes.has(node.opType)) return undefined;
-  const otherwise = node.opset >= 13 ? -1 : 1;
-  const axis = frontAxis(node, node.opType === "Concat" ? node.int("axis") : node.int("axis", otherwise), rank);
+  const asked = node.opType === "Concat" ? node.int("axis") : node.int("axis", node.opset >= 13 ? -1 : 1);
+  const axis = frontAxis(node, asked, rank);
   return permutation[axis] === 1 ? axis : undefined;
 }
 

@@ -215,7 +215,6 @@ export class GraphReader implements ReadContext {
     else this.#declare(dst, shape);
     this.#nodeNames.add(name);
     this.#producers.set(dst, node);
-    if (reader.opType === "MatMul") this.products.add(dst);
     this.nodes.push(node);
     return dst;
   }

@@ -111,12 +111,12 @@ function readNode(
     }
     rule(read, reader);
     read.finish();
+    if (node.opType === "MatMul") reader.products.add(read.outputs[0] ?? "");
     if (moved === undefined) return;
     const { permutation } = moved;
     for (const [index, output] of node.outputs.entries()) {
       if (output === "") continue;
       const made = reader.resolve(read.outputs[index] ?? "");
-      if (node.opType === "MatMul") reader.products.add(made);
       reader.add(node, "transpose", [made], { permutation }, { part: "transposed", output });
     }
   } catch (error) {

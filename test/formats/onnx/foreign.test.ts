@@ -208,6 +208,24 @@ describe("what exporters wrap around a layer is read as the layer", () => {
     expect(relativeDifference(await answers(writeOnnx(network), network.graph), expected)).toBeLessThan(1e-5);
   });
 
+  test("what is added to a dense layer at each pixel by rows is no bias of it", async () => {
+    const bytes = onnxModel({
+      features: [3, 5, 4],
+      tensors: [floats("matrix", [1, 2, 3, 4, 5, 6], [3, 2]), floats("rows", [1, 2, 3, 4, 5], [5, 1, 1])],
+      nodes: [
+        node("Transpose", ["x"], "last", [attributeMessage("perm", [0, 2, 3, 1])]),
+        node("MatMul", ["last", "matrix"], "product"),
+        node("Add", ["product", "rows"], "sum"),
+        node("Transpose", ["sum"], "y", [attributeMessage("perm", [0, 3, 1, 2])]),
+      ],
+    });
+    const network = readOnnx(bytes, "rows.onnx");
+    expect(network.graph.nodes.map(({ op }) => op)).toEqual(["convolution", "transpose", "bias", "transpose"]);
+    expect(relativeDifference(await answers(network, network.graph), await answers(bytes, network.graph))).toBeLessThan(
+      1e-5,
+    );
+  });
+
   test.each(["products-17.onnx", "products-dynamo.onnx"])(
     "%s: a product and an addition are one linear layer",
     async (name) => {
