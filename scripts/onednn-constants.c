@@ -1,14 +1,16 @@
-/* Prints the numbers of src/engine/onednn/ffi/constants.ts from the installed headers (Debian: libdnnl-dev):
+/* Prints the numbers of src/engine/onednn/ffi/constants.ts, abi-2.ts and abi-3.ts from the installed headers (Debian:
+ * libdnnl-dev, of oneDNN 2 or 3):
  *
  *     cc scripts/onednn-constants.c -o /tmp/onednn-constants && /tmp/onednn-constants
  */
-#include <dnnl.h>
+#include <oneapi/dnnl/dnnl.h>
 #include <stddef.h>
 #include <stdio.h>
 
 #define PRINT(expression) printf("%-60s %ld\n", #expression, (long)(expression))
 
 int main(void) {
+#if DNNL_VERSION_MAJOR == 2
   PRINT(sizeof(dnnl_memory_desc_t));
   PRINT(sizeof(dnnl_convolution_desc_t));
   PRINT(sizeof(dnnl_batch_normalization_desc_t));
@@ -16,8 +18,10 @@ int main(void) {
   PRINT(sizeof(dnnl_pooling_v2_desc_t));
   PRINT(sizeof(dnnl_binary_desc_t));
   PRINT(sizeof(dnnl_inner_product_desc_t));
+  PRINT(sizeof(dnnl_matmul_desc_t));
   PRINT(offsetof(dnnl_memory_desc_t, ndims));
   PRINT(offsetof(dnnl_memory_desc_t, dims));
+  PRINT(offsetof(dnnl_memory_desc_t, data_type));
   PRINT(offsetof(dnnl_memory_desc_t, padded_dims));
   PRINT(offsetof(dnnl_memory_desc_t, offset0));
   PRINT(offsetof(dnnl_memory_desc_t, format_kind));
@@ -25,34 +29,44 @@ int main(void) {
   PRINT(offsetof(dnnl_memory_desc_t, format_desc.blocking.inner_nblks));
   PRINT(offsetof(dnnl_memory_desc_t, format_desc.blocking.inner_blks));
   PRINT(offsetof(dnnl_memory_desc_t, format_desc.blocking.inner_idxs));
+#else
+  PRINT(dnnl_query_ndims_s32);
+  PRINT(dnnl_query_dims);
+  PRINT(dnnl_query_data_type);
+  PRINT(dnnl_query_submemory_offset_s64);
+  PRINT(dnnl_query_padded_dims);
+  PRINT(dnnl_query_format_kind);
+  PRINT(dnnl_query_inner_nblks_s32);
+  PRINT(dnnl_query_inner_blks);
+  PRINT(dnnl_query_inner_idxs);
+  PRINT(dnnl_query_strides);
+  PRINT(DNNL_ARG_ATTR_SCALES);
+#endif
+  PRINT(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0));
+  PRINT(dnnl_bf16);
   PRINT(dnnl_f32);
   PRINT(dnnl_s32);
   PRINT(dnnl_format_kind_any);
   PRINT(dnnl_blocked);
-  PRINT(dnnl_format_kind_wino);
   PRINT(dnnl_format_tag_any);
-  PRINT(dnnl_a);
-  PRINT(dnnl_ab);
-  PRINT(dnnl_abcd);
-  PRINT(dnnl_abcde);
-  PRINT(dnnl_nhwc);
   PRINT(dnnl_nChw16c);
   PRINT(dnnl_nChw8c);
-  PRINT(dnnl_ndhwc);
   PRINT(dnnl_nCdhw16c);
   PRINT(dnnl_nCdhw8c);
   PRINT(dnnl_forward_training);
   PRINT(dnnl_forward_inference);
   PRINT(dnnl_backward);
   PRINT(dnnl_convolution_direct);
+  PRINT(dnnl_convolution_winograd);
   PRINT(dnnl_convolution_auto);
   PRINT(dnnl_eltwise_relu);
-  PRINT(dnnl_eltwise_linear);
-  PRINT(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0));
   PRINT(dnnl_eltwise_tanh);
+  PRINT(dnnl_eltwise_linear);
   PRINT(dnnl_eltwise_logistic);
   PRINT(dnnl_eltwise_hardswish);
+  PRINT(dnnl_eltwise_clip_v2);
   PRINT(dnnl_eltwise_relu_use_dst_for_bwd);
+  PRINT(dnnl_eltwise_clip_v2_use_dst_for_bwd);
   PRINT(dnnl_pooling_max);
   PRINT(dnnl_pooling_avg_include_padding);
   PRINT(dnnl_pooling_avg_exclude_padding);
@@ -95,5 +109,6 @@ int main(void) {
   PRINT(dnnl_stream_default_flags);
   PRINT(dnnl_scratchpad_mode_user);
   PRINT(dnnl_cpu_isa_avx512_core);
+  PRINT(dnnl_cpu_isa_avx512_core_bf16);
   return 0;
 }

@@ -50,7 +50,7 @@ export function productPeak(library: OneDnn, precision: Precision): ProductPeak 
   for (const size of PRODUCT_SIZES) {
     const plain = describeMemory(library, [size, size], "plain", precision);
     const any = describeMemory(library, [size, size], "any", precision);
-    const operation = matrixProduct(library, plain, any, plain);
+    const operation = matrixProduct(plain, any, plain);
     for (const candidate of implementations(library, operation, undefined, library.attributes)) {
       const { implementation } = candidate;
       if (!implementation.startsWith("ref")) {
@@ -76,7 +76,7 @@ export function bandwidths(library: OneDnn): readonly Bandwidth[] {
       describeMemory(library, [Math.floor(bytes / count / 4 / 64) * 64], "plain");
     const [half, third] = [part(2), part(3)];
     const copy = required(reorderDescriptor(library, half, half), "a copy");
-    const triad = firstImplementation(library, binaryOperation(library, "add", third, third, third));
+    const triad = firstImplementation(library, binaryOperation("add", third, third, third));
     const copyTime = fastest(library, copy, [
       [argument.src, half],
       [argument.dst, half],

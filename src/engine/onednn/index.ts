@@ -37,12 +37,12 @@ export function createOneDnnEngine({
   library = oneDnn(),
 }: OneDnnOptions = {}): Engine {
   const identity = {
-    library: `oneDNN ${library.calls.version}`,
-    instructionSet: `0x${library.calls.instructionSet.toString(16)}`,
+    library: `oneDNN ${library.version}`,
+    instructionSet: `0x${library.instructionSet.toString(16)}`,
     threads,
   };
   // Without the instructions for it oneDNN would emulate bf16, several times slower than f32.
-  const hasBf16 = (library.calls.instructionSet & isaAvx512CoreBf16) === isaAvx512CoreBf16;
+  const hasBf16 = (library.instructionSet & isaAvx512CoreBf16) === isaAvx512CoreBf16;
   const budget = new MemoryBudget(memoryLimit);
   let notices = new Set<string>();
   const note = (message: string): void => void notices.add(message);

@@ -4,7 +4,7 @@ import { trainingGraph } from "../../../src/autodiff/training-graph.ts";
 import { filled } from "../../../src/core/tensor.ts";
 import type { EngineSpec } from "../../../src/engine/create.ts";
 import { EngineHost } from "../../../src/engine/host.ts";
-import { type Calls, type OneDnn, oneDnn } from "../../../src/engine/onednn/ffi/library.ts";
+import { type OneDnn, openOneDnn } from "../../../src/engine/onednn/ffi/library.ts";
 import { createOneDnnEngine } from "../../../src/engine/onednn/index.ts";
 import { GraphBuilder } from "../../../src/graph/builder.ts";
 import type { Graph } from "../../../src/graph/graph.ts";
@@ -38,39 +38,37 @@ const feeds = {
   learning_rate: filled([], 0.1),
 } as const;
 
-/** Calls that make something native, and those that end it. */
+/** C functions that make something native, and those that end it, in oneDNN 2 or 3. */
 const pairs = {
-  memory: [["alignedAllocate"], ["free"]],
-  primitives: [["primitiveCreate"], ["primitiveDestroy"]],
-  "memory objects": [["memoryCreate"], ["memoryDestroy"]],
-  descriptors: [["iteratorFetch", "reorderCreate", "concatCreate"], ["primitiveDescDestroy"]],
-  iterators: [["iteratorCreate"], ["iteratorDestroy"]],
-  attributes: [["attrCreate"], ["attrDestroy"]],
-  "post-ops": [["postOpsCreate"], ["postOpsDestroy"]],
-} as const satisfies Readonly<Record<string, readonly [readonly (keyof Calls)[], readonly (keyof Calls)[]]>>;
+  memory: [/^aligned_alloc$/, /^free$/],
+  primitives: [/^dnnl_primitive_create$/, /^dnnl_primitive_destroy$/],
+  "memory objects": [/^dnnl_memory_create$/, /^dnnl_memory_destroy$/],
+  descriptors: [/_primitive_desc_create$|_iterator_fetch$|_primitive_desc_clone$/, /^dnnl_primitive_desc_destroy$/],
+  iterators: [/_iterator_create$/, /_iterator_destroy$/],
+  attributes: [/^dnnl_primitive_attr_create$/, /^dnnl_primitive_attr_destroy$/],
+  "post-ops": [/^dnnl_post_ops_create$/, /^dnnl_post_ops_destroy$/],
+} as const satisfies Readonly<Record<string, readonly [made: RegExp, ended: RegExp]>>;
 
 /** The library, and how many of each native thing were made through it and are not ended. */
 function counting(): { readonly library: OneDnn; readonly open: () => Record<string, number> } {
-  const library = oneDnn();
-  const counts = new Map<keyof Calls, number>();
-  const counted = Object.fromEntries(
-    Object.values(pairs)
-      .flat(2)
-      .map((name) => [
-        name,
-        (...parameters: never[]) => {
-          const result = (library.calls[name] as (...values: never[]) => unknown)(...parameters);
-          // What the library refuses to list implementations of leaves nothing to end.
-          const isMade = name !== "iteratorCreate" || result === 0;
-          if (isMade) counts.set(name, (counts.get(name) ?? 0) + 1);
-          return result;
-        },
-      ]),
-  );
-  const sum = (names: readonly (keyof Calls)[]): number =>
-    names.reduce((total, name) => total + (counts.get(name) ?? 0), 0);
+  const counts = new Map<string, number>();
+  const library = openOneDnn((name, call) => {
+    if (typeof call !== "function") return call;
+    return new Proxy(call, {
+      apply: (target, self, parameters) => {
+        const result: unknown = Reflect.apply(target, self, parameters);
+        // A status other than success made nothing.
+        if (typeof result !== "number" || result === 0) counts.set(name, (counts.get(name) ?? 0) + 1);
+        return result;
+      },
+    });
+  });
+  // The library's own attributes live as long as it does.
+  counts.clear();
+  const sum = (pattern: RegExp): number =>
+    [...counts].reduce((total, [name, count]) => total + (pattern.test(name) ? count : 0), 0);
   return {
-    library: { ...library, calls: { ...library.calls, ...counted } },
+    library,
     open: () =>
       Object.fromEntries(Object.entries(pairs).map(([what, [made, ended]]) => [what, sum(made) - sum(ended)])),
   };

@@ -2,8 +2,10 @@
  * Attributes of a primitive: factors on what it reads, and what is done to each result before it is stored. Pointwise work
  * that rides along like this costs no pass over memory of its own.
  */
+import type { Handle } from "./abi.ts";
+import { check, create } from "./calls.ts";
 import { algorithm } from "./constants.ts";
-import { type Calls, check, create, createAttributes, type Handle, type OneDnn } from "./library.ts";
+import { createAttributes, type OneDnn } from "./library.ts";
 import type { MemoryDescriptor } from "./memory.ts";
 
 /** One operation on the result x; of several, each works on what the one before it leaves. */
@@ -24,18 +26,16 @@ export interface Attributes {
 
 /** What `describe` makes with `attributes`, which live as long as it runs: descriptions keep a copy. */
 export function withAttributes<T>(
-  { calls }: OneDnn,
+  { calls, abi }: OneDnn,
   { scales = [], postOps = [] }: Attributes,
   describe: (attributes: Handle) => T,
 ): T {
   const attributes = createAttributes(calls);
   try {
-    for (const [index, factor] of scales) {
-      check(calls.attrSetScales(attributes, index, 1, 0, Float32Array.of(factor)), "set a scale");
-    }
+    for (const [index, factor] of scales) check(abi.setScale(attributes, index, factor), "set a scale");
     const chain = create("create post-ops", (out) => calls.postOpsCreate(out));
     try {
-      for (const postOp of postOps) check(append(calls, chain, postOp), `append the post-op "${postOp.kind}"`);
+      for (const postOp of postOps) check(append({ calls, abi }, chain, postOp), `append the post-op "${postOp.kind}"`);
       check(calls.attrSetPostOps(attributes, chain), "set post-ops");
     } finally {
       check(calls.postOpsDestroy(chain), "destroy post-ops");
@@ -53,15 +53,15 @@ const binaryAlgorithms = {
   minimum: algorithm.binaryMinimum,
 } as const;
 
-function append(calls: Calls, chain: Handle, postOp: PostOp): number {
+function append({ calls, abi }: Pick<OneDnn, "calls" | "abi">, chain: Handle, postOp: PostOp): number {
   switch (postOp.kind) {
     case "relu":
-      return calls.postOpsAppendEltwise(chain, 1, algorithm.relu, 0, 0);
+      return abi.appendEltwise(chain, abi.eltwise.relu, 0, 0);
     case "scale":
-      return calls.postOpsAppendEltwise(chain, 1, algorithm.linear, postOp.factor, 0);
+      return abi.appendEltwise(chain, abi.eltwise.linear, postOp.factor, 0);
     case "accumulate":
-      return calls.postOpsAppendSum(chain, postOp.factor);
+      return abi.appendSum(chain, postOp.factor);
     default:
-      return calls.postOpsAppendBinary(chain, binaryAlgorithms[postOp.kind], postOp.operand.struct);
+      return calls.postOpsAppendBinary(chain, binaryAlgorithms[postOp.kind], postOp.operand.native);
   }
 }

@@ -1,60 +1,18 @@
 /**
- * Numbers of oneDNN 2.x's C headers that calls are made with: sizes of the descriptor structs, which the library fills in
- * place, and the enumerations. `scripts/onednn-constants.c` prints them from the installed headers (package libdnnl-dev).
+ * Numbers of oneDNN's C headers that are the same in versions 2 and 3. What differs is in `abi-2.ts` and `abi-3.ts`.
+ * `scripts/onednn-constants.c` prints all of them from the installed headers (package libdnnl-dev).
  */
-
-/** Bytes of each descriptor struct. */
-export const descriptorSize = {
-  memory: 696,
-  convolution: 5976,
-  batchNormalization: 3496,
-  eltwise: 1416,
-  pooling: 3288,
-  binary: 2096,
-  innerProduct: 5584,
-  matmul: 2800,
-} as const;
-
-/** Byte offsets inside `dnnl_memory_desc_t`. */
-export const memoryOffset = {
-  ndims: 0,
-  dims: 8,
-  dataType: 104,
-  paddedDims: 112,
-  offset0: 304,
-  formatKind: 312,
-  strides: 320,
-  innerBlockCount: 416,
-  innerBlocks: 424,
-  innerAxes: 520,
-} as const;
 
 export const status = [
   "success",
   "out of memory",
   "invalid arguments",
   "unimplemented",
-  "iterator ends",
+  "last implementation reached",
   "runtime error",
 ] as const;
 
 export const dataType = { bf16: 2, f32: 3, i32: 4 } as const;
-
-export const formatKind = { any: 1, blocked: 2, winograd: 3 } as const;
-
-export const formatTag = {
-  any: 1,
-  a: 2,
-  ab: 3,
-  abcd: 5,
-  abcde: 7,
-  nhwc: 20,
-  ndhwc: 21,
-  nChw16c: 69,
-  nChw8c: 93,
-  nCdhw16c: 112,
-  nCdhw8c: 133,
-} as const;
 
 export const propagation = {
   forwardTraining: 64,
@@ -66,14 +24,6 @@ export const algorithm = {
   convolutionDirect: 1,
   convolutionWinograd: 2,
   convolutionAuto: 3,
-  relu: 31,
-  tanh: 47,
-  linear: 127,
-  logistic: 175,
-  hardSwish: 112,
-  clip: 16,
-  reluUseDst: 256,
-  clipUseDst: 262,
   poolingMax: 511,
   poolingAverageIncludePadding: 767,
   poolingAverageExcludePadding: 1023,
@@ -82,9 +32,6 @@ export const algorithm = {
   binaryMinimum: 131059,
   binarySubtract: 131061,
 } as const;
-
-/** Bits of the batch normalisation's flags. */
-export const normalizationFlag = { useGlobalStats: 1, fuseRelu: 4, useScale: 8, useShift: 16 } as const;
 
 /** Indices of a primitive's arguments. */
 export const argument = {
@@ -108,16 +55,11 @@ export const argument = {
   multipleSrc: 1024,
 } as const;
 
-/** Index of the operand of a primitive's post-op, which is the `position`-th of its chain. */
-export function postOpOperand(position: number): number {
-  return POST_OP * (position + 1) + argument.src1;
-}
+/** Indices that sources of sums and concatenations may take. */
+const MOST_SOURCES = 1024;
 
-const POST_OP = 16_384;
-
-/** oneDNN's name of an argument: src, diff_weights, … */
+/** oneDNN's name of an argument that is no post-op's operand: src, diff_weights, src_2, … */
 export function argumentName(index: number): string {
-  if (index >= POST_OP) return `post_op_${Math.floor(index / POST_OP) - 1}`;
   const sources = index - argument.multipleSrc;
   if (sources >= 0 && sources < MOST_SOURCES) return `src_${sources}`;
   const found = Object.entries(argument).find(([, value]) => value === index);
@@ -125,9 +67,6 @@ export function argumentName(index: number): string {
     ? `argument ${index}`
     : found[0].replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
-
-/** Indices that sources of sums and concatenations may take. */
-const MOST_SOURCES = 1024;
 
 export const query = {
   implementation: 8,

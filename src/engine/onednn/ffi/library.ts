@@ -1,112 +1,109 @@
 /**
  * Loads oneDNN and declares the functions called. Everything is a `void *` to koffi; handles come back as BigInt.
- * oneDNN 3 describes operations differently: what differs stays in this folder, so that it can follow.
  */
 import koffi, { type LibraryHandle } from "koffi";
-import { InternalError, UserError } from "../../../core/errors.ts";
-import { engineKindCpu, scratchpadModeUser, status, streamInOrder } from "./constants.ts";
-import { prototypes } from "./prototypes.ts";
-
-/** A native pointer. */
-export type Handle = bigint;
-/** Anything koffi passes as a pointer: an address, or an array whose memory the callee reads or fills. */
-export type Pointer = Handle | Uint8Array | BigInt64Array | BigUint64Array | Float32Array | null;
+import { UserError } from "../../../core/errors.ts";
+import type { Abi, Call, Declare, Handle, OperationCalls, Pointer } from "./abi.ts";
+import { abi2, operationCalls2 } from "./abi-2.ts";
+import { abi3, operationCalls3 } from "./abi-3.ts";
+import { check, create } from "./calls.ts";
+import { engineKindCpu, scratchpadModeUser, streamInOrder } from "./constants.ts";
+import { sharedPrototypes } from "./prototypes.ts";
 
 const RTLD_NOW_NODELETE = 0x1002;
 const LIBRARY = "libdnnl.so.2";
 const OPENMP = "libgomp.so.1";
-const OLDEST = [2, 6] as const;
+/** The oldest version of each interface, and all of its later ones. */
+const OLDEST = { 2: 6, 3: 0 } as const;
 const INSTALL_HINT =
   'Install it with "apt-get install libdnnl2" (Debian 12, Ubuntu 22.04 and newer), or ask for the slow reference engine with --engine reference';
 
-type Call = (...parameters: (Pointer | number)[]) => number;
-
 /** oneDNN's functions by our names, and the few of the C library and OpenMP that go with them. */
-export type Calls = { readonly [Name in keyof typeof prototypes]: Call } & {
-  readonly version: string;
-  /** `dnnl_cpu_isa_t` that kernels are generated for. */
-  readonly instructionSet: number;
-  readonly memorySize: (descriptor: Pointer) => number;
-  readonly queryMemory: (primitive: Handle, what: number, index: number) => Handle | null;
-  readonly iteratorFetch: (iterator: Handle) => Handle;
-  /** Threads of the primitives that the calling thread executes from now on. */
-  readonly setThreads: (count: number) => void;
-  readonly alignedAllocate: (alignment: number, bytes: number) => Handle | null;
-  readonly free: (memory: Handle) => void;
-  readonly fill: (memory: Handle, value: number, bytes: number) => Handle;
-  /** From native memory into an array (koffi's views are not given back while the process lives). */
-  readonly copy: (target: Uint8Array, source: Handle, bytes: number) => Handle;
-};
+export type Calls = { readonly [Name in keyof typeof sharedPrototypes]: Call } & OperationCalls & {
+    readonly memorySize: (descriptor: Pointer) => number;
+    readonly queryMemory: (primitive: Handle, what: number, index: number) => Handle | null;
+    /** Threads of the primitives that the calling thread executes from now on. */
+    readonly setThreads: (count: number) => void;
+    readonly alignedAllocate: (alignment: number, bytes: number) => Handle | null;
+    readonly free: (memory: Handle) => void;
+    readonly fill: (memory: Handle, value: number, bytes: number) => Handle;
+  };
 
-function load(): Calls {
+interface Loaded {
+  readonly calls: Calls;
+  readonly abi: Abi;
+  readonly version: string;
+  readonly instructionSet: number;
+}
+
+/** Stands between us and a function of the library, by its C name: for tests, which count calls or refuse them. */
+export type Intercept = <Native>(name: string, call: Native) => Native;
+
+const nothing: Intercept = (_name, call) => call;
+
+function load(intercept: Intercept): Loaded {
   const libc = koffi.load("libc.so.6");
   const dlopen = libc.func("void *dlopen(const char *file, int mode)");
   // koffi unloads its libraries at exit while OpenMP's threads still spin in them, which crashes; NODELETE pins both.
   dlopen(OPENMP, RTLD_NOW_NODELETE);
-  if (dlopen(LIBRARY, RTLD_NOW_NODELETE) === null) {
-    throw new UserError("engine-missing", `oneDNN (${LIBRARY}) is not installed`, { hint: INSTALL_HINT });
+  const path = process.env["ESPALIER_ONEDNN"] ?? LIBRARY;
+  if (dlopen(path, RTLD_NOW_NODELETE) === null) {
+    throw new UserError("engine-missing", `oneDNN (${path}) is not installed`, { hint: INSTALL_HINT });
   }
-  const library = koffi.load(LIBRARY);
-  const version = checkedVersion(library);
-  const declare = (prototype: string): Call => library.func(prototype);
-  const names = Object.keys(prototypes) as (keyof typeof prototypes)[];
-  const getSize = library.func("size_t dnnl_memory_desc_get_size(void *md)");
+  const library = koffi.load(path);
+  const { major, version } = checkedVersion(library);
+  const declareIn =
+    (from: LibraryHandle): Declare =>
+    <Native>(prototype: string) =>
+      // koffi cannot tell the type of what it makes of a prototype; whoever declares it does.
+      intercept(/(\w+)\(/.exec(prototype)?.[1] ?? prototype, from.func(prototype) as Native);
+  const declare = declareIn(library);
+  const native = declareIn(libc);
+  const names = Object.keys(sharedPrototypes) as (keyof typeof sharedPrototypes)[];
+  const shared = Object.fromEntries(names.map((name) => [name, declare(sharedPrototypes[name])])) as Record<
+    (typeof names)[number],
+    Call
+  >;
+  const getSize = declare<(descriptor: Pointer) => number | bigint>("size_t dnnl_memory_desc_get_size(void *md)");
   return {
-    ...(Object.fromEntries(names.map((name) => [name, declare(prototypes[name])])) as Record<
-      (typeof names)[number],
-      Call
-    >),
+    abi: major === 2 ? abi2(declare) : abi3(declare),
+    calls: {
+      ...shared,
+      ...(major === 2 ? operationCalls2(declare) : operationCalls3(declare)),
+      memorySize: (descriptor) => Number(getSize(descriptor)),
+      queryMemory: declare("void *dnnl_primitive_desc_query_md(void *pd, int what, int index)"),
+      setThreads: koffi.load(OPENMP).func("void omp_set_num_threads(int count)"),
+      alignedAllocate: native("void *aligned_alloc(size_t alignment, size_t bytes)"),
+      free: native("void free(void *memory)"),
+      fill: native("void *memset(void *memory, int value, size_t bytes)"),
+    },
     version,
     instructionSet: library.func("int dnnl_get_effective_cpu_isa()")(),
-    memorySize: (descriptor) => Number(getSize(descriptor)),
-    queryMemory: library.func("void *dnnl_primitive_desc_query_md(void *pd, int what, int index)"),
-    iteratorFetch: library.func("void *dnnl_primitive_desc_iterator_fetch(void *iterator)"),
-    setThreads: koffi.load(OPENMP).func("void omp_set_num_threads(int count)"),
-    alignedAllocate: libc.func("void *aligned_alloc(size_t alignment, size_t bytes)"),
-    free: libc.func("void free(void *memory)"),
-    fill: libc.func("void *memset(void *memory, int value, size_t bytes)"),
-    copy: libc.func("void *memcpy(void *target, void *source, size_t bytes)"),
   };
 }
 
-function checkedVersion(library: LibraryHandle): string {
+function checkedVersion(library: LibraryHandle): { readonly major: 2 | 3; readonly version: string } {
   const layout = koffi.struct({ major: "int", minor: "int", patch: "int", hash: "const char *", runtime: "uint" });
-  const { major, minor, patch } = koffi.decode(library.func("dnnl_version", "void *", [])(), layout);
+  const found: { major: number; minor: number; patch: number } = koffi.decode(
+    library.func("dnnl_version", "void *", [])(),
+    layout,
+  );
+  const { major, minor, patch } = found;
   const version = `${major}.${minor}.${patch}`;
-  if (major !== OLDEST[0] || minor < OLDEST[1]) {
-    throw new UserError("engine-missing", "this oneDNN is too old or too new", {
-      about: LIBRARY,
-      expected: `${OLDEST.join(".")} or a newer 2.x`,
-      received: version,
-      hint: INSTALL_HINT,
-    });
-  }
-  return version;
+  if ((major === 2 || major === 3) && minor >= OLDEST[major]) return { major, version };
+  throw new UserError("engine-missing", "this oneDNN is too old or too new", {
+    about: LIBRARY,
+    expected: `2.${OLDEST[2]} or newer, up to 3.x`,
+    received: version,
+    hint: INSTALL_HINT,
+  });
 }
 
-export interface OneDnn {
-  readonly calls: Calls;
+export interface OneDnn extends Loaded {
   readonly engine: Handle;
   readonly stream: Handle;
   /** Attributes with the scratchpad in our hands, so that all primitives share one. */
   readonly attributes: Handle;
-}
-
-/** What the library calls the status of a call. */
-export function statusName(result: number): string {
-  return status[result] ?? `status ${result}`;
-}
-
-/** Raises the library's status of a call as an error, unless it is success. */
-export function check(result: number, what: string): void {
-  if (result !== 0) throw new InternalError(`oneDNN: ${what}: ${statusName(result)}`);
-}
-
-/** Calls a function whose first parameter is an out-pointer, and returns what it wrote there. */
-export function create(what: string, call: (out: BigUint64Array) => number): Handle {
-  const out = new BigUint64Array(1);
-  check(call(out), what);
-  return out[0] ?? 0n;
 }
 
 /** Attributes with nothing but the scratchpad in our hands, so that all primitives of a plan share one. */
@@ -120,10 +117,15 @@ let loaded: OneDnn | undefined;
 
 /** The library, loaded once a process; its engine, stream and attributes live as long as the process. */
 export function oneDnn(): OneDnn {
-  if (loaded !== undefined) return loaded;
-  const calls = load();
+  loaded ??= openOneDnn();
+  return loaded;
+}
+
+/** The library with an engine, a stream and attributes of its own. */
+export function openOneDnn(intercept: Intercept = nothing): OneDnn {
+  const library = load(intercept);
+  const { calls } = library;
   const engine = create("create the engine", (out) => calls.engineCreate(out, engineKindCpu, 0));
   const stream = create("create the stream", (out) => calls.streamCreate(out, engine, streamInOrder));
-  loaded = { calls, engine, stream, attributes: createAttributes(calls) };
-  return loaded;
+  return { ...library, engine, stream, attributes: createAttributes(calls) };
 }

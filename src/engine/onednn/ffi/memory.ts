@@ -1,18 +1,17 @@
-/** Memory descriptors (shape and layout of a value) and native memory. */
+/**
+ * Memory descriptors (shape, type and layout of a value) and native memory. A descriptor is made once and kept for as long
+ * as the process: equal layouts are one object, so that they are compared by identity and nobody has to free them.
+ */
 import koffi from "koffi";
 import { UserError } from "../../../core/errors.ts";
 import type { Shape } from "../../../core/tensor.ts";
-import { dataType, descriptorSize, formatKind, formatTag, memoryOffset } from "./constants.ts";
-import { check, create, type Handle, type OneDnn } from "./library.ts";
+import type { Handle, Layout, NativeDescriptor, TaggedLayout } from "./abi.ts";
+import { create } from "./calls.ts";
+import { dataType } from "./constants.ts";
+import type { OneDnn } from "./library.ts";
 
 /** Layouts by oneDNN's names; `plain` is row-major of any rank, `any` lets a primitive choose. */
-export type LayoutName = "plain" | "any" | "nhwc" | "nChw8c" | "nChw16c" | "ndhwc" | "nCdhw8c" | "nCdhw16c";
-
-const plainTags = [formatTag.a, formatTag.a, formatTag.ab, 0, formatTag.abcd, formatTag.abcde] as const;
-
-function tagOf(layout: LayoutName, rank: number): number {
-  return layout === "plain" ? (plainTags[rank] ?? 0) : formatTag[layout];
-}
+export type LayoutName = "plain" | "nhwc" | "ndhwc" | TaggedLayout;
 
 export type DataType = keyof typeof dataType;
 
@@ -20,49 +19,102 @@ export type DataType = keyof typeof dataType;
 export interface MemoryDescriptor {
   readonly shape: Shape;
   readonly type: DataType;
+  /** Of the whole memory, padding included; 0 while the layout is "any". */
   readonly bytes: number;
-  /** The library's struct. */
-  readonly struct: Uint8Array;
+  readonly layout: Layout;
+  readonly native: NativeDescriptor;
 }
 
-export function dimensions(values: readonly number[]): BigInt64Array {
-  return BigInt64Array.from(values, BigInt);
+/** Bytes of an element. */
+export function bytesOf(type: DataType): number {
+  return type === "bf16" ? 2 : 4;
+}
+
+/** Descriptors of a library: by what they were asked as, and by their layout. */
+class Descriptors {
+  readonly byRequest: Map<string, MemoryDescriptor> = new Map();
+  readonly #byLayout = new Map<string, MemoryDescriptor>();
+  readonly #library: OneDnn;
+
+  constructor(library: OneDnn) {
+    this.#library = library;
+  }
+
+  /** Takes over `native`; an equal descriptor that is known takes its place. */
+  of(native: NativeDescriptor): MemoryDescriptor {
+    const { abi, calls } = this.#library;
+    const layout = abi.layoutOf(native);
+    // Only the library can compare opaque layouts; those are few.
+    const key = layout.kind === "opaque" ? undefined : JSON.stringify(layout);
+    const known = key === undefined ? undefined : this.#byLayout.get(key);
+    if (known !== undefined) {
+      abi.release(native);
+      return known;
+    }
+    const bytes = layout.kind === "any" ? 0 : calls.memorySize(native);
+    const made = { shape: layout.shape, type: typeOf(layout), bytes, layout, native };
+    if (key !== undefined) this.#byLayout.set(key, made);
+    return made;
+  }
+}
+
+/** By the library's engine, which copies of the library's functions share. */
+const registries = new Map<Handle, Descriptors>();
+
+function descriptorsOf(library: OneDnn): Descriptors {
+  const known = registries.get(library.engine);
+  if (known !== undefined) return known;
+  const made = new Descriptors(library);
+  registries.set(library.engine, made);
+  return made;
+}
+
+/** Types of scratchpads and workspaces are bytes, which nobody here looks into. */
+function typeOf(layout: Layout): DataType {
+  return (Object.keys(dataType) as DataType[]).find((name) => dataType[name] === layout.dataType) ?? "f32";
 }
 
 /** A descriptor of `shape` in `layout`; a scalar is a vector of one. */
 export function describeMemory(
-  { calls }: OneDnn,
+  library: OneDnn,
   shape: Shape,
   layout: LayoutName,
   type: DataType = "f32",
 ): MemoryDescriptor {
+  const { byRequest } = descriptorsOf(library);
+  const key = `${type} ${layout} ${shape}`;
+  const known = byRequest.get(key);
+  if (known !== undefined) return known;
   const extents = shape.length === 0 ? [1] : shape;
-  const struct = new Uint8Array(descriptorSize.memory);
-  check(
-    calls.memoryInitByTag(struct, extents.length, dimensions(extents), dataType[type], tagOf(layout, extents.length)),
-    `describe a ${layout} memory of [${shape}]`,
-  );
-  return { shape, type, struct, bytes: layout === "any" ? 0 : calls.memorySize(struct) };
+  const native =
+    layout === "plain" || layout === "nhwc" || layout === "ndhwc"
+      ? library.abi.strided(extents, dataType[type], stridesOf(extents, layout))
+      : library.abi.tagged(extents, dataType[type], layout);
+  const made = { ...descriptorsOf(library).of(native), shape };
+  byRequest.set(key, made);
+  return made;
 }
 
-/** Takes over a descriptor that the library owns (the answer of a query). */
-export function copyDescriptor({ calls }: OneDnn, address: Handle): MemoryDescriptor {
-  const struct = new Uint8Array(descriptorSize.memory);
-  calls.copy(struct, address, struct.length);
-  const view = new DataView(struct.buffer);
-  const rank = view.getInt32(memoryOffset.ndims, true);
-  const shape = Array.from({ length: rank }, (_, axis) => Number(view.getBigInt64(memoryOffset.dims + 8 * axis, true)));
-  return { shape, type: typeOf(view), struct, bytes: calls.memorySize(struct) };
+/** Of memory without gaps, the channels innermost unless it is plain. */
+function stridesOf(shape: Shape, layout: "plain" | "nhwc" | "ndhwc"): readonly number[] {
+  const axes = shape.map((_, axis) => axis);
+  const order = layout === "plain" ? axes : [0, ...axes.slice(2), 1];
+  const strides = shape.map(() => 1);
+  let next = 1;
+  for (const axis of order.toReversed()) {
+    strides[axis] = next;
+    next *= shape[axis] ?? 1;
+  }
+  return strides;
 }
 
-/** Type of a struct of the library's; those of scratchpads and workspaces are bytes, which nobody here looks into. */
-function typeOf(view: DataView): DataType {
-  const code = view.getInt32(memoryOffset.dataType, true);
-  return (Object.keys(dataType) as DataType[]).find((name) => dataType[name] === code) ?? "f32";
+/** A descriptor like one that the library owns (the answer of a query). */
+export function copyDescriptor(library: OneDnn, address: Handle): MemoryDescriptor {
+  return descriptorsOf(library).of(library.abi.copied(address));
 }
 
 export function sameLayout({ calls }: OneDnn, a: MemoryDescriptor, b: MemoryDescriptor): boolean {
-  return a === b || calls.memoryEqual(a.struct, b.struct) === 1;
+  return a.native === b.native || calls.memoryEqual(a.native, b.native) === 1;
 }
 
 /**
@@ -71,83 +123,75 @@ export function sameLayout({ calls }: OneDnn, a: MemoryDescriptor, b: MemoryDesc
  */
 export function samePlaces(library: OneDnn, a: MemoryDescriptor, b: MemoryDescriptor): boolean {
   if (sameLayout(library, a, b)) return true;
-  return a.bytes === b.bytes && sameLayout(library, withoutSingleBlock(a), withoutSingleBlock(b));
+  if (a.bytes !== b.bytes || !isBlocked(a) || !isBlocked(b)) return false;
+  return placesOf(a) === placesOf(b);
 }
 
-/** A layout whose one block holds the whole of its axis, written as strides. */
-function withoutSingleBlock(descriptor: MemoryDescriptor): MemoryDescriptor {
-  if (!isBlocked(descriptor)) return descriptor;
-  const struct = descriptor.struct.slice();
-  const view = new DataView(struct.buffer);
-  const axis = Number(view.getBigInt64(memoryOffset.innerAxes, true));
-  const isSingle =
-    view.getInt32(memoryOffset.innerBlockCount, true) === 1 &&
-    view.getBigInt64(memoryOffset.innerBlocks, true) === BigInt(descriptor.shape[axis] ?? 0);
-  if (!isSingle) return descriptor;
-  view.setInt32(memoryOffset.innerBlockCount, 0, true);
-  view.setBigInt64(memoryOffset.innerBlocks, 0n, true);
-  view.setBigInt64(memoryOffset.innerAxes, 0n, true);
-  view.setBigInt64(memoryOffset.strides + 8 * axis, 1n, true);
-  return { ...descriptor, struct };
+const places = new WeakMap<Layout, string>();
+
+/** The strides of a layout and its blocks as text, with a single block that holds the whole of its axis as a stride. */
+function placesOf({ layout }: MemoryDescriptor): string {
+  const known = places.get(layout);
+  if (known !== undefined) return known;
+  const { shape, strides, blocks, paddedShape } = layout;
+  const [block] = blocks;
+  const isSingle = blocks.length === 1 && block !== undefined && block.size === shape[block.axis];
+  const own = isSingle ? { ...layout, strides: strides.with(block.axis, 1), blocks: [] } : layout;
+  // The stride of an axis of one element says nothing.
+  const told = own.strides.map((stride, axis) => (paddedShape[axis] === 1 ? 0 : stride));
+  const text = JSON.stringify({ ...own, strides: told });
+  places.set(layout, text);
+  return text;
 }
 
 /** The same memory under a shape that differs in axes of one element. */
-export function reshaped({ calls }: OneDnn, descriptor: MemoryDescriptor, shape: Shape): MemoryDescriptor {
-  const struct = new Uint8Array(descriptorSize.memory);
-  check(
-    calls.memoryReshape(struct, descriptor.struct, shape.length, dimensions(shape)),
-    `see [${descriptor.shape}] as [${shape}]`,
-  );
-  return { ...descriptor, shape, struct };
+export function reshaped(library: OneDnn, descriptor: MemoryDescriptor, shape: Shape): MemoryDescriptor {
+  return descriptorsOf(library).of(library.abi.reshaped(descriptor.native, shape));
 }
 
 /** Whether elements sit at strides that can be addressed (not an opaque Winograd layout). */
-export function isBlocked({ struct }: MemoryDescriptor): boolean {
-  return new DataView(struct.buffer, struct.byteOffset).getInt32(memoryOffset.formatKind, true) === formatKind.blocked;
+export function isBlocked({ layout }: MemoryDescriptor): boolean {
+  return layout.kind === "strided";
+}
+
+/** Part of a memory: a descriptor, and the bytes from the memory's start to the part's. */
+export interface Part {
+  readonly descriptor: MemoryDescriptor;
+  readonly offset: number;
 }
 
 /**
- * The part of `parent` at `offsets`, every `steps`-th element of each axis, as a descriptor over the parent's memory;
- * undefined where the parent's layout has no such part (an offset inside a block of channels).
+ * The part of `parent` at `offsets`, every `steps`-th element of each axis; undefined where the parent's layout has no such
+ * part: an offset inside a block of channels, or steps through blocks.
  */
 export function describePart(
-  { calls }: OneDnn,
+  library: OneDnn,
   parent: MemoryDescriptor,
   shape: Shape,
   offsets: readonly number[],
   steps: readonly number[],
-): MemoryDescriptor | undefined {
-  // The library's part has unit steps; its extent must span all that the steps reach.
-  const span = shape.map((extent, axis) => (extent - 1) * (steps[axis] ?? 1) + 1);
-  const struct = new Uint8Array(descriptorSize.memory);
-  if (calls.memoryInitSubmemory(struct, parent.struct, dimensions(span), dimensions(offsets)) !== 0) return undefined;
-  const view = new DataView(struct.buffer);
-  for (const [axis, step] of steps.entries()) {
-    if (step === 1) continue;
-    const extentAt = 8 * axis;
-    view.setBigInt64(memoryOffset.dims + extentAt, BigInt(shape[axis] ?? 0), true);
-    view.setBigInt64(memoryOffset.paddedDims + extentAt, BigInt(shape[axis] ?? 0), true);
-    const stride = view.getBigInt64(memoryOffset.strides + extentAt, true);
-    view.setBigInt64(memoryOffset.strides + extentAt, stride * BigInt(step), true);
+): Part | undefined {
+  const { layout, type, bytes } = parent;
+  if (layout.blocks.length === 0) {
+    const strides = layout.strides.map((stride, axis) => stride * (steps[axis] ?? 1));
+    const start = layout.strides.reduce((sum, stride, axis) => sum + stride * (offsets[axis] ?? 0), 0);
+    return { descriptor: describeStrided(library, parent, shape, strides), offset: start * bytesOf(type) };
   }
-  return { shape, type: parent.type, struct, bytes: parent.bytes };
+  if (steps.some((step) => step !== 1)) return undefined;
+  const native = library.abi.part(parent.native, shape, offsets);
+  // The library says in the descriptor where the part begins.
+  return native === undefined ? undefined : { descriptor: { ...descriptorsOf(library).of(native), bytes }, offset: 0 };
 }
 
-/** Any strided part of `parent`'s memory: strides and the offset of the first element, in elements. */
+/** A strided part of `parent`'s memory, from its first element on: strides in elements. */
 export function describeStrided(
-  { calls }: OneDnn,
+  library: OneDnn,
   { type, bytes }: MemoryDescriptor,
   shape: Shape,
   strides: readonly number[],
-  offset: number,
 ): MemoryDescriptor {
-  const struct = new Uint8Array(descriptorSize.memory);
-  check(
-    calls.memoryInitByStrides(struct, shape.length, dimensions(shape), dataType[type], dimensions(strides)),
-    `describe a part of [${shape}]`,
-  );
-  new DataView(struct.buffer).setBigInt64(memoryOffset.offset0, BigInt(offset), true);
-  return { shape, type, struct, bytes };
+  const native = library.abi.strided(shape, dataType[type], strides);
+  return { ...descriptorsOf(library).of(native), bytes };
 }
 
 /** Native memory, aligned to a page: outside JavaScript's heap, so its address never moves. */
@@ -210,6 +254,6 @@ const PAGE = 4096;
 const LARGEST_BUFFER = 2 ** 32;
 
 /** A memory object of the library over `address`. */
-export function createMemory({ calls, engine }: OneDnn, descriptor: MemoryDescriptor, address: Handle): Handle {
-  return create("create a memory", (out) => calls.memoryCreate(out, descriptor.struct, engine, address));
+export function createMemory({ calls, engine }: OneDnn, { native }: MemoryDescriptor, address: Handle): Handle {
+  return create("create a memory", (out) => calls.memoryCreate(out, native, engine, address));
 }

@@ -1,10 +1,9 @@
-/** Operation descriptors: what is to be computed, before the library says how. One function an operation and direction. */
+/** Operations: what is to be computed, before the library says how. One function an operation and direction. */
 import type { ActivationAttributes, ConvolutionAttributes, Padding, Pair } from "../../../graph/ops.ts";
-import { algorithm, descriptorSize, normalizationFlag, propagation } from "./constants.ts";
-import { type OneDnn, statusName } from "./library.ts";
-import { dimensions, type MemoryDescriptor } from "./memory.ts";
-import type { Operation } from "./primitive.ts";
-import { Refusal } from "./refusal.ts";
+import { type Abi, dimensions, type Operation } from "./abi.ts";
+import { algorithm, propagation } from "./constants.ts";
+import type { OneDnn } from "./library.ts";
+import type { MemoryDescriptor } from "./memory.ts";
 
 /** `auto` lets the library decide, by a rule of its own, where Winograd pays; `winograd` asks for it wherever it is possible. */
 export type ConvolutionAlgorithm = "direct" | "winograd" | "auto";
@@ -15,21 +14,14 @@ const convolutionAlgorithms = {
   auto: algorithm.convolutionAuto,
 } as const satisfies Record<ConvolutionAlgorithm, number>;
 
-function describe(size: number, what: string, call: (struct: Uint8Array) => number): Operation {
-  const struct = new Uint8Array(size);
-  const result = call(struct);
-  if (result !== 0) throw new Refusal(`describe a ${what}`, statusName(result));
-  return struct;
-}
-
 function windowOf({ strides, padding, dilation }: { strides: Pair; padding: Padding; dilation: Pair }) {
-  return [
-    dimensions(strides),
+  return {
+    strides: dimensions(strides),
     // oneDNN counts the zeros between kernel elements, ONNX and the graph the distance.
-    dimensions(dilation.map((step) => step - 1)),
-    dimensions([padding.top, padding.left]),
-    dimensions([padding.bottom, padding.right]),
-  ] as const;
+    dilation: dimensions(dilation.map((step) => step - 1)),
+    before: dimensions([padding.top, padding.left]),
+    after: dimensions([padding.bottom, padding.right]),
+  };
 }
 
 /** Axes of a volume: batch, channels, depth, height, width. */
@@ -37,12 +29,12 @@ const VOLUME_RANK = 5;
 
 /** Of a kernel of depth 1, which steps from slice to slice. */
 function volumeWindowOf({ strides, padding, dilation }: { strides: Pair; padding: Padding; dilation: Pair }) {
-  return [
-    dimensions([1, ...strides]),
-    dimensions([0, ...dilation.map((step) => step - 1)]),
-    dimensions([0, padding.top, padding.left]),
-    dimensions([0, padding.bottom, padding.right]),
-  ] as const;
+  return {
+    strides: dimensions([1, ...strides]),
+    dilation: dimensions([0, ...dilation.map((step) => step - 1)]),
+    before: dimensions([0, padding.top, padding.left]),
+    after: dimensions([0, padding.bottom, padding.right]),
+  };
 }
 
 /** Of images, or of volumes [N, C, D, H, W] with weights [out, in, 1, height, width]. */
@@ -60,42 +52,35 @@ export interface ConvolutionMemory {
 export type ConvolutionDirection = "forward" | "backward data" | "backward weights";
 
 export function convolutionOperation(
-  { calls }: OneDnn,
   direction: ConvolutionDirection,
   chosen: ConvolutionAlgorithm,
   { src, weights, bias, dst }: ConvolutionMemory,
   attributes: ConvolutionAttributes,
 ): Operation {
-  const kind = convolutionAlgorithms[chosen];
   const window = src.shape.length === VOLUME_RANK ? volumeWindowOf(attributes) : windowOf(attributes);
-  const biasStruct = bias?.struct ?? null;
-  return describe(descriptorSize.convolution, `convolution, ${direction}`, (out) => {
-    switch (direction) {
-      case "forward":
-        return calls.convolutionForward(
-          out,
-          propagation.forwardTraining,
-          kind,
-          src.struct,
-          weights.struct,
-          biasStruct,
-          dst.struct,
-          ...window,
-        );
-      case "backward data":
-        return calls.convolutionBackwardData(out, kind, src.struct, weights.struct, dst.struct, ...window);
-      case "backward weights":
-        return calls.convolutionBackwardWeights(
-          out,
-          kind,
-          src.struct,
-          weights.struct,
-          biasStruct,
-          dst.struct,
-          ...window,
-        );
-    }
-  });
+  const title = `convolution, ${direction}`;
+  const common = { algorithm: convolutionAlgorithms[chosen], weights: weights.native, ...window };
+  const biased = { ...common, bias: bias?.native ?? null };
+  switch (direction) {
+    case "forward":
+      return {
+        name: "convolutionForward",
+        title,
+        values: { ...biased, propagation: propagation.forwardTraining, src: src.native, dst: dst.native },
+      };
+    case "backward data":
+      return {
+        name: "convolutionBackwardData",
+        title,
+        values: { ...common, diffSrc: src.native, diffDst: dst.native },
+      };
+    case "backward weights":
+      return {
+        name: "convolutionBackwardWeights",
+        title,
+        values: { ...biased, src: src.native, diffDst: dst.native },
+      };
+  }
 }
 
 /** `batch`: statistics of the batch are computed; `running`: they are given. */
@@ -105,42 +90,49 @@ export interface NormalizationOptions {
   readonly fuseRelu: boolean;
 }
 
-function normalizationFlags({ statistics, fuseRelu }: NormalizationOptions): number {
-  const { useGlobalStats, useScale, useShift } = normalizationFlag;
-  return (
-    useScale | useShift | (statistics === "running" ? useGlobalStats : 0) | (fuseRelu ? normalizationFlag.fuseRelu : 0)
-  );
+function normalizationFlags({ normalizationFlags: flags }: Abi, options: NormalizationOptions): number {
+  const statistics = options.statistics === "running" ? flags.useGlobalStats : 0;
+  return flags.useScale | flags.useShift | statistics | (options.fuseRelu ? flags.fuseRelu : 0);
 }
 
 /** With `forTraining`, a fused ReLU leaves its mask in a workspace. */
 export function normalizationForward(
-  { calls }: OneDnn,
+  { abi }: OneDnn,
   src: MemoryDescriptor,
   forTraining: boolean,
   options: NormalizationOptions,
 ): Operation {
-  const kind = forTraining ? propagation.forwardTraining : propagation.forwardInference;
-  return describe(descriptorSize.batchNormalization, "batch normalisation", (out) =>
-    calls.normalizationForward(out, kind, src.struct, options.epsilon, normalizationFlags(options)),
-  );
+  return {
+    name: "normalizationForward",
+    title: "batch normalization",
+    values: {
+      propagation: forTraining ? propagation.forwardTraining : propagation.forwardInference,
+      src: src.native,
+      dst: src.native,
+      epsilon: options.epsilon,
+      flags: normalizationFlags(abi, options),
+    },
+  };
 }
 
 export function normalizationBackward(
-  { calls }: OneDnn,
+  { abi }: OneDnn,
   diff: MemoryDescriptor,
   src: MemoryDescriptor,
   options: NormalizationOptions,
 ): Operation {
-  return describe(descriptorSize.batchNormalization, "batch normalisation, backward", (out) =>
-    calls.normalizationBackward(
-      out,
-      propagation.backward,
-      diff.struct,
-      src.struct,
-      options.epsilon,
-      normalizationFlags(options),
-    ),
-  );
+  return {
+    name: "normalizationBackward",
+    title: "batch normalization, backward",
+    values: {
+      propagation: propagation.backward,
+      diffSrc: diff.native,
+      diffDst: diff.native,
+      src: src.native,
+      epsilon: options.epsilon,
+      flags: normalizationFlags(abi, options),
+    },
+  };
 }
 
 /** What an element-wise operation does: max(0, x), between `minimum` and `maximum`, or one of the functions of `graph/ops.ts`. */
@@ -157,58 +149,82 @@ interface Elementwise {
   readonly beta?: number;
 }
 
-const activationCodes = {
-  sigmoid: algorithm.logistic,
-  tanh: algorithm.tanh,
-  hard_swish: algorithm.hardSwish,
-  leaky_relu: algorithm.relu,
-  linear: algorithm.linear,
-} as const;
-
-function elementwiseOf(activation: Activation): Elementwise {
-  if (activation === "ReLU") return { forward: algorithm.relu, backward: algorithm.reluUseDst };
+function elementwiseOf({ eltwise }: Abi, activation: Activation): Elementwise {
+  if (activation === "ReLU") return { forward: eltwise.relu, backward: eltwise.reluUseDst };
   if ("minimum" in activation) {
     const { minimum, maximum } = activation;
-    return { forward: algorithm.clip, backward: algorithm.clipUseDst, alpha: minimum, beta: maximum };
+    return { forward: eltwise.clip, backward: eltwise.clipUseDst, alpha: minimum, beta: maximum };
   }
-  const code = activationCodes[activation.function];
+  const codes = {
+    sigmoid: eltwise.logistic,
+    tanh: eltwise.tanh,
+    hard_swish: eltwise.hardSwish,
+    leaky_relu: eltwise.relu,
+    linear: eltwise.linear,
+  };
+  const code = codes[activation.function];
   const own = { forward: code, backward: code };
-  if (activation.function === "linear") return { ...own, alpha: activation.slope, beta: activation.offset };
-  return activation.function === "leaky_relu" ? { ...own, alpha: activation.slope } : own;
+  switch (activation.function) {
+    case "linear":
+      return { ...own, alpha: activation.slope, beta: activation.offset };
+    case "leaky_relu":
+      return { ...own, alpha: activation.slope };
+    case "hard_swish":
+      return { ...own, ...HARD_SWISH };
+    default:
+      return own;
+  }
 }
 
-export function activationForward({ calls }: OneDnn, activation: Activation, src: MemoryDescriptor): Operation {
-  const { forward, alpha = 0, beta = 0 } = elementwiseOf(activation);
-  return describe(descriptorSize.eltwise, "activation", (out) =>
-    calls.eltwiseForward(out, propagation.forwardTraining, forward, src.struct, alpha, beta),
-  );
+/** x · min(max(αx + β, 0), 1). Version 2 takes no parameters here and has these built in. */
+const HARD_SWISH = { alpha: 1 / 6, beta: 1 / 2 } as const;
+
+export function activationForward({ abi }: OneDnn, activation: Activation, src: MemoryDescriptor): Operation {
+  const { forward, alpha = 0, beta = 0 } = elementwiseOf(abi, activation);
+  return {
+    name: "eltwiseForward",
+    title: "activation",
+    values: {
+      propagation: propagation.forwardTraining,
+      algorithm: forward,
+      src: src.native,
+      dst: src.native,
+      alpha,
+      beta,
+    },
+  };
 }
 
 /** `data` is the dst of ReLU and clip, the src of other functions. */
 export function activationBackward(
-  { calls }: OneDnn,
+  { abi }: OneDnn,
   activation: Activation,
   diff: MemoryDescriptor,
   data: MemoryDescriptor,
 ): Operation {
-  const { backward, alpha = 0, beta = 0 } = elementwiseOf(activation);
-  return describe(descriptorSize.eltwise, "activation, backward", (out) =>
-    calls.eltwiseBackward(out, backward, diff.struct, data.struct, alpha, beta),
-  );
+  const { backward, alpha = 0, beta = 0 } = elementwiseOf(abi, activation);
+  return {
+    name: "eltwiseBackward",
+    title: "activation, backward",
+    values: { algorithm: backward, diffSrc: diff.native, diffDst: diff.native, src: data.native, alpha, beta },
+  };
 }
 
 export type BinaryKind = "add" | "multiply";
 
 /** dst = src ∘ other, with `other` broadcast where its extent is 1. */
 export function binaryOperation(
-  { calls }: OneDnn,
   kind: BinaryKind,
   src: MemoryDescriptor,
   other: MemoryDescriptor,
   dst: MemoryDescriptor,
 ): Operation {
   const code = kind === "add" ? algorithm.binaryAdd : algorithm.binaryMultiply;
-  return describe(descriptorSize.binary, kind, (out) => calls.binary(out, code, src.struct, other.struct, dst.struct));
+  return {
+    name: "binary",
+    title: kind === "add" ? "sum" : "product",
+    values: { algorithm: code, src: src.native, other: other.native, dst: dst.native },
+  };
 }
 
 export type PoolingKind = "max" | "average, padding counted" | "average, padding not counted";
@@ -228,91 +244,100 @@ export interface PoolingWindow {
 }
 
 function poolingWindow(window: PoolingWindow) {
-  const [strides, dilation, before, after] = windowOf({ dilation: [1, 1], ...window });
-  return [strides, dimensions(window.kernel), dilation, before, after] as const;
+  return { ...windowOf({ dilation: [1, 1], ...window }), kernel: dimensions(window.kernel) };
 }
 
 export function poolingForward(
-  { calls }: OneDnn,
   kind: PoolingKind,
   src: MemoryDescriptor,
   dst: MemoryDescriptor,
   window: PoolingWindow,
 ): Operation {
-  return describe(descriptorSize.pooling, "pooling", (out) =>
-    calls.poolingForward(
-      out,
-      propagation.forwardTraining,
-      poolingKinds[kind],
-      src.struct,
-      dst.struct,
+  return {
+    name: "poolingForward",
+    title: "pooling",
+    values: {
+      propagation: propagation.forwardTraining,
+      algorithm: poolingKinds[kind],
+      src: src.native,
+      dst: dst.native,
       ...poolingWindow(window),
-    ),
-  );
+    },
+  };
 }
 
 export function poolingBackward(
-  { calls }: OneDnn,
   kind: PoolingKind,
   diffSrc: MemoryDescriptor,
   diffDst: MemoryDescriptor,
   window: PoolingWindow,
 ): Operation {
-  return describe(descriptorSize.pooling, "pooling, backward", (out) =>
-    calls.poolingBackward(out, poolingKinds[kind], diffSrc.struct, diffDst.struct, ...poolingWindow(window)),
-  );
+  return {
+    name: "poolingBackward",
+    title: "pooling, backward",
+    values: {
+      algorithm: poolingKinds[kind],
+      diffSrc: diffSrc.native,
+      diffDst: diffDst.native,
+      ...poolingWindow(window),
+    },
+  };
 }
 
 export function linearForward(
-  { calls }: OneDnn,
   src: MemoryDescriptor,
   weights: MemoryDescriptor,
   bias: MemoryDescriptor | undefined,
   dst: MemoryDescriptor,
 ): Operation {
-  return describe(descriptorSize.innerProduct, "linear layer", (out) =>
-    calls.innerProductForward(
-      out,
-      propagation.forwardTraining,
-      src.struct,
-      weights.struct,
-      bias?.struct ?? null,
-      dst.struct,
-    ),
-  );
+  return {
+    name: "innerProductForward",
+    title: "linear layer",
+    values: {
+      propagation: propagation.forwardTraining,
+      src: src.native,
+      weights: weights.native,
+      bias: bias?.native ?? null,
+      dst: dst.native,
+    },
+  };
 }
 
 export function linearBackwardData(
-  { calls }: OneDnn,
   diffSrc: MemoryDescriptor,
   weights: MemoryDescriptor,
   diffDst: MemoryDescriptor,
 ): Operation {
-  return describe(descriptorSize.innerProduct, "linear layer, backward data", (out) =>
-    calls.innerProductBackwardData(out, diffSrc.struct, weights.struct, diffDst.struct),
-  );
+  return {
+    name: "innerProductBackwardData",
+    title: "linear layer, backward data",
+    values: { diffSrc: diffSrc.native, weights: weights.native, diffDst: diffDst.native },
+  };
 }
 
 export function linearBackwardWeights(
-  { calls }: OneDnn,
   src: MemoryDescriptor,
   diffWeights: MemoryDescriptor,
   diffBias: MemoryDescriptor | undefined,
   diffDst: MemoryDescriptor,
 ): Operation {
-  return describe(descriptorSize.innerProduct, "linear layer, backward weights", (out) =>
-    calls.innerProductBackwardWeights(out, src.struct, diffWeights.struct, diffBias?.struct ?? null, diffDst.struct),
-  );
+  return {
+    name: "innerProductBackwardWeights",
+    title: "linear layer, backward weights",
+    values: {
+      src: src.native,
+      weights: diffWeights.native,
+      bias: diffBias?.native ?? null,
+      diffDst: diffDst.native,
+    },
+  };
 }
 
 /** dst = src · weights, matrices of any strides. */
-export function matrixProduct(
-  { calls }: OneDnn,
-  src: MemoryDescriptor,
-  weights: MemoryDescriptor,
-  dst: MemoryDescriptor,
-): Operation {
-  return describe(descriptorSize.matmul, "matrix product", (out) =>
-    calls.matmul(out, src.struct, weights.struct, null, dst.struct),
-  );
+export function matrixProduct(src: MemoryDescriptor, weights: MemoryDescriptor, dst: MemoryDescriptor): Operation {
+  return {
+    name: "matmul",
+    title: "matrix product",
+    values: { src: src.native, weights: weights.native, bias: null, dst: dst.native },
+  };
 }

@@ -4,13 +4,12 @@
  */
 import koffi from "koffi";
 import { required } from "../../../core/errors.ts";
+import type { Handle, Operation } from "./abi.ts";
+import { check, create, statusName } from "./calls.ts";
 import { query } from "./constants.ts";
-import { check, create, type Handle, type OneDnn, statusName } from "./library.ts";
+import type { OneDnn } from "./library.ts";
 import { copyDescriptor, type MemoryDescriptor } from "./memory.ts";
 import { Refusal } from "./refusal.ts";
-
-/** An operation descriptor: the library's struct, filled. */
-export type Operation = Uint8Array;
 
 export class PrimitiveDescriptor {
   readonly handle: Handle;
@@ -53,20 +52,10 @@ export function* implementations(
   attributes: Handle,
   onRefused: (status: string) => void = () => {},
 ): Generator<PrimitiveDescriptor> {
-  const { calls, engine } = library;
-  const out = new BigUint64Array(1);
-  const result = calls.iteratorCreate(out, operation, attributes, engine, hint?.handle ?? null);
-  if (result !== 0) {
-    onRefused(statusName(result));
-    return;
-  }
-  const iterator = required(out[0], "iterator");
-  try {
-    do {
-      yield new PrimitiveDescriptor(library, calls.iteratorFetch(iterator));
-    } while (calls.iteratorNext(iterator) === 0);
-  } finally {
-    calls.iteratorDestroy(iterator);
+  const { abi, calls, engine } = library;
+  const request = { operation, calls, attributes, engine, hint: hint?.handle };
+  for (const handle of abi.implementations(request, (status) => onRefused(statusName(status)))) {
+    yield new PrimitiveDescriptor(library, handle);
   }
 }
 
@@ -82,7 +71,7 @@ export function firstImplementation(
     status = said;
   });
   for (const candidate of found) return candidate;
-  throw new Refusal("implement the operation", status);
+  throw new Refusal(`compute a ${operation.title}`, status);
 }
 
 /** Copies values from one layout (and one memory) to another; undefined where the library cannot. */
@@ -93,7 +82,7 @@ export function reorderDescriptor(
 ): PrimitiveDescriptor | undefined {
   const { calls, engine, attributes } = library;
   const out = new BigUint64Array(1);
-  const result = calls.reorderCreate(out, from.struct, engine, to.struct, engine, attributes);
+  const result = calls.reorderCreate(out, from.native, engine, to.native, engine, attributes);
   return result === 0 ? new PrimitiveDescriptor(library, required(out[0], "reorder")) : undefined;
 }
 
@@ -102,13 +91,11 @@ export function concatDescriptor(
   dst: MemoryDescriptor,
   sources: readonly MemoryDescriptor[],
 ): PrimitiveDescriptor {
-  const { calls, engine, attributes } = library;
-  const structs = Buffer.concat(sources.map(({ struct }) => struct));
+  const { abi, engine, attributes } = library;
+  const natives = sources.map(({ native }) => native);
   return new PrimitiveDescriptor(
     library,
-    describeOrRefuse("concatenate", (out) =>
-      calls.concatCreate(out, dst.struct, sources.length, 1, structs, attributes, engine),
-    ),
+    describeOrRefuse("concatenate", (out) => abi.concatenate(out, dst.native, natives, attributes, engine)),
   );
 }
 

@@ -4,6 +4,7 @@
  */
 import { type Shape, sameShape } from "../../../core/tensor.ts";
 import type { Precision } from "../../engine.ts";
+import type { Operation } from "../ffi/abi.ts";
 import { describeMemory, isBlocked, type LayoutName, type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
 import {
   type ConvolutionAlgorithm,
@@ -107,13 +108,12 @@ function describe(
   algorithm: ConvolutionAlgorithm,
   layout: LayoutName,
   precision: Precision,
-): Uint8Array {
+): Operation {
   const { library } = program;
   const image = isImage(program, src) && layout !== "any";
   // The gradient of the weights is summed, and stays, in f32.
   const weightsType = direction === "backward weights" ? "f32" : precision;
   return convolutionOperation(
-    library,
     direction,
     algorithm,
     {

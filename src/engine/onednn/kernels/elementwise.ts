@@ -5,7 +5,8 @@
 import { elementCount } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { type PostOp, withAttributes } from "../ffi/attributes.ts";
-import { argument, postOpOperand } from "../ffi/constants.ts";
+import { argument } from "../ffi/constants.ts";
+import { bytesOf } from "../ffi/memory.ts";
 import { type BinaryKind, binaryOperation } from "../ffi/operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
 import type { PrimitiveOptions, Program, View } from "../planner/program.ts";
@@ -37,7 +38,7 @@ export function emitElementwise(
   options: Omit<PrimitiveOptions, "inPlace"> = {},
 ): void {
   const { library } = program;
-  const operation = binaryOperation(library, kind, first.descriptor, second.descriptor, dst.descriptor);
+  const operation = binaryOperation(kind, first.descriptor, second.descriptor, dst.descriptor);
   const scales = [
     [argument.src, factors[0]],
     [argument.src1, factors[1]],
@@ -56,15 +57,24 @@ export function emitElementwise(
       [argument.src, first],
       [argument.src1, second],
       ...afterwards.flatMap((step, position) =>
-        "operand" in step ? [[postOpOperand(position), step.operand] as const] : [],
+        "operand" in step ? [[postOpOperand(program, position), step.operand] as const] : [],
       ),
+      ...attributes.scales.flatMap(([source, factor]) => {
+        const index = library.abi.scaleArgument(source);
+        return index === undefined ? [] : [[index, program.constant(factor, [1])] as const];
+      }),
       [argument.dst, dst],
     ],
     isPadded(first) ? options : { ...options, inPlace: [first, dst] },
   );
 }
 
+/** Index of the operand of a primitive's post-op, which is the `position`-th of its chain. */
+function postOpOperand({ library }: Program, position: number): number {
+  return library.abi.firstPostOpOperand * (position + 1) + argument.src1;
+}
+
 /** oneDNN 2.6.3 zeroes the padding of a result's last block before it reads that block's sources: in place, numbers are lost. */
 function isPadded({ descriptor: { bytes, shape, type } }: View): boolean {
-  return bytes !== elementCount(shape) * (type === "bf16" ? 2 : 4);
+  return bytes !== elementCount(shape) * bytesOf(type);
 }

@@ -14,13 +14,7 @@ export function lowerLinear(node: Node<"linear">, program: Program): void {
   const [src = "", weights = "", bias] = node.inputs;
   const [dst = ""] = node.outputs;
   const biasView = bias === undefined ? undefined : plain(program, bias);
-  const operation = linearForward(
-    program.library,
-    program.plain(src),
-    program.plain(weights),
-    biasView?.descriptor,
-    program.plain(dst),
-  );
+  const operation = linearForward(program.plain(src), program.plain(weights), biasView?.descriptor, program.plain(dst));
   program.emitPrimitive(
     node,
     firstImplementation(program.library, operation),
@@ -37,12 +31,7 @@ export function lowerLinear(node: Node<"linear">, program: Program): void {
 export function lowerLinearBackwardData(node: Node<"linear_backward_data">, program: Program): void {
   const [diffDst = "", weights = ""] = node.inputs;
   const [diffSrc = ""] = node.outputs;
-  const operation = linearBackwardData(
-    program.library,
-    program.plain(diffSrc),
-    program.plain(weights),
-    program.plain(diffDst),
-  );
+  const operation = linearBackwardData(program.plain(diffSrc), program.plain(weights), program.plain(diffDst));
   const hint = forwardHint(program, diffSrc, weights, undefined, diffDst);
   program.emitPrimitive(
     node,
@@ -61,7 +50,6 @@ export function lowerLinearBackwardWeights(node: Node<"linear_backward_weights">
   const [diffWeights = "", diffBias] = node.outputs;
   const biasDescriptor = diffBias === undefined ? undefined : program.plain(diffBias);
   const operation = linearBackwardWeights(
-    program.library,
     program.plain(src),
     program.plain(diffWeights),
     biasDescriptor,
@@ -92,7 +80,6 @@ function forwardHint(
   dst: string,
 ): PrimitiveDescriptor {
   const operation = linearForward(
-    program.library,
     program.plain(src),
     program.plain(weights),
     bias === undefined ? undefined : program.plain(bias),

@@ -35,13 +35,11 @@ export function lowerMultiplyBackward(node: Node<"multiply_backward">, program: 
   emitProduct(node, program, gradient, factor, product);
   const sums = program.define(diffSrc, program.preferred(target));
   const [height = 1, width = 1] = pixels;
-  const operation = poolingForward(
-    program.library,
-    "average, padding not counted",
-    product.descriptor,
-    sums.descriptor,
-    { kernel: [height, width], strides: [1, 1], padding: { top: 0, left: 0, bottom: 0, right: 0 } },
-  );
+  const operation = poolingForward("average, padding not counted", product.descriptor, sums.descriptor, {
+    kernel: [height, width],
+    strides: [1, 1],
+    padding: { top: 0, left: 0, bottom: 0, right: 0 },
+  });
   program.emitPrimitive(node, firstImplementation(program.library, operation), [
     [argument.src, product],
     [argument.dst, sums],
@@ -51,7 +49,7 @@ export function lowerMultiplyBackward(node: Node<"multiply_backward">, program: 
 }
 
 function emitProduct(node: Node, program: Program, a: View, b: View, dst: View): void {
-  const operation = binaryOperation(program.library, "multiply", a.descriptor, b.descriptor, dst.descriptor);
+  const operation = binaryOperation("multiply", a.descriptor, b.descriptor, dst.descriptor);
   program.emitPrimitive(node, firstImplementation(program.library, operation), [
     [argument.src, a],
     [argument.src1, b],

@@ -119,8 +119,7 @@ function emitBackward(
       [argument.mean, vector(mean)],
       [argument.variance, vector(variance)],
       [argument.scale, vector(scale)],
-      // oneDNN 2.6 wants a shift here too, though the gradient does not depend on it.
-      [argument.shift, vector(scale)],
+      ...(program.library.abi.normalizationBackwardTakesShift ? [[argument.shift, vector(scale)] as const] : []),
       [argument.diffDst, diff],
       [argument.diffSrc, result],
       [argument.diffScale, program.define(diffScale, program.plain(diffScale))],

@@ -48,7 +48,7 @@ function describeForward(
   src: MemoryDescriptor,
   dst: MemoryDescriptor,
 ): PrimitiveDescriptor {
-  const operation = poolingForward(program.library, kind, src, dst, window);
+  const operation = poolingForward(kind, src, dst, window);
   return firstImplementation(program.library, operation);
 }
 
@@ -80,7 +80,7 @@ export function lowerMaxPoolingBackward(node: Node<"max_pooling_backward">, prog
   if (forward?.workspace === undefined) throw new Refusal("undo a max pooling", "its forward step runs on the host");
   const diff = program.use(diffDst, program.preferred(program.shape(diffDst)));
   const target = program.define(node.outputs[0] ?? "", program.preferred(program.shape(src)));
-  const operation = poolingBackward(program.library, "max", target.descriptor, diff.descriptor, node.attributes);
+  const operation = poolingBackward("max", target.descriptor, diff.descriptor, node.attributes);
   const primitive = firstImplementation(program.library, operation, forward.primitive);
   program.emitPrimitive(node, primitive, [
     [argument.diffDst, diff],
@@ -105,7 +105,7 @@ export function lowerAveragePoolingBackward(
   const target = program.define(diffSrc, program.preferred(shape));
   const hint = describeForward(program, { kind, window }, target.descriptor, diff.descriptor);
   program.own(hint);
-  const operation = poolingBackward(library, kind, target.descriptor, diff.descriptor, window);
+  const operation = poolingBackward(kind, target.descriptor, diff.descriptor, window);
   const primitive = firstImplementation(library, operation, hint);
   program.emitPrimitive(node, primitive, [
     [argument.diffDst, diff],

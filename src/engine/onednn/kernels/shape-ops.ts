@@ -6,7 +6,7 @@ import { required } from "../../../core/errors.ts";
 import type { Shape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
-import { describePart, describeStrided, type MemoryDescriptor } from "../ffi/memory.ts";
+import { bytesOf, describePart, describeStrided, type MemoryDescriptor, type Part } from "../ffi/memory.ts";
 import { concatDescriptor } from "../ffi/primitive.ts";
 import type { Program, View } from "../planner/program.ts";
 
@@ -34,7 +34,8 @@ export function lowerConcatenation(node: Node<"concatenation">, program: Program
   sources.forEach((source, index) => {
     const shape = shapes[index] ?? [];
     const region = { offsets: [0, channel, 0, 0], steps: [1, 1, 1, 1] };
-    copyPieces(node, program, { whole: result, part: source, shape, region }, "embed");
+    const box = { shape, from: [0, 0, 0, 0], region };
+    copyPieces(node, program, { whole: result, part: source, box }, "embed");
     channel += shape[1] ?? 0;
   });
 }
@@ -71,16 +72,58 @@ function copyRegion(node: Node, program: Program, region: Region, way: Way): voi
   const isImage = shape.length === 4 && region.steps[1] === 1;
   const layout = (value: string): MemoryDescriptor =>
     isImage ? program.preferred(program.shape(value)) : program.plain(value);
-  const direct = describePart(program.library, layout(wholeValue), shape, region.offsets, region.steps);
+  const boxes = boxesOf(shape, region, program.shape(wholeValue));
+  const places = boxes.map((box) => ({
+    box,
+    direct: describePart(program.library, layout(wholeValue), box.shape, box.region.offsets, region.steps),
+  }));
   const source = program.use(src, layout(src));
-  // The memory is the value's own where it is not written whole, so that its zeros need writing only once.
-  const target = program.define(dst, layout(dst), way === "embed" || direct === undefined);
+  // The memory is the value's own where it is not written at once and whole, so that its zeros need writing only once.
+  const isAtOnce = way === "extract" && boxes.length === 1 && places.every(({ direct }) => direct !== undefined);
+  const target = program.define(dst, layout(dst), !isAtOnce);
   const [whole, part] = way === "extract" ? [source, target] : [target, source];
-  if (direct === undefined) {
-    copyPieces(node, program, { whole, part, shape, region }, way);
-  } else {
-    copy(node, program, { slot: whole.slot, descriptor: direct }, part, way);
+  for (const { box, direct } of places) {
+    const inPart = boxes.length === 1 ? undefined : partOf(program, part, box);
+    if (direct !== undefined && (boxes.length === 1 || inPart !== undefined)) {
+      copy(node, program, { slot: whole.slot, ...direct }, inPart ?? part, way);
+    } else {
+      copyPieces(node, program, { whole, part, box }, way);
+    }
   }
+}
+
+/** Some of the part, and the region of the whole that it is. */
+interface Box {
+  readonly shape: Shape;
+  /** First element in the part. */
+  readonly from: readonly number[];
+  readonly region: Region;
+}
+
+/**
+ * The part in boxes. The library takes strides only where they would not reach into the next row, even after the last
+ * element: of every other row of five, the last one is a box of its own.
+ */
+function boxesOf(shape: Shape, { offsets, steps }: Region, whole: Shape): readonly Box[] {
+  let boxes = [{ shape, from: shape.map(() => 0) }];
+  for (const [axis, step] of steps.entries()) {
+    const extent = shape[axis] ?? 1;
+    if (step === 1 || extent === 1 || extent * step <= (whole[axis] ?? 1)) continue;
+    boxes = boxes.flatMap((box) => [
+      { ...box, shape: box.shape.with(axis, extent - 1) },
+      { shape: box.shape.with(axis, 1), from: box.from.with(axis, extent - 1) },
+    ]);
+  }
+  return boxes.map((box) => ({
+    ...box,
+    region: { steps, offsets: offsets.map((offset, axis) => offset + (box.from[axis] ?? 0) * (steps[axis] ?? 1)) },
+  }));
+}
+
+function partOf(program: Program, part: View, { shape, from }: Box): View | undefined {
+  const ones = shape.map(() => 1);
+  const found = describePart(program.library, part.descriptor, shape, from, ones);
+  return found === undefined ? undefined : { slot: part.slot, ...found };
 }
 
 function copy(node: Node, program: Program, whole: View, part: View, way: Way): void {
@@ -91,25 +134,23 @@ function copy(node: Node, program: Program, whole: View, part: View, way: Way): 
 interface PieceWork {
   readonly whole: View;
   readonly part: View;
-  /** The part's. */
-  readonly shape: Shape;
-  readonly region: Region;
+  readonly box: Box;
 }
 
 /** Copies images in the blocked layout, as many channels at a time as stay inside one block on both sides. */
-function copyPieces(node: Node, program: Program, { whole, part, shape, region }: PieceWork, way: Way): void {
+function copyPieces(node: Node, program: Program, { whole, part, box }: PieceWork, way: Way): void {
   const block = program.channelBlock;
-  const channels = required(shape[1], "channels");
-  const first = required(region.offsets[1], "first channel");
-  const everything = { offsets: shape.map(() => 0), steps: shape.map(() => 1) };
+  const channels = required(box.shape[1], "channels");
+  const first = required(box.region.offsets[1], "first channel");
+  const inPart = { offsets: box.from, steps: box.shape.map(() => 1) };
   for (let channel = 0; channel < channels; ) {
     const count = Math.min(block - ((first + channel) % block), block - (channel % block), channels - channel);
-    const pieceShape = shape.with(1, count);
+    const pieceShape = box.shape.with(1, count);
     const piece = (view: View, within: Region, at: number): View => ({
       slot: view.slot,
-      descriptor: describePiece(program, view.descriptor, pieceShape, within, at),
+      ...describePiece(program, view.descriptor, pieceShape, within, at),
     });
-    copy(node, program, piece(whole, region, first + channel), piece(part, everything, channel), way);
+    copy(node, program, piece(whole, box.region, first + channel), piece(part, inPart, channel), way);
     channel += count;
   }
 }
@@ -121,7 +162,7 @@ function describePiece(
   shape: Shape,
   { offsets: [firstImage = 0, , top = 0, left = 0], steps: [, , rowStep = 1, columnStep = 1] }: Region,
   channel: number,
-): MemoryDescriptor {
+): Part {
   const [, channels = 0, height = 0, width = 0] = whole.shape;
   const block = program.channelBlock;
   const image = Math.ceil(channels / block) * block * height * width;
@@ -131,5 +172,8 @@ function describePiece(
     (top * width + left) * block +
     (channel % block);
   const strides = [image, 1, rowStep * width * block, columnStep * block];
-  return describeStrided(program.library, whole, shape, strides, start);
+  return {
+    descriptor: describeStrided(program.library, whole, shape, strides),
+    offset: start * bytesOf(whole.type),
+  };
 }

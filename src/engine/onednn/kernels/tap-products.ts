@@ -8,7 +8,7 @@ import type { Shape } from "../../../core/tensor.ts";
 import { withAttributes } from "../ffi/attributes.ts";
 import { argument } from "../ffi/constants.ts";
 import type { OneDnn } from "../ffi/library.ts";
-import { type DataType, describeMemory, describeStrided, type MemoryDescriptor } from "../ffi/memory.ts";
+import { bytesOf, type DataType, describeMemory, describeStrided, type MemoryDescriptor } from "../ffi/memory.ts";
 import type { ConvolutionMemory } from "../ffi/operations.ts";
 import { matrixProduct } from "../ffi/operations.ts";
 import { implementations, type PrimitiveDescriptor } from "../ffi/primitive.ts";
@@ -101,7 +101,7 @@ function tapsFirst(library: OneDnn, shape: Shape, type: DataType, order: Order):
   const [outputs = 1, inputs = 1, , width = 1] = shape;
   const matrix = outputs * inputs;
   const plain = describeMemory(library, shape, "plain", type);
-  return describeStrided(library, plain, shape, [...matrixStrides(outputs, inputs, order), width * matrix, matrix], 0);
+  return describeStrided(library, plain, shape, [...matrixStrides(outputs, inputs, order), width * matrix, matrix]);
 }
 
 function matrixStrides(outputs: number, inputs: number, order: Order): readonly [output: number, input: number] {
@@ -199,7 +199,7 @@ class Products {
     ];
     const key = `${accumulates}`;
     if (!this.#primitives.has(key)) {
-      const operation = matrixProduct(this.#library, leftMatrix, rightMatrix, resultMatrix);
+      const operation = matrixProduct(leftMatrix, rightMatrix, resultMatrix);
       const postOps = accumulates ? [{ kind: "accumulate", factor: 1 } as const] : [];
       const primitive = withAttributes(this.#library, { postOps }, (attributes) => {
         const [first] = implementations(this.#library, operation, undefined, attributes);
@@ -212,7 +212,7 @@ class Products {
     const at = (index: number, place: MatrixPlace, descriptor: MemoryDescriptor) => ({
       index,
       role: place.role,
-      piece: { descriptor, offset: place.start * (descriptor.type === "bf16" ? 2 : 4) },
+      piece: { descriptor, offset: place.start * bytesOf(descriptor.type) },
     });
     return {
       primitive,
@@ -225,7 +225,7 @@ class Products {
   }
 
   #descriptor({ role, rows, columns, strides }: MatrixPlace): MemoryDescriptor {
-    return describeStrided(this.#library, this.#memory[role], [rows, columns], strides, 0);
+    return describeStrided(this.#library, this.#memory[role], [rows, columns], strides);
   }
 }
 

@@ -29,9 +29,9 @@ const kind = "average, padding not counted";
 export function lowerUpsampling(node: Node<"upsampling">, program: Program): void {
   const { library } = program;
   const { src, dst, window, size } = operandsOf(node, program);
-  const hint = firstImplementation(library, poolingForward(library, kind, dst.descriptor, src.descriptor, window));
+  const hint = firstImplementation(library, poolingForward(kind, dst.descriptor, src.descriptor, window));
   program.own(hint);
-  const operation = poolingBackward(library, kind, dst.descriptor, src.descriptor, window);
+  const operation = poolingBackward(kind, dst.descriptor, src.descriptor, window);
   program.emitPrimitive(node, firstImplementation(library, operation, hint), [
     [argument.diffDst, src],
     [argument.diffSrc, dst],
@@ -42,7 +42,7 @@ export function lowerUpsampling(node: Node<"upsampling">, program: Program): voi
 export function lowerUpsamplingBackward(node: Node<"upsampling_backward">, program: Program): void {
   const { library } = program;
   const { src, dst, window, size } = operandsOf(node, program);
-  const operation = poolingForward(library, kind, src.descriptor, dst.descriptor, window);
+  const operation = poolingForward(kind, src.descriptor, dst.descriptor, window);
   program.emitPrimitive(node, firstImplementation(library, operation), [
     [argument.src, src],
     [argument.dst, dst],

@@ -4,6 +4,7 @@
  * walk on from image to image where those for images start anew, and are faster on thin layers.
  */
 import type { Shape } from "../../../core/tensor.ts";
+import type { Operation } from "../ffi/abi.ts";
 import type { OneDnn } from "../ffi/library.ts";
 import { describeMemory, type MemoryDescriptor, reshaped } from "../ffi/memory.ts";
 import { type ConvolutionDirection, type ConvolutionMemory, convolutionOperation } from "../ffi/operations.ts";
@@ -32,9 +33,8 @@ export function volumeFormulations(program: Program, call: Convolution): readonl
   const [outputs = 0, inputs = 0, ...kernel] = program.shape(weights);
   const weightsType = direction === "backward weights" ? "f32" : precision;
   return layouts[channelBlock].flatMap(([layout, imageLayout]) => {
-    const describe = (of: ConvolutionDirection): Uint8Array =>
+    const describe = (of: ConvolutionDirection): Operation =>
       convolutionOperation(
-        library,
         of,
         "direct",
         {
@@ -76,7 +76,7 @@ function volumeOf([batch = 1, channels = 1, ...pixels]: Shape): Shape {
 /** Without those that copy the volume into a matrix first: they need much memory and are many times slower. */
 function ownKernels(
   library: OneDnn,
-  operation: Uint8Array,
+  operation: Operation,
   hint: PrimitiveDescriptor | undefined,
 ): PrimitiveDescriptor[] {
   return [...implementations(library, operation, hint, library.attributes)].filter((primitive) => {

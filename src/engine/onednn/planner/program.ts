@@ -134,7 +134,7 @@ export class Program {
   /** Steps there were at the last mark, and how to undo what was defined since. */
   #marked = 0;
   readonly #undo: (() => void)[] = [];
-  readonly #constants = new Map<number, View>();
+  readonly #constants = new Map<string, View>();
   readonly #passedOver = new Map<string, PassedOver[]>();
   readonly #types: ReadonlyMap<string, "f32" | "i32">;
   readonly #parameters: ReadonlySet<string>;
@@ -194,14 +194,15 @@ export class Program {
     this.#undo.push(() => this.inside.delete(slot));
   }
 
-  /** One number, to be broadcast over images. */
-  constant(value: number): View {
-    const known = this.#constants.get(value);
+  /** One number, by default to be broadcast over images. */
+  constant(value: number, shape: Shape = [1, 1, 1, 1]): View {
+    const key = `${value} ${shape}`;
+    const known = this.#constants.get(key);
     if (known !== undefined) return known;
-    const descriptor = describeMemory(this.library, [1, 1, 1, 1], "plain");
+    const descriptor = describeMemory(this.library, shape, "plain");
     const slot: Slot = { bytes: descriptor.bytes, persistent: true, content: Float32Array.of(value) };
     const view = { slot, descriptor };
-    this.#constants.set(value, view);
+    this.#constants.set(key, view);
     return view;
   }
 
@@ -306,11 +307,20 @@ export class Program {
       writes: bound.filter(([index]) => written.has(index)).map(([, { slot }]) => slot),
       ...(inPlace === undefined ? {} : { inPlace: [inPlace[0].slot, inPlace[1].slot] as const }),
       operands: bound.map(([index, { descriptor }]) => ({
-        role: argumentName(index),
+        role: this.#roleOf(index),
         access: written.has(index) ? "write" : "read",
         descriptor,
       })),
     });
+  }
+
+  /** oneDNN's name of an argument. */
+  #roleOf(index: number): string {
+    const { abi } = this.library;
+    const operand = Math.floor(index / abi.firstPostOpOperand);
+    if (operand > 0) return `post_op_${operand - 1}`;
+    const scaled = [argument.src, argument.src1].find((source) => abi.scaleArgument(source) === index);
+    return scaled === undefined ? argumentName(index) : `${argumentName(scaled)}_scale`;
   }
 
   emitHost(

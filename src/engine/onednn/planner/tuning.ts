@@ -55,7 +55,7 @@ export class Tuner {
     this.#limits = limits;
     this.#library = library;
     this.#given = given;
-    const hasWideVectors = (library.calls.instructionSet & isaAvx512Core) === isaAvx512Core;
+    const hasWideVectors = (library.instructionSet & isaAvx512Core) === isaAvx512Core;
     this.blockedLayout = hasWideVectors ? "nChw16c" : "nChw8c";
   }
 
