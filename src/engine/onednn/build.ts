@@ -2,15 +2,17 @@
 import { elementCount } from "../../core/tensor.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { inferShapes } from "../../graph/shapes.ts";
-import type { KernelChoices, Precision } from "../engine.ts";
+import type { Precision } from "../engine.ts";
 import type { OneDnn } from "./ffi/library.ts";
+import { withdrawOffers } from "./kernels/convolution.ts";
 import { lower } from "./kernels/kernels.ts";
+import { chooseLayouts } from "./layouts.ts";
 import { type Candidate, scratchpadBytes } from "./planner/candidate.ts";
 import { findFusions } from "./planner/fusion.ts";
 import { gatherVectors } from "./planner/order.ts";
 import { type PlacedProgram, placeProgram } from "./planner/placed.ts";
 import { Program } from "./planner/program.ts";
-import { Tuner } from "./planner/tuning.ts";
+import { type Known, Tuner } from "./planner/tuning.ts";
 
 export interface BuildRequest {
   readonly library: OneDnn;
@@ -25,7 +27,11 @@ export function buildProgram(request: BuildRequest, tuner: Tuner): PlacedProgram
   const shapes = inferShapes(request.graph, batch);
   const graph = gatherVectors(request.graph, shapes);
   const fusions = findFusions(graph);
-  const program = new Program(library, graph, shapes, precision, fusions, tuner);
+  const images = imagesOf(graph, batch);
+  const parts = { library, graph, shapes, images, precision, fusions, tuner };
+  const { layoutOf, scratch } = chooseLayouts(parts);
+  const program = new Program({ ...parts, layoutOf });
+  for (const other of scratch) program.takeOver(other);
   try {
     for (const node of graph.nodes) if (!fusions.absorbed.has(node)) lower(node, program);
     for (const { parameter, value } of graph.updates) {
@@ -37,18 +43,29 @@ export function buildProgram(request: BuildRequest, tuner: Tuner): PlacedProgram
   } catch (error) {
     program.destroyPrimitives();
     throw error;
+  } finally {
+    withdrawOffers(program);
   }
+}
+
+/** Values of four axes whose extent changes with the batch: not weights, nor their gradients. */
+function imagesOf(graph: Graph, batch: number): ReadonlySet<string> {
+  const more = inferShapes(graph, batch + 1);
+  const shapes = [...inferShapes(graph, batch)];
+  return new Set(
+    shapes.flatMap(([value, shape]) => (shape.length === 4 && shape[0] !== more.get(value)?.[0] ? [value] : [])),
+  );
 }
 
 /**
  * Bytes that a plan needs, with kernels that need little or much where no choice is `given`: nothing is timed, so it takes a
  * tenth of a second where preparing takes many.
  */
-export function bytesNeeded(request: BuildRequest, given: KernelChoices, kernels: "least" | "most"): number {
+export function bytesNeeded(request: BuildRequest, known: Known, kernels: "least" | "most"): number {
   const sign = kernels === "least" ? 1 : -1;
   const pick = (candidates: readonly Candidate[]): Candidate | undefined =>
     candidates.toSorted((a, b) => sign * (extraBytes(a) - extraBytes(b)))[0];
-  const { program, bytes } = buildProgram(request, new Tuner(request.library, given, { pick }));
+  const { program, bytes } = buildProgram(request, new Tuner(request.library, known, { pick }));
   program.destroyPrimitives();
   return bytes;
 }

@@ -16,7 +16,7 @@ import { type OneDnn, oneDnn } from "./ffi/library.ts";
 import { OneDnnPlan } from "./plan.ts";
 import { ChoiceCache } from "./planner/choice-cache.ts";
 import type { Fallback } from "./planner/program.ts";
-import { Tuner } from "./planner/tuning.ts";
+import { nothingKnown, Tuner } from "./planner/tuning.ts";
 
 export interface OneDnnOptions {
   /** Threads to compute with; default: all processors. */
@@ -56,7 +56,8 @@ export function createOneDnnEngine({
       if (precision === "bf16" && !hasBf16) throw bf16Missing();
       notices = new Set();
       library.calls.setThreads(threads);
-      const given = { ...cache?.read(), ...choices };
+      const kept = cache?.read() ?? nothingKnown;
+      const given = { ...kept, choices: { ...kept.choices, ...choices } };
       const request = { library, graph, precision };
       const available = budget.available();
       const refuseLargePlans = (needed: number, isLeast: boolean): void => {
@@ -70,7 +71,7 @@ export function createOneDnnEngine({
       }
       const tuner = new Tuner(library, given, { memory: () => budget.available() });
       const placed = buildProgram({ ...request, batch }, tuner);
-      cache?.add(tuner.lastingChoices);
+      cache?.add(tuner.lasting);
       const { program, bytes } = placed;
       try {
         refuseLargePlans(bytes, false);

@@ -6,19 +6,12 @@ import type { Weights } from "../../graph/graph.ts";
 import { checkFeeds, checkReads, checkWrites, useAfterDispose } from "../checks.ts";
 import type { Feeds, KernelChoices, Plan, PlanStep, PlanTimes, Results } from "../engine.ts";
 import { median, planTimes, type RunTimes } from "../run-times.ts";
-import { argument } from "./ffi/constants.ts";
 import { copyMemory } from "./ffi/copy.ts";
-import { createMemory, describeMemory, NativeMemory } from "./ffi/memory.ts";
-import { BoundPrimitive } from "./ffi/primitive.ts";
-import { offsetOf } from "./planner/arena.ts";
+import { describeMemory, NativeMemory } from "./ffi/memory.ts";
+import { BoundProgram } from "./planner/bound.ts";
 import { explainStep } from "./planner/explanation.ts";
 import type { PlacedProgram } from "./planner/placed.ts";
-import { floatsOf, integersOf, type Placement, type Program, type Step, type View } from "./planner/program.ts";
-
-interface BoundStep {
-  readonly step: Step;
-  run(): void;
-}
+import { floatsOf, integersOf, type Program, type View } from "./planner/program.ts";
 
 interface PlanOptions {
   readonly batch: number;
@@ -30,15 +23,10 @@ interface PlanOptions {
 export class OneDnnPlan implements Plan {
   readonly choices: KernelChoices;
   readonly notices: readonly string[];
-  readonly bytes: number;
   readonly #program: Program;
   readonly #batch: number;
   readonly #threads: number;
-  readonly #memory: NativeMemory;
-  readonly #scratchpad: NativeMemory;
-  readonly #placement: Placement;
-  readonly #steps: readonly BoundStep[];
-  readonly #primitives: readonly BoundPrimitive[];
+  readonly #bound: BoundProgram;
   readonly #outputs: ReadonlyMap<string, View>;
   readonly #onDispose: () => void;
   readonly #sumsOverRanks: boolean;
@@ -53,50 +41,32 @@ export class OneDnnPlan implements Plan {
     this.#outputs = outputs;
     this.#onDispose = onDispose;
     this.#sumsOverRanks = program.steps.some(({ op }) => op === "all_reduce_begin");
-    const memory = new NativeMemory(program.library, layout.bytes);
-    this.#memory = memory;
-    this.#placement = { memory, offset: (slot) => offsetOf(layout, slot) };
-    this.#scratchpad = new NativeMemory(program.library, program.scratchpadBytes);
-    this.bytes = memory.bytes + this.#scratchpad.bytes;
-    for (const [{ content }, offset] of layout.offsets) {
-      if (content !== undefined) memory.floats(offset, content.length).set(content);
-    }
+    this.#bound = new BoundProgram(program, layout);
+  }
 
-    const primitives: BoundPrimitive[] = [];
-    this.#steps = program.steps.map((step) => {
-      if (step.kind === "host") return { step, run: step.bind(this.#placement) };
-      const bound = new BoundPrimitive(program.library, step.primitive, [
-        ...step.arguments.map(([index, view]) => [index, this.#memoryOf(view)] as const),
-        [
-          argument.scratchpad,
-          createMemory(program.library, step.primitive.memory("scratchpad"), this.#scratchpad.address),
-        ],
-      ]);
-      primitives.push(bound);
-      return { step, run: () => bound.run() };
-    });
-    this.#primitives = primitives;
+  get bytes(): number {
+    return this.#bound.bytes;
   }
 
   run(feeds: Feeds): Results {
     this.#feed(feeds);
     if (this.#sumsOverRanks) this.#runBesideSums();
-    else for (const { run } of this.#steps) run();
+    else for (const { run } of this.#bound.steps) run();
     return this.#results();
   }
 
   explain(feeds: Feeds, runs: number): readonly PlanStep[] {
     this.#feed(feeds);
-    const times = this.#steps.map(() => [] as number[]);
+    const times = this.#bound.steps.map(() => [] as number[]);
     for (let run = 0; run < runs; run++) {
-      for (const [index, { run: runStep }] of this.#steps.entries()) {
+      for (const [index, { run: runStep }] of this.#bound.steps.entries()) {
         const start = performance.now();
         runStep();
         if (this.#sumsOverRanks) collectives().progress();
         times[index]?.push(performance.now() - start);
       }
     }
-    return this.#steps.map(({ step }, index) => explainStep(step, this.#program, median(times[index] ?? [])));
+    return this.#bound.steps.map(({ step }, index) => explainStep(step, this.#program, median(times[index] ?? [])));
   }
 
   times(feeds: Feeds, runs: number): PlanTimes {
@@ -122,17 +92,15 @@ export class OneDnnPlan implements Plan {
   dispose(): void {
     this.#checkAlive();
     this.#isDisposed = true;
-    for (const primitive of this.#primitives) primitive.destroy();
+    this.#bound.free();
     this.#program.destroyPrimitives();
-    this.#memory.free();
-    this.#scratchpad.free();
     this.#onDispose();
   }
 
   /** Sums over ranks that were begun move on only when MPI is called. */
   #runBesideSums(): void {
     const sums = collectives();
-    for (const { run } of this.#steps) {
+    for (const { run } of this.#bound.steps) {
       run();
       sums.progress();
     }
@@ -143,7 +111,7 @@ export class OneDnnPlan implements Plan {
     const start = performance.now();
     this.#feed(feeds);
     const fed = performance.now();
-    for (const { step, run } of this.#steps) {
+    for (const { step, run } of this.#bound.steps) {
       const begun = performance.now();
       run();
       if (this.#sumsOverRanks) collectives().progress();
@@ -171,8 +139,8 @@ export class OneDnnPlan implements Plan {
     for (const { name } of this.#program.graph.inputs) {
       const value = required(feeds[name], `feed "${name}"`);
       const home = required(this.#program.homes.get(name), `memory of "${name}"`);
-      if (value.dtype === "i32") integersOf(home, this.#placement).set(value.data);
-      else floatsOf(home, this.#placement).set(value.data);
+      if (value.dtype === "i32") integersOf(home, this.#bound.placement).set(value.data);
+      else floatsOf(home, this.#bound.placement).set(value.data);
     }
   }
 
@@ -180,7 +148,7 @@ export class OneDnnPlan implements Plan {
     const results: Record<string, Tensor> = {};
     for (const [name, view] of this.#outputs) {
       const shape = this.#program.shape(name);
-      results[name] = tensor(shape, floatsOf(view, this.#placement).slice(0, elementCount(shape)));
+      results[name] = tensor(shape, floatsOf(view, this.#bound.placement).slice(0, elementCount(shape)));
     }
     return results;
   }
@@ -200,8 +168,8 @@ export class OneDnnPlan implements Plan {
     const here = { descriptor: plain, memory: staging };
     const there = {
       descriptor: home.descriptor,
-      memory: this.#memory,
-      offset: this.#placement.offset(home.slot),
+      memory: this.#bound.memory,
+      offset: this.#bound.placement.offset(home.slot),
     };
     if (way === "write") {
       staging.floats(0, data.length).set(data);
@@ -211,10 +179,5 @@ export class OneDnnPlan implements Plan {
       data.set(staging.floats(0, data.length));
     }
     staging.free();
-  }
-
-  #memoryOf({ slot, descriptor, offset = 0 }: View): bigint {
-    const address = this.#memory.address + BigInt(this.#placement.offset(slot) + offset);
-    return createMemory(this.#program.library, descriptor, address);
   }
 }

@@ -2,8 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { KernelChoices } from "../../../src/engine/engine.ts";
 import { createOneDnnEngine } from "../../../src/engine/onednn/index.ts";
 import { ChoiceCache, type ChoiceIdentity } from "../../../src/engine/onednn/planner/choice-cache.ts";
+import type { Known } from "../../../src/engine/onednn/planner/tuning.ts";
 import { GraphBuilder } from "../../../src/graph/builder.ts";
 import type { Graph } from "../../../src/graph/graph.ts";
 
@@ -23,6 +25,11 @@ function cacheOf(own: ChoiceIdentity, notices: string[] = []): ChoiceCache {
   return new ChoiceCache(folder, own, (message) => notices.push(message));
 }
 
+/** Choices without times. */
+function chosen(choices: KernelChoices): Known {
+  return { choices, milliseconds: {} };
+}
+
 function oneConvolution(): Graph {
   const builder = new GraphBuilder("one");
   builder.output(builder.convolution("conv", builder.input("images", ["N", 32, 8, 8]), { channels: 32, kernel: 3 }));
@@ -32,18 +39,18 @@ function oneConvolution(): Graph {
 describe("the cache of kernel choices", () => {
   it("gives back what was added, and nothing to another machine", () => {
     const cache = cacheOf(identity);
-    expect(cache.read()).toEqual({});
-    cache.add({ a: "direct" });
-    cache.add({ b: "winograd" });
-    expect(cacheOf(identity).read()).toEqual({ a: "direct", b: "winograd" });
-    expect(cacheOf({ ...identity, threads: 1 }).read()).toEqual({});
+    expect(cache.read()).toEqual(chosen({}));
+    cache.add(chosen({ a: "direct" }));
+    cache.add(chosen({ b: "winograd" }));
+    expect(cacheOf(identity).read()).toEqual(chosen({ a: "direct", b: "winograd" }));
+    expect(cacheOf({ ...identity, threads: 1 }).read()).toEqual(chosen({}));
   });
 
   it("keeps the first choice of a key, so that runs go on rounding alike", () => {
     const cache = cacheOf(identity);
-    cache.add({ a: "direct" });
-    cache.add({ a: "winograd", b: "direct" });
-    expect(cache.read()).toEqual({ a: "direct", b: "direct" });
+    cache.add(chosen({ a: "direct" }));
+    cache.add(chosen({ a: "winograd", b: "direct" }));
+    expect(cache.read()).toEqual(chosen({ a: "direct", b: "direct" }));
   });
 
   it.each([
@@ -65,31 +72,39 @@ describe("the cache of kernel choices", () => {
   ])("passes over a file %s with a notice, and writes it anew", (_, spoil, reason) => {
     const notices: string[] = [];
     const cache = cacheOf(identity, notices);
-    cache.add({ a: "direct" });
+    cache.add(chosen({ a: "direct" }));
     writeFileSync(cache.path, spoil(readFileSync(cache.path, "utf8")));
-    expect(cache.read()).toEqual({});
+    expect(cache.read()).toEqual(chosen({}));
     expect(notices).toEqual([expect.stringContaining(`kernel choices in ${cache.path} are not used`)]);
     expect(notices[0]).toContain(reason);
-    cache.add({ b: "direct" });
-    expect(cacheOf(identity).read()).toEqual({ b: "direct" });
+    cache.add(chosen({ b: "direct" }));
+    expect(cacheOf(identity).read()).toEqual(chosen({ b: "direct" }));
+  });
+
+  it("keeps what was measured beside what was chosen", () => {
+    const cache = cacheOf(identity);
+    cache.add({ choices: { a: "direct" }, milliseconds: { b: 1.5 } });
+    cache.add({ choices: {}, milliseconds: { b: 2, c: 3 } });
+    expect(cache.read()).toEqual({ choices: { a: "direct" }, milliseconds: { b: 1.5, c: 3 } });
   });
 
   it("says so if it cannot be written, and goes on", () => {
     const notices: string[] = [];
     writeFileSync(join(folder, "file"), "");
-    new ChoiceCache(join(folder, "file", "below"), identity, (message) => notices.push(message)).add({ a: "direct" });
+    new ChoiceCache(join(folder, "file", "below"), identity, (message) => notices.push(message)).add(
+      chosen({ a: "direct" }),
+    );
     expect(notices.at(-1)).toMatch(/could not be kept in .*file/);
   });
 
   it("is written by one plan and obeyed by the next", () => {
     const engine = createOneDnnEngine({ threads: 1, cacheFolder: folder });
     const first = engine.prepare(oneConvolution(), { batch: 2 });
-    const [key = "", choice = ""] = Object.entries(first.choices)[0] ?? [];
     first.dispose();
     const cache = cacheOf({ ...identity, ...engine.description, threads: 1 });
-    expect(cache.read()).toEqual({ [key]: choice });
+    expect(cache.read().choices).toEqual(first.choices);
     const second = engine.prepare(oneConvolution(), { batch: 2 });
-    expect(second.choices).toEqual({ [key]: choice });
+    expect(second.choices).toEqual(first.choices);
     expect([first.notices, second.notices]).toEqual([[], []]);
     second.dispose();
     writeFileSync(cache.path, "{");

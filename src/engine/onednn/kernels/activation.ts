@@ -10,7 +10,7 @@ const between0And1 = { minimum: 0, maximum: 1 } as const;
 export function lowerFunction(node: Node<"activation">, program: Program): void {
   const [src = ""] = node.inputs;
   const { attributes } = node;
-  const data = program.view(src);
+  const data = program.image(src);
   const result = program.define(node.outputs[0] ?? "", data.descriptor);
   if (attributes.function === "hard_sigmoid") {
     const { slope, offset } = attributes;
@@ -35,7 +35,7 @@ export function emitForward(node: Node, program: Program, activation: Activation
 export function lowerFunctionBackward(node: Node<"activation_backward">, program: Program): void {
   const [src = "", diffDst = ""] = node.inputs;
   const { attributes } = node;
-  const data = program.view(src);
+  const data = program.image(src);
   const incoming = program.use(diffDst, data.descriptor);
   const outgoing = program.define(node.outputs[0] ?? "", data.descriptor);
   if (attributes.function === "hard_sigmoid") {

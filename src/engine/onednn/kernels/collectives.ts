@@ -70,7 +70,7 @@ export function lowerBatchStatistics(node: Node<"batch_statistics">, program: Pr
   const { library } = program;
   const [src = ""] = node.inputs;
   const [mean = "", variance = ""] = node.outputs;
-  const data = program.view(src);
+  const data = program.image(src);
   const options = { epsilon: 1, statistics: "batch", fuseRelu: false } as const;
   const primitive = firstImplementation(library, normalizationForward(library, data.descriptor, true, options));
   const unused = (): View => program.allocate(program.plain(mean));
@@ -89,7 +89,7 @@ export function lowerNormalizationCorrection(node: Node<"batch_normalization_cor
   const { library } = program;
   const [src = "", mean = "", variance = "", , partial = ""] = node.inputs;
   const [diffSrc = ""] = node.outputs;
-  const data = program.view(src);
+  const data = program.image(src);
   const gradient = program.use(partial, data.descriptor);
   const vectors = [1, 2, 3, 5, 6].map((index) => program.use(node.inputs[index] ?? "", program.plain(mean)));
   const [scale, shift] = [program.allocate(program.plain(mean)), program.allocate(program.plain(mean))];

@@ -3,7 +3,7 @@
  * implementation offered is a candidate, and the tuner takes the fastest.
  */
 import { type Shape, sameShape } from "../../../core/tensor.ts";
-import type { Precision } from "../../engine.ts";
+import type { PassedOver, Precision } from "../../engine.ts";
 import type { Operation } from "../ffi/abi.ts";
 import { describeMemory, isBlocked, type LayoutName, type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
 import {
@@ -24,6 +24,7 @@ export function keyOf(program: Program, { direction, attributes, src, weights, b
   const { strides, padding, dilation, groups } = attributes;
   return [
     direction,
+    program.layout,
     program.shape(src).join("x"),
     program.shape(weights).join("x"),
     `s${strides}`,
@@ -36,20 +37,34 @@ export function keyOf(program: Program, { direction, attributes, src, weights, b
   ].join(" ");
 }
 
-export function candidatesOf(program: Program, call: Convolution): ConvolutionCandidate[] {
-  const isGrouped = call.attributes.groups > 1;
-  const blocked = program.tuner.blockedLayout;
-  const usual = offers(program, call, isGrouped || isNarrow(program, call) ? [blocked, "nhwc"] : [blocked]);
-  const others = usual.some(isFast) ? [] : offers(program, call, isGrouped ? ["any"] : ["nhwc", "any"]);
-  const formulations = [...usual, ...others, ...offersInF32(program, call), ...volumeFormulations(program, call)];
+/** The ways to compute a convolution with images in the program's present layout. */
+export interface Offer {
+  readonly candidates: readonly ConvolutionCandidate[];
+  /** What the library refused. */
+  readonly refused: readonly PassedOver[];
+}
+
+/** The caller destroys the candidates' primitives. */
+export function offerOf(program: Program, call: Convolution): Offer {
+  const refused: PassedOver[] = [];
+  const request = { program, call, refused };
+  const usual = offers(request, program.layout);
+  const others = usual.some(isFast) ? [] : offers(request, "any");
+  const formulations = [...usual, ...others, ...offersInF32(request), ...volumeFormulations(program, call)];
   const all = [...formulations, ...(isImage(program, call.src) ? [] : tapProducts(program, call))].map((formulation) =>
     candidate(program, call, formulation),
   );
-  const worthTiming = all.some(isFast) ? all.filter(isFast) : all.slice(0, 1);
+  const candidates = all.some(isFast) ? all.filter(isFast) : all.slice(0, 1);
   for (const each of all) {
-    if (!worthTiming.includes(each)) for (const primitive of primitivesOf(each)) primitive.destroy();
+    if (!candidates.includes(each)) for (const primitive of primitivesOf(each)) primitive.destroy();
   }
-  return worthTiming;
+  return { candidates, refused };
+}
+
+interface Request {
+  readonly program: Program;
+  readonly call: Convolution;
+  readonly refused: PassedOver[];
 }
 
 function isFast({ name }: Formulation): boolean {
@@ -61,11 +76,6 @@ function isImage(program: Program, src: string): boolean {
   return program.graph.inputs.some(({ name }) => name === src);
 }
 
-/** With exactly one block of channels on both sides channels-last is the same memory by another name, and costs no reorder. */
-function isNarrow(program: Program, { src, dst }: Convolution): boolean {
-  return [src, dst].every((value) => program.shape(value)[1] === program.channelBlock);
-}
-
 /** oneDNN gives grouped weights an axis of their own for the groups. */
 function weightsShape(shape: Shape, groups: number): Shape {
   const [outputs = 0, ...rest] = shape;
@@ -73,33 +83,30 @@ function weightsShape(shape: Shape, groups: number): Shape {
 }
 
 function offers(
-  program: Program,
-  call: Convolution,
-  layouts: readonly LayoutName[],
+  { program, call, refused }: Request,
+  layout: LayoutName,
   precision: Precision = program.precision,
 ): Formulation[] {
   const { library } = program;
   const hint = call.direction === "forward" ? undefined : forwardHint(program, call, precision);
   const found = new Map<string, Formulation>();
-  for (const layout of layouts) {
-    for (const algorithm of ["direct", "winograd", "auto"] as const) {
-      const operation = describe(program, call, algorithm, layout, precision);
-      const refuse = (reason: string): void =>
-        program.passOver(call.node.name, { implementation: `${layout} ${algorithm}`, reason });
-      for (const primitive of implementations(library, operation, hint, library.attributes, refuse)) {
-        const name = `${layout} ${primitive.implementation}`;
-        if (found.has(name)) primitive.destroy();
-        else found.set(name, single(program, call, name, primitive));
-      }
+  for (const algorithm of ["direct", "winograd", "auto"] as const) {
+    const operation = describe(program, call, algorithm, layout, precision);
+    const refuse = (reason: string): void => void refused.push({ implementation: `${layout} ${algorithm}`, reason });
+    for (const primitive of implementations(library, operation, hint, library.attributes, refuse)) {
+      const name = `${layout} ${primitive.implementation}`;
+      if (found.has(name)) primitive.destroy();
+      else found.set(name, single(program, call, name, primitive));
     }
   }
   return [...found.values()];
 }
 
 /** The weights' gradient is f32 in any case, and Winograd, which only f32 has, may be worth two reorders. */
-function offersInF32(program: Program, call: Convolution): Formulation[] {
+function offersInF32(request: Request): Formulation[] {
+  const { program, call } = request;
   if (program.precision === "f32" || call.direction !== "backward weights" || isImage(program, call.src)) return [];
-  return offers(program, call, [program.tuner.blockedLayout], "f32").filter(isFast);
+  return offers(request, program.layout, "f32").filter(isFast);
 }
 
 function describe(
@@ -153,18 +160,17 @@ const flows = {
 } as const;
 
 function candidate(program: Program, call: Convolution, formulation: Formulation): ConvolutionCandidate {
-  const { direction, src, weights, dst } = call;
+  const { direction, src, dst } = call;
   const { memory } = formulation;
-  const into = (value: string, wanted: MemoryDescriptor) => reorderIfNeeded(program, value, wanted, "into");
-  const from = (value: string, made: MemoryDescriptor) => reorderIfNeeded(program, value, made, "from");
-  const weightsInto = () => weightsReorder(program, weights, memory);
   const reorders = {
-    forward: () => [...into(src, memory.src), ...weightsInto(), ...from(dst, memory.dst)],
-    "backward data": () => [...into(dst, memory.dst), ...weightsInto(), ...from(src, memory.src)],
-    "backward weights": () => [
-      ...into(src, memory.src),
-      ...into(dst, memory.dst),
-      ...gradientReorder(program, call, memory),
+    forward: [...reorderOfImage(program, src, memory.src, "into"), ...reorderOfImage(program, dst, memory.dst, "from")],
+    "backward data": [
+      ...reorderOfImage(program, dst, memory.dst, "into"),
+      ...reorderOfImage(program, src, memory.src, "from"),
+    ],
+    "backward weights": [
+      ...reorderOfImage(program, src, memory.src, "into"),
+      ...reorderOfImage(program, dst, memory.dst, "into"),
     ],
   };
   return {
@@ -176,11 +182,24 @@ function candidate(program: Program, call: Convolution, formulation: Formulation
       dst: { descriptor: memory.dst },
       ...(memory.bias === undefined ? {} : { bias: { descriptor: memory.bias } }),
     },
-    reorders: reorders[direction](),
+    reorders: reorders[direction],
   };
 }
 
 type Reorders = readonly (readonly [MemoryDescriptor, MemoryDescriptor])[];
+
+/** `candidate` with what its weights cost too, beside what earlier steps have left of them. */
+export function withWeights(
+  program: Program,
+  call: Convolution,
+  candidate: ConvolutionCandidate,
+): ConvolutionCandidate {
+  const weights =
+    call.direction === "backward weights"
+      ? gradientReorder(program, call, candidate.memory)
+      : weightsReorder(program, call.weights, candidate.memory);
+  return { ...candidate, reorders: [...candidate.reorders, ...weights] };
+}
 
 /** Weights in a layout that no earlier step left them in cost a reorder. */
 function weightsReorder(program: Program, weights: string, { weights: wanted }: ConvolutionMemory): Reorders {
@@ -221,17 +240,12 @@ function memoryOf(
   };
 }
 
-/** The reorder a layout costs: `into` what the primitive reads, or `from` what it writes to what others prefer. */
-function reorderIfNeeded(
-  program: Program,
-  value: string,
-  descriptor: MemoryDescriptor,
-  way: "into" | "from",
-): (readonly [MemoryDescriptor, MemoryDescriptor])[] {
-  const preferred = program.preferred(program.shape(value));
-  const other = way === "into" ? (program.known(value)?.descriptor ?? preferred) : preferred;
-  if (samePlaces(program.library, other, descriptor)) return [];
-  return [way === "into" ? [other, descriptor] : [descriptor, other]];
+/** The reorder that an image costs: `into` what the primitive reads, or `from` what it writes to the node's layout. */
+function reorderOfImage(program: Program, value: string, descriptor: MemoryDescriptor, way: "into" | "from"): Reorders {
+  if (isImage(program, value)) return [];
+  const own = program.preferred(program.shape(value));
+  if (samePlaces(program.library, own, descriptor)) return [];
+  return [way === "into" ? [own, descriptor] : [descriptor, own]];
 }
 
 /** Backward operations are described with a forward one of the same shapes at hand. */

@@ -5,17 +5,16 @@
 import { required } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
 import { type Node, producers } from "../../../graph/graph.ts";
-import type { PassedOver } from "../../engine.ts";
 import { type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
 import { primitivesOf } from "../planner/candidate.ts";
 import type { Program, View } from "../planner/program.ts";
-import { candidatesOf, keyOf } from "./convolution-candidates.ts";
+import type { Tuner } from "../planner/tuning.ts";
+import { keyOf, type Offer, offerOf, withWeights } from "./convolution-candidates.ts";
 import type { Convolution, ConvolutionCandidate } from "./formulation.ts";
 
 export function lowerConvolution(node: Node<"convolution">, program: Program): void {
-  const [src = "", weights = "", bias] = node.inputs;
-  const [dst = ""] = node.outputs;
-  const call: Convolution = { node, direction: "forward", attributes: node.attributes, src, weights, bias, dst };
+  const call = callOf(node);
+  const { src, weights, bias, dst } = call;
   settleHome(program, weights);
   const chosen = choose(program, call);
   const { memory } = chosen;
@@ -30,10 +29,8 @@ export function lowerConvolution(node: Node<"convolution">, program: Program): v
 }
 
 export function lowerConvolutionBackwardData(node: Node<"convolution_backward_data">, program: Program): void {
-  const [dst = "", weights = ""] = node.inputs;
-  const [src = ""] = node.outputs;
-  const { attributes } = node;
-  const call: Convolution = { node, direction: "backward data", attributes, src, weights, bias: undefined, dst };
+  const call = callOf(node);
+  const { src, weights, dst } = call;
   const chosen = choose(program, call);
   const { memory } = chosen;
   const result = made(program, src, memory.src);
@@ -46,7 +43,7 @@ export function lowerConvolutionBackwardData(node: Node<"convolution_backward_da
 }
 
 export function lowerConvolutionBackwardWeights(node: Node<"convolution_backward_weights">, program: Program): void {
-  const call = backwardWeightsCall(node);
+  const call = callOf(node);
   const { src, weights, bias, dst } = call;
   const chosen = choose(program, call);
   const { memory } = chosen;
@@ -56,6 +53,37 @@ export function lowerConvolutionBackwardWeights(node: Node<"convolution_backward
     weights: program.define(weights, memory.weights),
     ...(bias === undefined ? {} : { bias: program.define(bias, program.plain(bias)) }),
   });
+}
+
+/** The values of a node by the roles that they play forward. */
+function callOf(node: ConvolutionNode): Convolution {
+  const [first = "", second = "", third] = node.inputs;
+  const [result = "", diffBias] = node.outputs;
+  const { attributes } = node;
+  switch (node.op) {
+    case "convolution":
+      return { node, direction: "forward", attributes, src: first, weights: second, bias: third, dst: result };
+    case "convolution_backward_data":
+      return {
+        node,
+        direction: "backward data",
+        attributes,
+        src: result,
+        weights: second,
+        bias: undefined,
+        dst: first,
+      };
+    case "convolution_backward_weights":
+      return {
+        node,
+        direction: "backward weights",
+        attributes,
+        src: first,
+        weights: result,
+        bias: diffBias,
+        dst: second,
+      };
+  }
 }
 
 /** The calls of a candidate, on views by role. */
@@ -76,39 +104,59 @@ function emit(
   }
 }
 
-function backwardWeightsCall(node: Node<"convolution_backward_weights">): Convolution {
-  const [src = "", dst = ""] = node.inputs;
-  const [weights = "", bias] = node.outputs;
-  return { node, direction: "backward weights", attributes: node.attributes, src, weights, bias, dst };
-}
-
-interface Choice {
-  readonly chosen: ConvolutionCandidate;
-  /** What the library refused on the way. */
-  readonly passedOver: readonly PassedOver[];
-}
-
 /** What each program has chosen, by key: equal layers share one description. */
-const choicesOf = new WeakMap<Program, Map<string, Choice>>();
+const choicesOf = new WeakMap<Program, Map<string, ConvolutionCandidate>>();
+/** What was offered to each tuner, by key. */
+const offersOf = new WeakMap<Tuner, Map<string, Offer>>();
+
+function offered(program: Program, call: Convolution, key: string): Offer {
+  const offers = offersOf.get(program.tuner) ?? new Map<string, Offer>();
+  offersOf.set(program.tuner, offers);
+  const offer = offers.get(key) ?? offerOf(program, call);
+  offers.set(key, offer);
+  return offer;
+}
 
 function choose(program: Program, call: Convolution): ConvolutionCandidate {
-  const choices = choicesOf.get(program) ?? new Map<string, Choice>();
+  const choices = choicesOf.get(program) ?? new Map<string, ConvolutionCandidate>();
   choicesOf.set(program, choices);
   const key = keyOf(program, call);
+  const offer = offered(program, call, key);
+  for (const passedOver of offer.refused) program.passOver(call.node.name, passedOver);
   const known = choices.get(key);
-  if (known !== undefined) {
-    for (const passedOver of known.passedOver) program.passOver(call.node.name, passedOver);
-    return known.chosen;
-  }
-  const offered = candidatesOf(program, call);
-  const best = program.tuner.choose(key, offered);
+  if (known !== undefined) return known;
+  const candidates = offer.candidates.map((candidate) => withWeights(program, call, candidate));
+  const best = program.tuner.choose(key, candidates);
   const chosen = required(
-    offered.find((candidate) => candidate === best),
+    candidates.find((candidate) => candidate === best),
     `candidate of "${call.node.name}"`,
   );
   for (const primitive of primitivesOf(chosen)) program.own(primitive);
-  choices.set(key, { chosen, passedOver: program.passedOver(call.node.name) });
+  choices.set(key, chosen);
   return chosen;
+}
+
+/** A convolution, or a gradient of one. */
+export type ConvolutionNode = Node<"convolution" | "convolution_backward_data" | "convolution_backward_weights">;
+
+/** Milliseconds that `node` takes with images in the program's present layout; undefined where there is no time to tell. */
+export function estimateConvolution(program: Program, node: ConvolutionNode): number | undefined {
+  const call = callOf(node);
+  const key = keyOf(program, call);
+  return program.tuner.time(`fastest ${key}`, () => {
+    const { candidates } = offered(program, call, key);
+    return candidates.length === 0 ? Number.POSITIVE_INFINITY : program.tuner.firstLook(key, candidates);
+  });
+}
+
+/** Destroys what was offered and is not part of `program`. */
+export function withdrawOffers(program: Program): void {
+  for (const { candidates } of offersOf.get(program.tuner)?.values() ?? []) {
+    for (const primitive of candidates.flatMap((candidate) => [...primitivesOf(candidate)])) {
+      if (!program.owns(primitive)) primitive.destroy();
+    }
+  }
+  offersOf.delete(program.tuner);
 }
 
 /**
@@ -120,8 +168,7 @@ function settleHome(program: Program, weights: string): void {
   const optimizer = program.graph.nodes.find(({ op, inputs }) => op === "nesterov_sgd" && inputs[0] === weights);
   const gradient = producers(program.graph).get(optimizer?.inputs[1] ?? "");
   if (gradient?.op !== "convolution_backward_weights" || gradient.attributes.groups > 1) return;
-  const chosen = choose(program, backwardWeightsCall(gradient));
-  program.home(weights, chosen.memory.weights);
+  program.within(gradient, () => program.home(weights, choose(program, callOf(gradient)).memory.weights));
 }
 
 /**

@@ -96,10 +96,12 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
 export function lower(node: Node, program: Program): void {
   // The table is keyed by the node's own op; TypeScript cannot follow the correlation through the union.
   const lowering = lowerings[node.op] as Lowering<OpName>;
-  lowerOrFallBack(
-    node,
-    program,
-    () => lowering(node, program),
-    (other) => lower(other, program),
+  program.within(node, () =>
+    lowerOrFallBack(
+      node,
+      program,
+      () => lowering(node, program),
+      (other) => lower(other, program),
+    ),
   );
 }

@@ -14,7 +14,7 @@ export function lowerNormalization(node: Forward, program: Program): void {
   const relu = program.fusions.reluAfter.get(node);
   const [src = "", scale = "", shift = "", mean = "", variance = ""] = node.inputs;
   const [dst = "", batchMean = "", batchVariance = ""] = node.outputs;
-  const data = program.view(src);
+  const data = program.image(src);
   const primitive = describeForward(program, node, data, relu !== undefined);
   const workspace = isTraining && relu !== undefined ? program.allocate(primitive.memory("workspace")) : undefined;
   const vector = (value: string): View => program.use(value, program.plain(value));
@@ -55,7 +55,7 @@ export function lowerNormalizationTrainingBackward(
 ): void {
   const [src = "", mean = "", variance = "", scale = "", ownDiff = ""] = node.inputs;
   const relu = program.fusions.reluBackwardBefore.get(node);
-  const data = program.view(src);
+  const data = program.image(src);
   const forward = program.forwardOf.get(mean);
   if (forward === undefined) throw new Refusal("undo a batch normalisation", "its forward step runs on the host");
   emitBackward(node, program, {
@@ -73,7 +73,7 @@ export function lowerNormalizationTrainingBackward(
 /** With frozen statistics: mean and variance are constants to the gradient. */
 export function lowerNormalizationBackward(node: Node<"batch_normalization_backward">, program: Program): void {
   const [src = "", scale = "", mean = "", variance = "", diff = ""] = node.inputs;
-  const data = program.view(src);
+  const data = program.image(src);
   const options = { epsilon: node.attributes.epsilon, statistics: "running", fuseRelu: false } as const;
   const operation = normalizationForward(program.library, data.descriptor, true, options);
   const hint = required(firstImplementation(program.library, operation), `forward step of "${node.name}"`);

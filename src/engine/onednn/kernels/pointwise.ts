@@ -30,7 +30,7 @@ function toBfloat16(value: number): number {
 export function lowerActivation(node: Node<"relu"> | Node<"clip">, program: Program): void {
   const [src = ""] = node.inputs;
   const [dst = ""] = node.outputs;
-  const data = program.view(src);
+  const data = program.image(src);
   const operation = activationForward(program.library, activationOf(node, data.descriptor), data.descriptor);
   const primitive = firstImplementation(program.library, operation);
   const result = program.define(dst, data.descriptor);
@@ -49,7 +49,7 @@ export function lowerActivationBackward(node: Node<"relu_backward"> | Node<"clip
   const { library } = program;
   const [dst = "", diffDst = ""] = node.inputs;
   const [diffSrc = ""] = node.outputs;
-  const data = program.view(dst);
+  const data = program.image(dst);
   const activation = activationOf(node, data.descriptor);
   const hint = firstImplementation(library, activationForward(library, activation, data.descriptor));
   program.own(hint);
@@ -71,7 +71,7 @@ export function lowerActivationBackward(node: Node<"relu_backward"> | Node<"clip
 
 export function lowerAdd(node: Node<"add">, program: Program): void {
   const [a = "", b = ""] = node.inputs;
-  const data = program.view(a);
+  const data = program.image(a);
   const other = program.use(b, data.descriptor);
   const mask = program.fusions.reluBackwardAfter.get(node);
   if (mask === undefined) emitBinary(node, program, "add", data, other);
@@ -113,15 +113,14 @@ function emitMaskedSum(node: Node<"add">, program: Program, a: View, b: View, ma
  * with its reference kernel, which is a hundred times slower.
  */
 function perChannel(program: Program, value: string, data: MemoryDescriptor): View {
-  const { library, tuner } = program;
+  const { library, layout } = program;
   const { shape, type } = data;
   const { slot } = program.use(value, program.plain(value));
   const channels = program.shape(value)[0] ?? 0;
   const extents = shape.map((_, axis) => (axis === 1 ? channels : 1));
   const vector = { slot, descriptor: describeMemory(library, extents, "plain") };
-  const isBlocked =
-    shape.length === 4 && sameLayout(library, data, describeMemory(library, shape, tuner.blockedLayout, type));
-  const wanted = describeMemory(library, extents, isBlocked && channels > 1 ? tuner.blockedLayout : "plain", type);
+  const isImage = shape.length === 4 && channels > 1;
+  const wanted = describeMemory(library, extents, isImage ? layout : "plain", type);
   if (samePlaces(library, vector.descriptor, wanted)) return { slot, descriptor: wanted };
   const converted = program.allocate(wanted);
   program.reorder(value, vector, converted);
@@ -130,7 +129,7 @@ function perChannel(program: Program, value: string, data: MemoryDescriptor): Vi
 
 export function lowerBias(node: Node<"bias">, program: Program): void {
   const [src = "", bias = ""] = node.inputs;
-  const data = program.view(src);
+  const data = program.image(src);
   emitBinary(node, program, "add", data, perChannel(program, bias, data.descriptor));
 }
 
@@ -143,13 +142,13 @@ export function lowerScale(node: Node<"scale">, program: Program): void {
     lowerToHost(node, program);
     return;
   }
-  const data = program.view(src);
+  const data = program.image(src);
   emitBinary(node, program, "multiply", data, perChannel(program, factor, data.descriptor));
 }
 
 export function lowerGain(node: Node<"gain">, program: Program): void {
   const [src = "", gain = ""] = node.inputs;
-  const data = program.view(src);
+  const data = program.image(src);
   emitBinary(node, program, "multiply", data, perChannel(program, gain, data.descriptor));
 }
 

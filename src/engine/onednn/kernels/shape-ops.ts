@@ -15,6 +15,7 @@ export function lowerConcatenation(node: Node<"concatenation">, program: Program
   const shapes = node.inputs.map((value) => program.shape(value));
   const sources = node.inputs.map((value, index) => program.use(value, program.preferred(shapes[index] ?? [])));
   const block = program.channelBlock;
+  // Channels that lie last need no block of their own.
   const isAligned = shapes.slice(0, -1).every(([, channels = 0]) => channels % block === 0);
   const isImage = program.shape(dst).length === 4;
   const result = program.define(dst, program.preferred(program.shape(dst)), isImage && !isAligned);

@@ -12,60 +12,52 @@ import { implementations, type PrimitiveDescriptor } from "../ffi/primitive.ts";
 import type { Program } from "../planner/program.ts";
 import { type Convolution, type Formulation, roles } from "./formulation.ts";
 
-/** Layouts of the volume, and the layout of the images that is the same memory. */
-const layouts = {
-  16: [
-    ["nCdhw16c", "nChw16c"],
-    ["ndhwc", "nhwc"],
-  ],
-  8: [
-    ["nCdhw8c", "nChw8c"],
-    ["ndhwc", "nhwc"],
-  ],
-} as const;
+/** By the layout of the images, that of the volume which is the same memory. */
+const layouts = { nChw16c: "nCdhw16c", nChw8c: "nCdhw8c", nhwc: "ndhwc" } as const;
 
 /** Formulations of `call` on volumes; none where images and volumes lie differently. */
 export function volumeFormulations(program: Program, call: Convolution): readonly Formulation[] {
   const { direction, attributes, src, weights, bias, dst } = call;
-  const { library, precision, channelBlock } = program;
-  const isOneBlock = [src, dst].every((value) => program.shape(value)[1] === channelBlock);
+  const { library, precision, layout: imageLayout } = program;
+  const { blockedLayout } = program.tuner;
+  const block = blockedLayout === "nChw16c" ? 16 : 8;
+  const isOneBlock = [src, dst].every((value) => program.shape(value)[1] === block);
   if (!isOneBlock || attributes.groups !== 1 || bias !== undefined) return [];
   const [outputs = 0, inputs = 0, ...kernel] = program.shape(weights);
   const weightsType = direction === "backward weights" ? "f32" : precision;
-  return layouts[channelBlock].flatMap(([layout, imageLayout]) => {
-    const describe = (of: ConvolutionDirection): Operation =>
-      convolutionOperation(
-        of,
-        "direct",
-        {
-          src: describeMemory(library, volumeOf(program.shape(src)), layout, precision),
-          weights: describeMemory(
-            library,
-            [outputs, inputs, 1, ...kernel],
-            "any",
-            of === direction ? weightsType : precision,
-          ),
-          bias: undefined,
-          dst: describeMemory(library, volumeOf(program.shape(dst)), layout, precision),
-        },
-        attributes,
-      );
-    const hint =
-      direction === "forward"
-        ? undefined
-        : firstOf(implementations(library, describe("forward"), undefined, library.attributes));
-    if (hint !== undefined) program.own(hint);
-    if (hint === undefined && direction !== "forward") return [];
-    const image = (value: string) => describeMemory(library, program.shape(value), imageLayout, precision);
-    return ownKernels(library, describe(direction), hint).map((primitive) =>
-      formulation(primitive, call, `volume ${layout} ${primitive.implementation}`, {
-        src: image(src),
-        weights: reshaped(library, primitive.memory(roles[direction].query.weights), program.shape(weights)),
+  const layout = layouts[imageLayout];
+  const describe = (of: ConvolutionDirection): Operation =>
+    convolutionOperation(
+      of,
+      "direct",
+      {
+        src: describeMemory(library, volumeOf(program.shape(src)), layout, precision),
+        weights: describeMemory(
+          library,
+          [outputs, inputs, 1, ...kernel],
+          "any",
+          of === direction ? weightsType : precision,
+        ),
         bias: undefined,
-        dst: image(dst),
-      }),
+        dst: describeMemory(library, volumeOf(program.shape(dst)), layout, precision),
+      },
+      attributes,
     );
-  });
+  const hint =
+    direction === "forward"
+      ? undefined
+      : firstOf(implementations(library, describe("forward"), undefined, library.attributes));
+  if (hint !== undefined) program.own(hint);
+  if (hint === undefined && direction !== "forward") return [];
+  const image = (value: string) => describeMemory(library, program.shape(value), imageLayout, precision);
+  return ownKernels(library, describe(direction), hint).map((primitive) =>
+    formulation(primitive, call, `volume ${layout} ${primitive.implementation}`, {
+      src: image(src),
+      weights: reshaped(library, primitive.memory(roles[direction].query.weights), program.shape(weights)),
+      bias: undefined,
+      dst: image(dst),
+    }),
+  );
 }
 
 /** [N, C, H, W] → [1, C, N, H, W]. */

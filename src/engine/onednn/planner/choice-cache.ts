@@ -9,7 +9,7 @@ import { cpus } from "node:os";
 import { dirname, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
-import type { KernelChoices } from "../../engine.ts";
+import { type Known, nothingKnown } from "./tuning.ts";
 
 /** What a choice is valid for. */
 export interface ChoiceIdentity {
@@ -19,12 +19,13 @@ export interface ChoiceIdentity {
 }
 
 /** Goes up when candidates are added or timed in another way: older choices are then made anew, in a file of their own. */
-const VERSION = 2;
+const VERSION = 3;
 
 const fileSchema = z.object({
   version: z.literal(VERSION),
   identity: z.record(z.string(), z.union([z.string(), z.number()])),
   choices: z.record(z.string(), z.string()),
+  milliseconds: z.record(z.string(), z.number()),
 });
 
 export class ChoiceCache {
@@ -47,28 +48,34 @@ export class ChoiceCache {
     return this.#path;
   }
 
-  read(): KernelChoices {
+  read(): Known {
     let text: string;
     try {
       text = readFileSync(this.#path, "utf8");
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return {};
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return nothingKnown;
       return this.#passOver(error);
     }
     try {
-      const { identity, choices } = fileSchema.parse(JSON.parse(text));
+      const { identity, choices, milliseconds } = fileSchema.parse(JSON.parse(text));
       if (!isSame(identity, this.#identity)) return this.#passOver(foreign(identity, this.#identity));
-      return choices;
+      return { choices, milliseconds };
     } catch (error) {
       return this.#passOver(error);
     }
   }
 
-  /** Adds `choices` to the file. A cache that cannot be written costs time, not results: a notice, no error. */
-  add(choices: KernelChoices): void {
+  /** Adds what is not in the file yet. A cache that cannot be written costs time, not results: a notice, no error. */
+  add({ choices, milliseconds }: Known): void {
     const known = this.read();
-    if (Object.entries(choices).every(([key, choice]) => known[key] === choice)) return;
-    const content = { version: VERSION, identity: this.#identity, choices: { ...choices, ...known } };
+    const isThere = (key: string): boolean => key in known.choices || key in known.milliseconds;
+    if ([...Object.keys(choices), ...Object.keys(milliseconds)].every(isThere)) return;
+    const content = {
+      version: VERSION,
+      identity: this.#identity,
+      choices: { ...choices, ...known.choices },
+      milliseconds: { ...milliseconds, ...known.milliseconds },
+    };
     try {
       mkdirSync(dirname(this.#path), { recursive: true });
       writeFileAtomic.sync(this.#path, `${JSON.stringify(content, undefined, 1)}\n`);
@@ -77,9 +84,9 @@ export class ChoiceCache {
     }
   }
 
-  #passOver(reason: unknown): KernelChoices {
+  #passOver(reason: unknown): Known {
     this.#onNotice(`the kernel choices in ${this.#path} are not used, and timed again: ${sayOf(reason)}`);
-    return {};
+    return nothingKnown;
   }
 }
 

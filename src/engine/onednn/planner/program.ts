@@ -10,6 +10,7 @@ import type { PassedOver, Precision } from "../../engine.ts";
 import { argument, argumentName } from "../ffi/constants.ts";
 import type { OneDnn } from "../ffi/library.ts";
 import {
+  type DataType,
   describeMemory,
   isBlocked,
   type MemoryDescriptor,
@@ -21,6 +22,11 @@ import { type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts
 import { Refusal } from "../ffi/refusal.ts";
 import type { Fusions } from "./fusion.ts";
 import type { Tuner } from "./tuning.ts";
+
+/** Layouts that images travel in: channels in blocks of a vector, or last. */
+export type ImageLayout = "nChw8c" | "nChw16c" | "nhwc";
+
+const channelBlocks = { nhwc: 1, nChw8c: 8, nChw16c: 16 } as const satisfies Record<ImageLayout, number>;
 
 /** A region of memory. Persistent ones (parameters, inputs, padded zeros) keep their content between runs. */
 export interface Slot {
@@ -111,6 +117,19 @@ const written: ReadonlySet<number> = new Set([
   argument.diffShift,
 ]);
 
+export interface ProgramParts {
+  readonly library: OneDnn;
+  readonly graph: Graph;
+  readonly shapes: ReadonlyMap<string, Shape>;
+  /** Values with an image a sample: batch, channels, rows, columns. */
+  readonly images: ReadonlySet<string>;
+  readonly precision: Precision;
+  readonly fusions: Fusions;
+  readonly tuner: Tuner;
+  /** Layout in which each node reads and writes images. */
+  readonly layoutOf: (node: Node) => ImageLayout;
+}
+
 export class Program {
   readonly library: OneDnn;
   readonly graph: Graph;
@@ -136,23 +155,22 @@ export class Program {
   readonly #undo: (() => void)[] = [];
   readonly #constants = new Map<string, View>();
   readonly #passedOver = new Map<string, PassedOver[]>();
-  readonly #types: ReadonlyMap<string, "f32" | "i32">;
+  readonly #types: ReadonlyMap<string, DataType>;
+  readonly #images: ReadonlySet<string>;
+  readonly #layoutOf: (node: Node) => ImageLayout;
+  #layout: ImageLayout;
   readonly #parameters: ReadonlySet<string>;
 
-  constructor(
-    library: OneDnn,
-    graph: Graph,
-    shapes: ReadonlyMap<string, Shape>,
-    precision: Precision,
-    fusions: Fusions,
-    tuner: Tuner,
-  ) {
+  constructor({ library, graph, shapes, images, precision, fusions, tuner, layoutOf }: ProgramParts) {
+    this.#images = images;
     this.library = library;
     this.precision = precision;
     this.graph = graph;
     this.shapes = shapes;
     this.fusions = fusions;
     this.tuner = tuner;
+    this.#layoutOf = layoutOf;
+    this.#layout = tuner.blockedLayout;
     this.#types = new Map(graph.inputs.map(({ name, dtype }) => [name, dtype]));
     this.#parameters = new Set(graph.parameters.map(({ name }) => name));
     for (const { name } of graph.inputs) this.homes.set(name, this.define(name, this.plain(name), true));
@@ -167,16 +185,37 @@ export class Program {
     return describeMemory(this.library, this.shape(value), "plain", this.#types.get(value) ?? "f32");
   }
 
-  /** How images travel between steps: channels in blocks of a vector, in the plan's precision. */
+  /** The layout of images in the node that is being lowered. */
+  get layout(): ImageLayout {
+    return this.#layout;
+  }
+
+  /** Does `work` for `node`, in its layout. */
+  within<T>(node: Node, work: () => T): T {
+    const before = this.#layout;
+    this.#layout = this.#layoutOf(node);
+    try {
+      return work();
+    } finally {
+      this.#layout = before;
+    }
+  }
+
+  /** How that node has images: in its layout and the plan's precision. Values that are no images are plain. */
   preferred(shape: Shape): MemoryDescriptor {
     return shape.length === 4
-      ? describeMemory(this.library, shape, this.tuner.blockedLayout, this.precision)
+      ? describeMemory(this.library, shape, this.#layout, this.precision)
       : describeMemory(this.library, shape, "plain");
   }
 
-  /** Channels of a block in that layout. */
-  get channelBlock(): 8 | 16 {
-    return this.tuner.blockedLayout === "nChw16c" ? 16 : 8;
+  /** `value` as the node that is being lowered has it; what is no image is where it was made. */
+  image(value: string): View {
+    return this.#images.has(value) ? this.use(value, this.preferred(this.shape(value))) : this.view(value);
+  }
+
+  /** Channels of a block of the node's layout; 1 where channels lie last. */
+  get channelBlock(): 1 | 8 | 16 {
+    return channelBlocks[this.#layout];
   }
 
   allocate(descriptor: MemoryDescriptor, persistent = false): View {
@@ -231,6 +270,11 @@ export class Program {
   /** Likewise, or undefined while no step makes it yet. */
   known(value: string): View | undefined {
     return this.#views.get(value)?.[0];
+  }
+
+  /** Whether a value is there without a step that makes it: an input or a parameter, or what was defined. */
+  isGiven(value: string): boolean {
+    return this.#views.has(value) || this.#parameters.has(value);
   }
 
   /** All layouts that a value is in so far, the one it was made in first. */
@@ -371,6 +415,16 @@ export class Program {
   /** Keeps a primitive descriptor (a hint for a backward step, say) until the plan is disposed. */
   own(primitive: PrimitiveDescriptor): void {
     this.#primitives.add(primitive);
+  }
+
+  /** Takes over what `other` keeps. */
+  takeOver(other: Program): void {
+    for (const primitive of other.#primitives) this.#primitives.add(primitive);
+    other.#primitives.clear();
+  }
+
+  owns(primitive: PrimitiveDescriptor): boolean {
+    return this.#primitives.has(primitive);
   }
 
   destroyPrimitives(): void {

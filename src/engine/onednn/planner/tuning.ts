@@ -1,15 +1,16 @@
 /**
- * Chooses among implementations by timing them once on the shapes at hand, because no rule predicts which is fastest (see
+ * Chooses among implementations by timing them on the shapes at hand, because no rule predicts which is fastest (see
  * docs/engine.md). A choice is remembered under a key, so that equal layers are timed once, and a resumed run is given
  * the choices of its first part: other kernels would round differently.
  */
 import type { KernelChoices, PassedOver } from "../../engine.ts";
 import { argument, isaAvx512Core } from "../ffi/constants.ts";
 import type { OneDnn } from "../ffi/library.ts";
-import type { DataType, LayoutName, MemoryDescriptor } from "../ffi/memory.ts";
+import type { DataType, MemoryDescriptor } from "../ffi/memory.ts";
 import { type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts";
 import { Refusal } from "../ffi/refusal.ts";
 import { type Candidate, primitivesOf } from "./candidate.ts";
+import { Stopwatch } from "./stopwatch.ts";
 import { Trial, trialBytes } from "./trial.ts";
 
 /** How a primitive came to be chosen. */
@@ -17,6 +18,14 @@ export interface Decision {
   readonly candidates: number;
   readonly passedOver: readonly PassedOver[];
 }
+
+/** Choices of earlier plans, and what timing them measured, in milliseconds. */
+export interface Known {
+  readonly choices: KernelChoices;
+  readonly milliseconds: Readonly<Record<string, number>>;
+}
+
+export const nothingKnown: Known = { choices: {}, milliseconds: {} };
 
 /** Runs of each candidate in the first round, which finds those worth a second look. */
 const QUICK_RUNS = 3;
@@ -38,23 +47,32 @@ export interface TuningLimits {
   readonly pick?: (candidates: readonly Candidate[]) => Candidate | undefined;
   /** Bytes that timing may take at a time; candidates that need more are not timed. */
   readonly memory?: () => number;
+  /** Milliseconds that timing may take in all; what is left then is not timed. Default: no limit. */
+  readonly milliseconds?: number;
+  /** Hears how much of the time has been spent, in milliseconds. */
+  readonly onProgress?: (spent: number) => void;
 }
 
 export class Tuner {
-  readonly blockedLayout: LayoutName;
+  readonly blockedLayout: "nChw8c" | "nChw16c";
   readonly #library: OneDnn;
-  readonly #given: KernelChoices;
+  readonly #known: Known;
   readonly #limits: TuningLimits;
+  readonly #stopwatch: Stopwatch;
   readonly #choices: Record<string, string> = {};
+  readonly #milliseconds: Record<string, number> = {};
   readonly #untimed = new Set<string>();
+  readonly #firstLooks = new Map<string, FirstLook>();
+  readonly #reorders = new Map<MemoryDescriptor, Map<MemoryDescriptor, number>>();
   readonly #passedOver = new Map<string, readonly PassedOver[]>();
   readonly #decisions = new WeakMap<PrimitiveDescriptor, Decision>();
 
-  /** `given`: choices to repeat, for the keys that come up again and if this machine offers them. */
-  constructor(library: OneDnn, given: KernelChoices, limits: TuningLimits = {}) {
+  /** `known`: choices to repeat, for the keys that come up again and if this machine offers them. */
+  constructor(library: OneDnn, known: Known, limits: TuningLimits = {}) {
     this.#limits = limits;
     this.#library = library;
-    this.#given = given;
+    this.#known = known;
+    this.#stopwatch = new Stopwatch(limits.milliseconds, limits.onProgress);
     const hasWideVectors = (library.instructionSet & isaAvx512Core) === isaAvx512Core;
     this.blockedLayout = hasWideVectors ? "nChw16c" : "nChw8c";
   }
@@ -64,14 +82,53 @@ export class Tuner {
     return this.#choices;
   }
 
-  /** Those that are worth keeping: timed, or the only one. */
-  get lastingChoices(): KernelChoices {
-    return Object.fromEntries(Object.entries(this.#choices).filter(([key]) => !this.#untimed.has(key)));
+  /** What is worth keeping: timed on a quiet machine, or the only candidate. */
+  get lasting(): Known {
+    if (this.wasBusy) return nothingKnown;
+    const choices = Object.fromEntries(Object.entries(this.#choices).filter(([key]) => !this.#untimed.has(key)));
+    return { choices, milliseconds: this.#milliseconds };
   }
 
-  /** The candidate to use for `key`; the others are destroyed. The first must be one that is known to be accurate. */
+  /** Whether other work on the machine disturbed the timing. */
+  get wasBusy(): boolean {
+    return this.#stopwatch.wasDisturbed;
+  }
+
+  /** Keys for which there was no time to time anything. */
+  get untimed(): number {
+    return this.#untimed.size;
+  }
+
+  /** Whether anything may be timed; what is not asks for the usual choice. */
+  get mayTime(): boolean {
+    return this.#limits.pick === undefined && !this.#stopwatch.isOver;
+  }
+
+  /** The decision under `key` that `make` makes, unless it was made before. */
+  decide(key: string, make: () => string | undefined): string | undefined {
+    const made = this.#choices[key] ?? this.#known.choices[key] ?? make();
+    if (made !== undefined) this.#choices[key] = made;
+    return made;
+  }
+
+  /** Milliseconds that `measure` measures, unless they are known; undefined where there is no time left. */
+  time(key: string, measure: (stopwatch: Stopwatch) => number): number | undefined {
+    const known = this.#milliseconds[key] ?? this.#known.milliseconds[key];
+    if (known === undefined && !this.mayTime) return undefined;
+    const milliseconds = known ?? measure(this.#stopwatch);
+    if (Number.isFinite(milliseconds)) this.#milliseconds[key] = milliseconds;
+    return milliseconds;
+  }
+
+  /** Milliseconds of the fastest of `candidates`, and of what is around it, as a first look tells. */
+  firstLook(key: string, candidates: readonly Candidate[]): number {
+    const { timed } = this.#firstLook(key, candidates);
+    return Math.min(...timed.map(({ candidate, milliseconds }) => milliseconds + this.#around(candidate)));
+  }
+
+  /** The candidate to use for `key`. The first must be one that is known to be accurate. The others stay the caller's. */
   choose(key: string, candidates: readonly Candidate[]): Candidate {
-    const wanted = this.#choices[key] ?? this.#given[key];
+    const wanted = this.#choices[key] ?? this.#known.choices[key];
     const remembered = candidates.find(({ name }) => name === wanted);
     const chosen = remembered ?? (this.#limits.pick ?? ((all) => this.#fastest(key, all)))(candidates);
     if (chosen === undefined) throw new Refusal(`run ${key}`, "no implementation that is right");
@@ -79,9 +136,6 @@ export class Tuner {
     const passedOver = this.#passedOver.get(key) ?? [];
     for (const primitive of primitivesOf(chosen)) {
       this.#decisions.set(primitive, { candidates: candidates.length, passedOver });
-    }
-    for (const candidate of candidates) {
-      if (candidate !== chosen) for (const primitive of primitivesOf(candidate)) primitive.destroy();
     }
     return chosen;
   }
@@ -91,8 +145,51 @@ export class Tuner {
     return this.#decisions.get(primitive);
   }
 
+  /** Milliseconds of a copy from one layout to another; infinite where the library has none. */
+  reorder(from: MemoryDescriptor, to: MemoryDescriptor): number {
+    const known = this.#reorders.get(from) ?? new Map<MemoryDescriptor, number>();
+    this.#reorders.set(from, known);
+    const milliseconds = known.get(to) ?? (this.mayTime ? this.#timeReorder(from, to) : 0);
+    known.set(to, milliseconds);
+    return milliseconds;
+  }
+
+  #around({ reorders }: Candidate): number {
+    return reorders.reduce((sum, [from, to]) => sum + this.reorder(from, to), 0);
+  }
+
   #fastest(key: string, candidates: readonly Candidate[]): Candidate | undefined {
     if (candidates.length <= 1) return candidates[0];
+    if (!this.mayTime && !this.#firstLooks.has(key)) {
+      this.#untimed.add(key);
+      return candidates[0];
+    }
+    const { timed, others, hasReference } = this.#firstLook(key, candidates);
+    // What is around a candidate depends on what other steps have left by now.
+    const whole = timed.map((one): Timed => {
+      const candidate = candidates.find(({ name }) => name === one.candidate.name) ?? one.candidate;
+      return { ...one, candidate, around: this.#around(candidate) };
+    });
+    const finished = this.#final(whole);
+    const best = firstOfFastest(finished);
+    this.#passedOver.set(key, [
+      ...finished
+        .filter((one) => one !== best)
+        .map((one) => ({
+          implementation: one.candidate.name,
+          reason: `took ${wholeOf(one).toFixed(3)} ms, the chosen one ${best === undefined ? "" : wholeOf(best).toFixed(3)} ms`,
+        })),
+      ...others,
+    ]);
+    if (hasReference) return best?.candidate;
+    // None could be timed: the first is the library's own choice.
+    this.#untimed.add(key);
+    return candidates[0];
+  }
+
+  #firstLook(key: string, candidates: readonly Candidate[]): FirstLook {
+    const known = this.#firstLooks.get(key);
+    if (known !== undefined) return known;
     const others: PassedOver[] = [];
     const timed: Timed[] = [];
     let expected: Float32Array | undefined;
@@ -110,94 +207,87 @@ export class Tuner {
       expected ??= result;
       const error = relativeError(result, expected);
       // A result that is no number is never within.
-      if (!(error <= tolerance)) {
-        others.push({ implementation: candidate.name, reason: inaccuracy(error, tolerance) });
-        continue;
-      }
-      const around = candidate.reorders.reduce((sum, [from, to]) => sum + this.#timeReorder(from, to), 0);
-      timed.push({ candidate, bytes, around, milliseconds: milliseconds + around });
+      if (error <= tolerance) timed.push({ candidate, bytes, milliseconds, around: 0 });
+      else others.push({ implementation: candidate.name, reason: inaccuracy(error, tolerance) });
     }
-    const finished = this.#final(timed, memory);
-    const best = firstOfFastest(finished);
-    this.#passedOver.set(key, [
-      ...finished
-        .filter((one) => one !== best)
-        .map(({ candidate, milliseconds }) => ({
-          implementation: candidate.name,
-          reason: `took ${milliseconds.toFixed(3)} ms, the chosen one ${best?.milliseconds.toFixed(3)} ms`,
-        })),
-      ...others,
-    ]);
-    if (expected !== undefined) return best?.candidate;
-    // None could be timed: the first is the library's own choice.
-    this.#untimed.add(key);
-    return candidates[0];
+    const look = { timed, others, hasReference: expected !== undefined };
+    this.#firstLooks.set(key, look);
+    return look;
   }
 
   /** The result of a candidate, and how long it takes at a first look; `best`: milliseconds of the fastest so far. */
   #tryOut(candidate: Candidate, best: number): { readonly milliseconds: number; readonly result: Float32Array } {
-    const trial = new Trial(this.#library, candidate);
-    try {
-      const roughly = trial.warmUp();
-      const milliseconds = roughly > HOPELESS * best ? roughly : typicalRun(trial, QUICK_RUNS);
-      return { milliseconds, result: trial.result() };
-    } finally {
-      trial.free();
-    }
+    return this.#stopwatch.during(() => {
+      const trial = new Trial(this.#library, candidate);
+      try {
+        const roughly = trial.warmUp();
+        const milliseconds = roughly > HOPELESS * best ? roughly : typicalRun(trial, QUICK_RUNS);
+        return { milliseconds, result: trial.result() };
+      } finally {
+        trial.free();
+      }
+    });
   }
 
   /** `timed` with those that came close to the fastest timed again, in turns. */
-  #final(timed: readonly Timed[], memory: number): readonly Timed[] {
-    const best = Math.min(...timed.map(({ milliseconds }) => milliseconds));
+  #final(timed: readonly Timed[]): readonly Timed[] {
+    const memory = this.#limits.memory?.() ?? Number.POSITIVE_INFINITY;
+    const best = Math.min(...timed.map(wholeOf));
     const finalists: Timed[] = [];
     let bytes = 0;
-    for (const one of timed.toSorted((a, b) => a.milliseconds - b.milliseconds)) {
+    for (const one of timed.toSorted((a, b) => wholeOf(a) - wholeOf(b))) {
       const hasPlace = finalists.length < MOST_FINALISTS && bytes + one.bytes <= memory;
-      if (!hasPlace || one.milliseconds > CLOSE * best) break;
+      if (!hasPlace || wholeOf(one) > CLOSE * best) break;
       bytes += one.bytes;
       finalists.push(one);
     }
-    if (finalists.length <= 1) return timed;
-    const trials = finalists.map(({ candidate }) => new Trial(this.#library, candidate));
-    try {
-      for (const trial of trials) trial.warmUp();
-      const runs = Array.from({ length: FINAL_RUNS }, () => trials.map((trial) => trial.run()));
-      return timed.map((one) => {
-        const place = finalists.indexOf(one);
-        if (place < 0) return one;
-        return { ...one, milliseconds: typical(runs.map((round) => round[place] ?? 0)) + one.around };
-      });
-    } finally {
-      for (const trial of trials) trial.free();
-    }
+    if (finalists.length <= 1 || !this.mayTime) return timed;
+    return this.#stopwatch.during(() => {
+      const trials = finalists.map(({ candidate }) => new Trial(this.#library, candidate));
+      try {
+        for (const trial of trials) trial.warmUp();
+        const runs = Array.from({ length: FINAL_RUNS }, () => trials.map((trial) => trial.run()));
+        return timed.map((one) => {
+          const place = finalists.indexOf(one);
+          if (place < 0) return one;
+          const own = runs.map((round) => round[place] ?? 0);
+          this.#stopwatch.note(own);
+          return { ...one, milliseconds: typical(own) };
+        });
+      } finally {
+        for (const trial of trials) trial.free();
+      }
+    });
   }
 
   #timeReorder(from: MemoryDescriptor, to: MemoryDescriptor): number {
     const primitive = reorderDescriptor(this.#library, from, to);
     if (primitive === undefined) return Number.POSITIVE_INFINITY;
-    const trial = new Trial(this.#library, {
-      name: "reorder",
-      parts: [
-        {
-          primitive,
-          arguments: [
-            { index: argument.src, role: "from" },
-            { index: argument.dst, role: "to" },
-          ],
-        },
-      ],
-      operands: { from: { descriptor: from }, to: { descriptor: to } },
-      inputs: [],
-      output: "to",
-      reorders: [],
+    return this.#stopwatch.during(() => {
+      const trial = new Trial(this.#library, {
+        name: "reorder",
+        parts: [
+          {
+            primitive,
+            arguments: [
+              { index: argument.src, role: "from" },
+              { index: argument.dst, role: "to" },
+            ],
+          },
+        ],
+        operands: { from: { descriptor: from }, to: { descriptor: to } },
+        inputs: [],
+        output: "to",
+        reorders: [],
+      });
+      try {
+        trial.warmUp();
+        return typicalRun(trial, QUICK_RUNS);
+      } finally {
+        trial.free();
+        primitive.destroy();
+      }
     });
-    try {
-      trial.warmUp();
-      return typicalRun(trial, QUICK_RUNS);
-    } finally {
-      trial.free();
-      primitive.destroy();
-    }
   }
 }
 
@@ -207,14 +297,25 @@ interface Timed {
   readonly bytes: number;
   /** Milliseconds of the reorders that it costs. */
   readonly around: number;
-  /** Of one run, and of what is around it. */
+  /** Of one run. */
   readonly milliseconds: number;
+}
+
+interface FirstLook {
+  readonly timed: readonly Timed[];
+  readonly others: readonly PassedOver[];
+  /** Whether the first candidate, which the others are compared with, could be run. */
+  readonly hasReference: boolean;
+}
+
+function wholeOf({ milliseconds, around }: Timed): number {
+  return milliseconds + around;
 }
 
 /** The first that no later one beats clearly. */
 function firstOfFastest(timed: readonly Timed[]): Timed | undefined {
   return timed.reduce<Timed | undefined>(
-    (best, one) => (best === undefined || one.milliseconds < CLEARLY * best.milliseconds ? one : best),
+    (best, one) => (best === undefined || wholeOf(one) < CLEARLY * wholeOf(best) ? one : best),
     undefined,
   );
 }
@@ -224,7 +325,7 @@ function typicalRun(trial: Trial, runs: number): number {
 }
 
 /** The lower quartile: what disturbs a run only ever makes it longer. */
-function typical(values: readonly number[]): number {
+export function typical(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 2] ?? Number.POSITIVE_INFINITY;
 }
 

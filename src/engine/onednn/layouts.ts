@@ -1,0 +1,189 @@
+/**
+ * In which layout each node of a graph has its images. Convolutions, batch norms, additions and poolings are timed in both
+ * layouts, and so are the reorders between them; the assignment with the least sum over the graph is a minimum cut.
+ */
+import { createHash } from "node:crypto";
+import type { Node } from "../../graph/graph.ts";
+import { describeMemory, samePlaces } from "./ffi/memory.ts";
+import { type ConvolutionNode, estimateConvolution } from "./kernels/convolution.ts";
+import { lower } from "./kernels/kernels.ts";
+import { layOut } from "./planner/arena.ts";
+import { BoundProgram } from "./planner/bound.ts";
+import { type LayoutGroup, type LayoutGroups, layoutGroups, type Passage } from "./planner/layout-groups.ts";
+import { FlowNetwork } from "./planner/min-cut.ts";
+import { type ImageLayout, Program, type ProgramParts } from "./planner/program.ts";
+import { typical } from "./planner/tuning.ts";
+
+type Parts = Omit<ProgramParts, "layoutOf">;
+
+export interface LayoutChoice {
+  readonly layoutOf: (node: Node) => ImageLayout;
+  /** Keeps what was described on the way, until the plan is disposed. */
+  readonly scratch: readonly Program[];
+}
+
+/** Letters of the layouts in a stored choice. */
+const letters = { blocked: "b", nhwc: "l" } as const;
+
+export function chooseLayouts(parts: Parts): LayoutChoice {
+  const { graph, images, fusions, tuner } = parts;
+  const blocked = tuner.blockedLayout;
+  const found = layoutGroups(graph, images, fusions);
+  const scratch: Program[] = [];
+  const chosen = tuner.decide(keyOf(parts, found), () => {
+    if (!tuner.mayTime) return undefined;
+    const [inBlocks, channelsLast] = ([blocked, "nhwc"] as const).map((layout) => {
+      const program = new Program({ ...parts, layoutOf: () => layout });
+      scratch.push(program);
+      return program;
+    }) as [Program, Program];
+    return leastSum(parts, found, inBlocks, channelsLast);
+  });
+  const layouts = new Map<Node, ImageLayout>();
+  for (const [index, group] of found.groups.entries()) {
+    for (const node of group) layouts.set(node, chosen?.[index] === letters.nhwc ? "nhwc" : blocked);
+  }
+  return { layoutOf: (node) => layouts.get(node) ?? blocked, scratch };
+}
+
+/** Equal for graphs in which the same groups pass the same images on. */
+function keyOf({ graph, shapes, precision }: Parts, { groups, passages }: LayoutGroups): string {
+  const nodes = graph.nodes.map(({ op, attributes, inputs, outputs }) => [
+    op,
+    attributes,
+    [...inputs, ...outputs].map((value) => shapes.get(value)),
+  ]);
+  const ways = passages.map(({ from, to }) => [groups.indexOf(from), to.map((group) => groups.indexOf(group))]);
+  const hash = createHash("sha256")
+    .update(JSON.stringify([precision, nodes, ways]))
+    .digest("hex");
+  return `layouts of ${hash.slice(0, 16)}`;
+}
+
+/** Capacities are whole numbers. */
+const PER_MILLISECOND = 1e5;
+/** In place of a cost that is not known: neither layout is better. */
+const UNKNOWN = 0;
+/** More than any plan takes, in milliseconds: what cannot be computed in a layout. */
+const IMPOSSIBLE = 1e7;
+
+/** The letter of each group's layout. */
+function leastSum(parts: Parts, { groups, passages }: LayoutGroups, inBlocks: Program, channelsLast: Program): string {
+  const network = new FlowNetwork();
+  const capacity = (milliseconds: number | undefined): number =>
+    Math.round(PER_MILLISECOND * Math.min(milliseconds ?? UNKNOWN, IMPOSSIBLE));
+  const vertices = new Map(groups.map((group) => [group, network.vertex()] as const));
+  const vertexOf = (group: LayoutGroup): number => vertices.get(group) ?? network.source;
+  // Those that matter most come first, should the time for measuring be over before all are known.
+  for (const group of groups.toSorted((a, b) => sizeOf(parts, b) - sizeOf(parts, a))) {
+    const cost = costOf(parts, group, inBlocks);
+    const other = costOf(parts, group, channelsLast);
+    if (cost === undefined || other === undefined) continue;
+    // A vertex on the source's side has its images in blocks.
+    network.edge(vertexOf(group), network.sink, capacity(cost));
+    network.edge(network.source, vertexOf(group), capacity(other));
+  }
+  for (const passage of passages) {
+    const { away, back } = reordersOf(parts, passage);
+    const from = vertexOf(passage.from);
+    // One reorder serves all readers: what stands between the maker and them is cut at most once.
+    const [before, behind] = [network.vertex(), network.vertex()];
+    network.edge(from, before, capacity(away));
+    network.edge(behind, from, capacity(back));
+    for (const group of passage.to) {
+      network.edge(before, vertexOf(group), Number.POSITIVE_INFINITY);
+      network.edge(vertexOf(group), behind, Number.POSITIVE_INFINITY);
+    }
+  }
+  const isBlocked = network.minimumCut();
+  return groups.map((group) => (isBlocked[vertexOf(group)] === true ? letters.blocked : letters.nhwc)).join("");
+}
+
+/** Milliseconds of the reorders of an image out of blocks and into them. */
+function reordersOf({ tuner, library, precision, shapes }: Parts, { value }: Passage) {
+  const shape = shapes.get(value) ?? [];
+  const a = describeMemory(library, shape, tuner.blockedLayout, precision);
+  const b = describeMemory(library, shape, "nhwc", precision);
+  if (samePlaces(library, a, b)) return { away: 0, back: 0 };
+  const name = `reorder ${shape.join("x")} ${a.type}`;
+  return {
+    away: tuner.time(`${name} to nhwc`, () => tuner.reorder(a, b)) ?? UNKNOWN,
+    back: tuner.time(`${name} from nhwc`, () => tuner.reorder(b, a)) ?? UNKNOWN,
+  };
+}
+
+const convolutions: ReadonlySet<Node["op"]> = new Set([
+  "convolution",
+  "convolution_backward_data",
+  "convolution_backward_weights",
+]);
+
+function isConvolution(node: Node): node is ConvolutionNode {
+  return convolutions.has(node.op);
+}
+
+/** Rough measure of the work of a group: elements of its images, those of convolutions times their kernel's. */
+function sizeOf({ shapes }: Parts, group: LayoutGroup): number {
+  const elements = (value: string): number =>
+    (shapes.get(value) ?? []).reduce((product, extent) => product * extent, 1);
+  return group.reduce((sum, node) => {
+    const values = [...node.inputs, ...node.outputs].map(elements);
+    return sum + Math.max(...values) * (isConvolution(node) ? 100 : 1);
+  }, 0);
+}
+
+/** Milliseconds of a group with its images in the layout of `program`; undefined where there is no time to measure. */
+function costOf(parts: Parts, group: LayoutGroup, program: Program): number | undefined {
+  const [first] = group;
+  if (first === undefined) return 0;
+  if (isConvolution(first)) return program.within(first, () => estimateConvolution(program, first));
+  const { shapes, fusions, precision, tuner } = parts;
+  const told = group.map((node) => [
+    node.op,
+    node.attributes,
+    [...node.inputs, ...node.outputs].map((value) => shapes.get(value)?.join("x")),
+    [fusions.reluAfter, fusions.reluBackwardBefore, fusions.reluBackwardAfter].map((fused) => fused.has(node)),
+  ]);
+  const layout = program.within(first, () => program.layout);
+  return tuner.time(`${layout} ${precision} ${JSON.stringify(told)}`, (stopwatch) =>
+    stopwatch.during(() => measure(parts, group, layout)),
+  );
+}
+
+/** Bytes that a group is timed on, and the most copies of it that make them up: in a plan little is in the caches. */
+const COLD_BYTES = 32 * 2 ** 20;
+const MOST_COPIES = 4;
+const RUNS = 6;
+
+/** Milliseconds of the steps that the nodes of `group` become, with what they read in `layout`. */
+function measure(parts: Parts, group: LayoutGroup, layout: ImageLayout): number {
+  const program = new Program({ ...parts, layoutOf: () => layout });
+  const made = new Set(group.flatMap(({ outputs }) => outputs));
+  for (const node of group) {
+    const { reluBackwardBefore, reluBackwardAfter } = parts.fusions;
+    const absorbed = [reluBackwardBefore.get(node), reluBackwardAfter.get(node)];
+    for (const value of [...node.inputs, ...absorbed.flatMap((relu) => relu?.inputs ?? [])]) {
+      if (made.has(value) || program.isGiven(value)) continue;
+      const own = program.within(node, () => program.preferred(program.shape(value)));
+      program.define(value, parts.images.has(value) ? own : program.plain(value), true);
+    }
+  }
+  const bound: BoundProgram[] = [];
+  try {
+    for (const node of group) lower(node, program);
+    const slots = program.steps.flatMap(({ reads, writes }) => [...reads, ...writes]);
+    const arena = layOut(program.steps, [], new Set(slots), program.inside);
+    const copies = Math.min(MOST_COPIES, Math.max(1, Math.round(COLD_BYTES / arena.bytes)));
+    for (let copy = 0; copy < copies; copy++) bound.push(new BoundProgram(program, arena));
+    const run = (one: BoundProgram): number => {
+      const start = performance.now();
+      for (const step of one.steps) step.run();
+      return performance.now() - start;
+    };
+    for (const one of bound) run(one);
+    return typical(Array.from({ length: RUNS }, (_, turn) => run(bound[turn % copies] as BoundProgram)));
+  } finally {
+    for (const one of bound) one.free();
+    program.destroyPrimitives();
+  }
+}
