@@ -1,4 +1,4 @@
-/** Where downloaded data and kernel choices are kept: one folder a user, shared by all runs. */
+/** Where downloaded data, kernel choices and a library of the user's own are kept: one folder a user, shared by all runs. */
 import { join, resolve } from "node:path";
 import envPaths from "env-paths";
 
@@ -12,4 +12,9 @@ export function cacheFolder(): string {
 export function kernelCacheFolder(): string {
   const { ESPALIER_KERNEL_CACHE: chosen } = process.env;
   return chosen === undefined || chosen === "" ? join(cacheFolder(), "kernels") : resolve(chosen);
+}
+
+/** Where set-up puts oneDNN for a user who may not install it for the whole system. */
+export function libraryFolder(): string {
+  return join(cacheFolder(), "onednn");
 }
