@@ -15,12 +15,16 @@ import { initialize } from "../../src/models/initialize.ts";
 const main = resolve("src/cli/main.ts");
 const loader = ["--import", resolve("node_modules/tsx/dist/loader.mjs")];
 
-/** Starts `espalier …` in `folder`; awaiting it never rejects. */
-export function start(arguments_: readonly string[], folder: string = process.cwd()) {
+/** Starts `espalier …` in `folder`, with `environment` beside this process's; awaiting it never rejects. */
+export function start(
+  arguments_: readonly string[],
+  folder: string = process.cwd(),
+  environment: Readonly<Record<string, string>> = {},
+) {
   return execa("node", [...loader, main, ...arguments_], {
     reject: false,
     stdin: "ignore",
-    env: { NO_COLOR: "1", CI: "true" },
+    env: { NO_COLOR: "1", CI: "true", ...environment },
     cwd: folder,
   });
 }

@@ -14,10 +14,8 @@ export function openFailure(found: FoundLibrary, message: string): UserError {
 
 /** It opens, and is another library, or one built without functions that are called. */
 export function lacksFunctions(found: FoundLibrary, missing: readonly string[]): UserError {
-  return new UserError("engine-missing", "is no oneDNN, or one that lacks functions Espalier calls", {
+  return new UserError("engine-missing", `is no oneDNN, or one built without ${missing.join(", ")}`, {
     about: subject(found),
-    expected: missing.join(", "),
-    received: "a library without",
     hint: remedy(found),
   });
 }
