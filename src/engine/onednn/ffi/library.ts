@@ -2,21 +2,19 @@
  * Loads oneDNN and declares the functions called. Everything is a `void *` to koffi; handles come back as BigInt.
  */
 import koffi, { type LibraryHandle } from "koffi";
-import { UserError } from "../../../core/errors.ts";
 import type { Abi, Call, Declare, Handle, OperationCalls, Pointer } from "./abi.ts";
 import { abi2, operationCalls2 } from "./abi-2.ts";
 import { abi3, operationCalls3 } from "./abi-3.ts";
 import { check, create } from "./calls.ts";
 import { engineKindCpu, scratchpadModeUser, streamInOrder } from "./constants.ts";
+import { type FoundLibrary, locateOneDnn } from "./locate.ts";
 import { sharedPrototypes } from "./prototypes.ts";
+import { lacksFunctions, openFailure, wrongVersion } from "./unusable.ts";
 
 const RTLD_NOW_NODELETE = 0x1002;
-const LIBRARY = "libdnnl.so.2";
 const OPENMP = "libgomp.so.1";
 /** The oldest version of each interface, and all of its later ones. */
 const OLDEST = { 2: 6, 3: 0 } as const;
-const INSTALL_HINT =
-  'Install it with "apt-get install libdnnl2" (Debian 12, Ubuntu 22.04 and newer), or ask for the slow reference engine with --engine reference';
 
 /** oneDNN's functions by our names, and the few of the C library and OpenMP that go with them. */
 export type Calls = { readonly [Name in keyof typeof sharedPrototypes]: Call } & OperationCalls & {
@@ -33,6 +31,9 @@ interface Loaded {
   readonly calls: Calls;
   readonly abi: Abi;
   readonly version: string;
+  /** The file that was opened. */
+  readonly file: FoundLibrary;
+  /** `dnnl_cpu_isa_t` that kernels are generated for. */
   readonly instructionSet: number;
 }
 
@@ -44,19 +45,26 @@ const nothing: Intercept = (_name, call) => call;
 function load(intercept: Intercept): Loaded {
   const libc = koffi.load("libc.so.6");
   const dlopen = libc.func("void *dlopen(const char *file, int mode)");
+  const dlerror = libc.func("const char *dlerror()");
+  const file = locateOneDnn();
   // koffi unloads its libraries at exit while OpenMP's threads still spin in them, which crashes; NODELETE pins both.
-  dlopen(OPENMP, RTLD_NOW_NODELETE);
-  const path = process.env["ESPALIER_ONEDNN"] ?? LIBRARY;
-  if (dlopen(path, RTLD_NOW_NODELETE) === null) {
-    throw new UserError("engine-missing", `oneDNN (${path}) is not installed`, { hint: INSTALL_HINT });
-  }
-  const library = koffi.load(path);
-  const { major, version } = checkedVersion(library);
+  for (const path of [...file.openFirst, OPENMP]) dlopen(path, RTLD_NOW_NODELETE);
+  if (dlopen(file.path, RTLD_NOW_NODELETE) === null) throw openFailure(file, dlerror() ?? "the linker gives no reason");
+  const library = koffi.load(file.path);
+  const { major, version } = checkedVersion(file, library);
+  const missing = new Set<string>();
   const declareIn =
     (from: LibraryHandle): Declare =>
-    <Native>(prototype: string) =>
-      // koffi cannot tell the type of what it makes of a prototype; whoever declares it does.
-      intercept(/(\w+)\(/.exec(prototype)?.[1] ?? prototype, from.func(prototype) as Native);
+    <Native>(prototype: string) => {
+      const name = /(\w+)\(/.exec(prototype)?.[1] ?? prototype;
+      try {
+        // koffi cannot tell the type of what it makes of a prototype; whoever declares it does.
+        return intercept(name, from.func(prototype) as Native);
+      } catch {
+        missing.add(name);
+        return (() => undefined) as Native;
+      }
+    };
   const declare = declareIn(library);
   const native = declareIn(libc);
   const names = Object.keys(sharedPrototypes) as (keyof typeof sharedPrototypes)[];
@@ -65,7 +73,7 @@ function load(intercept: Intercept): Loaded {
     Call
   >;
   const getSize = declare<(descriptor: Pointer) => number | bigint>("size_t dnnl_memory_desc_get_size(void *md)");
-  return {
+  const loadedLibrary = {
     abi: major === 2 ? abi2(declare) : abi3(declare),
     calls: {
       ...shared,
@@ -78,25 +86,29 @@ function load(intercept: Intercept): Loaded {
       fill: native("void *memset(void *memory, int value, size_t bytes)"),
     },
     version,
-    instructionSet: library.func("int dnnl_get_effective_cpu_isa()")(),
+    file,
+    instructionSet: declare<() => number>("int dnnl_get_effective_cpu_isa()")(),
   };
+  if (missing.size > 0) throw lacksFunctions(file, [...missing]);
+  return loadedLibrary;
 }
 
-function checkedVersion(library: LibraryHandle): { readonly major: 2 | 3; readonly version: string } {
+function checkedVersion(
+  file: FoundLibrary,
+  library: LibraryHandle,
+): { readonly major: 2 | 3; readonly version: string } {
+  let ask: () => unknown;
+  try {
+    ask = library.func("dnnl_version", "void *", []);
+  } catch {
+    throw lacksFunctions(file, ["dnnl_version"]);
+  }
   const layout = koffi.struct({ major: "int", minor: "int", patch: "int", hash: "const char *", runtime: "uint" });
-  const found: { major: number; minor: number; patch: number } = koffi.decode(
-    library.func("dnnl_version", "void *", [])(),
-    layout,
-  );
+  const found: { major: number; minor: number; patch: number } = koffi.decode(ask(), layout);
   const { major, minor, patch } = found;
   const version = `${major}.${minor}.${patch}`;
   if ((major === 2 || major === 3) && minor >= OLDEST[major]) return { major, version };
-  throw new UserError("engine-missing", "this oneDNN is too old or too new", {
-    about: LIBRARY,
-    expected: `2.${OLDEST[2]} or newer, up to 3.x`,
-    received: version,
-    hint: INSTALL_HINT,
-  });
+  throw wrongVersion(file, version, `2.${OLDEST[2]} or newer, up to the newest 3.x`);
 }
 
 export interface OneDnn extends Loaded {
