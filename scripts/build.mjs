@@ -1,5 +1,6 @@
 /** `npm run build`: compiles src/ to dist/. */
-import { build, runScript } from "./setup.mjs";
+import { build } from "./setup.mjs";
+import { runScript } from "./shell.mjs";
 
 await runScript(async () => {
   build();

@@ -4,21 +4,18 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import {
-  announce,
-  build,
-  requireNode,
-  requireOneDnn,
-  requirePackages,
-  root,
-  runAttached,
-  runScript,
-  say,
-} from "./setup.mjs";
+import { requireOneDnn } from "./onednn.mjs";
+import { build, requireNode, requirePackages } from "./setup.mjs";
+import { announce, root, runAttached, runScript, say } from "./shell.mjs";
 
 const cli = join(root, "dist", "cli", "main.js");
 /** A few epochs: enough to see λ at work within minutes on two cores. */
 const training = ["--epochs", "4", "--batch", "64", "--gamma", "neurons=0.0011,blocks=0.01"];
+
+/** A few minutes of the reference engine: the whole path, on too few images to learn from. */
+const withoutOneDnn = [
+  ...["--engine", "reference", "--epochs", "2", "--batch", "16", "--limit", "64", "--gamma", "neurons=0.02,blocks=0.2"],
+];
 
 /** runs/demo, or runs/demo-2, … when that is taken: a demo never overwrites an earlier one. */
 function freeRunFolder() {
@@ -32,8 +29,8 @@ await runScript(async () => {
   say(`Node ${process.versions.node}`);
   requirePackages();
   say("npm packages");
-  requireOneDnn();
-  say("oneDNN");
+  const { usable, summary } = requireOneDnn();
+  (usable ? say : announce)(summary);
   announce("building");
   build();
   say("built");
@@ -42,7 +39,7 @@ await runScript(async () => {
   const folder = freeRunFolder();
   return runAttached(process.execPath, [
     ...[cli, "train", "resnet-20", "--data", "cifar10", "--out", folder],
-    ...training,
+    ...(usable ? training : withoutOneDnn),
     ...process.argv.slice(2),
   ]);
 });

@@ -1,6 +1,7 @@
 /** `npm test [vitest arguments]`: sets up what is missing, then runs the tests. */
 import { join } from "node:path";
-import { offerForTests, root, runAttached, runScript, setUp } from "./setup.mjs";
+import { offerForTests, setUp } from "./setup.mjs";
+import { root, runAttached, runScript } from "./shell.mjs";
 
 await runScript(async () => {
   setUp();
