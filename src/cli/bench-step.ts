@@ -2,7 +2,7 @@
 import { kernelCacheFolder } from "../core/cache-folder.ts";
 import { optional } from "../core/optional.ts";
 import { joinCluster } from "../distributed/cluster.ts";
-import type { EngineName } from "../engine/create.ts";
+import { defaultEngine, type EngineName } from "../engine/create.ts";
 import type { Precision } from "../engine/engine.ts";
 import { EngineHost } from "../engine/host.ts";
 import { measureStepTime, type StepTime, type StepTimeProgress } from "../evaluation/step-time.ts";
@@ -23,7 +23,7 @@ export interface StepBenchOptions extends CommonOptions {
   readonly gamma?: Gamma;
   readonly explain?: true;
   readonly syncBn?: true;
-  readonly engine: EngineName;
+  readonly engine?: EngineName;
   readonly threads?: number;
 }
 
@@ -41,7 +41,7 @@ async function measure(
   options: StepBenchOptions,
   onProgress: (progress: StepTimeProgress) => void,
 ): Promise<Measured> {
-  const { batch = 128, precision, runs = 20, gamma, engine, threads, syncBn } = options;
+  const { batch = 128, precision, runs = 20, gamma, engine = defaultEngine(), threads, syncBn } = options;
   const cluster = await joinCluster();
   imagesPerRank(batch, cluster?.size ?? 1);
   const select = await selectionFor(source, gamma === undefined ? {} : { gamma });

@@ -316,7 +316,7 @@ const place: FieldGroup = {
     {
       key: "engine",
       label: "engine",
-      hint: "default onednn; reference is slow",
+      hint: "default onednn where it is installed; reference is slow",
       kind: "choice",
       flag: "--engine",
       setting: "engine",

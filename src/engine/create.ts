@@ -3,11 +3,18 @@ import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
 import { type CollectivesSpec, joinCollectives, useCollectives } from "../distributed/collectives.ts";
 import type { Engine } from "./engine.ts";
+import { installHint } from "./onednn/ffi/install.ts";
+import { oneDnnIsAbsent } from "./onednn/ffi/locate.ts";
 import { createOneDnnEngine } from "./onednn/index.ts";
 import { createReferenceEngine } from "./reference/index.ts";
 
 export const engineNames = ["onednn", "reference"] as const;
 export type EngineName = (typeof engineNames)[number];
+
+/** oneDNN; the reference engine where it is not installed. One that is installed and cannot be used is an error when it is loaded. */
+export function defaultEngine(): EngineName {
+  return oneDnnIsAbsent() ? "reference" : "onednn";
+}
 
 export interface EngineSpec {
   readonly engine: EngineName;
@@ -43,8 +50,12 @@ export function createEngine(spec: EngineSpec): Engine {
         ...limit,
       });
     case "reference":
-      return createReferenceEngine(limit);
+      return createReferenceEngine({ ...limit, notices: oneDnnIsAbsent() ? [slowNotice()] : [] });
     default:
       throw unknownName("engine", engine satisfies never, engineNames);
   }
+}
+
+function slowNotice(): string {
+  return `oneDNN is not installed: the reference engine computes, about a thousand times slower. ${installHint()}`;
 }

@@ -7,7 +7,7 @@ import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
 import type { Augmentation } from "../data/dataset.ts";
 import type { Mixing } from "../data/mixing.ts";
-import { type EngineName, engineNames } from "../engine/create.ts";
+import { defaultEngine, type EngineName, engineNames } from "../engine/create.ts";
 import { precisions } from "../engine/engine.ts";
 import { type Budget, parseBudget } from "../selection/budget.ts";
 import { type GammaMeasure, gammaMeasures } from "../selection/costs.ts";
@@ -112,7 +112,7 @@ export interface SettingsInput {
    * number; default false, each rank its own.
    */
   readonly syncBatchNorm?: boolean;
-  /** Default "onednn"; "reference" is slow and only used when asked for. */
+  /** Default: "onednn" where it is installed, else "reference", which is slow. */
   readonly engine?: EngineName;
   /** Threads of the engine; default: as many as the machine gives. */
   readonly threads?: number;
@@ -284,7 +284,7 @@ export const settingsSchema: z.ZodType<Settings> = z.strictObject({
   fromScratch: z.boolean().default(false),
   augment: z.union([z.boolean(), paddedCrop, areaCrop]).default(true),
   syncBatchNorm: z.boolean().default(false),
-  engine: z.enum(engineNames).default("onednn"),
+  engine: z.enum(engineNames).default(() => defaultEngine()),
   threads: positive.exactOptional(),
   precision: z.enum(precisionChoices).default("f32"),
   evaluationImages: positive.default(2000),

@@ -54,7 +54,9 @@ export function addBench(program: Command, context: Context): void {
     )
     .option("--sync-bn", "under mpirun: with batch norms that use the statistics of all ranks' images")
     .addOption(
-      new Option("--engine <name>", engineNames.join(" or ")).default("onednn").argParser(oneOf("engine", engineNames)),
+      new Option("--engine <name>", `${engineNames.join(" or ")} (default: onednn where it is installed)`).argParser(
+        oneOf("engine", engineNames),
+      ),
     )
     .optionsGroup("Output:")
     .action((source: string | undefined, options: BenchOptions) => bench(context, source, options));

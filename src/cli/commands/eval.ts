@@ -5,7 +5,7 @@ import { kernelCacheFolder } from "../../core/cache-folder.ts";
 import type { DataProgress } from "../../data/cifar10-cache.ts";
 import { type Dataset, firstImages } from "../../data/dataset.ts";
 import { openDataset } from "../../data/open.ts";
-import { type EngineName, engineNames } from "../../engine/create.ts";
+import { defaultEngine, type EngineName, engineNames } from "../../engine/create.ts";
 import { EngineHost } from "../../engine/host.ts";
 import { engineClassifier } from "../../evaluation/classifier.ts";
 import { type Confusion, measureConfusion } from "../../evaluation/confusion.ts";
@@ -31,7 +31,7 @@ interface EvalOptions extends CommonOptions, Omit<ImageFlags, "size"> {
   readonly batch: number;
   readonly limit?: number;
   readonly html?: string;
-  readonly engine: EngineName;
+  readonly engine?: EngineName;
   readonly threads?: number;
 }
 
@@ -60,7 +60,7 @@ async function score(
 ): Promise<Confusion> {
   checkFit(graph, dataset);
   const split = firstImages(dataset.test, options.limit ?? dataset.test.count);
-  const { engine, threads } = options;
+  const { engine = defaultEngine(), threads } = options;
   const host = await EngineHost.start({
     engine,
     cacheFolder: kernelCacheFolder(),
@@ -102,7 +102,9 @@ export function addEval(program: Command, context: Context): void {
     .option("--html <file>", "write a page with the confusion matrix and the images it is most wrong about")
     .option("--limit <images>", "score only the first test images", integerFor("--limit"))
     .addOption(
-      new Option("--engine <name>", engineNames.join(" or ")).default("onednn").argParser(oneOf("engine", engineNames)),
+      new Option("--engine <name>", `${engineNames.join(" or ")} (default: onednn where it is installed)`).argParser(
+        oneOf("engine", engineNames),
+      ),
     )
     .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"));
   addSplitOptions(command).action(async (file: string, options: EvalOptions) => {

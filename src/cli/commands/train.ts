@@ -232,9 +232,10 @@ export function addTrainingOptions(command: Command): Command {
   return addImageOptions(addRegularizationOptions(command))
     .optionsGroup("Where and with what:")
     .addOption(
-      new Option("--engine <name>", `${engineNames.join(" or ")} (default: onednn; reference is slow)`).argParser(
-        oneOf("engine", engineNames),
-      ),
+      new Option(
+        "--engine <name>",
+        `${engineNames.join(" or ")} (default: onednn where it is installed; reference is slow)`,
+      ).argParser(oneOf("engine", engineNames)),
     )
     .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"))
     .addOption(

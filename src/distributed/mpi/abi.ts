@@ -35,7 +35,7 @@ export const abis: Readonly<Record<AbiName, Abi>> = {
     },
     inPlace: 1n,
     statusIgnore: 0n,
-    install: "apt-get install libopenmpi3 openmpi-bin",
+    install: "apt-get install openmpi-bin",
   },
   mpich: {
     libraries: ["libmpich.so.12", "libmpi.so.12"],
@@ -51,6 +51,6 @@ export const abis: Readonly<Record<AbiName, Abi>> = {
     },
     inPlace: 0xffffffffffffffffn,
     statusIgnore: 1n,
-    install: "apt-get install libmpich12 mpich",
+    install: "apt-get install mpich",
   },
 };

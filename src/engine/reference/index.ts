@@ -1,6 +1,6 @@
 /**
  * The reference engine: every node in order, each value in an array of its own, plain loops. Slow and obviously right; what
- * the other engines are compared with, and a fall-back that a user must ask for.
+ * the other engines are compared with, and the one that always works.
  */
 import { performance } from "node:perf_hooks";
 import { invariant, required, UserError } from "../../core/errors.ts";
@@ -26,8 +26,15 @@ import { floatingPointOperations } from "../work.ts";
 import type { TypedTensor } from "./kernel.ts";
 import { runReferenceKernel } from "./kernels.ts";
 
+export interface ReferenceOptions {
+  /** Bytes that all plans may hold together; default: what the machine, or the control group, has left. */
+  readonly memoryLimit?: number;
+  /** What users of every plan should know; default: nothing. */
+  readonly notices?: readonly string[];
+}
+
 /** An engine of plain loops over typed arrays, on the calling thread. */
-export function createReferenceEngine({ memoryLimit }: { readonly memoryLimit?: number } = {}): Engine {
+export function createReferenceEngine({ memoryLimit, notices = [] }: ReferenceOptions = {}): Engine {
   const budget = new MemoryBudget(memoryLimit);
   return {
     name: "reference",
@@ -46,7 +53,7 @@ export function createReferenceEngine({ memoryLimit }: { readonly memoryLimit?: 
       if (needed > available) {
         throw outOfMemory({ plan: graph.name, batch: options.batch, needed, available, needAt });
       }
-      return new ReferencePlan(graph, options, budget.hold(needed));
+      return new ReferencePlan(graph, options, notices, budget.hold(needed));
     },
   };
 }
@@ -56,7 +63,7 @@ const ROW_MAJOR = ["x", "x", "nc", "ncw", "nchw"] as const;
 
 class ReferencePlan implements Plan {
   readonly choices: KernelChoices = {};
-  readonly notices: readonly string[] = [];
+  readonly notices: readonly string[];
   readonly bytes: number;
   readonly #graph: Graph;
   readonly #batch: number;
@@ -66,7 +73,8 @@ class ReferencePlan implements Plan {
   readonly #onDispose: () => void;
   #disposed = false;
 
-  constructor(graph: Graph, { batch }: PrepareOptions, onDispose: () => void) {
+  constructor(graph: Graph, { batch }: PrepareOptions, notices: readonly string[], onDispose: () => void) {
+    this.notices = notices;
     this.#onDispose = onDispose;
     this.#graph = graph;
     this.#batch = batch;

@@ -54,6 +54,11 @@ export function locateOneDnn(lookedAt: readonly LookedAt[] = searchOneDnn()): Fo
   });
 }
 
+/** Whether no file anywhere is oneDNN by name: one that is there and cannot be used is another thing, and an error. */
+export function oneDnnIsAbsent(): boolean {
+  return searchOneDnn().every(({ outcome }) => outcome === "nothing there");
+}
+
 /** All places in the order of the search, those behind the library that is taken as well: `espalier doctor` shows them. */
 export function searchOneDnn(): readonly LookedAt[] {
   const { ESPALIER_ONEDNN: chosen = "" } = process.env;
