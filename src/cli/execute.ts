@@ -3,12 +3,13 @@ import { hostname } from "node:os";
 import { CommanderError } from "commander";
 import { espalierVersion } from "../core/version.ts";
 import { isToldElsewhere } from "../distributed/cluster.ts";
+import { TOLD } from "./commands/doctor.ts";
 import type { Context } from "./context.ts";
 import { asEspalierError, EXIT, failureReport, printFailure } from "./failure.ts";
 import { createProgram } from "./program.ts";
 
-/** Codes with which commander leaves after it has printed what was asked for. */
-const ANSWERED: ReadonlySet<string> = new Set(["commander.helpDisplayed", "commander.version"]);
+/** Codes that a command is left with after all has been printed that there is to say. */
+const ANSWERED: ReadonlySet<string> = new Set(["commander.helpDisplayed", "commander.version", TOLD]);
 /** No command was named: commander has printed the help. */
 const HELP_INSTEAD = "commander.help";
 
@@ -19,7 +20,7 @@ export async function execute(arguments_: readonly string[], context: Context): 
     await program.parseAsync([...arguments_], { from: "user" });
     return EXIT.ok;
   } catch (error) {
-    if (error instanceof CommanderError && ANSWERED.has(error.code)) return EXIT.ok;
+    if (error instanceof CommanderError && ANSWERED.has(error.code)) return error.exitCode;
     if (error instanceof CommanderError && error.code === HELP_INSTEAD) return EXIT.userError;
     const isCommand = program.commands.some((command) => command.name() === arguments_[0]);
     const failure = asEspalierError(error, isCommand ? `espalier ${arguments_[0]}` : "espalier");

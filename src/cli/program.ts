@@ -5,6 +5,7 @@ import { addCompare } from "./commands/compare.ts";
 import { addControl } from "./commands/control.ts";
 import { addConvert } from "./commands/convert.ts";
 import { addData } from "./commands/data.ts";
+import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addRecipes } from "./commands/recipes.ts";
@@ -54,7 +55,7 @@ A run is a folder: its report is report.html, its smaller network compact.onnx.`
     );
   const commands = [
     ...[addTrain, addResume, addControl, addSweep, addCompare],
-    ...[addEval, addInspect, addBench, addConvert, addData, addRecipes, addUi],
+    ...[addEval, addInspect, addBench, addConvert, addData, addRecipes, addUi, addDoctor],
   ];
   for (const add of commands) add(program, context);
   return program;
