@@ -14,7 +14,7 @@ const training = ["--epochs", "4", "--batch", "64", "--gamma", "neurons=0.0011,b
 
 /** A few minutes of the reference engine: the whole path, on too few images to learn from. */
 const withoutOneDnn = [
-  ...["--engine", "reference", "--epochs", "2", "--batch", "16", "--limit", "64", "--gamma", "neurons=0.02,blocks=0.2"],
+  ...["--engine", "reference", "--epochs", "2", "--batch", "8", "--limit", "32", "--gamma", "neurons=0.02,blocks=0.2"],
 ];
 
 /** runs/demo, or runs/demo-2, … when that is taken: a demo never overwrites an earlier one. */
