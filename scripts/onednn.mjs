@@ -34,8 +34,13 @@ function probe() {
 
 /** Installs the package for all users, or unpacks it for this one; returns why that failed, or nothing. */
 function install({ aptPackage, folder }) {
-  mkdirSync(dirname(folder), { recursive: true });
-  const work = mkdtempSync(join(dirname(folder), ".onednn-"));
+  let work = "";
+  try {
+    mkdirSync(dirname(folder), { recursive: true });
+    work = mkdtempSync(join(dirname(folder), ".onednn-"));
+  } catch (error) {
+    return `oneDNN cannot be unpacked: ${error.message}; let ESPALIER_CACHE name a folder that this user may write to`;
+  }
   try {
     const name = aptPackage ?? updatedPackage(work);
     if (name === undefined) return "apt knows no package of oneDNN";

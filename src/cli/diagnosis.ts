@@ -57,8 +57,8 @@ export function diagnose(): Diagnosis {
     memory(),
     mpi(),
     runtime(),
-    folder("cache", cacheFolder(), "data sets", "ESPALIER_CACHE"),
-    folder("kernel choices", kernelCacheFolder(), "kernel choices", "ESPALIER_KERNEL_CACHE"),
+    folder("cache", cacheFolder(), "data cannot be fetched", "ESPALIER_CACHE"),
+    folder("kernel choices", kernelCacheFolder(), "kernels are timed anew by every process", "ESPALIER_KERNEL_CACHE"),
   ].flatMap((finding) => finding ?? []);
   return { willTrain: findings.every(({ state }) => state !== "bad"), engine: defaultEngine(), findings };
 }
@@ -195,11 +195,11 @@ function runtime(): Finding {
   return { topic: "ONNX Runtime", state: "good", summary: version, facts: { version } };
 }
 
-function folder(topic: string, path: string, holds: string, variable: string): Finding {
+function folder(topic: string, path: string, consequence: string, variable: string): Finding {
   const facts = folderFacts(path);
   const size = facts.exists ? `${formatBytes(facts.bytes)} in ${plural(facts.files, "file")}` : "not there yet";
   const found = { topic, summary: `${path}, ${size}`, facts: { ...facts } };
   if (facts.isWritable) return { ...found, state: "good" };
-  const advice = `Nothing can be written there, so ${holds} are not kept: let ${variable} name a folder that this user may write to`;
+  const advice = `Nothing can be written there, so ${consequence}: let ${variable} name a folder that this user may write to`;
   return { ...found, state: "poor", advice };
 }
