@@ -4,7 +4,7 @@
  */
 import { libraryFolder } from "../src/core/cache-folder.ts";
 import { UserError } from "../src/core/errors.ts";
-import { installHint, systemFacts } from "../src/engine/onednn/ffi/install.ts";
+import { installAdvice, systemFacts } from "../src/engine/onednn/ffi/install.ts";
 import { oneDnn } from "../src/engine/onednn/ffi/library.ts";
 
 function report(): object {
@@ -16,7 +16,7 @@ function report(): object {
     const { hint = "", list = [] } = error.details;
     const message = [error.message.replace(`. ${hint}`, ""), ...list].join("; ");
     const facts = systemFacts();
-    return { usable: false, message, hint, howToInstall: installHint(facts), aptPackage: facts.aptPackage };
+    return { usable: false, message, hint, howToInstall: installAdvice(facts), aptPackage: facts.aptPackage };
   }
 }
 

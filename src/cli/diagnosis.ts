@@ -11,6 +11,7 @@ import { type Processor, thisProcessor } from "../core/processor.ts";
 import { abiNames } from "../distributed/launch.ts";
 import { loadMpi } from "../distributed/mpi/library.ts";
 import { createEngine, defaultEngine, type EngineName } from "../engine/create.ts";
+import { installAdvice } from "../engine/onednn/ffi/install.ts";
 import { oneDnn } from "../engine/onednn/ffi/library.ts";
 import { searchOneDnn } from "../engine/onednn/ffi/locate.ts";
 import { onnxRuntimeVersion } from "../evaluation/onnx-runtime.ts";
@@ -99,7 +100,8 @@ function library(): Finding {
     const message = error.message.replace(`. ${hint}`, "");
     const isAbsent = defaultEngine() === "reference";
     return {
-      ...{ ...found, state: isAbsent ? "poor" : "bad", details: [...list, ...details], advice: hint },
+      ...{ ...found, state: isAbsent ? "poor" : "bad", details: [...list, ...details] },
+      advice: isAbsent ? installAdvice() : hint,
       summary: isAbsent ? "not installed: the reference engine trains, about a thousand times slower" : message,
       facts: { error: { code: error.code, message }, lookedAt },
     };

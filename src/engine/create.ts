@@ -3,7 +3,7 @@ import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
 import { type CollectivesSpec, joinCollectives, useCollectives } from "../distributed/collectives.ts";
 import type { Engine } from "./engine.ts";
-import { installHint } from "./onednn/ffi/install.ts";
+import { installAdvice } from "./onednn/ffi/install.ts";
 import { oneDnnIsAbsent } from "./onednn/ffi/locate.ts";
 import { createOneDnnEngine } from "./onednn/index.ts";
 import { createReferenceEngine } from "./reference/index.ts";
@@ -57,5 +57,5 @@ export function createEngine(spec: EngineSpec): Engine {
 }
 
 function slowNotice(): string {
-  return `oneDNN is not installed: the reference engine computes, about a thousand times slower. ${installHint()}`;
+  return `oneDNN is not installed: the reference engine computes, about a thousand times slower. ${installAdvice()}`;
 }

@@ -47,17 +47,19 @@ export function installCommand({ platform, distributions, conda, aptPackage }: S
   return undefined;
 }
 
-/** What to do where oneDNN is missing or cannot be used, as a sentence. */
+/** What to do where oneDNN is missing or cannot be used, as a sentence without its full stop. */
 export function installHint(facts: SystemFacts = systemFacts()): string {
+  return `${installAdvice(facts)}; or take the reference engine, which needs nothing and is slow (--engine reference)`;
+}
+
+/** The same where the reference engine is at work already. */
+export function installAdvice(facts: SystemFacts = systemFacts()): string {
   const command = installCommand(facts);
   const isDebian = facts.distributions.some((name) => name === "debian" || name === "ubuntu");
-  const how =
-    command !== undefined
-      ? `Install it with "${command}"`
-      : isDebian
-        ? 'Install it: "sudo apt-get update", then the newest package that "apt-cache search libdnnl" lists'
-        : `Install it with "${CONDA}" or "pip install onednn", and name the library's file in ESPALIER_ONEDNN`;
-  return `${how}; or take the reference engine, which needs nothing and is slow (--engine reference)`;
+  if (command !== undefined) return `Install it with "${command}"`;
+  return isDebian
+    ? 'Install it: "sudo apt-get update", then the newest package that "apt-cache search libdnnl" lists'
+    : `Install it with "${CONDA}" or "pip install onednn", and name the library's file in ESPALIER_ONEDNN`;
 }
 
 /** This system. Asks apt, which takes about half a second: for messages, not for the way to a library that is there. */
