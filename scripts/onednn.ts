@@ -9,7 +9,7 @@ import { oneDnn } from "../src/engine/onednn/ffi/library.ts";
 
 function report(): object {
   try {
-    const { version, file } = oneDnn().calls;
+    const { version, file } = oneDnn();
     return { usable: true, version, ...file };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;

@@ -88,7 +88,7 @@ function library(): Finding {
     .map(({ place, outcome, received }) => `also looked at ${place}: ${outcome}${received ? ` (${received})` : ""}`);
   const found = { topic: "oneDNN", details };
   try {
-    const { version, file } = oneDnn().calls;
+    const { version, file } = oneDnn();
     const from = file.from === "system" ? "" : ` (${file.from})`;
     return {
       ...{ ...found, state: "good", summary: `${version}, ${file.path}${from}` },

@@ -10,7 +10,7 @@ import { instructionSets, sysctlFlags, thisProcessor } from "../../src/core/proc
 import { oneDnn } from "../../src/engine/onednn/ffi/library.ts";
 import { execute, recordingTerminal, start } from "./support.ts";
 
-const { version, file } = oneDnn().calls;
+const { version, file } = oneDnn();
 const documentSchema = z.object({
   espalier: z.string(),
   willTrain: z.boolean(),

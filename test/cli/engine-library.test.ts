@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { oneDnn } from "../../src/engine/onednn/ffi/library.ts";
 import { type Finished, start } from "./support.ts";
 
-const { version, file } = oneDnn().calls;
+const { version, file } = oneDnn();
 let folder: string;
 
 beforeAll(() => {

@@ -20,7 +20,7 @@ async function inSetUp(script: string, environment: Readonly<Record<string, stri
 
 describe("set-up of oneDNN", () => {
   it("finds the library that is there", async () => {
-    const { version, file } = oneDnn().calls;
+    const { version, file } = oneDnn();
     const found = await inSetUp("setUp.requireOneDnn()");
     expect(found).toEqual({ usable: true, summary: `oneDNN ${version}, ${file.path}` });
   });

@@ -9,10 +9,9 @@ import { check, create } from "./calls.ts";
 import { engineKindCpu, scratchpadModeUser, streamInOrder } from "./constants.ts";
 import { type FoundLibrary, locateOneDnn } from "./locate.ts";
 import { sharedPrototypes } from "./prototypes.ts";
+import { openSystem } from "./system.ts";
 import { lacksFunctions, openFailure, wrongVersion } from "./unusable.ts";
 
-const RTLD_NOW_NODELETE = 0x1002;
-const OPENMP = "libgomp.so.1";
 /** The oldest version of each interface, and all of its later ones. */
 const OLDEST = { 2: 6, 3: 0 } as const;
 
@@ -43,13 +42,9 @@ export type Intercept = <Native>(name: string, call: Native) => Native;
 const nothing: Intercept = (_name, call) => call;
 
 function load(intercept: Intercept): Loaded {
-  const libc = koffi.load("libc.so.6");
-  const dlopen = libc.func("void *dlopen(const char *file, int mode)");
-  const dlerror = libc.func("const char *dlerror()");
   const file = locateOneDnn();
-  // koffi unloads its libraries at exit while OpenMP's threads still spin in them, which crashes; NODELETE pins both.
-  for (const path of [...file.openFirst, OPENMP]) dlopen(path, RTLD_NOW_NODELETE);
-  if (dlopen(file.path, RTLD_NOW_NODELETE) === null) throw openFailure(file, dlerror() ?? "the linker gives no reason");
+  const system = openSystem(file.openFirst);
+  if (!system.open(file.path)) throw openFailure(file, system.openError());
   const library = koffi.load(file.path);
   const { major, version } = checkedVersion(file, library);
   const missing = new Set<string>();
@@ -66,21 +61,21 @@ function load(intercept: Intercept): Loaded {
       }
     };
   const declare = declareIn(library);
-  const native = declareIn(libc);
+  const native = declareIn(system.c);
   const names = Object.keys(sharedPrototypes) as (keyof typeof sharedPrototypes)[];
   const shared = Object.fromEntries(names.map((name) => [name, declare(sharedPrototypes[name])])) as Record<
     (typeof names)[number],
     Call
   >;
   const getSize = declare<(descriptor: Pointer) => number | bigint>("size_t dnnl_memory_desc_get_size(void *md)");
-  const loadedLibrary = {
+  const loadedLibrary: Loaded = {
     abi: major === 2 ? abi2(declare) : abi3(declare),
     calls: {
       ...shared,
       ...(major === 2 ? operationCalls2(declare) : operationCalls3(declare)),
       memorySize: (descriptor) => Number(getSize(descriptor)),
       queryMemory: declare("void *dnnl_primitive_desc_query_md(void *pd, int what, int index)"),
-      setThreads: koffi.load(OPENMP).func("void omp_set_num_threads(int count)"),
+      setThreads: system.setThreads,
       alignedAllocate: native("void *aligned_alloc(size_t alignment, size_t bytes)"),
       free: native("void free(void *memory)"),
       fill: native("void *memset(void *memory, int value, size_t bytes)"),
