@@ -19,8 +19,11 @@ export type Precision = (typeof precisions)[number];
 export interface PrepareOptions {
   /** Batch size bound to "N". */
   readonly batch: number;
-  /** Default "f32". Throws `UserError("engine-refused")` where the engine or the processor has no bf16. */
-  readonly precision?: Precision;
+  /**
+   * Default "f32". "auto" takes the faster one: the engine times steps in both, unless `choices` say which it was. Throws
+   * `UserError("engine-refused")` where the engine or the processor has no bf16.
+   */
+  readonly precision?: Precision | "auto";
   /** Kernel choices of an earlier plan of the same graph, repeated so that a resumed run continues bit for bit. */
   readonly choices?: KernelChoices;
 }
@@ -91,6 +94,8 @@ export interface PlanTimes {
 }
 
 export interface Plan {
+  /** What images are computed in. */
+  readonly precision: Precision;
   readonly choices: KernelChoices;
   /** What whoever asked for the plan should know: stored choices that were not used, nodes that run slowly. Sentences. */
   readonly notices: readonly string[];

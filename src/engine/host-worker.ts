@@ -29,8 +29,8 @@ answerRequests<Calls>(required(parentPort, "the port of a worker thread"), {
     const plan = required(engine, "a started engine").prepare(graph, options);
     const number = prepared++;
     plans.set(number, plan);
-    const { choices, notices, bytes } = plan;
-    return { plan: number, choices, notices, bytes };
+    const { choices, notices, bytes, precision } = plan;
+    return { plan: number, choices, notices, bytes, precision };
   },
   run: ({ plan, feeds }) =>
     Object.fromEntries(Object.entries(planOf(plan).run(feeds)).map(([name, value]) => [name, portable(value)])),

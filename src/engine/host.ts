@@ -13,6 +13,7 @@ import { type Calls, portableFeeds, portableWeights } from "./protocol.ts";
 
 /** A `Plan` in the engine's thread; see `Plan` for what the methods do and throw. */
 export interface PlanHandle {
+  readonly precision: Precision;
   readonly choices: KernelChoices;
   readonly notices: readonly string[];
   readonly bytes: number;
@@ -61,11 +62,12 @@ export class EngineHost {
 
   async prepare(graph: Graph, options: PrepareOptions): Promise<PlanHandle> {
     const requests = this.#alive();
-    const { plan, choices, notices, bytes } = await requests.call("prepare", { graph, options });
+    const { plan, choices, notices, bytes, precision } = await requests.call("prepare", { graph, options });
     return {
       choices,
       notices,
       bytes,
+      precision,
       run: async (feeds) => this.#alive().call("run", { plan, feeds: portableFeeds(feeds) }),
       write: async (values) => this.#alive().call("write", { plan, values: portableWeights(values) }),
       read: async (names) => this.#alive().call("read", { plan, names }),

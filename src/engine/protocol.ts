@@ -13,7 +13,7 @@ export interface Calls {
   };
   prepare: {
     request: { readonly graph: Graph; readonly options: PrepareOptions };
-    response: { readonly plan: number } & Pick<Plan, "choices" | "notices" | "bytes">;
+    response: { readonly plan: number } & Pick<Plan, "choices" | "notices" | "bytes" | "precision">;
   };
   run: { request: { readonly plan: number; readonly feeds: Feeds }; response: Results };
   write: { request: { readonly plan: number; readonly values: Weights }; response: undefined };

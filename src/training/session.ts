@@ -20,7 +20,7 @@ import type { Background } from "./background.ts";
 import type { Checkpoint } from "./checkpoints.ts";
 import { EventLoopWatch } from "./event-loop.ts";
 import { imagesPerMicroBatch } from "./micro-batches.ts";
-import type { PrecisionChoice, Settings } from "./options.ts";
+import type { Settings } from "./options.ts";
 import { partOfBatch } from "./ranks.ts";
 import { Trainee, type TraineeOptions } from "./trainee.ts";
 
@@ -64,12 +64,6 @@ export function epochOf(
   return Math.min(settings.epochs, Math.floor(step / stepsPerEpoch) + 1);
 }
 
-/** "auto" is decided once, when a run starts: its record, and with it a resumed run, has what was decided. */
-function resolvePrecision(chosen: PrecisionChoice, { precisions }: EngineHost): Precision {
-  if (chosen !== "auto") return chosen;
-  return precisions.includes("bf16") ? "bf16" : "f32";
-}
-
 /** Targets beside the labels, where the loss needs them: labels smoothed or mixed, and beside a teacher's answers. */
 function softLabelsOf({ labelSmoothing, mixing, distill }: Settings, { classes }: Dataset): SoftLabels | undefined {
   if (labelSmoothing === 0 && mixing === undefined && distill === undefined) return undefined;
@@ -89,7 +83,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
     ...start.checkpoint,
     network: { ...start.checkpoint.network, weights: allInSharedMemory(start.checkpoint.network.weights) },
   };
-  const settings = { ...start.settings, precision: resolvePrecision(start.settings.precision, host) };
+  const { settings } = start;
   const { network, velocities, progress } = checkpoint;
   const { batch, momentum, weightDecay, precision } = settings;
   const soft = softLabelsOf(settings, dataset);
@@ -125,7 +119,8 @@ export async function openSession(start: SessionStart): Promise<Session> {
   return {
     ...start,
     checkpoint,
-    settings,
+    // "auto" is decided once, when a run starts: its record, and with it a resumed run, has what was decided.
+    settings: { ...settings, precision: trainee.precision },
     graph: network.graph,
     stepsPerEpoch: steps,
     totalSteps: steps * settings.epochs,

@@ -20,7 +20,7 @@ import { type Factor, gammaFeeds, keptFactors } from "../selection/factors.ts";
 import { fold } from "../selection/fold.ts";
 import type { Background } from "./background.ts";
 import { divideFeeds, joinResults } from "./micro-batches.ts";
-import type { DistillSettings } from "./options.ts";
+import type { DistillSettings, PrecisionChoice } from "./options.ts";
 import { Teacher } from "./teacher.ts";
 import { narrowVelocities, type TrainingState, wholeWeights } from "./whole-state.ts";
 
@@ -36,7 +36,8 @@ export interface TraineeOptions {
   readonly evaluationBatch: number;
   readonly momentum: number;
   readonly weightDecay: number;
-  readonly precision: Precision;
+  /** "auto": the one whose steps are shorter, found out when the plans are first made. */
+  readonly precision: PrecisionChoice;
   readonly syncBatchNorm: boolean;
   /** Whether batches come with soft targets; default: with labels. */
   readonly softTargets?: boolean;
@@ -114,12 +115,13 @@ export class Trainee {
       return value === undefined ? [] : [[name, value] as const];
     });
     await plans.training.write(new Map([...left.weights, ...narrowVelocities(new Map(known), cuts)]));
+    const { precision } = plans.training;
     const { teacher, ...teaching } = { ...options, choices: choices.teacher ?? {} };
     const opened =
       teacher === undefined
         ? undefined
-        : await Teacher.open(teacher.network, { ...teaching, temperature: teacher.temperature });
-    return new Trainee(options, start, left.graph, plans, opened);
+        : await Teacher.open(teacher.network, { ...teaching, precision, temperature: teacher.temperature });
+    return new Trainee({ ...options, precision }, start, left.graph, plans, opened);
   }
 
   /** What is trained now. */
@@ -148,6 +150,10 @@ export class Trainee {
       evaluation: this.#plans.evaluation.choices,
       ...(this.#teacher === undefined ? {} : { teacher: this.#teacher.choices }),
     };
+  }
+
+  get precision(): Precision {
+    return this.#plans.training.precision;
   }
 
   /** What is to be known of the plans as they are now, each once. */

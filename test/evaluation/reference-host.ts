@@ -10,6 +10,7 @@ export function referenceHost(): Host {
     prepare: async (graph, options) => {
       const plan = engine.prepare(graph, options);
       return {
+        precision: plan.precision,
         choices: plan.choices,
         notices: plan.notices,
         bytes: plan.bytes,

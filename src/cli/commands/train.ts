@@ -239,7 +239,10 @@ export function addTrainingOptions(command: Command): Command {
     )
     .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"))
     .addOption(
-      new Option("--precision <p>", "of the training steps: f32, bf16, or auto for bf16 where the processor has it")
+      new Option(
+        "--precision <p>",
+        "of the training steps: f32, bf16, or auto for the one whose steps are shorter here",
+      )
         .default("f32")
         .argParser(oneOf("precision", precisionChoices)),
     )

@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import { UserError } from "../../core/errors.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { checkBatch } from "../checks.ts";
-import type { Engine, Plan, PrepareOptions } from "../engine.ts";
+import type { Engine, Plan, Precision, PrepareOptions } from "../engine.ts";
 import { MemoryBudget } from "../memory-budget.ts";
 import { outOfMemory } from "../memory-check.ts";
 import { buildProgram, bytesNeeded, roughBytes } from "./build.ts";
@@ -17,6 +17,7 @@ import { OneDnnPlan } from "./plan.ts";
 import { ChoiceCache } from "./planner/choice-cache.ts";
 import type { Fallback } from "./planner/program.ts";
 import { nothingKnown, Tuner } from "./planner/tuning.ts";
+import { planOfFasterPrecision } from "./precision.ts";
 
 export interface OneDnnOptions {
   /** Threads to compute with; default: all processors. */
@@ -25,15 +26,21 @@ export interface OneDnnOptions {
   readonly cacheFolder?: string;
   /** Bytes that all plans may hold together; default: what the machine, or the control group, has left. */
   readonly memoryLimit?: number;
+  /** Seconds that timing kernels may take for each plan; what is left is not timed. */
+  readonly tuningSeconds?: number;
   /** Default: the library as it is loaded; a test may hand in one that refuses more. */
   readonly library?: OneDnn;
 }
+
+/** So that the first step of a large network comes within 20 seconds. */
+const TUNING_SECONDS = 12;
 
 /** Throws `UserError("engine-missing")` where oneDNN is not installed or too old. */
 export function createOneDnnEngine({
   threads = availableParallelism(),
   cacheFolder,
   memoryLimit,
+  tuningSeconds = TUNING_SECONDS,
   library = oneDnn(),
 }: OneDnnOptions = {}): Engine {
   const identity = {
@@ -57,33 +64,51 @@ export function createOneDnnEngine({
       notices = new Set();
       library.calls.setThreads(threads);
       const kept = cache?.read() ?? nothingKnown;
-      const given = { ...kept, choices: { ...kept.choices, ...choices } };
-      const request = { library, graph, precision };
-      const available = budget.available();
-      const refuseLargePlans = (needed: number, isLeast: boolean): void => {
-        if (needed <= available) return;
-        const needAt = (other: number): number => bytesNeeded({ ...request, batch: other }, given, "most");
-        throw outOfMemory({ plan: graph.name, batch, needed, isLeast, available, needAt });
+      const known = { ...kept, choices: { ...kept.choices, ...choices } };
+      const limits = { memory: () => budget.available(), milliseconds: tuningSeconds * 1000 };
+      /** `share`: of the time for tuning. */
+      const planIn = (own: Precision, share = 1): OneDnnPlan => {
+        const request = { library, graph, precision: own };
+        const available = budget.available();
+        const refuseLargePlans = (needed: number, isLeast: boolean): void => {
+          if (needed <= available) return;
+          const needAt = (other: number): number => bytesNeeded({ ...request, batch: other }, known, "most");
+          throw outOfMemory({ plan: graph.name, batch, needed, isLeast, available, needAt });
+        };
+        // Before timing takes seconds, and memory, for nothing.
+        if (roughBytes(graph, batch) > available) {
+          refuseLargePlans(bytesNeeded({ ...request, batch }, known, "least"), true);
+        }
+        const tuner = new Tuner(library, known, { ...limits, milliseconds: limits.milliseconds * share });
+        const placed = buildProgram({ ...request, batch }, tuner);
+        cache?.add(tuner.lasting);
+        if (tuner.wasBusy) note(BUSY);
+        else if (tuner.untimed > 0) note(untimedNotice(tuner.untimed, tuningSeconds));
+        const { program, bytes } = placed;
+        try {
+          refuseLargePlans(bytes, false);
+        } catch (error) {
+          program.destroyPrimitives();
+          throw error;
+        }
+        for (const fallback of program.fallenBack) note(fallbackNotice(fallback));
+        const onDispose = budget.hold(bytes);
+        return new OneDnnPlan(placed, { batch, threads, choices: tuner.choices, notices: [...notices], onDispose });
       };
-      // Before timing takes seconds, and memory, for nothing.
-      if (roughBytes(graph, batch) > available) {
-        refuseLargePlans(bytesNeeded({ ...request, batch }, given, "least"), true);
-      }
-      const tuner = new Tuner(library, given, { memory: () => budget.available() });
-      const placed = buildProgram({ ...request, batch }, tuner);
-      cache?.add(tuner.lasting);
-      const { program, bytes } = placed;
-      try {
-        refuseLargePlans(bytes, false);
-      } catch (error) {
-        program.destroyPrimitives();
-        throw error;
-      }
-      for (const fallback of program.fallenBack) note(fallbackNotice(fallback));
-      const onDispose = budget.hold(bytes);
-      return new OneDnnPlan(placed, { batch, threads, notices: [...notices], onDispose });
+      if (precision !== "auto") return planIn(precision);
+      if (!hasBf16) return planIn("f32");
+      return planOfFasterPrecision({ graph, batch, known, planIn, keep: (found) => cache?.add(found) });
     },
   };
+}
+
+/** Kernels are timed again at the next start rather than kept. */
+const BUSY =
+  "other programs were computing while kernels were timed: the choice may be a slow one, and is made again next time";
+
+function untimedNotice(count: number, seconds: number): string {
+  const kernels = count === 1 ? "1 kernel was" : `${count} kernels were`;
+  return `${kernels} not timed within ${seconds} s and taken by the library's own rule; the next start goes on timing`;
 }
 
 function fallbackNotice({ node, op, reason }: Fallback): string {

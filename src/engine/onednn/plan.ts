@@ -3,8 +3,9 @@ import { required } from "../../core/errors.ts";
 import { elementCount, type Tensor, tensor } from "../../core/tensor.ts";
 import { collectives } from "../../distributed/collectives.ts";
 import type { Weights } from "../../graph/graph.ts";
+import type { OpName } from "../../graph/ops.ts";
 import { checkFeeds, checkReads, checkWrites, useAfterDispose } from "../checks.ts";
-import type { Feeds, KernelChoices, Plan, PlanStep, PlanTimes, Results } from "../engine.ts";
+import type { Feeds, KernelChoices, Plan, PlanStep, PlanTimes, Precision, Results } from "../engine.ts";
 import { median, planTimes, type RunTimes } from "../run-times.ts";
 import { copyMemory } from "./ffi/copy.ts";
 import { describeMemory, NativeMemory } from "./ffi/memory.ts";
@@ -13,16 +14,20 @@ import { explainStep } from "./planner/explanation.ts";
 import type { PlacedProgram } from "./planner/placed.ts";
 import { floatsOf, integersOf, type Program, type View } from "./planner/program.ts";
 
+/** Steps that wait for other ranks. */
+const overRanks: ReadonlySet<string> = new Set<OpName>(["all_reduce_begin", "all_reduce_end", "all_reduce_statistics"]);
+
 interface PlanOptions {
   readonly batch: number;
   readonly threads: number;
+  readonly choices: KernelChoices;
   readonly notices: readonly string[];
   readonly onDispose: () => void;
 }
 
 export class OneDnnPlan implements Plan {
-  readonly choices: KernelChoices;
-  readonly notices: readonly string[];
+  #choices: KernelChoices;
+  #notices: readonly string[];
   readonly #program: Program;
   readonly #batch: number;
   readonly #threads: number;
@@ -32,12 +37,15 @@ export class OneDnnPlan implements Plan {
   readonly #sumsOverRanks: boolean;
   #isDisposed = false;
 
-  constructor({ program, outputs, layout }: PlacedProgram, { batch, threads, notices, onDispose }: PlanOptions) {
+  constructor(
+    { program, outputs, layout }: PlacedProgram,
+    { batch, threads, choices, notices, onDispose }: PlanOptions,
+  ) {
     this.#program = program;
     this.#batch = batch;
     this.#threads = threads;
-    this.notices = notices;
-    this.choices = program.tuner.choices;
+    this.#notices = notices;
+    this.#choices = choices;
     this.#outputs = outputs;
     this.#onDispose = onDispose;
     this.#sumsOverRanks = program.steps.some(({ op }) => op === "all_reduce_begin");
@@ -46,6 +54,38 @@ export class OneDnnPlan implements Plan {
 
   get bytes(): number {
     return this.#bound.bytes;
+  }
+
+  get precision(): Precision {
+    return this.#program.precision;
+  }
+
+  /** This plan, with more decisions and notices. */
+  with(choices: KernelChoices, notices: readonly string[]): this {
+    this.#choices = { ...this.#choices, ...choices };
+    this.#notices = [...this.#notices, ...notices];
+    return this;
+  }
+
+  get choices(): KernelChoices {
+    return this.#choices;
+  }
+
+  get notices(): readonly string[] {
+    return this.#notices;
+  }
+
+  /** Milliseconds of the steps on whatever the memory holds; without the sums over ranks, which the others would have to join. */
+  timeWithoutFeeds(): number {
+    this.#program.library.calls.setThreads(this.#threads);
+    const start = performance.now();
+    for (const { step, run } of this.#bound.steps) if (!overRanks.has(step.op)) run();
+    return performance.now() - start;
+  }
+
+  /** Parameters and all else as they were before the first run. */
+  reset(): void {
+    this.#bound.reset();
   }
 
   run(feeds: Feeds): Results {

@@ -62,6 +62,7 @@ export function createReferenceEngine({ memoryLimit, notices = [] }: ReferenceOp
 const ROW_MAJOR = ["x", "x", "nc", "ncw", "nchw"] as const;
 
 class ReferencePlan implements Plan {
+  readonly precision = "f32";
   readonly choices: KernelChoices = {};
   readonly notices: readonly string[];
   readonly bytes: number;

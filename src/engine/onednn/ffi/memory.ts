@@ -212,7 +212,12 @@ export class NativeMemory {
       });
     }
     this.#address = address;
-    library.calls.fill(address, 0, this.bytes);
+    this.clear();
+  }
+
+  /** Sets every byte to zero. */
+  clear(): void {
+    this.#library.calls.fill(this.address, 0, this.bytes);
   }
 
   get address(): Handle {

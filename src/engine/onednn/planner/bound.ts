@@ -16,6 +16,7 @@ export class BoundProgram {
   readonly placement: Placement;
   readonly #program: Program;
   readonly #scratchpad: NativeMemory;
+  readonly #fill: () => void;
   readonly #primitives: BoundPrimitive[] = [];
 
   constructor(program: Program, layout: ArenaLayout) {
@@ -24,10 +25,19 @@ export class BoundProgram {
     this.memory = memory;
     this.placement = { memory, offset: (slot) => offsetOf(layout, slot) };
     this.#scratchpad = new NativeMemory(program.library, program.scratchpadBytes);
-    for (const [{ content }, offset] of layout.offsets) {
-      if (content !== undefined) memory.floats(offset, content.length).set(content);
-    }
+    this.#fill = () => {
+      for (const [{ content }, offset] of layout.offsets) {
+        if (content !== undefined) memory.floats(offset, content.length).set(content);
+      }
+    };
+    this.#fill();
     this.steps = program.steps.map((step) => ({ step, run: this.#bind(step) }));
+  }
+
+  /** All memory as it was in the beginning. */
+  reset(): void {
+    this.memory.clear();
+    this.#fill();
   }
 
   get bytes(): number {
