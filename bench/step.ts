@@ -1,7 +1,7 @@
 /**
  * One training step of each network of the table (`shared/cases.ts`), with scaling factors and without, against its PyTorch
- * twin (`peers/step.py`), the rounds of all of them interleaved; then each in a process of its own: how long preparing
- * takes and how much memory it needs.
+ * twin (`peers/step.py`: both memory formats, eager and compiled), the rounds of all of them interleaved; then each in a
+ * process of its own: how long preparing takes and how much memory it needs.
  *
  *     npm run bench -- [--model resnet-20] [--batch 128] [--precision f32|bf16] [--rounds 8] [--runs 3] [--threads 2]
  *         [--section step|process] [--json | --markdown]
@@ -33,7 +33,6 @@ import { type OurProcesses, ourProcesses, peerPeakBytes } from "./shared/process
 import { type Spread, spreadOf } from "./shared/statistics.ts";
 import { inTemporaryFolder } from "./shared/temporary.ts";
 
-const LAYOUTS = ["contiguous", "channels_last"] as const;
 /** Steps whose time outside oneDNN's primitives is looked at. */
 const OUTSIDE_RUNS = 9;
 
@@ -56,7 +55,7 @@ const section = z.enum(["step", "process"]).optional().parse(options.section);
 interface StepMeasured extends Case {
   readonly ours: Spread;
   readonly withFactors: Spread;
-  /** By memory format; none where the peer was skipped. */
+  /** By memory format, eager and compiled; none where the peer was skipped. */
   readonly peer: Readonly<Record<string, Spread>>;
   readonly times: PlanTimes;
 }
@@ -68,17 +67,26 @@ interface ProcessMeasured extends Case {
 
 let peerVersions: string | undefined;
 
-const hello = z.object({ versions: z.string(), parameters: z.number().optional(), macs: z.number().optional() });
+const hello = z.object({
+  versions: z.string(),
+  variants: z.array(z.string()),
+  parameters: z.number().optional(),
+  macs: z.number().optional(),
+});
 const timings = z.object({ milliseconds: z.array(z.number()) });
 
 /** Starts the twin; where it says what network it has, it has to be ours. */
-async function startTwin({ model, batch, precision }: Case): Promise<Peer> {
+async function startTwin({
+  model,
+  batch,
+  precision,
+}: Case): Promise<{ readonly peer: Peer; readonly variants: readonly string[] }> {
   const peer = await Peer.startPython("step.py", [model, `${batch}`, `${threads}`, precision]);
   const said = await peer.read(hello);
   peerVersions = said.versions;
   const own = cost(plainGraph(model));
   const isTwin = (said.parameters ?? own.parameters) === own.parameters && (said.macs ?? own.macs) === own.macs;
-  if (isTwin) return peer;
+  if (isTwin) return { peer, variants: said.variants };
   peer.stop();
   throw new PeerError(
     `its ${model} is another network: ${said.parameters} parameters and ${said.macs} MACs, ` +
@@ -93,23 +101,24 @@ async function measureStep(engine: Engine, one: Case): Promise<StepMeasured> {
   const measureWith = async (twins: readonly Subject[]): Promise<readonly Spread[]> =>
     (await interleave([ours, withFactors, ...twins], turns)).map(spreadOf);
   const compared = await unlessPeerFails(`PyTorch's ${model} in ${precision}`, async () => {
-    const peer = await startTwin(one);
-    const twins = LAYOUTS.map((layout) => ({
-      name: layout,
-      round: async (runs: number) => (await peer.ask({ layout, runs }, timings)).milliseconds,
+    const { peer, variants } = await startTwin(one);
+    const twins = variants.map((variant) => ({
+      name: variant,
+      round: async (runs: number) => (await peer.ask({ variant, runs }, timings)).milliseconds,
     }));
     try {
-      return await measureWith(twins);
+      return { variants, spreads: await measureWith(twins) };
     } finally {
       peer.stop();
     }
   });
-  const [plain, scaled, ...twins] = compared ?? (await measureWith([]));
+  const { variants, spreads } = compared ?? { variants: [], spreads: await measureWith([]) };
+  const [plain, scaled, ...twins] = spreads;
   const measured = {
     ...one,
     ours: required(plain, "times of the plain step"),
     withFactors: required(scaled, "times of the step with factors"),
-    peer: Object.fromEntries(twins.map((spread, index) => [LAYOUTS[index] ?? "", spread] as const)),
+    peer: Object.fromEntries(twins.map((spread, index) => [variants[index] ?? "", spread] as const)),
     times: ours.times(OUTSIDE_RUNS),
   };
   ours.dispose();
@@ -151,22 +160,22 @@ function stepSection(measured: readonly StepMeasured[]): Section {
   return {
     title: "One training step",
     head: [
-      ...["network, batch, precision", "Espalier", "with factors", "PyTorch contiguous", "PyTorch channels-last"],
+      ...["network, batch, precision", "Espalier", "with factors", "PyTorch's best"],
       ...["images/s", "ratio to PyTorch's best", "factors on / off", "outside primitives"],
     ],
     rows: measured.map((one) => {
       const { ours, withFactors, peer, target, batch, times } = one;
-      const best = Math.min(...Object.values(peer).map(({ median }) => median));
-      const ratio = Number.isFinite(best) ? best / ours.median : undefined;
-      const twins = LAYOUTS.map((layout) => peer[layout]);
+      const [best] = Object.entries(peer).toSorted(([, a], [, b]) => a.median - b.median);
+      const ratio = best === undefined ? undefined : best[1].median / ours.median;
       return [
         ...[nameOf(one), range(ours), range(withFactors)],
-        ...twins.map((spread) => (spread === undefined ? NOTHING : range(spread))),
+        best === undefined ? NOTHING : `${range(best[1])}, ${best[0]}`,
         ...[((1000 * batch) / ours.median).toFixed(0), againstTarget(ratio, target)],
         ...[(withFactors.median / ours.median).toFixed(3), percent(times.outsidePrimitives)],
       ];
     }),
     notes: [
+      "PyTorch's best is that of both memory formats, eager and through torch.compile, which it names.",
       `Medians of ${turns.rounds * turns.runs} steps (minimum … maximum), milliseconds, all of a row in turns.`,
       "Outside primitives: of each of the same runs, what is not inside a call of oneDNN's; the median.",
       "Targets: factors on / off at most 1.01, outside oneDNN's primitives at most 3 %.",

@@ -1,7 +1,8 @@
 """One training step of the bench's networks in PyTorch: the twin of `bench/step.ts`.
 
-Speaks JSON lines: prints {"versions": ..., "parameters": ..., "macs": ...} once, then for each line {"layout": "contiguous" | "channels_last", "runs": n}
-on its input the times of n steps in milliseconds. Same network, batch, loss and optimizer (Nesterov momentum, weight decay);
+Speaks JSON lines: prints {"versions": ..., "parameters": ..., "macs": ..., "variants": [...]} once, then for each line
+{"variant": ..., "runs": n} on its input the times of n steps in milliseconds. A variant is a memory format, eager or through
+torch.compile where that works. Same network, batch, loss and optimizer (Nesterov momentum, weight decay);
 bf16 is PyTorch's autocast.
 """
 
@@ -128,12 +129,17 @@ def cost(name):
     return {"parameters": sum(parameter.numel() for parameter in model.parameters()), "macs": macs}
 
 
+VARIANTS = ("contiguous", "channels-last", "contiguous, compiled", "channels-last, compiled")
+
+
 class Step:
-    def __init__(self, name, batch, layout, precision):
+    def __init__(self, name, batch, variant, precision):
         torch.manual_seed(0)
-        self.format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
+        self.format = torch.channels_last if variant.startswith("channels-last") else torch.contiguous_format
         build, size, classes = NETWORKS[name]
         self.model = build().to(memory_format=self.format)
+        if variant.endswith("compiled"):
+            self.model = torch.compile(self.model)
         self.optimizer = torch.optim.SGD(self.model.parameters(), 0.05, 0.9, weight_decay=5e-4, nesterov=True)
         self.images = torch.randn(batch, 3, size, size).contiguous(memory_format=self.format)
         self.labels = torch.arange(batch) % classes
@@ -153,11 +159,20 @@ def main():
     torch.set_num_threads(threads)
     if name not in NETWORKS:
         sys.exit(f"the peer has no {name}; it has {', '.join(NETWORKS)}")
-    print(json.dumps({"versions": f"PyTorch {torch.__version__}", **cost(name)}), flush=True)
-    steps = {layout: Step(name, batch, layout, precision) for layout in ("contiguous", "channels_last")}
+    steps = {}
+    for variant in VARIANTS:
+        try:
+            step = Step(name, batch, variant, precision)
+            # Compiles, where it is compiled.
+            step()
+            steps[variant] = step
+        except Exception as error:
+            print(f"{variant}: {error}", file=sys.stderr)
+    versions = {"versions": f"PyTorch {torch.__version__}", "variants": list(steps)}
+    print(json.dumps({**versions, **cost(name)}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
-        step, times = steps[request["layout"]], []
+        step, times = steps[request["variant"]], []
         for _ in range(request["runs"]):
             start = time.perf_counter()
             step()

@@ -1,28 +1,48 @@
 /** The steps that are compared with PyTorch, and how many times as fast each is meant to be. */
+import { thisProcessor } from "../../src/core/processor.ts";
 import { type Precision, precisions } from "../../src/engine/engine.ts";
 
 export interface Case {
   readonly model: string;
   readonly batch: number;
   readonly precision: Precision;
-  /** Times the speed of the peer's better memory format; undefined for a step that has no target. */
+  /** Times the speed of the peer's best; undefined for a step that has no target on this kind of processor. */
   readonly target: number | undefined;
 }
 
+/** Kinds of processors that have targets of their own. */
+type ProcessorKind = "amx" | "avx512" | "avx2";
+
 interface Network {
   readonly batch: number;
-  readonly targets: Readonly<Record<Precision, number>>;
+  /** bf16 with AMX, bf16 with AVX-512 alone, f32 with AVX-512, f32 with AVX2 alone. */
+  readonly targets: readonly [amxBf16: number, avx512Bf16: number, avx512F32: number, avx2F32: number];
 }
 
 const networks: Readonly<Record<string, Network>> = {
-  "resnet-20": { batch: 128, targets: { f32: 1.5, bf16: 1.75 } },
-  "resnet-56": { batch: 128, targets: { f32: 1.5, bf16: 1.65 } },
-  "vgg-16": { batch: 64, targets: { f32: 2, bf16: 1.4 } },
-  "resnet-50": { batch: 8, targets: { f32: 1.5, bf16: 1.3 } },
-  "resnext-20": { batch: 128, targets: { f32: 1.3, bf16: 1.3 } },
+  "resnet-20": { batch: 128, targets: [3, 1.6, 1.6, 1.2] },
+  "resnet-56": { batch: 128, targets: [2.5, 1.4, 1.5, 1.2] },
+  "vgg-16": { batch: 64, targets: [2, 1.4, 2, 1.2] },
+  "resnet-50": { batch: 8, targets: [2, 1.3, 1.4, 1.1] },
+  "resnext-20": { batch: 128, targets: [2, 1.6, 1.8, 1.2] },
 };
 
 const DEFAULT_BATCH = 128;
+
+/** The kind that the names of a processor's instruction sets tell. */
+function processorKind(instructionSets: readonly string[]): ProcessorKind {
+  if (instructionSets.some((name) => name.startsWith("amx"))) return "amx";
+  return instructionSets.some((name) => name.startsWith("avx512")) ? "avx512" : "avx2";
+}
+
+function targetOf(
+  { targets: [amxBf16, avx512Bf16, avx512F32, avx2F32] }: Network,
+  precision: Precision,
+  kind: ProcessorKind,
+) {
+  if (precision === "f32") return kind === "avx2" ? avx2F32 : avx512F32;
+  return { amx: amxBf16, avx512: avx512Bf16, avx2: undefined }[kind];
+}
 
 export interface Choice {
   readonly model: string | undefined;
@@ -32,6 +52,7 @@ export interface Choice {
 
 /** The cases that are left of the table by a choice of model, batch or precision; a model that it lacks has no target. */
 export function casesOf({ model, batch, precision }: Choice): readonly Case[] {
+  const kind = processorKind(thisProcessor().instructionSets ?? []);
   const models = model === undefined ? Object.keys(networks) : [model];
   return models.flatMap((name) =>
     precisions
@@ -44,7 +65,7 @@ export function casesOf({ model, batch, precision }: Choice): readonly Case[] {
           model: name,
           batch: chosen,
           precision: one,
-          target: chosen === usual ? network?.targets[one] : undefined,
+          target: network !== undefined && chosen === usual ? targetOf(network, one, kind) : undefined,
         };
       }),
   );

@@ -79,8 +79,10 @@ export type OperationPrototypes = Readonly<Record<OperationName, OperationProtot
 const window = ["strides", "dilation", "before", "after"] as const;
 const pooling = ["strides", "kernel", "dilation", "before", "after"] as const;
 
+type SharedOperation = Exclude<OperationName, `normalization${string}` | `eltwise${string}`>;
+
 /** Parameters that both versions give in the same order. */
-export const sharedParameters = {
+export const sharedParameters: Readonly<Record<SharedOperation, readonly ParameterName[]>> = {
   convolutionForward: ["propagation", "algorithm", "src", "weights", "bias", "dst", ...window],
   convolutionBackwardData: ["algorithm", "diffSrc", "weights", "diffDst", ...window],
   convolutionBackwardWeights: ["algorithm", "src", "weights", "bias", "diffDst", ...window],
@@ -91,7 +93,7 @@ export const sharedParameters = {
   innerProductBackwardData: ["diffSrc", "weights", "diffDst"],
   innerProductBackwardWeights: ["src", "weights", "bias", "diffDst"],
   matmul: ["src", "weights", "bias", "dst"],
-} as const satisfies Partial<Record<OperationName, readonly ParameterName[]>>;
+};
 
 /** `parameters` as C declares them. */
 export function declared(parameters: readonly ParameterName[]): string {
