@@ -24,6 +24,8 @@ export interface PrepareOptions {
    * `UserError("engine-refused")` where the engine or the processor has no bf16.
    */
   readonly precision?: Precision | "auto";
+  /** Seconds that choosing kernels by timing may take; what is left takes the usual ones. Default: the engine's. */
+  readonly tuningSeconds?: number;
   /** Kernel choices of an earlier plan of the same graph, repeated so that a resumed run continues bit for bit. */
   readonly choices?: KernelChoices;
 }

@@ -8,7 +8,7 @@ import { trainingGraph } from "../autodiff/training-graph.ts";
 import { required } from "../core/errors.ts";
 import { filled, type Tensor, tensor } from "../core/tensor.ts";
 import type { Cluster } from "../distributed/cluster.ts";
-import type { Feeds, KernelChoices, Precision, Results } from "../engine/engine.ts";
+import type { Feeds, KernelChoices, Precision, PrepareOptions, Results } from "../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../engine/host.ts";
 import { prepareAlike } from "../engine/prepare-alike.ts";
 import { type Classifier, planClassifier } from "../evaluation/classifier.ts";
@@ -292,7 +292,7 @@ export class Trainee {
     // Before the new plans are made: there may not be memory for both.
     await this.#disposePlans();
     const factors = narrowFactors(this.#options.factors, cuts, network.weights);
-    const plans = await preparePlans(this.#options, network.graph, factors, choices);
+    const plans = await preparePlans(this.#options, network.graph, factors, choices, AFTER_A_CUT);
     const moving = plans.parameters.velocities.map(
       (name) => [name, required(state.velocities.get(name), `values of "${name}"`)] as const,
     );
@@ -347,11 +347,15 @@ function isStatistic(kind: ParameterKind): boolean {
   return kind === "running_mean" || kind === "running_variance";
 }
 
+/** Most layers are as wide in vectors as before, and training waits. */
+const AFTER_A_CUT = { tuningSeconds: 0.75 } as const;
+
 async function preparePlans(
   options: TraineeOptions,
   graph: Graph,
   factors: readonly Factor[],
   choices: TraineeChoices,
+  tuning: Pick<PrepareOptions, "tuningSeconds"> = {},
 ): Promise<Plans> {
   const { host, cluster, batch, evaluationBatch, momentum, weightDecay, precision, syncBatchNorm } = options;
   const { softTargets = false, fixScales = false, clipNorm, batchNormalization = "batch", teacher } = options;
@@ -370,10 +374,10 @@ async function preparePlans(
   const step = cluster === undefined ? whole : dataParallel(whole, { ranks, synchronizeNormalization: syncBatchNorm });
   return {
     training: await prepareAlike(cluster, choices.training, (known) =>
-      host.prepare(step, { batch, precision, choices: known }),
+      host.prepare(step, { batch, precision, choices: known, ...tuning }),
     ),
     evaluation: await prepareAlike(cluster, choices.evaluation, (known) =>
-      host.prepare(folded, { batch: evaluationBatch, choices: known }),
+      host.prepare(folded, { batch: evaluationBatch, choices: known, ...tuning }),
     ),
     parameters: {
       network: graph.parameters.map(({ name }) => name),

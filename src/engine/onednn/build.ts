@@ -39,12 +39,13 @@ export function buildProgram(request: BuildRequest, tuner: Tuner): PlacedProgram
       const view = program.use(value, home.descriptor);
       if (view.slot !== home.slot) program.reorder(parameter, view, home);
     }
-    return placeProgram(program);
+    const placed = placeProgram(program);
+    withdrawOffers(program);
+    return placed;
   } catch (error) {
+    withdrawOffers(program);
     program.destroyPrimitives();
     throw error;
-  } finally {
-    withdrawOffers(program);
   }
 }
 

@@ -3,7 +3,7 @@
  * inside batch norms, each convolution uses the implementation that was fastest here, and all values share one arena.
  * Start reading at `build.ts`.
  */
-import { availableParallelism } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { UserError } from "../../core/errors.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { checkBatch } from "../checks.ts";
@@ -40,7 +40,7 @@ export function createOneDnnEngine({
   threads = availableParallelism(),
   cacheFolder,
   memoryLimit,
-  tuningSeconds = TUNING_SECONDS,
+  tuningSeconds: usualSeconds = TUNING_SECONDS,
   library = oneDnn(),
 }: OneDnnOptions = {}): Engine {
   const identity = {
@@ -58,12 +58,13 @@ export function createOneDnnEngine({
     name: "onednn",
     description: { ...identity, threads: `${threads}` },
     precisions: hasBf16 ? ["f32", "bf16"] : ["f32"],
-    prepare: (graph: Graph, { batch, choices, precision = "f32" }: PrepareOptions): Plan => {
+    prepare: (graph: Graph, options: PrepareOptions): Plan => {
+      const { batch, choices, precision = "f32", tuningSeconds = usualSeconds } = options;
       checkBatch(batch);
       if (precision === "bf16" && !hasBf16) throw bf16Missing();
       notices = new Set();
       library.calls.setThreads(threads);
-      const kept = cache?.read() ?? nothingKnown;
+      const kept = cache?.read(isBusy()) ?? nothingKnown;
       const known = { ...kept, choices: { ...kept.choices, ...choices } };
       const limits = { memory: () => budget.available(), milliseconds: tuningSeconds * 1000 };
       /** `share`: of the time for tuning. */
@@ -81,7 +82,7 @@ export function createOneDnnEngine({
         }
         const tuner = new Tuner(library, known, { ...limits, milliseconds: limits.milliseconds * share });
         const placed = buildProgram({ ...request, batch }, tuner);
-        cache?.add(tuner.lasting);
+        cache?.add(tuner.lasting, tuner.wasBusy);
         if (tuner.wasBusy) note(BUSY);
         else if (tuner.untimed > 0) note(untimedNotice(tuner.untimed, tuningSeconds));
         const { program, bytes } = placed;
@@ -102,9 +103,14 @@ export function createOneDnnEngine({
   };
 }
 
-/** Kernels are timed again at the next start rather than kept. */
+/** Whether others want the processors: the processes that ran or waited to, over the last minute. */
+function isBusy(): boolean {
+  const [load = 0] = loadavg();
+  return load > availableParallelism();
+}
+
 const BUSY =
-  "other programs were computing while kernels were timed: the choice may be a slow one, and is made again next time";
+  "other programs were computing while kernels were timed: the choice may be a slow one, and is made again when they are done";
 
 function untimedNotice(count: number, seconds: number): string {
   const kernels = count === 1 ? "1 kernel was" : `${count} kernels were`;

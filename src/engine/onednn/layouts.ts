@@ -3,8 +3,11 @@
  * layouts, and so are the reorders between them; the assignment with the least sum over the graph is a minimum cut.
  */
 import { createHash } from "node:crypto";
+import { UserError } from "../../core/errors.ts";
+import type { Shape } from "../../core/tensor.ts";
 import type { Node } from "../../graph/graph.ts";
 import { describeMemory, samePlaces } from "./ffi/memory.ts";
+import { Refusal } from "./ffi/refusal.ts";
 import { type ConvolutionNode, estimateConvolution } from "./kernels/convolution.ts";
 import { lower } from "./kernels/kernels.ts";
 import { layOut } from "./planner/arena.ts";
@@ -30,7 +33,8 @@ export function chooseLayouts(parts: Parts): LayoutChoice {
   const blocked = tuner.blockedLayout;
   const found = layoutGroups(graph, images, fusions);
   const scratch: Program[] = [];
-  const chosen = tuner.decide(keyOf(parts, found), () => {
+  const isPossible = (made: string): boolean => made.length === found.groups.length && /^[bl]*$/.test(made);
+  const chosen = tuner.decide(keyOf(parts, found), isPossible, () => {
     if (!tuner.mayTime) return undefined;
     const [inBlocks, channelsLast] = ([blocked, "nhwc"] as const).map((layout) => {
       const program = new Program({ ...parts, layoutOf: () => layout });
@@ -76,8 +80,8 @@ function leastSum(parts: Parts, { groups, passages }: LayoutGroups, inBlocks: Pr
   const vertexOf = (group: LayoutGroup): number => vertices.get(group) ?? network.source;
   // Those that matter most come first, should the time for measuring be over before all are known.
   for (const group of groups.toSorted((a, b) => sizeOf(parts, b) - sizeOf(parts, a))) {
-    const cost = costOf(parts, group, inBlocks);
-    const other = costOf(parts, group, channelsLast);
+    const cost = possibleCostOf(parts, group, inBlocks);
+    const other = possibleCostOf(parts, group, channelsLast);
     if (cost === undefined || other === undefined) continue;
     // A vertex on the source's side has its images in blocks.
     network.edge(vertexOf(group), network.sink, capacity(cost));
@@ -105,11 +109,17 @@ function reordersOf({ tuner, library, precision, shapes }: Parts, { value }: Pas
   const a = describeMemory(library, shape, tuner.blockedLayout, precision);
   const b = describeMemory(library, shape, "nhwc", precision);
   if (samePlaces(library, a, b)) return { away: 0, back: 0 };
-  const name = `reorder ${shape.join("x")} ${a.type}`;
+  const name = `reorder ${padded(shape).join("x")} ${a.type}`;
   return {
     away: tuner.time(`${name} to nhwc`, () => tuner.reorder(a, b)) ?? UNKNOWN,
     back: tuner.time(`${name} from nhwc`, () => tuner.reorder(b, a)) ?? UNKNOWN,
   };
+}
+
+/** Shapes whose channels fill as many vectors take as long. */
+function padded(shape: Shape): Shape {
+  const [, channels] = shape;
+  return shape.length === 4 && channels !== undefined ? shape.with(1, Math.ceil(channels / 16) * 16) : shape;
 }
 
 const convolutions: ReadonlySet<Node["op"]> = new Set([
@@ -132,6 +142,17 @@ function sizeOf({ shapes }: Parts, group: LayoutGroup): number {
   }, 0);
 }
 
+/** As `costOf`; infinite where the library refuses the group in that layout. */
+function possibleCostOf(parts: Parts, group: LayoutGroup, program: Program): number | undefined {
+  try {
+    return costOf(parts, group, program);
+  } catch (error) {
+    const isRefused = error instanceof Refusal || (error instanceof UserError && error.code === "engine-refused");
+    if (isRefused) return Number.POSITIVE_INFINITY;
+    throw error;
+  }
+}
+
 /** Milliseconds of a group with its images in the layout of `program`; undefined where there is no time to measure. */
 function costOf(parts: Parts, group: LayoutGroup, program: Program): number | undefined {
   const [first] = group;
@@ -141,7 +162,7 @@ function costOf(parts: Parts, group: LayoutGroup, program: Program): number | un
   const told = group.map((node) => [
     node.op,
     node.attributes,
-    [...node.inputs, ...node.outputs].map((value) => shapes.get(value)?.join("x")),
+    [...node.inputs, ...node.outputs].map((value) => padded(shapes.get(value) ?? []).join("x")),
     [fusions.reluAfter, fusions.reluBackwardBefore, fusions.reluBackwardAfter].map((fused) => fused.has(node)),
   ]);
   const layout = program.within(first, () => program.layout);

@@ -88,6 +88,16 @@ describe("the cache of kernel choices", () => {
     expect(cache.read()).toEqual({ choices: { a: "direct" }, milliseconds: { b: 1.5, c: 3 } });
   });
 
+  it("keeps what was found out on a busy machine apart, for as long as it is busy", () => {
+    const cache = cacheOf(identity);
+    cache.add({ choices: { a: "slow", b: "slow" }, milliseconds: { c: 9 } }, true);
+    expect(cache.read()).toEqual(chosen({}));
+    expect(cache.read(true)).toEqual({ choices: { a: "slow", b: "slow" }, milliseconds: { c: 9 } });
+    cache.add({ choices: { a: "fast" }, milliseconds: {} });
+    expect(cache.read()).toEqual(chosen({ a: "fast" }));
+    expect(cache.read(true)).toEqual({ choices: { a: "fast", b: "slow" }, milliseconds: { c: 9 } });
+  });
+
   it("says so if it cannot be written, and goes on", () => {
     const notices: string[] = [];
     writeFileSync(join(folder, "file"), "");

@@ -155,6 +155,8 @@ export function abi2(declare: Declare): Abi {
       } while (iteratorNext(iterator) === 0);
     } finally {
       iteratorDestroy(iterator);
+      // The iterator reads the struct at each step: this use keeps it from being collected before.
+      described.fill(0);
     }
   }
 

@@ -20,13 +20,37 @@ import { tapProducts } from "./tap-products.ts";
 import { volumeFormulations } from "./volumes.ts";
 
 /** Equal keys, equal convolutions. */
-export function keyOf(program: Program, { direction, attributes, src, weights, bias }: Convolution): string {
+export function keyOf(program: Program, call: Convolution): string {
+  return keyWithWidths(program, call, (channels) => channels);
+}
+
+/** Widths that vectors are padded to. */
+const PADDED = 16;
+
+/**
+ * Equal for convolutions that are alike but for widths which fill the same number of vectors: what is fastest for one is
+ * for the others too, and after a cut nothing has to be timed anew.
+ */
+export function sharedKeyOf(program: Program, call: Convolution): string {
+  // The widths of grouped convolutions decide which kernels there are.
+  if (call.attributes.groups > 1) return keyOf(program, call);
+  return keyWithWidths(program, call, (channels) => Math.ceil(channels / PADDED) * PADDED);
+}
+
+function keyWithWidths(
+  program: Program,
+  { direction, attributes, src, weights, bias }: Convolution,
+  width: (channels: number) => number,
+): string {
   const { strides, padding, dilation, groups } = attributes;
+  const [batch = 0, channels = 0, ...pixels] = program.shape(src);
+  const [outputs = 0, inputs = 0, ...kernel] = program.shape(weights);
+  const inputWidth = isImage(program, src) ? (own: number): number => own : width;
   return [
     direction,
     program.layout,
-    program.shape(src).join("x"),
-    program.shape(weights).join("x"),
+    [batch, inputWidth(channels), ...pixels].join("x"),
+    [width(outputs), inputWidth(inputs), ...kernel].join("x"),
     `s${strides}`,
     `p${[padding.top, padding.left, padding.bottom, padding.right]}`,
     `d${dilation}`,

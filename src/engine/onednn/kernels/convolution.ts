@@ -9,7 +9,7 @@ import { type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
 import { primitivesOf } from "../planner/candidate.ts";
 import type { Program, View } from "../planner/program.ts";
 import type { Tuner } from "../planner/tuning.ts";
-import { keyOf, type Offer, offerOf, withWeights } from "./convolution-candidates.ts";
+import { keyOf, type Offer, offerOf, sharedKeyOf, withWeights } from "./convolution-candidates.ts";
 import type { Convolution, ConvolutionCandidate } from "./formulation.ts";
 
 export function lowerConvolution(node: Node<"convolution">, program: Program): void {
@@ -126,7 +126,8 @@ function choose(program: Program, call: Convolution): ConvolutionCandidate {
   const known = choices.get(key);
   if (known !== undefined) return known;
   const candidates = offer.candidates.map((candidate) => withWeights(program, call, candidate));
-  const best = program.tuner.choose(key, candidates);
+  const shared = sharedKeyOf(program, call);
+  const best = program.tuner.choose(program.tuner.canDecide(shared, candidates) ? shared : key, candidates);
   const chosen = required(
     candidates.find((candidate) => candidate === best),
     `candidate of "${call.node.name}"`,
@@ -142,10 +143,10 @@ export type ConvolutionNode = Node<"convolution" | "convolution_backward_data" |
 /** Milliseconds that `node` takes with images in the program's present layout; undefined where there is no time to tell. */
 export function estimateConvolution(program: Program, node: ConvolutionNode): number | undefined {
   const call = callOf(node);
-  const key = keyOf(program, call);
-  return program.tuner.time(`fastest ${key}`, () => {
-    const { candidates } = offered(program, call, key);
-    return candidates.length === 0 ? Number.POSITIVE_INFINITY : program.tuner.firstLook(key, candidates);
+  const shared = sharedKeyOf(program, call);
+  return program.tuner.time(`fastest ${shared}`, () => {
+    const { candidates } = offered(program, call, keyOf(program, call));
+    return candidates.length === 0 ? Number.POSITIVE_INFINITY : program.tuner.firstLook(shared, candidates);
   });
 }
 

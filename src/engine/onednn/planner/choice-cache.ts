@@ -21,12 +21,23 @@ export interface ChoiceIdentity {
 /** Goes up when candidates are added or timed in another way: older choices are then made anew, in a file of their own. */
 const VERSION = 3;
 
-const fileSchema = z.object({
-  version: z.literal(VERSION),
-  identity: z.record(z.string(), z.union([z.string(), z.number()])),
+const knownSchema = z.object({
   choices: z.record(z.string(), z.string()),
   milliseconds: z.record(z.string(), z.number()),
 });
+
+const fileSchema = knownSchema.extend({
+  version: z.literal(VERSION),
+  identity: z.record(z.string(), z.union([z.string(), z.number()])),
+  /** Made while other programs were computing: good enough while they are. */
+  whileBusy: knownSchema,
+});
+
+interface Content extends Known {
+  readonly whileBusy: Known;
+}
+
+const emptyContent: Content = { ...nothingKnown, whileBusy: nothingKnown };
 
 export class ChoiceCache {
   readonly #path: string;
@@ -48,45 +59,56 @@ export class ChoiceCache {
     return this.#path;
   }
 
-  read(): Known {
+  /** What is known; `isBusy`: with what was found out while other programs were computing. */
+  read(isBusy = false): Known {
+    const { choices, milliseconds, whileBusy } = this.#content();
+    if (!isBusy) return { choices, milliseconds };
+    return {
+      choices: { ...whileBusy.choices, ...choices },
+      milliseconds: { ...whileBusy.milliseconds, ...milliseconds },
+    };
+  }
+
+  #content(): Content {
     let text: string;
     try {
       text = readFileSync(this.#path, "utf8");
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return nothingKnown;
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return emptyContent;
       return this.#passOver(error);
     }
     try {
-      const { identity, choices, milliseconds } = fileSchema.parse(JSON.parse(text));
+      const { identity, ...content } = fileSchema.parse(JSON.parse(text));
       if (!isSame(identity, this.#identity)) return this.#passOver(foreign(identity, this.#identity));
-      return { choices, milliseconds };
+      return content;
     } catch (error) {
       return this.#passOver(error);
     }
   }
 
   /** Adds what is not in the file yet. A cache that cannot be written costs time, not results: a notice, no error. */
-  add({ choices, milliseconds }: Known): void {
-    const known = this.read();
+  add(found: Known, isBusy = false): void {
+    const content = this.#content();
+    const known = this.read(isBusy);
     const isThere = (key: string): boolean => key in known.choices || key in known.milliseconds;
-    if ([...Object.keys(choices), ...Object.keys(milliseconds)].every(isThere)) return;
-    const content = {
-      version: VERSION,
-      identity: this.#identity,
-      choices: { ...choices, ...known.choices },
-      milliseconds: { ...milliseconds, ...known.milliseconds },
-    };
+    if ([...Object.keys(found.choices), ...Object.keys(found.milliseconds)].every(isThere)) return;
+    const merged = (kept: Known): Known => ({
+      choices: { ...found.choices, ...kept.choices },
+      milliseconds: { ...found.milliseconds, ...kept.milliseconds },
+    });
+    const added = isBusy ? { ...content, whileBusy: merged(content.whileBusy) } : { ...content, ...merged(content) };
+    const file = { ...added, version: VERSION, identity: this.#identity };
     try {
       mkdirSync(dirname(this.#path), { recursive: true });
-      writeFileAtomic.sync(this.#path, `${JSON.stringify(content, undefined, 1)}\n`);
+      writeFileAtomic.sync(this.#path, `${JSON.stringify(file, undefined, 1)}\n`);
     } catch (error) {
       this.#onNotice(`kernel choices could not be kept in ${this.#path}: ${sayOf(error)}`);
     }
   }
 
-  #passOver(reason: unknown): Known {
+  #passOver(reason: unknown): Content {
     this.#onNotice(`the kernel choices in ${this.#path} are not used, and timed again: ${sayOf(reason)}`);
-    return nothingKnown;
+    return emptyContent;
   }
 }
 

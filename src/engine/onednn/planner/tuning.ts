@@ -82,9 +82,8 @@ export class Tuner {
     return this.#choices;
   }
 
-  /** What is worth keeping: timed on a quiet machine, or the only candidate. */
+  /** What is worth keeping: what was timed, or the only candidate. */
   get lasting(): Known {
-    if (this.wasBusy) return nothingKnown;
     const choices = Object.fromEntries(Object.entries(this.#choices).filter(([key]) => !this.#untimed.has(key)));
     return { choices, milliseconds: this.#milliseconds };
   }
@@ -104,9 +103,10 @@ export class Tuner {
     return this.#limits.pick === undefined && !this.#stopwatch.isOver;
   }
 
-  /** The decision under `key` that `make` makes, unless it was made before. */
-  decide(key: string, make: () => string | undefined): string | undefined {
-    const made = this.#choices[key] ?? this.#known.choices[key] ?? make();
+  /** The decision under `key` that `make` makes, unless it was made before and `isPossible` here. */
+  decide(key: string, isPossible: (made: string) => boolean, make: () => string | undefined): string | undefined {
+    const earlier = this.#choices[key] ?? this.#known.choices[key];
+    const made = earlier !== undefined && isPossible(earlier) ? earlier : make();
     if (made !== undefined) this.#choices[key] = made;
     return made;
   }
@@ -124,6 +124,14 @@ export class Tuner {
   firstLook(key: string, candidates: readonly Candidate[]): number {
     const { timed } = this.#firstLook(key, candidates);
     return Math.min(...timed.map(({ candidate, milliseconds }) => milliseconds + this.#around(candidate)));
+  }
+
+  /** Whether what was chosen under `key` is among `candidates`, or nothing was chosen yet and these were looked at, or none. */
+  canDecide(key: string, candidates: readonly Candidate[]): boolean {
+    const wanted = this.#choices[key] ?? this.#known.choices[key];
+    if (wanted !== undefined) return candidates.some(({ name }) => name === wanted);
+    const look = this.#firstLooks.get(key);
+    return look === undefined || look.timed.every((one) => candidates.some(({ name }) => name === one.candidate.name));
   }
 
   /** The candidate to use for `key`. The first must be one that is known to be accurate. The others stay the caller's. */
@@ -166,9 +174,9 @@ export class Tuner {
     }
     const { timed, others, hasReference } = this.#firstLook(key, candidates);
     // What is around a candidate depends on what other steps have left by now.
-    const whole = timed.map((one): Timed => {
-      const candidate = candidates.find(({ name }) => name === one.candidate.name) ?? one.candidate;
-      return { ...one, candidate, around: this.#around(candidate) };
+    const whole = timed.flatMap((one): readonly Timed[] => {
+      const candidate = candidates.find(({ name }) => name === one.candidate.name);
+      return candidate === undefined ? [] : [{ ...one, candidate, around: this.#around(candidate) }];
     });
     const finished = this.#final(whole);
     const best = firstOfFastest(finished);
