@@ -33,7 +33,7 @@ export interface OneDnnOptions {
 }
 
 /** So that the first step of a large network comes within 20 seconds. */
-const TUNING_SECONDS = 12;
+const TUNING_SECONDS = 8;
 
 /** Throws `UserError("engine-missing")` where oneDNN is not installed or too old. */
 export function createOneDnnEngine({

@@ -80,8 +80,8 @@ function leastSum(parts: Parts, { groups, passages }: LayoutGroups, inBlocks: Pr
   const vertexOf = (group: LayoutGroup): number => vertices.get(group) ?? network.source;
   // Those that matter most come first, should the time for measuring be over before all are known.
   for (const group of groups.toSorted((a, b) => sizeOf(parts, b) - sizeOf(parts, a))) {
-    const cost = possibleCostOf(parts, group, inBlocks);
     const other = possibleCostOf(parts, group, channelsLast);
+    const cost = possibleCostOf(parts, group, inBlocks, other);
     if (cost === undefined || other === undefined) continue;
     // A vertex on the source's side has its images in blocks.
     network.edge(vertexOf(group), network.sink, capacity(cost));
@@ -143,9 +143,9 @@ function sizeOf({ shapes }: Parts, group: LayoutGroup): number {
 }
 
 /** As `costOf`; infinite where the library refuses the group in that layout. */
-function possibleCostOf(parts: Parts, group: LayoutGroup, program: Program): number | undefined {
+function possibleCostOf(parts: Parts, group: LayoutGroup, program: Program, rival?: number): number | undefined {
   try {
-    return costOf(parts, group, program);
+    return costOf(parts, group, program, rival);
   } catch (error) {
     const isRefused = error instanceof Refusal || (error instanceof UserError && error.code === "engine-refused");
     if (isRefused) return Number.POSITIVE_INFINITY;
@@ -154,10 +154,10 @@ function possibleCostOf(parts: Parts, group: LayoutGroup, program: Program): num
 }
 
 /** Milliseconds of a group with its images in the layout of `program`; undefined where there is no time to measure. */
-function costOf(parts: Parts, group: LayoutGroup, program: Program): number | undefined {
+function costOf(parts: Parts, group: LayoutGroup, program: Program, rival?: number): number | undefined {
   const [first] = group;
   if (first === undefined) return 0;
-  if (isConvolution(first)) return program.within(first, () => estimateConvolution(program, first));
+  if (isConvolution(first)) return program.within(first, () => estimateConvolution(program, first, rival));
   const { shapes, fusions, precision, tuner } = parts;
   const told = group.map((node) => [
     node.op,

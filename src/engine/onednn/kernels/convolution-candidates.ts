@@ -92,7 +92,7 @@ interface Request {
 }
 
 function isFast({ name }: Formulation): boolean {
-  return !/ (ref|gemm)/.test(name);
+  return !/\b(ref|gemm)\b/.test(name);
 }
 
 /** Values that come from outside arrive in the plain layout, which oneDNN has first-layer kernels for. */
@@ -114,13 +114,17 @@ function offers(
   const { library } = program;
   const hint = call.direction === "forward" ? undefined : forwardHint(program, call, precision);
   const found = new Map<string, Formulation>();
+  const families = new Set<string>();
   for (const algorithm of ["direct", "winograd", "auto"] as const) {
     const operation = describe(program, call, algorithm, layout, precision);
     const refuse = (reason: string): void => void refused.push({ implementation: `${layout} ${algorithm}`, reason });
     for (const primitive of implementations(library, operation, hint, library.attributes, refuse)) {
       const name = `${layout} ${primitive.implementation}`;
-      if (found.has(name)) primitive.destroy();
+      // The library lists a family of kernels (`brgconv:`, `jit:`) with the best of the processor's instruction sets first.
+      const family = `${algorithm} ${primitive.implementation.split(":")[0]}`;
+      if (found.has(name) || families.has(family)) primitive.destroy();
       else found.set(name, single(program, call, name, primitive));
+      families.add(family);
     }
   }
   return [...found.values()];

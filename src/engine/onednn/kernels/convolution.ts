@@ -140,13 +140,16 @@ function choose(program: Program, call: Convolution): ConvolutionCandidate {
 /** A convolution, or a gradient of one. */
 export type ConvolutionNode = Node<"convolution" | "convolution_backward_data" | "convolution_backward_weights">;
 
-/** Milliseconds that `node` takes with images in the program's present layout; undefined where there is no time to tell. */
-export function estimateConvolution(program: Program, node: ConvolutionNode): number | undefined {
+/**
+ * Milliseconds that `node` takes with images in the program's present layout; undefined where there is no time to tell.
+ * `rival`: what it takes in the other layout, if that is known.
+ */
+export function estimateConvolution(program: Program, node: ConvolutionNode, rival?: number): number | undefined {
   const call = callOf(node);
   const shared = sharedKeyOf(program, call);
   return program.tuner.time(`fastest ${shared}`, () => {
     const { candidates } = offered(program, call, keyOf(program, call));
-    return candidates.length === 0 ? Number.POSITIVE_INFINITY : program.tuner.firstLook(shared, candidates);
+    return candidates.length === 0 ? Number.POSITIVE_INFINITY : program.tuner.firstLook(shared, candidates, rival);
   });
 }
 

@@ -31,8 +31,13 @@ export const nothingKnown: Known = { choices: {}, milliseconds: {} };
 const QUICK_RUNS = 3;
 /** One that took so many times as long as the fastest is not even run as often. */
 const HOPELESS = 3;
+/** A first run, with code and data that no cache has seen, takes at most about so many times as long as others. */
+const COLD = 2;
 /** Runs of each of those worth a second look, in turns, for the machine's speed drifts; their lower quartiles count. */
 const FINAL_RUNS = 11;
+/** Fewer, where they take longer than this in all. */
+const FINAL_MILLISECONDS = 200;
+const FEWEST_FINAL_RUNS = 4;
 /** Those that took at most so many times as long as the fastest come into the final, and at most so many. */
 const CLOSE = 1.3;
 const MOST_FINALISTS = 4;
@@ -120,9 +125,12 @@ export class Tuner {
     return milliseconds;
   }
 
-  /** Milliseconds of the fastest of `candidates`, and of what is around it, as a first look tells. */
-  firstLook(key: string, candidates: readonly Candidate[]): number {
-    const { timed } = this.#firstLook(key, candidates);
+  /**
+   * Milliseconds of the fastest of `candidates`, and of what is around it, as a first look tells. `rival`: of the fastest in another
+   * layout; what is far slower is not looked at closely.
+   */
+  firstLook(key: string, candidates: readonly Candidate[], rival: number = Number.POSITIVE_INFINITY): number {
+    const { timed } = this.#firstLook(key, candidates, rival);
     return Math.min(...timed.map(({ candidate, milliseconds }) => milliseconds + this.#around(candidate)));
   }
 
@@ -195,7 +203,7 @@ export class Tuner {
     return candidates[0];
   }
 
-  #firstLook(key: string, candidates: readonly Candidate[]): FirstLook {
+  #firstLook(key: string, candidates: readonly Candidate[], rival: number = Number.POSITIVE_INFINITY): FirstLook {
     const known = this.#firstLooks.get(key);
     if (known !== undefined) return known;
     const others: PassedOver[] = [];
@@ -211,7 +219,12 @@ export class Tuner {
         if (expected === undefined) break;
         continue;
       }
-      const { milliseconds, result } = this.#tryOut(candidate, Math.min(...timed.map((one) => one.milliseconds)));
+      const best = Math.min(rival, ...timed.map((one) => one.milliseconds));
+      const { milliseconds, result } = this.#tryOut(candidate, best, expected === undefined);
+      if (result === undefined) {
+        others.push({ implementation: candidate.name, reason: `took ${milliseconds.toFixed(3)} ms at first sight` });
+        continue;
+      }
       expected ??= result;
       const error = relativeError(result, expected);
       // A result that is no number is never within.
@@ -223,14 +236,24 @@ export class Tuner {
     return look;
   }
 
-  /** The result of a candidate, and how long it takes at a first look; `best`: milliseconds of the fastest so far. */
-  #tryOut(candidate: Candidate, best: number): { readonly milliseconds: number; readonly result: Float32Array } {
+  /**
+   * How long a candidate takes at a first look, and its result: if it is not far slower than `best`, in milliseconds, or others
+   * are compared with it.
+   */
+  #tryOut(
+    candidate: Candidate,
+    best: number,
+    isReference: boolean,
+  ): { readonly milliseconds: number; readonly result: Float32Array | undefined } {
     return this.#stopwatch.during(() => {
       const trial = new Trial(this.#library, candidate);
       try {
-        const roughly = trial.warmUp();
+        const first = trial.run();
+        // Of a candidate that is several times as slow one run is enough to see it.
+        const isHopeless = first > COLD * HOPELESS * best;
+        const roughly = isHopeless ? first / COLD : trial.warmUp();
         const milliseconds = roughly > HOPELESS * best ? roughly : typicalRun(trial, QUICK_RUNS);
-        return { milliseconds, result: trial.result() };
+        return { milliseconds, result: isHopeless && !isReference ? undefined : trial.result() };
       } finally {
         trial.free();
       }
@@ -254,7 +277,9 @@ export class Tuner {
       const trials = finalists.map(({ candidate }) => new Trial(this.#library, candidate));
       try {
         for (const trial of trials) trial.warmUp();
-        const runs = Array.from({ length: FINAL_RUNS }, () => trials.map((trial) => trial.run()));
+        const round = finalists.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+        const count = Math.max(FEWEST_FINAL_RUNS, Math.min(FINAL_RUNS, Math.round(FINAL_MILLISECONDS / round)));
+        const runs = Array.from({ length: count }, () => trials.map((trial) => trial.run()));
         return timed.map((one) => {
           const place = finalists.indexOf(one);
           if (place < 0) return one;
