@@ -38,6 +38,7 @@ export function lossHead(forward: Graph, { targets = "labels", teacher }: LossOp
       about: forward.name,
       expected: "[N,classes]",
       received: others.length > 0 ? `${forward.outputs.length} outputs` : formatShape(shape),
+      hint: "Cut the network behind its logits; networks with several outputs are not trained",
     });
   }
   const diffLogits = `${logits}.diff`;

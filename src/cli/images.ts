@@ -16,7 +16,12 @@ export interface ImageFlags {
 export function parseSize(text: string): readonly [number, number] {
   const parts = text.toLowerCase().split("x");
   if (parts.length > 2) {
-    throw new UserError("bad-option", "not a size", { about: "--size", expected: "224 or 192x256", received: text });
+    throw new UserError("bad-option", "not a size", {
+      about: "--size",
+      expected: "224 or 192x256",
+      received: text,
+      hint: "Give one number for square images, or height and width with an x between them",
+    });
   }
   const [height = 0, width = height] = parts.map(integerFor("--size"));
   return [height, width];

@@ -24,6 +24,7 @@ export function parseDistill(text: string): DistillOptions {
       about: "--distill",
       expected: "0.5 or 0.5,4",
       received: text,
+      hint: "Give the weight of the teacher's answers and, if you like, a temperature, with a comma between them",
     });
   }
   return {

@@ -9,7 +9,12 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 /** @throws UserError "bad-option" unless `text` is a decimal number. */
 export function parseNumber(text: string, option: string): number {
   if (!NUMBER.test(text.trim())) {
-    throw new UserError("bad-option", "not a number", { about: option, expected: "a number", received: `"${text}"` });
+    throw new UserError("bad-option", "not a number", {
+      about: option,
+      expected: "a number",
+      received: `"${text}"`,
+      hint: "Write it with a decimal point, such as 0.5 or 1e-4",
+    });
   }
   return Number(text);
 }
@@ -28,6 +33,7 @@ export function integerFor(option: string, least = 1): (text: string) => number 
         about: option,
         expected: `a whole number from ${least}`,
         received: text,
+        hint: "Choose a number in that range",
       });
     }
     return value;
@@ -64,6 +70,7 @@ export function gammaFor(option: string): (text: string) => number {
         about: option,
         expected: "0 or more",
         received: text,
+        hint: "0 leaves these structures alone; a larger γ takes more of them",
       });
     }
     return value;

@@ -40,12 +40,17 @@ export interface ErrorDetails {
   readonly cause?: unknown;
 }
 
-export abstract class EspalierError extends Error {
+/** What an error tells that the caller can mend: always what to do next as well. */
+export interface RefusalDetails extends ErrorDetails {
+  readonly hint: string;
+}
+
+export abstract class EspalierError<Details extends ErrorDetails = ErrorDetails> extends Error {
   readonly code: ErrorCode;
-  readonly details: ErrorDetails;
+  readonly details: Details;
   abstract readonly exitCode: number;
 
-  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+  constructor(code: ErrorCode, message: string, details: Details) {
     super(describe(message, details), details.cause === undefined ? undefined : { cause: details.cause });
     this.name = new.target.name;
     this.code = code;
@@ -54,7 +59,7 @@ export abstract class EspalierError extends Error {
 }
 
 /** The caller can mend it. Exit code 2. */
-export class UserError extends EspalierError {
+export class UserError extends EspalierError<RefusalDetails> {
   readonly exitCode = 2;
 }
 
@@ -67,24 +72,28 @@ export class InternalError extends EspalierError {
   }
 }
 
+/** A message that another error's was made part of has the hint already. */
 function describe(message: string, { about, expected, received, hint }: ErrorDetails): string {
   const subject = about !== undefined && !message.includes(about) ? `${about}: ${message}` : message;
   const contrast =
     expected === undefined ? "" : ` (expected ${expected}${received === undefined ? "" : `, got ${received}`})`;
-  return `${subject}${contrast}${hint === undefined ? "" : `. ${hint}`}`;
+  return `${subject}${contrast}${hint === undefined || message.endsWith(hint) ? "" : `. ${hint}`}`;
 }
 
 /** `error` with `subject` in front of its message: of which of several things it is told. */
 export function aboutPart(error: UserError, subject: string): UserError {
   const { hint, list } = error.details;
-  const ending = `. ${hint}`;
-  const message =
-    hint !== undefined && error.message.endsWith(ending) ? error.message.slice(0, -ending.length) : error.message;
-  return new UserError(error.code, `${subject}: ${message}`, {
+  return new UserError(error.code, `${subject}: ${error.message}`, {
     ...(list === undefined ? {} : { list }),
-    ...(hint === undefined ? {} : { hint }),
+    hint,
     cause: error,
   });
+}
+
+/** What `error` says, without its hint: to be said of something larger, which has a hint of its own. */
+export function statementOf({ message, details: { hint } }: UserError): string {
+  const ending = `. ${hint}`;
+  return message.endsWith(ending) ? message.slice(0, -ending.length) : message;
 }
 
 /** Throws an `InternalError` unless `condition` holds: an invariant of our own code, never a check of user input. */

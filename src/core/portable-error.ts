@@ -1,30 +1,41 @@
 /** Errors on their way between threads: as plain data, for posting an error object would lose its class and code. */
-import { type ErrorCode, type ErrorDetails, EspalierError, InternalError, UserError } from "./errors.ts";
+import {
+  type ErrorCode,
+  type ErrorDetails,
+  EspalierError,
+  InternalError,
+  type RefusalDetails,
+  UserError,
+} from "./errors.ts";
 
-export interface PortableError {
-  readonly kind: "user" | "internal";
+interface Portable<Kind extends string, Details extends ErrorDetails> {
+  readonly kind: Kind;
   readonly code: ErrorCode;
   readonly message: string;
   readonly stack: string | undefined;
-  readonly details: ErrorDetails;
+  readonly details: Details;
 }
+
+export type PortableError = Portable<"user", RefusalDetails> | Portable<"internal", ErrorDetails>;
 
 /** Errors that are not Espalier's own are faults of ours: they arrive as an `InternalError` with the error as cause. */
 export function toPortable(error: unknown): PortableError {
   const known = error instanceof EspalierError ? error : new InternalError(String(error), { cause: error });
-  const { cause, ...details } = known.details;
-  const portableCause = cause === undefined ? {} : { cause: cause instanceof Error ? cause : String(cause) };
-  return {
-    kind: known instanceof UserError ? "user" : "internal",
-    code: known.code,
-    message: known.message,
-    stack: known.stack,
-    details: { ...details, ...portableCause },
-  };
+  const { code, message, stack } = known;
+  return known instanceof UserError
+    ? { kind: "user", code, message, stack, details: withPortableCause(known.details) }
+    : { kind: "internal", code, message, stack, details: withPortableCause(known.details) };
 }
 
-export function fromPortable({ kind, code, message, stack, details }: PortableError): EspalierError {
-  const error = kind === "user" ? new UserError(code, message, details) : new InternalError(message, details);
+function withPortableCause<D extends ErrorDetails>(details: D): D {
+  const { cause } = details;
+  return cause === undefined ? details : { ...details, cause: cause instanceof Error ? cause : String(cause) };
+}
+
+export function fromPortable(told: PortableError): EspalierError {
+  const { message, stack } = told;
+  const error =
+    told.kind === "user" ? new UserError(told.code, message, told.details) : new InternalError(message, told.details);
   // The message already tells the details; the constructor has added them a second time.
   error.message = message;
   if (stack !== undefined) error.stack = stack;

@@ -14,7 +14,7 @@ import { recipes } from "../training/recipes.ts";
 import { confined } from "./confine.ts";
 import { FormError, parseForm } from "./form.ts";
 import { FILE_POLICY, headers, knowsToken, sameSite } from "./guard.ts";
-import type { Launcher } from "./launcher.ts";
+import { alreadyTrained, type Launcher } from "./launcher.ts";
 import { NetworkReader } from "./network.ts";
 import type { Failure, FormOptions, RunDetail, RunStatus } from "./protocol.ts";
 import { detailOf, type Follower, type RunStore, stateOf } from "./runs.ts";
@@ -163,7 +163,7 @@ export function createApp(options: AppOptions): Hono {
     withRun(context, async (follower, name) => {
       if (launcher === undefined) return missing(context);
       if ((await statusOf(follower, name)).state === "training") {
-        throw new UserError("run-exists", "the run is being trained already", { about: name });
+        throw alreadyTrained(name);
       }
       launcher.resume(name);
       return context.json({ name, state: "starting", message: null }, 202);
@@ -220,11 +220,14 @@ function compressAllButStreams(): ReturnType<typeof compress> {
 
 async function readJson(context: Context): Promise<unknown> {
   if (!/^application\/json\b/.test(context.req.header("content-type") ?? "")) {
-    throw new UserError("bad-option", "the form has to be sent as JSON", { expected: "application/json" });
+    throw new UserError("bad-option", "the form has to be sent as JSON", {
+      expected: "application/json",
+      hint: "Send it with the content type application/json",
+    });
   }
   try {
     return await context.req.json();
   } catch (cause) {
-    throw new UserError("bad-option", "the form is no JSON", { cause });
+    throw new UserError("bad-option", "the form is no JSON", { hint: "Send a JSON object", cause });
   }
 }

@@ -23,7 +23,7 @@ export class FormError extends UserError {
   readonly field: string;
 
   constructor(field: string, { code, message, details }: UserError) {
-    super(code, message, details.cause === undefined ? {} : { cause: details.cause });
+    super(code, message, { hint: details.hint, ...(details.cause === undefined ? {} : { cause: details.cause }) });
     this.field = field;
   }
 }
@@ -44,11 +44,8 @@ function at<T>(field: string, check: () => T, fieldOf: (error: UserError) => str
   }
 }
 
-function refuse(field: Field, message: string, hint?: string): never {
-  throw new FormError(
-    field.key,
-    new UserError("bad-option", message, { about: field.label, ...(hint === undefined ? {} : { hint }) }),
-  );
+function refuse(field: Field, message: string, hint = "Change it, or leave it empty for the default"): never {
+  throw new FormError(field.key, new UserError("bad-option", message, { about: field.label, hint }));
 }
 
 const NUMBERS = /^\s*[+-]?(\d+\.?\d*|\.\d+)(\s*,\s*[+-]?(\d+\.?\d*|\.\d+))*\s*$/;
@@ -132,7 +129,13 @@ function knownRecipe(name: string): NamedRecipe {
 
 function required(key: string, value: unknown): string {
   if (value !== undefined) return String(value);
-  throw new FormError(key, new UserError("bad-option", "nothing is named here, nor by a recipe", { about: key }));
+  throw new FormError(
+    key,
+    new UserError("bad-option", "nothing is named here, nor by a recipe", {
+      about: key,
+      hint: "Choose one, or a recipe that has one",
+    }),
+  );
 }
 
 /**
@@ -144,7 +147,10 @@ export function parseForm(input: unknown): RunForm {
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const about = `"${issue?.path.join(".") ?? ""}"`;
-    throw new UserError("bad-option", issue?.message ?? "not a valid form", { about });
+    throw new UserError("bad-option", issue?.message ?? "not a valid form", {
+      about,
+      hint: "Send a JSON object of texts, numbers and booleans by the names of the form's fields",
+    });
   }
   const form = parsed.data;
   const values = new Map<string, unknown>();

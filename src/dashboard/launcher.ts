@@ -43,6 +43,14 @@ function failureOf({ output, exitCode, isStopped }: Child): string | null {
   return isFine ? null : complaintOf(output) || `ended with exit code ${exitCode}`;
 }
 
+/** The refusal to train `name` twice at a time. */
+export function alreadyTrained(name: string): UserError {
+  return new UserError("run-exists", "the run is being trained already", {
+    about: name,
+    hint: "Stop it first, or wait for its end",
+  });
+}
+
 export class Launcher {
   readonly #root: string;
   readonly #command: Command;
@@ -68,7 +76,7 @@ export class Launcher {
   }
 
   resume(name: string): void {
-    if (this.isRunning(name)) throw new UserError("run-exists", "the run goes on already", { about: name });
+    if (this.isRunning(name)) throw alreadyTrained(name);
     const folder = join(this.#root, name);
     this.#spawn(name, folder, ["resume", "--json", "--", folder]);
   }

@@ -50,6 +50,7 @@ function checkPaddedCrop(chosen: Augmentation, [, height, width]: SampleShape): 
     about: "augment.pad",
     expected: `a whole number from 0 to ${largest}`,
     received: String(chosen.pad),
+    hint: "Choose a smaller padding; 4 is usual for images of 32 × 32",
   });
 }
 
@@ -67,11 +68,16 @@ function checkAreaCrop(chosen: Augmentation): void {
     about: "augment",
     expected: "0 < area ≤ 1 and 0 < aspect, each from the least to the most; colour from 0 to 1; noise from 0",
     received: JSON.stringify(chosen),
+    hint: "Mend the value that is out of range, or leave it away for the default",
   });
 }
 
 function otherKind(expected: string): UserError {
-  return new UserError("bad-option", "this augmentation is for another kind of images", { about: "augment", expected });
+  return new UserError("bad-option", "this augmentation is for another kind of images", {
+    about: "augment",
+    expected,
+    hint: "Images in memory are padded and cropped; image files are cropped by area. Leave the option away for the default",
+  });
 }
 
 /** The crop and flip of image `image` in epoch `epoch`; both always drawn, so turning one off leaves the other as it was. */
@@ -95,6 +101,7 @@ export function normalizationTable({ mean, standardDeviation }: Normalization, c
       about: "normalization",
       expected: `${channels} means and ${channels} positive standard deviations`,
       received: `[${mean.join(",")}] and [${standardDeviation.join(",")}]`,
+      hint: "Give one mean and one standard deviation above 0 for each channel",
     });
   }
   return Float32Array.from({ length: channels * 256 }, (_, index) => {

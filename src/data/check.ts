@@ -6,11 +6,13 @@ import { UserError } from "../core/errors.ts";
 import { normalizationTable } from "./augmentation.ts";
 import { type Dataset, type Split, sampleSize } from "./dataset.ts";
 
+const REMEDY = "Mend the program that makes the dataset; docs/data.md has what a dataset holds";
+
 /** Throws `UserError("bad-option")`, naming the part and the image, for a dataset that cannot be trained on. */
 export function checkDataset(dataset: Dataset): void {
   const { name, classes, sampleShape, normalization } = dataset;
-  const wrong = (what: string, expected: string, received: string, hint?: string): UserError =>
-    new UserError("bad-option", what, { about: name, expected, received, ...(hint === undefined ? {} : { hint }) });
+  const wrong = (what: string, expected: string, received: string, hint = REMEDY): UserError =>
+    new UserError("bad-option", what, { about: name, expected, received, hint });
   if (classes.length < 2) {
     throw wrong("there are not enough classes", "the names of at least 2 classes", `${classes.length}`);
   }

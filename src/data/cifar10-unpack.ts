@@ -86,7 +86,9 @@ async function readTarball(tarball: string): Promise<ReadonlyMap<string, Buffer>
 
 function entry(entries: ReadonlyMap<string, Buffer>, name: string): Buffer {
   const content = entries.get(name);
-  if (content === undefined) throw new UserError("bad-file", `${name} is not in the tarball of CIFAR-10`);
+  if (content === undefined) {
+    throw new UserError("bad-file", `${name} is not in the tarball of CIFAR-10`, { hint: elsewhereHint });
+  }
   return content;
 }
 
@@ -96,7 +98,7 @@ function readLabels(entries: ReadonlyMap<string, Buffer>, name: string): readonl
     return labelsSchema.parse(JSON.parse(text));
   } catch (cause) {
     if (!(cause instanceof SyntaxError || cause instanceof ZodError)) throw cause;
-    throw new UserError("bad-file", "no list of labels from 0 to 9", { about: name, cause });
+    throw new UserError("bad-file", "no list of labels from 0 to 9", { about: name, hint: elsewhereHint, cause });
   }
 }
 
@@ -108,6 +110,7 @@ function toRecords(png: Buffer, labels: readonly number[], name: string, count: 
       about: name,
       expected: `${pixels} × ${count} pixels of 3 × 8 bits and ${count} labels`,
       received: `${width} × ${height} pixels of ${channels} × ${depth} bits and ${labels.length} labels`,
+      hint: elsewhereHint,
     });
   }
   const records = new Uint8Array(count * (1 + 3 * pixels));

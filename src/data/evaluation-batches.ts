@@ -83,6 +83,7 @@ async function* decode(
   const [first] = split.unreadable.images;
   throw new UserError("bad-file", `not one of ${split.count} images can be read; ${first?.path}: ${first?.reason}`, {
     about: split.folder,
+    hint: "Check that the files are whole JPEG, PNG or WebP images; espalier data lists those that cannot be read",
   });
 }
 

@@ -14,10 +14,14 @@ export function systemCode(error: unknown): string | undefined {
  * The `UserError` for an error of the file system about `path`. Errors of Espalier's own pass unchanged; an error that
  * carries no system code is a fault of ours.
  */
-export function fileError(error: unknown, path: string, hint?: string): EspalierError {
+export function fileError(
+  error: unknown,
+  path: string,
+  hint = "Check the path, and that you may use it",
+): EspalierError {
   if (error instanceof EspalierError) return error;
   const code = systemCode(error);
-  const details = { about: path, ...(hint === undefined ? {} : { hint }), cause: error };
+  const details = { about: path, hint, cause: error };
   switch (code) {
     case "ENOENT":
     case "ENOTDIR":

@@ -14,6 +14,8 @@ const gunzipAsync = promisify(gunzip);
 /** More than any idx file of this kind unpacks to; a broken or hostile gzip file stops here. */
 const largestFile = 2 ** 30;
 
+const AGAIN = "Is the file cut short, or another one? Get it again";
+
 interface IdxArray {
   readonly path: string;
   readonly dimensions: readonly number[];
@@ -56,6 +58,7 @@ export async function readIdx(folder: string, classes: number | undefined, hint:
       about: folder,
       expected: `${height} × ${width}`,
       received: `${test.sampleShape[1]} × ${test.sampleShape[2]}`,
+      hint: "Take the four files of one dataset",
     });
   }
   return { train, test };
@@ -75,6 +78,7 @@ async function readSplit(
       about: labels.path,
       expected: `${count} labels`,
       received: String(labels.values.length),
+      hint: "Take images and labels of the same part of one dataset",
     });
   }
   const outside = classes === undefined ? -1 : labels.values.findIndex((label) => label >= classes);
@@ -83,6 +87,7 @@ async function readSplit(
       about: labels.path,
       expected: `0 to ${classes - 1}`,
       received: String(labels.values[outside]),
+      hint: "Is it the file of another dataset? Get it again",
     });
   }
   const shape: SampleShape = [1, height, width];
@@ -109,7 +114,7 @@ async function unzipped(path: string, bytes: Buffer): Promise<Buffer> {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new UserError("bad-file", `the gzip data cannot be unpacked (${reason}; ${bytes.length} bytes)`, {
       about: path,
-      hint: "Is the file cut short? Get it again",
+      hint: AGAIN,
       cause,
     });
   }
@@ -123,6 +128,7 @@ function parse(path: string, bytes: Buffer, rank: number): IdxArray {
       about: path,
       expected: `a header of ${header} bytes`,
       received: `${bytes.length} bytes`,
+      hint: AGAIN,
     });
   }
   if (bytes.readUInt32BE(0) !== magic) {
@@ -130,16 +136,20 @@ function parse(path: string, bytes: Buffer, rank: number): IdxArray {
       about: path,
       expected: `magic number ${magic}`,
       received: String(bytes.readUInt32BE(0)),
+      hint: AGAIN,
     });
   }
   const dimensions = Array.from({ length: rank }, (_, axis) => bytes.readUInt32BE(4 + 4 * axis));
   const size = dimensions.reduce((product, dimension) => product * dimension, 1);
-  if (size === 0) throw new UserError("bad-file", `the file is empty: ${dimensions.join(" × ")}`, { about: path });
+  if (size === 0) {
+    throw new UserError("bad-file", `the file is empty: ${dimensions.join(" × ")}`, { about: path, hint: AGAIN });
+  }
   if (bytes.length !== header + size) {
     throw new UserError("bad-file", bytes.length < header + size ? "the file is cut short" : "the file is too long", {
       about: path,
       expected: `${header + size} bytes unpacked, for ${dimensions.join(" × ")}`,
       received: `${bytes.length} bytes`,
+      hint: AGAIN,
     });
   }
   return { path, dimensions, values: bytes.subarray(header) };

@@ -1,6 +1,7 @@
 /** A thread behind `TrainingLoader`: each slot it is handed comes back filled with the batch that was asked for. */
 import { parentPort, workerData } from "node:worker_threads";
 import { required, UserError } from "../core/errors.ts";
+import { toPortable } from "../core/portable-error.ts";
 import type { FilledSlot, LoaderSetup, SlotRequest, WorkerAnswer } from "./loader.ts";
 import { BatchFiller } from "./training-batches.ts";
 
@@ -21,8 +22,7 @@ port.on("message", (request: SlotRequest) => {
   last = last
     .then(() => fill(request))
     .catch((error: unknown) => {
-      // An error keeps its words on the way to the main thread, not its class.
       if (!(error instanceof UserError)) throw error;
-      port.postMessage({ failure: { code: error.code, message: error.message } } satisfies WorkerAnswer);
+      port.postMessage({ failure: toPortable(error) } satisfies WorkerAnswer);
     });
 });

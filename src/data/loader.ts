@@ -7,8 +7,9 @@
  */
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
-import { type ErrorCode, InternalError, required, UserError } from "../core/errors.ts";
+import { InternalError, required, UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
+import { fromPortable, type PortableError } from "../core/portable-error.ts";
 import { type Labels, type Tensor, tensor } from "../core/tensor.ts";
 import { spawnWorker } from "../core/worker.ts";
 import { normalizationTable, resolveAugmentation } from "./augmentation.ts";
@@ -65,9 +66,7 @@ export interface FilledSlot extends BatchPosition {
 }
 
 /** What a worker answers. */
-export type WorkerAnswer =
-  | { readonly filled: FilledSlot }
-  | { readonly failure: { readonly code: ErrorCode; readonly message: string } };
+export type WorkerAnswer = { readonly filled: FilledSlot } | { readonly failure: PortableError };
 
 interface Waiting {
   resolve(batch: TrainingBatch): void;
@@ -187,14 +186,17 @@ export class TrainingLoader {
   }
 
   async #close(): Promise<void> {
-    this.#stopWith(new UserError("use-after-dispose", "the loader of training batches was disposed of"));
+    this.#stopWith(
+      new UserError("use-after-dispose", "the loader of training batches was disposed of", {
+        hint: "Make another loader, or close this one later",
+      }),
+    );
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
   #receive(answer: WorkerAnswer): void {
     if ("failure" in answer) {
-      // The worker's message has its details and hint already.
-      if (this.#failure === undefined) this.#stopWith(new UserError(answer.failure.code, answer.failure.message));
+      if (this.#failure === undefined) this.#stopWith(fromPortable(answer.failure));
       return;
     }
     const { filled } = answer;
@@ -257,6 +259,7 @@ function checkPositive(option: string, value: number): void {
     about: option,
     expected: "1 or more",
     received: String(value),
+    hint: "Choose a whole number from 1",
   });
 }
 

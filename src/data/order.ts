@@ -14,6 +14,7 @@ export function checkBatch(batch: number): void {
     about: "batch",
     expected: "1 or more",
     received: String(batch),
+    hint: "Choose how many images a step takes, such as 128",
   });
 }
 

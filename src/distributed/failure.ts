@@ -6,6 +6,8 @@ export interface ToldFailure {
   readonly code: ErrorCode;
   readonly message: string;
   readonly exitCode: number;
+  /** Empty for faults of ours; part of the message otherwise. */
+  readonly hint: string;
 }
 
 /** The job ends for a reason that rank 0 tells; nothing is to be printed here. */
@@ -13,19 +15,19 @@ export class FailureElsewhere extends EspalierError {
   readonly exitCode: number;
 
   constructor({ code, message, exitCode }: ToldFailure) {
-    super(code, message);
+    super(code, message, {});
     this.exitCode = exitCode;
   }
 }
 
 export function toldFailure(error: unknown): ToldFailure {
   const known = error instanceof EspalierError ? error : new InternalError(String(error), { cause: error });
-  const { code, message, exitCode } = known;
-  return { code, message, exitCode };
+  const { code, message, exitCode, details } = known;
+  return { code, message, exitCode, hint: details.hint ?? "" };
 }
 
 /** The failure of another rank, raised on rank 0. */
-export function failureOf(who: string, { code, message, exitCode }: ToldFailure): EspalierError {
+export function failureOf(who: string, { code, message, exitCode, hint }: ToldFailure): EspalierError {
   const told = `${who}: ${message}`;
-  return exitCode === 2 ? new UserError(code, told) : new InternalError(told);
+  return exitCode === 2 ? new UserError(code, told, { hint }) : new InternalError(told);
 }

@@ -40,6 +40,7 @@ export function detectLaunch(environment: Environment = process.env): Launch | u
       about: "ESPALIER_MPI",
       expected: `${abiNames.join(", ")} or none`,
       received: chosen,
+      hint: "Name the MPI that mpirun belongs to, or leave ESPALIER_MPI unset to have it found",
     });
   }
   const launcher = launchers.find(({ rank, size }) => isCount(environment[rank]) && Number(environment[size]) > 1);

@@ -20,7 +20,11 @@ import type { Feeds } from "./engine.ts";
 /** Throws `UserError("bad-option")` unless `batch` is a whole number from 1. */
 export function checkBatch(batch: number): void {
   if (Number.isInteger(batch) && batch >= 1) return;
-  throw new UserError("bad-option", "illegal batch size", { expected: "a whole number from 1", received: `${batch}` });
+  throw new UserError("bad-option", "illegal batch size", {
+    expected: "a whole number from 1",
+    received: `${batch}`,
+    hint: "Choose how many images go through the network at a time",
+  });
 }
 
 /** Throws unless `feeds` are the inputs of `graph`, all of them and no others, each of its type and shape. */
@@ -72,13 +76,19 @@ function parameterShapes(graph: Graph): Map<string, Shape> {
 
 function checkValue(about: string, value: Tensor | Labels, dtype: DType, shape: Shape): void {
   if (value.dtype !== dtype) {
-    throw new UserError("bad-option", "wrong type", { about, expected: dtype, received: value.dtype });
+    throw new UserError("bad-option", "wrong type", {
+      about,
+      expected: dtype,
+      received: value.dtype,
+      hint: "Make it with tensor() for numbers, with Int32Array for labels",
+    });
   }
   if (!sameShape(value.shape, shape)) {
     throw new UserError("bad-option", "wrong shape", {
       about,
       expected: formatShape(shape),
       received: formatShape(value.shape),
+      hint: "Feed the shape that the plan was prepared for",
     });
   }
   if (value.data.length !== elementCount(shape)) {
@@ -86,6 +96,7 @@ function checkValue(about: string, value: Tensor | Labels, dtype: DType, shape: 
       about,
       expected: `${elementCount(shape)} for shape ${formatShape(shape)}`,
       received: `${value.data.length}`,
+      hint: "Give as many values as the shape has",
     });
   }
 }

@@ -40,6 +40,7 @@ export function createEngine(spec: EngineSpec): Engine {
     throw new UserError("bad-option", "illegal number of threads", {
       expected: "a whole number from 1",
       received: `${threads}`,
+      hint: "Choose as many threads as there are cores, or leave it away",
     });
   }
   switch (engine) {

@@ -19,7 +19,10 @@ export async function measureAccuracy(
   split: Split,
   normalization: Normalization,
 ): Promise<Accuracy> {
-  if (split.count === 0) throw new UserError("bad-option", "there are no images to measure accuracy on");
+  if (split.count === 0)
+    throw new UserError("bad-option", "there are no images to measure accuracy on", {
+      hint: "Give a dataset with test images",
+    });
   return accuracyOf(await answersOf(classifier, split, normalization));
 }
 

@@ -49,7 +49,10 @@ export async function measureConfusion(
   normalization: Normalization,
   { worst: kept = 24, onProgress = () => {} }: ConfusionOptions = {},
 ): Promise<Confusion> {
-  if (split.count === 0) throw new UserError("bad-option", "there are no images to measure accuracy on");
+  if (split.count === 0)
+    throw new UserError("bad-option", "there are no images to measure accuracy on", {
+      hint: "Give a dataset with test images",
+    });
   const worst: WorstImage[] = [];
   let counts: number[][] = [];
   let [images, correct, unanswered, loss] = [0, 0, 0, 0];

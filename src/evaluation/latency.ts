@@ -44,7 +44,10 @@ export async function measureLatency(
 ): Promise<readonly Latency[]> {
   for (const [option, value] of Object.entries({ batch, threads, rounds, "warm-up + 1": warmUp + 1 })) {
     if (Number.isInteger(value) && value >= 1) continue;
-    throw new UserError("bad-option", `${option} must be a whole number from 1`, { received: `${value}` });
+    throw new UserError("bad-option", `${option} must be a whole number from 1`, {
+      received: `${value}`,
+      hint: "Leave it away for the default",
+    });
   }
   const sessions: InferenceSession[] = [];
   try {

@@ -75,6 +75,7 @@ export async function openRuntime(
       about: name,
       expected: "one tensor",
       received: session.inputNames.join(", ") || "none",
+      hint: "Give a network that takes images alone",
     });
   }
   return {
@@ -114,6 +115,7 @@ function floatsOf(value: InferenceSession.OnnxValueMapType[string] | undefined, 
       about: `output "${output}" of ${file}`,
       expected: "float32",
       received: found.type,
+      hint: "Export the network with outputs of 32-bit floats",
     });
   }
   return tensor([...found.dims], found.data);
@@ -125,6 +127,7 @@ async function attempt<T>(name: string, what: string, action: () => Promise<T>):
   } catch (cause) {
     throw new UserError("bad-file", `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, {
       about: name,
+      hint: "Check that the file is whole and that this version of ONNX Runtime runs it",
       cause,
     });
   }

@@ -25,7 +25,9 @@ export function randomFeeds(session: InferenceSession, name: string, options: Fe
   const feeds: Record<string, RuntimeTensor> = {};
   for (const input of session.inputMetadata) {
     const about = `input "${input.name}" of ${name}`;
-    if (!input.isTensor) throw new UserError("unsupported", "is no tensor", { about });
+    if (!input.isTensor) {
+      throw new UserError("unsupported", "is no tensor", { about, hint: "Give a network whose inputs are tensors" });
+    }
     const shape = input.shape.map((size, axis) => (typeof size === "number" ? size : openAxis(axis, options, about)));
     feeds[input.name] = valuesOf(input.type, shape, random, about);
   }
@@ -70,6 +72,10 @@ function valuesOf(type: RuntimeTensor.Type, shape: Shape, random: RandomStream, 
     case "int64":
       return new RuntimeTensor(type, new BigInt64Array(count), shape);
     default:
-      throw new UserError("unsupported", "takes values of a type that is not fed", { about, received: type });
+      throw new UserError("unsupported", "takes values of a type that is not fed", {
+        about,
+        received: type,
+        hint: "Export the network with inputs of floats or integers",
+      });
   }
 }

@@ -75,7 +75,10 @@ export async function profileFile(
 function nodesOf(profile: unknown, runs: number): readonly ProfiledNode[] {
   const parsed = profileSchema.safeParse(profile);
   if (!parsed.success) {
-    throw new UserError("unsupported", "ONNX Runtime's profile is not as expected", { cause: parsed.error });
+    throw new UserError("unsupported", "ONNX Runtime's profile is not as expected", {
+      hint: "Install the version of onnxruntime-node that package.json names, or leave the profile away",
+      cause: parsed.error,
+    });
   }
   const suffix = "_kernel_time";
   const found = new Map<string, { node: ProfiledNode; times: number[] }>();

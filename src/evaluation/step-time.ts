@@ -127,6 +127,7 @@ function stepOf(
       about: graph.name,
       expected: "images in, logits out",
       received: `${graph.inputs.length} inputs, ${graph.outputs.length} outputs`,
+      hint: "Give a classifier: one input of images, one output of logits",
     });
   }
   const ranks = cluster?.size ?? 1;
@@ -247,6 +248,7 @@ function checkCounts(options: Readonly<Record<string, number>>, least: number): 
       about: option,
       expected: `a whole number from ${least}`,
       received: `${value}`,
+      hint: "Leave it away for the default",
     });
   }
 }

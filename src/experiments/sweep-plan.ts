@@ -124,7 +124,11 @@ export async function readPlan(path: string): Promise<SweepPlan> {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new UserError("bad-file", "the plan of the sweep is no JSON", { about: file, cause });
+    throw new UserError("bad-file", "the plan of the sweep is no JSON", {
+      about: file,
+      hint: "Mend the file; docs/experiments.md has its form",
+      cause,
+    });
   }
   return parsePlan(value, file);
 }

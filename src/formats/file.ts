@@ -13,10 +13,11 @@ export async function readBytes(path: string): Promise<Uint8Array> {
     return await readFile(path);
   } catch (cause) {
     if (systemCode(cause) === "ENOENT") {
-      throw new UserError("missing-file", "there is no such file", { about: path, hint: "Check the path.", cause });
+      throw new UserError("missing-file", "there is no such file", { about: path, hint: "Check the path", cause });
     }
     const reason = systemCode(cause) === "EISDIR" ? "is a folder, not a file" : "cannot be read";
-    throw new UserError("bad-file", reason, { about: path, cause });
+    const hint = "Name a file that you may read";
+    throw new UserError("bad-file", reason, { about: path, hint, cause });
   }
 }
 
@@ -33,15 +34,19 @@ export async function writeBytes(path: string, bytes: Uint8Array): Promise<void>
       case "EDQUOT":
         throw new UserError("no-disk-space", "no space left to write this file", {
           about: path,
-          hint: `Free ${Math.ceil(bytes.byteLength / 1e6)} MB or choose another folder.`,
+          hint: `Free ${Math.ceil(bytes.byteLength / 1e6)} MB or choose another folder`,
           cause,
         });
       case "ENOENT":
-        throw new UserError("missing-file", "the folder to write to does not exist", { about: path, cause });
+        throw new UserError("missing-file", "the folder to write to does not exist", {
+          about: path,
+          hint: "Make the folder first, or write to another one",
+          cause,
+        });
       default:
         throw new UserError("bad-file", "cannot be written", {
           about: path,
-          hint: "Check that you may write to this folder.",
+          hint: "Check that you may write to this folder",
           cause,
         });
     }

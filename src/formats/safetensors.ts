@@ -55,7 +55,11 @@ export function encodeSafetensors(tensors: ReadonlyMap<string, Tensor>): Uint8Ar
   const header: Record<string, z.infer<typeof entrySchema>> = {};
   let offset = 0;
   for (const [name, { shape, data }] of tensors) {
-    if (name === metadataKey) throw new UserError("bad-option", `no tensor may be called "${metadataKey}"`);
+    if (name === metadataKey) {
+      throw new UserError("bad-option", `no tensor may be called "${metadataKey}"`, {
+        hint: "The format keeps this name for itself; choose another one",
+      });
+    }
     header[name] = { dtype: "F32", shape: [...shape], data_offsets: [offset, offset + data.byteLength] };
     offset += data.byteLength;
   }
@@ -79,7 +83,11 @@ export function encodeSafetensors(tensors: ReadonlyMap<string, Tensor>): Uint8Ar
  */
 export function decodeSafetensors(bytes: Uint8Array, file: string): Map<string, Tensor> {
   const bad = (message: string, cause?: unknown): UserError =>
-    new UserError("bad-file", `not a sound safetensors file: ${message}`, { about: file, cause });
+    new UserError("bad-file", `not a sound safetensors file: ${message}`, {
+      about: file,
+      hint: "Is the file cut short, or of another format? Get it or write it again",
+      cause,
+    });
   if (bytes.byteLength < prefixBytes) throw bad(`it is ${bytes.byteLength} bytes long`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerBytes = Number(view.getBigUint64(0, true));
@@ -94,9 +102,10 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): Map<string, 
     expected = end;
   }
   if (expected !== data.byteLength) throw bad(`its tensors take ${expected} bytes, the file has ${data.byteLength}`);
-  return new Map(
+  const tensors = new Map(
     entries.map((entry) => [entry.name, tensor(entry.shape, valuesOf(data.subarray(entry.begin, entry.end), entry))]),
   );
+  return tensors;
 }
 
 function valuesOf(bytes: Uint8Array, { shape, element }: Entry): Float32Array {
@@ -129,6 +138,7 @@ function parseHeader(bytes: Uint8Array, bad: (message: string, cause?: unknown) 
           about: `tensor "${name}" in ${file}`,
           expected: [...elementTypes.keys()].join(", "),
           received: dtype,
+          hint: "Save the tensor with one of these types, or leave it out",
         });
       }
       const [begin, end] = offsets;

@@ -88,6 +88,7 @@ export class GraphBuilder {
         about: `convolution "${name}"`,
         expected: `a divisor of ${inputChannels}`,
         received: `${groups}`,
+        hint: "Choose another number of groups or of channels",
       });
     }
     const inputs = [

@@ -314,7 +314,12 @@ function sliced(
 /** Shapes of the outputs of one node, given those of its inputs. */
 export function inferNode(node: Node, inputs: readonly Shape[], batch: number): readonly Shape[] {
   const illegal = (expected: string, received: string): UserError =>
-    new UserError("bad-graph", "illegal node", { about: `${node.op} "${node.name}"`, expected, received });
+    new UserError("bad-graph", "illegal node", {
+      about: `${node.op} "${node.name}"`,
+      expected,
+      received,
+      hint: "Mend this node's attributes, or what makes its inputs",
+    });
   const context = {
     attributes: node.attributes,
     batch,
@@ -346,6 +351,7 @@ export function inferShapes(graph: Graph, batch: number): Map<string, Shape> {
       if (shape === undefined) {
         throw new UserError("bad-graph", `reads "${name}", which nothing before it makes`, {
           about: `${node.op} "${node.name}"`,
+          hint: "Put nodes in the order in which they run, and declare inputs and parameters",
         });
       }
       return shape;
@@ -356,6 +362,7 @@ export function inferShapes(graph: Graph, batch: number): Map<string, Shape> {
       if (shape === undefined || shapes.has(name)) {
         throw new UserError("bad-graph", `output ${index} ("${name}") is not one of its outputs, or made twice`, {
           about: `${node.op} "${node.name}"`,
+          hint: "Give each value one node that makes it",
         });
       }
       shapes.set(name, shape);
@@ -363,7 +370,10 @@ export function inferShapes(graph: Graph, batch: number): Map<string, Shape> {
   }
   for (const output of [...graph.outputs, ...graph.updates.map((update) => update.value)]) {
     if (!shapes.has(output))
-      throw new UserError("bad-graph", `output "${output}" is made by no node`, { about: graph.name });
+      throw new UserError("bad-graph", `output "${output}" is made by no node`, {
+        about: graph.name,
+        hint: "Name a value that a node makes",
+      });
   }
   return shapes;
 }

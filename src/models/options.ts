@@ -37,6 +37,7 @@ export function imageShape(options: ImageOptions, native: NativeImages = small):
       throw new UserError("bad-option", `${option} of a model must be a positive whole number`, {
         expected: "1 or more",
         received: `${value}`,
+        hint: "Choose a whole number from 1",
       });
     }
   }
@@ -46,6 +47,7 @@ export function imageShape(options: ImageOptions, native: NativeImages = small):
       about: "size of a model",
       expected: multiple === 1 ? `${smallest} or more` : `a multiple of ${multiple}, ${smallest} or more`,
       received: `${size}`,
+      hint: "Choose another size of images, or a model for small ones (docs/models.md)",
     });
   }
   return ["N", channels, size, size];

@@ -50,6 +50,7 @@ export function checkDepth(family: string, depths: readonly number[], depth: num
   throw new UserError("bad-option", `no ${family} has this depth`, {
     expected: `one of ${depths.join(", ")}`,
     received: `${depth}`,
+    hint: "Choose one of these depths",
   });
 }
 

@@ -204,7 +204,8 @@ async function setAside(path: string): Promise<void> {
 }
 
 function damaged(path: string, what: string, cause?: unknown): UserError {
-  return new UserError("bad-checkpoint", what, { about: path, cause });
+  const hint = "The checkpoint before it is taken if it is sound; otherwise train the run again";
+  return new UserError("bad-checkpoint", what, { about: path, hint, cause });
 }
 
 async function readState(path: string): Promise<z.infer<typeof body>> {

@@ -12,6 +12,7 @@ import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
 
 const NEWLINE = 0x0a;
+const REMEDY = "Take the line out, or read the run with the version of Espalier that wrote it";
 
 /** Appends events to the file of one run; lines are short, so writing them at once costs microseconds. */
 export class EventLog {
@@ -33,7 +34,9 @@ export class EventLog {
   }
 
   append(event: RunEvent): void {
-    if (this.#file === undefined) throw new UserError("use-after-dispose", "the event log is closed");
+    if (this.#file === undefined) {
+      throw new UserError("use-after-dispose", "the event log is closed", { hint: "Append before it is closed" });
+    }
     try {
       writeSync(this.#file, `${JSON.stringify(event)}\n`);
     } catch (error) {
@@ -72,13 +75,14 @@ function readEvent(line: string, about: string): RunEvent {
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    throw new UserError("bad-file", "the line is no JSON", { about, cause });
+    throw new UserError("bad-file", "the line is no JSON", { about, hint: REMEDY, cause });
   }
   const parsed = runEventSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new UserError("bad-file", `the line is no event of a run: ${issue?.path.join(".")} ${issue?.message}`, {
     about,
+    hint: REMEDY,
     cause: parsed.error,
   });
 }

@@ -6,11 +6,15 @@ import { systemCode } from "../data/files.ts";
  * `error` as a `UserError` about `path` if the file system raised it; anything else, our own errors and our own faults, passes
  * unchanged.
  */
-export function runFileError(error: unknown, path: string, hint?: string): unknown {
+export function runFileError(
+  error: unknown,
+  path: string,
+  hint = "Check that the folder is there and that you may read and write in it",
+): unknown {
   const code = systemCode(error);
   const isSystemError = error instanceof Error && "errno" in error;
   if (!isSystemError || code === undefined) return error;
-  const details = { about: path, ...(hint === undefined ? {} : { hint }), cause: error };
+  const details = { about: path, hint, cause: error };
   switch (code) {
     case "ENOENT":
     case "ENOTDIR":

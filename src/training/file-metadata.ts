@@ -47,6 +47,7 @@ function specifiedConstants(
       about: `${specified.format} in the metadata of ${path}`,
       expected: [...formats.keys()].join(" or "),
       received: format ?? "",
+      hint: "Export the network for pixels in one of these orders, or mend the metadata",
     });
   }
   const values = ranges.get(range ?? "");
@@ -62,6 +63,7 @@ function checkLayout(layout: string | undefined, path: string): void {
     about: `layout in the metadata of ${path}`,
     expected: Object.values(layouts).join(" or "),
     received: layout,
+    hint: "Export the network for one of these layouts, or mend the metadata",
   });
 }
 
@@ -83,7 +85,11 @@ export async function preparationOf(path: string): Promise<ImageFileOptions> {
     try {
       return schema.parse(JSON.parse(text));
     } catch (cause) {
-      throw new UserError("bad-file", `its metadata "${key}" cannot be read`, { about: path, cause });
+      throw new UserError("bad-file", `its metadata "${key}" cannot be read`, {
+        about: path,
+        hint: "Mend or remove this entry of the file's metadata",
+        cause,
+      });
     }
   };
   const classes = read("classes", classNames);

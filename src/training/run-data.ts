@@ -27,7 +27,11 @@ export async function openData(
   const { train = opened.train.count, test = opened.test.count } = limit;
   const dataset = { ...opened, train: firstImages(opened.train, train), test: firstImages(opened.test, test) };
   for (const [part, { count }] of Object.entries({ training: dataset.train, test: dataset.test })) {
-    if (count === 0) throw new UserError("bad-option", `there are no ${part} images`, { about: dataset.name });
+    if (count > 0) continue;
+    throw new UserError("bad-option", `there are no ${part} images`, {
+      about: dataset.name,
+      hint: "Give a dataset with both, or a larger limit",
+    });
   }
   return { dataset, source: "spec" in reference ? reference.spec : dataset.name };
 }

@@ -153,6 +153,7 @@ export function checkFit(graph: Graph, dataset: Dataset, name: string = graph.na
       about: name,
       expected: "images in, logits out",
       received: `${graph.inputs.length} inputs, ${graph.outputs.length} outputs`,
+      hint: "Give a classifier: one input of images, one output of logits",
     });
   }
   const images = [1, ...dataset.sampleShape];

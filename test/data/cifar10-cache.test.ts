@@ -145,7 +145,7 @@ describe("obtainCifar10", () => {
     const cache = temporaryFolder();
     const file = join(await obtainCifar10({ cache, source: fakeSource(fake) }), "test_batch.bin");
     await writeFile(file, "damaged");
-    const offline = () => Promise.reject(new UserError("no-network", "no way out"));
+    const offline = () => Promise.reject(new UserError("no-network", "no way out", { hint: "Try again" }));
     await userError(obtainCifar10({ cache, source: { ...fakeSource(fake), tarball: offline } }), "no-network");
     expect(await readFile(file, "utf8")).toBe("damaged");
   });

@@ -31,7 +31,7 @@ export interface Target {
   readonly spoil?: (seed: number, number: number) => Buffer;
   /** Reads spoilt bytes. */
   read(bytes: Buffer): unknown;
-  /** What a refusal is: a `UserError`, or for single images, of which one stops nothing, any error with a reason. */
+  /** What a refusal is: a `UserError` with a hint, or for single images, of which one stops nothing, any error with a reason. */
   isRefusal(error: unknown): boolean;
 }
 
@@ -54,7 +54,7 @@ function onnxFixture(name: string): Buffer {
 /** A record keeps the order of its keys, over which the digest is. */
 const stateSchema = z.object({ body: z.record(z.string(), z.json()) });
 
-const isUserError = (error: unknown): boolean => error instanceof UserError;
+const isUserError = (error: unknown): boolean => error instanceof UserError && error.details.hint !== "";
 
 export async function openTargets(): Promise<Targets> {
   const folder = mkdtempSync(join(tmpdir(), "espalier-fuzz-"));

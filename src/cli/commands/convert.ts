@@ -25,6 +25,7 @@ function formatOf(path: string): (typeof formats)[number] {
     about: path,
     expected: "a name that ends in .onnx or .safetensors",
     received: path,
+    hint: "Rename the file if it is one of these; espalier convert --help has examples",
   });
 }
 

@@ -66,7 +66,11 @@ function readRows(bytes: Buffer, path: string): readonly Row[] {
     );
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    throw new UserError("bad-file", `the file is no sound CSV: ${error.message}`, { about: path, cause: error });
+    throw new UserError("bad-file", `the file is no sound CSV: ${error.message}`, {
+      about: path,
+      hint: "Mend that line: columns with a comma between them, and values that have a comma in double quotes",
+      cause: error,
+    });
   }
   const lines = new Map<string, number>();
   const isSplitGiven = parsed.some(({ record }) => (record["split"] ?? "") !== "");
@@ -115,5 +119,6 @@ function splitOf(text: string, about: string): "train" | "test" {
     about,
     expected: [...splitNames.keys()].join(", "),
     received: `"${text}"`,
+    hint: "Write one of these, or leave the column empty in every line to have test images drawn",
   });
 }

@@ -76,6 +76,7 @@ function prepare(options: ImageFileOptions, input: SampleShape | undefined): Ima
     const [issue] = parsed.error.issues;
     throw new UserError("bad-option", issue?.message ?? "not valid", {
       about: `option "${issue?.path.join(".")}" of the images`,
+      hint: "Change it, or leave it away for the default; docs/data.md has the options of image files",
       cause: parsed.error,
     });
   }
@@ -102,6 +103,7 @@ function channelsOf(input: SampleShape | undefined): 1 | 3 | undefined {
   throw new UserError("bad-option", "the network does not take grey or colour images", {
     expected: "1 or 3 channels",
     received: String(input[0]),
+    hint: "Image files give 1 or 3 channels; for others make a dataset of your own (docs/data.md)",
   });
 }
 

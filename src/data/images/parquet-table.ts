@@ -113,6 +113,7 @@ function describeTable(metadata: FileMetaData, file: AsyncBuffer, path: string):
       about: path,
       expected: `at most ${file.byteLength}`,
       received: String(rows),
+      hint: "Write or get the file again",
     });
   }
   const label = find("labels", labelColumns);
@@ -142,6 +143,7 @@ function imageOf(values: Readonly<Record<string, unknown>>, { image, label, name
       about,
       expected: "bytes, or a group with bytes",
       received: values[image] === null ? "nothing" : typeof values[image],
+      hint: "Write the images as JPEG, PNG or WebP files into this column, not as pixels or paths",
     });
   }
   return { bytes, className: classOf(values[label], names, about) };
@@ -166,5 +168,6 @@ function classOf(value: unknown, names: readonly string[] | undefined, about: st
     about,
     expected: names === undefined ? "a name, or a whole number from 0" : `0 to ${names.length - 1}`,
     received: label === null || label === undefined ? "nothing" : String(label),
+    hint: "Mend the label of this row, or leave the row out",
   });
 }

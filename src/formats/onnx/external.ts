@@ -25,6 +25,8 @@ export const noExternalData: ExternalData = {
   },
 };
 
+const AGAIN = "Save the model again, together with the files that its tensors lie in";
+
 /** One read is at most this long: what the system takes at once is below 2 GiB. */
 const largestRead = 2 ** 30;
 
@@ -46,6 +48,7 @@ export class FolderData implements ExternalData {
         about,
         expected: `${length} bytes`,
         received: `${stated}`,
+        hint: AGAIN,
       });
     }
     const file = this.#open(location, about);
@@ -61,7 +64,9 @@ export class FolderData implements ExternalData {
     const bytes = new Uint8Array(length);
     for (let done = 0; done < length; ) {
       const count = readSync(file, bytes, done, Math.min(length - done, largestRead), offset + done);
-      if (count === 0) throw new UserError("bad-file", `"${location}" ended while it was read`, { about });
+      if (count === 0) {
+        throw new UserError("bad-file", `"${location}" ended while it was read`, { about, hint: AGAIN });
+      }
       done += count;
     }
     return bytes;
@@ -117,5 +122,9 @@ function wholeNumber(entries: ReadonlyMap<string, string>, key: string, absent: 
   if (text === undefined) return absent;
   const value = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
-  throw new UserError("bad-file", `the ${key} of its data is not a whole number`, { about, received: `"${text}"` });
+  throw new UserError("bad-file", `the ${key} of its data is not a whole number`, {
+    about,
+    received: `"${text}"`,
+    hint: AGAIN,
+  });
 }

@@ -8,6 +8,7 @@ import { type Constant, scalarsOf } from "./folding/constant.ts";
 import { batchSize, type Scalar } from "./folding/scalar.ts";
 import { liftingNode } from "./lifted.ts";
 import type { NodeReader } from "./node-reader.ts";
+import { UNSOUND_HINT } from "./problems.ts";
 import type { ReadContext, View } from "./rules.ts";
 
 /** What a file says besides its nodes. */
@@ -63,7 +64,10 @@ export class GraphReader implements ReadContext {
   shape(value: string): Shape {
     const shape = this.parameterShapes.get(value) ?? this.#shapes.get(value);
     if (shape === undefined) {
-      throw new UserError("bad-file", `value "${value}" is read before any node makes it`, { about: this.#facts.file });
+      throw new UserError("bad-file", `value "${value}" is read before any node makes it`, {
+        about: this.#facts.file,
+        hint: UNSOUND_HINT,
+      });
     }
     return shape;
   }
@@ -236,7 +240,8 @@ export class GraphReader implements ReadContext {
       return inferNode(node, shapes, 1)[0] ?? [];
     } catch (cause) {
       if (!(cause instanceof UserError)) throw cause;
-      throw new UserError(cause.code, cause.message, { about: this.#facts.file, cause });
+      const { hint } = cause.details;
+      throw new UserError(cause.code, cause.message, { about: this.#facts.file, hint, cause });
     }
   }
 
@@ -247,7 +252,10 @@ export class GraphReader implements ReadContext {
 
   #checkNew(name: string): void {
     if (!this.#isDeclared(name)) return;
-    throw new UserError("bad-file", `makes value "${name}" twice`, { about: this.#facts.file });
+    throw new UserError("bad-file", `makes value "${name}" twice`, {
+      about: this.#facts.file,
+      hint: UNSOUND_HINT,
+    });
   }
 
   #isDeclared(name: string): boolean {

@@ -39,6 +39,7 @@ function inputOf({ name, type }: ValueMessage, file: string): Input {
       about,
       expected: [...floatTypes.values()].join(", "),
       received: `type ${elementType ?? "none"}`,
+      hint: "Export the network with images of floats",
     });
   }
   const shape: SymbolicShape = (type?.tensorType?.shape?.dim ?? []).map(({ dimParam, dimValue }, axis) => {
@@ -53,6 +54,11 @@ function inputOf({ name, type }: ValueMessage, file: string): Input {
     }
     return size;
   });
-  if (shape.length === 0) throw new UserError("unsupported", "has no shape", { about });
+  if (shape.length === 0) {
+    throw new UserError("unsupported", "has no shape", {
+      about,
+      hint: "Export the network with the size of its images",
+    });
+  }
   return { name: name ?? "", dtype: "f32", shape };
 }

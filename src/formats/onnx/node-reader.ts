@@ -7,6 +7,8 @@ import type { Padding, Pair } from "../../graph/ops.ts";
 import { type AttributeMessage, attributeTypes, type NodeMessage, type TensorMessage, toNumber } from "./proto.ts";
 
 /** A window over an image, as convolutions and poolings have one. */
+const REMEDY = "Export the network without this node, or with another form of it";
+
 export interface ReadWindow {
   readonly kernel: Pair;
   readonly strides: Pair;
@@ -53,11 +55,12 @@ export class NodeReader {
   }
 
   /** The error of a node that cannot be read: a form of its op that Espalier has no word for. */
-  unsupported(what: string, expected?: string, received?: string): UserError {
+  unsupported(what: string, expected?: string, received?: string, hint: string = REMEDY): UserError {
     return new UserError("unsupported", what, {
       about: `${this.opType} "${this.name}" in ${this.#file}`,
       ...(expected === undefined ? {} : { expected }),
       ...(received === undefined ? {} : { received }),
+      hint,
     });
   }
 

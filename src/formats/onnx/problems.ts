@@ -1,5 +1,8 @@
 /** Nodes of a file that cannot be read: collected, so that one message names them all. */
-import { UserError } from "../../core/errors.ts";
+import { statementOf, UserError } from "../../core/errors.ts";
+
+/** What to do about a file that contradicts itself. */
+export const UNSOUND_HINT = "Export the network again; ONNX's own checker tells where a file is wrong";
 
 export interface UnreadNode {
   readonly op: string;
@@ -29,7 +32,8 @@ export class Problems {
   refused(op: string, node: string, outputs: readonly string[], error: unknown): void {
     if (!(error instanceof UserError) || !nodeCodes.has(error.code)) throw error;
     const { about = "" } = error.details;
-    const reason = error.message.startsWith(`${about}: `) ? error.message.slice(about.length + 2) : error.message;
+    const said = statementOf(error);
+    const reason = said.startsWith(`${about}: `) ? said.slice(about.length + 2) : said;
     this.#note({ op, node, reason }, error, outputs);
   }
 
@@ -52,7 +56,9 @@ export class Problems {
     const hasUnknown = this.#found.some(({ error }) => error === undefined);
     throw new UserError("unsupported", `uses what is not read: ${list.join(", ")}`, {
       about: this.#file,
-      ...(hasUnknown ? { hint: `Known ops: ${[...known].join(", ")}` } : {}),
+      hint: hasUnknown
+        ? `Known ops: ${[...known].join(", ")}`
+        : "Export the network without these nodes, or with other forms of them",
       list: unread.map(({ op, node, reason }) => `${op} "${node}": ${reason}`),
     });
   }

@@ -19,7 +19,7 @@ import { parameterKinds } from "./kinds.ts";
 import { channelsFirst, channelsLastInputs, renamed } from "./lifted.ts";
 import { NodeReader, type NodeSurroundings } from "./node-reader.ts";
 import { withoutAbsorbed } from "./ops/transpose.ts";
-import { Problems } from "./problems.ts";
+import { Problems, UNSOUND_HINT } from "./problems.ts";
 import { decodeModel, type ModelMessage, type NodeMessage } from "./proto.ts";
 import { readRules } from "./table.ts";
 import { readTensor } from "./tensors.ts";
@@ -35,7 +35,10 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
   const model = decodeModel(bytes, file);
   const { graph } = model;
   if (graph === undefined || graph === null || (graph.node ?? []).length === 0) {
-    throw new UserError("bad-file", "not an ONNX file: it holds no graph", { about: file });
+    throw new UserError("bad-file", "not an ONNX file: it holds no graph", {
+      about: file,
+      hint: "Check that it is the right file, and whole",
+    });
   }
   const opset = opsetOf(model, file);
   const initializers = readInitializers(graph, file, external);
@@ -128,11 +131,16 @@ function readInitializers(graph: GraphMessage, file: string, external: ExternalD
   const constants = new Map<string, Constant>();
   for (const message of graph.initializer ?? []) {
     const name = message.name ?? "";
-    if (constants.has(name)) throw new UserError("bad-file", `holds two tensors named "${name}"`, { about: file });
+    if (constants.has(name)) {
+      throw new UserError("bad-file", `holds two tensors named "${name}"`, { about: file, hint: UNSOUND_HINT });
+    }
     constants.set(name, readTensor(message, file, external));
   }
   if ((graph.sparseInitializer ?? []).length > 0) {
-    throw new UserError("unsupported", "holds sparse tensors, which are not read", { about: file });
+    throw new UserError("unsupported", "holds sparse tensors, which are not read", {
+      about: file,
+      hint: "Export the network with dense tensors",
+    });
   }
   return constants;
 }
@@ -154,16 +162,20 @@ function withOutputNames(
   file: string,
 ): { nodes: readonly Node[]; outputs: string[] } {
   const outputs = (graph.output ?? []).map(({ name }) => name ?? "");
-  if (outputs.length === 0) throw new UserError("bad-file", "puts out nothing", { about: file });
+  if (outputs.length === 0) {
+    throw new UserError("bad-file", "puts out nothing", { about: file, hint: "Export the network with its output" });
+  }
   const names = new Map<string, string>();
   for (const output of outputs) {
     const value = reader.resolve(output);
     if (reader.isConstant(value)) {
-      throw new UserError("unsupported", `output "${output}" does not depend on the images`, { about: file });
+      const hint = "Export the network without this output";
+      throw new UserError("unsupported", `output "${output}" does not depend on the images`, { about: file, hint });
     }
     if (value === output) continue;
     if (reader.producer(value) === undefined || outputs.includes(value) || names.has(value)) {
-      throw new UserError("unsupported", `output "${output}" is "${value}" once more`, { about: file });
+      const hint = "Export the network without this output";
+      throw new UserError("unsupported", `output "${output}" is "${value}" once more`, { about: file, hint });
     }
     names.set(value, output);
   }

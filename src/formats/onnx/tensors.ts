@@ -7,6 +7,7 @@ import { elementCount, formatShape, type Shape } from "../../core/tensor.ts";
 import { brainToFloat, halfToFloat } from "../short-floats.ts";
 import type { ExternalData } from "./external.ts";
 import { type Constant, type ConstantType, constant } from "./folding/constant.ts";
+import { UNSOUND_HINT } from "./problems.ts";
 import { type TensorMessage, toNumber } from "./proto.ts";
 
 type TypedField = "floatData" | "int32Data" | "int64Data" | "doubleData" | "uint64Data";
@@ -70,11 +71,12 @@ export function readTensor(message: TensorMessage, file: string, external: Exter
       about,
       expected: [...elementTypes.values()].map(({ name }) => name).join(", "),
       received: `type ${message.dataType ?? 0}`,
+      hint: "Export the network in floats",
     });
   }
   const dims = (message.dims ?? []).map((extent) => toNumber(extent));
   if (!dims.every((extent) => extent >= 0)) {
-    throw new UserError("bad-file", "has a negative size", { about, received: formatShape(dims) });
+    throw new UserError("bad-file", "has a negative size", { about, received: formatShape(dims), hint: UNSOUND_HINT });
   }
   const entries = message.externalData ?? [];
   const isExternal = entries.length > 0 || message.dataLocation === 1;
@@ -102,6 +104,7 @@ function checkCount(dims: Shape, received: number, about: string): void {
     about,
     expected: `${count} for ${formatShape(dims)}`,
     received: `${received}`,
+    hint: UNSOUND_HINT,
   });
 }
 

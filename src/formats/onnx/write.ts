@@ -82,6 +82,7 @@ class FileWriter implements WriteContext {
     if (!isForward(node)) {
       throw new UserError("unsupported", "this op belongs to a training step and is not written as ONNX", {
         about: `${node.op} "${node.name}"`,
+        hint: "Write the network itself, not its training graph",
       });
     }
     if (node.inputs.every((input) => this.#constants.has(input))) {
@@ -197,11 +198,15 @@ class FileWriter implements WriteContext {
           about: `parameter "${name}"`,
           expected: formatShape(shape),
           received: values === undefined ? "none" : formatShape(values.shape),
+          hint: "Give a value of this shape for every parameter of the graph",
         });
       }
       const dims = this.#stored.get(name);
       if (dims === undefined) {
-        throw new UserError("bad-graph", "no node reads this parameter", { about: `parameter "${name}"` });
+        throw new UserError("bad-graph", "no node reads this parameter", {
+          about: `parameter "${name}"`,
+          hint: "Leave it out of the graph",
+        });
       }
       yield floatTensorMessage(name, dims, values.data);
     }

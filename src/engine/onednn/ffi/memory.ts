@@ -221,7 +221,11 @@ export class NativeMemory {
   }
 
   get address(): Handle {
-    if (this.#address === undefined) throw new UserError("use-after-dispose", "this memory was freed");
+    if (this.#address === undefined) {
+      throw new UserError("use-after-dispose", "this memory was freed", {
+        hint: "Use the plan before it is disposed of",
+      });
+    }
     return this.#address;
   }
 

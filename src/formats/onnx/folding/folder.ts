@@ -1,5 +1,5 @@
 /** Computes, while a graph is read, the nodes that depend on constants and shapes alone. */
-import { UserError } from "../../../core/errors.ts";
+import { statementOf, UserError } from "../../../core/errors.ts";
 import type { GraphReader } from "../graph-reader.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { TensorMessage } from "../proto.ts";
@@ -66,8 +66,8 @@ export class Folder {
     try {
       return compute();
     } catch (error) {
-      if (error instanceof UserError && error.details.about === undefined) throw node.unsupported(error.message);
-      throw error;
+      if (!(error instanceof UserError) || error.details.about !== undefined) throw error;
+      throw node.unsupported(statementOf(error), undefined, undefined, error.details.hint);
     }
   }
 

@@ -29,7 +29,9 @@ function parts(scalar: Scalar): BatchTerm {
 
 /** A number that does not follow from the batch size by additions and multiplications alone. */
 function beyond(what: string): UserError {
-  return new UserError("unsupported", `${what} a number that depends on the batch size`);
+  return new UserError("unsupported", `${what} a number that depends on the batch size`, {
+    hint: "Export the network with a fixed batch size",
+  });
 }
 
 /** The plain number; throws `UserError("unsupported")`, saying `what` was done to it, where it depends on the batch size. */

@@ -16,6 +16,7 @@ export const writeMul: WriteRule<"scale"> = (node, context) => {
   if (context.isConstant(src) !== (axis === 0)) {
     throw new UserError("unsupported", "ONNX files hold factors along axis 1 of activations and axis 0 of parameters", {
       about: `scale "${node.name}"`,
+      hint: "Fold the factors into the weights first (bake), or put them there",
     });
   }
   const shape = context.shape(src);

@@ -13,7 +13,10 @@ const toTheEnd = 2n ** 63n - 1n;
 export const writeSlice: WriteRule<"slice"> = (node, context) => {
   const { starts, ends, steps } = node.attributes;
   if (starts[0] !== 0 || ends[0] !== "N" || steps[0] !== 1) {
-    throw new UserError("unsupported", "a slice must take the batch whole", { about: `slice "${node.name}"` });
+    throw new UserError("unsupported", "a slice must take the batch whole", {
+      about: `slice "${node.name}"`,
+      hint: "Slice channels, rows or columns alone",
+    });
   }
   context.write("Slice", node, [
     ...node.inputs,
