@@ -7,6 +7,7 @@ import { z } from "zod";
 import { UserError } from "../core/errors.ts";
 import { elementCount, formatShape, type Tensor, tensor } from "../core/tensor.ts";
 import { readBytes, writeBytes } from "./file.ts";
+import { requireFinite } from "./finite.ts";
 import { brainToFloat, halfToFloat } from "./short-floats.ts";
 
 /** The header's length, a 64-bit integer, comes first. */
@@ -79,7 +80,7 @@ export function encodeSafetensors(tensors: ReadonlyMap<string, Tensor>): Uint8Ar
 
 /**
  * The tensors in `bytes`, in the order of the data; `file` is its name in messages. Throws `UserError`: "bad-file" where the file is
- * cut short or inconsistent, "unsupported" where a tensor is not of numbers.
+ * cut short, inconsistent or holds what is no finite number, "unsupported" where a tensor is not of numbers.
  */
 export function decodeSafetensors(bytes: Uint8Array, file: string): Map<string, Tensor> {
   const bad = (message: string, cause?: unknown): UserError =>
@@ -105,6 +106,7 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): Map<string, 
   const tensors = new Map(
     entries.map((entry) => [entry.name, tensor(entry.shape, valuesOf(data.subarray(entry.begin, entry.end), entry))]),
   );
+  requireFinite(tensors, file);
   return tensors;
 }
 

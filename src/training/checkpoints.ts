@@ -16,7 +16,7 @@ import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
-import { EspalierError, UserError } from "../core/errors.ts";
+import { EspalierError, statementOf, UserError } from "../core/errors.ts";
 import { digestOf } from "../data/files.ts";
 import type { KernelChoices } from "../engine/engine.ts";
 import { loadOnnx, saveOnnx } from "../formats/onnx/index.ts";
@@ -149,7 +149,7 @@ export async function listCheckpoints(folder: string): Promise<number[]> {
 
 /**
  * Reads the checkpoint after `step` steps.
- * @throws UserError "bad-checkpoint" naming the file that is missing, cut short or altered.
+ * @throws UserError "bad-checkpoint" naming the file that is missing, cut short, altered or not of finite numbers.
  */
 export async function readCheckpoint(folder: string, step: number): Promise<Checkpoint> {
   const path = join(folder, checkpointPath(step));
@@ -162,8 +162,8 @@ export async function readCheckpoint(folder: string, step: number): Promise<Chec
       cuts,
       ...(budget === undefined ? {} : { budget: { ...budget, holds: budget.holds ?? {} } }),
     },
-    network: await loadOnnx(join(path, files.network)),
-    velocities: await loadSafetensors(join(path, files.velocities)),
+    network: await readPart(join(path, files.network), loadOnnx),
+    velocities: await readPart(join(path, files.velocities), loadSafetensors),
   };
 }
 
@@ -201,6 +201,16 @@ function withoutCuts({ cuts: _, ...others }: Progress): Omit<Progress, "cuts"> {
 async function setAside(path: string): Promise<void> {
   await rm(`${path}.damaged`, { recursive: true, force: true });
   await rename(path, `${path}.damaged`);
+}
+
+/** A file that was written whole, and still cannot be gone on from: its numbers are none. */
+async function readPart<T>(path: string, read: (path: string) => Promise<T>): Promise<T> {
+  try {
+    return await read(path);
+  } catch (error) {
+    if (!(error instanceof UserError) || error.code !== "bad-file") throw error;
+    throw damaged(path, statementOf(error), error);
+  }
 }
 
 function damaged(path: string, what: string, cause?: unknown): UserError {

@@ -19,13 +19,14 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const tensors = fc
   .dictionary(
     fc.string({ minLength: 1 }).filter((name) => !["__proto__", "__metadata__"].includes(name)),
-    fc
-      .array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 })
-      .chain((shape) =>
-        fc
-          .array(fc.float(), { minLength: elementCount(shape), maxLength: elementCount(shape) })
-          .map((values) => tensor(shape, Float32Array.from(values))),
-      ),
+    fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 }).chain((shape) =>
+      fc
+        .array(fc.float({ noNaN: true, noDefaultInfinity: true }), {
+          minLength: elementCount(shape),
+          maxLength: elementCount(shape),
+        })
+        .map((values) => tensor(shape, Float32Array.from(values))),
+    ),
   )
   .map((entries): Map<string, Tensor> => new Map(Object.entries(entries)));
 
@@ -127,6 +128,21 @@ describe("a file that is not sound is refused with its name", () => {
   test.each(cases)("%s", (_, bytes, message) => {
     expect(() => decodeSafetensors(bytes, "bad.safetensors")).toThrow(message);
     expect(() => decodeSafetensors(bytes, "bad.safetensors")).toThrow(/bad\.safetensors/);
+  });
+
+  test("numbers that are none, as convert refuses them", async () => {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      const path = join(folder, "diverged.safetensors");
+      await saveSafetensors(new Map([["w", tensor([3], Float32Array.of(1, value, 2))]]), path);
+      await expect(loadSafetensors(path)).rejects.toMatchObject({
+        code: "bad-file",
+        message: expect.stringMatching(/tensor "w" in .*diverged\.safetensors: value 1 of its 3/),
+      });
+    }
+    const large = new Uint8Array(8);
+    new DataView(large.buffer).setFloat64(0, 1e300, true);
+    const double = file(JSON.stringify({ w: entry([1], 0, 8, "F64") }), large);
+    expect(() => decodeSafetensors(double, "x")).toThrow(/got Infinity/);
   });
 
   test("every truncation", () => {

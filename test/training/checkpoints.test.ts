@@ -100,6 +100,21 @@ test("what a process that died left half written is no checkpoint and is not in 
   expect(await readCheckpoint(folder, 5)).toEqual(checkpoint(5));
 });
 
+test("a state of numbers that are none is passed over for the one before it", async () => {
+  await writeCheckpoint(folder, checkpoint(5));
+  for (const part of ["velocities", "network"] as const) {
+    const diverged = checkpoint(10);
+    const values = part === "network" ? diverged.network.weights : diverged.velocities;
+    for (const { data } of [...values.values()].slice(0, 1)) data[0] = Number.NaN;
+    await writeCheckpoint(folder, diverged);
+    await expect(readCheckpoint(folder, 10)).rejects.toMatchObject({ code: "bad-checkpoint" });
+    const told: string[] = [];
+    const latest = await readLatestCheckpoint(folder, ({ message }) => told.push(message));
+    expect(latest.progress.step).toBe(5);
+    expect(told).toEqual([expect.stringMatching(/not a finite number/)]);
+  }
+});
+
 const damages: [string, string, (path: string) => void][] = [
   ["cut short", "network.onnx", (path) => truncateSync(path, 1000)],
   ["cut short", "optimizer.safetensors", (path) => truncateSync(path, 100)],
