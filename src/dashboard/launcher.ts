@@ -1,6 +1,6 @@
 /** Runs that the page started: each a process of its own, so that neither can bring the other down. Stopped as by Ctrl-C. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { stat } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { UserError } from "../core/errors.ts";
 import { runFiles } from "../training/run-folder.ts";
@@ -101,7 +101,7 @@ export class Launcher {
     if (child === undefined) return undefined;
     const { exitCode, folder } = child;
     if (exitCode === undefined) {
-      const hasBegun = await stat(join(folder, runFiles.events)).then(
+      const hasBegun = await lstat(join(folder, runFiles.events)).then(
         () => true,
         () => false,
       );
@@ -152,7 +152,7 @@ export class Launcher {
   async #freeName(stem: string, mayNumber: boolean): Promise<string> {
     for (let number = 1; number <= (mayNumber ? MOST_NAMES : 1); number++) {
       const name = number === 1 ? stem : `${stem}-${number}`;
-      const isTaken = await stat(join(this.#root, name)).then(
+      const isTaken = await lstat(join(this.#root, name)).then(
         () => true,
         () => this.isRunning(name),
       );

@@ -1,5 +1,4 @@
 /** The network of a run as it can be drawn: read from its last file that holds the whole of it, once the run has written one. */
-import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { loadOnnx } from "../formats/onnx/index.ts";
 import type { Network } from "../graph/graph.ts";
@@ -8,21 +7,24 @@ import { withGroups } from "../report/moment.ts";
 import { structureOf } from "../report/structure.ts";
 import { checkpointPath, listCheckpoints } from "../training/checkpoints.ts";
 import { runFiles } from "../training/run-folder.ts";
-import { readRunRecord } from "../training/run-record.ts";
+import { type RunRecord, readRunRecord } from "../training/run-record.ts";
+import { within } from "./confine.ts";
 import type { DrawnNetwork } from "./protocol.ts";
 
-async function networkAt(path: string): Promise<Network | undefined> {
-  const isThere = await access(path).then(
-    () => true,
-    () => false,
-  );
-  return isThere ? loadOnnx(path) : undefined;
+async function networkAt(folder: string, file: string): Promise<Network | undefined> {
+  const path = await within(folder, file, "file");
+  return path === undefined ? undefined : loadOnnx(path);
+}
+
+/** `run.json` of the run in `folder`; undefined if it does not lie there itself. Throws what `readRunRecord` throws. */
+export async function recordIn(folder: string): Promise<RunRecord | undefined> {
+  return (await within(folder, runFiles.record, "file")) === undefined ? undefined : readRunRecord(folder);
 }
 
 /** Networks in checkpoints are whole, whatever was cut while training. */
 async function checkpointNetwork(folder: string): Promise<Network | undefined> {
   for (const step of await listCheckpoints(folder).catch(() => [])) {
-    const network = await networkAt(join(folder, checkpointPath(step), "network.onnx"));
+    const network = await networkAt(folder, join(checkpointPath(step), "network.onnx"));
     if (network !== undefined) return network;
   }
   return undefined;
@@ -35,11 +37,12 @@ export class NetworkReader {
   async read(folder: string): Promise<DrawnNetwork | undefined> {
     const known = this.#known.get(folder);
     if (known !== undefined && known.cut !== null) return known;
-    const compact = await networkAt(join(folder, runFiles.compact));
+    const compact = await networkAt(folder, runFiles.compact);
     if (known !== undefined && compact === undefined) return known;
-    const network = (await networkAt(join(folder, runFiles.network))) ?? (await checkpointNetwork(folder));
-    if (network === undefined) return undefined;
-    const { factors } = await readRunRecord(folder);
+    const network = (await networkAt(folder, runFiles.network)) ?? (await checkpointNetwork(folder));
+    const record = network === undefined ? undefined : await recordIn(folder);
+    if (network === undefined || record === undefined) return undefined;
+    const { factors } = record;
     const { graph, weights } = network;
     const skeleton = skeletonOf(graph, factors);
     const cut =

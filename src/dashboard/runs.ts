@@ -1,12 +1,12 @@
 /** The runs of a folder: which there are, how each of them stands, and its events so far, folded once and then kept up. */
-import { readdir, stat } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { check } from "proper-lockfile";
 import { systemCode } from "../data/files.ts";
 import { LevelTable } from "../report/levels.ts";
 import { runFiles } from "../training/run-folder.ts";
-import { confined } from "./confine.ts";
+import { confined, within } from "./confine.ts";
 import { addEvent, type Digest, emptyDigest } from "./digest.ts";
 import type { RunDetail, RunState, RunStatus, RunSummary, StoredFile } from "./protocol.ts";
 import { type Chunk, readChunk } from "./tail.ts";
@@ -96,7 +96,7 @@ export class RunStore {
   /** Every run, the latest first. */
   async list(): Promise<RunSummary[]> {
     const names = await readdir(this.root).catch((error: unknown) => {
-      if (systemCode(error) === "ENOENT") return [];
+      if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return [];
       throw error;
     });
     const summaries: RunSummary[] = [];
@@ -114,13 +114,19 @@ export type { Follower };
 
 async function isRun(folder: string): Promise<boolean> {
   for (const file of [runFiles.events, runFiles.record]) {
-    const isThere = await stat(join(folder, file)).then(
-      (found) => found.isFile(),
-      () => false,
-    );
-    if (isThere) return true;
+    if ((await within(folder, file, "file")) !== undefined) return true;
   }
   return false;
+}
+
+/** True if everything that a process would need to go on with the run lies in its folder itself. */
+export async function isWhole(folder: string): Promise<boolean> {
+  const found = await Promise.all([
+    within(folder, runFiles.record, "file"),
+    within(folder, runFiles.events, "file"),
+    within(folder, runFiles.checkpoints, "folder"),
+  ]);
+  return found.every((path) => path !== undefined);
 }
 
 /** Whoever trains a run holds the lock of its folder, in whatever process. */
@@ -157,10 +163,8 @@ async function filesOf(folder: string): Promise<StoredFile[]> {
   const names = [runFiles.network, runFiles.compact, runFiles.report, runFiles.certificate, runFiles.record];
   const found = await Promise.all(
     names.map(async (name) => {
-      const bytes = await stat(join(folder, name)).then(
-        ({ size }) => size,
-        () => undefined,
-      );
+      const path = await within(folder, name, "file");
+      const bytes = path === undefined ? undefined : (await lstat(path)).size;
       return bytes === undefined ? [] : [{ name, bytes }];
     }),
   );

@@ -17,6 +17,12 @@ export const DEFAULT_HOST = "127.0.0.1";
 /** Ports tried after the default one is taken. */
 const MORE_PORTS = 20;
 
+/**
+ * How long a connection may take to say what it asks for, and how often that is looked at, in milliseconds: one that was opened and
+ * left is closed after at most 21 seconds. Answers, streams of events among them, may take as long as they like.
+ */
+const patience = { headersTimeout: 10_000, requestTimeout: 20_000, connectionsCheckingInterval: 1000 };
+
 export interface DashboardOptions {
   /** Folder of the runs; it need not be there yet. */
   readonly runs: string;
@@ -99,7 +105,7 @@ export async function openDashboard(options: DashboardOptions): Promise<Dashboar
     page: options.page ?? (await builtPage()),
     signal: ending.signal,
   });
-  const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
+  const server = createServer(patience, getRequestListener(app.fetch, { overrideGlobalObjects: false }));
   const bound = await listenNear(server, host, port);
   const base = `http://${host.includes(":") ? `[${host}]` : host}:${bound}`;
   const query = token === undefined ? "" : `?token=${token}`;

@@ -26,6 +26,7 @@ export function streamEvents(
   signal: AbortSignal,
 ): Response {
   let offset = offsetOf(context);
+  if (context.req.method === "HEAD") return context.body(null, 200, { "content-type": "text/event-stream" });
   return streamSSE(context, async (stream) => {
     let told = "";
     let quiet = 0;

@@ -1,8 +1,7 @@
 /** Reads `events.jsonl` as it grows: from a byte offset on, whole lines only, whoever writes it. */
-import { open } from "node:fs/promises";
-import { systemCode } from "../data/files.ts";
 import { runEventSchema } from "../training/event-schema.ts";
 import type { RunEvent } from "../training/events.ts";
+import { openRegular } from "./confine.ts";
 
 const NEWLINE = 0x0a;
 const CHUNK_BYTES = 1 << 18;
@@ -34,10 +33,7 @@ function eventsIn(text: string): RunEvent[] {
 /** The next events of the file at `path` from `offset` on: about 256 kB of them, or one line if it is longer. */
 export async function readChunk(path: string, offset: number): Promise<Chunk> {
   const nothing = { events: [], offset, isReplaced: false, isEnd: true };
-  const file = await open(path, "r").catch((error: unknown) => {
-    if (systemCode(error) === "ENOENT") return undefined;
-    throw error;
-  });
+  const file = await openRegular(path);
   if (file === undefined) return nothing;
   try {
     const { size } = await file.stat();

@@ -3,13 +3,15 @@ import { required } from "../core/errors.ts";
 import { evaluationBatches } from "../data/evaluation-batches.ts";
 import { datasetReference } from "../data/references.ts";
 import { openData } from "../training/run-data.ts";
-import { readRunRecord } from "../training/run-record.ts";
+import { recordIn } from "./network.ts";
 import type { TestImages } from "./protocol.ts";
 
 const IMAGES = 16;
 
-async function readImages(folder: string, input: readonly number[]): Promise<TestImages> {
-  const { data, settings } = await readRunRecord(folder);
+async function readImages(folder: string, input: readonly number[]): Promise<TestImages | undefined> {
+  const record = await recordIn(folder);
+  if (record === undefined) return undefined;
+  const { data, settings } = record;
   const options = data.preparation === undefined ? {} : { images: { ...data.preparation, classes: data.classes } };
   const [channels = 3, height = 0, width = 0] = input;
   const shape = [channels, height, width] as const;
@@ -44,13 +46,16 @@ function pixelsOf(
 
 /** Reads each run's images once: opening a dataset takes seconds. */
 export class ImageReader {
-  readonly #known = new Map<string, Promise<TestImages>>();
+  readonly #known = new Map<string, Promise<TestImages | undefined>>();
 
-  /** `input`: channels, height and width that the network takes. Errors are those of opening the data. */
-  read(folder: string, input: readonly number[]): Promise<TestImages> {
+  /** `input`: channels, height and width that the network takes. Undefined without a `run.json`. Errors are those of opening the data. */
+  read(folder: string, input: readonly number[]): Promise<TestImages | undefined> {
     const known = this.#known.get(folder) ?? readImages(folder, input);
     this.#known.set(folder, known);
-    known.catch(() => this.#known.delete(folder));
+    known.then(
+      (read) => read ?? this.#known.delete(folder),
+      () => this.#known.delete(folder),
+    );
     return known;
   }
 }
