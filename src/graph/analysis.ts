@@ -17,46 +17,22 @@ export function activationsOf(node: Node, constants: Constants): readonly string
   return node.inputs.filter((input) => constants.has(input));
 }
 
-/**
- * Constants of every activation, from the inputs on. Parameters that `weights` lacks are unknown: taken as free of zeros.
- * `unassumed`, what this gave without assumptions, saves looking at what they do not change.
- * A channel of a value in `assumed` takes the constant given there, if it is a number, instead of its node's.
- */
-export function constantChannels(
-  graph: Graph,
-  shapes: ReadonlyMap<string, Shape>,
-  weights: Weights,
-  assumed: Constants = new Map(),
-  unassumed: Constants = new Map(),
-): Constants {
+/** Constants of every activation, from the inputs on. Parameters that `weights` lacks are unknown: taken as free of zeros. */
+export function constantChannels(graph: Graph, shapes: ReadonlyMap<string, Shape>, weights: Weights): Constants {
   const constants = new Map<string, Float64Array>();
   for (const { name } of graph.inputs) {
-    const own = unassumed.get(name) ?? new Float64Array(channelsOf(shapes.get(name))).fill(Number.NaN);
-    constants.set(name, own);
+    constants.set(name, new Float64Array(channelsOf(shapes.get(name))).fill(Number.NaN));
   }
   for (const node of graph.nodes) {
     const src = activationsOf(node, constants).map((input) => required(constants.get(input), input));
     // Reads parameters only: a fold of factors into weights, not an activation.
     if (src.length === 0) continue;
-    const dst = required(node.outputs[0], `output of "${node.name}"`);
-    const before = unassumed.get(dst);
-    const isAsBefore =
-      before !== undefined && node.inputs.every((input) => constants.get(input) === unassumed.get(input));
-    const own = isAsBefore ? before : channelRule(node).constants(channelContext(node, shapes, weights), src);
-    const given = assumed.get(dst);
-    const found = given === undefined ? own : own.map((value, channel) => givenOr(given[channel], value));
-    constants.set(dst, before !== undefined && isSame(found, before) ? before : found);
+    const context = channelContext(node, shapes, weights);
+    const constantAt = channelRule(node).constants(context, src);
+    const own = Float64Array.from({ length: channelsOf(context.dstShape) }, (_, channel) => constantAt(channel));
+    constants.set(required(node.outputs[0], `output of "${node.name}"`), own);
   }
   return constants;
-}
-
-/** Element by element; NaN is the same as NaN. */
-function isSame(a: Float64Array, b: Float64Array): boolean {
-  return a === b || (a.length === b.length && a.every((value, index) => Object.is(value, b[index])));
-}
-
-function givenOr(given: number | undefined, value: number): number {
-  return given === undefined || Number.isNaN(given) ? value : given;
 }
 
 /** Which channels the outputs depend on, and which classes must therefore stay. */

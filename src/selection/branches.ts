@@ -3,8 +3,8 @@
  * from a common value, one of them (the shortcut) by at most one layer with weights, the other (the branch) by more. So
  * the shortcut may be the value itself, subsampled and padded (option A), or a convolution with its batch norm.
  */
-import type { Graph, Node } from "../graph/graph.ts";
-import { producers } from "../graph/graph.ts";
+import { Frontier } from "../core/frontier.ts";
+import { type Graph, type Node, readers } from "../graph/graph.ts";
 
 export interface Branch {
   /** The addition that ends the block. */
@@ -13,33 +13,114 @@ export interface Branch {
   readonly slot: number;
 }
 
-/** Values that `value` is made from, itself included; parameters and inputs too. */
-function ancestors(value: string, makers: ReadonlyMap<string, Node>): Set<string> {
-  const found = new Set<string>();
-  const pending = [value];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    if (found.has(next)) continue;
-    found.add(next);
-    pending.push(...(makers.get(next)?.inputs ?? []));
-  }
-  return found;
-}
+/** Bits: that a value is one that the first operand of an addition, or the second, is made from. */
+type Sides = 0 | 1 | 2 | 3;
+const BOTH = 3;
 
 /** The residual branches of `graph`, in execution order. */
 export function residualBranches(graph: Graph): readonly Branch[] {
-  const makers = producers(graph);
-  const weights = new Set(graph.parameters.filter(({ kind }) => kind === "weights").map(({ name }) => name));
-  const parameters = new Set(graph.parameters.map(({ name }) => name));
-  return graph.nodes.flatMap((node): Branch[] => {
+  const blocks = new Blocks(graph);
+  return graph.nodes.flatMap((node, place): Branch[] => {
     if (node.op !== "add") return [];
-    const [a, b] = node.inputs.map((operand) => ancestors(operand, makers));
-    if (a === undefined || b === undefined) return [];
-    // Layers that one operand has passed and the other has not.
-    const layersOnly = (own: Set<string>, other: Set<string>): number =>
-      [...own].filter((value) => weights.has(value) && !other.has(value)).length;
-    const [layersA, layersB] = [layersOnly(a, b), layersOnly(b, a)];
-    const haveCommonSource = [...a].some((value) => b.has(value) && !parameters.has(value));
+    const { layers, haveCommonSource } = blocks.behind(node, place);
+    const [layersA, layersB] = layers;
     if (!haveCommonSource || layersA === layersB || Math.min(layersA, layersB) > 1) return [];
     return [{ addition: node.name, slot: layersA > layersB ? 0 : 1 }];
   });
+}
+
+/** What lies between the operands of additions and what both are made from. No further back is looked. */
+class Blocks {
+  readonly #graph: Graph;
+  /** Value → the place of the node that makes it. */
+  readonly #makers: ReadonlyMap<string, number>;
+  readonly #weights: ReadonlySet<string>;
+  readonly #parameters: ReadonlySet<string>;
+  readonly #readers: ReadonlyMap<string, readonly Node[]>;
+
+  constructor(graph: Graph) {
+    this.#graph = graph;
+    this.#makers = new Map(
+      graph.nodes.flatMap(({ outputs }, place) => outputs.map((output) => [output, place] as const)),
+    );
+    this.#weights = new Set(graph.parameters.filter(({ kind }) => kind === "weights").map(({ name }) => name));
+    this.#parameters = new Set(graph.parameters.map(({ name }) => name));
+    this.#readers = readers(graph);
+  }
+
+  /** Layers that one operand of `addition`, the node at `place`, has passed and the other has not; and whether they come from one value. */
+  behind(
+    addition: Node,
+    place: number,
+  ): { readonly layers: readonly [number, number]; readonly haveCommonSource: boolean } {
+    const sides = new Map<string | number, Sides>();
+    // From the addition backwards: so all that reads a value is seen before it.
+    const frontier = new Frontier();
+    /** Places in the frontier that only one operand is made from. */
+    let apart = 0;
+    const mark = (value: string, side: Sides): void => {
+      const maker = this.#makers.get(value);
+      const key = maker ?? value;
+      const before = sides.get(key) ?? 0;
+      const after = (before | side) as Sides;
+      if (after === before) return;
+      sides.set(key, after);
+      if (maker === undefined) return;
+      frontier.add(place - maker);
+      if (after === BOTH) apart -= before === 0 ? 0 : 1;
+      else apart++;
+    };
+    const [a = "", b = ""] = addition.inputs;
+    mark(a, 1);
+    mark(b, 2);
+    const common: number[] = [];
+    while (apart > 0) {
+      const maker = place - (frontier.take() ?? 0);
+      const side = sides.get(maker) ?? 0;
+      if (side === BOTH) {
+        common.push(maker);
+        continue;
+      }
+      apart--;
+      for (const input of this.#graph.nodes[maker]?.inputs ?? []) mark(input, side);
+    }
+    for (let next = frontier.take(); next !== undefined; next = frontier.take()) common.push(place - next);
+    const layers = this.#layersOf(sides, common, place);
+    const isCommon = ([value, side]: readonly [string | number, Sides]): boolean =>
+      side === BOTH && !(typeof value === "string" && this.#parameters.has(value));
+    return { layers, haveCommonSource: [...sides].some(isCommon) };
+  }
+
+  #layersOf(
+    sides: ReadonlyMap<string | number, Sides>,
+    common: readonly number[],
+    place: number,
+  ): readonly [number, number] {
+    const layers: [number, number] = [0, 0];
+    let further: ReadonlySet<string> | undefined;
+    for (const [value, side] of sides) {
+      if (typeof value === "number" || side === BOTH || !this.#weights.has(value)) continue;
+      // Weights that several nodes read may be behind what both are made from, too.
+      const isShared = (this.#readers.get(value) ?? []).some(({ outputs: [dst = ""] }) => {
+        const maker = this.#makers.get(dst) ?? place;
+        return maker < place && (sides.get(maker) ?? BOTH) === BOTH;
+      });
+      if (isShared) further ??= this.#behindAll(common);
+      if (further?.has(value) !== true) layers[side === 1 ? 0 : 1]++;
+    }
+    return layers;
+  }
+
+  /** All that the nodes at `places` read, directly or not. */
+  #behindAll(places: readonly number[]): ReadonlySet<string> {
+    const found = new Set<string>();
+    const pending = places.flatMap((place) => this.#graph.nodes[place]?.inputs ?? []);
+    for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+      if (found.has(value)) continue;
+      found.add(value);
+      const maker = this.#makers.get(value);
+      pending.push(...(maker === undefined ? [] : (this.#graph.nodes[maker]?.inputs ?? [])));
+    }
+    return found;
+  }
 }

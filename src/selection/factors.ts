@@ -77,7 +77,8 @@ export function factorsOf(graph: Graph, selection: Selection = {}): readonly Fac
   }
   if (scalesOf.size === 0) return [];
   const path = new OnlyPath(graph);
-  return [...scalesOf].flatMap(([parameter, scales]) => {
+  // The last ones first: see `OnlyPath`.
+  const found = [...scalesOf].toReversed().flatMap(([parameter, scales]): Factor[] => {
     const place = placeOf(parameter);
     if (place === undefined) return [];
     const count = counts.get(parameter) ?? 0;
@@ -87,15 +88,18 @@ export function factorsOf(graph: Graph, selection: Selection = {}): readonly Fac
     });
     const run = path.keptRun(values, count);
     const isPart = run !== undefined && run[1] - run[0] < count;
-    return {
-      parameter,
-      ...place,
-      count,
-      gamma: selection[selectionKeys[place.kind]] ?? 0,
-      keepLast: run !== undefined,
-      ...(isPart ? { keepRun: run } : {}),
-    };
+    return [
+      {
+        parameter,
+        ...place,
+        count,
+        gamma: selection[selectionKeys[place.kind]] ?? 0,
+        keepLast: run !== undefined,
+        ...(isPart ? { keepRun: run } : {}),
+      },
+    ];
   });
+  return found.toReversed();
 }
 
 /** λ parameters that must not lose all of their factors; `keepRuns`: those where it is all of a run that must not go. */

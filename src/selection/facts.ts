@@ -1,9 +1,11 @@
 /** What is looked up again and again while the places for factors are found: shapes, couplings, readers, and what a zero kills. */
 import { required } from "../core/errors.ts";
 import type { Shape } from "../core/tensor.ts";
-import { type Constants, constantChannels, livingChannels } from "../graph/analysis.ts";
+import { ActivationIndex } from "../graph/activation-index.ts";
+import { constantChannels } from "../graph/analysis.ts";
 import { Couplings } from "../graph/analysis-coupling.ts";
-import { type Graph, type Node, readers } from "../graph/graph.ts";
+import { AssumedConstants } from "../graph/assumed-constants.ts";
+import { type Graph, type Node, producers, readers } from "../graph/graph.ts";
 import type { OpName } from "../graph/ops.ts";
 import { inferShapes } from "../graph/shapes.ts";
 
@@ -23,36 +25,72 @@ export class SelectionFacts {
   readonly graph: Graph;
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly couplings: Couplings;
+  /** Nodes that mix channels: those with weights. */
+  readonly layers: readonly Node[];
+  /** Whether some convolution has several groups of several channels each. */
+  readonly hasWideGroups: boolean;
   readonly #readers: ReadonlyMap<string, readonly Node[]>;
-  readonly #weights: ReadonlySet<string>;
-  /** With nothing at zero. */
-  readonly #constants: Constants;
+  readonly #makers: ReadonlyMap<string, Node>;
+  readonly #index: ActivationIndex;
+  /** By channel. */
+  readonly #classes: Int32Array;
+  /** By class: its channels, in execution order. */
+  readonly #members = new Map<number, number[]>();
+  /** Classes of inputs and outputs, which stay. */
+  readonly #fixed: ReadonlySet<number>;
+  readonly #assumed: AssumedConstants;
+  #examined = 0;
 
   constructor(graph: Graph) {
     this.graph = graph;
     this.shapes = inferShapes(graph, 1);
     this.couplings = new Couplings(graph, this.shapes);
-    this.#constants = constantChannels(graph, this.shapes, new Map());
     this.#readers = readers(graph);
-    this.#weights = new Set(graph.parameters.filter(({ kind }) => kind === "weights").map(({ name }) => name));
-  }
-
-  /** Nodes that mix channels: those with weights. */
-  get layers(): readonly Node[] {
-    return this.graph.nodes.filter(({ inputs }) => inputs.some((input) => this.#weights.has(input)));
-  }
-
-  /** Whether some convolution has several groups of several channels each. */
-  get hasWideGroups(): boolean {
-    const channelsOfGroup = ({ inputs: [, weights = ""] }: Node): number => this.shapes.get(weights)?.[1] ?? 0;
-    return this.layers.some(
-      (layer) => layer.op === "convolution" && layer.attributes.groups > 1 && channelsOfGroup(layer) > 1,
+    this.#makers = producers(graph);
+    const weights = new Set(graph.parameters.filter(({ kind }) => kind === "weights").map(({ name }) => name));
+    this.layers = graph.nodes.filter(({ inputs }) => inputs.some((input) => weights.has(input)));
+    this.hasWideGroups = this.layers.some(
+      (layer) =>
+        layer.op === "convolution" &&
+        layer.attributes.groups > 1 &&
+        (this.shapes.get(layer.inputs[1] ?? "")?.[1] ?? 0) > 1,
     );
+    this.#index = new ActivationIndex(graph, this.shapes, new Map());
+    this.#classes = new Int32Array(this.#index.valueOf.length);
+    for (const [value, name] of this.#index.values.entries()) {
+      this.#classes.set(this.classesOf(name), this.#index.starts[value]);
+    }
+    for (const [channel, one] of this.#classes.entries()) {
+      const members = this.#members.get(one);
+      if (members === undefined) this.#members.set(one, [channel]);
+      else members.push(channel);
+    }
+    const ends = [...graph.inputs.map(({ name }) => name), ...graph.outputs];
+    this.#fixed = new Set(ends.flatMap((value) => [...this.classesOf(value)]));
+    const constants = constantChannels(graph, this.shapes, new Map());
+    const [classes, mixed] = [this.#classes, this.#index.mixedBy(this.#classes)];
+    this.#assumed = new AssumedConstants(this.#index, constants, { classes, mixed });
+  }
+
+  /** Channels looked at so far to answer `dies` and `survivors`: grows as the network does. */
+  get looks(): number {
+    return this.#assumed.looks + this.#examined;
   }
 
   /** The classes of the channels of `value`, by channel. */
   classesOf(value: string): Int32Array {
     return this.couplings.classesOf(value, 1);
+  }
+
+  /** The nodes that make values with channels of `classes`, in execution order. */
+  nodesWith(classes: Iterable<number>): readonly Node[] {
+    const values = new Set<number>();
+    for (const one of classes) {
+      for (const channel of this.#members.get(one) ?? []) values.add(this.#index.valueOf[channel] ?? 0);
+    }
+    return [...values]
+      .toSorted((a, b) => a - b)
+      .flatMap((value) => this.#makers.get(this.#index.values[value] ?? "") ?? []);
   }
 
   /**
@@ -71,18 +109,49 @@ export class SelectionFacts {
     }
   }
 
-  /** Whether zeros in `values` leave none of `classes` alive, whatever the parameters are. */
+  /** Whether of each of `classes` nothing matters any more once its own channels in `values` are zero; see `survivors`. */
   dies(values: readonly string[], classes: Iterable<number>): boolean {
-    const kept = this.keptUnderZeros(values);
-    for (const one of classes) if (kept[one] === 1) return false;
-    return true;
+    return this.survivors(values, classes, 1).size === 0;
   }
 
-  /** Per class: 1 if it still matters once `values` are zero, whatever the parameters are. */
-  keptUnderZeros(values: readonly string[]): Uint8Array {
-    const { graph, shapes, couplings } = this;
-    const assumed = new Map(values.map((value) => [value, new Float64Array(shapes.get(value)?.[1] ?? 0)] as const));
-    const constants = constantChannels(graph, shapes, new Map(), assumed, this.#constants);
-    return livingChannels({ graph, shapes, weights: new Map(), couplings, constants }).kept;
+  /**
+   * Those of `classes` of which something still matters once their own channels in `values` are zero, whatever the parameters are and
+   * although all other classes live: some channel that is not zero, read by what makes others of it. Cutting keeps such a class. At most
+   * `most` of them are looked for.
+   */
+  survivors(
+    values: readonly string[],
+    classes: Iterable<number>,
+    most: number = Number.POSITIVE_INFINITY,
+  ): ReadonlySet<number> {
+    const alive = new Set<number>();
+    const distinct = new Set(classes);
+    // What is read makes channels of this one class.
+    const uniform = new Map<readonly number[], number>();
+    try {
+      this.#assumed.assume(values.flatMap((value) => this.#index.channelsOf(value)));
+      this.#assumed.advance();
+      for (const one of distinct) {
+        if (alive.size >= most) break;
+        const matters = (channel: number): boolean => this.#matters(channel, one, uniform);
+        if (this.#fixed.has(one) || this.#members.get(one)?.some(matters) === true) alive.add(one);
+      }
+      return alive;
+    } finally {
+      this.#assumed.forget();
+    }
+  }
+
+  /** Whether `channel` of class `one` is not zero, and read by channels of other classes. */
+  #matters(channel: number, one: number, uniform: Map<readonly number[], number>): boolean {
+    this.#examined++;
+    if (this.#assumed.now[channel] === 0) return false;
+    return this.#index.readersOf(this.#index.valueOf[channel] ?? 0).some((reader) => {
+      const { start, channels } = this.#index.reachOf(reader, channel);
+      if (uniform.get(channels) === one) return false;
+      const isRead = channels.some((own) => this.#classes[start + own] !== one);
+      if (!isRead) uniform.set(channels, one);
+      return isRead;
+    });
   }
 }

@@ -1,7 +1,9 @@
 /** Which factors are on the only path through a network: of those, one must stay, or every image gets the same answer. */
-import { type Shape, tensor } from "../core/tensor.ts";
-import { type Constants, constantChannels } from "../graph/analysis.ts";
-import type { Graph, Weights } from "../graph/graph.ts";
+import { tensor } from "../core/tensor.ts";
+import { ActivationIndex } from "../graph/activation-index.ts";
+import { constantChannels } from "../graph/analysis.ts";
+import { AssumedConstants } from "../graph/assumed-constants.ts";
+import type { Graph } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
 
 /** The output of a scale node, and its `first`. */
@@ -10,23 +12,33 @@ export interface ScaledValue {
   readonly first?: number;
 }
 
-/** Looks for the only path through one graph; what it finds out about the graph is shared between its questions. */
+/**
+ * Looks for the only path through one graph; what it finds out about the graph is shared between its questions. Ask for the last values
+ * first: what hangs on a value that was asked about is known.
+ */
 export class OnlyPath {
-  readonly #graph: Graph;
-  readonly #shapes: ReadonlyMap<string, Shape>;
-  /** With shifts and biases at zero, a value that does not depend on the input is zero. */
-  readonly #unshifted: Weights;
-  readonly #constants: Constants;
+  readonly #index: ActivationIndex;
+  readonly #assumed: AssumedConstants;
+  readonly #outputs: readonly (readonly number[])[];
+  /** Values asked about → whether the outputs depend on no input if all of their channels are zero. */
+  readonly #known = new Map<number, boolean>();
 
   constructor(graph: Graph) {
-    this.#graph = graph;
-    this.#shapes = inferShapes(graph, 1);
-    this.#unshifted = new Map(
+    const shapes = inferShapes(graph, 1);
+    // With shifts and biases at zero, a value that does not depend on the input is zero.
+    const unshifted = new Map(
       graph.parameters
         .filter(({ kind }) => kind === "bias" || kind === "shift" || kind === "running_mean")
         .map(({ name, shape }) => [name, tensor(shape)]),
     );
-    this.#constants = constantChannels(graph, this.#shapes, this.#unshifted);
+    this.#index = new ActivationIndex(graph, shapes, unshifted);
+    this.#assumed = new AssumedConstants(this.#index, constantChannels(graph, shapes, unshifted));
+    this.#outputs = graph.outputs.map((output) => this.#index.channelsOf(output));
+  }
+
+  /** Channels looked at so far. */
+  get looks(): number {
+    return this.#assumed.looks;
   }
 
   /**
@@ -37,7 +49,7 @@ export class OnlyPath {
   keptRun(values: readonly ScaledValue[], count: number): readonly [number, number] | undefined {
     const runs = new Map<string, readonly [number, number]>();
     for (const { value, first } of values) {
-      const run = [first ?? 0, first === undefined ? count : first + this.#channelsOf(value)] as const;
+      const run = [first ?? 0, first === undefined ? count : first + this.#index.channelsOf(value).length] as const;
       runs.set(run.join(), run);
     }
     const shortestFirst = [...runs.values()].toSorted(([a, b], [c, d]) => b - a - (d - c));
@@ -45,22 +57,44 @@ export class OnlyPath {
   }
 
   #isNeeded(values: readonly ScaledValue[], count: number, [start, end]: readonly [number, number]): boolean {
-    const assumed = values.map(({ value, first }) => {
-      const channels = this.#channelsOf(value);
-      const isZero = (channel: number): boolean => {
-        const factor = first === undefined ? Math.floor((channel * count) / channels) : first + channel;
+    const zeros = values.flatMap(({ value, first }) => {
+      const channels = this.#index.channelsOf(value);
+      return channels.filter((_, channel) => {
+        const factor = first === undefined ? Math.floor((channel * count) / channels.length) : first + channel;
         return factor >= start && factor < end;
-      };
-      const zeros = Float64Array.from({ length: channels }, (_, channel) => (isZero(channel) ? 0 : Number.NaN));
-      return [value, zeros] as const;
+      });
     });
-    const constants = constantChannels(this.#graph, this.#shapes, this.#unshifted, new Map(assumed), this.#constants);
-    return this.#graph.outputs.every(
-      (output) => constants.get(output)?.every((constant) => !Number.isNaN(constant)) ?? false,
+    const [zero = 0] = zeros;
+    const value = this.#index.valueOf[zero] ?? 0;
+    const isOneValue = values.length === 1 && zeros.length === this.#channelsOf(value).length;
+    try {
+      let known: boolean | undefined;
+      this.#assumed.assume(zeros);
+      this.#assumed.advance((last) => {
+        if (last !== value && this.#isZero(last)) known = this.#known.get(last);
+        return known !== undefined;
+      });
+      const isNeeded = known ?? this.#outputsAreConstant();
+      if (isOneValue) this.#known.set(value, isNeeded);
+      return isNeeded;
+    } finally {
+      this.#assumed.forget();
+    }
+  }
+
+  #isZero(value: number): boolean {
+    return this.#channelsOf(value).every((constant) => constant === 0);
+  }
+
+  #outputsAreConstant(): boolean {
+    const { now } = this.#assumed;
+    return this.#outputs.every(
+      (channels) => channels.length > 0 && channels.every((one) => !Number.isNaN(now[one] ?? Number.NaN)),
     );
   }
 
-  #channelsOf(value: string): number {
-    return this.#shapes.get(value)?.[1] ?? 0;
+  /** Its constants as they are now. */
+  #channelsOf(value: number): Float64Array {
+    return this.#assumed.now.subarray(this.#index.starts[value], this.#index.starts[value + 1]);
   }
 }

@@ -41,27 +41,43 @@ export function findStreams(facts: SelectionFacts, layers: readonly Selectable[]
   const claimed = new Set(layers.flatMap(({ sites }) => sites.flatMap(({ value }) => [...facts.classesOf(value)])));
   const streams: Selectable[] = [];
   const refused: Refusal[] = [];
+  const places = new Map(facts.layers.map((layer, place) => [layer, place] as const));
   for (const component of componentsOf(facts, claimed)) {
     const found = streamOf(facts, component);
-    const layerNames = facts.layers.filter((layer) => component.writers.includes(layer)).map(({ name }) => name);
-    if (typeof found === "string") refused.push({ layers: layerNames, reason: found });
-    else streams.push(found);
+    if (typeof found === "string") {
+      const writers = component.writers.toSorted((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0));
+      refused.push({ layers: writers.map(({ name }) => name), reason: found });
+    } else streams.push(found);
   }
   return { streams, refused };
 }
 
 function componentsOf(facts: SelectionFacts, claimed: ReadonlySet<number>): readonly Component[] {
-  let components: Component[] = [];
+  /** Each with the number of the time when something was last joined to it, which gives their order. */
+  const joinedAt = new Map<Component, number>();
+  const componentOf = new Map<number, Component>();
+  let times = 0;
   /** The one component of everything that has a channel in `classes`, made of those there were. */
   const joined = (classes: Int32Array): Component => {
-    const own = components.filter((one) => classes.some((index) => one.classes.has(index)));
-    const component: Component = {
-      writers: own.flatMap(({ writers }) => writers),
-      written: own.flatMap(({ written }) => written),
-      read: own.flatMap(({ read }) => read),
-      classes: new Set([...own.flatMap((one) => [...one.classes]), ...classes]),
+    const own = new Set(Array.from(classes, (one) => componentOf.get(one)).filter((one) => one !== undefined));
+    const [component = { writers: [], written: [], read: [], classes: new Set() }, ...others] = [...own].toSorted(
+      (a, b) => (joinedAt.get(a) ?? 0) - (joinedAt.get(b) ?? 0),
+    );
+    const add = (some: Iterable<number>): void => {
+      for (const one of some) {
+        component.classes.add(one);
+        componentOf.set(one, component);
+      }
     };
-    components = [...components.filter((one) => !own.includes(one)), component];
+    for (const other of others) {
+      component.writers.push(...other.writers);
+      component.written.push(...other.written);
+      component.read.push(...other.read);
+      add(other.classes);
+      joinedAt.delete(other);
+    }
+    add(classes);
+    joinedAt.set(component, ++times);
     return component;
   };
   const sites = new Set<string>();
@@ -80,7 +96,9 @@ function componentsOf(facts: SelectionFacts, claimed: ReadonlySet<number>): read
     const classes = facts.classesOf(value);
     if (!classes.some((one) => claimed.has(one))) joined(classes).read.push({ value, node: node.name });
   }
-  return components.filter(({ writers }) => writers.length > 0);
+  return [...joinedAt]
+    .toSorted(([, a], [, b]) => a - b)
+    .flatMap(([component]) => (component.writers.length > 0 ? component : []));
 }
 
 /** The stream that `component` is, or why it is none. */
@@ -136,12 +154,15 @@ function alignedSites(facts: SelectionFacts, sites: readonly Site[], count: numb
 
 /** Why zeros at all sites would not be final: the first node that makes something of them again. */
 function revivalReason(facts: SelectionFacts, sites: readonly Site[], classes: ReadonlySet<number>): string {
-  const kept = facts.keptUnderZeros(sites.map(({ value }) => value));
+  const alive = facts.survivors(
+    sites.map(({ value }) => value),
+    classes,
+  );
   const scaled = new Set(sites.map(({ node }) => node));
-  for (const node of facts.graph.nodes) {
+  for (const node of facts.nodesWith(classes)) {
     const what = scaled.has(node.name) ? undefined : revival(node);
     const [dst = ""] = node.outputs;
-    if (what !== undefined && facts.classesOf(dst).some((one) => classes.has(one) && kept[one] === 1)) {
+    if (what !== undefined && facts.classesOf(dst).some((one) => alive.has(one))) {
       return `"${node.name}" ${what} after a zero`;
     }
   }
@@ -173,10 +194,8 @@ function revival(node: Node): string | undefined {
 }
 
 /** Name of the first addition or concatenation of the channels, else of the first node that has them. */
-function jointOf({ graph, couplings }: SelectionFacts, classes: ReadonlySet<number>): string {
-  const own = graph.nodes.filter(({ outputs: [dst = ""] }) =>
-    couplings.classesOf(dst, 1).some((one) => classes.has(one)),
-  );
+function jointOf(facts: SelectionFacts, classes: ReadonlySet<number>): string {
+  const own = facts.nodesWith(classes);
   const joint = own.find(({ op }) => op === "add" || op === "concatenation") ?? own[0];
   return required(joint, "the node that joins a stream").name;
 }

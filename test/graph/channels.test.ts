@@ -137,9 +137,9 @@ describe.each(Object.entries(singles))("%s", (_, make) => {
         const result = plan.run(feeds)[dst];
         if (result === undefined) throw new Error("no result");
         const src = graph.inputs.map(({ name }) => Float64Array.from(given[name] ?? []));
-        const constants = rule.constants(channelContext(node, shapes, weights), src);
-        expect(constants.length).toBe(result.shape[1]);
-        for (const [channel, value] of constants.entries()) {
+        const constantAt = rule.constants(channelContext(node, shapes, weights), src);
+        for (let channel = 0; channel < (result.shape[1] ?? 0); channel++) {
+          const value = constantAt(channel);
           const values = channelValues(result, channel);
           if (!Number.isNaN(value)) for (const one of values) expect(one).toBeCloseTo(value, 5);
           // A single pixel, or a random channel that relu clears, may look constant without being so.
@@ -148,6 +148,23 @@ describe.each(Object.entries(singles))("%s", (_, make) => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  test("what a channel reaches are those that demand it, if nothing is known of the parameters", () => {
+    const context = channelContext(node, shapes, new Map());
+    const channels = Array.from({ length: shapes.get(dst)?.[1] ?? 0 }, (_, channel) => channel);
+    const demanded = channels.map((one) =>
+      rule.demands(
+        context,
+        Uint8Array.from(channels, (at) => (at === one ? 1 : 0)),
+      ),
+    );
+    for (const [slot, { name }] of graph.inputs.entries()) {
+      const reach = rule.reach(context, slot);
+      for (let channel = 0; channel < (shapes.get(name)?.[1] ?? 0); channel++) {
+        expect(reach(channel)).toEqual(channels.filter((one) => demanded[one]?.[slot]?.[channel] === 1));
+      }
+    }
   });
 
   test("channels that are not demanded change nothing", () => {

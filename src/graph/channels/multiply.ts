@@ -2,7 +2,7 @@
  * The channel rule of a product: a channel of one factor lives with that of the other and with the product, whatever is repeated
  * over the pixels. A factor of one channel that is repeated over all channels is coupled to none of them.
  */
-import { type ChannelContext, type ChannelRule, channelsOf, constantOf, everyChannel } from "./rule.ts";
+import { type ChannelContext, type ChannelRule, channelsOf, constantOf, everyChannel, indices } from "./rule.ts";
 
 /** From a channel of the product, that of the factor in `slot` which it reads. */
 function places({ shapes, dstShape }: ChannelContext<"multiply">, slot: number): (channel: number) => number {
@@ -19,11 +19,17 @@ export const multiply: ChannelRule<"multiply"> = {
   },
   constants: (context, [a, b]) => {
     const [inA, inB] = [places(context, 0), places(context, 1)];
-    return Float64Array.from({ length: channelsOf(context.dstShape) }, (_, channel) => {
+    return (channel) => {
       const left = a?.[inA(channel)] ?? Number.NaN;
       const right = b?.[inB(channel)] ?? Number.NaN;
       return left === 0 || right === 0 ? 0 : constantOf(left * right);
-    });
+    };
+  },
+  reach: ({ shapes, dstShape }, slot) => {
+    const channels = channelsOf(dstShape);
+    if (channelsOf(shapes[slot]) === channels) return (channel) => [channel];
+    const all = indices(channels);
+    return () => all;
   },
   demands: (context, dst) =>
     context.shapes.map((shape, slot) => {

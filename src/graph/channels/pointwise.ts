@@ -32,10 +32,10 @@ function perChannel<K extends ForwardOpName>({
     },
     constants: (context, src) => {
       const value = constant(context);
-      return Float64Array.from({ length: channelsOf(context.dstShape) }, (_, channel) =>
-        constantOf(value(channel, ...src.map((constants) => constants[channel] ?? Number.NaN))),
-      );
+      const [a, b] = src;
+      return (channel) => constantOf(value(channel, a?.[channel] ?? Number.NaN, b?.[channel] ?? Number.NaN));
     },
+    reach: () => (channel) => [channel],
     demands: (context, dst) => {
       const isRead = reads?.(context);
       const src = isRead === undefined ? dst : dst.map((isOn, channel) => (isOn === 1 && isRead(channel) ? 1 : 0));

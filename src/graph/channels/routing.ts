@@ -1,7 +1,7 @@
 /** Channel rules of the ops that move channels to other places: concatenation, flatten, pad and slice. */
 import { elementCount, type Shape } from "../../core/tensor.ts";
 import type { ForwardOpName } from "../ops.ts";
-import { type ChannelContext, type ChannelEnd, type ChannelRule, channelsOf } from "./rule.ts";
+import { type ChannelContext, type ChannelEnd, type ChannelRule, channelsOf, indices } from "./rule.ts";
 
 /** Where a channel of the output comes from; undefined: it is padding. */
 type Source = { readonly slot: number; readonly channel: number } | undefined;
@@ -9,6 +9,7 @@ type Source = { readonly slot: number; readonly channel: number } | undefined;
 interface Routing<K extends ForwardOpName> {
   /** From the node, the function that tells where a channel of the output comes from. */
   source(context: ChannelContext<K>): (dst: number) => Source;
+  readonly reach: ChannelRule<K>["reach"];
   /** Whether the op puts zeros between the pixels of a channel. Default: it does not. */
   padsPixels?(context: ChannelContext<K>): boolean;
   readonly couple?: ChannelRule<K>["couple"];
@@ -18,6 +19,7 @@ interface Routing<K extends ForwardOpName> {
 
 function routing<K extends ForwardOpName>({
   source,
+  reach,
   padsPixels = () => false,
   couple = () => undefined,
   narrow = ({ attributes, shapes }) => ({ attributes, slots: shapes.map((_, slot) => slot) }),
@@ -37,13 +39,14 @@ function routing<K extends ForwardOpName>({
     constants: (context, src) => {
       const from = source(context);
       const isPadded = padsPixels(context);
-      return Float64Array.from({ length: channelsOf(context.dstShape) }, (_, index) => {
+      return (index) => {
         const found = from(index);
         if (found === undefined) return 0;
         const value = src[found.slot]?.[found.channel] ?? Number.NaN;
         return isPadded && value !== 0 ? Number.NaN : value;
-      });
+      };
     },
+    reach,
     demands: (context, dst) => {
       const from = source(context);
       const masks = context.shapes.map((shape) => new Uint8Array(channelsOf(shape)));
@@ -59,13 +62,45 @@ function routing<K extends ForwardOpName>({
   };
 }
 
+/** Where the operands of concatenations begin: looked at many times while a network is analysed. */
+const knownStarts = new WeakMap<readonly Shape[], readonly number[]>();
+
+function startsOf(shapes: readonly Shape[]): readonly number[] {
+  const known = knownStarts.get(shapes);
+  if (known !== undefined) return known;
+  let start = 0;
+  const starts = shapes.map((shape) => {
+    const own = start;
+    start += channelsOf(shape);
+    return own;
+  });
+  knownStarts.set(shapes, starts);
+  return starts;
+}
+
+/** The operand that has channel `dst`: the last one, of those with channels, that does not begin behind it. */
+function operandAt(starts: readonly number[], dst: number): number {
+  let [low, high] = [0, starts.length];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if ((starts[middle] ?? 0) <= dst) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
 /** An operand without channels is dropped; a single operand is handed on. */
 export const concatenation: ChannelRule<"concatenation"> = routing({
   source: ({ shapes }) => {
-    const places = shapes.flatMap((shape, slot) =>
-      Array.from({ length: channelsOf(shape) }, (_, channel) => ({ slot, channel })),
-    );
-    return (dst) => places[dst];
+    const starts = startsOf(shapes);
+    return (dst) => {
+      const slot = operandAt(starts, dst);
+      return { slot, channel: dst - (starts[slot] ?? 0) };
+    };
+  },
+  reach: ({ shapes }, slot) => {
+    const start = startsOf(shapes)[slot] ?? 0;
+    return (channel) => [start + channel];
   },
   narrow: ({ attributes, shapes }, { src }) => ({
     attributes,
@@ -81,6 +116,11 @@ export const flatten: ChannelRule<"flatten"> = routing({
     const pixels = elementCount(shape.slice(2));
     return (dst) => ({ slot: 0, channel: Math.floor(dst / pixels) });
   },
+  reach: ({ attributes: { channelsLast }, shapes: [shape = []] }) => {
+    const [channels, pixels] = [channelsOf(shape), elementCount(shape.slice(2))];
+    if (channelsLast === true) return (channel) => indices(pixels).map((pixel) => channel + pixel * channels);
+    return (channel) => indices(pixels).map((pixel) => channel * pixels + pixel);
+  },
   bypass: ({ shapes: [shape = []] }) => (shape.length === 2 ? { slot: 0 } : undefined),
 });
 
@@ -88,6 +128,10 @@ export const pad: ChannelRule<"pad"> = routing({
   source: ({ shapes: [shape], attributes: { before } }) => {
     const first = before[1] ?? 0;
     return (dst) => (dst >= first && dst < first + channelsOf(shape) ? { slot: 0, channel: dst - first } : undefined);
+  },
+  reach: ({ attributes: { before }, dstShape }) => {
+    const first = before[1] ?? 0;
+    return (channel) => within([channel + first], dstShape);
   },
   padsPixels: ({ attributes: { before, after } }) =>
     [...before.slice(2), ...after.slice(2)].some((amount) => amount > 0),
@@ -106,6 +150,11 @@ export const pad: ChannelRule<"pad"> = routing({
     [...before, ...after].every((amount) => amount === 0) ? { slot: 0 } : undefined,
 });
 
+/** Those of `channels` that a value of shape `shape` has. */
+function within(channels: readonly number[], shape: Shape): readonly number[] {
+  return channels.filter((channel) => Number.isInteger(channel) && channel >= 0 && channel < channelsOf(shape));
+}
+
 function takesAll(shape: Shape, dstShape: Shape): boolean {
   return shape.every((extent, axis) => extent === dstShape[axis]);
 }
@@ -115,6 +164,10 @@ export const slice: ChannelRule<"slice"> = routing({
   source: ({ attributes: { starts, steps } }) => {
     const [start = 0, step = 1] = [starts[1], steps[1]];
     return (dst) => ({ slot: 0, channel: start + dst * step });
+  },
+  reach: ({ attributes: { starts, steps }, dstShape }) => {
+    const [start = 0, step = 1] = [starts[1], steps[1]];
+    return (channel) => within([(channel - start) / step], dstShape);
   },
   couple: ({ attributes: { steps }, shapes: [shape] }, join) => {
     if ((steps[1] ?? 1) === 1) return;

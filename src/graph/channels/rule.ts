@@ -1,5 +1,5 @@
 /**
- * What one op says about its channels. These five functions are all that placement and cutting know of an op, so no shared
+ * What one op says about its channels. These six functions are all that placement and cutting know of an op, so no shared
  * code asks which op it is looking at.
  *
  * Channels are axis 1 of activations. Slot `index` is input `index` of a node; activations come first, parameters after
@@ -46,11 +46,19 @@ export interface Bypass {
   readonly constant?: Float64Array;
 }
 
+/** From a channel of the output to its constant. */
+export type ConstantAt = (channel: number) => number;
+
+/** From a channel of an input to channels of the output; not to be written to. */
+export type ReachOf = (channel: number) => readonly number[];
+
 export interface ChannelRule<K extends ForwardOpName> {
   /** Calls `join` for ends that live and die together. */
   couple(context: ChannelContext<K>, join: (a: ChannelEnd, b: ChannelEnd) => void): void;
-  /** The output's constants, from those of the activations read. */
-  constants(context: ChannelContext<K>, src: readonly Float64Array[]): Float64Array;
+  /** From those of the activations read, the function that gives the constant of a channel of the output. */
+  constants(context: ChannelContext<K>, src: readonly Float64Array[]): ConstantAt;
+  /** The function that gives the output's channels that may depend on a channel of activation `slot`, whatever the parameters are. */
+  reach(context: ChannelContext<K>, slot: number): ReachOf;
   /** For each activation read: the channels (1, else 0) that the output's channels in the mask `dst` depend on. */
   demands(context: ChannelContext<K>, dst: Uint8Array): readonly Uint8Array[];
   /** The node after its channels have been sliced to `kept`. */
@@ -62,6 +70,11 @@ export interface ChannelRule<K extends ForwardOpName> {
 /** Extent of axis 1. */
 export function channelsOf(shape: Shape | undefined): number {
   return shape?.[1] ?? 0;
+}
+
+/** 0 … `count` − 1. */
+export function indices(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, index) => index);
 }
 
 /** `value` as a constant: what is not finite is not handed around as one. */

@@ -1,6 +1,14 @@
 /** Channel rules of the ops that need all channels of what they read: softmax, and transposing the channels to another axis. */
 import type { ForwardOpName } from "../ops.ts";
-import { type ChannelContext, type ChannelEnd, type ChannelRule, channelsOf, constantOf } from "./rule.ts";
+import {
+  type ChannelContext,
+  type ChannelEnd,
+  type ChannelRule,
+  channelsOf,
+  constantOf,
+  indices,
+  type ReachOf,
+} from "./rule.ts";
 
 type Join = (a: ChannelEnd, b: ChannelEnd) => void;
 
@@ -14,8 +22,9 @@ function coupleAll<K extends ForwardOpName>({ shapes: [shape], dstShape }: Chann
   }
 }
 
-function all(channels: number, value: number): Float64Array {
-  return new Float64Array(channels).fill(value);
+function reachAll<K extends ForwardOpName>({ dstShape }: ChannelContext<K>, _slot: number): ReachOf {
+  const all = indices(channelsOf(dstShape));
+  return () => all;
 }
 
 function demandAll<K extends ForwardOpName>(
@@ -32,12 +41,13 @@ export const softmax: ChannelRule<"softmax"> = {
     if (channelsOf(context.dstShape) > 0) join({ slot: "dst", axis: 1, index: 0 }, { slot: 0, axis: 1, index: 0 });
   },
   constants: ({ dstShape }, [src = new Float64Array()]) => {
-    if (channelsOf(dstShape) === 1) return all(1, 1);
+    if (channelsOf(dstShape) === 1) return () => 1;
     const largest = Math.max(...src);
     const powers = src.map((value) => Math.exp(value - largest));
     const sum = powers.reduce((partial, power) => partial + power, 0);
-    return powers.map((power) => constantOf(power / sum));
+    return (channel) => constantOf((powers[channel] ?? Number.NaN) / sum);
   },
+  reach: reachAll,
   demands: demandAll,
   narrow: ({ attributes }) => ({ attributes, slots: [0] }),
   bypass: () => undefined,
@@ -59,10 +69,12 @@ export const transpose: ChannelRule<"transpose"> = {
     }
   },
   constants: (context, [src = new Float64Array()]) => {
-    if (keepsChannels(context)) return src;
+    if (keepsChannels(context)) return (channel) => src[channel] ?? Number.NaN;
     const [first = Number.NaN] = src;
-    return all(channelsOf(context.dstShape), src.every((value) => value === first) ? first : Number.NaN);
+    const constant = src.every((value) => value === first) ? first : Number.NaN;
+    return () => constant;
   },
+  reach: (context, slot) => (keepsChannels(context) ? (channel) => [channel] : reachAll(context, slot)),
   demands: (context, dst) => (keepsChannels(context) ? [dst] : demandAll(context, dst)),
   narrow: ({ attributes }) => ({ attributes, slots: [0] }),
   bypass: ({ attributes: { permutation } }) =>

@@ -8,7 +8,16 @@
  */
 import type { Tensor } from "../../core/tensor.ts";
 import type { Padding } from "../ops.ts";
-import { type ChannelContext, type ChannelEnd, type ChannelRule, channelsOf, constantOf } from "./rule.ts";
+import {
+  type ChannelContext,
+  type ChannelEnd,
+  type ChannelRule,
+  type ConstantAt,
+  channelsOf,
+  constantOf,
+  indices,
+  type ReachOf,
+} from "./rule.ts";
 
 /** Extents of a layer's weights `[outputs, inputs, …taps]`, `inputs` being the src channels of one group. */
 interface Extents {
@@ -81,28 +90,62 @@ function constants(
   context: ChannelContext<"convolution" | "linear">,
   src: Float64Array | undefined,
   isPadded: boolean,
-): Float64Array {
+): ConstantAt {
   const extents = extentsOf(context);
   const { outputs, inputs, groups } = extents;
   const { reads, sums } = summaryOf(context, extents);
   const bias = context.parameter(2)?.data;
   // A bias whose values are unknown is some constant that is not zero.
   const unknownBias = context.shapes.length > 2 && bias === undefined ? 1 : 0;
-  const nonzero = Array.from({ length: groups }, (_, group) =>
-    Array.from({ length: inputs }, (_, input) => input).filter((input) => src?.[group * inputs + input] !== 0),
-  );
-  return Float64Array.from({ length: outputs }, (_, output) => {
-    const group = Math.floor((output * groups) / outputs);
-    let value = bias?.[output] ?? unknownBias;
-    for (const input of nonzero[group] ?? []) {
+  const biasOf = (output: number): number => bias?.[output] ?? unknownBias;
+  const groupOf = (output: number): number => Math.floor((output * groups) / outputs);
+  const at = (group: number, input: number): number => src?.[group * inputs + input] ?? Number.NaN;
+  if (reads === undefined) {
+    // All outputs of a group read the same.
+    const sumOf = remembered((group): number => {
+      let sum = 0;
+      for (let input = 0; input < inputs; input++) {
+        const value = at(group, input);
+        if (Number.isNaN(value) || (isPadded && value !== 0)) return Number.NaN;
+        sum += value;
+      }
+      return sum;
+    });
+    return (output) => constantOf(biasOf(output) + sumOf(groupOf(output)));
+  }
+  const nonzeroOf = remembered((group) => indices(inputs).filter((input) => at(group, input) !== 0));
+  return (output) => {
+    const group = groupOf(output);
+    let value = biasOf(output);
+    for (const input of nonzeroOf(group)) {
       const pair = output * inputs + input;
-      if (reads !== undefined && reads[pair] === 0) continue;
+      if (reads[pair] === 0) continue;
       if (isPadded) return Number.NaN;
-      value += (src?.[group * inputs + input] ?? Number.NaN) * (sums?.[pair] ?? 1);
+      value += at(group, input) * (sums?.[pair] ?? 1);
       if (Number.isNaN(value)) return Number.NaN;
     }
     return constantOf(value);
-  });
+  };
+}
+
+/** `compute` of each group, found out once. */
+function remembered<T>(compute: (group: number) => T): (group: number) => T {
+  const known = new Map<number, T>();
+  return (group) => {
+    const found = known.get(group);
+    if (found !== undefined) return found;
+    const value = compute(group);
+    known.set(group, value);
+    return value;
+  };
+}
+
+/** Every output of a group may depend on each of its inputs. */
+function reach(context: ChannelContext<"convolution" | "linear">): ReachOf {
+  const { outputs, inputs, groups } = extentsOf(context);
+  const size = outputs / groups;
+  const outputsOf = remembered((group) => indices(size).map((output) => group * size + output));
+  return (channel) => outputsOf(Math.floor(channel / inputs));
 }
 
 function demands(context: ChannelContext<"convolution" | "linear">, dst: Uint8Array): readonly Uint8Array[] {
@@ -142,6 +185,7 @@ export const convolution: ChannelRule<"convolution"> = {
   couple,
   constants: (context, [src]) => constants(context, src, hasPadding(context.attributes.padding)),
   demands,
+  reach,
   narrow: (context, { dst }) => {
     const { outputs, groups } = extentsOf(context);
     const alive = new Set(dst.map((output) => Math.floor((output * groups) / outputs)));
@@ -154,6 +198,7 @@ export const linear: ChannelRule<"linear"> = {
   couple,
   constants: (context, [src]) => constants(context, src, false),
   demands,
+  reach,
   narrow: (context) => ({ attributes: context.attributes, slots: allSlots(context) }),
   bypass: () => undefined,
 };
