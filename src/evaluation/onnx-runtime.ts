@@ -1,10 +1,11 @@
 /** ONNX Runtime, the second opinion: exported files are run by it to be checked and to be timed. */
-import { env, InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
+import type { InferenceSession } from "onnxruntime-node";
 import { required, UserError } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
+import { onnxRuntime } from "./runtime-library.ts";
 
 /** Version of ONNX Runtime in use. */
-export const onnxRuntimeVersion: string = env.versions.node ?? env.versions.common;
+export const onnxRuntimeVersion: string = onnxRuntime.env.versions.node ?? onnxRuntime.env.versions.common;
 
 export interface RuntimeOptions {
   /** Threads of one run; default 1. */
@@ -44,8 +45,9 @@ export async function loadSession(
     // Its warnings are about the file's style and would stand among our own lines.
     logSeverityLevel: 3,
   };
+  const { InferenceSession: Sessions } = onnxRuntime;
   return attempt(name, "does not load in ONNX Runtime", () =>
-    typeof source === "string" ? InferenceSession.create(source, options) : InferenceSession.create(source, options),
+    typeof source === "string" ? Sessions.create(source, options) : Sessions.create(source, options),
   );
 }
 
@@ -85,7 +87,7 @@ export async function openRuntime(
       const { shape, data } = channelsLast ? withChannelsLast(images) : images;
       // The runtime does not take shared memory, in which batches lie.
       const values = data.buffer instanceof SharedArrayBuffer ? new Float32Array(data) : data;
-      const feeds = { [input.name]: new RuntimeTensor("float32", values, shape) };
+      const feeds = { [input.name]: new onnxRuntime.Tensor("float32", values, shape) };
       const results = await runSession(session, feeds, name);
       return new Map(session.outputNames.map((output) => [output, floatsOf(results[output], output, name)]));
     },

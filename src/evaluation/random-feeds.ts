@@ -1,8 +1,9 @@
 /** Random values for whatever a file takes, so that any network ONNX Runtime runs can be timed: its answers do not matter. */
-import { type InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
+import type { InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
 import { UserError } from "../core/errors.ts";
 import { RandomStream } from "../core/random.ts";
 import { elementCount, type Shape } from "../core/tensor.ts";
+import { onnxRuntime } from "./runtime-library.ts";
 
 export interface FeedOptions {
   /** Where a file leaves the first axis open. */
@@ -48,29 +49,29 @@ function valuesOf(type: RuntimeTensor.Type, shape: Shape, random: RandomStream, 
   const count = elementCount(shape);
   switch (type) {
     case "float32":
-      return new RuntimeTensor(
+      return new onnxRuntime.Tensor(
         type,
         Float32Array.from({ length: count }, () => random.normal()),
         shape,
       );
     case "float64":
-      return new RuntimeTensor(
+      return new onnxRuntime.Tensor(
         type,
         Float64Array.from({ length: count }, () => random.normal()),
         shape,
       );
     case "float16":
     case "uint16":
-      return new RuntimeTensor(type, new Uint16Array(count), shape);
+      return new onnxRuntime.Tensor(type, new Uint16Array(count), shape);
     case "uint8":
     case "bool":
-      return new RuntimeTensor(type, new Uint8Array(count), shape);
+      return new onnxRuntime.Tensor(type, new Uint8Array(count), shape);
     case "int8":
-      return new RuntimeTensor(type, new Int8Array(count), shape);
+      return new onnxRuntime.Tensor(type, new Int8Array(count), shape);
     case "int32":
-      return new RuntimeTensor(type, new Int32Array(count), shape);
+      return new onnxRuntime.Tensor(type, new Int32Array(count), shape);
     case "int64":
-      return new RuntimeTensor(type, new BigInt64Array(count), shape);
+      return new onnxRuntime.Tensor(type, new BigInt64Array(count), shape);
     default:
       throw new UserError("unsupported", "takes values of a type that is not fed", {
         about,

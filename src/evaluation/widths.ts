@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { dirname, join } from "node:path";
-import { type InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
+import type { InferenceSession } from "onnxruntime-node";
 import { z } from "zod";
 import { required } from "../core/errors.ts";
 import { elementCount } from "../core/tensor.ts";
@@ -16,6 +16,7 @@ import { GraphBuilder } from "../graph/builder.ts";
 import { initialize } from "../models/initialize.ts";
 import { quantile } from "./latency.ts";
 import { loadSession, onnxRuntimeVersion, runSession } from "./onnx-runtime.ts";
+import { onnxRuntime } from "./runtime-library.ts";
 
 /** Multiples to choose from. */
 export const widthMultiples = [1, 2, 4, 8, 16, 32] as const;
@@ -115,7 +116,7 @@ async function layerOf(
   const graph = builder.build();
   const bytes = writeOnnx({ graph, weights: initialize(graph, 1) });
   const shape = [1, width, pixels, pixels];
-  const images = new RuntimeTensor("float32", new Float32Array(elementCount(shape)).fill(0.5), shape);
+  const images = new onnxRuntime.Tensor("float32", new Float32Array(elementCount(shape)).fill(0.5), shape);
   return { session: await loadSession(bytes, `width-${width}`, { threads }), feeds: { images } };
 }
 
