@@ -5,7 +5,7 @@ import { espalierVersion } from "../core/version.ts";
 import { isToldElsewhere } from "../distributed/cluster.ts";
 import { TOLD } from "./commands/doctor.ts";
 import type { Context } from "./context.ts";
-import { asEspalierError, EXIT, failureReport, printFailure } from "./failure.ts";
+import { asEspalierError, EXIT, exitCodeOf, failureReport, printFailure } from "./failure.ts";
 import { createProgram } from "./program.ts";
 
 /** Codes that a command is left with after all has been printed that there is to say. */
@@ -18,13 +18,19 @@ export async function execute(arguments_: readonly string[], context: Context): 
   const program = createProgram(context, await espalierVersion());
   try {
     await program.parseAsync([...arguments_], { from: "user" });
-    return EXIT.ok;
+    const { failure } = context.interruption;
+    if (failure === undefined) return EXIT.ok;
+    printFailure(failure, context.stderr, arguments_.includes("--debug"));
+    return exitCodeOf(failure);
   } catch (error) {
     if (error instanceof CommanderError && ANSWERED.has(error.code)) return error.exitCode;
     if (error instanceof CommanderError && error.code === HELP_INSTEAD) return EXIT.userError;
     const isCommand = program.commands.some((command) => command.name() === arguments_[0]);
-    const failure = asEspalierError(error, isCommand ? `espalier ${arguments_[0]}` : "espalier");
-    const exitCode = failure.code === "interrupted" ? EXIT.interrupted : failure.exitCode;
+    const told = asEspalierError(error, isCommand ? `espalier ${arguments_[0]}` : "espalier");
+    const { failure: ofOutput } = context.interruption;
+    // Work that was stopped because nothing could be printed has failed by that.
+    const failure = ofOutput !== undefined && told.code === "interrupted" ? ofOutput : told;
+    const exitCode = exitCodeOf(failure);
     if (isToldElsewhere(error)) return exitCode;
     if (arguments_.includes("--json")) context.stdout.print(JSON.stringify(failureReport(failure)));
     const { rank = 0 } = context;

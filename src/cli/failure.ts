@@ -1,9 +1,16 @@
 /** What a failed command prints and exits with. */
 import { CommanderError } from "commander";
 import { EspalierError, InternalError, UserError } from "../core/errors.ts";
+import { refusalOf } from "../core/system-errors.ts";
 import type { Terminal } from "./terminal.ts";
 
-export const EXIT = { ok: 0, userError: 2, internalError: 70, interrupted: 130 } as const;
+export const EXIT = { ok: 0, userError: 2, internalError: 70, lost: 75, interrupted: 130 } as const;
+
+/** What a command that failed with `error` exits with. */
+export function exitCodeOf({ code, exitCode }: EspalierError): number {
+  if (code === "interrupted") return EXIT.interrupted;
+  return code === "run-lost" ? EXIT.lost : exitCode;
+}
 
 /** Commander's complaints as our own errors; its suggestion becomes the hint. */
 function fromCommander(error: CommanderError, command: string): UserError {
@@ -23,7 +30,7 @@ export function asEspalierError(error: unknown, command: string): EspalierError 
   if (error instanceof EspalierError) return error;
   if (error instanceof CommanderError) return fromCommander(error, command);
   const message = error instanceof Error ? error.message : String(error);
-  return new InternalError(message, { cause: error });
+  return refusalOf(error) ?? new InternalError(message, { cause: error });
 }
 
 function stackOf(error: unknown): string {

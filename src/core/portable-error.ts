@@ -7,6 +7,7 @@ import {
   type RefusalDetails,
   UserError,
 } from "./errors.ts";
+import { refusalOf } from "./system-errors.ts";
 
 interface Portable<Kind extends string, Details extends ErrorDetails> {
   readonly kind: Kind;
@@ -18,9 +19,13 @@ interface Portable<Kind extends string, Details extends ErrorDetails> {
 
 export type PortableError = Portable<"user", RefusalDetails> | Portable<"internal", ErrorDetails>;
 
-/** Errors that are not Espalier's own are faults of ours: they arrive as an `InternalError` with the error as cause. */
+/**
+ * Errors that are neither Espalier's own nor the system's for want of something are faults of ours: they arrive as an
+ * `InternalError` with the error as cause.
+ */
 export function toPortable(error: unknown): PortableError {
-  const known = error instanceof EspalierError ? error : new InternalError(String(error), { cause: error });
+  const known =
+    error instanceof EspalierError ? error : (refusalOf(error) ?? new InternalError(String(error), { cause: error }));
   const { code, message, stack } = known;
   return known instanceof UserError
     ? { kind: "user", code, message, stack, details: withPortableCause(known.details) }

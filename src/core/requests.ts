@@ -1,7 +1,8 @@
 /** Calls to a worker thread as promises: the asking side, and the answering one. */
 import type { MessagePort, Worker } from "node:worker_threads";
-import { InternalError } from "./errors.ts";
+import { type EspalierError, InternalError } from "./errors.ts";
 import { fromPortable, type PortableError, toPortable } from "./portable-error.ts";
+import { refusalOf } from "./system-errors.ts";
 
 interface Call {
   readonly request: unknown;
@@ -30,14 +31,14 @@ interface Pending {
 
 /**
  * Calls to `worker`, which answers them in the order they were made. A worker that ends without being asked to rejects every
- * open and later call with an `InternalError`. The worker keeps the process alive only while a call is open.
+ * open and later call with an `InternalError`, or with what the system refused it. The worker keeps the process alive only while a call is open.
  */
 export class Requests<C extends CallTable<C>> {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   readonly #ended: Promise<void>;
   #nextId = 0;
-  #death: InternalError | undefined;
+  #death: EspalierError | undefined;
 
   /** `name`: of the thread, in messages. */
   constructor(worker: Worker, name: string) {
@@ -49,7 +50,9 @@ export class Requests<C extends CallTable<C>> {
       });
     });
     worker.on("message", (reply: Reply) => this.#settle(reply));
-    worker.once("error", (cause) => this.#die(new InternalError(`${name} died: ${String(cause)}`, { cause })));
+    worker.once("error", (cause) =>
+      this.#die(refusalOf(cause, { about: name }) ?? new InternalError(`${name} died: ${String(cause)}`, { cause })),
+    );
     worker.unref();
   }
 
@@ -90,7 +93,7 @@ export class Requests<C extends CallTable<C>> {
     else pending?.resolve(reply.response);
   }
 
-  #die(error: InternalError): void {
+  #die(error: EspalierError): void {
     this.#death ??= error;
     for (const { reject } of this.#pending.values()) reject(this.#death);
     this.#pending.clear();

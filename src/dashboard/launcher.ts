@@ -102,7 +102,7 @@ export class Launcher {
     const { exitCode, folder } = child;
     if (exitCode === undefined) {
       const hasBegun = await lstat(join(folder, runFiles.events)).then(
-        () => true,
+        ({ size }) => size > 0,
         () => false,
       );
       return { name, state: hasBegun ? "running" : "starting", message: null };
@@ -132,6 +132,8 @@ export class Launcher {
     }
     const process = spawn(this.#command.program, [...this.#command.arguments, ...own], {
       stdio: ["ignore", "ignore", "pipe"],
+      // The terminal's own Ctrl-C and hang-up would be the first signal, and ours the second, which ends a run at once.
+      detached: true,
     });
     const child: Child = { process, folder, output: "", exitCode: undefined, isStopped: false };
     process.stderr?.setEncoding("utf8").on("data", (text: string) => {

@@ -4,11 +4,9 @@ import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { EspalierError, InternalError, UserError } from "../core/errors.ts";
+import { refusalOf, systemCode } from "../core/system-errors.ts";
 
-/** The system's code of an error ("ENOENT", "ENOSPC", …), if it has one. */
-export function systemCode(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
-}
+export { systemCode };
 
 /**
  * The `UserError` for an error of the file system about `path`. Errors of Espalier's own pass unchanged; an error that
@@ -21,17 +19,15 @@ export function fileError(
 ): EspalierError {
   if (error instanceof EspalierError) return error;
   const code = systemCode(error);
+  const isFull = code === "ENOSPC" || code === "EDQUOT";
+  const room = { hint: "Free some space, or set ESPALIER_CACHE to a folder on another disk" };
+  const refusal = refusalOf(error, { about: path, ...(isFull ? room : {}) });
+  if (refusal !== undefined) return refusal;
   const details = { about: path, hint, cause: error };
   switch (code) {
     case "ENOENT":
     case "ENOTDIR":
       return new UserError("missing-file", "no such file", details);
-    case "ENOSPC":
-    case "EDQUOT":
-      return new UserError("no-disk-space", "no space left on the disk", {
-        ...details,
-        hint: "Free some space, or set ESPALIER_CACHE to a folder on another disk",
-      });
     case undefined:
       return new InternalError("a data file could not be handled", { about: path, cause: error });
     default: {

@@ -2,10 +2,7 @@
 import { readFile } from "node:fs/promises";
 import writeFileAtomic from "write-file-atomic";
 import { UserError } from "../core/errors.ts";
-
-function systemCode(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
-}
+import { refusalOf, systemCode } from "../core/system-errors.ts";
 
 /** The bytes of the file at `path`. Throws `UserError("missing-file")` where there is none, `"bad-file"` where it cannot be read. */
 export async function readBytes(path: string): Promise<Uint8Array> {
@@ -15,6 +12,8 @@ export async function readBytes(path: string): Promise<Uint8Array> {
     if (systemCode(cause) === "ENOENT") {
       throw new UserError("missing-file", "there is no such file", { about: path, hint: "Check the path", cause });
     }
+    const refusal = refusalOf(cause, { about: path });
+    if (refusal !== undefined) throw refusal;
     const reason = systemCode(cause) === "EISDIR" ? "is a folder, not a file" : "cannot be read";
     const hint = "Name a file that you may read";
     throw new UserError("bad-file", reason, { about: path, hint, cause });
@@ -44,11 +43,14 @@ export async function writeBytes(path: string, bytes: Uint8Array): Promise<void>
           cause,
         });
       default:
-        throw new UserError("bad-file", "cannot be written", {
-          about: path,
-          hint: "Check that you may write to this folder",
-          cause,
-        });
+        throw (
+          refusalOf(cause, { about: path }) ??
+          new UserError("bad-file", "cannot be written", {
+            about: path,
+            hint: "Check that you may write to this folder",
+            cause,
+          })
+        );
     }
   }
 }

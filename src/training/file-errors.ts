@@ -1,6 +1,6 @@
 /** Errors of the file system about a run's files, as errors that say which file, and what to do. */
 import { UserError } from "../core/errors.ts";
-import { systemCode } from "../data/files.ts";
+import { refusalOf, systemCode } from "../core/system-errors.ts";
 
 /**
  * `error` as a `UserError` about `path` if the file system raised it; anything else, our own errors and our own faults, passes
@@ -14,17 +14,13 @@ export function runFileError(
   const code = systemCode(error);
   const isSystemError = error instanceof Error && "errno" in error;
   if (!isSystemError || code === undefined) return error;
+  const refusal = refusalOf(error, { about: path });
+  if (refusal !== undefined) return refusal;
   const details = { about: path, hint, cause: error };
   switch (code) {
     case "ENOENT":
     case "ENOTDIR":
       return new UserError("missing-file", "no such file or folder", details);
-    case "ENOSPC":
-    case "EDQUOT":
-      return new UserError("no-disk-space", "no space left on the disk", {
-        ...details,
-        hint: "Free some space; a run that has a checkpoint continues from it with `espalier resume`",
-      });
     default:
       return new UserError("bad-file", `the file cannot be used: ${error.message}`, details);
   }

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { espalier, execute, start, tinyWorkplace } from "./support.ts";
@@ -61,6 +61,7 @@ describe("train", () => {
 
   it("refuses a folder that is taken, and tells how to go on with it", async () => {
     await mkdir(join(workplace, "taken"));
+    await writeFile(join(workplace, "taken", "notes.txt"), "mine");
     const again = await execute(training("--epochs", "1", "--out", join(workplace, "taken")));
     expect(again.exitCode).toBe(2);
     expect(again.stderr).toMatch(/\[run-exists\]\n.*espalier resume .*taken/);

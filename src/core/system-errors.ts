@@ -1,0 +1,67 @@
+/** What the system refuses a process, in our words: a full disk, and the limits of `ulimit`. Whatever writes, opens or starts threads. */
+import { type ErrorCode, type ErrorDetails, type EspalierError, UserError } from "./errors.ts";
+
+/** The system's code of an error ("ENOENT", "ENOSPC", …), or Node's ("ERR_WORKER_OUT_OF_MEMORY"), if it has one. */
+export function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string;
+}
+
+const noSpace: Refusal = {
+  code: "no-disk-space",
+  message: "no space left on the disk",
+  hint: "Free some space; a run that has a checkpoint continues from it with `espalier resume`",
+};
+const tooManyFiles: Refusal = {
+  code: "limit-reached",
+  message: "too many files are open",
+  hint: "Raise the limit, say with `ulimit -n 4096`",
+};
+const tooLittleMemory: Refusal = {
+  code: "out-of-memory",
+  message: "the system gives this process no more memory",
+  hint: "Close other programs, raise the limit (`ulimit -v`), or use a smaller batch",
+};
+const noThread: Refusal = {
+  code: "limit-reached",
+  message: "no thread can be started",
+  hint: "Raise the limits on processes, memory and open files (`ulimit -u`, `ulimit -v`, `ulimit -n`)",
+};
+
+const refusals: ReadonlyMap<string, Refusal> = new Map([
+  ["ENOSPC", noSpace],
+  ["EDQUOT", noSpace],
+  [
+    "EFBIG",
+    {
+      code: "limit-reached",
+      message: "the file would be larger than this process may write",
+      hint: "Raise the limit, say with `ulimit -f unlimited`; a run continues from its checkpoint with `espalier resume`",
+    },
+  ],
+  ["EMFILE", tooManyFiles],
+  ["ENFILE", tooManyFiles],
+  ["ENOMEM", tooLittleMemory],
+  ["ERR_MEMORY_ALLOCATION_FAILED", tooLittleMemory],
+  ["ERR_WORKER_OUT_OF_MEMORY", tooLittleMemory],
+  ["ERR_WORKER_INIT_FAILED", noThread],
+]);
+
+function refusalIn(error: unknown): Refusal | undefined {
+  // The engine's own words where it has no code.
+  const isAllocation =
+    error instanceof RangeError && /allocation failed|could not allocate|out of memory/i.test(error.message);
+  return isAllocation ? tooLittleMemory : refusals.get(systemCode(error) ?? "");
+}
+
+/** `error` as one that the user can mend, if the system refused something for want of space, memory or another limited good. */
+export function refusalOf(error: unknown, details: ErrorDetails = {}): EspalierError | undefined {
+  const refusal = refusalIn(error);
+  if (refusal === undefined) return undefined;
+  return new UserError(refusal.code, refusal.message, { hint: refusal.hint, ...details, cause: error });
+}
