@@ -20,7 +20,7 @@ export interface PrepareOptions {
   /** Batch size bound to "N". */
   readonly batch: number;
   /**
-   * Default "f32". "auto" takes the faster one: the engine times steps in both, unless `choices` say which it was. Throws
+   * Default "f32". "auto" takes the faster one: the engine times steps in both, unless `choices.precision` says which it was. Throws
    * `UserError("engine-refused")` where the engine or the processor has no bf16.
    */
   readonly precision?: Precision | "auto";

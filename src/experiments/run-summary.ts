@@ -202,7 +202,7 @@ export async function summarizeRun(folder: string): Promise<RunSummary | undefin
     machine: {
       ...environment,
       engine: [engine["name"], engine["library"]].filter((part) => part !== undefined).join(" "),
-      precision,
+      precision: engine["precision"] ?? precision,
       ...(threads === undefined ? {} : { threads: String(threads) }),
     },
   };

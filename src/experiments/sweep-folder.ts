@@ -3,13 +3,13 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { UserError } from "../core/errors.ts";
-import { systemCode } from "../data/files.ts";
+import { systemCode } from "../core/system-errors.ts";
 import { historyOf } from "../report/history.ts";
 import { listCheckpoints } from "../training/checkpoints.ts";
 import { readEvents } from "../training/event-log.ts";
 import { runFileError } from "../training/file-errors.ts";
 import type { Settings } from "../training/options.ts";
-import { runFiles } from "../training/run-folder.ts";
+import { isUnused, runFiles } from "../training/run-folder.ts";
 import { type RunRecord, readRunRecord } from "../training/run-record.ts";
 import { isOwnOfControl } from "./settings.ts";
 import { readPlan, type SweepPlan, type SweepRun, settledSettings } from "./sweep-plan.ts";
@@ -30,7 +30,7 @@ export async function stateOf(folder: string, plan: SweepPlan, run: SweepRun, mo
   if (names === undefined) return "new";
   if (!names.includes(runFiles.record)) {
     // A process that was killed at once leaves no more than this.
-    if (names.every((name) => name === runFiles.checkpoints || name === ".lock")) return "new";
+    if (isUnused(names)) return "new";
     throw new UserError("run-exists", "what is in the folder is no run", {
       about: path,
       hint: "Move it away, or choose another folder for the sweep",

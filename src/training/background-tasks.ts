@@ -12,6 +12,7 @@ import type { CutStep } from "../pruning/cut-list.ts";
 import { findShrinking, type Shrinking } from "../pruning/shrink.ts";
 import { bake } from "../selection/fold.ts";
 import { type Checkpoint, writeCheckpoint } from "./checkpoints.ts";
+import type { Owner } from "./claim.ts";
 import type { NetworkCost } from "./events.ts";
 import {
   firstSpoilt,
@@ -42,7 +43,10 @@ export interface BackgroundCalls {
   };
   firstSpoilt: { request: TrainingState; response: Spoilt | undefined };
   /** Answers the bytes written. */
-  writeCheckpoint: { request: { readonly folder: string; readonly checkpoint: Checkpoint }; response: number };
+  writeCheckpoint: {
+    request: { readonly folder: string; readonly checkpoint: Checkpoint; readonly owner: Owner };
+    response: number;
+  };
   saveNetwork: { request: SaveRequest; response: undefined };
   stop: { request: undefined; response: undefined };
 }
@@ -83,7 +87,7 @@ export const backgroundTasks: {
   wholeState: ({ left, widening }) => sharedState(wholeState(left, widening)),
   narrowVelocities: ({ velocities, steps }) => allInSharedMemory(narrowVelocities(velocities, steps)),
   firstSpoilt,
-  writeCheckpoint: ({ folder, checkpoint }) => writeCheckpoint(folder, checkpoint),
+  writeCheckpoint: ({ folder, checkpoint, owner }) => writeCheckpoint(folder, checkpoint, owner),
   saveNetwork: async ({ network, path, metadata = {}, isBaked = false }) => {
     await saveOnnx(isBaked ? bake(network) : network, path, { metadata });
     return undefined;

@@ -8,8 +8,9 @@
  *
  * Networks are whole, whatever was cut while training: what goes on is made of the network and the cuts.
  *
- * A checkpoint is written under another name and renamed when it is whole; the last two are kept. Reading checks every
- * byte, so a damaged checkpoint is never trained on.
+ * A checkpoint is written under another name and renamed when it is whole; the last two are kept. One of the same step makes
+ * room under a third name, so that there is always one to go on from. Reading checks every byte, so a damaged checkpoint is
+ * never trained on.
  */
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
@@ -17,6 +18,7 @@ import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { EspalierError, statementOf, UserError } from "../core/errors.ts";
+import { systemCode } from "../core/system-errors.ts";
 import { digestOf } from "../data/files.ts";
 import type { KernelChoices } from "../engine/engine.ts";
 import { loadOnnx, saveOnnx } from "../formats/onnx/index.ts";
@@ -24,6 +26,7 @@ import { loadSafetensors, saveSafetensors } from "../formats/safetensors.ts";
 import type { Network, Weights } from "../graph/graph.ts";
 import { type CutStep, cutStepSchema } from "../pruning/cut-list.ts";
 import type { SteeringState } from "../selection/pressure.ts";
+import { type Owner, requireOwner } from "./claim.ts";
 import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
 
@@ -64,6 +67,9 @@ export interface Checkpoint {
 const files = { network: "network.onnx", velocities: "optimizer.safetensors", state: "state.json" } as const;
 const KEPT = 2;
 const checkpointName = /^step-(\d{6,})$/;
+/** Names while one is written: of what is not whole yet, and of what it takes the place of. */
+const unfinishedName = /^step-\d{6,}\.unfinished/;
+const replaced = ".replaced";
 
 const choices = z.record(z.string(), z.string());
 const body = z.strictObject({
@@ -101,16 +107,18 @@ export function checkpointPath(step: number): string {
 }
 
 /**
- * Writes `checkpoint` into the run `folder` and removes all but the last two.
+ * Writes `checkpoint` into the run `folder` and removes all but the last two. As `owner`, only while the folder is that one's.
  * @returns its size in bytes.
- * @throws UserError "no-disk-space" or "bad-file"; the checkpoints before it stay.
+ * @throws UserError "no-disk-space", "bad-file" or "run-lost"; the checkpoints before it stay.
  */
-export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): Promise<number> {
+export async function writeCheckpoint(folder: string, checkpoint: Checkpoint, owner?: Owner): Promise<number> {
   const path = join(folder, checkpointPath(checkpoint.progress.step));
-  const unfinished = `${path}.unfinished`;
+  // No two sessions write into the same one.
+  const unfinished = `${path}.unfinished${owner === undefined ? "" : `-${owner.slice(0, 8)}`}`;
   try {
     await rm(unfinished, { recursive: true, force: true });
-    await mkdir(unfinished, { recursive: true });
+    // Not those above it: a folder that was moved away must not come to life again.
+    await mkdir(unfinished);
     const at = (file: keyof typeof files): string => join(unfinished, files[file]);
     await saveOnnx(checkpoint.network, at("network"));
     await saveSafetensors(checkpoint.velocities, at("velocities"));
@@ -125,14 +133,63 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): P
     });
     const whole: z.infer<typeof state> = { body: content, sha256: digestOfBody(content) };
     await writeFileAtomic(at("state"), `${JSON.stringify(whole, undefined, 2)}\n`);
-    // One of the same step is of the same state, for a run is repeatable.
-    await rm(path, { recursive: true, force: true });
-    await rename(unfinished, path);
+    if (owner !== undefined) requireOwner(folder, owner);
+    await putInPlace(unfinished, path);
     await removeOld(folder);
     return await sizeOf(path);
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true });
     throw runFileError(error, path, "The checkpoints written before it are still there");
+  }
+}
+
+/** One of the same step, which is of the same state, for a run is repeatable, is there until the new one is. */
+async function putInPlace(unfinished: string, path: string): Promise<void> {
+  const before = `${path}${replaced}`;
+  await rm(before, { recursive: true, force: true });
+  try {
+    await rename(path, before);
+  } catch (error) {
+    if (systemCode(error) !== "ENOENT") throw error;
+  }
+  try {
+    await rename(unfinished, path);
+  } catch (error) {
+    await restore(before, path);
+    throw error;
+  }
+  await rm(before, { recursive: true, force: true });
+}
+
+/**
+ * Removes what a process left half written that was killed in the run `folder`, and puts a checkpoint back that it was replacing.
+ * Nobody may be training the run.
+ */
+export async function removeLeftovers(folder: string): Promise<void> {
+  const path = join(folder, runFiles.checkpoints);
+  try {
+    for (const name of await readdir(path)) {
+      const whole = join(path, name.slice(0, -replaced.length));
+      if (unfinishedName.test(name)) await rm(join(path, name), { recursive: true, force: true });
+      else if (name.endsWith(replaced)) await restore(join(path, name), whole);
+    }
+    // Files are written under their names with a number behind, and renamed when they are whole.
+    const isHalf = (name: string): boolean =>
+      Object.values(runFiles).some((file) => name.startsWith(file) && /^\.\d+$/.test(name.slice(file.length)));
+    for (const name of (await readdir(folder)).filter(isHalf)) await rm(join(folder, name), { force: true });
+  } catch (error) {
+    throw runFileError(error, path, "Is this the folder of a run?");
+  }
+}
+
+async function restore(before: string, path: string): Promise<void> {
+  try {
+    await rename(before, path);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === "ENOENT") return;
+    if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
+    await rm(before, { recursive: true, force: true });
   }
 }
 

@@ -68,11 +68,13 @@ export function onFirst<T>(cluster: Cluster | undefined, work: () => Promise<T>)
   return cluster === undefined ? work() : cluster.onFirst(work);
 }
 
-export async function withSession(
+/** The threads that a run works with. */
+export type Threads = Pick<Session, "host" | "background" | "cluster">;
+
+export async function withThreads(
   { engine, threads }: Settings,
   cluster: Cluster | undefined,
-  open: (threads: Pick<Session, "host" | "background" | "cluster">) => Promise<Session>,
-  work: (session: Session) => Promise<Run>,
+  work: (threads: Threads) => Promise<Run>,
 ): Promise<Run> {
   const host = await together(cluster, () =>
     EngineHost.start({
@@ -83,15 +85,24 @@ export async function withSession(
     }),
   );
   const background = new Background();
-  let session: Session | undefined;
   try {
-    session = await open({ host, background, cluster });
-    return await work(session);
+    return await work({ host, background, cluster });
   } finally {
-    session?.eventLoop.stop();
-    await session?.loader.dispose();
     await background.dispose();
     await host.dispose();
+  }
+}
+
+export async function withSession(
+  open: () => Promise<Session>,
+  work: (session: Session) => Promise<Run>,
+): Promise<Run> {
+  const session = await open();
+  try {
+    return await work(session);
+  } finally {
+    session.eventLoop.stop();
+    await session.loader.dispose();
   }
 }
 

@@ -2,7 +2,7 @@
  * `events.jsonl`: one event a line, appended as it happens. A process that dies can leave half a line at the end; it is
  * dropped when the run goes on, and passed over when the file is read.
  */
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../core/errors.ts";
@@ -37,9 +37,18 @@ export class EventLog {
     if (this.#file === undefined) {
       throw new UserError("use-after-dispose", "the event log is closed", { hint: "Append before it is closed" });
     }
+    const { size, ino } = fstatSync(this.#file);
+    if (statSync(this.#path, { throwIfNoEntry: false })?.ino !== ino) {
+      throw new UserError("run-moved", "the file was moved or deleted while the run was training", {
+        about: this.#path,
+        hint: "Put it back, and go on from the last checkpoint with `espalier resume`",
+      });
+    }
     try {
-      writeSync(this.#file, `${JSON.stringify(event)}\n`);
+      appendWhole(this.#file, Buffer.from(`${JSON.stringify(event)}\n`));
     } catch (error) {
+      // A line begun on a full disk would spoil the one that is written behind it.
+      ftruncateSync(this.#file, size);
       throw runFileError(error, this.#path);
     }
   }
@@ -49,6 +58,11 @@ export class EventLog {
     closeSync(this.#file);
     this.#file = undefined;
   }
+}
+
+/** A call may write less than it was given. */
+function appendWhole(file: number, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
 }
 
 /**

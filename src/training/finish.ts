@@ -52,8 +52,10 @@ export async function finishRun(session: Session, journal: Journal, trained: Tra
     return { folder, name: basename(folder), network, compact: small, ...(await shareVerdict(cluster)) };
   }
   const files = { network: join(folder, runFiles.network), compact: join(folder, runFiles.compact) };
-  await background.call("saveNetwork", { network: plain(network), path: files.network, metadata });
-  await background.call("saveNetwork", { network: cut.network, path: files.compact, metadata });
+  await journal.write(async () => {
+    await background.call("saveNetwork", { network: plain(network), path: files.network, metadata });
+    await background.call("saveNetwork", { network: cut.network, path: files.compact, metadata });
+  });
   const bytes = { network: await sizeOf(files.network), compact: await sizeOf(files.compact) };
   emitter.emit({
     type: "exported",
@@ -130,15 +132,17 @@ function reportCut({ factors }: Session, { emitter }: Journal, { cuts }: Compact
   });
 }
 
-async function reportCertificate({ folder, emitter }: Journal, certificate: Certificate): Promise<void> {
+async function reportCertificate(journal: Journal, certificate: Certificate): Promise<void> {
+  const { folder, emitter } = journal;
   const path = join(folder, runFiles.certificate);
   // The folder may be moved; its files stay beside each other.
   const files = certificate.files.map((file) => ({ ...file, path: basename(file.path) }));
-  try {
-    await writeFileAtomic(path, `${JSON.stringify({ ...certificate, files }, undefined, 2)}\n`);
-  } catch (error) {
-    throw runFileError(error, path);
-  }
+  const text = `${JSON.stringify({ ...certificate, files }, undefined, 2)}\n`;
+  await journal.write(() =>
+    writeFileAtomic(path, text).catch((error: unknown) => {
+      throw runFileError(error, path);
+    }),
+  );
   const [engine, runtime] = certificate.comparisons.map(({ relativeDifference, sameAnswers, ties }) => ({
     relativeDifference,
     agreeing: sameAnswers + ties,

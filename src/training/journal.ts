@@ -2,11 +2,13 @@
  * A run's folder while a session writes to it: locked against other processes, its events stamped with time and place,
  * appended to the log and handed to whoever listens; and the one place that knows whether the session should stop.
  */
+import { rm } from "node:fs/promises";
 import { relative } from "node:path";
 import { UserError } from "../core/errors.ts";
+import { removeLeftovers } from "./checkpoints.ts";
+import { Claim, type Owner } from "./claim.ts";
 import { EventLog } from "./event-log.ts";
 import type { EventBody, RunEvent } from "./events.ts";
-import { lockRunFolder } from "./run-folder.ts";
 
 /** Called for each event in order, at once; what it throws ends the run. */
 export type EventListener = (event: RunEvent) => void;
@@ -18,13 +20,15 @@ export interface JournalOptions {
 }
 
 export class Emitter {
+  readonly #claim: Claim | undefined;
   readonly #log: EventLog | undefined;
   readonly #listener: EventListener | undefined;
   #step = 0;
   #epoch = 0;
 
-  /** Without `log` nothing is kept. */
-  constructor(log: EventLog | undefined, listener: EventListener | undefined) {
+  /** Without `log` nothing is kept; with `claim` nothing is told any more once the folder is not this process's. */
+  constructor(log: EventLog | undefined, listener: EventListener | undefined, claim?: Claim) {
+    this.#claim = claim;
     this.#log = log;
     this.#listener = listener;
   }
@@ -40,6 +44,7 @@ export class Emitter {
     const stamp = { time: new Date().toISOString(), step: this.#step, epoch: this.#epoch };
     // TypeScript does not follow the spread of a union back to the union; `type` and the rest come from one body.
     const event = { type, ...stamp, ...rest } as RunEvent;
+    this.#claim?.require();
     this.#log?.append(event);
     this.#listener?.(event);
   }
@@ -48,44 +53,41 @@ export class Emitter {
 export class Journal {
   readonly folder: string;
   readonly emitter: Emitter;
+  readonly #claim: Claim | undefined;
   readonly #log: EventLog | undefined;
   readonly #signal: AbortSignal | undefined;
-  #unlock: (() => Promise<void>) | undefined;
 
   private constructor(
     folder: string,
+    claim: Claim | undefined,
     log: EventLog | undefined,
     { onEvent, signal }: JournalOptions,
-    unlock: (() => Promise<void>) | undefined,
   ) {
     this.folder = folder;
+    this.#claim = claim;
     this.#log = log;
-    this.emitter = new Emitter(this.#log, onEvent);
+    this.emitter = new Emitter(log, onEvent, claim);
     this.#signal = signal;
-    this.#unlock = unlock;
   }
 
-  /** Locks the run `folder` and opens its log. Errors are those of `lockRunFolder` and `EventLog`. */
+  /**
+   * Takes the run `folder`, removes what a killed process left half written, and opens its log. Errors are those of `Claim.take`,
+   * `removeLeftovers` and `EventLog`.
+   */
   static async open(folder: string, options: JournalOptions): Promise<Journal> {
-    let journal: Journal | undefined;
-    let lost: Error | undefined;
-    const unlock = await lockRunFolder(folder, (error) => {
-      lost = error;
-      journal?.loseLock(error);
-    });
+    const claim = await Claim.take(folder);
     try {
-      journal = new Journal(folder, new EventLog(folder), options, unlock);
-      if (lost !== undefined) journal.loseLock(lost);
-      return journal;
+      await removeLeftovers(folder);
+      return new Journal(folder, claim, new EventLog(folder), options);
     } catch (error) {
-      await unlock();
+      await claim.release();
       throw error;
     }
   }
 
   /** Of a rank that another one keeps the journal for: nothing is written or locked, and nobody listens. */
   static silent(folder: string, { signal }: JournalOptions): Journal {
-    return new Journal(folder, undefined, signal === undefined ? {} : { signal }, undefined);
+    return new Journal(folder, undefined, undefined, signal === undefined ? {} : { signal });
   }
 
   get isAborted(): boolean {
@@ -102,16 +104,33 @@ export class Journal {
     });
   }
 
-  /** The lock could not be renewed, say because the machine slept: nothing is wrong unless someone else trains the run. */
-  loseLock({ message }: Error): void {
-    this.#unlock = undefined;
-    this.emitter.emit({ type: "notice", message: `the lock of the run's folder was lost (${message})` });
+  /**
+   * Has `write` put something into the folder, as the owner that it is given, if the folder is still this process's and where it was.
+   * @throws UserError "run-lost", "run-moved"; else what `write` throws. Nothing is done for a rank that another one writes for.
+   */
+  async write<T>(write: (owner: Owner) => Promise<T>): Promise<T | undefined> {
+    const claim = this.#claim;
+    if (claim === undefined) return undefined;
+    claim.require();
+    try {
+      return await write(claim.owner);
+    } catch (error) {
+      // A folder that went away meanwhile is the reason, and not the file that is missing for it.
+      claim.require();
+      throw error;
+    }
+  }
+
+  /** Takes the folder away again, with all that is in it: of a run that has not begun. */
+  async discard(): Promise<void> {
+    const isOurs = this.#claim?.isHeld === true;
+    await this.close();
+    if (isOurs) await rm(this.folder, { recursive: true, force: true });
   }
 
   async close(): Promise<void> {
     this.#log?.close();
-    await this.#unlock?.();
-    this.#unlock = undefined;
+    await this.#claim?.release();
   }
 }
 

@@ -29,6 +29,9 @@ import { type Pace, Tempo } from "./tempo.ts";
 import { RunWarnings } from "./warnings.ts";
 import type { TrainingState } from "./whole-state.ts";
 
+/** As the step of a checkpoint on disk: there is none that will do. */
+export const NOT_SAVED = -1;
+
 const NO_SUMS: EpochSums = { steps: 0, loss: 0, correct: 0, milliseconds: 0 };
 
 /** What training came to. */
@@ -60,7 +63,7 @@ export class TrainingLoop {
   /** Whether any of several ranks was asked to stop. */
   #mustStop = false;
 
-  /** `savedStep`: of the checkpoint on disk that the session started from; −1 if it is not written yet. */
+  /** `savedStep`: of the checkpoint on disk that the session started from; `NOT_SAVED` if it is still to be written. */
   constructor(session: Session, journal: Journal, savedStep: number) {
     const { checkpoint, factors, dataset, settings, background } = session;
     this.#session = session;
@@ -251,19 +254,16 @@ export class TrainingLoop {
 
   async #save(state?: TrainingState): Promise<void> {
     const { graph, trainee, background } = this.#session;
-    const { folder, emitter } = this.#journal;
+    const journal = this.#journal;
+    const { folder, emitter } = journal;
     if (state === undefined) await trainee.shareStatistics();
     const { weights, velocities } = state ?? (await this.#finiteState());
-    if (this.#isFollower) {
-      this.#savedStep = this.#step;
-      return;
-    }
     const { choices, cuts } = trainee;
     const progress = { step: this.#step, sums: this.#sums, choices, cuts, ...optional("budget", this.#budget?.state) };
     const checkpoint = { progress, network: { graph, weights }, velocities };
-    const bytes = await background.call("writeCheckpoint", { folder, checkpoint });
+    const bytes = await journal.write((owner) => background.call("writeCheckpoint", { folder, checkpoint, owner }));
     this.#savedStep = this.#step;
-    emitter.emit({ type: "checkpoint", path: checkpointPath(this.#step), bytes });
+    if (bytes !== undefined) emitter.emit({ type: "checkpoint", path: checkpointPath(this.#step), bytes });
   }
 
   /** The state now. A step can spoil the weights although its own loss was fine: such a state is never kept. */

@@ -14,12 +14,14 @@ import {
   together,
   withJournal,
   withSession,
+  withThreads,
 } from "./conduct.ts";
 import { readEvents } from "./event-log.ts";
+import type { RunEvent } from "./events.ts";
 import { finishRun } from "./finish.ts";
 import { loadTogether, readLatestTogether } from "./handover.ts";
 import type { Journal } from "./journal.ts";
-import { TrainingLoop } from "./loop.ts";
+import { NOT_SAVED, TrainingLoop } from "./loop.ts";
 import type { Settings } from "./options.ts";
 import { partOfBatch, requireCommonGround } from "./ranks.ts";
 import type { Run } from "./run.ts";
@@ -48,41 +50,42 @@ export async function resume(folder: string, options: ResumeOptions = {}): Promi
 async function resumeOn(cluster: Cluster | undefined, folder: string, options: ResumeOptions): Promise<Run> {
   const startedAt = performance.now();
   const path = resolve(folder);
-  const record = await onFirst(cluster, async () => {
+  const { record, hasBegun } = await onFirst(cluster, async () => {
     const found = await readRunRecord(path);
-    await refuseFinished(path);
-    return found;
+    const events = await eventsSoFar(path);
+    refuseFinished(path, events);
+    return { record: found, hasBegun: events.length > 0 };
   });
   const settings = withoutOtherThreads(record, cluster, options.alone?.threads);
-  const dataset = await together(cluster, async () => {
-    partOfBatch(settings.batch, cluster);
-    return reopenData(record, options.data);
-  });
   const { factors } = record;
   const teacher =
     settings.distill === undefined ? undefined : await loadTogether(join(path, runFiles.teacher), cluster);
   return withJournal(path, options, cluster, async (journal) => {
     const damaged: string[] = [];
     const checkpoint = await readLatestTogether(path, ({ message }) => damaged.push(message), cluster);
-    return withSession(
-      settings,
-      cluster,
-      async (opened) => {
-        const ground = { settings, dataset, network: checkpoint.network, engine: engineOf(opened) };
-        await requireCommonGround(cluster, ground);
-        return openSession({ ...opened, settings, factors, dataset, checkpoint, ...optional("teacher", teacher) });
-      },
-      async (session) => {
-        const { step } = checkpoint.progress;
-        announce(session, journal, record, step);
-        for (const message of damaged) {
-          journal.emitter.emit({ type: "notice", message: `${message}; going on from step ${step} instead` });
-        }
-        tellOtherEngine(session, journal, record);
-        const trained = await new TrainingLoop(session, journal, step).run();
-        return finishRun(session, journal, trained, startedAt);
-      },
-    );
+    const dataset = await together(cluster, async () => {
+      partOfBatch(settings.batch, cluster);
+      return reopenData(record, options.data);
+    });
+    return withThreads(settings, cluster, async (threads) => {
+      const ground = { settings, dataset, network: checkpoint.network, engine: engineOf(threads) };
+      await requireCommonGround(cluster, ground);
+      const start = { ...threads, settings, factors, dataset, checkpoint };
+      return withSession(
+        () => openSession({ ...start, ...optional("teacher", teacher) }),
+        async (session) => {
+          const { step } = checkpoint.progress;
+          announce(session, journal, record, hasBegun ? step : null);
+          for (const message of damaged) {
+            journal.emitter.emit({ type: "notice", message: `${message}; going on from step ${step} instead` });
+          }
+          tellOtherEngine(session, journal, record);
+          // What is there of step 0 may have been written before kernels were chosen.
+          const trained = await new TrainingLoop(session, journal, step === 0 ? NOT_SAVED : step).run();
+          return finishRun(session, journal, trained, startedAt);
+        },
+      );
+    });
   });
 }
 
@@ -98,8 +101,18 @@ function withoutOtherThreads(
   return others;
 }
 
-async function refuseFinished(folder: string): Promise<void> {
-  if ((await readEvents(folder)).at(-1)?.type !== "run.finished") return;
+/** None of a run that was stopped while it was being prepared. */
+async function eventsSoFar(folder: string): Promise<readonly RunEvent[]> {
+  try {
+    return await readEvents(folder);
+  } catch (error) {
+    if (error instanceof UserError && error.code === "missing-file") return [];
+    throw error;
+  }
+}
+
+function refuseFinished(folder: string, events: readonly RunEvent[]): void {
+  if (events.at(-1)?.type !== "run.finished") return;
   throw new UserError("bad-option", "the run is finished; there is nothing to continue", {
     about: folder,
     hint: "Its results are compact.onnx and report.html; start a new run to train longer",

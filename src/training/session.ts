@@ -77,13 +77,12 @@ function teacherOf({ settings, teacher }: SessionStart): TraineeOptions["teacher
 
 /** Prepares the plans with the checkpoint's weights and kernels and starts the loader where the checkpoint stopped. */
 export async function openSession(start: SessionStart): Promise<Session> {
-  const { factors, dataset, host, background, cluster } = start;
+  const { factors, dataset, host, background, cluster, settings } = start;
   // From the first step on, weights are handed from thread to thread.
   const checkpoint = {
     ...start.checkpoint,
     network: { ...start.checkpoint.network, weights: allInSharedMemory(start.checkpoint.network.weights) },
   };
-  const { settings } = start;
   const { network, velocities, progress } = checkpoint;
   const { batch, momentum, weightDecay, precision } = settings;
   const soft = softLabelsOf(settings, dataset);
@@ -119,7 +118,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
   return {
     ...start,
     checkpoint,
-    // "auto" is decided once, when a run starts: its record, and with it a resumed run, has what was decided.
+    // "auto" is decided once, when the plans are first made; checkpoints keep it with the kernel choices.
     settings: { ...settings, precision: trainee.precision },
     graph: network.graph,
     stepsPerEpoch: steps,

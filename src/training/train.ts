@@ -8,7 +8,7 @@ import type { Cluster } from "../distributed/cluster.ts";
 import { saveOnnx } from "../formats/onnx/index.ts";
 import { bake } from "../selection/fold.ts";
 import { requireReachable } from "./budget.ts";
-import type { Checkpoint } from "./checkpoints.ts";
+import { type Checkpoint, writeCheckpoint } from "./checkpoints.ts";
 import {
   announce,
   type ConductOptions,
@@ -20,6 +20,7 @@ import {
   together,
   withJournal,
   withSession,
+  withThreads,
 } from "./conduct.ts";
 import { describeEnvironment } from "./environment.ts";
 import type { ControlOf } from "./events.ts";
@@ -27,15 +28,22 @@ import { bringsWeights, requireWeights, withFineTuning } from "./fine-tuning.ts"
 import { sourceForFile } from "./fine-tuning-data.ts";
 import { finishRun } from "./finish.ts";
 import { requireWindow } from "./gamma-window.ts";
-import { TrainingLoop } from "./loop.ts";
+import type { Journal } from "./journal.ts";
+import { NOT_SAVED, TrainingLoop } from "./loop.ts";
 import { imagesPerMicroBatch } from "./micro-batches.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./options.ts";
 import { partOfBatch, requireCommonGround } from "./ranks.ts";
 import type { Run } from "./run.ts";
 import { type DataSource, openData } from "./run-data.ts";
-import { createNumberedRunFolder, createRunFolder, DEFAULT_RUNS_FOLDER, runFiles } from "./run-folder.ts";
+import {
+  createNumberedRunFolder,
+  createRunFolder,
+  DEFAULT_RUNS_FOLDER,
+  requireUnused,
+  runFiles,
+} from "./run-folder.ts";
 import { hashData, hashWeights, type RunRecord, writeRunRecord } from "./run-record.ts";
-import { openSession } from "./session.ts";
+import { openSession, type Session, type SessionStart } from "./session.ts";
 import { inputOf, type ModelSource, nameOf, startingNetwork } from "./starting-network.ts";
 
 /** Settings of the run, the data, and how to follow and stop it. */
@@ -53,7 +61,8 @@ export interface TrainOptions extends SettingsInput, ConductOptions {
  * answers. All of it is kept in the run's folder. Launched by MPI, the ranks train it together, and rank 0 keeps it.
  *
  * @throws UserError: "bad-option", "unknown-name" and what opening the data throws, before anything is written;
- * "run-exists"; "engine-missing" without oneDNN; "diverged"; "interrupted" after the signal; "not-exact".
+ * "run-exists"; "engine-missing" without oneDNN; "diverged"; "interrupted" after the signal; "not-exact"; "run-lost" or "run-moved"
+ * of a folder that is another process's or elsewhere by now.
  */
 export async function train(model: ModelSource, options: TrainOptions): Promise<Run> {
   const cluster = await clusterFor(options);
@@ -65,7 +74,7 @@ async function trainOn(cluster: Cluster | undefined, model: ModelSource, options
   const { data, folder: chosenFolder, onEvent, signal, alone, controlOf, ...input } = options;
   const { settings, dataset, source, network, factors } = await together(cluster, async () => {
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
-    const parsed = withThreads(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster, alone?.threads);
+    const parsed = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster, alone?.threads);
     requireWeights(parsed, isFineTuned);
     requireWindow(parsed);
     imagesPerMicroBatch(partOfBatch(parsed.batch, cluster)?.count ?? parsed.batch, parsed.accumulate ?? 1);
@@ -78,58 +87,79 @@ async function trainOn(cluster: Cluster | undefined, model: ModelSource, options
   });
   const name = nameOf(model, network.graph);
   const teacher = settings.distill === undefined ? undefined : bake(network);
-  const checkpoint = { ...NOTHING_DONE, network };
-  return withSession(
-    settings,
-    cluster,
-    async (opened) => {
-      await requireCommonGround(cluster, { settings, dataset, network, engine: engineOf(opened) });
-      return openSession({ ...opened, settings, factors, dataset, checkpoint, ...optional("teacher", teacher) });
-    },
-    async (session) => {
-      const folder = await onFirst(cluster, () => newFolder(chosenFolder, settings, `${name}-${dataset.name}`));
-      const record: RunRecord = {
-        version: 1,
-        name: basename(folder),
-        created: new Date().toISOString(),
-        model: name,
-        settings: session.settings,
-        ...optional("controlOf", controlOf),
-        data: {
-          name: dataset.name,
-          source,
-          classes: dataset.classes,
-          normalization: dataset.normalization,
-          ...optional("preparation", dataset.preparation),
-          sha256: hashData(dataset),
-        },
-        initialWeights: hashWeights(network.weights),
-        factors,
-        engine: engineOf(session),
-        environment: await describeEnvironment(),
+  return withThreads(settings, cluster, async (threads) => {
+    const engine = engineOf(threads);
+    await requireCommonGround(cluster, { settings, dataset, network, engine });
+    const folder = await onFirst(cluster, () => newFolder(chosenFolder, settings, `${name}-${dataset.name}`));
+    const record: RunRecord = {
+      version: 1,
+      name: basename(folder),
+      created: new Date().toISOString(),
+      model: name,
+      settings,
+      ...optional("controlOf", controlOf),
+      data: {
+        name: dataset.name,
+        source,
+        classes: dataset.classes,
+        normalization: dataset.normalization,
+        ...optional("preparation", dataset.preparation),
+        sha256: hashData(dataset),
+      },
+      initialWeights: hashWeights(network.weights),
+      factors,
+      engine,
+      environment: await describeEnvironment(),
+    };
+    const checkpoint = { ...NOTHING_DONE, network };
+    const journalOptions = { ...optional("onEvent", onEvent), ...optional("signal", signal) };
+    return withJournal(folder, journalOptions, cluster, async (journal) => {
+      await onFirst(cluster, () => requireUnused(folder));
+      const start = { ...threads, settings, factors, dataset, checkpoint, ...optional("teacher", teacher) };
+      const open = async (): Promise<Session> => {
+        try {
+          await onFirst(cluster, () => begin(journal, record, start));
+          const session = await openSession(start);
+          await onFirst(cluster, () => recordPrecision(journal, record, session));
+          return session;
+        } catch (error) {
+          // Nothing is trained yet: the same command can be given again.
+          await journal.discard();
+          throw error;
+        }
       };
-      await onFirst(cluster, async () => {
-        if (teacher !== undefined) await saveOnnx(teacher, join(folder, runFiles.teacher));
-        await writeRunRecord(folder, record);
+      return withSession(open, async (session) => {
+        announce(session, journal, record, null);
+        if (factors.length === 0 && controlOf === undefined) {
+          journal.emitter.emit({
+            type: "notice",
+            message: "No sparsity strength γ was given: this is plain training, and nothing will be cut",
+          });
+        }
+        const trained = await new TrainingLoop(session, journal, NOT_SAVED).run();
+        return finishRun(session, journal, trained, startedAt);
       });
-      return withJournal(
-        folder,
-        { ...optional("onEvent", onEvent), ...optional("signal", signal) },
-        cluster,
-        async (journal) => {
-          announce(session, journal, record, null);
-          if (factors.length === 0 && controlOf === undefined) {
-            journal.emitter.emit({
-              type: "notice",
-              message: "No sparsity strength γ was given: this is plain training, and nothing will be cut",
-            });
-          }
-          const trained = await new TrainingLoop(session, journal, -1).run();
-          return finishRun(session, journal, trained, startedAt);
-        },
-      );
-    },
-  );
+    });
+  });
+}
+
+/**
+ * Writes down what the run starts from, before the long work of preparing it: a process that is killed from here on leaves a run that
+ * can be resumed. The record comes last, for with it the folder is a run.
+ */
+async function begin(journal: Journal, record: RunRecord, { teacher, checkpoint }: SessionStart): Promise<void> {
+  const { folder } = journal;
+  await journal.write(async (owner) => {
+    if (teacher !== undefined) await saveOnnx(teacher, join(folder, runFiles.teacher));
+    await writeCheckpoint(folder, checkpoint, owner);
+    await writeRunRecord(folder, record);
+  });
+}
+
+/** Settings may ask for "auto": the record says beside the engine which precision that is. */
+async function recordPrecision(journal: Journal, record: RunRecord, { settings }: Session): Promise<void> {
+  const engine = { ...record.engine, precision: settings.precision };
+  await journal.write(() => writeRunRecord(journal.folder, { ...record, engine }));
 }
 
 const NOTHING_DONE: Omit<Checkpoint, "network"> = {
@@ -143,7 +173,7 @@ const NOTHING_DONE: Omit<Checkpoint, "network"> = {
 };
 
 /** The number of threads decides how sums are split, so it is part of what a resumed run repeats. */
-function withThreads(settings: Settings, cluster: Cluster | undefined, share: number | undefined): Settings {
+function withThreadCount(settings: Settings, cluster: Cluster | undefined, share: number | undefined): Settings {
   // Several ranks have each as many as its host gives them.
   if (settings.engine === "reference" || cluster !== undefined) return settings;
   return { ...settings, threads: settings.threads ?? share ?? threadsInEnvironment() ?? availableParallelism() };

@@ -146,7 +146,8 @@ export class Trainee {
 
   get choices(): TraineeChoices {
     return {
-      training: this.#plans.training.choices,
+      // So that a resumed run does not decide it again, for a network that was cut since.
+      training: { ...this.#plans.training.choices, [PRECISION]: this.precision },
       evaluation: this.#plans.evaluation.choices,
       ...(this.#teacher === undefined ? {} : { teacher: this.#teacher.choices }),
     };
@@ -346,6 +347,9 @@ export class Trainee {
 function isStatistic(kind: ParameterKind): boolean {
   return kind === "running_mean" || kind === "running_variance";
 }
+
+/** The choice that decides `PrepareOptions.precision` "auto". */
+const PRECISION = "precision";
 
 /** Most layers are as wide in vectors as before, and training waits. */
 const AFTER_A_CUT = { tuningSeconds: 0.75 } as const;

@@ -6,7 +6,12 @@ import { initialize } from "../../src/models/initialize.ts";
 import { place } from "../../src/selection/place.ts";
 import { runFileError } from "../../src/training/file-errors.ts";
 import { parseSettings } from "../../src/training/options.ts";
-import { createNumberedRunFolder, createRunFolder, lockRunFolder } from "../../src/training/run-folder.ts";
+import {
+  createNumberedRunFolder,
+  createRunFolder,
+  lockRunFolder,
+  requireUnused,
+} from "../../src/training/run-folder.ts";
 import { hashData, hashWeights, type RunRecord, readRunRecord, writeRunRecord } from "../../src/training/run-record.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
 
@@ -28,10 +33,25 @@ test("a run's folder is made with those above it, and never twice", async () => 
   const path = join(temporaryFolder(), "runs", "first");
   expect(await createRunFolder(path)).toBe(path);
   expect(existsSync(join(path, "checkpoints"))).toBe(true);
+  await writeRunRecord(path, record);
   await expect(createRunFolder(path)).rejects.toMatchObject({
     code: "run-exists",
     message: expect.stringMatching(/espalier resume .*first.*another name/),
   });
+});
+
+test("what a start left that was killed at once is taken, whatever else is there is not", async () => {
+  const path = join(temporaryFolder(), "killed");
+  mkdirSync(path);
+  expect(await createRunFolder(path)).toBe(path);
+  mkdirSync(join(path, ".lock"));
+  for (const file of [".owner", "events.jsonl", "teacher.onnx", "run.json.1234567"])
+    writeFileSync(join(path, file), "");
+  expect(await createRunFolder(path)).toBe(path);
+  await expect(requireUnused(path)).resolves.toBeUndefined();
+  writeFileSync(join(path, "notes.txt"), "mine");
+  await expect(createRunFolder(path)).rejects.toMatchObject({ code: "run-exists" });
+  await expect(requireUnused(path)).rejects.toMatchObject({ code: "run-exists" });
 });
 
 test("a file of that name is in the way too", async () => {

@@ -7,7 +7,7 @@ import { availableParallelism, loadavg } from "node:os";
 import { UserError } from "../../core/errors.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { checkBatch } from "../checks.ts";
-import type { Engine, Plan, Precision, PrepareOptions } from "../engine.ts";
+import { type Engine, type Plan, type Precision, type PrepareOptions, precisions } from "../engine.ts";
 import { MemoryBudget } from "../memory-budget.ts";
 import { outOfMemory } from "../memory-check.ts";
 import { buildProgram, bytesNeeded, roughBytes } from "./build.ts";
@@ -98,6 +98,8 @@ export function createOneDnnEngine({
       };
       if (precision !== "auto") return planIn(precision);
       if (!hasBf16) return planIn("f32");
+      const decided = precisions.find((each) => each === choices?.["precision"]);
+      if (decided !== undefined) return planIn(decided);
       return planOfFasterPrecision({ graph, batch, known, planIn, keep: (found) => cache?.add(found) });
     },
   };
