@@ -3,8 +3,8 @@
  *
  *     network.onnx            weights, statistics and factors; opens in any ONNX viewer
  *     optimizer.safetensors   velocities, and how long factors have been held at zero
- *     state.json              step, what the epoch has summed up so far, what was cut, chosen kernels, sha256 of the other two
- *                             and of itself
+ *     state.json              step, what the epoch has summed up so far, what was cut, chosen kernels, what the run was asked for
+ *                             (`seal.ts`), sha256 of the other two and of itself
  *
  * Networks are whole, whatever was cut while training: what goes on is made of the network and the cuts.
  *
@@ -18,6 +18,7 @@ import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { EspalierError, statementOf, UserError } from "../core/errors.ts";
+import { optional } from "../core/optional.ts";
 import { systemCode } from "../core/system-errors.ts";
 import { digestOf } from "../data/files.ts";
 import type { KernelChoices } from "../engine/engine.ts";
@@ -29,6 +30,7 @@ import type { SteeringState } from "../selection/pressure.ts";
 import { type Owner, requireOwner } from "./claim.ts";
 import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
+import { type Seal, sealSchema } from "./seal.ts";
 
 /** Sums over the part of an epoch that is done, so that a resumed epoch reports what an uninterrupted one would. */
 export interface EpochSums {
@@ -62,6 +64,8 @@ export interface Checkpoint {
   readonly network: Network;
   /** What the optimizer keeps beside every parameter that is still trained, by the training graph's names. */
   readonly velocities: Weights;
+  /** Of the run's record; missing in checkpoints of older versions. */
+  readonly seal?: Seal;
 }
 
 const files = { network: "network.onnx", velocities: "optimizer.safetensors", state: "state.json" } as const;
@@ -97,6 +101,7 @@ const body = z.strictObject({
       })
       .exactOptional(),
   }),
+  seal: sealSchema.exactOptional(),
   sha256: z.strictObject({ [files.network]: z.string(), [files.velocities]: z.string() }),
 });
 const state = z.strictObject({ body, sha256: z.string() });
@@ -126,6 +131,7 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint, ow
     const content = body.parse({
       version: 1,
       progress: checkpoint.progress.cuts.length > 0 ? checkpoint.progress : withoutCuts(checkpoint.progress),
+      ...optional("seal", checkpoint.seal),
       sha256: {
         [files.network]: await digestOf(at("network"), "sha256", "hex"),
         [files.velocities]: await digestOf(at("velocities"), "sha256", "hex"),
@@ -210,7 +216,7 @@ export async function listCheckpoints(folder: string): Promise<number[]> {
  */
 export async function readCheckpoint(folder: string, step: number): Promise<Checkpoint> {
   const path = join(folder, checkpointPath(step));
-  const { progress, sha256 } = await readState(join(path, files.state));
+  const { progress, sha256, seal } = await readState(join(path, files.state));
   for (const file of [files.network, files.velocities]) await checkDigest(join(path, file), sha256[file]);
   const { budget, cuts = [], ...others } = progress;
   return {
@@ -221,6 +227,7 @@ export async function readCheckpoint(folder: string, step: number): Promise<Chec
     },
     network: await readPart(join(path, files.network), loadOnnx),
     velocities: await readPart(join(path, files.velocities), loadSafetensors),
+    ...optional("seal", seal),
   };
 }
 

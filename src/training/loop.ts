@@ -260,7 +260,8 @@ export class TrainingLoop {
     const { weights, velocities } = state ?? (await this.#finiteState());
     const { choices, cuts } = trainee;
     const progress = { step: this.#step, sums: this.#sums, choices, cuts, ...optional("budget", this.#budget?.state) };
-    const checkpoint = { progress, network: { graph, weights }, velocities };
+    const { seal } = this.#session.checkpoint;
+    const checkpoint = { progress, network: { graph, weights }, velocities, ...optional("seal", seal) };
     const bytes = await journal.write((owner) => background.call("writeCheckpoint", { folder, checkpoint, owner }));
     this.#savedStep = this.#step;
     if (bytes !== undefined) emitter.emit({ type: "checkpoint", path: checkpointPath(this.#step), bytes });

@@ -28,6 +28,7 @@ import type { Run } from "./run.ts";
 import { type DataSource, reopenData } from "./run-data.ts";
 import { runFiles } from "./run-folder.ts";
 import { type RunRecord, readRunRecord } from "./run-record.ts";
+import { requireSealed } from "./seal.ts";
 import { openSession, type Session } from "./session.ts";
 
 export interface ResumeOptions extends ConductOptions {
@@ -40,7 +41,7 @@ export interface ResumeOptions extends ConductOptions {
  * is the one the run would have had without the break, bit for bit.
  *
  * @throws UserError: "missing-file" or "bad-file" if this is no run; "bad-checkpoint" if no checkpoint is whole;
- * "checksum" if the data is not the same; "bad-option" if the run is finished; and what `train` throws.
+ * "checksum" if the data or what `run.json` asks for is not the same; "bad-option" if the run is finished; and what `train` throws.
  */
 export async function resume(folder: string, options: ResumeOptions = {}): Promise<Run> {
   const cluster = await clusterFor(options);
@@ -62,7 +63,8 @@ async function resumeOn(cluster: Cluster | undefined, folder: string, options: R
     settings.distill === undefined ? undefined : await loadTogether(join(path, runFiles.teacher), cluster);
   return withJournal(path, options, cluster, async (journal) => {
     const damaged: string[] = [];
-    const checkpoint = await readLatestTogether(path, ({ message }) => damaged.push(message), cluster);
+    const latest = await readLatestTogether(path, ({ message }) => damaged.push(message), cluster);
+    const checkpoint = { ...latest, seal: await onFirst(cluster, () => requireSealed(path, latest.seal)) };
     const dataset = await together(cluster, async () => {
       partOfBatch(settings.batch, cluster);
       return reopenData(record, options.data);

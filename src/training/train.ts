@@ -43,6 +43,7 @@ import {
   runFiles,
 } from "./run-folder.ts";
 import { hashData, hashWeights, type RunRecord, writeRunRecord } from "./run-record.ts";
+import { sealOf } from "./seal.ts";
 import { openSession, type Session, type SessionStart } from "./session.ts";
 import { inputOf, type ModelSource, nameOf, startingNetwork } from "./starting-network.ts";
 
@@ -111,7 +112,7 @@ async function trainOn(cluster: Cluster | undefined, model: ModelSource, options
       engine,
       environment: await describeEnvironment(),
     };
-    const checkpoint = { ...NOTHING_DONE, network };
+    const checkpoint = { ...NOTHING_DONE, network, seal: sealOf(record) };
     const journalOptions = { ...optional("onEvent", onEvent), ...optional("signal", signal) };
     return withJournal(folder, journalOptions, cluster, async (journal) => {
       await onFirst(cluster, () => requireUnused(folder));
