@@ -1,0 +1,169 @@
+/**
+ * `npm run bench:kill [-- --kills 200 --seed 1 --parallel 3]`: kills runs (SIGKILL) at random moments, goes on with each as a user would,
+ * and compares the bytes of both networks with those of a run that nobody killed. A twentieth of the kills comes while the run is
+ * prepared, a tenth while something is cut, a tenth while a checkpoint is written, the others anywhere. Exits with 1 if a run
+ * could not be gone on with, or came to another end.
+ */
+import type { ChildProcess } from "node:child_process";
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { setTimeout } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { RandomStream } from "../src/core/random.ts";
+import { count } from "./shared/options.ts";
+import { espalier, goOn, inParallel, madeIn, openTrial } from "./shared/trial.ts";
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: "string", default: "200" },
+    seed: { type: "string", default: "1" },
+    parallel: { type: "string", default: "3" },
+    epochs: { type: "string", default: "30" },
+  },
+});
+const kills = count(values.kills, "kills");
+const seed = count(values.seed, "seed");
+const trial = await openTrial(count(values.epochs, "epochs"));
+
+type Moment = "preparing" | "cutting" | "checkpoint" | "anywhere";
+interface Kill {
+  readonly number: number;
+  readonly moment: Moment;
+}
+
+interface Seen {
+  readonly time: number;
+  readonly type: string;
+  readonly epoch: number;
+}
+
+/** The run that nobody kills: what it makes, and when it told what. */
+const wholeFolder = join(trial.workplace, "whole");
+const seen: Seen[] = [];
+const startedAt = performance.now();
+const whole = await espalier(trial.train(wholeFolder), {
+  onStart: (child) => listen(child, (event) => seen.push(event)),
+});
+if (whole.exitCode !== 0) throw new Error(`the run that nobody kills failed: ${whole.stderr}`);
+const wanted = madeIn(wholeFolder);
+const timeOf = (type: string): number => (seen.find((event) => event.type === type)?.time ?? 0) - startedAt;
+const prepared = timeOf("run.started");
+const shrunkIn = seen.find(({ type }) => type === "network.shrunk")?.epoch;
+const lastEpoch = Math.max(...seen.map(({ epoch }) => epoch));
+console.log(
+  `whole run: ${seen.length} events, prepared in ${prepared.toFixed(0)} ms, cut while training in epoch ${shrunkIn}`,
+);
+
+/** Calls `hear` with each event that `child` prints. */
+function listen(child: ChildProcess, hear: (event: Seen) => void): void {
+  let rest = "";
+  child.stdout?.on("data", (text: string) => {
+    const lines = `${rest}${text}`.split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const { type, epoch }: Seen = JSON.parse(line);
+      hear({ type, epoch, time: performance.now() });
+    }
+  });
+}
+
+/** Kills `child` at a random `moment`; `random` gives numbers from 0 to 1. */
+async function killAt(moment: Moment, child: ChildProcess, folder: string, random: () => number): Promise<void> {
+  const kill = (): boolean => child.kill("SIGKILL");
+  switch (moment) {
+    case "preparing":
+      listen(child, kill);
+      await setTimeout(random() * prepared);
+      kill();
+      break;
+    case "anywhere": {
+      // By what it has told and not by the clock: a machine does other work as well.
+      let left = Math.floor(random() * seen.length);
+      const delay = random() * 30;
+      listen(child, () => {
+        if (left-- === 0) void setTimeout(delay).then(kill);
+      });
+      break;
+    }
+    case "cutting": {
+      // Behind the epoch's event come the cut, the checkpoint of it and, behind the last, the compact network.
+      const epoch = random() < 0.5 ? shrunkIn : lastEpoch;
+      const delay = random() * 40;
+      listen(child, (event) => {
+        if (event.type === "epoch" && event.epoch === epoch) void setTimeout(delay).then(kill);
+      });
+      break;
+    }
+    case "checkpoint": {
+      const wait = 1 + Math.floor(random() * lastEpoch);
+      const delay = random() * 4;
+      let [found, last] = [0, ""];
+      while (child.exitCode === null && child.signalCode === null) {
+        const name = unfinishedIn(folder);
+        if (name !== undefined && name !== last) {
+          last = name;
+          found++;
+        }
+        if (found >= wait) {
+          await setTimeout(delay);
+          kill();
+          return;
+        }
+        await setTimeout(0);
+      }
+    }
+  }
+}
+
+function unfinishedIn(folder: string): string | undefined {
+  try {
+    return readdirSync(join(folder, "checkpoints")).find((name) => name.includes(".unfinished"));
+  } catch {
+    return undefined;
+  }
+}
+
+function plan(): Kill[] {
+  const moments: readonly Moment[] = [
+    ...Array<Moment>(Math.ceil(kills / 20)).fill("preparing"),
+    ...Array<Moment>(Math.ceil(kills / 10)).fill("cutting"),
+    ...Array<Moment>(Math.ceil(kills / 10)).fill("checkpoint"),
+  ];
+  return Array.from({ length: kills }, (_, number) => ({ number, moment: moments[number] ?? "anywhere" }));
+}
+
+const outcomes = new Map<string, number>();
+const tally = (what: string): void => {
+  outcomes.set(what, (outcomes.get(what) ?? 0) + 1);
+};
+const findings: string[] = [];
+
+async function carryOut({ number, moment }: Kill): Promise<void> {
+  const random = new RandomStream(seed, "kill", number);
+  const folder = join(trial.workplace, `run-${number}`);
+  // A run that was over before the signal came is started again: only kills count.
+  for (;;) {
+    const { signal } = await espalier(trial.train(folder), {
+      onStart: (child) => void killAt(moment, child, folder, () => random.uniform()),
+    });
+    if (signal === "SIGKILL") break;
+    rmSync(folder, { recursive: true, force: true });
+  }
+  const { exitCode, stdout, stderr } = await goOn(trial, folder);
+  if (exitCode !== 0)
+    findings.push(`kill ${number} (${moment}): exit code ${exitCode}: ${stderr || stdout.slice(-300)}`);
+  else if (madeIn(folder) !== wanted) findings.push(`kill ${number} (${moment}): other bytes`);
+  const [, from] = /"resumedFrom":(\d+)/.exec(stdout) ?? [];
+  tally(
+    `${moment}: ${from === undefined ? "begun again" : from === "0" ? "resumed from step 0" : "resumed from a later step"}`,
+  );
+  rmSync(folder, { recursive: true, force: true });
+}
+
+await inParallel(plan(), count(values.parallel, "parallel"), carryOut);
+for (const [what, number] of [...outcomes].sort()) console.log(`${String(number).padStart(5)}  ${what}`);
+for (const finding of findings) console.log(`✗ ${finding}`);
+console.log(`${kills} kills, ${findings.length} findings`);
+rmSync(trial.workplace, { recursive: true, force: true });
+process.exitCode = findings.length === 0 ? 0 : 1;
