@@ -52,8 +52,9 @@ const tally = (what: string): void => {
 
 async function carryOut(number: number): Promise<void> {
   const folder = join(trial.workplace, `run-${number}`);
+  const found: string[] = [];
   const find = (what: string): void => {
-    findings.push(`write ${number}: ${what}`);
+    found.push(`write ${number}: ${what}`);
   };
   const full = await train(folder, number);
   const code = /\[([a-z-]+)\]/.exec(full.stderr)?.[1] ?? "none";
@@ -69,6 +70,9 @@ async function carryOut(number: number): Promise<void> {
     if (exitCode !== 0) find(`cannot be gone on with: exit code ${exitCode}: ${stderr || stdout.slice(-300)}`);
     else if (madeIn(folder) !== wanted) find("other bytes");
   } else if (madeIn(folder) !== wanted) find("other bytes");
+  findings.push(...found);
+  const end = found.length === 0 ? "the same bytes" : found.join("; ");
+  console.log(`${number}: exit code ${full.exitCode}, ${code}: ${end}`);
   rmSync(folder, { recursive: true, force: true });
 }
 

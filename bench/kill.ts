@@ -151,13 +151,14 @@ async function carryOut({ number, moment }: Kill): Promise<void> {
     rmSync(folder, { recursive: true, force: true });
   }
   const { exitCode, stdout, stderr } = await goOn(trial, folder);
-  if (exitCode !== 0)
-    findings.push(`kill ${number} (${moment}): exit code ${exitCode}: ${stderr || stdout.slice(-300)}`);
-  else if (madeIn(folder) !== wanted) findings.push(`kill ${number} (${moment}): other bytes`);
   const [, from] = /"resumedFrom":(\d+)/.exec(stdout) ?? [];
-  tally(
-    `${moment}: ${from === undefined ? "begun again" : from === "0" ? "resumed from step 0" : "resumed from a later step"}`,
-  );
+  const how = from === undefined ? "begun again" : from === "0" ? "resumed from step 0" : "resumed from a later step";
+  tally(`${moment}: ${how}`);
+  let finding: string | undefined;
+  if (exitCode !== 0) finding = `exit code ${exitCode}: ${stderr || stdout.slice(-300)}`;
+  else if (madeIn(folder) !== wanted) finding = "other bytes";
+  if (finding !== undefined) findings.push(`kill ${number} (${moment}): ${finding}`);
+  console.log(`${number} ${moment}: ${how}${from === undefined ? "" : ` (${from})`}: ${finding ?? "the same bytes"}`);
   rmSync(folder, { recursive: true, force: true });
 }
 
