@@ -18,7 +18,7 @@ export function requireOneDnn() {
   }
   if (found.usable) return { usable: true, summary: `oneDNN ${found.version}, ${found.path}` };
   for (const line of [failure, found.message, found.howToInstall]) if (line !== "") announce(line);
-  return { usable: false, summary: "no oneDNN: the reference engine computes instead, about a thousand times slower" };
+  return { usable: false, summary: "no oneDNN: the reference engine computes instead, several hundred times slower" };
 }
 
 /** What `scripts/onednn.ts` finds out; npm's packages have to be there. */

@@ -40,7 +40,7 @@ mirror() {
 work="$(mktemp -d)"
 root="$work/root"
 clean_up() {
-  umount --lazy "$root/dev" "$root/proc" 2>/dev/null
+  umount --lazy "$root/dev" "$root/proc" 2>/dev/null || true
   rm -rf --one-file-system "$work"
 }
 trap clean_up EXIT

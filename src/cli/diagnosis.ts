@@ -102,7 +102,7 @@ function library(): Finding {
     return {
       ...{ ...found, state: isAbsent ? "poor" : "bad", details: [...list, ...details] },
       advice: isAbsent ? installAdvice() : hint,
-      summary: isAbsent ? "not installed: the reference engine trains, about a thousand times slower" : message,
+      summary: isAbsent ? "not installed: the reference engine trains, several hundred times slower" : message,
       facts: { error: { code: error.code, message }, lookedAt },
     };
   }

@@ -58,5 +58,5 @@ export function createEngine(spec: EngineSpec): Engine {
 }
 
 function slowNotice(): string {
-  return `oneDNN is not installed: the reference engine computes, about a thousand times slower. ${installAdvice()}`;
+  return `oneDNN is not installed: the reference engine computes, several hundred times slower. ${installAdvice()}`;
 }
