@@ -16,3 +16,25 @@ export function brainToFloat(bits: number): number {
   scratch.setUint16(2, bits, true);
   return scratch.getFloat32(0, true);
 }
+
+/** The nearest number that binary16 can hold, of two the even one. */
+export function roundToHalf(value: number): number {
+  const exponent = Math.max(-14, Math.floor(Math.log2(Math.abs(value))));
+  const rounded = roundedTo(value, 2 ** (exponent - 10));
+  return Math.abs(rounded) > 65504 ? Math.sign(rounded) * Number.POSITIVE_INFINITY : rounded;
+}
+
+/** Likewise of 8 bits of exponent and 7 of fraction. */
+export function roundToBrain(value: number): number {
+  const exponent = Math.max(-126, Math.floor(Math.log2(Math.abs(value))));
+  return Math.fround(roundedTo(value, 2 ** (exponent - 7)));
+}
+
+/** The nearest multiple of `step`, a power of two; of two the even one. */
+function roundedTo(value: number, step: number): number {
+  if (value === 0 || !Number.isFinite(value)) return value;
+  const steps = value / step;
+  const below = Math.floor(steps);
+  const isUp = steps - below > 0.5 || (steps - below === 0.5 && below % 2 !== 0);
+  return (below + (isUp ? 1 : 0)) * step;
+}

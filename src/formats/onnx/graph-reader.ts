@@ -15,6 +15,8 @@ import type { ReadContext, View } from "./rules.ts";
 export interface FileFacts {
   readonly file: string;
   readonly inputs: readonly Input[];
+  /** Their element types in the file, of `TensorProto.DataType`. */
+  readonly inputTypes: ReadonlySet<number>;
   /** Those of them that have their channels last. */
   readonly channelsLast: ReadonlySet<string>;
   readonly initializers: ReadonlyMap<string, Constant>;
@@ -54,6 +56,10 @@ export class GraphReader implements ReadContext {
 
   get fixedBatch(): number | undefined {
     return this.#facts.fixedBatch;
+  }
+
+  get inputTypes(): ReadonlySet<number> {
+    return this.#facts.inputTypes;
   }
 
   /** The value that `name` stands for. */

@@ -16,6 +16,8 @@ export interface Inputs {
   readonly inputs: readonly Input[];
   /** Name of the batch size, or the size the file fixes; undefined where it says nothing. */
   readonly batch: string | number | undefined;
+  /** Their element types. */
+  readonly types: ReadonlySet<number>;
 }
 
 /** Old files list their tensors among the inputs; these, `initializers`, are passed over. */
@@ -28,7 +30,8 @@ export function readInputs(
   const inputs = images.map((value) => inputOf(value, file));
   const [batch] = images[0]?.type?.tensorType?.shape?.dim ?? [];
   const size = toNumber(batch?.dimValue);
-  return { inputs, batch: batch?.dimParam || (size > 0 ? size : undefined) };
+  const types = new Set(images.map(({ type }) => type?.tensorType?.elemType ?? 0));
+  return { inputs, batch: batch?.dimParam || (size > 0 ? size : undefined), types };
 }
 
 function inputOf({ name, type }: ValueMessage, file: string): Input {

@@ -42,11 +42,12 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
   }
   const opset = opsetOf(model, file);
   const initializers = readInitializers(graph, file, external);
-  const { inputs, batch } = readInputs(graph, initializers, file);
+  const { inputs, batch, types } = readInputs(graph, initializers, file);
   const readers = countReaders(graph);
   const reader = new GraphReader({
     file,
     inputs,
+    inputTypes: types,
     channelsLast: channelsLastInputs(graph, inputs),
     initializers,
     exact: exactValues(model),

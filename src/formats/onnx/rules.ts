@@ -78,6 +78,8 @@ export interface ReadContext {
   exact(node: NodeReader, attribute: string, recovered: number, recover: (value: number) => number): number;
   /** The batch size, where the file fixes it. */
   readonly fixedBatch: number | undefined;
+  /** Element types of the images in the file, of `TensorProto.DataType`. */
+  readonly inputTypes: ReadonlySet<number>;
   /** Declares that the node's output is `value` itself: the node does nothing. */
   alias(node: NodeReader, value: string): void;
   /** The node so far that makes `value`. */

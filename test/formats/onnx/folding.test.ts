@@ -45,6 +45,7 @@ const cases: readonly (readonly [string, readonly NodeMessage[]])[] = [
   ]),
   ...["Add", "Sub", "Mul", "Div", "Min", "Max"].map((op) => [`${op} of floats`, [node(op, ["f", "g"], "v")]] as const),
   ["Add with broadcasting", [node("Add", ["grid", "column"], "v")]],
+  ["Pow of integers, some to a negative power", [node("Pow", ["i", "i2"], "v")]],
   ["Pow", [node("Abs", ["f"], "p"), node("Pow", ["p", "g"], "v")]],
   ...["Abs", "Neg", "Floor", "Ceil", "Round", "Exp", "Reciprocal", "Sign"].map(
     (op) => [op, [node(op, ["f"], "v")]] as const,
@@ -113,6 +114,14 @@ const cases: readonly (readonly [string, readonly NodeMessage[]])[] = [
     "Cast there and back",
     [node("Cast", ["f"], "c", [attributeMessage("to", 7)]), node("Cast", ["c"], "v", [attributeMessage("to", 9)])],
   ],
+  ...[
+    ["half", 10],
+    ["brain", 16],
+  ].map(([name, to]): readonly [string, readonly NodeMessage[]] => [
+    `Cast to ${name} floats, which rounds`,
+    [node("Mul", ["f", "g"], "m"), node("Cast", ["m"], "v", [attributeMessage("to", Number(to))])],
+  ]),
+  ["CastLike of booleans", [node("CastLike", ["f", "b"], "v")]],
   [
     "the batch size, cancelled out",
     [

@@ -138,7 +138,7 @@ export const elementwise: Readonly<Record<string, FoldRule>> = {
     numeric("combines", (a, b) => Number(a !== 0 || b !== 0)),
     "boolean",
   ),
-  Pow: folding(numeric("raises", (a, b) => a ** b)),
+  Pow: folding(numeric("raises", (a, b, type) => (type === "integer" ? Math.trunc(a ** b) : a ** b))),
   Reciprocal: mapping("divides by", (value) => 1 / value),
   Round: rounding(roundEven),
   Sign: mapping("takes the sign of", Math.sign),

@@ -1,8 +1,18 @@
 /** Folding of ops that make, move and gather constants. */
 import { elementCount, rowMajorStrides, type Shape } from "../../../core/tensor.ts";
+import { roundToBrain, roundToHalf } from "../../short-floats.ts";
 import type { NodeReader } from "../node-reader.ts";
 import { broadcastDims, broadcastIndex } from "./broadcast.ts";
-import { at, type Constant, constant, rearranged, scalarConstant, scalarsOf, vector } from "./constant.ts";
+import {
+  at,
+  type Constant,
+  type ConstantType,
+  constant,
+  rearranged,
+  scalarConstant,
+  scalarsOf,
+  vector,
+} from "./constant.ts";
 import type { FoldContext, FoldRule } from "./rule.ts";
 import { plain, type Scalar, times } from "./scalar.ts";
 
@@ -52,7 +62,12 @@ const shape: FoldRule = ({ node, extents }) => {
 const size: FoldRule = ({ extents }) => [scalarConstant("integer", extents(0).reduce(times, 1))];
 
 /** ONNX's element types as ours; the specification's `TensorProto.DataType`. */
-const floatTypes: ReadonlySet<number> = new Set([1, 10, 11, 16]);
+const floatTypes: ReadonlySet<number> = new Set([1, 11]);
+/** Of short floats, what becomes of a number. */
+const roundings: ReadonlyMap<number, (value: number) => number> = new Map([
+  [10, roundToHalf],
+  [16, roundToBrain],
+]);
 const booleanType = 9;
 
 const cast: FoldRule = ({ node, input }) => {
@@ -60,26 +75,33 @@ const cast: FoldRule = ({ node, input }) => {
   const to = node.int("to");
   node.int("saturate", 1);
   node.int("round_mode", 0);
-  if (floatTypes.has(to)) return [constant("float", source.dims, source.values)];
-  if (to === booleanType) {
+  const rounded = roundings.get(to);
+  if (rounded !== undefined)
     return [
       constant(
-        "boolean",
+        "float",
         source.dims,
-        scalarsOf(source).map((value) => Number(plain(value, "casts") !== 0)),
+        scalarsOf(source).map((value) => rounded(plain(value, "rounds"))),
       ),
     ];
-  }
-  const whole = scalarsOf(source).map((value) => (typeof value === "number" ? Math.trunc(value) : value));
-  return [constant("integer", source.dims, whole)];
+  return [converted(source, floatTypes.has(to) ? "float" : to === booleanType ? "boolean" : "integer")];
 };
+
+/** `source` in another type, its numbers as ONNX casts them. */
+function converted(source: Constant, type: ConstantType): Constant {
+  if (type === "float") return constant(type, source.dims, source.values);
+  const number = type === "boolean" ? (value: Scalar) => Number(plain(value, "casts") !== 0) : whole;
+  return constant(type, source.dims, scalarsOf(source).map(number));
+}
+
+function whole(value: Scalar): Scalar {
+  return typeof value === "number" ? Math.trunc(value) : value;
+}
 
 const castLike: FoldRule = ({ node, input }) => {
   const [source, { type }] = [input(0), input(1)];
   node.int("saturate", 1);
-  if (type !== "integer") return [constant(type, source.dims, source.values)];
-  const whole = scalarsOf(source).map((value) => (typeof value === "number" ? Math.trunc(value) : value));
-  return [constant("integer", source.dims, whole)];
+  return [converted(source, type)];
 };
 
 const gather: FoldRule = ({ node, input, claim }) => {
