@@ -19,6 +19,11 @@ const ownProducer = "espalier";
 export const exactPrefix = "espalier.exact.";
 /** Model metadata: says of a file with another producer's name that its constants are laid out as this package writes them. */
 export const layoutKey = "espalier.layout";
+/**
+ * Model metadata of a written file with transposings in it: the inputs that have their channels last, a name a line. All others, and all
+ * nodes, are laid out as they are inside.
+ */
+const channelsLastKey = "espalier.channels_last";
 
 /** The opset of the standard ops; throws `UserError` where the file does not say it, or it is not read. */
 export function opsetOf({ opsetImport }: ModelMessage, file: string): number {
@@ -64,6 +69,12 @@ export function isOwnLayout({ producerName, metadataProps }: ModelMessage): bool
   return producerName === ownProducer || (metadataProps ?? []).some(({ key }) => key === layoutKey);
 }
 
+/** The inputs that a file of this package says have their channels last; undefined where it does not say. */
+export function notedChannelsLast({ metadataProps }: ModelMessage): ReadonlySet<string> | undefined {
+  const noted = (metadataProps ?? []).find(({ key }) => key === channelsLastKey)?.value;
+  return typeof noted === "string" ? new Set(noted.split("\n").filter((name) => name !== "")) : undefined;
+}
+
 /** The header of `model`, as far as it is kept; undefined where it says no more than this package itself does. */
 export function headerOf(
   model: ModelMessage,
@@ -74,7 +85,7 @@ export function headerOf(
   const { graph } = model;
   const metadata = (model.metadataProps ?? [])
     .map(({ key, value }) => [key ?? "", value ?? ""] as const)
-    .filter(([key]) => !key.startsWith(exactPrefix) && key !== layoutKey);
+    .filter(([key]) => !key.startsWith(exactPrefix) && key !== layoutKey && key !== channelsLastKey);
   const isOwn = model.producerName === ownProducer;
   const written = Math.max(opset, oldestWritten);
   const irVersion = toNumber(model.irVersion);
@@ -95,15 +106,20 @@ export function headerOf(
   return Object.keys(header).length === 0 ? undefined : header;
 }
 
-/** The parts of a model's message that come from `header`; `metadata` is added to the file's own, and wins. */
+/**
+ * The parts of a model's message that come from `header`; `metadata` is added to the file's own, and wins. `hasTransposings`: whether
+ * the file has nodes that a reader might take for those of images with their channels last.
+ */
 export function headerMessage(
   header: FileHeader,
   metadata: Readonly<Record<string, string>>,
   exact: ReadonlyMap<string, string>,
+  hasTransposings: boolean,
 ): ModelMessage {
   const opset = writtenOpset(header);
   const layout = header.producer === undefined ? [] : [[layoutKey, "1"] as const];
-  const properties = new Map([...(header.metadata ?? []), ...Object.entries(metadata), ...layout, ...exact]);
+  const last = hasTransposings ? [[channelsLastKey, (header.channelsLast ?? []).join("\n")] as const] : [];
+  const properties = new Map([...(header.metadata ?? []), ...Object.entries(metadata), ...layout, ...last, ...exact]);
   return {
     irVersion: writtenIrVersion(header, opset),
     producerName: header.producer ?? ownProducer,

@@ -12,7 +12,7 @@ import { type ExternalData, noExternalData } from "./external.ts";
 import type { Constant } from "./folding/constant.ts";
 import { Folder } from "./folding/folder.ts";
 import { GraphReader } from "./graph-reader.ts";
-import { exactPrefix, headerOf, isOwnLayout, opsetOf } from "./header.ts";
+import { exactPrefix, headerOf, isOwnLayout, notedChannelsLast, opsetOf } from "./header.ts";
 import { readInputs } from "./inputs.ts";
 import { withJoinedBiases } from "./joined.ts";
 import { parameterKinds } from "./kinds.ts";
@@ -44,11 +44,12 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
   const initializers = readInitializers(graph, file, external);
   const { inputs, batch, types } = readInputs(graph, initializers, file);
   const readers = countReaders(graph);
+  const notedLast = notedChannelsLast(model);
   const reader = new GraphReader({
     file,
     inputs,
     inputTypes: types,
-    channelsLast: channelsLastInputs(graph, inputs),
+    channelsLast: notedLast ?? channelsLastInputs(graph, inputs),
     initializers,
     exact: exactValues(model),
     fixedBatch: typeof batch === "number" ? batch : undefined,
@@ -67,6 +68,7 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
       opset,
       resolve: (name: string) => reader.resolve(name),
       isRead: (name: string) => readers.has(name),
+      isMoved: notedLast === undefined,
     };
     readNode(message, surroundings, reader, folder, problems);
   }
@@ -97,7 +99,10 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
 
 function readNode(
   message: NodeMessage,
-  surroundings: NodeSurroundings,
+  surroundings: NodeSurroundings & {
+    /** Whether nodes behind a transposing of images are moved in front of it. */
+    readonly isMoved: boolean;
+  },
   reader: GraphReader,
   folder: Folder,
   problems: Problems,
@@ -106,7 +111,7 @@ function readNode(
   if (problems.isBehind(node.inputs, node.outputs)) return;
   try {
     if (folder.fold(node)) return;
-    const moved = movedForward(message, node, reader);
+    const moved = surroundings.isMoved ? movedForward(message, node, reader) : undefined;
     const read = moved === undefined ? node : new NodeReader(moved.message, { ...surroundings, isRead: () => true });
     const rule = readRules.get(read.opType);
     if (rule === undefined) {

@@ -175,7 +175,7 @@ class FileWriter implements WriteContext {
     const named = (shape: readonly (number | "N")[]): readonly (number | string)[] =>
       shape.map((size) => (size === "N" ? batch : size));
     return encodeModel({
-      ...headerMessage(header, metadata, this.#exact),
+      ...headerMessage(header, metadata, this.#exact, this.#nodes.some(isTransposing)),
       graph: {
         name: graph.name,
         ...(header.graphDocumentation === undefined ? {} : { docString: header.graphDocumentation }),
@@ -222,4 +222,8 @@ class FileWriter implements WriteContext {
     this.#names.add(unique);
     return unique;
   }
+}
+
+function isTransposing({ opType }: NodeMessage): boolean {
+  return opType === "Transpose";
 }

@@ -28,7 +28,7 @@ export function readLine(node: NodeReader, context: ReadContext, src: string, li
   context.add(node, "activation", [src], { function: "linear", slope: exact("slope"), offset: exact("offset") });
 }
 
-/** With both a slope and an offset, the product is a node of its own. */
+/** With both a slope and an offset, the product is a node of its own, but for a number less the value. */
 export function writeLine(node: Node<"activation">, { slope, offset }: Line, context: WriteContext): void {
   const [src = ""] = node.inputs;
   const number = (attribute: keyof Line, value: number): string => {
@@ -37,6 +37,10 @@ export function writeLine(node: Node<"activation">, { slope, offset }: Line, con
   };
   if (offset === 0) {
     context.write("Mul", node, [src, number("slope", slope)]);
+    return;
+  }
+  if (slope === -1) {
+    context.write("Sub", node, [number("offset", offset), src]);
     return;
   }
   const scaled = slope === 1 ? src : context.helper("Mul", `${node.name}/scaled`, [src, number("slope", slope)]);
