@@ -90,7 +90,8 @@ function keepPaths(
     let isComplete = true;
     for (const value of valuesRead(analysed, liveness)) {
       const classes = couplings.classesOf(value, 1);
-      if (classes.some((one) => liveness.kept[one] === 1 || alsoKept[one] === 1)) continue;
+      // One number an image has no channels.
+      if (classes.length === 0 || classes.some((one) => liveness.kept[one] === 1 || alsoKept[one] === 1)) continue;
       const first = required(classes[0], `channel 0 of "${value}"`);
       alsoKept[first] = 1;
       isComplete = false;

@@ -30,7 +30,8 @@ function routing<K extends ForwardOpName>({
       const from = source(context);
       for (let index = 0; index < channelsOf(context.dstShape); index++) {
         const found = from(index);
-        if (found !== undefined) {
+        // One number an image, which becomes a vector of one, has no channels to join.
+        if (found !== undefined && found.channel < channelsOf(context.shapes[found.slot])) {
           join({ slot: "dst", axis: 1, index }, { slot: found.slot, axis: 1, index: found.channel });
         }
       }
@@ -135,7 +136,9 @@ export const pad: ChannelRule<"pad"> = routing({
   },
   padsPixels: ({ attributes: { before, after } }) =>
     [...before.slice(2), ...after.slice(2)].some((amount) => amount > 0),
-  narrow: ({ attributes: { before, after }, shapes: [shape] }, { dst }) => {
+  narrow: ({ attributes, shapes: [shape] }, { dst }) => {
+    const { before, after } = attributes;
+    if (before.length < 2) return { attributes, slots: [0] };
     const first = before[1] ?? 0;
     const last = first + channelsOf(shape);
     return {
@@ -175,6 +178,7 @@ export const slice: ChannelRule<"slice"> = routing({
     for (let index = 1; index < channelsOf(shape); index++) join(first, { ...first, index });
   },
   narrow: ({ attributes, shapes: [shape] }, { src }) => {
+    if (attributes.starts.length < 2) return { attributes, slots: [0] };
     const bound = (limit: number): number => src(0).filter((channel) => channel < limit).length;
     const end = attributes.ends[1];
     return {

@@ -69,7 +69,9 @@ function addFlatten(node: NodeReader, context: ReadContext, src: string): void {
 
 export const readFlatten: ReadRule = (node, context) => {
   const shape = context.shape(node.input(0));
-  const axis = frontAxis(node, node.int("axis", 1), shape.length);
+  const asked = node.int("axis", 1);
+  // Behind the last axis there is one more place: a batch of numbers becomes one of vectors.
+  const axis = asked === shape.length ? asked : frontAxis(node, asked, shape.length);
   node.check(axis === 1, "only flattening all but the batch is read", "axis 1", `${axis}`);
   reshaped(node, context, [elementCount(shape.slice(1))]);
 };
