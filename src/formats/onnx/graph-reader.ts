@@ -218,8 +218,7 @@ export class GraphReader implements ReadContext {
     while (this.#nodeNames.has(name)) name = `${name}_`;
     const dst = step === undefined ? (reader.outputs[0] ?? "") : (step.output ?? this.newName(name));
     const node = makeNode(op, name, inputs, [dst], attributes);
-    const shapes = inputs.map((input) => this.shape(input));
-    const shape = this.#inferred(node, shapes);
+    const shape = this.#inferred(reader, node);
     if (inputs.every((input) => this.isConstant(input)))
       this.declareView(dst, { source: dst, dims: shape, indices: undefined });
     else this.#declare(dst, shape);
@@ -241,14 +240,23 @@ export class GraphReader implements ReadContext {
     this.nodes.push(node);
   }
 
-  #inferred(node: Node, shapes: readonly Shape[]): Shape {
+  /** What is legal in ONNX may be none of our nodes: that is said of the file's own node. */
+  #inferred(reader: NodeReader, node: Node): Shape {
+    for (const input of node.inputs) this.#checkMade(reader, input);
+    const shapes = node.inputs.map((input) => this.shape(input));
     try {
       return inferNode(node, shapes, 1)[0] ?? [];
-    } catch (cause) {
-      if (!(cause instanceof UserError)) throw cause;
-      const { hint } = cause.details;
-      throw new UserError(cause.code, cause.message, { about: this.#facts.file, hint, cause });
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      const { expected, received } = error.details;
+      throw reader.unsupported("is not read in this form", expected, received);
     }
+  }
+
+  /** A constant of the file is something only where it became a parameter. */
+  #checkMade(reader: NodeReader, value: string): void {
+    const isMade = !this.isConstant(value) || this.parameterShapes.has(value) || this.#producers.has(value);
+    reader.check(isMade, `input "${value}" must be computed from the images, not a constant`);
   }
 
   #declare(name: string, shape: Shape): void {

@@ -11,9 +11,6 @@ export interface UnreadNode {
   readonly reason: string;
 }
 
-/** Reasons that concern the node alone: what comes after it can still be looked at. */
-const nodeCodes: ReadonlySet<string> = new Set(["unsupported", "bad-graph"]);
-
 export class Problems {
   readonly #file: string;
   readonly #found: { readonly unread: UnreadNode; readonly error: UserError | undefined }[] = [];
@@ -28,9 +25,9 @@ export class Problems {
     this.#note({ op, node, reason: "this op is not read" }, undefined, outputs);
   }
 
-  /** Notes `error` of a node; throws it where the whole file is at fault. */
+  /** Notes `error` of a node, behind which others can still be looked at; throws it where the whole file is at fault. */
   refused(op: string, node: string, outputs: readonly string[], error: unknown): void {
-    if (!(error instanceof UserError) || !nodeCodes.has(error.code)) throw error;
+    if (!(error instanceof UserError) || error.code !== "unsupported") throw error;
     const { about = "" } = error.details;
     const said = statementOf(error);
     const reason = said.startsWith(`${about}: `) ? said.slice(about.length + 2) : said;

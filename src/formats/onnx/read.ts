@@ -28,8 +28,8 @@ type GraphMessage = NonNullable<ModelMessage["graph"]>;
 
 /**
  * The network in `bytes`; `file` is its name in messages, `external` finds tensors that lie in other files. Throws `UserError`:
- * "bad-file" where the bytes are no sound ONNX file or weights are no numbers, "unsupported" where it uses an op or a form of one that is not read (all of
- * them in the error's list), "bad-graph" where shapes do not fit.
+ * "bad-file" where the bytes are no sound ONNX file or weights are no numbers, "unsupported" where it uses an op or a form of one that is
+ * not read (all of them in the error's list); shapes that do not fit are such a form.
  */
 export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData = noExternalData): Network {
   const model = decodeModel(bytes, file);

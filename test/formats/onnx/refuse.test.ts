@@ -125,8 +125,8 @@ describe("damaged files", () => {
       const dim = graph?.input?.[0]?.type?.tensorType?.shape?.dim?.[1];
       if (dim) dim.dimValue = 6;
     });
-    expect(caught(bytes)).toMatchObject({ code: "bad-graph" });
-    expect(caught(bytes).message).toMatch(/broken\.onnx.*convolution "conv".*expected 2 input channels, got 6/);
+    expect(caught(bytes)).toMatchObject({ code: "unsupported" });
+    expect(caught(bytes).message).toMatch(/Conv "conv" in broken\.onnx.*expected 2 input channels, got 6/);
   });
 });
 

@@ -1,5 +1,6 @@
 /** ONNX `Add`, and `Sub` of a constant, ↔ add (two values), bias (a value and one number a channel), or a line (a value and a number). */
-import type { ReadRule, WriteRule } from "../rules.ts";
+import type { NodeReader } from "../node-reader.ts";
+import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
 import { numberIn, readLine } from "./line.ts";
 import { readPerChannel, writePerChannel } from "./per-channel.ts";
 
@@ -15,7 +16,7 @@ export const readAdd: ReadRule = (node, context) => {
   const [first, second] = [node.input(0), node.input(1)];
   node.int("broadcast", 1);
   if (!context.isConstant(first) && !context.isConstant(second)) {
-    context.add(node, "add", [first, second], {});
+    addValues(node, context, first, second);
     return;
   }
   const [src, constant] = context.isConstant(first) ? [second, first] : [first, second];
@@ -38,5 +39,11 @@ export const readSub: ReadRule = (node, context) => {
   }
   const negative = { function: "linear", slope: -1, offset: 0 } as const;
   const subtracted = context.add(node, "activation", [second], negative, { part: "negative" });
-  context.add(node, "add", [first, subtracted], {});
+  addValues(node, context, first, subtracted);
 };
+
+function addValues(node: NodeReader, context: ReadContext, first: string, second: string): void {
+  const [shape, other] = [first, second].map((value) => ["N", ...context.shape(value).slice(1)].join());
+  node.check(shape === other, "adds or subtracts values of different shapes", `both [${shape}]`, `[${other}]`);
+  context.add(node, "add", [first, second], {});
+}

@@ -21,7 +21,8 @@ export const writeClip: WriteRule<"clip"> = (node, context) => {
 
 export const readClip: ReadRule = (node, context) => {
   const [minimum = 0, maximum = 0] = bounds.map((bound, index) => readBound(node, context, index + 1, bound));
-  context.add(node, "clip", [node.input(0)], { minimum, maximum });
+  // The maximum has the last word: with a larger minimum, everything is the maximum.
+  context.add(node, "clip", [node.input(0)], { minimum: Math.min(minimum, maximum), maximum });
 };
 
 function readBound(

@@ -16,9 +16,9 @@ export function numberIn(context: ReadContext, constant: string, shape: Shape): 
   const [number] = found?.values ?? [];
   const rank = found?.dims.length ?? 0;
   const isOfChannels = shape[1] === 1 && rank > 0 && rank >= shape.length - 1;
-  if (found?.type !== "float" || typeof number !== "number" || elementCount(found.dims) !== 1 || isOfChannels) {
-    return undefined;
-  }
+  // Of more axes than the value, it would give the value more.
+  if (found?.type !== "float" || typeof number !== "number" || elementCount(found.dims) !== 1) return undefined;
+  if (isOfChannels || rank > shape.length) return undefined;
   return number;
 }
 

@@ -30,5 +30,7 @@ export const readPad: ReadRule = (node, context) => {
   }
   const side = (first: number): number[] =>
     Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? (pads[first + axes.indexOf(axis)] ?? 0) : 0));
-  context.add(node, "pad", [node.input(0)], { before: side(0), after: side(axes.length) });
+  const [before, after] = [side(0), side(axes.length)];
+  node.check(before[0] === 0 && after[0] === 0, "pads the batch", "0, 0", `${before[0]}, ${after[0]}`);
+  context.add(node, "pad", [node.input(0)], { before, after });
 };

@@ -30,6 +30,10 @@ function readWindow(node: NodeReader, context: ReadContext): PoolingRead {
   const image = imageSize(node, context);
   const [kernel, strides] = [node.pair("kernel_shape"), node.pair("strides", [1, 1])];
   const dilation = node.pair("dilations", [1, 1]);
+  const isDilated = dilation[0] > 1 || dilation[1] > 1;
+  // By the specification there are as many windows as strides; ONNX Runtime forgets the dilation and has fewer.
+  const isAutomatic = node.string("auto_pad", "NOTSET").startsWith("SAME");
+  node.check(!isDilated || !isAutomatic, "leaves the padding of a dilated window to the reader (auto_pad)");
   const padding = node.padding(image, { kernel, strides, dilation });
   const roundsUp = node.int("ceil_mode", 0) === 1;
   const added = (axis: 0 | 1, before: number, after: number): number => {
@@ -40,7 +44,6 @@ function readWindow(node: NodeReader, context: ReadContext): PoolingRead {
     return roundsUp && begins ? missing : 0;
   };
   const overhang = [added(0, padding.top, padding.bottom), added(1, padding.left, padding.right)] as const;
-  const isDilated = dilation[0] > 1 || dilation[1] > 1;
   return {
     attributes: {
       kernel,
@@ -95,6 +98,7 @@ export const writeGlobalAveragePool: WriteRule<"global_average_pooling"> = (node
 };
 
 export const readGlobalAveragePool: ReadRule = (node, context) => {
+  imageSize(node, context);
   context.add(node, "global_average_pooling", [node.input(0)], {});
 };
 

@@ -1,10 +1,10 @@
 /** Ops of ONNX that give an activation other dims, its values in the same order ↔ flatten, or nothing at all. */
 import { elementCount, sameShape } from "../../../core/tensor.ts";
 import { frontAxis } from "../folding/movement.ts";
-import { isBatchSize, type Scalar } from "../folding/scalar.ts";
 import { toChannelsLast } from "../lifted.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
+import { isBatch } from "./batch.ts";
 import { readReshapedConstant } from "./views.ts";
 
 export const writeFlatten: WriteRule<"flatten"> = (node, context) => {
@@ -101,10 +101,6 @@ export const readReshape: ReadRule = (node, context) => {
   reshaped(node, context, features);
 };
 
-function isBatch(size: Scalar | undefined, { fixedBatch }: ReadContext): boolean {
-  return isBatchSize(size) || (fixedBatch !== undefined && size === fixedBatch);
-}
-
 /** Axes that opset 13 made an input of what was an attribute; undefined where the node names none. */
 function axesOf(node: NodeReader, context: ReadContext): readonly number[] | undefined {
   if (node.inputs.length > 1) return context.integers(node, node.input(1));
@@ -114,7 +110,8 @@ function axesOf(node: NodeReader, context: ReadContext): readonly number[] | und
 export const readSqueeze: ReadRule = (node, context) => {
   const shape = context.shape(node.input(0));
   const axes = axesOf(node, context)?.map((axis) => frontAxis(node, axis, shape.length));
-  node.check(axes?.includes(0) !== true, "takes the batch's axis away");
+  const takesBatch = axes === undefined ? context.fixedBatch === 1 : axes.includes(0);
+  node.check(!takesBatch, "takes the batch's axis away");
   const isTaken = (size: number, axis: number): boolean => (axes === undefined ? size === 1 : axes.includes(axis));
   const features = shape.filter((size, axis) => axis > 0 && !isTaken(size, axis));
   node.check(axes?.every((axis) => shape[axis] === 1) ?? true, "takes away an axis that is not of size 1");

@@ -2,6 +2,7 @@
 import type { Pair } from "../../../graph/ops.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
+import { isBatch } from "./batch.ts";
 import { imageSize } from "./conv.ts";
 
 export const writeUpsampling: WriteRule<"upsampling"> = (node, context) => {
@@ -42,8 +43,10 @@ export const readResize: ReadRule = (node, context) => {
 function targetSize(node: NodeReader, context: ReadContext, image: Pair, isOld: boolean): Pair {
   const [scaleSlot, sizeSlot] = isOld ? [1, 3] : [2, 3];
   if (!isOld && (node.inputs[sizeSlot] ?? "") !== "") {
-    const [, , height = 0, width = 0] = context.scalars(node, node.input(sizeSlot)).map(Number);
-    return [height, width];
+    const [batch, channels, height = 0, width = 0] = context.scalars(node, node.input(sizeSlot));
+    const [, own] = context.shape(node.input(0));
+    node.check(isBatch(batch, context) && channels === own, "its sizes are not of images alone");
+    return [Number(height), Number(width)];
   }
   const scales = node.has("scales") ? node.floats("scales") : context.constant(node.input(scaleSlot))?.values;
   const [batch, channels, rows, columns] = Array.from(scales ?? [], Number);

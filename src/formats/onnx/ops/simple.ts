@@ -1,4 +1,5 @@
 /** Ops that have no attributes on our side and map one to one: `Relu`, `Concat` along the channels. */
+import { frontAxis } from "../folding/movement.ts";
 import type { ReadRule, WriteRule } from "../rules.ts";
 
 export const writeRelu: WriteRule<"relu"> = (node, context) => {
@@ -14,9 +15,8 @@ export const writeConcat: WriteRule<"concatenation"> = (node, context) => {
 };
 
 export const readConcat: ReadRule = (node, context) => {
-  const axis = node.int("axis");
-  const rank = context.shape(node.input(0)).length;
-  node.check(axis === 1 || axis + rank === 1, "only joining along the channels is read", "axis 1", `${axis}`);
+  const axis = frontAxis(node, node.int("axis"), context.shape(node.input(0)).length);
+  node.check(axis === 1, "only joining along the channels is read", "axis 1", `${axis}`);
   const sources = node.inputs.map((_, index) => node.input(index));
   context.add(node, "concatenation", sources, {});
 };

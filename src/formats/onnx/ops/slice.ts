@@ -56,7 +56,9 @@ export const readSlice: ReadRule = (node, context) => {
     const index = axes.findIndex((named) => named === axis || named + shape.length === axis);
     const [start = 0, end = size, step = 1] = index < 0 ? [] : [starts[index], ends[index], steps[index]];
     node.check(step >= 1, "steps must be positive", "1 or more", `${step}`);
-    return { start: withinBounds(start, size), end: withinBounds(end, size), step };
+    const bound = { start: withinBounds(start, size), end: withinBounds(end, size), step };
+    node.check(axis === 0 || bound.start < bound.end, "takes nothing", "a start before the end", `${start}, ${end}`);
+    return bound;
   });
   const batch = axes.findIndex((axis) => axis === 0 || axis + shape.length === 0);
   node.check(

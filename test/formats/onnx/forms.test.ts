@@ -1,0 +1,262 @@
+/** Forms of ops that are legal ONNX and seldom seen: answered as ONNX Runtime answers, or refused by the node's own name. */
+import { describe, expect, test } from "vitest";
+import { UserError } from "../../../src/core/errors.ts";
+import { type Tensor, tensor } from "../../../src/core/tensor.ts";
+import { createReferenceEngine } from "../../../src/engine/reference/index.ts";
+import { openRuntime } from "../../../src/evaluation/onnx-runtime.ts";
+import { attributeMessage, type NodeMessage, valueMessage } from "../../../src/formats/onnx/proto.ts";
+import { readOnnx } from "../../../src/formats/onnx/read.ts";
+import { writeOnnx } from "../../../src/formats/onnx/write.ts";
+import type { Network } from "../../../src/graph/graph.ts";
+import { compact } from "../../../src/pruning/compact.ts";
+import { normal, relativeDifference } from "../../engine/random-data.ts";
+import { floats, integers, type ModelParts, node, onnxModel } from "./models.ts";
+
+const BATCH = 3;
+
+async function runtimeAnswer(bytes: Uint8Array, images: Tensor): Promise<Tensor> {
+  const session = await openRuntime(bytes, "the file");
+  const answer = (await session.run(images)).get("y");
+  await session.dispose();
+  if (answer === undefined) throw new Error("no output");
+  return answer;
+}
+
+function ownAnswer({ graph, weights }: Network, images: Tensor): Tensor {
+  const plan = createReferenceEngine().prepare(graph, { batch: BATCH });
+  plan.write(weights);
+  return plan.run({ x: images })["y"] ?? tensor([0]);
+}
+
+/** Expects of the file, of what is read and written again, and of what is left after a cut, the same answers. */
+async function expectRight(parts: ModelParts): Promise<Network> {
+  const bytes = onnxModel(parts);
+  const images = normal([BATCH, ...parts.features], 6, "images");
+  const expected = await runtimeAnswer(bytes, images);
+  const network = readOnnx(bytes, "form.onnx");
+  const small = compact(network).network;
+  const answers = [network, small].map((each) => ownAnswer(each, images));
+  answers.push(await runtimeAnswer(writeOnnx(network), images), await runtimeAnswer(writeOnnx(small), images));
+  for (const { shape, data } of answers) {
+    expect(shape).toEqual(expected.shape);
+    expect(relativeDifference(data, expected.data)).toBeLessThan(1e-5);
+  }
+  expect(readOnnx(writeOnnx(network), "written.onnx").graph).toEqual(network.graph);
+  return network;
+}
+
+const attributes = (
+  values: Readonly<Record<string, Parameters<typeof attributeMessage>[1]>>,
+): NodeMessage["attribute"] => Object.entries(values).map(([name, value]) => attributeMessage(name, value));
+
+const right: readonly (readonly [name: string, parts: ModelParts])[] = [
+  [
+    "a clip whose minimum is above its maximum",
+    {
+      features: [4],
+      tensors: [floats("low", [0.5], []), floats("high", [-0.25], [])],
+      nodes: [node("Clip", ["x", "low", "high"], "y")],
+    },
+  ],
+  ["one number an image", { features: [], nodes: [node("Relu", ["x"], "y")] }],
+  [
+    "one number an image, padded by nothing and sliced whole",
+    {
+      features: [],
+      tensors: [integers("pads", [0, 0]), integers("start", [0]), integers("end", [2 ** 31 - 1])],
+      nodes: [node("Pad", ["x", "pads"], "padded"), node("Slice", ["padded", "start", "end"], "y")],
+    },
+  ],
+  [
+    "one number an image, which becomes a vector and a linear layer",
+    {
+      features: [],
+      tensors: [integers("axes", [1]), floats("weights", [1, 2, 3], [1, 3])],
+      nodes: [node("Unsqueeze", ["x", "axes"], "vector"), node("MatMul", ["vector", "weights"], "y")],
+    },
+  ],
+  [
+    "flattening of one number an image",
+    { features: [], nodes: [node("Flatten", ["x"], "y", [attributeMessage("axis", 1)])] },
+  ],
+  [
+    "a number less a value",
+    { features: [3, 2], tensors: [floats("one", [1.25], [])], nodes: [node("Sub", ["one", "x"], "y")] },
+  ],
+  [
+    "a transposing that nothing reads, beside another",
+    {
+      features: [3, 4, 5],
+      nodes: [
+        node("Transpose", ["x"], "unread", [attributeMessage("perm", [0, 2, 1, 3])]),
+        node("Transpose", ["x"], "turned", [attributeMessage("perm", [0, 3, 1, 2])]),
+        node("Relu", ["turned"], "y"),
+      ],
+    },
+  ],
+  [
+    "a slice of an older form behind a transposing",
+    {
+      features: [3, 4, 2],
+      opset: 9,
+      nodes: [
+        node("Transpose", ["x"], "turned", [attributeMessage("perm", [0, 2, 3, 1])]),
+        node("Slice", ["turned"], "sliced", [
+          attributeMessage("axes", [3, 1]),
+          attributeMessage("starts", [0, 1]),
+          attributeMessage("ends", [2, 4]),
+        ]),
+        node("Relu", ["sliced"], "y"),
+      ],
+    },
+  ],
+];
+
+const refused: readonly (readonly [name: string, parts: ModelParts, message: RegExp])[] = [
+  [
+    "an addition that repeats one of its values",
+    {
+      features: [3, 4, 4],
+      nodes: [node("GlobalAveragePool", ["x"], "mean"), node("Add", ["x", "mean"], "y")],
+    },
+    /Add "y\/node" in form\.onnx: adds or subtracts values of different shapes \(expected both \[N,3,4,4\], got \[N,3,1,1\]\)/,
+  ],
+  [
+    "an addition of [C,H,W] and [C,1,1], both without a batch",
+    {
+      features: [4, 4],
+      nodes: [node("Add", ["x", "z"], "y")],
+      change: ({ graph }) => {
+        graph?.input?.splice(0, 1, valueMessage("x", 1, [3, 4, 4]), valueMessage("z", 1, [3, 1, 1]));
+      },
+    },
+    /Add "y\/node".*different shapes/,
+  ],
+  [
+    "a pooling whose kernel is larger than the padded image",
+    {
+      features: [2, 3, 3],
+      nodes: [
+        node("MaxPool", ["x"], "y", [attributeMessage("kernel_shape", [5, 5]), attributeMessage("ceil_mode", 1)]),
+      ],
+    },
+    /MaxPool "y\/node".*expected a kernel that fits into the padded image/,
+  ],
+  [
+    "an empty slice",
+    {
+      features: [4],
+      tensors: [integers("start", [2]), integers("end", [2]), integers("axis", [1])],
+      nodes: [node("Slice", ["x", "start", "end", "axis"], "y")],
+    },
+    /Slice "y\/node".*takes nothing/,
+  ],
+  [
+    "a rounding to half floats",
+    {
+      features: [4],
+      nodes: [
+        node("Cast", ["x"], "half", [attributeMessage("to", 10)]),
+        node("Cast", ["half"], "y", [attributeMessage("to", 1)]),
+      ],
+    },
+    /Cast "half\/node".*rounds an activation to 16 bits.*got FLOAT16/,
+  ],
+  [
+    "a padding of the batch",
+    {
+      features: [4],
+      tensors: [integers("pads", [1, 0, 0, 0])],
+      nodes: [node("Pad", ["x", "pads"], "y")],
+    },
+    /Pad "y\/node".*pads the batch/,
+  ],
+  [
+    "a global pooling of lines",
+    { features: [4, 5], nodes: [node("GlobalAveragePool", ["x"], "y")] },
+    /GlobalAveragePool "y\/node".*only images are read/,
+  ],
+  [
+    "joining batches",
+    { features: [], nodes: [node("Concat", ["x", "x"], "y", [attributeMessage("axis", 0)])] },
+    /Concat "y\/node".*only joining along the channels/,
+  ],
+  [
+    "joining with a constant",
+    {
+      features: [2],
+      tensors: [floats("fixed", [1, 2], [1, 2])],
+      nodes: [node("Concat", ["x", "fixed"], "y", [attributeMessage("axis", 1)])],
+    },
+    /Concat "y\/node".*input "fixed" must be computed from the images/,
+  ],
+  [
+    "an addition of a number that gives the value more axes",
+    { features: [3], tensors: [floats("one", [1], [1, 1, 1])], nodes: [node("Add", ["x", "one"], "y")] },
+    /Add "y\/node".*not one number a channel/,
+  ],
+  [
+    "a squeezing that takes a batch of one along",
+    {
+      features: [3, 1],
+      nodes: [node("Squeeze", ["x"], "y")],
+      change: ({ graph }) => graph?.input?.splice(0, 1, valueMessage("x", 1, [1, 3, 1])),
+    },
+    /Squeeze "y\/node".*takes the batch's axis away/,
+  ],
+  [
+    "a resizing of the batch",
+    {
+      features: [2, 3, 3],
+      tensors: [integers("sizes", [2, 2, 6, 6])],
+      nodes: [
+        node("Resize", ["x", "", "", "sizes"], "y", attributes({ coordinate_transformation_mode: "asymmetric" }) ?? []),
+      ],
+    },
+    /Resize "y\/node".*not of images alone/,
+  ],
+  [
+    "automatic padding of a dilated pooling",
+    {
+      features: [1, 5, 4],
+      nodes: [
+        node(
+          "MaxPool",
+          ["x"],
+          "y",
+          attributes({ auto_pad: "SAME_UPPER", kernel_shape: [3, 2], dilations: [2, 1] }) ?? [],
+        ),
+      ],
+    },
+    /MaxPool "y\/node".*auto_pad/,
+  ],
+];
+
+describe("forms that are read", () => {
+  test.each(right)("%s", async (_, parts) => {
+    await expectRight(parts);
+  });
+
+  test("a network of half floats, computed in 32 bits with all its casts", () => {
+    const half = (to: number, from: string, name: string) => node("Cast", [from], name, [attributeMessage("to", to)]);
+    const bytes = onnxModel({
+      features: [4],
+      nodes: [half(1, "x", "wide"), node("Sigmoid", ["wide"], "open"), half(10, "open", "y")],
+      change: ({ graph }) => graph?.input?.splice(0, 1, valueMessage("x", 10, ["batch", 4])),
+    });
+    expect(readOnnx(bytes, "half.onnx").graph.nodes.map(({ op }) => op)).toEqual(["activation"]);
+  });
+});
+
+describe("forms that are refused, by the name of their node", () => {
+  test.each(refused)("%s", (_, parts, message) => {
+    let error: unknown;
+    try {
+      readOnnx(onnxModel(parts), "form.onnx");
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toBeInstanceOf(UserError);
+    expect(error).toMatchObject({ code: "unsupported", message: expect.stringMatching(message) });
+  });
+});
