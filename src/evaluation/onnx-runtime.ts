@@ -42,8 +42,8 @@ export async function loadSession(
     interOpNumThreads: 1,
     graphOptimizationLevel: optimized ? "all" : "disabled",
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
-    // Its warnings are about the file's style and would stand among our own lines.
-    logSeverityLevel: 3,
+    // Its warnings are about the file's style and would stand among our own lines, where its errors are told as well.
+    logSeverityLevel: 4,
   };
   const { InferenceSession: Sessions } = onnxRuntime;
   return attempt(name, "does not load in ONNX Runtime", () =>
