@@ -19,6 +19,8 @@ export interface FileFacts {
   readonly inputTypes: ReadonlySet<number>;
   /** Those of them that have their channels last. */
   readonly channelsLast: ReadonlySet<string>;
+  /** Whether the file itself says so: then it transposes them at once, and is otherwise laid out as networks are inside. */
+  readonly notesChannelsLast: boolean;
   readonly initializers: ReadonlyMap<string, Constant>;
   /** Exact values of attributes, see `WriteContext.keepExact`. */
   readonly exact: ReadonlyMap<string, number>;
@@ -235,7 +237,8 @@ export class GraphReader implements ReadContext {
     this.#declare(first, [batch, channels, height, width]);
     const node = liftingNode(first, name);
     this.lifted.set(name, first);
-    this.#nodeNames.add(node.name);
+    // Where the file transposes at once, this node will be absorbed, and one of the file's may have the name from an earlier reading.
+    if (!this.#facts.notesChannelsLast) this.#nodeNames.add(node.name);
     this.#producers.set(name, node);
     this.nodes.push(node);
   }

@@ -50,6 +50,7 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
     inputs,
     inputTypes: types,
     channelsLast: notedLast ?? channelsLastInputs(graph, inputs),
+    notesChannelsLast: notedLast !== undefined,
     initializers,
     exact: exactValues(model),
     fixedBatch: typeof batch === "number" ? batch : undefined,
@@ -68,7 +69,7 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
       opset,
       resolve: (name: string) => reader.resolve(name),
       isRead: (name: string) => readers.has(name),
-      isMoved: notedLast === undefined,
+      movesNodes: notedLast === undefined,
     };
     readNode(message, surroundings, reader, folder, problems);
   }
@@ -101,7 +102,7 @@ function readNode(
   message: NodeMessage,
   surroundings: NodeSurroundings & {
     /** Whether nodes behind a transposing of images are moved in front of it. */
-    readonly isMoved: boolean;
+    readonly movesNodes: boolean;
   },
   reader: GraphReader,
   folder: Folder,
@@ -111,7 +112,7 @@ function readNode(
   if (problems.isBehind(node.inputs, node.outputs)) return;
   try {
     if (folder.fold(node)) return;
-    const moved = surroundings.isMoved ? movedForward(message, node, reader) : undefined;
+    const moved = surroundings.movesNodes ? movedForward(message, node, reader) : undefined;
     const read = moved === undefined ? node : new NodeReader(moved.message, { ...surroundings, isRead: () => true });
     const rule = readRules.get(read.opType);
     if (rule === undefined) {

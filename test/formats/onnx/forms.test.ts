@@ -233,6 +233,21 @@ const refused: readonly (readonly [name: string, parts: ModelParts, message: Reg
 ];
 
 describe("forms that are read", () => {
+  test("images with their channels last, padded by an older form before they are transposed", () => {
+    const bytes = onnxModel({
+      features: [4, 5, 3],
+      opset: 9,
+      nodes: [
+        node("Pad", ["x"], "padded", [attributeMessage("pads", [0, 1, 0, 0, 0, 0, 1, 0])]),
+        node("Transpose", ["padded"], "turned", [attributeMessage("perm", [0, 3, 1, 2])]),
+        node("Relu", ["turned"], "y"),
+      ],
+    });
+    const { graph, weights } = readOnnx(bytes, "last.onnx");
+    expect(graph.header?.channelsLast).toEqual(["x"]);
+    expect(readOnnx(writeOnnx({ graph, weights }), "written.onnx").graph).toEqual(graph);
+  });
+
   test.each(right)("%s", async (_, parts) => {
     await expectRight(parts);
   });
