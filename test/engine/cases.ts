@@ -222,6 +222,93 @@ const pointwiseCases: readonly Case[] = Object.entries(pointwise).flatMap(([name
   })),
 );
 
+/** Ops that take values of any rank, in chains, by what lies behind the batch. */
+const rankCases: readonly Case[] = (
+  [
+    [2, []],
+    [3, [5]],
+    [2, [5, 7]],
+    [1, [18, 3]],
+    [2, [4, 3, 5]],
+    [2, [3, 2, 5, 4]],
+    [2, [3, 2, 2, 3, 2]],
+  ] as const
+).map(([batch, shape]) => ({
+  name: `values of rank ${shape.length + 1}: ${["N", ...shape].join("x")}`,
+  batch,
+  graph: from(shape, (builder, src) => {
+    const curved = builder.activation("tanh", src, { function: "tanh" });
+    const positive = builder.relu("relu", builder.activation("line", curved, line(1, -0.2)));
+    const sum = builder.add("sum", positive, builder.multiply("product", src, curved));
+    if (shape.length === 0) return sum;
+    const shifted = builder.bias("bias", builder.gain("gain", builder.scale("scale", sum, 1)));
+    const wide = builder.concatenation("join", [shifted, src]);
+    const padding = [0, 1, ...shape.slice(1).map((_, axis) => axis)];
+    return builder.softmax("softmax", builder.pad("pad", wide, padding, padding.toReversed().with(0, 0)));
+  }),
+}));
+
+/** Slices and paddings along several axes at once, as [start, end, step] of each axis behind the batch. */
+const regionCases: readonly Case[] = (
+  [
+    [
+      "some channels of every other row, an odd number of rows",
+      [5, 3, 6],
+      [
+        [3, 5, 1],
+        [0, 3, 2],
+        [0, 6, 1],
+      ],
+    ],
+    [
+      "some channels of every other column, an odd number of columns",
+      [18, 4, 5],
+      [
+        [1, 18, 1],
+        [0, 4, 1],
+        [0, 5, 2],
+      ],
+    ],
+    [
+      "some channels of every third pixel",
+      [20, 7, 7],
+      [
+        [15, 19, 1],
+        [0, 7, 3],
+        [0, 7, 3],
+      ],
+    ],
+    [
+      "a part of a row",
+      [6, 7],
+      [
+        [1, 4, 1],
+        [2, 7, 2],
+      ],
+    ],
+    [
+      "a part of a volume",
+      [5, 3, 5, 3],
+      [
+        [1, 5, 2],
+        [0, 3, 2],
+        [1, 5, 1],
+        [0, 3, 2],
+      ],
+    ],
+  ] as const
+).map(([name, shape, bounds]) => ({
+  name: `slice: ${name}`,
+  batch: 3,
+  graph: from(shape, (builder, src) =>
+    builder.node("slice", "layer", [src], {
+      starts: [0, ...bounds.map(([start]) => start)],
+      ends: ["N" as const, ...bounds.map(([, end]) => end)],
+      steps: [1, ...bounds.map(([, , step]) => step)],
+    }),
+  ),
+}));
+
 const otherCases: readonly Case[] = [
   {
     name: "average pooling that rounds up, padding counted",
@@ -310,6 +397,8 @@ export const opCases: readonly Case[] = [
   ...normalizationCases,
   ...poolingCases,
   ...pointwiseCases,
+  ...rankCases,
+  ...regionCases,
   ...otherCases,
 ];
 

@@ -40,12 +40,17 @@ export const softmax: ChannelRule<"softmax"> = {
     coupleAll(context, join);
     if (channelsOf(context.dstShape) > 0) join({ slot: "dst", axis: 1, index: 0 }, { slot: 0, axis: 1, index: 0 });
   },
-  constants: ({ dstShape }, [src = new Float64Array()]) => {
-    if (channelsOf(dstShape) === 1) return () => 1;
+  constants: ({ attributes: { isLogarithm }, dstShape }, [src = new Float64Array()]) => {
+    if (channelsOf(dstShape) === 1) return () => (isLogarithm === true ? 0 : 1);
     const largest = Math.max(...src);
     const powers = src.map((value) => Math.exp(value - largest));
     const sum = powers.reduce((partial, power) => partial + power, 0);
-    return (channel) => constantOf((powers[channel] ?? Number.NaN) / sum);
+    return (channel) =>
+      constantOf(
+        isLogarithm === true
+          ? (src[channel] ?? Number.NaN) - largest - Math.log(sum)
+          : (powers[channel] ?? Number.NaN) / sum,
+      );
   },
   reach: reachAll,
   demands: demandAll,

@@ -49,7 +49,9 @@ const attributes = (
   values: Readonly<Record<string, Parameters<typeof attributeMessage>[1]>>,
 ): NodeMessage["attribute"] => Object.entries(values).map(([name, value]) => attributeMessage(name, value));
 
-const right: readonly (readonly [name: string, parts: ModelParts])[] = [
+type Form = readonly [name: string, parts: ModelParts];
+
+const right: readonly Form[] = [
   [
     "a clip whose minimum is above its maximum",
     {
@@ -83,6 +85,27 @@ const right: readonly (readonly [name: string, parts: ModelParts])[] = [
     "a number less a value",
     { features: [3, 2], tensors: [floats("one", [1.25], [])], nodes: [node("Sub", ["one", "x"], "y")] },
   ],
+  [
+    "the logarithm of a softmax over one channel, which is zero",
+    {
+      features: [1, 2, 2],
+      nodes: [node("LogSoftmax", ["x"], "log", [attributeMessage("axis", 1)]), node("Add", ["log", "x"], "y")],
+    },
+  ],
+  ...["Softmax", "LogSoftmax"].map(
+    (opType): Form => [
+      `${opType} of constants`,
+      {
+        features: [3],
+        tensors: [floats("zeros", new Array<number>(9).fill(0), [3, 3]), floats("bias", [1, 2, 4])],
+        nodes: [
+          node("Gemm", ["x", "zeros", "bias"], "constant"),
+          node(opType, ["constant"], "shares", [attributeMessage("axis", 1)]),
+          node("Add", ["shares", "x"], "y"),
+        ],
+      },
+    ],
+  ),
   [
     "a transposing that nothing reads, beside another",
     {
