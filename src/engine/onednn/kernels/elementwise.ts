@@ -6,6 +6,7 @@ import { elementCount } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { type PostOp, withAttributes } from "../ffi/attributes.ts";
 import { argument } from "../ffi/constants.ts";
+import { faultsOf } from "../ffi/faults.ts";
 import { bytesOf } from "../ffi/memory.ts";
 import { type BinaryKind, binaryOperation } from "../ffi/operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
@@ -65,7 +66,7 @@ export function emitElementwise(
       }),
       [argument.dst, dst],
     ],
-    isPadded(first) ? options : { ...options, inPlace: [first, dst] },
+    faultsOf(library).sumInPlaceOfPaddedChannels && isPadded(first) ? options : { ...options, inPlace: [first, dst] },
   );
 }
 
@@ -74,7 +75,6 @@ function postOpOperand({ library }: Program, position: number): number {
   return library.abi.firstPostOpOperand * (position + 1) + argument.src1;
 }
 
-/** oneDNN 2.6.3 zeroes the padding of a result's last block before it reads that block's sources: in place, numbers are lost. */
 function isPadded({ descriptor: { bytes, shape, type } }: View): boolean {
   return bytes !== elementCount(shape) * bytesOf(type);
 }

@@ -3,6 +3,7 @@
 import { sameShape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
+import { faultsOf } from "../ffi/faults.ts";
 import { describeMemory, type MemoryDescriptor, sameLayout, samePlaces } from "../ffi/memory.ts";
 import { type Activation, activationBackward, activationForward, type BinaryKind } from "../ffi/operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
@@ -189,8 +190,8 @@ function emitBinary(
   if (relu?.op === "relu" && !fuses) lowerActivation(relu, program);
 }
 
-/** oneDNN 2.6.3's binary primitive with a ReLU behind it gives wrong numbers on blocks of 8 channels (AVX-512 machines). */
 function canFuseRelu({ library }: Program, descriptor: MemoryDescriptor): boolean {
+  if (!faultsOf(library).reluBehindSumOfBlocksOf8) return true;
   const isImage = descriptor.shape.length === 4;
   return !isImage || !sameLayout(library, descriptor, describeMemory(library, descriptor.shape, "nChw8c"));
 }

@@ -1,0 +1,23 @@
+/**
+ * Faults of the library that kernels work around, by version. `test/engine/onednn/faults.test.ts` shows each on the library
+ * that is loaded.
+ */
+import type { OneDnn } from "./library.ts";
+
+export interface Faults {
+  /** On machines with vectors of 16 numbers. */
+  readonly reluBehindSumOfBlocksOf8: boolean;
+  /** With a post-op, the padding of a result's last block is set to zero before that block's sources are read. */
+  readonly sumInPlaceOfPaddedChannels: boolean;
+  /** One of two factors is applied twice. Kernels write chains without a second factor, which costs nothing elsewhere. */
+  readonly twoFactorsInAChain: boolean;
+}
+
+const byVersion: Readonly<Record<2 | 3, Faults>> = {
+  2: { reluBehindSumOfBlocksOf8: true, sumInPlaceOfPaddedChannels: true, twoFactorsInAChain: true },
+  3: { reluBehindSumOfBlocksOf8: false, sumInPlaceOfPaddedChannels: false, twoFactorsInAChain: false },
+};
+
+export function faultsOf({ abi }: OneDnn): Faults {
+  return byVersion[abi.major];
+}

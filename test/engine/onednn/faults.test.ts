@@ -1,0 +1,87 @@
+/**
+ * Faults of the library that the kernels work around, shown on the library itself: a workaround is on where its fault is.
+ * Run with oneDNN 2 and 3.
+ */
+import { describe, expect, it } from "vitest";
+import { elementCount, type Shape } from "../../../src/core/tensor.ts";
+import { type PostOp, withAttributes } from "../../../src/engine/onednn/ffi/attributes.ts";
+import { argument, isaAvx512Core } from "../../../src/engine/onednn/ffi/constants.ts";
+import { copyMemory } from "../../../src/engine/onednn/ffi/copy.ts";
+import { faultsOf } from "../../../src/engine/onednn/ffi/faults.ts";
+import { oneDnn } from "../../../src/engine/onednn/ffi/library.ts";
+import { createMemory, describeMemory, type LayoutName, NativeMemory } from "../../../src/engine/onednn/ffi/memory.ts";
+import { binaryOperation } from "../../../src/engine/onednn/ffi/operations.ts";
+import { BoundPrimitive, firstImplementation } from "../../../src/engine/onednn/ffi/primitive.ts";
+
+const library = oneDnn();
+const faults = faultsOf(library);
+const hasWideVectors = (library.instructionSet & isaAvx512Core) === isaAvx512Core;
+
+/** Numbers of both signs, no two neighbours alike. */
+function numbers(count: number): Float32Array {
+  return Float32Array.from({ length: count }, (_, index) => ((index * 37) % 23) / 11 - 1);
+}
+
+/** x + x with `postOps` behind it, by the library's first choice, in its memory or another. */
+function doubled(shape: Shape, layout: LayoutName, postOps: readonly PostOp[], inPlace: boolean): Float32Array {
+  const descriptor = describeMemory(library, shape, layout);
+  const plain = describeMemory(library, shape, "plain");
+  const [rowMajor, src, other, dst] = [plain, descriptor, descriptor, descriptor].map(
+    ({ bytes }) => new NativeMemory(library, bytes),
+  ) as [NativeMemory, NativeMemory, NativeMemory, NativeMemory];
+  const values = rowMajor.floats(0, elementCount(shape));
+  values.set(numbers(values.length));
+  for (const memory of [src, other])
+    copyMemory(library, { descriptor: plain, memory: rowMajor }, { descriptor, memory });
+  const result = inPlace ? src : dst;
+  const primitive = withAttributes(library, { postOps }, (attributes) =>
+    firstImplementation(library, binaryOperation("add", descriptor, descriptor, descriptor), undefined, attributes),
+  );
+  const scratchpad = primitive.memory("scratchpad");
+  const scratch = new NativeMemory(library, scratchpad.bytes);
+  const bound = new BoundPrimitive(library, primitive, [
+    [argument.src, createMemory(library, descriptor, src.address)],
+    [argument.src1, createMemory(library, descriptor, other.address)],
+    [argument.dst, createMemory(library, descriptor, result.address)],
+    [argument.scratchpad, createMemory(library, scratchpad, scratch.address)],
+  ]);
+  bound.run();
+  copyMemory(library, { descriptor, memory: result }, { descriptor: plain, memory: rowMajor });
+  const found = values.slice();
+  bound.destroy();
+  primitive.destroy();
+  for (const memory of [rowMajor, src, other, dst, scratch]) memory.free();
+  return found;
+}
+
+/** Whether `found` is not what `formula` makes of each number. */
+function isWrong(found: Float32Array, formula: (x: number) => number): boolean {
+  const expected = numbers(found.length).map(formula);
+  return found.some((value, index) => !(Math.abs(value - (expected[index] ?? 0)) < 1e-5));
+}
+
+describe(`faults of oneDNN ${library.version}`, () => {
+  it.skipIf(!hasWideVectors)("a ReLU behind a sum on blocks of 8 channels, with vectors of 16", () => {
+    const found = doubled([2, 24, 5, 7], "nChw8c", [{ kind: "relu" }], false);
+    expect(isWrong(found, (x) => Math.max(0, 2 * x))).toBe(faults.reluBehindSumOfBlocksOf8);
+  });
+
+  it("a sum with a post-op in place of a source with padded channels", () => {
+    const found = doubled([2, 20, 5, 7], hasWideVectors ? "nChw16c" : "nChw8c", [{ kind: "scale", factor: 3 }], true);
+    expect(isWrong(found, (x) => 6 * x)).toBe(faults.sumInPlaceOfPaddedChannels);
+  });
+
+  it("two factors in one chain of post-ops", () => {
+    const chain: readonly PostOp[] = [
+      { kind: "scale", factor: 3 },
+      { kind: "scale", factor: -0.5 },
+    ];
+    const found = doubled([2, 32, 5, 7], hasWideVectors ? "nChw16c" : "nChw8c", chain, false);
+    expect(isWrong(found, (x) => -3 * x)).toBe(faults.twoFactorsInAChain);
+  });
+
+  it("the way around each is right everywhere", () => {
+    expect(isWrong(doubled([2, 24, 5, 7], "nhwc", [{ kind: "relu" }], false), (x) => Math.max(0, 2 * x))).toBe(false);
+    expect(isWrong(doubled([2, 20, 5, 7], "nhwc", [{ kind: "scale", factor: 3 }], true), (x) => 6 * x)).toBe(false);
+  });
+});
