@@ -231,7 +231,8 @@ test("a run that exists is not touched", async () => {
 test("a precision of auto is decided by the engine, and the record has what was decided", async () => {
   const folder = join(parent, "auto");
   await train(tinyResnet(), { ...options, epochs: 1, precision: "auto", folder });
-  expect((await readRunRecord(folder)).settings.precision).toBe("f32");
+  const { settings, engine } = await readRunRecord(folder);
+  expect([settings.precision, engine["precision"]]).toEqual(["auto", "f32"]);
 });
 
 test("a precision the engine has not is refused before anything is written", async () => {

@@ -113,6 +113,34 @@ describe("a oneDNN plan", () => {
     expect(relativeDifference(losses[1], losses[0])).toBeLessThan(0.05);
   });
 
+  describe.runIf(engine.precisions.includes("bf16"))("whose precision is to be the faster one", () => {
+    const prepareAuto = (choices: KernelChoices = {}) =>
+      engine.prepare(graph, { batch: BATCH, precision: "auto", choices });
+
+    it("says what it took and both times, and takes it again by its choices", () => {
+      const first = prepareAuto();
+      const other = first.precision === "f32" ? "bf16" : "f32";
+      const [notice = ""] = first.notices.filter((text) => text.startsWith("steps are computed in"));
+      expect(notice).toMatch(new RegExp(`in ${first.precision}: [\\d.]+ ms each, in ${other} [\\d.]+ ms$`));
+      const second = prepareAuto(first.choices);
+      expect([second.precision, second.choices]).toEqual([first.precision, first.choices]);
+    });
+
+    it("is the one that an earlier plan of the run had", () => {
+      for (const precision of engine.precisions) expect(prepareAuto({ precision }).precision).toBe(precision);
+    });
+
+    it("begins as if nothing had been run", () => {
+      const timed = prepareAuto();
+      const named = engine.prepare(graph, { batch: BATCH, precision: timed.precision, choices: timed.choices });
+      const [ours, expected] = [timed, named].map((plan) => {
+        plan.write(initialize(forward, 3));
+        return [1, 2, 3].map(() => plan.run(feeds()));
+      });
+      expect(ours).toEqual(expected);
+    });
+  });
+
   it("times again what it has no choice for, or one that this machine does not know", () => {
     const { choices } = prepare();
     const isLayout = (key: string): boolean => key.startsWith("layouts of ");
