@@ -1,5 +1,6 @@
 /** A run from the command line, new or resumed: watched while it goes on, reported when it is over. */
 import { join } from "node:path";
+import { TuningClock } from "../engine/tuning-clock.ts";
 import { writeReport } from "../report/report.ts";
 import type { RunEvent } from "../training/events.ts";
 import { runFiles } from "../training/run-folder.ts";
@@ -11,11 +12,18 @@ import { runView } from "./view/run-view.ts";
 export interface Hooks {
   readonly onEvent: (event: RunEvent) => void;
   readonly signal: AbortSignal;
+  readonly tuningClock: TuningClock;
 }
 
-/** What is said of a run that has not begun for so long: a large network takes minutes the first time. */
+/** What is said of a run that has not begun for so long. */
 const QUIET_MILLISECONDS = 3000;
 const PREPARING = "preparing the network: kernels that are new to this machine are timed once …";
+const REDRAW_MILLISECONDS = 250;
+
+/** How far timing has come, in seconds. */
+function progressOf({ spent, limit }: TuningClock): string {
+  return `  timing kernels that are new to this machine: ${(spent / 1000).toFixed(0)} s of at most ${(limit / 1000).toFixed(0)}`;
+}
 
 /**
  * Runs `start` with a view of its events, then writes the report and says where everything is, behind what `after` has to say of the
@@ -37,13 +45,21 @@ export async function watchRun(
   const waiting = setTimeout(() => {
     if (rank === 0) view.print(stdout.colours.dim(`  ${PREPARING}`));
   }, QUIET_MILLISECONDS);
-  const onEvent = (event: RunEvent): void => {
+  const tuningClock = new TuningClock();
+  const ticking = setInterval(() => {
+    if (rank === 0 && tuningClock.spent > 0) view.wait(progressOf(tuningClock));
+  }, REDRAW_MILLISECONDS);
+  const stopWaiting = (): void => {
     clearTimeout(waiting);
+    clearInterval(ticking);
+  };
+  const onEvent = (event: RunEvent): void => {
+    stopWaiting();
     view.handle(event);
   };
   try {
     const { folder } = await interruption.guard(onFirstInterrupt, () =>
-      start({ onEvent, signal: interruption.signal }),
+      start({ onEvent, signal: interruption.signal, tuningClock }),
     );
     if (rank > 0) return;
     const report = await writeReport(folder);
@@ -56,7 +72,7 @@ export async function watchRun(
     ] as const;
     for (const line of [...(await after(folder)), "", ...fileLines(files, stdout)]) stdout.print(line);
   } finally {
-    clearTimeout(waiting);
+    stopWaiting();
     view.settle();
   }
 }

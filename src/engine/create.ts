@@ -7,6 +7,7 @@ import { installAdvice } from "./onednn/ffi/install.ts";
 import { oneDnnIsAbsent } from "./onednn/ffi/locate.ts";
 import { createOneDnnEngine } from "./onednn/index.ts";
 import { createReferenceEngine } from "./reference/index.ts";
+import { TuningClock } from "./tuning-clock.ts";
 
 export const engineNames = ["onednn", "reference"] as const;
 export type EngineName = (typeof engineNames)[number];
@@ -24,6 +25,8 @@ export interface EngineSpec {
   readonly cacheFolder?: string;
   /** Bytes that the engine's plans may hold together; default: what the machine, or the control group, has left. */
   readonly memoryLimit?: number;
+  /** A `TuningClock`'s, on which the engine shows how far timing kernels has come; default: on none. */
+  readonly tuningClock?: SharedArrayBuffer;
   /** Of the cluster whose ranks the engine's plans sum over; default: it is alone. */
   readonly collectives?: CollectivesSpec;
 }
@@ -33,7 +36,7 @@ export interface EngineSpec {
  * of threads, and what the engine throws where it cannot run ("engine-missing", "engine-refused").
  */
 export function createEngine(spec: EngineSpec): Engine {
-  const { engine, threads, cacheFolder, memoryLimit } = spec;
+  const { engine, threads, cacheFolder, memoryLimit, tuningClock } = spec;
   if (spec.collectives !== undefined) useCollectives(joinCollectives(spec.collectives));
   const limit = memoryLimit === undefined ? {} : { memoryLimit };
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
@@ -48,6 +51,7 @@ export function createEngine(spec: EngineSpec): Engine {
       return createOneDnnEngine({
         ...(threads === undefined ? {} : { threads }),
         ...(cacheFolder === undefined ? {} : { cacheFolder }),
+        ...(tuningClock === undefined ? {} : { tuningClock: new TuningClock(tuningClock) }),
         ...limit,
       });
     case "reference":

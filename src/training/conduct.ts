@@ -6,6 +6,7 @@ import { optional } from "../core/optional.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type Cluster, joinCluster } from "../distributed/cluster.ts";
 import { EngineHost } from "../engine/host.ts";
+import type { TuningClock } from "../engine/tuning-clock.ts";
 import { cost } from "../graph/cost.ts";
 import { Background } from "./background.ts";
 import { Journal, type JournalOptions } from "./journal.ts";
@@ -22,6 +23,8 @@ export interface ConductOptions extends JournalOptions {
    * all ranks train the run together.
    */
   readonly alone?: { readonly threads: number };
+  /** Shows how far timing kernels has come, before the first event and after a cut. */
+  readonly tuningClock?: TuningClock;
 }
 
 /** The ranks that train a run; undefined if this process does. */
@@ -73,6 +76,7 @@ export type Threads = Pick<Session, "host" | "background" | "cluster">;
 
 export async function withThreads(
   { engine, threads }: Settings,
+  { tuningClock }: ConductOptions,
   cluster: Cluster | undefined,
   work: (threads: Threads) => Promise<Run>,
 ): Promise<Run> {
@@ -80,6 +84,7 @@ export async function withThreads(
     EngineHost.start({
       engine,
       cacheFolder: kernelCacheFolder(),
+      ...optional("tuningClock", tuningClock?.buffer),
       ...optional("threads", threads ?? threadsInEnvironment() ?? cluster?.threads),
       ...optional("collectives", cluster?.collectives),
     }),

@@ -69,7 +69,7 @@ async function resumeOn(cluster: Cluster | undefined, folder: string, options: R
       partOfBatch(settings.batch, cluster);
       return reopenData(record, options.data);
     });
-    return withThreads(settings, cluster, async (threads) => {
+    return withThreads(settings, options, cluster, async (threads) => {
       const ground = { settings, dataset, network: checkpoint.network, engine: engineOf(threads) };
       await requireCommonGround(cluster, ground);
       const start = { ...threads, settings, factors, dataset, checkpoint };

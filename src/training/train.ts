@@ -72,7 +72,7 @@ export async function train(model: ModelSource, options: TrainOptions): Promise<
 
 async function trainOn(cluster: Cluster | undefined, model: ModelSource, options: TrainOptions): Promise<Run> {
   const startedAt = performance.now();
-  const { data, folder: chosenFolder, onEvent, signal, alone, controlOf, ...input } = options;
+  const { data, folder: chosenFolder, onEvent, signal, alone, tuningClock, controlOf, ...input } = options;
   const { settings, dataset, source, network, factors } = await together(cluster, async () => {
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
     const parsed = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster, alone?.threads);
@@ -88,7 +88,7 @@ async function trainOn(cluster: Cluster | undefined, model: ModelSource, options
   });
   const name = nameOf(model, network.graph);
   const teacher = settings.distill === undefined ? undefined : bake(network);
-  return withThreads(settings, cluster, async (threads) => {
+  return withThreads(settings, optional("tuningClock", tuningClock), cluster, async (threads) => {
     const engine = engineOf(threads);
     await requireCommonGround(cluster, { settings, dataset, network, engine });
     const folder = await onFirst(cluster, () => newFolder(chosenFolder, settings, `${name}-${dataset.name}`));

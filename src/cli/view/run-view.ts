@@ -13,6 +13,8 @@ export interface RunView {
   handle(event: RunEvent): void;
   /** Prints `line` above whatever is being redrawn. */
   print(line: string): void;
+  /** Says what is being waited for: on a terminal, where it is redrawn. */
+  wait(line: string): void;
   /** Leaves the terminal as it was found; the view can go on afterwards. */
   settle(): void;
 }
@@ -57,6 +59,7 @@ function liveView(terminal: Terminal, now: () => number, below: Below): RunView 
       }
     },
     print,
+    wait: (line) => update(terminal.colours.dim(line)),
     settle,
   };
 }
@@ -81,6 +84,7 @@ function plainView(terminal: Terminal, now: () => number, below: Below): RunView
       }
     },
     print: (line) => terminal.print(line),
+    wait: () => {},
     settle: () => {},
   };
 }
@@ -89,6 +93,7 @@ function jsonView(terminal: Terminal): RunView {
   return {
     handle: (event) => terminal.print(JSON.stringify(event)),
     print: () => {},
+    wait: () => {},
     settle: () => {},
   };
 }

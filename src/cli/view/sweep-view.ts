@@ -42,7 +42,7 @@ export class SweepClock {
   }
 }
 
-export interface SweepView extends Omit<RunView, "handle"> {
+export interface SweepView extends Pick<RunView, "print" | "settle"> {
   /** `name`: of the run in the sweep. */
   event(event: RunEvent, name: string): void;
   run(report: SweepReport): void;

@@ -10,6 +10,7 @@ import { checkBatch } from "../checks.ts";
 import { type Engine, type Plan, type Precision, type PrepareOptions, precisions } from "../engine.ts";
 import { MemoryBudget } from "../memory-budget.ts";
 import { outOfMemory } from "../memory-check.ts";
+import type { TuningClock } from "../tuning-clock.ts";
 import { buildProgram, bytesNeeded, roughBytes } from "./build.ts";
 import { isaAvx512CoreBf16 } from "./ffi/constants.ts";
 import { type OneDnn, oneDnn } from "./ffi/library.ts";
@@ -28,6 +29,8 @@ export interface OneDnnOptions {
   readonly memoryLimit?: number;
   /** Seconds that timing kernels may take for each plan; what is left is not timed. */
   readonly tuningSeconds?: number;
+  /** Shows how far timing kernels has come; default: none. */
+  readonly tuningClock?: TuningClock;
   /** Default: the library as it is loaded; a test may hand in one that refuses more. */
   readonly library?: OneDnn;
 }
@@ -41,6 +44,7 @@ export function createOneDnnEngine({
   cacheFolder,
   memoryLimit,
   tuningSeconds: usualSeconds = TUNING_SECONDS,
+  tuningClock,
   library = oneDnn(),
 }: OneDnnOptions = {}): Engine {
   const identity = {
@@ -80,7 +84,9 @@ export function createOneDnnEngine({
         if (roughBytes(graph, batch) > available) {
           refuseLargePlans(bytesNeeded({ ...request, batch }, known, "least"), true);
         }
-        const tuner = new Tuner(library, known, { ...limits, milliseconds: limits.milliseconds * share });
+        const milliseconds = limits.milliseconds * share;
+        const onProgress = (spent: number): void => tuningClock?.set(spent, milliseconds);
+        const tuner = new Tuner(library, known, { ...limits, milliseconds, onProgress });
         const placed = buildProgram({ ...request, batch }, tuner);
         cache?.add(tuner.lasting, tuner.wasBusy);
         if (tuner.wasBusy) note(BUSY);
@@ -100,7 +106,7 @@ export function createOneDnnEngine({
       if (!hasBf16) return planIn("f32");
       const decided = precisions.find((each) => each === choices?.["precision"]);
       if (decided !== undefined) return planIn(decided);
-      return planOfFasterPrecision({ graph, batch, known, planIn, keep: (found) => cache?.add(found) });
+      return planOfFasterPrecision({ graph, batch, known, planIn, keep: (found) => cache?.add(found, isBusy()) });
     },
   };
 }

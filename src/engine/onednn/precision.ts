@@ -2,11 +2,10 @@
 import { createHash } from "node:crypto";
 import type { Graph } from "../../graph/graph.ts";
 import { type Precision, precisions } from "../engine.ts";
-import { median } from "../run-times.ts";
 import type { OneDnnPlan } from "./plan.ts";
 import type { Known } from "./planner/tuning.ts";
 
-/** Steps of each plan that are timed, after one that is not. */
+/** Steps of each plan that are timed, after one that is not; the shortest counts, for whatever disturbs a step makes it longer. */
 const RUNS = 5;
 
 interface Request {
@@ -59,7 +58,7 @@ function timeBoth(planIn: Request["planIn"]): {
     for (const { plan } of plans) plan.dispose();
     throw error;
   }
-  const [f32, bf16] = plans.map(({ times }) => median(times)) as [number, number];
+  const [f32, bf16] = plans.map(({ times }) => Math.min(...times)) as [number, number];
   const precision = bf16 < f32 ? "bf16" : "f32";
   const [kept, other] = precision === "f32" ? plans : plans.toReversed();
   other?.plan.dispose();

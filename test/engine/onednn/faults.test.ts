@@ -9,9 +9,20 @@ import { argument, isaAvx512Core } from "../../../src/engine/onednn/ffi/constant
 import { copyMemory } from "../../../src/engine/onednn/ffi/copy.ts";
 import { faultsOf } from "../../../src/engine/onednn/ffi/faults.ts";
 import { oneDnn } from "../../../src/engine/onednn/ffi/library.ts";
-import { createMemory, describeMemory, type LayoutName, NativeMemory } from "../../../src/engine/onednn/ffi/memory.ts";
+import {
+  createMemory,
+  describeMemory,
+  describeStrided,
+  type LayoutName,
+  NativeMemory,
+} from "../../../src/engine/onednn/ffi/memory.ts";
 import { binaryOperation } from "../../../src/engine/onednn/ffi/operations.ts";
-import { BoundPrimitive, firstImplementation } from "../../../src/engine/onednn/ffi/primitive.ts";
+import {
+  BoundPrimitive,
+  firstImplementation,
+  PrimitiveDescriptor,
+  reorderDescriptor,
+} from "../../../src/engine/onednn/ffi/primitive.ts";
 
 const library = oneDnn();
 const faults = faultsOf(library);
@@ -78,6 +89,36 @@ describe(`faults of oneDNN ${library.version}`, () => {
     ];
     const found = doubled([2, 32, 5, 7], hasWideVectors ? "nChw16c" : "nChw8c", chain, false);
     expect(isWrong(found, (x) => -3 * x)).toBe(faults.twoFactorsInAChain);
+  });
+
+  it("a copy between memories with the same gaps", () => {
+    // Three channels of sixteen, which lie behind one another in memory.
+    const [shape, strides] = [
+      [1, 3, 2, 2],
+      [64, 1, 32, 16],
+    ] as const;
+    const whole = describeMemory(library, [1, 16, 2, 2], "nhwc");
+    const part = describeStrided(library, whole, shape, strides);
+    const [src, dst] = [new NativeMemory(library, whole.bytes), new NativeMemory(library, whole.bytes)];
+    src.floats(0, 64).set(numbers(64));
+    const out = new BigUint64Array(1);
+    const { calls, engine, attributes } = library;
+    expect(calls.reorderCreate(out, part.native, engine, part.native, engine, attributes)).toBe(0);
+    const primitive = new PrimitiveDescriptor(library, out[0] ?? 0n);
+    const scratchpad = primitive.memory("scratchpad");
+    const scratch = new NativeMemory(library, scratchpad.bytes);
+    const bound = new BoundPrimitive(library, primitive, [
+      [argument.src, createMemory(library, part, src.address)],
+      [argument.dst, createMemory(library, part, dst.address)],
+      [argument.scratchpad, createMemory(library, scratchpad, scratch.address)],
+    ]);
+    bound.run();
+    const expected = numbers(64).map((value, index) => (index % 16 < 3 ? value : 0));
+    expect(dst.floats(0, 64).some((value, index) => value !== expected[index])).toBe(faults.copyBetweenEqualGaps);
+    expect(reorderDescriptor(library, part, part) === undefined).toBe(faults.copyBetweenEqualGaps);
+    bound.destroy();
+    primitive.destroy();
+    for (const memory of [src, dst, scratch]) memory.free();
   });
 
   it("the way around each is right everywhere", () => {

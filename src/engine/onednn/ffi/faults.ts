@@ -11,11 +11,23 @@ export interface Faults {
   readonly sumInPlaceOfPaddedChannels: boolean;
   /** One of two factors is applied twice. Kernels write chains without a second factor, which costs nothing elsewhere. */
   readonly twoFactorsInAChain: boolean;
+  /** A copy between memories with the same gaps is made as if there were none (`jit_direct_copy`). */
+  readonly copyBetweenEqualGaps: boolean;
 }
 
 const byVersion: Readonly<Record<2 | 3, Faults>> = {
-  2: { reluBehindSumOfBlocksOf8: true, sumInPlaceOfPaddedChannels: true, twoFactorsInAChain: true },
-  3: { reluBehindSumOfBlocksOf8: false, sumInPlaceOfPaddedChannels: false, twoFactorsInAChain: false },
+  2: {
+    reluBehindSumOfBlocksOf8: true,
+    sumInPlaceOfPaddedChannels: true,
+    twoFactorsInAChain: true,
+    copyBetweenEqualGaps: false,
+  },
+  3: {
+    reluBehindSumOfBlocksOf8: false,
+    sumInPlaceOfPaddedChannels: false,
+    twoFactorsInAChain: false,
+    copyBetweenEqualGaps: true,
+  },
 };
 
 export function faultsOf({ abi }: OneDnn): Faults {

@@ -4,7 +4,7 @@
  */
 import koffi from "koffi";
 import { UserError } from "../../../core/errors.ts";
-import type { Shape } from "../../../core/tensor.ts";
+import { elementCount, type Shape } from "../../../core/tensor.ts";
 import type { Handle, Layout, NativeDescriptor, TaggedLayout } from "./abi.ts";
 import { create } from "./calls.ts";
 import { dataType } from "./constants.ts";
@@ -152,6 +152,17 @@ export function reshaped(library: OneDnn, descriptor: MemoryDescriptor, shape: S
 /** Whether elements sit at strides that can be addressed (not an opaque Winograd layout). */
 export function isBlocked({ layout }: MemoryDescriptor): boolean {
   return layout.kind === "strided";
+}
+
+/** Whether there are elements between the first and the last that are not the descriptor's own. */
+export function hasGaps({ layout }: MemoryDescriptor): boolean {
+  const { paddedShape, strides, blocks } = layout;
+  const inner = blocks.reduce((product, { size }) => product * size, 1);
+  const outer = paddedShape.map((extent, axis) =>
+    blocks.reduce((left, block) => (block.axis === axis ? left / block.size : left), extent),
+  );
+  const last = outer.reduce((sum, extent, axis) => sum + (extent - 1) * (strides[axis] ?? 0), inner);
+  return last > elementCount(paddedShape);
 }
 
 /** Part of a memory: a descriptor, and the bytes from the memory's start to the part's. */

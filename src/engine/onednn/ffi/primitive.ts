@@ -7,8 +7,9 @@ import { required } from "../../../core/errors.ts";
 import type { Handle, Operation } from "./abi.ts";
 import { check, create, statusName } from "./calls.ts";
 import { query } from "./constants.ts";
+import { faultsOf } from "./faults.ts";
 import type { OneDnn } from "./library.ts";
-import { copyDescriptor, type MemoryDescriptor } from "./memory.ts";
+import { copyDescriptor, hasGaps, type MemoryDescriptor, samePlaces } from "./memory.ts";
 import { Refusal } from "./refusal.ts";
 
 export class PrimitiveDescriptor {
@@ -74,13 +75,14 @@ export function firstImplementation(
   throw new Refusal(`compute a ${operation.title}`, status);
 }
 
-/** Copies values from one layout (and one memory) to another; undefined where the library cannot. */
+/** Copies values from one layout (and one memory) to another; undefined where the library cannot, or does it wrongly. */
 export function reorderDescriptor(
   library: OneDnn,
   from: MemoryDescriptor,
   to: MemoryDescriptor,
 ): PrimitiveDescriptor | undefined {
   const { calls, engine, attributes } = library;
+  if (faultsOf(library).copyBetweenEqualGaps && samePlaces(library, from, to) && hasGaps(from)) return undefined;
   const out = new BigUint64Array(1);
   const result = calls.reorderCreate(out, from.native, engine, to.native, engine, attributes);
   return result === 0 ? new PrimitiveDescriptor(library, required(out[0], "reorder")) : undefined;

@@ -91,6 +91,9 @@ interface Request {
   readonly refused: PassedOver[];
 }
 
+/** Of oneDNN 3.7 for images of one channel, which are plain as well: it gave wrong numbers from time to time. */
+const wrongWrappers = /ncsp/;
+
 function isFast({ name }: Formulation): boolean {
   return !/\b(ref|gemm)\b/.test(name);
 }
@@ -122,7 +125,8 @@ function offers(
       const name = `${layout} ${primitive.implementation}`;
       // The library lists a family of kernels (`brgconv:`, `jit:`) with the best of the processor's instruction sets first.
       const family = `${algorithm} ${primitive.implementation.split(":")[0]}`;
-      if (found.has(name) || families.has(family)) primitive.destroy();
+      const isDouble = found.has(name) || families.has(family);
+      if (isDouble || wrongWrappers.test(primitive.implementation)) primitive.destroy();
       else found.set(name, single(program, call, name, primitive));
       families.add(family);
     }

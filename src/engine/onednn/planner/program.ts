@@ -321,10 +321,20 @@ export class Program {
     return view;
   }
 
-  /** Emits a copy from one view to another, whatever their layouts. Throws a `Refusal` where the library cannot. */
+  /**
+   * Emits a copy from one view to another, whatever their layouts, by way of a third where the library has none between them.
+   * Throws a `Refusal` where it has none at all.
+   */
   reorder(what: string, from: View, to: View): void {
     const primitive = reorderDescriptor(this.library, from.descriptor, to.descriptor);
-    if (primitive === undefined) throw new Refusal(`reorder "${what}"`, "unimplemented");
+    if (primitive === undefined) {
+      const plain = describeMemory(this.library, from.descriptor.shape, "plain", from.descriptor.type);
+      if (from.descriptor === plain || to.descriptor === plain) throw new Refusal(`reorder "${what}"`, "unimplemented");
+      const between = this.allocate(plain);
+      this.reorder(what, from, between);
+      this.reorder(what, between, to);
+      return;
+    }
     this.emitPrimitive({ name: what, op: "reorder" }, primitive, [
       [argument.src, from],
       [argument.dst, to],
