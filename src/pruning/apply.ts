@@ -120,8 +120,11 @@ function slice({ graph, weights }: Network, slices: Readonly<Record<string, read
     keptIndices([step], value, axis, required(shapes.get(value), `shape of "${value}"`)[axis] ?? 0);
   const channels = (value: string): readonly number[] => left(value, 1);
   const nodes = graph.nodes.flatMap((node): Node[] => {
-    const dst = channels(required(node.outputs[0], `output of "${node.name}"`));
-    if (dst.length === 0 && !scalesParameter(node)) return [];
+    const output = required(node.outputs[0], `output of "${node.name}"`);
+    const dst = channels(output);
+    // One number an image has none from the start.
+    const isEmpty = dst.length === 0 && shapes.get(output)?.length !== 1;
+    if (isEmpty && !scalesParameter(node)) return [];
     const { attributes, slots } = channelRule(node).narrow(channelContext(node, shapes, weights), {
       src: (slot) => channels(node.inputs[slot] ?? ""),
       rows: (slot) => left(node.inputs[slot] ?? "", 0),

@@ -78,6 +78,23 @@ const right: readonly Form[] = [
     },
   ],
   [
+    "one number an image, in front of a layer that loses some of its outputs",
+    {
+      features: [],
+      tensors: [
+        integers("axes", [1]),
+        floats("weights", [1, 2, 3], [1, 3]),
+        ...[integers("start", [0]), integers("end", [2])],
+      ],
+      nodes: [
+        node("Sigmoid", ["x"], "open"),
+        node("Unsqueeze", ["open", "axes"], "vector"),
+        node("MatMul", ["vector", "weights"], "wide"),
+        node("Slice", ["wide", "start", "end", "axes"], "y"),
+      ],
+    },
+  ],
+  [
     "flattening of one number an image",
     { features: [], nodes: [node("Flatten", ["x"], "y", [attributeMessage("axis", 1)])] },
   ],
