@@ -1,4 +1,4 @@
-import { copyFile, mkdir } from "node:fs/promises";
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { required } from "../../src/core/errors.ts";
@@ -127,6 +127,7 @@ describe("what has no control", () => {
 
   test("a place that is taken, other data, a damaged compact network", async () => {
     const taken = temporaryFolder();
+    await writeFile(join(taken, "notes.txt"), "somebody's");
     await expect(control(run.folder, { data, folder: taken })).rejects.toMatchObject({ code: "run-exists" });
     await expect(control(run.folder, { data: tinyDataset(80) })).rejects.toMatchObject({ code: "checksum" });
 
