@@ -111,7 +111,9 @@ describe.skipIf(process.platform === "win32")("signals", () => {
     expect([exitCode, stderr]).toEqual([130, expect.stringMatching(/\[interrupted\]\n.*espalier resume/)]);
   });
 
-  it("the page ends when its terminal closes", async () => {
+  const isBuilt = existsSync(new URL("../../dist/dashboard/page", import.meta.url));
+
+  it.skipIf(!isBuilt)("the page ends when its terminal closes", async () => {
     const child = start(["ui", workplace, "--port", "0", "--json"], workplace);
     await printed(child, "address");
     child.kill("SIGHUP");
