@@ -33,7 +33,8 @@ export function bytesOf(type: DataType): number {
 /** Descriptors of a library: by what they were asked as, and by their layout. */
 class Descriptors {
   readonly byRequest: Map<string, MemoryDescriptor> = new Map();
-  readonly #byLayout = new Map<string, MemoryDescriptor>();
+  /** Several of one key only where the layout is opaque. */
+  readonly #byLayout = new Map<string, MemoryDescriptor[]>();
   readonly #library: OneDnn;
 
   constructor(library: OneDnn) {
@@ -44,16 +45,17 @@ class Descriptors {
   of(native: NativeDescriptor): MemoryDescriptor {
     const { abi, calls } = this.#library;
     const layout = abi.layoutOf(native);
-    // Only the library can compare opaque layouts; those are few.
-    const key = layout.kind === "opaque" ? undefined : JSON.stringify(layout);
-    const known = key === undefined ? undefined : this.#byLayout.get(key);
+    const key = JSON.stringify(layout);
+    const alike = this.#byLayout.get(key) ?? [];
+    // Only the library can compare opaque layouts.
+    const known = alike.find((one) => layout.kind !== "opaque" || calls.memoryEqual(one.native, native) === 1);
     if (known !== undefined) {
       abi.release(native);
       return known;
     }
     const bytes = layout.kind === "any" ? 0 : calls.memorySize(native);
     const made = { shape: layout.shape, type: typeOf(layout), bytes, layout, native };
-    if (key !== undefined) this.#byLayout.set(key, made);
+    this.#byLayout.set(key, [...alike, made]);
     return made;
   }
 }
