@@ -36,7 +36,7 @@ export interface OneDnnOptions {
 }
 
 /** So that the first step of a large network comes within 20 seconds. */
-const TUNING_SECONDS = 8;
+const TUNING_SECONDS = 12;
 
 /** Throws `UserError("engine-missing")` where oneDNN is not installed or too old. */
 export function createOneDnnEngine({

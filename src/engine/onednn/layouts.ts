@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { UserError } from "../../core/errors.ts";
 import type { Shape } from "../../core/tensor.ts";
 import type { Node } from "../../graph/graph.ts";
+import { floatingPointOperations } from "../work.ts";
 import { describeMemory, samePlaces } from "./ffi/memory.ts";
 import { Refusal } from "./ffi/refusal.ts";
 import { type ConvolutionNode, estimateConvolution } from "./kernels/convolution.ts";
@@ -132,13 +133,16 @@ function isConvolution(node: Node): node is ConvolutionNode {
   return convolutions.has(node.op);
 }
 
-/** Rough measure of the work of a group: elements of its images, those of convolutions times their kernel's. */
+/** Operations of a convolution that take as long as an element of another op's images, roughly. */
+const OPERATIONS_AN_ELEMENT = 40;
+
+/** Rough measure of the work of a group: elements of its images, or operations of its convolution. */
 function sizeOf({ shapes }: Parts, group: LayoutGroup): number {
   const elements = (value: string): number =>
     (shapes.get(value) ?? []).reduce((product, extent) => product * extent, 1);
   return group.reduce((sum, node) => {
     const values = [...node.inputs, ...node.outputs].map(elements);
-    return sum + Math.max(...values) * (isConvolution(node) ? 100 : 1);
+    return sum + Math.max(...values, floatingPointOperations(node, shapes) / OPERATIONS_AN_ELEMENT);
   }, 0);
 }
 

@@ -24,6 +24,8 @@ export interface ConvolutionCandidate extends Candidate {
 /** One implementation of a direction, before its costs around are known. */
 export interface Formulation {
   readonly name: string;
+  /** As `Candidate.isLikely`. */
+  readonly isLikely?: boolean;
   readonly memory: ConvolutionMemory;
   readonly parts: readonly Part[];
 }

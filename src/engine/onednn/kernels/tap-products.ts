@@ -2,7 +2,7 @@
  * Convolutions of tiny images as matrix products, one for each pair of an output pixel and the kernel's taps that meet the
  * image there. On 2 × 2 pixels a 3 × 3 kernel meets 16 of its 36 positions; the library's convolutions spend their time
  * around the others, and sum the weights' gradients of all threads. Channels lie last, so that every pixel of a batch and
- * every tap is a matrix as it lies in memory.
+ * every tap is a matrix as it lies in memory. A kernel of one tap is one product of all pixels.
  */
 import type { Shape } from "../../../core/tensor.ts";
 import { withAttributes } from "../ffi/attributes.ts";
@@ -43,12 +43,19 @@ export function tapProducts(program: Program, call: Convolution): readonly Formu
   const [batch = 0, inputs = 0, ...image] = program.shape(call.src);
   const [, outputs = 0, ...result] = program.shape(call.dst);
   if (bias !== undefined || attributes.groups > 1 || Math.min(inputs, outputs) < FEWEST_CHANNELS) return [];
-  const meetings = meetingsOf(call, image, result, program.shape(weights).slice(2));
-  if (meetings.length > MOST_PRODUCTS || meetings.length === 0) return [];
   const size = (extents: readonly number[]) => extents.reduce((product, extent) => product * extent, 1);
-  const extents = { batch, inputs, outputs, pixels: size(image), outputPixels: size(result) };
+  const isOne = isOneProduct(call, program.shape(weights));
+  const meetings = isOne
+    ? [{ output: 0, tap: 0, input: 0 }]
+    : meetingsOf(call, image, result, program.shape(weights).slice(2));
+  if (meetings.length > MOST_PRODUCTS || meetings.length === 0) return [];
+  const extents = isOne
+    ? { batch: batch * size(image), inputs, outputs, pixels: 1, outputPixels: 1 }
+    : { batch, inputs, outputs, pixels: size(image), outputPixels: size(result) };
   const { library, precision } = program;
-  const typeOf = (role: Role): DataType => (role === resultOf[direction] ? "f32" : precision);
+  // Partial sums stay in f32, and so do the gradients of weights.
+  const isSum = (role: Role): boolean => role === resultOf[direction] && (!isOne || role === "weights");
+  const typeOf = (role: Role): DataType => (isSum(role) ? "f32" : precision);
   // For backward data a matrix is wanted the other way round: as it lies where that is free, else turned by a reorder.
   const orders =
     direction === "backward data" ? (["inputs last", "outputs last"] as const) : (["outputs last"] as const);
@@ -60,9 +67,19 @@ export function tapProducts(program: Program, call: Convolution): readonly Formu
       dst: describeMemory(library, program.shape(call.dst), "nhwc", typeOf("dst")),
     };
     const parts = new Products(library, memory, order, extents).of(direction, meetings);
-    const name = `${meetings.length} matrix products, ${order}`;
-    return parts === undefined ? [] : [{ name, memory, parts }];
+    const name = `${isOne ? "one matrix product" : `${meetings.length} matrix products`}, ${order}`;
+    // Gradients of weights sum over pixels: a product does that in its innermost loop, a convolution's kernel row by row.
+    const isLikely = isOne && direction === "backward weights";
+    return parts === undefined ? [] : [{ name, memory, parts, isLikely }];
   });
+}
+
+/** A kernel of one tap that meets every pixel once: with the channels last, all pixels of a batch are the rows of one matrix. */
+function isOneProduct({ attributes }: Convolution, [, , height, width]: Shape): boolean {
+  const { strides, padding } = attributes;
+  return (
+    [height, width, ...strides].every((extent) => extent === 1) && Object.values(padding).every((pad) => pad === 0)
+  );
 }
 
 type Role = "src" | "weights" | "dst";

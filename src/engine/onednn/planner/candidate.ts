@@ -29,6 +29,8 @@ export interface Candidate {
   readonly inputs: readonly string[];
   /** Role of the result to compare. */
   readonly output: string;
+  /** Whether it usually is the fastest, and taken where there is no time to find out. */
+  readonly isLikely?: boolean;
   /** Reorders that choosing it would cost, each from a layout to another. */
   readonly reorders: readonly (readonly [MemoryDescriptor, MemoryDescriptor])[];
 }

@@ -178,7 +178,7 @@ export class Tuner {
     if (candidates.length <= 1) return candidates[0];
     if (!this.mayTime && !this.#firstLooks.has(key)) {
       this.#untimed.add(key);
-      return candidates[0];
+      return candidates.find(({ isLikely }) => isLikely === true) ?? candidates[0];
     }
     const { timed, others, hasReference } = this.#firstLook(key, candidates);
     // What is around a candidate depends on what other steps have left by now.
