@@ -1,11 +1,12 @@
 /**
- * `npm run bench:kill [-- --kills 200 --seed 1 --parallel 3]`: kills runs (SIGKILL) at random moments, goes on with each as a user would,
- * and compares the bytes of both networks with those of a run that nobody killed. A twentieth of the kills comes while the run is
- * prepared, a tenth while something is cut, a tenth while a checkpoint is written, the others anywhere. Exits with 1 if a run
- * could not be gone on with, or came to another end.
+ * `npm run bench:kill [-- --kills 200 --seed 1 --from 0 --parallel 3]`: kills runs (SIGKILL) at random moments, goes on with
+ * each as a user would, and compares the bytes of both networks with those of a run that nobody killed. A twentieth of the
+ * kills comes while the run is prepared, a tenth while something is cut, a tenth while a checkpoint is written, the others
+ * anywhere, in this order; `--from` goes on where an earlier call stopped. Exits with 1 if a run could not be gone on with, or
+ * came to another end.
  */
 import type { ChildProcess } from "node:child_process";
-import { readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout } from "node:timers/promises";
@@ -18,6 +19,7 @@ const { values } = parseArgs({
   options: {
     kills: { type: "string", default: "200" },
     seed: { type: "string", default: "1" },
+    from: { type: "string", default: "0" },
     parallel: { type: "string", default: "3" },
     epochs: { type: "string", default: "30" },
   },
@@ -150,9 +152,10 @@ async function carryOut({ number, moment }: Kill): Promise<void> {
     if (signal === "SIGKILL") break;
     rmSync(folder, { recursive: true, force: true });
   }
+  const isRun = existsSync(join(folder, "run.json"));
   const { exitCode, stdout, stderr } = await goOn(trial, folder);
   const [, from] = /"resumedFrom":(\d+)/.exec(stdout) ?? [];
-  const how = from === undefined ? "begun again" : from === "0" ? "resumed from step 0" : "resumed from a later step";
+  const how = `${isRun ? "resumed" : "begun again"} from ${from === undefined || from === "0" ? "step 0" : "a later step"}`;
   tally(`${moment}: ${how}`);
   let finding: string | undefined;
   if (exitCode !== 0) finding = `exit code ${exitCode}: ${stderr || stdout.slice(-300)}`;
@@ -162,9 +165,10 @@ async function carryOut({ number, moment }: Kill): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
 }
 
-await inParallel(plan(), count(values.parallel, "parallel"), carryOut);
+const planned = plan().slice(Number(values.from));
+await inParallel(planned, count(values.parallel, "parallel"), carryOut);
 for (const [what, number] of [...outcomes].sort()) console.log(`${String(number).padStart(5)}  ${what}`);
 for (const finding of findings) console.log(`✗ ${finding}`);
-console.log(`${kills} kills, ${findings.length} findings`);
+console.log(`${planned.length} kills, ${findings.length} findings`);
 rmSync(trial.workplace, { recursive: true, force: true });
 process.exitCode = findings.length === 0 ? 0 : 1;

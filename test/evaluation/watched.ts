@@ -1,9 +1,21 @@
 /** A child process under watch: what it leaves outside the folders it was given, and whom it speaks to. */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { afterAll } from "vitest";
+
+const temporaryFolders: string[] = [];
+afterAll(() => {
+  for (const folder of temporaryFolders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function temporaryFolder(name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `espalier-${name}-`));
+  temporaryFolders.push(folder);
+  return folder;
+}
 
 /** Runs TypeScript in a child, and keeps nothing of it in the temporary folder. */
 export const typescript: readonly string[] = ["--import", resolve("node_modules/tsx/dist/loader.mjs")];
@@ -24,7 +36,7 @@ const hasStrace = spawnSync("strace", ["-V"]).status === 0;
  * milliseconds; where there is strace, each call that opens, connects or sends is seen.
  */
 export async function watch(arguments_: readonly string[], place: string = newPlace()): Promise<Watched> {
-  const log = join(mkdtempSync(join(tmpdir(), "espalier-strace-")), "calls");
+  const log = join(temporaryFolder("strace"), "calls");
   const tracer = ["strace", "--seccomp-bpf", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg", "-o", log];
   const [program = "node", ...own] = [...(hasStrace ? tracer : []), process.execPath, ...arguments_];
   const { PATH, ESPALIER_KERNEL_CACHE } = process.env;
@@ -58,7 +70,7 @@ export async function watch(arguments_: readonly string[], place: string = newPl
 
 /** A folder with the three that a child is given. */
 export function newPlace(): string {
-  const place = mkdtempSync(join(tmpdir(), "espalier-watched-"));
+  const place = temporaryFolder("watched");
   for (const name of ["home", "temporary", "work"]) mkdirSync(join(place, name));
   return place;
 }
