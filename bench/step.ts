@@ -215,8 +215,8 @@ const cases = casesOf({
   precision: options.precision === undefined ? undefined : precisionOf(options.precision),
 });
 await inTemporaryFolder(async (cacheFolder) => {
-  // Kernels are chosen now, on the machine as it is, once for all that share them.
-  const engine = createOneDnnEngine({ threads, cacheFolder });
+  // Kernels are chosen now, on the machine as it is, once for all that share them; with time for all, as after some starts.
+  const engine = createOneDnnEngine({ threads, cacheFolder, tuningSeconds: 120 });
   const steps = section === "process" ? [] : await ofEach(cases, (one) => measureStep(engine, one));
   const processes = section === "step" ? [] : await ofEach(cases, measureProcesses);
   const versions = [engine.description["library"] ?? "", `${threads} threads`, peerVersions ?? "no peer"];
