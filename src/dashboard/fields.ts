@@ -200,7 +200,7 @@ const steps: FieldGroup = {
     {
       key: "precision",
       label: "precision",
-      hint: "of the training steps; default f32, auto: bf16 where the processor has it",
+      hint: "of the training steps; default f32, auto: the one whose steps are shorter",
       kind: "choice",
       flag: "--precision",
       setting: "precision",

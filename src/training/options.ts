@@ -116,7 +116,7 @@ export interface SettingsInput {
   readonly engine?: EngineName;
   /** Threads of the engine; default: as many as the machine gives. */
   readonly threads?: number;
-  /** Of the training steps; "auto" takes bf16 where the processor has it. Scoring and the certificate are always f32. Default "f32". */
+  /** Of the training steps; "auto" times both and takes the faster one. Scoring and the certificate are always f32. Default "f32". */
   readonly precision?: PrecisionChoice;
   /** Test images scored after each epoch; default 2,000. The end of the run always scores all of them. */
   readonly evaluationImages?: number;
