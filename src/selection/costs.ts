@@ -8,10 +8,11 @@
  */
 import { elementCount } from "../core/tensor.ts";
 import { Couplings } from "../graph/analysis-coupling.ts";
-import { type Cost, cost, nodeMacs } from "../graph/cost.ts";
+import { type Cost, nodeMacs } from "../graph/cost.ts";
 import type { Graph, Node } from "../graph/graph.ts";
-import { withInputs, withoutDeadNodes } from "../graph/rewrite.ts";
 import { inferShapes } from "../graph/shapes.ts";
+import { BranchMeter, type Lost } from "./branch-cost.ts";
+import type { Branch } from "./branches.ts";
 import { type Factor, type FactorKind, factorKinds } from "./factors.ts";
 
 /** How γ is shared out among the structures of a kind. */
@@ -39,8 +40,12 @@ export interface StructureCosts {
 /** Costs of the structures of `factors`, which are those of `graph`. */
 export function structureCosts(graph: Graph, factors: readonly Factor[]): StructureCosts {
   const meter = new ChannelMeter(graph);
+  const branches = new BlockBranches(graph);
   const costs = factors.map((factor): FactorCost => {
-    if (factor.kind === "block") return blockCost(graph, factor);
+    if (factor.kind === "block") {
+      const { cost: own, nodes } = branches.without([factor]);
+      return { factor, each: [own], all: own, outputsOf: nodes.map(({ name }) => name), inputsOf: [] };
+    }
     const classes = meter.classesOf(factor);
     const each = classes.map((one) => meter.costOf([one]));
     return { factor, each, all: meter.costOf(classes), ...meter.layersOf(classes) };
@@ -49,7 +54,7 @@ export function structureCosts(graph: Graph, factors: readonly Factor[]): Struct
     const own = factors.filter((factor) => factor.kind === kind);
     if (own.length === 0) return [];
     const all =
-      kind === "block" ? without(graph, own).cost : meter.costOf(own.flatMap((factor) => meter.classesOf(factor)));
+      kind === "block" ? branches.without(own).cost : meter.costOf(own.flatMap((factor) => meter.classesOf(factor)));
     return [[kind, all]];
   });
   return { factors: costs, kinds: new Map(kinds) };
@@ -78,46 +83,92 @@ interface Share {
   columns: number;
 }
 
-/** What of a parameter goes with a structure: rows and columns, or with a block all of it. */
+/** What of a parameter, or of what a node computes with its weights, goes with a structure: rows and columns, or reads. */
 export interface LostPart {
-  readonly parameter: string;
+  readonly of: "parameter" | "node";
+  readonly name: string;
   readonly rows: number;
   readonly columns: number;
-  readonly whole: boolean;
+  /** Of a parameter, how many of the times that it is read; of a node 1 if it goes. */
+  readonly reads: number;
 }
 
 /** For each structure of each of `factors`, in order: what goes with it. */
 export function lostParts(graph: Graph, factors: readonly Factor[]): readonly (readonly LostPart[])[] {
   const meter = new ChannelMeter(graph);
+  const branches = new BlockBranches(graph);
   return factors.flatMap((factor): (readonly LostPart[])[] => {
-    if (factor.kind === "block") {
-      const { parameters } = without(graph, [factor]);
-      return [parameters.map((parameter) => ({ parameter, rows: 0, columns: 0, whole: true }))];
-    }
-    return meter.classesOf(factor).map((one) => meter.partsOf(one));
+    if (factor.kind !== "block") return meter.classesOf(factor).map((one) => meter.partsOf(one));
+    const { nodes, reads } = branches.without([factor]);
+    const none = { rows: 0, columns: 0 } as const;
+    return [
+      [
+        ...[...reads].map(([name, count]) => ({ of: "parameter", name, ...none, reads: count }) as const),
+        ...nodes.map(({ name }) => ({ of: "node", name, ...none, reads: 1 }) as const),
+      ],
+    ];
   });
 }
 
+/** The branches that blocks scale. */
+class BlockBranches {
+  readonly #meter: BranchMeter;
+  /** By factor parameter. */
+  readonly #branches: ReadonlyMap<string, Branch>;
+
+  constructor(graph: Graph) {
+    this.#meter = new BranchMeter(graph);
+    const scaledBy = new Map(
+      graph.nodes.flatMap(({ op, inputs: [, factor = ""], outputs: [dst = ""] }) =>
+        op === "scale" ? [[dst, factor] as const] : [],
+      ),
+    );
+    this.#branches = new Map(
+      graph.nodes.flatMap(({ op, name, inputs }) =>
+        op !== "add"
+          ? []
+          : inputs.flatMap((input, slot) => {
+              const factor = scaledBy.get(input);
+              return factor === undefined ? [] : [[factor, { addition: name, slot }] as const];
+            }),
+      ),
+    );
+  }
+
+  without(blocks: readonly Factor[]): Lost {
+    return this.#meter.without(blocks.flatMap(({ parameter }) => this.#branches.get(parameter) ?? []));
+  }
+}
+
+function addTo<T>(lists: Map<string, T[]>, key: string, value: T): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}
+
 class ChannelMeter {
-  readonly #graph: Graph;
   readonly #couplings: Couplings;
   readonly #shapes: ReturnType<typeof inferShapes>;
   /** Class → parameter → share. */
   readonly #shares = new Map<number, Map<string, Share>>();
   /** Parameter → MACs of one of its numbers; 0 of those that multiply no pixels. */
   readonly #macs = new Map<string, number>();
+  /** Parameter → the nodes that multiply by it, with their places. */
+  readonly #layers = new Map<string, { readonly name: string; readonly place: number }[]>();
+  /** Factor parameter → the nodes that scale by it. */
+  readonly #scales = new Map<string, Node<"scale">[]>();
 
   constructor(graph: Graph) {
-    this.#graph = graph;
     this.#shapes = inferShapes(graph, 1);
     this.#couplings = new Couplings(graph, this.#shapes);
-    for (const node of graph.nodes) {
+    for (const [place, node] of graph.nodes.entries()) {
       const [, weights = ""] = node.inputs;
+      if (node.op === "scale" && node.attributes.axis === 1) addTo(this.#scales, weights, node);
       const macs = nodeMacs(node, this.#shapes);
-      if (macs > 0) {
-        const each = macs / elementCount(this.#shapes.get(weights) ?? []);
-        this.#macs.set(weights, (this.#macs.get(weights) ?? 0) + each);
-      }
+      if (macs === 0) continue;
+      const each = macs / elementCount(this.#shapes.get(weights) ?? []);
+      this.#macs.set(weights, (this.#macs.get(weights) ?? 0) + each);
+      addTo(this.#layers, weights, { name: node.name, place });
     }
     for (const { name, kind } of graph.parameters) {
       if (kind !== "weights" && kind !== "bias" && kind !== "scale" && kind !== "shift") continue;
@@ -131,11 +182,9 @@ class ChannelMeter {
   /** The class of each of the factor's structures. */
   classesOf({ parameter, count }: Factor): readonly number[] {
     const classes = new Array<number>(count).fill(-1);
-    for (const node of this.#graph.nodes) {
-      const [, factor] = node.inputs;
-      if (node.op !== "scale" || factor !== parameter || node.attributes.axis !== 1) continue;
-      const { first } = node.attributes;
-      const own = this.#couplings.classesOf(node.outputs[0] ?? "", 1);
+    for (const { outputs, attributes } of this.#scales.get(parameter) ?? []) {
+      const { first } = attributes;
+      const own = this.#couplings.classesOf(outputs[0] ?? "", 1);
       own.forEach((one, channel) => {
         classes[first === undefined ? Math.floor((channel * count) / own.length) : first + channel] = one;
       });
@@ -144,7 +193,10 @@ class ChannelMeter {
   }
 
   partsOf(one: number): readonly LostPart[] {
-    return [...this.#sharesOf([one])].map(([parameter, share]) => ({ parameter, ...share, whole: false }));
+    return [...this.#sharesOf([one])].flatMap(([parameter, share]) => [
+      { of: "parameter", name: parameter, ...share, reads: 0 } as const,
+      ...(this.#layers.get(parameter) ?? []).map(({ name }) => ({ of: "node", name, ...share, reads: 0 }) as const),
+    ]);
   }
 
   costOf(classes: readonly number[]): Cost {
@@ -162,8 +214,9 @@ class ChannelMeter {
   layersOf(classes: readonly number[]): { outputsOf: readonly string[]; inputsOf: readonly string[] } {
     const shares = this.#sharesOf(classes);
     const touched = (key: keyof Share): readonly string[] =>
-      this.#graph.nodes
-        .filter(({ inputs: [, weights = ""] }) => this.#macs.has(weights) && (shares.get(weights)?.[key] ?? 0) > 0)
+      [...shares]
+        .flatMap(([weights, share]) => (share[key] > 0 ? (this.#layers.get(weights) ?? []) : []))
+        .toSorted((a, b) => a.place - b.place)
         .map(({ name }) => name);
     return { outputsOf: touched("rows"), inputsOf: touched("columns") };
   }
@@ -177,51 +230,20 @@ class ChannelMeter {
   }
 
   /** The shares of several classes together, each class counted once. */
-  #sharesOf(classes: readonly number[]): ReadonlyMap<string, Share> {
+  #sharesOf(classes: readonly number[]): ReadonlyMap<string, Readonly<Share>> {
+    const [only = 0] = classes;
+    if (classes.length === 1) return this.#shares.get(only) ?? new Map();
     const sums = new Map<string, Share>();
     for (const one of new Set(classes)) {
       for (const [name, { rows, columns }] of this.#shares.get(one) ?? []) {
-        const sum = sums.get(name) ?? { rows: 0, columns: 0 };
-        sums.set(name, { rows: sum.rows + rows, columns: sum.columns + columns });
+        const sum = sums.get(name);
+        if (sum === undefined) sums.set(name, { rows, columns });
+        else {
+          sum.rows += rows;
+          sum.columns += columns;
+        }
       }
     }
     return sums;
   }
-}
-
-function blockCost(graph: Graph, factor: Factor): FactorCost {
-  const { cost: own, gone } = without(graph, [factor]);
-  return { factor, each: [own], all: own, outputsOf: gone, inputsOf: [] };
-}
-
-/** What goes if the additions of `blocks` become their shortcuts. */
-function without(
-  graph: Graph,
-  blocks: readonly Factor[],
-): { readonly cost: Cost; readonly gone: readonly string[]; readonly parameters: readonly string[] } {
-  const shapes = inferShapes(graph, 1);
-  const scaled = new Set(
-    graph.nodes.flatMap(({ inputs, outputs }) =>
-      blocks.some(({ parameter }) => inputs[1] === parameter) ? outputs : [],
-    ),
-  );
-  const names = new Map<string, string>();
-  const nodes = graph.nodes.flatMap((original): Node[] => {
-    const node = withInputs(original, names);
-    const branch = node.op === "add" ? node.inputs.findIndex((input) => scaled.has(input)) : -1;
-    const shortcut = node.inputs[1 - branch];
-    if (branch < 0 || shortcut === undefined) return [node];
-    names.set(node.outputs[0] ?? "", shortcut);
-    return [];
-  });
-  const outputs = graph.outputs.map((output) => names.get(output) ?? output);
-  const left = withoutDeadNodes({ ...graph, nodes, outputs });
-  const stays = new Set(left.nodes.map(({ name }) => name));
-  const [before, after] = [cost(graph), cost(left)];
-  const needed = new Set(left.parameters.map(({ name }) => name));
-  return {
-    parameters: graph.parameters.map(({ name }) => name).filter((name) => !needed.has(name)),
-    cost: { macs: before.macs - after.macs, parameters: before.parameters - after.parameters },
-    gone: graph.nodes.filter((node) => nodeMacs(node, shapes) > 0 && !stays.has(node.name)).map(({ name }) => name),
-  };
 }

@@ -8,6 +8,7 @@ import { AssumedConstants } from "../graph/assumed-constants.ts";
 import { type Graph, type Node, producers, readers } from "../graph/graph.ts";
 import type { OpName } from "../graph/ops.ts";
 import { inferShapes } from "../graph/shapes.ts";
+import { scaledParameters } from "./fold.ts";
 
 /** A value that factors scale. */
 export interface Site {
@@ -109,6 +110,24 @@ export class SelectionFacts {
     }
   }
 
+  /**
+   * Whether factors behind `sites` would be folded into parameters that a layer without them reads too: each would need its own then, and
+   * the network would grow.
+   */
+  partsWeights(sites: readonly Site[]): boolean {
+    const scaled = sites.flatMap(({ value, first }) =>
+      scaledParameters(value, this.#makers).map(({ layer, parameter }) => ({
+        parameter,
+        keyOf: (reader: Node) => JSON.stringify([reader.name, parameter, first]),
+        layer,
+      })),
+    );
+    const known = new Set(scaled.map(({ layer, keyOf }) => keyOf(layer)));
+    return scaled.some(({ parameter, keyOf }) =>
+      (this.#readers.get(parameter) ?? []).some((reader) => !known.has(keyOf(reader))),
+    );
+  }
+
   /** Whether of each of `classes` nothing matters any more once its own channels in `values` are zero; see `survivors`. */
   dies(values: readonly string[], classes: Iterable<number>): boolean {
     return this.survivors(values, classes, 1).size === 0;
@@ -150,7 +169,7 @@ export class SelectionFacts {
       const { start, channels } = this.#index.reachOf(reader, channel);
       if (uniform.get(channels) === one) return false;
       const isRead = channels.some((own) => this.#classes[start + own] !== one);
-      if (!isRead) uniform.set(channels, one);
+      if (!isRead && channels.length > 1) uniform.set(channels, one);
       return isRead;
     });
   }

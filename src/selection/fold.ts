@@ -50,10 +50,25 @@ function sharesOf(scale: string, src: string, nodes: readonly Node[], isOnlyRead
   return slots.length === 0 ? [] : [{ at, layer, slots: slots.map(([slot, word]) => [slot, `${scale}.${word}`]) }];
 }
 
+/** The parameters that a factor behind `value` is folded into, each with the layer that reads it. */
+export function scaledParameters(
+  value: string,
+  makers: ReadonlyMap<string, Node>,
+): readonly { readonly layer: Node; readonly parameter: string }[] {
+  const layer = makers.get(value);
+  if (layer === undefined) return [];
+  const [src = "", added = ""] = layer.inputs;
+  if (layer.op === "bias") return [{ layer, parameter: added }, ...scaledParameters(src, makers)];
+  return (affineSlots[layer.op] ?? []).flatMap(([slot]) => {
+    const parameter = layer.inputs[slot];
+    return parameter === undefined ? [] : [{ layer, parameter }];
+  });
+}
+
 /**
  * The graph with every `scale` behind an affine layer turned into `scale` nodes of axis 0 on the layer's parameters,
  * named `<scale node>.<weights|bias|scale|shift>`. The layer's output then stands for the scaled one. Several scales in a
- * row fold one after another. A scale stays where it is if no affine layer comes before it, or if something else reads
+ * row fold one after another, and parameters that several layers share stay shared where one factor scales all of them. A scale stays where it is if no affine layer comes before it, or if something else reads
  * what the layer puts out.
  */
 export function fold(graph: Graph): Graph {
@@ -67,6 +82,8 @@ export function fold(graph: Graph): Graph {
     return readersOf.get(meant)?.length === 1 && !graph.outputs.includes(meant);
   };
   const nodes: Node[] = [];
+  /** Scaled parameters by what they are made of. */
+  const made = new Map<string, Node>();
   for (const original of graph.nodes) {
     const node = withInputs(original, names);
     const [src = "", factor = ""] = node.inputs;
@@ -80,10 +97,20 @@ export function fold(graph: Graph): Graph {
     // The caller knows an output by its name, so there the layer takes the scale's.
     const isOutput = graph.outputs.includes(dst);
     for (const { at, layer, slots } of shares) {
-      const scales = slots.map(([slot, name]) =>
-        makeNode("scale", name, [layer.inputs[slot] ?? "", factor], [name], { ...node.attributes, axis: 0 }),
-      );
-      const scaled = new Map(slots);
+      const scaled = new Map<number, string>();
+      const scales = slots.flatMap(([slot, name]): Node[] => {
+        const parameter = layer.inputs[slot] ?? "";
+        const key = JSON.stringify([parameter, factor, node.attributes.first]);
+        const known = made.get(key);
+        const own = known ?? makeNode("scale", name, [parameter, factor], [name], { ...node.attributes, axis: 0 });
+        made.set(key, own);
+        scaled.set(slot, own.name);
+        const place = known === undefined ? -1 : nodes.indexOf(known);
+        if (known !== undefined && place < at) return [];
+        // It has to stand in front of the first layer that reads it.
+        if (known !== undefined) nodes.splice(place, 1);
+        return [own];
+      });
       const inputs = layer.inputs.map((input, slot) => scaled.get(slot) ?? input);
       const outputs = isOutput && layer.outputs.includes(src) ? [dst] : layer.outputs;
       nodes.splice(at, 1, ...scales, { ...layer, inputs, outputs });

@@ -60,7 +60,7 @@ export function selectableLayers(facts: SelectionFacts): readonly Selectable[] {
     const kind = count === undefined ? undefined : layerKind(facts, layer, classes.length, count);
     if (count === undefined || kind === undefined || classes.some((one) => claimed.has(one))) return undefined;
     const site = facts.siteBehind(layer);
-    if (!facts.dies([site.value], classes)) return undefined;
+    if (!facts.dies([site.value], classes) || facts.partsWeights([site])) return undefined;
     for (const one of classes) claimed.add(one);
     return { kind, layer: layer.name, sites: [site], count };
   };

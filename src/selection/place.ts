@@ -8,6 +8,7 @@ import { unknownName } from "../core/names.ts";
 import { type Graph, makeNode, type Node, type Parameter } from "../graph/graph.ts";
 import type { ScaleAttributes } from "../graph/ops.ts";
 import { withInputs } from "../graph/rewrite.ts";
+import { BranchMeter } from "./branch-cost.ts";
 import { type Branch, residualBranches } from "./branches.ts";
 import {
   type Factor,
@@ -20,6 +21,7 @@ import {
 } from "./factors.ts";
 import { SelectionFacts } from "./facts.ts";
 import { type Selectable, selectableLayers } from "./layers.ts";
+import { OnlyPath } from "./only-path.ts";
 import { findStreams, type Refusal } from "./streams.ts";
 
 export type { Factor, FactorKind, Selection } from "./factors.ts";
@@ -49,9 +51,44 @@ function sitesOf(graph: Graph): FoundSites {
   const facts = new SelectionFacts(graph);
   const layers = selectableLayers(facts);
   const { streams, refused } = findStreams(facts, layers);
-  const sites = { layers: [...layers, ...streams], branches: residualBranches(graph), refused };
+  const all = [...layers, ...streams];
+  let path: OnlyPath | undefined;
+  const alone = all.filter(({ sites, count }) => {
+    if (count > 1) return false;
+    path ??= new OnlyPath(graph);
+    return path.keptRun(sites, count) !== undefined;
+  });
+  const { branches, refused: refusedBranches } = usefulBranches(graph, facts);
+  const reason = "all of its channels live and die as one, and there is no way around them";
+  const sites = {
+    layers: all.filter((one) => !alone.includes(one)),
+    branches,
+    refused: [...refused, ...alone.map(({ layer }) => ({ layers: [layer], reason })), ...refusedBranches],
+  };
   found.set(graph, sites);
   return sites;
+}
+
+/** The residual branches that a cut can take something of, and why others are none. */
+function usefulBranches(graph: Graph, facts: SelectionFacts): Pick<FoundSites, "branches" | "refused"> {
+  const meter = new BranchMeter(graph);
+  const nodes = new Map(graph.nodes.map((node) => [node.name, node] as const));
+  const reasonAgainst = (branch: Branch): string | undefined => {
+    const { macs, parameters } = meter.without([branch]).cost;
+    if (macs === 0 && parameters === 0) return "everything in its branch is needed elsewhere, too";
+    const node = nodes.get(branch.addition);
+    const value = node?.inputs[branch.slot] ?? "";
+    return facts.partsWeights([{ value, node: branch.addition }])
+      ? "the last layer of its branch shares its weights with others"
+      : undefined;
+  };
+  const judged = residualBranches(graph).map((branch) => ({ branch, reason: reasonAgainst(branch) }));
+  return {
+    branches: judged.flatMap(({ branch, reason }) => (reason === undefined ? branch : [])),
+    refused: judged.flatMap(({ branch: { addition }, reason }) =>
+      reason === undefined ? [] : [{ layers: [addition], reason }],
+    ),
+  };
 }
 
 function kindsAt({ layers, branches }: Sites): readonly FactorKind[] {

@@ -118,6 +118,7 @@ function streamOf(facts: SelectionFacts, { writers, written, read, classes }: Co
   if (sites === undefined) return revivalReason(facts, [...written, ...read], classes);
   const aligned = alignedSites(facts, sites, classes.size);
   if (typeof aligned === "string") return aligned;
+  if (facts.partsWeights(aligned)) return "its layers share weights with others that no factor of theirs would scale";
   const [writer, ...others] = writers;
   if (others.length > 0 || writer === undefined) {
     return { kind: "stream", layer: jointOf(facts, classes), sites: aligned, count: classes.size };

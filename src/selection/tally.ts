@@ -5,7 +5,7 @@
  * It is the cost of the cut network but for what only cutting finds out: channels that nothing reads any more, and the biases
  * of constants that are carried on. So who needs it exact counts from time to time and corrects it.
  */
-import { elementCount } from "../core/tensor.ts";
+import { elementCount, type Shape } from "../core/tensor.ts";
 import { type Cost, cost, nodeMacs } from "../graph/cost.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
@@ -13,18 +13,20 @@ import { lostParts } from "./costs.ts";
 import type { Factor } from "./factors.ts";
 
 interface Part {
-  readonly parameter: number;
+  /** Index of the size. */
+  readonly size: number;
   readonly rows: number;
   readonly columns: number;
-  readonly whole: boolean;
+  readonly reads: number;
 }
 
-interface Size {
+/** A parameter, or the weights of a node: several nodes may share a parameter, and one of them may go. */
+interface Size extends Cost {
   readonly height: number;
   readonly width: number;
   readonly taps: number;
-  /** MACs of one of its numbers. */
-  readonly macs: number;
+  /** By how many nodes it is read: with the last of them it goes. */
+  readonly reads: number;
 }
 
 export type CostMeasure = keyof Cost;
@@ -39,25 +41,30 @@ export class CostModel {
   /** `factors` are those of `graph`; widths are kept at multiples of `round`. */
   constructor(graph: Graph, factors: readonly Factor[], round = 1) {
     const shapes = inferShapes(graph, 1);
-    const macs = new Map<string, number>();
-    for (const node of graph.nodes) {
-      const [, weights = ""] = node.inputs;
-      const each = nodeMacs(node, shapes) / elementCount(shapes.get(weights) ?? []);
-      if (each > 0) macs.set(weights, (macs.get(weights) ?? 0) + each);
-    }
     const trained = new Set(["weights", "bias", "scale", "shift"]);
     const counted = graph.parameters.filter(({ kind }) => trained.has(kind));
-    const numbers = new Map(counted.map(({ name }, index) => [name, index] as const));
-    this.sizes = counted.map(({ name, shape: [height = 1, width = 1, ...taps] }) => ({
-      height,
-      width,
-      taps: elementCount(taps),
-      macs: macs.get(name) ?? 0,
-    }));
+    const layers = graph.nodes.filter((node) => nodeMacs(node, shapes) > 0);
+    const sizeOf = ([height = 1, width = 1, ...taps]: Shape, each: Cost & Pick<Size, "reads">): Size => ({
+      ...{ height, width, taps: elementCount(taps) },
+      ...each,
+    });
+    const reads = new Map<string, number>();
+    for (const input of graph.nodes.flatMap(({ inputs }) => inputs)) reads.set(input, (reads.get(input) ?? 0) + 1);
+    this.sizes = [
+      ...counted.map(({ name, shape }) => sizeOf(shape, { macs: 0, parameters: 1, reads: reads.get(name) ?? 0 })),
+      ...layers.map((node) => {
+        const shape = shapes.get(node.inputs[1] ?? "") ?? [];
+        return sizeOf(shape, { macs: nodeMacs(node, shapes) / elementCount(shape), parameters: 0, reads: 1 });
+      }),
+    ];
+    const numbers = {
+      parameter: new Map(counted.map(({ name }, index) => [name, index] as const)),
+      node: new Map(layers.map(({ name }, index) => [name, counted.length + index] as const)),
+    };
     this.parts = lostParts(graph, factors).map((parts) =>
-      parts.flatMap(({ parameter, ...part }) => {
-        const number = numbers.get(parameter);
-        return number === undefined ? [] : [{ ...part, parameter: number }];
+      parts.flatMap(({ of, name, ...part }) => {
+        const size = numbers[of].get(name);
+        return size === undefined ? [] : [{ ...part, size }];
       }),
     );
     this.whole = cost(graph);
@@ -133,23 +140,23 @@ export class Tally {
   }
 
   #change(structure: number, sign: 1 | -1): void {
-    for (const { parameter, rows, columns, whole } of this.#model.parts[structure] ?? []) {
-      this.#left -= this.#costOf(parameter);
-      this.#rows[parameter] = (this.#rows[parameter] ?? 0) + sign * rows;
-      this.#columns[parameter] = (this.#columns[parameter] ?? 0) + sign * columns;
-      if (whole) this.#absent[parameter] = (this.#absent[parameter] ?? 0) + sign;
-      this.#left += this.#costOf(parameter);
+    for (const { size, rows, columns, reads } of this.#model.parts[structure] ?? []) {
+      if (this.#model.sizes[size]?.[this.#measure] === 0) continue;
+      this.#left -= this.#costOf(size);
+      this.#rows[size] = (this.#rows[size] ?? 0) + sign * rows;
+      this.#columns[size] = (this.#columns[size] ?? 0) + sign * columns;
+      this.#absent[size] = (this.#absent[size] ?? 0) + sign * reads;
+      this.#left += this.#costOf(size);
     }
   }
 
-  #costOf(parameter: number): number {
-    const size = this.#model.sizes[parameter];
-    if (size === undefined || (this.#absent[parameter] ?? 0) > 0) return 0;
+  #costOf(index: number): number {
+    const size = this.#model.sizes[index];
+    if (size === undefined || (this.#absent[index] ?? 0) >= size.reads) return 0;
     const { round } = this.#model;
-    const rows = padded(size.height - (this.#rows[parameter] ?? 0), size.height, round);
-    const columns = padded(size.width - (this.#columns[parameter] ?? 0), size.width, round);
-    const numbers = rows * columns * size.taps;
-    return this.#measure === "macs" ? numbers * size.macs : numbers;
+    const rows = padded(size.height - (this.#rows[index] ?? 0), size.height, round);
+    const columns = padded(size.width - (this.#columns[index] ?? 0), size.width, round);
+    return rows * columns * size.taps * size[this.#measure];
   }
 }
 

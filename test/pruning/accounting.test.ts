@@ -1,0 +1,275 @@
+/**
+ * What a structure is said to save is what cutting it saves: for every structure that is offered, alone, and for sets of them. On
+ * networks in which this is not plain: weights that two layers share, sums that a depthwise convolution reads, groups.
+ */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { RandomStream } from "../../src/core/random.ts";
+import { GraphBuilder } from "../../src/graph/builder.ts";
+import { type Cost, cost } from "../../src/graph/cost.ts";
+import type { Graph } from "../../src/graph/graph.ts";
+import { compact } from "../../src/pruning/compact.ts";
+import { structureCosts } from "../../src/selection/costs.ts";
+import { type Factor, selectionKeys } from "../../src/selection/factors.ts";
+import { type Placement, place, refusedLayers, structureKinds } from "../../src/selection/place.ts";
+import { CostModel } from "../../src/selection/tally.ts";
+import { randomWeights, zeroFactors } from "./networks.ts";
+
+type Part =
+  | { readonly kind: "plain"; readonly channels: number; readonly norm: boolean }
+  | { readonly kind: "twice"; readonly norms: "each" | "none" | "second"; readonly between: boolean }
+  | { readonly kind: "residual"; readonly channels: number; readonly norm: boolean; readonly taps: "none" | "branch" }
+  | { readonly kind: "same block twice"; readonly channels: number }
+  | { readonly kind: "depthwise"; readonly multiplier: 1 | 2; readonly norm: boolean }
+  | { readonly kind: "grouped"; readonly groups: 2 | 3; readonly perGroup: 2 | 3 }
+  | { readonly kind: "joined"; readonly channels: number }
+  | { readonly kind: "gated" };
+
+const channels = fc.integer({ min: 2, max: 4 });
+const part: fc.Arbitrary<Part> = fc.oneof(
+  fc.record({ kind: fc.constant("plain" as const), channels, norm: fc.boolean() }),
+  fc.record({
+    kind: fc.constant("twice" as const),
+    norms: fc.constantFrom("each" as const, "none" as const, "second" as const),
+    between: fc.boolean(),
+  }),
+  fc.record({
+    kind: fc.constant("residual" as const),
+    channels,
+    norm: fc.boolean(),
+    taps: fc.constantFrom("none" as const, "branch" as const),
+  }),
+  fc.record({ kind: fc.constant("same block twice" as const), channels }),
+  fc.record({
+    kind: fc.constant("depthwise" as const),
+    multiplier: fc.constantFrom(1 as const, 2 as const),
+    norm: fc.boolean(),
+  }),
+  fc.record({
+    kind: fc.constant("grouped" as const),
+    groups: fc.constantFrom(2 as const, 3 as const),
+    perGroup: fc.constantFrom(2 as const, 3 as const),
+  }),
+  fc.record({ kind: fc.constant("joined" as const), channels }),
+  fc.constant({ kind: "gated" as const }),
+);
+
+const same = {
+  padding: { top: 1, left: 1, bottom: 1, right: 1 },
+  strides: [1, 1],
+  dilation: [1, 1],
+  groups: 1,
+} as const;
+
+function convolve(b: GraphBuilder, name: string, src: string, weights: string): string {
+  return b.node("convolution", name, [src, weights], same);
+}
+
+function addPart(b: GraphBuilder, name: string, src: string, one: Part): string {
+  const [, width = 0] = b.shape(src);
+  const normed = (word: string, value: string, isWanted = true): string =>
+    isWanted ? b.batchNormalization(`${name}.${word}`, value) : value;
+  switch (one.kind) {
+    case "plain": {
+      const value = b.convolution(name, src, { channels: one.channels, kernel: 3, padding: 1, bias: !one.norm });
+      return b.relu(`${name}.relu`, normed("norm", value, one.norm));
+    }
+    case "twice": {
+      const weights = b.parameter(`${name}.weights`, [width, width, 3, 3], "weights");
+      let value = normed("norm1", convolve(b, `${name}.first`, src, weights), one.norms === "each");
+      if (one.between) value = b.relu(`${name}.between`, value);
+      value = normed("norm2", convolve(b, `${name}.second`, value, weights), one.norms !== "none");
+      return b.relu(`${name}.relu`, value);
+    }
+    case "residual": {
+      const less = b.convolution(`${name}.less`, src, { channels: one.channels, kernel: 1 });
+      const inner = b.relu(`${name}.inner`, normed("norm1", less, one.norm));
+      const branch = normed("norm2", b.convolution(`${name}.more`, inner, { channels: width, kernel: 1 }), one.norm);
+      const sum = b.add(`${name}.sum`, src, branch);
+      return one.taps === "none" ? sum : b.concatenation(`${name}.taps`, [sum, branch]);
+    }
+    case "same block twice": {
+      const less = b.parameter(`${name}.less`, [one.channels, width, 3, 3], "weights");
+      const more = b.parameter(`${name}.more`, [width, one.channels, 3, 3], "weights");
+      let value = src;
+      for (const word of ["first", "second"]) {
+        const inner = b.relu(`${name}.${word}.relu`, convolve(b, `${name}.${word}.less`, value, less));
+        value = b.add(`${name}.${word}.sum`, convolve(b, `${name}.${word}.more`, inner, more), value);
+      }
+      return value;
+    }
+    case "depthwise": {
+      const options = { channels: width * one.multiplier, kernel: 3, padding: 1, groups: width };
+      return b.relu(`${name}.relu`, normed("norm", b.convolution(name, src, options), one.norm));
+    }
+    case "grouped": {
+      const wide = one.groups * one.perGroup;
+      const first = b.relu(
+        `${name}.relu1`,
+        normed("norm1", b.convolution(`${name}.in`, src, { channels: wide, kernel: 1 })),
+      );
+      const value = b.convolution(`${name}.groups`, first, {
+        channels: wide,
+        kernel: 3,
+        padding: 1,
+        groups: one.groups,
+      });
+      return b.relu(`${name}.relu2`, normed("norm2", value));
+    }
+    case "joined": {
+      const more = b.convolution(`${name}.more`, src, { channels: one.channels, kernel: 1 });
+      return b.relu(`${name}.relu`, normed("norm", b.concatenation(`${name}.join`, [src, more])));
+    }
+    case "gated": {
+      const pooled = b.globalAveragePooling(`${name}.pooled`, src);
+      const less = b.relu(
+        `${name}.relu`,
+        b.convolution(`${name}.less`, pooled, { channels: 2, kernel: 1, bias: true }),
+      );
+      const gate = b.convolution(`${name}.gate`, less, { channels: width, kernel: 1, bias: true });
+      return b.multiply(`${name}.gated`, src, b.activation(`${name}.sigmoid`, gate, { function: "sigmoid" }));
+    }
+  }
+}
+
+function network(parts: readonly Part[]): Graph {
+  const b = new GraphBuilder("parts");
+  let value = b.convolution("stem", b.input("images", ["N", 3, 6, 6]), { channels: 4, kernel: 3, padding: 1 });
+  value = b.relu("stem.relu", b.batchNormalization("stem.norm", value));
+  for (const [index, one] of parts.entries()) value = addPart(b, `part${index + 1}`, value, one);
+  b.output(b.linear("classifier", b.flatten("flatten", b.globalAveragePooling("pool", value)), 3));
+  return b.build();
+}
+
+function placeAll(graph: Graph): Placement {
+  return place(graph, Object.fromEntries(structureKinds(graph).map((kind) => [selectionKeys[kind], 0.01])));
+}
+
+type Zeros = Readonly<Record<string, readonly number[]>>;
+
+/** What is left of `graph`, in which nothing else is zero, without what `zeros` names. */
+function costLeft(graph: Graph, zeros: Zeros): Cost {
+  return cost(compact(zeroFactors({ graph, weights: randomWeights(graph, 3) }, zeros)).network.graph);
+}
+
+/** Whether a layer loses all of its channels, though each factor keeps some. */
+function losesLayer(graph: Graph, zeros: Zeros): boolean {
+  const network = zeroFactors({ graph, weights: randomWeights(graph, 3) }, zeros);
+  return compact(network).cuts.layers.some(({ kept }) => kept === 0);
+}
+
+/** Structures at random, of which each factor but those of blocks keeps one. */
+function someOf(factors: readonly Factor[], share: number, seed: number): Zeros {
+  const stream = new RandomStream(seed, "zeros");
+  return Object.fromEntries(
+    factors.map(({ parameter, kind, count }) => {
+      const kept = kind === "block" ? -1 : Math.floor(stream.uniform() * count);
+      const indices = Array.from({ length: count }, (_, index) => index);
+      return [parameter, indices.filter((index) => stream.uniform() < share && index !== kept)] as const;
+    }),
+  );
+}
+
+function promisedLeft({ graph, factors }: Placement, zeros: Zeros): Cost {
+  const model = new CostModel(graph, factors);
+  const left = (measure: keyof Cost): number => {
+    const tally = model.tally(measure);
+    let offset = 0;
+    for (const { parameter, count } of factors) {
+      for (const index of zeros[parameter] ?? []) tally.remove(offset + index);
+      offset += count;
+    }
+    return tally.left;
+  };
+  return { macs: left("macs"), parameters: left("parameters") };
+}
+
+/** Each of the structures of `placement` alone, and sets of them. */
+function checkPromises(placement: Placement): void {
+  const { graph, factors } = placement;
+  const whole = cost(graph);
+  expect(costLeft(graph, {})).toEqual(whole);
+  for (const { factor, each } of structureCosts(graph, factors).factors) {
+    const isWhole = factor.count === 1 && factor.kind !== "block";
+    for (const promised of each) expect(promised.macs + promised.parameters).toBeGreaterThan(0);
+    for (const index of isWhole ? [] : new Set([0, factor.count - 1])) {
+      const promised = each[index];
+      const zeros = { [factor.parameter]: [index] };
+      const left = costLeft(graph, zeros);
+      const saved = { macs: whole.macs - left.macs, parameters: whole.parameters - left.parameters };
+      expect(saved, `${factor.parameter} ${index}`).toEqual(promised);
+      expect(promisedLeft(placement, zeros)).toEqual(left);
+    }
+  }
+  const channelsOnly = factors.filter(({ kind }) => kind !== "block").map(({ parameter }) => parameter);
+  for (const [seed, share] of [0.2, 0.5, 0.8].entries()) {
+    const zeros = someOf(factors, share, seed);
+    const [promised, left] = [promisedLeft(placement, zeros), costLeft(graph, zeros)];
+    const ofChannels = Object.fromEntries(channelsOnly.map((parameter) => [parameter, zeros[parameter] ?? []]));
+    // What a layer without channels takes with it is more than was promised: counting finds that out.
+    if (losesLayer(graph, ofChannels)) expect(left.macs).toBeLessThanOrEqual(promised.macs);
+    else expect(promised, JSON.stringify(zeros)).toEqual(left);
+  }
+}
+
+describe("what is promised is what a cut saves", () => {
+  test("in random networks", () => {
+    fc.assert(
+      fc.property(fc.array(part, { minLength: 1, maxLength: 3 }), (parts) => {
+        checkPromises(placeAll(network(parts)));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("of a convolution applied twice, a batch norm behind each: channels go from both, and from what is in front", () => {
+    const placement = placeAll(network([{ kind: "twice", norms: "each", between: true }]));
+    expect(placement.factors.map(({ kind, count, keepLast }) => [kind, count, keepLast])).toEqual([
+      ["stream", 4, true],
+    ]);
+    checkPromises(placement);
+  });
+
+  test("of a residual sum that a depthwise convolution reads: channels go from the sum and its reader", () => {
+    const residual = { kind: "residual", channels: 3, norm: true, taps: "none" } as const;
+    const placement = placeAll(network([residual, { kind: "depthwise", multiplier: 1, norm: true }]));
+    expect(placement.factors.map(({ kind, count }) => [kind, count])).toEqual([
+      ["stream", 4],
+      ["neuron", 3],
+      ["block", 1],
+    ]);
+    checkPromises(placement);
+  });
+});
+
+describe("what no cut can take is not offered, and the reason is told", () => {
+  test("channels that groups of different sizes tie into one structure, on the only path", () => {
+    const b = new GraphBuilder("uneven");
+    let value = b.convolution("stem", b.input("images", ["N", 3, 6, 6]), { channels: 12, kernel: 1 });
+    for (const groups of [4, 3]) {
+      value = b.convolution(`groups${groups}`, b.relu(`relu${groups}`, value), { channels: 12, kernel: 1, groups });
+    }
+    b.output(b.linear("classifier", b.flatten("flatten", b.globalAveragePooling("pool", value)), 3));
+    const graph = b.build();
+    expect(structureKinds(graph)).toEqual([]);
+    expect(refusedLayers(graph)).toContainEqual({
+      layers: ["stem"],
+      reason: "all of its channels live and die as one, and there is no way around them",
+    });
+  });
+
+  test("a branch that is read elsewhere, too", () => {
+    const b = new GraphBuilder("tapped");
+    const stem = b.relu("relu", b.convolution("stem", b.input("images", ["N", 3, 6, 6]), { channels: 4, kernel: 1 }));
+    const inner = b.relu("inner", b.convolution("less", stem, { channels: 2, kernel: 1 }));
+    const branch = b.convolution("more", inner, { channels: 4, kernel: 1 });
+    const joined = b.concatenation("taps", [b.add("sum", stem, branch), branch]);
+    b.output(b.linear("classifier", b.flatten("flatten", b.globalAveragePooling("pool", joined)), 3));
+    const graph = b.build();
+    expect(structureKinds(graph)).not.toContain("block");
+    expect(refusedLayers(graph)).toContainEqual({
+      layers: ["sum"],
+      reason: "everything in its branch is needed elsewhere, too",
+    });
+  });
+});
