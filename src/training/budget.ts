@@ -161,6 +161,11 @@ export class BudgetKeeper {
     this.#left = this.#steering.left(this.#state, weights);
   }
 
+  /** Whether the steering is done and no more is left than was asked for, as a cut would leave it: not what was planned to go. */
+  get #isMet(): boolean {
+    return this.#state.isMet && this.#left <= this.#share + PROMISED;
+  }
+
   /** How it stands. */
   tell(): void {
     const { factors } = this.#session;
@@ -170,7 +175,7 @@ export class BudgetKeeper {
       of: this.#of,
       share: this.#share,
       left: this.#left,
-      isMet: this.#state.isMet,
+      isMet: this.#isMet,
       gamma: Object.fromEntries(kinds.map((kind) => [kind, this.#steering.gammaOf(this.#state, kind)])),
     });
   }

@@ -70,6 +70,13 @@ describe("a tiny network", () => {
   });
 });
 
+/** "Met" is said of what a cut leaves, or not at all. */
+function checkMet({ events }: Told): void {
+  for (const event of events) {
+    if (event.type === "budget" && event.isMet) expect(event.left).toBeLessThanOrEqual(event.share + 0.02);
+  }
+}
+
 function missedIn({ events }: Told): { readonly message: string; readonly hint: string }[] {
   return events.flatMap((event) => (event.type === "warning" && event.reason === "budget-missed" ? event : []));
 }
@@ -84,6 +91,7 @@ test("says at the end that its layers are narrow, where whole channels cannot co
 
 test("says at the end that it had too few steps", async () => {
   const told = await tell({ budget: "40%", select: { neurons: 1 }, epochs: 1, batch: 32 });
+  checkMet(told);
   const [missed] = missedIn(told);
   expect(left(told.run)).toBeGreaterThan(0.5);
   expect(missed?.hint).toBe("Train for more epochs: structures had too few steps to reach zero");
@@ -91,6 +99,7 @@ test("says at the end that it had too few steps", async () => {
 
 test("says at once, and at the end, where whole structures cannot come near enough", async () => {
   const { run, events } = await tell({ budget: "75%", select: { blocks: 1 }, epochs: 4 });
+  checkMet({ run, events });
   const [notice] = events.flatMap((event) => (event.type === "notice" ? event.message : []));
   expect(notice).toMatch(/no nearer to 75\.0 % than about \d+\.\d %.*neurons/);
   const nearest = Number(/than about (\d+\.\d) %/.exec(notice ?? "")?.[1]);
