@@ -114,13 +114,14 @@ describe("sequential networks", () => {
     expect(result.cuts.notes.join()).toMatch(/conv2: none of its 5 channels matters.*keeps one/);
   });
 
-  test("a layer that had one channel to begin with is not worth a note", () => {
+  test("a layer that had one channel to begin with has no factor, and is not worth a note", () => {
     const b = new GraphBuilder("narrow");
     let value = b.convolution("wide", b.input("images", ["N", 3, 6, 6]), { channels: 6, kernel: 1 });
     value = b.convolution("narrow", b.relu("relu1", value), { channels: 1, kernel: 1 });
     b.output(b.linear("logits", pooled(b, b.relu("relu2", value)), 3));
-    const result = exactlyCompact(networkWith(b.build(), { neurons: 0.01 }, { "narrow.neuron.factor": "all" }));
-    expect(result.cuts.notes.map((note) => note.split(":")[0])).toEqual(["wide"]);
+    const placed = networkWith(b.build(), { neurons: 0.01 }, { "wide.neuron.factor": "all" });
+    expect([...placed.weights.keys()]).not.toContain("narrow.neuron.factor");
+    expect(exactlyCompact(placed).cuts.notes.map((note) => note.split(":")[0])).toEqual(["wide"]);
   });
 
   test("a depthwise convolution takes the channel before it along", () => {
