@@ -89,8 +89,16 @@ describe("the cache of kernel choices", () => {
   });
 
   it("keeps what was found out on a busy machine apart, for as long as it is busy", () => {
-    const cache = cacheOf(identity);
+    let now = 0;
+    const cache = new ChoiceCache(
+      folder,
+      identity,
+      () => {},
+      () => now,
+    );
     cache.add({ choices: { a: "slow", b: "slow" }, milliseconds: { c: 9 } }, true);
+    expect(cache.read()).toEqual({ choices: { a: "slow", b: "slow" }, milliseconds: { c: 9 } });
+    now = 11 * 60 * 1000;
     expect(cache.read()).toEqual(chosen({}));
     expect(cache.read(true)).toEqual({ choices: { a: "slow", b: "slow" }, milliseconds: { c: 9 } });
     cache.add({ choices: { a: "fast" }, milliseconds: {} });

@@ -29,24 +29,34 @@ const knownSchema = z.object({
 const fileSchema = knownSchema.extend({
   version: z.literal(VERSION),
   identity: z.record(z.string(), z.union([z.string(), z.number()])),
-  /** Made while other programs were computing: good enough while they are. */
-  whileBusy: knownSchema,
+  /** Made while other programs were computing: good enough while they are, and for some minutes, so that runs in a row agree. */
+  whileBusy: knownSchema.extend({ until: z.number() }),
 });
 
+/** Milliseconds. */
+const LASTS = 10 * 60 * 1000;
+
 interface Content extends Known {
-  readonly whileBusy: Known;
+  readonly whileBusy: Known & { readonly until: number };
 }
 
-const emptyContent: Content = { ...nothingKnown, whileBusy: nothingKnown };
+const emptyContent: Content = { ...nothingKnown, whileBusy: { ...nothingKnown, until: 0 } };
 
 export class ChoiceCache {
   readonly #path: string;
   readonly #identity: Readonly<Record<string, string | number>>;
   readonly #onNotice: (message: string) => void;
+  readonly #now: () => number;
 
   /** `folder` is made when there is something to keep; `onNotice` hears why a file is not used or cannot be written. */
-  constructor(folder: string, identity: ChoiceIdentity, onNotice: (message: string) => void) {
+  constructor(
+    folder: string,
+    identity: ChoiceIdentity,
+    onNotice: (message: string) => void,
+    now: () => number = Date.now,
+  ) {
     this.#onNotice = onNotice;
+    this.#now = now;
     this.#identity = { ...identity, processor: cpus()[0]?.model ?? "unknown" };
     const hash = createHash("sha256")
       .update(JSON.stringify([VERSION, this.#identity]))
@@ -62,7 +72,7 @@ export class ChoiceCache {
   /** What is known; `isBusy`: with what was found out while other programs were computing. */
   read(isBusy = false): Known {
     const { choices, milliseconds, whileBusy } = this.#content();
-    if (!isBusy) return { choices, milliseconds };
+    if (!isBusy && this.#now() >= whileBusy.until) return { choices, milliseconds };
     return {
       choices: { ...whileBusy.choices, ...choices },
       milliseconds: { ...whileBusy.milliseconds, ...milliseconds },
@@ -96,7 +106,9 @@ export class ChoiceCache {
       choices: { ...found.choices, ...kept.choices },
       milliseconds: { ...found.milliseconds, ...kept.milliseconds },
     });
-    const added = isBusy ? { ...content, whileBusy: merged(content.whileBusy) } : { ...content, ...merged(content) };
+    const added = isBusy
+      ? { ...content, whileBusy: { ...merged(content.whileBusy), until: this.#now() + LASTS } }
+      : { ...content, ...merged(content) };
     const file = { ...added, version: VERSION, identity: this.#identity };
     try {
       mkdirSync(dirname(this.#path), { recursive: true });
