@@ -89,6 +89,7 @@ export function createOneDnnEngine({
         const tuner = new Tuner(library, known, { ...limits, milliseconds, onProgress });
         const placed = buildProgram({ ...request, batch }, tuner);
         cache?.add(tuner.lasting, tuner.wasBusy);
+        cache?.add(tuner.provisional, true);
         if (tuner.wasBusy) note(BUSY);
         else if (tuner.untimed > 0) note(untimedNotice(tuner.untimed, tuningSeconds));
         const { program, bytes } = placed;

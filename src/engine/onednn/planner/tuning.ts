@@ -87,10 +87,18 @@ export class Tuner {
     return this.#choices;
   }
 
-  /** What is worth keeping: what was timed, or the only candidate. */
+  /** What is new and worth keeping: what was timed, or the only candidate. */
   get lasting(): Known {
-    const choices = Object.fromEntries(Object.entries(this.#choices).filter(([key]) => !this.#untimed.has(key)));
-    return { choices, milliseconds: this.#milliseconds };
+    const { choices, milliseconds } = this.#known;
+    return {
+      choices: entriesOf(this.#choices, (key) => !this.#untimed.has(key) && !(key in choices)),
+      milliseconds: entriesOf(this.#milliseconds, (key) => !(key in milliseconds)),
+    };
+  }
+
+  /** What was taken without timing, for lack of time. */
+  get provisional(): Known {
+    return { choices: entriesOf(this.#choices, (key) => this.#untimed.has(key)), milliseconds: {} };
   }
 
   /** Whether other work on the machine disturbed the timing. */
@@ -339,6 +347,10 @@ interface FirstLook {
   readonly others: readonly PassedOver[];
   /** Whether the first candidate, which the others are compared with, could be run. */
   readonly hasReference: boolean;
+}
+
+function entriesOf<T>(record: Readonly<Record<string, T>>, isWanted: (key: string) => boolean): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).filter(([key]) => isWanted(key)));
 }
 
 function wholeOf({ milliseconds, around }: Timed): number {
