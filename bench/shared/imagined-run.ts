@@ -17,9 +17,9 @@ import { place } from "../../src/selection/place.ts";
 import { EventLog } from "../../src/training/event-log.ts";
 import type { EventBody } from "../../src/training/events.ts";
 import { Emitter } from "../../src/training/journal.ts";
-import { parseSettings } from "../../src/training/options.ts";
 import { runFiles } from "../../src/training/run-folder.ts";
 import { writeRunRecord } from "../../src/training/run-record.ts";
+import { parseSettings } from "../../src/training/settings/settings.ts";
 import { StructureTracker } from "../../src/training/structures.ts";
 
 export interface Imagined {

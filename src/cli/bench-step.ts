@@ -8,11 +8,11 @@ import { EngineHost } from "../engine/host.ts";
 import { measureStepTime, type StepTime, type StepTimeProgress } from "../evaluation/step-time.ts";
 import { inCluster } from "../training/conduct.ts";
 import { imagesPerRank } from "../training/ranks.ts";
+import type { GammaRequest } from "../training/settings/codecs.ts";
 import { withFactors } from "../training/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice } from "./context.ts";
 import { openNetwork } from "./network.ts";
 import { selectionFor } from "./selection.ts";
-import type { Gamma } from "./values.ts";
 import { withStatusLine } from "./view/status-line.ts";
 import { type StepConditions, stepTimeLines, stepTimeStatus } from "./view/step-time.ts";
 
@@ -20,7 +20,7 @@ export interface StepBenchOptions extends CommonOptions {
   readonly batch?: number;
   readonly precision: Precision;
   readonly runs?: number;
-  readonly gamma?: Gamma;
+  readonly gamma?: GammaRequest;
   readonly explain?: true;
   readonly syncBn?: true;
   readonly engine?: EngineName;
@@ -41,10 +41,10 @@ async function measure(
   options: StepBenchOptions,
   onProgress: (progress: StepTimeProgress) => void,
 ): Promise<Measured> {
-  const { batch = 128, precision, runs = 20, gamma, engine = defaultEngine(), threads, syncBn } = options;
+  const { batch = 128, precision, runs = 20, gamma = {}, engine = defaultEngine(), threads, syncBn } = options;
   const cluster = await joinCluster();
   imagesPerRank(batch, cluster?.size ?? 1);
-  const select = await selectionFor(source, gamma === undefined ? {} : { gamma });
+  const select = await selectionFor(source, gamma);
   const subject = withFactors(await openNetwork(source), { select, seed: 1 });
   const host = await EngineHost.start({
     engine,

@@ -1,11 +1,10 @@
 /**
- * How a file's network wants its images: what the user says, else what the file says. Without either it is asked for: weights that
- * were trained on other values than they are shown give wrong answers, and nothing else tells.
+ * How a file's network wants its images: what the user says, else what the file says. Without either it is asked for:
+ * weights that were trained on other values than they are shown give wrong answers, and nothing else tells.
  */
 import { UserError } from "../core/errors.ts";
 import type { ImageFileOptions } from "../data/images/open.ts";
 import { preparationOf } from "../training/file-metadata.ts";
-import type { ImageFlags } from "./images.ts";
 
 /** What people train with, as flags. */
 const usual = [
@@ -17,11 +16,15 @@ const usual = [
 
 /**
  * What the file `path` says about its images, where the user does not.
- * @throws UserError "bad-option" if neither says by what values are shifted and scaled, and what `preparationOf` throws.
+ * @throws UserError "bad-option" if neither says by what values are shifted and scaled, and what `preparationOf`
+ * throws.
  */
-export async function preprocessingOf(path: string, { mean, std }: ImageFlags): Promise<ImageFileOptions> {
+export async function preprocessingOf(
+  path: string,
+  { mean, standardDeviation }: ImageFileOptions,
+): Promise<ImageFileOptions> {
   const found = await preparationOf(path);
-  if ((mean === undefined) !== (std === undefined)) {
+  if ((mean === undefined) !== (standardDeviation === undefined)) {
     throw new UserError("bad-option", "--mean and --std go together", {
       hint: "Give both, one number a channel, over pixels / 255",
     });
@@ -30,6 +33,10 @@ export async function preprocessingOf(path: string, { mean, std }: ImageFlags): 
   const values = usual.map(([name, means, deviations]) => `  ${name}: --mean ${means} --std ${deviations}`);
   throw new UserError("bad-option", "nothing says which values the network was trained on", {
     about: path,
-    hint: `Pixels / 255 are shifted by a mean and divided by a deviation, a number a channel. Usual are\n${values.join("\n")}\n  one channel: --mean 0.5 --std 0.5, or those of your data`,
+    hint: [
+      "Pixels / 255 are shifted by a mean and divided by a deviation, a number a channel. Usual are",
+      ...values,
+      "  one channel: --mean 0.5 --std 0.5, or those of your data",
+    ].join("\n"),
   });
 }

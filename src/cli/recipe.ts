@@ -1,7 +1,12 @@
-/** `--recipe`: what a recipe says, wherever no flag says otherwise. */
+/** What is to be trained: what flags ask for, then what the recipe says, then the defaults of the command line. */
 import { UserError } from "../core/errors.ts";
-import type { SettingsInput } from "../training/options.ts";
+import { bringsWeights } from "../training/fine-tuning.ts";
 import { recipe } from "../training/recipes.ts";
+import { completed, type GivenSettings } from "../training/settings/flags.ts";
+import { asSettings, type SettingsInput } from "../training/settings/settings.ts";
+import { defaultEpochs } from "../training/settings/table.ts";
+
+const DEFAULT_DATA = "cifar10";
 
 export interface TrainingRequest {
   readonly model: string;
@@ -9,45 +14,36 @@ export interface TrainingRequest {
   readonly settings: SettingsInput;
 }
 
-/** Flags, by their camel-case names, and the setting each of them decides. Other settings are there only if a flag is. */
-const defaulted: readonly (readonly [setting: keyof SettingsInput, flags: readonly string[]])[] = [
-  ["epochs", ["epochs"]],
-  ["schedule", ["schedule", "learningRate"]],
-  ["augment", ["augment"]],
-  ["syncBatchNorm", ["syncBn"]],
-  ["latency", ["latency"]],
-  ["shrink", ["shrink", "patience"]],
-  ["precision", ["precision"]],
-];
+/** What the command line names. */
+export interface Named {
+  readonly model?: string | undefined;
+  readonly data?: string | undefined;
+  readonly settings: GivenSettings;
+}
 
 /**
- * `flags` as they are, or with what the recipe called `name` says where `isGiven` says that no flag was. A γ of one's own replaces the
- * recipe's budget, a budget of one's own leaves the kinds that the recipe selects.
- * @throws what `recipe` throws; UserError "bad-option" if neither names a model, or data.
+ * What `named` asks for, and what the recipe called `name` says of the rest. A γ of one's own replaces the recipe's
+ * budget; a budget of one's own leaves the kinds that the recipe selects.
+ * @throws what `recipe` and `parseSettings` throw; UserError "bad-option" if neither names a model, or data.
  */
-export function withRecipe(
-  name: string | undefined,
-  flags: Omit<TrainingRequest, "model"> & { readonly model: string | undefined },
-  isGiven: (flag: string) => boolean,
-): TrainingRequest {
-  if (name === undefined) return { ...flags, model: requireModel(flags.model) };
+export function withRecipe(name: string | undefined, named: Named): TrainingRequest {
+  if (name === undefined) {
+    const model = requireModel(named.model);
+    const settings = completed(named.settings);
+    const isTrained = bringsWeights(model) && settings["fromScratch"] !== true;
+    const epochs = isTrained ? defaultEpochs.trained : defaultEpochs.new;
+    return { model, data: named.data ?? DEFAULT_DATA, settings: asSettings({ epochs, ...settings }) };
+  }
   const { model, data, settings: written } = recipe(name);
-  const own: Record<string, unknown> = { ...flags.settings };
-  for (const [setting, names] of defaulted) if (!names.some(isGiven)) delete own[setting];
-  const { select, schedule } = flags.settings;
-  if (select === undefined || Object.keys(select).length === 0) delete own["select"];
-  if (!isGiven("schedule") && isGiven("learningRate")) {
-    own["schedule"] = { kind: "one-cycle", ...written.schedule, peak: schedule?.peak };
-  }
-  const { budget: _, ...others } = written;
-  if (isGiven("batch") && !isGiven("accumulate") && written.accumulate !== undefined) {
-    own["accumulate"] = partsOf(own["batch"], written);
-  }
-  const ownGamma = own["select"] !== undefined && own["budget"] === undefined;
+  const own = completed(named.settings, written);
+  const { budget: _, ...withoutBudget } = written;
+  const isOwnGamma = own.select !== undefined && own["budget"] === undefined;
+  const isOwnBatch = own["batch"] !== undefined && own["accumulate"] === undefined && written.accumulate !== undefined;
+  const parts = isOwnBatch ? { accumulate: partsOf(own["batch"], written) } : {};
   return {
-    model: requireModel(flags.model ?? model),
-    data: isGiven("data") ? flags.data : requireData(data, name),
-    settings: { ...(ownGamma ? others : written), ...own, epochs: flagOr(own["epochs"], written.epochs) },
+    model: requireModel(named.model ?? model),
+    data: named.data ?? requireData(data, name),
+    settings: asSettings({ ...(isOwnGamma ? withoutBudget : written), ...own, ...parts }),
   };
 }
 
@@ -57,10 +53,6 @@ function partsOf(batch: unknown, { batch: written = 1, accumulate = 1 }: Setting
   let parts = Math.ceil((batch * accumulate) / written);
   while (batch % parts !== 0) parts++;
   return parts;
-}
-
-function flagOr(own: unknown, written: number): number {
-  return typeof own === "number" ? own : written;
 }
 
 function requireModel(model: string | undefined): string {

@@ -2,18 +2,9 @@
 import { loadOnnx } from "../formats/onnx/index.ts";
 import type { Graph } from "../graph/graph.ts";
 import { model } from "../models/zoo.ts";
-import { type FactorKind, factorsOf, selectionKeys } from "../selection/factors.ts";
+import { type FactorKind, factorsOf, type Selection, selectionKeys } from "../selection/factors.ts";
 import { requireKinds, structureKinds } from "../selection/place.ts";
-import type { Selection } from "../training/options.ts";
-import type { Gamma } from "./values.ts";
-
-export interface GammaOptions {
-  readonly gamma?: Gamma;
-  readonly gammaNeurons?: number;
-  readonly gammaGroups?: number;
-  readonly gammaBlocks?: number;
-  readonly gammaStreams?: number;
-}
+import type { GammaRequest } from "../training/settings/codecs.ts";
 
 interface Selectables {
   readonly graph: Graph;
@@ -37,21 +28,13 @@ function paperKinds(kinds: readonly FactorKind[]): readonly FactorKind[] {
 }
 
 /**
- * One number goes to each of the paper's kinds that the network has; a kind's own option comes before it.
+ * `request` with its `all` given to each of the paper's kinds that the network has; a kind's own γ comes before it.
  * @throws UserError "bad-option" on a kind that the network lacks, with those it has.
  */
-export async function selectionFor(source: string, options: GammaOptions): Promise<Selection> {
-  const { gamma, gammaNeurons, gammaGroups, gammaBlocks, gammaStreams } = options;
-  const own: Selection = {
-    ...(typeof gamma === "object" ? gamma : {}),
-    ...(gammaNeurons === undefined ? {} : { neurons: gammaNeurons }),
-    ...(gammaGroups === undefined ? {} : { groups: gammaGroups }),
-    ...(gammaBlocks === undefined ? {} : { blocks: gammaBlocks }),
-    ...(gammaStreams === undefined ? {} : { streams: gammaStreams }),
-  };
-  if (typeof gamma !== "number" && Object.keys(own).length === 0) return own;
+export async function selectionFor(source: string, { all, ...own }: GammaRequest): Promise<Selection> {
+  if (all === undefined && Object.keys(own).length === 0) return own;
   const { graph, kinds } = await selectablesOf(source);
   requireKinds(graph, own, kinds);
-  if (typeof gamma !== "number") return own;
-  return { ...Object.fromEntries(paperKinds(kinds).map((kind) => [selectionKeys[kind], gamma] as const)), ...own };
+  if (all === undefined) return own;
+  return { ...Object.fromEntries(paperKinds(kinds).map((kind) => [selectionKeys[kind], all] as const)), ...own };
 }

@@ -10,6 +10,7 @@ import { recipes } from "../training/recipes.ts";
 import { missing, RUNTIME_FILE, route, runtimeFolder, sendFile } from "./answers.ts";
 import { limited, RequestError, readJson } from "./body.ts";
 import { confined } from "./confine.ts";
+import { fieldGroups } from "./fields.ts";
 import { FormError, parseForm } from "./form.ts";
 import { FILE_POLICY, headers, knowsToken, sameSite } from "./guard.ts";
 import { alreadyTrained, type Launcher } from "./launcher.ts";
@@ -181,6 +182,7 @@ export function createApp(options: AppOptions): Hono {
 
 function formOptions(): FormOptions {
   return {
+    groups: fieldGroups,
     models: modelNames,
     datasets: datasetNames,
     recipes: recipes().map(({ name, description, model, data = null, settings: { epochs } }) => ({

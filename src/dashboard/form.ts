@@ -1,6 +1,6 @@
 /**
- * A run as asked for on the page: the options of `espalier train`, checked by the schema of settings before anything is started, and
- * written out as the command line they stand for.
+ * A run as asked for on the page: the options of `espalier train`, checked by the schema of settings before anything
+ * is started, and written out as the command line they stand for.
  */
 import { z } from "zod";
 import { UserError } from "../core/errors.ts";
@@ -9,13 +9,17 @@ import { datasetReference } from "../data/references.ts";
 import { model } from "../models/zoo.ts";
 import { selectionKeys } from "../selection/factors.ts";
 import { structureKinds } from "../selection/place.ts";
-import { parseSettings } from "../training/options.ts";
 import { type NamedRecipe, recipe, recipeNames } from "../training/recipes.ts";
-import { type Field, fields } from "./fields.ts";
+import { completed, settingsOfFlags } from "../training/settings/flags.ts";
+import { parseSettings } from "../training/settings/settings.ts";
+import { type FormField, formFields } from "./fields.ts";
 
 type Value = string | number | boolean;
 
-/** What was filled in, by the keys of the fields; what is left out is left to the recipe, or to the settings' own defaults. */
+/**
+ * What was filled in, by the keys of the fields; what is left out is left to the recipe, or to the settings' own
+ * defaults.
+ */
 export type RunForm = Readonly<Record<string, Value>>;
 
 /** A form that cannot be run, and the field that has to be mended. */
@@ -44,80 +48,51 @@ function at<T>(field: string, check: () => T, fieldOf: (error: UserError) => str
   }
 }
 
-function refuse(field: Field, message: string, hint = "Change it, or leave it empty for the default"): never {
-  throw new FormError(field.key, new UserError("bad-option", message, { about: field.label, hint }));
+function refuse({ field: { key, label } }: FormField, message: string, hint: string): never {
+  throw new FormError(key, new UserError("bad-option", message, { about: label, hint }));
 }
 
-const NUMBERS = /^\s*[+-]?(\d+\.?\d*|\.\d+)(\s*,\s*[+-]?(\d+\.?\d*|\.\d+))*\s*$/;
-
-/** The value as the settings have it, if it is of the field's kind at all. */
-function read(field: Field, value: Value): unknown {
-  switch (field.kind) {
-    case "switch":
-      return typeof value === "boolean" ? value : refuse(field, "on or off");
-    case "number":
-      return typeof value === "number" ? value : refuse(field, `"${value}" is not a number`);
-    case "numbers":
-      if (!NUMBERS.test(String(value))) refuse(field, `"${value}" is not a list of numbers`, "As in 0.5,4");
-      return String(value).split(",").map(Number);
-    case "choice":
-      if (!field.choices?.includes(String(value))) refuse(field, `one of ${field.choices?.join(", ")}`);
-      return value;
-    case "text":
-      return String(value);
-  }
+/** The value as the settings have it; undefined for a switch that is left as it stands at first. */
+function read(formField: FormField, value: Value): unknown {
+  const { field, codec, flag = field.key } = formField;
+  if (codec.kind !== "switch") return at(field.key, () => codec.read(String(value), flag));
+  if (typeof value !== "boolean") return refuse(formField, "on or off", "Change it, or leave it as it stands at first");
+  return isAsAtFirst(formField, value) ? undefined : codec.bare;
 }
 
-/** Sets the entry at `path`, "a.b", of nested records. */
-function set(settings: Record<string, unknown>, path: string, value: unknown): void {
-  const [first = "", second] = path.split(".");
-  if (second === undefined) settings[first] = value;
-  else settings[first] = { ...(settings[first] as Record<string, unknown> | undefined), [second]: value };
+function isAsAtFirst({ field }: FormField, value: Value): boolean {
+  return value === (field.value === "on");
 }
 
-function isFieldOf(path: string): (field: Field) => boolean {
-  return ({ setting }) => setting === path || setting?.startsWith(`${path}.`) === true;
-}
-
-/** Which field a complaint of the settings' schema is about. */
-function fieldOfSetting({ details: { about, cause } }: UserError): string | undefined {
-  const path = cause instanceof z.ZodError ? (cause.issues[0]?.path.join(".") ?? "") : (about ?? "");
-  if (path.startsWith("mixing")) return "mixup";
-  const own = [path, path.split(".")[0] ?? ""].flatMap((one) => fields.find(isFieldOf(one))?.key ?? []);
-  return path.startsWith("distill") ? "distill" : own[0];
+/** The field that a complaint about a setting or a flag is about: of several, one that was filled in. */
+function fieldOfSetting({ details: { about, cause } }: UserError, values: ReadonlyMap<string, unknown>): string {
+  const path = cause instanceof z.ZodError ? (cause.issues[0]?.path.map(String) ?? []) : [about ?? ""];
+  const [name, part] = path;
+  const ofSetting = formFields.filter(({ setting, flag }) => setting === name || flag === name);
+  const filled = ofSetting.find(({ field }) => values.has(field.key));
+  const found = ofSetting.find((one) => part !== undefined && one.part === part) ?? filled ?? ofSetting[0];
+  return found?.field.key ?? "epochs";
 }
 
 /** Settings as the schema takes them, and those of the recipe below them. */
-function settingsOf(values: ReadonlyMap<string, unknown>, base: NamedRecipe | undefined): Record<string, unknown> {
-  const own: Record<string, unknown> = {};
-  for (const { key, setting } of fields) {
-    const value = values.get(key);
-    if (setting === undefined || value === undefined || (key === "shrink" && value === true)) continue;
-    // What "auto" comes to is measured when the run begins.
-    if (key === "round" && value === "auto") continue;
-    set(own, setting, key === "round" ? Number(value) : value);
-  }
-  const schedule = own["schedule"] as object | undefined;
-  if (schedule !== undefined && !("kind" in schedule)) {
-    own["schedule"] = { kind: "one-cycle", ...base?.settings.schedule, ...schedule };
-  }
-  for (const kind of ["mixup", "cutmix"]) {
-    if (values.has(kind)) own["mixing"] = { kind, alpha: values.get(kind) };
-  }
-  const [weight, temperature] = (values.get("distill") ?? []) as readonly number[];
-  if (weight !== undefined) own["distill"] = temperature === undefined ? { weight } : { weight, temperature };
-  return { ...base?.settings, ...own };
+function settingsOf(values: ReadonlyMap<string, unknown>, base: NamedRecipe | undefined): object {
+  // What "auto" comes to is measured when the run begins.
+  const measured = [...values].filter(([key, value]) => !(key === "round" && value === "auto"));
+  return { ...base?.settings, ...completed(settingsOfFlags(new Map(measured)), base?.settings) };
 }
 
-/** A γ of each kind that the network has: one for a kind it lacks would be refused by the command, after the page has moved on. */
+/**
+ * A γ of each kind that the network has: one for a kind it lacks would be refused by the command, after the page has
+ * moved on.
+ */
 function checkKinds(source: string, values: ReadonlyMap<string, unknown>): void {
   if (source.toLowerCase().endsWith(".onnx")) return;
   const graph = at("model", () => model(source, { classes: 10 }));
   const kinds = structureKinds(graph).map((kind) => selectionKeys[kind]);
   for (const kind of Object.values(selectionKeys)) {
-    const field = fields.find(({ setting }) => setting === `select.${kind}`);
-    if (field === undefined || !values.has(field.key) || kinds.includes(kind)) continue;
-    refuse(field, `${source} has no ${kind}`, `Leave it empty; the network has ${kinds.join(", ")}`);
+    const asked = formFields.find(({ setting, part }) => setting === "select" && part === kind);
+    if (asked === undefined || !values.has(asked.field.key) || kinds.includes(kind)) continue;
+    refuse(asked, `${source} has no ${kind}`, `Leave it empty; the network has ${kinds.join(", ")}`);
   }
 }
 
@@ -155,46 +130,44 @@ export function parseForm(input: unknown): RunForm {
   const form = parsed.data;
   const values = new Map<string, unknown>();
   for (const [key, value] of Object.entries(form)) {
-    const field = fields.find((one) => one.key === key);
-    if (field === undefined)
+    const known = formFields.find(({ field }) => field.key === key);
+    if (known === undefined)
       throw unknownName(
         "field",
         key,
-        fields.map((one) => one.key),
+        formFields.map(({ field }) => field.key),
       );
-    values.set(key, read(field, value));
+    const asked = read(known, value);
+    if (asked !== undefined) values.set(key, asked);
   }
-  checkTexts(form);
   const { recipe: named } = form;
   const base = named === undefined ? undefined : at("recipe", () => knownRecipe(String(named)));
   checkKinds(required("model", form["model"] ?? base?.model), values);
   at("data", () => datasetReference(required("data", form["data"] ?? base?.data)));
-  at("epochs", () => parseSettings(settingsOf(values, base)), fieldOfSetting);
+  at(
+    "epochs",
+    () => parseSettings(settingsOf(values, base)),
+    (error) => fieldOfSetting(error, values),
+  );
+  if (String(form["name"] ?? "").startsWith(".")) {
+    throw new FormError(
+      "name",
+      new UserError("bad-option", "a dot at the beginning hides the run's folder", { hint: "Choose another name" }),
+    );
+  }
   return form;
 }
 
-/** What no schema of settings knows of. */
-function checkTexts(form: RunForm): void {
-  const patterns: readonly (readonly [key: string, pattern: RegExp, message: string])[] = [
-    ["name", /^\w[\w.-]*$/, "letters, digits, dots, dashes and underscores only"],
-    ["round", /^(auto|\d+)$/, "a whole number, or auto"],
-    ["size", /^\d+(x\d+)?$/i, "224, or 192x256 for height and width"],
-  ];
-  for (const [key, pattern, message] of patterns) {
-    const field = fields.find((one) => one.key === key);
-    const value = form[key];
-    if (field !== undefined && value !== undefined && !pattern.test(String(value))) refuse(field, message);
-  }
-  const cutmix = fields.find(({ key }) => key === "cutmix");
-  if (cutmix !== undefined && "mixup" in form && "cutmix" in form) refuse(cutmix, "excludes mixup", "Give one of them");
-}
-
-/** `espalier <arguments>` for `form`, into `folder`. Values are joined to their flags, so that none is taken for a flag itself. */
+/**
+ * `espalier <arguments>` for `form`, into `folder`. Values are joined to their flags, so that none is taken for a
+ * flag itself.
+ */
 export function argumentsOf(form: RunForm, folder: string): string[] {
-  const options = fields.flatMap(({ key, flag, kind, value: first }): string[] => {
-    const value = form[key];
+  const options = formFields.flatMap((one): string[] => {
+    const { field, flag, codec } = one;
+    const value = form[field.key];
     if (flag === undefined || value === undefined) return [];
-    if (kind === "switch") return value === (first === "on") ? [] : [flag];
+    if (codec.kind === "switch") return isAsAtFirst(one, value) ? [] : [flag];
     return [`${flag}=${value}`];
   });
   const source = form["model"] === undefined ? [] : ["--", String(form["model"])];

@@ -3,6 +3,7 @@ import type { Skeleton } from "../report/flow.ts";
 import type { StructureView } from "../report/structure.ts";
 import type { NetworkCost } from "../training/events.ts";
 import type { Digest } from "./digest.ts";
+import type { FieldGroup } from "./fields.ts";
 
 /** `stopped`: neither trained now nor at an end, and it said nothing about why. */
 export type RunState = "training" | "finished" | "interrupted" | "diverged" | "stopped";
@@ -88,6 +89,7 @@ export interface RecipeOption {
 }
 
 export interface FormOptions {
+  readonly groups: readonly FieldGroup[];
   readonly models: readonly string[];
   readonly datasets: readonly string[];
   readonly recipes: readonly RecipeOption[];

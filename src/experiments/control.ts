@@ -1,6 +1,6 @@
 /**
- * The control of a run: what remained of its network, trained again from new weights. A pruned network is worth its training
- * if it is at least as good as that, at equal epochs or at equal MACs of training.
+ * The control of a run: what remained of its network, trained again from new weights. A pruned network is worth its
+ * training if it is at least as good as that, at equal epochs or at equal MACs of training.
  */
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { UserError } from "../core/errors.ts";
@@ -12,11 +12,11 @@ import { type ConductOptions, clusterFor, onFirst } from "../training/conduct.ts
 import { readEvents } from "../training/event-log.ts";
 import type { ControlOf, RunFinished } from "../training/events.ts";
 import { loadTogether } from "../training/handover.ts";
-import type { SettingsInput } from "../training/options.ts";
 import type { Run } from "../training/run.ts";
 import { type DataSource, reopenData } from "../training/run-data.ts";
 import { runFiles } from "../training/run-folder.ts";
 import { type RunRecord, readRunRecord } from "../training/run-record.ts";
+import type { SettingsInput } from "../training/settings/settings.ts";
 import { train } from "../training/train.ts";
 import { controlSettings } from "./settings.ts";
 
@@ -39,11 +39,12 @@ export interface Finished {
 }
 
 /**
- * Trains the compact architecture of the finished run in `folder` from new weights, with its settings and data and without
- * factors. A control that was stopped is continued with `resume`, as any run.
+ * Trains the compact architecture of the finished run in `folder` from new weights, with its settings and data and
+ * without factors. A control that was stopped is continued with `resume`, as any run.
  *
- * @throws UserError "missing-file" if this is no run, "bad-option" if it is not finished, is a control itself or lost nothing,
- * "run-exists" if the control is there already, "checksum" if the data is not the same; and what `train` throws.
+ * @throws UserError "missing-file" if this is no run, "bad-option" if it is not finished, is a control itself or lost
+ * nothing, "run-exists" if the control is there already, "checksum" if the data is not the same; and what `train`
+ * throws.
  */
 export async function control(folder: string, options: ControlOptions = {}): Promise<Run> {
   const { same = "epochs", seed, folder: chosen, data, ...hooks } = options;

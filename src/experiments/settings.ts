@@ -1,31 +1,27 @@
-/** Settings as data: read from plans and records, where their names are only known when they are read. */
-import { parseSettings, type SettingsInput } from "../training/options.ts";
+/** What becomes of a run's settings in its control and in a sweep, as the table of settings says. */
 
-/** What a control is trained without: it only makes sense with factors, or with the weights and the place of the run it is of. */
-const notOfControls: ReadonlySet<string> = new Set([
-  ...["name", "select", "gammaBy", "budget", "gammaAfter", "budgetBy", "round", "shrink"],
-  ...["freezeBatchNorm", "distill", "fromScratch"],
-]);
+import type { Setting } from "../training/settings/setting.ts";
+import { asSettings, type SettingsInput, settings } from "../training/settings/settings.ts";
 
-/** Whether a control may differ from its run in the setting `name`; in its epochs, too, if it takes as many MACs. */
+function namesWhere(isOne: (row: Setting) => boolean): ReadonlySet<string> {
+  return new Set(settings.filter(([, row]) => isOne(row)).map(([name]) => name));
+}
+
+const omittedByControl = namesWhere(({ control }) => control === "omit");
+const ownOfControl = namesWhere(({ control }) => control === "own");
+
+/** Settings that the machine or the folder decides when a run starts. */
+export const settledAtStart: ReadonlySet<string> = namesWhere(({ isSettledAtStart }) => isSettledAtStart === true);
+
+/** Settings that a sweep sets for each of its runs. */
+export const setBySweep: ReadonlySet<string> = namesWhere(({ isSetBySweep }) => isSetBySweep === true);
+
+/** Whether a control may differ from its run in the setting `name`. */
 export function isOwnOfControl(name: string): boolean {
-  return notOfControls.has(name) || name === "epochs";
+  return omittedByControl.has(name) || ownOfControl.has(name);
 }
 
-/** `settings` of a run without what makes no sense in its control. */
-export function controlSettings(settings: object): SettingsInput {
-  return asSettings(Object.fromEntries(Object.entries(settings).filter(([name]) => !notOfControls.has(name))));
-}
-
-/**
- * `input` as settings, unchanged.
- * @throws what `parseSettings` throws.
- */
-export function asSettings(input: unknown): SettingsInput {
-  requireSettings(input);
-  return input;
-}
-
-function requireSettings(input: unknown): asserts input is SettingsInput {
-  parseSettings(input);
+/** The settings of a run without those that make no sense in its control. */
+export function controlSettings(ofRun: object): SettingsInput {
+  return asSettings(Object.fromEntries(Object.entries(ofRun).filter(([name]) => !omittedByControl.has(name))));
 }

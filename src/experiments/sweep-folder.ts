@@ -1,4 +1,7 @@
-/** What of a sweep is done already: the state of each run's folder, checked against the plan before anything is trained. */
+/**
+ * What of a sweep is done already: the state of each run's folder, checked against the plan before anything is
+ * trained.
+ */
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -8,15 +11,14 @@ import { historyOf } from "../report/history.ts";
 import { listCheckpoints } from "../training/checkpoints.ts";
 import { readEvents } from "../training/event-log.ts";
 import { runFileError } from "../training/file-errors.ts";
-import type { Settings } from "../training/options.ts";
 import { isUnused, runFiles } from "../training/run-folder.ts";
 import { type RunRecord, readRunRecord } from "../training/run-record.ts";
-import { isOwnOfControl } from "./settings.ts";
+import { isOwnOfControl, settledAtStart } from "./settings.ts";
 import { readPlan, type SweepPlan, type SweepRun, settledSettings } from "./sweep-plan.ts";
 
 /**
- * `new`: nothing is there, or nothing that could be gone on from; `stopped`: to be resumed; `diverged`: at its end, and it would
- * come to the same again.
+ * `new`: nothing is there, or nothing that could be gone on from; `stopped`: to be resumed; `diverged`: at its end,
+ * and it would come to the same again.
  */
 export type RunState = "new" | "stopped" | "finished" | "diverged";
 
@@ -70,7 +72,9 @@ export async function holdsPlan(folder: string, plan: SweepPlan): Promise<boolea
     if (error instanceof UserError && error.code === "missing-file") return false;
     throw error;
   }
-  const differences = compare({ ...held }, { ...plan });
+  // A plan says no more than it has to: what it leaves out has the default, which another plan may name.
+  const settled = (one: SweepPlan): Fields => ({ ...one, settings: settledSettings(one.model, one.settings) });
+  const differences = compare(settled(held), settled(plan));
   if (differences.length === 0) return true;
   throw new UserError("run-exists", "the folder holds another sweep", {
     about: folder,
@@ -88,9 +92,6 @@ async function namesIn(path: string): Promise<readonly string[] | undefined> {
   }
 }
 
-/** What decides itself while a run starts. */
-const decidedByRun: ReadonlySet<string> = new Set(["name", "threads", "precision"] satisfies (keyof Settings)[]);
-
 function differencesOf(record: RunRecord, plan: SweepPlan, run: SweepRun, model: string): string[] {
   const differences: string[] = [];
   const tell = (what: string, held: unknown, wanted: unknown): void => {
@@ -103,7 +104,7 @@ function differencesOf(record: RunRecord, plan: SweepPlan, run: SweepRun, model:
   if (!isDeepStrictEqual(held, wanted)) tell("control of", held, wanted);
   const settings = settledSettings(plan.model, run.settings);
   const isLeftOut = (name: string): boolean =>
-    decidedByRun.has(name) || (run.controlOf !== undefined && isOwnOfControl(name));
+    settledAtStart.has(name) || (run.controlOf !== undefined && isOwnOfControl(name));
   return [...differences, ...compare({ ...record.settings }, { ...settings }, isLeftOut)];
 }
 

@@ -11,12 +11,9 @@ import type { ImageFileOptions } from "../data/images/open.ts";
 import type { ControlOf } from "../training/events.ts";
 import { runFileError } from "../training/file-errors.ts";
 import { bringsWeights, withFineTuning } from "../training/fine-tuning.ts";
-import { parseSettings, type Settings, type SettingsInput } from "../training/options.ts";
+import { asSettings, parseSettings, type Settings, type SettingsInput } from "../training/settings/settings.ts";
 import { controlFolder } from "./control.ts";
-import { asSettings } from "./settings.ts";
-
-/** Settings of a run that a sweep decides itself. */
-const own = ["name", "seed"] as const;
+import { setBySweep } from "./settings.ts";
 
 /** What a point changes of the settings that all runs share; a setting of an object is replaced whole. */
 export interface SweepPoint {
@@ -143,7 +140,10 @@ export async function writePlan(folder: string, plan: SweepPlan): Promise<void> 
   }
 }
 
-/** The runs of `plan` in the order in which they are trained: each with its controls behind it, all points of a seed first. */
+/**
+ * The runs of `plan` in the order in which they are trained: each with its controls behind it, all points of a seed
+ * first.
+ */
 export function runsOf({ points, seeds, settings: shared, controls }: SweepPlan): readonly SweepRun[] {
   return seeds.flatMap((seed) =>
     points.flatMap((point): SweepRun[] => {
@@ -174,7 +174,7 @@ function requireDistinct(what: string, names: readonly string[], about: string):
 
 function readSettings(shared: object, changed: object, about: string): SettingsInput {
   const input: unknown = { ...shared, ...changed };
-  for (const name of own) {
+  for (const name of setBySweep) {
     if (Object.hasOwn({ ...shared, ...changed }, name)) {
       throw new UserError("bad-option", `"${name}" is decided by the sweep`, {
         about,

@@ -12,9 +12,9 @@ import { type Sight, Steering } from "../selection/steering.ts";
 import { CostModel } from "../selection/tally.ts";
 import type { EventBody, NetworkCost } from "./events.ts";
 import { budgetWindow } from "./gamma-window.ts";
-import type { Settings } from "./options.ts";
 import { learningRateAt } from "./schedules.ts";
 import type { Session } from "./session.ts";
+import type { Settings } from "./settings/settings.ts";
 import type { StartingNetwork } from "./starting-network.ts";
 import type { TrainingState } from "./whole-state.ts";
 

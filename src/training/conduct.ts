@@ -10,10 +10,10 @@ import type { TuningClock } from "../engine/tuning-clock.ts";
 import { cost } from "../graph/cost.ts";
 import { Background } from "./background.ts";
 import { Journal, type JournalOptions } from "./journal.ts";
-import type { Settings } from "./options.ts";
 import type { Run } from "./run.ts";
 import type { RunRecord } from "./run-record.ts";
 import { epochOf, type Session } from "./session.ts";
+import type { Settings } from "./settings/settings.ts";
 import { tellUnreadable } from "./unreadable.ts";
 
 /** How a run is followed and stopped, and with whom it is trained. */

@@ -3,11 +3,12 @@
  * with weights there.
  */
 import { UserError } from "../core/errors.ts";
-import type { ScheduleOptions, Settings, SettingsInput } from "./options.ts";
+import type { ScheduleKind } from "./schedules.ts";
+import type { Settings, SettingsInput } from "./settings/settings.ts";
 import { isOnnxFile, type ModelSource } from "./starting-network.ts";
 
 /** Weights that are good already are lost at the rate that new ones need: a tenth of it, one-cycle unless another schedule is chosen. */
-export const fineTuningPeaks: { readonly [Kind in ScheduleOptions["kind"]]: number } = {
+export const fineTuningPeaks: { readonly [Kind in ScheduleKind]: number } = {
   "one-cycle": 0.02,
   cosine: 0.02,
   step: 0.01,

@@ -6,8 +6,8 @@ import { UserError } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
 import { type Factor, gammaFeeds } from "../selection/factors.ts";
 import { usualWindow, type Window } from "../selection/steering.ts";
-import type { Settings } from "./options.ts";
 import type { Session } from "./session.ts";
+import type { Settings } from "./settings/settings.ts";
 
 /** Share of Ση by which a cost has to have fallen at the latest: after it, factors hardly move. */
 const LATEST_END = 0.8;

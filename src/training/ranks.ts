@@ -6,8 +6,8 @@ import type { Cluster } from "../distributed/cluster.ts";
 import { type Accuracy, measureAccuracy } from "../evaluation/accuracy.ts";
 import type { Classifier } from "../evaluation/classifier.ts";
 import type { Network } from "../graph/graph.ts";
-import type { Settings } from "./options.ts";
 import { hashData, hashWeights } from "./run-record.ts";
+import type { Settings } from "./settings/settings.ts";
 
 /**
  * Images of a batch that each of `ranks` takes.

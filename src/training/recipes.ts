@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
-import { parseSettings, type SettingsInput, settingNames } from "./options.ts";
+import { parseSettings, type SettingsInput, settingNames } from "./settings/settings.ts";
 
 export interface Recipe {
   readonly description: string;

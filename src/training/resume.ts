@@ -22,7 +22,6 @@ import { finishRun } from "./finish.ts";
 import { loadTogether, readLatestTogether } from "./handover.ts";
 import type { Journal } from "./journal.ts";
 import { NOT_SAVED, TrainingLoop } from "./loop.ts";
-import type { Settings } from "./options.ts";
 import { partOfBatch, requireCommonGround } from "./ranks.ts";
 import type { Run } from "./run.ts";
 import { type DataSource, reopenData } from "./run-data.ts";
@@ -30,6 +29,7 @@ import { runFiles } from "./run-folder.ts";
 import { type RunRecord, readRunRecord } from "./run-record.ts";
 import { requireSealed } from "./seal.ts";
 import { openSession, type Session } from "./session.ts";
+import type { Settings } from "./settings/settings.ts";
 
 export interface ResumeOptions extends ConductOptions {
   /** The data again, if it was an open dataset that no name or folder stands for. */

@@ -15,8 +15,8 @@ import { type Factor, factorKinds } from "../selection/factors.ts";
 import { controlOfSchema } from "./event-schema.ts";
 import type { ControlOf } from "./events.ts";
 import { runFileError } from "./file-errors.ts";
-import { type Settings, settingsSchema } from "./options.ts";
 import { runFiles } from "./run-folder.ts";
+import { type Settings, settingsSchema } from "./settings/settings.ts";
 
 export interface RunRecord {
   /** Of this layout. */

@@ -2,42 +2,59 @@
  * Learning rate over a run, as pure functions of (step, total): a resumed run needs no state of a schedule. Steps count
  * from 0; a schedule is asked for steps 0 … total − 1.
  */
+import { z } from "zod";
+
+const rate = z.number().positive();
+const share = z.number().min(0).max(1);
 
 /**
  * Up from `peak / startDivisor` to `peak` during the share `peakAt` of the run, then down to `peak / startDivisor /
  * endDivisor`, both along half a cosine: Smith and Topin, "Super-Convergence", 2018, in the two-phase form and with the
  * step counting of PyTorch's `OneCycleLR`.
  */
-export interface OneCycleSchedule {
-  readonly kind: "one-cycle";
-  readonly peak: number;
+const oneCycleSchema = z.strictObject({
+  kind: z.literal("one-cycle"),
+  peak: rate.default(0.2),
   /** Share of the run, between 0 and 1, at which the peak is reached. */
-  readonly peakAt: number;
-  readonly startDivisor: number;
-  readonly endDivisor: number;
-}
+  peakAt: share.default(0.2),
+  startDivisor: z.number().min(1).default(25),
+  endDivisor: z.number().min(1).default(1e4),
+});
 
 /**
- * From `peak` to 0 along half a cosine (Loshchilov and Hutter, "SGDR", 2017, equation 5 without restarts), after a linear
- * rise from 0 during the share `warmup` of the run.
+ * From `peak` to 0 along half a cosine (Loshchilov and Hutter, "SGDR", 2017, equation 5 without restarts), after a
+ * linear rise from 0 during the share `warmup` of the run.
  */
-export interface CosineSchedule {
-  readonly kind: "cosine";
-  readonly peak: number;
+const cosineSchema = z.strictObject({
+  kind: z.literal("cosine"),
+  peak: rate.default(0.2),
   /** Share of the run, 0 for none. */
-  readonly warmup: number;
-}
+  warmup: z.number().min(0).max(0.9).default(0),
+});
 
 /** `peak`, times `factor` at each of `milestones`: what the papers of ResNet and of SSS use. */
-export interface StepSchedule {
-  readonly kind: "step";
-  readonly peak: number;
+const stepSchema = z.strictObject({
+  kind: z.literal("step"),
+  peak: rate.default(0.1),
   /** Shares of the run, ascending. */
-  readonly milestones: readonly number[];
-  readonly factor: number;
-}
+  milestones: z.array(share).readonly().default([0.5, 0.75]),
+  factor: rate.default(0.1),
+});
 
-export type Schedule = OneCycleSchedule | CosineSchedule | StepSchedule;
+/** Reads a schedule and fills in what is left out. */
+export const scheduleSchema = z.discriminatedUnion("kind", [oneCycleSchema, cosineSchema, stepSchema]);
+
+export type Schedule = Readonly<z.output<typeof scheduleSchema>>;
+
+/** A schedule in which numbers may be left out. */
+export type ScheduleOptions = Readonly<z.input<typeof scheduleSchema>>;
+
+export type ScheduleKind = Schedule["kind"];
+export const scheduleKinds: readonly ScheduleKind[] = scheduleSchema.options.map(({ shape }) => shape.kind.value);
+
+export type OneCycleSchedule = Extract<Schedule, { kind: "one-cycle" }>;
+type CosineSchedule = Extract<Schedule, { kind: "cosine" }>;
+type StepSchedule = Extract<Schedule, { kind: "step" }>;
 
 /** Learning rate of step `step` of `total`. */
 export function learningRateAt(schedule: Schedule, step: number, total: number): number {

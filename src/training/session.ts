@@ -20,8 +20,8 @@ import type { Background } from "./background.ts";
 import type { Checkpoint } from "./checkpoints.ts";
 import { EventLoopWatch } from "./event-loop.ts";
 import { imagesPerMicroBatch } from "./micro-batches.ts";
-import type { Settings } from "./options.ts";
 import { partOfBatch } from "./ranks.ts";
+import type { Settings } from "./settings/settings.ts";
 import { Trainee, type TraineeOptions } from "./trainee.ts";
 
 export interface SessionStart {

@@ -9,8 +9,8 @@ import { applyStep } from "../pruning/apply.ts";
 import { type Shrinking, structuresLeft } from "../pruning/shrink.ts";
 import { onFirst } from "./conduct.ts";
 import type { EventBody, ShrunkStructure } from "./events.ts";
-import type { ShrinkSettings } from "./options.ts";
 import type { Session } from "./session.ts";
+import type { ShrinkSettings } from "./settings/pruning.ts";
 import type { TrainingState } from "./whole-state.ts";
 
 /** Steps whose times are known for the speed before a cut, and waited for after it. */

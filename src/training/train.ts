@@ -31,7 +31,6 @@ import { requireWindow } from "./gamma-window.ts";
 import type { Journal } from "./journal.ts";
 import { NOT_SAVED, TrainingLoop } from "./loop.ts";
 import { imagesPerMicroBatch } from "./micro-batches.ts";
-import { parseSettings, type Settings, type SettingsInput } from "./options.ts";
 import { partOfBatch, requireCommonGround } from "./ranks.ts";
 import type { Run } from "./run.ts";
 import { type DataSource, openData } from "./run-data.ts";
@@ -45,6 +44,7 @@ import {
 import { hashData, hashWeights, type RunRecord, writeRunRecord } from "./run-record.ts";
 import { sealOf } from "./seal.ts";
 import { openSession, type Session, type SessionStart } from "./session.ts";
+import { parseSettings, type Settings, type SettingsInput } from "./settings/settings.ts";
 import { inputOf, type ModelSource, nameOf, startingNetwork } from "./starting-network.ts";
 
 /** Settings of the run, the data, and how to follow and stop it. */

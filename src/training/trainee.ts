@@ -20,7 +20,7 @@ import { type Factor, gammaFeeds, keptFactors } from "../selection/factors.ts";
 import { fold } from "../selection/fold.ts";
 import type { Background } from "./background.ts";
 import { divideFeeds, joinResults } from "./micro-batches.ts";
-import type { DistillSettings, PrecisionChoice } from "./options.ts";
+import type { DistillSettings, PrecisionChoice } from "./settings/table.ts";
 import { Teacher } from "./teacher.ts";
 import { narrowVelocities, type TrainingState, wholeWeights } from "./whole-state.ts";
 

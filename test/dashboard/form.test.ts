@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { Interruption } from "../../src/cli/interruption.ts";
 import { createProgram } from "../../src/cli/program.ts";
-import { fields } from "../../src/dashboard/fields.ts";
+import { fieldGroups, formFields } from "../../src/dashboard/fields.ts";
 import { argumentsOf, FormError, parseForm } from "../../src/dashboard/form.ts";
+import { settingFlags } from "../../src/training/settings/flags.ts";
+import { settingGroups } from "../../src/training/settings/setting.ts";
 import { recordingTerminal } from "../cli/support.ts";
 
 const good = { model: "resnet-20", data: "cifar10", epochs: 1 };
@@ -24,7 +26,8 @@ describe("the form of a new run", () => {
     const program = createProgram({ stdout: terminal, stderr: terminal, interruption: new Interruption() }, "0");
     const train = program.commands.find((command) => command.name() === "train");
     const options = new Map(train?.options.map((option) => [option.long, option] as const));
-    for (const { flag, kind, choices } of fields) {
+    for (const { flag, field } of formFields) {
+      const { kind, choices } = field;
       if (flag === undefined) continue;
       const option = options.get(flag);
       const takesValue = option?.required === true || option?.optional === true;
@@ -32,6 +35,20 @@ describe("the form of a new run", () => {
       // Choices are those that the option takes.
       for (const choice of choices ?? []) expect(option?.parseArg?.(choice, undefined)).toBe(choice);
     }
+  });
+
+  it("has a field for every flag of a setting that has a label, in the group of the setting", () => {
+    const shown = fieldGroups.flatMap(({ title, fields }) => fields.map(({ key }) => [key, title] as const));
+    const labelled = settingFlags.filter(({ label }) => label !== undefined);
+    expect(labelled.length).toBeGreaterThan(30);
+    for (const { key, row } of labelled) expect(shown).toContainEqual([key, settingGroups[row.group]]);
+    // What has none: --gamma, which is all kinds at once, and what only ranks of mpirun need.
+    expect(settingFlags.filter(({ label }) => label === undefined).map(({ key }) => key)).toEqual(["gamma", "sync-bn"]);
+    expect(shown.map(([key]) => key)).toEqual(
+      expect.arrayContaining(["recipe", "model", "data", "size", "split-seed"]),
+    );
+    expect(new Set(shown.map(([key]) => key)).size).toBe(shown.length);
+    expect(JSON.parse(JSON.stringify(fieldGroups))).toEqual(fieldGroups);
   });
 
   it.each([
@@ -74,8 +91,8 @@ describe("the form of a new run", () => {
       ...{ shrink: false, augment: true, "freeze-bn": true, distill: "0.5,4", name: "mine" },
     });
     expect(argumentsOf(form, "/runs/mine")).toEqual([
-      ...["train", "--data=cifar10", "--epochs=1", "--budget=50%", "--gamma-neurons=0.01", "--round=auto"],
-      ...["--no-shrink", "--schedule=cosine", "--precision=auto", "--distill=0.5,4", "--freeze-bn"],
+      ...["train", "--data=cifar10", "--epochs=1", "--gamma-neurons=0.01", "--budget=50%", "--round=auto"],
+      ...["--no-shrink", "--schedule=cosine", "--freeze-bn", "--distill=0.5,4", "--precision=auto"],
       ...["--out=/runs/mine", "--json", "--", "resnet-20"],
     ]);
   });

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { historyOf } from "../../src/report/history.ts";
 import { readEvents } from "../../src/training/event-log.ts";
 import type { RunEvent } from "../../src/training/events.ts";
-import type { SettingsInput } from "../../src/training/options.ts";
+import type { SettingsInput } from "../../src/training/settings/settings.ts";
 import { isInstalled } from "../training/engines.ts";
 import { temporaryFolder } from "../training/tiny.ts";
 import { installedMpis, launch } from "./launch.ts";

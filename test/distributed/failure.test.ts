@@ -6,7 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { listCheckpoints, readCheckpoint } from "../../src/training/checkpoints.ts";
 import { readEvents } from "../../src/training/event-log.ts";
-import type { SettingsInput } from "../../src/training/options.ts";
+import type { SettingsInput } from "../../src/training/settings/settings.ts";
 import { temporaryFolder } from "../training/tiny.ts";
 import { installedMpis, type Launched, launch } from "./launch.ts";
 

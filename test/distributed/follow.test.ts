@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { loadOnnx } from "../../src/formats/onnx/index.ts";
 import type { Weights } from "../../src/graph/graph.ts";
 import { readEvents } from "../../src/training/event-log.ts";
-import type { SettingsInput } from "../../src/training/options.ts";
+import type { SettingsInput } from "../../src/training/settings/settings.ts";
 import { isInstalled } from "../training/engines.ts";
 import { temporaryFolder } from "../training/tiny.ts";
 import { installedMpis, launch } from "./launch.ts";

@@ -1,7 +1,7 @@
 /** A machine without oneDNN: the search is made to find nothing, for this one has it. */
 import { expect, it, vi } from "vitest";
 import { createEngine, defaultEngine } from "../../src/engine/create.ts";
-import { parseSettings } from "../../src/training/options.ts";
+import { parseSettings } from "../../src/training/settings/settings.ts";
 import { tinyResnet } from "../training/tiny.ts";
 
 const absent = vi.hoisted(() => ({ value: true }));

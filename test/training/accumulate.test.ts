@@ -4,11 +4,11 @@
  */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { EngineName } from "../../src/engine/create.ts";
 import { engineNames } from "../../src/engine/create.ts";
 import type { Graph, Weights } from "../../src/graph/graph.ts";
 import { readEvents } from "../../src/training/event-log.ts";
 import type { RunEvent } from "../../src/training/events.ts";
-import type { EngineName } from "../../src/training/options.ts";
 import { resume } from "../../src/training/resume.ts";
 import type { Run } from "../../src/training/run.ts";
 import { readRunRecord } from "../../src/training/run-record.ts";

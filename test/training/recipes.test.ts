@@ -5,8 +5,8 @@ import { describe, expect, test } from "vitest";
 import { model, modelDefaults, modelNames } from "../../src/models/zoo.ts";
 import { selectionKeys } from "../../src/selection/factors.ts";
 import { structureKinds } from "../../src/selection/place.ts";
-import { parseSettings } from "../../src/training/options.ts";
 import { recipe, recipeNames, recipes } from "../../src/training/recipes.ts";
+import { parseSettings } from "../../src/training/settings/settings.ts";
 import { temporaryFolder } from "./tiny.ts";
 
 const CIFAR = [

@@ -5,7 +5,6 @@ import { InternalError } from "../../src/core/errors.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { place } from "../../src/selection/place.ts";
 import { runFileError } from "../../src/training/file-errors.ts";
-import { parseSettings } from "../../src/training/options.ts";
 import {
   createNumberedRunFolder,
   createRunFolder,
@@ -13,6 +12,7 @@ import {
   requireUnused,
 } from "../../src/training/run-folder.ts";
 import { hashData, hashWeights, type RunRecord, readRunRecord, writeRunRecord } from "../../src/training/run-record.ts";
+import { parseSettings } from "../../src/training/settings/settings.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
 
 const { graph, factors } = place(tinyResnet(), { neurons: 0.1, blocks: 0.1 });

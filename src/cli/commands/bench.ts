@@ -1,15 +1,18 @@
-/** `espalier bench`: how long networks take in ONNX Runtime, beside each other; or one training step in our own engine. */
+/**
+ * `espalier bench`: how long networks take in ONNX Runtime, beside each other; or one training step in our own
+ * engine.
+ */
 import { type Command, Option } from "commander";
 import { UserError } from "../../core/errors.ts";
+import { integerFor, oneOf } from "../../core/text-values.ts";
 import { engineNames } from "../../engine/create.ts";
 import { precisions } from "../../engine/engine.ts";
 import { modelNames } from "../../models/zoo.ts";
+import { readGammas, readSize } from "../../training/settings/codecs.ts";
 import { benchFiles, type FileBenchOptions } from "../bench-files.ts";
 import { benchStep, type StepBenchOptions } from "../bench-step.ts";
 import { benchWidths } from "../bench-widths.ts";
 import { type Context, withCommonOptions } from "../context.ts";
-import { parseSize } from "../images.ts";
-import { integerFor, oneOf, parseGamma } from "../values.ts";
 
 interface BenchOptions extends StepBenchOptions, FileBenchOptions {
   readonly step?: true;
@@ -38,7 +41,7 @@ export function addBench(program: Command, context: Context): void {
     .optionsGroup("Networks in ONNX Runtime:")
     .option("--against <network>", "a second one, to compare with")
     .option("--per-layer", "show what each layer takes")
-    .option("--size <pixels>", "height and width, for files that leave them open", parseSize)
+    .option("--size <pixels>", "height and width, for files that leave them open", (text) => readSize(text))
     .option("--widths", "instead of a network: at multiples of what the widths of layers pay here, see train --round")
     .optionsGroup("A training step:")
     .option("--step", "time a training step: forward, loss, backward and the optimizers")
@@ -47,7 +50,9 @@ export function addBench(program: Command, context: Context): void {
         .default("f32")
         .argParser(oneOf("precision", precisions)),
     )
-    .option("--gamma <γ>", "with scaling factors: a number, or neurons=…,groups=…,blocks=…,streams=…", parseGamma)
+    .option("--gamma <γ>", "with scaling factors: a number, or neurons=…,groups=…,blocks=…,streams=…", (text) =>
+      readGammas(text),
+    )
     .option(
       "--explain",
       "show the plan: the implementation, time and speed of each of its steps; under mpirun, which sums were hidden",

@@ -1,9 +1,9 @@
 /** `espalier control <run>`: what remained of a run's network, trained again from new weights. */
 import type { Command } from "commander";
+import { integerFor } from "../../core/text-values.ts";
 import { control } from "../../experiments/control.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
 import { watchRun } from "../run.ts";
-import { integerFor } from "../values.ts";
 import { finishedLines } from "../view/comparison.ts";
 
 interface ControlFlags extends CommonOptions {

@@ -1,6 +1,7 @@
 /** `espalier convert <from> <to>`: weights between ONNX files and PyTorch's state dicts (safetensors), or an ONNX file written anew. */
 import type { Command } from "commander";
 import { UserError } from "../../core/errors.ts";
+import { integerFor } from "../../core/text-values.ts";
 import { loadOnnx, saveOnnx } from "../../formats/onnx/index.ts";
 import { loadSafetensors, saveSafetensors } from "../../formats/safetensors.ts";
 import { stateDictOf, weightsFromStateDict } from "../../formats/state-dict.ts";
@@ -10,7 +11,6 @@ import type { ImageOptions } from "../../models/options.ts";
 import { model, modelNames } from "../../models/zoo.ts";
 import { formatCount } from "../../report/format.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
-import { integerFor } from "../values.ts";
 
 interface ConvertOptions extends CommonOptions, Partial<ImageOptions> {
   readonly model?: string;

@@ -1,16 +1,19 @@
-/** `espalier data [name]`: fetches a dataset or checks one, so that training finds it ready and every bad image is known. */
+/**
+ * `espalier data [name]`: fetches a dataset or checks one, so that training finds it ready and every bad image is
+ * known.
+ */
 import type { Command } from "commander";
 import type { Dataset, FileSplit } from "../../data/dataset.ts";
 import { checkImages } from "../../data/images/check.ts";
 import { datasetNames, openDataset } from "../../data/open.ts";
 import { formatCount } from "../../report/format.ts";
+import { imageFlags } from "../../training/settings/image-flags.ts";
+import { settingGroups } from "../../training/settings/setting.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
-import { addImageOptions, type ImageFlags, imageOptions } from "../images.ts";
+import { addImageFlags, imageOptions } from "../flags.ts";
 import { dataProgress } from "../view/data-progress.ts";
 import { withStatusLine } from "../view/status-line.ts";
 import { unreadableLines } from "../view/unreadable.ts";
-
-type DataOptions = CommonOptions & ImageFlags;
 
 function fileSplits({ train, test }: Dataset): readonly FileSplit[] {
   return [train, test].filter((split) => "files" in split);
@@ -40,27 +43,27 @@ export function addData(program: Command, context: Context): void {
       `${datasetNames.join(", ")}, a folder, name:folder, or a CSV of paths and labels`,
       "cifar10",
     );
-  addImageOptions(command)
-    .optionsGroup("Output:")
-    .action(async (spec: string, options: DataOptions) => {
-      const dataset = await dataProgress(context, (onProgress) =>
-        openDataset(spec, { onProgress, images: imageOptions(options) }),
-      );
-      await check(context, dataset);
-      const { name, classes, sampleShape, train, test, preparation, notes = [] } = dataset;
-      const unreadable = fileSplits(dataset).flatMap((split) => split.unreadable.images);
-      if (options.json === true) {
-        const summary = { name, classes, sampleShape, train: train.count, test: test.count };
-        printJson(context, preparation === undefined ? summary : { ...summary, preparation, notes, unreadable });
-        return;
-      }
-      const { colours, print } = context.stdout;
-      print(
-        `${colours.green("✓")} ${name}: ${formatCount(train.count)} training and ${formatCount(test.count)} test images of ${sampleShape.join("×")}, ${classes.length} classes`,
-      );
-      for (const note of notes) print(`  ${note}`);
-      for (const line of unreadableLines(unreadable)) print(`${colours.yellow("!")} ${line}`);
-    });
+  addImageFlags(command.optionsGroup(`${settingGroups.images}:`), imageFlags);
+  command.optionsGroup("Output:").action(async (spec: string, options: CommonOptions) => {
+    const dataset = await dataProgress(context, (onProgress) =>
+      openDataset(spec, { onProgress, images: imageOptions(command) }),
+    );
+    await check(context, dataset);
+    const { name, classes, sampleShape, train, test, preparation, notes = [] } = dataset;
+    const unreadable = fileSplits(dataset).flatMap((split) => split.unreadable.images);
+    if (options.json === true) {
+      const summary = { name, classes, sampleShape, train: train.count, test: test.count };
+      printJson(context, preparation === undefined ? summary : { ...summary, preparation, notes, unreadable });
+      return;
+    }
+    const { colours, print } = context.stdout;
+    print(
+      `${colours.green("✓")} ${name}: ${formatCount(train.count)} training and ${formatCount(test.count)} test images ` +
+        `of ${sampleShape.join("×")}, ${classes.length} classes`,
+    );
+    for (const note of notes) print(`  ${note}`);
+    for (const line of unreadableLines(unreadable)) print(`${colours.yellow("!")} ${line}`);
+  });
   withCommonOptions(command, [
     "espalier data cifar10",
     "espalier data mnist:~/mnist",

@@ -2,8 +2,10 @@
 import { basename } from "node:path";
 import { type Command, Option } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
+import { integerFor, oneOf } from "../../core/text-values.ts";
 import type { DataProgress } from "../../data/cifar10-cache.ts";
 import { type Dataset, firstImages } from "../../data/dataset.ts";
+import type { ImageFileOptions } from "../../data/images/open.ts";
 import { openDataset } from "../../data/open.ts";
 import { defaultEngine, type EngineName, engineNames } from "../../engine/create.ts";
 import { EngineHost } from "../../engine/host.ts";
@@ -15,18 +17,18 @@ import type { Network } from "../../graph/graph.ts";
 import { endingInLogits } from "../../graph/logits.ts";
 import { evaluationPage } from "../../report/evaluation-page.ts";
 import { formatCount, formatPercent } from "../../report/format.ts";
+import { normalizationFlags, splitFlags } from "../../training/settings/image-flags.ts";
 import { checkFit, sampleShapeOf } from "../../training/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
-import { addSplitOptions, type ImageFlags, imageOptions } from "../images.ts";
+import { addImageFlags, imageOptions } from "../flags.ts";
 import { preprocessingOf } from "../preprocessing.ts";
-import { integerFor, numbersFor, oneOf } from "../values.ts";
 import { fileLines } from "../view/closing.ts";
 import { confusionLines } from "../view/confusion.ts";
 import { dataProgress } from "../view/data-progress.ts";
 import { withStatusLine } from "../view/status-line.ts";
 import { unreadableLines } from "../view/unreadable.ts";
 
-interface EvalOptions extends CommonOptions, Omit<ImageFlags, "size"> {
+interface EvalOptions extends CommonOptions {
   readonly data: string;
   readonly batch: number;
   readonly limit?: number;
@@ -39,14 +41,15 @@ interface EvalOptions extends CommonOptions, Omit<ImageFlags, "size"> {
 async function openFor(
   path: string,
   { graph }: Network,
-  options: EvalOptions,
+  data: string,
+  images: ImageFileOptions,
   onProgress: (progress: DataProgress) => void,
 ): Promise<Dataset> {
   const input = sampleShapeOf(graph);
-  return openDataset(options.data, {
+  return openDataset(data, {
     onProgress,
-    images: imageOptions(options),
-    imageDefaults: await preprocessingOf(path, options),
+    images,
+    imageDefaults: await preprocessingOf(path, images),
     ...(input === undefined ? {} : { input }),
   });
 }
@@ -92,12 +95,6 @@ export function addEval(program: Command, context: Context): void {
       "cifar10, a folder, name:folder, a CSV of paths and labels, or a Parquet file",
       "cifar10",
     )
-    .option(
-      "--mean <numbers>",
-      "subtracted from pixels / 255, a number a channel (default: the file's)",
-      numbersFor("--mean"),
-    )
-    .option("--std <numbers>", "divided by then, a number a channel (default: the file's)", numbersFor("--std"))
     .option("--batch <images>", "images at once", integerFor("--batch"), 250)
     .option("--html <file>", "write a page with the confusion matrix and the images it is most wrong about")
     .option("--limit <images>", "score only the first test images", integerFor("--limit"))
@@ -107,9 +104,12 @@ export function addEval(program: Command, context: Context): void {
       ),
     )
     .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"));
-  addSplitOptions(command).action(async (file: string, options: EvalOptions) => {
+  addImageFlags(command, [...normalizationFlags("the file's"), ...splitFlags]);
+  command.action(async (file: string, options: EvalOptions) => {
     const network = await loadOnnx(file);
-    const dataset = await dataProgress(context, (onProgress) => openFor(file, network, options, onProgress));
+    const dataset = await dataProgress(context, (onProgress) =>
+      openFor(file, network, options.data, imageOptions(command), onProgress),
+    );
     const notices: string[] = [];
     const confusion = await withStatusLine(context, (show) =>
       score(
@@ -137,7 +137,8 @@ export function addEval(program: Command, context: Context): void {
     for (const note of dataset.notes ?? []) print(colours.dim(note));
     for (const line of unreadableLines(unreadable)) print(`${colours.yellow("!")} ${line}`);
     print(
-      `${colours.bold(formatPercent(accuracy, 2))} of ${formatCount(images)} test images of ${dataset.name} answered rightly`,
+      `${colours.bold(formatPercent(accuracy, 2))} of ${formatCount(images)} test images of ${dataset.name} ` +
+        "answered rightly",
     );
     for (const line of confusionLines(confusion, dataset.classes, context.stdout)) print(line);
     if (options.html !== undefined)

@@ -1,11 +1,11 @@
 /** `espalier inspect <model|file.onnx>`: layers, structures, parameters and MACs. */
 import type { Command } from "commander";
+import { integerFor } from "../../core/text-values.ts";
 import { modelNames } from "../../models/zoo.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
 import { inspect } from "../inspection.ts";
 import { openNetwork } from "../network.ts";
 import { reportStructures } from "../structures.ts";
-import { integerFor } from "../values.ts";
 import { inspectionLines } from "../view/inspection.ts";
 import { structureLines } from "../view/structures.ts";
 

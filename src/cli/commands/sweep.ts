@@ -1,31 +1,33 @@
-/** `espalier sweep`: several sparsity strengths and seeds of the same training in turn, gone on with where it stopped. */
+/**
+ * `espalier sweep`: several sparsity strengths and seeds of the same training in turn, gone on with where it stopped.
+ */
 import { stat } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { UserError } from "../../core/errors.ts";
+import { integerFor, oneOf } from "../../core/text-values.ts";
 import { datasetReference } from "../../data/references.ts";
 import { type Cluster, joinCluster } from "../../distributed/cluster.ts";
 import { imagesOf, requireWorkers, type SweepResult, sweep } from "../../experiments/sweep.ts";
 import { parsePlan, readPlan, type SweepPlan } from "../../experiments/sweep-plan.ts";
 import { failTogether, onFirst, together } from "../../training/conduct.ts";
 import type { ControlOf } from "../../training/events.ts";
-import type { SettingsInput } from "../../training/options.ts";
-import { recipe } from "../../training/recipes.ts";
+import { type GammaRequest, readGammas } from "../../training/settings/codecs.ts";
+import { settingFlags, settingsOfFlags } from "../../training/settings/flags.ts";
+import type { SettingsInput } from "../../training/settings/settings.ts";
 import { inputOf } from "../../training/starting-network.ts";
 import { type Context, withCommonOptions } from "../context.ts";
-import { imageOptions } from "../images.ts";
-import { withRecipe } from "../recipe.ts";
+import { givenFlags, imageOptions } from "../flags.ts";
 import { selectionFor } from "../selection.ts";
-import { type Gamma, integerFor, oneOf, parseGamma } from "../values.ts";
 import { fileLines, nearPath } from "../view/closing.ts";
 import { finishedLines } from "../view/comparison.ts";
 import { dataProgress } from "../view/data-progress.ts";
 import { parallelView } from "../view/parallel-view.ts";
 import { outcome, sweepView } from "../view/sweep-view.ts";
 import { listRecipes } from "./recipes.ts";
-import { addTrainingOptions, settingsFrom, type TrainingFlags } from "./train.ts";
+import { addTrainingOptions, requestOf, type TrainingFlags } from "./train.ts";
 
 interface SweepFlags extends TrainingFlags {
-  readonly gammas?: readonly Gamma[];
+  readonly gammas?: readonly GammaRequest[];
   readonly budgets?: readonly string[];
   readonly seeds?: readonly number[];
   readonly baseline?: true;
@@ -42,9 +44,9 @@ function several<T>(parse: (text: string) => T): (text: string, before: readonly
   return (text, before = []) => [...before, parse(text)];
 }
 
-function gammaName(gamma: Gamma): string {
-  if (typeof gamma === "number") return `gamma-${gamma}`;
-  return Object.entries(gamma)
+function gammaName({ all, ...kinds }: GammaRequest): string {
+  if (all !== undefined) return `gamma-${all}`;
+  return Object.entries(kinds)
     .map(([kind, value]) => `${kind}-${value}`)
     .join("-");
 }
@@ -56,11 +58,22 @@ interface PlannedPoint {
 }
 
 /** A point each; `settings`: what the runs share, and the only point takes where none is asked for. */
-async function pointsOf(model: string, options: SweepFlags, settings: SettingsInput): Promise<readonly PlannedPoint[]> {
+async function pointsOf(
+  model: string,
+  options: SweepFlags,
+  settings: SettingsInput,
+  command: Command,
+): Promise<readonly PlannedPoint[]> {
+  // Each of --gammas stands in for --gamma; the flags of single kinds come before all of them.
+  const given = givenFlags(
+    command,
+    settingFlags.filter(({ key }) => key !== "gamma"),
+  );
+  const { select: ofKinds } = settingsOfFlags(given);
   const gammas = await Promise.all(
     (options.gammas ?? []).map(async (gamma) => ({
       name: gammaName(gamma),
-      settings: { select: await selectionFor(model, { ...options, gamma }) },
+      settings: { select: await selectionFor(model, { ...gamma, ...ofKinds }) },
     })),
   );
   const budgets = (options.budgets ?? []).map((budget) => ({
@@ -83,13 +96,10 @@ function controlsOf(chosen: SweepFlags["controls"]): readonly ControlOf["same"][
 }
 
 async function planFrom(named: string | undefined, options: SweepFlags, command: Command): Promise<SweepPlan> {
-  const isGiven = (flag: string): boolean => (command.getOptionValueSource(flag) ?? "default") !== "default";
-  const source = named ?? (options.recipe === undefined ? undefined : recipe(options.recipe).model);
-  const flags = { model: named, data: options.data, settings: await settingsFrom(source, options) };
-  const { model, data, settings } = withRecipe(options.recipe, flags, isGiven);
+  const { model, data, settings } = await requestOf(named, options, command);
   const { seed = 1, budget, ...shared } = settings;
-  const images = imageOptions(options);
-  const points = await pointsOf(model, options, settings);
+  const images = imageOptions(command);
+  const points = await pointsOf(model, options, settings, command);
   // A budget that all runs shared would be one of those with a γ, too.
   const isShared = budget !== undefined && points.every(({ name }) => name === "run");
   return parsePlan(
@@ -208,12 +218,11 @@ export function addSweep(program: Command, context: Context): void {
       "Train several sparsity strengths and seeds, in turn or at once; started again, it goes on where it stopped.",
     )
     .argument("[model or plan]", "a model as train takes it, a plan (JSON), or the folder of a sweep to go on with")
-    .option("--recipe <name>", "settings, model and data of a recipe, as train takes it; other flags come first")
     .optionsGroup("What is varied:")
     .option(
       "--gammas <strengths...>",
       "a run for each sparsity strength γ: numbers, or neurons=…,blocks=… as --gamma takes them",
-      several(parseGamma),
+      several((text) => readGammas(text, "--gammas")),
     )
     .option(
       "--budgets <cost...>",
@@ -234,9 +243,8 @@ export function addSweep(program: Command, context: Context): void {
         "--parallel <what>",
         "under mpirun: runs, for each rank to train runs on its own (default: all ranks train each run together)",
       ).argParser(oneOf("way to share out", parallelChoices)),
-    )
-    .optionsGroup("On what, and for how long:");
-  addTrainingOptions(command)
+    );
+  addTrainingOptions(command, "sweep")
     .optionsGroup("Output:")
     .action((source: string | undefined, options: SweepFlags) => runSweep(context, source, options, command));
   withCommonOptions(command, [

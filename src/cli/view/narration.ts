@@ -12,7 +12,7 @@ import {
 import { type EpochOfRanks, exposedWords, ranksWords, waitedFor, waitedWords, waitWords } from "../../report/ranks.ts";
 import { describeBudget } from "../../selection/budget.ts";
 import type { BudgetStanding, Communicated, NetworkShrunk, RunEvent, RunStarted } from "../../training/events.ts";
-import { budgetSchema } from "../../training/options.ts";
+import { budgetSchema } from "../../training/settings/pruning.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
 import { certificateLines, cutLines, summaryLines } from "./closing.ts";
 import { type EpochRows, epochRows } from "./epoch-rows.ts";

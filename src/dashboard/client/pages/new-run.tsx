@@ -1,6 +1,9 @@
-/** A run asked for here: the options of `espalier train`. The server checks them by the schema that checks the command line's. */
+/**
+ * A run asked for here: the options of `espalier train`. The server checks them by the schema that checks the command
+ * line's.
+ */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Field, type FieldGroup, fieldGroups, fields } from "../../fields.ts";
+import type { Field, FieldGroup } from "../../fields.ts";
 import type { FormOptions, RecipeOption, StartedRun } from "../../protocol.ts";
 import { api, Refusal } from "../api.ts";
 import { useAnswer } from "../follow.ts";
@@ -98,7 +101,7 @@ function Group({ group: { title, isFolded, fields: own }, recipe, complaint, onI
       ))}
     </div>
   );
-  if (isFolded !== true) {
+  if (!isFolded) {
     return (
       <fieldset>
         <legend>{title}</legend>
@@ -129,7 +132,7 @@ function Proposals({ options }: { readonly options: FormOptions | undefined }) {
 }
 
 /** What was filled in; numbers that are none are sent as they are, for the server to say so. */
-function valuesOf(form: HTMLFormElement): Record<string, unknown> {
+function valuesOf(form: HTMLFormElement, fields: readonly Field[]): Record<string, unknown> {
   const data = new FormData(form);
   return Object.fromEntries(
     fields.flatMap(({ key, kind }): [string, unknown][] => {
@@ -154,11 +157,12 @@ async function awaitStart(started: StartedRun): Promise<StartedRun> {
 }
 
 export function NewRunPage() {
-  const options = useAnswer(api.options, "once").value;
+  const { value: options, error: unanswered } = useAnswer(api.options, "once");
   const [named, nameRecipe] = useState("");
   const [complaint, complain] = useState<Complaint>();
   const [progress, tell] = useState<string>();
   const form = useRef<HTMLFormElement>(null);
+  const groups = options?.groups ?? [];
   const recipe = options?.recipes.find(({ name }) => name === named);
   useEffect(() => {
     document.title = "New run · Espalier";
@@ -191,10 +195,15 @@ export function NewRunPage() {
         class="new-run"
         onSubmit={(event) => {
           event.preventDefault();
-          void submit(valuesOf(event.currentTarget));
+          void submit(
+            valuesOf(
+              event.currentTarget,
+              groups.flatMap(({ fields }) => fields),
+            ),
+          );
         }}
       >
-        {fieldGroups.map((group) => (
+        {groups.map((group) => (
           <Group
             key={group.title}
             group={group}
@@ -207,14 +216,14 @@ export function NewRunPage() {
           />
         ))}
         <Proposals options={options} />
-        <button type="submit" class="primary" disabled={progress !== undefined}>
+        <button type="submit" class="primary" disabled={options === undefined || progress !== undefined}>
           Start
         </button>
         <p role="status" class="soft">
           {progress}
         </p>
         <p role="alert" class="bad">
-          {complaint?.text}
+          {complaint?.text ?? unanswered}
         </p>
       </form>
     </>

@@ -1,5 +1,12 @@
-import { expect, test } from "vitest";
-import { parseSettings, settingNames, settingsSchema } from "../../src/training/options.ts";
+import { expect, expectTypeOf, test } from "vitest";
+import type { Selection } from "../../src/selection/factors.ts";
+import {
+  parseSettings,
+  type Settings,
+  type SettingsInput,
+  settingNames,
+  settingsSchema,
+} from "../../src/training/settings/settings.ts";
 
 test("the defaults are those that are documented", () => {
   expect(parseSettings({ epochs: 3 })).toEqual({
@@ -99,4 +106,55 @@ test.each([
 ])("%j is refused, naming the option", (input, message) => {
   expect(() => parseSettings(input)).toThrowError(message);
   expect(() => parseSettings(input)).toThrowError(expect.objectContaining({ code: "bad-option", exitCode: 2 }));
+});
+
+test("the settings of a run.json of version 0.1 read as they were written", () => {
+  // As that version wrote them, before there were gammaAfter, budgetBy, accumulate and fixBatchNormScale.
+  const written = {
+    epochs: 30,
+    select: { neurons: 1, blocks: 16.4 },
+    gammaBy: "none",
+    budget: { of: "macs", share: 0.5 },
+    round: 1,
+    shrink: { patience: 1, rebuildSteps: 100 },
+    batch: 128,
+    seed: 3,
+    schedule: { kind: "step", peak: 0.1, milestones: [0.5, 0.75], factor: 0.1 },
+    momentum: 0.9,
+    weightDecay: 0.0005,
+    labelSmoothing: 0,
+    freezeBatchNorm: false,
+    fromScratch: false,
+    augment: { pad: 4, flip: true },
+    syncBatchNorm: false,
+    engine: "onednn",
+    threads: 2,
+    precision: "bf16",
+    evaluationImages: 2000,
+    certificateImages: 1000,
+    limit: { train: 640 },
+    latency: true,
+    name: "resnet-20-cifar10",
+  };
+  expect(settingsSchema.parse(written)).toEqual(written);
+  // The order of keys is that of the file, too: a run that is resumed writes the same options into its events.
+  expect(JSON.stringify(settingsSchema.parse(written))).toBe(JSON.stringify(written));
+  // An even older one knows less.
+  const { gammaBy: _, round: __, precision: ___, latency: ____, ...older } = written;
+  expect(settingsSchema.parse(older)).toEqual({ ...older, gammaBy: "none", round: 1, precision: "f32", latency: true });
+});
+
+test("a setting that is undefined is one that was left out", () => {
+  const input = Object.fromEntries(settingNames.map((name) => [name, name === "epochs" ? 3 : undefined]));
+  expect(parseSettings(input)).toEqual(parseSettings({ epochs: 3 }));
+});
+
+test("the types are those of the table", () => {
+  expectTypeOf<Settings["batch"]>().toEqualTypeOf<number>();
+  expectTypeOf<Settings["shrink"]>().toEqualTypeOf<false | { patience: number; rebuildSteps: number }>();
+  expectTypeOf<Settings["select"]>().toEqualTypeOf<Selection>();
+  expectTypeOf<{ epochs: 1 }>().toExtend<SettingsInput>();
+  expectTypeOf<{ epochs: 1; batch: undefined; budget: "50%"; shrink: true }>().toExtend<SettingsInput>();
+  expectTypeOf<{ batch: 1 }>().not.toExtend<SettingsInput>();
+  expectTypeOf<{ epochs: 1; batch: "many" }>().not.toExtend<SettingsInput>();
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { integerFor, numbersFor, oneOf, parseGamma, parseNumber, scheduleKinds } from "../../src/cli/values.ts";
+import { integerFor, numbersFor, oneOf, parseNumber } from "../../src/core/text-values.ts";
+import { scheduleKinds } from "../../src/training/schedules.ts";
 
 describe("numbers", () => {
   it("reads every finite number as JavaScript writes it", () => {
@@ -24,21 +25,6 @@ describe("numbers", () => {
   it("reads lists", () => {
     expect(numbersFor("--mean")("0.485, 0.456,0.406")).toEqual([0.485, 0.456, 0.406]);
     expect(() => numbersFor("--mean")("0.4,,1")).toThrow(/--mean/);
-  });
-});
-
-describe("γ", () => {
-  it("is one number for all kinds, or a number a kind", () => {
-    expect(parseGamma("0.01")).toBe(0.01);
-    expect(parseGamma("neurons=0.0016,blocks=0.02")).toEqual({ neurons: 0.0016, blocks: 0.02 });
-    expect(parseGamma("groups=0,streams=0.1")).toEqual({ groups: 0, streams: 0.1 });
-  });
-
-  it("is never negative, and only of kinds there are", () => {
-    expect(() => parseGamma("-0.1")).toThrow(/never below 0/);
-    expect(() => parseGamma("blocks=-1")).toThrow(/never below 0/);
-    expect(() => parseGamma("blocks=")).toThrow(/not a number/);
-    expect(() => parseGamma("block=1")).toThrow(/Did you mean "blocks"/);
   });
 });
 

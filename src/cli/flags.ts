@@ -1,0 +1,48 @@
+/** Flags of the table of settings, as options of a command. */
+import { type Command, Option } from "commander";
+import type { ImageFileOptions } from "../data/images/open.ts";
+import { describe, keyOf, nameOf, settingFlags } from "../training/settings/flags.ts";
+import { type ImageFlag, imageFlags } from "../training/settings/image-flags.ts";
+import { type Flag, type SettingGroup, settingGroups, type TrainingCommand } from "../training/settings/setting.ts";
+
+/** Adds `flag` to `command`, with `description` in its help. */
+function addFlag(command: Command, { flag, codec }: Flag, description: string): void {
+  const option = new Option(flag, description);
+  command.addOption(
+    codec.kind === "switch" ? option : option.argParser((text: string) => codec.read(text, nameOf(flag))),
+  );
+}
+
+/** Adds the flags of all settings in `group` that `name` takes, under the title of the group. */
+export function addSettingFlags(command: Command, name: TrainingCommand, group: SettingGroup): void {
+  command.optionsGroup(`${settingGroups[group]}:`);
+  for (const flag of settingFlags) {
+    const { row, description } = flag;
+    if (row.group === group && (row.commands?.includes(name) ?? true)) addFlag(command, flag, description);
+  }
+}
+
+/** Adds `flags` on image files. */
+export function addImageFlags(command: Command, flags: readonly ImageFlag[]): void {
+  for (const flag of flags) addFlag(command, flag, describe(flag.help, flag.default));
+}
+
+/** What the user gave of `flags`, by their keys, as the codecs read it. */
+export function givenFlags(command: Command, flags: readonly Flag[]): ReadonlyMap<string, unknown> {
+  return new Map(
+    flags.flatMap(({ flag, codec }) => {
+      const name = new Option(flag).attributeName();
+      if (command.getOptionValueSource(name) !== "cli") return [];
+      const value: unknown = command.getOptionValue(name);
+      return [[keyOf(flag), typeof value === "boolean" ? codec.bare : value] as const];
+    }),
+  );
+}
+
+/** What the user said of image files, and nothing else. */
+export function imageOptions(command: Command): ImageFileOptions {
+  const given = givenFlags(command, imageFlags);
+  return Object.fromEntries(
+    imageFlags.flatMap(({ flag, option }) => (given.has(keyOf(flag)) ? [[option, given.get(keyOf(flag))]] : [])),
+  );
+}

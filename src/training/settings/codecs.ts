@@ -1,0 +1,110 @@
+/** How flags are written: the codecs of the table of settings. Ranges are left to the schemas, which know them. */
+import { UserError } from "../../core/errors.ts";
+import { unknownName } from "../../core/names.ts";
+import { integerFor, numbersFor, oneOf, parseNumber } from "../../core/text-values.ts";
+import { type Selection, type SelectionKey, selectionKeys } from "../../selection/factors.ts";
+import type { Codec } from "./setting.ts";
+
+export const text: Codec = { kind: "text", read: (value) => value };
+
+export const number: Codec = { kind: "number", read: parseNumber };
+
+/** A whole number from `least`. */
+export function wholeNumber(least = 1): Codec {
+  return { kind: "number", read: (value, flag) => integerFor(flag, least)(value) };
+}
+
+/** One of `names`; `what` they are names of. */
+export function choice(what: string, names: readonly string[]): Codec {
+  return { kind: "choice", choices: names, read: oneOf(what, names) };
+}
+
+/** A flag that stands alone and means `value`. */
+export function switchTo(value: boolean): Codec {
+  return { kind: "switch", bare: value, read: () => value };
+}
+
+/** Numbers with commas between them. */
+export const numbers: Codec = { kind: "numbers", read: (value, flag) => numbersFor(flag)(value) };
+
+/** A whole number, or "auto". */
+export const wholeNumberOrAuto: Codec = {
+  kind: "text",
+  read: (value, flag) => (value === "auto" ? value : integerFor(flag)(value)),
+};
+
+/** α of mixing images in pairs. */
+export function mixing(kind: "mixup" | "cutmix", alpha: number): Codec {
+  const withAlpha = (value: number): object => ({ kind, alpha: value });
+  return { kind: "number", bare: withAlpha(alpha), read: (value, flag) => withAlpha(parseNumber(value, flag)) };
+}
+
+/** `0.5,4`: the weight of the teacher's answers and their temperature; or the first of the two alone. */
+export const distillation: Codec = {
+  kind: "numbers",
+  bare: {},
+  read: (value, flag) => {
+    const [weight, temperature, ...more] = numbersFor(flag)(value);
+    if (more.length > 0) {
+      throw new UserError("bad-option", "not a weight and a temperature", {
+        about: flag,
+        expected: "0.5 or 0.5,4",
+        received: value,
+        hint: "Give the weight of the teacher's answers and, if you like, a temperature, with a comma between them",
+      });
+    }
+    return temperature === undefined ? { weight } : { weight, temperature };
+  },
+};
+
+/** `224`, or `192x256`: height and width. */
+export const size: Codec = { kind: "text", read: readSize };
+
+export function readSize(value: string, flag = "--size"): readonly [height: number, width: number] {
+  const parts = value.toLowerCase().split("x");
+  if (parts.length > 2) {
+    throw new UserError("bad-option", "not a size", {
+      about: flag,
+      expected: "224 or 192x256",
+      received: value,
+      hint: "Give one number for square images, or height and width with an x between them",
+    });
+  }
+  const [height = 0, width = height] = parts.map(integerFor(flag));
+  return [height, width];
+}
+
+/** γ of one kind of structure. */
+export const gamma: Codec = { kind: "number", read: readGamma };
+
+function readGamma(value: string, flag: string): number {
+  const parsed = parseNumber(value, flag);
+  if (parsed >= 0) return parsed;
+  throw new UserError("bad-option", "the sparsity strength γ is never below 0", {
+    about: flag,
+    expected: "0 or more",
+    received: value,
+    hint: "0 leaves these structures alone; a larger γ takes more of them",
+  });
+}
+
+/** γ as `--gamma` takes it: `all` is for each kind of structure of the paper that the network has. */
+export interface GammaRequest extends Selection {
+  readonly all?: number;
+}
+
+/** `0.01` for all kinds of structures, or `neurons=0.0016,blocks=0.02,streams=0.002`. */
+export const gammas: Codec = { kind: "text", read: readGammas };
+
+export function readGammas(value: string, flag = "--gamma"): GammaRequest {
+  if (!value.includes("=")) return { all: readGamma(value, flag) };
+  const selection: { -readonly [Key in SelectionKey]?: number } = {};
+  const kinds: readonly SelectionKey[] = Object.values(selectionKeys);
+  for (const part of value.split(",")) {
+    const [name = "", strength = ""] = part.split("=");
+    const kind = kinds.find((known) => known === name.trim());
+    if (kind === undefined) throw unknownName(`kind of structure in ${flag}`, name.trim(), kinds);
+    selection[kind] = readGamma(strength, flag);
+  }
+  return selection;
+}

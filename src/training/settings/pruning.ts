@@ -1,0 +1,161 @@
+/** Settings that decide what is pruned, and when. */
+import { z } from "zod";
+import { type Budget, parseBudget } from "../../selection/budget.ts";
+import { gammaMeasures } from "../../selection/costs.ts";
+import type { Selection } from "../../selection/factors.ts";
+import { choice, gamma, gammas, number, switchTo, text, wholeNumberOrAuto } from "./codecs.ts";
+import { setting } from "./setting.ts";
+
+const strength = z.number().nonnegative();
+const selectionSchema: z.ZodType<Selection, Selection> = z.strictObject({
+  neurons: strength.exactOptional(),
+  groups: strength.exactOptional(),
+  blocks: strength.exactOptional(),
+  streams: strength.exactOptional(),
+});
+
+const measure = z.enum(["macs", "parameters"]);
+
+/** A budget as `run.json` has it. */
+export const budgetSchema: z.ZodType<Budget, Budget> = z.union([
+  z.strictObject({ of: measure, share: z.number().positive().max(1) }),
+  z.strictObject({ of: measure, count: z.number().positive() }),
+]);
+
+/**
+ * Preparing the plans of a smaller ResNet-20 took 11 to 100 of its steps (batch 64): most where all its kernels had
+ * to be timed, in bf16.
+ */
+const REBUILD_STEPS = 100;
+
+/** When a network is pruned while it is trained. */
+const shrinkSchema = z.strictObject({
+  /** Epochs that a structure must have been held at zero, at every step, before it is cut. */
+  patience: z.number().positive().default(1),
+  /** What a cut costs, in steps: it is made only if the MACs it saves are worth as many in the rest of the run. */
+  rebuildSteps: z.number().nonnegative().default(REBUILD_STEPS),
+});
+export type ShrinkSettings = Readonly<z.output<typeof shrinkSchema>>;
+
+const shrinking = z.union(
+  [
+    z.literal(false),
+    z
+      .literal(true)
+      .transform(() => ({}))
+      .pipe(shrinkSchema),
+    shrinkSchema,
+  ],
+  { error: "true, false, or a patience above 0 epochs and rebuildSteps from 0" },
+);
+
+export const pruningSettings = {
+  select: setting({
+    schema: selectionSchema.default({}),
+    help: "sparsity strength γ of neurons, groups, blocks and streams; a kind without γ is not pruned",
+    group: "pruning",
+    default: "none, which is plain training",
+    control: "omit",
+    flags: [
+      {
+        flag: "--gamma <γ>",
+        codec: gammas,
+        help: "sparsity strength: one number for neurons, groups and blocks, or neurons=…,groups=…,blocks=…,streams=…",
+      },
+      {
+        flag: "--gamma-neurons <γ>",
+        part: "neurons",
+        codec: gamma,
+        help: "γ of output channels, one factor each",
+        label: "γ of neurons",
+        initial: "0.0016",
+      },
+      {
+        flag: "--gamma-groups <γ>",
+        part: "groups",
+        codec: gamma,
+        help: "γ of the groups of grouped convolutions, one factor each",
+        label: "γ of groups",
+      },
+      {
+        flag: "--gamma-blocks <γ>",
+        part: "blocks",
+        codec: gamma,
+        help: "γ of residual blocks, one factor each",
+        label: "γ of blocks",
+      },
+      {
+        flag: "--gamma-streams <γ>",
+        part: "streams",
+        codec: gamma,
+        help: "γ of the channels of a residual stream, one factor each",
+        label: "γ of streams",
+      },
+    ],
+  }),
+  gammaBy: setting({
+    schema: z.enum(gammaMeasures).default("none"),
+    help: `scale the γ of a structure by what it costs: ${gammaMeasures.join(", ")}`,
+    group: "pruning",
+    control: "omit",
+    flags: [{ flag: "--gamma-by <cost>", codec: choice("cost", gammaMeasures), label: "γ scaled by" }],
+  }),
+  budget: setting({
+    schema: z.union([z.string().transform(parseBudget), budgetSchema]).exactOptional(),
+    help:
+      "what is to be left, instead of a γ to guess: 50% (of the MACs), 50%-params, 20M-macs, 100k-params; " +
+      "the numbers of γ then set the ratio between kinds",
+    group: "pruning",
+    default: "none",
+    control: "omit",
+    flags: [{ flag: "--budget <cost>", codec: text, label: "budget" }],
+  }),
+  gammaAfter: setting({
+    schema: z.number().nonnegative().exactOptional(),
+    help: "train this long before the penalty starts",
+    group: "pruning",
+    unit: "epochs",
+    default: "0",
+    control: "omit",
+    flags: [{ flag: "--gamma-after <epochs>", codec: number, label: "penalty starts after" }],
+  }),
+  budgetBy: setting({
+    schema: z.number().positive().exactOptional(),
+    help: "meet the budget by this epoch, and train what is left for the rest of the run",
+    group: "pruning",
+    unit: "epochs",
+    default: "about two fifths of a one-cycle run",
+    control: "omit",
+    flags: [{ flag: "--budget-by <epochs>", codec: number, label: "budget met by" }],
+  }),
+  round: setting({
+    schema: z.int().positive().default(1),
+    help: "keep the widths of layers at multiples of this; on the command line auto measures what pays on this machine",
+    group: "pruning",
+    unit: "channels",
+    control: "omit",
+    flags: [{ flag: "--round <n>", codec: wholeNumberOrAuto, label: "widths at multiples of" }],
+  }),
+  shrink: setting({
+    schema: shrinking.prefault(true),
+    help: "prune while training what stays at zero: { patience, rebuildSteps }, or false to prune only at the end",
+    group: "pruning",
+    default: "patience 1, rebuildSteps 100",
+    control: "omit",
+    flags: [
+      {
+        flag: "--patience <epochs>",
+        part: "patience",
+        codec: number,
+        help: "prune while training what stays at zero this long: λ = 0 and ∂L/∂λ + γ ≥ 0 at every step",
+        label: "patience",
+      },
+      {
+        flag: "--no-shrink",
+        codec: switchTo(false),
+        help: "train the whole network to the end, and prune it only then",
+        label: "prune while training",
+      },
+    ],
+  }),
+};
