@@ -6,7 +6,7 @@ import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { elementCount, type Shape } from "../core/tensor.ts";
 import { readBytes } from "../formats/file.ts";
-import { decodeModel, type ModelMessage, toNumber } from "../formats/onnx/proto.ts";
+import { decodeModel, type ModelMessage } from "../formats/onnx/proto.ts";
 import type { FeedOptions } from "./random-feeds.ts";
 import { type ProfiledNode, profileFile } from "./runtime-profile.ts";
 
@@ -29,7 +29,7 @@ export async function fileFacts(path: string, size?: FeedOptions["size"]): Promi
   const shapes = new Map(
     (model.graph?.initializer ?? []).map(({ name, dims, dataType }) => [
       name ?? "",
-      { shape: (dims ?? []).map((extent) => toNumber(extent)), isFloat: floatTypes.has(dataType ?? 0) },
+      { shape: dims ?? [], isFloat: floatTypes.has(dataType ?? 0) },
     ]),
   );
   const nodes = model.graph?.node ?? [];

@@ -4,7 +4,7 @@
  */
 import { UserError } from "../../core/errors.ts";
 import type { FileHeader } from "../../graph/graph.ts";
-import { type ModelMessage, toNumber } from "./proto.ts";
+import type { ModelMessage } from "./proto.ts";
 
 /** Opset of files that came from no file. */
 export const ownOpset = 17;
@@ -34,7 +34,7 @@ export function opsetOf({ opsetImport }: ModelMessage, file: string): number {
       hint: "It may have been cut short.",
     });
   }
-  const opset = toNumber(standard.version);
+  const opset = standard.version ?? 0;
   if (opset < oldestOpset || opset > newestOpset) {
     throw new UserError("unsupported", `the file's opset is too ${opset < oldestOpset ? "old" : "new"}`, {
       about: file,
@@ -88,8 +88,8 @@ export function headerOf(
     .filter(([key]) => !key.startsWith(exactPrefix) && key !== layoutKey && key !== channelsLastKey);
   const isOwn = model.producerName === ownProducer;
   const written = Math.max(opset, oldestWritten);
-  const irVersion = toNumber(model.irVersion);
-  const modelVersion = toNumber(model.modelVersion);
+  const irVersion = model.irVersion ?? 0;
+  const modelVersion = model.modelVersion ?? 0;
   const header: FileHeader = {
     ...(written === ownOpset ? {} : { opset: written }),
     ...(irVersion <= writtenIrVersion({}, written) ? {} : { irVersion }),

@@ -2,7 +2,7 @@
 import { UserError } from "../../core/errors.ts";
 import type { Input, SymbolicShape } from "../../graph/graph.ts";
 import type { Constant } from "./folding/constant.ts";
-import { type ModelMessage, toNumber, type ValueMessage } from "./proto.ts";
+import type { ModelMessage, ValueMessage } from "./proto.ts";
 
 /** `TensorProto.DataType` of floats: a network is run in 32 bits, whichever of them its file asks for. */
 const floatTypes: ReadonlyMap<number, string> = new Map([
@@ -29,7 +29,7 @@ export function readInputs(
   const images = (graph.input ?? []).filter(({ name }) => !initializers.has(name ?? ""));
   const inputs = images.map((value) => inputOf(value, file));
   const [batch] = images[0]?.type?.tensorType?.shape?.dim ?? [];
-  const size = toNumber(batch?.dimValue);
+  const size = batch?.dimValue ?? 0;
   const types = new Set(images.map(({ type }) => type?.tensorType?.elemType ?? 0));
   return { inputs, batch: batch?.dimParam || (size > 0 ? size : undefined), types };
 }
@@ -46,7 +46,7 @@ function inputOf({ name, type }: ValueMessage, file: string): Input {
     });
   }
   const shape: SymbolicShape = (type?.tensorType?.shape?.dim ?? []).map(({ dimParam, dimValue }, axis) => {
-    const size = toNumber(dimValue);
+    const size = dimValue ?? 0;
     if (axis === 0) return "N";
     if (dimParam || size < 1) {
       throw new UserError("unsupported", `axis ${axis} must have a fixed size`, {

@@ -4,7 +4,7 @@
  */
 import { type Input, makeNode, type Node } from "../../graph/graph.ts";
 import { withInputs } from "../../graph/rewrite.ts";
-import { attributeTypes, type ModelMessage, type NodeMessage, toNumber } from "./proto.ts";
+import { attributeTypes, type ModelMessage, type NodeMessage } from "./proto.ts";
 
 /** What it takes from images with their channels last to those with their channels first, and back. */
 export const toChannelsFirst: readonly number[] = [0, 3, 1, 2];
@@ -60,7 +60,7 @@ function isTransposed(input: string, nodes: readonly NodeMessage[], outputs: Rea
 
 function isToChannelsFirst({ opType, attribute }: NodeMessage): boolean {
   const permutation = (attribute ?? []).find(({ name, type }) => name === "perm" && type === attributeTypes.ints)?.ints;
-  return opType === "Transpose" && (permutation ?? []).map((axis) => toNumber(axis)).join() === toChannelsFirst.join();
+  return opType === "Transpose" && (permutation ?? []).join() === toChannelsFirst.join();
 }
 
 /** The node that makes of images with their channels first, `first`, those that the file's nodes read, `last`. */

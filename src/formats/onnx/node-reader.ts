@@ -4,7 +4,7 @@
  */
 import { UserError } from "../../core/errors.ts";
 import type { Padding, Pair } from "../../graph/ops.ts";
-import { type AttributeMessage, attributeTypes, type NodeMessage, type TensorMessage, toNumber } from "./proto.ts";
+import { type AttributeMessage, attributeTypes, type NodeMessage, type TensorMessage } from "./proto.ts";
 
 /** A window over an image, as convolutions and poolings have one. */
 const REMEDY = "Export the network without this node, or with another form of it";
@@ -82,7 +82,7 @@ export class NodeReader {
 
   int(name: string, absent?: number): number {
     const attribute = this.#attribute(name, attributeTypes.int);
-    if (attribute !== undefined) return toNumber(attribute.i);
+    if (attribute !== undefined) return attribute.i ?? 0;
     if (absent === undefined) throw this.unsupported(`attribute ${name} is missing`);
     return absent;
   }
@@ -106,7 +106,7 @@ export class NodeReader {
 
   ints(name: string, absent?: readonly number[]): readonly number[] {
     const attribute = this.#attribute(name, attributeTypes.ints);
-    if (attribute !== undefined) return (attribute.ints ?? []).map((value) => toNumber(value));
+    if (attribute !== undefined) return attribute.ints ?? [];
     if (absent === undefined) throw this.unsupported(`attribute ${name} is missing`);
     return absent;
   }

@@ -1,47 +1,31 @@
 /**
- * The protobuf messages of ONNX, narrowed to what Espalier uses: building messages from plain values and reading fields whose
- * types protobuf leaves open (64-bit integers, optional fields, tensors in three encodings).
+ * The messages of ONNX as Espalier uses them: decoded and encoded whole, and built from plain values.
  *
  * Files are little-endian, as is every machine Node runs on that this package supports.
  */
-import onnxProto, { type onnx } from "onnx-proto";
-import { UserError } from "../../core/errors.ts";
 import type { Shape } from "../../core/tensor.ts";
+import { decode } from "./protobuf/decode.ts";
+import { encode } from "./protobuf/encode.ts";
+import type { AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto } from "./protobuf/messages.ts";
 
-export type ModelMessage = onnx.IModelProto;
-export type NodeMessage = onnx.INodeProto;
-export type TensorMessage = onnx.ITensorProto;
-export type ValueMessage = onnx.IValueInfoProto;
-export type AttributeMessage = onnx.IAttributeProto;
+export type ModelMessage = ModelProto;
+export type NodeMessage = NodeProto;
+export type TensorMessage = TensorProto;
+export type ValueMessage = ValueInfoProto;
+export type AttributeMessage = AttributeProto;
 
 /** `TensorProto.DataType` of the specification, as far as it is used here. */
 export const dataTypes = { float: 1, int64: 7 } as const;
 /** `AttributeProto.AttributeType` of the specification, as far as it is used here. */
 export const attributeTypes = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7 } as const;
 
-const { ModelProto } = onnxProto.onnx;
-
 export function encodeModel(model: ModelMessage): Uint8Array {
-  return ModelProto.encode(model).finish();
+  return encode("ModelProto", model);
 }
 
 /** The message in `bytes`; throws `UserError("bad-file")`, about `file`, where they are no protobuf message. */
 export function decodeModel(bytes: Uint8Array, file: string): ModelMessage {
-  try {
-    return ModelProto.decode(bytes);
-  } catch (cause) {
-    throw new UserError("bad-file", "not an ONNX file, or one that was cut short", {
-      about: file,
-      hint: "Export or copy the file again.",
-      cause,
-    });
-  }
-}
-
-/** A protobuf 64-bit integer as a number. */
-export function toNumber(value: number | { toNumber(): number } | null | undefined, absent = 0): number {
-  if (value === null || value === undefined) return absent;
-  return typeof value === "number" ? value : value.toNumber();
+  return decode("ModelProto", bytes, file);
 }
 
 /** An attribute's value on the way out: a whole number, a list of them, a word, or `{ float }`. */

@@ -8,7 +8,7 @@ import { brainToFloat, halfToFloat } from "../short-floats.ts";
 import type { ExternalData } from "./external.ts";
 import { type Constant, type ConstantType, constant } from "./folding/constant.ts";
 import { UNSOUND_HINT } from "./problems.ts";
-import { type TensorMessage, toNumber } from "./proto.ts";
+import type { TensorMessage } from "./proto.ts";
 
 type TypedField = "floatData" | "int32Data" | "int64Data" | "doubleData" | "uint64Data";
 
@@ -74,7 +74,7 @@ export function readTensor(message: TensorMessage, file: string, external: Exter
       hint: "Export the network in floats",
     });
   }
-  const dims = (message.dims ?? []).map((extent) => toNumber(extent));
+  const dims = message.dims ?? [];
   if (!dims.every((extent) => extent >= 0)) {
     throw new UserError("bad-file", "has a negative size", { about, received: formatShape(dims), hint: UNSOUND_HINT });
   }
@@ -122,9 +122,7 @@ function fromBytes(raw: Uint8Array, { name, type, bytes, read }: ElementType): F
   return values;
 }
 
-type FieldValues = readonly (number | { toNumber(): number })[];
-
-function fromField(values: FieldValues, { type, fromField: convert }: ElementType): Float32Array | number[] {
-  const numbers = values.map((value) => (convert === undefined ? toNumber(value) : convert(toNumber(value))));
+function fromField(values: number[], { type, fromField: convert }: ElementType): Float32Array | number[] {
+  const numbers = convert === undefined ? values : values.map(convert);
   return type === "float" ? Float32Array.from(numbers) : numbers;
 }

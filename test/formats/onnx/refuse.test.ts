@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../../src/core/errors.ts";
 import {
+  type AttributeMessage,
   attributeMessage,
   decodeModel,
   encodeModel,
@@ -90,7 +91,7 @@ describe("damaged files", () => {
   test("a tensor that is shorter than its dims", () => {
     const bytes = changed(({ graph }) => {
       const weights = graph?.initializer?.find(({ name }) => name === "conv.weights");
-      if (weights) weights.rawData = weights.rawData?.subarray(4) ?? null;
+      if (weights) weights.rawData = weights.rawData?.subarray(4) ?? undefined;
     });
     expect(caught(bytes).message).toMatch(/conv\.weights.*broken\.onnx.*expected 36.*got 35/);
   });
@@ -155,14 +156,14 @@ describe("what is not read", () => {
 
   const cases: readonly [string, string, (node: NodeMessage) => void, RegExp][] = [
     ["automatic padding", "conv", (node) => add(node, "auto_pad", "SAME"), /Conv "conv".*auto_pad is not known/],
-    ["an attribute nobody knows", "relu", (node) => node.attribute?.push(attributeMessage("slope", 2)), /slope/],
+    ["an attribute nobody knows", "relu", (node) => addAttribute(node, attributeMessage("slope", 2)), /slope/],
     ["a stride of zero", "pool", (node) => replace(node, "strides", [0, 2]), /strides must be positive/],
     ["a stride of one axis", "pool", (node) => replace(node, "strides", [2]), /not of two axes/],
     ["an attribute of another type", "conv", (node) => replace(node, "group", [2]), /group has the wrong type/],
     ["a kernel_shape unlike the weights", "conv", (node) => replace(node, "kernel_shape", [5, 5]), /kernel_shape/],
-    ["another order", "pool", (node) => node.attribute?.push(attributeMessage("storage_order", 1)), /storage_order/],
+    ["another order", "pool", (node) => addAttribute(node, attributeMessage("storage_order", 1)), /storage_order/],
     ["a transposed batch", "classifier", (node) => replace(node, "transA", 1), /transA/],
-    ["training mode", "norm", (node) => node.attribute?.push(attributeMessage("training_mode", 1)), /training mode/],
+    ["training mode", "norm", (node) => addAttribute(node, attributeMessage("training_mode", 1)), /training mode/],
     ["a negative epsilon", "norm", (node) => replace(node, "epsilon", { float: -1 }), /epsilon must not be negative/],
     [
       "a product with the number of another image",
@@ -262,7 +263,11 @@ describe("what is not written", () => {
 });
 
 function add(node: NodeMessage, name: string, text: string): void {
-  node.attribute?.push({ name, type: 3, s: new TextEncoder().encode(text) });
+  addAttribute(node, { name, type: 3, s: new TextEncoder().encode(text) });
+}
+
+function addAttribute(node: NodeMessage, attribute: AttributeMessage): void {
+  node.attribute = [...(node.attribute ?? []), attribute];
 }
 
 function replace(node: NodeMessage, name: string, value: Parameters<typeof attributeMessage>[1]): void {

@@ -1,0 +1,27 @@
+/** What a field of a message is: the vocabulary of the generated table. */
+import type { Messages } from "./messages.ts";
+
+export type MessageName = keyof Messages;
+export type NumberType = "float" | "double" | "int32" | "int64" | "uint64";
+
+export interface Field {
+  readonly number: number;
+  readonly name: string;
+  readonly type: MessageName | NumberType | "string" | "bytes";
+  readonly repeated: boolean;
+}
+
+/** How a value is laid out in a file, by the number that its tag ends in. */
+export const wire = { varint: 0, eightBytes: 1, delimited: 2, fourBytes: 5 } as const;
+
+export const wireOfNumber: Readonly<Record<NumberType, number>> = {
+  float: wire.fourBytes,
+  double: wire.eightBytes,
+  int32: wire.varint,
+  int64: wire.varint,
+  uint64: wire.varint,
+};
+
+export function isNumber(type: Field["type"]): type is NumberType {
+  return Object.hasOwn(wireOfNumber, type);
+}
