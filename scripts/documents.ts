@@ -2,6 +2,9 @@
  * Documents that are derived from the code. `npm run docs` writes them; a test fails where one is not what the code
  * derives.
  */
+import { z } from "zod";
+import { stamp } from "../src/training/event-parts.ts";
+import { eventDefinitions } from "../src/training/events.ts";
 import { defaultOf, nameOf } from "../src/training/settings/flags.ts";
 import { type ControlRule, type Setting, settingGroups } from "../src/training/settings/setting.ts";
 import { settings } from "../src/training/settings/settings.ts";
@@ -46,9 +49,10 @@ function settingsPage(): string {
     "# Settings",
     "<!-- Written by `npm run docs` from src/training/settings/. Do not edit. -->",
     [
-      "All settings of a run. They are fields of `SettingsInput` in code, flags of `espalier train` and `espalier sweep`,",
-      "fields of the page's form, and `settings` in `run.json`, `sweep.json` and recipes. The last column says what",
-      "`espalier control` does with the setting of a run when it trains the pruned network again from new weights.",
+      "All settings of a run. They are fields of `SettingsInput` in code, flags of `espalier train` and",
+      "`espalier sweep`, fields of the page's form, and `settings` in `run.json`, `sweep.json` and recipes. The last",
+      "column says what `espalier control` does with the setting of a run when it trains the pruned network again from",
+      "new weights.",
     ].join("\n"),
     ...groups,
   ]
@@ -56,5 +60,63 @@ function settingsPage(): string {
     .concat("\n");
 }
 
+type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+/** `schema` where it is one: JSON Schema also has true, false and lists in its place. */
+function plain(schema: JsonSchema | readonly (JsonSchema | boolean)[] | boolean | undefined): JsonSchema {
+  return typeof schema === "object" && !Array.isArray(schema) ? (schema as JsonSchema) : {};
+}
+
+const typeNames: ReadonlyMap<string, string> = new Map([
+  ["integer", "whole number"],
+  ["string", "text"],
+  ["boolean", "true or false"],
+]);
+
+/** The type of a field in words. */
+function typeOf({ anyOf, enum: choices, prefixItems, type, items }: JsonSchema): string {
+  if (anyOf !== undefined) return anyOf.map((one) => typeOf(plain(one))).join(" or ");
+  if (choices !== undefined) return choices.join(", ");
+  if (prefixItems !== undefined) return prefixItems.map((one) => typeOf(plain(one))).join(" and ");
+  if (type === "array") return plain(items).type === "object" ? "list of objects" : `list of ${typeOf(plain(items))}s`;
+  const names = [type ?? []].flat();
+  return names.map((name) => typeNames.get(name) ?? name).join(" or ");
+}
+
+/** A line for each field, with those of the objects in it behind it. */
+function fieldCells({ properties = {}, required = [] }: JsonSchema, prefix = ""): readonly (readonly string[])[] {
+  return Object.entries(properties).flatMap(([name, schema]) => {
+    const [field, path] = [plain(schema), `${prefix}${name}`];
+    const type = required.includes(name) ? typeOf(field) : `${typeOf(field)}, or absent`;
+    const inner = field.type === "array" ? fieldCells(plain(field.items), `${path}[].`) : fieldCells(field, `${path}.`);
+    return [[`\`${path}\``, type, field.description ?? ""], ...inner];
+  });
+}
+
+function eventsPage(): string {
+  const ofAll = new Set(["type", ...Object.keys(stamp)]);
+  const heading = ["field", "type", "what it is"];
+  const events = eventDefinitions.flatMap((definition) => {
+    const cells = fieldCells(z.toJSONSchema(definition)).filter(([path = ""]) => !ofAll.has(path.replaceAll("`", "")));
+    return [`## \`${definition.shape.type.value}\``, definition.description ?? "", table(heading, cells)];
+  });
+  return [
+    "# Events",
+    "<!-- Written by `npm run docs` from src/training/events.ts. Do not edit. -->",
+    [
+      "A run tells what happens in one stream of events. `events.jsonl` in its folder has one a line; `--json` prints",
+      "the same, and `onEvent` of `train` is called with them. Accuracies are percents; MACs and parameters are counts",
+      "for one image; durations say their unit in their name. Every event has its `type` and these fields:",
+    ].join("\n"),
+    table(heading, fieldCells(z.toJSONSchema(z.object(stamp)))),
+    ...events,
+  ]
+    .join("\n\n")
+    .concat("\n");
+}
+
 /** Path from the root of the repository → what stands there. */
-export const documents: readonly (readonly [path: string, content: string])[] = [["docs/settings.md", settingsPage()]];
+export const documents: readonly (readonly [path: string, content: string])[] = [
+  ["docs/settings.md", settingsPage()],
+  ["docs/events.md", eventsPage()],
+];

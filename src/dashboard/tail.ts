@@ -1,6 +1,5 @@
 /** Reads `events.jsonl` as it grows: from a byte offset on, whole lines only, whoever writes it. */
-import { runEventSchema } from "../training/event-schema.ts";
-import type { RunEvent } from "../training/events.ts";
+import { type RunEvent, runEventSchema } from "../training/events.ts";
 import { openRegular } from "./confine.ts";
 
 const NEWLINE = 0x0a;

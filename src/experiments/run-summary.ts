@@ -12,7 +12,7 @@ import { type History, historyOf } from "../report/history.ts";
 import { structureOf } from "../report/structure.ts";
 import { type FactorKind, factorKinds } from "../selection/factors.ts";
 import { readEvents } from "../training/event-log.ts";
-import { controlOfSchema } from "../training/event-schema.ts";
+import { controlOf } from "../training/event-parts.ts";
 import type { ControlOf, RunEvent, StructureKind } from "../training/events.ts";
 import { runFiles } from "../training/run-folder.ts";
 import { readRunRecord } from "../training/run-record.ts";
@@ -115,7 +115,7 @@ export const runSummarySchema: z.ZodType<RunSummary> = z.object({
   epochs: count,
   batch: count,
   trainImages: count,
-  controlOf: controlOfSchema.exactOptional(),
+  controlOf: controlOf.exactOptional(),
   startedFrom: z.object({ file: z.string(), accuracy: z.number() }).exactOptional(),
   aim: z.string(),
   gammaAfter: z.number().exactOptional(),

@@ -6,8 +6,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../core/errors.ts";
-import { runEventSchema } from "./event-schema.ts";
-import type { RunEvent } from "./events.ts";
+import { type RunEvent, runEventSchema } from "./events.ts";
 import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
 

@@ -12,7 +12,7 @@ import type { Dataset, ImagePreparation, Normalization, Split } from "../data/da
 import { preparationSchema } from "../data/images/open.ts";
 import type { Weights } from "../graph/graph.ts";
 import { type Factor, factorKinds } from "../selection/factors.ts";
-import { controlOfSchema } from "./event-schema.ts";
+import { controlOf } from "./event-parts.ts";
 import type { ControlOf } from "./events.ts";
 import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
@@ -58,7 +58,7 @@ const record: z.ZodType<RunRecord> = z.object({
   created: z.iso.datetime(),
   model: z.string(),
   settings: settingsSchema,
-  controlOf: controlOfSchema.exactOptional(),
+  controlOf: controlOf.exactOptional(),
   data: z.object({
     name: z.string(),
     source: z.string(),

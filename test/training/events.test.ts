@@ -2,8 +2,7 @@ import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { EventLog, readEvents } from "../../src/training/event-log.ts";
-import { runEventSchema } from "../../src/training/event-schema.ts";
-import type { RunEvent, RunEventType } from "../../src/training/events.ts";
+import { type RunEvent, type RunEventType, runEventSchema } from "../../src/training/events.ts";
 import { Emitter } from "../../src/training/journal.ts";
 import { temporaryFolder } from "./tiny.ts";
 

@@ -185,14 +185,8 @@ export class Narrator {
           colours.dim(`  accuracy on ${plural(event.testImages, "test image")}`),
           ...[...freedomOf(event), ...ranksLines(this.#ofRanks)].map((line) => colours.dim(`  ${line}`)),
         ];
-      case "step":
-      case "structure.zeroed":
-      case "structure.revived":
-      case "shrink.deferred":
-      case "checkpoint":
-      case "exported":
-      case "interrupted":
-      case "diverged":
+      // Other views show the rest.
+      default:
         return [];
     }
   }
