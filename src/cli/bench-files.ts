@@ -4,8 +4,9 @@ import { availableParallelism, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileFacts } from "../evaluation/file-facts.ts";
 import { type Latency, measureLatency } from "../evaluation/latency.ts";
-import { loadSession, onnxRuntimeVersion } from "../evaluation/onnx-runtime.ts";
+import { loadSession } from "../evaluation/onnx-runtime.ts";
 import { hasFreeBatch } from "../evaluation/random-feeds.ts";
+import { onnxRuntimeVersion } from "../evaluation/runtime-library.ts";
 import { profileFile } from "../evaluation/runtime-profile.ts";
 import { saveOnnx } from "../formats/onnx/index.ts";
 import { initialize } from "../models/initialize.ts";
@@ -91,8 +92,8 @@ export async function benchFiles(context: Context, source: string, options: File
   if (options.json === true) {
     const { files, latencies, notices } = result;
     const shown = files.map(({ layers, ...facts }) => (options.perLayer === true ? { ...facts, layers } : facts));
-    return printJson(context, { onnxRuntime: onnxRuntimeVersion, files: shown, latencies, notices });
+    return printJson(context, { onnxRuntime: onnxRuntimeVersion(), files: shown, latencies, notices });
   }
   for (const notice of result.notices) printNotice(context, notice);
-  for (const line of fileBenchLines(result, onnxRuntimeVersion, context.stdout)) context.stdout.print(line);
+  for (const line of fileBenchLines(result, onnxRuntimeVersion(), context.stdout)) context.stdout.print(line);
 }

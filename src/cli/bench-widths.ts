@@ -1,5 +1,5 @@
 /** Times layers of all widths in ONNX Runtime, and says at which multiples widths should be kept. */
-import { onnxRuntimeVersion } from "../evaluation/onnx-runtime.ts";
+import { onnxRuntimeVersion } from "../evaluation/runtime-library.ts";
 import { measureWidths, type WidthTimes } from "../evaluation/widths.ts";
 import { formatMilliseconds, formatPercent } from "../report/format.ts";
 import { type CommonOptions, type Context, printJson } from "./context.ts";
@@ -34,7 +34,7 @@ function widthLines({ milliseconds, relative, multiple }: WidthTimes, { colours 
   ]);
   return [
     "",
-    `  ${colours.bold("Convolutions by width")}  ${colours.dim(`3 x 3, three in a row, batch 1, ONNX Runtime ${onnxRuntimeVersion}`)}`,
+    `  ${colours.bold("Convolutions by width")}  ${colours.dim(`3 x 3, three in a row, batch 1, ONNX Runtime ${onnxRuntimeVersion()}`)}`,
     "",
     ...bars,
     "",
@@ -55,6 +55,6 @@ export async function benchWidths(context: Context, { threads, runs, json }: Wid
         show("timing", round < 0 ? "warming up" : `timing layers of 64 widths: round ${round + 1} of ${rounds}`),
     }),
   );
-  if (json === true) return printJson(context, { onnxRuntime: onnxRuntimeVersion, ...times });
+  if (json === true) return printJson(context, { onnxRuntime: onnxRuntimeVersion(), ...times });
   for (const line of widthLines(times, context.stdout)) context.stdout.print(line);
 }

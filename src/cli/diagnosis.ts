@@ -14,7 +14,7 @@ import { createEngine, defaultEngine, type EngineName } from "../engine/create.t
 import { installAdvice } from "../engine/onednn/ffi/install.ts";
 import { oneDnn } from "../engine/onednn/ffi/library.ts";
 import { searchOneDnn } from "../engine/onednn/ffi/locate.ts";
-import { onnxRuntimeVersion } from "../evaluation/onnx-runtime.ts";
+import { hasOnnxRuntime, onnxRuntimeVersion, runtimeInstallCommand } from "../evaluation/runtime-library.ts";
 import { formatBytes, plural } from "../report/format.ts";
 import { folderFacts } from "./folder-facts.ts";
 
@@ -193,8 +193,15 @@ function mpi(): Finding {
 }
 
 function runtime(): Finding {
-  const version = onnxRuntimeVersion;
-  return { topic: "ONNX Runtime", state: "good", summary: version, facts: { version } };
+  const topic = "ONNX Runtime";
+  if (!hasOnnxRuntime()) {
+    return {
+      ...{ topic, state: "note", summary: "none", facts: {} },
+      advice: `Only for latency, and for a certificate that another runtime vouches for: ${runtimeInstallCommand}`,
+    };
+  }
+  const version = onnxRuntimeVersion();
+  return { topic, state: "good", summary: version, facts: { version } };
 }
 
 function folder(topic: string, path: string, consequence: string, variable: string): Finding {

@@ -1,7 +1,7 @@
 /**
  * The certificate: the measured proof that cutting changed nothing. The last trained network, with its factors, and the compact one
- * see the same real test images; their logits and answers are compared in our engine, and against ONNX Runtime on the
- * exported file, so that neither engine vouches for itself.
+ * see the same real test images; their logits and answers are compared in our engine, and against a witness (`witness.ts`) on the
+ * exported file, so that the engine does not vouch for itself.
  */
 import { InternalError, UserError } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
@@ -9,12 +9,11 @@ import { type Dataset, firstImages, type Split } from "../data/dataset.ts";
 import { evaluationBatches } from "../data/evaluation-batches.ts";
 import { digestOf } from "../data/files.ts";
 import { loadOnnx } from "../formats/onnx/index.ts";
-import { type Network, takesChannelsLast } from "../graph/graph.ts";
+import type { Network } from "../graph/graph.ts";
 import { answersOf, type Classifier, engineClassifier, type Host } from "./classifier.ts";
 import { type Comparison, compareLogits, rangeOf } from "./comparison.ts";
-import { type Departure, engineActivations, firstDeparture, runtimeActivations } from "./departure.ts";
-import { onnxRuntimeVersion } from "./onnx-runtime.ts";
-import { runtimeClassifier } from "./runtime-thread.ts";
+import { type Departure, engineActivations, firstDeparture } from "./departure.ts";
+import { findWitness, type Witness } from "./witness.ts";
 
 /** Largest |Δlogit| allowed, relative to the range of the original's logits. */
 export const certificateTolerance = 1e-3;
@@ -37,12 +36,16 @@ export interface CertificateOptions {
   readonly batch?: number;
   /** Logits of the compact network for the first test images, at least so many, if it has been asked for them already. */
   readonly compactLogits?: Tensor;
+  /** Whether ONNX Runtime is asked beside the engine; default: where it is installed. */
+  readonly runtime?: boolean;
 }
 
 /** One pair of runs that should give the same; plain JSON. */
 export interface CertificateComparison extends Omit<Comparison, "worstImage"> {
   readonly original: string;
   readonly other: string;
+  /** Test images that both were asked: fewer than the certificate's where the other is slow. */
+  readonly images: number;
   readonly passed: boolean;
   /** The layer that departs first, where the comparison failed and one could be found. */
   readonly departure?: Departure;
@@ -61,14 +64,28 @@ export interface Certificate {
   readonly comparisons: readonly CertificateComparison[];
   readonly files: readonly { readonly name: "original" | "compact"; readonly path: string; readonly sha256: string }[];
   readonly engine: Readonly<Record<string, string>>;
-  readonly onnxRuntime: string;
+  /** Who was asked about the exported file beside the engine: "ONNX Runtime", or an engine of ours. */
+  readonly witness: string;
+  /** Its version, where it was asked. */
+  readonly onnxRuntime?: string;
 }
 
 /**
  * Measures the certificate of a cut. It is returned whether it holds or not; `requireExact` throws where it does not. Throws
- * `UserError` where a file cannot be read or a network not run.
+ * `UserError` where a file cannot be read or a network not run, "engine-missing" where ONNX Runtime is asked for and not there.
  */
 export async function certify(options: CertificateOptions): Promise<Certificate> {
+  const { compact, compactFile, host, runtime } = options;
+  const asked = { compact, compactFile, engine: host.name, ...(runtime === undefined ? {} : { runtime }) };
+  const witness = await findWitness(asked);
+  try {
+    return await certifyBeside(witness, options);
+  } finally {
+    await witness.dispose();
+  }
+}
+
+async function certifyBeside(witness: Witness, options: CertificateOptions): Promise<Certificate> {
   const { original, compact, host, dataset, kept, images = defaultImages, batch = 250 } = options;
   const split = firstImages(dataset.test, images);
   const measure = (classifier: Promise<Classifier>): Promise<Tensor> => logitsAndDispose(classifier, split, dataset);
@@ -78,9 +95,8 @@ export async function certify(options: CertificateOptions): Promise<Certificate>
     compactLogits === undefined
       ? await measure(engineClassifier(host, compact, batch))
       : firstRows(compactLogits, before.shape[0] ?? 0);
-  const elsewhere = await measure(
-    runtimeClassifier(options.compactFile, batch, { channelsLast: takesChannelsLast(compact.graph) }),
-  );
+  const fewer = firstImages(split, Math.min(split.count, witness.images ?? split.count));
+  const elsewhere = await logitsAndDispose(witness.classifier(Math.min(batch, fewer.count)), fewer, dataset);
 
   const inEngine = await judge(compareLogits(before, after), async (worst) => {
     const image = await imageAt(split, dataset, worst);
@@ -91,34 +107,35 @@ export async function certify(options: CertificateOptions): Promise<Certificate>
     return firstDeparture(compact.graph, whole, cut, kept, certificateTolerance);
   });
   // Given that the engine agrees with itself, the file or the other runtime is what is left to differ.
-  const inRuntime = await judge(compareLogits(before, elsewhere), async (worst) => {
+  const beside = await judge(compareLogits(firstRows(before, elsewhere.shape[0] ?? 0), elsewhere), async (worst) => {
     const image = await imageAt(split, dataset, worst);
     const exported = await loadOnnx(options.compactFile);
-    const [ours, theirs] = [await engineActivations(host, compact, image), await runtimeActivations(exported, image)];
+    const [ours, theirs] = [await engineActivations(host, compact, image), await witness.activations(exported, image)];
     return firstDeparture(exported.graph, ours, theirs, new Map(), certificateTolerance);
   });
   return {
     version: 1,
-    passed: inEngine.passed && inRuntime.passed,
+    passed: inEngine.passed && beside.passed,
     tolerance: certificateTolerance,
     dataset: dataset.name,
     images: before.shape[0] ?? 0,
     logitRange: rangeOf(before.data),
     comparisons: [
       { original: `trained network in ${host.name}`, other: `compact network in ${host.name}`, ...inEngine },
-      { original: `trained network in ${host.name}`, other: "compact file in ONNX Runtime", ...inRuntime },
+      { original: `trained network in ${host.name}`, other: `compact file in ${witness.name}`, ...beside },
     ],
     files: [await fileOf("original", options.originalFile), await fileOf("compact", options.compactFile)],
     engine: { name: host.name, ...host.description },
-    onnxRuntime: onnxRuntimeVersion,
+    witness: witness.name,
+    ...(witness.version === undefined ? {} : { onnxRuntime: witness.version }),
   };
 }
 
 /** Throws `UserError("not-exact")`, naming the layer that departs first, unless `certificate` holds. */
-export function requireExact({ comparisons, images }: Certificate): void {
+export function requireExact({ comparisons }: Certificate): void {
   const failed = comparisons.find(({ passed }) => !passed);
   if (failed === undefined) return;
-  const { original, other, departure, relativeDifference, otherAnswers } = failed;
+  const { original, other, images, departure, relativeDifference, otherAnswers } = failed;
   const where =
     departure === undefined
       ? "no single layer departs by itself"

@@ -4,6 +4,7 @@ import { formatShape, sameShape, type Tensor } from "../core/tensor.ts";
 import { answerOf, rowOf } from "./classifier.ts";
 
 export interface Comparison {
+  readonly images: number;
   /** Largest |Δlogit|, over all images and classes. */
   readonly largestDifference: number;
   /** The same, relative to the range (largest − smallest) of the original's logits. */
@@ -40,6 +41,7 @@ export function compareLogits(original: Tensor, other: Tensor): Comparison {
   }
   const range = rangeOf(original.data);
   return {
+    images,
     largestDifference,
     relativeDifference: relativeTo(largestDifference, range),
     sameAnswers,

@@ -4,9 +4,6 @@ import { required, UserError } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
 import { onnxRuntime } from "./runtime-library.ts";
 
-/** Version of ONNX Runtime in use. */
-export const onnxRuntimeVersion: string = onnxRuntime.env.versions.node ?? onnxRuntime.env.versions.common;
-
 export interface RuntimeOptions {
   /** Threads of one run; default 1. */
   readonly threads?: number;
@@ -45,7 +42,7 @@ export async function loadSession(
     // Its warnings are about the file's style and would stand among our own lines, where its errors are told as well.
     logSeverityLevel: 4,
   };
-  const { InferenceSession: Sessions } = onnxRuntime;
+  const { InferenceSession: Sessions } = onnxRuntime();
   return attempt(name, "does not load in ONNX Runtime", () =>
     typeof source === "string" ? Sessions.create(source, options) : Sessions.create(source, options),
   );
@@ -61,8 +58,8 @@ export async function runSession(
 }
 
 /**
- * Loads an ONNX file, by its path or its bytes; `name` is its name in messages. Throws `UserError("bad-file")`, with the runtime's
- * reason, where it does not load, has not exactly one input, or fails to run.
+ * Loads an ONNX file, by its path or its bytes; `name` is its name in messages. Throws `UserError`: "engine-missing" without ONNX
+ * Runtime; "bad-file", with the runtime's reason, where the file does not load, has not exactly one input, or fails to run.
  */
 export async function openRuntime(
   source: string | Uint8Array,
@@ -87,7 +84,7 @@ export async function openRuntime(
       const { shape, data } = channelsLast ? withChannelsLast(images) : images;
       // The runtime does not take shared memory, in which batches lie.
       const values = data.buffer instanceof SharedArrayBuffer ? new Float32Array(data) : data;
-      const feeds = { [input.name]: new onnxRuntime.Tensor("float32", values, shape) };
+      const feeds = { [input.name]: new (onnxRuntime().Tensor)("float32", values, shape) };
       const results = await runSession(session, feeds, name);
       return new Map(session.outputNames.map((output) => [output, floatsOf(results[output], output, name)]));
     },

@@ -47,31 +47,32 @@ function openAxis(axis: number, { batch, size }: FeedOptions, about: string): nu
 
 function valuesOf(type: RuntimeTensor.Type, shape: Shape, random: RandomStream, about: string): RuntimeTensor {
   const count = elementCount(shape);
+  const { Tensor } = onnxRuntime();
   switch (type) {
     case "float32":
-      return new onnxRuntime.Tensor(
+      return new Tensor(
         type,
         Float32Array.from({ length: count }, () => random.normal()),
         shape,
       );
     case "float64":
-      return new onnxRuntime.Tensor(
+      return new Tensor(
         type,
         Float64Array.from({ length: count }, () => random.normal()),
         shape,
       );
     case "float16":
     case "uint16":
-      return new onnxRuntime.Tensor(type, new Uint16Array(count), shape);
+      return new Tensor(type, new Uint16Array(count), shape);
     case "uint8":
     case "bool":
-      return new onnxRuntime.Tensor(type, new Uint8Array(count), shape);
+      return new Tensor(type, new Uint8Array(count), shape);
     case "int8":
-      return new onnxRuntime.Tensor(type, new Int8Array(count), shape);
+      return new Tensor(type, new Int8Array(count), shape);
     case "int32":
-      return new onnxRuntime.Tensor(type, new Int32Array(count), shape);
+      return new Tensor(type, new Int32Array(count), shape);
     case "int64":
-      return new onnxRuntime.Tensor(type, new BigInt64Array(count), shape);
+      return new Tensor(type, new BigInt64Array(count), shape);
     default:
       throw new UserError("unsupported", "takes values of a type that is not fed", {
         about,

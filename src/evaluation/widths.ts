@@ -15,8 +15,8 @@ import { writeOnnx } from "../formats/onnx/write.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { initialize } from "../models/initialize.ts";
 import { quantile } from "./latency.ts";
-import { loadSession, onnxRuntimeVersion, runSession } from "./onnx-runtime.ts";
-import { onnxRuntime } from "./runtime-library.ts";
+import { loadSession, runSession } from "./onnx-runtime.ts";
+import { onnxRuntime, onnxRuntimeVersion } from "./runtime-library.ts";
 
 /** Multiples to choose from. */
 export const widthMultiples = [1, 2, 4, 8, 16, 32] as const;
@@ -116,7 +116,8 @@ async function layerOf(
   const graph = builder.build();
   const bytes = writeOnnx({ graph, weights: initialize(graph, 1) });
   const shape = [1, width, pixels, pixels];
-  const images = new onnxRuntime.Tensor("float32", new Float32Array(elementCount(shape)).fill(0.5), shape);
+  const { Tensor } = onnxRuntime();
+  const images = new Tensor("float32", new Float32Array(elementCount(shape)).fill(0.5), shape);
   return { session: await loadSession(bytes, `width-${width}`, { threads }), feeds: { images } };
 }
 
@@ -124,7 +125,7 @@ const kept = z.object({ version: z.literal(1), milliseconds: z.array(z.number().
 
 /** As `measureWidths`, or what it found on this machine before, kept in `folder`. */
 export async function knownWidths(folder: string, options: WidthOptions = {}): Promise<WidthTimes> {
-  const identity = [onnxRuntimeVersion, cpus()[0]?.model, options.threads ?? 1, options.widest ?? 64];
+  const identity = [onnxRuntimeVersion(), cpus()[0]?.model, options.threads ?? 1, options.widest ?? 64];
   const hash = createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 16);
   const path = join(folder, `widths-${hash}.json`);
   const found = await readFile(path, "utf8").then(

@@ -122,7 +122,10 @@ export function certificateCard({ certificate }: History): Markup | undefined {
       {},
       fact("same answers", `${formatCount(agreeing)} of ${formatCount(images)}`),
       fact("largest |Δlogit| / range", formatSmall(relativeDifference)),
-      fact("same in ONNX Runtime", `${formatCount(runtime.agreeing)} of ${formatCount(images)}`),
+      fact(
+        `same in ${runtime.name ?? "ONNX Runtime"}`,
+        `${formatCount(runtime.agreeing)} of ${formatCount(runtime.images ?? images)}`,
+      ),
       fact("largest |Δlogit| / range", formatSmall(runtime.relativeDifference)),
     ),
   );

@@ -177,8 +177,10 @@ export const eventDefinitions = [
       .object({
         relativeDifference: z.number().describe("largest |Δlogit|, divided by the range of the logits"),
         agreeing: count.describe("images whose answers agree"),
+        name: z.string().exactOptional().describe("what stood in for ONNX Runtime; absent where it was asked"),
+        images: count.exactOptional().describe("how many images that was asked for"),
       })
-      .describe("the same against ONNX Runtime on the exported file"),
+      .describe("the same against ONNX Runtime, or what stood in for it, on the exported file"),
     path: z.string().describe("relative to the run folder"),
   }),
   event("exported", "The ONNX files of the run were written.", {

@@ -13,6 +13,7 @@ import { accuracyOf } from "../evaluation/accuracy.ts";
 import { type Certificate, certify, requireExact } from "../evaluation/certificate.ts";
 import { type Answers, answersOf, engineClassifier } from "../evaluation/classifier.ts";
 import type { Latency } from "../evaluation/latency.ts";
+import { hasOnnxRuntime, runtimeInstallCommand } from "../evaluation/runtime-library.ts";
 import { measureLatencyAside } from "../evaluation/runtime-thread.ts";
 import { cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";
@@ -87,7 +88,8 @@ export async function finishRun(session: Session, journal: Journal, trained: Tra
   const accuracy = accuracyOf(answers);
   countUnreadable(dataset, emitter);
   stopIfAborted();
-  const latencies = settings.latency ? await timeBoth(session, journal, plain(network), files.compact) : undefined;
+  const latencies =
+    settings.latency && hasOnnxRuntime() ? await timeBoth(session, journal, plain(network), files.compact) : undefined;
   const before = {
     accuracy: trained.accuracy.accuracy,
     ...cost(graph),
@@ -143,17 +145,25 @@ async function reportCertificate(journal: Journal, certificate: Certificate): Pr
       throw runFileError(error, path);
     }),
   );
-  const [engine, runtime] = certificate.comparisons.map(({ relativeDifference, sameAnswers, ties }) => ({
-    relativeDifference,
-    agreeing: sameAnswers + ties,
+  const { witness, onnxRuntime } = certificate;
+  const [engine, beside] = certificate.comparisons.map(({ images, relativeDifference, sameAnswers, ties }) => ({
+    images,
+    figures: { relativeDifference, agreeing: sameAnswers + ties },
   }));
+  const { images, figures: onFile } = required(beside, "the comparison on the exported file");
   emitter.emit({
     type: "certificate",
     passed: certificate.passed,
     images: certificate.images,
-    ...required(engine, "the comparison in the engine"),
-    runtime: required(runtime, "the comparison in ONNX Runtime"),
+    ...required(engine, "the comparison in the engine").figures,
+    runtime: { ...onFile, ...(onnxRuntime === undefined ? { name: witness, images } : {}) },
     path: runFiles.certificate,
+  });
+  if (onnxRuntime !== undefined) return;
+  const instead = `${witness} has checked the exported file, on ${images} images, and latency is not measured`;
+  emitter.emit({
+    type: "notice",
+    message: `ONNX Runtime is not installed: ${instead}. For both type: ${runtimeInstallCommand}`,
   });
 }
 

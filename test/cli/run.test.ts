@@ -113,18 +113,22 @@ describe("eval", () => {
   it("scores a file: the same accuracy for the network and its compact form", async () => {
     const folder = join(workplace, "scored");
     expect((await execute(training("--epochs", "6", "--gamma", "0.005", "--out", folder))).exitCode).toBe(0);
-    const score = async (file: string, ...more: readonly string[]): Promise<Record<string, unknown>> => {
-      const arguments_ = ["eval", join(folder, file), "--data", data, "--engine", "reference", "--json", ...more];
-      const { exitCode, stdout } = await execute(arguments_);
+    const scoreIn = async (file: string, ...more: readonly string[]): Promise<Record<string, unknown>> => {
+      const { exitCode, stdout } = await execute(["eval", join(folder, file), "--data", data, "--json", ...more]);
       expect(exitCode).toBe(0);
       return JSON.parse(stdout);
     };
+    const score = (file: string, ...more: readonly string[]): Promise<Record<string, unknown>> =>
+      scoreIn(file, "--engine", "reference", ...more);
     const before = await score("network.onnx");
     const after = await score("compact.onnx");
     expect(before).toMatchObject({ images: 40, dataset: "idx" });
     expect(after["accuracy"]).toBe(before["accuracy"]);
     expect(before["accuracy"]).toBe((100 * Number(before["correct"])) / 40);
     expect(await score("compact.onnx", "--limit", "7")).toMatchObject({ images: 7 });
+    const inRuntime = await scoreIn("compact.onnx", "--runtime");
+    expect(inRuntime).toMatchObject({ correct: after["correct"], confusion: after["confusion"] });
+    expect(inRuntime["loss"]).toBeCloseTo(Number(after["loss"]), 5);
     const counts = before["confusion"] as readonly (readonly number[])[];
     expect(counts.flat().reduce((sum, count) => sum + count, 0)).toBe(40);
     expect(counts.reduce((sum, row, label) => sum + (row[label] ?? 0), 0)).toBe(before["correct"]);

@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { tensor } from "../../src/core/tensor.ts";
-import { type Certificate, certify, requireExact } from "../../src/evaluation/certificate.ts";
+import { type Certificate, type CertificateOptions, certify, requireExact } from "../../src/evaluation/certificate.ts";
 import { saveOnnx } from "../../src/formats/onnx/index.ts";
 import type { Network } from "../../src/graph/graph.ts";
 import { compact } from "../../src/pruning/compact.ts";
@@ -38,7 +38,13 @@ function altered(network: Network, parameter: string, factor: number): Network {
   return { graph: network.graph, weights: new Map(network.weights).set(parameter, changed) };
 }
 
-async function certificateOf(original: Network, inMemory: Network, exported: Network, kept = cutNetwork().cut.kept) {
+async function certificateOf(
+  original: Network,
+  inMemory: Network,
+  exported: Network,
+  kept = cutNetwork().cut.kept,
+  more: Pick<CertificateOptions, "runtime"> & { readonly engine?: string } = {},
+) {
   const [originalFile, compactFile] = [join(folder, "network.onnx"), join(folder, "compact.onnx")];
   await saveOnnx(original, originalFile);
   await saveOnnx(exported, compactFile);
@@ -48,9 +54,10 @@ async function certificateOf(original: Network, inMemory: Network, exported: Net
     compact: inMemory,
     compactFile,
     kept,
-    host: referenceHost(),
+    host: { ...referenceHost(), ...(more.engine === undefined ? {} : { name: more.engine }) },
     dataset,
     batch: 16,
+    ...(more.runtime === undefined ? {} : { runtime: more.runtime }),
   });
 }
 
@@ -108,6 +115,18 @@ describe("a certificate", () => {
     expect(inEngine?.passed).toBe(true);
     expect(inRuntime).toMatchObject({ passed: false, departure: { layer: "stem.conv", op: "convolution" } });
     expect(caught(certificate)).toMatch(/compact file in ONNX Runtime.*convolution "stem\.conv"/);
+  });
+
+  test("without ONNX Runtime the reference engine reads the file, and is no easier to please", async () => {
+    const { original, cut } = cutNetwork();
+    const alone = { runtime: false, engine: "onednn" };
+    const exact = await certificateOf(original, cut.network, cut.network, cut.kept, alone);
+    expect(exact).toMatchObject({ passed: true, witness: "the reference engine" });
+    expect(exact.comparisons[1]).toMatchObject({ images: 30, sameAnswers: 30 });
+    const wrong = altered(cut.network, "stem.conv.weights", 0.8);
+    const failed = await certificateOf(original, cut.network, wrong, cut.kept, alone);
+    expect(failed.comparisons[1]).toMatchObject({ passed: false, departure: { layer: "stem.conv" } });
+    expect(caught(failed)).toMatch(/compact file in the reference engine.*convolution "stem\.conv"/);
   });
 
   test("fails, and stays JSON, where the network answers with no numbers", async () => {

@@ -9,6 +9,7 @@ function logits(...rows: number[][]) {
 test("the largest difference, absolute and relative to the original's range, and where it is", () => {
   const result = compareLogits(logits([0, 4], [-4, 1], [2, 1]), logits([0, 4], [-4, 1.5], [2, 1.25]));
   expect(result).toEqual({
+    images: 3,
     largestDifference: 0.5,
     relativeDifference: 0.0625,
     sameAnswers: 3,

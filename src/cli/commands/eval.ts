@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import { type Command, Option } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
+import { type Tensor, tensor } from "../../core/tensor.ts";
 import { integerFor, oneOf } from "../../core/text-values.ts";
 import type { DataProgress } from "../../data/cifar10-cache.ts";
 import { type Dataset, firstImages } from "../../data/dataset.ts";
@@ -9,11 +10,12 @@ import type { ImageFileOptions } from "../../data/images/open.ts";
 import { openDataset } from "../../data/open.ts";
 import { defaultEngine, type EngineName, engineNames } from "../../engine/create.ts";
 import { EngineHost } from "../../engine/host.ts";
-import { engineClassifier } from "../../evaluation/classifier.ts";
+import { type Classifier, engineClassifier } from "../../evaluation/classifier.ts";
 import { type Confusion, measureConfusion } from "../../evaluation/confusion.ts";
+import { runtimeClassifier } from "../../evaluation/runtime-thread.ts";
 import { writeBytes } from "../../formats/file.ts";
 import { loadOnnx } from "../../formats/onnx/index.ts";
-import type { Network } from "../../graph/graph.ts";
+import { type Graph, type Network, takesChannelsLast } from "../../graph/graph.ts";
 import { endingInLogits } from "../../graph/logits.ts";
 import { evaluationPage } from "../../report/evaluation-page.ts";
 import { formatCount, formatPercent } from "../../report/format.ts";
@@ -35,6 +37,7 @@ interface EvalOptions extends CommonOptions {
   readonly html?: string;
   readonly engine?: EngineName;
   readonly threads?: number;
+  readonly runtime?: boolean;
 }
 
 /** The test images, prepared as the user or the file says. */
@@ -55,6 +58,7 @@ async function openFor(
 }
 
 async function score(
+  file: string,
   { graph, weights }: Network,
   dataset: Dataset,
   options: EvalOptions,
@@ -64,20 +68,44 @@ async function score(
   checkFit(graph, dataset);
   const split = firstImages(dataset.test, options.limit ?? dataset.test.count);
   const { engine = defaultEngine(), threads } = options;
+  const batch = Math.min(options.batch, Math.max(1, split.count));
+  const measure = (classifier: Classifier): Promise<Confusion> =>
+    measureConfusion(classifier, split, dataset.normalization, {
+      onProgress: (images) => onProgress(images, split.count),
+    });
+  if (options.runtime === true) {
+    const channelsLast = takesChannelsLast(graph);
+    const classifier = await runtimeClassifier(file, batch, { channelsLast, threads: threads ?? 1 });
+    // The file is run as it is. Where it ends in probabilities, their logarithms are logits.
+    const logits = async (images: Tensor): Promise<Tensor> => logarithms(await classifier.logits(images));
+    try {
+      return await measure(endsInProbabilities(graph) ? { ...classifier, logits } : classifier);
+    } finally {
+      await classifier.dispose();
+    }
+  }
   const host = await EngineHost.start({
     engine,
     cacheFolder: kernelCacheFolder(),
     ...(threads === undefined ? {} : { threads }),
   });
   try {
-    const batch = Math.min(options.batch, Math.max(1, split.count));
-    const classifier = await engineClassifier(host, { graph: endingInLogits(graph), weights }, batch, onNotice);
-    return await measureConfusion(classifier, split, dataset.normalization, {
-      onProgress: (images) => onProgress(images, split.count),
-    });
+    return await measure(await engineClassifier(host, { graph: endingInLogits(graph), weights }, batch, onNotice));
   } finally {
     await host.dispose();
   }
+}
+
+function endsInProbabilities(graph: Graph): boolean {
+  const softmax = graph.nodes.findLast(({ op }) => op === "softmax");
+  return softmax?.op === "softmax" && !softmax.attributes.isLogarithm && endingInLogits(graph) !== graph;
+}
+
+function logarithms({ shape, data }: Tensor): Tensor {
+  return tensor(
+    shape,
+    data.map((probability) => Math.log(Math.max(probability, Number.MIN_VALUE))),
+  );
 }
 
 async function writePage(path: string, file: string, { name, classes }: Dataset, confusion: Confusion): Promise<void> {
@@ -103,7 +131,8 @@ export function addEval(program: Command, context: Context): void {
         oneOf("engine", engineNames),
       ),
     )
-    .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"));
+    .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"))
+    .addOption(new Option("--runtime", "score in ONNX Runtime, with one thread unless told").conflicts("engine"));
   addImageFlags(command, [...normalizationFlags("the file's"), ...splitFlags]);
   command.action(async (file: string, options: EvalOptions) => {
     const network = await loadOnnx(file);
@@ -113,6 +142,7 @@ export function addEval(program: Command, context: Context): void {
     const notices: string[] = [];
     const confusion = await withStatusLine(context, (show) =>
       score(
+        file,
         network,
         dataset,
         options,

@@ -18,16 +18,16 @@ export function cutLines({ before, after, layers, notes }: Cut, { colours }: Ter
 
 export function certificateLines(certificate: CertificateMeasured, { colours }: Terminal): string[] {
   const { passed, images, agreeing, relativeDifference, runtime } = certificate;
-  const detail = (name: string, answers: number, difference: number): string =>
-    colours.dim(
-      `    ${name}: ${formatCount(answers)} of ${formatCount(images)} answers the same, |Δlogit| ≤ ${formatSmall(difference)} of their range`,
-    );
+  const detail = (name: string, answers: number, of: number, difference: number): string => {
+    const same = `${formatCount(answers)} of ${formatCount(of)} answers the same`;
+    return colours.dim(`    ${name}: ${same}, |Δlogit| ≤ ${formatSmall(difference)} of their range`);
+  };
   return [
     passed
       ? `  ${colours.green("✓")} certificate: cutting changed no answer`
       : `  ${colours.red("✗")} certificate: the cut network differs`,
-    detail("our engine", agreeing, relativeDifference),
-    detail("ONNX Runtime", runtime.agreeing, runtime.relativeDifference),
+    detail("our engine", agreeing, images, relativeDifference),
+    detail(runtime.name ?? "ONNX Runtime", runtime.agreeing, runtime.images ?? images, runtime.relativeDifference),
   ];
 }
 

@@ -17,9 +17,9 @@ export function Certificate({ certificate }: { readonly certificate: Certificate
         </dd>
         <dt>largest |Δlogit| / range</dt>
         <dd>{formatSmall(relativeDifference)}</dd>
-        <dt>same in ONNX Runtime</dt>
+        <dt>same in {runtime.name ?? "ONNX Runtime"}</dt>
         <dd>
-          {formatCount(runtime.agreeing)} of {formatCount(images)}
+          {formatCount(runtime.agreeing)} of {formatCount(runtime.images ?? images)}
         </dd>
         <dt>largest |Δlogit| / range</dt>
         <dd>{formatSmall(runtime.relativeDifference)}</dd>
