@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { requireOneDnn } from "./onednn.mjs";
+import { fillPackages } from "./packages.mjs";
 import { announce, apt, hasApt, isRoot, root, runQuietly, SetupError } from "./shell.mjs";
 
 /** npm as it was started (`npm run` tells where it is), else the one on the path. */
@@ -89,7 +90,7 @@ export function offerForTests() {
   for (const one of [MPI, CHROMIUM]) offer(one);
 }
 
-/** Compiles src/ to dist/ and builds the dashboard's page, from an empty dist/ so that nothing stale is left in it. */
+/** Compiles src/ to dist/, builds the page, from an empty dist/ so that nothing stale is left in it, and fills the packages. */
 export function build() {
   rmSync(join(root, "dist"), { recursive: true, force: true });
   const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
@@ -97,6 +98,7 @@ export function build() {
   if (!ok) throw new SetupError("the build failed", "The compiler's messages are above.", output);
   const page = runQuietly(process.execPath, [join(root, "node_modules", "vite", "bin", "vite.js"), "build"]);
   if (!page.ok) throw new SetupError("the page could not be built", "Vite's messages are above.", page.output);
+  fillPackages();
 }
 
 /** Everything that has to be there before Espalier runs from a clone. */

@@ -1,6 +1,5 @@
 /** The forms that answers of the dashboard have in common: files, what is not there, and methods that an address does not take. */
-import { createRequire } from "node:module";
-import { basename, dirname, extname } from "node:path";
+import { basename, extname } from "node:path";
 import { Readable } from "node:stream";
 import type { Context, Handler, Hono } from "hono";
 import { openRegular } from "./confine.ts";
@@ -16,11 +15,6 @@ const types: Readonly<Record<string, string>> = {
   ".json": "application/json; charset=utf-8",
   ".jsonl": "text/plain; charset=utf-8",
 };
-
-/** Files of ONNX Runtime that a page may load. */
-export const RUNTIME_FILE: RegExp =
-  /^ort(\.webgpu|\.wasm)?\.min\.mjs$|^ort-wasm-simd-threaded(\.asyncify|\.jsep|\.jspi)?\.(mjs|wasm)$/;
-export const runtimeFolder: string = dirname(createRequire(import.meta.url).resolve("onnxruntime-web/wasm"));
 
 export function missing(context: Context): Response {
   return context.json({ error: "There is no such thing here", code: "missing-file" } satisfies Failure, 404);

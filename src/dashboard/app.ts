@@ -1,5 +1,5 @@
 /** The dashboard's answers: the page, what it asks for under `/api/`, and the files of runs under `/runs/`. */
-import { readFile, realpath } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type Context, Hono } from "hono";
 import { compress } from "hono/compress";
@@ -7,7 +7,7 @@ import { EspalierError, UserError } from "../core/errors.ts";
 import { datasetNames } from "../data/open.ts";
 import { modelNames } from "../models/zoo.ts";
 import { recipes } from "../training/recipes.ts";
-import { missing, RUNTIME_FILE, route, runtimeFolder, sendFile } from "./answers.ts";
+import { missing, route, sendFile } from "./answers.ts";
 import { limited, RequestError, readJson } from "./body.ts";
 import { confined } from "./confine.ts";
 import { fieldGroups } from "./fields.ts";
@@ -160,10 +160,9 @@ export function createApp(options: AppOptions): Hono {
   });
   route(app, "/ort/:file", {
     get: async (context) => {
-      const file = context.req.param("file") ?? "";
-      if (!RUNTIME_FILE.test(file)) return missing(context);
-      context.header("cache-control", "public, max-age=3600");
-      return sendFile(context, await realpath(join(runtimeFolder, file)));
+      const file = await confined(page, new URL(context.req.url).pathname.slice(1), "file");
+      if (file !== undefined) context.header("cache-control", "public, max-age=3600");
+      return sendFile(context, file);
     },
   });
   app.use("/assets/*", compress());

@@ -36,12 +36,16 @@ export function hasOnnxRuntime(): boolean {
   }
 }
 
+/** Throws `UserError("engine-missing")` where ONNX Runtime is not installed. */
+export function requireOnnxRuntime(): void {
+  if (hasOnnxRuntime()) return;
+  throw new UserError("engine-missing", "ONNX Runtime is not installed", { hint: `Type: ${runtimeInstallCommand}` });
+}
+
 /** ONNX Runtime. Throws `UserError("engine-missing")` where it is not installed or cannot be loaded. */
 export function onnxRuntime(): OnnxRuntime {
   if (loaded !== undefined) return loaded;
-  if (!hasOnnxRuntime()) {
-    throw new UserError("engine-missing", "ONNX Runtime is not installed", { hint: `Type: ${runtimeInstallCommand}` });
-  }
+  requireOnnxRuntime();
   switchTelemetryOff();
   try {
     const library: OnnxRuntime = require(PACKAGE);

@@ -109,7 +109,7 @@ describe("every address × method × form of body", () => {
     "/runs/synthetic/events.jsonl": { GET: 200 },
     "/runs/synthetic/nothing": { GET: 404 },
     "/runs/%zz": { GET: 404 },
-    "/ort/ort.min.mjs": { GET: 200 },
+    "/ort/ort.wasm.min.mjs": { GET: 200 },
     "/ort/package.json": { GET: 404 },
     "/assets/a.js": { GET: 200 },
     "/assets/nothing": { GET: 404 },

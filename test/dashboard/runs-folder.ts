@@ -22,8 +22,9 @@ export async function writeRun(root: string, name: string, events: readonly RunE
 
 export async function plainPage(root: string): Promise<string> {
   const folder = join(root, "page");
-  await mkdir(join(folder, "assets"), { recursive: true });
+  for (const part of ["assets", "ort"]) await mkdir(join(folder, part), { recursive: true });
   await writeFile(join(folder, "index.html"), "<!doctype html><title>page</title>");
   await writeFile(join(folder, "assets", "a.js"), "export {};");
+  await writeFile(join(folder, "ort", "ort.wasm.min.mjs"), "export {};");
   return folder;
 }

@@ -12,6 +12,7 @@ import { defaultEngine, type EngineName, engineNames } from "../../engine/create
 import { EngineHost } from "../../engine/host.ts";
 import { type Classifier, engineClassifier } from "../../evaluation/classifier.ts";
 import { type Confusion, measureConfusion } from "../../evaluation/confusion.ts";
+import { requireOnnxRuntime } from "../../evaluation/runtime-library.ts";
 import { runtimeClassifier } from "../../evaluation/runtime-thread.ts";
 import { writeBytes } from "../../formats/file.ts";
 import { loadOnnx } from "../../formats/onnx/index.ts";
@@ -135,6 +136,7 @@ export function addEval(program: Command, context: Context): void {
     .addOption(new Option("--runtime", "score in ONNX Runtime, with one thread unless told").conflicts("engine"));
   addImageFlags(command, [...normalizationFlags("the file's"), ...splitFlags]);
   command.action(async (file: string, options: EvalOptions) => {
+    if (options.runtime === true) requireOnnxRuntime();
     const network = await loadOnnx(file);
     const dataset = await dataProgress(context, (onProgress) =>
       openFor(file, network, options.data, imageOptions(command), onProgress),
