@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { UserError } from "../../core/errors.ts";
-import type { Shape } from "../../core/tensor.ts";
+import { elementCount, type Shape } from "../../core/tensor.ts";
 import type { Node } from "../../graph/graph.ts";
 import { floatingPointOperations } from "../work.ts";
 import { describeMemory, samePlaces } from "./ffi/memory.ts";
@@ -67,7 +67,7 @@ function keyOf({ graph, shapes, precision }: Parts, { groups, passages }: Layout
 
 /** Capacities are whole numbers. */
 const PER_MILLISECOND = 1e5;
-/** In place of a cost that is not known: neither layout is better. */
+/** In place of a cost that is not known. */
 const UNKNOWN = 0;
 /** More than any plan takes, in milliseconds: what cannot be computed in a layout. */
 const IMPOSSIBLE = 1e7;
@@ -83,7 +83,10 @@ function leastSum(parts: Parts, { groups, passages }: LayoutGroups, inBlocks: Pr
   for (const group of groups.toSorted((a, b) => sizeOf(parts, b) - sizeOf(parts, a))) {
     const other = possibleCostOf(parts, group, channelsLast);
     const cost = possibleCostOf(parts, group, inBlocks, other);
-    if (cost === undefined || other === undefined) continue;
+    if (cost === undefined || other === undefined) {
+      network.edge(network.source, vertexOf(group), capacity(guessed(parts, group)));
+      continue;
+    }
     // A vertex on the source's side has its images in blocks.
     network.edge(vertexOf(group), network.sink, capacity(cost));
     network.edge(network.source, vertexOf(group), capacity(other));
@@ -104,23 +107,43 @@ function leastSum(parts: Parts, { groups, passages }: LayoutGroups, inBlocks: Pr
   return groups.map((group) => (isBlocked[vertexOf(group)] === true ? letters.blocked : letters.nhwc)).join("");
 }
 
+/** Elements of images a millisecond of the library's kernels for any width, which run where no faster one serves. */
+const SLOW_ELEMENTS = 1e5;
+
+/** What a group that could not be timed takes more in channels-last than in blocks. */
+function guessed({ shapes, images }: Parts, group: LayoutGroup): number {
+  const own = group.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]).filter((value) => images.has(value));
+  const slow = own.map((value) => shapes.get(value) ?? []).filter((shape) => hasRest(shape, "nhwc"));
+  return slow.reduce((sum, shape) => sum + elementCount(shape) / SLOW_ELEMENTS, UNKNOWN);
+}
+
 /** Milliseconds of the reorders of an image out of blocks and into them. */
 function reordersOf({ tuner, library, precision, shapes }: Parts, { value }: Passage) {
   const shape = shapes.get(value) ?? [];
   const a = describeMemory(library, shape, tuner.blockedLayout, precision);
   const b = describeMemory(library, shape, "nhwc", precision);
   if (samePlaces(library, a, b)) return { away: 0, back: 0 };
-  const name = `reorder ${padded(shape).join("x")} ${a.type}`;
+  const name = `reorder ${alike(shape, "nhwc")} ${a.type}`;
   return {
     away: tuner.time(`${name} to nhwc`, () => tuner.reorder(a, b)) ?? UNKNOWN,
     back: tuner.time(`${name} from nhwc`, () => tuner.reorder(b, a)) ?? UNKNOWN,
   };
 }
 
-/** Shapes whose channels fill as many vectors take as long. */
-function padded(shape: Shape): Shape {
+/**
+ * Equal for shapes that take as long: their channels fill as many vectors. Channels-last images that leave the last vector half
+ * empty are told apart from those that fill it, for many kernels serve only the latter.
+ */
+function alike(shape: Shape, layout: ImageLayout): string {
   const [, channels] = shape;
-  return shape.length === 4 && channels !== undefined ? shape.with(1, Math.ceil(channels / 16) * 16) : shape;
+  if (shape.length !== 4 || channels === undefined) return shape.join("x");
+  return shape.with(1, Math.ceil(channels / VECTOR) * VECTOR).join("x") + (hasRest(shape, layout) ? " and rest" : "");
+}
+
+const VECTOR = 16;
+
+function hasRest([, channels = 0]: Shape, layout: ImageLayout): boolean {
+  return layout === "nhwc" && channels % VECTOR !== 0;
 }
 
 const convolutions: ReadonlySet<Node["op"]> = new Set([
@@ -163,13 +186,13 @@ function costOf(parts: Parts, group: LayoutGroup, program: Program, rival?: numb
   if (first === undefined) return 0;
   if (isConvolution(first)) return program.within(first, () => estimateConvolution(program, first, rival));
   const { shapes, fusions, precision, tuner } = parts;
+  const layout = program.within(first, () => program.layout);
   const told = group.map((node) => [
     node.op,
     node.attributes,
-    [...node.inputs, ...node.outputs].map((value) => padded(shapes.get(value) ?? []).join("x")),
+    [...node.inputs, ...node.outputs].map((value) => alike(shapes.get(value) ?? [], layout)),
     [fusions.reluAfter, fusions.reluBackwardBefore, fusions.reluBackwardAfter].map((fused) => fused.has(node)),
   ]);
-  const layout = program.within(first, () => program.layout);
   return tuner.time(`${layout} ${precision} ${JSON.stringify(told)}`, (stopwatch) =>
     stopwatch.during(() => measure(parts, group, layout)),
   );

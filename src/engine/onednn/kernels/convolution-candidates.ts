@@ -34,18 +34,22 @@ const PADDED = 16;
 export function sharedKeyOf(program: Program, call: Convolution): string {
   // The widths of grouped convolutions decide which kernels there are.
   if (call.attributes.groups > 1) return keyOf(program, call);
-  return keyWithWidths(program, call, (channels) => Math.ceil(channels / PADDED) * PADDED);
+  return keyWithWidths(program, call, (channels) => {
+    const padded = Math.ceil(channels / PADDED) * PADDED;
+    // Channels-last, other kernels serve widths that leave the last vector half empty.
+    return program.layout === "nhwc" && padded !== channels ? `${padded}-` : padded;
+  });
 }
 
 function keyWithWidths(
   program: Program,
   { direction, attributes, src, weights, bias }: Convolution,
-  width: (channels: number) => number,
+  width: (channels: number) => number | string,
 ): string {
   const { strides, padding, dilation, groups } = attributes;
   const [batch = 0, channels = 0, ...pixels] = program.shape(src);
   const [outputs = 0, inputs = 0, ...kernel] = program.shape(weights);
-  const inputWidth = isImage(program, src) ? (own: number): number => own : width;
+  const inputWidth = isImage(program, src) ? (own: number): number | string => own : width;
   return [
     direction,
     program.layout,
