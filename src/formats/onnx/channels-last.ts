@@ -36,7 +36,11 @@ export function movedForward(message: NodeMessage, node: NodeReader, reader: Gra
   };
   const activations = node.inputs.filter((input) => input !== "" && !reader.isConstant(input));
   if (activations.some((input) => source(input) === undefined)) return undefined;
-  const output = node.outputs.map((name) => (name === "" ? "" : reader.newName(`${name}/channels_first`)));
+  // Outputs that nothing reads count: a Split without sizes makes as many parts.
+  const output = Array.from({ length: node.outputCount }, (_, index) => {
+    const name = node.outputs[index] ?? "";
+    return name === "" ? "" : reader.newName(`${name}/channels_first`);
+  });
   if (elementwise.has(node.opType)) {
     const constants = node.inputs.filter((name) => name !== "" && reader.isConstant(name));
     if (!constants.every((name) => isOfChannels(reader.shape(name), permutation, reader.constant(name)))) {

@@ -124,6 +124,17 @@ const right: readonly Form[] = [
     ],
   ),
   [
+    "a part of a transposed image, beside one that nothing reads",
+    {
+      features: [16, 5],
+      nodes: [
+        node("Relu", ["x"], "positive"),
+        node("Transpose", ["positive"], "turned", [attributeMessage("perm", [0, 2, 1])]),
+        { ...node("Split", ["turned"], "y", [attributeMessage("axis", 2)]), output: ["y", "unread"] },
+      ],
+    },
+  ],
+  [
     "a transposing that nothing reads, beside another",
     {
       features: [3, 4, 5],
@@ -270,6 +281,16 @@ const refused: readonly (readonly [name: string, parts: ModelParts, message: Reg
     },
     /MaxPool "y\/node".*auto_pad/,
   ],
+  ...(["MaxPool", "AveragePool"] as const).map((opType): (typeof refused)[number] => [
+    `automatic padding of a ${opType} that steps over pixels`,
+    {
+      features: [1, 6, 1],
+      nodes: [
+        node(opType, ["x"], "y", attributes({ auto_pad: "SAME_UPPER", kernel_shape: [1, 3], strides: [3, 3] }) ?? []),
+      ],
+    },
+    /Pool "y\/node".*auto_pad.*steps over pixels/,
+  ]),
 ];
 
 describe("forms that are read", () => {

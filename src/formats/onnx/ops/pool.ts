@@ -34,6 +34,11 @@ function readWindow(node: NodeReader, context: ReadContext): PoolingRead {
   // By the specification there are as many windows as strides; ONNX Runtime forgets the dilation and has fewer.
   const isAutomatic = node.string("auto_pad", "NOTSET").startsWith("SAME");
   node.check(!isDilated || !isAutomatic, "leaves the padding of a dilated window to the reader (auto_pad)");
+  const isSkipping = ([0, 1] as const).some((axis) => {
+    return (Math.ceil(image[axis] / strides[axis]) - 1) * strides[axis] + kernel[axis] < image[axis];
+  });
+  // The padding would be below zero: ONNX Runtime refuses it, or begins inside of the image.
+  node.check(!isAutomatic || !isSkipping, "leaves the padding to the reader (auto_pad) and steps over pixels");
   const padding = node.padding(image, { kernel, strides, dilation });
   const roundsUp = node.int("ceil_mode", 0) === 1;
   const added = (axis: 0 | 1, before: number, after: number): number => {
