@@ -134,7 +134,7 @@ function reordersOf({ tuner, library, precision, shapes }: Parts, { value }: Pas
  * Equal for shapes that take as long: their channels fill as many vectors. Channels-last images that leave the last vector half
  * empty are told apart from those that fill it, for many kernels serve only the latter.
  */
-function alike(shape: Shape, layout: ImageLayout): string {
+export function alike(shape: Shape, layout: ImageLayout): string {
   const [, channels] = shape;
   if (shape.length !== 4 || channels === undefined) return shape.join("x");
   return shape.with(1, Math.ceil(channels / VECTOR) * VECTOR).join("x") + (hasRest(shape, layout) ? " and rest" : "");
