@@ -1,14 +1,14 @@
 /** Run as a rank by `bench:ranks`: what sums of several sizes take with nothing beside them; rank 0 prints latency and bandwidth. */
 import { performance } from "node:perf_hooks";
-import { joinCluster } from "../../src/distributed/cluster.ts";
 import { joinCollectives } from "../../src/distributed/collectives.ts";
+import { joinCluster } from "../../src/distributed/join.ts";
 import type { SumCost } from "./rank-model.ts";
 
 const SIZES = [16, 64, 256, 512, 1024, 4096].map((kibibytes) => kibibytes * 1024);
 const RUNS = 15;
 
 const cluster = await joinCluster();
-if (cluster === undefined) throw new Error("this is to be launched by mpirun");
+if (cluster.collectives === undefined) throw new Error("this is to be launched by mpirun");
 const collectives = joinCollectives(cluster.collectives);
 const times = SIZES.map((bytes) => {
   const memory = new Float32Array(new ArrayBuffer(bytes));

@@ -30,7 +30,12 @@ export const stopFeed: string = STOP_INPUT.name;
 
 const optimizers: ReadonlySet<string> = new Set(["nesterov_sgd", "accelerated_proximal_gradient", "zero_margin"]);
 
-/** `step`, a training graph, for one of `ranks`. Its outputs keep their names, and `STOP` comes after them. */
+/** `step`, a training graph, as one of `ranks` takes it: as it is where there are no others. */
+export function forRanks(step: Graph, options: DataParallelOptions): Graph {
+  return options.ranks === 1 ? step : dataParallel(step, options);
+}
+
+/** `step`, a training graph, with its sums over `ranks`. Its outputs keep their names, and `STOP` comes after them. */
 export function dataParallel(step: Graph, options: DataParallelOptions): Graph {
   const { ranks, synchronizeNormalization, bucketBytes } = options;
   const shared = withSharedLoss(step, ranks);

@@ -1,12 +1,12 @@
 /** Times one training step of a network, and shows what it is made of. */
 import { kernelCacheFolder } from "../core/cache-folder.ts";
 import { optional } from "../core/optional.ts";
-import { joinCluster } from "../distributed/cluster.ts";
+import { inCluster } from "../distributed/cluster.ts";
+import { joinCluster } from "../distributed/join.ts";
 import { defaultEngine, type EngineName } from "../engine/create.ts";
 import type { Precision } from "../engine/engine.ts";
 import { EngineHost } from "../engine/host.ts";
 import { measureStepTime, type StepTime, type StepTimeProgress } from "../evaluation/step-time.ts";
-import { inCluster } from "../training/conduct.ts";
 import { imagesPerRank } from "../training/ranks.ts";
 import type { GammaRequest } from "../training/settings/codecs.ts";
 import { withFactors } from "../training/starting-network.ts";
@@ -43,21 +43,20 @@ async function measure(
 ): Promise<Measured> {
   const { batch = 128, precision, runs = 20, gamma = {}, engine = defaultEngine(), threads, syncBn } = options;
   const cluster = await joinCluster();
-  imagesPerRank(batch, cluster?.size ?? 1);
+  imagesPerRank(batch, cluster.size);
   const select = await selectionFor(source, gamma);
   const subject = withFactors(await openNetwork(source), { select, seed: 1 });
   const host = await EngineHost.start({
     engine,
     cacheFolder: kernelCacheFolder(),
-    ...optional("threads", threads ?? cluster?.threads),
-    ...optional("collectives", cluster?.collectives),
+    threads: threads ?? cluster.threads,
+    ...optional("collectives", cluster.collectives),
   });
   try {
     const explainRuns = options.explain === true ? EXPLAIN_RUNS : 0;
     const time = await inCluster(cluster, () =>
       measureStepTime(host, subject, {
-        ...{ batch, precision, runs, explainRuns, onProgress, syncBatchNorm: syncBn === true },
-        ...optional("cluster", cluster),
+        ...{ batch, precision, runs, explainRuns, onProgress, cluster, syncBatchNorm: syncBn === true },
       }),
     );
     const conditions = {

@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import { CommanderError } from "commander";
 import { espalierVersion } from "../core/version.ts";
-import { isToldElsewhere } from "../distributed/cluster.ts";
+import { isToldElsewhere } from "../distributed/failure.ts";
 import { TOLD } from "./commands/doctor.ts";
 import type { Context } from "./context.ts";
 import { asEspalierError, EXIT, exitCodeOf, failureReport, printFailure } from "./failure.ts";

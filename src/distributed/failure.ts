@@ -31,3 +31,8 @@ export function failureOf(who: string, { code, message, exitCode, hint }: ToldFa
   const told = `${who}: ${message}`;
   return exitCode === 2 ? new UserError(code, told, { hint }) : new InternalError(told);
 }
+
+/** Whether an error is told by another rank, so that this one need not. */
+export function isToldElsewhere(error: unknown): boolean {
+  return error instanceof FailureElsewhere;
+}

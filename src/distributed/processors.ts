@@ -43,3 +43,8 @@ export function threadsFor(rank: number, seats: readonly Seat[]): number {
   // What remains of a processor is nobody's; rounding errors are not to take one away.
   return Math.max(1, Math.floor(share + 1e-6));
 }
+
+/** What OpenMP's own variable asks for, if it is set. */
+export function threadsInEnvironment(): number | undefined {
+  return Number(process.env["OMP_NUM_THREADS"]) || undefined;
+}

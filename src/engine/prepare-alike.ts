@@ -8,18 +8,17 @@ import type { PlanHandle } from "./host.ts";
  * ranks must have the same. Throws what `prepare` throws, and `UserError("ranks-differ")` if a rank cannot follow.
  */
 export async function prepareAlike(
-  cluster: Cluster | undefined,
+  cluster: Cluster,
   choices: KernelChoices,
   prepare: (choices: KernelChoices) => Promise<PlanHandle>,
 ): Promise<PlanHandle> {
-  if (cluster === undefined) return prepare(choices);
   let own: PlanHandle | undefined;
   const chosen = await cluster.onFirst(async () => {
     own = await prepare(choices);
     return own.choices;
   });
   const plan = await cluster.together(async () => own ?? prepare(chosen));
-  await cluster.requireSame({ "choice of kernels": JSON.stringify(sorted(plan.choices)) });
+  await cluster.requireSame(() => ({ "choice of kernels": JSON.stringify(sorted(plan.choices)) }));
   return plan;
 }
 

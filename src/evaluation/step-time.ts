@@ -3,7 +3,7 @@
  * run trains with, asked of an engine in its own thread as a run asks for it.
  */
 import { performance } from "node:perf_hooks";
-import { dataParallel, stopFeed } from "../autodiff/data-parallel.ts";
+import { forRanks, stopFeed } from "../autodiff/data-parallel.ts";
 import { trainingGraph } from "../autodiff/training-graph.ts";
 import { required, UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
@@ -11,6 +11,7 @@ import { RandomStream } from "../core/random.ts";
 import { elementCount, filled, type Labels, type Shape, type Tensor, tensor } from "../core/tensor.ts";
 import type { Cluster } from "../distributed/cluster.ts";
 import type { SumTimes } from "../distributed/collectives.ts";
+import { SingleProcess } from "../distributed/single-process.ts";
 import type { Feeds, PlanStep, PlanTimes, Precision } from "../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../engine/host.ts";
 import { prepareAlike } from "../engine/prepare-alike.ts";
@@ -117,7 +118,7 @@ export function randomStep(subject: StepSubject, batch: number): TrainingStep {
 function stepOf(
   { network, factors }: StepSubject,
   batch: number,
-  { cluster, syncBatchNorm = false, bucketBytes }: StepTimeOptions = {},
+  { cluster = new SingleProcess(), syncBatchNorm = false, bucketBytes }: StepTimeOptions = {},
 ): Omit<TrainingStep, "feeds"> {
   const { graph, weights } = network;
   const [input, ...otherInputs] = graph.inputs;
@@ -130,14 +131,14 @@ function stepOf(
       hint: "Give a classifier: one input of images, one output of logits",
     });
   }
-  const ranks = cluster?.size ?? 1;
+  const ranks = cluster.size;
   const whole = trainingGraph(fold(graph), {
     batch: syncBatchNorm ? batch * ranks : batch,
     sgd: { momentum: MOMENTUM, weightDecay: WEIGHT_DECAY },
     factors: { momentum: MOMENTUM, ...keptFactors(factors) },
   });
   const parallel = { ranks, synchronizeNormalization: syncBatchNorm, ...optional("bucketBytes", bucketBytes) };
-  return { graph: cluster === undefined ? whole : dataParallel(whole, parallel), weights };
+  return { graph: forRanks(whole, parallel), weights };
 }
 
 /** Of a network that `stepOf` accepts. */
@@ -176,10 +177,10 @@ export async function measureStepTime(
   subject: StepSubject,
   options: StepTimeOptions = {},
 ): Promise<StepTime> {
-  const { batch: whole = 128, precision = "f32", runs = 20, warmUp = 3, explainRuns = 0, cluster } = options;
-  const { onProgress = () => {} } = options;
+  const { batch: whole = 128, precision = "f32", runs = 20, warmUp = 3, explainRuns = 0 } = options;
+  const { onProgress = () => {}, cluster = new SingleProcess() } = options;
   checkCounts({ batch: whole, runs }, 1);
-  const batch = Math.floor(whole / (cluster?.size ?? 1));
+  const batch = Math.floor(whole / cluster.size);
   checkCounts({ warmUp, explainRuns }, 0);
   onProgress({ phase: "preparing" });
   const { graph, weights } = stepOf(subject, batch, options);
@@ -188,12 +189,12 @@ export async function measureStepTime(
     // Only now: a batch that the memory does not suffice for is refused before its images take memory and time.
     const feeds = {
       ...randomFeeds(subject, batch),
-      ...(cluster === undefined ? {} : { [stopFeed]: filled([], 0) }),
+      ...(cluster.size === 1 ? {} : { [stopFeed]: filled([], 0) }),
     };
     await plan.write(weights);
     const times: number[] = [];
     for (let run = 1 - warmUp; run <= runs; run++) {
-      if (run === 1 && cluster !== undefined) await host.takeCommunicationTimes?.();
+      if (run === 1 && cluster.collectives !== undefined) await host.takeCommunicationTimes?.();
       onProgress({ phase: "timing", run: Math.max(0, run), runs });
       const start = performance.now();
       await plan.run(feeds);
@@ -201,7 +202,7 @@ export async function measureStepTime(
     }
     const sorted = times.toSorted((a, b) => a - b);
     const median = quantile(sorted, 0.5);
-    const communication = cluster && (await communicationOf(cluster, host, runs));
+    const communication = cluster.collectives && (await communicationOf(cluster, host, runs));
     if (explainRuns > 0) onProgress({ phase: "explaining" });
     return {
       median,

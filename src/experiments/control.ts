@@ -8,7 +8,7 @@ import { optional } from "../core/optional.ts";
 import { cost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
 import { type History, historyOf } from "../report/history.ts";
-import { type ConductOptions, clusterFor, onFirst } from "../training/conduct.ts";
+import { type ConductOptions, clusterFor } from "../training/conduct.ts";
 import { readEvents } from "../training/event-log.ts";
 import type { ControlOf, RunFinished } from "../training/events.ts";
 import { loadTogether } from "../training/handover.ts";
@@ -49,7 +49,7 @@ export interface Finished {
 export async function control(folder: string, options: ControlOptions = {}): Promise<Run> {
   const { same = "epochs", seed, folder: chosen, data, ...hooks } = options;
   const cluster = await clusterFor(hooks);
-  const run = await onFirst(cluster, () => readFinished(folder));
+  const run = await cluster.onFirst(() => readFinished(folder));
   const { record } = run;
   // Without what the run's own file said of itself: only the architecture is the run's.
   const { header: _, ...graph } = (await loadTogether(join(run.folder, runFiles.compact), cluster)).graph;

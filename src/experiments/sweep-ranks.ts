@@ -4,8 +4,8 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { EspalierError, UserError } from "../core/errors.ts";
-import type { Cluster } from "../distributed/cluster.ts";
-import { failTogether, threadsInEnvironment } from "../training/conduct.ts";
+import { type Cluster, failTogether } from "../distributed/cluster.ts";
+import { SingleProcess } from "../distributed/single-process.ts";
 import type { RunEvent } from "../training/events.ts";
 import { SweepBoard } from "./sweep-board.ts";
 import type { SweepHooks, SweepNews, SweepReport } from "./sweep-report.ts";
@@ -119,16 +119,17 @@ class Worker {
   async #carryOut(index: number, reports: readonly SweepReport[]): Promise<void> {
     const planned = this.#ground.runs[index];
     if (planned === undefined) return;
-    const { rank, peers, threads } = this.#cluster;
+    const { rank, peers } = this.#cluster;
+    const threads = planned.run.settings.threads ?? this.#cluster.threads;
     const by = { rank, host: peers[rank]?.host ?? "" };
     const tell = (news: SweepNews): void => {
       this.#messages.push({ kind: "report", report: reportOf(this.#ground, index, news, by) });
     };
     try {
       await carryOut({
-        ...{ ...planned, ground: this.#ground, reports, tell, cluster: undefined },
+        ...{ ...planned, ground: this.#ground, reports, tell, cluster: new SingleProcess(threads) },
         hooks: {
-          alone: { threads: planned.run.settings.threads ?? threadsInEnvironment() ?? threads },
+          alone: { threads },
           signal: this.#stopping.signal,
           onEvent: (event) => this.#messages.push({ kind: "event", event, name: planned.run.name }),
         },

@@ -6,7 +6,7 @@ import type { DatasetReference } from "../data/references.ts";
 import type { Cluster } from "../distributed/cluster.ts";
 import { historyOf } from "../report/history.ts";
 import { writeReport } from "../report/report.ts";
-import { type ConductOptions, onFirst } from "../training/conduct.ts";
+import type { ConductOptions } from "../training/conduct.ts";
 import { readEvents } from "../training/event-log.ts";
 import { resume } from "../training/resume.ts";
 import type { Run } from "../training/run.ts";
@@ -34,8 +34,8 @@ export interface SweepGround {
 interface Task extends PlannedRun {
   readonly ground: SweepGround;
   readonly hooks: ConductOptions;
-  /** The ranks that do the task together; undefined for this process alone. */
-  readonly cluster: Cluster | undefined;
+  /** The ranks that do the task together. */
+  readonly cluster: Cluster;
   /** Of the runs that are over. */
   readonly reports: readonly SweepReport[];
   readonly tell: (news: SweepNews) => void;
@@ -81,18 +81,18 @@ export async function carryOut(task: Task): Promise<void> {
   const { folder, data } = ground;
   const path = join(folder, run.name);
   try {
-    const settled = await onFirst(cluster, async () => settledNews(task, ground, reports) ?? leftOut(task));
+    const settled = await cluster.onFirst(async () => settledNews(task, ground, reports) ?? leftOut(task));
     if (settled !== undefined) return tell(settled);
     tell({ state: state === "stopped" ? "resuming" : "starting" });
-    await onFirst(cluster, async () => {
+    await cluster.onFirst(async () => {
       if (state === "new") await clearRun(folder, run);
     });
     const { folder: trained } = state === "stopped" ? await resume(path, { ...hooks, data }) : await start(task, path);
-    await onFirst(cluster, () => writeReport(trained));
+    await cluster.onFirst(() => writeReport(trained));
     tell({ state: "finished" });
   } catch (error) {
     // What the other ranks do not know of has left them where nobody will meet them.
-    if (cluster?.isTold === false) throw error;
+    if (!cluster.isTold) throw error;
     if (error instanceof EspalierError && error.code === "interrupted") throw error;
     const failure =
       error instanceof EspalierError

@@ -8,10 +8,11 @@ import type { Dataset } from "../data/dataset.ts";
 import type { ImageFileOptions } from "../data/images/open.ts";
 import { stepsPerEpoch } from "../data/order.ts";
 import { type DatasetReference, datasetReference } from "../data/references.ts";
-import { type Cluster, joinCluster } from "../distributed/cluster.ts";
+import { type Cluster, inCluster } from "../distributed/cluster.ts";
+import { joinCluster } from "../distributed/join.ts";
+import { SingleProcess } from "../distributed/single-process.ts";
 import type { Network } from "../graph/graph.ts";
 import { requireReachable } from "../training/budget.ts";
-import { inCluster, onFirst, together } from "../training/conduct.ts";
 import { bringsWeights, requireWeights } from "../training/fine-tuning.ts";
 import { requireWindow } from "../training/gamma-window.ts";
 import { imagesPerMicroBatch } from "../training/micro-batches.ts";
@@ -63,12 +64,15 @@ export async function sweep(plan: SweepPlan, options: SweepOptions = {}): Promis
   const { data = datasetReference(plan.data, imagesOf(plan)), folder: chosen, parallel, ...hooks } = options;
   const cluster = await joinCluster();
   const workers = parallel === undefined ? undefined : requireWorkers(cluster);
-  const { dataset, network } = await together(cluster, async () => {
+  const { dataset, network } = await cluster.together(async () => {
     const opened = await data.open(await inputOf(plan.model));
-    return { dataset: opened, network: await requirePoints(plan, opened, workers === undefined ? cluster : undefined) };
+    return {
+      dataset: opened,
+      network: await requirePoints(plan, opened, workers === undefined ? cluster : new SingleProcess()),
+    };
   });
   let unlock = async (): Promise<void> => {};
-  const { folder, runs } = await onFirst(cluster, async () => {
+  const { folder, runs } = await cluster.onFirst(async () => {
     const path = resolve(chosen ?? sweepFolder(plan));
     const isHeld = await holdsPlan(path, plan);
     const planned = await statesOf(path, plan, nameOf(plan.model, network.graph));
@@ -87,7 +91,7 @@ export async function sweep(plan: SweepPlan, options: SweepOptions = {}): Promis
 }
 
 async function sweepInTurn(
-  cluster: Cluster | undefined,
+  cluster: Cluster,
   ground: SweepGround,
   { onRun, onEvent, signal }: SweepHooks,
 ): Promise<readonly SweepReport[]> {
@@ -113,8 +117,8 @@ async function sweepInTurn(
  * The ranks that runs are shared out over.
  * @throws UserError "bad-option" if this process is alone; the hint says how to start several.
  */
-export function requireWorkers(cluster: Cluster | undefined): Cluster {
-  if (cluster !== undefined) return cluster;
+export function requireWorkers(cluster: Cluster): Cluster {
+  if (cluster.size > 1) return cluster;
   throw new UserError("bad-option", "there is one process, and runs are to be shared out over several", {
     about: "--parallel runs",
     hint: 'Start it by MPI, with as many ranks as runs are to go on at once: "mpirun -n 4 espalier sweep … --parallel runs"',
@@ -129,12 +133,12 @@ async function requireSameGround(
   { weights }: Network,
 ): Promise<void> {
   const { train, test } = hashData(dataset);
-  await cluster.requireSame({
+  await cluster.requireSame(() => ({
     "plan of the sweep": JSON.stringify(plan),
     "set of training images": `sha256 ${train}`,
     "set of test images": `sha256 ${test}`,
     "network to start from": `sha256 ${hashWeights(weights)}`,
-  });
+  }));
   await cluster.together(async () => {
     if (cluster.isFirst || (await holdsPlan(folder, plan))) return;
     throw new UserError("missing-file", "the sweep's folder, which rank 0 has written to, is not seen from here", {
@@ -154,7 +158,7 @@ async function statesOf(folder: string, plan: SweepPlan, model: string): Promise
 }
 
 /** Places the factors of every point, as its runs on `cluster` will; returns the network that the last one starts from. */
-async function requirePoints(plan: SweepPlan, dataset: Dataset, cluster: Cluster | undefined): Promise<Network> {
+async function requirePoints(plan: SweepPlan, dataset: Dataset, cluster: Cluster): Promise<Network> {
   let network: Network | undefined;
   for (const point of plan.points) {
     const input = { ...plan.settings, ...point.settings };
@@ -164,7 +168,7 @@ async function requirePoints(plan: SweepPlan, dataset: Dataset, cluster: Cluster
       requireWeights(settings, bringsWeights(plan.model) && !settings.fromScratch);
       const { dataset: limited } = await openData(Promise.resolve(dataset), settings.limit, undefined);
       stepsPerEpoch(limited.train.count, settings.batch);
-      imagesPerMicroBatch(partOfBatch(settings.batch, cluster)?.count ?? settings.batch, settings.accumulate ?? 1);
+      imagesPerMicroBatch(partOfBatch(settings.batch, cluster).count, settings.accumulate ?? 1);
       const starting = await startingNetwork(plan.model, limited, settings);
       requireReachable(settings, starting);
       network = starting.network;

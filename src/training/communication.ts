@@ -4,22 +4,23 @@ import type { EngineHost } from "../engine/host.ts";
 import type { EventBody } from "./events.ts";
 
 /**
- * The event of an epoch of `steps` steps that took `milliseconds`. The rank that waited least came last: what it waited for is
- * communication, and nothing of it is another rank's lateness. What others waited longer than that, they waited for it.
+ * The events of an epoch of `steps` steps that took `milliseconds`. The rank that waited least came last: what it waited for is
+ * communication, and nothing of it is another rank's lateness. What others waited longer than that, they waited for it. None where nothing is summed.
  */
 export async function describeCommunication(
   cluster: Cluster,
   host: EngineHost,
   steps: number,
   milliseconds: number,
-): Promise<EventBody> {
+): Promise<readonly EventBody[]> {
+  if (cluster.collectives === undefined) return [];
   const { sums: _, ...own } = await host.takeCommunicationTimes();
   const all = await cluster.gather(own);
   const least = Math.min(...all.map(({ waitedMilliseconds }) => waitedMilliseconds));
   const last = all.findIndex(({ waitedMilliseconds }) => waitedMilliseconds === least);
   const lateness = all.reduce((sum, { waitedMilliseconds }) => sum + waitedMilliseconds - least, 0);
   const each = Math.max(1, steps);
-  return {
+  const event: EventBody = {
     type: "communication",
     ranks: cluster.size,
     bytes: (all[last]?.bytes ?? 0) / each,
@@ -33,4 +34,5 @@ export async function describeCommunication(
       share: milliseconds === 0 ? 0 : lateness / Math.max(1, cluster.size - 1) / milliseconds,
     },
   };
+  return [event];
 }

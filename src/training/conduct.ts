@@ -1,10 +1,11 @@
 /** What a new run and a resumed one have in common: opening and closing what they work with, and saying who they are. */
 
 import { kernelCacheFolder } from "../core/cache-folder.ts";
-import type { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { type Cluster, joinCluster } from "../distributed/cluster.ts";
+import type { Cluster } from "../distributed/cluster.ts";
+import { joinCluster } from "../distributed/join.ts";
+import { SingleProcess } from "../distributed/single-process.ts";
 import { EngineHost } from "../engine/host.ts";
 import type { TuningClock } from "../engine/tuning-clock.ts";
 import { cost } from "../graph/cost.ts";
@@ -27,48 +28,9 @@ export interface ConductOptions extends JournalOptions {
   readonly tuningClock?: TuningClock;
 }
 
-/** The ranks that train a run; undefined if this process does. */
-export async function clusterFor({ alone }: ConductOptions): Promise<Cluster | undefined> {
-  return alone === undefined ? joinCluster() : undefined;
-}
-
-/**
- * Does `work` as one of the ranks of `cluster`, which miss each other until it is done; or alone.
- */
-export async function inCluster<T>(cluster: Cluster | undefined, work: () => Promise<T>): Promise<T> {
-  if (cluster === undefined) return work();
-  const unheard = await cluster.watch();
-  if (cluster.isFirst && unheard.length > 0) {
-    const names = unheard.map((rank) => cluster.nameOf(rank)).join(", ");
-    console.error(`! ${names} cannot connect to this host: if one is lost, only MPI can notice`);
-  }
-  try {
-    const run = await work();
-    cluster.leave();
-    return run;
-  } catch (error) {
-    // What all ranks know of is not missed.
-    if (cluster.isTold) cluster.leave();
-    throw error;
-  }
-}
-
-/** Raises `error`, which every rank has come to, on all of them: rank 0 tells it. */
-export async function failTogether(cluster: Cluster | undefined, error: UserError): Promise<never> {
-  const fail = async (): Promise<never> => {
-    throw error;
-  };
-  return cluster === undefined ? fail() : cluster.together(fail);
-}
-
-/** `work` on every rank, which fails on all if it fails on one. */
-export function together<T>(cluster: Cluster | undefined, work: () => Promise<T>): Promise<T> {
-  return cluster === undefined ? work() : cluster.together(work);
-}
-
-/** `work` on rank 0, whose result all get; plain JSON. */
-export function onFirst<T>(cluster: Cluster | undefined, work: () => Promise<T>): Promise<T> {
-  return cluster === undefined ? work() : cluster.onFirst(work);
+/** The ranks that train a run. */
+export async function clusterFor({ alone }: ConductOptions): Promise<Cluster> {
+  return alone === undefined ? joinCluster() : new SingleProcess(alone.threads);
 }
 
 /** The threads that a run works with. */
@@ -77,16 +39,16 @@ export type Threads = Pick<Session, "host" | "background" | "cluster">;
 export async function withThreads(
   { engine, threads }: Settings,
   { tuningClock }: ConductOptions,
-  cluster: Cluster | undefined,
+  cluster: Cluster,
   work: (threads: Threads) => Promise<Run>,
 ): Promise<Run> {
-  const host = await together(cluster, () =>
+  const host = await cluster.together(() =>
     EngineHost.start({
       engine,
       cacheFolder: kernelCacheFolder(),
       ...optional("tuningClock", tuningClock?.buffer),
-      ...optional("threads", threads ?? threadsInEnvironment() ?? cluster?.threads),
-      ...optional("collectives", cluster?.collectives),
+      threads: threads ?? cluster.threads,
+      ...optional("collectives", cluster.collectives),
     }),
   );
   const background = new Background();
@@ -114,11 +76,11 @@ export async function withSession(
 export async function withJournal(
   folder: string,
   options: JournalOptions,
-  cluster: Cluster | undefined,
+  cluster: Cluster,
   work: (journal: Journal) => Promise<Run>,
 ): Promise<Run> {
-  const journal = await together(cluster, async () =>
-    cluster?.isFirst === false ? Journal.silent(folder, options) : Journal.open(folder, options),
+  const journal = await cluster.together(async () =>
+    cluster.isFirst ? Journal.open(folder, options) : Journal.silent(folder, options),
   );
   try {
     return await work(journal);
@@ -128,13 +90,7 @@ export async function withJournal(
 }
 
 export function engineOf({ host, cluster }: Pick<Session, "host" | "cluster">): Readonly<Record<string, string>> {
-  const ranks = cluster === undefined ? {} : { ranks: `${cluster.size}`, mpi: cluster.version };
-  return { name: host.name, ...host.description, ...ranks };
-}
-
-/** What OpenMP's own variable asks for, if it is set. */
-export function threadsInEnvironment(): number | undefined {
-  return Number(process.env["OMP_NUM_THREADS"]) || undefined;
+  return { name: host.name, ...host.description, ...cluster.description };
 }
 
 export function announce(session: Session, { emitter }: Journal, record: RunRecord, resumedFrom: number | null): void {

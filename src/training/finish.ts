@@ -18,7 +18,6 @@ import { measureLatencyAside } from "../evaluation/runtime-thread.ts";
 import { cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";
 import type { Compact } from "../pruning/compact.ts";
-import { onFirst } from "./conduct.ts";
 import type { LatencyFigures } from "./events.ts";
 import { runFileError } from "./file-errors.ts";
 import { metadataOf } from "./file-metadata.ts";
@@ -49,7 +48,7 @@ export async function finishRun(session: Session, journal: Journal, trained: Tra
   const cut = await background.call("compact", { network: plain(network), round: settings.round });
   reportCut(session, journal, cut, network);
   const small = new TrainedNetwork(cut.network, metadata);
-  if (cluster?.isFirst === false) {
+  if (!cluster.isFirst) {
     return { folder, name: basename(folder), network, compact: small, ...(await shareVerdict(cluster)) };
   }
   const files = { network: join(folder, runFiles.network), compact: join(folder, runFiles.compact) };
@@ -120,8 +119,8 @@ export async function finishRun(session: Session, journal: Journal, trained: Tra
 type Verdict = Pick<Run, "certificate" | "before" | "after">;
 
 /** Tells all ranks what rank 0 found; they wait for it, so that nothing is timed beside processes that come to their end. */
-function shareVerdict(cluster: Cluster | undefined, own?: Verdict): Promise<Verdict> {
-  return onFirst(cluster, async () => required(own, "the verdict of rank 0"));
+function shareVerdict(cluster: Cluster, own?: Verdict): Promise<Verdict> {
+  return cluster.onFirst(async () => required(own, "the verdict of rank 0"));
 }
 
 function reportCut({ factors }: Session, { emitter }: Journal, { cuts }: Compact, { weights }: Network): void {

@@ -3,16 +3,15 @@
  * the batches after it. Everything that lasts longer than a step happens between steps, on this side of the thread.
  */
 import { performance } from "node:perf_hooks";
-import { STOP } from "../autodiff/data-parallel.ts";
 import { required, UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import { tensor } from "../core/tensor.ts";
 import { firstImages, type Split } from "../data/dataset.ts";
+import { failTogether } from "../distributed/cluster.ts";
 import type { Accuracy } from "../evaluation/accuracy.ts";
 import { BudgetKeeper } from "./budget.ts";
 import { checkpointPath, type EpochSums } from "./checkpoints.ts";
 import { describeCommunication } from "./communication.ts";
-import { failTogether } from "./conduct.ts";
 import { CostMeter } from "./cost-meter.ts";
 import { readEvents } from "./event-log.ts";
 import type { EventBody } from "./events.ts";
@@ -60,8 +59,6 @@ export class TrainingLoop {
   #sums: EpochSums;
   /** Step of the last checkpoint that is on disk. */
   #savedStep: number;
-  /** Whether any of several ranks was asked to stop. */
-  #mustStop = false;
 
   /** `savedStep`: of the checkpoint on disk that the session started from; `NOT_SAVED` if it is still to be written. */
   constructor(session: Session, journal: Journal, savedStep: number) {
@@ -139,7 +136,6 @@ export class TrainingLoop {
     };
     const results = await trainee.run(feeds, this.#journal.isAborted);
     batch.release();
-    this.#mustStop = (results[STOP]?.data[0] ?? 0) > 0;
     const loss = required(results["loss"]?.data[0], "the loss");
     const correct = required(results["correct"]?.data[0], "the count of right answers");
     this.#journal.emitter.moveTo(this.#step + 1, epochOf(this.#step, this.#session));
@@ -224,7 +220,7 @@ export class TrainingLoop {
     this.#blocked = 0;
     const { emitter } = this.#journal;
     emitter.emit(report);
-    if (cluster !== undefined) emitter.emit(await describeCommunication(cluster, host, steps, milliseconds));
+    for (const event of await describeCommunication(cluster, host, steps, milliseconds)) emitter.emit(event);
     for (const warning of this.#warnings.look({ ...report, epoch: this.#step / this.#session.stepsPerEpoch })) {
       emitter.emit(warning);
     }
@@ -241,15 +237,15 @@ export class TrainingLoop {
   }
 
   async #stopIfAborted(): Promise<void> {
-    const { cluster } = this.#session;
-    if (!(cluster === undefined ? this.#journal.isAborted : this.#mustStop)) return;
+    const { cluster, trainee } = this.#session;
+    if (!trainee.mustStop(this.#journal.isAborted)) return;
     if (this.#savedStep < this.#step) await this.#save();
     await failTogether(cluster, this.#journal.interrupted(this.#step));
   }
 
   /** Whether another rank writes and tells what this one would. */
   get #isFollower(): boolean {
-    return this.#session.cluster?.isFirst === false;
+    return !this.#session.cluster.isFirst;
   }
 
   async #save(state?: TrainingState): Promise<void> {

@@ -25,9 +25,8 @@ export function imagesPerRank(batch: number, ranks: number): number {
   });
 }
 
-/** What this rank fills and computes of each batch; undefined for all of it. */
-export function partOfBatch(batch: number, cluster: Cluster | undefined): BatchPart | undefined {
-  if (cluster === undefined) return undefined;
+/** What this rank fills and computes of each batch. */
+export function partOfBatch(batch: number, cluster: Cluster): BatchPart {
   const count = imagesPerRank(batch, cluster.size);
   return { first: cluster.rank * count, count };
 }
@@ -37,9 +36,8 @@ export async function sharedAccuracy(
   classifier: Classifier,
   split: Split,
   { normalization }: Dataset,
-  cluster: Cluster | undefined,
+  cluster: Cluster,
 ): Promise<Accuracy> {
-  if (cluster === undefined) return measureAccuracy(classifier, split, normalization);
   const bound = (rank: number): number => Math.floor((rank * split.count) / cluster.size);
   const part = imagesBetween(split, bound(cluster.rank), bound(cluster.rank + 1));
   const own = part.count === 0 ? NOTHING : await measureAccuracy(classifier, part, normalization);
@@ -62,19 +60,21 @@ export interface CommonGround {
  * @throws UserError "ranks-differ" naming the rank, its host and what differs.
  */
 export async function requireCommonGround(
-  cluster: Cluster | undefined,
+  cluster: Cluster,
   { settings, dataset, network, engine }: CommonGround,
 ): Promise<void> {
-  if (cluster === undefined) return;
-  const { train, test } = hashData(dataset);
-  const options = Object.entries(settings).map(([name, value]) => [`option "${name}"`, JSON.stringify(value)] as const);
-  // Threads change the order of sums in a rank's own part, which is its own affair.
-  const { threads: _, ...kernels } = engine;
-  await cluster.requireSame({
-    ...Object.fromEntries(options),
-    "set of training images": `sha256 ${train}`,
-    "set of test images": `sha256 ${test}`,
-    "network to start from": `sha256 ${hashWeights(network.weights)}`,
-    ...Object.fromEntries(Object.entries(kernels).map(([name, value]) => [`engine (${name})`, value])),
+  await cluster.requireSame(() => {
+    const { train, test } = hashData(dataset);
+    // Threads change the order of sums in a rank's own part, which is its own affair.
+    const { threads: _, ...kernels } = engine;
+    return {
+      ...Object.fromEntries(
+        Object.entries(settings).map(([name, value]) => [`option "${name}"`, JSON.stringify(value)] as const),
+      ),
+      "set of training images": `sha256 ${train}`,
+      "set of test images": `sha256 ${test}`,
+      "network to start from": `sha256 ${hashWeights(network.weights)}`,
+      ...Object.fromEntries(Object.entries(kernels).map(([name, value]) => [`engine (${name})`, value])),
+    };
   });
 }

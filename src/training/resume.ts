@@ -3,15 +3,12 @@ import { join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
-import type { Cluster } from "../distributed/cluster.ts";
+import { type Cluster, inCluster } from "../distributed/cluster.ts";
 import {
   announce,
   type ConductOptions,
   clusterFor,
   engineOf,
-  inCluster,
-  onFirst,
-  together,
   withJournal,
   withSession,
   withThreads,
@@ -48,10 +45,10 @@ export async function resume(folder: string, options: ResumeOptions = {}): Promi
   return inCluster(cluster, () => resumeOn(cluster, folder, options));
 }
 
-async function resumeOn(cluster: Cluster | undefined, folder: string, options: ResumeOptions): Promise<Run> {
+async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions): Promise<Run> {
   const startedAt = performance.now();
   const path = resolve(folder);
-  const { record, hasBegun } = await onFirst(cluster, async () => {
+  const { record, hasBegun } = await cluster.onFirst(async () => {
     const found = await readRunRecord(path);
     const events = await eventsSoFar(path);
     refuseFinished(path, events);
@@ -64,8 +61,8 @@ async function resumeOn(cluster: Cluster | undefined, folder: string, options: R
   return withJournal(path, options, cluster, async (journal) => {
     const damaged: string[] = [];
     const latest = await readLatestTogether(path, ({ message }) => damaged.push(message), cluster);
-    const checkpoint = { ...latest, seal: await onFirst(cluster, () => requireSealed(path, latest.seal)) };
-    const dataset = await together(cluster, async () => {
+    const checkpoint = { ...latest, seal: await cluster.onFirst(() => requireSealed(path, latest.seal)) };
+    const dataset = await cluster.together(async () => {
       partOfBatch(settings.batch, cluster);
       return reopenData(record, options.data);
     });
@@ -92,13 +89,9 @@ async function resumeOn(cluster: Cluster | undefined, folder: string, options: R
 }
 
 /** On another number of ranks each has other threads than those of the run so far. */
-function withoutOtherThreads(
-  { settings, engine }: RunRecord,
-  cluster: Cluster | undefined,
-  share: number | undefined,
-): Settings {
+function withoutOtherThreads({ settings, engine }: RunRecord, cluster: Cluster, share: number | undefined): Settings {
   if (share !== undefined && settings.engine !== "reference") return { ...settings, threads: share };
-  if ((engine["ranks"] ?? "1") === `${cluster?.size ?? 1}`) return settings;
+  if ((engine["ranks"] ?? "1") === `${cluster.size}`) return settings;
   const { threads: _, ...others } = settings;
   return others;
 }

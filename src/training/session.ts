@@ -35,8 +35,8 @@ export interface SessionStart {
   readonly teacher?: Network;
   /** Does what would hold up the event loop. */
   readonly background: Background;
-  /** The ranks that train together; undefined if this process is alone. */
-  readonly cluster: Cluster | undefined;
+  /** The ranks that train together. */
+  readonly cluster: Cluster;
 }
 
 export interface Session extends SessionStart {
@@ -89,7 +89,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
   const steps = stepsPerEpoch(dataset.train.count, batch);
   const part = partOfBatch(batch, cluster);
   const { accumulate = 1 } = settings;
-  const images = imagesPerMicroBatch(part?.count ?? batch, accumulate);
+  const images = imagesPerMicroBatch(part.count, accumulate);
   const evaluationBatch = Math.min(images, LARGEST_EVALUATION_BATCH);
   const trainee = await Trainee.open(
     {
@@ -110,7 +110,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
     normalization: dataset.normalization,
     augmentation: resolveAugmentation(settings.augment, dataset.augmentation, dataset.train),
     batch,
-    ...optional("part", part),
+    part,
     seed: settings.seed,
     ...optional("soft", soft),
     start: { epoch: Math.floor(progress.step / steps), step: progress.step % steps },

@@ -7,7 +7,6 @@ import { cost } from "../graph/cost.ts";
 import type { Weights } from "../graph/graph.ts";
 import { applyStep } from "../pruning/apply.ts";
 import { type Shrinking, structuresLeft } from "../pruning/shrink.ts";
-import { onFirst } from "./conduct.ts";
 import type { EventBody, ShrunkStructure } from "./events.ts";
 import type { Session } from "./session.ts";
 import type { ShrinkSettings } from "./settings/pruning.ts";
@@ -57,8 +56,8 @@ export class Shrinker {
     const network = { graph: trainee.graph, weights: state.weights };
     const own = await background.call("findShrinking", { network, held, round: settings.round });
     // Decided once: the ranks hold the same state, and cut what rank 0 cuts.
-    const steps = await onFirst(cluster, async () => own.steps);
-    const found = cluster === undefined ? own : { steps, network: steps.reduce(applyStep, network) };
+    const steps = await cluster.onFirst(async () => own.steps);
+    const found = steps === own.steps ? own : { steps, network: steps.reduce(applyStep, network) };
     if (found.steps.length === 0) return false;
     const [before, after] = [cost(trainee.graph), cost(found.network.graph)];
     const cuts = this.#cutStructures(state, held, found);

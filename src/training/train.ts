@@ -1,10 +1,9 @@
 /** `train`: the whole path of a new run. Everything it was given is checked before anything is written. */
-import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { optional } from "../core/optional.ts";
 import { stepsPerEpoch } from "../data/order.ts";
-import type { Cluster } from "../distributed/cluster.ts";
+import { type Cluster, inCluster } from "../distributed/cluster.ts";
 import { saveOnnx } from "../formats/onnx/index.ts";
 import { bake } from "../selection/fold.ts";
 import { requireReachable } from "./budget.ts";
@@ -14,10 +13,6 @@ import {
   type ConductOptions,
   clusterFor,
   engineOf,
-  inCluster,
-  onFirst,
-  threadsInEnvironment,
-  together,
   withJournal,
   withSession,
   withThreads,
@@ -70,15 +65,15 @@ export async function train(model: ModelSource, options: TrainOptions): Promise<
   return inCluster(cluster, () => trainOn(cluster, model, options));
 }
 
-async function trainOn(cluster: Cluster | undefined, model: ModelSource, options: TrainOptions): Promise<Run> {
+async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptions): Promise<Run> {
   const startedAt = performance.now();
-  const { data, folder: chosenFolder, onEvent, signal, alone, tuningClock, controlOf, ...input } = options;
-  const { settings, dataset, source, network, factors } = await together(cluster, async () => {
+  const { data, folder: chosenFolder, onEvent, signal, alone: _, tuningClock, controlOf, ...input } = options;
+  const { settings, dataset, source, network, factors } = await cluster.together(async () => {
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
-    const parsed = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster, alone?.threads);
+    const parsed = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
     requireWeights(parsed, isFineTuned);
     requireWindow(parsed);
-    imagesPerMicroBatch(partOfBatch(parsed.batch, cluster)?.count ?? parsed.batch, parsed.accumulate ?? 1);
+    imagesPerMicroBatch(partOfBatch(parsed.batch, cluster).count, parsed.accumulate ?? 1);
     const named = isFineTuned && typeof model === "string" ? await sourceForFile(model, data) : data;
     const opened = await openData(named, parsed.limit, await inputOf(model));
     stepsPerEpoch(opened.dataset.train.count, parsed.batch);
@@ -91,7 +86,7 @@ async function trainOn(cluster: Cluster | undefined, model: ModelSource, options
   return withThreads(settings, optional("tuningClock", tuningClock), cluster, async (threads) => {
     const engine = engineOf(threads);
     await requireCommonGround(cluster, { settings, dataset, network, engine });
-    const folder = await onFirst(cluster, () => newFolder(chosenFolder, settings, `${name}-${dataset.name}`));
+    const folder = await cluster.onFirst(() => newFolder(chosenFolder, settings, `${name}-${dataset.name}`));
     const record: RunRecord = {
       version: 1,
       name: basename(folder),
@@ -115,13 +110,13 @@ async function trainOn(cluster: Cluster | undefined, model: ModelSource, options
     const checkpoint = { ...NOTHING_DONE, network, seal: sealOf(record) };
     const journalOptions = { ...optional("onEvent", onEvent), ...optional("signal", signal) };
     return withJournal(folder, journalOptions, cluster, async (journal) => {
-      await onFirst(cluster, () => requireUnused(folder));
+      await cluster.onFirst(() => requireUnused(folder));
       const start = { ...threads, settings, factors, dataset, checkpoint, ...optional("teacher", teacher) };
       const open = async (): Promise<Session> => {
         try {
-          await onFirst(cluster, () => begin(journal, record, start));
+          await cluster.onFirst(() => begin(journal, record, start));
           const session = await openSession(start);
-          await onFirst(cluster, () => recordPrecision(journal, record, session));
+          await cluster.onFirst(() => recordPrecision(journal, record, session));
           return session;
         } catch (error) {
           // Nothing is trained yet: the same command can be given again.
@@ -174,10 +169,10 @@ const NOTHING_DONE: Omit<Checkpoint, "network"> = {
 };
 
 /** The number of threads decides how sums are split, so it is part of what a resumed run repeats. */
-function withThreadCount(settings: Settings, cluster: Cluster | undefined, share: number | undefined): Settings {
+function withThreadCount(settings: Settings, cluster: Cluster): Settings {
   // Several ranks have each as many as its host gives them.
-  if (settings.engine === "reference" || cluster !== undefined) return settings;
-  return { ...settings, threads: settings.threads ?? share ?? threadsInEnvironment() ?? availableParallelism() };
+  if (settings.engine === "reference" || cluster.size > 1) return settings;
+  return { ...settings, threads: settings.threads ?? cluster.threads };
 }
 
 async function newFolder(chosen: string | undefined, { name }: Settings, stem: string): Promise<string> {

@@ -3,7 +3,7 @@
  * here the network keeps the shape it began with: what was cut has the weights it had last, and factors at zero.
  */
 import { accumulate, inBatch } from "../autodiff/accumulate.ts";
-import { dataParallel, stopFeed } from "../autodiff/data-parallel.ts";
+import { forRanks, STOP, stopFeed } from "../autodiff/data-parallel.ts";
 import { trainingGraph } from "../autodiff/training-graph.ts";
 import { required } from "../core/errors.ts";
 import { filled, type Tensor, tensor } from "../core/tensor.ts";
@@ -27,7 +27,7 @@ import { narrowVelocities, type TrainingState, wholeWeights } from "./whole-stat
 export interface TraineeOptions {
   readonly host: EngineHost;
   readonly background: Background;
-  readonly cluster: Cluster | undefined;
+  readonly cluster: Cluster;
   readonly factors: readonly Factor[];
   /** Images a step of this rank, or a micro-batch of it. */
   readonly batch: number;
@@ -85,6 +85,8 @@ export class Trainee {
   /** γ of the whole network, where it does not stay what the factors say. */
   #steered: Weights | undefined;
   #plans: Plans;
+  /** Ranks that were asked to stop, as of the last step. */
+  #stopping = 0;
   readonly #teacher: Teacher | undefined;
 
   private constructor(
@@ -164,15 +166,27 @@ export class Trainee {
   }
 
   /**
-   * One training step. `feeds`: images, labels or targets of all its micro-batches, and learning rate. On several ranks `mustStop` of
-   * any is the output `STOP` of all, a number above 0.
+   * One training step. `feeds`: images, labels or targets of all its micro-batches, and learning rate. `isAborted`: whether this rank was
+   * asked to stop, which the others hear of with their sums.
    */
-  async run(feeds: Feeds, mustStop: boolean): Promise<Results> {
-    const { batch, accumulate: parts = 1, cluster } = this.#options;
-    const stop = cluster === undefined ? {} : { [stopFeed]: filled([], mustStop ? 1 : 0) };
+  async run(feeds: Feeds, isAborted: boolean): Promise<Results> {
+    const { batch, accumulate: parts = 1 } = this.#options;
+    const stop = this.#isSummed ? { [stopFeed]: filled([], isAborted ? 1 : 0) } : {};
     const divided = divideFeeds(feeds, batch, parts);
     const all = { ...divided, ...(await this.#teach(divided, parts)), ...this.#gammas, ...stop };
-    return joinResults(await this.#plans.training.run(all), ["loss", "correct"], parts);
+    const results = joinResults(await this.#plans.training.run(all), ["loss", "correct"], parts);
+    this.#stopping = results[STOP]?.data[0] ?? 0;
+    return results;
+  }
+
+  /** Whether to stop before the next step: all ranks are of one mind. Several of them know it from the last step. */
+  mustStop(isAborted: boolean): boolean {
+    return this.#isSummed ? this.#stopping > 0 : isAborted;
+  }
+
+  /** Whether a step's gradients are summed with those of other ranks. */
+  get #isSummed(): boolean {
+    return this.#options.cluster.size > 1;
   }
 
   /** The teacher's answers to the images of each micro-batch. */
@@ -191,7 +205,7 @@ export class Trainee {
   /** Gives all ranks the mean of their running statistics, so that they hold the same network. */
   async shareStatistics(): Promise<void> {
     const { cluster, syncBatchNorm } = this.#options;
-    if (cluster === undefined || syncBatchNorm) return;
+    if (!this.#isSummed || syncBatchNorm) return;
     const { training } = this.#plans;
     const names = this.#graph.parameters.flatMap(({ name, kind }) => (isStatistic(kind) ? [name] : []));
     const own = [...(await training.read(names))];
@@ -363,7 +377,7 @@ async function preparePlans(
 ): Promise<Plans> {
   const { host, cluster, batch, evaluationBatch, momentum, weightDecay, precision, syncBatchNorm } = options;
   const { softTargets = false, fixScales = false, clipNorm, batchNormalization = "batch", teacher } = options;
-  const ranks = cluster?.size ?? 1;
+  const ranks = cluster.size;
   const folded = fold(graph);
   const micro = trainingGraph(folded, {
     batch: syncBatchNorm ? batch * ranks : batch,
@@ -375,7 +389,7 @@ async function preparePlans(
     ...(clipNorm === undefined ? {} : { clipNorm }),
   });
   const whole = accumulate(micro, options.accumulate ?? 1);
-  const step = cluster === undefined ? whole : dataParallel(whole, { ranks, synchronizeNormalization: syncBatchNorm });
+  const step = forRanks(whole, { ranks, synchronizeNormalization: syncBatchNorm });
   return {
     training: await prepareAlike(cluster, choices.training, (known) =>
       host.prepare(step, { batch, precision, choices: known, ...tuning }),

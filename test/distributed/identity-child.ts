@@ -1,10 +1,11 @@
 /** Run as a rank by the tests: holds two tensors, of which rank 1 has one bit of the second otherwise. */
 import { tensor } from "../../src/core/tensor.ts";
-import { isToldElsewhere, joinCluster } from "../../src/distributed/cluster.ts";
+import { isToldElsewhere } from "../../src/distributed/failure.ts";
+import { joinCluster } from "../../src/distributed/join.ts";
 import { requireIdentical } from "../../src/training/identity.ts";
 
 const cluster = await joinCluster();
-if (cluster === undefined) throw new Error("launched alone");
+if (cluster.size === 1) throw new Error("launched alone");
 const values = [tensor([2], Float32Array.of(1, 2)), tensor([2], Float32Array.of(3, 4))] as const;
 await requireIdentical(cluster, new Map(values.map((value, index) => [`weights ${index}`, value])));
 console.log("the same at first");

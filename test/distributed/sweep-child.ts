@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { EspalierError } from "../../src/core/errors.ts";
-import { isToldElsewhere } from "../../src/distributed/cluster.ts";
+import { isToldElsewhere } from "../../src/distributed/failure.ts";
 import { detectLaunch } from "../../src/distributed/launch.ts";
 import { sweep } from "../../src/experiments/sweep.ts";
 import { parsePlan } from "../../src/experiments/sweep-plan.ts";

@@ -1,9 +1,13 @@
 /** What is decided without MPI: how a process was launched, what a rank takes of a batch, how many threads it has. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { UserError } from "../../src/core/errors.ts";
+import { type Cluster, failTogether, inCluster } from "../../src/distributed/cluster.ts";
+import { joinCluster } from "../../src/distributed/join.ts";
 import { detectLaunch } from "../../src/distributed/launch.ts";
 import { parseProcessorList, threadsFor } from "../../src/distributed/processors.ts";
-import { imagesPerRank } from "../../src/training/ranks.ts";
+import { SingleProcess } from "../../src/distributed/single-process.ts";
+import { imagesPerRank, partOfBatch } from "../../src/training/ranks.ts";
 
 describe("a launch", () => {
   it.each([
@@ -26,6 +30,38 @@ describe("a launch", () => {
 
   it("of an MPI that there is not is an error", () => {
     expect(() => detectLaunch({ ESPALIER_MPI: "lam" })).toThrow(/openmpi, mpich or none/);
+  });
+});
+
+describe("a process that is alone", () => {
+  it("is a cluster of one, with the threads that it is given", async () => {
+    expect(await joinCluster(undefined)).toMatchObject({ rank: 0, size: 1, isFirst: true, collectives: undefined });
+    expect([new SingleProcess(3).threads, new SingleProcess(3).description]).toEqual([3, {}]);
+  });
+
+  it("answers at once what it asks of all", async () => {
+    const one = new SingleProcess();
+    const value = new Map([["not", "JSON"]]);
+    expect(await one.onFirst(async () => value)).toBe(value);
+    expect(await one.together(async () => value)).toBe(value);
+    expect(await one.gather(7)).toEqual([7]);
+    expect(await one.sum([1, 2])).toEqual([1, 2]);
+    expect(partOfBatch(24, one)).toEqual({ first: 0, count: 24 });
+  });
+
+  it("has nobody to send files to or to be compared with: they are not even read", async () => {
+    const one: Cluster = new SingleProcess();
+    const unasked = (): never => {
+      throw new Error("asked");
+    };
+    expect(await one.toOthers(unasked)).toBeUndefined();
+    await one.requireSame(unasked);
+  });
+
+  it("fails with the very error", async () => {
+    const error = new UserError("bad-option", "no", { hint: "yes" });
+    await expect(failTogether(new SingleProcess(), error)).rejects.toBe(error);
+    await expect(inCluster(new SingleProcess(), () => Promise.reject(error))).rejects.toBe(error);
   });
 });
 

@@ -6,10 +6,10 @@ import { type Command, Option } from "commander";
 import { UserError } from "../../core/errors.ts";
 import { integerFor, oneOf } from "../../core/text-values.ts";
 import { datasetReference } from "../../data/references.ts";
-import { type Cluster, joinCluster } from "../../distributed/cluster.ts";
+import { type Cluster, failTogether } from "../../distributed/cluster.ts";
+import { joinCluster } from "../../distributed/join.ts";
 import { imagesOf, requireWorkers, type SweepResult, sweep } from "../../experiments/sweep.ts";
 import { parsePlan, readPlan, type SweepPlan } from "../../experiments/sweep-plan.ts";
-import { failTogether, onFirst, together } from "../../training/conduct.ts";
 import type { ControlOf } from "../../training/events.ts";
 import { type GammaRequest, readGammas } from "../../training/settings/codecs.ts";
 import { settingFlags, settingsOfFlags } from "../../training/settings/flags.ts";
@@ -152,7 +152,7 @@ async function runSweep(
   const { json = false, parallel } = options;
   const cluster = await joinCluster();
   if (parallel !== undefined) requireWorkers(cluster);
-  const { planned, plan } = await onFirst(cluster, async () => {
+  const { planned, plan } = await cluster.onFirst(async () => {
     if (source === undefined || !(await isPlan(source))) {
       return { planned: "", plan: await planFrom(source, options, command) };
     }
@@ -161,7 +161,7 @@ async function runSweep(
   });
   const isFolder = planned !== "" && !planned.toLowerCase().endsWith(".json");
   const folder = options.out ?? (isFolder ? source : undefined);
-  const data = await together(cluster, () =>
+  const data = await cluster.together(() =>
     dataProgress(context, async (onProgress) => {
       const reference = datasetReference(plan.data, { onProgress, ...imagesOf(plan) });
       const dataset = await reference.open(await inputOf(plan.model));
@@ -201,7 +201,7 @@ async function runSweep(
   }
 }
 
-async function requireAll(result: SweepResult, cluster: Cluster | undefined): Promise<void> {
+async function requireAll(result: SweepResult, cluster: Cluster): Promise<void> {
   const failed = result.reports.filter(({ state }) => state === "failed");
   if (failed.length === 0) return;
   const error = new UserError("run-failed", outcome(result), {

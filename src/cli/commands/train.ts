@@ -2,10 +2,9 @@
 import type { Command } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
 import { datasetReference } from "../../data/references.ts";
-import { joinCluster } from "../../distributed/cluster.ts";
+import { joinCluster } from "../../distributed/join.ts";
 import { knownWidths } from "../../evaluation/widths.ts";
 import { modelNames } from "../../models/zoo.ts";
-import { together } from "../../training/conduct.ts";
 import type { RunEvent } from "../../training/events.ts";
 import { bringsWeights } from "../../training/fine-tuning.ts";
 import { recipe } from "../../training/recipes.ts";
@@ -62,7 +61,7 @@ async function runTraining(
   const { out } = options;
   const { model, data: dataName, settings } = await requestOf(named, options, command);
   // Opened here and not by the run, so that a download is shown before the table of epochs begins.
-  const data = await together(await joinCluster(), () =>
+  const data = await (await joinCluster()).together(() =>
     dataProgress(context, async (onProgress) => {
       const isTrained = bringsWeights(model) && settings.fromScratch !== true;
       const images = imageOptions(command);
