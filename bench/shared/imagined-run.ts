@@ -16,9 +16,9 @@ import type { Factor, Selection } from "../../src/selection/factors.ts";
 import { place } from "../../src/selection/place.ts";
 import { EventLog } from "../../src/training/event-log.ts";
 import type { EventBody } from "../../src/training/events.ts";
-import { Emitter } from "../../src/training/journal.ts";
 import { runFiles } from "../../src/training/run-folder.ts";
 import { writeRunRecord } from "../../src/training/run-record.ts";
+import { Emitter } from "../../src/training/run-writer.ts";
 import { parseSettings } from "../../src/training/settings/settings.ts";
 import { StructureTracker } from "../../src/training/structures.ts";
 

@@ -17,7 +17,7 @@ import type { EngineHost, PlanHandle } from "../engine/host.ts";
 import { prepareAlike } from "../engine/prepare-alike.ts";
 import type { Graph, Network, Weights } from "../graph/graph.ts";
 import { bindBatch, inferShapes } from "../graph/shapes.ts";
-import { type Factor, gammaFeeds, keptFactors } from "../selection/factors.ts";
+import { type Factor, gammaFeeds, gammasOf, keptFactors } from "../selection/factors.ts";
 import { fold } from "../selection/fold.ts";
 import { quantile } from "./latency.ts";
 
@@ -150,7 +150,7 @@ function randomFeeds({ network: { graph }, factors }: StepSubject, batch: number
     [input.name]: randomImages(bindBatch(input.shape, batch)),
     labels: labelsInTurn(batch, classes),
     learning_rate: filled([], LEARNING_RATE),
-    ...gammaFeeds(factors),
+    ...gammaFeeds(gammasOf(factors)),
   };
 }
 

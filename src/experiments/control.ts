@@ -8,7 +8,6 @@ import { optional } from "../core/optional.ts";
 import { cost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
 import { type History, historyOf } from "../report/history.ts";
-import { type ConductOptions, clusterFor } from "../training/conduct.ts";
 import { readEvents } from "../training/event-log.ts";
 import type { ControlOf, RunFinished } from "../training/events.ts";
 import { loadTogether } from "../training/handover.ts";
@@ -16,11 +15,12 @@ import type { Run } from "../training/run.ts";
 import { type DataSource, reopenData } from "../training/run-data.ts";
 import { runFiles } from "../training/run-folder.ts";
 import { type RunRecord, readRunRecord } from "../training/run-record.ts";
+import { clusterFor, type RunOptions } from "../training/run-scope.ts";
 import type { SettingsInput } from "../training/settings/settings.ts";
 import { train } from "../training/train.ts";
 import { controlSettings } from "./settings.ts";
 
-export interface ControlOptions extends ConductOptions {
+export interface ControlOptions extends RunOptions {
   /** "epochs" (the default): as many as the run; "macs": as many as take the MACs that training the run took. */
   readonly same?: ControlOf["same"];
   /** Default: the run's. */

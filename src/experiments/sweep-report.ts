@@ -1,6 +1,7 @@
 /** What a sweep tells of its runs, and how it is followed. */
-import type { ConductOptions } from "../training/conduct.ts";
+
 import type { RunEvent } from "../training/events.ts";
+import type { RunOptions } from "../training/run-scope.ts";
 
 /** What became of a run, or is about to. */
 export interface SweepReport {
@@ -27,7 +28,7 @@ export interface SweepReport {
 export type SweepNews = Pick<SweepReport, "state" | "reason" | "code">;
 
 /** How a sweep is followed and stopped. Where ranks have runs of their own, rank 0 hears of all of them. */
-export interface SweepHooks extends Pick<ConductOptions, "signal"> {
+export interface SweepHooks extends Pick<RunOptions, "signal"> {
   /** Hears of each run before and after it. */
   readonly onRun?: (report: SweepReport) => void;
   /** Hears of what happens in a run; `name` is the run's in the sweep. */

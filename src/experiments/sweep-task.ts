@@ -6,10 +6,10 @@ import type { DatasetReference } from "../data/references.ts";
 import type { Cluster } from "../distributed/cluster.ts";
 import { historyOf } from "../report/history.ts";
 import { writeReport } from "../report/report.ts";
-import type { ConductOptions } from "../training/conduct.ts";
 import { readEvents } from "../training/event-log.ts";
 import { resume } from "../training/resume.ts";
 import type { Run } from "../training/run.ts";
+import type { RunOptions } from "../training/run-scope.ts";
 import { train } from "../training/train.ts";
 import { control, isUncut } from "./control.ts";
 import { clearRun, type RunState } from "./sweep-folder.ts";
@@ -33,7 +33,7 @@ export interface SweepGround {
 
 interface Task extends PlannedRun {
   readonly ground: SweepGround;
-  readonly hooks: ConductOptions;
+  readonly hooks: RunOptions;
   /** The ranks that do the task together. */
   readonly cluster: Cluster;
   /** Of the runs that are over. */

@@ -4,7 +4,7 @@
  */
 import { required } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
-import type { Graph, Node } from "../graph/graph.ts";
+import type { Graph, Node, Weights } from "../graph/graph.ts";
 import { OnlyPath, type ScaledValue } from "./only-path.ts";
 
 /**
@@ -117,15 +117,20 @@ export function keptFactors(factors: readonly Factor[]): KeptFactors {
   };
 }
 
-/** What a training step is fed for the factors: `<parameter>.gamma` → γ of each of them, in the shape of λ. */
-export function gammaFeeds(factors: readonly Factor[]): Record<string, Tensor> {
-  return Object.fromEntries(
+/** γ of each structure times `times`, by the factors' parameters and in their shapes. */
+export function gammasOf(factors: readonly Factor[], times = 1): Weights {
+  return new Map(
     factors.map(({ parameter, count, gamma, gammaScale: scale = [1] }) => {
       const each = Float32Array.from(
         { length: count },
-        (_, index) => gamma * (scale[scale.length === 1 ? 0 : index] ?? 1),
+        (_, index) => times * gamma * (scale[scale.length === 1 ? 0 : index] ?? 1),
       );
-      return [`${parameter}.gamma`, tensor([count], each)] as const;
+      return [parameter, tensor([count], each)] as const;
     }),
   );
+}
+
+/** What a training step is fed for the factors: `<parameter>.gamma` → γ of each of them. */
+export function gammaFeeds(gammas: Weights): Record<string, Tensor> {
+  return Object.fromEntries([...gammas].map(([parameter, gamma]) => [`${parameter}.gamma`, gamma] as const));
 }

@@ -3,8 +3,8 @@
  *
  *     network.onnx            weights, statistics and factors; opens in any ONNX viewer
  *     optimizer.safetensors   velocities, and how long factors have been held at zero
- *     state.json              step, what the epoch has summed up so far, what was cut, chosen kernels, what the run was asked for
- *                             (`seal.ts`), sha256 of the other two and of itself
+ *     state.json              step, what the epoch has summed up so far, what was cut, chosen kernels, what each hook remembers,
+ *                             what the run was asked for (`seal.ts`), sha256 of the other two and of itself
  *
  * Networks are whole, whatever was cut while training: what goes on is made of the network and the cuts.
  *
@@ -26,20 +26,11 @@ import { loadOnnx, saveOnnx } from "../formats/onnx/index.ts";
 import { loadSafetensors, saveSafetensors } from "../formats/safetensors.ts";
 import type { Network, Weights } from "../graph/graph.ts";
 import { type CutStep, cutStepSchema } from "../pruning/cut-list.ts";
-import type { SteeringState } from "../selection/pressure.ts";
 import { type Owner, requireOwner } from "./claim.ts";
 import { runFileError } from "./file-errors.ts";
+import type { EpochSums, Json } from "./hooks/run-hook.ts";
 import { runFiles } from "./run-folder.ts";
 import { type Seal, sealSchema } from "./seal.ts";
-
-/** Sums over the part of an epoch that is done, so that a resumed epoch reports what an uninterrupted one would. */
-export interface EpochSums {
-  readonly steps: number;
-  /** Of the batches' mean losses. */
-  readonly loss: number;
-  readonly correct: number;
-  readonly milliseconds: number;
-}
 
 export interface Progress {
   /** Steps done. */
@@ -54,8 +45,8 @@ export interface Progress {
   };
   /** What was cut out of the network while it was trained. */
   readonly cuts: readonly CutStep[];
-  /** Of a run with a budget: how it is steered. */
-  readonly budget?: SteeringState;
+  /** Whether training ended with this step, before the run's last; default false. */
+  readonly isEnded?: boolean;
 }
 
 export interface Checkpoint {
@@ -64,6 +55,8 @@ export interface Checkpoint {
   readonly network: Network;
   /** What the optimizer keeps beside every parameter that is still trained, by the training graph's names. */
   readonly velocities: Weights;
+  /** What hooks and the γ policy remember, by their names. */
+  readonly hooks: Readonly<Record<string, Json>>;
   /** Of the run's record; missing in checkpoints of older versions. */
   readonly seal?: Seal;
 }
@@ -76,35 +69,44 @@ const unfinishedName = /^step-\d{6,}\.unfinished/;
 const replaced = ".replaced";
 
 const choices = z.record(z.string(), z.string());
-const body = z.strictObject({
-  version: z.literal(1),
-  progress: z.strictObject({
-    step: z.int().nonnegative(),
-    sums: z.strictObject({
-      steps: z.int().nonnegative(),
-      loss: z.number(),
-      correct: z.number(),
-      milliseconds: z.number(),
-    }),
-    choices: z.strictObject({ training: choices, evaluation: choices, teacher: choices.exactOptional() }),
-    // Left out while there are none, as runs did that could not cut.
-    cuts: z.array(cutStepSchema).exactOptional(),
-    budget: z
-      .strictObject({
-        gamma: z.number(),
-        largest: z.number(),
-        // Runs did not look at it once.
-        holds: z.record(z.string(), z.array(z.number())).exactOptional(),
-        isMet: z.boolean(),
-        modes: z.record(z.string(), z.string()),
-        correction: z.number(),
-      })
-      .exactOptional(),
+const progress = {
+  step: z.int().nonnegative(),
+  sums: z.strictObject({
+    steps: z.int().nonnegative(),
+    loss: z.number(),
+    correct: z.number(),
+    milliseconds: z.number(),
   }),
+  choices: z.strictObject({ training: choices, evaluation: choices, teacher: choices.exactOptional() }),
+  // Left out while there are none.
+  cuts: z.array(cutStepSchema).exactOptional(),
+};
+const rest = {
   seal: sealSchema.exactOptional(),
   sha256: z.strictObject({ [files.network]: z.string(), [files.velocities]: z.string() }),
+};
+/** Of runs whose only hook with a state was the budget, which stood with the progress. */
+const version1 = z.strictObject({
+  version: z.literal(1),
+  progress: z.strictObject({ ...progress, budget: z.json().exactOptional() }),
+  ...rest,
 });
+const version2 = z.strictObject({
+  version: z.literal(2),
+  progress: z.strictObject({ ...progress, isEnded: z.boolean().exactOptional() }),
+  hooks: z.record(z.string(), z.json()),
+  ...rest,
+});
+const body = z.discriminatedUnion("version", [version1, version2]);
+type Body = z.infer<typeof version2>;
 const state = z.strictObject({ body, sha256: z.string() });
+
+/** `content` as this version writes it. */
+function asVersion2(content: z.infer<typeof body>): Body {
+  if (content.version === 2) return content;
+  const { budget, ...others } = content.progress;
+  return { ...content, version: 2, progress: others, hooks: budget === undefined ? {} : { budget } };
+}
 
 /** Name of the checkpoint after `step` steps, relative to the run folder. */
 export function checkpointPath(step: number): string {
@@ -128,9 +130,10 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint, ow
     await saveOnnx(checkpoint.network, at("network"));
     await saveSafetensors(checkpoint.velocities, at("velocities"));
     // Parsed, so that its keys stand in the schema's order, as they will when it is read.
-    const content = body.parse({
-      version: 1,
+    const content = version2.parse({
+      version: 2,
       progress: checkpoint.progress.cuts.length > 0 ? checkpoint.progress : withoutCuts(checkpoint.progress),
+      hooks: checkpoint.hooks,
       ...optional("seal", checkpoint.seal),
       sha256: {
         [files.network]: await digestOf(at("network"), "sha256", "hex"),
@@ -216,15 +219,11 @@ export async function listCheckpoints(folder: string): Promise<number[]> {
  */
 export async function readCheckpoint(folder: string, step: number): Promise<Checkpoint> {
   const path = join(folder, checkpointPath(step));
-  const { progress, sha256, seal } = await readState(join(path, files.state));
+  const { progress, hooks, sha256, seal } = await readState(join(path, files.state));
   for (const file of [files.network, files.velocities]) await checkDigest(join(path, file), sha256[file]);
-  const { budget, cuts = [], ...others } = progress;
   return {
-    progress: {
-      ...others,
-      cuts,
-      ...(budget === undefined ? {} : { budget: { ...budget, holds: budget.holds ?? {} } }),
-    },
+    progress: { ...progress, cuts: progress.cuts ?? [] },
+    hooks,
     network: await readPart(join(path, files.network), loadOnnx),
     velocities: await readPart(join(path, files.velocities), loadSafetensors),
     ...optional("seal", seal),
@@ -282,7 +281,7 @@ function damaged(path: string, what: string, cause?: unknown): UserError {
   return new UserError("bad-checkpoint", what, { about: path, hint, cause });
 }
 
-async function readState(path: string): Promise<z.infer<typeof body>> {
+async function readState(path: string): Promise<Body> {
   let whole: z.infer<typeof state>;
   try {
     whole = state.parse(JSON.parse(await readFile(path, "utf8")));
@@ -290,7 +289,7 @@ async function readState(path: string): Promise<z.infer<typeof body>> {
     throw damaged(path, "the state of the checkpoint is missing or damaged", cause);
   }
   if (digestOfBody(whole.body) !== whole.sha256) throw damaged(path, "the state of the checkpoint was altered");
-  return whole.body;
+  return asVersion2(whole.body);
 }
 
 async function checkDigest(path: string, expected: string): Promise<void> {

@@ -21,12 +21,12 @@ import type { Compact } from "../pruning/compact.ts";
 import type { LatencyFigures } from "./events.ts";
 import { runFileError } from "./file-errors.ts";
 import { metadataOf } from "./file-metadata.ts";
-import type { Journal } from "./journal.ts";
-import type { Trained } from "./loop.ts";
+import type { Trained } from "./open-run.ts";
 import { type Run, TrainedNetwork } from "./run.ts";
 import { runFiles } from "./run-folder.ts";
+import type { RunWriter } from "./run-writer.ts";
 import type { Session } from "./session.ts";
-import { StructureTracker } from "./structures.ts";
+import { layerStructures } from "./structures.ts";
 import { countUnreadable } from "./unreadable.ts";
 
 /**
@@ -35,24 +35,29 @@ import { countUnreadable } from "./unreadable.ts";
  * here, and the certificate reads its first answers.
  * @throws UserError "not-exact" if the compact network is not the trained one, "interrupted", or what writing a file throws.
  */
-export async function finishRun(session: Session, journal: Journal, trained: Trained, startedAt: number): Promise<Run> {
-  const { graph, dataset, settings, host, background, trainee, evaluationBatch, totalSteps, cluster } = session;
-  const { folder, emitter } = journal;
+export async function finishRun(
+  session: Session,
+  writer: RunWriter,
+  trained: Trained,
+  startedAt: number,
+): Promise<Run> {
+  const { graph, dataset, settings, host, background, network: live, evaluationBatch, cluster } = session;
+  const { folder, emitter } = writer;
   const stopIfAborted = (): void => {
-    if (journal.isAborted) throw journal.interrupted(totalSteps);
+    if (writer.isAborted) throw writer.interrupted(trained.steps);
   };
   const metadata = metadataOf(dataset, graph);
-  const network = new TrainedNetwork({ graph, weights: (await trainee.readWhole()).weights }, metadata);
-  await trainee.dispose();
+  const network = new TrainedNetwork({ graph, weights: (await live.readWhole()).weights }, metadata);
+  await live.dispose();
 
   const cut = await background.call("compact", { network: plain(network), round: settings.round });
-  reportCut(session, journal, cut, network);
+  reportCut(session, writer, cut, network);
   const small = new TrainedNetwork(cut.network, metadata);
   if (!cluster.isFirst) {
     return { folder, name: basename(folder), network, compact: small, ...(await shareVerdict(cluster)) };
   }
   const files = { network: join(folder, runFiles.network), compact: join(folder, runFiles.compact) };
-  await journal.write(async () => {
+  await writer.write(async () => {
     await background.call("saveNetwork", { network: plain(network), path: files.network, metadata });
     await background.call("saveNetwork", { network: cut.network, path: files.compact, metadata });
   });
@@ -81,14 +86,14 @@ export async function finishRun(session: Session, journal: Journal, trained: Tra
     batch: evaluationBatch,
     compactLogits: answers.logits,
   });
-  await reportCertificate(journal, certificate);
+  await reportCertificate(writer, certificate);
   requireExact(certificate);
 
   const accuracy = accuracyOf(answers);
   countUnreadable(dataset, emitter);
   stopIfAborted();
   const latencies =
-    settings.latency && hasOnnxRuntime() ? await timeBoth(session, journal, plain(network), files.compact) : undefined;
+    settings.latency && hasOnnxRuntime() ? await timeBoth(session, writer, plain(network), files.compact) : undefined;
   const before = {
     accuracy: trained.accuracy.accuracy,
     ...cost(graph),
@@ -123,23 +128,23 @@ function shareVerdict(cluster: Cluster, own?: Verdict): Promise<Verdict> {
   return cluster.onFirst(async () => required(own, "the verdict of rank 0"));
 }
 
-function reportCut({ factors }: Session, { emitter }: Journal, { cuts }: Compact, { weights }: Network): void {
+function reportCut({ factors }: Session, { emitter }: RunWriter, { cuts }: Compact, { weights }: Network): void {
   emitter.emit({
     type: "cut",
     before: cuts.before,
     after: cuts.after,
-    layers: new StructureTracker(factors, weights).layers(),
+    layers: layerStructures(factors, weights),
     notes: cuts.notes,
   });
 }
 
-async function reportCertificate(journal: Journal, certificate: Certificate): Promise<void> {
-  const { folder, emitter } = journal;
+async function reportCertificate(writer: RunWriter, certificate: Certificate): Promise<void> {
+  const { folder, emitter } = writer;
   const path = join(folder, runFiles.certificate);
   // The folder may be moved; its files stay beside each other.
   const files = certificate.files.map((file) => ({ ...file, path: basename(file.path) }));
   const text = `${JSON.stringify({ ...certificate, files }, undefined, 2)}\n`;
-  await journal.write(() =>
+  await writer.write(() =>
     writeFileAtomic(path, text).catch((error: unknown) => {
       throw runFileError(error, path);
     }),
@@ -187,7 +192,7 @@ async function answersOnTest({ host, evaluationBatch, dataset }: Session, networ
  */
 async function timeBoth(
   { background }: Session,
-  { emitter }: Journal,
+  { emitter }: RunWriter,
   network: Network,
   compactFile: string,
 ): Promise<{ readonly before: number; readonly after: number }> {

@@ -4,31 +4,21 @@ import { performance } from "node:perf_hooks";
 import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import { type Cluster, inCluster } from "../distributed/cluster.ts";
-import {
-  announce,
-  type ConductOptions,
-  clusterFor,
-  engineOf,
-  withJournal,
-  withSession,
-  withThreads,
-} from "./conduct.ts";
 import { readEvents } from "./event-log.ts";
 import type { RunEvent } from "./events.ts";
-import { finishRun } from "./finish.ts";
 import { loadTogether, readLatestTogether } from "./handover.ts";
-import type { Journal } from "./journal.ts";
-import { NOT_SAVED, TrainingLoop } from "./loop.ts";
+import { requireOwners, requireOwnNames } from "./hooks/run-hook.ts";
+import { carryOut } from "./open-run.ts";
 import { partOfBatch, requireCommonGround } from "./ranks.ts";
 import type { Run } from "./run.ts";
 import { type DataSource, reopenData } from "./run-data.ts";
 import { runFiles } from "./run-folder.ts";
 import { type RunRecord, readRunRecord } from "./run-record.ts";
+import { clusterFor, type RunOptions } from "./run-scope.ts";
 import { requireSealed } from "./seal.ts";
-import { openSession, type Session } from "./session.ts";
 import type { Settings } from "./settings/settings.ts";
 
-export interface ResumeOptions extends ConductOptions {
+export interface ResumeOptions extends RunOptions {
   /** The data again, if it was an open dataset that no name or folder stands for. */
   readonly data?: DataSource;
 }
@@ -55,36 +45,52 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
     return { record: found, hasBegun: events.length > 0 };
   });
   const settings = withoutOtherThreads(record, cluster, options.alone?.threads);
-  const { factors } = record;
-  const teacher =
-    settings.distill === undefined ? undefined : await loadTogether(join(path, runFiles.teacher), cluster);
-  return withJournal(path, options, cluster, async (journal) => {
-    const damaged: string[] = [];
-    const latest = await readLatestTogether(path, ({ message }) => damaged.push(message), cluster);
-    const checkpoint = { ...latest, seal: await cluster.onFirst(() => requireSealed(path, latest.seal)) };
-    const dataset = await cluster.together(async () => {
-      partOfBatch(settings.batch, cluster);
-      return reopenData(record, options.data);
-    });
-    return withThreads(settings, options, cluster, async (threads) => {
-      const ground = { settings, dataset, network: checkpoint.network, engine: engineOf(threads) };
-      await requireCommonGround(cluster, ground);
-      const start = { ...threads, settings, factors, dataset, checkpoint };
-      return withSession(
-        () => openSession({ ...start, ...optional("teacher", teacher) }),
-        async (session) => {
-          const { step } = checkpoint.progress;
-          announce(session, journal, record, hasBegun ? step : null);
-          for (const message of damaged) {
-            journal.emitter.emit({ type: "notice", message: `${message}; going on from step ${step} instead` });
-          }
-          tellOtherEngine(session, journal, record);
-          // What is there of step 0 may have been written before kernels were chosen.
-          const trained = await new TrainingLoop(session, journal, step === 0 ? NOT_SAVED : step).run();
-          return finishRun(session, journal, trained, startedAt);
-        },
-      );
-    });
+  const own = [...(options.hooks ?? []), ...(options.gammaPolicy === undefined ? [] : [options.gammaPolicy])];
+  requireOwnNames(own);
+  requirePolicy(record, options);
+  return carryOut(
+    {
+      ...{ cluster, settings, startedAt },
+      folder: async () => path,
+      open: async (_, engine) => {
+        const teacher =
+          settings.distill === undefined ? undefined : await loadTogether(join(path, runFiles.teacher), cluster);
+        const damaged: string[] = [];
+        const latest = await readLatestTogether(path, ({ message }) => damaged.push(message), cluster);
+        requireOwners(latest.hooks, own);
+        const checkpoint = { ...latest, seal: await cluster.onFirst(() => requireSealed(path, latest.seal)) };
+        const dataset = await cluster.together(async () => {
+          partOfBatch(settings.batch, cluster);
+          return reopenData(record, options.data);
+        });
+        await requireCommonGround(cluster, { settings, dataset, network: checkpoint.network, engine });
+        const { step } = checkpoint.progress;
+        return {
+          ...{ record, dataset, checkpoint, isNew: false, resumedFrom: hasBegun ? step : null },
+          ...optional("teacher", teacher),
+          notices: [
+            ...damaged.map((message) => `${message}; going on from step ${step} instead`),
+            ...engineChanges(record.engine, engine),
+          ],
+        };
+      },
+    },
+    options,
+  );
+}
+
+/** @throws UserError "bad-option" unless γ is decided by the policy that the run began with. */
+function requirePolicy({ gammaPolicy: began }: RunRecord, { gammaPolicy }: RunOptions): void {
+  if (began === gammaPolicy?.name) return;
+  const message =
+    began === undefined
+      ? "the run was begun without a γ policy of its own"
+      : `the run was begun with the γ policy "${began}"`;
+  throw new UserError("bad-option", message, {
+    about: "gammaPolicy",
+    expected: began ?? "none",
+    received: gammaPolicy?.name ?? "none",
+    hint: began === undefined ? "Leave it out" : "Hand it over again: resume(folder, { gammaPolicy })",
   });
 }
 
@@ -115,10 +121,9 @@ function refuseFinished(folder: string, events: readonly RunEvent[]): void {
 }
 
 /** Another library or number of threads rounds differently; that is worth knowing, and no reason to refuse. */
-function tellOtherEngine(session: Session, { emitter }: Journal, { engine }: RunRecord): void {
-  const now = engineOf(session);
-  const changed = Object.keys({ ...engine, ...now }).filter((key) => engine[key] !== now[key]);
-  if (changed.length === 0) return;
-  const changes = changed.map((key) => `${key} ${engine[key] ?? "none"} → ${now[key] ?? "none"}`).join(", ");
-  emitter.emit({ type: "notice", message: `The engine changed (${changes}): the run goes on, but not bit for bit` });
+function engineChanges({ precision: _, ...began }: RunRecord["engine"], now: RunRecord["engine"]): readonly string[] {
+  const changed = Object.keys({ ...began, ...now }).filter((key) => began[key] !== now[key]);
+  if (changed.length === 0) return [];
+  const changes = changed.map((key) => `${key} ${began[key] ?? "none"} → ${now[key] ?? "none"}`).join(", ");
+  return [`The engine changed (${changes}): the run goes on, but not bit for bit`];
 }

@@ -26,6 +26,8 @@ export interface RunRecord {
   /** The model's name, as in the zoo or in the file it came from; the file's, where its exporter gives all networks one. */
   readonly model: string;
   readonly settings: Settings;
+  /** Name of the policy that γ follows; absent where the settings decide on it. */
+  readonly gammaPolicy?: string;
   /** Absent unless the run is a control. */
   readonly controlOf?: ControlOf;
   readonly data: {
@@ -58,6 +60,7 @@ const record: z.ZodType<RunRecord> = z.object({
   created: z.iso.datetime(),
   model: z.string(),
   settings: settingsSchema,
+  gammaPolicy: z.string().exactOptional(),
   controlOf: controlOf.exactOptional(),
   data: z.object({
     name: z.string(),

@@ -18,11 +18,13 @@ import type { Graph, Network } from "../graph/graph.ts";
 import type { Factor } from "../selection/factors.ts";
 import type { Background } from "./background.ts";
 import type { Checkpoint } from "./checkpoints.ts";
+import { CostMeter } from "./cost-meter.ts";
 import { EventLoopWatch } from "./event-loop.ts";
+import { LiveNetwork } from "./live-network.ts";
 import { imagesPerMicroBatch } from "./micro-batches.ts";
 import { partOfBatch } from "./ranks.ts";
 import type { Settings } from "./settings/settings.ts";
-import { Trainee, type TraineeOptions } from "./trainee.ts";
+import type { LiveNetworkOptions } from "./training-plans.ts";
 
 export interface SessionStart {
   readonly settings: Settings;
@@ -46,7 +48,8 @@ export interface Session extends SessionStart {
   readonly graph: Graph;
   readonly stepsPerEpoch: number;
   readonly totalSteps: number;
-  readonly trainee: Trainee;
+  readonly network: LiveNetwork;
+  readonly costs: CostMeter;
   readonly evaluationBatch: number;
   readonly loader: TrainingLoader;
   /** Started with the first step. */
@@ -70,7 +73,7 @@ function softLabelsOf({ labelSmoothing, mixing, distill }: Settings, { classes }
   return { classes: classes.length, smoothing: labelSmoothing, ...optional("mixing", mixing) };
 }
 
-function teacherOf({ settings, teacher }: SessionStart): TraineeOptions["teacher"] {
+function teacherOf({ settings, teacher }: SessionStart): LiveNetworkOptions["teacher"] {
   if (settings.distill === undefined) return undefined;
   return { ...settings.distill, network: required(teacher, "the teacher") };
 }
@@ -83,7 +86,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
     ...start.checkpoint,
     network: { ...start.checkpoint.network, weights: allInSharedMemory(start.checkpoint.network.weights) },
   };
-  const { network, velocities, progress } = checkpoint;
+  const { network: whole, velocities, progress } = checkpoint;
   const { batch, momentum, weightDecay, precision } = settings;
   const soft = softLabelsOf(settings, dataset);
   const steps = stepsPerEpoch(dataset.train.count, batch);
@@ -91,7 +94,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
   const { accumulate = 1 } = settings;
   const images = imagesPerMicroBatch(part.count, accumulate);
   const evaluationBatch = Math.min(images, LARGEST_EVALUATION_BATCH);
-  const trainee = await Trainee.open(
+  const network = await LiveNetwork.open(
     {
       ...{ host, background, cluster, factors, evaluationBatch, momentum, weightDecay, precision },
       batch: images,
@@ -103,7 +106,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
       ...optional("clipNorm", settings.clipNorm),
       ...optional("teacher", teacherOf(start)),
     },
-    { ...network, velocities, cuts: progress.cuts, choices: progress.choices },
+    { ...whole, velocities, cuts: progress.cuts, choices: progress.choices },
   );
   const loader = new TrainingLoader({
     split: dataset.train,
@@ -119,11 +122,12 @@ export async function openSession(start: SessionStart): Promise<Session> {
     ...start,
     checkpoint,
     // "auto" is decided once, when the plans are first made; checkpoints keep it with the kernel choices.
-    settings: { ...settings, precision: trainee.precision },
-    graph: network.graph,
+    settings: { ...settings, precision: network.precision },
+    graph: whole.graph,
     stepsPerEpoch: steps,
     totalSteps: steps * settings.epochs,
-    trainee,
+    network,
+    costs: new CostMeter(whole, (found) => background.call("count", { network: found, round: settings.round })),
     evaluationBatch,
     loader,
     eventLoop: new EventLoopWatch(),

@@ -34,10 +34,7 @@ export class StructureTracker {
   }
 
   layers(): LayerStructures[] {
-    return this.#factors.map((factor) => {
-      const { layer, kind, count } = factor;
-      return { layer, kind, alive: valuesOf(factor, this.#values).filter((value) => value !== 0).length, count };
-    });
+    return layerStructures(this.#factors, this.#values);
   }
 
   totals(): { readonly alive: number; readonly count: number } {
@@ -69,6 +66,14 @@ export class StructureTracker {
       };
     });
   }
+}
+
+/** How many structures of each layer are not zero. */
+export function layerStructures(factors: readonly Factor[], weights: Weights): LayerStructures[] {
+  return factors.map((factor) => {
+    const { layer, kind, count } = factor;
+    return { layer, kind, alive: valuesOf(factor, weights).filter((value) => value !== 0).length, count };
+  });
 }
 
 function valuesOf({ parameter }: Factor, weights: Weights): Float32Array {

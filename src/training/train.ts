@@ -1,49 +1,33 @@
-/** `train`: the whole path of a new run. Everything it was given is checked before anything is written. */
+/** `train`: a new run. Everything it was given is checked before anything is written. */
 import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
+import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import { stepsPerEpoch } from "../data/order.ts";
 import { type Cluster, inCluster } from "../distributed/cluster.ts";
-import { saveOnnx } from "../formats/onnx/index.ts";
 import { bake } from "../selection/fold.ts";
-import { requireReachable } from "./budget.ts";
-import { type Checkpoint, writeCheckpoint } from "./checkpoints.ts";
-import {
-  announce,
-  type ConductOptions,
-  clusterFor,
-  engineOf,
-  withJournal,
-  withSession,
-  withThreads,
-} from "./conduct.ts";
+import type { Checkpoint } from "./checkpoints.ts";
 import { describeEnvironment } from "./environment.ts";
 import type { ControlOf } from "./events.ts";
 import { bringsWeights, requireWeights, withFineTuning } from "./fine-tuning.ts";
 import { sourceForFile } from "./fine-tuning-data.ts";
-import { finishRun } from "./finish.ts";
-import { requireWindow } from "./gamma-window.ts";
-import type { Journal } from "./journal.ts";
-import { NOT_SAVED, TrainingLoop } from "./loop.ts";
+import { requireReachable } from "./gamma/budget-gamma.ts";
+import { requireWindow } from "./gamma/gamma-schedule.ts";
+import { requireOwnNames } from "./hooks/run-hook.ts";
 import { imagesPerMicroBatch } from "./micro-batches.ts";
+import { carryOut, type RunStart, writeStart } from "./open-run.ts";
 import { partOfBatch, requireCommonGround } from "./ranks.ts";
 import type { Run } from "./run.ts";
 import { type DataSource, openData } from "./run-data.ts";
-import {
-  createNumberedRunFolder,
-  createRunFolder,
-  DEFAULT_RUNS_FOLDER,
-  requireUnused,
-  runFiles,
-} from "./run-folder.ts";
-import { hashData, hashWeights, type RunRecord, writeRunRecord } from "./run-record.ts";
+import { createNumberedRunFolder, createRunFolder, DEFAULT_RUNS_FOLDER, requireUnused } from "./run-folder.ts";
+import { hashData, hashWeights, type RunRecord } from "./run-record.ts";
+import { clusterFor, type RunOptions } from "./run-scope.ts";
 import { sealOf } from "./seal.ts";
-import { openSession, type Session, type SessionStart } from "./session.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./settings/settings.ts";
 import { inputOf, type ModelSource, nameOf, startingNetwork } from "./starting-network.ts";
 
 /** Settings of the run, the data, and how to follow and stop it. */
-export interface TrainOptions extends SettingsInput, ConductOptions {
+export interface TrainOptions extends SettingsInput, RunOptions {
   /** What to train on: `cifar10()`, a name or folder as on the command line, or an open dataset. */
   readonly data: DataSource;
   /** Folder of the run; default `runs/<name>`. */
@@ -67,12 +51,15 @@ export async function train(model: ModelSource, options: TrainOptions): Promise<
 
 async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptions): Promise<Run> {
   const startedAt = performance.now();
-  const { data, folder: chosenFolder, onEvent, signal, alone: _, tuningClock, controlOf, ...input } = options;
+  const { data, folder: chosenFolder, controlOf, ...others } = options;
+  const { onEvent, signal, hooks, gammaPolicy, alone: _, tuningClock, ...input } = others;
   const { settings, dataset, source, network, factors } = await cluster.together(async () => {
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
     const parsed = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
     requireWeights(parsed, isFineTuned);
     requireWindow(parsed);
+    requireOneGamma(parsed, options);
+    requireOwnNames([...(hooks ?? []), ...(gammaPolicy === undefined ? [] : [gammaPolicy])]);
     imagesPerMicroBatch(partOfBatch(parsed.batch, cluster).count, parsed.accumulate ?? 1);
     const named = isFineTuned && typeof model === "string" ? await sourceForFile(model, data) : data;
     const opened = await openData(named, parsed.limit, await inputOf(model));
@@ -82,80 +69,59 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     return { settings: parsed, ...opened, ...starting };
   });
   const name = nameOf(model, network.graph);
-  const teacher = settings.distill === undefined ? undefined : bake(network);
-  return withThreads(settings, optional("tuningClock", tuningClock), cluster, async (threads) => {
-    const engine = engineOf(threads);
-    await requireCommonGround(cluster, { settings, dataset, network, engine });
-    const folder = await cluster.onFirst(() => newFolder(chosenFolder, settings, `${name}-${dataset.name}`));
-    const record: RunRecord = {
-      version: 1,
-      name: basename(folder),
-      created: new Date().toISOString(),
-      model: name,
-      settings,
-      ...optional("controlOf", controlOf),
-      data: {
-        name: dataset.name,
-        source,
-        classes: dataset.classes,
-        normalization: dataset.normalization,
-        ...optional("preparation", dataset.preparation),
-        sha256: hashData(dataset),
+  const noGamma = "No sparsity strength γ was given: this is plain training, and nothing will be cut";
+  return carryOut(
+    {
+      ...{ cluster, settings, startedAt },
+      folder: async (engine) => {
+        await requireCommonGround(cluster, { settings, dataset, network, engine });
+        return cluster.onFirst(() => newFolder(chosenFolder, settings, `${name}-${dataset.name}`));
       },
-      initialWeights: hashWeights(network.weights),
-      factors,
-      engine,
-      environment: await describeEnvironment(),
-    };
-    const checkpoint = { ...NOTHING_DONE, network, seal: sealOf(record) };
-    const journalOptions = { ...optional("onEvent", onEvent), ...optional("signal", signal) };
-    return withJournal(folder, journalOptions, cluster, async (journal) => {
-      await cluster.onFirst(() => requireUnused(folder));
-      const start = { ...threads, settings, factors, dataset, checkpoint, ...optional("teacher", teacher) };
-      const open = async (): Promise<Session> => {
-        try {
-          await cluster.onFirst(() => begin(journal, record, start));
-          const session = await openSession(start);
-          await cluster.onFirst(() => recordPrecision(journal, record, session));
-          return session;
-        } catch (error) {
-          // Nothing is trained yet: the same command can be given again.
-          await journal.discard();
-          throw error;
-        }
-      };
-      return withSession(open, async (session) => {
-        announce(session, journal, record, null);
-        if (factors.length === 0 && controlOf === undefined) {
-          journal.emitter.emit({
-            type: "notice",
-            message: "No sparsity strength γ was given: this is plain training, and nothing will be cut",
-          });
-        }
-        const trained = await new TrainingLoop(session, journal, NOT_SAVED).run();
-        return finishRun(session, journal, trained, startedAt);
-      });
-    });
-  });
+      open: async (writer, engine) => {
+        await cluster.onFirst(() => requireUnused(writer.folder));
+        const record: RunRecord = {
+          version: 1,
+          name: basename(writer.folder),
+          created: new Date().toISOString(),
+          model: name,
+          settings,
+          ...optional("gammaPolicy", gammaPolicy?.name),
+          ...optional("controlOf", controlOf),
+          data: {
+            name: dataset.name,
+            source,
+            classes: dataset.classes,
+            normalization: dataset.normalization,
+            ...optional("preparation", dataset.preparation),
+            sha256: hashData(dataset),
+          },
+          initialWeights: hashWeights(network.weights),
+          factors,
+          engine,
+          environment: await describeEnvironment(),
+        };
+        const start: RunStart = {
+          ...{ record, dataset, isNew: true, resumedFrom: null },
+          checkpoint: { ...NOTHING_DONE, network, seal: sealOf(record) },
+          ...(settings.distill === undefined ? {} : { teacher: bake(network) }),
+          notices: factors.length === 0 && controlOf === undefined ? [noGamma] : [],
+        };
+        await cluster.onFirst(() => writeStart(writer, start));
+        return start;
+      },
+    },
+    options,
+  );
 }
 
-/**
- * Writes down what the run starts from, before the long work of preparing it: a process that is killed from here on leaves a run that
- * can be resumed. The record comes last, for with it the folder is a run.
- */
-async function begin(journal: Journal, record: RunRecord, { teacher, checkpoint }: SessionStart): Promise<void> {
-  const { folder } = journal;
-  await journal.write(async (owner) => {
-    if (teacher !== undefined) await saveOnnx(teacher, join(folder, runFiles.teacher));
-    await writeCheckpoint(folder, checkpoint, owner);
-    await writeRunRecord(folder, record);
+/** @throws UserError "bad-option" if a policy of the caller's is to decide on γ, and the settings would, too. */
+function requireOneGamma({ budget, gammaAfter }: Settings, { gammaPolicy }: RunOptions): void {
+  const other = budget === undefined ? (gammaAfter === undefined ? undefined : "gammaAfter") : "budget";
+  if (gammaPolicy === undefined || other === undefined) return;
+  throw new UserError("bad-option", `"${other}" and the γ policy "${gammaPolicy.name}" would both decide on γ`, {
+    about: `option "${other}"`,
+    hint: "Leave one of them out",
   });
-}
-
-/** Settings may ask for "auto": the record says beside the engine which precision that is. */
-async function recordPrecision(journal: Journal, record: RunRecord, { settings }: Session): Promise<void> {
-  const engine = { ...record.engine, precision: settings.precision };
-  await journal.write(() => writeRunRecord(journal.folder, { ...record, engine }));
 }
 
 const NOTHING_DONE: Omit<Checkpoint, "network"> = {
@@ -166,6 +132,7 @@ const NOTHING_DONE: Omit<Checkpoint, "network"> = {
     cuts: [],
   },
   velocities: new Map(),
+  hooks: {},
 };
 
 /** The number of threads decides how sums are split, so it is part of what a resumed run repeats. */

@@ -10,7 +10,7 @@ import { createOneDnnEngine } from "../../src/engine/onednn/index.ts";
 import { createReferenceEngine } from "../../src/engine/reference/index.ts";
 import type { Graph, Weights } from "../../src/graph/graph.ts";
 import { initialize } from "../../src/models/initialize.ts";
-import { gammaFeeds, keptFactors } from "../../src/selection/factors.ts";
+import { gammaFeeds, gammasOf, keptFactors } from "../../src/selection/factors.ts";
 import { fold } from "../../src/selection/fold.ts";
 import { place } from "../../src/selection/place.ts";
 import { alone } from "../distributed/alone.ts";
@@ -29,7 +29,7 @@ const feeds: Feeds = {
   images: normal([BATCH, 2, 6, 6], 1, "images"),
   labels: { dtype: "i32", shape: [BATCH], data: Int32Array.of(0, 1, 2, 0, 1, 2) },
   learning_rate: filled([], 0.1),
-  ...gammaFeeds(factors),
+  ...gammaFeeds(gammasOf(factors)),
 };
 
 function trained(

@@ -183,6 +183,7 @@ async function checkpointTargets(folder: string, network: Parameters<typeof writ
       cuts: [],
     },
     network,
+    hooks: { budget: { gamma: 0.5 } },
     velocities: new Map([["stem.conv.weights.velocity", tensor([2])]]),
   });
   const statePath = join(run, checkpointPath(3), "state.json");

@@ -20,7 +20,14 @@ import {
   structuresLeft,
   widen,
 } from "../../src/pruning/shrink.ts";
-import { type Factor, factorsOf, gammaFeeds, keptFactors, selectionKeys } from "../../src/selection/factors.ts";
+import {
+  type Factor,
+  factorsOf,
+  gammaFeeds,
+  gammasOf,
+  keptFactors,
+  selectionKeys,
+} from "../../src/selection/factors.ts";
 import { fold } from "../../src/selection/fold.ts";
 import { place, structureKinds } from "../../src/selection/place.ts";
 import { labels, spread } from "../engine/random-data.ts";
@@ -52,7 +59,7 @@ function train({ graph, weights }: Network, factors: readonly Factor[], count: n
       ...images,
       labels: labels(BATCH, 4, index),
       learning_rate: filled([], 0.02),
-      ...gammaFeeds(factors),
+      ...gammaFeeds(gammasOf(factors)),
     };
     return plan.run(feeds)["loss"]?.data[0] ?? Number.NaN;
   });

@@ -3,7 +3,7 @@ import { tensor } from "../../src/core/tensor.ts";
 import { cost } from "../../src/graph/cost.ts";
 import { model } from "../../src/models/zoo.ts";
 import { shareGamma, structureCosts } from "../../src/selection/costs.ts";
-import { gammaFeeds } from "../../src/selection/factors.ts";
+import { gammaFeeds, gammasOf } from "../../src/selection/factors.ts";
 import { place } from "../../src/selection/place.ts";
 import { families, postActivation } from "../pruning/families.ts";
 
@@ -58,7 +58,7 @@ describe("γ by cost", () => {
     }
     const shared = shareGamma(resnet.graph, resnet.factors, measure);
     const costs = structureCosts(resnet.graph, shared).factors;
-    const feeds = gammaFeeds(shared);
+    const feeds = gammaFeeds(gammasOf(shared));
     for (const kind of ["neuron", "block", "stream"] as const) {
       const own = costs.filter(({ factor }) => factor.kind === kind);
       const gammas = own.flatMap(({ factor }) => [...(feeds[`${factor.parameter}.gamma`]?.data ?? [])]);
@@ -89,10 +89,10 @@ describe("γ by cost", () => {
       gamma: 2,
       keepLast: false,
     } as const;
-    expect(gammaFeeds([{ ...factor, gammaScale: [0.5] }])["a.neuron.factor.gamma"]).toEqual(
+    expect(gammaFeeds(gammasOf([{ ...factor, gammaScale: [0.5] }]))["a.neuron.factor.gamma"]).toEqual(
       tensor([3], Float32Array.of(1, 1, 1)),
     );
-    expect(gammaFeeds([{ ...factor, gammaScale: [0.5, 1, 2] }])["a.neuron.factor.gamma"]).toEqual(
+    expect(gammaFeeds(gammasOf([{ ...factor, gammaScale: [0.5, 1, 2] }]))["a.neuron.factor.gamma"]).toEqual(
       tensor([3], Float32Array.of(1, 2, 4)),
     );
   });

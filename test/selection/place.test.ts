@@ -8,7 +8,7 @@ import { resnet } from "../../src/models/resnet.ts";
 import { resnext } from "../../src/models/resnext.ts";
 import { vgg16 } from "../../src/models/vgg.ts";
 import { model } from "../../src/models/zoo.ts";
-import { factorsOf, gammaFeeds } from "../../src/selection/factors.ts";
+import { factorsOf, gammaFeeds, gammasOf } from "../../src/selection/factors.ts";
 import { place, type Selection, structureKinds } from "../../src/selection/place.ts";
 import { outputDifference, outputs, randomWeights, zeroFactors } from "../pruning/networks.ts";
 
@@ -225,7 +225,7 @@ test("a factor that says nothing of its kind is not ours", () => {
 
 test("gamma feeds have the shape of the factors", () => {
   const { factors } = place(resnets.A, { neurons: 0.25, blocks: 2 });
-  const feeds = gammaFeeds(factors);
+  const feeds = gammaFeeds(gammasOf(factors));
   expect(Object.keys(feeds)).toHaveLength(factors.length);
   expect(feeds["stage1.block1.conv1.neuron.factor.gamma"]).toEqual(filled([16], 0.25));
   expect(feeds["stage1.block1.add.block.factor.gamma"]).toEqual(tensor([1], Float32Array.of(2)));

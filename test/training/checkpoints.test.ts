@@ -50,6 +50,7 @@ function checkpoint(step: number): Checkpoint {
     },
     network: { graph, weights },
     velocities,
+    hooks: { warnings: { given: ["nothing-zero"], best: 0.1 + 0.2 }, mine: [1, { deep: null }] },
   };
 }
 
@@ -68,21 +69,18 @@ test("a checkpoint comes back with every bit, graph and names included", async (
   expect(bytes).toBe(readdirSync(path).reduce((sum, file) => sum + readFileSync(join(path, file)).length, 0));
 });
 
-test("a checkpoint from before budgets knew what holds a structure is read as one that has not seen it yet", async () => {
-  const { progress, ...rest } = checkpoint(7);
-  const budget = { gamma: 0.5, largest: 2, isMet: false, modes: { "conv.neurons": "1111" }, correction: 0 };
-  const written = {
-    ...rest,
-    progress: { ...progress, budget: { ...budget, holds: { "conv.neurons": [0, 1, 0, 0.5] } } },
-  };
-  await writeCheckpoint(folder, written);
-  expect(await readCheckpoint(folder, 7)).toEqual(written);
+test("a checkpoint of the version before is read, its budget as the state of that hook", async () => {
+  const { hooks: _, ...written } = checkpoint(7);
+  await writeCheckpoint(folder, { ...written, hooks: {} });
   const path = join(folder, checkpointPath(7), "state.json");
-  const { body } = z.object({ body: z.record(z.string(), z.json()) }).parse(JSON.parse(readFileSync(path, "utf8")));
-  const before = { ...body, progress: { ...z.record(z.string(), z.json()).parse(body["progress"]), budget } };
+  const record = z.record(z.string(), z.json());
+  const { body } = z.object({ body: record }).parse(JSON.parse(readFileSync(path, "utf8")));
+  const budget = { gamma: 0.5, largest: 2, isMet: false, modes: { "conv.neurons": "1111" }, correction: 0 };
+  const { hooks: __, ...rest } = body;
+  const before = { ...rest, version: 1, progress: { ...record.parse(body["progress"]), budget } };
   const sha256 = createHash("sha256").update(JSON.stringify(before)).digest("hex");
   writeFileSync(path, JSON.stringify({ body: before, sha256 }));
-  expect((await readCheckpoint(folder, 7)).progress.budget).toEqual({ ...budget, holds: {} });
+  expect(await readCheckpoint(folder, 7)).toEqual({ ...written, hooks: { budget } });
 });
 
 test("the last two are kept, and nothing unfinished beside them", async () => {

@@ -7,7 +7,7 @@ import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { readEvents } from "../../src/training/event-log.ts";
 import { EventLoopWatch } from "../../src/training/event-loop.ts";
-import { Tempo } from "../../src/training/tempo.ts";
+import { Throughput } from "../../src/training/throughput.ts";
 import { train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, tinyShape } from "./tiny.ts";
 
@@ -25,18 +25,18 @@ test("a loop that is held up is seen, once", async () => {
 });
 
 test("waits are counted by step, epoch and session", () => {
-  const tempo = new Tempo(10);
-  tempo.start();
-  tempo.add(20, 0);
-  tempo.add(40, 8);
-  expect(tempo.report()).toMatchObject({ waitMilliseconds: 4, waits: 1, imagesPerSecond: 20_000 / 60 });
-  tempo.add(20, 0);
-  tempo.add(20, 4);
-  expect(tempo.report()).toMatchObject({ waitMilliseconds: 2, waits: 1 });
-  expect(tempo.endEpoch()).toEqual({ waitMilliseconds: 3, waits: 2 });
-  tempo.add(20, 0);
-  expect(tempo.endEpoch()).toEqual({ waitMilliseconds: 0, waits: 0 });
-  expect(tempo.session).toEqual({ steps: 5, milliseconds: 120, waits: 2, waitedMilliseconds: 12 });
+  const throughput = new Throughput(10);
+  throughput.start();
+  throughput.add(20, 0);
+  throughput.add(40, 8);
+  expect(throughput.report()).toMatchObject({ waitMilliseconds: 4, waits: 1, imagesPerSecond: 20_000 / 60 });
+  throughput.add(20, 0);
+  throughput.add(20, 4);
+  expect(throughput.report()).toMatchObject({ waitMilliseconds: 2, waits: 1 });
+  expect(throughput.endEpoch()).toEqual({ waitMilliseconds: 3, waits: 2 });
+  throughput.add(20, 0);
+  expect(throughput.endEpoch()).toEqual({ waitMilliseconds: 0, waits: 0 });
+  expect(throughput.session).toEqual({ steps: 5, milliseconds: 120, waits: 2, waitedMilliseconds: 12 });
 });
 
 /** A network of half a million weights in one layer, most of its file. */

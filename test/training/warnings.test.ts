@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Factor } from "../../src/selection/factors.ts";
 import type { LayerStructures } from "../../src/training/events.ts";
-import { RunWarnings, type WarningBody } from "../../src/training/warnings.ts";
+import { RunWarnings, type WarningBody } from "../../src/training/hooks/warnings.ts";
 
 const factor: Factor = {
   parameter: "a.neuron.factor",
@@ -32,7 +32,7 @@ function said(
       { layer: "b", kind: "block", alive: 1, count: 1 },
     ];
     const epoch = index + 1;
-    return warnings.look({ epoch, trainAccuracy, layers }).map((warning) => ({ ...warning, epoch }));
+    return warnings.warningsAfter({ epoch, trainAccuracy, layers }).map((warning) => ({ ...warning, epoch }));
   });
 }
 
@@ -121,7 +121,7 @@ describe("the accuracy collapses", () => {
   test("is not laid to a few zeros if nothing was ever learnt", () => {
     const wide: LayerStructures = { layer: "a", kind: "neuron", alive: 95, count: 100 };
     const warnings = new RunWarnings({ classes: 10, epochs: 2, factors: [{ ...factor, count: 100 }], hasBudget: true });
-    const [found] = warnings.look({ epoch: 1, trainAccuracy: 10, layers: [wide] });
+    const [found] = warnings.warningsAfter({ epoch: 1, trainAccuracy: 10, layers: [wide] });
     expect(found?.message).toMatch(/only 10.0 % after epoch 1, with 5 of 100 structures at zero: it has not learnt/);
     expect(found?.hint).toMatch(/lower learning rate/);
   });

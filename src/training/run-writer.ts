@@ -13,7 +13,7 @@ import type { EventBody, RunEvent } from "./events.ts";
 /** Called for each event in order, at once; what it throws ends the run. */
 export type EventListener = (event: RunEvent) => void;
 
-export interface JournalOptions {
+export interface RunWriterOptions {
   readonly onEvent?: EventListener;
   /** Aborting it stops the run at the next step boundary. */
   readonly signal?: AbortSignal;
@@ -50,7 +50,7 @@ export class Emitter {
   }
 }
 
-export class Journal {
+export class RunWriter {
   readonly folder: string;
   readonly emitter: Emitter;
   readonly #claim: Claim | undefined;
@@ -61,7 +61,7 @@ export class Journal {
     folder: string,
     claim: Claim | undefined,
     log: EventLog | undefined,
-    { onEvent, signal }: JournalOptions,
+    { onEvent, signal }: RunWriterOptions,
   ) {
     this.folder = folder;
     this.#claim = claim;
@@ -74,20 +74,20 @@ export class Journal {
    * Takes the run `folder`, removes what a killed process left half written, and opens its log. Errors are those of `Claim.take`,
    * `removeLeftovers` and `EventLog`.
    */
-  static async open(folder: string, options: JournalOptions): Promise<Journal> {
+  static async open(folder: string, options: RunWriterOptions): Promise<RunWriter> {
     const claim = await Claim.take(folder);
     try {
       await removeLeftovers(folder);
-      return new Journal(folder, claim, new EventLog(folder), options);
+      return new RunWriter(folder, claim, new EventLog(folder), options);
     } catch (error) {
       await claim.release();
       throw error;
     }
   }
 
-  /** Of a rank that another one keeps the journal for: nothing is written or locked, and nobody listens. */
-  static silent(folder: string, { signal }: JournalOptions): Journal {
-    return new Journal(folder, undefined, undefined, signal === undefined ? {} : { signal });
+  /** Of a rank that another one writes for: nothing is written or locked, and nobody listens. */
+  static silent(folder: string, { signal }: RunWriterOptions): RunWriter {
+    return new RunWriter(folder, undefined, undefined, signal === undefined ? {} : { signal });
   }
 
   get isAborted(): boolean {

@@ -1,22 +1,25 @@
 /**
- * The budget of a run, between the loop and `selection/steering.ts`: looks at the factors every few steps, feeds the γ that comes of
- * it, has the cost counted exactly when it matters, and tells how it stands. All of it depends on state and settings alone, so a
- * run that is repeated or resumed is steered alike.
+ * The budget of a run, between the loop and `selection/steering.ts`: looks at the factors every few steps, feeds the γ that
+ * comes of it, has the cost counted exactly when it matters, and tells how it stands. All of it depends on state and settings
+ * alone, so a run that is repeated or resumed is steered alike.
  */
-import { UserError } from "../core/errors.ts";
-import { cost } from "../graph/cost.ts";
-import { budgetShare, describeBudget, smallestShare } from "../selection/budget.ts";
-import { type Factor, factorKinds } from "../selection/factors.ts";
-import type { SteeringState } from "../selection/pressure.ts";
-import { type Sight, Steering } from "../selection/steering.ts";
-import { CostModel } from "../selection/tally.ts";
-import type { EventBody, NetworkCost } from "./events.ts";
-import { budgetWindow } from "./gamma-window.ts";
-import { learningRateAt } from "./schedules.ts";
-import type { Session } from "./session.ts";
-import type { Settings } from "./settings/settings.ts";
-import type { StartingNetwork } from "./starting-network.ts";
-import type { TrainingState } from "./whole-state.ts";
+import { z } from "zod";
+import { UserError } from "../../core/errors.ts";
+import { cost } from "../../graph/cost.ts";
+import type { Weights } from "../../graph/graph.ts";
+import { budgetShare, describeBudget, smallestShare } from "../../selection/budget.ts";
+import { type Factor, factorKinds } from "../../selection/factors.ts";
+import type { SteeringState } from "../../selection/pressure.ts";
+import { type Sight, Steering } from "../../selection/steering.ts";
+import { CostModel } from "../../selection/tally.ts";
+import type { EventBody, NetworkCost } from "../events.ts";
+import { type EpochResult, type Json, readHookState, type TrainingRun } from "../hooks/run-hook.ts";
+import { learningRateAt } from "../schedules.ts";
+import type { Session } from "../session.ts";
+import type { Settings } from "../settings/settings.ts";
+import type { StartingNetwork } from "../starting-network.ts";
+import type { GammaPolicy } from "./gamma-policy.ts";
+import { budgetWindow } from "./gamma-schedule.ts";
 
 /** Steps between two looks: so many looks a run, and none further apart than momentum remembers. */
 const LOOKS = 250;
@@ -51,30 +54,36 @@ export function requireReachable({ budget, round }: Settings, { network, factors
   );
 }
 
+/** What a checkpoint holds of it. */
+const stateSchema: z.ZodType<SteeringState> = z.strictObject({
+  gamma: z.number(),
+  largest: z.number(),
+  // Runs of older versions did not look at it.
+  holds: z.record(z.string(), z.array(z.number())).default({}),
+  isMet: z.boolean(),
+  modes: z.record(z.string(), z.string()),
+  correction: z.number(),
+});
+
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-export class BudgetKeeper {
+export class BudgetGamma implements GammaPolicy {
+  readonly name: string = "budget";
   readonly #session: Session;
-  readonly #emit: (body: EventBody) => void;
   readonly #steering: Steering;
   readonly #share: number;
   readonly #of: "macs" | "parameters";
   /** Ση of the steps before each. */
   readonly #rates: Float64Array;
   #state: SteeringState;
-  #left = 1;
+  #gammas: Weights;
+  #left: number;
 
-  /** For a session whose settings have a budget; undefined for others. */
-  static open(session: Session, emit: (body: EventBody) => void): BudgetKeeper | undefined {
-    return session.settings.budget === undefined ? undefined : new BudgetKeeper(session, session.settings.budget, emit);
-  }
-
-  private constructor(session: Session, budget: NonNullable<Settings["budget"]>, emit: (body: EventBody) => void) {
-    const { settings, graph, factors, totalSteps, checkpoint } = session;
+  constructor(session: Session, budget: NonNullable<Settings["budget"]>) {
+    const { settings, graph, factors, totalSteps } = session;
     this.#session = session;
-    this.#emit = emit;
     this.#of = budget.of;
     this.#share = budgetShare(budget, cost(graph));
     this.#rates = new Float64Array(totalSteps + 1);
@@ -91,58 +100,52 @@ export class BudgetKeeper {
       window: budgetWindow(settings, (epochs) => this.#progressAt(Math.round(epochs * session.stepsPerEpoch))),
       waits: (settings.gammaAfter ?? 0) > 0,
     });
-    this.#state =
-      checkpoint.progress.budget ?? this.#steering.initial({ learningRate: this.#rateAt(0), interval: this.#interval });
-    this.#left = this.#steering.left(this.#state, checkpoint.network.weights);
-    session.trainee.setGammas(this.#steering.gammas(this.#state));
+    this.#state = this.#steering.initial({
+      learningRate: learningRateAt(settings.schedule, 0, totalSteps),
+      interval: this.#interval,
+    });
+    [this.#gammas, this.#left] = this.#follow(session.checkpoint.network.weights);
   }
 
-  /** Steps between two looks. */
-  get #interval(): number {
-    return Math.min(LONGEST_INTERVAL, Math.max(1, Math.floor(this.#session.totalSteps / LOOKS)));
-  }
-
-  #rateAt(step: number): number {
-    const { settings, totalSteps } = this.#session;
-    return learningRateAt(settings.schedule, step, totalSteps);
-  }
-
-  /** What a checkpoint holds. */
-  get state(): SteeringState {
-    return this.#state;
-  }
-
-  /** Before the first step: tells if the structures are too large for the budget to be met. */
-  begin(): void {
+  /** Goes on as `state` says; in a new run, tells if the structures are too large for the budget to be met. */
+  begin(run: TrainingRun, state: Json | undefined): void {
+    if (state !== undefined) {
+      this.#state = readHookState(this.name, stateSchema, state);
+      [this.#gammas, this.#left] = this.#follow(this.#session.checkpoint.network.weights);
+    }
     const { nearest } = this.#steering;
-    if (Math.abs(nearest - this.#share) <= PROMISED) return;
+    if (run.step > 0 || Math.abs(nearest - this.#share) <= PROMISED) return;
     const where = `Whole structures of these kinds come no nearer to ${percent(this.#share)} than about ${percent(nearest)}`;
     const message = this.#hasNeurons ? where : `${where}; with neurons selected, too, they would`;
-    this.#emit({ type: "notice", message });
+    run.emit({ type: "notice", message });
   }
 
-  get #hasNeurons(): boolean {
-    return this.#session.factors.some(({ kind }) => kind === "neuron");
+  gammas(): Weights {
+    return this.#gammas;
   }
 
-  /** After `step` steps: looks, if it is time to. */
-  async look(step: number): Promise<void> {
-    const { trainee, totalSteps } = this.#session;
+  state(): Json {
+    return { ...this.#state };
+  }
+
+  /** Looks, if it is time to. */
+  async afterStep(run: TrainingRun): Promise<void> {
+    const { step, totalSteps } = run;
     const interval = this.#interval;
     if (step % interval !== 0 || step >= totalSteps) return;
     const progress = this.#progressAt(step);
     const sight: Sight = {
-      ...(await trainee.readFactorState()),
+      ...(await run.readFactors()),
       progress,
       progressed: progress - this.#progressAt(step - interval),
-      learningRate: this.#rateAt(step),
+      learningRate: run.learningRateAt(step),
       interval,
       isCut: this.#isCut(),
     };
     let next = this.#steering.next(this.#state, sight);
     if (next.isMet && !this.#state.isMet) {
       // Nothing dies any more once the survivors are let go: so the model is not to be trusted with this alone.
-      const { weights } = await trainee.readWhole();
+      const { weights } = await this.#session.network.readWhole();
       next = this.#steering.next(
         this.#steering.corrected(this.#state, weights, (await this.#count(weights))[this.#of]),
         sight,
@@ -150,42 +153,54 @@ export class BudgetKeeper {
     }
     const isNews = next.isMet !== this.#state.isMet;
     this.#state = next;
-    this.#left = this.#steering.left(next, sight.factors);
-    trainee.setGammas(this.#steering.gammas(next));
-    if (isNews) this.tell();
+    [this.#gammas, this.#left] = this.#follow(sight.factors);
+    if (isNews) run.emit(this.standing());
   }
 
-  /** At the end of an epoch, when the cost has been counted. */
-  learn({ weights }: TrainingState, exact: NetworkCost): void {
+  /** The cost has been counted: the model is corrected by it. */
+  afterEpoch(_: TrainingRun, { state: { weights }, cost: exact }: EpochResult): void {
     this.#state = this.#steering.corrected(this.#state, weights, exact[this.#of]);
     this.#left = this.#steering.left(this.#state, weights);
   }
 
-  /** Whether the steering is done and no more is left than was asked for, as a cut would leave it: not what was planned to go. */
-  get #isMet(): boolean {
-    return this.#state.isMet && this.#left <= this.#share + PROMISED;
-  }
-
-  /** How it stands. */
-  tell(): void {
+  standing(): EventBody {
     const { factors } = this.#session;
     const kinds = factorKinds.filter((kind) => factors.some((factor: Factor) => factor.kind === kind));
-    this.#emit({
+    return {
       type: "budget",
       of: this.#of,
       share: this.#share,
       left: this.#left,
       isMet: this.#isMet,
       gamma: Object.fromEntries(kinds.map((kind) => [kind, this.#steering.gammaOf(this.#state, kind)])),
-    });
+    };
   }
 
-  /** At the end of the run: warns if it is off the budget by more than is promised. */
-  finish(): void {
-    this.tell();
+  /** Warns if the run is off the budget by more than is promised. */
+  end(run: TrainingRun): void {
+    run.emit(this.standing());
     if (Math.abs(this.#left - this.#share) <= PROMISED) return;
     const [left, share] = [percent(this.#left), percent(this.#share)];
-    this.#emit({ type: "warning", reason: "budget-missed", ...this.#whyMissed(left, share) });
+    run.emit({ type: "warning", reason: "budget-missed", ...this.#whyMissed(left, share) });
+  }
+
+  /** γ of the state as it is now, and what is left with `factors`. */
+  #follow(factors: Weights): [gammas: Weights, left: number] {
+    return [this.#steering.gammas(this.#state), this.#steering.left(this.#state, factors)];
+  }
+
+  /** Steps between two looks. */
+  get #interval(): number {
+    return Math.min(LONGEST_INTERVAL, Math.max(1, Math.floor(this.#session.totalSteps / LOOKS)));
+  }
+
+  get #hasNeurons(): boolean {
+    return this.#session.factors.some(({ kind }) => kind === "neuron");
+  }
+
+  /** Whether the steering is done and no more is left than was asked for, as a cut would leave it: not what was planned to go. */
+  get #isMet(): boolean {
+    return this.#state.isMet && this.#left <= this.#share + PROMISED;
   }
 
   #whyMissed(left: string, share: string): { readonly message: string; readonly hint: string } {
@@ -215,13 +230,13 @@ export class BudgetKeeper {
 
   /** What was cut is at zero for good. */
   #isCut(): (parameter: string, index: number) => boolean {
-    const { factors, trainee } = this.#session;
-    if (trainee.cuts.length === 0) return () => false;
-    const left = new Map(factors.map((factor) => [factor.parameter, new Set(trainee.numbersOf(factor))] as const));
+    const { factors, network } = this.#session;
+    if (network.cuts.length === 0) return () => false;
+    const left = new Map(factors.map((factor) => [factor.parameter, new Set(network.numbersOf(factor))] as const));
     return (parameter, index) => left.get(parameter)?.has(index) === false;
   }
 
-  async #count(weights: TrainingState["weights"]): Promise<NetworkCost> {
+  async #count(weights: Weights): Promise<NetworkCost> {
     const { graph, background, settings } = this.#session;
     return background.call("count", { network: { graph, weights }, round: settings.round });
   }

@@ -1,97 +1,59 @@
 /**
- * The network while it is trained: the plans of a training step and of scoring, made anew when the network shrinks. Outside of
- * here the network keeps the shape it began with: what was cut has the weights it had last, and factors at zero.
+ * The network while it is trained, and pruned on the way. Outside of here it keeps the shape that it began with: what was cut has
+ * the weights that it had last, and factors at zero.
  */
-import { accumulate, inBatch } from "../autodiff/accumulate.ts";
-import { forRanks, STOP, stopFeed } from "../autodiff/data-parallel.ts";
-import { trainingGraph } from "../autodiff/training-graph.ts";
-import { required } from "../core/errors.ts";
+import { inBatch } from "../autodiff/accumulate.ts";
+import { STOP, stopFeed } from "../autodiff/data-parallel.ts";
+import { required, UserError } from "../core/errors.ts";
 import { filled, type Tensor, tensor } from "../core/tensor.ts";
-import type { Cluster } from "../distributed/cluster.ts";
-import type { Feeds, KernelChoices, Precision, PrepareOptions, Results } from "../engine/engine.ts";
-import type { EngineHost, PlanHandle } from "../engine/host.ts";
-import { prepareAlike } from "../engine/prepare-alike.ts";
+import type { TrainingBatch } from "../data/loader.ts";
+import type { Feeds, Precision } from "../engine/engine.ts";
 import { type Classifier, planClassifier } from "../evaluation/classifier.ts";
 import type { Graph, Network, ParameterKind, Weights } from "../graph/graph.ts";
 import { applyStep } from "../pruning/apply.ts";
 import { type CutStep, keptIndices } from "../pruning/cut-list.ts";
 import { narrow, narrowFactors, type Shrinking, structuresLeft, widen } from "../pruning/shrink.ts";
-import { type Factor, gammaFeeds, keptFactors } from "../selection/factors.ts";
-import { fold } from "../selection/fold.ts";
-import type { Background } from "./background.ts";
+import { type Factor, gammaFeeds } from "../selection/factors.ts";
 import { divideFeeds, joinResults } from "./micro-batches.ts";
-import type { DistillSettings, PrecisionChoice } from "./settings/table.ts";
 import { Teacher } from "./teacher.ts";
+import { AFTER_A_CUT, type LiveNetworkOptions, type PlanChoices, type Plans, preparePlans } from "./training-plans.ts";
 import { narrowVelocities, type TrainingState, wholeWeights } from "./whole-state.ts";
 
-export interface TraineeOptions {
-  readonly host: EngineHost;
-  readonly background: Background;
-  readonly cluster: Cluster;
-  readonly factors: readonly Factor[];
-  /** Images a step of this rank, or a micro-batch of it. */
-  readonly batch: number;
-  /** Micro-batches a step; default 1. */
-  readonly accumulate?: number;
-  readonly evaluationBatch: number;
-  readonly momentum: number;
-  readonly weightDecay: number;
-  /** "auto": the one whose steps are shorter, found out when the plans are first made. */
-  readonly precision: PrecisionChoice;
-  readonly syncBatchNorm: boolean;
-  /** Whether batches come with soft targets; default: with labels. */
-  readonly softTargets?: boolean;
-  /** Whether the scales of batch norms stay what they are; default false. */
-  readonly fixScales?: boolean;
-  readonly clipNorm?: number;
-  /** Default "batch". */
-  readonly batchNormalization?: "batch" | "frozen";
-  /** Without factors; what it answers has this part in the loss. */
-  readonly teacher?: DistillSettings & { readonly network: Network };
+export interface StepOptions {
+  readonly learningRate: number;
+  /** Of the whole network's factors, by their parameters. */
+  readonly gammas: Weights;
+  /** Whether this rank was asked to stop: the others hear of it with their sums. */
+  readonly isAborted: boolean;
 }
 
-/** Kernels of both plans. */
-export interface TraineeChoices {
-  readonly training: KernelChoices;
-  readonly evaluation: KernelChoices;
-  readonly teacher?: KernelChoices;
-}
-
-interface Plans {
-  readonly training: PlanHandle;
-  /** Inference form; its weights are those of the last scoring. */
-  readonly evaluation: PlanHandle;
-  /** Names of the network's own parameters, and of the optimizer's state. */
-  readonly parameters: { readonly network: readonly string[]; readonly velocities: readonly string[] };
-}
-
-/** What a trainee is opened with: the whole network, and how far it has come. */
-export interface TraineeStart extends TrainingState {
+/** What it is opened with: the whole network, and how far it has come. */
+export interface LiveNetworkStart extends TrainingState {
   /** As the run began. */
   readonly graph: Graph;
   readonly cuts: readonly CutStep[];
-  readonly choices: TraineeChoices;
+  readonly choices: PlanChoices;
 }
 
-export class Trainee {
-  readonly #options: TraineeOptions;
+export class LiveNetwork {
+  readonly #options: LiveNetworkOptions;
   readonly #imagesInput: string;
   /** Of the whole network; where something was cut, what it was last. */
   #last: Weights;
   #cuts: readonly CutStep[];
   #graph: Graph;
   #factors: readonly Factor[] = [];
-  #gammas: Feeds = {};
-  /** γ of the whole network, where it does not stay what the factors say. */
-  #steered: Weights | undefined;
+  /** γ of the whole network as of the last step, and of what is left, as it is fed. */
+  #gammas: Weights = new Map();
+  #gammaFeeds: Feeds = {};
   #plans: Plans;
   /** Ranks that were asked to stop, as of the last step. */
   #stopping = 0;
   readonly #teacher: Teacher | undefined;
 
   private constructor(
-    options: TraineeOptions,
-    { graph, weights, cuts }: TraineeStart,
+    options: LiveNetworkOptions,
+    { graph, weights, cuts }: LiveNetworkStart,
     left: Graph,
     plans: Plans,
     teacher: Teacher | undefined,
@@ -107,7 +69,7 @@ export class Trainee {
   }
 
   /** Prepares the plans for what `start.cuts` leave, with its state and its kernels. Throws what `prepare` throws. */
-  static async open(options: TraineeOptions, start: TraineeStart): Promise<Trainee> {
+  static async open(options: LiveNetworkOptions, start: LiveNetworkStart): Promise<LiveNetwork> {
     const { graph, weights, velocities, cuts, choices } = start;
     const left = cuts.reduce(applyStep, { graph, weights } satisfies Network);
     const factors = narrowFactors(options.factors, cuts, left.weights);
@@ -123,7 +85,7 @@ export class Trainee {
       teacher === undefined
         ? undefined
         : await Teacher.open(teacher.network, { ...teaching, precision, temperature: teacher.temperature });
-    return new Trainee({ ...options, precision }, start, left.graph, plans, opened);
+    return new LiveNetwork({ ...options, precision }, start, left.graph, plans, opened);
   }
 
   /** What is trained now. */
@@ -146,7 +108,7 @@ export class Trainee {
     return keptIndices(this.#cuts, parameter, 0, count);
   }
 
-  get choices(): TraineeChoices {
+  get choices(): PlanChoices {
     return {
       // So that a resumed run does not decide it again, for a network that was cut since.
       training: { ...this.#plans.training.choices, [PRECISION]: this.precision },
@@ -165,18 +127,30 @@ export class Trainee {
     return [...new Set([...training.notices, ...evaluation.notices, ...(this.#teacher?.notices ?? [])])];
   }
 
-  /**
-   * One training step. `feeds`: images, labels or targets of all its micro-batches, and learning rate. `isAborted`: whether this rank was
-   * asked to stop, which the others hear of with their sums.
-   */
-  async run(feeds: Feeds, isAborted: boolean): Promise<Results> {
+  /** One training step, along the batch's gradient. */
+  async step(
+    { images, labels, targets }: Pick<TrainingBatch, "images" | "labels" | "targets">,
+    { learningRate, gammas, isAborted }: StepOptions,
+  ): Promise<{ readonly loss: number; readonly correct: number }> {
     const { batch, accumulate: parts = 1 } = this.#options;
+    if (gammas !== this.#gammas) this.#feedGammas(gammas);
+    const divided = divideFeeds(
+      {
+        [this.#imagesInput]: images,
+        ...(targets === undefined ? { labels } : { targets }),
+        learning_rate: tensor([], Float32Array.of(learningRate)),
+      },
+      batch,
+      parts,
+    );
     const stop = this.#isSummed ? { [stopFeed]: filled([], isAborted ? 1 : 0) } : {};
-    const divided = divideFeeds(feeds, batch, parts);
-    const all = { ...divided, ...(await this.#teach(divided, parts)), ...this.#gammas, ...stop };
+    const all = { ...divided, ...(await this.#teach(divided, parts)), ...this.#gammaFeeds, ...stop };
     const results = joinResults(await this.#plans.training.run(all), ["loss", "correct"], parts);
     this.#stopping = results[STOP]?.data[0] ?? 0;
-    return results;
+    return {
+      loss: required(results["loss"]?.data[0], "the loss"),
+      correct: required(results["correct"]?.data[0], "the count of right answers"),
+    };
   }
 
   /** Whether to stop before the next step: all ranks are of one mind. Several of them know it from the last step. */
@@ -266,13 +240,7 @@ export class Trainee {
     );
   }
 
-  /** From the next step on: γ of the whole network's factors, by their parameters. */
-  setGammas(gammas: Weights): void {
-    this.#steered = gammas;
-    this.#feedGammas();
-  }
-
-  /** The network as it is now, ready to be asked. It belongs to the trainee. */
+  /** The network as it is now, ready to be asked. It belongs to this network. */
   async classifier(): Promise<Classifier> {
     const { training, evaluation, parameters } = this.#plans;
     await evaluation.write(await training.read(parameters.network));
@@ -334,20 +302,29 @@ export class Trainee {
     this.#graph = left;
     const parameters = new Set(left.parameters.map(({ name }) => name));
     this.#factors = narrowFactors(this.#options.factors, cuts, parameters);
-    this.#feedGammas();
+    if (this.#gammas.size > 0) this.#feedGammas(this.#gammas);
   }
 
-  #feedGammas(): void {
-    const steered = this.#steered;
-    this.#gammas =
-      steered === undefined
-        ? gammaFeeds(this.#factors)
-        : Object.fromEntries(
-            this.#factors.map(({ parameter }) => {
-              const whole = required(steered.get(parameter), `γ of "${parameter}"`);
-              return [`${parameter}.gamma`, narrow(whole, this.#cuts, parameter)] as const;
-            }),
-          );
+  #feedGammas(gammas: Weights): void {
+    for (const { parameter, count } of this.#options.factors) {
+      const given = gammas.get(parameter)?.data.length ?? 0;
+      if (given === count) continue;
+      throw new UserError("bad-option", "the γ policy does not give one γ a structure", {
+        about: parameter,
+        expected: `${count} numbers`,
+        received: `${given}`,
+        hint: "Start from what gammasOf(run.factors) returns",
+      });
+    }
+    this.#gammas = gammas;
+    this.#gammaFeeds = gammaFeeds(
+      new Map(
+        this.#factors.map(({ parameter }) => {
+          const whole = required(gammas.get(parameter), `γ of "${parameter}"`);
+          return [parameter, narrow(whole, this.#cuts, parameter)] as const;
+        }),
+      ),
+    );
   }
 
   /** `left` in the shape of the whole network. */
@@ -364,42 +341,3 @@ function isStatistic(kind: ParameterKind): boolean {
 
 /** The choice that decides `PrepareOptions.precision` "auto". */
 const PRECISION = "precision";
-
-/** Most layers are as wide in vectors as before, and training waits. */
-const AFTER_A_CUT = { tuningSeconds: 0.75 } as const;
-
-async function preparePlans(
-  options: TraineeOptions,
-  graph: Graph,
-  factors: readonly Factor[],
-  choices: TraineeChoices,
-  tuning: Pick<PrepareOptions, "tuningSeconds"> = {},
-): Promise<Plans> {
-  const { host, cluster, batch, evaluationBatch, momentum, weightDecay, precision, syncBatchNorm } = options;
-  const { softTargets = false, fixScales = false, clipNorm, batchNormalization = "batch", teacher } = options;
-  const ranks = cluster.size;
-  const folded = fold(graph);
-  const micro = trainingGraph(folded, {
-    batch: syncBatchNorm ? batch * ranks : batch,
-    sgd: { momentum, weightDecay },
-    factors: { momentum, ...keptFactors(factors) },
-    batchNormalization,
-    fixScales,
-    loss: { targets: softTargets ? "soft" : "labels", ...(teacher === undefined ? {} : { teacher }) },
-    ...(clipNorm === undefined ? {} : { clipNorm }),
-  });
-  const whole = accumulate(micro, options.accumulate ?? 1);
-  const step = forRanks(whole, { ranks, synchronizeNormalization: syncBatchNorm });
-  return {
-    training: await prepareAlike(cluster, choices.training, (known) =>
-      host.prepare(step, { batch, precision, choices: known, ...tuning }),
-    ),
-    evaluation: await prepareAlike(cluster, choices.evaluation, (known) =>
-      host.prepare(folded, { batch: evaluationBatch, choices: known, ...tuning }),
-    ),
-    parameters: {
-      network: graph.parameters.map(({ name }) => name),
-      velocities: step.parameters.filter(({ kind }) => kind === "velocity").map(({ name }) => name),
-    },
-  };
-}

@@ -1,13 +1,10 @@
 /**
- * When γ is at work: `gammaAfter`, the epochs that come before it, and with a budget `budgetBy`, the epochs after which it is to be met.
- * Before, the factors train as other weights do, without a penalty.
+ * When γ is at work: `gammaAfter`, the epochs that come before it, and with a budget `budgetBy`, the epochs after which it is
+ * to be met. Before, the factors train as other weights do, without a penalty.
  */
-import { UserError } from "../core/errors.ts";
-import { type Tensor, tensor } from "../core/tensor.ts";
-import { type Factor, gammaFeeds } from "../selection/factors.ts";
-import { usualWindow, type Window } from "../selection/steering.ts";
-import type { Session } from "./session.ts";
-import type { Settings } from "./settings/settings.ts";
+import { UserError } from "../../core/errors.ts";
+import { usualWindow, type Window } from "../../selection/steering.ts";
+import type { Settings } from "../settings/settings.ts";
 
 /** Share of Ση by which a cost has to have fallen at the latest: after it, factors hardly move. */
 const LATEST_END = 0.8;
@@ -54,40 +51,4 @@ export function budgetWindow(
   const start = begun ?? Math.min(usualStart, (usualStart / usualEnd) * end);
   // After nearly all of Ση is spent there is no line to speak of.
   return { start: Math.min(start, end - 0.01), end };
-}
-
-/** Switches γ on where no budget steers it. */
-export class GammaDelay {
-  readonly #session: Session;
-  /** Steps before it. */
-  readonly #steps: number;
-  #isOn = true;
-
-  /** For a session whose γ comes later and is not steered; undefined for others. */
-  static open(session: Session): GammaDelay | undefined {
-    const { gammaAfter = 0, budget } = session.settings;
-    return gammaAfter === 0 || budget !== undefined ? undefined : new GammaDelay(session, gammaAfter);
-  }
-
-  private constructor(session: Session, epochs: number) {
-    this.#session = session;
-    this.#steps = Math.round(epochs * session.stepsPerEpoch);
-    this.look(session.checkpoint.progress.step);
-  }
-
-  /** After `step` steps. */
-  look(step: number): void {
-    const isOn = step >= this.#steps;
-    if (isOn === this.#isOn) return;
-    this.#isOn = isOn;
-    const { trainee, factors } = this.#session;
-    trainee.setGammas(
-      new Map(factors.map((factor) => [factor.parameter, isOn ? gammaOf(factor) : tensor([factor.count])])),
-    );
-  }
-}
-
-function gammaOf(factor: Factor): Tensor {
-  const [gamma = tensor([factor.count])] = Object.values(gammaFeeds([factor]));
-  return gamma;
 }

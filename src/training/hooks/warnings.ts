@@ -3,8 +3,10 @@
  * accuracy with it. Judged by the accuracy on the training batches: that on test images lags behind in the first epochs,
  * while the running statistics move.
  */
-import { type Factor, factorKinds, selectionKeys } from "../selection/factors.ts";
-import type { Epoch, EventBody } from "./events.ts";
+import { z } from "zod";
+import { type Factor, factorKinds, selectionKeys } from "../../selection/factors.ts";
+import type { EventBody } from "../events.ts";
+import { type EpochResult, type Json, type RunHook, readHookState, type TrainingRun } from "./run-hook.ts";
 
 export type WarningBody = Extract<EventBody, { type: "warning" }>;
 
@@ -30,7 +32,15 @@ const FEW_GONE = 0.1;
 /** Epochs before which it is no surprise that nothing is at zero. */
 const SETTLED_EPOCHS = 3;
 
-export class RunWarnings {
+/** What of an epoch decides whether there is something to warn of. */
+type WarnedEpoch = Pick<EpochResult, "epoch" | "trainAccuracy" | "layers">;
+
+const reasons = ["nothing-zero", "accuracy-collapsed", "budget-missed"] as const satisfies WarningBody["reason"][];
+
+const stateSchema = z.strictObject({ given: z.array(z.enum(reasons)), best: z.number() });
+
+export class RunWarnings implements RunHook {
+  readonly name: string = "warnings";
   readonly #run: WarnedRun;
   readonly #given = new Set<WarningBody["reason"]>();
   #best = 0;
@@ -39,8 +49,23 @@ export class RunWarnings {
     this.#run = run;
   }
 
+  begin(_: TrainingRun, state: Json | undefined): void {
+    if (state === undefined) return;
+    const { given, best } = readHookState(this.name, stateSchema, state);
+    for (const reason of given) this.#given.add(reason);
+    this.#best = best;
+  }
+
+  afterEpoch(run: TrainingRun, epoch: EpochResult): void {
+    for (const warning of this.warningsAfter(epoch)) run.emit(warning);
+  }
+
+  state(): Json {
+    return { given: [...this.#given], best: this.#best };
+  }
+
   /** What there is to say after an epoch; each warning is given once. Epochs are to come in order. */
-  look(epoch: Pick<Epoch, "epoch" | "trainAccuracy" | "layers">): readonly WarningBody[] {
+  warningsAfter(epoch: WarnedEpoch): readonly WarningBody[] {
     const found = [this.#nothingZero(epoch), this.#collapsed(epoch)].filter(
       (warning): warning is WarningBody => warning !== undefined && !this.#given.has(warning.reason),
     );
@@ -49,7 +74,7 @@ export class RunWarnings {
     return found;
   }
 
-  #nothingZero({ epoch, layers }: Pick<Epoch, "epoch" | "layers">): WarningBody | undefined {
+  #nothingZero({ epoch, layers }: WarnedEpoch): WarningBody | undefined {
     const { epochs, factors, hasBudget = false } = this.#run;
     const isPenalised = !hasBudget && factors.some(({ gamma }) => gamma > 0);
     // The first epochs of a short run say little: factors start at 1.
@@ -63,11 +88,7 @@ export class RunWarnings {
     };
   }
 
-  #collapsed({
-    epoch,
-    trainAccuracy,
-    layers,
-  }: Pick<Epoch, "epoch" | "trainAccuracy" | "layers">): WarningBody | undefined {
+  #collapsed({ epoch, trainAccuracy, layers }: WarnedEpoch): WarningBody | undefined {
     const skill = this.#skill(trainAccuracy);
     const best = this.#skill(this.#best);
     const fell = best >= LEARNT_SKILL && skill < COLLAPSED_SHARE * best;
@@ -108,6 +129,6 @@ export class RunWarnings {
   }
 }
 
-function zeroed(layers: Epoch["layers"]): number {
+function zeroed(layers: WarnedEpoch["layers"]): number {
   return layers.reduce((sum, { count, alive }) => sum + count - alive, 0);
 }

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { RunEvent } from "../../src/training/events.ts";
-import { budgetWindow } from "../../src/training/gamma-window.ts";
+import { budgetWindow } from "../../src/training/gamma/gamma-schedule.ts";
 import { resume } from "../../src/training/resume.ts";
 import { readRunRecord } from "../../src/training/run-record.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";

@@ -34,13 +34,13 @@ export interface Waiting {
   readonly waits: number;
 }
 
-export interface TempoReport extends Waiting {
+export interface ThroughputReport extends Waiting {
   readonly imagesPerSecond: number;
   /** Mean since the start, with everything between steps in it. */
   readonly stepMilliseconds: number;
 }
 
-export class Tempo {
+export class Throughput {
   readonly #batch: number;
   #startedAt = 0;
   #reportedAt = Number.NEGATIVE_INFINITY;
@@ -74,7 +74,7 @@ export class Tempo {
   }
 
   /** Since the last report. */
-  report(): TempoReport {
+  report(): ThroughputReport {
     const { steps, milliseconds, waits } = this.#recent;
     const waitMilliseconds = meanWait(this.#recent);
     const now = performance.now();

@@ -1,0 +1,90 @@
+/** Tells how a run gets on: a `step` at most twice a second, which structures came to zero or came back, and each `epoch`. */
+import { describeCommunication } from "../communication.ts";
+import type { GammaPolicy } from "../gamma/gamma-policy.ts";
+import { marginsOf } from "../margins.ts";
+import type { Session } from "../session.ts";
+import { StructureTracker } from "../structures.ts";
+import type { Pace, Throughput } from "../throughput.ts";
+import type { EpochResult, RunHook, StepResult, TrainingRun } from "./run-hook.ts";
+
+export class ProgressReports implements RunHook {
+  readonly name: string = "progress";
+  readonly #session: Session;
+  readonly #policy: GammaPolicy;
+  readonly #throughput: Throughput;
+  readonly #structures: StructureTracker;
+  /** Longest that the event loop was held up since the last end of an epoch, in milliseconds. */
+  #blocked = 0;
+
+  constructor(session: Session, policy: GammaPolicy, throughput: Throughput) {
+    this.#session = session;
+    this.#policy = policy;
+    this.#throughput = throughput;
+    this.#structures = new StructureTracker(session.factors, session.checkpoint.network.weights);
+  }
+
+  /** Of all steps so far in this session. */
+  get pace(): Pace {
+    return this.#throughput.session;
+  }
+
+  begin(): void {
+    this.#session.eventLoop.start();
+    this.#throughput.start();
+  }
+
+  async afterStep(run: TrainingRun, step: StepResult): Promise<void> {
+    this.#throughput.add(step.milliseconds, step.waitedMilliseconds);
+    if (run.isEpochEnd || this.#throughput.isReportDue()) await this.#report(run, step);
+  }
+
+  async #report(run: TrainingRun, { learningRate }: StepResult): Promise<void> {
+    const { costs } = this.#session;
+    const { factors } = await run.readFactors();
+    for (const change of this.#structures.look(factors)) run.emit(change);
+    const { macs } = await costs.glance(factors);
+    const { stepMilliseconds, ...speed } = this.#throughput.report();
+    // First, so that whoever reads the step knows the γ it was made with.
+    const standing = this.#policy.standing?.();
+    if (standing !== undefined) run.emit(standing);
+    run.emit({
+      type: "step",
+      loss: run.sums.loss / run.sums.steps,
+      learningRate,
+      ...speed,
+      blockedMilliseconds: this.#lookAtEventLoop(),
+      etaSeconds: ((run.totalSteps - run.step) * stepMilliseconds) / 1000,
+      structures: this.#structures.totals(),
+      macs,
+    });
+  }
+
+  async afterEpoch(run: TrainingRun, epoch: EpochResult): Promise<void> {
+    const { settings, factors, network, cluster, host } = this.#session;
+    const { trainLoss, trainAccuracy, testAccuracy, testImages, steps, milliseconds, layers, cost, state } = epoch;
+    this.#lookAtEventLoop();
+    run.emit({
+      type: "epoch",
+      ...{ trainLoss, trainAccuracy, testAccuracy, testImages },
+      imagesPerSecond: (1000 * steps * settings.batch) / milliseconds,
+      seconds: milliseconds / 1000,
+      ...this.#throughput.endEpoch(),
+      blockedMilliseconds: this.#blocked,
+      learningRate: run.learningRateAt(run.step - 1),
+      layers,
+      factors: this.#structures.summaries(),
+      levels: this.#structures.levels(),
+      margins: marginsOf(factors, state, (factor) => network.numbersOf(factor)),
+      cost,
+    });
+    this.#blocked = 0;
+    for (const event of await describeCommunication(cluster, host, steps, milliseconds)) run.emit(event);
+  }
+
+  /** Longest that the event loop was held up since the last look; the epoch's longest is kept. */
+  #lookAtEventLoop(): number {
+    const blocked = this.#session.eventLoop.look();
+    this.#blocked = Math.max(this.#blocked, blocked);
+    return blocked;
+  }
+}

@@ -1,0 +1,184 @@
+/** The way of every run, new or resumed: it is opened at a checkpoint, trained to its end, and finished. */
+import { join } from "node:path";
+import { optional } from "../core/optional.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { Cluster } from "../distributed/cluster.ts";
+import type { Accuracy } from "../evaluation/accuracy.ts";
+import { saveOnnx } from "../formats/onnx/index.ts";
+import { cost } from "../graph/cost.ts";
+import type { Network } from "../graph/graph.ts";
+import { type Checkpoint, writeCheckpoint } from "./checkpoints.ts";
+import { finishRun } from "./finish.ts";
+import { BudgetGamma } from "./gamma/budget-gamma.ts";
+import { ConstantGamma, DelayedGamma, type GammaPolicy } from "./gamma/gamma-policy.ts";
+import { Checkpoints } from "./hooks/checkpoints.ts";
+import { OnlinePruning } from "./hooks/online-pruning.ts";
+import { ProgressReports } from "./hooks/progress.ts";
+import { PruningSpeed } from "./hooks/pruning-speed.ts";
+import { RunWarnings } from "./hooks/warnings.ts";
+import type { Run } from "./run.ts";
+import { runFiles } from "./run-folder.ts";
+import { type RunRecord, writeRunRecord } from "./run-record.ts";
+import { engineOf, type RunOptions, withThreads, withWriter } from "./run-scope.ts";
+import { RunState } from "./run-state.ts";
+import type { RunWriter } from "./run-writer.ts";
+import { epochOf, openSession, type Session } from "./session.ts";
+import type { Settings } from "./settings/settings.ts";
+import { type Pace, Throughput } from "./throughput.ts";
+import { score, trainingLoop } from "./training-loop.ts";
+import { tellUnreadable } from "./unreadable.ts";
+
+type Engine = RunRecord["engine"];
+
+/** What a run is opened at. */
+export interface RunStart {
+  readonly record: RunRecord;
+  readonly dataset: Dataset;
+  /** Of step 0 for a new run. */
+  readonly checkpoint: Checkpoint;
+  /** What to distil from, where the settings ask for it. */
+  readonly teacher?: Network;
+  /** Whether the folder was made for it just now. */
+  readonly isNew: boolean;
+  /** Step that an earlier session of the run came to; null if none has begun to train. */
+  readonly resumedFrom: number | null;
+  /** What is to be told as it starts. */
+  readonly notices: readonly string[];
+}
+
+/** Where a run comes from: what it was asked for, or the folder that it was stopped in. */
+export interface RunSource {
+  readonly cluster: Cluster;
+  readonly settings: Settings;
+  /** `performance.now()` as the session started. */
+  readonly startedAt: number;
+  /** The run's folder, made if there is none. What is wrong is best said here: nothing has been written yet. */
+  folder(engine: Engine): Promise<string>;
+  /** What to open the run at, asked once its folder is this process's. */
+  open(writer: RunWriter, engine: Engine): Promise<RunStart>;
+}
+
+/** What training came to. */
+export interface Trained {
+  /** Of the network as it was trained last, on the whole test split. */
+  readonly accuracy: Accuracy;
+  /** Of this session. */
+  readonly pace: Pace;
+  /** Since the start of the run. */
+  readonly steps: number;
+}
+
+/** Opens the run of `source`, trains it to its end and finishes it; throws what `train` and `resume` do. */
+export async function carryOut(source: RunSource, options: RunOptions): Promise<Run> {
+  const { cluster, settings, startedAt } = source;
+  return withThreads(settings, options, cluster, async (threads) => {
+    const engine = engineOf(threads);
+    return withWriter(await source.folder(engine), options, cluster, async (writer) => {
+      const start = await source.open(writer, engine);
+      const { record, dataset, checkpoint, teacher } = start;
+      const { factors } = record;
+      const session = await discardingNew(start, writer, async () => {
+        const opened = await openSession({
+          ...{ ...threads, settings, factors, dataset, checkpoint },
+          ...optional("teacher", teacher),
+        });
+        if (checkpoint.progress.step === 0) await cluster.onFirst(() => recordPrecision(writer, record, opened));
+        return opened;
+      });
+      try {
+        announce(session, writer, start);
+        const trained = await trainToEnd(session, writer, options);
+        return await finishRun(session, writer, trained, startedAt);
+      } finally {
+        session.eventLoop.stop();
+        await session.loader.dispose();
+      }
+    });
+  });
+}
+
+/**
+ * Writes down what the run starts from, before the long work of preparing it: a process that is killed from here on leaves a run that
+ * can be resumed. The record comes last, for with it the folder is a run.
+ */
+export async function writeStart(writer: RunWriter, start: RunStart): Promise<void> {
+  const { record, checkpoint, teacher } = start;
+  const { folder } = writer;
+  await discardingNew(start, writer, () =>
+    writer.write(async (owner) => {
+      if (teacher !== undefined) await saveOnnx(teacher, join(folder, runFiles.teacher));
+      await writeCheckpoint(folder, checkpoint, owner);
+      await writeRunRecord(folder, record);
+    }),
+  );
+}
+
+/** `work`; if it fails for a new run, of which nothing is trained yet, the folder goes: the same command can be given again. */
+async function discardingNew<T>({ isNew }: RunStart, writer: RunWriter, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isNew) await writer.discard();
+    throw error;
+  }
+}
+
+/** Settings may ask for "auto": the record says beside the engine which precision that is. */
+async function recordPrecision(writer: RunWriter, record: RunRecord, { settings }: Session): Promise<void> {
+  const engine = { ...record.engine, precision: settings.precision };
+  await writer.write(() => writeRunRecord(writer.folder, { ...record, engine }));
+}
+
+function announce(session: Session, { emitter }: RunWriter, { record, resumedFrom, notices }: RunStart): void {
+  const { dataset, settings, graph, factors, totalSteps } = session;
+  const { name, classes, train, test } = dataset;
+  emitter.moveTo(resumedFrom ?? 0, epochOf(resumedFrom ?? 0, session));
+  emitter.emit({
+    type: "run.started",
+    run: record.name,
+    model: record.model,
+    dataset: { name, classes: classes.length, trainImages: train.count, testImages: test.count },
+    options: { ...settings },
+    epochs: settings.epochs,
+    stepsPerEpoch: session.stepsPerEpoch,
+    totalSteps,
+    cost: cost(graph),
+    factors: factors.map(({ parameter, layer, kind, count, gamma }) => ({ parameter, layer, kind, count, gamma })),
+    engine: engineOf(session),
+    environment: record.environment,
+    ...optional("controlOf", record.controlOf),
+    resumedFrom,
+  });
+  for (const message of dataset.notes ?? []) emitter.emit({ type: "notice", message });
+  tellUnreadable(dataset, emitter);
+  for (const message of [...session.network.notices, ...notices]) emitter.emit({ type: "notice", message });
+}
+
+function gammaPolicyFor(session: Session): GammaPolicy {
+  const { budget, gammaAfter = 0 } = session.settings;
+  if (budget !== undefined) return new BudgetGamma(session, budget);
+  return gammaAfter === 0 ? new ConstantGamma() : new DelayedGamma(Math.round(gammaAfter * session.stepsPerEpoch));
+}
+
+/** Trains with all that takes part in the run; what a caller adds comes before the network is pruned and saved. */
+async function trainToEnd(session: Session, writer: RunWriter, options: RunOptions): Promise<Trained> {
+  const { settings, factors, dataset } = session;
+  const { gammaPolicy: policy = gammaPolicyFor(session), hooks: own = [] } = options;
+  const throughput = new Throughput(settings.batch);
+  const speed = new PruningSpeed(settings.batch);
+  const progress = new ProgressReports(session, policy, throughput);
+  const warnings = new RunWarnings({
+    classes: dataset.classes.length,
+    epochs: settings.epochs,
+    factors,
+    hasBudget: settings.budget !== undefined,
+  });
+  const hooks = [speed, progress, warnings, ...own, new OnlinePruning(session, speed, throughput)];
+  const run = new RunState(session, writer);
+  const checkpoints = new Checkpoints(session, writer, run, [policy, ...hooks]);
+  // What is on disk of step 0 may have been written before kernels were chosen.
+  if (run.step === 0) await checkpoints.save();
+  await trainingLoop(session, run, policy, [...hooks, checkpoints]);
+  const accuracy = run.accuracy ?? (await score(session, dataset.test));
+  return { accuracy, pace: progress.pace, steps: run.step };
+}

@@ -1,0 +1,82 @@
+/** What a run works with for as long as it lasts: opened, handed to the work, and closed again whatever becomes of it. */
+import { kernelCacheFolder } from "../core/cache-folder.ts";
+import { optional } from "../core/optional.ts";
+import type { Cluster } from "../distributed/cluster.ts";
+import { joinCluster } from "../distributed/join.ts";
+import { SingleProcess } from "../distributed/single-process.ts";
+import { EngineHost } from "../engine/host.ts";
+import type { TuningClock } from "../engine/tuning-clock.ts";
+import { Background } from "./background.ts";
+import type { GammaPolicy } from "./gamma/gamma-policy.ts";
+import type { RunHook } from "./hooks/run-hook.ts";
+import { RunWriter, type RunWriterOptions } from "./run-writer.ts";
+import type { Session } from "./session.ts";
+import type { Settings } from "./settings/settings.ts";
+
+/** How a run is followed and stopped, who takes part in it, and with whom it is trained. */
+export interface RunOptions extends RunWriterOptions {
+  /** Told of each step and epoch, in this order, after our own reports and before the network is pruned and saved. */
+  readonly hooks?: readonly RunHook[];
+  /** γ over the run, where neither a constant one nor a budget will do; the γ of `select` is what it starts from. */
+  readonly gammaPolicy?: GammaPolicy;
+  /**
+   * Trains on this rank alone, with so many threads, though others were launched with it: they have runs of their own. Default:
+   * all ranks train the run together.
+   */
+  readonly alone?: { readonly threads: number };
+  /** Shows how far timing kernels has come, before the first event and after a cut. */
+  readonly tuningClock?: TuningClock;
+}
+
+/** The ranks that train a run. */
+export async function clusterFor({ alone }: RunOptions): Promise<Cluster> {
+  return alone === undefined ? joinCluster() : new SingleProcess(alone.threads);
+}
+
+/** The threads that a run works with. */
+export type Threads = Pick<Session, "host" | "background" | "cluster">;
+
+export async function withThreads<T>(
+  { engine, threads }: Settings,
+  { tuningClock }: RunOptions,
+  cluster: Cluster,
+  work: (threads: Threads) => Promise<T>,
+): Promise<T> {
+  const host = await cluster.together(() =>
+    EngineHost.start({
+      engine,
+      cacheFolder: kernelCacheFolder(),
+      threads: threads ?? cluster.threads,
+      ...optional("tuningClock", tuningClock?.buffer),
+      ...optional("collectives", cluster.collectives),
+    }),
+  );
+  const background = new Background();
+  try {
+    return await work({ host, background, cluster });
+  } finally {
+    await background.dispose();
+    await host.dispose();
+  }
+}
+
+export async function withWriter<T>(
+  folder: string,
+  options: RunWriterOptions,
+  cluster: Cluster,
+  work: (writer: RunWriter) => Promise<T>,
+): Promise<T> {
+  const writer = await cluster.together(async () =>
+    cluster.isFirst ? RunWriter.open(folder, options) : RunWriter.silent(folder, options),
+  );
+  try {
+    return await work(writer);
+  } finally {
+    await writer.close();
+  }
+}
+
+/** The engine's name, version and settings, and how many ranks sum with it. */
+export function engineOf({ host, cluster }: Pick<Threads, "host" | "cluster">): Readonly<Record<string, string>> {
+  return { name: host.name, ...host.description, ...cluster.description };
+}

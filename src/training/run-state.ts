@@ -1,0 +1,164 @@
+/** How far a run has come, and what hooks and the γ policy see of it. */
+import { UserError } from "../core/errors.ts";
+import { failTogether } from "../distributed/cluster.ts";
+import type { Accuracy } from "../evaluation/accuracy.ts";
+import type { Weights } from "../graph/graph.ts";
+import type { Factor } from "../selection/factors.ts";
+import { checkpointPath } from "./checkpoints.ts";
+import type { EventBody } from "./events.ts";
+import type { EpochSums, StepResult, TrainingRun } from "./hooks/run-hook.ts";
+import type { RunWriter } from "./run-writer.ts";
+import { learningRateAt } from "./schedules.ts";
+import { epochOf, type Session } from "./session.ts";
+import type { TrainingState } from "./whole-state.ts";
+
+const NO_SUMS: EpochSums = { steps: 0, loss: 0, correct: 0, milliseconds: 0 };
+
+export class RunState implements TrainingRun {
+  readonly #session: Session;
+  readonly #writer: RunWriter;
+  #step: number;
+  #sums: EpochSums;
+  #isEnded: boolean;
+  #isRequested = false;
+  /** The last checkpoint on disk that was written with the kernels of the run, relative to its folder. */
+  lastCheckpoint: string | undefined;
+  /** Of the network as it was trained last, on the whole test split; undefined until that is known. */
+  accuracy: Accuracy | undefined;
+
+  constructor(session: Session, writer: RunWriter) {
+    const { step, sums, isEnded = false } = session.checkpoint.progress;
+    this.#session = session;
+    this.#writer = writer;
+    this.#step = step;
+    this.#sums = sums;
+    this.#isEnded = isEnded;
+    if (step > 0) this.lastCheckpoint = checkpointPath(step);
+  }
+
+  get step(): number {
+    return this.#step;
+  }
+
+  get totalSteps(): number {
+    return this.#session.totalSteps;
+  }
+
+  get stepsPerEpoch(): number {
+    return this.#session.stepsPerEpoch;
+  }
+
+  get epoch(): number {
+    return epochOf(Math.max(0, this.#step - 1), this.#session);
+  }
+
+  get isEpochEnd(): boolean {
+    return this.#step % this.stepsPerEpoch === 0;
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** Whether no step is to come. */
+  get isOver(): boolean {
+    return this.#isEnded || this.#step >= this.totalSteps;
+  }
+
+  get sums(): EpochSums {
+    return this.#sums;
+  }
+
+  get factors(): readonly Factor[] {
+    return this.#session.factors;
+  }
+
+  learningRateAt(step: number): number {
+    return learningRateAt(this.#session.settings.schedule, step, this.totalSteps);
+  }
+
+  readFactors(): Promise<{ readonly factors: Weights; readonly velocities: Weights }> {
+    return this.#session.network.readFactorState();
+  }
+
+  emit(event: EventBody): void {
+    this.#writer.emitter.emit(event);
+  }
+
+  requestCheckpoint(): void {
+    this.#isRequested = true;
+  }
+
+  /** Whether a checkpoint was asked for since the last call. */
+  takeRequest(): boolean {
+    const isRequested = this.#isRequested;
+    this.#isRequested = false;
+    return isRequested;
+  }
+
+  end(): void {
+    this.#isEnded = true;
+    this.requestCheckpoint();
+  }
+
+  /** Whether this rank was asked to stop. */
+  get isAborted(): boolean {
+    return this.#writer.isAborted;
+  }
+
+  /** Whether the run was asked to stop before the next step; all ranks are of one mind. */
+  get mustStop(): boolean {
+    return this.#session.network.mustStop(this.isAborted);
+  }
+
+  /** One step more. */
+  async advance({ loss, correct, milliseconds }: StepResult): Promise<void> {
+    this.#writer.emitter.moveTo(this.#step + 1, epochOf(this.#step, this.#session));
+    if (!Number.isFinite(loss)) await this.#diverged(this.#step + 1, String(loss), `the loss is ${loss}`);
+    this.#step++;
+    const sums = this.#sums;
+    this.#sums = {
+      steps: sums.steps + 1,
+      loss: sums.loss + loss,
+      correct: sums.correct + correct,
+      milliseconds: sums.milliseconds + milliseconds,
+    };
+  }
+
+  /** The sums of the epoch that has ended; another one begins. */
+  closeEpoch(): EpochSums {
+    const sums = this.#sums;
+    this.#sums = NO_SUMS;
+    return sums;
+  }
+
+  /** The state now. A step can spoil the weights although its own loss was fine: such a state is never kept. */
+  async readState(): Promise<TrainingState> {
+    const { network, background } = this.#session;
+    const state = await network.readWhole();
+    const spoilt = await background.call("firstSpoilt", state);
+    if (spoilt === undefined) return state;
+    const { name, value } = spoilt;
+    return this.#diverged(this.#step, String(value), `"${name}" holds ${value}`);
+  }
+
+  /** Ends the run as one that was stopped from outside, on all ranks. */
+  async interrupt(): Promise<never> {
+    return failTogether(this.#session.cluster, this.#writer.interrupted(this.#step));
+  }
+
+  async #diverged(step: number, loss: string, what: string): Promise<never> {
+    const { cluster, settings } = this.#session;
+    const { peak } = settings.schedule;
+    const checkpoint = this.lastCheckpoint ?? null;
+    const hint =
+      `Start again with a lower learning rate (its peak was ${peak}; try ${peak / 4})` +
+      `${checkpoint === null ? "" : `; the last good state is ${checkpoint}`}`;
+    this.emit({ type: "diverged", loss, checkpoint, hint });
+    const about = this.#writer.folder;
+    return failTogether(
+      cluster,
+      new UserError("diverged", `training diverged at step ${step}: ${what}`, { about, hint }),
+    );
+  }
+}

@@ -1,0 +1,93 @@
+/** The plans of a network in training: of its training step, and of scoring it. Made anew when it is pruned. */
+import { accumulate } from "../autodiff/accumulate.ts";
+import { forRanks } from "../autodiff/data-parallel.ts";
+import { trainingGraph } from "../autodiff/training-graph.ts";
+import type { Cluster } from "../distributed/cluster.ts";
+import type { KernelChoices, PrepareOptions } from "../engine/engine.ts";
+import type { EngineHost, PlanHandle } from "../engine/host.ts";
+import { prepareAlike } from "../engine/prepare-alike.ts";
+import type { Graph, Network } from "../graph/graph.ts";
+import { type Factor, keptFactors } from "../selection/factors.ts";
+import { fold } from "../selection/fold.ts";
+import type { Background } from "./background.ts";
+import type { DistillSettings, PrecisionChoice } from "./settings/table.ts";
+
+export interface LiveNetworkOptions {
+  readonly host: EngineHost;
+  readonly background: Background;
+  readonly cluster: Cluster;
+  readonly factors: readonly Factor[];
+  /** Images a step of this rank, or a micro-batch of it. */
+  readonly batch: number;
+  /** Micro-batches a step; default 1. */
+  readonly accumulate?: number;
+  readonly evaluationBatch: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  /** "auto": the one whose steps are shorter, found out when the plans are first made. */
+  readonly precision: PrecisionChoice;
+  readonly syncBatchNorm: boolean;
+  /** Whether batches come with soft targets; default: with labels. */
+  readonly softTargets?: boolean;
+  /** Whether the scales of batch norms stay what they are; default false. */
+  readonly fixScales?: boolean;
+  readonly clipNorm?: number;
+  /** Default "batch". */
+  readonly batchNormalization?: "batch" | "frozen";
+  /** Without factors; what it answers has this part in the loss. */
+  readonly teacher?: DistillSettings & { readonly network: Network };
+}
+
+/** Kernels of both plans. */
+export interface PlanChoices {
+  readonly training: KernelChoices;
+  readonly evaluation: KernelChoices;
+  readonly teacher?: KernelChoices;
+}
+
+export interface Plans {
+  readonly training: PlanHandle;
+  /** Inference form; its weights are those of the last scoring. */
+  readonly evaluation: PlanHandle;
+  /** Names of the network's own parameters, and of the optimizer's state. */
+  readonly parameters: { readonly network: readonly string[]; readonly velocities: readonly string[] };
+}
+
+/** Most layers are as wide in vectors as before, and training waits. */
+export const AFTER_A_CUT = { tuningSeconds: 0.75 } as const;
+
+export async function preparePlans(
+  options: LiveNetworkOptions,
+  graph: Graph,
+  factors: readonly Factor[],
+  choices: PlanChoices,
+  tuning: Pick<PrepareOptions, "tuningSeconds"> = {},
+): Promise<Plans> {
+  const { host, cluster, batch, evaluationBatch, momentum, weightDecay, precision, syncBatchNorm } = options;
+  const { softTargets = false, fixScales = false, clipNorm, batchNormalization = "batch", teacher } = options;
+  const ranks = cluster.size;
+  const folded = fold(graph);
+  const micro = trainingGraph(folded, {
+    batch: syncBatchNorm ? batch * ranks : batch,
+    sgd: { momentum, weightDecay },
+    factors: { momentum, ...keptFactors(factors) },
+    batchNormalization,
+    fixScales,
+    loss: { targets: softTargets ? "soft" : "labels", ...(teacher === undefined ? {} : { teacher }) },
+    ...(clipNorm === undefined ? {} : { clipNorm }),
+  });
+  const whole = accumulate(micro, options.accumulate ?? 1);
+  const step = forRanks(whole, { ranks, synchronizeNormalization: syncBatchNorm });
+  return {
+    training: await prepareAlike(cluster, choices.training, (known) =>
+      host.prepare(step, { batch, precision, choices: known, ...tuning }),
+    ),
+    evaluation: await prepareAlike(cluster, choices.evaluation, (known) =>
+      host.prepare(folded, { batch: evaluationBatch, choices: known, ...tuning }),
+    ),
+    parameters: {
+      network: graph.parameters.map(({ name }) => name),
+      velocities: step.parameters.filter(({ kind }) => kind === "velocity").map(({ name }) => name),
+    },
+  };
+}
