@@ -44,8 +44,8 @@ async function measure(
   const { batch = 128, precision, runs = 20, gamma = {}, engine = defaultEngine(), threads, syncBn } = options;
   const cluster = await joinCluster();
   imagesPerRank(batch, cluster.size);
-  const select = await selectionFor(source, gamma);
-  const subject = withFactors(await openNetwork(source), { select, seed: 1 });
+  const network = await openNetwork(source);
+  const subject = withFactors(network, { select: selectionFor(network, gamma), seed: 1 });
   const host = await EngineHost.start({
     engine,
     cacheFolder: kernelCacheFolder(),

@@ -5,6 +5,7 @@
 import { UserError } from "../core/errors.ts";
 import type { ImageFileOptions } from "../data/images/open.ts";
 import { preparationOf } from "../training/file-metadata.ts";
+import type { ModelFile } from "../training/starting-network.ts";
 
 /** What people train with, as flags. */
 const usual = [
@@ -15,15 +16,12 @@ const usual = [
 ] as const;
 
 /**
- * What the file `path` says about its images, where the user does not.
+ * What `file` says about its images, where the user does not.
  * @throws UserError "bad-option" if neither says by what values are shifted and scaled, and what `preparationOf`
  * throws.
  */
-export async function preprocessingOf(
-  path: string,
-  { mean, standardDeviation }: ImageFileOptions,
-): Promise<ImageFileOptions> {
-  const found = await preparationOf(path);
+export function preprocessingOf(file: ModelFile, { mean, standardDeviation }: ImageFileOptions): ImageFileOptions {
+  const found = preparationOf(file);
   if ((mean === undefined) !== (standardDeviation === undefined)) {
     throw new UserError("bad-option", "--mean and --std go together", {
       hint: "Give both, one number a channel, over pixels / 255",
@@ -32,7 +30,7 @@ export async function preprocessingOf(
   if (mean !== undefined || found.mean !== undefined) return found;
   const values = usual.map(([name, means, deviations]) => `  ${name}: --mean ${means} --std ${deviations}`);
   throw new UserError("bad-option", "nothing says which values the network was trained on", {
-    about: path,
+    about: file.path,
     hint: [
       "Pixels / 255 are shifted by a mean and divided by a deviation, a number a channel. Usual are",
       ...values,

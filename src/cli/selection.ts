@@ -1,6 +1,5 @@
 /** What `--gamma` and its kin ask for, as a selection for one network. */
-import { loadOnnx } from "../formats/onnx/index.ts";
-import type { Graph } from "../graph/graph.ts";
+import type { Graph, Network } from "../graph/graph.ts";
 import { model } from "../models/zoo.ts";
 import { type FactorKind, factorsOf, type Selection, selectionKeys } from "../selection/factors.ts";
 import { requireKinds, structureKinds } from "../selection/place.ts";
@@ -12,11 +11,9 @@ interface Selectables {
   readonly kinds: readonly FactorKind[];
 }
 
-async function selectablesOf(source: string): Promise<Selectables> {
+function selectablesOf(source: string | Network): Selectables {
   // Which kinds there are does not depend on the number of classes.
-  const graph: Graph = source.toLowerCase().endsWith(".onnx")
-    ? (await loadOnnx(source)).graph
-    : model(source, { classes: 10 });
+  const graph = typeof source === "string" ? model(source, { classes: 10 }) : source.graph;
   const placed = factorsOf(graph).map(({ kind }) => kind);
   return { graph, kinds: placed.length > 0 ? [...new Set(placed)] : structureKinds(graph) };
 }
@@ -28,12 +25,12 @@ function paperKinds(kinds: readonly FactorKind[]): readonly FactorKind[] {
 }
 
 /**
- * `request` with its `all` given to each of the paper's kinds that the network has; a kind's own γ comes before it.
+ * What is asked for of `source`, a model of the zoo or the network itself: the request with its `all` given to each of the paper's kinds that the network has; a kind's own γ comes before it.
  * @throws UserError "bad-option" on a kind that the network lacks, with those it has.
  */
-export async function selectionFor(source: string, { all, ...own }: GammaRequest): Promise<Selection> {
+export function selectionFor(source: string | Network, { all, ...own }: GammaRequest): Selection {
   if (all === undefined && Object.keys(own).length === 0) return own;
-  const { graph, kinds } = await selectablesOf(source);
+  const { graph, kinds } = selectablesOf(source);
   requireKinds(graph, own, kinds);
   if (all === undefined) return own;
   return { ...Object.fromEntries(paperKinds(kinds).map((kind) => [selectionKeys[kind], all] as const)), ...own };

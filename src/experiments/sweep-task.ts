@@ -10,6 +10,7 @@ import { readEvents } from "../training/event-log.ts";
 import { resume } from "../training/resume.ts";
 import type { Run } from "../training/run.ts";
 import type { RunOptions } from "../training/run-scope.ts";
+import type { OpenModel } from "../training/starting-network.ts";
 import { train } from "../training/train.ts";
 import { control, isUncut } from "./control.ts";
 import { clearRun, type RunState } from "./sweep-folder.ts";
@@ -25,6 +26,8 @@ export interface PlannedRun {
 /** What all runs of a sweep have in common. */
 export interface SweepGround {
   readonly plan: SweepPlan;
+  /** The plan's; a file is read. */
+  readonly model: OpenModel;
   /** Of the sweep. */
   readonly folder: string;
   readonly data: DatasetReference;
@@ -110,8 +113,8 @@ async function leftOut({ run: { controlOf }, ground: { folder } }: Task): Promis
   return { state: "left-out", reason: `nothing was cut out of ${controlOf.name}` };
 }
 
-function start({ ground: { plan, folder, data }, run, hooks }: Task, path: string): Promise<Run> {
+function start({ ground: { model, folder, data }, run, hooks }: Task, path: string): Promise<Run> {
   const { controlOf } = run;
-  if (controlOf === undefined) return train(plan.model, { ...run.settings, ...hooks, data, folder: path });
+  if (controlOf === undefined) return train(model, { ...run.settings, ...hooks, data, folder: path });
   return control(join(folder, controlOf.name), { ...hooks, same: controlOf.same, data, folder: path });
 }

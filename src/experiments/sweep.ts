@@ -20,7 +20,7 @@ import { partOfBatch } from "../training/ranks.ts";
 import { openData } from "../training/run-data.ts";
 import { DEFAULT_RUNS_FOLDER, lockRunFolder } from "../training/run-folder.ts";
 import { hashData, hashWeights } from "../training/run-record.ts";
-import { inputOf, nameOf, startingNetwork } from "../training/starting-network.ts";
+import { inputOf, nameOf, type OpenModel, openModel, startingNetwork } from "../training/starting-network.ts";
 import { holdsPlan, stateOf } from "./sweep-folder.ts";
 import { runsOf, type SweepPlan, settledSettings, writePlan } from "./sweep-plan.ts";
 import { sweepByRanks } from "./sweep-ranks.ts";
@@ -64,24 +64,26 @@ export async function sweep(plan: SweepPlan, options: SweepOptions = {}): Promis
   const { data = datasetReference(plan.data, imagesOf(plan)), folder: chosen, parallel, ...hooks } = options;
   const cluster = await joinCluster();
   const workers = parallel === undefined ? undefined : requireWorkers(cluster);
-  const { dataset, network } = await cluster.together(async () => {
-    const opened = await data.open(await inputOf(plan.model));
+  const { model, dataset, network } = await cluster.together(async () => {
+    const found = await openModel(plan.model);
+    const opened = await data.open(inputOf(found));
     return {
+      model: found,
       dataset: opened,
-      network: await requirePoints(plan, opened, workers === undefined ? cluster : new SingleProcess()),
+      network: await requirePoints(plan, found, opened, workers === undefined ? cluster : new SingleProcess()),
     };
   });
   let unlock = async (): Promise<void> => {};
   const { folder, runs } = await cluster.onFirst(async () => {
     const path = resolve(chosen ?? sweepFolder(plan));
     const isHeld = await holdsPlan(path, plan);
-    const planned = await statesOf(path, plan, nameOf(plan.model, network.graph));
+    const planned = await statesOf(path, plan, nameOf(model, network.graph));
     if (!isHeld) await writePlan(path, plan);
     unlock = await lockRunFolder(path, () => {});
     return { folder: path, runs: planned };
   });
   try {
-    const ground = { plan, folder, runs, data: { spec: plan.data, open: async () => dataset } };
+    const ground = { plan, model, folder, runs, data: { spec: plan.data, open: async () => dataset } };
     if (workers === undefined) return { folder, reports: await sweepInTurn(cluster, ground, hooks) };
     await requireSameGround(workers, ground, dataset, network);
     return { folder, reports: await inCluster(workers, () => sweepByRanks(workers, ground, hooks)) };
@@ -158,18 +160,18 @@ async function statesOf(folder: string, plan: SweepPlan, model: string): Promise
 }
 
 /** Places the factors of every point, as its runs on `cluster` will; returns the network that the last one starts from. */
-async function requirePoints(plan: SweepPlan, dataset: Dataset, cluster: Cluster): Promise<Network> {
+async function requirePoints(plan: SweepPlan, model: OpenModel, dataset: Dataset, cluster: Cluster): Promise<Network> {
   let network: Network | undefined;
   for (const point of plan.points) {
     const input = { ...plan.settings, ...point.settings };
     try {
       const settings = settledSettings(plan.model, input);
       requireWindow(settings);
-      requireWeights(settings, bringsWeights(plan.model) && !settings.fromScratch);
+      requireWeights(settings, bringsWeights(model) && !settings.fromScratch);
       const { dataset: limited } = await openData(Promise.resolve(dataset), settings.limit, undefined);
       stepsPerEpoch(limited.train.count, settings.batch);
       imagesPerMicroBatch(partOfBatch(settings.batch, cluster).count, settings.accumulate ?? 1);
-      const starting = await startingNetwork(plan.model, limited, settings);
+      const starting = startingNetwork(model, limited, settings);
       requireReachable(settings, starting);
       network = starting.network;
     } catch (error) {

@@ -3,8 +3,8 @@ import { z } from "zod";
 import { UserError } from "../core/errors.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type ImageFileOptions, preparationSchema } from "../data/images/open.ts";
-import { loadOnnxMetadata } from "../formats/onnx/index.ts";
 import { type Graph, takesChannelsLast } from "../graph/graph.ts";
+import type { ModelFile } from "./starting-network.ts";
 
 /** Images, channels (red, green, blue; or grey), rows, columns; or the channels last, as the graph itself then says. */
 const layouts = { first: "NCHW", last: "NHWC" } as const;
@@ -72,13 +72,12 @@ const classNames = z.array(z.string()).min(2);
 const constants = z.object({ mean: numbers, standardDeviation: numbers });
 
 /**
- * How images are to be prepared for the network in the file `path`, as far as its metadata says: Espalier's own, or that of the ONNX
- * specification; most other tools say nothing. Size and channels are the network's own and not told here.
- * @throws UserError "bad-file" if an entry is not what Espalier writes, "unsupported" for another layout or order of channels, and
- * what reading the file throws.
+ * How images are to be prepared for the network that was read from a file, as far as the file's metadata says: Espalier's own, or
+ * that of the ONNX specification; most other tools say nothing. Size and channels are the network's own and not told here.
+ * @throws UserError "bad-file" if an entry is not what Espalier writes, "unsupported" for another layout or order of channels.
  */
-export async function preparationOf(path: string): Promise<ImageFileOptions> {
-  const metadata = await loadOnnxMetadata(path);
+export function preparationOf({ graph, path }: ModelFile): ImageFileOptions {
+  const metadata = new Map(graph.header?.metadata ?? []);
   const read = <T>(key: string, schema: z.ZodType<T>): T | undefined => {
     const text = metadata.get(key);
     if (text === undefined) return undefined;

@@ -16,6 +16,24 @@ import { type Placement, place, requireKinds } from "../selection/place.ts";
 /** A name such as "resnet-20", the path of an `.onnx` file, a graph (its weights are drawn from the seed), or a network. */
 export type ModelSource = string | Graph | Network;
 
+/** An ONNX file that was read: it is passed on instead of its path, so that it is read once. */
+export interface ModelFile extends Network {
+  readonly path: string;
+}
+
+/** A name of the zoo, whose graph depends on the data; or what is there already. */
+export type OpenModel<S extends ModelSource = ModelSource> = S | ModelFile;
+
+/** `source`; where it is the path of a file, the file is read. Throws what reading a file throws. */
+export async function openModel<S extends ModelSource>(source: S): Promise<OpenModel<S>> {
+  return typeof source === "string" && isOnnxFile(source) ? { ...(await loadOnnx(source)), path: source } : source;
+}
+
+/** The file that `source` was read from, if it was. */
+export function fileOf(source: OpenModel): ModelFile | undefined {
+  return typeof source === "object" && "path" in source ? source : undefined;
+}
+
 export interface StartingNetwork {
   /** With factors. */
   readonly network: Network;
@@ -36,14 +54,10 @@ export interface FactorOptions {
 /**
  * The network that `source` names, with factors as `select` asks; a network that has factors already keeps them, with γ
  * from `select`.
- * @throws UserError "unknown-name", "bad-option" if model and data do not fit, and what reading a file and `place` throw.
+ * @throws UserError "unknown-name", "bad-option" if model and data do not fit, and what `place` throws.
  */
-export async function startingNetwork(
-  source: ModelSource,
-  dataset: Dataset,
-  options: FactorOptions,
-): Promise<StartingNetwork> {
-  const found = await plainNetwork(source, dataset);
+export function startingNetwork(source: OpenModel, dataset: Dataset, options: FactorOptions): StartingNetwork {
+  const found = plainNetwork(source, dataset);
   const network = options.fromScratch === true ? { graph: found.graph, weights: new Map() } : found;
   checkFit(network.graph, dataset, nameOf(source, network.graph));
   return withFactors(network, options);
@@ -79,13 +93,11 @@ function selectionOf(graph: Graph, budget: Budget): Selection {
 }
 
 /**
- * Channels, height and width that the network of `source` takes: of an ONNX file or a graph its own, of a model of the zoo those it
- * is made for; undefined where it has not one input of images.
- * @throws UserError "unknown-name", and what reading a file throws.
+ * Channels, height and width that the network of `source` takes: of a file or a graph its own, of a model of the zoo those it is
+ * made for; undefined where it has not one input of images. Throws `UserError("unknown-name")`.
  */
-export async function inputOf(source: ModelSource): Promise<SampleShape | undefined> {
+export function inputOf(source: OpenModel): SampleShape | undefined {
   if (typeof source !== "string") return sampleShapeOf("graph" in source ? source.graph : source);
-  if (isOnnxFile(source)) return sampleShapeOf((await loadOnnx(source)).graph);
   return sampleShapeOf(model(source, { classes: 10 }));
 }
 
@@ -109,16 +121,14 @@ const namesOfExporters: ReadonlySet<string> = new Set([
 ]);
 
 /** What a run of `source` is called: as its graph is, unless that is only what an exporter writes; then as the file is. */
-export function nameOf(source: ModelSource, { name }: Graph): string {
-  return typeof source === "string" && isOnnxFile(source) && namesOfExporters.has(name)
-    ? basename(source).slice(0, -".onnx".length)
-    : name;
+export function nameOf(source: OpenModel, { name }: Graph): string {
+  const file = fileOf(source);
+  return file !== undefined && namesOfExporters.has(name) ? basename(file.path).slice(0, -".onnx".length) : name;
 }
 
-async function plainNetwork(source: ModelSource, dataset: Dataset): Promise<Network> {
+function plainNetwork(source: OpenModel, dataset: Dataset): Network {
   if (typeof source !== "string")
     return "graph" in source ? withAllWeights(source) : { graph: source, weights: new Map() };
-  if (isOnnxFile(source)) return loadOnnx(source);
   const [channels, size, width] = dataset.sampleShape;
   if (size !== width) {
     throw new UserError("bad-option", "the models of the zoo take square images", {

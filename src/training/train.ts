@@ -24,7 +24,7 @@ import { hashData, hashWeights, type RunRecord } from "./run-record.ts";
 import { clusterFor, type RunOptions } from "./run-scope.ts";
 import { sealOf } from "./seal.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./settings/settings.ts";
-import { inputOf, type ModelSource, nameOf, startingNetwork } from "./starting-network.ts";
+import { fileOf, inputOf, type ModelSource, nameOf, openModel, startingNetwork } from "./starting-network.ts";
 
 /** Settings of the run, the data, and how to follow and stop it. */
 export interface TrainOptions extends SettingsInput, RunOptions {
@@ -53,7 +53,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
   const startedAt = performance.now();
   const { data, folder: chosenFolder, controlOf, ...others } = options;
   const { onEvent, signal, hooks, gammaPolicy, alone: _, tuningClock, ...input } = others;
-  const { settings, dataset, source, network, factors } = await cluster.together(async () => {
+  const { settings, dataset, source, network, factors, name } = await cluster.together(async () => {
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
     const parsed = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
     requireWeights(parsed, isFineTuned);
@@ -61,14 +61,15 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     requireOneGamma(parsed, options);
     requireOwnNames([...(hooks ?? []), ...(gammaPolicy === undefined ? [] : [gammaPolicy])]);
     imagesPerMicroBatch(partOfBatch(parsed.batch, cluster).count, parsed.accumulate ?? 1);
-    const named = isFineTuned && typeof model === "string" ? await sourceForFile(model, data) : data;
-    const opened = await openData(named, parsed.limit, await inputOf(model));
+    const found = await openModel(model);
+    const file = isFineTuned ? fileOf(found) : undefined;
+    const images = file === undefined ? data : sourceForFile(file, data);
+    const opened = await openData(images, parsed.limit, inputOf(found));
     stepsPerEpoch(opened.dataset.train.count, parsed.batch);
-    const starting = await startingNetwork(model, opened.dataset, parsed);
+    const starting = startingNetwork(found, opened.dataset, parsed);
     requireReachable(parsed, starting);
-    return { settings: parsed, ...opened, ...starting };
+    return { settings: parsed, name: nameOf(found, starting.network.graph), ...opened, ...starting };
   });
-  const name = nameOf(model, network.graph);
   const noGamma = "No sparsity strength γ was given: this is plain training, and nothing will be cut";
   return carryOut(
     {

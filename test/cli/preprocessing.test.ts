@@ -2,7 +2,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadOnnx, loadOnnxMetadata, saveOnnx } from "../../src/formats/onnx/index.ts";
+import type { ImageFileOptions } from "../../src/data/images/open.ts";
+import { loadOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
 import { preparationOf } from "../../src/training/file-metadata.ts";
 import { readRunRecord } from "../../src/training/run-record.ts";
 import { execute, tinyWorkplace } from "./support.ts";
@@ -25,6 +26,10 @@ async function withMetadata(name: string, metadata: Readonly<Record<string, stri
   const { name: title, inputs, parameters, nodes, outputs, updates } = graph;
   await saveOnnx({ graph: { name: title, inputs, parameters, nodes, outputs, updates }, weights }, path, { metadata });
   return path;
+}
+
+async function preparation(path: string): Promise<ImageFileOptions> {
+  return preparationOf({ ...(await loadOnnx(path)), path });
 }
 
 const quick = ["--engine", "reference", "--json"];
@@ -65,8 +70,10 @@ describe("what is said", () => {
     expect((await train(foreign, "said", "--mean", "0.25", "--std", "0.5")).exitCode).toBe(0);
     const expected = { mean: [0.25], standardDeviation: [0.5] };
     expect(await normalizationOf("said")).toEqual(expected);
-    expect(await preparationOf(join(workplace, "said", "compact.onnx"))).toMatchObject(expected);
-    expect((await loadOnnxMetadata(join(workplace, "said", "network.onnx"))).get("layout")).toBe("NCHW");
+    expect(await preparation(join(workplace, "said", "compact.onnx"))).toMatchObject(expected);
+    expect(
+      new Map((await loadOnnx(join(workplace, "said", "network.onnx"))).graph.header?.metadata).get("layout"),
+    ).toBe("NCHW");
   });
 
   it("by the file is used, also for data that has constants of its own; the user is heard first", async () => {
@@ -104,14 +111,14 @@ describe("the ONNX specification's own metadata", () => {
       { mean: [0], standardDeviation: [1 / 255] },
     ],
   ])("%j is understood", async (metadata, expected) => {
-    expect(await preparationOf(await withMetadata("specified.onnx", metadata))).toEqual(expected);
+    expect(await preparation(await withMetadata("specified.onnx", metadata))).toEqual(expected);
   });
 
   it.each([
     [{ [format]: "Bgr8" }, "another order"],
     [{ layout: "CHWN" }, "another layout"],
   ])("%j is refused", async (metadata, message) => {
-    await expect(preparationOf(await withMetadata("refused.onnx", metadata))).rejects.toMatchObject({
+    await expect(preparation(await withMetadata("refused.onnx", metadata))).rejects.toMatchObject({
       code: "unsupported",
       message: expect.stringContaining(message),
     });

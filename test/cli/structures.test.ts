@@ -72,8 +72,8 @@ test("names that are counted through are written as ranges", () => {
 
 describe("the kinds that --gamma means", () => {
   test("one number: the paper's; streams by name, or where there is nothing else", async () => {
-    expect(await selectionFor("resnet-20", { all: 0.01 })).toEqual({ neurons: 0.01, blocks: 0.01 });
-    expect(await selectionFor("resnet-20", { all: 0.01, streams: 0.002 })).toEqual({
+    expect(selectionFor("resnet-20", { all: 0.01 })).toEqual({ neurons: 0.01, blocks: 0.01 });
+    expect(selectionFor("resnet-20", { all: 0.01, streams: 0.002 })).toEqual({
       neurons: 0.01,
       blocks: 0.01,
       streams: 0.002,

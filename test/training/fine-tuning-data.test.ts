@@ -3,10 +3,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { loadOnnxMetadata, saveOnnx } from "../../src/formats/onnx/index.ts";
+import { loadOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
 import { decodeModel } from "../../src/formats/onnx/proto.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { sourceForFile } from "../../src/training/fine-tuning-data.ts";
+import type { ModelFile } from "../../src/training/starting-network.ts";
 import { train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
 
@@ -26,11 +27,12 @@ test("data that is only named, for a file that says nothing, is asked about", as
 });
 
 test("a file that says it is taken at its word; what says more than a name is left as it is", async () => {
-  const silent = await written({});
+  const read = async (path: string): Promise<ModelFile> => ({ ...(await loadOnnx(path)), path });
+  const silent = await read(await written({}));
   const dataset = tinyDataset();
-  expect(await sourceForFile(silent, dataset)).toBe(dataset);
+  expect(sourceForFile(silent, dataset)).toBe(dataset);
   const told = await written({ normalization: JSON.stringify({ mean: [0.5, 0.4], standardDeviation: [0.2, 0.3] }) });
-  expect(await sourceForFile(told, "./photos")).toMatchObject({ spec: "./photos" });
+  expect(sourceForFile(await read(told), "./photos")).toMatchObject({ spec: "./photos" });
 });
 
 test("a file that takes its channels last is trained, cut, certified, and written as it came", async () => {
@@ -46,7 +48,7 @@ test("a file that takes its channels last is trained, cut, certified, and writte
   });
   expect(run.certificate.passed).toBe(true);
   const compact = join(run.folder, "compact.onnx");
-  expect((await loadOnnxMetadata(compact)).get("layout")).toBe("NHWC");
+  expect(new Map((await loadOnnx(compact)).graph.header?.metadata).get("layout")).toBe("NHWC");
   const [input] = decodeModel(readFileSync(compact), "compact.onnx").graph?.input ?? [];
   expect(input?.name).toBe("image");
   expect(input?.type?.tensorType?.shape?.dim?.slice(1).map(({ dimValue }) => Number(dimValue))).toEqual([16, 16, 3]);

@@ -44,7 +44,7 @@ interface EvalOptions extends CommonOptions {
 /** The test images, prepared as the user or the file says. */
 async function openFor(
   path: string,
-  { graph }: Network,
+  { graph, weights }: Network,
   data: string,
   images: ImageFileOptions,
   onProgress: (progress: DataProgress) => void,
@@ -53,7 +53,7 @@ async function openFor(
   return openDataset(data, {
     onProgress,
     images,
-    imageDefaults: await preprocessingOf(path, images),
+    imageDefaults: preprocessingOf({ graph, weights, path }, images),
     ...(input === undefined ? {} : { input }),
   });
 }

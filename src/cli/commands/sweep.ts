@@ -14,7 +14,7 @@ import type { ControlOf } from "../../training/events.ts";
 import { type GammaRequest, readGammas } from "../../training/settings/codecs.ts";
 import { settingFlags, settingsOfFlags } from "../../training/settings/flags.ts";
 import type { SettingsInput } from "../../training/settings/settings.ts";
-import { inputOf } from "../../training/starting-network.ts";
+import { inputOf, type OpenModel, openModel } from "../../training/starting-network.ts";
 import { type Context, withCommonOptions } from "../context.ts";
 import { givenFlags, imageOptions } from "../flags.ts";
 import { selectionFor } from "../selection.ts";
@@ -58,24 +58,22 @@ interface PlannedPoint {
 }
 
 /** A point each; `settings`: what the runs share, and the only point takes where none is asked for. */
-async function pointsOf(
-  model: string,
+function pointsOf(
+  model: OpenModel<string>,
   options: SweepFlags,
   settings: SettingsInput,
   command: Command,
-): Promise<readonly PlannedPoint[]> {
+): readonly PlannedPoint[] {
   // Each of --gammas stands in for --gamma; the flags of single kinds come before all of them.
   const given = givenFlags(
     command,
     settingFlags.filter(({ key }) => key !== "gamma"),
   );
   const { select: ofKinds } = settingsOfFlags(given);
-  const gammas = await Promise.all(
-    (options.gammas ?? []).map(async (gamma) => ({
-      name: gammaName(gamma),
-      settings: { select: await selectionFor(model, { ...gamma, ...ofKinds }) },
-    })),
-  );
+  const gammas = (options.gammas ?? []).map((gamma) => ({
+    name: gammaName(gamma),
+    settings: { select: selectionFor(model, { ...gamma, ...ofKinds }) },
+  }));
   const budgets = (options.budgets ?? []).map((budget) => ({
     name: `budget-${budget.replaceAll(/[^\w.-]/g, "")}`,
     settings: { budget },
@@ -96,10 +94,10 @@ function controlsOf(chosen: SweepFlags["controls"]): readonly ControlOf["same"][
 }
 
 async function planFrom(named: string | undefined, options: SweepFlags, command: Command): Promise<SweepPlan> {
-  const { model, data, settings } = await requestOf(named, options, command);
+  const { model, opened, data, settings } = await requestOf(named, options, command);
   const { seed = 1, budget, ...shared } = settings;
   const images = imageOptions(command);
-  const points = await pointsOf(model, options, settings, command);
+  const points = pointsOf(opened, options, settings, command);
   // A budget that all runs shared would be one of those with a γ, too.
   const isShared = budget !== undefined && points.every(({ name }) => name === "run");
   return parsePlan(
@@ -164,7 +162,7 @@ async function runSweep(
   const data = await cluster.together(() =>
     dataProgress(context, async (onProgress) => {
       const reference = datasetReference(plan.data, { onProgress, ...imagesOf(plan) });
-      const dataset = await reference.open(await inputOf(plan.model));
+      const dataset = await reference.open(inputOf(await openModel(plan.model)));
       return { spec: reference.spec, open: async () => dataset };
     }),
   );

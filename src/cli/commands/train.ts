@@ -6,12 +6,11 @@ import { joinCluster } from "../../distributed/join.ts";
 import { knownWidths } from "../../evaluation/widths.ts";
 import { modelNames } from "../../models/zoo.ts";
 import type { RunEvent } from "../../training/events.ts";
-import { bringsWeights } from "../../training/fine-tuning.ts";
 import { recipe } from "../../training/recipes.ts";
 import { settingFlags, settingsOfFlags } from "../../training/settings/flags.ts";
 import { imageFlags } from "../../training/settings/image-flags.ts";
 import { settingGroups, type TrainingCommand } from "../../training/settings/setting.ts";
-import { inputOf } from "../../training/starting-network.ts";
+import { fileOf, inputOf, type OpenModel, openModel } from "../../training/starting-network.ts";
 import { train } from "../../training/train.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
 import { addImageFlags, addSettingFlags, givenFlags, imageOptions } from "../flags.ts";
@@ -34,21 +33,28 @@ interface TrainOptions extends TrainingFlags {
   readonly ui?: true;
 }
 
-/** What the flags of `command` ask for; `source`: the model, whose kinds of structures `--gamma` is for. */
+/** What is to be trained, and the model itself: where it is a file, that is read once, here. */
+export interface OpenRequest extends TrainingRequest {
+  readonly opened: OpenModel<string>;
+}
+
+/** What the flags of `command` ask for; `--gamma` is for the kinds of structures that the model has. */
 export async function requestOf(
   named: string | undefined,
   { recipe: name, data }: TrainingFlags,
   command: Command,
-): Promise<TrainingRequest> {
+): Promise<OpenRequest> {
   const source = named ?? (name === undefined ? undefined : recipe(name).model);
+  const opened = source === undefined ? undefined : await openModel(source);
   const given = settingsOfFlags(givenFlags(command, settingFlags));
   const { select, round } = given;
   const settings = {
     ...given,
-    ...(select === undefined || source === undefined ? {} : { select: await selectionFor(source, select) }),
+    ...(select === undefined || opened === undefined ? {} : { select: selectionFor(opened, select) }),
     ...(round === "auto" ? { round: (await knownWidths(kernelCacheFolder())).multiple } : {}),
   };
-  return withRecipe(name, { model: named, data, settings });
+  const request = withRecipe(name, { model: named, data, settings });
+  return { ...request, opened: opened ?? request.model };
 }
 
 async function runTraining(
@@ -59,16 +65,16 @@ async function runTraining(
 ): Promise<void> {
   if (options.recipe === "list") return listRecipes(context, options);
   const { out } = options;
-  const { model, data: dataName, settings } = await requestOf(named, options, command);
+  const { opened: model, data: dataName, settings } = await requestOf(named, options, command);
   // Opened here and not by the run, so that a download is shown before the table of epochs begins.
   const data = await (await joinCluster()).together(() =>
     dataProgress(context, async (onProgress) => {
-      const isTrained = bringsWeights(model) && settings.fromScratch !== true;
+      const file = settings.fromScratch === true ? undefined : fileOf(model);
       const images = imageOptions(command);
       // Of other images the network may be taught other classes; the same ones stay held out.
-      const { classes: _, ...imageDefaults } = isTrained ? await preprocessingOf(model, images) : {};
+      const { classes: _, ...imageDefaults } = file === undefined ? {} : preprocessingOf(file, images);
       const reference = datasetReference(dataName, { onProgress, images, imageDefaults });
-      const dataset = await reference.open(await inputOf(model));
+      const dataset = await reference.open(inputOf(model));
       return { spec: reference.spec, open: async () => dataset };
     }),
   );

@@ -2,19 +2,12 @@
 import type { Network } from "../../graph/graph.ts";
 import { readBytes, writeBytes } from "../file.ts";
 import { FolderData } from "./external.ts";
-import { decodeModel } from "./proto.ts";
 import { readOnnx } from "./read.ts";
 import { type WriteOptions, writeOnnx } from "./write.ts";
 
 /** Writes `network` to `path`, atomically; errors as of `writeOnnx` and `writeBytes`. */
 export async function saveOnnx(network: Network, path: string, options: WriteOptions = {}): Promise<void> {
   await writeBytes(path, writeOnnx(network, options));
-}
-
-/** The metadata of the file at `path`; errors as of `decodeModel` and `readBytes`. */
-export async function loadOnnxMetadata(path: string): Promise<ReadonlyMap<string, string>> {
-  const { metadataProps } = decodeModel(await readBytes(path), path);
-  return new Map((metadataProps ?? []).map(({ key, value }) => [key ?? "", value ?? ""]));
 }
 
 /** Reads the network at `path`; errors as of `readOnnx` and `readBytes`. */
