@@ -67,7 +67,7 @@ export function lossHead(forward: Graph, { targets = "labels", teacher }: LossOp
 /** The parameters that training moves along a gradient: all but running statistics and an optimizer's state. */
 export function trainedParameters(graph: Graph): readonly Parameter[] {
   return graph.parameters.filter(
-    ({ kind }) => !["running_mean", "running_variance", "constant", "velocity"].includes(kind),
+    ({ kind, of }) => of === undefined && !["running_mean", "running_variance", "constant"].includes(kind),
   );
 }
 

@@ -5,7 +5,14 @@
  * parameter of scaling factors. Outputs: `loss` and `correct`. Each trained parameter p has a velocity `p.velocity`, and
  * becomes `p.next`. Factors λ also have `λ.held` and `λ.margin`: how long each has been held at zero (`selection/margin.ts`).
  */
-import { type Graph, type Input, makeNode, type Node, type Parameter } from "../graph/graph.ts";
+import {
+  type Graph,
+  type Input,
+  makeNode,
+  type Node,
+  type OptimizerStateKind,
+  type Parameter,
+} from "../graph/graph.ts";
 import { endingInLogits } from "../graph/logits.ts";
 import type { KeptFactors } from "../selection/factors.ts";
 import { runningStatistics, withBatchStatistics } from "./batch-statistics.ts";
@@ -76,11 +83,6 @@ export function trainingGraph(whole: Graph, options: TrainingGraphOptions): Grap
   };
 }
 
-/** The parameter whose optimizer state `name` is. */
-export function parameterOfState(name: string): string {
-  return name.slice(0, name.lastIndexOf("."));
-}
-
 interface OptimizerStep {
   readonly parameter: Parameter;
   readonly nodes: readonly Node[];
@@ -110,7 +112,7 @@ function optimizerStep(
   clipFactor: string | undefined,
 ): OptimizerStep {
   const { name, shape, kind } = parameter;
-  const stateOf = (what: string): Parameter => ({ name: `${name}.${what}`, shape, kind: "velocity" });
+  const stateOf = (what: OptimizerStateKind): Parameter => ({ name: `${name}.${what}`, shape, kind: what, of: name });
   const velocity = stateOf("velocity");
   const inputs = [name, gradient, velocity.name, LEARNING_RATE.name];
   const outputs = [`${name}.next`, `${velocity.name}.next`];

@@ -16,9 +16,16 @@ export interface Input {
 }
 
 /**
+ * What an optimizer keeps beside a parameter that it steps: its velocity; beside factors also, structure by structure, for how
+ * many steps in a row it has been held at zero, and the lowest margin of these steps (`selection/margin.ts`).
+ */
+export const optimizerStateKinds = ["velocity", "held", "margin"] as const;
+export type OptimizerStateKind = (typeof optimizerStateKinds)[number];
+
+/**
  * What a parameter is decides how it is initialised and updated: `weights` (convolution, linear) and `scale` (of a batch
  * norm, or a gain) decay; `bias` and `shift` do not; `constant` stays what it is, as what images are normalised by does; `running_mean` and `running_variance` follow the batches; `factor` is a λ,
- * stepped by the proximal gradient method; `velocity` is an optimizer's state, in training graphs only.
+ * stepped by the proximal gradient method; an optimizer's state is in training graphs only.
  */
 export type ParameterKind =
   | "weights"
@@ -29,12 +36,14 @@ export type ParameterKind =
   | "running_variance"
   | "factor"
   | "constant"
-  | "velocity";
+  | OptimizerStateKind;
 
 export interface Parameter {
   readonly name: string;
   readonly shape: readonly number[];
   readonly kind: ParameterKind;
+  /** Of an optimizer's state: the parameter that it is kept for. */
+  readonly of?: string;
 }
 
 interface NodeOf<K extends OpName> {

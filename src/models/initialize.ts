@@ -12,6 +12,8 @@ const constants: Readonly<Record<Exclude<ParameterKind, "weights">, number>> = {
   factor: 1,
   constant: 1,
   velocity: 0,
+  held: 0,
+  margin: 0,
 };
 
 /**

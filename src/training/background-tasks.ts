@@ -15,8 +15,10 @@ import { type Checkpoint, writeCheckpoint } from "./checkpoints.ts";
 import type { Owner } from "./claim.ts";
 import type { NetworkCost } from "./events.ts";
 import {
+  everyKind,
   firstSpoilt,
-  narrowVelocities,
+  narrowState,
+  type OptimizerState,
   type Spoilt,
   type TrainingState,
   type Widening,
@@ -37,9 +39,9 @@ export interface BackgroundCalls {
     response: Shrinking;
   };
   wholeState: { request: { readonly left: TrainingState; readonly widening: Widening }; response: TrainingState };
-  narrowVelocities: {
-    request: { readonly velocities: TrainingState["velocities"]; readonly steps: readonly CutStep[] };
-    response: TrainingState["velocities"];
+  narrowState: {
+    request: { readonly optimizer: OptimizerState; readonly steps: readonly CutStep[] };
+    response: OptimizerState;
   };
   firstSpoilt: { request: TrainingState; response: Spoilt | undefined };
   /** Answers the bytes written. */
@@ -63,8 +65,12 @@ function sharedNetwork({ graph, weights }: Network): Network {
   return { graph, weights: allInSharedMemory(weights) };
 }
 
-function sharedState({ weights, velocities }: TrainingState): TrainingState {
-  return { weights: allInSharedMemory(weights), velocities: allInSharedMemory(velocities) };
+function sharedOptimizer(optimizer: OptimizerState): OptimizerState {
+  return everyKind((kind) => allInSharedMemory(optimizer[kind]));
+}
+
+function sharedState({ weights, optimizer }: TrainingState): TrainingState {
+  return { weights: allInSharedMemory(weights), optimizer: sharedOptimizer(optimizer) };
 }
 
 export const backgroundTasks: {
@@ -85,7 +91,7 @@ export const backgroundTasks: {
     return { ...found, network: sharedNetwork(found.network) };
   },
   wholeState: ({ left, widening }) => sharedState(wholeState(left, widening)),
-  narrowVelocities: ({ velocities, steps }) => allInSharedMemory(narrowVelocities(velocities, steps)),
+  narrowState: ({ optimizer, steps }) => sharedOptimizer(narrowState(optimizer, steps)),
   firstSpoilt,
   writeCheckpoint: ({ folder, checkpoint, owner }) => writeCheckpoint(folder, checkpoint, owner),
   saveNetwork: async ({ network, path, metadata = {}, isBaked = false }) => {

@@ -24,13 +24,14 @@ import { digestOf } from "../data/files.ts";
 import type { KernelChoices } from "../engine/engine.ts";
 import { loadOnnx, saveOnnx } from "../formats/onnx/index.ts";
 import { loadSafetensors, saveSafetensors } from "../formats/safetensors.ts";
-import type { Network, Weights } from "../graph/graph.ts";
+import type { Network } from "../graph/graph.ts";
 import { type CutStep, cutStepSchema } from "../pruning/cut-list.ts";
 import { type Owner, requireOwner } from "./claim.ts";
 import { runFileError } from "./file-errors.ts";
 import type { EpochSums, Json } from "./hooks/run-hook.ts";
 import { runFiles } from "./run-folder.ts";
 import { type Seal, sealSchema } from "./seal.ts";
+import { namedState, type OptimizerState, stateOfNames } from "./whole-state.ts";
 
 export interface Progress {
   /** Steps done. */
@@ -53,15 +54,15 @@ export interface Checkpoint {
   readonly progress: Progress;
   /** With factors, as placed. */
   readonly network: Network;
-  /** What the optimizer keeps beside every parameter that is still trained, by the training graph's names. */
-  readonly velocities: Weights;
+  /** Of every parameter that is still trained. */
+  readonly optimizer: OptimizerState;
   /** What hooks and the γ policy remember, by their names. */
   readonly hooks: Readonly<Record<string, Json>>;
   /** Of the run's record; missing in checkpoints of older versions. */
   readonly seal?: Seal;
 }
 
-const files = { network: "network.onnx", velocities: "optimizer.safetensors", state: "state.json" } as const;
+const files = { network: "network.onnx", optimizer: "optimizer.safetensors", state: "state.json" } as const;
 const KEPT = 2;
 const checkpointName = /^step-(\d{6,})$/;
 /** Names while one is written: of what is not whole yet, and of what it takes the place of. */
@@ -83,7 +84,7 @@ const progress = {
 };
 const rest = {
   seal: sealSchema.exactOptional(),
-  sha256: z.strictObject({ [files.network]: z.string(), [files.velocities]: z.string() }),
+  sha256: z.strictObject({ [files.network]: z.string(), [files.optimizer]: z.string() }),
 };
 /** Of runs whose only hook with a state was the budget, which stood with the progress. */
 const version1 = z.strictObject({
@@ -128,7 +129,7 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint, ow
     await mkdir(unfinished);
     const at = (file: keyof typeof files): string => join(unfinished, files[file]);
     await saveOnnx(checkpoint.network, at("network"));
-    await saveSafetensors(checkpoint.velocities, at("velocities"));
+    await saveSafetensors(namedState(checkpoint.optimizer), at("optimizer"));
     // Parsed, so that its keys stand in the schema's order, as they will when it is read.
     const content = version2.parse({
       version: 2,
@@ -137,7 +138,7 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint, ow
       ...optional("seal", checkpoint.seal),
       sha256: {
         [files.network]: await digestOf(at("network"), "sha256", "hex"),
-        [files.velocities]: await digestOf(at("velocities"), "sha256", "hex"),
+        [files.optimizer]: await digestOf(at("optimizer"), "sha256", "hex"),
       },
     });
     const whole: z.infer<typeof state> = { body: content, sha256: digestOfBody(content) };
@@ -220,12 +221,12 @@ export async function listCheckpoints(folder: string): Promise<number[]> {
 export async function readCheckpoint(folder: string, step: number): Promise<Checkpoint> {
   const path = join(folder, checkpointPath(step));
   const { progress, hooks, sha256, seal } = await readState(join(path, files.state));
-  for (const file of [files.network, files.velocities]) await checkDigest(join(path, file), sha256[file]);
+  for (const file of [files.network, files.optimizer]) await checkDigest(join(path, file), sha256[file]);
   return {
     progress: { ...progress, cuts: progress.cuts ?? [] },
     hooks,
     network: await readPart(join(path, files.network), loadOnnx),
-    velocities: await readPart(join(path, files.velocities), loadSafetensors),
+    optimizer: stateOfNames(await readPart(join(path, files.optimizer), loadSafetensors)),
     ...optional("seal", seal),
   };
 }

@@ -9,15 +9,22 @@ import { filled, type Tensor, tensor } from "../core/tensor.ts";
 import type { TrainingBatch } from "../data/loader.ts";
 import type { Feeds, Precision } from "../engine/engine.ts";
 import { type Classifier, planClassifier } from "../evaluation/classifier.ts";
-import type { Graph, Network, ParameterKind, Weights } from "../graph/graph.ts";
+import type { Graph, Network, OptimizerStateKind, ParameterKind, Weights } from "../graph/graph.ts";
 import { applyStep } from "../pruning/apply.ts";
 import { type CutStep, keptIndices } from "../pruning/cut-list.ts";
 import { narrow, narrowFactors, type Shrinking, structuresLeft, widen } from "../pruning/shrink.ts";
 import { type Factor, gammaFeeds } from "../selection/factors.ts";
 import { divideFeeds, joinResults } from "./micro-batches.ts";
 import { Teacher } from "./teacher.ts";
-import { AFTER_A_CUT, type LiveNetworkOptions, type PlanChoices, type Plans, preparePlans } from "./training-plans.ts";
-import { narrowVelocities, type TrainingState, wholeWeights } from "./whole-state.ts";
+import {
+  AFTER_A_CUT,
+  type LiveNetworkOptions,
+  type PlanChoices,
+  type Plans,
+  preparePlans,
+  type StateParameter,
+} from "./training-plans.ts";
+import { everyKind, narrowState, type OptimizerState, type TrainingState, wholeWeights } from "./whole-state.ts";
 
 export interface StepOptions {
   readonly learningRate: number;
@@ -70,15 +77,11 @@ export class LiveNetwork {
 
   /** Prepares the plans for what `start.cuts` leave, with its state and its kernels. Throws what `prepare` throws. */
   static async open(options: LiveNetworkOptions, start: LiveNetworkStart): Promise<LiveNetwork> {
-    const { graph, weights, velocities, cuts, choices } = start;
+    const { graph, weights, optimizer, cuts, choices } = start;
     const left = cuts.reduce(applyStep, { graph, weights } satisfies Network);
     const factors = narrowFactors(options.factors, cuts, left.weights);
     const plans = await preparePlans(options, left.graph, factors, choices);
-    const known = plans.parameters.velocities.flatMap((name) => {
-      const value = velocities.get(name);
-      return value === undefined ? [] : [[name, value] as const];
-    });
-    await plans.training.write(new Map([...left.weights, ...narrowVelocities(new Map(known), cuts)]));
+    await plans.training.write(new Map([...left.weights, ...namesOfState(plans.state, narrowState(optimizer, cuts))]));
     const { precision } = plans.training;
     const { teacher, ...teaching } = { ...options, choices: choices.teacher ?? {} };
     const opened =
@@ -196,7 +199,20 @@ export class LiveNetwork {
   /** The state of what is left. */
   async read(): Promise<TrainingState> {
     const { training, parameters } = this.#plans;
-    return { weights: await training.read(parameters.network), velocities: await training.read(parameters.velocities) };
+    return { weights: await training.read(parameters), optimizer: await this.#readOptimizer() };
+  }
+
+  async #readOptimizer(): Promise<OptimizerState> {
+    const { training, state } = this.#plans;
+    const values = await training.read(state.map(({ name }) => name));
+    return everyKind(
+      (kind) =>
+        new Map(
+          state
+            .filter((one) => one.kind === kind)
+            .map(({ name, of }) => [of, required(values.get(name), `values of "${name}"`)] as const),
+        ),
+    );
   }
 
   /** The state in the shape of the whole network; what was cut has no velocity. */
@@ -214,9 +230,8 @@ export class LiveNetwork {
 
   /** The factors of the whole network and their velocities, both by the factors' names. */
   async readFactorState(): Promise<{ readonly factors: Weights; readonly velocities: Weights }> {
-    const names = this.#factors.map(({ parameter }) => parameter);
-    const velocityOf = (parameter: string): string => `${parameter}.velocity`;
-    const left = await this.#plans.training.read([...names, ...names.map(velocityOf)]);
+    const velocities = this.#statesOfFactors("velocity");
+    const left = await this.#plans.training.read([...velocities.keys(), ...velocities.values()]);
     const whole = (parameter: string, value: Tensor | undefined): Tensor => {
       const { shape } = required(this.#last.get(parameter), parameter);
       return value === undefined ? tensor(shape) : widen(value, this.#cuts, parameter, tensor(shape));
@@ -224,26 +239,31 @@ export class LiveNetwork {
     const all = this.#options.factors.map(({ parameter }) => parameter);
     return {
       factors: new Map(all.map((name) => [name, whole(name, left.get(name))] as const)),
-      velocities: new Map(all.map((name) => [name, whole(name, left.get(velocityOf(name)))] as const)),
+      velocities: new Map(all.map((name) => [name, whole(name, left.get(velocities.get(name) ?? ""))] as const)),
     };
   }
 
   /** Of the factors that are left, by their names: for how many steps each structure has been held at zero. */
   async readHeld(): Promise<Weights> {
-    const names = this.#factors.map(({ parameter }) => `${parameter}.held`);
-    const held = await this.#plans.training.read(names);
+    const names = this.#statesOfFactors("held");
+    const held = await this.#plans.training.read([...names.values()]);
+    return new Map([...names].map(([parameter, name]) => [parameter, required(held.get(name), name)] as const));
+  }
+
+  /** Factor parameter → the parameter of the training plan that holds its `kind`. */
+  #statesOfFactors(kind: OptimizerStateKind): ReadonlyMap<string, string> {
+    const names = new Map(
+      this.#plans.state.filter((one) => one.kind === kind).map(({ name, of }) => [of, name] as const),
+    );
     return new Map(
-      this.#factors.map(({ parameter }, index) => {
-        const name = names[index] ?? parameter;
-        return [parameter, required(held.get(name), name)];
-      }),
+      this.#factors.map(({ parameter }) => [parameter, required(names.get(parameter), parameter)] as const),
     );
   }
 
   /** The network as it is now, ready to be asked. It belongs to this network. */
   async classifier(): Promise<Classifier> {
     const { training, evaluation, parameters } = this.#plans;
-    await evaluation.write(await training.read(parameters.network));
+    await evaluation.write(await training.read(parameters));
     return planClassifier(evaluation, this.#graph, this.#options.evaluationBatch);
   }
 
@@ -276,11 +296,13 @@ export class LiveNetwork {
     await this.#disposePlans();
     const factors = narrowFactors(this.#options.factors, cuts, network.weights);
     const plans = await preparePlans(this.#options, network.graph, factors, choices, AFTER_A_CUT);
-    const moving = plans.parameters.velocities.map(
-      (name) => [name, required(state.velocities.get(name), `values of "${name}"`)] as const,
-    );
-    const velocities = await background.call("narrowVelocities", { velocities: new Map(moving), steps });
-    await plans.training.write(new Map([...network.weights, ...velocities]));
+    // What is gone is not among the new plan's.
+    const moving = everyKind((kind) => {
+      const own = plans.state.filter((one) => one.kind === kind);
+      return new Map(own.map(({ of }) => [of, required(state.optimizer[kind].get(of), `${kind} of "${of}"`)] as const));
+    });
+    const optimizer = await background.call("narrowState", { optimizer: moving, steps });
+    await plans.training.write(new Map([...network.weights, ...namesOfState(plans.state, optimizer)]));
     this.#last = last;
     this.#cuts = cuts;
     this.#plans = plans;
@@ -333,6 +355,16 @@ export class LiveNetwork {
     const widening = { cuts: this.#cuts, last: this.#last };
     return this.#options.background.call("wholeState", { left, widening });
   }
+}
+
+/** `optimizer` by the names of the parameters `state`, as far as it has something for them. */
+function namesOfState(state: readonly StateParameter[], optimizer: OptimizerState): Weights {
+  return new Map(
+    state.flatMap(({ name, kind, of }) => {
+      const value = optimizer[kind].get(of);
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
 }
 
 function isStatistic(kind: ParameterKind): boolean {

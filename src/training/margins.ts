@@ -14,13 +14,13 @@ function rounded(value: number): number {
 /** `state`: of the whole network; `numbersOf`: which structures of a factor are not cut yet. */
 export function marginsOf(
   factors: readonly Factor[],
-  { weights, velocities }: TrainingState,
+  { weights, optimizer }: TrainingState,
   numbersOf: (factor: Factor) => readonly number[],
 ): FactorMargins[] {
   return factors.map((factor): FactorMargins => {
     const { parameter } = factor;
     const values = required(weights.get(parameter), `values of "${parameter}"`).data;
-    const margins = velocities.get(`${parameter}.margin`)?.data;
+    const margins = optimizer.margin.get(parameter)?.data;
     // It went with the branch that it was in.
     if (margins === undefined) return { zero: null, living: null };
     let zero = Number.POSITIVE_INFINITY;

@@ -86,7 +86,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
     ...start.checkpoint,
     network: { ...start.checkpoint.network, weights: allInSharedMemory(start.checkpoint.network.weights) },
   };
-  const { network: whole, velocities, progress } = checkpoint;
+  const { network: whole, optimizer, progress } = checkpoint;
   const { batch, momentum, weightDecay, precision } = settings;
   const soft = softLabelsOf(settings, dataset);
   const steps = stepsPerEpoch(dataset.train.count, batch);
@@ -106,7 +106,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
       ...optional("clipNorm", settings.clipNorm),
       ...optional("teacher", teacherOf(start)),
     },
-    { ...whole, velocities, cuts: progress.cuts, choices: progress.choices },
+    { ...whole, optimizer, cuts: progress.cuts, choices: progress.choices },
   );
   const loader = new TrainingLoader({
     split: dataset.train,

@@ -132,7 +132,7 @@ const NOTHING_DONE: Omit<Checkpoint, "network"> = {
     choices: { training: {}, evaluation: {} },
     cuts: [],
   },
-  velocities: new Map(),
+  optimizer: { velocity: new Map(), held: new Map(), margin: new Map() },
   hooks: {},
 };
 

@@ -13,6 +13,7 @@ import { sharedAccuracy } from "./ranks.ts";
 import type { RunState } from "./run-state.ts";
 import type { Session } from "./session.ts";
 import { layerStructures } from "./structures.ts";
+import { namedState } from "./whole-state.ts";
 
 /**
  * Trains from the session's checkpoint to the last step, and leaves the last state in the network.
@@ -59,7 +60,7 @@ async function finishEpoch(session: Session, run: RunState): Promise<EpochResult
   const { network, dataset, settings, cluster, costs, factors } = session;
   await network.shareStatistics();
   const state = await run.readState();
-  await requireIdentical(cluster, new Map([...state.weights, ...state.velocities]));
+  await requireIdentical(cluster, new Map([...state.weights, ...namedState(state.optimizer)]));
   const isLast = run.step === run.totalSteps;
   const scored = await score(session, isLast ? dataset.test : firstImages(dataset.test, settings.evaluationImages));
   if (isLast) run.accuracy = scored;

@@ -6,7 +6,7 @@ import type { Cluster } from "../distributed/cluster.ts";
 import type { KernelChoices, PrepareOptions } from "../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../engine/host.ts";
 import { prepareAlike } from "../engine/prepare-alike.ts";
-import type { Graph, Network } from "../graph/graph.ts";
+import { type Graph, type Network, type OptimizerStateKind, optimizerStateKinds } from "../graph/graph.ts";
 import { type Factor, keptFactors } from "../selection/factors.ts";
 import { fold } from "../selection/fold.ts";
 import type { Background } from "./background.ts";
@@ -45,12 +45,21 @@ export interface PlanChoices {
   readonly teacher?: KernelChoices;
 }
 
+/** A parameter of the training plan that is the optimizer's state for parameter `of`. */
+export interface StateParameter {
+  readonly name: string;
+  readonly kind: OptimizerStateKind;
+  readonly of: string;
+}
+
 export interface Plans {
   readonly training: PlanHandle;
   /** Inference form; its weights are those of the last scoring. */
   readonly evaluation: PlanHandle;
-  /** Names of the network's own parameters, and of the optimizer's state. */
-  readonly parameters: { readonly network: readonly string[]; readonly velocities: readonly string[] };
+  /** Names of the network's own parameters. */
+  readonly parameters: readonly string[];
+  /** The optimizer's, in the training plan. */
+  readonly state: readonly StateParameter[];
 }
 
 /** Most layers are as wide in vectors as before, and training waits. */
@@ -85,9 +94,10 @@ export async function preparePlans(
     evaluation: await prepareAlike(cluster, choices.evaluation, (known) =>
       host.prepare(folded, { batch: evaluationBatch, choices: known, ...tuning }),
     ),
-    parameters: {
-      network: graph.parameters.map(({ name }) => name),
-      velocities: step.parameters.filter(({ kind }) => kind === "velocity").map(({ name }) => name),
-    },
+    parameters: graph.parameters.map(({ name }) => name),
+    state: step.parameters.flatMap(({ name, kind, of }) => {
+      const found = optimizerStateKinds.find((one) => one === kind);
+      return found === undefined || of === undefined ? [] : [{ name, kind: found, of }];
+    }),
   };
 }

@@ -56,6 +56,8 @@ function randomValue(parameter: Parameter, stream: RandomStream): number {
     case "constant":
       return 0.5 + stream.uniform();
     case "velocity":
+    case "held":
+    case "margin":
       return 0;
   }
 }

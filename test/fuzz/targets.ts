@@ -184,7 +184,7 @@ async function checkpointTargets(folder: string, network: Parameters<typeof writ
     },
     network,
     hooks: { budget: { gamma: 0.5 } },
-    velocities: new Map([["stem.conv.weights.velocity", tensor([2])]]),
+    optimizer: { velocity: new Map([["stem.conv.weights", tensor([2])]]), held: new Map(), margin: new Map() },
   });
   const statePath = join(run, checkpointPath(3), "state.json");
   const sound = readFileSync(statePath);

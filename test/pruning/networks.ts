@@ -254,6 +254,8 @@ export function randomWeights(graph: Graph, seed: number): Map<string, Tensor> {
     factor: (stream) => 0.5 + stream.uniform(),
     constant: (stream) => 0.5 + stream.uniform(),
     velocity: () => 0,
+    held: () => 0,
+    margin: () => 0,
   };
   return new Map(
     graph.parameters.map(({ name, shape, kind }) => {

@@ -1,7 +1,7 @@
 /** Cutting while training against training without the cut: random networks, random cuts, step by step. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parameterOfState, trainingGraph } from "../../src/autodiff/training-graph.ts";
+import { trainingGraph } from "../../src/autodiff/training-graph.ts";
 import { required } from "../../src/core/errors.ts";
 import { RandomStream } from "../../src/core/random.ts";
 import { filled, type Tensor, tensor } from "../../src/core/tensor.ts";
@@ -70,7 +70,7 @@ function train({ graph, weights }: Network, factors: readonly Factor[], count: n
 function narrowed(values: Weights, steps: readonly CutStep[], left: Weights): Map<string, Tensor> {
   const found = new Map<string, Tensor>();
   for (const [name, value] of values) {
-    const parameter = left.has(name) ? name : parameterOfState(name);
+    const parameter = left.has(name) ? name : name.slice(0, name.lastIndexOf("."));
     if (left.has(parameter)) found.set(name, narrow(value, steps, parameter));
   }
   return found;

@@ -15,6 +15,7 @@ import { z } from "zod";
 import type { EspalierError } from "../../src/core/errors.ts";
 import { RandomStream } from "../../src/core/random.ts";
 import { tensor } from "../../src/core/tensor.ts";
+import type { Weights } from "../../src/graph/graph.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { place } from "../../src/selection/place.ts";
 import {
@@ -27,20 +28,24 @@ import {
 } from "../../src/training/checkpoints.ts";
 import { temporaryFolder, tinyResnet } from "./tiny.ts";
 
-const { graph } = place(tinyResnet(), { neurons: 0.1, blocks: 0.1 });
+const { graph, factors } = place(tinyResnet(), { neurons: 0.1, blocks: 0.1 });
 
 function checkpoint(step: number): Checkpoint {
   const weights = initialize(graph, step);
   const random = new RandomStream(step, "velocities");
-  const velocities = new Map(
-    [...weights].map(([name, { shape, data }]) => [
-      `${name}.velocity`,
-      tensor(
-        shape,
-        data.map(() => random.normal()),
-      ),
-    ]),
-  );
+  const like = (names: readonly string[]): Weights =>
+    new Map(
+      [...weights]
+        .filter(([name]) => names.includes(name))
+        .map(([name, { shape, data }]) => [
+          name,
+          tensor(
+            shape,
+            data.map(() => random.normal()),
+          ),
+        ]),
+    );
+  const ofFactors = factors.map(({ parameter }) => parameter);
   return {
     progress: {
       step,
@@ -49,7 +54,7 @@ function checkpoint(step: number): Checkpoint {
       cuts: [{ kind: "slice", slices: { "conv.weights": [{ axis: 0, total: 4, kept: [0, 2] }] } }],
     },
     network: { graph, weights },
-    velocities,
+    optimizer: { velocity: like([...weights.keys()]), held: like(ofFactors), margin: like(ofFactors) },
     hooks: { warnings: { given: ["nothing-zero"], best: 0.1 + 0.2 }, mine: [1, { deep: null }] },
   };
 }
@@ -100,9 +105,9 @@ test("what a process that died left half written is no checkpoint and is not in 
 
 test("a state of numbers that are none is passed over for the one before it", async () => {
   await writeCheckpoint(folder, checkpoint(5));
-  for (const part of ["velocities", "network"] as const) {
+  for (const part of ["optimizer", "network"] as const) {
     const diverged = checkpoint(10);
-    const values = part === "network" ? diverged.network.weights : diverged.velocities;
+    const values = part === "network" ? diverged.network.weights : diverged.optimizer.margin;
     for (const { data } of [...values.values()].slice(0, 1)) data[0] = Number.NaN;
     await writeCheckpoint(folder, diverged);
     await expect(readCheckpoint(folder, 10)).rejects.toMatchObject({ code: "bad-checkpoint" });

@@ -11,7 +11,11 @@ function stateOf(values: readonly number[], margins: readonly number[]) {
   const of = (numbers: readonly number[], count: number) => tensor([count], Float32Array.from(numbers.slice(0, count)));
   return {
     weights: new Map(factors.map(({ parameter, count }) => [parameter, of(values, count)] as const)),
-    velocities: new Map(factors.map(({ parameter, count }) => [`${parameter}.margin`, of(margins, count)] as const)),
+    optimizer: {
+      velocity: new Map(),
+      held: new Map(),
+      margin: new Map(factors.map(({ parameter, count }) => [parameter, of(margins, count)] as const)),
+    },
   };
 }
 

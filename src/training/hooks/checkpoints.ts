@@ -50,13 +50,13 @@ export class Checkpoints implements RunHook {
     const { folder } = this.#writer;
     const { step, sums, isEnded } = this.#run;
     if (state === undefined) await network.shareStatistics();
-    const { weights, velocities } = state ?? (await this.#run.readState());
+    const { weights, optimizer } = state ?? (await this.#run.readState());
     const { choices, cuts } = network;
     const progress = { step, sums, choices, cuts, ...(isEnded ? { isEnded } : {}) };
     const hooks = this.#hasBegun
       ? Object.fromEntries(this.#hooks.flatMap((hook) => (hook.state === undefined ? [] : [[hook.name, hook.state()]])))
       : {};
-    const checkpoint = { progress, network: { graph, weights }, velocities, hooks, ...optional("seal", start.seal) };
+    const checkpoint = { progress, network: { graph, weights }, optimizer, hooks, ...optional("seal", start.seal) };
     const bytes = await this.#writer.write((owner) =>
       background.call("writeCheckpoint", { folder, checkpoint, owner }),
     );

@@ -99,7 +99,7 @@ export class OnlinePruning implements RunHook {
 
   /** What `found` takes, by the indices that the structures had when the run began. */
   #cutStructures(
-    { velocities }: TrainingState,
+    { optimizer }: TrainingState,
     held: ReadonlyMap<string, Uint8Array>,
     { steps, network: left }: Shrinking,
   ): ShrunkStructure[] {
@@ -111,7 +111,7 @@ export class OnlinePruning implements RunHook {
         parameter,
       );
       const staying = new Set(structuresLeft(factor, steps, left.weights));
-      const margins = required(velocities.get(`${parameter}.margin`), `${parameter}.margin`).data;
+      const margins = required(optimizer.margin.get(parameter), `margins of "${parameter}"`).data;
       const numbers = network.numbersOf(whole);
       return Array.from({ length: count }, (_, index) => index)
         .filter((index) => !staying.has(index))
