@@ -106,13 +106,14 @@ export function isUncut({ before, after }: RunFinished): boolean {
 }
 
 /** MACs of the forward passes over all images that `history` tells were trained on, by the network as it was then. */
-export function trainingMacs({ started, shrinks }: History, batch: number): number {
+export function trainingMacs({ started, shrinks, finished }: History, batch: number): number {
   let [macs, from, sum] = [started.cost.macs, 0, 0];
   for (const { cut } of shrinks) {
     sum += macs * (cut.step - from);
     [macs, from] = [cut.after.macs, cut.step];
   }
-  return batch * (sum + macs * (started.totalSteps - from));
+  // A hook may have ended it early.
+  return batch * (sum + macs * ((finished?.step ?? started.totalSteps) - from));
 }
 
 /** Settings of the control whose architecture is `graph`, and the MACs its training takes beside the run's. */
@@ -123,8 +124,10 @@ export function planControl(
 ): { readonly settings: SettingsInput; readonly trainingMacs: ControlOf["trainingMacs"] } {
   const { batch } = record.settings;
   const run = trainingMacs(history, batch);
-  const perEpoch = batch * history.started.stepsPerEpoch * cost(graph).macs;
-  const epochs = same === "epochs" ? record.settings.epochs : Math.max(1, Math.round(run / perEpoch));
+  const { started, finished } = history;
+  const perEpoch = batch * started.stepsPerEpoch * cost(graph).macs;
+  const trained = (finished?.step ?? started.totalSteps) / started.stepsPerEpoch;
+  const epochs = Math.max(1, Math.round(same === "epochs" ? trained : run / perEpoch));
   return {
     settings: { ...controlSettings(record.settings), epochs },
     trainingMacs: { run, control: epochs * perEpoch },

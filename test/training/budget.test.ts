@@ -1,6 +1,9 @@
 /** Runs with a budget on networks that train in seconds: what is left at the end, what they tell, on either side of a break. */
+import { createHash } from "node:crypto";
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import { resume } from "../../src/training/resume.ts";
 import type { Run } from "../../src/training/run.ts";
 import { readRunRecord } from "../../src/training/run-record.ts";
@@ -62,6 +65,25 @@ describe("a tiny network", () => {
     expect(resumed.network.weights).toEqual(whole.run.network.weights);
   });
 
+  test("goes on bit for bit from a checkpoint of the version before, and from one that knew less", async () => {
+    const whole = await tell({ budget: "60%" });
+    const folder = join(temporaryFolder(), "run");
+    const controller = new AbortController();
+    const stopped = train(tinyResnet(), {
+      ...{ ...options, budget: "60%", folder, signal: controller.signal },
+      onEvent: ({ step }) => {
+        if (step >= 37) controller.abort();
+      },
+    });
+    await expect(stopped).rejects.toMatchObject({ code: "interrupted" });
+    const other = join(temporaryFolder(), "run");
+    cpSync(folder, other, { recursive: true });
+    asVersion1(folder, (budget) => budget);
+    expect((await resume(folder, { data: tinyDataset() })).network.weights).toEqual(whole.run.network.weights);
+    asVersion1(other, ({ holds: _, ...budget }) => budget);
+    expect((await resume(other, { data: tinyDataset() })).certificate.passed).toBe(true);
+  });
+
   test("keeps its budget in run.json as it is meant", async () => {
     const { run } = await tell({ budget: "1M-params", epochs: 1 }).catch((error: Error) => ({ run: error }));
     expect(run).toMatchObject({ code: "bad-option" });
@@ -69,6 +91,20 @@ describe("a tiny network", () => {
     expect((await readRunRecord(told.run.folder)).settings.budget).toEqual({ of: "parameters", share: 0.9 });
   });
 });
+
+const json = z.record(z.string(), z.json());
+
+/** Rewrites the last checkpoint in `folder` as version 1 had it; `change`: what that knew of the budget. */
+function asVersion1(folder: string, change: (budget: z.infer<typeof json>) => z.infer<typeof json>): void {
+  const last = readdirSync(join(folder, "checkpoints")).toSorted().at(-1) ?? "";
+  const path = join(folder, "checkpoints", last, "state.json");
+  const { body } = z.object({ body: json }).parse(JSON.parse(readFileSync(path, "utf8")));
+  const { hooks, version: _, progress, ...rest } = body;
+  const budget = change(json.parse(json.parse(hooks)["budget"]));
+  const before = { version: 1, progress: { ...json.parse(progress), budget }, ...rest };
+  const sha256 = createHash("sha256").update(JSON.stringify(before)).digest("hex");
+  writeFileSync(path, JSON.stringify({ body: before, sha256 }));
+}
 
 /** "Met" is said of what a cut leaves, or not at all. */
 function checkMet({ events }: Told): void {

@@ -115,11 +115,12 @@ export function requireOwnNames(hooks: readonly RunHook[]): void {
 }
 
 /**
- * @throws UserError "bad-option" if a checkpoint holds the state of a hook that is not among `hooks`: the run would go on
- * otherwise than it began.
+ * @throws UserError "bad-option" if a checkpoint holds the state of a hook that is neither one of ours nor among `hooks`: the run
+ * would go on otherwise than it began.
  */
 export function requireOwners(states: Readonly<Record<string, Json>>, hooks: readonly RunHook[]): void {
-  const orphan = Object.keys(states).find((name) => !hooks.some((hook) => hook.name === name));
+  const owners = new Set<string>([...builtInNames, ...hooks.map(({ name }) => name)]);
+  const orphan = Object.keys(states).find((name) => !owners.has(name));
   if (orphan === undefined) return;
   throw new UserError("bad-option", `the run was trained with the hook "${orphan}"`, {
     about: "hooks",
