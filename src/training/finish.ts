@@ -9,7 +9,7 @@ import { performance } from "node:perf_hooks";
 import writeFileAtomic from "write-file-atomic";
 import { required } from "../core/errors.ts";
 import type { Cluster } from "../distributed/cluster.ts";
-import { accuracyOf } from "../evaluation/accuracy.ts";
+import { type Accuracy, accuracyOf } from "../evaluation/accuracy.ts";
 import { type Certificate, certify, requireExact } from "../evaluation/certificate.ts";
 import { type Answers, answersOf, engineClassifier } from "../evaluation/classifier.ts";
 import type { Latency } from "../evaluation/latency.ts";
@@ -21,13 +21,23 @@ import type { Compact } from "../pruning/compact.ts";
 import type { LatencyFigures } from "./events.ts";
 import { runFileError } from "./file-errors.ts";
 import { metadataOf } from "./file-metadata.ts";
-import type { Trained } from "./open-run.ts";
 import { type Run, TrainedNetwork } from "./run.ts";
 import { runFiles } from "./run-folder.ts";
 import type { RunWriter } from "./run-writer.ts";
 import type { Session } from "./session.ts";
 import { layerStructures } from "./structures.ts";
+import type { Pace } from "./throughput.ts";
 import { countUnreadable } from "./unreadable.ts";
+
+/** What training came to. */
+export interface Trained {
+  /** Of the network as it was trained last, on the whole test split. */
+  readonly accuracy: Accuracy;
+  /** Of this session. */
+  readonly pace: Pace;
+  /** Since the start of the run. */
+  readonly steps: number;
+}
 
 /**
  * Finishes the run whose last state the session's training plan holds; `startedAt`: `performance.now()` of the session's start.

@@ -3,12 +3,11 @@ import { join } from "node:path";
 import { optional } from "../core/optional.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Cluster } from "../distributed/cluster.ts";
-import type { Accuracy } from "../evaluation/accuracy.ts";
 import { saveOnnx } from "../formats/onnx/index.ts";
 import { cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";
 import { type Checkpoint, writeCheckpoint } from "./checkpoints.ts";
-import { finishRun } from "./finish.ts";
+import { finishRun, type Trained } from "./finish.ts";
 import { BudgetGamma } from "./gamma/budget-gamma.ts";
 import { ConstantGamma, DelayedGamma, type GammaPolicy } from "./gamma/gamma-policy.ts";
 import { Checkpoints } from "./hooks/checkpoints.ts";
@@ -24,7 +23,7 @@ import { RunState } from "./run-state.ts";
 import type { RunWriter } from "./run-writer.ts";
 import { epochOf, openSession, type Session } from "./session.ts";
 import type { Settings } from "./settings/settings.ts";
-import { type Pace, Throughput } from "./throughput.ts";
+import { Throughput } from "./throughput.ts";
 import { score, trainingLoop } from "./training-loop.ts";
 import { tellUnreadable } from "./unreadable.ts";
 
@@ -56,16 +55,6 @@ export interface RunSource {
   folder(engine: Engine): Promise<string>;
   /** What to open the run at, asked once its folder is this process's. */
   open(writer: RunWriter, engine: Engine): Promise<RunStart>;
-}
-
-/** What training came to. */
-export interface Trained {
-  /** Of the network as it was trained last, on the whole test split. */
-  readonly accuracy: Accuracy;
-  /** Of this session. */
-  readonly pace: Pace;
-  /** Since the start of the run. */
-  readonly steps: number;
 }
 
 /** Opens the run of `source`, trains it to its end and finishes it; throws what `train` and `resume` do. */
