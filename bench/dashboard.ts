@@ -14,7 +14,7 @@ import { execa } from "execa";
 import type { Browser, Page } from "playwright-core";
 import { openDashboard } from "../src/dashboard/server.ts";
 import { formatBytes, formatCount, formatDuration } from "../src/report/format.ts";
-import { readEvents } from "../src/training/event-log.ts";
+import { readEvents } from "../src/training/run-folder/event-log.ts";
 import { browserPath, compressedSize, launchBrowser, shiftsOf, watchShifts } from "../test/dashboard/browser.ts";
 import { writeImaginedRun } from "./shared/imagined-run.ts";
 import { count } from "./shared/options.ts";

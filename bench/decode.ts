@@ -14,7 +14,7 @@ import { TrainingLoader, type TrainingLoaderOptions } from "../src/data/loader.t
 import { EngineHost } from "../src/engine/host.ts";
 import { randomStep } from "../src/evaluation/step-time.ts";
 import { model } from "../src/models/zoo.ts";
-import { withFactors } from "../src/training/starting-network.ts";
+import { withFactors } from "../src/training/start/starting-network.ts";
 import { spreadOf } from "./shared/statistics.ts";
 
 const { values } = parseArgs({

@@ -21,7 +21,7 @@ import { optional } from "../src/core/optional.ts";
 import { compareRuns } from "../src/experiments/comparison.ts";
 import { type RunSummary, runSummarySchema } from "../src/experiments/run-summary.ts";
 import { readPlan, runsOf } from "../src/experiments/sweep-plan.ts";
-import { runFiles } from "../src/training/run-folder.ts";
+import { runFiles } from "../src/training/run-folder/run-folder.ts";
 import { asSettings } from "../src/training/settings/settings.ts";
 import { lostControl } from "./shared/lost-control.ts";
 import { type ResultTable, resultsDocument } from "./shared/results-document.ts";

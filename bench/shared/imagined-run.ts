@@ -14,13 +14,13 @@ import { model } from "../../src/models/zoo.ts";
 import { compact } from "../../src/pruning/compact.ts";
 import type { Factor, Selection } from "../../src/selection/factors.ts";
 import { place } from "../../src/selection/place.ts";
-import { EventLog } from "../../src/training/event-log.ts";
 import type { EventBody } from "../../src/training/events.ts";
-import { runFiles } from "../../src/training/run-folder.ts";
-import { writeRunRecord } from "../../src/training/run-record.ts";
-import { Emitter } from "../../src/training/run-writer.ts";
+import { StructureTracker } from "../../src/training/progress/alive-tracker.ts";
+import { EventLog } from "../../src/training/run-folder/event-log.ts";
+import { runFiles } from "../../src/training/run-folder/run-folder.ts";
+import { writeRunRecord } from "../../src/training/run-folder/run-record.ts";
+import { Emitter } from "../../src/training/run-folder/run-writer.ts";
 import { parseSettings } from "../../src/training/settings/settings.ts";
-import { StructureTracker } from "../../src/training/structures.ts";
 
 export interface Imagined {
   readonly model: string;

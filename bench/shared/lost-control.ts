@@ -15,7 +15,7 @@ import { compact } from "../../src/pruning/compact.ts";
 import { place } from "../../src/selection/place.ts";
 import type { RunEvent } from "../../src/training/events.ts";
 import { resume } from "../../src/training/resume.ts";
-import { runFiles } from "../../src/training/run-folder.ts";
+import { runFiles } from "../../src/training/run-folder/run-folder.ts";
 import type { SettingsInput } from "../../src/training/settings/settings.ts";
 import { train } from "../../src/training/train.ts";
 

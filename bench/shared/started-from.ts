@@ -7,9 +7,9 @@ import { measureAccuracy } from "../../src/evaluation/accuracy.ts";
 import { engineClassifier } from "../../src/evaluation/classifier.ts";
 import type { StartSummary } from "../../src/experiments/run-summary.ts";
 import { loadOnnx } from "../../src/formats/onnx/index.ts";
-import { reopenData } from "../../src/training/run-data.ts";
-import { hashWeights, readRunRecord } from "../../src/training/run-record.ts";
-import { startingNetwork } from "../../src/training/starting-network.ts";
+import { hashWeights, readRunRecord } from "../../src/training/run-folder/run-record.ts";
+import { reopenData } from "../../src/training/start/run-data.ts";
+import { startingNetwork } from "../../src/training/start/starting-network.ts";
 
 const BATCH = 250;
 

@@ -4,8 +4,8 @@
  */
 import { UserError } from "../core/errors.ts";
 import type { ImageFileOptions } from "../data/images/open.ts";
-import { preparationOf } from "../training/file-metadata.ts";
-import type { ModelFile } from "../training/starting-network.ts";
+import { preparationOf } from "../training/start/file-metadata.ts";
+import type { ModelFile } from "../training/start/starting-network.ts";
 
 /** What people train with, as flags. */
 const usual = [

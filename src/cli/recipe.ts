@@ -1,10 +1,10 @@
 /** What is to be trained: what flags ask for, then what the recipe says, then the defaults of the command line. */
 import { UserError } from "../core/errors.ts";
-import { bringsWeights } from "../training/fine-tuning.ts";
 import { recipe } from "../training/recipes.ts";
 import { completed, type GivenSettings } from "../training/settings/flags.ts";
 import { asSettings, type SettingsInput } from "../training/settings/settings.ts";
 import { defaultEpochs } from "../training/settings/table.ts";
+import { bringsWeights } from "../training/start/fine-tuning.ts";
 
 const DEFAULT_DATA = "cifar10";
 

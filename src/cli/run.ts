@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { TuningClock } from "../engine/tuning-clock.ts";
 import { writeReport } from "../report/report.ts";
 import type { RunEvent } from "../training/events.ts";
-import { runFiles } from "../training/run-folder.ts";
+import { runFiles } from "../training/run-folder/run-folder.ts";
 import type { CommonOptions, Context } from "./context.ts";
 import { fileLines } from "./view/closing.ts";
 import { runView } from "./view/run-view.ts";

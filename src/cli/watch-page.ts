@@ -2,7 +2,7 @@
 import { basename, dirname, resolve } from "node:path";
 import { openDashboard } from "../dashboard/server.ts";
 import type { RunEvent } from "../training/events.ts";
-import { DEFAULT_RUNS_FOLDER } from "../training/run-folder.ts";
+import { DEFAULT_RUNS_FOLDER } from "../training/run-folder/run-folder.ts";
 import { type Context, printNotice } from "./context.ts";
 import { openInBrowser } from "./open.ts";
 

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { lstat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { UserError } from "../core/errors.ts";
-import { runFiles } from "../training/run-folder.ts";
+import { runFiles } from "../training/run-folder/run-folder.ts";
 import { argumentsOf, type RunForm } from "./form.ts";
 import type { StartedRun } from "./protocol.ts";
 

@@ -5,9 +5,9 @@ import type { Network } from "../graph/graph.ts";
 import { aliveIn, skeletonOf } from "../report/flow.ts";
 import { withGroups } from "../report/moment.ts";
 import { structureOf } from "../report/structure.ts";
-import { checkpointPath, listCheckpoints } from "../training/checkpoints.ts";
-import { runFiles } from "../training/run-folder.ts";
-import { type RunRecord, readRunRecord } from "../training/run-record.ts";
+import { checkpointPath, listCheckpoints } from "../training/run-folder/checkpoint-files.ts";
+import { runFiles } from "../training/run-folder/run-folder.ts";
+import { type RunRecord, readRunRecord } from "../training/run-folder/run-record.ts";
 import { within } from "./confine.ts";
 import type { DrawnNetwork } from "./protocol.ts";
 

@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { check } from "proper-lockfile";
 import { systemCode } from "../data/files.ts";
 import { LevelTable } from "../report/levels.ts";
-import { runFiles } from "../training/run-folder.ts";
+import { runFiles } from "../training/run-folder/run-folder.ts";
 import { confined, within } from "./confine.ts";
 import { addEvent, type Digest, emptyDigest } from "./digest.ts";
 import type { RunDetail, RunState, RunStatus, RunSummary, StoredFile } from "./protocol.ts";

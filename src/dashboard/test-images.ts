@@ -2,7 +2,7 @@
 import { required } from "../core/errors.ts";
 import { evaluationBatches } from "../data/evaluation-batches.ts";
 import { datasetReference } from "../data/references.ts";
-import { openData } from "../training/run-data.ts";
+import { openData } from "../training/start/run-data.ts";
 import { recordIn } from "./network.ts";
 import type { TestImages } from "./protocol.ts";
 

@@ -6,7 +6,7 @@ import { writeBytes } from "../formats/file.ts";
 import { document, section } from "../report/document.ts";
 import { plural } from "../report/format.ts";
 import { element, type Markup } from "../report/svg.ts";
-import { runFileError } from "../training/file-errors.ts";
+import { runFileError } from "../training/run-folder/file-errors.ts";
 import type { Comparison, RunGroup } from "./comparison.ts";
 import { columnsFor, epochRows, type FlatRow, flatRows, layerRows } from "./comparison-table.ts";
 import { asFile, inPage, type Plot, plotStyle } from "./plots/frame.ts";

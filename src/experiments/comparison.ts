@@ -3,8 +3,8 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative, resolve } from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
 import { UserError } from "../core/errors.ts";
-import { runFileError } from "../training/file-errors.ts";
-import { runFiles } from "../training/run-folder.ts";
+import { runFileError } from "../training/run-folder/file-errors.ts";
+import { runFiles } from "../training/run-folder/run-folder.ts";
 import { type RunSummary, summarizeRun } from "./run-summary.ts";
 
 /** A run and what it is measured against. */

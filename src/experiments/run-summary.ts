@@ -11,11 +11,11 @@ import { formatQuantity } from "../report/format.ts";
 import { type History, historyOf } from "../report/history.ts";
 import { structureOf } from "../report/structure.ts";
 import { type FactorKind, factorKinds } from "../selection/factors.ts";
-import { readEvents } from "../training/event-log.ts";
 import { controlOf } from "../training/event-parts.ts";
 import type { ControlOf, RunEvent, StructureKind } from "../training/events.ts";
-import { runFiles } from "../training/run-folder.ts";
-import { readRunRecord } from "../training/run-record.ts";
+import { readEvents } from "../training/run-folder/event-log.ts";
+import { runFiles } from "../training/run-folder/run-folder.ts";
+import { readRunRecord } from "../training/run-folder/run-record.ts";
 import { trainingMacs } from "./control.ts";
 
 /** Of all factors of one kind. */

@@ -8,11 +8,11 @@ import { isDeepStrictEqual } from "node:util";
 import { UserError } from "../core/errors.ts";
 import { systemCode } from "../core/system-errors.ts";
 import { historyOf } from "../report/history.ts";
-import { listCheckpoints } from "../training/checkpoints.ts";
-import { readEvents } from "../training/event-log.ts";
-import { runFileError } from "../training/file-errors.ts";
-import { isUnused, runFiles } from "../training/run-folder.ts";
-import { type RunRecord, readRunRecord } from "../training/run-record.ts";
+import { listCheckpoints } from "../training/run-folder/checkpoint-files.ts";
+import { readEvents } from "../training/run-folder/event-log.ts";
+import { runFileError } from "../training/run-folder/file-errors.ts";
+import { isUnused, runFiles } from "../training/run-folder/run-folder.ts";
+import { type RunRecord, readRunRecord } from "../training/run-folder/run-record.ts";
 import { isOwnOfControl, settledAtStart } from "./settings.ts";
 import { readPlan, type SweepPlan, type SweepRun, settledSettings } from "./sweep-plan.ts";
 

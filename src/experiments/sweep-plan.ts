@@ -9,9 +9,9 @@ import { z } from "zod";
 import { aboutPart, UserError } from "../core/errors.ts";
 import type { ImageFileOptions } from "../data/images/open.ts";
 import type { ControlOf } from "../training/events.ts";
-import { runFileError } from "../training/file-errors.ts";
-import { bringsWeights, withFineTuning } from "../training/fine-tuning.ts";
+import { runFileError } from "../training/run-folder/file-errors.ts";
 import { asSettings, parseSettings, type Settings, type SettingsInput } from "../training/settings/settings.ts";
+import { bringsWeights, withFineTuning } from "../training/start/fine-tuning.ts";
 import { controlFolder } from "./control.ts";
 import { setBySweep } from "./settings.ts";
 

@@ -19,15 +19,15 @@ import { cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";
 import type { Compact } from "../pruning/compact.ts";
 import type { LatencyFigures } from "./events.ts";
-import { runFileError } from "./file-errors.ts";
-import { metadataOf } from "./file-metadata.ts";
+import { layerStructures } from "./progress/alive-tracker.ts";
+import type { Pace } from "./progress/throughput.ts";
+import { countUnreadable } from "./progress/unreadable.ts";
 import { type Run, TrainedNetwork } from "./run.ts";
-import { runFiles } from "./run-folder.ts";
-import type { RunWriter } from "./run-writer.ts";
+import { runFileError } from "./run-folder/file-errors.ts";
+import { runFiles } from "./run-folder/run-folder.ts";
+import type { RunWriter } from "./run-folder/run-writer.ts";
 import type { Session } from "./session.ts";
-import { layerStructures } from "./structures.ts";
-import type { Pace } from "./throughput.ts";
-import { countUnreadable } from "./unreadable.ts";
+import { metadataOf } from "./start/file-metadata.ts";
 
 /** What training came to. */
 export interface Trained {

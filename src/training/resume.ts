@@ -4,19 +4,19 @@ import { performance } from "node:perf_hooks";
 import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import { type Cluster, inCluster } from "../distributed/cluster.ts";
-import { readEvents } from "./event-log.ts";
 import type { RunEvent } from "./events.ts";
-import { loadTogether, readLatestTogether } from "./handover.ts";
 import { requireOwners, requireOwnNames } from "./hooks/run-hook.ts";
 import { carryOut } from "./open-run.ts";
-import { partOfBatch, requireCommonGround } from "./ranks.ts";
+import { partOfBatch, requireCommonGround } from "./ranks/ranks.ts";
 import type { Run } from "./run.ts";
-import { type DataSource, reopenData } from "./run-data.ts";
-import { runFiles } from "./run-folder.ts";
-import { type RunRecord, readRunRecord } from "./run-record.ts";
+import { loadTogether, readLatestTogether } from "./run-folder/broadcast.ts";
+import { readEvents } from "./run-folder/event-log.ts";
+import { runFiles } from "./run-folder/run-folder.ts";
+import { type RunRecord, readRunRecord } from "./run-folder/run-record.ts";
+import { requireSealed } from "./run-folder/seal.ts";
 import { clusterFor, type RunOptions } from "./run-scope.ts";
-import { requireSealed } from "./seal.ts";
 import type { Settings } from "./settings/settings.ts";
+import { type DataSource, reopenData } from "./start/run-data.ts";
 
 export interface ResumeOptions extends RunOptions {
   /** The data again, if it was an open dataset that no name or folder stands for. */

@@ -6,10 +6,10 @@ import { joinCluster } from "../distributed/join.ts";
 import { SingleProcess } from "../distributed/single-process.ts";
 import { EngineHost } from "../engine/host.ts";
 import type { TuningClock } from "../engine/tuning-clock.ts";
-import { Background } from "./background.ts";
+import { Background } from "./background/background.ts";
 import type { GammaPolicy } from "./gamma/gamma-policy.ts";
 import type { RunHook } from "./hooks/run-hook.ts";
-import { RunWriter, type RunWriterOptions } from "./run-writer.ts";
+import { RunWriter, type RunWriterOptions } from "./run-folder/run-writer.ts";
 import type { Session } from "./session.ts";
 import type { Settings } from "./settings/settings.ts";
 

@@ -4,13 +4,13 @@ import { failTogether } from "../distributed/cluster.ts";
 import type { Accuracy } from "../evaluation/accuracy.ts";
 import type { Weights } from "../graph/graph.ts";
 import type { Factor } from "../selection/factors.ts";
-import { checkpointPath } from "./checkpoints.ts";
 import type { EventBody } from "./events.ts";
 import type { EpochSums, StepResult, TrainingRun } from "./hooks/run-hook.ts";
-import type { RunWriter } from "./run-writer.ts";
+import type { TrainingState } from "./network/full-size-state.ts";
+import { checkpointPath } from "./run-folder/checkpoint-files.ts";
+import type { RunWriter } from "./run-folder/run-writer.ts";
 import { learningRateAt } from "./schedules.ts";
 import { epochOf, type Session } from "./session.ts";
-import type { TrainingState } from "./whole-state.ts";
 
 const NO_SUMS: EpochSums = { steps: 0, loss: 0, correct: 0, milliseconds: 0 };
 

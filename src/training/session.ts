@@ -16,15 +16,15 @@ import type { Precision } from "../engine/engine.ts";
 import type { EngineHost } from "../engine/host.ts";
 import type { Graph, Network } from "../graph/graph.ts";
 import type { Factor } from "../selection/factors.ts";
-import type { Background } from "./background.ts";
-import type { Checkpoint } from "./checkpoints.ts";
+import type { Background } from "./background/background.ts";
 import { CostMeter } from "./cost-meter.ts";
-import { EventLoopWatch } from "./event-loop.ts";
-import { LiveNetwork } from "./live-network.ts";
-import { imagesPerMicroBatch } from "./micro-batches.ts";
-import { partOfBatch } from "./ranks.ts";
+import { LiveNetwork } from "./network/live-network.ts";
+import { imagesPerMicroBatch } from "./network/micro-batches.ts";
+import type { LiveNetworkOptions } from "./network/training-plans.ts";
+import { EventLoopWatch } from "./progress/event-loop.ts";
+import { partOfBatch } from "./ranks/ranks.ts";
+import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
 import type { Settings } from "./settings/settings.ts";
-import type { LiveNetworkOptions } from "./training-plans.ts";
 
 export interface SessionStart {
   readonly settings: Settings;

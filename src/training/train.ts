@@ -6,25 +6,30 @@ import { optional } from "../core/optional.ts";
 import { stepsPerEpoch } from "../data/order.ts";
 import { type Cluster, inCluster } from "../distributed/cluster.ts";
 import { bake } from "../selection/fold.ts";
-import type { Checkpoint } from "./checkpoints.ts";
 import { describeEnvironment } from "./environment.ts";
 import type { ControlOf } from "./events.ts";
-import { bringsWeights, requireWeights, withFineTuning } from "./fine-tuning.ts";
-import { sourceForFile } from "./fine-tuning-data.ts";
 import { requireReachable } from "./gamma/budget-gamma.ts";
 import { requireWindow } from "./gamma/gamma-schedule.ts";
 import { requireOwnNames } from "./hooks/run-hook.ts";
-import { imagesPerMicroBatch } from "./micro-batches.ts";
+import { imagesPerMicroBatch } from "./network/micro-batches.ts";
 import { carryOut, type RunStart, writeStart } from "./open-run.ts";
-import { partOfBatch, requireCommonGround } from "./ranks.ts";
+import { partOfBatch, requireCommonGround } from "./ranks/ranks.ts";
 import type { Run } from "./run.ts";
-import { type DataSource, openData } from "./run-data.ts";
-import { createNumberedRunFolder, createRunFolder, DEFAULT_RUNS_FOLDER, requireUnused } from "./run-folder.ts";
-import { hashData, hashWeights, type RunRecord } from "./run-record.ts";
+import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
+import {
+  createNumberedRunFolder,
+  createRunFolder,
+  DEFAULT_RUNS_FOLDER,
+  requireUnused,
+} from "./run-folder/run-folder.ts";
+import { hashData, hashWeights, type RunRecord } from "./run-folder/run-record.ts";
+import { sealOf } from "./run-folder/seal.ts";
 import { clusterFor, type RunOptions } from "./run-scope.ts";
-import { sealOf } from "./seal.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./settings/settings.ts";
-import { fileOf, inputOf, type ModelSource, nameOf, openModel, startingNetwork } from "./starting-network.ts";
+import { bringsWeights, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
+import { sourceForFile } from "./start/fine-tuning-data.ts";
+import { type DataSource, openData } from "./start/run-data.ts";
+import { fileOf, inputOf, type ModelSource, nameOf, openModel, startingNetwork } from "./start/starting-network.ts";
 
 /** Settings of the run, the data, and how to follow and stop it. */
 export interface TrainOptions extends SettingsInput, RunOptions {

@@ -8,12 +8,12 @@ import type { Accuracy } from "../evaluation/accuracy.ts";
 import type { Weights } from "../graph/graph.ts";
 import type { GammaPolicy } from "./gamma/gamma-policy.ts";
 import type { EpochResult, RunHook, StepResult } from "./hooks/run-hook.ts";
-import { requireIdentical } from "./identity.ts";
-import { sharedAccuracy } from "./ranks.ts";
+import { namedState } from "./network/full-size-state.ts";
+import { layerStructures } from "./progress/alive-tracker.ts";
+import { sharedAccuracy } from "./ranks/ranks.ts";
+import { requireIdentical } from "./ranks/replica-check.ts";
 import type { RunState } from "./run-state.ts";
 import type { Session } from "./session.ts";
-import { layerStructures } from "./structures.ts";
-import { namedState } from "./whole-state.ts";
 
 /**
  * Trains from the session's checkpoint to the last step, and leaves the last state in the network.

@@ -1,8 +1,8 @@
 import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readEvents } from "../../src/training/event-log.ts";
-import { readRunRecord } from "../../src/training/run-record.ts";
+import { readEvents } from "../../src/training/run-folder/event-log.ts";
+import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { writeBroken, writeColours } from "../data/images/images.ts";
 import { espalier, execute, tinyWorkplace } from "./support.ts";
 
@@ -129,7 +129,7 @@ describe("a folder of images", () => {
     const again = join(workplace, "again");
     await cp(run, again, { recursive: true });
     // As if the process had died after the last checkpoint but one.
-    const { listCheckpoints, checkpointPath } = await import("../../src/training/checkpoints.ts");
+    const { listCheckpoints, checkpointPath } = await import("../../src/training/run-folder/checkpoint-files.ts");
     const [last = -1] = await listCheckpoints(again);
     await rm(join(again, checkpointPath(last)), { recursive: true });
     await rm(join(again, "compact.onnx"));

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadOnnx } from "../../src/formats/onnx/index.ts";
 import type { Weights } from "../../src/graph/graph.ts";
-import { readEvents } from "../../src/training/event-log.ts";
+import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import type { SettingsInput } from "../../src/training/settings/settings.ts";
 import { isInstalled } from "../training/engines.ts";
 import { temporaryFolder } from "../training/tiny.ts";

@@ -2,7 +2,7 @@
 import { tensor } from "../../src/core/tensor.ts";
 import { isToldElsewhere } from "../../src/distributed/failure.ts";
 import { joinCluster } from "../../src/distributed/join.ts";
-import { requireIdentical } from "../../src/training/identity.ts";
+import { requireIdentical } from "../../src/training/ranks/replica-check.ts";
 
 const cluster = await joinCluster();
 if (cluster.size === 1) throw new Error("launched alone");

@@ -7,7 +7,7 @@ import { EspalierError } from "../../src/core/errors.ts";
 import { isToldElsewhere } from "../../src/distributed/failure.ts";
 import { detectLaunch } from "../../src/distributed/launch.ts";
 import { resume } from "../../src/training/resume.ts";
-import { hashWeights } from "../../src/training/run-record.ts";
+import { hashWeights } from "../../src/training/run-folder/run-record.ts";
 import { train } from "../../src/training/train.ts";
 import { tinyDataset, tinyResnet, tinyWithoutNorms } from "../training/tiny-network.ts";
 

@@ -6,8 +6,8 @@ import { setTimeout } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { loadOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
 import { initialize } from "../../src/models/initialize.ts";
-import { readEvents } from "../../src/training/event-log.ts";
-import { readRunRecord } from "../../src/training/run-record.ts";
+import { readEvents } from "../../src/training/run-folder/event-log.ts";
+import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { temporaryFolder, tinyResnet } from "../training/tiny.ts";
 import { installedMpis, type Launched, launch } from "./launch.ts";
 

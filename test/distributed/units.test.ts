@@ -7,7 +7,7 @@ import { joinCluster } from "../../src/distributed/join.ts";
 import { detectLaunch } from "../../src/distributed/launch.ts";
 import { parseProcessorList, threadsFor } from "../../src/distributed/processors.ts";
 import { SingleProcess } from "../../src/distributed/single-process.ts";
-import { imagesPerRank, partOfBatch } from "../../src/training/ranks.ts";
+import { imagesPerRank, partOfBatch } from "../../src/training/ranks/ranks.ts";
 
 describe("a launch", () => {
   it.each([

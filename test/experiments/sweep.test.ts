@@ -7,7 +7,7 @@ import type { SweepReport } from "../../src/experiments/sweep-report.ts";
 import { saveOnnx } from "../../src/formats/onnx/index.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import type { RunEvent } from "../../src/training/events.ts";
-import { readRunRecord } from "../../src/training/run-record.ts";
+import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "../training/tiny.ts";
 
 const dataset = tinyDataset(48, 20);

@@ -19,7 +19,7 @@ import { readOnnx } from "../../src/formats/onnx/read.ts";
 import { writeOnnx } from "../../src/formats/onnx/write.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/formats/safetensors.ts";
 import { initialize } from "../../src/models/initialize.ts";
-import { checkpointPath, readCheckpoint, writeCheckpoint } from "../../src/training/checkpoints.ts";
+import { checkpointPath, readCheckpoint, writeCheckpoint } from "../../src/training/run-folder/checkpoint-files.ts";
 import { tinyResnet } from "../training/tiny-network.ts";
 import { mutate } from "./mutate.ts";
 import { mutateOnnx } from "./mutate-onnx.ts";

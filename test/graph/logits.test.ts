@@ -10,7 +10,7 @@ import type { Graph } from "../../src/graph/graph.ts";
 import { endingInLogits } from "../../src/graph/logits.ts";
 import { compact } from "../../src/pruning/compact.ts";
 import { place } from "../../src/selection/place.ts";
-import { Teacher } from "../../src/training/teacher.ts";
+import { Teacher } from "../../src/training/network/teacher.ts";
 import { labels, randomWeights, spread } from "../engine/random-data.ts";
 import { train } from "../engine/training-steps.ts";
 import { referenceHost } from "../evaluation/reference-host.ts";

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { resume } from "../../src/training/resume.ts";
 import type { Run } from "../../src/training/run.ts";
-import { readRunRecord } from "../../src/training/run-record.ts";
+import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { type Told, temporaryFolder, tinyDataset, tinyResnet, trainTiny } from "./tiny.ts";
 

@@ -25,7 +25,7 @@ import {
   readCheckpoint,
   readLatestCheckpoint,
   writeCheckpoint,
-} from "../../src/training/checkpoints.ts";
+} from "../../src/training/run-folder/checkpoint-files.ts";
 import { temporaryFolder, tinyResnet } from "./tiny.ts";
 
 const { graph, factors } = place(tinyResnet(), { neurons: 0.1, blocks: 0.1 });

@@ -3,11 +3,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
-import { listCheckpoints, removeLeftovers } from "../../src/training/checkpoints.ts";
-import { Claim } from "../../src/training/claim.ts";
-import { readEvents } from "../../src/training/event-log.ts";
 import type { RunEvent } from "../../src/training/events.ts";
 import { resume } from "../../src/training/resume.ts";
+import { listCheckpoints, removeLeftovers } from "../../src/training/run-folder/checkpoint-files.ts";
+import { Claim } from "../../src/training/run-folder/claim.ts";
+import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
 

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
-import { readEvents } from "../../src/training/event-log.ts";
-import { EventLoopWatch } from "../../src/training/event-loop.ts";
-import { Throughput } from "../../src/training/throughput.ts";
+import { EventLoopWatch } from "../../src/training/progress/event-loop.ts";
+import { Throughput } from "../../src/training/progress/throughput.ts";
+import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, tinyShape } from "./tiny.ts";
 

@@ -1,9 +1,9 @@
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { EventLog, readEvents } from "../../src/training/event-log.ts";
 import { type RunEvent, type RunEventType, runEventSchema } from "../../src/training/events.ts";
-import { Emitter } from "../../src/training/run-writer.ts";
+import { EventLog, readEvents } from "../../src/training/run-folder/event-log.ts";
+import { Emitter } from "../../src/training/run-folder/run-writer.ts";
 import { temporaryFolder } from "./tiny.ts";
 
 const stamp = { time: "2026-01-02T03:04:05.678Z", step: 7, epoch: 1 };

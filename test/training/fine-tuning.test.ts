@@ -6,12 +6,12 @@ import { required } from "../../src/core/errors.ts";
 import { tensor } from "../../src/core/tensor.ts";
 import { loadOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
 import type { Network } from "../../src/graph/graph.ts";
-import { checkpointPath, listCheckpoints } from "../../src/training/checkpoints.ts";
-import { fineTuningPeaks, withFineTuning } from "../../src/training/fine-tuning.ts";
+import { softened } from "../../src/training/network/teacher.ts";
 import { resume } from "../../src/training/resume.ts";
-import { readRunRecord } from "../../src/training/run-record.ts";
+import { checkpointPath, listCheckpoints } from "../../src/training/run-folder/checkpoint-files.ts";
+import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { parseSettings } from "../../src/training/settings/settings.ts";
-import { softened } from "../../src/training/teacher.ts";
+import { fineTuningPeaks, withFineTuning } from "../../src/training/start/fine-tuning.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { RunEvent } from "../../src/training/events.ts";
 import { budgetWindow } from "../../src/training/gamma/gamma-schedule.ts";
 import { resume } from "../../src/training/resume.ts";
-import { readRunRecord } from "../../src/training/run-record.ts";
+import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { type Told, temporaryFolder, tinyDataset, tinyResnet, trainTiny } from "./tiny.ts";
 

@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
-import { listCheckpoints, readCheckpoint } from "../../src/training/checkpoints.ts";
-import { readEvents } from "../../src/training/event-log.ts";
 import type { EpochResult, RunHook } from "../../src/training/hooks/run-hook.ts";
 import { resume } from "../../src/training/resume.ts";
+import { listCheckpoints, readCheckpoint } from "../../src/training/run-folder/checkpoint-files.ts";
+import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, tinyResnet, trainTiny } from "./tiny.ts";
 

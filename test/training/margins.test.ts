@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { tensor } from "../../src/core/tensor.ts";
 import { place } from "../../src/selection/place.ts";
-import { marginsOf } from "../../src/training/margins.ts";
+import { marginsOf } from "../../src/training/progress/factor-margins.ts";
 import { tinyDataset, tinyResnet, trainTiny } from "./tiny.ts";
 
 const { factors } = place(tinyResnet(), { neurons: 0.1, blocks: 0.1 });

@@ -4,8 +4,8 @@
  */
 import { expect, test, vi } from "vitest";
 import type { DatasetReference, Graph, Run, TrainingRun, TrainOptions, Weights } from "../../src/index.ts";
-import { readEvents } from "../../src/training/event-log.ts";
-import { readRunRecord } from "../../src/training/run-record.ts";
+import { readEvents } from "../../src/training/run-folder/event-log.ts";
+import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { isInstalled } from "./engines.ts";
 import { temporaryFolder, tinyDataset } from "./tiny.ts";
 

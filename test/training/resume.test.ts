@@ -1,11 +1,11 @@
 import { cpSync, readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, beforeEach, expect, test } from "vitest";
-import { checkpointPath, listCheckpoints, readCheckpoint } from "../../src/training/checkpoints.ts";
-import { readEvents } from "../../src/training/event-log.ts";
 import type { RunEvent } from "../../src/training/events.ts";
 import { resume } from "../../src/training/resume.ts";
 import type { Run } from "../../src/training/run.ts";
+import { checkpointPath, listCheckpoints, readCheckpoint } from "../../src/training/run-folder/checkpoint-files.ts";
+import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { isInstalled } from "./engines.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";

@@ -4,14 +4,20 @@ import { expect, test } from "vitest";
 import { InternalError } from "../../src/core/errors.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { place } from "../../src/selection/place.ts";
-import { runFileError } from "../../src/training/file-errors.ts";
+import { runFileError } from "../../src/training/run-folder/file-errors.ts";
 import {
   createNumberedRunFolder,
   createRunFolder,
   lockRunFolder,
   requireUnused,
-} from "../../src/training/run-folder.ts";
-import { hashData, hashWeights, type RunRecord, readRunRecord, writeRunRecord } from "../../src/training/run-record.ts";
+} from "../../src/training/run-folder/run-folder.ts";
+import {
+  hashData,
+  hashWeights,
+  type RunRecord,
+  readRunRecord,
+  writeRunRecord,
+} from "../../src/training/run-folder/run-record.ts";
 import { parseSettings } from "../../src/training/settings/settings.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
 

@@ -2,9 +2,9 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { listCheckpoints } from "../../src/training/checkpoints.ts";
 import type { RunEvent } from "../../src/training/events.ts";
 import { resume } from "../../src/training/resume.ts";
+import { listCheckpoints } from "../../src/training/run-folder/checkpoint-files.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
 

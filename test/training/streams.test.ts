@@ -5,8 +5,8 @@ import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { inferShapes } from "../../src/graph/shapes.ts";
 import { place } from "../../src/selection/place.ts";
-import { readEvents } from "../../src/training/event-log.ts";
-import { readRunRecord } from "../../src/training/run-record.ts";
+import { readEvents } from "../../src/training/run-folder/event-log.ts";
+import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, tinyResnet, tinyShape } from "./tiny.ts";
 

@@ -7,7 +7,7 @@ import { compact } from "../../src/pruning/compact.ts";
 import { place } from "../../src/selection/place.ts";
 import { CostMeter } from "../../src/training/cost-meter.ts";
 import type { NetworkCost } from "../../src/training/events.ts";
-import { StructureTracker } from "../../src/training/structures.ts";
+import { StructureTracker } from "../../src/training/progress/alive-tracker.ts";
 import { tinyResnet } from "./tiny.ts";
 
 const { graph, factors } = place(tinyResnet(), { neurons: 0.1, blocks: 0.1 });

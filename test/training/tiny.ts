@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
-import { readEvents } from "../../src/training/event-log.ts";
 import type { RunEvent } from "../../src/training/events.ts";
 import type { Run } from "../../src/training/run.ts";
+import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { tinyResnet } from "./tiny-network.ts";
 

@@ -10,10 +10,10 @@ import { cost } from "../../src/graph/cost.ts";
 import type { Network } from "../../src/graph/graph.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { factorsOf } from "../../src/selection/factors.ts";
-import { readEvents } from "../../src/training/event-log.ts";
 import type { RunEvent, RunEventType } from "../../src/training/events.ts";
 import type { Run } from "../../src/training/run.ts";
-import { readRunRecord } from "../../src/training/run-record.ts";
+import { readEvents } from "../../src/training/run-folder/event-log.ts";
+import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
 
@@ -177,7 +177,7 @@ test("limits take the first images, and accuracy is measured on what is left", a
   await train(tinyResnet(), { ...options, epochs: 1, latency: false, limit, onEvent, folder: join(parent, "few") });
   expect(events[0]).toMatchObject({ dataset: { trainImages: 20, testImages: 10 }, stepsPerEpoch: 1 });
   const record = await readRunRecord(join(parent, "few"));
-  const { hashData } = await import("../../src/training/run-record.ts");
+  const { hashData } = await import("../../src/training/run-folder/run-record.ts");
   expect(record.data.sha256).toEqual(
     hashData({ ...dataset, train: firstImages(dataset.train, 20), test: firstImages(dataset.test, 10) }),
   );

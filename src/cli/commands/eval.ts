@@ -21,7 +21,7 @@ import { endingInLogits } from "../../graph/logits.ts";
 import { evaluationPage } from "../../report/evaluation-page.ts";
 import { formatCount, formatPercent } from "../../report/format.ts";
 import { normalizationFlags, splitFlags } from "../../training/settings/image-flags.ts";
-import { checkFit, sampleShapeOf } from "../../training/starting-network.ts";
+import { checkFit, sampleShapeOf } from "../../training/start/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
 import { addImageFlags, imageOptions } from "../flags.ts";
 import { preprocessingOf } from "../preprocessing.ts";

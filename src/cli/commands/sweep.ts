@@ -14,7 +14,7 @@ import type { ControlOf } from "../../training/events.ts";
 import { type GammaRequest, readGammas } from "../../training/settings/codecs.ts";
 import { settingFlags, settingsOfFlags } from "../../training/settings/flags.ts";
 import type { SettingsInput } from "../../training/settings/settings.ts";
-import { inputOf, type OpenModel, openModel } from "../../training/starting-network.ts";
+import { inputOf, type OpenModel, openModel } from "../../training/start/starting-network.ts";
 import { type Context, withCommonOptions } from "../context.ts";
 import { givenFlags, imageOptions } from "../flags.ts";
 import { selectionFor } from "../selection.ts";

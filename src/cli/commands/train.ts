@@ -10,7 +10,7 @@ import { recipe } from "../../training/recipes.ts";
 import { settingFlags, settingsOfFlags } from "../../training/settings/flags.ts";
 import { imageFlags } from "../../training/settings/image-flags.ts";
 import { settingGroups, type TrainingCommand } from "../../training/settings/setting.ts";
-import { fileOf, inputOf, type OpenModel, openModel } from "../../training/starting-network.ts";
+import { fileOf, inputOf, type OpenModel, openModel } from "../../training/start/starting-network.ts";
 import { train } from "../../training/train.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
 import { addImageFlags, addSettingFlags, givenFlags, imageOptions } from "../flags.ts";

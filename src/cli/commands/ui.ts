@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { integerFor } from "../../core/text-values.ts";
 import { openDashboard } from "../../dashboard/server.ts";
-import { DEFAULT_RUNS_FOLDER } from "../../training/run-folder.ts";
+import { DEFAULT_RUNS_FOLDER } from "../../training/run-folder/run-folder.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
 import { openInBrowser } from "../open.ts";
 import { ownCommand } from "../own-command.ts";

@@ -17,7 +17,7 @@ import { type EpochResult, type Json, readHookState, type TrainingRun } from "..
 import { learningRateAt } from "../schedules.ts";
 import type { Session } from "../session.ts";
 import type { Settings } from "../settings/settings.ts";
-import type { StartingNetwork } from "../starting-network.ts";
+import type { StartingNetwork } from "../start/starting-network.ts";
 import type { GammaPolicy } from "./gamma-policy.ts";
 import { budgetWindow } from "./gamma-schedule.ts";
 

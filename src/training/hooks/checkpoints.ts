@@ -1,10 +1,10 @@
 /** Writes a checkpoint at the end of each epoch, where a hook asks for one, and where the run is stopped. */
 import { optional } from "../../core/optional.ts";
-import { checkpointPath } from "../checkpoints.ts";
+import type { TrainingState } from "../network/full-size-state.ts";
+import { checkpointPath } from "../run-folder/checkpoint-files.ts";
+import type { RunWriter } from "../run-folder/run-writer.ts";
 import type { RunState } from "../run-state.ts";
-import type { RunWriter } from "../run-writer.ts";
 import type { Session } from "../session.ts";
-import type { TrainingState } from "../whole-state.ts";
 import type { EpochResult, RunHook, TrainingRun } from "./run-hook.ts";
 
 export class Checkpoints implements RunHook {

@@ -8,10 +8,10 @@ import type { Weights } from "../../graph/graph.ts";
 import { applyStep } from "../../pruning/apply.ts";
 import { type Shrinking, structuresLeft } from "../../pruning/shrink.ts";
 import type { ShrunkStructure } from "../events.ts";
+import type { TrainingState } from "../network/full-size-state.ts";
+import type { Throughput } from "../progress/throughput.ts";
 import type { Session } from "../session.ts";
 import type { ShrinkSettings } from "../settings/pruning.ts";
-import type { Throughput } from "../throughput.ts";
-import type { TrainingState } from "../whole-state.ts";
 import type { PruningSpeed } from "./pruning-speed.ts";
 import type { RunHook, TrainingRun } from "./run-hook.ts";
 

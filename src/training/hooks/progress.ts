@@ -1,10 +1,11 @@
 /** Tells how a run gets on: a `step` at most twice a second, which structures came to zero or came back, and each `epoch`. */
-import { describeCommunication } from "../communication.ts";
+
 import type { GammaPolicy } from "../gamma/gamma-policy.ts";
-import { marginsOf } from "../margins.ts";
+import { StructureTracker } from "../progress/alive-tracker.ts";
+import { describeCommunication } from "../progress/communication.ts";
+import { marginsOf } from "../progress/factor-margins.ts";
+import type { Pace, Throughput } from "../progress/throughput.ts";
 import type { Session } from "../session.ts";
-import { StructureTracker } from "../structures.ts";
-import type { Pace, Throughput } from "../throughput.ts";
 import type { EpochResult, RunHook, StepResult, TrainingRun } from "./run-hook.ts";
 
 export class ProgressReports implements RunHook {

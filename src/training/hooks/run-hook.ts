@@ -7,7 +7,7 @@ import { UserError } from "../../core/errors.ts";
 import type { Weights } from "../../graph/graph.ts";
 import type { Factor } from "../../selection/factors.ts";
 import type { EventBody, LayerStructures, NetworkCost } from "../events.ts";
-import type { TrainingState } from "../whole-state.ts";
+import type { TrainingState } from "../network/full-size-state.ts";
 
 /** Plain JSON. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };

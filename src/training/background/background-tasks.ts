@@ -3,17 +3,15 @@
  * a call; `background.ts` asks for them, `background-worker.ts` answers in a thread of its own. Weights that are
  * given back lie in shared memory.
  */
-import { allInSharedMemory } from "../core/shared-memory.ts";
-import { saveOnnx } from "../formats/onnx/index.ts";
-import { cost } from "../graph/cost.ts";
-import type { Network } from "../graph/graph.ts";
-import { type Compact, compact } from "../pruning/compact.ts";
-import type { CutStep } from "../pruning/cut-list.ts";
-import { findShrinking, type Shrinking } from "../pruning/shrink.ts";
-import { bake } from "../selection/fold.ts";
-import { type Checkpoint, writeCheckpoint } from "./checkpoints.ts";
-import type { Owner } from "./claim.ts";
-import type { NetworkCost } from "./events.ts";
+import { allInSharedMemory } from "../../core/shared-memory.ts";
+import { saveOnnx } from "../../formats/onnx/index.ts";
+import { cost } from "../../graph/cost.ts";
+import type { Network } from "../../graph/graph.ts";
+import { type Compact, compact } from "../../pruning/compact.ts";
+import type { CutStep } from "../../pruning/cut-list.ts";
+import { findShrinking, type Shrinking } from "../../pruning/shrink.ts";
+import { bake } from "../../selection/fold.ts";
+import type { NetworkCost } from "../events.ts";
 import {
   everyKind,
   firstSpoilt,
@@ -23,7 +21,9 @@ import {
   type TrainingState,
   type Widening,
   wholeState,
-} from "./whole-state.ts";
+} from "../network/full-size-state.ts";
+import { type Checkpoint, writeCheckpoint } from "../run-folder/checkpoint-files.ts";
+import type { Owner } from "../run-folder/claim.ts";
 
 /** What is asked and what is answered. */
 export interface BackgroundCalls {

@@ -2,11 +2,11 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import type { EspalierError } from "../core/errors.ts";
-import type { Cluster } from "../distributed/cluster.ts";
-import { loadOnnx } from "../formats/onnx/index.ts";
-import type { Network } from "../graph/graph.ts";
-import { type Checkpoint, checkpointPath, readCheckpoint, readLatestCheckpoint } from "./checkpoints.ts";
+import type { EspalierError } from "../../core/errors.ts";
+import type { Cluster } from "../../distributed/cluster.ts";
+import { loadOnnx } from "../../formats/onnx/index.ts";
+import type { Network } from "../../graph/graph.ts";
+import { type Checkpoint, checkpointPath, readCheckpoint, readLatestCheckpoint } from "./checkpoint-files.ts";
 
 /** The network in the file at `path` of rank 0, on every rank. */
 export async function loadTogether(path: string, cluster: Cluster): Promise<Network> {

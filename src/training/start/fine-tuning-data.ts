@@ -2,8 +2,8 @@
  * The data of a run from trained weights, where it is only named: its images have to become the values that the weights were trained on.
  * The file's metadata may say so; nothing else tells that they are others.
  */
-import { UserError } from "../core/errors.ts";
-import { datasetReference } from "../data/references.ts";
+import { UserError } from "../../core/errors.ts";
+import { datasetReference } from "../../data/references.ts";
 import { preparationOf } from "./file-metadata.ts";
 import type { DataSource } from "./run-data.ts";
 import type { ModelFile } from "./starting-network.ts";

@@ -1,8 +1,8 @@
 /** What presses on the structures at one moment of a run, factor by factor, in short: a few numbers a layer and epoch. */
-import { required } from "../core/errors.ts";
-import type { Factor } from "../selection/factors.ts";
-import type { FactorMargins } from "./events.ts";
-import type { TrainingState } from "./whole-state.ts";
+import { required } from "../../core/errors.ts";
+import type { Factor } from "../../selection/factors.ts";
+import type { FactorMargins } from "../events.ts";
+import type { TrainingState } from "../network/full-size-state.ts";
 
 /** More digits than this no reader needs. */
 const DIGITS = 4;

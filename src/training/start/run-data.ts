@@ -1,10 +1,10 @@
 /** The data of a run: opened from whatever the caller has, and limited as the settings say. */
-import { UserError } from "../core/errors.ts";
-import { checkDataset } from "../data/check.ts";
-import { type Dataset, firstImages, type SampleShape } from "../data/dataset.ts";
-import { type DatasetReference, datasetReference } from "../data/references.ts";
-import { hashData, type RunRecord } from "./run-record.ts";
-import type { Settings } from "./settings/settings.ts";
+import { UserError } from "../../core/errors.ts";
+import { checkDataset } from "../../data/check.ts";
+import { type Dataset, firstImages, type SampleShape } from "../../data/dataset.ts";
+import { type DatasetReference, datasetReference } from "../../data/references.ts";
+import { hashData, type RunRecord } from "../run-folder/run-record.ts";
+import type { Settings } from "../settings/settings.ts";
 
 /** A name or folder as the command line takes it, a reference such as `cifar10()`, or a dataset that is open already. */
 export type DataSource = string | DatasetReference | Dataset | Promise<Dataset>;

@@ -2,12 +2,12 @@
  * The teacher of knowledge distillation: the network as it was before training, in a plan beside the one that trains. Its
  * answers to the same images, softened, are targets of the loss.
  */
-import { required } from "../core/errors.ts";
-import { type Tensor, tensor } from "../core/tensor.ts";
-import type { KernelChoices, Precision } from "../engine/engine.ts";
-import type { EngineHost, PlanHandle } from "../engine/host.ts";
-import type { Graph, Network } from "../graph/graph.ts";
-import { endingInLogits } from "../graph/logits.ts";
+import { required } from "../../core/errors.ts";
+import { type Tensor, tensor } from "../../core/tensor.ts";
+import type { KernelChoices, Precision } from "../../engine/engine.ts";
+import type { EngineHost, PlanHandle } from "../../engine/host.ts";
+import type { Graph, Network } from "../../graph/graph.ts";
+import { endingInLogits } from "../../graph/logits.ts";
 
 export interface TeacherOptions {
   readonly host: Pick<EngineHost, "prepare">;

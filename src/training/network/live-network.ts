@@ -2,18 +2,19 @@
  * The network while it is trained, and pruned on the way. Outside of here it keeps the shape that it began with: what was cut has
  * the weights that it had last, and factors at zero.
  */
-import { inBatch } from "../autodiff/accumulate.ts";
-import { STOP, stopFeed } from "../autodiff/data-parallel.ts";
-import { required, UserError } from "../core/errors.ts";
-import { filled, type Tensor, tensor } from "../core/tensor.ts";
-import type { TrainingBatch } from "../data/loader.ts";
-import type { Feeds, Precision } from "../engine/engine.ts";
-import { type Classifier, planClassifier } from "../evaluation/classifier.ts";
-import type { Graph, Network, OptimizerStateKind, ParameterKind, Weights } from "../graph/graph.ts";
-import { applyStep } from "../pruning/apply.ts";
-import { type CutStep, keptIndices } from "../pruning/cut-list.ts";
-import { narrow, narrowFactors, type Shrinking, structuresLeft, widen } from "../pruning/shrink.ts";
-import { type Factor, gammaFeeds } from "../selection/factors.ts";
+import { inBatch } from "../../autodiff/accumulate.ts";
+import { STOP, stopFeed } from "../../autodiff/data-parallel.ts";
+import { required, UserError } from "../../core/errors.ts";
+import { filled, type Tensor, tensor } from "../../core/tensor.ts";
+import type { TrainingBatch } from "../../data/loader.ts";
+import type { Feeds, Precision } from "../../engine/engine.ts";
+import { type Classifier, planClassifier } from "../../evaluation/classifier.ts";
+import type { Graph, Network, OptimizerStateKind, ParameterKind, Weights } from "../../graph/graph.ts";
+import { applyStep } from "../../pruning/apply.ts";
+import { type CutStep, keptIndices } from "../../pruning/cut-list.ts";
+import { narrow, narrowFactors, type Shrinking, structuresLeft, widen } from "../../pruning/shrink.ts";
+import { type Factor, gammaFeeds } from "../../selection/factors.ts";
+import { everyKind, narrowState, type OptimizerState, type TrainingState, wholeWeights } from "./full-size-state.ts";
 import { divideFeeds, joinResults } from "./micro-batches.ts";
 import { Teacher } from "./teacher.ts";
 import {
@@ -24,7 +25,6 @@ import {
   preparePlans,
   type StateParameter,
 } from "./training-plans.ts";
-import { everyKind, narrowState, type OptimizerState, type TrainingState, wholeWeights } from "./whole-state.ts";
 
 export interface StepOptions {
   readonly learningRate: number;

@@ -7,16 +7,16 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
-import { UserError } from "../core/errors.ts";
-import type { Dataset, ImagePreparation, Normalization, Split } from "../data/dataset.ts";
-import { preparationSchema } from "../data/images/open.ts";
-import type { Weights } from "../graph/graph.ts";
-import { type Factor, factorKinds } from "../selection/factors.ts";
-import { controlOf } from "./event-parts.ts";
-import type { ControlOf } from "./events.ts";
+import { UserError } from "../../core/errors.ts";
+import type { Dataset, ImagePreparation, Normalization, Split } from "../../data/dataset.ts";
+import { preparationSchema } from "../../data/images/open.ts";
+import type { Weights } from "../../graph/graph.ts";
+import { type Factor, factorKinds } from "../../selection/factors.ts";
+import { controlOf } from "../event-parts.ts";
+import type { ControlOf } from "../events.ts";
+import { type Settings, settingsSchema } from "../settings/settings.ts";
 import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
-import { type Settings, settingsSchema } from "./settings/settings.ts";
 
 export interface RunRecord {
   /** Of this layout. */

@@ -2,8 +2,8 @@
  * A thread beside the engine's for whatever goes over all weights, so that the event loop of the process stays free: the terminal is
  * drawn, signals are heard and batches are handed on while a checkpoint of 100 MB is written.
  */
-import { Requests } from "../core/requests.ts";
-import { spawnWorker } from "../core/worker.ts";
+import { Requests } from "../../core/requests.ts";
+import { spawnWorker } from "../../core/worker.ts";
 import type { BackgroundCalls } from "./background-tasks.ts";
 
 export class Background {

@@ -1,17 +1,17 @@
 /** The network a run starts from: a name of the zoo, an ONNX file, a graph, or a graph with weights. */
 import { basename } from "node:path";
-import { UserError } from "../core/errors.ts";
-import { formatShape, sameShape } from "../core/tensor.ts";
-import type { Dataset, SampleShape } from "../data/dataset.ts";
-import { loadOnnx } from "../formats/onnx/index.ts";
-import type { Graph, Network } from "../graph/graph.ts";
-import { bindBatch, inferShapes } from "../graph/shapes.ts";
-import { initialize } from "../models/initialize.ts";
-import { model } from "../models/zoo.ts";
-import { type Budget, budgetSelection } from "../selection/budget.ts";
-import { type GammaMeasure, shareGamma } from "../selection/costs.ts";
-import { type Factor, factorsOf, type Selection, selectionKeys } from "../selection/factors.ts";
-import { type Placement, place, requireKinds } from "../selection/place.ts";
+import { UserError } from "../../core/errors.ts";
+import { formatShape, sameShape } from "../../core/tensor.ts";
+import type { Dataset, SampleShape } from "../../data/dataset.ts";
+import { loadOnnx } from "../../formats/onnx/index.ts";
+import type { Graph, Network } from "../../graph/graph.ts";
+import { bindBatch, inferShapes } from "../../graph/shapes.ts";
+import { initialize } from "../../models/initialize.ts";
+import { model } from "../../models/zoo.ts";
+import { type Budget, budgetSelection } from "../../selection/budget.ts";
+import { type GammaMeasure, shareGamma } from "../../selection/costs.ts";
+import { type Factor, factorsOf, type Selection, selectionKeys } from "../../selection/factors.ts";
+import { type Placement, place, requireKinds } from "../../selection/place.ts";
 
 /** A name such as "resnet-20", the path of an `.onnx` file, a graph (its weights are drawn from the seed), or a network. */
 export type ModelSource = string | Graph | Network;

@@ -15,8 +15,8 @@ import fs from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { lock } from "proper-lockfile";
-import { UserError } from "../core/errors.ts";
-import { systemCode } from "../core/system-errors.ts";
+import { UserError } from "../../core/errors.ts";
+import { systemCode } from "../../core/system-errors.ts";
 import { runFileError } from "./file-errors.ts";
 
 export const runFiles = {

@@ -17,21 +17,21 @@ import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
-import { EspalierError, statementOf, UserError } from "../core/errors.ts";
-import { optional } from "../core/optional.ts";
-import { systemCode } from "../core/system-errors.ts";
-import { digestOf } from "../data/files.ts";
-import type { KernelChoices } from "../engine/engine.ts";
-import { loadOnnx, saveOnnx } from "../formats/onnx/index.ts";
-import { loadSafetensors, saveSafetensors } from "../formats/safetensors.ts";
-import type { Network } from "../graph/graph.ts";
-import { type CutStep, cutStepSchema } from "../pruning/cut-list.ts";
+import { EspalierError, statementOf, UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
+import { systemCode } from "../../core/system-errors.ts";
+import { digestOf } from "../../data/files.ts";
+import type { KernelChoices } from "../../engine/engine.ts";
+import { loadOnnx, saveOnnx } from "../../formats/onnx/index.ts";
+import { loadSafetensors, saveSafetensors } from "../../formats/safetensors.ts";
+import type { Network } from "../../graph/graph.ts";
+import { type CutStep, cutStepSchema } from "../../pruning/cut-list.ts";
+import type { EpochSums, Json } from "../hooks/run-hook.ts";
+import { namedState, type OptimizerState, stateOfNames } from "../network/full-size-state.ts";
 import { type Owner, requireOwner } from "./claim.ts";
 import { runFileError } from "./file-errors.ts";
-import type { EpochSums, Json } from "./hooks/run-hook.ts";
 import { runFiles } from "./run-folder.ts";
 import { type Seal, sealSchema } from "./seal.ts";
-import { namedState, type OptimizerState, stateOfNames } from "./whole-state.ts";
 
 export interface Progress {
   /** Steps done. */

@@ -1,9 +1,9 @@
 /** The state of a network that has been pruned, in the shape that it had when the run began, and back. */
-import { required } from "../core/errors.ts";
-import { tensor } from "../core/tensor.ts";
-import { type OptimizerStateKind, optimizerStateKinds, type Weights } from "../graph/graph.ts";
-import type { CutStep } from "../pruning/cut-list.ts";
-import { narrow, widen } from "../pruning/shrink.ts";
+import { required } from "../../core/errors.ts";
+import { tensor } from "../../core/tensor.ts";
+import { type OptimizerStateKind, optimizerStateKinds, type Weights } from "../../graph/graph.ts";
+import type { CutStep } from "../../pruning/cut-list.ts";
+import { narrow, widen } from "../../pruning/shrink.ts";
 
 /** What the optimizer keeps, each kind by the names of the parameters that it is kept for. */
 export type OptimizerState = { readonly [K in OptimizerStateKind]: Weights };

@@ -1,13 +1,13 @@
 /** A run on several ranks: what each takes of a batch and of the test images, and what all must have in common. */
-import { UserError } from "../core/errors.ts";
-import { type Dataset, imagesBetween, type Split } from "../data/dataset.ts";
-import type { BatchPart } from "../data/training-batches.ts";
-import type { Cluster } from "../distributed/cluster.ts";
-import { type Accuracy, measureAccuracy } from "../evaluation/accuracy.ts";
-import type { Classifier } from "../evaluation/classifier.ts";
-import type { Network } from "../graph/graph.ts";
-import { hashData, hashWeights } from "./run-record.ts";
-import type { Settings } from "./settings/settings.ts";
+import { UserError } from "../../core/errors.ts";
+import { type Dataset, imagesBetween, type Split } from "../../data/dataset.ts";
+import type { BatchPart } from "../../data/training-batches.ts";
+import type { Cluster } from "../../distributed/cluster.ts";
+import { type Accuracy, measureAccuracy } from "../../evaluation/accuracy.ts";
+import type { Classifier } from "../../evaluation/classifier.ts";
+import type { Network } from "../../graph/graph.ts";
+import { hashData, hashWeights } from "../run-folder/run-record.ts";
+import type { Settings } from "../settings/settings.ts";
 
 /**
  * Images of a batch that each of `ranks` takes.

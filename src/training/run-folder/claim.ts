@@ -7,7 +7,7 @@ import { randomUUID } from "node:crypto";
 import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { UserError } from "../core/errors.ts";
+import { UserError } from "../../core/errors.ts";
 import { runFileError } from "./file-errors.ts";
 import { lockRunFolder } from "./run-folder.ts";
 

@@ -1,6 +1,6 @@
 /** Images that cannot be read, as notices of the run: the first ones by name, then how many there were. They stop nothing. */
-import type { Dataset } from "../data/dataset.ts";
-import type { Emitter } from "./run-writer.ts";
+import type { Dataset } from "../../data/dataset.ts";
+import type { Emitter } from "../run-folder/run-writer.ts";
 
 /** Images named before the rest is only counted. */
 const NAMED = 10;

@@ -1,16 +1,16 @@
 /** The plans of a network in training: of its training step, and of scoring it. Made anew when it is pruned. */
-import { accumulate } from "../autodiff/accumulate.ts";
-import { forRanks } from "../autodiff/data-parallel.ts";
-import { trainingGraph } from "../autodiff/training-graph.ts";
-import type { Cluster } from "../distributed/cluster.ts";
-import type { KernelChoices, PrepareOptions } from "../engine/engine.ts";
-import type { EngineHost, PlanHandle } from "../engine/host.ts";
-import { prepareAlike } from "../engine/prepare-alike.ts";
-import { type Graph, type Network, type OptimizerStateKind, optimizerStateKinds } from "../graph/graph.ts";
-import { type Factor, keptFactors } from "../selection/factors.ts";
-import { fold } from "../selection/fold.ts";
-import type { Background } from "./background.ts";
-import type { DistillSettings, PrecisionChoice } from "./settings/table.ts";
+import { accumulate } from "../../autodiff/accumulate.ts";
+import { forRanks } from "../../autodiff/data-parallel.ts";
+import { trainingGraph } from "../../autodiff/training-graph.ts";
+import type { Cluster } from "../../distributed/cluster.ts";
+import type { KernelChoices, PrepareOptions } from "../../engine/engine.ts";
+import type { EngineHost, PlanHandle } from "../../engine/host.ts";
+import { prepareAlike } from "../../engine/prepare-alike.ts";
+import { type Graph, type Network, type OptimizerStateKind, optimizerStateKinds } from "../../graph/graph.ts";
+import { type Factor, keptFactors } from "../../selection/factors.ts";
+import { fold } from "../../selection/fold.ts";
+import type { Background } from "../background/background.ts";
+import type { DistillSettings, PrecisionChoice } from "../settings/table.ts";
 
 export interface LiveNetworkOptions {
   readonly host: EngineHost;

@@ -1,6 +1,6 @@
 /** Errors of the file system about a run's files, as errors that say which file, and what to do. */
-import { UserError } from "../core/errors.ts";
-import { refusalOf, systemCode } from "../core/system-errors.ts";
+import { UserError } from "../../core/errors.ts";
+import { refusalOf, systemCode } from "../../core/system-errors.ts";
 
 /**
  * `error` as a `UserError` about `path` if the file system raised it; anything else, our own errors and our own faults, passes

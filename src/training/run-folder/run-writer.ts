@@ -4,11 +4,11 @@
  */
 import { rm } from "node:fs/promises";
 import { relative } from "node:path";
-import { UserError } from "../core/errors.ts";
-import { removeLeftovers } from "./checkpoints.ts";
+import { UserError } from "../../core/errors.ts";
+import type { EventBody, RunEvent } from "../events.ts";
+import { removeLeftovers } from "./checkpoint-files.ts";
 import { Claim, type Owner } from "./claim.ts";
 import { EventLog } from "./event-log.ts";
-import type { EventBody, RunEvent } from "./events.ts";
 
 /** Called for each event in order, at once; what it throws ends the run. */
 export type EventListener = (event: RunEvent) => void;

@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import { UserError } from "../core/errors.ts";
+import { UserError } from "../../core/errors.ts";
 import { runFiles } from "./run-folder.ts";
 
 export interface Seal {

@@ -3,9 +3,9 @@
  * rank that does not, say for a memory fault, would spoil the training of all without anyone noticing.
  */
 import { createHash } from "node:crypto";
-import { UserError } from "../core/errors.ts";
-import type { Cluster } from "../distributed/cluster.ts";
-import type { Weights } from "../graph/graph.ts";
+import { UserError } from "../../core/errors.ts";
+import type { Cluster } from "../../distributed/cluster.ts";
+import type { Weights } from "../../graph/graph.ts";
 
 /**
  * Compares `values`, the same names on each rank, by their hashes: one hash if all is well.

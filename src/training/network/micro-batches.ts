@@ -2,10 +2,10 @@
  * A step over a batch that does not fit into memory at once: how it is divided into micro-batches, what each is fed, and what comes
  * of all of them. The graph of such a step is made by `autodiff/accumulate.ts`.
  */
-import { inBatch } from "../autodiff/accumulate.ts";
-import { UserError } from "../core/errors.ts";
-import type { Labels, Tensor } from "../core/tensor.ts";
-import type { Feeds, Results } from "../engine/engine.ts";
+import { inBatch } from "../../autodiff/accumulate.ts";
+import { UserError } from "../../core/errors.ts";
+import type { Labels, Tensor } from "../../core/tensor.ts";
+import type { Feeds, Results } from "../../engine/engine.ts";
 
 /**
  * Images of a micro-batch, where a rank's `images` of a batch are worked through in `count` of them.

@@ -5,8 +5,8 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { UserError } from "../core/errors.ts";
-import { type RunEvent, runEventSchema } from "./events.ts";
+import { UserError } from "../../core/errors.ts";
+import { type RunEvent, runEventSchema } from "../events.ts";
 import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
 

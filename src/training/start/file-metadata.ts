@@ -1,9 +1,9 @@
 /** What a network's file says about the images it takes: written when a run exports it, read when images are prepared for it. */
 import { z } from "zod";
-import { UserError } from "../core/errors.ts";
-import type { Dataset } from "../data/dataset.ts";
-import { type ImageFileOptions, preparationSchema } from "../data/images/open.ts";
-import { type Graph, takesChannelsLast } from "../graph/graph.ts";
+import { UserError } from "../../core/errors.ts";
+import type { Dataset } from "../../data/dataset.ts";
+import { type ImageFileOptions, preparationSchema } from "../../data/images/open.ts";
+import { type Graph, takesChannelsLast } from "../../graph/graph.ts";
 import type { ModelFile } from "./starting-network.ts";
 
 /** Images, channels (red, green, blue; or grey), rows, columns; or the channels last, as the graph itself then says. */

@@ -1,8 +1,8 @@
 /** Which structures are alive, as seen whenever the loop looks at the factors. */
-import { required } from "../core/errors.ts";
-import type { Weights } from "../graph/graph.ts";
-import type { Factor } from "../selection/factors.ts";
-import type { EventBody, FactorLevels, FactorSummary, LayerStructures } from "./events.ts";
+import { required } from "../../core/errors.ts";
+import type { Weights } from "../../graph/graph.ts";
+import type { Factor } from "../../selection/factors.ts";
+import type { EventBody, FactorLevels, FactorSummary, LayerStructures } from "../events.ts";
 
 type StructureChange = Extract<EventBody, { type: "structure.zeroed" | "structure.revived" }>;
 

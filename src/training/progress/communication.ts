@@ -1,7 +1,7 @@
 /** What the sums over the ranks cost an epoch, and which rank the others waited for. */
-import type { Cluster } from "../distributed/cluster.ts";
-import type { EngineHost } from "../engine/host.ts";
-import type { EventBody } from "./events.ts";
+import type { Cluster } from "../../distributed/cluster.ts";
+import type { EngineHost } from "../../engine/host.ts";
+import type { EventBody } from "../events.ts";
 
 /**
  * The events of an epoch of `steps` steps that took `milliseconds`. The rank that waited least came last: what it waited for is
