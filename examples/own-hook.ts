@@ -1,5 +1,6 @@
-// A hook of one's own: it ends training once the loss has not fallen for three epochs. What is left is pruned, certified and
-// saved as at the end of any run. `state` goes into each checkpoint, and comes back in `begin` when the run is resumed.
+// A hook of one's own: it ends training once the loss has not fallen for three epochs. The network is then pruned,
+// certified and saved as at the end of any run. `state` goes into each checkpoint, and comes back in `begin` when the
+// run is resumed.
 import { cifar10, type RunHook, resnet, train } from "espalier";
 
 let [lowest, epochsSince] = [Number.MAX_VALUE, 0];

@@ -1,6 +1,6 @@
 /**
- * Espalier's public face: what a program imports from "espalier". Train a network once, get a smaller one that gives the
- * same answers.
+ * Espalier's public face: what a program imports from "espalier". Train a network once, get a smaller one that gives
+ * the same answers.
  *
  * Start with `train`. Everything it does can also be done by hand: `place` factors, `fold` them, cut with `compact`,
  * write with `saveOnnx`.

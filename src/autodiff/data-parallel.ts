@@ -1,7 +1,8 @@
 /**
- * A training step as one of several ranks takes it: each has its part of the batch, all end with the same parameters. Gradients,
- * loss and count of right answers are summed over the ranks, in buckets: as soon as the last gradient of a bucket is made its sum
- * begins, while the backward pass goes on, and the optimizer steps that need it come when it has ended, the first bucket first.
+ * A training step as one of several ranks takes it: each has its part of the batch, all end with the same parameters.
+ * Gradients, loss and count of right answers are summed over the ranks, in buckets: as soon as the last gradient of a
+ * bucket is made its sum begins, while the backward pass goes on, and the optimizer steps that need it come when it has
+ * ended, the first bucket first.
  *
  * What is decided here is decided from the graph alone, so all ranks begin and end the same sums in the same order.
  */
@@ -19,7 +20,10 @@ export interface DataParallelOptions {
   readonly bucketBytes?: number;
 }
 
-/** Small enough for most of a network to be on its way before the backward pass ends, large enough to be worth a message. */
+/**
+ * Small enough for most of a network to be on its way before the backward pass ends, large enough to be worth a
+ * message.
+ */
 const BUCKETS = 8;
 const [SMALLEST_BUCKET, LARGEST_BUCKET] = [2 ** 16, 2 ** 22] as const;
 
@@ -166,8 +170,9 @@ function bucketsOf(graph: Graph, wanted: number | undefined): Bucket[] {
 }
 
 /**
- * Batch normalization by the statistics of all ranks: measured, made common, then used as constants; what their following src adds
- * to its gradient is put right afterwards. Gradients of scales and shifts stay each rank's own, for the buckets sum them.
+ * Batch normalization by the statistics of all ranks: measured, made common, then used as constants; what their
+ * following src adds to its gradient is put right afterwards. Gradients of scales and shifts stay each rank's own, for
+ * the buckets sum them.
  */
 function withCommonStatistics(graph: Graph, ranks: number): Graph {
   const nodes = graph.nodes.flatMap((node): Node[] => {

@@ -1,9 +1,10 @@
 /**
  * A network turned into its training step: forward, loss, backward and the optimizers' updates as one graph.
  *
- * Inputs: the network's, those of the loss (`labels`, i32 [N], by default; see `loss.ts`), `learning_rate` ([]) and `<factor>.gamma` (the factor's shape) for each
- * parameter of scaling factors. Outputs: `loss` and `correct`. Each trained parameter p has a velocity `p.velocity`, and
- * becomes `p.next`. Factors λ also have `λ.held` and `λ.margin`: how long each has been held at zero (`selection/margin.ts`).
+ * Inputs: the network's, those of the loss (`labels`, i32 [N], by default; see `loss.ts`), `learning_rate` ([]) and
+ * `<factor>.gamma` (the factor's shape) for each parameter of scaling factors. Outputs: `loss` and `correct`. Each
+ * trained parameter p has a velocity `p.velocity`, and becomes `p.next`. Factors λ also have `λ.held` and `λ.margin`:
+ * how long each has been held at zero (`selection/margin.ts`).
  */
 import {
   type Graph,
@@ -33,8 +34,8 @@ export interface TrainingGraphOptions {
   /** What the loss compares with; default labels. */
   readonly loss?: LossOptions;
   /**
-   * Largest norm of all gradients that `sgd` steps along, taken together; longer ones are shortened to it. Factors are no part of it:
-   * what they are held at zero by is their own gradient against γ. Default: not clipped.
+   * Largest norm of all gradients that `sgd` steps along, taken together; longer ones are shortened to it. Factors are
+   * no part of it: what they are held at zero by is their own gradient against γ. Default: not clipped.
    */
   readonly clipNorm?: number;
 }
@@ -43,9 +44,9 @@ const LEARNING_RATE: Input = { name: "learning_rate", dtype: "f32", shape: [] };
 
 /**
  * The training step of `whole`, whose factors are already folded (`selection/fold.ts`) where that is possible; factors
- * that scale activations train as well. Values of the forward part keep their names. The loss has a softmax of its own: of a network
- * that ends in one, or in its logarithm, the logits are what that reads. Throws `UserError` if the network has other outputs than its
- * logits, or a parameter that does not influence them.
+ * that scale activations train as well. Values of the forward part keep their names. The loss has a softmax of its own:
+ * of a network that ends in one, or in its logarithm, the logits are what that reads. Throws `UserError` if the network
+ * has other outputs than its logits, or a parameter that does not influence them.
  */
 export function trainingGraph(whole: Graph, options: TrainingGraphOptions): Graph {
   const forward = endingInLogits(whole);

@@ -25,7 +25,8 @@ function paperKinds(kinds: readonly FactorKind[]): readonly FactorKind[] {
 }
 
 /**
- * What is asked for of `source`, a model of the zoo or the network itself: the request with its `all` given to each of the paper's kinds that the network has; a kind's own γ comes before it.
+ * What is asked for of `source`, a model of the zoo or the network itself: the request with its `all` given to each of
+ * the paper's kinds that the network has; a kind's own γ comes before it.
  * @throws UserError "bad-option" on a kind that the network lacks, with those it has.
  */
 export function selectionFor(source: string | Network, { all, ...own }: GammaRequest): Selection {

@@ -1,6 +1,6 @@
 /**
- * The processes that train one network together, seen from one of them. A rank is one process; rank 0 writes files and speaks
- * for all. A process that was started alone is a cluster of one: nobody has to ask whether there are others.
+ * The processes that train one network together, seen from one of them. A rank is one process; rank 0 writes files and
+ * speaks for all. A process that was started alone is a cluster of one: nobody has to ask whether there are others.
  */
 import type { UserError } from "../core/errors.ts";
 import type { CollectivesSpec } from "./collectives.ts";
@@ -32,8 +32,8 @@ export interface Cluster {
   nameOf(rank: number): string;
 
   /**
-   * From here to `leave` the ranks miss each other: if one is gone, the others say so and end. Gives back the ranks that could
-   * not be followed.
+   * From here to `leave` the ranks miss each other: if one is gone, the others say so and end. Gives back the ranks
+   * that could not be followed.
    */
   watch(): Promise<readonly number[]>;
   leave(): void;
@@ -48,8 +48,8 @@ export interface Cluster {
   sum(values: readonly number[]): Promise<readonly number[]>;
 
   /**
-   * Has every rank do `work`. If it fails on any, it fails on all: rank 0 raises the error, its own or the first other rank's,
-   * and the others a `FailureElsewhere`.
+   * Has every rank do `work`. If it fails on any, it fails on all: rank 0 raises the error, its own or the first other
+   * rank's, and the others a `FailureElsewhere`.
    */
   together<T>(work: () => Promise<T>): Promise<T>;
 
@@ -57,8 +57,8 @@ export interface Cluster {
   onFirst<T>(work: () => Promise<T>): Promise<T>;
 
   /**
-   * Refuses a rank that has other `facts` than rank 0, by what they are called. Where there is nobody to compare with, they are
-   * not asked for.
+   * Refuses a rank that has other `facts` than rank 0, by what they are called. Where there is nobody to compare with,
+   * they are not asked for.
    * @throws UserError "ranks-differ" on rank 0; a `FailureElsewhere` on others.
    */
   requireSame(facts: () => Readonly<Record<string, string>>): Promise<void>;

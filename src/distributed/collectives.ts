@@ -1,6 +1,6 @@
 /**
- * Sums over all ranks, as the thread that computes asks for them: started when their numbers are there, moved on while it computes
- * other things, waited for when they are needed. All ranks must start the same ones in the same order.
+ * Sums over all ranks, as the thread that computes asks for them: started when their numbers are there, moved on while
+ * it computes other things, waited for when they are needed. All ranks must start the same ones in the same order.
  */
 import { performance } from "node:perf_hooks";
 import { InternalError, required } from "../core/errors.ts";

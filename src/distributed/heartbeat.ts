@@ -1,6 +1,7 @@
 /**
- * Notices ranks that are gone: one that died, a host that was switched off, a cable that was pulled. MPI's own calls would wait for
- * them for ever. Rank 0 hears a beat from every rank each second over a connection of their own, and they hear rank 0's.
+ * Notices ranks that are gone: one that died, a host that was switched off, a cable that was pulled. MPI's own calls
+ * would wait for them for ever. Rank 0 hears a beat from every rank each second over a connection of their own, and
+ * they hear rank 0's.
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -12,7 +13,10 @@ import type { Messages } from "./messages.ts";
 const BEAT_MILLISECONDS = 1000;
 /** A rank unheard of for so long is lost. */
 const SILENCE_MILLISECONDS = 10_000;
-/** Beats come from the thread that does everything but compute; this much later than due, it was not the others that stood still. */
+/**
+ * Beats come from the thread that does everything but compute; this much later than due, it was not the others that
+ * stood still.
+ */
 const OWN_DELAY_MILLISECONDS = 3000;
 const CONNECT_MILLISECONDS = 3000;
 const [BEAT, LEAVING] = [".", "x"];
@@ -54,8 +58,8 @@ export class Heartbeat {
   }
 
   /**
-   * Starts beating, on every rank at once. Ranks that cannot connect to rank 0 go without, and are given back: of those it is only
-   * known that they are gone when MPI says so.
+   * Starts beating, on every rank at once. Ranks that cannot connect to rank 0 go without, and are given back: of those
+   * it is only known that they are gone when MPI says so.
    */
   static async start({ rank, size, messages, onLost }: HeartbeatOptions): Promise<[Heartbeat, readonly number[]]> {
     const heartbeat = new Heartbeat(onLost);

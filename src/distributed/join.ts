@@ -1,4 +1,7 @@
-/** Which cluster this process belongs to: that of its launcher, or one of its own. A process that is alone loads nothing of MPI. */
+/**
+ * Which cluster this process belongs to: that of its launcher, or one of its own. A process that is alone loads nothing
+ * of MPI.
+ */
 import type { Cluster } from "./cluster.ts";
 import { detectLaunch, type Launch } from "./launch.ts";
 import { MpiCluster } from "./mpi-cluster.ts";

@@ -1,6 +1,6 @@
 /**
- * Whether this process is one of several that an MPI launcher started, and by which MPI: told by the environment alone, so a
- * process that is on its own loads nothing of MPI.
+ * Whether this process is one of several that an MPI launcher started, and by which MPI: told by the environment alone,
+ * so a process that is on its own loads nothing of MPI.
  */
 import { UserError } from "../core/errors.ts";
 
@@ -27,8 +27,8 @@ const launchers: readonly { readonly rank: string; readonly size: string; readon
 ];
 
 /**
- * How this process was launched; undefined if it is alone. `ESPALIER_MPI` names the MPI where the launcher's variables mislead, or
- * is "none".
+ * How this process was launched; undefined if it is alone. `ESPALIER_MPI` names the MPI where the launcher's variables
+ * mislead, or is "none".
  * @throws UserError "bad-option" if it names no MPI.
  */
 export function detectLaunch(environment: Environment = process.env): Launch | undefined {

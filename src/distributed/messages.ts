@@ -1,6 +1,6 @@
 /**
- * What ranks tell each other between steps, as promises: the main thread asks now and then whether a message has come, and does
- * other things meanwhile. All ranks must take part in the same messages in the same order.
+ * What ranks tell each other between steps, as promises: the main thread asks now and then whether a message has come,
+ * and does other things meanwhile. All ranks must take part in the same messages in the same order.
  */
 import { setTimeout } from "node:timers/promises";
 import type { Mpi, MpiHandle, MpiRequest } from "./mpi/library.ts";

@@ -177,7 +177,8 @@ export class MpiCluster implements Cluster {
     const hint = 'Go on from the last checkpoint with "espalier resume", on the ranks that are left';
     const by = this.isFirst ? "" : `, says ${this.nameOf(this.rank)}`;
     writeSync(process.stderr.fd, `✗ rank-lost: ${this.nameOf(lost)} is lost: ${reason}${by}\n  ${hint}\n`);
-    // A launcher that finds out by itself that a host is gone ends the job cleanly; told to end it, it waits for that host.
+    // A launcher that finds out by itself that a host is gone ends the job cleanly; told to end it, it waits for that
+    // host.
     if (isSilent) setTimeout(() => this.#abort(EXIT_LOST), LAUNCHER_MILLISECONDS);
     else this.#abort(EXIT_LOST);
   }

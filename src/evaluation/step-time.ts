@@ -52,7 +52,9 @@ export interface StepTimeOptions {
   readonly syncBatchNorm?: boolean;
   /** With several ranks: bytes of a bucket of gradients that are summed together; default as in `dataParallel`. */
   readonly bucketBytes?: number;
-  /** Runs in which each step of the plan is timed on its own, after all others; default 0: the plan is not explained. */
+  /**
+   * Runs in which each step of the plan is timed on its own, after all others; default 0: the plan is not explained.
+   */
   readonly explainRuns?: number;
   readonly onProgress?: (progress: StepTimeProgress) => void;
 }
@@ -169,8 +171,8 @@ function labelsInTurn(batch: number, classes: number): Labels {
 }
 
 /**
- * Times a training step of `subject` on `host`. Throws `UserError`: "bad-option" on an option that is no whole number in
- * range, what `randomStep` throws, and what preparing throws ("engine-refused" for a precision the engine lacks).
+ * Times a training step of `subject` on `host`. Throws `UserError`: "bad-option" on an option that is no whole number
+ * in range, what `randomStep` throws, and what preparing throws ("engine-refused" for a precision the engine lacks).
  */
 export async function measureStepTime(
   host: Host,

@@ -1,6 +1,7 @@
 /**
- * A sweep whose runs are shared out over ranks: each trains one at a time, on its own. Five times a second the ranks tell each other
- * what happened; all see the same, so each knows by itself which run it gets next, and none has to be asked.
+ * A sweep whose runs are shared out over ranks: each trains one at a time, on its own. Five times a second the ranks
+ * tell each other what happened; all see the same, so each knows by itself which run it gets next, and none has to be
+ * asked.
  */
 import { setTimeout } from "node:timers/promises";
 import { EspalierError, UserError } from "../core/errors.ts";

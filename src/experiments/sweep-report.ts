@@ -12,8 +12,8 @@ export interface SweepReport {
   readonly name: string;
   readonly folder: string;
   /**
-   * `starting` and `resuming`: its own events follow; `finished`: it has come to its end now, `done` had before; `left-out`: a
-   * control of a run that lost nothing or failed.
+   * `starting` and `resuming`: its own events follow; `finished`: it has come to its end now, `done` had before;
+   * `left-out`: a control of a run that lost nothing or failed.
    */
   readonly state: "starting" | "resuming" | "finished" | "done" | "left-out" | "failed";
   /** Why it failed or was left out. */

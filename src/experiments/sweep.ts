@@ -1,6 +1,7 @@
 /**
- * A sweep: the runs of a plan, each in a folder of its own; in turn, or shared out over ranks. Started again, it goes on where it
- * stopped: finished runs are passed over, a stopped one is resumed. A run that fails is told of, and the others go on.
+ * A sweep: the runs of a plan, each in a folder of its own; in turn, or shared out over ranks. Started again, it goes
+ * on where it stopped: finished runs are passed over, a stopped one is resumed. A run that fails is told of, and the
+ * others go on.
  */
 import { basename, join, resolve } from "node:path";
 import { aboutPart, required, UserError } from "../core/errors.ts";
@@ -33,8 +34,8 @@ export interface SweepOptions extends SweepHooks {
   /** The data, where it is open already; default: what the plan names. */
   readonly data?: DatasetReference;
   /**
-   * "runs": the ranks that MPI launched are workers, each of which trains runs on its own. Default: the runs are trained in turn,
-   * each by all ranks together.
+   * "runs": the ranks that MPI launched are workers, each of which trains runs on its own. Default: the runs are
+   * trained in turn, each by all ranks together.
    */
   readonly parallel?: "runs";
 }
@@ -53,12 +54,12 @@ export function sweepFolder({ model, data }: SweepPlan): string {
 }
 
 /**
- * Trains all runs of `plan` that are not finished yet. Everything is checked first: settings, structures and data of every
- * point, and that each folder that is there holds the run that the plan would make.
+ * Trains all runs of `plan` that are not finished yet. Everything is checked first: settings, structures and data of
+ * every point, and that each folder that is there holds the run that the plan would make.
  *
- * @throws UserError before any training: "run-exists" if the folder has another sweep or a run of other settings, "bad-option" if
- * the runs are to be shared out and there is one rank only, "ranks-differ", and what `train` throws of its options; "interrupted"
- * once the signal is aborted. A run's own failure is in the result.
+ * @throws UserError before any training: "run-exists" if the folder has another sweep or a run of other settings,
+ * "bad-option" if the runs are to be shared out and there is one rank only, "ranks-differ", and what `train` throws of
+ * its options; "interrupted" once the signal is aborted. A run's own failure is in the result.
  */
 export async function sweep(plan: SweepPlan, options: SweepOptions = {}): Promise<SweepResult> {
   const { data = datasetReference(plan.data, imagesOf(plan)), folder: chosen, parallel, ...hooks } = options;
@@ -123,7 +124,9 @@ export function requireWorkers(cluster: Cluster): Cluster {
   if (cluster.size > 1) return cluster;
   throw new UserError("bad-option", "there is one process, and runs are to be shared out over several", {
     about: "--parallel runs",
-    hint: 'Start it by MPI, with as many ranks as runs are to go on at once: "mpirun -n 4 espalier sweep … --parallel runs"',
+    hint:
+      "Start it by MPI, with as many ranks as runs are to go on at once: " +
+      '"mpirun -n 4 espalier sweep … --parallel runs"',
   });
 }
 
@@ -159,7 +162,9 @@ async function statesOf(folder: string, plan: SweepPlan, model: string): Promise
   return Promise.all(runsOf(plan).map(async (run) => ({ run, state: await stateOf(folder, plan, run, model) })));
 }
 
-/** Places the factors of every point, as its runs on `cluster` will; returns the network that the last one starts from. */
+/**
+ * Places the factors of every point, as its runs on `cluster` will; returns the network that the last one starts from.
+ */
 async function requirePoints(plan: SweepPlan, model: OpenModel, dataset: Dataset, cluster: Cluster): Promise<Network> {
   let network: Network | undefined;
   for (const point of plan.points) {

@@ -36,7 +36,10 @@ export interface Factor {
   /** Name of the λ parameter: `<layer>.<kind>.factor`. */
   readonly parameter: string;
   readonly kind: FactorKind;
-  /** The layer whose channels are scaled; of a block, the addition that ends it; of a stream, the first node that joins it. */
+  /**
+   * The layer whose channels are scaled; of a block, the addition that ends it; of a stream, the first node that joins
+   * it.
+   */
   readonly layer: string;
   readonly count: number;
   /** γ of its kind. */
@@ -63,8 +66,8 @@ function placeOf(parameter: string): { readonly layer: string; readonly kind: Fa
 }
 
 /**
- * The factors of a graph, in execution order, read from the names of the parameters that scale activations. A graph does not
- * hold γ: it is taken from `selection`, 0 where that has none.
+ * The factors of a graph, in execution order, read from the names of the parameters that scale activations. A graph
+ * does not hold γ: it is taken from `selection`, 0 where that has none.
  */
 export function factorsOf(graph: Graph, selection: Selection = {}): readonly Factor[] {
   const kinds = new Map(graph.parameters.map(({ name, kind }) => [name, kind] as const));
@@ -102,7 +105,9 @@ export function factorsOf(graph: Graph, selection: Selection = {}): readonly Fac
   return found.toReversed();
 }
 
-/** λ parameters that must not lose all of their factors; `keepRuns`: those where it is all of a run that must not go. */
+/**
+ * λ parameters that must not lose all of their factors; `keepRuns`: those where it is all of a run that must not go.
+ */
 export interface KeptFactors {
   readonly keepLast: ReadonlySet<string>;
   readonly keepRuns?: ReadonlyMap<string, readonly [number, number]>;

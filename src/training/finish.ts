@@ -1,6 +1,6 @@
 /**
- * The end of a run: cut, export, prove, score, time. Everything here can be repeated from the last checkpoint, so a run that
- * is stopped in the middle of it is resumed like any other.
+ * The end of a run: cut, export, prove, score, time. Everything here can be repeated from the last checkpoint, so a run
+ * that is stopped in the middle of it is resumed like any other.
  */
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -40,10 +40,11 @@ export interface Trained {
 }
 
 /**
- * Finishes the run whose last state the session's training plan holds; `startedAt`: `performance.now()` of the session's start.
- * All test images are asked of each network once: of the trained one by the loop, after its last step; of the compact one
- * here, and the certificate reads its first answers.
- * @throws UserError "not-exact" if the compact network is not the trained one, "interrupted", or what writing a file throws.
+ * Finishes the run whose last state the session's training plan holds; `startedAt`: `performance.now()` of the
+ * session's start. All test images are asked of each network once: of the trained one by the loop, after its last step;
+ * of the compact one here, and the certificate reads its first answers.
+ * @throws UserError "not-exact" if the compact network is not the trained one, "interrupted", or what writing a file
+ * throws.
  */
 export async function finishRun(
   session: Session,
@@ -133,7 +134,10 @@ export async function finishRun(
 
 type Verdict = Pick<Run, "certificate" | "before" | "after">;
 
-/** Tells all ranks what rank 0 found; they wait for it, so that nothing is timed beside processes that come to their end. */
+/**
+ * Tells all ranks what rank 0 found; they wait for it, so that nothing is timed beside processes that come to their
+ * end.
+ */
 function shareVerdict(cluster: Cluster, own?: Verdict): Promise<Verdict> {
   return cluster.onFirst(async () => required(own, "the verdict of rank 0"));
 }

@@ -87,8 +87,8 @@ export async function carryOut(source: RunSource, options: RunOptions): Promise<
 }
 
 /**
- * Writes down what the run starts from, before the long work of preparing it: a process that is killed from here on leaves a run that
- * can be resumed. The record comes last, for with it the folder is a run.
+ * Writes down what the run starts from, before the long work of preparing it: a process that is killed from here on
+ * leaves a run that can be resumed. The record comes last, for with it the folder is a run.
  */
 export async function writeStart(writer: RunWriter, start: RunStart): Promise<void> {
   const { record, checkpoint, teacher } = start;
@@ -102,7 +102,10 @@ export async function writeStart(writer: RunWriter, start: RunStart): Promise<vo
   );
 }
 
-/** `work`; if it fails for a new run, of which nothing is trained yet, the folder goes: the same command can be given again. */
+/**
+ * `work`; if it fails for a new run, of which nothing is trained yet, the folder goes: the same command can be given
+ * again.
+ */
 async function discardingNew<T>({ isNew }: RunStart, writer: RunWriter, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

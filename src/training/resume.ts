@@ -24,11 +24,12 @@ export interface ResumeOptions extends RunOptions {
 }
 
 /**
- * Continues the run in `folder` from its last checkpoint that is whole. On the same machine with the same data the result
- * is the one the run would have had without the break, bit for bit.
+ * Continues the run in `folder` from its last checkpoint that is whole. On the same machine with the same data the
+ * result is the one the run would have had without the break, bit for bit.
  *
  * @throws UserError: "missing-file" or "bad-file" if this is no run; "bad-checkpoint" if no checkpoint is whole;
- * "checksum" if the data or what `run.json` asks for is not the same; "bad-option" if the run is finished; and what `train` throws.
+ * "checksum" if the data or what `run.json` asks for is not the same; "bad-option" if the run is finished; and what
+ * `train` throws.
  */
 export async function resume(folder: string, options: ResumeOptions = {}): Promise<Run> {
   const cluster = await clusterFor(options);

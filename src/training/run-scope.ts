@@ -1,4 +1,6 @@
-/** What a run works with for as long as it lasts: opened, handed to the work, and closed again whatever becomes of it. */
+/**
+ * What a run works with for as long as it lasts: opened, handed to the work, and closed again whatever becomes of it.
+ */
 import { kernelCacheFolder } from "../core/cache-folder.ts";
 import { optional } from "../core/optional.ts";
 import type { Cluster } from "../distributed/cluster.ts";
@@ -20,8 +22,8 @@ export interface RunOptions extends RunWriterOptions {
   /** γ over the run, where neither a constant one nor a budget will do; the γ of `select` is what it starts from. */
   readonly gammaPolicy?: GammaPolicy;
   /**
-   * Trains on this rank alone, with so many threads, though others were launched with it: they have runs of their own. Default:
-   * all ranks train the run together.
+   * Trains on this rank alone, with so many threads, though others were launched with it: they have runs of their own.
+   * Default: all ranks train the run together.
    */
   readonly alone?: { readonly threads: number };
   /** Shows how far timing kernels has come, before the first event and after a cut. */

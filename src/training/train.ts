@@ -46,8 +46,8 @@ export interface TrainOptions extends SettingsInput, RunOptions {
  * answers. All of it is kept in the run's folder. Launched by MPI, the ranks train it together, and rank 0 keeps it.
  *
  * @throws UserError: "bad-option", "unknown-name" and what opening the data throws, before anything is written;
- * "run-exists"; "engine-missing" without oneDNN; "diverged"; "interrupted" after the signal; "not-exact"; "run-lost" or "run-moved"
- * of a folder that is another process's or elsewhere by now.
+ * "run-exists"; "engine-missing" without oneDNN; "diverged"; "interrupted" after the signal; "not-exact"; "run-lost" or
+ * "run-moved" of a folder that is another process's or elsewhere by now.
  */
 export async function train(model: ModelSource, options: TrainOptions): Promise<Run> {
   const cluster = await clusterFor(options);

@@ -1,6 +1,7 @@
 /**
- * The method: a batch, a step with γ on the factors, and whoever wants to know of it. One call of the engine a step; while it
- * computes, the loader's thread prepares the batches after it. What lasts longer than a step happens between steps, in hooks.
+ * The method: a batch, a step with γ on the factors, and whoever wants to know of it. One call of the engine a step;
+ * while it computes, the loader's thread prepares the batches after it. What lasts longer than a step happens between
+ * steps, in hooks.
  */
 import { performance } from "node:perf_hooks";
 import { firstImages, type Split } from "../data/dataset.ts";
@@ -17,8 +18,8 @@ import type { Session } from "./session.ts";
 
 /**
  * Trains from the session's checkpoint to the last step, and leaves the last state in the network.
- * @throws UserError "diverged" if the loss is no number any more, "interrupted" once the signal is aborted; a checkpoint to go on
- * from is on disk in either case.
+ * @throws UserError "diverged" if the loss is no number any more, "interrupted" once the signal is aborted; a
+ * checkpoint to go on from is on disk in either case.
  */
 export async function trainingLoop(
   session: Session,
@@ -43,7 +44,9 @@ export async function trainingLoop(
   for (const hook of hooks.toReversed()) await hook.end?.(run);
 }
 
-/** The next batch, forward and backward, a step of the weights' optimizer and of the proximal method for the factors. */
+/**
+ * The next batch, forward and backward, a step of the weights' optimizer and of the proximal method for the factors.
+ */
 async function trainStep({ loader, network }: Session, run: RunState, gammas: Weights): Promise<StepResult> {
   const learningRate = run.learningRateAt(run.step);
   const start = performance.now();

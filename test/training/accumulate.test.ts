@@ -1,6 +1,6 @@
 /**
- * Runs whose steps are worked through in parts: where nothing is taken from a part's own statistics they train as with whole
- * batches, to rounding; and they go on bit for bit, shrink and keep a budget as any run does.
+ * Runs whose steps are worked through in parts: where nothing is taken from a part's own statistics they train as with
+ * whole batches, to rounding; and they go on bit for bit, shrink and keep a budget as any run does.
  */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";

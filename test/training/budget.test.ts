@@ -1,4 +1,7 @@
-/** Runs with a budget on networks that train in seconds: what is left at the end, what they tell, on either side of a break. */
+/**
+ * Runs with a budget on networks that train in seconds: what is left at the end, what they tell, on either side of a
+ * break.
+ */
 import { createHash } from "node:crypto";
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** A run's folder while it is trained: taken over by another process, moved away, deleted, half written by a killed one. */
+/**
+ * A run's folder while it is trained: taken over by another process, moved away, deleted, half written by a killed one.
+ */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";

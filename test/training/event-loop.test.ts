@@ -49,7 +49,10 @@ function wideNetwork(): Graph {
   return builder.build();
 }
 
-/** All typed arrays' own prototype: what copies or searches them on this thread goes through it. Other threads have theirs. */
+/**
+ * All typed arrays' own prototype: what copies or searches them on this thread goes through it. Other threads have
+ * theirs.
+ */
 const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype);
 const watched = ["set", "slice", "map", "find", "findIndex", "every", "some", "reduce", "fill"] as const;
 const originals = watched.map((name) => [name, Object.getOwnPropertyDescriptor(typedArray, name)] as const);

@@ -1,4 +1,7 @@
-/** Files of other tools as they are trained on: the values they want are known or asked for, and so is where their channels are. */
+/**
+ * Files of other tools as they are trained on: the values they want are known or asked for, and so is where their
+ * channels are.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,7 @@
-/** Hooks of a caller's own: when they are called, what they see, what of them is in a checkpoint, and how one ends a run. */
+/**
+ * Hooks of a caller's own: when they are called, what they see, what of them is in a checkpoint, and how one ends a
+ * run.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";

@@ -1,4 +1,6 @@
-/** A dataset made by a program of the user's: the example as it stands, and what is said where such a dataset is wrong. */
+/**
+ * A dataset made by a program of the user's: the example as it stands, and what is said where such a dataset is wrong.
+ */
 import { rmSync } from "node:fs";
 import { describe, expect, it, test, vi } from "vitest";
 import type { Dataset } from "../../src/data/dataset.ts";

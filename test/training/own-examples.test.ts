@@ -1,6 +1,6 @@
 /**
- * The examples of a hook and a γ schedule of one's own as they stand: the test imports the very files. Only what it cannot
- * afford is replaced: CIFAR-10 by a few images of that shape, and 40 epochs by a few.
+ * The examples of a hook and a γ schedule of one's own as they stand: the test imports the very files. Only what it
+ * cannot afford is replaced: CIFAR-10 by a few images of that shape, and 40 epochs by a few.
  */
 import { expect, test, vi } from "vitest";
 import type { DatasetReference, Graph, Run, TrainingRun, TrainOptions, Weights } from "../../src/index.ts";

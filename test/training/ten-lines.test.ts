@@ -1,6 +1,6 @@
 /**
- * The README's example as it stands: the test imports the very file. Only what it cannot afford is replaced: CIFAR-10 by a
- * few images of that shape, and 40 epochs by one.
+ * The README's example as it stands: the test imports the very file. Only what it cannot afford is replaced: CIFAR-10
+ * by a few images of that shape, and 40 epochs by one.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect, test, vi } from "vitest";

@@ -1,7 +1,7 @@
 /**
- * What goes over all weights and takes longer than an event loop may be held up: counting, cutting, checking, writing. One function
- * a call; `background.ts` asks for them, `background-worker.ts` answers in a thread of its own. Weights that are
- * given back lie in shared memory.
+ * What goes over all weights and takes longer than an event loop may be held up: counting, cutting, checking, writing.
+ * One function a call; `background.ts` asks for them, `background-worker.ts` answers in a thread of its own. Weights
+ * that are given back lie in shared memory.
  */
 import { allInSharedMemory } from "../../core/shared-memory.ts";
 import { saveOnnx } from "../../formats/onnx/index.ts";

@@ -1,7 +1,7 @@
 /**
- * The budget of a run, between the loop and `selection/steering.ts`: looks at the factors every few steps, feeds the γ that
- * comes of it, has the cost counted exactly when it matters, and tells how it stands. All of it depends on state and settings
- * alone, so a run that is repeated or resumed is steered alike.
+ * The budget of a run, between the loop and `selection/steering.ts`: looks at the factors every few steps, feeds the γ
+ * that comes of it, has the cost counted exactly when it matters, and tells how it stands. All of it depends on state
+ * and settings alone, so a run that is repeated or resumed is steered alike.
  */
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
@@ -50,7 +50,8 @@ export function requireReachable({ budget, round }: Settings, { network, factors
   refuse(
     `the budget is below what is left of ${graph.name} if all goes that may`,
     `at least ${smallest} % of ${full}`,
-    `Selected: ${kinds.map((kind) => `${kind}s`).join(", ")}; layers on the only path keep their last channel. Ask for more, or select more kinds`,
+    `Selected: ${kinds.map((kind) => `${kind}s`).join(", ")}; layers on the only path keep their last channel. ` +
+      "Ask for more, or select more kinds",
   );
 }
 
@@ -115,7 +116,8 @@ export class BudgetGamma implements GammaPolicy {
     }
     const { nearest } = this.#steering;
     if (run.step > 0 || Math.abs(nearest - this.#share) <= PROMISED) return;
-    const where = `Whole structures of these kinds come no nearer to ${percent(this.#share)} than about ${percent(nearest)}`;
+    const [share, least] = [percent(this.#share), percent(nearest)];
+    const where = `Whole structures of these kinds come no nearer to ${share} than about ${least}`;
     const message = this.#hasNeurons ? where : `${where}; with neurons selected, too, they would`;
     run.emit({ type: "notice", message });
   }
@@ -198,7 +200,10 @@ export class BudgetGamma implements GammaPolicy {
     return this.#session.factors.some(({ kind }) => kind === "neuron");
   }
 
-  /** Whether the steering is done and no more is left than was asked for, as a cut would leave it: not what was planned to go. */
+  /**
+   * Whether the steering is done and no more is left than was asked for, as a cut would leave it: not what was planned
+   * to go.
+   */
   get #isMet(): boolean {
     return this.#state.isMet && this.#left <= this.#share + PROMISED;
   }

@@ -1,6 +1,6 @@
 /**
- * γ, the sparsity strength, over a run. A policy says before each step how strongly each structure is pressed; as a hook it
- * also learns how the run gets on, and keeps what it remembers in the checkpoint.
+ * γ, the sparsity strength, over a run. A policy says before each step how strongly each structure is pressed; as a
+ * hook it also learns how the run gets on, and keeps what it remembers in the checkpoint.
  */
 import type { Weights } from "../../graph/graph.ts";
 import { gammasOf } from "../../selection/factors.ts";
@@ -9,8 +9,8 @@ import type { RunHook, TrainingRun } from "../hooks/run-hook.ts";
 
 export interface GammaPolicy extends RunHook {
   /**
-   * γ of each structure in the next step, by the factors' parameters, each in the shape of its factor: `gammasOf` makes such a
-   * map. Asked before every step; the same map while nothing changes costs nothing.
+   * γ of each structure in the next step, by the factors' parameters, each in the shape of its factor: `gammasOf` makes
+   * such a map. Asked before every step; the same map while nothing changes costs nothing.
    */
   gammas(run: TrainingRun): Weights;
   /** How it stands: an event that is told with each report of progress. */

@@ -1,6 +1,6 @@
 /**
- * When γ is at work: `gammaAfter`, the epochs that come before it, and with a budget `budgetBy`, the epochs after which it is
- * to be met. Before, the factors train as other weights do, without a penalty.
+ * When γ is at work: `gammaAfter`, the epochs that come before it, and with a budget `budgetBy`, the epochs after which
+ * it is to be met. Before, the factors train as other weights do, without a penalty.
  */
 import { UserError } from "../../core/errors.ts";
 import { usualWindow, type Window } from "../../selection/steering.ts";
@@ -9,7 +9,10 @@ import type { Settings } from "../settings/settings.ts";
 /** Share of Ση by which a cost has to have fallen at the latest: after it, factors hardly move. */
 const LATEST_END = 0.8;
 
-/** @throws UserError "bad-option" if γ would never be at work, or a budget be met before it is or without there being one. */
+/**
+ * @throws UserError "bad-option" if γ would never be at work, or a budget be met before it is or without there being
+ * one.
+ */
 export function requireWindow({ epochs, gammaAfter = 0, budgetBy, budget }: Settings): void {
   const refuse = (about: string, message: string, expected: string, hint: string): never => {
     throw new UserError("bad-option", message, { about, expected, hint });

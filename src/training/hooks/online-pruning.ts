@@ -1,6 +1,7 @@
 /**
- * Pruning while training: decides a few times in an epoch what is cut out of the network under way. The decision depends on the
- * state and the settings alone, never on a clock: a run that is repeated or resumed cuts the same at the same step.
+ * Pruning while training: decides a few times in an epoch what is cut out of the network under way. The decision
+ * depends on the state and the settings alone, never on a clock: a run that is repeated or resumed cuts the same at the
+ * same step.
  */
 import { required } from "../../core/errors.ts";
 import { cost } from "../../graph/cost.ts";

@@ -1,4 +1,7 @@
-/** Tells how a run gets on: a `step` at most twice a second, which structures came to zero or came back, and each `epoch`. */
+/**
+ * Tells how a run gets on: a `step` at most twice a second, which structures came to zero or came back, and each
+ * `epoch`.
+ */
 
 import type { GammaPolicy } from "../gamma/gamma-policy.ts";
 import { StructureTracker } from "../progress/alive-tracker.ts";

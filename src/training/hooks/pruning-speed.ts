@@ -27,7 +27,10 @@ export class PruningSpeed implements RunHook {
     this.tell(run);
   }
 
-  /** Tells what the last cut made of the speed, unless that is told or no step was made since; also when no more steps come. */
+  /**
+   * Tells what the last cut made of the speed, unless that is told or no step was made since; also when no more steps
+   * come.
+   */
   tell(run: Pick<TrainingRun, "emit">): void {
     if (this.#before === undefined || this.#recent.length === 0) return;
     const imagesPerSecond = { before: this.#before, after: this.#imagesPerSecond };

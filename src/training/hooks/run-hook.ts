@@ -1,6 +1,7 @@
 /**
- * What may take part in a run beside the training itself: told of each step and each epoch, with a part of the checkpoint of
- * its own. Checkpoints, pruning while training, progress and warnings are hooks, and so is whatever a caller adds.
+ * What may take part in a run beside the training itself: told of each step and each epoch, with a part of the
+ * checkpoint of its own. Checkpoints, pruning while training, progress and warnings are hooks, and so is whatever a
+ * caller adds.
  */
 import type { z } from "zod";
 import { UserError } from "../../core/errors.ts";
@@ -100,7 +101,10 @@ const builtInNames = [
   ...["progress", "warnings", "pruning-speed", "online-pruning", "checkpoints"],
 ] as const;
 
-/** @throws UserError "bad-option" if two of `hooks`, which a caller hands in, or one of them and one of ours share a name. */
+/**
+ * @throws UserError "bad-option" if two of `hooks`, which a caller hands in, or one of them and one of ours share a
+ * name.
+ */
 export function requireOwnNames(hooks: readonly RunHook[]): void {
   const taken = new Set<string>(builtInNames);
   for (const { name } of hooks) {
@@ -115,8 +119,8 @@ export function requireOwnNames(hooks: readonly RunHook[]): void {
 }
 
 /**
- * @throws UserError "bad-option" if a checkpoint holds the state of a hook that is neither one of ours nor among `hooks`: the run
- * would go on otherwise than it began.
+ * @throws UserError "bad-option" if a checkpoint holds the state of a hook that is neither one of ours nor among
+ * `hooks`: the run would go on otherwise than it began.
  */
 export function requireOwners(states: Readonly<Record<string, Json>>, hooks: readonly RunHook[]): void {
   const owners = new Set<string>([...builtInNames, ...hooks.map(({ name }) => name)]);

@@ -1,7 +1,7 @@
 /**
- * What a run warns of while it is young enough to be started again: a γ that takes nothing, and a γ that takes the network's
- * accuracy with it. Judged by the accuracy on the training batches: that on test images lags behind in the first epochs,
- * while the running statistics move.
+ * What a run warns of while it is young enough to be started again: a γ that takes nothing, and a γ that takes the
+ * network's accuracy with it. Judged by the accuracy on the training batches: that on test images lags behind in the
+ * first epochs, while the running statistics move.
  */
 import { z } from "zod";
 import { type Factor, factorKinds, selectionKeys } from "../../selection/factors.ts";
@@ -20,8 +20,8 @@ export interface WarnedRun {
 }
 
 /**
- * Skill is the accuracy above guessing, as a share of what there is above guessing. It collapsed if it falls below half of the best
- * there was, once that is worth speaking of, or is still next to nothing after half of the run.
+ * Skill is the accuracy above guessing, as a share of what there is above guessing. It collapsed if it falls below half
+ * of the best there was, once that is worth speaking of, or is still next to nothing after half of the run.
  */
 const COLLAPSED_SHARE = 0.5;
 const LEARNT_SKILL = 0.2;
@@ -99,10 +99,11 @@ export class RunWarnings implements RunHook {
     const now = `${trainAccuracy.toFixed(1)} %`;
     const course = fell ? `fell from ${this.#best.toFixed(1)} % to ${now}` : `is only ${now} after epoch ${epoch}`;
     const isForGone = fell || gone > FEW_GONE * count;
+    const why = isForGone ? "more goes than the network can lose" : "it has not learnt anything";
     return {
       type: "warning",
       reason: "accuracy-collapsed",
-      message: `Training accuracy ${course}, with ${gone} of ${count} structures at zero: ${isForGone ? "more goes than the network can lose" : "it has not learnt anything"}`,
+      message: `Training accuracy ${course}, with ${gone} of ${count} structures at zero: ${why}`,
       hint: !isForGone
         ? "So few zeros do not explain it: try a lower learning rate, a larger batch or more epochs"
         : this.#run.hasBudget === true

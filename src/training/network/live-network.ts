@@ -1,6 +1,6 @@
 /**
- * The network while it is trained, and pruned on the way. Outside of here it keeps the shape that it began with: what was cut has
- * the weights that it had last, and factors at zero.
+ * The network while it is trained, and pruned on the way. Outside of here it keeps the shape that it began with: what
+ * was cut has the weights that it had last, and factors at zero.
  */
 import { inBatch } from "../../autodiff/accumulate.ts";
 import { STOP, stopFeed } from "../../autodiff/data-parallel.ts";

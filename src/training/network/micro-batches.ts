@@ -1,6 +1,6 @@
 /**
- * A step over a batch that does not fit into memory at once: how it is divided into micro-batches, what each is fed, and what comes
- * of all of them. The graph of such a step is made by `autodiff/accumulate.ts`.
+ * A step over a batch that does not fit into memory at once: how it is divided into micro-batches, what each is fed,
+ * and what comes of all of them. The graph of such a step is made by `autodiff/accumulate.ts`.
  */
 import { inBatch } from "../../autodiff/accumulate.ts";
 import { UserError } from "../../core/errors.ts";
@@ -25,8 +25,8 @@ export function imagesPerMicroBatch(images: number, count: number): number {
 }
 
 /**
- * `feeds` of a step over `count` micro-batches of `images` each: what goes with images is divided, as views of the same memory and
- * under the names that the graph has for it; the rest stays.
+ * `feeds` of a step over `count` micro-batches of `images` each: what goes with images is divided, as views of the same
+ * memory and under the names that the graph has for it; the rest stays.
  */
 export function divideFeeds(feeds: Feeds, images: number, count: number): Feeds {
   if (count === 1) return feeds;

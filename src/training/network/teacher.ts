@@ -1,6 +1,6 @@
 /**
- * The teacher of knowledge distillation: the network as it was before training, in a plan beside the one that trains. Its
- * answers to the same images, softened, are targets of the loss.
+ * The teacher of knowledge distillation: the network as it was before training, in a plan beside the one that trains.
+ * Its answers to the same images, softened, are targets of the loss.
  */
 import { required } from "../../core/errors.ts";
 import { type Tensor, tensor } from "../../core/tensor.ts";

@@ -4,8 +4,9 @@ import type { EngineHost } from "../../engine/host.ts";
 import type { EventBody } from "../events.ts";
 
 /**
- * The events of an epoch of `steps` steps that took `milliseconds`. The rank that waited least came last: what it waited for is
- * communication, and nothing of it is another rank's lateness. What others waited longer than that, they waited for it. None where nothing is summed.
+ * The events of an epoch of `steps` steps that took `milliseconds`. The rank that waited least came last: what it
+ * waited for is communication, and nothing of it is another rank's lateness. What others waited longer than that, they
+ * waited for it. None where nothing is summed.
  */
 export async function describeCommunication(
   cluster: Cluster,

@@ -1,7 +1,7 @@
 /**
- * How free the event loop of the process is: whoever watches a run or wants to stop it waits as long as the loop is held up. Measured by a
- * timer that notes how late it is called. (Node's own `monitorEventLoopDelay` forgets at each reset the delay under way, and
- * what holds the loop up comes just after an event was told.)
+ * How free the event loop of the process is: whoever watches a run or wants to stop it waits as long as the loop is
+ * held up. Measured by a timer that notes how late it is called. (Node's own `monitorEventLoopDelay` forgets at each
+ * reset the delay under way, and what holds the loop up comes just after an event was told.)
  */
 import { performance } from "node:perf_hooks";
 

@@ -1,4 +1,6 @@
-/** What presses on the structures at one moment of a run, factor by factor, in short: a few numbers a layer and epoch. */
+/**
+ * What presses on the structures at one moment of a run, factor by factor, in short: a few numbers a layer and epoch.
+ */
 import { required } from "../../core/errors.ts";
 import type { Factor } from "../../selection/factors.ts";
 import type { FactorMargins } from "../events.ts";

@@ -1,4 +1,6 @@
-/** How fast the run is, and how often its batches were late: since the last report, over the epoch, and on the whole. */
+/**
+ * How fast the run is, and how often its batches were late: since the last report, over the epoch, and on the whole.
+ */
 import { performance } from "node:perf_hooks";
 
 const REPORT_MILLISECONDS = 500;

@@ -1,4 +1,7 @@
-/** Images that cannot be read, as notices of the run: the first ones by name, then how many there were. They stop nothing. */
+/**
+ * Images that cannot be read, as notices of the run: the first ones by name, then how many there were. They stop
+ * nothing.
+ */
 import type { Dataset } from "../../data/dataset.ts";
 import type { Emitter } from "../run-folder/run-writer.ts";
 
@@ -26,6 +29,8 @@ export function countUnreadable({ train, test }: Dataset, emitter: Emitter): voi
   if (ofTrain === 0 && ofTest === 0) return;
   emitter.emit({
     type: "notice",
-    message: `${ofTrain} of ${train.count} training images and ${ofTest} of ${test.count} test images could not be read; "espalier data" names them`,
+    message:
+      `${ofTrain} of ${train.count} training images and ${ofTest} of ${test.count} test images could not be read; ` +
+      '"espalier data" names them',
   });
 }

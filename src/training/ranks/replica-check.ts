@@ -1,6 +1,6 @@
 /**
- * That all ranks hold the same parameters, bit for bit. They start from the same, and each takes the same steps on the same sums; a
- * rank that does not, say for a memory fault, would spoil the training of all without anyone noticing.
+ * That all ranks hold the same parameters, bit for bit. They start from the same, and each takes the same steps on the
+ * same sums; a rank that does not, say for a memory fault, would spoil the training of all without anyone noticing.
  */
 import { createHash } from "node:crypto";
 import { UserError } from "../../core/errors.ts";
@@ -26,7 +26,9 @@ export async function requireIdentical(cluster: Cluster, values: Weights): Promi
       throw new UserError("ranks-differ", `"${name}" is not the same on all ranks`, {
         expected: `what rank 0 has: sha256 ${wanted.slice(0, 12)}…`,
         received: others.map((rank) => `another on ${cluster.nameOf(rank)}`).join(", "),
-        hint: 'The checkpoint before it is good: go on from it with "espalier resume", without the host whose memory or processor may be at fault',
+        hint:
+          'The checkpoint before it is good: go on from it with "espalier resume", ' +
+          "without the host whose memory or processor may be at fault",
       });
     }
   });

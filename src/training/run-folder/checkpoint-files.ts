@@ -3,14 +3,14 @@
  *
  *     network.onnx            weights, statistics and factors; opens in any ONNX viewer
  *     optimizer.safetensors   velocities, and how long factors have been held at zero
- *     state.json              step, what the epoch has summed up so far, what was cut, chosen kernels, what each hook remembers,
- *                             what the run was asked for (`seal.ts`), sha256 of the other two and of itself
+ *     state.json              step, what the epoch has summed up so far, what was cut, chosen kernels, what each hook
+ *                             remembers, what the run was asked for (`seal.ts`), sha256 of the other two and of itself
  *
  * Networks are whole, whatever was cut while training: what goes on is made of the network and the cuts.
  *
- * A checkpoint is written under another name and renamed when it is whole; the last two are kept. One of the same step makes
- * room under a third name, so that there is always one to go on from. Reading checks every byte, so a damaged checkpoint is
- * never trained on.
+ * A checkpoint is written under another name and renamed when it is whole; the last two are kept. One of the same step
+ * makes room under a third name, so that there is always one to go on from. Reading checks every byte, so a damaged
+ * checkpoint is never trained on.
  */
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
@@ -115,7 +115,8 @@ export function checkpointPath(step: number): string {
 }
 
 /**
- * Writes `checkpoint` into the run `folder` and removes all but the last two. As `owner`, only while the folder is that one's.
+ * Writes `checkpoint` into the run `folder` and removes all but the last two. As `owner`, only while the folder is that
+ * one's.
  * @returns its size in bytes.
  * @throws UserError "no-disk-space", "bad-file" or "run-lost"; the checkpoints before it stay.
  */
@@ -172,8 +173,8 @@ async function putInPlace(unfinished: string, path: string): Promise<void> {
 }
 
 /**
- * Removes what a process left half written that was killed in the run `folder`, and puts a checkpoint back that it was replacing.
- * Nobody may be training the run.
+ * Removes what a process left half written that was killed in the run `folder`, and puts a checkpoint back that it was
+ * replacing. Nobody may be training the run.
  */
 export async function removeLeftovers(folder: string): Promise<void> {
   const path = join(folder, runFiles.checkpoints);
@@ -232,8 +233,8 @@ export async function readCheckpoint(folder: string, step: number): Promise<Chec
 }
 
 /**
- * The latest checkpoint of the run `folder` that is whole. Damaged ones on the way are renamed to `<name>.damaged`, so that
- * they do not count among those that are kept, and `onDamaged` hears of them.
+ * The latest checkpoint of the run `folder` that is whole. Damaged ones on the way are renamed to `<name>.damaged`, so
+ * that they do not count among those that are kept, and `onDamaged` hears of them.
  * @throws UserError "bad-checkpoint" if none is whole.
  */
 export async function readLatestCheckpoint(

@@ -1,7 +1,8 @@
 /**
- * Whose a run's folder is. A lock keeps other processes out while it is renewed; a process that was stopped for longer than a lock lasts
- * wakes up beside the one that has taken the run over. So whoever trains leaves its name in the folder (`.owner`), and looks
- * before each write whether it still stands there, and whether the folder still is where it was.
+ * Whose a run's folder is. A lock keeps other processes out while it is renewed; a process that was stopped for longer
+ * than a lock lasts wakes up beside the one that has taken the run over. So whoever trains leaves its name in the
+ * folder (`.owner`), and looks before each write whether it still stands there, and whether the folder still is where
+ * it was.
  */
 import { randomUUID } from "node:crypto";
 import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -25,7 +26,8 @@ function ownerOf(folder: string): Owner | undefined {
 }
 
 /**
- * Refuses to go on in `folder` for whoever is not `owner`: what another process writes there now must not be written over.
+ * Refuses to go on in `folder` for whoever is not `owner`: what another process writes there now must not be written
+ * over.
  * @throws UserError "run-lost".
  */
 export function requireOwner(folder: string, owner: Owner): void {
@@ -40,7 +42,9 @@ function lost(folder: string, found: Owner | undefined): UserError {
     `the run is not this process's any more${other ? `: ${other} has taken it over` : ""}`,
     {
       about: folder,
-      hint: `It was stopped for too long, or its lock was taken away. If nobody trains the run, go on with "espalier resume ${folder}"`,
+      hint:
+        "It was stopped for too long, or its lock was taken away. " +
+        `If nobody trains the run, go on with "espalier resume ${folder}"`,
     },
   );
 }

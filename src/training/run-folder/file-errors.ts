@@ -3,8 +3,8 @@ import { UserError } from "../../core/errors.ts";
 import { refusalOf, systemCode } from "../../core/system-errors.ts";
 
 /**
- * `error` as a `UserError` about `path` if the file system raised it; anything else, our own errors and our own faults, passes
- * unchanged.
+ * `error` as a `UserError` about `path` if the file system raised it; anything else, our own errors and our own faults,
+ * passes unchanged.
  */
 export function runFileError(
   error: unknown,

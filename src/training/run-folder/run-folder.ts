@@ -1,7 +1,7 @@
 /**
  * A run is a folder: what is in it, how it is created, and who may write to it.
  *
- *     run.json           the whole configuration, versions, hashes (`run-record.ts`); the folder is a run once it is there
+ *     run.json           the whole configuration, versions, hashes (`run-record.ts`); with it the folder is a run
  *     teacher.onnx       what the run distils from, if it does
  *     events.jsonl       one event a line (`event-log.ts`)
  *     checkpoints/       the last two states the run can go on from (`checkpoints.ts`)
@@ -46,7 +46,9 @@ const ofStart: readonly string[] = [
   ".owner",
 ];
 
-/** Whether there is no run among `names`, those in a folder, and nothing else that is anybody's: it can be trained in. */
+/**
+ * Whether there is no run among `names`, those in a folder, and nothing else that is anybody's: it can be trained in.
+ */
 export function isUnused(names: readonly string[]): boolean {
   const isOfStart = (name: string): boolean => ofStart.includes(name.replace(/\.\d+$/, ""));
   return names.every(isOfStart) && !names.includes(runFiles.record);
@@ -112,8 +114,8 @@ const STALE_MILLISECONDS = 5000;
 
 /**
  * Keeps other processes from training in `folder` until the returned function is called; waits long enough for the lock
- * of a process that was killed to go stale. `onLost` hears of a lock that could not be kept; `letGo` is called as the lock is about to be
- * taken away, and answers false if it is another process's by now.
+ * of a process that was killed to go stale. `onLost` hears of a lock that could not be kept; `letGo` is called as the
+ * lock is about to be taken away, and answers false if it is another process's by now.
  * @throws UserError "run-exists" if the run is being trained elsewhere.
  */
 export async function lockRunFolder(

@@ -1,6 +1,6 @@
 /**
- * `run.json`: everything a run was asked for and started from, written once. With the dataset of the same hash it decides
- * the run; a checkpoint adds how far it came.
+ * `run.json`: everything a run was asked for and started from, written once. With the dataset of the same hash it
+ * decides the run; a checkpoint adds how far it came.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -23,7 +23,9 @@ export interface RunRecord {
   readonly version: 1;
   readonly name: string;
   readonly created: string;
-  /** The model's name, as in the zoo or in the file it came from; the file's, where its exporter gives all networks one. */
+  /**
+   * The model's name, as in the zoo or in the file it came from; the file's, where its exporter gives all networks one.
+   */
   readonly model: string;
   readonly settings: Settings;
   /** Name of the policy that γ follows; absent where the settings decide on it. */
@@ -41,8 +43,8 @@ export interface RunRecord {
     /** For image files: everything that decides what the network sees. */
     readonly preparation?: ImagePreparation;
     /**
-     * sha256 of images and labels of each split, as limited by the settings. Of image files it is over their names, sizes in bytes
-     * and labels: reading all of a large dataset would take longer than an epoch.
+     * sha256 of images and labels of each split, as limited by the settings. Of image files it is over their names,
+     * sizes in bytes and labels: reading all of a large dataset would take longer than an epoch.
      */
     readonly sha256: { readonly train: string; readonly test: string };
   };

@@ -71,8 +71,8 @@ export class RunWriter {
   }
 
   /**
-   * Takes the run `folder`, removes what a killed process left half written, and opens its log. Errors are those of `Claim.take`,
-   * `removeLeftovers` and `EventLog`.
+   * Takes the run `folder`, removes what a killed process left half written, and opens its log. Errors are those of
+   * `Claim.take`, `removeLeftovers` and `EventLog`.
    */
   static async open(folder: string, options: RunWriterOptions): Promise<RunWriter> {
     const claim = await Claim.take(folder);
@@ -105,8 +105,10 @@ export class RunWriter {
   }
 
   /**
-   * Has `write` put something into the folder, as the owner that it is given, if the folder is still this process's and where it was.
-   * @throws UserError "run-lost", "run-moved"; else what `write` throws. Nothing is done for a rank that another one writes for.
+   * Has `write` put something into the folder, as the owner that it is given, if the folder is still this process's and
+   * where it was.
+   * @throws UserError "run-lost", "run-moved"; else what `write` throws. Nothing is done for a rank that another one
+   * writes for.
    */
   async write<T>(write: (owner: Owner) => Promise<T>): Promise<T | undefined> {
     const claim = this.#claim;

@@ -1,6 +1,7 @@
 /**
- * What of `run.json` decides a run, as each of its checkpoints keeps it: a run that goes on with other settings than it was trained with
- * so far is no run that could be repeated. Where the data lies, and what only describes the run, may change.
+ * What of `run.json` decides a run, as each of its checkpoints keeps it: a run that goes on with other settings than it
+ * was trained with so far is no run that could be repeated. Where the data lies, and what only describes the run, may
+ * change.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";

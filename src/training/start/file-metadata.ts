@@ -1,4 +1,7 @@
-/** What a network's file says about the images it takes: written when a run exports it, read when images are prepared for it. */
+/**
+ * What a network's file says about the images it takes: written when a run exports it, read when images are prepared
+ * for it.
+ */
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
 import type { Dataset } from "../../data/dataset.ts";
@@ -72,9 +75,11 @@ const classNames = z.array(z.string()).min(2);
 const constants = z.object({ mean: numbers, standardDeviation: numbers });
 
 /**
- * How images are to be prepared for the network that was read from a file, as far as the file's metadata says: Espalier's own, or
- * that of the ONNX specification; most other tools say nothing. Size and channels are the network's own and not told here.
- * @throws UserError "bad-file" if an entry is not what Espalier writes, "unsupported" for another layout or order of channels.
+ * How images are to be prepared for the network that was read from a file, as far as the file's metadata says:
+ * Espalier's own, or that of the ONNX specification; most other tools say nothing. Size and channels are the network's
+ * own and not told here.
+ * @throws UserError "bad-file" if an entry is not what Espalier writes, "unsupported" for another layout or order of
+ * channels.
  */
 export function preparationOf({ graph, path }: ModelFile): ImageFileOptions {
   const metadata = new Map(graph.header?.metadata ?? []);

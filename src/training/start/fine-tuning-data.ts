@@ -1,6 +1,6 @@
 /**
- * The data of a run from trained weights, where it is only named: its images have to become the values that the weights were trained on.
- * The file's metadata may say so; nothing else tells that they are others.
+ * The data of a run from trained weights, where it is only named: its images have to become the values that the weights
+ * were trained on. The file's metadata may say so; nothing else tells that they are others.
  */
 import { UserError } from "../../core/errors.ts";
 import { datasetReference } from "../../data/references.ts";
@@ -9,8 +9,10 @@ import type { DataSource } from "./run-data.ts";
 import type { ModelFile } from "./starting-network.ts";
 
 /**
- * `source` as the network of `file` wants its images; what was opened, or is a reference with options of its own, is left as it is.
- * @throws UserError "bad-option" if the file does not say by what pixels are shifted and scaled, and what `preparationOf` throws.
+ * `source` as the network of `file` wants its images; what was opened, or is a reference with options of its own, is
+ * left as it is.
+ * @throws UserError "bad-option" if the file does not say by what pixels are shifted and scaled, and what
+ * `preparationOf` throws.
  */
 export function sourceForFile(file: ModelFile, source: DataSource): DataSource {
   if (typeof source !== "string") return source;
@@ -19,6 +21,8 @@ export function sourceForFile(file: ModelFile, source: DataSource): DataSource {
   if (imageDefaults.mean !== undefined) return datasetReference(source, { imageDefaults });
   throw new UserError("bad-option", "nothing says which values the network was trained on", {
     about: file.path,
-    hint: `Say it with the data, a number a channel over pixels / 255: datasetReference(${JSON.stringify(source)}, { images: { mean: […], standardDeviation: […] } })`,
+    hint:
+      "Say it with the data, a number a channel over pixels / 255: " +
+      `datasetReference(${JSON.stringify(source)}, { images: { mean: […], standardDeviation: […] } })`,
   });
 }

@@ -1,13 +1,16 @@
 /**
- * What is different where a run starts from trained weights: a lower learning rate by default, and options that only make sense
- * with weights there.
+ * What is different where a run starts from trained weights: a lower learning rate by default, and options that only
+ * make sense with weights there.
  */
 import { UserError } from "../../core/errors.ts";
 import type { ScheduleKind } from "../schedules.ts";
 import type { Settings, SettingsInput } from "../settings/settings.ts";
 import { isOnnxFile, type ModelSource } from "./starting-network.ts";
 
-/** Weights that are good already are lost at the rate that new ones need: a tenth of it, one-cycle unless another schedule is chosen. */
+/**
+ * Weights that are good already are lost at the rate that new ones need: a tenth of it, one-cycle unless another
+ * schedule is chosen.
+ */
 export const fineTuningPeaks: { readonly [Kind in ScheduleKind]: number } = {
   "one-cycle": 0.02,
   cosine: 0.02,

@@ -6,7 +6,9 @@ import { type DatasetReference, datasetReference } from "../../data/references.t
 import { hashData, type RunRecord } from "../run-folder/run-record.ts";
 import type { Settings } from "../settings/settings.ts";
 
-/** A name or folder as the command line takes it, a reference such as `cifar10()`, or a dataset that is open already. */
+/**
+ * A name or folder as the command line takes it, a reference such as `cifar10()`, or a dataset that is open already.
+ */
 export type DataSource = string | DatasetReference | Dataset | Promise<Dataset>;
 
 export interface RunData {

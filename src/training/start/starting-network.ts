@@ -13,7 +13,9 @@ import { type GammaMeasure, shareGamma } from "../../selection/costs.ts";
 import { type Factor, factorsOf, type Selection, selectionKeys } from "../../selection/factors.ts";
 import { type Placement, place, requireKinds } from "../../selection/place.ts";
 
-/** A name such as "resnet-20", the path of an `.onnx` file, a graph (its weights are drawn from the seed), or a network. */
+/**
+ * A name such as "resnet-20", the path of an `.onnx` file, a graph (its weights are drawn from the seed), or a network.
+ */
 export type ModelSource = string | Graph | Network;
 
 /** An ONNX file that was read: it is passed on instead of its path, so that it is read once. */
@@ -64,7 +66,8 @@ export function startingNetwork(source: OpenModel, dataset: Dataset, options: Fa
 }
 
 /**
- * `network` with factors as `select` asks, or with those it has already; what it has no weights for is drawn from `seed`.
+ * `network` with factors as `select` asks, or with those it has already; what it has no weights for is drawn from
+ * `seed`.
  * @throws what `place` throws.
  */
 export function withFactors(
@@ -93,8 +96,8 @@ function selectionOf(graph: Graph, budget: Budget): Selection {
 }
 
 /**
- * Channels, height and width that the network of `source` takes: of a file or a graph its own, of a model of the zoo those it is
- * made for; undefined where it has not one input of images. Throws `UserError("unknown-name")`.
+ * Channels, height and width that the network of `source` takes: of a file or a graph its own, of a model of the zoo
+ * those it is made for; undefined where it has not one input of images. Throws `UserError("unknown-name")`.
  */
 export function inputOf(source: OpenModel): SampleShape | undefined {
   if (typeof source !== "string") return sampleShapeOf("graph" in source ? source.graph : source);
@@ -120,7 +123,9 @@ const namesOfExporters: ReadonlySet<string> = new Set([
   ...["", "main_graph", "torch_jit", "torch-jit-export", "tf2onnx", "main", "graph", "model"],
 ]);
 
-/** What a run of `source` is called: as its graph is, unless that is only what an exporter writes; then as the file is. */
+/**
+ * What a run of `source` is called: as its graph is, unless that is only what an exporter writes; then as the file is.
+ */
 export function nameOf(source: OpenModel, { name }: Graph): string {
   const file = fileOf(source);
   return file !== undefined && namesOfExporters.has(name) ? basename(file.path).slice(0, -".onnx".length) : name;
