@@ -15,7 +15,7 @@ const earlyStopping: RunHook = {
     lowest = Math.min(lowest, trainLoss);
     if (epochsSince < 3) return;
     run.emit({ type: "notice", message: `The loss has not fallen for ${epochsSince} epochs: training ends here` });
-    run.end();
+    run.endTraining();
   },
   state: () => [lowest, epochsSince],
 };

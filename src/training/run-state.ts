@@ -96,7 +96,7 @@ export class RunState implements TrainingRun {
     return isRequested;
   }
 
-  end(): void {
+  endTraining(): void {
     this.#isEnded = true;
     this.requestCheckpoint();
   }

@@ -85,7 +85,7 @@ test("what begins first ends last", async () => {
 });
 
 test("a hook ends training after an epoch: what is there then is pruned, certified and saved", async () => {
-  const hook: RunHook = { name: "stopper", afterEpoch: (run) => run.end() };
+  const hook: RunHook = { name: "stopper", afterEpoch: (run) => run.endTraining() };
   const { run, events } = await trainTiny({ ...options, hooks: [hook], evaluationImages: 8 });
   expect(events.filter(({ type }) => type === "epoch")).toHaveLength(1);
   expect(events.at(-1)).toMatchObject({ type: "run.finished", step: 6, testImages: 40 });
@@ -103,7 +103,7 @@ test("a hook ends training within an epoch, and the run is not trained on when i
   const hook: RunHook = {
     name: "stopper",
     afterStep: (run) => {
-      if (run.step === 8) run.end();
+      if (run.step === 8) run.endTraining();
     },
   };
   const controller = new AbortController();

@@ -44,7 +44,7 @@ export interface TrainingRun {
   /** Has a checkpoint written once all hooks have seen the step. */
   requestCheckpoint(): void;
   /** Ends training with the step that was made last: the network is pruned, certified and saved as it is now. */
-  end(): void;
+  endTraining(): void;
 }
 
 /** One training step. */
