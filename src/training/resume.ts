@@ -47,8 +47,10 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
   });
   const settings = withoutOtherThreads(record, cluster, options.alone?.threads);
   const own = [...(options.hooks ?? []), ...(options.gammaPolicy === undefined ? [] : [options.gammaPolicy])];
-  requireOwnNames(own);
-  requirePolicy(record, options);
+  await cluster.together(async () => {
+    requireOwnNames(own);
+    requirePolicy(record, options);
+  });
   return carryOut(
     {
       ...{ cluster, settings, startedAt },
@@ -58,7 +60,7 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
           settings.distill === undefined ? undefined : await loadTogether(join(path, runFiles.teacher), cluster);
         const damaged: string[] = [];
         const latest = await readLatestTogether(path, ({ message }) => damaged.push(message), cluster);
-        requireOwners(latest.hooks, own);
+        await cluster.together(async () => requireOwners(latest.hooks, own));
         const checkpoint = { ...latest, seal: await cluster.onFirst(() => requireSealed(path, latest.seal)) };
         const dataset = await cluster.together(async () => {
           partOfBatch(settings.batch, cluster);
