@@ -123,5 +123,7 @@ export interface Engine {
   readonly description: Readonly<Record<string, string>>;
   /** What plans can be prepared in; never empty. */
   readonly precisions: readonly Precision[];
+  /** Channels that are computed at once: a layer is as fast with any width up to the next multiple of it, or slower. */
+  readonly vectorWidth: number;
   prepare(graph: Graph, options: PrepareOptions): Plan;
 }

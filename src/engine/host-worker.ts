@@ -22,8 +22,8 @@ function planOf(number: number): Plan {
 answerRequests<Calls>(required(parentPort, "the port of a worker thread"), {
   start: (spec) => {
     engine = createEngine(spec);
-    const { name, description, precisions } = engine;
-    return { name, description, precisions };
+    const { name, description, precisions, vectorWidth } = engine;
+    return { name, description, precisions, vectorWidth };
   },
   prepare: ({ graph, options }) => {
     const plan = required(engine, "a started engine").prepare(graph, options);

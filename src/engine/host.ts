@@ -34,18 +34,25 @@ export class EngineHost {
   readonly description: Readonly<Record<string, string>>;
   /** What plans can be prepared in. */
   readonly precisions: readonly Precision[];
+  readonly vectorWidth: number;
   readonly #requests: Requests<Calls>;
   #isDisposed = false;
 
   private constructor(
     spec: EngineSpec,
     requests: Requests<Calls>,
-    { name, description, precisions }: Pick<EngineHost, "name" | "description" | "precisions">,
+    {
+      name,
+      description,
+      precisions,
+      vectorWidth,
+    }: Pick<EngineHost, "name" | "description" | "precisions" | "vectorWidth">,
   ) {
     this.spec = spec;
     this.name = name;
     this.description = description;
     this.precisions = precisions;
+    this.vectorWidth = vectorWidth;
     this.#requests = requests;
   }
 

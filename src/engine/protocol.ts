@@ -9,7 +9,7 @@ import type { Engine, Feeds, Plan, PlanStep, PlanTimes, PrepareOptions, Results 
 export interface Calls {
   start: {
     request: EngineSpec;
-    response: Pick<Engine, "name" | "description" | "precisions">;
+    response: Pick<Engine, "name" | "description" | "precisions" | "vectorWidth">;
   };
   prepare: {
     request: { readonly graph: Graph; readonly options: PrepareOptions };

@@ -12,7 +12,7 @@ import { MemoryBudget } from "../memory-budget.ts";
 import { outOfMemory } from "../memory-check.ts";
 import type { TuningClock } from "../tuning-clock.ts";
 import { buildProgram, bytesNeeded, roughBytes } from "./build.ts";
-import { isaAvx512CoreBf16 } from "./ffi/constants.ts";
+import { isaAvx512Core, isaAvx512CoreBf16 } from "./ffi/constants.ts";
 import { type OneDnn, oneDnn } from "./ffi/library.ts";
 import { OneDnnPlan } from "./plan.ts";
 import { ChoiceCache } from "./planner/choice-cache.ts";
@@ -62,6 +62,7 @@ export function createOneDnnEngine({
     name: "onednn",
     description: { ...identity, threads: `${threads}` },
     precisions: hasBf16 ? ["f32", "bf16"] : ["f32"],
+    vectorWidth: (library.instructionSet & isaAvx512Core) === isaAvx512Core ? 16 : 8,
     prepare: (graph: Graph, options: PrepareOptions): Plan => {
       const { batch, choices, precision = "f32", tuningSeconds = usualSeconds } = options;
       checkBatch(batch);

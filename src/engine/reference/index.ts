@@ -39,6 +39,7 @@ export function createReferenceEngine({ memoryLimit, notices = [] }: ReferenceOp
   return {
     name: "reference",
     precisions: ["f32"],
+    vectorWidth: 1,
     description: { engine: "reference", arithmetic: "sums in 64 bits, storage in 32 bits" },
     prepare: (graph, options) => {
       if (options.precision === "bf16") {

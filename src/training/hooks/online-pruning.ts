@@ -41,6 +41,17 @@ export class OnlinePruning implements RunHook {
     await this.#prune(run);
   }
 
+  /**
+   * Widths are kept at multiples of it: of what the settings ask for, and of the channels that the engine computes at once. Other
+   * widths would take as long or longer. The compact network at the end of the run has only the settings' multiples.
+   */
+  get #round(): number {
+    const { settings, host } = this.#session;
+    let multiple = settings.round;
+    while (multiple % host.vectorWidth !== 0) multiple += settings.round;
+    return multiple;
+  }
+
   /** Whether a decision is due after `step` steps: at the end of an epoch, and at each quarter before it. */
   #isDue(step: number): boolean {
     const { stepsPerEpoch } = this.#session;
@@ -57,7 +68,7 @@ export class OnlinePruning implements RunHook {
     if (held === undefined) return;
     const state = await network.read();
     const whole = { graph: network.graph, weights: state.weights };
-    const own = await background.call("findShrinking", { network: whole, held, round: settings.round });
+    const own = await background.call("findShrinking", { network: whole, held, round: this.#round });
     // Decided once: the ranks hold the same state, and cut what rank 0 cuts.
     const steps = await cluster.onFirst(async () => own.steps);
     const found = steps === own.steps ? own : { steps, network: steps.reduce(applyStep, whole) };
