@@ -7,10 +7,14 @@ import { RandomStream } from "../../src/core/random.ts";
 import { type Tensor, tensor } from "../../src/core/tensor.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { accelerateProximalGradient } from "../../src/selection/apg.ts";
+import {
+  BudgetController,
+  type ControllerState,
+  usualWindow,
+  type Window,
+} from "../../src/selection/budget-controller.ts";
 import type { Selection } from "../../src/selection/factors.ts";
 import { place } from "../../src/selection/place.ts";
-import type { SteeringState } from "../../src/selection/pressure.ts";
-import { Steering, usualWindow, type Window } from "../../src/selection/steering.ts";
 import type { CostMeasure } from "../../src/selection/tally.ts";
 import { CostModel } from "../../src/selection/tally.ts";
 import { learningRateAt, type Schedule } from "../../src/training/schedules.ts";
@@ -38,7 +42,7 @@ export interface PlantOptions {
 export interface Course {
   /** Shares of the full cost, at each look. */
   readonly left: readonly number[];
-  readonly final: SteeringState;
+  readonly final: ControllerState;
 }
 
 export const oneCycle: Schedule = { kind: "one-cycle", peak: 0.2, peakAt: 0.2, startDivisor: 25, endDivisor: 1e4 };
@@ -51,7 +55,7 @@ export function steerPlant(plain: Graph, options: PlantOptions): Course {
   const model = new CostModel(graph, factors, round);
   const rates = Array.from({ length: steps }, (_, step) => learningRateAt(schedule, step, steps));
   const totalRate = rates.reduce((sum, rate) => sum + rate, 0);
-  const steering = new Steering({ factors, model, of, share, momentum: MOMENTUM, totalRate, window });
+  const controller = new BudgetController({ factors, model, of, share, momentum: MOMENTUM, totalRate, window });
   const random = new RandomStream(seed, "plant", 0);
   const held = factors.map(({ count, gamma }) =>
     Float32Array.from({ length: count }, () => gamma * strength * 10 ** (decades * random.uniform())),
@@ -61,9 +65,9 @@ export function steerPlant(plain: Graph, options: PlantOptions): Course {
   const named = (data: readonly Float32Array[]): ReadonlyMap<string, Tensor> =>
     new Map(factors.map(({ parameter, count }, at) => [parameter, tensor([count], Float32Array.from(data[at] ?? []))]));
   const interval = Math.min(10, Math.max(1, Math.floor(steps / looks)));
-  let state = steering.initial({ learningRate: rates[0] ?? 0, interval });
-  let gammas = steering.gammas(state);
-  let [done, seen] = [0, 0];
+  let state = controller.initial();
+  let gammas = controller.gammas(state);
+  let done = 0;
   const left: number[] = [];
   for (let step = 0; step < steps; step++) {
     const learningRate = rates[step] ?? 0;
@@ -80,18 +84,16 @@ export function steerPlant(plain: Graph, options: PlantOptions): Course {
     }
     done += learningRate;
     if ((step + 1) % interval !== 0 || step + 1 >= steps) continue;
-    state = steering.next(state, {
+    state = controller.next(state, {
       factors: named(values),
       velocities: named(velocities),
       progress: done / totalRate,
-      progressed: (done - seen) / totalRate,
       learningRate: rates[step + 1] ?? 0,
       interval,
     });
-    seen = done;
-    gammas = steering.gammas(state);
-    left.push(steering.left(state, named(values)));
+    gammas = controller.gammas(state);
+    left.push(controller.left(state, named(values)));
   }
-  left.push(steering.left(state, named(values)));
+  left.push(controller.left(state, named(values)));
   return { left, final: state };
 }

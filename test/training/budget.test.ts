@@ -44,7 +44,7 @@ describe("a tiny network", () => {
     expect(last?.isMet).toBe(true);
     expect(last?.gamma).toEqual({ neuron: 0 });
     expect(last?.left).toBeCloseTo(left(run), 2);
-    expect(standings[0]?.gamma.neuron).toBeGreaterThan(0);
+    expect(Math.max(...standings.map(({ gamma }) => gamma.neuron ?? 0))).toBeGreaterThan(0);
     expect(standings[0]).toMatchObject({ of: "macs", share: 0.6 });
   });
 
@@ -161,9 +161,8 @@ test.each([
   await expect(readRunRecord(folder)).rejects.toMatchObject({ code: "missing-file" });
 });
 
-test("says at the end that γ could not be lowered in time, where a block went that need not have", async () => {
+test("in too few steps, nothing goes that need not have gone", async () => {
   const told = await tell({ budget: "80%", select: { neurons: 1, blocks: 100 }, epochs: 1 });
-  const [missed] = missedIn(told);
-  expect(left(told.run)).toBeLessThan(0.6);
-  expect(missed?.hint).toBe("Train for more epochs: in 12 steps γ could not be lowered in time");
+  checkMet(told);
+  expect(left(told.run)).toBeGreaterThan(0.78);
 });

@@ -1,16 +1,14 @@
 /**
- * The budget of a run, between the loop and `selection/steering.ts`: looks at the factors every few steps, feeds the γ
- * that comes of it, has the cost counted exactly when it matters, and tells how it stands. All of it depends on state
- * and settings alone, so a run that is repeated or resumed is steered alike.
+ * The budget of a run, between the loop and `selection/budget-controller.ts`: shows the controller the factors every
+ * few steps, sets the γ it asks for, has the cost counted exactly when it matters, and reports how far the run has
+ * come. All of it depends on the state and the settings alone, so a repeated or resumed run has the same γ.
  */
-import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
 import { cost } from "../../graph/cost.ts";
 import type { Weights } from "../../graph/graph.ts";
 import { budgetShare, describeBudget, smallestShare } from "../../selection/budget.ts";
+import { BudgetController, type ControllerState, type Observation } from "../../selection/budget-controller.ts";
 import { type Factor, factorKinds } from "../../selection/factors.ts";
-import type { SteeringState } from "../../selection/pressure.ts";
-import { type Sight, Steering } from "../../selection/steering.ts";
 import { CostModel } from "../../selection/tally.ts";
 import type { EventBody, NetworkCost } from "../events.ts";
 import { type EpochResult, type Json, readHookState, type TrainingRun } from "../hooks/run-hook.ts";
@@ -18,6 +16,7 @@ import { learningRateAt } from "../schedules.ts";
 import type { Session } from "../session.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { StartingNetwork } from "../start/starting-network.ts";
+import { controllerStateOf, controllerStateSchema } from "./controller-state.ts";
 import type { GammaPolicy } from "./gamma-policy.ts";
 import { budgetWindow } from "./gamma-schedule.ts";
 
@@ -55,17 +54,6 @@ export function requireReachable({ budget, round }: Settings, { network, factors
   );
 }
 
-/** What a checkpoint holds of it. */
-const stateSchema: z.ZodType<SteeringState> = z.strictObject({
-  gamma: z.number(),
-  largest: z.number(),
-  // Runs of older versions did not look at it.
-  holds: z.record(z.string(), z.array(z.number())).default({}),
-  isMet: z.boolean(),
-  modes: z.record(z.string(), z.string()),
-  correction: z.number(),
-});
-
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
@@ -73,12 +61,12 @@ function percent(share: number): string {
 export class BudgetGamma implements GammaPolicy {
   readonly name: string = "budget";
   readonly #session: Session;
-  readonly #steering: Steering;
+  readonly #controller: BudgetController;
   readonly #share: number;
   readonly #of: "macs" | "parameters";
   /** Ση of the steps before each. */
   readonly #rates: Float64Array;
-  #state: SteeringState;
+  #state: ControllerState;
   #gammas: Weights;
   #left: number;
 
@@ -91,7 +79,7 @@ export class BudgetGamma implements GammaPolicy {
     for (let step = 0; step < totalSteps; step++) {
       this.#rates[step + 1] = (this.#rates[step] ?? 0) + learningRateAt(settings.schedule, step, totalSteps);
     }
-    this.#steering = new Steering({
+    this.#controller = new BudgetController({
       factors,
       model: new CostModel(graph, factors, settings.round),
       of: budget.of,
@@ -99,22 +87,18 @@ export class BudgetGamma implements GammaPolicy {
       momentum: settings.momentum,
       totalRate: this.#rates[totalSteps] ?? 0,
       window: budgetWindow(settings, (epochs) => this.#progressAt(Math.round(epochs * session.stepsPerEpoch))),
-      waits: (settings.gammaAfter ?? 0) > 0,
     });
-    this.#state = this.#steering.initial({
-      learningRate: learningRateAt(settings.schedule, 0, totalSteps),
-      interval: this.#interval,
-    });
+    this.#state = this.#controller.initial();
     [this.#gammas, this.#left] = this.#follow(session.checkpoint.network.weights);
   }
 
   /** Goes on as `state` says; in a new run, tells if the structures are too large for the budget to be met. */
   begin(run: TrainingRun, state: Json | undefined): void {
     if (state !== undefined) {
-      this.#state = readHookState(this.name, stateSchema, state);
+      this.#state = controllerStateOf(readHookState(this.name, controllerStateSchema, state));
       [this.#gammas, this.#left] = this.#follow(this.#session.checkpoint.network.weights);
     }
-    const { nearest } = this.#steering;
+    const { nearest } = this.#controller;
     if (run.step > 0 || Math.abs(nearest - this.#share) <= PROMISED) return;
     const [share, least] = [percent(this.#share), percent(nearest)];
     const where = `Whole structures of these kinds come no nearer to ${share} than about ${least}`;
@@ -136,33 +120,32 @@ export class BudgetGamma implements GammaPolicy {
     const interval = this.#interval;
     if (step % interval !== 0 || step >= totalSteps) return;
     const progress = this.#progressAt(step);
-    const sight: Sight = {
+    const seen: Observation = {
       ...(await run.readFactors()),
       progress,
-      progressed: progress - this.#progressAt(step - interval),
       learningRate: run.learningRateAt(step),
       interval,
       isCut: this.#isCut(),
     };
-    let next = this.#steering.next(this.#state, sight);
+    let next = this.#controller.next(this.#state, seen);
     if (next.isMet && !this.#state.isMet) {
       // Nothing dies any more once the survivors are let go: so the model is not to be trusted with this alone.
       const { weights } = await this.#session.network.readWhole();
-      next = this.#steering.next(
-        this.#steering.corrected(this.#state, weights, (await this.#count(weights))[this.#of]),
-        sight,
+      next = this.#controller.next(
+        this.#controller.corrected(this.#state, weights, (await this.#count(weights))[this.#of]),
+        seen,
       );
     }
     const isNews = next.isMet !== this.#state.isMet;
     this.#state = next;
-    [this.#gammas, this.#left] = this.#follow(sight.factors);
+    [this.#gammas, this.#left] = this.#follow(seen.factors);
     if (isNews) run.emit(this.standing());
   }
 
   /** The cost has been counted: the model is corrected by it. */
   afterEpoch(_: TrainingRun, { state: { weights }, cost: exact }: EpochResult): void {
-    this.#state = this.#steering.corrected(this.#state, weights, exact[this.#of]);
-    this.#left = this.#steering.left(this.#state, weights);
+    this.#state = this.#controller.corrected(this.#state, weights, exact[this.#of]);
+    this.#left = this.#controller.left(this.#state, weights);
   }
 
   standing(): EventBody {
@@ -174,7 +157,7 @@ export class BudgetGamma implements GammaPolicy {
       share: this.#share,
       left: this.#left,
       isMet: this.#isMet,
-      gamma: Object.fromEntries(kinds.map((kind) => [kind, this.#steering.gammaOf(this.#state, kind)])),
+      gamma: Object.fromEntries(kinds.map((kind) => [kind, this.#controller.gammaOf(this.#state, kind)])),
     };
   }
 
@@ -188,7 +171,7 @@ export class BudgetGamma implements GammaPolicy {
 
   /** γ of the state as it is now, and what is left with `factors`. */
   #follow(factors: Weights): [gammas: Weights, left: number] {
-    return [this.#steering.gammas(this.#state), this.#steering.left(this.#state, factors)];
+    return [this.#controller.gammas(this.#state), this.#controller.left(this.#state, factors)];
   }
 
   /** Steps between two looks. */
@@ -200,22 +183,15 @@ export class BudgetGamma implements GammaPolicy {
     return this.#session.factors.some(({ kind }) => kind === "neuron");
   }
 
-  /**
-   * Whether the steering is done and no more is left than was asked for, as a cut would leave it: not what was planned
-   * to go.
-   */
+  /** Whether all that was chosen is at zero, and a cut would leave no more than the budget. */
   get #isMet(): boolean {
     return this.#state.isMet && this.#left <= this.#share + PROMISED;
   }
 
   #whyMissed(left: string, share: string): { readonly message: string; readonly hint: string } {
-    const { totalSteps } = this.#session;
     const missed = `${left} is left, not the ${share} of the budget`;
-    const inevitable = Math.abs(this.#steering.nearest - this.#share);
+    const inevitable = Math.abs(this.#controller.nearest - this.#share);
     const isAsNearAsCanBe = inevitable > PROMISED && Math.abs(this.#left - this.#share) <= inevitable + PROMISED;
-    if (!isAsNearAsCanBe && this.#left < this.#share && (this.#hasNeurons || !this.#state.isMet)) {
-      return { message: missed, hint: `Train for more epochs: in ${totalSteps} steps γ could not be lowered in time` };
-    }
     if (!isAsNearAsCanBe && !this.#state.isMet) {
       return { message: missed, hint: "Train for more epochs: structures had too few steps to reach zero" };
     }

@@ -3,7 +3,7 @@
  * it is to be met. Before, the factors train as other weights do, without a penalty.
  */
 import { UserError } from "../../core/errors.ts";
-import { usualWindow, type Window } from "../../selection/steering.ts";
+import { usualWindow, type Window } from "../../selection/budget-controller.ts";
 import type { Settings } from "../settings/settings.ts";
 
 /** Share of Ση by which a cost has to have fallen at the latest: after it, factors hardly move. */

@@ -1,14 +1,15 @@
 /** The budget is met whatever holds the structures: on the real structures and costs of networks, see `plant.ts`. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { required } from "../../src/core/errors.ts";
 import { RandomStream } from "../../src/core/random.ts";
 import { type Tensor, tensor } from "../../src/core/tensor.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { model } from "../../src/models/zoo.ts";
 import { budgetSelection, smallestShare } from "../../src/selection/budget.ts";
+import { BudgetController, plannedShare } from "../../src/selection/budget-controller.ts";
 import { type Factor, type Selection, selectionKeys } from "../../src/selection/factors.ts";
 import { place, structureKinds } from "../../src/selection/place.ts";
-import { plannedShare, Steering } from "../../src/selection/steering.ts";
 import { type CostMeasure, CostModel } from "../../src/selection/tally.ts";
 import { oneCycle, type PlantOptions, steerPlant } from "./plant.ts";
 
@@ -34,17 +35,15 @@ function nearestSum(graph: Graph, select: Selection, share: number, of: CostMeas
 }
 
 describe("any network, with any of its kinds", () => {
-  const networks = ["resnet-20", "resnet-56", "resnext-20", "vgg-16", "densenet-40", "mobilenet-v2-cifar"].map(
-    (name) => {
-      const graph = model(name, { classes: 10 });
-      return { name, graph, kinds: structureKinds(graph) };
-    },
+  const graphs = new Map(
+    ["resnet-20", "resnet-56", "resnext-20", "vgg-16", "densenet-40", "mobilenet-v2-cifar"].map(
+      (name) => [name, model(name, { classes: 10 })] as const,
+    ),
   );
-  const asked = fc.constantFrom(...networks).chain(({ name, graph, kinds }) =>
+  const asked = fc.constantFrom(...graphs).chain(([name, graph]) =>
     fc.record({
       name: fc.constant(name),
-      graph: fc.constant(graph),
-      kinds: fc.subarray([...kinds], { minLength: 1 }),
+      kinds: fc.subarray([...structureKinds(graph)], { minLength: 1 }),
       share: fc.double({ min: 0.2, max: 0.9, noNaN: true }),
       of: fc.constantFrom<CostMeasure>("macs", "parameters"),
       hold: fc.constantFrom(...holds),
@@ -54,7 +53,8 @@ describe("any network, with any of its kinds", () => {
 
   test("ends within 2 of a hundred of any share; of a few blocks alone within 1, or at their nearest sum", () => {
     fc.assert(
-      fc.property(asked, ({ graph, kinds, share, of, hold, seed }) => {
+      fc.property(asked, ({ name, kinds, share, of, hold, seed }) => {
+        const graph = required(graphs.get(name), name);
         const select = Object.fromEntries(kinds.map((kind) => [selectionKeys[kind], kind === "block" ? 20 : 1]));
         const { graph: scaled, factors } = place(graph, select);
         fc.pre(smallestShare(scaled, factors, of) <= share);
@@ -109,7 +109,7 @@ test("where widths are rounded, as many of a layer come back as make it wider", 
   const { graph, factors } = place(model("resnet-20", { classes: 10 }), { neurons: 1, blocks: 37.3 });
   const model8 = new CostModel(graph, factors, 8);
   const share = 0.5;
-  const steering = new Steering({ factors, model: model8, of: "macs", share, momentum: 0.9, totalRate: 30 });
+  const controller = new BudgetController({ factors, model: model8, of: "macs", share, momentum: 0.9, totalRate: 30 });
   const weights = (kept: (factor: Factor, at: number) => number): ReadonlyMap<string, Tensor> =>
     new Map(
       factors.map((factor, at) => {
@@ -120,30 +120,37 @@ test("where widths are rounded, as many of a layer come back as make it wider", 
     );
   const found = weights(({ kind }, at) => (kind === "block" ? Math.min(1, widths[at] ?? 0) : (widths[at] ?? 0)));
   const still = weights(() => 0);
-  const held = [...found].map(([parameter, { data }]) => [
+  const zeros = [...found].map(([parameter, { data }]) => [
     parameter,
-    data.join("").replaceAll("0", "3").replaceAll("1", "0"),
+    Array.from(data, (value) => (value === 0 ? "1" : "0")).join(""),
   ]);
-  const state = {
-    ...steering.initial({ learningRate: 0.1, interval: 10 }),
-    isMet: true,
-    modes: Object.fromEntries(held),
-  };
-  expect(steering.left(state, found)).toBeCloseTo(0.462, 3);
-  const sight = { factors: found, velocities: still, progress: 0.6, progressed: 0.01, learningRate: 0.1, interval: 1 };
-  const { modes } = steering.next(state, sight);
+  const state = { ...controller.initial(), isMet: true, chosen: Object.fromEntries(zeros) };
+  expect(controller.left(state, found)).toBeCloseTo(0.462, 3);
+  const seen = { factors: found, velocities: still, progress: 0.6, learningRate: 0.1, interval: 1 };
+  const next = controller.next(state, seen);
+  const isBack = (parameter: string, index: number): boolean =>
+    found.get(parameter)?.data[index] === 0 && next.chosen[parameter]?.[index] === "0";
   const back = new Map(
     [...found].map(([parameter, { shape, data }]) => [
       parameter,
       tensor(
         shape,
-        data.map((value, index) => (modes[parameter]?.[index] === "4" ? 1 : value)),
+        data.map((value, index) => (isBack(parameter, index) ? 1 : value)),
       ),
     ]),
   );
-  expect(Math.abs(steering.left(state, back) - share)).toBeLessThan(0.01);
+  expect(Math.abs(controller.left(state, back) - share)).toBeLessThan(0.01);
   // Two make 17 of 15, which is 24 wide, and two 9 of 7, which is 16; nothing else comes back.
-  expect([...Object.values(modes).join("")].filter((mode) => mode === "4")).toHaveLength(4);
+  const count = factors.flatMap(({ parameter, count: of }) =>
+    Array.from({ length: of }, (_, index) => index).filter((index) => isBack(parameter, index)),
+  ).length;
+  expect(count).toBe(4);
+  // What comes back is pushed away from zero.
+  for (const { parameter, count: of } of factors) {
+    for (let index = 0; index < of; index++) {
+      if (isBack(parameter, index)) expect(next.gamma[parameter]?.[index]).toBeLessThan(0);
+    }
+  }
 });
 
 test("of few blocks, one that noise took is given back where another is nearer to the budget", () => {
@@ -202,32 +209,74 @@ describe("resnet-20", () => {
     },
   );
 
-  test("no kind dies of the first γ, however far their γ lie apart", () => {
-    const { factors } = place(graph, { neurons: 1e-5, blocks: 0.1 });
-    const model = new CostModel(graph, factors);
-    const steering = new Steering({ factors, model, of: "macs", share: 0.5, momentum: 0.9, totalRate: 300 });
-    const gammas = steering.gammas(steering.initial({ learningRate: 0.2, interval: 10 }));
-    for (const { data } of gammas.values()) for (const gamma of data) expect(gamma * 0.2 * 10 * 19).toBeLessThan(0.51);
-  });
-
-  test("what holds a block is seen in its velocity, and pressed against", () => {
-    const { factors } = place(graph, { blocks: 1 });
-    const model = new CostModel(graph, factors);
-    const steering = new Steering({ factors, model, of: "macs", share: 0.5, momentum: 0.9, totalRate: 300 });
+  test("what holds a block is seen in its velocity, and overcome once the block is chosen", () => {
+    const { graph: scaled, factors } = place(graph, { blocks: 1 });
+    const costs = new CostModel(scaled, factors);
+    const totalRate = 300;
+    const controller = new BudgetController({
+      factors,
+      model: costs,
+      of: "macs",
+      share: 0.5,
+      momentum: 0.9,
+      totalRate,
+    });
     const [eta, held] = [0.2, 0.08];
     const each = (value: number): ReadonlyMap<string, Tensor> =>
       new Map(factors.map(({ parameter }) => [parameter, tensor([1], Float32Array.of(value))]));
-    let state = { ...steering.initial({ learningRate: 0.1, interval: 10 }), gamma: 1 };
-    const applied = (): number => steering.gammas(state).get(factors[0]?.parameter ?? "")?.data[0] ?? Number.NaN;
-    let speed = 0;
+    let state = controller.initial();
+    let speeds = each(0);
     for (let look = 0; look < 5; look++) {
-      const sight = { progress: 0.3, progressed: 0, learningRate: eta, interval: 10 };
-      state = { ...steering.next(state, { ...sight, factors: each(0.9), velocities: each(speed) }), gamma: 1 };
-      // At rest with its gradient, as after many steps.
-      speed = (eta * (held - applied())) / (1 - 0.9);
+      const seen = { progress: 0.4, learningRate: eta, interval: 10, factors: each(0.9), velocities: speeds };
+      state = controller.next(state, seen);
+      // Each has come to the speed of its gradient and γ.
+      const gammas = controller.gammas(state);
+      speeds = new Map(
+        factors.map(({ parameter }) => {
+          const gamma = gammas.get(parameter)?.data[0] ?? Number.NaN;
+          return [parameter, tensor([1], Float32Array.of((eta * (held - gamma)) / (1 - 0.9)))];
+        }),
+      );
     }
-    const alone = 0.5 / ((10 + 9) * (eta / (1 - 0.9)));
-    expect(applied()).toBeCloseTo(held + alone, 5);
+    const chosen = factors.filter(({ parameter }) => state.chosen[parameter] === "1");
+    expect(chosen.length).toBeGreaterThan(0);
+    expect(chosen.length).toBeLessThan(factors.length);
+    // From 1 to 0 within 8 % of the learning rate of the run.
+    const push = (1 - 0.9) / (0.08 * totalRate);
+    for (const { parameter } of factors) {
+      const isChosen = state.chosen[parameter] === "1";
+      expect(controller.gammas(state).get(parameter)?.data[0]).toBeCloseTo(isChosen ? held + push : 0, 5);
+    }
+  });
+
+  test("the least important for their cost are chosen, and stay chosen", () => {
+    const { graph: scaled, factors } = place(graph, { neurons: 1 });
+    const costs = new CostModel(scaled, factors);
+    const controller = new BudgetController({
+      factors,
+      model: costs,
+      of: "macs",
+      share: 0.5,
+      momentum: 0.9,
+      totalRate: 300,
+    });
+    const values = (of: (index: number, factor: Factor) => number): ReadonlyMap<string, Tensor> =>
+      new Map(
+        factors.map((factor) => [
+          factor.parameter,
+          tensor(
+            [factor.count],
+            Float32Array.from({ length: factor.count }, (_, index) => of(index, factor)),
+          ),
+        ]),
+      );
+    const look = { progress: 0.2, learningRate: 0.1, interval: 10, factors: values(() => 1) };
+    // The velocity shows the gradient: the later a structure, the more it matters.
+    const state = controller.next(controller.initial(), { ...look, velocities: values((index) => 0.001 * index) });
+    for (const { parameter } of factors) expect(state.chosen[parameter]).toMatch(/^1+0+$/);
+    const turned = { ...look, velocities: values((index, { count }) => 0.001 * (count - index)) };
+    const later = controller.next(state, turned);
+    expect(later.chosen).toEqual(state.chosen);
   });
 
   test("also by parameters, and with learning rates in steps or small as for fine-tuning", () => {
@@ -245,9 +294,13 @@ describe("resnet-20", () => {
     const met = left.findIndex((share) => share <= 0.605);
     expect(met / left.length).toBeLessThan(0.7);
     for (const share of left.slice(met)) expect(Math.abs(share - 0.6)).toBeLessThan(0.02);
-    expect([...Object.values(final.modes).join("")].every((mode) => mode === "0" || mode === "3" || mode === "4")).toBe(
-      true,
-    );
+    for (const [parameter, gammas] of Object.entries(final.gamma)) {
+      // 100 holds zeros; a γ below zero keeps a survivor from zero.
+      for (const [index, gamma] of gammas.entries()) {
+        if (final.chosen[parameter]?.[index] === "1") expect(gamma).toBe(100);
+        else expect(gamma).toBeLessThanOrEqual(0);
+      }
+    }
   });
 });
 
