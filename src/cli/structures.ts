@@ -4,9 +4,9 @@
  */
 import { type Cost, cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";
-import { type FactorCost, structureCosts } from "../selection/costs.ts";
 import { type FactorKind, factorKinds, factorsOf, selectionKeys } from "../selection/factors.ts";
 import { place, type Refusal, refusedLayers, structureKinds } from "../selection/place.ts";
+import { type FactorCost, structureCosts } from "../selection/structure-costs.ts";
 
 /** Structures next to each other that cost the same. */
 export interface CostRun extends Cost {

@@ -1,6 +1,6 @@
 /** What goes with a residual branch: the nodes and parameters that nothing but the branch needs. */
-import { elementCount, type Shape } from "../core/tensor.ts";
-import { type Cost, nodeMacs } from "../graph/cost.ts";
+import type { Shape } from "../core/tensor.ts";
+import { nodeMacs } from "../graph/cost.ts";
 import { type Graph, type Node, producers } from "../graph/graph.ts";
 import { withoutDeadNodes } from "../graph/rewrite.ts";
 import { inferShapes } from "../graph/shapes.ts";
@@ -12,7 +12,8 @@ export interface Lost {
   readonly nodes: readonly Node[];
   /** Trained parameters → how many of their reads go. All of a parameter goes with the last one. */
   readonly reads: ReadonlyMap<string, number>;
-  readonly cost: Cost;
+  /** Trained parameters of which all reads go. */
+  readonly parameters: readonly string[];
 }
 
 export class BranchMeter {
@@ -20,8 +21,7 @@ export class BranchMeter {
   readonly #makers: ReadonlyMap<string, Node>;
   /** How often a value is read, or put out. */
   readonly #uses = new Map<string, number>();
-  /** Trained parameters → how many numbers they have. */
-  readonly #sizes: ReadonlyMap<string, number>;
+  readonly #trained: ReadonlySet<string>;
   readonly #places: ReadonlyMap<Node, number>;
   readonly #additions: ReadonlyMap<string, Node>;
 
@@ -34,10 +34,10 @@ export class BranchMeter {
     for (const value of [...nodes.flatMap(({ inputs }) => inputs), ...outputs]) {
       this.#uses.set(value, (this.#uses.get(value) ?? 0) + 1);
     }
-    this.#sizes = new Map(
+    this.#trained = new Set(
       parameters
         .filter(({ kind }) => kind === "weights" || kind === "bias" || kind === "scale" || kind === "shift")
-        .map(({ name, shape }) => [name, elementCount(shape)] as const),
+        .map(({ name }) => name),
     );
   }
 
@@ -51,7 +51,7 @@ export class BranchMeter {
     for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
       const left = (uses.get(value) ?? this.#uses.get(value) ?? 0) - 1;
       uses.set(value, left);
-      if (this.#sizes.has(value)) reads.set(value, (reads.get(value) ?? 0) + 1);
+      if (this.#trained.has(value)) reads.set(value, (reads.get(value) ?? 0) + 1);
       const node = this.#makers.get(value);
       if (left > 0 || node === undefined) continue;
       gone.add(node);
@@ -61,9 +61,7 @@ export class BranchMeter {
     const nodes = [...gone]
       .filter((node) => nodeMacs(node, this.#shapes) > 0)
       .toSorted((a, b) => (this.#places.get(a) ?? 0) - (this.#places.get(b) ?? 0));
-    const macs = nodes.reduce((sum, node) => sum + nodeMacs(node, this.#shapes), 0);
-    const whole = [...reads].filter(([name, count]) => count === this.#uses.get(name));
-    const parameters = whole.reduce((sum, [name]) => sum + (this.#sizes.get(name) ?? 0), 0);
-    return { nodes, reads, cost: { macs, parameters } };
+    const lost = [...reads].flatMap(([name, count]) => (count === this.#uses.get(name) ? [name] : []));
+    return { nodes, reads, parameters: lost };
   }
 }

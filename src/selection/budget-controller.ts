@@ -16,9 +16,10 @@ import { required } from "../core/errors.ts";
 import { tensor } from "../core/tensor.ts";
 import type { Weights } from "../graph/graph.ts";
 import { guarded } from "./budget.ts";
+import { type CostModel, type RemainingCost, zerosOf } from "./cost-model.ts";
 import type { Factor, FactorKind } from "./factors.ts";
 import { chooseForPruning, chooseForRestoring, type Group, nearestShare } from "./pruning-choice.ts";
-import { type CostMeasure, type CostModel, type Tally, zerosOf } from "./tally.ts";
+import { meanCosts } from "./structure-costs.ts";
 
 /** The shares of Ση between which the cost falls. What comes after is for the structures that stay. */
 export interface Window {
@@ -44,7 +45,6 @@ const MEMORY = 20;
 export interface BudgetControllerOptions {
   readonly factors: readonly Factor[];
   readonly model: CostModel;
-  readonly of: CostMeasure;
   /** What is to be left of the full cost, 0 … 1. */
   readonly share: number;
   /** μ of the factors. */
@@ -133,22 +133,22 @@ export class BudgetController {
 
   /** What is left, as a share of the full cost, with these factors: by the model, corrected. */
   left(state: ControllerState, factors: Weights): number {
-    return this.#shareOf(this.#without(zerosOf(this.#options.factors, factors)), state);
+    return this.#shareOf(this.#options.model.remaining(zerosOf(this.#options.factors, factors)), state);
   }
 
   /** `state` corrected by an exact count of what is left with these factors. */
   corrected(state: ControllerState, factors: Weights, exact: number): ControllerState {
-    const { model, of } = this.#options;
-    const counted = this.#without(zerosOf(this.#options.factors, factors)).left;
-    return { ...state, correction: (exact - counted) / model.whole[of] };
+    const { model } = this.#options;
+    const counted = this.#options.model.remaining(zerosOf(this.#options.factors, factors)).left;
+    return { ...state, correction: (exact - counted) / model.whole };
   }
 
   /** The share of the full cost nearest to the budget that whole structures can leave. */
   get nearest(): number {
-    const { model, of, share } = this.#options;
+    const { model, share } = this.#options;
     const all = this.#groups(this.initial(), () => true);
     const numbers = all.flatMap(({ members }) => members.map((one) => one.number));
-    return nearestShare(numbers, model.tally(of), model.whole[of], share);
+    return nearestShare(numbers, model.remaining(), model.whole, share);
   }
 
   /** γ of each structure until the next look, by factor parameter. */
@@ -197,17 +197,10 @@ export class BudgetController {
   }
 
   #preferences(): ReadonlyMap<FactorKind, number> {
-    const { factors, model, of } = this.#options;
-    const tally = model.tally(of);
-    const sums = new Map<FactorKind, { gamma: number; cost: number; count: number }>();
-    for (const [at, { kind, gamma, count }] of factors.entries()) {
-      const own = sums.get(kind) ?? { gamma, cost: 0, count: 0 };
-      own.cost += (this.#structures[at] ?? []).reduce((sum, { number }) => sum + tally.gain(number), 0);
-      own.count += count;
-      sums.set(kind, own);
-    }
+    const { factors, model } = this.#options;
+    const gammas = new Map(factors.map(({ kind, gamma }) => [kind, gamma] as const));
     return new Map(
-      [...sums].map(([kind, { gamma, cost, count }]) => [kind, cost > 0 ? (gamma * count) / cost : gamma]),
+      [...meanCosts(model, factors)].map(([kind, mean]) => [kind, (gammas.get(kind) ?? 0) / (mean || 1)] as const),
     );
   }
 
@@ -237,29 +230,24 @@ export class BudgetController {
   /** Adds to what is chosen until the plan's share is left without it; or gives some back, if a correction left too little. */
   #choose(state: ControllerState, seen: Observation): ControllerState["chosen"] {
     const { share } = this.#options;
-    if (seen.progress < this.#window.start) return state.chosen;
     const { start } = this.#window;
+    if (seen.progress < start) return state.chosen;
     const planned = plannedShare(seen.progress, share, { start, end: this.#lastChoice(seen) });
     const marks = Uint8Array.from(this.#structures.flat(), (one) => (isChosen(one, state.chosen) ? 1 : 0));
-    const tally = this.#without(marks);
+    const remaining = this.#options.model.remaining(marks);
     const goal = { now: planned, final: share, tolerance: TOLERANCE };
-    const shareOf = (some: Tally): number => this.#shareOf(some, state);
-    const left = shareOf(tally);
+    const shareOf = (some: RemainingCost): number => this.#shareOf(some, state);
+    const left = shareOf(remaining);
     if (left > planned + (state.isMet ? 3 : 0.5) * TOLERANCE) {
       const groups = this.#groups(state, (one) => !isChosen(one, state.chosen) && numberAt(one, seen.factors) !== 0);
-      for (const number of chooseForPruning(groups, tally, shareOf, goal)) marks[number] = 1;
+      for (const number of chooseForPruning(groups, remaining, shareOf, goal)) marks[number] = 1;
     } else if (left < share - TOLERANCE) {
       const { isCut = () => false } = seen;
       const groups = this.#groups(state, (one) => isChosen(one, state.chosen) && !isCut(one.parameter, one.index));
-      for (const number of chooseForRestoring(groups, tally, shareOf, share)) marks[number] = 0;
+      for (const number of chooseForRestoring(groups, remaining, shareOf, share)) marks[number] = 0;
     }
-    const { factors } = this.#options;
-    return Object.fromEntries(
-      factors.map(({ parameter }, at) => [
-        parameter,
-        (this.#structures[at] ?? []).map(({ number }) => marks[number]).join(""),
-      ]),
-    );
+    const each = Object.entries(this.#each(({ number }) => marks[number] ?? 0));
+    return Object.fromEntries(each.map(([parameter, own]) => [parameter, own.join("")]));
   }
 
   /** The structures that may be pruned and are `wanted`, factor by factor, the least important first. */
@@ -306,17 +294,8 @@ export class BudgetController {
     );
   }
 
-  #shareOf(tally: Tally, { correction }: ControllerState): number {
-    return tally.left / this.#options.model.whole[this.#options.of] + correction;
-  }
-
-  /** What is left without the structures marked 1, by their numbers. */
-  #without(marks: Uint8Array): Tally {
-    const tally = this.#options.model.tally(this.#options.of);
-    marks.forEach((mark, number) => {
-      if (mark === 1) tally.remove(number);
-    });
-    return tally;
+  #shareOf(remaining: RemainingCost, { correction }: ControllerState): number {
+    return remaining.left / this.#options.model.whole + correction;
   }
 }
 

@@ -5,17 +5,17 @@
 import { UserError } from "../core/errors.ts";
 import { type Cost, cost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
-import { structureCosts } from "./costs.ts";
+import { type CostKind, costModel, costNames } from "./cost-model.ts";
 import { type Factor, type FactorKind, type Selection, selectionKeys } from "./factors.ts";
 import { place, structureKinds } from "./place.ts";
-import { type CostMeasure, CostModel } from "./tally.ts";
+import { meanCosts } from "./structure-costs.ts";
 
 /** What is to be left at the end: `share` of the full network's MACs or parameters (0 … 1), or `count` of them. */
 export type Budget =
-  | { readonly of: CostMeasure; readonly share: number }
-  | { readonly of: CostMeasure; readonly count: number };
+  | { readonly of: CostKind; readonly share: number }
+  | { readonly of: CostKind; readonly count: number };
 
-const measures: { readonly [name: string]: CostMeasure } = {
+const measures: { readonly [name: string]: CostKind } = {
   macs: "macs",
   flops: "macs",
   params: "parameters",
@@ -57,7 +57,7 @@ function requireShare(share: number, received: string): number {
 
 /** `50 % of the MACs`, `100,000 parameters`. */
 export function describeBudget(budget: Budget): string {
-  const unit = budget.of === "macs" ? "MACs" : "parameters";
+  const unit = costNames[budget.of];
   if ("share" in budget) return `${Number((100 * budget.share).toPrecision(4))} % of the ${unit}`;
   return `${budget.count.toLocaleString("en")} ${unit}`;
 }
@@ -82,14 +82,10 @@ export function budgetSelection(graph: Graph, budget: Budget): Selection {
   return isReached ? select : withRatios(kinds);
 }
 
-function sharedByCost(graph: Graph, kinds: readonly FactorKind[], of: CostMeasure): Selection {
+function sharedByCost(graph: Graph, kinds: readonly FactorKind[], of: CostKind): Selection {
   const ones = Object.fromEntries(kinds.map((kind) => [selectionKeys[kind], 1] as const));
   const { graph: scaled, factors } = place(graph, ones);
-  const { factors: costs } = structureCosts(scaled, factors);
-  const means = kinds.map((kind) => {
-    const each = costs.filter(({ factor }) => factor.kind === kind).flatMap((one) => one.each);
-    return [kind, each.reduce((sum, one) => sum + one[of], 0) / each.length] as const;
-  });
+  const means = [...meanCosts(costModel(scaled, factors, of), factors)];
   const least = Math.min(...means.map(([, mean]) => mean));
   return Object.fromEntries(
     means.map(([kind, mean]) => [selectionKeys[kind], Number((mean / least).toPrecision(3))] as const),
@@ -102,16 +98,16 @@ export function guarded({ keepLast, keepRun, count }: Factor): readonly [number,
 }
 
 /** The share of `graph`, 0 … 1, that is left once all that may go has gone. */
-export function smallestShare(graph: Graph, factors: readonly Factor[], of: CostMeasure, round = 1): number {
-  const model = new CostModel(graph, factors, round);
-  const tally = model.tally(of);
+export function smallestShare(graph: Graph, factors: readonly Factor[], of: CostKind, round = 1): number {
+  const model = costModel(graph, factors, of, { round });
+  const count = model.remaining();
   let offset = 0;
   for (const factor of factors) {
     const run = guarded(factor);
     for (let index = 0; index < factor.count; index++) {
-      if (factor.gamma > 0 && index !== run?.[0]) tally.remove(offset + index);
+      if (factor.gamma > 0 && index !== run?.[0]) count.remove(offset + index);
     }
     offset += factor.count;
   }
-  return tally.left / model.whole[of];
+  return count.left / model.whole;
 }

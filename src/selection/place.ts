@@ -74,8 +74,9 @@ function usefulBranches(graph: Graph, facts: SelectionFacts): Pick<FoundSites, "
   const meter = new BranchMeter(graph);
   const nodes = new Map(graph.nodes.map((node) => [node.name, node] as const));
   const reasonAgainst = (branch: Branch): string | undefined => {
-    const { macs, parameters } = meter.without([branch]).cost;
-    if (macs === 0 && parameters === 0) return "everything in its branch is needed elsewhere, too";
+    const lost = meter.without([branch]);
+    if (lost.nodes.length === 0 && lost.parameters.length === 0)
+      return "everything in its branch is needed elsewhere, too";
     const node = nodes.get(branch.addition);
     const value = node?.inputs[branch.slot] ?? "";
     return facts.partsWeights([{ value, node: branch.addition }])

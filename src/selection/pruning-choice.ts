@@ -2,7 +2,7 @@
  * Which structures a budget takes: the least important for what they cost, as many as there is room for. Where only a few
  * large ones are left, none is taken without which the budget can be met more nearly than with it.
  */
-import type { Tally } from "./tally.ts";
+import type { RemainingCost } from "./cost-model.ts";
 
 /** Structures of one factor, the least important first. */
 export interface Group {
@@ -39,22 +39,22 @@ interface Bundle {
 }
 
 /** As a share of the full cost. */
-type ShareOf = (tally: Tally) => number;
+type ShareOf = (remaining: RemainingCost) => number;
 
 /**
- * Takes members of `groups` out of `tally` until no more than `goal.now` is left, and returns their numbers. Where widths are
+ * Takes members of `groups` out of `remaining` until no more than `goal.now` is left, and returns their numbers. Where widths are
  * kept at multiples, one channel alone saves nothing: as many of a layer go at once as make it narrower.
  */
 export function chooseForPruning(
   groups: readonly Group[],
-  tally: Tally,
+  remaining: RemainingCost,
   shareOf: ShareOf,
   goal: Goal,
 ): readonly number[] {
   const chosen: number[] = [];
   const all = groups.flatMap(({ members }) => members.map(({ number }) => number));
-  const whole = tally.left / (shareOf(tally) || 1);
-  const others = all.length > FEW ? undefined : new Map(all.map((number) => [number, tally.gain(number) / whole]));
+  const whole = remaining.left / (shareOf(remaining) || 1);
+  const others = all.length > FEW ? undefined : new Map(all.map((number) => [number, remaining.gain(number) / whole]));
   const isRoomFor = (numbers: readonly number[], left: number, gain: number): boolean => {
     const fits = left - gain >= goal.now - goal.tolerance / 2;
     if (others === undefined) return fits;
@@ -63,16 +63,17 @@ export function chooseForPruning(
     const best = distanceToSum(others.values(), left - goal.final);
     return distanceToSum(rest, left - gain - goal.final) <= Math.max(best, goal.tolerance / 2) + 1 / PARTS;
   };
-  const queue = groups.flatMap((group) => bundleOf(group, tally, shareOf) ?? []).toSorted(byPrice);
+  const queue: Bundle[] = [];
   const add = (group: Group): void => {
-    const bundle = bundleOf(group, tally, shareOf);
+    const bundle = bundleOf(group, remaining, shareOf);
     if (bundle !== undefined) insert(queue, bundle);
   };
-  while (shareOf(tally) > goal.now + goal.tolerance / 2) {
+  for (const group of groups) add(group);
+  while (shareOf(remaining) > goal.now + goal.tolerance / 2) {
     const first = queue.shift();
     if (first === undefined) break;
     // What others took may have changed what this one saves.
-    const bundle = bundleOf(first.group, tally, shareOf);
+    const bundle = bundleOf(first.group, remaining, shareOf);
     if (bundle === undefined) continue;
     const [second] = queue;
     if (second !== undefined && bundle.price > first.price && bundle.price > second.price) {
@@ -80,12 +81,12 @@ export function chooseForPruning(
       continue;
     }
     const { numbers, gain, group } = bundle;
-    if (!isRoomFor(numbers, shareOf(tally), gain)) {
+    if (!isRoomFor(numbers, shareOf(remaining), gain)) {
       add({ ...group, members: group.members.slice(1) });
       continue;
     }
     for (const number of numbers) {
-      tally.remove(number);
+      remaining.remove(number);
       others?.delete(number);
     }
     chosen.push(...numbers);
@@ -95,25 +96,25 @@ export function chooseForPruning(
 }
 
 /**
- * Puts members of `groups` back into `tally`, the most important for their cost first, for as long as what is left comes nearer to
+ * Puts members of `groups` back into `remaining`, the most important for their cost first, for as long as what is left comes nearer to
  * `goal`; returns their numbers.
  */
 export function chooseForRestoring(
   groups: readonly Group[],
-  tally: Tally,
+  remaining: RemainingCost,
   shareOf: ShareOf,
   goal: number,
 ): readonly number[] {
   const restored: number[] = [];
   let pending = groups.map((group) => ({ ...group, members: group.members.toReversed() }));
   while (pending.length > 0) {
-    const missing = goal - shareOf(tally);
-    const bundles = pending.flatMap((group) => bundleOf(group, tally, shareOf, "restore") ?? []);
+    const missing = goal - shareOf(remaining);
+    const bundles = pending.flatMap((group) => bundleOf(group, remaining, shareOf, "restore") ?? []);
     const fitting = bundles.filter(({ gain }) => Math.abs(missing - gain) < Math.abs(missing));
     const off = ({ gain }: Bundle): number => Math.abs(missing - gain);
     const [best] = fitting.toSorted((a, b) => b.price - a.price || off(a) - off(b));
     if (best === undefined) break;
-    for (const number of best.numbers) tally.restore(number);
+    for (const number of best.numbers) remaining.restore(number);
     restored.push(...best.numbers);
     pending = pending
       .map((group) =>
@@ -124,30 +125,26 @@ export function chooseForRestoring(
   return restored;
 }
 
-/** Undefined if not even the whole group changes the cost. `tally` is as before. */
+/** Undefined if not even the whole group changes the cost. `remaining` is as before. */
 function bundleOf(
   group: Group,
-  tally: Tally,
+  remaining: RemainingCost,
   shareOf: ShareOf,
   way: "remove" | "restore" = "remove",
 ): Bundle | undefined {
-  const before = shareOf(tally);
+  const before = shareOf(remaining);
   const numbers: number[] = [];
   let importance = 0;
   let gain = 0;
   for (const member of group.members) {
-    tally[way](member.number);
+    remaining[way](member.number);
     numbers.push(member.number);
     importance += member.importance;
-    gain = Math.abs(before - shareOf(tally));
+    gain = Math.abs(before - shareOf(remaining));
     if (gain > 0) break;
   }
-  for (const number of numbers) tally[way === "remove" ? "restore" : "remove"](number);
+  for (const number of numbers) remaining[way === "remove" ? "restore" : "remove"](number);
   return gain > 0 ? { group, numbers, gain, price: importance / (gain * group.preference) } : undefined;
-}
-
-function byPrice(a: Bundle, b: Bundle): number {
-  return a.price - b.price;
 }
 
 /** Keeps `queue` in the order of prices. */
@@ -182,9 +179,14 @@ function nearestSum(costs: Iterable<number>, missing: number): number {
 }
 
 /** The share of the full cost nearest to `goal` that whole structures of `numbers` can leave; with many of them any is near. */
-export function nearestShare(numbers: readonly number[], tally: Tally, whole: number, goal: number): number {
+export function nearestShare(
+  numbers: readonly number[],
+  remaining: RemainingCost,
+  whole: number,
+  goal: number,
+): number {
   if (numbers.length > FEW) return goal;
-  const left = tally.left / whole;
-  const costs = numbers.map((number) => tally.gain(number) / whole);
+  const left = remaining.left / whole;
+  const costs = numbers.map((number) => remaining.gain(number) / whole);
   return left - nearestSum(costs, left - goal);
 }

@@ -9,10 +9,10 @@ import { GraphBuilder } from "../../src/graph/builder.ts";
 import { type Cost, cost } from "../../src/graph/cost.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { compact } from "../../src/pruning/compact.ts";
-import { structureCosts } from "../../src/selection/costs.ts";
+import { costModel } from "../../src/selection/cost-model.ts";
 import { type Factor, selectionKeys } from "../../src/selection/factors.ts";
 import { type Placement, place, refusedLayers, structureKinds } from "../../src/selection/place.ts";
-import { CostModel } from "../../src/selection/tally.ts";
+import { structureCosts } from "../../src/selection/structure-costs.ts";
 import { randomWeights, zeroFactors } from "./networks.ts";
 
 type Part =
@@ -171,16 +171,12 @@ function someOf(factors: readonly Factor[], share: number, seed: number): Zeros 
 }
 
 function promisedLeft({ graph, factors }: Placement, zeros: Zeros): Cost {
-  const model = new CostModel(graph, factors);
-  const left = (measure: keyof Cost): number => {
-    const tally = model.tally(measure);
-    let offset = 0;
-    for (const { parameter, count } of factors) {
-      for (const index of zeros[parameter] ?? []) tally.remove(offset + index);
-      offset += count;
-    }
-    return tally.left;
-  };
+  const pruned = Uint8Array.from(
+    factors.flatMap(({ parameter, count }) =>
+      Array.from({ length: count }, (_, index) => (zeros[parameter]?.includes(index) ? 1 : 0)),
+    ),
+  );
+  const left = (kind: keyof Cost): number => costModel(graph, factors, kind).remaining(pruned).left;
   return { macs: left("macs"), parameters: left("parameters") };
 }
 

@@ -10,10 +10,10 @@ import type { Graph, Network } from "../../src/graph/graph.ts";
 import { inferShapes } from "../../src/graph/shapes.ts";
 import { model } from "../../src/models/zoo.ts";
 import { compact } from "../../src/pruning/compact.ts";
-import { structureCosts } from "../../src/selection/costs.ts";
 import { type FactorKind, selectionKeys } from "../../src/selection/factors.ts";
 import { fold } from "../../src/selection/fold.ts";
 import { type Placement, place, structureKinds } from "../../src/selection/place.ts";
+import { structureCosts } from "../../src/selection/structure-costs.ts";
 import { families, postActivation } from "./families.ts";
 import { buildNetwork, outputDifference, piece, randomWeights, zeroFactors } from "./networks.ts";
 

@@ -8,9 +8,9 @@ import type { Graph } from "../../src/graph/graph.ts";
 import { model } from "../../src/models/zoo.ts";
 import { budgetSelection, smallestShare } from "../../src/selection/budget.ts";
 import { BudgetController, plannedShare } from "../../src/selection/budget-controller.ts";
+import { type CostKind, costModel } from "../../src/selection/cost-model.ts";
 import { type Factor, type Selection, selectionKeys } from "../../src/selection/factors.ts";
 import { place, structureKinds } from "../../src/selection/place.ts";
-import { type CostMeasure, CostModel } from "../../src/selection/tally.ts";
 import { oneCycle, type PlantOptions, steerPlant } from "./plant.ts";
 
 /** What holds the structures: alike or not, weakly or strongly, against little or much noise. */
@@ -21,15 +21,15 @@ const holds: readonly Pick<PlantOptions, "strength" | "decades" | "noise">[] = [
 ];
 
 /** How near to `share` whole structures of `select` come at best: all their sums, of few enough structures to try them. */
-function nearestSum(graph: Graph, select: Selection, share: number, of: CostMeasure): number {
+function nearestSum(graph: Graph, select: Selection, share: number, of: CostKind): number {
   const { graph: scaled, factors } = place(graph, select);
-  const model = new CostModel(scaled, factors);
+  const model = costModel(scaled, factors, of);
   const count = factors.reduce((sum, factor) => sum + factor.count, 0);
   let nearest = Number.POSITIVE_INFINITY;
   for (let chosen = 0; chosen < 2 ** count; chosen++) {
-    const tally = model.tally(of);
-    for (let number = 0; number < count; number++) if ((chosen >> number) & 1) tally.remove(number);
-    nearest = Math.min(nearest, Math.abs(tally.left / model.whole[of] - share));
+    const remaining = model.remaining();
+    for (let number = 0; number < count; number++) if ((chosen >> number) & 1) remaining.remove(number);
+    nearest = Math.min(nearest, Math.abs(remaining.left / model.whole - share));
   }
   return nearest;
 }
@@ -45,7 +45,7 @@ describe("any network, with any of its kinds", () => {
       name: fc.constant(name),
       kinds: fc.subarray([...structureKinds(graph)], { minLength: 1 }),
       share: fc.double({ min: 0.2, max: 0.9, noNaN: true }),
-      of: fc.constantFrom<CostMeasure>("macs", "parameters"),
+      of: fc.constantFrom<CostKind>("macs", "parameters"),
       hold: fc.constantFrom(...holds),
       seed: fc.nat(1000),
     }),
@@ -107,9 +107,9 @@ test("where widths are rounded, as many of a layer come back as make it wider", 
   // A run that ended at 46.2 %: of the neurons at zero none brings anything by itself.
   const widths = [9, 5, 10, 0, 15, 18, 0, 0, 7];
   const { graph, factors } = place(model("resnet-20", { classes: 10 }), { neurons: 1, blocks: 37.3 });
-  const model8 = new CostModel(graph, factors, 8);
+  const model8 = costModel(graph, factors, "macs", { round: 8 });
   const share = 0.5;
-  const controller = new BudgetController({ factors, model: model8, of: "macs", share, momentum: 0.9, totalRate: 30 });
+  const controller = new BudgetController({ factors, model: model8, share, momentum: 0.9, totalRate: 30 });
   const weights = (kept: (factor: Factor, at: number) => number): ReadonlyMap<string, Tensor> =>
     new Map(
       factors.map((factor, at) => {
@@ -211,12 +211,11 @@ describe("resnet-20", () => {
 
   test("what holds a block is seen in its velocity, and overcome once the block is chosen", () => {
     const { graph: scaled, factors } = place(graph, { blocks: 1 });
-    const costs = new CostModel(scaled, factors);
+    const costs = costModel(scaled, factors, "macs");
     const totalRate = 300;
     const controller = new BudgetController({
       factors,
       model: costs,
-      of: "macs",
       share: 0.5,
       momentum: 0.9,
       totalRate,
@@ -251,11 +250,10 @@ describe("resnet-20", () => {
 
   test("the least important for their cost are chosen, and stay chosen", () => {
     const { graph: scaled, factors } = place(graph, { neurons: 1 });
-    const costs = new CostModel(scaled, factors);
+    const costs = costModel(scaled, factors, "macs");
     const controller = new BudgetController({
       factors,
       model: costs,
-      of: "macs",
       share: 0.5,
       momentum: 0.9,
       totalRate: 300,

@@ -6,9 +6,9 @@ import { initialize } from "../../src/models/initialize.ts";
 import { model } from "../../src/models/zoo.ts";
 import { compact } from "../../src/pruning/compact.ts";
 import { budgetSelection, describeBudget, parseBudget, smallestShare } from "../../src/selection/budget.ts";
+import { costModel, zerosOf } from "../../src/selection/cost-model.ts";
 import type { Selection } from "../../src/selection/factors.ts";
 import { place } from "../../src/selection/place.ts";
-import { CostModel, zerosOf } from "../../src/selection/tally.ts";
 
 describe("a budget in words", () => {
   test.each([
@@ -62,32 +62,30 @@ describe("what is left, against the network really cut", () => {
   ])("%s %o", (name, select) => {
     for (const seed of [1, 2, 3]) {
       const { network, factors } = withRandomZeros(name, select, seed);
-      const model = new CostModel(network.graph, factors);
       const exact = cost(compact(network).network.graph);
       for (const of of ["macs", "parameters"] as const) {
-        const tally = model.tally(of);
-        zerosOf(factors, network.weights).forEach((isZero, structure) => {
-          if (isZero === 1) tally.remove(structure);
-        });
-        expect(Math.abs(tally.left - exact[of]) / model.whole[of], `${of}, seed ${seed}`).toBeLessThan(0.01);
+        const model = costModel(network.graph, factors, of);
+        expect(model.whole).toBe(cost(network.graph)[of]);
+        const { left } = model.remaining(zerosOf(factors, network.weights));
+        expect(Math.abs(left - exact[of]) / model.whole, `${of}, seed ${seed}`).toBeLessThan(0.01);
       }
     }
   });
 
   test("taking away and putting back in any order is exact", () => {
     const { graph, factors } = place(model("resnet-20", { classes: 10 }), { neurons: 1, blocks: 1, streams: 1 });
-    const costs = new CostModel(graph, factors);
-    const tally = costs.tally("macs");
-    const order = new RandomStream(1, "order", 0).permutation(costs.parts.length);
+    const costs = costModel(graph, factors, "macs");
+    const remaining = costs.remaining();
+    const order = new RandomStream(1, "order", 0).permutation(factors.reduce((sum, { count }) => sum + count, 0));
     for (const structure of order) {
-      const before = tally.left;
-      const gain = tally.gain(structure);
-      expect(tally.left).toBe(before);
-      tally.remove(structure);
-      expect(tally.left).toBeCloseTo(before - gain, 3);
+      const before = remaining.left;
+      const gain = remaining.gain(structure);
+      expect(remaining.left).toBe(before);
+      remaining.remove(structure);
+      expect(remaining.left).toBeCloseTo(before - gain, 3);
     }
-    for (const structure of order) tally.restore(structure);
-    expect(tally.left).toBeCloseTo(costs.whole.macs, 3);
+    for (const structure of order) remaining.restore(structure);
+    expect(remaining.left).toBeCloseTo(costs.whole, 3);
   });
 });
 

@@ -13,16 +13,15 @@ import {
   usualWindow,
   type Window,
 } from "../../src/selection/budget-controller.ts";
+import { type CostKind, costModel } from "../../src/selection/cost-model.ts";
 import type { Selection } from "../../src/selection/factors.ts";
 import { place } from "../../src/selection/place.ts";
-import type { CostMeasure } from "../../src/selection/tally.ts";
-import { CostModel } from "../../src/selection/tally.ts";
 import { learningRateAt, type Schedule } from "../../src/training/schedules.ts";
 
 export interface PlantOptions {
   readonly select: Selection;
   readonly share: number;
-  readonly of?: CostMeasure;
+  readonly of?: CostKind;
   readonly steps?: number;
   /** Times the factors are looked at; default as in a run. */
   readonly looks?: number;
@@ -52,10 +51,10 @@ export function steerPlant(plain: Graph, options: PlantOptions): Course {
   const { select, share, of = "macs", steps = 1000, schedule = oneCycle, seed = 1 } = options;
   const { strength = 1e-4, decades = 2, noise = 1, looks = 250, round = 1, window = usualWindow } = options;
   const { graph, factors } = place(plain, select);
-  const model = new CostModel(graph, factors, round);
+  const model = costModel(graph, factors, of, { round });
   const rates = Array.from({ length: steps }, (_, step) => learningRateAt(schedule, step, steps));
   const totalRate = rates.reduce((sum, rate) => sum + rate, 0);
-  const controller = new BudgetController({ factors, model, of, share, momentum: MOMENTUM, totalRate, window });
+  const controller = new BudgetController({ factors, model, share, momentum: MOMENTUM, totalRate, window });
   const random = new RandomStream(seed, "plant", 0);
   const held = factors.map(({ count, gamma }) =>
     Float32Array.from({ length: count }, () => gamma * strength * 10 ** (decades * random.uniform())),

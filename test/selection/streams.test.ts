@@ -2,10 +2,10 @@ import { describe, expect, test } from "vitest";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { model } from "../../src/models/zoo.ts";
-import { structureCosts } from "../../src/selection/costs.ts";
 import { factorsOf } from "../../src/selection/factors.ts";
 import { fold } from "../../src/selection/fold.ts";
 import { place, refusedLayers, structureKinds } from "../../src/selection/place.ts";
+import { structureCosts } from "../../src/selection/structure-costs.ts";
 import { dense, families, invertedResiduals, postActivation, preActivation, twoWayDense } from "../pruning/families.ts";
 
 /** λ parameter → the nodes whose outputs it scales, with the factor they begin at. */

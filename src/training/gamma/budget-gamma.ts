@@ -8,8 +8,8 @@ import { cost } from "../../graph/cost.ts";
 import type { Weights } from "../../graph/graph.ts";
 import { budgetShare, describeBudget, smallestShare } from "../../selection/budget.ts";
 import { BudgetController, type ControllerState, type Observation } from "../../selection/budget-controller.ts";
+import { type CostKind, costModel, costNames } from "../../selection/cost-model.ts";
 import { type Factor, factorKinds } from "../../selection/factors.ts";
-import { CostModel } from "../../selection/tally.ts";
 import type { EventBody, NetworkCost } from "../events.ts";
 import { type EpochResult, type Json, readHookState, type TrainingRun } from "../hooks/run-hook.ts";
 import { learningRateAt } from "../schedules.ts";
@@ -41,7 +41,7 @@ export function requireReachable({ budget, round }: Settings, { network, factors
   const kinds = factorKinds.filter((kind) => factors.some((factor) => factor.kind === kind && factor.gamma > 0));
   if (kinds.length === 0)
     refuse("there is nothing to reach a budget with", "a kind with γ above 0", "Leave --gamma out");
-  const full = `${whole[budget.of].toLocaleString("en")} ${budget.of === "macs" ? "MACs" : "parameters"}`;
+  const full = `${whole[budget.of].toLocaleString("en")} ${costNames[budget.of]}`;
   if (budgetShare(budget, whole) > 1) refuse("the budget is more than the network", `at most ${full}`, "Ask for less");
   const least = smallestShare(graph, factors, budget.of, round);
   if (budgetShare(budget, whole) >= least) return;
@@ -63,7 +63,7 @@ export class BudgetGamma implements GammaPolicy {
   readonly #session: Session;
   readonly #controller: BudgetController;
   readonly #share: number;
-  readonly #of: "macs" | "parameters";
+  readonly #of: CostKind;
   /** Ση of the steps before each. */
   readonly #rates: Float64Array;
   #state: ControllerState;
@@ -81,8 +81,7 @@ export class BudgetGamma implements GammaPolicy {
     }
     this.#controller = new BudgetController({
       factors,
-      model: new CostModel(graph, factors, settings.round),
-      of: budget.of,
+      model: costModel(graph, factors, budget.of, { round: settings.round }),
       share: this.#share,
       momentum: settings.momentum,
       totalRate: this.#rates[totalSteps] ?? 0,

@@ -1,8 +1,8 @@
 /** Settings that decide what is pruned, and when. */
 import { z } from "zod";
 import { type Budget, parseBudget } from "../../selection/budget.ts";
-import { gammaMeasures } from "../../selection/costs.ts";
 import type { Selection } from "../../selection/factors.ts";
+import { gammaMeasures } from "../../selection/structure-costs.ts";
 import { choice, gamma, gammas, number, switchTo, text, wholeNumberOrAuto } from "./codecs.ts";
 import { setting } from "./setting.ts";
 

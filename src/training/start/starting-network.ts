@@ -9,9 +9,9 @@ import { bindBatch, inferShapes } from "../../graph/shapes.ts";
 import { initialize } from "../../models/initialize.ts";
 import { model } from "../../models/zoo.ts";
 import { type Budget, budgetSelection } from "../../selection/budget.ts";
-import { type GammaMeasure, shareGamma } from "../../selection/costs.ts";
 import { type Factor, factorsOf, type Selection, selectionKeys } from "../../selection/factors.ts";
 import { type Placement, place, requireKinds } from "../../selection/place.ts";
+import { type GammaMeasure, shareGamma } from "../../selection/structure-costs.ts";
 
 /**
  * A name such as "resnet-20", the path of an `.onnx` file, a graph (its weights are drawn from the seed), or a network.

@@ -2,9 +2,9 @@ import { describe, expect, test } from "vitest";
 import { tensor } from "../../src/core/tensor.ts";
 import { cost } from "../../src/graph/cost.ts";
 import { model } from "../../src/models/zoo.ts";
-import { shareGamma, structureCosts } from "../../src/selection/costs.ts";
 import { gammaFeeds, gammasOf } from "../../src/selection/factors.ts";
 import { place } from "../../src/selection/place.ts";
+import { shareGamma, structureCosts } from "../../src/selection/structure-costs.ts";
 import { families, postActivation } from "../pruning/families.ts";
 
 const resnet = place(model("resnet-20", { classes: 10 }), { neurons: 0.001, blocks: 0.02, streams: 0.003 });

@@ -1,0 +1,147 @@
+/**
+ * What a network costs while structures are pruned from it: the one model behind budgets, γ by cost and inspection. A kind of
+ * cost says what a layer costs with some of its outputs and inputs left; which outputs and inputs go with a structure is
+ * the network's (`structure-parts.ts`). So another kind of cost is another function of a layer.
+ *
+ * The model is the cost of the pruned network except for what only pruning finds out: channels that nothing reads any more, and
+ * the biases of constants that are carried on. Who needs the exact cost counts it now and then and corrects the model.
+ */
+import type { Graph, Weights } from "../graph/graph.ts";
+import type { Factor } from "./factors.ts";
+import { type Layer, type LostPart, NetworkParts } from "./structure-parts.ts";
+
+export const costKinds = ["macs", "parameters"] as const;
+export type CostKind = (typeof costKinds)[number];
+
+/** What each kind of cost is called where people read it. */
+export const costNames: Readonly<Record<CostKind, string>> = { macs: "MACs", parameters: "parameters" };
+
+/** What `layer` costs with so many of its output and input channels left; 0 and 0 once it is gone. */
+type LayerCost = (layer: Layer, outputs: number, inputs: number) => number;
+
+const layerCosts: Record<CostKind, LayerCost> = {
+  macs: ({ taps, macsOfWeight }, outputs, inputs) => outputs * inputs * taps * macsOfWeight,
+  parameters: ({ taps, isStored }, outputs, inputs) => (isStored ? outputs * inputs * taps : 0),
+};
+
+export interface CostModel {
+  readonly kind: CostKind;
+  /** Of the network with all of its structures. */
+  readonly whole: number;
+  /**
+   * What is left without the structures marked 1 in `pruned`; default: nothing is pruned. Structures are numbered through all
+   * factors, in their order.
+   */
+  remaining(pruned?: Uint8Array): RemainingCost;
+}
+
+/** What is left as structures are taken away and put back, fast enough to be asked thousands of times a run. */
+export interface RemainingCost {
+  readonly left: number;
+  remove(structure: number): void;
+  restore(structure: number): void;
+  /** What would go with `structure` now; nothing is taken away. */
+  gain(structure: number): number;
+}
+
+/**
+ * The cost of `graph` by `kind`; `factors` are those of the graph. Widths are kept at multiples of `round`. `parts`: of the same
+ * graph and factors, where they are known.
+ */
+export function costModel(
+  graph: Graph,
+  factors: readonly Factor[],
+  kind: CostKind,
+  {
+    round = 1,
+    parts = new NetworkParts(graph, factors),
+  }: { readonly round?: number; readonly parts?: NetworkParts } = {},
+): CostModel {
+  const remaining = (pruned: Uint8Array = new Uint8Array()): RemainingCost => {
+    const count = new Remaining(parts, layerCosts[kind], round);
+    pruned.forEach((mark, structure) => {
+      if (mark === 1) count.remove(structure);
+    });
+    return count;
+  };
+  return { kind, whole: remaining().left, remaining };
+}
+
+/** Marks the structures of `factors` that are zero in `values` with 1. */
+export function zerosOf(factors: readonly Factor[], values: Weights): Uint8Array {
+  return Uint8Array.from(
+    factors.flatMap(({ parameter, count }) => {
+      const data = values.get(parameter)?.data;
+      return Array.from({ length: count }, (_, index) => (data?.[index] === 0 ? 1 : 0));
+    }),
+  );
+}
+
+class Remaining implements RemainingCost {
+  readonly #parts: NetworkParts;
+  readonly #costOf: LayerCost;
+  readonly #round: number;
+  /** By layer: outputs and inputs that are pruned, and reads that went with branches. */
+  readonly #outputs: Int32Array;
+  readonly #inputs: Int32Array;
+  readonly #reads: Int32Array;
+  #left: number;
+
+  constructor(parts: NetworkParts, costOf: LayerCost, round: number) {
+    const count = parts.layers.length;
+    this.#parts = parts;
+    this.#costOf = costOf;
+    this.#round = round;
+    this.#outputs = new Int32Array(count);
+    this.#inputs = new Int32Array(count);
+    this.#reads = new Int32Array(count);
+    this.#left = parts.layers.reduce((sum, layer) => sum + costOf(layer, layer.outputs, layer.inputs), 0);
+  }
+
+  get left(): number {
+    return this.#left;
+  }
+
+  remove(structure: number): void {
+    this.#change(structure, 1);
+  }
+
+  restore(structure: number): void {
+    this.#change(structure, -1);
+  }
+
+  gain(structure: number): number {
+    const before = this.#left;
+    this.remove(structure);
+    const gained = before - this.#left;
+    this.restore(structure);
+    this.#left = before;
+    return gained;
+  }
+
+  #change(structure: number, sign: 1 | -1): void {
+    for (const part of this.#parts.partsOf(structure)) this.#changeLayer(part, sign);
+  }
+
+  #changeLayer({ layer, outputs, inputs, reads }: LostPart, sign: 1 | -1): void {
+    this.#left -= this.#layerCost(layer);
+    this.#outputs[layer] = (this.#outputs[layer] ?? 0) + sign * outputs;
+    this.#inputs[layer] = (this.#inputs[layer] ?? 0) + sign * inputs;
+    this.#reads[layer] = (this.#reads[layer] ?? 0) + sign * reads;
+    this.#left += this.#layerCost(layer);
+  }
+
+  #layerCost(index: number): number {
+    const layer = this.#parts.layers[index];
+    if (layer === undefined || (this.#reads[index] ?? 0) >= layer.reads) return 0;
+    const outputs = kept(layer.outputs, this.#outputs[index] ?? 0, this.#round);
+    const inputs = kept(layer.inputs, this.#inputs[index] ?? 0, this.#round);
+    return this.#costOf(layer, outputs, inputs);
+  }
+}
+
+/** What is kept of `whole` channels without `pruned` of them. */
+function kept(whole: number, pruned: number, round: number): number {
+  const left = whole - pruned;
+  return left <= 0 ? 0 : Math.min(whole, Math.ceil(left / round) * round);
+}

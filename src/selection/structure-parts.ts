@@ -1,0 +1,198 @@
+/**
+ * What goes with each structure of a network, layer by layer: the outputs and inputs whose weights a channel takes along,
+ * everything coupled to it included, and the layers that only a residual branch needs.
+ */
+import { elementCount, type Shape } from "../core/tensor.ts";
+import { Couplings } from "../graph/analysis-coupling.ts";
+import { nodeMacs } from "../graph/cost.ts";
+import type { Graph, Node } from "../graph/graph.ts";
+import { inferShapes } from "../graph/shapes.ts";
+import { BranchMeter } from "./branch-cost.ts";
+import type { Branch } from "./branches.ts";
+import type { Factor } from "./factors.ts";
+
+/**
+ * A trained parameter, or what a node computes with one: several nodes may share a parameter, and one of them may go. `outputs` and
+ * `inputs` are the first two dimensions of the parameter, `taps` the product of the others.
+ */
+export interface Layer {
+  readonly name: string;
+  readonly outputs: number;
+  readonly inputs: number;
+  readonly taps: number;
+  /** Multiply-accumulates of one image with each of its numbers; 0 for a parameter, which is stored and not computed. */
+  readonly macsOfWeight: number;
+  readonly isStored: boolean;
+  /** By how many nodes it is read: it goes with the last of them. */
+  readonly reads: number;
+}
+
+/** What a layer loses with a structure. */
+export interface LostPart {
+  /** Index of the layer. */
+  readonly layer: number;
+  readonly outputs: number;
+  readonly inputs: number;
+  readonly reads: number;
+}
+
+const trainedKinds: ReadonlySet<string> = new Set(["weights", "bias", "scale", "shift"]);
+
+/** Structures are numbered through all of `factors`, which are those of `graph`, in their order. */
+export class NetworkParts {
+  readonly layers: readonly Layer[];
+  readonly #parts: readonly (readonly LostPart[])[];
+  readonly #channels: ChannelParts;
+  readonly #branches: BlockBranches;
+
+  constructor(graph: Graph, factors: readonly Factor[]) {
+    const shapes = inferShapes(graph, 1);
+    const stored = graph.parameters.filter(({ kind }) => trainedKinds.has(kind));
+    const computed = graph.nodes.filter((node) => nodeMacs(node, shapes) > 0);
+    const reads = new Map<string, number>();
+    for (const input of graph.nodes.flatMap(({ inputs }) => inputs)) reads.set(input, (reads.get(input) ?? 0) + 1);
+    this.layers = [
+      ...stored.map(({ name, shape }) => layerOf(name, shape, { isStored: true, reads: reads.get(name) ?? 0 })),
+      ...computed.map((node) => {
+        const shape = shapes.get(node.inputs[1] ?? "") ?? [];
+        return layerOf(node.name, shape, { macsOfWeight: nodeMacs(node, shapes) / elementCount(shape) });
+      }),
+    ];
+    const ofParameters = new Map(stored.map(({ name }, index) => [name, index] as const));
+    const ofNodes = new Map(computed.map(({ name }, index) => [name, stored.length + index] as const));
+    this.#channels = new ChannelParts(graph, shapes, ofParameters, ofNodes);
+    this.#branches = new BlockBranches(graph);
+    this.#parts = factors.flatMap((factor): (readonly LostPart[])[] => {
+      if (factor.kind !== "block") return this.#channels.classesOf(factor).map((one) => this.#channels.partsOf(one));
+      const { nodes, reads: lost } = this.#branches.without(factor);
+      const part = (layer: number | undefined, count: number): LostPart[] =>
+        layer === undefined ? [] : [{ layer, outputs: 0, inputs: 0, reads: count }];
+      return [
+        [
+          ...[...lost].flatMap(([name, count]) => part(ofParameters.get(name), count)),
+          ...nodes.flatMap(({ name }) => part(ofNodes.get(name), 1)),
+        ],
+      ];
+    });
+  }
+
+  partsOf(structure: number): readonly LostPart[] {
+    return this.#parts[structure] ?? [];
+  }
+
+  /** Nodes with weights that lose outputs or inputs with the structures of `factor`; for a block, those that go with it. */
+  nodesOf(factor: Factor): { readonly outputsOf: readonly string[]; readonly inputsOf: readonly string[] } {
+    if (factor.kind === "block") {
+      return { outputsOf: this.#branches.without(factor).nodes.map(({ name }) => name), inputsOf: [] };
+    }
+    const classes = [...new Set(this.#channels.classesOf(factor))];
+    const all = classes
+      .flatMap((one) => this.#channels.partsOf(one))
+      .filter(({ layer }) => this.layers[layer]?.isStored === false)
+      .toSorted((a, b) => a.layer - b.layer);
+    const namesOf = (touched: readonly LostPart[]): readonly string[] =>
+      [...new Set(touched.map(({ layer }) => layer))].map((layer) => this.layers[layer]?.name ?? "");
+    return {
+      outputsOf: namesOf(all.filter(({ outputs }) => outputs > 0)),
+      inputsOf: namesOf(all.filter(({ inputs }) => inputs > 0)),
+    };
+  }
+}
+
+function layerOf(
+  name: string,
+  [outputs = 1, inputs = 1, ...taps]: Shape,
+  { macsOfWeight = 0, isStored = false, reads = 1 }: Partial<Pick<Layer, "macsOfWeight" | "isStored" | "reads">>,
+): Layer {
+  return { name, outputs, inputs, taps: elementCount(taps), macsOfWeight, isStored, reads };
+}
+
+/** The branches that blocks scale. */
+class BlockBranches {
+  readonly #meter: BranchMeter;
+  /** By factor parameter. */
+  readonly #branches: ReadonlyMap<string, Branch>;
+
+  constructor(graph: Graph) {
+    this.#meter = new BranchMeter(graph);
+    const scaledBy = new Map(
+      graph.nodes.flatMap(({ op, inputs: [, factor = ""], outputs: [dst = ""] }) =>
+        op === "scale" ? [[dst, factor] as const] : [],
+      ),
+    );
+    this.#branches = new Map(
+      graph.nodes.flatMap(({ op, name, inputs }) =>
+        op !== "add"
+          ? []
+          : inputs.flatMap((input, slot) => {
+              const factor = scaledBy.get(input);
+              return factor === undefined ? [] : [[factor, { addition: name, slot }] as const];
+            }),
+      ),
+    );
+  }
+
+  without({ parameter }: Factor): ReturnType<BranchMeter["without"]> {
+    const branch = this.#branches.get(parameter);
+    return this.#meter.without(branch === undefined ? [] : [branch]);
+  }
+}
+
+/** The rows and columns of weights that belong to each class of coupled channels. */
+class ChannelParts {
+  readonly #couplings: Couplings;
+  /** Class → layer → what it loses. */
+  readonly #parts = new Map<number, Map<number, { outputs: number; inputs: number }>>();
+  /** Factor parameter → the nodes that scale by it. */
+  readonly #scales = new Map<string, Node<"scale">[]>();
+
+  constructor(
+    graph: Graph,
+    shapes: ReadonlyMap<string, Shape>,
+    ofParameters: ReadonlyMap<string, number>,
+    ofNodes: ReadonlyMap<string, number>,
+  ) {
+    this.#couplings = new Couplings(graph, shapes);
+    const layers = new Map<string, number[]>([...ofParameters].map(([name, layer]) => [name, [layer]]));
+    for (const node of graph.nodes) {
+      const [, weights = ""] = node.inputs;
+      if (node.op === "scale" && node.attributes.axis === 1) {
+        this.#scales.set(weights, [...(this.#scales.get(weights) ?? []), node]);
+      }
+      const layer = ofNodes.get(node.name);
+      if (layer !== undefined) layers.get(weights)?.push(layer);
+    }
+    for (const [name, own] of layers) {
+      for (const axis of this.#couplings.axesOf(name)) {
+        for (const one of this.#couplings.classesOf(name, axis)) {
+          for (const layer of own) this.#partOf(one, layer)[axis === 0 ? "outputs" : "inputs"]++;
+        }
+      }
+    }
+  }
+
+  /** The class of each of the factor's structures. */
+  classesOf({ parameter, count }: Factor): readonly number[] {
+    const classes = new Array<number>(count).fill(-1);
+    for (const { outputs, attributes } of this.#scales.get(parameter) ?? []) {
+      const { first } = attributes;
+      const own = this.#couplings.classesOf(outputs[0] ?? "", 1);
+      own.forEach((one, channel) => {
+        classes[first === undefined ? Math.floor((channel * count) / own.length) : first + channel] = one;
+      });
+    }
+    return classes;
+  }
+
+  partsOf(one: number): readonly LostPart[] {
+    return [...(this.#parts.get(one) ?? [])].map(([layer, lost]) => ({ layer, ...lost, reads: 0 }));
+  }
+
+  #partOf(one: number, layer: number): { outputs: number; inputs: number } {
+    const parts = this.#parts.get(one) ?? new Map<number, { outputs: number; inputs: number }>();
+    this.#parts.set(one, parts);
+    const part = parts.get(layer) ?? { outputs: 0, inputs: 0 };
+    parts.set(layer, part);
+    return part;
+  }
+}
