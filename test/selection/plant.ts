@@ -36,6 +36,18 @@ export interface PlantOptions {
   readonly noise?: number;
   /** Widths are kept at multiples of it. */
   readonly round?: number;
+  /** Sees each look: the factors, and what the controller makes of them. */
+  readonly onLook?: (look: PlantLook) => void;
+}
+
+export interface PlantLook {
+  /** Ση so far, over that of the whole run. */
+  readonly progress: number;
+  /** Share of the full cost that is left. */
+  readonly left: number;
+  /** By factor parameter. */
+  readonly factors: ReadonlyMap<string, Tensor>;
+  readonly state: ControllerState;
 }
 
 export interface Course {
@@ -92,6 +104,7 @@ export function steerPlant(plain: Graph, options: PlantOptions): Course {
     });
     gammas = controller.gammas(state);
     left.push(controller.left(state, named(values)));
+    options.onLook?.({ progress: done / totalRate, left: left.at(-1) ?? 1, factors: named(values), state });
   }
   left.push(controller.left(state, named(values)));
   return { left, final: state };
