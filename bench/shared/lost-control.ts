@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { required, UserError } from "../../src/core/errors.ts";
 import { tensor } from "../../src/core/tensor.ts";
-import { stepsPerEpoch } from "../../src/data/order.ts";
+import { stepsPerEpoch } from "../../src/data/shuffle.ts";
 import { controlFolder } from "../../src/experiments/control.ts";
 import { type RunSummary, summarizeRun } from "../../src/experiments/run-summary.ts";
 import { controlSettings } from "../../src/experiments/settings.ts";

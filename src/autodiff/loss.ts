@@ -7,7 +7,7 @@ import { inferShapes } from "../graph/shapes.ts";
 
 /** What the loss compares the logits with. */
 export interface LossOptions {
-  /** "labels" (default): classes. "soft": a distribution over the classes for each image, see `data/mixing.ts`. */
+  /** "labels" (default): classes. "soft": a distribution over the classes for each image, see `data/mixup-cutmix.ts`. */
   readonly targets?: "labels" | "soft";
   /**
    * Knowledge distillation (Hinton, Vinyals and Dean, 2015): (1 − weight) times the loss of the targets, which are soft then, and

@@ -4,7 +4,7 @@
  * Inputs: the network's, those of the loss (`labels`, i32 [N], by default; see `loss.ts`), `learning_rate` ([]) and
  * `<factor>.gamma` (the factor's shape) for each parameter of scaling factors. Outputs: `loss` and `correct`. Each
  * trained parameter p has a velocity `p.velocity`, and becomes `p.next`. Factors λ also have `λ.held` and `λ.margin`:
- * how long each has been held at zero (`selection/margin.ts`).
+ * how long each has been held at zero (`selection/zero-stability.ts`).
  */
 import {
   type Graph,

@@ -1,6 +1,6 @@
 /** Times layers of all widths in ONNX Runtime, and says at which multiples widths should be kept. */
 import { onnxRuntimeVersion } from "../evaluation/runtime-library.ts";
-import { measureWidths, type WidthTimes } from "../evaluation/widths.ts";
+import { measureWidths, type WidthTimes } from "../evaluation/width-multiples.ts";
 import { formatMilliseconds, formatPercent } from "../report/format.ts";
 import { type CommonOptions, type Context, printJson } from "./context.ts";
 import type { Terminal } from "./terminal.ts";

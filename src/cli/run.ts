@@ -5,7 +5,7 @@ import { writeReport } from "../report/report.ts";
 import type { RunEvent } from "../training/events.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
 import type { CommonOptions, Context } from "./context.ts";
-import { fileLines } from "./view/closing.ts";
+import { fileLines } from "./view/run-summary.ts";
 import { runView } from "./view/run-view.ts";
 
 /** What a run is handed: it tells us of its events and stops when the signal is aborted. */

@@ -2,8 +2,8 @@
 import { basename, extname } from "node:path";
 import { Readable } from "node:stream";
 import type { Context, Handler, Hono } from "hono";
-import { openRegular } from "./confine.ts";
 import type { Failure } from "./protocol.ts";
+import { openRegular } from "./safe-path.ts";
 
 const types: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",

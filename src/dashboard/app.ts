@@ -8,15 +8,15 @@ import { datasetNames } from "../data/open.ts";
 import { modelNames } from "../models/zoo.ts";
 import { recipes } from "../training/recipes.ts";
 import { missing, route, sendFile } from "./answers.ts";
+import { FILE_POLICY, headers, knowsToken, sameSite } from "./auth.ts";
 import { limited, RequestError, readJson } from "./body.ts";
-import { confined } from "./confine.ts";
 import { fieldGroups } from "./fields.ts";
 import { FormError, parseForm } from "./form.ts";
-import { FILE_POLICY, headers, knowsToken, sameSite } from "./guard.ts";
 import { alreadyTrained, type Launcher } from "./launcher.ts";
 import { NetworkReader } from "./network.ts";
 import type { Failure, FormOptions, RunDetail, RunStatus } from "./protocol.ts";
 import { detailOf, type Follower, isWhole, type RunStore, stateOf } from "./runs.ts";
+import { confined } from "./safe-path.ts";
 import { streamEvents } from "./stream.ts";
 import { ImageReader } from "./test-images.ts";
 

@@ -2,14 +2,14 @@
 import { join } from "node:path";
 import { loadOnnx } from "../formats/onnx/index.ts";
 import type { Network } from "../graph/graph.ts";
-import { aliveIn, skeletonOf } from "../report/flow.ts";
-import { withGroups } from "../report/moment.ts";
+import { aliveIn, skeletonOf } from "../report/channel-gates.ts";
+import { withGroups } from "../report/network-at-step.ts";
 import { structureOf } from "../report/structure.ts";
 import { checkpointPath, listCheckpoints } from "../training/run-folder/checkpoint-files.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
 import { type RunRecord, readRunRecord } from "../training/run-folder/run-record.ts";
-import { within } from "./confine.ts";
 import type { DrawnNetwork } from "./protocol.ts";
+import { within } from "./safe-path.ts";
 
 async function networkAt(folder: string, file: string): Promise<Network | undefined> {
   const path = await within(folder, file, "file");

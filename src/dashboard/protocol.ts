@@ -1,9 +1,9 @@
 /** What the server and the page tell each other, as JSON. */
-import type { Skeleton } from "../report/flow.ts";
+import type { Skeleton } from "../report/channel-gates.ts";
 import type { StructureView } from "../report/structure.ts";
 import type { NetworkCost } from "../training/events.ts";
-import type { Digest } from "./digest.ts";
 import type { FieldGroup } from "./fields.ts";
+import type { Digest } from "./run-summary.ts";
 
 /** `stopped`: neither trained now nor at an end, and it said nothing about why. */
 export type RunState = "training" | "finished" | "interrupted" | "diverged" | "stopped";

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { check } from "proper-lockfile";
 import { systemCode } from "../data/files.ts";
-import { LevelTable } from "../report/levels.ts";
+import { LevelTable } from "../report/factor-history.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
-import { confined, within } from "./confine.ts";
-import { addEvent, type Digest, emptyDigest } from "./digest.ts";
 import type { RunDetail, RunState, RunStatus, RunSummary, StoredFile } from "./protocol.ts";
+import { addEvent, type Digest, emptyDigest } from "./run-summary.ts";
+import { confined, within } from "./safe-path.ts";
 import { type Chunk, readChunk } from "./tail.ts";
 
 /** As `run-folder.ts` has it: a lock not renewed for this long was left behind. */

@@ -8,7 +8,7 @@ import { getRequestListener } from "@hono/node-server";
 import { UserError } from "../core/errors.ts";
 import { systemCode } from "../data/files.ts";
 import { createApp } from "./app.ts";
-import { isLoopback } from "./guard.ts";
+import { isLoopback } from "./auth.ts";
 import { type Command, Launcher } from "./launcher.ts";
 import { RunStore } from "./runs.ts";
 

@@ -1,6 +1,6 @@
 /** Reads `events.jsonl` as it grows: from a byte offset on, whole lines only, whoever writes it. */
 import { type RunEvent, runEventSchema } from "../training/events.ts";
-import { openRegular } from "./confine.ts";
+import { openRegular } from "./safe-path.ts";
 
 const NEWLINE = 0x0a;
 const CHUNK_BYTES = 1 << 18;

@@ -8,7 +8,7 @@ import { normalizationTable, writeNormalized } from "./augmentation.ts";
 import { type FileSplit, type Normalization, type Split, type StoredSplit, sampleSize } from "./dataset.ts";
 import { reasonOf } from "./images/decode.ts";
 import { inLanes, writeImage } from "./images/prepare.ts";
-import { checkBatch } from "./order.ts";
+import { checkBatch } from "./shuffle.ts";
 
 export interface EvaluationBatch {
   /** Normalised, [batch,C,H,W]; in the last batch the images from `count` on are zeros. */

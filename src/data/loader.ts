@@ -15,7 +15,7 @@ import { spawnWorker } from "../core/worker.ts";
 import { normalizationTable, resolveAugmentation } from "./augmentation.ts";
 import { type FileList, type Split, sampleSize } from "./dataset.ts";
 import type { Unreadable, UnreadableImage } from "./images/unreadable.ts";
-import { stepsPerEpoch } from "./order.ts";
+import { stepsPerEpoch } from "./shuffle.ts";
 import { type BatchPosition, positionAfter, type TrainingPlan } from "./training-batches.ts";
 
 export interface TrainingLoaderOptions extends TrainingPlan {

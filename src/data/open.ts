@@ -12,7 +12,7 @@ import { type ObtainOptions, obtainCifar10 } from "./cifar10-cache.ts";
 import type { Dataset, SampleShape } from "./dataset.ts";
 import { fileSize, isFolder } from "./files.ts";
 import { hasIdxFiles } from "./idx.ts";
-import { hasClassFolders } from "./images/folder.ts";
+import { hasClassFolders } from "./images/image-folder.ts";
 import { type ImageFileOptions, openImages } from "./images/open.ts";
 import { isParquet, parquetFiles } from "./images/parquet.ts";
 import { openFashionMnist, openIdxFolder, openMnist } from "./mnist.ts";

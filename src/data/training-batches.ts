@@ -13,8 +13,8 @@ import {
 } from "./dataset.ts";
 import { fillFromFiles } from "./images/prepare.ts";
 import type { UnreadableImage } from "./images/unreadable.ts";
-import { type SoftLabels, softenBatch } from "./mixing.ts";
-import { epochOrder } from "./order.ts";
+import { type SoftLabels, softenBatch } from "./mixup-cutmix.ts";
+import { epochOrder } from "./shuffle.ts";
 
 /** Everything the content of every batch depends on. */
 export interface TrainingPlan {

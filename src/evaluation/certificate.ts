@@ -12,7 +12,7 @@ import { loadOnnx } from "../formats/onnx/index.ts";
 import type { Network } from "../graph/graph.ts";
 import { answersOf, type Classifier, engineClassifier, type Host } from "./classifier.ts";
 import { type Comparison, compareLogits, rangeOf } from "./comparison.ts";
-import { type Departure, engineActivations, firstDeparture } from "./departure.ts";
+import { type Departure, engineActivations, firstDeparture } from "./first-divergence.ts";
 import { findWitness, type Witness } from "./witness.ts";
 
 /** Largest |Δlogit| allowed, relative to the range of the original's logits. */

@@ -11,7 +11,7 @@ import { loadOnnx } from "../formats/onnx/index.ts";
 import { cost } from "../graph/cost.ts";
 import { type Network, takesChannelsLast } from "../graph/graph.ts";
 import { type Classifier, engineClassifier } from "./classifier.ts";
-import { type Activations, engineActivations, runtimeActivations } from "./departure.ts";
+import { type Activations, engineActivations, runtimeActivations } from "./first-divergence.ts";
 import { hasOnnxRuntime, onnxRuntimeVersion } from "./runtime-library.ts";
 import { runtimeClassifier } from "./runtime-thread.ts";
 

@@ -4,6 +4,7 @@
  * what is left of a node once channels are gone, and when it can be left out. See `channels/rule.ts`.
  */
 import { InternalError } from "../core/errors.ts";
+import { softmax, transpose } from "./channels/cross-channel.ts";
 import { multiply } from "./channels/multiply.ts";
 import {
   activation,
@@ -21,7 +22,6 @@ import {
 } from "./channels/pointwise.ts";
 import { concatenation, flatten, pad, slice } from "./channels/routing.ts";
 import type { ChannelRule } from "./channels/rule.ts";
-import { softmax, transpose } from "./channels/together.ts";
 import { convolution, linear } from "./channels/weights.ts";
 import type { Node } from "./graph.ts";
 import type { ForwardOpName } from "./ops.ts";

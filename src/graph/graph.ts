@@ -17,7 +17,7 @@ export interface Input {
 
 /**
  * What an optimizer keeps beside a parameter that it steps: its velocity; beside factors also, structure by structure, for how
- * many steps in a row it has been held at zero, and the lowest margin of these steps (`selection/margin.ts`).
+ * many steps in a row it has been held at zero, and the lowest margin of these steps (`selection/zero-stability.ts`).
  */
 export const optimizerStateKinds = ["velocity", "held", "margin"] as const;
 export type OptimizerStateKind = (typeof optimizerStateKinds)[number];

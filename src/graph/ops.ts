@@ -221,7 +221,7 @@ export interface TrainingOps {
     readonly keepLast: boolean;
     readonly keepRun?: readonly [number, number];
   };
-  /** (λ, gradient, velocity, γ, held, margin), all of λ's shape → (held', margin'), see `selection/margin.ts` */
+  /** (λ, gradient, velocity, γ, held, margin), all of λ's shape → (held', margin'), see `selection/zero-stability.ts` */
   zero_margin: Record<never, never>;
 
   /**

@@ -14,7 +14,7 @@ import { inferShapes } from "../graph/shapes.ts";
 import { bake } from "../selection/fold.ts";
 import { applyStep } from "./apply.ts";
 import { type CutList, type CutStep, keptIndices, type LayerCut } from "./cut-list.ts";
-import { findStep } from "./find.ts";
+import { findStep } from "./next-cut.ts";
 
 export interface CompactOptions {
   /** Widths are kept at multiples of this, as far as the layer had that many channels; default 1, which is any width. */

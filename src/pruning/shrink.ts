@@ -11,7 +11,7 @@ import type { Factor } from "../selection/factors.ts";
 import { applyStep } from "./apply.ts";
 import { findConstantBranches } from "./constant-branches.ts";
 import { type CutStep, keptIndices } from "./cut-list.ts";
-import { findStep } from "./find.ts";
+import { findStep } from "./next-cut.ts";
 
 export interface Shrinking {
   /** What is left, with its factors. */

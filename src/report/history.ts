@@ -22,8 +22,8 @@ import type {
   StructureKind,
   Warning,
 } from "../training/events.ts";
+import { LevelTable } from "./factor-history.ts";
 import type { Levels } from "./heat.ts";
-import { LevelTable } from "./levels.ts";
 
 /** One factor parameter over the run. */
 export interface StructureLife {

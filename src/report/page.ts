@@ -1,4 +1,6 @@
 /** The report as one HTML page: no script, no outside file, so it can be mailed, printed and kept. */
+
+import { livesFigure } from "./alive-grid.ts";
 import { chartsOf } from "./charts.ts";
 import { diagram } from "./diagram.ts";
 import { document, section } from "./document.ts";
@@ -6,7 +8,6 @@ import { factLists } from "./facts.ts";
 import { formatDuration } from "./format.ts";
 import { describeLevels, heatKey, heatMap, heatOrder, heatPixels } from "./heat.ts";
 import type { History } from "./history.ts";
-import { livesFigure } from "./lives.ts";
 import { pngAddress } from "./picture.ts";
 import type { StructureView } from "./structure.ts";
 import { certificateCard, headline, summaryTable } from "./summary.ts";

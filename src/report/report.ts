@@ -7,9 +7,9 @@ import type { Network } from "../graph/graph.ts";
 import { factorsOf } from "../selection/factors.ts";
 import { readEvents } from "../training/run-folder/event-log.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
-import { aliveIn, skeletonOf } from "./flow.ts";
+import { aliveIn, skeletonOf } from "./channel-gates.ts";
 import { historyOf } from "./history.ts";
-import { withGroups } from "./moment.ts";
+import { withGroups } from "./network-at-step.ts";
 import { reportPage } from "./page.ts";
 import { type StructureView, structureOf } from "./structure.ts";
 

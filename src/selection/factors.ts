@@ -5,7 +5,7 @@
 import { required } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
 import type { Graph, Node, Weights } from "../graph/graph.ts";
-import { OnlyPath, type ScaledValue } from "./only-path.ts";
+import { OnlyPath, type ScaledValue } from "./required-path.ts";
 
 /**
  * neuron: an output channel of a layer; group: a group of a grouped convolution; block: a residual branch; stream: a

@@ -6,7 +6,7 @@
  */
 import { required } from "../core/errors.ts";
 import type { Node } from "../graph/graph.ts";
-import type { SelectionFacts, Site } from "./facts.ts";
+import type { SelectionFacts, Site } from "./placement-analysis.ts";
 
 /** Structures with one λ parameter between them. */
 export interface Selectable {

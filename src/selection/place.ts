@@ -8,7 +8,7 @@ import { unknownName } from "../core/names.ts";
 import { type Graph, makeNode, type Node, type Parameter } from "../graph/graph.ts";
 import type { ScaleAttributes } from "../graph/ops.ts";
 import { withInputs } from "../graph/rewrite.ts";
-import { BranchMeter } from "./branch-cost.ts";
+import { BranchMeter } from "./branch-parts.ts";
 import { type Branch, residualBranches } from "./branches.ts";
 import {
   type Factor,
@@ -19,9 +19,9 @@ import {
   type Selection,
   selectionKeys,
 } from "./factors.ts";
-import { SelectionFacts } from "./facts.ts";
 import { type Selectable, selectableLayers } from "./layers.ts";
-import { OnlyPath } from "./only-path.ts";
+import { SelectionFacts } from "./placement-analysis.ts";
+import { OnlyPath } from "./required-path.ts";
 import { findStreams, type Refusal } from "./streams.ts";
 
 export type { Factor, FactorKind, Selection } from "./factors.ts";

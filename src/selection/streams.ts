@@ -14,8 +14,8 @@
 import { required } from "../core/errors.ts";
 import { activationFunction } from "../graph/activations.ts";
 import type { Node } from "../graph/graph.ts";
-import type { SelectionFacts, Site } from "./facts.ts";
 import { layerKind, type Selectable, structureCount } from "./layers.ts";
+import type { SelectionFacts, Site } from "./placement-analysis.ts";
 
 /** Layers whose channels cannot be selected, and why. */
 export interface Refusal {

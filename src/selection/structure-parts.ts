@@ -7,7 +7,7 @@ import { Couplings } from "../graph/analysis-coupling.ts";
 import { nodeMacs } from "../graph/cost.ts";
 import type { Graph, Node } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
-import { BranchMeter } from "./branch-cost.ts";
+import { BranchMeter } from "./branch-parts.ts";
 import type { Branch } from "./branches.ts";
 import type { Factor } from "./factors.ts";
 

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
-import { stepsPerEpoch } from "../data/order.ts";
+import { stepsPerEpoch } from "../data/shuffle.ts";
 import { type Cluster, inCluster } from "../distributed/cluster.ts";
 import { bake } from "../selection/fold.ts";
 import { describeEnvironment } from "./environment.ts";

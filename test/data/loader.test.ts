@@ -3,7 +3,7 @@ import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 import { InternalError } from "../../src/core/errors.ts";
 import { TrainingLoader, type TrainingLoaderOptions } from "../../src/data/loader.ts";
-import { epochOrder } from "../../src/data/order.ts";
+import { epochOrder } from "../../src/data/shuffle.ts";
 import { BatchFiller } from "../../src/data/training-batches.ts";
 import { randomSplit, userError } from "./support.ts";
 

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { fileFacts } from "../../src/evaluation/file-facts.ts";
 import { measureLatency } from "../../src/evaluation/latency.ts";
 import { profileFile } from "../../src/evaluation/runtime-profile.ts";
-import { judgeWidths, knownWidths } from "../../src/evaluation/widths.ts";
+import { judgeWidths, knownWidths } from "../../src/evaluation/width-multiples.ts";
 import { saveOnnx } from "../../src/formats/onnx/index.ts";
 import { encodeModel, floatTensorMessage, type ModelMessage, valueMessage } from "../../src/formats/onnx/proto.ts";
 import { cost } from "../../src/graph/cost.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { LevelTable } from "../../src/report/levels.ts";
+import { LevelTable } from "../../src/report/factor-history.ts";
 import { marginsAfter, marginWords } from "../../src/report/margins.ts";
 import { syntheticRun } from "./synthetic.ts";
 

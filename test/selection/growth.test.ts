@@ -6,9 +6,9 @@ import { describe, expect, test } from "vitest";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { inferShapes } from "../../src/graph/shapes.ts";
-import { SelectionFacts } from "../../src/selection/facts.ts";
 import { selectableLayers } from "../../src/selection/layers.ts";
-import { OnlyPath } from "../../src/selection/only-path.ts";
+import { SelectionFacts } from "../../src/selection/placement-analysis.ts";
+import { OnlyPath } from "../../src/selection/required-path.ts";
 import { findStreams } from "../../src/selection/streams.ts";
 
 /** Two convolutions a layer; each block's features are joined anew for every layer, or one after another. */

@@ -4,8 +4,8 @@ import type { Command } from "commander";
 import { compareRuns } from "../../experiments/comparison.ts";
 import { writeComparison } from "../../experiments/comparison-page.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
-import { fileLines } from "../view/closing.ts";
 import { comparisonLines } from "../view/comparison.ts";
+import { fileLines } from "../view/run-summary.ts";
 
 interface CompareFlags extends CommonOptions {
   readonly out?: string;

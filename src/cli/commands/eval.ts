@@ -25,9 +25,9 @@ import { checkFit, sampleShapeOf } from "../../training/start/starting-network.t
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
 import { addImageFlags, imageOptions } from "../flags.ts";
 import { preprocessingOf } from "../preprocessing.ts";
-import { fileLines } from "../view/closing.ts";
 import { confusionLines } from "../view/confusion.ts";
 import { dataProgress } from "../view/data-progress.ts";
+import { fileLines } from "../view/run-summary.ts";
 import { withStatusLine } from "../view/status-line.ts";
 import { unreadableLines } from "../view/unreadable.ts";
 

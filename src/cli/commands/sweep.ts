@@ -18,10 +18,10 @@ import { inputOf, type OpenModel, openModel } from "../../training/start/startin
 import { type Context, withCommonOptions } from "../context.ts";
 import { givenFlags, imageOptions } from "../flags.ts";
 import { selectionFor } from "../selection.ts";
-import { fileLines, nearPath } from "../view/closing.ts";
 import { finishedLines } from "../view/comparison.ts";
 import { dataProgress } from "../view/data-progress.ts";
 import { parallelView } from "../view/parallel-view.ts";
+import { fileLines, nearPath } from "../view/run-summary.ts";
 import { outcome, sweepView } from "../view/sweep-view.ts";
 import { listRecipes } from "./recipes.ts";
 import { addTrainingOptions, requestOf, type TrainingFlags } from "./train.ts";

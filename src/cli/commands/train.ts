@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
 import { datasetReference } from "../../data/references.ts";
 import { joinCluster } from "../../distributed/join.ts";
-import { knownWidths } from "../../evaluation/widths.ts";
+import { knownWidths } from "../../evaluation/width-multiples.ts";
 import { modelNames } from "../../models/zoo.ts";
 import type { RunEvent } from "../../training/events.ts";
 import { recipe } from "../../training/recipes.ts";

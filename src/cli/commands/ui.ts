@@ -6,7 +6,7 @@ import { openDashboard } from "../../dashboard/server.ts";
 import { DEFAULT_RUNS_FOLDER } from "../../training/run-folder/run-folder.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
 import { openInBrowser } from "../open.ts";
-import { ownCommand } from "../own-command.ts";
+import { ownCommand } from "../self-command.ts";
 
 interface UiOptions extends CommonOptions {
   readonly port?: number;

@@ -6,7 +6,7 @@ import { createLogUpdate } from "log-update";
 import { formatDuration } from "../../report/format.ts";
 import type { RunEvent, RunStarted, Step } from "../../training/events.ts";
 import type { Terminal } from "../terminal.ts";
-import { Narrator } from "./narration.ts";
+import { Narrator } from "./event-lines.ts";
 import { progressLines, stepParts } from "./progress.ts";
 
 export interface RunView {

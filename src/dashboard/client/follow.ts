@@ -1,8 +1,8 @@
 /** A run that is followed: its digest from the server, then every event after it, folded here. */
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import type { RunEvent } from "../../training/events.ts";
-import { addEvent } from "../digest.ts";
 import type { RunDetail, RunStatus } from "../protocol.ts";
+import { addEvent } from "../run-summary.ts";
 import { api, eventsAddress } from "./api.ts";
 
 /** Milliseconds after the end by which a run's last files are there. */

@@ -2,7 +2,7 @@
 import { percentOf } from "../../report/format.ts";
 import { type Plot, type Point, type Progress, plotsOf, waitingOf } from "../../report/plots.ts";
 import type { CurveKey } from "../curve.ts";
-import type { Digest, Gammas } from "../digest.ts";
+import type { Digest, Gammas } from "../run-summary.ts";
 
 const kinds = {
   neuron: "gammaNeuron",

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
 import { readDataFile } from "../files.ts";
 import { sortedClasses } from "./classes.ts";
-import { type FolderParts, fileSizes, type Part } from "./folder.ts";
+import { type FolderParts, fileSizes, type Part } from "./image-folder.ts";
 
 const columns = ["path", "label", "split"];
 const splitNames = new Map([

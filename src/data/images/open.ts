@@ -6,9 +6,9 @@ import type { AreaCrop, Dataset, FileSplit, ImagePreparation, Normalization, Sam
 import { checkClassCount, checkKnownClasses, checkSameClasses, type LabelledFile, listed } from "./classes.ts";
 import { listCsv } from "./csv.ts";
 import { loadDecoder } from "./decode.ts";
-import { listFolder } from "./folder.ts";
+import { holdOut, mixed } from "./holdout-split.ts";
+import { listFolder } from "./image-folder.ts";
 import { listParquet, parquetFiles } from "./parquet.ts";
-import { holdOut, mixed } from "./share.ts";
 import { Unreadable } from "./unreadable.ts";
 
 /** How images are to be prepared; what is left out has a default. */

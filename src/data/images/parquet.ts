@@ -8,7 +8,7 @@ import { basename, join } from "node:path";
 import { UserError } from "../../core/errors.ts";
 import { isFolder } from "../files.ts";
 import { type LabelledFile, sortedClasses } from "./classes.ts";
-import type { FolderParts, Part } from "./folder.ts";
+import type { FolderParts, Part } from "./image-folder.ts";
 import { ParquetThread, type ThreadLimits } from "./parquet-thread.ts";
 
 /** Folders beside a dataset's README in which its Parquet files are kept. */

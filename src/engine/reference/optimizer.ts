@@ -2,7 +2,7 @@
 import { stepNesterov } from "../../autodiff/nesterov.ts";
 import { required } from "../../core/errors.ts";
 import { accelerateProximalGradient } from "../../selection/apg.ts";
-import { watchZeros } from "../../selection/margin.ts";
+import { watchZeros } from "../../selection/zero-stability.ts";
 import { at, input, type KernelContext, optionalInput, output } from "./kernel.ts";
 
 /** min(1, maximum / norm) of all inputs together; not a number where a gradient is not, so that it is seen. */

@@ -5,11 +5,11 @@
  */
 import { elementCount, type Shape, tensor } from "../../core/tensor.ts";
 import type { Node } from "../../graph/graph.ts";
+import { elementwise } from "./channels-last-inputs.ts";
 import { aligned } from "./folding/broadcast.ts";
 import { type Constant, rearranged } from "./folding/constant.ts";
 import { frontAxis } from "./folding/movement.ts";
 import type { GraphReader } from "./graph-reader.ts";
-import { elementwise } from "./lifted.ts";
 import type { NodeReader } from "./node-reader.ts";
 import { attributeMessage, type NodeMessage } from "./proto.ts";
 

@@ -4,9 +4,9 @@ import { elementCount, formatShape, type Shape, sameShape, type Tensor } from ".
 import { type Input, makeNode, type Node } from "../../graph/graph.ts";
 import type { Attributes, ForwardOpName } from "../../graph/ops.ts";
 import { bindBatch, inferNode } from "../../graph/shapes.ts";
+import { liftingNode } from "./channels-last-inputs.ts";
 import { type Constant, scalarsOf } from "./folding/constant.ts";
 import { batchSize, type Scalar } from "./folding/scalar.ts";
-import { liftingNode } from "./lifted.ts";
 import type { NodeReader } from "./node-reader.ts";
 import { UNSOUND_HINT } from "./problems.ts";
 import type { ReadContext, View } from "./rules.ts";

@@ -19,9 +19,9 @@ import { readBatchNormalization, writeBatchNormalization } from "./ops/batch-nor
 import { readClip, writeClip } from "./ops/clip.ts";
 import { readConv, writeConv } from "./ops/conv.ts";
 import { readGemm, readMatMul, writeGemm } from "./ops/gemm.ts";
+import { readCast, readDropout, readIdentity } from "./ops/identity-ops.ts";
 import { readDiv, readMul, writeGain, writeMul, writeMultiply } from "./ops/mul.ts";
 import { readPad, writePad } from "./ops/pad.ts";
-import { readCast, readDropout, readIdentity } from "./ops/passing.ts";
 import {
   readAveragePool,
   readGlobalAveragePool,

@@ -7,8 +7,8 @@ import { formatShape, type Shape, sameShape } from "../../core/tensor.ts";
 import type { ForwardNode, Graph, Network, Node } from "../../graph/graph.ts";
 import type { ForwardOpName } from "../../graph/ops.ts";
 import { inferShapes } from "../../graph/shapes.ts";
+import { channelsLast, toChannelsFirst } from "./channels-last-inputs.ts";
 import { exactPrefix, headerMessage, writtenOpset } from "./header.ts";
-import { channelsLast, toChannelsFirst } from "./lifted.ts";
 import {
   type AttributeMessage,
   type AttributeValue,

@@ -6,7 +6,7 @@ import { evaluationBatches } from "../../../src/data/evaluation-batches.ts";
 import { checkImages } from "../../../src/data/images/check.ts";
 import { openImages } from "../../../src/data/images/open.ts";
 import { TrainingLoader, type TrainingLoaderOptions } from "../../../src/data/loader.ts";
-import { epochOrder } from "../../../src/data/order.ts";
+import { epochOrder } from "../../../src/data/shuffle.ts";
 import { collect, temporaryFolder, userError } from "../support.ts";
 import { writeBroken, writeColours } from "./images.ts";
 

@@ -1,10 +1,10 @@
 /** Two runs side by side: figures, structure, curves, certificates. */
 import { useEffect } from "preact/hooks";
 import { formatBytes, formatCount, formatMilliseconds, formatPercent, formatQuantity } from "../../../report/format.ts";
-import { viewAt } from "../../../report/moment.ts";
+import { viewAt } from "../../../report/network-at-step.ts";
 import { aliveAt } from "../../changes.ts";
-import { structureCount } from "../../digest.ts";
 import type { DrawnNetwork, RunDetail } from "../../protocol.ts";
+import { structureCount } from "../../run-summary.ts";
 import { api } from "../api.ts";
 import { useAnswer, useRun } from "../follow.ts";
 import { Certificate } from "../parts/certificate.tsx";

@@ -2,8 +2,8 @@
 import { useEffect } from "preact/hooks";
 import { formatCount } from "../../../report/format.ts";
 import type { Levels } from "../../../report/heat.ts";
-import type { Digest } from "../../digest.ts";
 import type { DrawnNetwork, RunDetail } from "../../protocol.ts";
+import type { Digest } from "../../run-summary.ts";
 import { api } from "../api.ts";
 import { type Answer, useAnswer, useRun } from "../follow.ts";
 import { Certificate } from "../parts/certificate.tsx";

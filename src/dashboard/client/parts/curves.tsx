@@ -1,6 +1,6 @@
 /** The curves of a run, or of two over each other, with one control over the stretch that all of them show. */
 import { useMemo, useState } from "preact/hooks";
-import type { Digest } from "../../digest.ts";
+import type { Digest } from "../../run-summary.ts";
 import { comparedPlots, plotsOfRun } from "../progress.ts";
 import { Chart, type Stretch } from "./chart.tsx";
 

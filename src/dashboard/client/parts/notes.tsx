@@ -1,7 +1,7 @@
 /** What happened to a run, and what several ranks waited for, in words. */
 import { formatCount, formatQuantity, formatSmall, plural } from "../../../report/format.ts";
 import { exposedWords, ranksWords, waitedFor, waitedWords } from "../../../report/ranks.ts";
-import type { Digest } from "../../digest.ts";
+import type { Digest } from "../../run-summary.ts";
 
 export function Notes({ digest }: { readonly digest: Digest }) {
   const { shrinks, notices, ending, cut } = digest;

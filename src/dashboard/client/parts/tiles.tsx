@@ -1,7 +1,7 @@
 /** The figures of a run as it stands now. */
 import { formatCount, formatDuration, formatPercent, formatQuantity, percentOf } from "../../../report/format.ts";
-import { structureCount } from "../../digest.ts";
 import type { RunDetail } from "../../protocol.ts";
+import { structureCount } from "../../run-summary.ts";
 
 function Tile({ name, value, note }: { readonly name: string; readonly value: string; readonly note: string }) {
   return (

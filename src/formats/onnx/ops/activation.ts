@@ -4,7 +4,7 @@ import { shortestDecimal } from "../decimal.ts";
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
-import { writeLine } from "./line.ts";
+import { writeLine } from "./affine.ts";
 
 export const writeActivation: WriteRule<"activation"> = (node, context) => {
   const { attributes, inputs } = node;

@@ -3,7 +3,7 @@ import { tensor } from "../../../core/tensor.ts";
 import type { ForwardNode, Node } from "../../../graph/graph.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, WriteContext } from "../rules.ts";
-import { numberIn, readLine } from "./line.ts";
+import { numberIn, readLine } from "./affine.ts";
 
 /** What a constant does to the value in front of it. */
 type ChannelOp = "bias" | "gain";

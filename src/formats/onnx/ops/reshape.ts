@@ -1,7 +1,7 @@
 /** Ops of ONNX that give an activation other dims, its values in the same order ↔ flatten, or nothing at all. */
 import { elementCount, sameShape } from "../../../core/tensor.ts";
+import { toChannelsLast } from "../channels-last-inputs.ts";
 import { frontAxis } from "../folding/movement.ts";
-import { toChannelsLast } from "../lifted.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
 import { isBatch } from "./batch.ts";

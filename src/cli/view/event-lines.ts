@@ -14,8 +14,8 @@ import { describeBudget } from "../../selection/budget.ts";
 import type { BudgetStanding, Communicated, NetworkShrunk, RunEvent, RunStarted } from "../../training/events.ts";
 import { budgetSchema } from "../../training/settings/pruning.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
-import { certificateLines, cutLines, summaryLines } from "./closing.ts";
 import { type EpochRows, epochRows } from "./epoch-rows.ts";
+import { certificateLines, cutLines, summaryLines } from "./run-summary.ts";
 
 /** Of what a control is one, and what it has in common with it. */
 function controlLines({ controlOf }: RunStarted): string[] {

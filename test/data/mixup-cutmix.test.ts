@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { RandomStream } from "../../src/core/random.ts";
 import { TrainingLoader, type TrainingLoaderOptions } from "../../src/data/loader.ts";
-import { betaSample, randomBox, softenBatch } from "../../src/data/mixing.ts";
+import { betaSample, randomBox, softenBatch } from "../../src/data/mixup-cutmix.ts";
 import { BatchFiller } from "../../src/data/training-batches.ts";
 import { randomSplit, userError } from "./support.ts";
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { addChange, aliveAt, emptyChanges } from "../../src/dashboard/changes.ts";
 import { addSample, cutCurve, emptyCurve, MOST_POINTS } from "../../src/dashboard/curve.ts";
-import { addEvent, type Digest, emptyDigest, structureCount } from "../../src/dashboard/digest.ts";
+import { addEvent, type Digest, emptyDigest, structureCount } from "../../src/dashboard/run-summary.ts";
 import { historyOf } from "../../src/report/history.ts";
 import type { RunEvent } from "../../src/training/events.ts";
 import { ranked, syntheticRun } from "../report/synthetic.ts";

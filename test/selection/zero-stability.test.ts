@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { accelerateProximalGradient } from "../../src/selection/apg.ts";
-import { watchZeros } from "../../src/selection/margin.ts";
+import { watchZeros } from "../../src/selection/zero-stability.ts";
 
 const gamma = Float32Array.of(0.5);
 const step = { learningRate: 0.1, momentum: 0.9, gamma, keepLast: false };

@@ -10,7 +10,7 @@ import { channelRule } from "../graph/channels.ts";
 import { type Graph, type Network, type Node, producers } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
 import type { AxisCut, BypassedNode, CutStep } from "./cut-list.ts";
-import { padWidths } from "./round.ts";
+import { padWidths } from "./pad-widths.ts";
 
 export interface FoundStep {
   readonly step: CutStep;

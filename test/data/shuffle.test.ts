@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { epochOrder, stepsPerEpoch } from "../../src/data/order.ts";
+import { epochOrder, stepsPerEpoch } from "../../src/data/shuffle.ts";
 import { userError } from "./support.ts";
 
 describe("epochOrder", () => {
