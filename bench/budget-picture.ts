@@ -1,6 +1,6 @@
 /**
- * `npm run picture:budget`: draws docs/pictures/budget.svg, which shows what a budget's controller does during a run. The
- * structures and their costs are those of ResNet-20, the gradients are simulated as in the controller's tests.
+ * `npm run picture:budget`: draws docs/pictures/budget.svg, which shows what a budget's controller does during a run.
+ * The structures and their costs are those of ResNet-20, the gradients are simulated as in the controller's tests.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { scaleLinear } from "d3-scale";

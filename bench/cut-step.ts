@@ -1,7 +1,7 @@
 /**
- * What a cut gives in step time: a network whose structures were taken out at random, evenly over its layers, until a share of
- * its MACs is left; with widths as they fall, and kept at multiples of 8 and 16, which fill a vector. All of a network's
- * steps in turns.
+ * What a cut gives in step time: a network whose structures were taken out at random, evenly over its layers, until a
+ * share of its MACs is left; with widths as they fall, and kept at multiples of 8 and 16, which fill a vector. All of a
+ * network's steps in turns.
  *
  *     npm run bench:cut -- [--model vgg-16] [--share 0.5] [--kinds neurons,streams] [--batch 64] [--precision f32]
  *         [--rounds 6] [--runs 3] [--seed 1] [--threads 2] [--json | --markdown]

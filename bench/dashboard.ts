@@ -1,6 +1,7 @@
 /**
- * The page's promises: when it is first painted, how long a large run takes to be read and to be moved through, how smooth it is at
- * rest, what moves while it loads; and what a page that watches costs the training it watches, in turns within one run.
+ * The page's promises: when it is first painted, how long a large run takes to be read and to be moved through, how
+ * smooth it is at rest, what moves while it loads; and what a page that watches costs the training it watches, in turns
+ * within one run.
  *
  *     npm run bench:dashboard -- [--part page | training] [--events 1000000] [--seconds 40] [--json | --markdown]
  */
@@ -173,7 +174,10 @@ async function measurePage(browser: Browser, folder: string): Promise<Section> {
 /** Seconds from the epoch of a time stamp. */
 const secondsOf = (time: string): number => Date.parse(time) / 1000;
 
-/** The address of the page, from what `train --ui` says. Its output is read on to the end, or it would wait for a reader. */
+/**
+ * The address of the page, from what `train --ui` says. Its output is read on to the end, or it would wait for a
+ * reader.
+ */
 function addressTold(output: Readable): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = "";

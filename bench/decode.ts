@@ -1,7 +1,8 @@
 /**
- * How many images a second are decoded and augmented, and what that costs a training step that runs beside it:
- * `npx tsx bench/decode.ts [--model resnet-20] [--size 224] [--batch 16] [--source 500x375] [--images 200] [--steps 12]`.
- * The images are made here: noise, blurred, as JPEG of quality 90. Rounds of steps with random data and with decoded data take turns.
+ * How many images a second are decoded and augmented, and what that costs a training step that runs beside it: `npx tsx
+ * bench/decode.ts [--model resnet-20] [--size 224] [--batch 16] [--source 500x375] [--images 200] [--steps 12]`. The
+ * images are made here: noise, blurred, as JPEG of quality 90. Rounds of steps with random data and with decoded data
+ * take turns.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,7 +1,8 @@
 /**
- * How free the process stays while it trains: the longest that its event loop was held up, and how many steps found their batch not
- * ready, over short whole runs: factors, scoring, a cut while training where something falls to zero, checkpoints, the
- * final cut, certificate and latencies. 32 × 32: random images in memory; 224 × 224: JPEG files made here.
+ * How free the process stays while it trains: the longest that its event loop was held up, and how many steps found
+ * their batch not ready, over short whole runs: factors, scoring, a cut while training where something falls to zero,
+ * checkpoints, the final cut, certificate and latencies. 32 × 32: random images in memory; 224 × 224: JPEG files made
+ * here.
  *
  *     npm run bench:loop -- [--model resnet-20] [--steps 40] [--threads 2] [--json | --markdown]
  */

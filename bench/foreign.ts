@@ -1,8 +1,8 @@
 /**
- * `npm run bench:foreign [-- --only resnet18]`: torchvision's networks, as PyTorch exports them, all the way through. Each is read, answers as
- * ONNX Runtime does with the file itself, is trained for a step, loses random structures of every kind without its answers changing, and is
- * written as a file that ONNX's checker and ONNX Runtime take. Needs Python with torch, torchvision and onnx (`ESPALIER_PYTHON`); says
- * so and does nothing where they are not.
+ * `npm run bench:foreign [-- --only resnet18]`: torchvision's networks, as PyTorch exports them, all the way through.
+ * Each is read, answers as ONNX Runtime does with the file itself, is trained for a step, loses random structures of
+ * every kind without its answers changing, and is written as a file that ONNX's checker and ONNX Runtime take. Needs
+ * Python with torch, torchvision and onnx (`ESPALIER_PYTHON`); says so and does nothing where they are not.
  */
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
@@ -49,7 +49,9 @@ interface Outcome {
   readonly loss: number;
   /** Of the MACs of the whole network, after the cut. */
   readonly left: number;
-  /** Between the network with structures at zero and what is left without them, and of the written file in ONNX Runtime. */
+  /**
+   * Between the network with structures at zero and what is left without them, and of the written file in ONNX Runtime.
+   */
   readonly cut: number;
   readonly written: number;
 }

@@ -1,9 +1,9 @@
 /**
- * `npm run bench:full-disk [-- --epochs 2 --parallel 3 --from 1 --once]`: a run whose disk is full from its n-th write on, for every n
- * there is; writes are calls that need room: of bytes, new files and folders, renames, flushes. Each run has to end with exit code 2 and a
- * coded error, without its lock; then there is room again, and it has to come to the same bytes by `resume`, or by the same command
- * where there is no run yet. `--once`: only the n-th fails. Needs Linux and a C compiler, for the writes are failed in front of
- * the C library.
+ * `npm run bench:full-disk [-- --epochs 2 --parallel 3 --from 1 --once]`: a run whose disk is full from its n-th write
+ * on, for every n there is; writes are calls that need room: of bytes, new files and folders, renames, flushes. Each
+ * run has to end with exit code 2 and a coded error, without its lock; then there is room again, and it has to come to
+ * the same bytes by `resume`, or by the same command where there is no run yet. `--once`: only the n-th fails. Needs
+ * Linux and a C compiler, for the writes are failed in front of the C library.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";

@@ -1,7 +1,8 @@
 /**
- * `npm run bench:fuzz [-- --inputs 100000 --only onnx,csv --seed 1 --from 0]`: spoilt files for the readers, each in a process of its own
- * that is started again behind an input it crashed or hung on. Prints what was found and how to make that input again; exits with 1 if
- * there was anything. An input is a function of (seed, reader, number): `--from` goes on where an earlier call stopped.
+ * `npm run bench:fuzz [-- --inputs 100000 --only onnx,csv --seed 1 --from 0]`: spoilt files for the readers, each in a
+ * process of its own that is started again behind an input it crashed or hung on. Prints what was found and how to make
+ * that input again; exits with 1 if there was anything. An input is a function of (seed, reader, number): `--from` goes
+ * on where an earlier call stopped.
  */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";

@@ -1,6 +1,7 @@
 /**
- * How long an ONNX file takes to be read, and how much memory, each in a process of its own: `npm run bench:import [-- --large]`. Files:
- * ResNet-50 (102 MB) and VGG-16 (553 MB) with random weights and, with `--large`, 3 GB of external data (a sparse file).
+ * How long an ONNX file takes to be read, and how much memory, each in a process of its own: `npm run bench:import [--
+ * --large]`. Files: ResNet-50 (102 MB) and VGG-16 (553 MB) with random weights and, with `--large`, 3 GB of external
+ * data (a sparse file).
  */
 import { closeSync, ftruncateSync, openSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";

@@ -1,9 +1,9 @@
 /**
- * `npm run bench:kill [-- --kills 200 --seed 1 --from 0 --parallel 3]`: kills runs (SIGKILL) at random moments, goes on with
- * each as a user would, and compares the bytes of both networks with those of a run that nobody killed. A twentieth of the
- * kills comes while the run is prepared, a tenth while something is cut, a tenth while a checkpoint is written, the others
- * anywhere, in this order; `--from` goes on where an earlier call stopped. Exits with 1 if a run could not be gone on with, or
- * came to another end.
+ * `npm run bench:kill [-- --kills 200 --seed 1 --from 0 --parallel 3]`: kills runs (SIGKILL) at random moments, goes on
+ * with each as a user would, and compares the bytes of both networks with those of a run that nobody killed. A
+ * twentieth of the kills comes while the run is prepared, a tenth while something is cut, a tenth while a checkpoint is
+ * written, the others anywhere, in this order; `--from` goes on where an earlier call stopped. Exits with 1 if a run
+ * could not be gone on with, or came to another end.
  */
 import type { ChildProcess } from "node:child_process";
 import { existsSync, readdirSync, rmSync } from "node:fs";

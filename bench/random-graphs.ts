@@ -1,7 +1,8 @@
 /**
- * `npm run bench:graphs [-- --graphs 10000 --seed 1 --from 0]`: random ONNX graphs that ONNX Runtime runs. Each is read and answered
- * rightly, by both engines, after it is written and after it is cut, or it is plainly refused; anything else is a finding, and the exit
- * code is 1. A graph is a function of (seed, number). Prints how many were what, the reasons of refusals, and which ops were right how often.
+ * `npm run bench:graphs [-- --graphs 10000 --seed 1 --from 0]`: random ONNX graphs that ONNX Runtime runs. Each is read
+ * and answered rightly, by both engines, after it is written and after it is cut, or it is plainly refused; anything
+ * else is a finding, and the exit code is 1. A graph is a function of (seed, number). Prints how many were what, the
+ * reasons of refusals, and which ops were right how often.
  */
 import { parseArgs } from "node:util";
 import { createOneDnnEngine } from "../src/engine/onednn/index.ts";

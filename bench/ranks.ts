@@ -1,7 +1,7 @@
 /**
- * What several ranks on this machine give, and what a model of their cost says they should. Measured: a training step of one process
- * with all cores; of n ranks with one thread each at the same batch; and, for the model, of n processes that do the same work side by
- * side without summing anything, and sums of several sizes without anything beside them.
+ * What several ranks on this machine give, and what a model of their cost says they should. Measured: a training step
+ * of one process with all cores; of n ranks with one thread each at the same batch; and, for the model, of n processes
+ * that do the same work side by side without summing anything, and sums of several sizes without anything beside them.
  *
  *     npm run bench:ranks -- [--model resnet-20,resnet-50] [--ranks 2,3,4] [--rounds 3] [--runs 5] [--json | --markdown]
  *

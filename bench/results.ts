@@ -1,13 +1,14 @@
 /**
- * `npm run results [-- plan …] [--runs folder] [--only-document]`: trains the plans in `bench/results/` one after another, each as a sweep that
- * goes on where it was stopped; keeps the finished runs of each in a table in `docs/results/`; and writes `docs/results.md`
- * from the tables. Ctrl-C stops at a step boundary, with what is finished written down.
+ * `npm run results [-- plan …] [--runs folder] [--only-document]`: trains the plans in `bench/results/` one after
+ * another, each as a sweep that goes on where it was stopped; keeps the finished runs of each in a table in
+ * `docs/results/`; and writes `docs/results.md` from the tables. Ctrl-C stops at a step boundary, with what is finished
+ * written down.
  *
  * `npm run results -- --add <folder> [--from <file.onnx>]`: trains nothing; keeps the finished runs in `folder`, which
  * `espalier train` made, in the table of its name. `--from`: the file they started from, which is checked and scored.
  *
- * `npm run results -- --control <plan>/<run> [--precision f32]`: trains the control of a run that is in the plan's table and whose
- * folder is gone, in an architecture of the same widths.
+ * `npm run results -- --control <plan>/<run> [--precision f32]`: trains the control of a run that is in the plan's
+ * table and whose folder is gone, in an architecture of the same widths.
  */
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile } from "node:fs/promises";

@@ -5,8 +5,8 @@
  *     npm run bench:roofline -- [--model resnet-20] [--batch 128] [--precision f32] [--runs 7] [--threads 2]
  *         [--machine] [--json | --markdown]
  *
- * `--machine` measures the machine alone. Arithmetic is counted as of the direct method, so Winograd can be beyond the roof; so
- * can a small step whose data is still in the cache.
+ * `--machine` measures the machine alone. Arithmetic is counted as of the direct method, so Winograd can be beyond the
+ * roof; so can a small step whose data is still in the cache.
  */
 import { parseArgs } from "node:util";
 import { required } from "../src/core/errors.ts";

@@ -1,15 +1,16 @@
 /**
  * The whole run, from start to compact network: `espalier train` in a fresh process (preparing, evaluation after each
- * epoch, cut, certificate and ONNX files included) against the same run in PyTorch (`peers/train.py`), whose factors are
- * multiplications and which only counts what it could cut. Processes in turns, timed from their start to their end.
+ * epoch, cut, certificate and ONNX files included) against the same run in PyTorch (`peers/train.py`), whose factors
+ * are multiplications and which only counts what it could cut. Processes in turns, timed from their start to their end.
  *
  *     npm run bench:run -- [--model resnet-20] [--epochs 6] [--batch 64] [--gamma-neurons 0.0011] [--gamma-blocks 0.01]
  *         [--budget 50% --budget-by 0.75] [--patience 1] [--precision f32|bf16|auto] [--rounds 1] [--layouts channels_last,contiguous]
  *         [--limit <images>] [--warm] [--threads 2] [--seed 1] [--json | --markdown]
  *
- * A γ of 0 places no factors of that kind, on either side. With `--budget`, Espalier takes the two γ as ratios and steers them; the
- * twin keeps them as they are, which changes what it counts, not what it takes: it computes whole layers to the end.
- * `--warm` lets Espalier use the kernels that this machine has chosen before; otherwise it times them within the run.
+ * A γ of 0 places no factors of that kind, on either side. With `--budget`, Espalier takes the two γ as ratios and
+ * steers them; the twin keeps them as they are, which changes what it counts, not what it takes: it computes whole
+ * layers to the end. `--warm` lets Espalier use the kernels that this machine has chosen before; otherwise it times
+ * them within the run.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

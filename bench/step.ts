@@ -1,7 +1,7 @@
 /**
- * One training step of each network of the table (`shared/cases.ts`), with scaling factors and without, against its PyTorch
- * twin (`peers/step.py`: both memory formats, eager and compiled), the rounds of all of them interleaved; then each in a
- * process of its own: how long preparing takes and how much memory it needs.
+ * One training step of each network of the table (`shared/cases.ts`), with scaling factors and without, against its
+ * PyTorch twin (`peers/step.py`: both memory formats, eager and compiled), the rounds of all of them interleaved; then
+ * each in a process of its own: how long preparing takes and how much memory it needs.
  *
  *     npm run bench -- [--model resnet-20] [--batch 128] [--precision f32|bf16] [--rounds 8] [--runs 3] [--threads 2]
  *         [--section step|process] [--json | --markdown]
@@ -215,7 +215,8 @@ const cases = casesOf({
   precision: options.precision === undefined ? undefined : precisionOf(options.precision),
 });
 await inTemporaryFolder(async (cacheFolder) => {
-  // Kernels are chosen now, on the machine as it is, once for all that share them; with time for all, as after some starts.
+  // Kernels are chosen now, on the machine as it is, once for all that share them; with time for all, as after some
+  // starts.
   const engine = createOneDnnEngine({ threads, cacheFolder, tuningSeconds: 120 });
   const steps = section === "process" ? [] : await ofEach(cases, (one) => measureStep(engine, one));
   const processes = section === "step" ? [] : await ofEach(cases, measureProcesses);

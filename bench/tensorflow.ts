@@ -1,7 +1,7 @@
 /**
- * One training step of ResNet-20 in f32 against TensorFlow.js (`peers/tensorflow.mjs`), in turns, at a batch that it can do
- * in seconds, and ours at a usual batch as well. TensorFlow.js is fetched from npm into Espalier's cache folder the first time;
- * it is no dependency.
+ * One training step of ResNet-20 in f32 against TensorFlow.js (`peers/tensorflow.mjs`), in turns, at a batch that it
+ * can do in seconds, and ours at a usual batch as well. TensorFlow.js is fetched from npm into Espalier's cache folder
+ * the first time; it is no dependency.
  *
  *     npm run bench:tensorflow -- [--batch 8] [--rounds 3] [--runs 1] [--threads 2] [--json | --markdown]
  */

@@ -1,5 +1,5 @@
-// Images that a program makes: discs, squares and crosses of any size anywhere, in grey. A dataset is two splits of 8-bit
-// pixels with a label each, the names of the classes, and how pixels become the network's input.
+// Images that a program makes: discs, squares and crosses of any size anywhere, in grey. A dataset is two splits of
+// 8-bit pixels with a label each, the names of the classes, and how pixels become the network's input.
 import { allocateSplit, type Dataset, GraphBuilder, type StoredSplit, train } from "espalier";
 
 const [classes, side] = [["disc", "square", "cross"], 24];

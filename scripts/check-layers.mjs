@@ -1,6 +1,6 @@
 /**
- * `npm run check:layers [folder]`: a folder of src/ imports only from itself and from those above it, and no file imports itself
- * by way of others. Type imports count: a type from a lower layer is a dependency on it all the same.
+ * `npm run check:layers [folder]`: a folder of src/ imports only from itself and from those above it, and no file
+ * imports itself by way of others. Type imports count: a type from a lower layer is a dependency on it all the same.
  *
  * Reads the import statements with a regular expression, which the one formatting of this repository allows.
  */

@@ -1,5 +1,6 @@
 /**
- * `npm run check:package`, after a build: each package depends on exactly what its files import, and all have the repository's version.
+ * `npm run check:package`, after a build: each package depends on exactly what its files import, and all have the
+ * repository's version.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

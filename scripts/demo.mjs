@@ -1,6 +1,7 @@
 /**
- * `npm run demo [more options of espalier train]`: from a fresh clone to a network trained, pruned and proven on CIFAR-10.
- * Installs what is missing, builds, fetches the data and trains ResNet-20 with a factor on every neuron and block.
+ * `npm run demo [more options of espalier train]`: from a fresh clone to a network trained, pruned and proven on
+ * CIFAR-10. Installs what is missing, builds, fetches the data and trains ResNet-20 with a factor on every neuron and
+ * block.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";

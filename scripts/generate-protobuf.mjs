@@ -1,6 +1,7 @@
 /**
- * `node scripts/generate-protobuf.mjs`: from onnx.proto the TypeScript that reads and writes its messages: messages.ts (their types)
- * and fields.ts (their fields by number). Knows the part of the language that onnx.proto uses: messages of fields.
+ * `node scripts/generate-protobuf.mjs`: from onnx.proto the TypeScript that reads and writes its messages: messages.ts
+ * (their types) and fields.ts (their fields by number). Knows the part of the language that onnx.proto uses: messages
+ * of fields.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 /**
- * Gets oneDNN: the newest package that apt knows, installed as root, otherwise unpacked into the user's cache folder. Where there is
- * no such package it says what to type. Set-up goes on without, for the reference engine needs nothing; a wrong name in
- * ESPALIER_ONEDNN alone ends it.
+ * Gets oneDNN: the newest package that apt knows, installed as root, otherwise unpacked into the user's cache folder.
+ * Where there is no such package it says what to type. Set-up goes on without, for the reference engine needs nothing;
+ * a wrong name in ESPALIER_ONEDNN alone ends it.
  */
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -52,7 +52,10 @@ function install({ aptPackage, folder }) {
   }
 }
 
-/** The package after a fresh look at the mirrors. Whoever is not root keeps the lists in a folder of their own: apt lets them. */
+/**
+ * The package after a fresh look at the mirrors. Whoever is not root keeps the lists in a folder of their own: apt lets
+ * them.
+ */
 function updatedPackage(work) {
   announce("asking apt's mirrors (apt-get update)");
   if (!isRoot) {

@@ -1,6 +1,6 @@
 /**
- * The packages, filled from dist/: `espalier` is the library, `@espalier/cli` the command line and the page. Both are built from the
- * one source tree; an import from a file of the second into the first becomes one by the library's name.
+ * The packages, filled from dist/: `espalier` is the library, `@espalier/cli` the command line and the page. Both are
+ * built from the one source tree; an import from a file of the second into the first becomes one by the library's name.
  */
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";

@@ -90,7 +90,10 @@ export function offerForTests() {
   for (const one of [MPI, CHROMIUM]) offer(one);
 }
 
-/** Compiles src/ to dist/, builds the page, from an empty dist/ so that nothing stale is left in it, and fills the packages. */
+/**
+ * Compiles src/ to dist/, builds the page, from an empty dist/ so that nothing stale is left in it, and fills the
+ * packages.
+ */
 export function build() {
   rmSync(join(root, "dist"), { recursive: true, force: true });
   const compiler = join(root, "node_modules", "typescript", "bin", "tsc");

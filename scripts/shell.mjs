@@ -1,4 +1,7 @@
-/** What the scripts share: the repository's folder, lines on the terminal, commands run here. Nothing beyond Node's own modules. */
+/**
+ * What the scripts share: the repository's folder, lines on the terminal, commands run here. Nothing beyond Node's own
+ * modules.
+ */
 import { spawn, spawnSync } from "node:child_process";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";

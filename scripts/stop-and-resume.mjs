@@ -1,6 +1,7 @@
 /**
- * Trains ResNet-20 twice for a few steps, once without a break and once stopped by Ctrl-C and resumed, and compares every byte of
- * what they wrote. The tests do so with networks of a few kilobytes; this is a real one on all threads. Needs a build.
+ * Trains ResNet-20 twice for a few steps, once without a break and once stopped by Ctrl-C and resumed, and compares
+ * every byte of what they wrote. The tests do so with networks of a few kilobytes; this is a real one on all threads.
+ * Needs a build.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

@@ -50,7 +50,9 @@ export interface Choice {
   readonly precision: Precision | undefined;
 }
 
-/** The cases that are left of the table by a choice of model, batch or precision; a model that it lacks has no target. */
+/**
+ * The cases that are left of the table by a choice of model, batch or precision; a model that it lacks has no target.
+ */
 export function casesOf({ model, batch, precision }: Choice): readonly Case[] {
   const kind = processorKind(thisProcessor().instructionSets ?? []);
   const models = model === undefined ? Object.keys(networks) : [model];

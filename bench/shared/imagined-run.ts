@@ -1,6 +1,7 @@
 /**
- * A run that was never trained, as large as is asked for, in a folder like any other: for looking at pictures of large networks, and
- * for timing what reads runs. Its factors fall and some come back, its curves look like curves; its networks are cut by the pruner.
+ * A run that was never trained, as large as is asked for, in a folder like any other: for looking at pictures of large
+ * networks, and for timing what reads runs. Its factors fall and some come back, its curves look like curves; its
+ * networks are cut by the pruner.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";

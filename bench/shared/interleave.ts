@@ -3,8 +3,8 @@
 export interface Subject {
   readonly name: string;
   /**
-   * Untimed runs at the start of each round; default 1. Threads of the process before it still spin for a while, and the caches
-   * are full of its data.
+   * Untimed runs at the start of each round; default 1. Threads of the process before it still spin for a while, and
+   * the caches are full of its data.
    */
   readonly settle?: number;
   /** Milliseconds of each of `runs` runs. */

@@ -20,7 +20,8 @@ import type { SettingsInput } from "../../src/training/settings/settings.ts";
 import { train } from "../../src/training/train.ts";
 
 /**
- * What is left of `run`'s network by its layers' widths: as many neurons as it lost are cut out of each, whichever they are.
+ * What is left of `run`'s network by its layers' widths: as many neurons as it lost are cut out of each, whichever they
+ * are.
  * @throws UserError "unsupported" if that is not all the run lost.
  */
 export function architectureOf({ name, model: of, layers, after }: RunSummary): Graph {
@@ -49,7 +50,10 @@ export function architectureOf({ name, model: of, layers, after }: RunSummary): 
   return architecture;
 }
 
-/** Trains the control of `run` for its epochs with its `settings`, in the folder `group`; or goes on with the one that is there. */
+/**
+ * Trains the control of `run` for its epochs with its `settings`, in the folder `group`; or goes on with the one that
+ * is there.
+ */
 export async function lostControl(run: RunSummary, settings: SettingsInput, group: string): Promise<RunSummary> {
   const folder = join(group, controlFolder(run.name));
   const hooks = {

@@ -1,6 +1,6 @@
 /**
- * What the machine can do at most, measured with oneDNN itself: matrix multiplication, and moving data. The two lines of the
- * roofline model (Williams, Waterman and Patterson, "Roofline", Communications of the ACM, 2009).
+ * What the machine can do at most, measured with oneDNN itself: matrix multiplication, and moving data. The two lines
+ * of the roofline model (Williams, Waterman and Patterson, "Roofline", Communications of the ACM, 2009).
  */
 
 import { required } from "../../src/core/errors.ts";

@@ -1,4 +1,7 @@
-/** What a bench prints: tables with a line of conditions, for a terminal, as Markdown for `docs/performance.md`, or as JSON. */
+/**
+ * What a bench prints: tables with a line of conditions, for a terminal, as Markdown for `docs/performance.md`, or as
+ * JSON.
+ */
 import { availableParallelism, cpus } from "node:os";
 import Table from "cli-table3";
 

@@ -1,7 +1,7 @@
 /**
- * A peer of the benches in another process, asked line by line: it computes only when told to, so rounds interleave. What
- * goes wrong with a peer (not there, ended, answered something else) is a `PeerError`: the bench says so and goes on
- * without it.
+ * A peer of the benches in another process, asked line by line: it computes only when told to, so rounds interleave.
+ * What goes wrong with a peer (not there, ended, answered something else) is a `PeerError`: the bench says so and goes
+ * on without it.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface, type Interface } from "node:readline";

@@ -1,6 +1,6 @@
 /**
- * A training step in a process of its own, ours and PyTorch's: what only a fresh process can tell, the peak of its memory
- * and how long preparing takes.
+ * A training step in a process of its own, ours and PyTorch's: what only a fresh process can tell, the peak of its
+ * memory and how long preparing takes.
  */
 import { join } from "node:path";
 import { execa } from "execa";

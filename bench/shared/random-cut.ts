@@ -29,8 +29,8 @@ export interface RandomCutOptions {
 const HALVINGS = 12;
 
 /**
- * `model` with structures taken out at random, each with the same chance in every layer, so many that the MACs left come
- * as near to `share` as widths allow. At least one structure of each layer stays.
+ * `model` with structures taken out at random, each with the same chance in every layer, so many that the MACs left
+ * come as near to `share` as widths allow. At least one structure of each layer stays.
  */
 export function randomCut(model: string, { share, kinds, round, seed }: RandomCutOptions): RandomCut {
   const plain = plainGraph(model);

@@ -1,12 +1,12 @@
 /**
- * What a data-parallel step costs. A rank computes for C seconds, of which the backward pass is the last two thirds. Gradients of S
- * bytes come in `buckets` equal parts, evenly over the backward pass; a sum of s bytes takes latency + s / bandwidth, and sums go one
- * after the other:
+ * What a data-parallel step costs. A rank computes for C seconds, of which the backward pass is the last two thirds.
+ * Gradients of S bytes come in `buckets` equal parts, evenly over the backward pass; a sum of s bytes takes latency + s
+ * / bandwidth, and sums go one after the other:
  *
  *     f_i = max(r_i, f_{i−1}) + a + s / β        r_i = C·(1/3 + 2/3 · i / k),  i = 1 … k
  *
- * What is not hidden is f_k − C, for the last bucket is full when the backward pass ends. Where the processor that computes moves the
- * bytes as well (ranks of one machine), what is hidden is not for nothing: all of it is added.
+ * What is not hidden is f_k − C, for the last bucket is full when the backward pass ends. Where the processor that
+ * computes moves the bytes as well (ranks of one machine), what is hidden is not for nothing: all of it is added.
  */
 
 /** Of one sum over all ranks: fixed part, and bytes of gradients a second. */
@@ -48,7 +48,8 @@ export function predictStep({ computeMilliseconds, bytes, sums, onProcessor, buc
 }
 
 /**
- * A sum over `machines` by a ring: every machine sends and receives 2·(n − 1)/n of the bytes, in 2·(n − 1) messages one after the other.
+ * A sum over `machines` by a ring: every machine sends and receives 2·(n − 1)/n of the bytes, in 2·(n − 1) messages one
+ * after the other.
  */
 export function ringCost(machines: number, bytesPerSecond: number, latencySeconds: number): SumCost {
   return {

@@ -1,4 +1,7 @@
-/** On paper: ResNet-50 on machines of a cluster, by the model of `rank-model.ts`. Nothing of it is measured but the one machine. */
+/**
+ * On paper: ResNet-50 on machines of a cluster, by the model of `rank-model.ts`. Nothing of it is measured but the one
+ * machine.
+ */
 import { predictStep, ringCost } from "./rank-model.ts";
 
 /** Of ResNet-50, with its batch norms. */

@@ -1,4 +1,7 @@
-/** Which runs began with the weights of a file, told by the hash in their record, and how accurate the file is on their test images. */
+/**
+ * Which runs began with the weights of a file, told by the hash in their record, and how accurate the file is on their
+ * test images.
+ */
 import { basename } from "node:path";
 import { UserError } from "../../src/core/errors.ts";
 import type { Dataset } from "../../src/data/dataset.ts";
@@ -15,7 +18,8 @@ const BATCH = 250;
 
 /**
  * What the run in `folder` started from if that is `file`.
- * @throws UserError "bad-option" if it began with other weights, and what reading the run, its data and the file throws.
+ * @throws UserError "bad-option" if it began with other weights, and what reading the run, its data and the file
+ * throws.
  */
 export async function startOf(folder: string, file: string): Promise<StartSummary> {
   const record = await readRunRecord(folder);

@@ -1,6 +1,7 @@
 /**
- * Bytes that a step of a plan has to move, from the shapes of its node's operands: images in the plan's precision, the rest
- * in four bytes. It counts each operand once and knows nothing of padded channels, so it is the least there is to move.
+ * Bytes that a step of a plan has to move, from the shapes of its node's operands: images in the plan's precision, the
+ * rest in four bytes. It counts each operand once and knows nothing of padded channels, so it is the least there is to
+ * move.
  */
 import { elementCount } from "../../src/core/tensor.ts";
 import type { PlanStep, Precision } from "../../src/engine/engine.ts";
@@ -8,8 +9,8 @@ import type { Graph } from "../../src/graph/graph.ts";
 import { inferShapes } from "../../src/graph/shapes.ts";
 
 /**
- * For each of a plan's steps its bytes; 0 where its node is unknown. Of several steps that make up one node, the longest
- * stands for the node.
+ * For each of a plan's steps its bytes; 0 where its node is unknown. Of several steps that make up one node, the
+ * longest stands for the node.
  */
 export function bytesOfSteps(
   graph: Graph,

@@ -1,4 +1,7 @@
-/** Run as a rank by `bench:ranks`: what sums of several sizes take with nothing beside them; rank 0 prints latency and bandwidth. */
+/**
+ * Run as a rank by `bench:ranks`: what sums of several sizes take with nothing beside them; rank 0 prints latency and
+ * bandwidth.
+ */
 import { performance } from "node:perf_hooks";
 import { joinCollectives } from "../../src/distributed/collectives.ts";
 import { joinCluster } from "../../src/distributed/join.ts";

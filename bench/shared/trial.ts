@@ -1,4 +1,7 @@
-/** Runs small enough to be spoilt hundreds of times: `espalier train` of a tiny network on the reference engine, as built in `dist/`. */
+/**
+ * Runs small enough to be spoilt hundreds of times: `espalier train` of a tiny network on the reference engine, as
+ * built in `dist/`.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -71,7 +74,10 @@ interface StartOptions {
   readonly onStart?: (child: ChildProcess) => void;
 }
 
-/** Brings the run in `folder` to its end by what a user would type: `resume`, or the same command where there is no run yet. */
+/**
+ * Brings the run in `folder` to its end by what a user would type: `resume`, or the same command where there is no run
+ * yet.
+ */
 export function goOn(trial: Trial, folder: string): Promise<Ended> {
   const isRun = existsSync(join(folder, "run.json"));
   return espalier(isRun ? ["resume", folder, "--json"] : trial.train(folder));

@@ -1,4 +1,7 @@
-/** What CI does with the packed command line in an empty folder: asks for its version, for a network, for a score, and for the page. */
+/**
+ * What CI does with the packed command line in an empty folder: asks for its version, for a network, for a score, and
+ * for the page.
+ */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

@@ -1,6 +1,7 @@
 /**
- * What CI does with the packed library in an empty folder, without ONNX Runtime: trains a small network on pictures that it makes,
- * and checks that the certificate says who made it. Copied there, so that "espalier" is the package that was installed.
+ * What CI does with the packed library in an empty folder, without ONNX Runtime: trains a small network on pictures
+ * that it makes, and checks that the certificate says who made it. Copied there, so that "espalier" is the package that
+ * was installed.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,8 +1,9 @@
 /**
- * A training step made of several smaller batches, for images that do not fit into memory at once: forward and backward pass
- * once for each, one after another in one graph, so that the arena of a plan holds the activations of one at a time; gradients
- * are added up as they come, and the optimizers step once. The result is that of the whole batch, with the statistics of batch
- * normalization taken from each smaller batch, and the running ones carried on from one to the next.
+ * A training step made of several smaller batches, for images that do not fit into memory at once: forward and backward
+ * pass once for each, one after another in one graph, so that the arena of a plan holds the activations of one at a
+ * time; gradients are added up as they come, and the optimizers step once. The result is that of the whole batch, with
+ * the statistics of batch normalization taken from each smaller batch, and the running ones carried on from one to the
+ * next.
  */
 import { type Graph, makeNode, type Node } from "../graph/graph.ts";
 
@@ -20,8 +21,9 @@ export function inBatch(name: string, index: number): string {
 }
 
 /**
- * `step`, a training graph, over `count` batches. Its inputs of images and what goes with them, and its outputs, come once a batch under
- * the names of `inBatch`; the outputs are parts of the whole step's, to be summed. Parameters and other inputs keep theirs.
+ * `step`, a training graph, over `count` batches. Its inputs of images and what goes with them, and its outputs, come
+ * once a batch under the names of `inBatch`; the outputs are parts of the whole step's, to be summed. Parameters and
+ * other inputs keep theirs.
  */
 export function accumulate(step: Graph, count: number): Graph {
   if (count === 1) return step;

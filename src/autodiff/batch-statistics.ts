@@ -24,9 +24,9 @@ export function withBatchStatistics(forward: Graph): Graph {
 }
 
 /**
- * The nodes and updates by which the running statistics of `forward` (inference form) follow the batches of a graph made
- * by `withBatchStatistics`. The running variance is unbiased as in PyTorch: the batch's, which is divided by
- * n = batch·pixels, is corrected by n/(n − 1). Throws `UserError("bad-option")` where n is 1: such a batch has no variance.
+ * The nodes and updates by which the running statistics of `forward` (inference form) follow the batches of a graph
+ * made by `withBatchStatistics`. The running variance is unbiased as in PyTorch: the batch's, which is divided by n =
+ * batch·pixels, is corrected by n/(n − 1). Throws `UserError("bad-option")` where n is 1: such a batch has no variance.
  */
 export function runningStatistics(forward: Graph, batch: number): Pick<Graph, "nodes" | "updates"> {
   const shapes = inferShapes(forward, batch);

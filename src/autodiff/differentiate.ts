@@ -62,7 +62,10 @@ function activeNodes(forward: Graph, seeded: ReadonlySet<string>, wanted: Readon
   });
 }
 
-/** How many contributions the gradient of each value will get: one for each time an active node reads it, one for a seed. */
+/**
+ * How many contributions the gradient of each value will get: one for each time an active node reads it, one for a
+ * seed.
+ */
 function contributionCounts(
   active: readonly Node[],
   seeds: ReadonlyMap<string, string>,

@@ -1,6 +1,6 @@
 /**
- * Graphs that hand their gradients to the caller: to check a network's gradients, or to look at them. A gradient is found
- * by its place in the outputs; its name may be that of another value where it only passed through an addition.
+ * Graphs that hand their gradients to the caller: to check a network's gradients, or to look at them. A gradient is
+ * found by its place in the outputs; its name may be that of another value where it only passed through an addition.
  */
 import { required } from "../core/errors.ts";
 import type { Graph, Input } from "../graph/graph.ts";
@@ -20,9 +20,9 @@ export interface GradientGraphOptions {
 }
 
 /**
- * The loss of a network, of its logits where it ends in a softmax, and its gradients. Inputs: the network's and those of the loss, by
- * default `labels` (i32 [N]). Outputs: `loss`, then the gradient of each trained parameter in the order of `whole.parameters`, then, if
- * asked for, of each input.
+ * The loss of a network, of its logits where it ends in a softmax, and its gradients. Inputs: the network's and those
+ * of the loss, by default `labels` (i32 [N]). Outputs: `loss`, then the gradient of each trained parameter in the order
+ * of `whole.parameters`, then, if asked for, of each input.
  */
 export function gradientGraph(whole: Graph, options: GradientGraphOptions = {}): Graph {
   const forward = endingInLogits(whole);
@@ -41,7 +41,8 @@ export function gradientGraph(whole: Graph, options: GradientGraphOptions = {}):
 
 /**
  * The outputs of `forward` and, for a given gradient of them, those of its parameters: the product of that vector with
- * the Jacobian. Inputs: the network's and `<output>.seed` for each output. Outputs: the network's, then as `gradientGraph`.
+ * the Jacobian. Inputs: the network's and `<output>.seed` for each output. Outputs: the network's, then as
+ * `gradientGraph`.
  */
 export function vectorJacobianGraph(forward: Graph, options: GradientGraphOptions = {}): Graph {
   const network = options.batchNormalization === "frozen" ? forward : withBatchStatistics(forward);

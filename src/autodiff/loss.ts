@@ -7,11 +7,13 @@ import { inferShapes } from "../graph/shapes.ts";
 
 /** What the loss compares the logits with. */
 export interface LossOptions {
-  /** "labels" (default): classes. "soft": a distribution over the classes for each image, see `data/mixup-cutmix.ts`. */
+  /**
+   * "labels" (default): classes. "soft": a distribution over the classes for each image, see `data/mixup-cutmix.ts`.
+   */
   readonly targets?: "labels" | "soft";
   /**
-   * Knowledge distillation (Hinton, Vinyals and Dean, 2015): (1 − weight) times the loss of the targets, which are soft then, and
-   * weight · temperature² times that of the teacher's answers, both softened by the temperature.
+   * Knowledge distillation (Hinton, Vinyals and Dean, 2015): (1 − weight) times the loss of the targets, which are soft
+   * then, and weight · temperature² times that of the teacher's answers, both softened by the temperature.
    */
   readonly teacher?: { readonly weight: number; readonly temperature: number };
 }
@@ -27,8 +29,9 @@ export interface LossHead {
 }
 
 /**
- * Softmax cross-entropy of the one output of `forward`, logits of shape [N, classes], against the input `labels` [N] or, as `options`
- * say, `targets` and `teacher`, distributions [N, classes]. Throws `UserError("bad-graph")` if the network has other outputs than that.
+ * Softmax cross-entropy of the one output of `forward`, logits of shape [N, classes], against the input `labels` [N]
+ * or, as `options` say, `targets` and `teacher`, distributions [N, classes]. Throws `UserError("bad-graph")` if the
+ * network has other outputs than that.
  */
 export function lossHead(forward: Graph, { targets = "labels", teacher }: LossOptions = {}): LossHead {
   const [logits = "", ...others] = forward.outputs;

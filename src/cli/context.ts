@@ -7,7 +7,10 @@ export interface Context {
   readonly stdout: Terminal;
   readonly stderr: Terminal;
   readonly interruption: Interruption;
-  /** Of this process among those that MPI launched together; 0, the default, for one that is alone. Others print errors only. */
+  /**
+   * Of this process among those that MPI launched together; 0, the default, for one that is alone. Others print errors
+   * only.
+   */
   readonly rank?: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * What `espalier doctor` finds: everything outside of Espalier that decides whether it trains here, and how fast. Each finding says
- * what to do where something is missing or poor.
+ * What `espalier doctor` finds: everything outside of Espalier that decides whether it trains here, and how fast. Each
+ * finding says what to do where something is missing or poor.
  */
 import { readFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
@@ -18,7 +18,10 @@ import { hasOnnxRuntime, onnxRuntimeVersion, runtimeInstallCommand } from "../ev
 import { formatBytes, plural } from "../report/format.ts";
 import { folderFacts } from "./folder-facts.ts";
 
-/** "good": as it should be; "note": not needed for training on this machine alone; "poor": works, badly; "bad": nothing trains. */
+/**
+ * "good": as it should be; "note": not needed for training on this machine alone; "poor": works, badly; "bad": nothing
+ * trains.
+ */
 export type FindingState = "good" | "note" | "poor" | "bad";
 
 export interface Finding {

@@ -64,7 +64,10 @@ function withoutHint(message: string, hint: string | undefined): string {
   return hint !== undefined && message.endsWith(`. ${hint}`) ? message.slice(0, -hint.length - 2) : message;
 }
 
-/** One red line with the code, one for each thing it is about if they are several, one with what to do next; for faults of ours, or with `debug`, the stack as well. */
+/**
+ * One red line with the code, one for each thing it is about if they are several, one with what to do next; for faults
+ * of ours, or with `debug`, the stack as well.
+ */
 export function printFailure(error: EspalierError, { colours, print }: Terminal, debug: boolean): void {
   const { hint, list = [] } = error.details;
   const message = withoutHint(error.message, hint);

@@ -1,4 +1,7 @@
-/** What `espalier inspect` tells of a network: its layers, its structures, what it costs. Plain data, printed as it is by `--json`. */
+/**
+ * What `espalier inspect` tells of a network: its layers, its structures, what it costs. Plain data, printed as it is
+ * by `--json`.
+ */
 import { elementCount, type Shape } from "../core/tensor.ts";
 import { cost, nodeMacs } from "../graph/cost.ts";
 import { type Graph, type Network, type Node, producers, type Weights } from "../graph/graph.ts";

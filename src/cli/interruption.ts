@@ -6,8 +6,8 @@ import type { EspalierError } from "../core/errors.ts";
 import { EXIT } from "./failure.ts";
 
 /**
- * SIGHUP is sent as the terminal closes; the last is what launchers hand on to their processes, and what Slurm sends before the time
- * is up.
+ * SIGHUP is sent as the terminal closes; the last is what launchers hand on to their processes, and what Slurm sends
+ * before the time is up.
  */
 const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"] as const;
 
@@ -43,7 +43,10 @@ export class Interruption {
     return this.#failure;
   }
 
-  /** Our output cannot be written: stops work that can be continued. @returns false if nothing is under way that would be. */
+  /**
+   * Our output cannot be written: stops work that can be continued. @returns false if nothing is under way that would
+   * be.
+   */
   outputFailed(error: EspalierError): boolean {
     const isFirst = this.#failure === undefined;
     this.#failure ??= error;

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * The `espalier` command. Exit codes: 0, 2 for what the user can mend, 70 for a fault of ours, 75 for a run that another process took
- * over, 130 for Ctrl-C.
- * Nothing calls `process.exit` on the ordinary way out: worker threads and files come to their end first.
+ * The `espalier` command. Exit codes: 0, 2 for what the user can mend, 70 for a fault of ours, 75 for a run that
+ * another process took over, 130 for Ctrl-C. Nothing calls `process.exit` on the ordinary way out: worker threads and
+ * files come to their end first.
  */
 import { refusalOf } from "../core/system-errors.ts";
 

@@ -10,7 +10,8 @@ export function isFile(network: string): boolean {
 }
 
 /**
- * The network that `source` names; a model of the zoo is made for `images`, by default those it was made for, and has no weights yet.
+ * The network that `source` names; a model of the zoo is made for `images`, by default those it was made for, and has
+ * no weights yet.
  * @throws UserError "unknown-name" with the nearest model, and what reading a file throws.
  */
 export async function openNetwork(source: string, images: Partial<ImageOptions> = {}): Promise<Network> {

@@ -1,4 +1,7 @@
-/** The last resort of the process: output that cannot be written, and errors that nobody caught. Both end in a line with a code. */
+/**
+ * The last resort of the process: output that cannot be written, and errors that nobody caught. Both end in a line with
+ * a code.
+ */
 import type { EspalierError } from "../core/errors.ts";
 import { UserError } from "../core/errors.ts";
 import { refusalOf, systemCode } from "../core/system-errors.ts";
@@ -34,7 +37,8 @@ export function watchOutput(interruption: Interruption): void {
       if (!interruption.outputFailed(failure)) leave(failure);
     });
   }
-  // Its default ends the process at a limit on the size of files (`ulimit -f`); ignored, the write fails, and is told as any other.
+  // Its default ends the process at a limit on the size of files (`ulimit -f`); ignored, the write fails, and is told
+  // as any other.
   process.on("SIGXFSZ", () => {});
   process.on("uncaughtException", (error) => leave(asEspalierError(error, "espalier")));
 }

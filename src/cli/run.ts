@@ -26,8 +26,8 @@ function progressOf({ spent, limit }: TuningClock): string {
 }
 
 /**
- * Runs `start` with a view of its events, then writes the report and says where everything is, behind what `after` has to say of the
- * run in `folder`. Rejects with what `start` rejects with, the terminal tidied up.
+ * Runs `start` with a view of its events, then writes the report and says where everything is, behind what `after` has
+ * to say of the run in `folder`. Rejects with what `start` rejects with, the terminal tidied up.
  */
 export async function watchRun(
   { stdout, stderr, interruption, rank = 0 }: Context,

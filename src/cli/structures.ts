@@ -1,6 +1,6 @@
 /**
- * What `espalier inspect --structures` tells: what would be scaled, what each structure costs, what goes with it, and why the
- * rest cannot be selected. Plain data, printed as it is by `--json`.
+ * What `espalier inspect --structures` tells: what would be scaled, what each structure costs, what goes with it, and
+ * why the rest cannot be selected. Plain data, printed as it is by `--json`.
  */
 import { type Cost, cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";

@@ -56,8 +56,8 @@ export function silentTerminal(stream: OutputStream): Terminal {
 }
 
 /**
- * As many of `parts`, joined by `separator`, as fit into `width` columns: the last ones are left out first. Escape codes
- * take no room.
+ * As many of `parts`, joined by `separator`, as fit into `width` columns: the last ones are left out first. Escape
+ * codes take no room.
  */
 export function fitParts(parts: readonly string[], width: number, separator = "  "): string {
   let text = parts[0] ?? "";

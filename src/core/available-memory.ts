@@ -1,7 +1,7 @@
 /**
- * How much memory this process can still take without the system killing it or swapping: what the machine has free or can
- * free at once, and what the control groups (containers, batch systems) leave. Node's `process.availableMemory()` counts a
- * group's file cache as used, which on a machine that just read a dataset is far too pessimistic.
+ * How much memory this process can still take without the system killing it or swapping: what the machine has free or
+ * can free at once, and what the control groups (containers, batch systems) leave. Node's `process.availableMemory()`
+ * counts a group's file cache as used, which on a machine that just read a dataset is far too pessimistic.
  */
 import { readFileSync } from "node:fs";
 import { freemem } from "node:os";

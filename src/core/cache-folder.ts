@@ -1,4 +1,7 @@
-/** Where downloaded data, kernel choices and a library of the user's own are kept: one folder a user, shared by all runs. */
+/**
+ * Where downloaded data, kernel choices and a library of the user's own are kept: one folder a user, shared by all
+ * runs.
+ */
 import { join, resolve } from "node:path";
 import envPaths from "env-paths";
 
@@ -8,7 +11,10 @@ export function cacheFolder(): string {
   return chosen === undefined || chosen === "" ? envPaths("espalier", { suffix: "" }).cache : resolve(chosen);
 }
 
-/** Where engines keep what they learnt about this machine: `$ESPALIER_KERNEL_CACHE` if it is set, else a folder of the cache. */
+/**
+ * Where engines keep what they learnt about this machine: `$ESPALIER_KERNEL_CACHE` if it is set, else a folder of the
+ * cache.
+ */
 export function kernelCacheFolder(): string {
   const { ESPALIER_KERNEL_CACHE: chosen } = process.env;
   return chosen === undefined || chosen === "" ? join(cacheFolder(), "kernels") : resolve(chosen);

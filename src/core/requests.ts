@@ -9,7 +9,9 @@ interface Call {
   readonly response: unknown;
 }
 
-/** By method: what is asked and what is answered. `stop` ends the thread once everything asked before it is answered. */
+/**
+ * By method: what is asked and what is answered. `stop` ends the thread once everything asked before it is answered.
+ */
 export type CallTable<C> = { readonly [M in keyof C]: Call } & {
   readonly stop: { readonly request: undefined; readonly response: undefined };
 };
@@ -30,8 +32,9 @@ interface Pending {
 }
 
 /**
- * Calls to `worker`, which answers them in the order they were made. A worker that ends without being asked to rejects every
- * open and later call with an `InternalError`, or with what the system refused it. The worker keeps the process alive only while a call is open.
+ * Calls to `worker`, which answers them in the order they were made. A worker that ends without being asked to rejects
+ * every open and later call with an `InternalError`, or with what the system refused it. The worker keeps the process
+ * alive only while a call is open.
  */
 export class Requests<C extends CallTable<C>> {
   readonly #worker: Worker;

@@ -1,4 +1,7 @@
-/** What the system refuses a process, in our words: a full disk, and the limits of `ulimit`. Whatever writes, opens or starts threads. */
+/**
+ * What the system refuses a process, in our words: a full disk, and the limits of `ulimit`. Whatever writes, opens or
+ * starts threads.
+ */
 import { type ErrorCode, type ErrorDetails, type EspalierError, UserError } from "./errors.ts";
 
 /** The system's code of an error ("ENOENT", "ENOSPC", …), or Node's ("ERR_WORKER_OUT_OF_MEMORY"), if it has one. */
@@ -59,7 +62,10 @@ function refusalIn(error: unknown): Refusal | undefined {
   return isAllocation ? tooLittleMemory : refusals.get(systemCode(error) ?? "");
 }
 
-/** `error` as one that the user can mend, if the system refused something for want of space, memory or another limited good. */
+/**
+ * `error` as one that the user can mend, if the system refused something for want of space, memory or another limited
+ * good.
+ */
 export function refusalOf(error: unknown, details: ErrorDetails = {}): EspalierError | undefined {
   const refusal = refusalIn(error);
   if (refusal === undefined) return undefined;

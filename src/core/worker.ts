@@ -14,8 +14,9 @@ export function spawnWorker(base: string, name: string, options: WorkerOptions =
 }
 
 /**
- * A module that makes a thread read TypeScript. Node 20 takes `--import tsx` for the main thread only: in a worker tsx must be
- * registered by a call. It is found from `base`, for its bare name would be looked for from the working directory.
+ * A module that makes a thread read TypeScript. Node 20 takes `--import tsx` for the main thread only: in a worker tsx
+ * must be registered by a call. It is found from `base`, for its bare name would be looked for from the working
+ * directory.
  */
 function typescriptLoader(base: string): string {
   const tsx = new URL("esm/api/index.mjs", pathToFileURL(createRequire(base).resolve("tsx")));

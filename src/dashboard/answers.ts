@@ -1,4 +1,7 @@
-/** The forms that answers of the dashboard have in common: files, what is not there, and methods that an address does not take. */
+/**
+ * The forms that answers of the dashboard have in common: files, what is not there, and methods that an address does
+ * not take.
+ */
 import { basename, extname } from "node:path";
 import { Readable } from "node:stream";
 import type { Context, Handler, Hono } from "hono";
@@ -41,8 +44,8 @@ export async function sendFile(context: Context, path: string | undefined, polic
 type Method = "get" | "post";
 
 /**
- * Has `app` answer requests to `path`: each of `methods` by its handler, HEAD as GET without a body, OPTIONS with the methods there are,
- * and every other method with 405.
+ * Has `app` answer requests to `path`: each of `methods` by its handler, HEAD as GET without a body, OPTIONS with the
+ * methods there are, and every other method with 405.
  */
 export function route(app: Hono, path: string, methods: { readonly [M in Method]?: Handler }): void {
   const { get, post } = methods;

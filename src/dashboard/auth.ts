@@ -1,6 +1,7 @@
 /**
- * Who may ask for what. A page of another site must not read runs or start them through the visitor's browser: on loopback by its own
- * requests (Origin) or by a name that was made to point here (Host); elsewhere a token is asked for as well.
+ * Who may ask for what. A page of another site must not read runs or start them through the visitor's browser: on
+ * loopback by its own requests (Origin) or by a name that was made to point here (Host); elsewhere a token is asked for
+ * as well.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler } from "hono";
@@ -55,7 +56,9 @@ function hostnameOf(host: string): string | undefined {
   }
 }
 
-/** Refuses foreign hosts on loopback, foreign origins everywhere, and requests that change something without an origin. */
+/**
+ * Refuses foreign hosts on loopback, foreign origins everywhere, and requests that change something without an origin.
+ */
 export function sameSite(onLoopback: boolean): MiddlewareHandler {
   return async (context, next) => {
     const host = context.req.header("host") ?? "";

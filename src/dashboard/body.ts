@@ -1,6 +1,6 @@
 /**
- * What a request brings along. Only the form of a new run is read; other requests may have a body or none, and it is left alone. Hono's
- * own limit makes a new Request of the old one, which those of `@hono/node-server` do not allow.
+ * What a request brings along. Only the form of a new run is read; other requests may have a body or none, and it is
+ * left alone. Hono's own limit makes a new Request of the old one, which those of `@hono/node-server` do not allow.
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { UserError } from "../core/errors.ts";

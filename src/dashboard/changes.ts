@@ -1,6 +1,6 @@
 /**
- * When structures reached zero and came back, in bounded memory: three numbers a change. Where factors come and go all the time,
- * only their state at the end of each stretch of steps is kept, and stretches grow as needed.
+ * When structures reached zero and came back, in bounded memory: three numbers a change. Where factors come and go all
+ * the time, only their state at the end of each stretch of steps is kept, and stretches grow as needed.
  */
 
 /** `entries`: step, number of the structure, 1 alive or 0 at zero; and so on, by step. */

@@ -1,9 +1,13 @@
 /**
- * Curves of any length in bounded memory: each point is the mean of `stride` samples in a row; when there are too many points,
- * neighbours are joined and the stride doubles. Plain data, so that a page goes on where the server's copy ended.
+ * Curves of any length in bounded memory: each point is the mean of `stride` samples in a row; when there are too many
+ * points, neighbours are joined and the stride doubles. Plain data, so that a page goes on where the server's copy
+ * ended.
  */
 
-/** What is plotted of a `step` event; γ of each kind of structure as it was then, and the share left of what a budget counts. */
+/**
+ * What is plotted of a `step` event; γ of each kind of structure as it was then, and the share left of what a budget
+ * counts.
+ */
 export const curveKeys = [
   "loss",
   "learningRate",

@@ -1,4 +1,7 @@
-/** Runs that the page started: each a process of its own, so that neither can bring the other down. Stopped as by Ctrl-C. */
+/**
+ * Runs that the page started: each a process of its own, so that neither can bring the other down. Stopped as by
+ * Ctrl-C.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { lstat } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -28,7 +31,10 @@ const KEPT_OUTPUT = 4000;
 const MOST_RUNS = 8;
 const MOST_NAMES = 1000;
 
-/** The failure at the end of what a command wrote, as `cli/failure.ts` prints it: its message, then what to do; else the last line. */
+/**
+ * The failure at the end of what a command wrote, as `cli/failure.ts` prints it: its message, then what to do; else the
+ * last line.
+ */
 function complaintOf(output: string): string {
   const lines = output.trim().split("\n");
   const start = lines.findLastIndex((line) => line.startsWith("✗ "));

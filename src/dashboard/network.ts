@@ -1,4 +1,7 @@
-/** The network of a run as it can be drawn: read from its last file that holds the whole of it, once the run has written one. */
+/**
+ * The network of a run as it can be drawn: read from its last file that holds the whole of it, once the run has written
+ * one.
+ */
 import { join } from "node:path";
 import { loadOnnx } from "../formats/onnx/index.ts";
 import type { Network } from "../graph/graph.ts";

@@ -1,6 +1,6 @@
 /**
- * A run as the page knows it: the event stream folded into bounded, plain data. The server folds the file and hands over the
- * result; the page folds the events that come after. Both use this file, so both see the same.
+ * A run as the page knows it: the event stream folded into bounded, plain data. The server folds the file and hands
+ * over the result; the page folds the events that come after. Both use this file, so both see the same.
  */
 import type { EpochOfRanks } from "../report/ranks.ts";
 import type {
@@ -21,7 +21,10 @@ import type {
 import { addChange, type Changes, cutChanges, emptyChanges } from "./changes.ts";
 import { addSample, type Curve, cutCurve, emptyCurve } from "./curve.ts";
 
-/** An epoch, without what is fetched apart. `alive`: structures of each factor parameter, in the order of `started.factors`. */
+/**
+ * An epoch, without what is fetched apart. `alive`: structures of each factor parameter, in the order of
+ * `started.factors`.
+ */
 export interface EpochPoint
   extends Pick<
     Epoch,
@@ -127,7 +130,10 @@ export function structureCount({ started }: Digest): number {
   return started === null ? 0 : started.factors.reduce((sum, { count }) => sum + count, 0);
 }
 
-/** Number of a structure among all: those of earlier factor parameters come first. Undefined for one that was not placed. */
+/**
+ * Number of a structure among all: those of earlier factor parameters come first. Undefined for one that was not
+ * placed.
+ */
 function structureNumber({ started }: Digest, layer: string, kind: string, index: number): number | undefined {
   let first = 0;
   for (const factor of started?.factors ?? []) {

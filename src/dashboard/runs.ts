@@ -1,4 +1,6 @@
-/** The runs of a folder: which there are, how each of them stands, and its events so far, folded once and then kept up. */
+/**
+ * The runs of a folder: which there are, how each of them stands, and its events so far, folded once and then kept up.
+ */
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";

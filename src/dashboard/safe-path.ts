@@ -1,6 +1,7 @@
 /**
- * Paths that visitors name, kept inside of one folder: no `..`, no absolute path, however it is encoded, and no symbolic link anywhere
- * below that folder. Only regular files are files: a pipe or a device would hold up whoever reads it.
+ * Paths that visitors name, kept inside of one folder: no `..`, no absolute path, however it is encoded, and no
+ * symbolic link anywhere below that folder. Only regular files are files: a pipe or a device would hold up whoever
+ * reads it.
  */
 import { constants } from "node:fs";
 import { type FileHandle, lstat, open, realpath } from "node:fs/promises";
@@ -18,8 +19,8 @@ function partsOf(path: string): string[] | undefined {
 }
 
 /**
- * The real path of the file or folder that `path`, relative and still URL-encoded, names inside of `root`; undefined if there is none
- * or if a link lies on the way. Names that begin with a dot do not exist here.
+ * The real path of the file or folder that `path`, relative and still URL-encoded, names inside of `root`; undefined if
+ * there is none or if a link lies on the way. Names that begin with a dot do not exist here.
  */
 export async function confined(root: string, path: string, kind: "file" | "folder"): Promise<string | undefined> {
   const parts = partsOf(path);
@@ -42,7 +43,10 @@ export async function within(root: string, path: string, kind: "file" | "folder"
 /** Missing on systems that have no such links or pipes. */
 const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
-/** The regular file at `path`, open for reading; undefined if there is none, or if it is a link. Whoever gets it closes it. */
+/**
+ * The regular file at `path`, open for reading; undefined if there is none, or if it is a link. Whoever gets it closes
+ * it.
+ */
 export async function openRegular(path: string): Promise<FileHandle | undefined> {
   let file: FileHandle;
   try {

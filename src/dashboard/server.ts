@@ -18,8 +18,9 @@ export const DEFAULT_HOST = "127.0.0.1";
 const MORE_PORTS = 20;
 
 /**
- * How long a connection may take to say what it asks for, and how often that is looked at, in milliseconds: one that was opened and
- * left is closed after at most 21 seconds. Answers, streams of events among them, may take as long as they like.
+ * How long a connection may take to say what it asks for, and how often that is looked at, in milliseconds: one that
+ * was opened and left is closed after at most 21 seconds. Answers, streams of events among them, may take as long as
+ * they like.
  */
 const patience = { headersTimeout: 10_000, requestTimeout: 20_000, connectionsCheckingInterval: 1000 };
 

@@ -1,6 +1,6 @@
 /**
- * A run's events as server-sent events: those after an offset at once, the others as they are written. Each message says where it
- * ends, so a browser that lost the connection asks for what it missed.
+ * A run's events as server-sent events: those after an offset at once, the others as they are written. Each message
+ * says where it ends, so a browser that lost the connection asks for what it missed.
  */
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";

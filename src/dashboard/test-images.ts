@@ -48,7 +48,10 @@ function pixelsOf(
 export class ImageReader {
   readonly #known = new Map<string, Promise<TestImages | undefined>>();
 
-  /** `input`: channels, height and width that the network takes. Undefined without a `run.json`. Errors are those of opening the data. */
+  /**
+   * `input`: channels, height and width that the network takes. Undefined without a `run.json`. Errors are those of
+   * opening the data.
+   */
   read(folder: string, input: readonly number[]): Promise<TestImages | undefined> {
     const known = this.#known.get(folder) ?? readImages(folder, input);
     this.#known.set(folder, known);

@@ -1,9 +1,9 @@
 /**
  * Random crop, horizontal flip and normalisation of stored images, from 8-bit pixels to network input in one pass.
  *
- * What happens to image i in epoch e is a function of (seed, e, i) alone: never of the batch, the step or the worker that
- * prepares it. So a resumed run sees the very same pixels. The border of the crop is black before normalisation, as if
- * the image had been padded first.
+ * What happens to image i in epoch e is a function of (seed, e, i) alone: never of the batch, the step or the worker
+ * that prepares it. So a resumed run sees the very same pixels. The border of the crop is black before normalisation,
+ * as if the image had been padded first.
  */
 import { UserError } from "../core/errors.ts";
 import { RandomStream, streamOf } from "../core/random.ts";
@@ -80,7 +80,10 @@ function otherKind(expected: string): UserError {
   });
 }
 
-/** The crop and flip of image `image` in epoch `epoch`; both always drawn, so turning one off leaves the other as it was. */
+/**
+ * The crop and flip of image `image` in epoch `epoch`; both always drawn, so turning one off leaves the other as it
+ * was.
+ */
 export function placementOf(augmentation: PaddedCrop, seed: number, epoch: number, image: number): Placement {
   const random = new RandomStream(seed, augmentationStream, epoch, image);
   const span = 2 * augmentation.pad + 1;

@@ -1,6 +1,6 @@
 /**
- * Whether an open dataset is what the rest takes it for. Our readers make sound ones; a dataset made by a program of the user's is
- * checked here, before a wrong label or a short array turns up in the middle of a run.
+ * Whether an open dataset is what the rest takes it for. Our readers make sound ones; a dataset made by a program of
+ * the user's is checked here, before a wrong label or a short array turns up in the middle of a run.
  */
 import { UserError } from "../core/errors.ts";
 import { normalizationTable } from "./augmentation.ts";

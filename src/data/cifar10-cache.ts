@@ -31,7 +31,9 @@ export interface ObtainOptions {
   readonly onProgress?: (progress: DataProgress) => void;
 }
 
-/** A lock not renewed for this long belongs to a process that is gone. Unpacking one image blocks for about a second. */
+/**
+ * A lock not renewed for this long belongs to a process that is gone. Unpacking one image blocks for about a second.
+ */
 const staleMilliseconds = 20_000;
 const renewMilliseconds = 4_000;
 const pollMilliseconds = 250;

@@ -1,7 +1,7 @@
 /**
  * What a dataset is once it is open: two splits and the constants that go with them. A split is either 8-bit images in
- * shared memory, so that worker threads read them without a copy, or a list of image files that are decoded when a batch
- * needs them.
+ * shared memory, so that worker threads read them without a copy, or a list of image files that are decoded when a
+ * batch needs them.
  */
 import { UserError } from "../core/errors.ts";
 import type { Unreadable } from "./images/unreadable.ts";
@@ -23,7 +23,10 @@ export interface PaddedCrop {
   readonly flip: boolean;
 }
 
-/** A random part of the image, mirrored and recoloured, for images of any size; see `images/view.ts` and `images/colour.ts`. */
+/**
+ * A random part of the image, mirrored and recoloured, for images of any size; see `images/view.ts` and
+ * `images/colour.ts`.
+ */
 export interface AreaCrop {
   /** Least and largest share of the image's area. */
   readonly area: readonly [number, number];
@@ -57,7 +60,10 @@ export interface ImageFile {
   readonly at?: number;
 }
 
-/** Images in files, of any size; decoded, cut and scaled to `sampleShape` on demand. Plain data: it can be sent to a thread. */
+/**
+ * Images in files, of any size; decoded, cut and scaled to `sampleShape` on demand. Plain data: it can be sent to a
+ * thread.
+ */
 export interface FileList {
   readonly folder: string;
   readonly files: readonly ImageFile[];

@@ -1,6 +1,6 @@
 /**
- * Batches for measuring: in order, not augmented, every image once. Image files that cannot be read are left out and noted; the
- * images of a batch are decoded while the batch before it is measured.
+ * Batches for measuring: in order, not augmented, every image once. Image files that cannot be read are left out and
+ * noted; the images of a batch are decoded while the batch before it is measured.
  */
 import { UserError } from "../core/errors.ts";
 import { type Labels, type Tensor, tensor } from "../core/tensor.ts";
@@ -26,8 +26,8 @@ export interface EvaluationBatch {
 /**
  * The images of `split` in batches of `batch`, which may be larger than the split. Each batch owns its memory, which is
  * shared memory, so it may be kept and may be handed to a worker thread without a copy.
- * @throws UserError "bad-option" if `batch` is no positive whole number or `normalization` does not fit; while it goes on,
- * "bad-file" if there are images but none of them can be read.
+ * @throws UserError "bad-option" if `batch` is no positive whole number or `normalization` does not fit; while it goes
+ * on, "bad-file" if there are images but none of them can be read.
  */
 export function evaluationBatches(
   split: Split,

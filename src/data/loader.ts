@@ -1,7 +1,8 @@
 /**
  * Training batches prepared ahead in worker threads. A ring of slots in shared memory goes back and forth: the main
- * thread hands out free slots, each with the number of the batch it is for, and gives the batches on in their order, whichever
- * worker is ready first. Whoever takes a batch releases it when the engine has read it; nothing is copied between the threads.
+ * thread hands out free slots, each with the number of the batch it is for, and gives the batches on in their order,
+ * whichever worker is ready first. Whoever takes a batch releases it when the engine has read it; nothing is copied
+ * between the threads.
  *
  * Stored images need one worker. Image files get more where there are cores for it, see `workersFor`.
  */

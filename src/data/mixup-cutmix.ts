@@ -2,14 +2,18 @@
  * Soft labels, and images mixed in pairs: mixup (Zhang et al., ICLR 2018) and cutmix (Yun et al., ICCV 2019). A loss of
  * soft targets takes them all: one distribution over the classes an image, whatever made it so.
  *
- * Partners are images of the same batch, from its two ends inwards, so that mixing costs no second look at an image. How
- * much image i of epoch e takes of its partner is a function of (seed, e, i) alone, and who is in a batch one of (seed, e).
+ * Partners are images of the same batch, from its two ends inwards, so that mixing costs no second look at an image.
+ * How much image i of epoch e takes of its partner is a function of (seed, e, i) alone, and who is in a batch one of
+ * (seed, e).
  */
 import { UserError } from "../core/errors.ts";
 import { RandomStream, streamOf } from "../core/random.ts";
 import { type SampleShape, sampleSize } from "./dataset.ts";
 
-/** How images are mixed: shares λ ~ Beta(alpha, alpha). "mixup": λ·image + (1 − λ)·partner; "cutmix": a part of 1 − λ of its area is the partner's. */
+/**
+ * How images are mixed: shares λ ~ Beta(alpha, alpha). "mixup": λ·image + (1 − λ)·partner; "cutmix": a part of 1 − λ of
+ * its area is the partner's.
+ */
 export interface Mixing {
   readonly kind: "mixup" | "cutmix";
   readonly alpha: number;
@@ -35,7 +39,9 @@ export interface MixedBatch {
 
 const mixingStream = streamOf("mixing");
 
-/** ln of a number with the gamma distribution of shape `shape` > 0 and scale 1 (Marsaglia and Tsang, ACM TOMS 26, 2000). */
+/**
+ * ln of a number with the gamma distribution of shape `shape` > 0 and scale 1 (Marsaglia and Tsang, ACM TOMS 26, 2000).
+ */
 function logGamma(random: RandomStream, shape: number): number {
   if (shape < 1) return logGamma(random, shape + 1) + Math.log(1 - random.uniform()) / shape;
   const d = shape - 1 / 3;
@@ -60,7 +66,9 @@ export interface Box {
   readonly right: number;
 }
 
-/** A box of 1 − `share` of the area, its centre anywhere; what falls off the image is lost to it (cutmix's own rule). */
+/**
+ * A box of 1 − `share` of the area, its centre anywhere; what falls off the image is lost to it (cutmix's own rule).
+ */
 export function randomBox(random: RandomStream, share: number, height: number, width: number): Box {
   const side = Math.sqrt(1 - share);
   const span = (extent: number): readonly [number, number] => {

@@ -18,7 +18,9 @@ import { isParquet, parquetFiles } from "./images/parquet.ts";
 import { openFashionMnist, openIdxFolder, openMnist } from "./mnist.ts";
 
 export interface OpenOptions extends ObtainOptions {
-  /** How image files are to be prepared; of a dataset whose images are what they are, only the constants may be others. */
+  /**
+   * How image files are to be prepared; of a dataset whose images are what they are, only the constants may be others.
+   */
   readonly images?: ImageFileOptions;
   /** What is taken where `images` does not say; for datasets that are no image files, only the constants count. */
   readonly imageDefaults?: ImageFileOptions;
@@ -41,9 +43,9 @@ const openers: ReadonlyMap<string, Opener> = new Map([
 export const datasetNames: readonly string[] = [...openers.keys()];
 
 /**
- * Opens the dataset `spec`: one of `datasetNames`, a folder, "name:folder", or a CSV file. The small ones are read into shared
- * memory; image files are decoded when a batch needs them. "cifar10" is downloaded once if it is not in the cache;
- * `options` say where that is and who hears of the progress.
+ * Opens the dataset `spec`: one of `datasetNames`, a folder, "name:folder", or a CSV file. The small ones are read into
+ * shared memory; image files are decoded when a batch needs them. "cifar10" is downloaded once if it is not in the
+ * cache; `options` say where that is and who hears of the progress.
  * @throws UserError "unknown-name" with the nearest name; "missing-file" or "bad-file" about the files; and, for a
  * download, the codes of `obtainCifar10`.
  */
@@ -59,7 +61,10 @@ export async function openDataset(spec: string, options: OpenOptions = {}): Prom
   });
 }
 
-/** `dataset` with other constants, where they are given. Throws `UserError("bad-option")` where they are not one a channel. */
+/**
+ * `dataset` with other constants, where they are given. Throws `UserError("bad-option")` where they are not one a
+ * channel.
+ */
 function withConstants(dataset: Dataset, { mean, standardDeviation }: ImageFileOptions): Dataset {
   if (mean === undefined || standardDeviation === undefined) return dataset;
   const normalization = { mean, standardDeviation };

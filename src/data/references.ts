@@ -1,6 +1,6 @@
 /**
- * Datasets as they are named in code: `cifar10()` opens nothing yet. A reference keeps what it was made from, so that a run
- * can open the same data again when it is resumed.
+ * Datasets as they are named in code: `cifar10()` opens nothing yet. A reference keeps what it was made from, so that a
+ * run can open the same data again when it is resumed.
  */
 import type { ObtainOptions } from "./cifar10-cache.ts";
 import type { Dataset, SampleShape } from "./dataset.ts";
@@ -22,7 +22,10 @@ export function datasetReference(spec: string, options: OpenOptions = {}): Datas
   };
 }
 
-/** Images in `folder` (`class/file.jpg`, with or without `train/` and `test/` around it), those that a CSV file names, or those in a Parquet file. */
+/**
+ * Images in `folder` (`class/file.jpg`, with or without `train/` and `test/` around it), those that a CSV file names,
+ * or those in a Parquet file.
+ */
 export function images(place: string, options: ImageFileOptions = {}): DatasetReference {
   const isFile = /\.(csv|parquet)$/i.test(place);
   return datasetReference(isFile ? place : `images:${place}`, { images: options });

@@ -1,6 +1,6 @@
 /**
- * Fills training batches: which one is said by its (epoch, step), and its content depends on nothing else. It runs in the loader's
- * worker threads; it knows nothing of threads itself, so tests compare it with the loader directly.
+ * Fills training batches: which one is said by its (epoch, step), and its content depends on nothing else. It runs in
+ * the loader's worker threads; it knows nothing of threads itself, so tests compare it with the loader directly.
  */
 import { normalizationTable, placementOf, writeAugmented } from "./augmentation.ts";
 import {
@@ -61,8 +61,8 @@ export class BatchFiller {
   }
 
   /**
-   * Writes the batch at `position`, or the plan's part of it: `images` [batch,C,H,W] and `labels` [batch]; with soft labels `targets`
-   * [batch, classes] too. Images are mixed with others of the same part.
+   * Writes the batch at `position`, or the plan's part of it: `images` [batch,C,H,W] and `labels` [batch]; with soft
+   * labels `targets` [batch, classes] too. Images are mixed with others of the same part.
    * @returns the files that could not be read; other images stand in their places.
    */
   async fill(

@@ -11,8 +11,9 @@ export interface Accuracy {
 }
 
 /**
- * How many images of `split` the classifier answers rightly; images that cannot be read do not count. Its batch need not divide
- * the split. Throws `UserError("bad-option")` on an empty split, or one with labels the network has no logit for.
+ * How many images of `split` the classifier answers rightly; images that cannot be read do not count. Its batch need
+ * not divide the split. Throws `UserError("bad-option")` on an empty split, or one with labels the network has no logit
+ * for.
  */
 export async function measureAccuracy(
   classifier: Classifier,

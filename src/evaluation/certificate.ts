@@ -1,7 +1,7 @@
 /**
- * The certificate: the measured proof that cutting changed nothing. The last trained network, with its factors, and the compact one
- * see the same real test images; their logits and answers are compared in our engine, and against a witness (`witness.ts`) on the
- * exported file, so that the engine does not vouch for itself.
+ * The certificate: the measured proof that cutting changed nothing. The last trained network, with its factors, and the
+ * compact one see the same real test images; their logits and answers are compared in our engine, and against a witness
+ * (`witness.ts`) on the exported file, so that the engine does not vouch for itself.
  */
 import { InternalError, UserError } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
@@ -34,7 +34,9 @@ export interface CertificateOptions {
   readonly images?: number;
   /** Images a batch; default 250. */
   readonly batch?: number;
-  /** Logits of the compact network for the first test images, at least so many, if it has been asked for them already. */
+  /**
+   * Logits of the compact network for the first test images, at least so many, if it has been asked for them already.
+   */
   readonly compactLogits?: Tensor;
   /** Whether ONNX Runtime is asked beside the engine; default: where it is installed. */
   readonly runtime?: boolean;
@@ -71,8 +73,9 @@ export interface Certificate {
 }
 
 /**
- * Measures the certificate of a cut. It is returned whether it holds or not; `requireExact` throws where it does not. Throws
- * `UserError` where a file cannot be read or a network not run, "engine-missing" where ONNX Runtime is asked for and not there.
+ * Measures the certificate of a cut. It is returned whether it holds or not; `requireExact` throws where it does not.
+ * Throws `UserError` where a file cannot be read or a network not run, "engine-missing" where ONNX Runtime is asked for
+ * and not there.
  */
 export async function certify(options: CertificateOptions): Promise<Certificate> {
   const { compact, compactFile, host, runtime } = options;

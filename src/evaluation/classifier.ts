@@ -1,6 +1,6 @@
 /**
- * A network ready to be asked: images in, logits out, whatever runs it. Everything measured by running a network is written against
- * this, so our engines and ONNX Runtime are measured by the same code.
+ * A network ready to be asked: images in, logits out, whatever runs it. Everything measured by running a network is
+ * written against this, so our engines and ONNX Runtime are measured by the same code.
  */
 import { InternalError, required } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
@@ -22,8 +22,8 @@ export interface Classifier {
 }
 
 /**
- * `network`, its factors folded, prepared on `host` for batches of `batch`; `onNotice` hears what the engine has to say about the
- * plan. Throws what `prepare` throws.
+ * `network`, its factors folded, prepared on `host` for batches of `batch`; `onNotice` hears what the engine has to say
+ * about the plan. Throws what `prepare` throws.
  */
 export async function engineClassifier(
   host: Host,
@@ -85,7 +85,9 @@ export async function answersOf(classifier: Classifier, split: Split, normalizat
   return { logits: all, labels: Int32Array.from(labelParts) };
 }
 
-/** The class a network answers for row `index` of `logits`: the first of the largest. −1 where a logit is not a number. */
+/**
+ * The class a network answers for row `index` of `logits`: the first of the largest. −1 where a logit is not a number.
+ */
 export function answerOf(logits: Tensor, index: number): number {
   const row = rowOf(logits, index);
   let best = 0;

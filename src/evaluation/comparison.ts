@@ -52,8 +52,8 @@ export function compareLogits(original: Tensor, other: Tensor): Comparison {
 }
 
 /**
- * Stands for an infinite difference: a logit that is not a number is as far from any other as numbers go. Infinity itself has no
- * place in JSON.
+ * Stands for an infinite difference: a logit that is not a number is as far from any other as numbers go. Infinity
+ * itself has no place in JSON.
  */
 const unbounded = Number.MAX_VALUE;
 

@@ -40,8 +40,8 @@ export interface ConfusionOptions {
 }
 
 /**
- * Asks `classifier` about all images of `split` that can be read. Throws `UserError("bad-option")` on an empty split, or one with
- * labels the network has no logit for.
+ * Asks `classifier` about all images of `split` that can be read. Throws `UserError("bad-option")` on an empty split,
+ * or one with labels the network has no logit for.
  */
 export async function measureConfusion(
   classifier: Classifier,

@@ -1,6 +1,7 @@
 /**
- * What an ONNX file of any tool costs: bytes, parameters, multiply-accumulates. Counted without our own reader, so that files it
- * does not read can be compared too: parameters from the file's tensors, MACs from the shapes that ONNX Runtime runs it with.
+ * What an ONNX file of any tool costs: bytes, parameters, multiply-accumulates. Counted without our own reader, so that
+ * files it does not read can be compared too: parameters from the file's tensors, MACs from the shapes that ONNX
+ * Runtime runs it with.
  */
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";

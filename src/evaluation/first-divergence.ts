@@ -1,6 +1,6 @@
 /**
- * Which layer of two networks that should be one departs first: both are run on one image with every activation put out, and
- * the activations are compared in execution order. Used only to explain a certificate that failed.
+ * Which layer of two networks that should be one departs first: both are run on one image with every activation put
+ * out, and the activations are compared in execution order. Used only to explain a certificate that failed.
  */
 import { required } from "../core/errors.ts";
 import { type Tensor, take } from "../core/tensor.ts";
@@ -62,8 +62,9 @@ export async function runtimeActivations(network: Network, image: Tensor): Promi
 }
 
 /**
- * The first node of `graph` whose activation differs between `original` and `other` by more than `tolerance`; undefined if none does.
- * `kept` says which channels of the original's activation the other still has; all, where it does not name it.
+ * The first node of `graph` whose activation differs between `original` and `other` by more than `tolerance`; undefined
+ * if none does. `kept` says which channels of the original's activation the other still has; all, where it does not
+ * name it.
  */
 export function firstDeparture(
   graph: Graph,

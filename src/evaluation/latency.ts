@@ -1,6 +1,6 @@
 /**
- * How long a file takes in ONNX Runtime. Several files are timed in turns, round by round, so that a machine that speeds up or slows
- * down in between does so for all of them.
+ * How long a file takes in ONNX Runtime. Several files are timed in turns, round by round, so that a machine that
+ * speeds up or slows down in between does so for all of them.
  */
 import { performance } from "node:perf_hooks";
 import type { InferenceSession } from "onnxruntime-node";
@@ -35,8 +35,9 @@ export interface Latency {
 }
 
 /**
- * Latencies of the ONNX files at `paths`, in their order; any files that ONNX Runtime runs. Throws `UserError`: "bad-option" on an
- * option that is no whole number or a batch that a file does not take, and what `loadSession` throws.
+ * Latencies of the ONNX files at `paths`, in their order; any files that ONNX Runtime runs. Throws `UserError`:
+ * "bad-option" on an option that is no whole number or a batch that a file does not take, and what `loadSession`
+ * throws.
  */
 export async function measureLatency(
   paths: readonly string[],

@@ -58,8 +58,9 @@ export async function runSession(
 }
 
 /**
- * Loads an ONNX file, by its path or its bytes; `name` is its name in messages. Throws `UserError`: "engine-missing" without ONNX
- * Runtime; "bad-file", with the runtime's reason, where the file does not load, has not exactly one input, or fails to run.
+ * Loads an ONNX file, by its path or its bytes; `name` is its name in messages. Throws `UserError`: "engine-missing"
+ * without ONNX Runtime; "bad-file", with the runtime's reason, where the file does not load, has not exactly one input,
+ * or fails to run.
  */
 export async function openRuntime(
   source: string | Uint8Array,

@@ -1,4 +1,7 @@
-/** Random values for whatever a file takes, so that any network ONNX Runtime runs can be timed: its answers do not matter. */
+/**
+ * Random values for whatever a file takes, so that any network ONNX Runtime runs can be timed: its answers do not
+ * matter.
+ */
 import type { InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
 import { UserError } from "../core/errors.ts";
 import { RandomStream } from "../core/random.ts";
@@ -18,8 +21,9 @@ export function hasFreeBatch({ inputMetadata }: InferenceSession): boolean {
 }
 
 /**
- * Feeds for `session`, the file `name`: normally distributed floats; zeros for other types. Throws `UserError("unsupported")` for
- * an axis of open size that is neither batch, height nor width, and for inputs that are no tensors of numbers.
+ * Feeds for `session`, the file `name`: normally distributed floats; zeros for other types. Throws
+ * `UserError("unsupported")` for an axis of open size that is neither batch, height nor width, and for inputs that are
+ * no tensors of numbers.
  */
 export function randomFeeds(session: InferenceSession, name: string, options: FeedOptions): InferenceSession.FeedsType {
   const random = new RandomStream(0, "latency");

@@ -1,7 +1,7 @@
 /**
- * Loads ONNX Runtime, where it is installed; nothing else may, for it has to be told first that it is not to report. Since 1.29 it
- * keeps a device id and a store of events in the user's cache folder, and sends them to its maker, unless `ORT_DISABLE_TELEMETRY`
- * stands in the process's environment when its library is loaded.
+ * Loads ONNX Runtime, where it is installed; nothing else may, for it has to be told first that it is not to report.
+ * Since 1.29 it keeps a device id and a store of events in the user's cache folder, and sends them to its maker, unless
+ * `ORT_DISABLE_TELEMETRY` stands in the process's environment when its library is loaded.
  */
 import { createRequire } from "node:module";
 import { isMainThread } from "node:worker_threads";

@@ -47,8 +47,9 @@ const profileSchema = z.array(
 );
 
 /**
- * Runs the file at `path` on random inputs and returns its nodes in the order in which they ran; errors as of `loadSession` and
- * `randomFeeds`, and `UserError("unsupported")` if the runtime writes a profile that is not as expected.
+ * Runs the file at `path` on random inputs and returns its nodes in the order in which they ran; errors as of
+ * `loadSession` and `randomFeeds`, and `UserError("unsupported")` if the runtime writes a profile that is not as
+ * expected.
  */
 export async function profileFile(
   path: string,

@@ -1,6 +1,6 @@
 /**
- * ONNX Runtime in a thread of its own, because its runs block the thread that asks for them: a batch of a large network for seconds.
- * The thread ends with what it was started for.
+ * ONNX Runtime in a thread of its own, because its runs block the thread that asks for them: a batch of a large network
+ * for seconds. The thread ends with what it was started for.
  */
 import { Requests } from "../core/requests.ts";
 import { spawnWorker } from "../core/worker.ts";
@@ -13,7 +13,10 @@ function startThread(): Requests<RuntimeCalls> {
   return new Requests(spawnWorker(import.meta.url, "runtime-worker"), "the thread of ONNX Runtime");
 }
 
-/** A network's file in ONNX Runtime as a classifier: its first output are the logits. Rejects with what `openRuntime` throws. */
+/**
+ * A network's file in ONNX Runtime as a classifier: its first output are the logits. Rejects with what `openRuntime`
+ * throws.
+ */
 export async function runtimeClassifier(
   path: string,
   batch: number,

@@ -1,6 +1,6 @@
 /**
- * At which multiples the widths of layers pay: ONNX Runtime computes channels in blocks of a vector, so a layer of 33 channels may
- * take as long as one of 48. Measured on single convolutions, for every width in a range, on this machine.
+ * At which multiples the widths of layers pay: ONNX Runtime computes channels in blocks of a vector, so a layer of 33
+ * channels may take as long as one of 48. Measured on single convolutions, for every width in a range, on this machine.
  */
 import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
@@ -47,8 +47,8 @@ export interface WidthTimes {
 const TOLERANCE = 1.03;
 
 /**
- * The multiple to keep widths at, given the time of each width 1 … n: the largest whose layers, rounded up, take no longer than those
- * of the best one. Below it, a channel less is a channel less but no time.
+ * The multiple to keep widths at, given the time of each width 1 … n: the largest whose layers, rounded up, take no
+ * longer than those of the best one. Below it, a channel less is a channel less but no time.
  */
 export function judgeWidths(milliseconds: readonly number[]): WidthTimes {
   const widths = milliseconds.map((_, index) => index + 1);

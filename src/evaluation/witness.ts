@@ -1,6 +1,6 @@
 /**
- * What a certificate asks beside the engine that trained, so that no engine vouches for itself: ONNX Runtime where it is installed,
- * else the other engine of ours, else the same engine on the file as it was written.
+ * What a certificate asks beside the engine that trained, so that no engine vouches for itself: ONNX Runtime where it
+ * is installed, else the other engine of ours, else the same engine on the file as it was written.
  */
 
 import type { Tensor } from "../core/tensor.ts";

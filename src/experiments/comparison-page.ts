@@ -106,7 +106,8 @@ export function comparisonCsv({ groups }: Comparison): string {
 }
 
 /**
- * Writes `comparison.html`, `comparison.csv`, `epochs.csv`, `layers.csv` and the plots into `folder`, which is made if it is not there.
+ * Writes `comparison.html`, `comparison.csv`, `epochs.csv`, `layers.csv` and the plots into `folder`, which is made if
+ * it is not there.
  * @returns the files' paths: page, the three tables, plots.
  */
 export async function writeComparison(folder: string, comparison: Comparison): Promise<readonly string[]> {

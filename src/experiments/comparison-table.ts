@@ -38,7 +38,9 @@ function lengthOf({ epochs, trainImages }: RunSummary): string {
   return `${epochs} × ${formatCount(trainImages)}`;
 }
 
-/** Columns for `group`; those of controls only where there are some, and how long was trained only where that differs. */
+/**
+ * Columns for `group`; those of controls only where there are some, and how long was trained only where that differs.
+ */
 export function columnsFor({ runs }: RunGroup): readonly TableColumn[] {
   const number = (heading: string, cell: TableColumn["cell"]): TableColumn => ({ heading, isNumber: true, cell });
   const words = (heading: string, cell: TableColumn["cell"]): TableColumn => ({ heading, isNumber: false, cell });
@@ -101,8 +103,8 @@ function nameOf({ name, group, model, dataset, seed }: RunSummary): FlatRow {
 }
 
 /**
- * γ of each kind as it was set, and the largest it was at the end of an epoch; where a budget steers it the former says only how
- * the kinds share it. Empty for kinds that the run has not.
+ * γ of each kind as it was set, and the largest it was at the end of an epoch; where a budget steers it the former says
+ * only how the kinds share it. Empty for kinds that the run has not.
  */
 function gammaCells({ kinds }: RunSummary): FlatRow {
   return Object.fromEntries(

@@ -1,4 +1,6 @@
-/** Runs side by side: found by folder, grouped by network and data, each with its controls, and which of them are best. */
+/**
+ * Runs side by side: found by folder, grouped by network and data, each with its controls, and which of them are best.
+ */
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative, resolve } from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
@@ -83,7 +85,10 @@ export function groupRuns(summaries: readonly RunSummary[]): readonly RunGroup[]
   });
 }
 
-/** Those of `runs` that no other beats: at most their cost and more accurate, or as accurate and cheaper. Cheapest first. */
+/**
+ * Those of `runs` that no other beats: at most their cost and more accurate, or as accurate and cheaper. Cheapest
+ * first.
+ */
 export function paretoFront(runs: readonly RunSummary[], measure: "macs" | "parameters"): readonly RunSummary[] {
   const sorted = runs.toSorted((a, b) => a.after[measure] - b.after[measure] || b.after.accuracy - a.after.accuracy);
   let best = Number.NEGATIVE_INFINITY;

@@ -1,6 +1,6 @@
 /**
- * What is compared of a run: one small record, read from its folder. It is plain JSON with a schema, so that tables of runs
- * can be kept where the folders are not.
+ * What is compared of a run: one small record, read from its folder. It is plain JSON with a schema, so that tables of
+ * runs can be kept where the folders are not.
  */
 import { access } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
@@ -73,8 +73,8 @@ export interface RunSummary {
   /** Where it is known: `run.json` has only the hash of the weights. */
   readonly startedFrom?: StartSummary;
   /**
-   * What was asked for, in words: `γ neurons 0.001`, `budget 50 %` (of the MACs), `budget 100 k parameters, after 3 epochs`; empty
-   * without factors.
+   * What was asked for, in words: `γ neurons 0.001`, `budget 50 %` (of the MACs), `budget 100 k parameters, after 3
+   * epochs`; empty without factors.
    */
   readonly aim: string;
   /** Epochs before γ; absent where it was there from the first step. */

@@ -1,6 +1,6 @@
 /**
- * Which rank has which run of a sweep. Every rank keeps the same board: it changes by what all of them have heard, and by nothing
- * else, so that what comes next need not be asked for.
+ * Which rank has which run of a sweep. Every rank keeps the same board: it changes by what all of them have heard, and
+ * by nothing else, so that what comes next need not be asked for.
  */
 
 import type { SweepRun } from "./sweep-plan.ts";

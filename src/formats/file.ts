@@ -1,10 +1,16 @@
-/** Whole files, read and written so that nothing is lost: a write goes to a temporary name, is flushed, and then takes its place. */
+/**
+ * Whole files, read and written so that nothing is lost: a write goes to a temporary name, is flushed, and then takes
+ * its place.
+ */
 import { readFile } from "node:fs/promises";
 import writeFileAtomic from "write-file-atomic";
 import { UserError } from "../core/errors.ts";
 import { refusalOf, systemCode } from "../core/system-errors.ts";
 
-/** The bytes of the file at `path`. Throws `UserError("missing-file")` where there is none, `"bad-file"` where it cannot be read. */
+/**
+ * The bytes of the file at `path`. Throws `UserError("missing-file")` where there is none, `"bad-file"` where it cannot
+ * be read.
+ */
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
@@ -21,8 +27,8 @@ export async function readBytes(path: string): Promise<Uint8Array> {
 }
 
 /**
- * Puts `bytes` at `path`, atomically: after a crash or a full disk the old file, or none, is there, never half of one. Throws
- * `UserError("no-disk-space")`, `"missing-file"` (no such folder) or `"bad-file"`.
+ * Puts `bytes` at `path`, atomically: after a crash or a full disk the old file, or none, is there, never half of one.
+ * Throws `UserError("no-disk-space")`, `"missing-file"` (no such folder) or `"bad-file"`.
  */
 export async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
   try {

@@ -1,8 +1,14 @@
-/** Weights that are no numbers, as a training that diverged leaves them: a ReLU may swallow them, and answers look sound that are not. */
+/**
+ * Weights that are no numbers, as a training that diverged leaves them: a ReLU may swallow them, and answers look sound
+ * that are not.
+ */
 import { UserError } from "../core/errors.ts";
 import type { Weights } from "../graph/graph.ts";
 
-/** Throws `UserError("bad-file")`, naming tensor and place, if one of `weights`, read from `file`, holds NaN or an infinity. */
+/**
+ * Throws `UserError("bad-file")`, naming tensor and place, if one of `weights`, read from `file`, holds NaN or an
+ * infinity.
+ */
 export function requireFinite(weights: Weights, file: string): void {
   for (const [name, { data }] of weights) {
     const place = firstNotFinite(data);

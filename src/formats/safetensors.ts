@@ -1,7 +1,7 @@
 /**
- * safetensors: named tensors in one file, a JSON header in front of the bytes. Used for optimizer state and for weights of other
- * tools. 32-bit floats are written; other numbers are read as such. A file is checked as strictly as its specification asks: every byte
- * of the data belongs to exactly one tensor.
+ * safetensors: named tensors in one file, a JSON header in front of the bytes. Used for optimizer state and for weights
+ * of other tools. 32-bit floats are written; other numbers are read as such. A file is checked as strictly as its
+ * specification asks: every byte of the data belongs to exactly one tensor.
  */
 import { z } from "zod";
 import { UserError } from "../core/errors.ts";
@@ -79,8 +79,9 @@ export function encodeSafetensors(tensors: ReadonlyMap<string, Tensor>): Uint8Ar
 }
 
 /**
- * The tensors in `bytes`, in the order of the data; `file` is its name in messages. Throws `UserError`: "bad-file" where the file is
- * cut short, inconsistent or holds what is no finite number, "unsupported" where a tensor is not of numbers.
+ * The tensors in `bytes`, in the order of the data; `file` is its name in messages. Throws `UserError`: "bad-file"
+ * where the file is cut short, inconsistent or holds what is no finite number, "unsupported" where a tensor is not of
+ * numbers.
  */
 export function decodeSafetensors(bytes: Uint8Array, file: string): Map<string, Tensor> {
   const bad = (message: string, cause?: unknown): UserError =>

@@ -1,6 +1,7 @@
 /**
- * How other people's networks call the layers that the zoo has too: the state dicts of PyTorch, as the torchvision package and
- * akamaster/pytorch_resnet_cifar10 (with its kin) name them. A naming maps our layer `stage2.block1.conv1` to theirs, `layer2.0.conv1`.
+ * How other people's networks call the layers that the zoo has too: the state dicts of PyTorch, as the torchvision
+ * package and akamaster/pytorch_resnet_cifar10 (with its kin) name them. A naming maps our layer `stage2.block1.conv1`
+ * to theirs, `layer2.0.conv1`.
  */
 
 export interface Naming {
@@ -52,7 +53,10 @@ function residual(name: string, stages: number, classifier: string, projection: 
   };
 }
 
-/** Every convolution, batch norm, ReLU and pooling has a number in `features`; of `classifier` every third is a linear layer. */
+/**
+ * Every convolution, batch norm, ReLU and pooling has a number in `features`; of `classifier` every third is a linear
+ * layer.
+ */
 const vgg: Naming = {
   name: "torchvision's VGG with batch norms",
   fits: (layers) => layers.has("stage1.conv1") && layers.has("stage5.conv3"),

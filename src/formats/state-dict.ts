@@ -1,9 +1,9 @@
 /**
- * Weights under PyTorch's names, in and out: the state dict of a network that the zoo has too (`state-dict-names.ts`), or of any network
- * whose parameters are called as in the state dict already, as those of exported files are.
+ * Weights under PyTorch's names, in and out: the state dict of a network that the zoo has too (`state-dict-names.ts`),
+ * or of any network whose parameters are called as in the state dict already, as those of exported files are.
  *
- * torchvision's VGG has a bias in front of each batch norm, ours has none: BN(x + b) with running mean m is BN(x) with running mean
- * m − b, so it is taken into the mean on the way in, and written as zeros on the way out.
+ * torchvision's VGG has a bias in front of each batch norm, ours has none: BN(x + b) with running mean m is BN(x) with
+ * running mean m − b, so it is taken into the mean on the way in, and written as zeros on the way out.
  */
 import { closest } from "fastest-levenshtein";
 import { UserError } from "../core/errors.ts";
@@ -41,7 +41,9 @@ function namesOf(graph: Graph): { readonly family: string; readonly theirs: (par
   };
 }
 
-/** Biases of convolutions that `graph` has not, by the name they would have → the running mean that can take them in. */
+/**
+ * Biases of convolutions that `graph` has not, by the name they would have → the running mean that can take them in.
+ */
 function absentBiases(graph: Graph): ReadonlyMap<string, Parameter> {
   const { theirs } = namesOf(graph);
   const parameters = new Map(graph.parameters.map((parameter) => [parameter.name, parameter]));
@@ -74,9 +76,9 @@ function listed(what: string, lines: readonly string[]): readonly string[] {
 }
 
 /**
- * The weights of `graph` taken from `state`, a PyTorch state dict; `file` is its name in messages. PyTorch's batch counters
- * (`num_batches_tracked`) are passed over. Throws `UserError("bad-file")` where tensors are missing, left over or of another shape: all of
- * them in its list, with the nearest names; and where one holds what is no finite number.
+ * The weights of `graph` taken from `state`, a PyTorch state dict; `file` is its name in messages. PyTorch's batch
+ * counters (`num_batches_tracked`) are passed over. Throws `UserError("bad-file")` where tensors are missing, left over
+ * or of another shape: all of them in its list, with the nearest names; and where one holds what is no finite number.
  */
 export function weightsFromStateDict(graph: Graph, state: ReadonlyMap<string, Tensor>, file: string): Weights {
   const { family, theirs } = namesOf(graph);

@@ -1,6 +1,7 @@
 /**
- * The activations of a graph by numbers, for analyses that ask many questions of one graph: values in execution order, inputs first,
- * and the channels of all of them one after another. What reads a channel has a greater number than the channel.
+ * The activations of a graph by numbers, for analyses that ask many questions of one graph: values in execution order,
+ * inputs first, and the channels of all of them one after another. What reads a channel has a greater number than the
+ * channel.
  */
 import { required } from "../core/errors.ts";
 import type { Shape } from "../core/tensor.ts";
@@ -79,7 +80,10 @@ export class ActivationIndex {
     return Array.from({ length: end - start }, (_, channel) => start + channel);
   }
 
-  /** Of `classes`, by channel: what channels of several of them reach together, as a layer's outputs are what all of its inputs reach. */
+  /**
+   * Of `classes`, by channel: what channels of several of them reach together, as a layer's outputs are what all of its
+   * inputs reach.
+   */
   mixedBy(classes: Int32Array): ReadonlySet<readonly number[]> {
     const from = new Map<readonly number[], number>();
     const mixed = new Set<readonly number[]>();

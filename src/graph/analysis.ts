@@ -17,7 +17,10 @@ export function activationsOf(node: Node, constants: Constants): readonly string
   return node.inputs.filter((input) => constants.has(input));
 }
 
-/** Constants of every activation, from the inputs on. Parameters that `weights` lacks are unknown: taken as free of zeros. */
+/**
+ * Constants of every activation, from the inputs on. Parameters that `weights` lacks are unknown: taken as free of
+ * zeros.
+ */
 export function constantChannels(graph: Graph, shapes: ReadonlyMap<string, Shape>, weights: Weights): Constants {
   const constants = new Map<string, Float64Array>();
   for (const { name } of graph.inputs) {
@@ -53,9 +56,9 @@ export interface Analysed {
 }
 
 /**
- * What the outputs depend on, walking backwards until nothing changes. A channel is demanded if a channel that is demanded and
- * kept reads it; a class is kept if it has a demanded channel that is not constantly zero. Inputs and outputs keep
- * all their channels, and so do the classes in the mask `alsoKept`.
+ * What the outputs depend on, walking backwards until nothing changes. A channel is demanded if a channel that is
+ * demanded and kept reads it; a class is kept if it has a demanded channel that is not constantly zero. Inputs and
+ * outputs keep all their channels, and so do the classes in the mask `alsoKept`.
  *
  * Why slicing to the kept classes is exact: each demanded channel that is kept reads, of what is left, only channels of
  * which the same holds, and what is missing among its inputs was zero.

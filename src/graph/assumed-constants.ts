@@ -1,6 +1,6 @@
 /**
- * Which channels would be constant if some were zero. Asked many times of one graph, so only what a zero changes is looked at:
- * from the nodes that make the zeros on, channel by channel, as far as anything differs.
+ * Which channels would be constant if some were zero. Asked many times of one graph, so only what a zero changes is
+ * looked at: from the nodes that make the zeros on, channel by channel, as far as anything differs.
  */
 import { Frontier } from "../core/frontier.ts";
 import type { ActivationIndex, Reader } from "./activation-index.ts";

@@ -16,16 +16,18 @@ export interface Input {
 }
 
 /**
- * What an optimizer keeps beside a parameter that it steps: its velocity; beside factors also, structure by structure, for how
- * many steps in a row it has been held at zero, and the lowest margin of these steps (`selection/zero-stability.ts`).
+ * What an optimizer keeps beside a parameter that it steps: its velocity; beside factors also, structure by structure,
+ * for how many steps in a row it has been held at zero, and the lowest margin of these steps
+ * (`selection/zero-stability.ts`).
  */
 export const optimizerStateKinds = ["velocity", "held", "margin"] as const;
 export type OptimizerStateKind = (typeof optimizerStateKinds)[number];
 
 /**
- * What a parameter is decides how it is initialised and updated: `weights` (convolution, linear) and `scale` (of a batch
- * norm, or a gain) decay; `bias` and `shift` do not; `constant` stays what it is, as what images are normalised by does; `running_mean` and `running_variance` follow the batches; `factor` is a λ,
- * stepped by the proximal gradient method; an optimizer's state is in training graphs only.
+ * What a parameter is decides how it is initialised and updated: `weights` (convolution, linear) and `scale` (of a
+ * batch norm, or a gain) decay; `bias` and `shift` do not; `constant` stays what it is, as what images are normalised
+ * by does; `running_mean` and `running_variance` follow the batches; `factor` is a λ, stepped by the proximal gradient
+ * method; an optimizer's state is in training graphs only.
  */
 export type ParameterKind =
   | "weights"
@@ -70,7 +72,10 @@ export function makeNode<K extends OpName>(
   return { op, name, inputs, outputs, attributes } as Node;
 }
 
-/** What a file said of a network besides the network itself; a file written from it says the same. Absent: as this package writes it. */
+/**
+ * What a file said of a network besides the network itself; a file written from it says the same. Absent: as this
+ * package writes it.
+ */
 export interface FileHeader {
   readonly opset?: number;
   readonly irVersion?: number;

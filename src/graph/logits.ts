@@ -5,8 +5,8 @@ import { withoutDeadNodes } from "./rewrite.ts";
 import { inferShapes } from "./shapes.ts";
 
 /**
- * `graph` with what the softmax reads for its output; `graph` itself if it does not end in one, or has several outputs. A softmax over the
- * channels of one pixel may be flattened behind it, as Keras' MobileNet does: then the logits are.
+ * `graph` with what the softmax reads for its output; `graph` itself if it does not end in one, or has several outputs.
+ * A softmax over the channels of one pixel may be flattened behind it, as Keras' MobileNet does: then the logits are.
  */
 export function endingInLogits(graph: Graph): Graph {
   const [output = "", ...others] = graph.outputs;

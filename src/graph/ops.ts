@@ -40,8 +40,8 @@ export interface AveragePoolingAttributes extends PoolingAttributes {
   /** Whether padded zeros count in the divisor. */
   readonly countIncludePad: boolean;
   /**
-   * How many of the padded rows at the bottom and columns at the right never count, since they are there only to round the number of
-   * windows up. Absent: none.
+   * How many of the padded rows at the bottom and columns at the right never count, since they are there only to round
+   * the number of windows up. Absent: none.
    */
   readonly overhang?: Pair;
 }
@@ -49,7 +49,10 @@ export interface AveragePoolingAttributes extends PoolingAttributes {
 export interface BatchNormalizationAttributes {
   /** Added to the variance. */
   readonly epsilon: number;
-  /** Share of the batch's statistics in the new running ones: running ← (1 − m)·running + m·batch (PyTorch's convention). */
+  /**
+   * Share of the batch's statistics in the new running ones: running ← (1 − m)·running + m·batch (PyTorch's
+   * convention).
+   */
   readonly momentum: number;
 }
 
@@ -86,7 +89,10 @@ export interface UpsamplingAttributes {
   readonly factors: Pair;
 }
 
-/** With `channelsLast`, feature p·C + c is channel c of pixel p, as in an image [N,H,W,C]; otherwise feature c·H·W + p is. */
+/**
+ * With `channelsLast`, feature p·C + c is channel c of pixel p, as in an image [N,H,W,C]; otherwise feature c·H·W + p
+ * is.
+ */
 export interface FlattenAttributes {
   readonly channelsLast?: true;
 }
@@ -109,7 +115,9 @@ export interface ForwardOps {
   add: Record<never, never>;
   /** (a, b) of one rank and batch → a · b; along each other axis, one of them may have extent 1, which is repeated. */
   multiply: Record<never, never>;
-  /** (src [N,C,…], gain [C]) → src · gain, per channel: a trained or constant number of the network, no scaling factor. */
+  /**
+   * (src [N,C,…], gain [C]) → src · gain, per channel: a trained or constant number of the network, no scaling factor.
+   */
   gain: Record<never, never>;
   /** (src [N,C,…], bias [C]) → src + bias, per channel: what remains of a branch whose neurons are all dead. */
   bias: Record<never, never>;
@@ -138,8 +146,8 @@ export interface ForwardOps {
   };
   /**
    * (src, factor [F]) → dst: channel c of `axis` (C channels) times factor ⌊c·F/C⌋. F = C scales neurons, F = groups
-   * scales groups, F = 1 scales a block. `axis` is 1 for activations, 0 for parameters. With `first`, channel c takes factor
-   * first + c: values of different widths share the factors of one stream.
+   * scales groups, F = 1 scales a block. `axis` is 1 for activations, 0 for parameters. With `first`, channel c takes
+   * factor first + c: values of different widths share the factors of one stream.
    */
   scale: ScaleAttributes;
 }
@@ -152,17 +160,20 @@ export interface SoftTerm {
 
 /** Ops that only a training step has. */
 export interface TrainingOps {
-  /** (src, scale, shift) → (dst, mean [C], variance [C]); statistics of this batch, variance biased (divided by N·H·W). */
+  /**
+   * (src, scale, shift) → (dst, mean [C], variance [C]); statistics of this batch, variance biased (divided by N·H·W).
+   */
   batch_normalization_training: { readonly epsilon: number };
   /**
-   * (logits [N,F], labels [N] i32) → (loss [] mean over N, diff_src [N,F] = ∂loss/∂logits, correct [] count of top-1 hits). Where N is
-   * a part of a larger batch, `share` is how large a part: loss and gradient are multiplied by it, and summing makes them whole.
+   * (logits [N,F], labels [N] i32) → (loss [] mean over N, diff_src [N,F] = ∂loss/∂logits, correct [] count of top-1
+   * hits). Where N is a part of a larger batch, `share` is how large a part: loss and gradient are multiplied by it,
+   * and summing makes them whole.
    */
   softmax_cross_entropy: { readonly share?: number };
   /**
-   * (logits [N,F], targets [N,F] …) → (loss [], diff_src [N,F] = ∂loss/∂logits, correct []): for each of `terms` one input of
-   * targets t, distributions over the classes. loss = Σ weight · mean over N of −Σ t·log softmax(logits / temperature).
-   * correct counts the rows whose first largest logit is the first largest target of the first term.
+   * (logits [N,F], targets [N,F] …) → (loss [], diff_src [N,F] = ∂loss/∂logits, correct []): for each of `terms` one
+   * input of targets t, distributions over the classes. loss = Σ weight · mean over N of −Σ t·log softmax(logits /
+   * temperature). correct counts the rows whose first largest logit is the first largest target of the first term.
    */
   soft_cross_entropy: { readonly terms: readonly SoftTerm[] };
 
@@ -175,7 +186,9 @@ export interface TrainingOps {
   };
   /** (src, mean, variance, scale, diff_dst) → (diff_src, diff_scale, diff_shift) of the training form */
   batch_normalization_training_backward: { readonly epsilon: number };
-  /** (src, scale, running mean, running variance, diff_dst) → (diff_src, diff_scale, diff_shift) of the inference form */
+  /**
+   * (src, scale, running mean, running variance, diff_dst) → (diff_src, diff_scale, diff_shift) of the inference form
+   */
   batch_normalization_backward: { readonly epsilon: number };
   /** (dst, diff_dst) → diff_src = diff_dst where dst > 0 */
   relu_backward: Record<never, never>;
@@ -184,11 +197,14 @@ export interface TrainingOps {
   /** (src, diff_dst) → diff_src = f'(src) · diff_dst; at a kink the derivative of the left side */
   activation_backward: ActivationAttributes;
   /**
-   * (dst, diff_dst) → diff_src = dst · (diff_dst − Σ dst·diff_dst), of the logarithm diff_dst − e^dst · Σ diff_dst; sums over the
-   * channels
+   * (dst, diff_dst) → diff_src = dst · (diff_dst − Σ dst·diff_dst), of the logarithm diff_dst − e^dst · Σ diff_dst;
+   * sums over the channels
    */
   softmax_backward: SoftmaxAttributes;
-  /** (other factor, diff_dst) → diff_factor of shape `srcShape`: their product, summed over the axes that the factor was repeated along */
+  /**
+   * (other factor, diff_dst) → diff_factor of shape `srcShape`: their product, summed over the axes that the factor was
+   * repeated along
+   */
   multiply_backward: { readonly srcShape: readonly (number | "N")[] };
   /** (src, diff_dst) → diff_src; a tie goes to the first maximum in row-major order */
   max_pooling_backward: MaxPoolingAttributes;
@@ -213,7 +229,9 @@ export interface TrainingOps {
 
   /** (gradients …) → factor [] = min(1, maximum / √(sum of all squares)): what clips them to that norm together */
   clip_factor: { readonly maximum: number };
-  /** (w, gradient, velocity, learning rate [], factor of the gradient []?) → (w', velocity'), see `autodiff/nesterov.ts` */
+  /**
+   * (w, gradient, velocity, learning rate [], factor of the gradient []?) → (w', velocity'), see `autodiff/nesterov.ts`
+   */
   nesterov_sgd: { readonly momentum: number; readonly weightDecay: number };
   /** (λ, gradient, velocity, learning rate [], γ [λ's shape or []]) → (λ', velocity'), see `selection/apg.ts` */
   accelerated_proximal_gradient: {
@@ -221,12 +239,15 @@ export interface TrainingOps {
     readonly keepLast: boolean;
     readonly keepRun?: readonly [number, number];
   };
-  /** (λ, gradient, velocity, γ, held, margin), all of λ's shape → (held', margin'), see `selection/zero-stability.ts` */
+  /**
+   * (λ, gradient, velocity, γ, held, margin), all of λ's shape → (held', margin'), see `selection/zero-stability.ts`
+   */
   zero_margin: Record<never, never>;
 
   /**
-   * (values …) → the same values, on their way to their sums over all ranks; only the `all_reduce_end` of the same bucket may read
-   * them. Value i is summed in the layout of parameter `layouts[i]`, which is the same on every rank; "" is the plain one.
+   * (values …) → the same values, on their way to their sums over all ranks; only the `all_reduce_end` of the same
+   * bucket may read them. Value i is summed in the layout of parameter `layouts[i]`, which is the same on every rank;
+   * "" is the plain one.
    */
   all_reduce_begin: { readonly bucket: string; readonly layouts: readonly string[] };
   /** (values under way …) → their sums over all ranks */
@@ -236,8 +257,9 @@ export interface TrainingOps {
   /** (mean [C], variance [C]) of this rank → those of the samples of all ranks, which have as many each */
   all_reduce_statistics: Record<never, never>;
   /**
-   * (src, mean, variance, scale, diff_src with mean and variance held constant, diff_scale, diff_shift) → diff_src with the statistics
-   * of `ranks` batches like src following them; mean, variance, diff_scale and diff_shift are those of all ranks.
+   * (src, mean, variance, scale, diff_src with mean and variance held constant, diff_scale, diff_shift) → diff_src with
+   * the statistics of `ranks` batches like src following them; mean, variance, diff_scale and diff_shift are those of
+   * all ranks.
    */
   batch_normalization_correction: { readonly epsilon: number; readonly ranks: number };
   /** (running, batch) → (1 − m)·running + m·batch·correction */

@@ -70,8 +70,8 @@ function pooled({ input, attributes, check }: ShapeContext<"max_pooling" | "aver
 }
 
 /**
- * Whether each of `windows` along an axis (0: rows, 1: columns) of `size` pixels has one of them, where padding is smaller than the kernel.
- * Told without a walk over all of them: a file may claim 10⁹.
+ * Whether each of `windows` along an axis (0: rows, 1: columns) of `size` pixels has one of them, where padding is
+ * smaller than the kernel. Told without a walk over all of them: a file may claim 10⁹.
  */
 function reachesImage(
   size: number,
@@ -81,8 +81,8 @@ function reachesImage(
 ): boolean {
   const before = axis === 0 ? padding.top : padding.left;
   if ((windows - 1) * strides[axis] - before >= size) return false;
-  // The first pixel that is not padding is less than a dilation from the image's edge. Where that may lead past the image, the dilated
-  // kernel fits into it only if next to no windows begin in the padding.
+  // The first pixel that is not padding is less than a dilation from the image's edge. Where that may lead past the
+  // image, the dilated kernel fits into it only if next to no windows begin in the padding.
   if (dilation[axis] <= size) return true;
   for (let first = -before, left = windows; first < 0 && left > 0; first += strides[axis], left--) {
     const skipped = Math.ceil(-first / dilation[axis]);

@@ -1,7 +1,7 @@
 /**
- * DenseNets (Huang et al., "Densely Connected Convolutional Networks", CVPR 2017): each layer adds `growth` channels to what all the
- * layers after it in its block read; batch norm and ReLU come before each convolution. Between the blocks a 1x1 convolution and
- * a 2x2 average pooling.
+ * DenseNets (Huang et al., "Densely Connected Convolutional Networks", CVPR 2017): each layer adds `growth` channels to
+ * what all the layers after it in its block read; batch norm and ReLU come before each convolution. Between the blocks
+ * a 1x1 convolution and a 2x2 average pooling.
  */
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -32,8 +32,8 @@ export function densenet40(options: ImageOptions): Graph {
 const largeImages: NativeImages = { size: 224, smallest: 32 };
 
 /**
- * DenseNet-121 (growth 32, bottlenecks of 128 channels): "images" `["N",channels,size,size]` (224 pixels unless told otherwise) →
- * "classifier" `["N",classes]`. Throws `UserError("bad-option")` on a size below 32.
+ * DenseNet-121 (growth 32, bottlenecks of 128 channels): "images" `["N",channels,size,size]` (224 pixels unless told
+ * otherwise) → "classifier" `["N",classes]`. Throws `UserError("bad-option")` on a size below 32.
  */
 export function densenet121(options: ImageOptions): Graph {
   const builder = new GraphBuilder("densenet-121");

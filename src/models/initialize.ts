@@ -17,9 +17,10 @@ const constants: Readonly<Record<Exclude<ParameterKind, "weights">, number>> = {
 };
 
 /**
- * Values for every parameter of `graph`. Weights are normal with variance 2 / fan-in (He et al., "Delving Deep into Rectifiers", ICCV
- * 2015, equation 10); a batch norm starts as the identity, biases at 0, scaling factors at 1. Each tensor is drawn from its
- * own stream of `seed`, named after the parameter, so adding a layer does not change the others.
+ * Values for every parameter of `graph`. Weights are normal with variance 2 / fan-in (He et al., "Delving Deep into
+ * Rectifiers", ICCV 2015, equation 10); a batch norm starts as the identity, biases at 0, scaling factors at 1. Each
+ * tensor is drawn from its own stream of `seed`, named after the parameter, so adding a layer does not change the
+ * others.
  */
 export function initialize(graph: Graph, seed: number): Weights {
   return new Map(graph.parameters.map((parameter) => [parameter.name, initialValue(parameter, seed)]));

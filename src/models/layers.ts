@@ -1,7 +1,10 @@
 /** Pieces that several families are made of, and the names that their layers get. */
 import type { ConvolutionOptions, GraphBuilder } from "../graph/builder.ts";
 
-/** A convolution's options; unless told otherwise its padding keeps the size of the image (for odd kernels and stride 1). */
+/**
+ * A convolution's options; unless told otherwise its padding keeps the size of the image (for odd kernels and stride
+ * 1).
+ */
 export type UnitOptions = ConvolutionOptions & { readonly kernel: number };
 
 /** `<block>.conv<index>`, without bias. `index` may be empty. */
@@ -64,9 +67,10 @@ export interface BottleneckOptions {
 }
 
 /**
- * 1x1 down, 3x3 (grouped in a ResNeXt), 1x1 up, the shortcut added, ReLU (He et al., "Deep Residual Learning for Image Recognition",
- * CVPR 2016, figure 5; Xie et al., "Aggregated Residual Transformations for Deep Neural Networks", CVPR 2017, figure 3c).
- * The stride is in the 3x3 convolution, as in the torchvision package and in ResNeXt, not in the first one.
+ * 1x1 down, 3x3 (grouped in a ResNeXt), 1x1 up, the shortcut added, ReLU (He et al., "Deep Residual Learning for Image
+ * Recognition", CVPR 2016, figure 5; Xie et al., "Aggregated Residual Transformations for Deep Neural Networks", CVPR
+ * 2017, figure 3c). The stride is in the 3x3 convolution, as in the torchvision package and in ResNeXt, not in the
+ * first one.
  */
 export function bottleneck(builder: GraphBuilder, block: string, src: string, options: BottleneckOptions): string {
   const { channels, width, strides, groups = 1 } = options;

@@ -1,6 +1,6 @@
 /**
- * MobileNetV2 (Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018, table 2): blocks that widen the
- * stream, filter each channel on its own, and narrow it again without an activation; ReLU6 elsewhere.
+ * MobileNetV2 (Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018, table 2): blocks
+ * that widen the stream, filter each channel on its own, and narrow it again without an activation; ReLU6 elsewhere.
  */
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -33,7 +33,10 @@ const imagenetStages: readonly Stage[] = [
 const stemWidth = 32;
 const lastWidth = 1280;
 
-/** MobileNetV2 of width 1: "images" `["N",channels,size,size]` (224 pixels unless told otherwise) → "classifier" `["N",classes]`. */
+/**
+ * MobileNetV2 of width 1: "images" `["N",channels,size,size]` (224 pixels unless told otherwise) → "classifier"
+ * `["N",classes]`.
+ */
 export function mobilenetV2(options: ImageOptions): Graph {
   const builder = new GraphBuilder("mobilenet-v2");
   const images = builder.input("images", imageShape(options, large));
@@ -41,8 +44,9 @@ export function mobilenetV2(options: ImageOptions): Graph {
 }
 
 /**
- * MobileNetV2 of width 1 for small images: "images" `["N",channels,size,size]` → "classifier" `["N",classes]`. The first convolution and
- * the second stage keep the size of the image, as is common for CIFAR (kuangliu/pytorch-cifar), so 32 pixels end as 4.
+ * MobileNetV2 of width 1 for small images: "images" `["N",channels,size,size]` → "classifier" `["N",classes]`. The
+ * first convolution and the second stage keep the size of the image, as is common for CIFAR (kuangliu/pytorch-cifar),
+ * so 32 pixels end as 4.
  */
 export function smallMobilenetV2(options: ImageOptions): Graph {
   const builder = new GraphBuilder("mobilenet-v2-cifar");

@@ -27,8 +27,8 @@ export const small: NativeImages = { size: 32 };
 export const large: NativeImages = { size: 224 };
 
 /**
- * Shape of the input value "images": `["N", channels, size, size]`. Throws `UserError("bad-option")` on sizes that are no
- * positive integers, or that the model has no use for.
+ * Shape of the input value "images": `["N", channels, size, size]`. Throws `UserError("bad-option")` on sizes that are
+ * no positive integers, or that the model has no use for.
  */
 export function imageShape(options: ImageOptions, native: NativeImages = small): SymbolicShape {
   const { classes, channels = 3, size = native.size } = options;

@@ -1,7 +1,7 @@
 /**
- * PeleeNet (Wang et al., "Pelee: A Real-Time Object Detection System on Mobile Devices", NeurIPS 2018, table 1; widths as in the authors'
- * code, Robert-JunWang/PeleeNet): a stem of two branches, dense layers of two branches with 3x3 and 5x5 views, batch norm and
- * ReLU behind every convolution.
+ * PeleeNet (Wang et al., "Pelee: A Real-Time Object Detection System on Mobile Devices", NeurIPS 2018, table 1; widths
+ * as in the authors' code, Robert-JunWang/PeleeNet): a stem of two branches, dense layers of two branches with 3x3 and
+ * 5x5 views, batch norm and ReLU behind every convolution.
  */
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -24,8 +24,8 @@ const blocks = [
 const images: NativeImages = { size: 224, smallest: 32, multiple: 4 };
 
 /**
- * PeleeNet: "images" `["N",channels,size,size]` (224 pixels unless told otherwise) → "classifier" `["N",classes]`. Throws
- * `UserError("bad-option")` on a size below 32 or that 4 does not divide.
+ * PeleeNet: "images" `["N",channels,size,size]` (224 pixels unless told otherwise) → "classifier" `["N",classes]`.
+ * Throws `UserError("bad-option")` on a size below 32 or that 4 does not divide.
  */
 export function peleenet(options: ImageOptions): Graph {
   const builder = new GraphBuilder("peleenet");

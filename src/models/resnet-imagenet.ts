@@ -1,7 +1,7 @@
 /**
- * ResNets for large images (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, table 1): a 7x7 convolution and
- * a max pooling, four stages of basic blocks (18, 34) or bottlenecks (50, 101, 152), average pooling, a linear layer. A 1x1
- * convolution is the shortcut where the shape changes (option B).
+ * ResNets for large images (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, table 1): a 7x7
+ * convolution and a max pooling, four stages of basic blocks (18, 34) or bottlenecks (50, 101, 152), average pooling, a
+ * linear layer. A 1x1 convolution is the shortcut where the shape changes (option B).
  */
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";

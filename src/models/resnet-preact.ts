@@ -1,8 +1,8 @@
 /**
- * ResNets with pre-activation (He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016, figure 4e): batch norm and ReLU
- * come before each convolution, and nothing comes after the addition. Where the shape changes, a 1x1 convolution of what the first
- * batch norm and ReLU make is the shortcut. The stride is in the 3x3 convolution, as in the code of Huang and Wang
- * (TuSimple/sparse-structure-selection, symbol/resnet.py).
+ * ResNets with pre-activation (He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016, figure 4e): batch
+ * norm and ReLU come before each convolution, and nothing comes after the addition. Where the shape changes, a 1x1
+ * convolution of what the first batch norm and ReLU make is the shortcut. The stride is in the 3x3 convolution, as in
+ * the code of Huang and Wang (TuSimple/sparse-structure-selection, symbol/resnet.py).
  */
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -11,7 +11,10 @@ import { type ImageOptions, imageShape, large } from "./options.ts";
 import { checkDepth } from "./resnet.ts";
 import { hasBottlenecks, type ImagenetResnetOptions, imagenetBlocks, imagenetResnetDepths } from "./resnet-imagenet.ts";
 
-/** ResNet-164 for small images, bottlenecks of 64, 128 and 256 channels: "images" `["N",channels,size,size]` → "classifier" `["N",classes]`. */
+/**
+ * ResNet-164 for small images, bottlenecks of 64, 128 and 256 channels: "images" `["N",channels,size,size]` →
+ * "classifier" `["N",classes]`.
+ */
 export function resnet164(options: ImageOptions): Graph {
   const blocks = (164 - 2) / 9;
   const builder = new GraphBuilder("resnet-164");
@@ -25,8 +28,9 @@ export function resnet164(options: ImageOptions): Graph {
 }
 
 /**
- * A ResNet of `depth` layers with pre-activation: "images" `["N",channels,size,size]` (224 pixels unless told otherwise) → "classifier"
- * `["N",classes]`. Throws `UserError("bad-option")` on a depth that is not in `imagenetResnetDepths`.
+ * A ResNet of `depth` layers with pre-activation: "images" `["N",channels,size,size]` (224 pixels unless told
+ * otherwise) → "classifier" `["N",classes]`. Throws `UserError("bad-option")` on a depth that is not in
+ * `imagenetResnetDepths`.
  */
 export function preactResnet(options: ImagenetResnetOptions): Graph {
   const { depth, classes } = options;

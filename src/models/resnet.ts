@@ -1,6 +1,7 @@
 /**
  * ResNets for small images (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, section 4.2): a 3x3
- * convolution, three stages of 16, 32 and 64 channels with (depth − 2) / 6 basic blocks each, average pooling, a linear layer.
+ * convolution, three stages of 16, 32 and 64 channels with (depth − 2) / 6 basic blocks each, average pooling, a linear
+ * layer.
  */
 import { UserError } from "../core/errors.ts";
 import { GraphBuilder } from "../graph/builder.ts";
@@ -12,8 +13,8 @@ export const resnetDepths = [20, 32, 44, 56, 110] as const;
 export type ResnetDepth = (typeof resnetDepths)[number];
 
 /**
- * Where a block changes the shape: "A" takes every second pixel and pads the channels with zeros, half on each side, and has
- * no parameters; "B" is a 1x1 convolution of stride 2 with a batch norm.
+ * Where a block changes the shape: "A" takes every second pixel and pads the channels with zeros, half on each side,
+ * and has no parameters; "B" is a 1x1 convolution of stride 2 with a batch norm.
  */
 export type Shortcut = "A" | "B";
 

@@ -79,8 +79,8 @@ export function modelDefaults(name: string): ModelDefaults {
 }
 
 /**
- * The model called `name`, its graph named alike; images and classes are what it is made for unless told otherwise. Throws
- * `UserError("unknown-name")` with the nearest known name.
+ * The model called `name`, its graph named alike; images and classes are what it is made for unless told otherwise.
+ * Throws `UserError("unknown-name")` with the nearest known name.
  */
 export function model(name: string, options: Partial<ImageOptions> = {}): Graph {
   const { build, defaults } = entryOf(name);

@@ -17,7 +17,9 @@ import { type CutList, type CutStep, keptIndices, type LayerCut } from "./cut-li
 import { findStep } from "./next-cut.ts";
 
 export interface CompactOptions {
-  /** Widths are kept at multiples of this, as far as the layer had that many channels; default 1, which is any width. */
+  /**
+   * Widths are kept at multiples of this, as far as the layer had that many channels; default 1, which is any width.
+   */
   readonly round?: number;
 }
 
@@ -30,8 +32,8 @@ export interface Compact {
 }
 
 /**
- * Cuts everything out of `network` that has no effect on its outputs; with `round`, but for the channels that fill widths up to a
- * multiple, which stay without effect.
+ * Cuts everything out of `network` that has no effect on its outputs; with `round`, but for the channels that fill
+ * widths up to a multiple, which stay without effect.
  */
 export function compact(network: Network, { round = 1 }: CompactOptions = {}): Compact {
   const whole = bake(network);

@@ -1,9 +1,11 @@
 /**
- * Branches that have lost all their neurons while training goes on. Their last batch norm sees nothing but zeros, and of
+ * Branches that have lost all their neurons while training goes on. Their last batch norm sees nothing but zeros, and
+ * of
  *
  *     x + λ·BN(0; scale, shift)  =  x + λ·shift
  *
- * the shift and the block's factor are still trained: only the layers before the batch norm, and its scale, do no work any more.
+ * the shift and the block's factor are still trained: only the layers before the batch norm, and its scale, do no work
+ * any more.
  */
 import { required } from "../core/errors.ts";
 import type { Shape } from "../core/tensor.ts";
@@ -12,14 +14,14 @@ import { type Graph, type Network, type Node, producers, readers, type Weights }
 import type { ConstantBranch } from "./cut-list.ts";
 
 /**
- * What the running mean may still add to the output of a batch norm of zeros. It fades with each step, and is taken as gone below
- * this; activations are about 1.
+ * What the running mean may still add to the output of a batch norm of zeros. It fades with each step, and is taken as
+ * gone below this; activations are about 1.
  */
 const FORGOTTEN = 1e-7;
 
 /**
- * The branches of `network` that are constant if of its factors what `zeros` has is known. Those that are zero as a whole are
- * not among them: there is a way around them.
+ * The branches of `network` that are constant if of its factors what `zeros` has is known. Those that are zero as a
+ * whole are not among them: there is a way around them.
  */
 export function findConstantBranches(
   { graph, weights }: Network,
@@ -66,7 +68,10 @@ function normalizationOf(
   }
 }
 
-/** Whether the running statistics of a batch norm of zeros have come to say so, so that the network in use adds the shift alone. */
+/**
+ * Whether the running statistics of a batch norm of zeros have come to say so, so that the network in use adds the
+ * shift alone.
+ */
 function hasForgotten({ attributes, inputs }: Node<"batch_normalization">, weights: Weights): boolean {
   const [scale, mean, variance] = [1, 3, 4].map((slot) => {
     const name = inputs[slot] ?? "";

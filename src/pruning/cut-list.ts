@@ -25,7 +25,10 @@ export interface BypassedNode {
 
 /** An addition one side of which has become a constant that is still trained: see `constant-branches.ts`. */
 export interface ConstantBranch {
-  /** The addition. It becomes a `bias` node of the same name, which adds `shift`, times the factors of `scales`, to `by`. */
+  /**
+   * The addition. It becomes a `bias` node of the same name, which adds `shift`, times the factors of `scales`, to
+   * `by`.
+   */
   readonly node: string;
   /** Its other input. */
   readonly by: string;

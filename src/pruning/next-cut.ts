@@ -1,6 +1,6 @@
 /**
- * Finds the next step of a cut. First nodes that do no work are left out: an addition of zeros, or of constants, which are
- * carried on as a bias. When there are none, the channels that nothing depends on are sliced away.
+ * Finds the next step of a cut. First nodes that do no work are left out: an addition of zeros, or of constants, which
+ * are carried on as a bias. When there are none, the channels that nothing depends on are sliced away.
  */
 import { required } from "../core/errors.ts";
 import type { Shape } from "../core/tensor.ts";
@@ -25,8 +25,8 @@ export interface FindOptions {
 }
 
 /**
- * The next step that makes the network smaller; undefined if there is none. Values that `weights` lacks are unknown: taken as free of
- * zeros. Factors that are not folded are known or unknown like other parameters.
+ * The next step that makes the network smaller; undefined if there is none. Values that `weights` lacks are unknown:
+ * taken as free of zeros. Factors that are not folded are known or unknown like other parameters.
  */
 export function findStep(
   { graph, weights }: Network,
@@ -47,9 +47,9 @@ function dstOf(node: Node): string {
 }
 
 /**
- * Nodes that can be left out as far as the outputs are concerned. Everything counts as kept here, because a channel that is zero only
- * thanks to this node must stay zero until it is sliced away. All nodes at once are as good as one by one: no channel
- * that the outputs depend on changes its value.
+ * Nodes that can be left out as far as the outputs are concerned. Everything counts as kept here, because a channel
+ * that is zero only thanks to this node must stay zero until it is sliced away. All nodes at once are as good as one by
+ * one: no channel that the outputs depend on changes its value.
  */
 function bypassedNodes(analysed: Analysed): BypassedNode[] {
   const { graph, shapes, weights, couplings, constants } = analysed;

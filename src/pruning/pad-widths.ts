@@ -1,14 +1,14 @@
 /**
- * Widths at multiples of a number, as hardware likes them: a layer keeps so many of the channels that could go that its width
- * is one. They have no effect on the outputs (their factors are zero, or nothing reads them), so the cut stays exact; the
- * first ones stay, for one zero is like another.
+ * Widths at multiples of a number, as hardware likes them: a layer keeps so many of the channels that could go that its
+ * width is one. They have no effect on the outputs (their factors are zero, or nothing reads them), so the cut stays
+ * exact; the first ones stay, for one zero is like another.
  */
 import { type Analysed, activationsOf, type Liveness } from "../graph/analysis.ts";
 
 /**
- * Marks in `alsoKept` the classes that fill the widths of layers with weights up to the next multiple of `round`, or to all channels
- * that the layer has. A layer that goes altogether stays gone. True if any was marked that was not kept before: others may
- * then lack channels.
+ * Marks in `alsoKept` the classes that fill the widths of layers with weights up to the next multiple of `round`, or to
+ * all channels that the layer has. A layer that goes altogether stays gone. True if any was marked that was not kept
+ * before: others may then lack channels.
  */
 export function padWidths(
   { graph, shapes, couplings, constants }: Analysed,

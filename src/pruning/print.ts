@@ -26,8 +26,8 @@ function bypassedLine({ node, by, constant }: BypassedNode): string {
 }
 
 /**
- * What `list` takes out, in lines: cost before and after, kept channels of each layer, what became of additions (a block
- * that is handed on is its shortcut), and notes.
+ * What `list` takes out, in lines: cost before and after, kept channels of each layer, what became of additions (a
+ * block that is handed on is its shortcut), and notes.
  */
 export function printCuts(list: CutList): string {
   const width = Math.max(0, ...list.layers.map(({ layer }) => layer.length));

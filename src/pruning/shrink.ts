@@ -1,8 +1,8 @@
 /**
- * Cutting while training goes on. What is held at zero goes, everything else stays what it is, factors and their parameters
- * apart, so that the optimizer steps what is left as it would have without the cut. Of the values only the held zeros are known:
- * a weight that happens to be zero can change at the next step. A constant that a branch leaves behind is still trained, and so stays
- * as the sum of parameters that it is.
+ * Cutting while training goes on. What is held at zero goes, everything else stays what it is, factors and their
+ * parameters apart, so that the optimizer steps what is left as it would have without the cut. Of the values only the
+ * held zeros are known: a weight that happens to be zero can change at the next step. A constant that a branch leaves
+ * behind is still trained, and so stays as the sum of parameters that it is.
  */
 import { put, type Tensor, take, tensor } from "../core/tensor.ts";
 import type { Network, Weights } from "../graph/graph.ts";
@@ -23,11 +23,11 @@ export interface Shrinking {
 const UNKNOWN = 2;
 
 /**
- * What can be cut out of `network` for good if the structures that `held` marks (by factor parameter, 1 for each that is) stay
- * at zero. No step changes the loss or the gradient of what is left. Widths are kept at multiples of `round`.
+ * What can be cut out of `network` for good if the structures that `held` marks (by factor parameter, 1 for each that
+ * is) stay at zero. No step changes the loss or the gradient of what is left. Widths are kept at multiples of `round`.
  *
- * A structure that is held but stays, because there is no way around its layer or to fill a width, could still come back: so it
- * counts as not held, and what it depends on stays too.
+ * A structure that is held but stays, because there is no way around its layer or to fill a width, could still come
+ * back: so it counts as not held, and what it depends on stays too.
  */
 export function findShrinking(network: Network, held: ReadonlyMap<string, Uint8Array>, round = 1): Shrinking {
   let marks = held;
@@ -125,7 +125,10 @@ export function narrowFactors(
   });
 }
 
-/** Of a factor `parameter` of `count` structures: the indices that `steps` leave; none if the parameter is not in `left`. */
+/**
+ * Of a factor `parameter` of `count` structures: the indices that `steps` leave; none if the parameter is not in
+ * `left`.
+ */
 export function structuresLeft(
   { parameter, count }: Pick<Factor, "parameter" | "count">,
   steps: readonly CutStep[],

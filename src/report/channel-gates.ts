@@ -1,6 +1,6 @@
 /**
- * Which scaling factors decide over which channels of a layer's output and input, read off a network with its factors: enough to draw
- * the network as it was at any moment of a run without cutting it again.
+ * Which scaling factors decide over which channels of a layer's output and input, read off a network with its factors:
+ * enough to draw the network as it was at any moment of a run without cutting it again.
  */
 import { nodeMacs } from "../graph/cost.ts";
 import { type Graph, type Node, producers, readers, type Weights } from "../graph/graph.ts";

@@ -1,4 +1,6 @@
-/** A small line chart as SVG: axes and scales by d3, drawn with the page's colours so that it follows light and dark. */
+/**
+ * A small line chart as SVG: axes and scales by d3, drawn with the page's colours so that it follows light and dark.
+ */
 import { scaleLinear } from "d3-scale";
 import { curveLinear, curveStepAfter, line } from "d3-shape";
 import { type Plot, type Point, rangeOf } from "./plots.ts";

@@ -208,7 +208,10 @@ export interface DiagramPieces {
   readonly pieces: readonly Markup[];
 }
 
-/** The pieces of the picture for a page `width` pixels wide, as many for each moment of a network. Lines are as high as their layers need. */
+/**
+ * The pieces of the picture for a page `width` pixels wide, as many for each moment of a network. Lines are as high as
+ * their layers need.
+ */
 export function diagramPieces(view: StructureView, width: number): DiagramPieces {
   const { pitch, lines } = layOut(view, width);
   const scale = TALLEST / widestOf(view);

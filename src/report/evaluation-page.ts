@@ -1,4 +1,7 @@
-/** What a network answers on test images, as one HTML page: accuracy, the confusion matrix, the images it is most wrong about. */
+/**
+ * What a network answers on test images, as one HTML page: accuracy, the confusion matrix, the images it is most wrong
+ * about.
+ */
 import { type ClassResult, type Confusion, classResults, mistakesOf } from "../evaluation/confusion.ts";
 import { document, section } from "./document.ts";
 import { formatCount, formatPercent, formatSmall, percentOf, plural } from "./format.ts";

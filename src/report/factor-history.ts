@@ -1,6 +1,6 @@
 /**
- * Values of all scaling factors over the epochs, a byte each, for the heat map, and what pressed on each layer's. Bounded: with very many epochs or structures every
- * second epoch is dropped, then every second again.
+ * Values of all scaling factors over the epochs, a byte each, for the heat map, and what pressed on each layer's.
+ * Bounded: with very many epochs or structures every second epoch is dropped, then every second again.
  */
 import type { RunEvent } from "../training/events.ts";
 import type { Levels } from "./heat.ts";

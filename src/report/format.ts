@@ -1,4 +1,6 @@
-/** Numbers as people read them, for the report and the terminal alike. Thin no-break spaces are left to the page's CSS. */
+/**
+ * Numbers as people read them, for the report and the terminal alike. Thin no-break spaces are left to the page's CSS.
+ */
 
 const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 

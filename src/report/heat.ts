@@ -1,6 +1,7 @@
 /**
- * Every scaling factor over the epochs: a row a structure, in the order of the network, a column an epoch; zero stands out. The
- * colours are pixels, which the report and the page each make a picture of; what surrounds them is drawn here for both.
+ * Every scaling factor over the epochs: a row a structure, in the order of the network, a column an epoch; zero stands
+ * out. The colours are pixels, which the report and the page each make a picture of; what surrounds them is drawn here
+ * for both.
  */
 import { scaleLinear } from "d3-scale";
 import type { StructureKind } from "../training/events.ts";
@@ -14,7 +15,10 @@ export interface LevelRow {
   readonly count: number;
 }
 
-/** All factors over time: `values` has a byte for each epoch and structure, epoch by epoch, in base64; 0 is zero, 255 is `maximum`. */
+/**
+ * All factors over time: `values` has a byte for each epoch and structure, epoch by epoch, in base64; 0 is zero, 255 is
+ * `maximum`.
+ */
 export interface Levels {
   readonly epochs: readonly number[];
   readonly rows: readonly LevelRow[];
@@ -59,8 +63,8 @@ export interface HeatPixels {
 }
 
 /**
- * Which structure stands in which row: in the order of the network, but within a layer those that were at zero for longest last, so that
- * what is gone makes one area.
+ * Which structure stands in which row: in the order of the network, but within a layer those that were at zero for
+ * longest last, so that what is gone makes one area.
  */
 export function heatOrder({ rows, epochs, structures }: Levels, values: Uint8Array): Uint32Array {
   const zeros = new Uint32Array(structures);
@@ -80,8 +84,8 @@ export function heatOrder({ rows, epochs, structures }: Levels, values: Uint8Arr
 }
 
 /**
- * One pixel an epoch and a structure, in the order of `heatOrder`. Where there are very many, a pixel stands for several structures: for
- * the mean of those that are not zero, unless most of them are; and for every so many epochs.
+ * One pixel an epoch and a structure, in the order of `heatOrder`. Where there are very many, a pixel stands for
+ * several structures: for the mean of those that are not zero, unless most of them are; and for every so many epochs.
  */
 export function heatPixels({ epochs, structures }: Levels, values: Uint8Array, order: Uint32Array): HeatPixels {
   const height = Math.min(structures, MOST_ROWS);
@@ -183,7 +187,10 @@ function columnLabels({ epochs }: Levels, left: number, width: number): Markup[]
   return [...marks, name];
 }
 
-/** The picture for a page `width` pixels wide; `href`: of the picture of the pixels. `className` tells it from others on the page. */
+/**
+ * The picture for a page `width` pixels wide; `href`: of the picture of the pixels. `className` tells it from others on
+ * the page.
+ */
 export function heatMap(levels: Levels, label: string, width: number, href: string, className: string): Markup {
   const { left, top, width: wide } = heatBox(width);
   const ground = `zero-${className}`;

@@ -1,6 +1,7 @@
 /**
- * Margins ∂loss/∂λ + γ over the epochs, three numbers a factor parameter: the lowest of its structures at zero, and the lowest and the
- * highest of its living ones. On their way to the page they are bytes of 32-bit floats, NaN where there are none.
+ * Margins ∂loss/∂λ + γ over the epochs, three numbers a factor parameter: the lowest of its structures at zero, and the
+ * lowest and the highest of its living ones. On their way to the page they are bytes of 32-bit floats, NaN where there
+ * are none.
  */
 import type { FactorMargins } from "../training/events.ts";
 import { formatSmall } from "./format.ts";
@@ -23,7 +24,10 @@ export interface MarginsAt {
   readonly of: Readonly<Record<string, FactorMargins>>;
 }
 
-/** At the end of the last epoch that was over after `epochs` epochs; undefined if there was none. `bytes`: `levels.margins`, decoded. */
+/**
+ * At the end of the last epoch that was over after `epochs` epochs; undefined if there was none. `bytes`:
+ * `levels.margins`, decoded.
+ */
 export function marginsAfter(
   { epochs: known, rows }: Levels,
   bytes: Uint8Array,

@@ -1,6 +1,7 @@
 /**
- * The picture's data for one moment of a run: what would be left were the network cut where its factors are zero just then. Widths
- * follow the factors; MACs are those of the widths, which agrees with the cut itself but for layers kept on the only path.
+ * The picture's data for one moment of a run: what would be left were the network cut where its factors are zero just
+ * then. Widths follow the factors; MACs are those of the widths, which agrees with the cut itself but for layers kept
+ * on the only path.
  */
 import type { Gated, LayerFlow, Skeleton } from "./channel-gates.ts";
 import type { BlockView, LayerView, StructureView } from "./structure.ts";

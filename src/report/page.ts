@@ -63,7 +63,9 @@ function structureSection(structure: StructureView): Markup {
   );
 }
 
-/** Every factor over the epochs; undefined for runs without factors, and for those of versions that did not tell them. */
+/**
+ * Every factor over the epochs; undefined for runs without factors, and for those of versions that did not tell them.
+ */
 function heatSection({ levels }: History): Markup | undefined {
   if (levels.structures === 0 || levels.epochs.length === 0) return undefined;
   const values = Buffer.from(levels.values, "base64");

@@ -4,7 +4,9 @@ import type { SampleShape } from "../data/dataset.ts";
 import type { HeatPixels } from "./heat.ts";
 import { element, type Markup } from "./svg.ts";
 
-/** An `<img>` of 8-bit pixels [C,H,W]: one channel is grey, three are colours, of any other number the first is shown. */
+/**
+ * An `<img>` of 8-bit pixels [C,H,W]: one channel is grey, three are colours, of any other number the first is shown.
+ */
 export function picture(pixels: Uint8Array, [channels, height, width]: SampleShape, label: string): Markup {
   const shown = channels === 3 ? 3 : 1;
   const plane = height * width;

@@ -1,4 +1,7 @@
-/** The curves of a run as data: which there are, and what each of them shows. The report and the page draw them, each in its own way. */
+/**
+ * The curves of a run as data: which there are, and what each of them shows. The report and the page draw them, each in
+ * its own way.
+ */
 import type { BudgetStanding, StructureKind } from "../training/events.ts";
 import { formatPercent, formatQuantity, formatSmall } from "./format.ts";
 import { type EpochOfRanks, exposedPercent, slowPercent } from "./ranks.ts";

@@ -1,4 +1,6 @@
-/** What it cost to train on several ranks: sums that were not hidden behind the backward pass, and who was waited for. */
+/**
+ * What it cost to train on several ranks: sums that were not hidden behind the backward pass, and who was waited for.
+ */
 import type { Communicated } from "../training/events.ts";
 import { formatBytes, formatDuration, formatMilliseconds, formatPercent, percentOf, plural } from "./format.ts";
 
@@ -46,7 +48,9 @@ export function exposedWords(epochs: readonly EpochOfRanks[]): string {
   return `${exposed} of a step (${share}) not hidden behind the backward pass, of ${underWay} under way`;
 }
 
-/** Ranks in the order of how long they were waited for, the longest first; each epoch counts for the one that came last. */
+/**
+ * Ranks in the order of how long they were waited for, the longest first; each epoch counts for the one that came last.
+ */
 export function waitedFor(epochs: readonly EpochOfRanks[]): readonly WaitedFor[] {
   const byRank = new Map<string, WaitedFor>();
   for (const { slowest } of epochs) {

@@ -17,7 +17,10 @@ export interface LayerView {
   readonly macsAfter: number;
   /** `32×32`, the layer's output pixels; empty for a linear layer. */
   readonly pixels: string;
-  /** Of a grouped convolution, which groups are left; empty for any other layer, and where each channel is a group of its own. */
+  /**
+   * Of a grouped convolution, which groups are left; empty for any other layer, and where each channel is a group of
+   * its own.
+   */
   readonly groups: readonly boolean[];
 }
 
@@ -118,7 +121,10 @@ function sumBlock({ name, inputs: [left = "", right = ""] }: Node, only: Only): 
   return { name, ending: "sum", branch, shortcut };
 }
 
-/** A join of new channels and those they were made from: the last ones, or all but the first. Any other join is no block. */
+/**
+ * A join of new channels and those they were made from: the last ones, or all but the first. Any other join is no
+ * block.
+ */
 function joinBlock({ name, inputs }: Node, only: Only): RawBlock | undefined {
   for (const at of [-1, 1]) {
     const [old, made] = [inputs.slice(0, at), inputs.slice(at)];
@@ -137,7 +143,10 @@ function rawBlocks(graph: Graph): RawBlock[] {
   });
 }
 
-/** The picture's data for `before`, with what of it is left in `after`. Of groups, a cut network tells how many: the first are shown. */
+/**
+ * The picture's data for `before`, with what of it is left in `after`. Of groups, a cut network tells how many: the
+ * first are shown.
+ */
 export function structureOf(before: Graph, after: Graph): StructureView {
   const old = sideOf(before);
   const now = sideOf(after);

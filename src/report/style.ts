@@ -1,7 +1,7 @@
 /**
- * The report's style sheet. Colours are CSS variables, light and dark. Those of lines are far apart for colour-blind people as well
- * (`test/report/colours.test.ts`), and lines also differ in their dashes, so nothing is told by hue alone. On paper the light colours
- * are used.
+ * The report's style sheet. Colours are CSS variables, light and dark. Those of lines are far apart for colour-blind
+ * people as well (`test/report/colours.test.ts`), and lines also differ in their dashes, so nothing is told by hue
+ * alone. On paper the light colours are used.
  */
 
 const light = `

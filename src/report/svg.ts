@@ -1,4 +1,6 @@
-/** Markup as strings: elements with escaped attributes and text, enough for SVG and HTML, so the report needs no DOM. */
+/**
+ * Markup as strings: elements with escaped attributes and text, enough for SVG and HTML, so the report needs no DOM.
+ */
 
 /** Finished markup, told apart from text that still has to be escaped. */
 export interface Markup {

@@ -17,7 +17,10 @@ export interface ProximalStep {
   readonly learningRate: number;
   /** μ */
   readonly momentum: number;
-  /** One for each factor, or a single one for all. Below 0 it lifts factors: S_a(x) = x − a then, as λ is never negative. */
+  /**
+   * One for each factor, or a single one for all. Below 0 it lifts factors: S_a(x) = x − a then, as λ is never
+   * negative.
+   */
   readonly gamma: Float32Array;
   /** Whether the largest factor survives a step that would make all of them zero: a layer on the only path. */
   readonly keepLast: boolean;
@@ -32,8 +35,8 @@ export interface FactorState {
 }
 
 /**
- * S_a(x): towards zero by `amount`, and zero if that would pass it. An amount below zero is added: that is the proximal step of a
- * reward −a·λ instead of a penalty, for λ ≥ 0.
+ * S_a(x): towards zero by `amount`, and zero if that would pass it. An amount below zero is added: that is the proximal
+ * step of a reward −a·λ instead of a penalty, for λ ≥ 0.
  */
 export function softThreshold(value: number, amount: number): number {
   if (amount < 0) return value - amount;
@@ -41,9 +44,9 @@ export function softThreshold(value: number, amount: number): number {
 }
 
 /**
- * One step of the factors, from `state` with `gradient` ∂loss/∂λ (without the penalty) into `next`, which may be `state`
- * itself. With `keepLast`, if every new factor (of `keepRun`) is zero, the one that was largest keeps its value with velocity
- * zero.
+ * One step of the factors, from `state` with `gradient` ∂loss/∂λ (without the penalty) into `next`, which may be
+ * `state` itself. With `keepLast`, if every new factor (of `keepRun`) is zero, the one that was largest keeps its value
+ * with velocity zero.
  */
 export function accelerateProximalGradient(
   state: FactorState,

@@ -48,7 +48,10 @@ class Blocks {
     this.#readers = readers(graph);
   }
 
-  /** Layers that one operand of `addition`, the node at `place`, has passed and the other has not; and whether they come from one value. */
+  /**
+   * Layers that one operand of `addition`, the node at `place`, has passed and the other has not; and whether they come
+   * from one value.
+   */
   behind(
     addition: Node,
     place: number,

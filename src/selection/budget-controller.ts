@@ -1,16 +1,18 @@
 /**
  * Sets γ of each structure during the one training pass, so that the network costs what its budget says at the end.
  *
- * The controller looks at the factors every few steps. It estimates how important each structure is to the loss, chooses the
- * least important ones for pruning (see `pruning-choice.ts`), as many as the plan has room for, and penalizes those alone:
+ * The controller looks at the factors every few steps. It estimates how important each structure is to the loss,
+ * chooses the least important ones for pruning (see `pruning-choice.ts`), as many as the plan has room for, and
+ * penalizes those alone:
  *
  *     chosen, λ > 0      γ = what the gradient holds λ up with, and as much more as takes λ from 1 to 0 in time
  *     chosen, λ = 0      γ = HOLDING: λ stays at zero
  *     others             γ = 0: they train as if there were no budget
  *     others, λ near 0   γ < 0: noise does not prune what was not chosen
  *
- * Time is measured in learning rate: a factor moves by η, so a share of Ση is worth the same wherever the schedule spends it.
- * The controller is a pure function of its state and of what it sees. `docs/budget.md` explains it with a picture.
+ * Time is measured in learning rate: a factor moves by η, so a share of Ση is worth the same wherever the schedule
+ * spends it. The controller is a pure function of its state and of what it sees. `docs/budget.md` explains it with a
+ * picture.
  */
 import { required } from "../core/errors.ts";
 import { tensor } from "../core/tensor.ts";
@@ -69,7 +71,10 @@ export interface Observation {
   readonly isCut?: (parameter: string, index: number) => boolean;
 }
 
-/** What the controller remembers; a checkpoint keeps it. Arrays and strings have an entry for each structure of a factor. */
+/**
+ * What the controller remembers; a checkpoint keeps it. Arrays and strings have an entry for each structure of a
+ * factor.
+ */
 export interface ControllerState {
   /** Looks so far. */
   readonly looks: number;
@@ -178,7 +183,9 @@ export class BudgetController {
     return { ...state, chosen, isMet, gamma: this.#gamma({ ...state, chosen }, seen) };
   }
 
-  /** How long a chosen structure takes to zero, in shares of Ση: the part of the window that is usual, or what is safe. */
+  /**
+   * How long a chosen structure takes to zero, in shares of Ση: the part of the window that is usual, or what is safe.
+   */
   #way(seen: Observation): number {
     const { start, end } = this.#window;
     const usual = (WAY * (end - start)) / (usualWindow.end - usualWindow.start);
@@ -191,7 +198,9 @@ export class BudgetController {
     return this.#window.end - this.#way(seen);
   }
 
-  /** How many steps a factor in motion goes on for, at its speed: to the next look, and for what momentum adds after it. */
+  /**
+   * How many steps a factor in motion goes on for, at its speed: to the next look, and for what momentum adds after it.
+   */
   #steps({ interval }: Observation): number {
     return interval + this.#options.momentum / (1 - this.#options.momentum);
   }
@@ -205,9 +214,10 @@ export class BudgetController {
   }
 
   /**
-   * The running mean of (λ·∂loss/∂λ)², which estimates what the loss would change by if the structure went (the first-order
-   * Taylor criterion; Molchanov et al., CVPR 2019). The gradient is what the velocity shows: under γ and a mean gradient g, a factor
-   * comes to a velocity of −η(g + γ)/(1 − μ). Learnt only of what no γ moves: the others lose λ because they were chosen.
+   * The running mean of (λ·∂loss/∂λ)², which estimates what the loss would change by if the structure went (the
+   * first-order Taylor criterion; Molchanov et al., CVPR 2019). The gradient is what the velocity shows: under γ and a
+   * mean gradient g, a factor comes to a velocity of −η(g + γ)/(1 − μ). Learnt only of what no γ moves: the others lose
+   * λ because they were chosen.
    */
   #importance({ looks, importance, chosen, gamma }: ControllerState, seen: Observation): ControllerState["importance"] {
     const weight = Math.max(1 / (looks + 1), 1 / MEMORY);
@@ -227,7 +237,10 @@ export class BudgetController {
     return gamma + (numberAt(one, velocities) * (1 - this.#options.momentum)) / learningRate;
   }
 
-  /** Adds to what is chosen until the plan's share is left without it; or gives some back, if a correction left too little. */
+  /**
+   * Adds to what is chosen until the plan's share is left without it; or gives some back, if a correction left too
+   * little.
+   */
   #choose(state: ControllerState, seen: Observation): ControllerState["chosen"] {
     const { share } = this.#options;
     const { start } = this.#window;

@@ -1,6 +1,6 @@
 /**
- * A budget as it is written: a share of what the full network costs, or a number of MACs or parameters. Which kinds of structures
- * it is reached with where none are named, and the smallest budget that a network allows.
+ * A budget as it is written: a share of what the full network costs, or a number of MACs or parameters. Which kinds of
+ * structures it is reached with where none are named, and the smallest budget that a network allows.
  */
 import { UserError } from "../core/errors.ts";
 import { type Cost, cost } from "../graph/cost.ts";
@@ -68,8 +68,9 @@ export function budgetShare(budget: Budget, whole: Cost): number {
 }
 
 /**
- * γ of each kind, of which only the ratios count, where no kind is named: the paper's kinds that `graph` has, and streams where it is
- * not to be reached without. Kinds share γ by what their structures cost, so that all pay the same price for a MAC.
+ * γ of each kind, of which only the ratios count, where no kind is named: the paper's kinds that `graph` has, and
+ * streams where it is not to be reached without. Kinds share γ by what their structures cost, so that all pay the same
+ * price for a MAC.
  */
 export function budgetSelection(graph: Graph, budget: Budget): Selection {
   const kinds = structureKinds(graph);

@@ -1,10 +1,11 @@
 /**
- * What a network costs while structures are pruned from it: the one model behind budgets, γ by cost and inspection. A kind of
- * cost says what a layer costs with some of its outputs and inputs left; which outputs and inputs go with a structure is
- * the network's (`structure-parts.ts`). So another kind of cost is another function of a layer.
+ * What a network costs while structures are pruned from it: the one model behind budgets, γ by cost and inspection. A
+ * kind of cost says what a layer costs with some of its outputs and inputs left; which outputs and inputs go with a
+ * structure is the network's (`structure-parts.ts`). So another kind of cost is another function of a layer.
  *
- * The model is the cost of the pruned network except for what only pruning finds out: channels that nothing reads any more, and
- * the biases of constants that are carried on. Who needs the exact cost counts it now and then and corrects the model.
+ * The model is the cost of the pruned network except for what only pruning finds out: channels that nothing reads any
+ * more, and the biases of constants that are carried on. Who needs the exact cost counts it now and then and corrects
+ * the model.
  */
 import type { Graph, Weights } from "../graph/graph.ts";
 import type { Factor } from "./factors.ts";
@@ -29,8 +30,8 @@ export interface CostModel {
   /** Of the network with all of its structures. */
   readonly whole: number;
   /**
-   * What is left without the structures marked 1 in `pruned`; default: nothing is pruned. Structures are numbered through all
-   * factors, in their order.
+   * What is left without the structures marked 1 in `pruned`; default: nothing is pruned. Structures are numbered
+   * through all factors, in their order.
    */
   remaining(pruned?: Uint8Array): RemainingCost;
 }
@@ -45,8 +46,8 @@ export interface RemainingCost {
 }
 
 /**
- * The cost of `graph` by `kind`; `factors` are those of the graph. Widths are kept at multiples of `round`. `parts`: of the same
- * graph and factors, where they are known.
+ * The cost of `graph` by `kind`; `factors` are those of the graph. Widths are kept at multiples of `round`. `parts`: of
+ * the same graph and factors, where they are known.
  */
 export function costModel(
   graph: Graph,

@@ -5,7 +5,8 @@
  *     (x + b)·λ = x·λ + λb, where x·λ can be folded in turn.
  *
  * `fold` says so in the graph, on parameters, so that factors cost no pass over activations and differentiation gives
- * ∂L/∂λ = c·∂L/∂(λc) + b·∂L/∂(λb) without a special case. `bake` carries it out on the numbers, for the compact network.
+ * ∂L/∂λ = c·∂L/∂(λc) + b·∂L/∂(λb) without a special case. `bake` carries it out on the numbers, for the compact
+ * network.
  */
 import { required } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
@@ -30,14 +31,19 @@ const affineSlots: { readonly [K in OpName]?: readonly (readonly [slot: number, 
   gain: [[1, "gain"]],
 };
 
-/** A layer that a factor is folded into, by its index among the nodes, with the slots that are scaled and their parameters' new names. */
+/**
+ * A layer that a factor is folded into, by its index among the nodes, with the slots that are scaled and their
+ * parameters' new names.
+ */
 interface Share {
   readonly at: number;
   readonly layer: Node;
   readonly slots: readonly (readonly [slot: number, name: string])[];
 }
 
-/** The layers that the factor of `scale` behind `src` is folded into, the one behind the others first; none if it stays. */
+/**
+ * The layers that the factor of `scale` behind `src` is folded into, the one behind the others first; none if it stays.
+ */
 function sharesOf(scale: string, src: string, nodes: readonly Node[], isOnlyRead: (value: string) => boolean): Share[] {
   const at = nodes.findLastIndex(({ outputs }) => outputs.includes(src));
   const layer = nodes[at];
@@ -67,9 +73,10 @@ export function scaledParameters(
 
 /**
  * The graph with every `scale` behind an affine layer turned into `scale` nodes of axis 0 on the layer's parameters,
- * named `<scale node>.<weights|bias|scale|shift>`. The layer's output then stands for the scaled one. Several scales in a
- * row fold one after another, and parameters that several layers share stay shared where one factor scales all of them. A scale stays where it is if no affine layer comes before it, or if something else reads
- * what the layer puts out.
+ * named `<scale node>.<weights|bias|scale|shift>`. The layer's output then stands for the scaled one. Several scales in
+ * a row fold one after another, and parameters that several layers share stay shared where one factor scales all of
+ * them. A scale stays where it is if no affine layer comes before it, or if something else reads what the layer puts
+ * out.
  */
 export function fold(graph: Graph): Graph {
   const readersOf = readers(graph);
@@ -133,7 +140,8 @@ function scaleRows(source: Tensor, factors: Tensor, first: number | undefined): 
 
 /**
  * The network with its factors multiplied into the parameters of the layers they fold into: the same function, without
- * those scale nodes. Parameters keep their names, but one that another layer reads unscaled gets a scaled twin, named after the scale.
+ * those scale nodes. Parameters keep their names, but one that another layer reads unscaled gets a scaled twin, named
+ * after the scale.
  */
 export function bake({ graph, weights }: Network): Network {
   const folded = fold(graph);

@@ -31,8 +31,9 @@ export function structureCount(classes: Int32Array): number | undefined {
 }
 
 /**
- * What `count` structures over the channels of `layer` are: its neurons, its groups, or nothing that is selected. Groups of one channel
- * are neurons, but groups in a network that has wider ones too: a ResNeXt may start with one channel a group.
+ * What `count` structures over the channels of `layer` are: its neurons, its groups, or nothing that is selected.
+ * Groups of one channel are neurons, but groups in a network that has wider ones too: a ResNeXt may start with one
+ * channel a group.
  */
 export function layerKind(
   facts: SelectionFacts,
@@ -46,8 +47,8 @@ export function layerKind(
 }
 
 /**
- * The layers that can have neuron or group factors, in execution order. Where several layers in a row share their channels
- * (a depthwise convolution and the one before it), the last one that can has the factors.
+ * The layers that can have neuron or group factors, in execution order. Where several layers in a row share their
+ * channels (a depthwise convolution and the one before it), the last one that can has the factors.
  *
  * A grouped convolution's channels, and those of the layer that feeds it, live and die by whole groups: it has group
  * factors and neither has neuron factors.

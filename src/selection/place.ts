@@ -141,8 +141,8 @@ export function requireKinds(graph: Graph, select: Selection, present: readonly 
  * `graph` with a `scale` node for every layer of the kinds that `select` gives a γ, and what was placed, in execution
  * order. The node is called `<layer>.<kind>`; of a stream, which has several, `<node whose output is scaled>.<kind>`.
  *
- * Throws `UserError`: `unknown-name` on a kind that there is not, `bad-option` on a γ that is negative or not a number and
- * on a kind that this network lacks, `bad-graph` if the graph has factors already.
+ * Throws `UserError`: `unknown-name` on a kind that there is not, `bad-option` on a γ that is negative or not a number
+ * and on a kind that this network lacks, `bad-graph` if the graph has factors already.
  */
 export function place(graph: Graph, select: Selection): Placement {
   const wanted = wantedKinds(select);

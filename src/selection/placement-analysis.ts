@@ -1,4 +1,7 @@
-/** What is looked up again and again while the places for factors are found: shapes, couplings, readers, and what a zero kills. */
+/**
+ * What is looked up again and again while the places for factors are found: shapes, couplings, readers, and what a zero
+ * kills.
+ */
 import { required } from "../core/errors.ts";
 import type { Shape } from "../core/tensor.ts";
 import { ActivationIndex } from "../graph/activation-index.ts";
@@ -95,8 +98,8 @@ export class SelectionFacts {
   }
 
   /**
-   * Where what `layer` puts out is scaled: behind its batch norm if that alone reads it. TensorFlow's files have biases and batch norms
-   * as additions and products of their own, several in a row.
+   * Where what `layer` puts out is scaled: behind its batch norm if that alone reads it. TensorFlow's files have biases
+   * and batch norms as additions and products of their own, several in a row.
    */
   siteBehind(layer: Node): Site {
     let last = layer;
@@ -111,8 +114,8 @@ export class SelectionFacts {
   }
 
   /**
-   * Whether factors behind `sites` would be folded into parameters that a layer without them reads too: each would need its own then, and
-   * the network would grow.
+   * Whether factors behind `sites` would be folded into parameters that a layer without them reads too: each would need
+   * its own then, and the network would grow.
    */
   partsWeights(sites: readonly Site[]): boolean {
     const scaled = sites.flatMap(({ value, first }) =>
@@ -128,15 +131,17 @@ export class SelectionFacts {
     );
   }
 
-  /** Whether of each of `classes` nothing matters any more once its own channels in `values` are zero; see `survivors`. */
+  /**
+   * Whether of each of `classes` nothing matters any more once its own channels in `values` are zero; see `survivors`.
+   */
   dies(values: readonly string[], classes: Iterable<number>): boolean {
     return this.survivors(values, classes, 1).size === 0;
   }
 
   /**
-   * Those of `classes` of which something still matters once their own channels in `values` are zero, whatever the parameters are and
-   * although all other classes live: some channel that is not zero, read by what makes others of it. Cutting keeps such a class. At most
-   * `most` of them are looked for.
+   * Those of `classes` of which something still matters once their own channels in `values` are zero, whatever the
+   * parameters are and although all other classes live: some channel that is not zero, read by what makes others of it.
+   * Cutting keeps such a class. At most `most` of them are looked for.
    */
   survivors(
     values: readonly string[],

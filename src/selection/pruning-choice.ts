@@ -1,6 +1,6 @@
 /**
- * Which structures a budget takes: the least important for what they cost, as many as there is room for. Where only a few
- * large ones are left, none is taken without which the budget can be met more nearly than with it.
+ * Which structures a budget takes: the least important for what they cost, as many as there is room for. Where only a
+ * few large ones are left, none is taken without which the budget can be met more nearly than with it.
  */
 import type { RemainingCost } from "./cost-model.ts";
 
@@ -42,8 +42,8 @@ interface Bundle {
 type ShareOf = (remaining: RemainingCost) => number;
 
 /**
- * Takes members of `groups` out of `remaining` until no more than `goal.now` is left, and returns their numbers. Where widths are
- * kept at multiples, one channel alone saves nothing: as many of a layer go at once as make it narrower.
+ * Takes members of `groups` out of `remaining` until no more than `goal.now` is left, and returns their numbers. Where
+ * widths are kept at multiples, one channel alone saves nothing: as many of a layer go at once as make it narrower.
  */
 export function chooseForPruning(
   groups: readonly Group[],
@@ -96,8 +96,8 @@ export function chooseForPruning(
 }
 
 /**
- * Puts members of `groups` back into `remaining`, the most important for their cost first, for as long as what is left comes nearer to
- * `goal`; returns their numbers.
+ * Puts members of `groups` back into `remaining`, the most important for their cost first, for as long as what is left
+ * comes nearer to `goal`; returns their numbers.
  */
 export function chooseForRestoring(
   groups: readonly Group[],
@@ -158,7 +158,10 @@ function distanceToSum(costs: Iterable<number>, missing: number): number {
   return Math.abs(nearestSum(costs, missing) - missing);
 }
 
-/** The sum of some of `costs` that is nearest to `missing`, all in shares of the full cost; sums are of whole parts of it. */
+/**
+ * The sum of some of `costs` that is nearest to `missing`, all in shares of the full cost; sums are of whole parts of
+ * it.
+ */
 function nearestSum(costs: Iterable<number>, missing: number): number {
   const wanted = missing * PARTS;
   // Nothing beyond twice of what is missing is ever nearest.
@@ -178,7 +181,10 @@ function nearestSum(costs: Iterable<number>, missing: number): number {
   return found / PARTS;
 }
 
-/** The share of the full cost nearest to `goal` that whole structures of `numbers` can leave; with many of them any is near. */
+/**
+ * The share of the full cost nearest to `goal` that whole structures of `numbers` can leave; with many of them any is
+ * near.
+ */
 export function nearestShare(
   numbers: readonly number[],
   remaining: RemainingCost,

@@ -1,4 +1,6 @@
-/** Which factors are on the only path through a network: of those, one must stay, or every image gets the same answer. */
+/**
+ * Which factors are on the only path through a network: of those, one must stay, or every image gets the same answer.
+ */
 import { tensor } from "../core/tensor.ts";
 import { ActivationIndex } from "../graph/activation-index.ts";
 import { constantChannels } from "../graph/analysis.ts";
@@ -13,8 +15,8 @@ export interface ScaledValue {
 }
 
 /**
- * Looks for the only path through one graph; what it finds out about the graph is shared between its questions. Ask for the last values
- * first: what hangs on a value that was asked about is known.
+ * Looks for the only path through one graph; what it finds out about the graph is shared between its questions. Ask for
+ * the last values first: what hangs on a value that was asked about is known.
  */
 export class OnlyPath {
   readonly #index: ActivationIndex;
@@ -42,9 +44,9 @@ export class OnlyPath {
   }
 
   /**
-   * The shortest run of factors [start, end) that the outputs cannot do without: with all of them at zero, the outputs would
-   * depend on no input. Undefined if the network has a way around all `count` of them. Values of different widths take
-   * different runs of the factors of a stream; a run that ends inside a longer one guards that one too.
+   * The shortest run of factors [start, end) that the outputs cannot do without: with all of them at zero, the outputs
+   * would depend on no input. Undefined if the network has a way around all `count` of them. Values of different widths
+   * take different runs of the factors of a stream; a run that ends inside a longer one guards that one too.
    */
   keptRun(values: readonly ScaledValue[], count: number): readonly [number, number] | undefined {
     const runs = new Map<string, readonly [number, number]>();

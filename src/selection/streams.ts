@@ -1,10 +1,11 @@
 /**
  * Finds the streams: channels that several layers write, or that are read again and again through batch norms, because
- * additions and concatenations join them. Residual streams are one case, the joined features of a dense block another. A
- * stream has one factor a channel, shared by everything that writes or reads it, and sits where a zero is final:
+ * additions and concatenations join them. Residual streams are one case, the joined features of a dense block another.
+ * A stream has one factor a channel, shared by everything that writes or reads it, and sits where a zero is final:
  *
- * - behind every batch norm that reads the stream, where all readers begin with one (pre-activation networks, DenseNet): a
- *   factor in front of them would be normalised away until it is zero, and their shifts would bring the channel back;
+ * - behind every batch norm that reads the stream, where all readers begin with one (pre-activation networks,
+ *   DenseNet): a factor in front of them would be normalised away until it is zero, and their shifts would bring the
+ *   channel back;
  * - else behind every layer that writes it (post-activation networks, MobileNetV2);
  * - else at both: a reader without a batch norm sees λ once from its writers, a reader with one once from behind it.
  *

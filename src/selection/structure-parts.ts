@@ -1,6 +1,6 @@
 /**
- * What goes with each structure of a network, layer by layer: the outputs and inputs whose weights a channel takes along,
- * everything coupled to it included, and the layers that only a residual branch needs.
+ * What goes with each structure of a network, layer by layer: the outputs and inputs whose weights a channel takes
+ * along, everything coupled to it included, and the layers that only a residual branch needs.
  */
 import { elementCount, type Shape } from "../core/tensor.ts";
 import { Couplings } from "../graph/analysis-coupling.ts";
@@ -12,15 +12,17 @@ import type { Branch } from "./branches.ts";
 import type { Factor } from "./factors.ts";
 
 /**
- * A trained parameter, or what a node computes with one: several nodes may share a parameter, and one of them may go. `outputs` and
- * `inputs` are the first two dimensions of the parameter, `taps` the product of the others.
+ * A trained parameter, or what a node computes with one: several nodes may share a parameter, and one of them may go.
+ * `outputs` and `inputs` are the first two dimensions of the parameter, `taps` the product of the others.
  */
 export interface Layer {
   readonly name: string;
   readonly outputs: number;
   readonly inputs: number;
   readonly taps: number;
-  /** Multiply-accumulates of one image with each of its numbers; 0 for a parameter, which is stored and not computed. */
+  /**
+   * Multiply-accumulates of one image with each of its numbers; 0 for a parameter, which is stored and not computed.
+   */
   readonly macsOfWeight: number;
   readonly isStored: boolean;
   /** By how many nodes it is read: it goes with the last of them. */
@@ -80,7 +82,9 @@ export class NetworkParts {
     return this.#parts[structure] ?? [];
   }
 
-  /** Nodes with weights that lose outputs or inputs with the structures of `factor`; for a block, those that go with it. */
+  /**
+   * Nodes with weights that lose outputs or inputs with the structures of `factor`; for a block, those that go with it.
+   */
   nodesOf(factor: Factor): { readonly outputsOf: readonly string[]; readonly inputsOf: readonly string[] } {
     if (factor.kind === "block") {
       return { outputsOf: this.#branches.without(factor).nodes.map(({ name }) => name), inputsOf: [] };

@@ -1,13 +1,15 @@
 /**
- * Whether a factor at zero can come back. With g the gradient ∂loss/∂λ and v the velocity of `apg.ts`, a step from λ = 0 is
+ * Whether a factor at zero can come back. With g the gradient ∂loss/∂λ and v the velocity of `apg.ts`, a step from λ =
+ * 0 is
  *
  *     (10)  z = S_{ηγ}(−η·g)        z ≤ 0 exactly where the margin  g + γ ≥ 0
  *     (11)  v' = z + μ·v            v' ≤ 0 where also v ≤ 0
  *     (12)  λ' = max(0, z + μ·v')   λ' = 0 then
  *
- * So a factor at zero whose velocity is not above zero stays at zero, with such a velocity, for as long as its margin is not
- * negative: whatever the learning rate, and although momentum is at work. (Huang and Wang, ECCV 2018, equations 10 to 12. A
- * gradient beyond +γ would push λ below zero in the paper; here the clamp holds it, so only this side has a margin.)
+ * So a factor at zero whose velocity is not above zero stays at zero, with such a velocity, for as long as its margin
+ * is not negative: whatever the learning rate, and although momentum is at work. (Huang and Wang, ECCV 2018, equations
+ * 10 to 12. A gradient beyond +γ would push λ below zero in the paper; here the clamp holds it, so only this side has a
+ * margin.)
  */
 
 /** What one step sees, one number each a structure: all as they were when the gradient was taken. */

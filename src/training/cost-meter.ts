@@ -1,6 +1,7 @@
 /**
  * What would remain if the network were cut now. Exact at the end of an epoch; in between, counted again only when the
- * set of zeros has changed, with the other weights as of the last epoch, and never for more than a small share of the time.
+ * set of zeros has changed, with the other weights as of the last epoch, and never for more than a small share of the
+ * time.
  */
 import { performance } from "node:perf_hooks";
 import type { Graph, Network, Weights } from "../graph/graph.ts";
@@ -43,7 +44,9 @@ export class CostMeter {
     return counted;
   }
 
-  /** The last count, made anew if there is none, or if `factors` has other zeros and counting is cheap enough by now. */
+  /**
+   * The last count, made anew if there is none, or if `factors` has other zeros and counting is cheap enough by now.
+   */
   async glance(factors: Weights): Promise<NetworkCost> {
     const isDue = this.#now() - this.#countedAt >= TIME_SHARE * this.#milliseconds;
     if (this.#cost !== undefined && (!isDue || this.#zerosOf(factors) === this.#zeros)) return this.#cost;

@@ -1,6 +1,6 @@
 /**
- * Recipes: what to train on what with which settings, as JSON. Those in `recipes/` ship with the package; a file of one's own is
- * named by its path. A recipe is data for `train`: whatever is set beside it comes first.
+ * Recipes: what to train on what with which settings, as JSON. Those in `recipes/` ship with the package; a file of
+ * one's own is named by its path. A recipe is data for `train`: whatever is set beside it comes first.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -51,7 +51,8 @@ export function recipeNames(): readonly string[] {
 }
 
 /**
- * The recipe called `name`, or the one in the file `name` if that ends in `.json`. Its settings are as written, without defaults.
+ * The recipe called `name`, or the one in the file `name` if that ends in `.json`. Its settings are as written, without
+ * defaults.
  * @throws UserError: "unknown-name" for a recipe, a key or a setting that there is not, with the nearest that there is;
  * "missing-file", "bad-file" for a file that is no JSON or lacks something; "bad-option" for a setting out of range.
  */

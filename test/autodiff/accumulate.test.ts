@@ -1,4 +1,7 @@
-/** A step over several batches against the batches one by one: gradients are their mean, statistics go from each to the next. */
+/**
+ * A step over several batches against the batches one by one: gradients are their mean, statistics go from each to the
+ * next.
+ */
 import { describe, expect, test } from "vitest";
 import { accumulate, inBatch } from "../../src/autodiff/accumulate.ts";
 import { trainingGraph } from "../../src/autodiff/training-graph.ts";

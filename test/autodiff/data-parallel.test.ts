@@ -1,4 +1,7 @@
-/** A data-parallel step of one rank is the step itself, on every engine; the order of its sums is that of the backward pass. */
+/**
+ * A data-parallel step of one rank is the step itself, on every engine; the order of its sums is that of the backward
+ * pass.
+ */
 import { describe, expect, it } from "vitest";
 import { accumulate, inBatch } from "../../src/autodiff/accumulate.ts";
 import { dataParallel, STOP, stopFeed } from "../../src/autodiff/data-parallel.ts";

@@ -1,4 +1,6 @@
-/** Output that cannot be written, limits of the system, a terminal that closes, a process that was stopped for too long. */
+/**
+ * Output that cannot be written, limits of the system, a terminal that closes, a process that was stopped for too long.
+ */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";

@@ -79,7 +79,8 @@ describe("inspect", () => {
     const { exitCode, stdout } = await espalier(["inspect", "resnet-20", "--json"]);
     const inspection = JSON.parse(stdout);
     expect(exitCode).toBe(0);
-    // 269,722 parameters as published (option A); MACs by hand: 3×3 convolutions of 3→16 and 18 more, and the classifier.
+    // 269,722 parameters as published (option A); MACs by hand: 3×3 convolutions of 3→16 and 18 more, and the
+    // classifier.
     const stage = (channels: number, pixels: number): number => 9 * channels * channels * pixels;
     const macs =
       9 * 3 * 16 * 1024 +

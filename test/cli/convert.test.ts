@@ -1,4 +1,6 @@
-/** `espalier convert` on real files: a model through both formats and back, and an unreadable file with every reason. */
+/**
+ * `espalier convert` on real files: a model through both formats and back, and an unreadable file with every reason.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** A library that cannot be used, handed to the command line: it is named, with what to do, and the process ends with 2. */
+/**
+ * A library that cannot be used, handed to the command line: it is named, with what to do, and the process ends with 2.
+ */
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,7 +31,10 @@ function copy(name: string, change: (path: string) => void): string {
   return path;
 }
 
-/** Writes another version over each place that holds this one as `dnnl_version` returns it: three integers, then a pointer. */
+/**
+ * Writes another version over each place that holds this one as `dnnl_version` returns it: three integers, then a
+ * pointer.
+ */
 function ofVersion(path: string, other: readonly number[]): void {
   const bytes = readFileSync(path);
   const words = (numbers: readonly number[]): Buffer => Buffer.from(Int32Array.from([...numbers, 0]).buffer);

@@ -1,4 +1,7 @@
-/** What the engine has to say reaches whoever runs a command: choices that could not be used, memory that does not suffice. */
+/**
+ * What the engine has to say reaches whoever runs a command: choices that could not be used, memory that does not
+ * suffice.
+ */
 import { access, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";

@@ -1,4 +1,6 @@
-/** How images are shown to the network of a file: what the user or the file says, and the question where neither does. */
+/**
+ * How images are shown to the network of a file: what the user or the file says, and the question where neither does.
+ */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

@@ -115,7 +115,10 @@ function tinyNetwork(channels: number): Parameters<typeof saveOnnx>[0] {
   return { graph, weights: initialize(graph, 1) };
 }
 
-/** A folder with `data/` (idx files: 96 training and 40 test images) and `tiny.onnx`, which takes them unless it is made for other channels. */
+/**
+ * A folder with `data/` (idx files: 96 training and 40 test images) and `tiny.onnx`, which takes them unless it is made
+ * for other channels.
+ */
 export async function tinyWorkplace({ channels = 1 }: { readonly channels?: number } = {}): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "espalier-cli-"));
   const data = await mkdtemp(join(folder, "data-"));

@@ -1,4 +1,6 @@
-/** A headless Chromium for tests of the page, and the page built for them. Without a Chromium, those tests are skipped. */
+/**
+ * A headless Chromium for tests of the page, and the page built for them. Without a Chromium, those tests are skipped.
+ */
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";

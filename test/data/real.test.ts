@@ -1,6 +1,6 @@
 /**
- * The real images, where they are: CIFAR-10 if the cache holds it already (nothing is downloaded here), Fashion-MNIST if
- * Debian's package is installed. Otherwise the tests say that they were skipped.
+ * The real images, where they are: CIFAR-10 if the cache holds it already (nothing is downloaded here), Fashion-MNIST
+ * if Debian's package is installed. Otherwise the tests say that they were skipped.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** Structures are cut while several ranks train: on all of them the same, after the same step, and as one process would. */
+/**
+ * Structures are cut while several ranks train: on all of them the same, after the same step, and as one process would.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";

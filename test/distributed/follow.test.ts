@@ -1,6 +1,6 @@
 /**
- * Several ranks with synchronised batch normalization do what one does, to rounding; whatever their number they hold the same
- * weights, bit for bit (the run itself checks that at every epoch).
+ * Several ranks with synchronised batch normalization do what one does, to rounding; whatever their number they hold
+ * the same weights, bit for bit (the run itself checks that at every epoch).
  */
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

@@ -1,4 +1,6 @@
-/** Hosts made of network namespaces: each its own name and address, joined by a bridge that a cable can be pulled from. */
+/**
+ * Hosts made of network namespaces: each its own name and address, joined by a bridge that a cable can be pulled from.
+ */
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

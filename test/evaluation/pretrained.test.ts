@@ -1,6 +1,7 @@
 /**
- * Public weights of a ResNet-20 (akamaster/pytorch_resnet_cifar10, 91.73 % on the CIFAR-10 test set) score here what they score in
- * PyTorch: model, formats, data and engine, all at once. The weights lie beside the repository and are not part of it.
+ * Public weights of a ResNet-20 (akamaster/pytorch_resnet_cifar10, 91.73 % on the CIFAR-10 test set) score here what
+ * they score in PyTorch: model, formats, data and engine, all at once. The weights lie beside the repository and are
+ * not part of it.
  */
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";

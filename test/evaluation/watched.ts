@@ -23,7 +23,9 @@ export const typescript: readonly string[] = ["--import", resolve("node_modules/
 export interface Watched {
   readonly exitCode: number;
   readonly output: string;
-  /** Files and empty folders under the child's home, temporary and working folder, relative to the folder of all three. */
+  /**
+   * Files and empty folders under the child's home, temporary and working folder, relative to the folder of all three.
+   */
   readonly files: readonly string[];
   /** Addresses of the internet that its sockets were bound to or connected with, as the kernel writes them. */
   readonly addresses: readonly string[];

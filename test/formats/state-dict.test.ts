@@ -87,7 +87,9 @@ describe("weights from a PyTorch state dict", () => {
   });
 });
 
-/** Tensors that the torchvision package's own networks have: the first, the last, and those where naming is least plain. */
+/**
+ * Tensors that the torchvision package's own networks have: the first, the last, and those where naming is least plain.
+ */
 const torchvision: readonly (readonly [string, number, Readonly<Record<string, readonly number[]>>])[] = [
   [
     "resnet-18",

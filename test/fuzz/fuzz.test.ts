@@ -1,4 +1,7 @@
-/** A thousand spoilt files for each reader: read, or refused with a reason and in time. `npm run bench:fuzz` has a hundred thousand. */
+/**
+ * A thousand spoilt files for each reader: read, or refused with a reason and in time. `npm run bench:fuzz` has a
+ * hundred thousand.
+ */
 import { afterAll, expect, test } from "vitest";
 import { type Finding, openTargets, tryInput } from "./targets.ts";
 

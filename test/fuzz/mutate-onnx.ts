@@ -1,6 +1,6 @@
 /**
- * ONNX files spoilt field by field: numbers, names, lists and data that are wrong inside messages that are sound, and so get past the
- * decoding that stops nearly all files with spoilt bytes. A function of (seed, number) alone.
+ * ONNX files spoilt field by field: numbers, names, lists and data that are wrong inside messages that are sound, and
+ * so get past the decoding that stops nearly all files with spoilt bytes. A function of (seed, number) alone.
  */
 import { RandomStream } from "../../src/core/random.ts";
 import { decodeModel, encodeModel } from "../../src/formats/onnx/proto.ts";

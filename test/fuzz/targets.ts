@@ -31,7 +31,10 @@ export interface Target {
   readonly spoil?: (seed: number, number: number) => Buffer;
   /** Reads spoilt bytes. */
   read(bytes: Buffer): unknown;
-  /** What a refusal is: a `UserError` with a hint, or for single images, of which one stops nothing, any error with a reason. */
+  /**
+   * What a refusal is: a `UserError` with a hint, or for single images, of which one stops nothing, any error with a
+   * reason.
+   */
   isRefusal(error: unknown): boolean;
 }
 
@@ -169,8 +172,8 @@ function externalTarget(folder: string): Target {
 }
 
 /**
- * Each of a checkpoint's files spoilt on its own; the others are sound. Digests refuse nearly all of them, so each is read a second time
- * with digests that fit it.
+ * Each of a checkpoint's files spoilt on its own; the others are sound. Digests refuse nearly all of them, so each is
+ * read a second time with digests that fit it.
  */
 async function checkpointTargets(folder: string, network: Parameters<typeof writeOnnx>[0]): Promise<Target[]> {
   const run = join(folder, "run");

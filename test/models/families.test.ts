@@ -1,6 +1,6 @@
 /**
- * Networks of every family, on images as small as they take: every kind of structure can be placed, cut and written down, and
- * both engines and ONNX Runtime do the same with them.
+ * Networks of every family, on images as small as they take: every kind of structure can be placed, cut and written
+ * down, and both engines and ONNX Runtime do the same with them.
  */
 import { describe, expect, test } from "vitest";
 import { gradientGraph } from "../../src/autodiff/gradient-graph.ts";
@@ -104,7 +104,8 @@ describe("structures of every kind", () => {
 });
 
 describe("both engines and ONNX Runtime agree", () => {
-  // With the batch's own statistics a few pixels decide on each channel's, and rounding grows from layer to layer: see below for those.
+  // With the batch's own statistics a few pixels decide on each channel's, and rounding grows from layer to layer: see
+  // below for those.
   test.each(networks.filter(([name]) => stepped.has(name)))(
     "%s at %i pixels: logits, and gradients with frozen statistics",
     async (name, size) => {

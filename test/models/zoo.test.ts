@@ -12,17 +12,17 @@ import { vgg16 } from "../../src/models/vgg.ts";
 import { model, modelDefaults, modelNames } from "../../src/models/zoo.ts";
 
 describe("published counts", () => {
-  // Parameters to the last one, MACs as far as they are given. Where they come from:
-  // - ResNets for 32 x 32: akamaster/pytorch_resnet_cifar10 (option A) and He et al., table 6; option B adds two 1x1 convolutions with
-  //   batch norm. VGG-16: Li et al., "Pruning Filters for Efficient ConvNets" (15 M with its second linear layer).
-  // - ResNet-164 and the pre-activation ResNets for 224 x 224: tables of osmr/imgclsmob (preresnet164bn, preresnet18 … preresnet152b);
-  //   its MACs count batch norms too, so those of He et al. (0.25 G) and of the post-activation networks stand here.
-  // - DenseNet-40: Huang et al., table 2 (1.0 M), and Liu et al., "Network Slimming", table 1 (1.02 M, 5.33e8 operations, two a MAC).
-  // - MobileNetV2 for 32 x 32: that for 224 x 224 with a classifier of 10 classes.
-  // - ResNet-18 … 152, ResNeXt-50, VGG-16, DenseNet-121, MobileNetV2 for 224 x 224: the torchvision package's model pages. VGG-16 has the
-  //   138,357,544 of the original less 4,224 biases of convolutions, and two numbers a channel of batch norms in their place.
-  // - ResNeXt-101 32x4d: 44.18 M and 8.0 G in Xie et al., table 3, and in huggingface/pytorch-image-models (resnext101_32x4d).
-  // - PeleeNet: Wang et al., table 5 (2.8 M, 508 M).
+  // Parameters to the last one, MACs as far as they are given. Where they come from: - ResNets for 32 x 32:
+  // akamaster/pytorch_resnet_cifar10 (option A) and He et al., table 6; option B adds two 1x1 convolutions with batch
+  // norm. VGG-16: Li et al., "Pruning Filters for Efficient ConvNets" (15 M with its second linear layer). - ResNet-164
+  // and the pre-activation ResNets for 224 x 224: tables of osmr/imgclsmob (preresnet164bn, preresnet18 …
+  // preresnet152b); its MACs count batch norms too, so those of He et al. (0.25 G) and of the post-activation networks
+  // stand here. - DenseNet-40: Huang et al., table 2 (1.0 M), and Liu et al., "Network Slimming", table 1 (1.02 M,
+  // 5.33e8 operations, two a MAC). - MobileNetV2 for 32 x 32: that for 224 x 224 with a classifier of 10 classes. -
+  // ResNet-18 … 152, ResNeXt-50, VGG-16, DenseNet-121, MobileNetV2 for 224 x 224: the torchvision package's model
+  // pages. VGG-16 has the 138,357,544 of the original less 4,224 biases of convolutions, and two numbers a channel of
+  // batch norms in their place. - ResNeXt-101 32x4d: 44.18 M and 8.0 G in Xie et al., table 3, and in
+  // huggingface/pytorch-image-models (resnext101_32x4d). - PeleeNet: Wang et al., table 5 (2.8 M, 508 M).
   test.each([
     ["resnet-20", 269_722, 40.55e6, 1e-3],
     ["resnet-32", 464_154, 68.86e6, 1e-3],
@@ -61,7 +61,8 @@ describe("published counts", () => {
     expect((macs / 1e6).toFixed(0)).toBe("508");
   });
 
-  // No count is published. A block of C channels out, width C/2 and 32 groups has C_in·C/2 + 9·(C/2)²/32 + C²/2 weights.
+  // No count is published. A block of C channels out, width C/2 and 32 groups has C_in·C/2 + 9·(C/2)²/32 + C²/2
+  // weights.
   test.each([
     ["resnext-20", 2],
     ["resnext-164", 18],

@@ -1,6 +1,7 @@
 /**
- * What a structure is said to save is what cutting it saves: for every structure that is offered, alone, and for sets of them. On
- * networks in which this is not plain: weights that two layers share, sums that a depthwise convolution reads, groups.
+ * What a structure is said to save is what cutting it saves: for every structure that is offered, alone, and for sets
+ * of them. On networks in which this is not plain: weights that two layers share, sums that a depthwise convolution
+ * reads, groups.
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

@@ -1,4 +1,7 @@
-/** Small networks of the families that have streams: what the zoo's large ones are made of, in a size that tests can run. */
+/**
+ * Small networks of the families that have streams: what the zoo's large ones are made of, in a size that tests can
+ * run.
+ */
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 
@@ -15,7 +18,10 @@ function activate(b: GraphBuilder, name: string, src: string): string {
   return b.relu(`${name}.relu`, b.batchNormalization(`${name}.norm`, src));
 }
 
-/** Pre-activation bottlenecks (He et al., "Identity Mappings in Deep Residual Networks"); the first unit projects its activation. */
+/**
+ * Pre-activation bottlenecks (He et al., "Identity Mappings in Deep Residual Networks"); the first unit projects its
+ * activation.
+ */
 export function preActivation(projects: "activation" | "stream" = "activation"): Graph {
   return classifier(`preact-${projects}`, (b, images) => {
     let stream = b.convolution("stem", images, { channels: 4, kernel: 3, padding: 1 });

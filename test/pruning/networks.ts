@@ -1,4 +1,6 @@
-/** Random networks for the tests of placement and cutting: every op, every kind of shortcut, random numbers everywhere. */
+/**
+ * Random networks for the tests of placement and cutting: every op, every kind of shortcut, random numbers everywhere.
+ */
 import fc from "fast-check";
 import { RandomStream } from "../../src/core/random.ts";
 import { elementCount, type Tensor, tensor } from "../../src/core/tensor.ts";

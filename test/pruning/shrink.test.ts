@@ -95,7 +95,9 @@ function killed(network: Network, held: ReadonlyMap<string, Uint8Array>): Networ
   return zeroFactors(network, Object.fromEntries(indices));
 }
 
-/** `network` after so many steps that batch norms of what is constantly zero have running means of zero; here, all have. */
+/**
+ * `network` after so many steps that batch norms of what is constantly zero have running means of zero; here, all have.
+ */
 function forgetting({ graph, weights }: Network): Network {
   const means = graph.parameters.filter(({ kind }) => kind === "running_mean");
   return { graph, weights: new Map([...weights, ...means.map(({ name, shape }) => [name, tensor(shape)] as const)]) };

@@ -1,4 +1,7 @@
-/** Random nodes that depend on constants and shapes alone, which a reader computes: one function for each of their kinds. */
+/**
+ * Random nodes that depend on constants and shapes alone, which a reader computes: one function for each of their
+ * kinds.
+ */
 import { elementCount, type Shape } from "../../src/core/tensor.ts";
 import { maybe } from "./attributes.ts";
 import type { Draft, Value } from "./draft.ts";

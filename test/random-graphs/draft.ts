@@ -16,7 +16,10 @@ export interface Value {
   readonly shape: Shape;
 }
 
-/** Adds one or more nodes that read `src`; returns the name of what they make, undefined where `src` is nothing for the op. */
+/**
+ * Adds one or more nodes that read `src`; returns the name of what they make, undefined where `src` is nothing for the
+ * op.
+ */
 export type Layer = (draft: Draft, src: Value) => string | undefined;
 
 export type Attributes = Readonly<Record<string, AttributeValue | AttributeMessage | undefined>>;

@@ -1,6 +1,7 @@
 /**
- * Random ONNX files. A file grows node by node; ONNX Runtime says of each node whether it is legal and which dims come of it, so that
- * nothing here has to know. A file is a function of (seed, number), and of what the reader refuses where it is to grow long.
+ * Random ONNX files. A file grows node by node; ONNX Runtime says of each node whether it is legal and which dims come
+ * of it, so that nothing here has to know. A file is a function of (seed, number), and of what the reader refuses where
+ * it is to grow long.
  */
 import { type InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
 import { required, UserError } from "../../src/core/errors.ts";

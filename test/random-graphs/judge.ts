@@ -24,7 +24,10 @@ type Outputs = ReadonlyMap<string, Tensor>;
 
 class Finding extends Error {}
 
-/** Reads `graph` and compares all that can be computed from it with ONNX Runtime; `engines` run it, the first one also what it is cut to. */
+/**
+ * Reads `graph` and compares all that can be computed from it with ONNX Runtime; `engines` run it, the first one also
+ * what it is cut to.
+ */
 export async function judge(graph: RandomGraph, engines: readonly Engine[]): Promise<Verdict> {
   try {
     return await compared(graph, engines);

@@ -1,4 +1,7 @@
-/** Three hundred random graphs: answered as ONNX Runtime does, or plainly refused. `npm run bench:graphs` has ten thousand. */
+/**
+ * Three hundred random graphs: answered as ONNX Runtime does, or plainly refused. `npm run bench:graphs` has ten
+ * thousand.
+ */
 import { expect, test } from "vitest";
 import { createOneDnnEngine } from "../../src/engine/onednn/index.ts";
 import { createReferenceEngine } from "../../src/engine/reference/index.ts";

@@ -1,4 +1,7 @@
-/** How colours look: contrast as WCAG 2.2 has it, differences as CIE 1976 has them, and as people see them who lack one kind of cone. */
+/**
+ * How colours look: contrast as WCAG 2.2 has it, differences as CIE 1976 has them, and as people see them who lack one
+ * kind of cone.
+ */
 
 type Colour = readonly [red: number, green: number, blue: number];
 type Matrix = readonly [Colour, Colour, Colour];

@@ -1,4 +1,6 @@
-/** The proximal step against the paper's equations, and the three ways in which public re-implementations get it wrong. */
+/**
+ * The proximal step against the paper's equations, and the three ways in which public re-implementations get it wrong.
+ */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { trainingGraph } from "../../src/autodiff/training-graph.ts";

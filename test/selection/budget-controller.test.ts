@@ -20,7 +20,9 @@ const holds: readonly Pick<PlantOptions, "strength" | "decades" | "noise">[] = [
   { strength: 1e-5, decades: 3, noise: 3 },
 ];
 
-/** How near to `share` whole structures of `select` come at best: all their sums, of few enough structures to try them. */
+/**
+ * How near to `share` whole structures of `select` come at best: all their sums, of few enough structures to try them.
+ */
 function nearestSum(graph: Graph, select: Selection, share: number, of: CostKind): number {
   const { graph: scaled, factors } = place(graph, select);
   const model = costModel(scaled, factors, of);

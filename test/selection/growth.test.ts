@@ -1,6 +1,6 @@
 /**
- * Placing factors takes time in proportion to the network: counted are the channels that are looked at, for each channel that there is.
- * A DenseNet is the hard case, where a channel is read by all layers after it in its block.
+ * Placing factors takes time in proportion to the network: counted are the channels that are looked at, for each
+ * channel that there is. A DenseNet is the hard case, where a channel is read by all layers after it in its block.
  */
 import { describe, expect, test } from "vitest";
 import { GraphBuilder } from "../../src/graph/builder.ts";
@@ -45,7 +45,9 @@ function chain(layers: number): Graph {
   return b.build();
 }
 
-/** Looks at channels, for each that the activations have: to find the places for factors, and those on the only path. */
+/**
+ * Looks at channels, for each that the activations have: to find the places for factors, and those on the only path.
+ */
 function looksPerChannel(graph: Graph): { readonly places: number; readonly path: number } {
   const shapes = inferShapes(graph, 1);
   const channels = graph.nodes.reduce((sum, { outputs: [dst = ""] }) => sum + (shapes.get(dst)?.[1] ?? 0), 0);

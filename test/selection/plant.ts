@@ -1,7 +1,7 @@
 /**
- * Factors that behave as those of a network in training, without the network: each is held up by a gradient of its own, which has
- * noise as that of batches has, and stepped by the method itself. What a budget is steered by can so be tried in seconds on
- * the real structures and costs of large networks.
+ * Factors that behave as those of a network in training, without the network: each is held up by a gradient of its own,
+ * which has noise as that of batches has, and stepped by the method itself. What a budget is steered by can so be tried
+ * in seconds on the real structures and costs of large networks.
  */
 import { RandomStream } from "../../src/core/random.ts";
 import { type Tensor, tensor } from "../../src/core/tensor.ts";

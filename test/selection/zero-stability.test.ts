@@ -1,4 +1,6 @@
-/** The watch over zeros against the proximal step itself: what it counts as held cannot have moved, and does not move. */
+/**
+ * The watch over zeros against the proximal step itself: what it counts as held cannot have moved, and does not move.
+ */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { accelerateProximalGradient } from "../../src/selection/apg.ts";

@@ -1,4 +1,7 @@
-/** `espalier convert <from> <to>`: weights between ONNX files and PyTorch's state dicts (safetensors), or an ONNX file written anew. */
+/**
+ * `espalier convert <from> <to>`: weights between ONNX files and PyTorch's state dicts (safetensors), or an ONNX file
+ * written anew.
+ */
 import type { Command } from "commander";
 import { UserError } from "../../core/errors.ts";
 import { integerFor } from "../../core/text-values.ts";

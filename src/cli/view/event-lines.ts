@@ -64,7 +64,10 @@ function openingLines(started: RunStarted, terminal: Terminal): string[] {
   ];
 }
 
-/** `down to 50 % of the MACs`, and between several kinds `γ shared by neurons : blocks = 1 : 16`; undefined without a budget. */
+/**
+ * `down to 50 % of the MACs`, and between several kinds `γ shared by neurons : blocks = 1 : 16`; undefined without a
+ * budget.
+ */
 function budgetWords({
   options,
   factors,

@@ -1,6 +1,6 @@
 /**
- * A plan as a table: a row a step, then what each kind of op takes in each direction, then what could not be used. Columns that
- * do not fit are left out, those that tell least first.
+ * A plan as a table: a row a step, then what each kind of op takes in each direction, then what could not be used.
+ * Columns that do not fit are left out, those that tell least first.
  */
 import type { ExplainedStep } from "../../evaluation/step-time.ts";
 import { formatBytes, formatCount, formatPercent, plural } from "../../report/format.ts";

@@ -1,6 +1,6 @@
 /**
- * A run as it happens, in one of three ways: lines redrawn on a terminal, plain lines in a log, JSON lines for programs.
- * A view only reads events.
+ * A run as it happens, in one of three ways: lines redrawn on a terminal, plain lines in a log, JSON lines for
+ * programs. A view only reads events.
  */
 import { createLogUpdate } from "log-update";
 import { formatDuration } from "../../report/format.ts";

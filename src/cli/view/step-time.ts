@@ -39,7 +39,10 @@ function communicationLines(
   ];
 }
 
-/** Each sum of a step: when its numbers were there, when it was done, when it was needed; what comes in between is hidden. */
+/**
+ * Each sum of a step: when its numbers were there, when it was done, when it was needed; what comes in between is
+ * hidden.
+ */
 function sumLines({ sums }: StepCommunication): string[] {
   const at = (milliseconds: number): Cell => right(`${milliseconds.toFixed(2)} ms`);
   return columns(

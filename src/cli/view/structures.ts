@@ -1,4 +1,6 @@
-/** A network's structures as lines: a table a kind, repeated layers as one row, and below each row what goes with it. */
+/**
+ * A network's structures as lines: a table a kind, repeated layers as one row, and below each row what goes with it.
+ */
 import { formatCount, formatPercent, formatQuantity, percentOf, plural } from "../../report/format.ts";
 import type { InspectedFactor, StructureReport } from "../structures.ts";
 import type { Terminal } from "../terminal.ts";

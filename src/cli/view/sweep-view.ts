@@ -1,4 +1,6 @@
-/** A sweep as it happens: the view of each run, and between them which run it is, how many are left and for how long. */
+/**
+ * A sweep as it happens: the view of each run, and between them which run it is, how many are left and for how long.
+ */
 
 import type { SweepResult } from "../../experiments/sweep.ts";
 import type { SweepReport } from "../../experiments/sweep-report.ts";
@@ -25,7 +27,10 @@ export class SweepClock {
     this.#report = report;
   }
 
-  /** Seconds until the last run is done, once a run is under way for which `runSeconds` are left; the others take as long as those before. */
+  /**
+   * Seconds until the last run is done, once a run is under way for which `runSeconds` are left; the others take as
+   * long as those before.
+   */
   secondsLeft(runSeconds: number): number {
     if (this.#report === undefined) return runSeconds;
     const { number, runs } = this.#report;

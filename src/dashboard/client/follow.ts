@@ -101,7 +101,10 @@ export interface Answer<T> {
   readonly error?: string;
 }
 
-/** What `ask` answers; asked again when `key` changes. The last answer stays until the next one is there; an error is that of this key. */
+/**
+ * What `ask` answers; asked again when `key` changes. The last answer stays until the next one is there; an error is
+ * that of this key.
+ */
 export function useAnswer<T>(ask: () => Promise<T>, key: unknown): Answer<T> {
   const [answer, setAnswer] = useState<Answer<T> & { readonly key?: unknown }>({});
   useEffect(() => {

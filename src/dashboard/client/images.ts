@@ -19,7 +19,9 @@ export function pictureOf(pixels: Uint8Array, [channels, height, width]: Shape):
   return picture;
 }
 
-/** The middle of an image file, scaled to what the network takes: planar 8-bit pixels; grey as the eye weighs colours. */
+/**
+ * The middle of an image file, scaled to what the network takes: planar 8-bit pixels; grey as the eye weighs colours.
+ */
 export async function pixelsOf(file: Blob, [channels, height, width]: Shape): Promise<Uint8Array> {
   if (file.size > LARGEST_FILE) throw new Error("The file is too large: at most 20 MB");
   const bitmap = await createImageBitmap(file).catch(() => {

@@ -1,6 +1,7 @@
 /**
- * Changes an element that was made from markup into what other markup says: only attributes and texts that differ are touched, which is
- * many times as fast as making elements anew. Both are of `report/svg.ts`: quoted attributes, and no more escapes than those it writes.
+ * Changes an element that was made from markup into what other markup says: only attributes and texts that differ are
+ * touched, which is many times as fast as making elements anew. Both are of `report/svg.ts`: quoted attributes, and no
+ * more escapes than those it writes.
  */
 
 /** A start of an element, its end, or a text between. */

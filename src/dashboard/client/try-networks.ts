@@ -1,4 +1,7 @@
-/** Both networks of a run, loaded into the runtime that this browser is best at: WebGPU where there is one, otherwise WebAssembly. */
+/**
+ * Both networks of a run, loaded into the runtime that this browser is best at: WebGPU where there is one, otherwise
+ * WebAssembly.
+ */
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { fileAddress } from "./api.ts";
 import { TryRunner } from "./try-client.ts";

@@ -1,4 +1,6 @@
-/** Runs networks in ONNX Runtime beside the page, so that it stays alive. The runtime's files come from our own server. */
+/**
+ * Runs networks in ONNX Runtime beside the page, so that it stays alive. The runtime's files come from our own server.
+ */
 import type * as Ort from "onnxruntime-web";
 import type { Backend, NetworkRole, TryAnswer, TryRequest } from "./try-protocol.ts";
 

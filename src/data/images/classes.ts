@@ -9,7 +9,10 @@ export interface LabelledFile {
   readonly at?: number;
 }
 
-/** Names in the order of their labels: by number if all are whole numbers, else by their characters, whatever the locale. */
+/**
+ * Names in the order of their labels: by number if all are whole numbers, else by their characters, whatever the
+ * locale.
+ */
 export function sortedClasses(names: Iterable<string>): readonly string[] {
   const distinct = [...new Set(names)];
   const areNumbers = distinct.every((name) => /^\d{1,9}$/.test(name));
@@ -17,8 +20,8 @@ export function sortedClasses(names: Iterable<string>): readonly string[] {
 }
 
 /**
- * Throws `UserError("bad-file")` where the classes of the test part differ from those of the training part; `train` and `test`
- * say where each was found.
+ * Throws `UserError("bad-file")` where the classes of the test part differ from those of the training part; `train` and
+ * `test` say where each was found.
  */
 export function checkSameClasses(
   train: { readonly about: string; readonly classes: readonly string[] },

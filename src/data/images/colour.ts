@@ -1,8 +1,8 @@
 /**
- * Colour: brightness, contrast and saturation changed at random and in random order, noise along the principal components of
- * colour, and the normalisation. Each of them is an affine map of a pixel's (red, green, blue), so all of them together are
- * one matrix and one pass over the pixels. Values are not clipped in between, as in the ImageNet code of ResNet (Gross and
- * Wilber, fb.resnet.torch), whose augmentation the paper takes over.
+ * Colour: brightness, contrast and saturation changed at random and in random order, noise along the principal
+ * components of colour, and the normalisation. Each of them is an affine map of a pixel's (red, green, blue), so all of
+ * them together are one matrix and one pass over the pixels. Values are not clipped in between, as in the ImageNet code
+ * of ResNet (Gross and Wilber, fb.resnet.torch), whose augmentation the paper takes over.
  */
 import { RandomStream, streamOf } from "../../core/random.ts";
 import type { AreaCrop, Normalization, SampleShape } from "../dataset.ts";
@@ -18,7 +18,10 @@ const identity: Affine = { matrix: [1, 0, 0, 0, 1, 0, 0, 0, 1], offset: [0, 0, 0
 const grey = [0.299, 0.587, 0.114];
 const colourStream = streamOf("colour");
 
-/** Of ImageNet's pixels: square roots of the variances along the principal components, and those, one a column (Krizhevsky et al., 2012; the numbers are fb.resnet.torch's). */
+/**
+ * Of ImageNet's pixels: square roots of the variances along the principal components, and those, one a column
+ * (Krizhevsky et al., 2012; the numbers are fb.resnet.torch's).
+ */
 const componentScales = [0.2175, 0.0188, 0.0045];
 const components = [
   [-0.5675, 0.7192, 0.4009],
@@ -65,8 +68,8 @@ function meanGrey({ matrix, offset }: Affine, mean: readonly number[]): number {
 }
 
 /**
- * The change of colour of image `index` in epoch `epoch`; `mean`: of its red, green and blue, 0 … 1, which contrast is turned
- * around.
+ * The change of colour of image `index` in epoch `epoch`; `mean`: of its red, green and blue, 0 … 1, which contrast is
+ * turned around.
  */
 export function randomColour(
   { colour, noise }: AreaCrop,
@@ -105,8 +108,8 @@ export function meanColour(pixels: Uint8Array): readonly [number, number, number
 }
 
 /**
- * Interleaved 8-bit `pixels` [H,W,3] → recoloured by `colour` (not at all without one), mirrored and normalised planes [3,H,W]
- * at `target` in `output`. Images of one channel are only mirrored and normalised.
+ * Interleaved 8-bit `pixels` [H,W,3] → recoloured by `colour` (not at all without one), mirrored and normalised planes
+ * [3,H,W] at `target` in `output`. Images of one channel are only mirrored and normalised.
  */
 export function writePixels(
   pixels: Uint8Array,

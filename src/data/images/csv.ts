@@ -1,6 +1,6 @@
 /**
- * CSV of paths and labels: a header with `path` and `label`, and if there is a third column `split`, it says which images are
- * for testing. Paths are relative to the file's folder. A label is a class's name.
+ * CSV of paths and labels: a header with `path` and `label`, and if there is a third column `split`, it says which
+ * images are for testing. Paths are relative to the file's folder. A label is a class's name.
  */
 import { dirname, resolve } from "node:path";
 import { CsvError, parse } from "csv-parse/sync";
@@ -31,7 +31,8 @@ interface Row {
 
 /**
  * Lists the images that the CSV file `path` names.
- * @throws UserError "missing-file"; "bad-file" naming the line for a missing column, an empty field or a path that comes twice.
+ * @throws UserError "missing-file"; "bad-file" naming the line for a missing column, an empty field or a path that
+ * comes twice.
  */
 export async function listCsv(path: string): Promise<FolderParts> {
   const listedRows = readRows(await readDataFile(path), path);

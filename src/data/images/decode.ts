@@ -1,6 +1,6 @@
 /**
- * One image file as 8-bit pixels of the size a network takes. libvips (through sharp) decodes; what a file may be is decided
- * here: JPEG, PNG or WebP by their first bytes, not by their name.
+ * One image file as 8-bit pixels of the size a network takes. libvips (through sharp) decodes; what a file may be is
+ * decided here: JPEG, PNG or WebP by their first bytes, not by their name.
  *
  * - The EXIF orientation is applied.
  * - 16 bits a channel become 8; CMYK, palettes and grey become sRGB (or grey, for a network that takes one channel).
@@ -15,7 +15,10 @@ import type { View } from "./view.ts";
 
 /** Images with more pixels are refused: decoding one could take all memory. */
 export const LARGEST_IMAGE_PIXELS = 100_000_000;
-/** Interlaced and rotated images lie in memory whole while they are decoded: so much of 8-bit RGB, less of more channels or bits. */
+/**
+ * Interlaced and rotated images lie in memory whole while they are decoded: so much of 8-bit RGB, less of more channels
+ * or bits.
+ */
 const largestImageBytes = 3 * LARGEST_IMAGE_PIXELS;
 
 type SharpFactory = (input: Buffer, options: SharpOptions) => Sharp;
@@ -23,8 +26,9 @@ type SharpFactory = (input: Buffer, options: SharpOptions) => Sharp;
 let loading: Promise<SharpFactory> | undefined;
 
 /**
- * Loads libvips, once. The main thread has to do so before a worker does: a native library that only a worker has loaded goes with
- * it. Each image is decoded by one thread, and nothing is cached: the training step needs the cores and the memory.
+ * Loads libvips, once. The main thread has to do so before a worker does: a native library that only a worker has
+ * loaded goes with it. Each image is decoded by one thread, and nothing is cached: the training step needs the cores
+ * and the memory.
  */
 export function loadDecoder(): Promise<SharpFactory> {
   loading ??= import("sharp").then(({ default: sharp }) => {
@@ -45,7 +49,8 @@ export interface Decoded {
 }
 
 /**
- * The part of the image in the file `path` (from `folder`) that `choose` picks, scaled to `shape` (Lanczos, with anti-aliasing).
+ * The part of the image in the file `path` (from `folder`) that `choose` picks, scaled to `shape` (Lanczos, with
+ * anti-aliasing).
  * @throws Error with the reason if the file is no readable image; never a `UserError`, for one bad file stops nothing.
  */
 export async function decodeImage(
@@ -74,8 +79,9 @@ export async function decodeBytes(bytes: Buffer, shape: SampleShape, choose: Cho
   } = await sharp(bytes, { ...options, limitInputPixels: false }).metadata();
   refuseLarge(autoOrient, ownChannels * (depth === "ushort" ? 2 : 1));
   const view = choose(autoOrient);
-  // The whole image is scaled so that the view gets the network's size, then the view is cut out. libvips computes only what is
-  // asked for, and a JPEG that is scaled down as a whole is decoded at an eighth, a quarter or half of its size.
+  // The whole image is scaled so that the view gets the network's size, then the view is cut out. libvips computes only
+  // what is asked for, and a JPEG that is scaled down as a whole is decoded at an eighth, a quarter or half of its
+  // size.
   const scaledWidth = Math.max(width, Math.round((autoOrient.width * width) / view.width));
   const scaledHeight = Math.max(height, Math.round((autoOrient.height * height) / view.height));
   const left = Math.min(scaledWidth - width, Math.round((view.left * width) / view.width));

@@ -1,6 +1,7 @@
 /**
- * Which images are held out for testing where the data does not say, and the order of the images: both depend on the files'
- * order and a seed alone. The order mixes the classes, so that the first n images of a part are a fair sample of it.
+ * Which images are held out for testing where the data does not say, and the order of the images: both depend on the
+ * files' order and a seed alone. The order mixes the classes, so that the first n images of a part are a fair sample of
+ * it.
  */
 import { UserError } from "../../core/errors.ts";
 import { RandomStream } from "../../core/random.ts";
@@ -10,8 +11,8 @@ import type { LabelledFile } from "./classes.ts";
 const ORDER_SEED = 1;
 
 /**
- * `files` in two parts: of each class the same `share`, rounded, goes to `test`, but at least one image goes to each part unless the share
- * is 0 or 1.
+ * `files` in two parts: of each class the same `share`, rounded, goes to `test`, but at least one image goes to each
+ * part unless the share is 0 or 1.
  * @throws UserError "bad-file" if a class is too small to be in both.
  */
 export function holdOut(

@@ -1,6 +1,7 @@
 /**
- * Image folders: `class/file.jpg`, in `train/` and `test/` (or `val/`) where those are there, directly in the folder otherwise.
- * Links are followed. What is no JPEG, PNG or WebP by its name is passed over, and counted where it looks like an image.
+ * Image folders: `class/file.jpg`, in `train/` and `test/` (or `val/`) where those are there, directly in the folder
+ * otherwise. Links are followed. What is no JPEG, PNG or WebP by its name is passed over, and counted where it looks
+ * like an image.
  */
 import { opendir, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
@@ -30,7 +31,10 @@ export interface FolderParts {
   readonly test: Part | undefined;
 }
 
-/** True if `folder` looks like a folder of images: it has folders, and none of its own files is what another dataset is made of. */
+/**
+ * True if `folder` looks like a folder of images: it has folders, and none of its own files is what another dataset is
+ * made of.
+ */
 export async function hasClassFolders(folder: string): Promise<boolean> {
   return (await entriesOf(folder)).folders.length > 0;
 }

@@ -1,4 +1,7 @@
-/** Opens a folder of images, a CSV of paths and labels, or Parquet files of encoded images, as a dataset. Nothing is decoded yet. */
+/**
+ * Opens a folder of images, a CSV of paths and labels, or Parquet files of encoded images, as a dataset. Nothing is
+ * decoded yet.
+ */
 import { basename, dirname, resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
@@ -108,8 +111,9 @@ function channelsOf(input: SampleShape | undefined): 1 | 3 | undefined {
 }
 
 /**
- * The images of `place`: a folder (`class/file.jpg`, with or without `train/` and `test/` or `val/` around it), a CSV file with the
- * columns path and label, or a Parquet file, or a folder of them, with the columns image and label. Labels are the places of the sorted class names.
+ * The images of `place`: a folder (`class/file.jpg`, with or without `train/` and `test/` or `val/` around it), a CSV
+ * file with the columns path and label, or a Parquet file, or a folder of them, with the columns image and label.
+ * Labels are the places of the sorted class names.
  * @throws UserError "bad-file" for folders or a CSV that make no dataset, "bad-option" for wrong options.
  */
 export async function openImages(

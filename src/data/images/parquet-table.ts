@@ -1,6 +1,6 @@
 /**
- * One Parquet file, row by row: what of it is images and labels. Run in a thread of its own (`parquet-thread.ts`), for a damaged file
- * can keep the reader busy for very long.
+ * One Parquet file, row by row: what of it is images and labels. Run in a thread of its own (`parquet-thread.ts`), for
+ * a damaged file can keep the reader busy for very long.
  */
 import {
   type AsyncBuffer,
@@ -31,8 +31,8 @@ export interface TableRows {
 }
 
 /**
- * Gives the rows of the file at `path` to `onRows`, in order; returns the names of its classes if the file itself has them. Throws as
- * `listParquet` does.
+ * Gives the rows of the file at `path` to `onRows`, in order; returns the names of its classes if the file itself has
+ * them. Throws as `listParquet` does.
  */
 export async function readTable(
   path: string,

@@ -1,7 +1,7 @@
 /**
- * Parquet files read in a thread of its own, within limits. Counts and sizes inside a page say how often the reader goes round and how
- * much it makes room for, and only the reader itself sees them: a few damaged bytes (a page without its size) keep it busy for ever, or
- * fill the memory. The thread can be stopped from outside.
+ * Parquet files read in a thread of its own, within limits. Counts and sizes inside a page say how often the reader
+ * goes round and how much it makes room for, and only the reader itself sees them: a few damaged bytes (a page without
+ * its size) keep it busy for ever, or fill the memory. The thread can be stopped from outside.
  */
 import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
@@ -32,8 +32,8 @@ export class ParquetThread {
   }
 
   /**
-   * `readTable`, one file at a time. Throws what that throws, and `UserError` "bad-file" if the thread goes over its limits; it is
-   * started again for the next file.
+   * `readTable`, one file at a time. Throws what that throws, and `UserError` "bad-file" if the thread goes over its
+   * limits; it is started again for the next file.
    */
   async read(path: string, onRows: (rows: TableRows) => void): Promise<readonly string[] | undefined> {
     const worker = this.#worker ?? (await this.#start());

@@ -1,7 +1,7 @@
 /**
- * Parquet files with encoded images and labels, as image datasets are often shared: a column of image files (bytes, or a group with
- * a field `bytes`) and one of labels, whole numbers or names. The encoded images go into shared memory; they are decoded when a batch
- * needs them, as those of a folder are.
+ * Parquet files with encoded images and labels, as image datasets are often shared: a column of image files (bytes, or
+ * a group with a field `bytes`) and one of labels, whole numbers or names. The encoded images go into shared memory;
+ * they are decoded when a batch needs them, as those of a folder are.
  */
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -20,7 +20,10 @@ export interface StoredParts extends FolderParts {
   readonly store: Uint8Array;
 }
 
-/** The Parquet files that `place` names: itself, or those in the folder, else those in its folder `data`; none if there are none. */
+/**
+ * The Parquet files that `place` names: itself, or those in the folder, else those in its folder `data`; none if there
+ * are none.
+ */
 export async function parquetFiles(place: string): Promise<readonly string[]> {
   if (isParquet(place)) return [place];
   if (!(await isFolder(place))) return [];
@@ -38,8 +41,8 @@ export function isParquet(path: string): boolean {
 
 /**
  * Reads the images and labels of `paths`: a file whose name says train or test (val, validation) belongs to that part.
- * @throws UserError "bad-file" naming the file, and the row where there is one, for what is no sound Parquet, lacks a column, or has a
- * label that is none of its classes; "out-of-memory" if the images are more than the machine gives.
+ * @throws UserError "bad-file" naming the file, and the row where there is one, for what is no sound Parquet, lacks a
+ * column, or has a label that is none of its classes; "out-of-memory" if the images are more than the machine gives.
  */
 export async function listParquet(paths: readonly string[], limits: ThreadLimits = {}): Promise<StoredParts> {
   const chunks = new Chunks();

@@ -1,6 +1,6 @@
 /**
- * An image file as normalised network input: decoded, augmented or cropped in the middle, written into a batch. What happens
- * to image i in epoch e is a function of (seed, e, i) and the file alone, as it is for stored images.
+ * An image file as normalised network input: decoded, augmented or cropped in the middle, written into a batch. What
+ * happens to image i in epoch e is a function of (seed, e, i) and the file alone, as it is for stored images.
  */
 import { UserError } from "../../core/errors.ts";
 import { type AreaCrop, type FileList, type Normalization, sampleSize } from "../dataset.ts";
@@ -62,8 +62,8 @@ export async function inLanes(count: number, work: (item: number) => Promise<voi
 }
 
 /**
- * Fills a training batch with the images `indices` of `list`. In place of one that cannot be read stands the next of the list that
- * can: the list is mixed, so that is any image, and always the same one.
+ * Fills a training batch with the images `indices` of `list`. In place of one that cannot be read stands the next of
+ * the list that can: the list is mixed, so that is any image, and always the same one.
  * @returns the images that were not readable.
  * @throws UserError "bad-file" if there are too many of them in a row.
  */

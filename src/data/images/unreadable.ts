@@ -1,6 +1,6 @@
 /**
- * Image files that turned out not to be readable, by name and with the reason. One such list a split, filled as the images are
- * decoded: reading every image of a large dataset beforehand would take longer than an epoch.
+ * Image files that turned out not to be readable, by name and with the reason. One such list a split, filled as the
+ * images are decoded: reading every image of a large dataset beforehand would take longer than an epoch.
  */
 
 export interface UnreadableImage {
@@ -29,7 +29,10 @@ export class Unreadable {
     this.#listener?.(image, this.#found.size);
   }
 
-  /** Calls `listener` for each image found from now on, with how many there are by then. There is one listener, the last. */
+  /**
+   * Calls `listener` for each image found from now on, with how many there are by then. There is one listener, the
+   * last.
+   */
   listen(listener: (image: UnreadableImage, count: number) => void): void {
     this.#listener = listener;
   }

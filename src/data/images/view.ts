@@ -1,6 +1,6 @@
 /**
- * Which part of an image the network sees, as a rectangle in fractions of pixels: a random one in training (Szegedy et al.,
- * "Going Deeper with Convolutions", 2014, section 6: area 8 % to 100 %, aspect 3/4 to 4/3), the centre in testing.
+ * Which part of an image the network sees, as a rectangle in fractions of pixels: a random one in training (Szegedy et
+ * al., "Going Deeper with Convolutions", 2014, section 6: area 8 % to 100 %, aspect 3/4 to 4/3), the centre in testing.
  */
 import { RandomStream, streamOf } from "../../core/random.ts";
 import type { AreaCrop } from "../dataset.ts";
@@ -31,8 +31,8 @@ export function centreView({ width, height }: Size, target: Size, share: number)
 }
 
 /**
- * A random part of `image`, depending on (seed, epoch, index) and the size of the image alone. Its area is uniform, the logarithm
- * of its aspect is uniform, so that upright and lying parts are equally frequent.
+ * A random part of `image`, depending on (seed, epoch, index) and the size of the image alone. Its area is uniform, the
+ * logarithm of its aspect is uniform, so that upright and lying parts are equally frequent.
  */
 export function randomView(
   { width, height }: Size,

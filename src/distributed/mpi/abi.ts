@@ -1,7 +1,8 @@
 /**
- * What the two binary interfaces of MPI disagree about. In Open MPI a handle is the address of an object that the library exports by
- * name; in MPICH it is a number that its header fixes, the same in all libraries of its common interface (MPICH 3.1 and newer,
- * Intel MPI, MVAPICH). Both agree on MPI_SUCCESS = 0 and on the levels of thread support.
+ * What the two binary interfaces of MPI disagree about. In Open MPI a handle is the address of an object that the
+ * library exports by name; in MPICH it is a number that its header fixes, the same in all libraries of its common
+ * interface (MPICH 3.1 and newer, Intel MPI, MVAPICH). Both agree on MPI_SUCCESS = 0 and on the levels of thread
+ * support.
  */
 import type { AbiName } from "../launch.ts";
 

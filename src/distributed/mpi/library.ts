@@ -1,6 +1,6 @@
 /**
- * Loads MPI and declares the few functions called. Nothing here blocks: what takes time is started and asked for, so that a process
- * whose peers are gone can still say so and end.
+ * Loads MPI and declares the few functions called. Nothing here blocks: what takes time is started and asked for, so
+ * that a process whose peers are gone can still say so and end.
  */
 import koffi from "koffi";
 import { InternalError, UserError } from "../../core/errors.ts";

@@ -1,4 +1,7 @@
-/** What the plots have in common: a title and a legend inside the picture, so that it can stand by itself, and its style sheet. */
+/**
+ * What the plots have in common: a title and a legend inside the picture, so that it can stand by itself, and its style
+ * sheet.
+ */
 import { type SymbolType, symbol, symbolCircle, symbolDiamond, symbolSquare, symbolTriangle } from "d3-shape";
 import { required } from "../../core/errors.ts";
 import { palettes } from "../../report/style.ts";

@@ -131,7 +131,10 @@ interface Box {
   readonly bottom: number;
 }
 
-/** A label beside each run that is no control, where there is room for it; the rest is told by hovering and in the table. */
+/**
+ * A label beside each run that is no control, where there is room for it; the rest is told by hovering and in the
+ * table.
+ */
 function labels(dots: readonly Dot[]): Markup[] {
   const taken: Box[] = dots.map(({ x, y }) => ({
     left: x - MARK / 2,

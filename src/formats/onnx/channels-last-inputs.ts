@@ -1,6 +1,7 @@
 /**
- * Images that a file takes with their channels last (Keras, TensorFlow) and transposes before its first convolution: inside, the input has
- * its channels first, as everything that feeds a network does. The header notes it, and the file is written with its own input again.
+ * Images that a file takes with their channels last (Keras, TensorFlow) and transposes before its first convolution:
+ * inside, the input has its channels first, as everything that feeds a network does. The header notes it, and the file
+ * is written with its own input again.
  */
 import { type Input, makeNode, type Node } from "../../graph/graph.ts";
 import { withInputs } from "../../graph/rewrite.ts";

@@ -1,7 +1,7 @@
 /**
- * Graphs that keep their channels last (Keras, TensorFlow) transpose images in front of each convolution and back behind it. What lies
- * between is moved in front of the transposing: the node works on the image as it was, and what it makes is transposed instead. In the
- * end transposings meet and cancel out (`ops/transpose.ts`).
+ * Graphs that keep their channels last (Keras, TensorFlow) transpose images in front of each convolution and back
+ * behind it. What lies between is moved in front of the transposing: the node works on the image as it was, and what it
+ * makes is transposed instead. In the end transposings meet and cancel out (`ops/transpose.ts`).
  */
 import { elementCount, type Shape, tensor } from "../../core/tensor.ts";
 import type { Node } from "../../graph/graph.ts";
@@ -79,8 +79,9 @@ export function movedForward(message: NodeMessage, node: NodeReader, reader: Gra
 }
 
 /**
- * The axis that an op which is moved with it works along. What is read along the channels alone is moved if its axis will be theirs:
- * along another it may be along the channels as it stands. Before opset 13 a softmax was over all axes from its own on.
+ * The axis that an op which is moved with it works along. What is read along the channels alone is moved if its axis
+ * will be theirs: along another it may be along the channels as it stands. Before opset 13 a softmax was over all axes
+ * from its own on.
  */
 function axisOf(node: NodeReader, permutation: readonly number[]): number | undefined {
   const rank = permutation.length;
@@ -108,8 +109,8 @@ function turned(name: string, permutation: readonly number[], node: NodeReader, 
 }
 
 /**
- * [C,O], by which images with their channels last are multiplied, as [O,C,1,1]: a dense layer at each pixel is a convolution of one
- * pixel. Undefined where it is no such matrix.
+ * [C,O], by which images with their channels last are multiplied, as [O,C,1,1]: a dense layer at each pixel is a
+ * convolution of one pixel. Undefined where it is no such matrix.
  */
 function kernelsOf(node: NodeReader, reader: GraphReader): string | undefined {
   const [images, matrix] = [node.input(0), node.input(1)];

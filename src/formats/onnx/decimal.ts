@@ -1,6 +1,6 @@
 /**
- * Attributes of ONNX are 32-bit floats; ours are JavaScript numbers. A number read back is the shortest decimal that rounds to the
- * stored float, so 0.00001 comes back as 0.00001 and not as 0.000009999999747378752.
+ * Attributes of ONNX are 32-bit floats; ours are JavaScript numbers. A number read back is the shortest decimal that
+ * rounds to the stored float, so 0.00001 comes back as 0.00001 and not as 0.000009999999747378752.
  */
 
 /** The decimal of fewest digits that is `value` when rounded to 32 bits. */

@@ -1,6 +1,6 @@
 /**
- * Tensors whose bytes lie in files beside the model. A file names where they are, and is not trusted: only files in the model's own
- * folder are read, and never beyond their end.
+ * Tensors whose bytes lie in files beside the model. A file names where they are, and is not trusted: only files in the
+ * model's own folder are read, and never beyond their end.
  */
 import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, resolve, sep } from "node:path";
@@ -8,8 +8,8 @@ import { UserError } from "../../core/errors.ts";
 
 export interface ExternalData {
   /**
-   * `length` bytes of the file and place that `entries` name (the specification's keys: location, offset, length). Throws
-   * `UserError`, about `about`.
+   * `length` bytes of the file and place that `entries` name (the specification's keys: location, offset, length).
+   * Throws `UserError`, about `about`.
    */
   read(entries: ReadonlyMap<string, string>, length: number, about: string): Uint8Array;
 }

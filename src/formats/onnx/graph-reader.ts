@@ -1,4 +1,7 @@
-/** What is known of a graph while its nodes are read in order: shapes, constants and how they are seen, parameters, nodes so far. */
+/**
+ * What is known of a graph while its nodes are read in order: shapes, constants and how they are seen, parameters,
+ * nodes so far.
+ */
 import { UserError } from "../../core/errors.ts";
 import { elementCount, formatShape, type Shape, sameShape, type Tensor } from "../../core/tensor.ts";
 import { type Input, makeNode, type Node } from "../../graph/graph.ts";
@@ -19,7 +22,9 @@ export interface FileFacts {
   readonly inputTypes: ReadonlySet<number>;
   /** Those of them that have their channels last. */
   readonly channelsLast: ReadonlySet<string>;
-  /** Whether the file itself says so: then it transposes them at once, and is otherwise laid out as networks are inside. */
+  /**
+   * Whether the file itself says so: then it transposes them at once, and is otherwise laid out as networks are inside.
+   */
   readonly notesChannelsLast: boolean;
   readonly initializers: ReadonlyMap<string, Constant>;
   /** Exact values of attributes, see `WriteContext.keepExact`. */
@@ -237,7 +242,8 @@ export class GraphReader implements ReadContext {
     this.#declare(first, [batch, channels, height, width]);
     const node = liftingNode(first, name);
     this.lifted.set(name, first);
-    // Where the file transposes at once, this node will be absorbed, and one of the file's may have the name from an earlier reading.
+    // Where the file transposes at once, this node will be absorbed, and one of the file's may have the name from an
+    // earlier reading.
     if (!this.#facts.notesChannelsLast) this.#nodeNames.add(node.name);
     this.#producers.set(name, node);
     this.nodes.push(node);

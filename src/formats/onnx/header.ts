@@ -1,6 +1,6 @@
 /**
- * What a file says of a network besides the network: who made it, in which opset, its notes and metadata. It stays with the graph, so
- * that a file written from it says the same.
+ * What a file says of a network besides the network: who made it, in which opset, its notes and metadata. It stays with
+ * the graph, so that a file written from it says the same.
  */
 import { UserError } from "../../core/errors.ts";
 import type { FileHeader } from "../../graph/graph.ts";
@@ -17,11 +17,14 @@ const oldestOpset = 7;
 const ownProducer = "espalier";
 /** Model metadata: exact values of attributes that 32 bits cannot hold, by `<prefix><node>.<attribute>`. */
 export const exactPrefix = "espalier.exact.";
-/** Model metadata: says of a file with another producer's name that its constants are laid out as this package writes them. */
+/**
+ * Model metadata: says of a file with another producer's name that its constants are laid out as this package writes
+ * them.
+ */
 export const layoutKey = "espalier.layout";
 /**
- * Model metadata of a written file with transposings in it: the inputs that have their channels last, a name a line. All others, and all
- * nodes, are laid out as they are inside.
+ * Model metadata of a written file with transposings in it: the inputs that have their channels last, a name a line.
+ * All others, and all nodes, are laid out as they are inside.
  */
 const channelsLastKey = "espalier.channels_last";
 
@@ -107,8 +110,8 @@ export function headerOf(
 }
 
 /**
- * The parts of a model's message that come from `header`; `metadata` is added to the file's own, and wins. `hasTransposings`: whether
- * the file has nodes that a reader might take for those of images with their channels last.
+ * The parts of a model's message that come from `header`; `metadata` is added to the file's own, and wins.
+ * `hasTransposings`: whether the file has nodes that a reader might take for those of images with their channels last.
  */
 export function headerMessage(
   header: FileHeader,

@@ -1,6 +1,6 @@
 /**
- * A matrix product and the addition behind it are a linear layer, or a convolution of one pixel, with its bias. Only products that
- * were `MatMul` in the file are joined: what this package wrote as two nodes are two.
+ * A matrix product and the addition behind it are a linear layer, or a convolution of one pixel, with its bias. Only
+ * products that were `MatMul` in the file are joined: what this package wrote as two nodes are two.
  */
 import { type Node, readers } from "../../graph/graph.ts";
 

@@ -35,8 +35,9 @@ const byOp: ReadonlyMap<OpName, readonly ParameterKind[]> = new Map(
 const preprocessing: ReadonlySet<OpName> = new Set<ForwardOpName>(["activation", "gain", "bias", "transpose"]);
 
 /**
- * Value name → kind, for everything that nodes read as a parameter; a scaled parameter is of the kind its reader asks for. What
- * changes the values in `images` before any layer does, as they are normalised inside other tools' files, is constant.
+ * Value name → kind, for everything that nodes read as a parameter; a scaled parameter is of the kind its reader asks
+ * for. What changes the values in `images` before any layer does, as they are normalised inside other tools' files, is
+ * constant.
  */
 export function parameterKinds(
   nodes: readonly Node[],

@@ -1,6 +1,6 @@
 /**
- * A node of an ONNX file, read with suspicion: attributes have defaults and types, what a rule did not ask for is refused, and every
- * refusal names the op, the node and the file.
+ * A node of an ONNX file, read with suspicion: attributes have defaults and types, what a rule did not ask for is
+ * refused, and every refusal names the op, the node and the file.
  */
 import { UserError } from "../../core/errors.ts";
 import type { Padding, Pair } from "../../graph/ops.ts";

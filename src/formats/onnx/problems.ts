@@ -25,7 +25,9 @@ export class Problems {
     this.#note({ op, node, reason: "this op is not read" }, undefined, outputs);
   }
 
-  /** Notes `error` of a node, behind which others can still be looked at; throws it where the whole file is at fault. */
+  /**
+   * Notes `error` of a node, behind which others can still be looked at; throws it where the whole file is at fault.
+   */
   refused(op: string, node: string, outputs: readonly string[], error: unknown): void {
     if (!(error instanceof UserError) || error.code !== "unsupported") throw error;
     const { about = "" } = error.details;

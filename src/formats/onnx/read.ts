@@ -1,7 +1,7 @@
 /**
- * The bytes of an ONNX file as a network. Every file this package writes comes back as the graph it was written from, names and
- * all; of other tools' files the constant part is computed, nodes that do nothing are passed over, and what is not read is refused,
- * all of it by name.
+ * The bytes of an ONNX file as a network. Every file this package writes comes back as the graph it was written from,
+ * names and all; of other tools' files the constant part is computed, nodes that do nothing are passed over, and what
+ * is not read is refused, all of it by name.
  */
 import { UserError } from "../../core/errors.ts";
 import { elementCount, tensor } from "../../core/tensor.ts";
@@ -27,9 +27,9 @@ import { readTensor } from "./tensors.ts";
 type GraphMessage = NonNullable<ModelMessage["graph"]>;
 
 /**
- * The network in `bytes`; `file` is its name in messages, `external` finds tensors that lie in other files. Throws `UserError`:
- * "bad-file" where the bytes are no sound ONNX file or weights are no numbers, "unsupported" where it uses an op or a form of one that is
- * not read (all of them in the error's list); shapes that do not fit are such a form.
+ * The network in `bytes`; `file` is its name in messages, `external` finds tensors that lie in other files. Throws
+ * `UserError`: "bad-file" where the bytes are no sound ONNX file or weights are no numbers, "unsupported" where it uses
+ * an op or a form of one that is not read (all of them in the error's list); shapes that do not fit are such a form.
  */
 export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData = noExternalData): Network {
   const model = decodeModel(bytes, file);

@@ -42,7 +42,10 @@ export interface WriteContext {
 
 export type WriteRule<K extends ForwardOpName> = (node: Node<K> & ForwardNode, context: WriteContext) => void;
 
-/** A constant as a node sees it: element i of `dims` is element `indices[i]` of `source`, or i where no `indices` are given. */
+/**
+ * A constant as a node sees it: element i of `dims` is element `indices[i]` of `source`, or i where no `indices` are
+ * given.
+ */
 export interface View {
   readonly source: string;
   readonly dims: Shape;
@@ -55,17 +58,22 @@ export interface ReadContext {
   /** Dims of a value, the batch size as a symbol. */
   extents(value: string): readonly Scalar[];
   isConstant(value: string): boolean;
-  /** The numbers of a constant; undefined where the value depends on the images, or is a parameter computed from others. */
+  /**
+   * The numbers of a constant; undefined where the value depends on the images, or is a parameter computed from others.
+   */
   constant(value: string): Constant | undefined;
   /** The tensor behind a constant value; undefined where the value depends on the input. */
   view(value: string): View | undefined;
   /** Adds a constant computed from another: a reshaped or repeated parameter. */
   declareView(value: string, view: View): void;
-  /** The constant `value` as a parameter of `shape`, by default its dims; refused if its values do not fill that one to one. */
+  /**
+   * The constant `value` as a parameter of `shape`, by default its dims; refused if its values do not fill that one to
+   * one.
+   */
   parameter(node: NodeReader, value: string, shape?: Shape): string;
   /**
-   * A parameter of new `values` in place of the constant `value`, or beside it where other nodes read that too; `role` is its word in
-   * the name then.
+   * A parameter of new `values` in place of the constant `value`, or beside it where other nodes read that too; `role`
+   * is its word in the name then.
    */
   derived(node: NodeReader, value: string, role: string, values: Tensor): string;
   /** The integers behind a constant value; refused by `node` if it is not one, or depends on the batch size. */
@@ -85,8 +93,8 @@ export interface ReadContext {
   /** The node so far that makes `value`. */
   producer(value: string): Node | undefined;
   /**
-   * Adds a node that makes the reader's first output, or a value of its own, `part`, where one node of ONNX is several of ours: then the
-   * node is called `<node>.<part>`, its value too unless `output` names it. Returns the value's name.
+   * Adds a node that makes the reader's first output, or a value of its own, `part`, where one node of ONNX is several
+   * of ours: then the node is called `<node>.<part>`, its value too unless `output` names it. Returns the value's name.
    */
   add<K extends ForwardOpName>(
     node: NodeReader,

@@ -1,6 +1,7 @@
 /**
- * The tensors of a file as constants: three encodings (raw bytes, typed fields, another file) of every element type that is a
- * number. Half, brain and double floats become 32-bit floats, integers plain numbers. Sizes are compared before anything is made.
+ * The tensors of a file as constants: three encodings (raw bytes, typed fields, another file) of every element type
+ * that is a number. Half, brain and double floats become 32-bit floats, integers plain numbers. Sizes are compared
+ * before anything is made.
  */
 import { UserError } from "../../core/errors.ts";
 import { elementCount, formatShape, type Shape } from "../../core/tensor.ts";
@@ -60,8 +61,8 @@ function bits16(name: string, fromField: (bits: number) => number): ElementType 
 }
 
 /**
- * The tensor of `message`; `owner` names it where it has no name of its own. Throws `UserError` on an element type that is not a
- * number, on a size that does not fit its dims, and what `external` throws.
+ * The tensor of `message`; `owner` names it where it has no name of its own. Throws `UserError` on an element type that
+ * is not a number, on a size that does not fit its dims, and what `external` throws.
  */
 export function readTensor(message: TensorMessage, file: string, external: ExternalData, owner = ""): Constant {
   const about = `tensor "${message.name || owner}" in ${file}`;
@@ -108,7 +109,9 @@ function checkCount(dims: Shape, received: number, about: string): void {
   });
 }
 
-/** Always a copy: the bytes belong to the whole file and lie anywhere in it, and weights go to other threads one by one. */
+/**
+ * Always a copy: the bytes belong to the whole file and lie anywhere in it, and weights go to other threads one by one.
+ */
 function fromBytes(raw: Uint8Array, { name, type, bytes, read }: ElementType): Float32Array | number[] {
   if (name === "FLOAT") {
     const values = new Float32Array(raw.length / bytes);

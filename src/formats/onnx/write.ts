@@ -1,6 +1,6 @@
 /**
- * A network as the bytes of an ONNX file: batch size open, parameters as initializers under their own names, opset 17 and this
- * package's name unless the graph came from a file that says otherwise.
+ * A network as the bytes of an ONNX file: batch size open, parameters as initializers under their own names, opset 17
+ * and this package's name unless the graph came from a file that says otherwise.
  */
 import { UserError } from "../../core/errors.ts";
 import { formatShape, type Shape, sameShape } from "../../core/tensor.ts";
@@ -30,8 +30,8 @@ export interface WriteOptions {
 }
 
 /**
- * The ONNX file of `network`, with its scaling factors if it has any. The same network gives the same bytes. Throws `UserError`
- * where a parameter has no values, or the graph holds what only a training step has.
+ * The ONNX file of `network`, with its scaling factors if it has any. The same network gives the same bytes. Throws
+ * `UserError` where a parameter has no values, or the graph holds what only a training step has.
  */
 export function writeOnnx(network: Network, { metadata = {} }: WriteOptions = {}): Uint8Array {
   const { graph } = network;

@@ -1,4 +1,7 @@
-/** Channel rules of the ops that need all channels of what they read: softmax, and transposing the channels to another axis. */
+/**
+ * Channel rules of the ops that need all channels of what they read: softmax, and transposing the channels to another
+ * axis.
+ */
 import type { ForwardOpName } from "../ops.ts";
 import {
   type ChannelContext,

@@ -1,6 +1,6 @@
 /**
- * The channel rule of a product: a channel of one factor lives with that of the other and with the product, whatever is repeated
- * over the pixels. A factor of one channel that is repeated over all channels is coupled to none of them.
+ * The channel rule of a product: a channel of one factor lives with that of the other and with the product, whatever is
+ * repeated over the pixels. A factor of one channel that is repeated over all channels is coupled to none of them.
  */
 import { type ChannelContext, type ChannelRule, channelsOf, constantOf, everyChannel, indices } from "./rule.ts";
 

@@ -110,7 +110,9 @@ export const concatenation: ChannelRule<"concatenation"> = routing({
   bypass: ({ shapes }) => (shapes.length === 1 ? { slot: 0 } : undefined),
 });
 
-/** Channel c of an image of P pixels becomes features c·P … c·P + P − 1, or with the channels last c, c + C, c + 2·C … */
+/**
+ * Channel c of an image of P pixels becomes features c·P … c·P + P − 1, or with the channels last c, c + C, c + 2·C …
+ */
 export const flatten: ChannelRule<"flatten"> = routing({
   source: ({ attributes: { channelsLast }, shapes: [shape = []] }) => {
     if (channelsLast === true) return (dst) => ({ slot: 0, channel: dst % channelsOf(shape) });
@@ -162,7 +164,9 @@ function takesAll(shape: Shape, dstShape: Shape): boolean {
   return shape.every((extent, axis) => extent === dstShape[axis]);
 }
 
-/** With a step along the channels, all src channels are coupled: they are kept or cut as one, so the step stays right. */
+/**
+ * With a step along the channels, all src channels are coupled: they are kept or cut as one, so the step stays right.
+ */
 export const slice: ChannelRule<"slice"> = routing({
   source: ({ attributes: { starts, steps } }) => {
     const [start = 0, step = 1] = [starts[1], steps[1]];

@@ -1,6 +1,6 @@
 /**
- * What one op says about its channels. These six functions are all that placement and cutting know of an op, so no shared
- * code asks which op it is looking at.
+ * What one op says about its channels. These six functions are all that placement and cutting know of an op, so no
+ * shared code asks which op it is looking at.
  *
  * Channels are axis 1 of activations. Slot `index` is input `index` of a node; activations come first, parameters after
  * them. A constant channel has the same value at every pixel of every image; `NaN` stands for one that varies.
@@ -25,7 +25,9 @@ export interface ChannelEnd {
   readonly index: number;
 }
 
-/** What is left of the channels: kept indices of axis 1 of the inputs and of the output, ascending; `rows`: of axis 0. */
+/**
+ * What is left of the channels: kept indices of axis 1 of the inputs and of the output, ascending; `rows`: of axis 0.
+ */
 export interface KeptChannels {
   readonly src: (slot: number) => readonly number[];
   readonly rows: (slot: number) => readonly number[];
@@ -57,7 +59,10 @@ export interface ChannelRule<K extends ForwardOpName> {
   couple(context: ChannelContext<K>, join: (a: ChannelEnd, b: ChannelEnd) => void): void;
   /** From those of the activations read, the function that gives the constant of a channel of the output. */
   constants(context: ChannelContext<K>, src: readonly Float64Array[]): ConstantAt;
-  /** The function that gives the output's channels that may depend on a channel of activation `slot`, whatever the parameters are. */
+  /**
+   * The function that gives the output's channels that may depend on a channel of activation `slot`, whatever the
+   * parameters are.
+   */
   reach(context: ChannelContext<K>, slot: number): ReachOf;
   /** For each activation read: the channels (1, else 0) that the output's channels in the mask `dst` depend on. */
   demands(context: ChannelContext<K>, dst: Uint8Array): readonly Uint8Array[];

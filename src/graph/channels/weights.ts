@@ -2,9 +2,9 @@
  * Channel rules of the ops that mix channels: convolution (plain, grouped, depthwise) and linear.
  *
  * A linear layer is a convolution of one group over one pixel here. In a plain convolution, src channels, dst channels
- * and rows of weights are coupled one by one. In a grouped one, a group's src channels, dst channels and rows of weights
- * all live and die together, because the groups must stay equal in size; with groups of one channel (depthwise) that
- * is channel by channel.
+ * and rows of weights are coupled one by one. In a grouped one, a group's src channels, dst channels and rows of
+ * weights all live and die together, because the groups must stay equal in size; with groups of one channel (depthwise)
+ * that is channel by channel.
  */
 import type { Tensor } from "../../core/tensor.ts";
 import type { Padding } from "../ops.ts";

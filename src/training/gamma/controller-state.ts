@@ -39,7 +39,9 @@ const older = z.strictObject({
 /** As it is on disk. */
 export const controllerStateSchema: z.ZodType<ControllerState | OlderState> = z.union([current, older]);
 
-/** What was on its way to zero in an earlier version, or held there, counts as chosen. The importance is learnt anew. */
+/**
+ * What was on its way to zero in an earlier version, or held there, counts as chosen. The importance is learnt anew.
+ */
 export function controllerStateOf(read: ControllerState | OlderState): ControllerState {
   if ("chosen" in read) return read;
   const { isMet, modes, correction } = read;

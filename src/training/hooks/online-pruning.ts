@@ -42,8 +42,9 @@ export class OnlinePruning implements RunHook {
   }
 
   /**
-   * Widths are kept at multiples of it: of what the settings ask for, and of the channels that the engine computes at once. Other
-   * widths would take as long or longer. The compact network at the end of the run has only the settings' multiples.
+   * Widths are kept at multiples of it: of what the settings ask for, and of the channels that the engine computes at
+   * once. Other widths would take as long or longer. The compact network at the end of the run has only the settings'
+   * multiples.
    */
   get #round(): number {
     const { settings, host } = this.#session;

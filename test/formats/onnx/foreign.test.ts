@@ -1,6 +1,6 @@
 /**
- * Files of other tools (the scripts in `fixtures/` made them): read, they answer as ONNX Runtime does with the file itself; written again
- * they answer the same, and read back as the same network.
+ * Files of other tools (the scripts in `fixtures/` made them): read, they answer as ONNX Runtime does with the file
+ * itself; written again they answer the same, and read back as the same network.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** Forms of ops that are legal ONNX and seldom seen: answered as ONNX Runtime answers, or refused by the node's own name. */
+/**
+ * Forms of ops that are legal ONNX and seldom seen: answered as ONNX Runtime answers, or refused by the node's own
+ * name.
+ */
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../../src/core/errors.ts";
 import { type Tensor, tensor } from "../../../src/core/tensor.ts";

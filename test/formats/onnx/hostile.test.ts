@@ -1,4 +1,6 @@
-/** Files made to hurt: sizes beyond any memory, depth, cycles, and paths that lead elsewhere. Each is an error, soon. */
+/**
+ * Files made to hurt: sizes beyond any memory, depth, cycles, and paths that lead elsewhere. Each is an error, soon.
+ */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -82,7 +84,8 @@ describe("structure", () => {
   });
 
   test("graphs in graphs, twelve thousand messages deep", () => {
-    // A graph (7) of one node (1) of one attribute (5) of a graph (6) …, from the inside out, and the model around it (7).
+    // A graph (7) of one node (1) of one attribute (5) of a graph (6) …, from the inside out, and the model around it
+    // (7).
     let inner: Buffer = Buffer.alloc(0);
     const field = (number: number, body: Buffer): Buffer => {
       const length: number[] = [];

@@ -1,4 +1,6 @@
-/** Files that are damaged, foreign or beyond what is read: always a `UserError` that says what and where, never a crash. */
+/**
+ * Files that are damaged, foreign or beyond what is read: always a `UserError` that says what and where, never a crash.
+ */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../../src/core/errors.ts";

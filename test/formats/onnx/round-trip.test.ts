@@ -28,7 +28,9 @@ function expectSame(graph: Graph, weights = randomWeights(graph, 3)): void {
   expect(isSame(writeOnnx(read), bytes)).toBe(true);
 }
 
-/** For transposings, which may be absorbed when they are read: the answers stay, and what was read comes back as it was. */
+/**
+ * For transposings, which may be absorbed when they are read: the answers stay, and what was read comes back as it was.
+ */
 function expectSameAnswers(graph: Graph): void {
   const network = { graph, weights: randomWeights(graph, 3) };
   const read = readOnnx(writeOnnx(network), "test.onnx");
@@ -66,7 +68,10 @@ function placed(graph: Graph): Graph {
   return place(graph, Object.assign({}, ...structureKinds(graph).map((kind) => selectAll[kind]))).graph;
 }
 
-/** Its padding is moved in front of the transposing, and the file's own pads already have the name that the moved ones would get. */
+/**
+ * Its padding is moved in front of the transposing, and the file's own pads already have the name that the moved ones
+ * would get.
+ */
 const padsBehindATransposing: Blueprint = {
   pieces: [
     { kind: "split", at: 1, op: "add" },
@@ -88,7 +93,9 @@ const gainsOfRows: Blueprint = {
   hidden: 1,
 };
 
-/** Their softmax and their joining are along what the transposing made the channels, which in front of it were the rows. */
+/**
+ * Their softmax and their joining are along what the transposing made the channels, which in front of it were the rows.
+ */
 const attentionOverRows: Blueprint = {
   pieces: [{ kind: "transposed", permutation: [0, 2, 3, 1] }, { kind: "attention" }],
   head: "pool",

@@ -1,4 +1,7 @@
-/** What is written runs in a browser too: in ONNX Runtime's WebAssembly, which Node has as well, a compact network answers alike. */
+/**
+ * What is written runs in a browser too: in ONNX Runtime's WebAssembly, which Node has as well, a compact network
+ * answers alike.
+ */
 import { InferenceSession, Tensor as WebTensor } from "onnxruntime-web";
 import { expect, test } from "vitest";
 import { required } from "../../../src/core/errors.ts";

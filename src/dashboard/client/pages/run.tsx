@@ -1,4 +1,6 @@
-/** One run: how it stands, its network at any moment, its factors, its curves; and the means to stop it and to go on. */
+/**
+ * One run: how it stands, its network at any moment, its factors, its curves; and the means to stop it and to go on.
+ */
 import { useEffect } from "preact/hooks";
 import { formatCount } from "../../../report/format.ts";
 import type { Levels } from "../../../report/heat.ts";

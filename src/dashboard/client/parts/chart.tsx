@@ -1,4 +1,7 @@
-/** A line chart of many points, by uPlot, in the page's colours. All charts of a page show the same stretch and the same cursor. */
+/**
+ * A line chart of many points, by uPlot, in the page's colours. All charts of a page show the same stretch and the same
+ * cursor.
+ */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { type Plot, rangeOf, type Series } from "../../../report/plots.ts";

@@ -1,4 +1,7 @@
-/** What can be done with a run: its files, trying it, stopping it and going on. All have their places before they can be used. */
+/**
+ * What can be done with a run: its files, trying it, stopping it and going on. All have their places before they can be
+ * used.
+ */
 import { useState } from "preact/hooks";
 import { formatBytes } from "../../../report/format.ts";
 import type { RunDetail } from "../../protocol.ts";

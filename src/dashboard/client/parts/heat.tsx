@@ -1,4 +1,7 @@
-/** Every scaling factor over the epochs: the report's picture, with each value to be looked at by pointer or by arrow keys. */
+/**
+ * Every scaling factor over the epochs: the report's picture, with each value to be looked at by pointer or by arrow
+ * keys.
+ */
 import { useMemo, useRef, useState } from "preact/hooks";
 import { formatSmall } from "../../../report/format.ts";
 import {

@@ -1,4 +1,7 @@
-/** The parts of a network in order, layers and blocks, with what is told of each: to the pointer, to the keyboard, and in a table. */
+/**
+ * The parts of a network in order, layers and blocks, with what is told of each: to the pointer, to the keyboard, and
+ * in a table.
+ */
 import { useState } from "preact/hooks";
 import { groupsLeft } from "../../../report/diagram.ts";
 import { formatCount, formatPercent, formatQuantity, percentOf, plural } from "../../../report/format.ts";

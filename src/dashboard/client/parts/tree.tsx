@@ -1,4 +1,7 @@
-/** The network at one moment of a run: the report's picture, with each layer and block to be looked at by pointer or by arrow keys. */
+/**
+ * The network at one moment of a run: the report's picture, with each layer and block to be looked at by pointer or by
+ * arrow keys.
+ */
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type DiagramPieces, diagramPieces } from "../../../report/diagram.ts";
 import type { StructureView } from "../../../report/structure.ts";

@@ -8,7 +8,10 @@ import { ElementBudget, foldRule, shapeOps } from "./fold.ts";
 import type { FoldContext } from "./rule.ts";
 
 export interface FolderOptions {
-  /** Whether views and products of float constants stay nodes: scaling factors and what they scale, in files of this package. */
+  /**
+   * Whether views and products of float constants stay nodes: scaling factors and what they scale, in files of this
+   * package.
+   */
   readonly keepsViews: boolean;
   /** Elements of the file's own tensors. */
   readonly stored: number;
@@ -53,8 +56,8 @@ export class Folder {
   }
 
   /**
-   * A constant that is another one under a second name becomes a parameter of its own: PyTorch's exporter writes equal tensors of
-   * different layers so, and equal numbers are no reason to train, or to cut, those layers as one.
+   * A constant that is another one under a second name becomes a parameter of its own: PyTorch's exporter writes equal
+   * tensors of different layers so, and equal numbers are no reason to train, or to cut, those layers as one.
    */
   #declare(node: NodeReader, name: string, result: Constant): void {
     const isSame = node.inputs.some((input) => input !== "" && this.#reader.constant(input) === result);

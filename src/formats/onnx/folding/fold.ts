@@ -1,6 +1,6 @@
 /**
- * Nodes that do not depend on the images are computed when a file is read: shapes, bounds, paddings, reshaped weights. A total of
- * elements bounds what a hostile file can ask for.
+ * Nodes that do not depend on the images are computed when a file is read: shapes, bounds, paddings, reshaped weights.
+ * A total of elements bounds what a hostile file can ask for.
  */
 import { UserError } from "../../../core/errors.ts";
 import { elementCount, type Shape } from "../../../core/tensor.ts";

@@ -149,7 +149,10 @@ const concat: FoldRule = ({ node, input, claim }) => {
   return [constant(first.type, dims, values)];
 };
 
-/** ONNX counts negative bounds from the end and clamps what lies outside; −1 stays for "before the first" of a step back. */
+/**
+ * ONNX counts negative bounds from the end and clamps what lies outside; −1 stays for "before the first" of a step
+ * back.
+ */
 function clamped(bound: number, extent: number, low: number, high: number): number {
   return Math.min(Math.max(bound < 0 ? bound + extent : bound, low), high);
 }

@@ -1,6 +1,6 @@
 /**
- * Numbers of a file's constant part. Exporters compute shapes and paddings in the graph, and where the batch size goes in the
- * number depends on it: such a number is a·N + b, N being the batch size. All else is a plain number.
+ * Numbers of a file's constant part. Exporters compute shapes and paddings in the graph, and where the batch size goes
+ * in the number depends on it: such a number is a·N + b, N being the batch size. All else is a plain number.
  */
 import { UserError } from "../../../core/errors.ts";
 
@@ -34,7 +34,10 @@ function beyond(what: string): UserError {
   });
 }
 
-/** The plain number; throws `UserError("unsupported")`, saying `what` was done to it, where it depends on the batch size. */
+/**
+ * The plain number; throws `UserError("unsupported")`, saying `what` was done to it, where it depends on the batch
+ * size.
+ */
 export function plain(scalar: Scalar, what: string): number {
   if (typeof scalar === "number") return scalar;
   throw beyond(what);

@@ -1,4 +1,7 @@
-/** ONNX `Sigmoid`, `Tanh`, `HardSwish`, `LeakyRelu`, `HardSigmoid` ↔ activation; `Softmax`, `LogSoftmax` over the channels ↔ softmax. */
+/**
+ * ONNX `Sigmoid`, `Tanh`, `HardSwish`, `LeakyRelu`, `HardSigmoid` ↔ activation; `Softmax`, `LogSoftmax` over the
+ * channels ↔ softmax.
+ */
 import type { Attributes } from "../../../graph/ops.ts";
 import { shortestDecimal } from "../decimal.ts";
 import { frontAxis } from "../folding/movement.ts";

@@ -1,4 +1,7 @@
-/** ONNX `Add`, and `Sub` of a constant, ↔ add (two values), bias (a value and one number a channel), or a line (a value and a number). */
+/**
+ * ONNX `Add`, and `Sub` of a constant, ↔ add (two values), bias (a value and one number a channel), or a line (a value
+ * and a number).
+ */
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
 import { numberIn, readLine } from "./affine.ts";

@@ -10,7 +10,10 @@ interface Line {
   readonly offset: number;
 }
 
-/** The number that `constant` adds to, or multiplies, all of a value of `shape`; undefined if it has one for each channel instead. */
+/**
+ * The number that `constant` adds to, or multiplies, all of a value of `shape`; undefined if it has one for each
+ * channel instead.
+ */
 export function numberIn(context: ReadContext, constant: string, shape: Shape): number | undefined {
   const found = context.constant(constant);
   const [number] = found?.values ?? [];

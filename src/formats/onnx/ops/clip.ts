@@ -1,4 +1,6 @@
-/** ONNX `Clip` ↔ clip. Its bounds are scalars of the file, before opset 11 attributes; one that is left out is infinite. */
+/**
+ * ONNX `Clip` ↔ clip. Its bounds are scalars of the file, before opset 11 attributes; one that is left out is infinite.
+ */
 import { shortestDecimal } from "../decimal.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";

@@ -1,4 +1,7 @@
-/** ONNX `Gemm` with its second matrix transposed ↔ linear. Read are also its other forms, and `MatMul` by a constant matrix. */
+/**
+ * ONNX `Gemm` with its second matrix transposed ↔ linear. Read are also its other forms, and `MatMul` by a constant
+ * matrix.
+ */
 import { elementCount, type Shape, type Tensor, tensor } from "../../../core/tensor.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";

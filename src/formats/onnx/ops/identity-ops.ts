@@ -1,4 +1,7 @@
-/** Ops of ONNX that leave an activation as it is when a network is used: they are passed over, and their readers read what they did. */
+/**
+ * Ops of ONNX that leave an activation as it is when a network is used: they are passed over, and their readers read
+ * what they did.
+ */
 import type { ReadRule } from "../rules.ts";
 
 export const readIdentity: ReadRule = (node, context) => {

@@ -1,7 +1,8 @@
 /**
- * ONNX `Mul` by a constant ↔ scale, the scaling factors λ. A factor a channel is stored with dims [C,1,1], a factor a block with
- * [1], ready to be broadcast. A part of a stream's factors is taken out by `Slice`. Factors of groups are stored as [F,1], repeated by `Expand` and laid along the channels by
- * `Reshape`; ONNX Runtime computes that once, when it loads the file. Axis 1 scales activations, axis 0 parameters.
+ * ONNX `Mul` by a constant ↔ scale, the scaling factors λ. A factor a channel is stored with dims [C,1,1], a factor a
+ * block with [1], ready to be broadcast. A part of a stream's factors is taken out by `Slice`. Factors of groups are
+ * stored as [F,1], repeated by `Expand` and laid along the channels by `Reshape`; ONNX Runtime computes that once, when
+ * it loads the file. Axis 1 scales activations, axis 0 parameters.
  */
 
 import { UserError } from "../../../core/errors.ts";
@@ -103,8 +104,8 @@ interface Factors {
 }
 
 /**
- * How many factors are behind `view`, and from which on it takes them; refused unless channel c takes factor ⌊c·F/C⌋, or
- * first + c.
+ * How many factors are behind `view`, and from which on it takes them; refused unless channel c takes factor ⌊c·F/C⌋,
+ * or first + c.
  */
 function factorsAlong(node: NodeReader, view: View, shape: Shape, axis: number, context: ReadContext): Factors {
   const factors = elementCount(context.view(view.source)?.dims ?? []);

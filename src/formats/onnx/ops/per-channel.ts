@@ -1,4 +1,7 @@
-/** Constants that a value is shifted or scaled by: one number for each channel (a bias, a gain), or one for all of it (a line). */
+/**
+ * Constants that a value is shifted or scaled by: one number for each channel (a bias, a gain), or one for all of it (a
+ * line).
+ */
 import { tensor } from "../../../core/tensor.ts";
 import type { ForwardNode, Node } from "../../../graph/graph.ts";
 import type { NodeReader } from "../node-reader.ts";

@@ -1,4 +1,7 @@
-/** ONNX `MaxPool`, `AveragePool` and `GlobalAveragePool` ↔ the poolings; `ReduceMean` over the pixels is the last of them too. */
+/**
+ * ONNX `MaxPool`, `AveragePool` and `GlobalAveragePool` ↔ the poolings; `ReduceMean` over the pixels is the last of
+ * them too.
+ */
 import type { AveragePoolingAttributes, MaxPoolingAttributes, Padding, Pair } from "../../../graph/ops.ts";
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";

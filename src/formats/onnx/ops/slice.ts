@@ -1,6 +1,6 @@
 /**
- * ONNX `Slice` ↔ slice, or a part of a constant (see `mul.ts`). The batch is always taken whole, its end written as the largest integer.
- * Bounds are inputs, before opset 10 attributes.
+ * ONNX `Slice` ↔ slice, or a part of a constant (see `mul.ts`). The batch is always taken whole, its end written as the
+ * largest integer. Bounds are inputs, before opset 10 attributes.
  */
 import { required, UserError } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";

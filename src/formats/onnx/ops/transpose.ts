@@ -1,6 +1,6 @@
 /**
- * ONNX `Transpose` ↔ transpose. Two in a row are one, or none; those of channels-last graphs mostly vanish so, or into what reads them
- * (`reshape.ts`, `pool.ts`).
+ * ONNX `Transpose` ↔ transpose. Two in a row are one, or none; those of channels-last graphs mostly vanish so, or into
+ * what reads them (`reshape.ts`, `pool.ts`).
  */
 import type { Node } from "../../../graph/graph.ts";
 import type { ReadRule, WriteRule } from "../rules.ts";

@@ -1,4 +1,7 @@
-/** ONNX `Reshape` and `Expand` of constants, as this package writes them: they only show a parameter, factors mostly, with other dims. */
+/**
+ * ONNX `Reshape` and `Expand` of constants, as this package writes them: they only show a parameter, factors mostly,
+ * with other dims.
+ */
 import { required } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
 import { aligned, broadcastIndex } from "../folding/broadcast.ts";

@@ -1,7 +1,7 @@
 /**
- * Bytes as messages: https://protobuf.dev/programming-guides/encoding. Fields of bytes are views of the file, which is not copied.
- * Fields that onnx.proto does not declare are passed over; 64-bit integers are the nearest number. No message that it declares is
- * inside itself, so that no file is deeper than the declaration.
+ * Bytes as messages: https://protobuf.dev/programming-guides/encoding. Fields of bytes are views of the file, which is
+ * not copied. Fields that onnx.proto does not declare are passed over; 64-bit integers are the nearest number. No
+ * message that it declares is inside itself, so that no file is deeper than the declaration.
  */
 import { UserError } from "../../../core/errors.ts";
 import { type Field, isNumber, type MessageName, type NumberType, wire, wireOfNumber } from "./field.ts";

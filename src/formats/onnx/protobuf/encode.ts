@@ -1,6 +1,6 @@
 /**
- * Messages as bytes, fields by ascending number and lists of numbers packed. Values of bytes are kept as they are until the end, and
- * copied once.
+ * Messages as bytes, fields by ascending number and lists of numbers packed. Values of bytes are kept as they are until
+ * the end, and copied once.
  */
 import { type Field, isNumber, type MessageName, type NumberType, wire, wireOfNumber } from "./field.ts";
 import { fieldsOf } from "./fields.ts";

@@ -1,4 +1,7 @@
-/** The fields of the messages of an ONNX file, by number. Generated from onnx.proto by `node scripts/generate-protobuf.mjs`; do not edit. */
+/**
+ * The fields of the messages of an ONNX file, by number. Generated from onnx.proto by `node
+ * scripts/generate-protobuf.mjs`; do not edit.
+ */
 import type { Field } from "./field.ts";
 import type { Messages } from "./messages.ts";
 
