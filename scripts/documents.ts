@@ -8,6 +8,7 @@ import { eventDefinitions } from "../src/training/events.ts";
 import { defaultOf, nameOf } from "../src/training/settings/flags.ts";
 import { type ControlRule, type Setting, settingGroups } from "../src/training/settings/setting.ts";
 import { settings } from "../src/training/settings/settings.ts";
+import { resultsPicture } from "./results-picture.ts";
 
 /** What may stand in a cell of a table. */
 function cell(text: string): string {
@@ -119,4 +120,5 @@ function eventsPage(): string {
 export const documents: readonly (readonly [path: string, content: string])[] = [
   ["docs/settings.md", settingsPage()],
   ["docs/events.md", eventsPage()],
+  ["docs/pictures/results.svg", resultsPicture()],
 ];
