@@ -1,6 +1,8 @@
 // Images that a program makes: discs, squares and crosses of any size anywhere, in grey. A dataset is two splits of
 // 8-bit pixels with a label each, the names of the classes, and how pixels become the network's input.
-import { allocateSplit, type Dataset, GraphBuilder, type StoredSplit, train } from "espalier";
+import { train } from "espalier";
+import { allocateSplit, type Dataset, type StoredSplit } from "espalier/datasets";
+import { GraphBuilder } from "espalier/graph";
 
 const [classes, side] = [["disc", "square", "cross"], 24];
 

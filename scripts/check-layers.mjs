@@ -44,11 +44,11 @@ function readImports(folder) {
   );
 }
 
-/** Imports against the order of layers. `src/index.ts` stands below all of them. */
+/** Imports against the order of layers. `src/index.ts` and `src/entries/` stand below all of them. */
 function layerViolations(imports, folder) {
   const layerOf = (path) => {
     const parts = relative(folder, path).split(/[\\/]/);
-    return parts.length === 1 ? layers.length : layers.indexOf(parts[0] ?? "");
+    return parts.length === 1 || parts[0] === "entries" ? layers.length : layers.indexOf(parts[0] ?? "");
   };
   const complaints = [];
   for (const [path, targets] of imports) {

@@ -5,7 +5,10 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { allocateSplit, GraphBuilder, loadOnnx, measureLatency, model, train } from "espalier";
+import { loadOnnx, model, train } from "espalier";
+import { allocateSplit } from "espalier/datasets";
+import { measureLatency } from "espalier/engine";
+import { GraphBuilder } from "espalier/graph";
 
 const side = 8;
 

@@ -3,6 +3,7 @@
  * steps are to be carried out in order, each on the network the one before left.
  */
 import { z } from "zod";
+import { UserError } from "../core/errors.ts";
 import type { Cost } from "../graph/cost.ts";
 
 /** Indices of one axis that stay, ascending, of `total`. */
@@ -99,4 +100,25 @@ export function keptIndices(steps: readonly CutStep[], value: string, axis: numb
     if (cut !== undefined) kept = cut.kept.flatMap((index) => kept[index] ?? []);
   }
   return kept;
+}
+
+const costSchema = z.strictObject({ macs: z.number(), parameters: z.number() });
+const cutListSchema: z.ZodType<CutList> = z.strictObject({
+  network: z.string(),
+  steps: z.array(cutStepSchema),
+  removed: z.array(z.string()),
+  layers: z.array(z.strictObject({ layer: z.string(), total: indices, kept: indices })),
+  before: costSchema,
+  after: costSchema,
+  notes: z.array(z.string()),
+});
+
+/** A cut list from its JSON; throws `UserError("bad-file")` if it is none. */
+export function parseCutList(json: string): CutList {
+  try {
+    return cutListSchema.parse(JSON.parse(json));
+  } catch (cause) {
+    const hint = "Give what JSON.stringify made of the cuts of `compact`";
+    throw new UserError("bad-file", "not a cut list", { expected: "JSON of a cut list", hint, cause });
+  }
 }

@@ -44,7 +44,7 @@ test("train, bench and eval write where they are told to, and speak to nobody", 
 
 /** Opens `file` in ONNX Runtime through Espalier, as a program of the user's does. */
 const program = (file: string): string => `
-  const { measureLatency } = await import(${JSON.stringify(pathToFileURL(resolve("src/index.ts")).href)});
+  const { measureLatency } = await import(${JSON.stringify(pathToFileURL(resolve("src/entries/engine.ts")).href)});
   const [latency] = await measureLatency([${JSON.stringify(file)}], { rounds: 1 });
   console.log("median", latency.median);
 `;

@@ -1,0 +1,20 @@
+/** `espalier/datasets`: data by name and from folders, datasets of a program's own, and batches of them. */
+export type {
+  AreaCrop,
+  Augmentation,
+  Dataset,
+  FileSplit,
+  ImagePreparation,
+  Normalization,
+  PaddedCrop,
+  Split,
+  StoredSplit,
+} from "../data/dataset.ts";
+export { allocateSplit } from "../data/dataset.ts";
+export type { ImageFileOptions } from "../data/images/open.ts";
+export type { UnreadableImage } from "../data/images/unreadable.ts";
+export type { TrainingBatch, TrainingLoaderOptions } from "../data/loader.ts";
+export { TrainingLoader } from "../data/loader.ts";
+export { datasetNames, openDataset } from "../data/open.ts";
+export type { DatasetReference } from "../data/references.ts";
+export { cifar10, cifar100, datasetReference, fashionMnist, images, mnist } from "../data/references.ts";

@@ -1,0 +1,10 @@
+/** `espalier/graph`: networks as data: how one is built, what it costs, what shapes its values have. */
+export type { Labels, Shape, Tensor } from "../core/tensor.ts";
+export { tensor } from "../core/tensor.ts";
+export { GraphBuilder } from "../graph/builder.ts";
+export type { Cost } from "../graph/cost.ts";
+export { cost } from "../graph/cost.ts";
+export type { Graph, Network, Node, Parameter, ParameterKind, Weights } from "../graph/graph.ts";
+export type { LayerRow } from "../graph/print.ts";
+export { formatLayers, layerRows } from "../graph/print.ts";
+export { inferShapes } from "../graph/shapes.ts";

@@ -1,0 +1,23 @@
+/**
+ * `espalier/pruning`: the method in parts. Place scaling factors, fold them into parameters, say what structures cost,
+ * choose γ for a budget, and cut what is at zero.
+ */
+export { applyCuts } from "../pruning/apply.ts";
+export type { Compact, CompactOptions } from "../pruning/compact.ts";
+export { compact, cutList } from "../pruning/compact.ts";
+export type { CutList, CutStep, LayerCut } from "../pruning/cut-list.ts";
+export { parseCutList } from "../pruning/cut-list.ts";
+export { printCuts } from "../pruning/print.ts";
+export type { Budget } from "../selection/budget.ts";
+export { describeBudget, parseBudget } from "../selection/budget.ts";
+export type { BudgetControllerOptions, ControllerState, Observation } from "../selection/budget-controller.ts";
+export { BudgetController } from "../selection/budget-controller.ts";
+export type { CostKind, CostModel, RemainingCost } from "../selection/cost-model.ts";
+export { costKinds, costModel } from "../selection/cost-model.ts";
+export type { Factor, FactorKind, KeptFactors, Selection } from "../selection/factors.ts";
+export { factorsOf, gammaFeeds, gammasOf, keptFactors } from "../selection/factors.ts";
+export { bake, fold } from "../selection/fold.ts";
+export type { Placement } from "../selection/place.ts";
+export { place } from "../selection/place.ts";
+export type { FactorCost, GammaMeasure, StructureCosts } from "../selection/structure-costs.ts";
+export { shareGamma, structureCosts } from "../selection/structure-costs.ts";
