@@ -2,10 +2,12 @@
  * Faults of the library that the kernels work around, shown on the library itself: a workaround is on where its fault is.
  * Run with oneDNN 2 and 3.
  */
+import { resolve } from "node:path";
+import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 import { elementCount, type Shape } from "../../../src/core/tensor.ts";
 import { type PostOp, withAttributes } from "../../../src/engine/onednn/ffi/attributes.ts";
-import { argument, isaAvx512Core } from "../../../src/engine/onednn/ffi/constants.ts";
+import { argument, isaAmx, isaAvx512Core } from "../../../src/engine/onednn/ffi/constants.ts";
 import { copyMemory } from "../../../src/engine/onednn/ffi/copy.ts";
 import { faultsOf } from "../../../src/engine/onednn/ffi/faults.ts";
 import { oneDnn } from "../../../src/engine/onednn/ffi/library.ts";
@@ -26,6 +28,7 @@ import {
 
 const library = oneDnn();
 const faults = faultsOf(library);
+const hasAmx = (library.instructionSet & isaAmx) === isaAmx;
 const hasWideVectors = (library.instructionSet & isaAvx512Core) === isaAvx512Core;
 
 /** Numbers of both signs, no two neighbours alike. */
@@ -119,6 +122,13 @@ describe(`faults of oneDNN ${library.version}`, () => {
     bound.destroy();
     primitive.destroy();
     for (const memory of [src, dst, scratch]) memory.free();
+  });
+
+  it.skipIf(!hasAmx)("gradients of weights of wide rows end the process", async () => {
+    const script = resolve("test/engine/onednn/wide-rows-child.ts");
+    const { stdout, failed } = await execa(process.execPath, ["--import", "tsx", script], { reject: false });
+    expect(failed).toBe(faults.weightGradientsOfWideRows);
+    expect(stdout === "done").toBe(!faults.weightGradientsOfWideRows);
   });
 
   it("the way around each is right everywhere", () => {

@@ -87,3 +87,5 @@ export const scratchpadModeUser = 1;
 /** Bits of `dnnl_cpu_isa_t` that all instruction sets with 512-bit vectors have (avx512_core), and those with bf16. */
 export const isaAvx512Core = 0x27;
 export const isaAvx512CoreBf16 = 0xe7;
+/** What processors with AMX have in common in versions 2 and 3. */
+export const isaAmx = 0x2e7;

@@ -13,6 +13,8 @@ export interface Faults {
   readonly twoFactorsInAChain: boolean;
   /** A copy between memories with the same gaps is made as if there were none (`jit_direct_copy`). */
   readonly copyBetweenEqualGaps: boolean;
+  /** AMX's gradients of weights, of 3 x 3 and more, end the process from 384 pixels a row on (`harness_compute_full_spatial`). */
+  readonly weightGradientsOfWideRows: boolean;
 }
 
 const byVersion: Readonly<Record<2 | 3, Faults>> = {
@@ -21,12 +23,14 @@ const byVersion: Readonly<Record<2 | 3, Faults>> = {
     sumInPlaceOfPaddedChannels: true,
     twoFactorsInAChain: true,
     copyBetweenEqualGaps: false,
+    weightGradientsOfWideRows: true,
   },
   3: {
     reluBehindSumOfBlocksOf8: false,
     sumInPlaceOfPaddedChannels: false,
     twoFactorsInAChain: false,
     copyBetweenEqualGaps: true,
+    weightGradientsOfWideRows: false,
   },
 };
 

@@ -5,6 +5,7 @@
 import { type Shape, sameShape } from "../../../core/tensor.ts";
 import type { PassedOver, Precision } from "../../engine.ts";
 import type { Operation } from "../ffi/abi.ts";
+import { faultsOf } from "../ffi/faults.ts";
 import { describeMemory, isBlocked, type LayoutName, type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
 import {
   type ConvolutionAlgorithm,
@@ -130,12 +131,22 @@ function offers(
       // The library lists a family of kernels (`brgconv:`, `jit:`) with the best of the processor's instruction sets first.
       const family = `${algorithm} ${primitive.implementation.split(":")[0]}`;
       const isDouble = found.has(name) || families.has(family);
-      if (isDouble || wrongWrappers.test(primitive.implementation)) primitive.destroy();
+      if (isDouble || isFaulty(program, call, primitive)) primitive.destroy();
       else found.set(name, single(program, call, name, primitive));
       families.add(family);
     }
   }
   return [...found.values()];
+}
+
+/** Pixels of a row up to which the gradients of weights have been seen to be right. */
+const WIDEST_ROW = 256;
+
+function isFaulty(program: Program, { direction, src }: Convolution, primitive: PrimitiveDescriptor): boolean {
+  const { implementation } = primitive;
+  const [, , , width = 0] = program.shape(src);
+  const isWide = direction === "backward weights" && width > WIDEST_ROW && implementation.includes("amx");
+  return wrongWrappers.test(implementation) || (isWide && faultsOf(program.library).weightGradientsOfWideRows);
 }
 
 /** The weights' gradient is f32 in any case, and Winograd, which only f32 has, may be worth two reorders. */
