@@ -1,10 +1,13 @@
 /** Batch normalisation, with the ReLU behind it in the same pass, forward and backward. */
 import { required } from "../../../core/errors.ts";
 import type { Node } from "../../../graph/graph.ts";
+import type { Operation } from "../ffi/abi.ts";
 import { argument } from "../ffi/constants.ts";
+import { describeMemory, type MemoryDescriptor } from "../ffi/memory.ts";
 import { type NormalizationOptions, normalizationBackward, normalizationForward } from "../ffi/operations.ts";
-import { firstImplementation, type PrimitiveDescriptor } from "../ffi/primitive.ts";
+import { firstImplementation, implementations, type PrimitiveDescriptor } from "../ffi/primitive.ts";
 import { Refusal } from "../ffi/refusal.ts";
+import { type Candidate, type PartArgument, primitivesOf } from "../planner/candidate.ts";
 import type { Program, View } from "../planner/program.ts";
 
 type Forward = Node<"batch_normalization" | "batch_normalization_training">;
@@ -108,7 +111,11 @@ function emitBackward(
 ): void {
   const [diffSrc = "", diffScale = "", diffShift = ""] = node.outputs;
   const operation = normalizationBackward(program.library, data.descriptor, data.descriptor, options);
-  const primitive = required(firstImplementation(program.library, operation, hint), `implementation of "${node.name}"`);
+  // What a ReLU's mask looks like is between the kernels forward and backward, so that one is not chosen without the other.
+  const primitive =
+    workspace === undefined
+      ? fastestBackward(program, operation, hint, data.descriptor, options)
+      : firstImplementation(program.library, operation, hint);
   const vector = (value: string): View => program.use(value, program.plain(value));
   const result = program.define(diffSrc, data.descriptor);
   program.emitPrimitive(
@@ -128,4 +135,51 @@ function emitBackward(
     ],
     { inPlace: [diff, result], ...(options.fuseRelu ? { fused: "ReLU" } : {}) },
   );
+}
+
+/** The fastest implementation: with the channels last, oneDNN 2.6 has two that differ by up to a third. */
+function fastestBackward(
+  program: Program,
+  operation: Operation,
+  hint: PrimitiveDescriptor,
+  image: MemoryDescriptor,
+  { statistics }: NormalizationOptions,
+): PrimitiveDescriptor {
+  const { library } = program;
+  const [batch = 1, channels = 1, ...pixels] = image.shape;
+  const found = [...implementations(library, operation, hint, library.attributes)];
+  const fast = found.filter((primitive, index) => index === 0 || !/ref|nspc/.test(primitive.implementation));
+  const vector = { descriptor: describeMemory(library, [channels], "plain") };
+  const operands = { src: { descriptor: image }, diffDst: { descriptor: image }, diffSrc: { descriptor: image } };
+  const candidates = fast.map(
+    (primitive): Candidate => ({
+      name: primitive.implementation,
+      parts: [{ primitive, arguments: backwardArguments(library.abi.normalizationBackwardTakesShift) }],
+      operands: { ...operands, mean: vector, variance: vector, scale: vector, diffScale: vector, diffShift: vector },
+      // The variance stays zero: arbitrary numbers would be negative as well.
+      inputs: ["src", "diffDst", "mean", "scale"],
+      output: "diffSrc",
+      reorders: [],
+    }),
+  );
+  const extents = [batch, channels, ...pixels].join("x");
+  const key = `batch normalization backward, ${statistics} statistics, ${program.layout} ${extents} ${image.type}`;
+  const [chosen] = primitivesOf(program.tuner.choose(key, candidates));
+  for (const primitive of found) if (primitive !== chosen) primitive.destroy();
+  return required(chosen, "gradient of a batch normalization");
+}
+
+/** Arguments by role; where the shift is wanted, any vector will do. */
+function backwardArguments(takesShift: boolean): readonly PartArgument[] {
+  return [
+    { index: argument.src, role: "src" },
+    { index: argument.mean, role: "mean" },
+    { index: argument.variance, role: "variance" },
+    { index: argument.scale, role: "scale" },
+    ...(takesShift ? [{ index: argument.shift, role: "scale" }] : []),
+    { index: argument.diffDst, role: "diffDst" },
+    { index: argument.diffSrc, role: "diffSrc" },
+    { index: argument.diffScale, role: "diffScale" },
+    { index: argument.diffShift, role: "diffShift" },
+  ];
 }
