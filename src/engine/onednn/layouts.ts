@@ -7,6 +7,7 @@ import { UserError } from "../../core/errors.ts";
 import { elementCount, type Shape } from "../../core/tensor.ts";
 import type { Node } from "../../graph/graph.ts";
 import { floatingPointOperations } from "../work.ts";
+import { isaAmx } from "./ffi/constants.ts";
 import { describeMemory, samePlaces } from "./ffi/memory.ts";
 import { Refusal } from "./ffi/refusal.ts";
 import { type ConvolutionNode, estimateConvolution } from "./kernels/convolution.ts";
@@ -81,8 +82,8 @@ function leastSum(parts: Parts, { groups, passages }: LayoutGroups, inBlocks: Pr
   const vertexOf = (group: LayoutGroup): number => vertices.get(group) ?? network.source;
   // Those that matter most come first, should the time for measuring be over before all are known.
   for (const group of groups.toSorted((a, b) => sizeOf(parts, b) - sizeOf(parts, a))) {
-    const other = possibleCostOf(parts, group, channelsLast);
-    const cost = possibleCostOf(parts, group, inBlocks, other);
+    const last = possibleCostOf(parts, group, channelsLast);
+    const [cost, other] = orGuessed(parts, group, possibleCostOf(parts, group, inBlocks, last), last);
     if (cost === undefined || other === undefined) {
       network.edge(network.source, vertexOf(group), capacity(guessed(parts, group)));
       continue;
@@ -167,6 +168,26 @@ function sizeOf({ shapes }: Parts, group: LayoutGroup): number {
     const values = [...node.inputs, ...node.outputs].map(elements);
     return sum + Math.max(...values, floatingPointOperations(node, shapes) / OPERATIONS_AN_ELEMENT);
   }, 0);
+}
+
+/** Operations a millisecond of a convolution in bf16 with AMX, which needs the channels last; in blocks it takes so many times as long. */
+const AMX_SPEED = 600e6;
+const WITHOUT_AMX = 4;
+
+/** Milliseconds of a convolution in `inBlocks` and `channelsLast`: what is not measured is guessed where AMX decides. */
+function orGuessed(
+  parts: Parts,
+  group: LayoutGroup,
+  inBlocks: number | undefined,
+  channelsLast: number | undefined,
+): readonly [number | undefined, number | undefined] {
+  const { library, precision, shapes } = parts;
+  const [first] = group;
+  const hasAmx = (library.instructionSet & isaAmx) === isaAmx;
+  const usesAmx = hasAmx && precision === "bf16" && first !== undefined && isConvolution(first);
+  if (!usesAmx || first.attributes.groups > 1 || guessed(parts, group) > 0) return [inBlocks, channelsLast];
+  const fast = channelsLast ?? floatingPointOperations(first, shapes) / AMX_SPEED;
+  return [inBlocks ?? WITHOUT_AMX * fast, fast];
 }
 
 /** As `costOf`; infinite where the library refuses the group in that layout. */
