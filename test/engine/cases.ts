@@ -438,6 +438,16 @@ export const formulationCases: readonly FormulationCase[] = [
     offered: allDirections("30 matrix products, outputs last"),
   },
   {
+    name: "every other pixel as one matrix product",
+    batch: 3,
+    graph: from([64, 8, 6], (b, src) => {
+      const shared = b.relu("relu", src);
+      const strided = b.convolution("conv", shared, { channels: 72, kernel: 1, strides: 2 });
+      return b.add("sum", strided, b.convolution("again", shared, { channels: 72, kernel: 1, strides: 2 }));
+    }),
+    offered: allDirections("pixels that are met, one matrix product, outputs last"),
+  },
+  {
     name: "weights laid out for the backward direction",
     batch: 5,
     graph: from([64, 2, 2], (b, src) =>
@@ -447,6 +457,56 @@ export const formulationCases: readonly FormulationCase[] = [
       f32: [["backward data", "16 matrix products, inputs last"]],
       bf16: [["backward data", "16 matrix products, inputs last"]],
     },
+  },
+];
+
+/** Likewise, on a processor with AMX. */
+export const amxFormulationCases: readonly FormulationCase[] = [
+  {
+    name: "tiny images as matrix products, pixel by pixel",
+    batch: 5,
+    graph: from([64, 2, 3], (b, src) =>
+      b.convolution("conv", b.relu("relu", src), { channels: 80, kernel: 3, padding: 1 }),
+    ),
+    offered: {
+      bf16: [
+        ["forward", "28 matrix products, pixels first, outputs last"],
+        ["backward data", "28 matrix products, pixels first, inputs last"],
+        ["backward weights", "28 matrix products, pixels first, outputs last"],
+      ],
+    },
+  },
+  {
+    name: "gradients of weights of images side by side",
+    batch: 6,
+    graph: from([32, 7, 9], (b, src) =>
+      b.convolution("conv", b.relu("relu", src), { channels: 48, kernel: 3, padding: 1 }),
+    ),
+    offered: {
+      bf16: [
+        ["backward weights", "6 images side by side, jit"],
+        ["backward data", "forward, with turned weights"],
+      ],
+    },
+  },
+  {
+    name: "turned weights with uneven padding and dilation",
+    batch: 2,
+    graph: from([32, 9, 10], (b, src) => {
+      const padding = { top: 0, left: 1, bottom: 2, right: 0 };
+      const first = b.convolution("conv1", b.relu("relu", src), { channels: 40, kernel: [3, 2], padding });
+      return b.convolution("conv2", first, { channels: 32, kernel: 3, padding: 1, dilation: 2 });
+    }),
+    offered: { bf16: [["backward data", "forward, with turned weights"]] },
+  },
+  {
+    name: "images in rows of seventeen, with wide gaps",
+    batch: 34,
+    graph: from([17, 8, 12], (b, src) => {
+      const first = b.convolution("conv1", b.relu("relu", src), { channels: 20, kernel: 5, padding: 2 });
+      return b.convolution("conv2", first, { channels: 17, kernel: 5, padding: 2 });
+    }),
+    offered: { bf16: [["backward weights", "17 images side by side, jit"]] },
   },
 ];
 

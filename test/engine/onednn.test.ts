@@ -2,10 +2,18 @@ import { describe, expect, it } from "vitest";
 import { vectorJacobianGraph } from "../../src/autodiff/gradient-graph.ts";
 import { required } from "../../src/core/errors.ts";
 import type { Engine } from "../../src/engine/engine.ts";
+import { isaAmx } from "../../src/engine/onednn/ffi/constants.ts";
 import { oneDnn } from "../../src/engine/onednn/ffi/library.ts";
 import { createOneDnnEngine } from "../../src/engine/onednn/index.ts";
 import { createReferenceEngine } from "../../src/engine/reference/index.ts";
-import { formulationCases, networkCases, opCases, wideCases, wideFormulationCases } from "./cases.ts";
+import {
+  amxFormulationCases,
+  formulationCases,
+  networkCases,
+  opCases,
+  wideCases,
+  wideFormulationCases,
+} from "./cases.ts";
 import { expectNearReferenceInBf16, expectSameAsReference } from "./conformance.ts";
 import { describePlanContract } from "./plan-contract.ts";
 import { relativeDifference } from "./random-data.ts";
@@ -56,7 +64,9 @@ describe.each(networkCases)("any implementation that tuning may choose: $name", 
   );
 });
 
-describe.each(hasBf16 ? [...formulationCases, ...wideFormulationCases] : formulationCases)(
+const hasAmx = (library.instructionSet & isaAmx) === isaAmx;
+
+describe.each([...formulationCases, ...(hasBf16 ? wideFormulationCases : []), ...(hasAmx ? amxFormulationCases : [])])(
   "formulations that tuning may choose: $name",
   ({ offered, ...testCase }) => {
     const graph = vectorJacobianGraph(testCase.graph, { inputs: true });
@@ -101,7 +111,10 @@ describe.each(hasBf16 ? [...formulationCases, ...wideFormulationCases] : formula
 
 /** Whether an implementation by its name works on images in blocks ("b") or with the channels last ("l"). */
 function isOfLayout(name: string, letter: string): boolean {
-  return /^(nhwc|volume ndhwc|\d+ matrix products)/.test(name) === (letter === "l");
+  return (
+    /^(nhwc|volume ndhwc|\d+ matrix products|pixels that are met|\d+ images|forward, with)/.test(name) ===
+    (letter === "l")
+  );
 }
 
 describe("training steps", () => {

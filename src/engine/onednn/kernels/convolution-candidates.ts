@@ -17,7 +17,10 @@ import { firstImplementation, implementations, type PrimitiveDescriptor } from "
 import { primitivesOf } from "../planner/candidate.ts";
 import type { Program } from "../planner/program.ts";
 import { type Convolution, type ConvolutionCandidate, type Formulation, roles } from "./formulation.ts";
+import { rowFormulations } from "./image-rows.ts";
+import { sampledProducts } from "./sampled-products.ts";
 import { tapProducts } from "./tap-products.ts";
+import { turnedFormulations } from "./turned-weights.ts";
 import { volumeFormulations } from "./volumes.ts";
 
 /** Equal keys, equal convolutions. */
@@ -80,9 +83,9 @@ export function offerOf(program: Program, call: Convolution): Offer {
   const usual = offers(request, program.layout);
   const others = usual.some(isFast) ? [] : offers(request, "any");
   const formulations = [...usual, ...others, ...offersInF32(request), ...volumeFormulations(program, call)];
-  const all = [...formulations, ...(isImage(program, call.src) ? [] : tapProducts(program, call))].map((formulation) =>
-    candidate(program, call, formulation),
-  );
+  const ofOurs = [tapProducts, sampledProducts, rowFormulations, turnedFormulations] as const;
+  const ours = isImage(program, call.src) ? [] : ofOurs.flatMap((formulate) => formulate(program, call));
+  const all = [...formulations, ...ours].map((formulation) => candidate(program, call, formulation));
   const candidates = all.some(isFast) ? all.filter(isFast) : all.slice(0, 1);
   for (const each of all) {
     if (!candidates.includes(each)) for (const primitive of primitivesOf(each)) primitive.destroy();
@@ -228,6 +231,7 @@ function candidate(program: Program, call: Convolution, formulation: Formulation
       weights: { descriptor: memory.weights },
       dst: { descriptor: memory.dst },
       ...(memory.bias === undefined ? {} : { bias: { descriptor: memory.bias } }),
+      ...formulation.work,
     },
     reorders: reorders[direction],
   };

@@ -33,7 +33,7 @@ export function lowerConvolutionBackwardData(node: Node<"convolution_backward_da
   const { src, weights, dst } = call;
   const chosen = choose(program, call);
   const { memory } = chosen;
-  const result = made(program, src, memory.src);
+  const result = made(program, src, memory.src, chosen.writesPart);
   emit(program, call, chosen, {
     dst: program.use(dst, memory.dst),
     weights: program.use(weights, memory.weights),
@@ -90,9 +90,14 @@ function callOf(node: ConvolutionNode): Convolution {
 function emit(
   program: Program,
   call: Convolution,
-  { parts }: ConvolutionCandidate,
-  views: Readonly<Record<string, View>>,
+  { parts, work = {} }: ConvolutionCandidate,
+  operands: Readonly<Record<string, View>>,
 ): void {
+  const own = Object.entries(work).map(([role, { descriptor, isShared }]) => {
+    const view = isShared ? program.workspace(role, descriptor) : program.allocate(descriptor, true);
+    return [role, view] as const;
+  });
+  const views = { ...operands, ...Object.fromEntries(own) };
   for (const part of parts) {
     const bound = part.arguments.map(({ index, role, piece }) => {
       const view = required(views[role], `"${role}" of "${call.node.name}"`);
@@ -177,13 +182,13 @@ function settleHome(program: Program, weights: string): void {
 
 /**
  * The memory of a result: under the name that the other steps know its layout by, and not yet the value itself where it
- * is in another precision than the plan's.
+ * is in another precision than the plan's. What is written in part is the value's own memory, whose zeros are written once.
  */
-function made(program: Program, value: string, descriptor: MemoryDescriptor): View {
-  if (descriptor.type !== program.precision) return program.allocate(descriptor);
+function made(program: Program, value: string, descriptor: MemoryDescriptor, isPart = false): View {
+  if (descriptor.type !== program.precision) return program.allocate(descriptor, isPart);
   const preferred = program.preferred(program.shape(value));
-  if (!samePlaces(program.library, preferred, descriptor)) return program.define(value, descriptor);
-  return { ...program.define(value, preferred), descriptor };
+  if (!samePlaces(program.library, preferred, descriptor)) return program.define(value, descriptor, isPart);
+  return { ...program.define(value, preferred, isPart), descriptor };
 }
 
 /** Brings a result into the plan's precision. */

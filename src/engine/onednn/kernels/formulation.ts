@@ -2,6 +2,7 @@
 import type { Node } from "../../../graph/graph.ts";
 import type { ConvolutionAttributes } from "../../../graph/ops.ts";
 import { argument } from "../ffi/constants.ts";
+import type { MemoryDescriptor } from "../ffi/memory.ts";
 import type { ConvolutionDirection, ConvolutionMemory } from "../ffi/operations.ts";
 import type { PrimitiveDescriptor } from "../ffi/primitive.ts";
 import type { Candidate, Part } from "../planner/candidate.ts";
@@ -17,8 +18,20 @@ export interface Convolution {
   readonly dst: string;
 }
 
+/** Memory of its own that a way to compute needs, by role: zero from the start. */
+export type Work = Readonly<Record<string, WorkMemory>>;
+
+export interface WorkMemory {
+  readonly descriptor: MemoryDescriptor;
+  /** Whether all steps of the plan that have a role of this name share it; else each node has its own. */
+  readonly isShared: boolean;
+}
+
 export interface ConvolutionCandidate extends Candidate {
   readonly memory: ConvolutionMemory;
+  readonly work?: Work;
+  /** Whether the result is written in part only, and has to be zero everywhere else. */
+  readonly writesPart?: boolean;
 }
 
 /** One implementation of a direction, before its costs around are known. */
@@ -27,6 +40,9 @@ export interface Formulation {
   /** As `Candidate.isLikely`. */
   readonly isLikely?: boolean;
   readonly memory: ConvolutionMemory;
+  /** As of `ConvolutionCandidate`. */
+  readonly work?: Work;
+  readonly writesPart?: boolean;
   readonly parts: readonly Part[];
 }
 

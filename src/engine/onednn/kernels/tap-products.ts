@@ -28,6 +28,9 @@ interface Meeting {
   readonly input: number;
 }
 
+/** Whether all pixels of an image lie together, or all images' values of a pixel: a matrix without gaps, which AMX kernels ask for. */
+type Outermost = "images" | "pixels";
+
 interface Extents {
   readonly batch: number;
   readonly inputs: number;
@@ -37,10 +40,14 @@ interface Extents {
   readonly outputPixels: number;
 }
 
-/** Formulations of `call` as matrix products; none where they could not pay. */
-export function tapProducts(program: Program, call: Convolution): readonly Formulation[] {
+/** Formulations of `call`, of images of `srcShape`, as matrix products; none where they could not pay. */
+export function tapProducts(
+  program: Program,
+  call: Convolution,
+  srcShape: Shape = program.shape(call.src),
+): readonly Formulation[] {
   const { direction, attributes, bias, weights } = call;
-  const [batch = 0, inputs = 0, ...image] = program.shape(call.src);
+  const [batch = 0, inputs = 0, ...image] = srcShape;
   const [, outputs = 0, ...result] = program.shape(call.dst);
   if (bias !== undefined || attributes.groups > 1 || Math.min(inputs, outputs) < FEWEST_CHANNELS) return [];
   const size = (extents: readonly number[]) => extents.reduce((product, extent) => product * extent, 1);
@@ -59,19 +66,34 @@ export function tapProducts(program: Program, call: Convolution): readonly Formu
   // For backward data a matrix is wanted the other way round: as it lies where that is free, else turned by a reorder.
   const orders =
     direction === "backward data" ? (["inputs last", "outputs last"] as const) : (["outputs last"] as const);
-  return orders.flatMap((order) => {
-    const memory: ConvolutionMemory = {
-      src: describeMemory(library, program.shape(call.src), "nhwc", typeOf("src")),
-      weights: tapsFirst(library, program.shape(weights), typeOf("weights"), order),
-      bias: undefined,
-      dst: describeMemory(library, program.shape(call.dst), "nhwc", typeOf("dst")),
-    };
-    const parts = new Products(library, memory, order, extents).of(direction, meetings);
-    const name = `${isOne ? "one matrix product" : `${meetings.length} matrix products`}, ${order}`;
-    // Gradients of weights sum over pixels: a product does that in its innermost loop, a convolution's kernel row by row.
-    const isLikely = isOne && direction === "backward weights";
-    return parts === undefined ? [] : [{ name, memory, parts, isLikely }];
-  });
+  const ways = isOne || precision === "f32" ? (["images"] as const) : (["images", "pixels"] as const);
+  return ways
+    .flatMap((outermost) => orders.map((order) => [outermost, order] as const))
+    .flatMap(([outermost, order]) => {
+      const place = { outermost, order };
+      const image = (shape: Shape, role: Role): MemoryDescriptor => imagesOf(library, shape, typeOf(role), outermost);
+      const memory: ConvolutionMemory = {
+        src: image(srcShape, "src"),
+        weights: tapsFirst(library, program.shape(weights), typeOf("weights"), order),
+        bias: undefined,
+        dst: image(program.shape(call.dst), "dst"),
+      };
+      const parts = new Products(library, memory, place, extents).of(direction, meetings);
+      const count = isOne ? "one matrix product" : `${meetings.length} matrix products`;
+      const name = [count, ...(outermost === "pixels" ? ["pixels first"] : []), order].join(", ");
+      // Gradients of weights sum over pixels: a product does that in its innermost loop, a convolution's kernel row by row.
+      const isLikely = isOne && direction === "backward weights";
+      return parts === undefined ? [] : [{ name, memory, parts, isLikely }];
+    });
+}
+
+/** Images with the channels last, each in one piece or each pixel of all. */
+function imagesOf(library: OneDnn, shape: Shape, type: DataType, outermost: Outermost): MemoryDescriptor {
+  const whole = describeMemory(library, shape, "nhwc", type);
+  if (outermost === "images") return whole;
+  const [batch = 1, channels = 1, , width = 1] = shape;
+  const pixel = batch * channels;
+  return describeStrided(library, whole, shape, [channels, 1, width * pixel, pixel]);
 }
 
 /** A kernel of one tap that meets every pixel once: with the channels last, all pixels of a batch are the rows of one matrix. */
@@ -134,16 +156,21 @@ interface MatrixPlace {
   readonly start: number;
 }
 
+interface Place {
+  readonly outermost: Outermost;
+  readonly order: Order;
+}
+
 class Products {
   readonly #library: OneDnn;
   readonly #memory: ConvolutionMemory;
-  readonly #order: Order;
+  readonly #place: Place;
   readonly #extents: Extents;
   readonly #primitives = new Map<string, PrimitiveDescriptor | undefined>();
 
-  constructor(library: OneDnn, memory: ConvolutionMemory, order: Order, extents: Extents) {
+  constructor(library: OneDnn, memory: ConvolutionMemory, place: Place, extents: Extents) {
     this.#library = library;
-    this.#order = order;
+    this.#place = place;
     this.#memory = memory;
     this.#extents = extents;
   }
@@ -176,21 +203,16 @@ class Products {
     { output, tap, input }: Meeting,
   ): readonly [MatrixPlace, MatrixPlace, MatrixPlace] {
     const { batch, inputs, outputs, pixels, outputPixels } = this.#extents;
-    const src: MatrixPlace = {
-      role: "src",
+    const { outermost, order } = this.#place;
+    const ofPixel = (pixel: number, all: number, columns: number) => ({
       rows: batch,
-      columns: inputs,
-      strides: [pixels * inputs, 1],
-      start: input * inputs,
-    };
-    const dst: MatrixPlace = {
-      role: "dst",
-      rows: batch,
-      columns: outputs,
-      strides: [outputPixels * outputs, 1],
-      start: output * outputs,
-    };
-    const [atOutput, atInput] = matrixStrides(outputs, inputs, this.#order);
+      columns,
+      strides: [outermost === "pixels" ? columns : all * columns, 1] as const,
+      start: pixel * columns * (outermost === "pixels" ? batch : 1),
+    });
+    const src: MatrixPlace = { role: "src", ...ofPixel(input, pixels, inputs) };
+    const dst: MatrixPlace = { role: "dst", ...ofPixel(output, outputPixels, outputs) };
+    const [atOutput, atInput] = matrixStrides(outputs, inputs, order);
     const weights: MatrixPlace = {
       role: "weights",
       rows: inputs,

@@ -19,7 +19,7 @@ export interface ChoiceIdentity {
 }
 
 /** Goes up when candidates are added or timed in another way: older choices are then made anew, in a file of their own. */
-const VERSION = 3;
+const VERSION = 4;
 
 const knownSchema = z.object({
   choices: z.record(z.string(), z.string()),

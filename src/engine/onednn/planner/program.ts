@@ -154,6 +154,7 @@ export class Program {
   #marked = 0;
   readonly #undo: (() => void)[] = [];
   readonly #constants = new Map<string, View>();
+  readonly #workspaces = new Map<string, readonly View[]>();
   readonly #passedOver = new Map<string, PassedOver[]>();
   readonly #types: ReadonlyMap<string, DataType>;
   readonly #images: ReadonlySet<string>;
@@ -243,6 +244,14 @@ export class Program {
     const view = { slot, descriptor };
     this.#constants.set(key, view);
     return view;
+  }
+
+  /** Memory that is zero from the start and that steps of the same `purpose` share: each leaves zeros where they were. */
+  workspace(purpose: string, descriptor: MemoryDescriptor): View {
+    const known = this.#workspaces.get(purpose) ?? [];
+    const found = known.find((view) => view.descriptor === descriptor) ?? this.allocate(descriptor, true);
+    if (!known.includes(found)) this.#workspaces.set(purpose, [...known, found]);
+    return found;
   }
 
   /** Gives a value its (first) memory. */
