@@ -46,7 +46,8 @@ describe.skipIf(hasBf16)("bf16 on a processor without it", () => {
 });
 
 describe.each(networkCases)("any implementation that tuning may choose: $name", (testCase) => {
-  // Which one is fastest is a matter of the machine and of the moment; each must be right. They differ in their layouts.
+  // Which one is fastest is a matter of the machine and of the moment; each must be right. They differ in their
+  // layouts.
   const plan = engine.prepare(vectorJacobianGraph(testCase.graph, { inputs: true }), { batch: testCase.batch });
   const keys = Object.keys(plan.choices).filter((key) => key.startsWith("forward"));
   plan.dispose();

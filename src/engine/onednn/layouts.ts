@@ -1,6 +1,7 @@
 /**
- * In which layout each node of a graph has its images. Convolutions, batch norms, additions and poolings are timed in both
- * layouts, and so are the reorders between them; the assignment with the least sum over the graph is a minimum cut.
+ * In which layout each node of a graph has its images. Convolutions, batch norms, additions and poolings are timed in
+ * both layouts, and so are the reorders between them; the assignment with the least sum over the graph is a minimum
+ * cut.
  */
 import { createHash } from "node:crypto";
 import { UserError } from "../../core/errors.ts";
@@ -132,8 +133,8 @@ function reordersOf({ tuner, library, precision, shapes }: Parts, { value }: Pas
 }
 
 /**
- * Equal for shapes that take as long: their channels fill as many vectors. Channels-last images that leave the last vector half
- * empty are told apart from those that fill it, for many kernels serve only the latter.
+ * Equal for shapes that take as long: their channels fill as many vectors. Channels-last images that leave the last
+ * vector half empty are told apart from those that fill it, for many kernels serve only the latter.
  */
 export function alike(shape: Shape, layout: ImageLayout): string {
   const [, channels] = shape;
@@ -170,11 +171,14 @@ function sizeOf({ shapes }: Parts, group: LayoutGroup): number {
   }, 0);
 }
 
-/** Operations a millisecond of a convolution in bf16 with AMX, which needs the channels last; in blocks it takes so many times as long. */
+/** Operations a millisecond of a convolution in bf16 with AMX, which needs the channels last. */
 const AMX_SPEED = 600e6;
+/** In blocks it takes so many times as long. */
 const WITHOUT_AMX = 4;
 
-/** Milliseconds of a convolution in `inBlocks` and `channelsLast`: what is not measured is guessed where AMX decides. */
+/**
+ * Milliseconds of a convolution in `inBlocks` and `channelsLast`: what is not measured is guessed where AMX decides.
+ */
 function orGuessed(
   parts: Parts,
   group: LayoutGroup,

@@ -1,6 +1,6 @@
 /**
- * Faults of the library that the kernels work around, shown on the library itself: a workaround is on where its fault is.
- * Run with oneDNN 2 and 3.
+ * Faults of the library that the kernels work around, shown on the library itself: a workaround is on where its fault
+ * is. Run with oneDNN 2 and 3.
  */
 import { resolve } from "node:path";
 import { execa } from "execa";

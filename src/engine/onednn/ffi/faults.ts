@@ -1,6 +1,6 @@
 /**
- * Faults of the library that kernels work around, by version. `test/engine/onednn/faults.test.ts` shows each on the library
- * that is loaded.
+ * Faults of the library that kernels work around, by version. `test/engine/onednn/faults.test.ts` shows each on the
+ * library that is loaded.
  */
 import type { OneDnn } from "./library.ts";
 
@@ -9,11 +9,13 @@ export interface Faults {
   readonly reluBehindSumOfBlocksOf8: boolean;
   /** With a post-op, the padding of a result's last block is set to zero before that block's sources are read. */
   readonly sumInPlaceOfPaddedChannels: boolean;
-  /** One of two factors is applied twice. Kernels write chains without a second factor, which costs nothing elsewhere. */
+  /**
+   * One of two factors is applied twice. Kernels write chains without a second factor, which costs nothing elsewhere.
+   */
   readonly twoFactorsInAChain: boolean;
   /** A copy between memories with the same gaps is made as if there were none (`jit_direct_copy`). */
   readonly copyBetweenEqualGaps: boolean;
-  /** AMX's gradients of weights, of 3 x 3 and more, end the process from 384 pixels a row on (`harness_compute_full_spatial`). */
+  /** AMX's gradients of weights, of 3 x 3 and more, end the process from 384 pixels a row on. */
   readonly weightGradientsOfWideRows: boolean;
 }
 

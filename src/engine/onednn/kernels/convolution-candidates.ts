@@ -1,6 +1,6 @@
 /**
- * What the library offers for a convolution. Each direction is described once per algorithm, layout and formulation; every
- * implementation offered is a candidate, and the tuner takes the fastest.
+ * What the library offers for a convolution. Each direction is described once per algorithm, layout and formulation;
+ * every implementation offered is a candidate, and the tuner takes the fastest.
  */
 import { type Shape, sameShape } from "../../../core/tensor.ts";
 import type { PassedOver, Precision } from "../../engine.ts";
@@ -32,8 +32,8 @@ export function keyOf(program: Program, call: Convolution): string {
 const PADDED = 16;
 
 /**
- * Equal for convolutions that are alike but for widths which fill the same number of vectors: what is fastest for one is
- * for the others too, and after a cut nothing has to be timed anew.
+ * Equal for convolutions that are alike but for widths which fill the same number of vectors: what is fastest for one
+ * is for the others too, and after a cut nothing has to be timed anew.
  */
 export function sharedKeyOf(program: Program, call: Convolution): string {
   // The widths of grouped convolutions decide which kernels there are.
@@ -131,7 +131,8 @@ function offers(
     const refuse = (reason: string): void => void refused.push({ implementation: `${layout} ${algorithm}`, reason });
     for (const primitive of implementations(library, operation, hint, library.attributes, refuse)) {
       const name = `${layout} ${primitive.implementation}`;
-      // The library lists a family of kernels (`brgconv:`, `jit:`) with the best of the processor's instruction sets first.
+      // The library lists a family of kernels (`brgconv:`, `jit:`) with the best of the processor's instruction sets
+      // first.
       const family = `${algorithm} ${primitive.implementation.split(":")[0]}`;
       const isDouble = found.has(name) || families.has(family);
       if (isDouble || isFaulty(program, call, primitive)) primitive.destroy();
@@ -260,8 +261,8 @@ function weightsReorder(program: Program, weights: string, { weights: wanted }: 
 }
 
 /**
- * The optimizer wants a gradient in the layout of its weights. In f32 forward has chosen that; in bf16 the weights take the
- * gradient's, and forward pays for reading them.
+ * The optimizer wants a gradient in the layout of its weights. In f32 forward has chosen that; in bf16 the weights take
+ * the gradient's, and forward pays for reading them.
  */
 function gradientReorder(program: Program, call: Convolution, { weights: made }: ConvolutionMemory): Reorders {
   const optimizer = program.graph.nodes.find(({ op, inputs }) => op === "nesterov_sgd" && inputs[1] === call.weights);

@@ -1,6 +1,6 @@
 /**
- * Convolution in three directions: the steps of the implementation that `convolution-candidates.ts` offers and the tuner
- * finds fastest.
+ * Convolution in three directions: the steps of the implementation that `convolution-candidates.ts` offers and the
+ * tuner finds fastest.
  */
 import { required } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
@@ -182,7 +182,8 @@ function settleHome(program: Program, weights: string): void {
 
 /**
  * The memory of a result: under the name that the other steps know its layout by, and not yet the value itself where it
- * is in another precision than the plan's. What is written in part is the value's own memory, whose zeros are written once.
+ * is in another precision than the plan's. What is written in part is the value's own memory, whose zeros are written
+ * once.
  */
 function made(program: Program, value: string, descriptor: MemoryDescriptor, isPart = false): View {
   if (descriptor.type !== program.precision) return program.allocate(descriptor, isPart);

@@ -1,7 +1,7 @@
 /**
- * The gradient of a convolution's weights with several images side by side as one wide image, a gap of zeros between them as wide as
- * the padding. The library's AMX kernel sums row by row in tiles of 32 pixels: rows of 4 to 14 pixels leave most of a tile
- * empty, and each row loads and stores all sums. Two copies of images cost less.
+ * The gradient of a convolution's weights with several images side by side as one wide image, a gap of zeros between
+ * them as wide as the padding. The library's AMX kernel sums row by row in tiles of 32 pixels: rows of 4 to 14 pixels
+ * leave most of a tile empty, and each row loads and stores all sums. Two copies of images cost less.
  */
 import { required } from "../../../core/errors.ts";
 import type { Shape } from "../../../core/tensor.ts";

@@ -111,7 +111,8 @@ function emitBackward(
 ): void {
   const [diffSrc = "", diffScale = "", diffShift = ""] = node.outputs;
   const operation = normalizationBackward(program.library, data.descriptor, data.descriptor, options);
-  // What a ReLU's mask looks like is between the kernels forward and backward, so that one is not chosen without the other.
+  // What a ReLU's mask looks like is between the kernels forward and backward, so that one is not chosen without the
+  // other.
   const primitive =
     workspace === undefined
       ? fastestBackward(program, operation, hint, data.descriptor, options)

@@ -1,6 +1,6 @@
 /**
- * Convolutions of one tap that step over pixels. The pixels that they meet are copied side by side, and there all is one matrix
- * product. A gradient goes back to those pixels, and is zero at all others.
+ * Convolutions of one tap that step over pixels. The pixels that they meet are copied side by side, and there all is
+ * one matrix product. A gradient goes back to those pixels, and is zero at all others.
  */
 import { required } from "../../../core/errors.ts";
 import { argument } from "../ffi/constants.ts";

@@ -1,8 +1,8 @@
 /**
- * Convolutions of tiny images as matrix products, one for each pair of an output pixel and the kernel's taps that meet the
- * image there. On 2 × 2 pixels a 3 × 3 kernel meets 16 of its 36 positions; the library's convolutions spend their time
- * around the others, and sum the weights' gradients of all threads. Channels lie last, so that every pixel of a batch and
- * every tap is a matrix as it lies in memory. A kernel of one tap is one product of all pixels.
+ * Convolutions of tiny images as matrix products, one for each pair of an output pixel and the kernel's taps that meet
+ * the image there. On 2 × 2 pixels a 3 × 3 kernel meets 16 of its 36 positions; the library's convolutions spend their
+ * time around the others, and sum the weights' gradients of all threads. Channels lie last, so that every pixel of a
+ * batch and every tap is a matrix as it lies in memory. A kernel of one tap is one product of all pixels.
  */
 import type { Shape } from "../../../core/tensor.ts";
 import { withAttributes } from "../ffi/attributes.ts";
@@ -28,7 +28,10 @@ interface Meeting {
   readonly input: number;
 }
 
-/** Whether all pixels of an image lie together, or all images' values of a pixel: a matrix without gaps, which AMX kernels ask for. */
+/**
+ * Whether all pixels of an image lie together, or all images' values of a pixel: a matrix without gaps, which AMX
+ * kernels ask for.
+ */
 type Outermost = "images" | "pixels";
 
 interface Extents {
@@ -81,7 +84,8 @@ export function tapProducts(
       const parts = new Products(library, memory, place, extents).of(direction, meetings);
       const count = isOne ? "one matrix product" : `${meetings.length} matrix products`;
       const name = [count, ...(outermost === "pixels" ? ["pixels first"] : []), order].join(", ");
-      // Gradients of weights sum over pixels: a product does that in its innermost loop, a convolution's kernel row by row.
+      // Gradients of weights sum over pixels: a product does that in its innermost loop, a convolution's kernel row by
+      // row.
       const isLikely = isOne && direction === "backward weights";
       return parts === undefined ? [] : [{ name, memory, parts, isLikely }];
     });
@@ -96,7 +100,10 @@ function imagesOf(library: OneDnn, shape: Shape, type: DataType, outermost: Oute
   return describeStrided(library, whole, shape, [channels, 1, width * pixel, pixel]);
 }
 
-/** A kernel of one tap that meets every pixel once: with the channels last, all pixels of a batch are the rows of one matrix. */
+/**
+ * A kernel of one tap that meets every pixel once: with the channels last, all pixels of a batch are the rows of one
+ * matrix.
+ */
 function isOneProduct({ attributes }: Convolution, [, , height, width]: Shape): boolean {
   const { strides, padding } = attributes;
   return (

@@ -1,6 +1,7 @@
 /**
- * The gradient of a convolution's images as a convolution forward: of the result's gradient, with each kernel turned by half a turn
- * and inputs in the place of outputs. The library's kernels forward are faster on thin layers, and turning a kernel is a copy a tap.
+ * The gradient of a convolution's images as a convolution forward: of the result's gradient, with each kernel turned by
+ * half a turn and inputs in the place of outputs. The library's kernels forward are faster on thin layers, and turning
+ * a kernel is a copy a tap.
  */
 import type { Shape } from "../../../core/tensor.ts";
 import type { Padding } from "../../../graph/ops.ts";

@@ -1,7 +1,7 @@
 /**
- * Kernel choices kept from process to process: timing is done once a machine, and two runs of the same network on it use
- * the same kernels, hence round alike. A file belongs to one library version, processor and number of threads; a file that
- * is damaged or another's is passed over with a notice and written anew.
+ * Kernel choices kept from process to process: timing is done once a machine, and two runs of the same network on it
+ * use the same kernels, hence round alike. A file belongs to one library version, processor and number of threads; a
+ * file that is damaged or another's is passed over with a notice and written anew.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -18,7 +18,9 @@ export interface ChoiceIdentity {
   readonly threads: number;
 }
 
-/** Goes up when candidates are added or timed in another way: older choices are then made anew, in a file of their own. */
+/**
+ * Goes up when candidates are added or timed in another way: older choices are then made anew, in a file of their own.
+ */
 const VERSION = 4;
 
 const knownSchema = z.object({
@@ -29,7 +31,10 @@ const knownSchema = z.object({
 const fileSchema = knownSchema.extend({
   version: z.literal(VERSION),
   identity: z.record(z.string(), z.union([z.string(), z.number()])),
-  /** Made while other programs were computing: good enough while they are, and for some minutes, so that runs in a row agree. */
+  /**
+   * Made while other programs were computing: good enough while they are, and for some minutes, so that runs in a row
+   * agree.
+   */
   whileBusy: knownSchema.extend({ until: z.number() }),
 });
 

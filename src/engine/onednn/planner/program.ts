@@ -1,7 +1,7 @@
 /**
  * A program under construction: which memory each value lives in, in which layouts, and the steps that fill it. Kernels
- * lower a node by asking for the views they read (a reorder is added where the layout differs), defining those they write,
- * and emitting steps. Addresses come later (`arena.ts`): a step is bound to them when the program is complete.
+ * lower a node by asking for the views they read (a reorder is added where the layout differs), defining those they
+ * write, and emitting steps. Addresses come later (`arena.ts`): a step is bound to them when the program is complete.
  */
 import { InternalError, required } from "../../../core/errors.ts";
 import { elementCount, type Shape, sameShape } from "../../../core/tensor.ts";
@@ -246,7 +246,9 @@ export class Program {
     return view;
   }
 
-  /** Memory that is zero from the start and that steps of the same `purpose` share: each leaves zeros where they were. */
+  /**
+   * Memory that is zero from the start and that steps of the same `purpose` share: each leaves zeros where they were.
+   */
   workspace(purpose: string, descriptor: MemoryDescriptor): View {
     const known = this.#workspaces.get(purpose) ?? [];
     const found = known.find((view) => view.descriptor === descriptor) ?? this.allocate(descriptor, true);
@@ -300,7 +302,8 @@ export class Program {
     if (elsewhere !== undefined) return { ...elsewhere, descriptor };
     const source = this.#withRank(value, required(views[0], `memory of "${value}"`), descriptor.shape);
     if (samePlaces(this.library, source.descriptor, descriptor)) return { ...source, descriptor };
-    // Parameters are read by all threads. A copy written over another one that all have just read waits for each line of
+    // Parameters are read by all threads. A copy written over another one that all have just read waits for each line
+    // of
     // memory to leave the other threads' caches, which takes six times as long: each copy has memory of its own.
     const target = this.allocate(descriptor, this.#parameters.has(value));
     this.reorder(value, source, target);
@@ -331,8 +334,8 @@ export class Program {
   }
 
   /**
-   * Emits a copy from one view to another, whatever their layouts, by way of a third where the library has none between them.
-   * Throws a `Refusal` where it has none at all.
+   * Emits a copy from one view to another, whatever their layouts, by way of a third where the library has none between
+   * them. Throws a `Refusal` where it has none at all.
    */
   reorder(what: string, from: View, to: View): void {
     const primitive = reorderDescriptor(this.library, from.descriptor, to.descriptor);
