@@ -199,7 +199,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
       ] as const) {
         await page.getByLabel(label, { exact: true }).fill(value);
       }
-      await page.getByText("Where and with what").click();
+      await page.getByText("Engine and measurements").click();
       // Threads that wait for each other are slow where others need the cores.
       await page.getByLabel("threads", { exact: true }).fill("1");
       await page.getByLabel("time the networks at the end").uncheck();

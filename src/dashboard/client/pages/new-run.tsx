@@ -193,6 +193,8 @@ export function NewRunPage() {
       <form
         ref={form}
         class="new-run"
+        // Shown whole: the button would move when the fields come.
+        hidden={options === undefined}
         onSubmit={(event) => {
           event.preventDefault();
           void submit(
@@ -216,16 +218,17 @@ export function NewRunPage() {
           />
         ))}
         <Proposals options={options} />
-        <button type="submit" class="primary" disabled={options === undefined || progress !== undefined}>
+        <button type="submit" class="primary" disabled={progress !== undefined}>
           Start
         </button>
         <p role="status" class="soft">
           {progress}
         </p>
         <p role="alert" class="bad">
-          {complaint?.text ?? unanswered}
+          {complaint?.text}
         </p>
       </form>
+      {options === undefined && unanswered !== undefined && <p class="bad">{unanswered}</p>}
     </>
   );
 }
