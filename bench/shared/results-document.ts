@@ -21,7 +21,8 @@ export interface ResultTable {
 
 const heads = [
   ...["network", "structures", "aim", "seed", "images", "epochs", "time", "machine"],
-  ...["baseline", "pruned", "control", "control, equal MACs", "MACs left", "parameters left", "removal cost"],
+  ...["full network", "pruned", "from scratch", "from scratch, equal MACs", "MACs left", "parameters left"],
+  "removal cost",
 ];
 
 /** Accuracy of the run of no factors with the same network, epochs and seed, or of any seed if there is none. */
@@ -103,12 +104,14 @@ function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): st
   const kept = started.filter(({ run }) => run.after.accuracy >= (run.startedFrom?.accuracy ?? 0) - 0.7);
   return [
     count(exact, pruned, "Removal costs 0.00 points, and the certificate holds"),
-    ...(controlled.length === 0 ? [] : [count(better, controlled, "At least as good as its control of equal epochs")]),
-    ...(based.length === 0 ? [] : [count(near, based, "Within 0.7 points of its own baseline")]),
+    ...(controlled.length === 0
+      ? []
+      : [count(better, controlled, "At least as good as its from-scratch baseline of equal epochs")]),
+    ...(based.length === 0 ? [] : [count(near, based, "Within 0.7 points of the full network")]),
     ...(brief.length === 0
       ? []
       : [
-          `- Fewer than ${TRAINED} epochs, which leave a network well below what it reaches, and the pruned one with few of them for what is left: ` +
+          `- Fewer than ${TRAINED} epochs, far below what the network can reach: ` +
             `${brief.length} of ${plural(pruned.length, "row")}, ${[...new Set(brief.map(lasting))].join("; ")}.`,
         ]),
     ...(started.length === 0 ? [] : [count(kept, started, "Within 0.7 points of the file it started from")]),
@@ -123,6 +126,31 @@ function machineOf({ machine }: RunSummary): string {
 
 function row(values: readonly string[]): string {
   return `| ${values.join(" | ")} |`;
+}
+
+const introduction = [
+  "`npm run results` trains the plans in `bench/results/`, continuing where it stopped, and writes this file from the",
+  "tables in `docs/results/`. Do not edit it.",
+  "",
+  "- *Images* are those of an epoch. Accuracies are on the test split.",
+  "- *Full network* was trained without factors, for as many epochs.",
+  "- *From scratch* is the from-scratch baseline: the pruned architecture, trained from new weights for as many epochs,",
+  "  or for as many as take the same MACs. If its machine or precision was another one, its number stands behind it.",
+  "- *Removal cost* is the accuracy of the pruned network minus that of the trained one before it was pruned, in points.",
+  "- *Time* is wall time, with pauses and whatever else was running: how long a run took, not how fast it could be.",
+  "- A network that began with the weights of a file has the file's name, and its accuracy before, in brackets.",
+];
+
+/** An item of a list in lines of at most 120 columns. */
+function filled(item: string): readonly string[] {
+  const lines: string[] = [];
+  for (const word of item.split(" ")) {
+    const longer = `${lines.at(-1) ?? ""} ${word}`;
+    if (lines.length === 0) lines.push(word);
+    else if (longer.length <= 120) lines[lines.length - 1] = longer;
+    else lines.push(`  ${word}`);
+  }
+  return lines;
 }
 
 /** The whole document. */
@@ -141,14 +169,9 @@ export function resultsDocument(tables: readonly ResultTable[]): string {
   return `${[
     "# Results",
     "",
-    "Written by `npm run results`, which trains the plans in `bench/results/` (it goes on where it was stopped) and makes this file from the",
-    "tables in `docs/results/`; do not edit it. Images are those of an epoch; accuracy is that of the compact network on the test split. A control is",
-    "what is left of the network, trained from new weights for as many epochs, or for as many as take the same MACs; one that was trained on another",
-    "machine, or in another precision, than its run has that machine's number behind it. Removal cost is the",
-    "accuracy of the compact network minus that of the trained one, in points. Time is wall time on the machine whose",
-    "number stands beside it, with pauses and whatever else was running: it says how long a run took, not how fast it could be. A network that began with the weights of a file has the file's name and its accuracy before.",
+    ...introduction,
     "",
-    ...findings(rows, runs),
+    ...findings(rows, runs).flatMap(filled),
     "",
     ...sections,
     "## Machines",

@@ -21,8 +21,8 @@ test("a row has baseline, pruned and controls, what is left, and what removal co
 test("what is hoped for is counted, and where it is not so is named", () => {
   const text = resultsDocument([{ name: "resnet-20", runs }]);
   expect(text).toContain("Removal costs 0.00 points, and the certificate holds: 2 of 2 rows.");
-  expect(text).toContain("control of equal epochs: 1 of 2 rows; not resnet-20 at γ 0.004, seed 1.");
-  expect(text).toContain("Within 0.7 points of its own baseline: 1 of 2 rows; not resnet-20 at γ 0.004, seed 1.");
+  expect(text).toContain("from-scratch baseline of equal epochs: 1 of 2 rows; not resnet-20 at γ 0.004, seed 1.");
+  expect(text).toContain("Within 0.7 points of the full network: 1 of 2 rows; not resnet-20 at γ 0.004, seed 1.");
 });
 
 test("what was trained too briefly is named, unless it began with trained weights", () => {
