@@ -1,4 +1,4 @@
-/** Carries out the steps of a cut list: a pure function from network to network. */
+/** Applies a cut list to a network: a pure function from network to network. */
 import { required, UserError } from "../core/errors.ts";
 import { take, tensor } from "../core/tensor.ts";
 import { channelContext } from "../graph/analysis-coupling.ts";
@@ -18,8 +18,8 @@ import {
 } from "./cut-list.ts";
 
 /**
- * `network` after the cuts of `list`, which was made for it or for one of the same structure. Factors are folded into
- * the weights first. `UserError("bad-graph")` if the list is for another network.
+ * Applies `list` to `network`. The list must have been made for this network or for one with the same graph. Factors
+ * are folded into the weights first. Throws `UserError("bad-graph")` if the list does not fit the network.
  */
 export function applyCuts(network: Network, list: CutList): Network {
   return list.steps.reduce(applyStep, bake(network));
@@ -31,7 +31,7 @@ export function applyStep(network: Network, step: CutStep): Network {
     case "bypass":
       return bypass(network, step.nodes);
     case "constant":
-      return leaveConstants(network, step.branches);
+      return replaceConstants(network, step.branches);
     case "slice":
       return slice(network, step.slices);
   }
@@ -43,8 +43,8 @@ function foreign(about: string): UserError {
   });
 }
 
-/** Only parameters that are in `graph`. */
-function pruned({ graph, weights }: Network): Network {
+/** Removes nodes that the outputs do not need, and the weights of parameters that no node reads. */
+function withoutUnused({ graph, weights }: Network): Network {
   const alive = withoutDeadNodes(graph);
   return {
     graph: alive,
@@ -78,14 +78,14 @@ function bypass({ graph, weights }: Network, bypassed: readonly BypassedNode[]):
     nodes.push(makeNode("bias", node.name, [by, bias.name], node.outputs, {}));
   }
   for (const name of byName.keys()) throw foreign(name);
-  return pruned({ graph: { ...graph, nodes, parameters }, weights: values });
+  return withoutUnused({ graph: { ...graph, nodes, parameters }, weights: values });
 }
 
 function scalesParameter({ op, attributes }: Node): boolean {
   return op === "scale" && "axis" in attributes && attributes.axis === 0;
 }
 
-function leaveConstants({ graph, weights }: Network, branches: readonly ConstantBranch[]): Network {
+function replaceConstants({ graph, weights }: Network, branches: readonly ConstantBranch[]): Network {
   const byName = new Map(branches.map((branch) => [branch.node, branch] as const));
   const nodeNamed = new Map(graph.nodes.map((node) => [node.name, node] as const));
   const nodes = graph.nodes.flatMap((node): Node[] => {
@@ -98,7 +98,7 @@ function leaveConstants({ graph, weights }: Network, branches: readonly Constant
       const scale = nodeNamed.get(name);
       if (scale?.op !== "scale") throw foreign(name);
       const [, factor = ""] = scale.inputs;
-      // As folding names it.
+      // Folding gives the scaled shift this name.
       const scaled = `${name}.shift`;
       const own = makeNode("scale", scaled, [shift, factor], [scaled], { ...scale.attributes, axis: 0 });
       shift = scaled;
@@ -107,7 +107,7 @@ function leaveConstants({ graph, weights }: Network, branches: readonly Constant
     return [...scales, makeNode("bias", node.name, [found.by, shift], node.outputs, {})];
   });
   for (const name of byName.keys()) throw foreign(name);
-  return pruned({ graph: { ...graph, nodes }, weights });
+  return withoutUnused({ graph: { ...graph, nodes }, weights });
 }
 
 function slice({ graph, weights }: Network, slices: Readonly<Record<string, readonly AxisCut[]>>): Network {
@@ -122,7 +122,7 @@ function slice({ graph, weights }: Network, slices: Readonly<Record<string, read
   const nodes = graph.nodes.flatMap((node): Node[] => {
     const output = required(node.outputs[0], `output of "${node.name}"`);
     const dst = channels(output);
-    // One number an image has none from the start.
+    // A value of shape [N] has no channels in the first place.
     const isEmpty = dst.length === 0 && shapes.get(output)?.length !== 1;
     if (isEmpty && !scalesParameter(node)) return [];
     const { attributes, slots } = channelRule(node).narrow(channelContext(node, shapes, weights), {
@@ -140,5 +140,5 @@ function slice({ graph, weights }: Network, slices: Readonly<Record<string, read
     values.set(parameter.name, value);
     return { ...parameter, shape: value.shape };
   });
-  return pruned({ graph: { ...graph, nodes, parameters }, weights: values });
+  return withoutUnused({ graph: { ...graph, nodes, parameters }, weights: values });
 }

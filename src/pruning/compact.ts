@@ -1,12 +1,14 @@
 /**
- * Cutting: from a trained network with factors to the compact one that gives the same answers. Exact: only what a zero
- * makes ineffective goes, never what is small. The algorithm, on the network with its factors folded into the weights:
+ * Turns a trained network with factors into the compact network that gives the same answers. This is exact: it removes
+ * only what a zero makes ineffective, never what is merely small. First the factors are folded into the weights. Then
+ * these steps repeat until nothing changes:
  *
- * 1. Which channels are constant, from the weights forward (`graph/analysis.ts`).
- * 2. Which channels the outputs depend on, backward; a class of coupled channels stays if one of them is depended on
- *    and not constantly zero.
- * 3. Additions of a constant go; then what does not stay is sliced away. Repeated until nothing changes, so cutting a
- *    compact network does nothing.
+ * 1. A forward pass over the graph finds the constant channels (`graph/analysis.ts`).
+ * 2. A backward pass finds the channels that the outputs depend on. A class of coupled channels stays if the outputs
+ *    depend on one of them that is not constantly zero.
+ * 3. Additions of a constant are removed. If there are none, all channels that do not stay are removed.
+ *
+ * So a compact network stays as it is.
  */
 import { cost } from "../graph/cost.ts";
 import type { Graph, Network } from "../graph/graph.ts";
@@ -17,23 +19,24 @@ import { type CutList, type CutStep, keptIndices, type LayerCut } from "./cut-li
 import { findStep } from "./next-cut.ts";
 
 export interface CompactOptions {
-  /**
-   * Widths are kept at multiples of this, as far as the layer had that many channels; default 1, which is any width.
-   */
+  /** Layers keep a multiple of this many channels, or all their channels. Default 1: any number. */
   readonly round?: number;
 }
 
 export interface Compact {
-  /** Plain: without factors. Nodes and parameters that are left keep their names, outputs all their channels. */
+  /**
+   * The compact network, without factors. Its nodes and parameters keep their names, its outputs all their channels.
+   */
   readonly network: Network;
+  /** The changes that turn the original network into the compact one. */
   readonly cuts: CutList;
-  /** Activation of the compact network → the channels of the original that it still has, ascending. */
+  /** Activation of the compact network → the channels of the original network that it keeps, ascending. */
   readonly kept: ReadonlyMap<string, readonly number[]>;
 }
 
 /**
- * Cuts everything out of `network` that has no effect on its outputs; with `round`, but for the channels that fill
- * widths up to a multiple, which stay without effect.
+ * Removes everything from `network` that has no effect on its outputs. With `round`, it keeps as many of these channels
+ * as bring each width to a multiple.
  */
 export function compact(network: Network, { round = 1 }: CompactOptions = {}): Compact {
   const whole = bake(network);
@@ -64,7 +67,7 @@ export function compact(network: Network, { round = 1 }: CompactOptions = {}): C
   return { network: current, cuts, kept };
 }
 
-/** What can be cut out of `network`, as data; `applyCuts` carries it out. */
+/** The cuts that `compact` makes in `network`, as data. `applyCuts` applies them. */
 export function cutList(network: Network, options: CompactOptions = {}): CutList {
   return compact(network, options).cuts;
 }

@@ -1,10 +1,9 @@
 /**
- * Branches that have lost all their neurons while training goes on. Their last batch norm sees nothing but zeros, and
- * of
+ * Finds branches that have lost all their neurons during training. The input of their last batch norm is zero:
  *
  *     x + λ·BN(0; scale, shift)  =  x + λ·shift
  *
- * the shift and the block's factor are still trained: only the layers before the batch norm, and its scale, do no work
+ * The shift and the block's factor λ are still trained. The layers before the batch norm, and its scale, have no effect
  * any more.
  */
 import { required } from "../core/errors.ts";
@@ -14,14 +13,14 @@ import { type Graph, type Network, type Node, producers, readers, type Weights }
 import type { ConstantBranch } from "./cut-list.ts";
 
 /**
- * What the running mean may still add to the output of a batch norm of zeros. It fades with each step, and is taken as
- * gone below this; activations are about 1.
+ * How much the running mean of a batch norm with zero input may still add to its output. The mean decays with each
+ * step, and counts as zero below this value. Activations are about 1.
  */
-const FORGOTTEN = 1e-7;
+const NEGLIGIBLE = 1e-7;
 
 /**
- * The branches of `network` that are constant if of its factors what `zeros` has is known. Those that are zero as a
- * whole are not among them: there is a way around them.
+ * The branches of `network` that are constant, given the known factors in `zeros`. Branches whose output is zero are
+ * not among them: they can be bypassed.
  */
 export function findConstantBranches(
   { graph, weights }: Network,
@@ -41,14 +40,13 @@ export function findConstantBranches(
       const found = normalizationOf(branch, graph, makers, readersOf);
       if (found === undefined || !isZero(found.normalization.inputs[0] ?? "")) continue;
       const [, , shift = "", mean = ""] = found.normalization.inputs;
-      if (hasForgotten(found.normalization, weights))
-        return [{ node: node.name, by, shift, scales: found.scales, mean }];
+      if (hasDecayed(found.normalization, weights)) return [{ node: node.name, by, shift, scales: found.scales, mean }];
     }
     return [];
   });
 }
 
-/** The batch norm that `value` is, but for factors (named from the batch norm on), if nothing else reads any of it. */
+/** The batch norm behind `value`, and the scales between the two, in order; undefined if other nodes read them too. */
 function normalizationOf(
   value: string,
   { parameters, outputs }: Graph,
@@ -69,16 +67,15 @@ function normalizationOf(
 }
 
 /**
- * Whether the running statistics of a batch norm of zeros have come to say so, so that the network in use adds the
- * shift alone.
+ * Whether the running mean of a batch norm with zero input has decayed, so that at inference it adds only its shift.
  */
-function hasForgotten({ attributes, inputs }: Node<"batch_normalization">, weights: Weights): boolean {
+function hasDecayed({ attributes, inputs }: Node<"batch_normalization">, weights: Weights): boolean {
   const [scale, mean, variance] = [1, 3, 4].map((slot) => {
     const name = inputs[slot] ?? "";
     return required(weights.get(name), `values of "${name}"`).data;
   });
   return (mean ?? new Float32Array()).every((value, channel) => {
     const deviation = Math.sqrt((variance?.[channel] ?? 0) + attributes.epsilon);
-    return Math.abs((value * (scale?.[channel] ?? 0)) / deviation) <= FORGOTTEN;
+    return Math.abs((value * (scale?.[channel] ?? 0)) / deviation) <= NEGLIGIBLE;
   });
 }

@@ -1,49 +1,46 @@
 /**
- * A cut as data: what is taken out of a network, as plain JSON that can be printed, stored and carried out again. The
- * steps are to be carried out in order, each on the network the one before left.
+ * Describes what pruning removes from a network, as plain JSON that can be printed, stored and applied again. The steps
+ * are applied in order, each to the result of the one before.
  */
 import { z } from "zod";
 import { UserError } from "../core/errors.ts";
 import type { Cost } from "../graph/cost.ts";
 
-/** Indices of one axis that stay, ascending, of `total`. */
+/** The indices of one axis of length `total` that stay, ascending. */
 export interface AxisCut {
   readonly axis: number;
   readonly total: number;
   readonly kept: readonly number[];
 }
 
-/** A node that is left out: its readers read `by` instead, one of its inputs. */
+/** A node that is removed: its readers read `by` instead, which is one of its inputs. */
 export interface BypassedNode {
   readonly node: string;
   readonly by: string;
   /**
-   * If there, one number a channel that the node still adds to `by`: it becomes a `bias` node of the same name. What is
-   * left of a branch that lost all its neurons: the shift of its last batch norm.
+   * If present, the node becomes a `bias` node of the same name, which adds this to `by`: one number per channel. It
+   * arises if a branch lost all its neurons: the shift of its last batch norm remains.
    */
   readonly constant?: readonly number[];
 }
 
-/** An addition one side of which has become a constant that is still trained: see `constant-branches.ts`. */
+/** An addition of which one operand has become a constant that is still trained: see `constant-branches.ts`. */
 export interface ConstantBranch {
-  /**
-   * The addition. It becomes a `bias` node of the same name, which adds `shift`, times the factors of `scales`, to
-   * `by`.
-   */
+  /** The addition. It becomes a `bias` node of the same name: `by` + `shift` · the factors of `scales`. */
   readonly node: string;
-  /** Its other input. */
+  /** The other operand of the addition. */
   readonly by: string;
   /** The shift of the branch's last batch norm. */
   readonly shift: string;
   /** The `scale` nodes between that batch norm and the addition, in execution order. */
   readonly scales: readonly string[];
-  /** The batch norm's running mean: of zeros, so it is zero from here on. */
+  /** The batch norm's running mean. It counts as zero from here on. */
   readonly mean: string;
 }
 
 export type CutStep =
   | { readonly kind: "bypass"; readonly nodes: readonly BypassedNode[] }
-  /** Only made while training goes on. */
+  /** Occurs only during training. */
   | { readonly kind: "constant"; readonly branches: readonly ConstantBranch[] }
   /** By value or parameter: the axes that get shorter. */
   | { readonly kind: "slice"; readonly slices: Readonly<Record<string, readonly AxisCut[]>> };
@@ -71,28 +68,29 @@ export const cutStepSchema: z.ZodType<CutStep> = z.discriminatedUnion("kind", [
   }),
 ]);
 
-/** Output channels of one layer with weights; `kept` is 0 if the layer is gone. */
+/** The output channels of one layer with weights, before and after; `kept` is 0 if the layer is removed. */
 export interface LayerCut {
   readonly layer: string;
   readonly total: number;
   readonly kept: number;
 }
 
+/** Everything that pruning removes from a network. */
 export interface CutList {
   /** Name of the graph. */
   readonly network: string;
   readonly steps: readonly CutStep[];
-  /** Nodes of the network, factors folded in, that are gone. */
+  /** The removed nodes. Factors do not count, because they are folded first. */
   readonly removed: readonly string[];
   readonly layers: readonly LayerCut[];
   /** Cost of one image before and after. */
   readonly before: Cost;
   readonly after: Cost;
-  /** What a reader should know, as sentences. */
+  /** Remarks for the user, as sentences. */
   readonly notes: readonly string[];
 }
 
-/** The indices along `axis` of `value`, of `total` before the first step, that are left after `steps`. */
+/** The indices along `axis` of `value` that are left after `steps`. `total`: the length before the first step. */
 export function keptIndices(steps: readonly CutStep[], value: string, axis: number, total: number): readonly number[] {
   let kept: readonly number[] = Array.from({ length: total }, (_, index) => index);
   for (const step of steps) {

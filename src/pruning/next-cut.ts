@@ -1,6 +1,6 @@
 /**
- * Finds the next step of a cut. First nodes that do no work are left out: an addition of zeros, or of constants, which
- * are carried on as a bias. When there are none, the channels that nothing depends on are sliced away.
+ * Finds the next step of a cut list. Nodes without effect come first: an addition of zeros, or of constants, which
+ * become a bias. When there are no such nodes, the step removes the channels that the outputs do not depend on.
  */
 import { required } from "../core/errors.ts";
 import type { Shape } from "../core/tensor.ts";
@@ -18,15 +18,15 @@ export interface FoundStep {
 }
 
 export interface FindOptions {
-  /** Widths are kept at multiples of this; default 1. */
+  /** Layers keep a multiple of this many channels; default 1. */
   readonly round?: number;
-  /** Whether a node may be left out that leaves a constant behind, as a new bias; default true. */
+  /** Whether an addition of constants may become a bias; default true. */
   readonly mayCarry?: boolean;
 }
 
 /**
- * The next step that makes the network smaller; undefined if there is none. Values that `weights` lacks are unknown:
- * taken as free of zeros. Factors that are not folded are known or unknown like other parameters.
+ * The next step that makes the network smaller; undefined if there is none. A parameter that `weights` lacks is unknown
+ * and counts as free of zeros. This holds for factors that are not folded, too.
  */
 export function findStep(
   { graph, weights }: Network,
@@ -47,16 +47,16 @@ function dstOf(node: Node): string {
 }
 
 /**
- * Nodes that can be left out as far as the outputs are concerned. Everything counts as kept here, because a channel
- * that is zero only thanks to this node must stay zero until it is sliced away. All nodes at once are as good as one by
- * one: no channel that the outputs depend on changes its value.
+ * The nodes that can be removed without an effect on the outputs. All channels count as kept here: if a channel is zero
+ * because of such a node, it must stay zero until a later step removes it. All nodes can be removed at once, because no
+ * channel that the outputs depend on changes its value.
  */
 function bypassedNodes(analysed: Analysed): BypassedNode[] {
   const { graph, shapes, weights, couplings, constants } = analysed;
   const { demanded } = livingChannels(analysed, new Uint8Array(couplings.count).fill(1));
   return graph.nodes.flatMap((node): BypassedNode[] => {
     const dst = dstOf(node);
-    // Makes a parameter of parameters.
+    // The node computes a parameter from parameters.
     if (!constants.has(dst)) return [];
     const src = activationsOf(node, constants).map((value) => required(constants.get(value), value));
     const present = required(demanded.get(dst), `demands on "${dst}"`);
@@ -66,17 +66,17 @@ function bypassedNodes(analysed: Analysed): BypassedNode[] {
     const by = required(node.inputs[found.slot], `input ${found.slot} of "${node.name}"`);
     if (found.constant !== undefined) return [{ node: node.name, by, constant: Array.from(found.constant, carried) }];
     if (!graph.outputs.includes(dst)) return [{ node: node.name, by }];
-    // An output keeps its name, so its node stays; with several inputs, a bias of zeros still does with one of them.
+    // A graph output keeps its name, so its node stays. A node with several inputs becomes a bias of zeros with one.
     return src.length > 1 ? [{ node: node.name, by, constant: Array.from(present, () => 0) }] : [];
   });
 }
 
-/** As a 32-bit float, and without the sign of a zero, which JSON cannot tell. */
+/** `value` as a 32-bit float; −0 becomes 0, because JSON has no −0. */
 function carried(value: number): number {
   return Math.fround(value) + 0;
 }
 
-/** Liveness in which every value that is still read has a channel, and what had to be kept for that. */
+/** The liveness in which every value that is still read has a channel, with a note for each channel kept for that. */
 function keepPaths(
   analysed: Analysed,
   round: number,
@@ -90,7 +90,7 @@ function keepPaths(
     let isComplete = true;
     for (const value of valuesRead(analysed, liveness)) {
       const classes = couplings.classesOf(value, 1);
-      // One number an image has no channels.
+      // A value of shape [N] has no channels.
       if (classes.length === 0 || classes.some((one) => liveness.kept[one] === 1 || alsoKept[one] === 1)) continue;
       const first = required(classes[0], `channel 0 of "${value}"`);
       alsoKept[first] = 1;
@@ -99,15 +99,15 @@ function keepPaths(
       const total = required(constants.get(value), value).length;
       if (size === total) continue;
       notes.push(
-        `${makers.get(value)?.name ?? value}: none of its ${total} channels matters, but there is no way around it; ` +
-          `it keeps ${size === 1 ? "one" : size}, without effect on the outputs`,
+        `${makers.get(value)?.name ?? value}: none of its ${total} channels affects the outputs, ` +
+          `but no path leads around it; it keeps ${size === 1 ? "one" : size}`,
       );
     }
     if (isComplete && !padWidths(analysed, liveness, alsoKept, round)) return { liveness, notes };
   }
 }
 
-/** The activations that are read once operands without channels have been dropped, in execution order. */
+/** The activations that are still read without the operands that have no channels, in execution order. */
 function valuesRead({ graph, shapes, weights, couplings, constants }: Analysed, { kept }: Liveness): readonly string[] {
   const indices = (value: string): number[] => keptAlong(couplings, kept, value, 1);
   const read = new Set(graph.outputs);
@@ -133,7 +133,7 @@ function keptAlong(couplings: Couplings, kept: Uint8Array, value: string, axis: 
   return [...couplings.classesOf(value, axis)].flatMap((one, index) => (kept[one] === 1 ? index : []));
 }
 
-/** By value: the axes along which classes with activations in them are not kept. */
+/** By value or parameter: the axes along which classes that contain activations are not kept. */
 function slicesOf(analysed: Analysed, { kept }: Liveness): Record<string, readonly AxisCut[]> {
   const { graph, shapes, couplings, constants } = analysed;
   const isActivation = new Uint8Array(couplings.count);

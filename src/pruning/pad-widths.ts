@@ -1,14 +1,14 @@
 /**
- * Widths at multiples of a number, as hardware likes them: a layer keeps so many of the channels that could go that its
- * width is one. They have no effect on the outputs (their factors are zero, or nothing reads them), so the cut stays
- * exact; the first ones stay, for one zero is like another.
+ * Pads the widths of layers to multiples of a number, because hardware is faster with them. A layer keeps some channels
+ * that could be pruned. These have no effect on the outputs (their factors are zero, or no node reads them), so the cut
+ * stays exact. The first such channels stay, because they are all alike.
  */
 import { type Analysed, activationsOf, type Liveness } from "../graph/analysis.ts";
 
 /**
- * Marks in `alsoKept` the classes that fill the widths of layers with weights up to the next multiple of `round`, or to
- * all channels that the layer has. A layer that goes altogether stays gone. True if any was marked that was not kept
- * before: others may then lack channels.
+ * Marks in `alsoKept` the classes that pad each layer with weights to the next multiple of `round`, or to all channels
+ * that the layer has. A layer that loses all its channels is not padded. Returns true if it marked a class: then the
+ * caller has to compute the liveness again, because other layers may need more channels.
  */
 export function padWidths(
   { graph, shapes, couplings, constants }: Analysed,

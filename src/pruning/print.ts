@@ -1,8 +1,8 @@
-/** A cut list as text, for people. */
+/** Prints a cut list as text. */
 import type { Cost } from "../graph/cost.ts";
 import type { BypassedNode, CutList } from "./cut-list.ts";
 
-/** `1234567` → `1.23 M`, three digits. */
+/** `count` with three digits and a unit: 1234567 becomes `1.23 M`. */
 function short(count: number): string {
   for (const [unit, size] of [
     ["G", 1e9],
@@ -20,22 +20,23 @@ function ratio(name: keyof Cost, before: Cost, after: Cost): string {
 }
 
 function bypassedLine({ node, by, constant }: BypassedNode): string {
-  if (constant === undefined) return `  ${node}: handed on from ${by}`;
+  if (constant === undefined) return `  ${node}: replaced by ${by}`;
   const nonzero = constant.filter((value) => value !== 0).length;
-  return `  ${node}: ${by} plus a constant, ${nonzero} of ${constant.length} channels not zero`;
+  return `  ${node}: replaced by ${by} plus a constant, ${nonzero} of ${constant.length} channels not zero`;
 }
 
 /**
- * What `list` takes out, in lines: cost before and after, kept channels of each layer, what became of additions (a
- * block that is handed on is its shortcut), and notes.
+ * The changes of `list` as lines of text: cost before and after, kept channels of each layer, removed nodes with their
+ * replacements, and notes. A removed block is replaced by its shortcut.
  */
 export function printCuts(list: CutList): string {
   const width = Math.max(0, ...list.layers.map(({ layer }) => layer.length));
   const bypassed = list.steps.flatMap((step) => (step.kind === "bypass" ? step.nodes : []));
   const section = (title: string, lines: readonly string[]): readonly string[] =>
     lines.length === 0 ? [] : [title, ...lines];
+  const { network, before, after } = list;
   return [
-    `${list.network}: MACs ${ratio("macs", list.before, list.after)}, parameters ${ratio("parameters", list.before, list.after)}`,
+    `${network}: MACs ${ratio("macs", before, after)}, parameters ${ratio("parameters", before, after)}`,
     ...section(
       "Output channels kept",
       list.layers.map(({ layer, total, kept }) => {
@@ -43,7 +44,7 @@ export function printCuts(list: CutList): string {
         return `  ${layer.padEnd(width)}  ${kept}/${total}${state}`;
       }),
     ),
-    ...section("Left out", bypassed.map(bypassedLine)),
+    ...section("Removed nodes", bypassed.map(bypassedLine)),
     ...section(
       "Notes",
       list.notes.map((note) => `  ${note}`),

@@ -1,8 +1,8 @@
 /**
- * Cutting while training goes on. What is held at zero goes, everything else stays what it is, factors and their
- * parameters apart, so that the optimizer steps what is left as it would have without the cut. Of the values only the
- * held zeros are known: a weight that happens to be zero can change at the next step. A constant that a branch leaves
- * behind is still trained, and so stays as the sum of parameters that it is.
+ * Prunes a network during training. It removes the structures that are held at zero. Everything else keeps its value,
+ * and factors stay separate from the parameters that they scale, so the optimizer continues as without the cut. Only
+ * the held factors count as zero: a weight that happens to be zero can change at the next step. If a branch becomes a
+ * constant, its parameters are still trained, so they stay parameters.
  */
 import { put, type Tensor, take, tensor } from "../core/tensor.ts";
 import type { Network, Weights } from "../graph/graph.ts";
@@ -14,20 +14,21 @@ import { type CutStep, keptIndices } from "./cut-list.ts";
 import { findStep } from "./next-cut.ts";
 
 export interface Shrinking {
-  /** What is left, with its factors. */
+  /** The smaller network, with its factors. */
   readonly network: Network;
   readonly steps: readonly CutStep[];
 }
 
-/** Of a factor that is not known to stay at zero: neither 0 nor 1, which analyses take note of. */
+/** The value of a factor that may become or stay nonzero: neither 0 nor 1, because the analysis treats these apart. */
 const UNKNOWN = 2;
 
 /**
- * What can be cut out of `network` for good if the structures that `held` marks (by factor parameter, 1 for each that
- * is) stay at zero. No step changes the loss or the gradient of what is left. Widths are kept at multiples of `round`.
+ * Finds what can be removed from `network` for good if the structures that `held` marks stay at zero. `held` has an
+ * entry per structure for each factor parameter: 1 if the structure is held at zero. No step changes the loss or the
+ * gradients of the remaining parameters. Widths are kept at multiples of `round`.
  *
- * A structure that is held but stays, because there is no way around its layer or to fill a width, could still come
- * back: so it counts as not held, and what it depends on stays too.
+ * A held structure may have to stay, because there is no path around its layer or because it pads a width. Its factor
+ * can then become nonzero again. So it counts as not held, and everything that it depends on stays too.
  */
 export function findShrinking(network: Network, held: ReadonlyMap<string, Uint8Array>, round = 1): Shrinking {
   let marks = held;
@@ -61,7 +62,7 @@ function shrinkingIf(network: Network, held: ReadonlyMap<string, Uint8Array>, ro
   }
 }
 
-/** What is known of the factors of `network`, which is what `steps` left. */
+/** The known values of the factors of `network`, which is the result of `steps`. */
 function knownFactors({ graph }: Network, steps: readonly CutStep[], held: ReadonlyMap<string, Uint8Array>): Weights {
   const factors = graph.parameters.filter(({ kind }) => kind === "factor");
   return new Map(
@@ -74,7 +75,7 @@ function knownFactors({ graph }: Network, steps: readonly CutStep[], held: Reado
   );
 }
 
-/** Axes along which anything is ever cut. */
+/** The axes along which steps cut parameters. */
 const CUT_AXES = [0, 1] as const;
 
 /** The cuts that `steps` make of a parameter of the shape `whole`. */
@@ -84,12 +85,12 @@ function cutsOf(steps: readonly CutStep[], parameter: string, whole: Tensor["sha
     .filter(({ axis, kept }) => kept.length < (whole[axis] ?? 0));
 }
 
-/** What `steps` leave of `whole`, which belongs to `parameter`: its value, or its velocity. */
+/** The part of `whole` that `steps` leave. `whole` is the value of `parameter`, or its velocity. */
 export function narrow(whole: Tensor, steps: readonly CutStep[], parameter: string): Tensor {
   return cutsOf(steps, parameter, whole.shape).reduce((value, { axis, kept }) => take(value, axis, kept), whole);
 }
 
-/** The other way round: `whole` with `left`, what `steps` have left of such a value, in its places. */
+/** The inverse of `narrow`: `whole` with the entries that `steps` leave replaced by those of `left`. */
 export function widen(left: Tensor, steps: readonly CutStep[], parameter: string, whole: Tensor): Tensor {
   const [first, ...rest] = cutsOf(steps, parameter, whole.shape);
   const into = (target: Tensor, cuts: typeof rest): Tensor => {
@@ -100,7 +101,7 @@ export function widen(left: Tensor, steps: readonly CutStep[], parameter: string
   return first === undefined ? left : into(whole, [first, ...rest]);
 }
 
-/** `factors` of a network after `steps`; those whose parameter is not in `left` any more are gone. */
+/** `factors` after `steps`, without the factors whose parameters are not in `left` any more. */
 export function narrowFactors(
   factors: readonly Factor[],
   steps: readonly CutStep[],
@@ -125,10 +126,7 @@ export function narrowFactors(
   });
 }
 
-/**
- * Of a factor `parameter` of `count` structures: the indices that `steps` leave; none if the parameter is not in
- * `left`.
- */
+/** The indices of the `count` structures of `parameter` that `steps` leave; none if `left` lacks the parameter. */
 export function structuresLeft(
   { parameter, count }: Pick<Factor, "parameter" | "count">,
   steps: readonly CutStep[],

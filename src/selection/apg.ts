@@ -1,14 +1,15 @@
 /**
- * The modified stochastic accelerated proximal gradient step of the paper (Huang and Wang, ECCV 2018, equations 10 to
- * 12), which drives scaling factors to exactly zero. In the paper's letters, with λ' its extrapolated point:
+ * One step of the paper's modified stochastic accelerated proximal gradient method (Huang and Wang, ECCV 2018,
+ * equations 10 to 12). It drives scaling factors to exactly zero. In the paper's letters, with λ' the extrapolated
+ * point:
  *
  *     (10)  z_t = S_{ηγ}(λ'_{t−1} − η·g)          S_a(x) = sign(x)·max(|x| − a, 0)
  *     (11)  v_t = z_t − λ'_{t−1} + μ·v_{t−1}
  *     (12)  λ'_t = z_t + μ·v_t
  *
- * The factors that a network stores are the extrapolated λ', and the gradient g is taken there. Ours differs in one
- * point: λ' is clamped at zero, so that the momentum of a factor that dies cannot carry it to the other side.
- * The ℓ1 penalty acts through S alone: no sub-gradient of it may be part of g.
+ * A network stores the extrapolated factors λ', and the gradient g is computed there. This code differs from the paper
+ * in one point: it clamps λ' at zero, so that momentum cannot make a factor negative. The ℓ1 penalty acts through S
+ * alone: g must not contain a subgradient of it.
  */
 import { invariant } from "../core/errors.ts";
 
@@ -17,26 +18,23 @@ export interface ProximalStep {
   readonly learningRate: number;
   /** μ */
   readonly momentum: number;
-  /**
-   * One for each factor, or a single one for all. Below 0 it lifts factors: S_a(x) = x − a then, as λ is never
-   * negative.
-   */
+  /** γ: one for each factor, or a single one for all. A negative γ raises factors: S_a(x) = x − a then, as λ ≥ 0. */
   readonly gamma: Float32Array;
-  /** Whether the largest factor survives a step that would make all of them zero: a layer on the only path. */
+  /** Whether one factor must stay above zero, because the layer is on the only path through the network. */
   readonly keepLast: boolean;
-  /** With `keepLast`: the run of factors, start and end, of which one survives; all of them if absent. */
+  /** With `keepLast`: the factors [start, end) of which one must stay above zero; default: all factors. */
   readonly keepRun?: readonly [number, number];
 }
 
-/** Factors λ and their velocity v, one number each a structure. */
+/** Factors λ and their velocity v, one entry per structure. */
 export interface FactorState {
   readonly factors: Float32Array;
   readonly velocity: Float32Array;
 }
 
 /**
- * S_a(x): towards zero by `amount`, and zero if that would pass it. An amount below zero is added: that is the proximal
- * step of a reward −a·λ instead of a penalty, for λ ≥ 0.
+ * S_a(x): moves `value` towards zero by `amount`, and stops at zero. A negative amount raises `value`: for λ ≥ 0 that
+ * is the proximal step of a reward instead of a penalty.
  */
 export function softThreshold(value: number, amount: number): number {
   if (amount < 0) return value - amount;
@@ -44,9 +42,9 @@ export function softThreshold(value: number, amount: number): number {
 }
 
 /**
- * One step of the factors, from `state` with `gradient` ∂loss/∂λ (without the penalty) into `next`, which may be
- * `state` itself. With `keepLast`, if every new factor (of `keepRun`) is zero, the one that was largest keeps its value
- * with velocity zero.
+ * Steps the factors from `state` to `next`, which may be `state` itself. `gradient` is ∂loss/∂λ without the penalty. If
+ * `keepLast` is set and every new factor (of `keepRun`) is zero, the largest one keeps its old value, and its velocity
+ * becomes zero.
  */
 export function accelerateProximalGradient(
   state: FactorState,
@@ -55,7 +53,7 @@ export function accelerateProximalGradient(
   next: FactorState = state,
 ): void {
   const { factors, velocity } = state;
-  invariant(gamma.length === 1 || gamma.length === factors.length, "γ is neither one number nor one a factor");
+  invariant(gamma.length === 1 || gamma.length === factors.length, "γ has neither one entry nor one per factor");
   const [start, end] = keepRun;
   let largest = start;
   for (let index = start; index < end; index++) {

@@ -1,4 +1,4 @@
-/** What goes with a residual branch: the nodes and parameters that nothing but the branch needs. */
+/** Finds what is pruned with a residual branch: the nodes and parameters that only the branch needs. */
 import type { Shape } from "../core/tensor.ts";
 import { nodeMacs } from "../graph/cost.ts";
 import { type Graph, type Node, producers } from "../graph/graph.ts";
@@ -6,20 +6,20 @@ import { withoutDeadNodes } from "../graph/rewrite.ts";
 import { inferShapes } from "../graph/shapes.ts";
 import type { Branch } from "./branches.ts";
 
-/** What a network loses. */
+/** What a network loses without some of its branches. */
 export interface Lost {
   /** Nodes with weights, in execution order. */
   readonly nodes: readonly Node[];
-  /** Trained parameters → how many of their reads go. All of a parameter goes with the last one. */
+  /** Trained parameters → how many of the nodes that read them are pruned. */
   readonly reads: ReadonlyMap<string, number>;
-  /** Trained parameters of which all reads go. */
+  /** Trained parameters of which every reader is pruned. */
   readonly parameters: readonly string[];
 }
 
-export class BranchMeter {
+export class BranchParts {
   readonly #shapes: ReadonlyMap<string, Shape>;
   readonly #makers: ReadonlyMap<string, Node>;
-  /** How often a value is read, or put out. */
+  /** How many nodes and graph outputs read each value. */
   readonly #uses = new Map<string, number>();
   readonly #trained: ReadonlySet<string>;
   readonly #places: ReadonlyMap<Node, number>;
@@ -41,7 +41,7 @@ export class BranchMeter {
     );
   }
 
-  /** What goes if the additions that end `branches` become their shortcuts. */
+  /** What is pruned if each addition that ends one of `branches` is replaced by its shortcut. */
   without(branches: readonly Branch[]): Lost {
     const slots = new Map(branches.map(({ addition, slot }) => [addition, slot] as const));
     const gone = new Set<Node>();

@@ -1,7 +1,8 @@
 /**
- * Finds the residual branches of a graph from its shape alone. An addition ends a residual block if both operands come
- * from a common value, one of them (the shortcut) by at most one layer with weights, the other (the branch) by more. So
- * the shortcut may be the value itself, subsampled and padded (option A), or a convolution with its batch norm.
+ * Finds the residual branches of a graph from its structure alone. An addition ends a residual block if both operands
+ * are computed from a common value. One operand (the shortcut) passes at most one layer with weights, the other (the
+ * branch) passes more. So the shortcut may be the identity, subsampled and padded (option A), or a convolution with its
+ * batch norm.
  */
 import { Frontier } from "../core/frontier.ts";
 import { type Graph, type Node, readers } from "../graph/graph.ts";
@@ -9,11 +10,11 @@ import { type Graph, type Node, readers } from "../graph/graph.ts";
 export interface Branch {
   /** The addition that ends the block. */
   readonly addition: string;
-  /** Slot of the addition that the branch feeds. */
+  /** The input slot of the addition that reads the branch. */
   readonly slot: number;
 }
 
-/** Bits: that a value is one that the first operand of an addition, or the second, is made from. */
+/** Bit 1: the first operand of an addition depends on the value. Bit 2: the second operand does. */
 type Sides = 0 | 1 | 2 | 3;
 const BOTH = 3;
 
@@ -29,10 +30,10 @@ export function residualBranches(graph: Graph): readonly Branch[] {
   });
 }
 
-/** What lies between the operands of additions and what both are made from. No further back is looked. */
+/** Searches backwards from an addition to the values that both operands depend on, and no further. */
 class Blocks {
   readonly #graph: Graph;
-  /** Value → the place of the node that makes it. */
+  /** Value → the position of the node that computes it. */
   readonly #makers: ReadonlyMap<string, number>;
   readonly #weights: ReadonlySet<string>;
   readonly #parameters: ReadonlySet<string>;
@@ -49,17 +50,17 @@ class Blocks {
   }
 
   /**
-   * Layers that one operand of `addition`, the node at `place`, has passed and the other has not; and whether they come
-   * from one value.
+   * For each operand of `addition`, the node at `place`: the number of layers that only this operand depends on. Also
+   * whether both operands depend on a common value.
    */
   behind(
     addition: Node,
     place: number,
   ): { readonly layers: readonly [number, number]; readonly haveCommonSource: boolean } {
     const sides = new Map<string | number, Sides>();
-    // From the addition backwards: so all that reads a value is seen before it.
+    // The search goes backwards from the addition, so it visits every reader of a value before the value.
     const frontier = new Frontier();
-    /** Places in the frontier that only one operand is made from. */
+    /** How many nodes in the frontier only one operand depends on. */
     let apart = 0;
     const mark = (value: string, side: Sides): void => {
       const maker = this.#makers.get(value);
@@ -103,7 +104,7 @@ class Blocks {
     let further: ReadonlySet<string> | undefined;
     for (const [value, side] of sides) {
       if (typeof value === "number" || side === BOTH || !this.#weights.has(value)) continue;
-      // Weights that several nodes read may be behind what both are made from, too.
+      // If several nodes share the weights, the common values may depend on them too.
       const isShared = (this.#readers.get(value) ?? []).some(({ outputs: [dst = ""] }) => {
         const maker = this.#makers.get(dst) ?? place;
         return maker < place && (sides.get(maker) ?? BOTH) === BOTH;
@@ -114,7 +115,7 @@ class Blocks {
     return layers;
   }
 
-  /** All that the nodes at `places` read, directly or not. */
+  /** Every value that the nodes at `places` read, directly or indirectly. */
   #behindAll(places: readonly number[]): ReadonlySet<string> {
     const found = new Set<string>();
     const pending = places.flatMap((place) => this.#graph.nodes[place]?.inputs ?? []);

@@ -1,18 +1,16 @@
 /**
- * Sets γ of each structure during the one training pass, so that the network costs what its budget says at the end.
+ * Sets γ of each structure during training, so that the pruned network costs what the budget allows.
  *
- * The controller looks at the factors every few steps. It estimates how important each structure is to the loss,
- * chooses the least important ones for pruning (see `pruning-choice.ts`), as many as the plan has room for, and
- * penalizes those alone:
+ * The controller updates γ every few steps. It estimates how important each structure is to the loss. It chooses the
+ * least important ones for pruning, as many as the plan allows (`pruning-choice.ts`). It penalizes only those:
  *
- *     chosen, λ > 0      γ = what the gradient holds λ up with, and as much more as takes λ from 1 to 0 in time
- *     chosen, λ = 0      γ = HOLDING: λ stays at zero
+ *     chosen, λ > 0      γ = −∂loss/∂λ, plus what moves λ from 1 to 0 in the planned time
+ *     chosen, λ = 0      γ = ZERO_GAMMA: λ stays at zero
  *     others             γ = 0: they train as if there were no budget
- *     others, λ near 0   γ < 0: noise does not prune what was not chosen
+ *     others, λ near 0   γ < 0: noise does not prune a structure that was not chosen
  *
- * Time is measured in learning rate: a factor moves by η, so a share of Ση is worth the same wherever the schedule
- * spends it. The controller is a pure function of its state and of what it sees. `docs/budget.md` explains it with a
- * picture.
+ * Time is a share of Ση, the sum of the learning rates. A factor moves in proportion to η, so this measure suits every
+ * schedule. The controller is a pure function of its state and an observation. `docs/budget.md` has a picture.
  */
 import { required } from "../core/errors.ts";
 import { tensor } from "../core/tensor.ts";
@@ -23,33 +21,33 @@ import type { Factor, FactorKind } from "./factors.ts";
 import { chooseForPruning, chooseForRestoring, type Group, nearestShare } from "./pruning-choice.ts";
 import { meanCosts } from "./structure-costs.ts";
 
-/** The shares of Ση between which the cost falls. What comes after is for the structures that stay. */
+/** The shares of Ση between which the cost falls. The rest of the run trains the structures that stay. */
 export interface Window {
   readonly start: number;
   readonly end: number;
 }
 
-/** Unless a run says otherwise. */
+/** The default window. */
 export const usualWindow: Window = { start: 0.08, end: 0.55 };
 
-/** The share of Ση that a chosen structure takes to go from λ = 1 to 0, where the window is the usual one. */
-const WAY = 0.08;
+/** The share of Ση in which a chosen structure moves from λ = 1 to 0, with the default window. */
+const PRUNING_TIME = 0.08;
 /** How far from its budget a run may end, as a share of the full cost. */
 const TOLERANCE = 0.005;
-/** A γ that no gradient overcomes. */
-const HOLDING = 100;
-/** The furthest that γ may move a factor until the next look, and how far it moves one away from zero. */
-const FURTHEST = 0.5;
-const RESCUE = 0.1;
-/** The importance is a mean over about so many of the last looks. */
-const MEMORY = 20;
+/** A γ that is larger than any gradient. */
+const ZERO_GAMMA = 100;
+/** How far γ may move a factor before the next update, and how far it moves a factor away from zero. */
+const MAX_MOVE = 0.5;
+const RESCUE_MOVE = 0.1;
+/** The importance is a running mean over about this many updates. */
+const AVERAGED_UPDATES = 20;
 
 export interface BudgetControllerOptions {
   readonly factors: readonly Factor[];
   readonly model: CostModel;
-  /** What is to be left of the full cost, 0 … 1. */
+  /** The share of the full cost that the budget allows, 0 … 1. */
   readonly share: number;
-  /** μ of the factors. */
+  /** Momentum μ of the factors. */
   readonly momentum: number;
   /** Ση of the whole run. */
   readonly totalRate: number;
@@ -57,59 +55,56 @@ export interface BudgetControllerOptions {
   readonly window?: Window;
 }
 
-/** What the controller sees, always of the whole network: factors of what is cut are zero. */
+/** The controller's input. It covers the whole network: the factor of a cut structure is zero. */
 export interface Observation {
   readonly factors: Weights;
   /** The factors' velocities. */
   readonly velocities: Weights;
-  /** Ση so far, over that of the whole run, 0 … 1. */
+  /** Ση so far as a share of Ση of the whole run, 0 … 1. */
   readonly progress: number;
   readonly learningRate: number;
-  /** Steps until the next look. */
+  /** Steps until the next update. */
   readonly interval: number;
-  /** Whether structure `index` of a factor was cut, and so cannot come back; default: none was. */
+  /** Whether structure `index` of a factor was cut, so that it cannot be restored; default: none was. */
   readonly isCut?: (parameter: string, index: number) => boolean;
 }
 
-/**
- * What the controller remembers; a checkpoint keeps it. Arrays and strings have an entry for each structure of a
- * factor.
- */
+/** The controller's state, which each checkpoint stores. Arrays and strings have one entry per structure. */
 export interface ControllerState {
-  /** Looks so far. */
+  /** Updates so far. */
   readonly looks: number;
   /** By factor parameter: the running mean of (λ·∂loss/∂λ)². */
   readonly importance: Readonly<Record<string, readonly number[]>>;
-  /** By factor parameter: "1" for what was chosen for pruning, "0" for what stays. */
+  /** By factor parameter: "1" for a structure that was chosen for pruning, "0" for one that stays. */
   readonly chosen: Readonly<Record<string, string>>;
-  /** By factor parameter: γ until the next look. */
+  /** By factor parameter: γ until the next update. */
   readonly gamma: Readonly<Record<string, readonly number[]>>;
-  /** Whether all that was chosen is at zero, and nothing more has to be. */
+  /** Whether every chosen structure is at zero, and no other has to be chosen. */
   readonly isMet: boolean;
-  /** What an exact count had more than the cost model, as a share of the full cost. */
+  /** The last exact cost minus the cost model's, as a share of the full cost. */
   readonly correction: number;
 }
 
 interface Structure {
-  /** Through all factors, as the cost model counts. */
+  /** Its number in the cost model, which counts through all factors. */
   readonly number: number;
   readonly parameter: string;
   readonly index: number;
 }
 
-/** The share of the full cost that is to be left at `progress`: falls in a straight line through the window. */
+/** The planned share of the full cost at `progress`. It falls in a straight line through the window. */
 export function plannedShare(progress: number, share: number, { start, end }: Window = usualWindow): number {
   const fallen = progress >= end ? 1 : Math.max(0, (progress - start) / (end - start));
-  // Exactly `share` at the end, to the last bit: who asks whether the end is reached compares with it.
+  // This form gives exactly `share` at the end, because callers compare the plan with it.
   return 1 - fallen + share * fallen;
 }
 
 export class BudgetController {
   readonly #options: BudgetControllerOptions;
   readonly #window: Window;
-  /** Of the factors whose γ is above zero, which are those that can be pruned; and of the others. */
+  /** The structures of each factor, in the order of the factors. */
   readonly #structures: readonly (readonly Structure[])[];
-  /** How readily structures of each kind are chosen: with γ in proportion to their mean cost, all kinds alike. */
+  /** By kind: γ over the mean cost. A kind with a larger preference is pruned sooner. */
   readonly #preference: ReadonlyMap<FactorKind, number>;
 
   constructor(options: BudgetControllerOptions) {
@@ -122,7 +117,7 @@ export class BudgetController {
     this.#preference = this.#preferences();
   }
 
-  /** Before the first look: nothing is chosen, and γ is 0. */
+  /** The state before the first update: no structure is chosen, and γ is 0. */
   initial(): ControllerState {
     const { factors } = this.#options;
     const zeros = factors.map(({ parameter, count }) => [parameter, Array<number>(count).fill(0)] as const);
@@ -136,19 +131,19 @@ export class BudgetController {
     };
   }
 
-  /** What is left, as a share of the full cost, with these factors: by the model, corrected. */
+  /** The corrected cost of the network with these factors, as a share of the full cost. */
   left(state: ControllerState, factors: Weights): number {
     return this.#shareOf(this.#options.model.remaining(zerosOf(this.#options.factors, factors)), state);
   }
 
-  /** `state` corrected by an exact count of what is left with these factors. */
+  /** `state` with the correction that makes the model's cost of these factors equal to `exact`. */
   corrected(state: ControllerState, factors: Weights, exact: number): ControllerState {
     const { model } = this.#options;
     const counted = this.#options.model.remaining(zerosOf(this.#options.factors, factors)).left;
     return { ...state, correction: (exact - counted) / model.whole };
   }
 
-  /** The share of the full cost nearest to the budget that whole structures can leave. */
+  /** The share of the full cost nearest to the budget that pruning whole structures can reach. */
   get nearest(): number {
     const { model, share } = this.#options;
     const all = this.#groups(this.initial(), () => true);
@@ -156,7 +151,7 @@ export class BudgetController {
     return nearestShare(numbers, model.remaining(), model.whole, share);
   }
 
-  /** γ of each structure until the next look, by factor parameter. */
+  /** By factor parameter: γ of each structure until the next update. */
   gammas({ gamma }: ControllerState): Weights {
     return new Map(
       this.#options.factors.map(({ parameter, count }) => [
@@ -166,11 +161,11 @@ export class BudgetController {
     );
   }
 
-  /** The largest γ with which a structure of `kind` is on its way to zero now; 0 if none is. */
+  /** The largest γ of the structures of `kind` that move to zero now; 0 if none does. */
   gammaOf({ gamma }: ControllerState, kind: FactorKind): number {
     const own = this.#options.factors.filter((factor) => factor.kind === kind);
     const all = own.flatMap(({ parameter }) => gamma[parameter] ?? []);
-    return all.reduce((most, one) => (one < HOLDING ? Math.max(most, one) : most), 0);
+    return all.reduce((most, one) => (one < ZERO_GAMMA ? Math.max(most, one) : most), 0);
   }
 
   next(before: ControllerState, seen: Observation): ControllerState {
@@ -183,24 +178,20 @@ export class BudgetController {
     return { ...state, chosen, isMet, gamma: this.#gamma({ ...state, chosen }, seen) };
   }
 
-  /**
-   * How long a chosen structure takes to zero, in shares of Ση: the part of the window that is usual, or what is safe.
-   */
-  #way(seen: Observation): number {
+  /** The share of Ση in which a chosen structure moves to zero: in proportion to the window, but never too fast. */
+  #pruningTime(seen: Observation): number {
     const { start, end } = this.#window;
-    const usual = (WAY * (end - start)) / (usualWindow.end - usualWindow.start);
-    const safe = (this.#steps(seen) * seen.learningRate) / (FURTHEST * this.#options.totalRate);
-    return Math.min(end - start, Math.max(Math.min(WAY, usual), safe));
+    const usual = (PRUNING_TIME * (end - start)) / (usualWindow.end - usualWindow.start);
+    const safe = (this.#steps(seen) * seen.learningRate) / (MAX_MOVE * this.#options.totalRate);
+    return Math.min(end - start, Math.max(Math.min(PRUNING_TIME, usual), safe));
   }
 
-  /** From here on all is chosen that has to go, so that it is at zero by the end of the window. */
+  /** The progress at which the last structure is chosen, so that all are at zero by the end of the window. */
   #lastChoice(seen: Observation): number {
-    return this.#window.end - this.#way(seen);
+    return this.#window.end - this.#pruningTime(seen);
   }
 
-  /**
-   * How many steps a factor in motion goes on for, at its speed: to the next look, and for what momentum adds after it.
-   */
+  /** How many steps a factor goes on at its present speed: until the next update, and then by momentum. */
   #steps({ interval }: Observation): number {
     return interval + this.#options.momentum / (1 - this.#options.momentum);
   }
@@ -214,33 +205,29 @@ export class BudgetController {
   }
 
   /**
-   * The running mean of (λ·∂loss/∂λ)², which estimates what the loss would change by if the structure went (the
-   * first-order Taylor criterion; Molchanov et al., CVPR 2019). The gradient is what the velocity shows: under γ and a
-   * mean gradient g, a factor comes to a velocity of −η(g + γ)/(1 − μ). Learnt only of what no γ moves: the others lose
-   * λ because they were chosen.
+   * The running mean of (λ·∂loss/∂λ)², a first-order estimate of how the loss changes without the structure (Molchanov
+   * et al., CVPR 2019). The velocity gives the gradient: under γ and a mean gradient g, it settles at
+   * −η(g + γ)/(1 − μ). Only structures with γ = 0 are updated: λ of the others falls because they were chosen.
    */
   #importance({ looks, importance, chosen, gamma }: ControllerState, seen: Observation): ControllerState["importance"] {
-    const weight = Math.max(1 / (looks + 1), 1 / MEMORY);
+    const weight = Math.max(1 / (looks + 1), 1 / AVERAGED_UPDATES);
     return this.#each((one) => {
       const { parameter, index } = one;
       const before = importance[parameter]?.[index] ?? 0;
       const value = numberAt(one, seen.factors);
       if (value === 0 || isChosen(one, chosen) || gamma[parameter]?.[index] !== 0) return before;
-      const now = (value * this.#pull(one, 0, seen)) ** 2;
+      const now = (value * this.#descent(one, 0, seen)) ** 2;
       return before + weight * (now - before);
     });
   }
 
-  /** −∂loss/∂λ, as the velocity under `gamma` shows it: what holds the factor up. */
-  #pull(one: Structure, gamma: number, { velocities, learningRate }: Observation): number {
+  /** −∂loss/∂λ, computed from the velocity under `gamma`. */
+  #descent(one: Structure, gamma: number, { velocities, learningRate }: Observation): number {
     if (learningRate <= 0) return 0;
     return gamma + (numberAt(one, velocities) * (1 - this.#options.momentum)) / learningRate;
   }
 
-  /**
-   * Adds to what is chosen until the plan's share is left without it; or gives some back, if a correction left too
-   * little.
-   */
+  /** Chooses structures until the cost falls to the plan; or restores some, if a correction put it below the budget. */
   #choose(state: ControllerState, seen: Observation): ControllerState["chosen"] {
     const { share } = this.#options;
     const { start } = this.#window;
@@ -263,8 +250,8 @@ export class BudgetController {
     return Object.fromEntries(each.map(([parameter, own]) => [parameter, own.join("")]));
   }
 
-  /** The structures that may be pruned and are `wanted`, factor by factor, the least important first. */
-  #groups({ importance, chosen }: ControllerState, wanted: (one: Structure) => boolean): readonly Group[] {
+  /** By factor: the structures that may be pruned and that `isCandidate` accepts, the least important first. */
+  #groups({ importance, chosen }: ControllerState, isCandidate: (one: Structure) => boolean): readonly Group[] {
     return this.#options.factors.flatMap((factor, at): Group[] => {
       if (factor.gamma <= 0) return [];
       const structures = this.#structures[at] ?? [];
@@ -273,7 +260,7 @@ export class BudgetController {
       const isGuarded = ({ index }: Structure): boolean => index >= first && index < end;
       let spare = structures.filter((one) => isGuarded(one) && !isChosen(one, chosen)).length - 1;
       const members = structures
-        .filter(wanted)
+        .filter(isCandidate)
         .toSorted((a, b) => importanceOf(a) - importanceOf(b))
         .filter((one) => isChosen(one, chosen) || !isGuarded(one) || spare-- > 0)
         .map((one) => ({ number: one.number, importance: importanceOf(one) }));
@@ -285,16 +272,16 @@ export class BudgetController {
   #gamma({ chosen, gamma }: ControllerState, seen: Observation): ControllerState["gamma"] {
     const { momentum, totalRate } = this.#options;
     const steps = this.#steps(seen);
-    const safest = seen.learningRate > 0 ? (FURTHEST * (1 - momentum)) / (steps * seen.learningRate) : 0;
+    const most = seen.learningRate > 0 ? (MAX_MOVE * (1 - momentum)) / (steps * seen.learningRate) : 0;
     const isLate = seen.progress >= this.#window.end;
-    const push = isLate ? safest : Math.min(safest, (1 - momentum) / (this.#way(seen) * totalRate));
-    const rescue = (safest * RESCUE) / FURTHEST;
+    const excess = isLate ? most : Math.min(most, (1 - momentum) / (this.#pruningTime(seen) * totalRate));
+    const rescue = (most * RESCUE_MOVE) / MAX_MOVE;
     return this.#each((one) => {
       const value = numberAt(one, seen.factors);
       if (isChosen(one, chosen)) {
-        if (value === 0) return HOLDING;
+        if (value === 0) return ZERO_GAMMA;
         const before = gamma[one.parameter]?.[one.index] ?? 0;
-        return Math.min(HOLDING, Math.max(0, this.#pull(one, before, seen)) + push);
+        return Math.min(ZERO_GAMMA, Math.max(0, this.#descent(one, before, seen)) + excess);
       }
       return value + steps * numberAt(one, seen.velocities) <= 0 ? -rescue : 0;
     });

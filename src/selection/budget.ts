@@ -1,6 +1,6 @@
 /**
- * A budget as it is written: a share of what the full network costs, or a number of MACs or parameters. Which kinds of
- * structures it is reached with where none are named, and the smallest budget that a network allows.
+ * Parses and prints budgets: a share of the full network's cost, or a number of MACs or parameters. Also chooses the
+ * kinds of structures to prune if the user names none, and computes the smallest budget that a network allows.
  */
 import { UserError } from "../core/errors.ts";
 import { type Cost, cost } from "../graph/cost.ts";
@@ -10,7 +10,7 @@ import { type Factor, type FactorKind, type Selection, selectionKeys } from "./f
 import { place, structureKinds } from "./place.ts";
 import { meanCosts } from "./structure-costs.ts";
 
-/** What is to be left at the end: `share` of the full network's MACs or parameters (0 … 1), or `count` of them. */
+/** The cost of the pruned network: `share` of the full network's MACs or parameters (0 … 1), or `count` of them. */
 export type Budget =
   | { readonly of: CostKind; readonly share: number }
   | { readonly of: CostKind; readonly count: number };
@@ -24,8 +24,8 @@ const measures: { readonly [name: string]: CostKind } = {
 const scales: { readonly [letter: string]: number } = { "": 1, k: 1e3, m: 1e6, g: 1e9 };
 
 /**
- * `50%` (of the MACs), `50%-params`, `20M-macs`, `100k-params`.
- * @throws UserError "bad-option" on anything else, and on a share that is not above 0 % and at most 100 %.
+ * Parses a budget: `50%` (of the MACs), `50%-params`, `20M-macs` or `100k-params`.
+ * @throws UserError "bad-option" on any other text, and on a share that is not above 0 % and at most 100 %.
  */
 export function parseBudget(text: string): Budget {
   const [, digits = "", scale = "", percent, unit] =
@@ -55,22 +55,22 @@ function requireShare(share: number, received: string): number {
   });
 }
 
-/** `50 % of the MACs`, `100,000 parameters`. */
+/** `budget` in words: `50 % of the MACs`, `100,000 parameters`. */
 export function describeBudget(budget: Budget): string {
   const unit = costNames[budget.of];
   if ("share" in budget) return `${Number((100 * budget.share).toPrecision(4))} % of the ${unit}`;
   return `${budget.count.toLocaleString("en")} ${unit}`;
 }
 
-/** The share of the full network, 0 … 1, that `budget` is. */
+/** `budget` as a share of the full network's cost `whole`, 0 … 1. */
 export function budgetShare(budget: Budget, whole: Cost): number {
   return "share" in budget ? budget.share : budget.count / whole[budget.of];
 }
 
 /**
- * γ of each kind, of which only the ratios count, where no kind is named: the paper's kinds that `graph` has, and
- * streams where it is not to be reached without. Kinds share γ by what their structures cost, so that all pay the same
- * price for a MAC.
+ * The kinds of structures to prune, with γ of each, if the user names none. They are the paper's kinds that `graph`
+ * has, and streams if the budget cannot be reached without them. γ of a kind is proportional to the mean cost of its
+ * structures, so that a MAC has the same price in every kind. Only the ratios of these γ matter.
  */
 export function budgetSelection(graph: Graph, budget: Budget): Selection {
   const kinds = structureKinds(graph);
@@ -93,12 +93,12 @@ function sharedByCost(graph: Graph, kinds: readonly FactorKind[], of: CostKind):
   );
 }
 
-/** The survivors that guards keep: of each run of factors on the only path, the first. */
+/** The structures [start, end) of a factor of which one must stay, because they are on the only path. */
 export function guarded({ keepLast, keepRun, count }: Factor): readonly [number, number] | undefined {
   return keepLast ? (keepRun ?? [0, count]) : undefined;
 }
 
-/** The share of `graph`, 0 … 1, that is left once all that may go has gone. */
+/** The share of the cost of `graph`, 0 … 1, that is left if every structure is pruned that may be. */
 export function smallestShare(graph: Graph, factors: readonly Factor[], of: CostKind, round = 1): number {
   const model = costModel(graph, factors, of, { round });
   const count = model.remaining();

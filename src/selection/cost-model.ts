@@ -1,11 +1,10 @@
 /**
- * What a network costs while structures are pruned from it: the one model behind budgets, γ by cost and inspection. A
- * kind of cost says what a layer costs with some of its outputs and inputs left; which outputs and inputs go with a
- * structure is the network's (`structure-parts.ts`). So another kind of cost is another function of a layer.
+ * Computes what a network costs while structures are pruned from it. Budgets, γ by cost and inspection all use this
+ * model. A kind of cost is one function: the cost of a layer with some of its outputs and inputs left.
+ * `structure-parts.ts` says which outputs and inputs a structure takes with it.
  *
- * The model is the cost of the pruned network except for what only pruning finds out: channels that nothing reads any
- * more, and the biases of constants that are carried on. Who needs the exact cost counts it now and then and corrects
- * the model.
+ * The model leaves out two effects that only pruning itself finds: channels that no node reads any more, and biases
+ * that replace constants. A caller that needs the exact cost counts it now and then and corrects the model.
  */
 import type { Graph, Weights } from "../graph/graph.ts";
 import type { Factor } from "./factors.ts";
@@ -14,10 +13,10 @@ import { type Layer, type LostPart, NetworkParts } from "./structure-parts.ts";
 export const costKinds = ["macs", "parameters"] as const;
 export type CostKind = (typeof costKinds)[number];
 
-/** What each kind of cost is called where people read it. */
+/** The name of each kind of cost in messages. */
 export const costNames: Readonly<Record<CostKind, string>> = { macs: "MACs", parameters: "parameters" };
 
-/** What `layer` costs with so many of its output and input channels left; 0 and 0 once it is gone. */
+/** The cost of `layer` with this many output and input channels left; both are 0 once the layer is pruned. */
 type LayerCost = (layer: Layer, outputs: number, inputs: number) => number;
 
 const layerCosts: Record<CostKind, LayerCost> = {
@@ -27,27 +26,27 @@ const layerCosts: Record<CostKind, LayerCost> = {
 
 export interface CostModel {
   readonly kind: CostKind;
-  /** Of the network with all of its structures. */
+  /** The cost of the whole network. */
   readonly whole: number;
   /**
-   * What is left without the structures marked 1 in `pruned`; default: nothing is pruned. Structures are numbered
-   * through all factors, in their order.
+   * The cost without the structures that `pruned` marks with 1; default: no structure is pruned. Structures are
+   * numbered through all factors, in their order.
    */
   remaining(pruned?: Uint8Array): RemainingCost;
 }
 
-/** What is left as structures are taken away and put back, fast enough to be asked thousands of times a run. */
+/** The cost that remains as structures are removed and restored. Fast enough for thousands of calls a run. */
 export interface RemainingCost {
   readonly left: number;
   remove(structure: number): void;
   restore(structure: number): void;
-  /** What would go with `structure` now; nothing is taken away. */
+  /** What removing `structure` would save now. Does not remove it. */
   gain(structure: number): number;
 }
 
 /**
- * The cost of `graph` by `kind`; `factors` are those of the graph. Widths are kept at multiples of `round`. `parts`: of
- * the same graph and factors, where they are known.
+ * The cost model of `graph`, whose factors are `factors`. Widths are kept at multiples of `round`. `parts` saves time
+ * if the parts of this graph and these factors are known already.
  */
 export function costModel(
   graph: Graph,
@@ -82,7 +81,7 @@ class Remaining implements RemainingCost {
   readonly #parts: NetworkParts;
   readonly #costOf: LayerCost;
   readonly #round: number;
-  /** By layer: outputs and inputs that are pruned, and reads that went with branches. */
+  /** By layer: pruned outputs, pruned inputs, and reads that were pruned with branches. */
   readonly #outputs: Int32Array;
   readonly #inputs: Int32Array;
   readonly #reads: Int32Array;
@@ -141,7 +140,7 @@ class Remaining implements RemainingCost {
   }
 }
 
-/** What is kept of `whole` channels without `pruned` of them. */
+/** How many of `whole` channels are kept after `pruned` of them, at a multiple of `round`. */
 function kept(whole: number, pruned: number, round: number): number {
   const left = whole - pruned;
   return left <= 0 ? 0 : Math.min(whole, Math.ceil(left / round) * round);

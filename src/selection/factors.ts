@@ -1,6 +1,6 @@
 /**
- * Scaling factors as data: which parameter, over what structures, with what γ. Kind and layer are written in the names
- * of the λ parameters, so a network read back from a file still knows its factors.
+ * Scaling factors as data: which parameter scales which structures, with what γ. The name of each λ parameter contains
+ * its kind and its layer, so a network that is read from a file still has its factors.
  */
 import { required } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
@@ -9,12 +9,12 @@ import { OnlyPath, type ScaledValue } from "./required-path.ts";
 
 /**
  * neuron: an output channel of a layer; group: a group of a grouped convolution; block: a residual branch; stream: a
- * channel that several layers write or that many read, as in a residual stream.
+ * channel that several layers write or that many layers read, as in a residual stream.
  */
 export const factorKinds = ["neuron", "group", "block", "stream"] as const;
 export type FactorKind = (typeof factorKinds)[number];
 
-/** γ of each kind of factor that is wanted: the strength of its ℓ1 penalty, ≥ 0. */
+/** The kinds of structures that get factors. The number is γ, the strength of the ℓ1 penalty of that kind, ≥ 0. */
 export interface Selection {
   readonly neurons?: number;
   readonly groups?: number;
@@ -36,21 +36,20 @@ export interface Factor {
   /** Name of the λ parameter: `<layer>.<kind>.factor`. */
   readonly parameter: string;
   readonly kind: FactorKind;
-  /**
-   * The layer whose channels are scaled; of a block, the addition that ends it; of a stream, the first node that joins
-   * it.
-   */
+  /** The node whose channels are scaled. For a block: the addition that ends it. For a stream: the first node in it. */
   readonly layer: string;
   readonly count: number;
   /** γ of its kind. */
   readonly gamma: number;
-  /** The γ of structure i is `gamma`·`gammaScale[i]`; one number stands for all. Absent: 1. See `costs.ts`. */
+  /**
+   * γ of structure i is `gamma`·`gammaScale[i]`; a single number applies to all. Default 1. See `structure-costs.ts`.
+   */
   readonly gammaScale?: readonly number[];
-  /** Whether the network would answer every input alike were all of the layer's factors zero. */
+  /** Whether one factor must stay above zero: with all at zero, the network would give every input the same answer. */
   readonly keepLast: boolean;
   /**
-   * With `keepLast`: the run of factors, start and end, of which one must stay, where that is not all of them: of a
-   * stream that grows on the way, the channels it begins with.
+   * With `keepLast`: the factors [start, end) of which one must stay, if that is not all of them. A stream that grows
+   * along the network has to keep one of its first channels.
    */
   readonly keepRun?: readonly [number, number];
 }
@@ -66,8 +65,8 @@ function placeOf(parameter: string): { readonly layer: string; readonly kind: Fa
 }
 
 /**
- * The factors of a graph, in execution order, read from the names of the parameters that scale activations. A graph
- * does not hold γ: it is taken from `selection`, 0 where that has none.
+ * The factors of a graph, in execution order, found by the names of the parameters that scale activations. A graph does
+ * not contain γ: `selection` gives it, and it is 0 for a kind that `selection` lacks.
  */
 export function factorsOf(graph: Graph, selection: Selection = {}): readonly Factor[] {
   const kinds = new Map(graph.parameters.map(({ name, kind }) => [name, kind] as const));
@@ -80,7 +79,7 @@ export function factorsOf(graph: Graph, selection: Selection = {}): readonly Fac
   }
   if (scalesOf.size === 0) return [];
   const path = new OnlyPath(graph);
-  // The last ones first: see `OnlyPath`.
+  // The last factors come first: see `OnlyPath`.
   const found = [...scalesOf].toReversed().flatMap(([parameter, scales]): Factor[] => {
     const place = placeOf(parameter);
     if (place === undefined) return [];
@@ -105,9 +104,7 @@ export function factorsOf(graph: Graph, selection: Selection = {}): readonly Fac
   return found.toReversed();
 }
 
-/**
- * λ parameters that must not lose all of their factors; `keepRuns`: those where it is all of a run that must not go.
- */
+/** The λ parameters of which one factor must stay above zero. `keepRuns`: the run it must be in, if it is not any. */
 export interface KeptFactors {
   readonly keepLast: ReadonlySet<string>;
   readonly keepRuns?: ReadonlyMap<string, readonly [number, number]>;
@@ -122,7 +119,7 @@ export function keptFactors(factors: readonly Factor[]): KeptFactors {
   };
 }
 
-/** γ of each structure times `times`, by the factors' parameters and in their shapes. */
+/** By factor parameter, in its shape: γ of each structure times `times`. */
 export function gammasOf(factors: readonly Factor[], times = 1): Weights {
   return new Map(
     factors.map(({ parameter, count, gamma, gammaScale: scale = [1] }) => {
@@ -135,7 +132,7 @@ export function gammasOf(factors: readonly Factor[], times = 1): Weights {
   );
 }
 
-/** What a training step is fed for the factors: `<parameter>.gamma` → γ of each of them. */
+/** The inputs of a training step for the factors: `<parameter>.gamma` → γ of each structure. */
 export function gammaFeeds(gammas: Weights): Record<string, Tensor> {
   return Object.fromEntries([...gammas].map(([parameter, gamma]) => [`${parameter}.gamma`, gamma] as const));
 }

@@ -1,12 +1,12 @@
 /**
- * Folding: a scaling factor that follows an affine layer belongs to the layer's parameters,
+ * Folds scaling factors into the parameters of the affine layer in front of them:
  *
  *     BN(x; c, b)·λ = BN(x; λc, λb)        conv(x; W, b)·λ = conv(x; λW, λb)        linear and gain likewise;
  *     (x + b)·λ = x·λ + λb, where x·λ can be folded in turn.
  *
- * `fold` says so in the graph, on parameters, so that factors cost no pass over activations and differentiation gives
- * ∂L/∂λ = c·∂L/∂(λc) + b·∂L/∂(λb) without a special case. `bake` carries it out on the numbers, for the compact
- * network.
+ * `fold` rewrites the graph so that factors scale parameters. Then factors need no pass over activations, and
+ * differentiation gives ∂L/∂λ = c·∂L/∂(λc) + b·∂L/∂(λb) without a special case. `bake` multiplies the factors into the
+ * parameters' values, for the compact network.
  */
 import { required } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
@@ -14,7 +14,7 @@ import { type Graph, makeNode, type Network, type Node, type Parameter, readers 
 import type { OpName } from "../graph/ops.ts";
 import { withInputs, withoutDeadNodes } from "../graph/rewrite.ts";
 
-/** Slots of the parameters that an op's output is proportional to, jointly, and how they are called. */
+/** By op: the slots and names of the parameters that scale its output if all of them are scaled together. */
 const affineSlots: { readonly [K in OpName]?: readonly (readonly [slot: number, name: string])[] } = {
   convolution: [
     [1, "weights"],
@@ -32,31 +32,33 @@ const affineSlots: { readonly [K in OpName]?: readonly (readonly [slot: number, 
 };
 
 /**
- * A layer that a factor is folded into, by its index among the nodes, with the slots that are scaled and their
- * parameters' new names.
+ * A layer that a factor is folded into: its index among the nodes, the scaled slots and their parameters' new names.
  */
-interface Share {
+interface Target {
   readonly at: number;
   readonly layer: Node;
   readonly slots: readonly (readonly [slot: number, name: string])[];
 }
 
-/**
- * The layers that the factor of `scale` behind `src` is folded into, the one behind the others first; none if it stays.
- */
-function sharesOf(scale: string, src: string, nodes: readonly Node[], isOnlyRead: (value: string) => boolean): Share[] {
+/** The layers that the factor of `scale`, which reads `src`, is folded into, the last one first; none if it stays. */
+function targetsOf(
+  scale: string,
+  src: string,
+  nodes: readonly Node[],
+  hasOneReader: (value: string) => boolean,
+): Target[] {
   const at = nodes.findLastIndex(({ outputs }) => outputs.includes(src));
   const layer = nodes[at];
-  if (layer === undefined || !isOnlyRead(src)) return [];
+  if (layer === undefined || !hasOneReader(src)) return [];
   if (layer.op === "bias") {
-    const further = sharesOf(scale, layer.inputs[0] ?? "", nodes, isOnlyRead);
+    const further = targetsOf(scale, layer.inputs[0] ?? "", nodes, hasOneReader);
     return further.length === 0 ? [] : [{ at, layer, slots: [[1, `${scale}.${layer.name}`]] }, ...further];
   }
   const slots = (affineSlots[layer.op] ?? []).filter(([slot]) => layer.inputs[slot] !== undefined);
   return slots.length === 0 ? [] : [{ at, layer, slots: slots.map(([slot, word]) => [slot, `${scale}.${word}`]) }];
 }
 
-/** The parameters that a factor behind `value` is folded into, each with the layer that reads it. */
+/** The parameters that a factor on `value` is folded into, each with the layer that reads it. */
 export function scaledParameters(
   value: string,
   makers: ReadonlyMap<string, Node>,
@@ -72,38 +74,38 @@ export function scaledParameters(
 }
 
 /**
- * The graph with every `scale` behind an affine layer turned into `scale` nodes of axis 0 on the layer's parameters,
- * named `<scale node>.<weights|bias|scale|shift>`. The layer's output then stands for the scaled one. Several scales in
- * a row fold one after another, and parameters that several layers share stay shared where one factor scales all of
- * them. A scale stays where it is if no affine layer comes before it, or if something else reads what the layer puts
- * out.
+ * Replaces every `scale` that follows an affine layer by `scale` nodes of axis 0 on the layer's parameters, named
+ * `<scale node>.<weights|bias|scale|shift>`. The readers of the scale then read the layer's output. Several scales in a
+ * row fold one after another. Parameters that several layers share stay shared if one factor scales all of these
+ * layers. A scale stays where it is if no affine layer comes before it, or if another node reads the layer's output
+ * too.
  */
 export function fold(graph: Graph): Graph {
   const readersOf = readers(graph);
   const parameters = new Set(graph.parameters.map(({ name }) => name));
   const names = new Map<string, string>();
-  /** What a factor was folded into → the scaled value that it stands for. */
-  const standsFor = new Map<string, string>();
-  const isOnlyRead = (value: string): boolean => {
-    const meant = standsFor.get(value) ?? value;
-    return readersOf.get(meant)?.length === 1 && !graph.outputs.includes(meant);
+  /** Output of a layer that a factor was folded into → the scaled value that it replaces. */
+  const replacedBy = new Map<string, string>();
+  const hasOneReader = (value: string): boolean => {
+    const original = replacedBy.get(value) ?? value;
+    return readersOf.get(original)?.length === 1 && !graph.outputs.includes(original);
   };
   const nodes: Node[] = [];
-  /** Scaled parameters by what they are made of. */
+  /** Scaled parameters, by parameter and factor. */
   const made = new Map<string, Node>();
   for (const original of graph.nodes) {
     const node = withInputs(original, names);
     const [src = "", factor = ""] = node.inputs;
     const isFactor = node.op === "scale" && node.attributes.axis === 1 && parameters.has(factor);
-    const shares = isFactor ? sharesOf(node.name, src, nodes, isOnlyRead) : [];
-    if (node.op !== "scale" || shares.length === 0) {
+    const targets = isFactor ? targetsOf(node.name, src, nodes, hasOneReader) : [];
+    if (node.op !== "scale" || targets.length === 0) {
       nodes.push(node);
       continue;
     }
     const dst = required(node.outputs[0], `output of "${node.name}"`);
-    // The caller knows an output by its name, so there the layer takes the scale's.
+    // A graph output keeps its name, so the layer's output takes the name of the scale's output.
     const isOutput = graph.outputs.includes(dst);
-    for (const { at, layer, slots } of shares) {
+    for (const { at, layer, slots } of targets) {
       const scaled = new Map<number, string>();
       const scales = slots.flatMap(([slot, name]): Node[] => {
         const parameter = layer.inputs[slot] ?? "";
@@ -114,7 +116,7 @@ export function fold(graph: Graph): Graph {
         scaled.set(slot, own.name);
         const place = known === undefined ? -1 : nodes.indexOf(known);
         if (known !== undefined && place < at) return [];
-        // It has to stand in front of the first layer that reads it.
+        // The shared scale has to come before the first layer that reads it.
         if (known !== undefined) nodes.splice(place, 1);
         return [own];
       });
@@ -123,12 +125,12 @@ export function fold(graph: Graph): Graph {
       nodes.splice(at, 1, ...scales, { ...layer, inputs, outputs });
     }
     names.set(...(isOutput ? ([src, dst] as const) : ([dst, src] as const)));
-    if (!isOutput) standsFor.set(src, dst);
+    if (!isOutput) replacedBy.set(src, dst);
   }
   return { ...graph, nodes: nodes.map((node) => withInputs(node, names)) };
 }
 
-/** Rows of `source` (axis 0, R of them) times factor ⌊row·F/R⌋, or `first` + row. */
+/** Multiplies each row of `source` (axis 0, R rows) by factor ⌊row·F/R⌋ of F, or by factor `first` + row. */
 function scaleRows(source: Tensor, factors: Tensor, first: number | undefined): Tensor {
   const rows = source.shape[0] ?? 1;
   const rowLength = source.data.length / rows;
@@ -139,9 +141,9 @@ function scaleRows(source: Tensor, factors: Tensor, first: number | undefined): 
 }
 
 /**
- * The network with its factors multiplied into the parameters of the layers they fold into: the same function, without
- * those scale nodes. Parameters keep their names, but one that another layer reads unscaled gets a scaled twin, named
- * after the scale.
+ * Multiplies the factors into the parameters that they fold into, and removes the scale nodes. The network computes the
+ * same function. Parameters keep their names. If another layer reads a parameter unscaled, the scaled copy gets the
+ * name of the scale.
  */
 export function bake({ graph, weights }: Network): Network {
   const folded = fold(graph);

@@ -1,27 +1,27 @@
 /**
- * Finds the layers whose output channels, or groups of them, can be selected one by one. The condition is what cutting
- * needs: each structure is one class of coupled channels, and a factor of zero leaves nothing of that class alive. This
- * leaves out, by the couplings and not by name, the layers that write a stream (others write the same channels; see
- * `streams.ts`), the output layer, and channels that a batch norm further on would give a shift again.
+ * Finds the layers whose output channels, or groups of them, can get a factor each. Pruning needs two conditions: each
+ * structure is one class of coupled channels, and a factor of zero makes the whole class zero. The couplings, not the
+ * names, leave out three cases: layers that write a stream (other layers write the same channels; see `streams.ts`),
+ * the output layer, and channels to which a later batch norm adds a shift.
  */
 import { required } from "../core/errors.ts";
 import type { Node } from "../graph/graph.ts";
-import type { SelectionFacts, Site } from "./placement-analysis.ts";
+import type { PlacementAnalysis, Site } from "./placement-analysis.ts";
 
-/** Structures with one λ parameter between them. */
+/** Structures that share one λ parameter. */
 export interface Selectable {
   readonly kind: "neuron" | "group" | "stream";
-  /** Name of the node with the weights; of a stream, of the first node that joins what is written to it. */
+  /** Name of the node with the weights; for a stream, of its first addition or concatenation. */
   readonly layer: string;
-  /** The values to scale: the layer's output, or that of its batch norm; of a stream, several. */
+  /** The values to scale: the output of the layer or of its batch norm; for a stream, several values. */
   readonly sites: readonly Site[];
   /** Number of structures. */
   readonly count: number;
 }
 
 /**
- * How many structures `classes`, the classes of a layer's channels, fall into: equal runs, one class a run, no class
- * twice; undefined if they fall otherwise.
+ * The number of structures of a layer whose channels have the classes `classes`. Each structure is a run of channels of
+ * one class, and all runs are equally long; undefined if the classes have any other order.
  */
 export function structureCount(classes: Int32Array): number | undefined {
   const count = new Set(classes).size;
@@ -31,12 +31,12 @@ export function structureCount(classes: Int32Array): number | undefined {
 }
 
 /**
- * What `count` structures over the channels of `layer` are: its neurons, its groups, or nothing that is selected.
- * Groups of one channel are neurons, but groups in a network that has wider ones too: a ResNeXt may start with one
- * channel a group.
+ * The kind of `count` structures over the channels of `layer`: its neurons or its groups; undefined if they are
+ * neither. Groups of one channel each count as neurons. They count as groups if the network has wider groups too: a
+ * ResNeXt may start with one channel per group.
  */
 export function layerKind(
-  facts: SelectionFacts,
+  facts: PlacementAnalysis,
   layer: Node,
   channels: number,
   count: number,
@@ -47,13 +47,13 @@ export function layerKind(
 }
 
 /**
- * The layers that can have neuron or group factors, in execution order. Where several layers in a row share their
- * channels (a depthwise convolution and the one before it), the last one that can has the factors.
+ * The layers that can have neuron or group factors, in execution order. If several layers in a row share their channels
+ * (a depthwise convolution and the convolution before it), the last possible one gets the factors.
  *
- * A grouped convolution's channels, and those of the layer that feeds it, live and die by whole groups: it has group
- * factors and neither has neuron factors.
+ * Pruning removes whole groups from a grouped convolution and from the layer that feeds it. So the grouped convolution
+ * gets group factors, and neither of the two gets neuron factors.
  */
-export function selectableLayers(facts: SelectionFacts): readonly Selectable[] {
+export function selectableLayers(facts: PlacementAnalysis): readonly Selectable[] {
   const claimed = new Set<number>();
   const inspect = (layer: Node): Selectable | undefined => {
     const classes = facts.classesOf(required(layer.outputs[0], `output of "${layer.name}"`));
@@ -61,7 +61,7 @@ export function selectableLayers(facts: SelectionFacts): readonly Selectable[] {
     const kind = count === undefined ? undefined : layerKind(facts, layer, classes.length, count);
     if (count === undefined || kind === undefined || classes.some((one) => claimed.has(one))) return undefined;
     const site = facts.siteBehind(layer);
-    if (!facts.dies([site.value], classes) || facts.partsWeights([site])) return undefined;
+    if (!facts.dies([site.value], classes) || facts.splitsSharedWeights([site])) return undefined;
     for (const one of classes) claimed.add(one);
     return { kind, layer: layer.name, sites: [site], count };
   };

@@ -1,14 +1,15 @@
 /**
- * Places scaling factors on a plain graph: the paper's three kinds of structures, and streams. A factor sits after the
- * layer's batch norm and before its activation, so that zero stays zero; a block's sits on its branch just before the
- * addition, so that zero leaves the shortcut; where a stream's sit, `streams.ts` tells. Models know nothing of factors.
+ * Places scaling factors on a plain graph: for the paper's three kinds of structures and for streams. A factor comes
+ * after the layer's batch norm and before its activation, so that zero stays zero. A block's factor comes on the branch
+ * just before the addition, so that zero leaves the shortcut. `streams.ts` says where a stream's factors are. Models
+ * contain no factors.
  */
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
 import { type Graph, makeNode, type Node, type Parameter } from "../graph/graph.ts";
 import type { ScaleAttributes } from "../graph/ops.ts";
 import { withInputs } from "../graph/rewrite.ts";
-import { BranchMeter } from "./branch-parts.ts";
+import { BranchParts } from "./branch-parts.ts";
 import { type Branch, residualBranches } from "./branches.ts";
 import {
   type Factor,
@@ -20,13 +21,14 @@ import {
   selectionKeys,
 } from "./factors.ts";
 import { type Selectable, selectableLayers } from "./layers.ts";
-import { SelectionFacts } from "./placement-analysis.ts";
+import { PlacementAnalysis } from "./placement-analysis.ts";
 import { OnlyPath } from "./required-path.ts";
 import { findStreams, type Refusal } from "./streams.ts";
 
 export type { Factor, FactorKind, Selection } from "./factors.ts";
 export type { Refusal } from "./streams.ts";
 
+/** A graph with its scaling factors. */
 export interface Placement {
   readonly graph: Graph;
   readonly factors: readonly Factor[];
@@ -42,13 +44,13 @@ interface FoundSites extends Sites {
   readonly refused: readonly Refusal[];
 }
 
-/** Finding them looks through the graph many times; the last graphs asked about are likely to be asked about again. */
+/** A cache, because the search is expensive and callers ask about the same graph several times. */
 const found = new WeakMap<Graph, FoundSites>();
 
 function sitesOf(graph: Graph): FoundSites {
   const known = found.get(graph);
   if (known !== undefined) return known;
-  const facts = new SelectionFacts(graph);
+  const facts = new PlacementAnalysis(graph);
   const layers = selectableLayers(facts);
   const { streams, refused } = findStreams(facts, layers);
   const all = [...layers, ...streams];
@@ -58,8 +60,8 @@ function sitesOf(graph: Graph): FoundSites {
     path ??= new OnlyPath(graph);
     return path.keptRun(sites, count) !== undefined;
   });
-  const { branches, refused: refusedBranches } = usefulBranches(graph, facts);
-  const reason = "all of its channels live and die as one, and there is no way around them";
+  const { branches, refused: refusedBranches } = prunableBranches(graph, facts);
+  const reason = "all of its channels form one structure, and there is no path around it";
   const sites = {
     layers: all.filter((one) => !alone.includes(one)),
     branches,
@@ -69,18 +71,17 @@ function sitesOf(graph: Graph): FoundSites {
   return sites;
 }
 
-/** The residual branches that a cut can take something of, and why others are none. */
-function usefulBranches(graph: Graph, facts: SelectionFacts): Pick<FoundSites, "branches" | "refused"> {
-  const meter = new BranchMeter(graph);
+/** The residual branches whose pruning removes at least one layer, and the reasons against the other branches. */
+function prunableBranches(graph: Graph, facts: PlacementAnalysis): Pick<FoundSites, "branches" | "refused"> {
+  const parts = new BranchParts(graph);
   const nodes = new Map(graph.nodes.map((node) => [node.name, node] as const));
   const reasonAgainst = (branch: Branch): string | undefined => {
-    const lost = meter.without([branch]);
-    if (lost.nodes.length === 0 && lost.parameters.length === 0)
-      return "everything in its branch is needed elsewhere, too";
+    const lost = parts.without([branch]);
+    if (lost.nodes.length === 0 && lost.parameters.length === 0) return "other nodes need every layer of its branch";
     const node = nodes.get(branch.addition);
     const value = node?.inputs[branch.slot] ?? "";
-    return facts.partsWeights([{ value, node: branch.addition }])
-      ? "the last layer of its branch shares its weights with others"
+    return facts.splitsSharedWeights([{ value, node: branch.addition }])
+      ? "the last layer of its branch shares weights with layers that would have no factor"
       : undefined;
   };
   const judged = residualBranches(graph).map((branch) => ({ branch, reason: reasonAgainst(branch) }));
@@ -108,8 +109,8 @@ export function refusedLayers(graph: Graph): readonly Refusal[] {
   return sitesOf(graph).refused;
 }
 
-/** The kinds `select` asks for; `UserError` on an unknown one or a γ that is not a number ≥ 0. */
-function wantedKinds(select: Selection): readonly FactorKind[] {
+/** The kinds that `select` names. Throws `UserError` on an unknown kind and on a γ that is not a number ≥ 0. */
+function selectedKinds(select: Selection): readonly FactorKind[] {
   const keys: readonly string[] = Object.values(selectionKeys);
   for (const [key, gamma] of Object.entries(select)) {
     if (!keys.includes(key)) throw unknownName("kind of structure", key, keys);
@@ -118,16 +119,16 @@ function wantedKinds(select: Selection): readonly FactorKind[] {
         about: `select.${key}`,
         expected: "a finite number ≥ 0",
         received: String(gamma),
-        hint: "A larger γ takes more structures; 0.001 to 0.02 is a usual range",
+        hint: "Give a γ between 0.001 and 0.02 to begin with; a larger γ prunes more structures",
       });
     }
   }
   return factorKinds.filter((kind) => select[selectionKeys[kind]] !== undefined);
 }
 
-/** Throws `UserError("bad-option")` if `select` asks for a kind of which `graph` has none; `present`: those it has. */
+/** Throws `UserError("bad-option")` if `select` names a kind that `graph` lacks. `present`: the kinds that it has. */
 export function requireKinds(graph: Graph, select: Selection, present: readonly FactorKind[]): void {
-  for (const kind of wantedKinds(select)) {
+  for (const kind of selectedKinds(select)) {
     if (present.includes(kind)) continue;
     const has = present.map((one) => selectionKeys[one]).join(", ");
     throw new UserError("bad-option", `${graph.name} has no ${selectionKeys[kind]} to select`, {
@@ -138,14 +139,15 @@ export function requireKinds(graph: Graph, select: Selection, present: readonly 
 }
 
 /**
- * `graph` with a `scale` node for every layer of the kinds that `select` gives a γ, and what was placed, in execution
- * order. The node is called `<layer>.<kind>`; of a stream, which has several, `<node whose output is scaled>.<kind>`.
+ * Adds a `scale` node for every layer of each kind that `select` gives a γ. Returns the new graph and its factors in
+ * execution order. A scale node is named `<layer>.<kind>`. A stream has several, named
+ * `<node whose output is scaled>.<kind>`.
  *
- * Throws `UserError`: `unknown-name` on a kind that there is not, `bad-option` on a γ that is negative or not a number
- * and on a kind that this network lacks, `bad-graph` if the graph has factors already.
+ * Throws `UserError`: `unknown-name` on an unknown kind; `bad-option` on a γ that is negative or not a number, and on a
+ * kind that this network lacks; `bad-graph` if the graph has factors already.
  */
 export function place(graph: Graph, select: Selection): Placement {
-  const wanted = wantedKinds(select);
+  const wanted = selectedKinds(select);
   if (factorsOf(graph).length > 0) {
     throw new UserError("bad-graph", "the network has scaling factors already", {
       about: graph.name,
@@ -162,7 +164,7 @@ export function place(graph: Graph, select: Selection): Placement {
   return { graph: placed, factors: factorsOf(placed, select) };
 }
 
-/** A scale node to come: behind `value`, with its name and its parameter. */
+/** A scale node to insert: its name, its λ parameter and its attributes. */
 interface PlacedScale {
   readonly name: string;
   readonly factor: Parameter;

@@ -1,6 +1,6 @@
 /**
- * What is looked up again and again while the places for factors are found: shapes, couplings, readers, and what a zero
- * kills.
+ * Answers the questions that placing factors asks about a graph: shapes, couplings, readers, and which channels a zero
+ * factor makes zero.
  */
 import { required } from "../core/errors.ts";
 import type { Shape } from "../core/tensor.ts";
@@ -16,31 +16,31 @@ import { scaledParameters } from "./fold.ts";
 /** A value that factors scale. */
 export interface Site {
   readonly value: string;
-  /** The node that makes the value. */
+  /** The node that computes the value. */
   readonly node: string;
-  /** Of a stream: the factor of the value's first channel, where the value has only some of the stream's channels. */
+  /** In a stream: the factor of the value's first channel, if the value has only some of the stream's channels. */
   readonly first?: number;
 }
 
-/** Ops that scale and shift each channel of what a layer puts out. */
+/** Ops that scale or shift each channel of a layer's output. */
 const normalising: ReadonlySet<OpName> = new Set<OpName>(["batch_normalization", "gain", "bias"]);
 
-export class SelectionFacts {
+export class PlacementAnalysis {
   readonly graph: Graph;
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly couplings: Couplings;
-  /** Nodes that mix channels: those with weights. */
+  /** The nodes with weights. */
   readonly layers: readonly Node[];
   /** Whether some convolution has several groups of several channels each. */
   readonly hasWideGroups: boolean;
   readonly #readers: ReadonlyMap<string, readonly Node[]>;
   readonly #makers: ReadonlyMap<string, Node>;
   readonly #index: ActivationIndex;
-  /** By channel. */
+  /** By channel: its class of coupled channels. */
   readonly #classes: Int32Array;
   /** By class: its channels, in execution order. */
   readonly #members = new Map<number, number[]>();
-  /** Classes of inputs and outputs, which stay. */
+  /** The classes of the graph's inputs and outputs, which pruning keeps. */
   readonly #fixed: ReadonlySet<number>;
   readonly #assumed: AssumedConstants;
   #examined = 0;
@@ -76,7 +76,7 @@ export class SelectionFacts {
     this.#assumed = new AssumedConstants(this.#index, constants, { classes, mixed });
   }
 
-  /** Channels looked at so far to answer `dies` and `survivors`: grows as the network does. */
+  /** How many channels `dies` and `survivors` have visited so far. It grows linearly with the network. */
   get looks(): number {
     return this.#assumed.looks + this.#examined;
   }
@@ -86,7 +86,7 @@ export class SelectionFacts {
     return this.couplings.classesOf(value, 1);
   }
 
-  /** The nodes that make values with channels of `classes`, in execution order. */
+  /** The nodes whose outputs have channels of `classes`, in execution order. */
   nodesWith(classes: Iterable<number>): readonly Node[] {
     const values = new Set<number>();
     for (const one of classes) {
@@ -98,8 +98,8 @@ export class SelectionFacts {
   }
 
   /**
-   * Where what `layer` puts out is scaled: behind its batch norm if that alone reads it. TensorFlow's files have biases
-   * and batch norms as additions and products of their own, several in a row.
+   * The value that a factor of `layer` scales: the output of its batch norm if no other node reads the layer, else the
+   * layer's own output. Files from TensorFlow write biases and batch norms as several additions and products in a row.
    */
   siteBehind(layer: Node): Site {
     let last = layer;
@@ -114,10 +114,10 @@ export class SelectionFacts {
   }
 
   /**
-   * Whether factors behind `sites` would be folded into parameters that a layer without them reads too: each would need
-   * its own then, and the network would grow.
+   * Whether factors on `sites` fold into parameters that a layer without these factors reads too. Each layer would then
+   * need a copy of its own, and the network would grow.
    */
-  partsWeights(sites: readonly Site[]): boolean {
+  splitsSharedWeights(sites: readonly Site[]): boolean {
     const scaled = sites.flatMap(({ value, first }) =>
       scaledParameters(value, this.#makers).map(({ layer, parameter }) => ({
         parameter,
@@ -131,17 +131,15 @@ export class SelectionFacts {
     );
   }
 
-  /**
-   * Whether of each of `classes` nothing matters any more once its own channels in `values` are zero; see `survivors`.
-   */
+  /** Whether zeros in the channels of `values` make all of `classes` ineffective: `survivors` finds none. */
   dies(values: readonly string[], classes: Iterable<number>): boolean {
     return this.survivors(values, classes, 1).size === 0;
   }
 
   /**
-   * Those of `classes` of which something still matters once their own channels in `values` are zero, whatever the
-   * parameters are and although all other classes live: some channel that is not zero, read by what makes others of it.
-   * Cutting keeps such a class. At most `most` of them are looked for.
+   * The classes of `classes` that still have an effect if the channels of `values` are zero, whatever the parameters
+   * are. Such a class has a channel that is not zero and that a channel of another class is computed from. Pruning
+   * keeps the class. The search stops after `most` classes.
    */
   survivors(
     values: readonly string[],
@@ -150,7 +148,7 @@ export class SelectionFacts {
   ): ReadonlySet<number> {
     const alive = new Set<number>();
     const distinct = new Set(classes);
-    // What is read makes channels of this one class.
+    // The readers of these channels compute channels of this one class only.
     const uniform = new Map<readonly number[], number>();
     try {
       this.#assumed.assume(values.flatMap((value) => this.#index.channelsOf(value)));
@@ -166,7 +164,7 @@ export class SelectionFacts {
     }
   }
 
-  /** Whether `channel` of class `one` is not zero, and read by channels of other classes. */
+  /** Whether `channel` of class `one` is not zero and a channel of another class reads it. */
   #matters(channel: number, one: number, uniform: Map<readonly number[], number>): boolean {
     this.#examined++;
     if (this.#assumed.now[channel] === 0) return false;

@@ -1,13 +1,13 @@
 /**
- * Which structures a budget takes: the least important for what they cost, as many as there is room for. Where only a
- * few large ones are left, none is taken without which the budget can be met more nearly than with it.
+ * Chooses the structures that a budget prunes: those with the least importance per cost, as many as the plan allows. If
+ * only a few large structures are left, it skips one where the others come nearer to the budget without it.
  */
 import type { RemainingCost } from "./cost-model.ts";
 
 /** Structures of one factor, the least important first. */
 export interface Group {
   readonly members: readonly Member[];
-  /** Of two groups with the same importance per cost, that with the larger preference is pruned first. */
+  /** Importance per cost is divided by it: a larger preference prunes the group sooner. */
   readonly preference: number;
 }
 
@@ -16,34 +16,34 @@ export interface Member {
   readonly importance: number;
 }
 
-/** Shares of the full cost: what is to be left now and at the end, and what counts as met. */
+/** Shares of the full cost: the plan now, the budget at the end, and the tolerance of both. */
 export interface Goal {
   readonly now: number;
   readonly final: number;
   readonly tolerance: number;
 }
 
-/** Up to so many structures it is worth while to see which sums of their costs come to the budget. */
+/** With at most this many structures, the choice considers every sum of their costs. */
 const FEW = 64;
-/** Parts of the full cost that sums are told apart by. */
+/** Sums of costs are rounded to this fraction of the full cost: 1 / PARTS. */
 const PARTS = 2000;
 
-/** The fewest members of a group, taken in their order, that change the cost. */
+/** The shortest run of members from the start of a group that changes the cost. */
 interface Bundle {
   readonly group: Group;
   readonly numbers: readonly number[];
-  /** What the cost changes by, as a share of the full one. */
+  /** The change of the cost, as a share of the full cost. */
   readonly gain: number;
-  /** Importance per cost. */
+  /** Importance per cost, divided by the group's preference. */
   readonly price: number;
 }
 
-/** As a share of the full cost. */
+/** The remaining cost as a share of the full cost. */
 type ShareOf = (remaining: RemainingCost) => number;
 
 /**
- * Takes members of `groups` out of `remaining` until no more than `goal.now` is left, and returns their numbers. Where
- * widths are kept at multiples, one channel alone saves nothing: as many of a layer go at once as make it narrower.
+ * Removes members of `groups` from `remaining` until at most `goal.now` is left, and returns their numbers. If widths
+ * are kept at multiples, one channel alone saves nothing: it removes as many of a layer as make the layer narrower.
  */
 export function chooseForPruning(
   groups: readonly Group[],
@@ -72,7 +72,7 @@ export function chooseForPruning(
   while (shareOf(remaining) > goal.now + goal.tolerance / 2) {
     const first = queue.shift();
     if (first === undefined) break;
-    // What others took may have changed what this one saves.
+    // The structures chosen since may have changed what this one saves.
     const bundle = bundleOf(first.group, remaining, shareOf);
     if (bundle === undefined) continue;
     const [second] = queue;
@@ -96,8 +96,8 @@ export function chooseForPruning(
 }
 
 /**
- * Puts members of `groups` back into `remaining`, the most important for their cost first, for as long as what is left
- * comes nearer to `goal`; returns their numbers.
+ * Restores members of `groups` to `remaining` while that brings its share nearer to `goal`, and returns their numbers.
+ * The members with the highest importance per cost come first.
  */
 export function chooseForRestoring(
   groups: readonly Group[],
@@ -125,7 +125,7 @@ export function chooseForRestoring(
   return restored;
 }
 
-/** Undefined if not even the whole group changes the cost. `remaining` is as before. */
+/** The first bundle of `group`; undefined if even the whole group does not change the cost. Restores `remaining`. */
 function bundleOf(
   group: Group,
   remaining: RemainingCost,
@@ -147,24 +147,21 @@ function bundleOf(
   return gain > 0 ? { group, numbers, gain, price: importance / (gain * group.preference) } : undefined;
 }
 
-/** Keeps `queue` in the order of prices. */
+/** Inserts `bundle` so that `queue` stays sorted by price. */
 function insert(queue: Bundle[], bundle: Bundle): void {
   const at = queue.findIndex(({ price }) => price > bundle.price);
   queue.splice(at < 0 ? queue.length : at, 0, bundle);
 }
 
-/** How near to `missing` the sums of some of `costs` come. */
+/** The distance between `missing` and the nearest sum of a subset of `costs`. */
 function distanceToSum(costs: Iterable<number>, missing: number): number {
   return Math.abs(nearestSum(costs, missing) - missing);
 }
 
-/**
- * The sum of some of `costs` that is nearest to `missing`, all in shares of the full cost; sums are of whole parts of
- * it.
- */
+/** The sum of a subset of `costs` that is nearest to `missing`, in shares of the full cost, in steps of 1 / PARTS. */
 function nearestSum(costs: Iterable<number>, missing: number): number {
   const wanted = missing * PARTS;
-  // Nothing beyond twice of what is missing is ever nearest.
+  // Zero is nearer than any sum above twice the missing share.
   const reachable = new Uint8Array(Math.max(0, Math.ceil(2 * wanted)) + 1);
   reachable[0] = 1;
   for (const cost of costs) {
@@ -181,18 +178,10 @@ function nearestSum(costs: Iterable<number>, missing: number): number {
   return found / PARTS;
 }
 
-/**
- * The share of the full cost nearest to `goal` that whole structures of `numbers` can leave; with many of them any is
- * near.
- */
-export function nearestShare(
-  numbers: readonly number[],
-  remaining: RemainingCost,
-  whole: number,
-  goal: number,
-): number {
+/** The share nearest to `goal` that pruning structures of `numbers` can reach. Many structures reach any share. */
+export function nearestShare(numbers: readonly number[], remaining: RemainingCost, full: number, goal: number): number {
   if (numbers.length > FEW) return goal;
-  const left = remaining.left / whole;
-  const costs = numbers.map((number) => remaining.gain(number) / whole);
+  const left = remaining.left / full;
+  const costs = numbers.map((number) => remaining.gain(number) / full);
   return left - nearestSum(costs, left - goal);
 }

@@ -1,5 +1,6 @@
 /**
- * Which factors are on the only path through a network: of those, one must stay, or every image gets the same answer.
+ * Finds the factors on the only path through a network. One of them must stay above zero, or the network gives every
+ * image the same answer.
  */
 import { tensor } from "../core/tensor.ts";
 import { ActivationIndex } from "../graph/activation-index.ts";
@@ -8,26 +9,26 @@ import { AssumedConstants } from "../graph/assumed-constants.ts";
 import type { Graph } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
 
-/** The output of a scale node, and its `first`. */
+/** The output of a scale node, and the node's attribute `first`. */
 export interface ScaledValue {
   readonly value: string;
   readonly first?: number;
 }
 
 /**
- * Looks for the only path through one graph; what it finds out about the graph is shared between its questions. Ask for
- * the last values first: what hangs on a value that was asked about is known.
+ * Finds the factors on the only path through one graph. It stores its answers and uses them for the next questions: ask
+ * about the last values first, because the answer for a later value often gives the answer for an earlier one.
  */
 export class OnlyPath {
   readonly #index: ActivationIndex;
   readonly #assumed: AssumedConstants;
   readonly #outputs: readonly (readonly number[])[];
-  /** Values asked about → whether the outputs depend on no input if all of their channels are zero. */
+  /** Value → whether the outputs depend on no input if all channels of the value are zero. */
   readonly #known = new Map<number, boolean>();
 
   constructor(graph: Graph) {
     const shapes = inferShapes(graph, 1);
-    // With shifts and biases at zero, a value that does not depend on the input is zero.
+    // With shifts and biases at zero, every value that does not depend on the input is zero.
     const unshifted = new Map(
       graph.parameters
         .filter(({ kind }) => kind === "bias" || kind === "shift" || kind === "running_mean")
@@ -38,15 +39,16 @@ export class OnlyPath {
     this.#outputs = graph.outputs.map((output) => this.#index.channelsOf(output));
   }
 
-  /** Channels looked at so far. */
+  /** How many channels the search has visited so far. */
   get looks(): number {
     return this.#assumed.looks;
   }
 
   /**
-   * The shortest run of factors [start, end) that the outputs cannot do without: with all of them at zero, the outputs
-   * would depend on no input. Undefined if the network has a way around all `count` of them. Values of different widths
-   * take different runs of the factors of a stream; a run that ends inside a longer one guards that one too.
+   * The shortest run of factors [start, end) that the outputs need: with all of them at zero, the outputs would depend
+   * on no input. Undefined if the network has a path around all `count` factors. In a stream, values of different
+   * widths use different runs of the factors. A factor that stays in a shorter run stays in each longer run that
+   * contains it.
    */
   keptRun(values: readonly ScaledValue[], count: number): readonly [number, number] | undefined {
     const runs = new Map<string, readonly [number, number]>();
@@ -95,7 +97,7 @@ export class OnlyPath {
     );
   }
 
-  /** Its constants as they are now. */
+  /** The present constants of `value`, by channel. */
   #channelsOf(value: number): Float64Array {
     return this.#assumed.now.subarray(this.#index.starts[value], this.#index.starts[value + 1]);
   }

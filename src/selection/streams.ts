@@ -1,24 +1,24 @@
 /**
- * Finds the streams: channels that several layers write, or that are read again and again through batch norms, because
- * additions and concatenations join them. Residual streams are one case, the joined features of a dense block another.
- * A stream has one factor a channel, shared by everything that writes or reads it, and sits where a zero is final:
+ * Finds the streams of a network: channels that several layers write, or that several batch norms read, because
+ * additions and concatenations join them. Examples are residual streams and the joined features of a dense block. A
+ * stream has one factor per channel. All nodes that write or read the channel share it. The factors are placed where a
+ * zero stays zero:
  *
- * - behind every batch norm that reads the stream, where all readers begin with one (pre-activation networks,
- *   DenseNet): a factor in front of them would be normalised away until it is zero, and their shifts would bring the
- *   channel back;
- * - else behind every layer that writes it (post-activation networks, MobileNetV2);
- * - else at both: a reader without a batch norm sees λ once from its writers, a reader with one once from behind it.
+ * - after every batch norm that reads the stream, if every reader begins with a batch norm (pre-activation networks,
+ *   DenseNet): the batch norm would undo a factor in front of it, and its shift would restore a zero channel;
+ * - else after every layer that writes the stream (post-activation networks, MobileNetV2);
+ * - else at both: a reader without a batch norm gets λ from the writers, a reader with one gets λ after it.
  *
- * Values of different widths may share a stream (zero-padded shortcuts, the growing features of a dense block): each
- * then takes a run of the stream's factors. docs/decisions/0007-one-factor-for-a-stream.md tells why.
+ * Values of different widths may share a stream (zero-padded shortcuts, the growing features of a dense block). Each
+ * value then uses a run of the stream's factors. docs/decisions/0007-one-factor-for-a-stream.md gives the reasons.
  */
 import { required } from "../core/errors.ts";
 import { activationFunction } from "../graph/activations.ts";
 import type { Node } from "../graph/graph.ts";
 import { layerKind, type Selectable, structureCount } from "./layers.ts";
-import type { SelectionFacts, Site } from "./placement-analysis.ts";
+import type { PlacementAnalysis, Site } from "./placement-analysis.ts";
 
-/** Layers whose channels cannot be selected, and why. */
+/** Layers whose channels can have no factors, and the reason. */
 export interface Refusal {
   readonly layers: readonly string[];
   readonly reason: string;
@@ -29,7 +29,7 @@ export interface FoundStreams {
   readonly refused: readonly Refusal[];
 }
 
-/** Values that share channels, directly or through a batch norm that reads several of them. */
+/** Values that share channels, directly or through a batch norm that reads several of these values. */
 interface Component {
   readonly writers: Node[];
   readonly written: Site[];
@@ -37,8 +37,8 @@ interface Component {
   readonly classes: Set<number>;
 }
 
-/** The streams of the network among the channels that `layers` has no factors for, in execution order. */
-export function findStreams(facts: SelectionFacts, layers: readonly Selectable[]): FoundStreams {
+/** The streams among the channels that `layers` does not contain, in execution order. */
+export function findStreams(facts: PlacementAnalysis, layers: readonly Selectable[]): FoundStreams {
   const claimed = new Set(layers.flatMap(({ sites }) => sites.flatMap(({ value }) => [...facts.classesOf(value)])));
   const streams: Selectable[] = [];
   const refused: Refusal[] = [];
@@ -53,12 +53,12 @@ export function findStreams(facts: SelectionFacts, layers: readonly Selectable[]
   return { streams, refused };
 }
 
-function componentsOf(facts: SelectionFacts, claimed: ReadonlySet<number>): readonly Component[] {
-  /** Each with the number of the time when something was last joined to it, which gives their order. */
+function componentsOf(facts: PlacementAnalysis, claimed: ReadonlySet<number>): readonly Component[] {
+  /** Component → a counter that says when a value last joined it. It gives the order of the components. */
   const joinedAt = new Map<Component, number>();
   const componentOf = new Map<number, Component>();
   let times = 0;
-  /** The one component of everything that has a channel in `classes`, made of those there were. */
+  /** Merges all components that have a channel in `classes` into one, and returns it. */
   const joined = (classes: Int32Array): Component => {
     const own = new Set(Array.from(classes, (one) => componentOf.get(one)).filter((one) => one !== undefined));
     const [component = { writers: [], written: [], read: [], classes: new Set() }, ...others] = [...own].toSorted(
@@ -102,8 +102,8 @@ function componentsOf(facts: SelectionFacts, claimed: ReadonlySet<number>): read
     .flatMap(([component]) => (component.writers.length > 0 ? component : []));
 }
 
-/** The stream that `component` is, or why it is none. */
-function streamOf(facts: SelectionFacts, { writers, written, read, classes }: Component): Selectable | string {
+/** The stream of a component, or the reason why it cannot have factors. */
+function streamOf(facts: PlacementAnalysis, { writers, written, read, classes }: Component): Selectable | string {
   const { graph } = facts;
   const touches = (value: string): boolean => facts.classesOf(value).some((one) => classes.has(one));
   if (graph.outputs.some(touches)) return "its channels are the network's outputs";
@@ -119,25 +119,25 @@ function streamOf(facts: SelectionFacts, { writers, written, read, classes }: Co
   if (sites === undefined) return revivalReason(facts, [...written, ...read], classes);
   const aligned = alignedSites(facts, sites, classes.size);
   if (typeof aligned === "string") return aligned;
-  if (facts.partsWeights(aligned)) return "its layers share weights with others that no factor of theirs would scale";
+  if (facts.splitsSharedWeights(aligned)) return "its layers share weights with layers that would have no factor";
   const [writer, ...others] = writers;
   if (others.length > 0 || writer === undefined) {
-    return { kind: "stream", layer: jointOf(facts, classes), sites: aligned, count: classes.size };
+    return { kind: "stream", layer: joiningNode(facts, classes), sites: aligned, count: classes.size };
   }
   const kind = layerKind(facts, writer, facts.classesOf(writer.outputs[0] ?? "").length, classes.size);
   return kind === undefined
-    ? `its channels are coupled in ${classes.size} parts that are neither channels nor its groups`
+    ? `its channels form ${classes.size} coupled sets, which are neither single channels nor its groups`
     : { kind, layer: writer.name, sites: aligned, count: classes.size };
 }
 
-/** `sites` with the run of factors each takes, in the order of the widest one; or why there is no such order. */
-function alignedSites(facts: SelectionFacts, sites: readonly Site[], count: number): readonly Site[] | string {
+/** `sites` with the run of factors of each, in the channel order of the widest; or the reason why no order fits all. */
+function alignedSites(facts: PlacementAnalysis, sites: readonly Site[], count: number): readonly Site[] | string {
   const classesAt = sites.map(({ value }) => facts.classesOf(value));
   const widest = classesAt.reduce<readonly number[]>((order, own) => {
     const distinct = [...new Set(own)];
     return distinct.length > order.length ? distinct : order;
   }, []);
-  if (widest.length < count) return "no value has all of the channels that are coupled to it";
+  if (widest.length < count) return "no value contains all channels of the stream";
   const place = new Map(widest.map((one, index) => [one, index] as const));
   const aligned: Site[] = [];
   for (const [index, site] of sites.entries()) {
@@ -148,14 +148,14 @@ function alignedSites(facts: SelectionFacts, sites: readonly Site[], count: numb
     if (isWhole) aligned.push(site);
     else if (places.every((at, channel) => at === first + channel)) aligned.push({ ...site, first });
     else if (structureCount(classesAt[index] ?? new Int32Array()) === undefined) {
-      return `its channels are not coupled one by one ("${site.node}" reads or writes several as one)`;
-    } else return `"${site.node}" has its channels in another order than other layers of the stream`;
+      return `"${site.node}" couples several of its channels to one`;
+    } else return `"${site.node}" has its channels in another order than the stream's other layers`;
   }
   return aligned;
 }
 
-/** Why zeros at all sites would not be final: the first node that makes something of them again. */
-function revivalReason(facts: SelectionFacts, sites: readonly Site[], classes: ReadonlySet<number>): string {
+/** The reason why a zero factor would not keep its channel at zero: the first node that changes the zeros. */
+function revivalReason(facts: PlacementAnalysis, sites: readonly Site[], classes: ReadonlySet<number>): string {
   const alive = facts.survivors(
     sites.map(({ value }) => value),
     classes,
@@ -165,13 +165,13 @@ function revivalReason(facts: SelectionFacts, sites: readonly Site[], classes: R
     const what = scaled.has(node.name) ? undefined : revival(node);
     const [dst = ""] = node.outputs;
     if (what !== undefined && facts.classesOf(dst).some((one) => alive.has(one))) {
-      return `"${node.name}" ${what} after a zero`;
+      return `"${node.name}" ${what} after the factor`;
     }
   }
-  return "a zero in its channels does not stay zero on the way to what reads them";
+  return "a node between a factor and its readers changes zeros to other values";
 }
 
-/** What `node` makes of a channel of zeros, in words; undefined if zeros or what only its source tells. */
+/** How `node` changes a channel of zeros, in words; undefined if it does not, or if that depends on its input. */
 function revival(node: Node): string | undefined {
   switch (node.op) {
     case "batch_normalization":
@@ -179,25 +179,23 @@ function revival(node: Node): string | undefined {
       return "adds a shift to its channels";
     case "activation": {
       const value = activationFunction(node.attributes)(0);
-      return value === 0
-        ? undefined
-        : `(${node.attributes.function}) makes ${Number(value.toFixed(3))} of its channels`;
+      return value === 0 ? undefined : `(${node.attributes.function}) changes zeros to ${Number(value.toFixed(3))}`;
     }
     case "softmax":
-      return "(softmax) makes shares of its channels that are not zero";
+      return "(softmax) changes zeros to positive values";
     case "clip": {
       const { minimum, maximum } = node.attributes;
       const value = Math.min(Math.max(0, minimum), maximum);
-      return value === 0 ? undefined : `(clip) makes ${value} of its channels`;
+      return value === 0 ? undefined : `(clip) changes zeros to ${value}`;
     }
     default:
       return undefined;
   }
 }
 
-/** Name of the first addition or concatenation of the channels, else of the first node that has them. */
-function jointOf(facts: SelectionFacts, classes: ReadonlySet<number>): string {
+/** The name of the first addition or concatenation of the channels, else of the first node that has them. */
+function joiningNode(facts: PlacementAnalysis, classes: ReadonlySet<number>): string {
   const own = facts.nodesWith(classes);
-  const joint = own.find(({ op }) => op === "add" || op === "concatenation") ?? own[0];
-  return required(joint, "the node that joins a stream").name;
+  const joining = own.find(({ op }) => op === "add" || op === "concatenation") ?? own[0];
+  return required(joining, "the node that joins a stream").name;
 }

@@ -1,9 +1,9 @@
 /**
- * What each structure costs, everything coupled to it included; and γ by that cost,
+ * Computes what each structure costs, with everything that is coupled to it. It also shares out γ by that cost:
  *
- *     γ_i = γ · c_i / c̄        c_i: cost of structure i, c̄: mean cost of the structures of its kind,
+ *     γ_i = γ · c_i / c̄        c_i: cost of structure i, c̄: mean cost of the structures of its kind
  *
- * so that the penalty of a kind stays what it would be in all, and presses where there is more to gain.
+ * The mean γ of a kind stays the same, and structures that cost more get a larger γ.
  */
 import type { Cost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -11,29 +11,29 @@ import { type CostKind, type CostModel, costKinds, costModel } from "./cost-mode
 import { type Factor, type FactorKind, factorKinds } from "./factors.ts";
 import { NetworkParts } from "./structure-parts.ts";
 
-/** How γ is shared out among the structures of a kind. */
+/** The cost by which γ is shared out among the structures of a kind; "none": all have the same γ. */
 export type GammaMeasure = "none" | CostKind;
 export const gammaMeasures: readonly ["none", ...typeof costKinds] = ["none", ...costKinds];
 
 export interface FactorCost {
   readonly factor: Factor;
-  /** Of each structure alone, were it cut from the whole network. */
+  /** By structure: what pruning it alone from the whole network saves. */
   readonly each: readonly Cost[];
-  /** Of all of the factor's structures together: a weight between two of them counts once. */
+  /** What pruning all structures of the factor together saves. A weight between two of them counts once. */
   readonly all: Cost;
-  /** Layers with weights that lose outputs with a structure; for a block, that go with it. */
+  /** The layers with weights that lose outputs with a structure; for a block, the layers that are pruned with it. */
   readonly outputsOf: readonly string[];
-  /** Layers with weights that lose inputs with it. */
+  /** The layers with weights that lose inputs with a structure. */
   readonly inputsOf: readonly string[];
 }
 
 export interface StructureCosts {
   readonly factors: readonly FactorCost[];
-  /** Of all structures of each kind there is, together. */
+  /** By kind: what pruning all structures of the kind together saves. */
   readonly kinds: ReadonlyMap<FactorKind, Cost>;
 }
 
-/** Costs of the structures of `factors`, which are those of `graph`. */
+/** The costs of the structures of `factors`, which are the factors of `graph`. */
 export function structureCosts(graph: Graph, factors: readonly Factor[]): StructureCosts {
   const parts = new NetworkParts(graph, factors);
   const models = costKinds.map((kind) => costModel(graph, factors, kind, { parts }));
@@ -72,7 +72,7 @@ export function structureCosts(graph: Graph, factors: readonly Factor[]): Struct
   };
 }
 
-/** `factors` of `graph` with their γ shared out by `measure`. */
+/** `factors` of `graph` with γ shared out by `measure`. */
 export function shareGamma(graph: Graph, factors: readonly Factor[], measure: GammaMeasure): readonly Factor[] {
   if (measure === "none" || factors.length === 0) return factors;
   const model = costModel(graph, factors, measure);
@@ -90,7 +90,7 @@ export function shareGamma(graph: Graph, factors: readonly Factor[], measure: Ga
   });
 }
 
-/** By kind: the mean cost of a structure, each alone pruned from the whole network. `model`: of the same factors. */
+/** By kind: the mean saving of a structure that is pruned alone. `model` is the cost model of the same factors. */
 export function meanCosts(model: CostModel, factors: readonly Factor[]): ReadonlyMap<FactorKind, number> {
   const remaining = model.remaining();
   const sums = new Map<FactorKind, { cost: number; structures: number }>();

@@ -1,35 +1,35 @@
 /**
- * What goes with each structure of a network, layer by layer: the outputs and inputs whose weights a channel takes
- * along, everything coupled to it included, and the layers that only a residual branch needs.
+ * Finds what pruning a structure removes from each layer. For a channel these are the outputs and inputs of all layers
+ * that it is coupled to. For a residual branch these are the layers that only the branch needs.
  */
 import { elementCount, type Shape } from "../core/tensor.ts";
 import { Couplings } from "../graph/analysis-coupling.ts";
 import { nodeMacs } from "../graph/cost.ts";
 import type { Graph, Node } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
-import { BranchMeter } from "./branch-parts.ts";
+import { BranchParts } from "./branch-parts.ts";
 import type { Branch } from "./branches.ts";
 import type { Factor } from "./factors.ts";
 
 /**
- * A trained parameter, or what a node computes with one: several nodes may share a parameter, and one of them may go.
- * `outputs` and `inputs` are the first two dimensions of the parameter, `taps` the product of the others.
+ * A trained parameter, or the computation of a node with one. They are separate because several nodes may share a
+ * parameter, and pruning may remove only one of them. `outputs` and `inputs` are the first two dimensions of the
+ * parameter, `taps` is the product of the others.
  */
 export interface Layer {
   readonly name: string;
   readonly outputs: number;
   readonly inputs: number;
   readonly taps: number;
-  /**
-   * Multiply-accumulates of one image with each of its numbers; 0 for a parameter, which is stored and not computed.
-   */
+  /** Multiply-accumulates of one image per weight; 0 for a stored parameter. */
   readonly macsOfWeight: number;
+  /** Whether it is a stored parameter, not a node's computation. */
   readonly isStored: boolean;
-  /** By how many nodes it is read: it goes with the last of them. */
+  /** How many nodes read it. It is pruned with the last of them. */
   readonly reads: number;
 }
 
-/** What a layer loses with a structure. */
+/** What a layer loses if a structure is pruned. */
 export interface LostPart {
   /** Index of the layer. */
   readonly layer: number;
@@ -40,7 +40,7 @@ export interface LostPart {
 
 const trainedKinds: ReadonlySet<string> = new Set(["weights", "bias", "scale", "shift"]);
 
-/** Structures are numbered through all of `factors`, which are those of `graph`, in their order. */
+/** Structures are numbered through all of `factors`, in their order. `factors` are the factors of `graph`. */
 export class NetworkParts {
   readonly layers: readonly Layer[];
   readonly #parts: readonly (readonly LostPart[])[];
@@ -82,9 +82,7 @@ export class NetworkParts {
     return this.#parts[structure] ?? [];
   }
 
-  /**
-   * Nodes with weights that lose outputs or inputs with the structures of `factor`; for a block, those that go with it.
-   */
+  /** The nodes with weights that lose outputs or inputs with a structure of `factor`, or are pruned with its block. */
   nodesOf(factor: Factor): { readonly outputsOf: readonly string[]; readonly inputsOf: readonly string[] } {
     if (factor.kind === "block") {
       return { outputsOf: this.#branches.without(factor).nodes.map(({ name }) => name), inputsOf: [] };
@@ -111,14 +109,14 @@ function layerOf(
   return { name, outputs, inputs, taps: elementCount(taps), macsOfWeight, isStored, reads };
 }
 
-/** The branches that blocks scale. */
+/** The residual branches that block factors scale. */
 class BlockBranches {
-  readonly #meter: BranchMeter;
-  /** By factor parameter. */
+  readonly #meter: BranchParts;
+  /** Factor parameter → the branch that it scales. */
   readonly #branches: ReadonlyMap<string, Branch>;
 
   constructor(graph: Graph) {
-    this.#meter = new BranchMeter(graph);
+    this.#meter = new BranchParts(graph);
     const scaledBy = new Map(
       graph.nodes.flatMap(({ op, inputs: [, factor = ""], outputs: [dst = ""] }) =>
         op === "scale" ? [[dst, factor] as const] : [],
@@ -136,7 +134,7 @@ class BlockBranches {
     );
   }
 
-  without({ parameter }: Factor): ReturnType<BranchMeter["without"]> {
+  without({ parameter }: Factor): ReturnType<BranchParts["without"]> {
     const branch = this.#branches.get(parameter);
     return this.#meter.without(branch === undefined ? [] : [branch]);
   }
@@ -145,7 +143,7 @@ class BlockBranches {
 /** The rows and columns of weights that belong to each class of coupled channels. */
 class ChannelParts {
   readonly #couplings: Couplings;
-  /** Class → layer → what it loses. */
+  /** Class → layer → the outputs and inputs of the layer that have the class. */
   readonly #parts = new Map<number, Map<number, { outputs: number; inputs: number }>>();
   /** Factor parameter → the nodes that scale by it. */
   readonly #scales = new Map<string, Node<"scale">[]>();
@@ -175,7 +173,7 @@ class ChannelParts {
     }
   }
 
-  /** The class of each of the factor's structures. */
+  /** By structure of the factor: the class of its channels. */
   classesOf({ parameter, count }: Factor): readonly number[] {
     const classes = new Array<number>(count).fill(-1);
     for (const { outputs, attributes } of this.#scales.get(parameter) ?? []) {

@@ -1,18 +1,17 @@
 /**
- * Whether a factor at zero can come back. With g the gradient ∂loss/∂λ and v the velocity of `apg.ts`, a step from λ =
- * 0 is
+ * Watches whether factors at zero stay there. With g the gradient ∂loss/∂λ and v the velocity of `apg.ts`, a step from
+ * λ = 0 is
  *
  *     (10)  z = S_{ηγ}(−η·g)        z ≤ 0 exactly where the margin  g + γ ≥ 0
  *     (11)  v' = z + μ·v            v' ≤ 0 where also v ≤ 0
  *     (12)  λ' = max(0, z + μ·v')   λ' = 0 then
  *
- * So a factor at zero whose velocity is not above zero stays at zero, with such a velocity, for as long as its margin
- * is not negative: whatever the learning rate, and although momentum is at work. (Huang and Wang, ECCV 2018, equations
- * 10 to 12. A gradient beyond +γ would push λ below zero in the paper; here the clamp holds it, so only this side has a
- * margin.)
+ * So a factor at zero with v ≤ 0 stays at zero, and v stays ≤ 0, while its margin is not negative. This holds at any
+ * learning rate and any momentum. (Huang and Wang, ECCV 2018, equations 10 to 12. In the paper, a gradient above +γ
+ * would push λ below zero. Here λ is clamped at zero, so there is only one margin.)
  */
 
-/** What one step sees, one number each a structure: all as they were when the gradient was taken. */
+/** The values of one step when its gradient was computed, one entry per structure. */
 export interface WatchedStep {
   readonly factors: Float32Array;
   readonly gradient: Float32Array;
@@ -20,15 +19,15 @@ export interface WatchedStep {
   readonly gamma: Float32Array;
 }
 
-/** One number each a structure. */
+/** One entry per structure. */
 export interface ZeroWatch {
-  /** Steps in a row, up to the last, that left the factor at zero in the way above; 0 if the last did not. */
+  /** How many steps in a row, up to the last one, had λ = 0, v ≤ 0 and a margin ≥ 0. */
   readonly held: Float32Array;
-  /** The lowest margin of these steps; where the last step did not hold the factor, the margin of that step alone. */
+  /** The lowest margin of these steps; if there are none, the margin of the last step. */
   readonly margin: Float32Array;
 }
 
-/** Adds a step to the watch: from `before` into `after`, which may be `before` itself. */
+/** Adds a step to the watch `before` and writes the result to `after`, which may be `before` itself. */
 export function watchZeros(
   { factors, gradient, velocity, gamma }: WatchedStep,
   before: ZeroWatch,

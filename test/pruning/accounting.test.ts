@@ -251,7 +251,7 @@ describe("what no cut can take is not offered, and the reason is told", () => {
     expect(structureKinds(graph)).toEqual([]);
     expect(refusedLayers(graph)).toContainEqual({
       layers: ["stem"],
-      reason: "all of its channels live and die as one, and there is no way around them",
+      reason: "all of its channels form one structure, and there is no path around it",
     });
   });
 
@@ -266,7 +266,7 @@ describe("what no cut can take is not offered, and the reason is told", () => {
     expect(structureKinds(graph)).not.toContain("block");
     expect(refusedLayers(graph)).toContainEqual({
       layers: ["sum"],
-      reason: "everything in its branch is needed elsewhere, too",
+      reason: "other nodes need every layer of its branch",
     });
   });
 });

@@ -7,7 +7,7 @@ import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { inferShapes } from "../../src/graph/shapes.ts";
 import { selectableLayers } from "../../src/selection/layers.ts";
-import { SelectionFacts } from "../../src/selection/placement-analysis.ts";
+import { PlacementAnalysis } from "../../src/selection/placement-analysis.ts";
 import { OnlyPath } from "../../src/selection/required-path.ts";
 import { findStreams } from "../../src/selection/streams.ts";
 
@@ -51,7 +51,7 @@ function chain(layers: number): Graph {
 function looksPerChannel(graph: Graph): { readonly places: number; readonly path: number } {
   const shapes = inferShapes(graph, 1);
   const channels = graph.nodes.reduce((sum, { outputs: [dst = ""] }) => sum + (shapes.get(dst)?.[1] ?? 0), 0);
-  const facts = new SelectionFacts(graph);
+  const facts = new PlacementAnalysis(graph);
   const layers = selectableLayers(facts);
   const { streams } = findStreams(facts, layers);
   const path = new OnlyPath(graph);

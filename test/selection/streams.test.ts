@@ -162,33 +162,29 @@ describe("what cannot be selected, and why", () => {
     });
     expect(refusedLayers(graph)).toContainEqual({
       layers: ["conv", "other"],
-      reason: '"shift" adds a shift to its channels after a zero',
+      reason: '"shift" adds a shift to its channels after the factor',
     });
   });
 
   test.each<[string, (b: GraphBuilder, x: string) => string, string]>([
-    [
-      "a sigmoid",
-      (b, x) => b.activation("gate", x, { function: "sigmoid" }),
-      '"gate" (sigmoid) makes 0.5 of its channels',
-    ],
+    ["a sigmoid", (b, x) => b.activation("gate", x, { function: "sigmoid" }), '"gate" (sigmoid) changes zeros to 0.5'],
     [
       "a hard sigmoid",
       (b, x) => b.activation("gate", x, { function: "hard_sigmoid", slope: 0.2, offset: 0.4 }),
-      '"gate" (hard_sigmoid) makes 0.4 of its channels',
+      '"gate" (hard_sigmoid) changes zeros to 0.4',
     ],
-    ["a softmax", (b, x) => b.softmax("gate", x), '"gate" (softmax) makes shares of its channels that are not zero'],
+    ["a softmax", (b, x) => b.softmax("gate", x), '"gate" (softmax) changes zeros to positive values'],
     [
       "a clip that leaves zero out",
       (b, x) => b.node("clip", "gate", [x], { minimum: 0.25, maximum: 6 }),
-      '"gate" (clip) makes 0.25 of its channels',
+      '"gate" (clip) changes zeros to 0.25',
     ],
-  ])("what %s makes of the zero", (_, gate, reason) => {
+  ])("%s that changes zeros", (_, gate, reason) => {
     const graph = classifier((b, x) => {
       const conv = b.convolution("conv", x, { channels: 5, kernel: 1 });
       return b.add("add", gate(b, conv), b.convolution("other", x, { channels: 5, kernel: 1 }));
     });
-    expect(refusedLayers(graph)).toContainEqual({ layers: ["conv", "other"], reason: `${reason} after a zero` });
+    expect(refusedLayers(graph)).toContainEqual({ layers: ["conv", "other"], reason: `${reason} after the factor` });
   });
 
   test("streams joined so that no value has all of them", () => {
@@ -205,7 +201,7 @@ describe("what cannot be selected, and why", () => {
     });
     expect(refusedLayers(graph)).toContainEqual({
       layers: ["a", "c", "b"],
-      reason: "no value has all of the channels that are coupled to it",
+      reason: "no value contains all channels of the stream",
     });
   });
 });
