@@ -1,9 +1,10 @@
 /**
- * `espalier`: what everyone needs. Train a network once, get a smaller one that gives the same answers.
+ * The main entry point, `espalier`. It trains a network once and prunes it to a smaller network that gives the same
+ * answers.
  *
- * Start with `train`. The parts it is made of have entry points of their own: `espalier/models`, `espalier/datasets`,
- * `espalier/onnx`, `espalier/graph`, `espalier/pruning`, `espalier/engine` and `espalier/experiments`. All that `train`
- * does can be done by hand with them; `examples/` shows how.
+ * Start with `train`. Its parts have entry points of their own: `espalier/models`, `espalier/datasets`, `espalier/onnx`,
+ * `espalier/graph`, `espalier/pruning`, `espalier/engine` and `espalier/experiments`. A program can run each step of
+ * `train` with them; `examples/` shows how.
  */
 export type { ErrorCode, ErrorDetails } from "./core/errors.ts";
 export { EspalierError, InternalError, UserError } from "./core/errors.ts";

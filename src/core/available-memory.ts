@@ -1,19 +1,19 @@
 /**
- * How much memory this process can still take without the system killing it or swapping: what the machine has free or
- * can free at once, and what the control groups (containers, batch systems) leave. Node's `process.availableMemory()`
- * counts a group's file cache as used, which on a machine that just read a dataset is far too pessimistic.
+ * Measures how much more memory this process can use before the system swaps or kills it. Two limits apply: the memory
+ * that the machine has free or can free at once, and the limits of control groups (containers, batch systems). Node's
+ * `process.availableMemory()` counts a group's file cache as used, so it is far too low after a dataset has been read.
  */
 import { readFileSync } from "node:fs";
 import { freemem } from "node:os";
 import { join } from "node:path";
 
-/** Bytes; `root` is where `/proc` and `/sys` are found. Where a file is missing or says nothing, it sets no limit. */
+/** The available memory in bytes. `root` contains `/proc` and `/sys`. A file that is missing sets no limit. */
 export function availableMemory(root = "/"): number {
   const machine = field(read(root, "proc/meminfo"), "MemAvailable:", 1024) ?? freemem();
   return Math.max(0, Math.min(machine, ...groupLimits(root)));
 }
 
-/** What is left in each control group the process is in, and in the groups around it. */
+/** The memory left in each control group of the process and in its parent groups, in bytes. */
 function groupLimits(root: string): number[] {
   const lines = read(root, "proc/self/cgroup")?.split("\n") ?? [];
   return lines.flatMap((line) => {
@@ -51,7 +51,7 @@ function leftInVersion1(root: string, group: string): number[] {
   );
 }
 
-/** Limit − usage, with the file cache, which is given up when memory is asked for, as free. */
+/** Limit − usage. The file cache counts as free, because the system frees it on demand. */
 function left(
   limit: string | undefined,
   usage: string | undefined,
@@ -59,20 +59,20 @@ function left(
   cache: readonly string[],
 ): number[] {
   const [most, used] = [Number.parseInt(limit ?? "", 10), Number.parseInt(usage ?? "", 10)];
-  // "max" is no number: no limit.
+  // "max" means no limit.
   if (Number.isNaN(most) || Number.isNaN(used)) return [];
   const reclaimable = cache.reduce((sum, name) => sum + (field(statistics, `${name} `, 1) ?? 0), 0);
   return [most - Math.max(0, used - reclaimable)];
 }
 
-/** The number behind `name` at the start of a line of `text`, times `unit`. */
+/** The number after `name` in the line of `text` that begins with `name`, times `unit`. */
 function field(text: string | undefined, name: string, unit: number): number | undefined {
   const line = text?.split("\n").find((candidate) => candidate.startsWith(name));
   const value = Number.parseInt(line?.slice(name.length) ?? "", 10);
   return Number.isNaN(value) ? undefined : value * unit;
 }
 
-/** A file of the system, if it is there: which ones are depends on the system and its version. */
+/** The text of a system file; undefined if it does not exist, which depends on the system and its version. */
 function read(root: string, path: string): string | undefined {
   try {
     return readFileSync(join(root, path), "utf8");

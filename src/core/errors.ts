@@ -1,9 +1,9 @@
 /**
- * Every error Espalier raises on purpose. Two kinds, told apart by exit code: a `UserError` (something the caller can
- * mend: a file, an option, a missing library) and an `InternalError` (a fault of ours).
+ * The errors that Espalier throws. There are two classes with different exit codes: a `UserError` is something that the
+ * user can correct (a file, an option, a missing library), an `InternalError` is a bug in Espalier.
  */
 
-/** Machine-readable reason; stable across versions, listed in docs/errors.md. */
+/** The machine-readable reason of an error. It is stable across versions; docs/errors.md lists all codes. */
 export type ErrorCode =
   | "bad-option"
   | "bad-graph"
@@ -36,18 +36,19 @@ export interface ErrorDetails {
   readonly about?: string;
   readonly expected?: string;
   readonly received?: string;
-  /** Each of the things the error is about, a line each, where there are several. */
+  /** If the error is about several things: one line for each. */
   readonly list?: readonly string[];
   /** What to do next, as a sentence. */
   readonly hint?: string;
   readonly cause?: unknown;
 }
 
-/** What an error tells that the caller can mend: always what to do next as well. */
+/** The details of a `UserError`, which always has a hint. */
 export interface RefusalDetails extends ErrorDetails {
   readonly hint: string;
 }
 
+/** The base class of all errors that Espalier throws. */
 export abstract class EspalierError<Details extends ErrorDetails = ErrorDetails> extends Error {
   readonly code: ErrorCode;
   readonly details: Details;
@@ -61,12 +62,12 @@ export abstract class EspalierError<Details extends ErrorDetails = ErrorDetails>
   }
 }
 
-/** The caller can mend it. Exit code 2. */
+/** An error that the user can correct; `details.hint` says how. Exit code 2. */
 export class UserError extends EspalierError<RefusalDetails> {
   readonly exitCode = 2;
 }
 
-/** A fault in Espalier itself. Exit code 70 (EX_SOFTWARE of sysexits.h). */
+/** A bug in Espalier. Exit code 70 (EX_SOFTWARE of sysexits.h). */
 export class InternalError extends EspalierError {
   readonly exitCode = 70;
 
@@ -75,7 +76,7 @@ export class InternalError extends EspalierError {
   }
 }
 
-/** A message that another error's was made part of has the hint already. */
+/** The complete message. If `message` contains the message of another error, it has the hint already. */
 function describe(message: string, { about, expected, received, hint }: ErrorDetails): string {
   const subject = about !== undefined && !message.includes(about) ? `${about}: ${message}` : message;
   const contrast =
@@ -83,7 +84,7 @@ function describe(message: string, { about, expected, received, hint }: ErrorDet
   return `${subject}${contrast}${hint === undefined || message.endsWith(hint) ? "" : `. ${hint}`}`;
 }
 
-/** `error` with `subject` in front of its message: of which of several things it is told. */
+/** `error` with `subject` in front of its message, to say which of several things the error is about. */
 export function aboutPart(error: UserError, subject: string): UserError {
   const { hint, list } = error.details;
   return new UserError(error.code, `${subject}: ${error.message}`, {
@@ -93,18 +94,18 @@ export function aboutPart(error: UserError, subject: string): UserError {
   });
 }
 
-/** What `error` says, without its hint: to be said of something larger, which has a hint of its own. */
+/** The message of `error` without its hint, for use in another error that has its own hint. */
 export function statementOf({ message, details: { hint } }: UserError): string {
   const ending = `. ${hint}`;
   return message.endsWith(ending) ? message.slice(0, -ending.length) : message;
 }
 
-/** Throws an `InternalError` unless `condition` holds: an invariant of our own code, never a check of user input. */
+/** Throws an `InternalError` unless `condition` holds. For invariants of this code, never for user input. */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new InternalError(message);
 }
 
-/** `value` if it is defined, else an `InternalError`: for look-ups that our own code guarantees. */
+/** Returns `value` if it is defined, else throws an `InternalError`. For look-ups that this code guarantees. */
 export function required<T>(value: T | undefined | null, what: string): T {
   if (value === undefined || value === null) throw new InternalError(`${what} is missing`);
   return value;

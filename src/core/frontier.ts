@@ -1,4 +1,6 @@
-/** Whole numbers that are still to be visited, the least first and each once: a binary heap. */
+/**
+ * A priority queue of integers that contains each number at most once and returns the smallest first (a binary heap).
+ */
 export class Frontier {
   readonly #heap: number[] = [];
   readonly #waiting = new Set<number>();
@@ -20,7 +22,7 @@ export class Frontier {
     }
   }
 
-  /** Takes the least one away; undefined if there is none. */
+  /** Removes the smallest number and returns it; undefined if there is none. */
   take(): number | undefined {
     const [least] = this.#heap;
     const last = this.#heap.pop();

@@ -1,8 +1,10 @@
-/** "Did you mean": the nearest known name to one that was mistyped. */
+/** Errors for unknown names, with a suggestion. */
 import { closest, distance } from "fastest-levenshtein";
 import { UserError } from "./errors.ts";
 
-/** A `UserError` that says `name` is no known `what`, with the nearest known name, or all of them if none is near. */
+/**
+ * A `UserError` for the unknown `name` of a `what`. It suggests the nearest known name, or lists all if none is near.
+ */
 export function unknownName(what: string, name: string, known: readonly string[]): UserError {
   const nearest = known.length > 0 ? closest(name, known) : undefined;
   const isNear = nearest !== undefined && distance(name, nearest) <= Math.max(2, name.length / 3);

@@ -1,4 +1,6 @@
-/** Errors on their way between threads: as plain data, for posting an error object would lose its class and code. */
+/**
+ * Converts errors to plain data and back, because an error that is posted to another thread loses its class and code.
+ */
 import {
   type ErrorCode,
   type ErrorDetails,
@@ -20,8 +22,8 @@ interface Portable<Kind extends string, Details extends ErrorDetails> {
 export type PortableError = Portable<"user", RefusalDetails> | Portable<"internal", ErrorDetails>;
 
 /**
- * Errors that are neither Espalier's own nor the system's for want of something are faults of ours: they arrive as an
- * `InternalError` with the error as cause.
+ * Converts `error` to plain data. Errors of Espalier and refusals of the system keep their class. Any other error is a
+ * bug and becomes an `InternalError` with the error as its cause.
  */
 export function toPortable(error: unknown): PortableError {
   const known =
@@ -37,11 +39,11 @@ function withPortableCause<D extends ErrorDetails>(details: D): D {
   return cause === undefined ? details : { ...details, cause: cause instanceof Error ? cause : String(cause) };
 }
 
-export function fromPortable(told: PortableError): EspalierError {
-  const { message, stack } = told;
-  const error =
-    told.kind === "user" ? new UserError(told.code, message, told.details) : new InternalError(message, told.details);
-  // The message already tells the details; the constructor has added them a second time.
+/** The error that `portable` was made from, with its class, code, message and stack. */
+export function fromPortable(portable: PortableError): EspalierError {
+  const { kind, code, message, stack, details } = portable;
+  const error = kind === "user" ? new UserError(code, message, details) : new InternalError(message, details);
+  // The message contains the details already, and the constructor has added them a second time.
   error.message = message;
   if (stack !== undefined) error.stack = stack;
   return error;

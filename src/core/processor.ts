@@ -1,4 +1,4 @@
-/** The processor and those of its instruction sets that decide how fast a network is trained. */
+/** Describes the processor: its model, its cores and the instruction sets that affect training speed. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
@@ -7,11 +7,11 @@ export interface Processor {
   readonly model: string;
   /** Cores that this process may use. */
   readonly cores: number;
-  /** Names of ours, the oldest first; undefined where the system does not tell. */
+  /** The instruction sets by Espalier's names, the oldest first; undefined if the system does not list them. */
   readonly instructionSets?: readonly string[];
 }
 
-/** Our name for a set → the flags that Linux and macOS list for it, any of which means it. */
+/** Espalier's name of an instruction set → its flags on Linux and macOS; one of them is enough. */
 const sets: Readonly<Record<string, readonly string[]>> = {
   avx2: ["avx2"],
   avx512: ["avx512f", "avx512_f"],
@@ -30,13 +30,13 @@ export function thisProcessor(): Processor {
   return flags === undefined ? shared : { ...shared, instructionSets: instructionSets(flags) };
 }
 
-/** `flags` as the system lists them, in any order → our names. */
+/** Espalier's names of the instruction sets whose flags the system lists, in any order. */
 export function instructionSets(flags: readonly string[]): readonly string[] {
   const present = new Set(flags.map((flag) => flag.toLowerCase()));
   return Object.keys(sets).filter((name) => sets[name]?.some((flag) => present.has(flag)));
 }
 
-/** Flags of /proc/cpuinfo ("Features" on ARM), or of sysctl. */
+/** The flags in /proc/cpuinfo ("Features" on ARM), or from sysctl on macOS. */
 function listedFlags(): readonly string[] | undefined {
   if (process.platform === "linux") {
     const text = readFileSync("/proc/cpuinfo", "utf8");
@@ -47,7 +47,10 @@ function listedFlags(): readonly string[] | undefined {
   return sysctlFlags(stdout ?? "");
 }
 
-/** "machdep.cpu.leaf7_features: … AVX2 …" of Intel, "hw.optional.arm.FEAT_BF16: 1" of Apple's own. */
+/**
+ * The flags in `text`: "machdep.cpu.leaf7_features: … AVX2 …" on Intel, "hw.optional.arm.FEAT_BF16: 1" on Apple
+ * silicon.
+ */
 export function sysctlFlags(text: string): readonly string[] {
   const listed = [...text.matchAll(/^machdep\.cpu\.\w*features: (.*)$/gm)].flatMap(([, names = ""]) =>
     names.split(" "),

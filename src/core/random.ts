@@ -1,6 +1,6 @@
 /**
- * Counter-based random numbers: a value depends on (seed, stream, counter) only, never on what was drawn before, so a
- * resumed run, another worker or another order of work sees the same numbers.
+ * Counter-based random numbers: a value depends only on (seed, stream, counter), not on earlier values. So a resumed
+ * run gets the same numbers, and so does another worker or another order of work.
  *
  * The generator is Philox 4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
  */
@@ -43,14 +43,14 @@ export function philox4x32(
   return [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0];
 }
 
-/** FNV-1a of a string: turns the name of a use ("augment", "weights:conv1") into a stream number. */
+/** The stream number for a purpose such as "augment" or "weights:conv1": the FNV-1a hash of its name. */
 export function streamOf(name: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
   return hash >>> 0;
 }
 
-/** A sequence of numbers addressed by (seed, stream, a, b); cheap to create, so make one per purpose. */
+/** A sequence of random numbers for (seed, stream, a, b). It is cheap to create, so make one per purpose. */
 export class RandomStream {
   readonly #key: readonly [number, number];
   readonly #a: number;
@@ -58,7 +58,7 @@ export class RandomStream {
   #counter = 0;
   #words: readonly number[] = [];
 
-  /** `seed`: 32-bit; `stream`: the use, see `streamOf`; `a`, `b`: where in the use, e.g. (epoch, image). */
+  /** `seed`: 32 bits; `stream`: the purpose, see `streamOf`; `a`, `b`: the position within it, e.g. (epoch, image). */
   constructor(seed: number, stream: number | string, a = 0, b = 0) {
     this.#key = [seed >>> 0, typeof stream === "string" ? streamOf(stream) : stream >>> 0];
     this.#a = a >>> 0;

@@ -1,4 +1,4 @@
-/** Calls to a worker thread as promises: the asking side, and the answering one. */
+/** Remote calls to a worker thread, as promises: the side of the caller and the side of the worker. */
 import type { MessagePort, Worker } from "node:worker_threads";
 import { type EspalierError, InternalError } from "./errors.ts";
 import { fromPortable, type PortableError, toPortable } from "./portable-error.ts";
@@ -10,7 +10,7 @@ interface Call {
 }
 
 /**
- * By method: what is asked and what is answered. `stop` ends the thread once everything asked before it is answered.
+ * By method: the types of its request and its response. `stop` ends the thread after all earlier calls are answered.
  */
 export type CallTable<C> = { readonly [M in keyof C]: Call } & {
   readonly stop: { readonly request: undefined; readonly response: undefined };
@@ -32,9 +32,9 @@ interface Pending {
 }
 
 /**
- * Calls to `worker`, which answers them in the order they were made. A worker that ends without being asked to rejects
- * every open and later call with an `InternalError`, or with what the system refused it. The worker keeps the process
- * alive only while a call is open.
+ * Calls methods of `worker`, which answers in order. If the worker ends unexpectedly, every open and later call rejects
+ * with an `InternalError`, or with the `UserError` of what the system refused. The worker keeps the process alive only
+ * while a call is open.
  */
 export class Requests<C extends CallTable<C>> {
   readonly #worker: Worker;
@@ -43,7 +43,7 @@ export class Requests<C extends CallTable<C>> {
   #nextId = 0;
   #death: EspalierError | undefined;
 
-  /** `name`: of the thread, in messages. */
+  /** `name`: the name of the thread in messages. */
   constructor(worker: Worker, name: string) {
     this.#worker = worker;
     this.#ended = new Promise((resolve) => {
@@ -59,7 +59,7 @@ export class Requests<C extends CallTable<C>> {
     worker.unref();
   }
 
-  /** Resolves when the thread has ended; until then the process stays alive for it. */
+  /** Resolves when the thread has ended. Keeps the process alive until then. */
   ended(): Promise<void> {
     this.#worker.ref();
     return this.#ended;
@@ -69,7 +69,7 @@ export class Requests<C extends CallTable<C>> {
     return this.#death === undefined;
   }
 
-  /** Asks for `method`; rejects with the error that the worker threw, class and code as they were. */
+  /** Calls `method`. Rejects with the error that the worker threw, with its class and code. */
   call<M extends keyof C>(method: M, argument: C[M]["request"]): Promise<C[M]["response"]> {
     const answered = new Promise<unknown>((resolve, reject) => {
       if (this.#death !== undefined) throw this.#death;
@@ -78,11 +78,11 @@ export class Requests<C extends CallTable<C>> {
       this.#pending.set(id, { resolve, reject });
       this.#worker.ref();
     });
-    // The table's promise: the worker's handler of `method` returns this type.
+    // The call table guarantees that the worker's handler of `method` returns this type.
     return answered as Promise<C[M]["response"]>;
   }
 
-  /** Has the calls made so far finished, and the thread ended. */
+  /** Waits for all earlier calls, then ends the thread. */
   async stop(): Promise<void> {
     if (this.isAlive) await this.call("stop", undefined);
     await this.ended();
@@ -103,12 +103,12 @@ export class Requests<C extends CallTable<C>> {
   }
 }
 
-/** What answers each method of `C`. */
+/** The worker's function for each method of `C`. */
 export type Handlers<C extends CallTable<C>> = {
   readonly [M in keyof C]: (argument: C[M]["request"]) => C[M]["response"] | Promise<C[M]["response"]>;
 };
 
-/** Answers the calls that come through `port`, one after the other, until `stop`. */
+/** Answers the calls that arrive at `port`, one after the other, until `stop`. */
 export function answerRequests<C extends CallTable<C>>(port: MessagePort, handlers: Handlers<C>): void {
   let last: Promise<void> = Promise.resolve();
   port.on("message", (request: Request<C>) => {
@@ -127,6 +127,6 @@ async function answer<C extends CallTable<C>>(
   } catch (error) {
     port.postMessage({ id, error: toPortable(error) } satisfies Reply);
   }
-  // With its port closed, nothing keeps the thread alive.
+  // Only the open port keeps the thread alive.
   if (method === "stop") port.close();
 }

@@ -1,10 +1,10 @@
 /**
- * What the system refuses a process, in our words: a full disk, and the limits of `ulimit`. Whatever writes, opens or
- * starts threads.
+ * Turns errors of the system into `UserError`s with a hint: a full disk and the limits of `ulimit`. They can occur
+ * wherever code writes or opens a file, allocates memory or starts a thread.
  */
 import { type ErrorCode, type ErrorDetails, type EspalierError, UserError } from "./errors.ts";
 
-/** The system's code of an error ("ENOENT", "ENOSPC", …), or Node's ("ERR_WORKER_OUT_OF_MEMORY"), if it has one. */
+/** The error code of the system ("ENOENT", "ENOSPC", …) or of Node ("ERR_WORKER_OUT_OF_MEMORY"), if there is one. */
 export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
@@ -44,7 +44,9 @@ const refusals: ReadonlyMap<string, Refusal> = new Map([
     {
       code: "limit-reached",
       message: "the file would be larger than this process may write",
-      hint: "Raise the limit, say with `ulimit -f unlimited`; a run continues from its checkpoint with `espalier resume`",
+      hint:
+        "Raise the limit, say with `ulimit -f unlimited`; " +
+        "a run continues from its checkpoint with `espalier resume`",
     },
   ],
   ["EMFILE", tooManyFiles],
@@ -56,16 +58,13 @@ const refusals: ReadonlyMap<string, Refusal> = new Map([
 ]);
 
 function refusalIn(error: unknown): Refusal | undefined {
-  // The engine's own words where it has no code.
+  // V8 throws allocation errors without a code.
   const isAllocation =
     error instanceof RangeError && /allocation failed|could not allocate|out of memory/i.test(error.message);
   return isAllocation ? tooLittleMemory : refusals.get(systemCode(error) ?? "");
 }
 
-/**
- * `error` as one that the user can mend, if the system refused something for want of space, memory or another limited
- * good.
- */
+/** The `UserError` for `error` if the system refused space, memory, files or threads; else undefined. */
 export function refusalOf(error: unknown, details: ErrorDetails = {}): EspalierError | undefined {
   const refusal = refusalIn(error);
   if (refusal === undefined) return undefined;

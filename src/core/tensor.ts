@@ -4,12 +4,14 @@ import { invariant } from "./errors.ts";
 export type DType = "f32" | "i32";
 export type Shape = readonly number[];
 
+/** An array of 32-bit floats with a shape. */
 export interface Tensor {
   readonly dtype: "f32";
   readonly shape: Shape;
   readonly data: Float32Array;
 }
 
+/** An array of class numbers with a shape. */
 export interface Labels {
   readonly dtype: "i32";
   readonly shape: Shape;
@@ -51,8 +53,7 @@ export function rowMajorStrides(shape: Shape): number[] {
 }
 
 /**
- * The tensor with only `indices` of `axis` kept, in that order.
- * Shapes: src `[…, D, …]` → `[…, indices.length, …]`.
+ * A copy of `source` with only `indices` of `axis`, in their order. Shapes: src `[…, D, …]` → `[…, indices.length, …]`.
  */
 export function take(source: Tensor, axis: number, indices: readonly number[]): Tensor {
   const extent = source.shape[axis];
@@ -73,7 +74,7 @@ export function take(source: Tensor, axis: number, indices: readonly number[]): 
 }
 
 /**
- * `target` with `source` written over `indices` of `axis`: the other way round of `take`.
+ * A copy of `target` with `source` written to `indices` of `axis`: the inverse of `take`.
  * Shapes: source `[…, indices.length, …]`, target `[…, D, …]` → `[…, D, …]`.
  */
 export function put(target: Tensor, axis: number, indices: readonly number[], source: Tensor): Tensor {

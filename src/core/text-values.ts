@@ -1,10 +1,10 @@
-/** Values from the text behind an option of the command line, or in a field of the page's form. */
+/** Parses values from the text of a command-line option or of a form field. */
 import { UserError } from "./errors.ts";
 import { unknownName } from "./names.ts";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
-/** @throws UserError "bad-option" unless `text` is a decimal number. */
+/** Parses a decimal number. Throws `UserError("bad-option")` on any other text. */
 export function parseNumber(text: string, option: string): number {
   if (!NUMBER.test(text.trim())) {
     throw new UserError("bad-option", "not a number", {
@@ -38,7 +38,7 @@ export function numbersFor(option: string): (text: string) => readonly number[] 
   return (text) => text.split(",").map((part) => parseNumber(part, option));
 }
 
-/** A parser of one of the names in `known`; a name that is none of them gets the nearest suggested. */
+/** A parser of one of the names in `known`. On an unknown name it throws a `UserError` with the nearest known name. */
 export function oneOf<Name extends string>(what: string, known: readonly Name[]): (text: string) => Name {
   return (text) => {
     const found = known.find((name) => name === text);

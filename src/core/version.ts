@@ -1,4 +1,4 @@
-/** The version of Espalier, as its package says. */
+/** The version of Espalier, from its package.json. */
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 

@@ -1,11 +1,11 @@
-/** Starts worker threads from the sources (tests, development) as well as from the built package. */
+/** Starts worker threads, both from TypeScript sources (tests, development) and from the built package. */
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { Worker, type WorkerOptions } from "node:worker_threads";
 
 /**
- * Starts the module `name` (no extension) next to `base` (an `import.meta.url`) in a worker thread. Sources run through
- * tsx, which Node 20 needs to load TypeScript; the built package runs as it is.
+ * Starts the module `name` (without extension) next to `base` (an `import.meta.url`) in a worker thread. TypeScript
+ * sources run through tsx, because Node 20 cannot load TypeScript.
  */
 export function spawnWorker(base: string, name: string, options: WorkerOptions = {}): Worker {
   const isSource = new URL(base).pathname.endsWith(".ts");
@@ -14,11 +14,12 @@ export function spawnWorker(base: string, name: string, options: WorkerOptions =
 }
 
 /**
- * A module that makes a thread read TypeScript. Node 20 takes `--import tsx` for the main thread only: in a worker tsx
- * must be registered by a call. It is found from `base`, for its bare name would be looked for from the working
- * directory.
+ * The address of a module that lets a worker thread load TypeScript. Node 20 applies `--import tsx` only to the main
+ * thread, so the module registers tsx by a call. The path of tsx is resolved from `base`: a bare name would be resolved
+ * from the working directory.
  */
 function typescriptLoader(base: string): string {
   const tsx = new URL("esm/api/index.mjs", pathToFileURL(createRequire(base).resolve("tsx")));
-  return `data:text/javascript,${encodeURIComponent(`import { register } from ${JSON.stringify(tsx.href)}; register();`)}`;
+  const code = `import { register } from ${JSON.stringify(tsx.href)}; register();`;
+  return `data:text/javascript,${encodeURIComponent(code)}`;
 }

@@ -1,6 +1,6 @@
 /**
- * DenseNets (Huang et al., "Densely Connected Convolutional Networks", CVPR 2017): each layer adds `growth` channels to
- * what all the layers after it in its block read; batch norm and ReLU come before each convolution. Between the blocks
+ * DenseNets (Huang et al., "Densely Connected Convolutional Networks", CVPR 2017). Each layer adds `growth` channels,
+ * and all later layers of its block read them. Batch norm and ReLU come before each convolution. Between two blocks are
  * a 1x1 convolution and a 2x2 average pooling.
  */
 import { GraphBuilder } from "../graph/builder.ts";
@@ -15,7 +15,7 @@ interface DenseOptions {
   readonly growth: number;
   /** Channels of the 1x1 convolution in front of each 3x3; undefined if there is none. */
   readonly bottleneck?: number;
-  /** Share of the channels that is left after a transition. */
+  /** The share of the channels that a transition between blocks keeps. */
   readonly compression: number;
   readonly classes: number;
 }
@@ -32,8 +32,8 @@ export function densenet40(options: ImageOptions): Graph {
 const largeImages: NativeImages = { size: 224, smallest: 32 };
 
 /**
- * DenseNet-121 (growth 32, bottlenecks of 128 channels): "images" `["N",channels,size,size]` (224 pixels unless told
- * otherwise) → "classifier" `["N",classes]`. Throws `UserError("bad-option")` on a size below 32.
+ * DenseNet-121 (growth 32, bottlenecks of 128 channels): "images" `["N",channels,size,size]` (224 pixels by default) →
+ * "classifier" `["N",classes]`. Throws `UserError("bad-option")` on a size below 32.
  */
 export function densenet121(options: ImageOptions): Graph {
   const builder = new GraphBuilder("densenet-121");

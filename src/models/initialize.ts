@@ -1,4 +1,4 @@
-/** The weights a network starts with. */
+/** The initial weights of a network. */
 import { RandomStream } from "../core/random.ts";
 import { elementCount, filled, type Tensor, tensor } from "../core/tensor.ts";
 import type { Graph, Parameter, ParameterKind, Weights } from "../graph/graph.ts";
@@ -17,10 +17,10 @@ const constants: Readonly<Record<Exclude<ParameterKind, "weights">, number>> = {
 };
 
 /**
- * Values for every parameter of `graph`. Weights are normal with variance 2 / fan-in (He et al., "Delving Deep into
- * Rectifiers", ICCV 2015, equation 10); a batch norm starts as the identity, biases at 0, scaling factors at 1. Each
- * tensor is drawn from its own stream of `seed`, named after the parameter, so adding a layer does not change the
- * others.
+ * Initial values for every parameter of `graph`. Weights are normal with variance 2 / fan-in (He et al., "Delving Deep
+ * into Rectifiers", ICCV 2015, equation 10). A batch norm starts as the identity, biases at 0, scaling factors at 1.
+ * Each tensor has its own random stream of `seed`, named after the parameter, so an added layer does not change the
+ * values of the others.
  */
 export function initialize(graph: Graph, seed: number): Weights {
   return new Map(graph.parameters.map((parameter) => [parameter.name, initialValue(parameter, seed)]));

@@ -1,13 +1,10 @@
-/** Pieces that several families are made of, and the names that their layers get. */
+/** The building blocks that several model families share, with the names of their layers. */
 import type { ConvolutionOptions, GraphBuilder } from "../graph/builder.ts";
 
-/**
- * A convolution's options; unless told otherwise its padding keeps the size of the image (for odd kernels and stride
- * 1).
- */
+/** The options of a convolution. The default padding keeps the size of the image (for odd kernels and stride 1). */
 export type UnitOptions = ConvolutionOptions & { readonly kernel: number };
 
-/** `<block>.conv<index>`, without bias. `index` may be empty. */
+/** A convolution without bias: `<block>.conv<index>`. `index` may be empty. */
 export function convolve(
   builder: GraphBuilder,
   block: string,
@@ -45,7 +42,7 @@ export function normRelu(builder: GraphBuilder, block: string, index: number | s
   return builder.relu(`${block}.relu${index}`, builder.batchNormalization(`${block}.norm${index}`, src));
 }
 
-/** A 1x1 convolution with batch norm where a block changes the shape of its stream, the stream itself elsewhere. */
+/** The shortcut of a block: a 1x1 convolution with batch norm if the block changes the shape, else the identity. */
 export function projection(
   builder: GraphBuilder,
   block: string,
@@ -57,7 +54,7 @@ export function projection(
 }
 
 export interface BottleneckOptions {
-  /** Channels the block puts out. */
+  /** Output channels of the block. */
   readonly channels: number;
   /** Channels of its 3x3 convolution, all groups together. */
   readonly width: number;
@@ -93,7 +90,7 @@ export function classify(builder: GraphBuilder, src: string, classes: number): v
   builder.output(builder.linear("classifier", pooled, classes));
 }
 
-/** What `block` makes of `src`, `count` times over; the first one of each stage but the first halves the image. */
+/** Stages of blocks, `counts` says how many each. The first block of each stage but the first halves the image. */
 export function stages(
   src: string,
   counts: readonly number[],

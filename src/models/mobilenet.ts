@@ -1,13 +1,14 @@
 /**
- * MobileNetV2 (Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018, table 2): blocks
- * that widen the stream, filter each channel on its own, and narrow it again without an activation; ReLU6 elsewhere.
+ * MobileNetV2 (Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018, table 2). Each
+ * block expands its input by a 1x1 convolution, applies a depthwise convolution, and projects to fewer channels without
+ * an activation. All other activations are ReLU6.
  */
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
 import { classify, convolveNorm, type UnitOptions } from "./layers.ts";
 import { type ImageOptions, imageShape, large, small } from "./options.ts";
 
-/** A row of the table: t, c, n and s. */
+/** A row of the paper's table: t, c, n and s. */
 interface Stage {
   readonly expansion: number;
   readonly channels: number;
@@ -34,8 +35,7 @@ const stemWidth = 32;
 const lastWidth = 1280;
 
 /**
- * MobileNetV2 of width 1: "images" `["N",channels,size,size]` (224 pixels unless told otherwise) → "classifier"
- * `["N",classes]`.
+ * MobileNetV2 of width 1: "images" `["N",channels,size,size]` (224 pixels by default) → "classifier" `["N",classes]`.
  */
 export function mobilenetV2(options: ImageOptions): Graph {
   const builder = new GraphBuilder("mobilenet-v2");
@@ -45,8 +45,8 @@ export function mobilenetV2(options: ImageOptions): Graph {
 
 /**
  * MobileNetV2 of width 1 for small images: "images" `["N",channels,size,size]` → "classifier" `["N",classes]`. The
- * first convolution and the second stage keep the size of the image, as is common for CIFAR (kuangliu/pytorch-cifar),
- * so 32 pixels end as 4.
+ * first convolution and the second stage keep the size of the image, as is common for CIFAR (kuangliu/pytorch-cifar).
+ * So an image of 32 pixels ends as 4 x 4 pixels.
  */
 export function smallMobilenetV2(options: ImageOptions): Graph {
   const builder = new GraphBuilder("mobilenet-v2-cifar");

@@ -1,34 +1,35 @@
-/** What every model of the zoo is asked for: what goes in and how many classes come out. */
+/** The options that all models share: the shape of the input and the number of classes. */
 import { UserError } from "../core/errors.ts";
 import type { SymbolicShape } from "../graph/graph.ts";
 
+/** The options of a model for images. */
 export interface ImageOptions {
   /** Number of classes: the width of the logits. */
   readonly classes: number;
   /** Channels of the input images; 3 for colour (the default), 1 for grey. */
   readonly channels?: number;
-  /** Height and width of the input images in pixels; the default is what the model was made for: 32 or 224. */
+  /** Height and width of the input images in pixels. The default depends on the model: 32 or 224. */
   readonly size?: number;
 }
 
-/** The images that a model was made for. */
+/** The image sizes of a model. */
 export interface NativeImages {
-  /** Height and width in pixels. */
+  /** The default height and width in pixels. */
   readonly size: number;
-  /** The smallest size that its poolings leave a pixel of; default 1. */
+  /** The smallest allowed size, of which the poolings leave at least one pixel; default 1. */
   readonly smallest?: number;
-  /** What the size must be a multiple of; default 1. */
+  /** The size must be a multiple of this; default 1. */
   readonly multiple?: number;
 }
 
-/** Images of CIFAR. */
+/** The image size of CIFAR. */
 export const small: NativeImages = { size: 32 };
-/** Images of ImageNet. */
+/** The usual image size of ImageNet models. */
 export const large: NativeImages = { size: 224 };
 
 /**
- * Shape of the input value "images": `["N", channels, size, size]`. Throws `UserError("bad-option")` on sizes that are
- * no positive integers, or that the model has no use for.
+ * The shape of the input "images": `["N", channels, size, size]`. Throws `UserError("bad-option")` if a number is not a
+ * positive integer, or if the model does not support the size.
  */
 export function imageShape(options: ImageOptions, native: NativeImages = small): SymbolicShape {
   const { classes, channels = 3, size = native.size } = options;

@@ -1,7 +1,7 @@
 /**
  * PeleeNet (Wang et al., "Pelee: A Real-Time Object Detection System on Mobile Devices", NeurIPS 2018, table 1; widths
- * as in the authors' code, Robert-JunWang/PeleeNet): a stem of two branches, dense layers of two branches with 3x3 and
- * 5x5 views, batch norm and ReLU behind every convolution.
+ * as in the authors' code, Robert-JunWang/PeleeNet). The stem has two branches. Each dense layer has two branches with
+ * receptive fields of 3x3 and 5x5. Batch norm and ReLU follow every convolution.
  */
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -9,10 +9,10 @@ import { classify, convolveNormRelu } from "./layers.ts";
 import { type ImageOptions, imageShape, type NativeImages } from "./options.ts";
 
 const stemWidth = 32;
-/** Channels that a dense layer adds, half in each branch. */
+/** The channels that a dense layer adds, half of them in each branch. */
 const growth = 32;
 
-/** Layers of each block, and how many times as wide as what a branch adds its 1x1 convolutions are. */
+/** For each block: its layers, and the width of the 1x1 convolutions as a multiple of the channels a branch adds. */
 const blocks = [
   { layers: 3, bottleneck: 1 },
   { layers: 4, bottleneck: 2 },
@@ -20,12 +20,12 @@ const blocks = [
   { layers: 6, bottleneck: 4 },
 ] as const;
 
-/** The stem's two branches must halve the image alike. */
+/** The size is a multiple of 4, because both branches of the stem have to halve the image to the same size. */
 const images: NativeImages = { size: 224, smallest: 32, multiple: 4 };
 
 /**
- * PeleeNet: "images" `["N",channels,size,size]` (224 pixels unless told otherwise) → "classifier" `["N",classes]`.
- * Throws `UserError("bad-option")` on a size below 32 or that 4 does not divide.
+ * PeleeNet: "images" `["N",channels,size,size]` (224 pixels by default) → "classifier" `["N",classes]`. Throws
+ * `UserError("bad-option")` on a size that is below 32 or not a multiple of 4.
  */
 export function peleenet(options: ImageOptions): Graph {
   const builder = new GraphBuilder("peleenet");
@@ -58,7 +58,7 @@ function denseLayer(builder: GraphBuilder, name: string, src: string, bottleneck
   const channels = growth / 2;
   const sourceChannels = builder.shape(src)[1] ?? 0;
   const wanted = channels * bottleneck;
-  // Where the block is still narrow, so is its bottleneck: half of what it reads, in steps of 4.
+  // The bottleneck has at most half of the input channels, rounded down to a multiple of 4.
   const width = wanted > sourceChannels / 2 ? 4 * Math.floor(sourceChannels / 8) : wanted;
   const unit = (index: string, value: string, kernel: 1 | 3): string =>
     convolveNormRelu(builder, name, index, value, { channels: kernel === 1 ? width : channels, kernel });

@@ -1,7 +1,7 @@
 /**
  * ResNets for large images (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, table 1): a 7x7
- * convolution and a max pooling, four stages of basic blocks (18, 34) or bottlenecks (50, 101, 152), average pooling, a
- * linear layer. A 1x1 convolution is the shortcut where the shape changes (option B).
+ * convolution and a max pooling, four stages of basic blocks (18, 34) or bottlenecks (50, 101, 152), average pooling
+ * and a linear layer. If a block changes the shape, its shortcut is a 1x1 convolution (option B).
  */
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -12,12 +12,13 @@ import { basicBlock, checkDepth } from "./resnet.ts";
 export const imagenetResnetDepths = [18, 34, 50, 101, 152] as const;
 export type ImagenetResnetDepth = (typeof imagenetResnetDepths)[number];
 
+/** The options of `imagenetResnet`. */
 export interface ImagenetResnetOptions extends ImageOptions {
   /** Layers with weights along the longest path. */
   readonly depth: ImagenetResnetDepth;
 }
 
-/** Blocks of the four stages. */
+/** The numbers of blocks of the four stages. */
 export const imagenetBlocks: { readonly [Depth in ImagenetResnetDepth]: readonly number[] } = {
   18: [2, 2, 2, 2],
   34: [3, 4, 6, 3],
@@ -26,13 +27,13 @@ export const imagenetBlocks: { readonly [Depth in ImagenetResnetDepth]: readonly
   152: [3, 8, 36, 3],
 };
 
-/** Whether a ResNet of `depth` layers is made of bottlenecks. */
+/** Whether the blocks of a ResNet of `depth` layers are bottlenecks. */
 export function hasBottlenecks(depth: ImagenetResnetDepth): boolean {
   return depth >= 50;
 }
 
 /**
- * A ResNet of `depth` layers: "images" `["N",channels,size,size]` (224 pixels unless told otherwise) → "classifier"
+ * A ResNet of `depth` layers: "images" `["N",channels,size,size]` (224 pixels by default) → "classifier"
  * `["N",classes]`. Throws `UserError("bad-option")` on a depth that is not in `imagenetResnetDepths`.
  */
 export function imagenetResnet(options: ImagenetResnetOptions): Graph {

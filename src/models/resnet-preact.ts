@@ -1,8 +1,8 @@
 /**
- * ResNets with pre-activation (He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016, figure 4e): batch
- * norm and ReLU come before each convolution, and nothing comes after the addition. Where the shape changes, a 1x1
- * convolution of what the first batch norm and ReLU make is the shortcut. The stride is in the 3x3 convolution, as in
- * the code of Huang and Wang (TuSimple/sparse-structure-selection, symbol/resnet.py).
+ * ResNets with pre-activation (He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016, figure 4e). Batch
+ * norm and ReLU come before each convolution, and no layer comes after the addition. If a block changes the shape, its
+ * shortcut is a 1x1 convolution that reads the output of the first batch norm and ReLU. The stride is in the 3x3
+ * convolution, as in the code of Huang and Wang (TuSimple/sparse-structure-selection, symbol/resnet.py).
  */
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -28,9 +28,8 @@ export function resnet164(options: ImageOptions): Graph {
 }
 
 /**
- * A ResNet of `depth` layers with pre-activation: "images" `["N",channels,size,size]` (224 pixels unless told
- * otherwise) → "classifier" `["N",classes]`. Throws `UserError("bad-option")` on a depth that is not in
- * `imagenetResnetDepths`.
+ * A ResNet of `depth` layers with pre-activation: "images" `["N",channels,size,size]` (224 pixels by default) →
+ * "classifier" `["N",classes]`. Throws `UserError("bad-option")` on a depth that is not in `imagenetResnetDepths`.
  */
 export function preactResnet(options: ImagenetResnetOptions): Graph {
   const { depth, classes } = options;
@@ -71,7 +70,7 @@ function preactBasicBlock(builder: GraphBuilder, name: string, src: string, opti
 
 interface ShortcutOptions {
   readonly src: string;
-  /** `src` behind the block's first batch norm and ReLU. */
+  /** The output of the block's first batch norm and ReLU. */
   readonly first: string;
   readonly channels: number;
   readonly strides: number;

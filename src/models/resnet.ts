@@ -1,7 +1,7 @@
 /**
  * ResNets for small images (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, section 4.2): a 3x3
- * convolution, three stages of 16, 32 and 64 channels with (depth − 2) / 6 basic blocks each, average pooling, a linear
- * layer.
+ * convolution, three stages of 16, 32 and 64 channels with (depth − 2) / 6 basic blocks each, average pooling and a
+ * linear layer.
  */
 import { UserError } from "../core/errors.ts";
 import { GraphBuilder } from "../graph/builder.ts";
@@ -13,11 +13,12 @@ export const resnetDepths = [20, 32, 44, 56, 110] as const;
 export type ResnetDepth = (typeof resnetDepths)[number];
 
 /**
- * Where a block changes the shape: "A" takes every second pixel and pads the channels with zeros, half on each side,
- * and has no parameters; "B" is a 1x1 convolution of stride 2 with a batch norm.
+ * The shortcut of a block that changes the shape. "A" takes every second pixel and pads the channels with zeros, half
+ * on each side; it has no parameters. "B" is a 1x1 convolution of stride 2 with a batch norm.
  */
 export type Shortcut = "A" | "B";
 
+/** The options of `resnet`. */
 export interface ResnetOptions extends ImageOptions {
   /** Layers with weights along the longest path. */
   readonly depth: ResnetDepth;
@@ -45,7 +46,7 @@ export function resnet(options: ResnetOptions): Graph {
   return builder.build();
 }
 
-/** Throws unless there is a network of that depth. */
+/** Throws `UserError("bad-option")` if `depths` does not contain `depth`. */
 export function checkDepth(family: string, depths: readonly number[], depth: number): void {
   if (depths.includes(depth)) return;
   throw new UserError("bad-option", `no ${family} has this depth`, {
@@ -61,7 +62,7 @@ interface BlockOptions {
   readonly shortcut: Shortcut;
 }
 
-/** Two 3x3 convolutions, the shortcut added, ReLU (the paper's figure 2). */
+/** Two 3x3 convolutions, the addition of the shortcut, and a ReLU (the paper's figure 2). */
 export function basicBlock(builder: GraphBuilder, name: string, src: string, options: BlockOptions): string {
   const { channels, strides } = options;
   let branch = convolveNormRelu(builder, name, 1, src, { channels, kernel: 3, strides });

@@ -1,18 +1,19 @@
 /**
  * ResNeXts (Xie et al., "Aggregated Residual Transformations for Deep Neural Networks", CVPR 2017): bottlenecks with a
- * grouped 3x3 convolution. For large images ResNeXt-50 and -101, 32x4d; for small ones ResNeXt-20 and -164 of the
- * pruning papers.
+ * grouped 3x3 convolution. There are ResNeXt-50 and -101 (32x4d) for large images, and ResNeXt-20 and -164 of the
+ * pruning papers for small images.
  *
- * The last two are not in the ResNeXt paper, and Huang and Wang (arXiv 1707.01213) give no table of them. What is
- * known:
+ * The last two are not in the ResNeXt paper, and Huang and Wang (arXiv 1707.01213) give no table of them. Their
+ * structure here follows these sources:
  * - their published code (TuSimple/sparse-structure-selection, symbol/resnext.py) has 32 groups, a 3x3 convolution of
  *   half the block's output channels, the ReLU after the addition, and a 1x1 convolution as shortcut of each stage's
  *   first block;
  * - Li et al. ("Group Sparsity: The Hinge Between Filter Pruning and Decomposition", CVPR 2020), who compare with their
- *   ResNeXt-20 and -164, start with one channel a group (ofsoundof/group_sparsity, scripts/baseline_test.sh:
- *   cardinality 32, width 1). Both together make stages of 64, 128 and 256 channels, those of ResNet-164, and
- *   ResNeXt-164 costs about what ResNet-164 does. The first convolution (3x3, 16 channels) is that of ResNet-164 too;
- *   no source tells it.
+ *   ResNeXt-20 and -164, start with one channel per group (ofsoundof/group_sparsity, scripts/baseline_test.sh:
+ *   cardinality 32, width 1).
+ *
+ * Together these give stages of 64, 128 and 256 channels, as in ResNet-164, and ResNeXt-164 costs about as much as
+ * ResNet-164. No source describes the first convolution; it is that of ResNet-164 (3x3, 16 channels).
  */
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -24,6 +25,7 @@ import { imagenetBlocks } from "./resnet-imagenet.ts";
 export const resnextDepths = [20, 164] as const;
 export type ResnextDepth = (typeof resnextDepths)[number];
 
+/** The options of `resnext`. */
 export interface ResnextOptions extends ImageOptions {
   /** Layers with weights along the longest path. */
   readonly depth: ResnextDepth;
@@ -57,13 +59,14 @@ export function resnext(options: ResnextOptions): Graph {
 export const imagenetResnextDepths = [50, 101] as const;
 export type ImagenetResnextDepth = (typeof imagenetResnextDepths)[number];
 
+/** The options of `imagenetResnext`. */
 export interface ImagenetResnextOptions extends ImageOptions {
   /** Layers with weights along the longest path. */
   readonly depth: ImagenetResnextDepth;
 }
 
 /**
- * A ResNeXt 32x4d for large images: "images" `["N",channels,size,size]` (224 pixels unless told otherwise) →
+ * A ResNeXt 32x4d for large images: "images" `["N",channels,size,size]` (224 pixels by default) →
  * "classifier" `["N",classes]`. Throws `UserError("bad-option")` on a depth that is not in `imagenetResnextDepths`.
  */
 export function imagenetResnext(options: ImagenetResnextOptions): Graph {

@@ -1,7 +1,7 @@
 /**
  * VGG-16: the 13 convolutions of Simonyan and Zisserman ("Very Deep Convolutional Networks for Large-Scale Image
- * Recognition", ICLR 2015, configuration D), each with a batch norm. For small images one linear layer stands in place
- * of the original three, as in Huang and Wang (arXiv 1707.01213, section 4.1); for large ones all three are there,
+ * Recognition", ICLR 2015, configuration D), each with a batch norm. The version for small images has one linear layer
+ * instead of three, as in Huang and Wang (arXiv 1707.01213, section 4.1). The version for large images has all three,
  * without the dropout between them.
  */
 import { GraphBuilder } from "../graph/builder.ts";
@@ -25,7 +25,7 @@ const largeImages: NativeImages = { size: 224, smallest: 32 };
 
 /**
  * VGG-16 for small images: "images" `["N",channels,size,size]` → "classifier" `["N",classes]`. Each stage ends in a 2x2
- * max pooling; the last one is left out where the image is a single pixel by then (size below 32). Throws
+ * max pooling. With a size below 32 the last stage has none, because only one pixel is left. Throws
  * `UserError("bad-option")` on a size below 16.
  */
 export function vgg16(options: ImageOptions): Graph {
@@ -36,9 +36,9 @@ export function vgg16(options: ImageOptions): Graph {
 }
 
 /**
- * VGG-16 for large images: "images" `["N",channels,size,size]` (224 pixels unless told otherwise) → "classifier"
- * `["N",classes]`. The first linear layer is as wide as the image makes it. Throws `UserError("bad-option")` on a size
- * below 32.
+ * VGG-16 for large images: "images" `["N",channels,size,size]` (224 pixels by default) → "classifier" `["N",classes]`.
+ * The input width of the first linear layer depends on the image size. Throws `UserError("bad-option")` on a size below
+ * 32.
  */
 export function imagenetVgg16(options: ImageOptions): Graph {
   const builder = new GraphBuilder("vgg-16-imagenet");
@@ -50,7 +50,7 @@ export function imagenetVgg16(options: ImageOptions): Graph {
   return builder.build();
 }
 
-/** The five stages, flattened. */
+/** The convolutions of the five stages, and a flatten. */
 function convolutions(builder: GraphBuilder, images: string): string {
   let stream = images;
   for (const [stage, widths] of stageWidths.entries()) {

@@ -1,4 +1,4 @@
-/** Every model by its name: what `espalier train <model>` understands. */
+/** All models by name, as in `espalier train <model>`. */
 import { unknownName } from "../core/names.ts";
 import type { Graph } from "../graph/graph.ts";
 import { densenet40, densenet121 } from "./densenet.ts";
@@ -47,7 +47,7 @@ const largeModels: readonly (readonly [string, Build])[] = [
   ["mobilenet-v2", mobilenetV2],
 ];
 
-/** What a model is made for: images of `size` x `size` pixels in `classes` classes. */
+/** The default options of a model: images of `size` x `size` pixels in `classes` classes. */
 export interface ModelDefaults {
   readonly size: number;
   readonly classes: number;
@@ -58,13 +58,13 @@ interface Entry {
   readonly defaults: ModelDefaults;
 }
 
-/** The classes of CIFAR-10 and of ImageNet. */
+/** By name: the model and its defaults, with the classes of CIFAR-10 (10) or of ImageNet (1000). */
 const zoo: ReadonlyMap<string, Entry> = new Map<string, Entry>([
   ...smallModels.map(([name, build]) => [name, { build, defaults: { size: small.size, classes: 10 } }] as const),
   ...largeModels.map(([name, build]) => [name, { build, defaults: { size: large.size, classes: 1000 } }] as const),
 ]);
 
-/** Names that `model` knows, those for small images first. */
+/** The names of all models, those for small images first. */
 export const modelNames: readonly string[] = [...zoo.keys()];
 
 function entryOf(name: string): Entry {
@@ -73,14 +73,14 @@ function entryOf(name: string): Entry {
   return entry;
 }
 
-/** What the model called `name` is made for. Throws `UserError("unknown-name")` with the nearest known name. */
+/** The default options of model `name`. Throws `UserError("unknown-name")` with the nearest known name. */
 export function modelDefaults(name: string): ModelDefaults {
   return entryOf(name).defaults;
 }
 
 /**
- * The model called `name`, its graph named alike; images and classes are what it is made for unless told otherwise.
- * Throws `UserError("unknown-name")` with the nearest known name.
+ * The graph of model `name`. Options that are missing have the model's defaults. Throws `UserError("unknown-name")`
+ * with the nearest known name.
  */
 export function model(name: string, options: Partial<ImageOptions> = {}): Graph {
   const { build, defaults } = entryOf(name);
