@@ -1,13 +1,13 @@
 /**
- * A training step made of several smaller batches, for images that do not fit into memory at once: forward and backward
- * pass once for each, one after another in one graph, so that the arena of a plan holds the activations of one at a
- * time; gradients are added up as they come, and the optimizers step once. The result is that of the whole batch, with
- * the statistics of batch normalization taken from each smaller batch, and the running ones carried on from one to the
- * next.
+ * Gradient accumulation: splits a training step into several smaller batches that need less memory. One graph contains
+ * a forward and a backward pass for each batch, one after another, so a plan keeps the activations of only one batch at
+ * a time. The gradients are summed, and the optimizers step once. The result is that of the whole batch, with one
+ * exception: batch normalization uses the statistics of each smaller batch, and each one updates the running
+ * statistics.
  */
 import { type Graph, makeNode, type Node } from "../graph/graph.ts";
 
-/** Nodes that come once, after all batches. */
+/** The ops that run once, after all batches. */
 const closing: ReadonlySet<string> = new Set([
   "nesterov_sgd",
   "accelerated_proximal_gradient",
@@ -15,15 +15,15 @@ const closing: ReadonlySet<string> = new Set([
   "clip_factor",
 ]);
 
-/** What a value or an input of the step is called in batch `index`, from 0. */
+/** The name of a value or an input of the step in batch `index`, from 0. */
 export function inBatch(name: string, index: number): string {
   return `${name} of batch ${index + 1}`;
 }
 
 /**
- * `step`, a training graph, over `count` batches. Its inputs of images and what goes with them, and its outputs, come
- * once a batch under the names of `inBatch`; the outputs are parts of the whole step's, to be summed. Parameters and
- * other inputs keep theirs.
+ * The training graph `step` over `count` batches. Its inputs with a batch axis and its outputs occur once per batch,
+ * with the names of `inBatch`. The outputs of all batches add up to those of the whole step. Parameters and other
+ * inputs keep their names.
  */
 export function accumulate(step: Graph, count: number): Graph {
   if (count === 1) return step;
@@ -42,7 +42,7 @@ export function accumulate(step: Graph, count: number): Graph {
   const isFinal = (name: string): boolean => [...carried.values()].includes(name);
   const batches = Array.from({ length: count }, (_, index): Node[] => {
     const nameOf = (name: string): string => {
-      // A running statistic goes on from where the batch before left it.
+      // Each batch updates the running statistics of the batch before.
       const before = carried.get(name);
       if (before !== undefined) return index === 0 ? name : inBatch(before, index - 1);
       if (index === count - 1 && isFinal(name)) return name;
@@ -83,7 +83,7 @@ function partialSum(gradient: string, index: number): string {
   return `${gradient} up to batch ${index + 1}`;
 }
 
-/** Loss and gradients of a batch as its part of the step's. */
+/** Scales the loss and the gradients of a batch to its share of the step. */
 function withShare(node: Node, count: number): Node {
   switch (node.op) {
     case "softmax_cross_entropy":

@@ -1,13 +1,13 @@
 /**
- * Batch normalization in training: the pass that lets a network normalise by the statistics of the batch, and the nodes
- * that carry its running statistics along.
+ * Batch normalization in training: a pass that makes a network normalise by the statistics of the batch, and the nodes
+ * that update its running statistics.
  */
 import { required, UserError } from "../core/errors.ts";
 import { elementCount } from "../core/tensor.ts";
 import { type Graph, makeNode, type Node } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
 
-/** Where the batch's statistics of the batch normalization `node` are found. */
+/** The names of the batch's statistics of the batch normalization `node`. */
 function statisticsOf(node: Node): readonly [mean: string, variance: string] {
   return [`${node.name}.batch_mean`, `${node.name}.batch_variance`];
 }
@@ -24,9 +24,10 @@ export function withBatchStatistics(forward: Graph): Graph {
 }
 
 /**
- * The nodes and updates by which the running statistics of `forward` (inference form) follow the batches of a graph
- * made by `withBatchStatistics`. The running variance is unbiased as in PyTorch: the batch's, which is divided by n =
- * batch·pixels, is corrected by n/(n − 1). Throws `UserError("bad-option")` where n is 1: such a batch has no variance.
+ * The nodes that update the running statistics of `forward` (inference form) from the batch statistics in a graph of
+ * `withBatchStatistics`. The running variance is unbiased, as in PyTorch: the batch variance is divided by
+ * n = batch·pixels, and the update multiplies it by n/(n − 1). Throws `UserError("bad-option")` if n is 1, because such
+ * a batch has no variance.
  */
 export function runningStatistics(forward: Graph, batch: number): Pick<Graph, "nodes" | "updates"> {
   const shapes = inferShapes(forward, batch);
@@ -38,7 +39,7 @@ export function runningStatistics(forward: Graph, batch: number): Pick<Graph, "n
     const shape = required(shapes.get(src), `shape of "${src}"`);
     const size = elementCount(shape) / (shape[1] ?? 1);
     if (size < 2) {
-      throw new UserError("bad-option", "a batch with one value a channel has no variance to normalise by", {
+      throw new UserError("bad-option", "a batch with one value per channel has no variance to normalise by", {
         about: `batch normalization "${node.name}"`,
         hint: "Train with a larger batch, or with frozen batch normalization",
       });

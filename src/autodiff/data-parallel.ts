@@ -1,10 +1,10 @@
 /**
- * A training step as one of several ranks takes it: each has its part of the batch, all end with the same parameters.
- * Gradients, loss and count of right answers are summed over the ranks, in buckets: as soon as the last gradient of a
- * bucket is made its sum begins, while the backward pass goes on, and the optimizer steps that need it come when it has
- * ended, the first bucket first.
+ * Data parallelism: the training step of one of several ranks. Each rank has a part of the batch, and all ranks end
+ * with the same parameters. The step sums gradients, loss and the count of correct answers over the ranks, in buckets.
+ * The sum of a bucket begins when its last gradient is computed, and the backward pass goes on meanwhile. The optimizer
+ * steps of a bucket follow the end of its sum, the first bucket first.
  *
- * What is decided here is decided from the graph alone, so all ranks begin and end the same sums in the same order.
+ * The graph alone determines the buckets, so all ranks begin and end the same sums in the same order.
  */
 import { required } from "../core/errors.ts";
 import { elementCount } from "../core/tensor.ts";
@@ -14,32 +14,29 @@ import { inferShapes } from "../graph/shapes.ts";
 
 export interface DataParallelOptions {
   readonly ranks: number;
-  /** Whether batch normalization uses the statistics of all ranks' images (else each its own). */
+  /** Whether batch normalization uses the statistics of all ranks' images; if not, each rank uses its own. */
   readonly synchronizeNormalization: boolean;
-  /** Bytes of gradients after which a bucket is full; default an eighth of all, from 64 KiB to 4 MiB. */
+  /** A bucket with this many bytes of gradients is full. Default: an eighth of all, between 64 KiB and 4 MiB. */
   readonly bucketBytes?: number;
 }
 
-/**
- * Small enough for most of a network to be on its way before the backward pass ends, large enough to be worth a
- * message.
- */
+/** Enough buckets that most sums begin before the backward pass ends, few enough that each is worth a message. */
 const BUCKETS = 8;
 const [SMALLEST_BUCKET, LARGEST_BUCKET] = [2 ** 16, 2 ** 22] as const;
 
-/** Fed with 1 by a rank that was asked to stop; the output of the same name counts those that were. */
+/** The output that counts the ranks that were asked to stop. Such a rank feeds 1 to the input `stopFeed`. */
 export const STOP = "stop";
 const STOP_INPUT: Input = { name: "stop.here", dtype: "f32", shape: [] };
 export const stopFeed: string = STOP_INPUT.name;
 
 const optimizers: ReadonlySet<string> = new Set(["nesterov_sgd", "accelerated_proximal_gradient", "zero_margin"]);
 
-/** `step`, a training graph, as one of `ranks` takes it: as it is where there are no others. */
+/** The training graph `step` for one of `ranks` ranks; `step` itself if there is only one. */
 export function forRanks(step: Graph, options: DataParallelOptions): Graph {
   return options.ranks === 1 ? step : dataParallel(step, options);
 }
 
-/** `step`, a training graph, with its sums over `ranks`. Its outputs keep their names, and `STOP` comes after them. */
+/** The training graph `step` with sums over `ranks`. Its outputs keep their names; the output `STOP` follows them. */
 export function dataParallel(step: Graph, options: DataParallelOptions): Graph {
   const { ranks, synchronizeNormalization, bucketBytes } = options;
   const shared = withSharedLoss(step, ranks);
@@ -56,7 +53,7 @@ export function dataParallel(step: Graph, options: DataParallelOptions): Graph {
   const position = new Map(network.nodes.flatMap(({ outputs }, index) => outputs.map((name) => [name, index])));
   const lastMade = ({ gradients }: Bucket): number => Math.max(...gradients.map((name) => position.get(name) ?? 0));
   const begins = all.map((bucket) => ({ after: lastMade(bucket), node: beginOf(bucket) }));
-  // What shortens all gradients together needs all sums.
+  // Clipping needs the sums of all gradients.
   const clipping = network.nodes.filter(({ op }) => op === "clip_factor");
   const stepped = new Set([...buckets.flatMap((bucket) => bucket.optimizers), ...clipping]);
   const sums = new Map(buckets.flatMap((bucket) => [...sumNames(bucket)]));
@@ -80,11 +77,11 @@ export function dataParallel(step: Graph, options: DataParallelOptions): Graph {
 interface Bucket {
   readonly name: string;
   readonly gradients: readonly string[];
-  /** Names of their sums. */
+  /** The names of their sums. */
   readonly sums: readonly string[];
-  /** The parameter in whose layout each is summed. */
+  /** For each gradient, the parameter whose layout the sum has. */
   readonly layouts: readonly string[];
-  /** The nodes that wait for them, in execution order. */
+  /** The nodes that read the sums, in execution order. */
   readonly optimizers: readonly Node[];
 }
 
@@ -111,12 +108,12 @@ function local(value: string): string {
   return `${value}.local`;
 }
 
-/** What a value is called on its way through `bucket`. */
+/** The name of a value while `bucket` is being summed. */
 function underWay(bucket: string): (value: string) => string {
   return (value) => `${value} in ${bucket}`;
 }
 
-/** Loss and gradients as parts of the whole batch's, the outputs renamed: their sums take their names. */
+/** Scales loss and gradients to one rank's share of the batch, and renames the outputs: the sums get their names. */
 function withSharedLoss(step: Graph, ranks: number): Graph {
   const nodes = step.nodes.map((node): Node => {
     const outputs = node.outputs.map((name) => (step.outputs.includes(name) ? local(name) : name));
@@ -134,7 +131,7 @@ function withSharedLoss(step: Graph, ranks: number): Graph {
   return { ...step, nodes, outputs: step.outputs.map(local) };
 }
 
-/** Gradients by the order in which they are made, a new bucket where one is full. */
+/** The buckets: gradients in the order of their computation, and a new bucket when one is full. */
 function bucketsOf(graph: Graph, wanted: number | undefined): Bucket[] {
   const stepsByGradient = new Map<string, Node[]>();
   for (const node of graph.nodes) {
@@ -170,9 +167,9 @@ function bucketsOf(graph: Graph, wanted: number | undefined): Bucket[] {
 }
 
 /**
- * Batch normalization by the statistics of all ranks: measured, made common, then used as constants; what their
- * following src adds to its gradient is put right afterwards. Gradients of scales and shifts stay each rank's own, for
- * the buckets sum them.
+ * Makes batch normalization use the statistics of all ranks. Each rank computes its statistics, the ranks combine them,
+ * and the layer then uses them as constants. A correction adds the part of the gradient of src that passes through the
+ * statistics. The gradients of scales and shifts stay local, because the buckets sum them.
  */
 function withCommonStatistics(graph: Graph, ranks: number): Graph {
   const nodes = graph.nodes.flatMap((node): Node[] => {

@@ -1,7 +1,7 @@
 /**
- * Reverse-mode differentiation as a walk over the graph from its last node to its first. The gradient of value v is the
- * value `v.diff`; where several nodes read v, their contributions `v.diff.0`, `v.diff.1` … are added up as they come.
- * Nothing is computed that leads to no source: no gradient of the images, none before the first trained layer.
+ * Reverse-mode differentiation: a walk over the graph from its last node to its first. The gradient of value v is the
+ * value `v.diff`. If several nodes read v, their contributions `v.diff.0`, `v.diff.1` … are summed one by one. The walk
+ * computes only gradients that lead to a source: none of the images, and none before the first trained layer.
  */
 import { invariant, required } from "../core/errors.ts";
 import type { Shape } from "../core/tensor.ts";
@@ -10,7 +10,7 @@ import { inferShapes } from "../graph/shapes.ts";
 import { type DifferentiableOpName, type GradientContext, type GradientRule, gradientRules } from "./gradients.ts";
 
 export interface Differentiation {
-  /** The backward nodes, in execution order, to stand after those of the forward graph. */
+  /** The backward nodes, in execution order. They belong after the nodes of the forward graph. */
   readonly nodes: readonly Node[];
   /** Value → the value that is its gradient, for every source that a seeded value depends on. */
   readonly gradients: ReadonlyMap<string, string>;
@@ -23,8 +23,8 @@ function isDifferentiable(node: Node): node is DifferentiableNode {
 }
 
 /**
- * Gradients of `sources` (parameters, inputs) given `seeds`: value → the value that holds its gradient. A gradient that
- * only passes through (`add`) keeps the name it came with.
+ * The gradients of `sources` (parameters, inputs). `seeds` maps values to the values that are their gradients. A
+ * gradient that only passes through a node (`add`) keeps its name.
  */
 export function differentiate(
   forward: Graph,
@@ -62,10 +62,7 @@ function activeNodes(forward: Graph, seeded: ReadonlySet<string>, wanted: Readon
   });
 }
 
-/**
- * How many contributions the gradient of each value will get: one for each time an active node reads it, one for a
- * seed.
- */
+/** The number of contributions to the gradient of each value: one per read by an active node, and one per seed. */
 function contributionCounts(
   active: readonly Node[],
   seeds: ReadonlyMap<string, string>,
@@ -82,7 +79,7 @@ function dstOf(node: Node): string {
   return required(node.outputs[0], `dst of node "${node.name}"`);
 }
 
-/** Gradients under construction, and the nodes that make them. */
+/** Gradients under construction, and the nodes that compute them. */
 class GradientSums {
   readonly nodes: Node[] = [];
   /** Value → its gradient so far. */
@@ -94,7 +91,7 @@ class GradientSums {
     this.#expected = expected;
   }
 
-  /** What the next contribution to the gradient of `value` is to be called. */
+  /** The name for the next contribution to the gradient of `value`. */
   nextName(value: string): string {
     return this.#expected.get(value) === 1 ? `${value}.diff` : `${value}.diff.${this.#received.get(value) ?? 0}`;
   }
@@ -112,7 +109,7 @@ class GradientSums {
     this.totals.set(value, sum);
   }
 
-  /** Throws unless every contribution that was foreseen has come. */
+  /** Throws an `InternalError` unless all contributions have arrived. */
   checkComplete(value: string): void {
     const received = this.#received.get(value) ?? 0;
     invariant(received === this.#expected.get(value), `the gradient of "${value}" lacks a contribution`);

@@ -1,6 +1,6 @@
 /**
- * Graphs that hand their gradients to the caller: to check a network's gradients, or to look at them. A gradient is
- * found by its place in the outputs; its name may be that of another value where it only passed through an addition.
+ * Graphs whose outputs include gradients, for gradient checks and for analysis. The position in the outputs identifies
+ * a gradient. Its name may be that of another value, if the gradient only passed through an addition.
  */
 import { required } from "../core/errors.ts";
 import type { Graph, Input } from "../graph/graph.ts";
@@ -13,16 +13,16 @@ import { gradientOf, type LossOptions, lossHead, trainedParameters } from "./los
 export interface GradientGraphOptions {
   /** "batch" (default): normalise by the batch's statistics; "frozen": by the running ones. */
   readonly batchNormalization?: "batch" | "frozen";
-  /** Whether to give the gradients of the network's inputs too, after those of its parameters. Default: no. */
+  /** Whether the gradients of the network's inputs follow those of its parameters. Default: no. */
   readonly inputs?: boolean;
-  /** What the loss compares with; default labels. */
+  /** The targets of the loss; default: labels. */
   readonly loss?: LossOptions;
 }
 
 /**
- * The loss of a network, of its logits where it ends in a softmax, and its gradients. Inputs: the network's and those
- * of the loss, by default `labels` (i32 [N]). Outputs: `loss`, then the gradient of each trained parameter in the order
- * of `whole.parameters`, then, if asked for, of each input.
+ * The loss of a network and its gradients. If the network ends in a softmax, the loss reads the logits before it.
+ * Inputs: the network's and those of the loss, by default `labels` (i32 [N]). Outputs: `loss`, then the gradient of
+ * each trained parameter in the order of `whole.parameters`, then optionally that of each input.
  */
 export function gradientGraph(whole: Graph, options: GradientGraphOptions = {}): Graph {
   const forward = endingInLogits(whole);
@@ -40,8 +40,8 @@ export function gradientGraph(whole: Graph, options: GradientGraphOptions = {}):
 }
 
 /**
- * The outputs of `forward` and, for a given gradient of them, those of its parameters: the product of that vector with
- * the Jacobian. Inputs: the network's and `<output>.seed` for each output. Outputs: the network's, then as
+ * The outputs of `forward` and a vector-Jacobian product: the gradients of its parameters for given gradients of its
+ * outputs. Inputs: the network's and `<output>.seed` for each output. Outputs: the network's, then the gradients as in
  * `gradientGraph`.
  */
 export function vectorJacobianGraph(forward: Graph, options: GradientGraphOptions = {}): Graph {

@@ -1,28 +1,28 @@
 /**
- * The gradient of every op, one rule each: given the gradient of a node's dst, a rule adds the nodes that compute the
- * gradients of those inputs that want one. Backward is more graph: nothing is computed here.
+ * The gradient of every op, as one rule each. A rule gets the gradient of a node's dst and adds nodes that compute the
+ * gradients of the inputs that need one. The rules only build a graph; they compute no numbers.
  */
 import type { Shape } from "../core/tensor.ts";
 import type { SymbolicShape } from "../graph/graph.ts";
 import type { Attributes, ForwardOpName, OpName } from "../graph/ops.ts";
 
-/** Ops that a gradient passes through: those of networks, with batch normalization in its training form too. */
+/** The ops that have a gradient: the ops of networks and the training form of batch normalization. */
 export type DifferentiableOpName = ForwardOpName | "batch_normalization_training";
 
 export interface GradientContext<K extends DifferentiableOpName> {
   readonly attributes: Attributes<K>;
   readonly inputCount: number;
-  /** Name of input `index`. */
+  /** The name of input `index`. */
   input(index: number): string;
-  /** Name of output `index`; 0 is the dst. */
+  /** The name of output `index`; 0 is the dst. */
   output(index: number): string;
   /** The gradient of the dst. */
   readonly diffDst: string;
-  /** Whether there is an input `index` and its gradient leads to something trained. */
+  /** Whether input `index` exists and a source depends on its gradient. */
   wants(index: number): boolean;
-  /** Shape of input `index`, a parameter or made of parameters. */
+  /** The shape of input `index`, which is a parameter or computed from parameters. */
   parameterShape(index: number): Shape;
-  /** Shape of input `index`, an activation: its first axis is the batch. */
+  /** The shape of input `index`, which is an activation: its first axis is the batch. */
   activationShape(index: number): SymbolicShape;
   /** Adds node `<this node>.<role>`; its output i is the gradient of input `targets[i]`. */
   emit<B extends OpName>(
@@ -32,7 +32,7 @@ export interface GradientContext<K extends DifferentiableOpName> {
     targets: readonly number[],
     attributes: Attributes<B>,
   ): void;
-  /** The gradient of the dst is, as it is, the gradient of input `target`. */
+  /** Uses the gradient of the dst, unchanged, as the gradient of input `target`. */
   pass(target: number): void;
 }
 
@@ -143,7 +143,7 @@ export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule
   },
 };
 
-/** A slice with the given bounds of the first axes, that takes the other ones (extents `rest`) whole. */
+/** A slice with the given bounds on the first axes and with all of the other axes, whose extents are `rest`. */
 function part(starts: readonly number[], ends: readonly (number | "N")[], rest: SymbolicShape): Attributes<"slice"> {
   const allStarts = [...starts, ...rest.map(() => 0)];
   return { starts: allStarts, ends: [...ends, ...rest], steps: allStarts.map(() => 1) };

@@ -1,37 +1,36 @@
-/** The head that every training step has: the loss on top of the logits. */
+/** Adds the loss to a network's logits. */
 import { UserError } from "../core/errors.ts";
 import { formatShape } from "../core/tensor.ts";
 import { type Graph, type Input, makeNode, type Node, type Parameter } from "../graph/graph.ts";
 import type { SoftTerm } from "../graph/ops.ts";
 import { inferShapes } from "../graph/shapes.ts";
 
-/** What the loss compares the logits with. */
+/** The targets of the loss. */
 export interface LossOptions {
-  /**
-   * "labels" (default): classes. "soft": a distribution over the classes for each image, see `data/mixup-cutmix.ts`.
-   */
+  /** "labels" (default): class numbers. "soft": a distribution over the classes per image (`data/mixup-cutmix.ts`). */
   readonly targets?: "labels" | "soft";
   /**
-   * Knowledge distillation (Hinton, Vinyals and Dean, 2015): (1 − weight) times the loss of the targets, which are soft
-   * then, and weight · temperature² times that of the teacher's answers, both softened by the temperature.
+   * Knowledge distillation (Hinton, Vinyals and Dean, 2015): (1 − weight) times the loss of the targets, plus
+   * weight · temperature² times the loss of the teacher's answers. The temperature softens the logits in the second
+   * term. Targets are "soft" then.
    */
   readonly teacher?: { readonly weight: number; readonly temperature: number };
 }
 
 export interface LossHead {
   readonly node: Node;
-  /** What is fed besides the network's inputs: `labels`, or `targets` and perhaps `teacher`. */
+  /** The inputs besides the network's: `labels`, or `targets` and optionally `teacher`. */
   readonly inputs: readonly Input[];
   readonly loss: string;
   readonly correct: string;
-  /** Logits → the value that is their gradient: the seed of the backward walk. */
+  /** Logits → the value that is their gradient, the seed of differentiation. */
   readonly seeds: ReadonlyMap<string, string>;
 }
 
 /**
- * Softmax cross-entropy of the one output of `forward`, logits of shape [N, classes], against the input `labels` [N]
- * or, as `options` say, `targets` and `teacher`, distributions [N, classes]. Throws `UserError("bad-graph")` if the
- * network has other outputs than that.
+ * Softmax cross-entropy of the logits, which are the only output of `forward`, of shape [N, classes]. The targets are
+ * the input `labels` [N], or the distributions `targets` and `teacher` [N, classes], as the options say. Throws
+ * `UserError("bad-graph")` if the network has other outputs.
  */
 export function lossHead(forward: Graph, { targets = "labels", teacher }: LossOptions = {}): LossHead {
   const [logits = "", ...others] = forward.outputs;
@@ -41,7 +40,7 @@ export function lossHead(forward: Graph, { targets = "labels", teacher }: LossOp
       about: forward.name,
       expected: "[N,classes]",
       received: others.length > 0 ? `${forward.outputs.length} outputs` : formatShape(shape),
-      hint: "Cut the network behind its logits; networks with several outputs are not trained",
+      hint: "Make the logits its only output; Espalier does not train networks with several outputs",
     });
   }
   const diffLogits = `${logits}.diff`;
@@ -67,19 +66,19 @@ export function lossHead(forward: Graph, { targets = "labels", teacher }: LossOp
   };
 }
 
-/** The parameters that training moves along a gradient: all but running statistics and an optimizer's state. */
+/** The parameters that have a gradient: all but constants, running statistics and the state of optimizers. */
 export function trainedParameters(graph: Graph): readonly Parameter[] {
   return graph.parameters.filter(
     ({ kind, of }) => of === undefined && !["running_mean", "running_variance", "constant"].includes(kind),
   );
 }
 
-/** The gradient of `parameter`; `UserError("bad-graph")` if it has none because it does nothing to the output. */
+/** The gradient of `parameter`. Throws `UserError("bad-graph")` if the output does not depend on the parameter. */
 export function gradientOf(gradients: ReadonlyMap<string, string>, parameter: string, graph: Graph): string {
   const gradient = gradients.get(parameter);
   if (gradient !== undefined) return gradient;
   throw new UserError("bad-graph", "has no influence on the output, so it cannot be trained", {
     about: `parameter "${parameter}" of ${graph.name}`,
-    hint: "Remove it from the network, or connect what reads it",
+    hint: "Remove it from the network, or connect the node that reads it to the output",
   });
 }

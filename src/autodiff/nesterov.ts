@@ -1,6 +1,6 @@
 /**
- * Stochastic gradient descent with Nesterov momentum and weight decay, in the form of Sutskever et al. (ICML 2013) that
- * deep-learning frameworks use. With d = s·g + wd·w, s being 1 unless gradients are clipped:
+ * Stochastic gradient descent with Nesterov momentum and weight decay, in the form of Sutskever et al. (ICML 2013), as
+ * in PyTorch. With d = s·g + wd·w, where s is 1 unless gradients are clipped:
  *
  *     v' = μ·v + d
  *     w' = w − η·(d + μ·v')
@@ -17,13 +17,13 @@ export interface NesterovStep {
   readonly gradientFactor?: number;
 }
 
-/** A parameter's values w and their velocity v, of the same length. */
+/** The values w of a parameter and their velocity v, of the same length. */
 export interface WeightsState {
   readonly weights: Float32Array;
   readonly velocity: Float32Array;
 }
 
-/** One step from `state` with `gradient` ∂loss/∂w into `next`, which may be `state` itself. */
+/** Steps the weights from `state` to `next`, which may be `state` itself. `gradient` is ∂loss/∂w. */
 export function stepNesterov(
   state: WeightsState,
   gradient: Float32Array,
@@ -31,7 +31,7 @@ export function stepNesterov(
   next: WeightsState = state,
 ): void {
   const { weights, velocity } = state;
-  // Over every weight at every step: a plain loop, without a call for each.
+  // A plain loop without calls, because it runs over every weight at every step.
   for (let index = 0; index < weights.length; index++) {
     const weight = weights[index] ?? 0;
     const decayed = gradientFactor * (gradient[index] ?? 0) + weightDecay * weight;

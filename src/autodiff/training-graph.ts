@@ -1,10 +1,10 @@
 /**
- * A network turned into its training step: forward, loss, backward and the optimizers' updates as one graph.
+ * Builds the training step of a network: forward pass, loss, backward pass and optimizer steps in one graph.
  *
  * Inputs: the network's, those of the loss (`labels`, i32 [N], by default; see `loss.ts`), `learning_rate` ([]) and
  * `<factor>.gamma` (the factor's shape) for each parameter of scaling factors. Outputs: `loss` and `correct`. Each
- * trained parameter p has a velocity `p.velocity`, and becomes `p.next`. Factors λ also have `λ.held` and `λ.margin`:
- * how long each has been held at zero (`selection/zero-stability.ts`).
+ * trained parameter p has a velocity `p.velocity`, and its new value is `p.next`. Each λ parameter also has `λ.held`,
+ * the number of steps that its factors have been held at zero, and `λ.margin` (`selection/zero-stability.ts`).
  */
 import {
   type Graph,
@@ -21,21 +21,21 @@ import { differentiate } from "./differentiate.ts";
 import { gradientOf, type LossOptions, lossHead, trainedParameters } from "./loss.ts";
 
 export interface TrainingGraphOptions {
-  /** Images a step: decides how the running variance is corrected. */
+  /** Images per step. The correction of the running variance depends on it. */
   readonly batch: number;
-  /** Weights, biases, scales and shifts; only weights and scales decay. */
+  /** The optimizer of weights, biases, scales and shifts. Weight decay applies to weights and scales only. */
   readonly sgd: { readonly momentum: number; readonly weightDecay: number };
-  /** Scaling factors; the parameters in `keepLast` never lose their last one, or the last of the run in `keepRuns`. */
+  /** The optimizer of scaling factors, and the λ parameters of which one factor must stay above zero. */
   readonly factors: { readonly momentum: number } & KeptFactors;
-  /** "batch" (default): by the batch's statistics. "frozen": by the running ones, which then stay as they are. */
+  /** "batch" (default): normalise by the batch's statistics. "frozen": by the running ones, which stay constant. */
   readonly batchNormalization?: "batch" | "frozen";
-  /** Whether the scales of batch norms stay as they are, so that none makes up for a factor; default false. */
+  /** Whether the scales of batch norms stay constant, so that they cannot compensate a factor; default false. */
   readonly fixScales?: boolean;
-  /** What the loss compares with; default labels. */
+  /** The targets of the loss; default: labels. */
   readonly loss?: LossOptions;
   /**
-   * Largest norm of all gradients that `sgd` steps along, taken together; longer ones are shortened to it. Factors are
-   * no part of it: what they are held at zero by is their own gradient against γ. Default: not clipped.
+   * The largest norm of all gradients of `sgd` together; larger gradients are scaled down to it. The gradients of
+   * factors are not clipped, because the proximal step compares them with γ. Default: no clipping.
    */
   readonly clipNorm?: number;
 }
@@ -43,10 +43,10 @@ export interface TrainingGraphOptions {
 const LEARNING_RATE: Input = { name: "learning_rate", dtype: "f32", shape: [] };
 
 /**
- * The training step of `whole`, whose factors are already folded (`selection/fold.ts`) where that is possible; factors
- * that scale activations train as well. Values of the forward part keep their names. The loss has a softmax of its own:
- * of a network that ends in one, or in its logarithm, the logits are what that reads. Throws `UserError` if the network
- * has other outputs than its logits, or a parameter that does not influence them.
+ * The training step of `whole`. Its factors should be folded already (`selection/fold.ts`), but factors that scale
+ * activations are trained as well. Values of the forward pass keep their names. If the network ends in a softmax or its
+ * logarithm, the loss reads the logits before it. Throws `UserError` if the network has other outputs than its logits,
+ * or a parameter that does not influence them.
  */
 export function trainingGraph(whole: Graph, options: TrainingGraphOptions): Graph {
   const forward = endingInLogits(whole);
@@ -87,13 +87,13 @@ export function trainingGraph(whole: Graph, options: TrainingGraphOptions): Grap
 interface OptimizerStep {
   readonly parameter: Parameter;
   readonly nodes: readonly Node[];
-  /** What the optimizer keeps beside the parameter. */
+  /** The optimizer's state for the parameter. */
   readonly state: readonly Parameter[];
   /** Inputs of the training graph that only this step reads. */
   readonly inputs: readonly Input[];
 }
 
-/** What shortens the gradients of all parameters but factors, if they are to be. */
+/** The node that clips the gradients of all parameters but factors; undefined without clipping. */
 function clipNode(
   trained: readonly Parameter[],
   gradients: ReadonlyMap<string, string>,
@@ -105,7 +105,7 @@ function clipNode(
   return makeNode("clip_factor", "clip", inputs, ["clip.factor"], { maximum });
 }
 
-/** What steps `parameter`: the proximal method for factors and nothing else for them, Nesterov for the rest. */
+/** The optimizer step of `parameter`: the proximal method for factors, SGD with Nesterov momentum for all others. */
 function optimizerStep(
   parameter: Parameter,
   gradient: string,
@@ -127,7 +127,7 @@ function optimizerStep(
     return {
       parameter,
       nodes: [
-        // First, for it looks at λ and its velocity as the gradient was taken, and the step may write over them.
+        // This node comes first: it reads λ and its velocity, and the step may overwrite them.
         makeNode("zero_margin", `${name}.watch`, watched, [`${held.name}.next`, `${margin.name}.next`], {}),
         makeNode("accelerated_proximal_gradient", `${name}.step`, [...inputs, gamma.name], outputs, attributes),
       ],
