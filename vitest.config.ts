@@ -11,7 +11,8 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
-    // Processes, not threads: oneDNN's OpenMP pool belongs to a process. One at a time would be slow, two fill two cores.
+    // Processes, not threads: oneDNN's OpenMP pool belongs to a process. One at a time would be slow, two fill two
+    // cores.
     pool: "forks",
     maxWorkers: 2,
     // Kernels timed while tests run side by side are no choices to keep.

@@ -151,7 +151,8 @@ async function measurePage(browser: Browser, folder: string): Promise<Section> {
     const paint = spreadOf(loadings.map((loading) => loading.paint));
     const shift = Math.max(...loadings.map((loading) => loading.shift), await largestShift(browser, address, "large"));
     const compressed = await compressedSize(join(distribution, "dashboard", "page"));
-    const about = `${formatCount(made.events)} events, ${formatCount(made.structures)} structures, ${formatBytes(size)}`;
+    const counts = `${formatCount(made.events)} events, ${formatCount(made.structures)} structures`;
+    const about = `${counts}, ${formatBytes(size)}`;
     return {
       title: `A run of ${about}`,
       head: ["what", "measured", "promised"],

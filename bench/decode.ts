@@ -97,8 +97,9 @@ try {
     await loader.dispose();
   }
   console.log(
-    `${values.model} at ${size}, batch ${batch}: a step takes ${spreadOf(times.random).median.toFixed(0)} ms on data that is there, ` +
-      `${spreadOf(times.decoded).median.toFixed(0)} ms on images decoded beside it (waited ${(waited / times.decoded.length).toFixed(1)} ms)`,
+    `${values.model} at ${size}, batch ${batch}: a step takes ${spreadOf(times.random).median.toFixed(0)} ms ` +
+      `on data that is there, ${spreadOf(times.decoded).median.toFixed(0)} ms on images decoded beside it ` +
+      `(waited ${(waited / times.decoded.length).toFixed(1)} ms)`,
   );
   await plan.dispose();
   await host.dispose();

@@ -184,7 +184,8 @@ async function run(folder: string): Promise<void> {
             ...[scientific(cut), scientific(again)],
           ]),
           notes: [
-            "Differences are relative to the largest output: to ONNX Runtime with the file, of the cut network, of its file in ONNX Runtime.",
+            "Differences are relative to the largest output: to ONNX Runtime with the file, of the cut network, of " +
+              "its file in ONNX Runtime.",
             checked.failed ? "ONNX's checker refuses a written file." : "ONNX's checker takes all that was written.",
           ],
         },

@@ -124,7 +124,8 @@ async function runAll(): Promise<void> {
     const seconds = Math.round((Date.now() - start) / 1000);
     if (process.stderr.isTTY) process.stderr.write("\r");
     console.log(
-      `${name}: inputs ${values.from} … ${inputs - 1} in ${seconds} s, at most ${Math.round(resident / 1000)} MB resident`,
+      `${name}: inputs ${values.from} … ${inputs - 1} in ${seconds} s, at most ${Math.round(resident / 1000)} MB ` +
+        "resident",
     );
   }
   console.log(findings === 0 ? "nothing found" : `${findings} findings`);

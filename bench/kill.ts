@@ -155,7 +155,8 @@ async function carryOut({ number, moment }: Kill): Promise<void> {
   const isRun = existsSync(join(folder, "run.json"));
   const { exitCode, stdout, stderr } = await goOn(trial, folder);
   const [, from] = /"resumedFrom":(\d+)/.exec(stdout) ?? [];
-  const how = `${isRun ? "resumed" : "begun again"} from ${from === undefined || from === "0" ? "step 0" : "a later step"}`;
+  const place = from === undefined || from === "0" ? "step 0" : "a later step";
+  const how = `${isRun ? "resumed" : "begun again"} from ${place}`;
   tally(`${moment}: ${how}`);
   let finding: string | undefined;
   if (exitCode !== 0) finding = `exit code ${exitCode}: ${stderr || stdout.slice(-300)}`;

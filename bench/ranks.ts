@@ -3,7 +3,8 @@
  * of one process with all cores; of n ranks with one thread each at the same batch; and, for the model, of n processes
  * that do the same work side by side without summing anything, and sums of several sizes without anything beside them.
  *
- *     npm run bench:ranks -- [--model resnet-20,resnet-50] [--ranks 2,3,4] [--rounds 3] [--runs 5] [--json | --markdown]
+ *     npm run bench:ranks -- [--model resnet-20,resnet-50] [--ranks 2,3,4] [--rounds 3] [--runs 5]
+ *         [--json | --markdown]
  *
  * The model's words for other machines: `npm run bench:ranks -- --paper`.
  */

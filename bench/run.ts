@@ -4,8 +4,9 @@
  * are multiplications and which only counts what it could cut. Processes in turns, timed from their start to their end.
  *
  *     npm run bench:run -- [--model resnet-20] [--epochs 6] [--batch 64] [--gamma-neurons 0.0011] [--gamma-blocks 0.01]
- *         [--budget 50% --budget-by 0.75] [--patience 1] [--precision f32|bf16|auto] [--rounds 1] [--layouts channels_last,contiguous]
- *         [--limit <images>] [--warm] [--threads 2] [--seed 1] [--json | --markdown]
+ *         [--budget 50% --budget-by 0.75] [--patience 1] [--precision f32|bf16|auto] [--rounds 1]
+ *         [--layouts channels_last,contiguous] [--limit <images>] [--warm] [--threads 2] [--seed 1]
+ *         [--json | --markdown]
  *
  * A γ of 0 places no factors of that kind, on either side. With `--budget`, Espalier takes the two γ as ratios and
  * steers them; the twin keeps them as they are, which changes what it counts, not what it takes: it computes whole
@@ -161,7 +162,9 @@ print(
     ]),
     sections: [
       {
-        title: `${options.model}, ${options.epochs} epochs of CIFAR-10, batch ${options.batch}, from start to compact network`,
+        title:
+          `${options.model}, ${options.epochs} epochs of CIFAR-10, batch ${options.batch}, from start to ` +
+          "compact network",
         head: ["", "seconds (minimum … maximum)", "runs", "test accuracy", "MACs left", "ratio to PyTorch's best"],
         rows: measured.map(({ name, seconds, runs: own }, index) => [
           name,
@@ -173,7 +176,8 @@ print(
         ]),
         notes: [
           "Whole processes, from start to end. Accuracy on the 10,000 test images.",
-          "Espalier's is the compact network's, written and proven; PyTorch's run counts what its factors at zero would let it cut, and cuts nothing.",
+          "Espalier's is the compact network's, written and proven; PyTorch's run counts what its factors at zero " +
+            "would let it cut, and cuts nothing.",
         ],
       },
     ],

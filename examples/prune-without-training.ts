@@ -1,5 +1,5 @@
-// Pruning without training. A cut takes what is at zero out of a network and changes no answer; the list of cuts is plain
-// data, which can be stored and carried out again on another network of the same architecture.
+// Pruning without training. A cut takes what is at zero out of a network and changes no answer; the list of cuts is
+// plain data, which can be stored and carried out again on another network of the same architecture.
 import { readFile, writeFile } from "node:fs/promises";
 import { resnet, saveOnnx } from "espalier";
 import { cost, type Network } from "espalier/graph";

@@ -1,6 +1,6 @@
 /**
- * Prints as JSON whether oneDNN can be used here, and what set-up needs to get it: a process of its own, since whether a library
- * loads is known once it is loaded.
+ * Prints as JSON whether oneDNN can be used here, and what set-up needs to get it: a process of its own, since whether
+ * a library loads is known once it is loaded.
  */
 import { libraryFolder } from "../src/core/cache-folder.ts";
 import { UserError } from "../src/core/errors.ts";

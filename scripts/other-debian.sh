@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Tries everything from nothing in the Debian release that this machine does not run: set-up by an ordinary user, a short demo, the
-# engine's conformance suite, a training that is stopped and resumed, and the system's package of oneDNN.
+# Tries everything from nothing in the Debian release that this machine does not run: set-up by an ordinary user, a
+# short demo, the engine's conformance suite, a training that is stopped and resumed, and the system's package of
+# oneDNN.
 #   scripts/other-debian.sh [release]
-# Needs root, for it makes a root file system and works in it. Exit code 77: this machine cannot do it, the last line says why.
+# Needs root, because it makes a root file system and works in it. Exit code 77: this machine cannot do it, and the last
+# line says why.
 set -euo pipefail
 
 repository="$(cd "$(dirname "$0")/.." && pwd)"
@@ -76,7 +78,8 @@ in_root chown -R tester: /home/tester
 as() {
   local user="$1" home
   home="$(in_root bash -c "echo ~$user")"
-  chroot --userspec="$user" "$root" env -i HOME="$home" PATH=/opt/node/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin \
+  chroot --userspec="$user" "$root" env -i HOME="$home" \
+    PATH=/opt/node/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin \
     CI=true NO_COLOR=1 LC_ALL=C.UTF-8 ${NODE_EXTRA_CA_CERTS:+NODE_EXTRA_CA_CERTS="$NODE_EXTRA_CA_CERTS"} \
     bash -c "cd /home/tester/espalier && $2"
 }
@@ -84,7 +87,8 @@ as() {
 # Debian 12 has Node 18. npm has the binaries of Node's own releases.
 if ! as tester 'node -e "process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)"'; then
   architecture="$(in_root node -p process.arch)"
-  quietly in_root npm install --prefix /opt/node-package --ignore-scripts --no-audit --no-fund "node-linux-$architecture@20"
+  quietly in_root npm install --prefix /opt/node-package --ignore-scripts --no-audit --no-fund \
+    "node-linux-$architecture@20"
   ln -s "node-package/node_modules/node-linux-$architecture" "$root/opt/node"
   say "Node $(as tester "node --version"), from npm"
 fi

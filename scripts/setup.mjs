@@ -73,7 +73,8 @@ const CHROMIUM = { what: "Chromium", tests: "the page", command: "chromium", pac
 /** Installs what only some tests need, where that can be done; they say that they are skipped elsewhere. */
 function offer({ what, tests, command, packages }) {
   if (runQuietly(command, ["--version"]).ok) return;
-  const byHand = `Without ${what} the tests of ${tests} are skipped. To run them: apt-get install ${packages.join(" ")}`;
+  const suggested = `apt-get install ${packages.join(" ")}`;
+  const byHand = `Without ${what} the tests of ${tests} are skipped. To run them: ${suggested}`;
   if (!isRoot || !hasApt()) {
     announce(byHand);
     return;

@@ -1,6 +1,6 @@
 /**
- * One training step of ours in a process of its own: prints how long preparing took and the peak of the process's memory.
- * Runs the built package, as a user's process does, with the engine in its thread.
+ * One training step of ours in a process of its own: prints how long preparing took and the peak of the process's
+ * memory. Runs the built package, as a user's process does, with the engine in its thread.
  *
  *     node bench/peers/espalier.mjs <model> <batch> <precision> <threads> <steps> <kernel cache>
  */

@@ -1,4 +1,5 @@
-// Reads an ONNX file in a process of its own with the built package: how long it takes, and the peak of memory before and after.
+// Reads an ONNX file in a process of its own with the built package: how long it takes, and the peak of memory before
+// and after.
 import { readFileSync } from "node:fs";
 import { loadOnnx } from "../../dist/index.js";
 

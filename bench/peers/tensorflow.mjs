@@ -1,11 +1,12 @@
 /**
- * One training step of ResNet-20 in TensorFlow.js: the twin of `bench/tensorflow.ts`, on the first of its backends for Node
- * that can train it. Same network, batch, loss and optimizer (Nesterov momentum, weight decay).
+ * One training step of ResNet-20 in TensorFlow.js: the twin of `bench/tensorflow.ts`, on the first of its backends for
+ * Node that can train it. Same network, batch, loss and optimizer (Nesterov momentum, weight decay).
  *
  *     node bench/peers/tensorflow.mjs <folder with node_modules> <batch>
  *
  * Prints {"versions", "backend", "refused": {backend: why}} once, then for each line {"runs": n} of its input the
- * milliseconds of n steps. The WebGL and WebGPU backends need a browser; tfjs-node fetches its library from outside of npm.
+ * milliseconds of n steps. The WebGL and WebGPU backends need a browser; tfjs-node fetches its library from outside of
+ * npm.
  */
 import { createRequire } from "node:module";
 import { join } from "node:path";

@@ -32,9 +32,11 @@ function widthLines({ milliseconds, relative, multiple }: WidthTimes, { colours 
     [right("multiples of"), right("time")],
     ...relative.map(({ multiple: each, time }) => [right(String(each)), right(formatPercent(100 * time))]),
   ]);
+  const conditions = `3 x 3, three in a row, batch 1, ONNX Runtime ${onnxRuntimeVersion()}`;
+  const advised = colours.bold(String(multiple));
   return [
     "",
-    `  ${colours.bold("Convolutions by width")}  ${colours.dim(`3 x 3, three in a row, batch 1, ONNX Runtime ${onnxRuntimeVersion()}`)}`,
+    `  ${colours.bold("Convolutions by width")}  ${colours.dim(conditions)}`,
     "",
     ...bars,
     "",
@@ -42,7 +44,7 @@ function widthLines({ milliseconds, relative, multiple }: WidthTimes, { colours 
     colours.dim(heading),
     ...rows,
     "",
-    `  Keep widths at multiples of ${colours.bold(String(multiple))}: --round ${multiple}, or --round auto, which measures it itself`,
+    `  Keep widths at multiples of ${advised}: --round ${multiple}, or --round auto, which measures it itself`,
   ];
 }
 

@@ -212,6 +212,6 @@ function folder(topic: string, path: string, consequence: string, variable: stri
   const size = facts.exists ? `${formatBytes(facts.bytes)} in ${plural(facts.files, "file")}` : "not there yet";
   const found = { topic, summary: `${path}, ${size}`, facts: { ...facts } };
   if (facts.isWritable) return { ...found, state: "good" };
-  const advice = `Nothing can be written there, so ${consequence}: let ${variable} name a folder that this user may write to`;
+  const advice = `Nothing can be written there, so ${consequence}. Set ${variable} to a folder that you may write to`;
   return { ...found, state: "poor", advice };
 }

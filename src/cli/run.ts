@@ -22,7 +22,10 @@ const REDRAW_MILLISECONDS = 250;
 
 /** How far timing has come, in seconds. */
 function progressOf({ spent, limit }: TuningClock): string {
-  return `  timing kernels that are new to this machine: ${(spent / 1000).toFixed(0)} s of at most ${(limit / 1000).toFixed(0)}`;
+  return (
+    `  timing kernels that are new to this machine: ${(spent / 1000).toFixed(0)} s of at most ` +
+    `${(limit / 1000).toFixed(0)}`
+  );
 }
 
 /**

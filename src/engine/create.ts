@@ -12,7 +12,10 @@ import { TuningClock } from "./tuning-clock.ts";
 export const engineNames = ["onednn", "reference"] as const;
 export type EngineName = (typeof engineNames)[number];
 
-/** oneDNN; the reference engine where it is not installed. One that is installed and cannot be used is an error when it is loaded. */
+/**
+ * oneDNN; the reference engine where it is not installed. One that is installed and cannot be used is an error when it
+ * is loaded.
+ */
 export function defaultEngine(): EngineName {
   return oneDnnIsAbsent() ? "reference" : "onednn";
 }
@@ -32,8 +35,8 @@ export interface EngineSpec {
 }
 
 /**
- * The engine that `spec` names, on the calling thread. Throws `UserError`: "unknown-name", "bad-option" for an illegal number
- * of threads, and what the engine throws where it cannot run ("engine-missing", "engine-refused").
+ * The engine that `spec` names, on the calling thread. Throws `UserError`: "unknown-name", "bad-option" for an illegal
+ * number of threads, and what the engine throws where it cannot run ("engine-missing", "engine-refused").
  */
 export function createEngine(spec: EngineSpec): Engine {
   const { engine, threads, cacheFolder, memoryLimit, tuningClock } = spec;

@@ -1,17 +1,17 @@
 /**
- * The engine interface. Two phases, after oneDNN: `prepare` a graph once into a plan, run the plan many times. A plan owns
- * its memory and the values of the graph's parameters; after a run, the parameters named in `graph.updates` hold their
- * new values.
+ * The engine interface. Two phases, after oneDNN: `prepare` a graph once into a plan, run the plan many times. A plan
+ * owns its memory and the values of the graph's parameters; after a run, the parameters named in `graph.updates` hold
+ * their new values.
  *
- * Engines are synchronous: a plan's `run` blocks until it is done. `host.ts` runs any engine in a worker thread behind the
- * same interface made of promises, so that the caller's event loop stays free.
+ * Engines are synchronous: a plan's `run` blocks until it is done. `host.ts` runs any engine in a worker thread behind
+ * the same interface made of promises, so that the caller's event loop stays free.
  */
 import type { Labels, Shape, Tensor } from "../core/tensor.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
 
 /**
- * What images and their gradients are computed in. `bf16`: activations, their gradients and the weights of convolutions in
- * bfloat16, accumulated in f32; parameters, statistics, factors and optimizer state stay f32.
+ * What images and their gradients are computed in. `bf16`: activations, their gradients and the weights of convolutions
+ * in bfloat16, accumulated in f32; parameters, statistics, factors and optimizer state stay f32.
  */
 export const precisions = ["f32", "bf16"] as const;
 export type Precision = (typeof precisions)[number];
@@ -20,8 +20,8 @@ export interface PrepareOptions {
   /** Batch size bound to "N". */
   readonly batch: number;
   /**
-   * Default "f32". "auto" takes the faster one: the engine times steps in both, unless `choices.precision` says which it was. Throws
-   * `UserError("engine-refused")` where the engine or the processor has no bf16.
+   * Default "f32". "auto" takes the faster one: the engine times steps in both, unless `choices.precision` says which
+   * it was. Throws `UserError("engine-refused")` where the engine or the processor has no bf16.
    */
   readonly precision?: Precision | "auto";
   /** Seconds that choosing kernels by timing may take; what is left takes the usual ones. Default: the engine's. */
@@ -30,7 +30,10 @@ export interface PrepareOptions {
   readonly choices?: KernelChoices;
 }
 
-/** What a plan decided by timing: key of the decision → implementation. Plain JSON; engines without decisions leave it empty. */
+/**
+ * What a plan decided by timing: key of the decision → implementation. Plain JSON; engines without decisions leave it
+ * empty.
+ */
 export type KernelChoices = Readonly<Record<string, string>>;
 
 /** Values of the graph's inputs, by name. */
@@ -44,7 +47,9 @@ export interface PlanOperand {
   readonly role: string;
   readonly access: "read" | "write";
   readonly shape: Shape;
-  /** As oneDNN's format tags: `nchw`, `nChw16c`, `OIhw16i16o`, `x` for a vector; "opaque" where only the library knows. */
+  /**
+   * As oneDNN's format tags: `nchw`, `nChw16c`, `OIhw16i16o`, `x` for a vector; "opaque" where only the library knows.
+   */
   readonly layout: string;
   readonly type: string;
   /** That the step moves: padding of blocked layouts is in it. */
@@ -99,7 +104,9 @@ export interface Plan {
   /** What images are computed in. */
   readonly precision: Precision;
   readonly choices: KernelChoices;
-  /** What whoever asked for the plan should know: stored choices that were not used, nodes that run slowly. Sentences. */
+  /**
+   * What whoever asked for the plan should know: stored choices that were not used, nodes that run slowly. Sentences.
+   */
   readonly notices: readonly string[];
   /** Bytes of native or typed-array memory the plan holds. */
   readonly bytes: number;

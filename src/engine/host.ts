@@ -17,7 +17,9 @@ export interface PlanHandle {
   readonly choices: KernelChoices;
   readonly notices: readonly string[];
   readonly bytes: number;
-  /** Feeds in shared memory are read where they are, so leave them alone until the promise settles; others are copied. */
+  /**
+   * Feeds in shared memory are read where they are, so leave them alone until the promise settles; others are copied.
+   */
   run(feeds: Feeds): Promise<Results>;
   write(values: Weights): Promise<void>;
   /** The values lie in shared memory. */

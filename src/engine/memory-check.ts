@@ -21,7 +21,8 @@ export function outOfMemory(shortage: Shortage): UserError {
   const largest = largestBatch(shortage);
   return new UserError(
     "out-of-memory",
-    `the plan of "${plan}" for a batch of ${batch} needs ${isLeast ? "at least " : ""}${formatSize(needed)} of memory, ` +
+    `the plan of "${plan}" for a batch of ${batch} needs ${isLeast ? "at least " : ""}${formatSize(needed)} of ` +
+      "memory, " +
       `and ${formatSize(available)} are available`,
     {
       hint:
@@ -38,8 +39,8 @@ const CLOSE = 1.25;
 const SEARCH_MILLISECONDS = 200;
 
 /**
- * The largest batch whose plan fits, 0 if none does. A plan's need grows nearly in proportion to its batch, so a line through
- * the closest batches known to fit and not to fit finds it in a few steps; what is returned has been tried.
+ * The largest batch whose plan fits, 0 if none does. A plan's need grows nearly in proportion to its batch, so a line
+ * through the closest batches known to fit and not to fit finds it in a few steps; what is returned has been tried.
  */
 export function largestBatch({ batch, needed, available, needAt }: Omit<Shortage, "plan">): number {
   const start = performance.now();

@@ -4,8 +4,9 @@ import type { KernelChoices } from "./engine.ts";
 import type { PlanHandle } from "./host.ts";
 
 /**
- * The plan that `prepare` makes, with the kernels that rank 0 chose: gradients are summed in the layouts that go with them, so all
- * ranks must have the same. Throws what `prepare` throws, and `UserError("ranks-differ")` if a rank cannot follow.
+ * The plan that `prepare` makes, with the kernels that rank 0 chose: gradients are summed in the layouts that go with
+ * them, so all ranks must have the same. Throws what `prepare` throws, and `UserError("ranks-differ")` if a rank cannot
+ * follow.
  */
 export async function prepareAlike(
   cluster: Cluster,

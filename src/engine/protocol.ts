@@ -34,8 +34,8 @@ export interface Calls {
 }
 
 /**
- * `value` ready to be posted: its array owns its memory, or shares it with the other thread. A view of a larger array is
- * copied, for posting it would copy all of that array.
+ * `value` ready to be posted: its array owns its memory, or shares it with the other thread. A view of a larger array
+ * is copied, for posting it would copy all of that array.
  */
 export function portable<T extends Tensor | Labels>(value: T): T {
   const { data } = value;

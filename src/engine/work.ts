@@ -3,8 +3,8 @@ import { elementCount, type Shape } from "../core/tensor.ts";
 import type { Node } from "../graph/graph.ts";
 
 /**
- * Floating-point operations (multiply-accumulates times two) of `node` on a whole batch, for convolutions, linear layers
- * and their gradients; 0 for other ops. Each gradient of a product costs what the product costs.
+ * Floating-point operations (multiply-accumulates times two) of `node` on a whole batch, for convolutions, linear
+ * layers and their gradients; 0 for other ops. Each gradient of a product costs what the product costs.
  */
 export function floatingPointOperations(node: Node, shapes: ReadonlyMap<string, Shape>): number {
   const sizeOf = (name: string | undefined): Shape => shapes.get(name ?? "") ?? [];

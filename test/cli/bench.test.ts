@@ -198,16 +198,20 @@ describe("its view", () => {
   it("shows each step, what each op takes in each direction, and what was not taken", () => {
     const { terminal } = recordingTerminal({ columns: 200 });
     expect(stepTimeLines({ ...time, steps }, conditions, terminal).slice(4, 16)).toEqual([
-      "  op           direction         node                                  implementation                  of  layouts                      moved  GB/s  GFLOP/s     ms   share",
-      "  convolution  backward weights  stage1.block1.conv1.weights.gradient  brgconv_bwd_w:avx512_core_bf16   3  bf16 nChw16c → OIhw16i16o  6.00 MB   2.0    1,235  3.000  75.0 %",
-      "  relu         backward          b                                     eltwise                             bf16 x →                   1.00 MB   1.0           1.000  25.0 %",
+      "  op           direction         node                                  implementation                  of  " +
+        "layouts                      moved  GB/s  GFLOP/s     ms   share",
+      "  convolution  backward weights  stage1.block1.conv1.weights.gradient  brgconv_bwd_w:avx512_core_bf16   3  " +
+        "bf16 nChw16c → OIhw16i16o  6.00 MB   2.0    1,235  3.000  75.0 %",
+      "  relu         backward          b                                     eltwise                             " +
+        "bf16 x →                   1.00 MB   1.0           1.000  25.0 %",
       "",
       "  op           direction         steps  GB/s  GFLOP/s     ms   share",
       "  convolution  backward weights      1   2.0    1,235  3.000  75.0 %",
       "  relu         backward              1   1.0           1.000  25.0 %",
       "",
       "  not taken",
-      "  stage1.block1.conv1.weights.gradient convolution backward weights: auto wino: off by 1.0e+0 of the largest value, where 0.0001 is allowed",
+      "  stage1.block1.conv1.weights.gradient convolution backward weights: auto wino: off by 1.0e+0 of the largest " +
+        "value, where 0.0001 is allowed",
       "  1 implementation slower than the chosen one (--json has them)",
       "",
     ]);

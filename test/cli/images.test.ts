@@ -31,7 +31,7 @@ describe("a folder of images", () => {
     expect(json.unreadable).toHaveLength(1);
   });
 
-  it("trains a network to tell its classes apart, in the network's size, and keeps what it was prepared by", async () => {
+  it("trains a network on its classes, at the network's size, and records the preprocessing", async () => {
     const { exitCode, stderr } = await espalier(
       [
         ...["train", join(workplace, "tiny.onnx"), "--data", folder, "--out", run, "--epochs", "6", "--batch", "8"],

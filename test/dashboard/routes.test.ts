@@ -160,7 +160,8 @@ describe("every address × method × form of body", () => {
   it("and the server is still there after a form that stopped half way", async () => {
     const { port, host } = new URL(dashboard.address);
     const socket = connect(Number(port), "127.0.0.1");
-    const head = `POST /api/runs HTTP/1.1\r\nHost: ${host}\r\nOrigin: http://${host}\r\nContent-Type: application/json\r\n`;
+    const origin = `Host: ${host}\r\nOrigin: http://${host}`;
+    const head = `POST /api/runs HTTP/1.1\r\n${origin}\r\nContent-Type: application/json\r\n`;
     socket.write(`${head}Content-Length: 100\r\n\r\n{"model"`);
     await new Promise((resolve) => setTimeout(resolve, 200));
     socket.destroy();
@@ -251,7 +252,8 @@ describe("connections that were opened and left", () => {
       "GET / HT",
       `GET / HTTP/1.1\r\n${head}`,
       `POST /api/runs HTTP/1.1\r\n${head}Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{`,
-      `POST /api/runs HTTP/1.1\r\n${head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n`,
+      `POST /api/runs HTTP/1.1\r\n${head}Content-Type: application/json\r\nTransfer-Encoding: ` +
+        "chunked\r\n\r\n1\r\n{\r\n",
     ];
     const start = performance.now();
     const closed = Array.from({ length: 100 }, (_, index) => {

@@ -1,6 +1,6 @@
 /**
- * What every engine must do, as checks over a case: the gradients of the reference engine against finite differences, and
- * any engine against the reference.
+ * What every engine must do, as checks over a case: the gradients of the reference engine against finite differences,
+ * and any engine against the reference.
  */
 import { expect } from "vitest";
 import { withBatchStatistics } from "../../src/autodiff/batch-statistics.ts";
@@ -41,9 +41,10 @@ function planOf(
 }
 
 /**
- * What bf16 may be off, as ‖Δ‖ / ‖reference‖ of an output. A number of bf16 is off by up to 2⁻⁹ of itself; a sum of products of
- * such comes to 3e-3 or 4e-3 here. Where a ReLU or a maximum decides, rounding tips some decisions over, and the gradient of
- * those goes elsewhere altogether: few of many in a real network, but up to a fifth of the norm in the small ones of these cases.
+ * What bf16 may be off, as ‖Δ‖ / ‖reference‖ of an output. A number of bf16 is off by up to 2⁻⁹ of itself; a sum of
+ * products of such comes to 3e-3 or 4e-3 here. Where a ReLU or a maximum decides, rounding tips some decisions over,
+ * and the gradient of those goes elsewhere altogether: few of many in a real network, but up to a fifth of the norm in
+ * the small ones of these cases.
  */
 export const bf16Tolerances = { smooth: 1e-2, kinked: 0.3 } as const;
 
@@ -100,9 +101,9 @@ export interface FiniteDifferences {
 
 /**
  * Every gradient of `testCase` on the reference engine against central differences of Σ seed·output, summed in 64 bits.
- * The outputs are rounded to 32 bits, which puts about 1e-7·√count / step of noise on a difference. Where the differences
- * to the left and to the right disagree by more than the tolerance, the step crosses the kink of a ReLU or a maximum and
- * tells nothing about the gradient; three quarters of all elements tried must be free of that.
+ * The outputs are rounded to 32 bits, which puts about 1e-7·√count / step of noise on a difference. Where the
+ * differences to the left and to the right disagree by more than the tolerance, the step crosses the kink of a ReLU or
+ * a maximum and tells nothing about the gradient; three quarters of all elements tried must be free of that.
  */
 export function expectGradientsOfDifferences(testCase: Case, { samples, step, tolerance }: FiniteDifferences): void {
   const prepared = prepareCase(testCase);

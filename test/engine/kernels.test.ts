@@ -70,7 +70,10 @@ const geometries: fc.Arbitrary<Geometry> = fc
     attributes: { ...attributes, groups },
   }));
 
-/** One element of a convolution, by its definition: a sum over the group's channels and the kernel, zero outside the image. */
+/**
+ * One element of a convolution, by its definition: a sum over the group's channels and the kernel, zero outside the
+ * image.
+ */
 function convolvedAt(
   src: Tensor,
   weights: Tensor,

@@ -1,6 +1,6 @@
 /**
- * The reference engine against PyTorch 2 in 64 bits. Inputs are waves, sin(k·i + 0.1) rounded to 32 bits, so that both sides can
- * make them; of each result four numbers are kept: Σ t, Σ t·cos i, the first and the last element.
+ * The reference engine against PyTorch 2 in 64 bits. Inputs are waves, sin(k·i + 0.1) rounded to 32 bits, so that both
+ * sides can make them; of each result four numbers are kept: Σ t, Σ t·cos i, the first and the last element.
  */
 import { describe, expect, it } from "vitest";
 import { runningStatistics, withBatchStatistics } from "../../src/autodiff/batch-statistics.ts";

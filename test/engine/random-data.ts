@@ -6,8 +6,8 @@ import type { Graph, Parameter, Weights } from "../../src/graph/graph.ts";
 import { bindBatch } from "../../src/graph/shapes.ts";
 
 /**
- * Values in (−1, 1) that are all different, by at least 2 / count, and half of that away from zero: a finite difference with
- * a smaller step crosses no kink of a ReLU or a maximum.
+ * Values in (−1, 1) that are all different, by at least 2 / count, and half of that away from zero: a finite difference
+ * with a smaller step crosses no kink of a ReLU or a maximum.
  */
 export function spread(shape: Shape, seed: number, name: string): Tensor {
   const count = elementCount(shape);

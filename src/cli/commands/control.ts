@@ -16,7 +16,8 @@ export function addControl(program: Command, context: Context): void {
   const command = program
     .command("control")
     .description(
-      "Train the compact architecture of a finished run from new weights, with the run's settings: was pruning worth it?",
+      "Train the compact architecture of a finished run from new weights, with the run's settings: was pruning " +
+        "worth it?",
     )
     .argument("<run>", "the folder of the run")
     .option("--same-macs", "for as many epochs as take the MACs that training the run took (default: its epochs)")

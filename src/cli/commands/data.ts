@@ -58,8 +58,8 @@ export function addData(program: Command, context: Context): void {
     }
     const { colours, print } = context.stdout;
     print(
-      `${colours.green("✓")} ${name}: ${formatCount(train.count)} training and ${formatCount(test.count)} test images ` +
-        `of ${sampleShape.join("×")}, ${classes.length} classes`,
+      `${colours.green("✓")} ${name}: ${formatCount(train.count)} training and ${formatCount(test.count)} test ` +
+        `images of ${sampleShape.join("×")}, ${classes.length} classes`,
     );
     for (const note of notes) print(`  ${note}`);
     for (const line of unreadableLines(unreadable)) print(`${colours.yellow("!")} ${line}`);

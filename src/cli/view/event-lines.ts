@@ -54,9 +54,10 @@ function openingLines(started: RunStarted, terminal: Terminal): string[] {
     threads === undefined ? undefined : plural(Number(threads), "thread"),
     engine["ranks"] === undefined ? undefined : `${engine["ranks"]} ranks`,
   ].filter((part) => part !== undefined);
+  const length = `${plural(epochs, "epoch")} of ${plural(dataset.trainImages, "image")}${partsOf(started.options)}`;
   return [
     "",
-    `  ${colours.bold(model)} on ${colours.bold(dataset.name)}  ${colours.dim(`${plural(epochs, "epoch")} of ${plural(dataset.trainImages, "image")}${partsOf(started.options)}`)}`,
+    `  ${colours.bold(model)} on ${colours.bold(dataset.name)}  ${colours.dim(length)}`,
     ...[costs, selection, machine].map((parts) => colours.dim(`  ${fitParts(parts, terminal.width() - 2, ", ")}`)),
     ...controlLines(started),
     ...(resumedFrom === null ? [] : [`  continued from step ${resumedFrom}`]),
@@ -103,13 +104,15 @@ function communicationLines(
   const [exposed, underWay] = [exposedMilliseconds, underWayMilliseconds].map(formatMilliseconds);
   const share = formatPercent(stepMilliseconds === 0 ? 0 : (100 * exposedMilliseconds) / stepMilliseconds);
   const waited = waitWords(slowest.waitedMilliseconds);
+  const slow = `rank ${slowest.rank} on ${slowest.host} is slow`;
   return [
     colours.dim(
       `    ${ranks} ranks: ${exposed} of a step (${share}) waiting for sums, which were under way for ${underWay}`,
     ),
     ...(slowest.share > SLOW_SHARE
       ? [
-          `  ${colours.yellow("!")} rank ${slowest.rank} on ${slowest.host} is slow: the others waited ${waited} for it, ${formatPercent(100 * slowest.share)} of the epoch`,
+          `  ${colours.yellow("!")} ${slow}: the others waited ${waited} for it, ` +
+            `${formatPercent(100 * slowest.share)} of the epoch`,
         ]
       : []),
   ];

@@ -65,10 +65,12 @@ export function fileBenchLines({ files, latencies }: FileBench, version: string,
     ...latencies.map((condition): Row => {
       const [{ batch = 1, threads = 1 } = {}] = condition;
       const part = share(condition.map(({ median }) => median));
-      const values = condition.map(
-        ({ median, lowerQuartile, upperQuartile }) =>
-          `${formatMilliseconds(median)} (${formatMilliseconds(lowerQuartile).replace(" ms", "")} … ${formatMilliseconds(upperQuartile).replace(" ms", "")})`,
-      );
+      const values = condition.map(({ median, lowerQuartile, upperQuartile }) => {
+        const [lower, upper] = [lowerQuartile, upperQuartile].map((time) =>
+          formatMilliseconds(time).replace(" ms", ""),
+        );
+        return `${formatMilliseconds(median)} (${lower} … ${upper})`;
+      });
       const name = `batch ${batch}, ${plural(threads, "thread")}`;
       return part === undefined ? [name, values] : [name, values, part];
     }),
@@ -83,9 +85,10 @@ export function fileBenchLines({ files, latencies }: FileBench, version: string,
     cells("", names, "of it"),
     ...rows.map(([name, values, part = ""]) => cells(name, values, part)),
   ]);
+  const conditions = `ONNX Runtime ${version}; medians and quartiles, the networks in turns`;
   return [
     "",
-    `  ${bold(names.join(" against "))}  ${dim(`ONNX Runtime ${version}; medians and quartiles, the networks in turns`)}`,
+    `  ${bold(names.join(" against "))}  ${dim(conditions)}`,
     "",
     dim(heading),
     ...body,
@@ -108,8 +111,8 @@ function layerLines(name: string, layers: readonly ProfiledNode[], { colours }: 
       right(formatPercent(percentOf(median, total))),
     ]),
   ]);
-  const title = `${colours.bold(name)}  ${colours.dim("as ONNX Runtime runs it: batch 1, 1 thread; it joins nodes and names what it joined")}`;
-  return ["", `  ${title}`, "", colours.dim(heading), ...body];
+  const conditions = "as ONNX Runtime runs it: batch 1, 1 thread; ONNX Runtime fuses nodes and names the fused ones";
+  return ["", `  ${colours.bold(name)}  ${colours.dim(conditions)}`, "", colours.dim(heading), ...body];
 }
 
 const LONGEST_NAME = 44;

@@ -33,9 +33,12 @@ function communicationLines(
   { colours: { bold, dim } }: Terminal,
 ): string[] {
   const hidden = underWayMilliseconds === 0 ? 0 : 1 - exposedMilliseconds / underWayMilliseconds;
+  const exposed = `${formatPercent((100 * exposedMilliseconds) / median)} of the step`;
+  const overlap = `${formatPercent(100 * Math.max(0, hidden))} hidden behind the backward pass`;
+  const sums = `a step under way, over ${ranks} ranks, ${formatBytes(bytes)} each`;
   return [
-    `  sums     ${bold(formatMilliseconds(underWayMilliseconds))} ${dim(`a step under way, over ${ranks} ranks, ${formatBytes(bytes)} each`)}`,
-    `  waiting  ${bold(formatMilliseconds(exposedMilliseconds))} ${dim(`of it, ${formatPercent((100 * exposedMilliseconds) / median)} of the step; ${formatPercent(100 * Math.max(0, hidden))} hidden behind the backward pass`)}`,
+    `  sums     ${bold(formatMilliseconds(underWayMilliseconds))} ${dim(sums)}`,
+    `  waiting  ${bold(formatMilliseconds(exposedMilliseconds))} ${dim(`of it, ${exposed}; ${overlap}`)}`,
   ];
 }
 
@@ -70,7 +73,8 @@ function outsideOf(
     `copies of feeds and results ${formatMilliseconds(copies)}`,
     `the walk over the plan ${formatMilliseconds(rest)}`,
   ];
-  return `${bold(formatPercent(100 * outsidePrimitives))} ${dim(`of a run is not in ${engine}'s primitives: ${parts.join(", ")}`)}`;
+  const outside = `of a run is not in ${engine}'s primitives: ${parts.join(", ")}`;
+  return `${bold(formatPercent(100 * outsidePrimitives))} ${dim(outside)}`;
 }
 
 export function stepTimeLines(time: StepTime, conditions: StepConditions, terminal: Terminal): string[] {
@@ -91,13 +95,14 @@ export function stepTimeLines(time: StepTime, conditions: StepConditions, termin
           ...(communication === undefined ? [] : withHeading(sumLines(communication))),
           ...(notTaken.length === 0 ? [] : withHeading(["  not taken", ...notTaken.map((line) => `  ${line}`)])),
         ];
+  const range = `${formatMilliseconds(minimum)} to ${formatMilliseconds(maximum)}`;
   return [
     "",
     `  ${bold(model)}  ${dim(`one training step of ${plural(batch, "image")} in ${precision}, ${selection}`)}`,
     dim(`  ${fitParts(machine, terminal.width() - 2, ", ")}`),
     "",
     ...plan,
-    `  step     ${bold(formatMilliseconds(median))} ${dim(`(median of ${plural(runs, "run")}, ${formatMilliseconds(minimum)} to ${formatMilliseconds(maximum)})`)}`,
+    `  step     ${bold(formatMilliseconds(median))} ${dim(`(median of ${plural(runs, "run")}, ${range})`)}`,
     `  images   ${bold(formatCount(imagesPerSecond))} ${dim("a second")}`,
     ...(communication === undefined ? [] : communicationLines(communication, median, terminal)),
     ...(times === undefined ? [] : [`  outside  ${outsideOf(times, engine["name"] ?? "", terminal)}`]),

@@ -107,9 +107,10 @@ function kindLines(
     }),
   ]);
   const share = (key: "macs" | "parameters"): string => formatPercent(percentOf(all[key], cost[key]));
+  const shares = `all together ${share("macs")} of the MACs, ${share("parameters")} of the parameters`;
   return [
     "",
-    `  ${colours.bold(plural(count, kind))}  ${colours.dim(`all together ${share("macs")} of the MACs, ${share("parameters")} of the parameters`)}`,
+    `  ${colours.bold(plural(count, kind))}  ${colours.dim(shares)}`,
     colours.dim(heading),
     ...rows.flatMap(({ factors: [factor] }, index) => {
       if (factor === undefined) return [];

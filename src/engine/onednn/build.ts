@@ -1,4 +1,7 @@
-/** From a graph to a program whose memory is laid out: fusions, lowering node by node, updates of parameters. Allocates nothing. */
+/**
+ * From a graph to a program whose memory is laid out: fusions, lowering node by node, updates of parameters. Allocates
+ * nothing.
+ */
 import { elementCount } from "../../core/tensor.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { inferShapes } from "../../graph/shapes.ts";
@@ -59,8 +62,8 @@ function imagesOf(graph: Graph, batch: number): ReadonlySet<string> {
 }
 
 /**
- * Bytes that a plan needs, with kernels that need little or much where no choice is `given`: nothing is timed, so it takes a
- * tenth of a second where preparing takes many.
+ * Bytes that a plan needs, with kernels that need little or much where no choice is `given`: nothing is timed, so it
+ * takes a tenth of a second where preparing takes many.
  */
 export function bytesNeeded(request: BuildRequest, known: Known, kernels: "least" | "most"): number {
   const sign = kernels === "least" ? 1 : -1;

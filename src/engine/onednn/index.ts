@@ -1,7 +1,7 @@
 /**
- * The engine that trains: oneDNN's kernels, planned over the whole graph. Layouts stay blocked from end to end, ReLUs run
- * inside batch norms, each convolution uses the implementation that was fastest here, and all values share one arena.
- * Start reading at `build.ts`.
+ * The engine that trains: oneDNN's kernels, planned over the whole graph. Layouts stay blocked from end to end, ReLUs
+ * run inside batch norms, each convolution uses the implementation that was fastest here, and all values share one
+ * arena. Start reading at `build.ts`.
  */
 import { availableParallelism, loadavg } from "node:os";
 import { UserError } from "../../core/errors.ts";
@@ -120,7 +120,8 @@ function isBusy(): boolean {
 }
 
 const BUSY =
-  "other programs were computing while kernels were timed: the choice may be a slow one, and is made again when they are done";
+  "other programs were computing while kernels were timed: the choice may be a slow one, and is made again when " +
+  "they are done";
 
 function untimedNotice(count: number, seconds: number): string {
   const kernels = count === 1 ? "1 kernel was" : `${count} kernels were`;

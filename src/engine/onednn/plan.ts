@@ -75,7 +75,10 @@ export class OneDnnPlan implements Plan {
     return this.#notices;
   }
 
-  /** Milliseconds of the steps on whatever the memory holds; without the sums over ranks, which the others would have to join. */
+  /**
+   * Milliseconds of the steps on whatever the memory holds; without the sums over ranks, which the others would have to
+   * join.
+   */
   timeWithoutFeeds(): number {
     this.#program.library.calls.setThreads(this.#threads);
     const start = performance.now();

@@ -5,7 +5,10 @@ import { type Precision, precisions } from "../engine.ts";
 import type { OneDnnPlan } from "./plan.ts";
 import type { Known } from "./planner/tuning.ts";
 
-/** Steps of each plan that are timed, after one that is not; the shortest counts, for whatever disturbs a step makes it longer. */
+/**
+ * Steps of each plan that are timed, after one that is not; the shortest counts, for whatever disturbs a step makes it
+ * longer.
+ */
 const RUNS = 5;
 
 interface Request {
@@ -40,7 +43,10 @@ type Times = Readonly<Record<Precision, number>>;
 
 function notice(chosen: Precision, times: Times): string {
   const other = chosen === "f32" ? "bf16" : "f32";
-  return `steps are computed in ${chosen}: ${times[chosen].toFixed(1)} ms each, in ${other} ${times[other].toFixed(1)} ms`;
+  return (
+    `steps are computed in ${chosen}: ${times[chosen].toFixed(1)} ms each, in ${other} ` +
+    `${times[other].toFixed(1)} ms`
+  );
 }
 
 /** Runs both plans in turns; the slower one is disposed. */

@@ -1,7 +1,7 @@
 /**
- * Sums over ranks, and the batch normalization whose statistics are those of all ranks' samples. With M elements a channel over
- * all ranks, x̂ normalised by the common statistics and the sums taken over all ranks,
- * diff_src = scale / √(variance + ε) · (diff_dst − Σdiff_dst/M − x̂·Σ(diff_dst·x̂)/M); the first term comes from the gradient with
+ * Sums over ranks, and the batch normalization whose statistics are those of all ranks' samples. With M elements a
+ * channel over all ranks, x̂ normalised by the common statistics and the sums taken over all ranks, diff_src = scale /
+ * √(variance + ε) · (diff_dst − Σdiff_dst/M − x̂·Σ(diff_dst·x̂)/M); the first term comes from the gradient with
  * statistics held constant, the others are the correction.
  */
 import { invariant } from "../../core/errors.ts";
@@ -73,7 +73,10 @@ export function batchNormalizationCorrection(context: KernelContext<"batch_norma
   });
 }
 
-/** The correction as a normalization of src by the common statistics: its scale and shift. `size`: elements a channel has here. */
+/**
+ * The correction as a normalization of src by the common statistics: its scale and shift. `size`: elements a channel
+ * has here.
+ */
 export function correctionTerms(
   context: Pick<KernelContext<"batch_normalization_correction">, "inputs" | "attributes">,
   size: number,

@@ -1,6 +1,6 @@
 /**
- * The reference engine: every node in order, each value in an array of its own, plain loops. Slow and obviously right; what
- * the other engines are compared with, and the one that always works.
+ * The reference engine: every node in order, each value in an array of its own, plain loops. Slow and obviously right;
+ * what the other engines are compared with, and the one that always works.
  */
 import { performance } from "node:perf_hooks";
 import { invariant, required, UserError } from "../../core/errors.ts";

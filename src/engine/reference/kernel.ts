@@ -1,7 +1,7 @@
 /**
  * What a reference kernel is: a pure function that reads input arrays and fills output arrays that the caller owns.
- * Arrays are dense and row-major, 32-bit floats in storage; every sum is accumulated in 64 bits. An output may share its
- * memory with an input only where the kernel says so.
+ * Arrays are dense and row-major, 32-bit floats in storage; every sum is accumulated in 64 bits. An output may share
+ * its memory with an input only where the kernel says so.
  */
 import { required } from "../../core/errors.ts";
 import { elementCount, type Labels, type Shape, type Tensor } from "../../core/tensor.ts";
@@ -43,8 +43,8 @@ export function output({ outputs }: { readonly outputs: readonly OutputArray[] }
 }
 
 /**
- * Element `index` of `data`. The one place where the kernels step past `noUncheckedIndexedAccess`: an index out of bounds
- * gives `undefined`, which turns a sum into NaN and is seen at once, where a `?? 0` would hide it.
+ * Element `index` of `data`. The one place where the kernels step past `noUncheckedIndexedAccess`: an index out of
+ * bounds gives `undefined`, which turns a sum into NaN and is seen at once, where a `?? 0` would hide it.
  */
 export function at(data: Float32Array | Float64Array | Int32Array, index: number): number {
   return data[index] as number;

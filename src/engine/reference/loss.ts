@@ -1,10 +1,14 @@
-/** Cross-entropy against labels and against soft targets: the loss, its gradient and the count of right answers in one kernel. */
+/**
+ * Cross-entropy against labels and against soft targets: the loss, its gradient and the count of right answers in one
+ * kernel.
+ */
 import { required, UserError } from "../../core/errors.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 
 /**
- * loss = mean over the batch of −log softmax(logits)[label]; diff_src = (softmax(logits) − one-hot) / N; both times `share`. A sample counts as
- * correct if its label is the first of its largest logits. Throws `UserError("bad-option")` for a label that is no class.
+ * loss = mean over the batch of −log softmax(logits)[label]; diff_src = (softmax(logits) − one-hot) / N; both times
+ * `share`. A sample counts as correct if its label is the first of its largest logits. Throws `UserError("bad-option")`
+ * for a label that is no class.
  */
 export function softmaxCrossEntropy(context: KernelContext<"softmax_cross_entropy">): void {
   const logits = input(context, 0);
@@ -47,8 +51,8 @@ export function softmaxCrossEntropy(context: KernelContext<"softmax_cross_entrop
 }
 
 /**
- * Cross-entropy of softmax(logits / T) against distributions, a weighted sum over the terms. With p = softmax(z / T) and
- * targets t: ∂/∂z of −Σ t·log p is (p·Σt − t) / T.
+ * Cross-entropy of softmax(logits / T) against distributions, a weighted sum over the terms. With p = softmax(z / T)
+ * and targets t: ∂/∂z of −Σ t·log p is (p·Σt − t) / T.
  */
 export function softCrossEntropy(context: KernelContext<"soft_cross_entropy">): void {
   const { terms } = context.attributes;

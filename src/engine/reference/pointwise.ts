@@ -75,8 +75,8 @@ export function gain(context: KernelContext<"gain">): void {
 }
 
 /**
- * Calls `visit` for each run of elements in a row that one factor scales, with the factor; see the `scale` op. The oneDNN
- * engine runs these two ops at every step of a network with factors, so they are plain loops over runs.
+ * Calls `visit` for each run of elements in a row that one factor scales, with the factor; see the `scale` op. The
+ * oneDNN engine runs these two ops at every step of a network with factors, so they are plain loops over runs.
  */
 function forEachRun(
   shape: Shape,

@@ -6,7 +6,9 @@ import type { Shape } from "../../core/tensor.ts";
 import type { MaxPoolingAttributes } from "../../graph/ops.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 
-/** Visits every window: the dst element, and the src elements of the window that lie in the image, in row-major order. */
+/**
+ * Visits every window: the dst element, and the src elements of the window that lie in the image, in row-major order.
+ */
 function forEachWindow(
   srcShape: Shape,
   dstShape: Shape,

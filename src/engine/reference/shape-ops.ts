@@ -1,4 +1,6 @@
-/** Ops that only move elements: concatenation, flatten, transpose, pad, slice, and the gradients of flatten and slice. */
+/**
+ * Ops that only move elements: concatenation, flatten, transpose, pad, slice, and the gradients of flatten and slice.
+ */
 import { rowMajorStrides, type Shape } from "../../core/tensor.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 

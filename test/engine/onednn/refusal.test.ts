@@ -1,6 +1,6 @@
 /**
- * What a plan does where oneDNN refuses. The library here is the real one, but for calls that answer with the status that a
- * library without that kernel gives.
+ * What a plan does where oneDNN refuses. The library here is the real one, but for calls that answer with the status
+ * that a library without that kernel gives.
  */
 import { describe, expect, it } from "vitest";
 import { trainingGraph } from "../../../src/autodiff/training-graph.ts";
@@ -137,7 +137,8 @@ describe("a fallback", () => {
 });
 
 it("a node that cannot be handed to the host either is named in an error", () => {
-  // Without reorders nothing gets out of a blocked layout; nor could kernels be compared, so they are those of the whole library.
+  // Without reorders nothing gets out of a blocked layout; nor could kernels be compared, so they are those of the
+  // whole library.
   const whole = createOneDnnEngine({ threads: 1 }).prepare(network(), { batch: 2 });
   const { choices } = whole;
   whole.dispose();

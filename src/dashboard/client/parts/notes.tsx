@@ -13,7 +13,7 @@ export function Notes({ digest }: { readonly digest: Digest }) {
       <ul class="notes">
         {shrinks.map(({ step, epoch, before, after, structures, margin, speed }) => (
           <li key={step}>
-            After epoch {epoch}, {plural(structures, "structure")} cut while training: {formatQuantity(before.macs)} →{" "}
+            After epoch {epoch}, {plural(structures, "structure")} pruned: {formatQuantity(before.macs)} →{" "}
             {formatQuantity(after.macs)} MACs
             {margin !== null && `, lowest margin ${formatSmall(margin)}`}
             {speed !== null &&

@@ -120,7 +120,8 @@ export function abi2(declare: Declare): Abi {
   );
   const reshape = declare("int dnnl_memory_desc_reshape(void *out, void *md, int rank, void *dims)");
   const concatCreate = declare(
-    "int dnnl_concat_primitive_desc_create(void *pd, void *dst, int count, int axis, void *sources, void *attr, void *engine)",
+    "int dnnl_concat_primitive_desc_create(void *pd, void *dst, int count, int axis, void *sources, void *attr, " +
+      "void *engine)",
   );
   const iteratorCreate = declare(
     "int dnnl_primitive_desc_iterator_create(void *iterator, void *op, void *attr, void *engine, void *hint)",

@@ -117,7 +117,8 @@ export function abi3(declare: Declare): Abi {
   const destroy = declare("int dnnl_memory_desc_destroy(void *md)");
   const queryMemory = declare("int dnnl_memory_desc_query(void *md, int what, void *result)");
   const concatCreate = declare(
-    "int dnnl_concat_primitive_desc_create(void *pd, void *engine, void *dst, int count, int axis, void *sources, void *attr)",
+    "int dnnl_concat_primitive_desc_create(void *pd, void *engine, void *dst, int count, int axis, void *sources, " +
+      "void *attr)",
   );
   const clonePrimitive = declare("int dnnl_primitive_desc_clone(void *out, void *pd)");
   const nextImplementation = declare("int dnnl_primitive_desc_next_impl(void *pd)");

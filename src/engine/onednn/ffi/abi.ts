@@ -1,7 +1,8 @@
 /**
- * What differs between oneDNN 2 and 3, as one interface: `abi-2.ts` and `abi-3.ts` implement it, and the library that was
- * found decides which is used. In version 2 descriptors are structs that the caller owns; in version 3 they are handles. In
- * version 2 an operation is described first and its implementations are then iterated over; in version 3 it is one call.
+ * What differs between oneDNN 2 and 3, as one interface: `abi-2.ts` and `abi-3.ts` implement it, and the library that
+ * was found decides which is used. In version 2 descriptors are structs that the caller owns; in version 3 they are
+ * handles. In version 2 an operation is described first and its implementations are then iterated over; in version 3 it
+ * is one call.
  */
 import type { Shape } from "../../../core/tensor.ts";
 import type { OperationName, ParameterName } from "./prototypes.ts";
@@ -73,8 +74,8 @@ export interface Abi {
   /** Index of the operand of the first post-op of a chain; that of the n-th is n times as large. */
   readonly firstPostOpOperand: number;
   /**
-   * Index under which a primitive takes the factor of a source when it runs; undefined where the factor is fixed when the
-   * primitive is described.
+   * Index under which a primitive takes the factor of a source when it runs; undefined where the factor is fixed when
+   * the primitive is described.
    */
   scaleArgument(source: number): number | undefined;
   /** Of a source. A `factor` that is an argument is not looked at here. */

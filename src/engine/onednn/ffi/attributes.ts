@@ -1,6 +1,6 @@
 /**
- * Attributes of a primitive: factors on what it reads, and what is done to each result before it is stored. Pointwise work
- * that rides along like this costs no pass over memory of its own.
+ * Attributes of a primitive: factors on what it reads, and what is done to each result before it is stored. Pointwise
+ * work that rides along like this costs no pass over memory of its own.
  */
 import type { Handle } from "./abi.ts";
 import { check, create } from "./calls.ts";

@@ -1,6 +1,7 @@
 /**
- * Whether a file can be a library of this machine, told by its first bytes: the dynamic linker's own checks are no help against a
- * file that was cut short, since it maps what the headers promise and the process dies at the first touch of what is missing.
+ * Whether a file can be a library of this machine, told by its first bytes: the dynamic linker's own checks are no help
+ * against a file that was cut short, since it maps what the headers promise and the process dies at the first touch of
+ * what is missing.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { endianness } from "node:os";

@@ -1,6 +1,6 @@
 /**
- * Where oneDNN is: the file that `ESPALIER_ONEDNN` names, else the system's library, else the one that set-up put into the
- * user's cache folder. A file is looked at before it is opened, for opening a broken one can end the process.
+ * Where oneDNN is: the file that `ESPALIER_ONEDNN` names, else the system's library, else the one that set-up put into
+ * the user's cache folder. A file is looked at before it is opened, for opening a broken one can end the process.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, realpathSync } from "node:fs";
@@ -16,7 +16,10 @@ export interface FoundLibrary {
   /** What to open. */
   readonly path: string;
   readonly from: LibrarySource;
-  /** Libraries that came with it (OpenMP's, OpenCL's), to be opened before it: the linker looks for them in the system alone. */
+  /**
+   * Libraries that came with it (OpenMP's, OpenCL's), to be opened before it: the linker looks for them in the system
+   * alone.
+   */
   readonly openFirst: readonly string[];
 }
 
@@ -44,7 +47,9 @@ export function locateOneDnn(lookedAt: readonly LookedAt[] = searchOneDnn()): Fo
     const other = lookedAt.find(({ outcome }) => outcome === "not needed");
     throw new UserError("engine-missing", "cannot be oneDNN", {
       ...{ about: `ESPALIER_ONEDNN=${place}`, expected, received },
-      hint: `Let ESPALIER_ONEDNN name the file of a oneDNN library, or unset it${other === undefined ? `. ${installHint()}` : `: ${other.place} is there`}`,
+      hint:
+        "Let ESPALIER_ONEDNN name the file of a oneDNN library, or unset it" +
+        (other === undefined ? `. ${installHint()}` : `: ${other.place} is there`),
     });
   }
   if (refused.length === 0) throw new UserError("engine-missing", "oneDNN is not installed", { hint: installHint() });
@@ -59,7 +64,9 @@ export function oneDnnIsAbsent(): boolean {
   return searchOneDnn().every(({ outcome }) => outcome === "nothing there");
 }
 
-/** All places in the order of the search, those behind the library that is taken as well: `espalier doctor` shows them. */
+/**
+ * All places in the order of the search, those behind the library that is taken as well: `espalier doctor` shows them.
+ */
 export function searchOneDnn(): readonly LookedAt[] {
   const { ESPALIER_ONEDNN: chosen = "" } = process.env;
   let isSettled = false;
@@ -91,7 +98,10 @@ export function searchOneDnn(): readonly LookedAt[] {
 /** `libdnnl.so.3.6`, `libdnnl.3.dylib`, `dnnl.dll`, with the version in the name if it has one. */
 const NAME = /^(?:libdnnl\.so(?:\.(?<elf>\d+(?:\.\d+)*))?|libdnnl(?:\.(?<macho>\d+(?:\.\d+)*))?\.dylib|dnnl\.dll)$/;
 
-/** Files that are oneDNN by name, each once whatever links lead to it, the newest name first: distributions name them by version. */
+/**
+ * Files that are oneDNN by name, each once whatever links lead to it, the newest name first: distributions name them by
+ * version.
+ */
 function newestFirst(folders: readonly string[]): readonly string[] {
   const files = folders.flatMap((folder) =>
     namesIn(folder).flatMap((name) => {
@@ -131,7 +141,9 @@ function systemFolders(): readonly string[] {
   return [...new Set([...linkerFolders(), ...usual].map(targetOf))];
 }
 
-/** Where the dynamic linker's own list has oneDNN: the one place that knows folders with names of processors in them. */
+/**
+ * Where the dynamic linker's own list has oneDNN: the one place that knows folders with names of processors in them.
+ */
 function linkerFolders(): readonly string[] {
   const ldconfig = ["/sbin/ldconfig", "/usr/sbin/ldconfig"].find((path) => existsSync(path));
   if (ldconfig === undefined) return [];

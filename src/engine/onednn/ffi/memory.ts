@@ -1,6 +1,6 @@
 /**
- * Memory descriptors (shape, type and layout of a value) and native memory. A descriptor is made once and kept for as long
- * as the process: equal layouts are one object, so that they are compared by identity and nobody has to free them.
+ * Memory descriptors (shape, type and layout of a value) and native memory. A descriptor is made once and kept for as
+ * long as the process: equal layouts are one object, so that they are compared by identity and nobody has to free them.
  */
 import koffi from "koffi";
 import { UserError } from "../../../core/errors.ts";
@@ -120,8 +120,8 @@ export function sameLayout({ calls }: OneDnn, a: MemoryDescriptor, b: MemoryDesc
 }
 
 /**
- * Whether every element sits at the same place in both: the same layout, or two names of one. Sixteen channels in blocks
- * of sixteen lie in memory as channels-last does, yet the library has other implementations for each name.
+ * Whether every element sits at the same place in both: the same layout, or two names of one. Sixteen channels in
+ * blocks of sixteen lie in memory as channels-last does, yet the library has other implementations for each name.
  */
 export function samePlaces(library: OneDnn, a: MemoryDescriptor, b: MemoryDescriptor): boolean {
   if (sameLayout(library, a, b)) return true;
@@ -174,8 +174,8 @@ export interface Part {
 }
 
 /**
- * The part of `parent` at `offsets`, every `steps`-th element of each axis; undefined where the parent's layout has no such
- * part: an offset inside a block of channels, or steps through blocks.
+ * The part of `parent` at `offsets`, every `steps`-th element of each axis; undefined where the parent's layout has no
+ * such part: an offset inside a block of channels, or steps through blocks.
  */
 export function describePart(
   library: OneDnn,

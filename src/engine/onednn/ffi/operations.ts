@@ -5,7 +5,10 @@ import { algorithm, propagation } from "./constants.ts";
 import type { OneDnn } from "./library.ts";
 import type { MemoryDescriptor } from "./memory.ts";
 
-/** `auto` lets the library decide, by a rule of its own, where Winograd pays; `winograd` asks for it wherever it is possible. */
+/**
+ * `auto` lets the library decide, by a rule of its own, where Winograd pays; `winograd` asks for it wherever it is
+ * possible.
+ */
 export type ConvolutionAlgorithm = "direct" | "winograd" | "auto";
 
 const convolutionAlgorithms = {
@@ -135,7 +138,10 @@ export function normalizationBackward(
   };
 }
 
-/** What an element-wise operation does: max(0, x), between `minimum` and `maximum`, or one of the functions of `graph/ops.ts`. */
+/**
+ * What an element-wise operation does: max(0, x), between `minimum` and `maximum`, or one of the functions of
+ * `graph/ops.ts`.
+ */
 export type Activation =
   | "ReLU"
   | { readonly minimum: number; readonly maximum: number }

@@ -43,8 +43,8 @@ export class PrimitiveDescriptor {
 
 /**
  * The implementations the library offers for `operation`, best first by its own guess; none where it has none. Backward
- * operations need the forward one they belong to as `hint`. The caller destroys what it gets. `onRefused` hears the library's
- * status where there is none.
+ * operations need the forward one they belong to as `hint`. The caller destroys what it gets. `onRefused` hears the
+ * library's status where there is none.
  */
 export function* implementations(
   library: OneDnn,
@@ -75,7 +75,9 @@ export function firstImplementation(
   throw new Refusal(`compute a ${operation.title}`, status);
 }
 
-/** Copies values from one layout (and one memory) to another; undefined where the library cannot, or does it wrongly. */
+/**
+ * Copies values from one layout (and one memory) to another; undefined where the library cannot, or does it wrongly.
+ */
 export function reorderDescriptor(
   library: OneDnn,
   from: MemoryDescriptor,

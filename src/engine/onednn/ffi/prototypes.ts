@@ -16,7 +16,8 @@ export const sharedPrototypes = {
   memoryCreate: "int dnnl_memory_create(void *memory, void *md, void *engine, void *address)",
   memoryDestroy: "int dnnl_memory_destroy(void *memory)",
   reorderCreate:
-    "int dnnl_reorder_primitive_desc_create(void *pd, void *src, void *srcEngine, void *dst, void *dstEngine, void *attr)",
+    "int dnnl_reorder_primitive_desc_create(void *pd, void *src, void *srcEngine, void *dst, void *dstEngine, " +
+    "void *attr)",
   primitiveDescDestroy: "int dnnl_primitive_desc_destroy(void *pd)",
   primitiveDescQuery: "int dnnl_primitive_desc_query(void *pd, int what, int index, void *result)",
   primitiveCreate: "int dnnl_primitive_create(void *primitive, void *pd)",

@@ -1,6 +1,6 @@
 /**
- * The library has no implementation of what was asked. Not an error by itself: whoever lowers a node takes the next way, and
- * `explain` tells why.
+ * The library has no implementation of what was asked. Not an error by itself: whoever lowers a node takes the next
+ * way, and `explain` tells why.
  */
 export class Refusal extends Error {
   /** What was refused, and the library's status. */

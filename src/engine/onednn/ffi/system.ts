@@ -15,8 +15,8 @@ const names: Readonly<Partial<Record<NodeJS.Platform, SystemNames>>> = {
 };
 
 /**
- * Threads that wait for work spin, for others cost more to wake than to keep, but not for long: beside other processes they would
- * take the processor from what they wait for. Each runtime reads its variable once, when it is loaded.
+ * Threads that wait for work spin, for others cost more to wake than to keep, but not for long: beside other processes
+ * they would take the processor from what they wait for. Each runtime reads its variable once, when it is loaded.
  */
 const spinning = {
   /** libgomp: rounds of a loop of some nanoseconds each. Its own default is 300,000, or for ever. */
@@ -27,7 +27,10 @@ const spinning = {
 
 export interface System {
   readonly c: LibraryHandle;
-  /** Opens a library for as long as the process lives: koffi unloads its libraries at exit, while OpenMP's threads run in them. */
+  /**
+   * Opens a library for as long as the process lives: koffi unloads its libraries at exit, while OpenMP's threads run
+   * in them.
+   */
   open(path: string): boolean;
   /** Why the last `open` failed. */
   openError(): string;
@@ -36,8 +39,8 @@ export interface System {
 }
 
 /**
- * Loads the C library, and OpenMP with short waits unless the user's environment says how long they are; before OpenMP the
- * libraries in `first`, among which it may be.
+ * Loads the C library, and OpenMP with short waits unless the user's environment says how long they are; before OpenMP
+ * the libraries in `first`, among which it may be.
  */
 export function openSystem(first: readonly string[]): System {
   const own = names[process.platform] ?? (names.linux as SystemNames);

@@ -1,6 +1,7 @@
 /**
- * Sums over ranks. What is summed together lies together: each gradient is made in its place in the bucket, in the layout that its
- * optimizer step reads, so nothing is packed, unpacked or reordered. The sums go on while later steps run (`plan.ts`).
+ * Sums over ranks. What is summed together lies together: each gradient is made in its place in the bucket, in the
+ * layout that its optimizer step reads, so nothing is packed, unpacked or reordered. The sums go on while later steps
+ * run (`plan.ts`).
  */
 import { collectives } from "../../../distributed/collectives.ts";
 import type { Node } from "../../../graph/graph.ts";

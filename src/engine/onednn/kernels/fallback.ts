@@ -1,6 +1,6 @@
 /**
- * What happens to a node that oneDNN refuses: it runs on the host with the reference kernel, with whatever ReLU would have run
- * inside it as a step of its own. Half of a lowering may have been emitted by then; it is taken back first.
+ * What happens to a node that oneDNN refuses: it runs on the host with the reference kernel, with whatever ReLU would
+ * have run inside it as a step of its own. Half of a lowering may have been emitted by then; it is taken back first.
  */
 import { UserError } from "../../../core/errors.ts";
 import type { Node } from "../../../graph/graph.ts";
@@ -8,7 +8,10 @@ import { Refusal } from "../ffi/refusal.ts";
 import type { Program } from "../planner/program.ts";
 import { lowerToHost } from "./host.ts";
 
-/** Lowers `node` by `lowering`, or on the host where that is refused. Throws `UserError("engine-refused")` if that fails too. */
+/**
+ * Lowers `node` by `lowering`, or on the host where that is refused. Throws `UserError("engine-refused")` if that fails
+ * too.
+ */
 export function lowerOrFallBack(
   node: Node,
   program: Program,

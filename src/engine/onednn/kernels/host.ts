@@ -66,7 +66,10 @@ export interface ShapedView {
   readonly shape: Shape;
 }
 
-/** Adds the reference kernel of `node` on the memory of `inputs` and `outputs`, whatever its layout, as it is seen through their shapes. */
+/**
+ * Adds the reference kernel of `node` on the memory of `inputs` and `outputs`, whatever its layout, as it is seen
+ * through their shapes.
+ */
 export function emitReferenceKernel(
   node: Node,
   program: Program,

@@ -90,8 +90,8 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
 };
 
 /**
- * Adds the steps of `node` to `program`; on the host where oneDNN refuses it. Throws `UserError("engine-refused")` where
- * neither can be.
+ * Adds the steps of `node` to `program`; on the host where oneDNN refuses it. Throws `UserError("engine-refused")`
+ * where neither can be.
  */
 export function lower(node: Node, program: Program): void {
   // The table is keyed by the node's own op; TypeScript cannot follow the correlation through the union.

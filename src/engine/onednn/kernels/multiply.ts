@@ -1,6 +1,7 @@
 /**
- * The gradient of a product. That of a factor that was repeated over the pixels is a product and a sum over them: the library sums as
- * it averages, in a pooling over the whole image, and the average is multiplied by the number of pixels.
+ * The gradient of a product. That of a factor that was repeated over the pixels is a product and a sum over them: the
+ * library sums as it averages, in a pooling over the whole image, and the average is multiplied by the number of
+ * pixels.
  */
 import { elementCount, sameShape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";

@@ -14,8 +14,8 @@ const SMALLEST = 2048;
 const PIECE = 131_072;
 
 /**
- * The factor that clips gradients. Each is read in the layout its optimizer reads it in too, so none is reordered for it; what
- * pads a layout is zero and adds nothing.
+ * The factor that clips gradients. Each is read in the layout its optimizer reads it in too, so none is reordered for
+ * it; what pads a layout is zero and adds nothing.
  */
 export function lowerClipFactor(node: Node<"clip_factor">, program: Program): void {
   const inputs = node.inputs.map((gradient): ShapedView => {

@@ -79,13 +79,17 @@ export function lowerAdd(node: Node<"add">, program: Program): void {
   else emitMaskedSum(node, program, data, other, mask);
 }
 
-/** Far below any activation that is not zero, whatever gradient it is multiplied with; a power of two, so nothing is rounded. */
+/**
+ * Far below any activation that is not zero, whatever gradient it is multiplied with; a power of two, so nothing is
+ * rounded.
+ */
 const TINY = 2 ** -64;
 
 /**
- * s = a + b where the ReLU's output y is positive, and 0 where it is zero. oneDNN has no primitive that selects. But t = s·2⁻⁶⁴
- * is smaller than any positive y, so min(t, y) is t or, where y is zero, what of t is negative; the same from below gives
- * −min(−min(t, y), y) = t or 0. (The first −1 is a broadcast number: of two scaling post-ops oneDNN 2.6.3 applies one twice.)
+ * s = a + b where the ReLU's output y is positive, and 0 where it is zero. oneDNN has no primitive that selects. But t
+ * = s·2⁻⁶⁴ is smaller than any positive y, so min(t, y) is t or, where y is zero, what of t is negative; the same from
+ * below gives −min(−min(t, y), y) = t or 0. (The first −1 is a broadcast number: of two scaling post-ops oneDNN 2.6.3
+ * applies one twice.)
  */
 function emitMaskedSum(node: Node<"add">, program: Program, a: View, b: View, mask: Node): void {
   const positive = program.use(mask.inputs[0] ?? "", a.descriptor);
@@ -110,8 +114,8 @@ function emitMaskedSum(node: Node<"add">, program: Program, a: View, b: View, ma
 }
 
 /**
- * A vector over the channels, broadcast over images and pixels, of the images' type and layout: on a blocked image oneDNN takes a plain vector
- * with its reference kernel, which is a hundred times slower.
+ * A vector over the channels, broadcast over images and pixels, of the images' type and layout: on a blocked image
+ * oneDNN takes a plain vector with its reference kernel, which is a hundred times slower.
  */
 function perChannel(program: Program, value: string, data: MemoryDescriptor): View {
   const { library, layout } = program;
@@ -134,7 +138,10 @@ export function lowerBias(node: Node<"bias">, program: Program): void {
   emitBinary(node, program, "add", data, perChannel(program, bias, data.descriptor));
 }
 
-/** One factor a channel, or one in all, broadcasts; one a group, a part of the factors, or a scaled parameter runs on the host. */
+/**
+ * One factor a channel, or one in all, broadcasts; one a group, a part of the factors, or a scaled parameter runs on
+ * the host.
+ */
 export function lowerScale(node: Node<"scale">, program: Program): void {
   const [src = "", factor = ""] = node.inputs;
   const factors = program.shape(factor)[0] ?? 0;
@@ -153,7 +160,9 @@ export function lowerGain(node: Node<"gain">, program: Program): void {
   emitBinary(node, program, "multiply", data, perChannel(program, gain, data.descriptor));
 }
 
-/** One factor is repeated over the other, which has the product's shape; where both are repeated, the host multiplies. */
+/**
+ * One factor is repeated over the other, which has the product's shape; where both are repeated, the host multiplies.
+ */
 export function lowerMultiply(node: Node<"multiply">, program: Program): void {
   const [a = "", b = ""] = node.inputs;
   const shape = program.shape(node.outputs[0] ?? "");

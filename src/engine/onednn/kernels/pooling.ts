@@ -114,8 +114,8 @@ export function lowerAveragePoolingBackward(
 }
 
 /**
- * The sums over images and pixels, channel by channel: each image's mean by average pooling, which all threads share, and of the few
- * numbers left the rest by one. Values without pixels are summed on the host.
+ * The sums over images and pixels, channel by channel: each image's mean by average pooling, which all threads share,
+ * and of the few numbers left the rest by one. Values without pixels are summed on the host.
  */
 export function lowerBiasBackward(node: Node<"bias_backward">, program: Program): void {
   const [diffDst = ""] = node.inputs;

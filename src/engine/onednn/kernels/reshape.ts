@@ -1,6 +1,6 @@
 /**
- * Flattening and transposing, and their gradients: what lies in memory row by row, or channels last, has another shape's layout too,
- * so nothing moves but for the reorder into that layout.
+ * Flattening and transposing, and their gradients: what lies in memory row by row, or channels last, has another
+ * shape's layout too, so nothing moves but for the reorder into that layout.
  */
 import type { Node } from "../../../graph/graph.ts";
 import { bindBatch } from "../../../graph/shapes.ts";

@@ -1,6 +1,6 @@
 /**
- * Repeated pixels are the gradient of an average pooling whose windows are as large as their steps, times the size of a window; and
- * the other way round.
+ * Repeated pixels are the gradient of an average pooling whose windows are as large as their steps, times the size of a
+ * window; and the other way round.
  */
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";

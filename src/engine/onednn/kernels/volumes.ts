@@ -1,7 +1,7 @@
 /**
- * A convolution of a batch of images as one of a single volume. Where all channels fit one block, N images [C, H, W] lie in
- * memory as a volume [C, N, H, W] does, and a kernel of depth 1 over it computes the same. The library's kernels for volumes
- * walk on from image to image where those for images start anew, and are faster on thin layers.
+ * A convolution of a batch of images as one of a single volume. Where all channels fit one block, N images [C, H, W]
+ * lie in memory as a volume [C, N, H, W] does, and a kernel of depth 1 over it computes the same. The library's kernels
+ * for volumes walk on from image to image where those for images start anew, and are faster on thin layers.
  */
 import type { Shape } from "../../../core/tensor.ts";
 import type { Operation } from "../ffi/abi.ts";

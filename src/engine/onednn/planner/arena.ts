@@ -1,6 +1,6 @@
 /**
- * One block of memory for all values, laid out by lifetime: two slots share bytes if the one is dead before the other is
- * born. Greedy by size (the largest slot takes the lowest gap among those alive with it).
+ * One block of memory for all values, laid out by lifetime: two slots share bytes if the one is dead before the other
+ * is born. Greedy by size (the largest slot takes the lowest gap among those alive with it).
  */
 import { required } from "../../../core/errors.ts";
 import type { Inside, Slot, Step } from "./program.ts";
@@ -24,8 +24,8 @@ function aligned(bytes: number): number {
 }
 
 /**
- * Lays out the slots of `steps` (and `extra` persistent ones); those in `kept` live until the end of a run, those in `inside` lie in
- * another one, which lives as long as any of its parts.
+ * Lays out the slots of `steps` (and `extra` persistent ones); those in `kept` live until the end of a run, those in
+ * `inside` lie in another one, which lives as long as any of its parts.
  */
 export function layOut(
   planned: readonly Step[],

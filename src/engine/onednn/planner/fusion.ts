@@ -1,6 +1,7 @@
 /**
- * Which nodes run as one step. A ReLU runs inside the batch norm or the addition before it if nobody else reads what they
- * make; backward, its mask is applied inside the batch norm's gradient, or inside the addition that makes what it masks.
+ * Which nodes run as one step. A ReLU runs inside the batch norm or the addition before it if nobody else reads what
+ * they make; backward, its mask is applied inside the batch norm's gradient, or inside the addition that makes what it
+ * masks.
  */
 import { type Graph, type Node, producers, readers } from "../../../graph/graph.ts";
 

@@ -1,10 +1,14 @@
 /**
- * Which nodes of a graph read and write images, which of them must agree on a layout, and which images travel between them.
+ * Which nodes of a graph read and write images, which of them must agree on a layout, and which images travel between
+ * them.
  */
 import { type Graph, type Node, readers } from "../../../graph/graph.ts";
 import type { Fusions } from "./fusion.ts";
 
-/** Nodes that have images in one layout: the backward node of a batch norm or a pooling reads what its forward node left. */
+/**
+ * Nodes that have images in one layout: the backward node of a batch norm or a pooling reads what its forward node
+ * left.
+ */
 export type LayoutGroup = readonly Node[];
 
 /** An image on its way from the group that makes it to those that read it. */

@@ -1,6 +1,6 @@
 /**
- * The name of a layout, after oneDNN's format tags: axes from the slowest to the fastest, capital where they are split into
- * blocks, then the blocks. Read from the descriptor itself, so that it is the truth about what a step works on.
+ * The name of a layout, after oneDNN's format tags: axes from the slowest to the fastest, capital where they are split
+ * into blocks, then the blocks. Read from the descriptor itself, so that it is the truth about what a step works on.
  */
 import { elementCount } from "../../../core/tensor.ts";
 import { bytesOf, isBlocked, type MemoryDescriptor } from "../ffi/memory.ts";

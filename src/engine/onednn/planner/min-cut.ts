@@ -1,6 +1,6 @@
 /**
- * The minimum cut between a source and a sink (Dinic 1970): the cheapest way to put every vertex on one side or the other.
- * Choosing between two layouts for each step of a plan is such a problem (`layouts.ts`).
+ * The minimum cut between a source and a sink (Dinic 1970): the cheapest way to put every vertex on one side or the
+ * other. Choosing between two layouts for each step of a plan is such a problem (`layouts.ts`).
  */
 
 interface Edge {
@@ -56,7 +56,10 @@ export class FlowNetwork {
     return levels;
   }
 
-  /** Sends flow along one shortest way; 0 if there is none left. `next`: the first edge of each vertex still to be tried. */
+  /**
+   * Sends flow along one shortest way; 0 if there is none left. `next`: the first edge of each vertex still to be
+   * tried.
+   */
   #augment(levels: readonly number[], next: number[]): number {
     const path: Edge[] = [];
     let vertex = this.source;

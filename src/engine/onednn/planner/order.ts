@@ -1,6 +1,7 @@
 /**
- * The order of a plan's steps. Between two convolutions the code and the data of a step of a few numbers have left the caches, and it
- * takes ten times as long as beside its like: so those on vectors (the fold's products and their gradients) are gathered.
+ * The order of a plan's steps. Between two convolutions the code and the data of a step of a few numbers have left the
+ * caches, and it takes ten times as long as beside its like: so those on vectors (the fold's products and their
+ * gradients) are gathered.
  */
 import type { Shape } from "../../../core/tensor.ts";
 import { type Graph, type Node, readers } from "../../../graph/graph.ts";
@@ -10,8 +11,8 @@ import type { OpName } from "../../../graph/ops.ts";
 const fixed: ReadonlySet<OpName> = new Set<OpName>(["all_reduce_begin", "all_reduce_end", "all_reduce_statistics"]);
 
 /**
- * `graph` with its nodes on vectors together: before all others where they read what is there when a run begins, and before
- * the first update of a parameter where nothing but updates needs them. Values and results stay the same.
+ * `graph` with its nodes on vectors together: before all others where they read what is there when a run begins, and
+ * before the first update of a parameter where nothing but updates needs them. Values and results stay the same.
  */
 export function gatherVectors(graph: Graph, shapes: ReadonlyMap<string, Shape>): Graph {
   const updated = new Set(graph.updates.map(({ value }) => value));

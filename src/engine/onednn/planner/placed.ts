@@ -1,4 +1,7 @@
-/** A program that is complete: its outputs in the plain layout, every slot with its place, and how much memory all takes. */
+/**
+ * A program that is complete: its outputs in the plain layout, every slot with its place, and how much memory all
+ * takes.
+ */
 import { type ArenaLayout, layOut } from "./arena.ts";
 import type { Program, View } from "./program.ts";
 

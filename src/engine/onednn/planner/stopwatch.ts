@@ -1,6 +1,8 @@
 /** How long timing has taken in all, and whether other work on the machine disturbed it. */
 
-/** Runs of one kernel that were repeated count as disturbed if half of them took so many times as long as the fastest. */
+/**
+ * Runs of one kernel that were repeated count as disturbed if half of them took so many times as long as the fastest.
+ */
 const DISTURBED = 1.5;
 /** Share of disturbed timings from which choices are not trusted. */
 const MOST_DISTURBED = 0.3;

@@ -134,15 +134,18 @@ export class Tuner {
   }
 
   /**
-   * Milliseconds of the fastest of `candidates`, and of what is around it, as a first look tells. `rival`: of the fastest in another
-   * layout; what is far slower is not looked at closely.
+   * Milliseconds of the fastest of `candidates`, and of what is around it, as a first look tells. `rival`: of the
+   * fastest in another layout; what is far slower is not looked at closely.
    */
   firstLook(key: string, candidates: readonly Candidate[], rival: number = Number.POSITIVE_INFINITY): number {
     const { timed } = this.#firstLook(key, candidates, rival);
     return Math.min(...timed.map(({ candidate, milliseconds }) => milliseconds + this.#around(candidate)));
   }
 
-  /** Whether what was chosen under `key` is among `candidates`, or nothing was chosen yet and these were looked at, or none. */
+  /**
+   * Whether what was chosen under `key` is among `candidates`, or nothing was chosen yet and these were looked at, or
+   * none.
+   */
   canDecide(key: string, candidates: readonly Candidate[]): boolean {
     const wanted = this.#choices[key] ?? this.#known.choices[key];
     if (wanted !== undefined) return candidates.some(({ name }) => name === wanted);
@@ -150,7 +153,9 @@ export class Tuner {
     return look === undefined || look.timed.every((one) => candidates.some(({ name }) => name === one.candidate.name));
   }
 
-  /** The candidate to use for `key`. The first must be one that is known to be accurate. The others stay the caller's. */
+  /**
+   * The candidate to use for `key`. The first must be one that is known to be accurate. The others stay the caller's.
+   */
   choose(key: string, candidates: readonly Candidate[]): Candidate {
     const wanted = this.#choices[key] ?? this.#known.choices[key];
     const remembered = candidates.find(({ name }) => name === wanted);
@@ -201,7 +206,9 @@ export class Tuner {
         .filter((one) => one !== best)
         .map((one) => ({
           implementation: one.candidate.name,
-          reason: `took ${wholeOf(one).toFixed(3)} ms, the chosen one ${best === undefined ? "" : wholeOf(best).toFixed(3)} ms`,
+          reason:
+            `took ${wholeOf(one).toFixed(3)} ms, the chosen one ` +
+            `${best === undefined ? "" : wholeOf(best).toFixed(3)} ms`,
         })),
       ...others,
     ]);
@@ -245,8 +252,8 @@ export class Tuner {
   }
 
   /**
-   * How long a candidate takes at a first look, and its result: if it is not far slower than `best`, in milliseconds, or others
-   * are compared with it.
+   * How long a candidate takes at a first look, and its result: if it is not far slower than `best`, in milliseconds,
+   * or others are compared with it.
    */
   #tryOut(
     candidate: Candidate,
