@@ -92,7 +92,8 @@ function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): st
   const lasting = ({ run }: ComparedRun): string => `${run.model} for ${plural(run.epochs, "epoch")}`;
   const count = (part: readonly ComparedRun[], whole: readonly ComparedRun[], what: string): string => {
     const rest = whole.filter((row) => !part.includes(row)).map(named);
-    return `- ${what}: ${part.length} of ${plural(whole.length, "row")}${rest.length === 0 ? "." : `; not ${rest.join("; ")}.`}`;
+    const others = rest.length === 0 ? "." : `; not ${rest.join("; ")}.`;
+    return `- ${what}: ${part.length} of ${plural(whole.length, "row")}${others}`;
   };
   const exact = pruned.filter(({ run }) => signed(removalCost(run)) === "0.00" && run.certified);
   const controlled = pruned.filter(({ controls }) => controls.epochs !== undefined);
@@ -121,7 +122,8 @@ function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): st
 function machineOf({ machine }: RunSummary): string {
   const { processor, cores, threads = "?", engine, precision, espalier, node } = machine;
   const used = threads === "1" ? "1 thread" : `${threads} threads`;
-  return `${processor}, ${plural(Number(cores), "core")}, ${used}, ${precision}, ${engine}, Espalier ${espalier}, Node.js ${node}`;
+  const versions = `${engine}, Espalier ${espalier}, Node.js ${node}`;
+  return `${processor}, ${plural(Number(cores), "core")}, ${used}, ${precision}, ${versions}`;
 }
 
 function row(values: readonly string[]): string {
@@ -134,9 +136,11 @@ const introduction = [
   "",
   "- *Images* are those of an epoch. Accuracies are on the test split.",
   "- *Full network* was trained without factors, for as many epochs.",
-  "- *From scratch* is the from-scratch baseline: the pruned architecture, trained from new weights for as many epochs,",
+  "- *From scratch* is the from-scratch baseline: the pruned architecture, trained from new weights for as " +
+    "many epochs,",
   "  or for as many as take the same MACs. If its machine or precision was another one, its number stands behind it.",
-  "- *Removal cost* is the accuracy of the pruned network minus that of the trained one before it was pruned, in points.",
+  "- *Removal cost* is the accuracy of the pruned network minus that of the trained one before it was " +
+    "pruned, in points.",
   "- *Time* is wall time, with pauses and whatever else was running: how long a run took, not how fast it could be.",
   "- A network that began with the weights of a file has the file's name, and its accuracy before, in brackets.",
 ];
