@@ -1,7 +1,7 @@
 /**
- * The activations of a graph by numbers, for analyses that ask many questions of one graph: values in execution order,
- * inputs first, and the channels of all of them one after another. What reads a channel has a greater number than the
- * channel.
+ * Numbers the activations of a graph, for analyses that ask many questions about one graph. Values are numbered in
+ * execution order, inputs first. Their channels are numbered one after another in the same order. So every channel has
+ * a smaller number than the channels that are computed from it.
  */
 import { required } from "../core/errors.ts";
 import type { Shape } from "../core/tensor.ts";
@@ -11,39 +11,40 @@ import { channelRule } from "./channels.ts";
 import type { Graph, Weights } from "./graph.ts";
 import type { ForwardOpName } from "./ops.ts";
 
-/** The node that makes a value. */
+/** The node that computes a value. */
 interface Maker {
   readonly rule: ChannelRule<ForwardOpName>;
   readonly context: ChannelContext<ForwardOpName>;
-  /** The activations that it reads. */
+  /** The numbers of the activations that it reads. */
   readonly src: readonly number[];
 }
 
+/** A node that reads a value. */
 export interface Reader {
-  /** The value that it makes. */
+  /** The number of the value that the node computes. */
   readonly dst: number;
   readonly reach: ReachOf;
 }
 
 export class ActivationIndex {
-  /** Names, by number. */
+  /** By value: its name. */
   readonly values: readonly string[];
-  /** By value, the number of its first channel; and behind the last one how many channels there are. */
+  /** By value: the number of its first channel. The last entry is the number of all channels. */
   readonly starts: Int32Array;
-  /** By channel, the value that has it. */
+  /** By channel: the number of its value. */
   readonly valueOf: Int32Array;
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #makers: readonly (Maker | undefined)[];
   readonly #readers: readonly Reader[][];
 
-  /** Parameters that `weights` lacks are unknown. */
+  /** A parameter that `weights` lacks has unknown values. */
   constructor(graph: Graph, shapes: ReadonlyMap<string, Shape>, weights: Weights) {
     const numbers = new Map(graph.inputs.map(({ name }, index) => [name, index] as const));
     const makers: (Maker | undefined)[] = graph.inputs.map(() => undefined);
     const readers: Reader[][] = graph.inputs.map(() => []);
     for (const node of graph.nodes) {
       const src = node.inputs.flatMap((input) => numbers.get(input) ?? []);
-      // Reads parameters only: a fold of factors into weights, not an activation.
+      // The node reads only parameters (it folds factors into weights), so its output is no activation.
       if (src.length === 0) continue;
       const [rule, context, dst] = [channelRule(node), channelContext(node, shapes, weights), makers.length];
       for (const [slot, value] of src.entries()) readers[value]?.push({ dst, reach: rule.reach(context, slot) });
@@ -63,7 +64,7 @@ export class ActivationIndex {
     this.#readers = readers;
   }
 
-  /** Undefined of an input. */
+  /** The node that computes `value`; undefined for an input of the graph. */
   makerOf(value: number): Maker | undefined {
     return this.#makers[value];
   }
@@ -72,7 +73,7 @@ export class ActivationIndex {
     return this.#readers[value] ?? [];
   }
 
-  /** The channels of the value called `name`, by their numbers; none of what is no activation. */
+  /** The numbers of the channels of value `name`; none if it is not an activation. */
   channelsOf(name: string): readonly number[] {
     const value = this.#numbers.get(name);
     if (value === undefined) return [];
@@ -81,8 +82,8 @@ export class ActivationIndex {
   }
 
   /**
-   * Of `classes`, by channel: what channels of several of them reach together, as a layer's outputs are what all of its
-   * inputs reach.
+   * The sets of channels that channels of several classes reach, such as the outputs of a layer, which all of its
+   * inputs reach. `classes` has the class of each channel.
    */
   mixedBy(classes: Int32Array): ReadonlySet<readonly number[]> {
     const from = new Map<readonly number[], number>();
@@ -99,7 +100,7 @@ export class ActivationIndex {
     return mixed;
   }
 
-  /** The channels of what `reader` makes that may depend on `channel`: `channels`, counted from `start` on. */
+  /** The output channels of `reader` that may depend on `channel`: `start` + each of `channels`. */
   reachOf({ dst, reach }: Reader, channel: number): { readonly start: number; readonly channels: readonly number[] } {
     const own = channel - (this.starts[this.valueOf[channel] ?? 0] ?? 0);
     return { start: this.starts[dst] ?? 0, channels: reach(own) };

@@ -1,4 +1,4 @@
-/** The functions of the `activation` op and their derivatives, number by number; formulas in `ops.ts`. */
+/** The functions of the `activation` op and their derivatives. `ops.ts` has the formulas. */
 import type { ActivationAttributes } from "./ops.ts";
 
 type Scalar = (x: number) => number;
@@ -29,7 +29,7 @@ export function activationFunction(attributes: ActivationAttributes): Scalar {
   }
 }
 
-/** Its derivative. */
+/** The derivative of the function that `attributes` names. */
 export function activationDerivative(attributes: ActivationAttributes): Scalar {
   switch (attributes.function) {
     case "sigmoid":

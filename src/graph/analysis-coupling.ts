@@ -1,6 +1,6 @@
 /**
- * Couplings: which channels of which values, and which rows of which parameters, live and die together. The elements
- * (value, axis, index) are put into classes by union-find, with the ends that each op's channel rule joins.
+ * Couplings: finds the channels of values and the rows and columns of parameters that can only be pruned together. The
+ * elements (value, axis, index) form classes by union-find. The channel rule of each op says which elements to join.
  */
 import { invariant, required } from "../core/errors.ts";
 import type { Shape } from "../core/tensor.ts";
@@ -9,7 +9,7 @@ import { channelRule } from "./channels.ts";
 import type { Graph, Node, Weights } from "./graph.ts";
 import type { ForwardOpName } from "./ops.ts";
 
-/** A node as its channel rule sees it. `weights` may lack parameters: those are unknown. */
+/** The input of a node's channel rule. A parameter that `weights` lacks has unknown values. */
 export function channelContext(
   node: Node,
   shapes: ReadonlyMap<string, Shape>,
@@ -26,7 +26,7 @@ export function channelContext(
   };
 }
 
-/** The axes along which something may be cut: channels of activations, rows and columns of parameters. */
+/** The axes along which pruning cuts: the channels of activations (1), the rows (0) and columns (1) of parameters. */
 const coupledAxes = [0, 1] as const;
 
 /** The classes of coupled elements of a graph. Classes are numbers, the same for every element of a class. */
@@ -34,7 +34,7 @@ export class Couplings {
   readonly #offsets = new Map<string, readonly [number, number]>();
   readonly #extents = new Map<string, Shape>();
   readonly #parents: Int32Array;
-  /** Classes asked for before: the same values are looked at many times. */
+  /** A cache, because callers ask for the same values many times. */
   readonly #classes = new Map<string, Int32Array>();
 
   constructor(graph: Graph, shapes: ReadonlyMap<string, Shape>) {
@@ -56,7 +56,7 @@ export class Couplings {
     }
   }
 
-  /** How many classes there may be: every class is below. */
+  /** An upper bound: every class is a number below it. */
   get count(): number {
     return this.#parents.length;
   }
@@ -66,7 +66,7 @@ export class Couplings {
     return this.#root(this.#element(value, axis, index));
   }
 
-  /** The classes along `axis` of `value`, by index; not to be written to. */
+  /** By index along `axis` of `value`: its class. The caller must not change the array. */
   classesOf(value: string, axis: number): Int32Array {
     const key = `${axis} ${value}`;
     const known = this.#classes.get(key);
@@ -77,7 +77,7 @@ export class Couplings {
     return classes;
   }
 
-  /** Axes of `value` that have classes. */
+  /** The axes of `value` that have classes. */
   axesOf(value: string): readonly number[] {
     return coupledAxes.filter((axis) => axis < (this.#extents.get(value)?.length ?? 0));
   }

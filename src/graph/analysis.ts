@@ -1,6 +1,6 @@
 /**
- * What is constant in a network and what matters to its outputs: the two analyses behind placing factors and cutting
- * channels. Both are exact: a channel counts as dead only where a zero makes it so, never because it is small.
+ * The two analyses behind placing factors and pruning channels: which channels are constant, and which channels the
+ * outputs depend on. Both are exact: a channel counts as ineffective only because of a zero, never because it is small.
  */
 import { invariant, required } from "../core/errors.ts";
 import type { Shape } from "../core/tensor.ts";
@@ -9,7 +9,7 @@ import { channelsOf } from "./channels/rule.ts";
 import { channelRule } from "./channels.ts";
 import type { Graph, Node, Weights } from "./graph.ts";
 
-/** Per activation, by name: its channels' constants, `NaN` for a channel that varies. Parameters have no entry. */
+/** By activation: the constant of each channel, `NaN` for a channel that varies. Parameters have no entry. */
 export type Constants = ReadonlyMap<string, Float64Array>;
 
 /** The inputs of `node` that are activations: those with an entry in `constants`. */
@@ -17,10 +17,7 @@ export function activationsOf(node: Node, constants: Constants): readonly string
   return node.inputs.filter((input) => constants.has(input));
 }
 
-/**
- * Constants of every activation, from the inputs on. Parameters that `weights` lacks are unknown: taken as free of
- * zeros.
- */
+/** The constants of every activation. A parameter that `weights` lacks is unknown and counts as free of zeros. */
 export function constantChannels(graph: Graph, shapes: ReadonlyMap<string, Shape>, weights: Weights): Constants {
   const constants = new Map<string, Float64Array>();
   for (const { name } of graph.inputs) {
@@ -28,7 +25,7 @@ export function constantChannels(graph: Graph, shapes: ReadonlyMap<string, Shape
   }
   for (const node of graph.nodes) {
     const src = activationsOf(node, constants).map((input) => required(constants.get(input), input));
-    // Reads parameters only: a fold of factors into weights, not an activation.
+    // The node reads only parameters (it folds factors into weights), so its output is no activation.
     if (src.length === 0) continue;
     const context = channelContext(node, shapes, weights);
     const constantAt = channelRule(node).constants(context, src);
@@ -38,15 +35,15 @@ export function constantChannels(graph: Graph, shapes: ReadonlyMap<string, Shape
   return constants;
 }
 
-/** Which channels the outputs depend on, and which classes must therefore stay. */
+/** The channels that the outputs depend on, and the classes that stay because of them. */
 export interface Liveness {
-  /** Per class of the couplings: 1 if it is kept. */
+  /** By class of the couplings: 1 if the class is kept. */
   readonly kept: Uint8Array;
-  /** Per activation: 1 for the channels that some channel that is kept and matters reads. */
+  /** By activation: 1 for each channel that the outputs depend on. See `livingChannels`. */
   readonly demanded: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Everything `livingChannels` looks at. */
+/** The input of `livingChannels`. */
 export interface Analysed {
   readonly graph: Graph;
   readonly shapes: ReadonlyMap<string, Shape>;
@@ -56,12 +53,12 @@ export interface Analysed {
 }
 
 /**
- * What the outputs depend on, walking backwards until nothing changes. A channel is demanded if a channel that is
- * demanded and kept reads it; a class is kept if it has a demanded channel that is not constantly zero. Inputs and
- * outputs keep all their channels, and so do the classes in the mask `alsoKept`.
+ * Finds the channels that the outputs depend on, by walking backwards until nothing changes. A channel is demanded if a
+ * channel that is demanded and kept reads it. A class is kept if it has a demanded channel that is not constantly zero.
+ * Inputs and outputs keep all their channels, and the classes in the mask `alsoKept` are kept too.
  *
- * Why slicing to the kept classes is exact: each demanded channel that is kept reads, of what is left, only channels of
- * which the same holds, and what is missing among its inputs was zero.
+ * Removing all other classes is exact: every channel that a demanded and kept channel reads is demanded. It is either
+ * kept, or it was constantly zero.
  */
 export function livingChannels(analysed: Analysed, alsoKept?: Uint8Array): Liveness {
   const { graph, shapes, weights, couplings, constants } = analysed;
@@ -92,7 +89,7 @@ export function livingChannels(analysed: Analysed, alsoKept?: Uint8Array): Liven
   }
   return { kept, demanded };
 
-  /** Marks the channels in `mask` as demanded; true if one of them was not before. */
+  /** Marks the channels in `mask` as demanded. Returns true if one of them was not demanded before. */
   function demand(value: string, mask: Uint8Array): boolean {
     const before = required(demanded.get(value), `demands on "${value}"`);
     const own = required(classes.get(value), `classes of "${value}"`);

@@ -1,25 +1,26 @@
 /**
- * Which channels would be constant if some were zero. Asked many times of one graph, so only what a zero changes is
- * looked at: from the nodes that make the zeros on, channel by channel, as far as anything differs.
+ * Computes which channels would be constant if some channels were zero. Callers ask this many times about one graph, so
+ * the computation visits only channels that may change: it starts at the zeros and follows the readers of each channel
+ * whose constant changes.
  */
 import { Frontier } from "../core/frontier.ts";
 import type { ActivationIndex, Reader } from "./activation-index.ts";
 import type { Constants } from "./analysis.ts";
 
-/** Couplings, as far as zeros are followed along them. */
+/** Restricts the computation to the classes of the zeros. */
 export interface WithinClasses {
-  /** By channel. */
+  /** By channel: its class of coupled channels. */
   readonly classes: Int32Array;
-  /** What is made of several classes: a zero of one of them alone changes none of it. */
+  /** The sets of channels that several classes reach: zeros of one class alone do not make them constant. */
   readonly mixed: ReadonlySet<readonly number[]>;
 }
 
 export class AssumedConstants {
-  /** As of now, by channel; `NaN` of one that varies. */
+  /** By channel: its present constant, `NaN` if it varies. */
   readonly now: Float64Array;
   readonly #index: ActivationIndex;
   readonly #within: WithinClasses | undefined;
-  /** The same, value by value. */
+  /** By value: the part of `now` with its channels. */
   readonly #views: readonly Float64Array[];
   readonly #sources = new Map<number, readonly Float64Array[]>();
   readonly #zero: Uint8Array;
@@ -27,11 +28,11 @@ export class AssumedConstants {
   #changed: number[] = [];
   #before: number[] = [];
   readonly #frontier = new Frontier();
-  /** By value: its channels that are to be looked at again. */
+  /** By value: its channels that have to be computed again. */
   readonly #pending = new Map<number, number[]>();
   #looks = 0;
 
-  /** `constants`: what holds without assumptions. `within`: zeros are followed no further than the class of each. */
+  /** `constants`: the constants without assumptions. `within`: follow each zero only within its class. */
   constructor(index: ActivationIndex, constants: Constants, within?: WithinClasses) {
     this.#index = index;
     this.#within = within;
@@ -44,12 +45,12 @@ export class AssumedConstants {
     this.#zero = new Uint8Array(this.now.length);
   }
 
-  /** Channels looked at so far: the work that was done. */
+  /** How many channels have been computed so far, as a measure of the work. */
   get looks(): number {
     return this.#looks;
   }
 
-  /** Takes `channels` as zero from now on; `advance` finds out what follows. */
+  /** Assumes that `channels` are zero. Call `advance` to compute what follows from it. */
   assume(channels: readonly number[]): void {
     this.#zeros = channels;
     for (const channel of channels) {
@@ -60,7 +61,7 @@ export class AssumedConstants {
     }
   }
 
-  /** Looks at what follows. Ends early if `isKnown` says so of a value that all the rest depends on. */
+  /** Computes what follows from the assumption. Stops early at a value that `isKnown` accepts if all others need it. */
   advance(isKnown: (value: number) => boolean = () => false): void {
     for (let value = this.#frontier.take(); value !== undefined; value = this.#frontier.take()) {
       const changed = this.#update(value);
@@ -70,7 +71,7 @@ export class AssumedConstants {
     }
   }
 
-  /** Back to what holds without assumptions. */
+  /** Restores the constants without assumptions. */
   forget(): void {
     for (const [at, channel] of this.#changed.entries()) this.now[channel] = this.#before[at] ?? Number.NaN;
     for (const channel of this.#zeros) this.#zero[channel] = 0;
@@ -81,7 +82,7 @@ export class AssumedConstants {
     this.#pending.clear();
   }
 
-  /** The channels of `value` that are to be looked at, to be added to. */
+  /** The list of channels of `value` that have to be computed again. Callers add to it. */
   #pendingOf(value: number): number[] {
     const known = this.#pending.get(value);
     if (known !== undefined) return known;
@@ -90,12 +91,12 @@ export class AssumedConstants {
     return pending;
   }
 
-  /** The channels of `value` that change. */
+  /** Computes the pending channels of `value` again, and returns those that change. */
   #update(value: number): readonly number[] {
     const maker = this.#index.makerOf(value);
     const pending = this.#pending.get(value) ?? [];
     this.#pending.delete(value);
-    // An input varies, whatever is assumed.
+    // An input of the graph always varies.
     if (maker === undefined) return [];
     const start = this.#index.starts[value] ?? 0;
     const constantAt = maker.rule.constants(maker.context, this.#sourcesOf(value, maker.src));
@@ -122,14 +123,14 @@ export class AssumedConstants {
     return sources;
   }
 
-  /** Puts down what of `reader` is to be looked at again, now that `changed` of `value` are others. */
+  /** Adds the output channels of `reader` that depend on the channels `changed` of `value` to the pending ones. */
   #follow(value: number, changed: readonly number[], { dst, reach }: Reader): void {
     const [start, startOfDst] = [this.#index.starts[value] ?? 0, this.#index.starts[dst] ?? 0];
     const pending = this.#pendingOf(dst);
     const seen = new Set<readonly number[]>();
     for (const channel of changed) {
       const reached = reach(channel - start);
-      // What several channels reach is the same array.
+      // Channels that reach the same set return the same array.
       if (reached.length > 1) {
         if (seen.has(reached)) continue;
         seen.add(reached);

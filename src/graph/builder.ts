@@ -1,6 +1,6 @@
 /**
- * Writes a graph down node by node. Each method adds one node named `name` and returns the name of the value it makes;
- * parameters are named `<name>.<kind>`. Padding and strides may be given as one number for both sides.
+ * Builds a graph node by node. Each method adds one node named `name` and returns the name of its output. Parameters
+ * are named `<name>.<kind>`. A single number for padding or strides applies to both axes.
  */
 import { InternalError, required, UserError } from "../core/errors.ts";
 import type { Shape } from "../core/tensor.ts";
@@ -50,9 +50,10 @@ function sides(value: number | Padding): Padding {
   return typeof value === "number" ? { top: value, left: value, bottom: value, right: value } : value;
 }
 
-/** Batch size that shapes are checked with while building; any would do. */
+/** The batch size for checking shapes while building. Any size would do. */
 const PROBE_BATCH = 1;
 
+/** Builds a graph. Methods throw `UserError("bad-graph")` on a node that is illegal for its inputs. */
 export class GraphBuilder {
   readonly #name: string;
   readonly #inputs: Input[] = [];
@@ -65,7 +66,7 @@ export class GraphBuilder {
     this.#name = name;
   }
 
-  /** Shape of a value for a batch of 1. */
+  /** The shape of a value for a batch of 1. */
   shape(value: string): Shape {
     return required(this.#shapes.get(value), `value "${value}"`);
   }
@@ -128,7 +129,7 @@ export class GraphBuilder {
     return this.node("relu", name, [src], {});
   }
 
-  /** Between 0 and 6, the activation of networks made for few bits. */
+  /** min(6, max(0, x)), the activation of MobileNetV2. */
   relu6(name: string, src: string): string {
     return this.node("clip", name, [src], { minimum: 0, maximum: 6 });
   }
@@ -145,7 +146,7 @@ export class GraphBuilder {
     return this.node("add", name, [a, b], {});
   }
 
-  /** Also with one of them repeated along pixels or channels; see the `multiply` op. */
+  /** The product. One factor may be broadcast along pixels or channels; see the `multiply` op. */
   multiply(name: string, a: string, b: string): string {
     return this.node("multiply", name, [a, b], {});
   }
@@ -180,7 +181,7 @@ export class GraphBuilder {
     return this.node("global_average_pooling", name, [src], {});
   }
 
-  /** A linear layer of `outputs` features, with bias unless told otherwise. */
+  /** A linear layer with `outputs` output features. It has a bias by default. */
   linear(name: string, src: string, outputs: number, { bias = true }: { readonly bias?: boolean } = {}): string {
     const features = this.shape(src)[1] ?? 0;
     const inputs = [src, this.parameter(`${name}.weights`, [outputs, features], "weights")];
@@ -204,7 +205,7 @@ export class GraphBuilder {
     return this.node("pad", name, [src], { before, after });
   }
 
-  /** Takes every `step`-th pixel of rows and columns, from the first. */
+  /** Takes every `step`-th pixel of rows and columns, starting with the first. */
   subsample(name: string, src: string, step: number): string {
     const [, channels = 0, height = 0, width = 0] = this.shape(src);
     return this.node("slice", name, [src], {
@@ -219,7 +220,7 @@ export class GraphBuilder {
     return this.node("scale", name, [src, this.parameter(`${name}.factor`, [factors], "factor")], { axis: 1 });
   }
 
-  /** Any node with one output, given its attributes; the output is named after the node. */
+  /** Any node with one output, which has the name of the node. */
   node<K extends ForwardOpName>(op: K, name: string, inputs: readonly string[], attributes: Attributes<K>): string {
     const node = makeNode(op, name, inputs, [name], attributes);
     const shapes = inputs.map((input) => this.shape(input));

@@ -1,7 +1,7 @@
 /**
- * Channel maps: the one total table over the forward ops that placement and cutting look things up in. Per op: which
- * channels and rows of parameters live and die together, which outputs are constant, which inputs an output depends on,
- * what is left of a node once channels are gone, and when it can be left out. See `channels/rule.ts`.
+ * The channel rules of all forward ops, as one total table. Placing factors and pruning both use it. For each op a rule
+ * says which channels and rows of parameters are coupled, which outputs are constant, which inputs an output depends
+ * on, what the node becomes without some channels, and when it can be removed. See `channels/rule.ts`.
  */
 import { InternalError } from "../core/errors.ts";
 import { softmax, transpose } from "./channels/cross-channel.ts";
@@ -50,9 +50,9 @@ const rules: { readonly [K in ForwardOpName]: ChannelRule<K> } = {
   scale,
 };
 
-/** The channel rule of a node of a forward graph; an `InternalError` for ops that only training steps have. */
+/** The channel rule of a node. Throws an `InternalError` for ops that only training graphs have. */
 export function channelRule(node: Node): ChannelRule<ForwardOpName> {
   if (!Object.hasOwn(rules, node.op)) throw new InternalError(`"${node.op}" has no channel rule`, { about: node.name });
-  // Looked up by the node's own op; TypeScript cannot follow the correlation through the union.
+  // The key is the node's own op; TypeScript cannot follow the correlation through the union.
   return rules[node.op as ForwardOpName] as ChannelRule<ForwardOpName>;
 }

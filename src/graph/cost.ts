@@ -1,16 +1,17 @@
-/** What a network costs: multiply-accumulates (MACs) of one image, and parameters. */
+/** Counts the cost of a network: multiply-accumulates (MACs) of one image, and parameters. */
 import { elementCount, type Shape } from "../core/tensor.ts";
 import type { Graph, Node } from "./graph.ts";
 import { inferShapes } from "./shapes.ts";
 
+/** The cost of a network. */
 export interface Cost {
-  /** Multiply-accumulates of convolutions and linear layers for one image: the paper's FLOPs. */
+  /** Multiply-accumulates of convolutions and linear layers for one image, which the paper calls FLOPs. */
   readonly macs: number;
-  /** Trained numbers a network is used with: weights, biases, batch-norm scales and shifts. Not λ, not statistics. */
+  /** Weights, biases, and the scales and shifts of batch norms. Factors and running statistics do not count. */
   readonly parameters: number;
 }
 
-/** MACs of one node for one image; other ops are not counted, as in the paper. */
+/** The MACs of one node for one image. Only convolutions and linear layers count, as in the paper. */
 export function nodeMacs(node: Node, shapes: ReadonlyMap<string, Shape>): number {
   if (node.op !== "convolution" && node.op !== "linear") return 0;
   const weights = shapes.get(node.inputs[1] ?? "") ?? [];
@@ -18,6 +19,7 @@ export function nodeMacs(node: Node, shapes: ReadonlyMap<string, Shape>): number
   return elementCount(weights) * elementCount(pixels);
 }
 
+/** The MACs of one image and the parameters of `graph`. */
 export function cost(graph: Graph): Cost {
   const shapes = inferShapes(graph, 1);
   return {

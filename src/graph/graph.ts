@@ -1,14 +1,15 @@
 /**
- * A network as immutable data. A `Graph` holds no numbers but its structure; a `Network` is a graph and its weights.
- * Nodes stand in execution order; every value has one name, one producer and any number of readers. Plain data
- * throughout, so a graph can be printed, compared, and posted to another thread.
+ * A network as immutable data. A `Graph` is the structure without weights. A `Network` is a graph with its weights.
+ * Nodes are in execution order. Every value has one name, one producer and any number of readers. All of it is plain
+ * data, so a graph can be printed, compared, and posted to another thread.
  */
 import type { Tensor } from "../core/tensor.ts";
 import type { Attributes, ForwardOpName, OpName } from "./ops.ts";
 
-/** `"N"` is the batch size, bound when shapes are inferred. */
+/** A shape in which `"N"` is the batch size. Shape inference replaces it by a number. */
 export type SymbolicShape = readonly (number | "N")[];
 
+/** An input of a graph. */
 export interface Input {
   readonly name: string;
   readonly dtype: "f32" | "i32";
@@ -16,18 +17,22 @@ export interface Input {
 }
 
 /**
- * What an optimizer keeps beside a parameter that it steps: its velocity; beside factors also, structure by structure,
- * for how many steps in a row it has been held at zero, and the lowest margin of these steps
+ * The state that an optimizer keeps for a parameter: its velocity. For factors there are also `held`, the number of
+ * steps in a row that each structure has been held at zero, and `margin`, the lowest margin of these steps
  * (`selection/zero-stability.ts`).
  */
 export const optimizerStateKinds = ["velocity", "held", "margin"] as const;
 export type OptimizerStateKind = (typeof optimizerStateKinds)[number];
 
 /**
- * What a parameter is decides how it is initialised and updated: `weights` (convolution, linear) and `scale` (of a
- * batch norm, or a gain) decay; `bias` and `shift` do not; `constant` stays what it is, as what images are normalised
- * by does; `running_mean` and `running_variance` follow the batches; `factor` is a λ, stepped by the proximal gradient
- * method; an optimizer's state is in training graphs only.
+ * The kind of a parameter decides how it is initialised and updated:
+ *
+ * - `weights` (convolution, linear) and `scale` (of a batch norm, or a gain) are trained with weight decay;
+ * - `bias` and `shift` are trained without;
+ * - `constant` is not trained, such as the mean that images are normalised by;
+ * - `running_mean` and `running_variance` are averages over the batches;
+ * - `factor` is a λ, trained by the proximal gradient method;
+ * - optimizer states occur only in training graphs.
  */
 export type ParameterKind =
   | "weights"
@@ -40,11 +45,12 @@ export type ParameterKind =
   | "constant"
   | OptimizerStateKind;
 
+/** A parameter of a graph. `Weights` has its values. */
 export interface Parameter {
   readonly name: string;
   readonly shape: readonly number[];
   readonly kind: ParameterKind;
-  /** Of an optimizer's state: the parameter that it is kept for. */
+  /** For an optimizer state: the name of the parameter that it belongs to. */
   readonly of?: string;
 }
 
@@ -61,7 +67,7 @@ interface NodeOf<K extends OpName> {
 export type Node<K extends OpName = OpName> = { [Name in K]: NodeOf<Name> }[K];
 export type ForwardNode = Node<ForwardOpName>;
 
-/** A node of op `op`; the only place where the correlation of op and attributes is asserted rather than inferred. */
+/** Creates a node. This is the only place where a cast asserts that the attributes fit the op. */
 export function makeNode<K extends OpName>(
   op: K,
   name: string,
@@ -73,8 +79,8 @@ export function makeNode<K extends OpName>(
 }
 
 /**
- * What a file said of a network besides the network itself; a file written from it says the same. Absent: as this
- * package writes it.
+ * The header of the file that a network was read from. A file written from the network gets the same header. Without a
+ * field, Espalier writes its default.
  */
 export interface FileHeader {
   readonly opset?: number;
@@ -85,26 +91,27 @@ export interface FileHeader {
   readonly modelVersion?: number;
   readonly documentation?: string;
   readonly graphDocumentation?: string;
-  /** Name of the batch size. */
+  /** The name of the batch dimension. */
   readonly batch?: string;
   readonly metadata?: readonly (readonly [key: string, value: string])[];
-  /** Inputs that the file takes with their channels last. The graph takes them first. */
+  /** The inputs that have their channels last in the file. In the graph they have them first. */
   readonly channelsLast?: readonly string[];
 }
 
+/** The structure of a network, without weights. */
 export interface Graph {
   readonly name: string;
   readonly inputs: readonly Input[];
   readonly parameters: readonly Parameter[];
   readonly nodes: readonly Node[];
-  /** Values handed to the caller after a run. */
+  /** The values that a run returns. */
   readonly outputs: readonly string[];
-  /** After a run, each `parameter` takes `value`: how a training step keeps its state. */
+  /** After a run, each `parameter` is set to `value`. A training step updates weights and states in this way. */
   readonly updates: readonly { readonly parameter: string; readonly value: string }[];
   readonly header?: FileHeader;
 }
 
-/** Whether the file that `graph` came from takes its images with their channels last. */
+/** Whether images have their channels last in the file that `graph` was read from. */
 export function takesChannelsLast({ inputs, header }: Graph): boolean {
   return header?.channelsLast?.includes(inputs[0]?.name ?? "") ?? false;
 }
@@ -112,12 +119,13 @@ export function takesChannelsLast({ inputs, header }: Graph): boolean {
 /** Parameter name → values, in the parameter's shape. */
 export type Weights = ReadonlyMap<string, Tensor>;
 
+/** A graph with its weights. */
 export interface Network {
   readonly graph: Graph;
   readonly weights: Weights;
 }
 
-/** Value name → the node that makes it (inputs and parameters have none). */
+/** Value name → the node that computes it. Inputs and parameters have no entry. */
 export function producers(graph: Graph): Map<string, Node> {
   return new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
 }

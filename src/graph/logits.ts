@@ -1,12 +1,15 @@
-/** Logits of networks that end in a softmax, or its logarithm: losses have a softmax of their own. */
+/**
+ * Finds the logits of networks that end in a softmax or its logarithm, because the loss contains the softmax already.
+ */
 import { elementCount } from "../core/tensor.ts";
 import { type Graph, producers } from "./graph.ts";
 import { withoutDeadNodes } from "./rewrite.ts";
 import { inferShapes } from "./shapes.ts";
 
 /**
- * `graph` with what the softmax reads for its output; `graph` itself if it does not end in one, or has several outputs.
- * A softmax over the channels of one pixel may be flattened behind it, as Keras' MobileNet does: then the logits are.
+ * `graph` with the input of its last softmax as its output; `graph` itself if it does not end in a softmax, or has
+ * several outputs. A flatten may follow a softmax over the channels of one pixel, as in Keras' MobileNet. Then the
+ * logits are flattened instead.
  */
 export function endingInLogits(graph: Graph): Graph {
   const [output = "", ...others] = graph.outputs;

@@ -1,8 +1,8 @@
 /**
- * The closed vocabulary: every op of a network and of its training step, with its attributes. Names and attribute words
- * are oneDNN's. What an op means is told by the total tables over this vocabulary: shapes (`shapes.ts`), MACs
- * (`cost.ts`), channel maps (`channels.ts`), gradients (`autodiff/`), kernels (`engine/`), ONNX names (`formats/`).
- * Adding an op here makes the compiler list every table that lacks it.
+ * The closed list of ops: every op of a network and of its training step, with its attributes. Names follow oneDNN.
+ * Total tables over this list define what an op means: shapes (`shapes.ts`), MACs (`cost.ts`), channel rules
+ * (`channels.ts`), gradients (`autodiff/`), kernels (`engine/`), ONNX names (`formats/`). If an op is added here, the
+ * compiler lists every table that lacks it.
  *
  * Shapes: N batch, C channels, H × W pixels, O output channels, K × L kernel, G groups, F features.
  */
@@ -20,7 +20,7 @@ export interface Padding {
 export interface ConvolutionAttributes {
   readonly strides: Pair;
   readonly padding: Padding;
-  /** 1 is an ordinary convolution (ONNX's convention; oneDNN counts from 0). */
+  /** 1 is an ordinary convolution, as in ONNX (oneDNN counts from 0). */
   readonly dilation: Pair;
   readonly groups: number;
 }
@@ -32,7 +32,7 @@ export interface PoolingAttributes {
 }
 
 export interface MaxPoolingAttributes extends PoolingAttributes {
-  /** Distance of the window's elements; absent: 1. */
+  /** The distance between elements of the window; default 1. */
   readonly dilation?: Pair;
 }
 
@@ -40,8 +40,8 @@ export interface AveragePoolingAttributes extends PoolingAttributes {
   /** Whether padded zeros count in the divisor. */
   readonly countIncludePad: boolean;
   /**
-   * How many of the padded rows at the bottom and columns at the right never count, since they are there only to round
-   * the number of windows up. Absent: none.
+   * How many of the padded rows at the bottom and columns at the right never count in the divisor, because they exist
+   * only to round the number of windows up. Default: none.
    */
   readonly overhang?: Pair;
 }
@@ -50,8 +50,7 @@ export interface BatchNormalizationAttributes {
   /** Added to the variance. */
   readonly epsilon: number;
   /**
-   * Share of the batch's statistics in the new running ones: running ← (1 − m)·running + m·batch (PyTorch's
-   * convention).
+   * The weight m of the batch's statistics in the running ones, as in PyTorch: running ← (1 − m)·running + m·batch.
    */
   readonly momentum: number;
 }
@@ -68,7 +67,7 @@ export interface ClipAttributes {
 }
 
 export interface SoftmaxAttributes {
-  /** Whether the dst is its logarithm; default false. */
+  /** Whether dst is the logarithm of the softmax; default false. */
   readonly isLogarithm?: boolean;
 }
 
@@ -84,20 +83,17 @@ export type ActivationAttributes =
   | { readonly function: "hard_sigmoid"; readonly slope: number; readonly offset: number }
   | { readonly function: "linear"; readonly slope: number; readonly offset: number };
 
-/** Whole factors by which rows and columns are repeated. */
+/** The integer factors by which rows and columns are repeated. */
 export interface UpsamplingAttributes {
   readonly factors: Pair;
 }
 
-/**
- * With `channelsLast`, feature p·C + c is channel c of pixel p, as in an image [N,H,W,C]; otherwise feature c·H·W + p
- * is.
- */
+/** Channel c of pixel p becomes feature c·H·W + p; with `channelsLast` feature p·C + c, as in an image [N,H,W,C]. */
 export interface FlattenAttributes {
   readonly channelsLast?: true;
 }
 
-/** Ops of a network as it is used: what models are made of, what is cut, what ONNX files hold. */
+/** The ops of networks at inference: those of models, of pruning and of ONNX files. */
 export interface ForwardOps {
   /** (src [N,C,H,W], weights [O,C/G,K,L], bias [O]?) → dst [N,O,H',W'] */
   convolution: ConvolutionAttributes;
@@ -107,19 +103,20 @@ export interface ForwardOps {
   relu: Record<never, never>;
   /** (src) → dst = min(maximum, max(minimum, src)); ReLU6 is the clip to 0 … 6 */
   clip: ClipAttributes;
-  /** (src) → dst = f(src), number by number */
+  /** (src) → dst = f(src), elementwise */
   activation: ActivationAttributes;
   /** (src [N,C,…]) → dst, over the channels: e^src / Σ e^src, or the logarithm of that */
   softmax: SoftmaxAttributes;
   /** (a, b), same shapes → a + b */
   add: Record<never, never>;
-  /** (a, b) of one rank and batch → a · b; along each other axis, one of them may have extent 1, which is repeated. */
+  /** (a, b) of the same rank and batch → a · b; along any other axis one of them may have extent 1 (broadcasting). */
   multiply: Record<never, never>;
   /**
-   * (src [N,C,…], gain [C]) → src · gain, per channel: a trained or constant number of the network, no scaling factor.
+   * (src [N,C,…], gain [C]) → src · gain, per channel. The gain is a trained or constant parameter, not a scaling
+   * factor.
    */
   gain: Record<never, never>;
-  /** (src [N,C,…], bias [C]) → src + bias, per channel: what remains of a branch whose neurons are all dead. */
+  /** (src [N,C,…], bias [C]) → src + bias, per channel. Pruning replaces a branch by it if all its neurons are zero. */
   bias: Record<never, never>;
   /** (src …) → dst, joined along the channels (axis 1) */
   concatenation: Record<never, never>;
@@ -136,9 +133,9 @@ export interface ForwardOps {
   upsampling: UpsamplingAttributes;
   /** (src) → dst: axis i of dst is axis permutation[i] of src. The batch stays first. */
   transpose: { readonly permutation: readonly number[] };
-  /** (src) → dst, zeros added: one number an axis on each side. */
+  /** (src) → dst with zeros added: `before` and `after` have one number per axis. */
   pad: { readonly before: readonly number[]; readonly after: readonly number[] };
-  /** (src) → dst: start (inclusive), end (exclusive) and step of each axis. Axis 0 must be taken whole. */
+  /** (src) → dst: start (inclusive), end (exclusive) and step of each axis. The slice must contain all of axis 0. */
   slice: {
     readonly starts: readonly number[];
     readonly ends: readonly (number | "N")[];
@@ -146,19 +143,19 @@ export interface ForwardOps {
   };
   /**
    * (src, factor [F]) → dst: channel c of `axis` (C channels) times factor ⌊c·F/C⌋. F = C scales neurons, F = groups
-   * scales groups, F = 1 scales a block. `axis` is 1 for activations, 0 for parameters. With `first`, channel c takes
-   * factor first + c: values of different widths share the factors of one stream.
+   * scales groups, F = 1 scales a block. `axis` is 1 for activations, 0 for parameters. With `first`, the factor of
+   * channel c is first + c, so that values of different widths can share the factors of one stream.
    */
   scale: ScaleAttributes;
 }
 
-/** One part of a loss of soft targets. */
+/** One term of a loss with soft targets. */
 export interface SoftTerm {
   readonly weight: number;
   readonly temperature: number;
 }
 
-/** Ops that only a training step has. */
+/** The ops that only training graphs have. */
 export interface TrainingOps {
   /**
    * (src, scale, shift) → (dst, mean [C], variance [C]); statistics of this batch, variance biased (divided by N·H·W).
@@ -166,14 +163,15 @@ export interface TrainingOps {
   batch_normalization_training: { readonly epsilon: number };
   /**
    * (logits [N,F], labels [N] i32) → (loss [] mean over N, diff_src [N,F] = ∂loss/∂logits, correct [] count of top-1
-   * hits). Where N is a part of a larger batch, `share` is how large a part: loss and gradient are multiplied by it,
-   * and summing makes them whole.
+   * hits). If N is a part of a larger batch, `share` is its share: loss and gradient are multiplied by it, so that the
+   * sums over all parts are those of the larger batch.
    */
   softmax_cross_entropy: { readonly share?: number };
   /**
-   * (logits [N,F], targets [N,F] …) → (loss [], diff_src [N,F] = ∂loss/∂logits, correct []): for each of `terms` one
-   * input of targets t, distributions over the classes. loss = Σ weight · mean over N of −Σ t·log softmax(logits /
-   * temperature). correct counts the rows whose first largest logit is the first largest target of the first term.
+   * (logits [N,F], targets [N,F] …) → (loss [], diff_src [N,F] = ∂loss/∂logits, correct []). There is one input of
+   * targets t, distributions over the classes, for each of `terms`. loss = Σ weight · mean over N of −Σ t·log
+   * softmax(logits / temperature). correct counts the rows whose first largest logit is the first largest target of the
+   * first term.
    */
   soft_cross_entropy: { readonly terms: readonly SoftTerm[] };
 
@@ -194,16 +192,16 @@ export interface TrainingOps {
   relu_backward: Record<never, never>;
   /** (dst, diff_dst) → diff_src = diff_dst where minimum < dst < maximum */
   clip_backward: ClipAttributes;
-  /** (src, diff_dst) → diff_src = f'(src) · diff_dst; at a kink the derivative of the left side */
+  /** (src, diff_dst) → diff_src = f'(src) · diff_dst; at a kink f' is the left derivative */
   activation_backward: ActivationAttributes;
   /**
-   * (dst, diff_dst) → diff_src = dst · (diff_dst − Σ dst·diff_dst), of the logarithm diff_dst − e^dst · Σ diff_dst;
-   * sums over the channels
+   * (dst, diff_dst) → diff_src = dst · (diff_dst − Σ dst·diff_dst); for the logarithm diff_dst − e^dst · Σ diff_dst;
+   * the sums are over the channels
    */
   softmax_backward: SoftmaxAttributes;
   /**
-   * (other factor, diff_dst) → diff_factor of shape `srcShape`: their product, summed over the axes that the factor was
-   * repeated along
+   * (other factor, diff_dst) → diff_factor of shape `srcShape`: their product, summed over the axes along which the
+   * factor was broadcast
    */
   multiply_backward: { readonly srcShape: readonly (number | "N")[] };
   /** (src, diff_dst) → diff_src; a tie goes to the first maximum in row-major order */
@@ -218,16 +216,16 @@ export interface TrainingOps {
   linear_backward_weights: { readonly withBias: boolean };
   /** (diff_dst [N,C·H·W]) → diff_src of shape `srcShape` */
   flatten_backward: FlattenAttributes & { readonly srcShape: readonly (number | "N")[] };
-  /** (diff_dst) → diff_src of shape `srcShape`: sums over the pixels that were one */
+  /** (diff_dst) → diff_src of shape `srcShape`: each pixel is the sum over its copies */
   upsampling_backward: UpsamplingAttributes & { readonly srcShape: readonly (number | "N")[] };
-  /** (diff_dst) → diff_src of shape `srcShape`: zeros where the slice took nothing */
+  /** (diff_dst) → diff_src of shape `srcShape`: zeros outside the slice */
   slice_backward: ForwardOps["slice"] & { readonly srcShape: readonly (number | "N")[] };
   /** (src, diff_dst) → diff_factor [factors] */
   scale_backward_factor: ScaleAttributes & { readonly factors: number };
   /** (diff_dst [N,C,…]) → diff_bias [C] */
   bias_backward: Record<never, never>;
 
-  /** (gradients …) → factor [] = min(1, maximum / √(sum of all squares)): what clips them to that norm together */
+  /** (gradients …) → factor [] = min(1, maximum / √(sum of all squares)), which clips their common norm to `maximum` */
   clip_factor: { readonly maximum: number };
   /**
    * (w, gradient, velocity, learning rate [], factor of the gradient []?) → (w', velocity'), see `autodiff/nesterov.ts`
@@ -245,21 +243,21 @@ export interface TrainingOps {
   zero_margin: Record<never, never>;
 
   /**
-   * (values …) → the same values, on their way to their sums over all ranks; only the `all_reduce_end` of the same
-   * bucket may read them. Value i is summed in the layout of parameter `layouts[i]`, which is the same on every rank;
-   * "" is the plain one.
+   * (values …) → handles of the values, whose sums over all ranks begin; only the `all_reduce_end` of the same bucket
+   * may read them. Value i is summed in the layout of parameter `layouts[i]`, which is the same on every rank; "" is
+   * the row-major layout.
    */
   all_reduce_begin: { readonly bucket: string; readonly layouts: readonly string[] };
-  /** (values under way …) → their sums over all ranks */
+  /** (outputs of `all_reduce_begin` …) → the sums of the values over all ranks */
   all_reduce_end: { readonly bucket: string };
   /** (src [N,C,…]) → (mean [C], variance [C]) of this rank's samples, variance biased */
   batch_statistics: Record<never, never>;
-  /** (mean [C], variance [C]) of this rank → those of the samples of all ranks, which have as many each */
+  /** (mean [C], variance [C]) of this rank → those of the samples of all ranks; all ranks have equally many samples */
   all_reduce_statistics: Record<never, never>;
   /**
-   * (src, mean, variance, scale, diff_src with mean and variance held constant, diff_scale, diff_shift) → diff_src with
-   * the statistics of `ranks` batches like src following them; mean, variance, diff_scale and diff_shift are those of
-   * all ranks.
+   * (src, mean, variance, scale, diff_src with constant mean and variance, diff_scale, diff_shift) → diff_src that
+   * includes the gradient through mean and variance, which are computed from `ranks` batches of the size of src. mean,
+   * variance, diff_scale and diff_shift are those of all ranks.
    */
   batch_normalization_correction: { readonly epsilon: number; readonly ranks: number };
   /** (running, batch) → (1 − m)·running + m·batch·correction */

@@ -1,4 +1,4 @@
-/** A graph as a table a person can read: one row a node, with what it puts out and what it costs. */
+/** Prints a graph as a table with one row per node: its output shape and its cost. */
 import { elementCount } from "../core/tensor.ts";
 import { cost, nodeMacs } from "./cost.ts";
 import type { Graph, Node, SymbolicShape, Weights } from "./graph.ts";
@@ -8,15 +8,15 @@ import { inferShapes } from "./shapes.ts";
 export interface LayerRow {
   readonly name: string;
   readonly op: OpName;
-  /** Shape of the first output; "N" is the batch. */
+  /** The shape of the first output; "N" is the batch size. */
   readonly output: SymbolicShape;
-  /** Trained numbers, counted at the first node that reads them; not λ, not statistics. */
+  /** Trained parameters without factors. A shared parameter counts at the first node that reads it. */
   readonly parameters: number;
   /** Multiply-accumulates of one image. */
   readonly macs: number;
-  /** Scaling factors, counted at the first node that applies them. */
+  /** Scaling factors. Shared factors count at the first node that applies them. */
   readonly structures: number;
-  /** How many factors the node applies are not zero; present where weights were given. */
+  /** How many of the node's factors are not zero; absent without weights. */
   readonly alive?: number;
 }
 
@@ -55,7 +55,7 @@ export function layerRows(graph: Graph, weights?: Weights): readonly LayerRow[] 
   });
 }
 
-/** The rows of `graph` as text, with a heading and a line of sums; no colours, no line break at the end. */
+/** The rows of `graph` as text, with a heading and a line of sums. There is no line break at the end. */
 export function formatLayers(graph: Graph, weights?: Weights): string {
   const rows = layerRows(graph, weights);
   const { parameters, macs } = cost(graph);

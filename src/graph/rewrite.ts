@@ -1,13 +1,13 @@
-/** Small steps that graph rewrites share: renaming what nodes read, and dropping what nothing reads. */
+/** Helpers for graph rewrites: renaming the inputs of nodes, and removing nodes without readers. */
 import { type Graph, type Node, producers } from "./graph.ts";
 
-/** `node` with every input replaced as `names` says; `node` itself if nothing changes. */
+/** `node` with its inputs renamed by `names`; `node` itself if no input changes. */
 export function withInputs<N extends Node>(node: N, names: ReadonlyMap<string, string>): N {
   if (!node.inputs.some((input) => names.has(input))) return node;
   return { ...node, inputs: node.inputs.map((input) => names.get(input) ?? input) };
 }
 
-/** The graph without nodes that no output or update depends on, and without parameters that no node left reads. */
+/** `graph` without nodes that no output or update depends on, and without parameters that no remaining node reads. */
 export function withoutDeadNodes(graph: Graph): Graph {
   const makers = producers(graph);
   const alive = new Set<Node>();

@@ -1,6 +1,6 @@
 /**
- * Shape inference: one rule an op, and with it the check that the node is legal. An illegal node is a `UserError` that
- * names it, for graphs come from users' files too.
+ * Shape inference, with one rule per op that also checks whether the node is legal. On an illegal node it throws a
+ * `UserError` that names the node, because graphs may come from users' files.
  */
 import { UserError } from "../core/errors.ts";
 import { elementCount, formatShape, type Shape, sameShape } from "../core/tensor.ts";
@@ -10,10 +10,10 @@ import type { Attributes, ConvolutionAttributes, MaxPoolingAttributes, OpName } 
 interface ShapeContext<K extends OpName> {
   readonly attributes: Attributes<K>;
   readonly batch: number;
-  /** Shape of input `index`; an illegal node if there is none or its rank is not `rank`. */
+  /** The shape of input `index`. Throws if there is no such input or its rank is not `rank`. */
   input(index: number, rank?: number): Shape;
   readonly inputCount: number;
-  /** Throws that the node is illegal unless `condition` holds. */
+  /** Throws a `UserError` unless `condition` holds. */
   check(condition: boolean, expected: string, received: string): void;
 }
 
@@ -70,8 +70,8 @@ function pooled({ input, attributes, check }: ShapeContext<"max_pooling" | "aver
 }
 
 /**
- * Whether each of `windows` along an axis (0: rows, 1: columns) of `size` pixels has one of them, where padding is
- * smaller than the kernel. Told without a walk over all of them: a file may claim 10⁹.
+ * Whether each of `windows` along an axis (0: rows, 1: columns) of `size` pixels contains at least one pixel, given
+ * that padding is smaller than the kernel. It does not loop over all windows, because a file may claim 10⁹ of them.
  */
 function reachesImage(
   size: number,
@@ -81,8 +81,8 @@ function reachesImage(
 ): boolean {
   const before = axis === 0 ? padding.top : padding.left;
   if ((windows - 1) * strides[axis] - before >= size) return false;
-  // The first pixel that is not padding is less than a dilation from the image's edge. Where that may lead past the
-  // image, the dilated kernel fits into it only if next to no windows begin in the padding.
+  // The first element of a window beyond the padding is less than one dilation away from the image's edge. If that may
+  // be past the image, the kernel is so wide that only few windows begin in the padding: the loop is short.
   if (dilation[axis] <= size) return true;
   for (let first = -before, left = windows; first < 0 && left > 0; first += strides[axis], left--) {
     const skipped = Math.ceil(-first / dilation[axis]);
@@ -311,14 +311,16 @@ function sliced(
   });
 }
 
-/** Shapes of the outputs of one node, given those of its inputs. */
+/**
+ * The shapes of the outputs of one node, given those of its inputs. Throws `UserError("bad-graph")` if it is illegal.
+ */
 export function inferNode(node: Node, inputs: readonly Shape[], batch: number): readonly Shape[] {
   const illegal = (expected: string, received: string): UserError =>
     new UserError("bad-graph", "illegal node", {
       about: `${node.op} "${node.name}"`,
       expected,
       received,
-      hint: "Mend this node's attributes, or what makes its inputs",
+      hint: "Correct this node's attributes, or the nodes that compute its inputs",
     });
   const context = {
     attributes: node.attributes,
@@ -340,7 +342,9 @@ export function inferNode(node: Node, inputs: readonly Shape[], batch: number): 
   return rule(context as ShapeContext<OpName>);
 }
 
-/** Shapes of every value of `graph` for batches of `batch`. */
+/**
+ * The shape of every value of `graph` for a batch size of `batch`. Throws `UserError("bad-graph")` on an illegal node.
+ */
 export function inferShapes(graph: Graph, batch: number): Map<string, Shape> {
   const shapes = new Map<string, Shape>();
   for (const input of graph.inputs) shapes.set(input.name, bindBatch(input.shape, batch));
@@ -349,7 +353,7 @@ export function inferShapes(graph: Graph, batch: number): Map<string, Shape> {
     const inputs = node.inputs.map((name) => {
       const shape = shapes.get(name);
       if (shape === undefined) {
-        throw new UserError("bad-graph", `reads "${name}", which nothing before it makes`, {
+        throw new UserError("bad-graph", `reads "${name}", which no node before it computes`, {
           about: `${node.op} "${node.name}"`,
           hint: "Put nodes in the order in which they run, and declare inputs and parameters",
         });
@@ -360,9 +364,10 @@ export function inferShapes(graph: Graph, batch: number): Map<string, Shape> {
     node.outputs.forEach((name, index) => {
       const shape = outputs[index];
       if (shape === undefined || shapes.has(name)) {
-        throw new UserError("bad-graph", `output ${index} ("${name}") is not one of its outputs, or made twice`, {
+        const problem = shape === undefined ? "the op has no such output" : "another node has it too";
+        throw new UserError("bad-graph", `output ${index} ("${name}") is illegal: ${problem}`, {
           about: `${node.op} "${node.name}"`,
-          hint: "Give each value one node that makes it",
+          hint: "Let each value be the output of exactly one node",
         });
       }
       shapes.set(name, shape);
@@ -370,9 +375,9 @@ export function inferShapes(graph: Graph, batch: number): Map<string, Shape> {
   }
   for (const output of [...graph.outputs, ...graph.updates.map((update) => update.value)]) {
     if (!shapes.has(output))
-      throw new UserError("bad-graph", `output "${output}" is made by no node`, {
+      throw new UserError("bad-graph", `no node computes the output "${output}"`, {
         about: graph.name,
-        hint: "Name a value that a node makes",
+        hint: "Name the output of a node",
       });
   }
   return shapes;

@@ -232,7 +232,7 @@ describe("couplings", () => {
     expect(couplings.classesOf("c.weights", 0)).toEqual(dst);
   });
 
-  test("flatten couples a channel with all features of its pixels, and through it the columns of a linear layer", () => {
+  test("flatten couples a channel with all features of its pixels and with the columns of a linear layer", () => {
     const couplings = classesOf((b) => b.linear("l", b.flatten("f", b.input("a", ["N", 2, 1, 3])), 2));
     const [first, second] = couplings.classesOf("a", 1);
     expect([...couplings.classesOf("f", 1)]).toEqual([first, first, first, second, second, second]);

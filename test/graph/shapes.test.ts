@@ -223,9 +223,9 @@ describe("shapes of a graph", () => {
     expect(() => inferShapes({ ...graph, nodes: graph.nodes.toReversed() }, 1)).toThrow(
       /linear "classifier".*reads "flat"/,
     );
-    expect(() => inferShapes({ ...graph, outputs: ["nothing"] }, 1)).toThrow(/"nothing" is made by no node/);
+    expect(() => inferShapes({ ...graph, outputs: ["nothing"] }, 1)).toThrow(/no node computes the output "nothing"/);
     expect(() =>
       inferShapes({ ...graph, nodes: [...graph.nodes, makeNode("relu", "r", ["flat"], ["logits"], {})] }, 1),
-    ).toThrow(/made twice/);
+    ).toThrow(/another node has it too/);
   });
 });

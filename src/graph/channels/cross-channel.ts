@@ -1,6 +1,6 @@
 /**
- * Channel rules of the ops that need all channels of what they read: softmax, and transposing the channels to another
- * axis.
+ * The channel rules of the ops that need all channels of their input: softmax, and a transpose that moves the channels
+ * to another axis.
  */
 import type { ForwardOpName } from "../ops.ts";
 import {
@@ -15,7 +15,7 @@ import {
 
 type Join = (a: ChannelEnd, b: ChannelEnd) => void;
 
-/** All channels of the input live and die as one, and so do those of the output. */
+/** Couples all channels of the input with each other, and all channels of the output with each other. */
 function coupleAll<K extends ForwardOpName>({ shapes: [shape], dstShape }: ChannelContext<K>, join: Join): void {
   for (const [slot, channels] of [
     [0, channelsOf(shape)],
@@ -37,7 +37,7 @@ function demandAll<K extends ForwardOpName>(
   return [new Uint8Array(channelsOf(shape)).fill(dst.includes(1) ? 1 : 0)];
 }
 
-/** A channel at zero still adds e⁰ to the sum, so none can go alone. */
+/** A channel at zero still adds e⁰ to the sum, so no channel can be pruned alone. */
 export const softmax: ChannelRule<"softmax"> = {
   couple: (context, join) => {
     coupleAll(context, join);
@@ -61,7 +61,7 @@ export const softmax: ChannelRule<"softmax"> = {
   bypass: () => undefined,
 };
 
-/** Whether channels stay channels. */
+/** Whether the channels stay on axis 1. */
 function keepsChannels({ attributes: { permutation } }: ChannelContext<"transpose">): boolean {
   return permutation[1] === 1;
 }

@@ -1,10 +1,11 @@
 /**
- * The channel rule of a product: a channel of one factor lives with that of the other and with the product, whatever is
- * repeated over the pixels. A factor of one channel that is repeated over all channels is coupled to none of them.
+ * The channel rule of a product. It couples each channel of one factor with that of the other and that of the product,
+ * also if a factor is broadcast over the pixels. A factor with a single channel that is broadcast over all channels is
+ * not coupled.
  */
 import { type ChannelContext, type ChannelRule, channelsOf, constantOf, everyChannel, indices } from "./rule.ts";
 
-/** From a channel of the product, that of the factor in `slot` which it reads. */
+/** Maps a channel of the product to the channel of the factor in `slot` that it reads. */
 function places({ shapes, dstShape }: ChannelContext<"multiply">, slot: number): (channel: number) => number {
   return channelsOf(shapes[slot]) === channelsOf(dstShape) ? (channel) => channel : () => 0;
 }
@@ -39,7 +40,7 @@ export const multiply: ChannelRule<"multiply"> = {
       return mask;
     }),
   narrow: ({ attributes, shapes }) => ({ attributes, slots: [...shapes.keys()] }),
-  /** A factor that is 1 wherever it matters leaves the other, unless that is the one that is repeated. */
+  /** If one factor is 1 in all channels in use, the product is the other factor, unless that one is broadcast. */
   bypass: (context, [a, b], dst) => {
     for (const [factor, slot] of [
       [b, 0],

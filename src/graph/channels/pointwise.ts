@@ -1,4 +1,4 @@
-/** Channel rules of the ops that keep every channel to itself: channel c of the output is made of channel c alone. */
+/** The channel rules of the ops in which channel c of the output depends only on channel c of the inputs. */
 import { elementCount } from "../../core/tensor.ts";
 import { activationFunction } from "../activations.ts";
 import type { ForwardOpName, Padding } from "../ops.ts";
@@ -7,11 +7,11 @@ import { type ChannelContext, type ChannelRule, channelsOf, constantOf, everyCha
 type Constant = (channel: number, ...src: number[]) => number;
 
 interface PerChannel<K extends ForwardOpName> {
-  /** Activations read; the other inputs are parameters `[C]`, coupled to the channels. Default 1. */
+  /** The number of input activations; default 1. The other inputs are parameters `[C]`, coupled to the channels. */
   readonly activations?: number;
-  /** From the node, the function that gives a channel's constant from those it reads. */
+  /** For a node: a function from a channel and its input constants to its output constant. */
   constant(context: ChannelContext<K>): Constant;
-  /** From the node, whether a channel of the output depends on what is read at all. Default: it does. */
+  /** For a node: whether a channel of the output depends on the input. Default: it does. */
   reads?(context: ChannelContext<K>): (channel: number) => boolean;
   readonly bypass?: ChannelRule<K>["bypass"];
 }
@@ -46,7 +46,7 @@ function perChannel<K extends ForwardOpName>({
   };
 }
 
-/** Values of parameter `slot`, by channel; `unknown` where they are not known. */
+/** By channel: the value of parameter `slot`, or `unknown` if it is not known. */
 function parameterOf<K extends ForwardOpName>(
   context: ChannelContext<K>,
   slot: number,
@@ -56,7 +56,7 @@ function parameterOf<K extends ForwardOpName>(
   return (channel) => data?.[channel] ?? unknown;
 }
 
-/** A constant in a window over padding that is filled with zeros stays constant only if it is zero. */
+/** The constant of a window that may contain zero padding: it stays constant only if it is zero. */
 function overZeros(padding: Padding): Constant {
   const isPadded = padding.top > 0 || padding.left > 0 || padding.bottom > 0 || padding.right > 0;
   return (_, src = Number.NaN) => (isPadded && src !== 0 ? Number.NaN : src);
@@ -153,7 +153,9 @@ export const add: ChannelRule<"add"> = perChannel({
   },
 });
 
-/** Padding of −∞ never wins, and no window is all padding (see `shapes.ts`), so a constant stays what it is. */
+/**
+ * Padding of −∞ is never the maximum, and every window contains a pixel (`shapes.ts`), so a constant stays the same.
+ */
 export const maxPooling: ChannelRule<"max_pooling"> = perChannel({ constant: () => same });
 
 export const averagePooling: ChannelRule<"average_pooling"> = perChannel({
@@ -164,7 +166,7 @@ export const upsampling: ChannelRule<"upsampling"> = perChannel({ constant: () =
 
 export const globalAveragePooling: ChannelRule<"global_average_pooling"> = perChannel({ constant: () => same });
 
-/** Which factor scales a channel, of C channels along the axis and F factors; see the `scale` op. */
+/** Maps a channel to the index of its factor, for C channels along the axis and F factors; see the `scale` op. */
 function factorIndices({ attributes: { axis, first }, shapes, dstShape }: ChannelContext<"scale">): Places {
   if (first !== undefined) return (channel) => first + channel;
   const [channels, factors] = [dstShape[axis] ?? 0, elementCount(shapes[1] ?? [])];

@@ -1,13 +1,13 @@
-/** Channel rules of the ops that move channels to other places: concatenation, flatten, pad and slice. */
+/** The channel rules of the ops that move channels to other indices: concatenation, flatten, pad and slice. */
 import { elementCount, type Shape } from "../../core/tensor.ts";
 import type { ForwardOpName } from "../ops.ts";
 import { type ChannelContext, type ChannelEnd, type ChannelRule, channelsOf, indices } from "./rule.ts";
 
-/** Where a channel of the output comes from; undefined: it is padding. */
+/** The input channel that an output channel is; undefined if it is padding. */
 type Source = { readonly slot: number; readonly channel: number } | undefined;
 
 interface Routing<K extends ForwardOpName> {
-  /** From the node, the function that tells where a channel of the output comes from. */
+  /** For a node: a function from an output channel to its source. */
   source(context: ChannelContext<K>): (dst: number) => Source;
   readonly reach: ChannelRule<K>["reach"];
   /** Whether the op puts zeros between the pixels of a channel. Default: it does not. */
@@ -30,7 +30,7 @@ function routing<K extends ForwardOpName>({
       const from = source(context);
       for (let index = 0; index < channelsOf(context.dstShape); index++) {
         const found = from(index);
-        // One number an image, which becomes a vector of one, has no channels to join.
+        // A value of shape [N] that becomes [N,1] has no channels to join.
         if (found !== undefined && found.channel < channelsOf(context.shapes[found.slot])) {
           join({ slot: "dst", axis: 1, index }, { slot: found.slot, axis: 1, index: found.channel });
         }
@@ -63,7 +63,7 @@ function routing<K extends ForwardOpName>({
   };
 }
 
-/** Where the operands of concatenations begin: looked at many times while a network is analysed. */
+/** A cache of the first channels of a concatenation's operands, because analyses need them many times. */
 const knownStarts = new WeakMap<readonly Shape[], readonly number[]>();
 
 function startsOf(shapes: readonly Shape[]): readonly number[] {
@@ -79,7 +79,7 @@ function startsOf(shapes: readonly Shape[]): readonly number[] {
   return starts;
 }
 
-/** The operand that has channel `dst`: the last one, of those with channels, that does not begin behind it. */
+/** The operand that contains channel `dst`: the last one that begins at or before it. */
 function operandAt(starts: readonly number[], dst: number): number {
   let [low, high] = [0, starts.length];
   while (high - low > 1) {
@@ -90,7 +90,7 @@ function operandAt(starts: readonly number[], dst: number): number {
   return low;
 }
 
-/** An operand without channels is dropped; a single operand is handed on. */
+/** Operands without channels are removed. A concatenation of one operand is removed. */
 export const concatenation: ChannelRule<"concatenation"> = routing({
   source: ({ shapes }) => {
     const starts = startsOf(shapes);
@@ -110,9 +110,7 @@ export const concatenation: ChannelRule<"concatenation"> = routing({
   bypass: ({ shapes }) => (shapes.length === 1 ? { slot: 0 } : undefined),
 });
 
-/**
- * Channel c of an image of P pixels becomes features c·P … c·P + P − 1, or with the channels last c, c + C, c + 2·C …
- */
+/** Channel c of P pixels becomes features c·P … c·P + P − 1; with the channels last, features c, c + C, c + 2·C … */
 export const flatten: ChannelRule<"flatten"> = routing({
   source: ({ attributes: { channelsLast }, shapes: [shape = []] }) => {
     if (channelsLast === true) return (dst) => ({ slot: 0, channel: dst % channelsOf(shape) });
@@ -155,7 +153,7 @@ export const pad: ChannelRule<"pad"> = routing({
     [...before, ...after].every((amount) => amount === 0) ? { slot: 0 } : undefined,
 });
 
-/** Those of `channels` that a value of shape `shape` has. */
+/** The channels of `channels` that a value of shape `shape` has. */
 function within(channels: readonly number[], shape: Shape): readonly number[] {
   return channels.filter((channel) => Number.isInteger(channel) && channel >= 0 && channel < channelsOf(shape));
 }
@@ -164,9 +162,7 @@ function takesAll(shape: Shape, dstShape: Shape): boolean {
   return shape.every((extent, axis) => extent === dstShape[axis]);
 }
 
-/**
- * With a step along the channels, all src channels are coupled: they are kept or cut as one, so the step stays right.
- */
+/** With a step along the channels, all src channels are coupled, because pruning one of them would break the step. */
 export const slice: ChannelRule<"slice"> = routing({
   source: ({ attributes: { starts, steps } }) => {
     const [start = 0, step = 1] = [starts[1], steps[1]];

@@ -1,20 +1,20 @@
 /**
- * What one op says about its channels. These six functions are all that placement and cutting know of an op, so no
- * shared code asks which op it is looking at.
+ * The interface of channel rules. Placing factors and pruning use only these six functions of an op, so no shared code
+ * depends on the kind of op.
  *
- * Channels are axis 1 of activations. Slot `index` is input `index` of a node; activations come first, parameters after
- * them. A constant channel has the same value at every pixel of every image; `NaN` stands for one that varies.
+ * Channels are axis 1 of activations. Slot `index` is input `index` of a node; activations come first, then parameters.
+ * A constant channel has the same value at every pixel of every image. `NaN` stands for a channel that varies.
  */
 import type { Shape, Tensor } from "../../core/tensor.ts";
 import type { Attributes, ForwardOpName } from "../ops.ts";
 
-/** One node as its rule sees it. */
+/** The input of a rule: one node. */
 export interface ChannelContext<K extends ForwardOpName> {
   readonly attributes: Attributes<K>;
   /** Shapes of the inputs, for any batch size. */
   readonly shapes: readonly Shape[];
   readonly dstShape: Shape;
-  /** Values of the parameter in `slot`; undefined if unknown, which reads as "no value in it is zero". */
+  /** The values of the parameter in `slot`; undefined if they are unknown: then none of them counts as zero. */
   parameter(slot: number): Tensor | undefined;
 }
 
@@ -25,9 +25,7 @@ export interface ChannelEnd {
   readonly index: number;
 }
 
-/**
- * What is left of the channels: kept indices of axis 1 of the inputs and of the output, ascending; `rows`: of axis 0.
- */
+/** The indices that are kept, ascending: of axis 1 of an input (`src`) and of the output, and of axis 0 (`rows`). */
 export interface KeptChannels {
   readonly src: (slot: number) => readonly number[];
   readonly rows: (slot: number) => readonly number[];
@@ -41,38 +39,38 @@ export interface NarrowedNode<K extends ForwardOpName> {
   readonly slots: readonly number[];
 }
 
-/** What a node does to its channels if it does no work: hand on an input, or add one constant a channel to it. */
+/** The effect of a node that can be removed: its output is one of its inputs, or that input plus a constant. */
 export interface Bypass {
+  /** The slot of the input. */
   readonly slot: number;
-  /** Added to each channel; absent if the input is handed on as it is. */
+  /** The constant, one number per channel; absent if the output is the input itself. */
   readonly constant?: Float64Array;
 }
 
-/** From a channel of the output to its constant. */
+/** Maps a channel of the output to its constant. */
 export type ConstantAt = (channel: number) => number;
 
-/** From a channel of an input to channels of the output; not to be written to. */
+/** Maps a channel of an input to channels of the output. The caller must not change the array. */
 export type ReachOf = (channel: number) => readonly number[];
 
 export interface ChannelRule<K extends ForwardOpName> {
-  /** Calls `join` for ends that live and die together. */
+  /** Calls `join` for every two ends that can only be pruned together. */
   couple(context: ChannelContext<K>, join: (a: ChannelEnd, b: ChannelEnd) => void): void;
-  /** From those of the activations read, the function that gives the constant of a channel of the output. */
+  /** A function from an output channel to its constant. `src` has the constants of the input activations. */
   constants(context: ChannelContext<K>, src: readonly Float64Array[]): ConstantAt;
   /**
-   * The function that gives the output's channels that may depend on a channel of activation `slot`, whatever the
-   * parameters are.
+   * A function from a channel of activation `slot` to the output channels that may depend on it for some parameters.
    */
   reach(context: ChannelContext<K>, slot: number): ReachOf;
-  /** For each activation read: the channels (1, else 0) that the output's channels in the mask `dst` depend on. */
+  /** By input activation: a mask of the channels that the output channels in the mask `dst` depend on. */
   demands(context: ChannelContext<K>, dst: Uint8Array): readonly Uint8Array[];
-  /** The node after its channels have been sliced to `kept`. */
+  /** The node after pruning all channels but `kept`. */
   narrow(context: ChannelContext<K>, kept: KeptChannels): NarrowedNode<K>;
-  /** How to do without the node, given the constants read and the mask of output channels that matter. */
+  /** How to remove the node, if possible. `src` has the input constants, `dst` masks the output channels in use. */
   bypass(context: ChannelContext<K>, src: readonly Float64Array[], dst: Uint8Array): Bypass | undefined;
 }
 
-/** Extent of axis 1. */
+/** The extent of axis 1; 0 if there is none. */
 export function channelsOf(shape: Shape | undefined): number {
   return shape?.[1] ?? 0;
 }
@@ -82,7 +80,7 @@ export function indices(count: number): readonly number[] {
   return Array.from({ length: count }, (_, index) => index);
 }
 
-/** `value` as a constant: what is not finite is not handed around as one. */
+/** `value` as a constant. A value that is not finite becomes `NaN`, so it does not count as a constant. */
 export function constantOf(value: number): number {
   return Number.isFinite(value) ? value : Number.NaN;
 }

@@ -1,10 +1,10 @@
 /**
- * Channel rules of the ops that mix channels: convolution (plain, grouped, depthwise) and linear.
+ * The channel rules of the ops that mix channels: convolution (plain, grouped, depthwise) and linear.
  *
- * A linear layer is a convolution of one group over one pixel here. In a plain convolution, src channels, dst channels
- * and rows of weights are coupled one by one. In a grouped one, a group's src channels, dst channels and rows of
- * weights all live and die together, because the groups must stay equal in size; with groups of one channel (depthwise)
- * that is channel by channel.
+ * Here a linear layer is a convolution with one group over one pixel. In a plain convolution, each src channel is
+ * coupled to its column of the weights, and each dst channel to its row. In a grouped convolution, all src channels,
+ * dst channels and rows of a group are coupled, because the groups must stay equal in size. In a depthwise convolution
+ * a group is one channel.
  */
 import type { Tensor } from "../../core/tensor.ts";
 import type { Padding } from "../ops.ts";
@@ -19,7 +19,7 @@ import {
   type ReachOf,
 } from "./rule.ts";
 
-/** Extents of a layer's weights `[outputs, inputs, …taps]`, `inputs` being the src channels of one group. */
+/** The extents of a layer's weights `[outputs, inputs, …taps]`. `inputs` are the src channels of one group. */
 interface Extents {
   readonly outputs: number;
   readonly inputs: number;
@@ -31,12 +31,14 @@ function extentsOf({ shapes }: ChannelContext<"convolution" | "linear">): Extent
   return { outputs, inputs, groups: inputs === 0 ? 1 : channelsOf(shapes[0]) / inputs };
 }
 
-/** Which inputs an output reads, and with what weight over all taps together. */
+/** The inputs that each output reads, and the sum of the weights over all taps. */
 interface WeightSummary {
   readonly inputs: number;
-  /** Per (output, input): 1 if any tap is not zero. Undefined: all read. */
+  /**
+   * By (output, input): 1 if any tap is not zero. Undefined if the weights are unknown: every output reads all inputs.
+   */
   readonly reads: Uint8Array | undefined;
-  /** Per (output, input): sum over the taps. Undefined: all 1. */
+  /** By (output, input): the sum over the taps. Undefined if the weights are unknown: every sum counts as 1. */
   readonly sums: Float64Array | undefined;
 }
 
@@ -57,7 +59,7 @@ function summarise(weights: Tensor | undefined, { outputs, inputs }: Extents): W
   return { inputs, reads, sums };
 }
 
-/** Summaries of weights seen before: one tensor is looked at many times while a network is analysed. */
+/** A cache of summaries, because analyses need the summary of one tensor many times. */
 const summaries = new WeakMap<Tensor, WeightSummary>();
 
 function summaryOf(context: ChannelContext<"convolution" | "linear">, extents: Extents): WeightSummary {
@@ -85,7 +87,7 @@ function couple(context: ChannelContext<"convolution" | "linear">, join: (a: Cha
   }
 }
 
-/** bias + Σ constant·weights, if all that is read is constant, and zero where the window may stand on padded zeros. */
+/** bias + Σ constant·weights, if all inputs are constant. With padding, the inputs have to be zero. */
 function constants(
   context: ChannelContext<"convolution" | "linear">,
   src: Float64Array | undefined,
@@ -95,14 +97,14 @@ function constants(
   const { outputs, inputs, groups } = extents;
   const { reads, sums } = summaryOf(context, extents);
   const bias = context.parameter(2)?.data;
-  // A bias whose values are unknown is some constant that is not zero.
+  // An unknown bias counts as a constant that is not zero.
   const unknownBias = context.shapes.length > 2 && bias === undefined ? 1 : 0;
   const biasOf = (output: number): number => bias?.[output] ?? unknownBias;
   const groupOf = (output: number): number => Math.floor((output * groups) / outputs);
   const at = (group: number, input: number): number => src?.[group * inputs + input] ?? Number.NaN;
   if (reads === undefined) {
-    // All outputs of a group read the same.
-    const sumOf = remembered((group): number => {
+    // All outputs of a group read the same inputs.
+    const sumOf = cached((group): number => {
       let sum = 0;
       for (let input = 0; input < inputs; input++) {
         const value = at(group, input);
@@ -113,7 +115,7 @@ function constants(
     });
     return (output) => constantOf(biasOf(output) + sumOf(groupOf(output)));
   }
-  const nonzeroOf = remembered((group) => indices(inputs).filter((input) => at(group, input) !== 0));
+  const nonzeroOf = cached((group) => indices(inputs).filter((input) => at(group, input) !== 0));
   return (output) => {
     const group = groupOf(output);
     let value = biasOf(output);
@@ -128,8 +130,8 @@ function constants(
   };
 }
 
-/** `compute` of each group, found out once. */
-function remembered<T>(compute: (group: number) => T): (group: number) => T {
+/** `compute` with a cache: it runs once for each group. */
+function cached<T>(compute: (group: number) => T): (group: number) => T {
   const known = new Map<number, T>();
   return (group) => {
     const found = known.get(group);
@@ -144,7 +146,7 @@ function remembered<T>(compute: (group: number) => T): (group: number) => T {
 function reach(context: ChannelContext<"convolution" | "linear">): ReachOf {
   const { outputs, inputs, groups } = extentsOf(context);
   const size = outputs / groups;
-  const outputsOf = remembered((group) => indices(size).map((output) => group * size + output));
+  const outputsOf = cached((group) => indices(size).map((output) => group * size + output));
   return (channel) => outputsOf(Math.floor(channel / inputs));
 }
 
@@ -167,7 +169,7 @@ function demands(context: ChannelContext<"convolution" | "linear">, dst: Uint8Ar
   return [src];
 }
 
-/** 1 if one of the `length` entries of `mask` from `start` on is set, else 0. */
+/** 1 if one of the `length` entries of `mask` from `start` is 1, else 0. */
 function hasOne(mask: Uint8Array, start: number, length: number): number {
   const at = mask.indexOf(1, start);
   return at >= 0 && at < start + length ? 1 : 0;
