@@ -1,5 +1,5 @@
-// Images that a program makes: discs, squares and crosses of any size anywhere, in grey. A dataset is two splits of
-// 8-bit pixels with a label each, the names of the classes, and how pixels become the network's input.
+// A dataset of your own: the program draws grey discs, squares and crosses of random size and position. A dataset has
+// two splits of 8-bit pixels with a label for each image, the names of the classes, and the normalization of pixels.
 import { train } from "espalier";
 import { allocateSplit, type Dataset, type StoredSplit } from "espalier/datasets";
 import { GraphBuilder } from "espalier/graph";

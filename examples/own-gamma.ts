@@ -1,5 +1,5 @@
-// A γ schedule of one's own: γ rises from 0 to what `select` names over the first half of the run, and stays there. A
-// policy says before each step how strongly every structure is pressed. It is handed what it needs to know of the run.
+// A γ schedule of your own: γ rises from 0 to the value in `select` over the first half of the run, and then stays
+// constant. Before each step the policy returns γ of every structure. Its argument describes the state of the run.
 import { cifar10, type GammaPolicy, gammasOf, resnet, train } from "espalier";
 
 const rising: GammaPolicy = {

@@ -1,6 +1,6 @@
-// A hook of one's own: it ends training once the loss has not fallen for three epochs. The network is then pruned,
-// certified and saved as at the end of any run. `state` goes into each checkpoint, and comes back in `begin` when the
-// run is resumed.
+// A hook of your own: it ends training when the loss has not fallen for three epochs. The run then prunes, certifies
+// and saves the network as usual. Each checkpoint stores the value of `state`, and `begin` gets it when the run is
+// resumed.
 import { cifar10, type RunHook, resnet, train } from "espalier";
 
 let [lowest, epochsSince] = [Number.MAX_VALUE, 0];

@@ -1,5 +1,5 @@
-// What `train` does, by hand: place scaling factors, turn the network into a graph of its training step, prepare a plan
-// of it, run the plan for each batch, and cut what is at zero.
+// A training loop of your own, with the steps of `train`: place scaling factors, build the graph of the training step,
+// prepare a plan of it, run the plan for each batch, and prune the structures whose factors are zero.
 import { cifar10, resnet, saveOnnx, tensor } from "espalier";
 import { TrainingLoader } from "espalier/datasets";
 import { EngineHost, trainingGraph } from "espalier/engine";

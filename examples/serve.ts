@@ -1,11 +1,11 @@
-// Serves a compact network over HTTP with ONNX Runtime: POST a picture, get the class. The file says how pixels become
-// its input and what its classes are called. `npm install onnxruntime-node sharp` beside Espalier.
+// Serves a compact network over HTTP with ONNX Runtime: POST a picture, and get its class. The file contains the image
+// preparation and the names of the classes. Install the packages with `npm install onnxruntime-node sharp`.
 import { createServer } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { loadOnnx } from "espalier/onnx";
 import sharp from "sharp";
 
-// ONNX Runtime reports to its maker unless this is set before it is loaded.
+// ONNX Runtime sends telemetry unless this is set before it is loaded.
 process.env["ORT_DISABLE_TELEMETRY"] = "1";
 const { InferenceSession, Tensor } = await import("onnxruntime-node");
 

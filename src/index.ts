@@ -2,9 +2,9 @@
  * The main entry point, `espalier`. It trains a network once and prunes it to a smaller network that gives the same
  * answers.
  *
- * Start with `train`. Its parts have entry points of their own: `espalier/models`, `espalier/datasets`, `espalier/onnx`,
- * `espalier/graph`, `espalier/pruning`, `espalier/engine` and `espalier/experiments`. A program can run each step of
- * `train` with them; `examples/` shows how.
+ * Start with `train`. Its parts have entry points of their own: `espalier/models`, `espalier/datasets`,
+ * `espalier/onnx`, `espalier/graph`, `espalier/pruning`, `espalier/engine` and `espalier/experiments`. A program can
+ * run each step of `train` with them; `examples/` shows how.
  */
 export type { ErrorCode, ErrorDetails } from "./core/errors.ts";
 export { EspalierError, InternalError, UserError } from "./core/errors.ts";

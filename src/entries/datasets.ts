@@ -1,4 +1,4 @@
-/** `espalier/datasets`: data by name and from folders, datasets of a program's own, and batches of them. */
+/** `espalier/datasets`: datasets by name, from folders or from a program, and loaders that return batches. */
 export type {
   AreaCrop,
   Augmentation,

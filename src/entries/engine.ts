@@ -1,6 +1,6 @@
 /**
- * `espalier/engine`: a network's training step as a graph, an engine in a thread of its own that runs graphs, and what
- * is measured by running a network: accuracy, the certificate, latency.
+ * `espalier/engine`: the training step of a network as a graph, and an engine that runs graphs in its own thread. It
+ * also measures accuracy and latency, and certifies that a compact network gives the same answers.
  */
 export type { TrainingGraphOptions } from "../autodiff/training-graph.ts";
 export { trainingGraph } from "../autodiff/training-graph.ts";

@@ -1,4 +1,4 @@
-/** `espalier/graph`: networks as data: how one is built, what it costs, what shapes its values have. */
+/** `espalier/graph`: networks as data. It builds graphs, counts their cost and infers the shapes of their values. */
 export type { Labels, Shape, Tensor } from "../core/tensor.ts";
 export { tensor } from "../core/tensor.ts";
 export { GraphBuilder } from "../graph/builder.ts";

@@ -1,4 +1,4 @@
-/** `espalier/models`: networks by name and by family, and their first weights. */
+/** `espalier/models`: the graphs of all models, and initial weights. */
 export { densenet40, densenet121 } from "../models/densenet.ts";
 export { initialize } from "../models/initialize.ts";
 export { mobilenetV2, smallMobilenetV2 } from "../models/mobilenet.ts";

@@ -1,4 +1,4 @@
-/** `espalier/onnx`: networks in ONNX files and weights in safetensors files, in and out. */
+/** `espalier/onnx`: reads and writes networks as ONNX files and weights as safetensors files. */
 export { loadOnnx, saveOnnx } from "../formats/onnx/index.ts";
 export { readOnnx } from "../formats/onnx/read.ts";
 export type { WriteOptions } from "../formats/onnx/write.ts";

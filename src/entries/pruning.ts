@@ -1,6 +1,6 @@
 /**
- * `espalier/pruning`: the method in parts. Place scaling factors, fold them into parameters, say what structures cost,
- * choose γ for a budget, and cut what is at zero.
+ * `espalier/pruning`: the steps of the method. It places scaling factors, folds them into parameters, computes the cost
+ * of structures, chooses γ for a budget, and prunes structures whose factors are zero.
  */
 export { applyCuts } from "../pruning/apply.ts";
 export type { Compact, CompactOptions } from "../pruning/compact.ts";

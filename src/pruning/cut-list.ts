@@ -111,7 +111,7 @@ const cutListSchema: z.ZodType<CutList> = z.strictObject({
   notes: z.array(z.string()),
 });
 
-/** A cut list from its JSON; throws `UserError("bad-file")` if it is none. */
+/** Reads a cut list from JSON. Throws `UserError("bad-file")` if the text is not a cut list. */
 export function parseCutList(json: string): CutList {
   try {
     return cutListSchema.parse(JSON.parse(json));

@@ -209,7 +209,7 @@ function checkPromises(placement: Placement): void {
   }
 }
 
-describe("what is promised is what a cut saves", () => {
+describe("pruning saves the predicted cost", () => {
   test("in random networks", () => {
     fc.assert(
       fc.property(fc.array(part, { minLength: 1, maxLength: 3 }), (parts) => {
@@ -219,7 +219,7 @@ describe("what is promised is what a cut saves", () => {
     );
   });
 
-  test("of a convolution applied twice, a batch norm behind each: channels go from both, and from what is in front", () => {
+  test("of a convolution applied twice, each with a batch norm: channels go from both and from the layer before", () => {
     const placement = placeAll(network([{ kind: "twice", norms: "each", between: true }]));
     expect(placement.factors.map(({ kind, count, keepLast }) => [kind, count, keepLast])).toEqual([
       ["stream", 4, true],
@@ -239,7 +239,7 @@ describe("what is promised is what a cut saves", () => {
   });
 });
 
-describe("what no cut can take is not offered, and the reason is told", () => {
+describe("structures that cannot be pruned get no factor, and a reason", () => {
   test("channels that groups of different sizes tie into one structure, on the only path", () => {
     const b = new GraphBuilder("uneven");
     let value = b.convolution("stem", b.input("images", ["N", 3, 6, 6]), { channels: 12, kernel: 1 });
@@ -255,7 +255,7 @@ describe("what no cut can take is not offered, and the reason is told", () => {
     });
   });
 
-  test("a branch that is read elsewhere, too", () => {
+  test("a branch that other nodes read too", () => {
     const b = new GraphBuilder("tapped");
     const stem = b.relu("relu", b.convolution("stem", b.input("images", ["N", 3, 6, 6]), { channels: 4, kernel: 1 }));
     const inner = b.relu("inner", b.convolution("less", stem, { channels: 2, kernel: 1 }));

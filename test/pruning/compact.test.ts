@@ -84,7 +84,7 @@ describe("sequential networks", () => {
     expect(same.graph).toEqual(sequential(pooled));
   });
 
-  test("small is not zero", () => {
+  test("small factors are not pruned", () => {
     const graph = sequential(pooled);
     const network = networkWith(graph, { neurons: 0.01 }, {});
     const weights = new Map(network.weights).set("conv1.neuron.factor", filled([4], 1e-30));
@@ -106,7 +106,7 @@ describe("sequential networks", () => {
     expect(inferShapes(result.network.graph, 1).get("logits.weights")).toEqual([3, 4]);
   });
 
-  test("a layer on the only path that loses everything keeps one channel and says so", () => {
+  test("a layer on the only path keeps one channel, with a note", () => {
     const network = networkWith(sequential(pooled), { neurons: 0.01 }, { "conv2.neuron.factor": "all" });
     const result = exactlyCompact(network);
     expect(widths(result)).toEqual({ conv1: 1, conv2: 1, logits: 3 });
@@ -355,7 +355,7 @@ describe("a cut list", () => {
   });
 });
 
-test("the weights that went in are left alone", () => {
+test("does not change the input weights", () => {
   const network = networkWith(sequential(pooled), { neurons: 0.01 }, { "conv1.neuron.factor": [2] });
   const before = new Map([...network.weights].map(([name, { shape, data }]) => [name, tensor(shape, data.slice())]));
   compact(network);

@@ -263,7 +263,7 @@ describe("cutting random networks while they train", () => {
     },
   );
 
-  test("what is left goes back to its places in the whole network, which then answers the same", () => {
+  test("widening the smaller network's weights gives a whole network with the same outputs", () => {
     fc.assert(
       fc.property(networks, ({ pieces, head, hidden, share, seed, forgotten }) => {
         const plain = buildNetwork(pieces, head, hidden);

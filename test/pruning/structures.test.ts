@@ -119,7 +119,7 @@ describe("cutting structures leaves the outputs as they are", () => {
   });
 });
 
-describe("one structure at zero saves what it is said to cost", () => {
+describe("pruning one structure saves its predicted cost", () => {
   test.each(families.map((graph) => [graph.name, graph] as const))("%s", (_, plain) => {
     const { graph, factors } = placeKinds(plain, structureKinds(plain));
     const network = { graph, weights: randomWeights(graph, 5) };
@@ -134,7 +134,7 @@ describe("one structure at zero saves what it is said to cost", () => {
   });
 });
 
-describe("a channel of a stream goes from everything that has it", () => {
+describe("pruning a stream's channel removes it from every layer that has it", () => {
   test("zero-padded shortcuts: from the stages that have it, padding included", () => {
     const placement = placeKinds(postActivation("A"), ["stream"]);
     const parameter = "stage1.unit1.add.stream.factor";

@@ -86,7 +86,7 @@ describe("keeping the last factor", () => {
     expect(stepped([0.25, 0.5, 0.125], [0, 0, 0], [0, 0.1, 0], { ...all, keepLast: false }).factors).toEqual([0, 0, 0]);
   });
 
-  it("guards a run of the factors, if it is told which", () => {
+  it("keeps one factor of the given run", () => {
     const run = { gamma: Float32Array.of(0, 100, 100, 0), keepLast: true, keepRun: [1, 3] } as const;
     expect(stepped([0.5, 0.25, 0.125, 0.5], [0, 0, 0, 0], [0, 0, 0, 0], run).factors).toEqual([0.5, 0.25, 0, 0.5]);
     const outside = { ...run, keepRun: [0, 2] } as const;
@@ -128,7 +128,7 @@ describe("known mistakes", () => {
     return names.map((name) => [...(values.get(name)?.data ?? [])]);
   }
 
-  it("λ is not stepped by the weights' optimizer as well: without γ and gradient it stays, whatever the weight decay", () => {
+  it("the weights' optimizer does not step λ too: without γ and gradient λ stays, at any weight decay", () => {
     expect(afterSteps(3, 0, ["hidden.neuron.factor"])).toEqual([[1, 1]]);
   });
 
@@ -140,7 +140,7 @@ describe("known mistakes", () => {
     expect(factors[0]).toBeCloseTo(0.9078, 6);
   });
 
-  it("no sub-gradient of the penalty comes on top of the proximal step: one step without momentum takes ηγ, not twice that", () => {
+  it("the gradient has no subgradient of the penalty: one step without momentum takes ηγ, not twice that", () => {
     // From rest: z = 1 − ηγ, v = −ηγ, λ = 1 − ηγ·(1 + μ).
     const [factors = []] = afterSteps(1, 0.2, ["hidden.neuron.factor"]);
     expect(factors[0]).toBeCloseTo(1 - 0.02 * 1.9, 6);

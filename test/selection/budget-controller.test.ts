@@ -53,7 +53,7 @@ describe("any network, with any of its kinds", () => {
     }),
   );
 
-  test("ends within 2 of a hundred of any share; of a few blocks alone within 1, or at their nearest sum", () => {
+  test("ends within 2 % of any budget; with a few blocks alone within 1 %, or at their nearest sum", () => {
     fc.assert(
       fc.property(asked, ({ name, kinds, share, of, hold, seed }) => {
         const graph = required(graphs.get(name), name);
@@ -96,7 +96,7 @@ describe.each<readonly [string, Selection | undefined]>([
 ])("%s %o", (name, select) => {
   const graph = model(name, { classes: 10 });
 
-  test.each([0.2, 0.5, 0.9])("ends within 2 of a hundred of the share %s", (share) => {
+  test.each([0.2, 0.5, 0.9])("ends within 2 % of the share %s", (share) => {
     const chosen = select ?? budgetSelection(graph, { of: "macs", share });
     for (const [seed, hold] of holds.entries()) {
       const { left } = steerPlant(graph, { select: chosen, share, seed, steps: 400, ...hold });
@@ -155,7 +155,7 @@ test("where widths are rounded, as many of a layer come back as make it wider", 
   }
 });
 
-test("of few blocks, one that noise took is given back where another is nearer to the budget", () => {
+test("restores a block that noise pruned if another block comes nearer to the budget", () => {
   const graph = model("resnext-20", { classes: 10 });
   const noisy = { strength: 1e-5, decades: 3, noise: 3, seed: 0, steps: 240, looks: 60 } as const;
   // Whole blocks come to 0.917 and 0.873, which are about as near; it ended at 0.813.
@@ -168,11 +168,11 @@ test("of few blocks, one that noise took is given back where another is nearer t
 describe("resnet-20", () => {
   const graph = model("resnet-20", { classes: 10 });
 
-  test("plans for the very share it is asked for, whatever its last bit", () => {
+  test("plans exactly the share of the budget, to the last bit", () => {
     fc.assert(fc.property(fc.double({ min: 0.01, max: 1, noNaN: true }), (share) => plannedShare(1, share) === share));
   });
 
-  test("with few large blocks is not kept from the last of them by a rounding", () => {
+  test("rounding does not keep the last of a few large blocks from being pruned", () => {
     for (const share of [0.2, 0.20000000000000004, 0.201]) {
       const few = { select: { blocks: 20 }, share, of: "parameters", seed: 0, steps: 240, looks: 60 } as const;
       const { left } = steerPlant(graph, few);
@@ -211,7 +211,7 @@ describe("resnet-20", () => {
     },
   );
 
-  test("what holds a block is seen in its velocity, and overcome once the block is chosen", () => {
+  test("a block's velocity shows its gradient, and γ exceeds the gradient once the block is chosen", () => {
     const { graph: scaled, factors } = place(graph, { blocks: 1 });
     const costs = costModel(scaled, factors, "macs");
     const totalRate = 300;
@@ -288,7 +288,7 @@ describe("resnet-20", () => {
     }
   });
 
-  test("is let go once the budget is met: survivors feel no γ, zeros stay", () => {
+  test("once the budget is met, remaining structures have γ = 0 and zeros stay", () => {
     const { left, final } = steerPlant(graph, { select: { neurons: 1 }, share: 0.6, steps: 400 });
     expect(final.isMet).toBe(true);
     const met = left.findIndex((share) => share <= 0.605);
@@ -304,7 +304,7 @@ describe("resnet-20", () => {
   });
 });
 
-test("the cost is to fall in a straight line and then to stay", () => {
+test("the planned cost falls in a straight line and then stays constant", () => {
   expect([0, 0.05, 0.55, 0.8, 1].map((progress) => plannedShare(progress, 0.4))).toEqual([1, 1, 0.4, 0.4, 0.4]);
   const middle = plannedShare((0.08 + 0.55) / 2, 0.4);
   expect(middle).toBeCloseTo(0.7, 6);

@@ -31,7 +31,7 @@ describe("a budget in words", () => {
     expect(() => parseBudget("20M-watts")).toThrow(/no unit "watts".*20M-macs/);
   });
 
-  test("and back", () => {
+  test("a budget is described in words", () => {
     expect(describeBudget(parseBudget("50%"))).toBe("50 % of the MACs");
     expect(describeBudget(parseBudget("100k-params"))).toBe("100,000 parameters");
   });
@@ -52,7 +52,7 @@ function withRandomZeros(name: string, select: Selection, seed: number) {
   return { network: { graph, weights }, factors };
 }
 
-describe("what is left, against the network really cut", () => {
+describe("the remaining cost equals the cost of the pruned network", () => {
   test.each<readonly [string, Selection]>([
     ["resnet-20", { neurons: 1, blocks: 1 }],
     ["resnet-20", { streams: 1, neurons: 1 }],
@@ -72,7 +72,7 @@ describe("what is left, against the network really cut", () => {
     }
   });
 
-  test("taking away and putting back in any order is exact", () => {
+  test("removing and restoring structures in any order is exact", () => {
     const { graph, factors } = place(model("resnet-20", { classes: 10 }), { neurons: 1, blocks: 1, streams: 1 });
     const costs = costModel(graph, factors, "macs");
     const remaining = costs.remaining();
@@ -89,7 +89,7 @@ describe("what is left, against the network really cut", () => {
   });
 });
 
-describe("kinds that no one named", () => {
+describe("default kinds of structures", () => {
   const graph = model("resnet-20", { classes: 10 });
 
   test("are the paper's, at the same price for a MAC", () => {
@@ -100,7 +100,7 @@ describe("kinds that no one named", () => {
     expect(select.blocks).toBeCloseTo(336 / 9, 0);
   });
 
-  test("are streams too where the others do not get there", () => {
+  test("include streams if the others cannot reach the budget", () => {
     const resnext = model("resnext-20", { classes: 10 });
     const few = budgetSelection(resnext, { of: "macs", share: 0.5 });
     expect(few.streams).toBeUndefined();

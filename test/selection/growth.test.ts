@@ -64,7 +64,7 @@ describe.each([
   ["DenseNets, joined one by one", (layers: number) => denseNet(layers, "one by one")],
   ["layers in a row", chain],
 ] as const)("%s", (_, build) => {
-  test("a network of 400 layers takes as many looks a channel as one of 50", () => {
+  test("a network of 400 layers visits each channel as often as one of 50", () => {
     const [small, ...larger] = [50, 100, 200, 400].map((layers) => looksPerChannel(build(layers)));
     for (const { places, path } of larger) {
       expect(places).toBeLessThan(1.2 * (small?.places ?? 0) + 0.5);

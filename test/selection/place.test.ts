@@ -164,7 +164,7 @@ describe("blocks", () => {
     expect(structureKinds(b.build())).toEqual([]);
   });
 
-  test("placed behind the addition they would kill the signal: with all at zero the network still sees its input", () => {
+  test("factors before the addition: with all at zero the outputs still depend on the input", () => {
     for (const graph of [resnets.A, resnets.B]) {
       const { graph: placed, factors } = place(graph, { blocks: 0.01 });
       const zeros = Object.fromEntries(factors.map(({ parameter }) => [parameter, "all" as const]));
@@ -177,7 +177,7 @@ describe("blocks", () => {
   });
 });
 
-test("no factor is without use: each one changes the outputs", () => {
+test("each factor changes the outputs", () => {
   const graph = classifier((b, x) => {
     const stem = unit(b, "stem", x, 4);
     const branch = unit(b, "conv2", unit(b, "conv1", stem, 4), 4, 2);
@@ -218,7 +218,7 @@ test("factors are read back from the graph", () => {
   );
 });
 
-test("a factor that says nothing of its kind is not ours", () => {
+test("a factor parameter without a kind in its name is ignored", () => {
   const graph = classifier((b, x) => b.scale("attention", x, 3));
   expect(factorsOf(graph)).toEqual([]);
 });
@@ -231,7 +231,7 @@ test("gamma feeds have the shape of the factors", () => {
   expect(feeds["stage1.block1.add.block.factor.gamma"]).toEqual(tensor([1], Float32Array.of(2)));
 });
 
-test("nothing asked for, nothing placed", () => {
+test("an empty selection places no factors", () => {
   expect(place(resnets.A, {})).toEqual({ graph: resnets.A, factors: [] });
 });
 
@@ -241,12 +241,12 @@ describe("bad input", () => {
     expect(() => place(resnets.A, { neurons: gamma })).toThrow(/γ of neurons .*got (-0.1|NaN|Infinity)/);
   });
 
-  test("a kind there is not, with the nearest", () => {
+  test("an unknown kind is refused with the nearest name", () => {
     const select: Record<string, number> = { neuron: 0.1 };
     expect(() => place(resnets.A, select)).toThrow(/unknown kind of structure "neuron".*"neurons"/);
   });
 
-  test("a kind the network lacks, with those it has", () => {
+  test("a kind that the network lacks is refused with those it has", () => {
     expect(() => place(vgg, { blocks: 0.1 })).toThrow(/vgg-16 has no blocks.*It has: neurons/);
     expect(() => place(resnets.A, { groups: 0.1 })).toThrow(/has no groups.*It has: neurons, blocks/);
     const b = new GraphBuilder("linear");

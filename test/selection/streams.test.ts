@@ -57,7 +57,7 @@ describe("where the factors of a stream sit", () => {
     });
   });
 
-  test("dense blocks: behind the batch norms that read the joined features, each the part that there is by then", () => {
+  test("dense blocks: after the batch norms that read the joined features, each with its run of the factors", () => {
     expect(streamsOf(dense(false))).toEqual({
       "block1.layer1.cat.stream.factor 18": [
         ...["block1.layer1.pre.norm from 0", "block1.layer2.pre.norm from 0", "block1.layer3.pre.norm from 0"],
@@ -111,7 +111,7 @@ describe("which kinds there are", () => {
   });
 });
 
-describe("what must stay", () => {
+describe("factors of which one must stay", () => {
   test("a stream is on the only path; where it grows, the channels it begins with are", () => {
     const keeps = (graph: Graph): unknown =>
       place(graph, { streams: 0.1 }).factors.map(({ keepLast, keepRun }) => [keepLast, keepRun]);
@@ -132,7 +132,7 @@ describe("what must stay", () => {
   });
 });
 
-describe("what cannot be selected, and why", () => {
+describe("layers that cannot have factors, and the reasons", () => {
   const classifier = (build: (b: GraphBuilder, images: string) => string): Graph => {
     const b = new GraphBuilder("refused");
     b.output(

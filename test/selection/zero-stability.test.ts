@@ -57,7 +57,7 @@ test("a gradient of exactly −γ still holds", () => {
 
 const gradients = fc.array(fc.float({ min: -2, max: 2, noNaN: true }), { minLength: 1, maxLength: 40 });
 
-test("whatever came before: after a step that is counted, the factor is zero and its velocity not above", () => {
+test("after a counted step, the factor is zero and its velocity is not positive", () => {
   const factor = fc.constantFrom(0, 0.02, 0.3);
   const velocity = fc.float({ min: -1, max: 1, noNaN: true });
   fc.assert(
