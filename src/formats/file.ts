@@ -1,16 +1,13 @@
 /**
- * Whole files, read and written so that nothing is lost: a write goes to a temporary name, is flushed, and then takes
- * its place.
+ * Reads and writes whole files. A write goes to a temporary file, is flushed, and then replaces the old file, so that a
+ * crash loses nothing.
  */
 import { readFile } from "node:fs/promises";
 import writeFileAtomic from "write-file-atomic";
 import { UserError } from "../core/errors.ts";
 import { refusalOf, systemCode } from "../core/system-errors.ts";
 
-/**
- * The bytes of the file at `path`. Throws `UserError("missing-file")` where there is none, `"bad-file"` where it cannot
- * be read.
- */
+/** Reads the file at `path`. Throws `UserError("missing-file")` if there is none, `"bad-file"` if it cannot be read. */
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
@@ -21,14 +18,14 @@ export async function readBytes(path: string): Promise<Uint8Array> {
     const refusal = refusalOf(cause, { about: path });
     if (refusal !== undefined) throw refusal;
     const reason = systemCode(cause) === "EISDIR" ? "is a folder, not a file" : "cannot be read";
-    const hint = "Name a file that you may read";
+    const hint = "Choose a file that you have permission to read";
     throw new UserError("bad-file", reason, { about: path, hint, cause });
   }
 }
 
 /**
- * Puts `bytes` at `path`, atomically: after a crash or a full disk the old file, or none, is there, never half of one.
- * Throws `UserError("no-disk-space")`, `"missing-file"` (no such folder) or `"bad-file"`.
+ * Writes `bytes` to `path` atomically: after a crash or a full disk, `path` has its old content or does not exist.
+ * Throws `UserError("no-disk-space")`, `"missing-file"` (the folder does not exist) or `"bad-file"`.
  */
 export async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
   try {
@@ -45,7 +42,7 @@ export async function writeBytes(path: string, bytes: Uint8Array): Promise<void>
       case "ENOENT":
         throw new UserError("missing-file", "the folder to write to does not exist", {
           about: path,
-          hint: "Make the folder first, or write to another one",
+          hint: "Create the folder first, or choose another one",
           cause,
         });
       default:
@@ -53,7 +50,7 @@ export async function writeBytes(path: string, bytes: Uint8Array): Promise<void>
           refusalOf(cause, { about: path }) ??
           new UserError("bad-file", "cannot be written", {
             about: path,
-            hint: "Check that you may write to this folder",
+            hint: "Check that you have permission to write to this folder",
             cause,
           })
         );

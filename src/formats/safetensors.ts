@@ -1,18 +1,18 @@
 /**
- * safetensors: named tensors in one file, a JSON header in front of the bytes. Used for optimizer state and for weights
- * of other tools. 32-bit floats are written; other numbers are read as such. A file is checked as strictly as its
- * specification asks: every byte of the data belongs to exactly one tensor.
+ * Reads and writes safetensors files: a JSON header, then the bytes of named tensors. Espalier uses them for optimizer
+ * state and for weights of other tools. It writes 32-bit floats; it converts other number types to 32-bit floats when
+ * it reads. As the specification asks, every byte of the data must belong to exactly one tensor.
  */
 import { z } from "zod";
 import { UserError } from "../core/errors.ts";
 import { elementCount, formatShape, type Tensor, tensor } from "../core/tensor.ts";
 import { readBytes, writeBytes } from "./file.ts";
 import { requireFinite } from "./finite.ts";
-import { brainToFloat, halfToFloat } from "./short-floats.ts";
+import { bfloat16ToFloat, halfToFloat } from "./short-floats.ts";
 
-/** The header's length, a 64-bit integer, comes first. */
+/** A file starts with the length of the header, a 64-bit integer. */
 const prefixBytes = 8;
-/** The specification's limit. */
+/** The largest header that the specification allows, in bytes. */
 const largestHeader = 100_000_000;
 const metadataKey = "__metadata__";
 
@@ -28,12 +28,12 @@ interface ElementType {
   read(view: DataView, offset: number): number;
 }
 
-/** By their names in the specification. */
+/** Element types by their names in the specification. */
 const elementTypes: ReadonlyMap<string, ElementType> = new Map<string, ElementType>([
   ["F32", { bytes: 4, read: (view, at) => view.getFloat32(at, true) }],
   ["F64", { bytes: 8, read: (view, at) => view.getFloat64(at, true) }],
   ["F16", { bytes: 2, read: (view, at) => halfToFloat(view.getUint16(at, true)) }],
-  ["BF16", { bytes: 2, read: (view, at) => brainToFloat(view.getUint16(at, true)) }],
+  ["BF16", { bytes: 2, read: (view, at) => bfloat16ToFloat(view.getUint16(at, true)) }],
   ["I64", { bytes: 8, read: (view, at) => Number(view.getBigInt64(at, true)) }],
   ["I32", { bytes: 4, read: (view, at) => view.getInt32(at, true) }],
   ["I16", { bytes: 2, read: (view, at) => view.getInt16(at, true) }],
@@ -46,19 +46,19 @@ interface Entry {
   readonly name: string;
   readonly element: ElementType;
   readonly shape: readonly number[];
-  /** Offset of the first byte, and of the one after the last, counted from the end of the header. */
+  /** Offsets of the first byte and of the byte after the last, counted from the end of the header. */
   readonly begin: number;
   readonly end: number;
 }
 
-/** The safetensors file of `tensors`, in their order. */
+/** Encodes `tensors` as a safetensors file, in their order. */
 export function encodeSafetensors(tensors: ReadonlyMap<string, Tensor>): Uint8Array {
   const header: Record<string, z.infer<typeof entrySchema>> = {};
   let offset = 0;
   for (const [name, { shape, data }] of tensors) {
     if (name === metadataKey) {
       throw new UserError("bad-option", `no tensor may be called "${metadataKey}"`, {
-        hint: "The format keeps this name for itself; choose another one",
+        hint: "The format reserves this name; choose another one",
       });
     }
     header[name] = { dtype: "F32", shape: [...shape], data_offsets: [offset, offset + data.byteLength] };
@@ -79,15 +79,15 @@ export function encodeSafetensors(tensors: ReadonlyMap<string, Tensor>): Uint8Ar
 }
 
 /**
- * The tensors in `bytes`, in the order of the data; `file` is its name in messages. Throws `UserError`: "bad-file"
- * where the file is cut short, inconsistent or holds what is no finite number, "unsupported" where a tensor is not of
- * numbers.
+ * Decodes the tensors in `bytes`, in the order of the data. `file` names the file in messages. Throws `UserError`:
+ * "bad-file" if the file is truncated or inconsistent or holds a value that is not finite, "unsupported" if the
+ * elements of a tensor are not numbers.
  */
 export function decodeSafetensors(bytes: Uint8Array, file: string): Map<string, Tensor> {
   const bad = (message: string, cause?: unknown): UserError =>
-    new UserError("bad-file", `not a sound safetensors file: ${message}`, {
+    new UserError("bad-file", `not a valid safetensors file: ${message}`, {
       about: file,
-      hint: "Is the file cut short, or of another format? Get it or write it again",
+      hint: "The file may be truncated or in another format. Download it or write it again",
       cause,
     });
   if (bytes.byteLength < prefixBytes) throw bad(`it is ${bytes.byteLength} bytes long`);
@@ -137,11 +137,11 @@ function parseHeader(bytes: Uint8Array, bad: (message: string, cause?: unknown) 
       const { dtype, shape, data_offsets: offsets } = parsed.data;
       const element = elementTypes.get(dtype);
       if (element === undefined) {
-        throw new UserError("unsupported", "has an element type that is not read", {
+        throw new UserError("unsupported", "has an unsupported element type", {
           about: `tensor "${name}" in ${file}`,
           expected: [...elementTypes.keys()].join(", "),
           received: dtype,
-          hint: "Save the tensor with one of these types, or leave it out",
+          hint: "Save the tensor with one of these types, or omit it",
         });
       }
       const [begin, end] = offsets;
@@ -154,12 +154,12 @@ function parseHeader(bytes: Uint8Array, bad: (message: string, cause?: unknown) 
     .toSorted((a, b) => a.begin - b.begin || a.end - b.end);
 }
 
-/** Writes `tensors` to `path`, atomically; errors as of `writeBytes`. */
+/** Writes `tensors` to `path` atomically. Throws as `writeBytes` does. */
 export async function saveSafetensors(tensors: ReadonlyMap<string, Tensor>, path: string): Promise<void> {
   await writeBytes(path, encodeSafetensors(tensors));
 }
 
-/** Reads the tensors at `path`; errors as of `decodeSafetensors` and `readBytes`. */
+/** Reads the safetensors file at `path`. Throws as `decodeSafetensors` and `readBytes` do. */
 export async function loadSafetensors(path: string): Promise<Map<string, Tensor>> {
   return decodeSafetensors(await readBytes(path), path);
 }

@@ -1,15 +1,15 @@
 /**
- * How other people's networks call the layers that the zoo has too: the state dicts of PyTorch, as the torchvision
- * package and akamaster/pytorch_resnet_cifar10 (with its kin) name them. A naming maps our layer `stage2.block1.conv1`
+ * Layer names of other PyTorch implementations of the models in the zoo: torchvision, and
+ * akamaster/pytorch_resnet_cifar10 with its derivatives. A naming maps a layer of ours, such as `stage2.block1.conv1`,
  * to theirs, `layer2.0.conv1`.
  */
 
 export interface Naming {
-  /** What has these names, for messages. */
+  /** The implementation that uses these names, for messages. */
   readonly name: string;
-  /** Whether a network with these layers (ours) is of the naming's family. */
+  /** Whether a network with these layer names of ours belongs to this family. */
   fits(layers: ReadonlySet<string>): boolean;
-  /** Their name of our layer, of a network with these layers. */
+  /** Maps the layer `ours` to its name in the other implementation. `layers`: all layer names of the network. */
   layer(ours: string, layers: ReadonlySet<string>): string;
 }
 
@@ -25,8 +25,8 @@ function replaced(name: string, replacements: readonly Replacement[]): string {
   );
 }
 
-/** Ours count from 1, theirs from 0. */
-function before(index: string | undefined): number {
+/** Our layers count from 1, theirs from 0. */
+function zeroBased(index: string | undefined): number {
   return Number(index) - 1;
 }
 
@@ -35,13 +35,13 @@ function isResidual(layers: ReadonlySet<string>, lastStage: number): boolean {
   return layers.has("stem.conv") && has(lastStage) && !has(lastStage + 1) && !layers.has("last.conv");
 }
 
-/** The residual families share everything but the words for the last layer and the projection. */
+/** The residual families differ only in the names of the last layer and of the projection shortcut. */
 function residual(name: string, stages: number, classifier: string, projection: string): Naming {
   const replacements: readonly Replacement[] = [
     [/^stem\.conv$/, "conv1"],
     [/^stem\.norm$/, "bn1"],
     [/^classifier$/, classifier],
-    [/^stage(\d+)\.block(\d+)\./, (stage, block) => `layer${stage}.${before(block)}.`],
+    [/^stage(\d+)\.block(\d+)\./, (stage, block) => `layer${stage}.${zeroBased(block)}.`],
     [/\.norm(\d)$/, ".bn$1"],
     [/\.shortcut\.conv$/, `.${projection}.0`],
     [/\.shortcut\.norm$/, `.${projection}.1`],
@@ -54,8 +54,8 @@ function residual(name: string, stages: number, classifier: string, projection: 
 }
 
 /**
- * Every convolution, batch norm, ReLU and pooling has a number in `features`; of `classifier` every third is a linear
- * layer.
+ * Each convolution, batch norm, ReLU and pooling takes one number in `features`. In `classifier`, every third layer is
+ * linear.
  */
 const vgg: Naming = {
   name: "torchvision's VGG with batch norms",
@@ -70,11 +70,11 @@ const vgg: Naming = {
       const convolutions = [...layers].filter((layer) => layer.startsWith(`stage${one}.conv`)).length;
       number += 3 * convolutions + 1;
     }
-    return `features.${number + 3 * before(index) + (word === "norm" ? 1 : 0)}`;
+    return `features.${number + 3 * zeroBased(index) + (word === "norm" ? 1 : 0)}`;
   },
 };
 
-/** Blocks are numbered through, and a block's layers by whether it widens. */
+/** Blocks are numbered across stages. The layers of a block are numbered by whether it has an expansion convolution. */
 const mobilenet: Naming = {
   name: "torchvision's MobileNetV2",
   fits: (layers) => layers.has("last.conv") && layers.has("stage1.block1.conv2"),
@@ -90,9 +90,9 @@ const mobilenet: Naming = {
         [/^classifier$/, "classifier.1"],
       ]);
     }
-    const widens = layers.has(`${block}.conv1`);
-    const place = Number(index) - (widens ? 1 : 2);
-    const last = widens ? 2 : 1;
+    const expands = layers.has(`${block}.conv1`);
+    const place = Number(index) - (expands ? 1 : 2);
+    const last = expands ? 2 : 1;
     const norm = word === "norm" ? 1 : 0;
     const inBlock = place < last ? `${place}.${norm}` : `${last + norm}`;
     return `features.${blocks.indexOf(block) + 1}.conv.${inBlock}`;
@@ -113,7 +113,7 @@ const densenet: Naming = {
   },
 };
 
-/** Those with a name of their own before those that are told apart by what they lack. */
+/** Families with a distinctive layer come first. The others are recognised by the layers that they lack. */
 export const namings: readonly Naming[] = [
   mobilenet,
   densenet,

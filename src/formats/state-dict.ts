@@ -1,9 +1,11 @@
 /**
- * Weights under PyTorch's names, in and out: the state dict of a network that the zoo has too (`state-dict-names.ts`),
- * or of any network whose parameters are called as in the state dict already, as those of exported files are.
+ * Reads and writes weights under PyTorch's names. This works for the state dict of a network of the zoo
+ * (`state-dict-names.ts`), and for any network whose parameters already have the names of its state dict, as the
+ * parameters of exported files do.
  *
- * torchvision's VGG has a bias in front of each batch norm, ours has none: BN(x + b) with running mean m is BN(x) with
- * running mean m − b, so it is taken into the mean on the way in, and written as zeros on the way out.
+ * torchvision's VGG has a convolution bias in front of each batch norm; ours has none. BN(x + b) with running mean m
+ * equals BN(x) with running mean m − b. Reading therefore subtracts the bias from the running mean, and writing adds
+ * zero biases.
  */
 import { closest } from "fastest-levenshtein";
 import { UserError } from "../core/errors.ts";
@@ -30,11 +32,11 @@ function layersOf({ nodes }: Graph): ReadonlySet<string> {
   return new Set(nodes.map(({ name }) => name));
 }
 
-/** Our parameter → its name in the state dict; of a network of no known family its own name. */
+/** Maps each parameter of ours to its name in the state dict. A network of no known family keeps its own names. */
 function namesOf(graph: Graph): { readonly family: string; readonly theirs: (parameter: Parameter) => string } {
   const layers = layersOf(graph);
   const naming: Naming | undefined = namings.find((one) => one.fits(layers));
-  if (naming === undefined) return { family: "its own names", theirs: ({ name }) => name };
+  if (naming === undefined) return { family: "the network's own parameters", theirs: ({ name }) => name };
   return {
     family: naming.name,
     theirs: ({ name, kind }) => `${naming.layer(layerOf(name), layers)}.${words[kind] ?? kind}`,
@@ -42,7 +44,7 @@ function namesOf(graph: Graph): { readonly family: string; readonly theirs: (par
 }
 
 /**
- * Biases of convolutions that `graph` has not, by the name they would have → the running mean that can take them in.
+ * Convolution biases that a state dict may have and `graph` lacks: name of the bias → the running mean that absorbs it.
  */
 function absentBiases(graph: Graph): ReadonlyMap<string, Parameter> {
   const { theirs } = namesOf(graph);
@@ -61,10 +63,10 @@ function absentBiases(graph: Graph): ReadonlyMap<string, Parameter> {
 }
 
 const counter = ".num_batches_tracked";
-/** So many of each kind of mistake are spelled out. */
+/** The error lists at most this many mistakes of each kind. */
 const mostNamed = 5;
 
-/** The nearest of `names` to one that is not among them, for a message. */
+/** The most similar of `names`, formatted for a message. */
 function nearest(name: string, names: readonly string[]): string {
   return names.length === 0 ? "" : ` (nearest: "${closest(name, names)}")`;
 }
@@ -76,23 +78,23 @@ function listed(what: string, lines: readonly string[]): readonly string[] {
 }
 
 /**
- * The weights of `graph` taken from `state`, a PyTorch state dict; `file` is its name in messages. PyTorch's batch
- * counters (`num_batches_tracked`) are passed over. Throws `UserError("bad-file")` where tensors are missing, left over
- * or of another shape: all of them in its list, with the nearest names; and where one holds what is no finite number.
+ * Takes the weights of `graph` from `state`, a PyTorch state dict. `file` names the state dict in messages. PyTorch's
+ * batch counters (`num_batches_tracked`) are ignored. Throws `UserError("bad-file")` if tensors are missing, unexpected
+ * or of another shape; the error lists them with the most similar names. Also throws if a value is not finite.
  */
 export function weightsFromStateDict(graph: Graph, state: ReadonlyMap<string, Tensor>, file: string): Weights {
   const { family, theirs } = namesOf(graph);
   const weights = new Map<string, Tensor>();
   const left = new Set([...state.keys()].filter((name) => !name.endsWith(counter)));
   const missing: string[] = [];
-  const misshapen: string[] = [];
+  const wrongShapes: string[] = [];
   for (const parameter of graph.parameters) {
     const name = theirs(parameter);
     const found = state.get(name);
     left.delete(name);
     if (found === undefined) missing.push(name);
     else if (sameShape(found.shape, parameter.shape)) weights.set(parameter.name, found);
-    else misshapen.push(`"${name}": expected ${formatShape(parameter.shape)}, got ${formatShape(found.shape)}`);
+    else wrongShapes.push(`"${name}": expected ${formatShape(parameter.shape)}, got ${formatShape(found.shape)}`);
   }
   for (const [name, mean] of absentBiases(graph)) {
     const [bias, own] = [state.get(name), weights.get(mean.name)];
@@ -116,22 +118,22 @@ export function weightsFromStateDict(graph: Graph, state: ReadonlyMap<string, Te
       "unexpected",
       unused.map((name) => `"${name}"${nearest(name, missing)}`),
     ),
-    ...listed("misshapen", misshapen),
+    ...listed("wrong shape of", wrongShapes),
   ];
   if (list.length === 0) {
     requireFinite(weights, file);
     return weights;
   }
-  throw new UserError("bad-file", "does not hold the tensors of this network", {
+  throw new UserError("bad-file", "does not have the tensors of this network", {
     about: file,
-    expected: `the state dict of a ${graph.name}, after ${family}`,
-    received: `${missing.length} tensors missing, ${unused.length} unexpected, ${misshapen.length} of another shape`,
+    expected: `the state dict of ${graph.name}, with the names of ${family}`,
+    received: `${missing.length} tensors missing, ${unused.length} unexpected, ${wrongShapes.length} of another shape`,
     list,
-    hint: `Is it the state dict of a ${graph.name}, with as many classes?`,
+    hint: `Use the state dict of ${graph.name} with the same number of classes`,
   });
 }
 
-/** `network`'s weights under PyTorch's names, as `weightsFromStateDict` takes them. */
+/** The weights of `network` under PyTorch's names. `weightsFromStateDict` reads them back. */
 export function stateDictOf({ graph, weights }: Network): ReadonlyMap<string, Tensor> {
   const { theirs } = namesOf(graph);
   const state = new Map<string, Tensor>();

@@ -10,7 +10,7 @@ import { resnet } from "../../src/models/resnet.ts";
 const folder = mkdtempSync(join(tmpdir(), "espalier-file-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test("a file is replaced whole and leaves nothing else behind", async () => {
+test("a file is replaced as a whole, and no other file is left behind", async () => {
   const path = join(folder, "a");
   await writeBytes(path, Uint8Array.of(1, 2, 3));
   await writeBytes(path, new Uint8Array([0, 9, 8, 0]).subarray(1, 3));
@@ -19,14 +19,14 @@ test("a file is replaced whole and leaves nothing else behind", async () => {
   expect(readdirSync(folder)).toEqual(["a"]);
 });
 
-test("what the system refuses is said about the path", async () => {
+test("an error of the system names the path", async () => {
   const missing = join(folder, "none", "a");
   await expect(readBytes(missing)).rejects.toMatchObject({ code: "missing-file", details: { about: missing } });
   await expect(writeBytes(missing, new Uint8Array())).rejects.toMatchObject({ code: "missing-file" });
   await expect(readBytes(folder)).rejects.toMatchObject({ code: "bad-file" });
 });
 
-test("a network through a file", async () => {
+test("a network is saved to a file and loaded from it", async () => {
   const graph = resnet({ depth: 20, classes: 4, channels: 1, size: 28 });
   const network = { graph, weights: initialize(graph, 7) };
   const path = join(folder, "network.onnx");

@@ -54,14 +54,14 @@ describe("round trip", () => {
     );
   });
 
-  test("the data begins at a multiple of 8, as other readers expect", () => {
+  test("the data begins at a multiple of 8, which other readers expect", () => {
     const bytes = encodeSafetensors(new Map([["w", tensor([1])]]));
     const header = Number(new DataView(bytes.buffer).getBigUint64(0, true));
     expect(header % 8).toBe(0);
     expect(bytes.length).toBe(8 + header + 4);
   });
 
-  test("through a file, which appears whole", async () => {
+  test("tensors are saved to a file and loaded from it", async () => {
     const path = join(folder, "state.safetensors");
     const given = new Map([["λ", tensor([2, 2], Float32Array.of(1, -0, 3, 4e-42))]]);
     await saveSafetensors(given, path);
@@ -69,7 +69,7 @@ describe("round trip", () => {
     expect(readdirSync(folder)).toEqual(["state.safetensors"]);
   });
 
-  test("the order of the data decides, not that of the header", () => {
+  test("tensors come in the order of the data, not of the header", () => {
     const data = new Uint8Array(Float32Array.of(1, 2).buffer);
     const read = decodeSafetensors(file(JSON.stringify({ b: entry([1], 4, 8), a: entry([], 0, 4) }), data), "x");
     expect([...read].map(([name, { data: values }]) => [name, ...values])).toEqual([
@@ -78,7 +78,7 @@ describe("round trip", () => {
     ]);
   });
 
-  test("the reference implementation reads what is written", (context) => {
+  test("the reference implementation reads the written file", (context) => {
     const python = process.env["ESPALIER_PEER_PYTHON"];
     if (python === undefined || !existsSync(python)) {
       context.skip("ESPALIER_PEER_PYTHON names no Python with safetensors and numpy");
@@ -91,7 +91,7 @@ describe("round trip", () => {
   });
 });
 
-describe("a file that is not sound is refused with its name", () => {
+describe("an invalid file is refused with its name", () => {
   const cases: readonly [string, Uint8Array, RegExp][] = [
     ["empty", new Uint8Array(), /0 bytes long/],
     ["a header longer than the file", file("{}").with(0, 200), /header of 200 bytes does not fit/],
@@ -130,13 +130,13 @@ describe("a file that is not sound is refused with its name", () => {
     expect(() => decodeSafetensors(bytes, "bad.safetensors")).toThrow(/bad\.safetensors/);
   });
 
-  test("numbers that are none, as convert refuses them", async () => {
+  test("values that are not finite", async () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       const path = join(folder, "diverged.safetensors");
       await saveSafetensors(new Map([["w", tensor([3], Float32Array.of(1, value, 2))]]), path);
       await expect(loadSafetensors(path)).rejects.toMatchObject({
         code: "bad-file",
-        message: expect.stringMatching(/tensor "w" in .*diverged\.safetensors: value 1 of its 3/),
+        message: expect.stringMatching(/tensor "w" in .*diverged\.safetensors: value 1 of 3/),
       });
     }
     const large = new Uint8Array(8);

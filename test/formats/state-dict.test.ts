@@ -8,7 +8,7 @@ import { model } from "../../src/models/zoo.ts";
 
 const graph = resnet({ depth: 20, classes: 10 });
 
-/** A state dict with PyTorch's names and shapes; each tensor holds its own number. */
+/** A state dict with PyTorch's names and shapes. All values of a tensor are one number, different for each tensor. */
 function stateDict(): Map<string, Tensor> {
   const state = new Map<string, Tensor>();
   const put = (name: string, ...shape: number[]): void => {
@@ -52,17 +52,17 @@ describe("weights from a PyTorch state dict", () => {
     for (const [ours, theirs] of Object.entries(pairs)) expect(weights.get(ours)).toBe(state.get(theirs));
   });
 
-  test("a tensor with what is no number is named", () => {
+  test("a tensor with a value that is not finite is named", () => {
     const state = stateDict();
     const bias = tensor([10]);
     bias.data[3] = Number.NaN;
     state.set("linear.bias", bias);
     expect(() => weightsFromStateDict(graph, state, "x.safetensors")).toThrow(
-      'tensor "classifier.bias" in x.safetensors: value 3 of its 10 is not a finite number',
+      'tensor "classifier.bias" in x.safetensors: value 3 of 10 is not a finite number',
     );
   });
 
-  test("a tensor missing, left over, or of another network", () => {
+  test("missing and unexpected tensors, and tensors of another network, are listed", () => {
     const missing = stateDict();
     missing.delete("layer3.2.bn2.bias");
     missing.set("layer3.2.bn2.bais", tensor([64]));
@@ -82,14 +82,12 @@ describe("weights from a PyTorch state dict", () => {
     const more = stateDict().set("layer4.0.conv1.weight", tensor([1]));
     expect(lists(more)).toEqual(['unexpected "layer4.0.conv1.weight"']);
     const wider = resnet({ depth: 20, classes: 100 });
-    expect(lists(stateDict(), wider)).toContain('misshapen "linear.weight": expected [100,64], got [10,64]');
+    expect(lists(stateDict(), wider)).toContain('wrong shape of "linear.weight": expected [100,64], got [10,64]');
     expect(lists(new Map(), graph)).toHaveLength(6);
   });
 });
 
-/**
- * Tensors that the torchvision package's own networks have: the first, the last, and those where naming is least plain.
- */
+/** Tensors of torchvision's own networks: the first, the last, and those whose names are hardest to map. */
 const torchvision: readonly (readonly [string, number, Readonly<Record<string, readonly number[]>>])[] = [
   [
     "resnet-18",
@@ -157,7 +155,8 @@ describe("torchvision's names", () => {
     for (const [tensorName, shape] of Object.entries(some))
       expect(state.get(tensorName)?.shape, tensorName).toEqual(shape);
     const back = weightsFromStateDict(plain, state, "x");
-    // Zero biases change no mean, so everything comes back; by identity where nothing is computed.
+    // Zero biases change no running mean, so everything comes back. Tensors that are not computed come back as the same
+    // object.
     for (const [parameter, { shape, data }] of back) {
       const own = network.weights.get(parameter);
       expect(shape).toEqual(own?.shape);
@@ -165,7 +164,7 @@ describe("torchvision's names", () => {
     }
   });
 
-  test("a bias in front of a batch norm goes into its running mean", () => {
+  test("a bias before a batch norm is subtracted from its running mean", () => {
     const plain = model("vgg-16-imagenet", { size: 32 });
     const state = new Map(stateDictOf({ graph: plain, weights: initialize(plain, 1) }));
     state.set("features.0.bias", tensor([64], new Float32Array(64).fill(0.25)));

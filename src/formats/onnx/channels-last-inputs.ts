@@ -1,17 +1,17 @@
 /**
- * Images that a file takes with their channels last (Keras, TensorFlow) and transposes before its first convolution:
- * inside, the input has its channels first, as everything that feeds a network does. The header notes it, and the file
- * is written with its own input again.
+ * Handles files whose images have their channels last (NHWC, as in Keras and TensorFlow) and are transposed before the
+ * first convolution. The network that is read takes images with their channels first (NCHW), as every network here
+ * does. The header records the original layout, and the written file takes its images with their channels last again.
  */
 import { type Input, makeNode, type Node } from "../../graph/graph.ts";
 import { withInputs } from "../../graph/rewrite.ts";
 import { attributeTypes, type ModelMessage, type NodeMessage } from "./proto.ts";
 
-/** What it takes from images with their channels last to those with their channels first, and back. */
+/** Permutations between images with their channels last (NHWC) and images with their channels first (NCHW). */
 export const toChannelsFirst: readonly number[] = [0, 3, 1, 2];
 export const toChannelsLast: readonly number[] = [0, 2, 3, 1];
 
-/** Ops that treat every element alike, so that the order of axes is nothing to them; constants are broadcast. */
+/** Elementwise ops: the order of axes does not matter to them. Constants are broadcast. */
 export const elementwise: ReadonlySet<string> = new Set([
   "Add",
   "Clip",
@@ -26,10 +26,10 @@ export const elementwise: ReadonlySet<string> = new Set([
   "Tanh",
 ]);
 
-/** Ops that may stand between the input and its transposing: they work on each channel alike, wherever its axis is. */
-const passing: ReadonlySet<string> = new Set([...elementwise, "Pad", "Identity", "Dropout", "Cast"]);
+/** Ops that may stand between an input and its transpose: they do the same whichever axis the channels are on. */
+const layoutNeutral: ReadonlySet<string> = new Set([...elementwise, "Pad", "Identity", "Dropout", "Cast"]);
 
-/** Names of the inputs that are transposed on all ways into the network. */
+/** Names of the inputs that are transposed to channels first on every path into the network. */
 export function channelsLastInputs(
   graph: NonNullable<ModelMessage["graph"]>,
   inputs: readonly Input[],
@@ -43,20 +43,20 @@ export function channelsLastInputs(
 }
 
 function isTransposed(input: string, nodes: readonly NodeMessage[], outputs: ReadonlySet<string>): boolean {
-  const raw = new Set([input]);
+  const untransposed = new Set([input]);
   let isFound = false;
   for (const node of nodes) {
-    if (!(node.input ?? []).some((name) => raw.has(name))) continue;
+    if (!(node.input ?? []).some((name) => untransposed.has(name))) continue;
     if (isToChannelsFirst(node)) {
       isFound = true;
       continue;
     }
-    // What asks for the shape alone is computed, and looks at the images as the file has them.
+    // A shape is computed while the file is read, and refers to the images in the file's layout.
     if (node.opType === "Shape") continue;
-    if (!passing.has(node.opType ?? "")) return false;
-    for (const output of node.output ?? []) raw.add(output);
+    if (!layoutNeutral.has(node.opType ?? "")) return false;
+    for (const output of node.output ?? []) untransposed.add(output);
   }
-  return isFound && ![...raw].some((name) => outputs.has(name));
+  return isFound && ![...untransposed].some((name) => outputs.has(name));
 }
 
 function isToChannelsFirst({ opType, attribute }: NodeMessage): boolean {
@@ -64,12 +64,15 @@ function isToChannelsFirst({ opType, attribute }: NodeMessage): boolean {
   return opType === "Transpose" && (permutation ?? []).join() === toChannelsFirst.join();
 }
 
-/** The node that makes of images with their channels first, `first`, those that the file's nodes read, `last`. */
-export function liftingNode(first: string, last: string): Node {
+/**
+ * A transpose from `first`, images with their channels first, to `last`, the channels-last images that the file's nodes
+ * read.
+ */
+export function channelsLastNode(first: string, last: string): Node {
   return makeNode("transpose", `${last}/channels_last`, [first], [last], { permutation: toChannelsLast });
 }
 
-/** `nodes` with each value named as `names` says. */
+/** `nodes` with each value renamed as `names` says. */
 export function renamed(nodes: readonly Node[], names: ReadonlyMap<string, string>): readonly Node[] {
   if (names.size === 0) return nodes;
   return nodes.map((node) => ({
@@ -78,12 +81,12 @@ export function renamed(nodes: readonly Node[], names: ReadonlyMap<string, strin
   }));
 }
 
-/** `input`, whose channels are last, with its channels first. */
+/** The channels-last `input` with its channels first. */
 export function channelsFirst(input: Input): Input {
   return withAxes(input, toChannelsFirst);
 }
 
-/** `input`, whose channels are first, with its channels last. */
+/** The channels-first `input` with its channels last. */
 export function channelsLast(input: Input): Input {
   return withAxes(input, toChannelsLast);
 }

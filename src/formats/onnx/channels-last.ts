@@ -1,7 +1,7 @@
 /**
- * Graphs that keep their channels last (Keras, TensorFlow) transpose images in front of each convolution and back
- * behind it. What lies between is moved in front of the transposing: the node works on the image as it was, and what it
- * makes is transposed instead. In the end transposings meet and cancel out (`ops/transpose.ts`).
+ * Graphs with their channels last (Keras, TensorFlow) transpose the images before each convolution and back after it.
+ * This module moves the nodes in between ahead of the transpose: each such node reads the image with its channels
+ * first, and its output is transposed instead. Neighbouring transposes then meet and cancel (`ops/transpose.ts`).
  */
 import { elementCount, type Shape, tensor } from "../../core/tensor.ts";
 import type { Node } from "../../graph/graph.ts";
@@ -16,27 +16,30 @@ import { attributeMessage, type NodeMessage } from "./proto.ts";
 const softmaxes: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax"]);
 
 interface Moved {
-  /** The node as it works on images with their channels first. */
+  /** The node, rewritten to read images with their channels first. */
   readonly message: NodeMessage;
-  /** Each value it makes is to be transposed so. */
+  /** The permutation that each of its outputs still needs. */
   readonly permutation: readonly number[];
 }
 
-/** `message` in front of the transposing of what it reads, if it reads transposed images and can be moved. */
-export function movedForward(message: NodeMessage, node: NodeReader, reader: GraphReader): Moved | undefined {
-  const transposing = node.inputs
+/**
+ * Rewrites `message` to run ahead of the transpose that it reads; undefined if it reads no transposed images or cannot
+ * be moved.
+ */
+export function movedBeforeTranspose(message: NodeMessage, node: NodeReader, reader: GraphReader): Moved | undefined {
+  const transposes = node.inputs
     .map((input) => (input === "" ? undefined : reader.producer(input)))
     .filter((one): one is Node<"transpose"> => one?.op === "transpose");
-  const [first] = transposing;
+  const [first] = transposes;
   const permutation = first?.attributes.permutation ?? [];
   if (permutation.at(-1) !== 1) return undefined;
   const source = (input: string): string | undefined => {
-    const found = transposing.find(({ outputs }) => outputs[0] === input);
+    const found = transposes.find(({ outputs }) => outputs[0] === input);
     return found?.attributes.permutation.join() === permutation.join() ? found.inputs[0] : undefined;
   };
   const activations = node.inputs.filter((input) => input !== "" && !reader.isConstant(input));
   if (activations.some((input) => source(input) === undefined)) return undefined;
-  // Outputs that nothing reads count: a Split without sizes makes as many parts.
+  // Outputs that nothing reads count too: a Split without sizes makes equal parts, one for each output.
   const output = Array.from({ length: node.outputCount }, (_, index) => {
     const name = node.outputs[index] ?? "";
     return name === "" ? "" : reader.newName(`${name}/channels_first`);
@@ -46,7 +49,7 @@ export function movedForward(message: NodeMessage, node: NodeReader, reader: Gra
     if (!constants.every((name) => isOfChannels(reader.shape(name), permutation, reader.constant(name)))) {
       return undefined;
     }
-    const input = node.inputs.map((name) => source(name) ?? turned(name, permutation, node, reader));
+    const input = node.inputs.map((name) => source(name) ?? withReorderedDims(name, permutation, node, reader));
     return { message: { ...message, input, output }, permutation };
   }
   const along = axisOf(node, permutation);
@@ -72,16 +75,20 @@ export function movedForward(message: NodeMessage, node: NodeReader, reader: Gra
   }
   const pads = node.opType === "Pad" && node.inputs.length > 1 ? reader.constant(node.input(1)) : undefined;
   if (pads?.dims.join() === `${2 * permutation.length}` && node.inputs.length < 4) {
-    const input = [source(node.input(0)) ?? "", turnedPads(pads, permutation, node, reader), ...node.inputs.slice(2)];
+    const input = [
+      source(node.input(0)) ?? "",
+      reorderedPads(pads, permutation, node, reader),
+      ...node.inputs.slice(2),
+    ];
     return { message: { ...message, input, output }, permutation };
   }
   return undefined;
 }
 
 /**
- * The axis that an op which is moved with it works along. What is read along the channels alone is moved if its axis
- * will be theirs: along another it may be along the channels as it stands. Before opset 13 a softmax was over all axes
- * from its own on.
+ * The axis that an op works along, if the op can be moved with this axis. Concat and softmax move only if the axis
+ * becomes the channel axis: along any other axis they are read where they stand. Before opset 13 a softmax covered all
+ * axes from its own on.
  */
 function axisOf(node: NodeReader, permutation: readonly number[]): number | undefined {
   const rank = permutation.length;
@@ -92,15 +99,26 @@ function axisOf(node: NodeReader, permutation: readonly number[]): number | unde
   return permutation[axis] === 1 ? axis : undefined;
 }
 
-/** Whether a constant has one number, or one for each channel, stored as they are; no other axis may have a size. */
+/**
+ * Whether a constant that the file stores has one number, or one number for each channel; every other axis must have
+ * size 1.
+ */
 function isOfChannels(dims: Shape, permutation: readonly number[], stored: Constant | undefined): boolean {
   if (elementCount(dims) === 1) return true;
   const own = aligned(dims, permutation.length);
   return stored !== undefined && own.every((size, axis) => size === 1 || permutation[axis] === 1);
 }
 
-/** Declares a constant of channels for the order of axes before `permutation`: axis `permutation[i]` is axis i. */
-function turned(name: string, permutation: readonly number[], node: NodeReader, reader: GraphReader): string {
+/**
+ * Declares a per-channel constant with its axes in the order before `permutation`: axis `permutation[i]` becomes axis
+ * i.
+ */
+function withReorderedDims(
+  name: string,
+  permutation: readonly number[],
+  node: NodeReader,
+  reader: GraphReader,
+): string {
   const found = name === "" ? undefined : reader.constant(name);
   if (found === undefined || elementCount(found.dims) === 1) return name;
   const own = aligned(found.dims, permutation.length);
@@ -109,8 +127,8 @@ function turned(name: string, permutation: readonly number[], node: NodeReader, 
 }
 
 /**
- * [C,O], by which images with their channels last are multiplied, as [O,C,1,1]: a dense layer at each pixel is a
- * convolution of one pixel. Undefined where it is no such matrix.
+ * The matrix [C,O] of a MatMul on images with their channels last, as [O,C,1,1]: a dense layer at each pixel is a 1 × 1
+ * convolution. Undefined if the constant is not such a matrix.
  */
 function kernelsOf(node: NodeReader, reader: GraphReader): string | undefined {
   const [images, matrix] = [node.input(0), node.input(1)];
@@ -124,7 +142,7 @@ function kernelsOf(node: NodeReader, reader: GraphReader): string | undefined {
   return reader.derived(node, matrix, "weights", tensor([count, channels, 1, 1], values));
 }
 
-function turnedPads(pads: Constant, permutation: readonly number[], node: NodeReader, reader: GraphReader): string {
+function reorderedPads(pads: Constant, permutation: readonly number[], node: NodeReader, reader: GraphReader): string {
   const rank = permutation.length;
   const values = [0, rank].flatMap((first) =>
     permutation.map((_, axis) => pads.values[first + permutation.indexOf(axis)] ?? 0),

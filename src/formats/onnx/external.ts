@@ -1,6 +1,6 @@
 /**
- * Tensors whose bytes lie in files beside the model. A file names where they are, and is not trusted: only files in the
- * model's own folder are read, and never beyond their end.
+ * Reads tensors whose bytes lie in files beside the model (ONNX external data). The file names come from the model and
+ * are not trusted: only files in the model's own folder are read, and never beyond their end.
  */
 import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, resolve, sep } from "node:path";
@@ -8,29 +8,33 @@ import { UserError } from "../../core/errors.ts";
 
 export interface ExternalData {
   /**
-   * `length` bytes of the file and place that `entries` name (the specification's keys: location, offset, length).
-   * Throws `UserError`, about `about`.
+   * Reads `length` bytes from the file and offset that `entries` name (the specification's keys: location, offset,
+   * length). Throws `UserError` about `about`.
    */
   read(entries: ReadonlyMap<string, string>, length: number, about: string): Uint8Array;
 }
 
-/** For a model that is bytes without a place: there is nothing beside it. */
+/** For a model that is given as bytes: it has no folder, so there is nothing beside it. */
 export const noExternalData: ExternalData = {
   read(entries, _, about) {
-    throw new UserError("unsupported", "its data lies in another file, which cannot be found from bytes alone", {
-      about,
-      received: entries.get("location") ?? "no location",
-      hint: "Load the model by its path.",
-    });
+    throw new UserError(
+      "unsupported",
+      "its data lies in another file, but the model was given as bytes, without a folder",
+      {
+        about,
+        received: entries.get("location") ?? "no location",
+        hint: "Load the model by its path",
+      },
+    );
   },
 };
 
-const AGAIN = "Save the model again, together with the files that its tensors lie in";
+const SAVE_AGAIN_HINT = "Save the model again, together with the files that hold its tensors";
 
-/** One read is at most this long: what the system takes at once is below 2 GiB. */
+/** The most bytes of one read: the system reads less than 2 GiB at once. */
 const largestRead = 2 ** 30;
 
-/** Data beside the model at `path`. Reads block; `close` gives back the files. */
+/** External data of the model at `path`. Reads block. `close` closes the files. */
 export class FolderData implements ExternalData {
   readonly #folder: string;
   readonly #files = new Map<string, number>();
@@ -44,11 +48,11 @@ export class FolderData implements ExternalData {
     const offset = wholeNumber(entries, "offset", 0, about);
     const stated = wholeNumber(entries, "length", length, about);
     if (stated !== length) {
-      throw new UserError("bad-file", "its length in the other file is not that of its dims", {
+      throw new UserError("bad-file", "the length of its external data does not match its dims", {
         about,
         expected: `${length} bytes`,
         received: `${stated}`,
-        hint: AGAIN,
+        hint: SAVE_AGAIN_HINT,
       });
     }
     const file = this.#open(location, about);
@@ -58,14 +62,14 @@ export class FolderData implements ExternalData {
         about,
         expected: `at most ${size} bytes`,
         received: `${offset} + ${length}`,
-        hint: "The file may have been cut short: copy it again.",
+        hint: "The file may be truncated: copy it again",
       });
     }
     const bytes = new Uint8Array(length);
     for (let done = 0; done < length; ) {
       const count = readSync(file, bytes, done, Math.min(length - done, largestRead), offset + done);
       if (count === 0) {
-        throw new UserError("bad-file", `"${location}" ended while it was read`, { about, hint: AGAIN });
+        throw new UserError("bad-file", `"${location}" ended while it was read`, { about, hint: SAVE_AGAIN_HINT });
       }
       done += count;
     }
@@ -85,12 +89,12 @@ export class FolderData implements ExternalData {
     return file;
   }
 
-  /** The path of `location`, which must not lead out of the model's folder, by dots or by links. */
+  /** The path of `location`. Refuses a path that leads out of the model's folder, by dots or by links. */
   #locate(location: string, about: string): string {
     const outside = new UserError("bad-file", "its data must lie in the model's own folder", {
       about,
       received: `"${location}"`,
-      hint: "Export the model again, with its data beside it.",
+      hint: "Export the model again, with its data beside it",
     });
     if (location === "" || location.includes("\0") || isAbsolute(location)) throw outside;
     const inside = this.#folder.endsWith(sep) ? this.#folder : `${this.#folder}${sep}`;
@@ -98,12 +102,12 @@ export class FolderData implements ExternalData {
     if (!path.startsWith(inside)) throw outside;
     const found = attempt(() => realpathSync(path));
     if (found === undefined) {
-      throw new UserError("missing-file", `the file "${location}" with its data is not there`, {
+      throw new UserError("missing-file", `its data file "${location}" is missing`, {
         about,
-        hint: "Put it beside the model.",
+        hint: "Put it beside the model",
       });
     }
-    // A pipe or a device would block, or never end.
+    // Refuse pipes and devices: reading one would block or never end.
     if (!found.startsWith(`${realpathSync(this.#folder)}${sep}`) || !statSync(found).isFile()) throw outside;
     return found;
   }
@@ -125,6 +129,6 @@ function wholeNumber(entries: ReadonlyMap<string, string>, key: string, absent: 
   throw new UserError("bad-file", `the ${key} of its data is not a whole number`, {
     about,
     received: `"${text}"`,
-    hint: AGAIN,
+    hint: SAVE_AGAIN_HINT,
   });
 }

@@ -1,38 +1,36 @@
-/**
- * What is known of a graph while its nodes are read in order: shapes, constants and how they are seen, parameters,
- * nodes so far.
- */
+/** The state of reading a graph: shapes, constants, views of constants, parameters, and the nodes read so far. */
 import { UserError } from "../../core/errors.ts";
 import { elementCount, formatShape, type Shape, sameShape, type Tensor } from "../../core/tensor.ts";
 import { type Input, makeNode, type Node } from "../../graph/graph.ts";
 import type { Attributes, ForwardOpName } from "../../graph/ops.ts";
 import { bindBatch, inferNode } from "../../graph/shapes.ts";
-import { liftingNode } from "./channels-last-inputs.ts";
+import { channelsLastNode } from "./channels-last-inputs.ts";
 import { type Constant, scalarsOf } from "./folding/constant.ts";
 import { batchSize, type Scalar } from "./folding/scalar.ts";
 import type { NodeReader } from "./node-reader.ts";
 import { UNSOUND_HINT } from "./problems.ts";
 import type { ReadContext, View } from "./rules.ts";
 
-/** What a file says besides its nodes. */
+/** What a file declares besides its nodes. */
 export interface FileFacts {
   readonly file: string;
   readonly inputs: readonly Input[];
-  /** Their element types in the file, of `TensorProto.DataType`. */
+  /** Element types of the inputs in the file, as `TensorProto.DataType`. */
   readonly inputTypes: ReadonlySet<number>;
-  /** Those of them that have their channels last. */
+  /** Names of the inputs that have their channels last. */
   readonly channelsLast: ReadonlySet<string>;
   /**
-   * Whether the file itself says so: then it transposes them at once, and is otherwise laid out as networks are inside.
+   * Whether the file's metadata names the channels-last inputs. Such a file was written here: it transposes these
+   * inputs at once, and the rest of it has its channels first.
    */
   readonly notesChannelsLast: boolean;
   readonly initializers: ReadonlyMap<string, Constant>;
-  /** Exact values of attributes, see `WriteContext.keepExact`. */
+  /** Exact attribute values from the metadata; see `WriteContext.keepExact`. */
   readonly exact: ReadonlyMap<string, number>;
   readonly fixedBatch: number | undefined;
-  /** How many nodes and outputs read a value. */
+  /** Value → how many nodes and graph outputs read it. */
   readonly readers: ReadonlyMap<string, number>;
-  /** The values that the file's nodes make. */
+  /** All outputs of the file's nodes. */
   readonly made: ReadonlySet<string>;
 }
 
@@ -41,10 +39,10 @@ export class GraphReader implements ReadContext {
   /** Shapes of the constants that nodes read as parameters. */
   readonly parameterShapes: Map<string, Shape> = new Map();
   readonly constants: Map<string, Constant> = new Map();
-  /** Values that a `MatMul` of the file makes. */
+  /** Outputs of the file's `MatMul` nodes. */
   readonly products: Set<string> = new Set();
-  /** Input whose channels are last in the file → what stands for it here, with its channels first. */
-  readonly lifted: Map<string, string> = new Map();
+  /** Channels-last input of the file → the channels-first value that replaces it. */
+  readonly channelsFirstOf: Map<string, string> = new Map();
   readonly #facts: FileFacts;
   readonly #shapes = new Map<string, Shape>();
   readonly #views = new Map<string, View>();
@@ -57,7 +55,7 @@ export class GraphReader implements ReadContext {
     for (const [name, constant] of facts.initializers) this.declareConstant(name, constant);
     for (const { name, shape } of facts.inputs) {
       this.#declare(name, bindBatch(shape, 1));
-      if (facts.channelsLast.has(name)) this.#lift(name);
+      if (facts.channelsLast.has(name)) this.#declareChannelsFirst(name);
     }
   }
 
@@ -69,7 +67,7 @@ export class GraphReader implements ReadContext {
     return this.#facts.inputTypes;
   }
 
-  /** The value that `name` stands for. */
+  /** The value that `name` is an alias of, or `name` itself. */
   resolve(name: string): string {
     return this.#aliases.get(name) ?? name;
   }
@@ -77,7 +75,7 @@ export class GraphReader implements ReadContext {
   shape(value: string): Shape {
     const shape = this.parameterShapes.get(value) ?? this.#shapes.get(value);
     if (shape === undefined) {
-      throw new UserError("bad-file", `value "${value}" is read before any node makes it`, {
+      throw new UserError("bad-file", `value "${value}" is read before any node computes it`, {
         about: this.#facts.file,
         hint: UNSOUND_HINT,
       });
@@ -111,14 +109,14 @@ export class GraphReader implements ReadContext {
     this.constants.set(value, constant);
   }
 
-  /** Declares a constant that the file does not have, under `name` or one like it. */
+  /** Declares a constant that the file lacks, under `name` or a variant of it. Returns the name. */
   declareNew(name: string, constant: Constant): string {
     const unique = this.newName(name);
     this.declareConstant(unique, constant);
     return unique;
   }
 
-  /** `name`, or one like it, for a value that the file does not have. */
+  /** A name for a value that the file lacks: `name`, or a variant of it that is not taken. */
   newName(name: string): string {
     let unique = name;
     while (this.#isDeclared(unique) || this.#facts.made.has(unique)) unique = `${unique}_`;
@@ -148,7 +146,8 @@ export class GraphReader implements ReadContext {
       formatShape(wanted),
       `${count} values`,
     );
-    // A constant takes the shape of its first reader; what is computed by nodes that stay has one already.
+    // A stored constant takes the shape of its first reader. A constant computed by nodes that stay in the graph
+    // already has its shape.
     const known = stored === undefined ? this.#shapes.get(source) : this.parameterShapes.get(source);
     node.check(
       known === undefined || sameShape(known, wanted),
@@ -220,7 +219,7 @@ export class GraphReader implements ReadContext {
     attributes: Attributes<K>,
     step?: { readonly part: string; readonly output?: string },
   ): string {
-    // Nodes of ONNX need no names, nor different ones; ours do.
+    // ONNX nodes may have no name, or share one. Ours have unique names.
     let name = step === undefined ? reader.name : `${reader.name}.${step.part}`;
     while (this.#nodeNames.has(name)) name = `${name}_`;
     const dst = step === undefined ? (reader.outputs[0] ?? "") : (step.output ?? this.newName(name));
@@ -235,21 +234,24 @@ export class GraphReader implements ReadContext {
     return dst;
   }
 
-  /** Makes what the file takes of images with their channels first. */
-  #lift(name: string): void {
+  /**
+   * Declares the channels-first value of input `name`, and adds the transpose to the channels-last value that the
+   * file's nodes read.
+   */
+  #declareChannelsFirst(name: string): void {
     const [batch = 1, height = 1, width = 1, channels = 1] = this.shape(name);
     const first = this.newName(`${name}/channels_first`);
     this.#declare(first, [batch, channels, height, width]);
-    const node = liftingNode(first, name);
-    this.lifted.set(name, first);
-    // Where the file transposes at once, this node will be absorbed, and one of the file's may have the name from an
-    // earlier reading.
+    const node = channelsLastNode(first, name);
+    this.channelsFirstOf.set(name, first);
+    // If the file's metadata names its channels-last inputs, this transpose cancels later. A node of the file may have
+    // its name, from an earlier reading.
     if (!this.#facts.notesChannelsLast) this.#nodeNames.add(node.name);
     this.#producers.set(name, node);
     this.nodes.push(node);
   }
 
-  /** What is legal in ONNX may be none of our nodes: that is said of the file's own node. */
+  /** A node that is legal in ONNX may have no counterpart here. The error then names the node of the file. */
   #inferred(reader: NodeReader, node: Node): Shape {
     for (const input of node.inputs) this.#checkMade(reader, input);
     const shapes = node.inputs.map((input) => this.shape(input));
@@ -258,11 +260,11 @@ export class GraphReader implements ReadContext {
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       const { expected, received } = error.details;
-      throw reader.unsupported("is not read in this form", expected, received);
+      throw reader.unsupported("is not supported in this form", expected, received);
     }
   }
 
-  /** A constant of the file is something only where it became a parameter. */
+  /** Checks that `value` is usable as a node's input: a constant must have become a parameter first. */
   #checkMade(reader: NodeReader, value: string): void {
     const isMade = !this.isConstant(value) || this.parameterShapes.has(value) || this.#producers.has(value);
     reader.check(isMade, `input "${value}" must be computed from the images, not a constant`);
@@ -275,7 +277,7 @@ export class GraphReader implements ReadContext {
 
   #checkNew(name: string): void {
     if (!this.#isDeclared(name)) return;
-    throw new UserError("bad-file", `makes value "${name}" twice`, {
+    throw new UserError("bad-file", `computes value "${name}" twice`, {
       about: this.#facts.file,
       hint: UNSOUND_HINT,
     });

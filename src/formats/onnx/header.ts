@@ -1,40 +1,40 @@
 /**
- * What a file says of a network besides the network: who made it, in which opset, its notes and metadata. It stays with
- * the graph, so that a file written from it says the same.
+ * File metadata beside the network: producer, opset, documentation and metadata entries. The graph keeps it, and the
+ * file written from the graph says the same.
  */
 import { UserError } from "../../core/errors.ts";
 import type { FileHeader } from "../../graph/graph.ts";
 import type { ModelMessage } from "./proto.ts";
 
-/** Opset of files that came from no file. */
+/** Opset of files written from networks that did not come from a file. */
 export const ownOpset = 17;
-/** Forms of ops are written as this opset and later ones have them; of an older file the opset is raised to it. */
+/**
+ * Oldest opset that is written: ops are written in the forms of this opset and later ones. A network from an older file
+ * is written in this opset.
+ */
 const oldestWritten = 13;
-/** Newest opset whose forms are known. */
+/** Newest opset that is supported. */
 const newestOpset = 26;
-/** Older ones have other meanings of broadcasting. */
+/** Oldest opset that is supported: older ones broadcast in another way. */
 const oldestOpset = 7;
 const ownProducer = "espalier";
-/** Model metadata: exact values of attributes that 32 bits cannot hold, by `<prefix><node>.<attribute>`. */
+/** Metadata key prefix of exact attribute values that 32 bits cannot represent: `<prefix><node>.<attribute>`. */
 export const exactPrefix = "espalier.exact.";
-/**
- * Model metadata: says of a file with another producer's name that its constants are laid out as this package writes
- * them.
- */
+/** Metadata key in files with another producer's name: the constants are laid out as this package writes them. */
 export const layoutKey = "espalier.layout";
 /**
- * Model metadata of a written file with transposings in it: the inputs that have their channels last, a name a line.
- * All others, and all nodes, are laid out as they are inside.
+ * Metadata key in written files that contain transposes: names of the channels-last inputs, one a line. All other
+ * inputs, and all nodes, have their channels first.
  */
 const channelsLastKey = "espalier.channels_last";
 
-/** The opset of the standard ops; throws `UserError` where the file does not say it, or it is not read. */
+/** The opset of the standard ops. Throws `UserError` if the file does not declare it or it is not supported. */
 export function opsetOf({ opsetImport }: ModelMessage, file: string): number {
   const standard = (opsetImport ?? []).find(({ domain }) => !domain || domain === "ai.onnx");
   if (standard === undefined) {
-    throw new UserError("bad-file", "does not say which opset it uses", {
+    throw new UserError("bad-file", "does not declare which opset it uses", {
       about: file,
-      hint: "It may have been cut short.",
+      hint: "The file may be truncated: copy or export it again",
     });
   }
   const opset = standard.version ?? 0;
@@ -43,18 +43,18 @@ export function opsetOf({ opsetImport }: ModelMessage, file: string): number {
       about: file,
       expected: `${oldestOpset} to ${newestOpset}`,
       received: `${opset}`,
-      hint: "Export it again with an opset in between.",
+      hint: "Export it again with an opset in this range",
     });
   }
   return opset;
 }
 
-/** The opset that a network with `header` is written in. */
+/** The opset that a network with this `header` is written in. */
 export function writtenOpset(header: FileHeader): number {
   return header.opset ?? ownOpset;
 }
 
-/** Version of the file format that came with an opset; a file's own is kept where it is newer. */
+/** The IR version that belongs to `opset`. The file's own IR version is kept if it is newer. */
 export function writtenIrVersion({ irVersion = 0 }: FileHeader, opset: number): number {
   const versions: readonly (readonly [opset: number, ir: number])[] = [
     [25, 12],
@@ -67,18 +67,23 @@ export function writtenIrVersion({ irVersion = 0 }: FileHeader, opset: number): 
   return Math.max(irVersion, versions.find(([first]) => opset >= first)?.[1] ?? 7);
 }
 
-/** Whether constants that nodes compute are factors and views of them, to be kept as nodes. */
+/**
+ * Whether the file has the layout of this package: nodes that compute constants are scaling factors and views of them,
+ * and stay nodes.
+ */
 export function isOwnLayout({ producerName, metadataProps }: ModelMessage): boolean {
   return producerName === ownProducer || (metadataProps ?? []).some(({ key }) => key === layoutKey);
 }
 
-/** The inputs that a file of this package says have their channels last; undefined where it does not say. */
+/** The channels-last inputs that the metadata names; undefined if the metadata does not mention them. */
 export function notedChannelsLast({ metadataProps }: ModelMessage): ReadonlySet<string> | undefined {
   const noted = (metadataProps ?? []).find(({ key }) => key === channelsLastKey)?.value;
   return typeof noted === "string" ? new Set(noted.split("\n").filter((name) => name !== "")) : undefined;
 }
 
-/** The header of `model`, as far as it is kept; undefined where it says no more than this package itself does. */
+/**
+ * The parts of `model`'s header that are kept; undefined if the header says no more than this package writes itself.
+ */
 export function headerOf(
   model: ModelMessage,
   opset: number,
@@ -110,18 +115,19 @@ export function headerOf(
 }
 
 /**
- * The parts of a model's message that come from `header`; `metadata` is added to the file's own, and wins.
- * `hasTransposings`: whether the file has nodes that a reader might take for those of images with their channels last.
+ * The parts of a model's message that come from `header`. Entries of `metadata` are added to the file's own and
+ * override them. `hasTransposes`: whether the file has transpose nodes that a reader might take for those of
+ * channels-last images.
  */
 export function headerMessage(
   header: FileHeader,
   metadata: Readonly<Record<string, string>>,
   exact: ReadonlyMap<string, string>,
-  hasTransposings: boolean,
+  hasTransposes: boolean,
 ): ModelMessage {
   const opset = writtenOpset(header);
   const layout = header.producer === undefined ? [] : [[layoutKey, "1"] as const];
-  const last = hasTransposings ? [[channelsLastKey, (header.channelsLast ?? []).join("\n")] as const] : [];
+  const last = hasTransposes ? [[channelsLastKey, (header.channelsLast ?? []).join("\n")] as const] : [];
   const properties = new Map([...(header.metadata ?? []), ...Object.entries(metadata), ...layout, ...last, ...exact]);
   return {
     irVersion: writtenIrVersion(header, opset),

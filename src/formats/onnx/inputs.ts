@@ -1,10 +1,10 @@
-/** The inputs of a file's graph: images, the batch size open or fixed. */
+/** Reads the inputs of a file's graph: images with an open or a fixed batch size. */
 import { UserError } from "../../core/errors.ts";
 import type { Input, SymbolicShape } from "../../graph/graph.ts";
 import type { Constant } from "./folding/constant.ts";
 import type { ModelMessage, ValueMessage } from "./proto.ts";
 
-/** `TensorProto.DataType` of floats: a network is run in 32 bits, whichever of them its file asks for. */
+/** Float types of `TensorProto.DataType`. A network runs in 32 bits, whichever of them its file names. */
 const floatTypes: ReadonlyMap<number, string> = new Map([
   [1, "FLOAT"],
   [10, "FLOAT16"],
@@ -14,13 +14,13 @@ const floatTypes: ReadonlyMap<number, string> = new Map([
 
 export interface Inputs {
   readonly inputs: readonly Input[];
-  /** Name of the batch size, or the size the file fixes; undefined where it says nothing. */
+  /** Name of the batch axis, or the size that the file fixes; undefined if the file says neither. */
   readonly batch: string | number | undefined;
-  /** Their element types. */
+  /** Element types of the inputs. */
   readonly types: ReadonlySet<number>;
 }
 
-/** Old files list their tensors among the inputs; these, `initializers`, are passed over. */
+/** Reads the inputs of `graph`. Old files list their initializers among the inputs; those are skipped. */
 export function readInputs(
   graph: NonNullable<ModelMessage["graph"]>,
   initializers: ReadonlyMap<string, Constant>,
@@ -38,11 +38,11 @@ function inputOf({ name, type }: ValueMessage, file: string): Input {
   const about = `input "${name ?? ""}" in ${file}`;
   const elementType = type?.tensorType?.elemType;
   if (!floatTypes.has(elementType ?? 0)) {
-    throw new UserError("unsupported", "has an element type that is not read", {
+    throw new UserError("unsupported", "has an unsupported element type", {
       about,
       expected: [...floatTypes.values()].join(", "),
       received: `type ${elementType ?? "none"}`,
-      hint: "Export the network with images of floats",
+      hint: "Export the network with float inputs",
     });
   }
   const shape: SymbolicShape = (type?.tensorType?.shape?.dim ?? []).map(({ dimParam, dimValue }, axis) => {
@@ -52,7 +52,7 @@ function inputOf({ name, type }: ValueMessage, file: string): Input {
       throw new UserError("unsupported", `axis ${axis} must have a fixed size`, {
         about,
         received: dimParam ? `"${dimParam}"` : `${size}`,
-        hint: "Export the network for images of one size; only the number of images may stay open.",
+        hint: "Export the network for one image size; only the batch size may stay open",
       });
     }
     return size;
@@ -60,7 +60,7 @@ function inputOf({ name, type }: ValueMessage, file: string): Input {
   if (shape.length === 0) {
     throw new UserError("unsupported", "has no shape", {
       about,
-      hint: "Export the network with the size of its images",
+      hint: "Export the network with a fixed image size",
     });
   }
   return { name: name ?? "", dtype: "f32", shape };

@@ -1,11 +1,14 @@
 /**
- * A matrix product and the addition behind it are a linear layer, or a convolution of one pixel, with its bias. Only
- * products that were `MatMul` in the file are joined: what this package wrote as two nodes are two.
+ * Fuses a matrix product and the bias added to it into one linear layer, or one 1 × 1 convolution. Only products that
+ * were `MatMul` in the file are fused: nodes that this package wrote apart stay apart.
  */
 import { type Node, readers } from "../../graph/graph.ts";
 
-/** `nodes` with each `bias` that is the only reader of a product of `products` (names of values) made part of it. */
-export function withJoinedBiases(
+/**
+ * `nodes` with each `bias` fused into the product it reads, if it is the only reader of that product. `products`: value
+ * names.
+ */
+export function withFusedBiases(
   nodes: readonly Node[],
   outputs: readonly string[],
   products: ReadonlySet<string>,

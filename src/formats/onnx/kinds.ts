@@ -1,8 +1,11 @@
-/** The kind of each parameter, which ONNX does not store: it follows from the op that reads it and at which input. */
+/**
+ * Finds the kind of each parameter. ONNX does not store it; it follows from the op that reads the parameter and the
+ * input index.
+ */
 import type { Node, ParameterKind } from "../../graph/graph.ts";
 import type { ForwardOpName, OpName } from "../../graph/ops.ts";
 
-/** Kinds of a node's inputs after the first. */
+/** Parameter kinds of an op's inputs after the first. */
 const inputKinds: { readonly [K in ForwardOpName]: readonly ParameterKind[] } = {
   convolution: ["weights", "bias"],
   batch_normalization: ["scale", "shift", "running_mean", "running_variance"],
@@ -31,13 +34,13 @@ const byOp: ReadonlyMap<OpName, readonly ParameterKind[]> = new Map(
   Object.entries(inputKinds).map(([op, kinds]) => [op as ForwardOpName, kinds]),
 );
 
-/** Ops that leave images what they are but for their numbers, as a network's preprocessing does. */
+/** Ops that change only the values of images, as a network's preprocessing does. */
 const preprocessing: ReadonlySet<OpName> = new Set<ForwardOpName>(["activation", "gain", "bias", "transpose"]);
 
 /**
- * Value name → kind, for everything that nodes read as a parameter; a scaled parameter is of the kind its reader asks
- * for. What changes the values in `images` before any layer does, as they are normalised inside other tools' files, is
- * constant.
+ * Value name → kind, for every value that nodes read as a parameter. A parameter behind a scale has the kind that the
+ * scale's reader asks for. Parameters that change the values of `images` before any layer does (the preprocessing
+ * inside other tools' files) are constants.
  */
 export function parameterKinds(
   nodes: readonly Node[],
@@ -53,10 +56,10 @@ export function parameterKinds(
     const kind = kinds.get(outputs[0] ?? "");
     if (op === "scale" && kind !== undefined) kinds.set(src, kind);
   }
-  const raw = new Set(images);
+  const unprocessed = new Set(images);
   for (const { op, inputs, outputs } of nodes) {
-    if (!preprocessing.has(op) || !raw.has(inputs[0] ?? "")) continue;
-    for (const output of outputs) raw.add(output);
+    if (!preprocessing.has(op) || !unprocessed.has(inputs[0] ?? "")) continue;
+    for (const output of outputs) unprocessed.add(output);
     for (const parameter of inputs.slice(1)) kinds.set(parameter, "constant");
   }
   return kinds;

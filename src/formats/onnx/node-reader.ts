@@ -1,39 +1,39 @@
 /**
- * A node of an ONNX file, read with suspicion: attributes have defaults and types, what a rule did not ask for is
- * refused, and every refusal names the op, the node and the file.
+ * Reads one node of an ONNX file strictly. It checks attribute types and fills in defaults, refuses attributes and
+ * outputs that no rule asked for, and names op, node and file in every error.
  */
 import { UserError } from "../../core/errors.ts";
 import type { Padding, Pair } from "../../graph/ops.ts";
 import { type AttributeMessage, attributeTypes, type NodeMessage, type TensorMessage } from "./proto.ts";
 
-/** A window over an image, as convolutions and poolings have one. */
-const REMEDY = "Export the network without this node, or with another form of it";
+const UNSUPPORTED_HINT = "Export the network without this node, or with another form of the op";
 
+/** The sliding window of a convolution or pooling. */
 export interface ReadWindow {
   readonly kernel: Pair;
   readonly strides: Pair;
   readonly dilation: Pair;
 }
 
-/** What a node is read in. */
+/** The context of a node in its file. */
 export interface NodeSurroundings {
   readonly file: string;
   readonly opset: number;
-  /** The value that an input stands for: another name, where nodes that do nothing lie between. */
+  /** The value that `name` is an alias of: identity nodes make aliases. */
   resolve(name: string): string;
-  /** Whether anything reads the value. */
+  /** Whether a node or a graph output reads the value. */
   isRead(name: string): boolean;
 }
 
 export class NodeReader {
   readonly opType: string;
-  /** The node's name, or that of its first output where it has none. */
+  /** The node's name, or the name of its first output if it has none. */
   readonly name: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** How many outputs the file gives the node, read or not. */
+  /** How many outputs the node has in the file, including those that nothing reads. */
   readonly outputCount: number;
-  /** Version of the standard ops the file is written in. */
+  /** The opset of the file. */
   readonly opset: number;
   readonly #file: string;
   readonly #attributes: ReadonlyMap<string, AttributeMessage>;
@@ -54,8 +54,8 @@ export class NodeReader {
     this.#attributes = new Map((message.attribute ?? []).map((attribute) => [attribute.name ?? "", attribute]));
   }
 
-  /** The error of a node that cannot be read: a form of its op that Espalier has no word for. */
-  unsupported(what: string, expected?: string, received?: string, hint: string = REMEDY): UserError {
+  /** The error for a node that is not supported in this form. */
+  unsupported(what: string, expected?: string, received?: string, hint: string = UNSUPPORTED_HINT): UserError {
     return new UserError("unsupported", what, {
       about: `${this.opType} "${this.name}" in ${this.#file}`,
       ...(expected === undefined ? {} : { expected }),
@@ -75,7 +75,7 @@ export class NodeReader {
     return name;
   }
 
-  /** Whether the node says attribute `name`. */
+  /** Whether the node has attribute `name`. */
   has(name: string): boolean {
     return this.#attributes.has(name);
   }
@@ -111,17 +111,17 @@ export class NodeReader {
     return absent;
   }
 
-  /** Two numbers from 1, for height and width. */
+  /** A pair of positive integers: height and width. */
   pair(name: string, absent?: Pair): Pair {
     const [height, width, ...rest] = this.ints(name, absent);
     if (height === undefined || width === undefined || rest.length > 0) {
-      throw this.unsupported(`attribute ${name} is not of two axes; only images (N, C, H, W) are read`);
+      throw this.unsupported(`attribute ${name} is not of two axes; only images (N, C, H, W) are supported`);
     }
     this.check(height >= 1 && width >= 1, `attribute ${name} must be positive`, "1 or more", `${height}, ${width}`);
     return [height, width];
   }
 
-  /** `pads`, or what `auto_pad` makes of the image's size and the window. */
+  /** The padding: `pads`, or what `auto_pad` computes from the image size and the window. */
   padding(image: Pair, { kernel, strides, dilation }: ReadWindow): Padding {
     const automatic = this.string("auto_pad", "NOTSET");
     if (automatic === "SAME_UPPER" || automatic === "SAME_LOWER") {
@@ -152,24 +152,24 @@ export class NodeReader {
     return { top, left, bottom, right };
   }
 
-  /** Refuses attributes that no method asked for. */
+  /** Throws if the node has an attribute that no method asked for. */
   finishAttributes(): void {
     for (const name of this.#attributes.keys()) {
       this.check(this.#asked.has(name), `attribute ${name} is not known for this op`);
     }
   }
 
-  /** Says that outputs other than the first were read too. */
+  /** Records that the rule reads outputs other than the first. */
   readsAllOutputs(): void {
     this.#readsAll = true;
   }
 
-  /** Refuses attributes that no method asked for, and all outputs but the first unless they were read. */
+  /** Throws if the node has an attribute that no method asked for, or an output after the first that no rule reads. */
   finish(): void {
     this.finishAttributes();
     this.check(
       this.#readsAll || this.outputs.length === 1,
-      "only the first output is read",
+      "only the first output is supported",
       "one output",
       `${this.outputs.length}`,
     );

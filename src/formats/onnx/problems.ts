@@ -1,8 +1,8 @@
-/** Nodes of a file that cannot be read: collected, so that one message names them all. */
+/** Collects the nodes of a file that are not supported, so that one error lists them all. */
 import { statementOf, UserError } from "../../core/errors.ts";
 
-/** What to do about a file that contradicts itself. */
-export const UNSOUND_HINT = "Export the network again; ONNX's own checker tells where a file is wrong";
+/** The hint for a file that contradicts itself. */
+export const UNSOUND_HINT = "Export the network again; onnx.checker.check_model shows what is wrong with the file";
 
 export interface UnreadNode {
   readonly op: string;
@@ -14,7 +14,7 @@ export interface UnreadNode {
 export class Problems {
   readonly #file: string;
   readonly #found: { readonly unread: UnreadNode; readonly error: UserError | undefined }[] = [];
-  /** What nodes that were not read would have made. */
+  /** Outputs of nodes that could not be read. */
   readonly #missing = new Set<string>();
 
   constructor(file: string) {
@@ -22,12 +22,10 @@ export class Problems {
   }
 
   unknownOp(op: string, node: string, outputs: readonly string[]): void {
-    this.#note({ op, node, reason: "this op is not read" }, undefined, outputs);
+    this.#note({ op, node, reason: "this op is not supported" }, undefined, outputs);
   }
 
-  /**
-   * Notes `error` of a node, behind which others can still be looked at; throws it where the whole file is at fault.
-   */
+  /** Records the `error` of a node; reading then goes on. Rethrows an error that concerns the whole file. */
   refused(op: string, node: string, outputs: readonly string[], error: unknown): void {
     if (!(error instanceof UserError) || error.code !== "unsupported") throw error;
     const { about = "" } = error.details;
@@ -36,14 +34,17 @@ export class Problems {
     this.#note({ op, node, reason }, error, outputs);
   }
 
-  /** Whether the node reads what is missing; then so are its `outputs`, and nothing more is said about it. */
-  isBehind(inputs: readonly string[], outputs: readonly string[]): boolean {
+  /**
+   * Whether the node reads the output of a node that could not be read. Its own `outputs` are then missing too, and the
+   * node is not reported.
+   */
+  dependsOnUnread(inputs: readonly string[], outputs: readonly string[]): boolean {
     if (!inputs.some((input) => this.#missing.has(input))) return false;
     for (const output of outputs) this.#missing.add(output);
     return true;
   }
 
-  /** Throws unless every node could be read: the reason of a single one, else a list. */
+  /** Throws if a node could not be read: the error of a single node, or one error that lists all of them. */
   finish(known: Iterable<string>): void {
     const [first, ...others] = this.#found;
     if (first === undefined) return;
@@ -53,11 +54,11 @@ export class Problems {
     for (const { op, node } of unread) byOp.set(op, [...(byOp.get(op) ?? []), node]);
     const list = [...byOp].map(([op, nodes]) => `${op} (${nodes.length}, first "${nodes[0]}")`);
     const hasUnknown = this.#found.some(({ error }) => error === undefined);
-    throw new UserError("unsupported", `uses what is not read: ${list.join(", ")}`, {
+    throw new UserError("unsupported", `uses ops or forms of ops that are not supported: ${list.join(", ")}`, {
       about: this.#file,
       hint: hasUnknown
-        ? `Known ops: ${[...known].join(", ")}`
-        : "Export the network without these nodes, or with other forms of them",
+        ? `Supported ops: ${[...known].join(", ")}`
+        : "Export the network without these nodes, or with other forms of their ops",
       list: unread.map(({ op, node, reason }) => `${op} "${node}": ${reason}`),
     });
   }

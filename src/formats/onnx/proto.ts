@@ -1,7 +1,7 @@
 /**
- * The messages of ONNX as Espalier uses them: decoded and encoded whole, and built from plain values.
+ * The ONNX messages that Espalier uses: decodes and encodes them, and builds them from plain values.
  *
- * Files are little-endian, as is every machine Node runs on that this package supports.
+ * ONNX files are little-endian, as are all machines that this package supports.
  */
 import type { Shape } from "../../core/tensor.ts";
 import { decode } from "./protobuf/decode.ts";
@@ -14,21 +14,21 @@ export type TensorMessage = TensorProto;
 export type ValueMessage = ValueInfoProto;
 export type AttributeMessage = AttributeProto;
 
-/** `TensorProto.DataType` of the specification, as far as it is used here. */
+/** The values of `TensorProto.DataType` that are used here. */
 export const dataTypes = { float: 1, int64: 7 } as const;
-/** `AttributeProto.AttributeType` of the specification, as far as it is used here. */
+/** The values of `AttributeProto.AttributeType` that are used here. */
 export const attributeTypes = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7 } as const;
 
 export function encodeModel(model: ModelMessage): Uint8Array {
   return encode("ModelProto", model);
 }
 
-/** The message in `bytes`; throws `UserError("bad-file")`, about `file`, where they are no protobuf message. */
+/** Decodes the model in `bytes`. Throws `UserError("bad-file")` about `file` if they are not a protobuf message. */
 export function decodeModel(bytes: Uint8Array, file: string): ModelMessage {
   return decode("ModelProto", bytes, file);
 }
 
-/** An attribute's value on the way out: a whole number, a list of them, a word, or `{ float }`. */
+/** The value of an attribute to write: an integer, a list of integers, a string, or `{ float }`. */
 export type AttributeValue = number | readonly number[] | string | { readonly float: number };
 
 export function attributeMessage(name: string, value: AttributeValue): AttributeMessage {

@@ -1,24 +1,24 @@
 /**
- * The bytes of an ONNX file as a network. Every file this package writes comes back as the graph it was written from,
- * names and all; of other tools' files the constant part is computed, nodes that do nothing are passed over, and what
- * is not read is refused, all of it by name.
+ * Reads the bytes of an ONNX file as a network. A file that this package wrote comes back as the same graph, names
+ * included. In files of other tools, the constant part is computed and nodes without effect are dropped. An error lists
+ * every node that is not supported.
  */
 import { UserError } from "../../core/errors.ts";
 import { elementCount, tensor } from "../../core/tensor.ts";
 import type { Network, Node, Parameter, ParameterKind, Weights } from "../../graph/graph.ts";
 import { requireFinite } from "../finite.ts";
-import { movedForward } from "./channels-last.ts";
+import { movedBeforeTranspose } from "./channels-last.ts";
 import { channelsFirst, channelsLastInputs, renamed } from "./channels-last-inputs.ts";
 import { type ExternalData, noExternalData } from "./external.ts";
 import type { Constant } from "./folding/constant.ts";
-import { Folder } from "./folding/constant-folder.ts";
+import { ConstantFolder } from "./folding/constant-folder.ts";
 import { GraphReader } from "./graph-reader.ts";
 import { exactPrefix, headerOf, isOwnLayout, notedChannelsLast, opsetOf } from "./header.ts";
 import { readInputs } from "./inputs.ts";
-import { withJoinedBiases } from "./joined.ts";
+import { withFusedBiases } from "./joined.ts";
 import { parameterKinds } from "./kinds.ts";
 import { NodeReader, type NodeSurroundings } from "./node-reader.ts";
-import { withoutAbsorbed } from "./ops/transpose.ts";
+import { withoutUnreadTransposes } from "./ops/transpose.ts";
 import { Problems, UNSOUND_HINT } from "./problems.ts";
 import { decodeModel, type ModelMessage, type NodeMessage } from "./proto.ts";
 import { readRules } from "./table.ts";
@@ -27,17 +27,18 @@ import { readTensor } from "./tensors.ts";
 type GraphMessage = NonNullable<ModelMessage["graph"]>;
 
 /**
- * The network in `bytes`; `file` is its name in messages, `external` finds tensors that lie in other files. Throws
- * `UserError`: "bad-file" where the bytes are no sound ONNX file or weights are no numbers, "unsupported" where it uses
- * an op or a form of one that is not read (all of them in the error's list); shapes that do not fit are such a form.
+ * Reads the network in `bytes`. `file` names the file in messages; `external` reads tensors that lie in other files.
+ * Throws `UserError`: "bad-file" if the bytes are not a valid ONNX file or a weight is not finite; "unsupported" if the
+ * file uses an op, or a form of an op, that is not supported. The error lists all such nodes, and includes shapes that
+ * do not fit.
  */
 export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData = noExternalData): Network {
   const model = decodeModel(bytes, file);
   const { graph } = model;
   if (graph === undefined || graph === null || (graph.node ?? []).length === 0) {
-    throw new UserError("bad-file", "not an ONNX file: it holds no graph", {
+    throw new UserError("bad-file", "not an ONNX file: it has no graph", {
       about: file,
-      hint: "Check that it is the right file, and whole",
+      hint: "Check that this is the right file and that it is complete",
     });
   }
   const opset = opsetOf(model, file);
@@ -57,7 +58,7 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
     readers,
     made: new Set((graph.node ?? []).flatMap(({ output }) => output ?? [])),
   });
-  const folder = new Folder(reader, {
+  const folder = new ConstantFolder(reader, {
     keepsViews: isOwnLayout(model),
     stored: [...initializers.values()].reduce((sum, { dims }) => sum + elementCount(dims), 0),
     tensorOf: (message, owner) => readTensor(message, file, external, owner),
@@ -76,18 +77,21 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
   problems.finish(readRules.keys());
 
   const { nodes: named, outputs } = withOutputNames(reader, graph, file);
-  const lifted = [...reader.lifted.keys()];
-  const nodes = withInputNames(withJoinedBiases(withoutAbsorbed(named, outputs), outputs, reader.products), reader);
-  const header = headerOf(model, opset, typeof batch === "string" ? batch : undefined, lifted);
+  const channelsLastNames = [...reader.channelsFirstOf.keys()];
+  const nodes = withInputNames(
+    withFusedBiases(withoutUnreadTransposes(named, outputs), outputs, reader.products),
+    reader,
+  );
+  const header = headerOf(model, opset, typeof batch === "string" ? batch : undefined, channelsLastNames);
   const images = header?.producer === undefined ? [] : inputs.map(({ name }) => name);
   const { parameters, weights } = parametersOf(reader, parameterKinds(nodes, new Set(images)));
   requireFinite(weights, file);
   const name = graph.name ?? "";
-  const taken = inputs.map((input) => (reader.lifted.has(input.name) ? channelsFirst(input) : input));
+  const imageInputs = inputs.map((input) => (reader.channelsFirstOf.has(input.name) ? channelsFirst(input) : input));
   return {
     graph: {
       name,
-      inputs: taken,
+      inputs: imageInputs,
       parameters,
       nodes,
       outputs,
@@ -101,18 +105,18 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
 function readNode(
   message: NodeMessage,
   surroundings: NodeSurroundings & {
-    /** Whether nodes behind a transposing of images are moved in front of it. */
+    /** Whether nodes behind a transpose of images are moved ahead of it. */
     readonly movesNodes: boolean;
   },
   reader: GraphReader,
-  folder: Folder,
+  folder: ConstantFolder,
   problems: Problems,
 ): void {
   const node = new NodeReader(message, surroundings);
-  if (problems.isBehind(node.inputs, node.outputs)) return;
+  if (problems.dependsOnUnread(node.inputs, node.outputs)) return;
   try {
     if (folder.fold(node)) return;
-    const moved = surroundings.movesNodes ? movedForward(message, node, reader) : undefined;
+    const moved = surroundings.movesNodes ? movedBeforeTranspose(message, node, reader) : undefined;
     const read = moved === undefined ? node : new NodeReader(moved.message, { ...surroundings, isRead: () => true });
     const rule = readRules.get(read.opType);
     if (rule === undefined) {
@@ -139,12 +143,12 @@ function readInitializers(graph: GraphMessage, file: string, external: ExternalD
   for (const message of graph.initializer ?? []) {
     const name = message.name ?? "";
     if (constants.has(name)) {
-      throw new UserError("bad-file", `holds two tensors named "${name}"`, { about: file, hint: UNSOUND_HINT });
+      throw new UserError("bad-file", `has two tensors named "${name}"`, { about: file, hint: UNSOUND_HINT });
     }
     constants.set(name, readTensor(message, file, external));
   }
   if ((graph.sparseInitializer ?? []).length > 0) {
-    throw new UserError("unsupported", "holds sparse tensors, which are not read", {
+    throw new UserError("unsupported", "has sparse tensors, which are not supported", {
       about: file,
       hint: "Export the network with dense tensors",
     });
@@ -162,7 +166,7 @@ function countReaders(graph: GraphMessage): Map<string, number> {
   return counts;
 }
 
-/** The nodes, with outputs of the graph under the names the file has for them. */
+/** Renames values so that the graph's outputs have the names that the file gives them. */
 function withOutputNames(
   reader: GraphReader,
   graph: GraphMessage,
@@ -170,7 +174,10 @@ function withOutputNames(
 ): { nodes: readonly Node[]; outputs: string[] } {
   const outputs = (graph.output ?? []).map(({ name }) => name ?? "");
   if (outputs.length === 0) {
-    throw new UserError("bad-file", "puts out nothing", { about: file, hint: "Export the network with its output" });
+    throw new UserError("bad-file", "the graph has no output", {
+      about: file,
+      hint: "Export the network with its output",
+    });
   }
   const names = new Map<string, string>();
   for (const output of outputs) {
@@ -182,7 +189,7 @@ function withOutputNames(
     if (value === output) continue;
     if (reader.producer(value) === undefined || outputs.includes(value) || names.has(value)) {
       const hint = "Export the network without this output";
-      throw new UserError("unsupported", `output "${output}" is "${value}" once more`, { about: file, hint });
+      throw new UserError("unsupported", `output "${output}" is the same value as "${value}"`, { about: file, hint });
     }
     names.set(value, output);
   }
@@ -190,9 +197,9 @@ function withOutputNames(
   return { nodes: renamed(reader.nodes, names), outputs };
 }
 
-/** The nodes, with lifted inputs under the names that the file has for them. */
+/** Renames the channels-first inputs to the names that the file gives the inputs. */
 function withInputNames(nodes: readonly Node[], reader: GraphReader): readonly Node[] {
-  const names = [...reader.lifted].flatMap(([name, first]) => [
+  const names = [...reader.channelsFirstOf].flatMap(([name, first]) => [
     [first, name] as const,
     [name, reader.newName(`${name}/channels_last`)] as const,
   ]);
@@ -218,7 +225,7 @@ function parametersOf(
   return { parameters, weights };
 }
 
-/** Exact attribute values the writer noted in the metadata, by `<node>.<attribute>`. */
+/** Exact attribute values that the writer recorded in the metadata, by `<node>.<attribute>`. */
 function exactValues({ metadataProps }: ModelMessage): ReadonlyMap<string, number> {
   return new Map(
     (metadataProps ?? [])

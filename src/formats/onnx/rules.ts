@@ -1,4 +1,4 @@
-/** What the file of each op has to say: how a node of ours is written, how a node of ONNX is read. */
+/** The interface of an op's file in `ops/`: a rule that writes our node, and a rule that reads the ONNX node. */
 import type { Shape, Tensor } from "../../core/tensor.ts";
 import type { ForwardNode, Node } from "../../graph/graph.ts";
 import type { Attributes, ForwardOpName } from "../../graph/ops.ts";
@@ -8,43 +8,46 @@ import type { NodeReader } from "./node-reader.ts";
 import type { AttributeValue } from "./proto.ts";
 
 export interface WriteContext {
-  /** Version of the standard ops the file is written in: 13 or newer. */
+  /** The opset of the written file: 13 or newer. */
   readonly opset: number;
   /** Shape of a value at batch 1. */
   shape(value: string): Shape;
-  /** Whether a value depends on no input of the network. */
+  /** Whether a value is independent of the network's inputs. */
   isConstant(value: string): boolean;
-  /** Name of `value` (a parameter, or computed from parameters) seen with `dims`; with its own shape unless given. */
+  /** The name of `value` (a parameter, or computed from parameters) with shape `dims`; default: its own shape. */
   view(value: string, dims?: Shape): string;
-  /** Adds integers the file needs as a tensor; returns their name. */
+  /** Adds a tensor of integers to the file; returns its name. */
   integers(name: string, values: readonly (number | bigint)[]): string;
-  /** Adds a number the file needs as a tensor without axes; returns its name. */
+  /** Adds a scalar tensor to the file; returns its name. */
   scalar(name: string, value: number): string;
-  /** Adds numbers the file needs as a tensor of one axis; returns their name. */
+  /** Adds a vector of floats to the file; returns its name. */
   floats(name: string, values: readonly number[]): string;
-  /** Adds a helper node, one that is no node of ours; returns its value's name. */
+  /** Adds an ONNX node that has no counterpart in our graph; returns the name of its output. */
   helper(
     opType: string,
     name: string,
     inputs: readonly string[],
     attributes?: Readonly<Record<string, AttributeValue>>,
   ): string;
-  /** Adds the node itself. */
+  /** Adds the ONNX node of our node. */
   write(
     opType: string,
     node: ForwardNode,
     inputs: readonly string[],
     attributes?: Readonly<Record<string, AttributeValue>>,
   ): void;
-  /** Notes the exact `value` behind an attribute where `recovered`, what 32 bits give back for it, differs. */
+  /**
+   * Records the exact `value` of an attribute in the metadata if it differs from `recovered`, the value that 32 bits
+   * give back.
+   */
   keepExact(node: ForwardNode, attribute: string, value: number, recovered: number): void;
 }
 
 export type WriteRule<K extends ForwardOpName> = (node: Node<K> & ForwardNode, context: WriteContext) => void;
 
 /**
- * A constant as a node sees it: element i of `dims` is element `indices[i]` of `source`, or i where no `indices` are
- * given.
+ * A constant as a node reads it: element i of a tensor of shape `dims` is element `indices[i]` of `source`, or element
+ * i without `indices`.
  */
 export interface View {
   readonly source: string;
@@ -55,46 +58,42 @@ export interface View {
 export interface ReadContext {
   /** Shape of a value at batch 1. */
   shape(value: string): Shape;
-  /** Dims of a value, the batch size as a symbol. */
+  /** Dims of a value, with the batch size as a symbol. */
   extents(value: string): readonly Scalar[];
   isConstant(value: string): boolean;
-  /**
-   * The numbers of a constant; undefined where the value depends on the images, or is a parameter computed from others.
-   */
+  /** The values of a constant; undefined if the value depends on the images or is a parameter computed from others. */
   constant(value: string): Constant | undefined;
-  /** The tensor behind a constant value; undefined where the value depends on the input. */
+  /** The tensor behind a constant; undefined if the value depends on the images. */
   view(value: string): View | undefined;
-  /** Adds a constant computed from another: a reshaped or repeated parameter. */
+  /** Declares a constant as a view of another: a reshaped or repeated parameter. */
   declareView(value: string, view: View): void;
-  /**
-   * The constant `value` as a parameter of `shape`, by default its dims; refused if its values do not fill that one to
-   * one.
-   */
+  /** The constant `value` as a parameter of `shape`; default: its dims. Throws if the number of values differs. */
   parameter(node: NodeReader, value: string, shape?: Shape): string;
   /**
-   * A parameter of new `values` in place of the constant `value`, or beside it where other nodes read that too; `role`
-   * is its word in the name then.
+   * A parameter with new `values` that replaces the constant `value`, or stands beside it if other nodes read the
+   * constant too. Its name then ends in `role`.
    */
   derived(node: NodeReader, value: string, role: string, values: Tensor): string;
-  /** The integers behind a constant value; refused by `node` if it is not one, or depends on the batch size. */
+  /** The integers of a constant. Throws if `value` is not constant or depends on the batch size. */
   integers(node: NodeReader, value: string): readonly number[];
-  /** The numbers behind a constant value, which may depend on the batch size; refused by `node` if it is not one. */
+  /** The numbers of a constant, which may depend on the batch size. Throws if `value` is not constant. */
   scalars(node: NodeReader, value: string): readonly Scalar[];
-  /** The number behind a constant value; refused by `node` if it is not one float. */
+  /** The number of a constant scalar. Throws if `value` is not a single float. */
   scalar(node: NodeReader, value: string): number;
-  /** The value noted by `keepExact` if there is one and `recover` makes `recovered` of it too, else `recovered`. */
+  /** The exact value that `keepExact` recorded, if `recover` maps it to `recovered`; else `recovered`. */
   exact(node: NodeReader, attribute: string, recovered: number, recover: (value: number) => number): number;
-  /** The batch size, where the file fixes it. */
+  /** The batch size, if the file fixes it. */
   readonly fixedBatch: number | undefined;
-  /** Element types of the images in the file, of `TensorProto.DataType`. */
+  /** Element types of the images in the file, as `TensorProto.DataType`. */
   readonly inputTypes: ReadonlySet<number>;
-  /** Declares that the node's output is `value` itself: the node does nothing. */
+  /** Makes the node's output an alias of `value`: the node has no effect. */
   alias(node: NodeReader, value: string): void;
-  /** The node so far that makes `value`. */
+  /** The node that computes `value`, if it was read already. */
   producer(value: string): Node | undefined;
   /**
-   * Adds a node that makes the reader's first output, or a value of its own, `part`, where one node of ONNX is several
-   * of ours: then the node is called `<node>.<part>`, its value too unless `output` names it. Returns the value's name.
+   * Adds a node that computes the first output of `node`. If one ONNX node becomes several of ours, `step` names each:
+   * the node is called `<node>.<part>`, and its output has the same name unless `output` gives another. Returns the
+   * name of the output.
    */
   add<K extends ForwardOpName>(
     node: NodeReader,

@@ -1,6 +1,6 @@
 /**
- * The two tables of the ONNX format: every op of a network → how it is written, every op of ONNX that is read → how.
- * The first is total: the compiler refuses a new op of the vocabulary until it can be written.
+ * The two tables of the ONNX format: our op → how it is written, and ONNX op → how it is read. The first table is
+ * total: the compiler refuses a new op until it can be written.
  */
 import type { ForwardOpName } from "../../graph/ops.ts";
 import {

@@ -1,11 +1,11 @@
 /**
- * The tensors of a file as constants: three encodings (raw bytes, typed fields, another file) of every element type
- * that is a number. Half, brain and double floats become 32-bit floats, integers plain numbers. Sizes are compared
- * before anything is made.
+ * Reads the tensors of a file as constants, in all three encodings (raw bytes, typed fields, external file) and all
+ * numeric element types. Half, bfloat16 and double become 32-bit floats; integers become plain numbers. Sizes are
+ * checked before memory is allocated.
  */
 import { UserError } from "../../core/errors.ts";
 import { elementCount, formatShape, type Shape } from "../../core/tensor.ts";
-import { brainToFloat, halfToFloat } from "../short-floats.ts";
+import { bfloat16ToFloat, halfToFloat } from "../short-floats.ts";
 import type { ExternalData } from "./external.ts";
 import { type Constant, type ConstantType, constant } from "./folding/constant.ts";
 import { UNSOUND_HINT } from "./problems.ts";
@@ -17,11 +17,11 @@ interface ElementType {
   readonly name: string;
   readonly type: ConstantType;
   readonly bytes: number;
-  /** Where values lie that are not raw bytes. */
+  /** The field with the values of a tensor that is not stored as raw bytes. */
   readonly field: TypedField;
-  /** An element of raw bytes. */
+  /** Reads an element from raw bytes. */
   read(view: DataView, offset: number): number;
-  /** An element of the typed field, where it is not the value itself. */
+  /** Converts an element of the typed field, if it is not the value itself. */
   fromField?(value: number): number;
 }
 
@@ -29,7 +29,7 @@ function integer(name: string, bytes: number, field: TypedField, read: ElementTy
   return { name, type: "integer", bytes, field, read };
 }
 
-/** By `TensorProto.DataType` of the specification. */
+/** Element types by `TensorProto.DataType`. */
 const elementTypes: ReadonlyMap<number, ElementType> = new Map<number, ElementType>([
   [1, { name: "FLOAT", type: "float", bytes: 4, field: "floatData", read: (view, at) => view.getFloat32(at, true) }],
   [2, integer("UINT8", 1, "int32Data", (view, at) => view.getUint8(at))],
@@ -52,7 +52,7 @@ const elementTypes: ReadonlyMap<number, ElementType> = new Map<number, ElementTy
   [11, { name: "DOUBLE", type: "float", bytes: 8, field: "doubleData", read: (view, at) => view.getFloat64(at, true) }],
   [12, integer("UINT32", 4, "uint64Data", (view, at) => view.getUint32(at, true))],
   [13, integer("UINT64", 8, "uint64Data", (view, at) => Number(view.getBigUint64(at, true)))],
-  [16, { ...bits16("BFLOAT16", brainToFloat) }],
+  [16, { ...bits16("BFLOAT16", bfloat16ToFloat) }],
 ]);
 
 function bits16(name: string, fromField: (bits: number) => number): ElementType {
@@ -61,18 +61,18 @@ function bits16(name: string, fromField: (bits: number) => number): ElementType 
 }
 
 /**
- * The tensor of `message`; `owner` names it where it has no name of its own. Throws `UserError` on an element type that
- * is not a number, on a size that does not fit its dims, and what `external` throws.
+ * Reads the tensor in `message`. `owner` names it in messages if it has no name of its own. Throws `UserError` if the
+ * element type is not numeric or the size does not fit the dims, and as `external` does.
  */
 export function readTensor(message: TensorMessage, file: string, external: ExternalData, owner = ""): Constant {
   const about = `tensor "${message.name || owner}" in ${file}`;
   const element = elementTypes.get(message.dataType ?? 0);
   if (element === undefined) {
-    throw new UserError("unsupported", "has an element type that is not read", {
+    throw new UserError("unsupported", "has an unsupported element type", {
       about,
       expected: [...elementTypes.values()].map(({ name }) => name).join(", "),
       received: `type ${message.dataType ?? 0}`,
-      hint: "Export the network in floats",
+      hint: "Export the network with float tensors",
     });
   }
   const dims = message.dims ?? [];
@@ -101,7 +101,7 @@ function wantedBytes(dims: Shape, { bytes }: ElementType): number {
 function checkCount(dims: Shape, received: number, about: string): void {
   const count = elementCount(dims);
   if (received === count) return;
-  throw new UserError("bad-file", "does not hold as many values as its dims say", {
+  throw new UserError("bad-file", "the number of its values does not match its dims", {
     about,
     expected: `${count} for ${formatShape(dims)}`,
     received: `${received}`,
@@ -110,7 +110,8 @@ function checkCount(dims: Shape, received: number, about: string): void {
 }
 
 /**
- * Always a copy: the bytes belong to the whole file and lie anywhere in it, and weights go to other threads one by one.
+ * Always copies: the bytes are part of the whole file and may be unaligned, and weights are sent to other threads one
+ * by one.
  */
 function fromBytes(raw: Uint8Array, { name, type, bytes, read }: ElementType): Float32Array | number[] {
   if (name === "FLOAT") {

@@ -1,6 +1,6 @@
 /**
- * A network as the bytes of an ONNX file: batch size open, parameters as initializers under their own names, opset 17
- * and this package's name unless the graph came from a file that says otherwise.
+ * Writes a network as the bytes of an ONNX file. The batch size is open, and parameters are initializers under their
+ * own names. Opset and producer are 17 and this package, unless the graph came from a file that declares others.
  */
 import { UserError } from "../../core/errors.ts";
 import { formatShape, type Shape, sameShape } from "../../core/tensor.ts";
@@ -25,20 +25,20 @@ import type { WriteContext, WriteRule } from "./rules.ts";
 import { writeRules } from "./table.ts";
 
 export interface WriteOptions {
-  /** Text stored in the file's metadata, by key: what a reader should know, such as the images' normalisation. */
+  /** Text for the file's metadata, by key: facts for a reader, such as the images' normalisation. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /**
- * The ONNX file of `network`, with its scaling factors if it has any. The same network gives the same bytes. Throws
- * `UserError` where a parameter has no values, or the graph holds what only a training step has.
+ * Encodes `network` as an ONNX file, with its scaling factors if it has any. The same network gives the same bytes.
+ * Throws `UserError` if a parameter has no values or the graph has ops of a training step.
  */
 export function writeOnnx(network: Network, { metadata = {} }: WriteOptions = {}): Uint8Array {
   const { graph } = network;
   if (graph.updates.length > 0 || graph.inputs.some(({ dtype }) => dtype !== "f32")) {
-    throw new UserError("unsupported", "a training step is not written as ONNX", {
+    throw new UserError("unsupported", "a training step cannot be written as ONNX", {
       about: graph.name,
-      hint: "Write the network it trains.",
+      hint: "Write the network that it trains",
     });
   }
   const writer = new FileWriter(network);
@@ -59,14 +59,14 @@ class FileWriter implements WriteContext {
   readonly #shapes: ReadonlyMap<string, Shape>;
   readonly #names: Set<string>;
   readonly #constants: Set<string>;
-  /** The dims each parameter is stored with: those of its first reader. */
+  /** The dims that each parameter is stored with: those of its first reader. */
   readonly #stored = new Map<string, Shape>();
   readonly #nodes: NodeMessage[] = [];
-  /** Tensors that are no parameters: shapes, bounds. */
+  /** Tensors that are not parameters: shapes, bounds. */
   readonly #extras: TensorMessage[] = [];
   readonly #exact = new Map<string, string>();
-  /** Input whose channels are last in the file → the value that has them first, which its readers read. */
-  readonly #lifted = new Map<string, string>();
+  /** Channels-last input of the file → its transpose to channels first, which the input's readers read. */
+  readonly #channelsFirstOf = new Map<string, string>();
 
   constructor(network: Network) {
     this.#network = network;
@@ -74,13 +74,16 @@ class FileWriter implements WriteContext {
     this.#names = new Set(this.#shapes.keys());
     this.#constants = new Set(network.graph.parameters.map(({ name }) => name));
     for (const name of network.graph.header?.channelsLast ?? []) {
-      this.#lifted.set(name, this.helper("Transpose", `${name}/channels_first`, [name], { perm: toChannelsFirst }));
+      this.#channelsFirstOf.set(
+        name,
+        this.helper("Transpose", `${name}/channels_first`, [name], { perm: toChannelsFirst }),
+      );
     }
   }
 
   node(node: Node): void {
     if (!isForward(node)) {
-      throw new UserError("unsupported", "this op belongs to a training step and is not written as ONNX", {
+      throw new UserError("unsupported", "this op belongs to a training step and cannot be written as ONNX", {
         about: `${node.op} "${node.name}"`,
         hint: "Write the network itself, not its training graph",
       });
@@ -88,7 +91,7 @@ class FileWriter implements WriteContext {
     if (node.inputs.every((input) => this.#constants.has(input))) {
       for (const output of node.outputs) this.#constants.add(output);
     }
-    // The table is total and keyed by the node's own op; TypeScript cannot follow the correlation through the union.
+    // The table is total and keyed by the node's own op. TypeScript cannot follow this correlation through the union.
     const rule = writeRules[node.op] as WriteRule<ForwardOpName>;
     rule(node, this);
   }
@@ -175,12 +178,12 @@ class FileWriter implements WriteContext {
     const named = (shape: readonly (number | "N")[]): readonly (number | string)[] =>
       shape.map((size) => (size === "N" ? batch : size));
     return encodeModel({
-      ...headerMessage(header, metadata, this.#exact, this.#nodes.some(isTransposing)),
+      ...headerMessage(header, metadata, this.#exact, this.#nodes.some(isTranspose)),
       graph: {
         name: graph.name,
         ...(header.graphDocumentation === undefined ? {} : { docString: header.graphDocumentation }),
         input: graph.inputs.map((input) => {
-          const { name, shape } = this.#lifted.has(input.name) ? channelsLast(input) : input;
+          const { name, shape } = this.#channelsFirstOf.has(input.name) ? channelsLast(input) : input;
           return valueMessage(name, dataTypes.float, named(shape));
         }),
         output: graph.outputs.map((name) => valueMessage(name, dataTypes.float, [batch, ...this.shape(name).slice(1)])),
@@ -205,7 +208,7 @@ class FileWriter implements WriteContext {
       if (dims === undefined) {
         throw new UserError("bad-graph", "no node reads this parameter", {
           about: `parameter "${name}"`,
-          hint: "Leave it out of the graph",
+          hint: "Remove it from the graph",
         });
       }
       yield floatTensorMessage(name, dims, values.data);
@@ -213,7 +216,7 @@ class FileWriter implements WriteContext {
   }
 
   #inputs(names: readonly string[]): string[] {
-    return names.map((name) => this.#lifted.get(name) ?? name);
+    return names.map((name) => this.#channelsFirstOf.get(name) ?? name);
   }
 
   #unique(name: string): string {
@@ -224,6 +227,6 @@ class FileWriter implements WriteContext {
   }
 }
 
-function isTransposing({ opType }: NodeMessage): boolean {
+function isTranspose({ opType }: NodeMessage): boolean {
   return opType === "Transpose";
 }

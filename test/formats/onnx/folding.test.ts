@@ -1,4 +1,7 @@
-/** What a file computes from constants and shapes, computed when it is read: as ONNX Runtime computes it. */
+/**
+ * Constants that a file computes from other constants and shapes: the values computed when it is read are those of ONNX
+ * Runtime.
+ */
 import { describe, expect, test } from "vitest";
 import { tensor } from "../../../src/core/tensor.ts";
 import { openRuntime } from "../../../src/evaluation/onnx-runtime.ts";
@@ -9,7 +12,7 @@ import { floats, integers, node, onnxModel } from "./models.ts";
 const features = [6, 4, 5];
 const scalar = { name: "value", type: 4 } as const;
 
-/** Tensors any case may read. */
+/** Tensors that every case may read. */
 const tensors: readonly TensorMessage[] = [
   integers("i", [3, -4, 5, 7, -2, 9]),
   integers("i2", [2, 3, -2, 4, 5, 2]),
@@ -38,7 +41,7 @@ const tensors: readonly TensorMessage[] = [
   { name: "b2", dataType: 9, dims: [6], int32Data: [1, 1, 0, 1, 0, 1] },
 ];
 
-/** Nodes that make "v", six numbers of any type and dims, with no more than the tensors above and the shape of "x". */
+/** Nodes that compute "v", six numbers of any type and dims, from the tensors above and the shape of "x" alone. */
 const cases: readonly (readonly [string, readonly NodeMessage[]])[] = [
   ...["Add", "Sub", "Mul", "Div", "Mod", "Min", "Max"].flatMap((op) => [
     [`${op} of integers`, [node(op, ["i", "i2"], "v")]] as const,
@@ -155,7 +158,7 @@ async function inBoth(nodes: readonly NodeMessage[]): Promise<{ ours: readonly n
   return { ours: [...(values?.data ?? [])], theirs: [...y].filter((_, index) => index < 120 && index % 20 === 0) };
 }
 
-describe("constants are computed as ONNX Runtime computes them", () => {
+describe("constants have the values that ONNX Runtime computes", () => {
   test.each(cases)("%s", async (name, nodes) => {
     const { ours, theirs } = await inBoth(nodes);
     if (name === "ConstantOfShape without a value") expect(ours).toEqual([0, 0, 0, 0, 0, 0]);
@@ -164,7 +167,7 @@ describe("constants are computed as ONNX Runtime computes them", () => {
   });
 });
 
-describe("what depends on the batch size and does not come out even is refused by its node", () => {
+describe("a value that is not a·N + b with batch size N is refused by its node", () => {
   const shapeOfBatch = [node("Shape", ["x"], "s"), node("Gather", ["s", "zero"], "n")];
   test.each([
     ["as a weight", [node("Mul", ["n", "i"], "v")], /depend.* on the batch size|must be of floats/],
@@ -187,7 +190,7 @@ describe("what depends on the batch size and does not come out even is refused b
   });
 });
 
-test("equal tensors of two layers, one a copy of the other in the file, are two parameters", () => {
+test("a tensor that two layers share by an Identity becomes two parameters", () => {
   const bytes = onnxModel({
     features,
     tensors: [floats("a.bias", [1, 2, 3, 4, 5, 6], [6, 1, 1])],

@@ -1,6 +1,6 @@
 /**
- * Files of other tools (the scripts in `fixtures/` made them): read, they answer as ONNX Runtime does with the file
- * itself; written again they answer the same, and read back as the same network.
+ * Files of other tools, made by the scripts in `fixtures/`. The network that is read gives the same outputs as ONNX
+ * Runtime does for the file. Written again, it still gives them and reads back as the same network.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -47,7 +47,7 @@ async function answers(of: Network | string | Uint8Array, { inputs, header }: Gr
 }
 
 describe.each(files)("%s", (name) => {
-  test("gives what ONNX Runtime gives, before and after it is written again", async () => {
+  test("gives the outputs of ONNX Runtime, before and after it is written again", async () => {
     const network = await loadOnnx(fixture(name));
     const expected = await answers(fixture(name), network.graph);
     expect(expected.length).toBe(15);
@@ -66,8 +66,8 @@ describe.each(files)("%s", (name) => {
   });
 });
 
-describe.each(files)("%s, random structures at zero", (name) => {
-  test.each([0.2, 0.5, 0.8])("answers without them as with them: %f of all", async (share) => {
+describe.each(files)("%s with random structures at zero", (name) => {
+  test.each([0.2, 0.5, 0.8])("gives the same outputs after they are pruned: %f of all", async (share) => {
     const plain = await loadOnnx(fixture(name));
     const select = Object.fromEntries(structureKinds(plain.graph).map((kind) => [selectionKeys[kind], 0.01]));
     const { graph, factors } = place(plain.graph, select);
@@ -87,8 +87,8 @@ describe.each(files)("%s, random structures at zero", (name) => {
   });
 });
 
-describe("what a file says besides its nodes", () => {
-  test("is kept", async () => {
+describe("the metadata of a file", () => {
+  test("is kept when the network is written", async () => {
     const before = decodeModel(readFileSync(fixture("notes.onnx")), "notes.onnx");
     const after = decodeModel(writeOnnx(await loadOnnx(fixture("notes.onnx"))), "written");
     for (const key of [
@@ -116,7 +116,7 @@ describe("what a file says besides its nodes", () => {
     );
   });
 
-  test("metadata that is given wins over the file's own", async () => {
+  test("is overridden by the metadata given to the writer", async () => {
     const written = writeOnnx(await loadOnnx(fixture("notes.onnx")), { metadata: { author: "someone else" } });
     const properties = new Map(decodeModel(written, "written").metadataProps?.map(({ key, value }) => [key, value]));
     expect(properties.get("author")).toBe("someone else");
@@ -124,8 +124,8 @@ describe("what a file says besides its nodes", () => {
   });
 });
 
-describe("images with their channels last", () => {
-  test("are what the written file takes too, by the same name", async () => {
+describe("channels-last images", () => {
+  test("are also the input of the written file, under the same name", async () => {
     const network = await loadOnnx(fixture("keras.onnx"));
     const input = (file: Uint8Array) =>
       decodeModel(file, "keras.onnx").graph?.input?.map(({ name, type }) => [
@@ -136,7 +136,7 @@ describe("images with their channels last", () => {
     expect(input(readFileSync(fixture("keras.onnx")))).toEqual([["image", [16, 16, 3]]]);
   });
 
-  test("may be changed before they are transposed: scaled, shifted by channel, padded", () => {
+  test("may be scaled, shifted by channel and padded before they are transposed", () => {
     const bytes = onnxModel({
       features: [5, 4, 3],
       tensors: [
@@ -163,7 +163,7 @@ describe("images with their channels last", () => {
     expect(graph.header?.channelsLast).toEqual(["x"]);
   });
 
-  test("that some node reads as they are stay as they are", () => {
+  test("stay channels last if a node reads them without a transpose", () => {
     const bytes = onnxModel({
       features: [4, 4, 4],
       nodes: [
@@ -178,8 +178,8 @@ describe("images with their channels last", () => {
   });
 });
 
-describe("what exporters wrap around a layer is read as the layer", () => {
-  test("dense layers at each pixel are convolutions of one pixel, as long as no transposing is left", async () => {
+describe("the helper nodes of exporters disappear", () => {
+  test("dense layers at each pixel become 1 × 1 convolutions if no transpose is left", async () => {
     const numbers = (count: number) => Array.from({ length: count }, (_, index) => Math.sin(index + count));
     const bytes = onnxModel({
       features: [3, 5, 4],
@@ -208,7 +208,7 @@ describe("what exporters wrap around a layer is read as the layer", () => {
     expect(relativeDifference(await answers(writeOnnx(network), network.graph), expected)).toBeLessThan(1e-5);
   });
 
-  test("what is added to a dense layer at each pixel by rows is no bias of it", async () => {
+  test("a constant added along rows does not become the bias of a dense layer at each pixel", async () => {
     const bytes = onnxModel({
       features: [3, 5, 4],
       tensors: [floats("matrix", [1, 2, 3, 4, 5, 6], [3, 2]), floats("rows", [1, 2, 3, 4, 5], [5, 1, 1])],
@@ -235,7 +235,7 @@ describe("what exporters wrap around a layer is read as the layer", () => {
     },
   );
 
-  test("keras.onnx: none of its transposing is left, and its images have their channels first", async () => {
+  test("keras.onnx: no transpose is left, and its images have their channels first", async () => {
     const { graph } = await loadOnnx(fixture("keras.onnx"));
     expect(graph.nodes.filter(({ op }) => op === "transpose")).toEqual([]);
     expect(graph.inputs.map(({ name, shape }) => [name, shape])).toEqual([["image", ["N", 3, 16, 16]]]);
@@ -244,7 +244,7 @@ describe("what exporters wrap around a layer is read as the layer", () => {
     ]);
   });
 
-  test("tf-residual.onnx: its batch norms, additions and products by themselves, keep no structure from going", async () => {
+  test("tf-residual.onnx: separate batch norms, additions and products do not prevent pruning", async () => {
     const { graph } = await loadOnnx(fixture("tf-residual.onnx"));
     expect(structureKinds(graph)).toEqual(["neuron", "block", "stream"]);
     const scaled = place(graph, { neurons: 0.01, streams: 0.01 }).graph.nodes.filter(({ op }) => op === "scale");
@@ -255,7 +255,7 @@ describe("what exporters wrap around a layer is read as the layer", () => {
     ]);
   });
 
-  test.each(files.filter((name) => name.startsWith("tf-")))("%s: none of its transposing is left", async (name) => {
+  test.each(files.filter((name) => name.startsWith("tf-")))("%s: no transpose is left", async (name) => {
     const { graph } = await loadOnnx(fixture(name));
     expect(graph.nodes.filter(({ op }) => op === "transpose")).toEqual([]);
     expect(graph.inputs[0]?.shape).toEqual(["N", 3, 16, 16]);

@@ -1,5 +1,6 @@
 /**
- * Files made to hurt: sizes beyond any memory, depth, cycles, and paths that lead elsewhere. Each is an error, soon.
+ * Malicious files: sizes beyond any memory, deep nesting, cycles, and paths that lead out of the folder. Each gives an
+ * error soon.
  */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -49,7 +50,7 @@ describe("sizes", () => {
     expect(error.message).toMatch(/ConstantOfShape "w\/node".*computes a constant of dims/);
   });
 
-  test("an expansion a step, each of them modest", () => {
+  test("many expansions, each of modest size", () => {
     const steps = Array.from({ length: 200 }, (_, index) =>
       node("Expand", [index === 0 ? "one" : `e${index - 1}`, "d"], `e${index}`),
     );
@@ -59,7 +60,7 @@ describe("sizes", () => {
     ).toMatch(/in proportion/);
   });
 
-  test("a range without end, and one that counts by nothing", () => {
+  test("a range without end and one with a step of 0", () => {
     for (const step of [1e-300, 0, Number.NaN]) {
       const tensors = [floats("a", [0], []), floats("b", [1e30], []), floats("c", [step], [])];
       refused(onnxModel({ features, tensors, nodes: [node("Range", ["a", "b", "c"], "w"), bias] }));
@@ -68,9 +69,9 @@ describe("sizes", () => {
 });
 
 describe("weights", () => {
-  test.each([Number.NaN, Number.POSITIVE_INFINITY])("that hold %d, which a ReLU may hide, are named", (value) => {
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])("with the value %d, which a ReLU may hide, are named", (value) => {
     const error = refused(onnxModel({ features, tensors: [floats("w", [1, value], [2, 1, 1])], nodes: [bias] }));
-    expect(error.message).toContain('tensor "w" in hostile.onnx: value 1 of its 2 is not a finite number');
+    expect(error.message).toContain('tensor "w" in hostile.onnx: value 1 of 2 is not a finite number');
     expect(error.details).toMatchObject({ expected: "finite numbers", received: `${value}` });
   });
 });
@@ -78,14 +79,14 @@ describe("weights", () => {
 describe("structure", () => {
   test("a cycle, and a node that reads itself", () => {
     const cycle = [node("Relu", ["b"], "a"), node("Relu", ["a"], "b"), node("Relu", ["x"], "y")];
-    expect(refused(onnxModel({ features, nodes: cycle })).message).toMatch(/"b" is read before any node makes it/);
+    expect(refused(onnxModel({ features, nodes: cycle })).message).toMatch(/"b" is read before any node computes it/);
     expect(refused(onnxModel({ features, nodes: [node("Relu", ["y"], "y")] })).code).toBe("bad-file");
     expect(refused(onnxModel({ features, nodes: [node("Identity", ["y"], "y")] })).code).toBe("bad-file");
   });
 
   test("graphs in graphs, twelve thousand messages deep", () => {
-    // A graph (7) of one node (1) of one attribute (5) of a graph (6) …, from the inside out, and the model around it
-    // (7).
+    // A graph (field 7) with one node (1) with one attribute (5) with a graph (6) …, built from the inside out; then
+    // the model around it (7).
     let inner: Buffer = Buffer.alloc(0);
     const field = (number: number, body: Buffer): Buffer => {
       const length: number[] = [];
@@ -99,7 +100,7 @@ describe("structure", () => {
     expect(refused(field(7, inner)).code).toMatch(/bad-file|unsupported/);
   });
 
-  test("axes, indices and perms that are none", () => {
+  test("invalid axes, indices and perms", () => {
     const i = integers("i", [1, 2]);
     const nodes = [
       node("Gather", ["i", "far"], "v"),
@@ -119,7 +120,7 @@ describe("structure", () => {
   });
 });
 
-describe("data in other files", () => {
+describe("tensors in other files", () => {
   const folder = join(root, "model");
   beforeAll(() => {
     mkdirSync(folder);
@@ -151,8 +152,8 @@ describe("data in other files", () => {
     ["", /own folder/],
     [".", /own folder/],
     ["data.bin\0x", /own folder/],
-    ["nothing.bin", /is not there/],
-  ])("but not from %j", async (location, message) => {
+    ["nothing.bin", /is missing/],
+  ])("are not read from %j", async (location, message) => {
     await expect(load({ location })).rejects.toThrow(message);
   });
 
@@ -162,16 +163,16 @@ describe("data in other files", () => {
     [{ offset: "-4" }, /not a whole number/],
     [{ length: "4" }, /expected 8 bytes, got 4/],
     [{ length: "1e1" }, /not a whole number/],
-  ])("nor with %j", async (more, message) => {
+  ])("are not read with %j", async (more, message) => {
     await expect(load({ location: "data.bin", ...more })).rejects.toThrow(message);
   });
 
-  test("nor more of them than there is, however much is claimed", async () => {
+  test("are not read beyond the end of the file", async () => {
     await expect(load({ location: "data.bin" }, [2 ** 40, 1, 1])).rejects.toThrow(/beyond the end/);
     await expect(load({ location: "data.bin" }, [-2, 1, 1])).rejects.toThrow(UserError);
   });
 
-  test("nor from bytes alone", () => {
+  test("are not read for a model that is given as bytes", () => {
     const tensor: TensorMessage = {
       name: "w",
       dataType: 1,

@@ -1,4 +1,4 @@
-/** Graphs whose constants ONNX needs in another form than ours: factors and biases of every rank, alone and shared. */
+/** Graphs whose constants have another layout in ONNX than here: factors and biases of every rank, alone and shared. */
 import { GraphBuilder } from "../../../src/graph/builder.ts";
 import type { Graph } from "../../../src/graph/graph.ts";
 

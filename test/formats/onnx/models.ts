@@ -1,4 +1,4 @@
-/** Small ONNX files made by hand, for tests of reading: nodes as ONNX has them, between one input and one output. */
+/** Small ONNX files made by hand for tests of the reader: ONNX nodes between one input and one output. */
 import {
   type AttributeMessage,
   encodeModel,
@@ -36,7 +36,7 @@ export function floats(
 export interface ModelParts {
   readonly nodes: readonly NodeMessage[];
   readonly tensors?: readonly TensorMessage[];
-  /** Of the input "x", behind the batch. */
+  /** Dims of the input "x" after the batch axis. */
   readonly features: readonly number[];
   /** Name of the output; default "y". */
   readonly output?: string;

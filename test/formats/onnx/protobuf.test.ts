@@ -1,4 +1,4 @@
-/** The messages of ONNX files, against the reader that ONNX Runtime's web package has of ONNX's own definition. */
+/** Decodes and encodes ONNX messages, and compares them with the protobuf reader inside ONNX Runtime's web package. */
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -27,7 +27,7 @@ const fixtures = fileURLToPath(new URL("fixtures/", import.meta.url));
 const files = readdirSync(fixtures).filter((name) => name.endsWith(".onnx"));
 const read = (name: string): Uint8Array => readFileSync(join(fixtures, name));
 
-/** A message by the fields that are declared here, without what is empty. */
+/** The fields of a message that are declared here and not empty. */
 function plain(name: MessageName, message: object): object {
   return Object.fromEntries(
     fieldsOf[name].flatMap((field) => {
@@ -43,7 +43,7 @@ function plain(name: MessageName, message: object): object {
   );
 }
 
-test("the generated files are those of onnx.proto", async () => {
+test("the generated files are up to date with onnx.proto", async () => {
   const script = 'const { generated } = await import("./scripts/generate-protobuf.mjs"); ';
   const source = `${script}console.log(JSON.stringify([...generated()]));`;
   const { stdout } = await execa("node", ["--input-type=module", "--eval", source]);
@@ -59,14 +59,14 @@ describe("files of other tools", () => {
     expect(Object.keys(ours)).toContain("graph");
   });
 
-  test.each(files)("%s is written so that it reads the same", (name) => {
+  test.each(files)("%s reads the same after it is written", (name) => {
     const message = decode("ModelProto", read(name), name);
     const written = encode("ModelProto", message);
     expect(plain("ModelProto", onnx.ModelProto.decode(written))).toEqual(plain("ModelProto", message));
     expect(plain("ModelProto", decode("ModelProto", written, name))).toEqual(plain("ModelProto", message));
   });
 
-  test.each(files)("%s as another writer has it reads the same", (name) => {
+  test.each(files)("%s reads the same after another writer wrote it", (name) => {
     const message = onnx.ModelProto.decode(read(name));
     const again = onnx.ModelProto.encode(message).finish();
     expect(plain("ModelProto", decode("ModelProto", again, name))).toEqual(plain("ModelProto", message));
@@ -76,7 +76,7 @@ describe("files of other tools", () => {
 describe("values", () => {
   const tensor = (message: TensorProto): TensorProto => decode("TensorProto", encode("TensorProto", message), "x.onnx");
 
-  test("64-bit integers of every size and sign, exact as far as a number is", () => {
+  test("64-bit integers of every size and sign keep the precision of a number", () => {
     const whole = fc.oneof(fc.maxSafeInteger(), fc.integer(), fc.constantFrom(-(2 ** 63), 2 ** 62, -1, 0, 127, 128));
     fc.assert(
       fc.property(fc.array(whole, { minLength: 1 }), (dims) => void expect(tensor({ dims }).dims).toEqual(dims)),
@@ -94,12 +94,12 @@ describe("values", () => {
     fc.assert(fc.property(message, (given) => void expect(tensor(given)).toEqual(given)));
   });
 
-  test("numbers of a list that stand one by one, which version 2 of the language writes", () => {
+  test("lists of numbers that are not packed, as proto2 writes them", () => {
     // Field 1 (dims), varint: 3; again: 300.
     expect(decode("TensorProto", Uint8Array.of(0x08, 3, 0x08, 0xac, 0x02), "x.onnx")).toEqual({ dims: [3, 300] });
   });
 
-  test("fields that are not declared are passed over, whatever their form", () => {
+  test("undeclared fields of every wire type are skipped", () => {
     // Field 99 as a varint, eight bytes, a string and four bytes; then name.
     const others = [0x98, 6, 1, 0x99, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0x9a, 6, 2, 65, 66, 0x9d, 6, 0, 0, 0, 0];
     expect(decode("TensorProto", Uint8Array.of(...others, 0x42, 1, 120), "x.onnx")).toEqual({ name: "x" });
@@ -111,15 +111,15 @@ describe("values", () => {
   });
 });
 
-describe("what is no message", () => {
+describe("bytes that are not a valid message are refused", () => {
   test.each<[string, number[], RegExp]>([
-    ["a length behind the end", [0x42, 5, 65], /behind the file/],
+    ["a length beyond the end", [0x42, 5, 65], /beyond the end of the file/],
     ["a number without an end", [0x08, ...Array<number>(11).fill(0xff)], /more than ten bytes/],
-    ["a string as a number", [0x40, 1], /field name in the form of another type/],
-    ["a list that ends inside a number", [0x0a, 1, 0x80, 1], /cut short/],
+    ["a string as a number", [0x40, 1], /field name is encoded as another type/],
+    ["a list that ends inside a number", [0x0a, 1, 0x80, 1], /truncated list/],
     ["field number zero", [0x00, 0], /without a number/],
-    ["a form that is no more", [0x9b, 6], /unknown form 3/],
-    ["a length of 2⁴⁰", [0x42, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20], /a length beyond the file/],
+    ["a wire type that is no longer used", [0x9b, 6], /unknown wire type 3/],
+    ["a length of 2⁴⁰", [0x42, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20], /a length beyond the end of the file/],
   ])("%s", (_, bytes, reason) => {
     const read = (): unknown => decode("TensorProto", Uint8Array.from(bytes), "broken.onnx");
     expect(read).toThrow(UserError);
@@ -127,7 +127,7 @@ describe("what is no message", () => {
     expect(read).toThrow(reason);
   });
 
-  test.each(files.slice(0, 6))("every beginning of %s is refused, or is a message of fewer fields", (name) => {
+  test.each(files.slice(0, 6))("every prefix of %s is refused or is a message with fewer fields", (name) => {
     const whole = read(name);
     for (let length = 0; length < whole.length; length += Math.max(1, Math.floor(whole.length / 500))) {
       try {

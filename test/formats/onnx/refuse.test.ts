@@ -1,5 +1,5 @@
 /**
- * Files that are damaged, foreign or beyond what is read: always a `UserError` that says what and where, never a crash.
+ * Damaged, foreign and unsupported files: each gives a `UserError` that names the fault and its place, never a crash.
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -43,14 +43,14 @@ function caught(bytes: Uint8Array): UserError {
   throw new Error("the file was read");
 }
 
-/** The good file with its message changed. */
+/** The valid file after `change` edits its message. */
 function changed(change: (model: ModelMessage) => void): Uint8Array {
   const model = decodeModel(good, "good.onnx");
   change(model);
   return encodeModel(model);
 }
 
-/** The good file with node `name` changed. */
+/** The valid file after `change` edits node `name`. */
 function withNode(name: string, change: (node: NodeMessage) => void): Uint8Array {
   return changed(({ graph }) => {
     const node = graph?.node?.find((one) => one.name === name);
@@ -67,7 +67,7 @@ describe("damaged files", () => {
     }
   });
 
-  test("changed bytes are read or refused, never a crash", () => {
+  test("changed bytes are read or refused and never crash the reader", () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }),
@@ -85,12 +85,12 @@ describe("damaged files", () => {
     );
   });
 
-  test("bytes that are no ONNX at all", () => {
+  test("bytes that are not ONNX", () => {
     expect(caught(new TextEncoder().encode("<html>not found</html>")).code).toBe("bad-file");
     expect(caught(new Uint8Array()).message).toMatch(/no graph/);
   });
 
-  test("a tensor that is shorter than its dims", () => {
+  test("a tensor with fewer values than its dims say", () => {
     const bytes = changed(({ graph }) => {
       const weights = graph?.initializer?.find(({ name }) => name === "conv.weights");
       if (weights) weights.rawData = weights.rawData?.subarray(4) ?? undefined;
@@ -133,8 +133,8 @@ describe("damaged files", () => {
   });
 });
 
-describe("what is not read", () => {
-  test("ops and forms are listed, every node of them", () => {
+describe("unsupported ops and forms", () => {
+  test("are listed, with every node", () => {
     const bytes = changed(({ graph }) => {
       graph?.node?.push(
         { opType: "Einsum", name: "a", input: ["classifier"], output: ["x"] },
@@ -147,18 +147,18 @@ describe("what is not read", () => {
     const error = caught(bytes);
     expect(error.code).toBe("unsupported");
     expect(error.message).toContain('Einsum (2, first "a"), com.example.Fused (1, first "d"), Relu (1, first "e")');
-    // The node behind one that is not read is not looked at: it may be sound.
+    // Nodes that read the output of an unsupported node are not reported: they may be valid.
     expect(error.details.list).toEqual([
-      'Einsum "a": this op is not read',
-      'Einsum "b": this op is not read',
-      'com.example.Fused "d": this op is not read',
+      'Einsum "a": this op is not supported',
+      'Einsum "b": this op is not supported',
+      'com.example.Fused "d": this op is not supported',
       'Relu "e": attribute slope is not known for this op',
     ]);
   });
 
   const cases: readonly [string, string, (node: NodeMessage) => void, RegExp][] = [
     ["automatic padding", "conv", (node) => add(node, "auto_pad", "SAME"), /Conv "conv".*auto_pad is not known/],
-    ["an attribute nobody knows", "relu", (node) => addAttribute(node, attributeMessage("slope", 2)), /slope/],
+    ["an unknown attribute", "relu", (node) => addAttribute(node, attributeMessage("slope", 2)), /slope/],
     ["a stride of zero", "pool", (node) => replace(node, "strides", [0, 2]), /strides must be positive/],
     ["a stride of one axis", "pool", (node) => replace(node, "strides", [2]), /not of two axes/],
     ["an attribute of another type", "conv", (node) => replace(node, "group", [2]), /group has the wrong type/],
@@ -171,12 +171,12 @@ describe("what is not read", () => {
       "a product with the number of another image",
       "scaled",
       (node) => node.input?.splice(1, 1, "conv.weights"),
-      /number a channel/,
+      /number for each channel/,
     ],
     ["computed weights", "conv", (node) => node.input?.splice(1, 1, "images"), /must be a constant/],
     ["a missing input", "conv", (node) => node.input?.splice(1), /input 1 is missing/],
     [
-      "bounds that are no integers",
+      "bounds that are not integers",
       "sub",
       (node) => node.input?.splice(1, 1, "conv.bias"),
       /must be a constant of integers/,
@@ -191,7 +191,7 @@ describe("what is not read", () => {
     expect(error.message).toContain("broken.onnx");
   });
 
-  test("a second output that something reads", () => {
+  test("a second output that a node reads", () => {
     const bytes = changed(({ graph }) => {
       graph?.node?.find(({ name }) => name === "pool")?.output?.push("indices");
       graph?.output?.push({ name: "indices" });
@@ -205,7 +205,7 @@ describe("what is not read", () => {
       const at = tensors.findIndex(({ name }) => name === "sub/ends");
       tensors.splice(at, 1, integerTensorMessage("sub/ends", [1n, 4n, 5n, 5n]));
     });
-    expect(caught(bytes).message).toMatch(/batch whole/);
+    expect(caught(bytes).message).toMatch(/the whole batch/);
   });
 
   test("factors that are not spread evenly", () => {
@@ -219,7 +219,7 @@ describe("what is not read", () => {
     expect(caught(bytes).message).toMatch(/not spread evenly/);
   });
 
-  test("an opset too old, or none", () => {
+  test("an opset that is too old or missing", () => {
     const old = changed((model) => {
       model.opsetImport = [{ domain: "", version: 6 }];
     });
@@ -242,11 +242,11 @@ describe("what is not read", () => {
     });
     expect(caught(integers).message).toMatch(/expected FLOAT/);
     const silent = changed(({ graph }) => graph?.output?.splice(0));
-    expect(caught(silent).message).toMatch(/puts out nothing/);
+    expect(caught(silent).message).toMatch(/the graph has no output/);
   });
 });
 
-describe("what is not written", () => {
+describe("networks that cannot be written", () => {
   test("a parameter without values, with the wrong shape, or that nothing reads", () => {
     const { graph, weights } = smallNetwork();
     const missing = new Map(weights);
@@ -292,7 +292,7 @@ describe("the bounds of a clip", () => {
     });
   }
 
-  test("are numbers, or left out", () => {
+  test("are numbers or missing", () => {
     const clips = ["", "six"].map((min) => readOnnx(clipped(min, "six"), "clip.onnx").graph.nodes);
     expect(clips.map((nodes) => nodes.find(({ name }) => name === "relu")?.attributes)).toEqual([
       { minimum: Number.NEGATIVE_INFINITY, maximum: 6 },
@@ -310,7 +310,7 @@ describe("the bounds of a clip", () => {
     expect(error.message).toMatch(/Clip "relu" in broken.onnx/);
   });
 
-  test("must be in order, and numbers", () => {
+  test("must be numbers in ascending order", () => {
     expect(caught(clipped("nothing", "six")).message).toMatch(/minimum of at most the maximum/);
   });
 });

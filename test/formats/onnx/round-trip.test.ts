@@ -29,7 +29,8 @@ function expectSame(graph: Graph, weights = randomWeights(graph, 3)): void {
 }
 
 /**
- * For transposings, which may be absorbed when they are read: the answers stay, and what was read comes back as it was.
+ * For graphs with transposes, which may cancel when they are read: the outputs stay the same, and the network that was
+ * read round-trips.
  */
 function expectSameAnswers(graph: Graph): void {
   const network = { graph, weights: randomWeights(graph, 3) };
@@ -38,7 +39,7 @@ function expectSameAnswers(graph: Graph): void {
   expectSame(read.graph, read.weights);
 }
 
-/** Cheap values for large networks: every tensor counts up from a number of its own. */
+/** Cheap values for large networks: every tensor counts up from its own number. */
 function countedWeights(graph: Graph): Weights {
   return new Map(
     graph.parameters.map(({ name, shape }, index) => {
@@ -49,13 +50,13 @@ function countedWeights(graph: Graph): Weights {
   );
 }
 
-/** Bit for bit; a deep comparison of millions of numbers takes minutes. */
+/** Compares bit for bit. A deep comparison of millions of numbers takes minutes. */
 function isSame(a: Uint8Array | Float32Array, b: Uint8Array | Float32Array | undefined): boolean {
   if (b === undefined) return false;
   return Buffer.from(a.buffer, a.byteOffset, a.byteLength).equals(Buffer.from(b.buffer, b.byteOffset, b.byteLength));
 }
 
-/** What `buildNetwork` makes a network of. */
+/** The input of `buildNetwork`. */
 interface Blueprint {
   readonly pieces: readonly Piece[];
   readonly head: Head;
@@ -69,8 +70,8 @@ function placed(graph: Graph): Graph {
 }
 
 /**
- * Its padding is moved in front of the transposing, and the file's own pads already have the name that the moved ones
- * would get.
+ * Its padding is moved ahead of the transpose, and the file's own pads already have the name that the moved pads would
+ * get.
  */
 const padsBehindATransposing: Blueprint = {
   pieces: [
@@ -82,7 +83,7 @@ const padsBehindATransposing: Blueprint = {
   hidden: 0,
 };
 
-/** Its constants lie along the axis that was the height, not along the channels. */
+/** Its constants lie along the height axis, not along the channels. */
 const gainsOfRows: Blueprint = {
   pieces: [
     { kind: "transposed", permutation: [0, 2, 3, 1] },
@@ -94,7 +95,8 @@ const gainsOfRows: Blueprint = {
 };
 
 /**
- * Their softmax and their joining are along what the transposing made the channels, which in front of it were the rows.
+ * Their softmax and concatenation run along the channel axis that the transpose made; before the transpose it was the
+ * row axis.
  */
 const attentionOverRows: Blueprint = {
   pieces: [{ kind: "transposed", permutation: [0, 2, 3, 1] }, { kind: "attention" }],
@@ -110,7 +112,7 @@ const joinedRows: Blueprint = {
   hidden: 0,
 };
 
-describe("a written network reads back as it was", () => {
+describe("a written network reads back unchanged", () => {
   test.each(opCases.map(({ name, graph }) => [name, graph] as const))("%s", (_, graph) => {
     expectSame(graph);
   });
@@ -119,14 +121,14 @@ describe("a written network reads back as it was", () => {
     expectSame(graph);
   });
 
-  test("the cases above have every op of the vocabulary", () => {
+  test("the cases above cover every op", () => {
     const ops = new Set(
       [...opCases.map(({ graph }) => graph), ...layoutGraphs].flatMap(({ nodes }) => nodes.map(({ op }) => op)),
     );
     expect([...ops].toSorted()).toEqual(Object.keys(writeRules).toSorted());
   });
 
-  // The others are larger, and of the same layers as one of these.
+  // The other models are larger and have the same layers as one of these.
   const ofModestSize = modelNames.filter((name) => cost(model(name)).parameters < 15e6);
   test.each(ofModestSize)("%s", (name) => {
     const graph = model(name, { classes: 10 });

@@ -1,4 +1,4 @@
-/** Written files are run by ONNX Runtime and must give what the reference engine gives. */
+/** ONNX Runtime runs written files and gives the outputs of the reference engine. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createReferenceEngine } from "../../../src/engine/reference/index.ts";

@@ -1,4 +1,4 @@
-/** Every element type and encoding of a tensor, against values written out by hand. */
+/** Every element type and encoding of a tensor, compared with values written out by hand. */
 import { expect, test } from "vitest";
 import { noExternalData } from "../../../src/formats/onnx/external.ts";
 import type { TensorMessage } from "../../../src/formats/onnx/proto.ts";
@@ -39,7 +39,7 @@ test.each(cases)("%s", (_, message, expected) => {
   expect([...values]).toEqual(expected);
 });
 
-test("an element type that is no number is named, with those that are", () => {
+test("the error for an element type that is not numeric lists the supported ones", () => {
   expect(() => readTensor({ name: "t", dims: [1], dataType: 8 }, "x.onnx", noExternalData)).toThrow(
     /tensor "t" in x\.onnx.*expected FLOAT, .*got type 8/,
   );

@@ -1,6 +1,6 @@
 /**
- * What is written runs in a browser too: in ONNX Runtime's WebAssembly, which Node has as well, a compact network
- * answers alike.
+ * A written file runs in a browser too: ONNX Runtime's WebAssembly build, which also runs in Node, gives the same
+ * outputs for a compact network.
  */
 import { InferenceSession, Tensor as WebTensor } from "onnxruntime-web";
 import { expect, test } from "vitest";
@@ -15,7 +15,7 @@ import { place } from "../../../src/selection/place.ts";
 import { normal, randomWeights, relativeDifference } from "../../engine/random-data.ts";
 import { zeroFactors } from "../../pruning/networks.ts";
 
-/** Every third channel, and the second block where there is one, taken out. */
+/** Prunes every third channel, and the second block if there is one. */
 function cut(name: string): Network {
   const plain = model(name, { classes: 10 });
   const { graph, factors } = place(plain, { neurons: 1, blocks: 1 });
@@ -32,7 +32,7 @@ function cut(name: string): Network {
   return network;
 }
 
-test.each(["resnet-20", "mobilenet-v2-cifar"])("%s, cut", async (name) => {
+test.each(["resnet-20", "mobilenet-v2-cifar"])("%s after pruning", async (name) => {
   const bytes = writeOnnx(cut(name));
   const images = normal([4, 3, 32, 32], 6, "images");
   const native = await openRuntime(bytes, name);

@@ -2,12 +2,12 @@
 import { rowMajorStrides, type Shape } from "../../../core/tensor.ts";
 import type { NodeReader } from "../node-reader.ts";
 
-/** `dims` with ones in front, up to `rank` axes. */
+/** `dims`, extended to `rank` axes by leading ones. */
 export function aligned(dims: Shape, rank: number): Shape {
   return [...new Array<number>(Math.max(rank - dims.length, 0)).fill(1), ...dims];
 }
 
-/** The dims that all of `shapes` broadcast to; refused by `node` if there are none. */
+/** The dims that all of `shapes` broadcast to. Throws about `node` if the shapes do not fit. */
 export function broadcastDims(node: NodeReader, shapes: readonly Shape[]): Shape {
   const rank = Math.max(0, ...shapes.map(({ length }) => length));
   const lined = shapes.map((dims) => aligned(dims, rank));
@@ -21,7 +21,9 @@ export function broadcastDims(node: NodeReader, shapes: readonly Shape[]): Shape
   });
 }
 
-/** Where element `index` of `to` lies in a tensor of `from`, which broadcasts to it. */
+/**
+ * A map from element `index` of a tensor of dims `to` to the element of a tensor of dims `from` that broadcasts to it.
+ */
 export function broadcastIndex(from: Shape, to: Shape): (index: number) => number {
   const lined = aligned(from, to.length);
   const fromStrides = rowMajorStrides(lined).map((stride, axis) => (lined[axis] === 1 ? 0 : stride));

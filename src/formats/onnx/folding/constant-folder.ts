@@ -1,4 +1,4 @@
-/** Computes, while a graph is read, the nodes that depend on constants and shapes alone. */
+/** Computes the nodes that depend only on constants and shapes while a graph is read. */
 import { statementOf, UserError } from "../../../core/errors.ts";
 import type { GraphReader } from "../graph-reader.ts";
 import type { NodeReader } from "../node-reader.ts";
@@ -9,18 +9,18 @@ import type { FoldContext } from "./rule.ts";
 
 export interface FolderOptions {
   /**
-   * Whether views and products of float constants stay nodes: scaling factors and what they scale, in files of this
-   * package.
+   * Whether views and products of float constants stay nodes. In files of this package they are scaling factors and the
+   * parameters that these scale.
    */
   readonly keepsViews: boolean;
-  /** Elements of the file's own tensors. */
+  /** The number of elements in the file's own tensors. */
   readonly stored: number;
   tensorOf(message: TensorMessage, owner: string): Constant;
 }
 
 const viewOps: ReadonlySet<string> = new Set(["Expand", "Mul", "Reshape", "Slice"]);
 
-export class Folder {
+export class ConstantFolder {
   readonly #reader: GraphReader;
   readonly #options: FolderOptions;
   readonly #budget: ElementBudget;
@@ -31,7 +31,7 @@ export class Folder {
     this.#budget = new ElementBudget(options.stored);
   }
 
-  /** Computes `node` if it is constant, declares what it gives, and says so. */
+  /** Computes `node` and declares its outputs if its inputs are constant. Returns whether it did. */
   fold(node: NodeReader): boolean {
     if (!this.#isConstant(node)) return false;
     const rule = foldRule(node.opType);
@@ -56,15 +56,16 @@ export class Folder {
   }
 
   /**
-   * A constant that is another one under a second name becomes a parameter of its own: PyTorch's exporter writes equal
-   * tensors of different layers so, and equal numbers are no reason to train, or to cut, those layers as one.
+   * Declares `result` as a constant. A constant that only renames another one is copied, so that it becomes a parameter
+   * of its own: PyTorch's exporter stores equal tensors of different layers once, and equal numbers are no reason to
+   * train or prune these layers as one.
    */
   #declare(node: NodeReader, name: string, result: Constant): void {
     const isSame = node.inputs.some((input) => input !== "" && this.#reader.constant(input) === result);
     this.#reader.declareConstant(name, isSame ? { ...result, values: result.values.slice() } : result);
   }
 
-  /** What a rule says of numbers, said of its node. */
+  /** Runs `compute`. An error that names no node is rethrown about `node`. */
   #computed<T>(node: NodeReader, compute: () => T): T {
     try {
       return compute();

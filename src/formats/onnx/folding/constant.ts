@@ -1,11 +1,11 @@
-/** A constant of a file: an initializer, or what a node computes from initializers and shapes alone. */
+/** A constant of a file: an initializer, or a value that nodes compute from initializers and shapes alone. */
 import { elementCount, type Shape } from "../../../core/tensor.ts";
 import type { Scalar } from "./scalar.ts";
 
 /** `float` stands for all of ONNX's floating-point types, `integer` for all of its integers; booleans are 0 and 1. */
 export type ConstantType = "float" | "integer" | "boolean";
 
-/** Row-major. Large ones, weights, are always a `Float32Array`. */
+/** A constant in row-major order. Large constants, such as weights, are always a `Float32Array`. */
 export interface Constant {
   readonly type: ConstantType;
   readonly dims: Shape;
@@ -20,14 +20,14 @@ export function vector(type: ConstantType, values: readonly Scalar[]): Constant 
   return constant(type, [values.length], values);
 }
 
-/** Floats that are plain numbers are held in 32 bits, as the file's own are. */
+/** Makes a constant. Floats that are plain numbers are stored in 32 bits, as the file's own floats are. */
 export function constant(type: ConstantType, dims: Shape, values: Float32Array | readonly Scalar[]): Constant {
   if (type !== "float" || values instanceof Float32Array) return { type, dims, values };
   const numbers = values.filter((value) => typeof value === "number");
   return { type, dims, values: numbers.length === values.length ? Float32Array.from(numbers) : values };
 }
 
-/** Element `index`; 0 beyond the end, which no caller reads. */
+/** Element `index`. Beyond the end it is 0, which no caller reads. */
 export function at({ values }: Constant, index: number): Scalar {
   return values[index] ?? 0;
 }

@@ -1,13 +1,16 @@
-/** Folding of arithmetic: element by element, with broadcasting; integers as ONNX computes them. */
+/** Folds arithmetic on constants: element by element, with broadcasting, integers as ONNX computes them. */
 import { elementCount } from "../../../core/tensor.ts";
 import { broadcastDims, broadcastIndex } from "./broadcast.ts";
 import { at, type Constant, type ConstantType, constant, scalarsOf } from "./constant.ts";
 import type { FoldContext, FoldRule } from "./rule.ts";
-import { equal, minus, over, plain, plus, type Scalar, times } from "./scalar.ts";
+import { dividedBy, equal, minus, plain, plus, type Scalar, times } from "./scalar.ts";
 
 type Combine = (a: Scalar, b: Scalar, type: ConstantType) => Scalar;
 
-/** `combine` over all inputs from the left; results of type `boolean`, or of the first input's type. */
+/**
+ * A rule that applies `combine` to all inputs from left to right. The result has type `result`, or the type of the
+ * first input.
+ */
 function folding(combine: Combine, result?: ConstantType): FoldRule {
   return (context) => {
     const inputs = context.node.inputs.map((_, index) => context.input(index));
@@ -40,7 +43,7 @@ function combined(
   );
 }
 
-/** Of plain numbers only. */
+/** A `Combine` of plain numbers. Throws if a number depends on the batch size; `what` is the verb of the message. */
 function numeric(what: string, compute: (a: number, b: number, type: ConstantType) => number): Combine {
   return (a, b, type) => compute(plain(a, what), plain(b, what), type);
 }
@@ -68,7 +71,7 @@ function mapping(what: string, compute: (value: number) => number): FoldRule {
   };
 }
 
-/** Rounding leaves whole numbers alone, whatever they depend on. */
+/** A rule that rounds. It keeps a·N + b with integers a and b as it is. */
 function rounding(compute: (value: number) => number): FoldRule {
   return (context) => {
     const source = context.input(0);
@@ -87,7 +90,7 @@ function isWholeTerm(value: Scalar): boolean {
   return typeof value === "object" && Number.isInteger(value.times) && Number.isInteger(value.plus);
 }
 
-/** ONNX rounds halves to the even neighbour. */
+/** Rounds halves to even, as ONNX does. */
 function roundEven(value: number): number {
   const rounded = Math.round(value);
   return Math.abs(value % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
@@ -104,7 +107,7 @@ const where: FoldRule = ({ node, input, claim }) => {
     broadcastIndex(one.dims, dims),
   );
   const values = Array.from({ length: elementCount(dims) }, (_, index) =>
-    plain(at(condition, fromCondition?.(index) ?? 0), "chooses by") === 0
+    plain(at(condition, fromCondition?.(index) ?? 0), "selects by") === 0
       ? at(second, fromSecond?.(index) ?? 0)
       : at(first, fromFirst?.(index) ?? 0),
   );
@@ -112,14 +115,14 @@ const where: FoldRule = ({ node, input, claim }) => {
 };
 
 export const elementwise: Readonly<Record<string, FoldRule>> = {
-  Abs: mapping("takes the size of", Math.abs),
+  Abs: mapping("takes the absolute value of", Math.abs),
   Add: folding(plus),
   And: folding(
     numeric("combines", (a, b) => Number(a !== 0 && b !== 0)),
     "boolean",
   ),
   Ceil: rounding(Math.ceil),
-  Div: folding((a, b, type) => over(a, b, type === "integer")),
+  Div: folding((a, b, type) => dividedBy(a, b, type === "integer")),
   Equal: folding((a, b) => Number(equal(a, b)), "boolean"),
   Exp: mapping("exponentiates", Math.exp),
   Floor: rounding(Math.floor),
@@ -133,12 +136,12 @@ export const elementwise: Readonly<Record<string, FoldRule>> = {
   Mod: folding(modulo),
   Mul: folding(times),
   Neg: mapping("negates", (value) => -value),
-  Not: mapping("negates", (value) => Number(value === 0)),
+  Not: mapping("takes the logical inverse of", (value) => Number(value === 0)),
   Or: folding(
     numeric("combines", (a, b) => Number(a !== 0 || b !== 0)),
     "boolean",
   ),
-  Pow: folding(numeric("raises", (a, b, type) => (type === "integer" ? Math.trunc(a ** b) : a ** b))),
+  Pow: folding(numeric("takes a power of", (a, b, type) => (type === "integer" ? Math.trunc(a ** b) : a ** b))),
   Reciprocal: mapping("divides by", (value) => 1 / value),
   Round: rounding(roundEven),
   Sign: mapping("takes the sign of", Math.sign),

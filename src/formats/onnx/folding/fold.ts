@@ -1,6 +1,6 @@
 /**
- * Nodes that do not depend on the images are computed when a file is read: shapes, bounds, paddings, reshaped weights.
- * A total of elements bounds what a hostile file can ask for.
+ * Computes nodes that do not depend on the images when a file is read: shapes, bounds, pads, reshaped weights. A budget
+ * of elements limits what a malicious file can make it compute.
  */
 import { UserError } from "../../../core/errors.ts";
 import { elementCount, type Shape } from "../../../core/tensor.ts";
@@ -14,19 +14,19 @@ const rules: ReadonlyMap<string, FoldRule> = new Map([
   ...Object.entries(elementwise),
 ]);
 
-/** The rule of an op of constants; undefined where there is none. */
+/** The rule that computes op `opType` on constants; undefined if there is none. */
 export function foldRule(opType: string): FoldRule | undefined {
   return rules.get(opType);
 }
 
-/** Ops of which only the shape of the input is needed, so that they fold behind an activation too. */
+/** Ops that need only the shape of their input, so they fold even if the input is an activation. */
 export const shapeOps: ReadonlySet<string> = new Set(["Shape", "Size"]);
 
-/** Elements that the constant part of a file may still compute. */
+/** The number of elements that the constant part of a file may still compute. */
 export class ElementBudget {
   #left: number;
 
-  /** `stored`: elements of the file's own tensors. */
+  /** `stored`: the number of elements in the file's own tensors. */
   constructor(stored: number) {
     this.#left = 2 ** 24 + 8 * stored;
   }
@@ -35,7 +35,7 @@ export class ElementBudget {
     const count = elementCount(dims);
     if (!(dims.every((size) => Number.isSafeInteger(size) && size >= 0) && count <= this.#left)) {
       throw new UserError("unsupported", `computes a constant of dims [${dims.join()}]`, {
-        hint: "Constants that a file computes must stay in proportion to those it holds.",
+        hint: "The constants that a file computes must stay in proportion to those it stores",
       });
     }
     this.#left -= count;

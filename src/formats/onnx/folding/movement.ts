@@ -1,6 +1,6 @@
-/** Folding of ops that make, move and gather constants. */
+/** Folds ops that create, reshape, move and gather constants. */
 import { elementCount, rowMajorStrides, type Shape } from "../../../core/tensor.ts";
-import { roundToBrain, roundToHalf } from "../../short-floats.ts";
+import { roundToBfloat16, roundToHalf } from "../../short-floats.ts";
 import type { NodeReader } from "../node-reader.ts";
 import { broadcastDims, broadcastIndex } from "./broadcast.ts";
 import {
@@ -16,13 +16,16 @@ import {
 import type { FoldContext, FoldRule } from "./rule.ts";
 import { plain, type Scalar, times } from "./scalar.ts";
 
-/** `axis`, counted from the front. */
+/** `axis` as an index from the front. Throws if it is out of range. */
 export function frontAxis(node: NodeReader, axis: number, rank: number): number {
-  node.check(axis >= -rank && axis < rank, `axis ${axis} is not one of ${rank}`);
+  node.check(axis >= -rank && axis < rank, `axis ${axis} is out of range for rank ${rank}`);
   return axis < 0 ? axis + rank : axis;
 }
 
-/** Axes that newer opsets give as input `index`, and older ones as attribute "axes"; undefined where there are none. */
+/**
+ * The axes of the node: input `index` in newer opsets, the attribute "axes" in older ones; undefined if the node names
+ * none.
+ */
 function axesOf({ node, optional, integers }: FoldContext, index: number): readonly number[] | undefined {
   if (optional(index) !== undefined) return integers(index);
   return node.has("axes") ? node.ints("axes") : undefined;
@@ -44,7 +47,9 @@ const constantOfShape: FoldRule = ({ integers, claim, attributeTensor }) => {
 };
 
 const range: FoldRule = ({ input, claim }) => {
-  const [start = 0, limit = 0, delta = 1] = [0, 1, 2].map((index) => plain(at(input(index), 0), "counts by"));
+  const [start = 0, limit = 0, delta = 1] = [0, 1, 2].map((index) =>
+    plain(at(input(index), 0), "counts from, to or by"),
+  );
   const [count = 0] = claim([Math.max(Math.ceil((limit - start) / delta), 0)]);
   return [
     vector(
@@ -61,12 +66,12 @@ const shape: FoldRule = ({ node, extents }) => {
 
 const size: FoldRule = ({ extents }) => [scalarConstant("integer", extents(0).reduce(times, 1))];
 
-/** ONNX's element types as ours; the specification's `TensorProto.DataType`. */
+/** Values of `TensorProto.DataType` that become floats. */
 const floatTypes: ReadonlySet<number> = new Set([1, 11]);
-/** Of short floats, what becomes of a number. */
+/** How a number is rounded to a 16-bit float type. */
 const roundings: ReadonlyMap<number, (value: number) => number> = new Map([
   [10, roundToHalf],
-  [16, roundToBrain],
+  [16, roundToBfloat16],
 ]);
 const booleanType = 9;
 
@@ -87,7 +92,7 @@ const cast: FoldRule = ({ node, input }) => {
   return [converted(source, floatTypes.has(to) ? "float" : to === booleanType ? "boolean" : "integer")];
 };
 
-/** `source` in another type, its numbers as ONNX casts them. */
+/** `source` in another type, cast as ONNX does. */
 function converted(source: Constant, type: ConstantType): Constant {
   if (type === "float") return constant(type, source.dims, source.values);
   const number = type === "boolean" ? (value: Scalar) => Number(plain(value, "casts") !== 0) : whole;
@@ -112,7 +117,7 @@ const gather: FoldRule = ({ node, input, claim }) => {
   const picked = scalarsOf(indices).map((index) => {
     const asked = plain(index, "indexes by");
     const position = asked < 0 ? asked + extent : asked;
-    node.check(position >= 0 && position < extent, `index ${asked} is not one of ${extent}`);
+    node.check(position >= 0 && position < extent, `index ${asked} is out of range for size ${extent}`);
     return position;
   });
   const dims = claim([...source.dims.slice(0, axis), ...indices.dims, ...source.dims.slice(axis + 1)]);
@@ -128,12 +133,12 @@ const gather: FoldRule = ({ node, input, claim }) => {
 const concat: FoldRule = ({ node, input, claim }) => {
   const sources = node.inputs.map((_, index) => input(index));
   const [first] = sources;
-  if (first === undefined) throw node.unsupported("joins nothing");
+  if (first === undefined) throw node.unsupported("has no input");
   const axis = frontAxis(node, node.int("axis"), first.dims.length);
   for (const { dims } of sources) {
     node.check(
       dims.length === first.dims.length && dims.every((extent, one) => one === axis || extent === first.dims[one]),
-      "joins constants whose dims differ",
+      "concatenates constants whose dims differ",
     );
   }
   const total = sources.reduce((sum, { dims }) => sum + (dims[axis] ?? 0), 0);
@@ -150,8 +155,8 @@ const concat: FoldRule = ({ node, input, claim }) => {
 };
 
 /**
- * ONNX counts negative bounds from the end and clamps what lies outside; −1 stays for "before the first" of a step
- * back.
+ * A bound within `low` … `high`: ONNX counts negative bounds from the end and clamps bounds that lie outside. With a
+ * negative step, −1 means "before the first element".
  */
 function clamped(bound: number, extent: number, low: number, high: number): number {
   return Math.min(Math.max(bound < 0 ? bound + extent : bound, low), high);
@@ -169,7 +174,7 @@ const slice: FoldRule = (context) => {
   for (const [index, named] of axes.entries()) {
     const axis = frontAxis(node, named, source.dims.length);
     const [extent = 0, step = 1] = [source.dims[axis], steps[index]];
-    node.check(step !== 0, "steps by 0");
+    node.check(step !== 0, "has a step of 0");
     const [low, high] = step > 0 ? [0, extent] : [-1, extent - 1];
     const start = clamped(starts[index] ?? 0, extent, Math.max(low, 0), high);
     const end = clamped(ends[index] ?? extent, extent, low, high);
@@ -244,7 +249,7 @@ const transpose: FoldRule = ({ node, input, claim }) => {
     "perm",
     Array.from({ length: rank }, (_, axis) => rank - 1 - axis),
   );
-  node.check(order.length === rank && new Set(order).size === rank, "perm does not name every axis once");
+  node.check(order.length === rank && new Set(order).size === rank, "perm does not name every axis exactly once");
   const dims = claim(order.map((axis) => source.dims[axis] ?? 1));
   const strides = rowMajorStrides(source.dims);
   const moved = order.map((axis) => strides[axis] ?? 1);
@@ -271,7 +276,7 @@ const expand: FoldRule = ({ node, input, integers, claim }) => {
 const tile: FoldRule = ({ node, input, integers, claim }) => {
   const source = input(0);
   const repeats = integers(1);
-  node.check(repeats.length === source.dims.length, "repeats must be one number an axis");
+  node.check(repeats.length === source.dims.length, "repeats must be one number for each axis");
   const dims = claim(source.dims.map((extent, axis) => extent * (repeats[axis] ?? 1)));
   const [sourceStrides, strides] = [rowMajorStrides(source.dims), rowMajorStrides(dims)];
   return [
@@ -296,7 +301,7 @@ const split: FoldRule = ({ node, input, optional, integers, claim }) => {
   const sizes = asked ?? Array.from({ length: parts }, (_, part) => Math.max(Math.min(even, extent - part * even), 0));
   node.check(
     sizes.every((one) => one >= 0) && sizes.reduce((sum, one) => sum + one, 0) === extent,
-    `its parts do not add up to ${extent}`,
+    `the sizes of its parts do not add up to ${extent}`,
   );
   const inner = elementCount(source.dims.slice(axis + 1));
   let begin = 0;
@@ -310,7 +315,7 @@ const split: FoldRule = ({ node, input, optional, integers, claim }) => {
   });
 };
 
-/** Over all axes, or some; exporters count elements of shapes with it. */
+/** A rule that reduces over all axes or some. Exporters count the elements of shapes with it. */
 function reduction(combine: (a: Scalar, b: Scalar) => Scalar, first: Scalar): FoldRule {
   return (context) => {
     const { node, input, claim } = context;
@@ -332,7 +337,7 @@ function reduction(combine: (a: Scalar, b: Scalar) => Scalar, first: Scalar): Fo
   };
 }
 
-/** The same values; a second output, as of Dropout, is its mask and stays without a reader. */
+/** Returns the input. The second output of Dropout, its mask, has no reader. */
 const same: FoldRule = ({ input }) => [input(0)];
 
 export const creation: Readonly<Record<string, FoldRule>> = {

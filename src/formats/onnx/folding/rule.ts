@@ -1,4 +1,4 @@
-/** What a rule that computes constants sees of its node. */
+/** What a rule for computing constants can access. */
 import type { Shape } from "../../../core/tensor.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { Constant } from "./constant.ts";
@@ -6,17 +6,17 @@ import type { Scalar } from "./scalar.ts";
 
 export interface FoldContext {
   readonly node: NodeReader;
-  /** Input `index`; refused if it is missing. */
+  /** Input `index`. Throws if it is missing. */
   input(index: number): Constant;
-  /** Input `index`, or undefined where the node leaves it out. */
+  /** Input `index`, or undefined if the node omits it. */
   optional(index: number): Constant | undefined;
   /** Dims of input `index`, which may be an activation. */
   extents(index: number): readonly Scalar[];
-  /** The plain whole numbers of input `index`. */
+  /** The integers of input `index`. Throws if one depends on the batch size. */
   integers(index: number): readonly number[];
-  /** `dims`, after taking their elements from what a file may compute. */
+  /** Takes the elements of `dims` from the file's budget, and returns `dims`. Throws if the budget is exceeded. */
   claim(dims: Shape): Shape;
-  /** A tensor held by an attribute. */
+  /** The tensor in attribute `name`. */
   attributeTensor(name: string): Constant | undefined;
 }
 

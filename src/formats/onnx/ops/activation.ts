@@ -7,7 +7,7 @@ import { shortestDecimal } from "../decimal.ts";
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
-import { writeLine } from "./affine.ts";
+import { writeAffine } from "./affine.ts";
 
 export const writeActivation: WriteRule<"activation"> = (node, context) => {
   const { attributes, inputs } = node;
@@ -35,11 +35,11 @@ export const writeActivation: WriteRule<"activation"> = (node, context) => {
       });
       return;
     case "linear":
-      writeLine(node, attributes, context);
+      writeAffine(node, attributes, context);
   }
 };
 
-/** Attribute `name` of the node, ours being called `attribute`. */
+/** The float attribute `name`, which is called `attribute` in our op. */
 function readFloat(node: NodeReader, context: ReadContext, name: string, attribute: string, absent: number): number {
   return context.exact(node, attribute, shortestDecimal(node.float(name, absent)), shortestDecimal);
 }
@@ -80,7 +80,7 @@ export const readLogSoftmax: ReadRule = (node, context) => {
   readOverChannels(node, context, { isLogarithm: true });
 };
 
-/** Before opset 13, `Softmax` and `LogSoftmax` were over all axes from `axis` on. */
+/** Before opset 13, `Softmax` and `LogSoftmax` normalise over all axes from `axis` on. */
 function readOverChannels(node: NodeReader, context: ReadContext, attributes: Attributes<"softmax">): void {
   const shape = context.shape(node.input(0));
   const isOfOneAxis = node.opset >= 13;

@@ -1,10 +1,10 @@
 /**
- * ONNX `Add`, and `Sub` of a constant, ↔ add (two values), bias (a value and one number a channel), or a line (a value
- * and a number).
+ * ONNX `Add` and `Sub` ↔ add (two values), bias (a value and one number for each channel), or linear activation (a
+ * value and one number).
  */
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
-import { numberIn, readLine } from "./affine.ts";
+import { numberIn, readAffine } from "./affine.ts";
 import { readPerChannel, writePerChannel } from "./per-channel.ts";
 
 export const writeAdd: WriteRule<"add"> = (node, context) => {
@@ -27,17 +27,17 @@ export const readAdd: ReadRule = (node, context) => {
   readPerChannel(node, context, "bias", { src, constant });
 };
 
-/** Of two values, or of constants: a − c is a + (−c), c − a is −a + c. */
+/** Subtracts two values, or a value and a constant: a − c is a + (−c), c − a is −a + c. */
 export const readSub: ReadRule = (node, context) => {
   const [first, second] = [node.input(0), node.input(1)];
   if (context.isConstant(first)) {
     const offset = numberIn(context, first, context.shape(second));
-    if (offset === undefined) throw node.unsupported("takes a value from constants of several channels");
-    readLine(node, context, second, { slope: -1, offset });
+    if (offset === undefined) throw node.unsupported("subtracts a value from a constant with several numbers");
+    readAffine(node, context, second, { slope: -1, offset });
     return;
   }
   if (context.isConstant(second)) {
-    readPerChannel(node, context, "bias", { src: first, constant: second, turned: (value) => -value });
+    readPerChannel(node, context, "bias", { src: first, constant: second, transform: (value) => -value });
     return;
   }
   const negative = { function: "linear", slope: -1, offset: 0 } as const;

@@ -1,40 +1,43 @@
-/** `Mul`, `Div`, `Add` and `Sub` of a value and one number ↔ a line, slope·x + offset. */
+/** ONNX `Mul`, `Div`, `Add` and `Sub` of a value and one number ↔ linear activation, slope·x + offset. */
 import { elementCount, type Shape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { shortestDecimal } from "../decimal.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, WriteContext } from "../rules.ts";
 
-interface Line {
+interface Affine {
   readonly slope: number;
   readonly offset: number;
 }
 
 /**
- * The number that `constant` adds to, or multiplies, all of a value of `shape`; undefined if it has one for each
- * channel instead.
+ * The single number that `constant` adds to, or multiplies with, a value of `shape`; undefined if the constant has one
+ * number for each channel.
  */
 export function numberIn(context: ReadContext, constant: string, shape: Shape): number | undefined {
   const found = context.constant(constant);
   const [number] = found?.values ?? [];
   const rank = found?.dims.length ?? 0;
   const isOfChannels = shape[1] === 1 && rank > 0 && rank >= shape.length - 1;
-  // Of more axes than the value, it would give the value more.
+  // A constant with more axes would add axes to the value.
   if (found?.type !== "float" || typeof number !== "number" || elementCount(found.dims) !== 1) return undefined;
   if (isOfChannels || rank > shape.length) return undefined;
   return number;
 }
 
-export function readLine(node: NodeReader, context: ReadContext, src: string, line: Line): void {
-  const exact = (attribute: keyof Line): number =>
+export function readAffine(node: NodeReader, context: ReadContext, src: string, line: Affine): void {
+  const exact = (attribute: keyof Affine): number =>
     context.exact(node, attribute, shortestDecimal(line[attribute]), shortestDecimal);
   context.add(node, "activation", [src], { function: "linear", slope: exact("slope"), offset: exact("offset") });
 }
 
-/** With both a slope and an offset, the product is a node of its own, but for a number less the value. */
-export function writeLine(node: Node<"activation">, { slope, offset }: Line, context: WriteContext): void {
+/**
+ * Writes slope·x + offset as one node or two: with both a slope and an offset, the product is a node of its own, except
+ * that offset − x is one `Sub`.
+ */
+export function writeAffine(node: Node<"activation">, { slope, offset }: Affine, context: WriteContext): void {
   const [src = ""] = node.inputs;
-  const number = (attribute: keyof Line, value: number): string => {
+  const number = (attribute: keyof Affine, value: number): string => {
     context.keepExact(node, attribute, value, shortestDecimal(value));
     return context.scalar(`${node.name}/${attribute}`, value);
   };

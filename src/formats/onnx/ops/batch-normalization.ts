@@ -13,14 +13,14 @@ export const writeBatchNormalization: WriteRule<"batch_normalization"> = (node, 
   context.keepExact(node, "momentum", momentum, recoverMomentum(momentum));
 };
 
-/** What a momentum of ours is read back as. */
+/** The momentum that is read back after `momentum` was written. */
 function recoverMomentum(momentum: number): number {
   return complementOf(1 - momentum);
 }
 
 export const readBatchNormalization: ReadRule = (node, context) => {
   node.check(node.int("training_mode", 0) === 0, "is in training mode; export the network for inference");
-  node.check(node.int("spatial", 1) === 1, "normalises each activation by itself (spatial = 0)");
+  node.check(node.int("spatial", 1) === 1, "normalises each activation separately (spatial = 0)");
   node.int("is_test", 1);
   const epsilon = shortestDecimal(node.float("epsilon", 1e-5));
   const momentum = complementOf(node.float("momentum", 0.9));

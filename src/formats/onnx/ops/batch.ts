@@ -1,4 +1,4 @@
-/** Numbers of a file that stand for the batch size. */
+/** Recognises numbers of a file that stand for the batch size. */
 import { isBatchSize, type Scalar } from "../folding/scalar.ts";
 import type { ReadContext } from "../rules.ts";
 

@@ -1,5 +1,5 @@
 /**
- * ONNX `Clip` ↔ clip. Its bounds are scalars of the file, before opset 11 attributes; one that is left out is infinite.
+ * ONNX `Clip` ↔ clip. The bounds are scalar inputs; before opset 11 they are attributes. A missing bound is infinite.
  */
 import { shortestDecimal } from "../decimal.ts";
 import type { NodeReader } from "../node-reader.ts";
@@ -23,7 +23,7 @@ export const writeClip: WriteRule<"clip"> = (node, context) => {
 
 export const readClip: ReadRule = (node, context) => {
   const [minimum = 0, maximum = 0] = bounds.map((bound, index) => readBound(node, context, index + 1, bound));
-  // The maximum has the last word: with a larger minimum, everything is the maximum.
+  // As in ONNX, the maximum wins: if the minimum is larger, every value becomes the maximum.
   context.add(node, "clip", [node.input(0)], { minimum: Math.min(minimum, maximum), maximum });
 };
 

@@ -1,6 +1,6 @@
 /**
- * ONNX `Gemm` with its second matrix transposed ↔ linear. Read are also its other forms, and `MatMul` by a constant
- * matrix.
+ * ONNX `Gemm` with a transposed second matrix ↔ linear. Also reads the other forms of `Gemm`, and `MatMul` by a
+ * constant matrix.
  */
 import { elementCount, type Shape, type Tensor, tensor } from "../../../core/tensor.ts";
 import type { NodeReader } from "../node-reader.ts";
@@ -12,7 +12,7 @@ export const writeGemm: WriteRule<"linear"> = (node, context) => {
 };
 
 export const readGemm: ReadRule = (node, context) => {
-  node.check(node.int("transA", 0) === 0, "transposes its input (transA), the batch");
+  node.check(node.int("transA", 0) === 0, "transposes its input and with it the batch axis (transA)");
   const isTransposed = node.int("transB", 0) === 1;
   const [alpha, beta] = [node.float("alpha", 1), node.float("beta", 1)];
   node.int("broadcast", 1);
@@ -31,7 +31,7 @@ export const readMatMul: ReadRule = (node, context) => {
   const rank = context.shape(node.input(0)).length;
   node.check(
     !context.isConstant(node.input(0)) && rank === 2,
-    "multiplies other than [N,F] by [F,O]",
+    "only the product of [N,F] and a constant [F,O] is supported",
     "2 axes",
     `${rank}`,
   );
@@ -55,7 +55,7 @@ function numbersOf(node: NodeReader, context: ReadContext, value: string): Numbe
 function matrix(node: NodeReader, context: ReadContext, isTransposed: boolean, alpha: number): string {
   const { dims, values } = numbersOf(node, context, node.input(1));
   const [rows = 0, columns = 0] = dims;
-  node.check(dims.length === 2, "its weights are no matrix", "2 axes", `${dims.length}`);
+  node.check(dims.length === 2, "its weights are not a matrix", "2 axes", `${dims.length}`);
   const weights = isTransposed ? tensor(dims, values.slice()) : transposed(values, rows, columns);
   if (alpha !== 1) for (const [index, value] of weights.data.entries()) weights.data[index] = value * alpha;
   return context.derived(node, node.input(1), "weights", weights);
@@ -72,7 +72,7 @@ function transposed(values: Float32Array, rows: number, columns: number): Tensor
   return result;
 }
 
-/** The third input times `beta`, one number an output; ONNX repeats a single one. */
+/** The third input times `beta`, one number for each output. ONNX broadcasts a single number. */
 function biasOf(node: NodeReader, context: ReadContext, outputs: number, beta: number): string {
   const value = node.input(2);
   const view = context.view(value);
@@ -82,7 +82,7 @@ function biasOf(node: NodeReader, context: ReadContext, outputs: number, beta: n
   const { dims, values } = numbersOf(node, context, value);
   node.check(
     isWhole || values.length === 1,
-    "its bias is not one number an output",
+    "its bias is not one number for each output",
     `[${outputs}]`,
     `[${dims.join()}]`,
   );

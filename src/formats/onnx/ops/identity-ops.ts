@@ -1,14 +1,11 @@
-/**
- * Ops of ONNX that leave an activation as it is when a network is used: they are passed over, and their readers read
- * what they did.
- */
+/** ONNX ops that have no effect at inference. They add no node: their output is an alias of their input. */
 import type { ReadRule } from "../rules.ts";
 
 export const readIdentity: ReadRule = (node, context) => {
   context.alias(node, node.input(0));
 };
 
-/** Drops nothing outside of training. */
+/** Dropout has no effect outside of training. */
 export const readDropout: ReadRule = (node, context) => {
   node.float("ratio", 0.5);
   node.int("seed", 0);
@@ -19,7 +16,7 @@ export const readDropout: ReadRule = (node, context) => {
   context.alias(node, node.input(0));
 };
 
-/** From one floating-point type to another: here all of them are 32 bits. */
+/** Float types of `TensorProto.DataType`. All of them are 32 bits here, so a cast between them has no effect. */
 const floatTypes: ReadonlySet<number> = new Set([1, 10, 11, 16]);
 const shortTypes: ReadonlyMap<number, string> = new Map([
   [10, "FLOAT16"],
@@ -30,9 +27,15 @@ export const readCast: ReadRule = (node, context) => {
   const to = node.int("to");
   node.int("saturate", 1);
   node.int("round_mode", 0);
-  node.check(floatTypes.has(to), "casts an activation to what is not a float", "FLOAT (1)", `type ${to}`);
-  // A network of short floats is computed in 32 bits as a whole; where a part of it is rounded, other numbers come out.
+  node.check(floatTypes.has(to), "casts an activation to a type that is not a float", "FLOAT (1)", `type ${to}`);
+  // A network of 16-bit floats is computed in 32 bits as a whole. A cast that rounds only a part of a network would
+  // change its outputs.
   const short = context.inputTypes.has(to) ? undefined : shortTypes.get(to);
-  node.check(short === undefined, "rounds an activation to 16 bits; export the network in 32", "FLOAT (1)", short);
+  node.check(
+    short === undefined,
+    "rounds an activation to 16 bits; export the network with 32-bit floats",
+    "FLOAT (1)",
+    short,
+  );
   context.alias(node, node.input(0));
 };

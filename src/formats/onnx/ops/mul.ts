@@ -1,8 +1,8 @@
 /**
- * ONNX `Mul` by a constant ↔ scale, the scaling factors λ. A factor a channel is stored with dims [C,1,1], a factor a
- * block with [1], ready to be broadcast. A part of a stream's factors is taken out by `Slice`. Factors of groups are
- * stored as [F,1], repeated by `Expand` and laid along the channels by `Reshape`; ONNX Runtime computes that once, when
- * it loads the file. Axis 1 scales activations, axis 0 parameters.
+ * ONNX `Mul` by a constant ↔ scale, the scaling factors λ. One factor for each channel is stored with dims [C,1,1], the
+ * factor of a block with [1], ready to be broadcast. `Slice` takes a part of the factors of a residual stream. Factors
+ * of groups are stored as [F,1]; `Expand` repeats them and `Reshape` lays them along the channels. ONNX Runtime
+ * computes this once, when it loads the file. Factors along axis 1 scale activations, along axis 0 parameters.
  */
 
 import { UserError } from "../../../core/errors.ts";
@@ -15,10 +15,14 @@ export const writeMul: WriteRule<"scale"> = (node, context) => {
   const [src = "", factor = ""] = node.inputs;
   const { axis } = node.attributes;
   if (context.isConstant(src) !== (axis === 0)) {
-    throw new UserError("unsupported", "ONNX files hold factors along axis 1 of activations and axis 0 of parameters", {
-      about: `scale "${node.name}"`,
-      hint: "Fold the factors into the weights first (bake), or put them there",
-    });
+    throw new UserError(
+      "unsupported",
+      "only factors along axis 1 of activations or axis 0 of parameters can be written",
+      {
+        about: `scale "${node.name}"`,
+        hint: "Fold the factors into the weights first (bake), or place them on these axes",
+      },
+    );
   }
   const shape = context.shape(src);
   const dims = shape.slice(axis).map((size, index) => (index === 0 ? size : 1));
@@ -30,7 +34,7 @@ export const writeMul: WriteRule<"scale"> = (node, context) => {
   context.write("Mul", node, [axis === 0 ? context.view(src) : src, factors]);
 };
 
-/** The factors from `first` on, one a channel. */
+/** One factor for each channel, from factor `first` on. */
 function partAs(dims: Shape, name: string, part: { factor: string; first: number }, context: WriteContext): string {
   const [channels = 0] = dims;
   const taken = context.helper("Slice", `${name}/part`, [
@@ -61,7 +65,7 @@ export const writeGain: WriteRule<"gain"> = (node, context) => {
   writePerChannel("Mul", node, context);
 };
 
-/** Every scaling factor's parameter is called so. */
+/** Suffix of the parameter name of every scaling factor. */
 const factorSuffix = ".factor";
 
 export const readMul: ReadRule = (node, context) => {
@@ -81,7 +85,7 @@ export const readMul: ReadRule = (node, context) => {
   const axis = context.isConstant(a) && context.isConstant(b) ? 0 : 1;
   const [src, factor] = axis === 1 && context.isConstant(a) ? [b, a] : [a, b];
   const view = context.view(factor);
-  if (view === undefined) throw node.unsupported("multiplies by what is no constant");
+  if (view === undefined) throw node.unsupported("multiplies a constant by a value that is not constant");
   const source = axis === 0 ? context.parameter(node, src) : src;
   const { factors, first } = factorsAlong(node, view, context.shape(source), axis, context);
   context.add(node, "scale", [source, context.parameter(node, view.source, [factors])], {
@@ -90,12 +94,12 @@ export const readMul: ReadRule = (node, context) => {
   });
 };
 
-/** By a constant: times its inverse. */
+/** Reads the division by a constant as a product with its inverse. */
 export const readDiv: ReadRule = (node, context) => {
   const [src, constant] = [node.input(0), node.input(1)];
   node.check(!context.isConstant(src), "divides a constant by a value");
   node.check(context.isConstant(constant), "divides one value by another");
-  readPerChannel(node, context, "gain", { src, constant, turned: (value) => 1 / value });
+  readPerChannel(node, context, "gain", { src, constant, transform: (value) => 1 / value });
 };
 
 interface Factors {
@@ -104,8 +108,8 @@ interface Factors {
 }
 
 /**
- * How many factors are behind `view`, and from which on it takes them; refused unless channel c takes factor ⌊c·F/C⌋,
- * or first + c.
+ * The number of factors behind `view`, and the first one it takes. Throws unless channel c takes factor ⌊c·F/C⌋ or
+ * factor first + c.
  */
 function factorsAlong(node: NodeReader, view: View, shape: Shape, axis: number, context: ReadContext): Factors {
   const factors = elementCount(context.view(view.source)?.dims ?? []);

@@ -1,4 +1,4 @@
-/** ONNX `Pad` with zeros ↔ pad. Its pads are an input, before opset 11 an attribute. */
+/** ONNX `Pad` with zeros ↔ pad. The pads are an input; before opset 11 they are an attribute. */
 import { frontAxis } from "../folding/movement.ts";
 import type { ReadRule, WriteRule } from "../rules.ts";
 
@@ -9,21 +9,21 @@ export const writePad: WriteRule<"pad"> = (node, context) => {
 
 export const readPad: ReadRule = (node, context) => {
   const mode = node.string("mode", "constant");
-  node.check(mode === "constant", "only constant padding is read", "constant", mode);
+  node.check(mode === "constant", "only constant padding is supported", "constant", mode);
   const rank = context.shape(node.input(0)).length;
   const isOld = node.has("pads");
   const pads = isOld ? node.ints("pads") : context.integers(node, node.input(1));
   const value = isOld || (node.inputs[2] ?? "") === "" ? node.float("value", 0) : context.scalar(node, node.input(2));
-  node.check(value === 0, "only padding with zeros is read", "0", `${value}`);
+  node.check(value === 0, "only padding with zeros is supported", "0", `${value}`);
   const axes =
     (node.inputs[3] ?? "") === ""
       ? Array.from({ length: rank }, (_, axis) => axis)
       : context.integers(node, node.input(3)).map((axis) => frontAxis(node, axis, rank));
   node.check(
     pads.length === 2 * axes.length && pads.every((side) => side >= 0),
-    "pads must be two numbers an axis, none negative",
+    "pads must be two numbers for each axis, none negative",
   );
-  // PyTorch's older exporter puts a padding of nothing in front of each average pooling.
+  // PyTorch's older exporter puts an empty padding before each average pooling.
   if (isOld && pads.every((width) => width === 0)) {
     context.alias(node, node.input(0));
     return;

@@ -1,6 +1,6 @@
 /**
- * ONNX `MaxPool`, `AveragePool` and `GlobalAveragePool` ↔ the poolings; `ReduceMean` over the pixels is the last of
- * them too.
+ * ONNX `MaxPool`, `AveragePool` and `GlobalAveragePool` ↔ the poolings. `ReduceMean` over the pixels is read as global
+ * average pooling too.
  */
 import type { AveragePoolingAttributes, MaxPoolingAttributes, Padding, Pair } from "../../../graph/ops.ts";
 import { frontAxis } from "../folding/movement.ts";
@@ -25,7 +25,7 @@ function windowAttributes({
 
 interface PoolingRead {
   readonly attributes: MaxPoolingAttributes;
-  /** What `ceil_mode` adds to the padding at the bottom and at the right; it is in there already. */
+  /** The padding that `ceil_mode` adds at the bottom and at the right; `attributes` already include it. */
   readonly overhang: Pair;
 }
 
@@ -34,20 +34,20 @@ function readWindow(node: NodeReader, context: ReadContext): PoolingRead {
   const [kernel, strides] = [node.pair("kernel_shape"), node.pair("strides", [1, 1])];
   const dilation = node.pair("dilations", [1, 1]);
   const isDilated = dilation[0] > 1 || dilation[1] > 1;
-  // By the specification there are as many windows as strides; ONNX Runtime forgets the dilation and has fewer.
+  // By the specification there are as many windows as strides. ONNX Runtime ignores the dilation and computes fewer.
   const isAutomatic = node.string("auto_pad", "NOTSET").startsWith("SAME");
-  node.check(!isDilated || !isAutomatic, "leaves the padding of a dilated window to the reader (auto_pad)");
+  node.check(!isDilated || !isAutomatic, "auto_pad is not supported for a dilated window");
   const isSkipping = ([0, 1] as const).some((axis) => {
     return (Math.ceil(image[axis] / strides[axis]) - 1) * strides[axis] + kernel[axis] < image[axis];
   });
-  // The padding would be below zero: ONNX Runtime refuses it, or begins inside of the image.
-  node.check(!isAutomatic || !isSkipping, "leaves the padding to the reader (auto_pad) and steps over pixels");
+  // The padding would be negative: ONNX Runtime refuses it, or starts inside the image.
+  node.check(!isAutomatic || !isSkipping, "auto_pad is not supported where the window steps over pixels");
   const padding = node.padding(image, { kernel, strides, dilation });
   const roundsUp = node.int("ceil_mode", 0) === 1;
   const added = (axis: 0 | 1, before: number, after: number): number => {
     const places = image[axis] + before + after - (kernel[axis] - 1) * dilation[axis] - 1;
     const missing = (strides[axis] - (places % strides[axis])) % strides[axis];
-    // A last window that would begin behind the image is left out.
+    // A last window that would begin beyond the image is dropped.
     const begins = places + missing - before < image[axis];
     return roundsUp && begins ? missing : 0;
   };
@@ -68,7 +68,7 @@ export const writeMaxPool: WriteRule<"max_pooling"> = (node, context) => {
 };
 
 export const readMaxPool: ReadRule = (node, context) => {
-  node.check(node.int("storage_order", 0) === 0, "column-major storage_order is not read");
+  node.check(node.int("storage_order", 0) === 0, "column-major storage_order is not supported");
   context.add(node, "max_pooling", [node.input(0)], readWindow(node, context).attributes);
 };
 
@@ -95,7 +95,7 @@ export const readAveragePool: ReadRule = (node, context) => {
     attributes: { dilation, ...window },
     overhang,
   } = readWindow(node, context);
-  node.check(dilation === undefined, "averages with dilations", "1, 1", `${dilation}`);
+  node.check(dilation === undefined, "dilations are not supported for average pooling", "1, 1", `${dilation}`);
   const attributes: AveragePoolingAttributes = { ...window, countIncludePad };
   const isUneven = countIncludePad && (overhang[0] > 0 || overhang[1] > 0);
   context.add(node, "average_pooling", [node.input(0)], isUneven ? { ...attributes, overhang } : attributes);
@@ -110,18 +110,26 @@ export const readGlobalAveragePool: ReadRule = (node, context) => {
   context.add(node, "global_average_pooling", [node.input(0)], {});
 };
 
-/** Over the pixels, which is what exporters make of global average pooling; without `keepdims` flattened as well. */
+/**
+ * Reads a mean over the pixels: exporters write global average pooling this way. Without `keepdims` the result is
+ * flattened as well.
+ */
 export const readReduceMean: ReadRule = (node, context) => {
   const src = node.input(0);
   const rank = context.shape(src).length;
   const named = node.inputs.length > 1 ? context.integers(node, node.input(1)) : node.ints("axes", []);
-  // Axes of an image that was transposed are axes of the one before.
+  // Axes of a transposed image are mapped to axes of the image before the transpose.
   const before = context.producer(src);
   const permutation = before?.op === "transpose" ? before.attributes.permutation : [0, 1, 2, 3];
   const image = before?.op === "transpose" ? (before.inputs[0] ?? "") : src;
   const axes = named.map((axis) => permutation[frontAxis(node, axis, rank)] ?? 0).toSorted((a, b) => a - b);
   node.int("noop_with_empty_axes", 0);
-  node.check(rank === 4 && axes.join() === "2,3", "averages over other axes than the pixels", "axes 2, 3", axes.join());
+  node.check(
+    rank === 4 && axes.join() === "2,3",
+    "averages over other axes than height and width",
+    "axes 2, 3",
+    axes.join(),
+  );
   const keepsAxes = node.int("keepdims", 1) === 1;
   if (keepsAxes && image === src) {
     context.add(node, "global_average_pooling", [src], {});

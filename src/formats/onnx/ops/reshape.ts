@@ -1,4 +1,4 @@
-/** Ops of ONNX that give an activation other dims, its values in the same order ↔ flatten, or nothing at all. */
+/** ONNX ops that change the dims of an activation and keep the order of its values ↔ flatten, or no node at all. */
 import { elementCount, sameShape } from "../../../core/tensor.ts";
 import { toChannelsLast } from "../channels-last-inputs.ts";
 import { frontAxis } from "../folding/movement.ts";
@@ -16,7 +16,7 @@ export const writeFlatten: WriteRule<"flatten"> = (node, context) => {
   context.write("Flatten", node, [image], { axis: 1 });
 };
 
-/** The node's input with `features` dims behind the batch. */
+/** Reads the node's input with dims [N, ...features]. */
 function reshaped(node: NodeReader, context: ReadContext, features: readonly number[]): void {
   const src = node.input(0);
   const [, ...own] = context.shape(src);
@@ -26,15 +26,15 @@ function reshaped(node: NodeReader, context: ReadContext, features: readonly num
   }
   node.check(
     elementCount(own) === elementCount(features),
-    "does not keep the values of each image together",
-    `${elementCount(own)} an image`,
+    "moves values from one image to another",
+    `${elementCount(own)} values for each image`,
     `[${features.join()}]`,
   );
   if (features.length === 1) {
     addFlatten(node, context, src);
     return;
   }
-  // Back to what was flattened: (C) was [C,1,1], or of one pixel with its channels last, [1,1,C].
+  // Undo a flatten: (C) was [C,1,1], or, for one pixel with its channels last, [1,1,C].
   const before = context.producer(src);
   const [unflattened = ""] = before?.op === "flatten" ? before.inputs : [];
   const [channels = 0, ...pixels] = unflattened === "" ? [] : context.shape(unflattened).slice(1);
@@ -45,14 +45,14 @@ function reshaped(node: NodeReader, context: ReadContext, features: readonly num
   }
   node.check(
     unflattened !== "" && sameShape(context.shape(unflattened).slice(1), features),
-    "gives an activation dims that are not read",
+    "reshapes an activation to dims that are not supported",
     `[N,${elementCount(own)}]`,
     `[N,${features.join()}]`,
   );
   context.alias(node, unflattened);
 }
 
-/** What was transposed to have its channels last is flattened in that order. */
+/** Adds a flatten. Behind a transpose to channels last, the flatten takes the values in that order itself. */
 function addFlatten(node: NodeReader, context: ReadContext, src: string): void {
   const before = context.producer(src);
   if (before?.op !== "transpose") {
@@ -70,9 +70,9 @@ function addFlatten(node: NodeReader, context: ReadContext, src: string): void {
 export const readFlatten: ReadRule = (node, context) => {
   const shape = context.shape(node.input(0));
   const asked = node.int("axis", 1);
-  // Behind the last axis there is one more place: a batch of numbers becomes one of vectors.
+  // An axis equal to the rank is legal: a batch of numbers becomes a batch of vectors.
   const axis = asked === shape.length ? asked : frontAxis(node, asked, shape.length);
-  node.check(axis === 1, "only flattening all but the batch is read", "axis 1", `${axis}`);
+  node.check(axis === 1, "only flattening all axes but the batch is supported", "axis 1", `${axis}`);
   reshaped(node, context, [elementCount(shape.slice(1))]);
 };
 
@@ -86,7 +86,7 @@ export const readReshape: ReadRule = (node, context) => {
   const asked = node.has("shape") ? node.ints("shape") : context.scalars(node, node.input(1));
   const [first, ...rest] = asked.map((size, axis) => (size === 0 && copiesZero ? (extents[axis] ?? 0) : size));
   const features = rest.map((size) => {
-    node.check(typeof size === "number", "puts the batch behind the first axis");
+    node.check(typeof size === "number", "moves the batch behind the first axis");
     return typeof size === "number" ? size : 0;
   });
   const open = features.indexOf(-1);
@@ -101,7 +101,7 @@ export const readReshape: ReadRule = (node, context) => {
   reshaped(node, context, features);
 };
 
-/** Axes that opset 13 made an input of what was an attribute; undefined where the node names none. */
+/** The axes of the node: an input since opset 13, an attribute before; undefined if the node names none. */
 function axesOf(node: NodeReader, context: ReadContext): readonly number[] | undefined {
   if (node.inputs.length > 1) return context.integers(node, node.input(1));
   return node.has("axes") ? node.ints("axes") : undefined;
@@ -111,10 +111,10 @@ export const readSqueeze: ReadRule = (node, context) => {
   const shape = context.shape(node.input(0));
   const axes = axesOf(node, context)?.map((axis) => frontAxis(node, axis, shape.length));
   const takesBatch = axes === undefined ? context.fixedBatch === 1 : axes.includes(0);
-  node.check(!takesBatch, "takes the batch's axis away");
+  node.check(!takesBatch, "removes the batch axis");
   const isTaken = (size: number, axis: number): boolean => (axes === undefined ? size === 1 : axes.includes(axis));
   const features = shape.filter((size, axis) => axis > 0 && !isTaken(size, axis));
-  node.check(axes?.every((axis) => shape[axis] === 1) ?? true, "takes away an axis that is not of size 1");
+  node.check(axes?.every((axis) => shape[axis] === 1) ?? true, "removes an axis whose size is not 1");
   reshaped(node, context, features);
 };
 
@@ -123,7 +123,7 @@ export const readUnsqueeze: ReadRule = (node, context) => {
   const axes = axesOf(node, context) ?? [];
   const rank = shape.length + axes.length;
   const added = new Set(axes.map((axis) => frontAxis(node, axis, rank)));
-  node.check(!added.has(0), "puts an axis in front of the batch");
+  node.check(!added.has(0), "inserts an axis before the batch");
   const rest = shape.values();
   const dims = Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : (rest.next().value ?? 1)));
   reshaped(node, context, dims.slice(1));

@@ -1,4 +1,4 @@
-/** ONNX `Resize` and the older `Upsample`, to the nearest pixel and by whole factors ↔ upsampling. */
+/** ONNX `Resize` and the older `Upsample` ↔ upsampling: nearest pixel, integer factors. */
 import type { Pair } from "../../../graph/ops.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
@@ -16,7 +16,7 @@ export const writeUpsampling: WriteRule<"upsampling"> = (node, context) => {
 
 export const readResize: ReadRule = (node, context) => {
   const mode = node.string("mode", "nearest");
-  node.check(mode === "nearest", "only the nearest pixel is read", "nearest", mode);
+  node.check(mode === "nearest", "only nearest-neighbour resizing is supported", "nearest", mode);
   const image = imageSize(node, context);
   const isOld = node.opType === "Upsample" || node.opset < 11;
   const coordinates = node.string("coordinate_transformation_mode", isOld ? "asymmetric" : "half_pixel");
@@ -26,17 +26,22 @@ export const readResize: ReadRule = (node, context) => {
   node.int("exclude_outside", 0);
   node.int("antialias", 0);
   node.string("keep_aspect_ratio_policy", "stretch");
-  node.check(!node.has("axes"), "names axes");
+  node.check(!node.has("axes"), "the axes attribute is not supported");
   const [height, width] = targetSize(node, context, image, isOld);
   const factors: Pair = [height / image[0], width / image[1]];
   node.check(
     factors.every((factor) => Number.isInteger(factor) && factor >= 1),
-    "only whole factors are read",
+    "only integer factors are supported",
     `multiples of ${image[0]} × ${image[1]}`,
     `${height} × ${width}`,
   );
   const isRepeating = ([0, 1] as const).every((axis) => repeats(image[axis], factors[axis], coordinates, rounding));
-  node.check(isRepeating, "does not repeat each pixel alike", "asymmetric, floor", `${coordinates}, ${rounding}`);
+  node.check(
+    isRepeating,
+    "does not repeat each pixel equally often",
+    "asymmetric, floor",
+    `${coordinates}, ${rounding}`,
+  );
   context.add(node, "upsampling", [node.input(0)], { factors });
 };
 
@@ -45,12 +50,17 @@ function targetSize(node: NodeReader, context: ReadContext, image: Pair, isOld: 
   if (!isOld && (node.inputs[sizeSlot] ?? "") !== "") {
     const [batch, channels, height = 0, width = 0] = context.scalars(node, node.input(sizeSlot));
     const [, own] = context.shape(node.input(0));
-    node.check(isBatch(batch, context) && channels === own, "its sizes are not of images alone");
+    node.check(isBatch(batch, context) && channels === own, "its sizes resize other axes than height and width");
     return [Number(height), Number(width)];
   }
   const scales = node.has("scales") ? node.floats("scales") : context.constant(node.input(scaleSlot))?.values;
   const [batch, channels, rows, columns] = Array.from(scales ?? [], Number);
-  node.check(batch === 1 && channels === 1, "its scales are not of images alone", "1, 1, …", `${batch}, ${channels}`);
+  node.check(
+    batch === 1 && channels === 1,
+    "its scales resize other axes than height and width",
+    "1, 1, …",
+    `${batch}, ${channels}`,
+  );
   return [Math.floor(image[0] * (rows ?? 0)), Math.floor(image[1] * (columns ?? 0))];
 }
 

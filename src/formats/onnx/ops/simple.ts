@@ -1,4 +1,4 @@
-/** Ops that have no attributes on our side and map one to one: `Relu`, `Concat` along the channels. */
+/** ONNX ops that map one to one to ops without attributes: `Relu`, and `Concat` along the channels. */
 import { frontAxis } from "../folding/movement.ts";
 import type { ReadRule, WriteRule } from "../rules.ts";
 
@@ -16,7 +16,7 @@ export const writeConcat: WriteRule<"concatenation"> = (node, context) => {
 
 export const readConcat: ReadRule = (node, context) => {
   const axis = frontAxis(node, node.int("axis"), context.shape(node.input(0)).length);
-  node.check(axis === 1, "only joining along the channels is read", "axis 1", `${axis}`);
+  node.check(axis === 1, "only concatenation along the channels is supported", "axis 1", `${axis}`);
   const sources = node.inputs.map((_, index) => node.input(index));
   context.add(node, "concatenation", sources, {});
 };

@@ -1,6 +1,6 @@
 /**
- * ONNX `Slice` ↔ slice, or a part of a constant (see `mul.ts`). The batch is always taken whole, its end written as the
- * largest integer. Bounds are inputs, before opset 10 attributes.
+ * ONNX `Slice` ↔ slice, or a part of a constant (see `mul.ts`). A slice always takes the whole batch, so the end of the
+ * batch axis is written as the largest integer. Bounds are inputs; before opset 10 they are attributes.
  */
 import { required, UserError } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
@@ -13,9 +13,9 @@ const toTheEnd = 2n ** 63n - 1n;
 export const writeSlice: WriteRule<"slice"> = (node, context) => {
   const { starts, ends, steps } = node.attributes;
   if (starts[0] !== 0 || ends[0] !== "N" || steps[0] !== 1) {
-    throw new UserError("unsupported", "a slice must take the batch whole", {
+    throw new UserError("unsupported", "a slice must take the whole batch", {
       about: `slice "${node.name}"`,
-      hint: "Slice channels, rows or columns alone",
+      hint: "Slice only channels, rows or columns",
     });
   }
   context.write("Slice", node, [
@@ -35,13 +35,13 @@ export const writeSlice: WriteRule<"slice"> = (node, context) => {
 
 export const readSlice: ReadRule = (node, context) => {
   if (context.isConstant(node.input(0))) {
-    readPart(node, context);
+    readConstantSlice(node, context);
     return;
   }
   const shape = context.shape(node.input(0));
   const isOld = node.has("starts");
   const starts = isOld ? node.ints("starts") : context.integers(node, node.input(1));
-  // An end may be the batch size itself: all of it.
+  // An end that equals the batch size takes the whole batch.
   const ends = (isOld ? node.ints("ends") : context.scalars(node, node.input(2))).map((end) =>
     typeof end === "number" ? end : isBatchSize(end) ? Number.MAX_SAFE_INTEGER : Number.NaN,
   );
@@ -57,13 +57,18 @@ export const readSlice: ReadRule = (node, context) => {
     const [start = 0, end = size, step = 1] = index < 0 ? [] : [starts[index], ends[index], steps[index]];
     node.check(step >= 1, "steps must be positive", "1 or more", `${step}`);
     const bound = { start: withinBounds(start, size), end: withinBounds(end, size), step };
-    node.check(axis === 0 || bound.start < bound.end, "takes nothing", "a start before the end", `${start}, ${end}`);
+    node.check(
+      axis === 0 || bound.start < bound.end,
+      "its result is empty",
+      "a start before the end",
+      `${start}, ${end}`,
+    );
     return bound;
   });
   const batch = axes.findIndex((axis) => axis === 0 || axis + shape.length === 0);
   node.check(
     batch < 0 || (starts[batch] === 0 && (ends[batch] ?? 0) >= 2 ** 31 - 1 && steps[batch] === 1),
-    "must take the batch whole",
+    "must take the whole batch",
   );
   context.add(node, "slice", [node.input(0)], {
     starts: bounds.map(({ start }) => start),
@@ -77,17 +82,20 @@ function slicedAxes(node: NodeReader, context: ReadContext): readonly number[] |
   return (node.inputs[3] ?? "") === "" ? undefined : context.integers(node, node.input(3));
 }
 
-/** A run of a constant along its first axis: a part of the factors of a stream. */
-function readPart(node: NodeReader, context: ReadContext): void {
+/** Reads consecutive elements of a constant along its first axis: a part of the factors of a residual stream. */
+function readConstantSlice(node: NodeReader, context: ReadContext): void {
   const view = required(context.view(node.input(0)), "the view of a constant");
   const one = (index: number, absent: number): number => {
     const values = node.inputs.length > index ? context.integers(node, node.input(index)) : [absent];
-    node.check(values.length === 1, "only a constant's first axis is sliced", "one number", `${values.length}`);
+    node.check(values.length === 1, "only a constant's first axis can be sliced", "one number", `${values.length}`);
     return values[0] ?? absent;
   };
   const [size = 1, ...rest] = view.dims;
   const [start, end] = [withinBounds(one(1, 0), size), withinBounds(one(2, size), size)];
-  node.check(one(3, 0) === 0 && one(4, 1) === 1 && start < end, "only a run of a constant's first axis is read");
+  node.check(
+    one(3, 0) === 0 && one(4, 1) === 1 && start < end,
+    "only consecutive elements of a constant's first axis can be sliced",
+  );
   const inner = elementCount(rest);
   const indices = Int32Array.from({ length: (end - start) * inner }, (_, position) => {
     const offset = start * inner + position;
@@ -96,7 +104,7 @@ function readPart(node: NodeReader, context: ReadContext): void {
   context.declareView(node.outputs[0] ?? "", { source: view.source, dims: [end - start, ...rest], indices });
 }
 
-/** ONNX counts negative bounds from the end and clamps what lies outside. */
+/** A bound within 0 … size: ONNX counts negative bounds from the end and clamps bounds that lie outside. */
 function withinBounds(bound: number, size: number): number {
   return Math.min(Math.max(bound < 0 ? bound + size : bound, 0), size);
 }

@@ -1,4 +1,4 @@
-/** ONNX `Split` → a slice for each part. */
+/** ONNX `Split` → one slice for each part. */
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule } from "../rules.ts";
@@ -7,12 +7,12 @@ export const readSplit: ReadRule = (node, context) => {
   const src = node.input(0);
   const shape = context.shape(src);
   const axis = frontAxis(node, node.int("axis", 0), shape.length);
-  node.check(axis > 0, "splits the batch");
+  node.check(axis > 0, "splits the batch axis");
   const extent = shape[axis] ?? 0;
   const sizes = sizesOf(node, context, extent);
   node.check(
     sizes.reduce((sum, size) => sum + size, 0) === extent && sizes.every((size) => size > 0),
-    "its parts do not make up the axis",
+    "the sizes of its parts do not add up to the axis",
     `${extent}`,
     `[${sizes}]`,
   );
@@ -32,7 +32,7 @@ export const readSplit: ReadRule = (node, context) => {
   node.readsAllOutputs();
 };
 
-/** Given, or as equal as they can be, the last one smaller. */
+/** Sizes of the parts: those that the node names, or equal ones with a smaller last part. */
 function sizesOf(node: NodeReader, context: ReadContext, extent: number): readonly number[] {
   const count = node.int("num_outputs", node.outputCount);
   if (node.has("split")) return node.ints("split");

@@ -1,6 +1,6 @@
 /**
- * ONNX `Transpose` ↔ transpose. Two in a row are one, or none; those of channels-last graphs mostly vanish so, or into
- * what reads them (`reshape.ts`, `pool.ts`).
+ * ONNX `Transpose` ↔ transpose. Two in a row become one, or none. Most transposes of channels-last graphs disappear
+ * this way, or into the ops that read them (`reshape.ts`, `pool.ts`).
  */
 import type { Node } from "../../../graph/graph.ts";
 import type { ReadRule, WriteRule } from "../rules.ts";
@@ -16,7 +16,7 @@ export const readTranspose: ReadRule = (node, context) => {
     "perm",
     Array.from({ length: rank }, (_, axis) => rank - 1 - axis),
   );
-  node.check(asked.length === rank && asked[0] === 0, "moves the batch", "perm 0, …", `${asked}`);
+  node.check(asked.length === rank && asked[0] === 0, "moves the batch axis", "perm 0, …", `${asked}`);
   const before = context.producer(src);
   const inner = before?.op === "transpose" ? before.attributes.permutation : asked.map((_, axis) => axis);
   const from = before?.op === "transpose" ? (before.inputs[0] ?? "") : src;
@@ -25,8 +25,8 @@ export const readTranspose: ReadRule = (node, context) => {
   else context.add(node, "transpose", [from], { permutation });
 };
 
-/** `nodes` without the transposings that were absorbed by all that read them. */
-export function withoutAbsorbed(nodes: readonly Node[], outputs: readonly string[]): readonly Node[] {
+/** `nodes` without the transposes that no node reads any more. */
+export function withoutUnreadTransposes(nodes: readonly Node[], outputs: readonly string[]): readonly Node[] {
   const read = new Set(outputs);
   const kept = nodes.toReversed().filter((node) => {
     const isKept = node.op !== "transpose" || node.outputs.some((output) => read.has(output));

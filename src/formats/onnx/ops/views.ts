@@ -1,6 +1,6 @@
 /**
- * ONNX `Reshape` and `Expand` of constants, as this package writes them: they only show a parameter, factors mostly,
- * with other dims.
+ * Reads ONNX `Reshape` and `Expand` of constants as this package writes them: views that show a parameter, mostly
+ * scaling factors, with other dims.
  */
 import { required } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
@@ -12,7 +12,7 @@ const largestView = 2 ** 24;
 export const readReshapedConstant: ReadRule = (node, context) => {
   const view = required(context.view(node.input(0)), "the view of a constant");
   const dims = context.integers(node, node.input(1));
-  node.check(node.int("allowzero", 0) === 0, "allowzero is not read");
+  node.check(node.int("allowzero", 0) === 0, "allowzero is not supported");
   node.check(
     dims.every((size) => size > 0) && elementCount(dims) === elementCount(view.dims),
     "does not keep the number of values",
@@ -24,7 +24,7 @@ export const readReshapedConstant: ReadRule = (node, context) => {
 
 export const readExpand: ReadRule = (node, context) => {
   const view = context.view(node.input(0));
-  if (view === undefined) throw node.unsupported("expands an activation; only constants are expanded here");
+  if (view === undefined) throw node.unsupported("expands an activation; only constants can be expanded");
   const asked = context.integers(node, node.input(1));
   const rank = Math.max(asked.length, view.dims.length);
   const from = aligned(view.dims, rank);

@@ -1,7 +1,7 @@
 /**
- * Bytes as messages: https://protobuf.dev/programming-guides/encoding. Fields of bytes are views of the file, which is
- * not copied. Fields that onnx.proto does not declare are passed over; 64-bit integers are the nearest number. No
- * message that it declares is inside itself, so that no file is deeper than the declaration.
+ * Decodes protobuf messages: https://protobuf.dev/programming-guides/encoding. Bytes fields are views of the file, not
+ * copies. Fields that onnx.proto does not declare are skipped. 64-bit integers become the nearest number. No declared
+ * message contains itself, so the depth of nesting is bounded by the declaration, whatever the file says.
  */
 import { UserError } from "../../../core/errors.ts";
 import { type Field, isNumber, type MessageName, type NumberType, wire, wireOfNumber } from "./field.ts";
@@ -12,7 +12,9 @@ const tables = new Map(
   Object.entries(fieldsOf).map(([name, fields]) => [name, new Map(fields.map((field) => [field.number, field]))]),
 );
 
-/** The message `name` in `bytes`; throws `UserError("bad-file")`, about `file`, where they are none. */
+/**
+ * Decodes the message `name` in `bytes`. Throws `UserError("bad-file")` about `file` if they are not such a message.
+ */
 export function decode<Name extends MessageName>(name: Name, bytes: Uint8Array, file: string): Messages[Name] {
   return new Reader(bytes, file).message(name, bytes.length);
 }
@@ -40,8 +42,8 @@ class Reader {
       else if (field.repeated) this.#append(message, field, kind);
       else message[field.name] = this.#value(field, kind);
     }
-    if (this.#position > end) this.#refuse("a field that ends behind its message");
-    // By the generated table, which is made of the same text as the type.
+    if (this.#position > end) this.#refuse("a field that ends beyond the end of its message");
+    // The table and the type are generated from the same text, so the fields fit the type.
     return message as Messages[Name];
   }
 
@@ -52,13 +54,13 @@ class Reader {
     if (kind === wire.delimited && isNumber(field.type)) {
       const end = this.#end();
       while (this.#position < end) values.push(this.#number(field.type));
-      if (this.#position > end) this.#refuse("a list of numbers that is cut short");
+      if (this.#position > end) this.#refuse("a truncated list of numbers");
     } else values.push(this.#value(field, kind));
   }
 
   #value({ name, type }: Field, kind: number): unknown {
     if (kind !== (isNumber(type) ? wireOfNumber[type] : wire.delimited)) {
-      this.#refuse(`field ${name} in the form of another type`);
+      this.#refuse(`field ${name} is encoded as another type`);
     }
     if (isNumber(type)) return this.#number(type);
     const end = this.#end();
@@ -87,7 +89,10 @@ class Reader {
     }
   }
 
-  /** The lower 32 bits; seven bits a byte, the lowest first, and the top bit set in all but the last. */
+  /**
+   * Reads a varint and returns its lower 32 bits: seven bits a byte, lowest first, the top bit set in all bytes but the
+   * last.
+   */
   #varint(): number {
     let low = 0;
     this.#high = 0;
@@ -102,18 +107,18 @@ class Reader {
     return this.#refuse("a number of more than ten bytes");
   }
 
-  /** A number that says how long or which: a tag, a length. */
+  /** Reads a tag or a length. */
   #length(): number {
     const low = this.#varint();
-    if (this.#high !== 0) this.#refuse("a length beyond the file");
+    if (this.#high !== 0) this.#refuse("a length beyond the end of the file");
     return low;
   }
 
-  /** Where what is told by the length that stands here ends. */
+  /** Reads a length and returns the position where the field ends. */
   #end(): number {
     const length = this.#length();
     const end = this.#position + length;
-    if (end > this.#bytes.length) this.#refuse("a field that ends behind the file");
+    if (end > this.#bytes.length) this.#refuse("a field that ends beyond the end of the file");
     return end;
   }
 
@@ -122,21 +127,21 @@ class Reader {
     else if (kind === wire.eightBytes) this.#advance(8);
     else if (kind === wire.fourBytes) this.#advance(4);
     else if (kind === wire.delimited) this.#position = this.#end();
-    else this.#refuse(`a field of the unknown form ${kind}`);
+    else this.#refuse(`a field of the unknown wire type ${kind}`);
   }
 
-  /** The position, and goes on by `count` bytes. */
+  /** Moves the position on by `count` bytes; returns the old one. */
   #advance(count: number): number {
     const start = this.#position;
     this.#position = start + count;
-    if (this.#position > this.#bytes.length) this.#refuse("a field that ends behind the file");
+    if (this.#position > this.#bytes.length) this.#refuse("a field that ends beyond the end of the file");
     return start;
   }
 
   #refuse(reason: string): never {
-    throw new UserError("bad-file", `not an ONNX file, or one that was cut short: ${reason}`, {
+    throw new UserError("bad-file", `not an ONNX file, or a truncated one: ${reason}`, {
       about: this.#file,
-      hint: "Export or copy the file again.",
+      hint: "Export or copy the file again",
     });
   }
 }

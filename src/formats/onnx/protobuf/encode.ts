@@ -1,6 +1,6 @@
 /**
- * Messages as bytes, fields by ascending number and lists of numbers packed. Values of bytes are kept as they are until
- * the end, and copied once.
+ * Encodes protobuf messages: fields by ascending number, lists of numbers packed. Bytes fields are copied once, at the
+ * end.
  */
 import { type Field, isNumber, type MessageName, type NumberType, wire, wireOfNumber } from "./field.ts";
 import { fieldsOf } from "./fields.ts";
@@ -45,7 +45,7 @@ function writeValue({ number, type }: Field, value: unknown, output: Output): vo
 
 class Output {
   #chunks: Uint8Array[] = [];
-  /** Bytes behind the last chunk. */
+  /** Bytes after the last chunk. */
   #open: number[] = [];
   #length = 0;
 
@@ -77,7 +77,7 @@ class Output {
     return Buffer.concat(this.#chunks, this.#length);
   }
 
-  /** Two's complement of 64 bits, seven bits a byte, the lowest first. */
+  /** Appends the 64-bit two's complement of `value` as a varint: seven bits a byte, lowest first. */
   #varint(value: number): void {
     let low = value >>> 0;
     let high = Math.floor(value / 2 ** 32) >>> 0;

@@ -1,4 +1,4 @@
-/** What a field of a message is: the vocabulary of the generated table. */
+/** The types of the generated table of fields. */
 import type { Messages } from "./messages.ts";
 
 export type MessageName = keyof Messages;
@@ -11,7 +11,7 @@ export interface Field {
   readonly repeated: boolean;
 }
 
-/** How a value is laid out in a file, by the number that its tag ends in. */
+/** Wire types: how a value is encoded. The low three bits of its tag hold the number. */
 export const wire = { varint: 0, eightBytes: 1, delimited: 2, fourBytes: 5 } as const;
 
 export const wireOfNumber: Readonly<Record<NumberType, number>> = {
