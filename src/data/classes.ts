@@ -1,10 +1,10 @@
-/** Names of the classes of the known datasets, in the order of their labels. */
+/** Class names of the known datasets, in the order of their labels. */
 
 export const cifar10Classes: readonly string[] = "airplane automobile bird cat deer dog frog horse ship truck".split(
   " ",
 );
 
-/** The fine labels of CIFAR-100, which are in alphabetical order. */
+/** The names of CIFAR-100's fine labels, in alphabetical order. */
 export const cifar100Classes: readonly string[] = `
   apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
   caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish
@@ -29,7 +29,7 @@ export const fashionMnistClasses: readonly string[] = [
   "Ankle boot",
 ];
 
-/** "0" … "count − 1", for images whose labels have no names. */
+/** The names "0" … "count − 1", for labels without names. */
 export function numberedClasses(count: number): readonly string[] {
   return Array.from({ length: count }, (_, label) => String(label));
 }

@@ -1,7 +1,6 @@
 /**
- * What a dataset is once it is open: two splits and the constants that go with them. A split is either 8-bit images in
- * shared memory, so that worker threads read them without a copy, or a list of image files that are decoded when a
- * batch needs them.
+ * The types of an open dataset: two splits and their constants. A split is either 8-bit images in shared memory, which
+ * worker threads read without a copy, or a list of image files that are decoded when a batch needs them.
  */
 import { UserError } from "../core/errors.ts";
 import type { Unreadable } from "./images/unreadable.ts";
@@ -15,22 +14,22 @@ export interface Normalization {
   readonly standardDeviation: readonly number[];
 }
 
-/** A crop of the padded image and a flip, for images that all have the network's size; see `augmentation.ts`. */
+/** A crop of the padded image and a flip, for images that all have the network's input size; see `augmentation.ts`. */
 export interface PaddedCrop {
-  /** Black pixels added on each side before a crop of the original size is taken; 0 for no crop. */
+  /** Black pixels added on each side before the crop to the original size; 0 for no crop. */
   readonly pad: number;
-  /** Whether half of the images are mirrored left to right. */
+  /** Whether each image is mirrored left to right with probability 1/2. */
   readonly flip: boolean;
 }
 
 /**
- * A random part of the image, mirrored and recoloured, for images of any size; see `images/view.ts` and
+ * A random part of the image, mirrored and with changed colours, for images of any size; see `images/view.ts` and
  * `images/colour.ts`.
  */
 export interface AreaCrop {
-  /** Least and largest share of the image's area. */
+  /** Smallest and largest fraction of the image's area. */
   readonly area: readonly [number, number];
-  /** Least and largest width / height of the part. */
+  /** Smallest and largest aspect ratio (width / height) of the part. */
   readonly aspect: readonly [number, number];
   readonly flip: boolean;
   /** Largest relative change of brightness, contrast and saturation, each; 0 for none. */
@@ -53,16 +52,16 @@ export interface StoredSplit {
 }
 
 export interface ImageFile {
-  /** Relative to the split's folder, or absolute. */
+  /** Path relative to the split's folder, or absolute. */
   readonly path: string;
   readonly bytes: number;
-  /** Where in the list's `store` it begins, for images that lie there; `path` then only says which it is. */
+  /** Offset of the image in the list's `store`, if the list has one; `path` is then only a name for messages. */
   readonly at?: number;
 }
 
 /**
- * Images in files, of any size; decoded, cut and scaled to `sampleShape` on demand. Plain data: it can be sent to a
- * thread.
+ * Images in files, of any size, which are decoded, cropped and scaled to `sampleShape` on demand. Plain data: it can be
+ * sent to a thread.
  */
 export interface FileList {
   readonly folder: string;
@@ -71,32 +70,32 @@ export interface FileList {
   readonly labels: Int32Array;
   readonly count: number;
   readonly sampleShape: SampleShape;
-  /** Share of each side that the centre crop keeps. */
+  /** Fraction of each side that the centre crop keeps. */
   readonly centreCrop: number;
-  /** Encoded images out of a container, over a `SharedArrayBuffer`. */
+  /** Encoded images from a container file, over a `SharedArrayBuffer`. */
   readonly store?: Uint8Array;
 }
 
 export interface FileSplit extends FileList {
-  /** What could not be decoded so far. */
+  /** The images that could not be decoded so far. */
   readonly unreadable: Unreadable;
 }
 
 export type Split = StoredSplit | FileSplit;
 
-/** How image files become the network's input; all that `run.json` needs to open the same data again. Plain JSON. */
+/** How image files become the network's input. `run.json` stores this to open the same data again. Plain JSON. */
 export interface ImagePreparation {
   /** Height and width in pixels. */
   readonly size: readonly [number, number];
-  /** 1: converted to grey; 3: to sRGB. */
+  /** 1: images are converted to grey; 3: to sRGB. */
   readonly channels: 1 | 3;
   readonly mean: readonly number[];
   readonly standardDeviation: readonly number[];
-  /** Share of each side that the centre crop of a test image keeps. */
+  /** Fraction of each side that the centre crop of a test image keeps. */
   readonly centreCrop: number;
-  /** Share of each class's images that are held out for testing where the data itself has no test part. */
+  /** Fraction of each class that is held out for testing if the data has no test split. */
   readonly testShare: number;
-  /** Decides which those are. */
+  /** Seed that decides which images are held out. */
   readonly splitSeed: number;
 }
 
@@ -105,13 +104,13 @@ export interface Dataset<S extends Split = Split> {
   readonly classes: readonly string[];
   readonly sampleShape: SampleShape;
   readonly normalization: Normalization;
-  /** What suits these images when the caller only says "augment". */
+  /** The default augmentation for these images. */
   readonly augmentation: Augmentation;
   readonly train: S;
   readonly test: S;
-  /** For image files. */
+  /** Set for image files only. */
   readonly preparation?: ImagePreparation;
-  /** What a user should know about how the data was read, as sentences. */
+  /** Sentences for the user about how the data was read. */
   readonly notes?: readonly string[];
 }
 
@@ -121,8 +120,8 @@ export function sampleSize([channels, height, width]: SampleShape): number {
 }
 
 /**
- * An empty split in shared memory, for a reader to fill.
- * @throws UserError "out-of-memory" if the machine does not give that much.
+ * Allocates an empty split in shared memory, for a reader to fill.
+ * @throws UserError "out-of-memory" if there is not enough memory.
  */
 export function allocateSplit(count: number, sampleShape: SampleShape): StoredSplit {
   const bytes = count * sampleSize(sampleShape);
@@ -134,8 +133,8 @@ export function allocateSplit(count: number, sampleShape: SampleShape): StoredSp
       sampleShape,
     };
   } catch (cause) {
-    throw new UserError("out-of-memory", `no memory for ${count} images (${bytes} bytes)`, {
-      hint: "Close other programs or use a smaller dataset",
+    throw new UserError("out-of-memory", `not enough memory for ${count} images (${bytes} bytes)`, {
+      hint: "Close other programs, or use a smaller dataset",
       cause,
     });
   }

@@ -1,13 +1,13 @@
 /**
- * Batches for measuring: in order, not augmented, every image once. Image files that cannot be read are left out and
- * noted; the images of a batch are decoded while the batch before it is measured.
+ * Batches for evaluation: every image once, in order, without augmentation. Image files that cannot be read are left
+ * out and recorded. The images of a batch are decoded while the batch before it is evaluated.
  */
 import { UserError } from "../core/errors.ts";
 import { type Labels, type Tensor, tensor } from "../core/tensor.ts";
 import { normalizationTable, writeNormalized } from "./augmentation.ts";
 import { type FileSplit, type Normalization, type Split, type StoredSplit, sampleSize } from "./dataset.ts";
 import { reasonOf } from "./images/decode.ts";
-import { inLanes, writeImage } from "./images/prepare.ts";
+import { concurrently, writeImage } from "./images/prepare.ts";
 import { checkBatch } from "./shuffle.ts";
 
 export interface EvaluationBatch {
@@ -15,19 +15,19 @@ export interface EvaluationBatch {
   readonly images: Tensor;
   /** [batch]; zeros from `count` on. */
   readonly labels: Labels;
-  /** Index of the first image, among those that can be read. */
+  /** Index of the first image among the readable images. */
   readonly start: number;
-  /** How many images count: `batch`, or fewer in the last one. */
+  /** The number of images in the batch: `batch`, or fewer in the last one. */
   readonly count: number;
-  /** Place in the split of each image that counts. */
+  /** Index in the split of each image in the batch. */
   readonly places: readonly number[];
 }
 
 /**
- * The images of `split` in batches of `batch`, which may be larger than the split. Each batch owns its memory, which is
- * shared memory, so it may be kept and may be handed to a worker thread without a copy.
- * @throws UserError "bad-option" if `batch` is no positive whole number or `normalization` does not fit; while it goes
- * on, "bad-file" if there are images but none of them can be read.
+ * Returns the images of `split` in batches of `batch`, which may be larger than the split. Each batch owns its memory,
+ * which is shared memory: it may be kept, and sent to a worker thread without a copy.
+ * @throws UserError "bad-option" if `batch` is not a positive integer or `normalization` does not fit; "bad-file" while
+ * iterating, if no image can be read.
  */
 export function evaluationBatches(
   split: Split,
@@ -74,17 +74,21 @@ async function* decode(
   for (let start = batch; ahead !== undefined; start += batch) {
     const decoded = await ahead;
     ahead = at(start);
-    // A caller that stops here leaves the batch ahead to itself; nothing in it may go unheard.
+    // A caller that stops here never awaits the next batch: its error must not become an unhandled rejection.
     ahead?.catch(() => {});
     if (decoded.places.length > 0) yield pack(split, batch, decoded, given);
     given += decoded.places.length;
   }
   if (given > 0 || split.count === 0) return;
   const [first] = split.unreadable.images;
-  throw new UserError("bad-file", `not one of ${split.count} images can be read; ${first?.path}: ${first?.reason}`, {
-    about: split.folder,
-    hint: "Check that the files are whole JPEG, PNG or WebP images; espalier data lists those that cannot be read",
-  });
+  throw new UserError(
+    "bad-file",
+    `none of the ${split.count} images can be read; first, ${first?.path}: ${first?.reason}`,
+    {
+      about: split.folder,
+      hint: "Check that these are complete JPEG, PNG or WebP files; `espalier data` lists those that cannot be read",
+    },
+  );
 }
 
 interface DecodedBatch {
@@ -93,7 +97,7 @@ interface DecodedBatch {
   readonly places: readonly number[];
 }
 
-/** The images from `start` on, those that can be read moved together. */
+/** Decodes the images from `start` on. Readable images are moved together at the front. */
 async function decodeBatch(
   split: FileSplit,
   normalization: Normalization,
@@ -104,7 +108,7 @@ async function decodeBatch(
   const { images, labels } = allocate(batch, size);
   const wanted = Math.min(batch, split.count - start);
   const isReadable = Array<boolean>(wanted).fill(true);
-  await inLanes(wanted, async (slot) => {
+  await concurrently(wanted, async (slot) => {
     try {
       await writeImage(split, start + slot, normalization, undefined, images, slot * size);
     } catch (error) {
@@ -119,7 +123,7 @@ async function decodeBatch(
     labels[places.length] = split.labels[start + slot] ?? 0;
     places.push(start + slot);
   }
-  // Behind the images that were moved; what was never written to is zero.
+  // Clear what is left behind the images that were moved. Memory that was never written is zero already.
   images.fill(0, places.length * size, wanted * size);
   return { images, labels, places };
 }

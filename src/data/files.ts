@@ -1,4 +1,4 @@
-/** Reading and writing data files: the system's errors become errors that say which file, and what to do. */
+/** Reads data files, and turns errors of the system into errors that name the file and say what to do. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
@@ -9,13 +9,13 @@ import { refusalOf, systemCode } from "../core/system-errors.ts";
 export { systemCode };
 
 /**
- * The `UserError` for an error of the file system about `path`. Errors of Espalier's own pass unchanged; an error that
- * carries no system code is a fault of ours.
+ * The `UserError` for an error of the file system about `path`. Errors of Espalier pass unchanged; an error without a
+ * system code is an internal error.
  */
 export function fileError(
   error: unknown,
   path: string,
-  hint = "Check the path, and that you may use it",
+  hint = "Check the path, and that you have permission to read it",
 ): EspalierError {
   if (error instanceof EspalierError) return error;
   const code = systemCode(error);
@@ -38,8 +38,8 @@ export function fileError(
 }
 
 /**
- * The whole file.
- * @throws UserError "missing-file" or "bad-file"; `hint` is added to it.
+ * Reads the whole file.
+ * @throws UserError "missing-file" or "bad-file", with `hint`.
  */
 export async function readDataFile(path: string, hint?: string): Promise<Buffer> {
   try {

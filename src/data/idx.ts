@@ -1,6 +1,7 @@
 /**
- * The idx files of MNIST and Fashion-MNIST (LeCun's format): a magic number (0, 0, 8 for unsigned bytes, the number of
- * dimensions), the dimensions as big-endian 32-bit numbers, then the bytes. They may be gzip'd.
+ * Reads the idx files of MNIST and Fashion-MNIST (LeCun's format): a magic number (0, 0, 8 for unsigned bytes, the
+ * number of dimensions), the dimensions as big-endian 32-bit numbers, then the bytes. Files may be compressed with
+ * gzip.
  */
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -11,10 +12,10 @@ import { fileSize, readDataFile } from "./files.ts";
 
 const gunzipAsync = promisify(gunzip);
 
-/** More than any idx file of this kind unpacks to; a broken or hostile gzip file stops here. */
+/** An upper limit for the unpacked size of an idx file, which stops a broken or malicious gzip file. */
 const largestFile = 2 ** 30;
 
-const AGAIN = "Is the file cut short, or another one? Get it again";
+const DOWNLOAD_AGAIN_HINT = "The file may be cut short, or another file. Download it again";
 
 interface IdxArray {
   readonly path: string;
@@ -27,7 +28,7 @@ export interface IdxSplits {
   readonly test: StoredSplit;
 }
 
-/** The names a file goes by: as published, with a dot instead of a dash, and each of them gzip'd. */
+/** The names of a file: as published, with a dot instead of a dash, and both with ".gz". */
 function candidates(part: "train" | "t10k", kind: "images-idx3" | "labels-idx1"): readonly string[] {
   const [what = "", format = ""] = kind.split("-");
   const names = [`${part}-${what}-${format}-ubyte`, `${part}-${what}.${format}-ubyte`];
@@ -45,9 +46,9 @@ export async function hasIdxFiles(folder: string): Promise<boolean> {
 }
 
 /**
- * Reads the four files in `folder`. Labels are checked against `classes`, or taken as they are if it is undefined.
- * @throws UserError "missing-file", with `hint`; "bad-file" if a file is cut short, too long, no idx file, or does not
- * belong to the others.
+ * Reads the four files in `folder`. Labels are checked against `classes` unless it is undefined.
+ * @throws UserError "missing-file", with `hint`; "bad-file" if a file is cut short, too long, not an idx file, or does
+ * not fit the other files.
  */
 export async function readIdx(folder: string, classes: number | undefined, hint: string): Promise<IdxSplits> {
   const train = await readSplit(folder, "train", classes, hint);
@@ -58,7 +59,7 @@ export async function readIdx(folder: string, classes: number | undefined, hint:
       about: folder,
       expected: `${height} × ${width}`,
       received: `${test.sampleShape[1]} × ${test.sampleShape[2]}`,
-      hint: "Take the four files of one dataset",
+      hint: "Use the four files of one dataset",
     });
   }
   return { train, test };
@@ -78,7 +79,7 @@ async function readSplit(
       about: labels.path,
       expected: `${count} labels`,
       received: String(labels.values.length),
-      hint: "Take images and labels of the same part of one dataset",
+      hint: "Use images and labels of the same split of one dataset",
     });
   }
   const outside = classes === undefined ? -1 : labels.values.findIndex((label) => label >= classes);
@@ -87,7 +88,7 @@ async function readSplit(
       about: labels.path,
       expected: `0 to ${classes - 1}`,
       received: String(labels.values[outside]),
-      hint: "Is it the file of another dataset? Get it again",
+      hint: "The file may belong to another dataset. Download it again",
     });
   }
   const shape: SampleShape = [1, height, width];
@@ -114,7 +115,7 @@ async function unzipped(path: string, bytes: Buffer): Promise<Buffer> {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new UserError("bad-file", `the gzip data cannot be unpacked (${reason}; ${bytes.length} bytes)`, {
       about: path,
-      hint: AGAIN,
+      hint: DOWNLOAD_AGAIN_HINT,
       cause,
     });
   }
@@ -128,28 +129,31 @@ function parse(path: string, bytes: Buffer, rank: number): IdxArray {
       about: path,
       expected: `a header of ${header} bytes`,
       received: `${bytes.length} bytes`,
-      hint: AGAIN,
+      hint: DOWNLOAD_AGAIN_HINT,
     });
   }
   if (bytes.readUInt32BE(0) !== magic) {
-    throw new UserError("bad-file", `this is no idx file of unsigned bytes in ${rank} dimensions`, {
+    throw new UserError("bad-file", `this is not an idx file of unsigned bytes in ${rank} dimensions`, {
       about: path,
       expected: `magic number ${magic}`,
       received: String(bytes.readUInt32BE(0)),
-      hint: AGAIN,
+      hint: DOWNLOAD_AGAIN_HINT,
     });
   }
   const dimensions = Array.from({ length: rank }, (_, axis) => bytes.readUInt32BE(4 + 4 * axis));
   const size = dimensions.reduce((product, dimension) => product * dimension, 1);
   if (size === 0) {
-    throw new UserError("bad-file", `the file is empty: ${dimensions.join(" × ")}`, { about: path, hint: AGAIN });
+    throw new UserError("bad-file", `the file is empty: ${dimensions.join(" × ")}`, {
+      about: path,
+      hint: DOWNLOAD_AGAIN_HINT,
+    });
   }
   if (bytes.length !== header + size) {
     throw new UserError("bad-file", bytes.length < header + size ? "the file is cut short" : "the file is too long", {
       about: path,
       expected: `${header + size} bytes unpacked, for ${dimensions.join(" × ")}`,
       received: `${bytes.length} bytes`,
-      hint: AGAIN,
+      hint: DOWNLOAD_AGAIN_HINT,
     });
   }
   return { path, dimensions, values: bytes.subarray(header) };

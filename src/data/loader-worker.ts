@@ -1,4 +1,6 @@
-/** A thread behind `TrainingLoader`: each slot it is handed comes back filled with the batch that was asked for. */
+/**
+ * A worker thread of `TrainingLoader`: fills each slot that it receives with the requested batch, and sends it back.
+ */
 import { parentPort, workerData } from "node:worker_threads";
 import { required, UserError } from "../core/errors.ts";
 import { toPortable } from "../core/portable-error.ts";
@@ -16,7 +18,7 @@ async function fill({ slot, number, position }: SlotRequest): Promise<void> {
   port.postMessage({ filled } satisfies WorkerAnswer);
 }
 
-// One batch after the other: a thread that worked on all its slots at once would finish the first of them last.
+// Fill one batch at a time: a thread that worked on all its slots at once would finish the first batch last.
 let last: Promise<void> = Promise.resolve();
 port.on("message", (request: SlotRequest) => {
   last = last

@@ -1,10 +1,10 @@
 /**
- * Training batches prepared ahead in worker threads. A ring of slots in shared memory goes back and forth: the main
- * thread hands out free slots, each with the number of the batch it is for, and gives the batches on in their order,
- * whichever worker is ready first. Whoever takes a batch releases it when the engine has read it; nothing is copied
- * between the threads.
+ * Prepares training batches ahead of time in worker threads. A ring of slots in shared memory goes back and forth: the
+ * main thread sends each free slot with the number of its batch to a worker, and delivers the batches in order,
+ * whichever worker is ready first. The caller releases a batch when the engine has read it. Nothing is copied between
+ * threads.
  *
- * Stored images need one worker. Image files get more where there are cores for it, see `workersFor`.
+ * Stored images need one worker. Image files get more workers on machines with more cores, see `workersFor`.
  */
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
@@ -23,37 +23,37 @@ export interface TrainingLoaderOptions extends TrainingPlan {
   readonly split: Split;
   /** The first batch to deliver; default epoch 0, step 0. */
   readonly start?: BatchPosition;
-  /** How many batches may be prepared or held at once; default 4, or two a worker if that is more. */
+  /** How many batches may be prepared or in use at once; default 4, or two for each worker if that is more. */
   readonly slots?: number;
-  /** Threads that prepare; default 1, for image files one in four cores, at most 4. */
+  /** Number of worker threads; default 1, and for image files one for every four cores, at most 4. */
   readonly workers?: number;
 }
 
 export interface TrainingBatch extends BatchPosition {
-  /** Normalised, [batch,C,H,W], or the part asked for; valid until `release`. */
+  /** Normalised, [batch,C,H,W], or the requested part of the batch; valid until `release`. */
   readonly images: Tensor;
   /** [batch]; valid until `release`. */
   readonly labels: Labels;
-  /** [batch, classes], with soft labels; valid until `release`. */
+  /** [batch, classes], only with soft labels; valid until `release`. */
   readonly targets?: Tensor;
-  /** Gives the memory back to be filled again; a second call does nothing. */
+  /** Returns the memory to be filled again. A second call does nothing. */
   release(): void;
 }
 
-/** One place for a batch, in shared memory. */
+/** Memory for one batch, in shared memory. */
 export interface Slot {
   readonly images: Float32Array;
   readonly labels: Int32Array;
   readonly targets?: Float32Array;
 }
 
-/** What the worker is started with. */
+/** The data that a worker starts with. */
 export interface LoaderSetup {
   readonly plan: TrainingPlan;
   readonly slots: readonly Slot[];
 }
 
-/** What a worker is asked: batch `number`, which is the one at `position`, into `slot`. */
+/** A request to a worker: fill `slot` with batch `number`, which is the one at `position`. */
 export interface SlotRequest {
   readonly slot: number;
   readonly number: number;
@@ -66,7 +66,7 @@ export interface FilledSlot extends BatchPosition {
   readonly unreadable: readonly UnreadableImage[];
 }
 
-/** What a worker answers. */
+/** A worker's answer to a request. */
 export type WorkerAnswer = { readonly filled: FilledSlot } | { readonly failure: PortableError };
 
 interface Waiting {
@@ -75,26 +75,26 @@ interface Waiting {
 }
 
 export class TrainingLoader {
-  /** Steps of one epoch. */
+  /** Steps in one epoch. */
   readonly stepsPerEpoch: number;
   readonly #plan: TrainingPlan;
   readonly #start: BatchPosition;
   readonly #slots: readonly Slot[];
   readonly #workers: readonly Worker[];
   readonly #unreadable: Unreadable | undefined;
-  /** Filled batches by their number, until their turn. */
+  /** Filled batches by number, until they are delivered. */
   readonly #filled = new Map<number, FilledSlot>();
   readonly #waiting: Waiting[] = [];
-  /** Of the next batch to ask a worker for, and of the next to give on. */
-  #asked = 0;
-  #given = 0;
-  #held = 0;
+  /** Number of the next batch to request from a worker, and of the next batch to deliver. */
+  #requested = 0;
+  #delivered = 0;
+  #inUse = 0;
   #waitedMilliseconds = 0;
   #failure: Error | undefined;
   #closing: Promise<unknown> | undefined;
 
   /**
-   * Starts preparing at once.
+   * Starts to prepare batches immediately.
    * @throws UserError "bad-option" if the batch is larger than the split or an option does not fit the images.
    */
   constructor(options: TrainingLoaderOptions) {
@@ -103,7 +103,7 @@ export class TrainingLoader {
     this.stepsPerEpoch = stepsPerEpoch(split.count, batch);
     checkPositive("slots", slots);
     checkPositive("workers", workers);
-    // The workers need both as well; made here too, a wrong option is an error of this call and not of a later one.
+    // The workers compute both again. Checking here makes a wrong option an error of this call, not of a later one.
     resolveAugmentation(augmentation, augmentation, split);
     normalizationTable(normalization, split.sampleShape[0]);
     this.#unreadable = "files" in split ? split.unreadable : undefined;
@@ -117,7 +117,7 @@ export class TrainingLoader {
     this.#slots = Array.from({ length: slots }, () => allocateSlot(this.#plan));
     const setup: LoaderSetup = { plan: this.#plan, slots: this.#slots };
     this.#workers = Array.from({ length: Math.min(workers, slots) }, () => this.#startWorker(setup));
-    for (let slot = 0; slot < slots; slot++) this.#ask(slot);
+    for (let slot = 0; slot < slots; slot++) this.#request(slot);
   }
 
   #startWorker(setup: LoaderSetup): Worker {
@@ -131,9 +131,9 @@ export class TrainingLoader {
     return worker;
   }
 
-  /** Has `slot` filled with the next batch that nobody was asked for; the workers take turns. */
-  #ask(slot: number): void {
-    const number = this.#asked++;
+  /** Requests the next batch for `slot`. The workers take turns. */
+  #request(slot: number): void {
+    const number = this.#requested++;
     const request: SlotRequest = {
       slot,
       number,
@@ -142,21 +142,21 @@ export class TrainingLoader {
     this.#workers[number % this.#workers.length]?.postMessage(request);
   }
 
-  /** Time `next` had to wait for the worker so far, in milliseconds. */
+  /** Total time that `next` waited for a worker, in milliseconds. */
   get waitedMilliseconds(): number {
     return this.#waitedMilliseconds;
   }
 
   /**
-   * The batch after the one given last.
-   * @throws UserError "use-after-dispose"; InternalError if the worker failed or every slot is held and none released.
+   * Returns the next batch.
+   * @throws UserError "use-after-dispose"; InternalError if a worker failed, or if every slot is in use.
    */
   async next(): Promise<TrainingBatch> {
     if (this.#failure !== undefined) throw this.#failure;
-    const ready = this.#waiting.length === 0 ? this.#filled.get(this.#given) : undefined;
+    const ready = this.#waiting.length === 0 ? this.#filled.get(this.#delivered) : undefined;
     if (ready !== undefined) return this.#take(ready);
-    if (this.#held + this.#waiting.length >= this.#slots.length) {
-      throw new InternalError(`all ${this.#slots.length} batches are in use; release one before asking for another`);
+    if (this.#inUse + this.#waiting.length >= this.#slots.length) {
+      throw new InternalError(`all ${this.#slots.length} batches are in use; release one before requesting another`);
     }
     const from = performance.now();
     for (const worker of this.#workers) worker.ref();
@@ -168,7 +168,7 @@ export class TrainingLoader {
     }
   }
 
-  /** Batches without end; each is released when the next one is asked for. Leave the loop with `break`. */
+  /** Yields batches without end. Each batch is released when the next one is requested. End the loop with `break`. */
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainingBatch, void, undefined> {
     while (true) {
       const batch = await this.next();
@@ -180,7 +180,7 @@ export class TrainingLoader {
     }
   }
 
-  /** Stops the worker. Pending and later calls of `next` reject with "use-after-dispose". */
+  /** Stops the workers. Pending and later calls of `next` reject with "use-after-dispose". */
   async dispose(): Promise<void> {
     this.#closing ??= this.#close();
     await this.#closing;
@@ -189,7 +189,7 @@ export class TrainingLoader {
   async #close(): Promise<void> {
     this.#stopWith(
       new UserError("use-after-dispose", "the loader of training batches was disposed of", {
-        hint: "Make another loader, or close this one later",
+        hint: "Make another loader, or dispose of this one later",
       }),
     );
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
@@ -204,7 +204,7 @@ export class TrainingLoader {
     for (const image of filled.unreadable) this.#unreadable?.add(image);
     this.#filled.set(filled.number, filled);
     while (this.#waiting.length > 0) {
-      const ready = this.#filled.get(this.#given);
+      const ready = this.#filled.get(this.#delivered);
       if (ready === undefined) return;
       this.#waiting.shift()?.resolve(this.#take(ready));
     }
@@ -213,11 +213,11 @@ export class TrainingLoader {
   #take({ slot, number, epoch, step }: FilledSlot): TrainingBatch {
     const { images, labels, targets } = required(this.#slots[slot], `slot ${slot}`);
     this.#filled.delete(number);
-    this.#given++;
+    this.#delivered++;
     const { batch, split, soft, part } = this.#plan;
     const count = part?.count ?? batch;
-    this.#held++;
-    let isHeld = true;
+    this.#inUse++;
+    let isInUse = true;
     return {
       epoch,
       step,
@@ -225,10 +225,10 @@ export class TrainingLoader {
       labels: { dtype: "i32", shape: [count], data: labels },
       ...(targets === undefined ? {} : { targets: tensor([count, soft?.classes ?? 0], targets) }),
       release: () => {
-        if (!isHeld) return;
-        isHeld = false;
-        this.#held--;
-        if (this.#failure === undefined) this.#ask(slot);
+        if (!isInUse) return;
+        isInUse = false;
+        this.#inUse--;
+        if (this.#failure === undefined) this.#request(slot);
       },
     };
   }
@@ -244,12 +244,15 @@ export class TrainingLoader {
   }
 }
 
-/** One worker of stored images fills thousands a second; a decoder hundreds, and the engine needs the cores more. */
+/**
+ * Number of workers. One worker fills thousands of stored images a second. A worker decodes only hundreds of image
+ * files a second, but the engine needs most of the cores.
+ */
 function workersFor(split: Split): number {
   return "files" in split ? Math.min(4, Math.max(1, Math.floor(availableParallelism() / 4))) : 1;
 }
 
-/** What of a split can be sent to a thread. */
+/** The fields of a split that can be sent to a thread. */
 function plainList({ folder, files, labels, count, sampleShape, centreCrop, store }: FileList): FileList {
   return { folder, files, labels, count, sampleShape, centreCrop, ...(store === undefined ? {} : { store }) };
 }
@@ -260,7 +263,7 @@ function checkPositive(option: string, value: number): void {
     about: option,
     expected: "1 or more",
     received: String(value),
-    hint: "Choose a whole number from 1",
+    hint: "Choose a whole number of 1 or more",
   });
 }
 

@@ -1,33 +1,33 @@
 /**
- * Soft labels, and images mixed in pairs: mixup (Zhang et al., ICLR 2018) and cutmix (Yun et al., ICCV 2019). A loss of
- * soft targets takes them all: one distribution over the classes an image, whatever made it so.
+ * Soft labels, mixup (Zhang et al., ICLR 2018) and cutmix (Yun et al., ICCV 2019). All of them give one distribution
+ * over the classes for each image, which a loss of soft targets takes.
  *
- * Partners are images of the same batch, from its two ends inwards, so that mixing costs no second look at an image.
- * How much image i of epoch e takes of its partner is a function of (seed, e, i) alone, and who is in a batch one of
- * (seed, e).
+ * Partners are images of the same batch, paired from its two ends inwards, so no image is read twice. The fraction that
+ * image i of epoch e takes from its partner depends on (seed, e, i) alone, and the images of a batch depend on (seed,
+ * e) alone.
  */
 import { UserError } from "../core/errors.ts";
 import { RandomStream, streamOf } from "../core/random.ts";
 import { type SampleShape, sampleSize } from "./dataset.ts";
 
 /**
- * How images are mixed: shares λ ~ Beta(alpha, alpha). "mixup": λ·image + (1 − λ)·partner; "cutmix": a part of 1 − λ of
- * its area is the partner's.
+ * How images are mixed, with λ ~ Beta(alpha, alpha). "mixup": λ·image + (1 − λ)·partner. "cutmix": a box of 1 − λ of
+ * the area comes from the partner.
  */
 export interface Mixing {
   readonly kind: "mixup" | "cutmix";
   readonly alpha: number;
 }
 
-/** How targets are made of labels: (1 − smoothing)·label + smoothing / classes, mixed as the images are. */
+/** How labels become targets: (1 − smoothing)·label + smoothing / classes, mixed as the images are. */
 export interface SoftLabels {
   readonly classes: number;
-  /** From 0 to below 1. */
+  /** At least 0 and below 1. */
   readonly smoothing: number;
   readonly mixing?: Mixing;
 }
 
-/** A batch, in place. */
+/** A batch that is changed in place. */
 export interface MixedBatch {
   /** Normalised [N,C,H,W]. */
   readonly images: Float32Array;
@@ -40,7 +40,8 @@ export interface MixedBatch {
 const mixingStream = streamOf("mixing");
 
 /**
- * ln of a number with the gamma distribution of shape `shape` > 0 and scale 1 (Marsaglia and Tsang, ACM TOMS 26, 2000).
+ * The logarithm of a sample of the gamma distribution with shape `shape` > 0 and scale 1 (Marsaglia and Tsang, ACM TOMS
+ * 26, 2000).
  */
 function logGamma(random: RandomStream, shape: number): number {
   if (shape < 1) return logGamma(random, shape + 1) + Math.log(1 - random.uniform()) / shape;
@@ -53,12 +54,15 @@ function logGamma(random: RandomStream, shape: number): number {
   }
 }
 
-/** A number of Beta(alpha, alpha). By logarithms: small alphas make both of its gammas smaller than numbers go. */
+/**
+ * A sample of Beta(alpha, alpha). It is computed from logarithms: for a small alpha, both gamma samples are too small
+ * for a floating-point number.
+ */
 export function betaSample(random: RandomStream, alpha: number): number {
   return 1 / (1 + Math.exp(logGamma(random, alpha) - logGamma(random, alpha)));
 }
 
-/** The part of an image that is another's: rows and columns, end exclusive. */
+/** The box of an image that comes from its partner: rows and columns, end exclusive. */
 export interface Box {
   readonly top: number;
   readonly left: number;
@@ -67,7 +71,8 @@ export interface Box {
 }
 
 /**
- * A box of 1 − `share` of the area, its centre anywhere; what falls off the image is lost to it (cutmix's own rule).
+ * A box of 1 − `share` of the area, with its centre anywhere in the image. The part of the box outside the image is
+ * lost, as in cutmix.
  */
 export function randomBox(random: RandomStream, share: number, height: number, width: number): Box {
   const side = Math.sqrt(1 - share);
@@ -82,8 +87,9 @@ export function randomBox(random: RandomStream, share: number, height: number, w
 }
 
 /**
- * Mixes the images of `batch` and writes their targets. `indices`: which image of the split stands in each slot.
- * @throws UserError "bad-option" for a label that is no class.
+ * Mixes the images of `batch` in place and writes their targets. `indices`: index in the split of the image in each
+ * slot.
+ * @throws UserError "bad-option" for a label that is not a class.
  */
 export function softenBatch(
   { images, labels, targets }: MixedBatch,
@@ -99,7 +105,7 @@ export function softenBatch(
     if (label < 0 || label >= classes) throw noClass(indices[slot] ?? slot, label, classes);
   }
   targets.fill(smoothing / classes);
-  const expect = (slot: number, of: number, share: number): void => {
+  const addTarget = (slot: number, of: number, share: number): void => {
     const at = slot * classes + (labels[of] ?? 0);
     targets[at] = (targets[at] ?? 0) + share * (1 - smoothing);
   };
@@ -107,22 +113,22 @@ export function softenBatch(
   for (let slot = 0; 2 * slot < count; slot++) {
     const partner = count - 1 - slot;
     if (mixing === undefined || mixer === undefined || partner === slot) {
-      expect(slot, slot, 1);
-      if (partner !== slot) expect(partner, partner, 1);
+      addTarget(slot, slot, 1);
+      if (partner !== slot) addTarget(partner, partner, 1);
       continue;
     }
     const draw = (of: number): RandomStream => new RandomStream(seed, mixingStream, epoch, indices[of] ?? 0);
     const one = images.subarray(slot * size, (slot + 1) * size);
     const other = images.subarray(partner * size, (partner + 1) * size);
     const [share, otherShare] = mixer(one, other, shape, mixing.alpha, draw(slot), draw(partner));
-    expect(slot, slot, share);
-    expect(slot, partner, 1 - share);
-    expect(partner, partner, otherShare);
-    expect(partner, slot, 1 - otherShare);
+    addTarget(slot, slot, share);
+    addTarget(slot, partner, 1 - share);
+    addTarget(partner, partner, otherShare);
+    addTarget(partner, slot, 1 - otherShare);
   }
 }
 
-/** Mixes two images with each other, in place; returns what each keeps of itself. */
+/** Mixes two images with each other, in place. Returns the fraction that each keeps of itself. */
 type Mixer = (
   one: Float32Array,
   other: Float32Array,
@@ -164,13 +170,13 @@ function copyBox(from: Float32Array, to: Float32Array, { top, left, bottom, righ
   }
 }
 
-/** Share of the area outside of the box. */
+/** Fraction of the area outside the box. */
 function keptShare({ top, left, bottom, right }: Box, height: number, width: number): number {
   return 1 - (Math.max(0, bottom - top) * Math.max(0, right - left)) / (height * width);
 }
 
 function noClass(image: number, label: number, classes: number): UserError {
-  return new UserError("bad-option", "a label is no class of the network", {
+  return new UserError("bad-option", "a label is not a class of the network", {
     about: `label of image ${image}`,
     expected: `0 … ${classes - 1}`,
     received: String(label),

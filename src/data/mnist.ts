@@ -1,4 +1,4 @@
-/** The datasets that come as idx files: MNIST, Fashion-MNIST, and any other in the same files. */
+/** The datasets that come as idx files: MNIST, Fashion-MNIST, and others in the same format. */
 import { UserError } from "../core/errors.ts";
 import { fashionMnistClasses, numberedClasses } from "./classes.ts";
 import type { Augmentation, Dataset, Normalization, StoredSplit } from "./dataset.ts";
@@ -8,10 +8,10 @@ import { type IdxSplits, readIdx } from "./idx.ts";
 interface IdxDataset {
   readonly name: string;
   readonly classes: readonly string[];
-  /** Of the training pixels / 255. */
+  /** Mean and standard deviation of the training pixels / 255. */
   readonly normalization: Normalization;
   readonly augmentation: Augmentation;
-  /** The first training labels, by which the published files are recognised. */
+  /** The first training labels, which identify the published files. */
   readonly firstLabels: readonly number[];
 }
 
@@ -19,7 +19,7 @@ const mnist: IdxDataset = {
   name: "mnist",
   classes: numberedClasses(10),
   normalization: { mean: [0.1307], standardDeviation: [0.3081] },
-  // A mirrored digit is no digit.
+  // A mirrored digit is not a digit.
   augmentation: { pad: 2, flip: false },
   firstLabels: [5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 3, 5],
 };
@@ -32,31 +32,31 @@ const fashionMnist: IdxDataset = {
   firstLabels: [9, 0, 0, 3, 0, 2, 7, 2, 5, 5, 0, 9],
 };
 
-/** Where Debian's package puts the files. */
+/** The folder where Debian's package installs the files. */
 const debianFolder = "/usr/share/datasets/fashion-mnist";
 
-const fourFiles = "Four idx files are needed: images and labels of train and t10k, gzip'd or not";
+const fourFiles = "The folder needs four idx files: images and labels of train and t10k, plain or gzip'd";
 
-/** MNIST from the idx files in `folder`. */
+/** Opens MNIST from the idx files in `folder`. */
 export async function openMnist(folder: string): Promise<Dataset<StoredSplit>> {
   return toDataset(mnist, await readIdx(folder, mnist.classes.length, fourFiles));
 }
 
-/** Fashion-MNIST from the idx files in `folder`, or from Debian's package. */
+/** Opens Fashion-MNIST from the idx files in `folder`; default: the folder of Debian's package. */
 export async function openFashionMnist(folder: string = debianFolder): Promise<Dataset<StoredSplit>> {
   const hint =
     folder === debianFolder
       ? "Install it (apt-get install dataset-fashion-mnist), or pass a folder: --data fashion-mnist:path/to/folder"
       : fourFiles;
   if (!(await isFolder(folder))) {
-    throw new UserError("missing-file", "Fashion-MNIST is not there", { about: folder, hint });
+    throw new UserError("missing-file", "Fashion-MNIST was not found", { about: folder, hint });
   }
   return toDataset(fashionMnist, await readIdx(folder, fashionMnist.classes.length, hint));
 }
 
 /**
- * The idx files in `folder`, whatever they hold: MNIST and Fashion-MNIST are known by their first labels; anything else
- * gets numbered classes and its own normalisation.
+ * Opens the idx files in `folder`. MNIST and Fashion-MNIST are recognised by their first labels. Any other dataset gets
+ * numbered classes and its own normalisation.
  */
 export async function openIdxFolder(folder: string): Promise<Dataset<StoredSplit>> {
   const splits = await readIdx(folder, undefined, fourFiles);
@@ -77,7 +77,9 @@ function describe({ train, test }: IdxSplits): IdxDataset {
   };
 }
 
-/** Mean and standard deviation of one-channel images / 255; the deviation of a constant is given as 1. */
+/**
+ * Mean and standard deviation of one-channel images / 255. The standard deviation of constant images is returned as 1.
+ */
 export function measureNormalization({ images }: StoredSplit): Normalization {
   const histogram = new Float64Array(256);
   for (const pixel of images) histogram[pixel] = (histogram[pixel] ?? 0) + 1;

@@ -1,6 +1,6 @@
 /**
- * Opens a dataset by what the user typed: a name ("cifar10"), a folder whose files tell what it is, both
- * ("cifar10:path/to/folder"), a CSV of paths and labels, or Parquet files.
+ * Opens a dataset from the user's text: a name ("cifar10"), a folder whose files identify the dataset, both
+ * ("cifar10:path/to/folder"), a CSV file of paths and labels, or Parquet files.
  */
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -19,16 +19,16 @@ import { openFashionMnist, openIdxFolder, openMnist } from "./mnist.ts";
 
 export interface OpenOptions extends ObtainOptions {
   /**
-   * How image files are to be prepared; of a dataset whose images are what they are, only the constants may be others.
+   * How image files are prepared. For datasets that are not image files, only mean and standard deviation may be set.
    */
   readonly images?: ImageFileOptions;
-  /** What is taken where `images` does not say; for datasets that are no image files, only the constants count. */
+  /** Defaults for `images`. For datasets that are not image files, only mean and standard deviation are used. */
   readonly imageDefaults?: ImageFileOptions;
-  /** What the network takes, if that is known: image files are prepared for it. */
+  /** The network's input shape, if known: image files are prepared for it. */
   readonly input?: SampleShape;
 }
 
-/** Reads the named dataset from `folder`, or from its standard place if that is undefined. */
+/** Reads the dataset from `folder`; if it is undefined, from its standard place. */
 type Opener = (folder: string | undefined, options: OpenOptions) => Promise<Dataset>;
 
 const openers: ReadonlyMap<string, Opener> = new Map([
@@ -39,14 +39,14 @@ const openers: ReadonlyMap<string, Opener> = new Map([
   ["images", openImageFolder],
 ]);
 
-/** The names `openDataset` knows. */
+/** The names that `openDataset` knows. */
 export const datasetNames: readonly string[] = [...openers.keys()];
 
 /**
- * Opens the dataset `spec`: one of `datasetNames`, a folder, "name:folder", or a CSV file. The small ones are read into
- * shared memory; image files are decoded when a batch needs them. "cifar10" is downloaded once if it is not in the
- * cache; `options` say where that is and who hears of the progress.
- * @throws UserError "unknown-name" with the nearest name; "missing-file" or "bad-file" about the files; and, for a
+ * Opens the dataset `spec`: one of `datasetNames`, a folder, "name:folder", a CSV file or a Parquet file. Small
+ * datasets are read into shared memory; image files are decoded when a batch needs them. "cifar10" is downloaded once
+ * if it is not in the cache; `options` set the cache folder and a listener for the progress.
+ * @throws UserError "unknown-name" with the most similar name; "missing-file" or "bad-file" about the files; for a
  * download, the codes of `obtainCifar10`.
  */
 export async function openDataset(spec: string, options: OpenOptions = {}): Promise<Dataset> {
@@ -55,15 +55,15 @@ export async function openDataset(spec: string, options: OpenOptions = {}): Prom
   const { mean, standardDeviation, ...others } = options.images ?? {};
   const [given] = Object.keys(others);
   if (given === undefined) return withConstants(dataset, { ...options.imageDefaults, ...options.images });
-  throw new UserError("bad-option", `the images of ${dataset.name} are not prepared anew`, {
+  throw new UserError("bad-option", `the images of ${dataset.name} have a fixed preparation`, {
     about: `option "${given}" of the images`,
-    hint: "It is for folders of image files and CSV files that name them",
+    hint: "This option applies to image files only: a folder, a CSV file or Parquet files",
   });
 }
 
 /**
- * `dataset` with other constants, where they are given. Throws `UserError("bad-option")` where they are not one a
- * channel.
+ * `dataset` with the given mean and standard deviation, if both are given. Throws `UserError("bad-option")` unless
+ * there is one of each for each channel.
  */
 function withConstants(dataset: Dataset, { mean, standardDeviation }: ImageFileOptions): Dataset {
   if (mean === undefined || standardDeviation === undefined) return dataset;
@@ -77,7 +77,7 @@ async function openAny(spec: string, options: OpenOptions): Promise<Dataset> {
   if (named !== undefined) return named(undefined, options);
   const colon = spec.indexOf(":");
   const prefix = spec.slice(0, Math.max(colon, 0));
-  // One letter before the colon is a drive of Windows.
+  // A single letter before the colon is a Windows drive.
   if (prefix.length > 1 && !/[\\/]/.test(prefix)) {
     const opener = openers.get(prefix);
     if (opener === undefined) throw unknownName("dataset", prefix, datasetNames);
@@ -112,12 +112,12 @@ function openImageFiles(place: string, { images, imageDefaults, input }: OpenOpt
   return openImages(place, { ...imageDefaults, ...images }, input);
 }
 
-/** The path the user typed, absolute; "~" stands for the home folder. */
+/** The user's path, absolute; "~" stands for the home folder. */
 function resolveHome(typed: string): string {
   return resolve(typed.replace(/^~(?=$|[\\/])/, homedir()));
 }
 
-/** The folder the user named, absolute; "~" stands for the home folder. */
+/** The user's folder, absolute; "~" stands for the home folder. */
 async function existingFolder(typed: string): Promise<string> {
   const folder = resolveHome(typed);
   if (typed !== "" && (await isFolder(folder))) return folder;
@@ -127,7 +127,7 @@ async function existingFolder(typed: string): Promise<string> {
   });
 }
 
-/** Finds out what the files in `folder` are. */
+/** Opens the dataset that the files in `folder` belong to. */
 async function openFolder(folder: string, options: OpenOptions): Promise<Dataset> {
   const found: (() => Promise<Dataset>)[] = [];
   const names: string[] = [];
@@ -147,19 +147,21 @@ async function openFolder(folder: string, options: OpenOptions): Promise<Dataset
   if (open === undefined) {
     throw new UserError("missing-file", "no dataset in this folder", {
       about: folder,
-      hint: "Expected a folder of images for each class, Parquet files, data_batch_1.bin … test_batch.bin (CIFAR-10), train.bin and test.bin (CIFAR-100), or idx files",
+      hint:
+        "Expected a folder of images for each class, Parquet files, data_batch_1.bin … test_batch.bin (CIFAR-10), " +
+        "train.bin and test.bin (CIFAR-100), or idx files",
     });
   }
   if (found.length > 1) {
-    throw new UserError("bad-option", `the folder holds files of ${names.join(" and ")}`, {
+    throw new UserError("bad-option", `the folder has files of ${names.join(" and ")}`, {
       about: folder,
-      hint: `Say which is meant: ${names.map((name) => `${name}:folder`).join(" or ")}`,
+      hint: `Choose one: ${names.map((name) => `${name}:folder`).join(" or ")}`,
     });
   }
   return open();
 }
 
-/** `folder`, or the folder of the official archive inside it if only that holds the files. */
+/** `folder`, or the official archive's folder inside it if only that one has the files. */
 async function cifarFolder(folder: string, layout: CifarLayout): Promise<string> {
   const inside = join(folder, layout.officialFolder);
   return !(await holdsAny(folder, layout)) && (await holdsAny(inside, layout)) ? inside : folder;
@@ -173,7 +175,7 @@ async function holdsAny(folder: string, layout: CifarLayout): Promise<boolean> {
 }
 
 function needsFolder(name: string, what: string): UserError {
-  return new UserError("missing-file", `${name} is not downloaded by Espalier`, {
+  return new UserError("missing-file", `Espalier does not download ${name}`, {
     hint: `Pass its folder (${what}): --data ${name}:path/to/folder`,
   });
 }

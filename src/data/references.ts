@@ -1,6 +1,6 @@
 /**
- * Datasets as they are named in code: `cifar10()` opens nothing yet. A reference keeps what it was made from, so that a
- * run can open the same data again when it is resumed.
+ * References to datasets, for use in code: `cifar10()` opens nothing yet. A reference keeps the text it was made from,
+ * so that a resumed run can open the same data again.
  */
 import type { ObtainOptions } from "./cifar10-cache.ts";
 import type { Dataset, SampleShape } from "./dataset.ts";
@@ -8,13 +8,16 @@ import type { ImageFileOptions } from "./images/open.ts";
 import { type OpenOptions, openDataset } from "./open.ts";
 
 export interface DatasetReference {
-  /** What `openDataset` understands: a name, a folder, "name:folder", or a CSV file. */
+  /** A name, a folder, "name:folder", a CSV file or a Parquet file, as `openDataset` takes it. */
   readonly spec: string;
-  /** `input`: what the network takes, for images that can be prepared for it. Errors are those of `openDataset`. */
+  /**
+   * Opens the dataset. `input`: the network's input shape, for images that can be prepared for it. Throws as
+   * `openDataset` does.
+   */
   open(input?: SampleShape): Promise<Dataset>;
 }
 
-/** The dataset that `spec` names. */
+/** A reference to the dataset that `spec` names. */
 export function datasetReference(spec: string, options: OpenOptions = {}): DatasetReference {
   return {
     spec,

@@ -1,26 +1,26 @@
-/** Which images make up which batch: the order of an epoch is a permutation that depends on (seed, epoch) alone. */
+/** The order of the images: in each epoch a permutation that depends on (seed, epoch) alone. */
 import { UserError } from "../core/errors.ts";
 import { RandomStream } from "../core/random.ts";
 
-/** Index of the image at each position of epoch `epoch`. */
+/** The index of the image at each position of epoch `epoch`. */
 export function epochOrder(seed: number, epoch: number, count: number): Int32Array {
   return new RandomStream(seed, "order", epoch).permutation(count);
 }
 
-/** @throws UserError "bad-option" if `batch` is no positive whole number. */
+/** @throws UserError "bad-option" if `batch` is not a positive integer. */
 export function checkBatch(batch: number): void {
   if (Number.isInteger(batch) && batch >= 1) return;
-  throw new UserError("bad-option", "a batch must hold a whole number of images", {
+  throw new UserError("bad-option", "the batch size must be a positive whole number", {
     about: "batch",
     expected: "1 or more",
     received: String(batch),
-    hint: "Choose how many images a step takes, such as 128",
+    hint: "Choose how many images one step takes, such as 128",
   });
 }
 
 /**
- * Steps of an epoch over `count` images; the last, incomplete batch is dropped.
- * @throws UserError "bad-option" if `batch` is no positive whole number or larger than `count`.
+ * Steps of an epoch over `count` images. The last, incomplete batch is dropped.
+ * @throws UserError "bad-option" if `batch` is not a positive integer or is larger than `count`.
  */
 export function stepsPerEpoch(count: number, batch: number): number {
   checkBatch(batch);

@@ -1,6 +1,6 @@
 /**
- * Fills training batches: which one is said by its (epoch, step), and its content depends on nothing else. It runs in
- * the loader's worker threads; it knows nothing of threads itself, so tests compare it with the loader directly.
+ * Fills training batches. The content of a batch depends on its (epoch, step) and on nothing else. The loader's worker
+ * threads run this code; it knows nothing of threads itself, so that tests can compare it with the loader.
  */
 import { normalizationTable, placementOf, writeAugmented } from "./augmentation.ts";
 import {
@@ -16,27 +16,30 @@ import type { UnreadableImage } from "./images/unreadable.ts";
 import { type SoftLabels, softenBatch } from "./mixup-cutmix.ts";
 import { epochOrder } from "./shuffle.ts";
 
-/** Everything the content of every batch depends on. */
+/** Everything that the content of the batches depends on. */
 export interface TrainingPlan {
   readonly split: StoredSplit | FileList;
   readonly normalization: Normalization;
   readonly augmentation: Augmentation;
   /** Images in a batch. */
   readonly batch: number;
-  /** What is filled of each batch; default all of it. */
+  /** The part of each batch that is filled; default: all of it. */
   readonly part?: BatchPart;
   readonly seed: number;
-  /** Images mixed, and targets beside the labels. Default: neither. */
+  /** Soft labels and mixing of images. Default: neither. */
   readonly soft?: SoftLabels;
 }
 
-/** Some of the images of a batch, as they stand in it. */
+/** Consecutive images of a batch. */
 export interface BatchPart {
   readonly first: number;
   readonly count: number;
 }
 
-/** Counted from 0; step `s` of an epoch takes positions s·batch … (s + 1)·batch − 1 of its order. */
+/**
+ * A batch's position, counted from 0. Step `s` of an epoch takes positions s·batch … (s + 1)·batch − 1 of the epoch's
+ * order.
+ */
 export interface BatchPosition {
   readonly epoch: number;
   readonly step: number;
@@ -61,9 +64,9 @@ export class BatchFiller {
   }
 
   /**
-   * Writes the batch at `position`, or the plan's part of it: `images` [batch,C,H,W] and `labels` [batch]; with soft
-   * labels `targets` [batch, classes] too. Images are mixed with others of the same part.
-   * @returns the files that could not be read; other images stand in their places.
+   * Writes the batch at `position`, or the plan's part of it: `images` [batch,C,H,W], `labels` [batch] and, with soft
+   * labels, `targets` [batch, classes]. Images are mixed with others of the same part.
+   * @returns the files that could not be read; other images replace them.
    */
   async fill(
     position: BatchPosition,
@@ -97,7 +100,7 @@ export class BatchFiller {
     }
   }
 
-  /** Places in the split of the batch's images. */
+  /** Indices in the split of the batch's images. */
   #indicesAt({ epoch, step }: BatchPosition): Int32Array {
     const { split, batch, seed, part = { first: 0, count: batch } } = this.#plan;
     if (this.#order?.epoch !== epoch) this.#order = { epoch, indices: epochOrder(seed, epoch, split.count) };

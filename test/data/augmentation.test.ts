@@ -12,7 +12,7 @@ import { type SampleShape, sampleSize } from "../../src/data/dataset.ts";
 import { randomBytes } from "./random-bytes.ts";
 import { userError } from "./support.ts";
 
-/** The definition, one value at a time: pad with black, mirror the crop, normalise. */
+/** The definition, one value at a time: pad with black, crop, mirror and normalise. */
 function slowly(
   image: Uint8Array,
   [channels, height, width]: SampleShape,
@@ -43,7 +43,7 @@ const mean = [0.4914, 0.4822, 0.4465];
 const standardDeviation = [0.247, 0.2435, 0.2616];
 
 describe("writeAugmented", () => {
-  it("is the plain definition of pad, crop, flip and normalise", () => {
+  it("agrees with the definition of pad, crop, flip and normalise", () => {
     const cases = fc.record({
       channels: fc.integer({ min: 1, max: 3 }),
       height: fc.integer({ min: 1, max: 9 }),
@@ -81,7 +81,7 @@ describe("writeAugmented", () => {
     );
   });
 
-  it("leaves the image as it is where nothing is drawn", () => {
+  it("only normalises the image without crop and flip", () => {
     const shape: SampleShape = [3, 4, 5];
     const images = randomBytes("still", 60);
     const table = normalizationTable({ mean, standardDeviation }, 3);
@@ -119,12 +119,12 @@ describe("placementOf", () => {
       offsets[cell] = (offsets[cell] ?? 0) + 1;
       if (placement.mirrored) mirrored++;
     }
-    // Standard deviation about 20 around 400.
+    // The standard deviation is about 20 around a mean of 400.
     for (const count of offsets) expect(Math.abs(count - 400)).toBeLessThan(100);
     expect(Math.abs(mirrored / draws - 0.5)).toBeLessThan(0.015);
   });
 
-  it("never mirrors where flips are off, and keeps the crop", () => {
+  it("never mirrors if flips are off, and keeps the crop", () => {
     for (let image = 0; image < 50; image++) {
       const placement = placementOf({ pad: 4, flip: false }, 0, 0, image);
       expect(placement).toEqual({ ...placementOf(augmentation, 0, 0, image), mirrored: false });
@@ -135,7 +135,7 @@ describe("placementOf", () => {
 describe("resolveAugmentation", () => {
   const standard = { pad: 4, flip: true };
 
-  it("understands true, false and an own choice", () => {
+  it("accepts true, false and an augmentation", () => {
     expect(resolveAugmentation(true, standard, { sampleShape: [3, 32, 32] })).toEqual(standard);
     expect(resolveAugmentation(false, standard, { sampleShape: [3, 32, 32] })).toEqual({ pad: 0, flip: false });
     expect(resolveAugmentation({ pad: 1, flip: false }, standard, { sampleShape: [3, 32, 32] })).toEqual({

@@ -8,7 +8,10 @@ import { temporaryFolder, userError } from "./support.ts";
 const small10: CifarLayout = { ...cifar10Layout, trainRecords: 3, testRecords: 2 };
 const small100: CifarLayout = { ...cifar100Layout, trainRecords: 4, testRecords: 2 };
 
-/** Writes the files of `layout`; record r of a file has the labels `labelsOf(r)` and pixels by the file's name. */
+/**
+ * Writes the files of `layout`. Record r of a file has the labels `labelsOf(r)`, and pixels that depend on the file's
+ * name.
+ */
 async function write(layout: CifarLayout, labelsOf: (record: number) => readonly number[]): Promise<string> {
   const folder = temporaryFolder();
   for (const file of [...layout.trainFiles, ...layout.testFiles]) {
@@ -47,7 +50,7 @@ describe("readCifar", () => {
     expect(data.train.images.subarray(3072, 2 * 3072)).toEqual(randomBytes("train.bin 1", 3072));
   });
 
-  it("names a missing file, and all that belong together", async () => {
+  it("names a missing file and all files of the dataset", async () => {
     const folder = await write(small10, () => [0]);
     await rm(join(folder, "data_batch_4.bin"));
     const error = await userError(readCifar(folder, small10), "missing-file");

@@ -14,13 +14,13 @@ import { temporaryFolder, userError } from "./support.ts";
 const place = "cifar-10-batches-bin";
 const fake: FakeDescription = await makeFake(temporaryFolder());
 
-/** How often the tarball was fetched. */
+/** The number of times that the tarball was fetched. */
 async function fetches(): Promise<number> {
   return existsSync(fake.log) ? (await readFile(fake.log, "utf8")).split("\n").length - 1 : 0;
 }
 
 async function expectIntact(cache: string): Promise<void> {
-  // The folder and nothing else: no tarball, no temporary folder, no lock.
+  // Only the folder is left: no tarball, no temporary folder, no lock.
   expect(await readdir(cache)).toEqual([place]);
   expect((await readdir(join(cache, place))).sort()).toEqual(Object.keys(fake.sums).sort());
   for (const name of ["data_batch_1", "data_batch_5", "test_batch"]) {
@@ -31,7 +31,7 @@ async function expectIntact(cache: string): Promise<void> {
 beforeEach(() => rm(fake.log, { force: true }));
 
 describe("obtainCifar10", () => {
-  it("unpacks to the standard binary layout, once", async () => {
+  it("unpacks to the standard binary layout only once", async () => {
     const cache = join(temporaryFolder(), "not", "there", "yet");
     const phases: DataProgress["phase"][] = [];
     const options = { cache, source: fakeSource(fake), onProgress: ({ phase }: DataProgress) => phases.push(phase) };
@@ -46,7 +46,7 @@ describe("obtainCifar10", () => {
   it.each([
     ["cut short", (bytes: Buffer) => bytes.subarray(1)],
     ["changed in one bit", (bytes: Buffer) => bytes.map((byte, at) => (at === 5000 ? byte ^ 1 : byte))],
-  ])("mends a cache with a file %s", async (_, damage) => {
+  ])("replaces a cache with a file %s", async (_, damage) => {
     const cache = temporaryFolder();
     const options = { cache, source: fakeSource(fake) };
     const file = join(await obtainCifar10(options), "data_batch_5.bin");
@@ -56,7 +56,7 @@ describe("obtainCifar10", () => {
     expect(await fetches()).toBe(2);
   });
 
-  it("lets the second of two processes wait and use what the first one made", async () => {
+  it("makes the second of two processes wait and use the result of the first", async () => {
     const cache = temporaryFolder();
     const file = join(temporaryFolder(), "source.json");
     await writeFile(file, JSON.stringify(fake));
@@ -78,7 +78,7 @@ describe("obtainCifar10", () => {
     await expectIntact(cache);
   });
 
-  it("takes over the lock of a process that is gone, and clears away what it left", async () => {
+  it("takes over the lock of a process that ended, and removes its temporary files", async () => {
     const cache = temporaryFolder();
     await mkdir(join(cache, `${place}.lock`));
     const longAgo = new Date(Date.now() - 60_000);
@@ -88,7 +88,7 @@ describe("obtainCifar10", () => {
     await expectIntact(cache);
   });
 
-  it("uses what another process put there meanwhile", async () => {
+  it("uses the files that another process made meanwhile", async () => {
     const cache = temporaryFolder();
     const source = fakeSource(fake);
     const disturbed = {
@@ -107,7 +107,7 @@ describe("obtainCifar10", () => {
     await expectIntact(cache);
   });
 
-  it("refuses a tarball whose integrity is wrong", async () => {
+  it("refuses a tarball with a wrong checksum", async () => {
     const cache = temporaryFolder();
     const source = { ...fakeSource(fake), integrity: `sha512-${"A".repeat(86)}==` };
     const error = await userError(obtainCifar10({ cache, source }), "checksum");
@@ -116,15 +116,15 @@ describe("obtainCifar10", () => {
     expect(await readdir(cache)).toEqual([]);
   });
 
-  it("refuses images whose sum is wrong, and keeps nothing of them", async () => {
+  it("refuses images with a wrong checksum, and keeps no file of them", async () => {
     const cache = temporaryFolder();
     const source = { ...fakeSource(fake), sums: { ...fake.sums, "data_batch_3.bin": "0".repeat(64) } };
     const error = await userError(obtainCifar10({ cache, source }), "checksum");
-    expect(error.message).toContain(`data_batch_3.bin: the content is not what it should be (expected sha256 000000`);
+    expect(error.message).toContain(`data_batch_3.bin: the checksum is wrong (expected sha256 000000`);
     expect(await readdir(cache)).toEqual([]);
   });
 
-  it("says how much space is needed where there is too little", async () => {
+  it("names the space that is needed if there is too little", async () => {
     const cache = temporaryFolder();
     const source = { ...fakeSource(fake), tarballBytes: 1e18 };
     const error = await userError(obtainCifar10({ cache, source }), "no-disk-space");
@@ -133,7 +133,7 @@ describe("obtainCifar10", () => {
     expect(await fetches()).toBe(0);
   });
 
-  it("turns a full disk into an error that says so", async () => {
+  it("reports a full disk as one", async () => {
     const cache = temporaryFolder();
     const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
     const source = { ...fakeSource(fake), tarball: () => Promise.reject(full) };
@@ -141,7 +141,7 @@ describe("obtainCifar10", () => {
     expect(await readdir(cache)).toEqual([]);
   });
 
-  it("keeps a damaged cache if there is no way to a new one", async () => {
+  it("keeps a damaged cache if it cannot be replaced", async () => {
     const cache = temporaryFolder();
     const file = join(await obtainCifar10({ cache, source: fakeSource(fake) }), "test_batch.bin");
     await writeFile(file, "damaged");
@@ -150,7 +150,7 @@ describe("obtainCifar10", () => {
     expect(await readFile(file, "utf8")).toBe("damaged");
   });
 
-  it("says that the cache folder cannot be used", async () => {
+  it("reports a cache folder that cannot be used", async () => {
     const file = join(temporaryFolder(), "file");
     await writeFile(file, "");
     const error = await userError(
@@ -169,7 +169,8 @@ describe("npmError", () => {
 
   it.each([
     [
-      "npm error code ENOTFOUND\nnpm error syscall getaddrinfo\nnpm error errno ENOTFOUND\nnpm error network request failed",
+      "npm error code ENOTFOUND\nnpm error syscall getaddrinfo\n" +
+        "npm error errno ENOTFOUND\nnpm error network request failed",
       "no-network",
       "ENOTFOUND, network request failed",
     ],
@@ -184,7 +185,7 @@ describe("npmError", () => {
     if (code === "no-network") expect(error.message).toContain("--data cifar10:path/to/cifar-10-batches-bin");
   });
 
-  it("tells a missing npm and an interrupted one apart", async () => {
+  it("distinguishes a missing npm and an interrupted one", async () => {
     const missing = await execa("no-such-program-here").catch((error) => error);
     expect(npmError(missing).code).toBe("missing-file");
     const interrupted = await execa("node", ["-e", "process.kill(process.pid, 'SIGINT')"]).catch((error) => error);

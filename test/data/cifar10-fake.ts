@@ -1,4 +1,4 @@
-/** A stand-in for the npm package: a tarball of the same make with a few images a file. */
+/** A substitute for the npm package: a tarball of the same layout with a few images in each file. */
 import { createHash } from "node:crypto";
 import { appendFile, copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,16 +8,18 @@ import { create } from "tar";
 import type { Cifar10Source } from "../../src/data/cifar10-source.ts";
 import { randomBytes } from "./random-bytes.ts";
 
-/** `Cifar10Source` without its function, so that another process can be told. */
+/** `Cifar10Source` without its function, so that it can be sent to another process. */
 export interface FakeDescription extends Omit<Cifar10Source, "tarball"> {
   readonly path: string;
-  /** Each fetch adds a line here. */
+  /** A log file: each fetch adds a line. */
   readonly log: string;
 }
 
 const records = 4;
 
-/** Makes the tarball in `folder`. Images are written to it by the package's layout and to `sums` by CIFAR-10's. */
+/**
+ * Makes the tarball in `folder`. The images have the package's layout in the tarball, and CIFAR-10's layout in `sums`.
+ */
 export async function makeFake(folder: string): Promise<FakeDescription> {
   const content = join(folder, "package");
   await mkdir(content);
@@ -41,7 +43,10 @@ export async function makeFake(folder: string): Promise<FakeDescription> {
   return { integrity, tarballBytes: bytes.length, records, sums, path, log: join(folder, "fetches.log") };
 }
 
-/** What file `name` must become: the label and the three planes of each record, taken from the interleaved pixels. */
+/**
+ * The expected content of file `name`: the label and the three planes of each record, taken from the interleaved
+ * pixels.
+ */
 export function binaryOf(name: string): Uint8Array {
   const data = randomBytes(name, records * 3072);
   const first = name === "test_batch" ? 0 : (Number(name.at(-1)) - 1) * records;
@@ -53,7 +58,7 @@ export function binaryOf(name: string): Uint8Array {
   return Uint8Array.from(binary.flat());
 }
 
-/** A source that takes `milliseconds` to copy the tarball. */
+/** A source that copies the tarball after `milliseconds`. */
 export function fakeSource({ path, log, ...description }: FakeDescription, milliseconds = 0): Cifar10Source {
   return {
     ...description,

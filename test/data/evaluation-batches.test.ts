@@ -8,7 +8,7 @@ const normalization = { mean: [0.5, 0.25], standardDeviation: [0.5, 0.2] };
 describe("evaluationBatches", () => {
   const split = randomSplit("evaluation", 11, [2, 3, 4]);
 
-  it("gives every image once, in order, normalised, and pads the last batch with zeros", async () => {
+  it("yields every image once, in order, normalised, and pads the last batch with zeros", async () => {
     const batches = await collect(evaluationBatches(split, normalization, 4));
     expect(batches.map(({ start, count }) => [start, count])).toEqual([
       [0, 4],
@@ -35,7 +35,7 @@ describe("evaluationBatches", () => {
     expect(firstImages(split, 99).count).toBe(11);
   });
 
-  it("refuses wrong options when called, not at the first batch", async () => {
+  it("refuses wrong options in the call, before the first batch", async () => {
     await userError(() => evaluationBatches(split, normalization, 0), "bad-option");
     await userError(() => evaluationBatches(split, { mean: [0], standardDeviation: [1] }, 4), "bad-option");
   });

@@ -1,4 +1,4 @@
-/** Run as a process by `loader.test.ts`: takes batches and returns without disposing of the loader. */
+/** A process for `loader.test.ts`: takes batches and returns without disposing of the loader. */
 import { allocateSplit } from "../../src/data/dataset.ts";
 import { TrainingLoader } from "../../src/data/loader.ts";
 

@@ -22,7 +22,7 @@ interface Copied {
   readonly labels: readonly number[];
 }
 
-/** The next `count` batches of a loader from `start` on, copied. */
+/** Copies of the next `count` batches of a loader, from `start` on. */
 async function collect(count: number, changes: Partial<TrainingLoaderOptions> = {}): Promise<Copied[]> {
   const loader = new TrainingLoader({ ...options, ...changes });
   const copies: Copied[] = [];
@@ -35,7 +35,7 @@ async function collect(count: number, changes: Partial<TrainingLoaderOptions> = 
 }
 
 describe("TrainingLoader", () => {
-  it("delivers the steps in order, over the end of an epoch, each as the filler alone makes it", async () => {
+  it("delivers the steps in order, across epochs, each as the filler alone makes it", async () => {
     const batches = await collect(14);
     expect(batches.map(({ epoch, step }) => `${epoch}.${step}`)).toEqual(
       [0, 1, 2].flatMap((epoch) => [0, 1, 2, 3, 4, 5].map((step) => `${epoch}.${step}`)).slice(0, 14),
@@ -50,7 +50,7 @@ describe("TrainingLoader", () => {
     }
   });
 
-  it("goes on from any step with the same batches, with any number of slots", async () => {
+  it("delivers the same batches from any starting step, with any number of slots", async () => {
     const whole = await collect(14);
     const resumed = await collect(5, { start: { epoch: 1, step: 3 }, slots: 1 });
     expect(resumed).toEqual(whole.slice(9));
@@ -64,7 +64,7 @@ describe("TrainingLoader", () => {
     );
   });
 
-  it("augments an image the same whatever the batch it is in", async () => {
+  it("augments an image the same way in any batch", async () => {
     const byImage = (batches: readonly Copied[], size: number): Map<number, string> => {
       const order = epochOrder(options.seed, 0, 50);
       return new Map(
@@ -90,7 +90,7 @@ describe("TrainingLoader", () => {
     expect(otherEpoch?.images).not.toEqual(first?.images);
   });
 
-  it("leaves a batch alone until it is released", async () => {
+  it("does not overwrite a batch until it is released", async () => {
     const loader = new TrainingLoader({ ...options, slots: 2 });
     const held = await loader.next();
     const before = [...held.images.data];
@@ -103,7 +103,7 @@ describe("TrainingLoader", () => {
     expect(loader.waitedMilliseconds).toBeGreaterThan(0);
   });
 
-  it("says so when every slot is held", async () => {
+  it("throws if every slot is in use", async () => {
     const loader = new TrainingLoader({ ...options, slots: 1 });
     const batch = await loader.next();
     await expect(loader.next()).rejects.toThrow(InternalError);
@@ -121,14 +121,14 @@ describe("TrainingLoader", () => {
   });
 
   it("rejects when the worker fails", async () => {
-    // More images than an order can be made for.
+    // More images than a permutation can have.
     const loader = new TrainingLoader({ ...options, split: { ...options.split, count: 2 ** 40 } });
     await expect(loader.next()).rejects.toThrow(/the worker that prepares batches failed: Invalid typed array length/);
     await expect(loader.next()).rejects.toThrow(InternalError);
     await loader.dispose();
   });
 
-  it("refuses wrong options at once", async () => {
+  it("refuses wrong options in the constructor", async () => {
     const make = (changes: Partial<TrainingLoaderOptions>) => () => new TrainingLoader({ ...options, ...changes });
     await userError(make({ batch: 51 }), "bad-option");
     await userError(make({ slots: 0 }), "bad-option");
@@ -136,7 +136,7 @@ describe("TrainingLoader", () => {
     await userError(make({ normalization: { mean: [0], standardDeviation: [1] } }), "bad-option");
   });
 
-  it("does not keep a process alive that has forgotten to dispose of it", async () => {
+  it("does not keep a process alive that does not dispose of it", async () => {
     const script = fileURLToPath(new URL("./loader-child.ts", import.meta.url));
     const { exitCode, stdout } = await execa("node", ["--import", "tsx", script], { timeout: 30_000 });
     expect(exitCode).toBe(0);

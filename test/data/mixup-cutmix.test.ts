@@ -15,7 +15,7 @@ interface Batch {
   readonly targets: Float32Array;
 }
 
-/** Image n has the value n everywhere; its label is n. */
+/** All pixels of image n have the value n; its label is n. */
 function flatBatch(count: number): Batch {
   return {
     images: Float32Array.from({ length: count * SIZE }, (_, at) => Math.floor(at / SIZE)),
@@ -51,7 +51,7 @@ describe("targets", () => {
     ] as const) {
       const values = image(batch, n);
       expect(new Set(values).size).toBe(1);
-      // The value is λ·n + (1 − λ)·partner, and so λ can be read off the image.
+      // The value is λ·n + (1 − λ)·partner, so λ can be computed from the image.
       const share = ((values[0] ?? 0) - partner) / (n - partner);
       expect(share).toBeGreaterThan(0);
       expect(share).toBeLessThan(1);
@@ -65,7 +65,7 @@ describe("targets", () => {
     expect(row(batch, 2)[2]).toBeCloseTo(0.91, 6);
   });
 
-  it("of pasted images count the pixels that are pasted, in every channel alike", () => {
+  it("of images with a pasted box weigh the pasted pixels, which are the same in every channel", () => {
     const pasted = new Set<number>();
     for (let epoch = 0; epoch < 40; epoch++) {
       const batch = flatBatch(4);
@@ -83,7 +83,7 @@ describe("targets", () => {
     expect(pasted.size).toBeGreaterThan(10);
   });
 
-  it("of a label that is no class are refused, with the image it belongs to", async () => {
+  it("of a label that is not a class are refused, with the image's index", async () => {
     const batch = flatBatch(3);
     batch.labels[1] = CLASSES;
     const soften = (): void => softenBatch(batch, indices, shape, { classes: CLASSES, smoothing: 0.1 }, 1, 0);
@@ -91,8 +91,8 @@ describe("targets", () => {
   });
 });
 
-describe("what is drawn", () => {
-  it.each([0.2, 1, 4])("has the mean and the variance of Beta(α, α): α = %s", (alpha) => {
+describe("random samples", () => {
+  it.each([0.2, 1, 4])("have the mean and the variance of Beta(α, α): α = %s", (alpha) => {
     const samples = Array.from({ length: 20_000 }, (_, at) => betaSample(new RandomStream(3, "beta", 0, at), alpha));
     const mean = samples.reduce((a, b) => a + b, 0) / samples.length;
     const variance = samples.reduce((sum, value) => sum + (value - mean) ** 2, 0) / samples.length;
@@ -101,20 +101,20 @@ describe("what is drawn", () => {
     expect(samples.every((value) => value >= 0 && value <= 1)).toBe(true);
   });
 
-  it("of Beta(1, 1) is uniform", () => {
+  it("of Beta(1, 1) are uniform", () => {
     const sorted = Array.from({ length: 5000 }, (_, at) => betaSample(new RandomStream(5, "beta", 1, at), 1)).sort(
       (a, b) => a - b,
     );
     const furthest = Math.max(...sorted.map((value, at) => Math.abs(value - at / sorted.length)));
-    // Kolmogorov and Smirnov: 1.63 / √n is passed once in a hundred samples.
+    // Kolmogorov–Smirnov test: one sample in a hundred exceeds 1.63 / √n.
     expect(furthest).toBeLessThan(1.63 / Math.sqrt(5000));
   });
 
-  it("is a number even where the gammas are smaller than numbers go", () => {
+  it("are numbers even if the gamma samples underflow", () => {
     for (let at = 0; at < 500; at++) expect(betaSample(new RandomStream(9, "beta", 2, at), 0.001)).not.toBeNaN();
   });
 
-  it("as a box lies on the image and is all of it for a share of 0, none for 1", () => {
+  it("of a box lie on the image, cover it for a share of 0, and are empty for 1", () => {
     for (let at = 0; at < 200; at++) {
       const { top, left, bottom, right } = randomBox(new RandomStream(1, "box", 0, at), at / 200, 6, 8);
       expect(top >= 0 && left >= 0 && bottom <= 6 && right <= 8 && top <= bottom && left <= right).toBe(true);
@@ -147,12 +147,12 @@ describe("batches with soft labels", () => {
     return batches;
   }
 
-  it("are the same again from any step on: a resumed run sees the very same", async () => {
+  it("are the same from any starting step, so that a resumed run sees the same ones", async () => {
     const whole = await take(9);
     expect(await take(3, { epoch: 1, step: 1 })).toEqual(whole.slice(6));
   });
 
-  it("depend on the epoch, and mix what the filler alone would give", async () => {
+  it("depend on the epoch, and mix the images of the filler without soft labels", async () => {
     const mixed = new BatchFiller(options);
     const { soft: _, ...without } = options;
     const plain = new BatchFiller(without);

@@ -36,7 +36,7 @@ function zipped(files: Files): Files {
   return Object.fromEntries(Object.entries(files).map(([name, content]) => [`${name}.gz`, gzipSync(content)]));
 }
 
-/** `good` without its training labels, which go by `name` here. */
+/** `good` with its training labels replaced by a file `name`. */
 function withLabels(labels: Uint8Array, name = "train-labels-idx1-ubyte"): Files {
   const { "train-labels-idx1-ubyte": _, ...others } = good;
   return { ...others, [name]: labels };
@@ -72,7 +72,7 @@ describe("idx files", () => {
     expect(fashion.classes[9]).toBe("Ankle boot");
   });
 
-  it("with other content get numbered classes and their own normalisation", async () => {
+  it("of another dataset get numbered classes and their own normalisation", async () => {
     const data = await openIdxFolder(await write(withLabels(idx([14], new Uint8Array(14).fill(25)))));
     expect(data.name).toBe("idx");
     expect(data.classes).toHaveLength(26);
@@ -96,7 +96,7 @@ describe("idx files", () => {
     [
       "of another kind",
       withLabels(idx([2, 7], new Uint8Array(14))),
-      "no idx file of unsigned bytes in 1 dimensions",
+      "not an idx file of unsigned bytes in 1 dimensions",
       "expected magic number 2049, got 2050",
     ],
     ["empty", withLabels(idx([0], new Uint8Array(0))), "the file is empty", "train-labels"],
@@ -130,7 +130,7 @@ describe("idx files", () => {
     expect(error.message).toContain(contrast);
   });
 
-  it("that are missing are named", async () => {
+  it("are named if they are missing", async () => {
     const { "t10k-labels-idx1-ubyte": _, ...others } = good;
     const folder = await write(others);
     const error = await userError(openMnist(folder), "missing-file");

@@ -1,4 +1,4 @@
-/** Run as a process by `cifar10-cache.test.ts`: obtains the fake CIFAR-10 described by a JSON file. */
+/** A process for `cifar10-cache.test.ts`: obtains the fake CIFAR-10 that a JSON file describes. */
 import { readFileSync } from "node:fs";
 import { obtainCifar10 } from "../../src/data/cifar10-cache.ts";
 import { type FakeDescription, fakeSource } from "./cifar10-fake.ts";

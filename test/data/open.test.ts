@@ -5,7 +5,7 @@ import { type CifarLayout, cifar10Layout, cifar100Layout, cifarRecordBytes } fro
 import { openDataset } from "../../src/data/open.ts";
 import { temporaryFolder, userError } from "./support.ts";
 
-/** Files of the full size that take no space: all black, all of class 0. */
+/** Sparse files of the full size: all pixels black, all labels 0. */
 async function writeBlack(folder: string, layout: CifarLayout): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const file of [...layout.trainFiles, ...layout.testFiles]) {
@@ -16,7 +16,7 @@ async function writeBlack(folder: string, layout: CifarLayout): Promise<void> {
 }
 
 describe("openDataset", () => {
-  it("finds out what a folder holds, also inside the folder of the official archive", async () => {
+  it("recognises the files of a folder, also inside the official archive's folder", async () => {
     const ten = temporaryFolder();
     await writeBlack(join(ten, "cifar-10-batches-bin"), cifar10Layout);
     const data = await openDataset(ten);
@@ -25,14 +25,14 @@ describe("openDataset", () => {
     expect((await openDataset(relative(process.cwd(), ten))).name).toBe("cifar10");
     expect((await openDataset(`cifar10:${ten}`)).name).toBe("cifar10");
     const error = await userError(openDataset(ten, { images: { size: 64 } }), "bad-option");
-    expect(error.message).toContain("the images of cifar10 are not prepared anew");
+    expect(error.message).toContain("the images of cifar10 have a fixed preparation");
     const hundred = temporaryFolder();
     await writeBlack(hundred, cifar100Layout);
     expect((await openDataset(hundred)).name).toBe("cifar100");
     expect((await openDataset(`cifar100:${hundred}/`)).classes).toHaveLength(100);
   });
 
-  it("asks which is meant if a folder holds two datasets", async () => {
+  it("refuses a folder with two datasets and names both", async () => {
     const folder = temporaryFolder();
     await writeFile(join(folder, "test_batch.bin"), "");
     await writeFile(join(folder, "train.bin"), "");
@@ -41,7 +41,7 @@ describe("openDataset", () => {
     expect(error.message).toContain("cifar10:folder or cifar100:folder");
   });
 
-  it("says what it looked for in a folder that holds none", async () => {
+  it("lists the expected files for a folder without a dataset", async () => {
     const folder = temporaryFolder();
     const error = await userError(openDataset(folder), "missing-file");
     expect(error.message).toContain(`${folder}: no dataset in this folder`);
@@ -66,7 +66,7 @@ describe("openDataset", () => {
     },
   );
 
-  it.each(["cifar100", "mnist"])("asks for the folder of %s, which it does not download", async (name) => {
+  it.each(["cifar100", "mnist"])("asks for the folder of %s, which is not downloaded", async (name) => {
     expect((await userError(openDataset(name), "missing-file")).message).toContain(`--data ${name}:path/to/folder`);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * The real images, where they are: CIFAR-10 if the cache holds it already (nothing is downloaded here), Fashion-MNIST
- * if Debian's package is installed. Otherwise the tests say that they were skipped.
+ * The real datasets, if they are available: CIFAR-10 if the cache has it already (nothing is downloaded here),
+ * Fashion-MNIST if Debian's package is installed. Otherwise the tests report that they were skipped.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ const hasFashionMnist = existsSync("/usr/share/datasets/fashion-mnist/t10k-image
 if (!hasCifar10) console.warn("skipped: CIFAR-10 is not in the cache folder");
 if (!hasFashionMnist) console.warn("skipped: dataset-fashion-mnist is not installed");
 
-/** How often each label occurs. */
+/** The number of images of each label. */
 function frequencies({ labels }: Split, classes: number): number[] {
   const counts = new Array<number>(classes).fill(0);
   for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
@@ -57,7 +57,7 @@ function expectNormalization(data: Dataset): void {
 }
 
 describe.skipIf(!hasCifar10)("CIFAR-10", () => {
-  it("has 5,000 and 1,000 images of each class, and the constants it is given", async () => {
+  it("has 5,000 and 1,000 images of each class, and the mean and standard deviation of its layout", async () => {
     const data = await openDataset("cifar10");
     expect(frequencies(data.train, 10)).toEqual(new Array(10).fill(5000));
     expect(frequencies(data.test, 10)).toEqual(new Array(10).fill(1000));
@@ -69,7 +69,7 @@ describe.skipIf(!hasCifar10)("CIFAR-10", () => {
 });
 
 describe.skipIf(!hasFashionMnist)("Fashion-MNIST", () => {
-  it("has 6,000 and 1,000 images of each class, and the constants it is given", async () => {
+  it("has 6,000 and 1,000 images of each class, and the mean and standard deviation of its table", async () => {
     const data = await openDataset("fashion-mnist");
     expect(data.sampleShape).toEqual([1, 28, 28]);
     expect(frequencies(data.train, 10)).toEqual(new Array(10).fill(6000));
@@ -79,8 +79,8 @@ describe.skipIf(!hasFashionMnist)("Fashion-MNIST", () => {
   });
 });
 
-describe.runIf(!hasFashionMnist)("Fashion-MNIST where it is not installed", () => {
-  it("says how to install it", async () => {
+describe.runIf(!hasFashionMnist)("Fashion-MNIST that is not installed", () => {
+  it("gives an error with the command that installs it", async () => {
     await expect(openDataset("fashion-mnist")).rejects.toThrow("apt-get install dataset-fashion-mnist");
   });
 });

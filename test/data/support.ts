@@ -12,7 +12,7 @@ afterAll(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A new folder, removed after the tests of the file. */
+/** A new folder, which is removed after the tests of the file. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "espalier-data-test-"));
   folders.push(folder);
@@ -26,14 +26,14 @@ export function randomSplit(name: string, count: number, sampleShape: SampleShap
   return split;
 }
 
-/** All that an asynchronous generator gives. */
+/** All values of an asynchronous generator. */
 export async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const value of values) all.push(value);
   return all;
 }
 
-/** The `UserError` that `work` ends with; its code must be `code`. */
+/** The `UserError` that `work` throws; its code must be `code`. */
 export async function userError(work: Promise<unknown> | (() => unknown), code: ErrorCode): Promise<UserError> {
   try {
     await (typeof work === "function" ? work() : work);

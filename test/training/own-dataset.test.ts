@@ -44,14 +44,18 @@ describe("a dataset that is wrong is refused before anything is trained", () => 
     labels: sound.train.labels.with(7, label),
   });
   const cases: readonly (readonly [string, Partial<Dataset>, string])[] = [
-    ["a label above the classes", { train: labelled(3) }, 'the label of image 7 of "train" is no class'],
-    ["a label below 0", { train: labelled(-1) }, 'the label of image 7 of "train" is no class'],
-    ["a label too few", { test: { ...sound.test, labels: sound.test.labels.slice(1) } }, "not one label an image"],
-    ["a pixel too few", { test: { ...sound.test, images: sound.test.images.slice(1) } }, "not as many pixels"],
+    ["a label above the classes", { train: labelled(3) }, 'the label of image 7 of "train" is not a class'],
+    ["a label below 0", { train: labelled(-1) }, 'the label of image 7 of "train" is not a class'],
+    [
+      "a label too few",
+      { test: { ...sound.test, labels: sound.test.labels.slice(1) } },
+      "does not have one label for each image",
+    ],
+    ["a pixel too few", { test: { ...sound.test, images: sound.test.images.slice(1) } }, "the number of pixels"],
     ["one class", { classes: ["all"] }, "not enough classes"],
-    ["a shape of two axes", { sampleShape: [6, 6] as never }, "the shape of an image is none"],
+    ["a shape of two axes", { sampleShape: [6, 6] as never }, "the shape of the images is not valid"],
     ["splits of other shapes", { test: tinyDataset(8, 8, [1, 6, 6]).test }, "another shape"],
-    ["pixels that are floats", { train: { ...sound.train, images: new Float32Array(1440) as never } }, "no bytes"],
+    ["pixels that are floats", { train: { ...sound.train, images: new Float32Array(1440) as never } }, "not bytes"],
     [
       "a deviation of 0",
       { normalization: { mean: [0, 0], standardDeviation: [1, 0] } },

@@ -1,7 +1,7 @@
-/** Classes by name: the sorted names, and the mistakes that can be made with them, found before any training. */
+/** Classes by name: sorts the names, and finds mistakes in them before any training. */
 import { UserError } from "../../core/errors.ts";
 
-/** An image file and its class's name. */
+/** An image file and the name of its class. */
 export interface LabelledFile {
   readonly path: string;
   readonly bytes: number;
@@ -10,8 +10,8 @@ export interface LabelledFile {
 }
 
 /**
- * Names in the order of their labels: by number if all are whole numbers, else by their characters, whatever the
- * locale.
+ * Class names in the order of their labels: by value if all names are whole numbers, else by code units, independent of
+ * the locale.
  */
 export function sortedClasses(names: Iterable<string>): readonly string[] {
   const distinct = [...new Set(names)];
@@ -20,8 +20,8 @@ export function sortedClasses(names: Iterable<string>): readonly string[] {
 }
 
 /**
- * Throws `UserError("bad-file")` where the classes of the test part differ from those of the training part; `train` and
- * `test` say where each was found.
+ * Throws `UserError("bad-file")` if the classes of the test split differ from those of the training split. `about`
+ * names the place of each split.
  */
 export function checkSameClasses(
   train: { readonly about: string; readonly classes: readonly string[] },
@@ -39,7 +39,7 @@ export function checkSameClasses(
     about: test.about,
     expected: `the classes of ${train.about}`,
     received: `${test.classes.length} classes instead of ${train.classes.length}`,
-    hint: "Give both parts the same classes; names are compared letter by letter",
+    hint: "Give both splits the same classes; names are compared letter by letter",
   });
 }
 
@@ -50,19 +50,19 @@ export function checkClassCount(classes: readonly string[], about: string): void
     about,
     expected: "at least 2 classes",
     received: classes.length === 0 ? "none" : `only "${classes[0]}"`,
-    hint: `Images belong into a folder for each class: ${about}/cat/1.jpg, ${about}/dog/1.jpg, …`,
+    hint: `Put the images into one folder for each class: ${about}/cat/1.jpg, ${about}/dog/1.jpg, …`,
   });
 }
 
 /** Throws `UserError("bad-file")` if `found` has a class that `known`, the classes of a network, does not have. */
 export function checkKnownClasses(found: readonly string[], known: readonly string[], about: string): void {
-  const strange = found.filter((name) => !known.includes(name));
-  if (strange.length === 0) return;
-  throw new UserError("bad-file", `the network does not know the class ${listed(strange)}`, {
+  const unknown = found.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  throw new UserError("bad-file", `the network does not know the class ${listed(unknown)}`, {
     about,
     expected: `only ${listed(known)}`,
     received: listed(found),
-    hint: "Use the images the network was trained for, with their classes named alike",
+    hint: "Use images of the classes that the network was trained on, with the same class names",
   });
 }
 

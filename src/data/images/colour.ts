@@ -1,26 +1,26 @@
 /**
- * Colour: brightness, contrast and saturation changed at random and in random order, noise along the principal
- * components of colour, and the normalisation. Each of them is an affine map of a pixel's (red, green, blue), so all of
- * them together are one matrix and one pass over the pixels. Values are not clipped in between, as in the ImageNet code
- * of ResNet (Gross and Wilber, fb.resnet.torch), whose augmentation the paper takes over.
+ * Colour augmentation: random changes of brightness, contrast and saturation in random order, noise along the principal
+ * components of colour, and the normalisation. Each step is an affine map of a pixel's (red, green, blue), so all steps
+ * together are one matrix and one pass over the pixels. Values are not clipped in between, as in the ImageNet code of
+ * ResNet (Gross and Wilber, fb.resnet.torch), whose augmentation the paper adopts.
  */
 import { RandomStream, streamOf } from "../../core/random.ts";
 import type { AreaCrop, Normalization, SampleShape } from "../dataset.ts";
 
-/** A pixel x of values 0 … 1 becomes M·x + b; M by rows. */
+/** The map of a pixel x with values 0 … 1 to M·x + b; M in row-major order. */
 interface Affine {
   readonly matrix: readonly number[];
   readonly offset: readonly number[];
 }
 
 const identity: Affine = { matrix: [1, 0, 0, 0, 1, 0, 0, 0, 1], offset: [0, 0, 0] };
-/** Weights of grey (ITU-R BT.601). */
+/** Weights of red, green and blue in grey (ITU-R BT.601). */
 const grey = [0.299, 0.587, 0.114];
 const colourStream = streamOf("colour");
 
 /**
- * Of ImageNet's pixels: square roots of the variances along the principal components, and those, one a column
- * (Krizhevsky et al., 2012; the numbers are fb.resnet.torch's).
+ * Principal components of ImageNet's pixels, one in each column, and the square roots of the variances along them
+ * (Krizhevsky et al., 2012; the numbers are those of fb.resnet.torch).
  */
 const componentScales = [0.2175, 0.0188, 0.0045];
 const components = [
@@ -29,7 +29,7 @@ const components = [
   [-0.5836, -0.6948, 0.4203],
 ];
 
-/** `second` after `first`. */
+/** The map that applies `first` and then `second`. */
 function compose(first: Affine, second: Affine): Affine {
   const at = (map: Affine, row: number, column: number): number => map.matrix[3 * row + column] ?? 0;
   const rows = [0, 1, 2];
@@ -48,7 +48,7 @@ function compose(first: Affine, second: Affine): Affine {
   };
 }
 
-/** x ← α·x + (1 − α)·grey(x): α = 0 is grey, 1 the image. */
+/** x ← α·x + (1 − α)·grey(x): α = 0 gives grey, α = 1 the image. */
 function saturation(alpha: number): Affine {
   const matrix = identity.matrix.map((one, at) => alpha * one + (1 - alpha) * (grey[at % 3] ?? 0));
   return { matrix, offset: [0, 0, 0] };
@@ -59,7 +59,7 @@ function scaling(alpha: number, offset: number): Affine {
   return { matrix: identity.matrix.map((one) => alpha * one), offset: [offset, offset, offset] };
 }
 
-/** Grey of the mean colour after `map`: the mean of an affine map is the map of the mean. */
+/** The grey value of the mean colour after `map`: the mean of an affine map is the map of the mean. */
 function meanGrey({ matrix, offset }: Affine, mean: readonly number[]): number {
   return grey.reduce((sum, weight, row) => {
     const value = mean.reduce((total, part, column) => total + (matrix[3 * row + column] ?? 0) * part, 0);
@@ -68,8 +68,8 @@ function meanGrey({ matrix, offset }: Affine, mean: readonly number[]): number {
 }
 
 /**
- * The change of colour of image `index` in epoch `epoch`; `mean`: of its red, green and blue, 0 … 1, which contrast is
- * turned around.
+ * The colour change of image `index` in epoch `epoch`. `mean`: the image's mean red, green and blue, 0 … 1, around
+ * which the contrast is changed.
  */
 export function randomColour(
   { colour, noise }: AreaCrop,
@@ -108,8 +108,8 @@ export function meanColour(pixels: Uint8Array): readonly [number, number, number
 }
 
 /**
- * Interleaved 8-bit `pixels` [H,W,3] → recoloured by `colour` (not at all without one), mirrored and normalised planes
- * [3,H,W] at `target` in `output`. Images of one channel are only mirrored and normalised.
+ * Writes interleaved 8-bit `pixels` [H,W,3] as planes [3,H,W] to `target` in `output`: changed by `colour` (default:
+ * unchanged), mirrored and normalised. Images of one channel are only mirrored and normalised.
  */
 export function writePixels(
   pixels: Uint8Array,

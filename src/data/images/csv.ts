@@ -1,6 +1,6 @@
 /**
- * CSV of paths and labels: a header with `path` and `label`, and if there is a third column `split`, it says which
- * images are for testing. Paths are relative to the file's folder. A label is a class's name.
+ * Reads a CSV file of paths and labels. Its header names the columns `path`, `label` and, optionally, `split`, which
+ * says whether an image is for training or testing. Paths are relative to the file's folder. A label is a class name.
  */
 import { dirname, resolve } from "node:path";
 import { CsvError, parse } from "csv-parse/sync";
@@ -20,7 +20,7 @@ const splitNames = new Map([
   ["validation", "test"],
 ] as const);
 
-/** Records as csv-parse gives them with `info`: the fields by column, and the line each record ends on. */
+/** Records as csv-parse returns them with `info`: the fields by column, and the line on which each record ends. */
 const rows = z.array(z.object({ record: z.record(z.string(), z.string()), info: z.object({ lines: z.int() }) }));
 
 interface Row {
@@ -30,9 +30,8 @@ interface Row {
 }
 
 /**
- * Lists the images that the CSV file `path` names.
- * @throws UserError "missing-file"; "bad-file" naming the line for a missing column, an empty field or a path that
- * comes twice.
+ * Lists the images in the CSV file `path`.
+ * @throws UserError "missing-file"; "bad-file", with the line, for a missing column, an empty field or a repeated path.
  */
 export async function listCsv(path: string): Promise<FolderParts> {
   const listedRows = readRows(await readDataFile(path), path);
@@ -44,7 +43,7 @@ export async function listCsv(path: string): Promise<FolderParts> {
       about,
       classes: sortedClasses(chosen.map(({ label }) => label)),
       files: chosen.map((row, index) => ({ path: row.path, bytes: sizes[index] ?? 0, className: row.label })),
-      passedOver: [],
+      skipped: [],
     };
   };
   if (!hasSplit) return { train: await part("train", path), test: undefined };
@@ -59,7 +58,8 @@ function readRows(bytes: Buffer, path: string): readonly Row[] {
         bom: true,
         columns: (header: string[]) => checkHeader(header, path),
         info: true,
-        // Any of them on any line: the first line's alone would make one record of a file that was put together.
+        // Accept each of these on every line: with the first line's delimiter alone, a file with mixed line ends would
+        // become one record.
         record_delimiter: ["\r\n", "\n", "\r"],
         skip_empty_lines: true,
         trim: true,
@@ -67,9 +67,9 @@ function readRows(bytes: Buffer, path: string): readonly Row[] {
     );
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    throw new UserError("bad-file", `the file is no sound CSV: ${error.message}`, {
+    throw new UserError("bad-file", `the file is not valid CSV: ${error.message}`, {
       about: path,
-      hint: "Mend that line: columns with a comma between them, and values that have a comma in double quotes",
+      hint: "Correct that line: put commas between the columns, and double quotes around values with a comma",
       cause: error,
     });
   }
@@ -81,29 +81,29 @@ function readRows(bytes: Buffer, path: string): readonly Row[] {
     const label = field(record, "label", about);
     const earlier = lines.get(image);
     if (earlier !== undefined) {
-      throw new UserError("bad-file", `the image ${image} is named a second time; first on line ${earlier}`, {
+      throw new UserError("bad-file", `the image ${image} is listed a second time; first on line ${earlier}`, {
         about,
-        hint: "An image belongs to one class and to one part of the data",
+        hint: "List each image once: it belongs to one class and one split",
       });
     }
     lines.set(image, info.lines);
     return { path: image, label, split: isSplitGiven ? splitOf(record["split"] ?? "", about) : undefined };
   });
   if (result.length > 0) return result;
-  throw new UserError("bad-file", "the file names no images", {
+  throw new UserError("bad-file", "the file lists no images", {
     about: path,
-    hint: "A line for each image: its path and its label",
+    hint: "Write one line for each image: its path and its label",
   });
 }
 
 function checkHeader(header: readonly string[], path: string): string[] {
   const names = header.map((name) => name.trim().toLowerCase());
   if (names.includes("path") && names.includes("label")) return names;
-  throw new UserError("bad-file", "the first line is not the header it should be", {
+  throw new UserError("bad-file", "the first line is not the expected header", {
     about: path,
     expected: columns.slice(0, 2).join(","),
     received: header.slice(0, 5).join(","),
-    hint: `Columns are path, label and, if you like, split (${[...splitNames.keys()].join(", ")})`,
+    hint: `The columns are path, label and, optionally, split (${[...splitNames.keys()].join(", ")})`,
   });
 }
 
@@ -116,10 +116,10 @@ function field(record: Readonly<Record<string, string>>, name: string, about: st
 function splitOf(text: string, about: string): "train" | "test" {
   const name = [...splitNames].find(([known]) => known === text.toLowerCase())?.[1];
   if (name !== undefined) return name;
-  throw new UserError("bad-file", "the split is not one that is known", {
+  throw new UserError("bad-file", "the split is unknown", {
     about,
     expected: [...splitNames.keys()].join(", "),
     received: `"${text}"`,
-    hint: "Write one of these, or leave the column empty in every line to have test images drawn",
+    hint: "Write one of these, or leave the column empty in every line: test images are then chosen at random",
   });
 }

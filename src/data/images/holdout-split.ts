@@ -1,19 +1,19 @@
 /**
- * Which images are held out for testing where the data does not say, and the order of the images: both depend on the
- * files' order and a seed alone. The order mixes the classes, so that the first n images of a part are a fair sample of
- * it.
+ * Chooses the images that are held out for testing if the data has no test split, and the order of all images. Both
+ * depend only on the order of the files and a seed. The order mixes the classes, so that the first n images of a split
+ * are a fair sample of it.
  */
 import { UserError } from "../../core/errors.ts";
 import { RandomStream } from "../../core/random.ts";
 import type { LabelledFile } from "./classes.ts";
 
-/** Seed of the order, which nothing but the list should decide. */
+/** Fixed seed of the order: the order depends on the list of files alone. */
 const ORDER_SEED = 1;
 
 /**
- * `files` in two parts: of each class the same `share`, rounded, goes to `test`, but at least one image goes to each
- * part unless the share is 0 or 1.
- * @throws UserError "bad-file" if a class is too small to be in both.
+ * Splits `files` in two. The same fraction `share` of each class, rounded, goes to `test`. Each split gets at least one
+ * image of every class unless `share` is 0 or 1.
+ * @throws UserError "bad-file" if a class has too few images for both splits.
  */
 export function holdOut(
   files: readonly LabelledFile[],
@@ -43,8 +43,8 @@ export function holdOut(
   return { train, test };
 }
 
-/** `files` in an order that has nothing to do with their classes. */
-export function mixed<T>(files: readonly T[]): readonly T[] {
+/** `files` in an order that is independent of their classes. */
+export function shuffled<T>(files: readonly T[]): readonly T[] {
   const order = new RandomStream(ORDER_SEED, "file-order").permutation(files.length);
   return Array.from(order, (index) => files[index]).filter((file) => file !== undefined);
 }

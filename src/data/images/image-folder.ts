@@ -1,7 +1,7 @@
 /**
- * Image folders: `class/file.jpg`, in `train/` and `test/` (or `val/`) where those are there, directly in the folder
- * otherwise. Links are followed. What is no JPEG, PNG or WebP by its name is passed over, and counted where it looks
- * like an image.
+ * Lists image folders: `class/file.jpg`, inside `train/` and `test/` (or `val/`) if these exist, else directly in the
+ * folder. Links are followed. Files without the extension of a JPEG, PNG or WebP are skipped, and recorded if they look
+ * like images of another format.
  */
 import { opendir, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
@@ -12,42 +12,42 @@ import { type LabelledFile, listed, sortedClasses } from "./classes.ts";
 const imageName = /\.(jpe?g|png|webp)$/i;
 const otherImageName = /\.(gif|bmp|tiff?|heic|heif|avif|jp2|jxl|ppm|svg|raw|dng)$/i;
 const testFolders = ["test", "val", "valid", "validation"];
-/** Files whose size is asked for at once. */
+/** Number of files whose size is read at once. */
 const CHUNK = 64;
 
-/** The images of one part of the data. */
+/** The images of one split. */
 export interface Part {
-  /** Where they are. */
+  /** The folder or file that lists them, for messages. */
   readonly about: string;
   readonly classes: readonly string[];
   readonly files: readonly LabelledFile[];
-  /** Files that look like images of other formats. */
-  readonly passedOver: readonly string[];
+  /** Skipped files that look like images of other formats. */
+  readonly skipped: readonly string[];
 }
 
 export interface FolderParts {
   readonly train: Part;
-  /** Undefined where the folder itself does not say which images are for testing. */
+  /** Undefined if the folder does not say which images are for testing. */
   readonly test: Part | undefined;
 }
 
 /**
- * True if `folder` looks like a folder of images: it has folders, and none of its own files is what another dataset is
- * made of.
+ * True if `folder` has subfolders, which may be classes of images. Call it after the other formats: it does not check
+ * that the files of another dataset are absent.
  */
 export async function hasClassFolders(folder: string): Promise<boolean> {
   return (await entriesOf(folder)).folders.length > 0;
 }
 
 /**
- * Lists the images below `folder`; paths are relative to it.
- * @throws UserError "bad-file" for a class without images, or no images at all, and what reading a folder throws.
+ * Lists the images below `folder`, with paths relative to it.
+ * @throws UserError "bad-file" for a class without images or a folder without classes; the errors of reading a folder.
  */
 export async function listFolder(folder: string): Promise<FolderParts> {
   const { folders, files } = await entriesOf(folder);
   if (!folders.includes("train")) {
     const test = testFolders.find((name) => folders.includes(name));
-    // A folder of a data set without its training part would otherwise look like one with a class "test".
+    // A dataset with only its test split: otherwise `test` would look like a class.
     if (test !== undefined && folders.length === 1) {
       return { train: emptyPart(join(folder, "train")), test: await listPart(folder, join(folder, test)) };
     }
@@ -57,14 +57,14 @@ export async function listFolder(folder: string): Promise<FolderParts> {
   const held = await firstWithClasses(folder, folders);
   const trainFolder = join(folder, "train");
   if (held === undefined && folders.length > 1 && (await entriesOf(trainFolder)).folders.length === 0) {
-    // Trains may well be one of the things to tell apart.
+    // Here `train` is a class: pictures of trains, beside the folders of other classes.
     return { train: await listPart(folder, folder), test: undefined };
   }
   const train = await listPart(folder, trainFolder);
   return { train, test: held === undefined ? undefined : await listPart(folder, join(folder, held)) };
 }
 
-/** The first of the test folders that has class folders: ImageNet's `test/` has none, its `val/` does. */
+/** The first test folder that has class folders. ImageNet's `test/` has none, its `val/` does. */
 async function firstWithClasses(folder: string, folders: readonly string[]): Promise<string | undefined> {
   for (const name of testFolders) {
     if (folders.includes(name) && (await entriesOf(join(folder, name))).folders.length > 0) return name;
@@ -73,16 +73,16 @@ async function firstWithClasses(folder: string, folders: readonly string[]): Pro
 }
 
 function emptyPart(about: string): Part {
-  return { about, classes: [], files: [], passedOver: [] };
+  return { about, classes: [], files: [], skipped: [] };
 }
 
-/** The images in the class folders of `place`, named relative to `root`. */
+/** Lists the images in the class folders of `place`, with paths relative to `root`. */
 async function listPart(root: string, place: string): Promise<Part> {
   const entries = await entriesOf(place);
   if (entries.folders.length === 0) throw noFolders(place, entries.files);
   const classes = sortedClasses(entries.folders);
   const files: LabelledFile[] = [];
-  const passedOver: string[] = [];
+  const skipped: string[] = [];
   for (const className of classes) {
     const classFolder = join(place, className);
     const inside = await entriesOf(classFolder);
@@ -94,12 +94,12 @@ async function listPart(root: string, place: string): Promise<Part> {
     for (const [index, path] of paths.entries()) {
       files.push({ path: portable(relative(root, path)), bytes: sizes[index] ?? 0, className });
     }
-    passedOver.push(...others.map((name) => portable(relative(root, join(classFolder, name)))));
+    skipped.push(...others.map((name) => portable(relative(root, join(classFolder, name)))));
   }
-  return { about: place, classes, files, passedOver };
+  return { about: place, classes, files, skipped };
 }
 
-/** Sizes in bytes; 0 for what cannot be looked at, which decoding will then name. */
+/** Sizes in bytes. A file that cannot be examined gets 0, and decoding reports it later. */
 export async function fileSizes(paths: readonly string[]): Promise<readonly number[]> {
   const sizes: number[] = [];
   for (let start = 0; start < paths.length; start += CHUNK) {
@@ -118,7 +118,9 @@ export async function fileSizes(paths: readonly string[]): Promise<readonly numb
   return sizes;
 }
 
-/** Names of the folders and files in `folder`, links followed; hidden ones and those of archivers are left out. */
+/**
+ * Names of the folders and files in `folder`, with links followed. Hidden entries and those of archivers are skipped.
+ */
 async function entriesOf(
   folder: string,
 ): Promise<{ readonly folders: readonly string[]; readonly files: readonly string[] }> {
@@ -143,7 +145,7 @@ async function leadsToFolder(link: string): Promise<boolean> {
   );
 }
 
-/** The same name on every system, for it decides which images are held out. */
+/** The same path on every system, because it decides which images are held out. */
 function portable(path: string): string {
   return path.replaceAll("\\", "/");
 }
@@ -154,7 +156,9 @@ function noFolders(folder: string, files: readonly string[]): UserError {
     about: folder,
     expected: "a folder for each class",
     received: images > 0 ? `${images} images that belong to no class` : "no images",
-    hint: `Images belong into a folder for each class: ${folder}/cat/1.jpg, ${folder}/dog/1.jpg, … Or name a CSV file with a header "path,label"`,
+    hint:
+      `Put the images into one folder for each class: ${folder}/cat/1.jpg, ${folder}/dog/1.jpg, … ` +
+      'Or pass a CSV file with the header "path,label"',
   });
 }
 
@@ -169,6 +173,6 @@ function emptyClass(folder: string, name: string, inside: readonly string[], oth
     about: folder,
     expected: "JPEG, PNG or WebP files",
     received,
-    hint: "Put images there, or remove the folder",
+    hint: "Put images into the folder, or remove it",
   });
 }

@@ -1,5 +1,5 @@
 /**
- * Opens a folder of images, a CSV of paths and labels, or Parquet files of encoded images, as a dataset. Nothing is
+ * Opens a folder of images, a CSV file of paths and labels, or Parquet files of encoded images as a dataset. Nothing is
  * decoded yet.
  */
 import { basename, dirname, resolve } from "node:path";
@@ -9,32 +9,34 @@ import type { AreaCrop, Dataset, FileSplit, ImagePreparation, Normalization, Sam
 import { checkClassCount, checkKnownClasses, checkSameClasses, type LabelledFile, listed } from "./classes.ts";
 import { listCsv } from "./csv.ts";
 import { loadDecoder } from "./decode.ts";
-import { holdOut, mixed } from "./holdout-split.ts";
+import { holdOut, shuffled } from "./holdout-split.ts";
 import { listFolder } from "./image-folder.ts";
 import { listParquet, parquetFiles } from "./parquet.ts";
 import { Unreadable } from "./unreadable.ts";
 
-/** How images are to be prepared; what is left out has a default. */
+/** How images are prepared. Every option has a default. */
 export interface ImageFileOptions {
-  /** Height and width in pixels, or one number for both; default: what the network takes, else 224. */
+  /** Height and width in pixels, or one number for both; default: the network's input size, else 224. */
   readonly size?: number | readonly [number, number];
-  /** 1 or 3; default: what the network takes, else 3. */
+  /** Number of channels, 1 or 3; default: the network's, else 3. */
   readonly channels?: 1 | 3;
-  /** A number a channel, over pixels / 255; default ImageNet's, 0.485, 0.456, 0.406. Goes with `standardDeviation`. */
+  /**
+   * Mean of each channel, over pixels / 255; default: ImageNet's 0.485, 0.456, 0.406. Needs `standardDeviation` too.
+   */
   readonly mean?: readonly number[];
-  /** Default ImageNet's, 0.229, 0.224, 0.225. */
+  /** Standard deviation of each channel; default: ImageNet's 0.229, 0.224, 0.225. */
   readonly standardDeviation?: readonly number[];
-  /** Share of each side that the centre crop of a test image keeps; default 0.875. */
+  /** Fraction of each side that the centre crop of a test image keeps; default 0.875. */
   readonly centreCrop?: number;
-  /** Share of each class that is held out for testing where the data has no test part; default 0.2. */
+  /** Fraction of each class that is held out for testing if the data has no test split; default 0.2. */
   readonly testShare?: number;
-  /** Decides which images that are; default 1. */
+  /** Seed that decides which images are held out; default 1. */
   readonly splitSeed?: number;
-  /** Names of the network's classes in the order of its logits; default: the data's own, sorted. */
+  /** Names of the network's classes in the order of its logits; default: the data's own class names, sorted. */
   readonly classes?: readonly string[];
 }
 
-/** What the paper trains with: ResNet's augmentation for ImageNet. */
+/** The augmentation that the paper trains with: ResNet's augmentation for ImageNet. */
 export const imageAugmentation: AreaCrop = {
   area: [0.08, 1],
   aspect: [3 / 4, 4 / 3],
@@ -43,9 +45,12 @@ export const imageAugmentation: AreaCrop = {
   noise: 0.1,
 };
 
-/** Of ImageNet's training images, and therefore of almost every published network. */
+/** Mean and standard deviation of ImageNet's training images, which almost every published network uses. */
 const imageNet: Normalization = { mean: [0.485, 0.456, 0.406], standardDeviation: [0.229, 0.224, 0.225] };
-/** The same for grey: its weights applied to the mean; the deviation is that of the channels together. */
+/**
+ * The same for grey images: the grey weights applied to the mean; the standard deviation is that of all channels
+ * together.
+ */
 const greyImageNet: Normalization = { mean: [0.458], standardDeviation: [0.226] };
 
 const side = z.int().min(1).max(4096);
@@ -61,7 +66,7 @@ const schema = z.strictObject({
   classes: z.array(z.string()).min(2).exactOptional(),
 });
 
-/** Schema of `ImagePreparation`, for run records. */
+/** Schema of `ImagePreparation`, for `run.json`. */
 export const preparationSchema: z.ZodType<ImagePreparation> = z.object({
   size: z.tuple([side, side]).readonly(),
   channels: z.union([z.literal(1), z.literal(3)]),
@@ -72,21 +77,21 @@ export const preparationSchema: z.ZodType<ImagePreparation> = z.object({
   splitSeed: z.int(),
 });
 
-/** `options` with every default filled in; `input`: what the network takes, where that is known. */
+/** `options` with every default filled in. `input`: the network's input shape, if known. */
 function prepare(options: ImageFileOptions, input: SampleShape | undefined): ImagePreparation {
   const parsed = schema.safeParse(options);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new UserError("bad-option", issue?.message ?? "not valid", {
       about: `option "${issue?.path.join(".")}" of the images`,
-      hint: "Change it, or leave it away for the default; docs/data.md has the options of image files",
+      hint: "Change it, or omit it for the default; docs/data.md lists the options for image files",
       cause: parsed.error,
     });
   }
   const { size, mean, standardDeviation, centreCrop, testShare, splitSeed } = parsed.data;
   if ((mean === undefined) !== (standardDeviation === undefined)) {
     throw new UserError("bad-option", "the mean and the standard deviation of the images go together", {
-      hint: "Give both, one number a channel, over pixels / 255",
+      hint: "Give both, with one number for each channel, over pixels / 255",
     });
   }
   const channels = parsed.data.channels ?? channelsOf(input) ?? 3;
@@ -106,15 +111,15 @@ function channelsOf(input: SampleShape | undefined): 1 | 3 | undefined {
   throw new UserError("bad-option", "the network does not take grey or colour images", {
     expected: "1 or 3 channels",
     received: String(input[0]),
-    hint: "Image files give 1 or 3 channels; for others make a dataset of your own (docs/data.md)",
+    hint: "Image files give 1 or 3 channels; for other networks, make a dataset of your own (docs/data.md)",
   });
 }
 
 /**
- * The images of `place`: a folder (`class/file.jpg`, with or without `train/` and `test/` or `val/` around it), a CSV
- * file with the columns path and label, or a Parquet file, or a folder of them, with the columns image and label.
- * Labels are the places of the sorted class names.
- * @throws UserError "bad-file" for folders or a CSV that make no dataset, "bad-option" for wrong options.
+ * Opens the images of `place`: a folder (`class/file.jpg`, with or without `train/` and `test/` or `val/` around it), a
+ * CSV file with the columns path and label, or a Parquet file or a folder of them, with the columns image and label. A
+ * label is the index of a class in the sorted class names.
+ * @throws UserError "bad-file" if the folder or file is not a valid dataset, "bad-option" for wrong options.
  */
 export async function openImages(
   place: string,
@@ -136,13 +141,17 @@ export async function openImages(
   const { testShare, splitSeed } = preparation;
   const split =
     test === undefined ? holdOut(train.files, classes, testShare, splitSeed) : { train: train.files, test: test.files };
-  const passedOver = [...train.passedOver, ...(test?.passedOver ?? [])];
+  const skipped = [...train.skipped, ...(test?.skipped ?? [])];
   await loadDecoder();
   const { channels, size, mean, standardDeviation } = preparation;
   const sampleShape: SampleShape = [channels, ...size];
   const folder = isCsv ? dirname(resolve(place)) : resolve(place);
   const toSplit = (files: readonly LabelledFile[]): FileSplit =>
-    fileSplit(folder, mixed(files), classes, { sampleShape, centreCrop: preparation.centreCrop, store: stored?.store });
+    fileSplit(folder, shuffled(files), classes, {
+      sampleShape,
+      centreCrop: preparation.centreCrop,
+      store: stored?.store,
+    });
   return {
     name: basename(resolve(place)).replace(/\.(csv|parquet)$/i, ""),
     classes,
@@ -154,14 +163,10 @@ export async function openImages(
     preparation,
     notes: [
       ...(test === undefined
-        ? [
-            `No part of the data is set aside for testing: ${100 * testShare} % of each class was held out (seed ${splitSeed})`,
-          ]
+        ? [`The data has no test split: ${100 * testShare} % of each class was held out (seed ${splitSeed})`]
         : []),
-      ...(passedOver.length > 0
-        ? [
-            `Files of other formats than JPEG, PNG and WebP were passed over (${passedOver.length}): ${listed(passedOver)}`,
-          ]
+      ...(skipped.length > 0
+        ? [`Files of other formats than JPEG, PNG and WebP were skipped (${skipped.length}): ${listed(skipped)}`]
         : []),
     ],
   };

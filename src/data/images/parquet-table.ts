@@ -1,6 +1,6 @@
 /**
- * One Parquet file, row by row: what of it is images and labels. Run in a thread of its own (`parquet-thread.ts`), for
- * a damaged file can keep the reader busy for very long.
+ * Reads images and labels from one Parquet file, row by row. It runs in a thread of its own (`parquet-thread.ts`),
+ * because a damaged file can occupy the reader for very long.
  */
 import {
   type AsyncBuffer,
@@ -18,20 +18,20 @@ import { listed } from "./classes.ts";
 
 const imageColumns = ["image", "img", "image_bytes", "jpg", "png"];
 const labelColumns = ["label", "labels", "fine_label", "class", "target"];
-/** Rows of a group that are read at once: they are objects until their images are handed on. */
+/** Rows that are read at once: they are JavaScript objects until their images are passed on. */
 const ROWS = 1024;
 
-/** Rows that follow one another. */
+/** Consecutive rows of a file. */
 export interface TableRows {
   /** The encoded images, one after the other. */
   readonly images: Uint8Array<ArrayBuffer>;
-  /** Bytes of each. */
+  /** Bytes of each image. */
   readonly lengths: readonly number[];
   readonly classNames: readonly string[];
 }
 
 /**
- * Gives the rows of the file at `path` to `onRows`, in order; returns the names of its classes if the file itself has
+ * Passes the rows of the file at `path` to `onRows`, in order. Returns the names of its classes if the file stores
  * them. Throws as `listParquet` does.
  */
 export async function readTable(
@@ -61,9 +61,9 @@ export async function readTable(
   } catch (error) {
     if (error instanceof UserError) throw error;
     if (error instanceof Error && "code" in error && "syscall" in error) throw fileError(error, path);
-    // The reader's own errors are of many kinds and none of them says which file it is.
+    // The reader throws errors of many kinds, and none of them names the file.
     const reason = error instanceof Error ? error.message : String(error);
-    throw new UserError("bad-file", `the file is no sound Parquet: ${reason}`, {
+    throw new UserError("bad-file", `the file is not valid Parquet: ${reason}`, {
       about: path,
       hint: "Copy or export it again",
       cause: error,
@@ -76,7 +76,7 @@ interface Image {
   readonly className: string;
 }
 
-/** The bytes are copied: a reader's pages stay in memory as long as a piece of them is held. */
+/** Copies the bytes: otherwise a page of the reader stays in memory as long as a view of it exists. */
 function joined(rows: readonly Image[]): TableRows {
   const lengths = rows.map(({ bytes }) => bytes.length);
   const images = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
@@ -107,7 +107,7 @@ function describeTable(metadata: FileMetaData, file: AsyncBuffer, path: string):
     });
   };
   const rows = metadata.row_groups.reduce((sum, group) => sum + Number(group.num_rows), 0);
-  // An image has bytes of its own; a file that claims more rows than it has bytes would have us allocate for them.
+  // Every image has at least one byte. A file that claims more rows than it has bytes would cause a huge allocation.
   if (!(rows >= 0 && rows <= file.byteLength)) {
     throw new UserError("bad-file", "the file is damaged: it claims more rows than it has bytes", {
       about: path,
@@ -120,7 +120,7 @@ function describeTable(metadata: FileMetaData, file: AsyncBuffer, path: string):
   return { image: find("images", imageColumns), label, names: namesOf(metadata, label) };
 }
 
-/** What the `datasets` library of Hugging Face writes beside a column of labels. */
+/** The metadata that the `datasets` library of Hugging Face writes for a column of labels. */
 const features = z.object({
   info: z.object({ features: z.record(z.string(), z.object({ names: z.array(z.string()).min(1).exactOptional() })) }),
 });
@@ -131,7 +131,7 @@ function namesOf({ key_value_metadata: entries = [] }: FileMetaData, label: stri
   try {
     return features.parse(JSON.parse(text)).info.features[label]?.names;
   } catch {
-    // Another version of it: labels are then numbers, which are classes as well.
+    // Metadata of another version: the labels stay numbers, which are valid classes too.
     return undefined;
   }
 }
@@ -139,7 +139,7 @@ function namesOf({ key_value_metadata: entries = [] }: FileMetaData, label: stri
 function imageOf(values: Readonly<Record<string, unknown>>, { image, label, names }: Table, about: string): Image {
   const bytes = bytesOf(values[image]);
   if (bytes === undefined) {
-    throw new UserError("bad-file", `column "${image}" holds no encoded image`, {
+    throw new UserError("bad-file", `column "${image}" has no encoded image`, {
       about,
       expected: "bytes, or a group with bytes",
       received: values[image] === null ? "nothing" : typeof values[image],
@@ -164,10 +164,10 @@ function classOf(value: unknown, names: readonly string[] | undefined, about: st
     const name = names[number];
     if (name !== undefined) return name;
   }
-  throw new UserError("bad-file", "the label is no class", {
+  throw new UserError("bad-file", "the label is not a class", {
     about,
     expected: names === undefined ? "a name, or a whole number from 0" : `0 to ${names.length - 1}`,
     received: label === null || label === undefined ? "nothing" : String(label),
-    hint: "Mend the label of this row, or leave the row out",
+    hint: "Correct the label of this row, or remove the row",
   });
 }

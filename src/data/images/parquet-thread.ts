@@ -1,7 +1,7 @@
 /**
- * Parquet files read in a thread of its own, within limits. Counts and sizes inside a page say how often the reader
- * goes round and how much it makes room for, and only the reader itself sees them: a few damaged bytes (a page without
- * its size) keep it busy for ever, or fill the memory. The thread can be stopped from outside.
+ * Reads Parquet files in a thread of its own, within limits of time and memory. Counts and sizes inside a page control
+ * the reader's loops and allocations, and only the reader sees them: a few damaged bytes (a page without its size) can
+ * keep it busy forever or fill the memory. The main thread can stop this thread.
  */
 import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
@@ -12,14 +12,14 @@ import type { TableRows } from "./parquet-table.ts";
 import type { ParquetMessage } from "./parquet-worker.ts";
 
 export interface ThreadLimits {
-  /** How long the thread may work on one piece of a file (at most 1024 rows), in seconds; default 120. */
+  /** The longest time for one piece of a file (at most 1024 rows), in seconds; default 120. */
   readonly seconds?: number;
-  /** What it may hold in JavaScript's heap, where encoded images are not, in megabytes; default 512. */
+  /** The largest JavaScript heap of the thread, in megabytes; default 512. Encoded images are not part of the heap. */
   readonly megabytes?: number;
 }
 
-/** Seconds between two looks at the thread. */
-const LOOK = 0.2;
+/** Seconds between two checks of the time limit. */
+const CHECK_SECONDS = 0.2;
 
 export class ParquetThread {
   readonly #seconds: number;
@@ -32,8 +32,8 @@ export class ParquetThread {
   }
 
   /**
-   * `readTable`, one file at a time. Throws what that throws, and `UserError` "bad-file" if the thread goes over its
-   * limits; it is started again for the next file.
+   * Runs `readTable` in the thread, for one file at a time. Throws as `readTable` does, and `UserError` "bad-file" if
+   * the thread exceeds its limits. The next file then gets a new thread.
    */
   async read(path: string, onRows: (rows: TableRows) => void): Promise<readonly string[] | undefined> {
     const worker = this.#worker ?? (await this.#start());
@@ -55,11 +55,11 @@ export class ParquetThread {
       resourceLimits: { maxOldGenerationSizeMb: this.#megabytes },
     });
     this.#worker = worker;
-    // How long it takes to load on a busy machine is not held against the first file.
+    // Wait until the thread has started: start-up on a busy machine does not count towards the first file's time.
     try {
       await once(worker, "message");
     } catch (error) {
-      // The next file is not to be sent to a thread that is no more.
+      // Do not send the next file to a thread that has ended.
       await this.close();
       throw error;
     }
@@ -68,12 +68,13 @@ export class ParquetThread {
 
   #follow(worker: Worker, path: string, onRows: (rows: TableRows) => void): Promise<readonly string[] | undefined> {
     return new Promise((resolve, reject) => {
-      // Seconds in which this process ran: time in which it was stopped is not held against the file.
+      // Seconds without a row. The timer counts only while this process runs, so time in which it was stopped does not
+      // count.
       let waited = 0;
       const clock = setInterval(() => {
-        waited += LOOK;
+        waited += CHECK_SECONDS;
         if (waited > this.#seconds) fail(overLimit(path, `after ${this.#seconds} s without a row`));
-      }, 1000 * LOOK);
+      }, 1000 * CHECK_SECONDS);
       const fail = (error: unknown): void => {
         clearInterval(clock);
         this.close().then(() => reject(error), reject);
@@ -102,6 +103,6 @@ export class ParquetThread {
 function overLimit(path: string, when: string): UserError {
   return new UserError("bad-file", `the file is damaged: its reader was stopped ${when}`, {
     about: path,
-    hint: "Copy or export it again, in row groups of fewer rows if it is sound",
+    hint: "Copy or export it again; if the file is valid, use smaller row groups",
   });
 }

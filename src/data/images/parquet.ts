@@ -1,7 +1,7 @@
 /**
- * Parquet files with encoded images and labels, as image datasets are often shared: a column of image files (bytes, or
- * a group with a field `bytes`) and one of labels, whole numbers or names. The encoded images go into shared memory;
- * they are decoded when a batch needs them, as those of a folder are.
+ * Reads Parquet files with encoded images and labels, a common form of shared datasets: one column of images (bytes, or
+ * a group with a field `bytes`) and one column of labels (whole numbers or names). The encoded images go into shared
+ * memory and are decoded when a batch needs them, as the files of a folder are.
  */
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -11,38 +11,39 @@ import { type LabelledFile, sortedClasses } from "./classes.ts";
 import type { FolderParts, Part } from "./image-folder.ts";
 import { ParquetThread, type ThreadLimits } from "./parquet-thread.ts";
 
-/** Folders beside a dataset's README in which its Parquet files are kept. */
-const inside = "data";
+/** The subfolder in which a dataset's repository keeps its Parquet files. */
+const dataFolder = "data";
 const trainName = /(^|[^a-z])train(ing)?([^a-z]|$)/i;
 const testName = /(^|[^a-z])(test|val|valid|validation)([^a-z]|$)/i;
-/** Encoded images one after the other, over a `SharedArrayBuffer`; see `ImageFile.at`. */
+/** The splits, with their encoded images one after the other over a `SharedArrayBuffer`; see `ImageFile.at`. */
 export interface StoredParts extends FolderParts {
   readonly store: Uint8Array;
 }
 
 /**
- * The Parquet files that `place` names: itself, or those in the folder, else those in its folder `data`; none if there
- * are none.
+ * The Parquet files that `place` names: the file itself, those in the folder, or else those in its subfolder `data`.
+ * Empty if there are none.
  */
 export async function parquetFiles(place: string): Promise<readonly string[]> {
   if (isParquet(place)) return [place];
   if (!(await isFolder(place))) return [];
-  for (const folder of [place, join(place, inside)]) {
+  for (const folder of [place, join(place, dataFolder)]) {
     const names = (await readdir(folder).catch(() => [])).filter(isParquet).sort();
     if (names.length > 0) return names.map((name) => join(folder, name));
   }
   return [];
 }
 
-/** True for the name of a Parquet file. */
+/** True if `path` has the extension of a Parquet file. */
 export function isParquet(path: string): boolean {
   return path.toLowerCase().endsWith(".parquet");
 }
 
 /**
- * Reads the images and labels of `paths`: a file whose name says train or test (val, validation) belongs to that part.
- * @throws UserError "bad-file" naming the file, and the row where there is one, for what is no sound Parquet, lacks a
- * column, or has a label that is none of its classes; "out-of-memory" if the images are more than the machine gives.
+ * Reads the images and labels of `paths`. A file with train or test (val, validation) in its name belongs to that
+ * split.
+ * @throws UserError "bad-file", with the file and the row, if a file is not valid Parquet, lacks a column, or has a
+ * label that is not one of its classes; "out-of-memory" if there is not enough memory for the images.
  */
 export async function listParquet(paths: readonly string[], limits: ThreadLimits = {}): Promise<StoredParts> {
   const chunks = new Chunks();
@@ -66,7 +67,7 @@ export async function listParquet(paths: readonly string[], limits: ThreadLimits
 interface TableImages {
   readonly path: string;
   readonly files: readonly LabelledFile[];
-  /** In the order that the file itself gives them, if it does. */
+  /** Class names in the order that the file stores, if it stores them. */
   readonly names: readonly string[] | undefined;
 }
 
@@ -77,7 +78,7 @@ function partOf(tables: readonly TableImages[], about: string): Part {
     about: tables[0]?.path ?? about,
     classes: names ?? sortedClasses(files.map(({ className }) => className)),
     files,
-    passedOver: [],
+    skipped: [],
   };
 }
 
@@ -94,12 +95,12 @@ async function readFiles(thread: ParquetThread, path: string, chunks: Chunks): P
   return { path, files, names };
 }
 
-/** Bytes that are gathered, and then lie in one piece of shared memory. */
+/** Collects bytes, and then joins them in one piece of shared memory. */
 class Chunks {
   readonly #parts: Uint8Array[] = [];
   #length = 0;
 
-  /** Where `bytes` will begin. */
+  /** Appends `bytes`; returns their offset. */
   add(bytes: Uint8Array): number {
     const at = this.#length;
     this.#parts.push(bytes);
@@ -112,8 +113,8 @@ class Chunks {
     try {
       store = new Uint8Array(new SharedArrayBuffer(this.#length));
     } catch (cause) {
-      throw new UserError("out-of-memory", `no memory for images of ${this.#length} bytes`, {
-        hint: "Unpack the images into a folder for each class: those are read when they are needed",
+      throw new UserError("out-of-memory", `not enough memory for images of ${this.#length} bytes`, {
+        hint: "Unpack the images into one folder for each class: image files are read only when they are needed",
         cause,
       });
     }

@@ -1,6 +1,6 @@
 /**
- * An image file as normalised network input: decoded, augmented or cropped in the middle, written into a batch. What
- * happens to image i in epoch e is a function of (seed, e, i) and the file alone, as it is for stored images.
+ * Turns an image file into normalised network input: decodes it, augments it or crops its centre, and writes it into a
+ * batch. The result for image i in epoch e depends only on (seed, e, i) and the file, as for stored images.
  */
 import { UserError } from "../../core/errors.ts";
 import { type AreaCrop, type FileList, type Normalization, sampleSize } from "../dataset.ts";
@@ -9,27 +9,27 @@ import { type ChooseView, decodeBytes, decodeImage, reasonOf } from "./decode.ts
 import type { UnreadableImage } from "./unreadable.ts";
 import { centreView, randomView } from "./view.ts";
 
-/** Images decoded at once by one thread of JavaScript: while one is written, libvips decodes the other. */
-const LANES = 2;
-/** So many unreadable images in a row are no accident: the disk is gone, or these are no images. */
-const HOPELESS = 100;
+/** Images that one JavaScript thread decodes at once: while it writes one, libvips decodes the other. */
+const IMAGES_AT_ONCE = 2;
+/** This many unreadable images in a row are an error: the disk is gone, or the files are not images. */
+const MOST_UNREADABLE_IN_A_ROW = 100;
 
-/** Who asks for an augmented image; without it the centre crop is made. */
-export interface Draw {
+/** The parameters of a random augmentation. Without them the centre crop is made. */
+export interface RandomAugmentation {
   readonly augmentation: AreaCrop;
   readonly seed: number;
   readonly epoch: number;
 }
 
 /**
- * Writes image `index` of `list` at `target` in `output`.
- * @throws Error with the reason if the file is not readable.
+ * Writes image `index` of `list` to `target` in `output`.
+ * @throws Error with the reason if the file cannot be read.
  */
 export async function writeImage(
   list: FileList,
   index: number,
   normalization: Normalization,
-  draw: Draw | undefined,
+  draw: RandomAugmentation | undefined,
   output: Float32Array,
   target: number,
 ): Promise<void> {
@@ -43,7 +43,7 @@ export async function writeImage(
   const { pixels, view } =
     store === undefined || at === undefined
       ? await decodeImage(folder, path, sampleShape, choose)
-      : // A copy, for libvips takes no shared memory.
+      : // Copy the bytes: libvips does not accept shared memory.
         await decodeBytes(Buffer.from(store.subarray(at, at + bytes)), sampleShape, choose);
   const colour =
     draw === undefined || channels !== 3
@@ -53,33 +53,33 @@ export async function writeImage(
 }
 
 /** Calls `work` for 0 … count − 1, a few at a time. */
-export async function inLanes(count: number, work: (item: number) => Promise<void>): Promise<void> {
+export async function concurrently(count: number, work: (item: number) => Promise<void>): Promise<void> {
   let next = 0;
   const lane = async (): Promise<void> => {
     while (next < count) await work(next++);
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  await Promise.all(Array.from({ length: IMAGES_AT_ONCE }, lane));
 }
 
 /**
- * Fills a training batch with the images `indices` of `list`. In place of one that cannot be read stands the next of
- * the list that can: the list is mixed, so that is any image, and always the same one.
- * @returns the images that were not readable.
- * @throws UserError "bad-file" if there are too many of them in a row.
+ * Fills a training batch with the images `indices` of `list`. An unreadable image is replaced by the next readable one
+ * of the list: the list is shuffled, so that is an arbitrary image, and always the same one.
+ * @returns the unreadable images.
+ * @throws UserError "bad-file" if too many images in a row are unreadable.
  */
 export async function fillFromFiles(
   list: FileList,
   indices: Int32Array,
   normalization: Normalization,
-  draw: Draw | undefined,
+  draw: RandomAugmentation | undefined,
   images: Float32Array,
   labels: Int32Array,
 ): Promise<readonly UnreadableImage[]> {
   const size = sampleSize(list.sampleShape);
   const unreadable: UnreadableImage[] = [];
-  await inLanes(indices.length, async (slot) => {
+  await concurrently(indices.length, async (slot) => {
     const wanted = indices[slot] ?? 0;
-    for (let offset = 0; offset < Math.min(HOPELESS, list.count); offset++) {
+    for (let offset = 0; offset < Math.min(MOST_UNREADABLE_IN_A_ROW, list.count); offset++) {
       const index = (wanted + offset) % list.count;
       try {
         await writeImage(list, index, normalization, draw, images, slot * size);
@@ -89,15 +89,15 @@ export async function fillFromFiles(
         unreadable.push({ path: list.files[index]?.path ?? "", reason: reasonOf(error) });
       }
     }
-    throw hopeless(list.folder, unreadable);
+    throw tooManyUnreadable(list.folder, unreadable);
   });
   return unreadable;
 }
 
-function hopeless(folder: string, unreadable: readonly UnreadableImage[]): UserError {
+function tooManyUnreadable(folder: string, unreadable: readonly UnreadableImage[]): UserError {
   const last = unreadable.at(-1);
-  return new UserError("bad-file", `image after image cannot be read; the last was ${last?.path}: ${last?.reason}`, {
+  return new UserError("bad-file", `too many images in a row cannot be read; last, ${last?.path}: ${last?.reason}`, {
     about: folder,
-    hint: "Is the disk still there? `espalier data` on the same folder names every image that cannot be read",
+    hint: "Check that the disk is still connected; `espalier data` lists every image that cannot be read",
   });
 }

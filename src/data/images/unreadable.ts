@@ -1,11 +1,11 @@
 /**
- * Image files that turned out not to be readable, by name and with the reason. One such list a split, filled as the
- * images are decoded: reading every image of a large dataset beforehand would take longer than an epoch.
+ * The unreadable image files of a split, with the reasons. The list grows while images are decoded: reading every image
+ * of a large dataset beforehand would take longer than an epoch.
  */
 
 export interface UnreadableImage {
   readonly path: string;
-  /** As the decoder or the system put it. */
+  /** The message of the decoder or of the system. */
   readonly reason: string;
 }
 
@@ -13,7 +13,7 @@ export class Unreadable {
   readonly #found = new Map<string, UnreadableImage>();
   #listener: ((image: UnreadableImage, count: number) => void) | undefined;
 
-  /** Those known so far, each once, in the order they were found. */
+  /** The unreadable images so far, each once, in the order in which they were found. */
   get images(): readonly UnreadableImage[] {
     return [...this.#found.values()];
   }
@@ -22,17 +22,14 @@ export class Unreadable {
     return this.#found.size;
   }
 
-  /** Notes `image`; one that is known already changes nothing. */
+  /** Records `image`, unless it is recorded already. */
   add(image: UnreadableImage): void {
     if (this.#found.has(image.path)) return;
     this.#found.set(image.path, image);
     this.#listener?.(image, this.#found.size);
   }
 
-  /**
-   * Calls `listener` for each image found from now on, with how many there are by then. There is one listener, the
-   * last.
-   */
+  /** Calls `listener` with each image found from now on and the count so far. A new listener replaces the old one. */
   listen(listener: (image: UnreadableImage, count: number) => void): void {
     this.#listener = listener;
   }

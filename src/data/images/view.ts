@@ -1,11 +1,12 @@
 /**
- * Which part of an image the network sees, as a rectangle in fractions of pixels: a random one in training (Szegedy et
- * al., "Going Deeper with Convolutions", 2014, section 6: area 8 % to 100 %, aspect 3/4 to 4/3), the centre in testing.
+ * Chooses the part of an image that the network sees, as a rectangle with fractional pixel coordinates: a random one in
+ * training (Szegedy et al., "Going Deeper with Convolutions", 2014, section 6: area 8 % to 100 %, aspect 3/4 to 4/3),
+ * the centre in testing.
  */
 import { RandomStream, streamOf } from "../../core/random.ts";
 import type { AreaCrop } from "../dataset.ts";
 
-/** A rectangle of the upright image, in its pixels, and whether it is mirrored. */
+/** A rectangle of the upright image, in pixels, and whether it is mirrored. */
 export interface View {
   readonly left: number;
   readonly top: number;
@@ -20,10 +21,13 @@ interface Size {
 }
 
 const viewStream = streamOf("view");
-/** Draws of a rectangle before the centre is taken: very long images have no rectangle of some areas and aspects. */
+/**
+ * Number of random rectangles to try before the centre is used: some areas and aspects do not fit into a very long
+ * image.
+ */
 const TRIES = 10;
 
-/** The largest rectangle of aspect `target` in the middle of `image`, `share` of its sides. */
+/** The largest centred rectangle of `image` with the aspect ratio of `target`, with its sides scaled by `share`. */
 export function centreView({ width, height }: Size, target: Size, share: number): View {
   const scale = Math.min(width / target.width, height / target.height) * share;
   const part = { width: target.width * scale, height: target.height * scale };
@@ -31,8 +35,8 @@ export function centreView({ width, height }: Size, target: Size, share: number)
 }
 
 /**
- * A random part of `image`, depending on (seed, epoch, index) and the size of the image alone. Its area is uniform, the
- * logarithm of its aspect is uniform, so that upright and lying parts are equally frequent.
+ * A random part of `image`. It depends only on (seed, epoch, index) and the size of the image. Its area and the
+ * logarithm of its aspect ratio are uniform, so that portrait and landscape parts are equally frequent.
  */
 export function randomView(
   { width, height }: Size,
@@ -42,7 +46,7 @@ export function randomView(
   index: number,
 ): View {
   const random = new RandomStream(seed, viewStream, epoch, index);
-  // Always drawn, so that turning the flip off leaves the crops as they were.
+  // Always drawn, so that turning the flip off does not change the crops.
   const mirrored = random.integer(2) === 1 && flip;
   const between = ([least, most]: readonly [number, number]): number => least + (most - least) * random.uniform();
   for (let attempt = 0; attempt < TRIES; attempt++) {

@@ -48,7 +48,7 @@ async function take(count: number, options: TrainingLoaderOptions): Promise<Copi
 }
 
 describe("training batches of image files", () => {
-  it("are the same for any number of workers and wherever a run goes on, and other in the next epoch", async () => {
+  it("are the same for any number of workers and after a resume, and differ in the next epoch", async () => {
     const options = optionsFor(data);
     const whole = await take(6, options);
     expect(whole.map(({ position }) => position)).toEqual(["0.0", "0.1", "0.2", "1.0", "1.1", "1.2"]);
@@ -58,7 +58,7 @@ describe("training batches of image files", () => {
     expect((await take(1, { ...options, seed: 8 }))[0]?.images).not.toEqual(whole[0]?.images);
   });
 
-  it("have the label of the colour that is in them", async () => {
+  it("have the label of their colour", async () => {
     const { mean, standardDeviation } = data.normalization;
     const augmentation = { area: [0.3, 1], aspect: [1, 1], flip: true, colour: 0.1, noise: 0.1 } as const;
     for (const { images, labels } of await take(3, { ...optionsFor(data), augmentation })) {
@@ -68,13 +68,13 @@ describe("training batches of image files", () => {
           const value = plane.reduce((sum, one) => sum + one, 0) / 144;
           return value * (standardDeviation[channel] ?? 1) + (mean[channel] ?? 0);
         });
-        // Classes are blue, green, red.
+        // The classes are blue, green and red.
         expect(level.indexOf(Math.max(...level))).toBe(2 - label);
       }
     }
   });
 
-  it("are the centre crops of testing where nothing is augmented", async () => {
+  it("are the centre crops of testing without augmentation", async () => {
     const [batch] = await take(1, { ...optionsFor(data), augmentation: { pad: 0, flip: false } });
     const all = await collect(evaluationBatches(data.train, data.normalization, 12));
     for (const [slot, index] of epochOrder(7, 0, 12).subarray(0, 4).entries()) {
@@ -83,7 +83,7 @@ describe("training batches of image files", () => {
     }
   });
 
-  it("have the next image in place of one that cannot be read, and name it", async () => {
+  it("replace an unreadable image by the next one, and record it", async () => {
     const { train } = broken;
     const options = { ...optionsFor(broken), batch: 14, augmentation: { pad: 0, flip: false } };
     const heard: string[] = [];
@@ -91,7 +91,7 @@ describe("training batches of image files", () => {
     const [batch] = await take(1, options);
     expect(train.unreadable.images.map(({ path, reason }) => `${path}: ${reason}`).sort()).toEqual([
       "train/blue/empty.png: the file is empty",
-      "train/red/broken.jpg: it is no JPEG, PNG or WebP file",
+      "train/red/broken.jpg: it is not a JPEG, PNG or WebP file",
     ]);
     expect(heard).toHaveLength(2);
     expect(heard[1]).toMatch(/^2 train/);
@@ -106,7 +106,7 @@ describe("training batches of image files", () => {
     expect(train.unreadable.count).toBe(2);
   });
 
-  it("end with an error of the user's when nothing can be read any more", async () => {
+  it("end with a user error if no image can be read any more", async () => {
     const folder = temporaryFolder();
     await writeColours(folder, 3);
     const gone = await openImages(folder, { size: 12 });
@@ -114,13 +114,13 @@ describe("training batches of image files", () => {
     expect(existsSync(folder)).toBe(false);
     const loader = new TrainingLoader(optionsFor(gone));
     const error = await userError(loader.next(), "bad-file");
-    expect(error.message).toContain("image after image cannot be read");
+    expect(error.message).toContain("too many images in a row cannot be read");
     await loader.dispose();
     const scoring = collect(evaluationBatches(gone.test, gone.normalization, 2));
-    expect((await userError(scoring, "bad-file")).message).toContain("not one of 3 images can be read");
+    expect((await userError(scoring, "bad-file")).message).toContain("none of the 3 images can be read");
   });
 
-  it("refuse an augmentation that is for stored images, and one out of range", async () => {
+  it("refuse an augmentation for stored images, and one that is out of range", async () => {
     const options = optionsFor(data);
     await userError(() => new TrainingLoader({ ...options, augmentation: { pad: 4, flip: true } }), "bad-option");
     const wrong = { area: [0.5, 0.1], aspect: [1, 1], flip: true, colour: 0, noise: 0 } as const;
@@ -129,7 +129,7 @@ describe("training batches of image files", () => {
 });
 
 describe("evaluation batches of image files", () => {
-  it("leave out what cannot be read, in order, and pad with zeros", async () => {
+  it("leave out unreadable images, keep the order, and pad with zeros", async () => {
     const { test, normalization } = broken;
     const batches = await collect(evaluationBatches(test, normalization, 5));
     expect(batches.reduce((sum, { count }) => sum + count, 0)).toBe(12);
@@ -148,7 +148,7 @@ describe("evaluation batches of image files", () => {
     expect(part[0]?.count).toBeLessThanOrEqual(3);
   });
 
-  it("know beforehand what a check found", async () => {
+  it("skip the images that a check found unreadable", async () => {
     const { train } = broken;
     const progress: number[] = [];
     await checkImages(train, (done) => progress.push(done));

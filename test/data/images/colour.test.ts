@@ -16,7 +16,7 @@ const map = (pixel: Pixel, change: (value: number) => number): Pixel => [
   change(pixel[2]),
 ];
 
-/** One change after the other over the whole image, as fb.resnet.torch's transforms.lua does it. */
+/** Applies one change after the other to the whole image, as transforms.lua of fb.resnet.torch does. */
 function stepByStep(index: number, colour: number, noise: number): Pixel[] {
   let image = Array.from({ length: height * width }, (_, at): Pixel => {
     const [r = 0, g = 0, b = 0] = pixels.subarray(3 * at, 3 * at + 3);
@@ -46,7 +46,7 @@ function stepByStep(index: number, colour: number, noise: number): Pixel[] {
 }
 
 describe("colour", () => {
-  it.each([0, 1, 2, 3, 4, 5, 6, 7])("of image %i in one pass is what the changes one after the other make", (index) => {
+  it.each([0, 1, 2, 3, 4, 5, 6, 7])("changes image %i in one pass as the separate changes do", (index) => {
     const output = new Float32Array(3 * height * width);
     const colour = randomColour(imageAugmentation, meanColour(pixels), 9, 4, index);
     writePixels(pixels, output, 0, [3, height, width], normalization, index % 2 === 1, colour);
@@ -62,7 +62,7 @@ describe("colour", () => {
     }
   });
 
-  it("is left alone where there is nothing to change", () => {
+  it("does not change without an augmentation", () => {
     const none = { ...imageAugmentation, colour: 0, noise: 0 };
     const { matrix, offset } = randomColour(none, meanColour(pixels), 1, 2, 3);
     for (const [at, value] of [1, 0, 0, 0, 1, 0, 0, 0, 1].entries()) expect(matrix[at]).toBeCloseTo(value, 12);

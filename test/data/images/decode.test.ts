@@ -12,7 +12,7 @@ const whole =
   (size: { width: number; height: number }) =>
     centreView(size, { width, height }, 1);
 
-/** Pixels of one of Pillow's files at its own size, and those in the middle of its left and right half. */
+/** The pixels of one of Pillow's files at its own size, and the pixels in the middle of its left and right half. */
 async function halves(file: string, channels: 1 | 3 = 3): Promise<{ left: number[]; right: number[] }> {
   const shape: SampleShape = [channels, 16, 32];
   const { pixels } = await decodeImage(fixtures, file, shape, whole(shape));
@@ -30,7 +30,7 @@ function expectNear(received: readonly number[], expected: readonly number[], by
 }
 
 describe("decodeImage", () => {
-  // The numbers are those make.py gave to Pillow; lossy files may be off by a few.
+  // The numbers are those that make.py gave to Pillow. Lossy files may differ slightly.
   it.each([
     ["plain.png", 0],
     ["plain.jpg", 3],
@@ -44,7 +44,7 @@ describe("decodeImage", () => {
     expectNear(right, [20, 60, 180], tolerance);
   });
 
-  it("composites what is transparent on black", async () => {
+  it("composites transparent pixels on black", async () => {
     const { left, right } = await halves("alpha.png");
     expect(left).toEqual([0, 0, 0]);
     expectNear(right, [200 * (128 / 255), 100 * (128 / 255), 50 * (128 / 255)], 1);
@@ -55,14 +55,14 @@ describe("decodeImage", () => {
     ]);
   });
 
-  it("makes 8 bits of 16, and three channels of one", async () => {
+  it("converts 16 bits to 8, and one channel to three", async () => {
     const { left, right } = await halves("sixteen-bits.png");
     expectNear(left, [0x28, 0x28, 0x28], 1);
     expectNear(right, [0xc8, 0xc8, 0xc8], 1);
     expectNear((await halves("grey.jpg")).left, [40, 40, 40], 2);
   });
 
-  it("makes grey of colour for a network that takes one channel", async () => {
+  it("converts colour to grey for a network that takes one channel", async () => {
     const { left, right } = await halves("plain.png", 1);
     expect(left).toHaveLength(1);
     // Red is brighter than this blue by any formula for grey.
@@ -70,7 +70,7 @@ describe("decodeImage", () => {
     expectNear((await halves("grey.jpg", 1)).right, [220], 2);
   });
 
-  it("makes sRGB of CMYK: magenta and yellow are red, cyan is blue", async () => {
+  it("converts CMYK to sRGB: magenta and yellow are red, cyan is blue", async () => {
     const { left, right } = await halves("cmyk.jpg");
     const [red = 0, green = 0, blue = 0] = left;
     expect(red).toBeGreaterThan(Math.max(green, blue) + 100);
@@ -78,7 +78,7 @@ describe("decodeImage", () => {
   });
 
   it.each([
-    ["really-a-gif.jpg", /no JPEG, PNG or WebP/],
+    ["really-a-gif.jpg", /not a JPEG, PNG or WebP/],
     ["cut-short.jpg", /premature end|truncated|corrupt/i],
     ["nowhere.jpg", /ENOENT/],
   ])("refuses %s with the reason", async (file, reason) => {
@@ -88,17 +88,17 @@ describe("decodeImage", () => {
     expect(reasonOf(error)).not.toContain("\n");
   });
 
-  it("refuses an image that would fill the memory, from its header alone", async () => {
+  it("refuses an image that is too large for memory, from its header alone", async () => {
     const side = Math.ceil(Math.sqrt(LARGEST_IMAGE_PIXELS)) + 1;
     const bytes = Buffer.from(readFileSync(join(fixtures, "plain.png")));
-    // Width and height of IHDR, and the sum over it that PNG asks for.
+    // Width and height in IHDR, and the checksum that PNG requires.
     bytes.writeUInt32BE(side, 16);
     bytes.writeUInt32BE(side, 20);
     bytes.writeUInt32BE(crc(bytes.subarray(12, 29)), 29);
     await expect(decodeBytes(bytes, [3, 8, 8], whole([3, 8, 8]))).rejects.toThrow(
       `its ${side}x${side} pixels would take 300 MB; at most 100 million pixels and 300 MB are decoded: scale it down`,
     );
-    // Fewer pixels, of 16 bits and with a channel more: what counts is what lies in memory.
+    // Fewer pixels, with 16 bits and one more channel: the limit is on the bytes in memory.
     bytes.writeUInt32BE(side >> 1, 16);
     bytes.writeUInt32BE(side, 20);
     bytes.set([16, 6], 24);
@@ -107,7 +107,7 @@ describe("decodeImage", () => {
     await expect(decodeBytes(Buffer.alloc(0), [3, 8, 8], whole([3, 8, 8]))).rejects.toThrow("the file is empty");
   });
 
-  it("cuts the view out of the scaled image", async () => {
+  it("crops the view out of the scaled image", async () => {
     // Red grows to the right, green downwards, so a pixel's colour says where it was.
     const pixels = Buffer.alloc(200 * 100 * 3);
     for (let y = 0; y < 100; y++) for (let x = 0; x < 200; x++) pixels.set([x, 2 * y, 0], 3 * (y * 200 + x));
@@ -127,7 +127,7 @@ describe("decodeImage", () => {
   });
 });
 
-/** CRC-32 as PNG has it. */
+/** The CRC-32 of PNG. */
 function crc(bytes: Uint8Array): number {
   let value = 0xffffffff;
   for (const byte of bytes) {

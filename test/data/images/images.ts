@@ -1,4 +1,4 @@
-/** Image folders for the tests of `src/data/images/`: made by sharp, class by class, of plain colours. */
+/** Image folders for the tests of `src/data/images/`: sharp makes plain-coloured images for each class. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
@@ -7,18 +7,18 @@ export interface Picture {
   readonly width?: number;
   readonly height?: number;
   readonly colour?: { readonly r: number; readonly g: number; readonly b: number };
-  /** Of its noise; 0 for none. */
+  /** Amplitude of its noise; 0 for none. */
   readonly noise?: number;
 }
 
-/** A picture, in the format that the end of `path` names. */
+/** Writes a picture in the format of the extension of `path`. */
 export async function writePicture(path: string, picture: Picture = {}): Promise<void> {
   const { width = 24, height = 20, colour = { r: 128, g: 128, b: 128 }, noise = 0 } = picture;
   mkdirSync(dirname(path), { recursive: true });
   const pixels = Buffer.alloc(width * height * 3);
   for (let at = 0; at < pixels.length; at++) {
     const level = [colour.r, colour.g, colour.b][at % 3] ?? 0;
-    // A small linear congruence is noise enough.
+    // A small linear congruential generator is enough for noise.
     pixels[at] = Math.min(255, Math.max(0, level + noise * ((((at * 1103515245 + 12345) >>> 8) % 256) / 128 - 1)));
   }
   await sharp(pixels, { raw: { width, height, channels: 3 } }).toFile(path);
@@ -28,7 +28,7 @@ export const red = { r: 220, g: 30, b: 30 };
 export const green = { r: 30, g: 200, b: 40 };
 export const blue = { r: 30, g: 40, b: 220 };
 
-/** `count` pictures of each of the colours red, green and blue, of several sizes and formats, below `folder`. */
+/** Writes `count` pictures of each of the colours red, green and blue, in several sizes and formats, below `folder`. */
 export async function writeColours(folder: string, count: number): Promise<void> {
   for (const [name, colour] of Object.entries({ red, green, blue })) {
     for (let image = 0; image < count; image++) {
@@ -38,7 +38,7 @@ export async function writeColours(folder: string, count: number): Promise<void>
   }
 }
 
-/** A file that is no image, whatever its name. */
+/** A file that is not an image, whatever its name. */
 export function writeBroken(path: string, content = "this is no image"): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, content);

@@ -8,7 +8,7 @@ import { images } from "../../../src/data/references.ts";
 import { temporaryFolder, userError } from "../support.ts";
 import { writeBroken } from "./images.ts";
 
-/** Files that are listed and never decoded; `names` are paths below the folder. */
+/** Makes files that are listed but never decoded. `names`: paths below the folder. */
 function folderOf(...names: readonly string[]): string {
   const folder = temporaryFolder();
   for (const name of names) writeBroken(join(folder, name), name);
@@ -48,7 +48,7 @@ describe("openImages", () => {
     expect(data.notes).toEqual([]);
   });
 
-  it("prefers test to val, but not ImageNet's test without classes", async () => {
+  it("prefers test to val, except ImageNet's test without classes", async () => {
     const both = folderOf(
       "train/a/1.jpg",
       "train/b/1.jpg",
@@ -62,12 +62,12 @@ describe("openImages", () => {
     expect(labelled((await openImages(imageNet)).test)).toEqual(["val/a/3.jpg=0", "val/b/3.jpg=1"]);
   });
 
-  it("takes trains for a class where the folder next to them is one as well", async () => {
+  it("takes train for a class if the folder beside it is a class too", async () => {
     const folder = folderOf(...numbered("train", 5), ...numbered("bus", 5));
     expect((await openImages(folder)).classes).toEqual(["bus", "train"]);
   });
 
-  it("holds out a share of each class, always the same, and says so", async () => {
+  it("holds out the same share of each class every time, and notes it", async () => {
     const folder = folderOf(...numbered("a", 30), ...numbered("b", 10), ...numbered("c", 2));
     const { train, test, notes } = await openImages(folder);
     const perClass = (split: FileSplit): number[] =>
@@ -84,14 +84,14 @@ describe("openImages", () => {
     expect((await openImages(folder, { testShare: 1 })).train.count).toBe(0);
   });
 
-  it("mixes the classes, so that the first images are a sample", async () => {
+  it("mixes the classes, so that the first images are a fair sample", async () => {
     const { train } = await openImages(folderOf(...numbered("a", 100), ...numbered("b", 100)));
     const first = train.labels.subarray(0, 40).reduce((sum, label) => sum + label, 0);
     expect(first).toBeGreaterThan(8);
     expect(first).toBeLessThan(32);
   });
 
-  it("sorts numbers as numbers, follows links, leaves out hidden files and says what it passed over", async () => {
+  it("sorts numbers by value, follows links, omits hidden files and notes the files that it skipped", async () => {
     const folder = folderOf(
       "10/a.jpg",
       "10/b.jpg",
@@ -107,10 +107,10 @@ describe("openImages", () => {
     const { classes, train, test, notes } = await openImages(folder);
     expect(classes).toEqual(["9", "10", "11"]);
     expect(train.count + test.count).toBe(6);
-    expect(notes?.[1]).toMatch(/passed over \(1\): "9\/c.tiff"/);
+    expect(notes?.[1]).toMatch(/skipped \(1\): "9\/c.tiff"/);
   });
 
-  it("prepares for what the network takes, and for what the caller says before that", async () => {
+  it("prepares for the network's input unless the caller asks for another size", async () => {
     const folder = folderOf(...numbered("a", 4), ...numbered("b", 4));
     const grey = await openImages(folder, {}, [1, 28, 20]);
     expect(grey.sampleShape).toEqual([1, 28, 20]);
@@ -121,7 +121,7 @@ describe("openImages", () => {
     await userError(openImages(folder, {}, [4, 32, 32]), "bad-option");
   });
 
-  it("labels by a network's classes where those are given", async () => {
+  it("labels by a network's classes if those are given", async () => {
     const folder = folderOf("test/dog/1.jpg", "test/dog/2.jpg");
     const data = await openImages(folder, { classes: ["dog", "cat", "cow"] });
     expect([data.classes, [...data.test.labels]]).toEqual([
@@ -133,8 +133,16 @@ describe("openImages", () => {
   });
 
   it.each([
-    ["a class that is only trained", ["train/a/1.jpg", "train/b/1.jpg", "test/a/1.jpg"], /only for training: "b"/],
-    ["a class that is only tested", ["train/a/1.jpg", "test/a/1.jpg", "test/B/1.jpg"], /only for testing: "B"/],
+    [
+      "a class that is only in the training split",
+      ["train/a/1.jpg", "train/b/1.jpg", "test/a/1.jpg"],
+      /only for training: "b"/,
+    ],
+    [
+      "a class that is only in the test split",
+      ["train/a/1.jpg", "test/a/1.jpg", "test/B/1.jpg"],
+      /only for testing: "B"/,
+    ],
     ["a single class", numbered("a", 9), /not enough classes.*at least 2.*only "a"/],
     ["images without classes", numbered(".", 3), /no class folders.*3 images that belong to no class/],
     ["a class of other formats", ["a/1.jpg", "b/1.gif"], /class "b" has no images.*other formats: "1.gif"/],
@@ -144,7 +152,7 @@ describe("openImages", () => {
     expect((await userError(openImages(folderOf(...names)), "bad-file")).message).toMatch(message);
   });
 
-  it("refuses an empty class folder, an empty folder and one that is not there", async () => {
+  it("refuses an empty class folder, an empty folder and a missing folder", async () => {
     const folder = folderOf("a/1.jpg");
     mkdirSync(join(folder, "empty"));
     expect((await userError(openImages(folder), "bad-file")).message).toContain('the class "empty" has no images');
@@ -175,7 +183,7 @@ describe("a CSV of paths and labels", () => {
   const six = (tail: (index: number) => string): string =>
     Array.from({ length: 6 }, (_, index) => `pictures/${index}.jpg,${tail(index)}\n`).join("");
 
-  it("is split by share, or as its third column says; quotes, a byte order mark and other columns are fine", async () => {
+  it("is split by share or by its third column; may have quotes, a byte order mark and other columns", async () => {
     const data = await openDataset(
       csv(
         `\uFEFFid,Path,label\r\n${six((index) => (index % 2 ? "b, the second" : "a"))
@@ -198,16 +206,16 @@ describe("a CSV of paths and labels", () => {
 
   it.each([
     ["file,class\na,b\n", /expected path,label, got file,class/],
-    ["path,label\n", /names no images/],
-    ["", /names no images|header/],
+    ["path,label\n", /lists no images/],
+    ["", /lists no images|header/],
     [
       `path,label\n${six(() => "a")}pictures/0.jpg,b\n`,
-      /line 8: the image pictures\/0.jpg is named a second time; first on line 2/,
+      /line 8: the image pictures\/0.jpg is listed a second time; first on line 2/,
     ],
     ["path,label\na.jpg,\n", /line 2: the label is empty/],
-    ["path,label\na.jpg\n", /no sound CSV/],
-    ['path,label\n"a.jpg,b\n', /no sound CSV/],
-    ["path,label,split\na.jpg,b,tset\n", /line 2: the split is not one that is known/],
+    ["path,label\na.jpg\n", /not valid CSV/],
+    ['path,label\n"a.jpg,b\n', /not valid CSV/],
+    ["path,label,split\na.jpg,b,tset\n", /line 2: the split is unknown/],
     ["path,label,split\na.jpg,a,train\nb.jpg,b,train\nc.jpg,a,test\n", /only for training: "b"/],
   ])("refuses %j", async (text, message) => {
     expect((await userError(openImages(csv(text)), "bad-file")).message).toMatch(message);

@@ -27,7 +27,7 @@ interface TableOptions {
   readonly rowGroupSize?: number;
 }
 
-/** A Parquet file of a picture for each label, classes in turn unless `labels` says otherwise. */
+/** A Parquet file with one picture for each label; the labels cycle through the classes unless `labels` is given. */
 async function table(
   path: string,
   count: number,
@@ -52,7 +52,7 @@ async function table(
   return path;
 }
 
-/** Class of each image by its colour, and its label, both in the split's order. */
+/** The class of each image by its colour, and its label, both in the split's order. */
 async function coloursAndLabels(dataset: Awaited<ReturnType<typeof openDataset>>): Promise<[number, number][]> {
   const none = { mean: [0, 0, 0], standardDeviation: [1, 1, 1] };
   const [, height, width] = dataset.sampleShape;
@@ -68,7 +68,7 @@ async function coloursAndLabels(dataset: Awaited<ReturnType<typeof openDataset>>
 const input = [3, 8, 8] as const;
 
 describe("a Parquet file", () => {
-  it("gives each image its label, over several row groups, and holds some out", async () => {
+  it("gives each image its label, over several row groups, and holds out a part", async () => {
     const path = await table(join(temporaryFolder(), "colours.parquet"), 30, { rowGroupSize: 7 });
     const dataset = await openDataset(path, { input });
     expect([dataset.name, dataset.classes, dataset.train.count, dataset.test.count]).toEqual([
@@ -80,14 +80,14 @@ describe("a Parquet file", () => {
     for (const [colour, label] of await coloursAndLabels(dataset)) expect(label).toBe(colour);
   });
 
-  it("has its classes' names and their order, where they are written beside it", async () => {
+  it("takes class names and their order from its metadata", async () => {
     const path = await table(join(temporaryFolder(), "named.parquet"), 12, { classNames: names });
     const dataset = await openDataset(path, { input });
     expect(dataset.classes).toEqual(names);
     for (const [colour, label] of await coloursAndLabels(dataset)) expect(label).toBe(colour);
   });
 
-  it("may have labels that are names, and another known name for its images", async () => {
+  it("may have names as labels, and another known column name for its images", async () => {
     const labels = Array.from({ length: 12 }, (_, at) => names[at % 3] ?? "");
     const path = await table(join(temporaryFolder(), "text.parquet"), 12, { labels, image: "img" });
     const dataset = await openDataset(path, { input });
@@ -95,7 +95,7 @@ describe("a Parquet file", () => {
     for (const [colour, label] of await coloursAndLabels(dataset)) expect(dataset.classes[label]).toBe(names[colour]);
   });
 
-  it("is read by the loader's threads too", async () => {
+  it("is read by the loader's threads", async () => {
     const path = await table(join(temporaryFolder(), "threads.parquet"), 30);
     const { train: split, normalization, augmentation } = await openDataset(path, { input });
     const loader = new TrainingLoader({ split, normalization, augmentation, batch: 8, seed: 1, workers: 2 });
@@ -109,7 +109,7 @@ describe("a Parquet file", () => {
   });
 });
 
-it.each(["snappy", "zstd"])("a file of another tool is read: PyArrow's, compressed by %s", async (codec) => {
+it.each(["snappy", "zstd"])("a file that PyArrow wrote with %s compression is read", async (codec) => {
   const folder = join(import.meta.dirname, "fixtures");
   const path = join(folder, `pyarrow-${codec}.parquet`);
   const { train, classes } = await openDataset(path, { input, images: { testShare: 0 } });
@@ -125,7 +125,7 @@ it.each(["snappy", "zstd"])("a file of another tool is read: PyArrow's, compress
 });
 
 describe("a folder of Parquet files", () => {
-  it("has its parts by their names, in several pieces, also in data/", async () => {
+  it("takes the split from file names, with several files for a split, also in data/", async () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, "data"));
     await table(join(folder, "data", "train-00000-of-00002.parquet"), 9);
@@ -136,8 +136,8 @@ describe("a folder of Parquet files", () => {
   });
 });
 
-describe("what is wrong is said", () => {
-  it("a label that is none of the classes, with its row", async () => {
+describe("the errors of Parquet files name", () => {
+  it("the row of a label that is not a class", async () => {
     const labels = [0, 1, 2, 3, 1, 2];
     const path = await table(join(temporaryFolder(), "wrong.parquet"), 6, { labels, classNames: names });
     expect((await userError(openDataset(path), "bad-file")).details).toMatchObject({
@@ -149,13 +149,13 @@ describe("what is wrong is said", () => {
     expect((await userError(openDataset(negative), "bad-file")).details.received).toBe("-1");
   });
 
-  it("a column that is not there, with those that are", async () => {
+  it("the existing columns if one is missing", async () => {
     const path = await table(join(temporaryFolder(), "columns.parquet"), 3, { image: "photo" });
     const { details } = await userError(openDataset(path), "bad-file");
     expect(details.received).toContain('"photo", "label"');
   });
 
-  it("a file that is cut short, empty or something else", async () => {
+  it("a file that is truncated, empty or of another format", async () => {
     const folder = temporaryFolder();
     const path = await table(join(folder, "whole.parquet"), 6);
     const whole = readFileSync(path);
@@ -172,7 +172,7 @@ describe("what is wrong is said", () => {
     await userError(openDataset(join(folder, "none.parquet")), "missing-file");
   });
 
-  it("an image that cannot be decoded, by file and row, and it stops nothing", async () => {
+  it("the file and row of an image that cannot be decoded, and reading continues", async () => {
     const folder = temporaryFolder();
     const pictures = await Promise.all([0, 1, 2, 0, 1, 2].map((label) => picture(label)));
     const bytes = parquetWriteBuffer({
@@ -190,10 +190,10 @@ describe("what is wrong is said", () => {
     const dataset = await openDataset(path, { input, images: { testShare: 0 } });
     expect(await coloursAndLabels(dataset)).toHaveLength(5);
     const unreadable = "unreadable" in dataset.train ? dataset.train.unreadable.images : [];
-    expect(unreadable).toEqual([{ path: "spoilt.parquet, row 4", reason: "it is no JPEG, PNG or WebP file" }]);
+    expect(unreadable).toEqual([{ path: "spoilt.parquet, row 4", reason: "it is not a JPEG, PNG or WebP file" }]);
   });
 
-  it("that keeps its reader busy without end is given up, and the next one is read", async () => {
+  it("a file that keeps its reader busy forever, and the next file is read", async () => {
     const images = Array.from({ length: 12 }, (_, at) => new Uint8Array(20 + at).fill(at));
     const sound = new Uint8Array(
       parquetWriteBuffer({
@@ -204,7 +204,7 @@ describe("what is wrong is said", () => {
         rowGroupSize: 5,
       }),
     );
-    // A field of a page's header: the page's size is missing then, and the reader never comes to the next page.
+    // A field of a page's header: without the page's size, the reader never reaches the next page.
     expect(sound[290]).toBe(0x15);
     const folder = temporaryFolder();
     const [damaged, whole] = [join(folder, "damaged.parquet"), join(folder, "whole.parquet")];
@@ -216,7 +216,8 @@ describe("what is wrong is said", () => {
       "bad-file",
     );
     expect(error.message).toBe(
-      `${damaged}: the file is damaged: its reader was stopped after 1 s without a row. Copy or export it again, in row groups of fewer rows if it is sound`,
+      `${damaged}: the file is damaged: its reader was stopped after 1 s without a row. ` +
+        "Copy or export it again; if the file is valid, use smaller row groups",
     );
     const lengths: number[] = [];
     await thread.read(whole, (rows) => lengths.push(...rows.lengths));
