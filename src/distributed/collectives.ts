@@ -1,6 +1,7 @@
 /**
- * Sums over all ranks, as the thread that computes asks for them: started when their numbers are there, moved on while
- * it computes other things, waited for when they are needed. All ranks must start the same ones in the same order.
+ * Sums over all ranks, for the thread that computes. A sum starts when its numbers are ready, progresses while the
+ * thread computes other things, and is awaited when its result is needed. All ranks must start the same sums in the
+ * same order.
  */
 import { performance } from "node:perf_hooks";
 import { InternalError, required } from "../core/errors.ts";
@@ -8,41 +9,41 @@ import type { AbiName } from "./launch.ts";
 import { loadMpi, type Mpi, type MpiHandle, type MpiMemory, type MpiRequest } from "./mpi/library.ts";
 
 export interface Collectives {
-  /** Starts summing `count` floats, which are not to be touched until `end`. */
+  /** Starts to sum `count` floats. The memory must not be used until `end`. */
   begin(bucket: string, memory: MpiMemory, count: number): void;
-  /** Moves what is under way on; cheap. */
+  /** Lets the running sums make progress; cheap. */
   progress(): void;
-  /** Waits until `bucket` is summed, and gives back its memory. */
+  /** Waits until `bucket` is summed; returns its memory. */
   end(bucket: string): MpiMemory;
-  /** Sums at once, and waits for it. */
+  /** Sums `values` in place and waits for the result. */
   sum(values: Float64Array<ArrayBuffer>): void;
-  /** What was summed and waited for since the last call. */
+  /** Times and bytes since the last call. */
   takeTimes(): CommunicationTimes;
 }
 
 export interface CommunicationTimes {
-  /** Milliseconds in which nothing was computed because sums were not there yet. */
+  /** Milliseconds in which this thread waited for sums instead of computing. */
   readonly waitedMilliseconds: number;
-  /** Milliseconds from the starts of sums to their ends, one sum after the other: what there was to hide. */
+  /** Milliseconds in which at least one sum was running: the time that computing could hide. */
   readonly underWayMilliseconds: number;
   readonly bytes: number;
-  /** The sums of the last step, in the order of their starts. */
+  /** The sums of the last step, in the order in which they started. */
   readonly sums: readonly SumTimes[];
 }
 
-/** When a sum was under way; milliseconds since the first one of its step was started. */
+/** When a sum was running, in milliseconds since the first sum of its step started. */
 export interface SumTimes {
   readonly bucket: string;
   readonly bytes: number;
   readonly startedAt: number;
-  /** When it was seen to be done: looked at between computing two things. */
+  /** When it was found to be done. It is tested only between two computations. */
   readonly doneAt: number;
-  /** When it was needed, and how long it was waited for then. */
+  /** When its result was needed, and how long the thread then waited. */
   readonly neededAt: number;
   readonly waitedMilliseconds: number;
 }
 
-/** What a thread needs to join the sums; plain data. */
+/** What a thread needs to take part in the sums; plain data. */
 export interface CollectivesSpec {
   readonly abi: AbiName;
   readonly file: string;
@@ -51,45 +52,45 @@ export interface CollectivesSpec {
 
 let joined: Collectives | undefined;
 
-/** Those of the calling thread. Throws an `InternalError` in one that never joined. */
+/** The collectives of the calling thread. Throws an `InternalError` in a thread that has none. */
 export function collectives(): Collectives {
-  if (joined === undefined) throw new InternalError("a sum over ranks in a process that is alone");
+  if (joined === undefined) throw new InternalError("a sum over ranks in a single process");
   return joined;
 }
 
-/** Has the calling thread use `next`, if it is given, from now on. */
+/** Sets the collectives of the calling thread. */
 export function useCollectives(next: Collectives): void {
   joined = next;
 }
 
-/** Joins the sums of the other ranks from the calling thread; MPI is initialised already. */
+/** Opens the collectives of the other ranks for the calling thread. MPI must be initialised already. */
 export function joinCollectives({ abi, file, communicator }: CollectivesSpec): Collectives {
   return new MpiCollectives(loadMpi(abi, file), communicator);
 }
 
-/** Tests before the first pause: about as long as a small sum takes. */
+/** Number of tests before the first pause: about the duration of a small sum. */
 const SPINS = 2000;
 const PAUSE_MICROSECONDS = 50;
 
-interface UnderWay {
+interface RunningSum {
   readonly memory: MpiMemory;
   readonly request: MpiRequest;
   readonly startedAt: number;
   readonly bytes: number;
-  /** Undefined while it is under way. */
+  /** Undefined while the sum is running. */
   doneAt: number | undefined;
 }
 
 class MpiCollectives implements Collectives {
   readonly #mpi: Mpi;
   readonly #communicator: MpiHandle;
-  /** In the order of their starts. */
-  readonly #underWay = new Map<string, UnderWay>();
+  /** The running sums, in the order in which they started. */
+  readonly #running = new Map<string, RunningSum>();
   #waited = 0;
   #busy = 0;
   #busySince = 0;
   #bytes = 0;
-  /** Of the step that is under way or was last; times by the clock. */
+  /** The sums of the current or last step, with absolute times. */
   #sums: SumTimes[] = [];
 
   constructor(mpi: Mpi, communicator: MpiHandle) {
@@ -102,30 +103,30 @@ class MpiCollectives implements Collectives {
     if (!this.#isBusy()) this.#busySince = startedAt;
     const request = this.#mpi.startSum(this.#communicator, memory, count, "float");
     const bytes = count * Float32Array.BYTES_PER_ELEMENT;
-    if (this.#underWay.size === 0) this.#sums = [];
-    this.#underWay.set(bucket, { memory, request, startedAt, bytes, doneAt: undefined });
+    if (this.#running.size === 0) this.#sums = [];
+    this.#running.set(bucket, { memory, request, startedAt, bytes, doneAt: undefined });
     this.#bytes += bytes;
   }
 
   progress(): void {
-    // One test moves everything on; which sum is tested does not matter.
-    for (const entry of this.#underWay.values()) {
+    // Testing any one sum lets all of them progress.
+    for (const entry of this.#running.values()) {
       if (entry.doneAt !== undefined) continue;
-      this.#look(entry);
+      this.#test(entry);
       return;
     }
   }
 
   end(bucket: string): MpiMemory {
-    const entry = required(this.#underWay.get(bucket), `sum of bucket "${bucket}"`);
+    const entry = required(this.#running.get(bucket), `sum of bucket "${bucket}"`);
     const from = performance.now();
     for (let tests = 0; entry.doneAt === undefined; tests++) {
-      this.#look(entry);
+      this.#test(entry);
       if (tests > SPINS && entry.doneAt === undefined) this.#mpi.sleep(PAUSE_MICROSECONDS);
     }
     const waitedMilliseconds = performance.now() - from;
     this.#waited += waitedMilliseconds;
-    this.#underWay.delete(bucket);
+    this.#running.delete(bucket);
     const { startedAt, bytes, doneAt } = entry;
     this.#sums.push({ bucket, bytes, startedAt, doneAt, neededAt: from, waitedMilliseconds });
     return entry.memory;
@@ -158,14 +159,14 @@ class MpiCollectives implements Collectives {
     return times;
   }
 
-  #look(entry: UnderWay): void {
+  #test(entry: RunningSum): void {
     if (!entry.request.isDone()) return;
     entry.doneAt = performance.now();
     if (!this.#isBusy()) this.#busy += entry.doneAt - this.#busySince;
   }
 
   #isBusy(): boolean {
-    for (const { doneAt } of this.#underWay.values()) if (doneAt === undefined) return true;
+    for (const { doneAt } of this.#running.values()) if (doneAt === undefined) return true;
     return false;
   }
 }

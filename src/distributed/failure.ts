@@ -1,38 +1,38 @@
-/** Errors of one rank, as the others come to know them. */
+/** Sends the error of one rank to the others. */
 import { type ErrorCode, EspalierError, InternalError, UserError } from "../core/errors.ts";
 
-/** What a rank tells the others of an error of its own; plain data. */
-export interface ToldFailure {
+/** An error as plain data that a rank sends to the others. */
+export interface FailureReport {
   readonly code: ErrorCode;
   readonly message: string;
   readonly exitCode: number;
-  /** Empty for faults of ours; part of the message otherwise. */
+  /** Empty for internal errors; otherwise it is part of the message. */
   readonly hint: string;
 }
 
-/** The job ends for a reason that rank 0 tells; nothing is to be printed here. */
+/** Another rank failed and rank 0 prints the reason. This rank ends without printing anything. */
 export class FailureElsewhere extends EspalierError {
   readonly exitCode: number;
 
-  constructor({ code, message, exitCode }: ToldFailure) {
+  constructor({ code, message, exitCode }: FailureReport) {
     super(code, message, {});
     this.exitCode = exitCode;
   }
 }
 
-export function toldFailure(error: unknown): ToldFailure {
+export function failureReport(error: unknown): FailureReport {
   const known = error instanceof EspalierError ? error : new InternalError(String(error), { cause: error });
   const { code, message, exitCode, details } = known;
   return { code, message, exitCode, hint: details.hint ?? "" };
 }
 
-/** The failure of another rank, raised on rank 0. */
-export function failureOf(who: string, { code, message, exitCode, hint }: ToldFailure): EspalierError {
-  const told = `${who}: ${message}`;
-  return exitCode === 2 ? new UserError(code, told, { hint }) : new InternalError(told);
+/** The error that rank 0 throws for the failure of rank `who`. */
+export function failureOf(who: string, { code, message, exitCode, hint }: FailureReport): EspalierError {
+  const full = `${who}: ${message}`;
+  return exitCode === 2 ? new UserError(code, full, { hint }) : new InternalError(full);
 }
 
-/** Whether an error is told by another rank, so that this one need not. */
+/** Whether another rank prints this error, so that this rank does not. */
 export function isToldElsewhere(error: unknown): boolean {
   return error instanceof FailureElsewhere;
 }

@@ -1,7 +1,7 @@
 /**
- * Notices ranks that are gone: one that died, a host that was switched off, a cable that was pulled. MPI's own calls
- * would wait for them for ever. Rank 0 hears a beat from every rank each second over a connection of their own, and
- * they hear rank 0's.
+ * Detects lost ranks: a process that died, a host that was switched off, a cable that was pulled. MPI's own calls would
+ * wait for such a rank forever. Over separate TCP connections, every rank sends a beat to rank 0 each second, and rank
+ * 0 sends one to every rank.
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -11,11 +11,11 @@ import { performance } from "node:perf_hooks";
 import type { Messages } from "./messages.ts";
 
 const BEAT_MILLISECONDS = 1000;
-/** A rank unheard of for so long is lost. */
+/** A rank is lost after this long without a beat. */
 const SILENCE_MILLISECONDS = 10_000;
 /**
- * Beats come from the thread that does everything but compute; this much later than due, it was not the others that
- * stood still.
+ * The main thread sends the beats. If its timer is later than this, this process itself stood still, and silence of the
+ * others means nothing.
  */
 const OWN_DELAY_MILLISECONDS = 3000;
 const CONNECT_MILLISECONDS = 3000;
@@ -25,19 +25,19 @@ export interface HeartbeatOptions {
   readonly rank: number;
   readonly size: number;
   readonly messages: Messages;
-  /** Called at most once. `isSilent`: nothing is heard of it, but it may still be there. */
+  /** Called at most once. `isSilent`: no beat arrived, but the rank may still run. */
   readonly onLost: (rank: number, reason: string, isSilent: boolean) => void;
 }
 
-/** One side of a connection between rank 0 and another rank. */
-interface Line {
+/** One end of the connection between rank 0 and another rank. */
+interface Connection {
   readonly peer: number;
   readonly socket: Socket;
   heardAt: number;
   isLeaving: boolean;
 }
 
-interface Meeting {
+interface ListeningAddress {
   readonly port: number;
   readonly addresses: readonly string[];
   readonly token: string;
@@ -45,7 +45,7 @@ interface Meeting {
 
 export class Heartbeat {
   readonly #onLost: HeartbeatOptions["onLost"];
-  readonly #lines: Line[] = [];
+  readonly #connections: Connection[] = [];
   readonly #timer: NodeJS.Timeout;
   #server: Server | undefined;
   #tickedAt = performance.now();
@@ -58,30 +58,31 @@ export class Heartbeat {
   }
 
   /**
-   * Starts beating, on every rank at once. Ranks that cannot connect to rank 0 go without, and are given back: of those
-   * it is only known that they are gone when MPI says so.
+   * Starts to send beats. All ranks must call this together. Also returns the ranks that cannot connect to rank 0:
+   * these are not monitored, and only MPI can report their loss.
    */
   static async start({ rank, size, messages, onLost }: HeartbeatOptions): Promise<[Heartbeat, readonly number[]]> {
     const heartbeat = new Heartbeat(onLost);
-    const meeting = rank === 0 ? await heartbeat.#listen(size) : undefined;
-    const told = await messages.broadcast(meeting && new TextEncoder().encode(JSON.stringify(meeting)));
-    const isHeard =
-      rank === 0 || (await heartbeat.#connect(rank, JSON.parse(new TextDecoder().decode(told)) as Meeting));
-    const heard = await messages.gather(isHeard);
-    return [heartbeat, heard.flatMap((isOne, index) => (isOne ? [] : [index]))];
+    const address = rank === 0 ? await heartbeat.#listen(size) : undefined;
+    const received = await messages.broadcast(address && new TextEncoder().encode(JSON.stringify(address)));
+    const isMonitored =
+      rank === 0 ||
+      (await heartbeat.#connect(rank, JSON.parse(new TextDecoder().decode(received)) as ListeningAddress));
+    const monitored = await messages.gather(isMonitored);
+    return [heartbeat, monitored.flatMap((isConnected, index) => (isConnected ? [] : [index]))];
   }
 
-  /** Says goodbye: from now on nobody is missed. */
+  /** Tells the other ranks that this one leaves. From now on no rank is reported as lost. */
   stop(): void {
     this.#isOver = true;
     clearInterval(this.#timer);
-    for (const { socket } of this.#lines) socket.end(LEAVING);
+    for (const { socket } of this.#connections) socket.end(LEAVING);
     this.#server?.close();
   }
 
-  async #listen(size: number): Promise<Meeting> {
+  async #listen(size: number): Promise<ListeningAddress> {
     const token = randomBytes(16).toString("hex");
-    const server = createServer((socket) => this.#greet(socket, token, size));
+    const server = createServer((socket) => this.#identify(socket, token, size));
     this.#server = server;
     server.unref();
     server.listen(0);
@@ -89,15 +90,15 @@ export class Heartbeat {
     const address = server.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
     const reachable = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []);
-    // Those of other hosts' networks first; the loop is for ranks on this host.
+    // Addresses in networks of other hosts come first; the loopback address is for ranks on this host.
     const addresses = reachable
       .toSorted((a, b) => Number(a.internal) - Number(b.internal))
       .map((entry) => entry.address);
     return { port, addresses, token };
   }
 
-  /** Whoever knows the token may say which rank it is; anything else on the port is hung up on. */
-  #greet(socket: Socket, token: string, size: number): void {
+  /** Accepts a connection that sends the token and its rank; closes any other connection. */
+  #identify(socket: Socket, token: string, size: number): void {
     let said = "";
     const listen = (data: Buffer): void => {
       said += data.toString("latin1");
@@ -106,7 +107,7 @@ export class Heartbeat {
       socket.off("data", listen);
       const [word, number] = said.slice(0, Math.max(0, end)).split(" ");
       const peer = Number(number);
-      if (word === token && peer > 0 && peer < size) this.#follow(peer, socket);
+      if (word === token && peer > 0 && peer < size) this.#monitor(peer, socket);
       else socket.destroy();
     };
     socket.unref();
@@ -114,7 +115,7 @@ export class Heartbeat {
     socket.on("error", () => {});
   }
 
-  async #connect(rank: number, { port, addresses, token }: Meeting): Promise<boolean> {
+  async #connect(rank: number, { port, addresses, token }: ListeningAddress): Promise<boolean> {
     for (const host of addresses) {
       const socket = createConnection({ host, port, timeout: CONNECT_MILLISECONDS });
       try {
@@ -127,42 +128,46 @@ export class Heartbeat {
       socket.setTimeout(0);
       socket.unref();
       socket.write(`${token} ${rank}\n`);
-      this.#follow(0, socket);
+      this.#monitor(0, socket);
       return true;
     }
     return false;
   }
 
-  #follow(peer: number, socket: Socket): void {
-    const line: Line = { peer, socket, heardAt: performance.now(), isLeaving: false };
-    this.#lines.push(line);
+  #monitor(peer: number, socket: Socket): void {
+    const connection: Connection = { peer, socket, heardAt: performance.now(), isLeaving: false };
+    this.#connections.push(connection);
     socket.setNoDelay(true);
     socket.on("data", (data: Buffer) => {
-      line.heardAt = performance.now();
-      if (data.includes(LEAVING ?? "")) line.isLeaving = true;
+      connection.heardAt = performance.now();
+      if (data.includes(LEAVING ?? "")) connection.isLeaving = true;
     });
-    // What went wrong is told by the closing that follows.
+    // The close event that follows an error reports the loss.
     socket.on("error", () => {});
     socket.on("close", () => {
-      if (!line.isLeaving) this.#lose(peer, "its process has ended", false);
+      if (!connection.isLeaving) this.#reportLost(peer, "its process has ended", false);
     });
   }
 
   #beat(): void {
     const now = performance.now();
-    // Everything stood still, this process among it: a laptop's lid, a debugger.
+    // This process stood still too, for example behind a closed laptop lid or in a debugger.
     const stoodStill = now - this.#tickedAt > BEAT_MILLISECONDS + OWN_DELAY_MILLISECONDS;
     this.#tickedAt = now;
-    for (const line of this.#lines) {
-      if (line.isLeaving) continue;
-      if (stoodStill) line.heardAt = now;
-      if (now - line.heardAt > SILENCE_MILLISECONDS) {
-        this.#lose(line.peer, `nothing was heard of it for ${Math.round((now - line.heardAt) / 1000)} s`, true);
-      } else line.socket.write(BEAT ?? "");
+    for (const connection of this.#connections) {
+      if (connection.isLeaving) continue;
+      if (stoodStill) connection.heardAt = now;
+      if (now - connection.heardAt > SILENCE_MILLISECONDS) {
+        this.#reportLost(
+          connection.peer,
+          `it sent no sign of life for ${Math.round((now - connection.heardAt) / 1000)} s`,
+          true,
+        );
+      } else connection.socket.write(BEAT ?? "");
     }
   }
 
-  #lose(peer: number, reason: string, isSilent: boolean): void {
+  #reportLost(peer: number, reason: string, isSilent: boolean): void {
     if (this.#isOver) return;
     this.stop();
     this.#onLost(peer, reason, isSilent);

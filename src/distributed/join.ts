@@ -1,6 +1,6 @@
 /**
- * Which cluster this process belongs to: that of its launcher, or one of its own. A process that is alone loads nothing
- * of MPI.
+ * Joins the cluster of this process: the launcher's, or a cluster of one. A process that runs alone loads nothing of
+ * MPI.
  */
 import type { Cluster } from "./cluster.ts";
 import { detectLaunch, type Launch } from "./launch.ts";
@@ -9,7 +9,7 @@ import { SingleProcess } from "./single-process.ts";
 
 let joined: Promise<MpiCluster> | undefined;
 
-/** The cluster of this process; one of several processes is joined once. Throws what `MpiCluster.open` throws. */
+/** The cluster of this process. The launcher's cluster is joined only once. Throws as `MpiCluster.open` does. */
 export async function joinCluster(launch: Launch | undefined = detectLaunch()): Promise<Cluster> {
   if (launch === undefined) return new SingleProcess();
   joined ??= MpiCluster.open(launch);

@@ -1,6 +1,6 @@
 /**
- * What ranks tell each other between steps, as promises: the main thread asks now and then whether a message has come,
- * and does other things meanwhile. All ranks must take part in the same messages in the same order.
+ * Messages between ranks outside of training steps, as promises. The main thread tests now and then whether a message
+ * has arrived and does other work meanwhile. All ranks must take part in the same messages in the same order.
  */
 import { setTimeout } from "node:timers/promises";
 import type { Mpi, MpiHandle, MpiRequest } from "./mpi/library.ts";
@@ -12,7 +12,7 @@ export class Messages {
   readonly #mpi: Mpi;
   readonly #communicator: MpiHandle;
   readonly #size: number;
-  /** Messages go one after the other, whoever asks for them. */
+  /** The last message: messages run one after the other, whichever code sends them. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(mpi: Mpi, communicator: MpiHandle, size: number) {
@@ -21,14 +21,14 @@ export class Messages {
     this.#size = size;
   }
 
-  /** The values of all ranks, in their order; plain JSON. */
+  /** Returns the values of all ranks, in rank order; plain JSON. */
   gather<T>(value: T): Promise<T[]> {
     return this.#inTurn(async () => {
       const text = new TextEncoder().encode(JSON.stringify(value));
       const lengths = doubles([text.length]);
       const all = doubles(Array(this.#size).fill(0));
       await done(this.#mpi.startGather(this.#communicator, lengths, all, 1, "double"));
-      // Every rank sends as much as the longest.
+      // Every rank sends as many bytes as the longest value has.
       const longest = all.reduce((most, length) => Math.max(most, length), 0);
       const [own, gathered] = [bytes(longest), bytes(longest * this.#size)];
       own.set(text);
@@ -40,14 +40,14 @@ export class Messages {
     });
   }
 
-  /** What rank 0 has; others hand in nothing. */
+  /** Returns rank 0's `content` on all ranks; the others pass undefined. */
   broadcast(content: Uint8Array | undefined): Promise<Uint8Array> {
     return this.#inTurn(async () => {
       const length = doubles([content?.length ?? 0]);
       await done(this.#mpi.startBroadcast(this.#communicator, length, 1, "double"));
       const received = bytes(length[0] ?? 0);
       if (content !== undefined) received.set(content);
-      // In pieces: MPI counts in 32 bits.
+      // Send it in pieces, because MPI counts in 32 bits.
       for (let from = 0; from < received.length; from += LARGEST_MESSAGE) {
         const piece = received.subarray(from, from + LARGEST_MESSAGE);
         await done(this.#mpi.startBroadcast(this.#communicator, piece, piece.length, "byte"));
@@ -56,7 +56,7 @@ export class Messages {
     });
   }
 
-  /** Element by element over all ranks. */
+  /** The elementwise sum over all ranks. */
   sum(values: readonly number[]): Promise<readonly number[]> {
     return this.#inTurn(async () => {
       const sums = doubles(values);
@@ -82,7 +82,7 @@ async function done(request: MpiRequest): Promise<void> {
   }
 }
 
-/** Outside JavaScript's heap, where MPI may read and write while we wait. */
+/** Allocates outside JavaScript's heap, so that MPI can read and write while this thread waits. */
 function doubles(values: readonly number[]): Float64Array<ArrayBuffer> {
   const array = new Float64Array(new ArrayBuffer(Math.max(1, values.length) * Float64Array.BYTES_PER_ELEMENT));
   array.set(values);

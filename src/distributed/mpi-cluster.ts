@@ -6,17 +6,17 @@ import { UserError } from "../core/errors.ts";
 import { espalierVersion } from "../core/version.ts";
 import type { Cluster, Peer } from "./cluster.ts";
 import type { CollectivesSpec } from "./collectives.ts";
-import { FailureElsewhere, failureOf, type ToldFailure, toldFailure } from "./failure.ts";
+import { FailureElsewhere, type FailureReport, failureOf, failureReport } from "./failure.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Launch } from "./launch.ts";
 import { Messages } from "./messages.ts";
 import { loadMpi, type Mpi } from "./mpi/library.ts";
 import { allowedProcessors, threadsFor, threadsInEnvironment } from "./processors.ts";
 
-type Outcome<T> = { readonly value: T } | { readonly failure: ToldFailure };
+type Outcome<T> = { readonly value: T } | { readonly failure: FailureReport };
 
 const STUCK_SECONDS = 5;
-/** What the launcher is given to notice a lost host, before the job is aborted without it. */
+/** How long the launcher has to notice a lost host before this process aborts the job. */
 const LAUNCHER_MILLISECONDS = 8000;
 
 export class MpiCluster implements Cluster {
@@ -29,7 +29,7 @@ export class MpiCluster implements Cluster {
   readonly #mpi: Mpi;
   readonly #messages: Messages;
   #heartbeat: Heartbeat | undefined;
-  /** Whether an error that ends this process is known to every rank. */
+  /** Whether every rank knows about the error that ends this process. */
   #isTold = false;
 
   private constructor(
@@ -47,24 +47,27 @@ export class MpiCluster implements Cluster {
     this.description = { ranks: `${this.size}`, mpi: mpi.version() };
   }
 
-  /** @throws UserError "ranks-differ" if a rank runs another version of Espalier than rank 0; what `loadMpi` throws. */
+  /**
+   * Joins the ranks that the launcher started.
+   * @throws UserError "ranks-differ" if a rank runs another version of Espalier than rank 0; the errors of `loadMpi`.
+   */
   static async open({ abi }: Launch): Promise<MpiCluster> {
     const mpi = loadMpi(abi);
     mpi.initialize();
     const [rank, size] = [mpi.rank(mpi.world), mpi.size(mpi.world)];
-    // Steps and messages must not meet: each has a communicator of its own.
-    const [own, forSteps] = [mpi.duplicate(mpi.world), mpi.duplicate(mpi.world)];
-    const messages = new Messages(mpi, own, size);
-    const seat = { host: hostname(), process: process.pid, processors: allowedProcessors() };
-    const seats = await messages.gather(seat);
+    // Steps and messages have separate communicators, so that they do not mix.
+    const [forMessages, forSteps] = [mpi.duplicate(mpi.world), mpi.duplicate(mpi.world)];
+    const messages = new Messages(mpi, forMessages, size);
+    const own = { host: hostname(), process: process.pid, processors: allowedProcessors() };
+    const ranks = await messages.gather(own);
     const cluster = new MpiCluster(mpi, messages, {
       rank,
-      peers: seats.map(({ host, process: id }, index) => ({ rank: index, host, process: id })),
-      threads: threadsInEnvironment() ?? threadsFor(rank, seats),
+      peers: ranks.map(({ host, process: id }, index) => ({ rank: index, host, process: id })),
+      threads: threadsInEnvironment() ?? threadsFor(rank, ranks),
       collectives: { abi, file: mpi.file, communicator: forSteps },
     });
     process.once("exit", (code) => cluster.#end(code));
-    // Before anything else: another version may mean other things by the same messages.
+    // Check this first: in another version the same messages may mean something else.
     const version = await espalierVersion();
     await cluster.requireSame(() => ({ "version of Espalier": version }));
     return cluster;
@@ -84,14 +87,14 @@ export class MpiCluster implements Cluster {
 
   async watch(): Promise<readonly number[]> {
     const { rank, size } = this;
-    // What ended the work before ended only that.
+    // An error of earlier work ended only that work.
     this.#isTold = false;
-    const [heartbeat, unheard] = await Heartbeat.start({
+    const [heartbeat, unmonitored] = await Heartbeat.start({
       ...{ rank, size, messages: this.#messages },
-      onLost: (lost, reason, isSilent) => this.#lose(lost, reason, isSilent),
+      onLost: (lost, reason, isSilent) => this.#endAfterLoss(lost, reason, isSilent),
     });
     this.#heartbeat = heartbeat;
-    return unheard;
+    return unmonitored;
   }
 
   leave(): void {
@@ -105,7 +108,7 @@ export class MpiCluster implements Cluster {
 
   async toOthers(read: () => Promise<Uint8Array>): Promise<Uint8Array | undefined> {
     let content: Uint8Array | undefined;
-    // First, so that a file that cannot be read is an error on all ranks, and not a message that never comes.
+    // Read first, so that a file that cannot be read is an error on all ranks and not a message that never arrives.
     await this.onFirst(async () => {
       content = await read();
       return content.length;
@@ -121,21 +124,21 @@ export class MpiCluster implements Cluster {
   async together<T>(work: () => Promise<T>): Promise<T> {
     let value: T | undefined;
     let error: unknown;
-    let failure: ToldFailure | null = null;
+    let failure: FailureReport | null = null;
     try {
       value = await work();
     } catch (raised) {
       error = raised;
-      failure = toldFailure(raised);
+      failure = failureReport(raised);
     }
     const failures = await this.#messages.gather(failure);
     const first = failures.findIndex((entry) => entry !== null);
-    const told = failures[first];
-    // Without a failure `work` gave a value.
-    if (told === undefined || told === null) return value as T;
+    const report = failures[first];
+    // Without a failure `work` returned a value.
+    if (report === undefined || report === null) return value as T;
     this.#isTold = true;
-    if (!this.isFirst) throw new FailureElsewhere(told);
-    throw failure === null ? failureOf(this.nameOf(first), told) : error;
+    if (!this.isFirst) throw new FailureElsewhere(report);
+    throw failure === null ? failureOf(this.nameOf(first), report) : error;
   }
 
   async onFirst<T>(work: () => Promise<T>): Promise<T> {
@@ -146,14 +149,14 @@ export class MpiCluster implements Cluster {
         outcome = { value: await work() };
       } catch (raised) {
         error = raised;
-        outcome = { failure: toldFailure(raised) };
+        outcome = { failure: failureReport(raised) };
       }
     }
     const content = outcome && new TextEncoder().encode(JSON.stringify(outcome));
-    const told = JSON.parse(new TextDecoder().decode(await this.#messages.broadcast(content))) as Outcome<T>;
-    if (!("failure" in told)) return told.value;
+    const received = JSON.parse(new TextDecoder().decode(await this.#messages.broadcast(content))) as Outcome<T>;
+    if (!("failure" in received)) return received.value;
     this.#isTold = true;
-    throw this.isFirst ? error : new FailureElsewhere(told.failure);
+    throw this.isFirst ? error : new FailureElsewhere(received.failure);
   }
 
   async requireSame(facts: () => Readonly<Record<string, string>>): Promise<void> {
@@ -172,19 +175,19 @@ export class MpiCluster implements Cluster {
     });
   }
 
-  /** A rank is gone: nothing that waits for it will go on. */
-  #lose(lost: number, reason: string, isSilent: boolean): void {
-    const hint = 'Go on from the last checkpoint with "espalier resume", on the ranks that are left';
-    const by = this.isFirst ? "" : `, says ${this.nameOf(this.rank)}`;
+  /** Ends this process after a rank was lost: work that waits for that rank would never finish. */
+  #endAfterLoss(lost: number, reason: string, isSilent: boolean): void {
+    const hint = 'Continue from the last checkpoint with "espalier resume", on the ranks that are left';
+    const by = this.isFirst ? "" : `, reported by ${this.nameOf(this.rank)}`;
     writeSync(process.stderr.fd, `✗ rank-lost: ${this.nameOf(lost)} is lost: ${reason}${by}\n  ${hint}\n`);
-    // A launcher that finds out by itself that a host is gone ends the job cleanly; told to end it, it waits for that
-    // host.
+    // A launcher that notices a lost host by itself ends the job cleanly. If it is told to abort first, it waits for
+    // that host.
     if (isSilent) setTimeout(() => this.#abort(EXIT_LOST), LAUNCHER_MILLISECONDS);
     else this.#abort(EXIT_LOST);
   }
 
   #abort(exitCode: number): void {
-    // Where not even giving up succeeds, the kernel ends it.
+    // If even the abort hangs, the kernel ends this process.
     koffi.load("libc.so.6").func("uint alarm(uint seconds)")(STUCK_SECONDS);
     this.#mpi.abort(exitCode);
     process.kill(process.pid, "SIGKILL");
@@ -197,5 +200,5 @@ export class MpiCluster implements Cluster {
   }
 }
 
-/** A lost rank is mended by starting again, as other user errors are. */
+/** The exit code of a user error: the user can start the job again. */
 const EXIT_LOST = 2;

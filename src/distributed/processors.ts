@@ -1,22 +1,22 @@
-/** How many threads a rank computes with: its part of the processors that it and other ranks of its host may run on. */
+/** The number of threads of a rank: its share of the processors that it and other ranks on its host may use. */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 
-/** What a rank may run on. */
-export interface Seat {
+/** The processors that a rank may use. */
+export interface RankProcessors {
   readonly host: string;
   /** Numbers of the processors that this process is allowed to use. */
   readonly processors: readonly number[];
 }
 
-/** Of the calling process, by Linux; elsewhere as many as there are. */
+/** Numbers of the processors that this process may use, from Linux; elsewhere one for each available processor. */
 export function allowedProcessors(): readonly number[] {
   try {
     const [, list = ""] = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync("/proc/self/status", "latin1")) ?? [];
     const numbers = parseProcessorList(list);
     if (numbers.length > 0) return numbers;
   } catch {
-    // No Linux, no such file.
+    // This file exists on Linux only.
   }
   return Array.from({ length: availableParallelism() }, (_, index) => index);
 }
@@ -31,20 +31,23 @@ export function parseProcessorList(list: string): readonly number[] {
   });
 }
 
-/** Threads for `seats[rank]`: each processor is shared evenly by the ranks that may use it; at least 1. */
-export function threadsFor(rank: number, seats: readonly Seat[]): number {
-  const own = seats[rank];
+/**
+ * The number of threads for rank `rank`. Ranks that may use the same processor share it evenly; every rank gets at
+ * least 1 thread.
+ */
+export function threadsFor(rank: number, ranks: readonly RankProcessors[]): number {
+  const own = ranks[rank];
   if (own === undefined) return 1;
-  const neighbours = seats.filter(({ host }) => host === own.host);
+  const neighbours = ranks.filter(({ host }) => host === own.host);
   const share = own.processors.reduce(
     (sum, processor) => sum + 1 / neighbours.filter(({ processors }) => processors.includes(processor)).length,
     0,
   );
-  // What remains of a processor is nobody's; rounding errors are not to take one away.
+  // Fractions of a processor stay unused. The tolerance keeps rounding errors from removing a whole one.
   return Math.max(1, Math.floor(share + 1e-6));
 }
 
-/** What OpenMP's own variable asks for, if it is set. */
+/** The number of threads in OpenMP's own variable, if it is set. */
 export function threadsInEnvironment(): number | undefined {
   return Number(process.env["OMP_NUM_THREADS"]) || undefined;
 }

@@ -1,4 +1,4 @@
-/** A cluster of one: whatever it is asked of all ranks it answers by itself, at once. */
+/** A cluster of one process: collective calls return its own value at once. */
 import { availableParallelism, hostname } from "node:os";
 import type { Cluster, Peer } from "./cluster.ts";
 import { threadsInEnvironment } from "./processors.ts";
@@ -13,7 +13,7 @@ export class SingleProcess implements Cluster {
   readonly peers: readonly Peer[] = [{ rank: 0, host: hostname(), process: process.pid }];
   readonly threads: number;
 
-  /** `threads`: default what the environment asks for, else one for each processor that the process may use. */
+  /** `threads`: default `OMP_NUM_THREADS`, else one for each processor that the process may use. */
   constructor(threads?: number) {
     this.threads = threads ?? threadsInEnvironment() ?? availableParallelism();
   }

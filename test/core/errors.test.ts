@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { aboutPart, InternalError, statementOf, UserError } from "../../src/core/errors.ts";
 import { fromPortable, toPortable } from "../../src/core/portable-error.ts";
-import { failureOf, toldFailure } from "../../src/distributed/failure.ts";
+import { failureOf, failureReport } from "../../src/distributed/failure.ts";
 
 const refusal = new UserError("bad-file", "the file is cut short", { about: "a.bin", hint: "Get it again" });
 
@@ -19,7 +19,7 @@ test("a hint is told once, however often the error is told again", () => {
   expect(statementOf(refusal)).toBe("a.bin: the file is cut short");
   const told = [
     aboutPart(refusal, "point 3"),
-    failureOf("rank 1", toldFailure(refusal)),
+    failureOf("rank 1", failureReport(refusal)),
     fromPortable(toPortable(refusal)),
   ];
   for (const error of told) {
@@ -30,6 +30,6 @@ test("a hint is told once, however often the error is told again", () => {
 
 test("a fault of ours stays one on its way between ranks and threads", () => {
   const fault = new InternalError("no plan");
-  expect(failureOf("rank 1", toldFailure(fault))).toBeInstanceOf(InternalError);
+  expect(failureOf("rank 1", failureReport(fault))).toBeInstanceOf(InternalError);
   expect(fromPortable(toPortable(new TypeError("x is undefined")))).toBeInstanceOf(InternalError);
 });

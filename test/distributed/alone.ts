@@ -1,4 +1,4 @@
-/** Sums over one rank, its own: what a data-parallel step must do to a batch that is whole. */
+/** Collectives of a single rank: what a data-parallel step must do to a whole batch. */
 import type { Collectives } from "../../src/distributed/collectives.ts";
 import type { MpiMemory } from "../../src/distributed/mpi/library.ts";
 

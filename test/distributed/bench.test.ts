@@ -1,4 +1,4 @@
-/** A timed step of several ranks says which of its sums were hidden. */
+/** A timed step of several ranks reports which of its sums were hidden behind computing. */
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { saveOnnx } from "../../src/formats/onnx/index.ts";
@@ -32,7 +32,7 @@ interface Document {
 }
 
 describe.skipIf(!installedMpis.includes("openmpi"))("a step of two ranks, explained", () => {
-  it("has each bucket from its start to where it is needed, all bytes among them", async () => {
+  it("has the start and the end of each bucket, and accounts for all bytes", async () => {
     const { communication, steps } = JSON.parse(await bench("--explain", "--json")) as Document;
     const { ranks, bytes, sums } = communication;
     expect(ranks).toBe(2);
@@ -50,7 +50,7 @@ describe.skipIf(!installedMpis.includes("openmpi"))("a step of two ranks, explai
     expect(steps.filter(({ op }) => op.startsWith("all_reduce_begin"))).toHaveLength(sums.length);
   }, 60_000);
 
-  it("has them as a table, those of batch norms with --sync-bn among them", async () => {
+  it("prints them as a table, with the sums of batch norms for --sync-bn", async () => {
     const text = await bench("--explain", "--sync-bn");
     expect(text).toMatch(/sum of +bytes +started +done +needed +waited\n +loss +/);
     expect(text).toMatch(/stem\.norm\.backward\.sums +32 B/);

@@ -1,6 +1,4 @@
-/**
- * Structures are cut while several ranks train: on all of them the same, after the same step, and as one process would.
- */
+/** Prunes while several ranks train: all ranks prune the same structures after the same step, as one process would. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -13,7 +11,7 @@ import { isInstalled } from "../training/engines.ts";
 import { temporaryFolder } from "../training/tiny.ts";
 import { installedMpis, launch } from "./launch.ts";
 
-/** Takes single neurons and a block within six epochs of ten steps. */
+/** Prunes single neurons and a block within six epochs of ten steps. */
 const settings: SettingsInput = {
   epochs: 6,
   batch: 12,
@@ -32,7 +30,7 @@ async function trained(ranks: number, more: Partial<SettingsInput>) {
   return { events: await readEvents(folder), compacts: stdout.match(/(?<=compact )\w+/g) ?? [] };
 }
 
-/** What was cut and after which step, without what is measured or rounds. */
+/** The pruned structures and the step of each cut, without measured and rounded values. */
 function cutsOf(events: readonly RunEvent[]) {
   return events.flatMap((event) =>
     event.type === "network.shrunk"
@@ -49,7 +47,7 @@ function cutsOf(events: readonly RunEvent[]) {
 }
 
 describe.skipIf(installedMpis.length === 0).each(["reference", "onednn"] as const)("%s", (engine) => {
-  it("cuts on 2 and 3 ranks what one cuts, after the same steps, and all end with the same compact network", async (context) => {
+  it("prunes on 2 and 3 ranks what one process prunes, after the same steps, with the same result", async (context) => {
     if (!(await isInstalled(engine))) return context.skip();
     const one = await trained(1, { engine });
     const wanted = cutsOf(one.events);
@@ -63,7 +61,7 @@ describe.skipIf(installedMpis.length === 0).each(["reference", "onednn"] as cons
       const of = `${ranks} ranks`;
       expect(cutsOf(events), of).toEqual(wanted);
       expect(compacts, of).toHaveLength(ranks);
-      // Bit for bit, although each cut its own copy.
+      // Equal bit for bit, although each rank pruned its own copy.
       expect(new Set(compacts).size, of).toBe(1);
       for (const [index, { trainLoss, testAccuracy }] of epochs(one.events).entries()) {
         expect(epochs(events)[index]?.trainLoss, of).toBeCloseTo(trainLoss, 3);
@@ -73,15 +71,15 @@ describe.skipIf(installedMpis.length === 0).each(["reference", "onednn"] as cons
   }, 300_000);
 });
 
-describe.skipIf(!installedMpis.includes("openmpi"))("a run that was cut", () => {
-  it("within an epoch holds the same on all ranks, though their batch norms measure each rank's own images", async () => {
+describe.skipIf(!installedMpis.includes("openmpi"))("a run that prunes while it trains", () => {
+  it("has the same weights on all ranks, though each batch norm measures its own rank's images", async () => {
     const own = { engine: "reference", syncBatchNorm: false, shrink: { patience: 0.25, rebuildSteps: 0 } } as const;
     const { events, compacts } = await trained(2, own);
     expect(cutsOf(events).some(({ step }) => step % 10 !== 0)).toBe(true);
     expect(new Set(compacts).size).toBe(1);
   }, 120_000);
 
-  it("goes on smaller, on another number of ranks, after one was killed", async () => {
+  it("resumes with the smaller network on another number of ranks after one was killed", async () => {
     const folder = join(temporaryFolder(), "run");
     const start = (ranks: number, action: string) => {
       const own = { ...settings, engine: "reference", epochs: 40 };

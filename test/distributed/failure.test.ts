@@ -1,4 +1,4 @@
-/** What happens to a job one of whose ranks is not like the others, differs from them on the way, or is gone. */
+/** What happens to a job if one of its ranks differs from the others, diverges from them, or is lost. */
 import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
@@ -42,7 +42,7 @@ async function untilCheckpoint(folder: string, number: number): Promise<void> {
 }
 
 describe.skipIf(!installedMpis.includes("openmpi"))("a job", () => {
-  it("is refused with the nearest batches where a batch cannot be shared, and says so once", async () => {
+  it("is refused once, with the nearest valid batch sizes, if the batch cannot be split evenly", async () => {
     const { exitCode, stderr } = await start(3, "train", runFolder(), { batch: 10 });
     expect(exitCode).toBe(2);
     expect(stderr.match(/cannot be shared evenly by 3 ranks/g)).toHaveLength(1);
@@ -52,7 +52,7 @@ describe.skipIf(!installedMpis.includes("openmpi"))("a job", () => {
   it.each([
     [{ seed: 7 }, 'another option "seed"'],
     [{ images: 108 }, "another set of training images"],
-  ])("is refused where a rank has %j", async (other, message) => {
+  ])("is refused if a rank has %j", async (other, message) => {
     const folder = runFolder();
     const { exitCode, stderr } = await start(2, "train", folder, {}, other);
     expect(exitCode).toBe(2);
@@ -60,7 +60,7 @@ describe.skipIf(!installedMpis.includes("openmpi"))("a job", () => {
     expect(existsSync(folder)).toBe(false);
   });
 
-  it("is refused where a rank has another version", async () => {
+  it("is refused if a rank runs another version", async () => {
     const other = temporaryFolder();
     for (const path of ["src", "test/distributed/run-child.ts", "test/training/tiny-network.ts"]) {
       cpSync(path, join(other, path), { recursive: true });
@@ -78,7 +78,7 @@ describe.skipIf(!installedMpis.includes("openmpi"))("a job", () => {
     expect(existsSync(folder)).toBe(false);
   });
 
-  it("whose ranks come to hold different weights stops, and names the first tensor", async () => {
+  it("stops if the weights of its ranks differ, and names the first tensor", async () => {
     const { exitCode, stdout, stderr } = await launch(3, "test/distributed/identity-child.ts", []);
     expect(stdout.match(/the same at first/g)).toHaveLength(3);
     expect(exitCode).toBe(2);
@@ -86,7 +86,7 @@ describe.skipIf(!installedMpis.includes("openmpi"))("a job", () => {
     expect(stderr).toContain(`another on rank 1 on ${hostname()}`);
   });
 
-  it("ends soon after a rank was killed, and goes on from a whole checkpoint on another number of ranks", async () => {
+  it("ends soon after a rank was killed, and resumes on another number of ranks", async () => {
     const folder = runFolder();
     const job = start(3, "train", folder, { epochs: 200 });
     await untilCheckpoint(folder, 2);
@@ -109,7 +109,7 @@ describe.skipIf(!installedMpis.includes("openmpi"))("a job", () => {
     expect((await going).exitCode).not.toBe(0);
   }, 240_000);
 
-  it("ends when nothing is heard of a rank, and says of which", async () => {
+  it("ends if a rank sends no beats, and names the rank", async () => {
     const folder = runFolder();
     const job = start(2, "train", folder, { epochs: 1000 });
     await untilCheckpoint(folder, 1);
@@ -119,6 +119,6 @@ describe.skipIf(!installedMpis.includes("openmpi"))("a job", () => {
     const { exitCode, stderr } = await job;
     expect(performance.now() - stoppedAt).toBeLessThan(30_000);
     expect(exitCode).not.toBe(0);
-    expect(stderr).toContain(`rank 1 on ${hostname()} is lost: nothing was heard of it for`);
+    expect(stderr).toContain(`rank 1 on ${hostname()} is lost: it sent no sign of life for`);
   }, 240_000);
 });

@@ -1,6 +1,6 @@
 /**
- * Several ranks with synchronised batch normalization do what one does, to rounding; whatever their number they hold
- * the same weights, bit for bit (the run itself checks that at every epoch).
+ * Several ranks with synchronised batch normalization train as one process does, up to rounding. All ranks have the
+ * same weights, bit for bit (the run itself checks this in every epoch).
  */
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -59,7 +59,7 @@ function apart(a: Weights, b: Weights): number {
     const largest = data.reduce((sum, value) => Math.max(sum, Math.abs(value)), 1e-2);
     for (const [index, value] of data.entries()) {
       const difference = Math.abs(value - (other[index] ?? Number.NaN)) / largest;
-      // NaN counts as far apart.
+      // NaN counts as a large difference.
       if (!(difference <= most)) most = difference;
     }
   }
@@ -67,7 +67,7 @@ function apart(a: Weights, b: Weights): number {
 }
 
 describe.skipIf(installedMpis.length === 0).each(["reference", "onednn"] as const)("%s", (engine) => {
-  it("2, 3 and 4 ranks follow one for 50 steps", async (context) => {
+  it("2, 3 and 4 ranks train as one process does for 50 steps", async (context) => {
     if (!(await isInstalled(engine))) return context.skip();
     const one = await trained(1, { engine });
     expect(one.losses.at(-1)).toBeLessThan(0.8 * (one.losses[0] ?? 0));
@@ -81,8 +81,8 @@ describe.skipIf(installedMpis.length === 0).each(["reference", "onednn"] as cons
   }, 300_000);
 });
 
-describe.skipIf(installedMpis.length === 0)("batches worked through in parts", () => {
-  it("2 ranks, each with 3 parts of its images, follow one with whole batches", async () => {
+describe.skipIf(installedMpis.length === 0)("micro-batches", () => {
+  it("2 ranks with 3 micro-batches each train as one process with whole batches does", async () => {
     const shared = { engine: "reference", withNorms: false, syncBatchNorm: false } as const;
     const one = await trained(1, shared);
     const two = await trained(2, { ...shared, accumulate: 3 });
@@ -91,8 +91,8 @@ describe.skipIf(installedMpis.length === 0)("batches worked through in parts", (
   });
 });
 
-describe.skipIf(!installedMpis.includes("mpich"))("by MPICH", () => {
-  it("2 ranks follow one", async () => {
+describe.skipIf(!installedMpis.includes("mpich"))("MPICH", () => {
+  it("2 ranks train as one process does", async () => {
     const one = await trained(1, { engine: "reference" }, "mpich");
     const two = await trained(2, { engine: "reference" }, "mpich");
     expect(two.losses).toHaveLength(5);

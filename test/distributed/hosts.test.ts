@@ -1,4 +1,4 @@
-/** Three hosts train, one vanishes, the other two go on from the checkpoint. */
+/** Three hosts train, one is lost, and the other two resume from the checkpoint. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -17,7 +17,7 @@ afterAll(async () => {
 });
 
 describe.skipIf(typeof hosts === "string")("three hosts", () => {
-  it("train, lose one, and two go on", async () => {
+  it("train, lose one, and two of them resume", async () => {
     if (typeof hosts === "string") return;
     const { names, options, unplug, end } = hosts;
     const [first = "", second = "", third = ""] = names;
@@ -35,7 +35,8 @@ describe.skipIf(typeof hosts === "string")("three hosts", () => {
     expect(early).toEqual([]);
     await unplug(third);
     const pulledAt = performance.now();
-    // By then the others have noticed and ended; what is left on the third would keep the job's pipes open.
+    // The other ranks have noticed the loss and ended. A process that is left on the third host would keep the job's
+    // pipes open.
     void setTimeout(20_000).then(() => end(third));
     const { exitCode, stderr } = await job;
     expect(performance.now() - pulledAt).toBeLessThan(30_000);

@@ -1,12 +1,13 @@
 /**
- * Hosts made of network namespaces: each its own name and address, joined by a bridge that a cable can be pulled from.
+ * Simulates hosts with network namespaces: each has its own name and address on a common bridge, and its cable can be
+ * pulled.
  */
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 
-/** Runs what mpirun asks of a host inside its namespace, under the host's name. */
+/** Runs mpirun's command for a host inside its namespace, under the host's name. */
 const AGENT = `#!/bin/sh
 host=$1
 shift
@@ -15,18 +16,18 @@ exec ip netns exec "$host" unshare --uts sh -c 'hostname "$1"; shift; exec sh -c
 
 export interface Hosts {
   readonly names: readonly string[];
-  /** Options with which mpirun reaches them. */
+  /** Options that make mpirun reach the hosts. */
   readonly options: readonly string[];
   /** Pulls the cable of a host. */
   unplug(host: string): Promise<void>;
-  /** Ends what still runs on a host: it holds the pipes of the job that it was of. */
+  /** Ends the processes that still run on a host: they keep the pipes of their job open. */
   end(host: string): Promise<void>;
   remove(): Promise<void>;
 }
 
-/** `count` hosts, or the reason why there cannot be any here. */
+/** Makes `count` hosts, or returns the reason why this machine cannot. */
 export async function makeHosts(count: number): Promise<Hosts | string> {
-  // Of this process alone: tests may run side by side.
+  // Names include the process id, because tests may run side by side.
   const own = process.pid % 10_000;
   const bridge = `eb${own}`;
   const subnet = `10.${100 + (own % 100)}.${Math.floor(own / 100)}`;

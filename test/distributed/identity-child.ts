@@ -1,4 +1,4 @@
-/** Run as a rank by the tests: holds two tensors, of which rank 1 has one bit of the second otherwise. */
+/** A rank of the tests: has two tensors; on rank 1, one bit of the second tensor differs. */
 import { tensor } from "../../src/core/tensor.ts";
 import { isToldElsewhere } from "../../src/distributed/failure.ts";
 import { joinCluster } from "../../src/distributed/join.ts";

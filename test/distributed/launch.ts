@@ -1,4 +1,4 @@
-/** Starts a script on several ranks, by whichever MPI is installed here. */
+/** Starts a script on several ranks, with any MPI that is installed here. */
 import { existsSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { execa } from "execa";
@@ -12,14 +12,14 @@ function pathOf(command: string): string | undefined {
   return folders.map((folder) => join(folder, command)).find((path) => existsSync(path));
 }
 
-/** The MPIs whose launcher is on the path; says aloud what is missing. */
+/** The MPIs whose launcher is on the path; prints which are missing. */
 export const installedMpis: readonly AbiName[] = abiNames.filter((name) => {
   const isThere = pathOf(launchers[name]) !== undefined;
   if (!isThere) console.warn(`skipped: ${launchers[name]} is not installed`);
   return isThere;
 });
 
-/** Every test runs more ranks than there may be cores, as whoever runs the tests. */
+/** Tests run more ranks than there may be cores, and as any user. */
 const environment = {
   OMPI_ALLOW_RUN_AS_ROOT: "1",
   OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1",
@@ -33,11 +33,11 @@ const environment = {
 
 export interface LaunchOptions {
   readonly mpi?: AbiName;
-  /** For mpirun. */
+  /** Options for mpirun. */
   readonly options?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** A folder with another Espalier and the script, which the last rank runs. */
+  /** A folder with another Espalier and the script; the last rank runs these. */
   readonly other?: string;
 }
 
@@ -47,7 +47,7 @@ export interface Launched {
   readonly stderr: string;
 }
 
-/** Runs TypeScript `script` on `ranks` ranks; awaiting it never rejects. */
+/** Runs the TypeScript `script` on `ranks` ranks. The promise never rejects. */
 export async function launch(
   ranks: number,
   script: string,

@@ -1,7 +1,7 @@
 /**
- * Run as a rank by the tests. Arguments: "train" or "resume", the run's folder, settings, and what rank 1 has other
- * than the others (settings; `images`: a number of training images; `withNorms`: false for a network without batch
- * norms). Each rank says its process in a file beside the run's folder.
+ * A rank of the tests. Arguments: "train" or "resume", the run's folder, settings, and what differs on rank 1
+ * (settings; `images`: number of training images; `withNorms`: false for a network without batch norms). Each rank
+ * writes its process id to a file beside the run's folder.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { EspalierError } from "../../src/core/errors.ts";

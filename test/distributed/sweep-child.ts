@@ -1,7 +1,6 @@
 /**
- * Run as a rank by the tests: a sweep of a tiny network. Arguments: the sweep's folder, its plan, and what of the
- * options is other ("turn": no runs in parallel; "slow": the data take their time). Rank 0 prints what it hears of
- * runs, a line each.
+ * A rank of the tests: runs a sweep of a tiny network. Arguments: the sweep's folder, its plan, and changed options
+ * ("turn": no runs in parallel; "slow": slow data). Rank 0 prints the reports of the runs, one a line.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { EspalierError } from "../../src/core/errors.ts";

@@ -1,4 +1,4 @@
-/** A sweep launched on several ranks: its runs shared out over them, or each trained by all. */
+/** A sweep on several ranks: its runs are distributed over the ranks, or all ranks train each run. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -41,8 +41,8 @@ interface Line {
 const linesOf = ({ stdout }: Launched): readonly Line[] =>
   stdout.split("\n").flatMap((line) => (line.startsWith("{") ? [JSON.parse(line) as Line] : []));
 
-describe.skipIf(!installedMpis.includes("openmpi"))("runs shared out over two ranks", () => {
-  it("end as the same runs of one process do, bit for bit, and one that fails leaves the others alone", async () => {
+describe.skipIf(!installedMpis.includes("openmpi"))("runs distributed over two ranks", () => {
+  it("end as on one process, bit for bit, and a run that fails does not stop the others", async () => {
     const folder = join(temporaryFolder(), "sweep");
     const job = await start(2, folder);
     expect(job.exitCode, job.stderr).toBe(0);
@@ -55,7 +55,7 @@ describe.skipIf(!installedMpis.includes("openmpi"))("runs shared out over two ra
       "weak-seed-1 finished",
       "weak-seed-1-control left-out",
     ];
-    // Both ranks know of all.
+    // Both ranks have the reports of all runs.
     const ends = lines.filter(({ type }) => type === "end").toSorted((a, b) => (a.rank ?? 0) - (b.rank ?? 0));
     expect(ends).toMatchObject([
       { rank: 0, states },
@@ -64,7 +64,7 @@ describe.skipIf(!installedMpis.includes("openmpi"))("runs shared out over two ra
     const started = lines.filter(({ state }) => state === "starting");
     expect(new Set(started.map(({ by }) => by?.rank))).toEqual(new Set([0, 1]));
     expect(started.every(({ by }) => by?.host === hostname())).toBe(true);
-    // Rank 0 hears of checkpoints that rank 1 wrote.
+    // Rank 0 receives reports of checkpoints that rank 1 wrote.
     const elsewhere = started.find(({ by }) => by?.rank === 1)?.name;
     expect(lines.some(({ type, name }) => type === "checkpoint" && name === elsewhere)).toBe(true);
     expect((await readRunRecord(join(folder, "weak-seed-1"))).engine).not.toHaveProperty("ranks");
@@ -78,7 +78,7 @@ describe.skipIf(!installedMpis.includes("openmpi"))("runs shared out over two ra
     }
   }, 120_000);
 
-  it("go on where they were when a rank was killed, on as many ranks as one likes", async () => {
+  it("resume after a rank was killed, on any number of ranks", async () => {
     const folder = join(temporaryFolder(), "sweep");
     const long = {
       settings: { ...settings, epochs: 60 },
@@ -105,14 +105,14 @@ describe.skipIf(!installedMpis.includes("openmpi"))("runs shared out over two ra
     const begun = lines.filter(({ state }) => state === "starting" || state === "resuming");
     expect(begun.filter(({ state }) => state === "resuming").length).toBeGreaterThan(0);
     expect(lines.find(({ type, rank }) => type === "end" && rank === 0)?.states).toEqual(
-      // One of them may have come to its end while the job was ending.
+      // One run may have finished while the job was ending.
       [1, 2, 3].map((seed) => expect.stringMatching(new RegExp(`^p-seed-${seed} (finished|done)$`))),
     );
     const third = await start(2, folder, long);
     expect(linesOf(third).at(-1)?.states).toEqual([1, 2, 3].map((seed) => `p-seed-${seed} done`));
   }, 240_000);
 
-  it("stop with a checkpoint each when one of the ranks is asked to", async () => {
+  it("all stop with a checkpoint when one rank is asked to stop", async () => {
     const folder = join(temporaryFolder(), "sweep");
     const long = {
       settings: { ...settings, epochs: 400 },
@@ -132,15 +132,15 @@ describe.skipIf(!installedMpis.includes("openmpi"))("runs shared out over two ra
     for (const name of ["p-seed-1", "p-seed-2"]) expect((await events(name)).at(-1)?.type).toBe("interrupted");
   }, 120_000);
 
-  it("are refused in a process that is alone, which is told how to start several", async () => {
+  it("are refused in a single process, with the command that starts several", async () => {
     const { exitCode, stderr } = await start(1, join(temporaryFolder(), "sweep"));
     expect(exitCode).toBe(2);
     expect(stderr).toMatch(/one process.*mpirun -n 4 espalier sweep … --parallel runs/s);
   });
 });
 
-describe.skipIf(!installedMpis.includes("openmpi"))("a sweep on two ranks that is not shared out", () => {
-  it("has them train each run together, and goes on after one that fails", async () => {
+describe.skipIf(!installedMpis.includes("openmpi"))("a sweep on two ranks that train each run together", () => {
+  it("continues after a run that fails", async () => {
     const folder = join(temporaryFolder(), "sweep");
     const job = await start(2, folder, {}, "turn");
     expect(job.exitCode, job.stderr).toBe(0);

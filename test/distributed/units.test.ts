@@ -1,4 +1,7 @@
-/** What is decided without MPI: how a process was launched, what a rank takes of a batch, how many threads it has. */
+/**
+ * Everything that is decided without MPI: how a process was launched, which part of a batch a rank takes, how many
+ * threads it uses.
+ */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../src/core/errors.ts";
@@ -19,7 +22,7 @@ describe("a launch", () => {
       { PMI_RANK: "1", PMI_SIZE: "2", ESPALIER_MPI: "openmpi" },
       { abi: "openmpi", rank: 1 },
     ],
-  ])("is told by %s", (_, environment, launch) => expect(detectLaunch(environment)).toEqual(launch));
+  ])("is detected for %s", (_, environment, launch) => expect(detectLaunch(environment)).toEqual(launch));
 
   it.each([
     ["nobody", {}],
@@ -28,18 +31,18 @@ describe("a launch", () => {
     ["whom ESPALIER_MPI=none overrules", { PMI_RANK: "1", PMI_SIZE: "2", ESPALIER_MPI: "none" }],
   ])("is none by %s", (_, environment) => expect(detectLaunch(environment)).toBeUndefined());
 
-  it("of an MPI that there is not is an error", () => {
+  it("of an unknown MPI is an error", () => {
     expect(() => detectLaunch({ ESPALIER_MPI: "lam" })).toThrow(/openmpi, mpich or none/);
   });
 });
 
-describe("a process that is alone", () => {
-  it("is a cluster of one, with the threads that it is given", async () => {
+describe("a single process", () => {
+  it("is a cluster of one, with the given number of threads", async () => {
     expect(await joinCluster(undefined)).toMatchObject({ rank: 0, size: 1, isFirst: true, collectives: undefined });
     expect([new SingleProcess(3).threads, new SingleProcess(3).description]).toEqual([3, {}]);
   });
 
-  it("answers at once what it asks of all", async () => {
+  it("returns its own value from collective calls", async () => {
     const one = new SingleProcess();
     const value = new Map([["not", "JSON"]]);
     expect(await one.onFirst(async () => value)).toBe(value);
@@ -49,7 +52,7 @@ describe("a process that is alone", () => {
     expect(partOfBatch(24, one)).toEqual({ first: 0, count: 24 });
   });
 
-  it("has nobody to send files to or to be compared with: they are not even read", async () => {
+  it("does not read files to send or compute facts to compare", async () => {
     const one: Cluster = new SingleProcess();
     const unasked = (): never => {
       throw new Error("asked");
@@ -58,7 +61,7 @@ describe("a process that is alone", () => {
     await one.requireSame(unasked);
   });
 
-  it("fails with the very error", async () => {
+  it("fails with the same error object", async () => {
     const error = new UserError("bad-option", "no", { hint: "yes" });
     await expect(failTogether(new SingleProcess(), error)).rejects.toBe(error);
     await expect(inCluster(new SingleProcess(), () => Promise.reject(error))).rejects.toBe(error);
@@ -66,7 +69,7 @@ describe("a process that is alone", () => {
 });
 
 describe("a batch", () => {
-  it("is shared evenly or refused with the nearest that can be", () => {
+  it("is split evenly, or refused with the nearest sizes that can be", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 4096 }), fc.integer({ min: 1, max: 64 }), (batch, ranks) => {
         if (batch % ranks === 0) return imagesPerRank(batch, ranks) * ranks === batch;
@@ -93,11 +96,11 @@ describe("a batch", () => {
 describe("threads", () => {
   const seat = (host: string, processors: readonly number[]) => ({ host, processors });
 
-  it("are the processors that a rank is bound to", () => {
+  it("are as many as the processors that a rank is bound to", () => {
     expect(threadsFor(1, [seat("a", [0, 1, 2, 3]), seat("a", [4, 5, 6, 7])])).toBe(4);
   });
 
-  it("are shared where ranks of a host may use the same, and not with other hosts", () => {
+  it("are divided among ranks that share processors on a host, and not among hosts", () => {
     const everywhere = [0, 1, 2, 3, 4, 5, 6, 7];
     const seats = [seat("a", everywhere), seat("a", everywhere), seat("b", everywhere), seat("a", everywhere)];
     expect([0, 1, 2, 3].map((rank) => threadsFor(rank, seats))).toEqual([2, 2, 8, 2]);
@@ -107,7 +110,7 @@ describe("threads", () => {
     expect(threadsFor(0, [seat("a", [0]), seat("a", [0])])).toBe(1);
   });
 
-  it("come from Linux's list", () => {
+  it("are counted from Linux's list of processors", () => {
     expect(parseProcessorList("0-3,8,10-11")).toEqual([0, 1, 2, 3, 8, 10, 11]);
     expect(parseProcessorList("")).toEqual([]);
   });

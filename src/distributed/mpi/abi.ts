@@ -1,21 +1,20 @@
 /**
- * What the two binary interfaces of MPI disagree about. In Open MPI a handle is the address of an object that the
- * library exports by name; in MPICH it is a number that its header fixes, the same in all libraries of its common
- * interface (MPICH 3.1 and newer, Intel MPI, MVAPICH). Both agree on MPI_SUCCESS = 0 and on the levels of thread
- * support.
+ * The differences between the two binary interfaces of MPI. In Open MPI a handle is the address of an object that the
+ * library exports by name. In MPICH it is a number from its header, the same in all libraries of its common interface
+ * (MPICH 3.1 and newer, Intel MPI, MVAPICH). Both define MPI_SUCCESS = 0 and the same levels of thread support.
  */
 import type { AbiName } from "../launch.ts";
 
 export type HandleName = "world" | "byte" | "int32" | "float" | "double" | "sum" | "errorsReturn";
 
 export interface Abi {
-  /** Files to look for, the usual one first. */
+  /** Library files to try, the usual one first. */
   readonly libraries: readonly string[];
   /** C type of a handle. */
   readonly handleType: "void *" | "int";
-  /** Names of the exported objects, or the numbers themselves. */
+  /** Names of the exported objects, or the numbers. */
   readonly handles: Readonly<Record<HandleName, string | number>>;
-  /** MPI_IN_PLACE and MPI_STATUS_IGNORE, addresses that are none. */
+  /** MPI_IN_PLACE and MPI_STATUS_IGNORE: reserved addresses. */
   readonly inPlace: bigint;
   readonly statusIgnore: bigint;
   readonly install: string;

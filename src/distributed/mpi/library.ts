@@ -1,22 +1,22 @@
 /**
- * Loads MPI and declares the few functions called. Nothing here blocks: what takes time is started and asked for, so
- * that a process whose peers are gone can still say so and end.
+ * Loads MPI and declares the functions that are called. No call blocks: slow operations are started and then tested, so
+ * that a process whose peers are lost can still report it and end.
  */
 import koffi from "koffi";
 import { InternalError, UserError } from "../../core/errors.ts";
 import type { AbiName } from "../launch.ts";
 import { type Abi, abis, type HandleName } from "./abi.ts";
 
-/** A communicator, type or operation: an address or a number, as the binary interface has it. */
+/** A communicator, type or operation: an address or a number, depending on the binary interface. */
 export type MpiHandle = bigint | number;
-/** Memory that MPI reads or fills: an address, or an array outside JavaScript's heap. */
+/** Memory that MPI reads or writes: an address, or an array outside JavaScript's heap. */
 export type MpiMemory = bigint | ArrayBufferView<ArrayBuffer>;
 export type ElementType = "byte" | "int32" | "float" | "double";
 
 const RTLD_NOW = 0x2;
-/** Open MPI's plugins look for its symbols among the global ones. */
+/** Open MPI's plugins look up its symbols among the global ones. */
 const RTLD_GLOBAL = 0x100;
-/** koffi unloads libraries at exit, while MPI's own threads still run in them. */
+/** Keeps the library loaded: koffi unloads libraries at exit, while MPI's threads still run in them. */
 const RTLD_NODELETE = 0x1000;
 const THREAD_SERIALIZED = 2;
 
@@ -24,22 +24,22 @@ type Call = (...parameters: (MpiMemory | MpiHandle | null)[]) => number;
 
 export interface Mpi {
   readonly abi: AbiName;
-  /** Path or name that the library was loaded by. */
+  /** Path or name that the library was loaded from. */
   readonly file: string;
   readonly world: MpiHandle;
-  /** Initialises MPI for calls from one thread at a time, whichever that is. */
+  /** Initialises MPI for calls from any thread, one at a time. */
   initialize(): void;
   finalize(): void;
-  /** Ends all ranks; may not return. */
+  /** Ends all ranks. It may not return. */
   abort(exitCode: number): void;
   version(): string;
   rank(communicator: MpiHandle): number;
   size(communicator: MpiHandle): number;
-  /** Another communicator of the same ranks, which returns errors to its callers. Every rank has to ask for it. */
+  /** Makes another communicator of the same ranks that returns errors to its callers. All ranks must call this. */
   duplicate(communicator: MpiHandle): MpiHandle;
   startSum(communicator: MpiHandle, memory: MpiMemory, count: number, type: ElementType): MpiRequest;
   startBroadcast(communicator: MpiHandle, memory: MpiMemory, count: number, type: ElementType): MpiRequest;
-  /** `count` elements of each rank into `gathered`, in the order of the ranks. */
+  /** Gathers `count` elements of each rank into `gathered`, in rank order. */
   startGather(
     communicator: MpiHandle,
     memory: MpiMemory,
@@ -47,19 +47,21 @@ export interface Mpi {
     count: number,
     type: ElementType,
   ): MpiRequest;
-  /** Microseconds of doing nothing. */
+  /** Blocks this thread for some microseconds. */
   sleep(microseconds: number): void;
 }
 
-/** Something under way. Its memory must stay where it is until it is done. */
+/** A running operation. Its memory must not move until it is done. */
 export interface MpiRequest {
-  /** Moves everything under way on, and tells whether this is done; not to be asked again after that. */
+  /**
+   * Lets all running operations progress, and returns whether this one is done. Must not be called again after that.
+   */
   isDone(): boolean;
 }
 
 /**
- * The MPI of `abi`, loaded from `file` if it is given.
- * @throws UserError "engine-missing" if there is none.
+ * Loads the MPI of `abi`, from `file` if it is given.
+ * @throws UserError "engine-missing" if it is not found.
  */
 export function loadMpi(abi: AbiName, file: string | undefined = process.env["ESPALIER_MPI_LIBRARY"]): Mpi {
   const table = abis[abi];
@@ -69,10 +71,16 @@ export function loadMpi(abi: AbiName, file: string | undefined = process.env["ES
   const candidates = file === undefined ? table.libraries : [file];
   const found = candidates.find((name) => dlopen(name, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE) !== null);
   if (found === undefined) {
-    throw new UserError("engine-missing", `this process was launched by ${abi}, and its library is not here`, {
-      expected: candidates.join(" or "),
-      hint: `Install it on every host (${table.install}), name its file in ESPALIER_MPI_LIBRARY, or name another MPI in ESPALIER_MPI`,
-    });
+    throw new UserError(
+      "engine-missing",
+      `this process was launched by ${abi}, but the library of ${abi} was not found`,
+      {
+        expected: candidates.join(" or "),
+        hint:
+          `Install it on every host (${table.install}), name its file in ESPALIER_MPI_LIBRARY, ` +
+          "or name another MPI in ESPALIER_MPI",
+      },
+    );
   }
   const pinned = dlopen(found, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
   const handle = (name: HandleName): MpiHandle => {
@@ -107,7 +115,8 @@ function declare(
     ),
     broadcast: func(`int MPI_Ibcast(void *memory, int count, ${H} type, int root, ${H} comm, void *request)`),
     gather: func(
-      `int MPI_Iallgather(void *send, int count, ${H} type, void *receive, int each, ${H} sameType, ${H} comm, void *request)`,
+      `int MPI_Iallgather(void *send, int count, ${H} type, void *receive, int each, ${H} sameType, ` +
+        `${H} comm, void *request)`,
     ),
     test: func("int MPI_Test(void *request, void *flag, void *status)"),
     errorString: func("int MPI_Error_string(int code, void *text, void *length)"),
@@ -121,7 +130,7 @@ function declare(
     if (result === 0) return;
     const reason = textOf((text, length) => calls.errorString(result, text, length));
     throw new UserError("rank-lost", `MPI could not ${what}: ${reason}`, {
-      hint: 'Go on from the last checkpoint with "espalier resume", launched as before',
+      hint: 'Continue from the last checkpoint with "espalier resume", launched as before',
     });
   };
   const integer = (what: string, call: (out: Int32Array<ArrayBuffer>) => number): number => {
@@ -129,7 +138,7 @@ function declare(
     check(call(out), what);
     return out[0] ?? 0;
   };
-  /** A request is a handle as well: eight bytes hold either kind. */
+  /** Starts an operation. A request is a handle too: eight bytes hold either kind. */
   const start = (what: string, call: (request: BigUint64Array<ArrayBuffer>) => number): MpiRequest => {
     const request = new BigUint64Array(new ArrayBuffer(8));
     const flag = offHeapIntegers();
@@ -155,22 +164,22 @@ function declare(
     initialize: () => {
       const provided = integer("initialise", (out) => calls.initThread(null, null, THREAD_SERIALIZED, out));
       if (provided >= THREAD_SERIALIZED) return;
-      throw new UserError("engine-refused", "this MPI allows calls from its first thread only", {
+      throw new UserError("engine-refused", "this MPI allows calls from its main thread only", {
         about: file,
         expected: "MPI_THREAD_SERIALIZED",
-        hint: "Use one that is built with support for threads",
+        hint: "Use an MPI that is built with thread support",
       });
     },
     finalize: () => check(calls.finalize(), "finish"),
     abort: (exitCode) => void calls.abort(handle("world"), exitCode),
     version: () => textOf((text, length) => calls.version(text, length)).split("\n")[0] ?? "",
-    rank: (communicator) => integer("tell the rank", (out) => calls.rank(communicator, out)),
-    size: (communicator) => integer("tell the number of ranks", (out) => calls.size(communicator, out)),
+    rank: (communicator) => integer("get the rank", (out) => calls.rank(communicator, out)),
+    size: (communicator) => integer("get the number of ranks", (out) => calls.size(communicator, out)),
     duplicate: (communicator) => {
       const out = new BigUint64Array(new ArrayBuffer(8));
       check(calls.dup(communicator, out), "copy a communicator");
       const copy = H === "int" ? Number(BigInt.asIntN(32, out[0] ?? 0n)) : (out[0] ?? 0n);
-      check(calls.setErrors(copy, handle("errorsReturn")), "have errors returned");
+      check(calls.setErrors(copy, handle("errorsReturn")), "set its error handler");
       return copy;
     },
     startSum: (communicator, memory, count, type) =>
@@ -178,7 +187,7 @@ function declare(
         calls.allreduce(inPlace, memory, count, types[type], sum, communicator, request),
       ),
     startBroadcast: (communicator, memory, count, type) =>
-      start("hear from rank 0", (request) => calls.broadcast(memory, count, types[type], 0, communicator, request)),
+      start("receive from rank 0", (request) => calls.broadcast(memory, count, types[type], 0, communicator, request)),
     startGather: (communicator, memory, gathered, count, type) =>
       start("gather from the ranks", (request) =>
         calls.gather(memory, count, types[type], gathered, count, types[type], communicator, request),
@@ -187,7 +196,7 @@ function declare(
   };
 }
 
-/** Small typed arrays lie in JavaScript's heap, where they may move, unless they are made over a buffer. */
+/** Small typed arrays lie in JavaScript's heap, where they may move, unless they have an explicit buffer. */
 function offHeapIntegers(): Int32Array<ArrayBuffer> {
   return new Int32Array(new ArrayBuffer(4));
 }
