@@ -60,7 +60,7 @@ function messagesText(messages) {
 }
 
 function fieldsText(messages) {
-  const lines = [`/** The fields of the messages of an ONNX file, by number. ${note} */`];
+  const lines = [`/** ONNX message fields by number. ${note} */`];
   lines.push('import type { Field } from "./field.ts";', 'import type { Messages } from "./messages.ts";', "");
   lines.push("export const fieldsOf: { readonly [Name in keyof Messages]: readonly Field[] } = {");
   for (const [message, fields] of messages) {

@@ -1,7 +1,4 @@
-/**
- * The fields of the messages of an ONNX file, by number. Generated from onnx.proto by `node
- * scripts/generate-protobuf.mjs`; do not edit.
- */
+/** ONNX message fields by number. Generated from onnx.proto by `node scripts/generate-protobuf.mjs`; do not edit. */
 import type { Field } from "./field.ts";
 import type { Messages } from "./messages.ts";
 
