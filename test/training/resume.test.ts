@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, truncateSync } from "node:fs";
+import { cpSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import type { RunEvent } from "../../src/training/events.ts";
@@ -100,6 +100,36 @@ test("an interruption is told with the way to go on, and the next session says w
   const after = (await readEvents(folder)).slice(before.length);
   expect(after[0]).toMatchObject({ type: "run.started", resumedFrom: 1, step: 1, epoch: 1 });
   expect(after.at(-1)?.type).toBe("run.finished");
+});
+
+test("an engine that is as it was is no news, one that differs is reported", async () => {
+  const same = join(parent, "same-engine");
+  const other = join(parent, "other-engine");
+  await interrupt((hooks) => train(tinyResnet(), { ...options, ...hooks, folder: same }), atFirstStep);
+  cpSync(same, other, { recursive: true });
+  const path = join(other, "run.json");
+  const record = JSON.parse(readFileSync(path, "utf8"));
+  // The record has the precision beside what the engine says of itself.
+  expect(record.engine).toHaveProperty("precision", "f32");
+  writeFileSync(path, JSON.stringify({ ...record, engine: { ...record.engine, library: "oneDNN 1.0" } }));
+  const changesToldBy = async (folder: string): Promise<string[]> => {
+    const told: RunEvent[] = [];
+    await interrupt(
+      ({ signal, onEvent }) => {
+        const follow = (event: RunEvent): void => {
+          told.push(event);
+          onEvent(event);
+        };
+        return resume(folder, { data, signal, onEvent: follow });
+      },
+      ({ type }) => type === "run.started",
+    );
+    return told.flatMap((event) => (event.type === "notice" ? event.message : []));
+  };
+  expect(await changesToldBy(same)).toEqual([]);
+  expect(await changesToldBy(other)).toEqual([
+    "The engine changed (library oneDNN 1.0 → none): the run goes on, but not bit for bit",
+  ]);
 });
 
 test("a signal that is aborted from the start still leaves a run to go on with", async () => {
