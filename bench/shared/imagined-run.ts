@@ -102,7 +102,7 @@ export async function writeImaginedRun(
     const progress = step / totalSteps;
     emitter.moveTo(step, Math.ceil(step / stepsPerEpoch));
     if (step % looks === 0 || step === totalSteps) {
-      for (const change of tracker.look(valuesAt(deaths, progress))) emit(change);
+      for (const change of tracker.update(valuesAt(deaths, progress))) emit(change);
       living = tracker.totals();
       macs = Math.round(after.macs + (whole.macs - after.macs) * (living.alive / living.count) ** 2 * (1 - progress));
     }

@@ -1,13 +1,13 @@
 /**
- * What would remain if the network were cut now. Exact at the end of an epoch; in between, counted again only when the
- * set of zeros has changed, with the other weights as of the last epoch, and never for more than a small share of the
- * time.
+ * Counts the cost that would remain if the network were cut now. At the end of an epoch the count is exact. Between
+ * epochs it is repeated only if the set of zeros has changed, with the other weights of the last epoch, and it takes
+ * only a small share of the time.
  */
 import { performance } from "node:perf_hooks";
 import type { Graph, Network, Weights } from "../graph/graph.ts";
 import type { NetworkCost } from "./events.ts";
 
-/** Counting may take one part in so many of the time. */
+/** Counting takes at most one part in this many of the time. */
 const TIME_SHARE = 200;
 
 export class CostMeter {
@@ -20,7 +20,7 @@ export class CostMeter {
   #countedAt = 0;
   #milliseconds = 0;
 
-  /** `countLeft`: what is left of a network once it is cut; `now`: a clock in milliseconds. */
+  /** `countLeft` returns the cost of a network after a cut; `now` is a clock in milliseconds. */
   constructor(
     { graph, weights }: Network,
     countLeft: (network: Network) => Promise<NetworkCost>,
@@ -32,7 +32,7 @@ export class CostMeter {
     this.#now = now;
   }
 
-  /** Counts with all `weights` as they are now. */
+  /** Counts with the current `weights`. */
   async count(weights: Weights): Promise<NetworkCost> {
     const start = this.#now();
     this.#weights = weights;
@@ -45,9 +45,10 @@ export class CostMeter {
   }
 
   /**
-   * The last count, made anew if there is none, or if `factors` has other zeros and counting is cheap enough by now.
+   * Returns the last count. Counts again if there is none, or if `factors` has other zeros and counting is cheap
+   * enough.
    */
-  async glance(factors: Weights): Promise<NetworkCost> {
+  async estimate(factors: Weights): Promise<NetworkCost> {
     const isDue = this.#now() - this.#countedAt >= TIME_SHARE * this.#milliseconds;
     if (this.#cost !== undefined && (!isDue || this.#zerosOf(factors) === this.#zeros)) return this.#cost;
     return this.count(new Map([...this.#weights, ...factors]));

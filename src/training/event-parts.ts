@@ -1,13 +1,13 @@
-/** Parts that several events have in common, as schemas with a description each. */
+/** Schemas that several events share, each with a description. */
 import { z } from "zod";
 
 export const count = z.int().nonnegative();
 
-/** What every event carries. */
+/** The fields that every event has. */
 export const stamp = {
-  time: z.iso.datetime().describe("when it happened, in UTC"),
-  step: count.describe("optimizer steps since the start of the run, also of one that was resumed"),
-  epoch: count.describe("the epoch it is about, counted from 1; 0 before the first"),
+  time: z.iso.datetime().describe("time of the event, in UTC"),
+  step: count.describe("optimizer steps since the start of the run, over all its sessions"),
+  epoch: count.describe("epoch of the event, counted from 1; 0 before the first"),
 };
 
 export const structureKind = z
@@ -33,7 +33,7 @@ export const structure = {
   index: count.describe("number of the structure in its layer when the run began"),
 };
 
-/** The factors of one layer as placed. */
+/** The factors of one layer. */
 export const placedFactor = z.object({
   parameter: z.string().describe("name of the parameter λ"),
   layer: z.string().describe("name of the layer"),
@@ -42,7 +42,7 @@ export const placedFactor = z.object({
   gamma: z.number().describe("sparsity strength γ of the kind"),
 });
 
-/** The values of one factor parameter, in short. */
+/** A summary of the values of one factor parameter. */
 export const factorSummary = z.object({
   layer: z.string().describe("name of the layer"),
   kind: structureKind,
@@ -51,43 +51,49 @@ export const factorSummary = z.object({
   maximum: z.number().describe("largest λ"),
 });
 
-/** Every scaling factor in one byte: small enough to be told each epoch of a network with many thousands. */
+/** Every scaling factor as one byte: small enough for an event each epoch, with many thousands of factors. */
 export const factorLevels = z.object({
-  maximum: z.number().describe("the largest λ, which byte 255 stands for"),
+  maximum: z.number().describe("largest λ: the value of byte 255"),
   values: z
     .base64()
-    .describe("a byte a structure in the order of run.started's factors: λ / maximum · 255, and 0 only for λ = 0"),
+    .describe(
+      "one byte for each structure, in the order of run.started's factors: λ / maximum · 255; 0 only for λ = 0",
+    ),
 });
 
-/** What presses on the structures of one layer: ∂loss/∂λ + γ. Those that were pruned already are left out. */
+/** ∂loss/∂λ + γ of the structures of one layer, without those that were pruned already. */
 export const factorMargins = z.object({
   zero: z
     .number()
     .nullable()
-    .describe("of those at zero, the lowest since each was held there; below zero, one is about to come back"),
+    .describe(
+      "of the structures at zero: the lowest value since each became zero; below zero, one is about to come back",
+    ),
   living: z
     .tuple([z.number(), z.number()])
     .readonly()
     .nullable()
-    .describe("of the living, the lowest and the highest at the last step; above zero, it makes them smaller"),
+    .describe("of the other structures: lowest and highest value at the last step; above zero, λ decreases"),
 });
 
-/** Which run a from-scratch baseline belongs to: it trains the pruned architecture of that run from new weights. */
+/**
+ * The run that a from-scratch baseline belongs to: the baseline trains that run's pruned architecture from new weights.
+ */
 export const controlOf = z.object({
   run: z.string().describe("name of that run"),
-  folder: z.string().describe("its folder, relative to this one, so that both can be moved together"),
-  same: z.enum(["epochs", "macs"]).describe("what both have in common"),
+  folder: z.string().describe("folder of that run, relative to this one, so that both can be moved together"),
+  same: z.enum(["epochs", "macs"]).describe("what both runs have in common: epochs or training MACs"),
   trainingMacs: z
     .object({ run: count.describe("of that run"), control: count.describe("of this one") })
-    .describe("MACs of the forward passes over all training images; backward passes take twice as many again"),
+    .describe("MACs of the forward passes over all training images; backward passes take twice as many"),
 });
 
-/** What pruning would take out of the network as it is trained now, and what that is worth. */
+/** The cost before and after pruning now, and whether pruning pays. */
 export const shrinkable = {
-  before: networkCost.describe("of the network as it is trained now"),
-  after: networkCost.describe("of what is left of it"),
-  stepsSaved: z.number().describe("steps of the network before that pruning saves in the rest of the run, by its MACs"),
-  stepsNeeded: z.number().describe("steps that it has to save to be worth while"),
+  before: networkCost.describe("of the network in training"),
+  after: networkCost.describe("of the network after pruning"),
+  stepsSaved: z.number().describe("MACs that pruning saves in the rest of the run, in steps of the network before"),
+  stepsNeeded: z.number().describe("steps that pruning has to save to pay"),
 };
 
 /** Time of one batch in ONNX Runtime. Half of the runs lie between the quartiles. */
@@ -95,10 +101,10 @@ export const latencyFigures = z.object({
   median: z.number().describe("milliseconds"),
   lowerQuartile: z.number().describe("milliseconds"),
   upperQuartile: z.number().describe("milliseconds"),
-  runs: count.describe("how often it was timed"),
+  runs: count.describe("number of timed runs"),
 });
 
-/** One column of the table at the end. */
+/** One network in the table at the end of a run. */
 export const networkSummary = z.object({
   accuracy: z.number().describe("percent, on the whole test split"),
   macs: count.describe("multiply-accumulates for one image"),

@@ -1,6 +1,6 @@
 /**
- * The end of a run: cut, export, prove, score, time. Everything here can be repeated from the last checkpoint, so a run
- * that is stopped in the middle of it is resumed like any other.
+ * The end of a run: cut, export, certify, score, measure latency. All of it can be repeated from the last checkpoint,
+ * so a run that is stopped here can be resumed.
  */
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -21,7 +21,7 @@ import type { Compact } from "../pruning/compact.ts";
 import type { LatencyFigures } from "./events.ts";
 import { layerStructures } from "./progress/alive-tracker.ts";
 import type { Pace } from "./progress/throughput.ts";
-import { countUnreadable } from "./progress/unreadable.ts";
+import { reportUnreadableCount } from "./progress/unreadable.ts";
 import { type Run, TrainedNetwork } from "./run.ts";
 import { runFileError } from "./run-folder/file-errors.ts";
 import { runFiles } from "./run-folder/run-folder.ts";
@@ -29,22 +29,22 @@ import type { RunWriter } from "./run-folder/run-writer.ts";
 import type { Session } from "./session.ts";
 import { metadataOf } from "./start/file-metadata.ts";
 
-/** What training came to. */
+/** The result of training. */
 export interface Trained {
-  /** Of the network as it was trained last, on the whole test split. */
+  /** Accuracy of the trained network on the whole test split. */
   readonly accuracy: Accuracy;
-  /** Of this session. */
+  /** Steps and waiting times of this session. */
   readonly pace: Pace;
   /** Since the start of the run. */
   readonly steps: number;
 }
 
 /**
- * Finishes the run whose last state the session's training plan holds; `startedAt`: `performance.now()` of the
- * session's start. All test images are asked of each network once: of the trained one by the loop, after its last step;
- * of the compact one here, and the certificate reads its first answers.
- * @throws UserError "not-exact" if the compact network is not the trained one, "interrupted", or what writing a file
- * throws.
+ * Finishes the run whose last state is in the session's training plan; `startedAt`: `performance.now()` at the start of
+ * the session. Each network computes all test images once: the trained one in the loop, after its last step; the
+ * compact one here. The certificate uses the first of these logits.
+ * @throws UserError "not-exact" if the networks do not give the same answers, "interrupted", and the errors of writing
+ * a file.
  */
 export async function finishRun(
   session: Session,
@@ -93,7 +93,7 @@ export async function finishRun(
     host,
     dataset,
     images: settings.certificateImages,
-    // As in scoring, whose kernels are chosen and timed for it.
+    // The batch of scoring: its kernels are chosen and timed already.
     batch: evaluationBatch,
     compactLogits: answers.logits,
   });
@@ -101,7 +101,7 @@ export async function finishRun(
   requireExact(certificate);
 
   const accuracy = accuracyOf(answers);
-  countUnreadable(dataset, emitter);
+  reportUnreadableCount(dataset, emitter);
   stopIfAborted();
   const latencies =
     settings.latency && hasOnnxRuntime() ? await timeBoth(session, writer, plain(network), files.compact) : undefined;
@@ -135,8 +135,8 @@ export async function finishRun(
 type Verdict = Pick<Run, "certificate" | "before" | "after">;
 
 /**
- * Tells all ranks what rank 0 found; they wait for it, so that nothing is timed beside processes that come to their
- * end.
+ * Gives all ranks the results of rank 0. They wait for them, so that rank 0 measures latency while no other process
+ * exits.
  */
 function shareVerdict(cluster: Cluster, own?: Verdict): Promise<Verdict> {
   return cluster.onFirst(async () => required(own, "the verdict of rank 0"));
@@ -155,7 +155,7 @@ function reportCut({ factors }: Session, { emitter }: RunWriter, { cuts }: Compa
 async function reportCertificate(writer: RunWriter, certificate: Certificate): Promise<void> {
   const { folder, emitter } = writer;
   const path = join(folder, runFiles.certificate);
-  // The folder may be moved; its files stay beside each other.
+  // File names instead of paths: the folder may be moved.
   const files = certificate.files.map((file) => ({ ...file, path: basename(file.path) }));
   const text = `${JSON.stringify({ ...certificate, files }, undefined, 2)}\n`;
   await writer.write(() =>
@@ -178,19 +178,19 @@ async function reportCertificate(writer: RunWriter, certificate: Certificate): P
     path: runFiles.certificate,
   });
   if (onnxRuntime !== undefined) return;
-  const instead = `${witness} has checked the exported file, on ${images} images, and latency is not measured`;
+  const instead = `${witness} has checked the exported file on ${images} images; latency was not measured`;
   emitter.emit({
     type: "notice",
-    message: `ONNX Runtime is not installed: ${instead}. For both type: ${runtimeInstallCommand}`,
+    message: `ONNX Runtime is not installed. ${instead}. To install it, type: ${runtimeInstallCommand}`,
   });
 }
 
-/** Without what cannot be sent to another thread. */
+/** Drops the class and its metadata, so that the network can be sent to another thread. */
 function plain({ graph, weights }: Network): Network {
   return { graph, weights };
 }
 
-/** Of every image of the test split. */
+/** The logits of `network` for all test images. */
 async function answersOnTest({ host, evaluationBatch, dataset }: Session, network: Network): Promise<Answers> {
   const classifier = await engineClassifier(host, network, evaluationBatch);
   try {
@@ -201,8 +201,8 @@ async function answersOnTest({ host, evaluationBatch, dataset }: Session, networ
 }
 
 /**
- * Median milliseconds of both networks for one image. The network before is timed with its factors multiplied into its
- * weights, as it would have been without them: they would only make it slower.
+ * Median milliseconds of both networks for one image. The trained network is timed with its factors multiplied into its
+ * weights: as separate nodes they would make it slower, and the comparison unfair.
  */
 async function timeBoth(
   { background }: Session,

@@ -1,4 +1,4 @@
-/** The way of every run, new or resumed: it is opened at a checkpoint, trained to its end, and finished. */
+/** Carries out a run, new or resumed: opens it at a checkpoint, trains it to its end and finishes it. */
 import { join } from "node:path";
 import { optional } from "../core/optional.ts";
 import type { Dataset } from "../data/dataset.ts";
@@ -15,7 +15,7 @@ import { ProgressReports } from "./hooks/progress.ts";
 import { PruningSpeed } from "./hooks/pruning-speed.ts";
 import { RunWarnings } from "./hooks/warnings.ts";
 import { Throughput } from "./progress/throughput.ts";
-import { tellUnreadable } from "./progress/unreadable.ts";
+import { reportUnreadable } from "./progress/unreadable.ts";
 import type { Run } from "./run.ts";
 import { type Checkpoint, writeCheckpoint } from "./run-folder/checkpoint-files.ts";
 import { runFiles } from "./run-folder/run-folder.ts";
@@ -29,35 +29,35 @@ import { score, trainingLoop } from "./training-loop.ts";
 
 type Engine = RunRecord["engine"];
 
-/** What a run is opened at. */
+/** The state that a run is opened with. */
 export interface RunStart {
   readonly record: RunRecord;
   readonly dataset: Dataset;
-  /** Of step 0 for a new run. */
+  /** For a new run: the checkpoint of step 0. */
   readonly checkpoint: Checkpoint;
-  /** What to distil from, where the settings ask for it. */
+  /** The teacher network, if the settings ask for distillation. */
   readonly teacher?: Network;
-  /** Whether the folder was made for it just now. */
+  /** Whether the folder was created by this session. */
   readonly isNew: boolean;
-  /** Step that an earlier session of the run came to; null if none has begun to train. */
+  /** The step that an earlier session reached; null if no session has trained yet. */
   readonly resumedFrom: number | null;
-  /** What is to be told as it starts. */
+  /** Notices to emit at the start. */
   readonly notices: readonly string[];
 }
 
-/** Where a run comes from: what it was asked for, or the folder that it was stopped in. */
+/** The source of a run: the arguments of a new run, or the folder of a stopped one. */
 export interface RunSource {
   readonly cluster: Cluster;
   readonly settings: Settings;
-  /** `performance.now()` as the session started. */
+  /** `performance.now()` at the start of the session. */
   readonly startedAt: number;
-  /** The run's folder, made if there is none. What is wrong is best said here: nothing has been written yet. */
+  /** Returns the run's folder and creates it if needed. Checks belong here, because nothing is written yet. */
   folder(engine: Engine): Promise<string>;
-  /** What to open the run at, asked once its folder is this process's. */
+  /** Returns the state to open the run with. Called once this process has locked the folder. */
   open(writer: RunWriter, engine: Engine): Promise<RunStart>;
 }
 
-/** Opens the run of `source`, trains it to its end and finishes it; throws what `train` and `resume` do. */
+/** Opens the run of `source`, trains it to its end and finishes it. Throws the errors of `train` and `resume`. */
 export async function carryOut(source: RunSource, options: RunOptions): Promise<Run> {
   const { cluster, settings, startedAt } = source;
   return withThreads(settings, options, cluster, async (threads) => {
@@ -87,8 +87,8 @@ export async function carryOut(source: RunSource, options: RunOptions): Promise<
 }
 
 /**
- * Writes down what the run starts from, before the long work of preparing it: a process that is killed from here on
- * leaves a run that can be resumed. The record comes last, for with it the folder is a run.
+ * Writes the state that the run starts from before the long work of preparing plans: a run whose process is killed
+ * after this can be resumed. `run.json` is written last, because its presence makes the folder a run.
  */
 export async function writeStart(writer: RunWriter, start: RunStart): Promise<void> {
   const { record, checkpoint, teacher } = start;
@@ -103,8 +103,8 @@ export async function writeStart(writer: RunWriter, start: RunStart): Promise<vo
 }
 
 /**
- * `work`; if it fails for a new run, of which nothing is trained yet, the folder goes: the same command can be given
- * again.
+ * Does `work`. If it fails for a new run, which has trained nothing yet, removes the folder: the same command then
+ * works again.
  */
 async function discardingNew<T>({ isNew }: RunStart, writer: RunWriter, work: () => Promise<T>): Promise<T> {
   try {
@@ -115,7 +115,7 @@ async function discardingNew<T>({ isNew }: RunStart, writer: RunWriter, work: ()
   }
 }
 
-/** Settings may ask for "auto": the record says beside the engine which precision that is. */
+/** Records the precision beside the engine, because the setting may only say "auto". */
 async function recordPrecision(writer: RunWriter, record: RunRecord, { settings }: Session): Promise<void> {
   const engine = { ...record.engine, precision: settings.precision };
   await writer.write(() => writeRunRecord(writer.folder, { ...record, engine }));
@@ -142,7 +142,7 @@ function announce(session: Session, { emitter }: RunWriter, { record, resumedFro
     resumedFrom,
   });
   for (const message of dataset.notes ?? []) emitter.emit({ type: "notice", message });
-  tellUnreadable(dataset, emitter);
+  reportUnreadable(dataset, emitter);
   for (const message of [...session.network.notices, ...notices]) emitter.emit({ type: "notice", message });
 }
 
@@ -152,7 +152,7 @@ function gammaPolicyFor(session: Session): GammaPolicy {
   return gammaAfter === 0 ? new ConstantGamma() : new DelayedGamma(Math.round(gammaAfter * session.stepsPerEpoch));
 }
 
-/** Trains with all that takes part in the run; what a caller adds comes before the network is pruned and saved. */
+/** Trains with all hooks. The caller's hooks run before those that prune and save the network. */
 async function trainToEnd(session: Session, writer: RunWriter, options: RunOptions): Promise<Trained> {
   const { settings, factors, dataset } = session;
   const { gammaPolicy: policy = gammaPolicyFor(session), hooks: own = [] } = options;
@@ -168,7 +168,7 @@ async function trainToEnd(session: Session, writer: RunWriter, options: RunOptio
   const hooks = [speed, progress, warnings, ...own, new OnlinePruning(session, speed, throughput)];
   const run = new RunState(session, writer);
   const checkpoints = new Checkpoints(session, writer, run, [policy, ...hooks]);
-  // What is on disk of step 0 may have been written before kernels were chosen.
+  // The checkpoint of step 0 on disk may have been written before the kernels were chosen.
   if (run.step === 0) await checkpoints.save();
   await trainingLoop(session, run, policy, [...hooks, checkpoints]);
   const accuracy = run.accuracy ?? (await score(session, dataset.test));

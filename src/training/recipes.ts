@@ -1,6 +1,6 @@
 /**
- * Recipes: what to train on what with which settings, as JSON. Those in `recipes/` ship with the package; a file of
- * one's own is named by its path. A recipe is data for `train`: whatever is set beside it comes first.
+ * Recipes: a model, a dataset and settings, as JSON. The recipes in `recipes/` ship with the package; any other recipe
+ * file is named by its path. Settings that the caller gives override those of the recipe.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -12,13 +12,13 @@ import { parseSettings, type SettingsInput, settingNames } from "./settings/sett
 
 export interface Recipe {
   readonly description: string;
-  /** Where the settings come from. */
+  /** The source of the settings, such as a paper. */
   readonly source?: string;
-  /** What to know before changing them. */
+  /** Advice for readers who change them. */
   readonly notes?: string;
   /** A name of the zoo, or the path of an ONNX file. */
   readonly model: string;
-  /** As `--data`: a name, a folder, or a file; left out where everyone has a folder of their own. */
+  /** As `--data`: a name, a folder or a file. Left out if users have the data in folders of their own. */
   readonly data?: string;
   readonly settings: SettingsInput;
 }
@@ -39,7 +39,7 @@ const fields = {
 };
 const schema: z.ZodType<Recipe> = z.strictObject(fields);
 
-/** Beside `src/` and beside `dist/` alike. */
+/** The folder is beside `src/` and beside `dist/`. */
 const FOLDER = fileURLToPath(new URL("../../recipes", import.meta.url));
 
 /** Names of the recipes that ship with the package. */
@@ -53,8 +53,8 @@ export function recipeNames(): readonly string[] {
 /**
  * The recipe called `name`, or the one in the file `name` if that ends in `.json`. Its settings are as written, without
  * defaults.
- * @throws UserError: "unknown-name" for a recipe, a key or a setting that there is not, with the nearest that there is;
- * "missing-file", "bad-file" for a file that is no JSON or lacks something; "bad-option" for a setting out of range.
+ * @throws UserError "unknown-name" for an unknown recipe, key or setting, with the nearest known name; "missing-file";
+ * "bad-file" for a file that is not JSON or is incomplete; "bad-option" for a setting out of range.
  */
 export function recipe(name: string): NamedRecipe {
   if (name.toLowerCase().endsWith(".json")) return { name: basename(name, ".json"), ...readRecipe(name) };
@@ -76,15 +76,15 @@ function readRecipe(path: string): Recipe {
   const misspelt = parsed.error.issues.find(({ code }) => code === "unrecognized_keys");
   if (misspelt?.code === "unrecognized_keys") throw unknownKey(path, misspelt.keys[0] ?? "");
   const [issue] = parsed.error.issues;
-  throw new UserError("bad-file", `not a recipe: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`, {
+  throw new UserError("bad-file", `the file is not a recipe: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`, {
     about: path,
     expected: "description, model and settings",
-    hint: "Those in the package's folder recipes/ show how one is written",
+    hint: "See the recipes in the package's folder recipes/ for the format",
     cause: parsed.error,
   });
 }
 
-/** A setting that stands beside `settings` instead of in it is the likeliest slip. */
+/** The most likely mistake is a setting beside `settings` instead of inside it. */
 function unknownKey(path: string, key: string): UserError {
   if (!settingNames.includes(key)) return unknownName(`key in ${path}`, key, Object.keys(fields));
   return new UserError("unknown-name", `"${key}" is a setting, not a key of a recipe`, {
@@ -100,7 +100,7 @@ function readJson(path: string): unknown {
   } catch (cause) {
     throw new UserError("missing-file", "the recipe cannot be read", {
       about: path,
-      hint: 'A recipe of the package is named without ".json"; see espalier recipes',
+      hint: 'Name a recipe of the package without ".json"; "espalier recipes" lists them',
       cause,
     });
   }

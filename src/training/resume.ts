@@ -1,4 +1,4 @@
-/** `resume`: a stopped run goes on from its last checkpoint, bit for bit. */
+/** `resume` continues a stopped run from its last checkpoint, bit for bit. */
 import { join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { UserError } from "../core/errors.ts";
@@ -19,17 +19,17 @@ import type { Settings } from "./settings/settings.ts";
 import { type DataSource, reopenData } from "./start/run-data.ts";
 
 export interface ResumeOptions extends RunOptions {
-  /** The data again, if it was an open dataset that no name or folder stands for. */
+  /** The data again, if the run was started with an open dataset that has no name or folder. */
   readonly data?: DataSource;
 }
 
 /**
- * Continues the run in `folder` from its last checkpoint that is whole. On the same machine with the same data the
- * result is the one the run would have had without the break, bit for bit.
+ * Continues the run in `folder` from its last undamaged checkpoint. On the same machine with the same data the result
+ * is bit for bit the one of an uninterrupted run.
  *
- * @throws UserError: "missing-file" or "bad-file" if this is no run; "bad-checkpoint" if no checkpoint is whole;
- * "checksum" if the data or what `run.json` asks for is not the same; "bad-option" if the run is finished; and what
- * `train` throws.
+ * @throws UserError "missing-file" or "bad-file" if `folder` is not a run; "bad-checkpoint" if all checkpoints are
+ * damaged; "checksum" if the data or `run.json` has changed; "bad-option" if the run is finished; and the errors of
+ * `train`.
  */
 export async function resume(folder: string, options: ResumeOptions = {}): Promise<Run> {
   const cluster = await clusterFor(options);
@@ -72,7 +72,7 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
           ...{ record, dataset, checkpoint, isNew: false, resumedFrom: hasBegun ? step : null },
           ...optional("teacher", teacher),
           notices: [
-            ...damaged.map((message) => `${message}; going on from step ${step} instead`),
+            ...damaged.map((message) => `${message}; the run continues from step ${step} instead`),
             ...engineChanges(record.engine, engine),
           ],
         };
@@ -82,22 +82,20 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
   );
 }
 
-/** @throws UserError "bad-option" unless γ is decided by the policy that the run began with. */
+/** @throws UserError "bad-option" unless the γ policy is the one that the run started with. */
 function requirePolicy({ gammaPolicy: began }: RunRecord, { gammaPolicy }: RunOptions): void {
   if (began === gammaPolicy?.name) return;
   const message =
-    began === undefined
-      ? "the run was begun without a γ policy of its own"
-      : `the run was begun with the γ policy "${began}"`;
+    began === undefined ? "the run was started without a γ policy" : `the run was started with the γ policy "${began}"`;
   throw new UserError("bad-option", message, {
     about: "gammaPolicy",
     expected: began ?? "none",
     received: gammaPolicy?.name ?? "none",
-    hint: began === undefined ? "Leave it out" : "Hand it over again: resume(folder, { gammaPolicy })",
+    hint: began === undefined ? "Leave it out" : "Pass it again: resume(folder, { gammaPolicy })",
   });
 }
 
-/** On another number of ranks each has other threads than those of the run so far. */
+/** Drops the recorded number of threads if the number of ranks has changed. */
 function withoutOtherThreads({ settings, engine }: RunRecord, cluster: Cluster, share: number | undefined): Settings {
   if (share !== undefined && settings.engine !== "reference") return { ...settings, threads: share };
   if ((engine["ranks"] ?? "1") === `${cluster.size}`) return settings;
@@ -105,7 +103,7 @@ function withoutOtherThreads({ settings, engine }: RunRecord, cluster: Cluster, 
   return others;
 }
 
-/** None of a run that was stopped while it was being prepared. */
+/** The events of the run; none if it was stopped while its plans were prepared. */
 async function eventsSoFar(folder: string): Promise<readonly RunEvent[]> {
   try {
     return await readEvents(folder);
@@ -117,16 +115,19 @@ async function eventsSoFar(folder: string): Promise<readonly RunEvent[]> {
 
 function refuseFinished(folder: string, events: readonly RunEvent[]): void {
   if (events.at(-1)?.type !== "run.finished") return;
-  throw new UserError("bad-option", "the run is finished; there is nothing to continue", {
+  throw new UserError("bad-option", "the run is finished: there is nothing to continue", {
     about: folder,
     hint: "Its results are compact.onnx and report.html; start a new run to train longer",
   });
 }
 
-/** Another library or number of threads rounds differently; that is worth knowing, and no reason to refuse. */
+/**
+ * Another library or number of threads rounds differently: that is a notice, not an error. Settings fix the precision,
+ * which only the record has beside the engine.
+ */
 function engineChanges({ precision: _, ...began }: RunRecord["engine"], now: RunRecord["engine"]): readonly string[] {
   const changed = Object.keys({ ...began, ...now }).filter((key) => began[key] !== now[key]);
   if (changed.length === 0) return [];
   const changes = changed.map((key) => `${key} ${began[key] ?? "none"} → ${now[key] ?? "none"}`).join(", ");
-  return [`The engine changed (${changes}): the run goes on, but not bit for bit`];
+  return [`The engine changed (${changes}): the run continues, but not bit for bit`];
 }

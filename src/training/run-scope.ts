@@ -1,5 +1,6 @@
 /**
- * What a run works with for as long as it lasts: opened, handed to the work, and closed again whatever becomes of it.
+ * Opens the resources of a run (ranks, engine, threads, folder), passes them to the work, and closes them afterwards,
+ * also after an error.
  */
 import { kernelCacheFolder } from "../core/cache-folder.ts";
 import { optional } from "../core/optional.ts";
@@ -15,18 +16,18 @@ import { RunWriter, type RunWriterOptions } from "./run-folder/run-writer.ts";
 import type { Session } from "./session.ts";
 import type { Settings } from "./settings/settings.ts";
 
-/** How a run is followed and stopped, who takes part in it, and with whom it is trained. */
+/** Options to follow and stop a run, its hooks and γ policy, and the ranks that train it. */
 export interface RunOptions extends RunWriterOptions {
-  /** Told of each step and epoch, in this order, after our own reports and before the network is pruned and saved. */
+  /** Called after each step and epoch, in this order: after the built-in reports, before pruning and saving. */
   readonly hooks?: readonly RunHook[];
-  /** γ over the run, where neither a constant one nor a budget will do; the γ of `select` is what it starts from. */
+  /** Decides γ during the run instead of a constant γ or a budget. It may start from the γ of `select`. */
   readonly gammaPolicy?: GammaPolicy;
   /**
-   * Trains on this rank alone, with so many threads, though others were launched with it: they have runs of their own.
-   * Default: all ranks train the run together.
+   * Trains on this rank alone, with this many threads: the other ranks have runs of their own. Default: all ranks train
+   * the run together.
    */
   readonly alone?: { readonly threads: number };
-  /** Shows how far timing kernels has come, before the first event and after a cut. */
+  /** Shows the progress of kernel timing, before the first event and after a cut. */
   readonly tuningClock?: TuningClock;
 }
 

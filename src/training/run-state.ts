@@ -1,4 +1,4 @@
-/** How far a run has come, and what hooks and the γ policy see of it. */
+/** The progress of a run: the object that hooks and the γ policy get. */
 import { UserError } from "../core/errors.ts";
 import { failTogether } from "../distributed/cluster.ts";
 import type { Accuracy } from "../evaluation/accuracy.ts";
@@ -21,9 +21,9 @@ export class RunState implements TrainingRun {
   #sums: EpochSums;
   #isEnded: boolean;
   #isRequested = false;
-  /** The last checkpoint on disk that was written with the kernels of the run, relative to its folder. */
+  /** Path of the last checkpoint with the run's kernel choices, relative to the run's folder. */
   lastCheckpoint: string | undefined;
-  /** Of the network as it was trained last, on the whole test split; undefined until that is known. */
+  /** Accuracy of the trained network on the whole test split; undefined until it is measured. */
   accuracy: Accuracy | undefined;
 
   constructor(session: Session, writer: RunWriter) {
@@ -60,7 +60,7 @@ export class RunState implements TrainingRun {
     return this.#isEnded;
   }
 
-  /** Whether no step is to come. */
+  /** Whether training has ended: no step follows. */
   get isOver(): boolean {
     return this.#isEnded || this.#step >= this.totalSteps;
   }
@@ -106,12 +106,12 @@ export class RunState implements TrainingRun {
     return this.#writer.isAborted;
   }
 
-  /** Whether the run was asked to stop before the next step; all ranks are of one mind. */
+  /** Whether the run must stop before the next step; the same on all ranks. */
   get mustStop(): boolean {
     return this.#session.network.mustStop(this.isAborted);
   }
 
-  /** One step more. */
+  /** Adds one step to the progress; ends the run if its loss is not finite. */
   async advance({ loss, correct, milliseconds }: StepResult): Promise<void> {
     this.#writer.emitter.moveTo(this.#step + 1, epochOf(this.#step, this.#session));
     if (!Number.isFinite(loss)) await this.#diverged(this.#step + 1, String(loss), `the loss is ${loss}`);
@@ -125,24 +125,26 @@ export class RunState implements TrainingRun {
     };
   }
 
-  /** The sums of the epoch that has ended; another one begins. */
+  /** Returns the sums of the epoch that has ended, and starts those of the next one. */
   closeEpoch(): EpochSums {
     const sums = this.#sums;
     this.#sums = NO_SUMS;
     return sums;
   }
 
-  /** The state now. A step can spoil the weights although its own loss was fine: such a state is never kept. */
+  /**
+   * Reads the state. Ends the run if a value is not finite: a step can break the weights although its loss is finite.
+   */
   async readState(): Promise<TrainingState> {
     const { network, background } = this.#session;
     const state = await network.readWhole();
-    const spoilt = await background.call("firstSpoilt", state);
-    if (spoilt === undefined) return state;
-    const { name, value } = spoilt;
-    return this.#diverged(this.#step, String(value), `"${name}" holds ${value}`);
+    const found = await background.call("firstNonFinite", state);
+    if (found === undefined) return state;
+    const { name, value } = found;
+    return this.#diverged(this.#step, String(value), `"${name}" contains ${value}`);
   }
 
-  /** Ends the run as one that was stopped from outside, on all ranks. */
+  /** Ends the run on all ranks as interrupted. */
   async interrupt(): Promise<never> {
     return failTogether(this.#session.cluster, this.#writer.interrupted(this.#step));
   }

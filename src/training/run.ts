@@ -1,10 +1,10 @@
-/** What `train` gives back: the trained network, the compact one, and how they compare. */
+/** The result of `train`: the trained network, the compact network, and their comparison. */
 import type { Certificate } from "../evaluation/certificate.ts";
 import { saveOnnx } from "../formats/onnx/index.ts";
 import type { Graph, Network, Weights } from "../graph/graph.ts";
 import type { NetworkSummary } from "./events.ts";
 
-/** A network that knows what its file should say about the images it takes. */
+/** A network with the metadata that its file stores about the images it takes. */
 export class TrainedNetwork implements Network {
   readonly graph: Graph;
   readonly weights: Weights;
@@ -32,7 +32,7 @@ export interface Run {
   readonly name: string;
   /** As trained, with its factors. */
   readonly network: TrainedNetwork;
-  /** What is left after the cut. It gives the same answers. */
+  /** The network after the cut. It gives the same answers. */
   readonly compact: TrainedNetwork;
   readonly certificate: Certificate;
   /** Accuracy, cost, size and latency of both. */

@@ -1,6 +1,6 @@
 /**
- * Learning rate over a run, as pure functions of (step, total): a resumed run needs no state of a schedule. Steps count
- * from 0; a schedule is asked for steps 0 … total − 1.
+ * Learning rate schedules as pure functions of (step, total), so checkpoints need no state of a schedule. Steps count
+ * from 0 to total − 1.
  */
 import { z } from "zod";
 
@@ -8,7 +8,7 @@ const rate = z.number().positive();
 const share = z.number().min(0).max(1);
 
 /**
- * Up from `peak / startDivisor` to `peak` during the share `peakAt` of the run, then down to `peak / startDivisor /
+ * Rises from `peak / startDivisor` to `peak` during the share `peakAt` of the run, then falls to `peak / startDivisor /
  * endDivisor`, both along half a cosine: Smith and Topin, "Super-Convergence", 2018, in the two-phase form and with the
  * step counting of PyTorch's `OneCycleLR`.
  */
@@ -22,8 +22,8 @@ const oneCycleSchema = z.strictObject({
 });
 
 /**
- * From `peak` to 0 along half a cosine (Loshchilov and Hutter, "SGDR", 2017, equation 5 without restarts), after a
- * linear rise from 0 during the share `warmup` of the run.
+ * Falls from `peak` to 0 along half a cosine (Loshchilov and Hutter, "SGDR", 2017, equation 5 without restarts), after
+ * a linear rise from 0 during the share `warmup` of the run.
  */
 const cosineSchema = z.strictObject({
   kind: z.literal("cosine"),
@@ -32,7 +32,7 @@ const cosineSchema = z.strictObject({
   warmup: z.number().min(0).max(0.9).default(0),
 });
 
-/** `peak`, times `factor` at each of `milestones`: what the papers of ResNet and of SSS use. */
+/** Multiplies `peak` by `factor` at each of `milestones`, as the papers of ResNet and of SSS do. */
 const stepSchema = z.strictObject({
   kind: z.literal("step"),
   peak: rate.default(0.1),
@@ -41,12 +41,12 @@ const stepSchema = z.strictObject({
   factor: rate.default(0.1),
 });
 
-/** Reads a schedule and fills in what is left out. */
+/** Reads a schedule and fills in its defaults. */
 export const scheduleSchema = z.discriminatedUnion("kind", [oneCycleSchema, cosineSchema, stepSchema]);
 
 export type Schedule = Readonly<z.output<typeof scheduleSchema>>;
 
-/** A schedule in which numbers may be left out. */
+/** A schedule as a caller gives it: every number is optional. */
 export type ScheduleOptions = Readonly<z.input<typeof scheduleSchema>>;
 
 export type ScheduleKind = Schedule["kind"];

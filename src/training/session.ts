@@ -1,6 +1,6 @@
 /**
- * What a run trains with: the engine in its thread, the network in training with its plans, the loader of batches.
- * Opened for a new run and for a resumed one alike, before anything is written.
+ * The resources that a run trains with: the engine in its thread, the network in training with its plans, the loader of
+ * batches. New and resumed runs open them in the same way.
  */
 
 import { required } from "../core/errors.ts";
@@ -30,21 +30,21 @@ export interface SessionStart {
   readonly settings: Settings;
   readonly factors: readonly Factor[];
   readonly dataset: Dataset;
-  /** Where to go on from; step 0 for a new run. */
+  /** The checkpoint to start from; step 0 for a new run. */
   readonly checkpoint: Checkpoint;
   readonly host: EngineHost;
-  /** What to distil from, where the settings ask for it. */
+  /** The teacher network, if the settings ask for distillation. */
   readonly teacher?: Network;
-  /** Does what would hold up the event loop. */
+  /** The thread for work that would block the event loop. */
   readonly background: Background;
   /** The ranks that train together. */
   readonly cluster: Cluster;
 }
 
 export interface Session extends SessionStart {
-  /** With the precision decided. */
+  /** With the precision decided: never "auto". */
   readonly settings: Settings & { readonly precision: Precision };
-  /** With factors, as it is stored: the whole network, whatever was cut of it since. */
+  /** The full network with factors, without the cuts made during training. */
   readonly graph: Graph;
   readonly stepsPerEpoch: number;
   readonly totalSteps: number;
@@ -52,14 +52,14 @@ export interface Session extends SessionStart {
   readonly costs: CostMeter;
   readonly evaluationBatch: number;
   readonly loader: TrainingLoader;
-  /** Started with the first step. */
+  /** It is started with the first step. */
   readonly eventLoop: EventLoopWatch;
 }
 
-/** The largest batch that scoring uses: larger ones only cost memory. */
+/** The largest batch for scoring: larger ones only cost memory. */
 const LARGEST_EVALUATION_BATCH = 256;
 
-/** Name of the epoch, counted from 1, that step `step` (counted from 0) belongs to; the last one once all are done. */
+/** The epoch, counted from 1, of step `step`, counted from 0; the last epoch once all steps are done. */
 export function epochOf(
   step: number,
   { stepsPerEpoch, settings }: Pick<Session, "stepsPerEpoch" | "settings">,
@@ -67,7 +67,7 @@ export function epochOf(
   return Math.min(settings.epochs, Math.floor(step / stepsPerEpoch) + 1);
 }
 
-/** Targets beside the labels, where the loss needs them: labels smoothed or mixed, and beside a teacher's answers. */
+/** Soft targets, if the loss needs them: for label smoothing, for mixed images and beside a teacher's answers. */
 function softLabelsOf({ labelSmoothing, mixing, distill }: Settings, { classes }: Dataset): SoftLabels | undefined {
   if (labelSmoothing === 0 && mixing === undefined && distill === undefined) return undefined;
   return { classes: classes.length, smoothing: labelSmoothing, ...optional("mixing", mixing) };
@@ -78,10 +78,10 @@ function teacherOf({ settings, teacher }: SessionStart): LiveNetworkOptions["tea
   return { ...settings.distill, network: required(teacher, "the teacher") };
 }
 
-/** Prepares the plans with the checkpoint's weights and kernels and starts the loader where the checkpoint stopped. */
+/** Prepares the plans with the checkpoint's weights and kernels. Starts the loader where the checkpoint stopped. */
 export async function openSession(start: SessionStart): Promise<Session> {
   const { factors, dataset, host, background, cluster, settings } = start;
-  // From the first step on, weights are handed from thread to thread.
+  // Threads pass weights to each other without copying them.
   const checkpoint = {
     ...start.checkpoint,
     network: { ...start.checkpoint.network, weights: allInSharedMemory(start.checkpoint.network.weights) },
@@ -121,7 +121,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
   return {
     ...start,
     checkpoint,
-    // "auto" is decided once, when the plans are first made; checkpoints keep it with the kernel choices.
+    // "auto" is decided once, when the first plans are prepared; checkpoints keep the result with the kernel choices.
     settings: { ...settings, precision: network.precision },
     graph: whole.graph,
     stepsPerEpoch: steps,

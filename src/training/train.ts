@@ -1,4 +1,4 @@
-/** `train`: a new run. Everything it was given is checked before anything is written. */
+/** `train` starts a new run. It checks all of its arguments before it writes anything. */
 import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { UserError } from "../core/errors.ts";
@@ -31,23 +31,24 @@ import { sourceForFile } from "./start/fine-tuning-data.ts";
 import { type DataSource, openData } from "./start/run-data.ts";
 import { fileOf, inputOf, type ModelSource, nameOf, openModel, startingNetwork } from "./start/starting-network.ts";
 
-/** Settings of the run, the data, and how to follow and stop it. */
+/** The settings of the run, the data, and the options to follow and stop the run. */
 export interface TrainOptions extends SettingsInput, RunOptions {
-  /** What to train on: `cifar10()`, a name or folder as on the command line, or an open dataset. */
+  /** The training data: `cifar10()`, a name or folder as on the command line, or an open dataset. */
   readonly data: DataSource;
-  /** Folder of the run; default `runs/<name>`. */
+  /** The run's folder; default `runs/<name>`. */
   readonly folder?: string;
-  /** Of what the run is the control, kept in its record; see `experiments/control.ts`. */
+  /** For a from-scratch baseline: the run it belongs to. `run.json` keeps it; see `experiments/control.ts`. */
   readonly controlOf?: ControlOf;
 }
 
 /**
- * Trains `model` with scaling factors, cuts what they drove to zero, and proves that the compact network gives the same
- * answers. All of it is kept in the run's folder. Launched by MPI, the ranks train it together, and rank 0 keeps it.
+ * Trains `model` with scaling factors, cuts the structures whose factors reached zero, and proves that the compact
+ * network gives the same answers. The run's folder keeps the results. Under MPI all ranks train the run together, and
+ * rank 0 writes the folder.
  *
- * @throws UserError: "bad-option", "unknown-name" and what opening the data throws, before anything is written;
- * "run-exists"; "engine-missing" without oneDNN; "diverged"; "interrupted" after the signal; "not-exact"; "run-lost" or
- * "run-moved" of a folder that is another process's or elsewhere by now.
+ * @throws UserError "bad-option", "unknown-name" and the errors of opening the data, before anything is written;
+ * "run-exists"; "engine-missing" without oneDNN; "diverged"; "interrupted" after the signal; "not-exact"; "run-lost" if
+ * another process has taken the folder over; "run-moved" if the folder was moved.
  */
 export async function train(model: ModelSource, options: TrainOptions): Promise<Run> {
   const cluster = await clusterFor(options);
@@ -75,7 +76,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     requireReachable(parsed, starting);
     return { settings: parsed, name: nameOf(found, starting.network.graph), ...opened, ...starting };
   });
-  const noGamma = "No sparsity strength γ was given: this is plain training, and nothing will be cut";
+  const noGamma = "No sparsity strength γ was given. This is plain training: nothing will be cut";
   return carryOut(
     {
       ...{ cluster, settings, startedAt },
@@ -108,7 +109,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
         };
         const start: RunStart = {
           ...{ record, dataset, isNew: true, resumedFrom: null },
-          checkpoint: { ...NOTHING_DONE, network, seal: sealOf(record) },
+          checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
           ...(settings.distill === undefined ? {} : { teacher: bake(network) }),
           notices: factors.length === 0 && controlOf === undefined ? [noGamma] : [],
         };
@@ -120,17 +121,18 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
   );
 }
 
-/** @throws UserError "bad-option" if a policy of the caller's is to decide on γ, and the settings would, too. */
+/** @throws UserError "bad-option" if both the caller's γ policy and the settings decide γ. */
 function requireOneGamma({ budget, gammaAfter }: Settings, { gammaPolicy }: RunOptions): void {
   const other = budget === undefined ? (gammaAfter === undefined ? undefined : "gammaAfter") : "budget";
   if (gammaPolicy === undefined || other === undefined) return;
-  throw new UserError("bad-option", `"${other}" and the γ policy "${gammaPolicy.name}" would both decide on γ`, {
+  throw new UserError("bad-option", `"${other}" and the γ policy "${gammaPolicy.name}" would both decide γ`, {
     about: `option "${other}"`,
     hint: "Leave one of them out",
   });
 }
 
-const NOTHING_DONE: Omit<Checkpoint, "network"> = {
+/** The state of a run before its first step. */
+const INITIAL_STATE: Omit<Checkpoint, "network"> = {
   progress: {
     step: 0,
     sums: { steps: 0, loss: 0, correct: 0, milliseconds: 0 },
@@ -141,9 +143,9 @@ const NOTHING_DONE: Omit<Checkpoint, "network"> = {
   hooks: {},
 };
 
-/** The number of threads decides how sums are split, so it is part of what a resumed run repeats. */
+/** Fixes the number of threads. It decides how sums are split, so a resumed run needs the same number. */
 function withThreadCount(settings: Settings, cluster: Cluster): Settings {
-  // Several ranks have each as many as its host gives them.
+  // With several ranks, each rank's host decides its number of threads.
   if (settings.engine === "reference" || cluster.size > 1) return settings;
   return { ...settings, threads: settings.threads ?? cluster.threads };
 }

@@ -1,7 +1,7 @@
 /**
- * The method: a batch, a step with γ on the factors, and whoever wants to know of it. One call of the engine a step;
- * while it computes, the loader's thread prepares the batches after it. What lasts longer than a step happens between
- * steps, in hooks.
+ * The training loop: take a batch, make a step with γ on the factors, call the hooks. A step is one call of the engine;
+ * meanwhile the loader's thread prepares the next batches. Work that takes longer than a step (scoring, pruning,
+ * checkpoints) happens between steps, in hooks.
  */
 import { performance } from "node:perf_hooks";
 import { firstImages, type Split } from "../data/dataset.ts";
@@ -17,9 +17,9 @@ import type { RunState } from "./run-state.ts";
 import type { Session } from "./session.ts";
 
 /**
- * Trains from the session's checkpoint to the last step, and leaves the last state in the network.
- * @throws UserError "diverged" if the loss is no number any more, "interrupted" once the signal is aborted; a
- * checkpoint to go on from is on disk in either case.
+ * Trains from the session's checkpoint to the last step. Afterwards `session.network` has the trained weights.
+ * @throws UserError "diverged" if the loss is not finite, "interrupted" once the signal is aborted. In both cases a
+ * checkpoint to resume from is on disk.
  */
 export async function trainingLoop(
   session: Session,
@@ -45,7 +45,7 @@ export async function trainingLoop(
 }
 
 /**
- * The next batch, forward and backward, a step of the weights' optimizer and of the proximal method for the factors.
+ * Trains on the next batch: forward and backward pass, an SGD step for the weights, a proximal step for the factors.
  */
 async function trainStep({ loader, network }: Session, run: RunState, gammas: Weights): Promise<StepResult> {
   const learningRate = run.learningRateAt(run.step);
@@ -58,7 +58,7 @@ async function trainStep({ loader, network }: Session, run: RunState, gammas: We
   return { loss, correct, learningRate, milliseconds: performance.now() - start, waitedMilliseconds };
 }
 
-/** Scores, and counts what is left. The last epoch's score is the run's: it is on all test images. */
+/** Scores the network and counts its remaining cost. The last epoch is scored on all test images. */
 async function finishEpoch(session: Session, run: RunState): Promise<EpochResult> {
   const { network, dataset, settings, cluster, costs, factors } = session;
   await network.shareStatistics();
@@ -80,7 +80,7 @@ async function finishEpoch(session: Session, run: RunState): Promise<EpochResult
   };
 }
 
-/** Accuracy of the network as it is now. */
+/** Accuracy of the network with its current weights. */
 export async function score({ network, dataset, cluster }: Session, split: Split): Promise<Accuracy> {
   return sharedAccuracy(await network.classifier(), split, dataset, cluster);
 }

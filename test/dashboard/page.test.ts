@@ -202,7 +202,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
       await page.getByText("Engine and measurements").click();
       // Threads that wait for each other are slow where others need the cores.
       await page.getByLabel("threads", { exact: true }).fill("1");
-      await page.getByLabel("time the networks at the end").uncheck();
+      await page.getByLabel("measure latency at the end").uncheck();
       await page.getByRole("button", { name: "Start" }).click();
       await page.waitForURL(/\/run\/real$/);
       // What the form's complaints moved was the visitor's doing.

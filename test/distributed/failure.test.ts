@@ -45,7 +45,7 @@ describe.skipIf(!installedMpis.includes("openmpi"))("a job", () => {
   it("is refused once, with the nearest valid batch sizes, if the batch cannot be split evenly", async () => {
     const { exitCode, stderr } = await start(3, "train", runFolder(), { batch: 10 });
     expect(exitCode).toBe(2);
-    expect(stderr.match(/cannot be shared evenly by 3 ranks/g)).toHaveLength(1);
+    expect(stderr.match(/cannot be divided evenly among 3 ranks/g)).toHaveLength(1);
     expect(stderr).toContain("Use --batch 9 or 12");
   });
 

@@ -92,7 +92,7 @@ test("a run with batch norms goes on bit for bit after a break, while it shrinks
 test("parts that a batch cannot be divided into are refused before anything is written", async () => {
   const folder = join(temporaryFolder(), "run");
   await expect(train(tinyResnet(), { ...options, accumulate: 5, folder })).rejects.toThrow(
-    /12 images a step cannot be worked through in 5 equal parts.*--accumulate 4 or 6/s,
+    /12 images in a step cannot be divided into 5 equal parts.*--accumulate 4 or 6/s,
   );
   await expect(readRunRecord(folder)).rejects.toMatchObject({ code: "missing-file" });
 });

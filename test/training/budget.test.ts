@@ -124,7 +124,7 @@ test("says at the end that its layers are narrow, where whole channels cannot co
   const told = await tell({ budget: "70%", select: { neurons: 1 } });
   const [missed] = missedIn(told);
   expect(missed?.message).toMatch(/is left, the nearest to 70\.0 %/);
-  expect(missed?.hint).toBe("Its layers are narrow: ask for a share that whole channels come to");
+  expect(missed?.hint).toBe("The layers are narrow: ask for a share that whole channels can meet");
   expect(Math.abs(left(told.run) - 0.7)).toBeLessThan(0.12);
 });
 
@@ -133,7 +133,7 @@ test("says at the end that it had too few steps", async () => {
   checkMet(told);
   const [missed] = missedIn(told);
   expect(left(told.run)).toBeGreaterThan(0.5);
-  expect(missed?.hint).toBe("Train for more epochs: structures had too few steps to reach zero");
+  expect(missed?.hint).toBe("Train for more epochs: the structures had too few steps to reach zero");
 });
 
 test("says at once, and at the end, where whole structures cannot come near enough", async () => {
@@ -144,7 +144,7 @@ test("says at once, and at the end, where whole structures cannot come near enou
   const nearest = Number(/than about (\d+\.\d) %/.exec(notice ?? "")?.[1]);
   expect(Math.abs(100 * left(run) - nearest)).toBeLessThan(2);
   expect(missedIn({ run, events }).map(({ hint }) => hint)).toEqual([
-    "Select neurons too: they fill what larger structures leave",
+    "Select neurons too: they are smaller than other structures",
   ]);
 });
 
@@ -154,7 +154,7 @@ test.each([
   [{ budget: "10G-macs" }, /at most .* MACs/],
   [{ budget: "20M-watts" }, /no unit "watts"/],
   [{ budget: "50%", select: { groups: 1 } }, /no groups.*It has: neurons, blocks/],
-  [{ budget: "50%", select: { neurons: 0 } }, /nothing to reach a budget with/],
+  [{ budget: "50%", select: { neurons: 0 } }, /no structures can be pruned to meet the budget/],
 ])("%o is refused before anything is written", async (overrides, message) => {
   const folder = join(temporaryFolder(), "run");
   await expect(train(tinyResnet(), { ...options, ...overrides, folder })).rejects.toThrow(message);

@@ -24,7 +24,7 @@ async function written(metadata: Readonly<Record<string, string>>): Promise<stri
 test("data that is only named, for a file that says nothing, is asked about", async () => {
   await expect(train(await written({}), { data: "./photos", epochs: 1 })).rejects.toMatchObject({
     code: "bad-option",
-    message: expect.stringContaining("nothing says which values the network was trained on"),
+    message: expect.stringContaining("it is unknown how the network's training images were normalised"),
     details: { hint: expect.stringContaining('datasetReference("./photos", { images: { mean: […]') },
   });
 });

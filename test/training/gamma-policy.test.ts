@@ -30,7 +30,7 @@ function policy(times: (step: number) => number): GammaPolicy {
   return { name: "mine", gammas: ({ step, factors }) => gammasOf(factors, times(step)) };
 }
 
-test("a policy that hands out the γ of the settings trains the same network, bit for bit, pruned on the way", async () => {
+test("a policy with the γ of the settings trains and prunes the same network, bit for bit", async () => {
   const plain = await trainTiny(options);
   const own = await trainTiny({ ...options, gammaPolicy: policy(() => 1) });
   expect(plain.events.some(({ type }) => type === "network.shrunk")).toBe(true);
@@ -82,13 +82,13 @@ test.each([
   ["a delay", { gammaAfter: 1 }],
 ])("two that decide on γ are refused: a policy and %s", async (_, settings) => {
   const run = train(tinyResnet(), { ...options, ...settings, folder, gammaPolicy: policy(() => 1) });
-  await expect(run).rejects.toMatchObject({ code: "bad-option", message: expect.stringContaining("both decide on γ") });
+  await expect(run).rejects.toMatchObject({ code: "bad-option", message: expect.stringContaining("both decide γ") });
 });
 
 test("a policy that leaves out a factor is told of it", async () => {
   const own: GammaPolicy = { name: "mine", gammas: () => new Map([["block1.conv1.neuron.factor", tensor([4])]]) };
   await expect(train(tinyResnet(), { ...options, folder, gammaPolicy: own })).rejects.toMatchObject({
     code: "bad-option",
-    message: expect.stringContaining("one γ a structure"),
+    message: expect.stringContaining("one γ for each structure"),
   });
 });

@@ -94,8 +94,8 @@ test("batch norms' scales stay what they are if they are fixed, and factors are 
 });
 
 test.each<readonly [Partial<TrainOptions>, RegExp]>([
-  [{ gammaAfter: 6 }, /γ would begin after the last of 6 epochs/],
-  [{ budgetBy: 3 }, /no budget to be met/],
+  [{ gammaAfter: 6 }, /γ would start after the last of 6 epochs/],
+  [{ budgetBy: 3 }, /a time to meet the budget, but no budget/],
   [{ budget: "60%", budgetBy: 7 }, /cannot be met by epoch 7.*at most 6 epochs/s],
   [{ budget: "60%", gammaAfter: 3, budgetBy: 2 }, /cannot be met by epoch 2.*above 3/s],
 ])("%o is refused before anything is written", async (overrides, message) => {

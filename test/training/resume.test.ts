@@ -128,7 +128,7 @@ test("an engine that is as it was is no news, one that differs is reported", asy
   };
   expect(await changesToldBy(same)).toEqual([]);
   expect(await changesToldBy(other)).toEqual([
-    "The engine changed (library oneDNN 1.0 → none): the run goes on, but not bit for bit",
+    "The engine changed (library oneDNN 1.0 → none): the run continues, but not bit for bit",
   ]);
 });
 
@@ -164,7 +164,7 @@ test("a damaged checkpoint is passed over, said aloud, and the result is still t
   expect(events[0]).toMatchObject({ type: "run.started", resumedFrom: 6 });
   expect(events[1]).toMatchObject({
     type: "notice",
-    message: expect.stringMatching(/optimizer\.safetensors.*going on from step 6/),
+    message: expect.stringMatching(/optimizer\.safetensors.*continues from step 6/),
   });
   expect((await lastState(folder)).network.equals((await lastState(whole.folder)).network)).toBe(true);
 });

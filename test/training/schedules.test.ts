@@ -22,7 +22,7 @@ test("one-cycle gives the learning rates of PyTorch 2's OneCycleLR(total_steps=2
   );
 });
 
-test("one-cycle with a peak between two steps follows PyTorch too (total_steps=13, pct_start=0.3, div 10 and 100)", () => {
+test("one-cycle with a peak between two steps follows PyTorch (total_steps=13, pct_start=0.3, div 10 and 100)", () => {
   const schedule: OneCycleSchedule = { kind: "one-cycle", peak: 0.1, peakAt: 0.3, startDivisor: 10, endDivisor: 100 };
   expectClose(
     curve(schedule, 13),

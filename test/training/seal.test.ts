@@ -69,7 +69,7 @@ test("factors and data are sealed too, by their digest", async () => {
   });
   await expect(resume(folder, { data })).rejects.toMatchObject({
     code: "checksum",
-    details: { list: ["factors: not as it was", "data: not as it was"] },
+    details: { list: ["factors: changed", "data: changed"] },
   });
 });
 

@@ -25,14 +25,14 @@ function withFactors(values: Readonly<Record<string, readonly number[]>>): Weigh
 test("what goes to zero is told once, what comes back is told, and the counts follow", () => {
   const tracker = new StructureTracker(factors, fresh);
   expect(tracker.totals()).toEqual({ alive: 10, count: 10 });
-  expect(tracker.look(fresh)).toEqual([]);
+  expect(tracker.update(fresh)).toEqual([]);
   const zeroed = withFactors({ "block1.conv1.neuron.factor": [1, 0, 0.5, 0], "block2.add.block.factor": [0] });
-  expect(tracker.look(zeroed)).toEqual([
+  expect(tracker.update(zeroed)).toEqual([
     { type: "structure.zeroed", layer: "block1.conv1", kind: "neuron", index: 1 },
     { type: "structure.zeroed", layer: "block1.conv1", kind: "neuron", index: 3 },
     { type: "structure.zeroed", layer: "block2.add", kind: "block", index: 0 },
   ]);
-  expect(tracker.look(zeroed)).toEqual([]);
+  expect(tracker.update(zeroed)).toEqual([]);
   expect(tracker.totals()).toEqual({ alive: 7, count: 10 });
   expect(tracker.layers()).toContainEqual({ layer: "block1.conv1", kind: "neuron", alive: 2, count: 4 });
   expect(tracker.summaries()).toContainEqual({
@@ -42,7 +42,7 @@ test("what goes to zero is told once, what comes back is told, and the counts fo
     mean: 0.375,
     maximum: 1,
   });
-  expect(tracker.look(withFactors({ "block1.conv1.neuron.factor": [1, 0, 0.5, 0] }))).toEqual([
+  expect(tracker.update(withFactors({ "block1.conv1.neuron.factor": [1, 0, 0.5, 0] }))).toEqual([
     { type: "structure.revived", layer: "block2.add", kind: "block", index: 0 },
   ]);
 });
@@ -54,7 +54,7 @@ async function costLeft(network: Network): Promise<NetworkCost> {
 
 test("the cost left is that of the compact network", async () => {
   const meter = new CostMeter({ graph, weights: fresh }, costLeft);
-  expect(await meter.glance(fresh)).toEqual(cost(graph));
+  expect(await meter.estimate(fresh)).toEqual(cost(graph));
   const weights = withFactors({ "block1.conv1.neuron.factor": [1, 0, 0.5, 0], "block2.add.block.factor": [0] });
   const left = await meter.count(weights);
   expect(left).toEqual(cost(compact({ graph, weights }).network.graph));
@@ -66,11 +66,11 @@ test("a glance counts again only if the set of zeros is another, and not all the
   let time = 0;
   // Each look at the clock is a millisecond, so a count takes one.
   const meter = new CostMeter({ graph, weights: fresh }, costLeft, () => time++);
-  const before = await meter.glance(fresh);
+  const before = await meter.estimate(fresh);
   const dead = withFactors({ "block2.add.block.factor": [0] });
-  expect(await meter.glance(dead)).toBe(before);
+  expect(await meter.estimate(dead)).toBe(before);
   time += 300;
-  expect(await meter.glance(withFactors({ "block2.add.block.factor": [0.25] }))).toBe(before);
-  expect(await meter.glance(dead)).toEqual(cost(compact({ graph, weights: dead }).network.graph));
-  expect((await meter.glance(dead)).macs).toBeLessThan(before.macs);
+  expect(await meter.estimate(withFactors({ "block2.add.block.factor": [0.25] }))).toBe(before);
+  expect(await meter.estimate(dead)).toEqual(cost(compact({ graph, weights: dead }).network.graph));
+  expect((await meter.estimate(dead)).macs).toBeLessThan(before.macs);
 });

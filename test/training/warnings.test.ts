@@ -122,7 +122,9 @@ describe("the accuracy collapses", () => {
     const wide: LayerStructures = { layer: "a", kind: "neuron", alive: 95, count: 100 };
     const warnings = new RunWarnings({ classes: 10, epochs: 2, factors: [{ ...factor, count: 100 }], hasBudget: true });
     const [found] = warnings.warningsAfter({ epoch: 1, trainAccuracy: 10, layers: [wide] });
-    expect(found?.message).toMatch(/only 10.0 % after epoch 1, with 5 of 100 structures at zero: it has not learnt/);
+    expect(found?.message).toMatch(
+      /only 10.0 % after epoch 1, with 5 of 100 structures at zero: the network has learnt nothing/,
+    );
     expect(found?.hint).toMatch(/lower learning rate/);
   });
 

@@ -1,7 +1,7 @@
 /**
- * What goes over all weights and takes longer than an event loop may be held up: counting, cutting, checking, writing.
- * One function a call; `background.ts` asks for them, `background-worker.ts` answers in a thread of its own. Weights
- * that are given back lie in shared memory.
+ * Tasks over all weights, which would block the event loop for too long: counting, cutting, checking, writing. Each is
+ * one function. `background.ts` requests them; `background-worker.ts` does them in a thread of its own. Weights in the
+ * results are in shared memory.
  */
 import { allInSharedMemory } from "../../core/shared-memory.ts";
 import { saveOnnx } from "../../formats/onnx/index.ts";
@@ -14,10 +14,10 @@ import { bake } from "../../selection/fold.ts";
 import type { NetworkCost } from "../events.ts";
 import {
   everyKind,
-  firstSpoilt,
+  firstNonFinite,
+  type NonFiniteValue,
   narrowState,
   type OptimizerState,
-  type Spoilt,
   type TrainingState,
   type Widening,
   wholeState,
@@ -25,9 +25,9 @@ import {
 import { type Checkpoint, writeCheckpoint } from "../run-folder/checkpoint-files.ts";
 import type { Owner } from "../run-folder/claim.ts";
 
-/** What is asked and what is answered. */
+/** Request and response of each task. */
 export interface BackgroundCalls {
-  /** What would remain of a network if it were cut now. */
+  /** The cost that would remain if the network were cut. */
   count: { request: { readonly network: Network; readonly round: number }; response: NetworkCost };
   compact: { request: { readonly network: Network; readonly round: number }; response: Compact };
   findShrinking: {
@@ -43,8 +43,8 @@ export interface BackgroundCalls {
     request: { readonly optimizer: OptimizerState; readonly steps: readonly CutStep[] };
     response: OptimizerState;
   };
-  firstSpoilt: { request: TrainingState; response: Spoilt | undefined };
-  /** Answers the bytes written. */
+  firstNonFinite: { request: TrainingState; response: NonFiniteValue | undefined };
+  /** Responds with the number of bytes written. */
   writeCheckpoint: {
     request: { readonly folder: string; readonly checkpoint: Checkpoint; readonly owner: Owner };
     response: number;
@@ -57,7 +57,7 @@ export interface SaveRequest {
   readonly network: Network;
   readonly path: string;
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Whether factors are multiplied into the weights; default: they are written as they are. */
+  /** Whether factors are multiplied into the weights; default: they are separate nodes of the file. */
   readonly isBaked?: boolean;
 }
 
@@ -92,7 +92,7 @@ export const backgroundTasks: {
   },
   wholeState: ({ left, widening }) => sharedState(wholeState(left, widening)),
   narrowState: ({ optimizer, steps }) => sharedOptimizer(narrowState(optimizer, steps)),
-  firstSpoilt,
+  firstNonFinite,
   writeCheckpoint: ({ folder, checkpoint, owner }) => writeCheckpoint(folder, checkpoint, owner),
   saveNetwork: async ({ network, path, metadata = {}, isBaked = false }) => {
     await saveOnnx(isBaked ? bake(network) : network, path, { metadata });

@@ -1,6 +1,6 @@
 /**
- * A thread beside the engine's for whatever goes over all weights, so that the event loop of the process stays free:
- * the terminal is drawn, signals are heard and batches are handed on while a checkpoint of 100 MB is written.
+ * A thread for tasks over all weights, so that they do not block the event loop of the process: the terminal, signals
+ * and batches do not wait while a checkpoint of 100 MB is written.
  */
 import { Requests } from "../../core/requests.ts";
 import { spawnWorker } from "../../core/worker.ts";
@@ -13,8 +13,8 @@ export class Background {
   );
 
   /**
-   * Has a task of `background-tasks.ts` done; tasks are done one after the other. Weights are sent without a copy if
-   * they lie in shared memory, as those do that an `EngineHost` reads. Rejects with what the task throws.
+   * Does a task of `background-tasks.ts` in the thread, one after the other. Weights in shared memory, such as those
+   * read from an `EngineHost`, are sent without a copy. Rejects with the error that the task throws.
    */
   call<M extends keyof BackgroundCalls>(
     task: M,
@@ -23,7 +23,7 @@ export class Background {
     return this.#requests.call(task, request);
   }
 
-  /** Finishes the tasks asked for so far and ends the thread. */
+  /** Finishes the requested tasks and ends the thread. */
   async dispose(): Promise<void> {
     await this.#requests.stop();
   }

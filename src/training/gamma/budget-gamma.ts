@@ -1,7 +1,8 @@
 /**
- * The budget of a run, between the loop and `selection/budget-controller.ts`: shows the controller the factors every
- * few steps, sets the γ it asks for, has the cost counted exactly when it matters, and reports how far the run has
- * come. All of it depends on the state and the settings alone, so a repeated or resumed run has the same γ.
+ * The γ policy of a run with a budget. Every few steps it gives the factors to the controller
+ * (`selection/budget-controller.ts`) and sets the γ that the controller returns. It counts the exact cost when that
+ * matters, and reports the progress. All decisions depend on the state and the settings alone, so a repeated or resumed
+ * run has the same γ.
  */
 import { UserError } from "../../core/errors.ts";
 import { cost } from "../../graph/cost.ts";
@@ -20,16 +21,17 @@ import { controllerStateOf, controllerStateSchema } from "./controller-state.ts"
 import type { GammaPolicy } from "./gamma-policy.ts";
 import { budgetWindow } from "./gamma-schedule.ts";
 
-/** Steps between two looks: so many looks a run, and none further apart than momentum remembers. */
-const LOOKS = 250;
+/** Updates of γ in a run. */
+const UPDATES = 250;
+/** Most steps between two updates: about as many as momentum averages over. */
 const LONGEST_INTERVAL = 10;
 
-/** How far off the budget a run may end, as a share of the full cost. */
-const PROMISED = 0.02;
+/** How far from the budget a run may end, as a share of the full cost. */
+const TOLERANCE = 0.02;
 
 /**
- * @throws UserError "bad-option" if `settings` ask for a budget that is above the full cost, below what guards leave of
- * the network, or that there is nothing to reach with.
+ * @throws UserError "bad-option" if the budget is above the full cost, below the smallest cost that pruning can reach,
+ * or if no kind of structure has a γ above 0.
  */
 export function requireReachable({ budget, round }: Settings, { network, factors }: StartingNetwork): void {
   if (budget === undefined) return;
@@ -40,14 +42,15 @@ export function requireReachable({ budget, round }: Settings, { network, factors
   const whole = cost(graph);
   const kinds = factorKinds.filter((kind) => factors.some((factor) => factor.kind === kind && factor.gamma > 0));
   if (kinds.length === 0)
-    refuse("there is nothing to reach a budget with", "a kind with γ above 0", "Leave --gamma out");
+    refuse("no structures can be pruned to meet the budget", "a kind with γ above 0", "Leave --gamma out");
   const full = `${whole[budget.of].toLocaleString("en")} ${costNames[budget.of]}`;
-  if (budgetShare(budget, whole) > 1) refuse("the budget is more than the network", `at most ${full}`, "Ask for less");
+  if (budgetShare(budget, whole) > 1)
+    refuse("the budget is larger than the network's cost", `at most ${full}`, "Ask for less");
   const least = smallestShare(graph, factors, budget.of, round);
   if (budgetShare(budget, whole) >= least) return;
   const smallest = (Math.ceil(1000 * least) / 10).toFixed(1);
   refuse(
-    `the budget is below what is left of ${graph.name} if all goes that may`,
+    `the budget is below what is left of ${graph.name} if everything is pruned that can be`,
     `at least ${smallest} % of ${full}`,
     `Selected: ${kinds.map((kind) => `${kind}s`).join(", ")}; layers on the only path keep their last channel. ` +
       "Ask for more, or select more kinds",
@@ -64,7 +67,7 @@ export class BudgetGamma implements GammaPolicy {
   readonly #controller: BudgetController;
   readonly #share: number;
   readonly #of: CostKind;
-  /** Ση of the steps before each. */
+  /** For each step: Ση, the sum of the learning rates, over the steps before it. */
   readonly #rates: Float64Array;
   #state: ControllerState;
   #gammas: Weights;
@@ -91,17 +94,17 @@ export class BudgetGamma implements GammaPolicy {
     [this.#gammas, this.#left] = this.#follow(session.checkpoint.network.weights);
   }
 
-  /** Goes on as `state` says; in a new run, tells if the structures are too large for the budget to be met. */
+  /** Restores `state`. In a new run, emits a notice if the structures are too large to meet the budget. */
   begin(run: TrainingRun, state: Json | undefined): void {
     if (state !== undefined) {
       this.#state = controllerStateOf(readHookState(this.name, controllerStateSchema, state));
       [this.#gammas, this.#left] = this.#follow(this.#session.checkpoint.network.weights);
     }
     const { nearest } = this.#controller;
-    if (run.step > 0 || Math.abs(nearest - this.#share) <= PROMISED) return;
+    if (run.step > 0 || Math.abs(nearest - this.#share) <= TOLERANCE) return;
     const [share, least] = [percent(this.#share), percent(nearest)];
-    const where = `Whole structures of these kinds come no nearer to ${share} than about ${least}`;
-    const message = this.#hasNeurons ? where : `${where}; with neurons selected, too, they would`;
+    const where = `With whole structures of these kinds the nearest cost to ${share} is about ${least}`;
+    const message = this.#hasNeurons ? where : `${where}; select neurons too to come nearer`;
     run.emit({ type: "notice", message });
   }
 
@@ -113,7 +116,7 @@ export class BudgetGamma implements GammaPolicy {
     return { ...this.#state };
   }
 
-  /** Looks, if it is time to. */
+  /** Updates γ every `#interval` steps. */
   async afterStep(run: TrainingRun): Promise<void> {
     const { step, totalSteps } = run;
     const interval = this.#interval;
@@ -128,20 +131,21 @@ export class BudgetGamma implements GammaPolicy {
     };
     let next = this.#controller.next(this.#state, seen);
     if (next.isMet && !this.#state.isMet) {
-      // Nothing dies any more once the survivors are let go: so the model is not to be trusted with this alone.
+      // Once the budget is met no further structure reaches zero. The cost model is inexact, so check with an exact
+      // count.
       const { weights } = await this.#session.network.readWhole();
       next = this.#controller.next(
         this.#controller.corrected(this.#state, weights, (await this.#count(weights))[this.#of]),
         seen,
       );
     }
-    const isNews = next.isMet !== this.#state.isMet;
+    const hasChanged = next.isMet !== this.#state.isMet;
     this.#state = next;
     [this.#gammas, this.#left] = this.#follow(seen.factors);
-    if (isNews) run.emit(this.standing());
+    if (hasChanged) run.emit(this.standing());
   }
 
-  /** The cost has been counted: the model is corrected by it. */
+  /** Corrects the cost model by the exact cost of the epoch. */
   afterEpoch(_: TrainingRun, { state: { weights }, cost: exact }: EpochResult): void {
     this.#state = this.#controller.corrected(this.#state, weights, exact[this.#of]);
     this.#left = this.#controller.left(this.#state, weights);
@@ -160,55 +164,55 @@ export class BudgetGamma implements GammaPolicy {
     };
   }
 
-  /** Warns if the run is off the budget by more than is promised. */
+  /** Warns if the run has missed the budget by more than the tolerance. */
   end(run: TrainingRun): void {
     run.emit(this.standing());
-    if (Math.abs(this.#left - this.#share) <= PROMISED) return;
+    if (Math.abs(this.#left - this.#share) <= TOLERANCE) return;
     const [left, share] = [percent(this.#left), percent(this.#share)];
     run.emit({ type: "warning", reason: "budget-missed", ...this.#whyMissed(left, share) });
   }
 
-  /** γ of the state as it is now, and what is left with `factors`. */
+  /** γ for the current state, and the share of the cost that is left with `factors`. */
   #follow(factors: Weights): [gammas: Weights, left: number] {
     return [this.#controller.gammas(this.#state), this.#controller.left(this.#state, factors)];
   }
 
-  /** Steps between two looks. */
+  /** Steps between two updates. */
   get #interval(): number {
-    return Math.min(LONGEST_INTERVAL, Math.max(1, Math.floor(this.#session.totalSteps / LOOKS)));
+    return Math.min(LONGEST_INTERVAL, Math.max(1, Math.floor(this.#session.totalSteps / UPDATES)));
   }
 
   get #hasNeurons(): boolean {
     return this.#session.factors.some(({ kind }) => kind === "neuron");
   }
 
-  /** Whether all that was chosen is at zero, and a cut would leave no more than the budget. */
+  /** Whether all chosen structures are at zero, and a cut would leave no more than the budget. */
   get #isMet(): boolean {
-    return this.#state.isMet && this.#left <= this.#share + PROMISED;
+    return this.#state.isMet && this.#left <= this.#share + TOLERANCE;
   }
 
   #whyMissed(left: string, share: string): { readonly message: string; readonly hint: string } {
     const missed = `${left} is left, not the ${share} of the budget`;
     const inevitable = Math.abs(this.#controller.nearest - this.#share);
-    const isAsNearAsCanBe = inevitable > PROMISED && Math.abs(this.#left - this.#share) <= inevitable + PROMISED;
+    const isAsNearAsCanBe = inevitable > TOLERANCE && Math.abs(this.#left - this.#share) <= inevitable + TOLERANCE;
     if (!isAsNearAsCanBe && !this.#state.isMet) {
-      return { message: missed, hint: "Train for more epochs: structures had too few steps to reach zero" };
+      return { message: missed, hint: "Train for more epochs: the structures had too few steps to reach zero" };
     }
     return {
-      message: `${left} is left, the nearest to ${share} that whole structures of these kinds came to`,
+      message: `${left} is left: the nearest to ${share} that whole structures of these kinds can come`,
       hint: this.#hasNeurons
-        ? "Its layers are narrow: ask for a share that whole channels come to"
-        : "Select neurons too: they fill what larger structures leave",
+        ? "The layers are narrow: ask for a share that whole channels can meet"
+        : "Select neurons too: they are smaller than other structures",
     };
   }
 
-  /** The share of Ση that `step` steps have spent. */
+  /** The share of the run's Ση in the first `step` steps. */
   #progressAt(step: number): number {
     const { totalSteps } = this.#session;
     return (this.#rates[Math.min(totalSteps, Math.max(0, step))] ?? 0) / (this.#rates[totalSteps] ?? 1);
   }
 
-  /** What was cut is at zero for good. */
+  /** Whether a structure has been cut from the network. */
   #isCut(): (parameter: string, index: number) => boolean {
     const { factors, network } = this.#session;
     if (network.cuts.length === 0) return () => false;

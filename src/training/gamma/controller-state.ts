@@ -1,4 +1,4 @@
-/** The memory of a budget's controller as a checkpoint keeps it, and how that of earlier versions is read. */
+/** The state of the budget's controller in a checkpoint, and how states of earlier versions are read. */
 import { z } from "zod";
 import type { ControllerState } from "../../selection/budget-controller.ts";
 
@@ -14,7 +14,7 @@ const current = z.strictObject({
   correction: z.number(),
 }) satisfies z.ZodType<ControllerState>;
 
-/** Earlier versions penalized all structures by one γ and kept one of these marks for each. */
+/** Earlier versions penalized all structures by one γ and kept one mark for each: these two penalized it. */
 const held = "3";
 const urged = "2";
 
@@ -36,11 +36,12 @@ const older = z.strictObject({
   correction: z.number(),
 }) satisfies z.ZodType<OlderState>;
 
-/** As it is on disk. */
+/** The schema of the state on disk. */
 export const controllerStateSchema: z.ZodType<ControllerState | OlderState> = z.union([current, older]);
 
 /**
- * What was on its way to zero in an earlier version, or held there, counts as chosen. The importance is learnt anew.
+ * Converts a state of an earlier version. The structures that it penalized count as chosen; their importance is
+ * estimated again.
  */
 export function controllerStateOf(read: ControllerState | OlderState): ControllerState {
   if ("chosen" in read) return read;

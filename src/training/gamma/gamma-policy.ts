@@ -1,6 +1,6 @@
 /**
- * γ, the sparsity strength, over a run. A policy says before each step how strongly each structure is pressed; as a
- * hook it also learns how the run gets on, and keeps what it remembers in the checkpoint.
+ * Policies for γ, the sparsity strength, during a run. A policy returns the γ of each structure before each step. It is
+ * also a hook: it is called after each step and epoch, and its state is part of the checkpoint.
  */
 import type { Weights } from "../../graph/graph.ts";
 import { gammasOf } from "../../selection/factors.ts";
@@ -9,15 +9,15 @@ import type { RunHook, TrainingRun } from "../hooks/run-hook.ts";
 
 export interface GammaPolicy extends RunHook {
   /**
-   * γ of each structure in the next step, by the factors' parameters, each in the shape of its factor: `gammasOf` makes
-   * such a map. Asked before every step; the same map while nothing changes costs nothing.
+   * γ of each structure in the next step: a map by the factors' parameters, each value in the shape of its factor, as
+   * `gammasOf` makes. Called before every step. Return the same map while γ does not change: that is fast.
    */
   gammas(run: TrainingRun): Weights;
-  /** How it stands: an event that is told with each report of progress. */
+  /** An event about the policy's progress, emitted with each `step` event. */
   standing?(): EventBody;
 }
 
-/** The γ of each kind, shared out as the settings say, from the first step to the last. */
+/** The γ of the settings from the first step to the last. */
 export class ConstantGamma implements GammaPolicy {
   readonly name: string = "constant";
   #gammas: Weights | undefined;
@@ -28,14 +28,14 @@ export class ConstantGamma implements GammaPolicy {
   }
 }
 
-/** No γ for some steps: the factors train as other weights do. Then as `ConstantGamma`. */
+/** γ = 0 for some steps, in which the factors train as other weights do; then as `ConstantGamma`. */
 export class DelayedGamma implements GammaPolicy {
   readonly name: string = "delayed";
   readonly #steps: number;
   #before: Weights | undefined;
   readonly #after = new ConstantGamma();
 
-  /** `steps`: those without γ. */
+  /** `steps`: the number of steps without γ. */
   constructor(steps: number) {
     this.#steps = steps;
   }

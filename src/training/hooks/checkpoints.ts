@@ -1,4 +1,4 @@
-/** Writes a checkpoint at the end of each epoch, where a hook asks for one, and where the run is stopped. */
+/** Writes a checkpoint at the end of each epoch, when a hook requests one, and when the run is stopped. */
 import { optional } from "../../core/optional.ts";
 import type { TrainingState } from "../network/full-size-state.ts";
 import { checkpointPath } from "../run-folder/checkpoint-files.ts";
@@ -12,10 +12,10 @@ export class Checkpoints implements RunHook {
   readonly #session: Session;
   readonly #writer: RunWriter;
   readonly #run: RunState;
-  /** Those whose states are kept. */
+  /** The hooks whose states are saved. */
   readonly #hooks: readonly RunHook[];
   #hasBegun = false;
-  /** Step of the last checkpoint that is on disk. */
+  /** Step of the last checkpoint on disk. */
   #savedStep: number;
 
   constructor(session: Session, writer: RunWriter, run: RunState, hooks: readonly RunHook[]) {
@@ -27,7 +27,7 @@ export class Checkpoints implements RunHook {
   }
 
   begin(): void {
-    // The others have begun before.
+    // This hook is the last one, so all states are restored by now.
     this.#hasBegun = true;
   }
 
@@ -36,7 +36,7 @@ export class Checkpoints implements RunHook {
   }
 
   async afterEpoch(_: TrainingRun, { state }: EpochResult): Promise<void> {
-    // Whoever asked for one may have changed the network since.
+    // The hook that requested a checkpoint may have changed the network.
     await this.save(this.#run.takeRequest() ? undefined : state);
   }
 
@@ -44,7 +44,7 @@ export class Checkpoints implements RunHook {
     if (this.#savedStep < run.step) await this.save();
   }
 
-  /** `state`: of the network as it is now, where it is known. */
+  /** `state`: the network's current state, if the caller has read it already. */
   async save(state?: TrainingState): Promise<void> {
     const { graph, network, background, checkpoint: start } = this.#session;
     const { folder } = this.#writer;

@@ -1,7 +1,7 @@
 /**
- * Pruning while training: decides a few times in an epoch what is cut out of the network under way. The decision
- * depends on the state and the settings alone, never on a clock: a run that is repeated or resumed cuts the same at the
- * same step.
+ * Pruning while training: decides a few times in an epoch which structures are cut from the network in training. The
+ * decision depends on the state and the settings alone, never on a clock: a repeated or resumed run makes the same cuts
+ * at the same steps.
  */
 import { required } from "../../core/errors.ts";
 import { cost } from "../../graph/cost.ts";
@@ -32,7 +32,7 @@ export class OnlinePruning implements RunHook {
 
   async afterStep(run: TrainingRun): Promise<void> {
     if (run.isEpochEnd || !this.#isDue(run.step)) return;
-    // What is cut keeps its statistics, and they have to be the same on all ranks.
+    // Average batch-norm statistics over ranks before a cut, so that every rank cuts the same network.
     await this.#session.network.shareStatistics();
     await this.#prune(run);
   }
@@ -42,9 +42,9 @@ export class OnlinePruning implements RunHook {
   }
 
   /**
-   * Widths are kept at multiples of it: of what the settings ask for, and of the channels that the engine computes at
-   * once. Other widths would take as long or longer. The compact network at the end of the run has only the settings'
-   * multiples.
+   * Cuts keep widths at multiples of this number: of the settings' `round`, and of the channels that the engine
+   * computes at once, because other widths take as long or longer. The compact network at the end of the run uses the
+   * settings' `round` alone.
    */
   get #round(): number {
     const { settings, host } = this.#session;
@@ -59,7 +59,7 @@ export class OnlinePruning implements RunHook {
     return (step % stepsPerEpoch) % Math.ceil(stepsPerEpoch / DECISIONS_PER_EPOCH) === 0;
   }
 
-  /** Cuts what has been held at zero for long enough, if that is worth it. */
+  /** Cuts the structures that have been zero for the patience, if that pays in the rest of the run. */
   async #prune(run: TrainingRun): Promise<void> {
     const { settings, network, background, cluster } = this.#session;
     const { shrink } = settings;
@@ -70,7 +70,7 @@ export class OnlinePruning implements RunHook {
     const state = await network.read();
     const whole = { graph: network.graph, weights: state.weights };
     const own = await background.call("findShrinking", { network: whole, held, round: this.#round });
-    // Decided once: the ranks hold the same state, and cut what rank 0 cuts.
+    // Rank 0 decides. All ranks have the same state and make the same cut.
     const steps = await cluster.onFirst(async () => own.steps);
     const found = steps === own.steps ? own : { steps, network: steps.reduce(applyStep, whole) };
     if (found.steps.length === 0) return;
@@ -84,20 +84,20 @@ export class OnlinePruning implements RunHook {
       if (run.isEpochEnd) run.emit({ type: "shrink.deferred", structures: cuts.length, before, after, ...worth });
       return;
     }
-    this.#speed.tell(run);
-    const told = new Set(network.notices);
+    this.#speed.report(run);
+    const known = new Set(network.notices);
     const start = performance.now();
     await network.shrink(found);
     const rebuildMilliseconds = performance.now() - start;
     const imagesPerSecond = this.#speed.restart();
     run.emit({ type: "network.shrunk", cuts, before, after, ...worth, rebuildMilliseconds, imagesPerSecond });
-    for (const message of network.notices) if (!told.has(message)) run.emit({ type: "notice", message });
+    for (const message of network.notices) if (!known.has(message)) run.emit({ type: "notice", message });
     this.#throughput.start();
-    // It holds the decision: what comes after it is trained on what is left.
+    // The steps after the cut train the smaller network, so a checkpoint has to contain the cut.
     run.requestCheckpoint();
   }
 
-  /** By factor: the structures held at zero for the patience; undefined if there are none. */
+  /** For each factor: marks of the structures that have been zero for the patience; undefined if there are none. */
   #heldStructures(stepsHeld: Weights, { patience }: ShrinkSettings): Map<string, Uint8Array> | undefined {
     const { network, stepsPerEpoch } = this.#session;
     const steps = Math.ceil(patience * stepsPerEpoch);
@@ -110,7 +110,7 @@ export class OnlinePruning implements RunHook {
     return [...held.values()].some((marks) => marks.includes(1)) ? held : undefined;
   }
 
-  /** What `found` takes, by the indices that the structures had when the run began. */
+  /** The structures that `found` cuts, by their indices at the start of the run. */
   #cutStructures(
     { optimizer }: TrainingState,
     held: ReadonlyMap<string, Uint8Array>,

@@ -1,6 +1,6 @@
 /**
- * Tells how a run gets on: a `step` at most twice a second, which structures came to zero or came back, and each
- * `epoch`.
+ * Reports progress: a `step` event at most twice a second, the structures that reached zero or came back, and an
+ * `epoch` event.
  */
 
 import type { GammaPolicy } from "../gamma/gamma-policy.ts";
@@ -17,7 +17,7 @@ export class ProgressReports implements RunHook {
   readonly #policy: GammaPolicy;
   readonly #throughput: Throughput;
   readonly #structures: StructureTracker;
-  /** Longest that the event loop was held up since the last end of an epoch, in milliseconds. */
+  /** Longest time that the event loop was blocked since the last end of an epoch, in milliseconds. */
   #blocked = 0;
 
   constructor(session: Session, policy: GammaPolicy, throughput: Throughput) {
@@ -27,7 +27,7 @@ export class ProgressReports implements RunHook {
     this.#structures = new StructureTracker(session.factors, session.checkpoint.network.weights);
   }
 
-  /** Of all steps so far in this session. */
+  /** Times of all steps so far in this session. */
   get pace(): Pace {
     return this.#throughput.session;
   }
@@ -45,10 +45,10 @@ export class ProgressReports implements RunHook {
   async #report(run: TrainingRun, { learningRate }: StepResult): Promise<void> {
     const { costs } = this.#session;
     const { factors } = await run.readFactors();
-    for (const change of this.#structures.look(factors)) run.emit(change);
-    const { macs } = await costs.glance(factors);
+    for (const change of this.#structures.update(factors)) run.emit(change);
+    const { macs } = await costs.estimate(factors);
     const { stepMilliseconds, ...speed } = this.#throughput.report();
-    // First, so that whoever reads the step knows the γ it was made with.
+    // Before the step event, so that readers of a step know its γ.
     const standing = this.#policy.standing?.();
     if (standing !== undefined) run.emit(standing);
     run.emit({
@@ -56,7 +56,7 @@ export class ProgressReports implements RunHook {
       loss: run.sums.loss / run.sums.steps,
       learningRate,
       ...speed,
-      blockedMilliseconds: this.#lookAtEventLoop(),
+      blockedMilliseconds: this.#takeBlocked(),
       etaSeconds: ((run.totalSteps - run.step) * stepMilliseconds) / 1000,
       structures: this.#structures.totals(),
       macs,
@@ -66,7 +66,7 @@ export class ProgressReports implements RunHook {
   async afterEpoch(run: TrainingRun, epoch: EpochResult): Promise<void> {
     const { settings, factors, network, cluster, host } = this.#session;
     const { trainLoss, trainAccuracy, testAccuracy, testImages, steps, milliseconds, layers, cost, state } = epoch;
-    this.#lookAtEventLoop();
+    this.#takeBlocked();
     run.emit({
       type: "epoch",
       ...{ trainLoss, trainAccuracy, testAccuracy, testImages },
@@ -85,9 +85,9 @@ export class ProgressReports implements RunHook {
     for (const event of await describeCommunication(cluster, host, steps, milliseconds)) run.emit(event);
   }
 
-  /** Longest that the event loop was held up since the last look; the epoch's longest is kept. */
-  #lookAtEventLoop(): number {
-    const blocked = this.#session.eventLoop.look();
+  /** Longest time that the event loop was blocked since the last call; also updates the epoch's longest. */
+  #takeBlocked(): number {
+    const blocked = this.#session.eventLoop.takeLongest();
     this.#blocked = Math.max(this.#blocked, blocked);
     return blocked;
   }

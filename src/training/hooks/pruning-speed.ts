@@ -1,17 +1,17 @@
-/** How fast steps are before the network is pruned, and after it. */
+/** Measures the speed of steps before and after the network is pruned. */
 import type { RunHook, StepResult, TrainingRun } from "./run-hook.ts";
 
-/** Steps whose times are known for the speed before a cut, and waited for after it. */
+/** Number of steps for the median before a cut and the median after it. */
 const MEASURED_STEPS = 20;
 
 export class PruningSpeed implements RunHook {
   readonly name: string = "pruning-speed";
   readonly #batch: number;
   #recent: number[] = [];
-  /** Images per second before the last cut, until those after it are known. */
+  /** Images per second before the last cut, until the speed after it is reported. */
   #before: number | undefined;
 
-  /** `batch`: images of a step. */
+  /** `batch`: images in a step. */
   constructor(batch: number) {
     this.#batch = batch;
   }
@@ -20,25 +20,25 @@ export class PruningSpeed implements RunHook {
     this.#recent.push(milliseconds);
     if (this.#recent.length <= MEASURED_STEPS) return;
     this.#recent.shift();
-    this.tell(run);
+    this.report(run);
   }
 
   end(run: TrainingRun): void {
-    this.tell(run);
+    this.report(run);
   }
 
   /**
-   * Tells what the last cut made of the speed, unless that is told or no step was made since; also when no more steps
-   * come.
+   * Emits the speed before and after the last cut. Does nothing if that is reported already or no step was made since
+   * the cut.
    */
-  tell(run: Pick<TrainingRun, "emit">): void {
+  report(run: Pick<TrainingRun, "emit">): void {
     if (this.#before === undefined || this.#recent.length === 0) return;
     const imagesPerSecond = { before: this.#before, after: this.#imagesPerSecond };
     run.emit({ type: "shrink.measured", imagesPerSecond, steps: this.#recent.length });
     this.#before = undefined;
   }
 
-  /** The network was cut: what comes from now on is another speed. Gives back that of before, 0 if it is not known. */
+  /** Starts the measurement after a cut. Returns the images per second before it; 0 if there were no steps. */
   restart(): number {
     const imagesPerSecond = this.#imagesPerSecond;
     this.#before = imagesPerSecond;
@@ -46,7 +46,7 @@ export class PruningSpeed implements RunHook {
     return imagesPerSecond;
   }
 
-  /** Median of the steps that are known. */
+  /** Images per second, from the median time of the recent steps. */
   get #imagesPerSecond(): number {
     const sorted = this.#recent.toSorted((a, b) => a - b);
     const median = sorted[sorted.length >> 1] ?? 0;

@@ -1,7 +1,6 @@
 /**
- * What may take part in a run beside the training itself: told of each step and each epoch, with a part of the
- * checkpoint of its own. Checkpoints, pruning while training, progress and warnings are hooks, and so is whatever a
- * caller adds.
+ * Hooks: objects that a run calls after each step and each epoch. A hook may keep state in the checkpoints.
+ * Checkpoints, pruning while training, progress reports and warnings are hooks; a caller may add more.
  */
 import type { z } from "zod";
 import { UserError } from "../../core/errors.ts";
@@ -13,48 +12,48 @@ import type { TrainingState } from "../network/full-size-state.ts";
 /** Plain JSON. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
-/** Sums over the part of an epoch that is done, so that a resumed epoch reports what an uninterrupted one would. */
+/** Sums over the finished part of an epoch, so that a resumed epoch reports the same as an uninterrupted one. */
 export interface EpochSums {
   readonly steps: number;
-  /** Of the batches' mean losses. */
+  /** Sum of the batches' mean losses. */
   readonly loss: number;
   readonly correct: number;
   readonly milliseconds: number;
 }
 
-/** A run under way. Under MPI every rank has the same in it: what is decided from it is decided alike on all. */
+/** A run in progress. Under MPI its values are the same on every rank, so all ranks decide the same from it. */
 export interface TrainingRun {
-  /** Steps done since the start of the run, those before a break included. */
+  /** Steps since the start of the run, over all its sessions. */
   readonly step: number;
   readonly totalSteps: number;
   readonly stepsPerEpoch: number;
   /** The epoch that the last step belonged to, counted from 1. */
   readonly epoch: number;
   readonly isEpochEnd: boolean;
-  /** Of the epoch under way. */
+  /** Of the current epoch. */
   readonly sums: EpochSums;
-  /** The scaling factors as the run began; pruning takes nothing away here. */
+  /** All scaling factors at the start of the run, also those pruned since. */
   readonly factors: readonly Factor[];
-  /** Of the step that comes after `step` others. */
+  /** Learning rate of step `step`, counted from 0. */
   learningRateAt(step: number): number;
-  /** The factors λ and their velocities as they are now, both by the factors' parameters; what was pruned is zero. */
+  /** The current factors λ and their velocities, both by the factors' parameters; zero for pruned structures. */
   readFactors(): Promise<{ readonly factors: Weights; readonly velocities: Weights }>;
-  /** Tells an event, say a notice: it is logged, and handed to whoever follows the run. */
+  /** Emits an event, such as a notice: it is logged and passed to the run's listener. */
   emit(event: EventBody): void;
-  /** Has a checkpoint written once all hooks have seen the step. */
+  /** Requests a checkpoint after all hooks have seen the step. */
   requestCheckpoint(): void;
-  /** Ends training with the step that was made last: the network is pruned, certified and saved as it is now. */
+  /** Ends training with the current step: the run then prunes, certifies and saves the network. */
   endTraining(): void;
 }
 
 /** One training step. */
 export interface StepResult {
-  /** Mean over the batch, as it was before the step. */
+  /** Mean over the batch, with the weights before the step. */
   readonly loss: number;
-  /** Images of the batch that were answered rightly. */
+  /** Images of the batch that were classified correctly. */
   readonly correct: number;
   readonly learningRate: number;
-  /** From asking for the batch to the end of the step, and what of it was spent waiting for the batch. */
+  /** Time of the step including the wait for its batch, and that wait alone. */
   readonly milliseconds: number;
   readonly waitedMilliseconds: number;
 }
@@ -64,35 +63,35 @@ export interface EpochResult {
   /** Counted from 1. */
   readonly epoch: number;
   readonly steps: number;
-  /** Of training alone; scoring is not in it. */
+  /** Time of training alone, without scoring. */
   readonly milliseconds: number;
-  /** Means over the batches as they were trained on, with augmentation. Accuracies are percents. */
+  /** Means over the training batches, with augmentation. Accuracies are percents. */
   readonly trainLoss: number;
   readonly trainAccuracy: number;
   readonly testAccuracy: number;
   readonly testImages: number;
-  /** What would be left if the network were pruned now. */
+  /** The cost that would be left if the network were pruned now. */
   readonly cost: NetworkCost;
   /** How many structures of each layer are not zero. */
   readonly layers: readonly LayerStructures[];
-  /** The network and its optimizer's state, in the shape that the run began with. */
+  /** The network and its optimizer's state, in the shapes of the start of the run. */
   readonly state: TrainingState;
 }
 
-/** Every method may be left out. What a method throws ends the run. */
+/** All methods are optional. An error that a method throws ends the run. */
 export interface RunHook {
-  /** Its part of a checkpoint goes by it: no two hooks of a run have the same. */
+  /** Names the hook's state in a checkpoint, so it must be unique in a run. */
   readonly name: string;
-  /** Before the first step of a session. `state`: what `state()` gave to the checkpoint; undefined in a new run. */
+  /** Before the first step of a session. `state`: the result of `state()` in the checkpoint; undefined in a new run. */
   begin?(run: TrainingRun, state: Json | undefined): void | Promise<void>;
   afterStep?(run: TrainingRun, step: StepResult): void | Promise<void>;
   /** At the end of an epoch, after `afterStep`. */
   afterEpoch?(run: TrainingRun, epoch: EpochResult): void | Promise<void>;
-  /** The run was asked to stop, to be resumed later. */
+  /** When the run is stopped, to be resumed later. */
   interrupted?(run: TrainingRun): void | Promise<void>;
-  /** After the last step; the hook that began first is the last to end. */
+  /** After the last step, in the reverse order of `begin`. */
   end?(run: TrainingRun): void | Promise<void>;
-  /** What it needs to go on from a checkpoint as if there had been no break. */
+  /** The state that the hook needs to continue from a checkpoint as without the interruption. */
   state?(): Json;
 }
 
@@ -102,7 +101,7 @@ const builtInNames = [
 ] as const;
 
 /**
- * @throws UserError "bad-option" if two of `hooks`, which a caller hands in, or one of them and one of ours share a
+ * @throws UserError "bad-option" if two of the caller's `hooks`, or one of them and a built-in hook, have the same
  * name.
  */
 export function requireOwnNames(hooks: readonly RunHook[]): void {
@@ -111,7 +110,7 @@ export function requireOwnNames(hooks: readonly RunHook[]): void {
     if (taken.has(name)) {
       throw new UserError("bad-option", `there are two hooks called "${name}"`, {
         about: "hooks",
-        hint: "Give yours another name: a hook's part of a checkpoint goes by it",
+        hint: "Give yours another name: it names the hook's state in a checkpoint",
       });
     }
     taken.add(name);
@@ -119,8 +118,8 @@ export function requireOwnNames(hooks: readonly RunHook[]): void {
 }
 
 /**
- * @throws UserError "bad-option" if a checkpoint holds the state of a hook that is neither one of ours nor among
- * `hooks`: the run would go on otherwise than it began.
+ * @throws UserError "bad-option" if a checkpoint has the state of a hook that is neither built in nor among `hooks`:
+ * the run would not continue as it started.
  */
 export function requireOwners(states: Readonly<Record<string, Json>>, hooks: readonly RunHook[]): void {
   const owners = new Set<string>([...builtInNames, ...hooks.map(({ name }) => name)]);
@@ -128,17 +127,17 @@ export function requireOwners(states: Readonly<Record<string, Json>>, hooks: rea
   if (orphan === undefined) return;
   throw new UserError("bad-option", `the run was trained with the hook "${orphan}"`, {
     about: "hooks",
-    hint: `Hand it over again: resume(folder, { hooks: [${orphan}] })`,
+    hint: `Pass it again: resume(folder, { hooks: [${orphan}] })`,
   });
 }
 
-/** `state` of a checkpoint as `schema` reads it; throws `UserError("bad-checkpoint")` if it is of another version. */
+/** Reads the `state` of a checkpoint; throws `UserError("bad-checkpoint")` if it does not match `schema`. */
 export function readHookState<T>(name: string, schema: z.ZodType<T>, state: Json): T {
   const parsed = schema.safeParse(state);
   if (parsed.success) return parsed.data;
-  throw new UserError("bad-checkpoint", `the state of "${name}" in the checkpoint is not one that this version reads`, {
+  throw new UserError("bad-checkpoint", `this version cannot read the state of "${name}" in the checkpoint`, {
     about: "state.json",
-    hint: "Go on with the version of Espalier that began the run, or train it again under another name",
+    hint: "Resume with the version of Espalier that started the run, or train it again under another name",
     cause: parsed.error,
   });
 }

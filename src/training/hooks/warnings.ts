@@ -1,7 +1,7 @@
 /**
- * What a run warns of while it is young enough to be started again: a γ that takes nothing, and a γ that takes the
- * network's accuracy with it. Judged by the accuracy on the training batches: that on test images lags behind in the
- * first epochs, while the running statistics move.
+ * Warnings early enough to start the run again: γ is so small that no structure reaches zero, or so large that the
+ * network loses its accuracy. They use the accuracy on the training batches: in the first epochs, while the running
+ * statistics still change, the accuracy on test images lags behind.
  */
 import { z } from "zod";
 import { type Factor, factorKinds, selectionKeys } from "../../selection/factors.ts";
@@ -10,29 +10,30 @@ import { type EpochResult, type Json, type RunHook, readHookState, type Training
 
 export type WarningBody = Extract<EventBody, { type: "warning" }>;
 
-/** What of a run decides whether there is something to warn of. */
+/** The facts about a run that warnings depend on. */
 export interface WarnedRun {
   readonly classes: number;
   readonly epochs: number;
   readonly factors: readonly Factor[];
-  /** Then γ finds its own way to zeros, and what can be asked for is another budget. */
+  /** Then the budget decides γ, and a warning advises another budget. */
   readonly hasBudget?: boolean;
 }
 
 /**
- * Skill is the accuracy above guessing, as a share of what there is above guessing. It collapsed if it falls below half
- * of the best there was, once that is worth speaking of, or is still next to nothing after half of the run.
+ * Skill = (accuracy − chance) / (100 − chance), with the accuracy of guessing as chance. Accuracy has collapsed if the
+ * skill falls below COLLAPSED_SHARE of its best value, once that is at least LEARNT_SKILL, or if it is still below
+ * NO_SKILL after half of the run.
  */
 const COLLAPSED_SHARE = 0.5;
 const LEARNT_SKILL = 0.2;
 const NO_SKILL = 0.1;
-/** Where no more than this part of the structures is gone and nothing was ever learnt, it is not for what is gone. */
+/** If at most this share of the structures is at zero and accuracy never rose, the zeros are not the cause. */
 const FEW_GONE = 0.1;
 
-/** Epochs before which it is no surprise that nothing is at zero. */
+/** In fewer epochs than this, factors have no time to reach zero. */
 const SETTLED_EPOCHS = 3;
 
-/** What of an epoch decides whether there is something to warn of. */
+/** The facts about an epoch that warnings depend on. */
 type WarnedEpoch = Pick<EpochResult, "epoch" | "trainAccuracy" | "layers">;
 
 const reasons = ["nothing-zero", "accuracy-collapsed", "budget-missed"] as const satisfies WarningBody["reason"][];
@@ -64,7 +65,7 @@ export class RunWarnings implements RunHook {
     return { given: [...this.#given], best: this.#best };
   }
 
-  /** What there is to say after an epoch; each warning is given once. Epochs are to come in order. */
+  /** The warnings after an epoch; each is given once. Epochs must come in order. */
   warningsAfter(epoch: WarnedEpoch): readonly WarningBody[] {
     const found = [this.#nothingZero(epoch), this.#collapsed(epoch)].filter(
       (warning): warning is WarningBody => warning !== undefined && !this.#given.has(warning.reason),
@@ -77,14 +78,14 @@ export class RunWarnings implements RunHook {
   #nothingZero({ epoch, layers }: WarnedEpoch): WarningBody | undefined {
     const { epochs, factors, hasBudget = false } = this.#run;
     const isPenalised = !hasBudget && factors.some(({ gamma }) => gamma > 0);
-    // The first epochs of a short run say little: factors start at 1.
+    // Factors start at 1, so the first epochs of a short run show little.
     const isDue = 2 * epoch >= epochs && (epoch >= SETTLED_EPOCHS || epoch >= epochs);
     if (!isPenalised || !isDue || zeroed(layers) > 0) return undefined;
     return {
       type: "warning",
       reason: "nothing-zero",
-      message: `After epoch ${epoch} of ${epochs} no structure has reached zero: as it goes, nothing will be cut`,
-      hint: `γ has a threshold, and this one is below it: start again with four times as much (${this.#gammas(4)})`,
+      message: `After epoch ${epoch} of ${epochs} no structure is at zero. If this continues, nothing will be cut`,
+      hint: `This γ is too small: start again with a γ four times as large (${this.#gammas(4)})`,
     };
   }
 
@@ -99,16 +100,16 @@ export class RunWarnings implements RunHook {
     const now = `${trainAccuracy.toFixed(1)} %`;
     const course = fell ? `fell from ${this.#best.toFixed(1)} % to ${now}` : `is only ${now} after epoch ${epoch}`;
     const isForGone = fell || gone > FEW_GONE * count;
-    const why = isForGone ? "more goes than the network can lose" : "it has not learnt anything";
+    const why = isForGone ? "too much is pruned" : "the network has learnt nothing so far";
     return {
       type: "warning",
       reason: "accuracy-collapsed",
       message: `Training accuracy ${course}, with ${gone} of ${count} structures at zero: ${why}`,
       hint: !isForGone
-        ? "So few zeros do not explain it: try a lower learning rate, a larger batch or more epochs"
+        ? "Too few structures are at zero to cause this: try a lower learning rate, a larger batch or more epochs"
         : this.#run.hasBudget === true
-          ? "Stop it, and start again with a larger budget or for more epochs"
-          : `Stop it, and start again with half of the γ (${this.#gammas(0.5)})`,
+          ? "Stop the run, and start again with a larger budget or for more epochs"
+          : `Stop the run, and start again with half of the γ (${this.#gammas(0.5)})`,
     };
   }
 

@@ -1,11 +1,11 @@
-/** The state of a network that has been pruned, in the shape that it had when the run began, and back. */
+/** Converts the state of a pruned network to the shapes of the full network, and back. */
 import { required } from "../../core/errors.ts";
 import { tensor } from "../../core/tensor.ts";
 import { type OptimizerStateKind, optimizerStateKinds, type Weights } from "../../graph/graph.ts";
 import type { CutStep } from "../../pruning/cut-list.ts";
 import { narrow, widen } from "../../pruning/shrink.ts";
 
-/** What the optimizer keeps, each kind by the names of the parameters that it is kept for. */
+/** The optimizer's state: for each kind, values by the names of their parameters. */
 export type OptimizerState = { readonly [K in OptimizerStateKind]: Weights };
 
 export interface TrainingState {
@@ -13,19 +13,19 @@ export interface TrainingState {
   readonly optimizer: OptimizerState;
 }
 
-/** What is needed to tell the whole state from that of what is left. */
+/** The data that restores the full state from the state of the pruned network. */
 export interface Widening {
   readonly cuts: readonly CutStep[];
-  /** Of the whole network; where something was cut, what it was last. */
+  /** Weights of the full network. Cut structures have their last values. */
   readonly last: Weights;
 }
 
-/** A state of every kind. */
+/** An optimizer state, from a function that returns the values of one kind. */
 export function everyKind(stateOf: (kind: OptimizerStateKind) => Weights): OptimizerState {
   return { velocity: stateOf("velocity"), held: stateOf("held"), margin: stateOf("margin") };
 }
 
-/** All values by names of their own, `<parameter>.<kind>`: as files and messages have them. */
+/** All values by the names `<parameter>.<kind>`, which files and messages use. */
 export function namedState(optimizer: OptimizerState): Weights {
   return new Map(
     optimizerStateKinds.flatMap((kind) =>
@@ -34,7 +34,7 @@ export function namedState(optimizer: OptimizerState): Weights {
   );
 }
 
-/** The way back from `namedState`. */
+/** The inverse of `namedState`. */
 export function stateOfNames(values: Weights): OptimizerState {
   return everyKind((kind) => {
     const own = [...values].filter(([name]) => name.endsWith(`.${kind}`));
@@ -42,7 +42,7 @@ export function stateOfNames(values: Weights): OptimizerState {
   });
 }
 
-/** `left` in the places that `cuts` leave, in the shape of the whole network; what was cut has a state of zeros. */
+/** `left` in the shapes of the full network; the optimizer's state of cut structures is zero. */
 export function wholeState(left: TrainingState, { cuts, last }: Widening): TrainingState {
   if (cuts.length === 0) return left;
   const whole = (own: Weights): Weights =>
@@ -58,7 +58,7 @@ export function wholeState(left: TrainingState, { cuts, last }: Widening): Train
   };
 }
 
-/** Weights alone; those that `left` lacks are what they were last. */
+/** As `wholeState`, for the weights alone; cut structures have their last values. */
 export function wholeWeights(left: Weights, { cuts, last }: Widening): Weights {
   if (cuts.length === 0) return left;
   return new Map(
@@ -69,21 +69,21 @@ export function wholeWeights(left: Weights, { cuts, last }: Widening): Weights {
   );
 }
 
-/** What `steps` leave of `optimizer`. */
+/** The part of `optimizer` that remains after `steps`. */
 export function narrowState(optimizer: OptimizerState, steps: readonly CutStep[]): OptimizerState {
   return everyKind(
     (kind) => new Map([...optimizer[kind]].map(([name, value]) => [name, narrow(value, steps, name)] as const)),
   );
 }
 
-/** A value that is no finite number, and whose it is. */
-export interface Spoilt {
+/** A value that is not finite, and the name of its tensor. */
+export interface NonFiniteValue {
   readonly name: string;
   readonly value: number;
 }
 
 /** The first value of `state` that is not finite. */
-export function firstSpoilt({ weights, optimizer }: TrainingState): Spoilt | undefined {
+export function firstNonFinite({ weights, optimizer }: TrainingState): NonFiniteValue | undefined {
   for (const [name, { data }] of [...weights, ...namedState(optimizer)]) {
     if (areFinite(data)) continue;
     const value = data.find((one) => !Number.isFinite(one));
@@ -92,7 +92,7 @@ export function firstSpoilt({ weights, optimizer }: TrainingState): Spoilt | und
   return undefined;
 }
 
-/** Whether all of `data` is; one sum is several times as fast as a test of each value. */
+/** Whether all values are finite. One sum is several times as fast as a test of each value. */
 function areFinite(data: Float32Array): boolean {
   let sum = 0;
   for (const value of data) sum += value * 0;

@@ -1,6 +1,6 @@
 /**
- * The network while it is trained, and pruned on the way. Outside of here it keeps the shape that it began with: what
- * was cut has the weights that it had last, and factors at zero.
+ * The network in training, which is pruned meanwhile. Callers see it in its full size: cut structures have their last
+ * weights, and factors of zero.
  */
 import { inBatch } from "../../autodiff/accumulate.ts";
 import { STOP, stopFeed } from "../../autodiff/data-parallel.ts";
@@ -28,15 +28,15 @@ import {
 
 export interface StepOptions {
   readonly learningRate: number;
-  /** Of the whole network's factors, by their parameters. */
+  /** γ of the full network's structures, by the factors' parameters. */
   readonly gammas: Weights;
-  /** Whether this rank was asked to stop: the others hear of it with their sums. */
+  /** Whether this rank was asked to stop. The sums over ranks tell the other ranks. */
   readonly isAborted: boolean;
 }
 
-/** What it is opened with: the whole network, and how far it has come. */
+/** The state to open it with: the full network, its optimizer's state, and the cuts so far. */
 export interface LiveNetworkStart extends TrainingState {
-  /** As the run began. */
+  /** The full graph. */
   readonly graph: Graph;
   readonly cuts: readonly CutStep[];
   readonly choices: PlanChoices;
@@ -45,16 +45,16 @@ export interface LiveNetworkStart extends TrainingState {
 export class LiveNetwork {
   readonly #options: LiveNetworkOptions;
   readonly #imagesInput: string;
-  /** Of the whole network; where something was cut, what it was last. */
+  /** Weights of the full network. Cut structures have their last values. */
   #last: Weights;
   #cuts: readonly CutStep[];
   #graph: Graph;
   #factors: readonly Factor[] = [];
-  /** γ of the whole network as of the last step, and of what is left, as it is fed. */
+  /** γ of the last step for the full network, and the feeds for the pruned one. */
   #gammas: Weights = new Map();
   #gammaFeeds: Feeds = {};
   #plans: Plans;
-  /** Ranks that were asked to stop, as of the last step. */
+  /** Number of ranks that were asked to stop, from the last step. */
   #stopping = 0;
   readonly #teacher: Teacher | undefined;
 
@@ -75,7 +75,7 @@ export class LiveNetwork {
     this.#follow(cuts, left);
   }
 
-  /** Prepares the plans for what `start.cuts` leave, with its state and its kernels. Throws what `prepare` throws. */
+  /** Applies `start.cuts` and prepares the plans, with `start`'s state and kernels. Throws the errors of `prepare`. */
   static async open(options: LiveNetworkOptions, start: LiveNetworkStart): Promise<LiveNetwork> {
     const { graph, weights, optimizer, cuts, choices } = start;
     const left = cuts.reduce(applyStep, { graph, weights } satisfies Network);
@@ -91,29 +91,29 @@ export class LiveNetwork {
     return new LiveNetwork({ ...options, precision }, start, left.graph, plans, opened);
   }
 
-  /** What is trained now. */
+  /** The graph in training, without the structures that were cut. */
   get graph(): Graph {
     return this.#graph;
   }
 
-  /** The factors it has. */
+  /** The factors of that graph. */
   get factors(): readonly Factor[] {
     return this.#factors;
   }
 
-  /** What was cut so far. */
+  /** The cuts so far. */
   get cuts(): readonly CutStep[] {
     return this.#cuts;
   }
 
-  /** Of `factor` of the whole network: which of its structures are left. */
+  /** The structures of `factor`, by their indices in the full network, that are not cut. */
   numbersOf({ parameter, count }: Factor): readonly number[] {
     return keptIndices(this.#cuts, parameter, 0, count);
   }
 
   get choices(): PlanChoices {
     return {
-      // So that a resumed run does not decide it again, for a network that was cut since.
+      // A resumed run must not decide the precision again, for a network that was cut since.
       training: { ...this.#plans.training.choices, [PRECISION]: this.precision },
       evaluation: this.#plans.evaluation.choices,
       ...(this.#teacher === undefined ? {} : { teacher: this.#teacher.choices }),
@@ -124,13 +124,13 @@ export class LiveNetwork {
     return this.#plans.training.precision;
   }
 
-  /** What is to be known of the plans as they are now, each once. */
+  /** The notices of the current plans, each once. */
   get notices(): readonly string[] {
     const { training, evaluation } = this.#plans;
     return [...new Set([...training.notices, ...evaluation.notices, ...(this.#teacher?.notices ?? [])])];
   }
 
-  /** One training step, along the batch's gradient. */
+  /** Makes one training step. */
   async step(
     { images, labels, targets }: Pick<TrainingBatch, "images" | "labels" | "targets">,
     { learningRate, gammas, isAborted }: StepOptions,
@@ -152,11 +152,11 @@ export class LiveNetwork {
     this.#stopping = results[STOP]?.data[0] ?? 0;
     return {
       loss: required(results["loss"]?.data[0], "the loss"),
-      correct: required(results["correct"]?.data[0], "the count of right answers"),
+      correct: required(results["correct"]?.data[0], "the count of correct images"),
     };
   }
 
-  /** Whether to stop before the next step: all ranks are of one mind. Several of them know it from the last step. */
+  /** Whether to stop before the next step; the same on all ranks. Several ranks know it from the last step's sums. */
   mustStop(isAborted: boolean): boolean {
     return this.#isSummed ? this.#stopping > 0 : isAborted;
   }
@@ -179,7 +179,7 @@ export class LiveNetwork {
     return Object.fromEntries(answers);
   }
 
-  /** Gives all ranks the mean of their running statistics, so that they hold the same network. */
+  /** Averages the batch-norm statistics over ranks, so that all ranks have the same network. */
   async shareStatistics(): Promise<void> {
     const { cluster, syncBatchNorm } = this.#options;
     if (!this.#isSummed || syncBatchNorm) return;
@@ -196,7 +196,7 @@ export class LiveNetwork {
     await training.write(new Map(means));
   }
 
-  /** The state of what is left. */
+  /** Reads the state of the pruned network. */
   async read(): Promise<TrainingState> {
     const { training, parameters } = this.#plans;
     return { weights: await training.read(parameters), optimizer: await this.#readOptimizer() };
@@ -215,12 +215,12 @@ export class LiveNetwork {
     );
   }
 
-  /** The state in the shape of the whole network; what was cut has no velocity. */
+  /** Reads the state in the shapes of the full network; the velocity of cut structures is zero. */
   async readWhole(): Promise<TrainingState> {
     return this.#widened(await this.read());
   }
 
-  /** The factors of the whole network. */
+  /** Reads the factors of the full network. */
   async readFactors(): Promise<Weights> {
     const names = this.#factors.map(({ parameter }) => parameter);
     const left = await this.#plans.training.read(names);
@@ -228,7 +228,7 @@ export class LiveNetwork {
     return new Map(this.#options.factors.map(({ parameter }) => [parameter, required(now.get(parameter), parameter)]));
   }
 
-  /** The factors of the whole network and their velocities, both by the factors' names. */
+  /** Reads the factors of the full network and their velocities, both by the factors' names. */
   async readFactorState(): Promise<{ readonly factors: Weights; readonly velocities: Weights }> {
     const velocities = this.#statesOfFactors("velocity");
     const left = await this.#plans.training.read([...velocities.keys(), ...velocities.values()]);
@@ -243,14 +243,14 @@ export class LiveNetwork {
     };
   }
 
-  /** Of the factors that are left, by their names: for how many steps each structure has been held at zero. */
+  /** For each factor that is left, by its name: the number of steps that each structure has been at zero. */
   async readHeld(): Promise<Weights> {
     const names = this.#statesOfFactors("held");
     const held = await this.#plans.training.read([...names.values()]);
     return new Map([...names].map(([parameter, name]) => [parameter, required(held.get(name), name)] as const));
   }
 
-  /** Factor parameter → the parameter of the training plan that holds its `kind`. */
+  /** Factor parameter → the parameter of the training plan with its state of `kind`. */
   #statesOfFactors(kind: OptimizerStateKind): ReadonlyMap<string, string> {
     const names = new Map(
       this.#plans.state.filter((one) => one.kind === kind).map(({ name, of }) => [of, name] as const),
@@ -260,14 +260,14 @@ export class LiveNetwork {
     );
   }
 
-  /** The network as it is now, ready to be asked. It belongs to this network. */
+  /** A classifier with the current weights. This object owns its plan. */
   async classifier(): Promise<Classifier> {
     const { training, evaluation, parameters } = this.#plans;
     await evaluation.write(await training.read(parameters));
     return planClassifier(evaluation, this.#graph, this.#options.evaluationBatch);
   }
 
-  /** Goes on with what `shrinking`, found for the graph and the state as they are now, leaves. */
+  /** Replaces the network by that of `shrinking`, which was found for the current graph and state. */
   async shrink({ network, steps }: Shrinking): Promise<void> {
     const { background } = this.#options;
     const state = await this.read();
@@ -285,18 +285,18 @@ export class LiveNetwork {
         ),
       );
     }
-    // A branch that has become a constant is its shift alone, in the whole network as well.
+    // A branch that became a constant keeps only its shift, in the full network too.
     for (const step of steps) {
       for (const { mean } of step.kind === "constant" ? step.branches : []) {
         last.set(mean, tensor(required(last.get(mean), mean).shape));
       }
     }
     const { choices } = this;
-    // Before the new plans are made: there may not be memory for both.
+    // First, because there may not be memory for the old and the new plans.
     await this.#disposePlans();
     const factors = narrowFactors(this.#options.factors, cuts, network.weights);
     const plans = await preparePlans(this.#options, network.graph, factors, choices, AFTER_A_CUT);
-    // What is gone is not among the new plan's.
+    // The new plan has no state for the structures that are gone.
     const moving = everyKind((kind) => {
       const own = plans.state.filter((one) => one.kind === kind);
       return new Map(own.map(({ of }) => [of, required(state.optimizer[kind].get(of), `${kind} of "${of}"`)] as const));
@@ -331,7 +331,7 @@ export class LiveNetwork {
     for (const { parameter, count } of this.#options.factors) {
       const given = gammas.get(parameter)?.data.length ?? 0;
       if (given === count) continue;
-      throw new UserError("bad-option", "the γ policy does not give one γ a structure", {
+      throw new UserError("bad-option", "the γ policy does not return one γ for each structure", {
         about: parameter,
         expected: `${count} numbers`,
         received: `${given}`,
@@ -349,7 +349,7 @@ export class LiveNetwork {
     );
   }
 
-  /** `left` in the shape of the whole network. */
+  /** `left` in the shapes of the full network. */
   async #widened(left: TrainingState): Promise<TrainingState> {
     if (this.#cuts.length === 0) return left;
     const widening = { cuts: this.#cuts, last: this.#last };
@@ -357,7 +357,7 @@ export class LiveNetwork {
   }
 }
 
-/** `optimizer` by the names of the parameters `state`, as far as it has something for them. */
+/** The values of `optimizer` by the names of the parameters `state`, as far as it has them. */
 function namesOfState(state: readonly StateParameter[], optimizer: OptimizerState): Weights {
   return new Map(
     state.flatMap(({ name, kind, of }) => {
@@ -371,5 +371,5 @@ function isStatistic(kind: ParameterKind): boolean {
   return kind === "running_mean" || kind === "running_variance";
 }
 
-/** The choice that decides `PrepareOptions.precision` "auto". */
+/** Key of the kernel choice that stores the precision that "auto" decided. */
 const PRECISION = "precision";

@@ -1,6 +1,6 @@
 /**
- * A step over a batch that does not fit into memory at once: how it is divided into micro-batches, what each is fed,
- * and what comes of all of them. The graph of such a step is made by `autodiff/accumulate.ts`.
+ * Micro-batches: steps over a batch that does not fit into memory at once. Divides the batch, makes the feeds of each
+ * micro-batch, and joins their results. `autodiff/accumulate.ts` makes the graph of such a step.
  */
 import { inBatch } from "../../autodiff/accumulate.ts";
 import { UserError } from "../../core/errors.ts";
@@ -8,15 +8,15 @@ import type { Labels, Tensor } from "../../core/tensor.ts";
 import type { Feeds, Results } from "../../engine/engine.ts";
 
 /**
- * Images of a micro-batch, where a rank's `images` of a batch are worked through in `count` of them.
- * @throws UserError "bad-option" if they cannot be divided so, with counts that can.
+ * Number of images in a micro-batch, if a rank's `images` of a batch are divided into `count` micro-batches.
+ * @throws UserError "bad-option" if they cannot be divided evenly, with the nearest counts that can.
  */
 export function imagesPerMicroBatch(images: number, count: number): number {
   if (images % count === 0) return images / count;
   const divisors = Array.from({ length: images }, (_, index) => index + 1).filter((one) => images % one === 0);
   const below = divisors.findLast((one) => one < count) ?? 1;
   const above = divisors.find((one) => one > count) ?? images;
-  throw new UserError("bad-option", `${images} images a step cannot be worked through in ${count} equal parts`, {
+  throw new UserError("bad-option", `${images} images in a step cannot be divided into ${count} equal parts`, {
     about: "accumulate",
     expected: `a divisor of ${images}`,
     received: `${count}`,
@@ -25,8 +25,8 @@ export function imagesPerMicroBatch(images: number, count: number): number {
 }
 
 /**
- * `feeds` of a step over `count` micro-batches of `images` each: what goes with images is divided, as views of the same
- * memory and under the names that the graph has for it; the rest stays.
+ * The feeds of a step over `count` micro-batches of `images` each. Feeds with a row for each image are divided into
+ * views of the same memory, with the graph's names for the parts; the others stay.
  */
 export function divideFeeds(feeds: Feeds, images: number, count: number): Feeds {
   if (count === 1) return feeds;
@@ -44,7 +44,7 @@ function rowsOf<T extends Tensor | Labels>(value: T, first: number, rows: number
   return { ...value, shape: [rows, ...rest], data: value.data.subarray(first * each, (first + rows) * each) };
 }
 
-/** `results` of a step over `count` micro-batches, with the sums of the outputs `names` under these. */
+/** The results of a step over `count` micro-batches; the outputs `names` are summed over them. */
 export function joinResults(results: Results, names: readonly string[], count: number): Results {
   if (count === 1) return results;
   const sums = names.map((name): [string, Tensor] => {

@@ -1,6 +1,6 @@
 /**
- * The teacher of knowledge distillation: the network as it was before training, in a plan beside the one that trains.
- * Its answers to the same images, softened, are targets of the loss.
+ * The teacher of knowledge distillation: the network before training, in a plan of its own. Its softened answers to the
+ * same images are targets of the loss.
  */
 import { required } from "../../core/errors.ts";
 import { type Tensor, tensor } from "../../core/tensor.ts";
@@ -13,7 +13,7 @@ export interface TeacherOptions {
   readonly host: Pick<EngineHost, "prepare">;
   readonly batch: number;
   readonly precision: Precision;
-  /** Kernels of an earlier plan, repeated so that a resumed run continues bit for bit. */
+  /** Kernel choices of an earlier plan, so that a resumed run continues bit for bit. */
   readonly choices: KernelChoices;
   readonly temperature: number;
 }
@@ -48,7 +48,7 @@ export class Teacher {
     this.#temperature = temperature;
   }
 
-  /** `network`: without factors, in inference form. Throws what `prepare` throws. */
+  /** `network`: without factors, in inference form. Throws the errors of `prepare`. */
   static async open(
     network: Network,
     { host, batch, precision, choices, temperature }: TeacherOptions,
@@ -67,7 +67,7 @@ export class Teacher {
     return this.#plan.notices;
   }
 
-  /** What the teacher expects of `images`: a distribution over the classes a row. */
+  /** The teacher's softened answers to `images`: a distribution over the classes in each row. */
   async targets(images: Tensor): Promise<Tensor> {
     const results = await this.#plan.run({ [this.#input]: images });
     return softened(required(results[this.#output], "the teacher's logits"), this.#temperature);

@@ -1,4 +1,4 @@
-/** The plans of a network in training: of its training step, and of scoring it. Made anew when it is pruned. */
+/** The plans of a network in training: one for the training step, one for scoring. A cut needs new plans. */
 import { accumulate } from "../../autodiff/accumulate.ts";
 import { forRanks } from "../../autodiff/data-parallel.ts";
 import { trainingGraph } from "../../autodiff/training-graph.ts";
@@ -17,35 +17,35 @@ export interface LiveNetworkOptions {
   readonly background: Background;
   readonly cluster: Cluster;
   readonly factors: readonly Factor[];
-  /** Images a step of this rank, or a micro-batch of it. */
+  /** Images of this rank in a step, or in a micro-batch. */
   readonly batch: number;
-  /** Micro-batches a step; default 1. */
+  /** Micro-batches in a step; default 1. */
   readonly accumulate?: number;
   readonly evaluationBatch: number;
   readonly momentum: number;
   readonly weightDecay: number;
-  /** "auto": the one whose steps are shorter, found out when the plans are first made. */
+  /** "auto": the faster precision, measured when the first plans are prepared. */
   readonly precision: PrecisionChoice;
   readonly syncBatchNorm: boolean;
   /** Whether batches come with soft targets; default: with labels. */
   readonly softTargets?: boolean;
-  /** Whether the scales of batch norms stay what they are; default false. */
+  /** Whether the scales of batch norms are not trained; default false. */
   readonly fixScales?: boolean;
   readonly clipNorm?: number;
   /** Default "batch". */
   readonly batchNormalization?: "batch" | "frozen";
-  /** Without factors; what it answers has this part in the loss. */
+  /** The teacher network, without factors, and the weight of its answers in the loss. */
   readonly teacher?: DistillSettings & { readonly network: Network };
 }
 
-/** Kernels of both plans. */
+/** Kernel choices of the plans. */
 export interface PlanChoices {
   readonly training: KernelChoices;
   readonly evaluation: KernelChoices;
   readonly teacher?: KernelChoices;
 }
 
-/** A parameter of the training plan that is the optimizer's state for parameter `of`. */
+/** A parameter of the training plan that contains the optimizer's state for parameter `of`. */
 export interface StateParameter {
   readonly name: string;
   readonly kind: OptimizerStateKind;
@@ -54,15 +54,15 @@ export interface StateParameter {
 
 export interface Plans {
   readonly training: PlanHandle;
-  /** Inference form; its weights are those of the last scoring. */
+  /** Inference form, with the weights of the last scoring. */
   readonly evaluation: PlanHandle;
   /** Names of the network's own parameters. */
   readonly parameters: readonly string[];
-  /** The optimizer's, in the training plan. */
+  /** The optimizer's state in the training plan. */
   readonly state: readonly StateParameter[];
 }
 
-/** Most layers are as wide in vectors as before, and training waits. */
+/** Less time for timing kernels after a cut: most choices still fit, and training waits meanwhile. */
 export const AFTER_A_CUT = { tuningSeconds: 0.75 } as const;
 
 export async function preparePlans(

@@ -1,4 +1,4 @@
-/** Which structures are alive, as seen whenever the loop looks at the factors. */
+/** Tracks which structures are alive. It is updated whenever progress is reported. */
 import { required } from "../../core/errors.ts";
 import type { Weights } from "../../graph/graph.ts";
 import type { Factor } from "../../selection/factors.ts";
@@ -10,14 +10,14 @@ export class StructureTracker {
   readonly #factors: readonly Factor[];
   #values: Weights;
 
-  /** `weights` holds at least the parameters of `factors`. */
+  /** `weights` contains at least the parameters of `factors`. */
   constructor(factors: readonly Factor[], weights: Weights) {
     this.#factors = factors;
     this.#values = weights;
   }
 
-  /** Takes the values as they are now; says which structures went to zero, or came back, since the last look. */
-  look(weights: Weights): StructureChange[] {
+  /** Takes the current values. Returns the structures that reached zero, or came back, since the last update. */
+  update(weights: Weights): StructureChange[] {
     const changes = this.#factors.flatMap((factor) => {
       const before = valuesOf(factor, this.#values);
       const changed: StructureChange[] = [];
@@ -44,7 +44,7 @@ export class StructureTracker {
     });
   }
 
-  /** Every factor in one byte; see `FactorLevels`. */
+  /** Every factor as one byte; see `FactorLevels`. */
   levels(): FactorLevels {
     const all = this.#factors.map((factor) => valuesOf(factor, this.#values));
     const maximum = all.reduce((most, values) => values.reduce((a, b) => Math.max(a, b), most), 0);

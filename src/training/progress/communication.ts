@@ -1,12 +1,12 @@
-/** What the sums over the ranks cost an epoch, and which rank the others waited for. */
+/** Measures the time that sums over ranks took in an epoch, and which rank the others waited for. */
 import type { Cluster } from "../../distributed/cluster.ts";
 import type { EngineHost } from "../../engine/host.ts";
 import type { EventBody } from "../events.ts";
 
 /**
- * The events of an epoch of `steps` steps that took `milliseconds`. The rank that waited least came last: what it
- * waited for is communication, and nothing of it is another rank's lateness. What others waited longer than that, they
- * waited for it. None where nothing is summed.
+ * The events of an epoch of `steps` steps that took `milliseconds`; none without sums over ranks. The rank with the
+ * shortest wait is the slowest one: its wait is communication alone. The additional wait of each other rank is a wait
+ * for the slowest one.
  */
 export async function describeCommunication(
   cluster: Cluster,

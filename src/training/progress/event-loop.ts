@@ -1,7 +1,7 @@
 /**
- * How free the event loop of the process is: whoever watches a run or wants to stop it waits as long as the loop is
- * held up. Measured by a timer that notes how late it is called. (Node's own `monitorEventLoopDelay` forgets at each
- * reset the delay under way, and what holds the loop up comes just after an event was told.)
+ * Measures how long the event loop of the process is blocked: the terminal and Ctrl-C wait that long. A timer notes how
+ * late it is called. (Node's `monitorEventLoopDelay` forgets a delay in progress at each reset, and most delays come
+ * just after an event was emitted and the value was reset.)
  */
 import { performance } from "node:perf_hooks";
 
@@ -13,21 +13,21 @@ export class EventLoopWatch {
   #recent = 0;
   #longest = 0;
 
-  /** From now on; the timer does not keep the process alive. */
+  /** Starts measuring. The timer does not keep the process alive. */
   start(): void {
     this.#calledAt = performance.now();
     this.#timer ??= setInterval(() => this.#note(), PERIOD_MILLISECONDS).unref();
   }
 
-  /** Longest that the loop was held up since the last look, in milliseconds, what goes on now included. */
-  look(): number {
+  /** Longest delay since the last call, in milliseconds, including the one in progress. */
+  takeLongest(): number {
     this.#note();
-    const held = this.#recent;
+    const longest = this.#recent;
     this.#recent = 0;
-    return held;
+    return longest;
   }
 
-  /** Longest since the start, in milliseconds. */
+  /** Longest delay since the start, in milliseconds. */
   get longest(): number {
     this.#note();
     return this.#longest;

@@ -1,19 +1,19 @@
 /**
- * What presses on the structures at one moment of a run, factor by factor, in short: a few numbers a layer and epoch.
+ * The margins ∂loss/∂λ + γ of the structures at the end of an epoch: three numbers for each layer.
  */
 import { required } from "../../core/errors.ts";
 import type { Factor } from "../../selection/factors.ts";
 import type { FactorMargins } from "../events.ts";
 import type { TrainingState } from "../network/full-size-state.ts";
 
-/** More digits than this no reader needs. */
+/** Significant digits in the events. */
 const DIGITS = 4;
 
 function rounded(value: number): number {
   return Number(value.toPrecision(DIGITS));
 }
 
-/** `state`: of the whole network; `numbersOf`: which structures of a factor are not cut yet. */
+/** `state` is of the full network; `numbersOf` returns the structures of a factor that are not cut yet. */
 export function marginsOf(
   factors: readonly Factor[],
   { weights, optimizer }: TrainingState,
@@ -23,7 +23,7 @@ export function marginsOf(
     const { parameter } = factor;
     const values = required(weights.get(parameter), `values of "${parameter}"`).data;
     const margins = optimizer.margin.get(parameter)?.data;
-    // It went with the branch that it was in.
+    // The factor was cut with its branch.
     if (margins === undefined) return { zero: null, living: null };
     let zero = Number.POSITIVE_INFINITY;
     let lowest = Number.POSITIVE_INFINITY;

@@ -1,15 +1,15 @@
 /**
- * How fast the run is, and how often its batches were late: since the last report, over the epoch, and on the whole.
+ * Measures the speed of a run and the waits for its batches: since the last report, in the epoch, in the session.
  */
 import { performance } from "node:perf_hooks";
 
 const REPORT_MILLISECONDS = 500;
 
-/** Some steps, summed up. */
+/** Sums over some steps. */
 export interface Pace {
   readonly steps: number;
   readonly milliseconds: number;
-  /** Steps whose batch was not ready, and the time they waited for it. */
+  /** Number of steps whose batch was not ready, and the time that they waited for it. */
   readonly waits: number;
   readonly waitedMilliseconds: number;
 }
@@ -25,20 +25,20 @@ function sum(a: Pace, b: Pace): Pace {
   };
 }
 
-/** Mean wait of a step. */
+/** Mean time that a step waited. */
 function meanWait({ steps, waitedMilliseconds }: Pace): number {
   return steps > 0 ? waitedMilliseconds / steps : 0;
 }
 
 export interface Waiting {
-  /** Mean of the steps. */
+  /** Mean over the steps. */
   readonly waitMilliseconds: number;
   readonly waits: number;
 }
 
 export interface ThroughputReport extends Waiting {
   readonly imagesPerSecond: number;
-  /** Mean since the start, with everything between steps in it. */
+  /** Mean since the start, including the work between steps. */
   readonly stepMilliseconds: number;
 }
 
@@ -51,18 +51,18 @@ export class Throughput {
   #epoch = NO_STEPS;
   #session = NO_STEPS;
 
-  /** `batch`: images of a step. */
+  /** `batch`: images in a step. */
   constructor(batch: number) {
     this.#batch = batch;
   }
 
-  /** From now on; begun again where steps will take another time. */
+  /** Starts measuring the mean time of a step; called again when a cut changes it. */
   start(): void {
     this.#steps = 0;
     this.#startedAt = performance.now();
   }
 
-  /** One step took `milliseconds`, of which it waited `waited` for its batch; 0 if that was ready. */
+  /** Adds a step that took `milliseconds` and waited `waited` of them for its batch; 0 if the batch was ready. */
   add(milliseconds: number, waited: number): void {
     this.#steps++;
     const step: Pace = { steps: 1, milliseconds, waits: waited > 0 ? 1 : 0, waitedMilliseconds: waited };

@@ -1,30 +1,30 @@
 /**
- * Images that cannot be read, as notices of the run: the first ones by name, then how many there were. They stop
- * nothing.
+ * Notices about images that cannot be read: the first ones by name, at the end their number. The run continues without
+ * them.
  */
 import type { Dataset } from "../../data/dataset.ts";
 import type { Emitter } from "../run-folder/run-writer.ts";
 
-/** Images named before the rest is only counted. */
+/** Number of images that are named; the rest is only counted. */
 const NAMED = 10;
 
-/** Emits a notice for each image of `dataset` that turns out to be unreadable from now on. */
-export function tellUnreadable({ train, test }: Dataset, emitter: Emitter): void {
-  for (const [split, fate] of [
+/** From now on emits a notice for each image of `dataset` that cannot be read. */
+export function reportUnreadable({ train, test }: Dataset, emitter: Emitter): void {
+  for (const [split, consequence] of [
     [train, "another image takes its place"],
     [test, "it is not scored"],
   ] as const) {
     if (!("files" in split)) continue;
     split.unreadable.listen(({ path, reason }, count) => {
       if (count <= NAMED) {
-        emitter.emit({ type: "notice", message: `${path} cannot be read (${reason}); ${fate}` });
+        emitter.emit({ type: "notice", message: `${path} cannot be read (${reason}); ${consequence}` });
       }
     });
   }
 }
 
-/** Emits how many images were unreadable, if any were. */
-export function countUnreadable({ train, test }: Dataset, emitter: Emitter): void {
+/** Emits the number of images that could not be read, if there are any. */
+export function reportUnreadableCount({ train, test }: Dataset, emitter: Emitter): void {
   const [ofTrain, ofTest] = [train, test].map((split) => ("files" in split ? split.unreadable.count : 0));
   if (ofTrain === 0 && ofTest === 0) return;
   emitter.emit({

@@ -1,4 +1,4 @@
-/** A run on several ranks: what each takes of a batch and of the test images, and what all must have in common. */
+/** Runs on several ranks: the part of each rank in a batch and in the test images, and a check that ranks agree. */
 import { UserError } from "../../core/errors.ts";
 import { type Dataset, imagesBetween, type Split } from "../../data/dataset.ts";
 import type { BatchPart } from "../../data/training-batches.ts";
@@ -10,14 +10,14 @@ import { hashData, hashWeights } from "../run-folder/run-record.ts";
 import type { Settings } from "../settings/settings.ts";
 
 /**
- * Images of a batch that each of `ranks` takes.
- * @throws UserError "bad-option" if they cannot be shared evenly, with the nearest batches that can.
+ * Number of images of a batch for each of `ranks`.
+ * @throws UserError "bad-option" if they cannot be divided evenly, with the nearest batches that can.
  */
 export function imagesPerRank(batch: number, ranks: number): number {
   if (batch % ranks === 0) return batch / ranks;
   const below = batch - (batch % ranks);
   const nearest = below === 0 ? `${ranks}` : `${below} or ${below + ranks}`;
-  throw new UserError("bad-option", `a batch of ${batch} images cannot be shared evenly by ${ranks} ranks`, {
+  throw new UserError("bad-option", `a batch of ${batch} images cannot be divided evenly among ${ranks} ranks`, {
     about: "batch",
     expected: `a multiple of ${ranks}`,
     received: `${batch}`,
@@ -25,13 +25,13 @@ export function imagesPerRank(batch: number, ranks: number): number {
   });
 }
 
-/** What this rank fills and computes of each batch. */
+/** The part of each batch that this rank loads and computes. */
 export function partOfBatch(batch: number, cluster: Cluster): BatchPart {
   const count = imagesPerRank(batch, cluster.size);
   return { first: cluster.rank * count, count };
 }
 
-/** Accuracy on `split`, of which each rank asks its part. */
+/** Accuracy on `split`. Each rank computes a part of it. */
 export async function sharedAccuracy(
   classifier: Classifier,
   split: Split,
@@ -47,7 +47,7 @@ export async function sharedAccuracy(
 
 const NOTHING: Accuracy = { accuracy: 0, correct: 0, images: 0 };
 
-/** What decides a run, and what each rank computes with. */
+/** The inputs of a run that must be the same on all ranks. */
 export interface CommonGround {
   readonly settings: Settings;
   readonly dataset: Dataset;
@@ -56,8 +56,8 @@ export interface CommonGround {
 }
 
 /**
- * Refuses a rank that is not like rank 0.
- * @throws UserError "ranks-differ" naming the rank, its host and what differs.
+ * Checks that all ranks have the same inputs as rank 0.
+ * @throws UserError "ranks-differ" with the rank, its host and the difference.
  */
 export async function requireCommonGround(
   cluster: Cluster,
@@ -65,7 +65,7 @@ export async function requireCommonGround(
 ): Promise<void> {
   await cluster.requireSame(() => {
     const { train, test } = hashData(dataset);
-    // Threads change the order of sums in a rank's own part, which is its own affair.
+    // Threads may differ: they only change the order of sums within a rank.
     const { threads: _, ...kernels } = engine;
     return {
       ...Object.fromEntries(

@@ -1,6 +1,6 @@
 /**
- * That all ranks hold the same parameters, bit for bit. They start from the same, and each takes the same steps on the
- * same sums; a rank that does not, say for a memory fault, would spoil the training of all without anyone noticing.
+ * Checks that all ranks have the same parameters, bit for bit. They start from the same ones and make the same steps
+ * with the same sums. A rank that differs, for example after a memory fault, would silently damage the training of all.
  */
 import { createHash } from "node:crypto";
 import { UserError } from "../../core/errors.ts";
@@ -8,11 +8,11 @@ import type { Cluster } from "../../distributed/cluster.ts";
 import type { Weights } from "../../graph/graph.ts";
 
 /**
- * Compares `values`, the same names on each rank, by their hashes: one hash if all is well.
- * @throws UserError "ranks-differ" that names the first tensor that differs, and on which ranks; on every rank.
+ * Compares `values`, which have the same names on each rank, by their hashes.
+ * @throws UserError "ranks-differ" on every rank, with the first tensor that differs and the ranks where it does.
  */
 export async function requireIdentical(cluster: Cluster, values: Weights): Promise<void> {
-  // Hashing all weights takes long, and there is nothing to compare them with.
+  // One rank has nothing to compare with, and hashing all weights takes long.
   if (cluster.size === 1) return;
   const own = [...values].map(([name, { data }]) => [name, digest(data)] as const);
   const all = await cluster.gather(createHash("sha256").update(JSON.stringify(own)).digest("hex"));
@@ -25,10 +25,10 @@ export async function requireIdentical(cluster: Cluster, values: Weights): Promi
       if (others.length === 0) continue;
       throw new UserError("ranks-differ", `"${name}" is not the same on all ranks`, {
         expected: `what rank 0 has: sha256 ${wanted.slice(0, 12)}…`,
-        received: others.map((rank) => `another on ${cluster.nameOf(rank)}`).join(", "),
+        received: others.map((rank) => `another value on ${cluster.nameOf(rank)}`).join(", "),
         hint:
-          'The checkpoint before it is good: go on from it with "espalier resume", ' +
-          "without the host whose memory or processor may be at fault",
+          'The last checkpoint is good: continue from it with "espalier resume", ' +
+          "without the host that differs: its memory or processor may be faulty",
       });
     }
   });

@@ -1,4 +1,4 @@
-/** Rank 0 reads a run's folder; the other ranks, whose hosts may not see it, are handed what they need of it. */
+/** Rank 0 reads a run's folder and sends the contents to the other ranks, whose hosts may not have access to it. */
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -8,7 +8,7 @@ import { loadOnnx } from "../../formats/onnx/index.ts";
 import type { Network } from "../../graph/graph.ts";
 import { type Checkpoint, checkpointPath, readCheckpoint, readLatestCheckpoint } from "./checkpoint-files.ts";
 
-/** The network in the file at `path` of rank 0, on every rank. */
+/** Loads the network at `path` of rank 0 on every rank. */
 export async function loadTogether(path: string, cluster: Cluster): Promise<Network> {
   let own: Network | undefined;
   await cluster.onFirst(async () => {
@@ -27,7 +27,7 @@ export async function loadTogether(path: string, cluster: Cluster): Promise<Netw
   );
 }
 
-/** As `readLatestCheckpoint`, on every rank. */
+/** Does `readLatestCheckpoint` on rank 0 and returns its checkpoint on every rank. */
 export async function readLatestTogether(
   folder: string,
   onDamaged: (error: EspalierError) => void,

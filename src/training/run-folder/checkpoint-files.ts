@@ -1,16 +1,16 @@
 /**
- * Checkpoints: states a run can go on from, each a folder `checkpoints/step-000123/` with
+ * Checkpoints: states from which a run can continue. Each is a folder `checkpoints/step-000123/` with
  *
  *     network.onnx            weights, statistics and factors; opens in any ONNX viewer
- *     optimizer.safetensors   velocities, and how long factors have been held at zero
- *     state.json              step, what the epoch has summed up so far, what was cut, chosen kernels, what each hook
- *                             remembers, what the run was asked for (`seal.ts`), sha256 of the other two and of itself
+ *     optimizer.safetensors   velocities, and the number of steps that factors have been zero
+ *     state.json              step, sums of the epoch so far, cuts, kernel choices, state of each hook, hashes of the
+ *                             settings (`seal.ts`), sha256 of the other two files and of itself
  *
- * Networks are whole, whatever was cut while training: what goes on is made of the network and the cuts.
+ * A checkpoint has the full network, also after cuts: a resumed run applies the cuts to it again.
  *
- * A checkpoint is written under another name and renamed when it is whole; the last two are kept. One of the same step
- * makes room under a third name, so that there is always one to go on from. Reading checks every byte, so a damaged
- * checkpoint is never trained on.
+ * A checkpoint is written under a temporary name and renamed when it is complete. The last two are kept. A checkpoint
+ * of the same step is renamed first and removed afterwards, so that there is always a complete one. Reading checks
+ * every byte, so a damaged checkpoint is never used.
  */
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
@@ -36,36 +36,36 @@ import { type Seal, sealSchema } from "./seal.ts";
 export interface Progress {
   /** Steps done. */
   readonly step: number;
-  /** Of the epoch under way; all zero at its start. */
+  /** Sums of the current epoch; all zero at its start. */
   readonly sums: EpochSums;
-  /** Kernels of each plan, repeated so that the run continues bit for bit. */
+  /** Kernel choices of each plan, so that a resumed run continues bit for bit. */
   readonly choices: {
     readonly training: KernelChoices;
     readonly evaluation: KernelChoices;
     readonly teacher?: KernelChoices;
   };
-  /** What was cut out of the network while it was trained. */
+  /** The cuts made while training. */
   readonly cuts: readonly CutStep[];
-  /** Whether training ended with this step, before the run's last; default false. */
+  /** Whether a hook ended training at this step, before the run's last one; default false. */
   readonly isEnded?: boolean;
 }
 
 export interface Checkpoint {
   readonly progress: Progress;
-  /** With factors, as placed. */
+  /** The full network with its factors. */
   readonly network: Network;
-  /** Of every parameter that is still trained. */
+  /** State for every parameter that is not cut. */
   readonly optimizer: OptimizerState;
-  /** What hooks and the γ policy remember, by their names. */
+  /** State of the hooks and of the γ policy, by their names. */
   readonly hooks: Readonly<Record<string, Json>>;
-  /** Of the run's record; missing in checkpoints of older versions. */
+  /** Seal of `run.json`; missing in checkpoints of older versions. */
   readonly seal?: Seal;
 }
 
 const files = { network: "network.onnx", optimizer: "optimizer.safetensors", state: "state.json" } as const;
 const KEPT = 2;
 const checkpointName = /^step-(\d{6,})$/;
-/** Names while one is written: of what is not whole yet, and of what it takes the place of. */
+/** Temporary names: of an incomplete checkpoint, and of the one that it replaces. */
 const unfinishedName = /^step-\d{6,}\.unfinished/;
 const replaced = ".replaced";
 
@@ -86,7 +86,7 @@ const rest = {
   seal: sealSchema.exactOptional(),
   sha256: z.strictObject({ [files.network]: z.string(), [files.optimizer]: z.string() }),
 };
-/** Of runs whose only hook with a state was the budget, which stood with the progress. */
+/** Files of versions in which the budget was the only hook with a state, which was part of `progress`. */
 const version1 = z.strictObject({
   version: z.literal(1),
   progress: z.strictObject({ ...progress, budget: z.json().exactOptional() }),
@@ -102,36 +102,36 @@ const body = z.discriminatedUnion("version", [version1, version2]);
 type Body = z.infer<typeof version2>;
 const state = z.strictObject({ body, sha256: z.string() });
 
-/** `content` as this version writes it. */
+/** Converts `content` to the current version. */
 function asVersion2(content: z.infer<typeof body>): Body {
   if (content.version === 2) return content;
   const { budget, ...others } = content.progress;
   return { ...content, version: 2, progress: others, hooks: budget === undefined ? {} : { budget } };
 }
 
-/** Name of the checkpoint after `step` steps, relative to the run folder. */
+/** Path of the checkpoint after `step` steps, relative to the run folder. */
 export function checkpointPath(step: number): string {
   return `${runFiles.checkpoints}/step-${String(step).padStart(6, "0")}`;
 }
 
 /**
- * Writes `checkpoint` into the run `folder` and removes all but the last two. As `owner`, only while the folder is that
- * one's.
+ * Writes `checkpoint` into the run `folder` and removes all but the last two. With an `owner`, it checks first that the
+ * folder still belongs to that owner.
  * @returns its size in bytes.
- * @throws UserError "no-disk-space", "bad-file" or "run-lost"; the checkpoints before it stay.
+ * @throws UserError "no-disk-space", "bad-file" or "run-lost"; earlier checkpoints stay.
  */
 export async function writeCheckpoint(folder: string, checkpoint: Checkpoint, owner?: Owner): Promise<number> {
   const path = join(folder, checkpointPath(checkpoint.progress.step));
-  // No two sessions write into the same one.
+  // A name of its own, so that two sessions never write into the same folder.
   const unfinished = `${path}.unfinished${owner === undefined ? "" : `-${owner.slice(0, 8)}`}`;
   try {
     await rm(unfinished, { recursive: true, force: true });
-    // Not those above it: a folder that was moved away must not come to life again.
+    // Not recursive: it must not create the folder of a run again that was moved away.
     await mkdir(unfinished);
     const at = (file: keyof typeof files): string => join(unfinished, files[file]);
     await saveOnnx(checkpoint.network, at("network"));
     await saveSafetensors(namedState(checkpoint.optimizer), at("optimizer"));
-    // Parsed, so that its keys stand in the schema's order, as they will when it is read.
+    // Parsing puts the keys into the schema's order, which the hash needs when the file is read.
     const content = version2.parse({
       version: 2,
       progress: checkpoint.progress.cuts.length > 0 ? checkpoint.progress : withoutCuts(checkpoint.progress),
@@ -150,11 +150,11 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint, ow
     return await sizeOf(path);
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true });
-    throw runFileError(error, path, "The checkpoints written before it are still there");
+    throw runFileError(error, path, "Earlier checkpoints are still there");
   }
 }
 
-/** One of the same step, which is of the same state, for a run is repeatable, is there until the new one is. */
+/** Renames the new checkpoint. An old one of the same step stays until then: it is as good, as runs are repeatable. */
 async function putInPlace(unfinished: string, path: string): Promise<void> {
   const before = `${path}${replaced}`;
   await rm(before, { recursive: true, force: true });
@@ -173,8 +173,8 @@ async function putInPlace(unfinished: string, path: string): Promise<void> {
 }
 
 /**
- * Removes what a process left half written that was killed in the run `folder`, and puts a checkpoint back that it was
- * replacing. Nobody may be training the run.
+ * Removes incomplete files of a process that was killed, and restores a checkpoint that it was replacing. No process
+ * may be training the run.
  */
 export async function removeLeftovers(folder: string): Promise<void> {
   const path = join(folder, runFiles.checkpoints);
@@ -184,7 +184,7 @@ export async function removeLeftovers(folder: string): Promise<void> {
       if (unfinishedName.test(name)) await rm(join(path, name), { recursive: true, force: true });
       else if (name.endsWith(replaced)) await restore(join(path, name), whole);
     }
-    // Files are written under their names with a number behind, and renamed when they are whole.
+    // A file in progress has its name with a number appended, and is renamed when it is complete.
     const isHalf = (name: string): boolean =>
       Object.values(runFiles).some((file) => name.startsWith(file) && /^\.\d+$/.test(name.slice(file.length)));
     for (const name of (await readdir(folder)).filter(isHalf)) await rm(join(folder, name), { force: true });
@@ -217,7 +217,8 @@ export async function listCheckpoints(folder: string): Promise<number[]> {
 
 /**
  * Reads the checkpoint after `step` steps.
- * @throws UserError "bad-checkpoint" naming the file that is missing, cut short, altered or not of finite numbers.
+ * @throws UserError "bad-checkpoint" with the file that is missing, truncated, changed or has values that are not
+ * finite.
  */
 export async function readCheckpoint(folder: string, step: number): Promise<Checkpoint> {
   const path = join(folder, checkpointPath(step));
@@ -233,9 +234,9 @@ export async function readCheckpoint(folder: string, step: number): Promise<Chec
 }
 
 /**
- * The latest checkpoint of the run `folder` that is whole. Damaged ones on the way are renamed to `<name>.damaged`, so
- * that they do not count among those that are kept, and `onDamaged` hears of them.
- * @throws UserError "bad-checkpoint" if none is whole.
+ * Reads the latest undamaged checkpoint of the run `folder`. Damaged ones that are newer are renamed to
+ * `<name>.damaged`, so that they do not count as kept ones, and passed to `onDamaged`.
+ * @throws UserError "bad-checkpoint" if all are damaged.
  */
 export async function readLatestCheckpoint(
   folder: string,
@@ -248,11 +249,11 @@ export async function readLatestCheckpoint(
     } catch (error) {
       if (!(error instanceof EspalierError) || error.code !== "bad-checkpoint") throw error;
       last = error;
-      await setAside(join(folder, checkpointPath(step)));
+      await renameDamaged(join(folder, checkpointPath(step)));
       onDamaged(error);
     }
   }
-  throw new UserError("bad-checkpoint", "the run has no checkpoint to go on from", {
+  throw new UserError("bad-checkpoint", "the run has no undamaged checkpoint", {
     about: join(folder, runFiles.checkpoints),
     hint: "Train it again under another name",
     cause: last,
@@ -263,12 +264,12 @@ function withoutCuts({ cuts: _, ...others }: Progress): Omit<Progress, "cuts"> {
   return others;
 }
 
-async function setAside(path: string): Promise<void> {
+async function renameDamaged(path: string): Promise<void> {
   await rm(`${path}.damaged`, { recursive: true, force: true });
   await rename(path, `${path}.damaged`);
 }
 
-/** A file that was written whole, and still cannot be gone on from: its numbers are none. */
+/** Reads a file whose hash is right. It may still be unusable, for example with values that are not finite. */
 async function readPart<T>(path: string, read: (path: string) => Promise<T>): Promise<T> {
   try {
     return await read(path);
@@ -279,7 +280,7 @@ async function readPart<T>(path: string, read: (path: string) => Promise<T>): Pr
 }
 
 function damaged(path: string, what: string, cause?: unknown): UserError {
-  const hint = "The checkpoint before it is taken if it is sound; otherwise train the run again";
+  const hint = "The run continues from an earlier checkpoint if that is undamaged; otherwise train it again";
   return new UserError("bad-checkpoint", what, { about: path, hint, cause });
 }
 
@@ -290,7 +291,7 @@ async function readState(path: string): Promise<Body> {
   } catch (cause) {
     throw damaged(path, "the state of the checkpoint is missing or damaged", cause);
   }
-  if (digestOfBody(whole.body) !== whole.sha256) throw damaged(path, "the state of the checkpoint was altered");
+  if (digestOfBody(whole.body) !== whole.sha256) throw damaged(path, "the state of the checkpoint was changed");
   return asVersion2(whole.body);
 }
 
@@ -301,7 +302,7 @@ async function checkDigest(path: string, expected: string): Promise<void> {
   } catch (cause) {
     throw damaged(path, "a file of the checkpoint is missing", cause);
   }
-  if (found !== expected) throw damaged(path, "a file of the checkpoint is cut short or altered");
+  if (found !== expected) throw damaged(path, "a file of the checkpoint is truncated or changed");
 }
 
 function digestOfBody(content: z.infer<typeof body>): string {

@@ -1,8 +1,8 @@
 /**
- * Whose a run's folder is. A lock keeps other processes out while it is renewed; a process that was stopped for longer
- * than a lock lasts wakes up beside the one that has taken the run over. So whoever trains leaves its name in the
- * folder (`.owner`), and looks before each write whether it still stands there, and whether the folder still is where
- * it was.
+ * Ownership of a run's folder. A lock keeps other processes out as long as it is renewed. If a process is suspended for
+ * longer than that, another process may take the run over, and the first one must not write when it continues. So the
+ * owner writes its name into the folder (`.owner`). Before each write it checks that its name is still there and that
+ * the folder was not moved.
  */
 import { randomUUID } from "node:crypto";
 import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { UserError } from "../../core/errors.ts";
 import { runFileError } from "./file-errors.ts";
 import { lockRunFolder } from "./run-folder.ts";
 
-/** What stands in `.owner`: a name of this session's own first, then the process, for people. */
+/** The content of `.owner`: a unique name of the session, then a description of the process for people. */
 export type Owner = string;
 
 const fileOf = (folder: string): string => join(folder, ".owner");
@@ -26,8 +26,7 @@ function ownerOf(folder: string): Owner | undefined {
 }
 
 /**
- * Refuses to go on in `folder` for whoever is not `owner`: what another process writes there now must not be written
- * over.
+ * Checks that `folder` belongs to `owner`, whose writes would otherwise overwrite those of another process.
  * @throws UserError "run-lost".
  */
 export function requireOwner(folder: string, owner: Owner): void {
@@ -39,12 +38,12 @@ function lost(folder: string, found: Owner | undefined): UserError {
   const [, other] = found?.split("\n") ?? [];
   return new UserError(
     "run-lost",
-    `the run is not this process's any more${other ? `: ${other} has taken it over` : ""}`,
+    `this process no longer owns the run${other ? `: ${other} has taken it over` : ""}`,
     {
       about: folder,
       hint:
-        "It was stopped for too long, or its lock was taken away. " +
-        `If nobody trains the run, go on with "espalier resume ${folder}"`,
+        "The process was suspended for too long, or its lock was removed. " +
+        `If no process trains the run, continue it with "espalier resume ${folder}"`,
     },
   );
 }
@@ -52,11 +51,11 @@ function lost(folder: string, found: Owner | undefined): UserError {
 export class Claim {
   readonly folder: string;
   readonly owner: Owner = `${randomUUID()}\nprocess ${process.pid} on ${hostname()}\n`;
-  /** The folder itself, wherever it is moved to; undefined where folders cannot be opened. */
+  /** File descriptor of the folder, also after it is moved; undefined on Windows. */
   #handle: number | undefined;
   #unlock: (() => Promise<void>) | undefined;
   #isLockLost = false;
-  /** Whether our name was written into the folder. */
+  /** Whether this process has written its name into the folder. */
   #isNamed = false;
 
   private constructor(folder: string) {
@@ -65,14 +64,14 @@ export class Claim {
 
   /**
    * Takes `folder` for this process; waits as `lockRunFolder` does.
-   * @throws UserError "run-exists" if another process trains the run; what writing to the folder throws.
+   * @throws UserError "run-exists" if another process trains the run, and the errors of writing to the folder.
    */
   static async take(folder: string): Promise<Claim> {
     const claim = new Claim(folder);
     const onLost = (): void => {
       claim.#isLockLost = true;
     };
-    claim.#unlock = await lockRunFolder(folder, onLost, () => claim.#letGo());
+    claim.#unlock = await lockRunFolder(folder, onLost, () => claim.#removeName());
     try {
       writeFileSync(fileOf(folder), claim.owner);
       claim.#isNamed = true;
@@ -84,14 +83,14 @@ export class Claim {
     }
   }
 
-  /** Whether the folder says so; what it says of a folder that is not there is no. */
+  /** Whether the folder has this process's name; false if there is no folder. */
   get isHeld(): boolean {
     return ownerOf(this.folder) === this.owner;
   }
 
   /**
-   * To be called before each write.
-   * @throws UserError "run-moved" if the folder is not where it was, "run-lost" if it is another process's now.
+   * Checks the ownership; to be called before each write.
+   * @throws UserError "run-moved" if the folder was moved, "run-lost" if another process owns it now.
    */
   require(): void {
     this.#requirePlace();
@@ -99,18 +98,18 @@ export class Claim {
     if (this.#isLockLost) throw lost(this.folder, undefined);
   }
 
-  /** Gives the folder back; what is another's by now is left as it is. */
+  /** Unlocks the folder, unless another process owns it now. */
   async release(): Promise<void> {
     if (this.#handle !== undefined) closeSync(this.#handle);
     this.#handle = undefined;
     const unlock = this.#unlock;
     this.#unlock = undefined;
-    // A lock that was lost is not there to be given back.
+    // A lost lock cannot be released.
     if (!this.#isLockLost) await unlock?.();
   }
 
-  /** Takes this process's name away, whole or not; false if another one stands there by now. */
-  #letGo(): boolean {
+  /** Removes this process's name; false if another process has written its name meanwhile. */
+  #removeName(): boolean {
     if (this.#isNamed && !this.isHeld) return false;
     rmSync(fileOf(this.folder), { force: true });
     return true;
@@ -124,8 +123,8 @@ export class Claim {
       about: this.folder,
       hint:
         place === undefined
-          ? 'If it was moved, go on where it is now with "espalier resume"'
-          : `It is ${place} now: go on from its last checkpoint with "espalier resume ${place}"`,
+          ? 'If it was moved, continue the run at its new place with "espalier resume"'
+          : `It is ${place} now: continue from its last checkpoint with "espalier resume ${place}"`,
     });
   }
 }
@@ -140,11 +139,11 @@ function isSame(found: Identity | undefined, wanted: Identity): boolean {
 }
 
 function openFolder(folder: string): number | undefined {
-  // Windows opens no folders, and lets nobody move one whose files are open.
+  // Windows cannot open folders, and does not move a folder with open files.
   return process.platform === "win32" ? undefined : openSync(folder, "r");
 }
 
-/** Where the folder of `handle` is now, on Linux; undefined if it is nowhere. */
+/** The current path of the folder `handle`, on Linux; undefined if it was deleted. */
 function pathOf(handle: number): string | undefined {
   try {
     const path = readlinkSync(`/proc/self/fd/${handle}`);

@@ -1,6 +1,6 @@
 /**
- * `events.jsonl`: one event a line, appended as it happens. A process that dies can leave half a line at the end; it is
- * dropped when the run goes on, and passed over when the file is read.
+ * `events.jsonl`: one event in each line, appended at once. A killed process can leave an incomplete last line. Readers
+ * ignore it, and a resumed run removes it.
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -11,14 +11,14 @@ import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
 
 const NEWLINE = 0x0a;
-const REMEDY = "Take the line out, or read the run with the version of Espalier that wrote it";
+const REMEDY = "Remove the line, or read the run with the version of Espalier that wrote it";
 
-/** Appends events to the file of one run; lines are short, so writing them at once costs microseconds. */
+/** Appends events to the file of one run. Lines are short, so synchronous writes take microseconds. */
 export class EventLog {
   readonly #path: string;
   #file: number | undefined;
 
-  /** Opens the log of `folder`, creating it if there is none, and drops an unfinished last line. */
+  /** Opens or creates the log of `folder`, and removes an incomplete last line. */
   constructor(folder: string) {
     this.#path = join(folder, runFiles.events);
     try {
@@ -34,19 +34,19 @@ export class EventLog {
 
   append(event: RunEvent): void {
     if (this.#file === undefined) {
-      throw new UserError("use-after-dispose", "the event log is closed", { hint: "Append before it is closed" });
+      throw new UserError("use-after-dispose", "the event log is closed", { hint: "Append events before closing it" });
     }
     const { size, ino } = fstatSync(this.#file);
     if (statSync(this.#path, { throwIfNoEntry: false })?.ino !== ino) {
       throw new UserError("run-moved", "the file was moved or deleted while the run was training", {
         about: this.#path,
-        hint: "Put it back, and go on from the last checkpoint with `espalier resume`",
+        hint: 'Put it back, and continue from the last checkpoint with "espalier resume"',
       });
     }
     try {
       appendWhole(this.#file, Buffer.from(`${JSON.stringify(event)}\n`));
     } catch (error) {
-      // A line begun on a full disk would spoil the one that is written behind it.
+      // After an error, such as a full disk, an incomplete line must not stay in front of the next one.
       ftruncateSync(this.#file, size);
       throw runFileError(error, this.#path);
     }
@@ -59,14 +59,15 @@ export class EventLog {
   }
 }
 
-/** A call may write less than it was given. */
+/** Repeats the write, because one call may write only a part. */
 function appendWhole(file: number, bytes: Uint8Array): void {
   for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
 }
 
 /**
  * All events of the run in `folder`, oldest first.
- * @throws UserError "missing-file", or "bad-file" naming the first line that is no event; a torn last line is no error.
+ * @throws UserError "missing-file"; "bad-file" with the first line that is not an event. An incomplete last line is no
+ * error.
  */
 export async function readEvents(folder: string): Promise<RunEvent[]> {
   const path = join(folder, runFiles.events);
@@ -76,7 +77,7 @@ export async function readEvents(folder: string): Promise<RunEvent[]> {
   } catch (error) {
     throw runFileError(error, path, "Is this the folder of a run?");
   }
-  // What follows the last line break is empty, or a line that was being written when the process died.
+  // The text after the last line break is empty, or an incomplete line of a killed process.
   return text
     .split("\n")
     .slice(0, -1)
@@ -88,12 +89,12 @@ function readEvent(line: string, about: string): RunEvent {
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    throw new UserError("bad-file", "the line is no JSON", { about, hint: REMEDY, cause });
+    throw new UserError("bad-file", "the line is not JSON", { about, hint: REMEDY, cause });
   }
   const parsed = runEventSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new UserError("bad-file", `the line is no event of a run: ${issue?.path.join(".")} ${issue?.message}`, {
+  throw new UserError("bad-file", `the line is not an event of a run: ${issue?.path.join(".")} ${issue?.message}`, {
     about,
     hint: REMEDY,
     cause: parsed.error,

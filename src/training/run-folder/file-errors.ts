@@ -1,15 +1,14 @@
-/** Errors of the file system about a run's files, as errors that say which file, and what to do. */
+/** Turns file system errors about a run's files into errors with the file and a hint. */
 import { UserError } from "../../core/errors.ts";
 import { refusalOf, systemCode } from "../../core/system-errors.ts";
 
 /**
- * `error` as a `UserError` about `path` if the file system raised it; anything else, our own errors and our own faults,
- * passes unchanged.
+ * Returns `error` as a `UserError` about `path` if the file system raised it. All other errors are returned unchanged.
  */
 export function runFileError(
   error: unknown,
   path: string,
-  hint = "Check that the folder is there and that you may read and write in it",
+  hint = "Check that the folder exists and that you may read and write in it",
 ): unknown {
   const code = systemCode(error);
   const isSystemError = error instanceof Error && "errno" in error;

@@ -1,15 +1,15 @@
 /**
- * A run is a folder: what is in it, how it is created, and who may write to it.
+ * The folder of a run: its files, how it is created, and the lock that decides who may write to it.
  *
- *     run.json           the whole configuration, versions, hashes (`run-record.ts`); with it the folder is a run
- *     teacher.onnx       what the run distils from, if it does
- *     events.jsonl       one event a line (`event-log.ts`)
- *     checkpoints/       the last two states the run can go on from (`checkpoints.ts`)
+ *     run.json           all settings, versions, hashes (`run-record.ts`); it makes the folder a run
+ *     teacher.onnx       the teacher network, if the run distils
+ *     events.jsonl       one event in each line (`event-log.ts`)
+ *     checkpoints/       the last two states (`checkpoint-files.ts`)
  *     network.onnx       the trained network with its factors, at the end
- *     compact.onnx       what is left of it
- *     certificate.json   that both give the same answers
- *     report.html        the report, written by whoever shows the run
- *     .lock, .owner      while it is being trained: by whom (`claim.ts`)
+ *     compact.onnx       the network after the cut
+ *     certificate.json   the proof that both give the same answers
+ *     report.html        the report, written by the command line
+ *     .lock, .owner      during training: the process that trains it (`claim.ts`)
  */
 import fs from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
@@ -30,13 +30,13 @@ export const runFiles = {
   report: "report.html",
 } as const;
 
-/** Where runs are kept unless a caller says otherwise, relative to the working directory. */
+/** Default folder for runs, relative to the working directory. */
 export const DEFAULT_RUNS_FOLDER = "runs";
 
-/** How many names `<stem>-2`, `<stem>-3`, … are tried before asking for one. */
+/** Number of names `<stem>-2`, `<stem>-3`, … to try. */
 const MAXIMUM_NAMES = 10_000;
 
-/** What a start leaves that was killed before it had written `run.json`, temporary files included. */
+/** Files of a start that was killed before it had written `run.json`. */
 const ofStart: readonly string[] = [
   runFiles.checkpoints,
   runFiles.events,
@@ -47,7 +47,7 @@ const ofStart: readonly string[] = [
 ];
 
 /**
- * Whether there is no run among `names`, those in a folder, and nothing else that is anybody's: it can be trained in.
+ * Whether a folder with the files `names` can be used for a new run: it has no run and no foreign files.
  */
 export function isUnused(names: readonly string[]): boolean {
   const isOfStart = (name: string): boolean => ofStart.includes(name.replace(/\.\d+$/, ""));
@@ -55,8 +55,8 @@ export function isUnused(names: readonly string[]): boolean {
 }
 
 /**
- * Makes the folder of a new run. One that is empty, or that a start was killed in before there was a run, is taken.
- * @throws UserError "run-exists" if there is anything else at `path` already.
+ * Creates the folder of a new run. Also accepts an empty folder, and one with the files of a killed start.
+ * @throws UserError "run-exists" if there is anything else at `path`.
  */
 export async function createRunFolder(path: string): Promise<string> {
   const folder = resolve(path);
@@ -70,7 +70,7 @@ export async function createRunFolder(path: string): Promise<string> {
 }
 
 /**
- * Refuses `folder` if there is a run by now: to be asked once it is locked, for two may have found it unused.
+ * Checks again that `folder` has no run. Call it after locking, because two processes may have found it unused.
  * @throws UserError "run-exists".
  */
 export async function requireUnused(folder: string): Promise<void> {
@@ -78,13 +78,13 @@ export async function requireUnused(folder: string): Promise<void> {
 }
 
 function taken(path: string): UserError {
-  return new UserError("run-exists", "there is a run of this name already", {
+  return new UserError("run-exists", "a run of this name exists already", {
     about: path,
     hint: `Continue it with "espalier resume ${path}" (resume() in code), or choose another name`,
   });
 }
 
-/** Makes the folder of a new run in `parent`, called `stem` or, if that is taken, `stem-2`, `stem-3`, …. */
+/** Creates the folder of a new run in `parent`: `stem` or, if that exists, `stem-2`, `stem-3`, …. */
 export async function createNumberedRunFolder(parent: string, stem: string): Promise<string> {
   for (let number = 1; number <= MAXIMUM_NAMES; number++) {
     const folder = resolve(parent, number === 1 ? stem : `${stem}-${number}`);
@@ -96,7 +96,7 @@ export async function createNumberedRunFolder(parent: string, stem: string): Pro
   });
 }
 
-/** False if something is in the way; `mkdir` decides, so two processes never take the same folder. */
+/** Returns false if `folder` exists. `mkdir` is atomic, so two processes never create the same folder. */
 async function makeFolder(folder: string): Promise<boolean> {
   try {
     await mkdir(dirname(folder), { recursive: true });
@@ -105,27 +105,27 @@ async function makeFolder(folder: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (systemCode(error) === "EEXIST") return false;
-    throw runFileError(error, folder, "Choose a folder that can be written to");
+    throw runFileError(error, folder, "Choose a folder that you may write to");
   }
 }
 
-/** A lock not renewed for this long was left by a process that died. */
+/** A lock that was not renewed for this long belongs to a dead process. */
 const STALE_MILLISECONDS = 5000;
 
 /**
- * Keeps other processes from training in `folder` until the returned function is called; waits long enough for the lock
- * of a process that was killed to go stale. `onLost` hears of a lock that could not be kept; `letGo` is called as the
- * lock is about to be taken away, and answers false if it is another process's by now.
- * @throws UserError "run-exists" if the run is being trained elsewhere.
+ * Locks `folder` against other processes until the returned function is called. It waits long enough for the lock of a
+ * killed process to expire. `onLost` is called if the lock could not be renewed. `beforeRemoval` is called before the
+ * lock is removed; it returns false if another process owns the folder now.
+ * @throws UserError "run-exists" if another process trains the run.
  */
 export async function lockRunFolder(
   folder: string,
   onLost: () => void,
-  letGo: () => boolean = () => true,
+  beforeRemoval: () => boolean = () => true,
 ): Promise<() => Promise<void>> {
   let isTaken = false;
-  // A stale lock is removed by these too, before there is one of ours.
-  const mayRemove = (): boolean => !isTaken || letGo();
+  // `lock` also removes stale locks with these functions, before this process has its own.
+  const mayRemove = (): boolean => !isTaken || beforeRemoval();
   const rmdirSync = (path: string): void => {
     if (mayRemove()) fs.rmdirSync(path);
   };

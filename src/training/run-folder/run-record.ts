@@ -1,6 +1,6 @@
 /**
- * `run.json`: everything a run was asked for and started from, written once. With the dataset of the same hash it
- * decides the run; a checkpoint adds how far it came.
+ * `run.json`: the settings of a run and hashes of its data and initial weights, written once. Together with the dataset
+ * it determines the run; a checkpoint adds the progress.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -19,32 +19,32 @@ import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
 
 export interface RunRecord {
-  /** Of this layout. */
+  /** Version of this format. */
   readonly version: 1;
   readonly name: string;
   readonly created: string;
   /**
-   * The model's name, as in the zoo or in the file it came from; the file's, where its exporter gives all networks one.
+   * The model's name in the zoo or in its ONNX file; the name of the file if exporters give all networks the same name.
    */
   readonly model: string;
   readonly settings: Settings;
-  /** Name of the policy that γ follows; absent where the settings decide on it. */
+  /** Name of the caller's γ policy; absent if the settings decide γ. */
   readonly gammaPolicy?: string;
-  /** Absent unless the run is a control. */
+  /** Only for a from-scratch baseline: the run it belongs to. */
   readonly controlOf?: ControlOf;
   readonly data: {
     readonly name: string;
-    /** What opens the dataset again: a known name or a folder. */
+    /** The dataset's name or folder, to open it again. */
     readonly source: string;
     /** In the order of the logits. */
     readonly classes: readonly string[];
-    /** What pixels are shifted and scaled by; missing in runs of older versions, which took the dataset's own. */
+    /** Mean and standard deviation of pixels; missing in runs of older versions, which used the dataset's own. */
     readonly normalization?: Normalization;
-    /** For image files: everything that decides what the network sees. */
+    /** For image files: how they are prepared for the network. */
     readonly preparation?: ImagePreparation;
     /**
-     * sha256 of images and labels of each split, as limited by the settings. Of image files it is over their names,
-     * sizes in bytes and labels: reading all of a large dataset would take longer than an epoch.
+     * sha256 of the images and labels of each split, as limited by the settings. For image files: of their names, sizes
+     * in bytes and labels, because reading all of a large dataset would take longer than an epoch.
      */
     readonly sha256: { readonly train: string; readonly test: string };
   };
@@ -89,7 +89,7 @@ const record: z.ZodType<RunRecord> = z.object({
   environment: z.record(z.string(), z.string()),
 });
 
-/** Writes `run.json` of `folder`, whole or not at all. */
+/** Writes `run.json` of `folder` atomically. */
 export async function writeRunRecord(folder: string, value: RunRecord): Promise<void> {
   const path = join(folder, runFiles.record);
   try {
@@ -101,7 +101,7 @@ export async function writeRunRecord(folder: string, value: RunRecord): Promise<
 
 /**
  * Reads `run.json` of `folder`.
- * @throws UserError "missing-file" if `folder` is no run; "bad-file" if the file is damaged or of another version.
+ * @throws UserError "missing-file" if `folder` is not a run; "bad-file" if the file is damaged or of another version.
  */
 export async function readRunRecord(folder: string): Promise<RunRecord> {
   const path = join(folder, runFiles.record);
@@ -115,16 +115,16 @@ export async function readRunRecord(folder: string): Promise<RunRecord> {
     return record.parse(JSON.parse(text));
   } catch (cause) {
     const issue = cause instanceof z.ZodError ? cause.issues[0] : undefined;
-    const what = issue === undefined ? "no JSON" : `${issue.path.join(".")}: ${issue.message}`;
-    throw new UserError("bad-file", `the configuration of the run cannot be read (${what})`, {
+    const what = issue === undefined ? "not JSON" : `${issue.path.join(".")}: ${issue.message}`;
+    throw new UserError("bad-file", `run.json cannot be read (${what})`, {
       about: path,
-      hint: "The run cannot go on without it; train it again under another name",
+      hint: "The run cannot continue without it: train it again under another name",
       cause,
     });
   }
 }
 
-/** sha256 of `dataset`'s splits, for `RunRecord.data`. */
+/** sha256 of each split of `dataset`, for `RunRecord.data`. */
 export function hashData({ train, test }: Dataset): RunRecord["data"]["sha256"] {
   return { train: hashSplit(train), test: hashSplit(test) };
 }
@@ -136,7 +136,7 @@ function hashSplit(split: Split): string {
   return hash.update(bytesOf(split.labels)).digest("hex");
 }
 
-/** sha256 of all values, in the order of the map. */
+/** sha256 of all names and values, in the order of the map. */
 export function hashWeights(weights: Weights): string {
   const hash = createHash("sha256");
   for (const [name, { data }] of weights) hash.update(name).update(bytesOf(data));

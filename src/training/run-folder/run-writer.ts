@@ -1,6 +1,6 @@
 /**
- * A run's folder while a session writes to it: locked against other processes, its events stamped with time and place,
- * appended to the log and handed to whoever listens; and the one place that knows whether the session should stop.
+ * Writes a session's files and events into a run's folder, which it locks against other processes. Events get their
+ * time, step and epoch, go into the log and to the listener. It also knows whether the session should stop.
  */
 import { rm } from "node:fs/promises";
 import { relative } from "node:path";
@@ -10,12 +10,12 @@ import { removeLeftovers } from "./checkpoint-files.ts";
 import { Claim, type Owner } from "./claim.ts";
 import { EventLog } from "./event-log.ts";
 
-/** Called for each event in order, at once; what it throws ends the run. */
+/** Called synchronously for each event, in order. An error that it throws ends the run. */
 export type EventListener = (event: RunEvent) => void;
 
 export interface RunWriterOptions {
   readonly onEvent?: EventListener;
-  /** Aborting it stops the run at the next step boundary. */
+  /** Aborting it stops the run before the next step. */
   readonly signal?: AbortSignal;
 }
 
@@ -26,14 +26,14 @@ export class Emitter {
   #step = 0;
   #epoch = 0;
 
-  /** Without `log` nothing is kept; with `claim` nothing is told any more once the folder is not this process's. */
+  /** Without `log` no events are stored. With `claim`, `emit` throws once another process owns the folder. */
   constructor(log: EventLog | undefined, listener: EventListener | undefined, claim?: Claim) {
     this.#claim = claim;
     this.#log = log;
     this.#listener = listener;
   }
 
-  /** Where the run is now: steps done, and the epoch they belong to, counted from 1. */
+  /** Sets step and epoch (counted from 1) of the next events. */
   moveTo(step: number, epoch: number): void {
     this.#step = step;
     this.#epoch = epoch;
@@ -71,7 +71,7 @@ export class RunWriter {
   }
 
   /**
-   * Takes the run `folder`, removes what a killed process left half written, and opens its log. Errors are those of
+   * Locks the run `folder`, removes incomplete files of a killed process, and opens the log. Throws the errors of
    * `Claim.take`, `removeLeftovers` and `EventLog`.
    */
   static async open(folder: string, options: RunWriterOptions): Promise<RunWriter> {
@@ -85,7 +85,7 @@ export class RunWriter {
     }
   }
 
-  /** Of a rank that another one writes for: nothing is written or locked, and nobody listens. */
+  /** For ranks other than 0: writes nothing, locks nothing and has no listener. */
   static silent(folder: string, { signal }: RunWriterOptions): RunWriter {
     return new RunWriter(folder, undefined, undefined, signal === undefined ? {} : { signal });
   }
@@ -94,7 +94,7 @@ export class RunWriter {
     return this.#signal?.aborted === true;
   }
 
-  /** Tells that the run stops here, after `step` steps, and gives the error that says how to go on. */
+  /** Emits that the run was stopped after `step` steps. Returns the error that says how to continue. */
   interrupted(step: number): UserError {
     const hint = `Continue it with "espalier resume ${nearPath(this.folder)}" (resume() in code)`;
     this.emitter.emit({ type: "interrupted", hint });
@@ -105,10 +105,9 @@ export class RunWriter {
   }
 
   /**
-   * Has `write` put something into the folder, as the owner that it is given, if the folder is still this process's and
-   * where it was.
-   * @throws UserError "run-lost", "run-moved"; else what `write` throws. Nothing is done for a rank that another one
-   * writes for.
+   * Calls `write` with the owner, after checking that this process still owns the folder. Does nothing on ranks other
+   * than 0.
+   * @throws UserError "run-lost", "run-moved", and the errors of `write`.
    */
   async write<T>(write: (owner: Owner) => Promise<T>): Promise<T | undefined> {
     const claim = this.#claim;
@@ -117,13 +116,13 @@ export class RunWriter {
     try {
       return await write(claim.owner);
     } catch (error) {
-      // A folder that went away meanwhile is the reason, and not the file that is missing for it.
+      // If the folder was moved meanwhile, report that instead of a missing file.
       claim.require();
       throw error;
     }
   }
 
-  /** Takes the folder away again, with all that is in it: of a run that has not begun. */
+  /** Removes the folder and its files, for a new run that could not start. */
   async discard(): Promise<void> {
     const isOurs = this.#claim?.isHeld === true;
     await this.close();
@@ -136,7 +135,7 @@ export class RunWriter {
   }
 }
 
-/** As short as it can be typed from here. */
+/** `path` relative to the working directory if it is inside of it. */
 function nearPath(path: string): string {
   const near = relative(process.cwd(), path);
   return near.startsWith("..") || near === "" ? path : near;

@@ -1,7 +1,7 @@
 /**
- * What of `run.json` decides a run, as each of its checkpoints keeps it: a run that goes on with other settings than it
- * was trained with so far is no run that could be repeated. Where the data lies, and what only describes the run, may
- * change.
+ * The seal of a run: the settings and hashes of `run.json`, stored in each checkpoint. A resumed run checks that they
+ * are unchanged, because a run with settings that changed midway could not be repeated. The path of the data, and
+ * entries that only describe the run, may change.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -12,9 +12,9 @@ import { UserError } from "../../core/errors.ts";
 import { runFiles } from "./run-folder.ts";
 
 export interface Seal {
-  /** As they stand in the file, so that a difference can be told with both values. */
+  /** As in the file, so that a message can show both values of a difference. */
   readonly settings: Readonly<Record<string, unknown>>;
-  /** Of the other entries. */
+  /** Hashes of the other entries. */
   readonly sha256: Readonly<Record<string, string>>;
 }
 
@@ -28,21 +28,21 @@ const recordSchema = z.looseObject({
   data: z.looseObject({ source: z.unknown() }),
 });
 
-/** Entries that tell of a run and decide nothing in it. */
-const telling: ReadonlySet<string> = new Set(["settings", "name", "created", "engine", "environment"]);
+/** Entries that only describe the run, and `settings`, which is stored whole. */
+const excluded: ReadonlySet<string> = new Set(["settings", "name", "created", "engine", "environment"]);
 
-/** The seal of a record, as JSON holds it. */
+/** The seal of a record. */
 export function sealOf(record: unknown): Seal {
   const { settings, data, ...others } = recordSchema.parse(JSON.parse(JSON.stringify(record)));
   const { source: _, ...ofData } = data;
-  const entries = Object.entries({ ...others, data: ofData }).filter(([name]) => !telling.has(name));
+  const entries = Object.entries({ ...others, data: ofData }).filter(([name]) => !excluded.has(name));
   const digest = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex");
   return { settings, sha256: Object.fromEntries(entries.map(([name, value]) => [name, digest(value)])) };
 }
 
 /**
- * The seal of the run `folder`, whose checkpoint has `expected`; one of an older version has none.
- * @throws UserError "checksum" naming what in `run.json` is not as it was.
+ * Returns the seal of the run `folder` and compares it with `expected`, the checkpoint's; undefined in older versions.
+ * @throws UserError "checksum" with the entries of `run.json` that were changed.
  */
 export async function requireSealed(folder: string, expected: Seal | undefined): Promise<Seal> {
   const path = join(folder, runFiles.record);
@@ -52,13 +52,13 @@ export async function requireSealed(folder: string, expected: Seal | undefined):
     ...differing(found.settings, expected.settings).map(
       (name) => `settings.${name}: ${show(found.settings[name])}, was ${show(expected.settings[name])}`,
     ),
-    ...differing(found.sha256, expected.sha256).map((name) => `${name}: not as it was`),
+    ...differing(found.sha256, expected.sha256).map((name) => `${name}: changed`),
   ];
   if (list.length === 0) return found;
-  throw new UserError("checksum", "the configuration of the run was changed since its checkpoint was written", {
+  throw new UserError("checksum", "run.json was changed after the checkpoint was written", {
     about: path,
     list,
-    hint: "Put back what was there; to train with other settings, start another run",
+    hint: "Restore the old values. To train with other settings, start another run",
   });
 }
 
@@ -67,5 +67,5 @@ function differing(found: Readonly<Record<string, unknown>>, expected: Readonly<
 }
 
 function show(value: unknown): string {
-  return value === undefined ? "not there" : JSON.stringify(value);
+  return value === undefined ? "missing" : JSON.stringify(value);
 }

@@ -1,4 +1,4 @@
-/** How flags are written: the codecs of the table of settings. Ranges are left to the schemas, which know them. */
+/** Codecs: how the text behind a flag becomes a value. The schemas of the settings check ranges. */
 import { UserError } from "../../core/errors.ts";
 import { unknownName } from "../../core/names.ts";
 import { integerFor, numbersFor, oneOf, parseNumber } from "../../core/text-values.ts";
@@ -9,22 +9,22 @@ export const text: Codec = { kind: "text", read: (value) => value };
 
 export const number: Codec = { kind: "number", read: parseNumber };
 
-/** A whole number from `least`. */
+/** A whole number of at least `least`. */
 export function wholeNumber(least = 1): Codec {
   return { kind: "number", read: (value, flag) => integerFor(flag, least)(value) };
 }
 
-/** One of `names`; `what` they are names of. */
+/** One of `names`; `what` says in messages what they name. */
 export function choice(what: string, names: readonly string[]): Codec {
   return { kind: "choice", choices: names, read: oneOf(what, names) };
 }
 
-/** A flag that stands alone and means `value`. */
+/** A flag without text behind it, which means `value`. */
 export function switchTo(value: boolean): Codec {
   return { kind: "switch", bare: value, read: () => value };
 }
 
-/** Numbers with commas between them. */
+/** Numbers, separated by commas. */
 export const numbers: Codec = { kind: "numbers", read: (value, flag) => numbersFor(flag)(value) };
 
 /** A whole number, or "auto". */
@@ -33,24 +33,24 @@ export const wholeNumberOrAuto: Codec = {
   read: (value, flag) => (value === "auto" ? value : integerFor(flag)(value)),
 };
 
-/** α of mixing images in pairs. */
+/** α of mixup or cutmix. */
 export function mixing(kind: "mixup" | "cutmix", alpha: number): Codec {
   const withAlpha = (value: number): object => ({ kind, alpha: value });
   return { kind: "number", bare: withAlpha(alpha), read: (value, flag) => withAlpha(parseNumber(value, flag)) };
 }
 
-/** `0.5,4`: the weight of the teacher's answers and their temperature; or the first of the two alone. */
+/** `0.5,4`: weight of the teacher's answers in the loss, and temperature; or `0.5`, the weight alone. */
 export const distillation: Codec = {
   kind: "numbers",
   bare: {},
   read: (value, flag) => {
     const [weight, temperature, ...more] = numbersFor(flag)(value);
     if (more.length > 0) {
-      throw new UserError("bad-option", "not a weight and a temperature", {
+      throw new UserError("bad-option", "the value is not a weight and a temperature", {
         about: flag,
         expected: "0.5 or 0.5,4",
         received: value,
-        hint: "Give the weight of the teacher's answers and, if you like, a temperature, with a comma between them",
+        hint: "Give the weight of the teacher's answers, or the weight and the temperature with a comma between them",
       });
     }
     return temperature === undefined ? { weight } : { weight, temperature };
@@ -63,7 +63,7 @@ export const size: Codec = { kind: "text", read: readSize };
 export function readSize(value: string, flag = "--size"): readonly [height: number, width: number] {
   const parts = value.toLowerCase().split("x");
   if (parts.length > 2) {
-    throw new UserError("bad-option", "not a size", {
+    throw new UserError("bad-option", "the value is not a size", {
       about: flag,
       expected: "224 or 192x256",
       received: value,
@@ -84,11 +84,11 @@ function readGamma(value: string, flag: string): number {
     about: flag,
     expected: "0 or more",
     received: value,
-    hint: "0 leaves these structures alone; a larger γ takes more of them",
+    hint: "0 prunes none of these structures; a larger γ prunes more of them",
   });
 }
 
-/** γ as `--gamma` takes it: `all` is for each kind of structure of the paper that the network has. */
+/** γ as `--gamma` takes it. `all`: for neurons, groups and blocks, as far as the network has them. */
 export interface GammaRequest extends Selection {
   readonly all?: number;
 }

@@ -1,6 +1,5 @@
 /**
- * The flags of the table of settings: what they are called, what `--help` says of them, and the settings that they
- * ask for.
+ * The flags of the table of settings: their names, their texts in `--help`, and the settings that they give.
  */
 import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
@@ -8,13 +7,13 @@ import type { GammaRequest } from "./codecs.ts";
 import type { Flag, Setting } from "./setting.ts";
 import { type SettingName, settings } from "./settings.ts";
 
-/** A flag with what its row says. */
+/** A flag with its row of the table. */
 export interface SettingFlag extends Flag {
   /** `gamma-neurons` of `--gamma-neurons <γ>`, `shrink` of `--no-shrink`. */
   readonly key: string;
   readonly setting: SettingName;
   readonly row: Setting;
-  /** With the default behind it. */
+  /** The help text with the default. */
   readonly description: string;
 }
 
@@ -28,7 +27,7 @@ export function nameOf(flag: string): string {
   return flag.split(" ")[0] ?? "";
 }
 
-/** The default of the setting, or of the part of it that `flag` decides, in words; undefined if a reader needs none. */
+/** The default, in words, of a setting or of the part that `flag` decides; undefined if there is none to show. */
 export function defaultOf({ schema, default: words }: Setting, flag?: Flag): string | undefined {
   if (flag?.default !== undefined) return flag.default;
   if (flag?.codec.kind === "switch") return undefined;
@@ -59,15 +58,15 @@ export const settingFlags: readonly SettingFlag[] = settings.flatMap(([setting, 
   })),
 );
 
-/** Settings that flags asked for: parsed text, whose ranges nothing has checked yet. */
+/** Settings given by flags: parsed text, with ranges not checked yet. */
 export interface GivenSettings extends Readonly<Record<string, unknown>> {
-  /** With `all`, which is for those kinds of structures that the network has. */
+  /** `all` stands for the kinds of structures that the network has. */
   readonly select?: GammaRequest;
 }
 
 /**
- * The settings that flags ask for, and no others. `given`: by the key of the flag, what its codec read.
- * @throws UserError "bad-option" for two flags that say different things of one setting.
+ * The settings that flags give, and no others. `given`: the values that the codecs read, by the keys of the flags.
+ * @throws UserError "bad-option" for two flags that contradict each other.
  */
 export function settingsOfFlags(given: ReadonlyMap<string, unknown>): GivenSettings {
   const found = settings.flatMap(([name]) => {
@@ -88,20 +87,20 @@ function combined(flags: readonly SettingFlag[], given: ReadonlyMap<string, unkn
   }
   const [whole] = wholes.map(({ key }) => given.get(key));
   const parts = flags.flatMap(({ key, part }) => (part === undefined ? [] : [[part, given.get(key)] as const]));
-  // What is off altogether has no parts: --no-shrink beside --patience.
+  // A setting that is off has no parts: --no-shrink beside --patience.
   if (parts.length === 0 || (whole !== undefined && typeof whole !== "object")) return whole;
   return { ...whole, ...Object.fromEntries(parts) };
 }
 
-/** `given` with what its flags leave out of settings that have several parts; `base`: the settings of a recipe. */
+/** `given`, with the missing parts of settings that have several parts; `base`: the settings of a recipe. */
 export function completed(given: GivenSettings, base: object = {}): GivenSettings {
   const below = new Map<string, unknown>(Object.entries(base));
   return Object.fromEntries(
     Object.entries(given).map(([name, value]) => {
       const complete = settings.find(([own]) => own === name)?.[1].complete;
       if (complete === undefined || typeof value !== "object" || value === null) return [name, value];
-      const said = below.get(name);
-      return [name, complete(value, typeof said === "object" && said !== null ? said : undefined)];
+      const own = below.get(name);
+      return [name, complete(value, typeof own === "object" && own !== null ? own : undefined)];
     }),
   );
 }

@@ -1,5 +1,6 @@
 /**
- * Flags on how image files are prepared. They are options of the data, not settings of a run, and are written alike.
+ * Flags that decide how image files are prepared. They are options of the data, not settings of a run, but have the
+ * same form.
  */
 import type { ImageFileOptions } from "../../data/images/open.ts";
 import { number, numbers, size, wholeNumber } from "./codecs.ts";
@@ -11,13 +12,13 @@ export interface ImageFlag extends Flag {
   readonly label: string;
 }
 
-/** What says which images are held out. */
+/** Flags that decide which images are held out for testing. */
 export const splitFlags: readonly ImageFlag[] = [
   {
     flag: "--test-share <n>",
     option: "testShare",
     codec: number,
-    help: "share of each class's images that is held out, where the data has no test part",
+    help: "share of each class's images that is held out for testing, if the data has no test part",
     default: "0.2",
     label: "share held out",
   },
@@ -25,20 +26,20 @@ export const splitFlags: readonly ImageFlag[] = [
     flag: "--split-seed <n>",
     option: "splitSeed",
     codec: wholeNumber(0),
-    help: "decides which images are held out",
+    help: "seed that decides which images are held out for testing",
     default: "1",
     label: "seed of the split",
   },
 ];
 
-/** What pixels are shifted and scaled by; `standard`: the default, in words. */
+/** Flags for mean and standard deviation; `standard`: their default, in words. */
 export function normalizationFlags(standard: string): readonly ImageFlag[] {
   return [
     {
       flag: "--mean <numbers>",
       option: "mean",
       codec: numbers,
-      help: "what is subtracted from pixels / 255, a number a channel",
+      help: "mean that is subtracted from pixels / 255: one number for each channel",
       default: standard,
       label: "mean",
     },
@@ -46,7 +47,7 @@ export function normalizationFlags(standard: string): readonly ImageFlag[] {
       flag: "--std <numbers>",
       option: "standardDeviation",
       codec: numbers,
-      help: "what the difference is divided by, a number a channel",
+      help: "standard deviation that the difference is divided by: one number for each channel",
       default: standard,
       label: "standard deviation",
     },
@@ -58,8 +59,8 @@ export const imageFlags: readonly ImageFlag[] = [
     flag: "--size <pixels>",
     option: "size",
     codec: size,
-    help: "height and width: 224, or 192x256",
-    default: "what the network takes",
+    help: "height and width of the images: 224, or 192x256",
+    default: "the network's input size",
     label: "size",
   },
   ...normalizationFlags("ImageNet's"),

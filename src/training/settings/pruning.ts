@@ -1,4 +1,4 @@
-/** Settings that decide what is pruned, and when. */
+/** The settings that decide which structures are pruned, and when. */
 import { z } from "zod";
 import { type Budget, parseBudget } from "../../selection/budget.ts";
 import type { Selection } from "../../selection/factors.ts";
@@ -16,23 +16,20 @@ const selectionSchema: z.ZodType<Selection, Selection> = z.strictObject({
 
 const measure = z.enum(["macs", "parameters"]);
 
-/** A budget as `run.json` has it. */
+/** A budget as in `run.json`. */
 export const budgetSchema: z.ZodType<Budget, Budget> = z.union([
   z.strictObject({ of: measure, share: z.number().positive().max(1) }),
   z.strictObject({ of: measure, count: z.number().positive() }),
 ]);
 
-/**
- * Preparing the plans of a smaller ResNet-20 took 11 to 100 of its steps (batch 64): most where all its kernels had
- * to be timed, in bf16.
- */
+/** Preparing the plans of a smaller ResNet-20 took as long as 11 to 100 of its steps (batch 64; 100 in bf16). */
 const REBUILD_STEPS = 100;
 
-/** When a network is pruned while it is trained. */
+/** Options of pruning while training. */
 const shrinkSchema = z.strictObject({
-  /** Epochs that a structure must have been held at zero, at every step, before it is cut. */
+  /** Number of epochs in which a structure must be at zero in every step before it is cut. */
   patience: z.number().positive().default(1),
-  /** What a cut costs, in steps: it is made only if the MACs it saves are worth as many in the rest of the run. */
+  /** The cost of a cut, in steps. A cut must save as many steps, by its MACs, in the rest of the run. */
   rebuildSteps: z.number().nonnegative().default(REBUILD_STEPS),
 });
 export type ShrinkSettings = Readonly<z.output<typeof shrinkSchema>>;
@@ -54,7 +51,7 @@ export const pruningSettings = {
     schema: selectionSchema.default({}),
     help: "sparsity strength γ of neurons, groups, blocks and streams; a kind without γ is not pruned",
     group: "pruning",
-    default: "none, which is plain training",
+    default: "none: plain training without pruning",
     control: "omit",
     flags: [
       {
@@ -66,7 +63,7 @@ export const pruningSettings = {
         flag: "--gamma-neurons <γ>",
         part: "neurons",
         codec: gamma,
-        help: "γ of output channels, one factor each",
+        help: "γ of neurons: output channels, with one factor each",
         label: "γ of neurons",
         initial: "0.0016",
       },
@@ -74,28 +71,28 @@ export const pruningSettings = {
         flag: "--gamma-groups <γ>",
         part: "groups",
         codec: gamma,
-        help: "γ of the groups of grouped convolutions, one factor each",
+        help: "γ of groups of grouped convolutions, with one factor each",
         label: "γ of groups",
       },
       {
         flag: "--gamma-blocks <γ>",
         part: "blocks",
         codec: gamma,
-        help: "γ of residual blocks, one factor each",
+        help: "γ of residual blocks, with one factor each",
         label: "γ of blocks",
       },
       {
         flag: "--gamma-streams <γ>",
         part: "streams",
         codec: gamma,
-        help: "γ of the channels of a residual stream, one factor each",
+        help: "γ of streams: channels that several layers share, with one factor each",
         label: "γ of streams",
       },
     ],
   }),
   gammaBy: setting({
     schema: z.enum(gammaMeasures).default("none"),
-    help: `scale the γ of a structure by what it costs: ${gammaMeasures.join(", ")}`,
+    help: `scale the γ of a structure by its cost: ${gammaMeasures.join(", ")}`,
     group: "pruning",
     control: "omit",
     flags: [{ flag: "--gamma-by <cost>", codec: choice("cost", gammaMeasures), label: "γ scaled by" }],
@@ -103,8 +100,8 @@ export const pruningSettings = {
   budget: setting({
     schema: z.union([z.string().transform(parseBudget), budgetSchema]).exactOptional(),
     help:
-      "what is to be left, instead of a γ to guess: 50% (of the MACs), 50%-params, 20M-macs, 100k-params; " +
-      "the numbers of γ then set the ratio between kinds",
+      "cost that is to be left, instead of γ: 50% (of the MACs), 50%-params, 20M-macs, 100k-params; " +
+      "numbers of γ then only set the ratio between kinds",
     group: "pruning",
     default: "none",
     control: "omit",
@@ -112,7 +109,7 @@ export const pruningSettings = {
   }),
   gammaAfter: setting({
     schema: z.number().nonnegative().exactOptional(),
-    help: "train this long before the penalty starts",
+    help: "number of epochs to train before the penalty starts",
     group: "pruning",
     unit: "epochs",
     default: "0",
@@ -121,7 +118,7 @@ export const pruningSettings = {
   }),
   budgetBy: setting({
     schema: z.number().positive().exactOptional(),
-    help: "meet the budget by this epoch, and train what is left for the rest of the run",
+    help: "meet the budget by this epoch, and train the remaining network for the rest of the run",
     group: "pruning",
     unit: "epochs",
     default: "about two fifths of a one-cycle run",
@@ -130,7 +127,7 @@ export const pruningSettings = {
   }),
   round: setting({
     schema: z.int().positive().default(1),
-    help: "keep the widths of layers at multiples of this; on the command line auto measures what pays on this machine",
+    help: "keep the widths of layers at multiples of this; on the command line auto measures the best one",
     group: "pruning",
     unit: "channels",
     control: "omit",
@@ -138,7 +135,7 @@ export const pruningSettings = {
   }),
   shrink: setting({
     schema: shrinking.prefault(true),
-    help: "prune while training what stays at zero: { patience, rebuildSteps }, or false to prune only at the end",
+    help: "prune while training: { patience, rebuildSteps }; false: prune only at the end",
     group: "pruning",
     default: "patience 1, rebuildSteps 100",
     control: "omit",
@@ -147,13 +144,13 @@ export const pruningSettings = {
         flag: "--patience <epochs>",
         part: "patience",
         codec: number,
-        help: "prune while training what stays at zero this long: λ = 0 and ∂L/∂λ + γ ≥ 0 at every step",
+        help: "prune a structure while training if it stays at zero this long: λ = 0 and ∂L/∂λ + γ ≥ 0 in every step",
         label: "patience",
       },
       {
         flag: "--no-shrink",
         codec: switchTo(false),
-        help: "train the whole network to the end, and prune it only then",
+        help: "train the whole network to the end, and prune only then",
         label: "prune while training",
       },
     ],

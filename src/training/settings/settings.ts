@@ -1,7 +1,7 @@
 /**
- * The settings of a run, checked: one schema for the library, the command line, the page and `run.json`. Settings are
- * plain JSON, stored whole in `run.json`; what cannot be stored (the open dataset, callbacks, a signal) is handed to
- * `train` beside them.
+ * The schema of a run's settings, for the library, the command line, the dashboard and `run.json`. Settings are plain
+ * JSON, and `run.json` stores all of them. Values that cannot be stored (an open dataset, callbacks, a signal) are
+ * separate options of `train`.
  */
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
@@ -28,14 +28,14 @@ export const settingsSchema = z.strictObject(
   Object.fromEntries(settings.map(([name, { schema }]) => [name, schema])) as Shape,
 );
 
-/** Settings with every default filled in, except what the run decides itself. docs/settings.md tells what each is. */
+/** Settings with every default filled in, except those that the run decides itself; see docs/settings.md. */
 export type Settings = Readonly<z.output<typeof settingsSchema>>;
 
 type Input = z.input<typeof settingsSchema>;
 
 /**
- * What a caller may set; only `epochs` must be. A setting that is undefined has its default. docs/settings.md tells
- * what each is.
+ * Settings as a caller gives them; only `epochs` is required. A setting that is undefined gets its default. See
+ * docs/settings.md.
  */
 export type SettingsInput = {
   readonly [Name in keyof Input]: undefined extends Input[Name] ? Input[Name] | undefined : Input[Name];
@@ -49,7 +49,7 @@ export type SettingsInput = {
 export function parseSettings(input: unknown): Settings {
   const parsed = settingsSchema.safeParse(withoutUndefined(input));
   if (parsed.success) return parsed.data;
-  // A name that is misspelt is the reason, too, why the one that was meant is missing.
+  // First, because a misspelt name is often also the reason why a required one is missing.
   const misspelt = parsed.error.issues.find(({ code, path }) => code === "unrecognized_keys" && path.length === 0);
   if (misspelt?.code === "unrecognized_keys") throw unknownName("option", misspelt.keys[0] ?? "", settingNames);
   const [issue] = parsed.error.issues;
@@ -58,21 +58,21 @@ export function parseSettings(input: unknown): Settings {
   throw new UserError("bad-option", issue?.message ?? "not a valid setting", {
     about: option === "" ? "the options of a run" : `option "${option}"`,
     hint: isGamma
-      ? "The sparsity strength γ is a number from 0; leave the kind out for a network without such factors"
+      ? "The sparsity strength γ is a number from 0; leave out a kind that should have no factors"
       : "Correct it and start again; nothing was written",
     cause: parsed.error,
   });
 }
 
-/** A setting that is undefined is one that was left out. */
+/** Drops settings that are undefined. */
 function withoutUndefined(input: unknown): unknown {
   if (typeof input !== "object" || input === null || Array.isArray(input)) return input;
   return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
 }
 
 /**
- * `input` as settings, unchanged: for what is read from plans, recipes and flags.
- * @throws what `parseSettings` throws.
+ * Checks `input` and returns it unchanged: for settings read from plans, recipes and flags.
+ * @throws the errors of `parseSettings`.
  */
 export function asSettings(input: unknown): SettingsInput {
   requireSettings(input);

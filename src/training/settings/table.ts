@@ -1,6 +1,6 @@
 /**
- * The table of settings, a row a setting, in the order in which `run.json` has them. To add a setting, add a row here
- * (or in `pruning.ts`) and use it; `npm run docs` then rewrites its line in docs/settings.md.
+ * The table of settings, one row for each setting, in the order of `run.json`. To add a setting, add a row here (or in
+ * `pruning.ts`) and use it; `npm run docs` then updates docs/settings.md.
  */
 import { z } from "zod";
 import type { Augmentation } from "../../data/dataset.ts";
@@ -11,10 +11,7 @@ import { choice, distillation, mixing, number, switchTo, text, wholeNumber } fro
 import { pruningSettings } from "./pruning.ts";
 import { setting } from "./setting.ts";
 
-/**
- * Passes over the training images where the command line asks for none: of new weights, and of those that a file
- * brings.
- */
+/** Default number of epochs on the command line: for new weights, and for trained weights from a file. */
 export const defaultEpochs = { new: 40, trained: 15 } as const;
 
 export const precisionChoices = [...precisions, "auto"] as const;
@@ -31,9 +28,9 @@ const augmentation: z.ZodType<boolean | Augmentation, boolean | Augmentation> = 
 
 /** Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015. */
 const distillSchema = z.strictObject({
-  /** α, of the teacher's part in the loss. */
+  /** α, the weight of the teacher's answers in the loss. */
   weight: share.default(0.5),
-  /** T, by which the logits of both are divided in that part. */
+  /** T, which divides the logits of both networks in that part of the loss. */
   temperature: z.number().positive().default(4),
 });
 export type DistillSettings = Readonly<z.output<typeof distillSchema>>;
@@ -59,7 +56,7 @@ export const settingsTable = {
   ...pruningSettings,
   batch: setting({
     schema: positive.default(128),
-    help: "images a step; the last, incomplete batch of an epoch is left out",
+    help: "images in a step; the last, incomplete batch of an epoch is left out",
     group: "training",
     unit: "images",
     control: "inherit",
@@ -67,7 +64,7 @@ export const settingsTable = {
   }),
   accumulate: setting({
     schema: positive.exactOptional(),
-    help: "work a batch through in this many parts and add up their gradients, where it does not fit into memory",
+    help: "compute a batch in this many parts and add up their gradients, if it does not fit into memory",
     group: "training",
     unit: "parts",
     default: "1",
@@ -76,7 +73,7 @@ export const settingsTable = {
   }),
   seed: setting({
     schema: z.int().min(0).max(0xffffffff).default(1),
-    help: "decides initial weights, order and augmentation",
+    help: "seed of the initial weights, the order of images and the augmentation",
     group: "task",
     control: "inherit",
     isSetBySweep: true,
@@ -101,7 +98,7 @@ export const settingsTable = {
         part: "peak",
         codec: number,
         help: "peak of the learning rate",
-        default: "0.2; 0.1 for step; a tenth of it from trained weights",
+        default: "0.2; 0.1 for step; a tenth of these from trained weights",
         label: "learning rate",
       },
     ],
@@ -129,7 +126,7 @@ export const settingsTable = {
   }),
   mixing: setting({
     schema: z.strictObject({ kind: z.enum(["mixup", "cutmix"]), alpha: z.number().positive() }).exactOptional(),
-    help: "mix images in pairs, and their labels with them, by shares of Beta(α, α): { kind, alpha }",
+    help: "mix images and their labels in pairs, with shares from Beta(α, α): { kind, alpha }",
     group: "regularization",
     default: "none",
     control: "inherit",
@@ -137,22 +134,22 @@ export const settingsTable = {
       {
         flag: "--mixup [α]",
         codec: mixing("mixup", 0.2),
-        help: "blend images in pairs, by shares of Beta(α, α)",
-        default: "α 0.2 where the flag stands alone",
+        help: "blend images in pairs, with shares from Beta(α, α)",
+        default: "α 0.2 if the flag has no value",
         label: "mixup α",
       },
       {
         flag: "--cutmix [α]",
         codec: mixing("cutmix", 1),
-        help: "paste a part of one image into another",
-        default: "α 1 where the flag stands alone",
+        help: "paste a part of one image into another, with shares from Beta(α, α)",
+        default: "α 1 if the flag has no value",
         label: "cutmix α",
       },
     ],
   }),
   clipNorm: setting({
     schema: z.number().positive().exactOptional(),
-    help: "shorten the gradient of the weights to this norm",
+    help: "clip the gradient of all weights to this norm",
     group: "regularization",
     default: "not clipped",
     control: "inherit",
@@ -160,22 +157,22 @@ export const settingsTable = {
   }),
   freezeBatchNorm: setting({
     schema: z.boolean().default(false),
-    help: "normalise by the running statistics of the file, which then stay as they are",
+    help: "normalise by the file's running statistics, and do not update them",
     group: "weights",
     control: "omit",
     flags: [{ flag: "--freeze-bn", codec: switchTo(true), label: "keep the file's batch statistics" }],
   }),
   fixBatchNormScale: setting({
     schema: z.boolean().exactOptional(),
-    help: "leave the scales of batch norms as they are, so that none makes up for a scaling factor",
+    help: "do not train the scales of batch norms, so that none compensates for a scaling factor",
     group: "regularization",
     default: "false",
     control: "inherit",
-    flags: [{ flag: "--fix-bn-scale", codec: switchTo(true), label: "leave the scales of batch norms" }],
+    flags: [{ flag: "--fix-bn-scale", codec: switchTo(true), label: "fix the scales of batch norms" }],
   }),
   distill: setting({
     schema: distillSchema.exactOptional(),
-    help: "learn from the answers of the original network, too: { weight, temperature }",
+    help: "train on the answers of the original network too (distillation): { weight, temperature }",
     group: "weights",
     default: "none",
     control: "omit",
@@ -183,36 +180,36 @@ export const settingsTable = {
       {
         flag: "--distill [α,T]",
         codec: distillation,
-        help: "learn from the answers of the original network, too: their part in the loss, and the temperature",
-        default: "0.5,4 where the flag stands alone",
+        help: "train on the answers of the original network too, with this weight in the loss and this temperature",
+        default: "0.5,4 if the flag has no value",
         label: "distil α,T",
       },
     ],
   }),
   fromScratch: setting({
     schema: z.boolean().default(false),
-    help: "leave the weights of the file, draw new ones, and train at the learning rate for new ones",
+    help: "ignore the weights of the file: draw new ones, and train at the learning rate for new weights",
     group: "weights",
     control: "omit",
     flags: [{ flag: "--from-scratch", codec: switchTo(true), label: "draw new weights" }],
   }),
   augment: setting({
     schema: augmentation.default(true),
-    help: "change training images at random: true as the dataset proposes, false not at all, or how",
+    help: "augment training images: true for the dataset's default, false for none, or the options",
     group: "training",
     control: "inherit",
     flags: [
       {
         flag: "--no-augment",
         codec: switchTo(false),
-        help: "train on the images as they are",
+        help: "train without augmentation",
         label: "augment images",
       },
     ],
   }),
   syncBatchNorm: setting({
     schema: z.boolean().default(false),
-    help: "under mpirun: normalise by the statistics of all ranks' images, not by each rank's own",
+    help: "under mpirun: normalise by the batch statistics of all ranks, not of each rank alone",
     group: "machine",
     control: "inherit",
     flags: [{ flag: "--sync-bn", codec: switchTo(true) }],
@@ -237,7 +234,7 @@ export const settingsTable = {
   }),
   precision: setting({
     schema: z.enum(precisionChoices).default("f32"),
-    help: "precision of the training steps: f32, bf16, or auto for the one whose steps are shorter here",
+    help: "precision of the training steps: f32, bf16, or auto for the faster one on this machine",
     group: "machine",
     control: "inherit",
     isSettledAtStart: true,
@@ -245,14 +242,14 @@ export const settingsTable = {
   }),
   evaluationImages: setting({
     schema: positive.default(2000),
-    help: "test images that are scored after each epoch; the end of the run scores all of them",
+    help: "test images scored after each epoch; at the end of the run all of them are scored",
     group: "machine",
     unit: "images",
     control: "inherit",
   }),
   certificateImages: setting({
     schema: positive.default(1000),
-    help: "test images of the certificate, or all if there are fewer",
+    help: "test images for the certificate, or all if there are fewer",
     group: "machine",
     unit: "images",
     control: "inherit",
@@ -276,15 +273,15 @@ export const settingsTable = {
   }),
   latency: setting({
     schema: z.boolean().default(true),
-    help: "time both networks in ONNX Runtime at the end",
+    help: "measure the latency of both networks in ONNX Runtime at the end",
     group: "machine",
     control: "inherit",
     flags: [
       {
         flag: "--no-latency",
         codec: switchTo(false),
-        help: "do not time the networks in ONNX Runtime at the end",
-        label: "time the networks at the end",
+        help: "do not measure latency in ONNX Runtime at the end",
+        label: "measure latency at the end",
       },
     ],
   }),
@@ -293,7 +290,7 @@ export const settingsTable = {
       .string()
       .regex(/^[\w.][\w.-]*$/, "letters, digits, dots, dashes and underscores only")
       .exactOptional(),
-    help: "name of the run, which is kept in runs/<name>",
+    help: "name of the run; its folder is runs/<name>",
     group: "task",
     default: "model and dataset",
     control: "omit",

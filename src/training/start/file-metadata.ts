@@ -1,6 +1,6 @@
 /**
- * What a network's file says about the images it takes: written when a run exports it, read when images are prepared
- * for it.
+ * Metadata of a network's ONNX file about the images it takes: written when a run exports the network, read when images
+ * are prepared for it.
  */
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
@@ -9,10 +9,10 @@ import { type ImageFileOptions, preparationSchema } from "../../data/images/open
 import { type Graph, takesChannelsLast } from "../../graph/graph.ts";
 import type { ModelFile } from "./starting-network.ts";
 
-/** Images, channels (red, green, blue; or grey), rows, columns; or the channels last, as the graph itself then says. */
+/** N images, C channels (red, green, blue; or grey), H rows, W columns. */
 const layouts = { first: "NCHW", last: "NHWC" } as const;
 
-/** Metadata for the file of `graph`, which was trained on a dataset. */
+/** Metadata for the file of `graph`, which was trained on the dataset. */
 export function metadataOf(
   { name, classes, normalization, preparation }: Dataset,
   graph: Graph,
@@ -26,7 +26,7 @@ export function metadataOf(
   };
 }
 
-/** Where the ONNX specification itself has metadata about images, and what it says in our terms. */
+/** Image metadata of the ONNX specification, and its values as mean and standard deviation. */
 const specified = { range: "Image.NominalPixelRange", format: "Image.BitmapPixelFormat" } as const;
 const ranges: ReadonlyMap<string, readonly [mean: number, standardDeviation: number]> = new Map([
   ["NominalRange_0_255", [0, 1 / 255]],
@@ -38,7 +38,7 @@ const formats: ReadonlyMap<string, number> = new Map([
   ["Rgb8", 3],
 ]);
 
-/** Constants by the ONNX specification's metadata (its `MetadataProps.md`), if the file has it. */
+/** Mean and standard deviation by the ONNX specification's metadata (`MetadataProps.md`), if the file has it. */
 function specifiedConstants(
   metadata: ReadonlyMap<string, string>,
   path: string,
@@ -46,11 +46,11 @@ function specifiedConstants(
   const [range, format] = [metadata.get(specified.range), metadata.get(specified.format)];
   const channels = formats.get(format ?? "Rgb8");
   if (channels === undefined) {
-    throw new UserError("unsupported", "the network takes pixels in another order or with transparency", {
+    throw new UserError("unsupported", "the network takes pixels in another order of channels or with transparency", {
       about: `${specified.format} in the metadata of ${path}`,
       expected: [...formats.keys()].join(" or "),
       received: format ?? "",
-      hint: "Export the network for pixels in one of these orders, or mend the metadata",
+      hint: "Export the network for one of these formats, or correct the metadata",
     });
   }
   const values = ranges.get(range ?? "");
@@ -59,14 +59,14 @@ function specifiedConstants(
   return { mean: Array<number>(channels).fill(mean), standardDeviation: Array<number>(channels).fill(deviation) };
 }
 
-/** Throws `UserError("unsupported")` for images in a layout that is not read. */
+/** Throws `UserError("unsupported")` for an unknown layout of images. */
 function checkLayout(layout: string | undefined, path: string): void {
   if (layout === undefined || layout === layouts.first || layout === layouts.last) return;
   throw new UserError("unsupported", "the network takes its images in another layout", {
     about: `layout in the metadata of ${path}`,
     expected: Object.values(layouts).join(" or "),
     received: layout,
-    hint: "Export the network for one of these layouts, or mend the metadata",
+    hint: "Export the network for one of these layouts, or correct the metadata",
   });
 }
 
@@ -75,10 +75,10 @@ const classNames = z.array(z.string()).min(2);
 const constants = z.object({ mean: numbers, standardDeviation: numbers });
 
 /**
- * How images are to be prepared for the network that was read from a file, as far as the file's metadata says:
- * Espalier's own, or that of the ONNX specification; most other tools say nothing. Size and channels are the network's
- * own and not told here.
- * @throws UserError "bad-file" if an entry is not what Espalier writes, "unsupported" for another layout or order of
+ * How images must be prepared for the network of a file, as far as its metadata says: Espalier's own metadata, or that
+ * of the ONNX specification; most other tools write none. Size and channels are those of the network's input and not
+ * part of the result.
+ * @throws UserError "bad-file" if an entry is not in Espalier's format, "unsupported" for another layout or order of
  * channels.
  */
 export function preparationOf({ graph, path }: ModelFile): ImageFileOptions {
@@ -89,9 +89,9 @@ export function preparationOf({ graph, path }: ModelFile): ImageFileOptions {
     try {
       return schema.parse(JSON.parse(text));
     } catch (cause) {
-      throw new UserError("bad-file", `its metadata "${key}" cannot be read`, {
+      throw new UserError("bad-file", `the metadata "${key}" cannot be read`, {
         about: path,
-        hint: "Mend or remove this entry of the file's metadata",
+        hint: "Correct or remove this entry of the file's metadata",
         cause,
       });
     }

@@ -1,6 +1,6 @@
 /**
- * The data of a run from trained weights, where it is only named: its images have to become the values that the weights
- * were trained on. The file's metadata may say so; nothing else tells that they are others.
+ * Data for a run from trained weights. The images must be normalised as they were when the weights were trained. Only
+ * the metadata of the network's file can say how.
  */
 import { UserError } from "../../core/errors.ts";
 import { datasetReference } from "../../data/references.ts";
@@ -9,20 +9,19 @@ import type { DataSource } from "./run-data.ts";
 import type { ModelFile } from "./starting-network.ts";
 
 /**
- * `source` as the network of `file` wants its images; what was opened, or is a reference with options of its own, is
- * left as it is.
- * @throws UserError "bad-option" if the file does not say by what pixels are shifted and scaled, and what
- * `preparationOf` throws.
+ * Returns `source` with its images prepared for the network of `file`. Open datasets and references, which have options
+ * of their own, are returned unchanged.
+ * @throws UserError "bad-option" if the file has no mean and standard deviation, and the errors of `preparationOf`.
  */
 export function sourceForFile(file: ModelFile, source: DataSource): DataSource {
   if (typeof source !== "string") return source;
-  // Of other images the network may be taught other classes; the same ones stay held out.
+  // The classes of the new data may differ. The split stays, so that held-out images stay held out.
   const { classes: _, ...imageDefaults } = preparationOf(file);
   if (imageDefaults.mean !== undefined) return datasetReference(source, { imageDefaults });
-  throw new UserError("bad-option", "nothing says which values the network was trained on", {
+  throw new UserError("bad-option", "it is unknown how the network's training images were normalised", {
     about: file.path,
     hint:
-      "Say it with the data, a number a channel over pixels / 255: " +
+      "Give mean and standard deviation of pixels / 255 with the data, one number for each channel: " +
       `datasetReference(${JSON.stringify(source)}, { images: { mean: […], standardDeviation: […] } })`,
   });
 }

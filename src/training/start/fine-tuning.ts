@@ -1,6 +1,6 @@
 /**
- * What is different where a run starts from trained weights: a lower learning rate by default, and options that only
- * make sense with weights there.
+ * Rules for runs that start from trained weights: a lower default learning rate, and options that need trained
+ * weights.
  */
 import { UserError } from "../../core/errors.ts";
 import type { ScheduleKind } from "../schedules.ts";
@@ -8,8 +8,8 @@ import type { Settings, SettingsInput } from "../settings/settings.ts";
 import { isOnnxFile, type ModelSource } from "./starting-network.ts";
 
 /**
- * Weights that are good already are lost at the rate that new ones need: a tenth of it, one-cycle unless another
- * schedule is chosen.
+ * Default peaks of the learning rate for trained weights, a tenth of those for new weights: a higher rate would destroy
+ * the trained weights.
  */
 export const fineTuningPeaks: { readonly [Kind in ScheduleKind]: number } = {
   "one-cycle": 0.02,
@@ -17,16 +17,16 @@ export const fineTuningPeaks: { readonly [Kind in ScheduleKind]: number } = {
   step: 0.01,
 };
 
-/** Whether `source` comes with weights. */
+/** Whether `source` has weights. */
 export function bringsWeights(source: ModelSource): boolean {
   return typeof source === "string" ? isOnnxFile(source) : "graph" in source;
 }
 
-/** `input` with the learning rate of fine-tuning, where it names none. */
+/** `input` with the learning rate for fine-tuning, if it has none. */
 export function withFineTuning(input: SettingsInput): SettingsInput {
   const { schedule = { kind: "one-cycle" } } = input;
   const peak = schedule.peak ?? fineTuningPeaks[schedule.kind];
-  // A kind that does not exist is the schema's to refuse.
+  // The schema refuses an unknown kind later.
   return peak === undefined ? input : { ...input, schedule: { ...schedule, peak } };
 }
 
@@ -36,7 +36,7 @@ export function requireWeights({ freezeBatchNorm, distill }: Settings, areThere:
   const [option, why] = freezeBatchNorm
     ? ["freezeBatchNorm", "there are no statistics to normalise by"]
     : distill !== undefined
-      ? ["distill", "there is no trained network to learn from"]
+      ? ["distill", "there is no trained network to distil from"]
       : [];
   if (option === undefined) return;
   throw new UserError("bad-option", `the run starts from new weights: ${why}`, {

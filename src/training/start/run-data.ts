@@ -1,4 +1,4 @@
-/** The data of a run: opened from whatever the caller has, and limited as the settings say. */
+/** Opens the data of a run and applies the limits of the settings. */
 import { UserError } from "../../core/errors.ts";
 import { checkDataset } from "../../data/check.ts";
 import { type Dataset, firstImages, type SampleShape } from "../../data/dataset.ts";
@@ -13,11 +13,11 @@ export type DataSource = string | DatasetReference | Dataset | Promise<Dataset>;
 
 export interface RunData {
   readonly dataset: Dataset;
-  /** What opens it again. */
+  /** The name or folder that opens it again. */
   readonly source: string;
 }
 
-/** Opens `source`; `input`: what the network takes, if that is known. Errors are those of `openDataset`. */
+/** Opens `source`; `input`: the network's input shape, if it is known. Throws the errors of `openDataset`. */
 export async function openData(
   source: DataSource,
   limit: Settings["limit"],
@@ -32,15 +32,15 @@ export async function openData(
     if (count > 0) continue;
     throw new UserError("bad-option", `there are no ${part} images`, {
       about: dataset.name,
-      hint: "Give a dataset with both, or a larger limit",
+      hint: "Give a dataset with training and test images, or a larger limit",
     });
   }
   return { dataset, source: "spec" in reference ? reference.spec : dataset.name };
 }
 
 /**
- * Opens the data that the run of `record` was started with; `source` if the caller hands it over again.
- * @throws UserError "checksum" if it is not the same data, and what opening it throws.
+ * Opens the data of the run of `record` again, from `source` if the caller gives it.
+ * @throws UserError "checksum" if it is not the same data, and the errors of opening it.
  */
 export async function reopenData(record: RunRecord, source: DataSource | undefined): Promise<Dataset> {
   const { source: recorded, preparation, classes } = record.data;
@@ -55,6 +55,6 @@ export async function reopenData(record: RunRecord, source: DataSource | undefin
     about: record.data.source,
     expected: `sha256 ${record.data.sha256.train.slice(0, 12)}… of the training images`,
     received: `${train.slice(0, 12)}…`,
-    hint: "Hand over the same data again, or start a new run",
+    hint: "Pass the same data again, or start a new run",
   });
 }

@@ -1,4 +1,4 @@
-/** The network a run starts from: a name of the zoo, an ONNX file, a graph, or a graph with weights. */
+/** The network that a run starts from: a model of the zoo, an ONNX file, a graph, or a graph with weights. */
 import { basename } from "node:path";
 import { UserError } from "../../core/errors.ts";
 import { formatShape, sameShape } from "../../core/tensor.ts";
@@ -18,20 +18,20 @@ import { type GammaMeasure, shareGamma } from "../../selection/structure-costs.t
  */
 export type ModelSource = string | Graph | Network;
 
-/** An ONNX file that was read: it is passed on instead of its path, so that it is read once. */
+/** A network read from an ONNX file. It replaces the path, so that the file is read once. */
 export interface ModelFile extends Network {
   readonly path: string;
 }
 
-/** A name of the zoo, whose graph depends on the data; or what is there already. */
+/** A name of the zoo, whose graph depends on the data, or an opened network. */
 export type OpenModel<S extends ModelSource = ModelSource> = S | ModelFile;
 
-/** `source`; where it is the path of a file, the file is read. Throws what reading a file throws. */
+/** Reads the file if `source` is a path; otherwise returns `source`. Throws the errors of reading a file. */
 export async function openModel<S extends ModelSource>(source: S): Promise<OpenModel<S>> {
   return typeof source === "string" && isOnnxFile(source) ? { ...(await loadOnnx(source)), path: source } : source;
 }
 
-/** The file that `source` was read from, if it was. */
+/** `source` if it was read from a file. */
 export function fileOf(source: OpenModel): ModelFile | undefined {
   return typeof source === "object" && "path" in source ? source : undefined;
 }
@@ -47,16 +47,16 @@ export interface FactorOptions {
   readonly seed: number;
   /** Default "none". */
   readonly gammaBy?: GammaMeasure;
-  /** Decides the kinds and their γ where `select` has none. */
+  /** Decides the kinds of structures if `select` has none. */
   readonly budget?: Budget;
-  /** Whether weights that the source brings are left; default false. */
+  /** Whether to ignore the weights of the source; default false. */
   readonly fromScratch?: boolean;
 }
 
 /**
- * The network that `source` names, with factors as `select` asks; a network that has factors already keeps them, with γ
- * from `select`.
- * @throws UserError "unknown-name", "bad-option" if model and data do not fit, and what `place` throws.
+ * The network of `source` with the factors that `select` asks for. A network that has factors already keeps them and
+ * gets its γ from `select`.
+ * @throws UserError "unknown-name", "bad-option" if model and data do not fit, and the errors of `place`.
  */
 export function startingNetwork(source: OpenModel, dataset: Dataset, options: FactorOptions): StartingNetwork {
   const found = plainNetwork(source, dataset);
@@ -66,9 +66,9 @@ export function startingNetwork(source: OpenModel, dataset: Dataset, options: Fa
 }
 
 /**
- * `network` with factors as `select` asks, or with those it has already; what it has no weights for is drawn from
+ * `network` with the factors that `select` asks for, or with those that it has already. Missing weights are drawn with
  * `seed`.
- * @throws what `place` throws.
+ * @throws the errors of `place`.
  */
 export function withFactors(
   { graph: plain, weights }: Network,
@@ -79,7 +79,7 @@ export function withFactors(
   if (existing.length > 0) requireKinds(plain, select, [...new Set(existing.map(({ kind }) => kind))]);
   const { graph, factors }: Placement =
     existing.length > 0 ? { graph: plain, factors: existing } : place(plain, select);
-  // Given weights are kept; what has none, new factors among them, starts as it would in a new network.
+  // Keeps the given weights. Parameters without values, such as new factors, start as in a new network.
   const initial = initialize(graph, seed);
   return {
     network: { graph, weights: new Map([...initial].map(([name, value]) => [name, weights.get(name) ?? value])) },
@@ -87,7 +87,7 @@ export function withFactors(
   };
 }
 
-/** Kinds that are placed already are all there are. */
+/** The selection for a budget: all kinds of factors that the graph has; the default kinds if it has none. */
 function selectionOf(graph: Graph, budget: Budget): Selection {
   const placed = factorsOf(graph);
   return placed.length === 0
@@ -96,15 +96,15 @@ function selectionOf(graph: Graph, budget: Budget): Selection {
 }
 
 /**
- * Channels, height and width that the network of `source` takes: of a file or a graph its own, of a model of the zoo
- * those it is made for; undefined where it has not one input of images. Throws `UserError("unknown-name")`.
+ * Channels, height and width of the input of `source`; for a model of the zoo those it is designed for. Undefined
+ * without exactly one input of images. Throws `UserError("unknown-name")`.
  */
 export function inputOf(source: OpenModel): SampleShape | undefined {
   if (typeof source !== "string") return sampleShapeOf("graph" in source ? source.graph : source);
   return sampleShapeOf(model(source, { classes: 10 }));
 }
 
-/** What the only input of `graph` takes for one image, if that is channels, height and width. */
+/** Channels, height and width of the only input of `graph`; undefined if it has another shape. */
 export function sampleShapeOf({ inputs }: Graph): SampleShape | undefined {
   const [input] = inputs;
   if (input === undefined || inputs.length > 1) return undefined;
@@ -113,18 +113,18 @@ export function sampleShapeOf({ inputs }: Graph): SampleShape | undefined {
   return [channels, height, width];
 }
 
-/** Whether `source`, a model as it is named, is a file. */
+/** Whether the model name `source` is the path of an ONNX file. */
 export function isOnnxFile(source: string): boolean {
   return source.toLowerCase().endsWith(".onnx");
 }
 
-/** What exporters call the graph of every network. */
+/** Names that exporters give to the graph of every network. */
 const namesOfExporters: ReadonlySet<string> = new Set([
   ...["", "main_graph", "torch_jit", "torch-jit-export", "tf2onnx", "main", "graph", "model"],
 ]);
 
 /**
- * What a run of `source` is called: as its graph is, unless that is only what an exporter writes; then as the file is.
+ * Name of a run of `source`: the name of its graph, or of its file if the graph has only an exporter's default name.
  */
 export function nameOf(source: OpenModel, { name }: Graph): string {
   const file = fileOf(source);
@@ -136,10 +136,10 @@ function plainNetwork(source: OpenModel, dataset: Dataset): Network {
     return "graph" in source ? withAllWeights(source) : { graph: source, weights: new Map() };
   const [channels, size, width] = dataset.sampleShape;
   if (size !== width) {
-    throw new UserError("bad-option", "the models of the zoo take square images", {
+    throw new UserError("bad-option", "models of the zoo take square images", {
       about: dataset.name,
       received: `${size} x ${width} pixels`,
-      hint: "Bring a model of your own as an ONNX file",
+      hint: "Use a model of your own as an ONNX file",
     });
   }
   return { graph: model(source, { classes: dataset.classes.length, channels, size }), weights: new Map() };
@@ -149,26 +149,26 @@ function withAllWeights(network: Network): Network {
   for (const { name, shape } of network.graph.parameters) {
     const value = network.weights.get(name);
     if (value !== undefined && sameShape(value.shape, shape)) continue;
-    throw new UserError("bad-graph", `parameter "${name}" has no values of its shape`, {
+    throw new UserError("bad-graph", `parameter "${name}" has no value of its shape`, {
       about: network.graph.name,
       expected: formatShape(shape),
       received: value === undefined ? "none" : formatShape(value.shape),
-      hint: "Pass the graph alone to start from fresh weights",
+      hint: "Pass the graph alone to start from new weights",
     });
   }
   return network;
 }
 
-/** Throws unless `graph`, in messages `name`, takes the dataset's images and gives one logit a class. */
+/** Throws unless `graph` takes the dataset's images and has one logit for each class; messages call it `name`. */
 export function checkFit(graph: Graph, dataset: Dataset, name: string = graph.name): void {
   const [input, ...moreInputs] = graph.inputs;
   const [output, ...moreOutputs] = graph.outputs;
   if (input === undefined || output === undefined || moreInputs.length > 0 || moreOutputs.length > 0) {
-    throw new UserError("unsupported", "the network has not exactly one input and one output", {
+    throw new UserError("unsupported", "the network does not have exactly one input and one output", {
       about: name,
       expected: "images in, logits out",
       received: `${graph.inputs.length} inputs, ${graph.outputs.length} outputs`,
-      hint: "Give a classifier: one input of images, one output of logits",
+      hint: "Use a classifier with one input of images and one output of logits",
     });
   }
   const images = [1, ...dataset.sampleShape];
@@ -183,6 +183,6 @@ function checkShape(about: string, received: readonly number[], expected: readon
     about,
     expected: `${formatShape(expected)} for ${dataset.name}`,
     received: formatShape(received),
-    hint: "Choose a model for these images and classes, or other data",
+    hint: "Choose a model for these images and classes, or choose other data",
   });
 }
