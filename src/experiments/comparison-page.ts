@@ -1,4 +1,4 @@
-/** A comparison to look at and to keep: one HTML page, the plots as SVG files, the figures as CSV. */
+/** Writes a comparison of runs: an HTML page, the plots as SVG files, the figures as CSV. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "csv-stringify/sync";
@@ -16,9 +16,12 @@ import { kindsAlive } from "./plots/kinds-alive.ts";
 import { scatter } from "./plots/scatter.ts";
 
 const css = `${plotStyle}
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 24px; margin-top: 18px; }
-.plots svg { width: 100%; height: auto; } .plots { margin-top: 22px; overflow-x: auto; } .plots svg.plot { min-width: 560px; }
-.pair .plots { margin-top: 0; } .pair .plots svg.plot { min-width: 400px; } .wide table { font-size: 13.5px; } .wide { overflow-x: auto; margin-top: 14px; } .wide td, .wide th { white-space: nowrap; }
+.pair { display: grid; gap: 24px; margin-top: 18px; }
+.pair { grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); }
+.plots svg { width: 100%; height: auto; } .plots { margin-top: 22px; overflow-x: auto; }
+.plots svg.plot { min-width: 560px; } .pair .plots { margin-top: 0; } .pair .plots svg.plot { min-width: 400px; }
+.wide table { font-size: 13.5px; } .wide { overflow-x: auto; margin-top: 14px; }
+.wide td, .wide th { white-space: nowrap; }
 `;
 
 interface NamedPlot {
@@ -61,13 +64,14 @@ function table(group: RunGroup): Markup {
 }
 
 function groupSection(group: RunGroup): Markup {
-  // Those of few runs are narrow: they are not to be blown up to the width of the page.
+  // Plots of few runs are narrow. The maximum width keeps the page from enlarging them.
   const drawn = plotsOf(group).map(({ plot }) =>
     element("div", { class: "plots", style: `max-width: ${Math.ceil(1.15 * plot.width)}px` }, inPage(plot)),
   );
   return section(
     `${group.model} on ${group.dataset}`,
-    "A star marks the runs that no other beats: none is as accurate with fewer MACs. A control has the architecture that is left of its run, trained from new weights; in brackets, how far it is from the run, in points.",
+    "A star marks the runs on the front: no other run is as accurate with fewer MACs. A from-scratch baseline is the " +
+      "compact architecture of its run, trained from new weights; in brackets: its difference to the run, in points.",
     table(group),
     element("div", { class: "pair" }, drawn.slice(0, 2)),
     element("div", {}, drawn.slice(2)),
@@ -85,12 +89,13 @@ export function comparisonPage({ groups, unfinished }: Comparison, date: Date): 
     element("h1", {}, title),
     unfinished.length === 0
       ? undefined
-      : element("p", { class: "lead" }, `Not finished, and not shown: ${unfinished.join(", ")}.`),
+      : element("p", { class: "lead" }, `These runs are not finished and not shown: ${unfinished.join(", ")}.`),
     groups.map(groupSection),
     element(
       "footer",
       {},
-      "MACs are multiply-accumulates of convolutions and linear layers for one image. Accuracy is of the compact network on the whole test split. Time is wall time of all sessions.",
+      "MACs are multiply-accumulates of convolutions and linear layers for one image. " +
+        "Accuracy is that of the compact network on the whole test split. Time is the wall time of all sessions.",
     ),
   );
 }
@@ -100,21 +105,21 @@ function csv(rows: readonly FlatRow[]): string {
   return stringify([...rows], { header: true });
 }
 
-/** The figures of all runs, controls among them, as CSV with a heading. */
+/** The figures of all runs, including from-scratch baselines, as CSV with a heading. */
 export function comparisonCsv({ groups }: Comparison): string {
   return csv(flatRows(groups));
 }
 
 /**
- * Writes `comparison.html`, `comparison.csv`, `epochs.csv`, `layers.csv` and the plots into `folder`, which is made if
- * it is not there.
- * @returns the files' paths: page, the three tables, plots.
+ * Writes `comparison.html`, `comparison.csv`, `epochs.csv`, `layers.csv` and the plots into `folder`, and creates the
+ * folder if needed.
+ * @returns the paths of the files: page, tables, plots.
  */
 export async function writeComparison(folder: string, comparison: Comparison): Promise<readonly string[]> {
   try {
     await mkdir(folder, { recursive: true });
   } catch (error) {
-    throw runFileError(error, folder, "Choose a folder that can be written to");
+    throw runFileError(error, folder, "Choose a folder that you may write to");
   }
   const files = [
     ["comparison.html", comparisonPage(comparison, new Date())],

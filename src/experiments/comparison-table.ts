@@ -1,4 +1,4 @@
-/** Runs as rows of one table, for the terminal, the page, CSV and the results: what is shown and in which words. */
+/** Runs as rows of a table, for the terminal, the comparison page, CSV and docs/results.md: columns and their texts. */
 
 import { formatCount, formatDuration, formatPercent, formatQuantity, percentOf } from "../report/format.ts";
 import { factorKinds } from "../selection/factors.ts";
@@ -11,7 +11,7 @@ export interface TableColumn {
   readonly cell: (row: ComparedRun) => string;
 }
 
-/** `86.10 %`, and against `run`: `85.20 % (−0.90)`. */
+/** Accuracy of a from-scratch baseline, with its difference to `run` in points: `85.20 % (−0.90)`. */
 function accuracyBeside(control: RunSummary | undefined, run: RunSummary): string {
   if (control === undefined) return "";
   return `${formatPercent(control.after.accuracy, 2)} (${signed(control.after.accuracy - run.after.accuracy)})`;
@@ -24,7 +24,7 @@ export function signed(points: number): string {
   return `${points < 0 ? "−" : "+"}${text}`;
 }
 
-/** What removing the zeros changed: accuracy of the compact network minus that of the trained one, in points. */
+/** Accuracy of the compact network minus that of the trained one, in points. */
 export function removalCost({ before, after }: RunSummary): number {
   return after.accuracy - before.accuracy;
 }
@@ -33,13 +33,14 @@ function structuresOf({ kinds }: RunSummary): string {
   return kinds.map(({ kind, alive, count }) => `${formatCount(alive)}/${formatCount(count)} ${kind}s`).join(", ");
 }
 
-/** `30 × 50,000`: epochs, and images of each. */
+/** `30 × 50,000`: epochs × images of an epoch. */
 function lengthOf({ epochs, trainImages }: RunSummary): string {
   return `${epochs} × ${formatCount(trainImages)}`;
 }
 
 /**
- * Columns for `group`; those of controls only where there are some, and how long was trained only where that differs.
+ * Columns for `group`. Columns of from-scratch baselines are only for groups that have some, the length of training
+ * only if it differs.
  */
 export function columnsFor({ runs }: RunGroup): readonly TableColumn[] {
   const number = (heading: string, cell: TableColumn["cell"]): TableColumn => ({ heading, isNumber: true, cell });
@@ -58,22 +59,22 @@ export function columnsFor({ runs }: RunGroup): readonly TableColumn[] {
     words("structures", ({ run }) => structuresOf(run)),
     number("time", ({ run }) => formatDuration(run.seconds)),
     ...controls.map((same) =>
-      number(same === "epochs" ? "control (epochs)" : "control (MACs)", ({ run, controls: own }) =>
+      number(same === "epochs" ? "from scratch (epochs)" : "from scratch (MACs)", ({ run, controls: own }) =>
         accuracyBeside(own[same], run),
       ),
     ),
   ];
 }
 
-/** A line of CSV, with numbers as they are. */
+/** A row of CSV, with unformatted numbers. */
 export type FlatRow = Readonly<Record<string, string | number>>;
 
-/** Every run, controls among them, in a row. */
+/** One row for each run, including from-scratch baselines. */
 export function flatRows(groups: readonly RunGroup[]): readonly FlatRow[] {
   return allRuns(groups).map(flat);
 }
 
-/** Every epoch of every run with factors, a row a kind: what is alive of it, and its γ. */
+/** One row for each epoch, kind and run: structures alive, and γ. */
 export function epochRows(groups: readonly RunGroup[]): readonly FlatRow[] {
   return allRuns(groups).flatMap((run) =>
     run.kinds.flatMap(({ kind, count, alivePercent, gamma, gammaCourse }) =>
@@ -85,7 +86,7 @@ export function epochRows(groups: readonly RunGroup[]): readonly FlatRow[] {
   );
 }
 
-/** Every layer of every run: its channels before and after. */
+/** One row for each layer of each run: its channels before and after pruning. */
 export function layerRows(groups: readonly RunGroup[]): readonly FlatRow[] {
   return allRuns(groups).flatMap((run) =>
     run.layers.map(({ name: layer, pixels, before, after }) => ({ ...nameOf(run), layer, pixels, before, after })),
@@ -103,8 +104,8 @@ function nameOf({ name, group, model, dataset, seed }: RunSummary): FlatRow {
 }
 
 /**
- * γ of each kind as it was set, and the largest it was at the end of an epoch; where a budget steers it the former says
- * only how the kinds share it. Empty for kinds that the run has not.
+ * γ of each kind in the settings, and its largest value at the end of an epoch. With a budget the former only sets the
+ * ratio between kinds. Empty for kinds that the run does not have.
  */
 function gammaCells({ kinds }: RunSummary): FlatRow {
   return Object.fromEntries(

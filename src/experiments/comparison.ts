@@ -1,5 +1,6 @@
 /**
- * Runs side by side: found by folder, grouped by network and data, each with its controls, and which of them are best.
+ * Comparison of runs: found by folder, grouped by network and data, with their from-scratch baselines and the Pareto
+ * front.
  */
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative, resolve } from "node:path";
@@ -9,12 +10,12 @@ import { runFileError } from "../training/run-folder/file-errors.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
 import { type RunSummary, summarizeRun } from "./run-summary.ts";
 
-/** A run and what it is measured against. */
+/** A run with its from-scratch baselines. */
 export interface ComparedRun {
   readonly run: RunSummary;
-  /** Its controls, where they were trained. */
+  /** The from-scratch baselines that were trained. */
   readonly controls: { readonly epochs?: RunSummary; readonly macs?: RunSummary };
-  /** No other of the group is as accurate at fewer MACs. */
+  /** Whether no other run of the group is as accurate with fewer MACs. */
   readonly isOnFront: boolean;
 }
 
@@ -22,7 +23,7 @@ export interface ComparedRun {
 export interface RunGroup {
   readonly model: string;
   readonly dataset: string;
-  /** Most MACs first. */
+  /** Sorted by MACs, the largest first. */
   readonly runs: readonly ComparedRun[];
 }
 
@@ -54,7 +55,9 @@ export async function compareRuns(places: readonly string[]): Promise<Comparison
   return { groups: groupRuns(summaries), unfinished };
 }
 
-/** `summaries` by network and data, each run with its controls; a control whose run is not there stands by itself. */
+/**
+ * Groups `summaries` by network and data, each run with its from-scratch baselines. Baselines without a run stay alone.
+ */
 export function groupRuns(summaries: readonly RunSummary[]): readonly RunGroup[] {
   const keys = new Set(summaries.map(({ model, dataset }) => JSON.stringify([model, dataset])));
   return [...keys].map((key): RunGroup => {
@@ -86,8 +89,8 @@ export function groupRuns(summaries: readonly RunSummary[]): readonly RunGroup[]
 }
 
 /**
- * Those of `runs` that no other beats: at most their cost and more accurate, or as accurate and cheaper. Cheapest
- * first.
+ * The Pareto front of `runs`, cheapest first: no other run is more accurate at the same cost or less, or as accurate at
+ * a lower cost.
  */
 export function paretoFront(runs: readonly RunSummary[], measure: "macs" | "parameters"): readonly RunSummary[] {
   const sorted = runs.toSorted((a, b) => a.after[measure] - b.after[measure] || b.after.accuracy - a.after.accuracy);
@@ -99,7 +102,7 @@ export function paretoFront(runs: readonly RunSummary[], measure: "macs" | "para
   });
 }
 
-/** Folders of runs at `place`, which is one, holds some, or is a glob of such. */
+/** Folders of runs at `place`: a run, a folder of runs, or a glob of either. */
 async function runFoldersIn(place: string): Promise<readonly string[]> {
   if (isDynamicPattern(place)) {
     const found = await glob(place, { onlyDirectories: true, expandDirectories: false, absolute: true });
@@ -111,7 +114,7 @@ async function runFoldersIn(place: string): Promise<readonly string[]> {
   }
   throw new UserError("missing-file", "there is no run here", {
     about: place,
-    hint: `Name folders with a ${runFiles.record}, or a folder of such folders`,
+    hint: `Name folders that contain a ${runFiles.record}, or a folder of such folders`,
   });
 }
 
@@ -136,8 +139,8 @@ async function isFile(path: string): Promise<boolean> {
   );
 }
 
-/** What a run is called beside others: what it aimed at, or that it is a baseline or a control. */
+/** Label of a run in comparisons: its aim, "baseline", or the run whose from-scratch baseline it is. */
 export function labelOf({ aim, controlOf, name }: RunSummary): string {
-  if (controlOf !== undefined) return `control of ${basename(controlOf.run)}`;
+  if (controlOf !== undefined) return `from scratch: ${basename(controlOf.run)}`;
   return aim === "" ? "baseline" : aim || name;
 }

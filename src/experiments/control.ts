@@ -1,6 +1,6 @@
 /**
- * The control of a run: what remained of its network, trained again from new weights. A pruned network is worth its
- * training if it is at least as good as that, at equal epochs or at equal MACs of training.
+ * The from-scratch baseline of a run: its compact architecture, trained again from new weights. Pruning pays if the
+ * pruned network is at least as good as its baseline, at equal epochs or at equal training MACs.
  */
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { UserError } from "../core/errors.ts";
@@ -21,17 +21,17 @@ import { train } from "../training/train.ts";
 import { controlSettings } from "./settings.ts";
 
 export interface ControlOptions extends RunOptions {
-  /** "epochs" (the default): as many as the run; "macs": as many as take the MACs that training the run took. */
+  /** "epochs" (default): as many epochs as the run. "macs": as many epochs as take the run's training MACs. */
   readonly same?: ControlOf["same"];
-  /** Default: the run's. */
+  /** Default: the run's seed. */
   readonly seed?: number;
-  /** Default: the run's folder with `-control`, `-control-macs` or `-control-seed-2` behind its name. */
+  /** Default: the run's folder with `-control`, `-control-macs` or `-control-seed-2` appended. */
   readonly folder?: string;
-  /** The data again, if it was an open dataset that no name or folder stands for. */
+  /** The data again, if the run was started with an open dataset that has no name or folder. */
   readonly data?: DataSource;
 }
 
-/** A run that a control can be made of. */
+/** A finished run, for which a from-scratch baseline can be trained. */
 export interface Finished {
   readonly folder: string;
   readonly record: RunRecord;
@@ -39,19 +39,19 @@ export interface Finished {
 }
 
 /**
- * Trains the compact architecture of the finished run in `folder` from new weights, with its settings and data and
- * without factors. A control that was stopped is continued with `resume`, as any run.
+ * Trains the from-scratch baseline of the finished run in `folder`: its compact architecture from new weights, with its
+ * settings and data, without factors. A baseline that was stopped is continued with `resume`, as any run.
  *
- * @throws UserError "missing-file" if this is no run, "bad-option" if it is not finished, is a control itself or lost
- * nothing, "run-exists" if the control is there already, "checksum" if the data is not the same; and what `train`
- * throws.
+ * @throws UserError "missing-file" if `folder` is not a run; "bad-option" if the run is not finished, is a from-scratch
+ * baseline itself or pruned nothing; "run-exists" if the baseline exists already; "checksum" if the data is not the
+ * same; and the errors of `train`.
  */
 export async function control(folder: string, options: ControlOptions = {}): Promise<Run> {
   const { same = "epochs", seed, folder: chosen, data, ...hooks } = options;
   const cluster = await clusterFor(hooks);
   const run = await cluster.onFirst(() => readFinished(folder));
   const { record } = run;
-  // Without what the run's own file said of itself: only the architecture is the run's.
+  // Without the file's header: the baseline takes only the architecture from the run.
   const { header: _, ...graph } = (await loadTogether(join(run.folder, runFiles.compact), cluster)).graph;
   const { settings, trainingMacs } = planControl(run, graph, same);
   const place = resolve(chosen ?? controlFolder(run.folder, same, seed));
@@ -66,15 +66,16 @@ export async function control(folder: string, options: ControlOptions = {}): Pro
   });
 }
 
-/** Where the control of the run in `folder` is kept unless a caller says otherwise. */
+/** Default folder of the from-scratch baseline of the run in `folder`. */
 export function controlFolder(folder: string, same: ControlOf["same"] = "epochs", seed?: number): string {
   const parts = ["control", ...(same === "macs" ? ["macs"] : []), ...(seed === undefined ? [] : [`seed-${seed}`])];
   return join(dirname(folder), `${basename(folder)}-${parts.join("-")}`);
 }
 
 /**
- * Reads the run in `folder`, which must have come to its end with something cut out.
- * @throws UserError "missing-file" if this is no run, "bad-option" if it is not finished, is a control or lost nothing.
+ * Reads the run in `folder`, which must be finished and have pruned something.
+ * @throws UserError "missing-file" if `folder` is not a run; "bad-option" if the run is not finished, is a from-scratch
+ * baseline or pruned nothing.
  */
 export async function readFinished(folder: string): Promise<Finished> {
   const path = resolve(folder);
@@ -84,39 +85,39 @@ export async function readFinished(folder: string): Promise<Finished> {
   const refuse = (what: string, hint: string): UserError => new UserError("bad-option", what, { about: folder, hint });
   if (finished === undefined) {
     throw refuse(
-      "the run is not finished: what its control would have to be is not known yet",
+      "the run is not finished: the architecture of its from-scratch baseline is not known yet",
       `Finish it with "espalier resume ${folder}"`,
     );
   }
   if (record.controlOf !== undefined) {
-    throw refuse(`the run is itself the control of ${record.controlOf.run}`, "Name the run that it is the control of");
+    throw refuse(`the run is itself the from-scratch baseline of ${record.controlOf.run}`, "Name that run instead");
   }
   if (isUncut(finished)) {
     throw refuse(
-      "nothing was cut out of the run's network: its control would be the same training again",
+      "the run pruned nothing: its from-scratch baseline would be the same training again",
       "Train with a larger sparsity strength γ, or train the model with another --seed",
     );
   }
   return { folder: path, record, history };
 }
 
-/** Whether a run came to its end with the network it began with. */
+/** Whether a finished run has pruned nothing. */
 export function isUncut({ before, after }: RunFinished): boolean {
   return after.macs === before.macs && after.parameters === before.parameters;
 }
 
-/** MACs of the forward passes over all images that `history` tells were trained on, by the network as it was then. */
+/** MACs of the forward passes over all training images of a run, with the network's cost at each step. */
 export function trainingMacs({ started, shrinks, finished }: History, batch: number): number {
   let [macs, from, sum] = [started.cost.macs, 0, 0];
   for (const { cut } of shrinks) {
     sum += macs * (cut.step - from);
     [macs, from] = [cut.after.macs, cut.step];
   }
-  // A hook may have ended it early.
+  // A hook may have ended the run early.
   return batch * (sum + macs * ((finished?.step ?? started.totalSteps) - from));
 }
 
-/** Settings of the control whose architecture is `graph`, and the MACs its training takes beside the run's. */
+/** Settings of the from-scratch baseline with the architecture `graph`, and the training MACs of the run and of it. */
 export function planControl(
   { record, history }: Finished,
   graph: Graph,

@@ -1,6 +1,6 @@
 /**
- * What is compared of a run: one small record, read from its folder. It is plain JSON with a schema, so that tables of
- * runs can be kept where the folders are not.
+ * The summary of a run for comparisons: a small record, read from its folder. It is plain JSON with a schema, so that
+ * tables of runs can be stored without their folders.
  */
 import { access } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
@@ -18,26 +18,26 @@ import { runFiles } from "../training/run-folder/run-folder.ts";
 import { readRunRecord } from "../training/run-folder/run-record.ts";
 import { trainingMacs } from "./control.ts";
 
-/** Of all factors of one kind. */
+/** Summary of all factors of one kind. */
 export interface KindSummary {
   readonly kind: FactorKind;
-  /** As the settings have it: steered by nobody, or by what costs. */
+  /** γ of the settings, before a budget changes it or costs scale it. */
   readonly gamma: number;
   readonly count: number;
-  /** At the end. */
+  /** Structures alive at the end. */
   readonly alive: number;
-  /** At the end of each epoch, in percent of `count`. */
+  /** Structures alive at the end of each epoch, in percent of `count`. */
   readonly alivePercent: readonly number[];
-  /** Where a budget steered it: γ as it was told of last in each epoch. */
+  /** With a budget: the last reported γ of each epoch. */
   readonly gammaCourse?: readonly number[];
 }
 
-/** A convolution or linear layer of the main path: channels before and after; 0 where it is gone. */
+/** A convolution or linear layer of the main path: channels before and after pruning; 0 if the layer is gone. */
 export interface LayerSummary {
   readonly name: string;
   readonly before: number;
   readonly after: number;
-  /** Of its output, as `32×32`; empty for a linear layer. */
+  /** Height and width of its output, as `32×32`; empty for a linear layer. */
   readonly pixels: string;
 }
 
@@ -48,9 +48,9 @@ export interface CostSummary {
   readonly parameters: number;
 }
 
-/** The file of trained weights that a run went on from. */
+/** The file of trained weights that a run started from. */
 export interface StartSummary {
-  /** Without its folder. */
+  /** Name without the folder. */
   readonly file: string;
   /** On the whole test split, in percent. */
   readonly accuracy: number;
@@ -58,36 +58,36 @@ export interface StartSummary {
 
 export interface RunSummary {
   readonly name: string;
-  /** Of the folder the run's is in: the sweep, where it is of one. */
+  /** Name of the parent folder: the sweep, if the run is part of one. */
   readonly group: string;
   readonly model: string;
   readonly dataset: string;
-  /** ISO 8601, of its end. */
+  /** Time of its end, ISO 8601. */
   readonly date: string;
   readonly seed: number;
   readonly epochs: number;
   readonly batch: number;
-  /** Of an epoch: all of the training split that the settings leave. */
+  /** Training images of an epoch, after the settings' limit. */
   readonly trainImages: number;
   readonly controlOf?: ControlOf;
-  /** Where it is known: `run.json` has only the hash of the weights. */
+  /** Only if it is known: `run.json` has just the hash of the weights. */
   readonly startedFrom?: StartSummary;
   /**
-   * What was asked for, in words: `γ neurons 0.001`, `budget 50 %` (of the MACs), `budget 100 k parameters, after 3
+   * The aim of the run, in words: `γ neurons 0.001`, `budget 50 %` (of the MACs), `budget 100 k parameters, after 3
    * epochs`; empty without factors.
    */
   readonly aim: string;
-  /** Epochs before γ; absent where it was there from the first step. */
+  /** Epochs before the penalty starts; absent if it started with the first step. */
   readonly gammaAfter?: number;
   readonly kinds: readonly KindSummary[];
-  /** Of the trained network, of what is left of it, and on how many images both were scored. */
+  /** The trained network, the compact network, and the number of images that both were scored on. */
   readonly before: CostSummary;
   readonly after: CostSummary;
   readonly testImages: number;
   readonly certified: boolean;
   /** Wall time of all its sessions, scoring and export included. */
   readonly seconds: number;
-  /** Of the forward passes over all images it was trained on. */
+  /** MACs of the forward passes over all training images. */
   readonly trainingMacs: number;
   readonly layers: readonly LayerSummary[];
   readonly blocks: { readonly left: number; readonly count: number };
@@ -141,8 +141,8 @@ export const runSummarySchema: z.ZodType<RunSummary> = z.object({
 });
 
 /**
- * Reads the run in `folder`; undefined if it has not come to its end.
- * @throws UserError "missing-file" if this is no run, "bad-file" if it is damaged.
+ * Reads the run in `folder`; undefined if it is not finished.
+ * @throws UserError "missing-file" if `folder` is not a run, "bad-file" if it is damaged.
  */
 export async function summarizeRun(folder: string): Promise<RunSummary | undefined> {
   const path = resolve(folder);
@@ -208,16 +208,16 @@ export async function summarizeRun(folder: string): Promise<RunSummary | undefin
   };
 }
 
-/** γ of `kind` as it was told of last in each epoch; undefined where nothing steered it. */
+/** The last reported γ of `kind` in each epoch; undefined without a budget. */
 function gammaCourse({ budgets, epochs }: History, kind: FactorKind): readonly number[] | undefined {
   if (budgets.length === 0) return undefined;
   return epochs.map(({ epoch }) => {
-    const told = budgets.findLast((budget) => budget.epoch <= epoch)?.gamma[kind] ?? 0;
-    return Number(told.toPrecision(4));
+    const gamma = budgets.findLast((budget) => budget.epoch <= epoch)?.gamma[kind] ?? 0;
+    return Number(gamma.toPrecision(4));
   });
 }
 
-/** What was asked for, in words. */
+/** The aim of the run, in words. */
 function aimOf(kinds: readonly KindSummary[], settings: Readonly<Record<string, unknown>>): string {
   if (kinds.length === 0) return "";
   const { gammaBy, gammaAfter, budgetBy, fixBatchNormScale, distill } = settings;
@@ -253,7 +253,7 @@ function aliveOf(
   return layers.filter((layer) => layer.kind === kind).reduce((sum, { alive }) => sum + alive, 0);
 }
 
-/** From the first event of each session to its last, together. */
+/** Wall time from the first to the last event of each session, summed over sessions. */
 export function wallSeconds(events: readonly RunEvent[]): number {
   let [milliseconds, from, last] = [0, 0, 0];
   for (const { type, time } of events) {

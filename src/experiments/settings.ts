@@ -1,4 +1,4 @@
-/** What becomes of a run's settings in its control and in a sweep, as the table of settings says. */
+/** How a from-scratch baseline and a sweep treat the settings of a run, by the table of settings. */
 
 import type { Setting } from "../training/settings/setting.ts";
 import { asSettings, type SettingsInput, settings } from "../training/settings/settings.ts";
@@ -10,18 +10,18 @@ function namesWhere(isOne: (row: Setting) => boolean): ReadonlySet<string> {
 const omittedByControl = namesWhere(({ control }) => control === "omit");
 const ownOfControl = namesWhere(({ control }) => control === "own");
 
-/** Settings that the machine or the folder decides when a run starts. */
+/** Settings that the machine or the run's folder decides at the start of a run. */
 export const settledAtStart: ReadonlySet<string> = namesWhere(({ isSettledAtStart }) => isSettledAtStart === true);
 
 /** Settings that a sweep sets for each of its runs. */
 export const setBySweep: ReadonlySet<string> = namesWhere(({ isSetBySweep }) => isSetBySweep === true);
 
-/** Whether a control may differ from its run in the setting `name`. */
+/** Whether a from-scratch baseline may differ from its run in the setting `name`. */
 export function isOwnOfControl(name: string): boolean {
   return omittedByControl.has(name) || ownOfControl.has(name);
 }
 
-/** The settings of a run without those that make no sense in its control. */
+/** The settings of a run without those that a from-scratch baseline omits. */
 export function controlSettings(ofRun: object): SettingsInput {
   return asSettings(Object.fromEntries(Object.entries(ofRun).filter(([name]) => !omittedByControl.has(name))));
 }

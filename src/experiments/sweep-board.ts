@@ -1,12 +1,12 @@
 /**
- * Which rank has which run of a sweep. Every rank keeps the same board: it changes by what all of them have heard, and
- * by nothing else, so that what comes next need not be asked for.
+ * Assigns the runs of a sweep to ranks. Every rank keeps the same board, because only messages that all ranks receive
+ * change it. So every rank knows the next assignment.
  */
 
 import type { SweepRun } from "./sweep-plan.ts";
 import { isOver, type SweepReport } from "./sweep-report.ts";
 
-/** That a rank is to carry out the run at `index` of the plan's. */
+/** A rank and the index in the plan of the run that it must carry out. */
 export interface Assignment {
   readonly rank: number;
   readonly index: number;
@@ -15,9 +15,9 @@ export interface Assignment {
 export class SweepBoard {
   readonly #runs: readonly SweepRun[];
   readonly #reports: (SweepReport | undefined)[];
-  /** By rank, the run that it has. */
+  /** For each rank: the index of its run. */
   readonly #busy: (number | undefined)[];
-  readonly #given = new Set<number>();
+  readonly #assigned = new Set<number>();
 
   constructor(runs: readonly SweepRun[], ranks: number) {
     this.#runs = runs;
@@ -25,7 +25,7 @@ export class SweepBoard {
     this.#busy = Array.from({ length: ranks }, () => undefined);
   }
 
-  /** Last reports of the runs that are over, in the plan's order. */
+  /** Last reports of the finished runs, in the plan's order. */
   get reports(): readonly SweepReport[] {
     return this.#reports.filter((report) => report !== undefined);
   }
@@ -38,28 +38,28 @@ export class SweepBoard {
     return this.#reports.every((report) => report !== undefined);
   }
 
-  /** What is heard of a run; its last report frees the rank that had it. */
-  hear(report: SweepReport): void {
+  /** Records a report. The last report of a run frees its rank. */
+  update(report: SweepReport): void {
     if (!isOver(report)) return;
     const index = report.number - 1;
     this.#reports[index] = report;
-    this.#given.add(index);
+    this.#assigned.add(index);
     this.#free(index);
   }
 
-  /** The run was stopped before its end: nobody has it any more, and nobody gets it. */
+  /** Frees the rank of a run that was stopped. The run is not assigned again. */
   stop(index: number): void {
     this.#free(index);
   }
 
-  /** Gives each rank without a run the first one that nobody had yet; a control comes after its run. */
+  /** Assigns to each free rank the first run that was not assigned yet. A from-scratch baseline comes after its run. */
   assign(): readonly Assignment[] {
     const assignments: Assignment[] = [];
     for (const [rank, own] of this.#busy.entries()) {
       if (own !== undefined) continue;
-      const index = this.#runs.findIndex((run, at) => !this.#given.has(at) && this.#isReady(run));
+      const index = this.#runs.findIndex((run, at) => !this.#assigned.has(at) && this.#isReady(run));
       if (index < 0) break;
-      this.#given.add(index);
+      this.#assigned.add(index);
       this.#busy[rank] = index;
       assignments.push({ rank, index });
     }

@@ -1,6 +1,5 @@
 /**
- * What of a sweep is done already: the state of each run's folder, checked against the plan before anything is
- * trained.
+ * The state of each run's folder in a sweep, and the check of these folders against the plan before any training.
  */
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,23 +16,23 @@ import { isOwnOfControl, settledAtStart } from "./settings.ts";
 import { readPlan, type SweepPlan, type SweepRun, settledSettings } from "./sweep-plan.ts";
 
 /**
- * `new`: nothing is there, or nothing that could be gone on from; `stopped`: to be resumed; `diverged`: at its end,
- * and it would come to the same again.
+ * `new`: there is no run, or none that can be resumed. `stopped`: the run can be resumed. `diverged`: the run ended by
+ * diverging and would diverge again.
  */
 export type RunState = "new" | "stopped" | "finished" | "diverged";
 
 /**
- * How far `run` of `plan` is in the sweep's `folder`; `model`: the name of the network, as records hold it.
- * @throws UserError "run-exists" if its folder holds something else: another recipe's run, or no run at all.
+ * The state of `run` of `plan` in the sweep's `folder`; `model`: the network's name in `run.json`.
+ * @throws UserError "run-exists" if its folder has anything else: a run with other settings, or other files.
  */
 export async function stateOf(folder: string, plan: SweepPlan, run: SweepRun, model: string): Promise<RunState> {
   const path = join(folder, run.name);
   const names = await namesIn(path);
   if (names === undefined) return "new";
   if (!names.includes(runFiles.record)) {
-    // A process that was killed at once leaves no more than this.
+    // These are the files of a start that was killed.
     if (isUnused(names)) return "new";
-    throw new UserError("run-exists", "what is in the folder is no run", {
+    throw new UserError("run-exists", "the folder is not empty and not a run", {
       about: path,
       hint: "Move it away, or choose another folder for the sweep",
     });
@@ -41,7 +40,7 @@ export async function stateOf(folder: string, plan: SweepPlan, run: SweepRun, mo
   const record = await readRunRecord(path);
   const differences = differencesOf(record, plan, run, model);
   if (differences.length > 0) {
-    throw new UserError("run-exists", "the folder holds a run that this sweep would not have made", {
+    throw new UserError("run-exists", "the folder has a run with other settings than this sweep", {
       about: path,
       list: differences,
       hint: "Choose another folder for the sweep with --out, or move this run away",
@@ -55,14 +54,14 @@ export async function stateOf(folder: string, plan: SweepPlan, run: SweepRun, mo
   return "finished";
 }
 
-/** Takes away what a run left that cannot be gone on with. */
+/** Removes the folder of a run that cannot be resumed. */
 export async function clearRun(folder: string, { name }: SweepRun): Promise<void> {
   await rm(join(folder, name), { recursive: true, force: true });
 }
 
 /**
  * Whether `folder` has the sweep of `plan` already.
- * @throws UserError "run-exists" if it has another one, with what differs.
+ * @throws UserError "run-exists" with the differences, if it has another sweep.
  */
 export async function holdsPlan(folder: string, plan: SweepPlan): Promise<boolean> {
   let held: SweepPlan;
@@ -72,14 +71,14 @@ export async function holdsPlan(folder: string, plan: SweepPlan): Promise<boolea
     if (error instanceof UserError && error.code === "missing-file") return false;
     throw error;
   }
-  // A plan says no more than it has to: what it leaves out has the default, which another plan may name.
+  // Compares with all defaults: one plan may leave out a setting that another plan sets to its default.
   const settled = (one: SweepPlan): Fields => ({ ...one, settings: settledSettings(one.model, one.settings) });
   const differences = compare(settled(held), settled(plan));
   if (differences.length === 0) return true;
-  throw new UserError("run-exists", "the folder holds another sweep", {
+  throw new UserError("run-exists", "the folder has another sweep", {
     about: folder,
     list: differences,
-    hint: `Go on with it by "espalier sweep ${folder}", or choose another folder with --out`,
+    hint: `Continue that one with "espalier sweep ${folder}", or choose another folder with --out`,
   });
 }
 
@@ -120,12 +119,12 @@ function compare(held: Fields, wanted: Fields, isLeftOut: (name: string) => bool
     });
 }
 
-/** What `value` is made of, if it is that and no list. */
+/** The fields of `value` if it is an object and not a list. */
 function fieldsOf(value: unknown): Fields | undefined {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
 }
 
-/** As JSON would hold it. */
+/** `value` after a round trip through JSON. */
 function plain(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 }

@@ -1,6 +1,6 @@
 /**
- * What a sweep trains, as data: one model on one dataset, settings that all runs share, points that each change some of
- * them, and seeds. `sweep.json` in the sweep's folder holds it, and every run is a folder beside that file.
+ * The plan of a sweep: one model, one dataset, settings that all runs share, points that each change some settings, and
+ * seeds. It is stored in `sweep.json` in the sweep's folder, beside the folders of the runs.
  */
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,40 +15,40 @@ import { bringsWeights, withFineTuning } from "../training/start/fine-tuning.ts"
 import { controlFolder } from "./control.ts";
 import { setBySweep } from "./settings.ts";
 
-/** What a point changes of the settings that all runs share; a setting of an object is replaced whole. */
+/** A point: the settings that it changes. A setting that is an object is replaced as a whole. */
 export interface SweepPoint {
-  /** The beginning of its runs' names. */
+  /** The names of its runs start with this. */
   readonly name: string;
   readonly settings: Readonly<Partial<SettingsInput>>;
 }
 
 export interface SweepPlan {
-  /** Of this layout. */
+  /** Version of this format. */
   readonly version: 1;
-  /** The recipe that the settings come from, for whoever reads the plan; the settings are all here. */
+  /** Name of the recipe that the settings come from, for information; the plan has all of the settings. */
   readonly recipe?: string;
   /** As `train` takes it: a name of the zoo, or the path of an ONNX file. */
   readonly model: string;
   /** As `--data` takes it. */
   readonly data: string;
-  /** How image files are prepared, where the data are such. */
+  /** For image files: how they are prepared. */
   readonly images?: Pick<ImageFileOptions, "size" | "mean" | "standardDeviation" | "testShare" | "splitSeed">;
   readonly settings: SettingsInput;
   readonly points: readonly SweepPoint[];
   readonly seeds: readonly number[];
-  /** What controls each run gets; a run that lost nothing gets none. */
+  /** The from-scratch baselines of each run. A run that pruned nothing gets none. */
   readonly controls: readonly ControlOf["same"][];
 }
 
 /** A run of a sweep. */
 export interface SweepRun {
-  /** Of its folder in the sweep's. */
+  /** Name of the run and of its folder. */
   readonly name: string;
   readonly point: string;
   readonly seed: number;
-  /** What it is trained with; of a control, what its run is trained with. */
+  /** Settings of the run; for a from-scratch baseline, those of the run that it belongs to. */
   readonly settings: SettingsInput;
-  /** Absent unless it is the control of another run of the sweep. */
+  /** Only for a from-scratch baseline: the run of the sweep that it belongs to. */
   readonly controlOf?: { readonly name: string; readonly same: ControlOf["same"] };
 }
 
@@ -84,7 +84,7 @@ export function parsePlan(input: unknown, about: string): SweepPlan {
   const parsed = schema.safeParse(input);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new UserError("bad-option", `this is no plan of a sweep: ${issue?.path.join(".")} ${issue?.message}`, {
+    throw new UserError("bad-option", `this is not the plan of a sweep: ${issue?.path.join(".")} ${issue?.message}`, {
       about,
       hint: "It needs model, settings and points; see docs/experiments.md",
       cause: parsed.error,
@@ -107,7 +107,7 @@ export function parsePlan(input: unknown, about: string): SweepPlan {
 
 /**
  * Reads the plan in `path`, a file or the folder of a sweep.
- * @throws UserError "missing-file", "bad-file" if it is no JSON, and what `parsePlan` throws.
+ * @throws UserError "missing-file", "bad-file" if it is not JSON, and the errors of `parsePlan`.
  */
 export async function readPlan(path: string): Promise<SweepPlan> {
   const file = path.toLowerCase().endsWith(".json") ? path : join(path, SWEEP_FILE);
@@ -121,16 +121,16 @@ export async function readPlan(path: string): Promise<SweepPlan> {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new UserError("bad-file", "the plan of the sweep is no JSON", {
+    throw new UserError("bad-file", "the plan of the sweep is not JSON", {
       about: file,
-      hint: "Mend the file; docs/experiments.md has its form",
+      hint: "Correct the file; docs/experiments.md describes the format",
       cause,
     });
   }
   return parsePlan(value, file);
 }
 
-/** Writes `plan` into `folder`, which is made if it is not there. */
+/** Writes `plan` into `folder`, and creates the folder if needed. */
 export async function writePlan(folder: string, plan: SweepPlan): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });
@@ -141,8 +141,8 @@ export async function writePlan(folder: string, plan: SweepPlan): Promise<void> 
 }
 
 /**
- * The runs of `plan` in the order in which they are trained: each with its controls behind it, all points of a seed
- * first.
+ * The runs of `plan` in the order of training: all points of one seed before the next seed, each run followed by its
+ * from-scratch baselines.
  */
 export function runsOf({ points, seeds, settings: shared, controls }: SweepPlan): readonly SweepRun[] {
   return seeds.flatMap((seed) =>
@@ -157,7 +157,7 @@ export function runsOf({ points, seeds, settings: shared, controls }: SweepPlan)
   );
 }
 
-/** Settings of a run of `model` with every default, as its record holds them. */
+/** Settings of a run of `model` with every default, as in its `run.json`. */
 export function settledSettings(model: string, input: SettingsInput): Settings {
   const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
   return parseSettings(isFineTuned ? withFineTuning(input) : input);
@@ -176,7 +176,7 @@ function readSettings(shared: object, changed: object, about: string): SettingsI
   const input: unknown = { ...shared, ...changed };
   for (const name of setBySweep) {
     if (Object.hasOwn({ ...shared, ...changed }, name)) {
-      throw new UserError("bad-option", `"${name}" is decided by the sweep`, {
+      throw new UserError("bad-option", `the sweep decides "${name}"`, {
         about,
         hint: name === "seed" ? 'List the seeds in "seeds"' : "Name the points instead",
       });

@@ -1,7 +1,7 @@
 /**
- * A sweep whose runs are shared out over ranks: each trains one at a time, on its own. Five times a second the ranks
- * tell each other what happened; all see the same, so each knows by itself which run it gets next, and none has to be
- * asked.
+ * A sweep whose runs are distributed over ranks: each rank trains one run at a time, alone. Five times a second all
+ * ranks exchange messages. All see the same messages, so each rank computes the assignment of runs by itself: there is
+ * no scheduler.
  */
 import { setTimeout } from "node:timers/promises";
 import { EspalierError, UserError } from "../core/errors.ts";
@@ -12,24 +12,24 @@ import { SweepBoard } from "./sweep-board.ts";
 import type { SweepHooks, SweepNews, SweepReport } from "./sweep-report.ts";
 import { carryOut, reportOf, type SweepGround, settledNews } from "./sweep-task.ts";
 
-const TELL_MILLISECONDS = 200;
+const EXCHANGE_MILLISECONDS = 200;
 
 type Message =
   | { readonly kind: "report"; readonly report: SweepReport }
   | { readonly kind: "event"; readonly event: RunEvent; readonly name: string }
   | { readonly kind: "stopped"; readonly index: number };
 
-/** What a rank tells the others each time. */
+/** The contribution of a rank to one exchange of messages. */
 interface Told {
   readonly messages: readonly Message[];
-  /** It was asked to stop. */
+  /** Whether the rank was asked to stop. */
   readonly isStopping: boolean;
 }
 
 /**
- * Carries out what is left of `ground`'s runs.
+ * Carries out the runs of `ground` that are left.
  * @returns the last report of each run, on every rank.
- * @throws UserError "interrupted" on all ranks once one of them is asked to stop, when every run has its checkpoint.
+ * @throws UserError "interrupted" on all ranks, once one of them was asked to stop and every run has its checkpoint.
  */
 export async function sweepByRanks(
   cluster: Cluster,
@@ -41,9 +41,9 @@ export async function sweepByRanks(
     ground.runs.map(({ run }) => run),
     cluster.size,
   );
-  const hear = (message: Message): void => {
+  const handle = (message: Message): void => {
     if (message.kind === "stopped") board.stop(message.index);
-    if (message.kind === "report") board.hear(message.report);
+    if (message.kind === "report") board.update(message.report);
     if (!cluster.isFirst) return;
     if (message.kind === "report") onRun?.(message.report);
     if (message.kind === "event") onEvent?.(message.event, message.name);
@@ -51,37 +51,37 @@ export async function sweepByRanks(
   try {
     while (!board.isOver) {
       const told = await cluster.gather<Told>({ messages: worker.take(), isStopping: signal?.aborted === true });
-      for (const { messages } of told) for (const message of messages) hear(message);
+      for (const { messages } of told) for (const message of messages) handle(message);
       if (told.some(({ isStopping }) => isStopping)) worker.stop();
       if (worker.isStopping && board.isIdle) await failTogether(cluster, stopped(ground));
-      if (!worker.isStopping) giveOut(board, ground, worker, hear);
-      if (!board.isOver) await setTimeout(TELL_MILLISECONDS);
+      if (!worker.isStopping) assignRuns(board, ground, worker, handle);
+      if (!board.isOver) await setTimeout(EXCHANGE_MILLISECONDS);
     }
     return board.reports;
   } finally {
-    // Whatever ended the talk, no run goes on behind it.
+    // After an error too, no run may continue in the background.
     worker.stop();
     await worker.done();
   }
 }
 
-function giveOut(board: SweepBoard, ground: SweepGround, worker: Worker, hear: (message: Message) => void): void {
+function assignRuns(board: SweepBoard, ground: SweepGround, worker: Worker, handle: (message: Message) => void): void {
   let isSettled = false;
-  // A run that needs nothing done is over at once, which may be what another one waits for.
+  // A run that needs no training is over at once, and another run may have waited for it.
   do {
     isSettled = false;
     for (const { rank, index } of board.assign()) {
       const planned = ground.runs[index];
       const news = planned && settledNews(planned, ground, board.reports);
       if (news !== undefined) {
-        hear({ kind: "report", report: reportOf(ground, index, news) });
+        handle({ kind: "report", report: reportOf(ground, index, news) });
         isSettled = true;
       } else worker.start(rank, index, board.reports);
     }
   } while (isSettled);
 }
 
-/** This rank's part: the run that it has, and what is to be told of it. */
+/** The run of this rank, and its messages for the other ranks. */
 class Worker {
   readonly #cluster: Cluster;
   readonly #ground: SweepGround;
@@ -112,7 +112,7 @@ class Worker {
     return this.#work;
   }
 
-  /** Begins with the run at `index`, if `rank` is this one. */
+  /** Starts the run at `index` if `rank` is this one. */
   start(rank: number, index: number, reports: readonly SweepReport[]): void {
     if (rank === this.#cluster.rank) this.#work = this.#carryOut(index, reports);
   }
@@ -143,8 +143,8 @@ class Worker {
 }
 
 function stopped({ folder }: SweepGround): UserError {
-  return new UserError("interrupted", "the sweep was stopped; each run that was going on has a checkpoint", {
+  return new UserError("interrupted", "the sweep was stopped; each unfinished run has a checkpoint", {
     about: folder,
-    hint: `Go on with "espalier sweep ${folder} --parallel runs", launched as before`,
+    hint: `Continue with "espalier sweep ${folder} --parallel runs", launched as before`,
   });
 }

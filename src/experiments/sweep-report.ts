@@ -1,9 +1,9 @@
-/** What a sweep tells of its runs, and how it is followed. */
+/** Reports of a sweep about its runs, and the hooks that receive them. */
 
 import type { RunEvent } from "../training/events.ts";
 import type { RunOptions } from "../training/run-scope.ts";
 
-/** What became of a run, or is about to. */
+/** A report about one run, before or after it. */
 export interface SweepReport {
   readonly type: "sweep.run";
   /** Counted from 1. */
@@ -12,26 +12,26 @@ export interface SweepReport {
   readonly name: string;
   readonly folder: string;
   /**
-   * `starting` and `resuming`: its own events follow; `finished`: it has come to its end now, `done` had before;
-   * `left-out`: a control of a run that lost nothing or failed.
+   * `starting` and `resuming`: the run's events follow. `finished`: the run finished now. `done`: it was finished
+   * before. `left-out`: a from-scratch baseline whose run failed or pruned nothing.
    */
   readonly state: "starting" | "resuming" | "finished" | "done" | "left-out" | "failed";
   /** Why it failed or was left out. */
   readonly reason?: string;
   /** Code of the error, for a run that failed. */
   readonly code?: string;
-  /** Which rank has the run to itself, where the ranks have runs of their own. */
+  /** The rank that trains the run alone, in a sweep over ranks. */
   readonly by?: { readonly rank: number; readonly host: string };
 }
 
-/** What is said of a run; which one it is goes without saying. */
+/** The part of a report that does not identify the run. */
 export type SweepNews = Pick<SweepReport, "state" | "reason" | "code">;
 
-/** How a sweep is followed and stopped. Where ranks have runs of their own, rank 0 hears of all of them. */
+/** Hooks to follow and stop a sweep. In a sweep over ranks, rank 0 gets the reports and events of all ranks. */
 export interface SweepHooks extends Pick<RunOptions, "signal"> {
-  /** Hears of each run before and after it. */
+  /** Called before and after each run. */
   readonly onRun?: (report: SweepReport) => void;
-  /** Hears of what happens in a run; `name` is the run's in the sweep. */
+  /** Called for each event of a run; `name` is the run's name in the sweep. */
   readonly onEvent?: (event: RunEvent, name: string) => void;
 }
 

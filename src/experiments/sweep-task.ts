@@ -1,4 +1,4 @@
-/** One run of a sweep: what is left to do of it, and doing that. */
+/** Carries out one run of a sweep, or the part of it that is left. */
 import { join } from "node:path";
 import { EspalierError, InternalError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
@@ -17,18 +17,18 @@ import { clearRun, type RunState } from "./sweep-folder.ts";
 import type { SweepPlan, SweepRun } from "./sweep-plan.ts";
 import type { SweepNews, SweepReport } from "./sweep-report.ts";
 
-/** A run of a sweep, and how far its folder was when the sweep was begun or gone on with. */
+/** A run of a sweep, and the state of its folder at the start of the sweep. */
 export interface PlannedRun {
   readonly run: SweepRun;
   readonly state: RunState;
 }
 
-/** What all runs of a sweep have in common. */
+/** The data that all runs of a sweep share. */
 export interface SweepGround {
   readonly plan: SweepPlan;
-  /** The plan's; a file is read. */
+  /** The plan's model; a file is already read. */
   readonly model: OpenModel;
-  /** Of the sweep. */
+  /** Folder of the sweep. */
   readonly folder: string;
   readonly data: DatasetReference;
   readonly runs: readonly PlannedRun[];
@@ -37,14 +37,14 @@ export interface SweepGround {
 interface Task extends PlannedRun {
   readonly ground: SweepGround;
   readonly hooks: RunOptions;
-  /** The ranks that do the task together. */
+  /** The ranks that train the run together. */
   readonly cluster: Cluster;
-  /** Of the runs that are over. */
+  /** Reports of the finished runs. */
   readonly reports: readonly SweepReport[];
   readonly tell: (news: SweepNews) => void;
 }
 
-/** The report of run `index`; `by`: the rank that has it to itself. */
+/** The report of run `index`; `by`: the rank that trains it alone. */
 export function reportOf(
   { runs, folder }: SweepGround,
   index: number,
@@ -60,7 +60,7 @@ export function reportOf(
   };
 }
 
-/** What is known of a run without looking any further: that it is at its end, or comes to none. */
+/** The report of a run that needs no training: it is finished, it has diverged, or its run has failed. */
 export function settledNews(
   { run, state }: PlannedRun,
   { folder }: SweepGround,
@@ -68,7 +68,7 @@ export function settledNews(
 ): SweepNews | undefined {
   if (state === "finished") return { state: "done" };
   if (state === "diverged") {
-    const reason = `it diverged, and would again; to repeat it, remove ${join(folder, run.name)}`;
+    const reason = `the run has diverged and would diverge again; to repeat it, remove ${join(folder, run.name)}`;
     return { state: "failed", code: "diverged", reason };
   }
   const controlled = reports.find(({ name }) => name === run.controlOf?.name);
@@ -76,8 +76,8 @@ export function settledNews(
 }
 
 /**
- * Does what is left to do of a run, and tells of it. Its failure is news like any other.
- * @throws UserError "interrupted" once the signal is aborted; what fails on one of several ranks only.
+ * Trains a run, or the part of it that is left, and reports it. Its errors are reported, not thrown.
+ * @throws UserError "interrupted" once the signal is aborted; errors of only one of several ranks.
  */
 export async function carryOut(task: Task): Promise<void> {
   const { run, state, ground, reports, cluster, hooks, tell } = task;
@@ -94,7 +94,7 @@ export async function carryOut(task: Task): Promise<void> {
     await cluster.onFirst(() => writeReport(trained));
     tell({ state: "finished" });
   } catch (error) {
-    // What the other ranks do not know of has left them where nobody will meet them.
+    // The other ranks do not know of this error and would wait forever, so it must end the sweep.
     if (!cluster.isTold) throw error;
     if (error instanceof EspalierError && error.code === "interrupted") throw error;
     const failure =
@@ -105,7 +105,7 @@ export async function carryOut(task: Task): Promise<void> {
   }
 }
 
-/** Why the run is left out: it would be the control of one that lost nothing. */
+/** The report of a from-scratch baseline that is left out because its run pruned nothing. */
 async function leftOut({ run: { controlOf }, ground: { folder } }: Task): Promise<SweepNews | undefined> {
   if (controlOf === undefined) return undefined;
   const { finished } = historyOf(await readEvents(join(folder, controlOf.name)));

@@ -1,7 +1,7 @@
 /**
- * A sweep: the runs of a plan, each in a folder of its own; in turn, or shared out over ranks. Started again, it goes
- * on where it stopped: finished runs are passed over, a stopped one is resumed. A run that fails is told of, and the
- * others go on.
+ * A sweep: the runs of a plan, each in a folder of its own, trained in turn or distributed over ranks. A sweep that is
+ * started again skips finished runs and resumes stopped ones. A run that fails is reported, and the other runs
+ * continue.
  */
 import { basename, join, resolve } from "node:path";
 import { aboutPart, required, UserError } from "../core/errors.ts";
@@ -31,7 +31,7 @@ import { carryOut, type PlannedRun, reportOf, type SweepGround } from "./sweep-t
 export interface SweepOptions extends SweepHooks {
   /** Default `runs/<model>-<data>-sweep`. */
   readonly folder?: string;
-  /** The data, where it is open already; default: what the plan names. */
+  /** The data; default: the dataset that the plan names. */
   readonly data?: DatasetReference;
   /**
    * "runs": the ranks that MPI launched are workers, each of which trains runs on its own. Default: the runs are
@@ -41,25 +41,25 @@ export interface SweepOptions extends SweepHooks {
 }
 
 export interface SweepResult {
-  /** Absolute. */
+  /** Absolute path. */
   readonly folder: string;
   /** The last report of each run. */
   readonly reports: readonly SweepReport[];
 }
 
-/** Where the sweep of `plan` is kept unless a caller says otherwise, relative to the working directory. */
+/** Default folder of the sweep of `plan`, relative to the working directory. */
 export function sweepFolder({ model, data }: SweepPlan): string {
   const stem = `${basename(model).replace(/\.onnx$/i, "")}-${basename(data)}-sweep`;
   return join(DEFAULT_RUNS_FOLDER, stem.replaceAll(/[^\w.-]+/g, "-"));
 }
 
 /**
- * Trains all runs of `plan` that are not finished yet. Everything is checked first: settings, structures and data of
- * every point, and that each folder that is there holds the run that the plan would make.
+ * Trains all runs of `plan` that are not finished yet. First it checks the settings, structures and data of every
+ * point, and that the existing folders contain the runs of the plan.
  *
- * @throws UserError before any training: "run-exists" if the folder has another sweep or a run of other settings,
- * "bad-option" if the runs are to be shared out and there is one rank only, "ranks-differ", and what `train` throws of
- * its options; "interrupted" once the signal is aborted. A run's own failure is in the result.
+ * @throws UserError before any training: "run-exists" if the folder has another sweep or a run with other settings,
+ * "bad-option" for `parallel` with one rank only, "ranks-differ", and the errors of `train` about its options;
+ * "interrupted" once the signal is aborted. The result reports runs that failed.
  */
 export async function sweep(plan: SweepPlan, options: SweepOptions = {}): Promise<SweepResult> {
   const { data = datasetReference(plan.data, imagesOf(plan)), folder: chosen, parallel, ...hooks } = options;
@@ -117,20 +117,19 @@ async function sweepInTurn(
 }
 
 /**
- * The ranks that runs are shared out over.
- * @throws UserError "bad-option" if this process is alone; the hint says how to start several.
+ * Returns the ranks that the runs are distributed over.
+ * @throws UserError "bad-option" if there is one process only; the hint says how to start several.
  */
 export function requireWorkers(cluster: Cluster): Cluster {
   if (cluster.size > 1) return cluster;
-  throw new UserError("bad-option", "there is one process, and runs are to be shared out over several", {
+  throw new UserError("bad-option", "the runs are to be distributed over several processes, but there is only one", {
     about: "--parallel runs",
     hint:
-      "Start it by MPI, with as many ranks as runs are to go on at once: " +
-      '"mpirun -n 4 espalier sweep … --parallel runs"',
+      "Start it under MPI, with one rank for each run at a time: " + '"mpirun -n 4 espalier sweep … --parallel runs"',
   });
 }
 
-/** Runs compare only if every rank trains on the same, and their folders are all in one place. */
+/** Checks that all ranks have the same plan, data and network, and see the same folder. */
 async function requireSameGround(
   cluster: Cluster,
   { plan, folder }: SweepGround,
@@ -146,14 +145,14 @@ async function requireSameGround(
   }));
   await cluster.together(async () => {
     if (cluster.isFirst || (await holdsPlan(folder, plan))) return;
-    throw new UserError("missing-file", "the sweep's folder, which rank 0 has written to, is not seen from here", {
+    throw new UserError("missing-file", "this rank cannot see the sweep's folder, which rank 0 has created", {
       about: folder,
-      hint: "Ranks that have runs of their own need a folder that all their hosts share: name one with --out",
+      hint: "The hosts of all ranks must share the folder: name a shared one with --out",
     });
   });
 }
 
-/** How the data are opened, beside their name. */
+/** Options to open the data with. */
 export function imagesOf({ images }: SweepPlan): { readonly images?: ImageFileOptions } {
   return images === undefined ? {} : { images };
 }
@@ -163,7 +162,8 @@ async function statesOf(folder: string, plan: SweepPlan, model: string): Promise
 }
 
 /**
- * Places the factors of every point, as its runs on `cluster` will; returns the network that the last one starts from.
+ * Checks every point as its runs on `cluster` will, including its factors. Returns the initial network of the last
+ * point.
  */
 async function requirePoints(plan: SweepPlan, model: OpenModel, dataset: Dataset, cluster: Cluster): Promise<Network> {
   let network: Network | undefined;

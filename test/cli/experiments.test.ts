@@ -43,10 +43,10 @@ test("a control ends beside its run", async () => {
   const { exitCode, stdout } = await execute(["control", join(folder, "gamma-3-seed-1")]);
   expect(exitCode).toBe(0);
   expect(stdout).toMatch(/control of gamma-3-seed-1: its compact architecture from new weights, equal epochs/);
-  expect(stdout).toMatch(/control \(epochs\)\n +gamma-3-seed-1 .*\d+\.\d\d % \((?:[+−]\d+\.\d\d|0\.00)\)\n/);
+  expect(stdout).toMatch(/from scratch \(epochs\)\n +gamma-3-seed-1 .*\d+\.\d\d % \((?:[+−]\d+\.\d\d|0\.00)\)\n/);
   const refused = await execute(["control", join(folder, "baseline-seed-1")]);
   expect(refused.exitCode).toBe(2);
-  expect(refused.stderr).toContain("nothing was cut out of the run's network");
+  expect(refused.stderr).toContain("the run pruned nothing");
 });
 
 test("a comparison is printed and written", async () => {

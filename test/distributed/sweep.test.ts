@@ -135,7 +135,7 @@ describe.skipIf(!installedMpis.includes("openmpi"))("runs distributed over two r
   it("are refused in a single process, with the command that starts several", async () => {
     const { exitCode, stderr } = await start(1, join(temporaryFolder(), "sweep"));
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/one process.*mpirun -n 4 espalier sweep … --parallel runs/s);
+    expect(stderr).toMatch(/only one.*mpirun -n 4 espalier sweep … --parallel runs/s);
   });
 });
 

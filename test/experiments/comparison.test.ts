@@ -72,12 +72,12 @@ describe("the table", () => {
       ["parameters left", "24.7 %"],
       ["structures", "40/100 neurons"],
       ["time", "1 h 02 min"],
-      ["control (epochs)", "87.50 % (−1.50)"],
-      ["control (MACs)", "88.25 % (−0.75)"],
+      ["from scratch (epochs)", "87.50 % (−1.50)"],
+      ["from scratch (MACs)", "88.25 % (−0.75)"],
     ]);
     const [alone] = groupRuns([mild]);
     const headings = alone?.runs && columnsFor(alone).map(({ heading }) => heading);
-    expect(headings).not.toContain("control (epochs)");
+    expect(headings).not.toContain("from scratch (epochs)");
     expect(headings).not.toContain("epochs");
   });
 
@@ -152,7 +152,7 @@ describe("γ", () => {
     ).toEqual(late.layers.map(({ name, before, after }) => [name, String(before), String(after)]));
   });
 
-  test("is drawn for the runs that a budget steered, each kind as a share of its largest", () => {
+  test("is drawn for runs with a budget, each kind relative to its maximum", () => {
     const [group] = groups;
     const plot = group && gammaCourse(group);
     if (plot === undefined) throw new Error("nothing drawn");
@@ -190,7 +190,7 @@ describe("the page", () => {
   test("stands alone and draws only numbers", () => {
     expect(html).not.toMatch(/<script|<link|@import|url\(|src=|href=/);
     expect(html).not.toMatch(/NaN|undefined|Infinity|\[object/);
-    expect(html).toContain("Not finished, and not shown: runs/open.");
+    expect(html).toContain("These runs are not finished and not shown: runs/open.");
     expect(html.match(/class="plot"/g)).toHaveLength(4);
   });
 

@@ -116,13 +116,13 @@ describe("what has no control", () => {
     ).rejects.toMatchObject({ code: "interrupted" });
     await expect(control(unfinished, { data })).rejects.toThrow(/not finished.*espalier resume/);
 
-    await expect(control(again.folder, { data })).rejects.toThrow(/itself the control of run/);
+    await expect(control(again.folder, { data })).rejects.toThrow(/itself the from-scratch baseline of run/);
   });
 
   test("a run that nothing was cut out of", async () => {
     const folder = join(temporaryFolder(), "plain");
     await train(tinyResnet(), { ...options, epochs: 1, select: {}, folder });
-    await expect(control(folder, { data })).rejects.toThrow(/nothing was cut.*larger sparsity strength/s);
+    await expect(control(folder, { data })).rejects.toThrow(/pruned nothing.*larger sparsity strength/s);
   });
 
   test("a place that is taken, other data, a damaged compact network", async () => {

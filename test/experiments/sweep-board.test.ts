@@ -45,8 +45,8 @@ describe("the board of a sweep", () => {
             busy.delete(rank);
             ended.push(index);
             for (const each of [board, twin]) {
-              each.hear(report(runs, index, "starting"));
-              each.hear(report(runs, index, "finished"));
+              each.update(report(runs, index, "starting"));
+              each.update(report(runs, index, "finished"));
             }
           }
           expect(ended.toSorted((a, b) => a - b)).toEqual(runs.map((_, index) => index));

@@ -130,7 +130,7 @@ describe("a sweep", () => {
     ]);
     expect(reports[0]).toMatchObject({ code: "diverged", reason: expect.stringMatching(/diverged at step/) });
     const again = await sweep(failing, { folder, data });
-    expect(again.reports[0]?.reason).toMatch(/would again.*remove .*wild-seed-1/);
+    expect(again.reports[0]?.reason).toMatch(/would diverge again.*remove .*wild-seed-1/);
   });
 
   test("is refused before anything is written", async () => {
@@ -145,7 +145,7 @@ describe("a sweep", () => {
 
     await mkdir(join(folder, "baseline-seed-1"), { recursive: true });
     await writeFile(join(folder, "baseline-seed-1", "notes.txt"), "mine");
-    await expect(sweep(plan(), { folder, data })).rejects.toThrow(/baseline-seed-1.*no run/);
+    await expect(sweep(plan(), { folder, data })).rejects.toThrow(/baseline-seed-1.*not a run/);
   });
 });
 
@@ -171,7 +171,7 @@ describe("a plan", () => {
     ["a key it does not have", { gamma: 1 }, /gamma/],
     ["an unknown setting", { settings: { ...settings, epoch: 3 } }, /unknown option "epoch"/],
     ["a setting out of range, by its point", { points: [{ name: "p", settings: { batch: 0 } }] }, /point "p".*batch/],
-    ["a seed among the settings", { settings: { ...settings, seed: 3 } }, /"seed" is decided by the sweep.*"seeds"/],
+    ["a seed among the settings", { settings: { ...settings, seed: 3 } }, /the sweep decides "seed".*"seeds"/],
     ["two points of a name", { points: ["p", "p"].map((name) => ({ name, settings: {} })) }, /two points.*p/],
     ["a name that is no folder's", { points: [{ name: "../p", settings: {} }] }, /points.0.name/],
   ])("is refused with %s", (_, changes, message) => {

@@ -1,13 +1,13 @@
 /**
- * What the plots have in common: a title and a legend inside the picture, so that it can stand by itself, and its style
- * sheet.
+ * Shared parts of the plots: marks, legend and style sheet. Title and legend are inside the picture, so that it is
+ * complete as a file of its own.
  */
 import { type SymbolType, symbol, symbolCircle, symbolDiamond, symbolSquare, symbolTriangle } from "d3-shape";
 import { required } from "../../core/errors.ts";
 import { palettes } from "../../report/style.ts";
 import { type Child, element, type Markup, svg } from "../../report/svg.ts";
 
-/** What a mark stands for; each has its own shape as well as its own colour. */
+/** Kinds of marks. Each has its own shape and its own colour. */
 export type MarkKind = "pruned" | "baseline" | "control" | "control-macs";
 
 const shapes: Readonly<Record<MarkKind, SymbolType>> = {
@@ -20,8 +20,8 @@ const shapes: Readonly<Record<MarkKind, SymbolType>> = {
 export const markNames: Readonly<Record<MarkKind, string>> = {
   pruned: "pruned",
   baseline: "not pruned",
-  control: "control (epochs)",
-  "control-macs": "control (MACs)",
+  control: "from scratch (epochs)",
+  "control-macs": "from scratch (MACs)",
 };
 
 /** A mark at (x, y); `title` is shown on hovering. */
@@ -37,14 +37,20 @@ export function mark(kind: MarkKind, x: number, y: number, title?: string): Mark
   );
 }
 
-/** Rules of what only the plots draw; the rest is the report's. */
+/** Style rules that only the plots need; the others are the report's. */
 export const plotStyle: string = `
-.plot text { font-size: 12px; } .plot .title { font-size: 14px; font-weight: 600; fill: var(--ink); } .plot .label { fill: var(--ink); stroke: var(--paper); stroke-width: 3px; stroke-linejoin: round; paint-order: stroke; }
+.plot text { font-size: 12px; } .plot .title { font-size: 14px; font-weight: 600; fill: var(--ink); }
+.plot .label { fill: var(--ink); stroke: var(--paper); stroke-width: 3px; }
+.plot .label { stroke-linejoin: round; paint-order: stroke; }
 .plot .strong { fill: var(--ink); font-weight: 600; }
-.mark-pruned { fill: var(--one); stroke: var(--paper); } .mark-baseline { fill: var(--paper); stroke: var(--ink); stroke-width: 2; }
-.mark-control { fill: var(--two); stroke: var(--paper); } .mark-control-macs { fill: var(--three); stroke: var(--paper); }
-.front { fill: none; stroke: var(--one); stroke-width: 1.5; stroke-opacity: .55; } .tie { stroke: var(--soft); stroke-dasharray: 2 3; }
-.bar { fill: var(--one); } .full { fill: var(--rule); } .gone { fill: none; stroke: var(--ghost); stroke-dasharray: 2 2; }
+.mark-pruned { fill: var(--one); stroke: var(--paper); }
+.mark-baseline { fill: var(--paper); stroke: var(--ink); stroke-width: 2; }
+.mark-control { fill: var(--two); stroke: var(--paper); }
+.mark-control-macs { fill: var(--three); stroke: var(--paper); }
+.front { fill: none; stroke: var(--one); stroke-width: 1.5; stroke-opacity: .55; }
+.tie { stroke: var(--soft); stroke-dasharray: 2 3; }
+.bar { fill: var(--one); } .full { fill: var(--rule); }
+.gone { fill: none; stroke: var(--ghost); stroke-dasharray: 2 2; }
 `;
 
 const standing = `
@@ -52,14 +58,16 @@ svg { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", 
 .paper { fill: var(--paper); }
 svg text { fill: var(--soft); } .rule { stroke: var(--rule); } .axis, .tick { stroke: var(--edge); }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
-.line.s1 { stroke: var(--one); } .line.s2 { stroke: var(--two); stroke-dasharray: 6 4; } .line.s3 { stroke: var(--three); stroke-dasharray: 1.5 4.5; } .line.s4 { stroke: var(--four); stroke-dasharray: 9 3 2 3; }
+.line.s1 { stroke: var(--one); } .line.s2 { stroke: var(--two); stroke-dasharray: 6 4; }
+.line.s3 { stroke: var(--three); stroke-dasharray: 1.5 4.5; }
+.line.s4 { stroke: var(--four); stroke-dasharray: 9 3 2 3; }
 `;
 
-/** A picture before it is put into a page or a file. */
+/** A plot, for a page or a file. */
 export interface Plot {
   readonly width: number;
   readonly height: number;
-  /** For readers who do not see it. */
+  /** Text for screen readers. */
   readonly label: string;
   readonly content: Child;
 }
@@ -69,7 +77,7 @@ export function inPage({ width, height, label, content }: Plot): Markup {
   return svg({ width, height, label, className: "plot" }, content);
 }
 
-/** `css` with the variables of `palette` put in: programs that make pictures of SVG files often know none. */
+/** `css` with the values of `palette` instead of variables, which many SVG renderers do not support. */
 function resolved(css: string, palette: string): string {
   const values = new Map(
     [...palette.matchAll(/--([\w-]+): ([^;]+);/g)].map(([, name = "", value = ""]) => [name, value]),
@@ -94,12 +102,12 @@ export function text(x: number, y: number, content: string, attributes: Readonly
   return element("text", { x, y, ...attributes }, content);
 }
 
-/** Roughly how wide `content` is at the plots' size of text: enough to keep labels apart. */
+/** Approximate width of `content` at the plots' font size: good enough to place labels. */
 export function widthOf(content: string): number {
   return 6.6 * content.length;
 }
 
-/** Entries of a legend in one line from (x, y); each is a drawing 22 wide and its name. */
+/** Entries of a legend in one line from (x, y). Each is a drawing of width 22 and its name. */
 export function legend(x: number, y: number, entries: readonly (readonly [Markup, string])[]): Markup[] {
   let at = x;
   return entries.map(([drawing, name]) => {

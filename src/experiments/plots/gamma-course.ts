@@ -1,4 +1,7 @@
-/** γ over the epochs where a budget steers it: a small chart a run, a line a kind, each as a share of its largest. */
+/**
+ * γ over the epochs of runs with a budget: one small chart for each run, one line for each kind, as a share of its
+ * maximum.
+ */
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
 import { formatSmall } from "../../report/format.ts";
@@ -10,7 +13,7 @@ import { INNER, PANEL, panels, styles } from "./kinds-alive.ts";
 
 export function gammaCourse({ model, dataset, runs }: RunGroup): Plot | undefined {
   const shown = runs.map(({ run }) => run).filter(({ kinds }) => kinds.some((kind) => kind.gammaCourse !== undefined));
-  return panels(`γ over the epochs, of its largest: ${model} on ${dataset}`, shown, panel);
+  return panels(`γ over the epochs, relative to its maximum: ${model} on ${dataset}`, shown, panel);
 }
 
 function panel(run: RunSummary): Markup[] {

@@ -1,20 +1,20 @@
-/** Width and depth kept: a row a run, a bar a layer, as high as the share of its channels that is left. */
+/** Channels kept: one row for each run, one bar for each layer, as high as the share of its channels that is left. */
 import { formatPercent, percentOf } from "../../report/format.ts";
 import { element, type Markup } from "../../report/svg.ts";
 import { labelOf, type RunGroup } from "../comparison.ts";
 import type { LayerSummary, RunSummary } from "../run-summary.ts";
 import { legend, type Plot, text, widthOf } from "./frame.ts";
 
-/** Room on the left for the runs' labels, at least. */
+/** Smallest width on the left, for the labels of the runs. */
 const NARROWEST = 176;
 const RIGHT = 150;
 const TOP = 76;
 const ROW = 44;
 const BAR = 30;
-/** Of all columns together; a column is never wider than this either. */
+/** Width of all columns together, and the largest width of one. */
 const COLUMNS = 660;
 const WIDEST = 34;
-/** How much wider bold text is. */
+/** Width of bold text relative to normal text. */
 const BOLD = 1.1;
 
 export function keptLayers({ model, dataset, runs }: RunGroup): Plot | undefined {
@@ -42,7 +42,7 @@ export function keptLayers({ model, dataset, runs }: RunGroup): Plot | undefined
   };
 }
 
-/** Sizes of the images along the layers, each over the layers that have it. */
+/** Image sizes, each above the layers that have this size. */
 function stages(layers: readonly LayerSummary[], start: number, pitch: number): Markup[] {
   return layers.flatMap(({ pixels }, index): Markup[] => {
     if (index > 0 && layers[index - 1]?.pixels === pixels) return [];

@@ -1,4 +1,4 @@
-/** Structures alive over the epochs, a small chart a run, a line a kind. */
+/** Structures alive over the epochs: one small chart for each run, one line for each kind. */
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
 import { formatCount } from "../../report/format.ts";
@@ -20,7 +20,7 @@ export function kindsAlive({ model, dataset, runs }: RunGroup): Plot | undefined
   return panels(`Structures alive over the epochs: ${model} on ${dataset}`, shown, panel);
 }
 
-/** A small chart of each of the runs, by `draw`; undefined if there are none. */
+/** One small chart for each run, made by `draw`; undefined without runs. */
 export function panels(
   title: string,
   runs: readonly RunSummary[],
@@ -42,7 +42,7 @@ export function panels(
   };
 }
 
-/** Of the kinds that `shown` have. */
+/** Legend with the kinds of `shown`. */
 function kindLegend(shown: readonly RunSummary[]): Markup[] {
   const present = factorKinds.filter((kind) => shown.some(({ kinds }) => kinds.some((own) => own.kind === kind)));
   const entries = present.map(

@@ -1,4 +1,4 @@
-/** Accuracy against what a network costs: runs, their controls tied to them, and the front of those that none beats. */
+/** Accuracy against cost: the runs, their from-scratch baselines (joined by lines), and the Pareto front. */
 import { scaleLinear } from "d3-scale";
 import { curveStepAfter, line } from "d3-shape";
 import { formatPercent, formatQuantity } from "../../report/format.ts";
@@ -10,7 +10,7 @@ import { legend, type MarkKind, mark, markNames, type Plot, text, widthOf } from
 const WIDTH = 620;
 const HEIGHT = 400;
 const MARGIN = { top: 62, right: 24, bottom: 46, left: 58 } as const;
-/** Marks are about so far across. */
+/** Approximate size of a mark. */
 const MARK = 10;
 const LINE = 14;
 
@@ -68,10 +68,10 @@ export function scatter({ model, dataset, runs }: RunGroup, measure: CostMeasure
           other === undefined ? undefined : tie(dotOf(run), dotOf(other)),
         ),
       ),
-      // Controls below: what they are of is what counts.
+      // From-scratch baselines first, so that runs are drawn above them.
       dots
         .toSorted((a, b) => Number(b.run.controlOf !== undefined) - Number(a.run.controlOf !== undefined))
-        .map((dot) => mark(dot.kind, dot.x, dot.y, told(dot.run))),
+        .map((dot) => mark(dot.kind, dot.x, dot.y, titleOf(dot.run))),
       labels(dots),
     ],
   };
@@ -119,9 +119,10 @@ function tie(from: Dot, to: Dot): Markup {
   return element("line", { x1: from.x, y1: from.y, x2: to.x, y2: to.y, class: "tie" });
 }
 
-function told(run: RunSummary): string {
+function titleOf(run: RunSummary): string {
   const { after, name } = run;
-  return `${name}: ${formatPercent(after.accuracy, 2)}, ${formatQuantity(after.macs)} MACs, ${formatQuantity(after.parameters)} parameters`;
+  const [macs, parameters] = [formatQuantity(after.macs), formatQuantity(after.parameters)];
+  return `${name}: ${formatPercent(after.accuracy, 2)}, ${macs} MACs, ${parameters} parameters`;
 }
 
 interface Box {
@@ -132,8 +133,8 @@ interface Box {
 }
 
 /**
- * A label beside each run that is no control, where there is room for it; the rest is told by hovering and in the
- * table.
+ * A label beside each run that is not a from-scratch baseline, if there is room. The others are named on hovering and
+ * in the table.
  */
 function labels(dots: readonly Dot[]): Markup[] {
   const taken: Box[] = dots.map(({ x, y }) => ({
