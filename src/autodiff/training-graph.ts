@@ -6,6 +6,7 @@
  * trained parameter p has a velocity `p.velocity`, and its new value is `p.next`. Each λ parameter also has `λ.held`,
  * the number of steps that its factors have been held at zero, and `λ.margin` (`selection/zero-stability.ts`).
  */
+import { requireArguments } from "../core/arguments.ts";
 import {
   type Graph,
   type Input,
@@ -49,6 +50,7 @@ const LEARNING_RATE: Input = { name: "learning_rate", dtype: "f32", shape: [] };
  * or a parameter that does not influence them.
  */
 export function trainingGraph(whole: Graph, options: TrainingGraphOptions): Graph {
+  requireArguments("trainingGraph", { whole: [whole, "graph"], options: [options, "object"] });
   const forward = endingInLogits(whole);
   const isFrozen = options.batchNormalization === "frozen";
   const network = isFrozen ? forward : withBatchStatistics(forward);

@@ -1,5 +1,6 @@
 /** Host tensors: dense, row-major (NCHW for images), 32-bit floats; labels are 32-bit integers. */
-import { invariant } from "./errors.ts";
+import { requireArguments } from "./arguments.ts";
+import { invariant, UserError } from "./errors.ts";
 
 export type DType = "f32" | "i32";
 export type Shape = readonly number[];
@@ -32,9 +33,16 @@ export function formatShape(shape: readonly (number | string)[]): string {
   return `[${shape.join(",")}]`;
 }
 
-/** Wraps `data`, without a copy, as a tensor of `shape`. */
-export function tensor(shape: Shape, data: Float32Array = new Float32Array(elementCount(shape))): Tensor {
-  invariant(data.length === elementCount(shape), `${data.length} values do not fill shape ${formatShape(shape)}`);
+/** Wraps `data`, without a copy, as a tensor of `shape`; zeros without data. Throws `UserError("bad-option")` where they do not fit. */
+export function tensor(shape: Shape, data?: Float32Array): Tensor {
+  requireArguments("tensor", { shape: [shape, "shape"], data: [data, "floats?"] });
+  const count = elementCount(shape);
+  if (data === undefined) return { dtype: "f32", shape, data: new Float32Array(count) };
+  if (data.length !== count) {
+    throw new UserError("bad-option", `${data.length} values do not fill shape ${formatShape(shape)}`, {
+      hint: `Give ${count} values, or another shape`,
+    });
+  }
   return { dtype: "f32", shape, data };
 }
 

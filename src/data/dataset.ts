@@ -2,6 +2,7 @@
  * The types of an open dataset: two splits and their constants. A split is either 8-bit images in shared memory, which
  * worker threads read without a copy, or a list of image files that are decoded when a batch needs them.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import type { Unreadable } from "./images/unreadable.ts";
 
@@ -124,6 +125,10 @@ export function sampleSize([channels, height, width]: SampleShape): number {
  * @throws UserError "out-of-memory" if there is not enough memory.
  */
 export function allocateSplit(count: number, sampleShape: SampleShape): StoredSplit {
+  requireArguments("allocateSplit", {
+    count: [count, "whole number"],
+    sampleShape: [sampleShape, "shape of an image"],
+  });
   const bytes = count * sampleSize(sampleShape);
   try {
     return {

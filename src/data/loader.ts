@@ -6,8 +6,10 @@
  *
  * Stored images need one worker. Image files get more workers on machines with more cores, see `workersFor`.
  */
+
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
+import { requireArguments } from "../core/arguments.ts";
 import { InternalError, required, UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import { fromPortable, type PortableError } from "../core/portable-error.ts";
@@ -98,7 +100,13 @@ export class TrainingLoader {
    * @throws UserError "bad-option" if the batch is larger than the split or an option does not fit the images.
    */
   constructor(options: TrainingLoaderOptions) {
+    requireArguments("new TrainingLoader", { options: [options, "object"] });
     const { split, normalization, augmentation, batch, part, seed, soft, start = { epoch: 0, step: 0 } } = options;
+    requireArguments("new TrainingLoader", {
+      ...{ "options.split": [split, "split"], "options.normalization": [normalization, "normalization"] },
+      ...{ "options.augmentation": [augmentation, "object"], "options.batch": [batch, "whole number"] },
+      "options.seed": [seed, "whole number"],
+    });
     const { workers = workersFor(split), slots = Math.max(4, 2 * workers) } = options;
     this.stepsPerEpoch = stepsPerEpoch(split.count, batch);
     checkPositive("slots", slots);

@@ -2,8 +2,10 @@
  * Opens a dataset from the user's text: a name ("cifar10"), a folder whose files identify the dataset, both
  * ("cifar10:path/to/folder"), a CSV file of paths and labels, or Parquet files.
  */
+
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
 import { normalizationTable } from "./augmentation.ts";
@@ -50,6 +52,8 @@ export const datasetNames: readonly string[] = [...openers.keys()];
  * download, the codes of `obtainCifar10`.
  */
 export async function openDataset(spec: string, options: OpenOptions = {}): Promise<Dataset> {
+  requireArguments("openDataset", { spec: [spec, "text"], options: [options, "object"] });
+  requireArguments("openDataset", { "options.images": [options.images, "object?"] });
   const dataset = await openAny(spec, options);
   if (dataset.preparation !== undefined) return dataset;
   const { mean, standardDeviation, ...others } = options.images ?? {};

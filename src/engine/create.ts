@@ -60,7 +60,7 @@ export function createEngine(spec: EngineSpec): Engine {
     case "reference":
       return createReferenceEngine({ ...limit, notices: oneDnnIsAbsent() ? [slowNotice()] : [] });
     default:
-      throw unknownName("engine", engine satisfies never, engineNames);
+      throw unknownName("engine", String(engine satisfies never), engineNames);
   }
 }
 

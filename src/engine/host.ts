@@ -2,6 +2,7 @@
  * Any engine in a worker thread, behind the engine interface made of promises: a training step blocks that thread for
  * a tenth of a second and more, while the terminal, the page and the signal handlers of the caller go on.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { Requests } from "../core/requests.ts";
 import { spawnWorker } from "../core/worker.ts";
 import type { CommunicationTimes } from "../distributed/collectives.ts";
@@ -60,6 +61,13 @@ export class EngineHost {
 
   /** Starts the thread and the engine in it. Rejects with what `createEngine` throws; then no thread remains. */
   static async start(spec: EngineSpec): Promise<EngineHost> {
+    requireArguments("EngineHost.start", { spec: [spec, "object"] });
+    requireArguments("EngineHost.start", {
+      "spec.engine": [spec.engine, "text"],
+      "spec.threads": [spec.threads, "whole number?"],
+      "spec.cacheFolder": [spec.cacheFolder, "text?"],
+      "spec.memoryLimit": [spec.memoryLimit, "whole number?"],
+    });
     const requests = new Requests<Calls>(spawnWorker(import.meta.url, "host-worker"), "the engine's thread");
     try {
       return new EngineHost(spec, requests, await requests.call("start", spec));

@@ -1,4 +1,5 @@
 /** Accuracy of a network on a split. */
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import type { Normalization, Split } from "../data/dataset.ts";
 import { type Answers, answerOf, answersOf, type Classifier } from "./classifier.ts";
@@ -20,6 +21,11 @@ export async function measureAccuracy(
   split: Split,
   normalization: Normalization,
 ): Promise<Accuracy> {
+  requireArguments("measureAccuracy", {
+    classifier: [classifier, "classifier"],
+    split: [split, "split"],
+    normalization: [normalization, "normalization"],
+  });
   if (split.count === 0)
     throw new UserError("bad-option", "there are no images to measure accuracy on", {
       hint: "Give a dataset with test images",

@@ -3,6 +3,7 @@
  * compact one see the same real test images; their logits and answers are compared in our engine, and against a witness
  * (`witness.ts`) on the exported file, so that the engine does not vouch for itself.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { InternalError, UserError } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
 import { type Dataset, firstImages, type Split } from "../data/dataset.ts";
@@ -78,6 +79,13 @@ export interface Certificate {
  * and not there.
  */
 export async function certify(options: CertificateOptions): Promise<Certificate> {
+  requireArguments("certify", { options: [options, "object"] });
+  const { original, originalFile, compactFile: file, dataset, kept, images: count } = options;
+  requireArguments("certify", {
+    ...{ original: [original, "network"], originalFile: [originalFile, "text"], compact: [options.compact, "network"] },
+    ...{ compactFile: [file, "text"], kept: [kept, "map"], host: [options.host, "engine"] },
+    ...{ dataset: [dataset, "dataset"], images: [count, "whole number?"], batch: [options.batch, "whole number?"] },
+  });
   const { compact, compactFile, host, runtime } = options;
   const asked = { compact, compactFile, engine: host.name, ...(runtime === undefined ? {} : { runtime }) };
   const witness = await findWitness(asked);
@@ -135,7 +143,9 @@ async function certifyBeside(witness: Witness, options: CertificateOptions): Pro
 }
 
 /** Throws `UserError("not-exact")`, naming the layer that departs first, unless `certificate` holds. */
-export function requireExact({ comparisons }: Certificate): void {
+export function requireExact(certificate: Certificate): void {
+  requireArguments("requireExact", { certificate: [certificate, "certificate"] });
+  const { comparisons } = certificate;
   const failed = comparisons.find(({ passed }) => !passed);
   if (failed === undefined) return;
   const { original, other, images, departure, relativeDifference, otherAnswers } = failed;

@@ -2,6 +2,7 @@
  * A network ready to be asked: images in, logits out, whatever runs it. Everything measured by running a network is
  * written against this, so our engines and ONNX Runtime are measured by the same code.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { InternalError, required } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
 import type { Normalization, Split } from "../data/dataset.ts";
@@ -31,6 +32,12 @@ export async function engineClassifier(
   batch: number,
   onNotice: (message: string) => void = () => {},
 ): Promise<Classifier> {
+  requireArguments("engineClassifier", {
+    host: [host, "engine"],
+    network: [network, "network"],
+    batch: [batch, "whole number"],
+    onNotice: [onNotice, "function"],
+  });
   const graph = fold(network.graph);
   const plan = await host.prepare(graph, { batch });
   for (const notice of plan.notices) onNotice(notice);

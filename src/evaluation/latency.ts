@@ -2,8 +2,10 @@
  * How long a file takes in ONNX Runtime. Several files are timed in turns, round by round, so that a machine that
  * speeds up or slows down in between does so for all of them.
  */
+
 import { performance } from "node:perf_hooks";
 import type { InferenceSession } from "onnxruntime-node";
+import { requireArguments } from "../core/arguments.ts";
 import { required, UserError } from "../core/errors.ts";
 import { loadSession, runSession } from "./onnx-runtime.ts";
 import { hasFreeBatch, randomFeeds } from "./random-feeds.ts";
@@ -41,8 +43,10 @@ export interface Latency {
  */
 export async function measureLatency(
   paths: readonly string[],
-  { batch = 1, threads = 1, rounds = 50, warmUp = 5, size, onRound = () => {} }: LatencyOptions = {},
+  options: LatencyOptions = {},
 ): Promise<readonly Latency[]> {
+  requireArguments("measureLatency", { paths: [paths, "texts"], options: [options, "object"] });
+  const { batch = 1, threads = 1, rounds = 50, warmUp = 5, size, onRound = () => {} } = options;
   for (const [option, value] of Object.entries({ batch, threads, rounds, "warm-up + 1": warmUp + 1 })) {
     if (Number.isInteger(value) && value >= 1) continue;
     throw new UserError("bad-option", `${option} must be a whole number from 1`, {

@@ -2,6 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "csv-stringify/sync";
+import { requireArguments } from "../core/arguments.ts";
 import { writeBytes } from "../formats/file.ts";
 import { document, section } from "../report/document.ts";
 import { plural } from "../report/format.ts";
@@ -116,6 +117,7 @@ export function comparisonCsv({ groups }: Comparison): string {
  * @returns the paths of the files: page, tables, plots.
  */
 export async function writeComparison(folder: string, comparison: Comparison): Promise<readonly string[]> {
+  requireArguments("writeComparison", { folder: [folder, "text"], comparison: [comparison, "comparison"] });
   try {
     await mkdir(folder, { recursive: true });
   } catch (error) {

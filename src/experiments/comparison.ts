@@ -5,6 +5,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative, resolve } from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { runFileError } from "../training/run-folder/file-errors.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
@@ -38,6 +39,7 @@ export interface Comparison {
  * @throws UserError "missing-file" if a place has no run in it, "bad-option" if no run is finished.
  */
 export async function compareRuns(places: readonly string[]): Promise<Comparison> {
+  requireArguments("compareRuns", { places: [places, "texts"] });
   const folders = [...new Set((await Promise.all(places.map(runFoldersIn))).flat())];
   const summaries: RunSummary[] = [];
   const unfinished: string[] = [];

@@ -2,7 +2,9 @@
  * The from-scratch baseline of a run: its compact architecture, trained again from new weights. Pruning pays if the
  * pruned network is at least as good as its baseline, at equal epochs or at equal training MACs.
  */
+
 import { basename, dirname, join, relative, resolve } from "node:path";
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import { cost } from "../graph/cost.ts";
@@ -47,6 +49,7 @@ export interface Finished {
  * same; and the errors of `train`.
  */
 export async function control(folder: string, options: ControlOptions = {}): Promise<Run> {
+  requireArguments("control", { folder: [folder, "text"], options: [options, "object"] });
   const { same = "epochs", seed, folder: chosen, data, ...hooks } = options;
   const cluster = await clusterFor(hooks);
   const run = await cluster.onFirst(() => readFinished(folder));

@@ -2,9 +2,11 @@
  * The summary of a run for comparisons: a small record, read from its folder. It is plain JSON with a schema, so that
  * tables of runs can be stored without their folders.
  */
+
 import { access } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
+import { requireArguments } from "../core/arguments.ts";
 import { optional } from "../core/optional.ts";
 import { loadOnnx } from "../formats/onnx/index.ts";
 import { formatQuantity } from "../report/format.ts";
@@ -145,6 +147,7 @@ export const runSummarySchema: z.ZodType<RunSummary> = z.object({
  * @throws UserError "missing-file" if `folder` is not a run, "bad-file" if it is damaged.
  */
 export async function summarizeRun(folder: string): Promise<RunSummary | undefined> {
+  requireArguments("summarizeRun", { folder: [folder, "text"] });
   const path = resolve(folder);
   const { settings, name, data, controlOf, model, environment, engine } = await readRunRecord(path);
   // A run that was stopped before its first event has no log yet.

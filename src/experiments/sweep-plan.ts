@@ -2,10 +2,12 @@
  * The plan of a sweep: one model, one dataset, settings that all runs share, points that each change some settings, and
  * seeds. It is stored in `sweep.json` in the sweep's folder, beside the folders of the runs.
  */
+
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
+import { requireArguments } from "../core/arguments.ts";
 import { aboutPart, UserError } from "../core/errors.ts";
 import type { ImageFileOptions } from "../data/images/open.ts";
 import type { ControlOf } from "../training/events.ts";
@@ -110,6 +112,7 @@ export function parsePlan(input: unknown, about: string): SweepPlan {
  * @throws UserError "missing-file", "bad-file" if it is not JSON, and the errors of `parsePlan`.
  */
 export async function readPlan(path: string): Promise<SweepPlan> {
+  requireArguments("readPlan", { path: [path, "text"] });
   const file = path.toLowerCase().endsWith(".json") ? path : join(path, SWEEP_FILE);
   let text: string;
   try {

@@ -3,7 +3,9 @@
  * started again skips finished runs and resumes stopped ones. A run that fails is reported, and the other runs
  * continue.
  */
+
 import { basename, join, resolve } from "node:path";
+import { requireArguments } from "../core/arguments.ts";
 import { aboutPart, required, UserError } from "../core/errors.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { ImageFileOptions } from "../data/images/open.ts";
@@ -62,6 +64,7 @@ export function sweepFolder({ model, data }: SweepPlan): string {
  * "interrupted" once the signal is aborted. The result reports runs that failed.
  */
 export async function sweep(plan: SweepPlan, options: SweepOptions = {}): Promise<SweepResult> {
+  requireArguments("sweep", { plan: [plan, "object"], options: [options, "object"] });
   const { data = datasetReference(plan.data, imagesOf(plan)), folder: chosen, parallel, ...hooks } = options;
   const cluster = await joinCluster();
   const workers = parallel === undefined ? undefined : requireWorkers(cluster);

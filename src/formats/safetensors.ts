@@ -3,7 +3,9 @@
  * state and for weights of other tools. It writes 32-bit floats; it converts other number types to 32-bit floats when
  * it reads. As the specification asks, every byte of the data must belong to exactly one tensor.
  */
+
 import { z } from "zod";
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { elementCount, formatShape, type Tensor, tensor } from "../core/tensor.ts";
 import { readBytes, writeBytes } from "./file.ts";
@@ -156,10 +158,12 @@ function parseHeader(bytes: Uint8Array, bad: (message: string, cause?: unknown) 
 
 /** Writes `tensors` to `path` atomically. Throws as `writeBytes` does. */
 export async function saveSafetensors(tensors: ReadonlyMap<string, Tensor>, path: string): Promise<void> {
+  requireArguments("saveSafetensors", { tensors: [tensors, "tensors"], path: [path, "text"] });
   await writeBytes(path, encodeSafetensors(tensors));
 }
 
 /** Reads the safetensors file at `path`. Throws as `decodeSafetensors` and `readBytes` do. */
 export async function loadSafetensors(path: string): Promise<Map<string, Tensor>> {
+  requireArguments("loadSafetensors", { path: [path, "text"] });
   return decodeSafetensors(await readBytes(path), path);
 }

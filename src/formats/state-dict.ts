@@ -8,6 +8,7 @@
  * zero biases.
  */
 import { closest } from "fastest-levenshtein";
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { formatShape, sameShape, type Tensor, tensor } from "../core/tensor.ts";
 import type { Graph, Network, Parameter, ParameterKind, Weights } from "../graph/graph.ts";
@@ -83,6 +84,11 @@ function listed(what: string, lines: readonly string[]): readonly string[] {
  * or of another shape; the error lists them with the most similar names. Also throws if a value is not finite.
  */
 export function weightsFromStateDict(graph: Graph, state: ReadonlyMap<string, Tensor>, file: string): Weights {
+  requireArguments("weightsFromStateDict", {
+    graph: [graph, "graph"],
+    state: [state, "tensors"],
+    file: [file, "text"],
+  });
   const { family, theirs } = namesOf(graph);
   const weights = new Map<string, Tensor>();
   const left = new Set([...state.keys()].filter((name) => !name.endsWith(counter)));
@@ -134,7 +140,9 @@ export function weightsFromStateDict(graph: Graph, state: ReadonlyMap<string, Te
 }
 
 /** The weights of `network` under PyTorch's names. `weightsFromStateDict` reads them back. */
-export function stateDictOf({ graph, weights }: Network): ReadonlyMap<string, Tensor> {
+export function stateDictOf(network: Network): ReadonlyMap<string, Tensor> {
+  requireArguments("stateDictOf", { network: [network, "network"] });
+  const { graph, weights } = network;
   const { theirs } = namesOf(graph);
   const state = new Map<string, Tensor>();
   const isVgg = layersOf(graph).has("stage5.conv3");

@@ -2,6 +2,7 @@
  * Builds a graph node by node. Each method adds one node named `name` and returns the name of its output. Parameters
  * are named `<name>.<kind>`. A single number for padding or strides applies to both axes.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { InternalError, required, UserError } from "../core/errors.ts";
 import type { Shape } from "../core/tensor.ts";
 import {
@@ -63,6 +64,7 @@ export class GraphBuilder {
   readonly #shapes = new Map<string, Shape>();
 
   constructor(name: string) {
+    requireArguments("new GraphBuilder", { name: [name, "text"] });
     this.#name = name;
   }
 

@@ -1,4 +1,5 @@
 /** Counts the cost of a network: multiply-accumulates (MACs) of one image, and parameters. */
+import { requireArguments } from "../core/arguments.ts";
 import { elementCount, type Shape } from "../core/tensor.ts";
 import type { Graph, Node } from "./graph.ts";
 import { inferShapes } from "./shapes.ts";
@@ -21,6 +22,7 @@ export function nodeMacs(node: Node, shapes: ReadonlyMap<string, Shape>): number
 
 /** The MACs of one image and the parameters of `graph`. */
 export function cost(graph: Graph): Cost {
+  requireArguments("cost", { graph: [graph, "graph"] });
   const shapes = inferShapes(graph, 1);
   return {
     macs: graph.nodes.reduce((sum, node) => sum + nodeMacs(node, shapes), 0),

@@ -1,4 +1,5 @@
 /** Prints a graph as a table with one row per node: its output shape and its cost. */
+import { requireArguments } from "../core/arguments.ts";
 import { elementCount } from "../core/tensor.ts";
 import { cost, nodeMacs } from "./cost.ts";
 import type { Graph, Node, SymbolicShape, Weights } from "./graph.ts";
@@ -22,6 +23,7 @@ export interface LayerRow {
 
 /** One row for each node of `graph`, in execution order; parameters and MACs add up to `cost(graph)`. */
 export function layerRows(graph: Graph, weights?: Weights): readonly LayerRow[] {
+  requireArguments("layerRows", { graph: [graph, "graph"], weights: [weights, "map?"] });
   const shapes = inferShapes(graph, 1);
   const kinds = new Map(graph.parameters.map(({ name, kind }) => [name, kind]));
   const counted = new Set<string>();
@@ -57,6 +59,7 @@ export function layerRows(graph: Graph, weights?: Weights): readonly LayerRow[] 
 
 /** The rows of `graph` as text, with a heading and a line of sums. There is no line break at the end. */
 export function formatLayers(graph: Graph, weights?: Weights): string {
+  requireArguments("formatLayers", { graph: [graph, "graph"], weights: [weights, "map?"] });
   const rows = layerRows(graph, weights);
   const { parameters, macs } = cost(graph);
   const structures = rows.reduce((sum, row) => sum + row.structures, 0);

@@ -2,6 +2,7 @@
  * Shape inference, with one rule per op that also checks whether the node is legal. On an illegal node it throws a
  * `UserError` that names the node, because graphs may come from users' files.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { elementCount, formatShape, type Shape, sameShape } from "../core/tensor.ts";
 import type { Graph, Node, SymbolicShape } from "./graph.ts";
@@ -346,6 +347,7 @@ export function inferNode(node: Node, inputs: readonly Shape[], batch: number): 
  * The shape of every value of `graph` for a batch size of `batch`. Throws `UserError("bad-graph")` on an illegal node.
  */
 export function inferShapes(graph: Graph, batch: number): Map<string, Shape> {
+  requireArguments("inferShapes", { graph: [graph, "graph"], batch: [batch, "whole number"] });
   const shapes = new Map<string, Shape>();
   for (const input of graph.inputs) shapes.set(input.name, bindBatch(input.shape, batch));
   for (const parameter of graph.parameters) shapes.set(parameter.name, parameter.shape);

@@ -3,6 +3,7 @@
  * and all later layers of its block read them. Batch norm and ReLU come before each convolution. Between two blocks are
  * a 1x1 convolution and a 2x2 average pooling.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
 import { classify, convolve, largeStem, normRelu } from "./layers.ts";
@@ -22,6 +23,7 @@ interface DenseOptions {
 
 /** DenseNet-40 with growth 12 for small images: "images" `["N",channels,size,size]` → "classifier" `["N",classes]`. */
 export function densenet40(options: ImageOptions): Graph {
+  requireArguments("densenet40", { options: [options, "object"] });
   const builder = new GraphBuilder("densenet-40");
   const images = builder.input("images", imageShape(options, { size: 32, smallest: 4 }));
   const stem = convolve(builder, "stem", "", images, { channels: 16, kernel: 3 });
@@ -36,6 +38,7 @@ const largeImages: NativeImages = { size: 224, smallest: 32 };
  * "classifier" `["N",classes]`. Throws `UserError("bad-option")` on a size below 32.
  */
 export function densenet121(options: ImageOptions): Graph {
+  requireArguments("densenet121", { options: [options, "object"] });
   const builder = new GraphBuilder("densenet-121");
   const stem = largeStem(builder, builder.input("images", imageShape(options, largeImages)));
   const { classes } = options;

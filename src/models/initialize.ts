@@ -1,4 +1,5 @@
 /** The initial weights of a network. */
+import { requireArguments } from "../core/arguments.ts";
 import { RandomStream } from "../core/random.ts";
 import { elementCount, filled, type Tensor, tensor } from "../core/tensor.ts";
 import type { Graph, Parameter, ParameterKind, Weights } from "../graph/graph.ts";
@@ -23,6 +24,7 @@ const constants: Readonly<Record<Exclude<ParameterKind, "weights">, number>> = {
  * values of the others.
  */
 export function initialize(graph: Graph, seed: number): Weights {
+  requireArguments("initialize", { graph: [graph, "graph"], seed: [seed, "whole number"] });
   return new Map(graph.parameters.map((parameter) => [parameter.name, initialValue(parameter, seed)]));
 }
 

@@ -3,6 +3,7 @@
  * block expands its input by a 1x1 convolution, applies a depthwise convolution, and projects to fewer channels without
  * an activation. All other activations are ReLU6.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
 import { classify, convolveNorm, type UnitOptions } from "./layers.ts";
@@ -38,6 +39,7 @@ const lastWidth = 1280;
  * MobileNetV2 of width 1: "images" `["N",channels,size,size]` (224 pixels by default) → "classifier" `["N",classes]`.
  */
 export function mobilenetV2(options: ImageOptions): Graph {
+  requireArguments("mobilenetV2", { options: [options, "object"] });
   const builder = new GraphBuilder("mobilenet-v2");
   const images = builder.input("images", imageShape(options, large));
   return build(builder, images, { strides: 2, stages: imagenetStages, classes: options.classes });
@@ -49,6 +51,7 @@ export function mobilenetV2(options: ImageOptions): Graph {
  * So an image of 32 pixels ends as 4 x 4 pixels.
  */
 export function smallMobilenetV2(options: ImageOptions): Graph {
+  requireArguments("smallMobilenetV2", { options: [options, "object"] });
   const builder = new GraphBuilder("mobilenet-v2-cifar");
   const images = builder.input("images", imageShape(options, small));
   const stages = imagenetStages.map((one, index) => (index === 1 ? { ...one, strides: 1 as const } : one));

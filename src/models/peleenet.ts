@@ -3,6 +3,7 @@
  * as in the authors' code, Robert-JunWang/PeleeNet). The stem has two branches. Each dense layer has two branches with
  * receptive fields of 3x3 and 5x5. Batch norm and ReLU follow every convolution.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
 import { classify, convolveNormRelu } from "./layers.ts";
@@ -28,6 +29,7 @@ const images: NativeImages = { size: 224, smallest: 32, multiple: 4 };
  * `UserError("bad-option")` on a size that is below 32 or not a multiple of 4.
  */
 export function peleenet(options: ImageOptions): Graph {
+  requireArguments("peleenet", { options: [options, "object"] });
   const builder = new GraphBuilder("peleenet");
   let features = stem(builder, builder.input("images", imageShape(options, images)));
   for (const [index, { layers, bottleneck }] of blocks.entries()) {

@@ -3,6 +3,7 @@
  * convolution and a max pooling, four stages of basic blocks (18, 34) or bottlenecks (50, 101, 152), average pooling
  * and a linear layer. If a block changes the shape, its shortcut is a 1x1 convolution (option B).
  */
+import { requireArguments } from "../core/arguments.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
 import { bottleneck, classify, largeStem, stages } from "./layers.ts";
@@ -37,6 +38,7 @@ export function hasBottlenecks(depth: ImagenetResnetDepth): boolean {
  * `["N",classes]`. Throws `UserError("bad-option")` on a depth that is not in `imagenetResnetDepths`.
  */
 export function imagenetResnet(options: ImagenetResnetOptions): Graph {
+  requireArguments("imagenetResnet", { options: [options, "object"] });
   const { depth, classes } = options;
   checkDepth("ImageNet ResNet", imagenetResnetDepths, depth);
   const builder = new GraphBuilder(`resnet-${depth}`);

@@ -4,6 +4,7 @@
  * shortcut is a 1x1 convolution that reads the output of the first batch norm and ReLU. The stride is in the 3x3
  * convolution, as in the code of Huang and Wang (TuSimple/sparse-structure-selection, symbol/resnet.py).
  */
+import { requireArguments } from "../core/arguments.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
 import { classify, convolve, largeStem, normRelu, stages } from "./layers.ts";
@@ -16,6 +17,7 @@ import { hasBottlenecks, type ImagenetResnetOptions, imagenetBlocks, imagenetRes
  * "classifier" `["N",classes]`.
  */
 export function resnet164(options: ImageOptions): Graph {
+  requireArguments("resnet164", { options: [options, "object"] });
   const blocks = (164 - 2) / 9;
   const builder = new GraphBuilder("resnet-164");
   const images = builder.input("images", imageShape(options));
@@ -32,6 +34,7 @@ export function resnet164(options: ImageOptions): Graph {
  * "classifier" `["N",classes]`. Throws `UserError("bad-option")` on a depth that is not in `imagenetResnetDepths`.
  */
 export function preactResnet(options: ImagenetResnetOptions): Graph {
+  requireArguments("preactResnet", { options: [options, "object"] });
   const { depth, classes } = options;
   checkDepth("ImageNet ResNet", imagenetResnetDepths, depth);
   const builder = new GraphBuilder(`resnet-${depth}-preact`);

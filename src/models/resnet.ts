@@ -3,6 +3,7 @@
  * convolution, three stages of 16, 32 and 64 channels with (depth − 2) / 6 basic blocks each, average pooling and a
  * linear layer.
  */
+import { requireArguments, requireOneOf } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -33,8 +34,10 @@ const stageWidths = [16, 32, 64] as const;
  * Throws `UserError("bad-option")` on a depth that is not in `resnetDepths`.
  */
 export function resnet(options: ResnetOptions): Graph {
+  requireArguments("resnet", { options: [options, "object"] });
   const { depth, classes, shortcut = "A" } = options;
   checkDepth("CIFAR ResNet", resnetDepths, depth);
+  requireOneOf("resnet", "options.shortcut", shortcut, ["A", "B"]);
   const builder = new GraphBuilder(`resnet-${depth}${shortcut === "B" ? "-b" : ""}`);
   const images = builder.input("images", imageShape(options));
   const stem = convolveNormRelu(builder, "stem", "", images, { channels: stageWidths[0], kernel: 3 });

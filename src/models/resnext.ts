@@ -15,6 +15,7 @@
  * Together these give stages of 64, 128 and 256 channels, as in ResNet-164, and ResNeXt-164 costs about as much as
  * ResNet-164. No source describes the first convolution; it is that of ResNet-164 (3x3, 16 channels).
  */
+import { requireArguments } from "../core/arguments.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
 import { bottleneck, classify, convolveNormRelu, largeStem, stages } from "./layers.ts";
@@ -42,6 +43,7 @@ const stemWidth = 16;
  * Throws `UserError("bad-option")` on a depth that is not in `resnextDepths`.
  */
 export function resnext(options: ResnextOptions): Graph {
+  requireArguments("resnext", { options: [options, "object"] });
   const { depth, classes, cardinality = 32, groupWidth = 1 } = options;
   checkDepth("CIFAR ResNeXt", resnextDepths, depth);
   const builder = new GraphBuilder(`resnext-${depth}`);
@@ -70,6 +72,7 @@ export interface ImagenetResnextOptions extends ImageOptions {
  * "classifier" `["N",classes]`. Throws `UserError("bad-option")` on a depth that is not in `imagenetResnextDepths`.
  */
 export function imagenetResnext(options: ImagenetResnextOptions): Graph {
+  requireArguments("imagenetResnext", { options: [options, "object"] });
   const { depth, classes } = options;
   checkDepth("ImageNet ResNeXt", imagenetResnextDepths, depth);
   const builder = new GraphBuilder(`resnext-${depth}`);

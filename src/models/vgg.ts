@@ -4,6 +4,7 @@
  * instead of three, as in Huang and Wang (arXiv 1707.01213, section 4.1). The version for large images has all three,
  * without the dropout between them.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph } from "../graph/graph.ts";
 import { convolveNormRelu } from "./layers.ts";
@@ -29,6 +30,7 @@ const largeImages: NativeImages = { size: 224, smallest: 32 };
  * `UserError("bad-option")` on a size below 16.
  */
 export function vgg16(options: ImageOptions): Graph {
+  requireArguments("vgg16", { options: [options, "object"] });
   const builder = new GraphBuilder("vgg-16");
   const features = convolutions(builder, builder.input("images", imageShape(options, smallImages)));
   builder.output(builder.linear("classifier", features, options.classes));
@@ -41,6 +43,7 @@ export function vgg16(options: ImageOptions): Graph {
  * 32.
  */
 export function imagenetVgg16(options: ImageOptions): Graph {
+  requireArguments("imagenetVgg16", { options: [options, "object"] });
   const builder = new GraphBuilder("vgg-16-imagenet");
   let features = convolutions(builder, builder.input("images", imageShape(options, largeImages)));
   for (const layer of ["hidden1", "hidden2"]) {

@@ -1,4 +1,5 @@
 /** All models by name, as in `espalier train <model>`. */
+import { requireArguments } from "../core/arguments.ts";
 import { unknownName } from "../core/names.ts";
 import type { Graph } from "../graph/graph.ts";
 import { densenet40, densenet121 } from "./densenet.ts";
@@ -75,6 +76,7 @@ function entryOf(name: string): Entry {
 
 /** The default options of model `name`. Throws `UserError("unknown-name")` with the nearest known name. */
 export function modelDefaults(name: string): ModelDefaults {
+  requireArguments("modelDefaults", { name: [name, "text"] });
   return entryOf(name).defaults;
 }
 
@@ -83,6 +85,7 @@ export function modelDefaults(name: string): ModelDefaults {
  * with the nearest known name.
  */
 export function model(name: string, options: Partial<ImageOptions> = {}): Graph {
+  requireArguments("model", { name: [name, "text"], options: [options, "object"] });
   const { build, defaults } = entryOf(name);
   return build({ classes: defaults.classes, ...options });
 }

@@ -1,4 +1,5 @@
 /** Applies a cut list to a network: a pure function from network to network. */
+import { requireArguments } from "../core/arguments.ts";
 import { required, UserError } from "../core/errors.ts";
 import { take, tensor } from "../core/tensor.ts";
 import { channelContext } from "../graph/analysis-coupling.ts";
@@ -22,6 +23,7 @@ import {
  * are folded into the weights first. Throws `UserError("bad-graph")` if the list does not fit the network.
  */
 export function applyCuts(network: Network, list: CutList): Network {
+  requireArguments("applyCuts", { network: [network, "network"], list: [list, "cut list"] });
   return list.steps.reduce(applyStep, bake(network));
 }
 

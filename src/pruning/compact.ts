@@ -10,6 +10,7 @@
  *
  * So a compact network stays as it is.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { cost } from "../graph/cost.ts";
 import type { Graph, Network } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
@@ -38,7 +39,10 @@ export interface Compact {
  * Removes everything from `network` that has no effect on its outputs. With `round`, it keeps as many of these channels
  * as bring each width to a multiple.
  */
-export function compact(network: Network, { round = 1 }: CompactOptions = {}): Compact {
+export function compact(network: Network, options: CompactOptions = {}): Compact {
+  requireArguments("compact", { network: [network, "network"], options: [options, "object"] });
+  const { round = 1 } = options;
+  requireArguments("compact", { "options.round": [round, "positive whole number"] });
   const whole = bake(network);
   const steps: CutStep[] = [];
   const notes: string[] = [];

@@ -2,7 +2,9 @@
  * Describes what pruning removes from a network, as plain JSON that can be printed, stored and applied again. The steps
  * are applied in order, each to the result of the one before.
  */
+
 import { z } from "zod";
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import type { Cost } from "../graph/cost.ts";
 
@@ -113,6 +115,7 @@ const cutListSchema: z.ZodType<CutList> = z.strictObject({
 
 /** Reads a cut list from JSON. Throws `UserError("bad-file")` if the text is not a cut list. */
 export function parseCutList(json: string): CutList {
+  requireArguments("parseCutList", { json: [json, "text"] });
   try {
     return cutListSchema.parse(JSON.parse(json));
   } catch (cause) {

@@ -1,4 +1,5 @@
 /** Prints a cut list as text. */
+import { requireArguments } from "../core/arguments.ts";
 import type { Cost } from "../graph/cost.ts";
 import type { BypassedNode, CutList } from "./cut-list.ts";
 
@@ -30,6 +31,7 @@ function bypassedLine({ node, by, constant }: BypassedNode): string {
  * replacements, and notes. A removed block is replaced by its shortcut.
  */
 export function printCuts(list: CutList): string {
+  requireArguments("printCuts", { list: [list, "cut list"] });
   const width = Math.max(0, ...list.layers.map(({ layer }) => layer.length));
   const bypassed = list.steps.flatMap((step) => (step.kind === "bypass" ? step.nodes : []));
   const section = (title: string, lines: readonly string[]): readonly string[] =>

@@ -1,6 +1,8 @@
 /** Writes `report.html` of a run folder from what the run left there: its events and its two networks. */
+
 import { access } from "node:fs/promises";
 import { join } from "node:path";
+import { requireArguments } from "../core/arguments.ts";
 import { writeBytes } from "../formats/file.ts";
 import { loadOnnx } from "../formats/onnx/index.ts";
 import type { Network } from "../graph/graph.ts";
@@ -31,6 +33,7 @@ function cutOf({ graph, weights }: Network, compact: Network): StructureView {
  * @throws UserError "missing-file" if `folder` is no run, "bad-file" if its events or networks are damaged.
  */
 export async function writeReport(folder: string): Promise<string> {
+  requireArguments("writeReport", { folder: [folder, "text"] });
   const history = historyOf(await readEvents(folder));
   const network = join(folder, runFiles.network);
   const compact = join(folder, runFiles.compact);

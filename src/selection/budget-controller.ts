@@ -12,6 +12,7 @@
  * Time is a share of Ση, the sum of the learning rates. A factor moves in proportion to η, so this measure suits every
  * schedule. The controller is a pure function of its state and an observation. `docs/budget.md` has a picture.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { required } from "../core/errors.ts";
 import { tensor } from "../core/tensor.ts";
 import type { Weights } from "../graph/graph.ts";
@@ -108,6 +109,8 @@ export class BudgetController {
   readonly #preference: ReadonlyMap<FactorKind, number>;
 
   constructor(options: BudgetControllerOptions) {
+    requireArguments("new BudgetController", { options: [options, "object"] });
+    requireArguments("new BudgetController", { "options.factors": [options.factors, "factors"] });
     this.#options = options;
     this.#window = options.window ?? usualWindow;
     let number = 0;

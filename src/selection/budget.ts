@@ -2,6 +2,7 @@
  * Parses and prints budgets: a share of the full network's cost, or a number of MACs or parameters. Also chooses the
  * kinds of structures to prune if the user names none, and computes the smallest budget that a network allows.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { type Cost, cost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -28,6 +29,7 @@ const scales: { readonly [letter: string]: number } = { "": 1, k: 1e3, m: 1e6, g
  * @throws UserError "bad-option" on any other text, and on a share that is not above 0 % and at most 100 %.
  */
 export function parseBudget(text: string): Budget {
+  requireArguments("parseBudget", { text: [text, "text"] });
   const [, digits = "", scale = "", percent, unit] =
     /^\s*(\d+\.?\d*|\.\d+)\s*(?:([kmg]?)|(%))(?:[-\s]*([a-z]+))?\s*$/i.exec(text) ?? [];
   const of = unit === undefined ? undefined : measures[unit.toLowerCase()];
@@ -57,6 +59,7 @@ function requireShare(share: number, received: string): number {
 
 /** `budget` in words: `50 % of the MACs`, `100,000 parameters`. */
 export function describeBudget(budget: Budget): string {
+  requireArguments("describeBudget", { budget: [budget, "budget"] });
   const unit = costNames[budget.of];
   if ("share" in budget) return `${Number((100 * budget.share).toPrecision(4))} % of the ${unit}`;
   return `${budget.count.toLocaleString("en")} ${unit}`;

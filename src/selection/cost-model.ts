@@ -6,6 +6,7 @@
  * The model leaves out two effects that only pruning itself finds: channels that no node reads any more, and biases
  * that replace constants. A caller that needs the exact cost counts it now and then and corrects the model.
  */
+import { requireArguments, requireOneOf } from "../core/arguments.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
 import type { Factor } from "./factors.ts";
 import { type Layer, type LostPart, NetworkParts } from "./structure-parts.ts";
@@ -52,11 +53,11 @@ export function costModel(
   graph: Graph,
   factors: readonly Factor[],
   kind: CostKind,
-  {
-    round = 1,
-    parts = new NetworkParts(graph, factors),
-  }: { readonly round?: number; readonly parts?: NetworkParts } = {},
+  options: { readonly round?: number; readonly parts?: NetworkParts } = {},
 ): CostModel {
+  requireArguments("costModel", { graph: [graph, "graph"], factors: [factors, "factors"] });
+  requireOneOf("costModel", "kind", kind, costKinds);
+  const { round = 1, parts = new NetworkParts(graph, factors) } = options;
   const remaining = (pruned: Uint8Array = new Uint8Array()): RemainingCost => {
     const count = new Remaining(parts, layerCosts[kind], round);
     pruned.forEach((mark, structure) => {

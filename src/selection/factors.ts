@@ -2,6 +2,7 @@
  * Scaling factors as data: which parameter scales which structures, with what γ. The name of each λ parameter contains
  * its kind and its layer, so a network that is read from a file still has its factors.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { required } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
 import type { Graph, Node, Weights } from "../graph/graph.ts";
@@ -69,6 +70,7 @@ function placeOf(parameter: string): { readonly layer: string; readonly kind: Fa
  * not contain γ: `selection` gives it, and it is 0 for a kind that `selection` lacks.
  */
 export function factorsOf(graph: Graph, selection: Selection = {}): readonly Factor[] {
+  requireArguments("factorsOf", { graph: [graph, "graph"], selection: [selection, "object"] });
   const kinds = new Map(graph.parameters.map(({ name, kind }) => [name, kind] as const));
   const counts = new Map(graph.parameters.map(({ name, shape }) => [name, shape[0] ?? 0] as const));
   const scalesOf = new Map<string, Node<"scale">[]>();
@@ -111,6 +113,7 @@ export interface KeptFactors {
 }
 
 export function keptFactors(factors: readonly Factor[]): KeptFactors {
+  requireArguments("keptFactors", { factors: [factors, "factors"] });
   return {
     keepLast: new Set(factors.filter(({ keepLast }) => keepLast).map(({ parameter }) => parameter)),
     keepRuns: new Map(
@@ -121,6 +124,7 @@ export function keptFactors(factors: readonly Factor[]): KeptFactors {
 
 /** By factor parameter, in its shape: γ of each structure times `times`. */
 export function gammasOf(factors: readonly Factor[], times = 1): Weights {
+  requireArguments("gammasOf", { factors: [factors, "factors"], times: [times, "number"] });
   return new Map(
     factors.map(({ parameter, count, gamma, gammaScale: scale = [1] }) => {
       const each = Float32Array.from(
@@ -134,5 +138,6 @@ export function gammasOf(factors: readonly Factor[], times = 1): Weights {
 
 /** The inputs of a training step for the factors: `<parameter>.gamma` → γ of each structure. */
 export function gammaFeeds(gammas: Weights): Record<string, Tensor> {
+  requireArguments("gammaFeeds", { gammas: [gammas, "tensors"] });
   return Object.fromEntries([...gammas].map(([parameter, gamma]) => [`${parameter}.gamma`, gamma] as const));
 }

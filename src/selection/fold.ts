@@ -8,6 +8,7 @@
  * differentiation gives ∂L/∂λ = c·∂L/∂(λc) + b·∂L/∂(λb) without a special case. `bake` multiplies the factors into the
  * parameters' values, for the compact network.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { required } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
 import { type Graph, makeNode, type Network, type Node, type Parameter, readers } from "../graph/graph.ts";
@@ -81,6 +82,7 @@ export function scaledParameters(
  * too.
  */
 export function fold(graph: Graph): Graph {
+  requireArguments("fold", { graph: [graph, "graph"] });
   const readersOf = readers(graph);
   const parameters = new Set(graph.parameters.map(({ name }) => name));
   const names = new Map<string, string>();
@@ -145,7 +147,9 @@ function scaleRows(source: Tensor, factors: Tensor, first: number | undefined): 
  * same function. Parameters keep their names. If another layer reads a parameter unscaled, the scaled copy gets the
  * name of the scale.
  */
-export function bake({ graph, weights }: Network): Network {
+export function bake(network: Network): Network {
+  requireArguments("bake", { network: [network, "network"] });
+  const { graph, weights } = network;
   const folded = fold(graph);
   const readersOf = readers(folded);
   const values = new Map(weights);

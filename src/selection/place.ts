@@ -4,6 +4,7 @@
  * just before the addition, so that zero leaves the shortcut. `streams.ts` says where a stream's factors are. Models
  * contain no factors.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
 import { type Graph, makeNode, type Node, type Parameter } from "../graph/graph.ts";
@@ -147,6 +148,7 @@ export function requireKinds(graph: Graph, select: Selection, present: readonly 
  * kind that this network lacks; `bad-graph` if the graph has factors already.
  */
 export function place(graph: Graph, select: Selection): Placement {
+  requireArguments("place", { graph: [graph, "graph"], select: [select, "object"] });
   const wanted = selectedKinds(select);
   if (factorsOf(graph).length > 0) {
     throw new UserError("bad-graph", "the network has scaling factors already", {

@@ -5,6 +5,7 @@
  *
  * The mean γ of a kind stays the same, and structures that cost more get a larger γ.
  */
+import { requireArguments, requireOneOf } from "../core/arguments.ts";
 import type { Cost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
 import { type CostKind, type CostModel, costKinds, costModel } from "./cost-model.ts";
@@ -35,6 +36,7 @@ export interface StructureCosts {
 
 /** The costs of the structures of `factors`, which are the factors of `graph`. */
 export function structureCosts(graph: Graph, factors: readonly Factor[]): StructureCosts {
+  requireArguments("structureCosts", { graph: [graph, "graph"], factors: [factors, "factors"] });
   const parts = new NetworkParts(graph, factors);
   const models = costKinds.map((kind) => costModel(graph, factors, kind, { parts }));
   const byKind = (costOf: (model: CostModel) => number): Cost => {
@@ -74,6 +76,11 @@ export function structureCosts(graph: Graph, factors: readonly Factor[]): Struct
 
 /** `factors` of `graph` with γ shared out by `measure`. */
 export function shareGamma(graph: Graph, factors: readonly Factor[], measure: GammaMeasure): readonly Factor[] {
+  requireArguments("shareGamma", {
+    graph: [graph, "graph"],
+    factors: [factors, "factors"],
+  });
+  requireOneOf("shareGamma", "measure", measure, gammaMeasures);
   if (measure === "none" || factors.length === 0) return factors;
   const model = costModel(graph, factors, measure);
   const means = meanCosts(model, factors);

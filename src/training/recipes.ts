@@ -2,10 +2,12 @@
  * Recipes: a model, a dataset and settings, as JSON. The recipes in `recipes/` ship with the package; any other recipe
  * file is named by its path. Settings that the caller gives override those of the recipe.
  */
+
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
 import { parseSettings, type SettingsInput, settingNames } from "./settings/settings.ts";
@@ -57,6 +59,7 @@ export function recipeNames(): readonly string[] {
  * "bad-file" for a file that is not JSON or is incomplete; "bad-option" for a setting out of range.
  */
 export function recipe(name: string): NamedRecipe {
+  requireArguments("recipe", { name: [name, "text"] });
   if (name.toLowerCase().endsWith(".json")) return { name: basename(name, ".json"), ...readRecipe(name) };
   if (!recipeNames().includes(name)) throw unknownName("recipe", name, recipeNames());
   return { name, ...readRecipe(join(FOLDER, `${name}.json`)) };

@@ -1,6 +1,7 @@
 /** `resume` continues a stopped run from its last checkpoint, bit for bit. */
 import { join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import { type Cluster, inCluster } from "../distributed/cluster.ts";
@@ -32,6 +33,7 @@ export interface ResumeOptions extends RunOptions {
  * `train`.
  */
 export async function resume(folder: string, options: ResumeOptions = {}): Promise<Run> {
+  requireArguments("resume", { folder: [folder, "text"], options: [options, "object"] });
   const cluster = await clusterFor(options);
   return inCluster(cluster, () => resumeOn(cluster, folder, options));
 }

@@ -1,6 +1,7 @@
 /** `train` starts a new run. It checks all of its arguments before it writes anything. */
 import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import { stepsPerEpoch } from "../data/shuffle.ts";
@@ -51,6 +52,8 @@ export interface TrainOptions extends SettingsInput, RunOptions {
  * another process has taken the folder over; "run-moved" if the folder was moved.
  */
 export async function train(model: ModelSource, options: TrainOptions): Promise<Run> {
+  requireArguments("train", { model: [model, "graph or network"], options: [options, "object"] });
+  requireArguments("train", { "options.data": [options.data, "dataset or reference"] });
   const cluster = await clusterFor(options);
   return inCluster(cluster, () => trainOn(cluster, model, options));
 }

@@ -3,6 +3,7 @@
  * included. In files of other tools, the constant part is computed and nodes without effect are dropped. An error lists
  * every node that is not supported.
  */
+import { requireArguments } from "../../core/arguments.ts";
 import { UserError } from "../../core/errors.ts";
 import { elementCount, tensor } from "../../core/tensor.ts";
 import type { Network, Node, Parameter, ParameterKind, Weights } from "../../graph/graph.ts";
@@ -33,6 +34,7 @@ type GraphMessage = NonNullable<ModelMessage["graph"]>;
  * do not fit.
  */
 export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData = noExternalData): Network {
+  requireArguments("readOnnx", { bytes: [bytes, "bytes"], file: [file, "text"], external: [external, "object"] });
   const model = decodeModel(bytes, file);
   const { graph } = model;
   if (graph === undefined || graph === null || (graph.node ?? []).length === 0) {

@@ -2,6 +2,7 @@
  * Writes a network as the bytes of an ONNX file. The batch size is open, and parameters are initializers under their
  * own names. Opset and producer are 17 and this package, unless the graph came from a file that declares others.
  */
+import { requireArguments } from "../../core/arguments.ts";
 import { UserError } from "../../core/errors.ts";
 import { formatShape, type Shape, sameShape } from "../../core/tensor.ts";
 import type { ForwardNode, Graph, Network, Node } from "../../graph/graph.ts";
@@ -33,7 +34,10 @@ export interface WriteOptions {
  * Encodes `network` as an ONNX file, with its scaling factors if it has any. The same network gives the same bytes.
  * Throws `UserError` if a parameter has no values or the graph has ops of a training step.
  */
-export function writeOnnx(network: Network, { metadata = {} }: WriteOptions = {}): Uint8Array {
+export function writeOnnx(network: Network, options: WriteOptions = {}): Uint8Array {
+  requireArguments("writeOnnx", { network: [network, "network"], options: [options, "object"] });
+  const { metadata = {} } = options;
+  requireArguments("writeOnnx", { "options.metadata": [metadata, "texts by name"] });
   const { graph } = network;
   if (graph.updates.length > 0 || graph.inputs.some(({ dtype }) => dtype !== "f32")) {
     throw new UserError("unsupported", "a training step cannot be written as ONNX", {

@@ -2,9 +2,11 @@
  * `events.jsonl`: one event in each line, appended at once. A killed process can leave an incomplete last line. Readers
  * ignore it, and a resumed run removes it.
  */
+
 import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { requireArguments } from "../../core/arguments.ts";
 import { UserError } from "../../core/errors.ts";
 import { type RunEvent, runEventSchema } from "../events.ts";
 import { runFileError } from "./file-errors.ts";
@@ -70,6 +72,7 @@ function appendWhole(file: number, bytes: Uint8Array): void {
  * error.
  */
 export async function readEvents(folder: string): Promise<RunEvent[]> {
+  requireArguments("readEvents", { folder: [folder, "text"] });
   const path = join(folder, runFiles.events);
   let text: string;
   try {
