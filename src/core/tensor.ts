@@ -33,7 +33,10 @@ export function formatShape(shape: readonly (number | string)[]): string {
   return `[${shape.join(",")}]`;
 }
 
-/** Wraps `data`, without a copy, as a tensor of `shape`; zeros without data. Throws `UserError("bad-option")` where they do not fit. */
+/**
+ * Wraps `data`, without a copy, as a tensor of `shape`; zeros without data. Throws `UserError("bad-option")` where they
+ * do not fit.
+ */
 export function tensor(shape: Shape, data?: Float32Array): Tensor {
   requireArguments("tensor", { shape: [shape, "shape"], data: [data, "floats?"] });
   const count = elementCount(shape);

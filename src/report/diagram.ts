@@ -55,7 +55,8 @@ function grid(x: number, middle: number, width: number, height: number, groups: 
         if (own !== isLeft) return "";
         const left = x - width / 2 + (group % columns) * wide + 0.4;
         const top = middle - height / 2 + Math.floor(group / columns) * high + 0.4;
-        return `M${left.toFixed(1)} ${top.toFixed(1)}h${(wide - 0.8).toFixed(1)}v${(high - 0.8).toFixed(1)}h${(0.8 - wide).toFixed(1)}z`;
+        const [across, down] = [(wide - 0.8).toFixed(1), (high - 0.8).toFixed(1)];
+        return `M${left.toFixed(1)} ${top.toFixed(1)}h${across}v${down}h${(0.8 - wide).toFixed(1)}z`;
       })
       .join("");
   return [
@@ -110,7 +111,8 @@ function drawLayer({ layer, x }: PlacedLayer, { middle, tall, pitch, scale }: Pl
 function drawBlock({ block, start, end }: PlacedBlock, { middle, tall }: Place): Markup {
   const top = middle - tall / 2 - ARCH + 8;
   const radius = 9;
-  const arch = `M${start} ${middle}V${top + radius}Q${start} ${top} ${start + radius} ${top}H${end - radius}Q${end} ${top} ${end} ${top + radius}V${middle - 5}`;
+  const rise = `M${start} ${middle}V${top + radius}Q${start} ${top} ${start + radius} ${top}`;
+  const arch = `${rise}H${end - radius}Q${end} ${top} ${end} ${top + radius}V${middle - 5}`;
   const { shortcut } = block;
   return element(
     "g",
@@ -228,7 +230,8 @@ export function diagramPieces(view: StructureView, width: number): DiagramPieces
     ];
   });
   const gone = view.layers.filter((layer) => layer.widthAfter === 0).length;
-  const label = `${formatCount(view.layers.length)} layers, ${gone} of them cut; each drawn as a bar of its width before and after`;
+  const count = formatCount(view.layers.length);
+  const label = `${count} layers, ${gone} of them cut; each drawn as a bar of its width before and after`;
   return { width, height: height - LINE_GAP + 2, label, pieces };
 }
 

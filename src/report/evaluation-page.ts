@@ -24,15 +24,23 @@ const MISTAKES = 12;
 
 const css = `
 .matrix { overflow-x: auto; margin-top: 14px; } .matrix table { width: auto; font-size: 12.5px; }
-.matrix td { width: 44px; height: 32px; padding: 0; text-align: center; border: 1px solid var(--paper); border-radius: 4px; }
-.matrix th { border: 0; padding: 2px 8px; white-space: nowrap; } .matrix thead th { vertical-align: bottom; writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; padding: 6px 0; }
-.matrix tbody th { text-align: right; } .matrix.small td { width: 6px; height: 6px; min-width: 6px; border: 0; border-radius: 0; font-size: 0; line-height: 0; }
+.matrix td { width: 44px; height: 32px; padding: 0; text-align: center; border: 1px solid var(--paper);
+  border-radius: 4px; }
+.matrix th { border: 0; padding: 2px 8px; white-space: nowrap; }
+.matrix thead th { vertical-align: bottom; writing-mode: vertical-rl; transform: rotate(180deg); text-align: left;
+  padding: 6px 0; }
+.matrix tbody th { text-align: right; }
+.matrix.small td { width: 6px; height: 6px; min-width: 6px; border: 0; border-radius: 0; font-size: 0; line-height: 0; }
 .matrix.small thead { display: none; } .matrix.small th { display: none; } .matrix td.zero { color: transparent; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 30px; margin-top: 14px; }
-.found { width: 34%; } @media (max-width: 640px) { .found { width: auto; } .found .meter div { display: none; } .found .meter span { text-align: left; } }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(138px, 1fr)); gap: 18px 14px; margin-top: 16px; }
+.found { width: 34%; } @media (max-width: 640px) { .found { width: auto; } .found .meter div { display: none; }
+.found .meter span { text-align: left; } }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(138px, 1fr)); gap: 18px 14px;
+  margin-top: 16px; }
 .gallery img { width: 100%; height: auto; image-rendering: pixelated; border-radius: 6px; background: var(--rule); }
-.gallery figcaption { font-weight: 400; font-size: 13px; margin-top: 4px; line-height: 1.35; } .gallery .place { overflow-wrap: anywhere; } .gallery .share { white-space: nowrap; } .gallery b { color: var(--bad); font-weight: 600; }
+.gallery figcaption { font-weight: 400; font-size: 13px; margin-top: 4px; line-height: 1.35; }
+.gallery .place { overflow-wrap: anywhere; } .gallery .share { white-space: nowrap; }
+.gallery b { color: var(--bad); font-weight: 600; }
 `;
 
 function nameOf(classes: readonly string[], label: number): string {
@@ -49,7 +57,8 @@ function matrix({ counts }: Confusion, classes: readonly string[]): Markup {
     // A little of a wrong answer is to be seen; of the right one, all is usual.
     const strength = count === 0 ? 0 : label === answer ? share * 0.7 : Math.min(100, 12 + share * 3);
     const colour = label === answer ? "--kept" : "--two";
-    const told = `${nameOf(classes, label)}, answered ${nameOf(classes, answer)}: ${plural(count, "image")}, ${formatPercent(share)}`;
+    const names = `${nameOf(classes, label)}, answered ${nameOf(classes, answer)}`;
+    const told = `${names}: ${plural(count, "image")}, ${formatPercent(share)}`;
     return element(
       "td",
       {
@@ -163,7 +172,8 @@ export function evaluationPage({ network, dataset, classes, confusion, date }: E
   const title = `${network} on ${dataset}: ${formatPercent(accuracy, 2)}`;
   const wrong = images - correct;
   const lead = [
-    `${formatCount(correct)} of ${plural(images, "test image")} answered rightly, ${formatCount(wrong)} wrongly; mean cross-entropy ${formatSmall(loss)}.`,
+    `${formatCount(correct)} of ${plural(images, "test image")} answered rightly, ${formatCount(wrong)} wrongly; ` +
+      `mean cross-entropy ${formatSmall(loss)}.`,
     unanswered > 0 ? ` ${plural(unanswered, "image")} got no answer: a logit was not a number.` : "",
   ].join("");
   return document(
@@ -176,7 +186,8 @@ export function evaluationPage({ network, dataset, classes, confusion, date }: E
       ? undefined
       : section(
           "What is taken for what",
-          "A row for each class's images, a column for each answer. Green is right; orange is wrong, drawn stronger than its share so that it is seen.",
+          "A row for each class's images, a column for each answer. Green is right; orange is wrong, drawn stronger " +
+            "than its share so that it is seen.",
           matrix(confusion, classes),
         ),
     element(
@@ -189,7 +200,8 @@ export function evaluationPage({ network, dataset, classes, confusion, date }: E
       ? undefined
       : section(
           "Most wrong",
-          "The images whose class the network thought least likely, as it saw them: their class, and its answer with the probability it gave it.",
+          "The images whose class the network thought least likely, as it saw them: their class, and its answer with " +
+            "the probability it gave it.",
           gallery(confusion, classes),
         ),
   );

@@ -128,7 +128,8 @@ export function structureName({ rows }: Levels, number: number): string {
 export function describeLevels({ epochs, structures }: Levels, values: Uint8Array): string {
   const last = values.subarray(Math.max(0, epochs.length - 1) * structures);
   const zero = last.reduce((sum, value) => sum + (value === 0 ? 1 : 0), 0);
-  return `${formatCount(structures)} scaling factors over ${formatCount(epochs.length)} epochs; ${formatCount(zero)} of them are zero at the end`;
+  const seen = `${formatCount(structures)} scaling factors over ${formatCount(epochs.length)} epochs`;
+  return `${seen}; ${formatCount(zero)} of them are zero at the end`;
 }
 
 /** Where the coloured part stands in the picture of `width`. */

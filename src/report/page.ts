@@ -52,7 +52,9 @@ function notesSection({ cut, notices }: History): Markup | undefined {
 function structureSection(structure: StructureView): Markup {
   return section(
     "The network",
-    "Each bar is a layer, as high as it has output channels; the number below is what is left of them. A grouped convolution is a grid of its groups. Arches are shortcuts. Where a whole branch was cut, only its shortcut carries the images on.",
+    "Each bar is a layer, as high as it has output channels; the number below is what is left of them. A grouped " +
+      "convolution is a grid of its groups. Arches are shortcuts. Where a whole branch was cut, only its shortcut " +
+      "carries the images on.",
     element(
       "p",
       { class: "legend" },
@@ -73,7 +75,8 @@ function heatSection({ levels }: History): Markup | undefined {
   const label = describeLevels(levels, values);
   return section(
     "Scaling factors over time",
-    "A row for each structure, layer by layer, a column for each epoch. Where a row turns hatched, its factor has reached zero; within a layer, those that fell first stand last.",
+    "A row for each structure, layer by layer, a column for each epoch. Where a row turns hatched, its factor has " +
+      "reached zero; within a layer, those that fell first stand last.",
     heatKey(levels),
     element(
       "div",
@@ -98,7 +101,8 @@ export function reportPage(history: History, structure: StructureView | undefine
     element(
       "p",
       { class: "lead" },
-      `Trained once, for ${epochs.length} of ${started.epochs} epochs in ${formatDuration(trained)}, ${manner(history)}.`,
+      `Trained once, for ${epochs.length} of ${started.epochs} epochs in ${formatDuration(trained)}, ` +
+        `${manner(history)}.`,
     ),
     finished === undefined
       ? undefined
@@ -109,7 +113,8 @@ export function reportPage(history: History, structure: StructureView | undefine
       ? undefined
       : section(
           "The structures",
-          "Every scaling factor, a row a layer, in the order in which they reached zero. What belongs to a branch that was cut went with it, whatever its own factor was.",
+          "Every scaling factor, a row a layer, in the order in which they reached zero. What belongs to a branch " +
+            "that was cut went with it, whatever its own factor was.",
           lives,
         ),
     heatSection(history),
@@ -118,7 +123,8 @@ export function reportPage(history: History, structure: StructureView | undefine
     element(
       "footer",
       {},
-      "MACs are multiply-accumulates of convolutions and linear layers for one image. Accuracy is on the whole test split. ",
+      "MACs are multiply-accumulates of convolutions and linear layers for one image. " +
+        "Accuracy is on the whole test split. ",
       "Method: Data-Driven Sparse Structure Selection (Huang and Wang, ECCV 2018).",
     ),
   );

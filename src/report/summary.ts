@@ -50,7 +50,8 @@ export function headline({ finished, certificate }: History): string {
   if (finished === undefined) return "not finished";
   const { before, after } = finished;
   const answers = certificate?.passed === true ? ", the same answers" : "";
-  return `${formatPercent(percentOf(after.macs, before.macs))} of the MACs, ${formatPercent(after.accuracy)} accurate${answers}`;
+  const left = formatPercent(percentOf(after.macs, before.macs));
+  return `${left} of the MACs, ${formatPercent(after.accuracy)} accurate${answers}`;
 }
 
 function meter(left: number): Markup {

@@ -1,6 +1,6 @@
 /**
- * Every function that the package exports, called as a program without types might: what is wrong is refused by a `UserError` with a
- * code and a hint, never by a TypeError or as a fault of ours. A function without a row here fails.
+ * Every function that the package exports, called as a program without types might: what is wrong is refused by a
+ * `UserError` with a code and a hint, never by a TypeError or as a fault of ours. A function without a row here fails.
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";

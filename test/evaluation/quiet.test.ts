@@ -52,10 +52,12 @@ const program = (file: string): string => `
 test.each(["the main thread", "a worker thread"])("the library's own calls neither, in %s", async (thread) => {
   const place = newPlace();
   const body = program(join(await tinyWorkplace(), "tiny.onnx"));
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx"));
+  const loader = new URL("esm/api/index.mjs", tsx).href;
+  const registered = `const { register } = await import(${JSON.stringify(loader)}); register();${body}`;
   const inThread = `
     import { Worker } from "node:worker_threads";
-    const loader = ${JSON.stringify(new URL("esm/api/index.mjs", pathToFileURL(createRequire(import.meta.url).resolve("tsx"))).href)};
-    const body = 'const { register } = await import(' + JSON.stringify(loader) + '); register();' + ${JSON.stringify(body)};
+    const body = ${JSON.stringify(registered)};
     new Worker(new URL("data:text/javascript," + encodeURIComponent(body)));
   `;
   const watched = await watch(

@@ -219,7 +219,7 @@ describe("pruning saves the predicted cost", () => {
     );
   });
 
-  test("of a convolution applied twice, each with a batch norm: channels go from both and from the layer before", () => {
+  test("of a convolution applied twice, each with a batch norm: channels go from both and the layer before", () => {
     const placement = placeAll(network([{ kind: "twice", norms: "each", between: true }]));
     expect(placement.factors.map(({ kind, count, keepLast }) => [kind, count, keepLast])).toEqual([
       ["stream", 4, true],

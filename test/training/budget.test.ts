@@ -123,7 +123,7 @@ function missedIn({ events }: Told): { readonly message: string; readonly hint: 
 test("says at the end that its layers are narrow, where whole channels cannot come nearer", async () => {
   const told = await tell({ budget: "70%", select: { neurons: 1 } });
   const [missed] = missedIn(told);
-  expect(missed?.message).toMatch(/is left, the nearest to 70\.0 %/);
+  expect(missed?.message).toMatch(/is left: the nearest to 70\.0 %/);
   expect(missed?.hint).toBe("The layers are narrow: ask for a share that whole channels can meet");
   expect(Math.abs(left(told.run) - 0.7)).toBeLessThan(0.12);
 });
@@ -140,8 +140,8 @@ test("says at once, and at the end, where whole structures cannot come near enou
   const { run, events } = await tell({ budget: "75%", select: { blocks: 1 }, epochs: 4 });
   checkMet({ run, events });
   const [notice] = events.flatMap((event) => (event.type === "notice" ? event.message : []));
-  expect(notice).toMatch(/no nearer to 75\.0 % than about \d+\.\d %.*neurons/);
-  const nearest = Number(/than about (\d+\.\d) %/.exec(notice ?? "")?.[1]);
+  expect(notice).toMatch(/the nearest cost to 75\.0 % is about \d+\.\d %.*neurons/);
+  const nearest = Number(/is about (\d+\.\d) %/.exec(notice ?? "")?.[1]);
   expect(Math.abs(100 * left(run) - nearest)).toBeLessThan(2);
   expect(missedIn({ run, events }).map(({ hint }) => hint)).toEqual([
     "Select neurons too: they are smaller than other structures",
