@@ -83,7 +83,7 @@ describe.skipIf(!installedMpis.includes("openmpi"))("a job", () => {
     expect(stdout.match(/the same at first/g)).toHaveLength(3);
     expect(exitCode).toBe(2);
     expect(stderr).toContain('"weights 1" is not the same on all ranks');
-    expect(stderr).toContain(`another on rank 1 on ${hostname()}`);
+    expect(stderr).toContain(`another value on rank 1 on ${hostname()}`);
   });
 
   it("ends soon after a rank was killed, and resumes on another number of ranks", async () => {
