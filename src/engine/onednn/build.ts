@@ -76,7 +76,8 @@ export function bytesNeeded(request: BuildRequest, known: Known, kernels: "least
 
 /** What choosing a candidate costs beside the tensors that any candidate reads and writes. */
 function extraBytes(candidate: Candidate): number {
-  return candidate.reorders.reduce((sum, [, to]) => sum + to.bytes, scratchpadBytes(candidate));
+  const { reorders, ownBytes = 0 } = candidate;
+  return reorders.reduce((sum, [, to]) => sum + to.bytes, scratchpadBytes(candidate) + ownBytes);
 }
 
 /** Widest block of channels that images are padded to. */

@@ -25,6 +25,8 @@ import {
   PrimitiveDescriptor,
   reorderDescriptor,
 } from "../../../src/engine/onednn/ffi/primitive.ts";
+import { relativeDifference } from "../random-data.ts";
+import { weightGradient } from "./weight-gradient.ts";
 
 const library = oneDnn();
 const faults = faultsOf(library);
@@ -129,6 +131,15 @@ describe(`faults of oneDNN ${library.version}`, () => {
     const { stdout, failed } = await execa(process.execPath, ["--import", "tsx", script], { reject: false });
     expect(failed).toBe(faults.weightGradientsOfWideRows);
     expect(stdout === "done").toBe(!faults.weightGradientsOfWideRows);
+  });
+
+  it.skipIf(!hasAmx)("gradients of dilated kernels' weights, of more than 32 inputs, no multiple of 16", () => {
+    const difference = (channels: number, wanted: RegExp): number => {
+      const expected = weightGradient(library, [2, channels, 9, 10], 2, /^jit_bf16/);
+      return relativeDifference(weightGradient(library, [2, channels, 9, 10], 2, wanted), expected);
+    };
+    expect(difference(40, /^jit:.*amx/) > 0.1).toBe(faults.weightGradientsOfDilatedRests);
+    expect(difference(48, /^jit:.*amx/)).toBeLessThan(1e-4);
   });
 
   it("the way around each is right everywhere", () => {

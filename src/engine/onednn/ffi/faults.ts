@@ -17,6 +17,8 @@ export interface Faults {
   readonly copyBetweenEqualGaps: boolean;
   /** AMX's gradients of weights, of 3 x 3 and more, end the process from 384 pixels a row on. */
   readonly weightGradientsOfWideRows: boolean;
+  /** AMX's gradients of dilated kernels' weights are wrong for more than 32 inputs that are no multiple of 16. */
+  readonly weightGradientsOfDilatedRests: boolean;
 }
 
 const byVersion: Readonly<Record<2 | 3, Faults>> = {
@@ -26,6 +28,7 @@ const byVersion: Readonly<Record<2 | 3, Faults>> = {
     twoFactorsInAChain: true,
     copyBetweenEqualGaps: false,
     weightGradientsOfWideRows: true,
+    weightGradientsOfDilatedRests: true,
   },
   3: {
     reluBehindSumOfBlocksOf8: false,
@@ -33,6 +36,7 @@ const byVersion: Readonly<Record<2 | 3, Faults>> = {
     twoFactorsInAChain: false,
     copyBetweenEqualGaps: true,
     weightGradientsOfWideRows: false,
+    weightGradientsOfDilatedRests: true,
   },
 };
 

@@ -5,7 +5,6 @@
 import { type Shape, sameShape } from "../../../core/tensor.ts";
 import type { PassedOver, Precision } from "../../engine.ts";
 import type { Operation } from "../ffi/abi.ts";
-import { faultsOf } from "../ffi/faults.ts";
 import { describeMemory, isBlocked, type LayoutName, type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
 import {
   type ConvolutionAlgorithm,
@@ -16,6 +15,7 @@ import {
 import { firstImplementation, implementations, type PrimitiveDescriptor } from "../ffi/primitive.ts";
 import { primitivesOf } from "../planner/candidate.ts";
 import type { Program } from "../planner/program.ts";
+import { isFaulty } from "./faulty.ts";
 import { type Convolution, type ConvolutionCandidate, type Formulation, roles } from "./formulation.ts";
 import { rowFormulations } from "./image-rows.ts";
 import { sampledProducts } from "./sampled-products.ts";
@@ -99,9 +99,6 @@ interface Request {
   readonly refused: PassedOver[];
 }
 
-/** Of oneDNN 3.7 for images of one channel, which are plain as well: it gave wrong numbers from time to time. */
-const wrongWrappers = /ncsp/;
-
 function isFast({ name }: Formulation): boolean {
   return !/\b(ref|gemm)\b/.test(name);
 }
@@ -141,16 +138,6 @@ function offers(
     }
   }
   return [...found.values()];
-}
-
-/** Pixels of a row up to which the gradients of weights have been seen to be right. */
-const WIDEST_ROW = 256;
-
-function isFaulty(program: Program, { direction, src }: Convolution, primitive: PrimitiveDescriptor): boolean {
-  const { implementation } = primitive;
-  const [, , , width = 0] = program.shape(src);
-  const isWide = direction === "backward weights" && width > WIDEST_ROW && implementation.includes("amx");
-  return wrongWrappers.test(implementation) || (isWide && faultsOf(program.library).weightGradientsOfWideRows);
 }
 
 /** The weights' gradient is f32 in any case, and Winograd, which only f32 has, may be worth two reorders. */
@@ -234,8 +221,15 @@ function candidate(program: Program, call: Convolution, formulation: Formulation
       ...(memory.bias === undefined ? {} : { bias: { descriptor: memory.bias } }),
       ...formulation.work,
     },
+    ownBytes: ownBytesOf(formulation),
     reorders: reorders[direction],
   };
+}
+
+/** Work memory, and a result that keeps its zeros. */
+function ownBytesOf({ work = {}, writesPart = false, memory }: Formulation): number {
+  const bytes = Object.values(work).reduce((sum, { descriptor }) => sum + descriptor.bytes, 0);
+  return bytes + (writesPart ? memory.src.bytes : 0);
 }
 
 type Reorders = readonly (readonly [MemoryDescriptor, MemoryDescriptor])[];

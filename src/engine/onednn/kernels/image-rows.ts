@@ -12,6 +12,7 @@ import { convolutionOperation } from "../ffi/operations.ts";
 import { firstImplementation, implementations, type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts";
 import type { Part } from "../planner/candidate.ts";
 import type { Program } from "../planner/program.ts";
+import { isFaulty } from "./faulty.ts";
 import { type Convolution, type Formulation, roles } from "./formulation.ts";
 
 /** Pixels of a row that fill tiles well enough. */
@@ -65,7 +66,7 @@ export function rowFormulations(program: Program, call: Convolution): readonly F
   const plain = (value: string): MemoryDescriptor => describeMemory(library, program.shape(value), "nhwc", "bf16");
   // Zeros between images stay where they were: memory of one name has the same gaps.
   const names = { src: `src, ${images} + ${gap} side by side`, dst: `dst, ${images} + ${gap} side by side` };
-  return kernelsFor(program, described("backward weights"), hint).map((primitive) => ({
+  return kernelsFor(program, call, described("backward weights"), hint).map((primitive) => ({
     name: `${images} images side by side, ${primitive.implementation.split(":")[0]}`,
     isLikely: width <= SHORT,
     memory: { src: plain(src), weights: primitive.memory("diffWeights"), bias: undefined, dst: plain(dst) },
@@ -83,9 +84,15 @@ export function rowFormulations(program: Program, call: Convolution): readonly F
 }
 
 /** The library's AMX kernels. */
-function kernelsFor({ library }: Program, operation: Operation, hint: PrimitiveDescriptor): PrimitiveDescriptor[] {
+function kernelsFor(
+  program: Program,
+  call: Convolution,
+  operation: Operation,
+  hint: PrimitiveDescriptor,
+): PrimitiveDescriptor[] {
+  const { library } = program;
   return [...implementations(library, operation, hint, library.attributes)].filter((primitive) => {
-    const isMeant = primitive.implementation.includes("amx");
+    const isMeant = primitive.implementation.includes("amx") && !isFaulty(program, call, primitive);
     if (!isMeant) primitive.destroy();
     return isMeant;
   });

@@ -31,6 +31,8 @@ export interface Candidate {
   readonly output: string;
   /** Whether it usually is the fastest, and taken where there is no time to find out. */
   readonly isLikely?: boolean;
+  /** Bytes of memory that only this way needs and that nothing else can share; default 0. */
+  readonly ownBytes?: number;
   /** Reorders that choosing it would cost, each from a layout to another. */
   readonly reorders: readonly (readonly [MemoryDescriptor, MemoryDescriptor])[];
 }
