@@ -51,10 +51,10 @@ describe.skipIf(installedMpis.length === 0).each(["reference", "onednn"] as cons
     if (!(await isInstalled(engine))) return context.skip();
     const one = await trained(1, { engine });
     const wanted = cutsOf(one.events);
-    expect(wanted.length).toBeGreaterThan(1);
-    expect(wanted.flatMap(({ cuts }) => cuts).map(({ kind }) => kind)).toEqual(
-      expect.arrayContaining(["neuron", "block"]),
-    );
+    // oneDNN computes 8 or 16 channels at once: single neurons of layers this narrow stay until the end of training.
+    const kinds = engine === "reference" ? ["neuron", "block"] : ["block"];
+    expect(wanted.length).toBeGreaterThan(engine === "reference" ? 1 : 0);
+    expect(wanted.flatMap(({ cuts }) => cuts).map(({ kind }) => kind)).toEqual(expect.arrayContaining(kinds));
     const epochs = (events: readonly RunEvent[]) => events.filter((event) => event.type === "epoch");
     for (const ranks of [2, 3]) {
       const { events, compacts } = await trained(ranks, { engine });

@@ -132,7 +132,11 @@ function choose(program: Program, call: Convolution): ConvolutionCandidate {
   if (known !== undefined) return known;
   const candidates = offer.candidates.map((candidate) => withWeights(program, call, candidate));
   const shared = sharedKeyOf(program, call);
-  const best = program.tuner.choose(program.tuner.canDecide(shared, candidates) ? shared : key, candidates);
+  const { tuner } = program;
+  // A plan that repeats choices has timed nothing: what was chosen under the convolution's own key alone is so again.
+  const isRepeated = tuner.hasChosen(key) && !tuner.hasChosen(shared);
+  const isOwn = isRepeated || !tuner.canDecide(shared, candidates);
+  const best = tuner.choose(isOwn ? key : shared, candidates);
   const chosen = required(
     candidates.find((candidate) => candidate === best),
     `candidate of "${call.node.name}"`,

@@ -153,6 +153,11 @@ export class Tuner {
     return look === undefined || look.timed.every((one) => candidates.some(({ name }) => name === one.candidate.name));
   }
 
+  /** Whether an earlier plan, or this one, chose under `key`. */
+  hasChosen(key: string): boolean {
+    return key in this.#choices || key in this.#known.choices;
+  }
+
   /**
    * The candidate to use for `key`. The first must be one that is known to be accurate. The others stay the caller's.
    */
