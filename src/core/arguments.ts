@@ -42,6 +42,7 @@ const isDataset = has({
 /** Kinds of arguments: how each is told, and whether a value is one. */
 const kinds = {
   text: ["a text", isText],
+  "text or none": ["a text", isString],
   texts: ["a list of texts", (value) => Array.isArray(value) && value.every(isText)],
   object: ["an object", isObject],
   "whole number": ["a whole number from 0", isWhole],
@@ -60,8 +61,8 @@ const kinds = {
   normalization: ["mean and standardDeviation, a number a channel each", isNormalization],
   dataset: ["a dataset", isDataset],
   "dataset or reference": [
-    "a dataset, or a reference to one",
-    (value) => isDataset(value) || has({ open: isFunction })(value),
+    "a dataset, its name or folder, or a reference to one",
+    (value) => isText(value) || isDataset(value) || has({ open: isFunction })(value),
   ],
   classifier: ["a classifier", has({ batch: isWhole, logits: isFunction })],
   engine: ["an engine's host", has({ name: isText, prepare: isFunction })],

@@ -52,7 +52,7 @@ export const datasetNames: readonly string[] = [...openers.keys()];
  * download, the codes of `obtainCifar10`.
  */
 export async function openDataset(spec: string, options: OpenOptions = {}): Promise<Dataset> {
-  requireArguments("openDataset", { spec: [spec, "text"], options: [options, "object"] });
+  requireArguments("openDataset", { spec: [spec, "text or none"], options: [options, "object"] });
   requireArguments("openDataset", { "options.images": [options.images, "object?"] });
   const dataset = await openAny(spec, options);
   if (dataset.preparation !== undefined) return dataset;

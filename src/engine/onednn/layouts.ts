@@ -219,7 +219,7 @@ function costOf(parts: Parts, group: LayoutGroup, program: Program, rival?: numb
     [fusions.reluAfter, fusions.reluBackwardBefore, fusions.reluBackwardAfter].map((fused) => fused.has(node)),
   ]);
   return tuner.time(`${layout} ${precision} ${JSON.stringify(told)}`, (stopwatch) =>
-    stopwatch.during(() => measure(parts, group, layout)),
+    stopwatch.during(() => tuner.apart(() => measure(parts, group, layout))),
   );
 }
 

@@ -153,6 +153,16 @@ export class Tuner {
     return look === undefined || look.timed.every((one) => candidates.some(({ name }) => name === one.candidate.name));
   }
 
+  /** Does `work` and forgets the choices made in it: those of steps that are only measured are none of the plan's. */
+  apart<T>(work: () => T): T {
+    const before = new Set(Object.keys(this.#choices));
+    try {
+      return work();
+    } finally {
+      for (const key of Object.keys(this.#choices)) if (!before.has(key)) delete this.#choices[key];
+    }
+  }
+
   /** Whether an earlier plan, or this one, chose under `key`. */
   hasChosen(key: string): boolean {
     return key in this.#choices || key in this.#known.choices;
