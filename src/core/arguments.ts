@@ -20,6 +20,7 @@ function has(fields: Readonly<Record<string, Check>>): Check {
     Object.entries(fields).every(([name, check]) => check(Reflect.get(value, name)));
 }
 
+const isPromise: Check = (value) => value instanceof Promise;
 const isString: Check = (value) => typeof value === "string";
 const isFactor = has({ parameter: isText, kind: isText, count: isWhole, gamma: Number.isFinite });
 const isBudget: Check = (value) =>
@@ -60,9 +61,9 @@ const kinds = {
   split: ["images with their labels", isSplit],
   normalization: ["mean and standardDeviation, a number a channel each", isNormalization],
   dataset: ["a dataset", isDataset],
-  "dataset or reference": [
+  data: [
     "a dataset, its name or folder, or a reference to one",
-    (value) => isText(value) || isDataset(value) || has({ open: isFunction })(value),
+    (value) => [isText, isPromise, isDataset, has({ open: isFunction })].some((is) => is(value)),
   ],
   classifier: ["a classifier", has({ batch: isWhole, logits: isFunction })],
   engine: ["an engine's host", has({ name: isText, prepare: isFunction })],

@@ -2,6 +2,7 @@
  * Checks an open dataset. Espalier's own readers return valid datasets. For a dataset that a user's program made, this
  * check finds a wrong label or a short array before the run starts.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { normalizationTable } from "./augmentation.ts";
 import { type Dataset, type Split, sampleSize } from "./dataset.ts";
@@ -12,6 +13,7 @@ const REMEDY = "Correct the program that makes the dataset; docs/data.md describ
  * Throws `UserError("bad-option")` if `dataset` cannot be used for training. The error names the split and the image.
  */
 export function checkDataset(dataset: Dataset): void {
+  requireArguments("train", { "options.data": [dataset, "dataset"] });
   const { name, classes, sampleShape, normalization } = dataset;
   const wrong = (what: string, expected: string, received: string, hint = REMEDY): UserError =>
     new UserError("bad-option", what, { about: name, expected, received, hint });

@@ -53,7 +53,7 @@ export interface TrainOptions extends SettingsInput, RunOptions {
  */
 export async function train(model: ModelSource, options: TrainOptions): Promise<Run> {
   requireArguments("train", { model: [model, "graph or network"], options: [options, "object"] });
-  requireArguments("train", { "options.data": [options.data, "dataset or reference"] });
+  requireArguments("train", { "options.data": [options.data, "data"] });
   const cluster = await clusterFor(options);
   return inCluster(cluster, () => trainOn(cluster, model, options));
 }

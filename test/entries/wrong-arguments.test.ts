@@ -214,7 +214,8 @@ const rows: Readonly<Record<string, unknown[][]>> = {
     ...spoilt([graph, { data }], 0, [...notObject, "nonsense"]),
     ...spoilt([graph, { data }], 1, [undefined, ...notOptions]),
     ...[
-      ...fields({}, "data", [undefined, null, 5, "cifar10", {}, { ...data, augmentation: undefined }]),
+      ...fields({}, "data", [undefined, null, 5, "", {}, nowhere, Promise.resolve({})]),
+      ...fields({}, "data", [{ open: async () => ({}) }, { ...data, augmentation: undefined }]),
       ...fields({ data }, "epochs", [Number.NaN, -1, "2", null, {}]),
       ...fields({ data }, "batch", [Number.NaN, 0, -1, "2"]),
       ...fields({ data }, "engine", ["nonsense", 5, null]),

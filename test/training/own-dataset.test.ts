@@ -37,6 +37,21 @@ test("the example trains on the images it makes, and cuts", async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+test.each<[string, () => TrainOptions["data"]]>([
+  ["open already", () => tinyDataset(16, 8)],
+  ["still being opened", async () => tinyDataset(16, 8)],
+  ["behind a reference", () => ({ spec: "tiny", open: async () => tinyDataset(16, 8) })],
+])("a dataset may be %s", async (_, data) => {
+  const options = { engine: "reference", epochs: 1, batch: 8, latency: false, folder: temporaryFolder() } as const;
+  const run = await train(tinyResnet(), { ...options, data: data() });
+  expect(run.certificate.images).toBe(8);
+});
+
+test("a dataset may be a name, which is then looked for", async () => {
+  const wrong = train(tinyResnet(), { data: "images:/no/such/folder", engine: "reference", epochs: 1 });
+  await expect(wrong).rejects.toMatchObject({ code: "missing-file" });
+});
+
 describe("a dataset that is wrong is refused before anything is trained", () => {
   const sound = tinyDataset(20, 8);
   const labelled = (label: number): Dataset["train"] => ({
