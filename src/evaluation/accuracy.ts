@@ -5,16 +5,15 @@ import type { Normalization, Split } from "../data/dataset.ts";
 import { type Answers, answerOf, answersOf, type Classifier } from "./classifier.ts";
 
 export interface Accuracy {
-  /** Percent of the images answered with their label. */
+  /** Correctly classified images, in percent. */
   readonly accuracy: number;
   readonly correct: number;
   readonly images: number;
 }
 
 /**
- * How many images of `split` the classifier answers rightly; images that cannot be read do not count. Its batch need
- * not divide the split. Throws `UserError("bad-option")` on an empty split, or one with labels the network has no logit
- * for.
+ * Accuracy of `classifier` on `split`. Images that cannot be read do not count. The number of images need not be a
+ * multiple of the batch. Throws `UserError("bad-option")` if the split is empty or has labels without a logit.
  */
 export async function measureAccuracy(
   classifier: Classifier,
@@ -33,7 +32,7 @@ export async function measureAccuracy(
   return accuracyOf(await answersOf(classifier, split, normalization));
 }
 
-/** How many of the answers are right; throws as `measureAccuracy` does. */
+/** Accuracy of `answers`; throws as `measureAccuracy` does. */
 export function accuracyOf({ logits, labels }: Answers): Accuracy {
   const [, classes = 0] = logits.shape;
   const largest = labels.reduce((a, b) => Math.max(a, b));
@@ -41,7 +40,7 @@ export function accuracyOf({ logits, labels }: Answers): Accuracy {
     throw new UserError("bad-option", "the images have more classes than the network", {
       expected: `at most ${classes}`,
       received: `a label of ${largest}`,
-      hint: "Choose the data the network was trained for.",
+      hint: "Choose the data that the network was trained for",
     });
   }
   let correct = 0;

@@ -1,7 +1,7 @@
 /**
- * The certificate: the measured proof that cutting changed nothing. The last trained network, with its factors, and the
- * compact one see the same real test images; their logits and answers are compared in our engine, and against a witness
- * (`witness.ts`) on the exported file, so that the engine does not vouch for itself.
+ * The certificate: the measured proof that cutting changed nothing. The trained network, with its factors, and the
+ * compact network compute the same test images. Their logits and answers are compared in our engine, and with those of
+ * a second engine (`witness.ts`) on the exported file, so that the proof does not depend on one engine.
  */
 import { requireArguments } from "../core/arguments.ts";
 import { InternalError, UserError } from "../core/errors.ts";
@@ -16,67 +16,67 @@ import { type Comparison, compareLogits, rangeOf } from "./comparison.ts";
 import { type Departure, engineActivations, firstDeparture } from "./first-divergence.ts";
 import { findWitness, type Witness } from "./witness.ts";
 
-/** Largest |Δlogit| allowed, relative to the range of the original's logits. */
+/** Largest allowed |Δlogit|, relative to the range of the original's logits. */
 export const certificateTolerance = 1e-3;
 const defaultImages = 1000;
 
 export interface CertificateOptions {
-  /** The last trained network, with its factors, and the file it was written to. */
+  /** The trained network, with its factors, and its file. */
   readonly original: Network;
   readonly originalFile: string;
-  /** What is left after the cut, and the file it was exported to. */
+  /** The network after the cut, and its exported file. */
   readonly compact: Network;
   readonly compactFile: string;
-  /** Activation of the compact network → the channels of the original's that it still has. */
+  /** Activation of the compact network → the channels of the original's activation that are left. */
   readonly kept: ReadonlyMap<string, readonly number[]>;
   readonly host: Host;
   readonly dataset: Dataset;
-  /** How many of the first test images are used; default 1,000, or all if there are fewer. */
+  /** Number of test images, from the first one on; default 1,000, or all if there are fewer. */
   readonly images?: number;
-  /** Images a batch; default 250. */
+  /** Images in a batch; default 250. */
   readonly batch?: number;
   /**
-   * Logits of the compact network for the first test images, at least so many, if it has been asked for them already.
+   * Logits of the compact network for at least these images, if the caller has computed them already.
    */
   readonly compactLogits?: Tensor;
-  /** Whether ONNX Runtime is asked beside the engine; default: where it is installed. */
+  /** Whether ONNX Runtime is the second engine; default: if it is installed. */
   readonly runtime?: boolean;
 }
 
-/** One pair of runs that should give the same; plain JSON. */
+/** The comparison of two networks that should give the same logits; plain JSON. */
 export interface CertificateComparison extends Omit<Comparison, "worstImage"> {
   readonly original: string;
   readonly other: string;
-  /** Test images that both were asked: fewer than the certificate's where the other is slow. */
+  /** Number of test images compared: fewer than the certificate's if the second engine is slow. */
   readonly images: number;
   readonly passed: boolean;
-  /** The layer that departs first, where the comparison failed and one could be found. */
+  /** The first layer with different activations, if the comparison failed and there is such a layer. */
   readonly departure?: Departure;
 }
 
-/** Plain JSON, as stored in `certificate.json`. */
+/** The content of `certificate.json`; plain JSON. */
 export interface Certificate {
   readonly version: 1;
   readonly passed: boolean;
   readonly tolerance: number;
   readonly dataset: string;
-  /** Test images used. */
+  /** Number of test images. */
   readonly images: number;
   /** Largest − smallest logit of the original. */
   readonly logitRange: number;
   readonly comparisons: readonly CertificateComparison[];
   readonly files: readonly { readonly name: "original" | "compact"; readonly path: string; readonly sha256: string }[];
   readonly engine: Readonly<Record<string, string>>;
-  /** Who was asked about the exported file beside the engine: "ONNX Runtime", or an engine of ours. */
+  /** The second engine, which computed the exported file: "ONNX Runtime", or one of Espalier's engines. */
   readonly witness: string;
-  /** Its version, where it was asked. */
+  /** Its version, if it was used. */
   readonly onnxRuntime?: string;
 }
 
 /**
- * Measures the certificate of a cut. It is returned whether it holds or not; `requireExact` throws where it does not.
- * Throws `UserError` where a file cannot be read or a network not run, "engine-missing" where ONNX Runtime is asked for
- * and not there.
+ * Measures the certificate of a cut and returns it, whether the networks agree or not; `requireExact` throws if they do
+ * not. Throws `UserError` if a file cannot be read or a network cannot run, "engine-missing" if ONNX Runtime is
+ * requested and not installed.
  */
 export async function certify(options: CertificateOptions): Promise<Certificate> {
   requireArguments("certify", { options: [options, "object"] });
@@ -117,7 +117,7 @@ async function certifyBeside(witness: Witness, options: CertificateOptions): Pro
     ];
     return firstDeparture(compact.graph, whole, cut, kept, certificateTolerance);
   });
-  // Given that the engine agrees with itself, the file or the other runtime is what is left to differ.
+  // If only this comparison fails, the file or the second engine differs.
   const beside = await judge(compareLogits(firstRows(before, elsewhere.shape[0] ?? 0), elsewhere), async (worst) => {
     const image = await imageAt(split, dataset, worst);
     const exported = await loadOnnx(options.compactFile);
@@ -142,7 +142,7 @@ async function certifyBeside(witness: Witness, options: CertificateOptions): Pro
   };
 }
 
-/** Throws `UserError("not-exact")`, naming the layer that departs first, unless `certificate` holds. */
+/** Throws `UserError("not-exact")`, with the first layer that differs, unless the certificate passed. */
 export function requireExact(certificate: Certificate): void {
   requireArguments("requireExact", { certificate: [certificate, "certificate"] });
   const { comparisons } = certificate;
@@ -151,12 +151,12 @@ export function requireExact(certificate: Certificate): void {
   const { original, other, images, departure, relativeDifference, otherAnswers } = failed;
   const where =
     departure === undefined
-      ? "no single layer departs by itself"
-      : `${departure.op} "${departure.layer}" departs first, by ${departure.relativeDifference.toExponential(1)}`;
-  throw new UserError("not-exact", `the ${other} does not give the answers of the ${original}: ${where}`, {
+      ? "no single layer differs"
+      : `${departure.op} "${departure.layer}" differs first, by ${departure.relativeDifference.toExponential(1)}`;
+  throw new UserError("not-exact", `the ${other} does not give the same answers as the ${original}: ${where}`, {
     expected: `logits within ${certificateTolerance} of their range and the same answers on ${images} images`,
-    received: `${relativeDifference.toExponential(1)} and ${otherAnswers} other answers`,
-    hint: "Do not use the compact network; the trained one is whole. Please report this with the run's folder.",
+    received: `${relativeDifference.toExponential(1)} and ${otherAnswers} different answers`,
+    hint: "Do not use the compact network; the trained one is correct. Please report this with the run's folder",
   });
 }
 
@@ -186,7 +186,7 @@ async function logitsAndDispose(opening: Promise<Classifier>, split: Split, data
   }
 }
 
-/** Image `index` of `split`, among those that can be read, normalised, `[1,C,H,W]`. */
+/** Image `index` among the readable images of `split`, normalised, `[1,C,H,W]`. */
 async function imageAt(split: Split, dataset: Dataset, index: number): Promise<Tensor> {
   for await (const { images, start } of evaluationBatches(split, dataset.normalization, 1)) {
     if (start === index) return images;

@@ -1,6 +1,6 @@
 /**
- * A network ready to be asked: images in, logits out, whatever runs it. Everything measured by running a network is
- * written against this, so our engines and ONNX Runtime are measured by the same code.
+ * A classifier: images in, logits out, independent of the engine that runs it. All measurements use this interface, so
+ * the same code measures our engines and ONNX Runtime.
  */
 import { requireArguments } from "../core/arguments.ts";
 import { InternalError, required } from "../core/errors.ts";
@@ -11,11 +11,11 @@ import type { EngineHost, PlanHandle } from "../engine/host.ts";
 import type { Graph, Network, Weights } from "../graph/graph.ts";
 import { fold } from "../selection/fold.ts";
 
-/** What is needed of an engine to run networks on it; an `EngineHost` is one. */
+/** The part of an `EngineHost` that classifiers need. */
 export type Host = Pick<EngineHost, "name" | "description" | "prepare">;
 
 export interface Classifier {
-  /** Images a call takes. */
+  /** Images in a call. */
   readonly batch: number;
   /** Logits `[batch, classes]` of normalised images `[batch,C,H,W]`. */
   logits(images: Tensor): Promise<Tensor>;
@@ -23,8 +23,8 @@ export interface Classifier {
 }
 
 /**
- * `network`, its factors folded, prepared on `host` for batches of `batch`; `onNotice` hears what the engine has to say
- * about the plan. Throws what `prepare` throws.
+ * Prepares `network`, with its factors folded, on `host` for batches of `batch`. `onNotice` gets the engine's notices
+ * about the plan. Throws the errors of `prepare`.
  */
 export async function engineClassifier(
   host: Host,
@@ -46,7 +46,7 @@ export async function engineClassifier(
   return classifier;
 }
 
-/** A classifier over a plan somebody else prepared and writes to; disposing of it disposes of the plan. */
+/** A classifier over a prepared plan, whose weights the caller writes. Disposing of it disposes of the plan. */
 export function planClassifier(plan: PlanHandle, graph: Graph, batch: number): Classifier {
   const [input] = graph.inputs;
   const [output] = graph.outputs;
@@ -60,7 +60,7 @@ export function planClassifier(plan: PlanHandle, graph: Graph, batch: number): C
   };
 }
 
-/** Those of `weights` that `graph` has. */
+/** The weights of the parameters of `graph`. */
 function parametersOf(graph: Graph, weights: Weights): Weights {
   return new Map(graph.parameters.map(({ name }) => [name, required(weights.get(name), `values of "${name}"`)]));
 }
@@ -72,7 +72,7 @@ export interface Answers {
   readonly labels: Int32Array;
 }
 
-/** Logits of every image of `split` that can be read, in its order, and the labels beside them. */
+/** Logits and labels of all readable images of `split`, in its order. */
 export async function answersOf(classifier: Classifier, split: Split, normalization: Normalization): Promise<Answers> {
   const parts: Float32Array[] = [];
   const labelParts: number[] = [];
@@ -93,7 +93,7 @@ export async function answersOf(classifier: Classifier, split: Split, normalizat
 }
 
 /**
- * The class a network answers for row `index` of `logits`: the first of the largest. −1 where a logit is not a number.
+ * The predicted class for row `index` of `logits`: the first of the largest ones; −1 if a logit is NaN.
  */
 export function answerOf(logits: Tensor, index: number): number {
   const row = rowOf(logits, index);
@@ -105,7 +105,7 @@ export function answerOf(logits: Tensor, index: number): number {
   return best;
 }
 
-/** Row `index` of `[rows, columns]`, over the same memory. */
+/** Row `index` of a tensor `[rows, columns]`, as a view of its memory. */
 export function rowOf({ shape, data }: Tensor, index: number): Float32Array {
   const [, columns = 0] = shape;
   return data.subarray(index * columns, (index + 1) * columns);

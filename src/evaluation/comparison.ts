@@ -1,4 +1,4 @@
-/** Two networks' logits for the same images, compared. */
+/** Compares the logits of two networks for the same images. */
 import { InternalError } from "../core/errors.ts";
 import { formatShape, sameShape, type Tensor } from "../core/tensor.ts";
 import { answerOf, rowOf } from "./classifier.ts";
@@ -7,19 +7,19 @@ export interface Comparison {
   readonly images: number;
   /** Largest |Δlogit|, over all images and classes. */
   readonly largestDifference: number;
-  /** The same, relative to the range (largest − smallest) of the original's logits. */
+  /** `largestDifference`, relative to the range (largest − smallest) of the original's logits. */
   readonly relativeDifference: number;
   /** Images whose answers are the same. */
   readonly sameAnswers: number;
-  /** Images whose answers differ, but only because two logits of one network are equal to the last bit. */
+  /** Images whose answers differ only because one network has two logits that are equal bit for bit. */
   readonly ties: number;
-  /** Images whose answers differ. */
+  /** Images with different answers, without ties. */
   readonly otherAnswers: number;
-  /** Index of the image that differs most, or whose answer does. */
+  /** Index of the first image with a different answer, or else of the image with the largest difference. */
   readonly worstImage: number;
 }
 
-/** Compares logits `[images, classes]`; a logit that is not a number is `Number.MAX_VALUE` away from any other. */
+/** Compares logits `[images, classes]`. The difference to a logit that is not finite is `Number.MAX_VALUE`. */
 export function compareLogits(original: Tensor, other: Tensor): Comparison {
   if (!sameShape(original.shape, other.shape)) {
     throw new InternalError(`logits of ${formatShape(original.shape)} against ${formatShape(other.shape)}`);
@@ -52,12 +52,11 @@ export function compareLogits(original: Tensor, other: Tensor): Comparison {
 }
 
 /**
- * Stands for an infinite difference: a logit that is not a number is as far from any other as numbers go. Infinity
- * itself has no place in JSON.
+ * Stands for an infinite difference, which JSON cannot represent.
  */
 const unbounded = Number.MAX_VALUE;
 
-/** Largest − smallest; `Number.MAX_VALUE` where a value is not a finite number. */
+/** Largest − smallest; `Number.MAX_VALUE` if a value is not finite. */
 export function rangeOf(values: Float32Array): number {
   let smallest = Number.POSITIVE_INFINITY;
   let largest = Number.NEGATIVE_INFINITY;
@@ -69,7 +68,7 @@ export function rangeOf(values: Float32Array): number {
   return Number.isFinite(range) ? range : unbounded;
 }
 
-/** Largest |a − b|; `Number.MAX_VALUE` where a value is not a finite number. */
+/** Largest |a − b|; `Number.MAX_VALUE` if a value is not finite. */
 export function largestGap(a: Float32Array, b: Float32Array): number {
   let largest = 0;
   for (const [index, value] of a.entries()) {
@@ -79,7 +78,7 @@ export function largestGap(a: Float32Array, b: Float32Array): number {
   return largest;
 }
 
-/** `difference` relative to `range`; as it is where the range is zero (a constant) or one of the two has no bound. */
+/** `difference / range`; `difference` itself if the range is zero (a constant) or one of the two is unbounded. */
 export function relativeTo(difference: number, range: number): number {
   return range > 0 && range < unbounded && difference < unbounded ? difference / range : difference;
 }

@@ -1,47 +1,47 @@
-/** What a network answers, class by class: the confusion matrix, and the images it is most wrong about. */
+/** The confusion matrix of a network, and its worst mistakes. */
 import { UserError } from "../core/errors.ts";
 import type { Normalization, SampleShape, Split } from "../data/dataset.ts";
 import { evaluationBatches } from "../data/evaluation-batches.ts";
 import type { Accuracy } from "./accuracy.ts";
 import { answerOf, type Classifier, rowOf } from "./classifier.ts";
 
-/** An image that was answered wrongly. */
+/** An image that was classified wrongly. */
 export interface WorstImage {
-  /** Its place in the split. */
+  /** Index in the split. */
   readonly index: number;
-  /** Of an image in a file: where it lies, as the data names it. */
+  /** Path of its file, if it is in a file. */
   readonly path?: string;
   readonly label: number;
   readonly answer: number;
-  /** What the network gives its answer, and the label, 0 … 1. */
+  /** Probabilities of the answer and of the label, 0 … 1. */
   readonly answerProbability: number;
   readonly labelProbability: number;
-  /** 8-bit pixels [C,H,W] as the network saw them. */
+  /** The network's input as 8-bit pixels [C,H,W]. */
   readonly pixels: Uint8Array;
 }
 
 export interface Confusion extends Accuracy {
   /** Row: the label, column: the answer. */
   readonly counts: readonly (readonly number[])[];
-  /** Images without an answer: a logit was no number. */
+  /** Images without an answer because a logit was NaN. */
   readonly unanswered: number;
   /** Mean cross-entropy. */
   readonly loss: number;
   readonly sampleShape: SampleShape;
-  /** Wrong answers, those first whose label was thought least likely. */
+  /** Wrong answers, the lowest probability of the label first. */
   readonly worst: readonly WorstImage[];
 }
 
 export interface ConfusionOptions {
-  /** How many of the worst images are kept; default 24. */
+  /** Number of worst images to keep; default 24. */
   readonly worst?: number;
-  /** Hears how many images have been looked at. */
+  /** Called with the number of images so far. */
   readonly onProgress?: (images: number) => void;
 }
 
 /**
- * Asks `classifier` about all images of `split` that can be read. Throws `UserError("bad-option")` on an empty split,
- * or one with labels the network has no logit for.
+ * Measures the confusion matrix of `classifier` on all readable images of `split`. Throws `UserError("bad-option")` if
+ * the split is empty or has labels without a logit.
  */
 export async function measureConfusion(
   classifier: Classifier,
@@ -100,13 +100,14 @@ export async function measureConfusion(
   };
 }
 
-/** A label and an answer that were mixed up, most often first. */
+/** How often images of class `label` were classified as `answer`. */
 export interface Mistake {
   readonly label: number;
   readonly answer: number;
   readonly count: number;
 }
 
+/** All mistakes, the most frequent first. */
 export function mistakesOf({ counts }: Pick<Confusion, "counts">): readonly Mistake[] {
   return counts
     .flatMap((row, label) => row.map((count, answer) => ({ label, answer, count })))
@@ -114,7 +115,7 @@ export function mistakesOf({ counts }: Pick<Confusion, "counts">): readonly Mist
     .sort((a, b) => b.count - a.count || a.label - b.label || a.answer - b.answer);
 }
 
-/** Of each class: how many of its images there are, how many were found, and how many answers it got. */
+/** Numbers of one class: its images, those classified correctly, and all images classified as it. */
 export interface ClassResult {
   readonly label: number;
   readonly images: number;
@@ -142,7 +143,7 @@ function rowOfImages(data: Float32Array, row: number, [channels, height, width]:
   return data.subarray(row * size, (row + 1) * size);
 }
 
-/** What was normalised, back as 8-bit pixels. */
+/** Normalised values as 8-bit pixels. */
 function pixelsOf(values: Float32Array, [, height, width]: SampleShape, normalization: Normalization): Uint8Array {
   const { mean, standardDeviation } = normalization;
   const plane = height * width;
@@ -157,6 +158,6 @@ function tooManyClasses(classes: number, label: number): UserError {
   return new UserError("bad-option", "the images have more classes than the network", {
     expected: `at most ${classes}`,
     received: `a label of ${label}`,
-    hint: "Choose the data the network was trained for.",
+    hint: "Choose the data that the network was trained for",
   });
 }

@@ -1,7 +1,6 @@
 /**
- * What an ONNX file of any tool costs: bytes, parameters, multiply-accumulates. Counted without our own reader, so that
- * files it does not read can be compared too: parameters from the file's tensors, MACs from the shapes that ONNX
- * Runtime runs it with.
+ * The cost of an ONNX file of any tool: bytes, parameters, multiply-accumulates. Parameters are counted from the file's
+ * tensors, MACs from the shapes in a run of ONNX Runtime. So files that Espalier cannot import can be compared too.
  */
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
@@ -13,9 +12,9 @@ import { type ProfiledNode, profileFile } from "./runtime-profile.ts";
 
 export interface FileFacts {
   readonly file: string;
-  /** Of the file and of those that its tensors lie in. */
+  /** Size of the file and of its external data files. */
   readonly bytes: number;
-  /** Floats in its tensors; running statistics of batch norms and single numbers are not counted. */
+  /** Floats in its tensors, without running statistics of batch norms and scalars. */
   readonly parameters: number;
   /** Multiply-accumulates of convolutions and matrix products for one run with a batch of 1: the paper's FLOPs. */
   readonly macs: number;
@@ -24,7 +23,7 @@ export interface FileFacts {
 /** `TensorProto.DataType`: 32, 16 and 64 bits, bfloat16. */
 const floatTypes: ReadonlySet<number> = new Set([1, 10, 11, 16]);
 
-/** Facts of the ONNX file at `path`; errors as of `readBytes`, `decodeModel` and `profileFile`. */
+/** Facts about the ONNX file at `path`. Throws the errors of `readBytes`, `decodeModel` and `profileFile`. */
 export async function fileFacts(path: string, size?: FeedOptions["size"]): Promise<FileFacts> {
   const model = decodeModel(await readBytes(path), path);
   const shapes = new Map(
@@ -40,7 +39,7 @@ export async function fileFacts(path: string, size?: FeedOptions["size"]): Promi
   );
   let parameters = 0;
   for (const [name, { shape, isFloat }] of shapes) {
-    // A tensor without axes is a setting (the bounds of a Clip), not something trained.
+    // A scalar is an attribute, such as a bound of a Clip, and not a trained parameter.
     if (isFloat && shape.length > 0 && !statistics.has(name)) parameters += elementCount(shape);
   }
   const run = await profileFile(path, {
@@ -50,7 +49,7 @@ export async function fileFacts(path: string, size?: FeedOptions["size"]): Promi
     ...(size === undefined ? {} : { size }),
   });
   const macs = run.reduce((sum, node) => {
-    // The runtime packs weights and then no longer tells their shape: the file does.
+    // The runtime packs weights and does not report their shapes afterwards, so use the file's.
     const weights = shapes.get(inputsOf.get(node.name)?.[weightSlot(node.op)] ?? "")?.shape;
     return sum + nodeMacs(node, weights ?? node.inputs[weightSlot(node.op)]);
   }, 0);
@@ -73,7 +72,7 @@ function nodeMacs({ op, inputs, outputs }: ProfiledNode, weights: Shape | undefi
     case "ConvTranspose":
       return elementCount(input) * elementCount((weights ?? []).slice(1));
     case "Gemm":
-      // Rows of the product times its columns times what is summed over; either factor may be transposed.
+      // Rows × columns of the product × summed elements; either factor may be transposed.
       return elementCount(output) * (elementCount(input) / Math.max(1, output[0] ?? 1));
     case "MatMul":
     case "MatMulInteger":
@@ -83,7 +82,7 @@ function nodeMacs({ op, inputs, outputs }: ProfiledNode, weights: Shape | undefi
   }
 }
 
-/** Bytes of the file and of the external files that its tensors name. */
+/** Size of the file and of the external files of its tensors. */
 async function bytesOf(path: string, { graph }: ModelMessage): Promise<number> {
   const names = (graph?.initializer ?? []).flatMap(({ externalData }) =>
     (externalData ?? []).flatMap(({ key, value }) => (key === "location" && value ? [value] : [])),

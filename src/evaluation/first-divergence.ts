@@ -1,6 +1,6 @@
 /**
- * Which layer of two networks that should be one departs first: both are run on one image with every activation put
- * out, and the activations are compared in execution order. Used only to explain a certificate that failed.
+ * Finds the first layer in which two networks differ that should be equal. Both compute one image with every activation
+ * as an output, and the activations are compared in execution order. This only explains a certificate that failed.
  */
 import { required } from "../core/errors.ts";
 import { type Tensor, take } from "../core/tensor.ts";
@@ -18,7 +18,7 @@ export interface Departure {
   /** The first node whose output differs by more than the tolerance. */
   readonly layer: string;
   readonly op: string;
-  /** Largest difference of its output, relative to the range of the original's. */
+  /** Largest difference of its output, relative to the range of the original's output. */
   readonly relativeDifference: number;
 }
 
@@ -63,8 +63,7 @@ export async function runtimeActivations(network: Network, image: Tensor): Promi
 
 /**
  * The first node of `graph` whose activation differs between `original` and `other` by more than `tolerance`; undefined
- * if none does. `kept` says which channels of the original's activation the other still has; all, where it does not
- * name it.
+ * if there is none. `kept` has, by activation, the channels of the original that `other` still has; default: all.
  */
 export function firstDeparture(
   graph: Graph,

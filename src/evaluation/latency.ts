@@ -1,6 +1,6 @@
 /**
- * How long a file takes in ONNX Runtime. Several files are timed in turns, round by round, so that a machine that
- * speeds up or slows down in between does so for all of them.
+ * Measures the latency of ONNX files in ONNX Runtime. Several files are timed in turns, round by round, so that changes
+ * in the machine's speed affect all of them.
  */
 
 import { performance } from "node:perf_hooks";
@@ -11,23 +11,23 @@ import { loadSession, runSession } from "./onnx-runtime.ts";
 import { hasFreeBatch, randomFeeds } from "./random-feeds.ts";
 
 export interface LatencyOptions {
-  /** Images a run; default 1. */
+  /** Images in a run; default 1. */
   readonly batch?: number;
-  /** Threads of a run; default 1. */
+  /** Number of threads; default 1. */
   readonly threads?: number;
-  /** Timed rounds: one run of each file a round; default 50. */
+  /** Timed rounds, each with one run of every file; default 50. */
   readonly rounds?: number;
   /** Untimed rounds before them; default 5. */
   readonly warmUp?: number;
-  /** Height and width of the images, for files that leave them open. */
+  /** Height and width of the images, for files in which they are not fixed. */
   readonly size?: readonly [number, number];
-  /** Hears of each round, timed or not, as it begins. */
+  /** Called at the start of each round; untimed rounds are negative. */
   readonly onRound?: (round: number) => void;
 }
 
 export interface Latency {
   readonly file: string;
-  /** Milliseconds a run: the median, and the quartiles around it as its spread. */
+  /** Milliseconds of a run: median and quartiles. */
   readonly median: number;
   readonly lowerQuartile: number;
   readonly upperQuartile: number;
@@ -37,9 +37,8 @@ export interface Latency {
 }
 
 /**
- * Latencies of the ONNX files at `paths`, in their order; any files that ONNX Runtime runs. Throws `UserError`:
- * "bad-option" on an option that is no whole number or a batch that a file does not take, and what `loadSession`
- * throws.
+ * Latencies of the ONNX files at `paths`, in this order, of any tool. Throws `UserError("bad-option")` for an option
+ * that is not a whole number or a batch that a file does not take, and the errors of `loadSession`.
  */
 export async function measureLatency(
   paths: readonly string[],
@@ -51,7 +50,7 @@ export async function measureLatency(
     if (Number.isInteger(value) && value >= 1) continue;
     throw new UserError("bad-option", `${option} must be a whole number from 1`, {
       received: `${value}`,
-      hint: "Leave it away for the default",
+      hint: "Leave it out for the default",
     });
   }
   const sessions: InferenceSession[] = [];
@@ -94,11 +93,11 @@ function requireFreeBatch(session: InferenceSession, path: string, batch: number
   if (hasFreeBatch(session)) return;
   throw new UserError("bad-option", `the file does not take batches of ${batch} images`, {
     about: path,
-    hint: "Its first axis is fixed; export it with a dynamic batch, or time it with a batch of 1",
+    hint: "Its first axis is fixed: export it with a dynamic batch, or use a batch of 1",
   });
 }
 
-/** Value below which a share `q` of the `sorted` values lies, interpolated between neighbours. */
+/** Quantile `q` of the `sorted` values, interpolated linearly. */
 export function quantile(sorted: readonly number[], q: number): number {
   const position = q * (sorted.length - 1);
   const below = required(sorted[Math.floor(position)], "values to take a quantile of");

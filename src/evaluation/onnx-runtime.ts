@@ -1,20 +1,20 @@
-/** ONNX Runtime, the second opinion: exported files are run by it to be checked and to be timed. */
+/** ONNX Runtime, which checks exported files and measures their latency. */
 import type { InferenceSession } from "onnxruntime-node";
 import { required, UserError } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
 import { onnxRuntime } from "./runtime-library.ts";
 
 export interface RuntimeOptions {
-  /** Threads of one run; default 1. */
+  /** Number of threads; default 1. */
   readonly threads?: number;
-  /** Whether the file takes its images with their channels last; `run` is given them with their channels first. */
+  /** Whether the file takes images as [N,H,W,C]; `run` takes [N,C,H,W] in either case. */
   readonly channelsLast?: boolean;
 }
 
 export interface LoadOptions extends RuntimeOptions {
-  /** False: the graph is run node by node as it stands in the file; default true. */
+  /** Whether the runtime optimizes the graph; default true. */
   readonly optimized?: boolean;
-  /** Start of the path of the profile that the session writes. Default: none is written. */
+  /** Prefix of the path of the profile that the session writes. Default: no profile. */
   readonly profile?: string;
 }
 
@@ -28,7 +28,7 @@ export interface RuntimeSession {
   dispose(): Promise<void>;
 }
 
-/** Loads any ONNX file as ONNX Runtime has it; errors as of `openRuntime`. */
+/** Loads an ONNX file into a session of ONNX Runtime. Throws the errors of `openRuntime`. */
 export async function loadSession(
   source: string | Uint8Array,
   name: string,
@@ -39,7 +39,7 @@ export async function loadSession(
     interOpNumThreads: 1,
     graphOptimizationLevel: optimized ? "all" : "disabled",
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
-    // Its warnings are about the file's style and would stand among our own lines, where its errors are told as well.
+    // Only fatal messages: warnings would mix with the terminal's output, and errors are thrown anyway.
     logSeverityLevel: 4,
   };
   const { InferenceSession: Sessions } = onnxRuntime();
@@ -48,7 +48,7 @@ export async function loadSession(
   );
 }
 
-/** Runs `session` once; errors as of `openRuntime`. */
+/** Runs `session` once. Throws the errors of `openRuntime`. */
 export async function runSession(
   session: InferenceSession,
   feeds: InferenceSession.FeedsType,
@@ -58,9 +58,9 @@ export async function runSession(
 }
 
 /**
- * Loads an ONNX file, by its path or its bytes; `name` is its name in messages. Throws `UserError`: "engine-missing"
- * without ONNX Runtime; "bad-file", with the runtime's reason, where the file does not load, has not exactly one input,
- * or fails to run.
+ * Loads an ONNX file from its path or its bytes; messages call it `name`. Throws `UserError`: "engine-missing" without
+ * ONNX Runtime; "bad-file", with the runtime's reason, if the file does not load, does not have exactly one input, or
+ * fails to run.
  */
 export async function openRuntime(
   source: string | Uint8Array,
@@ -71,11 +71,11 @@ export async function openRuntime(
   const [input] = session.inputMetadata;
   if (input === undefined || !input.isTensor || session.inputMetadata.length > 1) {
     await session.release();
-    throw new UserError("bad-file", "is not a network of one input", {
+    throw new UserError("bad-file", "is not a network with one input", {
       about: name,
       expected: "one tensor",
       received: session.inputNames.join(", ") || "none",
-      hint: "Give a network that takes images alone",
+      hint: "Use a network that takes images alone",
     });
   }
   return {
@@ -83,7 +83,7 @@ export async function openRuntime(
     outputs: session.outputNames,
     async run(images) {
       const { shape, data } = channelsLast ? withChannelsLast(images) : images;
-      // The runtime does not take shared memory, in which batches lie.
+      // Batches are in shared memory, which the runtime does not accept.
       const values = data.buffer instanceof SharedArrayBuffer ? new Float32Array(data) : data;
       const feeds = { [input.name]: new (onnxRuntime().Tensor)("float32", values, shape) };
       const results = await runSession(session, feeds, name);
@@ -93,7 +93,7 @@ export async function openRuntime(
   };
 }
 
-/** [N,C,H,W] as [N,H,W,C]. */
+/** Converts [N,C,H,W] to [N,H,W,C]. */
 function withChannelsLast({ shape, data }: Tensor): Tensor {
   const [batch = 0, channels = 0, height = 0, width = 0] = shape;
   const pixels = height * width;
@@ -111,7 +111,7 @@ function withChannelsLast({ shape, data }: Tensor): Tensor {
 function floatsOf(value: InferenceSession.OnnxValueMapType[string] | undefined, output: string, file: string): Tensor {
   const found = required(value, `output "${output}" of ${file}`);
   if (!(found.data instanceof Float32Array)) {
-    throw new UserError("unsupported", "is not of 32-bit floats", {
+    throw new UserError("unsupported", "does not have 32-bit floats", {
       about: `output "${output}" of ${file}`,
       expected: "float32",
       received: found.type,
@@ -127,7 +127,7 @@ async function attempt<T>(name: string, what: string, action: () => Promise<T>):
   } catch (cause) {
     throw new UserError("bad-file", `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, {
       about: name,
-      hint: "Check that the file is whole and that this version of ONNX Runtime runs it",
+      hint: "Check that the file is complete and that this version of ONNX Runtime supports it",
       cause,
     });
   }

@@ -1,6 +1,5 @@
 /**
- * Random values for whatever a file takes, so that any network ONNX Runtime runs can be timed: its answers do not
- * matter.
+ * Random values for the inputs of any ONNX file, to measure its latency: the outputs do not matter.
  */
 import type { InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
 import { UserError } from "../core/errors.ts";
@@ -9,21 +8,21 @@ import { elementCount, type Shape } from "../core/tensor.ts";
 import { onnxRuntime } from "./runtime-library.ts";
 
 export interface FeedOptions {
-  /** Where a file leaves the first axis open. */
+  /** Size of the first axis, if the file does not fix it. */
   readonly batch: number;
-  /** Height and width where a file leaves them open. */
+  /** Height and width, if the file does not fix them. */
   readonly size?: readonly [number, number];
 }
 
-/** Whether every input of `session` leaves its first axis, the batch, open. */
+/** Whether no input of `session` fixes its first axis, the batch. */
 export function hasFreeBatch({ inputMetadata }: InferenceSession): boolean {
   return inputMetadata.every((input) => input.isTensor && typeof input.shape[0] !== "number");
 }
 
 /**
- * Feeds for `session`, the file `name`: normally distributed floats; zeros for other types. Throws
- * `UserError("unsupported")` for an axis of open size that is neither batch, height nor width, and for inputs that are
- * no tensors of numbers.
+ * Feeds for `session` of the file `name`: normally distributed floats; zeros for other types. Throws
+ * `UserError("unsupported")` for an axis without a fixed size that is not batch, height or width, and for inputs that
+ * are not tensors of numbers.
  */
 export function randomFeeds(session: InferenceSession, name: string, options: FeedOptions): InferenceSession.FeedsType {
   const random = new RandomStream(0, "latency");
@@ -31,7 +30,7 @@ export function randomFeeds(session: InferenceSession, name: string, options: Fe
   for (const input of session.inputMetadata) {
     const about = `input "${input.name}" of ${name}`;
     if (!input.isTensor) {
-      throw new UserError("unsupported", "is no tensor", { about, hint: "Give a network whose inputs are tensors" });
+      throw new UserError("unsupported", "is not a tensor", { about, hint: "Use a network whose inputs are tensors" });
     }
     const shape = input.shape.map((size, axis) => (typeof size === "number" ? size : openAxis(axis, options, about)));
     feeds[input.name] = valuesOf(input.type, shape, random, about);
@@ -45,7 +44,7 @@ function openAxis(axis: number, { batch, size }: FeedOptions, about: string): nu
   if (given !== undefined) return given;
   throw new UserError("unsupported", `axis ${axis} of the input has no fixed size`, {
     about,
-    hint: axis === 2 || axis === 3 ? "Say how large the images are: --size 224" : "Fix it when exporting the file",
+    hint: axis === 2 || axis === 3 ? "Give the size of the images: --size 224" : "Fix the size when exporting the file",
   });
 }
 
@@ -78,7 +77,7 @@ function valuesOf(type: RuntimeTensor.Type, shape: Shape, random: RandomStream, 
     case "int64":
       return new Tensor(type, new BigInt64Array(count), shape);
     default:
-      throw new UserError("unsupported", "takes values of a type that is not fed", {
+      throw new UserError("unsupported", "takes values of an unsupported type", {
         about,
         received: type,
         hint: "Export the network with inputs of floats or integers",

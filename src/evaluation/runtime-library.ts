@@ -1,7 +1,7 @@
 /**
- * Loads ONNX Runtime, where it is installed; nothing else may, for it has to be told first that it is not to report.
- * Since 1.29 it keeps a device id and a store of events in the user's cache folder, and sends them to its maker, unless
- * `ORT_DISABLE_TELEMETRY` stands in the process's environment when its library is loaded.
+ * Loads ONNX Runtime, if it is installed. No other file may load it, because telemetry must be switched off first.
+ * Since version 1.29 it stores a device id and events in the user's cache folder and sends them to its maker, unless
+ * `ORT_DISABLE_TELEMETRY` is in the process's environment when the library is loaded.
  */
 import { createRequire } from "node:module";
 import { isMainThread } from "node:worker_threads";
@@ -12,21 +12,21 @@ export type OnnxRuntime = typeof import("onnxruntime-node");
 
 const PACKAGE = "onnxruntime-node";
 const SWITCH = "ORT_DISABLE_TELEMETRY";
-/** Its install script would download CUDA libraries, which nothing here uses. */
+/** Without install scripts, because they would download CUDA libraries, which Espalier does not use. */
 export const runtimeInstallCommand = "npm install --ignore-scripts onnxruntime-node@1.30";
 
 const require = createRequire(import.meta.url);
 let loaded: OnnxRuntime | undefined;
 
-/** Here, in the process itself, and in the processes that it starts. */
+/** Sets the variable for this process and its child processes. */
 function switchTelemetryOff(): void {
   process.env[SWITCH] = "1";
-  // A thread's `process.env` is a copy that the library, which asks the C library, never sees.
+  // In a worker thread `process.env` is a copy. The library reads the C environment, so set that one.
   if (isMainThread || process.platform === "win32") return;
   koffi.load(null).func("int setenv(const char *name, const char *value, int overwrite)")(SWITCH, "1", 1);
 }
 
-/** Whether ONNX Runtime is installed; it is an optional peer of this package. */
+/** Whether ONNX Runtime is installed; it is an optional peer dependency. */
 export function hasOnnxRuntime(): boolean {
   try {
     require.resolve(PACKAGE);
@@ -36,13 +36,13 @@ export function hasOnnxRuntime(): boolean {
   }
 }
 
-/** Throws `UserError("engine-missing")` where ONNX Runtime is not installed. */
+/** Throws `UserError("engine-missing")` if ONNX Runtime is not installed. */
 export function requireOnnxRuntime(): void {
   if (hasOnnxRuntime()) return;
   throw new UserError("engine-missing", "ONNX Runtime is not installed", { hint: `Type: ${runtimeInstallCommand}` });
 }
 
-/** ONNX Runtime. Throws `UserError("engine-missing")` where it is not installed or cannot be loaded. */
+/** ONNX Runtime. Throws `UserError("engine-missing")` if it is not installed or cannot be loaded. */
 export function onnxRuntime(): OnnxRuntime {
   if (loaded !== undefined) return loaded;
   requireOnnxRuntime();
@@ -53,13 +53,13 @@ export function onnxRuntime(): OnnxRuntime {
     return library;
   } catch (cause) {
     throw new UserError("engine-missing", "ONNX Runtime is installed, but cannot be loaded", {
-      hint: `Install it anew: ${runtimeInstallCommand}`,
+      hint: `Install it again: ${runtimeInstallCommand}`,
       cause,
     });
   }
 }
 
-/** Its version; errors as of `onnxRuntime`. */
+/** Version of ONNX Runtime. Throws the errors of `onnxRuntime`. */
 export function onnxRuntimeVersion(): string {
   const { versions } = onnxRuntime().env;
   return versions.node ?? versions.common;

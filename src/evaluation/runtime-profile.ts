@@ -1,4 +1,4 @@
-/** ONNX Runtime's own profile of a file: what each node took, and between which shapes. */
+/** ONNX Runtime's profile of a file: the time and the shapes of each node. */
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,14 +10,14 @@ import { type LoadOptions, loadSession, runSession } from "./onnx-runtime.ts";
 import { type FeedOptions, randomFeeds } from "./random-feeds.ts";
 
 export interface ProfileOptions extends FeedOptions, Omit<LoadOptions, "profile"> {
-  /** Runs whose median counts; one more goes before them. */
+  /** Number of runs for the median, after one untimed run. */
   readonly runs: number;
 }
 
-/** A node as the runtime runs it: where it fused several of the file's, it is one. */
+/** A node as the runtime executes it; it may be several fused nodes of the file. */
 export interface ProfiledNode {
   readonly name: string;
-  /** As ONNX, or the runtime for its own, names it. */
+  /** Name of the op in ONNX, or the runtime's name for its own ops. */
   readonly op: string;
   /** Milliseconds, the median of the runs. */
   readonly median: number;
@@ -25,7 +25,7 @@ export interface ProfiledNode {
   readonly outputs: readonly Shape[];
 }
 
-/** One entry a tensor: its type, and its shape. */
+/** One entry for each tensor: type and shape. */
 const shapes = z
   .array(z.record(z.string(), z.array(z.number())))
   .transform((tensors) => tensors.map((tensor) => Object.values(tensor)[0] ?? []));
@@ -47,9 +47,8 @@ const profileSchema = z.array(
 );
 
 /**
- * Runs the file at `path` on random inputs and returns its nodes in the order in which they ran; errors as of
- * `loadSession` and `randomFeeds`, and `UserError("unsupported")` if the runtime writes a profile that is not as
- * expected.
+ * Runs the file at `path` on random inputs and returns its nodes in execution order. Throws the errors of `loadSession`
+ * and `randomFeeds`, and `UserError("unsupported")` if the runtime's profile has an unknown format.
  */
 export async function profileFile(
   path: string,
@@ -72,12 +71,12 @@ export async function profileFile(
   }
 }
 
-/** What `profile` tells of each node; the first of its `runs` + 1 runs is passed over, for memory is laid out in it. */
+/** The nodes of `profile`, without the first of its `runs` + 1 runs, which allocates memory. */
 function nodesOf(profile: unknown, runs: number): readonly ProfiledNode[] {
   const parsed = profileSchema.safeParse(profile);
   if (!parsed.success) {
-    throw new UserError("unsupported", "ONNX Runtime's profile is not as expected", {
-      hint: "Install the version of onnxruntime-node that package.json names, or leave the profile away",
+    throw new UserError("unsupported", "ONNX Runtime's profile has an unknown format", {
+      hint: "Install the version of onnxruntime-node that package.json names, or leave out the profile",
       cause: parsed.error,
     });
   }
@@ -87,7 +86,7 @@ function nodesOf(profile: unknown, runs: number): readonly ProfiledNode[] {
     if (!("args" in event) || !event.name.endsWith(suffix)) continue;
     const { op_name: op, node_index: index, input_type_shape: inputs, output_type_shape: outputs } = event.args;
     const name = event.name.slice(0, -suffix.length);
-    // Nodes without a name are told apart by their place.
+    // The index distinguishes nodes without a name.
     const key = `${index} ${name}`;
     const known = found.get(key) ?? {
       node: { name, op, median: 0, inputs, outputs },

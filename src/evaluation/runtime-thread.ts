@@ -1,6 +1,6 @@
 /**
- * ONNX Runtime in a thread of its own, because its runs block the thread that asks for them: a batch of a large network
- * for seconds. The thread ends with what it was started for.
+ * ONNX Runtime in a thread of its own, because its runs block the calling thread: for seconds with a batch of a large
+ * network. Each classifier and each measurement has its own thread.
  */
 import { Requests } from "../core/requests.ts";
 import { spawnWorker } from "../core/worker.ts";
@@ -14,8 +14,8 @@ function startThread(): Requests<RuntimeCalls> {
 }
 
 /**
- * A network's file in ONNX Runtime as a classifier: its first output are the logits. Rejects with what `openRuntime`
- * throws.
+ * A network's file in ONNX Runtime as a classifier. Its first output must be the logits. Rejects with the errors of
+ * `openRuntime`.
  */
 export async function runtimeClassifier(
   path: string,

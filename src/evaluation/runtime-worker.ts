@@ -1,4 +1,4 @@
-/** The answering side of `runtime-thread.ts`. */
+/** The worker of `runtime-thread.ts`. */
 import { parentPort } from "node:worker_threads";
 import { required } from "../core/errors.ts";
 import { answerRequests } from "../core/requests.ts";
@@ -6,11 +6,11 @@ import type { Tensor } from "../core/tensor.ts";
 import { type Latency, type LatencyOptions, measureLatency } from "./latency.ts";
 import { openRuntime, type RuntimeOptions, type RuntimeSession } from "./onnx-runtime.ts";
 
-/** What can be sent to another thread. */
+/** The options that can be sent to another thread. */
 export type PlainLatencyOptions = Omit<LatencyOptions, "onRound">;
 
 export interface RuntimeCalls {
-  /** Before any `logits`. */
+  /** Must come before `logits`. */
   open: { request: { readonly path: string; readonly options: RuntimeOptions }; response: undefined };
   logits: { request: Tensor; response: Tensor };
   latencies: {

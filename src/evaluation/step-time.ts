@@ -1,6 +1,6 @@
 /**
- * How long one training step takes: forward, loss, backward and the optimizers, on random images. The step is the one a
- * run trains with, asked of an engine in its own thread as a run asks for it.
+ * Measures the time of a training step: forward pass, loss, backward pass and optimizers, on random images. It is the
+ * step that a run makes, in an engine in its own thread as in a run.
  */
 import { performance } from "node:perf_hooks";
 import { forRanks, stopFeed } from "../autodiff/data-parallel.ts";
@@ -21,7 +21,7 @@ import { type Factor, gammaFeeds, gammasOf, keptFactors } from "../selection/fac
 import { fold } from "../selection/fold.ts";
 import { quantile } from "./latency.ts";
 
-/** What is needed of an engine to time steps on it; an `EngineHost` is one. */
+/** The part of an `EngineHost` that is needed to time steps. */
 type Host = Pick<EngineHost, "name" | "description" | "prepare"> & Partial<Pick<EngineHost, "takeCommunicationTimes">>;
 
 /** A network to train, and its scaling factors, if any. */
@@ -30,7 +30,7 @@ export interface StepSubject {
   readonly factors: readonly Factor[];
 }
 
-/** What an engine needs to run one step: prepare `graph`, write `weights`, run with `feeds`. */
+/** The inputs of one step: prepare `graph`, write `weights`, run with `feeds`. */
 export interface TrainingStep {
   readonly graph: Graph;
   readonly weights: Weights;
@@ -38,7 +38,7 @@ export interface TrainingStep {
 }
 
 export interface StepTimeOptions {
-  /** Images a step; default 128. */
+  /** Images in a step; default 128. */
   readonly batch?: number;
   /** Default "f32". */
   readonly precision?: Precision;
@@ -46,14 +46,14 @@ export interface StepTimeOptions {
   readonly runs?: number;
   /** Untimed steps before them; default 3. */
   readonly warmUp?: number;
-  /** The ranks that take the step together, each its part of the batch; default: this process alone. */
+  /** The ranks that make the step together, each with its part of the batch; default: this process alone. */
   readonly cluster?: Cluster;
-  /** With several ranks: by the statistics of all ranks' images. */
+  /** With several ranks: whether to normalise by the batch statistics of all ranks. */
   readonly syncBatchNorm?: boolean;
-  /** With several ranks: bytes of a bucket of gradients that are summed together; default as in `dataParallel`. */
+  /** With several ranks: bytes of gradients that are summed in one bucket; default as in `dataParallel`. */
   readonly bucketBytes?: number;
   /**
-   * Runs in which each step of the plan is timed on its own, after all others; default 0: the plan is not explained.
+   * Additional runs in which each step of the plan is timed alone; default 0.
    */
   readonly explainRuns?: number;
   readonly onProgress?: (progress: StepTimeProgress) => void;
@@ -65,53 +65,53 @@ export type StepTimeProgress =
   | { readonly phase: "explaining" };
 
 export interface ExplainedStep extends PlanStep {
-  /** Of the time of all the plan's steps, 0 … 1. */
+  /** Share of the time of all steps of the plan, 0 … 1. */
   readonly share: number;
 }
 
 export interface StepTime {
-  /** What of it is communication, on several ranks. */
+  /** Communication in the step, with several ranks. */
   readonly communication?: StepCommunication;
-  /** Milliseconds from asking the engine's thread for a step to its answer. */
+  /** Milliseconds from the request to the engine's thread to its response. */
   readonly median: number;
   readonly minimum: number;
   readonly maximum: number;
   readonly runs: number;
   readonly batch: number;
   readonly precision: Precision;
-  /** Of the median step. */
+  /** Speed of the median step. */
   readonly imagesPerSecond: number;
-  /** Memory the plan holds. */
+  /** Memory of the plan. */
   readonly bytes: number;
-  /** What the engine has to say about the plan. */
+  /** The engine's notices about the plan. */
   readonly notices: readonly string[];
-  /** Where the time goes, over `explainRuns` whole runs; undefined unless it was asked for. */
+  /** Parts of the time over `explainRuns` runs; undefined if that is 0. */
   readonly times: PlanTimes | undefined;
-  /** The plan's steps in their order; none unless `explainRuns` asked for them. */
+  /** The steps of the plan in execution order; empty if `explainRuns` is 0. */
   readonly steps: readonly ExplainedStep[];
 }
 
 /** The sums over ranks in a timed step, means over the runs. */
 export interface StepCommunication {
   readonly ranks: number;
-  /** That each rank hands in. */
+  /** Bytes that each rank sums with the others. */
   readonly bytes: number;
-  /** Milliseconds in which sums were under way, and those of them in which nothing was computed. */
+  /** Milliseconds in which sums were in progress, and the part of them in which nothing was computed. */
   readonly underWayMilliseconds: number;
   readonly exposedMilliseconds: number;
-  /** Of the last step, by the same rank. */
+  /** The sums of the last step, by the same rank. */
   readonly sums: readonly SumTimes[];
 }
 
-/** As `bench/peers/step.py` has them, so that both sides do the same work. */
+/** The values of `bench/peers/step.py`, so that both do the same work. */
 const MOMENTUM = 0.9;
 const WEIGHT_DECAY = 5e-4;
 const LEARNING_RATE = 0.05;
 
 /**
- * One training step of `subject` on `batch` normally distributed images, whose labels go through the classes in turn.
- * Images and labels lie in shared memory, as a run's batches do. Throws `UserError("unsupported")` unless the network
- * has one input and one output, and what `trainingGraph` throws.
+ * One training step of `subject` on `batch` normally distributed images, whose labels cycle through the classes. Images
+ * and labels are in shared memory, as in a run. Throws `UserError("unsupported")` unless the network has one input and
+ * one output, and the errors of `trainingGraph`.
  */
 export function randomStep(subject: StepSubject, batch: number): TrainingStep {
   return { ...stepOf(subject, batch), feeds: randomFeeds(subject, batch) };
@@ -126,11 +126,11 @@ function stepOf(
   const [input, ...otherInputs] = graph.inputs;
   const [logits, ...otherOutputs] = graph.outputs;
   if (input === undefined || logits === undefined || otherInputs.length > 0 || otherOutputs.length > 0) {
-    throw new UserError("unsupported", "the network has not exactly one input and one output", {
+    throw new UserError("unsupported", "the network does not have exactly one input and one output", {
       about: graph.name,
       expected: "images in, logits out",
       received: `${graph.inputs.length} inputs, ${graph.outputs.length} outputs`,
-      hint: "Give a classifier: one input of images, one output of logits",
+      hint: "Use a classifier with one input of images and one output of logits",
     });
   }
   const ranks = cluster.size;
@@ -143,7 +143,7 @@ function stepOf(
   return { graph: forRanks(whole, parallel), weights };
 }
 
-/** Of a network that `stepOf` accepts. */
+/** Feeds for a network that `stepOf` accepts. */
 function randomFeeds({ network: { graph }, factors }: StepSubject, batch: number): Feeds {
   const input = required(graph.inputs[0], "the input");
   const logits = required(graph.outputs[0], "the output");
@@ -171,8 +171,9 @@ function labelsInTurn(batch: number, classes: number): Labels {
 }
 
 /**
- * Times a training step of `subject` on `host`. Throws `UserError`: "bad-option" on an option that is no whole number
- * in range, what `randomStep` throws, and what preparing throws ("engine-refused" for a precision the engine lacks).
+ * Measures the time of a training step of `subject` on `host`. Throws `UserError("bad-option")` for an option that is
+ * not a whole number in range, the errors of `randomStep`, and those of `prepare` ("engine-refused" for a precision
+ * that the engine does not have).
  */
 export async function measureStepTime(
   host: Host,
@@ -188,7 +189,7 @@ export async function measureStepTime(
   const { graph, weights } = stepOf(subject, batch, options);
   const plan = await prepareAlike(cluster, {}, (choices) => host.prepare(graph, { batch, precision, choices }));
   try {
-    // Only now: a batch that the memory does not suffice for is refused before its images take memory and time.
+    // After `prepare`, which refuses a batch that does not fit into memory before its images use memory and time.
     const feeds = {
       ...randomFeeds(subject, batch),
       ...(cluster.size === 1 ? {} : { [stopFeed]: filled([], 0) }),
@@ -225,7 +226,7 @@ export async function measureStepTime(
   }
 }
 
-/** Of the rank that waited least: what others waited longer, they waited for it. */
+/** Takes the rank with the shortest wait, which is communication alone: the others also waited for that rank. */
 async function communicationOf(cluster: Cluster, host: Host, runs: number): Promise<StepCommunication> {
   const all = await cluster.gather(required(await host.takeCommunicationTimes?.(), "times of an engine in a cluster"));
   const last = all.reduce((least, times) => (times.waitedMilliseconds < least.waitedMilliseconds ? times : least));
@@ -251,7 +252,7 @@ function checkCounts(options: Readonly<Record<string, number>>, least: number): 
       about: option,
       expected: `a whole number from ${least}`,
       received: `${value}`,
-      hint: "Leave it away for the default",
+      hint: "Leave it out for the default",
     });
   }
 }

@@ -1,6 +1,7 @@
 /**
- * At which multiples the widths of layers pay: ONNX Runtime computes channels in blocks of a vector, so a layer of 33
- * channels may take as long as one of 48. Measured on single convolutions, for every width in a range, on this machine.
+ * Finds the multiple at which to keep the widths of layers. ONNX Runtime computes channels in blocks of a vector, so a
+ * layer of 33 channels may take as long as one of 48. Single convolutions of every width in a range are timed on this
+ * machine.
  */
 import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
@@ -22,7 +23,7 @@ import { onnxRuntime, onnxRuntimeVersion } from "./runtime-library.ts";
 export const widthMultiples = [1, 2, 4, 8, 16, 32] as const;
 
 export interface WidthOptions {
-  /** Threads of a run; default 1. */
+  /** Number of threads; default 1. */
   readonly threads?: number;
   /** Largest width measured; default 64. */
   readonly widest?: number;
@@ -30,31 +31,31 @@ export interface WidthOptions {
   readonly pixels?: number;
   /** Timed rounds over all widths; default 15. */
   readonly rounds?: number;
-  /** Hears of each round as it begins. */
+  /** Called at the start of each round. */
   readonly onRound?: (round: number, rounds: number) => void;
 }
 
 export interface WidthTimes {
   /** Median milliseconds of a 3 × 3 convolution of `index` + 1 channels in and out. */
   readonly milliseconds: readonly number[];
-  /** For each multiple: the time of layers of all widths rounded up to it, relative to that of layers as they fall. */
+  /** For each multiple: time of layers of all widths rounded up to it, relative to the widths without rounding. */
   readonly relative: readonly { readonly multiple: number; readonly time: number }[];
-  /** What widths should be kept at multiples of. */
+  /** The multiple to keep widths at. */
   readonly multiple: number;
 }
 
-/** How much more time than the best multiple one may take and still count as free. */
+/** A multiple may take this much more time than the best one. */
 const TOLERANCE = 1.03;
 
 /**
- * The multiple to keep widths at, given the time of each width 1 … n: the largest whose layers, rounded up, take no
- * longer than those of the best one. Below it, a channel less is a channel less but no time.
+ * The multiple to keep widths at, from the time of each width 1 … n: the largest multiple whose rounded-up layers take
+ * no longer than those of the best multiple. Smaller multiples remove channels but save no time.
  */
 export function judgeWidths(milliseconds: readonly number[]): WidthTimes {
   const widths = milliseconds.map((_, index) => index + 1);
   const timeOf = (width: number): number => required(milliseconds[width - 1], `time of width ${width}`);
   const relative = widthMultiples
-    // The last widths have nothing to be rounded up to.
+    // The last widths cannot be rounded up.
     .filter((multiple) => multiple <= milliseconds.length)
     .map((multiple) => {
       const whole = Math.floor(milliseconds.length / multiple) * multiple;
@@ -121,15 +122,15 @@ async function layerOf(
   return { session: await loadSession(bytes, `width-${width}`, { threads }), feeds: { images } };
 }
 
-const kept = z.object({ version: z.literal(1), milliseconds: z.array(z.number().positive()).min(1) });
+const cacheSchema = z.object({ version: z.literal(1), milliseconds: z.array(z.number().positive()).min(1) });
 
-/** As `measureWidths`, or what it found on this machine before, kept in `folder`. */
+/** The result of `measureWidths` on this machine; cached in `folder`. */
 export async function knownWidths(folder: string, options: WidthOptions = {}): Promise<WidthTimes> {
   const identity = [onnxRuntimeVersion(), cpus()[0]?.model, options.threads ?? 1, options.widest ?? 64];
   const hash = createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 16);
   const path = join(folder, `widths-${hash}.json`);
   const found = await readFile(path, "utf8").then(
-    (text) => parseKept(text),
+    (text) => parseCache(text),
     () => undefined,
   );
   if (found !== undefined) return judgeWidths(found);
@@ -139,10 +140,10 @@ export async function knownWidths(folder: string, options: WidthOptions = {}): P
   return measured;
 }
 
-/** Times as they were kept; a file that is damaged is measured anew. */
-function parseKept(text: string): readonly number[] | undefined {
+/** Reads cached times; undefined if the file is damaged. */
+function parseCache(text: string): readonly number[] | undefined {
   try {
-    return kept.parse(JSON.parse(text)).milliseconds;
+    return cacheSchema.parse(JSON.parse(text)).milliseconds;
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 /**
- * What a certificate asks beside the engine that trained, so that no engine vouches for itself: ONNX Runtime where it
- * is installed, else the other engine of ours, else the same engine on the file as it was written.
+ * The second engine of a certificate, called witness: ONNX Runtime if it is installed, or else Espalier's other engine,
+ * or else the same engine, which then reads the exported file.
  */
 
 import type { Tensor } from "../core/tensor.ts";
@@ -16,15 +16,15 @@ import { hasOnnxRuntime, onnxRuntimeVersion } from "./runtime-library.ts";
 import { runtimeClassifier } from "./runtime-thread.ts";
 
 export interface Witness {
-  /** In words: "ONNX Runtime", "the reference engine". */
+  /** Name in words: "ONNX Runtime", "the reference engine". */
   readonly name: string;
-  /** Of ONNX Runtime, if it is that. */
+  /** Version of ONNX Runtime, if it is used. */
   readonly version?: string;
-  /** How many images it is asked at most; all where it does not say. */
+  /** Largest number of images to compute; default: all. */
   readonly images?: number;
-  /** The compact network's file, ready to be asked. */
+  /** A classifier of the compact network's file. */
   classifier(batch: number): Promise<Classifier>;
-  /** All activations of `network`, read from the file, for one image. */
+  /** All activations of `network`, which was read from the file, for one image. */
   activations(network: Network, image: Tensor): Promise<Activations>;
   dispose(): Promise<void>;
 }
@@ -32,16 +32,16 @@ export interface Witness {
 export interface WitnessOptions {
   readonly compact: Network;
   readonly compactFile: string;
-  /** Name of the engine that the witness stands beside. */
+  /** Name of the engine that trained the network. */
   readonly engine: string;
-  /** Whether ONNX Runtime is asked; default: where it is installed. */
+  /** Whether to use ONNX Runtime; default: if it is installed. */
   readonly runtime?: boolean;
 }
 
-/** Multiply-accumulates that the reference engine is asked for: about half a minute's. */
+/** Largest number of multiply-accumulates for the reference engine: about half a minute. */
 const referenceMacs = 4e9;
 
-/** Throws `UserError("engine-missing")` where ONNX Runtime is asked for and not there. */
+/** Throws `UserError("engine-missing")` if ONNX Runtime is requested and not installed. */
 export async function findWitness(options: WitnessOptions): Promise<Witness> {
   const { runtime = hasOnnxRuntime() } = options;
   return runtime ? runtimeWitness(options) : engineWitness(options);

@@ -35,7 +35,7 @@ function brightness(batch: number): Classifier & { calls: number } {
 }
 
 describe("accuracy", () => {
-  test("counts the same whatever the batch, the last one being partial, exact or larger than the split", async () => {
+  test("is the same for every batch: the last one partial or full, or larger than the split", async () => {
     const results = [];
     for (const batch of [1, 5, 23, 100]) {
       const classifier = brightness(batch);
@@ -49,7 +49,7 @@ describe("accuracy", () => {
     expect(first?.accuracy).toBeCloseTo((100 * (first?.correct ?? 0)) / 23, 12);
   });
 
-  test("an answer of no number is wrong", () => {
+  test("an answer with a NaN is wrong", () => {
     const logits = tensor([3, 2], Float32Array.of(1, 2, Number.NaN, 0, 3, 3));
     expect([0, 1, 2].map((index) => answerOf(logits, index))).toEqual([1, -1, 0]);
   });
@@ -64,7 +64,7 @@ describe("accuracy", () => {
 });
 
 describe("a network on an engine", () => {
-  test("gives the same logits with its factors folded as a network whose factors are one gives without", async () => {
+  test("gives the same logits with factors of one folded as without factors", async () => {
     const plain = tinyResnet();
     const weights = initialize(plain, 1);
     const { graph } = place(plain, { neurons: 1, blocks: 1 });

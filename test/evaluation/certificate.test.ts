@@ -72,7 +72,7 @@ function caught(certificate: Certificate): string {
 }
 
 describe("a certificate", () => {
-  test("holds for an exact cut, and says on what it stands", async () => {
+  test("passes for an exact cut and has its inputs", async () => {
     const { original, cut } = cutNetwork();
     expect(cut.cuts.after.parameters).toBeLessThan(cut.cuts.before.parameters);
     const certificate = await certificateOf(original, cut.network, cut.network);
@@ -89,18 +89,18 @@ describe("a certificate", () => {
     expect(caught(certificate)).toBe("");
   });
 
-  test("fails for a wrong cut and names the layer that departs first", async () => {
+  test("fails for a wrong cut and names the first layer that differs", async () => {
     const { original, cut } = cutNetwork();
     const wrong = altered(cut.network, "block1.norm2.scale", 1.1);
     const certificate = await certificateOf(original, wrong, wrong);
     expect(certificate.passed).toBe(false);
     expect(certificate.comparisons[0]?.departure).toMatchObject({ layer: "block1.norm2", op: "batch_normalization" });
     expect(caught(certificate)).toMatch(
-      /compact network in reference.*batch_normalization "block1\.norm2" departs first/,
+      /compact network in reference.*batch_normalization "block1\.norm2" differs first/,
     );
   });
 
-  test("a layer that lost channels is compared by those it kept", async () => {
+  test("a layer that lost channels is compared in the channels that it kept", async () => {
     const { original, cut } = cutNetwork();
     expect(cut.kept.get("block1.norm1")).toEqual([0, 3]);
     const wrong = altered(cut.network, "block2.norm1.shift", 2);
@@ -108,7 +108,7 @@ describe("a certificate", () => {
     expect(certificate.comparisons[0]?.departure?.layer).toBe("block2.norm1");
   });
 
-  test("fails for an exported file that is another network, and names where the runtimes part", async () => {
+  test("fails for an exported file with another network, and names the first layer that differs", async () => {
     const { original, cut } = cutNetwork();
     const certificate = await certificateOf(original, cut.network, altered(cut.network, "stem.conv.weights", 0.8));
     const [inEngine, inRuntime] = certificate.comparisons;
@@ -117,7 +117,7 @@ describe("a certificate", () => {
     expect(caught(certificate)).toMatch(/compact file in ONNX Runtime.*convolution "stem\.conv"/);
   });
 
-  test("without ONNX Runtime the reference engine reads the file, and is no easier to please", async () => {
+  test("without ONNX Runtime the reference engine computes the file, with the same tolerance", async () => {
     const { original, cut } = cutNetwork();
     const alone = { runtime: false, engine: "onednn" };
     const exact = await certificateOf(original, cut.network, cut.network, cut.kept, alone);
@@ -129,7 +129,7 @@ describe("a certificate", () => {
     expect(caught(failed)).toMatch(/compact file in the reference engine.*convolution "stem\.conv"/);
   });
 
-  test("fails, and stays JSON, where the network answers with no numbers", async () => {
+  test("fails, and stays JSON, if the network's logits are NaN", async () => {
     const { original, cut } = cutNetwork();
     // Finite weights, as a file must have, that overflow.
     const broken = altered(cut.network, "stem.conv.weights", 3e38);

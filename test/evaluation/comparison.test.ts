@@ -19,7 +19,7 @@ test("the largest difference, absolute and relative to the original's range, and
   });
 });
 
-test("other answers count unless two logits are equal to the last bit", () => {
+test("different answers count unless two logits are equal bit for bit", () => {
   const original = logits([1, 2], [3, 3], [1, 2], [1, 2]);
   const other = logits([2, 1], [2.5, 3], [2, 2], [1, 2]);
   expect(compareLogits(original, other)).toMatchObject({ sameAnswers: 1, ties: 2, otherAnswers: 1, worstImage: 0 });
@@ -30,7 +30,7 @@ test("the worst image is one whose answer differs, before one with a larger diff
   expect(result).toMatchObject({ otherAnswers: 1, worstImage: 1 });
 });
 
-test("a logit that is no number is never the same, and the result is still JSON", () => {
+test("a NaN equals no logit, and the result is still JSON", () => {
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
     for (const result of [
       compareLogits(logits([0, 1]), logits([0, bad])),

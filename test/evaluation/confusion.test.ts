@@ -45,7 +45,7 @@ const rows = [
 ];
 
 describe("the confusion matrix", () => {
-  it("counts labels by row and answers by column, over batches that do not divide the images", async () => {
+  it("counts labels by row and answers by column, if the images are no multiple of the batch", async () => {
     const result = await measureConfusion(classifier(rows, 2), split(labels), normalization);
     expect(result.counts).toEqual([
       [1, 0, 0],
@@ -64,7 +64,7 @@ describe("the confusion matrix", () => {
     expect(classResults(result)[1]).toEqual({ label: 1, images: 2, correct: 1, answers: 2 });
   });
 
-  it("keeps the wrong images whose label was least likely, with the very pixels the network saw", async () => {
+  it("keeps the wrong images with the lowest probability of the label, with the network's input pixels", async () => {
     const data = split(labels);
     const { worst } = await measureConfusion(classifier(rows, 3), data, normalization);
     expect(worst.map(({ index, label, answer }) => [index, label, answer])).toEqual([
@@ -78,14 +78,14 @@ describe("the confusion matrix", () => {
     expect(one.worst.map(({ index }) => index)).toEqual([1]);
   });
 
-  it("counts images without an answer apart", async () => {
+  it("counts images without an answer separately", async () => {
     const broken = rows.with(1, [Number.NaN, 0, 0]);
     const result = await measureConfusion(classifier(broken, 2), split(labels), normalization);
     expect([result.unanswered, result.images, result.correct]).toEqual([1, 5, 3]);
     expect(result.loss).not.toBeNaN();
   });
 
-  it("refuses labels the network has no logit for, and no images", async () => {
+  it("refuses labels without a logit, and an empty split", async () => {
     const measure = (of: readonly number[]): Promise<unknown> =>
       measureConfusion(classifier(rows, 2), split(of), normalization);
     await expect(measure([0, 3])).rejects.toMatchObject({ code: "bad-option", details: { received: "a label of 3" } });
@@ -136,7 +136,7 @@ describe("its page", () => {
     60_000,
   );
 
-  it("does without names", async () => {
+  it("works without class names", async () => {
     expect(await page([])).toContain("class 2");
   });
 });

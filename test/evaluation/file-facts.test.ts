@@ -50,7 +50,7 @@ function foreignFile(name: string, more: Partial<ModelMessage> = {}): string {
 }
 
 describe("what a file costs", () => {
-  test.each(["resnet-20", "mobilenet-v2-cifar", "densenet-40"])("%s: as our own count", async (name) => {
+  test.each(["resnet-20", "mobilenet-v2-cifar", "densenet-40"])("%s: equals our own count", async (name) => {
     const path = await zooFile(name);
     const { macs, parameters, bytes } = await fileFacts(path);
     expect({ macs, parameters }).toEqual(cost(model(name)));
@@ -66,7 +66,7 @@ describe("what a file costs", () => {
     expect((await fileFacts(pretrained)).macs).toBe(cost(model("resnet-20")).macs);
   });
 
-  test("a file that is not read here: by hand", async () => {
+  test("a file that Espalier cannot import: equals a count by hand", async () => {
     const path = foreignFile("foreign.onnx");
     expect(await fileFacts(path, [10, 12])).toMatchObject({ macs: 4 * 8 * 10 * 27, parameters: 108 });
     await expect(fileFacts(path)).rejects.toMatchObject({ code: "unsupported", details: { hint: /--size/ } });
@@ -74,7 +74,7 @@ describe("what a file costs", () => {
     expect(latency?.median).toBeGreaterThan(0);
   });
 
-  test("what is no ONNX file is said", async () => {
+  test("a file that is not ONNX is refused", async () => {
     const path = join(folder, "text.onnx");
     writeFileSync(path, "no network");
     await expect(fileFacts(path)).rejects.toMatchObject({ code: "bad-file", details: { about: path } });
@@ -95,21 +95,21 @@ describe("widths", () => {
   /** Time of each width 1 … 64 where `cost` says what it takes. */
   const times = (cost: (width: number) => number): number[] => Array.from({ length: 64 }, (_, at) => cost(at + 1));
 
-  test("a staircase is kept at its steps", () => {
+  test("times like a staircase: the multiple is the width of a step", () => {
     for (const step of [4, 8, 16]) expect(judgeWidths(times((width) => Math.ceil(width / step))).multiple).toBe(step);
   });
 
-  test("where a channel less is always faster, next to nothing is rounded", () => {
+  test("if every channel costs time, the multiple is small", () => {
     expect(judgeWidths(times((width) => width * width)).multiple).toBeLessThanOrEqual(2);
   });
 
-  test("multiples that are faster than what lies between win", () => {
+  test("a multiple that is faster than the widths between is chosen", () => {
     const found = judgeWidths(times((width) => (width % 8 === 0 ? width : 2 * width)));
     expect(found.multiple).toBe(8);
     expect(found.relative.find(({ multiple }) => multiple === 8)?.time).toBeLessThan(0.7);
   });
 
-  test("are measured once and kept; what is damaged is measured again", async () => {
+  test("are measured once and cached; a damaged cache is measured again", async () => {
     const options = { widest: 4, rounds: 2, pixels: 4 };
     const first = await knownWidths(folder, options);
     expect(first.milliseconds).toHaveLength(4);

@@ -56,7 +56,7 @@ describe("latency", () => {
     }
   });
 
-  test("is measured in a thread of its own likewise", async () => {
+  test("can be measured in a thread of its own", async () => {
     const [one] = await measureLatencyAside([path], { batch: 2, rounds: 3 });
     expect(one).toMatchObject({ file: path, batch: 2, rounds: 3, threads: 1 });
     expect(one?.median).toBeGreaterThan(0);
@@ -76,7 +76,7 @@ describe("latency", () => {
     expect(quantile([7], 0.75)).toBe(7);
   });
 
-  test("refuses rounds, batches and threads that are no whole numbers", async () => {
+  test("refuses rounds, batches and threads that are not whole numbers", async () => {
     await expect(measureLatencyAside([path], { rounds: 0 })).rejects.toMatchObject({ code: "bad-option" });
     for (const options of [{ rounds: 0 }, { batch: 1.5 }, { threads: 0 }, { warmUp: -1 }]) {
       await expect(measureLatency([path], options)).rejects.toMatchObject({ code: "bad-option" });

@@ -22,7 +22,7 @@ function foreign({ files, addresses }: Watched, isMeant: (file: string) => boole
   return [...files.filter((file) => !places.includes(file) && !isOwn(file) && !isMeant(file)), ...addresses];
 }
 
-test("train, bench and eval write where they are told to, and speak to nobody", async () => {
+test("train, bench and eval write only into their folders and open no connections", async () => {
   const place = newPlace();
   const workplace = await tinyWorkplace();
   cpSync(workplace, join(place, "work"), { recursive: true });
@@ -49,7 +49,7 @@ const program = (file: string): string => `
   console.log("median", latency.median);
 `;
 
-test.each(["the main thread", "a worker thread"])("the library's own calls neither, in %s", async (thread) => {
+test.each(["the main thread", "a worker thread"])("nor do the library's own calls, in %s", async (thread) => {
   const place = newPlace();
   const body = program(join(await tinyWorkplace(), "tiny.onnx"));
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx"));
@@ -68,7 +68,7 @@ test.each(["the main thread", "a worker thread"])("the library's own calls neith
   expect(foreign(watched)).toEqual([]);
 });
 
-test("a file left behind and a connection opened are seen", async () => {
+test("the test notices a new file and a connection", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await new Promise((listening) => server.once("listening", listening));
   const address = server.address();

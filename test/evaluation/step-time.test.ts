@@ -77,7 +77,7 @@ describe("its time", () => {
     }
   });
 
-  it("comes with the plan's steps, whose shares add up, and tells how far it is", async () => {
+  it("has the plan's steps, whose shares add up to 1, and reports progress", async () => {
     const seen: StepTimeProgress[] = [];
     const options = { batch: 4, runs: 2, warmUp: 1, explainRuns: 2, onProgress: seen.push.bind(seen) };
     const { steps, ...time } = await measureStepTime(referenceHost(), subject(true), options);
@@ -129,7 +129,7 @@ describe("its time", () => {
     expect([durations, isDisposed]).toEqual([[], true]);
   });
 
-  it("refuses options that are no whole numbers in range, and a precision the engine lacks", async () => {
+  it("refuses options that are not whole numbers in range, and a precision that the engine does not have", async () => {
     const measure = (options: Parameters<typeof measureStepTime>[2]) =>
       measureStepTime(referenceHost(), subject(false), options);
     for (const options of [{ batch: 0 }, { runs: 1.5 }, { warmUp: -1 }, { explainRuns: Number.NaN }]) {

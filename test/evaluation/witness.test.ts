@@ -22,7 +22,7 @@ test("ONNX Runtime where it is installed, on all images", async () => {
   expect(version).toMatch(/^1\.\d+\.\d+$/);
 });
 
-test("the reference engine beside oneDNN, on as many images as take half a minute, and on one at least", async () => {
+test("the reference engine beside oneDNN, on images for about half a minute, and on one at least", async () => {
   // 40.6 and 4,089 million MACs an image.
   expect(await witnessOf("resnet-20", "onednn", false)).toMatchObject({ name: "the reference engine", images: 98 });
   expect(await witnessOf("resnet-50", "onednn", false)).toMatchObject({ images: 1 });
