@@ -1,12 +1,12 @@
 /**
- * Every structure as a small square, a row a layer: green if it is alive, otherwise coloured by when it reached zero.
- * HTML rather than SVG, so that rows wrap by themselves on a narrow page.
+ * A grid with one row for each layer and one square for each structure: green if it is alive, otherwise coloured by the
+ * time when it reached zero. It is HTML instead of SVG, so that rows wrap on a narrow page.
  */
 import { formatCount } from "./format.ts";
 import type { History, StructureLife } from "./history.ts";
 import { element, type Markup } from "./svg.ts";
 
-/** Shades for the time of death, early to late; the page's style sheet holds the colours `.z0` … `.z4`. */
+/** Shades for the time of reaching zero, early to late; the style sheet has the colours `.z0` … `.z4`. */
 const SHADES = 5;
 
 function shade(step: number, totalSteps: number): number {
@@ -16,7 +16,7 @@ function shade(step: number, totalSteps: number): number {
 function row({ layer, kind, zeroedAt }: StructureLife, totalSteps: number): Markup {
   const name = kind === "stream" ? `${layer} (stream)` : layer;
   const alive = zeroedAt.filter((step) => step === null).length;
-  // Alive ones first, then those that lasted longest: the eye compares lengths, not positions.
+  // Sorted: alive ones first, then the latest to reach zero. Readers compare lengths, not positions.
   const sorted = [...zeroedAt].sort((a, b) => (b ?? Number.POSITIVE_INFINITY) - (a ?? Number.POSITIVE_INFINITY));
   return element(
     "div",
@@ -39,7 +39,7 @@ function key(): Markup {
   );
 }
 
-/** Rows of every factor; those of blocks, one each, share a row. Undefined for a run without factors. */
+/** One row for each factor parameter. Blocks, with one factor each, share a row. Undefined without factors. */
 export function livesFigure({ lives, started }: History): Markup | undefined {
   if (lives.length === 0) return undefined;
   const total = started.totalSteps;

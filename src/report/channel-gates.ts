@@ -1,6 +1,6 @@
 /**
- * Which scaling factors decide over which channels of a layer's output and input, read off a network with its factors:
- * enough to draw the network as it was at any moment of a run without cutting it again.
+ * Finds the scaling factors that gate each channel of a layer's input and output, in a network with factors. That is
+ * enough to draw the network at any moment of a run without cutting it again.
  */
 import { nodeMacs } from "../graph/cost.ts";
 import { type Graph, type Node, producers, readers, type Weights } from "../graph/graph.ts";
@@ -9,7 +9,7 @@ import { inferShapes } from "../graph/shapes.ts";
 import { type Factor, factorsOf } from "../selection/factors.ts";
 import { type StructureView, structureOf } from "./structure.ts";
 
-/** Channels `at` … `at + channels` are scaled by `count` structures from number `first` on, each by its share. */
+/** The channels `at` … `at + channels` are scaled by `count` structures from number `first` on, in equal parts. */
 export interface Gate {
   readonly at: number;
   readonly channels: number;
@@ -17,7 +17,7 @@ export interface Gate {
   readonly count: number;
 }
 
-/** Channels of a value, and the gates over them. */
+/** Number of channels of a value, and their gates. */
 export interface Gated {
   readonly channels: number;
   readonly gates: readonly Gate[];
@@ -29,15 +29,15 @@ export interface LayerFlow {
   readonly groups: number;
 }
 
-/** A network to be drawn at any moment. Structures are numbered through all factors, in their order. */
+/** A network that can be drawn at any moment. Structures are numbered over all factors, in their order. */
 export interface Skeleton {
-  /** Channels, height and width of what it takes. */
+  /** Channels, height and width of its input. */
   readonly input: readonly number[];
   /** The whole network. */
   readonly view: StructureView;
-  /** By layer name, shortcuts' own included. */
+  /** By layer name, including layers on shortcuts. */
   readonly flows: Readonly<Record<string, LayerFlow>>;
-  /** Number of the structure that a whole branch hangs on, by the block's name. */
+  /** Number of the structure that gates a whole branch, by the block's name. */
   readonly branches: Readonly<Record<string, number>>;
   readonly structures: number;
 }
@@ -78,7 +78,7 @@ class Tracer {
     return this.#firsts.get(parameter);
   }
 
-  /** The gate that `node` is, over its own channels; with its kind. */
+  /** The gate of `node`, if it is a scaling factor, and its kind. */
   #gateOf(node: Node): (Gate & { readonly kind: Factor["kind"] }) | undefined {
     const [value = "", parameter = ""] = node.inputs;
     const factor = this.#factors.get(parameter);
@@ -91,11 +91,11 @@ class Tracer {
       : { at: 0, channels, first: first + offset, count: channels, kind: factor.kind };
   }
 
-  /** Gates over the first `channels` channels of `value`, on the way to whoever reads them. */
+  /** Gates of `value` in the nodes that read it. */
   below(value: string): Gate[] {
     const channels = this.#channels(value);
     const found: Gate[] = [];
-    // Beyond a sum or a join only streams speak of this value alone, and all their readers say the same.
+    // After a sum or a concatenation only streams gate this value, and all their readers have the same gates.
     const walk = (name: string, offset: number, isShared: boolean): boolean => {
       for (const node of this.#readers.get(name) ?? []) {
         const output = node.outputs[0] ?? "";
@@ -126,7 +126,7 @@ class Tracer {
     return found;
   }
 
-  /** Gates over the channels of `value`, from whoever makes them. */
+  /** Gates of `value` in the nodes that compute it. */
   above(value: string): Gated {
     const node = this.#makers.get(value);
     const channels = this.#channels(value);
@@ -152,13 +152,13 @@ class Tracer {
   }
 }
 
-/** Flattening makes a run of values of each channel. */
+/** Flattening makes several consecutive values of each channel. */
 function spread({ channels, gates }: Gated, wanted: number): Gate[] {
   const share = wanted / channels;
   return gates.map((gate) => ({ ...gate, at: gate.at * share, channels: gate.channels * share }));
 }
 
-/** `graph`: with its factors, none of them cut; `factors`: in the order of the run's. */
+/** `graph` has all of its factors; `factors` are in the order of the run's. */
 export function skeletonOf(graph: Graph, factors: readonly Factor[] = factorsOf(graph)): Skeleton {
   const shapes = inferShapes(graph, 1);
   const tracer = new Tracer(graph, factors, (value) => shapes.get(value)?.[1] ?? 0);
@@ -182,7 +182,7 @@ export function skeletonOf(graph: Graph, factors: readonly Factor[] = factorsOf(
   };
 }
 
-/** 1 for each structure whose factor is not zero, in the order of a skeleton's. */
+/** 1 for each structure whose factor is not zero, in the order of a skeleton. */
 export function aliveIn(weights: Weights, factors: readonly Factor[]): Uint8Array {
   return Uint8Array.from(
     factors.flatMap(({ parameter, count }) => {

@@ -1,5 +1,6 @@
 /**
- * A small line chart as SVG: axes and scales by d3, drawn with the page's colours so that it follows light and dark.
+ * A small line chart as SVG: scales and curves by d3, colours by the page's style sheet, so that it follows light and
+ * dark.
  */
 import { scaleLinear } from "d3-scale";
 import { curveLinear, curveStepAfter, line } from "d3-shape";
@@ -7,7 +8,7 @@ import { type Plot, type Point, rangeOf } from "./plots.ts";
 import { element, type Markup, svg } from "./svg.ts";
 
 export interface ChartOptions extends Plot {
-  /** Right end of the axis of epochs. */
+  /** Right end of the epoch axis. */
   readonly epochs: number;
 }
 

@@ -1,4 +1,4 @@
-/** The curves of a finished or unfinished run in its report. */
+/** The charts of a run in its report. */
 import type { StructureKind } from "../training/events.ts";
 import { lineChart } from "./chart.ts";
 import { percentOf } from "./format.ts";
@@ -6,7 +6,7 @@ import type { History } from "./history.ts";
 import { type Point, type Progress, plotsOf, waitingOf } from "./plots.ts";
 import type { Markup } from "./svg.ts";
 
-/** More points than a curve 300 pixels wide can show only make the file longer. */
+/** A curve 300 pixels wide cannot show more points than this. */
 const MOST_POINTS = 400;
 
 function thinned(points: readonly Point[]): readonly Point[] {
@@ -16,7 +16,7 @@ function thinned(points: readonly Point[]): readonly Point[] {
 
 const allKinds: readonly StructureKind[] = ["neuron", "group", "block", "stream"];
 
-/** γ of a kind: as it was steered, or as it was placed, from the epoch on that the options say. */
+/** γ of a kind over the epochs: as reported with a budget, or else the settings' γ from `gammaAfter` on. */
 function gammaOf({ started, budgets, epochs }: History, kind: StructureKind): readonly Point[] {
   const stepsPerEpoch = Math.max(1, started.stepsPerEpoch);
   if (budgets.length > 0) {
@@ -37,7 +37,7 @@ function gammaOf({ started, budgets, epochs }: History, kind: StructureKind): re
   return [...before, [begin, mean], [last, mean]];
 }
 
-/** Of each kind of structure the run has, the percentage alive at the end of each epoch; all at the start. */
+/** For each kind of structure: percentage alive at the end of each epoch, from 100 % at the start, and γ. */
 function kindsOf(history: History): Progress["kinds"] {
   const { started, epochs } = history;
   return allKinds
@@ -81,7 +81,7 @@ function progressOf(history: History): Progress {
   };
 }
 
-/** Charts of a run; those that have nothing to show are left out. */
+/** All charts of a run that have data. */
 export function chartsOf(history: History): Markup[] {
   return plotsOf(progressOf(history)).map((plot) => lineChart({ ...plot, epochs: history.started.epochs }));
 }

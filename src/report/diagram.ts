@@ -1,26 +1,26 @@
 /**
- * The network before and after, as a picture: each layer a bar as high as it is wide, what was cut as its ghost,
- * shortcuts as arches over their blocks. A grouped convolution is a grid of its groups.
+ * A picture of the network before and after: each layer is a bar whose height is its number of channels, cut channels
+ * are outlined, shortcuts are arches over their blocks. A grouped convolution is a grid of its groups.
  */
 import { formatCount, formatQuantity } from "./format.ts";
 import { type Line, layOut, type PlacedBlock, type PlacedLayer } from "./layout.ts";
 import type { LayerView, StructureView } from "./structure.ts";
 import { element, type Markup, svg } from "./svg.ts";
 
-/** Height of the widest layer's bar, in pixels, and of the lowest line. */
+/** Height of the widest layer's bar, and smallest height of a line, in pixels. */
 const TALLEST = 104;
 const LOWEST = 22;
 const ARCH = 26;
 const LABELS = 50;
 const LINE_GAP = 16;
-/** Height of a group's cell at the least: to be seen, a grid may be higher than its layer is wide. */
+/** Smallest height of a group's cell: a grid may be higher than a bar of its channels, so that cells are visible. */
 const CELL = 4.2;
 
 export function groupsLeft({ groups }: LayerView): number {
   return groups.filter((isLeft) => isLeft).length;
 }
 
-/** A layer in one line: what is left of its channels and of its MACs. */
+/** A layer in one line: the channels and MACs that are left. */
 export function describeLayer(layer: LayerView): string {
   const { name, op, widthBefore, widthAfter, macsBefore, macsAfter } = layer;
   const unit = op === "linear" ? "features" : "channels";
@@ -29,7 +29,7 @@ export function describeLayer(layer: LayerView): string {
   return `${name}: ${left}, ${formatQuantity(macsAfter)} of ${formatQuantity(macsBefore)} MACs`;
 }
 
-/** A bar of `channels` around the line at `middle`. */
+/** A bar, centred on (x, middle). */
 function bar(x: number, middle: number, width: number, height: number, className: string): Markup {
   return element("rect", { x: x - width / 2, y: middle - height / 2, width, height, rx: 2, class: className });
 }
@@ -38,13 +38,13 @@ function columnsOf(groups: number): number {
   return groups > 16 ? 4 : groups > 4 ? 2 : 1;
 }
 
-/** Height of a layer's bar, or of the grid of its groups, before anything was cut. */
+/** Height of a layer's bar, or of the grid of its groups, before pruning. */
 function heightBefore({ widthBefore, groups }: LayerView, scale: number): number {
   const rows = Math.ceil(groups.length / columnsOf(groups.length));
   return Math.min(TALLEST, Math.max(3, widthBefore * scale, rows * CELL));
 }
 
-/** Groups row by row, each a cell that is bright or dark: two paths, however many there are. */
+/** Groups row by row, each a bright or a dark cell. All cells of one kind are one path. */
 function grid(x: number, middle: number, width: number, height: number, groups: readonly boolean[]): Markup[] {
   const columns = columnsOf(groups.length);
   const rows = Math.ceil(groups.length / columns);
@@ -65,12 +65,12 @@ function grid(x: number, middle: number, width: number, height: number, groups: 
   ];
 }
 
-/** Where a line of layers stands: the line that images flow along, and the height of its bars. */
+/** Geometry of a line of layers: the height of the line through it, and of its bars. */
 interface Place {
   readonly middle: number;
   readonly tall: number;
   readonly pitch: number;
-  /** Pixels a channel. */
+  /** Pixels for each channel. */
   readonly scale: number;
 }
 
@@ -99,7 +99,7 @@ function drawLayer({ layer, x }: PlacedLayer, { middle, tall, pitch, scale }: Pl
       { x, y: bottom + 16, "text-anchor": "middle", class: after > 0 ? "count" : "count gone" },
       String(layer.widthAfter),
     ),
-    // There at any moment, so that only attributes change from one to the next.
+    // Always present, so that only attributes change from one moment to the next.
     element(
       "text",
       { x, y: bottom + 29, "text-anchor": "middle", class: shrunk ? "faint small" : "none" },
@@ -120,11 +120,11 @@ function drawBlock({ block, start, end }: PlacedBlock, { middle, tall }: Place):
     element(
       "g",
       { "data-part": block.name, class: "block" },
-      element("title", {}, `${block.name}${block.isCut ? ": the branch is cut, the shortcut is left" : ""}`),
+      element("title", {}, `${block.name}${block.isCut ? ": the branch is cut, the shortcut remains" : ""}`),
       element("path", { d: arch, class: "touch" }),
       element("path", { d: arch, class: block.isCut ? "arch strong" : "arch" }),
       element("circle", { cx: end, cy: middle, r: 5, class: "sum" }),
-      // A cross where channels are added, two strokes where they are put side by side.
+      // A plus sign for a sum, two strokes for a concatenation.
       element("path", {
         d:
           block.ending === "sum"
@@ -144,7 +144,7 @@ function drawBlock({ block, start, end }: PlacedBlock, { middle, tall }: Place):
   );
 }
 
-/** The line the images flow along; faint inside blocks whose branch is cut. */
+/** The line through the layers; faint in blocks whose branch is cut. */
 function drawStream({ blocks, end }: Line, middle: number, isFirst: boolean, isLast: boolean): Markup[] {
   const cuts = blocks.filter(({ block }) => block.isCut);
   const marks = [isFirst ? 8 : 0, ...cuts.flatMap((block) => [block.start, block.end]), isLast ? end + 6 : end + 14];
@@ -166,7 +166,7 @@ function drawStream({ blocks, end }: Line, middle: number, isFirst: boolean, isL
   return strokes;
 }
 
-/** Brackets under the layers with how many pixels their images have. */
+/** Brackets under the layers with the size of their images. */
 function drawStages({ layers }: Line, { middle, tall, pitch }: Place): Markup[] {
   const y = middle + tall / 2 + 37;
   const marks: Markup[] = [];
@@ -193,7 +193,7 @@ function drawStages({ layers }: Line, { middle, tall, pitch }: Place): Markup[] 
   return marks;
 }
 
-/** The widest bar's layer: convolutions, unless there are none; classes are no channels. */
+/** Largest width of a convolution; of a linear layer only without convolutions, as classes are not channels. */
 function widestOf({ layers }: StructureView): number {
   const widths = (op: LayerView["op"]): number[] =>
     layers.filter((layer) => layer.op === op).map(({ widthBefore }) => widthBefore);
@@ -201,18 +201,18 @@ function widestOf({ layers }: StructureView): number {
   return Math.max(1, ...(convolutions.length > 0 ? convolutions : widths("linear")));
 }
 
-/** A picture in pieces, each one element: what changes from one moment to the next can be drawn alone. */
+/** A picture in pieces of one element each, so that only the changed pieces of the next moment are drawn. */
 export interface DiagramPieces {
   readonly width: number;
   readonly height: number;
-  /** For readers who do not see it. */
+  /** Text for screen readers. */
   readonly label: string;
   readonly pieces: readonly Markup[];
 }
 
 /**
- * The pieces of the picture for a page `width` pixels wide, as many for each moment of a network. Lines are as high as
- * their layers need.
+ * The pieces of the picture for a page `width` pixels wide. Their number is the same for each moment of a network.
+ * Lines are as high as their layers need.
  */
 export function diagramPieces(view: StructureView, width: number): DiagramPieces {
   const { pitch, lines } = layOut(view, width);
@@ -231,7 +231,7 @@ export function diagramPieces(view: StructureView, width: number): DiagramPieces
   });
   const gone = view.layers.filter((layer) => layer.widthAfter === 0).length;
   const count = formatCount(view.layers.length);
-  const label = `${count} layers, ${gone} of them cut; each drawn as a bar of its width before and after`;
+  const label = `${count} layers, ${gone} of them cut; each is a bar of its width before and after`;
   return { width, height: height - LINE_GAP + 2, label, pieces };
 }
 

@@ -1,8 +1,8 @@
-/** What every page is made of: the document around it, and its sections. */
+/** Shared parts of the HTML pages: the document and its sections. */
 import { styleSheet } from "./style.ts";
 import { type Child, element, escapeText, type Markup } from "./svg.ts";
 
-/** A heading, a sentence about it, and what it is about. */
+/** A section: heading, introduction, content. */
 export function section(title: string, lead: string | undefined, ...content: readonly (Markup | undefined)[]): Markup {
   return element(
     "section",
@@ -13,7 +13,7 @@ export function section(title: string, lead: string | undefined, ...content: rea
   );
 }
 
-/** A whole HTML document with the pages' common style sheet and `css` behind it. */
+/** A complete HTML document with the common style sheet, followed by `css`. */
 export function document(title: string, css: string, ...content: readonly Child[]): string {
   return `<!doctype html>
 <html lang="en">

@@ -1,6 +1,5 @@
 /**
- * What a network answers on test images, as one HTML page: accuracy, the confusion matrix, the images it is most wrong
- * about.
+ * An evaluation as one HTML page: accuracy, confusion matrix, worst mistakes.
  */
 import { type ClassResult, type Confusion, classResults, mistakesOf } from "../evaluation/confusion.ts";
 import { document, section } from "./document.ts";
@@ -16,9 +15,9 @@ export interface EvaluationPage {
   readonly date: Date;
 }
 
-/** More classes than that make cells too small for numbers. */
+/** With more classes than this, cells are too small for numbers. */
 const MOST_NUMBERED = 24;
-/** More classes than that make a matrix that no page is wide enough for: only what is mixed up most is listed. */
+/** With more classes than this, the matrix is too wide for a page: only the most frequent mistakes are listed. */
 const MOST_DRAWN = 200;
 const MISTAKES = 12;
 
@@ -47,23 +46,22 @@ function nameOf(classes: readonly string[], label: number): string {
   return classes[label] ?? `class ${label}`;
 }
 
-/** The matrix; a cell is as strong as its share of the row. */
+/** The confusion matrix. The strength of a cell's colour is its share of the row. */
 function matrix({ counts }: Confusion, classes: readonly string[]): Markup {
   const isSmall = counts.length > MOST_NUMBERED;
   const cell = (row: readonly number[], label: number, answer: number): Markup => {
     const count = row[answer] ?? 0;
     const total = row.reduce((sum, each) => sum + each, 0);
     const share = percentOf(count, Math.max(1, total));
-    // A little of a wrong answer is to be seen; of the right one, all is usual.
+    // Even few wrong answers must be visible; right answers are usually most of a row.
     const strength = count === 0 ? 0 : label === answer ? share * 0.7 : Math.min(100, 12 + share * 3);
     const colour = label === answer ? "--kept" : "--two";
-    const names = `${nameOf(classes, label)}, answered ${nameOf(classes, answer)}`;
-    const told = `${names}: ${plural(count, "image")}, ${formatPercent(share)}`;
+    const names = `${nameOf(classes, label)}, classified as ${nameOf(classes, answer)}`;
     return element(
       "td",
       {
         class: count === 0 ? "zero" : undefined,
-        title: told,
+        title: `${names}: ${plural(count, "image")}, ${formatPercent(share)}`,
         style: `background:color-mix(in srgb, var(${colour}) ${strength.toFixed(0)}%, var(--card))`,
       },
       isSmall ? "" : formatCount(count),
@@ -95,7 +93,7 @@ function meter(percent: number): Markup {
   );
 }
 
-/** Classes, the hardest first. */
+/** Results of each class, the lowest recall first. */
 function classTable(results: readonly ClassResult[], classes: readonly string[]): Markup {
   const sorted = results
     .filter(({ images }) => images > 0)
@@ -110,7 +108,7 @@ function classTable(results: readonly ClassResult[], classes: readonly string[])
       element("td", { class: "n soft" }, formatCount(images)),
     ),
   );
-  const heads = ["class", "found", "of its answers right", "images"].map((text, index) =>
+  const heads = ["class", "recall", "precision", "images"].map((text, index) =>
     element("th", { scope: "col", class: index > 1 ? "n" : undefined }, text),
   );
   return element(
@@ -129,7 +127,7 @@ function mistakeTable(confusion: Confusion, classes: readonly string[]): Markup 
         "tr",
         {},
         element("th", { scope: "row" }, nameOf(classes, label)),
-        element("td", {}, `answered ${nameOf(classes, answer)}`),
+        element("td", {}, `classified as ${nameOf(classes, answer)}`),
         element("td", { class: "n now" }, formatCount(count)),
       ),
     );
@@ -150,14 +148,14 @@ function gallery({ worst, sampleShape }: Confusion, classes: readonly string[]):
         {},
         nameOf(classes, label),
         element("br"),
-        "answered ",
+        "classified as ",
         element("b", {}, nameOf(classes, answer)),
         " ",
         element("span", { class: "share" }, formatPercent(100 * answerProbability)),
         element("br"),
         element(
           "span",
-          { class: "soft place", title: `the label got ${formatSmall(labelProbability)}` },
+          { class: "soft place", title: `probability of the label: ${formatSmall(labelProbability)}` },
           path ?? `image ${formatCount(index)}`,
         ),
       ),
@@ -172,9 +170,10 @@ export function evaluationPage({ network, dataset, classes, confusion, date }: E
   const title = `${network} on ${dataset}: ${formatPercent(accuracy, 2)}`;
   const wrong = images - correct;
   const lead = [
-    `${formatCount(correct)} of ${plural(images, "test image")} answered rightly, ${formatCount(wrong)} wrongly; ` +
+    `${formatCount(correct)} of ${plural(images, "test image")} classified correctly, ` +
+      `${formatCount(wrong)} wrongly; ` +
       `mean cross-entropy ${formatSmall(loss)}.`,
-    unanswered > 0 ? ` ${plural(unanswered, "image")} got no answer: a logit was not a number.` : "",
+    unanswered > 0 ? ` ${plural(unanswered, "image")} got no answer because a logit was NaN.` : "",
   ].join("");
   return document(
     title,
@@ -185,23 +184,23 @@ export function evaluationPage({ network, dataset, classes, confusion, date }: E
     counts.length > MOST_DRAWN
       ? undefined
       : section(
-          "What is taken for what",
-          "A row for each class's images, a column for each answer. Green is right; orange is wrong, drawn stronger " +
-            "than its share so that it is seen.",
+          "Confusion matrix",
+          "One row for the images of each class, one column for each answer. Green is correct; orange is wrong, and " +
+            "stronger than its share, so that it is visible.",
           matrix(confusion, classes),
         ),
     element(
       "div",
       { class: "two" },
-      section("Classes, the hardest first", undefined, classTable(classResults(confusion), classes)),
-      wrong === 0 ? undefined : section("Most often mixed up", undefined, mistakeTable(confusion, classes)),
+      section("Classes, the lowest recall first", undefined, classTable(classResults(confusion), classes)),
+      wrong === 0 ? undefined : section("Most frequent mistakes", undefined, mistakeTable(confusion, classes)),
     ),
     worst.length === 0
       ? undefined
       : section(
-          "Most wrong",
-          "The images whose class the network thought least likely, as it saw them: their class, and its answer with " +
-            "the probability it gave it.",
+          "Worst mistakes",
+          "The images whose class got the lowest probability, as the network's input: their class, and the network's " +
+            "answer with its probability.",
           gallery(confusion, classes),
         ),
   );

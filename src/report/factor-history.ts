@@ -1,19 +1,19 @@
 /**
- * Values of all scaling factors over the epochs, a byte each, for the heat map, and what pressed on each layer's.
- * Bounded: with very many epochs or structures every second epoch is dropped, then every second again.
+ * Values of all scaling factors over the epochs, one byte each, for the heat map, and the margins of each layer. The
+ * memory is bounded: with very many epochs or structures every second epoch is dropped, as often as needed.
  */
 import type { RunEvent } from "../training/events.ts";
 import type { Levels } from "./heat.ts";
 import { packMargins } from "./margins.ts";
 
-/** Bytes of values kept. */
+/** Largest number of bytes for the values. */
 const MOST_BYTES = 1 << 21;
 
 interface EpochLevels {
   readonly epoch: number;
   readonly step: number;
   readonly maximum: number;
-  /** Structure by structure. */
+  /** One for each structure. */
   readonly values: Uint8Array;
   readonly margins: Float32Array;
 }
@@ -46,7 +46,7 @@ export class LevelTable {
     }
   }
 
-  /** All of them on one scale. */
+  /** The values of all epochs on one scale. */
   table(): Levels {
     const maximum = this.#epochs.reduce((most, one) => Math.max(most, one.maximum), 0);
     const values = new Uint8Array(this.#epochs.length * this.#structures);

@@ -1,4 +1,4 @@
-/** The foot of the report: everything needed to tell this run from another, as plain lists. */
+/** The lists at the end of the report: settings, data, times, files, engine and environment of the run. */
 
 import type { RunFinished } from "../training/events.ts";
 import {
@@ -16,7 +16,7 @@ import { element, type Markup } from "./svg.ts";
 
 type Facts = readonly (readonly [name: string, value: string])[];
 
-/** `{a: {b: 1}}` → `a.b: 1`; the options are shown as they were given, whatever they are. */
+/** `{a: {b: 1}}` → `a.b: 1`, for any options. */
 function flatten(value: unknown, path: string): (readonly [string, string])[] {
   if (value === null || value === undefined) return [];
   if (Array.isArray(value))
@@ -25,7 +25,7 @@ function flatten(value: unknown, path: string): (readonly [string, string])[] {
   return Object.entries(value).flatMap(([key, inner]) => flatten(inner, path === "" ? key : `${path}.${key}`));
 }
 
-/** Names as the sources spell them, in words: `learningRate.peak` → `learning rate peak`. */
+/** Names of fields as words: `learningRate.peak` → `learning rate peak`. */
 function words(name: string): string {
   return name
     .replace(/[._]/g, " ")
@@ -38,7 +38,7 @@ function list(title: string, facts: Facts): Markup | undefined {
   return element("div", {}, element("h3", {}, title), element("dl", {}, entries));
 }
 
-/** What was cut while training went on, a line a cut. */
+/** The cuts made while training, one line each. */
 function shrinking({ shrinks }: History): Facts {
   return shrinks.map(({ cut, speed }): readonly [string, string] => {
     const margins = cut.cuts.flatMap(({ margin }) => margin ?? []);
@@ -56,12 +56,12 @@ function shrinking({ shrinks }: History): Facts {
   });
 }
 
-/** Whether the engine had to wait for its data, and everything else for the engine. */
+/** How long the engine waited for data, and the longest time that the event loop was blocked. */
 export function freedomOf({ steps, waits, waitedMilliseconds, blockedMilliseconds }: RunFinished): readonly string[] {
-  const waited = waits === 0 ? "" : `, ${formatMilliseconds(waitedMilliseconds)} waited in all`;
+  const waited = waits === 0 ? "" : `, ${formatMilliseconds(waitedMilliseconds)} of waiting in total`;
   return [
     `batches ready at ${formatCount(steps - waits)} of ${plural(steps, "step")}${waited}`,
-    `event loop held up for ${formatMilliseconds(blockedMilliseconds)} at most`,
+    `event loop blocked for ${formatMilliseconds(blockedMilliseconds)} at most`,
   ];
 }
 
@@ -69,12 +69,12 @@ function timing({ epochs, finished, latency, sessions }: History): Facts {
   const seconds = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0);
   const facts: (readonly [string, string])[] = [["epochs", `${epochs.length} in ${formatDuration(seconds)}`]];
   if (finished !== undefined) facts.push(["session", formatDuration(finished.seconds)]);
-  if (finished !== undefined) facts.push(["free for other things", freedomOf(finished).join("; ")]);
-  const epochsHeld = epochs.map(({ blockedMilliseconds }) => formatMilliseconds(blockedMilliseconds));
-  if (epochs.length > 0) facts.push(["event loop held up, by epoch", epochsHeld.join(", ")]);
+  if (finished !== undefined) facts.push(["waiting", freedomOf(finished).join("; ")]);
+  const epochsBlocked = epochs.map(({ blockedMilliseconds }) => formatMilliseconds(blockedMilliseconds));
+  if (epochs.length > 0) facts.push(["event loop blocked, by epoch", epochsBlocked.join(", ")]);
   const epochsWaited = epochs.map(({ waitMilliseconds }) => formatMilliseconds(waitMilliseconds));
   if (epochs.length > 0) facts.push(["wait for data, mean of a step, by epoch", epochsWaited.join(", ")]);
-  if (sessions > 1) facts.push(["sessions", `${sessions}, resumed from checkpoints`]);
+  if (sessions > 1) facts.push(["sessions", `${sessions}, each resumed from a checkpoint`]);
   if (latency !== undefined) {
     const { batch, threads, before, after } = latency;
     const range = ({ lowerQuartile, median, upperQuartile }: typeof before): string =>
@@ -85,7 +85,7 @@ function timing({ epochs, finished, latency, sessions }: History): Facts {
   return facts;
 }
 
-/** What the run was made with. */
+/** All lists. */
 export function factLists(history: History): Markup {
   const { started, exported } = history;
   const { name, classes, trainImages, testImages } = started.dataset;

@@ -1,5 +1,5 @@
 /**
- * Numbers as people read them, for the report and the terminal alike. Thin no-break spaces are left to the page's CSS.
+ * Formats numbers for the report and the terminal.
  */
 
 const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
@@ -9,12 +9,12 @@ export function formatCount(value: number): string {
   return grouped.format(value);
 }
 
-/** Three significant digits and a unit of thousands: `40.8 M`, `270 k`, `1.25 G`; below a thousand as it is. */
+/** Three significant digits and a prefix: `40.8 M`, `270 k`, `1.25 G`; a whole number below a thousand. */
 export function formatQuantity(value: number): string {
   const units = ["", " k", " M", " G", " T"];
   let scaled = value;
   let unit = 0;
-  // 999.5 would be printed as 1000 of its unit.
+  // 999.5 would be rounded to 1000.
   while (scaled >= 999.5 && unit < units.length - 1) {
     scaled /= 1000;
     unit++;
@@ -22,7 +22,7 @@ export function formatQuantity(value: number): string {
   return `${unit === 0 ? `${Math.round(scaled)}` : significant(scaled)}${units[unit]}`;
 }
 
-/** `1.09 MB`, in units of a thousand bytes, as disks and `ls --si` count. */
+/** `1.09 MB`, in decimal units as `ls --si`. */
 export function formatBytes(bytes: number): string {
   const quantity = formatQuantity(bytes);
   return quantity.includes(" ") ? `${quantity}B` : `${quantity} B`;
@@ -33,7 +33,7 @@ export function formatPercent(percent: number, digits = 1): string {
   return `${percent.toFixed(digits)} %`;
 }
 
-/** `part` of `whole` in percent; 100 where there is nothing to lose. */
+/** `part` of `whole` in percent; 100 if `whole` is zero. */
 export function percentOf(part: number, whole: number): number {
   return whole === 0 ? 100 : (100 * part) / whole;
 }
@@ -52,7 +52,7 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
 }
 
-/** `3.1e-7` for the very small, plain decimals otherwise. */
+/** `3.1e-7` for very small numbers, decimals otherwise. */
 export function formatSmall(value: number): string {
   if (value === 0) return "0";
   return Math.abs(value) < 1e-3 ? value.toExponential(1) : significant(value);
@@ -60,7 +60,7 @@ export function formatSmall(value: number): string {
 
 /** Three significant digits without an exponent for 0.001 … 999. */
 function significant(value: number): string {
-  // Rounded first: 0.9996 has the magnitude of 1.00.
+  // Round first: 0.9996 becomes 1.00.
   const rounded = Math.abs(Number(value.toPrecision(3)));
   const magnitude = rounded === 0 ? 0 : Math.floor(Math.log10(rounded));
   return value.toFixed(Math.min(5, Math.max(0, 2 - magnitude)));

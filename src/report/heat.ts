@@ -1,6 +1,6 @@
 /**
- * Every scaling factor over the epochs: a row a structure, in the order of the network, a column an epoch; zero stands
- * out. The colours are pixels, which the report and the page each make a picture of; what surrounds them is drawn here
+ * A heat map of all scaling factors: one row for each structure, in the order of the network, one column for each
+ * epoch. Zeros are hatched. The report and the dashboard make an image of the pixels; axes and labels are drawn here
  * for both.
  */
 import { scaleLinear } from "d3-scale";
@@ -8,7 +8,7 @@ import type { StructureKind } from "../training/events.ts";
 import { formatCount, formatSmall } from "./format.ts";
 import { element, type Markup, svg } from "./svg.ts";
 
-/** Scaling factors of one parameter over the epochs. */
+/** The scaling factors of one parameter. */
 export interface LevelRow {
   readonly layer: string;
   readonly kind: StructureKind;
@@ -16,8 +16,8 @@ export interface LevelRow {
 }
 
 /**
- * All factors over time: `values` has a byte for each epoch and structure, epoch by epoch, in base64; 0 is zero, 255 is
- * `maximum`.
+ * All factors over time. `values` has one byte for each epoch and structure, epoch by epoch, in base64; 0 is zero, 255
+ * is `maximum`.
  */
 export interface Levels {
   readonly epochs: readonly number[];
@@ -29,7 +29,7 @@ export interface Levels {
   readonly margins: string;
 }
 
-/** Of the coloured part, in pixels of the page. */
+/** Height of the coloured part, in pixels of the page. */
 export const HEAT_HEIGHT = 360;
 const MOST_ROWS = 2 * HEAT_HEIGHT;
 const MOST_COLUMNS = 1024;
@@ -37,7 +37,7 @@ const MARGIN = { top: 6, right: 10, bottom: 36 } as const;
 const LINE_HEIGHT = 13;
 const CHARACTER_WIDTH = 6.3;
 
-/** Sequential, even in lightness, told apart by colour-blind people (after viridis): small to large. */
+/** Colours from small to large values, with even lightness and suitable for colour-blind people (after viridis). */
 const STOPS: readonly (readonly [number, number, number])[] = [
   [68, 1, 84],
   [59, 82, 139],
@@ -63,8 +63,8 @@ export interface HeatPixels {
 }
 
 /**
- * Which structure stands in which row: in the order of the network, but within a layer those that were at zero for
- * longest last, so that what is gone makes one area.
+ * The structure of each row: in the order of the network, and within a layer by the number of epochs at zero, so that
+ * zeros are one area.
  */
 export function heatOrder({ rows, epochs, structures }: Levels, values: Uint8Array): Uint32Array {
   const zeros = new Uint32Array(structures);
@@ -84,8 +84,8 @@ export function heatOrder({ rows, epochs, structures }: Levels, values: Uint8Arr
 }
 
 /**
- * One pixel an epoch and a structure, in the order of `heatOrder`. Where there are very many, a pixel stands for
- * several structures: for the mean of those that are not zero, unless most of them are; and for every so many epochs.
+ * One pixel for each epoch and structure, in the order of `heatOrder`. With very many structures, a pixel is the mean
+ * of several ones that are not zero, or zero if most of them are. With very many epochs, some are skipped.
  */
 export function heatPixels({ epochs, structures }: Levels, values: Uint8Array, order: Uint32Array): HeatPixels {
   const height = Math.min(structures, MOST_ROWS);
@@ -106,7 +106,7 @@ export function heatPixels({ epochs, structures }: Levels, values: Uint8Array, o
         sum += value;
         if (value > 0) alive++;
       }
-      // Zero is no colour at all: what is behind it shows through.
+      // Zero is transparent and shows the hatched background.
       if (2 * alive < own.length || alive === 0) continue;
       data.set([...(palette[Math.round(sum / alive)] ?? [0, 0, 0]), 255], 4 * (row * width + column));
     }
@@ -114,7 +114,7 @@ export function heatPixels({ epochs, structures }: Levels, values: Uint8Array, o
   return { width, height, data };
 }
 
-/** The layer of structure `number`, and its number there. */
+/** Name of structure `number`: its layer, and its number there. */
 export function structureName({ rows }: Levels, number: number): string {
   let first = 0;
   for (const { layer, kind, count } of rows) {
@@ -124,27 +124,27 @@ export function structureName({ rows }: Levels, number: number): string {
   return "";
 }
 
-/** What the map comes to, in a sentence. */
+/** Summary of the map in a sentence, for screen readers. */
 export function describeLevels({ epochs, structures }: Levels, values: Uint8Array): string {
   const last = values.subarray(Math.max(0, epochs.length - 1) * structures);
   const zero = last.reduce((sum, value) => sum + (value === 0 ? 1 : 0), 0);
-  const seen = `${formatCount(structures)} scaling factors over ${formatCount(epochs.length)} epochs`;
-  return `${seen}; ${formatCount(zero)} of them are zero at the end`;
+  const factors = `${formatCount(structures)} scaling factors over ${formatCount(epochs.length)} epochs`;
+  return `${factors}; ${formatCount(zero)} of them are zero at the end`;
 }
 
-/** Where the coloured part stands in the picture of `width`. */
+/** Position of the coloured part in the picture of `width`. */
 export function heatBox(width: number): { readonly left: number; readonly top: number; readonly width: number } {
   const left = width < 500 ? 96 : 176;
   return { left, top: MARGIN.top, width: width - left - MARGIN.right };
 }
 
-/** The end of a name says more than its beginning. */
+/** Shortens a name at its beginning: its end is more specific. */
 function shortened(name: string, room: number): string {
   const most = Math.floor(room / CHARACTER_WIDTH);
   return name.length <= most ? name : `…${name.slice(name.length - most + 1)}`;
 }
 
-/** Names of the layers at the left, as many as there is room for, and a tick where each of them begins. */
+/** Names of the layers at the left, as far as there is room, and a tick at the first row of each layer. */
 function rowLabels({ rows, structures }: Levels, left: number): Markup[] {
   const isMixed = new Set(rows.map(({ kind }) => kind)).size > 1;
   let first = 0;
@@ -166,7 +166,7 @@ function rowLabels({ rows, structures }: Levels, left: number): Markup[] {
   });
 }
 
-/** Numbers of epochs below. */
+/** Epoch numbers below the map. */
 function columnLabels({ epochs }: Levels, left: number, width: number): Markup[] {
   const bottom = MARGIN.top + HEAT_HEIGHT;
   const x = scaleLinear([0, epochs.length], [left, left + width]);
@@ -189,8 +189,8 @@ function columnLabels({ epochs }: Levels, left: number, width: number): Markup[]
 }
 
 /**
- * The picture for a page `width` pixels wide; `href`: of the picture of the pixels. `className` tells it from others on
- * the page.
+ * The picture for a page `width` pixels wide. `href`: address of the image of the pixels. `className`: unique on the
+ * page.
  */
 export function heatMap(levels: Levels, label: string, width: number, href: string, className: string): Markup {
   const { left, top, width: wide } = heatBox(width);
@@ -208,7 +208,7 @@ export function heatMap(levels: Levels, label: string, width: number, href: stri
   );
 }
 
-/** What its colours say. */
+/** The legend of the colours. */
 export function heatKey({ maximum }: Levels): Markup {
   return element(
     "p",

@@ -1,6 +1,6 @@
 /**
- * Events of a run, sorted by what the report shows. A resumed run repeats the steps after the checkpoint it continued
- * from: what an earlier session told about those is dropped.
+ * The history of a run: its events, sorted by type. A resumed run repeats the steps after its checkpoint, so the events
+ * of earlier sessions about these steps are dropped.
  */
 
 import { UserError } from "../core/errors.ts";
@@ -29,25 +29,25 @@ import type { Levels } from "./heat.ts";
 export interface StructureLife {
   readonly layer: string;
   readonly kind: StructureKind;
-  /** Of each structure, the step at which it reached zero for good; null if it was alive at the end. */
+  /** For each structure: the step at which it reached zero for the last time; null if it was alive at the end. */
   readonly zeroedAt: readonly (number | null)[];
 }
 
 export interface History {
-  /** The last session's: options and environment the run ended with. */
+  /** The last session's event, with the options and the environment at the end. */
   readonly started: RunStarted;
   readonly sessions: number;
   readonly steps: readonly Step[];
   readonly epochs: readonly Epoch[];
-  /** Of a run with a budget, how it stood. */
+  /** Progress of a run with a budget. */
   readonly budgets: readonly BudgetStanding[];
   readonly lives: readonly StructureLife[];
   /** All scaling factors at the end of each epoch. */
   readonly levels: Levels;
   readonly notices: readonly (Notice | Warning)[];
-  /** The cuts made while it trained, with the speed before and after where it was measured. */
+  /** The cuts made while training, with the speed before and after if it was measured. */
   readonly shrinks: readonly { readonly cut: NetworkShrunk; readonly speed: ShrinkMeasured | undefined }[];
-  /** Of the epochs that several ranks trained. */
+  /** One event for each epoch that several ranks trained. */
   readonly communications: readonly Communicated[];
   readonly cut: Cut | undefined;
   readonly certificate: CertificateMeasured | undefined;
@@ -56,8 +56,8 @@ export interface History {
   readonly finished: RunFinished | undefined;
 }
 
-/** Events that still hold: those of later sessions replace those after their checkpoint. */
-function survivors(events: readonly RunEvent[]): RunEvent[] {
+/** The valid events: those of later sessions replace earlier ones after their checkpoint. */
+function validEvents(events: readonly RunEvent[]): RunEvent[] {
   const kept: RunEvent[] = [];
   for (const event of events) {
     if (event.type === "run.started" && event.resumedFrom !== null) {
@@ -112,7 +112,7 @@ function levelsOf(events: readonly RunEvent[]): Levels {
   return table.table();
 }
 
-/** Each cut with the measurement that came before the next one. */
+/** Each cut with its measurement, which comes before the next cut. */
 function shrinksOf(events: readonly RunEvent[]): History["shrinks"] {
   const cuts = allOf(events, "network.shrunk");
   const speeds = allOf(events, "shrink.measured");
@@ -122,9 +122,9 @@ function shrinksOf(events: readonly RunEvent[]): History["shrinks"] {
   });
 }
 
-/** @throws UserError "bad-file" if `events` does not begin with a `run.started`. */
+/** @throws UserError "bad-file" if `events` have no `run.started`. */
 export function historyOf(events: readonly RunEvent[]): History {
-  const held = survivors(events);
+  const held = validEvents(events);
   const started = lastOf(held, "run.started");
   if (started === undefined) {
     throw new UserError("bad-file", "the events have no run.started", { hint: "Is this the folder of a run?" });

@@ -1,6 +1,6 @@
 /**
- * Where the layers of a network stand in its picture: from left to right along one line, blocks kept whole, wrapped to
- * further lines where the page is too narrow, like music.
+ * Positions of the layers in the picture of a network: from left to right in one line, which is wrapped between blocks
+ * if the page is too narrow.
  */
 import type { BlockView, LayerView, StructureView } from "./structure.ts";
 
@@ -12,7 +12,7 @@ export interface PlacedLayer {
 
 export interface PlacedBlock {
   readonly block: BlockView;
-  /** Where the shortcut leaves the line and where it joins it again. */
+  /** Positions at which the shortcut leaves the line and joins it again. */
   readonly start: number;
   readonly end: number;
 }
@@ -29,19 +29,19 @@ export interface Layout {
 }
 
 const PITCH = { smallest: 27, largest: 64 } as const;
-/** Room that a layer's number needs, which stands under it with a slash before it. */
+/** Width of a digit in the numbers under the layers. */
 const DIGIT_WIDTH = 6.4;
-/** Room before a block's first layer and after its last, for the shortcut to leave and to join. */
+/** Space before a block's first layer and after its last one, for the shortcut. */
 const BLOCK_MARGIN = 7;
 const SIDE = 16;
 
-/** What must not be torn apart: a block, or a layer outside of any. */
+/** A part that is never wrapped: a block, or a layer outside of blocks. */
 interface Unit {
   readonly layers: readonly LayerView[];
   readonly block: BlockView | undefined;
 }
 
-/** Units in order. A block that overlaps the one before it (which no model here has) is drawn as plain layers. */
+/** Units in order. A block that overlaps the previous one (no model here has one) is drawn as plain layers. */
 function unitsOf({ layers, blocks }: StructureView): Unit[] {
   const units: Unit[] = [];
   const starts = new Map(blocks.map((block) => [block.first, block] as const));
@@ -63,7 +63,7 @@ function fixedWidth(line: readonly Unit[]): number {
   return 2 * SIDE + 2 * BLOCK_MARGIN * line.filter(({ block }) => block !== undefined).length;
 }
 
-/** The narrowest columns at which the numbers under them stand apart. */
+/** Smallest column width at which the numbers below do not touch. */
 function smallestPitch({ layers }: StructureView): number {
   const widest = Math.max(0, ...layers.map(({ widthBefore }) => widthBefore));
   return Math.max(PITCH.smallest, DIGIT_WIDTH * (String(widest).length + 1) + 2);
@@ -87,7 +87,7 @@ function wrap(units: readonly Unit[], width: number, smallest: number): Unit[][]
   return lines;
 }
 
-/** Places `view` on lines of at most `width`, then spreads the layers as far as the fullest line allows. */
+/** Places `view` on lines of at most `width`, with columns as wide as the fullest line allows. */
 export function layOut(view: StructureView, width: number): Layout {
   const smallest = smallestPitch(view);
   const lines = wrap(unitsOf(view), width, smallest);

@@ -1,6 +1,6 @@
 /**
- * Margins ∂loss/∂λ + γ over the epochs, three numbers a factor parameter: the lowest of its structures at zero, and the
- * lowest and the highest of its living ones. On their way to the page they are bytes of 32-bit floats, NaN where there
+ * Margins ∂loss/∂λ + γ over the epochs, three numbers for each factor parameter: the lowest of its structures at zero,
+ * and the lowest and highest of its other structures. The dashboard gets them as bytes of 32-bit floats; NaN if there
  * are none.
  */
 import type { FactorMargins } from "../training/events.ts";
@@ -9,7 +9,7 @@ import type { Levels } from "./heat.ts";
 
 const NUMBERS = 3;
 
-/** `rows`: factor parameters; a run of an earlier version tells nothing of them. */
+/** `rows`: number of factor parameters. Runs of earlier versions have no margins. */
 export function packMargins(margins: readonly FactorMargins[], rows: number): Float32Array {
   const packed = new Float32Array(NUMBERS * rows).fill(Number.NaN);
   margins.slice(0, rows).forEach(({ zero, living }, row) => {
@@ -18,15 +18,15 @@ export function packMargins(margins: readonly FactorMargins[], rows: number): Fl
   return packed;
 }
 
-/** The margins of a moment: by "<kind> <layer>", as they were at the end of `epoch`. */
+/** The margins at the end of `epoch`, by "<kind> <layer>". */
 export interface MarginsAt {
   readonly epoch: number;
   readonly of: Readonly<Record<string, FactorMargins>>;
 }
 
 /**
- * At the end of the last epoch that was over after `epochs` epochs; undefined if there was none. `bytes`:
- * `levels.margins`, decoded.
+ * The margins at the end of the last epoch not after `epochs`; undefined if there is none. `bytes`: `levels.margins`,
+ * decoded.
  */
 export function marginsAfter(
   { epochs: known, rows }: Levels,
@@ -52,7 +52,7 @@ export function marginsAfter(
   return { epoch, of };
 }
 
-/** In words; `cut`: the lowest with which structures were cut while training. */
+/** The margins in words; `cut`: lowest margin of the structures that were cut while training. */
 export function marginWords(margins: FactorMargins | undefined, cut: number | undefined): string {
   const { zero = null, living = null } = margins ?? {};
   const [lowest = 0, highest = 0] = living ?? [];

@@ -1,12 +1,12 @@
 /**
- * The picture's data for one moment of a run: what would be left were the network cut where its factors are zero just
- * then. Widths follow the factors; MACs are those of the widths, which agrees with the cut itself but for layers kept
- * on the only path.
+ * The picture's data for one moment of a run: the network as if it were cut at its current zeros. Widths follow the
+ * factors, MACs follow the widths. The result equals a real cut, except for layers that are kept because they are on
+ * the only path.
  */
 import type { Gated, LayerFlow, Skeleton } from "./channel-gates.ts";
 import type { BlockView, LayerView, StructureView } from "./structure.ts";
 
-/** 1 for each channel that no gate closes. */
+/** 1 for each channel without a gate at zero. */
 function openChannels({ channels, gates }: Gated, alive: Uint8Array): Uint8Array {
   const open = new Uint8Array(channels).fill(1);
   for (const { at, channels: own, first, count } of gates) {
@@ -21,7 +21,7 @@ function count(open: Uint8Array): number {
   return open.reduce((sum, one) => sum + one, 0);
 }
 
-/** Of `groups`, those of which any channel is open. */
+/** For each of `groups`, whether any of its channels is open. */
 function openGroups(open: Uint8Array, groups: number): boolean[] {
   const size = open.length / groups;
   return Array.from({ length: groups }, (_, group) => open.subarray(group * size, (group + 1) * size).includes(1));
@@ -31,7 +31,7 @@ function layerAt(layer: LayerView, flow: LayerFlow | undefined, alive: Uint8Arra
   if (flow === undefined) return layer;
   const [written, readable] = [openChannels(flow.out, alive), openChannels(flow.in, alive)];
   const [width, read] = [count(written), count(readable)];
-  // Each group reads its own channels: with a group go both, and depthwise layers are groups of one.
+  // Each group reads its own channels, so a cut removes input and output channels together. Depthwise: one each.
   const isDepthwise = flow.groups > 1 && flow.groups === flow.in.channels;
   const own = isDepthwise ? Math.min(width, read) : width;
   const share = flow.groups > 1 ? 1 : read / Math.max(1, flow.in.channels);
@@ -53,7 +53,7 @@ export function viewAt({ view, flows, branches }: Skeleton, alive: Uint8Array): 
   const blocks = view.blocks.map((block): BlockView => {
     const own = layers.slice(block.first, block.last + 1);
     const branch = branches[block.name];
-    // A branch without a layer, or with a factor of zero, brings nothing to the sum.
+    // A branch with a layer of width zero, or with a factor of zero, adds nothing to the sum.
     const isCut = (branch !== undefined && alive[branch] === 0) || own.some(({ widthAfter }) => widthAfter === 0);
     if (isCut) layers.splice(block.first, own.length, ...own.map(gone));
     const shortcut = block.shortcut && layerAt(block.shortcut, flows[block.shortcut.name], alive);
@@ -62,7 +62,7 @@ export function viewAt({ view, flows, branches }: Skeleton, alive: Uint8Array): 
   return { layers, blocks };
 }
 
-/** The groups that `moment` leaves; of those that the cut kept besides (it can round up), the first. */
+/** The groups left in `moment`, and the first ones of those that the cut kept additionally (it may round up). */
 function groupsOf(cut: LayerView, moment: LayerView | undefined): readonly boolean[] {
   const left = cut.groups.filter((isLeft) => isLeft).length;
   const living = (moment?.groups ?? []).filter((isLeft) => isLeft).length;
@@ -71,7 +71,7 @@ function groupsOf(cut: LayerView, moment: LayerView | undefined): readonly boole
   return moment.groups.map((isLeft) => isLeft || more-- > 0);
 }
 
-/** The exact picture of a cut, which tells how many groups are left, with those that `alive` says. */
+/** The picture of a cut, which only has the number of groups that are left, with the groups that are alive. */
 export function withGroups(cut: StructureView, skeleton: Skeleton, alive: Uint8Array): StructureView {
   const moment = new Map(viewAt(skeleton, alive).layers.map((layer) => [layer.name, layer] as const));
   const layers = cut.layers.map((layer) =>

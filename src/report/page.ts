@@ -1,4 +1,4 @@
-/** The report as one HTML page: no script, no outside file, so it can be mailed, printed and kept. */
+/** The report as one HTML page without scripts and external files, so that it can be mailed, printed and archived. */
 
 import { livesFigure } from "./alive-grid.ts";
 import { chartsOf } from "./charts.ts";
@@ -13,11 +13,11 @@ import type { StructureView } from "./structure.ts";
 import { certificateCard, headline, summaryTable } from "./summary.ts";
 import { element, type Markup } from "./svg.ts";
 
-/** Widths the picture of the network is drawn for: a desktop's page and a phone's. */
+/** Widths of the pictures, for a desktop and for a phone. */
 const WIDE = 1120;
 const NARROW = 358;
 
-/** A tree on a frame: what the name means. */
+/** An espalier: a tree on a frame. */
 function logo(): Markup {
   const paths = "M12 22V3M12 17H5V8M12 17h7V8M12 10H8.5V4M12 10h3.5V4";
   return element(
@@ -27,19 +27,19 @@ function logo(): Markup {
   );
 }
 
-/** How the network was trained, in the sentence that begins with for how long. */
+/** How the network was trained: the end of the sentence in the report's introduction. */
 function manner({ started: { factors, controlOf } }: History): string {
   if (controlOf !== undefined)
-    return `as the control of ${controlOf.run}: the architecture of its compact network, from new weights`;
+    return `as the from-scratch baseline of ${controlOf.run}: its compact architecture, from new weights`;
   if (factors.length === 0) return "without scaling factors";
-  return "with scaling factors that went to zero on the way; what reached zero was cut out";
+  return "with scaling factors; the structures whose factors reached zero were cut";
 }
 
 function notesSection({ cut, notices }: History): Markup | undefined {
   const notes = [...(cut?.notes ?? []), ...notices.map(({ message }) => message)];
   if (notes.length === 0) return undefined;
   return section(
-    "Worth knowing",
+    "Notes",
     undefined,
     element(
       "ul",
@@ -52,9 +52,9 @@ function notesSection({ cut, notices }: History): Markup | undefined {
 function structureSection(structure: StructureView): Markup {
   return section(
     "The network",
-    "Each bar is a layer, as high as it has output channels; the number below is what is left of them. A grouped " +
-      "convolution is a grid of its groups. Arches are shortcuts. Where a whole branch was cut, only its shortcut " +
-      "carries the images on.",
+    "Each bar is a layer. Its height is the number of its output channels; the number below is how many of them are " +
+      "left. A grouped convolution is a grid of its groups. Arches are shortcuts. If a whole branch was cut, only " +
+      "its shortcut is left.",
     element(
       "p",
       { class: "legend" },
@@ -66,7 +66,7 @@ function structureSection(structure: StructureView): Markup {
 }
 
 /**
- * Every factor over the epochs; undefined for runs without factors, and for those of versions that did not tell them.
+ * The heat map of all factors; undefined for runs without factors, and for runs of versions without their values.
  */
 function heatSection({ levels }: History): Markup | undefined {
   if (levels.structures === 0 || levels.epochs.length === 0) return undefined;
@@ -75,8 +75,8 @@ function heatSection({ levels }: History): Markup | undefined {
   const label = describeLevels(levels, values);
   return section(
     "Scaling factors over time",
-    "A row for each structure, layer by layer, a column for each epoch. Where a row turns hatched, its factor has " +
-      "reached zero; within a layer, those that fell first stand last.",
+    "One row for each structure, layer by layer, one column for each epoch. Hatched parts are factors at zero. " +
+      "Within a layer the structures that reached zero first come last.",
     heatKey(levels),
     element(
       "div",
@@ -87,7 +87,7 @@ function heatSection({ levels }: History): Markup | undefined {
   );
 }
 
-/** The whole document. Without `structure` (a run that was never cut) the picture of the network is left out. */
+/** The whole document. Without `structure`, for an unfinished run, it has no picture of the network. */
 export function reportPage(history: History, structure: StructureView | undefined): string {
   const { started, finished, epochs } = history;
   const title = `${started.model} on ${started.dataset.name}: ${headline(history)}`;
@@ -113,8 +113,8 @@ export function reportPage(history: History, structure: StructureView | undefine
       ? undefined
       : section(
           "The structures",
-          "Every scaling factor, a row a layer, in the order in which they reached zero. What belongs to a branch " +
-            "that was cut went with it, whatever its own factor was.",
+          "One square for each structure, one row for each layer, sorted by when its scaling factor reached zero. A " +
+            "cut branch takes its structures with it, whatever their own factors are.",
           lives,
         ),
     heatSection(history),

@@ -1,11 +1,11 @@
-/** Pixels as a picture inside a page: a PNG as a data address, so that the page stays one file. */
+/** Pixels as a PNG in a data URL, so that a page is one file. */
 import { encode } from "fast-png";
 import type { SampleShape } from "../data/dataset.ts";
 import type { HeatPixels } from "./heat.ts";
 import { element, type Markup } from "./svg.ts";
 
 /**
- * An `<img>` of 8-bit pixels [C,H,W]: one channel is grey, three are colours, of any other number the first is shown.
+ * An `<img>` of 8-bit pixels [C,H,W]: three channels are colours, otherwise the first channel is shown as grey.
  */
 export function picture(pixels: Uint8Array, [channels, height, width]: SampleShape, label: string): Markup {
   const shown = channels === 3 ? 3 : 1;
@@ -18,7 +18,7 @@ export function picture(pixels: Uint8Array, [channels, height, width]: SampleSha
   return element("img", { src: addressOf(bytes), ...{ width, height, alt: label } });
 }
 
-/** Pixels with opacity as the address of a picture. */
+/** Pixels with opacity as a data URL. */
 export function pngAddress({ width, height, data }: HeatPixels): string {
   return addressOf(encode({ width, height, data, channels: 4, depth: 8 }));
 }

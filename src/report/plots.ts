@@ -1,6 +1,5 @@
 /**
- * The curves of a run as data: which there are, and what each of them shows. The report and the page draw them, each in
- * its own way.
+ * The curves of a run as data. The report and the dashboard draw them, each in its own way.
  */
 import type { BudgetStanding, StructureKind } from "../training/events.ts";
 import { formatPercent, formatQuantity, formatSmall } from "./format.ts";
@@ -12,51 +11,51 @@ export type Point = readonly [number, number];
 export interface Series {
   readonly name: string;
   readonly points: readonly Point[];
-  /** Which of the page's four line styles: each has its own colour and its own dashes. */
+  /** One of the four line styles of the style sheet, each with its own colour and dashes. */
   readonly style: 1 | 2 | 3 | 4;
-  /** A dot on each point: for the few values of epochs, not for those of steps. */
+  /** Whether each point has a dot: for values of epochs, which are few, not for those of steps. */
   readonly dots?: boolean;
-  /** Constant between points instead of a slope. */
+  /** Whether the curve is constant between points. */
   readonly stepped?: boolean;
 }
 
-/** Costs and structures in percent of the whole. */
+/** The data of the curves. Costs and structures are percents of the full network's. */
 export interface Progress {
-  /** Of the whole run, trained or not. */
+  /** Epochs of the whole run, including those not trained yet. */
   readonly epochs: number;
   readonly test: readonly Point[];
   readonly train: readonly Point[];
   readonly macs: readonly Point[];
-  /** Of the parameters, where the budget counts those. */
+  /** Parameters left, if the budget counts parameters. */
   readonly parameters: readonly Point[];
   readonly budget: Pick<BudgetStanding, "of" | "share"> | undefined;
   readonly loss: readonly Point[];
   readonly learningRate: readonly Point[];
   readonly speed: readonly Point[];
-  /** A kind that the run has, with what is alive of it and its γ. */
+  /** For each kind of structure: percentage alive, and γ. */
   readonly kinds: readonly {
     readonly kind: StructureKind;
     readonly alive: readonly Point[];
     readonly gamma: readonly Point[];
   }[];
-  /** Of several ranks, what of their time they only waited; empty for one. */
+  /** With several ranks: share of the time in which they only waited; empty with one. */
   readonly waiting: { readonly sums: readonly Point[]; readonly slowest: readonly Point[] };
 }
 
 export interface Plot {
   readonly title: string;
   readonly series: readonly Series[];
-  /** Values that are always in view. */
+  /** Values that the axis always includes. */
   readonly include: readonly [number, number];
   readonly format: (value: number) => string;
-  /** Follows the numbers on the axis. */
+  /** Unit after the numbers on the axis. */
   readonly unit?: string;
 }
 
 const STYLES = [1, 2, 3, 4] as const;
 const percent = { format: formatPercent, unit: " %" } as const;
 
-/** What is left against what is to be left. */
+/** The cost left, and the budget. */
 function costPlot({ macs, parameters, budget, epochs }: Progress): Plot {
   const ofParameters = budget?.of === "parameters";
   const target = budget === undefined ? undefined : 100 * budget.share;
@@ -89,7 +88,7 @@ export function waitingOf(epochs: readonly EpochOfRanks[]): Progress["waiting"] 
   return { sums: byEpochs(exposedPercent), slowest: byEpochs(slowPercent) };
 }
 
-/** What of their time several ranks only waited. */
+/** Waiting times of several ranks. */
 function waitingPlots({ waiting: { sums, slowest } }: Progress): readonly Plot[] {
   if (sums.length === 0) return [];
   return [
@@ -105,7 +104,7 @@ function waitingPlots({ waiting: { sums, slowest } }: Progress): readonly Plot[]
   ];
 }
 
-/** All curves of a run; those that have nothing to show (no factors, one rank) are left out. */
+/** All curves of a run that have data (for example, no γ without factors). */
 export function plotsOf(progress: Progress): readonly Plot[] {
   const { test, train, loss, learningRate, speed, kinds } = progress;
   const one = (name: string, points: readonly Point[]): readonly Series[] => [{ name, style: 1, points }];
@@ -142,7 +141,7 @@ export function plotsOf(progress: Progress): readonly Plot[] {
   ];
 }
 
-/** Lowest and highest value to show: `include` and every finite one of `values`. Values that are all alike get room. */
+/** Lowest and highest value of `include` and the finite `values`. If all are equal, the range is widened. */
 export function rangeOf(include: readonly [number, number], values: Iterable<number | null>): [number, number] {
   let [low, high] = include;
   for (const value of values) {
@@ -151,6 +150,6 @@ export function rangeOf(include: readonly [number, number], values: Iterable<num
     high = Math.max(high, value);
   }
   if (high > low) return [low, high];
-  // What is all at 100 % cannot be above it.
+  // Widen downwards: values of 100 % cannot be higher.
   return high > 0 ? [0.9 * high, high] : [low, low + 1];
 }

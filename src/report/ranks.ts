@@ -1,30 +1,30 @@
 /**
- * What it cost to train on several ranks: sums that were not hidden behind the backward pass, and who was waited for.
+ * The cost of training on several ranks: sums that did not overlap with the backward pass, and waits for slow ranks.
  */
 import type { Communicated } from "../training/events.ts";
 import { formatBytes, formatDuration, formatMilliseconds, formatPercent, percentOf, plural } from "./format.ts";
 
-/** What is needed of an epoch's event. */
+/** The fields of an epoch's event that are used here. */
 export type EpochOfRanks = Pick<
   Communicated,
   "epoch" | "ranks" | "bytes" | "underWayMilliseconds" | "exposedMilliseconds" | "stepMilliseconds" | "slowest"
 >;
 
-/** A rank that others waited for. */
+/** A rank that other ranks waited for. */
 export interface WaitedFor {
   readonly rank: number;
   readonly host: string;
   readonly milliseconds: number;
-  /** In how many epochs it was the last. */
+  /** Number of epochs in which it was the slowest. */
   readonly epochs: number;
 }
 
-/** Percent of a step in which the ranks did nothing but wait for sums. */
+/** Percent of a step in which the ranks only waited for sums. */
 export function exposedPercent({ exposedMilliseconds, stepMilliseconds }: EpochOfRanks): number {
   return stepMilliseconds === 0 ? 0 : percentOf(exposedMilliseconds, stepMilliseconds);
 }
 
-/** Percent of the epoch that the others waited for the rank that came last. */
+/** Percent of the epoch in which the other ranks waited for the slowest one. */
 export function slowPercent({ slowest }: EpochOfRanks): number {
   return 100 * slowest.share;
 }
@@ -33,7 +33,7 @@ function mean(epochs: readonly EpochOfRanks[], of: (epoch: EpochOfRanks) => numb
   return epochs.reduce((sum, epoch) => sum + of(epoch), 0) / Math.max(1, epochs.length);
 }
 
-/** `2 ranks`, or `2 to 4 ranks` of a run that went on with another number. */
+/** `2 ranks`, or `2 to 4 ranks` if the run was resumed with another number. */
 export function ranksWords(epochs: readonly EpochOfRanks[]): string {
   const counts = epochs.map(({ ranks }) => ranks);
   const [fewest, most] = [Math.min(...counts), Math.max(...counts)];
@@ -49,7 +49,7 @@ export function exposedWords(epochs: readonly EpochOfRanks[]): string {
 }
 
 /**
- * Ranks in the order of how long they were waited for, the longest first; each epoch counts for the one that came last.
+ * The ranks that others waited for, the longest wait first. Each epoch counts for its slowest rank.
  */
 export function waitedFor(epochs: readonly EpochOfRanks[]): readonly WaitedFor[] {
   const byRank = new Map<string, WaitedFor>();
@@ -73,7 +73,7 @@ export function waitedWords({ rank, host, milliseconds, epochs }: WaitedFor): st
   return `${waitWords(milliseconds)} for rank ${rank} on ${host}, last in ${plural(epochs, "epoch")}`;
 }
 
-/** What of it is worth a line in the report, by name. */
+/** Lines of the report, by name. */
 export function ranksFacts(epochs: readonly EpochOfRanks[]): readonly (readonly [name: string, value: string])[] {
   const last = epochs.at(-1);
   if (last === undefined) return [];

@@ -1,4 +1,4 @@
-/** Writes `report.html` of a run folder from what the run left there: its events and its two networks. */
+/** Writes `report.html` into a run's folder, from its events and its two networks. */
 
 import { access } from "node:fs/promises";
 import { join } from "node:path";
@@ -28,9 +28,9 @@ function cutOf({ graph, weights }: Network, compact: Network): StructureView {
 }
 
 /**
- * Writes the report of the run in `folder` and returns its path. A run that has not finished gets a report without the
- * table and without the picture of the network.
- * @throws UserError "missing-file" if `folder` is no run, "bad-file" if its events or networks are damaged.
+ * Writes the report of the run in `folder` and returns its path. The report of an unfinished run has no table and no
+ * picture of the network.
+ * @throws UserError "missing-file" if `folder` is not a run, "bad-file" if its events or networks are damaged.
  */
 export async function writeReport(folder: string): Promise<string> {
   requireArguments("writeReport", { folder: [folder, "text"] });

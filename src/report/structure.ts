@@ -1,6 +1,6 @@
 /**
- * What the picture of a network shows, read off two graphs: the layers in order with their widths before and after, and
- * the residual blocks around them. Layers are matched by name: cutting keeps names.
+ * The data for the picture of a network, from two graphs: the layers in order with their widths before and after, and
+ * the residual blocks around them. Layers are matched by name, because cutting keeps names.
  */
 import type { Shape } from "../core/tensor.ts";
 import { nodeMacs } from "../graph/cost.ts";
@@ -10,16 +10,16 @@ import { inferShapes } from "../graph/shapes.ts";
 export interface LayerView {
   readonly name: string;
   readonly op: "convolution" | "linear";
-  /** Output channels or features; 0 where the layer is gone. */
+  /** Output channels or features; 0 if the layer is gone. */
   readonly widthBefore: number;
   readonly widthAfter: number;
   readonly macsBefore: number;
   readonly macsAfter: number;
-  /** `32×32`, the layer's output pixels; empty for a linear layer. */
+  /** Height and width of the layer's output, as `32×32`; empty for a linear layer. */
   readonly pixels: string;
   /**
-   * Of a grouped convolution, which groups are left; empty for any other layer, and where each channel is a group of
-   * its own.
+   * For each group of a grouped convolution, whether it is left; empty for other layers and for depthwise
+   * convolutions.
    */
   readonly groups: readonly boolean[];
 }
@@ -27,18 +27,18 @@ export interface LayerView {
 /** A branch and the shortcut around it. Indices point into `layers` of the same view. */
 export interface BlockView {
   readonly name: string;
-  /** The branch is added to what it came from, or, in a DenseNet, its channels are put behind those. */
+  /** The branch is added to its input, or, in a DenseNet, concatenated with it. */
   readonly ending: "sum" | "join";
   readonly first: number;
   readonly last: number;
-  /** The shortcut's own layer (a projection), or undefined for identity and option A. */
+  /** The layer on the shortcut (a projection); undefined for an identity and for option A. */
   readonly shortcut: LayerView | undefined;
-  /** No layer of the branch is left. */
+  /** Whether no layer of the branch is left. */
   readonly isCut: boolean;
 }
 
 export interface StructureView {
-  /** In execution order, without the shortcuts' own. */
+  /** In execution order, without layers on shortcuts. */
   readonly layers: readonly LayerView[];
   readonly blocks: readonly BlockView[];
 }
@@ -81,7 +81,7 @@ function measured({ nodes, shapes }: Side, name: string): Measures {
   return { width, macs: nodeMacs(node, shapes), pixels, groups };
 }
 
-/** Every node that `value` depends on, itself included. */
+/** All nodes that `value` depends on, including the one that computes it. */
 function ancestors(value: string, makers: ReadonlyMap<string, Node>): Set<Node> {
   const found = new Set<Node>();
   const pending = [value];
@@ -103,7 +103,7 @@ interface RawBlock {
 
 type Only = (own: readonly string[], others: readonly string[]) => LayerNode[];
 
-/** The layers that only `own` depend on, and none of `others`. */
+/** Returns the layers that `own` depend on and `others` do not. */
 function onlyIn(graph: Graph): Only {
   const makers = producers(graph);
   const all = (values: readonly string[]): Set<Node> =>
@@ -114,7 +114,7 @@ function onlyIn(graph: Graph): Only {
   };
 }
 
-/** A sum: the layers only one of its sides depends on; the side with more of them is the branch. */
+/** A sum. Each side has the layers that only it depends on; the side with more of them is the branch. */
 function sumBlock({ name, inputs: [left = "", right = ""] }: Node, only: Only): RawBlock {
   const [ofLeft, ofRight] = [only([left], [right]), only([right], [left])];
   const [branch, shortcut] = ofLeft.length >= ofRight.length ? [ofLeft, ofRight] : [ofRight, ofLeft];
@@ -122,8 +122,8 @@ function sumBlock({ name, inputs: [left = "", right = ""] }: Node, only: Only): 
 }
 
 /**
- * A join of new channels and those they were made from: the last ones, or all but the first. Any other join is no
- * block.
+ * A concatenation of new channels with the channels that they were computed from. The new ones are the last input, or
+ * all but the first. Any other concatenation is not a block.
  */
 function joinBlock({ name, inputs }: Node, only: Only): RawBlock | undefined {
   for (const at of [-1, 1]) {
@@ -144,8 +144,8 @@ function rawBlocks(graph: Graph): RawBlock[] {
 }
 
 /**
- * The picture's data for `before`, with what of it is left in `after`. Of groups, a cut network tells how many: the
- * first are shown.
+ * The picture's data for `before` and the parts of it that are left in `after`. A cut network only has the number of
+ * its groups, so the first ones are shown as left.
  */
 export function structureOf(before: Graph, after: Graph): StructureView {
   const old = sideOf(before);

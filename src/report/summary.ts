@@ -1,4 +1,4 @@
-/** The top of the report: what came out, before and after, and the certificate. */
+/** The top of the report: the results before and after, and the certificate. */
 import type { NetworkSummary } from "../training/events.ts";
 import {
   formatBytes,
@@ -12,7 +12,7 @@ import {
 import type { History } from "./history.ts";
 import { element, type Markup } from "./svg.ts";
 
-/** One measure of a network, before and after; `left` is the share that remains, where less is better. */
+/** One measure of a network, before and after. `left`: percentage that remains, for measures where less is better. */
 export interface SummaryRow {
   readonly name: string;
   readonly before: string;
@@ -20,7 +20,7 @@ export interface SummaryRow {
   readonly left: number | undefined;
 }
 
-/** The closing table of a run, for the report and for the terminal. */
+/** The table at the end of a run, for the report and the terminal. */
 export function summaryRows(before: NetworkSummary, after: NetworkSummary): readonly SummaryRow[] {
   const row = (name: string, was: number, is: number, format: (value: number) => string): SummaryRow => ({
     name,
@@ -45,7 +45,7 @@ export function summaryRows(before: NetworkSummary, after: NetworkSummary): read
   return rows;
 }
 
-/** `60.9 % of the MACs, 82.70 % accurate, the same answers`, as far as it is known. */
+/** `60.9 % of the MACs, 82.7 % accurate, the same answers`, as far as it is known. */
 export function headline({ finished, certificate }: History): string {
   if (finished === undefined) return "not finished";
   const { before, after } = finished;
@@ -99,7 +99,7 @@ function symbol(passed: boolean): Markup {
   );
 }
 
-/** Whether cutting changed anything, as measured. */
+/** The result of the certificate. */
 export function certificateCard({ certificate }: History): Markup | undefined {
   if (certificate === undefined) return undefined;
   const { passed, images, agreeing, relativeDifference, runtime } = certificate;
@@ -116,7 +116,7 @@ export function certificateCard({ certificate }: History): Markup | undefined {
     element(
       "p",
       { class: "soft" },
-      `Last trained network against the compact one on ${formatCount(images)} test images.`,
+      `The trained network compared with the compact one on ${formatCount(images)} test images.`,
     ),
     element(
       "dl",

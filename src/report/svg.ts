@@ -1,8 +1,8 @@
 /**
- * Markup as strings: elements with escaped attributes and text, enough for SVG and HTML, so the report needs no DOM.
+ * Markup as strings: elements with escaped attributes and text, for SVG and HTML without a DOM.
  */
 
-/** Finished markup, told apart from text that still has to be escaped. */
+/** Markup, as opposed to text that must be escaped. */
 export interface Markup {
   readonly markup: string;
 }
@@ -10,7 +10,7 @@ export interface Markup {
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 export type Child = Markup | string | undefined | readonly Child[];
 
-/** Text made safe inside elements and quoted attributes. */
+/** Escapes `text` for elements and quoted attributes. */
 export function escapeText(text: string): string {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;");
 }
@@ -25,19 +25,19 @@ function childText(child: Child): string {
   return "markup" in child ? child.markup : child.map(childText).join("");
 }
 
-/** Elements of HTML that have no end. */
-const endless: ReadonlySet<string> = new Set(["br", "img"]);
+/** HTML elements without an end tag. */
+const voidElements: ReadonlySet<string> = new Set(["br", "img"]);
 
-/** `<name attributes>children</name>`; attributes of value `undefined` are left out, numbers rounded to 1/100. */
+/** `<name attributes>children</name>`. Attributes that are undefined are omitted, numbers are rounded to 1/100. */
 export function element(name: string, attributes: Attributes = {}, ...children: readonly Child[]): Markup {
   const written = Object.entries(attributes)
     .map(([key, value]) => (value === undefined ? "" : ` ${key}="${attributeText(value)}"`))
     .join("");
-  if (endless.has(name)) return { markup: `<${name}${written}>` };
+  if (voidElements.has(name)) return { markup: `<${name}${written}>` };
   return { markup: `<${name}${written}>${children.map(childText).join("")}</${name}>` };
 }
 
-/** An `<svg>` with its own coordinate system of `width` × `height`, described for readers who do not see it. */
+/** An `<svg>` with coordinates of `width` × `height`, and `label` for screen readers. */
 export function svg(
   { width, height, label, className }: { width: number; height: number; label: string; className?: string },
   ...children: readonly Child[]

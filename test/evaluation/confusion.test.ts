@@ -108,7 +108,7 @@ describe("its page", () => {
     expect(html).not.toContain("<cat>");
     expect(html.match(/data:image\/png;base64,/g)).toHaveLength(2);
     expect(html).not.toMatch(/(src|href)="(?!data:)/);
-    expect(html).toContain('title="cow, answered dog: 1 image, 50.0 %"');
+    expect(html).toContain('title="cow, classified as dog: 1 image, 50.0 %"');
     expect(html).not.toContain("</img>");
   });
 
