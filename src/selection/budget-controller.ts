@@ -73,7 +73,7 @@ export interface Observation {
 /** The controller's state, which each checkpoint stores. Arrays and strings have one entry per structure. */
 export interface ControllerState {
   /** Updates so far. */
-  readonly looks: number;
+  readonly updates: number;
   /** By factor parameter: the running mean of (λ·∂loss/∂λ)². */
   readonly importance: Readonly<Record<string, readonly number[]>>;
   /** By factor parameter: "1" for a structure that was chosen for pruning, "0" for one that stays. */
@@ -125,7 +125,7 @@ export class BudgetController {
     const { factors } = this.#options;
     const zeros = factors.map(({ parameter, count }) => [parameter, Array<number>(count).fill(0)] as const);
     return {
-      looks: 0,
+      updates: 0,
       importance: Object.fromEntries(zeros),
       chosen: Object.fromEntries(factors.map(({ parameter, count }) => [parameter, "0".repeat(count)])),
       gamma: Object.fromEntries(zeros),
@@ -173,7 +173,7 @@ export class BudgetController {
 
   next(before: ControllerState, seen: Observation): ControllerState {
     const importance = this.#importance(before, seen);
-    const state = { ...before, looks: before.looks + 1, importance };
+    const state = { ...before, updates: before.updates + 1, importance };
     const chosen = this.#choose(state, seen);
     const isNew = this.#options.factors.some(({ parameter }) => chosen[parameter] !== before.chosen[parameter]);
     const isMoving = this.#structures.flat().some((one) => isChosen(one, chosen) && numberAt(one, seen.factors) !== 0);
@@ -212,8 +212,11 @@ export class BudgetController {
    * et al., CVPR 2019). The velocity gives the gradient: under γ and a mean gradient g, it settles at
    * −η(g + γ)/(1 − μ). Only structures with γ = 0 are updated: λ of the others falls because they were chosen.
    */
-  #importance({ looks, importance, chosen, gamma }: ControllerState, seen: Observation): ControllerState["importance"] {
-    const weight = Math.max(1 / (looks + 1), 1 / AVERAGED_UPDATES);
+  #importance(
+    { updates, importance, chosen, gamma }: ControllerState,
+    seen: Observation,
+  ): ControllerState["importance"] {
+    const weight = Math.max(1 / (updates + 1), 1 / AVERAGED_UPDATES);
     return this.#each((one) => {
       const { parameter, index } = one;
       const before = importance[parameter]?.[index] ?? 0;

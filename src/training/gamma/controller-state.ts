@@ -5,18 +5,18 @@ import type { ControllerState } from "../../selection/budget-controller.ts";
 const numbers = z.record(z.string(), z.array(z.number()));
 const marks = z.record(z.string(), z.string());
 
-const current = z.strictObject({
-  looks: z.int().nonnegative(),
-  importance: numbers,
-  chosen: marks,
-  gamma: numbers,
-  isMet: z.boolean(),
-  correction: z.number(),
-}) satisfies z.ZodType<ControllerState>;
+const count = z.int().nonnegative();
+const common = { importance: numbers, chosen: marks, gamma: numbers, isMet: z.boolean(), correction: z.number() };
 
-/** Earlier versions penalized all structures by one γ and kept one mark for each: these two penalized it. */
-const held = "3";
-const urged = "2";
+const current = z.strictObject({ updates: count, ...common }) satisfies z.ZodType<ControllerState>;
+
+type RenamedState = Omit<ControllerState, "updates"> & { readonly looks: number };
+
+/** An earlier version called the number of updates `looks`. */
+const renamed = z.strictObject({ looks: count, ...common }) satisfies z.ZodType<RenamedState>;
+
+/** Before that, one γ penalized all structures, and each had a mark: these two mean that γ applied to it. */
+const penalizedMarks: ReadonlySet<string> = new Set(["2", "3"]);
 
 interface OlderState {
   readonly gamma: number;
@@ -37,18 +37,26 @@ const older = z.strictObject({
 }) satisfies z.ZodType<OlderState>;
 
 /** The schema of the state on disk. */
-export const controllerStateSchema: z.ZodType<ControllerState | OlderState> = z.union([current, older]);
+export const controllerStateSchema: z.ZodType<ControllerState | RenamedState | OlderState> = z.union([
+  current,
+  renamed,
+  older,
+]);
 
 /**
- * Converts a state of an earlier version. The structures that it penalized count as chosen; their importance is
- * estimated again.
+ * Converts a state of an earlier version. In states without `chosen`, the structures that were penalized count as
+ * chosen, and importance is estimated again.
  */
-export function controllerStateOf(read: ControllerState | OlderState): ControllerState {
-  if ("chosen" in read) return read;
+export function controllerStateOf(read: ControllerState | RenamedState | OlderState): ControllerState {
+  if ("updates" in read) return read;
+  if ("looks" in read) {
+    const { looks, ...others } = read;
+    return { updates: looks, ...others };
+  }
   const { isMet, modes, correction } = read;
   const each = <T>(entryOf: (modes: string) => T): Record<string, T> =>
     Object.fromEntries(Object.entries(modes).map(([parameter, own]) => [parameter, entryOf(own)]));
   const none = each((own) => Array<number>(own.length).fill(0));
-  const chosen = each((own) => Array.from(own, (mode) => (mode === held || mode === urged ? "1" : "0")).join(""));
-  return { looks: 0, importance: none, chosen, gamma: none, isMet, correction };
+  const chosen = each((own) => Array.from(own, (mode) => (penalizedMarks.has(mode) ? "1" : "0")).join(""));
+  return { updates: 0, importance: none, chosen, gamma: none, isMet, correction };
 }
