@@ -148,6 +148,15 @@ test("says at once, and at the end, where whole structures cannot come near enou
   ]);
 });
 
+test("says that gammaBy has no effect, and trains as without it", async () => {
+  const [plain, scaled] = [await tell({ budget: "60%" }), await tell({ budget: "60%", gammaBy: "macs" })];
+  const about = ({ events }: Told): number =>
+    events.filter((event) => event.type === "notice" && event.message.includes("gammaBy (--gamma-by) has no effect"))
+      .length;
+  expect([about(plain), about(scaled)]).toEqual([0, 1]);
+  expect(scaled.run.network.weights).toEqual(plain.run.network.weights);
+});
+
 test.each([
   [{ budget: "120%" }, /at most 100 %/],
   [{ budget: "1%" }, /at least \d+\.\d % of/],

@@ -29,6 +29,9 @@ const LONGEST_INTERVAL = 10;
 /** How far from the budget a run may end, as a share of the full cost. */
 const TOLERANCE = 0.02;
 
+const GAMMA_BY_IGNORED =
+  "gammaBy (--gamma-by) has no effect in a run with a budget, which sets γ of each structure by itself";
+
 /**
  * @throws UserError "bad-option" if the budget is above the full cost, below the smallest cost that pruning can reach,
  * or if no kind of structure has a γ above 0.
@@ -94,14 +97,19 @@ export class BudgetGamma implements GammaPolicy {
     [this.#gammas, this.#left] = this.#follow(session.checkpoint.network.weights);
   }
 
-  /** Restores `state`. In a new run, emits a notice if the structures are too large to meet the budget. */
+  /**
+   * Restores `state`. A new run gets a notice if `gammaBy` is set, which has no effect here, and if the structures are
+   * too large to meet the budget.
+   */
   begin(run: TrainingRun, state: Json | undefined): void {
     if (state !== undefined) {
       this.#state = controllerStateOf(readHookState(this.name, controllerStateSchema, state));
       [this.#gammas, this.#left] = this.#follow(this.#session.checkpoint.network.weights);
     }
+    if (run.step > 0) return;
+    if (this.#session.settings.gammaBy !== "none") run.emit({ type: "notice", message: GAMMA_BY_IGNORED });
     const { nearest } = this.#controller;
-    if (run.step > 0 || Math.abs(nearest - this.#share) <= TOLERANCE) return;
+    if (Math.abs(nearest - this.#share) <= TOLERANCE) return;
     const [share, least] = [percent(this.#share), percent(nearest)];
     const where = `With whole structures of these kinds the nearest cost to ${share} is about ${least}`;
     const message = this.#hasNeurons ? where : `${where}; select neurons too to come nearer`;

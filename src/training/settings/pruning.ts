@@ -92,7 +92,7 @@ export const pruningSettings = {
   }),
   gammaBy: setting({
     schema: z.enum(gammaMeasures).default("none"),
-    help: `scale the γ of a structure by its cost: ${gammaMeasures.join(", ")}`,
+    help: `scale the γ of a structure by its cost: ${gammaMeasures.join(", ")}; no effect with a budget`,
     group: "pruning",
     control: "omit",
     flags: [{ flag: "--gamma-by <cost>", codec: choice("cost", gammaMeasures), label: "γ scaled by" }],
