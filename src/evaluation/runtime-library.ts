@@ -39,7 +39,7 @@ export function hasOnnxRuntime(): boolean {
 /** Throws `UserError("engine-missing")` if ONNX Runtime is not installed. */
 export function requireOnnxRuntime(): void {
   if (hasOnnxRuntime()) return;
-  throw new UserError("engine-missing", "ONNX Runtime is not installed", { hint: `Type: ${runtimeInstallCommand}` });
+  throw new UserError("engine-missing", "ONNX Runtime is not installed", { hint: `Run: ${runtimeInstallCommand}` });
 }
 
 /** ONNX Runtime. Throws `UserError("engine-missing")` if it is not installed or cannot be loaded. */

@@ -1,6 +1,6 @@
 /**
  * Finds the scaling factors that gate each channel of a layer's input and output, in a network with factors. That is
- * enough to draw the network at any moment of a run without cutting it again.
+ * enough to draw the network at any step of a run without cutting it again.
  */
 import { nodeMacs } from "../graph/cost.ts";
 import { type Graph, type Node, producers, readers, type Weights } from "../graph/graph.ts";
@@ -29,7 +29,7 @@ export interface LayerFlow {
   readonly groups: number;
 }
 
-/** A network that can be drawn at any moment. Structures are numbered over all factors, in their order. */
+/** A network that can be drawn at any step. Structures are numbered over all factors, in their order. */
 export interface Skeleton {
   /** Channels, height and width of its input. */
   readonly input: readonly number[];

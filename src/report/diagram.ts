@@ -1,5 +1,5 @@
 /**
- * A picture of the network before and after: each layer is a bar whose height is its number of channels, cut channels
+ * A picture of the network before and after: each layer is a bar whose height is its number of channels, pruned ones
  * are outlined, shortcuts are arches over their blocks. A grouped convolution is a grid of its groups.
  */
 import { formatCount, formatQuantity } from "./format.ts";
@@ -25,7 +25,7 @@ export function describeLayer(layer: LayerView): string {
   const { name, op, widthBefore, widthAfter, macsBefore, macsAfter } = layer;
   const unit = op === "linear" ? "features" : "channels";
   const groups = layer.groups.length === 0 ? "" : ` in ${groupsLeft(layer)} of ${layer.groups.length} groups`;
-  const left = widthAfter === 0 ? "cut" : `${widthAfter} of ${widthBefore} ${unit}${groups}`;
+  const left = widthAfter === 0 ? "pruned" : `${widthAfter} of ${widthBefore} ${unit}${groups}`;
   return `${name}: ${left}, ${formatQuantity(macsAfter)} of ${formatQuantity(macsBefore)} MACs`;
 }
 
@@ -99,7 +99,7 @@ function drawLayer({ layer, x }: PlacedLayer, { middle, tall, pitch, scale }: Pl
       { x, y: bottom + 16, "text-anchor": "middle", class: after > 0 ? "count" : "count gone" },
       String(layer.widthAfter),
     ),
-    // Always present, so that only attributes change from one moment to the next.
+    // Always present, so that only attributes change from one step to the next.
     element(
       "text",
       { x, y: bottom + 29, "text-anchor": "middle", class: shrunk ? "faint small" : "none" },
@@ -120,7 +120,7 @@ function drawBlock({ block, start, end }: PlacedBlock, { middle, tall }: Place):
     element(
       "g",
       { "data-part": block.name, class: "block" },
-      element("title", {}, `${block.name}${block.isCut ? ": the branch is cut, the shortcut remains" : ""}`),
+      element("title", {}, `${block.name}${block.isCut ? ": the branch is pruned, the shortcut remains" : ""}`),
       element("path", { d: arch, class: "touch" }),
       element("path", { d: arch, class: block.isCut ? "arch strong" : "arch" }),
       element("circle", { cx: end, cy: middle, r: 5, class: "sum" }),
@@ -144,7 +144,7 @@ function drawBlock({ block, start, end }: PlacedBlock, { middle, tall }: Place):
   );
 }
 
-/** The line through the layers; faint in blocks whose branch is cut. */
+/** The line through the layers; faint in blocks whose branch is pruned. */
 function drawStream({ blocks, end }: Line, middle: number, isFirst: boolean, isLast: boolean): Markup[] {
   const cuts = blocks.filter(({ block }) => block.isCut);
   const marks = [isFirst ? 8 : 0, ...cuts.flatMap((block) => [block.start, block.end]), isLast ? end + 6 : end + 14];
@@ -201,7 +201,7 @@ function widestOf({ layers }: StructureView): number {
   return Math.max(1, ...(convolutions.length > 0 ? convolutions : widths("linear")));
 }
 
-/** A picture in pieces of one element each, so that only the changed pieces of the next moment are drawn. */
+/** A picture in pieces of one element each, so that only the pieces that change are redrawn. */
 export interface DiagramPieces {
   readonly width: number;
   readonly height: number;
@@ -211,7 +211,7 @@ export interface DiagramPieces {
 }
 
 /**
- * The pieces of the picture for a page `width` pixels wide. Their number is the same for each moment of a network.
+ * The pieces of the picture for a page `width` pixels wide. Their number is the same at every step of a run.
  * Lines are as high as their layers need.
  */
 export function diagramPieces(view: StructureView, width: number): DiagramPieces {
@@ -231,7 +231,7 @@ export function diagramPieces(view: StructureView, width: number): DiagramPieces
   });
   const gone = view.layers.filter((layer) => layer.widthAfter === 0).length;
   const count = formatCount(view.layers.length);
-  const label = `${count} layers, ${gone} of them cut; each is a bar of its width before and after`;
+  const label = `${count} layers, ${gone} of them pruned; each is a bar of its width before and after`;
   return { width, height: height - LINE_GAP + 2, label, pieces };
 }
 

@@ -38,7 +38,7 @@ function list(title: string, facts: Facts): Markup | undefined {
   return element("div", {}, element("h3", {}, title), element("dl", {}, entries));
 }
 
-/** The cuts made while training, one line each. */
+/** The pruning steps during training, one line each. */
 function shrinking({ shrinks }: History): Facts {
   return shrinks.map(({ cut, speed }): readonly [string, string] => {
     const margins = cut.cuts.flatMap(({ margin }) => margin ?? []);
@@ -102,7 +102,7 @@ export function factLists(history: History): Markup {
     list("Data", data),
     list("Time", timing(history)),
     list("Several ranks", ranksFacts(history.communications)),
-    list("Cut while training", shrinking(history)),
+    list("Pruned while training", shrinking(history)),
     list("Files", files),
     list("Engine", Object.entries(started.engine)),
     list("Made with", Object.entries(started.environment)),

@@ -52,7 +52,7 @@ export function marginsAfter(
   return { epoch, of };
 }
 
-/** The margins in words; `cut`: lowest margin of the structures that were cut while training. */
+/** The margins in words; `cut`: lowest margin of the structures that were pruned during training. */
 export function marginWords(margins: FactorMargins | undefined, cut: number | undefined): string {
   const { zero = null, living = null } = margins ?? {};
   const [lowest = 0, highest = 0] = living ?? [];
@@ -60,6 +60,6 @@ export function marginWords(margins: FactorMargins | undefined, cut: number | un
   return [
     ...(living === null ? [] : [`living ${range}`]),
     ...(zero === null ? [] : [`at zero ≥ ${formatSmall(zero)}`]),
-    ...(cut === undefined ? [] : [`cut at ≥ ${formatSmall(cut)}`]),
+    ...(cut === undefined ? [] : [`pruned at ≥ ${formatSmall(cut)}`]),
   ].join(", ");
 }

@@ -1,5 +1,5 @@
 /**
- * The picture's data for one moment of a run: the network as if it were cut at its current zeros. Widths follow the
+ * The picture's data for one step of a run: the network as if it were pruned at its current zeros. Widths follow the
  * factors, MACs follow the widths. The result equals a real cut, except for layers that are kept because they are on
  * the only path.
  */
@@ -62,13 +62,13 @@ export function viewAt({ view, flows, branches }: Skeleton, alive: Uint8Array): 
   return { layers, blocks };
 }
 
-/** The groups left in `moment`, and the first ones of those that the cut kept additionally (it may round up). */
-function groupsOf(cut: LayerView, moment: LayerView | undefined): readonly boolean[] {
+/** The living groups of `now`, and the first ones of those that the cut kept additionally (it may round up). */
+function groupsOf(cut: LayerView, now: LayerView | undefined): readonly boolean[] {
   const left = cut.groups.filter((isLeft) => isLeft).length;
-  const living = (moment?.groups ?? []).filter((isLeft) => isLeft).length;
-  if (moment === undefined || living > left || moment.groups.length !== cut.groups.length) return cut.groups;
+  const living = (now?.groups ?? []).filter((isLeft) => isLeft).length;
+  if (now === undefined || living > left || now.groups.length !== cut.groups.length) return cut.groups;
   let more = left - living;
-  return moment.groups.map((isLeft) => isLeft || more-- > 0);
+  return now.groups.map((isLeft) => isLeft || more-- > 0);
 }
 
 /** The picture of a cut, which only has the number of groups that are left, with the groups that are alive. */

@@ -30,9 +30,9 @@ function logo(): Markup {
 /** How the network was trained: the end of the sentence in the report's introduction. */
 function manner({ started: { factors, controlOf } }: History): string {
   if (controlOf !== undefined)
-    return `as the from-scratch baseline of ${controlOf.run}: its compact architecture, from new weights`;
+    return `as the from-scratch baseline of ${controlOf.run}: its pruned architecture with new weights`;
   if (factors.length === 0) return "without scaling factors";
-  return "with scaling factors; the structures whose factors reached zero were cut";
+  return "with scaling factors; the structures whose factors reached zero were pruned";
 }
 
 function notesSection({ cut, notices }: History): Markup | undefined {
@@ -53,13 +53,13 @@ function structureSection(structure: StructureView): Markup {
   return section(
     "The network",
     "Each bar is a layer. Its height is the number of its output channels; the number below is how many of them are " +
-      "left. A grouped convolution is a grid of its groups. Arches are shortcuts. If a whole branch was cut, only " +
-      "its shortcut is left.",
+      "left. A grouped convolution is a grid of its groups. Arches are shortcuts. If a whole branch was pruned, " +
+      "only its shortcut is left.",
     element(
       "p",
       { class: "legend" },
       element("span", { class: "entry" }, element("i", { class: "swatch k" }), "after"),
-      element("span", { class: "entry" }, element("i", { class: "swatch g" }), "cut"),
+      element("span", { class: "entry" }, element("i", { class: "swatch g" }), "pruned"),
     ),
     element("div", { class: "drawing" }, diagram(structure, WIDE, "wide"), diagram(structure, NARROW, "narrow")),
   );
@@ -114,7 +114,7 @@ export function reportPage(history: History, structure: StructureView | undefine
       : section(
           "The structures",
           "One square for each structure, one row for each layer, sorted by when its scaling factor reached zero. A " +
-            "cut branch takes its structures with it, whatever their own factors are.",
+            "pruned branch takes its structures with it, whatever their own factors are.",
           lives,
         ),
     heatSection(history),

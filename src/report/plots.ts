@@ -60,7 +60,7 @@ function costPlot({ macs, parameters, budget, epochs }: Progress): Plot {
   const ofParameters = budget?.of === "parameters";
   const target = budget === undefined ? undefined : 100 * budget.share;
   return {
-    title: "Cost left if cut then",
+    title: "Cost left",
     series: [
       { name: "MACs", style: 1, points: macs },
       ...(ofParameters ? [{ name: "parameters", style: 3, points: parameters } satisfies Series] : []),

@@ -40,12 +40,12 @@ export function ranksWords(epochs: readonly EpochOfRanks[]): string {
   return fewest === most ? plural(most, "rank") : `${fewest} to ${plural(most, "rank")}`;
 }
 
-/** `1.50 ms of a step (1.7 %) not hidden behind the backward pass, of 12.0 ms under way`: means over the epochs. */
+/** `1.50 ms of a step (1.7 %) not hidden behind the backward pass, of 12.0 ms in all`: means over the epochs. */
 export function exposedWords(epochs: readonly EpochOfRanks[]): string {
   const exposed = formatMilliseconds(mean(epochs, ({ exposedMilliseconds }) => exposedMilliseconds));
   const underWay = formatMilliseconds(mean(epochs, ({ underWayMilliseconds }) => underWayMilliseconds));
   const share = formatPercent(mean(epochs, exposedPercent));
-  return `${exposed} of a step (${share}) not hidden behind the backward pass, of ${underWay} under way`;
+  return `${exposed} of a step (${share}) not hidden behind the backward pass, of ${underWay} in all`;
 }
 
 /**
@@ -80,7 +80,7 @@ export function ranksFacts(epochs: readonly EpochOfRanks[]): readonly (readonly 
   const byEpoch = epochs.map((one) => `${formatMilliseconds(one.exposedMilliseconds)}`);
   return [
     ["trained on", `${ranksWords(epochs)}, ${formatBytes(last.bytes)} a step and rank summed`],
-    ["waiting for sums", exposedWords(epochs)],
+    ["waiting for all-reduces", exposedWords(epochs)],
     ["not hidden, of a step, by epoch", byEpoch.join(", ")],
     ["others waited", waitedFor(epochs).map(waitedWords).join("; ")],
   ];

@@ -111,7 +111,7 @@ export function certificateCard({ certificate }: History): Markup | undefined {
       "p",
       { class: passed ? "verdict" : "verdict bad" },
       symbol(passed),
-      passed ? "Cutting changed no answer" : "The cut network differs",
+      passed ? "Pruning changed no answer" : "The pruned network differs",
     ),
     element(
       "p",

@@ -33,7 +33,7 @@ test("margins of a moment are those of the last epoch before it", () => {
 
 test("margins are told for the living, for those at zero, and for what was cut", () => {
   expect(marginWords({ zero: 0.125, living: [-0.5, 0.25] }, 0.0625)).toBe(
-    "living -0.500 to 0.250, at zero ≥ 0.125, cut at ≥ 0.0625",
+    "living -0.500 to 0.250, at zero ≥ 0.125, pruned at ≥ 0.0625",
   );
   expect(marginWords({ zero: null, living: [0.5, 0.5] }, undefined)).toBe("living 0.500");
   expect(marginWords(undefined, undefined)).toBe("");

@@ -47,7 +47,7 @@ describe("reportPage", () => {
       "612 kB",
       "1.31 ms",
       "0.840 ms",
-      "Cutting changed no answer",
+      "Pruning changed no answer",
     ]) {
       expect(page).toContain(text);
     }
@@ -74,7 +74,7 @@ describe("reportPage", () => {
   it("tells a failed certificate from a passed one", () => {
     const failed = syntheticRun().map((event) => (event.type === "certificate" ? { ...event, passed: false } : event));
     const html = reportPage(historyOf(failed), undefined);
-    expect(html).toContain("The cut network differs");
+    expect(html).toContain("The pruned network differs");
     expect(html).not.toContain("the same answers<");
   });
 

@@ -34,7 +34,7 @@ describe("what several ranks took", () => {
     const page = of([...events.slice(0, -1), ...epochs, ...events.slice(-1)]);
     expect(page).toContain("Waiting of the ranks");
     expect(page).toContain("4 ranks, 1.10 MB a step and rank summed");
-    expect(page).toContain("3.00 ms of a step (3.0 %) not hidden behind the backward pass, of 12.0 ms under way");
+    expect(page).toContain("3.00 ms of a step (3.0 %) not hidden behind the backward pass, of 12.0 ms in all");
     expect(page).toContain("12 s for rank 1 on node-b, last in 3 epochs; 12 s for rank 0 on node-b, last in 3 epochs");
     expect(page).toContain("3.00 ms, 3.00 ms, 3.00 ms, 3.00 ms, 3.00 ms, 3.00 ms");
   });
