@@ -1,4 +1,4 @@
-/** Times one or two networks in ONNX Runtime, and says what they cost. */
+/** `espalier bench` without `--step`: times one or two networks in ONNX Runtime, and counts their costs. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -24,12 +24,12 @@ export interface FileBenchOptions extends CommonOptions {
   readonly size?: readonly [number, number];
 }
 
-/** Images of the larger batch, where none is given. */
+/** Default of the larger batch size. */
 const BATCH = 32;
 const RUNS = 50;
 const LAYER_RUNS = 20;
 
-/** The file of the network that `source` names; a model of the zoo is written into `folder`, its weights drawn. */
+/** The file of the network that `source` names. A model of the zoo is written into `folder` with random weights. */
 async function fileOf(source: string, folder: string): Promise<string> {
   if (isFile(source)) return source;
   const { graph } = await openNetwork(source);
@@ -54,7 +54,7 @@ async function measure(source: string, options: FileBenchOptions, show: ShowStat
     const files: TimedFile[] = [];
     const paths: string[] = [];
     for (const name of names) {
-      show(`count ${name}`, `counting what ${basename(name)} costs`);
+      show(`count ${name}`, `counting the MACs and parameters of ${basename(name)}`);
       const path = await fileOf(name, folder);
       paths.push(path);
       const { file: _, ...facts } = await fileFacts(path, options.size);
@@ -63,12 +63,12 @@ async function measure(source: string, options: FileBenchOptions, show: ShowStat
     }
     const fixed = [];
     for (const [index, path] of paths.entries()) if (!(await takesBatches(path))) fixed.push(names[index]);
-    // A batch that was asked for and cannot be had is an error of the measurement.
+    // If the user gives a batch size that a file cannot take, the measurement throws the error.
     const batches = fixed.length > 0 && options.batch === undefined ? [1] : [...new Set([1, options.batch ?? BATCH])];
     const latencies: (readonly Omit<Latency, "file">[])[] = [];
     for (const batch of batches) {
       for (const count of new Set([1, threads ?? availableParallelism()])) {
-        const what = `timing batches of ${batch} on ${count} of the threads`;
+        const what = `timing batch size ${batch} with ${count === 1 ? "1 thread" : `${count} threads`}`;
         const measured = await measureLatency(paths, {
           ...{ batch, threads: count, rounds: runs, ...size },
           onRound: (round) => show(what, round < 0 ? `${what}: warming up` : `${what}: round ${round + 1} of ${runs}`),
@@ -79,14 +79,14 @@ async function measure(source: string, options: FileBenchOptions, show: ShowStat
     return {
       files,
       latencies,
-      notices: fixed.map((name) => `${name} takes one batch size only: larger batches are not timed`),
+      notices: fixed.map((name) => `${name} has a fixed batch size, so larger batches are not timed`),
     };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-/** Times the network that `source` names, and the one to compare with, and prints what was found. */
+/** Times the network that `source` names and the one of `--against`, and prints the result. */
 export async function benchFiles(context: Context, source: string, options: FileBenchOptions): Promise<void> {
   const result = await withStatusLine(context, (show) => measure(source, options, show));
   if (options.json === true) {

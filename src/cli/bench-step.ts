@@ -1,4 +1,4 @@
-/** Times one training step of a network, and shows what it is made of. */
+/** `espalier bench --step`: times one training step of a network, and with `--explain` each step of its plan. */
 import { kernelCacheFolder } from "../core/cache-folder.ts";
 import { optional } from "../core/optional.ts";
 import { inCluster } from "../distributed/cluster.ts";
@@ -27,7 +27,7 @@ export interface StepBenchOptions extends CommonOptions {
   readonly threads?: number;
 }
 
-/** Runs over which `--explain` takes the median of each step of the plan. */
+/** Number of runs from which `--explain` takes the median time of each step of the plan. */
 const EXPLAIN_RUNS = 9;
 
 interface Measured {
@@ -35,7 +35,7 @@ interface Measured {
   readonly conditions: StepConditions;
 }
 
-/** Times a step of the network that `source` names, with factors where `--gamma` asks for them. */
+/** Times a step of the network that `source` names, with the scaling factors that `--gamma` asks for. */
 async function measure(
   source: string,
   options: StepBenchOptions,
@@ -62,7 +62,7 @@ async function measure(
     const conditions = {
       model: subject.network.graph.name,
       structures: subject.factors.reduce((sum, { count }) => sum + count, 0),
-      // An engine that does not say has one.
+      // An engine whose description has no threads uses one.
       threads: Number(host.description["threads"] ?? 1),
       engine: { name: host.name, ...host.description },
     };
@@ -84,7 +84,7 @@ function asJson({ time, conditions }: Measured, isExplained: boolean): Record<st
   };
 }
 
-/** Times a step of the network that `source` names and prints it. */
+/** Times a training step of the network that `source` names, and prints the result. */
 export async function benchStep(context: Context, source: string, options: StepBenchOptions): Promise<void> {
   const measured = await withStatusLine(context, (show) =>
     measure(source, options, (progress) => show(progress.phase, stepTimeStatus(progress))),

@@ -1,4 +1,4 @@
-/** Times layers of all widths in ONNX Runtime, and says at which multiples widths should be kept. */
+/** `espalier bench --widths`: times layers of many widths in ONNX Runtime, and recommends a multiple for `--round`. */
 import { onnxRuntimeVersion } from "../evaluation/runtime-library.ts";
 import { measureWidths, type WidthTimes } from "../evaluation/width-multiples.ts";
 import { formatMilliseconds, formatPercent } from "../report/format.ts";
@@ -12,12 +12,12 @@ interface WidthBenchOptions extends CommonOptions {
   readonly runs?: number;
 }
 
-/** Columns of the bar of the longest time. */
+/** Length of the longest bar, in columns. */
 const BAR = 30;
 
 function widthLines({ milliseconds, relative, multiple }: WidthTimes, { colours }: Terminal): string[] {
   const longest = Math.max(...milliseconds);
-  // Where a staircase has its steps is seen around the multiples of 8.
+  // Time over width is a staircase. Its steps are at multiples of 8, so show those and the widths right behind them.
   const shown = milliseconds
     .map((time, index) => ({ time, width: index + 1 }))
     .filter(({ width }) => width % 4 === 0 || width % 8 === 1);
@@ -40,11 +40,11 @@ function widthLines({ milliseconds, relative, multiple }: WidthTimes, { colours 
     "",
     ...bars,
     "",
-    `  ${colours.dim("layers of every width rounded up, against as they are: all of them together")}`,
+    `  ${colours.dim("total time of all layers if widths are rounded up, relative to the widths as they are")}`,
     colours.dim(heading),
     ...rows,
     "",
-    `  Keep widths at multiples of ${advised}: --round ${multiple}, or --round auto, which measures it itself`,
+    `  Keep widths at multiples of ${advised}: --round ${multiple}, or --round auto, which makes this measurement`,
   ];
 }
 

@@ -1,4 +1,4 @@
-/** What every command works with, and the options all of them take. */
+/** The context that every command gets, and the options that all commands take. */
 import type { Command } from "commander";
 import type { Interruption } from "./interruption.ts";
 import type { Terminal } from "./terminal.ts";
@@ -7,10 +7,7 @@ export interface Context {
   readonly stdout: Terminal;
   readonly stderr: Terminal;
   readonly interruption: Interruption;
-  /**
-   * Of this process among those that MPI launched together; 0, the default, for one that is alone. Others print errors
-   * only.
-   */
+  /** Rank of this process under MPI; 0, the default, for a process that is alone. Other ranks print only errors. */
   readonly rank?: number;
 }
 
@@ -32,7 +29,7 @@ export function printJson({ stdout }: Context, value: unknown): void {
   stdout.print(JSON.stringify(value, undefined, 2));
 }
 
-/** Says on standard error what a reader should know that stops nothing. */
+/** Prints a notice on standard error: the user should know it, and the command continues. */
 export function printNotice({ stderr: { colours, print }, rank = 0 }: Context, message: string): void {
   if (rank > 0) return;
   print(`${colours.yellow("!")} ${message}`);

@@ -1,6 +1,6 @@
 /**
- * What `espalier doctor` finds: everything outside of Espalier that decides whether it trains here, and how fast. Each
- * finding says what to do where something is missing or poor.
+ * The checks of `espalier doctor`: everything outside of Espalier that decides whether it trains on this machine, and
+ * how fast. A finding that is not good says what to do.
  */
 import { readFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
@@ -19,34 +19,34 @@ import { formatBytes, plural } from "../report/format.ts";
 import { folderFacts } from "./folder-facts.ts";
 
 /**
- * "good": as it should be; "note": not needed for training on this machine alone; "poor": works, badly; "bad": nothing
- * trains.
+ * "good": as it should be; "note": missing, and not needed for training on this machine alone; "poor": training works,
+ * but slowly; "bad": training does not work.
  */
 export type FindingState = "good" | "note" | "poor" | "bad";
 
 export interface Finding {
   readonly topic: string;
   readonly state: FindingState;
-  /** What was found, in a line. */
+  /** The finding in one line. */
   readonly summary: string;
-  /** The same as data, for programs. */
+  /** The finding as data, for programs. */
   readonly facts: Readonly<Record<string, unknown>>;
-  /** More lines, for who wants to know. */
+  /** Further lines. */
   readonly details?: readonly string[];
-  /** What to do, as a sentence. */
+  /** What the user can do, as a sentence. */
   readonly advice?: string;
 }
 
 export interface Diagnosis {
-  /** No finding is "bad". */
+  /** True if no finding is "bad". */
   readonly willTrain: boolean;
-  /** Which engine trains if none is named. */
+  /** The default engine on this machine. */
   readonly engine: EngineName;
   readonly findings: readonly Finding[];
 }
 
 const OLDEST_NODE = [20, 17] as const;
-/** Other work, in cores, from which on a step takes noticeably longer. */
+/** Load average per core above which training steps take noticeably longer. */
 const BUSY = 0.5;
 
 export function diagnose(): Diagnosis {
@@ -61,8 +61,8 @@ export function diagnose(): Diagnosis {
     memory(),
     mpi(),
     runtime(),
-    folder("cache", cacheFolder(), "data cannot be fetched", "ESPALIER_CACHE"),
-    folder("kernel choices", kernelCacheFolder(), "kernels are timed anew by every process", "ESPALIER_KERNEL_CACHE"),
+    folder("cache", cacheFolder(), "datasets cannot be downloaded", "ESPALIER_CACHE"),
+    folder("kernel choices", kernelCacheFolder(), "every process times kernels again", "ESPALIER_KERNEL_CACHE"),
   ].flatMap((finding) => finding ?? []);
   return { willTrain: findings.every(({ state }) => state !== "bad"), engine: defaultEngine(), findings };
 }
@@ -88,7 +88,7 @@ function library(): Finding {
   const lookedAt = searchOneDnn();
   const details = lookedAt
     .filter(({ from, outcome }) => outcome !== "taken" && !(from === "ESPALIER_ONEDNN" && outcome === "refused"))
-    .map(({ place, outcome, received }) => `also looked at ${place}: ${outcome}${received ? ` (${received})` : ""}`);
+    .map(({ place, outcome, received }) => `also searched ${place}: ${outcome}${received ? ` (${received})` : ""}`);
   const found = { topic: "oneDNN", details };
   try {
     const { version, file } = oneDnn();
@@ -111,7 +111,7 @@ function library(): Finding {
   }
 }
 
-/** Nothing where oneDNN cannot be used: the finding before has said so. */
+/** Undefined if oneDNN cannot be used: the finding on oneDNN says so already. */
 function precisions(): Finding | undefined {
   if (defaultEngine() === "reference") return undefined;
   try {
@@ -125,7 +125,7 @@ function precisions(): Finding | undefined {
   }
 }
 
-/** Variables that OpenMP's runtimes read once, when they are loaded. */
+/** Environment variables that OpenMP runtimes read once, when they are loaded. */
 const OPENMP_VARIABLE = /^(OMP|GOMP|KMP)_/;
 
 function threads(): Finding {
@@ -146,11 +146,11 @@ function threads(): Finding {
   return {
     ...found,
     state: "poor",
-    advice: "Each OpenMP runtime has threads of its own, and they compete for the cores",
+    advice: "The threads of several OpenMP runtimes compete for the cores. Make all libraries use the same runtime",
   };
 }
 
-/** Files of libraries in this process, where the system tells. */
+/** Paths of the shared libraries that this process has loaded. Empty on systems other than Linux. */
 function loadedLibraries(name: RegExp): readonly string[] {
   if (process.platform !== "linux") return [];
   const paths = readFileSync("/proc/self/maps", "utf8").matchAll(/\s(\/\S+)$/gm);
@@ -166,7 +166,7 @@ export function load(busy: number, cores: number): Finding {
   if (busy <= BUSY * cores) return { ...found, state: "good" };
   return {
     ...{ ...found, state: "poor" },
-    advice: "Steps take longer beside other programs that compute, and kernels timed meanwhile may be the wrong ones",
+    advice: "Stop other programs that compute: they slow down training, and distort the timing that chooses kernels",
   };
 }
 
@@ -191,7 +191,7 @@ function mpi(): Finding {
   }
   return {
     ...{ ...topic, state: "note", summary: "none" },
-    advice: "Only for training on several machines: install Open MPI (apt-get install openmpi-bin) or MPICH",
+    advice: "Needed only to train on several machines: install Open MPI (apt-get install openmpi-bin) or MPICH",
   };
 }
 
@@ -200,7 +200,7 @@ function runtime(): Finding {
   if (!hasOnnxRuntime()) {
     return {
       ...{ topic, state: "note", summary: "none", facts: {} },
-      advice: `Only for latency, and for a certificate that another runtime vouches for: ${runtimeInstallCommand}`,
+      advice: `Needed only to measure latency and to check certificates in a second engine: ${runtimeInstallCommand}`,
     };
   }
   const version = onnxRuntimeVersion();
@@ -209,9 +209,9 @@ function runtime(): Finding {
 
 function folder(topic: string, path: string, consequence: string, variable: string): Finding {
   const facts = folderFacts(path);
-  const size = facts.exists ? `${formatBytes(facts.bytes)} in ${plural(facts.files, "file")}` : "not there yet";
+  const size = facts.exists ? `${formatBytes(facts.bytes)} in ${plural(facts.files, "file")}` : "not created yet";
   const found = { topic, summary: `${path}, ${size}`, facts: { ...facts } };
   if (facts.isWritable) return { ...found, state: "good" };
-  const advice = `Nothing can be written there, so ${consequence}. Set ${variable} to a folder that you may write to`;
+  const advice = `The folder is not writable, so ${consequence}. Set ${variable} to a folder that you may write to`;
   return { ...found, state: "poor", advice };
 }

@@ -1,19 +1,19 @@
-/** One command from its arguments to its exit code, printing to whatever terminals it is given. */
+/** Runs one command, from its arguments to its exit code. It prints to the terminals of its context. */
 import { hostname } from "node:os";
 import { CommanderError } from "commander";
 import { espalierVersion } from "../core/version.ts";
-import { isToldElsewhere } from "../distributed/failure.ts";
-import { TOLD } from "./commands/doctor.ts";
+import { isReportedElsewhere } from "../distributed/failure.ts";
+import { DIAGNOSIS_PRINTED } from "./commands/doctor.ts";
 import type { Context } from "./context.ts";
 import { asEspalierError, EXIT, exitCodeOf, failureReport, printFailure } from "./failure.ts";
 import { createProgram } from "./program.ts";
 
-/** Codes that a command is left with after all has been printed that there is to say. */
-const ANSWERED: ReadonlySet<string> = new Set(["commander.helpDisplayed", "commander.version", TOLD]);
-/** No command was named: commander has printed the help. */
+/** Codes of errors after which nothing is left to print. */
+const PRINTED: ReadonlySet<string> = new Set(["commander.helpDisplayed", "commander.version", DIAGNOSIS_PRINTED]);
+/** Code of the error for a missing command: commander has printed the help. */
 const HELP_INSTEAD = "commander.help";
 
-/** Runs `espalier <arguments_>`. Never rejects: what goes wrong is printed and becomes the exit code. */
+/** Runs `espalier <arguments_>`. Never rejects: an error is printed and decides the exit code. */
 export async function execute(arguments_: readonly string[], context: Context): Promise<number> {
   const program = createProgram(context, await espalierVersion());
   try {
@@ -23,15 +23,15 @@ export async function execute(arguments_: readonly string[], context: Context): 
     printFailure(failure, context.stderr, arguments_.includes("--debug"));
     return exitCodeOf(failure);
   } catch (error) {
-    if (error instanceof CommanderError && ANSWERED.has(error.code)) return error.exitCode;
+    if (error instanceof CommanderError && PRINTED.has(error.code)) return error.exitCode;
     if (error instanceof CommanderError && error.code === HELP_INSTEAD) return EXIT.userError;
     const isCommand = program.commands.some((command) => command.name() === arguments_[0]);
-    const told = asEspalierError(error, isCommand ? `espalier ${arguments_[0]}` : "espalier");
+    const thrown = asEspalierError(error, isCommand ? `espalier ${arguments_[0]}` : "espalier");
     const { failure: ofOutput } = context.interruption;
-    // Work that was stopped because nothing could be printed has failed by that.
-    const failure = ofOutput !== undefined && told.code === "interrupted" ? ofOutput : told;
+    // If a failed write to the output has interrupted the work, that failure is the error to report.
+    const failure = ofOutput !== undefined && thrown.code === "interrupted" ? ofOutput : thrown;
     const exitCode = exitCodeOf(failure);
-    if (isToldElsewhere(error)) return exitCode;
+    if (isReportedElsewhere(error)) return exitCode;
     if (arguments_.includes("--json")) context.stdout.print(JSON.stringify(failureReport(failure)));
     const { rank = 0 } = context;
     if (rank > 0) context.stderr.print(`rank ${rank} on ${hostname()}:`);

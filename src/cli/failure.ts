@@ -1,4 +1,4 @@
-/** What a failed command prints and exits with. */
+/** The message and the exit code of a command that failed. */
 import { CommanderError } from "commander";
 import { EspalierError, InternalError, UserError } from "../core/errors.ts";
 import { refusalOf } from "../core/system-errors.ts";
@@ -6,13 +6,13 @@ import type { Terminal } from "./terminal.ts";
 
 export const EXIT = { ok: 0, userError: 2, internalError: 70, lost: 75, interrupted: 130 } as const;
 
-/** What a command that failed with `error` exits with. */
+/** The exit code of a command that failed with `error`. */
 export function exitCodeOf({ code, exitCode }: EspalierError): number {
   if (code === "interrupted") return EXIT.interrupted;
   return code === "run-lost" ? EXIT.lost : exitCode;
 }
 
-/** Commander's complaints as our own errors; its suggestion becomes the hint. */
+/** Converts an error of Commander into a `UserError`. Commander's suggestion becomes the hint. */
 function fromCommander(error: CommanderError, command: string): UserError {
   const [first = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
   const suggestion = rest
@@ -25,7 +25,7 @@ function fromCommander(error: CommanderError, command: string): UserError {
   });
 }
 
-/** Anything thrown, as one of ours: what is not is a fault of ours. */
+/** Converts anything that was thrown into an `EspalierError`. An unknown error is a fault in Espalier. */
 export function asEspalierError(error: unknown, command: string): EspalierError {
   if (error instanceof EspalierError) return error;
   if (error instanceof CommanderError) return fromCommander(error, command);
@@ -37,7 +37,7 @@ function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-/** The error in JSON, for `--json`. */
+/** An error as `--json` prints it. */
 export interface FailureReport {
   readonly error: {
     readonly code: string;
@@ -59,14 +59,14 @@ export function failureReport({ code, message, details }: EspalierError): Failur
   };
 }
 
-/** An error's message ends with its hint, which is printed on a line of its own. */
+/** Removes the hint from the end of `message`, because it is printed on a line of its own. */
 function withoutHint(message: string, hint: string | undefined): string {
   return hint !== undefined && message.endsWith(`. ${hint}`) ? message.slice(0, -hint.length - 2) : message;
 }
 
 /**
- * One red line with the code, one for each thing it is about if they are several, one with what to do next; for faults
- * of ours, or with `debug`, the stack as well.
+ * Prints the message and code of `error` in red, then a line for each entry of its list, then its hint. With `debug` it
+ * also prints the stack.
  */
 export function printFailure(error: EspalierError, { colours, print }: Terminal, debug: boolean): void {
   const { hint, list = [] } = error.details;
@@ -79,6 +79,6 @@ export function printFailure(error: EspalierError, { colours, print }: Terminal,
     print(colours.dim(stackOf(error)));
     if (error.cause !== undefined) print(colours.dim(`caused by: ${stackOf(error.cause)}`));
   } else if (error instanceof InternalError) {
-    print("  This is a fault in Espalier. Run the command again with --debug and report what it prints.");
+    print("  This is a fault in Espalier. Run the command again with --debug and report its output.");
   }
 }

@@ -1,11 +1,11 @@
-/** Flags of the table of settings, as options of a command. */
+/** Turns the flags of the table of settings into options of a command. */
 import { type Command, Option } from "commander";
 import type { ImageFileOptions } from "../data/images/open.ts";
 import { describe, keyOf, nameOf, settingFlags } from "../training/settings/flags.ts";
 import { type ImageFlag, imageFlags } from "../training/settings/image-flags.ts";
 import { type Flag, type SettingGroup, settingGroups, type TrainingCommand } from "../training/settings/setting.ts";
 
-/** Adds `flag` to `command`, with `description` in its help. */
+/** Adds `flag` to `command`, with `description` as its help text. */
 function addFlag(command: Command, { flag, codec }: Flag, description: string): void {
   const option = new Option(flag, description);
   command.addOption(
@@ -27,7 +27,7 @@ export function addImageFlags(command: Command, flags: readonly ImageFlag[]): vo
   for (const flag of flags) addFlag(command, flag, describe(flag.help, flag.default));
 }
 
-/** What the user gave of `flags`, by their keys, as the codecs read it. */
+/** The values of those `flags` that the user gave, parsed by their codecs, by the flags' keys. */
 export function givenFlags(command: Command, flags: readonly Flag[]): ReadonlyMap<string, unknown> {
   return new Map(
     flags.flatMap(({ flag, codec }) => {
@@ -39,7 +39,7 @@ export function givenFlags(command: Command, flags: readonly Flag[]): ReadonlyMa
   );
 }
 
-/** What the user said of image files, and nothing else. */
+/** The options on image files that the user gave, without defaults. */
 export function imageOptions(command: Command): ImageFileOptions {
   const given = givenFlags(command, imageFlags);
   return Object.fromEntries(

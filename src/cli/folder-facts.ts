@@ -1,17 +1,17 @@
-/** How much a folder holds, and whether this user may write to it. */
+/** The size of a folder, and whether this user may write to it. */
 import { accessSync, constants, existsSync, lstatSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 export interface FolderFacts {
   readonly path: string;
   readonly exists: boolean;
-  /** Or could be made, where it does not exist. */
+  /** For a folder that does not exist: whether it can be created. */
   readonly isWritable: boolean;
   readonly files: number;
   readonly bytes: number;
 }
 
-/** Of `path` and all below it, links not followed. What may not be read counts as nothing. */
+/** Counts files and bytes below `path`, without following links. A folder that cannot be read counts as empty. */
 export function folderFacts(path: string): FolderFacts {
   const sizes = fileSizes(path);
   return {
@@ -31,7 +31,7 @@ function fileSizes(folder: string): readonly number[] {
   }
 }
 
-/** The nearest folder above decides where there is none yet. */
+/** For a path that does not exist, the nearest existing folder above it decides. */
 function isWritable(path: string): boolean {
   const parent = dirname(path);
   if (!existsSync(path) && parent !== path) return isWritable(parent);

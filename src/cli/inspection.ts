@@ -1,7 +1,4 @@
-/**
- * What `espalier inspect` tells of a network: its layers, its structures, what it costs. Plain data, printed as it is
- * by `--json`.
- */
+/** The data behind `espalier inspect`: a network's layers, structures and costs. `--json` prints it unchanged. */
 import { elementCount, type Shape } from "../core/tensor.ts";
 import { cost, nodeMacs } from "../graph/cost.ts";
 import { type Graph, type Network, type Node, producers, type Weights } from "../graph/graph.ts";
@@ -12,11 +9,11 @@ import { place, structureKinds } from "../selection/place.ts";
 export interface InspectedLayer {
   readonly name: string;
   readonly op: string;
-  /** `3×3 /2`, the kernel and its stride; empty where there is none. */
+  /** Kernel size and stride as in `3×3 /2`; empty for layers other than convolutions. */
   readonly kernel: string;
-  /** Of one image: [C,H,W] or [F]. */
+  /** Output shape for one image: [C,H,W] or [F]. */
   readonly shape: Shape;
-  /** Its own, and those of a batch norm behind it. */
+  /** Number of parameters, those of a following batch norm included. */
   readonly parameters: number;
   readonly macs: number;
 }
@@ -25,7 +22,7 @@ export interface InspectedStructures {
   readonly layer: string;
   readonly kind: FactorKind;
   readonly count: number;
-  /** How many factors are not zero; undefined for a network without factors, which has all of them. */
+  /** Number of factors that are not zero; undefined for a network without factors. */
   readonly alive?: number;
 }
 
@@ -35,7 +32,7 @@ export interface Inspection {
   readonly macs: number;
   readonly inputs: readonly { readonly name: string; readonly shape: readonly (number | "N")[] }[];
   readonly layers: readonly InspectedLayer[];
-  /** Whether the network has scaling factors; otherwise `structures` are those that factors could be placed on. */
+  /** Whether the network has scaling factors. If not, `structures` lists those that could get factors. */
   readonly hasFactors: boolean;
   readonly structures: readonly InspectedStructures[];
 }
@@ -47,7 +44,7 @@ function kernelOf(node: Node): string {
   return `${stride}${groups === 1 ? "" : ` in ${groups} groups`}`;
 }
 
-/** Layers with parameters; a batch norm right behind another counts as part of that one. */
+/** Lists the layers with parameters. A batch norm right after a layer counts as part of that layer. */
 function layersOf(graph: Graph): InspectedLayer[] {
   const shapes = inferShapes(graph, 1);
   const makers = producers(graph);
@@ -83,7 +80,7 @@ function aliveCount({ parameter }: Factor, weights: Weights): number {
   return weights.get(parameter)?.data.reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0) ?? 0;
 }
 
-/** A network without factors needs no weights. */
+/** Inspects a network. Its weights may be missing if it has no factors. */
 export function inspect({ graph, weights }: Network): Inspection {
   const own = factorsOf(graph);
   const everyKind = Object.fromEntries(structureKinds(graph).map((kind) => [selectionKeys[kind], 0] as const));

@@ -1,13 +1,13 @@
 /**
- * Ctrl-C: the first one asks the work to stop where it can be continued, the second ends the process at once. A closed
- * pipe (`espalier train … | head`) asks for the same as the first, and so does output that cannot be written.
+ * Handles Ctrl-C. The first one stops the work at a point from which it can be resumed, the second ends the process at
+ * once. A closed pipe (`espalier train … | head`) and a failed write to the output act like the first Ctrl-C.
  */
 import type { EspalierError } from "../core/errors.ts";
 import { EXIT } from "./failure.ts";
 
 /**
- * SIGHUP is sent as the terminal closes; the last is what launchers hand on to their processes, and what Slurm sends
- * before the time is up.
+ * Signals that act like Ctrl-C. A closing terminal sends SIGHUP. Slurm sends SIGUSR2 before the time limit, and MPI
+ * launchers forward it to their processes.
  */
 const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"] as const;
 
@@ -38,14 +38,14 @@ export class Interruption {
     }
   }
 
-  /** Why nothing can be printed any more, if that is so. */
+  /** The error of the first failed write to the output; undefined if there was none. */
   get failure(): EspalierError | undefined {
     return this.#failure;
   }
 
   /**
-   * Our output cannot be written: stops work that can be continued. @returns false if nothing is under way that would
-   * be.
+   * Records that writing to the output failed, and stops guarded work.
+   * @returns false if there is no guarded work, so that the caller has to end the process.
    */
   outputFailed(error: EspalierError): boolean {
     const isFirst = this.#failure === undefined;
@@ -54,7 +54,7 @@ export class Interruption {
     return this.#isGuarding || !isFirst;
   }
 
-  /** Whoever read our output has gone: stop work that can be continued, or leave quietly. */
+  /** The reader of our output has closed the pipe: stops guarded work, or else ends the process without an error. */
   outputClosed(): void {
     if (this.#isGuarding) this.#controller.abort();
     else if (!this.signal.aborted) process.exit(EXIT.ok);

@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 /**
- * The `espalier` command. Exit codes: 0, 2 for what the user can mend, 70 for a fault of ours, 75 for a run that
- * another process took over, 130 for Ctrl-C. Nothing calls `process.exit` on the ordinary way out: worker threads and
- * files come to their end first.
+ * The `espalier` command. Exit codes: 0 for success, 2 for an error that the user can correct, 70 for a fault in
+ * Espalier, 75 for a run that another process took over, 130 for Ctrl-C. A command that ends normally does not call
+ * `process.exit`, so that worker threads and open files finish first.
  */
 import { refusalOf } from "../core/system-errors.ts";
 
-/** Everything else is loaded here, so that what keeps it from being loaded can be told. */
+/** Imports all other modules here, so that an error while loading them can be reported. */
 async function main(): Promise<number> {
   try {
     const { start } = await import("./start.ts");
@@ -14,7 +14,7 @@ async function main(): Promise<number> {
   } catch (error) {
     const known = refusalOf(error);
     const message = known?.message ?? `Espalier cannot be loaded: ${error instanceof Error ? error.message : error}`;
-    const hint = "Install it again with npm; where it is whole, too few files may be open at a time (`ulimit -n`)";
+    const hint = "Install it again with npm. If that does not help, raise the limit of open files (`ulimit -n`)";
     console.error(known === undefined ? `✗ ${message} [internal]\n  ${hint}` : `✗ ${message} [${known.code}]`);
     return known?.exitCode ?? 70;
   }

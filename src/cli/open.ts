@@ -1,4 +1,4 @@
-/** Opens an address in the user's browser; where there is none, the address has been printed all the same. */
+/** Opens an address in the user's browser. If that fails, a notice refers to the printed address. */
 import open from "open";
 import { type Context, printNotice } from "./context.ts";
 

@@ -1,7 +1,4 @@
-/**
- * The last resort of the process: output that cannot be written, and errors that nobody caught. Both end in a line with
- * a code.
- */
+/** Handles failed writes to the output and uncaught errors: both print one line with an error code. */
 import type { EspalierError } from "../core/errors.ts";
 import { UserError } from "../core/errors.ts";
 import { refusalOf, systemCode } from "../core/system-errors.ts";
@@ -14,17 +11,17 @@ function outputError(error: Error, about: string): EspalierError {
   return refusalOf(error, details) ?? new UserError("bad-file", error.message, { ...details, cause: error });
 }
 
-/** Prints `error`, as far as that can be done, and ends the process. */
+/** Prints `error` if that is possible, and ends the process. */
 function leave(error: EspalierError): never {
   try {
     printFailure(error, terminalOf(process.stderr), process.argv.includes("--debug"));
   } catch {
-    // Nothing is left to tell it with but the exit code.
+    // Standard error cannot be written either: only the exit code reports the error.
   }
   process.exit(exitCodeOf(error));
 }
 
-/** From here on no stack of Node's reaches the user. */
+/** Installs the handlers. From then on, Node prints no stack traces of its own. */
 export function watchOutput(interruption: Interruption): void {
   const streams = [
     [process.stdout, "standard output"],
@@ -37,8 +34,8 @@ export function watchOutput(interruption: Interruption): void {
       if (!interruption.outputFailed(failure)) leave(failure);
     });
   }
-  // Its default ends the process at a limit on the size of files (`ulimit -f`); ignored, the write fails, and is told
-  // as any other.
+  // By default this signal ends the process at the limit on file sizes (`ulimit -f`). With a handler the write fails
+  // instead, and the failure is reported like any other.
   process.on("SIGXFSZ", () => {});
   process.on("uncaughtException", (error) => leave(asEspalierError(error, "espalier")));
 }

@@ -1,4 +1,4 @@
-/** The command line as a whole: every command, how help looks, and that nothing here ends the process by itself. */
+/** The whole command line: all commands and the format of the help. Commander must not end the process itself. */
 import { Command } from "commander";
 import { addBench } from "./commands/bench.ts";
 import { addCompare } from "./commands/compare.ts";
@@ -17,7 +17,7 @@ import type { Context } from "./context.ts";
 
 const WIDEST_HELP = 100;
 
-/** The program for `context`; parsing throws `CommanderError` or what the command threw. */
+/** Creates the program for `context`. Its parsing throws `CommanderError` or the command's own error. */
 export function createProgram(context: Context, version: string): Command {
   const { stdout, stderr } = context;
   const { bold, cyan } = stdout.colours;
@@ -30,7 +30,7 @@ export function createProgram(context: Context, version: string): Command {
     .configureOutput({
       writeOut: (text) => stdout.stream.write(text),
       writeErr: (text) => stderr.stream.write(text),
-      // Errors are thrown and printed once, by main.
+      // Errors are thrown, and `execute` prints them once.
       outputError: () => {},
       getOutHasColors: () => stdout.colours.level > 0,
     })
@@ -51,7 +51,7 @@ Examples:
   espalier eval runs/resnet-20-cifar10/compact.onnx --data cifar10
   espalier inspect resnet-56
 
-A run is a folder: its report is report.html, its smaller network compact.onnx.`,
+A run is a folder. It has a report (report.html) and the smaller network (compact.onnx).`,
     );
   const commands = [
     ...[addTrain, addResume, addControl, addSweep, addCompare],

@@ -1,4 +1,4 @@
-/** What is to be trained: what flags ask for, then what the recipe says, then the defaults of the command line. */
+/** Decides what to train: flags come first, then the recipe, then the defaults of the command line. */
 import { UserError } from "../core/errors.ts";
 import { recipe } from "../training/recipes.ts";
 import { completed, type GivenSettings } from "../training/settings/flags.ts";
@@ -14,7 +14,7 @@ export interface TrainingRequest {
   readonly settings: SettingsInput;
 }
 
-/** What the command line names. */
+/** What the user gave on the command line. */
 export interface Named {
   readonly model?: string | undefined;
   readonly data?: string | undefined;
@@ -22,9 +22,9 @@ export interface Named {
 }
 
 /**
- * What `named` asks for, and what the recipe called `name` says of the rest. A γ of one's own replaces the recipe's
- * budget; a budget of one's own leaves the kinds that the recipe selects.
- * @throws what `recipe` and `parseSettings` throw; UserError "bad-option" if neither names a model, or data.
+ * Completes `named` with the recipe called `name`. The user's γ replaces the recipe's budget; with the user's budget,
+ * the kinds of structures that the recipe selects stay.
+ * @throws what `recipe` and `parseSettings` throw; UserError "bad-option" if there is no model, or no data.
  */
 export function withRecipe(name: string | undefined, named: Named): TrainingRequest {
   if (name === undefined) {
@@ -47,7 +47,7 @@ export function withRecipe(name: string | undefined, named: Named): TrainingRequ
   };
 }
 
-/** Of a batch of one's own, so many equal parts that none is larger than those of the recipe. */
+/** Number of equal parts for the user's `batch`, such that no part is larger than the recipe's parts. */
 function partsOf(batch: unknown, { batch: written = 1, accumulate = 1 }: SettingsInput): number {
   if (typeof batch !== "number") return accumulate;
   let parts = Math.ceil((batch * accumulate) / written);
@@ -58,14 +58,14 @@ function partsOf(batch: unknown, { batch: written = 1, accumulate = 1 }: Setting
 function requireModel(model: string | undefined): string {
   if (model !== undefined) return model;
   throw new UserError("bad-option", "there is no model to train", {
-    hint: "Name one, as in espalier train resnet-20, or a recipe with --recipe; espalier recipes lists them",
+    hint: "Name a model, as in espalier train resnet-20, or give --recipe; espalier recipes lists the recipes",
   });
 }
 
 function requireData(data: string | undefined, name: string): string {
   if (data !== undefined) return data;
-  throw new UserError("bad-option", `the recipe "${name}" is for images of your own`, {
+  throw new UserError("bad-option", `the recipe "${name}" needs your own images`, {
     about: "--data",
-    hint: "Name their folder, say --data ./imagenet with train/ and val/ in it",
+    hint: "Name their folder, for example --data ./imagenet with train/ and val/ in it",
   });
 }

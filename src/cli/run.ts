@@ -1,4 +1,4 @@
-/** A run from the command line, new or resumed: watched while it goes on, reported when it is over. */
+/** Shows a new or resumed run in the terminal while it trains, and writes its report at the end. */
 import { join } from "node:path";
 import { TuningClock } from "../engine/tuning-clock.ts";
 import { writeReport } from "../report/report.ts";
@@ -8,19 +8,19 @@ import type { CommonOptions, Context } from "./context.ts";
 import { fileLines } from "./view/run-summary.ts";
 import { runView } from "./view/run-view.ts";
 
-/** What a run is handed: it tells us of its events and stops when the signal is aborted. */
+/** What a run gets: a callback for its events, and a signal that stops it. */
 export interface Hooks {
   readonly onEvent: (event: RunEvent) => void;
   readonly signal: AbortSignal;
   readonly tuningClock: TuningClock;
 }
 
-/** What is said of a run that has not begun for so long. */
+/** If a run has not started after this time, the line `PREPARING` is printed. */
 const QUIET_MILLISECONDS = 3000;
 const PREPARING = "preparing the network: kernels that are new to this machine are timed once …";
 const REDRAW_MILLISECONDS = 250;
 
-/** How far timing has come, in seconds. */
+/** The progress of timing kernels, in seconds. */
 function progressOf({ spent, limit }: TuningClock): string {
   return (
     `  timing kernels that are new to this machine: ${(spent / 1000).toFixed(0)} s of at most ` +
@@ -29,8 +29,8 @@ function progressOf({ spent, limit }: TuningClock): string {
 }
 
 /**
- * Runs `start` with a view of its events, then writes the report and says where everything is, behind what `after` has
- * to say of the run in `folder`. Rejects with what `start` rejects with, the terminal tidied up.
+ * Runs `start` and shows its events, then writes the report, prints the lines of `after` for the run's folder, and
+ * lists the run's files. Rejects with the error of `start`, after it has restored the terminal.
  */
 export async function watchRun(
   { stdout, stderr, interruption, rank = 0 }: Context,

@@ -1,11 +1,11 @@
-/** The command line in a process of its own: its arguments, its output and its signals. */
+/** Runs the command line with the arguments, output and signals of this process. */
 import { detectLaunch } from "../distributed/launch.ts";
 import { execute } from "./execute.ts";
 import { Interruption } from "./interruption.ts";
 import { watchOutput } from "./output.ts";
 import { silentTerminal, terminalOf } from "./terminal.ts";
 
-/** Does what the process was started for. @returns its exit code. */
+/** Runs the command that the process was started with. @returns the exit code. */
 export async function start(): Promise<number> {
   const interruption = new Interruption();
   watchOutput(interruption);

@@ -1,6 +1,6 @@
 /**
- * What `espalier inspect --structures` tells: what would be scaled, what each structure costs, what goes with it, and
- * why the rest cannot be selected. Plain data, printed as it is by `--json`.
+ * The data behind `espalier inspect --structures`: the structures that can get scaling factors, their costs, the layers
+ * that are pruned with them, and why other layers cannot be selected. `--json` prints it unchanged.
  */
 import { type Cost, cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";
@@ -8,9 +8,9 @@ import { type FactorKind, factorKinds, factorsOf, selectionKeys } from "../selec
 import { place, type Refusal, refusedLayers, structureKinds } from "../selection/place.ts";
 import { type FactorCost, structureCosts } from "../selection/structure-costs.ts";
 
-/** Structures next to each other that cost the same. */
+/** A range of structures of one factor vector that have the same cost. */
 export interface CostRun extends Cost {
-  /** Index of the first one. */
+  /** Index of the first structure. */
   readonly first: number;
   readonly count: number;
 }
@@ -19,29 +19,29 @@ export interface InspectedFactor {
   readonly layer: string;
   readonly kind: FactorKind;
   readonly count: number;
-  /** What one structure costs, by its index. */
+  /** Costs of single structures, by index. */
   readonly each: readonly CostRun[];
-  /** What all of them cost together. */
+  /** Cost of all structures together. */
   readonly all: Cost;
-  /** Layers that lose outputs with a structure; for a block, that go with it. */
+  /** Layers that lose output channels when a structure is pruned; for a block, the layers that are removed. */
   readonly outputsOf: readonly string[];
-  /** Layers that lose inputs with it. */
+  /** Layers that lose input channels when a structure is pruned. */
   readonly inputsOf: readonly string[];
-  /** The factors, from the first to before the last index, of which one always stays: all are on the only path. */
+  /** Range [first, end) of factors of which one always stays, because they are the only path through the network. */
   readonly keeps?: readonly [number, number];
 }
 
 export interface StructureReport {
   readonly name: string;
   readonly cost: Cost;
-  /** All structures of a kind together. */
+  /** Sums over all structures of each kind. */
   readonly kinds: readonly { readonly kind: FactorKind; readonly count: number; readonly all: Cost }[];
   readonly factors: readonly InspectedFactor[];
-  /** Empty for a network that has factors already: there it is settled. */
+  /** Layers that cannot be selected; empty for a network that already has factors. */
   readonly refused: readonly Refusal[];
 }
 
-/** A network without factors is shown with all that could be placed, one with factors with its own. */
+/** Reports the factors that a network has, or for a network without factors, all factors that it could get. */
 export function reportStructures({ graph: given }: Network): StructureReport {
   const own = factorsOf(given);
   const everyKind = Object.fromEntries(structureKinds(given).map((kind) => [selectionKeys[kind], 0] as const));

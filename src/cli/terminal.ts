@@ -1,4 +1,4 @@
-/** What the place we print to can do: redraw lines, show colours, how wide it is. */
+/** What an output stream can do: redraw lines, show colours, and its width. */
 import { Chalk, type ChalkInstance, supportsColor } from "chalk";
 import stringWidth from "string-width";
 
@@ -10,15 +10,15 @@ export interface OutputStream extends NodeJS.WritableStream {
 
 export interface Terminal {
   readonly stream: OutputStream;
-  /** Lines may be redrawn: a real terminal, and not a build server's log. */
+  /** Whether lines may be redrawn: true for a real terminal, false for a build server's log. */
   readonly isLive: boolean;
   readonly colours: ChalkInstance;
-  /** Columns, as of now. */
+  /** Present width in columns. */
   width(): number;
   print(line?: string): void;
 }
 
-/** The variables that decide; `process.env` has them. */
+/** Environment variables that matter here. */
 interface Environment {
   readonly NO_COLOR?: string | undefined;
   readonly FORCE_COLOR?: string | undefined;
@@ -30,7 +30,7 @@ function isSet(value: string | undefined): boolean {
   return value !== undefined && value !== "";
 }
 
-/** 0 without colours (https://no-color.org), else what the terminal is known to show. */
+/** 0 without colours (https://no-color.org), else the level of colours that the terminal supports. */
 function colourLevel(stream: OutputStream, environment: Environment): 0 | 1 | 2 | 3 {
   if (isSet(environment.NO_COLOR)) return 0;
   if (stream.isTTY !== true && !isSet(environment.FORCE_COLOR)) return 0;
@@ -50,14 +50,14 @@ export function terminalOf(stream: OutputStream, environment: Environment = proc
   };
 }
 
-/** One that nothing is printed to. */
+/** A terminal that discards everything. */
 export function silentTerminal(stream: OutputStream): Terminal {
   return { ...terminalOf(stream, { NO_COLOR: "1", CI: "1" }), print: () => {} };
 }
 
 /**
- * As many of `parts`, joined by `separator`, as fit into `width` columns: the last ones are left out first. Escape
- * codes take no room.
+ * Joins as many of `parts` with `separator` as fit into `width` columns, and drops the rest. Escape codes have no
+ * width.
  */
 export function fitParts(parts: readonly string[], width: number, separator = "  "): string {
   let text = parts[0] ?? "";
@@ -69,7 +69,7 @@ export function fitParts(parts: readonly string[], width: number, separator = " 
   return text;
 }
 
-/** `text` filled with blanks on the left up to `width` columns. */
+/** Pads `text` with blanks on the left to `width` columns. */
 export function alignRight(text: string, width: number): string {
   return " ".repeat(Math.max(0, width - stringWidth(text))) + text;
 }

@@ -1,4 +1,4 @@
-/** `train --ui`: the page over the run at hand, served by the process that trains, for as long as that takes. */
+/** `train --ui`: the training process itself serves a page that shows the run, until the run ends. */
 import { basename, dirname, resolve } from "node:path";
 import { openDashboard } from "../dashboard/server.ts";
 import type { RunEvent } from "../training/events.ts";
@@ -7,12 +7,12 @@ import { type Context, printNotice } from "./context.ts";
 import { openInBrowser } from "./open.ts";
 
 export interface WatchPage {
-  /** Opens the page of the run once it has begun. */
+  /** Opens the page of the run when the run starts. */
   readonly onEvent: (event: RunEvent) => void;
   close(): Promise<void>;
 }
 
-/** Serves the folder that the run will be in, that of `out` or the default one, and says where. */
+/** Serves the folder that will contain the run, that of `out` or the default one, and prints the address. */
 export async function openWatchPage(context: Context, out: string | undefined): Promise<WatchPage> {
   const runs = out === undefined ? resolve(DEFAULT_RUNS_FOLDER) : dirname(resolve(out));
   const dashboard = await openDashboard({ runs, onError: (error) => printNotice(context, String(error)) });

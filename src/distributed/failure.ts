@@ -33,6 +33,6 @@ export function failureOf(who: string, { code, message, exitCode, hint }: Failur
 }
 
 /** Whether another rank prints this error, so that this rank does not. */
-export function isToldElsewhere(error: unknown): boolean {
+export function isReportedElsewhere(error: unknown): boolean {
   return error instanceof FailureElsewhere;
 }

@@ -39,7 +39,7 @@ describe("mistakes", () => {
     [["train", "resnet-20", "--gamma", "-1"], "bad-option", "expected 0 or more, got -1"],
     [["train", "resnet-20", "--epochs", "ten"], "bad-option", 'got "ten"'],
     [["train", "resnet-20", "--batch", "1.5"], "bad-option", "a whole number from 1"],
-    [["train"], "bad-option", "Name one, as in espalier train resnet-20"],
+    [["train"], "bad-option", "Name a model, as in espalier train resnet-20"],
     [["inspect", "no-such.onnx"], "missing-file", "no-such.onnx"],
     [["convert", "a.safetensors", "b.onnx"], "bad-option", "--model"],
     [["convert", "a.onnx", "b.txt"], "bad-option", ".onnx or .safetensors"],

@@ -52,7 +52,7 @@ describe("espalier doctor", () => {
     expect(text.exitCode).toBe(2);
     const why = /^✗ oneDNN +ESPALIER_ONEDNN=\S+nowhere\.so: cannot be oneDNN \(.*no such file\)\n/m;
     expect(text.stdout).toMatch(new RegExp(`${why.source}(?: +also .*\\n)+ +Let ESPALIER_ONEDNN`, "m"));
-    expect(text.stdout).toContain(`also looked at ${file.path}: not needed`);
+    expect(text.stdout).toContain(`also searched ${file.path}: not needed`);
     expect(text.stdout.trimEnd()).toMatch(/\nTraining will not work: see oneDNN\.$/);
     expect(text.stderr).toBe("");
     const json = await start(["doctor", "--json"], undefined, environment);

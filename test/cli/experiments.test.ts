@@ -32,7 +32,7 @@ test("a sweep trains its points and ends with its table", async () => {
 test("started again it trains nothing, and is refused where its settings are others", async () => {
   const again = await execute(["sweep", folder]);
   expect(again.exitCode).toBe(0);
-  expect(again.stdout).toMatch(/gamma-3-seed-1 \(was finished before\)/);
+  expect(again.stdout).toMatch(/gamma-3-seed-1 \(already finished\)/);
   expect(again.stdout).not.toContain("1/2");
   const other = await execute([...sweep, "--gammas", "3", "--baseline", "--batch", "8"]);
   expect(other.exitCode).toBe(2);
@@ -42,7 +42,8 @@ test("started again it trains nothing, and is refused where its settings are oth
 test("a control ends beside its run", async () => {
   const { exitCode, stdout } = await execute(["control", join(folder, "gamma-3-seed-1")]);
   expect(exitCode).toBe(0);
-  expect(stdout).toMatch(/control of gamma-3-seed-1: its compact architecture from new weights, equal epochs/);
+  const opening = "from-scratch baseline of gamma-3-seed-1: its pruned architecture with new weights, equal epochs";
+  expect(stdout).toContain(opening);
   expect(stdout).toMatch(/from scratch \(epochs\)\n +gamma-3-seed-1 .*\d+\.\d\d % \((?:[+−]\d+\.\d\d|0\.00)\)\n/);
   const refused = await execute(["control", join(folder, "baseline-seed-1")]);
   expect(refused.exitCode).toBe(2);

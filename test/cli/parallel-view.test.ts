@@ -36,7 +36,7 @@ describe("a sweep whose ranks train runs of their own", () => {
   it("tells in a log where each run is, its epochs, and what it came to, all by the run's name", () => {
     const text = show({ environment: { CI: "true", NO_COLOR: "1" }, columns: 120 });
     expect(text).toMatch(/^run 1 of 3: first on rank 0 \(host-1\)$/m);
-    expect(text).toMatch(/^Going on with run 2 of 3: second on rank 1 \(host-2\)$/m);
+    expect(text).toMatch(/^Resuming run 2 of 3: second on rank 1 \(host-2\)$/m);
     expect(text.match(/^ {2}first: epoch \d\/6, loss .*accuracy, .* of MACs left$/gm)).toHaveLength(6);
     expect(text.match(/^ {2}second: epoch \d\/6/gm)).toHaveLength(6);
     expect(text).toMatch(/^✓ run 1 of 3: first: 82\.70 % accuracy, .* of 40\.\d M MACs, .*$/m);
@@ -47,7 +47,7 @@ describe("a sweep whose ranks train runs of their own", () => {
     const live = show({ isTerminal: true, columns: 120, environment: { TERM: "xterm-256color", NO_COLOR: "1" } });
     expect(live).toMatch(/rank 0 {2}first {3}━+.* \d+ % {2}.* to go {2}loss/);
     expect(live).toMatch(/rank 1 {2}second {2}━+.* \d+ % {2}.* to go {2}loss/);
-    expect(live).toMatch(/0 of 3 runs over, .* to go in all/);
+    expect(live).toMatch(/0 of 3 runs ended, .* to go for the sweep/);
   });
 
   it("gives each event the name of its run as JSON", () => {

@@ -38,7 +38,7 @@ describe("train", () => {
     expect(stdout).toMatch(/tiny on idx +2 epochs of 96 images/);
     expect(stdout).toMatch(/γ neurons 0.01, blocks 0.01/);
     expect(stdout).toMatch(/1\/2 .*%.*\n.*2\/2 .*%/);
-    expect(stdout).toMatch(/certificate: cutting changed no answer/);
+    expect(stdout).toMatch(/certificate: pruning changed no answer/);
     expect(stdout).toMatch(/report +plain\/report.html\n.*compact +plain\/compact.onnx/);
     expect(stdout).not.toContain("\u001b");
     const html = await readFile(join(workplace, "plain", "report.html"), "utf8");
@@ -94,7 +94,7 @@ describe("Ctrl-C", () => {
 
     const resumed = await espalier(["resume", "stopped"], workplace);
     expect([resumed.exitCode, resumed.stderr]).toEqual([0, ""]);
-    expect(resumed.stdout).toMatch(/continued from step \d+/);
+    expect(resumed.stdout).toMatch(/resumed from step \d+/);
     const whole = await execute(training("--epochs", "40", "--gamma", "0.01", "--out", join(workplace, "whole")));
     expect(whole.exitCode).toBe(0);
     const compact = (run: string): Promise<Buffer> => readFile(join(workplace, run, "compact.onnx"));

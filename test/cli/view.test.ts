@@ -32,9 +32,9 @@ describe("plain lines", () => {
     const text = show({ environment: { CI: "true", NO_COLOR: "1" }, isTerminal: true });
     expect(text).toBe(plain(text));
     expect(text.match(/^ +\d\/6 .*% .*\d+\/336 +\d\/9 .*$/gm)).toHaveLength(6);
-    expect(text).toMatch(/certificate: cutting changed no answer/);
+    expect(text).toMatch(/certificate: pruning changed no answer/);
     expect(text).toMatch(/Test accuracy +82\.70 % +82\.70 %/);
-    expect(text).toMatch(/3 structures cut while training: 40\.\d M → 30\.0 M MACs\n +lowest margin 4\.2e-4, .*812/);
+    expect(text).toMatch(/3 structures pruned while training: 40\.\d M → 30\.0 M MACs\n +lowest margin 4\.2e-4, .*812/);
     expect(text).toMatch(/702 → 911 images\/s/);
     expect(text.split("\n").every((line) => stringWidth(line) <= 110)).toBe(true);
   });
@@ -53,7 +53,7 @@ describe("plain lines", () => {
     expect(text().match(/budget met: 50\.2 % of the MACs left/g)).toHaveLength(2);
     expect(text()).not.toContain("above the budget again");
     // The ratio of kinds does not fit.
-    expect(text()).toContain("  down to 50 % of the MACs, 345 structures");
+    expect(text()).toContain("  budget: 50 % of the MACs, 345 structures");
     expect(
       text()
         .split("\n")
@@ -68,12 +68,12 @@ describe("plain lines", () => {
       view.handle(event);
       if (event.type === "epoch") view.handle(ranked(event.epoch, { rank: 3, host: "node-b" }, 4000));
     }
-    expect(text().match(/^ +4 ranks: 3\.00 ms of a step \(3\.0 %\) waiting for sums/gm)).toHaveLength(6);
+    expect(text().match(/^ +4 ranks: each step waited 3\.00 ms \(3\.0 %\) for all-reduces/gm)).toHaveLength(6);
     expect(text().match(/! rank 3 on node-b is slow: the others waited 4 s for it, 7\.0 % of the epoch/g)).toHaveLength(
       6,
     );
     expect(text()).toMatch(
-      /4 ranks: 3\.00 ms of a step \(3\.0 %\) not hidden behind the backward pass, of 12\.0 ms under way/,
+      /4 ranks: 3\.00 ms of a step \(3\.0 %\) not hidden behind the backward pass, of 12\.0 ms in all/,
     );
     expect(text()).toMatch(/others waited 24 s for rank 3 on node-b, last in 6 epochs\n$/);
   });

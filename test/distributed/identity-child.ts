@@ -1,6 +1,6 @@
 /** A rank of the tests: has two tensors; on rank 1, one bit of the second tensor differs. */
 import { tensor } from "../../src/core/tensor.ts";
-import { isToldElsewhere } from "../../src/distributed/failure.ts";
+import { isReportedElsewhere } from "../../src/distributed/failure.ts";
 import { joinCluster } from "../../src/distributed/join.ts";
 import { requireIdentical } from "../../src/training/ranks/replica-check.ts";
 
@@ -16,6 +16,6 @@ if (cluster.rank === 1) {
 try {
   await requireIdentical(cluster, new Map(values.map((value, index) => [`weights ${index}`, value])));
 } catch (error) {
-  if (!isToldElsewhere(error)) console.error(error instanceof Error ? error.message : error);
+  if (!isReportedElsewhere(error)) console.error(error instanceof Error ? error.message : error);
   process.exitCode = 2;
 }

@@ -5,7 +5,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { EspalierError } from "../../src/core/errors.ts";
-import { isToldElsewhere } from "../../src/distributed/failure.ts";
+import { isReportedElsewhere } from "../../src/distributed/failure.ts";
 import { detectLaunch } from "../../src/distributed/launch.ts";
 import { resume } from "../../src/training/resume.ts";
 import { hashWeights } from "../../src/training/run-folder/run-record.ts";
@@ -30,6 +30,6 @@ try {
   console.log(`rank ${rank}: accuracy ${run.after.accuracy}, compact ${hashWeights(run.compact.weights)}`);
 } catch (error) {
   if (!(error instanceof EspalierError)) throw error;
-  if (!isToldElsewhere(error)) console.error(error.message);
+  if (!isReportedElsewhere(error)) console.error(error.message);
   process.exitCode = error.exitCode;
 }

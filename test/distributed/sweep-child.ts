@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { EspalierError } from "../../src/core/errors.ts";
-import { isToldElsewhere } from "../../src/distributed/failure.ts";
+import { isReportedElsewhere } from "../../src/distributed/failure.ts";
 import { detectLaunch } from "../../src/distributed/launch.ts";
 import { sweep } from "../../src/experiments/sweep.ts";
 import { parsePlan } from "../../src/experiments/sweep-plan.ts";
@@ -29,6 +29,6 @@ try {
   console.log(JSON.stringify({ type: "end", rank, states: reports.map(({ name, state }) => `${name} ${state}`) }));
 } catch (error) {
   if (!(error instanceof EspalierError)) throw error;
-  if (!isToldElsewhere(error)) console.error(error.message);
+  if (!isReportedElsewhere(error)) console.error(error.message);
   process.exitCode = error.exitCode;
 }

@@ -1,5 +1,5 @@
 /**
- * `espalier bench`: how long networks take in ONNX Runtime, beside each other; or one training step in our own
+ * `espalier bench`: times one or two networks in ONNX Runtime, or one training step of a network in Espalier's own
  * engine.
  */
 import { type Command, Option } from "commander";
@@ -22,9 +22,9 @@ interface BenchOptions extends StepBenchOptions, FileBenchOptions {
 async function bench(context: Context, source: string | undefined, options: BenchOptions): Promise<void> {
   if (options.widths === true) return benchWidths(context, options);
   if (source === undefined) {
-    throw new UserError("bad-option", "it is not said what to time", {
+    throw new UserError("bad-option", "there is no network to time", {
       about: "espalier bench",
-      hint: "Name an ONNX file or a model, or time the widths of layers: espalier bench --widths",
+      hint: "Name an ONNX file or a model, or use --widths, which needs no network",
     });
   }
   return options.step === true ? benchStep(context, source, options) : benchFiles(context, source, options);
@@ -33,16 +33,16 @@ async function bench(context: Context, source: string | undefined, options: Benc
 export function addBench(program: Command, context: Context): void {
   const command = program
     .command("bench")
-    .description("Time networks in ONNX Runtime, in turns, or one training step of a network (--step).")
+    .description("Time one or two networks in ONNX Runtime, or one training step of a network (--step).")
     .argument("[network]", `any ONNX file, or ${modelNames.join(", ")}`)
-    .option("--batch <images>", "images at once (default: 1 and 32; a training step: 128)", integerFor("--batch"))
-    .option("--threads <n>", "threads (default: 1 and all cores; a training step: all cores)", integerFor("--threads"))
-    .option("--runs <n>", "timed runs (default: 50; a training step: 20)", integerFor("--runs"))
+    .option("--batch <images>", "batch size (default: 1 and 32; with --step: 128)", integerFor("--batch"))
+    .option("--threads <n>", "threads (default: 1 and all cores; with --step: all cores)", integerFor("--threads"))
+    .option("--runs <n>", "timed runs (default: 50; with --step: 20)", integerFor("--runs"))
     .optionsGroup("Networks in ONNX Runtime:")
-    .option("--against <network>", "a second one, to compare with")
-    .option("--per-layer", "show what each layer takes")
-    .option("--size <pixels>", "height and width, for files that leave them open", (text) => readSize(text))
-    .option("--widths", "instead of a network: at multiples of what the widths of layers pay here, see train --round")
+    .option("--against <network>", "a second network to compare with")
+    .option("--per-layer", "show the time of each layer")
+    .option("--size <pixels>", "height and width of images, for files that do not fix them", (text) => readSize(text))
+    .option("--widths", "time layers of many widths instead of a network, to find the best value for train --round")
     .optionsGroup("A training step:")
     .option("--step", "time a training step: forward, loss, backward and the optimizers")
     .addOption(
@@ -50,14 +50,14 @@ export function addBench(program: Command, context: Context): void {
         .default("f32")
         .argParser(oneOf("precision", precisions)),
     )
-    .option("--gamma <γ>", "with scaling factors: a number, or neurons=…,groups=…,blocks=…,streams=…", (text) =>
+    .option("--gamma <γ>", "add scaling factors: one number, or neurons=…,groups=…,blocks=…,streams=…", (text) =>
       readGammas(text),
     )
     .option(
       "--explain",
-      "show the plan: the implementation, time and speed of each of its steps; under mpirun, which sums were hidden",
+      "show the implementation, time and speed of each step of the plan; under mpirun, also the times of all-reduces",
     )
-    .option("--sync-bn", "under mpirun: with batch norms that use the statistics of all ranks' images")
+    .option("--sync-bn", "under mpirun: normalise by the batch statistics of all ranks")
     .addOption(
       new Option("--engine <name>", `${engineNames.join(" or ")} (default: onednn where it is installed)`).argParser(
         oneOf("engine", engineNames),

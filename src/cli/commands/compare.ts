@@ -1,4 +1,4 @@
-/** `espalier compare <runs…>`: finished runs side by side, as a table, and as a page with plots. */
+/** `espalier compare <runs…>`: shows finished runs side by side, as a table or as a page with plots. */
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import { compareRuns } from "../../experiments/comparison.ts";
@@ -14,12 +14,12 @@ interface CompareFlags extends CommonOptions {
 export function addCompare(program: Command, context: Context): void {
   const command = program
     .command("compare")
-    .description("Put finished runs side by side: accuracy against MACs and parameters, controls beside their runs.")
-    .argument("<runs...>", "folders of runs or of sweeps, or globs of them")
-    .option("--out <folder>", "write a page with plots (HTML), the plots (SVG) and the figures (CSV) there")
+    .description("Compare finished runs and their from-scratch baselines: accuracy, MACs and parameters.")
+    .argument("<runs...>", "folders of runs or sweeps; globs are allowed")
+    .option("--out <folder>", "write a page (HTML), its plots (SVG) and the figures (CSV) into this folder")
     .action(async (places: readonly string[], { out, json }: CompareFlags) => {
       const comparison = await compareRuns(places);
-      for (const folder of comparison.unfinished) printNotice(context, `${folder} is not finished, and left out`);
+      for (const folder of comparison.unfinished) printNotice(context, `skipped ${folder}: the run is not finished`);
       const files = out === undefined ? [] : await writeComparison(out, comparison);
       if (json === true) {
         printJson(context, { ...comparison, files });

@@ -1,10 +1,12 @@
-/** `espalier control <run>`: what remained of a run's network, trained again from new weights. */
+/** `espalier control <run>`: trains a run's from-scratch baseline, the pruned architecture with new weights. */
 import type { Command } from "commander";
 import { integerFor } from "../../core/text-values.ts";
 import { control } from "../../experiments/control.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
 import { watchRun } from "../run.ts";
 import { finishedLines } from "../view/comparison.ts";
+
+const seedFor = integerFor("--seed", 0);
 
 interface ControlFlags extends CommonOptions {
   readonly sameMacs?: true;
@@ -16,13 +18,13 @@ export function addControl(program: Command, context: Context): void {
   const command = program
     .command("control")
     .description(
-      "Train the compact architecture of a finished run from new weights, with the run's settings: was pruning " +
-        "worth it?",
+      "Train the from-scratch baseline of a finished run: its pruned architecture with new weights and the same " +
+        "settings.",
     )
     .argument("<run>", "the folder of the run")
-    .option("--same-macs", "for as many epochs as take the MACs that training the run took (default: its epochs)")
-    .option("--seed <n>", "of weights, order and augmentation (default: the run's)", integerFor("--seed", 0))
-    .option("--out <folder>", "the control's folder (default: the run's, with -control behind its name)")
+    .option("--same-macs", "train with the same number of MACs as the run (default: the same number of epochs)")
+    .option("--seed <n>", "seed of the weights, the order and the augmentation (default: the run's)", seedFor)
+    .option("--out <folder>", "folder of the baseline (default: the run's folder with -control appended)")
     .action(async (folder: string, { sameMacs, seed, out, ...options }: ControlFlags) => {
       await watchRun(
         context,

@@ -1,6 +1,6 @@
 /**
- * `espalier convert <from> <to>`: weights between ONNX files and PyTorch's state dicts (safetensors), or an ONNX file
- * written anew.
+ * `espalier convert <from> <to>`: converts weights between ONNX files and PyTorch's state dicts (safetensors), or
+ * rewrites an ONNX file.
  */
 import type { Command } from "commander";
 import { UserError } from "../../core/errors.ts";
@@ -24,20 +24,20 @@ const formats = ["onnx", "safetensors"] as const;
 function formatOf(path: string): (typeof formats)[number] {
   const found = formats.find((format) => path.toLowerCase().endsWith(`.${format}`));
   if (found !== undefined) return found;
-  throw new UserError("bad-option", "is in no format that is converted", {
+  throw new UserError("bad-option", "its format cannot be converted", {
     about: path,
     expected: "a name that ends in .onnx or .safetensors",
     received: path,
-    hint: "Rename the file if it is one of these; espalier convert --help has examples",
+    hint: "Rename the file if it has one of these formats; espalier convert --help has examples",
   });
 }
 
 async function read(path: string, options: ConvertOptions): Promise<Network> {
   if (formatOf(path) === "onnx") return loadOnnx(path);
   if (options.model === undefined) {
-    throw new UserError("bad-option", "weights alone do not say which network they belong to", {
+    throw new UserError("bad-option", "a file of weights does not say which network they belong to", {
       about: path,
-      hint: `Name it with --model: ${modelNames.join(", ")}`,
+      hint: `Name the network with --model: ${modelNames.join(", ")}`,
     });
   }
   const { classes, channels, size } = options;
@@ -57,13 +57,13 @@ async function write(network: Network, path: string): Promise<void> {
 export function addConvert(program: Command, context: Context): void {
   const command = program
     .command("convert")
-    .description("Bring weights from PyTorch's state dicts (safetensors) into an ONNX file, or out of one.")
-    .argument("<from>", "an .onnx or a .safetensors file")
-    .argument("<to>", "an .onnx or a .safetensors file to write")
+    .description("Convert weights between PyTorch's state dicts (safetensors) and ONNX files.")
+    .argument("<from>", "an .onnx or .safetensors file to read")
+    .argument("<to>", "an .onnx or .safetensors file to write")
     .option("--model <name>", "the network that the weights of a .safetensors file belong to")
     .option(
       "--classes <n>",
-      "classes of that network (default: 10, or 1000 of one for 224 pixels)",
+      "classes of that network (default: 10, or 1000 for networks of 224 × 224 pixels)",
       integerFor("--classes"),
     )
     .option("--channels <n>", "channels of its images (default: 3)", integerFor("--channels"))

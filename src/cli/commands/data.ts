@@ -1,7 +1,4 @@
-/**
- * `espalier data [name]`: fetches a dataset or checks one, so that training finds it ready and every bad image is
- * known.
- */
+/** `espalier data [name]`: downloads or checks a dataset, so that no training starts with missing or bad images. */
 import type { Command } from "commander";
 import type { Dataset, FileSplit } from "../../data/dataset.ts";
 import { checkImages } from "../../data/images/check.ts";
@@ -37,7 +34,7 @@ async function check(context: Context, dataset: Dataset): Promise<void> {
 export function addData(program: Command, context: Context): void {
   const command = program
     .command("data")
-    .description("Fetch a dataset into the cache, or check one that is there: every image file is decoded once.")
+    .description("Download a dataset into the cache, or check your own: every image file is decoded once.")
     .argument(
       "[dataset]",
       `${datasetNames.join(", ")}, a folder, name:folder, or a CSV of paths and labels`,

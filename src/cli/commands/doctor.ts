@@ -1,4 +1,4 @@
-/** `espalier doctor`: what this machine has of all that training needs, and what to do about what is missing. */
+/** `espalier doctor`: checks whether this machine has what training needs, and says what to do if it does not. */
 import { type Command, CommanderError } from "commander";
 import { espalierVersion } from "../../core/version.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
@@ -6,18 +6,18 @@ import { diagnose } from "../diagnosis.ts";
 import { EXIT } from "../failure.ts";
 import { printDiagnosis } from "../view/diagnosis.ts";
 
-/** Thrown once the reader has been told why training will not work. */
-export const TOLD = "espalier.told";
+/** Code of the error that `espalier doctor` throws after it has printed why training will not work. */
+export const DIAGNOSIS_PRINTED = "espalier.diagnosisPrinted";
 
 export function addDoctor(program: Command, context: Context): void {
   const command = program
     .command("doctor")
-    .description("Look at everything that training needs on this machine, and say what to do about what is missing.")
+    .description("Check what training needs on this machine, and say how to install or mend what is missing.")
     .action(async ({ json }: CommonOptions) => {
       const diagnosis = diagnose();
       if (json === true) printJson(context, { espalier: await espalierVersion(), ...diagnosis });
       else printDiagnosis(diagnosis, context.stdout);
-      if (!diagnosis.willTrain) throw new CommanderError(EXIT.userError, TOLD, "");
+      if (!diagnosis.willTrain) throw new CommanderError(EXIT.userError, DIAGNOSIS_PRINTED, "");
     });
   withCommonOptions(command, ["espalier doctor", "espalier doctor --json"]);
 }

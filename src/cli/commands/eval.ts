@@ -1,4 +1,4 @@
-/** `espalier eval <model.onnx> --data …`: accuracy of a network file on test images. */
+/** `espalier eval <model.onnx> --data …`: measures the accuracy of a network file on test images. */
 import { basename } from "node:path";
 import { type Command, Option } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
@@ -41,7 +41,7 @@ interface EvalOptions extends CommonOptions {
   readonly runtime?: boolean;
 }
 
-/** The test images, prepared as the user or the file says. */
+/** Opens the test images, preprocessed as the user or the file says. */
 async function openFor(
   path: string,
   { graph, weights }: Network,
@@ -77,7 +77,7 @@ async function score(
   if (options.runtime === true) {
     const channelsLast = takesChannelsLast(graph);
     const classifier = await runtimeClassifier(file, batch, { channelsLast, threads: threads ?? 1 });
-    // The file is run as it is. Where it ends in probabilities, their logarithms are logits.
+    // ONNX Runtime runs the file unchanged. If it ends in probabilities, their logarithms serve as logits.
     const logits = async (images: Tensor): Promise<Tensor> => logarithms(await classifier.logits(images));
     try {
       return await measure(endsInProbabilities(graph) ? { ...classifier, logits } : classifier);
@@ -117,23 +117,23 @@ async function writePage(path: string, file: string, { name, classes }: Dataset,
 export function addEval(program: Command, context: Context): void {
   const command = program
     .command("eval")
-    .description("Score an ONNX file on the test images of a dataset.")
+    .description("Measure the accuracy of an ONNX file on the test images of a dataset.")
     .argument("<file>", "an ONNX file")
     .option(
       "--data <dataset>",
       "cifar10, a folder, name:folder, a CSV of paths and labels, or a Parquet file",
       "cifar10",
     )
-    .option("--batch <images>", "images at once", integerFor("--batch"), 250)
-    .option("--html <file>", "write a page with the confusion matrix and the images it is most wrong about")
-    .option("--limit <images>", "score only the first test images", integerFor("--limit"))
+    .option("--batch <images>", "batch size", integerFor("--batch"), 250)
+    .option("--html <file>", "write a page with the confusion matrix and the worst mistakes")
+    .option("--limit <images>", "use only the first test images", integerFor("--limit"))
     .addOption(
       new Option("--engine <name>", `${engineNames.join(" or ")} (default: onednn where it is installed)`).argParser(
         oneOf("engine", engineNames),
       ),
     )
     .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"))
-    .addOption(new Option("--runtime", "score in ONNX Runtime, with one thread unless told").conflicts("engine"));
+    .addOption(new Option("--runtime", "run in ONNX Runtime; --threads is then 1 by default").conflicts("engine"));
   addImageFlags(command, [...normalizationFlags("the file's"), ...splitFlags]);
   command.action(async (file: string, options: EvalOptions) => {
     if (options.runtime === true) requireOnnxRuntime();
@@ -149,7 +149,7 @@ export function addEval(program: Command, context: Context): void {
         dataset,
         options,
         (notice) => notices.push(notice),
-        (images, all) => show("scoring", `scored ${formatCount(images)} of ${formatCount(all)} images`),
+        (images, all) => show("scoring", `classified ${formatCount(images)} of ${formatCount(all)} images`),
       ),
     );
     for (const notice of notices) printNotice(context, notice);
@@ -170,7 +170,7 @@ export function addEval(program: Command, context: Context): void {
     for (const line of unreadableLines(unreadable)) print(`${colours.yellow("!")} ${line}`);
     print(
       `${colours.bold(formatPercent(accuracy, 2))} of ${formatCount(images)} test images of ${dataset.name} ` +
-        "answered rightly",
+        "classified correctly",
     );
     for (const line of confusionLines(confusion, dataset.classes, context.stdout)) print(line);
     if (options.html !== undefined)

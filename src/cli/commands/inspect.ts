@@ -1,4 +1,4 @@
-/** `espalier inspect <model|file.onnx>`: layers, structures, parameters and MACs. */
+/** `espalier inspect <model|file.onnx>`: shows a network's layers, structures, parameters and MACs. */
 import type { Command } from "commander";
 import { integerFor } from "../../core/text-values.ts";
 import { modelNames } from "../../models/zoo.ts";
@@ -21,10 +21,10 @@ export function addInspect(program: Command, context: Context): void {
     .command("inspect")
     .description("Show the layers of a network, its structures, parameters and MACs.")
     .argument("<network>", `a model (${modelNames.join(", ")}) or an ONNX file`)
-    .option("--classes <n>", "classes of a model (default: 10, or 1000 of one for 224 pixels)", integerFor("--classes"))
+    .option("--classes <n>", "classes of a model (default: 10, or 1000 for 224 × 224 pixels)", integerFor("--classes"))
     .option("--channels <n>", "channels of a model's images (default: 3)", integerFor("--channels"))
     .option("--size <pixels>", "height and width of a model's images (default: 32 or 224)", integerFor("--size"))
-    .option("--structures", "show what can be selected, what it costs and what goes with it, and what cannot be")
+    .option("--structures", "show the structures that can be pruned, their costs, and why other layers cannot")
     .action(async (source: string, options: InspectOptions) => {
       const { classes, channels, size } = options;
       const network = await openNetwork(source, {

@@ -1,9 +1,9 @@
-/** `espalier recipes [name]`: the recipes that there are, or all of one. */
+/** `espalier recipes [name]`: lists all recipes, or shows one. */
 import type { Command } from "commander";
 import { recipe, recipes } from "../../training/recipes.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
 
-/** One a line; with `json`, all of them whole. */
+/** Prints a line for each recipe, or with `json` all of their contents. */
 export function listRecipes(context: Context, { json }: CommonOptions): void {
   const { stdout } = context;
   const all = recipes();
@@ -35,7 +35,7 @@ export function addRecipes(program: Command, context: Context): void {
   const command = program
     .command("recipes")
     .description("List the recipes that train --recipe takes, or show one.")
-    .argument("[name]", "of a recipe, or the path of a .json file of your own")
+    .argument("[name]", "name of a recipe, or path of your own .json file")
     .action((name: string | undefined, options: CommonOptions) =>
       name === undefined ? listRecipes(context, options) : showRecipe(context, name, options),
     );

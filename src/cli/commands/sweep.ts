@@ -1,5 +1,6 @@
 /**
- * `espalier sweep`: several sparsity strengths and seeds of the same training in turn, gone on with where it stopped.
+ * `espalier sweep`: trains several sparsity strengths, budgets and seeds. A sweep that was stopped continues where it
+ * stopped.
  */
 import { stat } from "node:fs/promises";
 import { type Command, Option } from "commander";
@@ -51,20 +52,20 @@ function gammaName({ all, ...kinds }: GammaRequest): string {
     .join("-");
 }
 
-/** Checked with the plan. */
+/** A point of the plan. The plan's schema checks its settings. */
 interface PlannedPoint {
   readonly name: string;
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** A point each; `settings`: what the runs share, and the only point takes where none is asked for. */
+/** The points of the sweep. `settings` are those that all runs share; without any flag they are the only point. */
 function pointsOf(
   model: OpenModel<string>,
   options: SweepFlags,
   settings: SettingsInput,
   command: Command,
 ): readonly PlannedPoint[] {
-  // Each of --gammas stands in for --gamma; the flags of single kinds come before all of them.
+  // Each value of --gammas replaces --gamma. The flags of single kinds, like --gamma-blocks, override both.
   const given = givenFlags(
     command,
     settingFlags.filter(({ key }) => key !== "gamma"),
@@ -80,7 +81,7 @@ function pointsOf(
   }));
   const plain = options.baseline === true ? [{ name: "baseline", settings: { select: {} } }] : [];
   const { select = {}, budget } = settings;
-  // What the recipe itself asks for, where no other values are named.
+  // Without --gammas and --budgets, the recipe's own selection is a point.
   const hasOwn = options.recipe !== undefined && gammas.length + budgets.length === 0;
   const own = hasOwn ? [{ name: "recipe", settings: { select, ...(budget === undefined ? {} : { budget }) } }] : [];
   const points: readonly PlannedPoint[] = [...plain, ...own, ...gammas, ...budgets];
@@ -98,7 +99,7 @@ async function planFrom(named: string | undefined, options: SweepFlags, command:
   const { seed = 1, budget, ...shared } = settings;
   const images = imageOptions(command);
   const points = pointsOf(opened, options, settings, command);
-  // A budget that all runs shared would be one of those with a γ, too.
+  // A budget among the shared settings would also apply to points that have a γ.
   const isShared = budget !== undefined && points.every(({ name }) => name === "run");
   return parsePlan(
     {
@@ -133,9 +134,9 @@ function refuseOptions(command: Command, source: string): void {
       !besidePlan.has(option.attributeName()) && command.getOptionValueSource(option.attributeName()) === "cli",
   );
   if (given === undefined) return;
-  throw new UserError("bad-option", `${given.long} cannot be given beside a plan, which has all settings`, {
+  throw new UserError("bad-option", `${given.long} cannot be combined with a plan, which has all settings`, {
     about: source,
-    hint: "Change the plan, or name a model instead of it",
+    hint: "Change the plan, or name a model instead",
   });
 }
 
@@ -204,7 +205,7 @@ async function requireAll(result: SweepResult, cluster: Cluster): Promise<void> 
   if (failed.length === 0) return;
   const error = new UserError("run-failed", outcome(result), {
     list: failed.map(({ name, reason }) => `${name}: ${reason}`),
-    hint: `Once that is mended, "espalier sweep ${result.folder}" goes on with them`,
+    hint: `Remove the cause, then run "espalier sweep ${result.folder}" to train them`,
   });
   await failTogether(cluster, error);
 }
@@ -213,34 +214,34 @@ export function addSweep(program: Command, context: Context): void {
   const command = program
     .command("sweep")
     .description(
-      "Train several sparsity strengths and seeds, in turn or at once; started again, it goes on where it stopped.",
+      "Train a network with several sparsity strengths, budgets and seeds. A sweep that was stopped can be continued.",
     )
-    .argument("[model or plan]", "a model as train takes it, a plan (JSON), or the folder of a sweep to go on with")
-    .optionsGroup("What is varied:")
+    .argument("[model or plan]", "a model as for train, a plan (JSON), or the folder of a sweep to continue")
+    .optionsGroup("Runs of the sweep:")
     .option(
       "--gammas <strengths...>",
-      "a run for each sparsity strength γ: numbers, or neurons=…,blocks=… as --gamma takes them",
+      "a run for each sparsity strength γ: numbers, or neurons=…,blocks=… as for --gamma",
       several((text) => readGammas(text, "--gammas")),
     )
     .option(
       "--budgets <cost...>",
-      "a run for each: 50%, 20M-macs, 100k-params, as --budget takes them",
+      "a run for each budget: 50%, 20M-macs, 100k-params, as for --budget",
       several(String),
     )
-    .option("--baseline", "and a run without factors")
-    .option("--seeds <n...>", "all of them with each of these seeds (default: 1)", several(integerFor("--seeds", 0)))
+    .option("--baseline", "also a run without scaling factors")
+    .option("--seeds <n...>", "every run with each of these seeds (default: 1)", several(integerFor("--seeds", 0)))
     .addOption(
       new Option(
         "--controls [same]",
-        "train each run's compact architecture from new weights, too: for equal epochs, MACs, or both",
+        "also each run's from-scratch baseline, with equal epochs, equal MACs (macs), or one of each (both)",
       ).argParser(oneOf("control", controlChoices)),
     )
-    .option("--out <folder>", "of the sweep (default: runs/<model>-<data>-sweep)")
+    .option("--out <folder>", "folder of the sweep (default: runs/<model>-<data>-sweep)")
     .addOption(
       new Option(
         "--parallel <what>",
-        "under mpirun: runs, for each rank to train runs on its own (default: all ranks train each run together)",
-      ).argParser(oneOf("way to share out", parallelChoices)),
+        "under mpirun: with runs, each rank trains runs of its own (default: all ranks train each run together)",
+      ).argParser(oneOf("kind of parallelism", parallelChoices)),
     );
   addTrainingOptions(command, "sweep")
     .optionsGroup("Output:")

@@ -1,4 +1,4 @@
-/** `espalier train <model>`: one pass that trains a network and finds what of it is not needed. */
+/** `espalier train <model>`: trains a network and prunes it in the same run. */
 import type { Command } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
 import { datasetReference } from "../../data/references.ts";
@@ -22,7 +22,7 @@ import { dataProgress } from "../view/data-progress.ts";
 import { openWatchPage } from "../watch-page.ts";
 import { listRecipes } from "./recipes.ts";
 
-/** What every command that trains takes beside the flags of settings. */
+/** Flags of all commands that train, beside those of settings. */
 export interface TrainingFlags extends CommonOptions {
   readonly data?: string;
   readonly recipe?: string;
@@ -33,12 +33,12 @@ interface TrainOptions extends TrainingFlags {
   readonly ui?: true;
 }
 
-/** What is to be trained, and the model itself: where it is a file, that is read once, here. */
+/** What to train, with the opened model. An ONNX file is read once, here. */
 export interface OpenRequest extends TrainingRequest {
   readonly opened: OpenModel<string>;
 }
 
-/** What the flags of `command` ask for; `--gamma` is for the kinds of structures that the model has. */
+/** Reads the flags of `command`. `--gamma` applies to the kinds of structures that the model has. */
 export async function requestOf(
   named: string | undefined,
   { recipe: name, data }: TrainingFlags,
@@ -66,12 +66,12 @@ async function runTraining(
   if (options.recipe === "list") return listRecipes(context, options);
   const { out } = options;
   const { opened: model, data: dataName, settings } = await requestOf(named, options, command);
-  // Opened here and not by the run, so that a download is shown before the table of epochs begins.
+  // The dataset is opened here and not by the run, so that a download is shown before the table of epochs begins.
   const data = await (await joinCluster()).together(() =>
     dataProgress(context, async (onProgress) => {
       const file = settings.fromScratch === true ? undefined : fileOf(model);
       const images = imageOptions(command);
-      // Of other images the network may be taught other classes; the same ones stay held out.
+      // Do not take the file's classes as a default: other images may have other classes. Keep its held-out split.
       const { classes: _, ...imageDefaults } = file === undefined ? {} : preprocessingOf(file, images);
       const reference = datasetReference(dataName, { onProgress, images, imageDefaults });
       const dataset = await reference.open(inputOf(model));
@@ -95,13 +95,13 @@ async function runTraining(
   }
 }
 
-/** Adds everything that decides what a run trains, how, and on what. */
+/** Adds the flags of the model, the data and the settings of a run. */
 export function addTrainingOptions(command: Command, name: TrainingCommand): Command {
   command
     .optionsGroup(`${settingGroups.task}:`)
     .option(
       "--recipe <name>",
-      "settings, model and data of a recipe, or of a .json file of your own; other flags come first (list: shows all)",
+      "take settings, model and data from a recipe or your own .json file; other flags override it (list: show all)",
     )
     .option(
       "--data <dataset>",
@@ -118,12 +118,12 @@ export function addTrainingOptions(command: Command, name: TrainingCommand): Com
 export function addTrain(program: Command, context: Context): void {
   const command = program
     .command("train")
-    .description("Train a network once and hand back a smaller one that gives the same answers.")
-    .argument("[model]", `${modelNames.join(", ")}, or an ONNX file of your own`);
+    .description("Train a network once and get a smaller one that gives the same answers.")
+    .argument("[model]", `${modelNames.join(", ")}, or your own ONNX file`);
   addTrainingOptions(command, "train")
     .optionsGroup("Output:")
-    .option("--out <folder>", "the run's folder, instead of runs/<name>")
-    .option("--ui", "serve a page over the run while it trains, and open it in the browser")
+    .option("--out <folder>", "folder of the run (default: runs/<name>)")
+    .option("--ui", "show the run in the browser while it trains")
     .action((model: string | undefined, options: TrainOptions) => runTraining(context, model, options, command));
   withCommonOptions(command, [
     "espalier train resnet-20 --gamma neurons=0.0016,blocks=0.02 --epochs 10",

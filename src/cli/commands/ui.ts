@@ -1,4 +1,4 @@
-/** `espalier ui [runs]`: a page over all runs of a folder, live while they train. */
+/** `espalier ui [runs]`: serves a page that shows all runs of a folder, also while they train. */
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { integerFor } from "../../core/text-values.ts";
@@ -29,7 +29,7 @@ async function serve(context: Context, runs: string, options: UiOptions): Promis
     if (json === true) printJson(context, { address: dashboard.address, runs: resolve(runs) });
     else {
       stdout.print(`  ${stdout.colours.bold(dashboard.address)}`);
-      stdout.print(stdout.colours.dim(`  runs of ${resolve(runs)}; Ctrl-C ends it`));
+      stdout.print(stdout.colours.dim(`  runs in ${resolve(runs)}; press Ctrl-C to stop`));
     }
     if (options.open === true) await openInBrowser(context, dashboard.address);
     await interruption.guard(
@@ -47,11 +47,11 @@ async function serve(context: Context, runs: string, options: UiOptions): Promis
 export function addUi(program: Command, context: Context): void {
   const command = program
     .command("ui")
-    .description("Show the runs of a folder in the browser: live, compared, and tried; start and stop them there.")
+    .description("Open a page in the browser to start, stop, watch and compare runs, and to try their networks.")
     .argument("[runs]", "the folder of the runs", DEFAULT_RUNS_FOLDER)
-    .option("--port <n>", "of the server (default: 4040, or the next free one; 0 for any)", integerFor("--port", 0))
-    .option("--host <address>", "to listen at (default: 127.0.0.1); beyond this machine, a token is asked for")
-    .option("--open", "open it in the browser")
+    .option("--port <n>", "port of the server (default: 4040 or the next free one; 0: any)", integerFor("--port", 0))
+    .option("--host <address>", "address to listen on (default: 127.0.0.1); other machines then need a token")
+    .option("--open", "open the page in the browser")
     .action((runs: string, options: UiOptions) => serve(context, runs, options));
   withCommonOptions(command, ["espalier ui", "espalier ui runs --port 8080 --open", "espalier ui --host 0.0.0.0"]);
 }

@@ -4,10 +4,10 @@ import { columnsFor } from "../../experiments/comparison-table.ts";
 import type { Terminal } from "../terminal.ts";
 import { columns, left, right } from "./columns.ts";
 
-/** Columns that a narrow terminal does without, first those to go first. */
+/** Columns to omit on a narrow terminal, in this order. */
 const dispensable: readonly string[] = ["time", "structures", "parameters", "seed", "parameters left", "epochs", "aim"];
 
-/** A table for each network, as wide as it fits: what is left out is in the page. */
+/** A table for each network. It omits columns that do not fit; the page has all of them. */
 export function comparisonLines({ groups }: Comparison, { colours, width }: Terminal): readonly string[] {
   const hasFront = groups.some(({ runs }) => runs.length > 1);
   const tables = groups.flatMap((group) => {
@@ -24,10 +24,10 @@ export function comparisonLines({ groups }: Comparison, { colours, width }: Term
     const [heading = "", ...rows] = lines();
     return ["", `  ${colours.bold(group.model)} on ${colours.bold(group.dataset)}`, "", colours.dim(heading), ...rows];
   });
-  return [...tables, ...(hasFront ? ["", colours.dim("  * none is as accurate with fewer MACs")] : [])];
+  return [...tables, ...(hasFront ? ["", colours.dim("  * no other run has this accuracy with fewer MACs")] : [])];
 }
 
-/** The runs in `places` that are finished, of which there is at least one. */
+/** Compares the finished runs in `places`. There must be at least one. */
 export async function finishedLines(places: readonly string[], terminal: Terminal): Promise<readonly string[]> {
   return comparisonLines(await compareRuns(places), terminal);
 }

@@ -1,11 +1,11 @@
-/** What a network takes for what, as lines: the confusion matrix where it fits, and the classes it mixes up most. */
+/** The confusion matrix as lines, if it fits into the terminal, and the most frequent mistakes. */
 import { type Confusion, classResults, mistakesOf } from "../../evaluation/confusion.ts";
 import { formatCount, formatPercent, percentOf } from "../../report/format.ts";
 import type { Terminal } from "../terminal.ts";
 import { columns, left, right } from "./columns.ts";
 
 const MISTAKES = 5;
-/** More classes than that are no matrix to read in a terminal. */
+/** A matrix of more classes is not printed: nobody could read it in a terminal. */
 const MOST_CLASSES = 20;
 const LONGEST_NAME = 14;
 
@@ -13,7 +13,7 @@ function shortened(name: string): string {
   return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 1)}…`;
 }
 
-/** Rows are labels, columns answers, numbered in the rows' order; nothing where it would be wider than the terminal. */
+/** A row for each label, a column for each answer, in the same order. Empty if it is wider than the terminal. */
 function matrixLines({ counts }: Confusion, names: readonly string[], terminal: Terminal): string[] {
   if (counts.length > MOST_CLASSES) return [];
   const results = classResults({ counts });

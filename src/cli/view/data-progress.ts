@@ -1,4 +1,4 @@
-/** Says what is being fetched. */
+/** Shows the progress of downloads. */
 import type { DataProgress } from "../../data/cifar10-cache.ts";
 import { formatBytes } from "../../report/format.ts";
 import type { Context } from "../context.ts";
@@ -13,7 +13,7 @@ function describe(progress: DataProgress): string {
     case "unpacking":
       return `unpacking ${progress.file} (${progress.done} of ${progress.total})`;
     case "finished":
-      return `kept in ${progress.folder}`;
+      return `stored in ${progress.folder}`;
   }
 }
 

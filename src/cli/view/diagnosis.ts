@@ -1,10 +1,10 @@
-/** A diagnosis in lines: a mark and a topic, what was found, and what to do about it where something should be done. */
+/** Prints a diagnosis: for each finding a mark, its topic, a summary, and advice if the user should do something. */
 import type { Diagnosis, Finding, FindingState } from "../diagnosis.ts";
 import type { Terminal } from "../terminal.ts";
 
 const marks = { good: "✓", note: "·", poor: "!", bad: "✗" } as const satisfies Record<FindingState, string>;
 
-/** The last line says whether training will work. */
+/** Prints all findings. The last line says whether training will work. */
 export function printDiagnosis(diagnosis: Diagnosis, terminal: Terminal): void {
   const { findings } = diagnosis;
   const width = Math.max(...findings.map(({ topic }) => topic.length));

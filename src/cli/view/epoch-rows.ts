@@ -1,4 +1,4 @@
-/** The table of epochs that grows while a run goes on: a heading, then a row an epoch. */
+/** The table of epochs that a run prints: a heading, then a row for each epoch. */
 import { formatDuration, formatMilliseconds, formatPercent, formatQuantity, percentOf } from "../../report/format.ts";
 import type { Epoch, RunStarted, StructureKind } from "../../training/events.ts";
 import { alignRight, type Terminal } from "../terminal.ts";
@@ -6,7 +6,7 @@ import { alignRight, type Terminal } from "../terminal.ts";
 interface Column {
   readonly heading: string;
   readonly width: number;
-  /** Columns of low rank go first where the terminal is narrow. */
+  /** If the terminal is narrow, columns of the lowest rank are omitted first. */
   readonly rank: number;
   readonly cell: (epoch: Epoch) => string;
 }
@@ -37,7 +37,7 @@ function columnsOf(started: RunStarted): readonly Column[] {
     { heading: "images/s", width: 10, rank: 2, cell: ({ imagesPerSecond }) => formatQuantity(imagesPerSecond) },
     { heading: "wait", width: 10, rank: 0, cell: ({ waitMilliseconds }) => formatMilliseconds(waitMilliseconds) },
     {
-      heading: "held up",
+      heading: "blocked",
       width: 10,
       rank: -1,
       cell: ({ blockedMilliseconds }) => formatMilliseconds(blockedMilliseconds),
@@ -46,7 +46,7 @@ function columnsOf(started: RunStarted): readonly Column[] {
   ];
 }
 
-/** The columns that fit, those of lowest rank left out. */
+/** The columns that fit into `width`. */
 function fitting(columns: readonly Column[], width: number): readonly Column[] {
   let kept = columns;
   while (kept.length > 1 && kept.reduce((sum, column) => sum + column.width, 0) > width) {
@@ -61,7 +61,7 @@ export interface EpochRows {
   row(epoch: Epoch): string;
 }
 
-/** Rows for `started`'s kinds of structures, as wide as the terminal was at the start. */
+/** Rows with a column for each kind of structure in `started`. Their width is that of the terminal at the start. */
 export function epochRows(started: RunStarted, terminal: Terminal): EpochRows {
   const columns = fitting(columnsOf(started), terminal.width());
   const { bold, dim } = terminal.colours;

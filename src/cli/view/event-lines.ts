@@ -1,4 +1,4 @@
-/** Events in words: the lines that stay on the screen, the same whether lines are redrawn below them or not. */
+/** Turns events into lines that stay on the screen. They do not depend on whether lines are redrawn below them. */
 import { freedomOf } from "../../report/facts.ts";
 import {
   formatCount,
@@ -17,27 +17,27 @@ import { fitParts, type Terminal } from "../terminal.ts";
 import { type EpochRows, epochRows } from "./epoch-rows.ts";
 import { certificateLines, cutLines, summaryLines } from "./run-summary.ts";
 
-/** Of what a control is one, and what it has in common with it. */
+/** Which run a from-scratch baseline belongs to, and what both have in common. */
 function controlLines({ controlOf }: RunStarted): string[] {
   if (controlOf === undefined) return [];
   const { run, same, trainingMacs } = controlOf;
   const share = formatPercent(percentOf(trainingMacs.control, trainingMacs.run));
   const common = same === "epochs" ? `equal epochs, ${share} of its training MACs` : `${share} of its training MACs`;
-  return [`  control of ${run}: its compact architecture from new weights, ${common}`];
+  return [`  from-scratch baseline of ${run}: its pruned architecture with new weights, ${common}`];
 }
 
-/** `, batches of 256 in 8 parts`; nothing where they are whole. */
+/** `, batches of 256 in 8 parts`; empty if batches are not split. */
 function partsOf({ batch, accumulate }: RunStarted["options"]): string {
   return typeof accumulate === "number" && accumulate > 1 ? `, batches of ${String(batch)} in ${accumulate} parts` : "";
 }
 
-/** What the run is about to do, in four lines. */
+/** What the run will do, in a few lines. */
 function openingLines(started: RunStarted, terminal: Terminal): string[] {
   const { colours } = terminal;
   const { model, dataset, epochs, cost, factors, engine, resumedFrom } = started;
   const gammas = [...new Map(factors.map(({ kind, gamma }) => [kind, `${kind}s ${gamma}`] as const)).values()];
   const { gammaBy } = started.options;
-  const shared = gammaBy === "macs" || gammaBy === "parameters" ? [`shared out by ${gammaBy}`] : [];
+  const shared = gammaBy === "macs" || gammaBy === "parameters" ? [`scaled by ${gammaBy}`] : [];
   const structures = factors.reduce((sum, { count }) => sum + count, 0);
   const budget = budgetWords(started);
   const selection =
@@ -60,14 +60,13 @@ function openingLines(started: RunStarted, terminal: Terminal): string[] {
     `  ${colours.bold(model)} on ${colours.bold(dataset.name)}  ${colours.dim(length)}`,
     ...[costs, selection, machine].map((parts) => colours.dim(`  ${fitParts(parts, terminal.width() - 2, ", ")}`)),
     ...controlLines(started),
-    ...(resumedFrom === null ? [] : [`  continued from step ${resumedFrom}`]),
+    ...(resumedFrom === null ? [] : [`  resumed from step ${resumedFrom}`]),
     "",
   ];
 }
 
 /**
- * `down to 50 % of the MACs`, and between several kinds `γ shared by neurons : blocks = 1 : 16`; undefined without a
- * budget.
+ * `budget: 50 % of the MACs`, and for several kinds `γ of neurons : blocks = 1 : 16`; undefined without a budget.
  */
 function budgetWords({
   options,
@@ -76,27 +75,27 @@ function budgetWords({
   const budget = budgetSchema.safeParse(options["budget"]);
   if (!budget.success) return undefined;
   const ratios = new Map(factors.map(({ kind, gamma }) => [`${kind}s`, gamma] as const));
-  const shared = `γ shared by ${[...ratios.keys()].join(" : ")} = ${[...ratios.values()].join(" : ")}`;
-  return { aim: `down to ${describeBudget(budget.data)}`, shared: ratios.size > 1 ? [shared] : [] };
+  const shared = `γ of ${[...ratios.keys()].join(" : ")} = ${[...ratios.values()].join(" : ")}`;
+  return { aim: `budget: ${describeBudget(budget.data)}`, shared: ratios.size > 1 ? [shared] : [] };
 }
 
-/** What was cut while training goes on. */
+/** What was pruned during training. */
 function shrunkLines({ cuts, before, after, rebuildMilliseconds }: NetworkShrunk, { colours }: Terminal): string[] {
   const margins = cuts.flatMap(({ margin }) => margin ?? []);
   const macs = `${formatQuantity(before.macs)} → ${formatQuantity(after.macs)} MACs`;
   const lowest = `lowest margin ${formatSmall(Math.min(...margins))}`;
   return [
-    `  ${colours.green("✂")} ${plural(cuts.length, "structure")} cut while training: ${macs}`,
+    `  ${colours.green("✂")} ${plural(cuts.length, "structure")} pruned while training: ${macs}`,
     colours.dim(
       `    ${margins.length > 0 ? `${lowest}, ` : ""}smaller plans in ${formatMilliseconds(rebuildMilliseconds)}`,
     ),
   ];
 }
 
-/** A rank that the others wait for longer than this part of an epoch is worth a line. */
+/** If the others wait for a rank for more than this part of an epoch, a line names the rank. */
 const SLOW_SHARE = 0.05;
 
-/** What of the sums over ranks was not hidden behind the backward pass, and who was late. */
+/** How long ranks waited for all-reduces that the backward pass did not hide, and which rank was slow. */
 function communicationLines(
   { ranks, exposedMilliseconds, underWayMilliseconds, stepMilliseconds, slowest }: Communicated,
   { colours }: Terminal,
@@ -106,9 +105,7 @@ function communicationLines(
   const waited = waitWords(slowest.waitedMilliseconds);
   const slow = `rank ${slowest.rank} on ${slowest.host} is slow`;
   return [
-    colours.dim(
-      `    ${ranks} ranks: ${exposed} of a step (${share}) waiting for sums, which were under way for ${underWay}`,
-    ),
+    colours.dim(`    ${ranks} ranks: each step waited ${exposed} (${share}) for all-reduces, which took ${underWay}`),
     ...(slowest.share > SLOW_SHARE
       ? [
           `  ${colours.yellow("!")} ${slow}: the others waited ${waited} for it, ` +
@@ -118,7 +115,7 @@ function communicationLines(
   ];
 }
 
-/** What several ranks took in all, once the run is over. */
+/** How long several ranks waited for each other in the whole run. */
 function ranksLines(epochs: readonly EpochOfRanks[]): readonly string[] {
   if (epochs.length === 0) return [];
   const [longest] = waitedFor(epochs);
@@ -126,7 +123,7 @@ function ranksLines(epochs: readonly EpochOfRanks[]): readonly string[] {
   return [`${ranksWords(epochs)}: ${exposedWords(epochs)}`, ...waited];
 }
 
-/** Turns the events of one run into lines to print; remembers what the heading of the epochs was. */
+/** Turns the events of one run into lines to print. It remembers the columns of the table of epochs. */
 export class Narrator {
   readonly #terminal: Terminal;
   #rows: EpochRows | undefined;
@@ -137,17 +134,17 @@ export class Narrator {
     this.#terminal = terminal;
   }
 
-  /** A line when the budget is met, or is not any more. */
+  /** A line when the budget is met, or exceeded again. */
   #budgetLines({ isMet, left, share, of }: BudgetStanding): readonly string[] {
     if (isMet === this.#isMet) return [];
     this.#isMet = isMet;
     const unit = of === "macs" ? "MACs" : "parameters";
-    const now = `${formatPercent(100 * left)} of the ${unit} left, asked for ${formatPercent(100 * share)}`;
+    const now = `${formatPercent(100 * left)} of the ${unit} left, the budget is ${formatPercent(100 * share)}`;
     const { green, yellow } = this.#terminal.colours;
     return isMet ? [`  ${green("✓")} budget met: ${now}`] : [`  ${yellow("!")} above the budget again: ${now}`];
   }
 
-  /** Lines for `event`; none for what only the redrawn lines or the report show. */
+  /** Lines for `event`. There are none for events that only the redrawn lines or the report show. */
   linesFor(event: RunEvent): readonly string[] {
     const { colours } = this.#terminal;
     switch (event.type) {

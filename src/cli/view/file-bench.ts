@@ -1,4 +1,4 @@
-/** Networks beside each other: what they cost and how long ONNX Runtime takes for them, as lines. */
+/** One or two networks with their costs and their latency in ONNX Runtime, as lines. */
 import { basename } from "node:path";
 import type { FileFacts } from "../../evaluation/file-facts.ts";
 import type { Latency } from "../../evaluation/latency.ts";
@@ -14,24 +14,24 @@ import {
 import type { Terminal } from "../terminal.ts";
 import { type Cell, columns, left, right } from "./columns.ts";
 
-/** A network as it is timed. */
+/** A network that was timed. */
 export interface TimedFile extends Omit<FileFacts, "file"> {
   /** As the user named it. */
   readonly name: string;
-  /** What each node takes, with a batch of 1 on one thread; empty unless asked for. */
+  /** Time of each node with a batch of 1 on one thread; empty without `--per-layer`. */
   readonly layers: readonly ProfiledNode[];
 }
 
 export interface FileBench {
   readonly files: readonly TimedFile[];
-  /** An entry a condition, in it an entry a file. */
+  /** For each batch size and number of threads, the latency of each file. */
   readonly latencies: readonly (readonly Omit<Latency, "file">[])[];
   readonly notices: readonly string[];
 }
 
 type Row = readonly [name: string, values: readonly string[], left?: string];
 
-/** Names short enough for a table, yet different. */
+/** The files' base names if they are different, else the names as they are. */
 function shortNames(names: readonly string[]): readonly string[] {
   const short = names.map((name) => basename(name));
   return new Set(short).size === new Set(names).size ? short : names;
@@ -82,10 +82,10 @@ export function fileBenchLines({ files, latencies }: FileBench, version: string,
     ...(isCompared ? [right(part)] : []),
   ];
   const [heading = "", ...body] = columns([
-    cells("", names, "of it"),
+    cells("", names, "ratio"),
     ...rows.map(([name, values, part = ""]) => cells(name, values, part)),
   ]);
-  const conditions = `ONNX Runtime ${version}; medians and quartiles, the networks in turns`;
+  const conditions = `ONNX Runtime ${version}; medians and quartiles; networks run in turns`;
   return [
     "",
     `  ${bold(names.join(" against "))}  ${dim(conditions)}`,
@@ -96,7 +96,7 @@ export function fileBenchLines({ files, latencies }: FileBench, version: string,
   ];
 }
 
-/** What the nodes of one network take, in the order they run. */
+/** Times of the nodes of one network, in the order in which they run. */
 function layerLines(name: string, layers: readonly ProfiledNode[], { colours }: Terminal): string[] {
   if (layers.length === 0) return [];
   const total = layers.reduce((sum, { median }) => sum + median, 0);
@@ -111,13 +111,13 @@ function layerLines(name: string, layers: readonly ProfiledNode[], { colours }: 
       right(formatPercent(percentOf(median, total))),
     ]),
   ]);
-  const conditions = "as ONNX Runtime runs it: batch 1, 1 thread; ONNX Runtime fuses nodes and names the fused ones";
+  const conditions = "batch 1, 1 thread; ONNX Runtime fuses nodes, and the names are its own";
   return ["", `  ${colours.bold(name)}  ${colours.dim(conditions)}`, "", colours.dim(heading), ...body];
 }
 
 const LONGEST_NAME = 44;
 
-/** The end of a long name says which layer it is. */
+/** Shortens a long name at its start, because its end says which layer it is. */
 function shortened(name: string): string {
   return name.length <= LONGEST_NAME ? name : `…${name.slice(1 - LONGEST_NAME)}`;
 }

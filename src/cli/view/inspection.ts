@@ -1,4 +1,4 @@
-/** An inspected network as lines: a table of layers, what can be selected, the sums. */
+/** An inspected network as lines: a table of layers, the structures and the sums. */
 import { formatCount, formatPercent, formatQuantity, percentOf, plural } from "../../report/format.ts";
 import type { InspectedStructures, Inspection } from "../inspection.ts";
 import type { Terminal } from "../terminal.ts";
@@ -19,7 +19,7 @@ function layerTable({ layers, macs }: Inspection): string[] {
   ]);
 }
 
-/** `9 blocks, 336 neurons`, or with factors `7 of 9 blocks, …`. */
+/** `9 blocks, 336 neurons`, or for a network with factors `7 of 9 blocks, …`. */
 function structureText(structures: readonly InspectedStructures[], hasFactors: boolean): string {
   const kinds = [...new Set(structures.map(({ kind }) => kind))];
   const parts = kinds.map((kind) => {

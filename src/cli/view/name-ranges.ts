@@ -1,6 +1,6 @@
-/** Many names in few words: `stage1.block1.conv1`, `stage1.block2.conv1`, … are written `stage1.block1…2.conv1`. */
+/** Shortens lists of names: `stage1.block1.conv1` and `stage1.block2.conv1` become `stage1.block1…2.conv1`. */
 
-/** A name cut at its numbers; a number is a range of numbers from the start. */
+/** A part of a name: text, or a range of numbers. A single number is a range of one. */
 type Part = string | { readonly from: number; readonly to: number };
 
 function partsOf(name: string): readonly Part[] {
@@ -16,7 +16,7 @@ function textOf(parts: readonly Part[]): string {
     .join("");
 }
 
-/** `entries` with those joined that differ in the ranges at `position` alone and follow on each other there. */
+/** Joins entries that are equal but for their ranges at `position`, if these ranges are consecutive. */
 function joinAt(entries: readonly (readonly Part[])[], position: number): readonly (readonly Part[])[] {
   const joined: (readonly Part[])[] = [];
   const lastOf = new Map<string, number>();
@@ -39,11 +39,11 @@ function joinAt(entries: readonly (readonly Part[])[], position: number): readon
   return joined;
 }
 
-/** `names` with runs of numbers joined, in the order in which they begin. Numbers lose leading zeros. */
+/** Joins names whose numbers are consecutive. The order is that of the first names. Leading zeros are lost. */
 export function nameRanges(names: readonly string[]): readonly string[] {
   let entries: readonly (readonly Part[])[] = names.map(partsOf);
   const longest = Math.max(0, ...entries.map(({ length }) => length));
-  // From the last number on: blocks are counted within their stage.
+  // Join at the last number first, because blocks are numbered within their stage.
   for (let position = longest - 1; position > 0; position--) entries = joinAt(entries, position);
   return entries.map(textOf);
 }

@@ -1,4 +1,4 @@
-/** A sweep whose ranks train runs of their own: a line for each rank that is at work, and above them what is over. */
+/** The view of a sweep whose ranks train runs of their own: a line for each rank, below the lines of finished runs. */
 import { createLogUpdate } from "log-update";
 import type { SweepReport } from "../../experiments/sweep-report.ts";
 import { formatDuration, formatPercent, formatQuantity, percentOf, plural } from "../../report/format.ts";
@@ -10,8 +10,8 @@ import { reportLines, type SweepView } from "./sweep-view.ts";
 const REDRAW_MILLISECONDS = 100;
 const BAR = 16;
 
-/** A run that goes on. */
-interface Going {
+/** A run that is training. */
+interface ActiveRun {
   readonly report: SweepReport;
   readonly startedAt: number;
   started?: RunStarted;
@@ -19,11 +19,11 @@ interface Going {
   finished?: RunFinished;
 }
 
-/** What goes on, and how long the rest will take. */
+/** Keeps the state of all runs of a sweep, and estimates the time that is left. */
 export class SweepBoardView {
-  readonly #going = new Map<string, Going>();
+  readonly #active = new Map<string, ActiveRun>();
   readonly #seconds: number[] = [];
-  readonly #over = new Set<string>();
+  readonly #ended = new Set<string>();
   readonly #now: () => number;
   #runs = 0;
 
@@ -32,58 +32,61 @@ export class SweepBoardView {
     this.#now = now;
   }
 
-  look(report: SweepReport): void {
+  update(report: SweepReport): void {
     const { name, state, runs } = report;
     this.#runs = runs;
     if (state === "starting" || state === "resuming") {
-      this.#going.set(name, { report, startedAt: this.#now() });
+      this.#active.set(name, { report, startedAt: this.#now() });
       return;
     }
-    const run = this.#going.get(name);
+    const run = this.#active.get(name);
     if (run !== undefined && state === "finished") this.#seconds.push((this.#now() - run.startedAt) / 1000);
-    this.#going.delete(name);
-    this.#over.add(name);
+    this.#active.delete(name);
+    this.#ended.add(name);
   }
 
   follow(event: RunEvent, name: string): void {
-    const run = this.#going.get(name);
+    const run = this.#active.get(name);
     if (run === undefined) return;
     if (event.type === "run.started") run.started = event;
     if (event.type === "step") run.step = event;
     if (event.type === "run.finished") run.finished = event;
   }
 
-  /** What is known of a run that goes on. */
-  of(name: string): Pick<Going, "started" | "finished"> {
-    return this.#going.get(name) ?? {};
+  /** The first and last event of an active run, as far as they have arrived. */
+  of(name: string): Pick<ActiveRun, "started" | "finished"> {
+    return this.#active.get(name) ?? {};
   }
 
-  /** By the run's own times, those of runs before it, or, as long as there are none, of those that go on. */
+  /**
+   * Estimates the seconds until the sweep ends, from the active runs' own estimates. A waiting run is expected to take
+   * as long as finished runs did on average, or active runs will. Undefined before the first step.
+   */
   secondsLeft(): number | undefined {
-    const left = [...this.#going.values()].flatMap(({ step }) => (step === undefined ? [] : [step.etaSeconds]));
+    const left = [...this.#active.values()].flatMap(({ step }) => (step === undefined ? [] : [step.etaSeconds]));
     if (left.length === 0) return undefined;
-    const elapsed = [...this.#going.values()].map(({ startedAt, step }) => {
+    const elapsed = [...this.#active.values()].map(({ startedAt, step }) => {
       return (this.#now() - startedAt) / 1000 + (step?.etaSeconds ?? 0);
     });
     const known = this.#seconds.length > 0 ? this.#seconds : elapsed;
     const typical = known.reduce((sum, seconds) => sum + seconds, 0) / known.length;
-    const waiting = this.#runs - this.#over.size - this.#going.size;
+    const waiting = this.#runs - this.#ended.size - this.#active.size;
     const work = left.reduce((sum, seconds) => sum + seconds, 0) + waiting * typical;
-    return Math.max(...left, work / this.#going.size);
+    return Math.max(...left, work / this.#active.size);
   }
 
-  /** `1 of 6 runs over, 12 min 00 s to go in all`. */
+  /** `1 of 6 runs ended, 12 min 00 s to go for the sweep`. */
   place(): string {
     const left = this.secondsLeft();
-    const over = `${this.#over.size} of ${plural(this.#runs, "run")} over`;
-    return left === undefined ? over : `${over}, ${formatDuration(left)} to go in all`;
+    const ended = `${this.#ended.size} of ${plural(this.#runs, "run")} ended`;
+    return left === undefined ? ended : `${ended}, ${formatDuration(left)} to go for the sweep`;
   }
 
-  /** A line for each rank at work, the lowest first. */
+  /** A line for each rank that trains a run, in the order of ranks. */
   lines(terminal: Terminal): readonly string[] {
-    const going = [...this.#going.values()].toSorted((a, b) => (a.report.by?.rank ?? 0) - (b.report.by?.rank ?? 0));
-    const width = Math.max(...going.map(({ report }) => report.name.length), 0);
-    return going.map(({ report, started, step }) => {
+    const active = [...this.#active.values()].toSorted((a, b) => (a.report.by?.rank ?? 0) - (b.report.by?.rank ?? 0));
+    const width = Math.max(...active.map(({ report }) => report.name.length), 0);
+    return active.map(({ report, started, step }) => {
       const { colours } = terminal;
       const share = step === undefined || started === undefined ? 0 : step.step / Math.max(1, started.totalSteps);
       const { filled, empty } = bar(share, BAR);
@@ -101,7 +104,7 @@ export class SweepBoardView {
   }
 }
 
-/** What a run came to, in a line. */
+/** The result of a run, in one line. */
 function resultOf({ before, after, seconds }: RunFinished): string {
   return [
     `${formatPercent(after.accuracy, 2)} accuracy`,
@@ -110,7 +113,7 @@ function resultOf({ before, after, seconds }: RunFinished): string {
   ].join(", ");
 }
 
-/** Lines that stay, of what happens in one of several runs that go on at once. */
+/** Lines that stay on the screen, for an event of one of several active runs. */
 function eventLines(
   event: RunEvent,
   name: string,
@@ -137,7 +140,7 @@ function eventLines(
   }
 }
 
-/** The view for `terminal`; with `json`, reports and events one a line, each event with the name of its run. */
+/** The view for `terminal`. With `json` it prints each report and event as a line, and the name of its run. */
 export function parallelView(
   terminal: Terminal,
   { json, now }: { readonly json: boolean; readonly now?: () => number },
@@ -167,13 +170,13 @@ export function parallelView(
     event: (event, name) => {
       const { started } = board.of(name);
       board.follow(event, name);
-      // On a terminal that is redrawn the epochs are seen as they go by.
+      // On a live terminal, the redrawn line already shows the progress of epochs.
       if (!(terminal.isLive && event.type === "epoch")) print(eventLines(event, name, started, terminal));
       draw();
     },
     run: (report) => {
       const { finished } = board.of(report.name);
-      board.look(report);
+      board.update(report);
       const [first = "", ...more] = reportLines(report, terminal).filter((line) => line !== "");
       print([finished === undefined ? first : `${first}: ${resultOf(finished)}`, ...more]);
       draw();

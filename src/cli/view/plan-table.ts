@@ -1,6 +1,6 @@
 /**
- * A plan as a table: a row a step, then what each kind of op takes in each direction, then what could not be used.
- * Columns that do not fit are left out, those that tell least first.
+ * A plan as tables: a row for each step, the sums for each op and direction, and the implementations that were not
+ * chosen. If columns do not fit, the least important ones are omitted first.
  */
 import type { ExplainedStep } from "../../evaluation/step-time.ts";
 import { formatBytes, formatCount, formatPercent, plural } from "../../report/format.ts";
@@ -8,16 +8,16 @@ import { type Cell, columns, left, right } from "./columns.ts";
 
 interface Column {
   readonly heading: Cell;
-  /** Columns of low rank go first where the terminal is narrow. */
+  /** If the terminal is narrow, columns of the lowest rank are omitted first. */
   readonly rank: number;
   readonly cell: (step: ExplainedStep) => string;
-  /** Narrower than this, its words are no longer understood; undefined: never cut. */
+  /** Width down to which its texts may be shortened; undefined: never shortened. */
   readonly least?: number;
-  /** Which end of a long text is given up: what tells layers apart is at the end of their names. */
+  /** Where long texts are shortened. Names of layers differ at their end, so they are shortened at the start. */
   readonly cut?: "start" | "end";
 }
 
-/** Ends of op names that say a direction, the longest first. */
+/** Suffixes of op names and the directions they mean, the longest first. */
 const directions = [
   ["_training_backward", "backward"],
   ["_backward_data", "backward data"],
@@ -31,7 +31,7 @@ const directions = [
 ] as const;
 const updates: ReadonlySet<string> = new Set(["nesterov_sgd", "accelerated_proximal_gradient", "running_average"]);
 
-/** `convolution_backward_data` → convolution, backward data. Reorders and the like have no direction. */
+/** `convolution_backward_data` → convolution, backward data. Reorders have no direction. */
 export function directionOf(op: string): { readonly op: string; readonly direction: string } {
   const words = (text: string): string => text.replaceAll("_", " ");
   if (op === "reorder") return { op, direction: "" };
@@ -40,20 +40,20 @@ export function directionOf(op: string): { readonly op: string; readonly directi
   return { op: words(ending === "" ? op : op.slice(0, -ending.length)), direction };
 }
 
-/** What is read → what is written, the type before a layout where it is not f32. */
+/** Layouts of the inputs → layouts of the outputs. A data type other than f32 precedes its layout. */
 function layoutsOf({ operands }: ExplainedStep): string {
   const named = (access: "read" | "write"): string => {
     const layouts = operands
       .filter((operand) => operand.access === access && !hidden.has(operand.role))
       .map(({ layout, type }) => (type === "f32" ? layout : `${type} ${layout}`));
-    // Vectors go without saying beside images and weights.
+    // Layouts of vectors are omitted beside those of images and weights.
     const telling = layouts.filter((layout) => layout !== "x");
     return [...new Set(telling.length > 0 ? telling : layouts)].join(", ");
   };
   return `${named("read")} → ${named("write")}`;
 }
 
-/** Bits of the library's own, in no layout worth telling. */
+/** Operands for the library's own use, whose layouts say nothing. */
 const hidden: ReadonlySet<string> = new Set(["workspace", "scratchpad"]);
 
 const table: readonly Column[] = [
@@ -82,9 +82,9 @@ const table: readonly Column[] = [
 const GAP = 2;
 const MARGIN = 2;
 
-/** The plan's rows under their heading, no line wider than `width`. */
+/** A heading and the plan's rows. No line is wider than `width`. */
 export function planTable(steps: readonly ExplainedStep[], width: number): string[] {
-  // What all steps compute in is said above the table.
+  // If all steps have the same precision, a line above the table names it.
   const isMixed = new Set(steps.map(({ precision }) => precision)).size > 1;
   const wanted = table
     .filter(({ heading }) => isMixed || heading.text !== "in")
@@ -100,7 +100,8 @@ export function planTable(steps: readonly ExplainedStep[], width: number): strin
     const lowest = Math.min(...kept.map(({ column }) => column.rank));
     kept = kept.filter(({ column }) => column.rank !== lowest);
   }
-  // What is left over goes to the columns that were cut; operations are understood when cut, layouts hardly.
+  // Widen the shortened columns with the room that is left, those of low rank first: a shortened layout is hard to
+  // understand, a shortened op is not.
   let spare = room(kept) - kept.reduce((sum, entry) => sum + least(entry), 0);
   const widths = new Map(kept.map((entry) => [entry.column, least(entry)]));
   for (const { column, width: full } of kept.toSorted((a, b) => a.column.rank - b.column.rank)) {
@@ -128,7 +129,7 @@ function shortened(text: string, width: number, cut: "start" | "end"): string {
   return cut === "end" ? `${text.slice(0, kept)}…` : `…${text.slice(text.length - kept)}`;
 }
 
-/** Sums over the steps of an op and direction, the longest first, under a heading. */
+/** A heading and the sums over the steps of each op and direction, the longest time first. */
 export function planSums(steps: readonly ExplainedStep[]): string[] {
   const groups = new Map<string, ExplainedStep[]>();
   for (const step of steps) {
@@ -164,7 +165,7 @@ export function planSums(steps: readonly ExplainedStep[]): string[] {
   );
 }
 
-/** Why implementations were not taken: once for each node and reason; those that were only slower are counted. */
+/** Why implementations were not chosen: a line for each node and reason. Those that were only slower are counted. */
 export function passedOverLines(steps: readonly ExplainedStep[]): string[] {
   const seen = new Set<string>();
   const slower = new Set<string>();

@@ -1,16 +1,16 @@
-/** The lines redrawn while an epoch goes on. */
+/** The lines that are redrawn during an epoch. */
 import { formatDuration, formatMilliseconds, formatPercent, formatQuantity, percentOf } from "../../report/format.ts";
 import type { RunStarted, Step } from "../../training/events.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
 
-/** A line of `width` columns, thick for `share` (0 … 1) of it, so that it can be read without colours. */
+/** A progress bar of `width` columns. Its part `share` (0 … 1) is thick, so that it is readable without colours. */
 export function bar(share: number, width: number): { readonly filled: string; readonly empty: string } {
   const halves = Math.round(Math.min(1, Math.max(0, share)) * width * 2);
   const filled = "━".repeat(Math.floor(halves / 2)) + (halves % 2 === 1 ? "╸" : "");
   return { filled, empty: "─".repeat(width - filled.length) };
 }
 
-/** What a step says in words, most important first. */
+/** The figures of a step in words, the most important first. */
 export function stepParts(step: Step, started: RunStarted): readonly string[] {
   const { alive, count } = step.structures;
   return [
@@ -25,7 +25,7 @@ export function stepParts(step: Step, started: RunStarted): readonly string[] {
   ];
 }
 
-/** Two lines: how far the epoch and the run are, and how the network is. */
+/** Two lines: the progress of the epoch and the run, and the figures of the latest step. */
 export function progressLines(
   step: Step,
   started: RunStarted,
@@ -49,7 +49,7 @@ export function progressLines(
   const accuracy = lastAccuracy === undefined ? [] : [`accuracy ${colours.bold(formatPercent(lastAccuracy))}`];
   const waiting = [
     `${formatMilliseconds(step.waitMilliseconds)} wait for data`,
-    `event loop held up ≤ ${formatMilliseconds(step.blockedMilliseconds)}`,
+    `event loop blocked ≤ ${formatMilliseconds(step.blockedMilliseconds)}`,
   ];
   const second = fitParts([...accuracy, ...stepParts(step, started), ...waiting], width - 2, colours.dim(" · "));
   return `${first}\n  ${second}`;

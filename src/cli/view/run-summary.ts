@@ -1,4 +1,4 @@
-/** What is printed once training is over: cutting, the certificate, the table, where the files are. */
+/** The lines after training: the pruning, the certificate, the table of results, and the files. */
 import { relative } from "node:path";
 import Table from "cli-table3";
 import { formatCount, formatPercent, formatSmall, percentOf, plural } from "../../report/format.ts";
@@ -11,7 +11,7 @@ export function cutLines({ before, after, layers, notes }: Cut, { colours }: Ter
   if (gone === 0 && after.macs === before.macs) return notes.map((note) => colours.dim(`    ${note}`));
   const left = formatPercent(percentOf(after.macs, before.macs));
   return [
-    `  ${colours.green("✓")} cut ${plural(gone, "structure")}: ${left} of the MACs are left`,
+    `  ${colours.green("✓")} pruned ${plural(gone, "structure")}: ${left} of the MACs are left`,
     ...notes.map((note) => colours.dim(`    ${note}`)),
   ];
 }
@@ -24,8 +24,8 @@ export function certificateLines(certificate: CertificateMeasured, { colours }: 
   };
   return [
     passed
-      ? `  ${colours.green("✓")} certificate: cutting changed no answer`
-      : `  ${colours.red("✗")} certificate: the cut network differs`,
+      ? `  ${colours.green("✓")} certificate: pruning changed no answer`
+      : `  ${colours.red("✗")} certificate: the pruned network differs`,
     detail("our engine", agreeing, images, relativeDifference),
     detail(runtime.name ?? "ONNX Runtime", runtime.agreeing, runtime.images ?? images, runtime.relativeDifference),
   ];
@@ -37,7 +37,7 @@ const NO_FRAME = {
   ...{ left: " ", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: "  " },
 } as const;
 
-/** Before and after, as a table without a frame. */
+/** The networks before and after pruning, as a table without a frame. */
 export function summaryLines({ before, after }: RunFinished, { colours }: Terminal): string[] {
   const table = new Table({
     chars: NO_FRAME,
@@ -59,13 +59,13 @@ export function summaryLines({ before, after }: RunFinished, { colours }: Termin
     .map((line) => line.trimEnd());
 }
 
-/** The files of a run someone wants next, relative to where they are. */
+/** A line for each named file, with its path relative to the current folder. */
 export function fileLines(files: readonly (readonly [string, string])[], { colours }: Terminal): string[] {
   const width = Math.max(...files.map(([name]) => name.length));
   return files.map(([name, path]) => `  ${colours.dim(name.padEnd(width))}  ${colours.cyan(nearPath(path))}`);
 }
 
-/** `path` as one would type it here. */
+/** `path` relative to the current folder if it is inside it, else `path`. */
 export function nearPath(path: string): string {
   const near = relative(process.cwd(), path);
   return near.startsWith("..") ? path : near;

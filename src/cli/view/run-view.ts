@@ -1,6 +1,6 @@
 /**
- * A run as it happens, in one of three ways: lines redrawn on a terminal, plain lines in a log, JSON lines for
- * programs. A view only reads events.
+ * Three views of a run that trains: redrawn lines on a terminal, plain lines in a log, and JSON lines for programs. A
+ * view only reads events.
  */
 import { createLogUpdate } from "log-update";
 import { formatDuration } from "../../report/format.ts";
@@ -11,11 +11,11 @@ import { progressLines, stepParts } from "./progress.ts";
 
 export interface RunView {
   handle(event: RunEvent): void;
-  /** Prints `line` above whatever is being redrawn. */
+  /** Prints `line` above the redrawn lines. */
   print(line: string): void;
-  /** Says what is being waited for: on a terminal, where it is redrawn. */
+  /** Shows `line` as the redrawn line of a live terminal; the other views ignore it. */
   wait(line: string): void;
-  /** Leaves the terminal as it was found; the view can go on afterwards. */
+  /** Removes the redrawn lines from the terminal. The view can be used afterwards. */
   settle(): void;
 }
 
@@ -23,7 +23,7 @@ export interface RunView {
 const REDRAW_MILLISECONDS = 100;
 const PLAIN_MILLISECONDS = 20_000;
 
-/** What the last line says instead of how long the run takes, where it is one of several. */
+/** For a run of a sweep: writes a line on the time left, for the whole sweep. */
 type Below = ((step: Step) => string) | undefined;
 
 function liveView(terminal: Terminal, now: () => number, below: Below): RunView {
@@ -55,7 +55,7 @@ function liveView(terminal: Terminal, now: () => number, below: Below): RunView 
       const lines = narrator.linesFor(event);
       if (lines.length > 0) print(lines.join("\n"));
       if (event.type === "epoch" && event.epoch === started?.epochs) {
-        update(`\n${terminal.colours.dim("  scoring and cutting …")}`);
+        update(`\n${terminal.colours.dim("  testing and pruning …")}`);
       }
     },
     print,
@@ -98,7 +98,7 @@ function jsonView(terminal: Terminal): RunView {
   };
 }
 
-/** The view for `terminal`; with `json`, one event a line and nothing else. */
+/** The view for `terminal`. With `json` it prints each event as a line, and nothing else. */
 export function runView(
   terminal: Terminal,
   { json, now = Date.now, below }: { json: boolean; now?: () => number; below?: (step: Step) => string },

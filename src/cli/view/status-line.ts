@@ -1,11 +1,11 @@
-/** What a command is busy with, on standard error: its result may be wanted as JSON. */
+/** Shows on standard error what a command is doing, because standard output may have to be JSON. */
 import { createLogUpdate } from "log-update";
 import type { Context } from "../context.ts";
 
-/** Says what is being done; `phase` tells one kind of work from the next, `text` is the latest of it. */
+/** Shows `text`, the present state of the work. `phase` identifies the kind of work. */
 export type ShowStatus = (phase: string, text: string) => void;
 
-/** Runs `work` and shows its status: one redrawn line on a terminal, else a line whenever the phase changes. */
+/** Runs `work` and shows its status: a redrawn line on a live terminal, else a line whenever the phase changes. */
 export async function withStatusLine<T>(
   { stderr, rank = 0 }: Context,
   work: (show: ShowStatus) => Promise<T>,

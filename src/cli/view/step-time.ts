@@ -1,4 +1,4 @@
-/** A timed training step as lines: how long it took, what the plan holds, and the plan itself. */
+/** A timed training step as lines: its time, its plan, and the plan's memory. */
 import type { PlanTimes } from "../../engine/engine.ts";
 import type { StepCommunication, StepTime, StepTimeProgress } from "../../evaluation/step-time.ts";
 import { formatBytes, formatCount, formatMilliseconds, formatPercent, plural } from "../../report/format.ts";
@@ -6,7 +6,7 @@ import { fitParts, type Terminal } from "../terminal.ts";
 import { type Cell, columns, left, right } from "./columns.ts";
 import { passedOverLines, planSums, planTable } from "./plan-table.ts";
 
-/** What is being done, in words. */
+/** The progress of the measurement, in words. */
 export function stepTimeStatus(progress: StepTimeProgress): string {
   switch (progress.phase) {
     case "preparing":
@@ -20,13 +20,13 @@ export function stepTimeStatus(progress: StepTimeProgress): string {
 
 export interface StepConditions {
   readonly model: string;
-  /** Structures with a scaling factor. */
+  /** Number of structures with a scaling factor. */
   readonly structures: number;
   readonly threads: number;
   readonly engine: Readonly<Record<string, string>>;
 }
 
-/** How much of the sums over ranks ran beside the backward pass. */
+/** Time of all-reduces in a step, and how much of it the backward pass hides. */
 function communicationLines(
   { ranks, bytes, underWayMilliseconds, exposedMilliseconds }: StepCommunication,
   median: number,
@@ -35,17 +35,14 @@ function communicationLines(
   const hidden = underWayMilliseconds === 0 ? 0 : 1 - exposedMilliseconds / underWayMilliseconds;
   const exposed = `${formatPercent((100 * exposedMilliseconds) / median)} of the step`;
   const overlap = `${formatPercent(100 * Math.max(0, hidden))} hidden behind the backward pass`;
-  const sums = `a step under way, over ${ranks} ranks, ${formatBytes(bytes)} each`;
+  const sums = `a step, over ${ranks} ranks, ${formatBytes(bytes)} each`;
   return [
     `  sums     ${bold(formatMilliseconds(underWayMilliseconds))} ${dim(sums)}`,
     `  waiting  ${bold(formatMilliseconds(exposedMilliseconds))} ${dim(`of it, ${exposed}; ${overlap}`)}`,
   ];
 }
 
-/**
- * Each sum of a step: when its numbers were there, when it was done, when it was needed; what comes in between is
- * hidden.
- */
+/** A row for each all-reduce of a step: when it started, was done, and was needed. Time before "needed" is hidden. */
 function sumLines({ sums }: StepCommunication): string[] {
   const at = (milliseconds: number): Cell => right(`${milliseconds.toFixed(2)} ms`);
   return columns(
@@ -60,7 +57,7 @@ function sumLines({ sums }: StepCommunication): string[] {
   );
 }
 
-/** What of a step is not inside the library's primitives. */
+/** Time of a step that is not spent in the library's primitives. */
 function outsideOf(
   { outsidePrimitives, whole, primitives, host, copies }: PlanTimes,
   engine: string,

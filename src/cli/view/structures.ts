@@ -1,5 +1,6 @@
 /**
- * A network's structures as lines: a table a kind, repeated layers as one row, and below each row what goes with it.
+ * A network's structures as lines: a table for each kind, with one row for repeated layers. Below a row are the other
+ * layers that shrink with it.
  */
 import { formatCount, formatPercent, formatQuantity, percentOf, plural } from "../../report/format.ts";
 import type { InspectedFactor, StructureReport } from "../structures.ts";
@@ -7,30 +8,30 @@ import type { Terminal } from "../terminal.ts";
 import { columns, left, right } from "./columns.ts";
 import { nameRanges } from "./name-ranges.ts";
 
-/** Factors that say the same of layers that are counted through; at least one. */
+/** Factors of numbered layers that have the same figures; at least one. */
 interface Row {
   readonly factors: InspectedFactor[];
 }
 
-/** `names` as seen from `layer`: those beside it by the last part of their name. */
+/** `names` without the prefix that they share with `layer`. */
 function relative(names: readonly string[], layer: string): readonly string[] {
   const prefix = layer.slice(0, layer.lastIndexOf(".") + 1);
   return names.map((name) => (prefix !== "" && name.startsWith(prefix) ? name.slice(prefix.length) : name));
 }
 
-/** `a, b`, or how many and the first few. */
+/** `a, b`, or for many names their number and the first few. */
 function listed(names: readonly string[], most = 6): string {
   const ranges = nameRanges(names);
   if (ranges.length <= most) return ranges.join(", ");
   return `${plural(names.length, "layer")} (${ranges.slice(0, most - 1).join(", ")}, …)`;
 }
 
-/** What goes with a structure besides what its own layer computes. */
+/** What is removed from other layers when a structure is pruned. */
 function companions({ layer, kind, outputsOf, inputsOf }: InspectedFactor): string {
   const near = (names: readonly string[]): readonly string[] => (kind === "stream" ? names : relative(names, layer));
   const outputs = near(outputsOf.filter((name) => name !== layer));
   const inputs = near(inputsOf);
-  if (kind === "block") return `goes with ${listed(outputs)}`;
+  if (kind === "block") return `removes ${listed(outputs)}`;
   return [
     ...(outputs.length > 0 ? [`outputs of ${listed(outputs)}`] : []),
     ...(inputs.length > 0 ? [`inputs of ${listed(inputs)}`] : []),
@@ -43,20 +44,20 @@ function guard({ count, keeps }: InspectedFactor): string {
   return end - start === count ? "one always stays" : `one of ${start}…${end - 1} always stays`;
 }
 
-/** `12`, `12…48` where structures differ. */
+/** `12`, or `12…48` if structures differ. */
 function spread({ factors }: Row, key: "macs" | "parameters"): string {
   const values = factors.flatMap(({ each }) => each.map((run) => run[key]));
   const [least, most] = [Math.min(...values), Math.max(...values)];
   return least === most ? formatCount(least) : `${formatCount(least)}…${formatCount(most)}`;
 }
 
-/** A table of more rows is not read: then layers that differ in cost share one too, as those of a dense block do. */
+/** A table with more rows is too long to read. Layers with different costs then share a row, as in dense blocks. */
 const MOST_ROWS = 24;
 
 function rowsOf(factors: readonly InspectedFactor[]): readonly Row[] {
   const rows = groupedBy(factors, ({ layer, count, each, all }) => [layer.replaceAll(/\d+/g, "#"), count, each, all]);
   if (rows.length <= MOST_ROWS) return rows;
-  // `block1.layer2.conv1` with all layers of the block.
+  // `block1.layer2.conv1` shares a row with all layers of the block.
   const siblings = (layer: string): string => layer.replace(/\d+(?=[^.\d]*\.[^.]*$)/, "#");
   return groupedBy(factors, ({ layer, count }) => [siblings(layer), count]);
 }
@@ -75,7 +76,7 @@ function groupedBy(
   return [...rows.values()];
 }
 
-/** `text` in lines of at most `width` columns, broken at blanks. */
+/** Breaks `text` at blanks into lines of at most `width` columns. */
 function wrapped(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {
@@ -107,7 +108,7 @@ function kindLines(
     }),
   ]);
   const share = (key: "macs" | "parameters"): string => formatPercent(percentOf(all[key], cost[key]));
-  const shares = `all together ${share("macs")} of the MACs, ${share("parameters")} of the parameters`;
+  const shares = `together ${share("macs")} of the MACs, ${share("parameters")} of the parameters`;
   return [
     "",
     `  ${colours.bold(plural(count, kind))}  ${colours.dim(shares)}`,

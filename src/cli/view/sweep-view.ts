@@ -1,7 +1,4 @@
-/**
- * A sweep as it happens: the view of each run, and between them which run it is, how many are left and for how long.
- */
-
+/** The view of a sweep: the view of each run, and between runs the run's number and the time that is left. */
 import type { SweepResult } from "../../experiments/sweep.ts";
 import type { SweepReport } from "../../experiments/sweep-report.ts";
 import { formatDuration, plural } from "../../report/format.ts";
@@ -9,7 +6,7 @@ import type { RunEvent, Step } from "../../training/events.ts";
 import type { Terminal } from "../terminal.ts";
 import { type RunView, runView } from "./run-view.ts";
 
-/** Keeps the time of a sweep, to tell how much is left of it. */
+/** Measures the time of runs, to estimate how long the sweep will take. */
 export class SweepClock {
   readonly #now: () => number;
   readonly #durations: number[] = [];
@@ -21,15 +18,15 @@ export class SweepClock {
     this.#now = now;
   }
 
-  look(report: SweepReport): void {
+  update(report: SweepReport): void {
     if (report.state === "starting" || report.state === "resuming") this.#startedAt = this.#now();
     if (report.state === "finished") this.#durations.push((this.#now() - this.#startedAt) / 1000);
     this.#report = report;
   }
 
   /**
-   * Seconds until the last run is done, once a run is under way for which `runSeconds` are left; the others take as
-   * long as those before.
+   * Estimates the seconds until the last run ends, if `runSeconds` are left for the present run. The other runs are
+   * expected to take as long as earlier ones did on average.
    */
   secondsLeft(runSeconds: number): number {
     if (this.#report === undefined) return runSeconds;
@@ -40,20 +37,20 @@ export class SweepClock {
     return runSeconds + (runs - number) * typical;
   }
 
-  /** `run 2 of 6, 12 min 00 s to go in all`. */
+  /** `run 2 of 6, 12 min 00 s to go for the sweep`. */
   place({ etaSeconds }: Step): string {
     const { number = 1, runs = 1 } = this.#report ?? {};
-    return `run ${number} of ${runs}, ${formatDuration(this.secondsLeft(etaSeconds))} to go in all`;
+    return `run ${number} of ${runs}, ${formatDuration(this.secondsLeft(etaSeconds))} to go for the sweep`;
   }
 }
 
 export interface SweepView extends Pick<RunView, "print" | "settle"> {
-  /** `name`: of the run in the sweep. */
+  /** `name`: the name of the run in the sweep. */
   event(event: RunEvent, name: string): void;
   run(report: SweepReport): void;
 }
 
-/** What is said of a run before and after it. */
+/** Lines on a run, before it starts and after it ends. */
 export function reportLines(report: SweepReport, { colours }: Terminal): readonly string[] {
   const { number, runs, name, state, reason, by } = report;
   const place = `run ${number} of ${runs}`;
@@ -61,26 +58,26 @@ export function reportLines(report: SweepReport, { colours }: Terminal): readonl
   switch (state) {
     case "starting":
     case "resuming":
-      return ["", colours.bold(`${state === "resuming" ? "Going on with " : ""}${place}: ${name}`) + where];
+      return ["", colours.bold(`${state === "resuming" ? "Resuming " : ""}${place}: ${name}`) + where];
     case "finished":
       return [`${colours.green("✓")} ${place}: ${name}`];
     case "done":
-      return [`${colours.green("✓")} ${place}: ${name} ${colours.dim("(was finished before)")}`];
+      return [`${colours.green("✓")} ${place}: ${name} ${colours.dim("(already finished)")}`];
     case "left-out":
-      return [colours.dim(`– ${place}: ${name} left out: ${reason}`)];
+      return [colours.dim(`– ${place}: ${name} skipped: ${reason}`)];
     case "failed":
       return [`${colours.red("✗")} ${place}: ${name} failed [${report.code}]`, `  ${reason}`];
   }
 }
 
-/** The view for `terminal`; with `json`, reports and events one a line and nothing else. */
+/** The view for `terminal`. With `json` it prints each report and event as a line, and nothing else. */
 export function sweepView(terminal: Terminal, { json }: { readonly json: boolean }): SweepView {
   const clock = new SweepClock();
   const view = runView(terminal, { json, below: (step) => clock.place(step) });
   return {
     event: (event) => view.handle(event),
     run: (report) => {
-      clock.look(report);
+      clock.update(report);
       view.settle();
       if (json) terminal.print(JSON.stringify(report));
       else for (const line of reportLines(report, terminal)) terminal.print(line);
@@ -90,14 +87,14 @@ export function sweepView(terminal: Terminal, { json }: { readonly json: boolean
   };
 }
 
-/** `4 of 6 runs finished, 1 left out, 1 failed`. */
+/** `4 of 6 runs finished, 1 skipped, 1 failed`. */
 export function outcome({ reports }: SweepResult): string {
   const count = (...states: readonly SweepReport["state"][]): number =>
     reports.filter(({ state }) => states.includes(state)).length;
-  const [leftOut, failed] = [count("left-out"), count("failed")];
+  const [skipped, failed] = [count("left-out"), count("failed")];
   return [
     `${count("finished", "done")} of ${plural(reports.length, "run")} finished`,
-    ...(leftOut > 0 ? [`${leftOut} left out`] : []),
+    ...(skipped > 0 ? [`${skipped} skipped`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
   ].join(", ");
 }

@@ -1,8 +1,8 @@
-/** Images that cannot be read, for people. */
+/** Lists images that cannot be read. */
 import type { UnreadableImage } from "../../data/images/unreadable.ts";
 import { plural } from "../../report/format.ts";
 
-/** How many there are, then each with its reason; nothing if there are none. */
+/** A line with their number, then a line for each with its reason. Empty if there are none. */
 export function unreadableLines(images: readonly UnreadableImage[]): readonly string[] {
   if (images.length === 0) return [];
   return [
