@@ -1,7 +1,4 @@
-/**
- * The forms that answers of the dashboard have in common: files, what is not there, and methods that an address does
- * not take.
- */
+/** Answers that several addresses of the dashboard share: files, "not found", and methods that are not allowed. */
 import { basename, extname } from "node:path";
 import { Readable } from "node:stream";
 import type { Context, Handler, Hono } from "hono";
@@ -20,10 +17,10 @@ const types: Readonly<Record<string, string>> = {
 };
 
 export function missing(context: Context): Response {
-  return context.json({ error: "There is no such thing here", code: "missing-file" } satisfies Failure, 404);
+  return context.json({ error: "Nothing was found at this address", code: "missing-file" } satisfies Failure, 404);
 }
 
-/** The file at `path` as it is now, with its type; a file that grows meanwhile ends where it ended. */
+/** Sends the file at `path` with its type. If the file grows meanwhile, only its present length is sent. */
 export async function sendFile(context: Context, path: string | undefined, policy?: string): Promise<Response> {
   const file = path === undefined ? undefined : await openRegular(path);
   if (path === undefined || file === undefined) return missing(context);
@@ -44,8 +41,8 @@ export async function sendFile(context: Context, path: string | undefined, polic
 type Method = "get" | "post";
 
 /**
- * Has `app` answer requests to `path`: each of `methods` by its handler, HEAD as GET without a body, OPTIONS with the
- * methods there are, and every other method with 405.
+ * Adds handlers of `path` to `app`: those of `methods`, HEAD like GET but without a body, OPTIONS with the list of
+ * methods, and status 405 for all others.
  */
 export function route(app: Hono, path: string, methods: { readonly [M in Method]?: Handler }): void {
   const { get, post } = methods;
@@ -56,7 +53,7 @@ export function route(app: Hono, path: string, methods: { readonly [M in Method]
   app.all(path, (context) => {
     context.header("allow", allow);
     if (context.req.method === "OPTIONS") return context.body(null, 204);
-    const error = `This address takes ${allow} alone`;
+    const error = `This address accepts only the methods ${allow}`;
     return context.json({ error, code: "bad-option" } satisfies Failure, 405);
   });
 }

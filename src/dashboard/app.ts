@@ -1,4 +1,4 @@
-/** The dashboard's answers: the page, what it asks for under `/api/`, and the files of runs under `/runs/`. */
+/** The routes of the dashboard: the page, its requests under `/api/`, and the files of runs under `/runs/`. */
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type Context, Hono } from "hono";
@@ -22,16 +22,16 @@ import { ImageReader } from "./test-images.ts";
 
 export interface AppOptions {
   readonly store: RunStore;
-  /** Starts runs; without one, the page only shows them. */
+  /** Starts runs. Without it, the page only shows runs. */
   readonly launcher: Launcher | undefined;
-  /** The page as built. */
+  /** Folder of the built page. */
   readonly page: string;
-  /** Asked for if it is set. */
+  /** If set, requests must have it. */
   readonly token: string | undefined;
   readonly onLoopback: boolean;
-  /** Aborted when the server ends. */
+  /** Aborted when the server closes. */
   readonly signal: AbortSignal;
-  /** Hears of faults of ours, which visitors are told nothing about. */
+  /** Called with faults whose details are not sent to the browser. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -47,7 +47,7 @@ export function createApp(options: AppOptions): Hono {
 
   app.onError((error, context) => {
     if (error instanceof FormError) {
-      // It speaks of what was sent, and of nothing else.
+      // This message is about the form only, so it may be sent to any browser.
       const { message, code, field } = error;
       return context.json({ error: message, code, field } satisfies Failure, 422);
     }
@@ -55,20 +55,18 @@ export function createApp(options: AppOptions): Hono {
       return context.json({ error: error.message, code: error.code } satisfies Failure, error.status);
     }
     if (error instanceof UserError) {
-      // Messages name files; a visitor from elsewhere has no use for where they are.
-      const message = onLoopback
-        ? error.message
-        : `The server could not do that (${error.code}); its terminal says why`;
+      // Other messages contain paths of files, which browsers on other machines should not see.
+      const message = onLoopback ? error.message : `The server could not do this (${error.code}); see its terminal`;
       if (!onLoopback) onError(error);
       return context.json({ error: message, code: error.code } satisfies Failure, 422);
     }
     onError(error);
     const code = error instanceof EspalierError ? error.code : "internal";
-    return context.json({ error: "A fault of ours; the server's terminal says more", code } satisfies Failure, 500);
+    return context.json({ error: "A fault in Espalier; see the server's terminal", code } satisfies Failure, 500);
   });
 
   const isOurs = (name: string): boolean => launcher?.isRunning(name) ?? false;
-  /** A run of ours is trained until its process has ended: only then can it be resumed. */
+  /** A run that was started here counts as training until its process ends. Only then can it be resumed. */
   const statusOf = async (follower: Follower, name: string): Promise<RunStatus> =>
     isOurs(name) ? { state: "training", isOurs: true } : { state: await stateOf(follower), isOurs: false };
   const withRun = async (
@@ -125,11 +123,11 @@ export function createApp(options: AppOptions): Hono {
   });
   route(api, "/started/:name", {
     get: async (context) => {
-      const started = await launcher?.look(context.req.param("name") ?? "");
+      const started = await launcher?.status(context.req.param("name") ?? "");
       if (started === undefined) return missing(context);
-      // What the process said names files.
-      const isTold = onLoopback || started.message === null;
-      return context.json(isTold ? started : { ...started, message: "It failed; the server's terminal says why" });
+      // The message of the process may contain paths of files.
+      const isPublic = onLoopback || started.message === null;
+      return context.json(isPublic ? started : { ...started, message: "The run failed; see the server's terminal" });
     },
   });
   route(api, "/runs/:name/resume", {
@@ -145,7 +143,7 @@ export function createApp(options: AppOptions): Hono {
     post: (context) =>
       withRun(context, (_follower, name) => {
         if (launcher?.stop(name) === true) return context.json({ name }, 202);
-        const error = "This run was not started here: stop it where it runs, with Ctrl-C";
+        const error = "This run was not started on this page: stop it with Ctrl-C in its terminal";
         return context.json({ error, code: "bad-option" } satisfies Failure, 409);
       }),
   });
@@ -169,12 +167,12 @@ export function createApp(options: AppOptions): Hono {
   route(app, "/assets/*", {
     get: async (context) => {
       const file = await confined(page, new URL(context.req.url).pathname.slice(1), "file");
-      // Their names hold a hash of what is in them.
+      // The names of these files contain a hash of their content.
       if (file !== undefined) context.header("cache-control", "public, max-age=31536000, immutable");
       return sendFile(context, file);
     },
   });
-  // Every other address is the page's own to interpret.
+  // The page itself interprets all other addresses.
   route(app, "*", { get: async (context) => context.html(await readFile(join(page, "index.html"), "utf8")) });
   return app;
 }
@@ -190,7 +188,7 @@ function formOptions(): FormOptions {
   };
 }
 
-/** Compression would hold back events until there are enough of them. */
+/** Streams of events are not compressed, because compression would delay them until its buffer is full. */
 function compressAllButStreams(): ReturnType<typeof compress> {
   const compressing = compress();
   return (context, next) => (context.req.path.endsWith("/events") ? next() : compressing(context, next));

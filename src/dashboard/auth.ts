@@ -1,7 +1,7 @@
 /**
- * Who may ask for what. A page of another site must not read runs or start them through the visitor's browser: on
- * loopback by its own requests (Origin) or by a name that was made to point here (Host); elsewhere a token is asked for
- * as well.
+ * Access control. A page of another site must not read or start runs through the user's browser: neither with its own
+ * requests (checked by Origin), nor through a host name that points to this server (checked by Host). A server that is
+ * not on loopback also requires a token.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler } from "hono";
@@ -14,7 +14,7 @@ export function isLoopback(hostname: string): boolean {
   return LOOPBACK.has(hostname) || hostname === "::1";
 }
 
-/** Scripts, styles and requests from here alone; WebAssembly for ONNX Runtime, in workers of ours. */
+/** Allows scripts, styles and requests of this server only, and WebAssembly for ONNX Runtime in our own workers. */
 const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self' 'wasm-unsafe-eval'",
@@ -27,10 +27,10 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** Files of runs: a report has its styles inside, and nothing in it may run or load. */
+/** For files of runs: a report contains its styles. It may not run scripts or load anything. */
 export const FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox";
 
-/** Headers on every answer; handlers may set their own policy. */
+/** Sets the headers of every answer. Handlers may set their own policy. */
 export function headers(): MiddlewareHandler {
   return async (context, next) => {
     await next();
@@ -39,7 +39,7 @@ export function headers(): MiddlewareHandler {
     own.set("x-content-type-options", "nosniff");
     own.set("referrer-policy", "no-referrer");
     own.set("x-frame-options", "DENY");
-    // Threads of WebAssembly need memory that is shared, and that needs a page that is isolated.
+    // WebAssembly threads need shared memory, which browsers allow only on isolated pages.
     own.set("cross-origin-opener-policy", "same-origin");
     own.set("cross-origin-embedder-policy", "require-corp");
     own.set("cross-origin-resource-policy", "same-origin");
@@ -56,21 +56,19 @@ function hostnameOf(host: string): string | undefined {
   }
 }
 
-/**
- * Refuses foreign hosts on loopback, foreign origins everywhere, and requests that change something without an origin.
- */
+/** Refuses other host names on loopback, other origins, and requests that change something without an origin. */
 export function sameSite(onLoopback: boolean): MiddlewareHandler {
   return async (context, next) => {
     const host = context.req.header("host") ?? "";
     const hostname = hostnameOf(host);
     if (hostname === undefined || (onLoopback && !LOOPBACK.has(hostname))) {
-      return context.json({ error: "This server does not answer for that host", code: "bad-host" }, 403);
+      return context.json({ error: "This server does not serve that host name", code: "bad-host" }, 403);
     }
     const origin = context.req.header("origin");
     const isRead = context.req.method === "GET" || context.req.method === "HEAD";
     const site = context.req.header("sec-fetch-site");
     const isOwn = origin === undefined ? isRead : origin === `http://${host}` || origin === `https://${host}`;
-    // Following a link from elsewhere to the page itself is fine; nothing else is.
+    // Other sites may link to the page. All their other requests are refused.
     const isLink = isRead && context.req.header("sec-fetch-mode") === "navigate";
     const isForeign = site !== undefined && site !== "same-origin" && site !== "none" && !isLink;
     if (!isOwn || isForeign) {
@@ -85,7 +83,7 @@ function isSame(given: string, token: string): boolean {
   return timingSafeEqual(digest(given), digest(token));
 }
 
-/** Lets those in who know `token`: as a bearer, as `?token=` once, or by the cookie that is given for that. */
+/** Requires `token`: as a bearer token, as `?token=`, or as the cookie that the answer to `?token=` sets. */
 export function knowsToken(token: string): MiddlewareHandler {
   return async (context, next) => {
     const [scheme = "", bearer = ""] = (context.req.header("authorization") ?? "").split(" ");

@@ -1,11 +1,11 @@
 /**
- * When structures reached zero and came back, in bounded memory: three numbers a change. Where factors come and go all
- * the time, only their state at the end of each stretch of steps is kept, and stretches grow as needed.
+ * The steps at which structures reached zero or became alive again, in bounded memory. If there are too many changes,
+ * only the last state in each interval of steps is kept, and the intervals grow as needed.
  */
 
-/** `entries`: step, number of the structure, 1 alive or 0 at zero; and so on, by step. */
+/** `entries`: for each change, in order, its step, the structure's number, and 1 for alive or 0 for zero. */
 export interface Changes {
-  /** Steps within which only the last state of a structure is kept. */
+  /** Length of the intervals in steps. Only the last state of a structure in an interval is kept. */
   quantum: number;
   readonly entries: number[];
 }
@@ -16,7 +16,7 @@ export function emptyChanges(): Changes {
   return { quantum: 1, entries: [] };
 }
 
-/** `most`: changes that are kept. */
+/** Adds a change. `most`: largest number of changes to keep. */
 export function addChange(changes: Changes, step: number, structure: number, isAlive: boolean, most: number): void {
   changes.entries.push(step, structure, isAlive ? 1 : 0);
   while (changes.entries.length > WIDTH * most) {
@@ -27,7 +27,7 @@ export function addChange(changes: Changes, step: number, structure: number, isA
   }
 }
 
-/** Drops what lies after `step`. */
+/** Removes all changes after `step`. */
 export function cutChanges({ entries }: Changes, step: number): void {
   let length = entries.length;
   while (length > 0 && (entries[length - WIDTH] ?? 0) > step) length -= WIDTH;
@@ -53,7 +53,7 @@ function coarsen({ entries, quantum }: Changes): void {
   }
 }
 
-/** 1 for each of `count` structures that is alive after `step` steps. */
+/** For each of `count` structures: 1 if it is alive after `step` steps, else 0. */
 export function aliveAt({ entries }: Changes, count: number, step: number): Uint8Array {
   const alive = new Uint8Array(count).fill(1);
   for (let at = 0; at < entries.length && (entries[at] ?? 0) <= step; at += WIDTH) {

@@ -1,12 +1,12 @@
 /**
- * Curves of any length in bounded memory: each point is the mean of `stride` samples in a row; when there are too many
- * points, neighbours are joined and the stride doubles. Plain data, so that a page goes on where the server's copy
- * ended.
+ * Curves of any length in bounded memory. Each point is the mean of `stride` consecutive samples. When there are too
+ * many points, pairs of neighbours are merged and the stride doubles. A curve is plain data, so the page can extend the
+ * server's copy.
  */
 
 /**
- * What is plotted of a `step` event; γ of each kind of structure as it was then, and the share left of what a budget
- * counts.
+ * The values that are plotted for each `step` event. `left` is the share of the budget's cost that is left, and the γ
+ * of each kind is the one of that step.
  */
 export const curveKeys = [
   "loss",
@@ -23,7 +23,7 @@ export const curveKeys = [
 export type CurveKey = (typeof curveKeys)[number];
 export type Sample = Readonly<Record<CurveKey, number>>;
 
-/** Columns of equal length. `open`: samples of the last point, which is still being filled. */
+/** Columns of equal length. `open`: number of samples in the last point, which may still be incomplete. */
 export interface Curve {
   stride: number;
   open: number;
@@ -31,7 +31,7 @@ export interface Curve {
   readonly columns: Readonly<Record<CurveKey, number[]>>;
 }
 
-/** More points than a chart is wide bring nothing to the eye. */
+/** Largest number of points. A chart has fewer pixels, so more points would not be visible. */
 export const MOST_POINTS = 2048;
 
 export function emptyCurve(): Curve {
@@ -46,7 +46,7 @@ export function emptyCurve(): Curve {
   };
 }
 
-/** Adds a sample taken at `step`, which is not before those that are there. */
+/** Adds the sample of `step`, which must not precede earlier samples. */
 export function addSample(curve: Curve, step: number, sample: Sample): void {
   const last = curve.step.length - 1;
   if (last >= 0 && curve.open > 0 && curve.open < curve.stride) {
@@ -66,7 +66,7 @@ export function addSample(curve: Curve, step: number, sample: Sample): void {
   curve.open = 1;
 }
 
-/** Joins neighbours in twos; all points are full when it is called, and their number is even. */
+/** Merges pairs of neighbours. All points must be complete, and their number must be even. */
 function halve(curve: Curve): void {
   const half = curve.step.length >> 1;
   for (let index = 0; index < half; index++) {
@@ -82,7 +82,7 @@ function halve(curve: Curve): void {
   curve.open = curve.stride;
 }
 
-/** Drops what lies after `step`. */
+/** Removes all points after `step`. */
 export function cutCurve(curve: Curve, step: number): void {
   let length = curve.step.length;
   while (length > 0 && (curve.step[length - 1] ?? 0) > step) length--;

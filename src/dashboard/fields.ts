@@ -1,6 +1,6 @@
 /**
- * The fields of the form for a new run: what is trained on what, and the flags of the table of settings. The page
- * draws them, the server checks them and writes them out as the command line they stand for.
+ * The fields of the form for a new run: model, data, recipe, and the flags of the table of settings. The page shows
+ * them. The server checks them and converts them into the arguments of a command.
  */
 import { text } from "../training/settings/codecs.ts";
 import { describe, keyOf, nameOf, settingFlags } from "../training/settings/flags.ts";
@@ -14,53 +14,53 @@ import {
 } from "../training/settings/setting.ts";
 import type { SettingName } from "../training/settings/settings.ts";
 
-/** What the page needs to draw a field. */
+/** A field as the page needs it. */
 export interface Field {
   readonly key: string;
   readonly label: string;
   readonly hint?: string;
   readonly kind: FieldKind;
-  /** What stands there at first; of a switch, "on". */
+  /** Initial value; "on" for a switch that is on. */
   readonly value?: string;
-  /** Unless a recipe says it. */
+  /** Whether it must be filled in, if no recipe has a value for it. */
   readonly isNeeded?: boolean;
   readonly choices?: readonly string[];
-  /** Names to be proposed, which the server knows. */
+  /** Which of the server's lists of names the page proposes. */
   readonly list?: "models" | "datasets" | "recipes";
 }
 
 export interface FieldGroup {
   readonly title: string;
-  /** Opened by those who look for it. */
+  /** Whether the group is closed at first. */
   readonly isFolded: boolean;
   readonly fields: readonly Field[];
 }
 
-/** A field with what the server knows of it. */
+/** A field with its flag and setting. */
 export interface FormField {
   readonly field: Field;
   readonly group: SettingGroup;
   readonly codec: Codec;
-  /** `--batch`; of the network and of the run's name, which the command line says in other ways, undefined. */
+  /** `--batch`; undefined for the model and the run's name, which are passed in other ways. */
   readonly flag?: string;
-  /** The setting that it decides, and the part of it. */
+  /** The setting that the field decides, and which part of it. */
   readonly setting?: SettingName;
   readonly part?: string | undefined;
 }
 
-/** What is named beside the settings. */
+/** The fields that are not settings. */
 const named: readonly FormField[] = [
   {
     field: {
       ...{ key: "recipe", label: "recipe", kind: "text", list: "recipes" },
-      hint: "decides all that is left empty; empty for none",
+      hint: "gives values to the fields that are left empty",
     },
     ...{ group: "task", codec: text, flag: "--recipe" },
   },
   {
     field: {
       ...{ key: "model", label: "network", kind: "text", list: "models", value: "resnet-20", isNeeded: true },
-      hint: "a name, or an ONNX file of your own",
+      hint: "the name of a model, or an ONNX file",
     },
     ...{ group: "task", codec: text },
   },
@@ -74,7 +74,7 @@ const named: readonly FormField[] = [
 ];
 
 function fieldOf({ flag, codec: { kind, choices, bare } }: Flag, label: string, description: string): Field {
-  // A switch that is on at first is turned off by its flag, whose help says what happens without it.
+  // The flag of a switch that is on at first turns it off. Its help describes the switch being off, so omit it.
   const isOn = kind === "switch" && bare === false;
   return {
     ...{ key: keyOf(flag), label, kind },
@@ -91,7 +91,7 @@ const ofSettings: readonly FormField[] = settingFlags.flatMap((flag): FormField[
     ...(initial === undefined ? {} : { value: initial }),
     ...(row.isRequired === true ? { isNeeded: true } : {}),
   };
-  // The page names the run by its folder.
+  // The folder in --out already has the run's name.
   const own = setting === "name" ? {} : { flag: nameOf(flag.flag) };
   return [{ field, group: row.group, codec, setting, part, ...own }];
 });

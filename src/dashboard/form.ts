@@ -1,6 +1,6 @@
 /**
- * A run as asked for on the page: the options of `espalier train`, checked by the schema of settings before anything
- * is started, and written out as the command line they stand for.
+ * The form for a new run: the options of `espalier train`. The schema of the settings checks them before a run starts.
+ * They are then written as the arguments of the command line.
  */
 import { z } from "zod";
 import { UserError } from "../core/errors.ts";
@@ -16,13 +16,10 @@ import { type FormField, formFields } from "./fields.ts";
 
 type Value = string | number | boolean;
 
-/**
- * What was filled in, by the keys of the fields; what is left out is left to the recipe, or to the settings' own
- * defaults.
- */
+/** The values that were filled in, by the keys of fields. The recipe or the defaults supply the others. */
 export type RunForm = Readonly<Record<string, Value>>;
 
-/** A form that cannot be run, and the field that has to be mended. */
+/** A form with a mistake, and the field that has to be corrected. */
 export class FormError extends UserError {
   readonly field: string;
 
@@ -37,7 +34,7 @@ const formSchema: z.ZodType<RunForm> = z.record(
   z.union([z.string().trim().min(1).max(300), z.number(), z.boolean()]),
 );
 
-/** Does `check`; what it throws at the user is about `field`, or about the one that `fieldOf` tells. */
+/** Runs `check`. A `UserError` becomes a `FormError` about `field`, or about the field that `fieldOf` returns. */
 function at<T>(field: string, check: () => T, fieldOf: (error: UserError) => string | undefined = () => undefined): T {
   try {
     return check();
@@ -52,19 +49,19 @@ function refuse({ field: { key, label } }: FormField, message: string, hint: str
   throw new FormError(key, new UserError("bad-option", message, { about: label, hint }));
 }
 
-/** The value as the settings have it; undefined for a switch that is left as it stands at first. */
+/** Converts a field's value for the settings. Undefined for a switch that was not changed. */
 function read(formField: FormField, value: Value): unknown {
   const { field, codec, flag = field.key } = formField;
   if (codec.kind !== "switch") return at(field.key, () => codec.read(String(value), flag));
-  if (typeof value !== "boolean") return refuse(formField, "on or off", "Change it, or leave it as it stands at first");
-  return isAsAtFirst(formField, value) ? undefined : codec.bare;
+  if (typeof value !== "boolean") return refuse(formField, "must be on or off", "Send true or false, or leave it out");
+  return isUnchanged(formField, value) ? undefined : codec.bare;
 }
 
-function isAsAtFirst({ field }: FormField, value: Value): boolean {
+function isUnchanged({ field }: FormField, value: Value): boolean {
   return value === (field.value === "on");
 }
 
-/** The field that a complaint about a setting or a flag is about: of several, one that was filled in. */
+/** The field of the setting or flag that an error is about. If there are several, one that was filled in. */
 function fieldOfSetting({ details: { about, cause } }: UserError, values: ReadonlyMap<string, unknown>): string {
   const path = cause instanceof z.ZodError ? (cause.issues[0]?.path.map(String) ?? []) : [about ?? ""];
   const [name, part] = path;
@@ -76,14 +73,14 @@ function fieldOfSetting({ details: { about, cause } }: UserError, values: Readon
 
 /** Settings as the schema takes them, and those of the recipe below them. */
 function settingsOf(values: ReadonlyMap<string, unknown>, base: NamedRecipe | undefined): object {
-  // What "auto" comes to is measured when the run begins.
+  // The value of "auto" is measured when the run starts.
   const measured = [...values].filter(([key, value]) => !(key === "round" && value === "auto"));
   return { ...base?.settings, ...completed(settingsOfFlags(new Map(measured)), base?.settings) };
 }
 
 /**
- * A γ of each kind that the network has: one for a kind it lacks would be refused by the command, after the page has
- * moved on.
+ * Refuses a γ for a kind of structure that the network lacks. The command would refuse it too, but only after the page
+ * has left the form.
  */
 function checkKinds(source: string, values: ReadonlyMap<string, unknown>): void {
   if (source.toLowerCase().endsWith(".onnx")) return;
@@ -97,7 +94,7 @@ function checkKinds(source: string, values: ReadonlyMap<string, unknown>): void 
 }
 
 function knownRecipe(name: string): NamedRecipe {
-  // A path would be one of this machine's files.
+  // Accept names only: a path could name any file of this machine.
   if (!recipeNames().includes(name)) throw unknownName("recipe", name, recipeNames());
   return recipe(name);
 }
@@ -106,16 +103,16 @@ function required(key: string, value: unknown): string {
   if (value !== undefined) return String(value);
   throw new FormError(
     key,
-    new UserError("bad-option", "nothing is named here, nor by a recipe", {
+    new UserError("bad-option", "neither the field nor a recipe has a value", {
       about: key,
-      hint: "Choose one, or a recipe that has one",
+      hint: "Fill in the field, or choose a recipe that has a value for it",
     }),
   );
 }
 
 /**
- * Checks what the page sent.
- * @throws FormError "bad-option" or "unknown-name" naming the field; UserError "bad-option" for what is no form at all.
+ * Checks the form that the page sent.
+ * @throws FormError "bad-option" or "unknown-name" with the field; UserError "bad-option" if `input` is not a form.
  */
 export function parseForm(input: unknown): RunForm {
   const parsed = formSchema.safeParse(input);
@@ -124,7 +121,7 @@ export function parseForm(input: unknown): RunForm {
     const about = `"${issue?.path.join(".") ?? ""}"`;
     throw new UserError("bad-option", issue?.message ?? "not a valid form", {
       about,
-      hint: "Send a JSON object of texts, numbers and booleans by the names of the form's fields",
+      hint: "Send a JSON object with the form's fields: texts, numbers and booleans",
     });
   }
   const form = parsed.data;
@@ -152,22 +149,22 @@ export function parseForm(input: unknown): RunForm {
   if (String(form["name"] ?? "").startsWith(".")) {
     throw new FormError(
       "name",
-      new UserError("bad-option", "a dot at the beginning hides the run's folder", { hint: "Choose another name" }),
+      new UserError("bad-option", "a dot at the start would hide the run's folder", { hint: "Choose another name" }),
     );
   }
   return form;
 }
 
 /**
- * `espalier <arguments>` for `form`, into `folder`. Values are joined to their flags, so that none is taken for a
- * flag itself.
+ * The arguments of `espalier` that train the run of `form` in `folder`. Values are joined to their flags with "=", so
+ * that no value is read as a flag.
  */
 export function argumentsOf(form: RunForm, folder: string): string[] {
   const options = formFields.flatMap((one): string[] => {
     const { field, flag, codec } = one;
     const value = form[field.key];
     if (flag === undefined || value === undefined) return [];
-    if (codec.kind === "switch") return isAsAtFirst(one, value) ? [] : [flag];
+    if (codec.kind === "switch") return isUnchanged(one, value) ? [] : [flag];
     return [`${flag}=${value}`];
   });
   const source = form["model"] === undefined ? [] : ["--", String(form["model"])];

@@ -1,6 +1,6 @@
 /**
- * Runs that the page started: each a process of its own, so that neither can bring the other down. Stopped as by
- * Ctrl-C.
+ * Starts, resumes and stops runs for the page. Each run is a process of its own, so that a failure of one does not end
+ * the other. Stopping a run has the effect of Ctrl-C.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { lstat } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { runFiles } from "../training/run-folder/run-folder.ts";
 import { argumentsOf, type RunForm } from "./form.ts";
 import type { StartedRun } from "./protocol.ts";
 
-/** What runs `espalier`: a program and the arguments before the command's own. */
+/** The command that runs `espalier`: a program, and the arguments that precede those of the command. */
 export interface Command {
   readonly program: string;
   readonly arguments: readonly string[];
@@ -19,23 +19,20 @@ export interface Command {
 interface Child {
   readonly process: ChildProcess;
   readonly folder: string;
-  /** The end of what it wrote to standard error. */
+  /** The last part of its standard error. */
   output: string;
   exitCode: number | null | undefined;
-  /** It was asked to end, and may do so in any way. */
+  /** Whether the page stopped it: then no exit code is a failure. */
   isStopped: boolean;
 }
 
 const KEPT_OUTPUT = 4000;
-/** Runs at a time: more than this is a mistake, and each takes all cores. */
+/** Largest number of runs at a time. Each run uses all cores, so more would be a mistake. */
 const MOST_RUNS = 8;
 const MOST_NAMES = 1000;
 
-/**
- * The failure at the end of what a command wrote, as `cli/failure.ts` prints it: its message, then what to do; else the
- * last line.
- */
-function complaintOf(output: string): string {
+/** The error that `cli/failure.ts` printed at the end of `output`: its message and its hint. Else the last line. */
+function errorOf(output: string): string {
   const lines = output.trim().split("\n");
   const start = lines.findLastIndex((line) => line.startsWith("✗ "));
   if (start < 0) return lines.at(-1) ?? "";
@@ -43,17 +40,17 @@ function complaintOf(output: string): string {
   return [message.replace(/^✗ /, "").replace(/ \[[a-z-]+\]$/, ""), ...rest].join(". ");
 }
 
-/** Null for a run that came to its end, or was stopped. */
+/** The error of a process that ended; null if the run finished or was stopped. */
 function failureOf({ output, exitCode, isStopped }: Child): string | null {
   const isFine = exitCode === 0 || exitCode === 130 || isStopped;
-  return isFine ? null : complaintOf(output) || `ended with exit code ${exitCode}`;
+  return isFine ? null : errorOf(output) || `ended with exit code ${exitCode}`;
 }
 
-/** The refusal to train `name` twice at a time. */
+/** The error for resuming a run that is training. */
 export function alreadyTrained(name: string): UserError {
-  return new UserError("run-exists", "the run is being trained already", {
+  return new UserError("run-exists", "the run is already training", {
     about: name,
-    hint: "Stop it first, or wait for its end",
+    hint: "Stop it first, or wait until it ends",
   });
 }
 
@@ -63,14 +60,14 @@ export class Launcher {
   readonly #onFailure: (message: string) => void;
   readonly #children = new Map<string, Child>();
 
-  /** `onFailure` hears of each run that failed, and why. */
+  /** `onFailure` is called with an error message for each run that fails. */
   constructor(root: string, command: Command, onFailure: (message: string) => void) {
     this.#root = root;
     this.#command = command;
     this.#onFailure = onFailure;
   }
 
-  /** Starts what `form` asks for. @returns the run's name. */
+  /** Starts the run that `form` describes. @returns the run's name. */
   async start(form: RunForm): Promise<string> {
     const { name: wanted, recipe, model, data } = form;
     const parts = [recipe, model, data].flatMap((part) => (part === undefined ? [] : basename(String(part))));
@@ -87,7 +84,7 @@ export class Launcher {
     this.#spawn(name, folder, ["resume", "--json", "--", folder]);
   }
 
-  /** Asks the run to write a checkpoint and end. False if it is not one of ours. */
+  /** Asks the run to write a checkpoint and to end. Returns false if it was not started here. */
   stop(name: string): boolean {
     const child = this.#children.get(name);
     if (child === undefined || child.exitCode !== undefined) return false;
@@ -101,8 +98,8 @@ export class Launcher {
     return child !== undefined && child.exitCode === undefined;
   }
 
-  /** How a run stands that was started here; undefined for any other. */
-  async look(name: string): Promise<StartedRun | undefined> {
+  /** The status of a run that was started here; undefined for other runs. */
+  async status(name: string): Promise<StartedRun | undefined> {
     const child = this.#children.get(name);
     if (child === undefined) return undefined;
     const { exitCode, folder } = child;
@@ -117,7 +114,7 @@ export class Launcher {
     return { name, state: message === null ? "ended" : "failed", message };
   }
 
-  /** Stops every run and waits for its end: nobody would be left to stop it. */
+  /** Stops every run and waits until it ends, because nobody could stop it afterwards. */
   async close(): Promise<void> {
     const running = [...this.#children].filter(([, { exitCode }]) => exitCode === undefined);
     await Promise.all(
@@ -134,11 +131,12 @@ export class Launcher {
   #spawn(name: string, folder: string, own: readonly string[]): void {
     const running = [...this.#children.values()].filter(({ exitCode }) => exitCode === undefined).length;
     if (running >= MOST_RUNS) {
-      throw new UserError("bad-option", `${MOST_RUNS} runs are going on already`, { hint: "Stop one of them first" });
+      throw new UserError("bad-option", `${MOST_RUNS} runs are already training`, { hint: "Stop one of them first" });
     }
     const process = spawn(this.#command.program, [...this.#command.arguments, ...own], {
       stdio: ["ignore", "ignore", "pipe"],
-      // The terminal's own Ctrl-C and hang-up would be the first signal, and ours the second, which ends a run at once.
+      // In the terminal's process group, Ctrl-C would reach the run as well. Our own signal would then be the second
+      // one, which ends a run at once.
       detached: true,
     });
     const child: Child = { process, folder, output: "", exitCode: undefined, isStopped: false };
@@ -166,7 +164,7 @@ export class Launcher {
       );
       if (!isTaken) return name;
     }
-    throw new UserError("run-exists", "there is a run of this name already", {
+    throw new UserError("run-exists", "a run of this name exists already", {
       about: stem,
       hint: "Choose another name",
     });

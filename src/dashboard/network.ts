@@ -1,7 +1,4 @@
-/**
- * The network of a run as it can be drawn: read from its last file that holds the whole of it, once the run has written
- * one.
- */
+/** Reads the network of a run from the latest file that contains all of it, and prepares it for drawing. */
 import { join } from "node:path";
 import { loadOnnx } from "../formats/onnx/index.ts";
 import type { Network } from "../graph/graph.ts";
@@ -19,12 +16,12 @@ async function networkAt(folder: string, file: string): Promise<Network | undefi
   return path === undefined ? undefined : loadOnnx(path);
 }
 
-/** `run.json` of the run in `folder`; undefined if it does not lie there itself. Throws what `readRunRecord` throws. */
+/** Reads `run.json` in `folder`; undefined if the folder has none of its own. Throws what `readRunRecord` throws. */
 export async function recordIn(folder: string): Promise<RunRecord | undefined> {
   return (await within(folder, runFiles.record, "file")) === undefined ? undefined : readRunRecord(folder);
 }
 
-/** Networks in checkpoints are whole, whatever was cut while training. */
+/** The network of the latest checkpoint. It has its full size, even if structures were pruned during training. */
 async function checkpointNetwork(folder: string): Promise<Network | undefined> {
   for (const step of await listCheckpoints(folder).catch(() => [])) {
     const network = await networkAt(folder, join(checkpointPath(step), "network.onnx"));
@@ -36,7 +33,7 @@ async function checkpointNetwork(folder: string): Promise<Network | undefined> {
 export class NetworkReader {
   readonly #known = new Map<string, DrawnNetwork>();
 
-  /** Undefined while the run has no network on disk. Throws what reading a damaged file throws. */
+  /** Undefined if the run has not written a network yet. Throws if a file is damaged. */
   async read(folder: string): Promise<DrawnNetwork | undefined> {
     const known = this.#known.get(folder);
     if (known !== undefined && known.cut !== null) return known;

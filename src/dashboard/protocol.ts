@@ -1,11 +1,11 @@
-/** What the server and the page tell each other, as JSON. */
+/** The JSON that the server and the page exchange. */
 import type { Skeleton } from "../report/channel-gates.ts";
 import type { StructureView } from "../report/structure.ts";
 import type { NetworkCost } from "../training/events.ts";
 import type { FieldGroup } from "./fields.ts";
 import type { Digest } from "./run-summary.ts";
 
-/** `stopped`: neither trained now nor at an end, and it said nothing about why. */
+/** `stopped`: the run is not training, has not finished, and no event says why it ended. */
 export type RunState = "training" | "finished" | "interrupted" | "diverged" | "stopped";
 
 /** A row of the table of runs. Accuracy in percent, latency in milliseconds. */
@@ -33,34 +33,34 @@ export interface StoredFile {
 export interface RunDetail {
   readonly name: string;
   readonly state: RunState;
-  /** Where in `events.jsonl` the digest ends. */
+  /** Offset in `events.jsonl` where the digest ends, in bytes. */
   readonly offset: number;
   readonly digest: Digest;
   readonly files: readonly StoredFile[];
-  /** Whether the server started it, and so can stop it. */
+  /** Whether this server started the run, and can stop it. */
   readonly isOurs: boolean;
 }
 
-/** Sent along with events, and when it changes. */
+/** The part of a run's details that is sent whenever it changes. */
 export interface RunStatus {
   readonly state: RunState;
   readonly isOurs: boolean;
 }
 
-/** A run that was asked for on the page. `message`: why it did not come about. */
+/** A run that the page started. `message`: why it failed. */
 export interface StartedRun {
   readonly name: string;
   readonly state: "starting" | "running" | "ended" | "failed";
   readonly message: string | null;
 }
 
-/** `cut`: the network before and after the cut at the end, exactly; null until then. */
+/** `cut`: the exact structure before and after the final pruning; null until then. */
 export interface DrawnNetwork {
   readonly skeleton: Skeleton;
   readonly cut: StructureView | null;
 }
 
-/** What a network wants to be shown, and images to show it. */
+/** Test images, and the input shape and preprocessing of a network. */
 export interface TestImages {
   /** Channels, height, width. */
   readonly shape: readonly [number, number, number];
@@ -75,11 +75,11 @@ export interface TestImages {
 export interface Failure {
   readonly error: string;
   readonly code: string;
-  /** The field of the form that it is about. */
+  /** The field of the form that the error is about. */
   readonly field?: string;
 }
 
-/** What a recipe says of the fields that have to be filled in without one. */
+/** A recipe, with its values of the fields that are required without one. */
 export interface RecipeOption {
   readonly name: string;
   readonly description: string;

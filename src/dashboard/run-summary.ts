@@ -1,6 +1,6 @@
 /**
- * A run as the page knows it: the event stream folded into bounded, plain data. The server folds the file and hands
- * over the result; the page folds the events that come after. Both use this file, so both see the same.
+ * The digest of a run: its events, summarised as plain data of bounded size. The server summarises the events of the
+ * file and sends the digest; the page adds later events. Both use this file, so they agree.
  */
 import type { EpochOfRanks } from "../report/ranks.ts";
 import type {
@@ -22,8 +22,8 @@ import { addChange, type Changes, cutChanges, emptyChanges } from "./changes.ts"
 import { addSample, type Curve, cutCurve, emptyCurve } from "./curve.ts";
 
 /**
- * An epoch, without what is fetched apart. `alive`: structures of each factor parameter, in the order of
- * `started.factors`.
+ * An epoch, without the values that the page fetches separately. `alive`: number of living structures of each factor
+ * parameter, in the order of `started.factors`.
  */
 export interface EpochPoint
   extends Pick<
@@ -42,7 +42,7 @@ export interface EpochPoint
   readonly alive: readonly number[];
 }
 
-/** A cut made while the run trained. */
+/** A pruning step during training. */
 export interface ShrinkPoint {
   readonly step: number;
   readonly epoch: number;
@@ -50,11 +50,11 @@ export interface ShrinkPoint {
   readonly after: NetworkCost;
   readonly structures: number;
   readonly margin: number | null;
-  /** Images per second, once it is measured. */
+  /** Images per second; null until it is measured. */
   readonly speed: { readonly before: number; readonly after: number } | null;
 }
 
-/** How a session ended, if it did not come to the end of the run. */
+/** How a session ended before the end of the run. */
 export interface Ending {
   readonly reason: "interrupted" | "diverged";
   readonly hint: string;
@@ -64,25 +64,25 @@ export type Gammas = Readonly<Record<StructureKind, number>>;
 
 export interface Digest {
   started: RunStarted | null;
-  /** When the first session began. */
+  /** Time when the first session started. */
   created: string | null;
   sessions: number;
-  /** Of the last event. */
+  /** Time of the last event. */
   time: string | null;
   step: number;
   etaSeconds: number;
   waitMilliseconds: number;
-  /** γ of each kind as it is now; of kinds with several, their mean. */
+  /** Present γ of each kind; the mean if structures of a kind have different γ. */
   gamma: Gammas;
-  /** How a run with a budget stands. */
+  /** Progress towards the budget, in a run that has one. */
   budget: BudgetStanding | null;
   readonly curve: Curve;
   readonly epochs: EpochPoint[];
   readonly changes: Changes;
-  /** Lowest margin with which structures of a layer were cut while training, by "<kind> <layer>". */
+  /** Lowest margin of the structures that were pruned during training, by "<kind> <layer>". */
   readonly margins: Record<string, number>;
   readonly shrinks: ShrinkPoint[];
-  /** Of the epochs that several ranks trained. */
+  /** Communication in each epoch that several ranks trained. */
   readonly communications: (EpochOfRanks & { readonly step: number })[];
   readonly notices: (Notice | Warning)[];
   cut: Cut | null;
@@ -93,7 +93,7 @@ export interface Digest {
   ending: Ending | null;
 }
 
-/** Changes of structures kept at the least; four for each structure where there are many. */
+/** Limit of changes of structures in a digest. In large networks the limit is four for each structure. */
 const LEAST_CHANGES = 20_000;
 const MOST_NOTICES = 50;
 
@@ -130,10 +130,7 @@ export function structureCount({ started }: Digest): number {
   return started === null ? 0 : started.factors.reduce((sum, { count }) => sum + count, 0);
 }
 
-/**
- * Number of a structure among all: those of earlier factor parameters come first. Undefined for one that was not
- * placed.
- */
+/** Number of a structure, in the order of factor parameters. Undefined for a structure without a factor. */
 function structureNumber({ started }: Digest, layer: string, kind: string, index: number): number | undefined {
   let first = 0;
   for (const factor of started?.factors ?? []) {
@@ -143,7 +140,7 @@ function structureNumber({ started }: Digest, layer: string, kind: string, index
   return undefined;
 }
 
-/** With a budget, what was placed are ratios; γ comes with the first `budget` event. */
+/** γ at the start. With a budget the factors have ratios only, and the first `budget` event has γ. */
 function placedGamma({ factors, options }: RunStarted): Gammas {
   if (options["budget"] !== undefined) return NO_GAMMA;
   const mean = (kind: StructureKind): number => {
@@ -153,7 +150,7 @@ function placedGamma({ factors, options }: RunStarted): Gammas {
   return { neuron: mean("neuron"), group: mean("group"), block: mean("block"), stream: mean("stream") };
 }
 
-/** A session that goes on from a checkpoint repeats what came after it. */
+/** Removes everything after `step`: a session that resumes from a checkpoint repeats the events after it. */
 function rollBack(digest: Digest, step: number): void {
   cutCurve(digest.curve, step);
   cutChanges(digest.changes, step);
@@ -177,7 +174,7 @@ function addEpoch(digest: Digest, event: Epoch): void {
   });
 }
 
-/** Folds `event` into `digest`, in place. */
+/** Adds `event` to `digest`, in place. */
 export function addEvent(digest: Digest, event: RunEvent): void {
   digest.time = event.time;
   switch (event.type) {
@@ -262,6 +259,5 @@ export function addEvent(digest: Digest, event: RunEvent): void {
       digest.finished = event;
       break;
   }
-  // Events of steps to come would be dropped when a run goes on from here.
   digest.step = event.step;
 }

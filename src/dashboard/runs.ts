@@ -1,6 +1,4 @@
-/**
- * The runs of a folder: which there are, how each of them stands, and its events so far, folded once and then kept up.
- */
+/** The runs of a folder with their states and digests. New events are added to a digest as they are written. */
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -13,7 +11,7 @@ import { addEvent, type Digest, emptyDigest } from "./run-summary.ts";
 import { confined, within } from "./safe-path.ts";
 import { type Chunk, readChunk } from "./tail.ts";
 
-/** As `run-folder.ts` has it: a lock not renewed for this long was left behind. */
+/** As in `run-folder.ts`: the process of a lock that was not renewed for this long has died. */
 const STALE_MILLISECONDS = 5000;
 
 class Follower {
@@ -41,7 +39,7 @@ class Follower {
     return this.#offset;
   }
 
-  /** Reads what came since; those who ask meanwhile wait for the same reading. */
+  /** Reads the events that were written since the last call. Calls during a read wait for that read. */
   catchUp(): Promise<void> {
     this.#reading ??= this.#read().finally(() => {
       this.#reading = undefined;
@@ -64,12 +62,12 @@ class Follower {
       }
       this.#offset = offset;
       if (isEnd) return;
-      // A long file must not keep other visitors, or a training step, waiting.
+      // Reading a long file must not delay other requests, nor training in this process.
       await nextTurn();
     }
   }
 
-  /** The events after `offset`, for a visitor that has those before it. */
+  /** The events after `offset`, for a page that has those before it. */
   chunkAfter(offset: number): Promise<Chunk> {
     return readChunk(this.#path, offset);
   }
@@ -83,7 +81,7 @@ export class RunStore {
     this.root = root;
   }
 
-  /** The run called `name` (still URL-encoded), or undefined if there is none in the folder. */
+  /** Finds the run called `name` (URL-encoded). Undefined if the folder has no such run. */
   async find(name: string): Promise<Follower | undefined> {
     if (name.includes("/")) return undefined;
     const folder = await confined(this.root, name, "folder");
@@ -95,7 +93,7 @@ export class RunStore {
     return follower;
   }
 
-  /** Every run, the latest first. */
+  /** Lists all runs, the latest first. */
   async list(): Promise<RunSummary[]> {
     const names = await readdir(this.root).catch((error: unknown) => {
       if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return [];
@@ -121,7 +119,7 @@ async function isRun(folder: string): Promise<boolean> {
   return false;
 }
 
-/** True if everything that a process would need to go on with the run lies in its folder itself. */
+/** Whether the folder itself contains all files that are needed to resume the run. */
 export async function isWhole(folder: string): Promise<boolean> {
   const found = await Promise.all([
     within(folder, runFiles.record, "file"),
@@ -131,7 +129,7 @@ export async function isWhole(folder: string): Promise<boolean> {
   return found.every((path) => path !== undefined);
 }
 
-/** Whoever trains a run holds the lock of its folder, in whatever process. */
+/** The state of a run. A lock in its folder means that some process is training it. */
 export async function stateOf({ folder, digest }: Pick<Follower, "folder" | "digest">): Promise<RunState> {
   const isLocked = await check(folder, { lockfilePath: join(folder, ".lock"), stale: STALE_MILLISECONDS }).catch(
     () => false,
@@ -173,7 +171,7 @@ async function filesOf(folder: string): Promise<StoredFile[]> {
   return found.flat();
 }
 
-/** Everything about one run, as of now, but for how it stands. */
+/** The details of a run, without its status. */
 export async function detailOf(name: string, follower: Follower): Promise<Omit<RunDetail, keyof RunStatus>> {
   await follower.catchUp();
   const { digest, offset, folder } = follower;

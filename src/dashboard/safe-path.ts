@@ -1,14 +1,13 @@
 /**
- * Paths that visitors name, kept inside of one folder: no `..`, no absolute path, however it is encoded, and no
- * symbolic link anywhere below that folder. Only regular files are files: a pipe or a device would hold up whoever
- * reads it.
+ * Confines paths from requests to one folder. They may contain no `..` and no absolute path in any encoding, and no
+ * symbolic link below that folder. Only regular files count as files: reading a pipe or a device could block.
  */
 import { constants } from "node:fs";
 import { type FileHandle, lstat, open, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "../data/files.ts";
 
-/** Parts of `path`, decoded once; undefined if any of them could mean something else than a name in a folder. */
+/** The decoded parts of `path`; undefined if one of them is not a plain name. */
 function partsOf(path: string): string[] | undefined {
   try {
     const parts = path.split("/").map(decodeURIComponent);
@@ -19,18 +18,18 @@ function partsOf(path: string): string[] | undefined {
 }
 
 /**
- * The real path of the file or folder that `path`, relative and still URL-encoded, names inside of `root`; undefined if
- * there is none or if a link lies on the way. Names that begin with a dot do not exist here.
+ * The real path of the file or folder that `path`, relative and URL-encoded, names inside `root`. Undefined if it does
+ * not exist, if a symbolic link is on the way, or if a name begins with a dot.
  */
 export async function confined(root: string, path: string, kind: "file" | "folder"): Promise<string | undefined> {
   const parts = partsOf(path);
   return parts === undefined ? undefined : within(root, join(...parts), kind);
 }
 
-/** As `confined`, of a path of our own, which is not encoded. */
+/** Like `confined`, for a path of our own that is not encoded. */
 export async function within(root: string, path: string, kind: "file" | "folder"): Promise<string | undefined> {
   try {
-    // The folder itself may be reached by links; what is in it may not.
+    // Symbolic links may lead to the folder itself, but not to files in it.
     const target = join(await realpath(root), path);
     if ((await realpath(target)) !== target) return undefined;
     const found = await lstat(target);
@@ -40,13 +39,10 @@ export async function within(root: string, path: string, kind: "file" | "folder"
   }
 }
 
-/** Missing on systems that have no such links or pipes. */
+/** The last two are undefined on systems without symbolic links or pipes. */
 const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
-/**
- * The regular file at `path`, open for reading; undefined if there is none, or if it is a link. Whoever gets it closes
- * it.
- */
+/** Opens the regular file at `path` for reading. Undefined if there is none or it is a link. The caller closes it. */
 export async function openRegular(path: string): Promise<FileHandle | undefined> {
   let file: FileHandle;
   try {

@@ -1,4 +1,4 @@
-/** Serves the dashboard over HTTP until it is closed. */
+/** The HTTP server of the dashboard. */
 import { randomBytes } from "node:crypto";
 import { access } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
@@ -14,41 +14,40 @@ import { RunStore } from "./runs.ts";
 
 export const DEFAULT_PORT = 4040;
 export const DEFAULT_HOST = "127.0.0.1";
-/** Ports tried after the default one is taken. */
+/** Number of further ports to try if the default port is in use. */
 const MORE_PORTS = 20;
 
 /**
- * How long a connection may take to say what it asks for, and how often that is looked at, in milliseconds: one that
- * was opened and left is closed after at most 21 seconds. Answers, streams of events among them, may take as long as
- * they like.
+ * Time limits for receiving a request, and the interval at which they are checked, in milliseconds. An idle connection
+ * is closed after at most 21 seconds. Answers, such as streams of events, have no time limit.
  */
-const patience = { headersTimeout: 10_000, requestTimeout: 20_000, connectionsCheckingInterval: 1000 };
+const timeouts = { headersTimeout: 10_000, requestTimeout: 20_000, connectionsCheckingInterval: 1000 };
 
 export interface DashboardOptions {
-  /** Folder of the runs; it need not be there yet. */
+  /** Folder of the runs. It may not exist yet. */
   readonly runs: string;
-  /** Default 4040, or the next free one; 0 for any. */
+  /** Default: 4040 or the next free port. 0: any free port. */
   readonly port?: number;
-  /** Default 127.0.0.1. Anything that is not loopback gets a token. */
+  /** Default 127.0.0.1. Any host but loopback requires a token. */
   readonly host?: string;
-  /** What runs `espalier`, for runs started from the page; without it the page only shows them. */
+  /** The command that runs `espalier`, to start runs from the page. Without it the page cannot start runs. */
   readonly command?: Command;
-  /** The page as built; default that of this package. */
+  /** Folder of the built page; default: that of this package. */
   readonly page?: string;
-  /** Hears of faults that visitors are told nothing about. */
+  /** Called with faults whose details are not sent to the browser. */
   readonly onError?: (error: unknown) => void;
 }
 
 export interface Dashboard {
-  /** To be opened in a browser; with the token, if there is one. */
+  /** Address to open in a browser; it contains the token, if there is one. */
   readonly address: string;
   /** Address of one run's page. */
   addressOf(run: string): string;
-  /** Stops the runs started from the page at a checkpoint, then the server. */
+  /** Stops the runs that the page started, at a checkpoint, and then the server. */
   close(): Promise<void>;
 }
 
-/** Beside the compiled server, or, run from the sources, where the build puts it. */
+/** Folder of the built page: beside the compiled server, or in `dist/` if the server runs from the sources. */
 async function builtPage(): Promise<string> {
   for (const place of ["./page/", "../../dist/dashboard/page/"]) {
     const folder = fileURLToPath(new URL(place, import.meta.url));
@@ -60,7 +59,7 @@ async function builtPage(): Promise<string> {
   }
   throw new UserError("missing-file", "the page is not built", {
     about: "dist/dashboard/page",
-    hint: "Type: npm run build",
+    hint: "Run: npm run build",
   });
 }
 
@@ -82,7 +81,7 @@ async function listenNear(server: Server, host: string, wanted: number | undefin
       return await listen(server, port, host);
     } catch (error) {
       if (systemCode(error) === "EADDRINUSE" && port < last) continue;
-      throw new UserError("bad-option", "cannot listen there", {
+      throw new UserError("bad-option", "the server cannot listen on this address", {
         about: `${host}:${port}`,
         hint: "Choose another --port, or another --host",
         cause: error,
@@ -92,8 +91,8 @@ async function listenNear(server: Server, host: string, wanted: number | undefin
 }
 
 /**
- * Starts to serve.
- * @throws UserError "missing-file" if the page is not built, "bad-option" if nothing can listen at host and port.
+ * Starts the server.
+ * @throws UserError "missing-file" if the page is not built, "bad-option" if it cannot listen on the host and port.
  */
 export async function openDashboard(options: DashboardOptions): Promise<Dashboard> {
   const { runs, port, host = DEFAULT_HOST, command, onError = () => {} } = options;
@@ -106,7 +105,7 @@ export async function openDashboard(options: DashboardOptions): Promise<Dashboar
     page: options.page ?? (await builtPage()),
     signal: ending.signal,
   });
-  const server = createServer(patience, getRequestListener(app.fetch, { overrideGlobalObjects: false }));
+  const server = createServer(timeouts, getRequestListener(app.fetch, { overrideGlobalObjects: false }));
   const bound = await listenNear(server, host, port);
   const base = `http://${host.includes(":") ? `[${host}]` : host}:${bound}`;
   const query = token === undefined ? "" : `?token=${token}`;

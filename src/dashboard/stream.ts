@@ -1,6 +1,6 @@
 /**
- * A run's events as server-sent events: those after an offset at once, the others as they are written. Each message
- * says where it ends, so a browser that lost the connection asks for what it missed.
+ * Streams a run's events as server-sent events: first those after an offset, then new ones as they are written. The id
+ * of a message is the offset where it ends, so a browser that reconnects gets the events that it missed.
  */
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
@@ -8,9 +8,9 @@ import type { RunStatus } from "./protocol.ts";
 import type { Follower } from "./runs.ts";
 
 const POLL_MILLISECONDS = 400;
-/** A comment now and then keeps proxies from closing a quiet connection, and finds out whether it is still there. */
+/** After so many polls without news a comment is sent: it keeps proxies from closing the connection, and tests it. */
 const QUIET_POLLS = 30;
-/** A visitor this far behind is better off with a new digest. */
+/** If a page lacks more bytes than this, it has to fetch a new digest. */
 const FURTHEST_BEHIND = 1 << 22;
 
 function offsetOf(context: Context): number {
@@ -18,7 +18,7 @@ function offsetOf(context: Context): number {
   return /^\d{1,15}$/.test(text) ? Number(text) : 0;
 }
 
-/** Answers with the events of `follower` until the visitor leaves or `signal` is aborted. */
+/** Answers with the events of `follower` until the browser disconnects or `signal` is aborted. */
 export function streamEvents(
   context: Context,
   follower: Follower,
@@ -28,7 +28,7 @@ export function streamEvents(
   let offset = offsetOf(context);
   if (context.req.method === "HEAD") return context.body(null, 200, { "content-type": "text/event-stream" });
   return streamSSE(context, async (stream) => {
-    let told = "";
+    let sent = "";
     let quiet = 0;
     await follower.catchUp();
     if (follower.offset - offset > FURTHEST_BEHIND) {
@@ -47,9 +47,9 @@ export function streamEvents(
       if (!chunk.isEnd) continue;
       if (isNew) await follower.catchUp();
       const now = JSON.stringify(await status());
-      if (now !== told) await stream.writeSSE({ event: "status", data: now });
+      if (now !== sent) await stream.writeSSE({ event: "status", data: now });
       else if (!isNew && ++quiet % QUIET_POLLS === 0) await stream.write(": still here\n\n");
-      told = now;
+      sent = now;
       await stream.sleep(POLL_MILLISECONDS);
     }
   });

@@ -1,22 +1,22 @@
-/** Reads `events.jsonl` as it grows: from a byte offset on, whole lines only, whoever writes it. */
+/** Reads complete lines of `events.jsonl` from a byte offset on, while another process may be writing it. */
 import { type RunEvent, runEventSchema } from "../training/events.ts";
 import { openRegular } from "./safe-path.ts";
 
 const NEWLINE = 0x0a;
 const CHUNK_BYTES = 1 << 18;
-/** A longer line is no event of ours; it is passed over in pieces. */
+/** Espalier writes no longer line. Such a line is skipped in pieces. */
 const LONGEST_LINE = 1 << 25;
 
 export interface Chunk {
   readonly events: readonly RunEvent[];
-  /** Where the next chunk begins. */
+  /** Offset of the next chunk. */
   readonly offset: number;
-  /** The file is shorter than the offset: it was written anew. */
+  /** True if the file is shorter than the offset, because it was replaced. */
   readonly isReplaced: boolean;
   readonly isEnd: boolean;
 }
 
-/** Lines that are no events (damaged, or of a newer version) are left out: what can be shown is shown. */
+/** Parses events. Lines that are not events are skipped: they are damaged, or from a newer version. */
 function eventsIn(text: string): RunEvent[] {
   return text.split("\n").flatMap((line): RunEvent[] => {
     if (line === "") return [];
@@ -29,7 +29,7 @@ function eventsIn(text: string): RunEvent[] {
   });
 }
 
-/** The next events of the file at `path` from `offset` on: about 256 kB of them, or one line if it is longer. */
+/** Reads the next events of the file at `path` from `offset` on: about 256 kB, or one line if it is longer. */
 export async function readChunk(path: string, offset: number): Promise<Chunk> {
   const nothing = { events: [], offset, isReplaced: false, isEnd: true };
   const file = await openRegular(path);

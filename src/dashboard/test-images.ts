@@ -1,4 +1,4 @@
-/** Images of a run's test split for the page, with everything needed to show any other image to its networks. */
+/** Sends images of a run's test split to the page, and the preprocessing that its networks need. */
 import { required } from "../core/errors.ts";
 import { evaluationBatches } from "../data/evaluation-batches.ts";
 import { datasetReference } from "../data/references.ts";
@@ -32,7 +32,7 @@ async function readImages(folder: string, input: readonly number[]): Promise<Tes
   return { ...about, images: [] };
 }
 
-/** Back to 8 bits: exact for images that were stored so. */
+/** Converts normalised values back to 8 bits. This is exact for images that were stored with 8 bits. */
 function pixelsOf(
   values: Float32Array,
   { shape: [, height, width], mean, standardDeviation }: Pick<TestImages, "shape" | "mean" | "standardDeviation">,
@@ -44,13 +44,13 @@ function pixelsOf(
   });
 }
 
-/** Reads each run's images once: opening a dataset takes seconds. */
+/** Reads each run's images once, because opening a dataset takes seconds. */
 export class ImageReader {
   readonly #known = new Map<string, Promise<TestImages | undefined>>();
 
   /**
-   * `input`: channels, height and width that the network takes. Undefined without a `run.json`. Errors are those of
-   * opening the data.
+   * Reads test images of the size `input`: channels, height and width. Undefined without a `run.json`. Rejects with the
+   * error if the data cannot be opened.
    */
   read(folder: string, input: readonly number[]): Promise<TestImages | undefined> {
     const known = this.#known.get(folder) ?? readImages(folder, input);

@@ -125,7 +125,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
 
   it("waits for a run that has no folder yet, and shows it once it begins", { timeout: 5 * MINUTES }, async () => {
     const page = await openPage("/run/late");
-    await page.getByText("There is no such thing here").waitFor();
+    await page.getByText("Nothing was found at this address").waitFor();
     await writeRun(runs, "late", syntheticRun());
     await page.getByText("82.7 %").first().waitFor();
     complaints.length = 0;
@@ -248,7 +248,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
       expect([...told.values()].some((words) => /MACs \(.*margin after epoch \d+: /.test(words))).toBe(true);
       await page.getByRole("group", { name: /scaling factors over/ }).press("ArrowUp");
       await page.locator(".details", { hasText: `epoch ${EPOCHS}: λ` }).waitFor();
-      const slider = page.getByRole("slider", { name: "moment" });
+      const slider = page.getByRole("slider", { name: "step" });
       const tree = page.locator(".tree").first();
       const atEnd = await tree.innerHTML();
       await slider.press("Home");
@@ -268,7 +268,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
       await page.getByText(/^The logits differ by at most .* of the time\.$/).waitFor();
       expect(await page.locator(".samples button").count()).toBe(16);
       await page.getByRole("button", { name: "test image 3: 2" }).click();
-      await expect.poll(() => page.locator(".answer .verdict").allTextContents()).toEqual(["2✓ right", "2✓ right"]);
+      await expect.poll(() => page.locator(".answer .verdict").allTextContents()).toEqual(["2✓ correct", "2✓ correct"]);
       // Bright on the left: the second class, see `tinyWorkplace`.
       const left = Uint8Array.from({ length: 32 * 32 }, (_, at) => (at % 32 < 16 ? 170 : 60));
       const buffer = await sharp(left, { raw: { width: 32, height: 32, channels: 1 } })
@@ -284,11 +284,11 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
       await page.getByLabel("Choose an image").setInputFiles({
         ...{ name: "text.png", mimeType: "image/png", buffer: Buffer.from("no image") },
       });
-      await page.getByRole("alert").getByText("no image that this browser can read").waitFor();
+      await page.getByRole("alert").getByText("This browser cannot read the file as an image").waitFor();
       await page.getByLabel("Choose an image").setInputFiles({
         ...{ name: "huge.png", mimeType: "image/png", buffer: Buffer.alloc(20_000_001) },
       });
-      await page.getByRole("alert").getByText("too large: at most 20 MB").waitFor();
+      await page.getByRole("alert").getByText("The file is larger than 20 MB").waitFor();
       await drop(page, "left.png", buffer);
       await expect.poll(() => page.locator(".answer .verdict").allTextContents()).toEqual(["1", "1"]);
       const download = page.waitForEvent("download");
@@ -304,7 +304,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
         value: { requestAdapter: () => Promise.resolve({ info: {} }) },
       })`);
       await shown.goto(new URL("/try/real", dashboard.address).href);
-      await shown.getByText(/^WebGPU could not run them \(.+\): WebAssembly does$/).waitFor();
+      await shown.getByText(/^WebGPU failed \(.+\), so WebAssembly runs the networks$/).waitFor();
       await shown.getByText(/of the time\.$/).waitFor();
       expect(await shown.getByLabel("run with").inputValue()).toBe("wasm");
       // The runtime says in the console that it found none.
@@ -326,7 +326,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
         await shown.getByRole("button", { name: "test image 3: 2" }).click();
         await expect
           .poll(() => shown.locator(".answer .verdict").allTextContents(), { timeout: 2 * MINUTES })
-          .toEqual(["2✓ right", "2✓ right"]);
+          .toEqual(["2✓ correct", "2✓ correct"]);
         expect(await shown.getByLabel("run with").inputValue()).toBe("webgpu");
       } finally {
         await own.close();

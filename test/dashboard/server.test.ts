@@ -227,7 +227,7 @@ describe("faults of ours", () => {
       const { status, body } = await ask("/", { headers: { authorization: `Bearer ${token}` } });
       expect([host, status, JSON.parse(body)]).toEqual([
         ...[host, 500],
-        { error: "A fault of ours; the server's terminal says more", code: "internal" },
+        { error: "A fault in Espalier; see the server's terminal", code: "internal" },
       ]);
       expect(faults).toHaveLength(1);
       expect(String(faults[0])).toContain("index.html");

@@ -1,9 +1,9 @@
-/** Asks the server. Every answer that is no success becomes a `Refusal` with the server's own message. */
+/** Requests to the server. An answer with an error status becomes a `Refusal` with the server's message. */
 import type { Levels } from "../../report/heat.ts";
 import type { DrawnNetwork, Failure, FormOptions, RunDetail, RunSummary, StartedRun, TestImages } from "../protocol.ts";
 
 export class Refusal extends Error {
-  /** Of the form, if it is about one. */
+  /** The field of the form that the error is about. */
   readonly field: string | undefined;
 
   constructor(message: string, field: string | undefined) {
@@ -18,12 +18,12 @@ async function refusalOf(response: Response): Promise<Refusal> {
     const { error, field } = JSON.parse(text) as Partial<Failure>;
     if (error !== undefined) return new Refusal(error, field);
   } catch {
-    // What a proxy in between answers is no JSON.
+    // A proxy may answer with something other than JSON.
   }
   return new Refusal(`The server answered ${response.status}`, undefined);
 }
 
-/** The server's answers have the types of `protocol.ts`, which both sides are compiled against. */
+/** Sends a request. The answers have the types of `protocol.ts`, which the server uses too. */
 async function ask<T>(path: string, body?: unknown): Promise<T> {
   const posting = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body ?? {}) };
   const response = await fetch(`/api${path}`, body === undefined ? {} : posting);
@@ -50,7 +50,7 @@ export function eventsAddress(name: string, offset: number): string {
   return `/api${run(name)}/events?from=${offset}`;
 }
 
-/** Address of a file of a run. */
+/** The address of a file of a run. */
 export function fileAddress(name: string, file: string): string {
   return `/runs/${encodeURIComponent(name)}/${file}`;
 }

@@ -1,17 +1,17 @@
-/** A run that is followed: its digest from the server, then every event after it, folded here. */
+/** Follows a run: fetches its digest from the server, then adds every later event to it. */
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import type { RunEvent } from "../../training/events.ts";
 import type { RunDetail, RunStatus } from "../protocol.ts";
 import { addEvent } from "../run-summary.ts";
 import { api, eventsAddress } from "./api.ts";
 
-/** Milliseconds after the end by which a run's last files are there. */
+/** Milliseconds after its end by which a run has written its last files. */
 const LATE_FILES = 3000;
 const RETRY_MILLISECONDS = 1500;
 const REDRAW_MILLISECONDS = 2000;
 
 export interface Followed {
-  /** Its digest is changed in place: `version` tells when. */
+  /** Its digest is changed in place. `version` increases with each change. */
   readonly detail: RunDetail | undefined;
   readonly version: number;
   readonly error: string | undefined;
@@ -27,7 +27,7 @@ export function useRun(name: string): Followed {
     let frame = 0;
     let later: ReturnType<typeof setTimeout> | undefined;
     let again: ReturnType<typeof setTimeout> | undefined;
-    // However many events come, the page is drawn every two seconds: the training it watches needs the same cores.
+    // Redraw at most every two seconds: the run may train on the same cores.
     let drawn = Number.NEGATIVE_INFINITY;
     let drawing: ReturnType<typeof setTimeout> | undefined;
     const draw = (): void => {
@@ -52,7 +52,7 @@ export function useRun(name: string): Followed {
       } catch (cause) {
         if (isOver) return;
         setError(cause instanceof Error ? cause.message : String(cause));
-        // A run that is about to begin has no folder yet, and a server can come back.
+        // Try again: a run that is starting may have no folder yet, and the server may be restarting.
         again = setTimeout(() => void open(), RETRY_MILLISECONDS);
         return;
       }
@@ -77,7 +77,7 @@ export function useRun(name: string): Followed {
       detail.current = { ...detail.current, files };
       show();
     };
-    // Files come at the end of a run, the report a little after it.
+    // A run writes its files at its end, and the report a little later.
     const refresh = (): void => {
       void readFiles();
       later = setTimeout(readFiles, LATE_FILES);
@@ -95,15 +95,15 @@ export function useRun(name: string): Followed {
   return { detail: detail.current, version, error };
 }
 
-/** Without either, the server has not answered yet. */
+/** The state of a request. While both are undefined, the server has not answered yet. */
 export interface Answer<T> {
   readonly value?: T;
   readonly error?: string;
 }
 
 /**
- * What `ask` answers; asked again when `key` changes. The last answer stays until the next one is there; an error is
- * that of this key.
+ * The answer of `ask`, which is called again when `key` changes. The previous answer stays until the next one arrives.
+ * An error is returned only for the present key.
  */
 export function useAnswer<T>(ask: () => Promise<T>, key: unknown): Answer<T> {
   const [answer, setAnswer] = useState<Answer<T> & { readonly key?: unknown }>({});

@@ -1,4 +1,4 @@
-/** What surrounds every part of the page. */
+/** The header and navigation around every part of the page. */
 import type { ComponentChildren } from "preact";
 import { addresses } from "./router.ts";
 

@@ -1,12 +1,12 @@
-/** Images for the networks: pixels as they are shown, and as a network takes them. */
+/** Converts images between files, pixels on the screen, and inputs of a network. */
 import type { TestImages } from "../protocol.ts";
 
 type Shape = TestImages["shape"];
 
-/** Larger files are refused before they are decoded. */
+/** Largest size of an image file in bytes. Larger files are refused before they are decoded. */
 export const LARGEST_FILE = 20_000_000;
 
-/** Planar 8-bit pixels as a picture. */
+/** Converts planar 8-bit pixels into a picture. */
 export function pictureOf(pixels: Uint8Array, [channels, height, width]: Shape): ImageData {
   const picture = new ImageData(width, height);
   const size = height * width;
@@ -20,18 +20,19 @@ export function pictureOf(pixels: Uint8Array, [channels, height, width]: Shape):
 }
 
 /**
- * The middle of an image file, scaled to what the network takes: planar 8-bit pixels; grey as the eye weighs colours.
+ * Crops the middle of an image file and scales it to the input size of a network. Returns planar 8-bit pixels; one
+ * channel is the luma of Rec. 601.
  */
 export async function pixelsOf(file: Blob, [channels, height, width]: Shape): Promise<Uint8Array> {
-  if (file.size > LARGEST_FILE) throw new Error("The file is too large: at most 20 MB");
+  if (file.size > LARGEST_FILE) throw new Error("The file is larger than 20 MB");
   const bitmap = await createImageBitmap(file).catch(() => {
-    throw new Error("The file is no image that this browser can read");
+    throw new Error("This browser cannot read the file as an image");
   });
   const scale = Math.min(bitmap.width / width, bitmap.height / height);
   const [wide, high] = [width * scale, height * scale];
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (context === null) throw new Error("This browser gives no canvas");
+  if (context === null) throw new Error("This browser does not support OffscreenCanvas");
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, (bitmap.width - wide) / 2, (bitmap.height - high) / 2, wide, high, 0, 0, width, height);
   bitmap.close();
@@ -46,7 +47,7 @@ export async function pixelsOf(file: Blob, [channels, height, width]: Shape): Pr
   return pixels;
 }
 
-/** (pixel / 255 − mean) / standardDeviation, channel by channel. */
+/** Normalises each channel: (pixel / 255 − mean) / standardDeviation. */
 export function inputOf(
   pixels: Uint8Array,
   { shape, mean, standardDeviation }: Omit<TestImages, "images" | "classes">,
@@ -58,7 +59,7 @@ export function inputOf(
   });
 }
 
-/** Probabilities of the classes, the likeliest first. */
+/** The `most` classes with the highest probabilities, the highest first. */
 export function likeliest(
   logits: Float32Array,
   classes: readonly string[],

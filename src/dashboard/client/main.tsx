@@ -1,4 +1,4 @@
-/** The page: which of its parts is shown is told by the address, so every part can be linked to and reloaded. */
+/** The page. Its address decides which part is shown, so every part can be linked to and reloaded. */
 import { render } from "preact";
 import "virtual:report.css";
 import "uplot/dist/uPlot.min.css";

@@ -1,10 +1,10 @@
 /**
- * Changes an element that was made from markup into what other markup says: only attributes and texts that differ are
- * touched, which is many times as fast as making elements anew. Both are of `report/svg.ts`: quoted attributes, and no
- * more escapes than those it writes.
+ * Updates an element from one markup to another. It changes only the attributes and texts that differ, which is many
+ * times as fast as creating new elements. Both markups must come from `report/svg.ts`: attributes are quoted, and there
+ * are no other escapes than those it writes.
  */
 
-/** A start of an element, its end, or a text between. */
+/** A start tag, an end tag, or text. */
 const TOKEN = /<(\/?)([\w-]+)([^>]*)>|([^<]+)/g;
 const ATTRIBUTE = /([\w:-]+)="([^"]*)"/g;
 
@@ -18,7 +18,7 @@ function attributesOf(text: string): ReadonlyMap<string, string> {
   return new Map(Array.from(text.matchAll(ATTRIBUTE), ([, name = "", value = ""]) => [name, value] as const));
 }
 
-/** Whether both have the same elements and texts in the same places, whatever these say. */
+/** Whether both have the same elements and texts in the same places. Attributes and contents may differ. */
 function areAlike(before: readonly RegExpMatchArray[], after: readonly RegExpMatchArray[]): boolean {
   return (
     before.length === after.length &&
@@ -32,7 +32,7 @@ function setAttributes(element: Element, before: string, after: string): void {
   for (const name of old.keys()) if (!wanted.has(name)) element.removeAttribute(name);
 }
 
-/** `element` is what `before` says; afterwards it, or what stands in its place, is what `after` says. */
+/** Updates `element`, which was made from `before`, to `after`. It may be replaced by a new element. */
 export function patch(element: Element, before: string, after: string): void {
   if (before === after) return;
   const [old, wanted] = [[...before.matchAll(TOKEN)], [...after.matchAll(TOKEN)]];

@@ -1,4 +1,4 @@
-/** What the curves of a run are drawn from, read off its digest. */
+/** Prepares the data of a run's curves from its digest. */
 import { percentOf } from "../../report/format.ts";
 import { type Plot, type Point, type Progress, plotsOf, waitingOf } from "../../report/plots.ts";
 import type { CurveKey } from "../curve.ts";
@@ -11,7 +11,7 @@ const kinds = {
   stream: "gammaStream",
 } as const satisfies Readonly<Record<keyof Gammas, CurveKey>>;
 
-/** Of `kind`, the percentage alive at the end of each epoch; all at the start. */
+/** The percentage of structures of `kind` that are alive at the start and after each epoch. */
 function aliveOf({ started, epochs }: Digest, kind: keyof Gammas): readonly Point[] {
   const factors = started?.factors ?? [];
   const count = factors.reduce((sum, factor) => sum + (factor.kind === kind ? factor.count : 0), 0);
@@ -47,7 +47,7 @@ export function progressOf(digest: Digest): Progress {
 
 const STYLES = [1, 2, 3, 4] as const;
 
-/** The first curve of each plot, of all `runs` over each other. */
+/** Plots that compare runs: each has the first curve of that plot for every run. */
 export function comparedPlots(runs: readonly { readonly name: string; readonly digest: Digest }[]): readonly Plot[] {
   const all = runs.map(({ name, digest }) => ({ name, plots: plotsOf(progressOf(digest)) }));
   const titles = [...new Set(all.flatMap(({ plots }) => plots.map(({ title }) => title)))];

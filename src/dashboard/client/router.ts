@@ -1,4 +1,4 @@
-/** Addresses of the page's parts, and moving between them without loading the page again. */
+/** Addresses of the page's parts. Navigation between them does not reload the page. */
 import { useEffect, useState } from "preact/hooks";
 
 export type Route =
@@ -17,7 +17,7 @@ export const addresses = {
     `/compare?left=${encodeURIComponent(left)}&right=${encodeURIComponent(right)}`,
 } as const;
 
-/** A name as it stands in an address; what is no proper escape stands for itself. */
+/** Decodes a name in an address. A text with invalid escapes is returned unchanged. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -44,11 +44,11 @@ export function go(address: string): void {
   history.pushState(null, "", address);
   dispatchEvent(new PopStateEvent("popstate"));
   scrollTo(0, 0);
-  // What was focused is gone; those who do not see the page go on from its new content.
+  // The focused element is gone. Focus the new content, so that screen readers continue there.
   document.getElementById("main")?.focus({ preventScroll: true });
 }
 
-/** The address as it is; follows links to the page's own parts. */
+/** The present address. Handles clicks on links to parts of the page. */
 export function useAddress(): string {
   const [address, setAddress] = useState(here);
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** The page's end of `try-worker.ts`. */
+/** Calls the worker of `try-worker.ts` from the page. */
 import type { Backend, NetworkRole, TryAnswer, TryRequest } from "./try-protocol.ts";
 
 type Body = TryRequest extends infer R ? (R extends { readonly id: number } ? Omit<R, "id"> : never) : never;
@@ -40,7 +40,7 @@ export class TryRunner {
     return "logits" in answer ? answer.logits : new Float32Array();
   }
 
-  /** Milliseconds of each of `runs` runs, warmed up. */
+  /** Time of each of `runs` runs after warm-up, in milliseconds. */
   async time(
     role: NetworkRole,
     input: Float32Array,

@@ -1,20 +1,17 @@
-/**
- * Both networks of a run, loaded into the runtime that this browser is best at: WebGPU where there is one, otherwise
- * WebAssembly.
- */
+/** Loads both networks of a run into ONNX Runtime: with WebGPU if the browser has it, otherwise with WebAssembly. */
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { fileAddress } from "./api.ts";
 import { TryRunner } from "./try-client.ts";
 import type { Backend, NetworkRole } from "./try-protocol.ts";
 
-/** Bytes of either file. */
+/** Size of each file in bytes. */
 export type Sizes = Readonly<Record<NetworkRole, number>>;
 
 interface GpuAdapter {
   readonly info?: { readonly isFallbackAdapter?: boolean };
 }
 
-/** Whether this browser has WebGPU; and whether it does without a real device, which is slower than WebAssembly. */
+/** Whether this browser has WebGPU, and whether only in software, which is slower than WebAssembly. */
 async function findGpu(): Promise<"none" | "software" | "device"> {
   const { gpu } = navigator as { readonly gpu?: { requestAdapter(): Promise<GpuAdapter | null> } };
   const adapter = await gpu?.requestAdapter().catch(() => null);
@@ -23,11 +20,11 @@ async function findGpu(): Promise<"none" | "software" | "device"> {
 }
 
 export interface ChosenBackend {
-  /** Undefined until it is known what there is. */
+  /** Undefined until the browser has answered whether it has WebGPU. */
   readonly backend: Backend | undefined;
   readonly hasWebGpu: boolean;
   readonly choose: (backend: Backend) => void;
-  /** WebGPU failed: goes on with WebAssembly and says why. False if it is not WebGPU that failed. */
+  /** Switches to WebAssembly after an error, with a note. Returns false if the backend was not WebGPU. */
   readonly fallBack: (cause: Error) => boolean;
   readonly note: string | undefined;
 }
@@ -35,24 +32,24 @@ export interface ChosenBackend {
 export function useBackend(): ChosenBackend {
   const [gpu, setGpu] = useState<Awaited<ReturnType<typeof findGpu>>>();
   const [chosen, setChosen] = useState<Backend>();
-  const [note, tell] = useState<string>();
+  const [note, setNote] = useState<string>();
   useEffect(() => {
     void findGpu().then(setGpu);
   }, []);
-  const byItself = gpu === undefined ? undefined : gpu === "device" ? "webgpu" : "wasm";
-  const backend = chosen ?? byItself;
+  const preferred = gpu === undefined ? undefined : gpu === "device" ? "webgpu" : "wasm";
+  const backend = chosen ?? preferred;
   const fallBack = useCallback(
     (cause: Error): boolean => {
       if (backend !== "webgpu") return false;
       const [reason = ""] = cause.message.split("\n");
-      tell(`WebGPU could not run them (${reason.slice(0, 120)}): WebAssembly does`);
+      setNote(`WebGPU failed (${reason.slice(0, 120)}), so WebAssembly runs the networks`);
       setChosen("wasm");
       return true;
     },
     [backend],
   );
   const choose = (wanted: Backend): void => {
-    tell(undefined);
+    setNote(undefined);
     setChosen(wanted);
   };
   return { backend, hasWebGpu: gpu === "software" || gpu === "device", choose, fallBack, note };
@@ -64,7 +61,7 @@ export interface LoadedNetworks {
   readonly error: string | undefined;
 }
 
-/** Both networks of the run `name`, loaded for `backend`. `fallBack`: see `ChosenBackend`. */
+/** Loads both networks of the run `name` for `backend`. `fallBack`: see `ChosenBackend`. */
 export function useNetworks(
   name: string,
   backend: Backend | undefined,

@@ -1,4 +1,4 @@
-/** What the page and its worker tell each other about running a network. */
+/** The messages between the page and the worker that runs networks. */
 
 export type NetworkRole = "full" | "compact";
 export type Backend = "wasm" | "webgpu";

@@ -1,5 +1,5 @@
 /**
- * Runs networks in ONNX Runtime beside the page, so that it stays alive. The runtime's files come from our own server.
+ * A worker that runs networks in ONNX Runtime, so that the page stays responsive. Our own server serves the runtime.
  */
 import type * as Ort from "onnxruntime-web";
 import type { Backend, NetworkRole, TryAnswer, TryRequest } from "./try-protocol.ts";
@@ -13,7 +13,7 @@ async function importRuntime(backend: Backend): Promise<typeof Ort> {
   const base = new URL("/ort/", self.location.href).href;
   const ort: typeof Ort = await import(/* @vite-ignore */ `${base}ort.${backend}.min.mjs`);
   ort.env.wasm.wasmPaths = base;
-  // One image of a small network is no work to share, and latencies are compared.
+  // One image of a small network gives several threads too little work, and latencies must be comparable.
   ort.env.wasm.numThreads = 1;
   return ort;
 }
@@ -48,7 +48,7 @@ async function run({
   const [outputName = ""] = session.outputNames;
   const results = await session.run({ [inputName]: new ort.Tensor("float32", input, [1, ...shape]) });
   const data = await results[outputName]?.getData();
-  if (!(data instanceof Float32Array)) throw new Error("the network's answer is no list of numbers");
+  if (!(data instanceof Float32Array)) throw new Error("the output of the network is not a float32 tensor");
   return data;
 }
 
@@ -73,7 +73,7 @@ async function answer(request: TryRequest): Promise<TryAnswer> {
   }
 }
 
-// One after the other: networks that run at once would slow each other down.
+// Handle requests one after the other: networks that run at the same time would slow each other down.
 let last: Promise<void> = Promise.resolve();
 addEventListener("message", ({ data }: MessageEvent<TryRequest>) => {
   last = last.then(async () => postMessage(await answer(data)));

@@ -1,2 +1,2 @@
-/** What the build makes up; see vite.config.ts. */
+/** A module that the build generates; see vite.config.ts. */
 declare module "virtual:report.css";

@@ -1,14 +1,14 @@
-/** How wide a picture is to be drawn. */
+/** The width at which to draw a picture. */
 import { useLayoutEffect, useState } from "preact/hooks";
 
-/** Pictures are drawn for widths in steps, so that a scroll bar that comes and goes changes nothing. */
+/** Widths are rounded down to multiples of this, so that a scroll bar that appears changes nothing. */
 const STEP = 20;
 const LEAST_WIDTH = 300;
 const FALLBACK_WIDTH = 358;
 
 export function useWidth(place: { readonly current: HTMLElement | null }): number {
   const [width, setWidth] = useState(FALLBACK_WIDTH);
-  // Before anything is painted: what is drawn anew has another height.
+  // Measure before the first paint, because a picture of another width has another height.
   useLayoutEffect(() => {
     const at = place.current;
     if (at === null) return;

@@ -1,4 +1,4 @@
-/** Two runs side by side: figures, structure, curves, certificates. */
+/** Compares two runs: figures, curves, structure, certificates. */
 import { useEffect } from "preact/hooks";
 import { formatBytes, formatCount, formatMilliseconds, formatPercent, formatQuantity } from "../../../report/format.ts";
 import { viewAt } from "../../../report/network-at-step.ts";
@@ -48,7 +48,7 @@ export function ComparePage({ left, right }: { readonly left: string; readonly r
   }, [left, right]);
   const details = runs.map(({ detail }) => detail);
   const [one, other] = details;
-  // Nothing is shown that would have to move when the pictures of the networks come.
+  // Wait for the pictures of both networks, so that nothing moves when they appear.
   const areDrawn = networks.every(({ value, error }) => value !== undefined || error !== undefined);
   if (one === undefined || other === undefined || !areDrawn) {
     return (
@@ -102,7 +102,7 @@ export function ComparePage({ left, right }: { readonly left: string; readonly r
               <div key={detail.name}>
                 <h3>{detail.name}</h3>
                 {network === undefined || network === null ? (
-                  <p class="soft">{error ?? "It is drawn once the run has written it."}</p>
+                  <p class="soft">{error ?? "The network appears as soon as the run has written it."}</p>
                 ) : (
                   structure(detail, network)
                 )}

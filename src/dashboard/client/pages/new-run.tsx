@@ -1,6 +1,6 @@
 /**
- * A run asked for here: the options of `espalier train`. The server checks them by the schema that checks the command
- * line's.
+ * The form for a new run, with the options of `espalier train`. The server checks them with the same schema as the
+ * command line.
  */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Field, FieldGroup } from "../../fields.ts";
@@ -21,16 +21,16 @@ interface InputProps {
   readonly onInput: (text: string) => void;
 }
 
-/** What the recipe says of a field that has to be filled in without one. */
-function saidBy(recipe: RecipeOption | undefined, key: string): string | undefined {
-  const said = recipe === undefined ? {} : { model: recipe.model, data: recipe.data, epochs: recipe.epochs };
-  const value = Object.entries(said).find(([name]) => name === key)?.[1];
+/** The recipe's value of a field that is required without a recipe. */
+function valueIn(recipe: RecipeOption | undefined, key: string): string | undefined {
+  const values = recipe === undefined ? {} : { model: recipe.model, data: recipe.data, epochs: recipe.epochs };
+  const value = Object.entries(values).find(([name]) => name === key)?.[1];
   return value === null || value === undefined ? undefined : String(value);
 }
 
 function Input({ field, recipe, complaint, onInput }: InputProps) {
   const { key, label, hint, kind, choices, value, isNeeded, list } = field;
-  const told = saidBy(recipe, key);
+  const ofRecipe = valueIn(recipe, key);
   const state = complaint === undefined ? {} : { "aria-invalid": true };
   const about = { "aria-describedby": `${key}-hint` };
   const note = (
@@ -58,8 +58,8 @@ function Input({ field, recipe, complaint, onInput }: InputProps) {
           type="text"
           inputMode={kind === "number" ? "decimal" : "text"}
           defaultValue={recipe === undefined ? value : ""}
-          placeholder={told}
-          required={isNeeded === true && told === undefined}
+          placeholder={ofRecipe}
+          required={isNeeded === true && ofRecipe === undefined}
           autocomplete="off"
           onInput={({ currentTarget }) => onInput(currentTarget.value)}
           {...(list === undefined ? {} : { list })}
@@ -68,7 +68,7 @@ function Input({ field, recipe, complaint, onInput }: InputProps) {
         />
       ) : (
         <select id={key} name={key} {...state} {...about}>
-          <option value="">{recipe === undefined ? "default" : "as the recipe says"}</option>
+          <option value="">{recipe === undefined ? "default" : "that of the recipe"}</option>
           {choices.map((choice) => (
             <option key={choice}>{choice}</option>
           ))}
@@ -91,7 +91,7 @@ function Group({ group: { title, isFolded, fields: own }, recipe, complaint, onI
     <div class="fields">
       {own.map((field) => (
         <Input
-          // Other defaults are another input; that of the recipe itself keeps what is typed.
+          // A new recipe replaces all inputs, because their initial values change. The recipe's own input must stay.
           key={field.key === "recipe" ? field.key : `${field.key} ${recipe?.name ?? ""}`}
           field={field}
           recipe={recipe}
@@ -118,7 +118,7 @@ function Group({ group: { title, isFolded, fields: own }, recipe, complaint, onI
   );
 }
 
-/** Names that the server knows, for inputs to propose. */
+/** Lists of names from the server, which inputs propose. */
 function Proposals({ options }: { readonly options: FormOptions | undefined }) {
   const { models = [], datasets = [], recipes = [] } = options ?? {};
   const lists = { models, datasets, recipes: recipes.map(({ name }) => name) };
@@ -131,7 +131,7 @@ function Proposals({ options }: { readonly options: FormOptions | undefined }) {
   ));
 }
 
-/** What was filled in; numbers that are none are sent as they are, for the server to say so. */
+/** The values that were filled in. An invalid number is sent as text, and the server refuses it. */
 function valuesOf(form: HTMLFormElement, fields: readonly Field[]): Record<string, unknown> {
   const data = new FormData(form);
   return Object.fromEntries(
@@ -146,7 +146,7 @@ function valuesOf(form: HTMLFormElement, fields: readonly Field[]): Record<strin
 
 const wait = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Until the run has begun, or has failed to. */
+/** Waits until the run has started or failed. */
 async function awaitStart(started: StartedRun): Promise<StartedRun> {
   let now = started;
   while (now.state === "starting") {
@@ -160,7 +160,7 @@ export function NewRunPage() {
   const { value: options, error: unanswered } = useAnswer(api.options, "once");
   const [named, nameRecipe] = useState("");
   const [complaint, complain] = useState<Complaint>();
-  const [progress, tell] = useState<string>();
+  const [progress, setProgress] = useState<string>();
   const form = useRef<HTMLFormElement>(null);
   const groups = options?.groups ?? [];
   const recipe = options?.recipes.find(({ name }) => name === named);
@@ -173,27 +173,27 @@ export function NewRunPage() {
   }, [complaint]);
   const submit = async (values: Record<string, unknown>): Promise<void> => {
     complain(undefined);
-    tell("starting; data that is not there yet is fetched first …");
+    setProgress("starting; a missing dataset is downloaded first …");
     try {
       const { name, state, message } = await awaitStart(await api.start(values));
-      if (state === "failed") complain({ field: undefined, text: message ?? "The run ended before it began" });
+      if (state === "failed") complain({ field: undefined, text: message ?? "The run ended before its first step" });
       else go(addresses.run(name));
     } catch (error) {
       const field = error instanceof Refusal ? error.field : undefined;
       complain({ field, text: error instanceof Error ? error.message : String(error) });
     }
-    tell(undefined);
+    setProgress(undefined);
   };
   return (
     <>
       <h1>New run</h1>
       <p class="lead">
-        One pass that trains a network and finds what of it is not needed. The options are those of espalier train.
+        Train a network and prune it in the same run. The options are those of <code>espalier train</code>.
       </p>
       <form
         ref={form}
         class="new-run"
-        // Shown whole: the button would move when the fields come.
+        // Hidden until the fields arrive, because they would move the button.
         hidden={options === undefined}
         onSubmit={(event) => {
           event.preventDefault();

@@ -1,6 +1,4 @@
-/**
- * One run: how it stands, its network at any moment, its factors, its curves; and the means to stop it and to go on.
- */
+/** One run: its state, its network at any step, its factors and curves, and buttons to stop and resume it. */
 import { useEffect } from "preact/hooks";
 import { formatCount } from "../../../report/format.ts";
 import type { Levels } from "../../../report/heat.ts";
@@ -17,7 +15,7 @@ import { Notes, Ranks } from "../parts/notes.tsx";
 import { StateBadge } from "../parts/state.tsx";
 import { Tiles } from "../parts/tiles.tsx";
 
-/** Null while the run has not written one. It does so before its first step, and once more at the end. */
+/** The run's network; null until the run has written one, before its first step. It writes another one at the end. */
 function useNetwork(detail: RunDetail | undefined, name: string): Answer<DrawnNetwork | null> {
   const key =
     detail === undefined
@@ -27,7 +25,7 @@ function useNetwork(detail: RunDetail | undefined, name: string): Answer<DrawnNe
 }
 
 function leadOf({ started }: Digest): string {
-  if (started === null) return "The run has not begun yet.";
+  if (started === null) return "The run has not started yet.";
   const { model, dataset, engine, environment } = started;
   const images = `${formatCount(dataset.trainImages)} images`;
   return `${model} on ${dataset.name}, ${images}, ${engine["name"] ?? ""} on ${environment["processor"] ?? ""}`;
@@ -41,7 +39,7 @@ interface NetworkProps {
 
 function Network({ network: { value, error }, digest, levels }: NetworkProps) {
   if (value === undefined || value === null) {
-    return <p class="soft">{error ?? "It is drawn once the run has written it."}</p>;
+    return <p class="soft">{error ?? "The network appears as soon as the run has written it."}</p>;
   }
   return <Moments network={value} digest={digest} levels={levels} />;
 }
@@ -54,7 +52,7 @@ export function RunPage({ name }: { readonly name: string }) {
     document.title = `${name} · Espalier`;
   }, [name]);
   const started = detail?.digest.started;
-  // What stands below has no place yet while it is not known how high the network is drawn.
+  // Wait for the network before showing anything below it, because its height is not known yet.
   const isAwaited =
     network.error === undefined &&
     (network.value === undefined || (network.value === null && detail?.state === "training"));

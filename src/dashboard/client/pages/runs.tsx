@@ -1,4 +1,4 @@
-/** All runs of the folder: a table that can be filtered, accuracy against cost, and two to be compared. */
+/** All runs of the folder: a table with filters, accuracy against cost, and a choice of two runs to compare. */
 import { useEffect, useState } from "preact/hooks";
 import { formatMilliseconds, formatPercent, formatQuantity, percentOf } from "../../../report/format.ts";
 import type { RunSummary } from "../../protocol.ts";
@@ -83,7 +83,7 @@ const sortValues: Readonly<Record<SortKey, (run: RunSummary) => number | string>
 const columns: readonly (readonly [SortKey, string, isNumber: boolean])[] = [
   ["name", "run", false],
   ["model", "network, data", false],
-  ["created", "begun", false],
+  ["created", "started", false],
   ["accuracy", "accuracy", true],
   ["left", "MACs left", true],
   ["parameters", "parameters", true],
@@ -158,7 +158,7 @@ export function RunsPage() {
       <>
         <h1>No runs yet</h1>
         <p class="lead">
-          <a href={addresses.newRun}>Start one here</a>, or with{" "}
+          <a href={addresses.newRun}>Start a run here</a>, or with{" "}
           <code>espalier train resnet-20 --gamma neurons=0.0016,blocks=0.02 --epochs 10</code>.
         </p>
       </>

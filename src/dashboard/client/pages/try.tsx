@@ -1,4 +1,4 @@
-/** The full and the compact network of a run, side by side in the visitor's own browser. */
+/** Runs the full and the compact network of a run side by side in the browser. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { formatBytes, formatMilliseconds, formatPercent, percentOf } from "../../../report/format.ts";
 import type { TestImages } from "../../protocol.ts";
@@ -15,7 +15,7 @@ const roles = [
   { role: "compact", title: "Compact network", file: "compact.onnx" },
 ] as const satisfies readonly { readonly role: NetworkRole; readonly title: string; readonly file: string }[];
 
-/** Both networks are timed in turns, so that whatever else the machine does weighs on both. */
+/** Both networks are timed in turns, so that other work on the machine slows both down. */
 const TURNS = 5;
 const RUNS_A_TURN = 10;
 const SHOWN_CLASSES = 5;
@@ -40,7 +40,7 @@ function Picture({
   useEffect(() => {
     canvas.current?.getContext("2d")?.putImageData(pictureOf(pixels, shape), 0, 0);
   }, [pixels, shape]);
-  // Without a label, what is around it says what it is.
+  // A picture without a label is inside an element that has one.
   const about = label === "" ? { "aria-hidden": true } : { role: "img" as const, "aria-label": label };
   return <canvas ref={canvas} width={width} height={height} {...about} />;
 }
@@ -71,7 +71,7 @@ function AnswerCard({
       <p class="verdict">
         {best === undefined ? "…" : best.name}
         {best !== undefined && truth !== undefined && (
-          <span class="soft">{best.name === truth ? "✓ right" : `✗ it is ${truth}`}</span>
+          <span class="soft">{best.name === truth ? "✓ correct" : `✗ it is ${truth}`}</span>
         )}
       </p>
       <ol class="shares">
@@ -80,7 +80,7 @@ function AnswerCard({
           return (
             <li key={index}>
               <span>{one?.name ?? " "}</span>
-              <progress max={1} value={one?.share ?? 0} aria-label={one === undefined ? "not known yet" : one.name} />
+              <progress max={1} value={one?.share ?? 0} aria-label={one === undefined ? "no answer yet" : one.name} />
               <span class="n">{one === undefined ? "" : formatPercent(100 * one.share)}</span>
             </li>
           );
@@ -127,7 +127,7 @@ function comparisonOf({ full, compact }: Answers, sizes: Sizes): string {
 interface Chosen {
   readonly pixels: Uint8Array;
   readonly label: number | undefined;
-  /** Of a test image, which. */
+  /** Index of a test image. */
   readonly index?: number;
 }
 
@@ -200,7 +200,7 @@ export function TryPage({ name }: { readonly name: string }) {
     <>
       {heading}
       <p class="lead">
-        Both networks run here, in this browser, one image at a time on one thread. No image leaves it.
+        Both networks run in this browser, one image at a time on one thread. No image leaves the browser.
       </p>
       <div
         class="drop card"
@@ -231,7 +231,7 @@ export function TryPage({ name }: { readonly name: string }) {
               onChange={({ currentTarget }) => take(currentTarget.files?.[0])}
             />
           </label>{" "}
-          <span class="soft">or drop one here, or take one of the test images</span>
+          <span class="soft">or drop one here, or choose a test image</span>
           <ul class="samples">
             {images.images.map(({ pixels, label }, index) => (
               <li key={index}>

@@ -1,14 +1,14 @@
-/** Whether cutting changed anything, as measured. */
+/** The certificate: measured differences between the networks before and after pruning. */
 import { formatCount, formatSmall } from "../../../report/format.ts";
 import type { CertificateMeasured } from "../../../training/events.ts";
 
 export function Certificate({ certificate }: { readonly certificate: CertificateMeasured | null }) {
-  if (certificate === null) return <p class="certificate soft">It is measured at the end of the run.</p>;
+  if (certificate === null) return <p class="certificate soft">The certificate is measured at the end of the run.</p>;
   const { passed, images, agreeing, relativeDifference, runtime } = certificate;
   return (
     <div class="card certificate">
       <p class={passed ? "verdict" : "verdict bad"}>
-        {passed ? "✓ Cutting changed no answer" : "✗ The cut network differs"}
+        {passed ? "✓ Pruning changed no answer" : "✗ The pruned network differs"}
       </p>
       <dl>
         <dt>same answers</dt>

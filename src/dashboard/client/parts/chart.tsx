@@ -1,6 +1,6 @@
 /**
- * A line chart of many points, by uPlot, in the page's colours. All charts of a page show the same stretch and the same
- * cursor.
+ * A line chart of many points, drawn by uPlot in the page's colours. All charts of a page show the same range of epochs
+ * and the same cursor.
  */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
@@ -14,13 +14,13 @@ export interface Stretch {
 export interface ChartProps {
   readonly plot: Plot;
   readonly stretch: Stretch;
-  /** A stretch was chosen by dragging. */
+  /** Called when the user chooses a range of epochs by dragging. */
   readonly onStretch?: (stretch: Stretch) => void;
-  /** Where the slider of the page stands. */
+  /** The epoch of the page's slider, which is marked. */
   readonly mark?: number;
 }
 
-/** Values over one axis of epochs; null where a series has none. */
+/** Values of all series over a common axis of epochs; null where a series has no value. */
 interface Columns {
   readonly x: readonly number[];
   readonly values: readonly (readonly (number | null)[])[];
@@ -29,7 +29,7 @@ interface Columns {
 const COLOURS = { 1: "--one", 2: "--two", 3: "--three", 4: "--four" } as const;
 const DASHES: Readonly<Record<Series["style"], number[]>> = { 1: [], 2: [6, 4], 3: [2, 4], 4: [9, 3, 2, 3] };
 const HEIGHT = 190;
-/** Characters of names that may need two lines: which of them do must not change with the values. */
+/** A legend of more characters always takes two lines, so that its height does not change with the values. */
 const LONG_LEGEND = 24;
 const FONT = "11.5px system-ui, sans-serif";
 const cursors = uPlot.sync("runs");
@@ -38,7 +38,7 @@ function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** All series on one axis. Most share theirs, or lie on a few more places. */
+/** Puts all series on a common axis. */
 function columnsOf(series: readonly Series[]): Columns {
   const x = [...new Set(series.flatMap(({ points }) => points.map(([at]) => at)))].sort((a, b) => a - b);
   const values = series.map(({ points }) => {
@@ -48,12 +48,12 @@ function columnsOf(series: readonly Series[]): Columns {
   return { x, values };
 }
 
-/** The value of a series at `index`, or the last one before it. */
+/** The value of a series at `index`, or else the last value before it. */
 function valueAt(values: readonly (number | null)[], index: number): number | null {
   return values.slice(0, index + 1).findLast((value) => value !== null) ?? null;
 }
 
-/** Whether any of `place` is in sight: what is not is not drawn anew with each event. */
+/** Whether any part of `place` is visible. Charts that are not visible are not redrawn. */
 function useIsSeen(place: { readonly current: HTMLElement | null }): boolean {
   const [isSeen, setSeen] = useState(false);
   useEffect(() => {
@@ -177,14 +177,14 @@ export function Chart(props: ChartProps) {
   const isSeen = useIsSeen(place);
   const isDrawn = useRef(false);
   useEffect(() => {
-    // Once in any case, for paper.
+    // Draw at least once even if the chart is not visible, for printing.
     if (isSeen || !isDrawn.current)
       chart.current?.setData([[...columns.x], ...columns.values.map((values) => [...values])], true);
     isDrawn.current = true;
   }, [columns, names, stretch.from, stretch.to, mark, isSeen]);
   const last = columns.x.length - 1;
   const index = Math.min(last, pointed ?? last);
-  const told = series.map(({ name, style }, at) => {
+  const entries = series.map(({ name, style }, at) => {
     const value = valueAt(columns.values[at] ?? [], index);
     return { name, style, text: value === null ? "" : format(value) };
   });
@@ -193,7 +193,7 @@ export function Chart(props: ChartProps) {
     if (shown === undefined || last < 0) return;
     const inView = columns.x.flatMap((at, place) => (at >= stretch.from && at <= stretch.to ? [place] : []));
     const [first = 0, end = last] = [inView[0], inView.at(-1)];
-    // A hundredth of what is shown, but at least to the next value.
+    // Move by a hundredth of the visible values, but by at least one.
     const step = Math.max(1, Math.round(inView.length / 100)) * (event.shiftKey ? 10 : 1);
     const target = { ArrowRight: index + step, ArrowLeft: index - step, Home: first, End: end }[event.key];
     if (target === undefined) return;
@@ -201,7 +201,7 @@ export function Chart(props: ChartProps) {
     const at = columns.x[Math.min(end, Math.max(first, target))] ?? 0;
     shown.setCursor({ left: shown.valToPos(at, "x"), top: 0 });
   };
-  const summary = told.map(({ name, text }) => `${name} ${text}`).join(", ");
+  const summary = entries.map(({ name, text }) => `${name} ${text}`).join(", ");
   return (
     <figure class="chart">
       <figcaption>
@@ -209,7 +209,7 @@ export function Chart(props: ChartProps) {
         <span class="soft">{pointed === undefined ? "" : `epoch ${(columns.x[index] ?? 0).toFixed(2)}`}</span>
       </figcaption>
       <p class={names.length > LONG_LEGEND ? "legend long" : "legend"}>
-        {told.map(({ name, style, text }) => (
+        {entries.map(({ name, style, text }) => (
           <span class="entry" key={name}>
             <svg viewBox="0 0 22 8" width="22" height="8" aria-hidden="true">
               <line x1="0" x2="22" y1="4" y2="4" class={`line s${style}`} />
@@ -223,7 +223,7 @@ export function Chart(props: ChartProps) {
         ref={place}
         role="slider"
         tabIndex={0}
-        aria-label={`${title} over the epochs; arrow keys go along it`}
+        aria-label={`${title} over the epochs; move with the arrow keys`}
         aria-valuemin={stretch.from}
         aria-valuemax={stretch.to}
         aria-valuenow={columns.x[index] ?? stretch.from}

@@ -1,6 +1,6 @@
 /**
- * What can be done with a run: its files, trying it, stopping it and going on. All have their places before they can be
- * used.
+ * Links to a run's files and to "Try it", and buttons to stop and resume it. Links that do not work yet already have
+ * their place, so that nothing moves later.
  */
 import { useState } from "preact/hooks";
 import { formatBytes } from "../../../report/format.ts";
@@ -35,11 +35,11 @@ function File({
 }
 
 export function Controls({ detail }: { readonly detail: RunDetail }) {
-  const [message, tell] = useState<string>();
+  const [message, setMessage] = useState<string>();
   const { name, state, isOurs, files: stored, digest } = detail;
   const act = (doing: Promise<unknown>, done: string): void => {
-    tell(done);
-    doing.catch((error: Error) => tell(error.message));
+    setMessage(done);
+    doing.catch((error: Error) => setMessage(error.message));
   };
   const bytesOf = (file: string): number | undefined => stored.find((one) => one.name === file)?.bytes;
   const isElsewhere = state === "training" && !isOurs;
@@ -57,18 +57,18 @@ export function Controls({ detail }: { readonly detail: RunDetail }) {
       ))}
       <span class="act">
         {state === "training" && isOurs && (
-          <button type="button" onClick={() => act(api.stop(name), "stopping after this step")}>
+          <button type="button" onClick={() => act(api.stop(name), "stopping after this step …")}>
             Stop
           </button>
         )}
         {state !== "training" && digest.finished === null && (
-          <button type="button" onClick={() => act(api.resume(name), "going on")}>
+          <button type="button" onClick={() => act(api.resume(name), "resuming …")}>
             Resume
           </button>
         )}
       </span>
       <span role="status" class="soft">
-        {isElsewhere ? "started elsewhere: Ctrl-C stops it there" : message}
+        {isElsewhere ? "started in a terminal: stop it there with Ctrl-C" : message}
       </span>
     </div>
   );

@@ -1,4 +1,4 @@
-/** The curves of a run, or of two over each other, with one control over the stretch that all of them show. */
+/** The curves of one run, or of two in the same charts. Sliders choose the range of epochs that all charts show. */
 import { useMemo, useState } from "preact/hooks";
 import type { Digest } from "../../run-summary.ts";
 import { comparedPlots, plotsOfRun } from "../progress.ts";
@@ -11,9 +11,9 @@ export interface Named {
 
 export interface CurvesProps {
   readonly runs: readonly Named[];
-  /** Changes when a digest, which is changed in place, does. */
+  /** Increases when a digest changes, because digests are changed in place. */
   readonly version: number;
-  /** An epoch to be pointed out. */
+  /** An epoch to mark. */
   readonly mark?: number;
 }
 

@@ -1,7 +1,4 @@
-/**
- * Every scaling factor over the epochs: the report's picture, with each value to be looked at by pointer or by arrow
- * keys.
- */
+/** Every scaling factor over the epochs: the report's picture, where pointer and arrow keys show single values. */
 import { useMemo, useRef, useState } from "preact/hooks";
 import { formatSmall } from "../../../report/format.ts";
 import {
@@ -21,7 +18,7 @@ export function bytesOf(base64: string): Uint8Array {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
-/** The pixels as an address that an image can have. */
+/** The picture as a data URL. */
 function pictureOf(levels: Levels, values: Uint8Array, order: Uint32Array): string {
   const { width, height, data } = heatPixels(levels, values, order);
   const canvas = document.createElement("canvas");
@@ -31,7 +28,7 @@ function pictureOf(levels: Levels, values: Uint8Array, order: Uint32Array): stri
   return canvas.toDataURL();
 }
 
-/** In the picture, not in the network. */
+/** A position in the picture. */
 interface Place {
   readonly column: number;
   readonly row: number;
@@ -89,7 +86,7 @@ function HeatPicture({ levels, values }: { readonly levels: Levels; readonly val
       <div
         class="drawing"
         role="group"
-        aria-label={`${label}; arrow keys go through them`}
+        aria-label={`${label}; move with the arrow keys`}
         tabIndex={0}
         onKeyDown={onKeyDown}
         onPointerMove={onMove}
@@ -101,13 +98,13 @@ function HeatPicture({ levels, values }: { readonly levels: Levels; readonly val
   );
 }
 
-/** `levels` is undefined until they are read; `isEmpty`: the run has no factors. */
+/** `levels` is undefined until they arrive. `isEmpty`: whether the run has no factors. */
 export function HeatMap({ levels, isEmpty }: { readonly levels: Levels | undefined; readonly isEmpty: boolean }) {
   const values = useMemo(() => bytesOf(levels?.values ?? ""), [levels?.values]);
   const key = useMemo(() => ({ __html: levels === undefined ? "" : heatKey(levels).markup }), [levels?.maximum]);
   if (isEmpty) return <p class="soft">This run has no scaling factors.</p>;
   if (levels === undefined || levels.epochs.length === 0) {
-    const why = levels === undefined ? "" : "There are no values yet; they come at the end of each epoch.";
+    const why = levels === undefined ? "" : "There are no values yet. They arrive after each epoch.";
     return <p class="heat soft">{why}</p>;
   }
   return (

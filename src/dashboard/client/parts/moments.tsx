@@ -1,4 +1,4 @@
-/** The network at a moment of the run that a slider chooses. */
+/** The network at a step of the run. A slider chooses the step. */
 import { useMemo, useState } from "preact/hooks";
 import { formatCount, formatPercent, percentOf } from "../../../report/format.ts";
 import type { Levels } from "../../../report/heat.ts";
@@ -14,7 +14,7 @@ import { Tree } from "./tree.tsx";
 export interface MomentsProps {
   readonly network: DrawnNetwork;
   readonly digest: Digest;
-  /** Undefined until they are read. */
+  /** Undefined until they arrive. */
   readonly levels: Levels | undefined;
 }
 
@@ -42,7 +42,7 @@ export function Moments({ network, digest, levels }: MomentsProps) {
     <>
       <div class="moments">
         <label>
-          moment
+          step
           <input
             type="range"
             min="0"
@@ -53,7 +53,7 @@ export function Moments({ network, digest, levels }: MomentsProps) {
             onInput={({ currentTarget: { valueAsNumber } }) => choose(valueAsNumber >= end ? undefined : valueAsNumber)}
           />
         </label>
-        {/* Each a text of its own, in its own place: numbers that grow move nothing. */}
+        {/* Separate elements of fixed places, so that growing numbers move nothing. */}
         <span class="when">
           <span>{`epoch ${epochs.toFixed(1)}`}</span>
           <span>{`${formatCount(living)} of ${formatCount(count)} alive`}</span>

@@ -1,7 +1,4 @@
-/**
- * The parts of a network in order, layers and blocks, with what is told of each: to the pointer, to the keyboard, and
- * in a table.
- */
+/** The layers and blocks of a network in order, with the figures that the page shows for each. */
 import { useState } from "preact/hooks";
 import { groupsLeft } from "../../../report/diagram.ts";
 import { formatCount, formatPercent, formatQuantity, percentOf, plural } from "../../../report/format.ts";
@@ -10,31 +7,31 @@ import type { BlockView, LayerView, StructureView } from "../../../report/struct
 import type { StructureKind } from "../../../training/events.ts";
 
 export interface Margins {
-  /** Of what is not cut yet; undefined before the first epoch is over. */
+  /** Margins of the structures that are not pruned yet; undefined before the end of the first epoch. */
   readonly now: MarginsAt | undefined;
-  /** Lowest of what was cut while training, by "<kind> <layer>". */
+  /** Lowest margin of the structures that were pruned during training, by "<kind> <layer>". */
   readonly cut: Readonly<Record<string, number>>;
 }
 
 export interface Part {
   readonly name: string;
-  /** What is left of it, in words. */
+  /** How much of the part is left, in words. */
   readonly left: string;
   readonly macsBefore: number;
   readonly macsAfter: number;
   readonly pixels: string;
-  /** Empty for what has no factors, or of which no margin is known. */
+  /** Empty for parts without factors, and if no margin is known. */
   readonly margin: string;
 }
 
 const ofLayers: readonly StructureKind[] = ["neuron", "group", "stream"];
 
 function marginOf({ now, cut }: Margins, name: string, kinds: readonly StructureKind[]): string {
-  const told = kinds.flatMap((kind): string[] => {
+  const known = kinds.flatMap((kind): string[] => {
     const words = marginWords(now?.of[`${kind} ${name}`], cut[`${kind} ${name}`]);
     return words === "" ? [] : [kind === "stream" ? `stream ${words}` : words];
   });
-  return told.join("; ");
+  return known.join("; ");
 }
 
 function layerPart(layer: LayerView, margins: Margins): Part {
@@ -50,13 +47,13 @@ function blockPart({ name, first, last, isCut }: BlockView, layers: readonly Lay
   const sum = (key: "macsBefore" | "macsAfter"): number => own.reduce((total, layer) => total + layer[key], 0);
   return {
     name,
-    left: `branch of ${plural(own.length, "layer")} ${isCut ? "cut" : "kept"}`,
+    left: `branch of ${plural(own.length, "layer")} ${isCut ? "pruned" : "kept"}`,
     ...{ macsBefore: sum("macsBefore"), macsAfter: sum("macsAfter"), pixels: "" },
     margin: marginOf(margins, name, ["block"]),
   };
 }
 
-/** In the order that images pass them; after its branch a block's shortcut, then the block. */
+/** All parts in the order of the forward pass. A block's shortcut and the block itself follow its branch. */
 export function partsOf({ layers, blocks }: StructureView, margins: Margins): readonly Part[] {
   return layers.flatMap((layer, index): Part[] => [
     layerPart(layer, margins),
@@ -71,11 +68,7 @@ export function partsOf({ layers, blocks }: StructureView, margins: Margins): re
 
 export function Details({ part, margins: { now } }: { readonly part: Part | undefined; readonly margins: Margins }) {
   if (part === undefined) {
-    return (
-      <p class="details soft">
-        Point at a layer or at a block, or move through them with the arrow keys, to read its numbers.
-      </p>
-    );
+    return <p class="details soft">Point at a layer or a block, or use the arrow keys, to see its figures.</p>;
   }
   const { name, left, macsBefore, macsAfter, pixels, margin } = part;
   return (
@@ -88,7 +81,7 @@ export function Details({ part, margins: { now } }: { readonly part: Part | unde
       </span>
       {pixels !== "" && <span>{pixels} pixels</span>}
       {margin !== "" && (
-        <span title="∂loss/∂λ + γ: at zero, what holds a structure there; of the living, what makes it smaller">
+        <span title="∂loss/∂λ + γ: above zero, it keeps a factor at zero, or makes a larger factor smaller">
           margin{now === undefined ? "" : ` after epoch ${now.epoch}`}: {margin}
         </span>
       )}

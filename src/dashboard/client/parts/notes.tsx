@@ -1,4 +1,4 @@
-/** What happened to a run, and what several ranks waited for, in words. */
+/** Notices and pruning steps of a run, and the waiting times of its ranks, in words. */
 import { formatCount, formatQuantity, formatSmall, plural } from "../../../report/format.ts";
 import { exposedWords, ranksWords, waitedFor, waitedWords } from "../../../report/ranks.ts";
 import type { Digest } from "../../run-summary.ts";
@@ -9,7 +9,7 @@ export function Notes({ digest }: { readonly digest: Digest }) {
   if (shrinks.length === 0 && notes.length === 0 && ending === null) return null;
   return (
     <section>
-      <h2>What happened</h2>
+      <h2>Notes</h2>
       <ul class="notes">
         {shrinks.map(({ step, epoch, before, after, structures, margin, speed }) => (
           <li key={step}>
@@ -35,7 +35,7 @@ export function Ranks({ digest: { communications, started } }: { readonly digest
     return (
       <section class="ranks">
         <h2>Several ranks</h2>
-        <p class="soft">What they wait for is told at the end of each epoch.</p>
+        <p class="soft">Waiting times appear after each epoch.</p>
       </section>
     );
   }

@@ -1,4 +1,4 @@
-/** Accuracy against MACs, a point a run; the line joins those that no other run beats in both. */
+/** Accuracy against MACs, a point for each run. A line joins the Pareto front: no other run is better in both. */
 import { scaleLinear } from "d3-scale";
 import { formatPercent, formatQuantity } from "../../../report/format.ts";
 import type { RunSummary } from "../../protocol.ts";
@@ -15,7 +15,7 @@ const WIDTH = 720;
 const HEIGHT = 300;
 const MARGIN = { top: 14, right: 24, bottom: 44, left: 58 } as const;
 
-/** Those of `points` that none is both cheaper and more accurate than, by cost. */
+/** The Pareto front of `points`, by increasing MACs: no other point has fewer MACs and a higher accuracy. */
 export function paretoFront<P extends Pick<Point, "macs" | "accuracy">>(points: readonly P[]): readonly P[] {
   const sorted = [...points].sort((a, b) => a.macs - b.macs || b.accuracy - a.accuracy);
   let best = Number.NEGATIVE_INFINITY;
@@ -30,7 +30,7 @@ export function Pareto({ runs }: { readonly runs: readonly RunSummary[] }) {
   const points = runs.flatMap(({ name, after, accuracy, state }): Point[] =>
     after === null || accuracy === null ? [] : [{ name, macs: after.macs, accuracy, isFinished: state === "finished" }],
   );
-  if (points.length === 0) return <p class="soft">No run that is shown has an accuracy yet.</p>;
+  if (points.length === 0) return <p class="soft">None of these runs has an accuracy yet.</p>;
   const most = Math.max(...points.map(({ macs }) => macs));
   const accuracies = points.map(({ accuracy }) => accuracy);
   const x = scaleLinear([0, most * 1.05], [MARGIN.left, WIDTH - MARGIN.right]);
@@ -52,7 +52,7 @@ export function Pareto({ runs }: { readonly runs: readonly RunSummary[] }) {
             <path d="M0 5H22" class="line s1" />
             <circle cx="11" cy="5" r="4" class="dot s1" />
           </svg>
-          no run is cheaper and better
+          no run is better in both
         </span>
         <span class="entry">
           <svg viewBox="0 0 12 12" width="12" height="12" aria-hidden="true">

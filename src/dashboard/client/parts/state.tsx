@@ -1,4 +1,4 @@
-/** How a run stands, in a word. */
+/** The state of a run, in one word. */
 import type { RunState } from "../../protocol.ts";
 
 export function StateBadge({ state }: { readonly state: RunState }) {

@@ -1,4 +1,4 @@
-/** The figures of a run as it stands now. */
+/** The present figures of a run. */
 import { formatCount, formatDuration, formatPercent, formatQuantity, percentOf } from "../../../report/format.ts";
 import type { RunDetail } from "../../protocol.ts";
 import { structureCount } from "../../run-summary.ts";

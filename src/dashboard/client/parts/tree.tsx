@@ -1,6 +1,6 @@
 /**
- * The network at one moment of a run: the report's picture, with each layer and block to be looked at by pointer or by
- * arrow keys.
+ * The network at one step of a run: the report's picture, where pointer and arrow keys show the figures of single
+ * layers and blocks.
  */
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type DiagramPieces, diagramPieces } from "../../../report/diagram.ts";
@@ -15,7 +15,7 @@ export interface TreeProps {
   readonly margins: Margins;
 }
 
-/** Draws `next` into `place`: over `before`, which stands there, only those pieces that are others now. */
+/** Draws `next` into `place`. If `before` is already drawn there, updates only the pieces that differ. */
 function draw(place: HTMLElement, next: DiagramPieces, before: DiagramPieces | undefined): void {
   const drawn = place.firstElementChild;
   const isSame =
@@ -75,7 +75,7 @@ export function Tree({ view, margins }: TreeProps) {
       <div
         class="drawing"
         role="group"
-        aria-label="The network; arrow keys go through its layers and blocks"
+        aria-label="The network; move through its layers and blocks with the arrow keys"
         tabIndex={0}
         onKeyDown={onKeyDown}
         onPointerOver={onPointer}
