@@ -43,7 +43,7 @@ async function spoilChoices(spoil: (whole: string) => string): Promise<string> {
 
 describe("a kernel cache that cannot be used", () => {
   it.each([
-    ["cut short", (whole: string) => whole.slice(0, -10), "it is no JSON"],
+    ["cut short", (whole: string) => whole.slice(0, -10), "it is not JSON"],
     ["of another version", (whole: string) => whole.replace(/"version": \d+/, '"version": 0'), "version: "],
     [
       "of another library",

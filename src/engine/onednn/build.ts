@@ -1,6 +1,5 @@
 /**
- * From a graph to a program whose memory is laid out: fusions, lowering node by node, updates of parameters. Allocates
- * nothing.
+ * Compiles a graph into a program: fuses nodes, lowers them one by one, and lays out the memory. It allocates nothing.
  */
 import { elementCount } from "../../core/tensor.ts";
 import type { Graph } from "../../graph/graph.ts";
@@ -24,7 +23,7 @@ export interface BuildRequest {
   readonly precision: Precision;
 }
 
-/** Throws `UserError("engine-refused")`, naming the node, where a node can be computed nowhere. */
+/** Throws `UserError("engine-refused")`, with the node's name, if neither oneDNN nor the host can compute a node. */
 export function buildProgram(request: BuildRequest, tuner: Tuner): PlacedProgram {
   const { library, batch, precision } = request;
   const shapes = inferShapes(request.graph, batch);
@@ -52,7 +51,7 @@ export function buildProgram(request: BuildRequest, tuner: Tuner): PlacedProgram
   }
 }
 
-/** Values of four axes whose extent changes with the batch: not weights, nor their gradients. */
+/** The values that are images: four axes, with an extent that depends on the batch. Excludes weights' gradients. */
 function imagesOf(graph: Graph, batch: number): ReadonlySet<string> {
   const more = inferShapes(graph, batch + 1);
   const shapes = [...inferShapes(graph, batch)];
@@ -62,8 +61,8 @@ function imagesOf(graph: Graph, batch: number): ReadonlySet<string> {
 }
 
 /**
- * Bytes that a plan needs, with kernels that need little or much where no choice is `given`: nothing is timed, so it
- * takes a tenth of a second where preparing takes many.
+ * Bytes that a plan needs. Where no choice is `given`, it assumes kernels that need little or much memory. It times
+ * nothing, so it takes a tenth of a second, while preparing a plan takes several seconds.
  */
 export function bytesNeeded(request: BuildRequest, known: Known, kernels: "least" | "most"): number {
   const sign = kernels === "least" ? 1 : -1;
@@ -74,16 +73,16 @@ export function bytesNeeded(request: BuildRequest, known: Known, kernels: "least
   return bytes;
 }
 
-/** What choosing a candidate costs beside the tensors that any candidate reads and writes. */
+/** Memory that a candidate needs in addition to the tensors that every candidate reads and writes. */
 function extraBytes(candidate: Candidate): number {
   const { reorders, ownBytes = 0 } = candidate;
   return reorders.reduce((sum, [, to]) => sum + to.bytes, scratchpadBytes(candidate) + ownBytes);
 }
 
-/** Widest block of channels that images are padded to. */
+/** The largest block of channels to which images are padded. */
 const BLOCK = 16;
 
-/** More than a plan needs, from shapes alone: every value in memory of its own, twice for reordered copies. */
+/** An upper bound of a plan's memory from shapes alone: all values separately, twice because of reordered copies. */
 export function roughBytes(graph: Graph, batch: number): number {
   let elements = 0;
   for (const shape of inferShapes(graph, batch).values()) {

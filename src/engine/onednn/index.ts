@@ -1,7 +1,7 @@
 /**
- * The engine that trains: oneDNN's kernels, planned over the whole graph. Layouts stay blocked from end to end, ReLUs
- * run inside batch norms, each convolution uses the implementation that was fastest here, and all values share one
- * arena. Start reading at `build.ts`.
+ * The engine for training: oneDNN's kernels, planned over the whole graph. Layouts stay blocked from end to end, ReLUs
+ * are fused into batch norms, each convolution uses the implementation that is fastest on this machine, and all values
+ * share one arena. Start reading at `build.ts`.
  */
 import { availableParallelism, loadavg } from "node:os";
 import { UserError } from "../../core/errors.ts";
@@ -21,24 +21,24 @@ import { nothingKnown, Tuner } from "./planner/tuning.ts";
 import { planOfFasterPrecision } from "./precision.ts";
 
 export interface OneDnnOptions {
-  /** Threads to compute with; default: all processors. */
+  /** Number of threads; default: all processors. */
   readonly threads?: number;
-  /** Folder in which kernel choices are kept from process to process; default: they are not kept. */
+  /** Folder that stores kernel choices for later processes; default: they are not stored. */
   readonly cacheFolder?: string;
-  /** Bytes that all plans may hold together; default: what the machine, or the control group, has left. */
+  /** Bytes that all plans together may use; default: the available memory of the machine or control group. */
   readonly memoryLimit?: number;
-  /** Seconds that timing kernels may take for each plan; what is left is not timed. */
+  /** Seconds for timing kernels, for each plan. Kernels beyond that are not timed. */
   readonly tuningSeconds?: number;
-  /** Shows how far timing kernels has come; default: none. */
+  /** Receives the progress of timing kernels; default: none. */
   readonly tuningClock?: TuningClock;
-  /** Default: the library as it is loaded; a test may hand in one that refuses more. */
+  /** Default: the loaded library. Tests may pass one that refuses more. */
   readonly library?: OneDnn;
 }
 
-/** So that the first step of a large network comes within 20 seconds. */
+/** Chosen so that the first step of a large network starts within 20 seconds. */
 const TUNING_SECONDS = 12;
 
-/** Throws `UserError("engine-missing")` where oneDNN is not installed or too old. */
+/** Throws `UserError("engine-missing")` if oneDNN is not installed or too old. */
 export function createOneDnnEngine({
   threads = availableParallelism(),
   cacheFolder,
@@ -52,7 +52,7 @@ export function createOneDnnEngine({
     instructionSet: `0x${library.instructionSet.toString(16)}`,
     threads,
   };
-  // Without the instructions for it oneDNN would emulate bf16, several times slower than f32.
+  // Without bf16 instructions oneDNN would emulate them, which is several times slower than f32.
   const hasBf16 = (library.instructionSet & isaAvx512CoreBf16) === isaAvx512CoreBf16;
   const budget = new MemoryBudget(memoryLimit);
   let notices = new Set<string>();
@@ -72,7 +72,7 @@ export function createOneDnnEngine({
       const kept = cache?.read(isBusy()) ?? nothingKnown;
       const known = { ...kept, choices: { ...kept.choices, ...choices } };
       const limits = { memory: () => budget.available(), milliseconds: tuningSeconds * 1000 };
-      /** `share`: of the time for tuning. */
+      /** `share`: the share of the time for tuning that this plan may take. */
       const planIn = (own: Precision, share = 1): OneDnnPlan => {
         const request = { library, graph, precision: own };
         const available = budget.available();
@@ -81,7 +81,7 @@ export function createOneDnnEngine({
           const needAt = (other: number): number => bytesNeeded({ ...request, batch: other }, known, "most");
           throw outOfMemory({ plan: graph.name, batch, needed, isLeast, available, needAt });
         };
-        // Before timing takes seconds, and memory, for nothing.
+        // Check the memory before timing takes seconds for a plan that cannot run.
         if (roughBytes(graph, batch) > available) {
           refuseLargePlans(bytesNeeded({ ...request, batch }, known, "least"), true);
         }
@@ -113,19 +113,19 @@ export function createOneDnnEngine({
   };
 }
 
-/** Whether others want the processors: the processes that ran or waited to, over the last minute. */
+/** Whether other programs compute, by the load average of the last minute. */
 function isBusy(): boolean {
   const [load = 0] = loadavg();
   return load > availableParallelism();
 }
 
 const BUSY =
-  "other programs were computing while kernels were timed: the choice may be a slow one, and is made again when " +
-  "they are done";
+  "other programs were computing while kernels were timed, so slow kernels may have been chosen; they are timed " +
+  "again once the machine is idle";
 
 function untimedNotice(count: number, seconds: number): string {
   const kernels = count === 1 ? "1 kernel was" : `${count} kernels were`;
-  return `${kernels} not timed within ${seconds} s and taken by the library's own rule; the next start goes on timing`;
+  return `${kernels} not timed within ${seconds} s and chosen by the library's rule; the next start continues timing`;
 }
 
 function fallbackNotice({ node, op, reason }: Fallback): string {

@@ -1,7 +1,6 @@
 /**
- * In which layout each node of a graph has its images. Convolutions, batch norms, additions and poolings are timed in
- * both layouts, and so are the reorders between them; the assignment with the least sum over the graph is a minimum
- * cut.
+ * Chooses the layout of images for each node of a graph. Convolutions, batch norms, additions and poolings are timed in
+ * both layouts, and so are the reorders between them. The assignment with the smallest total time is a minimum cut.
  */
 import { createHash } from "node:crypto";
 import { UserError } from "../../core/errors.ts";
@@ -24,7 +23,7 @@ type Parts = Omit<ProgramParts, "layoutOf">;
 
 export interface LayoutChoice {
   readonly layoutOf: (node: Node) => ImageLayout;
-  /** Keeps what was described on the way, until the plan is disposed. */
+  /** Owns the descriptors that are created on the way, until the plan is disposed. */
   readonly scratch: readonly Program[];
 }
 
@@ -53,7 +52,7 @@ export function chooseLayouts(parts: Parts): LayoutChoice {
   return { layoutOf: (node) => layouts.get(node) ?? blocked, scratch };
 }
 
-/** Equal for graphs in which the same groups pass the same images on. */
+/** A key that is equal for graphs with the same groups and the same images between them. */
 function keyOf({ graph, shapes, precision }: Parts, { groups, passages }: LayoutGroups): string {
   const nodes = graph.nodes.map(({ op, attributes, inputs, outputs }) => [
     op,
@@ -69,19 +68,19 @@ function keyOf({ graph, shapes, precision }: Parts, { groups, passages }: Layout
 
 /** Capacities are whole numbers. */
 const PER_MILLISECOND = 1e5;
-/** In place of a cost that is not known. */
+/** Stands for an unknown cost. */
 const UNKNOWN = 0;
-/** More than any plan takes, in milliseconds: what cannot be computed in a layout. */
+/** Cost of a node that cannot be computed in a layout: more milliseconds than any plan takes. */
 const IMPOSSIBLE = 1e7;
 
-/** The letter of each group's layout. */
+/** The letter of the layout of each group. */
 function leastSum(parts: Parts, { groups, passages }: LayoutGroups, inBlocks: Program, channelsLast: Program): string {
   const network = new FlowNetwork();
   const capacity = (milliseconds: number | undefined): number =>
     Math.round(PER_MILLISECOND * Math.min(milliseconds ?? UNKNOWN, IMPOSSIBLE));
   const vertices = new Map(groups.map((group) => [group, network.vertex()] as const));
   const vertexOf = (group: LayoutGroup): number => vertices.get(group) ?? network.source;
-  // Those that matter most come first, should the time for measuring be over before all are known.
+  // Measure the largest groups first, because the time may be over before all are measured.
   for (const group of groups.toSorted((a, b) => sizeOf(parts, b) - sizeOf(parts, a))) {
     const last = possibleCostOf(parts, group, channelsLast);
     const [cost, other] = orGuessed(parts, group, possibleCostOf(parts, group, inBlocks, last), last);
@@ -89,14 +88,14 @@ function leastSum(parts: Parts, { groups, passages }: LayoutGroups, inBlocks: Pr
       network.edge(network.source, vertexOf(group), capacity(guessed(parts, group)));
       continue;
     }
-    // A vertex on the source's side has its images in blocks.
+    // A vertex on the side of the source has its images in blocks.
     network.edge(vertexOf(group), network.sink, capacity(cost));
     network.edge(network.source, vertexOf(group), capacity(other));
   }
   for (const passage of passages) {
     const { away, back } = reordersOf(parts, passage);
     const from = vertexOf(passage.from);
-    // One reorder serves all readers: what stands between the maker and them is cut at most once.
+    // One reorder serves all readers, so an extra vertex makes sure that its cost counts only once.
     const [before, behind] = [network.vertex(), network.vertex()];
     network.edge(from, before, capacity(away));
     network.edge(behind, from, capacity(back));
@@ -109,17 +108,17 @@ function leastSum(parts: Parts, { groups, passages }: LayoutGroups, inBlocks: Pr
   return groups.map((group) => (isBlocked[vertexOf(group)] === true ? letters.blocked : letters.nhwc)).join("");
 }
 
-/** Elements of images a millisecond of the library's kernels for any width, which run where no faster one serves. */
+/** Elements per millisecond of the library's generic kernels, which run if no faster kernel supports the width. */
 const SLOW_ELEMENTS = 1e5;
 
-/** What a group that could not be timed takes more in channels-last than in blocks. */
+/** Estimated additional milliseconds in channels-last for a group that was not timed. */
 function guessed({ shapes, images }: Parts, group: LayoutGroup): number {
   const own = group.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]).filter((value) => images.has(value));
   const slow = own.map((value) => shapes.get(value) ?? []).filter((shape) => hasRest(shape, "nhwc"));
   return slow.reduce((sum, shape) => sum + elementCount(shape) / SLOW_ELEMENTS, UNKNOWN);
 }
 
-/** Milliseconds of the reorders of an image out of blocks and into them. */
+/** Milliseconds of the reorders of an image from blocks to channels-last and back. */
 function reordersOf({ tuner, library, precision, shapes }: Parts, { value }: Passage) {
   const shape = shapes.get(value) ?? [];
   const a = describeMemory(library, shape, tuner.blockedLayout, precision);
@@ -133,8 +132,8 @@ function reordersOf({ tuner, library, precision, shapes }: Parts, { value }: Pas
 }
 
 /**
- * Equal for shapes that take as long: their channels fill as many vectors. Channels-last images that leave the last
- * vector half empty are told apart from those that fill it, for many kernels serve only the latter.
+ * A key that is equal for shapes that take the same time, because their channels fill the same number of vectors. For
+ * channels-last it also says whether the last vector is full, because many kernels need that.
  */
 export function alike(shape: Shape, layout: ImageLayout): string {
   const [, channels] = shape;
@@ -158,10 +157,10 @@ function isConvolution(node: Node): node is ConvolutionNode {
   return convolutions.has(node.op);
 }
 
-/** Operations of a convolution that take as long as an element of another op's images, roughly. */
+/** Roughly the number of operations of a convolution that take as long as one element of another op. */
 const OPERATIONS_AN_ELEMENT = 40;
 
-/** Rough measure of the work of a group: elements of its images, or operations of its convolution. */
+/** A rough measure of the work of a group: elements of its images, or operations of its convolution. */
 function sizeOf({ shapes }: Parts, group: LayoutGroup): number {
   const elements = (value: string): number =>
     (shapes.get(value) ?? []).reduce((product, extent) => product * extent, 1);
@@ -171,14 +170,12 @@ function sizeOf({ shapes }: Parts, group: LayoutGroup): number {
   }, 0);
 }
 
-/** Operations a millisecond of a convolution in bf16 with AMX, which needs the channels last. */
+/** Operations per millisecond of a bf16 convolution with AMX, which needs channels-last. */
 const AMX_SPEED = 600e6;
-/** In blocks it takes so many times as long. */
+/** How many times as long it takes in blocks. */
 const WITHOUT_AMX = 4;
 
-/**
- * Milliseconds of a convolution in `inBlocks` and `channelsLast`: what is not measured is guessed where AMX decides.
- */
+/** Milliseconds of a convolution in blocks and in channels-last. With AMX, unmeasured times are estimated. */
 function orGuessed(
   parts: Parts,
   group: LayoutGroup,
@@ -194,7 +191,7 @@ function orGuessed(
   return [inBlocks ?? WITHOUT_AMX * fast, fast];
 }
 
-/** As `costOf`; infinite where the library refuses the group in that layout. */
+/** Like `costOf`, but infinite if the library refuses the group in that layout. */
 function possibleCostOf(parts: Parts, group: LayoutGroup, program: Program, rival?: number): number | undefined {
   try {
     return costOf(parts, group, program, rival);
@@ -205,7 +202,7 @@ function possibleCostOf(parts: Parts, group: LayoutGroup, program: Program, riva
   }
 }
 
-/** Milliseconds of a group with its images in the layout of `program`; undefined where there is no time to measure. */
+/** Milliseconds of a group with images in the layout of `program`; undefined if there is no time left to measure. */
 function costOf(parts: Parts, group: LayoutGroup, program: Program, rival?: number): number | undefined {
   const [first] = group;
   if (first === undefined) return 0;
@@ -223,12 +220,12 @@ function costOf(parts: Parts, group: LayoutGroup, program: Program, rival?: numb
   );
 }
 
-/** Bytes that a group is timed on, and the most copies of it that make them up: in a plan little is in the caches. */
+/** Bytes to time a group on, and the largest number of copies: in a real plan, most data is not in the caches. */
 const COLD_BYTES = 32 * 2 ** 20;
 const MOST_COPIES = 4;
 const RUNS = 6;
 
-/** Milliseconds of the steps that the nodes of `group` become, with what they read in `layout`. */
+/** Milliseconds of the steps of the nodes of `group`, with their inputs in `layout`. */
 function measure(parts: Parts, group: LayoutGroup, layout: ImageLayout): number {
   const program = new Program({ ...parts, layoutOf: () => layout });
   const made = new Set(group.flatMap(({ outputs }) => outputs));

@@ -1,4 +1,4 @@
-/** A prepared graph: memory in place, every step bound to it. Running it is a loop over native calls. */
+/** A prepared graph: its memory is allocated and every step is bound to it. Running it is a loop over native calls. */
 import { required } from "../../core/errors.ts";
 import { elementCount, type Tensor, tensor } from "../../core/tensor.ts";
 import { collectives } from "../../distributed/collectives.ts";
@@ -60,7 +60,7 @@ export class OneDnnPlan implements Plan {
     return this.#program.precision;
   }
 
-  /** This plan, with more decisions and notices. */
+  /** Adds decisions and notices to this plan, and returns it. */
   with(choices: KernelChoices, notices: readonly string[]): this {
     this.#choices = { ...this.#choices, ...choices };
     this.#notices = [...this.#notices, ...notices];
@@ -76,8 +76,8 @@ export class OneDnnPlan implements Plan {
   }
 
   /**
-   * Milliseconds of the steps on whatever the memory holds; without the sums over ranks, which the others would have to
-   * join.
+   * Milliseconds of the steps, run on the present content of the memory. All-reduces are omitted, because all ranks
+   * would have to take part in them.
    */
   timeWithoutFeeds(): number {
     this.#program.library.calls.setThreads(this.#threads);
@@ -86,7 +86,7 @@ export class OneDnnPlan implements Plan {
     return performance.now() - start;
   }
 
-  /** Parameters and all else as they were before the first run. */
+  /** Resets the parameters and all other memory to their state before the first run. */
   reset(): void {
     this.#bound.reset();
   }
@@ -121,7 +121,7 @@ export class OneDnnPlan implements Plan {
     checkWrites(this.#program.graph, values);
     for (const [name, value] of values) {
       const home = this.#program.homes.get(name);
-      // A parameter that no step reads has no memory; there is nothing to keep for it.
+      // A parameter that no step reads has no memory.
       if (home !== undefined) this.#transfer(home, value.data, "write");
     }
   }
@@ -140,7 +140,7 @@ export class OneDnnPlan implements Plan {
     this.#onDispose();
   }
 
-  /** Sums over ranks that were begun move on only when MPI is called. */
+  /** Calls MPI between steps, because all-reduces that were started progress only during calls of MPI. */
   #runBesideSums(): void {
     const sums = collectives();
     for (const { run } of this.#bound.steps) {
@@ -203,7 +203,7 @@ export class OneDnnPlan implements Plan {
     return result;
   }
 
-  /** Copies between row-major `data` and a parameter's memory, whatever its layout. */
+  /** Copies between row-major `data` and a parameter's memory in any layout. */
   #transfer(home: View, data: Float32Array, way: "read" | "write"): void {
     const { library } = this.#program;
     const plain = describeMemory(library, home.descriptor.shape, "plain");

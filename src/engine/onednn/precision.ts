@@ -1,4 +1,4 @@
-/** Which precision a step is faster in: both plans are made and run in turns, once a network and machine. */
+/** Finds the faster precision of a step: prepares both plans and runs them in turns, once per network and machine. */
 import { createHash } from "node:crypto";
 import type { Graph } from "../../graph/graph.ts";
 import { type Precision, precisions } from "../engine.ts";
@@ -6,23 +6,23 @@ import type { OneDnnPlan } from "./plan.ts";
 import type { Known } from "./planner/tuning.ts";
 
 /**
- * Steps of each plan that are timed, after one that is not; the shortest counts, for whatever disturbs a step makes it
- * longer.
+ * Number of timed steps of each plan, after one that is not timed. The shortest counts, because disturbances only make
+ * steps longer.
  */
 const RUNS = 5;
 
 interface Request {
   readonly graph: Graph;
   readonly batch: number;
-  /** Choices and times of earlier plans. */
+  /** The choices and times of earlier plans. */
   readonly known: Known;
-  /** A plan, with a share of the time for tuning. */
+  /** Prepares a plan, with a share of the time for tuning. */
   readonly planIn: (precision: Precision, share?: number) => OneDnnPlan;
-  /** Remembers what was measured. */
+  /** Stores the measured times. */
   readonly keep: (found: Known) => void;
 }
 
-/** The plan whose steps are shorter. It has the decision among its choices, and says both times in a notice. */
+/** Returns the plan with the shorter steps. Its choices contain the decision, and a notice has both times. */
 export function planOfFasterPrecision({ graph, batch, known, planIn, keep }: Request): OneDnnPlan {
   const key = keyOf(graph, batch);
   const timeKey = (precision: Precision): string => `step in ${precision} of ${key}`;
@@ -49,7 +49,7 @@ function notice(chosen: Precision, times: Times): string {
   );
 }
 
-/** Runs both plans in turns; the slower one is disposed. */
+/** Runs both plans in turns and disposes of the slower one. */
 function timeBoth(planIn: Request["planIn"]): {
   readonly precision: Precision;
   readonly plan: OneDnnPlan;
@@ -73,7 +73,7 @@ function timeBoth(planIn: Request["planIn"]): {
   return { precision, plan, milliseconds: { f32, bf16 } };
 }
 
-/** Equal for equal graphs. */
+/** A key that is equal for equal graphs. */
 function keyOf({ nodes }: Graph, batch: number): string {
   const hash = createHash("sha256")
     .update(JSON.stringify([nodes, batch]))

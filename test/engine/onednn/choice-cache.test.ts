@@ -54,8 +54,8 @@ describe("the cache of kernel choices", () => {
   });
 
   it.each([
-    ["cut short", (whole: string) => whole.slice(0, 20), "it is no JSON"],
-    ["empty", () => "", "it is no JSON"],
+    ["cut short", (whole: string) => whole.slice(0, 20), "it is not JSON"],
+    ["empty", () => "", "it is not JSON"],
     ["of another kind", () => '["choices"]', "the whole: "],
     ["of another version", (whole: string) => whole.replace(/"version": \d+/, '"version": 0'), "version: "],
     ["with a choice that is no text", (whole: string) => whole.replace('"direct"', "3"), "choices.a: "],
@@ -112,7 +112,7 @@ describe("the cache of kernel choices", () => {
     new ChoiceCache(join(folder, "file", "below"), identity, (message) => notices.push(message)).add(
       chosen({ a: "direct" }),
     );
-    expect(notices.at(-1)).toMatch(/could not be kept in .*file/);
+    expect(notices.at(-1)).toMatch(/could not be stored in .*file/);
   });
 
   it("is written by one plan and obeyed by the next", () => {
@@ -127,7 +127,7 @@ describe("the cache of kernel choices", () => {
     second.dispose();
     writeFileSync(cache.path, "{");
     const third = engine.prepare(oneConvolution(), { batch: 2 });
-    expect(third.notices).toEqual([expect.stringContaining("are not used, and timed again: it is no JSON")]);
+    expect(third.notices).toEqual([expect.stringContaining("are not used, and timed again: it is not JSON")]);
     third.dispose();
     const fourth = engine.prepare(oneConvolution(), { batch: 2 });
     expect(fourth.notices).toEqual([]);

@@ -24,7 +24,7 @@ export interface FoundLibrary {
 }
 
 /** A file that could be oneDNN, or a folder that holds none. */
-export interface LookedAt {
+export interface SearchedPlace {
   readonly from: LibrarySource;
   readonly place: string;
   readonly outcome: "taken" | "not needed" | "nothing there" | "refused";
@@ -34,17 +34,17 @@ export interface LookedAt {
 }
 
 /** The library to open. @throws UserError "engine-missing" if there is none, or none that this machine can load. */
-export function locateOneDnn(lookedAt: readonly LookedAt[] = searchOneDnn()): FoundLibrary {
-  const taken = lookedAt.find(({ outcome }) => outcome === "taken");
+export function locateOneDnn(places: readonly SearchedPlace[] = searchOneDnn()): FoundLibrary {
+  const taken = places.find(({ outcome }) => outcome === "taken");
   if (taken !== undefined) {
     const { from, place: path } = taken;
     return { path, from, openFirst: from === "cache folder" ? companions(path) : [] };
   }
-  const refused = lookedAt.filter(({ outcome }) => outcome === "refused");
+  const refused = places.filter(({ outcome }) => outcome === "refused");
   const chosen = refused.find(({ from }) => from === "ESPALIER_ONEDNN");
   if (chosen !== undefined) {
     const { place, expected = "", received = "" } = chosen;
-    const other = lookedAt.find(({ outcome }) => outcome === "not needed");
+    const other = places.find(({ outcome }) => outcome === "not needed");
     throw new UserError("engine-missing", "cannot be oneDNN", {
       ...{ about: `ESPALIER_ONEDNN=${place}`, expected, received },
       hint:
@@ -67,10 +67,10 @@ export function oneDnnIsAbsent(): boolean {
 /**
  * All places in the order of the search, those behind the library that is taken as well: `espalier doctor` shows them.
  */
-export function searchOneDnn(): readonly LookedAt[] {
+export function searchOneDnn(): readonly SearchedPlace[] {
   const { ESPALIER_ONEDNN: chosen = "" } = process.env;
   let isSettled = false;
-  const look = (from: LibrarySource, place: string): LookedAt => {
+  const search = (from: LibrarySource, place: string): SearchedPlace => {
     const refusal = refuseLibraryFile(place);
     if (refusal !== undefined) {
       // What the user names is never passed over in silence.
@@ -81,18 +81,18 @@ export function searchOneDnn(): readonly LookedAt[] {
     isSettled = true;
     return { from, place, outcome };
   };
-  const named = chosen === "" ? [] : [look("ESPALIER_ONEDNN", resolve(chosen))];
+  const named = chosen === "" ? [] : [search("ESPALIER_ONEDNN", resolve(chosen))];
   const groups: readonly (readonly [LibrarySource, readonly string[]])[] = [
     ["system", userFolders()],
     ["system", systemFolders()],
     ["cache folder", [libraryFolder()]],
   ];
-  const looked = groups.flatMap(([from, folders]) => {
+  const found = groups.flatMap(([from, folders]) => {
     const files = newestFirst(folders);
-    if (files.length > 0) return files.map((file) => look(from, file));
+    if (files.length > 0) return files.map((file) => search(from, file));
     return folders.map((place) => ({ from, place, outcome: "nothing there" as const }));
   });
-  return [...named, ...looked];
+  return [...named, ...found];
 }
 
 /** `libdnnl.so.3.6`, `libdnnl.3.dylib`, `dnnl.dll`, with the version in the name if it has one. */

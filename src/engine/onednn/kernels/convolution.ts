@@ -158,7 +158,7 @@ export function estimateConvolution(program: Program, node: ConvolutionNode, riv
   const shared = sharedKeyOf(program, call);
   return program.tuner.time(`fastest ${shared}`, () => {
     const { candidates } = offered(program, call, keyOf(program, call));
-    return candidates.length === 0 ? Number.POSITIVE_INFINITY : program.tuner.firstLook(shared, candidates, rival);
+    return candidates.length === 0 ? Number.POSITIVE_INFINITY : program.tuner.firstRound(shared, candidates, rival);
   });
 }
 

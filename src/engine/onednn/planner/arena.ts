@@ -1,6 +1,6 @@
 /**
- * One block of memory for all values, laid out by lifetime: two slots share bytes if the one is dead before the other
- * is born. Greedy by size (the largest slot takes the lowest gap among those alive with it).
+ * Places all values in one block of memory by lifetime: two slots may share bytes if their lifetimes do not overlap.
+ * Greedy by size: the largest slot first, each at the lowest free offset among the slots that live at the same time.
  */
 import { required } from "../../../core/errors.ts";
 import type { Inside, Slot, Step } from "./program.ts";
@@ -16,7 +16,7 @@ interface Lifetime {
   last: number;
 }
 
-/** A cache line; vector loads and stores stay inside one. */
+/** Alignment to cache lines, so that vector loads and stores stay inside one line. */
 const ALIGNMENT = 64;
 
 function aligned(bytes: number): number {
@@ -24,8 +24,8 @@ function aligned(bytes: number): number {
 }
 
 /**
- * Lays out the slots of `steps` (and `extra` persistent ones); those in `kept` live until the end of a run, those in
- * `inside` lie in another one, which lives as long as any of its parts.
+ * Places the slots of `steps` and the persistent slots `extra`. Slots in `kept` live until the end of a run. Slots in
+ * `inside` are parts of another slot, which lives as long as any of its parts.
  */
 export function layOut(
   planned: readonly Step[],
@@ -69,7 +69,7 @@ export function layOut(
   return { bytes: total, offsets };
 }
 
-/** What a step reads and writes, with wholes in the place of their parts. */
+/** The slots that a step reads and writes. A slot that is part of another one is replaced by that one. */
 type Accesses = Pick<Step, "reads" | "writes" | "inPlace">;
 
 function withWholes({ reads, writes, inPlace }: Step, whole: (slot: Slot) => Slot): Accesses {
@@ -94,7 +94,7 @@ function lifetimesOf(steps: readonly Accesses[], extra: Iterable<Slot>, kept: Re
   return lifetimes;
 }
 
-/** Slots that take the place of one read for the last time where they are first written: less to keep, and to fetch. */
+/** Slots that reuse the memory of a slot whose last reader writes them. This saves memory and cache misses. */
 function placesOf(
   steps: readonly Accesses[],
   lifetimes: ReadonlyMap<Slot, Lifetime>,

@@ -1,4 +1,4 @@
-/** The steps of a program bound to memory: a list of calls, ready to run. */
+/** The steps of a program, bound to memory: a list of calls. */
 import { argument } from "../ffi/constants.ts";
 import { createMemory, NativeMemory } from "../ffi/memory.ts";
 import { BoundPrimitive } from "../ffi/primitive.ts";
@@ -34,7 +34,7 @@ export class BoundProgram {
     this.steps = program.steps.map((step) => ({ step, run: this.#bind(step) }));
   }
 
-  /** All memory as it was in the beginning. */
+  /** Resets all memory to its initial content. */
   reset(): void {
     this.memory.clear();
     this.#fill();

@@ -1,8 +1,8 @@
-/** A way to compute something, with all that is needed to try it. */
+/** A candidate: one way to compute a node, with everything needed to time it. */
 import type { MemoryDescriptor } from "../ffi/memory.ts";
 import type { PrimitiveDescriptor } from "../ffi/primitive.ts";
 
-/** A memory that a candidate works on as a whole; its parts may see pieces of it. */
+/** A memory that a candidate works on. Single calls may use pieces of it. */
 export interface Operand {
   readonly descriptor: MemoryDescriptor;
 }
@@ -24,25 +24,25 @@ export interface Candidate {
   /** Layout and implementation: unique among the candidates of a key. */
   readonly name: string;
   readonly parts: readonly Part[];
-  /** By role; inputs of the same role hold the same numbers for every candidate. */
+  /** Operands by role. Inputs of the same role have the same values for every candidate. */
   readonly operands: Readonly<Record<string, Operand>>;
   readonly inputs: readonly string[];
-  /** Role of the result to compare. */
+  /** Role of the result, which is compared between candidates. */
   readonly output: string;
-  /** Whether it usually is the fastest, and taken where there is no time to find out. */
+  /** Whether it is usually the fastest. It is then chosen if there is no time for timing. */
   readonly isLikely?: boolean;
-  /** Bytes of memory that only this way needs and that nothing else can share; default 0. */
+  /** Bytes of additional memory of this candidate that cannot be shared; default 0. */
   readonly ownBytes?: number;
-  /** Reorders that choosing it would cost, each from a layout to another. */
+  /** Reorders that this candidate makes necessary, each from one layout to another. */
   readonly reorders: readonly (readonly [MemoryDescriptor, MemoryDescriptor])[];
 }
 
-/** Primitives of a candidate, each once. */
+/** The primitives of a candidate without duplicates. */
 export function primitivesOf({ parts }: Candidate): ReadonlySet<PrimitiveDescriptor> {
   return new Set(parts.map(({ primitive }) => primitive));
 }
 
-/** Bytes of the largest scratchpad that a candidate's calls ask for. */
+/** Bytes of the largest scratchpad of a candidate's calls. */
 export function scratchpadBytes({ parts }: Candidate): number {
   return Math.max(...parts.map(({ primitive }) => primitive.memory("scratchpad").bytes));
 }

@@ -1,7 +1,7 @@
 /**
- * Kernel choices kept from process to process: timing is done once a machine, and two runs of the same network on it
- * use the same kernels, hence round alike. A file belongs to one library version, processor and number of threads; a
- * file that is damaged or another's is passed over with a notice and written anew.
+ * Stores kernel choices on disk. Kernels are then timed once per machine, and two runs of the same network use the same
+ * kernels and round in the same way. A file belongs to one library version, processor and number of threads. A file
+ * that is damaged or does not fit is ignored with a notice, and replaced.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { type Known, nothingKnown } from "./tuning.ts";
 
-/** What a choice is valid for. */
+/** The conditions under which a choice is valid. */
 export interface ChoiceIdentity {
   readonly library: string;
   readonly instructionSet: string;
@@ -19,7 +19,8 @@ export interface ChoiceIdentity {
 }
 
 /**
- * Goes up when candidates are added or timed in another way: older choices are then made anew, in a file of their own.
+ * Increases when candidates are added or timed in another way. Older choices are then not used; each version has its
+ * own file.
  */
 const VERSION = 4;
 
@@ -32,8 +33,8 @@ const fileSchema = knownSchema.extend({
   version: z.literal(VERSION),
   identity: z.record(z.string(), z.union([z.string(), z.number()])),
   /**
-   * Made while other programs were computing: good enough while they are, and for some minutes, so that runs in a row
-   * agree.
+   * Choices that were timed while other programs computed. They are used while that is so and for some minutes after,
+   * so that consecutive runs use the same kernels.
    */
   whileBusy: knownSchema.extend({ until: z.number() }),
 });
@@ -53,7 +54,7 @@ export class ChoiceCache {
   readonly #onNotice: (message: string) => void;
   readonly #now: () => number;
 
-  /** `folder` is made when there is something to keep; `onNotice` hears why a file is not used or cannot be written. */
+  /** `folder` is created when choices are stored. `onNotice` is called if a file cannot be used or written. */
   constructor(
     folder: string,
     identity: ChoiceIdentity,
@@ -74,7 +75,7 @@ export class ChoiceCache {
     return this.#path;
   }
 
-  /** What is known; `isBusy`: with what was found out while other programs were computing. */
+  /** The stored choices. `isBusy`: whether to include those timed while other programs computed. */
   read(isBusy = false): Known {
     const { choices, milliseconds, whileBusy } = this.#content();
     if (!isBusy && this.#now() >= whileBusy.until) return { choices, milliseconds };
@@ -101,7 +102,7 @@ export class ChoiceCache {
     }
   }
 
-  /** Adds what is not in the file yet. A cache that cannot be written costs time, not results: a notice, no error. */
+  /** Adds new choices to the file. If it cannot be written, results stay the same, so this is a notice and no error. */
   add(found: Known, isBusy = false): void {
     const content = this.#content();
     const known = this.read(isBusy);
@@ -119,7 +120,7 @@ export class ChoiceCache {
       mkdirSync(dirname(this.#path), { recursive: true });
       writeFileAtomic.sync(this.#path, `${JSON.stringify(file, undefined, 1)}\n`);
     } catch (error) {
-      this.#onNotice(`kernel choices could not be kept in ${this.#path}: ${sayOf(error)}`);
+      this.#onNotice(`kernel choices could not be stored in ${this.#path}: ${sayOf(error)}`);
     }
   }
 
@@ -134,14 +135,14 @@ function sayOf(reason: unknown): string {
     const [issue] = reason.issues;
     return `${issue?.path.join(".") || "the whole"}: ${issue?.message}`;
   }
-  if (reason instanceof SyntaxError) return `it is no JSON (${reason.message})`;
+  if (reason instanceof SyntaxError) return `it is not JSON (${reason.message})`;
   return reason instanceof Error ? reason.message : String(reason);
 }
 
-/** What of `found` is not as on this machine. */
+/** Describes the differences between `found` and this machine. */
 function foreign(found: Readonly<Record<string, unknown>>, own: Readonly<Record<string, unknown>>): string {
   const keys = [...new Set([...Object.keys(own), ...Object.keys(found)])].filter((key) => found[key] !== own[key]);
-  return `they are another machine's (${keys.map((key) => `${key} ${found[key]}, here ${own[key]}`).join("; ")})`;
+  return `they are from another machine (${keys.map((key) => `${key} ${found[key]}, here ${own[key]}`).join("; ")})`;
 }
 
 function isSame(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {

@@ -1,9 +1,9 @@
-/** A step of a plan as `explain` tells it. */
+/** Describes a step of a plan for `explain`. */
 import type { PlanOperand, PlanStep } from "../../engine.ts";
 import { isBlockedAlongOutputs, layoutName, reachedBytes } from "./layout-name.ts";
 import type { Program, Step } from "./program.ts";
 
-/** `step` of `program`, which took `milliseconds`. */
+/** Describes `step` of `program`, which took `milliseconds`. */
 export function explainStep(step: Step, program: Program, milliseconds: number): PlanStep {
   const decision = step.kind === "primitive" ? program.tuner.decision(step.primitive) : undefined;
   const operands = operandsOf(step);
@@ -25,7 +25,7 @@ export function explainStep(step: Step, program: Program, milliseconds: number):
 }
 
 function operandsOf({ operands }: Step): PlanOperand[] {
-  // A copy of weights calls them src and dst; their layouts betray them.
+  // A copy of weights has the roles src and dst, but is recognised by its layouts.
   const copiesWeights =
     operands.every(({ role }) => role === "src" || role === "dst") &&
     operands.some(({ descriptor }) => descriptor.shape.length > 4 || isBlockedAlongOutputs(descriptor));

@@ -1,18 +1,18 @@
 /**
- * Which nodes run as one step. A ReLU runs inside the batch norm or the addition before it if nobody else reads what
- * they make; backward, its mask is applied inside the batch norm's gradient, or inside the addition that makes what it
- * masks.
+ * Decides which nodes are fused into one step. A ReLU is fused into the batch norm or addition before it if no other
+ * node reads their output. In the backward pass, its mask is applied in the gradient of the batch norm, or in the
+ * addition that computes the masked gradient.
  */
 import { type Graph, type Node, producers, readers } from "../../../graph/graph.ts";
 
 export interface Fusions {
-  /** Node (batch norm or addition) → the ReLU it does as well. */
+  /** Node (batch norm or addition) → the ReLU that is fused into it. */
   readonly reluAfter: ReadonlyMap<Node, Node>;
-  /** Gradient of a batch norm → the ReLU gradient it does as well. */
+  /** Gradient of a batch norm → the ReLU gradient that is fused into it. */
   readonly reluBackwardBefore: ReadonlyMap<Node, Node>;
-  /** Addition of gradients → the ReLU gradient behind it, which it does as well. */
+  /** Addition of gradients → the following ReLU gradient, which is fused into it. */
   readonly reluBackwardAfter: ReadonlyMap<Node, Node>;
-  /** Nodes that need no step of their own. */
+  /** Nodes that are fused into others and have no step of their own. */
   readonly absorbed: ReadonlySet<Node>;
 }
 

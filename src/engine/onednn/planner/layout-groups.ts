@@ -1,17 +1,14 @@
-/**
- * Which nodes of a graph read and write images, which of them must agree on a layout, and which images travel between
- * them.
- */
+/** Groups the nodes of a graph that must use the same layout of images, and lists the images between groups. */
 import { type Graph, type Node, readers } from "../../../graph/graph.ts";
 import type { Fusions } from "./fusion.ts";
 
 /**
- * Nodes that have images in one layout: the backward node of a batch norm or a pooling reads what its forward node
- * left.
+ * Nodes whose images must have the same layout. For example, the backward node of a batch norm or a pooling reads the
+ * workspace of its forward node.
  */
 export type LayoutGroup = readonly Node[];
 
-/** An image on its way from the group that makes it to those that read it. */
+/** An image, the group that computes it, and the groups that read it. */
 export interface Passage {
   readonly value: string;
   readonly from: LayoutGroup;
@@ -23,7 +20,7 @@ export interface LayoutGroups {
   readonly passages: readonly Passage[];
 }
 
-/** Ops that see images row by row whatever their layout is elsewhere. */
+/** Ops that always read images in row-major layout. */
 const indifferent: ReadonlySet<Node["op"]> = new Set(["flatten", "flatten_backward", "transpose"]);
 
 /** `images`: the values that are images. */
@@ -40,7 +37,7 @@ export function layoutGroups(graph: Graph, images: ReadonlySet<string>, fusions:
   }
   const groupOf = new Map<Node, LayoutGroup>();
   for (const group of groups.values()) for (const node of group) groupOf.set(node, group);
-  // What an absorbed node reads and writes, the node that does it as well reads and writes.
+  // The inputs and outputs of a fused node belong to the node that it is fused into.
   for (const [node, relu] of [...fusions.reluAfter, ...fusions.reluBackwardBefore, ...fusions.reluBackwardAfter]) {
     const group = groupOf.get(node);
     if (group !== undefined) groupOf.set(relu, group);
@@ -59,7 +56,7 @@ export function layoutGroups(graph: Graph, images: ReadonlySet<string>, fusions:
   return { groups: [...groups.values()], passages };
 }
 
-/** Equal for nodes that must agree. */
+/** A key that is equal for nodes of the same group. */
 function groupKey(node: Node): string {
   switch (node.op) {
     case "batch_normalization_training":

@@ -1,6 +1,6 @@
 /**
- * The name of a layout, after oneDNN's format tags: axes from the slowest to the fastest, capital where they are split
- * into blocks, then the blocks. Read from the descriptor itself, so that it is the truth about what a step works on.
+ * The name of a layout, like oneDNN's format tags: axes from the slowest to the fastest, in capitals if they are split
+ * into blocks, then the blocks. It is derived from the descriptor itself, so it is the layout that a step really uses.
  */
 import { elementCount } from "../../../core/tensor.ts";
 import { bytesOf, isBlocked, type MemoryDescriptor } from "../ffi/memory.ts";
@@ -12,10 +12,10 @@ const axes = {
   "weights of volumes": ["x", "x", "oi", "oiw", "oihw", "oidhw"],
 } as const;
 
-/** What a memory holds, which decides what its axes are called. */
+/** The kind of content of a memory, which decides the letters of its axes. */
 export type Content = keyof typeof axes;
 
-/** `nchw`, `nChw16c`, `OIhw16i16o`, …; "opaque" for what only the library can address (Winograd's weights). */
+/** `nchw`, `nChw16c`, `OIhw16i16o`, …; "opaque" for layouts that only the library can address (Winograd's weights). */
 export function layoutName(descriptor: MemoryDescriptor, content: Content): string {
   if (!isBlocked(descriptor)) return "opaque";
   const { strides, blocks } = descriptor.layout;
@@ -23,18 +23,18 @@ export function layoutName(descriptor: MemoryDescriptor, content: Content): stri
   const isSplit = (axis: number): boolean => blocks.some((block) => block.axis === axis);
   const outer = strides
     .map((stride, axis) => ({ axis, stride }))
-    // Equal strides, which axes of one element cause, keep row-major order.
+    // Axes with one element have the same stride as a neighbour: keep them in row-major order.
     .toSorted((a, b) => b.stride - a.stride)
     .map(({ axis }) => letterOf(letters, axis, isSplit(axis)));
   return outer.join("") + blocks.map(({ axis, size }) => `${size}${letterOf(letters, axis, false)}`).join("");
 }
 
-/** Whether axis 0 is split into blocks, as only those of weights are. */
+/** Whether axis 0 is split into blocks, which happens only for weights. */
 export function isBlockedAlongOutputs({ layout }: MemoryDescriptor): boolean {
   return layout.blocks.some(({ axis }) => axis === 0);
 }
 
-/** Bytes of the elements a descriptor reaches, padding of blocks included: of a part of a memory, only the part's. */
+/** Bytes of the elements of a descriptor, padding of blocks included; for a part of a memory, those of the part. */
 export function reachedBytes({ layout, bytes, type }: MemoryDescriptor): number {
   return Math.min(bytes, elementCount(layout.paddedShape) * bytesOf(type));
 }

@@ -1,13 +1,13 @@
 /**
- * The minimum cut between a source and a sink (Dinic 1970): the cheapest way to put every vertex on one side or the
- * other. Choosing between two layouts for each step of a plan is such a problem (`layouts.ts`).
+ * The minimum cut between a source and a sink (Dinic 1970): the cheapest assignment of every vertex to one of two
+ * sides. The choice between two layouts for each step of a plan is such a problem (`layouts.ts`).
  */
 
 interface Edge {
   readonly to: number;
-  /** What can still flow. */
+  /** Residual capacity. */
   capacity: number;
-  /** Position of the edge back in `#edges`. */
+  /** Index of the reverse edge in `#edges`. */
   readonly back: number;
 }
 
@@ -15,14 +15,14 @@ export class FlowNetwork {
   readonly source: number = 0;
   readonly sink: number = 1;
   readonly #edges: Edge[] = [];
-  /** Edges out of each vertex, as positions in `#edges`. */
+  /** For each vertex: indices of its outgoing edges in `#edges`. */
   readonly #out: number[][] = [[], []];
 
   vertex(): number {
     return this.#out.push([]) - 1;
   }
 
-  /** Cutting `from` (on the source's side) off `to` (on the sink's) costs `capacity`, a whole number or Infinity. */
+  /** Adds an edge: `from` on the side of the source and `to` on that of the sink cost `capacity`, whole or Infinity. */
   edge(from: number, to: number, capacity: number): void {
     if (capacity <= 0) return;
     const position = this.#edges.length;
@@ -31,7 +31,7 @@ export class FlowNetwork {
     this.#out[to]?.push(position + 1);
   }
 
-  /** For each vertex, whether the minimum cut leaves it on the source's side. */
+  /** For each vertex: whether the minimum cut puts it on the side of the source. */
   minimumCut(): readonly boolean[] {
     for (let levels = this.#levels(); levels[this.sink] !== -1; levels = this.#levels()) {
       const next = this.#out.map(() => 0);
@@ -40,7 +40,7 @@ export class FlowNetwork {
     return this.#levels().map((level) => level !== -1);
   }
 
-  /** Edges on the shortest way with capacity from the source to each vertex; −1 where there is none. */
+  /** For each vertex: length of the shortest path with residual capacity from the source; −1 if there is none. */
   #levels(): number[] {
     const levels = this.#out.map(() => -1);
     levels[this.source] = 0;
@@ -56,10 +56,7 @@ export class FlowNetwork {
     return levels;
   }
 
-  /**
-   * Sends flow along one shortest way; 0 if there is none left. `next`: the first edge of each vertex still to be
-   * tried.
-   */
+  /** Sends flow along one shortest path and returns it; 0 if there is no path left. `next`: each vertex's next edge. */
   #augment(levels: readonly number[], next: number[]): number {
     const path: Edge[] = [];
     let vertex = this.source;
@@ -67,7 +64,7 @@ export class FlowNetwork {
       const edges = this.#out[vertex] ?? [];
       const position = edges[next[vertex] ?? 0];
       if (position === undefined) {
-        // A dead end: step back and try the next edge.
+        // A dead end: go back and try the next edge.
         const last = path.pop();
         if (last === undefined) return 0;
         vertex = this.#edges[last.back]?.to ?? this.source;

@@ -1,18 +1,18 @@
 /**
- * The order of a plan's steps. Between two convolutions the code and the data of a step of a few numbers have left the
- * caches, and it takes ten times as long as beside its like: so those on vectors (the fold's products and their
- * gradients) are gathered.
+ * The order of a plan's steps. A convolution evicts the code and data of small steps from the caches, so a small step
+ * between two convolutions takes ten times as long as beside other small steps. Steps on vectors (folding factors
+ * into weights, and its gradients) are therefore grouped.
  */
 import type { Shape } from "../../../core/tensor.ts";
 import { type Graph, type Node, readers } from "../../../graph/graph.ts";
 import type { OpName } from "../../../graph/ops.ts";
 
-/** Stay where they are: the sums over ranks go on beside the backward pass. */
+/** Ops that are not moved: all-reduces overlap with the backward pass. */
 const fixed: ReadonlySet<OpName> = new Set<OpName>(["all_reduce_begin", "all_reduce_end", "all_reduce_statistics"]);
 
 /**
- * `graph` with its nodes on vectors together: before all others where they read what is there when a run begins, and
- * before the first update of a parameter where nothing but updates needs them. Values and results stay the same.
+ * Groups the nodes of `graph` on vectors: at the start if they only read parameters and inputs, and before the first
+ * update of a parameter if only updates need them. Values and results stay the same.
  */
 export function gatherVectors(graph: Graph, shapes: ReadonlyMap<string, Shape>): Graph {
   const updated = new Set(graph.updates.map(({ value }) => value));

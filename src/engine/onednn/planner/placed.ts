@@ -1,7 +1,4 @@
-/**
- * A program that is complete: its outputs in the plain layout, every slot with its place, and how much memory all
- * takes.
- */
+/** A complete program: its outputs have the plain layout, every slot has an offset, and its total memory is known. */
 import { type ArenaLayout, layOut } from "./arena.ts";
 import type { Program, View } from "./program.ts";
 
@@ -9,11 +6,11 @@ export interface PlacedProgram {
   readonly program: Program;
   readonly outputs: ReadonlyMap<string, View>;
   readonly layout: ArenaLayout;
-  /** Of the arena, the scratchpad, and the copy through which the largest parameter is read and written. */
+  /** Bytes of the arena, the scratchpad, and the buffer through which parameters are read and written. */
   readonly bytes: number;
 }
 
-/** Adds what makes the outputs readable to `program` and lays its memory out. Nothing is allocated. */
+/** Adds reorders of the outputs into the plain layout to `program`, and places its memory. It allocates nothing. */
 export function placeProgram(program: Program): PlacedProgram {
   const outputs = new Map(
     program.graph.outputs.map((value) => [value, program.use(value, program.plain(value))] as const),

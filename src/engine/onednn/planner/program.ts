@@ -1,7 +1,7 @@
 /**
- * A program under construction: which memory each value lives in, in which layouts, and the steps that fill it. Kernels
- * lower a node by asking for the views they read (a reorder is added where the layout differs), defining those they
- * write, and emitting steps. Addresses come later (`arena.ts`): a step is bound to them when the program is complete.
+ * A program under construction: the memory of each value, its layouts, and the steps that compute it. To lower a node,
+ * a kernel requests the views that it reads (a reorder is added if the layout differs), defines the views that it
+ * writes, and emits steps. `arena.ts` assigns addresses when the program is complete.
  */
 import { InternalError, required } from "../../../core/errors.ts";
 import { elementCount, type Shape, sameShape } from "../../../core/tensor.ts";
@@ -23,20 +23,20 @@ import { Refusal } from "../ffi/refusal.ts";
 import type { Fusions } from "./fusion.ts";
 import type { Tuner } from "./tuning.ts";
 
-/** Layouts that images travel in: channels in blocks of a vector, or last. */
+/** Layouts of images between steps: channels in blocks of a vector, or last. */
 export type ImageLayout = "nChw8c" | "nChw16c" | "nhwc";
 
 const channelBlocks = { nhwc: 1, nChw8c: 8, nChw16c: 16 } as const satisfies Record<ImageLayout, number>;
 
-/** A region of memory. Persistent ones (parameters, inputs, padded zeros) keep their content between runs. */
+/** A region of memory. Persistent slots (parameters, inputs, padded zeros) keep their content between runs. */
 export interface Slot {
   readonly bytes: number;
   readonly persistent: boolean;
-  /** What it holds from the start; default zeros. */
+  /** Initial content; default: zeros. */
   readonly content?: Float32Array;
 }
 
-/** A slot seen through a descriptor. */
+/** A slot with a descriptor of its content. */
 export interface View {
   readonly slot: Slot;
   readonly descriptor: MemoryDescriptor;
@@ -44,30 +44,30 @@ export interface View {
   readonly offset?: number;
 }
 
-/** Where in another slot a slot lies. */
+/** The position of a slot inside another one. */
 export interface Inside {
   readonly whole: Slot;
   /** Bytes from the start of `whole`. */
   readonly offset: number;
 }
 
-/** Where slots ended up. */
+/** The addresses of slots. */
 export interface Placement {
   readonly memory: NativeMemory;
   offset(slot: Slot): number;
 }
 
 interface StepBase {
-  /** Name of the graph's node that the step serves. */
+  /** Name of the graph's node that the step belongs to. */
   readonly node: string;
   readonly op: string;
   readonly implementation: string;
   readonly macs: number;
   readonly reads: readonly Slot[];
   readonly writes: readonly Slot[];
-  /** The second may be written over the first, if that is not read again. */
+  /** [input, output]: the output may overwrite the input if no later step reads the input. */
   readonly inPlace?: readonly [from: Slot, to: Slot];
-  /** What `explain` tells about, by role. */
+  /** Views for `explain`, by role. */
   readonly operands: readonly Operand[];
 }
 
@@ -94,9 +94,9 @@ export type Step = PrimitiveStep | HostStep;
 
 export interface PrimitiveOptions {
   readonly macs?: number;
-  /** Said behind the implementation's name: what else the step does. */
+  /** Name of a fused op, which is shown after the implementation. */
   readonly fused?: string;
-  /** What is read and what is written element by element, so that one may take the other's place. */
+  /** [input, output] of element-wise steps: the output may overwrite the input. */
   readonly inPlace?: readonly [from: View, to: View];
 }
 
@@ -121,12 +121,12 @@ export interface ProgramParts {
   readonly library: OneDnn;
   readonly graph: Graph;
   readonly shapes: ReadonlyMap<string, Shape>;
-  /** Values with an image a sample: batch, channels, rows, columns. */
+  /** The values that are images: [batch, channels, rows, columns]. */
   readonly images: ReadonlySet<string>;
   readonly precision: Precision;
   readonly fusions: Fusions;
   readonly tuner: Tuner;
-  /** Layout in which each node reads and writes images. */
+  /** The layout in which each node reads and writes images. */
   readonly layoutOf: (node: Node) => ImageLayout;
 }
 
@@ -140,17 +140,17 @@ export class Program {
   readonly steps: Step[] = [];
   /** Parameters and inputs: name → their home. */
   readonly homes: Map<string, View> = new Map();
-  /** Largest scratchpad any step asks for. */
+  /** Bytes of the largest scratchpad of a step. */
   scratchpadBytes = 0;
   readonly #views = new Map<string, readonly View[]>();
   readonly #primitives = new Set<PrimitiveDescriptor>();
-  /** What a forward step leaves for its backward one, by the value that both know. */
+  /** What a forward step passes to its backward step, by the name of a value that both use. */
   readonly forwardOf: Map<string, { primitive: PrimitiveDescriptor; workspace: View | undefined }> = new Map();
-  /** Slots that are parts of others: what is summed over ranks together lies together. */
+  /** Slots that are parts of others: gradients that are summed over ranks together are contiguous. */
   readonly inside: Map<Slot, Inside> = new Map();
-  /** Nodes that the library refused and that run on the host instead. */
+  /** Nodes that the library refused and that run on the host. */
   readonly fallenBack: Fallback[] = [];
-  /** Steps there were at the last mark, and how to undo what was defined since. */
+  /** Number of steps at the last mark, and how to undo the definitions since. */
   #marked = 0;
   readonly #undo: (() => void)[] = [];
   readonly #constants = new Map<string, View>();
@@ -181,7 +181,7 @@ export class Program {
     return required(this.shapes.get(value), `shape of "${value}"`);
   }
 
-  /** Row-major f32 (labels: i32) descriptor of a value's shape: what the host works on, and small vectors. */
+  /** Row-major f32 (labels: i32) descriptor of a value's shape, for the host and for small vectors. */
   plain(value: string): MemoryDescriptor {
     return describeMemory(this.library, this.shape(value), "plain", this.#types.get(value) ?? "f32");
   }
@@ -191,7 +191,7 @@ export class Program {
     return this.#layout;
   }
 
-  /** Does `work` for `node`, in its layout. */
+  /** Runs `work`, which lowers `node`, in the layout of that node. */
   within<T>(node: Node, work: () => T): T {
     const before = this.#layout;
     this.#layout = this.#layoutOf(node);
@@ -202,19 +202,19 @@ export class Program {
     }
   }
 
-  /** How that node has images: in its layout and the plan's precision. Values that are no images are plain. */
+  /** Descriptor of `value` for that node: images have its layout and the plan's precision, other values are plain. */
   preferred(shape: Shape): MemoryDescriptor {
     return shape.length === 4
       ? describeMemory(this.library, shape, this.#layout, this.precision)
       : describeMemory(this.library, shape, "plain");
   }
 
-  /** `value` as the node that is being lowered has it; what is no image is where it was made. */
+  /** The view of `value` for the node that is being lowered. Values that are not images stay in their first layout. */
   image(value: string): View {
     return this.#images.has(value) ? this.use(value, this.preferred(this.shape(value))) : this.view(value);
   }
 
-  /** Channels of a block of the node's layout; 1 where channels lie last. */
+  /** Channels in a block of the node's layout; 1 for channels-last. */
   get channelBlock(): 1 | 8 | 16 {
     return channelBlocks[this.#layout];
   }
@@ -223,18 +223,18 @@ export class Program {
     return { slot: { bytes: descriptor.bytes, persistent }, descriptor };
   }
 
-  /** Whether the memory of `view` is for the steps of one run alone, and could lie inside another. */
+  /** Whether the memory of `view` is used only within one run, so that it may be part of another slot. */
   mayMove({ slot, offset = 0 }: View): boolean {
     return !slot.persistent && offset === 0 && !this.inside.has(slot);
   }
 
-  /** Has `slot`, which may be moved, lie at `offset` bytes of `whole`. */
+  /** Places `slot` at `offset` bytes of `whole`. */
   placeInside(slot: Slot, whole: Slot, offset: number): void {
     this.inside.set(slot, { whole, offset });
     this.#undo.push(() => this.inside.delete(slot));
   }
 
-  /** One number, by default to be broadcast over images. */
+  /** A single number, by default with the shape for broadcasting over images. */
   constant(value: number, shape: Shape = [1, 1, 1, 1]): View {
     const key = `${value} ${shape}`;
     const known = this.#constants.get(key);
@@ -246,9 +246,7 @@ export class Program {
     return view;
   }
 
-  /**
-   * Memory that is zero from the start and that steps of the same `purpose` share: each leaves zeros where they were.
-   */
+  /** Memory that is zero at first and shared by steps of the same `purpose`. Each step leaves the same zeros. */
   workspace(purpose: string, descriptor: MemoryDescriptor): View {
     const known = this.#workspaces.get(purpose) ?? [];
     const found = known.find((view) => view.descriptor === descriptor) ?? this.allocate(descriptor, true);
@@ -256,14 +254,14 @@ export class Program {
     return found;
   }
 
-  /** Gives a value its (first) memory. */
+  /** Defines the first view of a value. */
   define(value: string, descriptor: MemoryDescriptor, persistent = false): View {
     const view = this.allocate(descriptor, persistent);
     this.alias(value, view);
     return view;
   }
 
-  /** Says that a value can also be found in `view`. */
+  /** Adds `view` as another view of a value. */
   alias(value: string, view: View): void {
     const before = this.#views.get(value);
     this.#views.set(value, [...(before ?? []), view]);
@@ -273,27 +271,27 @@ export class Program {
     });
   }
 
-  /** The value in the layout it was made in. */
+  /** The first view of a value. */
   view(value: string): View {
     return this.known(value) ?? this.home(value);
   }
 
-  /** Likewise, or undefined while no step makes it yet. */
+  /** Likewise, but undefined if no step has computed the value yet. */
   known(value: string): View | undefined {
     return this.#views.get(value)?.[0];
   }
 
-  /** Whether a value is there without a step that makes it: an input or a parameter, or what was defined. */
+  /** Whether a value is available: an input, a parameter, or a value that was defined. */
   isGiven(value: string): boolean {
     return this.#views.has(value) || this.#parameters.has(value);
   }
 
-  /** All layouts that a value is in so far, the one it was made in first. */
+  /** All views of a value so far, in the order of their definition. */
   layouts(value: string): readonly MemoryDescriptor[] {
     return (this.#views.get(value) ?? []).map(({ descriptor }) => descriptor);
   }
 
-  /** The value in layout `descriptor`, reordered if it is in none such yet. */
+  /** The value in layout `descriptor`. If there is no such view yet, a reorder is added. */
   use(value: string, descriptor: MemoryDescriptor): View {
     const views = this.#views.get(value) ?? [this.home(value, descriptor)];
     const found = views.find((view) => sameLayout(this.library, view.descriptor, descriptor));
@@ -311,7 +309,7 @@ export class Program {
     return target;
   }
 
-  /** The same numbers under another shape (grouped weights have five axes for oneDNN, four in the graph). */
+  /** A view of the same numbers with another shape (grouped weights have five axes in oneDNN, four in the graph). */
   #withRank(value: string, view: View, shape: Shape): View {
     if (sameShape(view.descriptor.shape, shape)) return view;
     const { slot } = this.use(value, describeMemory(this.library, view.descriptor.shape, "plain"));
@@ -320,11 +318,11 @@ export class Program {
     return reshaped;
   }
 
-  /** The memory of a parameter, which first use gives the layout that suits it. */
+  /** The view of a parameter. The first step that uses it decides its layout. */
   home(parameter: string, suggestion: MemoryDescriptor = this.plain(parameter)): View {
     const known = this.homes.get(parameter);
     if (known !== undefined) return known;
-    if (!this.#parameters.has(parameter)) throw new InternalError(`"${parameter}" is read before it is made`);
+    if (!this.#parameters.has(parameter)) throw new InternalError(`"${parameter}" is read before it is defined`);
     const isUsable = isBlocked(suggestion) && suggestion.type === "f32";
     const descriptor = isUsable ? suggestion : describeMemory(this.library, suggestion.shape, "plain");
     const view = this.define(parameter, descriptor, true);
@@ -334,8 +332,8 @@ export class Program {
   }
 
   /**
-   * Emits a copy from one view to another, whatever their layouts, by way of a third where the library has none between
-   * them. Throws a `Refusal` where it has none at all.
+   * Emits a copy from one view to another of any layout, through a third layout if the library has no direct reorder.
+   * Throws a `Refusal` if it has none at all.
    */
   reorder(what: string, from: View, to: View): void {
     const primitive = reorderDescriptor(this.library, from.descriptor, to.descriptor);
@@ -412,34 +410,34 @@ export class Program {
     });
   }
 
-  /** Notes an implementation that could not be taken for `node`. */
+  /** Records an implementation that was not used for `node`, with the reason. */
   passOver(node: string, passedOver: PassedOver): void {
     this.#passedOver.set(node, [...(this.#passedOver.get(node) ?? []), passedOver]);
   }
 
-  /** What could not be taken for the steps of `node`. */
+  /** The implementations that were not used for the steps of `node`. */
   passedOver(node: string): readonly PassedOver[] {
     return this.#passedOver.get(node) ?? [];
   }
 
-  /** From here on, what is emitted and defined can be taken back. */
+  /** Marks the present state, to which `takeBack` returns. */
   mark(): void {
     this.#marked = this.steps.length;
     this.#undo.length = 0;
   }
 
-  /** Forgets what was emitted and defined since `mark`; primitives stay owned, and are destroyed with the others. */
+  /** Removes everything that was emitted and defined since `mark`. Primitives are destroyed later with the others. */
   takeBack(): void {
     this.steps.length = this.#marked;
     for (const undo of this.#undo.splice(0).toReversed()) undo();
   }
 
-  /** Keeps a primitive descriptor (a hint for a backward step, say) until the plan is disposed. */
+  /** Owns a primitive descriptor, such as a hint for a backward step, until the plan is disposed. */
   own(primitive: PrimitiveDescriptor): void {
     this.#primitives.add(primitive);
   }
 
-  /** Takes over what `other` keeps. */
+  /** Takes over the descriptors that `other` owns. */
   takeOver(other: Program): void {
     for (const primitive of other.#primitives) this.#primitives.add(primitive);
     other.#primitives.clear();
@@ -455,7 +453,7 @@ export class Program {
   }
 }
 
-/** All numbers of a view's memory, padding of blocked layouts included. */
+/** All numbers of a view's memory, including the padding of blocked layouts. */
 export function floatsOf({ slot, descriptor, offset = 0 }: View, placement: Placement): Float32Array {
   return placement.memory.floats(placement.offset(slot) + offset, descriptor.bytes / 4);
 }

@@ -1,14 +1,12 @@
-/** How long timing has taken in all, and whether other work on the machine disturbed it. */
+/** Measures the total time of timing kernels, and detects whether other work on the machine disturbed it. */
 
-/**
- * Runs of one kernel that were repeated count as disturbed if half of them took so many times as long as the fastest.
- */
+/** Repeated runs of a kernel count as disturbed if half of them took this many times as long as the fastest. */
 const DISTURBED = 1.5;
-/** Share of disturbed timings from which choices are not trusted. */
+/** If the share of disturbed timings is larger, choices are not trusted. */
 const MOST_DISTURBED = 0.3;
-/** Timings before anything is said about the machine. */
+/** Number of timings that are needed to judge. */
 const FEWEST_NOTES = 4;
-/** Runs shorter than this spread for other reasons. */
+/** Runs shorter than this vary for other reasons, and are not judged. */
 const SHORT = 0.05;
 
 export class Stopwatch {
@@ -32,7 +30,7 @@ export class Stopwatch {
     return this.#notes >= FEWEST_NOTES && this.#disturbed > MOST_DISTURBED * this.#notes;
   }
 
-  /** Counts the time that `work` takes. */
+  /** Runs `work` and adds its time. */
   during<T>(work: () => T): T {
     const start = performance.now();
     try {
@@ -43,7 +41,7 @@ export class Stopwatch {
     }
   }
 
-  /** Takes note of repeated runs of one kernel, in milliseconds. */
+  /** Judges repeated runs of one kernel, in milliseconds. */
   note(runs: readonly number[]): void {
     const sorted = runs.toSorted((a, b) => a - b);
     const [fastest = 0] = sorted;

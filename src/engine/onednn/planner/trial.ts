@@ -1,4 +1,4 @@
-/** Memory for a candidate's operands, its calls bound to it, and a stop-watch. */
+/** Runs a candidate to time it: memory for its operands, and its calls bound to that memory. */
 import { required } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
 import { argument } from "../ffi/constants.ts";
@@ -9,43 +9,43 @@ import { BoundPrimitive } from "../ffi/primitive.ts";
 import { type Candidate, type Part, scratchpadBytes } from "./candidate.ts";
 
 /**
- * Bytes that a candidate is timed on, and the most copies of its operands that make them up: in a plan a step finds
- * little of what it reads in the caches, and on warm data other implementations win.
+ * Bytes to time a candidate on, and the largest number of copies of its operands. In a plan, a step finds little of its
+ * input in the caches. On data that is in the caches, other implementations would win.
  */
 const COLD_BYTES = 48 * 2 ** 20;
 const MOST_COPIES = 6;
 const LARGEST_COMPARED = 2 ** 31;
 
-/** Bytes that a trial of `candidate` needs at a time: copies of its operands, and one of them in the plain layout. */
+/** Bytes that a trial of `candidate` needs: copies of its operands, and one more operand in the plain layout. */
 export function trialBytes(candidate: Candidate): number {
   const own = Object.values(candidate.operands).map(({ descriptor }) => descriptor.bytes);
   const reordered = Math.max(0, ...candidate.reorders.map(([from, to]) => from.bytes + to.bytes));
   const sum = own.reduce((total, bytes) => total + bytes, 0);
-  // Numbers are written and compared in arrays, which end at 4 GiB.
+  // Values are written and compared in arrays, whose limit is 4 GiB.
   if (Math.max(...own) > LARGEST_COMPARED) return Number.POSITIVE_INFINITY;
   // The plain copy is at most as large as the largest argument, in f32.
   return Math.max(copiesOf(sum) * sum + scratchpadBytes(candidate) + 2 * Math.max(...own), reordered);
 }
 
-/** How often operands of so many bytes are there during a trial. */
+/** Number of copies of operands with this many bytes in a trial. */
 function copiesOf(bytes: number): number {
   return Math.min(MOST_COPIES, Math.max(1, Math.round(COLD_BYTES / bytes)));
 }
 
-/** Elements of a result that are looked at, roughly: an odd step meets every channel, row and column. */
+/** Roughly the number of elements of a result to compare. An odd step reaches every channel, row and column. */
 const MOST_COMPARED = 2 ** 16;
-/** Numbers until they repeat; a prime, so that no axis of an image has the same ones in each of its rows. */
+/** Period of the numbers; a prime, so that the rows of an image differ along every axis. */
 const PERIOD = 65_537;
 const numbersOf = new Map<string, Float32Array>();
 
-/** Arbitrary numbers in −1…1, the same for every candidate. */
+/** Pseudo-random numbers in −1…1, the same for every candidate. */
 function randomNumbers(role: string): Float32Array {
   const known = numbersOf.get(role);
   if (known !== undefined) return known;
   const numbers = new Float32Array(PERIOD);
   let word = 0x9e3779b9 ^ (role.codePointAt(0) ?? 1);
   for (let position = 0; position < PERIOD; position++) {
-    // xorshift32 (Marsaglia): their quality does not matter here.
+    // xorshift32 (Marsaglia): the quality of the numbers does not matter here.
     word ^= word << 13;
     word ^= word >>> 17;
     word ^= word << 5;
@@ -59,14 +59,14 @@ export class Trial {
   readonly #library: OneDnn;
   readonly #candidate: Candidate;
   readonly #scratch: NativeMemory;
-  /** Memories by role, and the calls on them; once for each copy. */
+  /** For each copy: memories by role, and the calls on them. */
   readonly #copies: readonly {
     readonly memories: ReadonlyMap<string, NativeMemory>;
     readonly calls: readonly BoundPrimitive[];
   }[];
   #next = 0;
 
-  /** Inputs of the first copy hold arbitrary numbers in −1…1, the same for every layout of the same shape. */
+  /** Fills the inputs of the first copy with pseudo-random numbers, the same for every layout of the same shape. */
   constructor(library: OneDnn, candidate: Candidate) {
     this.#library = library;
     this.#candidate = candidate;
@@ -84,7 +84,7 @@ export class Trial {
     }
   }
 
-  /** Runs once on each copy, which gets their memory and the kernel's code; milliseconds of the last. */
+  /** Runs once on each copy, which allocates their memory and generates code. Returns milliseconds of the last run. */
   warmUp(): number {
     return this.#copies.reduce(() => this.run(), 0);
   }
@@ -98,7 +98,7 @@ export class Trial {
     return performance.now() - start;
   }
 
-  /** Elements of the first copy's result, row-major: all of a small one, every n-th of a large one. */
+  /** Elements of the first copy's result, row-major: all of a small result, every n-th of a large one. */
   result(): Float32Array {
     const { memory, descriptor } = this.#operand(this.#candidate.output);
     const plain = describeMemory(this.#library, descriptor.shape, "plain");

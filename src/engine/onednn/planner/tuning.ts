@@ -1,7 +1,7 @@
 /**
- * Chooses among implementations by timing them on the shapes at hand, because no rule predicts which is fastest (see
- * docs/engine.md). A choice is remembered under a key, so that equal layers are timed once, and a resumed run is given
- * the choices of its first part: other kernels would round differently.
+ * Chooses among implementations by timing them on the shapes of the network, because no rule predicts which is fastest
+ * (see docs/engine.md). Choices are stored under keys, so equal layers are timed once. A resumed run repeats the
+ * choices of its first session, because other kernels would round differently.
  */
 import type { KernelChoices, PassedOver } from "../../engine.ts";
 import { argument, isaAvx512Core } from "../ffi/constants.ts";
@@ -13,13 +13,13 @@ import { type Candidate, primitivesOf } from "./candidate.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { Trial, trialBytes } from "./trial.ts";
 
-/** How a primitive came to be chosen. */
+/** How a primitive was chosen. */
 export interface Decision {
   readonly candidates: number;
   readonly passedOver: readonly PassedOver[];
 }
 
-/** Choices of earlier plans, and what timing them measured, in milliseconds. */
+/** The choices of earlier plans, and measured times in milliseconds. */
 export interface Known {
   readonly choices: KernelChoices;
   readonly milliseconds: Readonly<Record<string, number>>;
@@ -27,34 +27,34 @@ export interface Known {
 
 export const nothingKnown: Known = { choices: {}, milliseconds: {} };
 
-/** Runs of each candidate in the first round, which finds those worth a second look. */
+/** Runs of each candidate in the first round, which selects candidates for the final. */
 const QUICK_RUNS = 3;
-/** One that took so many times as long as the fastest is not even run as often. */
+/** A candidate that takes this many times as long as the fastest is not run that often. */
 const HOPELESS = 3;
-/** A first run, with code and data that no cache has seen, takes at most about so many times as long as others. */
+/** The first run, whose code and data are in no cache, takes at most about this many times as long as later runs. */
 const COLD = 2;
-/** Runs of each of those worth a second look, in turns, for the machine's speed drifts; their lower quartiles count. */
+/** Runs of each candidate in the final. They alternate, because the machine's speed drifts. Lower quartiles count. */
 const FINAL_RUNS = 11;
-/** Fewer, where they take longer than this in all. */
+/** There are fewer runs if all of them would take longer than this. */
 const FINAL_MILLISECONDS = 200;
 const FEWEST_FINAL_RUNS = 4;
-/** Those that took at most so many times as long as the fastest come into the final, and at most so many. */
+/** A candidate reaches the final if it takes at most this many times as long as the fastest. */
 const CLOSE = 1.3;
 const MOST_FINALISTS = 4;
-/** A later candidate wins only if it takes less than this share of the time: equals are not told apart by noise. */
+/** A later candidate wins only if it takes less than this share of the time, so that noise does not decide. */
 const CLEARLY = 0.98;
-/** A candidate whose outputs differ more from the first one's, relative to the largest, may not win. */
+/** A candidate may not win if its outputs differ more from the first one's, relative to the largest output. */
 const tolerances = { f32: 1e-4, bf16: 1e-2, i32: 0 } as const satisfies Record<DataType, number>;
 
-/** Chooses without timing, for a plan that is only measured; or says what may be timed. */
+/** Options: choices without timing, for a plan whose memory is only estimated, or limits of timing. */
 export interface TuningLimits {
-  /** Takes the place of timing. */
+  /** Chooses instead of timing. */
   readonly pick?: (candidates: readonly Candidate[]) => Candidate | undefined;
-  /** Bytes that timing may take at a time; candidates that need more are not timed. */
+  /** Bytes that timing may use. Candidates that need more are not timed. */
   readonly memory?: () => number;
-  /** Milliseconds that timing may take in all; what is left then is not timed. Default: no limit. */
+  /** Milliseconds for all timing. Candidates beyond that are not timed. Default: no limit. */
   readonly milliseconds?: number;
-  /** Hears how much of the time has been spent, in milliseconds. */
+  /** Called with the time spent so far, in milliseconds. */
   readonly onProgress?: (spent: number) => void;
 }
 
@@ -67,12 +67,12 @@ export class Tuner {
   readonly #choices: Record<string, string> = {};
   readonly #milliseconds: Record<string, number> = {};
   readonly #untimed = new Set<string>();
-  readonly #firstLooks = new Map<string, FirstLook>();
+  readonly #firstRounds = new Map<string, FirstRound>();
   readonly #reorders = new Map<MemoryDescriptor, Map<MemoryDescriptor, number>>();
   readonly #passedOver = new Map<string, readonly PassedOver[]>();
   readonly #decisions = new WeakMap<PrimitiveDescriptor, Decision>();
 
-  /** `known`: choices to repeat, for the keys that come up again and if this machine offers them. */
+  /** `known`: earlier choices, which are repeated if their key occurs and this machine offers the implementation. */
   constructor(library: OneDnn, known: Known, limits: TuningLimits = {}) {
     this.#limits = limits;
     this.#library = library;
@@ -82,12 +82,12 @@ export class Tuner {
     this.blockedLayout = hasWideVectors ? "nChw16c" : "nChw8c";
   }
 
-  /** What was chosen, for the keys that came up. */
+  /** The choices for all keys that occurred. */
   get choices(): KernelChoices {
     return this.#choices;
   }
 
-  /** What is new and worth keeping: what was timed, or the only candidate. */
+  /** New choices to store: those that were timed, or had only one candidate. */
   get lasting(): Known {
     const { choices, milliseconds } = this.#known;
     return {
@@ -96,7 +96,7 @@ export class Tuner {
     };
   }
 
-  /** What was taken without timing, for lack of time. */
+  /** The choices that were made without timing, because there was no time left. */
   get provisional(): Known {
     return { choices: entriesOf(this.#choices, (key) => this.#untimed.has(key)), milliseconds: {} };
   }
@@ -106,17 +106,17 @@ export class Tuner {
     return this.#stopwatch.wasDisturbed;
   }
 
-  /** Keys for which there was no time to time anything. */
+  /** Number of keys for which there was no time left. */
   get untimed(): number {
     return this.#untimed.size;
   }
 
-  /** Whether anything may be timed; what is not asks for the usual choice. */
+  /** Whether timing is still allowed. If not, the usual choice is taken. */
   get mayTime(): boolean {
     return this.#limits.pick === undefined && !this.#stopwatch.isOver;
   }
 
-  /** The decision under `key` that `make` makes, unless it was made before and `isPossible` here. */
+  /** The decision for `key`: an earlier one if it `isPossible` here, or else that of `make`. */
   decide(key: string, isPossible: (made: string) => boolean, make: () => string | undefined): string | undefined {
     const earlier = this.#choices[key] ?? this.#known.choices[key];
     const made = earlier !== undefined && isPossible(earlier) ? earlier : make();
@@ -124,7 +124,7 @@ export class Tuner {
     return made;
   }
 
-  /** Milliseconds that `measure` measures, unless they are known; undefined where there is no time left. */
+  /** Known milliseconds, or else those that `measure` returns; undefined if there is no time left. */
   time(key: string, measure: (stopwatch: Stopwatch) => number): number | undefined {
     const known = this.#milliseconds[key] ?? this.#known.milliseconds[key];
     if (known === undefined && !this.mayTime) return undefined;
@@ -134,26 +134,25 @@ export class Tuner {
   }
 
   /**
-   * Milliseconds of the fastest of `candidates`, and of what is around it, as a first look tells. `rival`: of the
-   * fastest in another layout; what is far slower is not looked at closely.
+   * Milliseconds of the fastest of `candidates` with its reorders, after a first measurement. `rival`: that of the
+   * fastest in another layout; much slower candidates are not measured further.
    */
-  firstLook(key: string, candidates: readonly Candidate[], rival: number = Number.POSITIVE_INFINITY): number {
-    const { timed } = this.#firstLook(key, candidates, rival);
+  firstRound(key: string, candidates: readonly Candidate[], rival: number = Number.POSITIVE_INFINITY): number {
+    const { timed } = this.#firstRound(key, candidates, rival);
     return Math.min(...timed.map(({ candidate, milliseconds }) => milliseconds + this.#around(candidate)));
   }
 
-  /**
-   * Whether what was chosen under `key` is among `candidates`, or nothing was chosen yet and these were looked at, or
-   * none.
-   */
+  /** Whether the choice for `key` is among `candidates`; before a choice, whether all measured candidates are. */
   canDecide(key: string, candidates: readonly Candidate[]): boolean {
     const wanted = this.#choices[key] ?? this.#known.choices[key];
     if (wanted !== undefined) return candidates.some(({ name }) => name === wanted);
-    const look = this.#firstLooks.get(key);
-    return look === undefined || look.timed.every((one) => candidates.some(({ name }) => name === one.candidate.name));
+    const first = this.#firstRounds.get(key);
+    return (
+      first === undefined || first.timed.every((one) => candidates.some(({ name }) => name === one.candidate.name))
+    );
   }
 
-  /** Does `work` and forgets the choices made in it: those of steps that are only measured are none of the plan's. */
+  /** Runs `work` and discards its choices: steps that are only measured are not part of the plan. */
   apart<T>(work: () => T): T {
     const before = new Set(Object.keys(this.#choices));
     try {
@@ -163,19 +162,17 @@ export class Tuner {
     }
   }
 
-  /** Whether an earlier plan, or this one, chose under `key`. */
+  /** Whether this plan or an earlier one has a choice for `key`. */
   hasChosen(key: string): boolean {
     return key in this.#choices || key in this.#known.choices;
   }
 
-  /**
-   * The candidate to use for `key`. The first must be one that is known to be accurate. The others stay the caller's.
-   */
+  /** The candidate to use for `key`. The first must be known to be accurate. The caller still owns the others. */
   choose(key: string, candidates: readonly Candidate[]): Candidate {
     const wanted = this.#choices[key] ?? this.#known.choices[key];
     const remembered = candidates.find(({ name }) => name === wanted);
     const chosen = remembered ?? (this.#limits.pick ?? ((all) => this.#fastest(key, all)))(candidates);
-    if (chosen === undefined) throw new Refusal(`run ${key}`, "no implementation that is right");
+    if (chosen === undefined) throw new Refusal(`run ${key}`, "no implementation gives correct results");
     this.#choices[key] = chosen.name;
     const passedOver = this.#passedOver.get(key) ?? [];
     for (const primitive of primitivesOf(chosen)) {
@@ -184,12 +181,12 @@ export class Tuner {
     return chosen;
   }
 
-  /** How `primitive` was chosen; undefined if there was nothing to choose. */
+  /** How `primitive` was chosen; undefined if there was no choice. */
   decision(primitive: PrimitiveDescriptor): Decision | undefined {
     return this.#decisions.get(primitive);
   }
 
-  /** Milliseconds of a copy from one layout to another; infinite where the library has none. */
+  /** Milliseconds of a reorder from one layout to another; infinite if the library has none. */
   reorder(from: MemoryDescriptor, to: MemoryDescriptor): number {
     const known = this.#reorders.get(from) ?? new Map<MemoryDescriptor, number>();
     this.#reorders.set(from, known);
@@ -204,12 +201,12 @@ export class Tuner {
 
   #fastest(key: string, candidates: readonly Candidate[]): Candidate | undefined {
     if (candidates.length <= 1) return candidates[0];
-    if (!this.mayTime && !this.#firstLooks.has(key)) {
+    if (!this.mayTime && !this.#firstRounds.has(key)) {
       this.#untimed.add(key);
       return candidates.find(({ isLikely }) => isLikely === true) ?? candidates[0];
     }
-    const { timed, others, hasReference } = this.#firstLook(key, candidates);
-    // What is around a candidate depends on what other steps have left by now.
+    const { timed, others, hasReference } = this.#firstRound(key, candidates);
+    // The reorders of a candidate depend on the layouts that earlier steps have defined by now.
     const whole = timed.flatMap((one): readonly Timed[] => {
       const candidate = candidates.find(({ name }) => name === one.candidate.name);
       return candidate === undefined ? [] : [{ ...one, candidate, around: this.#around(candidate) }];
@@ -228,13 +225,13 @@ export class Tuner {
       ...others,
     ]);
     if (hasReference) return best?.candidate;
-    // None could be timed: the first is the library's own choice.
+    // No candidate could be timed: take the first, the library's own choice.
     this.#untimed.add(key);
     return candidates[0];
   }
 
-  #firstLook(key: string, candidates: readonly Candidate[], rival: number = Number.POSITIVE_INFINITY): FirstLook {
-    const known = this.#firstLooks.get(key);
+  #firstRound(key: string, candidates: readonly Candidate[], rival: number = Number.POSITIVE_INFINITY): FirstRound {
+    const known = this.#firstRounds.get(key);
     if (known !== undefined) return known;
     const others: PassedOver[] = [];
     const timed: Timed[] = [];
@@ -245,30 +242,30 @@ export class Tuner {
       const bytes = trialBytes(candidate);
       if (bytes > memory) {
         others.push({ implementation: candidate.name, reason: `not timed: that takes ${bytes} bytes of memory` });
-        // Without the first one's numbers nothing tells whether the others' are right.
+        // Without the result of the first candidate, those of the others cannot be checked.
         if (expected === undefined) break;
         continue;
       }
       const best = Math.min(rival, ...timed.map((one) => one.milliseconds));
       const { milliseconds, result } = this.#tryOut(candidate, best, expected === undefined);
       if (result === undefined) {
-        others.push({ implementation: candidate.name, reason: `took ${milliseconds.toFixed(3)} ms at first sight` });
+        others.push({ implementation: candidate.name, reason: `took ${milliseconds.toFixed(3)} ms in a first run` });
         continue;
       }
       expected ??= result;
       const error = relativeError(result, expected);
-      // A result that is no number is never within.
+      // NaN is never within the tolerance.
       if (error <= tolerance) timed.push({ candidate, bytes, milliseconds, around: 0 });
       else others.push({ implementation: candidate.name, reason: inaccuracy(error, tolerance) });
     }
-    const look = { timed, others, hasReference: expected !== undefined };
-    this.#firstLooks.set(key, look);
-    return look;
+    const round = { timed, others, hasReference: expected !== undefined };
+    this.#firstRounds.set(key, round);
+    return round;
   }
 
   /**
-   * How long a candidate takes at a first look, and its result: if it is not far slower than `best`, in milliseconds,
-   * or others are compared with it.
+   * A first measurement of a candidate. Its result is included if the candidate is not much slower than `best`, in
+   * milliseconds, or if others are compared with it.
    */
   #tryOut(
     candidate: Candidate,
@@ -279,7 +276,7 @@ export class Tuner {
       const trial = new Trial(this.#library, candidate);
       try {
         const first = trial.run();
-        // Of a candidate that is several times as slow one run is enough to see it.
+        // One run is enough to see that a candidate is several times as slow.
         const isHopeless = first > COLD * HOPELESS * best;
         const roughly = isHopeless ? first / COLD : trial.warmUp();
         const milliseconds = roughly > HOPELESS * best ? roughly : typicalRun(trial, QUICK_RUNS);
@@ -290,7 +287,7 @@ export class Tuner {
     });
   }
 
-  /** `timed` with those that came close to the fastest timed again, in turns. */
+  /** Times the candidates again, in turns, that came close to the fastest of `timed`. */
   #final(timed: readonly Timed[]): readonly Timed[] {
     const memory = this.#limits.memory?.() ?? Number.POSITIVE_INFINITY;
     const best = Math.min(...timed.map(wholeOf));
@@ -356,15 +353,15 @@ export class Tuner {
 
 interface Timed {
   readonly candidate: Candidate;
-  /** That timing it takes. */
+  /** Bytes that timing it needs. */
   readonly bytes: number;
-  /** Milliseconds of the reorders that it costs. */
+  /** Milliseconds of its reorders. */
   readonly around: number;
-  /** Of one run. */
+  /** Milliseconds of one run. */
   readonly milliseconds: number;
 }
 
-interface FirstLook {
+interface FirstRound {
   readonly timed: readonly Timed[];
   readonly others: readonly PassedOver[];
   /** Whether the first candidate, which the others are compared with, could be run. */
@@ -379,7 +376,7 @@ function wholeOf({ milliseconds, around }: Timed): number {
   return milliseconds + around;
 }
 
-/** The first that no later one beats clearly. */
+/** The first candidate that no later one beats clearly. */
 function firstOfFastest(timed: readonly Timed[]): Timed | undefined {
   return timed.reduce<Timed | undefined>(
     (best, one) => (best === undefined || wholeOf(one) < CLEARLY * wholeOf(best) ? one : best),
@@ -391,12 +388,12 @@ function typicalRun(trial: Trial, runs: number): number {
   return typical(Array.from({ length: runs }, () => trial.run()));
 }
 
-/** The lower quartile: what disturbs a run only ever makes it longer. */
+/** The lower quartile, because disturbances only make runs longer. */
 export function typical(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 2] ?? Number.POSITIVE_INFINITY;
 }
 
-/** That of the coarsest number any candidate reads or writes: beside bf16 even f32 differs by what bf16 rounds. */
+/** The tolerance of the coarsest type that a candidate reads or writes: rounding to bf16 affects f32 results too. */
 function toleranceOf(candidates: readonly Candidate[]): number {
   const operands = candidates.flatMap((candidate) => Object.values(candidate.operands));
   return Math.max(...operands.map(({ descriptor }) => tolerances[descriptor.type]));
