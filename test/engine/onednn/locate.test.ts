@@ -120,7 +120,7 @@ describe("where oneDNN is looked for", () => {
   });
 });
 
-describe("a file is looked at before it is opened", () => {
+describe("a file is checked before it is opened", () => {
   it("finds nothing wrong with oneDNN, nor with a library of the system", () => {
     expect(refuseLibraryFile(real)).toBeUndefined();
     expect(refuseLibraryFile(findLibm())).toBeUndefined();
@@ -129,10 +129,10 @@ describe("a file is looked at before it is opened", () => {
   it("refuses what is no library", () => {
     const path = join(folder, "notes.so");
     writeFileSync(path, "oneDNN\n".repeat(100));
-    expect(refusal(path)).toMatch(/^a 64-bit ELF library for .*: no ELF file$/);
+    expect(refusal(path)).toMatch(/^a 64-bit ELF library for .*: a file that is not ELF$/);
     writeFileSync(path, "\u007fELF");
-    expect(refusal(path)).toContain("cut short");
-    expect(refusal(process.execPath)).toMatch(/no shared library|^nothing/);
+    expect(refusal(path)).toContain("truncated");
+    expect(refusal(process.execPath)).toMatch(/not a shared library|^nothing/);
   });
 
   it("refuses oneDNN cut short anywhere, whose opening would end the process", () => {
@@ -142,7 +142,7 @@ describe("a file is looked at before it is opened", () => {
     expect(refuseLibraryFile(path)).toBeUndefined();
     for (const size of [whole - 1, whole - 4096, whole >> 1, 1 << 20, 4096, 100, 63]) {
       truncateSync(path, size);
-      expect(refusal(path), `${size} bytes`).toContain("cut short");
+      expect(refusal(path), `${size} bytes`).toContain("truncated");
     }
   });
 
@@ -152,7 +152,7 @@ describe("a file is looked at before it is opened", () => {
     ["another processor (ELF machine 4660)", 18, [0x34, 0x12]],
     ["a 32-bit file", 4, [1]],
     ["the other byte order", 5, [2]],
-    ["no shared library", 16, [2, 0]],
+    ["not a shared library", 16, [2, 0]],
   ])("refuses a file for %s", (words, offset, patch) => {
     const path = small("patched.so");
     const bytes = readFileSync(path);

@@ -102,7 +102,7 @@ export function operationCalls2(declare: Declare): OperationCalls {
   return Object.fromEntries(operationNames.map((name) => [name, declareOne(name)])) as Record<OperationName, Call>;
 }
 
-/** Throws where the library lacks a function. */
+/** Declares the functions of version 2. Throws if the library lacks one. */
 export function abi2(declare: Declare): Abi {
   const setScales = declare(
     "int dnnl_primitive_attr_set_scales(void *attr, int argument, int64_t count, int mask, void *scales)",
@@ -156,7 +156,7 @@ export function abi2(declare: Declare): Abi {
       } while (iteratorNext(iterator) === 0);
     } finally {
       iteratorDestroy(iterator);
-      // The iterator reads the struct at each step: this use keeps it from being collected before.
+      // The iterator reads the struct at each step. This use keeps the garbage collector from freeing it earlier.
       described.fill(0);
     }
   }

@@ -83,9 +83,9 @@ const query = {
   blockSizes: 264,
   blockAxes: 265,
 } as const;
-/** Added to the index of a source: the argument that holds its factor. */
+/** Added to the argument index of a source, it gives the argument index of its factor. */
 const SCALES = 4096;
-/** `dnnl_data_type_undef`: that of the destination. */
+/** `dnnl_data_type_undef`: the type of the destination. */
 const DESTINATION_TYPE = 0;
 
 /** The functions that describe operations in oneDNN 3. */
@@ -98,7 +98,7 @@ export function operationCalls3(declare: Declare): OperationCalls {
   return Object.fromEntries(operationNames.map((name) => [name, declareOne(name)])) as Record<OperationName, Call>;
 }
 
-/** Throws where the library lacks a function. */
+/** Declares the functions of version 3. Throws if the library lacks one. */
 export function abi3(declare: Declare): Abi {
   const setScalesMask = declare("int dnnl_primitive_attr_set_scales_mask(void *attr, int argument, int mask)");
   const appendEltwise = declare("int dnnl_post_ops_append_eltwise(void *postOps, int kind, float alpha, float beta)");
@@ -124,7 +124,7 @@ export function abi3(declare: Declare): Abi {
   const nextImplementation = declare("int dnnl_primitive_desc_next_impl(void *pd)");
   const destroyPrimitive = declare("int dnnl_primitive_desc_destroy(void *pd)");
 
-  /** What is asked of a descriptor is a number of 32 or 64 bits, or a pointer to numbers of 64 bits. */
+  /** The answers of queries are numbers of 32 or 64 bits, or pointers to numbers of 64 bits. */
   const ask = (md: NativeDescriptor, what: number): BigInt64Array => {
     const out = new BigInt64Array(1);
     check(queryMemory(md, what, out), "query a memory descriptor");

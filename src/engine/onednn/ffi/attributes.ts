@@ -1,6 +1,6 @@
 /**
- * Attributes of a primitive: factors on what it reads, and what is done to each result before it is stored. Pointwise
- * work that rides along like this costs no pass over memory of its own.
+ * Attributes of a primitive: factors of its sources, and post-ops on each result before it is stored. Such element-wise
+ * operations need no additional pass over memory.
  */
 import type { Handle } from "./abi.ts";
 import { check, create } from "./calls.ts";
@@ -8,23 +8,23 @@ import { algorithm } from "./constants.ts";
 import { createAttributes, type OneDnn } from "./library.ts";
 import type { MemoryDescriptor } from "./memory.ts";
 
-/** One operation on the result x; of several, each works on what the one before it leaves. */
+/** An operation on the result x of a primitive, or of the preceding post-op. */
 export type PostOp =
   | { readonly kind: "relu" }
   /** factor · x */
   | { readonly kind: "scale"; readonly factor: number }
-  /** x + factor · (what dst holds) */
+  /** x + factor · (previous content of dst) */
   | { readonly kind: "accumulate"; readonly factor: number }
-  /** x + operand, x − operand, x · operand or min(x, operand), broadcast where an extent of the operand is 1. */
+  /** x + operand, x − operand, x · operand or min(x, operand). Axes of the operand with extent 1 are broadcast. */
   | { readonly kind: "add" | "subtract" | "multiply" | "minimum"; readonly operand: MemoryDescriptor };
 
 export interface Attributes {
-  /** Argument index of a source → the factor it is multiplied by as it is read. */
+  /** Argument index of a source → its factor. */
   readonly scales?: readonly (readonly [index: number, factor: number])[];
   readonly postOps?: readonly PostOp[];
 }
 
-/** What `describe` makes with `attributes`, which live as long as it runs: descriptions keep a copy. */
+/** Calls `describe` with native attributes, which are freed afterwards: descriptions keep a copy. */
 export function withAttributes<T>(
   { calls, abi }: OneDnn,
   { scales = [], postOps = [] }: Attributes,

@@ -1,15 +1,15 @@
-/** Calling the library: out-parameters, statuses, and the memory that its answers point to. */
+/** Helpers for calls of the library: out-parameters, statuses, and reading native memory. */
 import koffi from "koffi";
 import { InternalError, required } from "../../../core/errors.ts";
 import type { Handle } from "./abi.ts";
 import { status } from "./constants.ts";
 
-/** What the library calls the status of a call. */
+/** The library's name of a status. */
 export function statusName(result: number): string {
   return status[result] ?? `status ${result}`;
 }
 
-/** Raises the library's status of a call as an error, unless it is success. */
+/** Throws an error unless the status of a call is success. */
 export function check(result: number, what: string): void {
   if (result !== 0) throw new InternalError(`oneDNN: ${what}: ${statusName(result)}`);
 }
@@ -21,17 +21,17 @@ export function create(what: string, call: (out: BigUint64Array) => number): Han
   return created(out, what);
 }
 
-/** What a call wrote to `out`. */
+/** The pointer that a call wrote to `out`. */
 export function created(out: BigUint64Array, what: string): Handle {
   return required(out[0], what);
 }
 
-/** A copy of `bytes` of native memory. */
+/** Copies `bytes` of native memory. */
 export function structOf(address: Handle, bytes: number): Uint8Array {
   return koffi.decode(address, "uint8_t", bytes) as Uint8Array;
 }
 
-/** `count` numbers of 64 bits in native memory. */
+/** Reads `count` numbers of 64 bits from native memory. */
 export function extentsAt(address: Handle, count: number): readonly number[] {
   return Array.from(koffi.decode(address, "int64_t", count) as BigInt64Array, Number);
 }

@@ -1,5 +1,5 @@
 /**
- * Numbers of oneDNN's C headers that are the same in versions 2 and 3. What differs is in `abi-2.ts` and `abi-3.ts`.
+ * Numbers of oneDNN's C headers that are the same in versions 2 and 3. `abi-2.ts` and `abi-3.ts` have the others.
  * `scripts/onednn-constants.c` prints all of them from the installed headers (package libdnnl-dev).
  */
 
@@ -33,7 +33,7 @@ export const algorithm = {
   binarySubtract: 131061,
 } as const;
 
-/** Indices of a primitive's arguments. */
+/** Argument indices of primitives. */
 export const argument = {
   src: 1,
   src1: 2,
@@ -55,10 +55,10 @@ export const argument = {
   multipleSrc: 1024,
 } as const;
 
-/** Indices that sources of sums and concatenations may take. */
+/** Range of argument indices for the sources of sums and concatenations. */
 const MOST_SOURCES = 1024;
 
-/** oneDNN's name of an argument that is no post-op's operand: src, diff_weights, src_2, … */
+/** oneDNN's name of an argument other than a post-op's operand: src, diff_weights, src_2, … */
 export function argumentName(index: number): string {
   const sources = index - argument.multipleSrc;
   if (sources >= 0 && sources < MOST_SOURCES) return `src_${sources}`;
@@ -84,8 +84,8 @@ export const engineKindCpu = 1;
 export const streamInOrder = 1;
 export const scratchpadModeUser = 1;
 
-/** Bits of `dnnl_cpu_isa_t` that all instruction sets with 512-bit vectors have (avx512_core), and those with bf16. */
+/** Bits of `dnnl_cpu_isa_t` for instruction sets with 512-bit vectors (avx512_core), and for those with bf16. */
 export const isaAvx512Core = 0x27;
 export const isaAvx512CoreBf16 = 0xe7;
-/** What processors with AMX have in common in versions 2 and 3. */
+/** Bits for processors with AMX, in versions 2 and 3. */
 export const isaAmx = 0x2e7;

@@ -1,11 +1,11 @@
-/** Copies values once, from one layout and memory to another. */
+/** Copies values between layouts and memories, outside of plans. */
 import { InternalError } from "../../../core/errors.ts";
 import { argument } from "./constants.ts";
 import type { OneDnn } from "./library.ts";
 import { createMemory, type MemoryDescriptor, NativeMemory } from "./memory.ts";
 import { BoundPrimitive, reorderDescriptor } from "./primitive.ts";
 
-/** Values in `memory`, from byte `offset` (default 0) on. */
+/** The values in `memory` from byte `offset` (default 0) on. */
 export interface Placed {
   readonly descriptor: MemoryDescriptor;
   readonly memory: NativeMemory;

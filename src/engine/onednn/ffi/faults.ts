@@ -1,23 +1,21 @@
 /**
- * Faults of the library that kernels work around, by version. `test/engine/onednn/faults.test.ts` shows each on the
- * library that is loaded.
+ * Faults of the library, by version, for which kernels have workarounds. `test/engine/onednn/faults.test.ts`
+ * demonstrates each of them on the loaded library.
  */
 import type { OneDnn } from "./library.ts";
 
 export interface Faults {
   /** On machines with vectors of 16 numbers. */
   readonly reluBehindSumOfBlocksOf8: boolean;
-  /** With a post-op, the padding of a result's last block is set to zero before that block's sources are read. */
+  /** With a post-op, the padding of a result's last block is set to zero before the sources of that block are read. */
   readonly sumInPlaceOfPaddedChannels: boolean;
-  /**
-   * One of two factors is applied twice. Kernels write chains without a second factor, which costs nothing elsewhere.
-   */
+  /** One of two factors is applied twice. All kernels avoid a second factor, because that costs nothing. */
   readonly twoFactorsInAChain: boolean;
-  /** A copy between memories with the same gaps is made as if there were none (`jit_direct_copy`). */
+  /** A copy between memories with the same gaps ignores the gaps (`jit_direct_copy`). */
   readonly copyBetweenEqualGaps: boolean;
-  /** AMX's gradients of weights, of 3 x 3 and more, end the process from 384 pixels a row on. */
+  /** With AMX, gradients of weights of 3 x 3 and more end the process if rows have 384 pixels or more. */
   readonly weightGradientsOfWideRows: boolean;
-  /** AMX's gradients of dilated kernels' weights are wrong for more than 32 inputs that are no multiple of 16. */
+  /** With AMX, gradients of dilated kernels are wrong for more than 32 inputs if they are no multiple of 16. */
   readonly weightGradientsOfDilatedRests: boolean;
 }
 

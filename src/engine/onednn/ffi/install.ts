@@ -1,13 +1,13 @@
-/** How oneDNN is installed on this system: the one place that knows the names of its packages. */
+/** Says how to install oneDNN on this system. Only this file has the names of its packages. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
-/** What the advice depends on. */
+/** The facts that the advice depends on. */
 export interface SystemFacts {
   readonly platform: NodeJS.Platform;
-  /** `ID` and `ID_LIKE` of os-release: the distribution, then those it descends from. */
+  /** `ID` and `ID_LIKE` of os-release: the distribution, then those that it is derived from. */
   readonly distributions: readonly string[];
-  /** In an activated conda environment. */
+  /** Whether a conda environment is activated. */
   readonly conda: boolean;
   /** The newest package that apt knows, if this is a system with apt. */
   readonly aptPackage?: string;
@@ -16,7 +16,7 @@ export interface SystemFacts {
 const CONDA = "conda install -c conda-forge onednn";
 
 /**
- * The runtime package with the highest version among names that apt knows: "libdnnl2" in Debian 12, "libdnnl3.6" in 13,
+ * The runtime package with the highest version among apt's names: "libdnnl2" in Debian 12, "libdnnl3.6" in Debian 13,
  * "libdnnl3" in Ubuntu 24.04.
  */
 export function newestOneDnnPackage(names: readonly string[]): string | undefined {
@@ -27,7 +27,7 @@ export function newestOneDnnPackage(names: readonly string[]): string | undefine
   return versioned.sort((a, b) => compareVersions(b.version, a.version))[0]?.name;
 }
 
-/** As numbers from part to part: "2.10" is newer than "2.9", and "3.6" than "3". */
+/** Compares versions part by part as numbers: "2.10" is newer than "2.9", and "3.6" than "3". */
 export function compareVersions(a: string, b: string): number {
   const [first, second] = [a.split(".").map(Number), b.split(".").map(Number)];
   for (let part = 0; part < Math.max(first.length, second.length); part++) {
@@ -37,7 +37,7 @@ export function compareVersions(a: string, b: string): number {
   return 0;
 }
 
-/** The command that installs oneDNN on such a system; nothing where no package is known. */
+/** The command that installs oneDNN on such a system; undefined if no package is known. */
 export function installCommand({ platform, distributions, conda, aptPackage }: SystemFacts): string | undefined {
   if (conda) return CONDA;
   if (platform === "darwin") return "brew install onednn";
@@ -47,12 +47,12 @@ export function installCommand({ platform, distributions, conda, aptPackage }: S
   return undefined;
 }
 
-/** What to do where oneDNN is missing or cannot be used, as a sentence without its full stop. */
+/** What to do if oneDNN is missing or cannot be used, as a sentence without its full stop. */
 export function installHint(facts: SystemFacts = systemFacts()): string {
-  return `${installAdvice(facts)}; or take the reference engine, which needs nothing and is slow (--engine reference)`;
+  return `${installAdvice(facts)}; or use the reference engine, which is slow (--engine reference)`;
 }
 
-/** The same where the reference engine is at work already. */
+/** The same without the reference engine, for users who already use it. */
 export function installAdvice(facts: SystemFacts = systemFacts()): string {
   const command = installCommand(facts);
   const isDebian = facts.distributions.some((name) => name === "debian" || name === "ubuntu");

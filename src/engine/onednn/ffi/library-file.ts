@@ -1,18 +1,17 @@
 /**
- * Whether a file can be a library of this machine, told by its first bytes: the dynamic linker's own checks are no help
- * against a file that was cut short, since it maps what the headers promise and the process dies at the first touch of
- * what is missing.
+ * Checks by its first bytes whether a file can be a library for this machine. The dynamic linker does not detect
+ * truncated files: it maps the size in the headers, and the process ends at the first access to a missing page.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { endianness } from "node:os";
 
-/** What a file should be and what it is instead, in words that complete "expected …, got …". */
+/** The expected and the actual kind of a file, in words that complete "expected …, got …". */
 export interface FileRefusal {
   readonly expected: string;
   readonly received: string;
 }
 
-/** The processor that files must be made for, and what the three formats call it; others are left to the linker. */
+/** Numbers of processors in the three file formats. Files on other processors are left to the linker. */
 const processors: Readonly<Partial<Record<NodeJS.Architecture, { name: string; elf: number; pe?: number }>>> = {
   x64: { name: "x86-64", elf: 62, pe: 0x8664 },
   arm64: { name: "AArch64", elf: 183, pe: 0xaa64 },
@@ -28,7 +27,7 @@ const SHARED_OBJECT = 3;
 const PROGRAM_HEADER_LOAD = 1;
 const SECTION_WITHOUT_BYTES = 8;
 
-/** Reads few bytes of the file at `path`; nothing if it can be a library of this machine. Never throws. */
+/** Checks the file at `path`. Undefined if it can be a library for this machine. Reads few bytes and never throws. */
 export function refuseLibraryFile(path: string): FileRefusal | undefined {
   const expected = `a ${kind()} library for ${processors[process.arch]?.name ?? process.arch}`;
   const refuse = (received: string): FileRefusal => ({ expected, received });
@@ -41,7 +40,7 @@ export function refuseLibraryFile(path: string): FileRefusal | undefined {
   try {
     const status = fstatSync(file);
     if (status.isDirectory()) return refuse("a folder");
-    if (!status.isFile()) return refuse("no regular file");
+    if (!status.isFile()) return refuse("something other than a regular file");
     if (status.size === 0) return refuse("an empty file");
     const received = complaint(new Bytes(file, status.size));
     return received === undefined ? undefined : refuse(received);
@@ -69,7 +68,7 @@ function unreadable(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Parts of a file that need not fit into memory. */
+/** Reads parts of a file, which may be larger than the memory. */
 class Bytes {
   readonly size: number;
   readonly #file: number;
@@ -79,7 +78,7 @@ class Bytes {
     this.size = size;
   }
 
-  /** Nothing if the file ends before `offset + length`. */
+  /** Undefined if the file ends before `offset + length`. */
   at(offset: number, length: number): DataView | undefined {
     if (!(offset >= 0 && offset + length <= this.size)) return undefined;
     const buffer = new Uint8Array(length);
@@ -91,10 +90,10 @@ class Bytes {
 const offset64 = (view: DataView, at: number): number => Number(view.getBigUint64(at, littleEndian));
 const littleEndian = endianness() === "LE";
 
-/** The ELF header, then that every part it promises lies in the file (System V ABI, chapters 4 and 5). */
+/** Checks the ELF header, and that the file contains every part that it lists (System V ABI, chapters 4 and 5). */
 function elfComplaint(bytes: Bytes): string | undefined {
   const magic = bytes.at(0, 4)?.getUint32(0);
-  if (magic !== 0x7f454c46) return "no ELF file";
+  if (magic !== 0x7f454c46) return "a file that is not ELF";
   const header = bytes.at(0, 64);
   if (header === undefined) return truncated(bytes);
   if (header.getUint8(4) !== 2) return "a 32-bit file";
@@ -102,7 +101,7 @@ function elfComplaint(bytes: Bytes): string | undefined {
   const machine = header.getUint16(18, littleEndian);
   const wanted = processors[process.arch]?.elf;
   if (wanted !== undefined && machine !== wanted) return `a file for ${elfMachine(machine)}`;
-  if (header.getUint16(16, littleEndian) !== SHARED_OBJECT) return "an ELF file that is no shared library";
+  if (header.getUint16(16, littleEndian) !== SHARED_OBJECT) return "an ELF file that is not a shared library";
   const programs = { start: offset64(header, 32), size: header.getUint16(54, littleEndian), count: 56 };
   const sections = { start: offset64(header, 40), size: header.getUint16(58, littleEndian), count: 60 };
   const whole =
@@ -111,7 +110,7 @@ function elfComplaint(bytes: Bytes): string | undefined {
   return whole ? undefined : truncated(bytes);
 }
 
-/** Whether a table of headers and all that they point to lie in the file. */
+/** Whether the file contains a table of headers and everything that they point to. */
 function table(bytes: Bytes, start: number, size: number, count: number, end: (entry: DataView) => number): boolean {
   if (count === 0) return true;
   if (size < 56) return false;
@@ -138,20 +137,22 @@ function elfMachine(machine: number): string {
 }
 
 function truncated({ size }: Bytes): string {
-  return `a file that was cut short (${size} bytes are less than its headers say)`;
+  return `a truncated file (${size} bytes are less than its headers say)`;
 }
 
-/** 64-bit, or a universal file of several processors, whose choice is the linker's. */
+/** Checks for a 64-bit Mach-O file, or a universal file for several processors, from which the linker chooses. */
 function machOComplaint(bytes: Bytes): string | undefined {
   const magic = bytes.at(0, 4)?.getUint32(0);
-  return magic === 0xcffaedfe || magic === 0xcafebabe || magic === 0xcafebabf ? undefined : "no Mach-O file of 64 bits";
+  return magic === 0xcffaedfe || magic === 0xcafebabe || magic === 0xcafebabf
+    ? undefined
+    : "a file that is not 64-bit Mach-O";
 }
 
 function peComplaint(bytes: Bytes): string | undefined {
   const start = bytes.at(0, 64);
-  if (start?.getUint16(0) !== 0x4d5a) return "no PE file";
+  if (start?.getUint16(0) !== 0x4d5a) return "a file that is not PE";
   const header = bytes.at(start.getUint32(60, true), 6);
-  if (header?.getUint32(0) !== 0x50450000) return "no PE file";
+  if (header?.getUint32(0) !== 0x50450000) return "a file that is not PE";
   const wanted = processors[process.arch]?.pe;
   return wanted === undefined || header.getUint16(4, true) === wanted ? undefined : "a file for another processor";
 }

@@ -1,6 +1,4 @@
-/**
- * Loads oneDNN and declares the functions called. Everything is a `void *` to koffi; handles come back as BigInt.
- */
+/** Loads oneDNN and declares its functions. For koffi, all pointers are `void *`; handles are BigInt. */
 import koffi, { type LibraryHandle } from "koffi";
 import type { Abi, Call, Declare, Handle, OperationCalls, Pointer } from "./abi.ts";
 import { abi2, operationCalls2 } from "./abi-2.ts";
@@ -12,14 +10,14 @@ import { sharedPrototypes } from "./prototypes.ts";
 import { openSystem } from "./system.ts";
 import { lacksFunctions, openFailure, wrongVersion } from "./unusable.ts";
 
-/** The oldest version of each interface, and all of its later ones. */
+/** The oldest supported version of each interface. All later ones are supported too. */
 const OLDEST = { 2: 6, 3: 0 } as const;
 
-/** oneDNN's functions by our names, and the few of the C library and OpenMP that go with them. */
+/** oneDNN's functions by our names, and a few functions of the C library and OpenMP. */
 export type Calls = { readonly [Name in keyof typeof sharedPrototypes]: Call } & OperationCalls & {
     readonly memorySize: (descriptor: Pointer) => number;
     readonly queryMemory: (primitive: Handle, what: number, index: number) => Handle | null;
-    /** Threads of the primitives that the calling thread executes from now on. */
+    /** Sets the number of threads of the primitives that the calling thread executes from now on. */
     readonly setThreads: (count: number) => void;
     readonly alignedAllocate: (alignment: number, bytes: number) => Handle | null;
     readonly free: (memory: Handle) => void;
@@ -32,11 +30,11 @@ interface Loaded {
   readonly version: string;
   /** The file that was opened. */
   readonly file: FoundLibrary;
-  /** `dnnl_cpu_isa_t` that kernels are generated for. */
+  /** The instruction set for which kernels are generated, a `dnnl_cpu_isa_t`. */
   readonly instructionSet: number;
 }
 
-/** Stands between us and a function of the library, by its C name: for tests, which count calls or refuse them. */
+/** Wraps functions of the library, by their C names. Tests use it to count or refuse calls. */
 export type Intercept = <Native>(name: string, call: Native) => Native;
 
 const nothing: Intercept = (_name, call) => call;
@@ -53,7 +51,7 @@ function load(intercept: Intercept): Loaded {
     <Native>(prototype: string) => {
       const name = /(\w+)\(/.exec(prototype)?.[1] ?? prototype;
       try {
-        // koffi cannot tell the type of what it makes of a prototype; whoever declares it does.
+        // koffi does not type the functions that it declares; the caller gives the type.
         return intercept(name, from.func(prototype) as Native);
       } catch {
         missing.add(name);
@@ -109,11 +107,11 @@ function checkedVersion(
 export interface OneDnn extends Loaded {
   readonly engine: Handle;
   readonly stream: Handle;
-  /** Attributes with the scratchpad in our hands, so that all primitives share one. */
+  /** Attributes with a scratchpad that the caller provides, so that all primitives share one. */
   readonly attributes: Handle;
 }
 
-/** Attributes with nothing but the scratchpad in our hands, so that all primitives of a plan share one. */
+/** Creates attributes with a scratchpad that the caller provides, so that all primitives of a plan share one. */
 export function createAttributes(calls: Calls): Handle {
   const attributes = create("create attributes", (out) => calls.attrCreate(out));
   check(calls.attrSetScratchpad(attributes, scratchpadModeUser), "set the scratchpad mode");
@@ -122,13 +120,13 @@ export function createAttributes(calls: Calls): Handle {
 
 let loaded: OneDnn | undefined;
 
-/** The library, loaded once a process; its engine, stream and attributes live as long as the process. */
+/** The library, loaded once per process. Its engine, stream and attributes live as long as the process. */
 export function oneDnn(): OneDnn {
   loaded ??= openOneDnn();
   return loaded;
 }
 
-/** The library with an engine, a stream and attributes of its own. */
+/** Creates the engine, the stream and the attributes of a library. */
 export function openOneDnn(intercept: Intercept = nothing): OneDnn {
   const library = load(intercept);
   const { calls } = library;

@@ -1,6 +1,6 @@
 /**
- * Where oneDNN is: the file that `ESPALIER_ONEDNN` names, else the system's library, else the one that set-up put into
- * the user's cache folder. A file is looked at before it is opened, for opening a broken one can end the process.
+ * Finds oneDNN: the file that `ESPALIER_ONEDNN` names, else the system's library, else the one that set-up has stored
+ * in the user's cache folder. A file is checked before it is opened, because opening a damaged one can end the process.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, realpathSync } from "node:fs";
@@ -13,27 +13,27 @@ import { refuseLibraryFile } from "./library-file.ts";
 export type LibrarySource = "ESPALIER_ONEDNN" | "system" | "cache folder";
 
 export interface FoundLibrary {
-  /** What to open. */
+  /** The file to open. */
   readonly path: string;
   readonly from: LibrarySource;
   /**
-   * Libraries that came with it (OpenMP's, OpenCL's), to be opened before it: the linker looks for them in the system
-   * alone.
+   * Libraries that came with it (OpenMP, OpenCL). They must be opened first, because the linker searches only the
+   * system's folders.
    */
   readonly openFirst: readonly string[];
 }
 
-/** A file that could be oneDNN, or a folder that holds none. */
+/** A file that could be oneDNN, or a folder without such a file. */
 export interface SearchedPlace {
   readonly from: LibrarySource;
   readonly place: string;
   readonly outcome: "taken" | "not needed" | "nothing there" | "refused";
-  /** Why it was refused. */
+  /** Why the file was refused. */
   readonly expected?: string;
   readonly received?: string;
 }
 
-/** The library to open. @throws UserError "engine-missing" if there is none, or none that this machine can load. */
+/** The library to open. @throws UserError "engine-missing" if there is none that this machine can load. */
 export function locateOneDnn(places: readonly SearchedPlace[] = searchOneDnn()): FoundLibrary {
   const taken = places.find(({ outcome }) => outcome === "taken");
   if (taken !== undefined) {
@@ -59,21 +59,19 @@ export function locateOneDnn(places: readonly SearchedPlace[] = searchOneDnn()):
   });
 }
 
-/** Whether no file anywhere is oneDNN by name: one that is there and cannot be used is another thing, and an error. */
+/** Whether no file has oneDNN's name. A file with that name that cannot be used is an error instead. */
 export function oneDnnIsAbsent(): boolean {
   return searchOneDnn().every(({ outcome }) => outcome === "nothing there");
 }
 
-/**
- * All places in the order of the search, those behind the library that is taken as well: `espalier doctor` shows them.
- */
+/** All places in the order of the search, including those after the library that is taken, for `espalier doctor`. */
 export function searchOneDnn(): readonly SearchedPlace[] {
   const { ESPALIER_ONEDNN: chosen = "" } = process.env;
   let isSettled = false;
   const search = (from: LibrarySource, place: string): SearchedPlace => {
     const refusal = refuseLibraryFile(place);
     if (refusal !== undefined) {
-      // What the user names is never passed over in silence.
+      // Never skip a file that the user names.
       isSettled ||= from === "ESPALIER_ONEDNN";
       return { from, place, outcome: "refused", ...refusal };
     }
@@ -99,8 +97,8 @@ export function searchOneDnn(): readonly SearchedPlace[] {
 const NAME = /^(?:libdnnl\.so(?:\.(?<elf>\d+(?:\.\d+)*))?|libdnnl(?:\.(?<macho>\d+(?:\.\d+)*))?\.dylib|dnnl\.dll)$/;
 
 /**
- * Files that are oneDNN by name, each once whatever links lead to it, the newest name first: distributions name them by
- * version.
+ * Files with oneDNN's name, the newest version first: distributions have the version in the name. A file with several
+ * links is listed once.
  */
 function newestFirst(folders: readonly string[]): readonly string[] {
   const files = folders.flatMap((folder) =>
@@ -120,7 +118,7 @@ function newestFirst(folders: readonly string[]): readonly string[] {
   return [...byTarget.values()];
 }
 
-/** Folders that the user's environment names. */
+/** Folders in the user's environment variables. */
 function userFolders(): readonly string[] {
   const { LD_LIBRARY_PATH, DYLD_LIBRARY_PATH, PATH, CONDA_PREFIX = "" } = process.env;
   const lists = { linux: LD_LIBRARY_PATH, darwin: DYLD_LIBRARY_PATH, win32: PATH } as const;
@@ -130,7 +128,7 @@ function userFolders(): readonly string[] {
   return [...new Set([...folders, ...conda])];
 }
 
-/** Folders that the linker, or Homebrew, keeps libraries in. */
+/** Folders of libraries of the linker or of Homebrew. */
 function systemFolders(): readonly string[] {
   const { HOMEBREW_PREFIX = "/opt/homebrew" } = process.env;
   if (process.platform === "win32") return [];
@@ -141,9 +139,7 @@ function systemFolders(): readonly string[] {
   return [...new Set([...linkerFolders(), ...usual].map(targetOf))];
 }
 
-/**
- * Where the dynamic linker's own list has oneDNN: the one place that knows folders with names of processors in them.
- */
+/** Folders with oneDNN in the dynamic linker's own list, which includes folders whose names contain the processor. */
 function linkerFolders(): readonly string[] {
   const ldconfig = ["/sbin/ldconfig", "/usr/sbin/ldconfig"].find((path) => existsSync(path));
   if (ldconfig === undefined) return [];
@@ -159,7 +155,7 @@ function companions(path: string): readonly string[] {
     .map((name) => join(folder, name));
 }
 
-/** Sorted; none where there is no such folder, or none that this user may list. */
+/** The sorted entries of a folder; empty if it does not exist or cannot be read. */
 function namesIn(folder: string): readonly string[] {
   try {
     return readdirSync(folder).sort();
@@ -168,7 +164,7 @@ function namesIn(folder: string): readonly string[] {
   }
 }
 
-/** Where links lead; a link that leads nowhere is itself. */
+/** Resolves links. A broken link is returned unchanged. */
 function targetOf(path: string): string {
   try {
     return realpathSync(path);

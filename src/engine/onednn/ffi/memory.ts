@@ -1,6 +1,6 @@
 /**
- * Memory descriptors (shape, type and layout of a value) and native memory. A descriptor is made once and kept for as
- * long as the process: equal layouts are one object, so that they are compared by identity and nobody has to free them.
+ * Memory descriptors (shape, type and layout of a value) and native memory. Equal descriptors are one object, which
+ * lives as long as the process. So they can be compared by identity, and nobody has to free them.
  */
 import koffi from "koffi";
 import { UserError } from "../../../core/errors.ts";
@@ -10,7 +10,7 @@ import { create } from "./calls.ts";
 import { dataType } from "./constants.ts";
 import type { OneDnn } from "./library.ts";
 
-/** Layouts by oneDNN's names; `plain` is row-major of any rank, `any` lets a primitive choose. */
+/** Layouts by oneDNN's names. `plain` is row-major of any rank; with `any` the primitive chooses. */
 export type LayoutName = "plain" | "nhwc" | "ndhwc" | TaggedLayout;
 
 export type DataType = keyof typeof dataType;
@@ -19,7 +19,7 @@ export type DataType = keyof typeof dataType;
 export interface MemoryDescriptor {
   readonly shape: Shape;
   readonly type: DataType;
-  /** Of the whole memory, padding included; 0 while the layout is "any". */
+  /** Bytes of the whole memory, padding included; 0 for the layout "any". */
   readonly bytes: number;
   readonly layout: Layout;
   readonly native: NativeDescriptor;
@@ -30,10 +30,10 @@ export function bytesOf(type: DataType): number {
   return type === "bf16" ? 2 : 4;
 }
 
-/** Descriptors of a library: by what they were asked as, and by their layout. */
+/** All descriptors of a library, by the parameters of their request and by their layout. */
 class Descriptors {
   readonly byRequest: Map<string, MemoryDescriptor> = new Map();
-  /** Several of one key only where the layout is opaque. */
+  /** A key has several descriptors only if the layout is opaque. */
   readonly #byLayout = new Map<string, MemoryDescriptor[]>();
   readonly #library: OneDnn;
 
@@ -41,7 +41,7 @@ class Descriptors {
     this.#library = library;
   }
 
-  /** Takes over `native`; an equal descriptor that is known takes its place. */
+  /** Takes over `native`, or frees it and returns an equal descriptor that exists already. */
   of(native: NativeDescriptor): MemoryDescriptor {
     const { abi, calls } = this.#library;
     const layout = abi.layoutOf(native);
@@ -60,7 +60,7 @@ class Descriptors {
   }
 }
 
-/** By the library's engine, which copies of the library's functions share. */
+/** Keyed by the library's engine, which is the same for wrapped copies of the library. */
 const registries = new Map<Handle, Descriptors>();
 
 function descriptorsOf(library: OneDnn): Descriptors {
@@ -71,7 +71,7 @@ function descriptorsOf(library: OneDnn): Descriptors {
   return made;
 }
 
-/** Types of scratchpads and workspaces are bytes, which nobody here looks into. */
+/** Scratchpads and workspaces have the type of bytes; their content is not used here. */
 function typeOf(layout: Layout): DataType {
   return (Object.keys(dataType) as DataType[]).find((name) => dataType[name] === layout.dataType) ?? "f32";
 }
@@ -97,7 +97,7 @@ export function describeMemory(
   return made;
 }
 
-/** Of memory without gaps, the channels innermost unless it is plain. */
+/** Strides of memory without gaps: row-major if it is plain, else with the channels innermost. */
 function stridesOf(shape: Shape, layout: "plain" | "nhwc" | "ndhwc"): readonly number[] {
   const axes = shape.map((_, axis) => axis);
   const order = layout === "plain" ? axes : [0, ...axes.slice(2), 1];
@@ -110,7 +110,7 @@ function stridesOf(shape: Shape, layout: "plain" | "nhwc" | "ndhwc"): readonly n
   return strides;
 }
 
-/** A descriptor like one that the library owns (the answer of a query). */
+/** A descriptor equal to one that the library owns (the answer of a query). */
 export function copyDescriptor(library: OneDnn, address: Handle): MemoryDescriptor {
   return descriptorsOf(library).of(library.abi.copied(address));
 }
@@ -120,8 +120,8 @@ export function sameLayout({ calls }: OneDnn, a: MemoryDescriptor, b: MemoryDesc
 }
 
 /**
- * Whether every element sits at the same place in both: the same layout, or two names of one. Sixteen channels in
- * blocks of sixteen lie in memory as channels-last does, yet the library has other implementations for each name.
+ * Whether every element has the same address in both layouts. For example, 16 channels in blocks of 16 have the same
+ * addresses as channels-last. The library has different implementations for the two.
  */
 export function samePlaces(library: OneDnn, a: MemoryDescriptor, b: MemoryDescriptor): boolean {
   if (sameLayout(library, a, b)) return true;
@@ -131,7 +131,7 @@ export function samePlaces(library: OneDnn, a: MemoryDescriptor, b: MemoryDescri
 
 const places = new WeakMap<Layout, string>();
 
-/** The strides of a layout and its blocks as text, with a single block that holds the whole of its axis as a stride. */
+/** The strides and blocks of a layout as text. A single block that contains its whole axis counts as a stride. */
 function placesOf({ layout }: MemoryDescriptor): string {
   const known = places.get(layout);
   if (known !== undefined) return known;
@@ -139,24 +139,24 @@ function placesOf({ layout }: MemoryDescriptor): string {
   const [block] = blocks;
   const isSingle = blocks.length === 1 && block !== undefined && block.size === shape[block.axis];
   const own = isSingle ? { ...layout, strides: strides.with(block.axis, 1), blocks: [] } : layout;
-  // The stride of an axis of one element says nothing.
+  // The stride of an axis with one element has no effect.
   const told = own.strides.map((stride, axis) => (paddedShape[axis] === 1 ? 0 : stride));
   const text = JSON.stringify({ ...own, strides: told });
   places.set(layout, text);
   return text;
 }
 
-/** The same memory under a shape that differs in axes of one element. */
+/** The same memory with a shape that differs only in axes of extent 1. */
 export function reshaped(library: OneDnn, descriptor: MemoryDescriptor, shape: Shape): MemoryDescriptor {
   return descriptorsOf(library).of(library.abi.reshaped(descriptor.native, shape));
 }
 
-/** Whether elements sit at strides that can be addressed (not an opaque Winograd layout). */
+/** Whether the layout has strides (false for opaque layouts, such as Winograd's). */
 export function isBlocked({ layout }: MemoryDescriptor): boolean {
   return layout.kind === "strided";
 }
 
-/** Whether there are elements between the first and the last that are not the descriptor's own. */
+/** Whether the memory of a descriptor has gaps: elements that do not belong to it. */
 export function hasGaps({ layout }: MemoryDescriptor): boolean {
   const { paddedShape, strides, blocks } = layout;
   const inner = blocks.reduce((product, { size }) => product * size, 1);
@@ -167,15 +167,15 @@ export function hasGaps({ layout }: MemoryDescriptor): boolean {
   return last > elementCount(paddedShape);
 }
 
-/** Part of a memory: a descriptor, and the bytes from the memory's start to the part's. */
+/** A part of a memory: a descriptor, and its offset in bytes. */
 export interface Part {
   readonly descriptor: MemoryDescriptor;
   readonly offset: number;
 }
 
 /**
- * The part of `parent` at `offsets`, every `steps`-th element of each axis; undefined where the parent's layout has no
- * such part: an offset inside a block of channels, or steps through blocks.
+ * The part of `parent` that starts at `offsets` and has every `steps`-th element of each axis. Undefined if the
+ * parent's layout has no such part: an offset inside a block of channels, or steps over blocked channels.
  */
 export function describePart(
   library: OneDnn,
@@ -192,11 +192,11 @@ export function describePart(
   }
   if (steps.some((step) => step !== 1)) return undefined;
   const native = library.abi.part(parent.native, shape, offsets);
-  // The library says in the descriptor where the part begins.
+  // The descriptor contains the start of the part.
   return native === undefined ? undefined : { descriptor: { ...descriptorsOf(library).of(native), bytes }, offset: 0 };
 }
 
-/** A strided part of `parent`'s memory, from its first element on: strides in elements. */
+/** A strided part of `parent`'s memory that starts at its first element. Strides are in elements. */
 export function describeStrided(
   library: OneDnn,
   { type, bytes }: MemoryDescriptor,
@@ -207,12 +207,12 @@ export function describeStrided(
   return { ...descriptorsOf(library).of(native), bytes };
 }
 
-/** Native memory, aligned to a page: outside JavaScript's heap, so its address never moves. */
+/** Native memory, aligned to a page. It is outside of JavaScript's heap, so its address never changes. */
 export class NativeMemory {
   readonly bytes: number;
   readonly #library: OneDnn;
   #address: Handle | undefined;
-  /** Views by their first byte and length; of most memories none or one is ever asked for. */
+  /** Views by their first byte and length. Most memories have none or one. */
   readonly #views = new Map<string, ArrayBuffer>();
 
   constructor(library: OneDnn, bytes: number) {
@@ -242,7 +242,7 @@ export class NativeMemory {
     return this.#address;
   }
 
-  /** The numbers at byte `offset`, not a copy. */
+  /** A view of the numbers at byte `offset`. */
   floats(offset: number, length: number): Float32Array {
     const { buffer, start } = this.#viewOf(offset, length * Float32Array.BYTES_PER_ELEMENT);
     return new Float32Array(buffer, start, length);
@@ -253,7 +253,7 @@ export class NativeMemory {
     return new Int32Array(buffer, start, length);
   }
 
-  /** One view of the whole memory, or, where that would be larger than JavaScript allows, one of the part. */
+  /** A view of the whole memory; if JavaScript does not allow that size, a view of the part. */
   #viewOf(offset: number, bytes: number): { readonly buffer: ArrayBuffer; readonly start: number } {
     const isWhole = this.bytes <= LARGEST_BUFFER;
     const [first, length] = isWhole ? [0, this.bytes] : [offset, bytes];
@@ -272,10 +272,10 @@ export class NativeMemory {
 }
 
 const PAGE = 4096;
-/** Bytes of the largest array of Node 20; beyond it, koffi ends the process. */
+/** Bytes of the largest array in Node 20. With larger ones, koffi ends the process. */
 const LARGEST_BUFFER = 2 ** 32;
 
-/** A memory object of the library over `address`. */
+/** Creates a memory object of the library at `address`. */
 export function createMemory({ calls, engine }: OneDnn, { native }: MemoryDescriptor, address: Handle): Handle {
   return create("create a memory", (out) => calls.memoryCreate(out, native, engine, address));
 }

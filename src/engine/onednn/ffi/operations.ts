@@ -1,14 +1,11 @@
-/** Operations: what is to be computed, before the library says how. One function an operation and direction. */
+/** Describes operations, before the library chooses implementations: a function for each operation and direction. */
 import type { ActivationAttributes, ConvolutionAttributes, Padding, Pair } from "../../../graph/ops.ts";
 import { type Abi, dimensions, type Operation } from "./abi.ts";
 import { algorithm, propagation } from "./constants.ts";
 import type { OneDnn } from "./library.ts";
 import type { MemoryDescriptor } from "./memory.ts";
 
-/**
- * `auto` lets the library decide, by a rule of its own, where Winograd pays; `winograd` asks for it wherever it is
- * possible.
- */
+/** With `auto`, the library decides by its own rule whether to use Winograd; `winograd` requests it. */
 export type ConvolutionAlgorithm = "direct" | "winograd" | "auto";
 
 const convolutionAlgorithms = {
@@ -20,7 +17,7 @@ const convolutionAlgorithms = {
 function windowOf({ strides, padding, dilation }: { strides: Pair; padding: Padding; dilation: Pair }) {
   return {
     strides: dimensions(strides),
-    // oneDNN counts the zeros between kernel elements, ONNX and the graph the distance.
+    // oneDNN counts the zeros between the elements of a kernel; ONNX and the graph have their distance.
     dilation: dimensions(dilation.map((step) => step - 1)),
     before: dimensions([padding.top, padding.left]),
     after: dimensions([padding.bottom, padding.right]),
@@ -30,7 +27,7 @@ function windowOf({ strides, padding, dilation }: { strides: Pair; padding: Padd
 /** Axes of a volume: batch, channels, depth, height, width. */
 const VOLUME_RANK = 5;
 
-/** Of a kernel of depth 1, which steps from slice to slice. */
+/** Attributes of a kernel of depth 1 and stride 1 along the depth. */
 function volumeWindowOf({ strides, padding, dilation }: { strides: Pair; padding: Padding; dilation: Pair }) {
   return {
     strides: dimensions([1, ...strides]),
@@ -40,7 +37,7 @@ function volumeWindowOf({ strides, padding, dilation }: { strides: Pair; padding
   };
 }
 
-/** Of images, or of volumes [N, C, D, H, W] with weights [out, in, 1, height, width]. */
+/** Convolution of images, or of volumes [N, C, D, H, W] with weights [out, in, 1, height, width]. */
 export interface ConvolutionMemory {
   /** src or diff_src */
   readonly src: MemoryDescriptor;
@@ -86,7 +83,7 @@ export function convolutionOperation(
   }
 }
 
-/** `batch`: statistics of the batch are computed; `running`: they are given. */
+/** `batch`: the statistics of the batch are computed; `running`: statistics are given. */
 export interface NormalizationOptions {
   readonly epsilon: number;
   readonly statistics: "batch" | "running";
@@ -138,10 +135,7 @@ export function normalizationBackward(
   };
 }
 
-/**
- * What an element-wise operation does: max(0, x), between `minimum` and `maximum`, or one of the functions of
- * `graph/ops.ts`.
- */
+/** An element-wise function: max(0, x), a clip to `minimum` … `maximum`, or another function of `graph/ops.ts`. */
 export type Activation =
   | "ReLU"
   | { readonly minimum: number; readonly maximum: number }
@@ -149,7 +143,7 @@ export type Activation =
 
 interface Elementwise {
   readonly forward: number;
-  /** From dst, not src, for ReLU and clip: they may have been fused into what came before them. */
+  /** The gradient uses dst instead of src for ReLU and clip, because they may be fused into the preceding step. */
   readonly backward: number;
   readonly alpha?: number;
   readonly beta?: number;
@@ -182,7 +176,7 @@ function elementwiseOf({ eltwise }: Abi, activation: Activation): Elementwise {
   }
 }
 
-/** x · min(max(αx + β, 0), 1). Version 2 takes no parameters here and has these built in. */
+/** Hard swish: x · min(max(αx + β, 0), 1). Version 2 has these parameters built in. */
 const HARD_SWISH = { alpha: 1 / 6, beta: 1 / 2 } as const;
 
 export function activationForward({ abi }: OneDnn, activation: Activation, src: MemoryDescriptor): Operation {
@@ -218,7 +212,7 @@ export function activationBackward(
 
 export type BinaryKind = "add" | "multiply";
 
-/** dst = src ∘ other, with `other` broadcast where its extent is 1. */
+/** dst = src ∘ other. Axes of `other` with extent 1 are broadcast. */
 export function binaryOperation(
   kind: BinaryKind,
   src: MemoryDescriptor,
@@ -245,7 +239,7 @@ export interface PoolingWindow {
   readonly kernel: Pair;
   readonly strides: Pair;
   readonly padding: Padding;
-  /** Absent: 1. */
+  /** Default 1. */
   readonly dilation?: Pair;
 }
 
@@ -339,7 +333,7 @@ export function linearBackwardWeights(
   };
 }
 
-/** dst = src · weights, matrices of any strides. */
+/** dst = src · weights, for matrices with any strides. */
 export function matrixProduct(src: MemoryDescriptor, weights: MemoryDescriptor, dst: MemoryDescriptor): Operation {
   return {
     name: "matmul",

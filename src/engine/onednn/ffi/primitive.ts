@@ -1,6 +1,6 @@
 /**
- * From an operation descriptor to something that runs: a `PrimitiveDescriptor` is one implementation the library offers
- * (its layouts, scratchpad and name can be asked), a `Primitive` is that implementation compiled.
+ * Turns descriptions of operations into primitives. A `PrimitiveDescriptor` is one implementation of the library, with
+ * its layouts, scratchpad and name. A `Primitive` is the compiled implementation.
  */
 import koffi from "koffi";
 import { required } from "../../../core/errors.ts";
@@ -21,7 +21,7 @@ export class PrimitiveDescriptor {
     this.handle = handle;
   }
 
-  /** Name of the implementation, as the library prints it: `jit:avx512_core`, `brgconv:…`, `ref:any`. */
+  /** The library's name of the implementation: `jit:avx512_core`, `brgconv:…`, `ref:any`. */
   get implementation(): string {
     const out = new BigUint64Array(1);
     check(
@@ -42,9 +42,9 @@ export class PrimitiveDescriptor {
 }
 
 /**
- * The implementations the library offers for `operation`, best first by its own guess; none where it has none. Backward
- * operations need the forward one they belong to as `hint`. The caller destroys what it gets. `onRefused` hears the
- * library's status where there is none.
+ * The library's implementations of `operation`, in its order of preference. Backward operations need the forward
+ * primitive descriptor as `hint`. The caller destroys the descriptors. If there is none, `onRefused` is called with the
+ * library's status.
  */
 export function* implementations(
   library: OneDnn,
@@ -60,7 +60,7 @@ export function* implementations(
   }
 }
 
-/** The library's first choice for `operation`. Throws a `Refusal` where it has none. */
+/** The library's first implementation of `operation`. Throws a `Refusal` if it has none. */
 export function firstImplementation(
   library: OneDnn,
   operation: Operation,
@@ -75,9 +75,7 @@ export function firstImplementation(
   throw new Refusal(`compute a ${operation.title}`, status);
 }
 
-/**
- * Copies values from one layout (and one memory) to another; undefined where the library cannot, or does it wrongly.
- */
+/** A reorder from one layout and memory to another; undefined if the library has none, or only a faulty one. */
 export function reorderDescriptor(
   library: OneDnn,
   from: MemoryDescriptor,
@@ -103,7 +101,7 @@ export function concatDescriptor(
   );
 }
 
-/** As `create`, for descriptions of primitives that the library may not have. */
+/** Like `create`, but undefined if the library does not have such a primitive. */
 function describeOrRefuse(what: string, call: (out: BigUint64Array) => number): Handle {
   const out = new BigUint64Array(1);
   const result = call(out);
@@ -111,7 +109,7 @@ function describeOrRefuse(what: string, call: (out: BigUint64Array) => number): 
   return required(out[0], what);
 }
 
-/** A compiled primitive with its arguments bound: one native call to run. */
+/** A compiled primitive with bound arguments. Running it is one native call. */
 export class BoundPrimitive {
   readonly #library: OneDnn;
   readonly #primitive: Handle;
@@ -119,7 +117,7 @@ export class BoundPrimitive {
   /** Array of `dnnl_exec_arg_t`: int32 index, 4 bytes of padding, pointer. */
   readonly #table: BigUint64Array;
 
-  /** `memories`: argument index and memory object, which this primitive then owns. */
+  /** `memories`: argument index and memory object. The primitive owns the memory objects. */
   constructor(library: OneDnn, descriptor: PrimitiveDescriptor, memories: readonly (readonly [number, Handle])[]) {
     this.#library = library;
     this.#primitive = create("create a primitive", (out) => library.calls.primitiveCreate(out, descriptor.handle));

@@ -1,6 +1,6 @@
 /**
- * The C functions of oneDNN, as koffi reads them. Every pointer is a `void *`; out-parameters are arrays of one 64-bit
- * number; each function returns a `dnnl_status_t`. These are the same in versions 2 and 3.
+ * C prototypes of oneDNN's functions that are the same in versions 2 and 3, for koffi. Every pointer is a `void *`.
+ * Out-parameters are arrays of one 64-bit number. Each function returns a `dnnl_status_t`.
  */
 export const sharedPrototypes = {
   engineCreate: "int dnnl_engine_create(void *engine, int kind, size_t index)",
@@ -25,7 +25,7 @@ export const sharedPrototypes = {
   execute: "int dnnl_primitive_execute(void *primitive, void *stream, int count, void *arguments)",
 } as const;
 
-/** What an operation is described by, in oneDNN's words, and the C type of each. */
+/** The parameters of descriptions of operations, by oneDNN's names, and their C types. */
 export const parameterTypes = {
   propagation: "int",
   algorithm: "int",
@@ -34,7 +34,7 @@ export const parameterTypes = {
   weights: "void *",
   bias: "void *",
   dst: "void *",
-  /** Of the gradients, which have the layouts of src and dst. */
+  /** Descriptor of the gradients, which have the layouts of src and dst. */
   diffSrc: "void *",
   diffDst: "void *",
   strides: "void *",
@@ -69,7 +69,7 @@ export const operationNames = [
 
 export type OperationName = (typeof operationNames)[number];
 
-/** The C function that describes an operation, and its parameters in order, without those that all have. */
+/** The C function that describes an operation, and its parameters in order, without those common to all. */
 export interface OperationPrototype {
   readonly name: string;
   readonly parameters: readonly ParameterName[];
@@ -82,7 +82,7 @@ const pooling = ["strides", "kernel", "dilation", "before", "after"] as const;
 
 type SharedOperation = Exclude<OperationName, `normalization${string}` | `eltwise${string}`>;
 
-/** Parameters that both versions give in the same order. */
+/** Operations whose parameters have the same order in both versions. */
 export const sharedParameters: Readonly<Record<SharedOperation, readonly ParameterName[]>> = {
   convolutionForward: ["propagation", "algorithm", "src", "weights", "bias", "dst", ...window],
   convolutionBackwardData: ["algorithm", "diffSrc", "weights", "diffDst", ...window],
@@ -96,7 +96,7 @@ export const sharedParameters: Readonly<Record<SharedOperation, readonly Paramet
   matmul: ["src", "weights", "bias", "dst"],
 };
 
-/** `parameters` as C declares them. */
+/** The declaration of `parameters` in C. */
 export function declared(parameters: readonly ParameterName[]): string {
   return parameters.map((name) => `${parameterTypes[name]} ${name}`).join(", ");
 }

@@ -1,9 +1,9 @@
 /**
- * The library has no implementation of what was asked. Not an error by itself: whoever lowers a node takes the next
- * way, and `explain` tells why.
+ * Thrown if the library has no implementation of an operation. It is not an error by itself: the lowering of a node
+ * tries another way, and `explain` shows the reason.
  */
 export class Refusal extends Error {
-  /** What was refused, and the library's status. */
+  /** The request that was refused, and the library's status. */
   constructor(what: string, status: string) {
     super(`oneDNN refused to ${what}: ${status}`);
     this.name = "Refusal";

@@ -1,9 +1,9 @@
-/** The C library and the OpenMP runtime of this system. */
+/** Loads the C library and the OpenMP runtime of this system. */
 import koffi, { type LibraryHandle } from "koffi";
 
 interface SystemNames {
   readonly c: string;
-  /** Runtimes that builds of oneDNN use, the usual one first. */
+  /** OpenMP runtimes that builds of oneDNN use, the most common first. */
   readonly openmp: readonly string[];
   /** `dlopen`'s RTLD_NOW with RTLD_NODELETE. */
   readonly pinned: number;
@@ -15,21 +15,21 @@ const names: Readonly<Partial<Record<NodeJS.Platform, SystemNames>>> = {
 };
 
 /**
- * Threads that wait for work spin, for others cost more to wake than to keep, but not for long: beside other processes
- * they would take the processor from what they wait for. Each runtime reads its variable once, when it is loaded.
+ * How long idle threads spin before they sleep. Waking a sleeping thread takes longer than keeping it spinning. But
+ * beside other processes, spinning threads take the processor from the work that they wait for, so the time is short.
+ * Each runtime reads its variable once, when it is loaded.
  */
 const spinning = {
-  /** libgomp: rounds of a loop of some nanoseconds each. Its own default is 300,000, or for ever. */
+  /** libgomp: iterations of a loop of some nanoseconds. Its own default is 300,000, or infinite. */
   GOMP_SPINCOUNT: "1000",
-  /** LLVM's and Intel's: milliseconds. Their own default is 200. */
+  /** LLVM's and Intel's runtimes: milliseconds. Their own default is 200. */
   KMP_BLOCKTIME: "1",
 } as const;
 
 export interface System {
   readonly c: LibraryHandle;
   /**
-   * Opens a library for as long as the process lives: koffi unloads its libraries at exit, while OpenMP's threads run
-   * in them.
+   * Opens a library until the process ends. koffi would unload it at exit, while OpenMP's threads still run code in it.
    */
   open(path: string): boolean;
   /** Why the last `open` failed. */
@@ -39,8 +39,8 @@ export interface System {
 }
 
 /**
- * Loads the C library, and OpenMP with short waits unless the user's environment says how long they are; before OpenMP
- * the libraries in `first`, among which it may be.
+ * Loads the C library, then the libraries in `first`, then OpenMP, which may be one of them. OpenMP's threads spin only
+ * briefly unless the user's environment says otherwise.
  */
 export function openSystem(first: readonly string[]): System {
   const own = names[process.platform] ?? (names.linux as SystemNames);
@@ -58,7 +58,7 @@ export function openSystem(first: readonly string[]): System {
   return {
     c,
     open,
-    openError: () => dlerror() ?? "the linker gives no reason",
+    openError: () => dlerror() ?? "the linker gave no reason",
     setThreads: runtime === undefined ? () => {} : koffi.load(runtime).func("void omp_set_num_threads(int count)"),
   };
 }

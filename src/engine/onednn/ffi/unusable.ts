@@ -1,9 +1,9 @@
-/** What the user is told of a library that was found and cannot be used: which file, why, and what to do. */
+/** Errors on a library that was found but cannot be used: which file, why, and what to do. */
 import { UserError } from "../../../core/errors.ts";
 import { installHint } from "./install.ts";
 import type { FoundLibrary } from "./locate.ts";
 
-/** The linker refused to open it. `message` is the linker's own: it names what is missing. */
+/** The linker cannot open the library. `message` is the linker's own: it names what is missing. */
 export function openFailure(found: FoundLibrary, message: string): UserError {
   return new UserError("engine-missing", "cannot be loaded", {
     about: subject(found),
@@ -12,15 +12,15 @@ export function openFailure(found: FoundLibrary, message: string): UserError {
   });
 }
 
-/** It opens, and is another library, or one built without functions that are called. */
+/** The file is another library, or oneDNN without functions that are needed. */
 export function lacksFunctions(found: FoundLibrary, missing: readonly string[]): UserError {
-  return new UserError("engine-missing", `is no oneDNN, or one built without ${missing.join(", ")}`, {
+  return new UserError("engine-missing", `is not oneDNN, or was built without ${missing.join(", ")}`, {
     about: subject(found),
     hint: remedy(found),
   });
 }
 
-/** It is oneDNN of a version that is too old or too new. `expected` says which can be used. */
+/** The version of oneDNN is too old or too new. `expected` says which can be used. */
 export function wrongVersion(found: FoundLibrary, version: string, expected: string): UserError {
   return new UserError("engine-missing", "this oneDNN is too old or too new", {
     about: subject(found),
@@ -40,7 +40,7 @@ function remedy({ path, from }: FoundLibrary): string {
   return `Let ESPALIER_ONEDNN name another file. ${installHint()}`;
 }
 
-/** What the messages of glibc's linker mean. */
+/** Explains messages of glibc's linker. */
 function linkerHint(message: string): string {
   const absent = /(lib\S+): cannot open shared object file/.exec(message)?.[1];
   if (absent !== undefined) {

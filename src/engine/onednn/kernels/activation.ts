@@ -1,4 +1,4 @@
-/** The functions of the `activation` op. A hard sigmoid is a line and a clip, one after the other. */
+/** Lowers the `activation` op. A hard sigmoid is a linear function followed by a clip. */
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
 import { type Activation, activationBackward, activationForward } from "../ffi/operations.ts";
@@ -21,7 +21,7 @@ export function lowerFunction(node: Node<"activation">, program: Program): void 
   }
 }
 
-/** Adds `activation` of `src`, written to `dst` of the same layout, as a step of `node`. */
+/** Emits `activation` of `src` into `dst`, which has the same layout, as a step of `node`. */
 export function emitForward(node: Node, program: Program, activation: Activation, src: View, dst: View): void {
   const operation = activationForward(program.library, activation, src.descriptor);
   const bound = [

@@ -1,7 +1,7 @@
 /**
- * Sums over ranks. What is summed together lies together: each gradient is made in its place in the bucket, in the
- * layout that its optimizer step reads, so nothing is packed, unpacked or reordered. The sums go on while later steps
- * run (`plan.ts`).
+ * All-reduces over ranks. The gradients of a bucket are contiguous: each is computed at its position in the bucket, in
+ * the layout that its optimizer step reads, so nothing is packed, unpacked or reordered. All-reduces continue while
+ * later steps run (`plan.ts`).
  */
 import { collectives } from "../../../distributed/collectives.ts";
 import type { Node } from "../../../graph/graph.ts";
@@ -14,10 +14,10 @@ import { floatsOf, type Program, type View } from "../planner/program.ts";
 import { emitElementwise } from "./elementwise.ts";
 import { mayOverwrite } from "./host.ts";
 
-/** Bytes that parts of a bucket are placed at multiples of. */
+/** Alignment of the parts of a bucket, in bytes. */
 const ALIGNMENT = 64;
 
-/** What is summed in each program, by bucket: the whole, and its parts. */
+/** The buckets of each program: the whole memory and its parts. */
 const buckets = new WeakMap<Program, Map<string, Bucket>>();
 
 interface Bucket {
@@ -32,7 +32,7 @@ export function lowerAllReduceBegin(node: Node<"all_reduce_begin">, program: Pro
     const parameter = layouts[index] ?? "";
     const layout = parameter === "" ? program.plain(value) : program.home(parameter).descriptor;
     const made = program.use(value, layout);
-    // Whoever reads the value itself later must not find the sum there.
+    // Later steps that read the local value must not find the sum there.
     const view = mayOverwrite(node, [index], program) && program.mayMove(made) ? made : program.allocate(layout);
     if (view !== made) program.reorder(value, made, view);
     const offset = bytes;
@@ -66,7 +66,7 @@ function bucketsOf(program: Program): Map<string, Bucket> {
   return made;
 }
 
-/** The library computes statistics only on its way to normalised images; those are left aside. */
+/** Batch statistics. The library computes them only together with normalised images, which are not used. */
 export function lowerBatchStatistics(node: Node<"batch_statistics">, program: Program): void {
   const { library } = program;
   const [src = ""] = node.inputs;
@@ -85,7 +85,7 @@ export function lowerBatchStatistics(node: Node<"batch_statistics">, program: Pr
   ]);
 }
 
-/** As a normalization of src, added to the gradient with constant statistics. */
+/** The correction, as a normalization of src that is added to the gradient with constant statistics. */
 export function lowerNormalizationCorrection(node: Node<"batch_normalization_correction">, program: Program): void {
   const { library } = program;
   const [src = "", mean = "", variance = "", , partial = ""] = node.inputs;

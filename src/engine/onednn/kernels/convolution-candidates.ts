@@ -1,6 +1,6 @@
 /**
- * What the library offers for a convolution. Each direction is described once per algorithm, layout and formulation;
- * every implementation offered is a candidate, and the tuner takes the fastest.
+ * Lists the candidates for a convolution. Each direction is described once per algorithm, layout and formulation. Every
+ * implementation that the library offers is a candidate, and the tuner takes the fastest.
  */
 import { type Shape, sameShape } from "../../../core/tensor.ts";
 import type { PassedOver, Precision } from "../../engine.ts";
@@ -23,24 +23,24 @@ import { tapProducts } from "./tap-products.ts";
 import { turnedFormulations } from "./turned-weights.ts";
 import { volumeFormulations } from "./volumes.ts";
 
-/** Equal keys, equal convolutions. */
+/** A key that is equal only for equal convolutions. */
 export function keyOf(program: Program, call: Convolution): string {
   return keyWithWidths(program, call, (channels) => channels);
 }
 
-/** Widths that vectors are padded to. */
+/** Vector width: channels are padded to multiples of it. */
 const PADDED = 16;
 
 /**
- * Equal for convolutions that are alike but for widths which fill the same number of vectors: what is fastest for one
- * is for the others too, and after a cut nothing has to be timed anew.
+ * A key that is equal for convolutions whose widths fill the same number of vectors. The same implementation is the
+ * fastest for all of them, so nothing has to be timed again after pruning.
  */
 export function sharedKeyOf(program: Program, call: Convolution): string {
-  // The widths of grouped convolutions decide which kernels there are.
+  // For grouped convolutions, the widths decide which kernels the library has.
   if (call.attributes.groups > 1) return keyOf(program, call);
   return keyWithWidths(program, call, (channels) => {
     const padded = Math.ceil(channels / PADDED) * PADDED;
-    // Channels-last, other kernels serve widths that leave the last vector half empty.
+    // In channels-last, the library has other kernels for widths that do not fill the last vector.
     return program.layout === "nhwc" && padded !== channels ? `${padded}-` : padded;
   });
 }
@@ -69,14 +69,14 @@ function keyWithWidths(
   ].join(" ");
 }
 
-/** The ways to compute a convolution with images in the program's present layout. */
+/** The candidates for a convolution with images in the program's present layout. */
 export interface Offer {
   readonly candidates: readonly ConvolutionCandidate[];
-  /** What the library refused. */
+  /** The requests that the library refused. */
   readonly refused: readonly PassedOver[];
 }
 
-/** The caller destroys the candidates' primitives. */
+/** Lists candidates. The caller destroys their primitives. */
 export function offerOf(program: Program, call: Convolution): Offer {
   const refused: PassedOver[] = [];
   const request = { program, call, refused };
@@ -103,12 +103,12 @@ function isFast({ name }: Formulation): boolean {
   return !/\b(ref|gemm)\b/.test(name);
 }
 
-/** Values that come from outside arrive in the plain layout, which oneDNN has first-layer kernels for. */
+/** Whether a value is an input of the graph. Inputs have the plain layout, for which oneDNN has special kernels. */
 function isImage(program: Program, src: string): boolean {
   return program.graph.inputs.some(({ name }) => name === src);
 }
 
-/** oneDNN gives grouped weights an axis of their own for the groups. */
+/** Shape of weights in oneDNN, where grouped weights have an additional axis for the groups. */
 function weightsShape(shape: Shape, groups: number): Shape {
   const [outputs = 0, ...rest] = shape;
   return groups === 1 ? shape : [groups, outputs / groups, ...rest];
@@ -140,7 +140,7 @@ function offers(
   return [...found.values()];
 }
 
-/** The weights' gradient is f32 in any case, and Winograd, which only f32 has, may be worth two reorders. */
+/** Weights' gradients are always f32. Winograd, which exists only for f32, may be worth two reorders. */
 function offersInF32(request: Request): Formulation[] {
   const { program, call } = request;
   if (program.precision === "f32" || call.direction !== "backward weights" || isImage(program, call.src)) return [];
@@ -156,7 +156,7 @@ function describe(
 ): Operation {
   const { library } = program;
   const image = isImage(program, src) && layout !== "any";
-  // The gradient of the weights is summed, and stays, in f32.
+  // The gradient of the weights is summed and stored in f32.
   const weightsType = direction === "backward weights" ? "f32" : precision;
   return convolutionOperation(
     direction,
@@ -190,7 +190,7 @@ function single(
   };
 }
 
-/** What each direction makes, of what. */
+/** The roles of each direction's result and inputs. */
 const flows = {
   forward: { inputs: ["src", "weights", "bias"], output: "dst" },
   "backward data": { inputs: ["dst", "weights"], output: "src" },
@@ -226,7 +226,7 @@ function candidate(program: Program, call: Convolution, formulation: Formulation
   };
 }
 
-/** Work memory, and a result that keeps its zeros. */
+/** Additional bytes: work memory, and a result that must keep its zeros. */
 function ownBytesOf({ work = {}, writesPart = false, memory }: Formulation): number {
   const bytes = Object.values(work).reduce((sum, { descriptor }) => sum + descriptor.bytes, 0);
   return bytes + (writesPart ? memory.src.bytes : 0);
@@ -234,7 +234,7 @@ function ownBytesOf({ work = {}, writesPart = false, memory }: Formulation): num
 
 type Reorders = readonly (readonly [MemoryDescriptor, MemoryDescriptor])[];
 
-/** `candidate` with what its weights cost too, beside what earlier steps have left of them. */
+/** Adds the reorders of weights to `candidate`, given the layouts that earlier steps have defined. */
 export function withWeights(
   program: Program,
   call: Convolution,
@@ -247,7 +247,7 @@ export function withWeights(
   return { ...candidate, reorders: [...candidate.reorders, ...weights] };
 }
 
-/** Weights in a layout that no earlier step left them in cost a reorder. */
+/** The reorder of weights, if no earlier step has defined them in the layout of the candidate. */
 function weightsReorder(program: Program, weights: string, { weights: wanted }: ConvolutionMemory): Reorders {
   const known = program.layouts(weights);
   const isThere = known.some((layout) => samePlaces(program.library, layout, wanted));
@@ -255,8 +255,8 @@ function weightsReorder(program: Program, weights: string, { weights: wanted }: 
 }
 
 /**
- * The optimizer wants a gradient in the layout of its weights. In f32 forward has chosen that; in bf16 the weights take
- * the gradient's, and forward pays for reading them.
+ * The optimizer needs a gradient in the layout of its weights. In f32, the forward step has chosen that layout. In
+ * bf16, weights have the layout of their gradient, and the forward step reorders them.
  */
 function gradientReorder(program: Program, call: Convolution, { weights: made }: ConvolutionMemory): Reorders {
   const optimizer = program.graph.nodes.find(({ op, inputs }) => op === "nesterov_sgd" && inputs[1] === call.weights);
@@ -267,7 +267,7 @@ function gradientReorder(program: Program, call: Convolution, { weights: made }:
   return reorderOfOneShape(made, forwardHint(program, call, program.precision).memory("weights"));
 }
 
-/** Grouped weights have an axis more in oneDNN's eyes; what that costs is the same for all candidates. */
+/** Grouped weights have one more axis in oneDNN. Its cost is the same for all candidates. */
 function reorderOfOneShape(from: MemoryDescriptor, to: MemoryDescriptor): Reorders {
   return sameShape(from.shape, to.shape) && isBlocked(from) && isBlocked(to) ? [[from, to]] : [];
 }
@@ -286,7 +286,7 @@ function memoryOf(
   };
 }
 
-/** The reorder that an image costs: `into` what the primitive reads, or `from` what it writes to the node's layout. */
+/** The reorder of an image: `into` the layout that the primitive reads, or `from` the layout that it writes. */
 function reorderOfImage(program: Program, value: string, descriptor: MemoryDescriptor, way: "into" | "from"): Reorders {
   if (isImage(program, value)) return [];
   const own = program.preferred(program.shape(value));
@@ -294,7 +294,7 @@ function reorderOfImage(program: Program, value: string, descriptor: MemoryDescr
   return [way === "into" ? [own, descriptor] : [descriptor, own]];
 }
 
-/** Backward operations are described with a forward one of the same shapes at hand. */
+/** Forward operation with the same shapes, which the library needs to describe a backward operation. */
 function forwardHint(program: Program, call: Convolution, precision: Precision): PrimitiveDescriptor {
   const { library } = program;
   const operation = describe(program, { ...call, direction: "forward" }, "direct", "any", precision);

@@ -1,6 +1,6 @@
 /**
- * Convolution in three directions: the steps of the implementation that `convolution-candidates.ts` offers and the
- * tuner finds fastest.
+ * Lowers convolutions in three directions: emits the steps of the fastest of the candidates that
+ * `convolution-candidates.ts` lists.
  */
 import { required } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
@@ -55,7 +55,7 @@ export function lowerConvolutionBackwardWeights(node: Node<"convolution_backward
   });
 }
 
-/** The values of a node by the roles that they play forward. */
+/** The values of a node by their roles in the forward direction. */
 function callOf(node: ConvolutionNode): Convolution {
   const [first = "", second = "", third] = node.inputs;
   const [result = "", diffBias] = node.outputs;
@@ -86,7 +86,7 @@ function callOf(node: ConvolutionNode): Convolution {
   }
 }
 
-/** The calls of a candidate, on views by role. */
+/** Emits the calls of a candidate on views by role. */
 function emit(
   program: Program,
   call: Convolution,
@@ -109,9 +109,9 @@ function emit(
   }
 }
 
-/** What each program has chosen, by key: equal layers share one description. */
+/** The chosen candidates of each program, by key, so that equal layers share one description. */
 const choicesOf = new WeakMap<Program, Map<string, ConvolutionCandidate>>();
-/** What was offered to each tuner, by key. */
+/** The candidates that each tuner has got, by key. */
 const offersOf = new WeakMap<Tuner, Map<string, Offer>>();
 
 function offered(program: Program, call: Convolution, key: string): Offer {
@@ -133,7 +133,7 @@ function choose(program: Program, call: Convolution): ConvolutionCandidate {
   const candidates = offer.candidates.map((candidate) => withWeights(program, call, candidate));
   const shared = sharedKeyOf(program, call);
   const { tuner } = program;
-  // A plan that repeats choices has timed nothing: what was chosen under the convolution's own key alone is so again.
+  // A plan that repeats choices times nothing. It repeats a choice only under the convolution's own key.
   const isRepeated = tuner.hasChosen(key) && !tuner.hasChosen(shared);
   const isOwn = isRepeated || !tuner.canDecide(shared, candidates);
   const best = tuner.choose(isOwn ? key : shared, candidates);
@@ -146,12 +146,12 @@ function choose(program: Program, call: Convolution): ConvolutionCandidate {
   return chosen;
 }
 
-/** A convolution, or a gradient of one. */
+/** Lowers a convolution or one of its gradients. */
 export type ConvolutionNode = Node<"convolution" | "convolution_backward_data" | "convolution_backward_weights">;
 
 /**
- * Milliseconds that `node` takes with images in the program's present layout; undefined where there is no time to tell.
- * `rival`: what it takes in the other layout, if that is known.
+ * Milliseconds of `node` with images in the program's present layout; undefined if there is no time left to measure.
+ * `rival`: milliseconds in the other layout, if they are known.
  */
 export function estimateConvolution(program: Program, node: ConvolutionNode, rival?: number): number | undefined {
   const call = callOf(node);
@@ -162,7 +162,7 @@ export function estimateConvolution(program: Program, node: ConvolutionNode, riv
   });
 }
 
-/** Destroys what was offered and is not part of `program`. */
+/** Destroys the candidates that are not part of `program`. */
 export function withdrawOffers(program: Program): void {
   for (const { candidates } of offersOf.get(program.tuner)?.values() ?? []) {
     for (const primitive of candidates.flatMap((candidate) => [...primitivesOf(candidate)])) {
@@ -173,8 +173,8 @@ export function withdrawOffers(program: Program): void {
 }
 
 /**
- * In bf16 the f32 weights are read through a reorder anyway, so they live in the layout their gradient is made in: the
- * optimizer then finds both alike.
+ * In bf16 the f32 weights are read through a reorder anyway, so they are stored in the layout of their gradient. The
+ * optimizer then reads both in the same layout.
  */
 function settleHome(program: Program, weights: string): void {
   if (program.precision === "f32" || program.homes.has(weights)) return;
@@ -185,9 +185,9 @@ function settleHome(program: Program, weights: string): void {
 }
 
 /**
- * The memory of a result: under the name that the other steps know its layout by, and not yet the value itself where it
- * is in another precision than the plan's. What is written in part is the value's own memory, whose zeros are written
- * once.
+ * The memory of a result. It has the descriptor that other steps use for its layout. If its precision is not the
+ * plan's, it is not yet the value itself. A result that is written only in part has memory of its own, whose zeros are
+ * written once.
  */
 function made(program: Program, value: string, descriptor: MemoryDescriptor, isPart = false): View {
   if (descriptor.type !== program.precision) return program.allocate(descriptor, isPart);
@@ -196,7 +196,7 @@ function made(program: Program, value: string, descriptor: MemoryDescriptor, isP
   return { ...program.define(value, preferred, isPart), descriptor };
 }
 
-/** Brings a result into the plan's precision. */
+/** Converts a result into the plan's precision. */
 function settle(program: Program, value: string, result: View): void {
   if (result.descriptor.type === program.precision) return;
   program.reorder(value, result, program.define(value, program.preferred(program.shape(value))));

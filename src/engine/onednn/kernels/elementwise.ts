@@ -1,6 +1,7 @@
 /**
- * Element-by-element work in one pass: two sources, each with a factor, are added or multiplied, and a chain of further
- * operations follows before the result is stored. Every pass over images costs as much as their memory is slow.
+ * Element-wise operations in one pass: two sources, each with a factor, are added or multiplied, and a chain of further
+ * operations follows before the result is stored. The time of a pass over images is that of their memory, so fewer
+ * passes are faster.
  */
 import { elementCount } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
@@ -14,24 +15,22 @@ import type { PrimitiveOptions, Program, View } from "../planner/program.ts";
 
 type OperandKind = Extract<PostOp, { readonly operand: unknown }>["kind"];
 
-/** As `PostOp`, on views. */
+/** Like `PostOp`, but on views. */
 export type Afterwards =
   | Exclude<PostOp, { readonly operand: unknown }>
   | { readonly kind: OperandKind; readonly operand: View };
 
 export interface Elementwise {
   readonly kind: BinaryKind;
-  /** The second is broadcast where its extent is 1. */
+  /** The second source is broadcast along axes where its extent is 1. */
   readonly sources: readonly [View, View];
-  /** What each source is multiplied by; default 1. */
+  /** The factor of each source; default 1. */
   readonly factors?: readonly [number, number];
   readonly afterwards?: readonly Afterwards[];
   readonly dst: View;
 }
 
-/**
- * Emits one primitive; the result may take the first source's place. Throws a `Refusal` where the library has none.
- */
+/** Emits one primitive. Its result may overwrite the first source. Throws a `Refusal` if the library has none. */
 export function emitElementwise(
   node: Node,
   program: Program,
@@ -70,7 +69,7 @@ export function emitElementwise(
   );
 }
 
-/** Index of the operand of a primitive's post-op, which is the `position`-th of its chain. */
+/** Argument index of the operand of a primitive's post-op at `position` in the chain. */
 function postOpOperand({ library }: Program, position: number): number {
   return library.abi.firstPostOpOperand * (position + 1) + argument.src1;
 }

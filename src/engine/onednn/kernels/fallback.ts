@@ -1,6 +1,6 @@
 /**
- * What happens to a node that oneDNN refuses: it runs on the host with the reference kernel, with whatever ReLU would
- * have run inside it as a step of its own. Half of a lowering may have been emitted by then; it is taken back first.
+ * Runs a node that oneDNN refuses on the host, with the reference kernel. A ReLU that was fused into it becomes a step
+ * of its own. Steps of the failed lowering that were already emitted are removed first.
  */
 import { UserError } from "../../../core/errors.ts";
 import type { Node } from "../../../graph/graph.ts";
@@ -9,8 +9,8 @@ import type { Program } from "../planner/program.ts";
 import { lowerToHost } from "./host.ts";
 
 /**
- * Lowers `node` by `lowering`, or on the host where that is refused. Throws `UserError("engine-refused")` if that fails
- * too.
+ * Lowers `node` by `lowering`, or on the host if oneDNN refuses. Throws `UserError("engine-refused")` if the host
+ * cannot compute it either.
  */
 export function lowerOrFallBack(
   node: Node,
@@ -36,15 +36,11 @@ export function lowerOrFallBack(
       if (maskAfter !== undefined) lowerAlone(maskAfter);
     } catch (cause) {
       if (!(cause instanceof Refusal)) throw cause;
-      throw new UserError(
-        "engine-refused",
-        `oneDNN cannot compute ${node.op} "${node.name}", nor hand it to the host`,
-        {
-          about: node.name,
-          hint: `Use --engine reference (slow), or replace the node; oneDNN said: ${refusal.message}; ${cause.message}`,
-          cause,
-        },
-      );
+      throw new UserError("engine-refused", `neither oneDNN nor the host can compute ${node.op} "${node.name}"`, {
+        about: node.name,
+        hint: `Use --engine reference (slow), or replace the node; oneDNN said: ${refusal.message}; ${cause.message}`,
+        cause,
+      });
     }
     program.fallenBack.push({ node: node.name, op: node.op, reason: refusal.message });
   }

@@ -1,17 +1,15 @@
-/**
- * Implementations of convolutions that are not to be used, because the library's are wrong there or end the process.
- */
+/** Implementations of convolutions that are excluded because they give wrong results or end the process. */
 import { faultsOf } from "../ffi/faults.ts";
 import type { PrimitiveDescriptor } from "../ffi/primitive.ts";
 import type { Program } from "../planner/program.ts";
 import type { Convolution } from "./formulation.ts";
 
-/** Of oneDNN 3.7 for images of one channel, which are plain as well: it gave wrong numbers from time to time. */
+/** In oneDNN 3.7, it sometimes gave wrong results for images of one channel, whose layout is also the plain one. */
 const wrongWrappers = /ncsp/;
 
-/** Pixels of a row up to which the gradients of weights have been seen to be right. */
+/** Longest rows, in pixels, for which gradients of weights were found to be correct. */
 const WIDEST_ROW = 256;
-/** Inputs that fill a tile. */
+/** Number of input channels that fill a tile. */
 const TILE = 16;
 
 export function isFaulty(

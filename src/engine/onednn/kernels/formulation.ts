@@ -1,4 +1,4 @@
-/** What a convolution to lower is, and what a way to compute it. */
+/** Types: a convolution to lower, and a formulation, which is one way to compute it. */
 import type { Node } from "../../../graph/graph.ts";
 import type { ConvolutionAttributes } from "../../../graph/ops.ts";
 import { argument } from "../ffi/constants.ts";
@@ -7,7 +7,7 @@ import type { ConvolutionDirection, ConvolutionMemory } from "../ffi/operations.
 import type { PrimitiveDescriptor } from "../ffi/primitive.ts";
 import type { Candidate, Part } from "../planner/candidate.ts";
 
-/** A convolution in one direction: value names by the role they play forward. */
+/** A convolution in one direction, with the names of its values by their roles in the forward direction. */
 export interface Convolution {
   readonly node: Node;
   readonly direction: ConvolutionDirection;
@@ -18,29 +18,29 @@ export interface Convolution {
   readonly dst: string;
 }
 
-/** Memory of its own that a way to compute needs, by role: zero from the start. */
+/** Additional memory of a formulation, by role. It is zero at first. */
 export type Work = Readonly<Record<string, WorkMemory>>;
 
 export interface WorkMemory {
   readonly descriptor: MemoryDescriptor;
-  /** Whether all steps of the plan that have a role of this name share it; else each node has its own. */
+  /** Whether all steps of the plan with a role of this name share the memory; if not, each node has its own. */
   readonly isShared: boolean;
 }
 
 export interface ConvolutionCandidate extends Candidate {
   readonly memory: ConvolutionMemory;
   readonly work?: Work;
-  /** Whether the result is written in part only, and has to be zero everywhere else. */
+  /** Whether only a part of the result is written, so that the rest must be zero. */
   readonly writesPart?: boolean;
 }
 
-/** One implementation of a direction, before its costs around are known. */
+/** One implementation of a direction, without its reorders. */
 export interface Formulation {
   readonly name: string;
-  /** As `Candidate.isLikely`. */
+  /** See `Candidate.isLikely`. */
   readonly isLikely?: boolean;
   readonly memory: ConvolutionMemory;
-  /** As of `ConvolutionCandidate`. */
+  /** See `ConvolutionCandidate`. */
   readonly work?: Work;
   readonly writesPart?: boolean;
   readonly parts: readonly Part[];
@@ -49,13 +49,13 @@ export interface Formulation {
 type Queried = Parameters<PrimitiveDescriptor["memory"]>[0];
 
 interface Roles {
-  /** Argument of each role. */
+  /** Argument index of each role. */
   readonly at: Readonly<Record<"src" | "weights" | "bias" | "dst", number>>;
-  /** The name to query its memory by. */
+  /** The query that returns its memory descriptor. */
   readonly query: Readonly<Record<"src" | "weights" | "dst", Queried>>;
 }
 
-/** What the library calls each role in each direction. */
+/** The library's arguments for each role, by direction. */
 export const roles: Readonly<Record<ConvolutionDirection, Roles>> = {
   forward: {
     at: { src: argument.src, weights: argument.weights, bias: argument.bias, dst: argument.dst },

@@ -1,4 +1,4 @@
-/** The way out for ops that oneDNN has no primitive for, or that are too small to matter: the reference kernel. */
+/** Lowers ops to the reference kernel, if oneDNN has no primitive for them or they are too small to matter. */
 import { elementCount, type Shape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import type { OutputArray, TypedTensor } from "../../reference/kernel.ts";
@@ -17,7 +17,7 @@ export function lowerToHost(node: Node, program: Program): void {
   );
 }
 
-/** Inputs that the outputs of an update are the next values of, in the order of the outputs. */
+/** For each output of an update: the index of the input whose next value it is. */
 const stateSlots = {
   nesterov_sgd: [0, 2],
   accelerated_proximal_gradient: [0, 2],
@@ -26,8 +26,8 @@ const stateSlots = {
 } as const;
 
 /**
- * The ops that carry state on: written over the parameters themselves, where nothing reads the old values later. They
- * work element by element, so they run in whatever layout the parameter has; its padding stays zero.
+ * Lowers ops that update state. They overwrite the parameters themselves if no later step reads the old values. They
+ * are element-wise, so they run in any layout of the parameter. Its padding stays zero.
  */
 export function lowerUpdate(node: Node<keyof typeof stateSlots>, program: Program): void {
   const state = stateSlots[node.op];
@@ -36,7 +36,7 @@ export function lowerUpdate(node: Node<keyof typeof stateSlots>, program: Progra
     return;
   }
   const [parameter = ""] = node.inputs;
-  // A running statistic that is carried on within a step is no parameter after the first time.
+  // A running statistic that is updated several times in a step is a parameter only the first time.
   const isParameter = program.graph.parameters.some(({ name }) => name === parameter);
   const descriptor = isParameter ? program.home(parameter).descriptor : program.plain(parameter);
   const flat: Shape = [descriptor.bytes / Float32Array.BYTES_PER_ELEMENT];
@@ -51,7 +51,7 @@ export function lowerUpdate(node: Node<keyof typeof stateSlots>, program: Progra
   emitReferenceKernel(node, program, inputs, outputs);
 }
 
-/** Whether nobody reads the inputs at `indices` after `node`. */
+/** Whether no node after `node` reads its inputs at `indices`. */
 export function mayOverwrite(node: Node, indices: readonly number[], program: Program): boolean {
   return indices.every((index) => isLastReader(node, node.inputs[index] ?? "", program));
 }
@@ -67,8 +67,8 @@ export interface ShapedView {
 }
 
 /**
- * Adds the reference kernel of `node` on the memory of `inputs` and `outputs`, whatever its layout, as it is seen
- * through their shapes.
+ * Emits the reference kernel of `node` on the memory of `inputs` and `outputs`. It ignores the layouts and treats the
+ * memory as arrays of the given shapes.
  */
 export function emitReferenceKernel(
   node: Node,

@@ -1,7 +1,7 @@
 /**
- * The gradient of a convolution's weights with several images side by side as one wide image, a gap of zeros between
- * them as wide as the padding. The library's AMX kernel sums row by row in tiles of 32 pixels: rows of 4 to 14 pixels
- * leave most of a tile empty, and each row loads and stores all sums. Two copies of images cost less.
+ * Computes the gradient of a convolution's weights with several images side by side as one wide image. Between them are
+ * gaps of zeros as wide as the padding. The library's AMX kernel sums row by row in tiles of 32 pixels. Rows of 4 to 14
+ * pixels leave most of a tile empty, and each row loads and stores all sums. Two copies of images take less time.
  */
 import { required } from "../../../core/errors.ts";
 import type { Shape } from "../../../core/tensor.ts";
@@ -15,22 +15,22 @@ import type { Program } from "../planner/program.ts";
 import { isFaulty } from "./faulty.ts";
 import { type Convolution, type Formulation, roles } from "./formulation.ts";
 
-/** Pixels of a row that fill tiles well enough. */
+/** Rows of at least this many pixels fill tiles well enough. */
 const LONG_ENOUGH = 32;
-/** Pixels of a row that leave at least half a tile empty: there, rows side by side usually win. */
+/** Rows of at most this many pixels leave half a tile empty. For them, images side by side are usually faster. */
 const SHORT = 14;
-/** Pixels of a row at most: beyond, the sums of a few rows no longer stay in the caches (see also `ffi/faults.ts`). */
+/** Longest row in pixels. In longer rows, sums no longer stay in the caches (see also `ffi/faults.ts`). */
 const LONGEST = 256;
 
-/** How images lie side by side. */
+/** The arrangement of images side by side. */
 interface Rows {
-  /** Images side by side. */
+  /** Number of images in a row. */
   readonly images: number;
-  /** Pixels of zeros behind each. */
+  /** Pixels of zeros after each image. */
   readonly gap: number;
 }
 
-/** Formulations of `call` on rows of images; none where they could not pay. */
+/** Formulations of `call` on rows of images; none if they could not be faster. */
 export function rowFormulations(program: Program, call: Convolution): readonly Formulation[] {
   const { direction, attributes, src, dst, weights, bias } = call;
   const { library, precision, layout } = program;
@@ -64,7 +64,7 @@ export function rowFormulations(program: Program, call: Convolution): readonly F
   const hint = firstImplementation(library, described("forward"));
   program.own(hint);
   const plain = (value: string): MemoryDescriptor => describeMemory(library, program.shape(value), "nhwc", "bf16");
-  // Zeros between images stay where they were: memory of one name has the same gaps.
+  // Zeros between images are never overwritten, because memory of one name always has the same gaps.
   const names = { src: `src, ${images} + ${gap} side by side`, dst: `dst, ${images} + ${gap} side by side` };
   return kernelsFor(program, call, described("backward weights"), hint).map((primitive) => ({
     name: `${images} images side by side, ${primitive.implementation.split(":")[0]}`,
@@ -83,7 +83,7 @@ export function rowFormulations(program: Program, call: Convolution): readonly F
   }));
 }
 
-/** The library's AMX kernels. */
+/** Names of the library's AMX kernels. */
 function kernelsFor(
   program: Program,
   call: Convolution,
@@ -98,7 +98,7 @@ function kernelsFor(
   });
 }
 
-/** The most images whose rows side by side are not too long, and that divide the batch. */
+/** The largest number of images that divides the batch and whose rows side by side are not too long. */
 function mostImages(batch: number, pitch: number): number {
   let most = 1;
   for (let images = 2; images * pitch <= LONGEST && images <= batch; images++) if (batch % images === 0) most = images;
@@ -117,7 +117,7 @@ interface RowCopy {
   readonly to: string;
 }
 
-/** The copy of a batch into rows: both seen as [row of images, image, channel, y, x]. */
+/** The copy of a batch into rows. Both memories are described as [row of images, image, channel, y, x]. */
 function copyIntoRows(
   { library }: Program,
   [batch = 1, channels = 1, height = 1, width = 1]: Shape,

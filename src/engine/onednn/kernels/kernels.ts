@@ -1,4 +1,4 @@
-/** How each op becomes steps: a total table, so that an op without a lowering does not compile. */
+/** The lowering of each op, as a total table: an op without a lowering does not compile. */
 import type { Node } from "../../../graph/graph.ts";
 import type { OpName } from "../../../graph/ops.ts";
 import type { Program } from "../planner/program.ts";
@@ -90,11 +90,11 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
 };
 
 /**
- * Adds the steps of `node` to `program`; on the host where oneDNN refuses it. Throws `UserError("engine-refused")`
- * where neither can be.
+ * Adds the steps of `node` to `program`, on the host if oneDNN refuses it. Throws `UserError("engine-refused")` if
+ * neither can compute it.
  */
 export function lower(node: Node, program: Program): void {
-  // The table is keyed by the node's own op; TypeScript cannot follow the correlation through the union.
+  // The table is keyed by the node's own op, but TypeScript cannot follow this correlation through the union.
   const lowering = lowerings[node.op] as Lowering<OpName>;
   program.within(node, () =>
     lowerOrFallBack(

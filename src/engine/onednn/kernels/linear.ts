@@ -1,4 +1,4 @@
-/** Linear layers, as oneDNN's inner product on plain matrices. */
+/** Lowers linear layers to oneDNN's inner product on plain matrices. */
 import { elementCount } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
@@ -71,7 +71,7 @@ export function lowerLinearBackwardWeights(node: Node<"linear_backward_weights">
   );
 }
 
-/** The forward primitive of the same shapes: a backward one cannot be described without. */
+/** The forward primitive of the same shapes, which the library needs to describe a backward one. */
 function forwardHint(
   program: Program,
   src: string,

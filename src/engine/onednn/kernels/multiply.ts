@@ -1,7 +1,6 @@
 /**
- * The gradient of a product. That of a factor that was repeated over the pixels is a product and a sum over them: the
- * library sums as it averages, in a pooling over the whole image, and the average is multiplied by the number of
- * pixels.
+ * The gradient of a product. For a factor that was broadcast over pixels it is a product and a sum over pixels. The sum
+ * is an average pooling over the whole image, times the number of pixels.
  */
 import { elementCount, sameShape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";

@@ -1,4 +1,4 @@
-/** Batch normalisation, with the ReLU behind it in the same pass, forward and backward. */
+/** Lowers batch normalisation, forward and backward, with a following ReLU in the same pass. */
 import { required } from "../../../core/errors.ts";
 import type { Node } from "../../../graph/graph.ts";
 import type { Operation } from "../ffi/abi.ts";
@@ -60,7 +60,8 @@ export function lowerNormalizationTrainingBackward(
   const relu = program.fusions.reluBackwardBefore.get(node);
   const data = program.image(src);
   const forward = program.forwardOf.get(mean);
-  if (forward === undefined) throw new Refusal("undo a batch normalisation", "its forward step runs on the host");
+  if (forward === undefined)
+    throw new Refusal("differentiate a batch normalisation", "its forward step runs on the host");
   emitBackward(node, program, {
     data,
     diff: program.use(relu?.inputs[1] ?? ownDiff, data.descriptor),
@@ -73,7 +74,7 @@ export function lowerNormalizationTrainingBackward(
   });
 }
 
-/** With frozen statistics: mean and variance are constants to the gradient. */
+/** The gradient with frozen statistics, where mean and variance are constants. */
 export function lowerNormalizationBackward(node: Node<"batch_normalization_backward">, program: Program): void {
   const [src = "", scale = "", mean = "", variance = "", diff = ""] = node.inputs;
   const data = program.image(src);
@@ -111,8 +112,7 @@ function emitBackward(
 ): void {
   const [diffSrc = "", diffScale = "", diffShift = ""] = node.outputs;
   const operation = normalizationBackward(program.library, data.descriptor, data.descriptor, options);
-  // What a ReLU's mask looks like is between the kernels forward and backward, so that one is not chosen without the
-  // other.
+  // The format of a ReLU's mask is specific to a pair of forward and backward kernels, so both are chosen together.
   const primitive =
     workspace === undefined
       ? fastestBackward(program, operation, hint, data.descriptor, options)
@@ -138,7 +138,7 @@ function emitBackward(
   );
 }
 
-/** The fastest implementation: with the channels last, oneDNN 2.6 has two that differ by up to a third. */
+/** The fastest implementation. In channels-last, oneDNN 2.6 has two whose times differ by up to a third. */
 function fastestBackward(
   program: Program,
   operation: Operation,
@@ -157,7 +157,7 @@ function fastestBackward(
       name: primitive.implementation,
       parts: [{ primitive, arguments: backwardArguments(library.abi.normalizationBackwardTakesShift) }],
       operands: { ...operands, mean: vector, variance: vector, scale: vector, diffScale: vector, diffShift: vector },
-      // The variance stays zero: arbitrary numbers would be negative as well.
+      // The variance stays zero, because pseudo-random numbers could be negative.
       inputs: ["src", "diffDst", "mean", "scale"],
       output: "diffSrc",
       reorders: [],
@@ -170,7 +170,7 @@ function fastestBackward(
   return required(chosen, "gradient of a batch normalization");
 }
 
-/** Arguments by role; where the shift is wanted, any vector will do. */
+/** Arguments by role. If the library requires the shift, any vector may stand for it. */
 function backwardArguments(takesShift: boolean): readonly PartArgument[] {
   return [
     { index: argument.src, role: "src" },

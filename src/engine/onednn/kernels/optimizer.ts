@@ -1,6 +1,7 @@
 /**
- * The optimizer of large tensors, in the engine's memory and the parameters' own layout, by all threads. In pieces that
- * stay in a core's cache, so that of the passes over weights, gradient and velocity only the first goes to memory.
+ * The optimizer of large tensors. It runs on all threads, in the engine's memory and in the parameters' own layout. It
+ * works in pieces that fit into a core's cache, so that only the first pass over weights, gradient and velocity reads
+ * main memory.
  */
 import type { Node } from "../../../graph/graph.ts";
 import { describeMemory } from "../ffi/memory.ts";
@@ -8,14 +9,14 @@ import type { Program, View } from "../planner/program.ts";
 import { emitElementwise } from "./elementwise.ts";
 import { emitReferenceKernel, lowerUpdate, mayOverwrite, type ShapedView } from "./host.ts";
 
-/** Elements below which two calls cost more than a loop in JavaScript. */
+/** For fewer elements, a loop in JavaScript is faster than two calls. */
 const SMALLEST = 2048;
-/** Elements of a piece: four arrays of it fill the 1 MiB of a usual L2 cache in two threads. */
+/** Elements of a piece: four arrays of this size fill a common L2 cache of 1 MiB in two threads. */
 const PIECE = 131_072;
 
 /**
- * The factor that clips gradients. Each is read in the layout its optimizer reads it in too, so none is reordered for
- * it; what pads a layout is zero and adds nothing.
+ * The factor that clips gradients. Each gradient is read in the layout that its optimizer reads too, so none is
+ * reordered. The padding of a layout is zero and does not change the norm.
  */
 export function lowerClipFactor(node: Node<"clip_factor">, program: Program): void {
   const inputs = node.inputs.map((gradient): ShapedView => {
@@ -29,8 +30,8 @@ export function lowerClipFactor(node: Node<"clip_factor">, program: Program): vo
 }
 
 /**
- * v ← μv + g + wd·w, then w ← w − η·(g + wd·w + μv), see `autodiff/nesterov.ts`; η is an input, so it multiplies as a
- * tensor of one number, and so does the factor of the gradient, where there is one.
+ * v ← μv + g + wd·w, then w ← w − η·(g + wd·w + μv), see `autodiff/nesterov.ts`. η is an input, so it is a tensor with
+ * one element. The factor of the gradient, if there is one, is such a tensor too.
  */
 export function lowerNesterov(node: Node<"nesterov_sgd">, program: Program): void {
   const [parameter = "", gradient = "", velocity = "", learningRate = "", factor] = node.inputs;
@@ -66,11 +67,11 @@ interface Piece {
   readonly velocity: View;
   /** η, one number. */
   readonly rate: View;
-  /** Of the gradient, one number. */
+  /** Factor of the gradient, one number. */
   readonly clip: View | undefined;
 }
 
-/** Two passes over a piece, of which the second finds it in a core's cache. */
+/** Two passes over a piece. The second finds the piece in a core's cache. */
 function stepPiece(node: Node<"nesterov_sgd">, program: Program, piece: Piece): void {
   const { momentum, weightDecay } = node.attributes;
   const { weights, velocity, rate } = piece;
@@ -95,7 +96,7 @@ function stepPiece(node: Node<"nesterov_sgd">, program: Program, piece: Piece): 
   });
 }
 
-/** The gradient times its factor, in memory of its own. */
+/** Writes the gradient times its factor into separate memory. */
 function clipped(node: Node<"nesterov_sgd">, program: Program, { gradient, clip }: Piece): View {
   if (clip === undefined) return gradient;
   const dst = program.allocate(gradient.descriptor);

@@ -1,4 +1,4 @@
-/** ReLU and clip, addition and multiplication, and what scales or shifts whole channels. */
+/** Lowers ReLU and clip, addition and multiplication, and the scaling and shifting of channels. */
 
 import { sameShape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
@@ -11,7 +11,7 @@ import type { Program, View } from "../planner/program.ts";
 import { emitElementwise } from "./elementwise.ts";
 import { lowerToHost } from "./host.ts";
 
-/** Bounds are numbers of the images' type, or the gradient could not tell from what was clipped that it was. */
+/** Bounds are rounded to the images' type, because the gradient compares outputs with them to find clipped values. */
 function activationOf(
   { op, attributes }: Node<"relu" | "relu_backward"> | Node<"clip" | "clip_backward">,
   { type }: MemoryDescriptor,
@@ -21,7 +21,7 @@ function activationOf(
   return { minimum: round(attributes.minimum), maximum: round(attributes.maximum) };
 }
 
-/** The nearest number of 16 bits that has the exponent of a 32-bit float. */
+/** Rounds to the nearest bf16 number. */
 function toBfloat16(value: number): number {
   const [bits = 0] = new Uint32Array(Float32Array.of(value).buffer);
   const rounded = Number.isFinite(value) ? bits + 0x7fff + ((bits >>> 16) & 1) : bits;
@@ -79,17 +79,14 @@ export function lowerAdd(node: Node<"add">, program: Program): void {
   else emitMaskedSum(node, program, data, other, mask);
 }
 
-/**
- * Far below any activation that is not zero, whatever gradient it is multiplied with; a power of two, so nothing is
- * rounded.
- */
+/** Makes any gradient smaller than any positive activation. It is a power of two, so nothing is rounded. */
 const TINY = 2 ** -64;
 
 /**
- * s = a + b where the ReLU's output y is positive, and 0 where it is zero. oneDNN has no primitive that selects. But t
- * = s·2⁻⁶⁴ is smaller than any positive y, so min(t, y) is t or, where y is zero, what of t is negative; the same from
- * below gives −min(−min(t, y), y) = t or 0. (The first −1 is a broadcast number: of two scaling post-ops oneDNN 2.6.3
- * applies one twice.)
+ * s = a + b where the ReLU's output y is positive, and 0 where y is zero. oneDNN has no primitive for selection. But
+ * t = s·2⁻⁶⁴ is smaller than any positive y. So min(t, y) is t if y is positive, and min(t, 0) if y is zero. The same
+ * from below gives −min(−min(t, y), y) = t or 0. (The first −1 is a broadcast number, because oneDNN 2.6.3 applies one
+ * of two scaling post-ops twice.)
  */
 function emitMaskedSum(node: Node<"add">, program: Program, a: View, b: View, mask: Node): void {
   const positive = program.use(mask.inputs[0] ?? "", a.descriptor);
@@ -114,8 +111,8 @@ function emitMaskedSum(node: Node<"add">, program: Program, a: View, b: View, ma
 }
 
 /**
- * A vector over the channels, broadcast over images and pixels, of the images' type and layout: on a blocked image
- * oneDNN takes a plain vector with its reference kernel, which is a hundred times slower.
+ * A vector over the channels that is broadcast over images and pixels, in the images' type and layout. With a plain
+ * vector on a blocked image, oneDNN would use its reference kernel, which is a hundred times slower.
  */
 function perChannel(program: Program, value: string, data: MemoryDescriptor): View {
   const { library, layout } = program;
@@ -139,8 +136,8 @@ export function lowerBias(node: Node<"bias">, program: Program): void {
 }
 
 /**
- * One factor a channel, or one in all, broadcasts; one a group, a part of the factors, or a scaled parameter runs on
- * the host.
+ * Lowers scaling by factors. One factor for each channel, or one for all, is broadcast. One factor for each group, a
+ * part of the factors, or a scaled parameter runs on the host.
  */
 export function lowerScale(node: Node<"scale">, program: Program): void {
   const [src = "", factor = ""] = node.inputs;
@@ -161,7 +158,8 @@ export function lowerGain(node: Node<"gain">, program: Program): void {
 }
 
 /**
- * One factor is repeated over the other, which has the product's shape; where both are repeated, the host multiplies.
+ * Lowers a product. One factor is broadcast over the other, which has the product's shape. If both are broadcast, the
+ * host multiplies.
  */
 export function lowerMultiply(node: Node<"multiply">, program: Program): void {
   const [a = "", b = ""] = node.inputs;

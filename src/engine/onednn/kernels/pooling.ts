@@ -1,4 +1,4 @@
-/** Maximum, average and global average pooling, and the gradient of a bias, which is a sum over pixels. */
+/** Lowers maximum, average and global average pooling, and the gradient of a bias, which is a sum over pixels. */
 import type { Node } from "../../../graph/graph.ts";
 import type { AveragePoolingAttributes } from "../../../graph/ops.ts";
 import { bindBatch } from "../../../graph/shapes.ts";
@@ -67,7 +67,7 @@ export function lowerPooling(node: Forward, program: Program): void {
   program.forwardOf.set(node.name, { primitive, workspace });
 }
 
-/** The maxima's places are in the workspace of the forward step with the same source and window. */
+/** The workspace of the forward step with the same source and window has the positions of the maxima. */
 export function lowerMaxPoolingBackward(node: Node<"max_pooling_backward">, program: Program): void {
   const [src = "", diffDst = ""] = node.inputs;
   const twin = program.graph.nodes.find(
@@ -77,7 +77,8 @@ export function lowerMaxPoolingBackward(node: Node<"max_pooling_backward">, prog
       JSON.stringify(other.attributes) === JSON.stringify(node.attributes),
   );
   const forward = program.forwardOf.get(twin?.name ?? "");
-  if (forward?.workspace === undefined) throw new Refusal("undo a max pooling", "its forward step runs on the host");
+  if (forward?.workspace === undefined)
+    throw new Refusal("differentiate a max pooling", "its forward step runs on the host");
   const diff = program.use(diffDst, program.preferred(program.shape(diffDst)));
   const target = program.define(node.outputs[0] ?? "", program.preferred(program.shape(src)));
   const operation = poolingBackward("max", target.descriptor, diff.descriptor, node.attributes);
@@ -114,8 +115,8 @@ export function lowerAveragePoolingBackward(
 }
 
 /**
- * The sums over images and pixels, channel by channel: each image's mean by average pooling, which all threads share,
- * and of the few numbers left the rest by one. Values without pixels are summed on the host.
+ * The sum over images and pixels for each channel. Average pooling computes each image's mean on all threads. The host
+ * sums these few numbers on one thread. It also sums values without pixels.
  */
 export function lowerBiasBackward(node: Node<"bias_backward">, program: Program): void {
   const [diffDst = ""] = node.inputs;

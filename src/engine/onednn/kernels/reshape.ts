@@ -1,6 +1,6 @@
 /**
- * Flattening and transposing, and their gradients: what lies in memory row by row, or channels last, has another
- * shape's layout too, so nothing moves but for the reorder into that layout.
+ * Lowers flattening and transposing, and their gradients. Row-major memory, or channels-last memory, is also a layout
+ * of the other shape, so only the reorder into that layout moves data.
  */
 import type { Node } from "../../../graph/graph.ts";
 import { bindBatch } from "../../../graph/shapes.ts";
@@ -15,7 +15,7 @@ function layoutOf({ channelsLast }: { readonly channelsLast?: true }): LayoutNam
 export function lowerFlatten(node: Node<"flatten">, program: Program): void {
   const [src = ""] = node.inputs;
   const shape = program.shape(src);
-  // Of fewer axes, the order is the same either way only if there is one.
+  // With fewer axes, both orders are the same only if there is one axis.
   if (node.attributes.channelsLast === true && shape.length !== 4) {
     lowerToHost(node, program);
     return;
@@ -35,7 +35,7 @@ export function lowerFlattenBackward(node: Node<"flatten_backward">, program: Pr
   seeAs(program, node.outputs[0] ?? "", slot, layoutOf(node.attributes));
 }
 
-/** Of images: from channels last to channels first, or the other way round. */
+/** Transposes images from channels-last to channels-first, or the other way round. */
 export function lowerTranspose(node: Node<"transpose">, program: Program): void {
   const [src = ""] = node.inputs;
   const [dst = ""] = node.outputs;
@@ -47,7 +47,7 @@ export function lowerTranspose(node: Node<"transpose">, program: Program): void 
   } else lowerToHost(node, program);
 }
 
-/** `value` is what lies in `slot`, seen in `layout`. */
+/** Defines `value` as the content of `slot` in `layout`. */
 function seeAs(program: Program, value: string, slot: ReturnType<Program["use"]>["slot"], layout: LayoutName): void {
   program.alias(value, { slot, descriptor: describeMemory(program.library, program.shape(value), layout) });
 }

@@ -1,6 +1,6 @@
 /**
- * Convolutions of one tap that step over pixels. The pixels that they meet are copied side by side, and there all is
- * one matrix product. A gradient goes back to those pixels, and is zero at all others.
+ * Strided 1 × 1 convolutions. The sampled pixels are copied into contiguous memory, where the convolution is one matrix
+ * product. A gradient is copied back to those pixels, and is zero at all others.
  */
 import { required } from "../../../core/errors.ts";
 import { argument } from "../ffi/constants.ts";
@@ -13,14 +13,14 @@ import { tapProducts } from "./tap-products.ts";
 
 const SAMPLED = "pixels that are met";
 
-/** Formulations of `call`; none where it meets every pixel, or could not pay. */
+/** Formulations of `call`; none if it reads every pixel, or if they could not be faster. */
 export function sampledProducts(program: Program, call: Convolution): readonly Formulation[] {
   const { direction, attributes } = call;
   const { library, precision } = program;
   const [batch = 0, channels = 0, height = 0, width = 0] = program.shape(call.src);
   const [, , rows = 0, columns = 0] = program.shape(call.dst);
   const [down, right] = attributes.strides;
-  // The library takes strides only where they do not reach past the axis before, even behind the last pixel.
+  // The library accepts strides only if they do not reach past the outer axis, even after the last pixel.
   const canSample = rows * down <= height && columns * right <= width;
   const [, , ...kernel] = program.shape(call.weights);
   if (down * right === 1 || !canSample || kernel.some((extent) => extent !== 1)) return [];
@@ -34,7 +34,7 @@ export function sampledProducts(program: Program, call: Convolution): readonly F
   ]);
   const sampled = describeMemory(library, shape, "nhwc", precision);
   const copy = (from: MemoryDescriptor, to: MemoryDescriptor): Part => ({
-    primitive: required(reorderDescriptor(library, from, to), "copy of the pixels that are met"),
+    primitive: required(reorderDescriptor(library, from, to), "copy of the sampled pixels"),
     arguments: [
       { index: argument.src, role: from === met ? "src" : SAMPLED, piece: { descriptor: from, offset: 0 } },
       { index: argument.dst, role: to === met ? "src" : SAMPLED, piece: { descriptor: to, offset: 0 } },

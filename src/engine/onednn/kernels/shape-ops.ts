@@ -1,6 +1,7 @@
 /**
- * Concatenation, padding and slicing: copies between parts of memories. In a blocked layout a part that starts inside a
- * block of channels has no single descriptor; it is copied in pieces that each lie inside one block on both sides.
+ * Lowers concatenation, padding and slicing to copies between parts of memories. In a blocked layout, a part that
+ * starts inside a block of channels has no single descriptor. It is copied in pieces, each within one block on both
+ * sides.
  */
 import { required } from "../../../core/errors.ts";
 import type { Shape } from "../../../core/tensor.ts";
@@ -15,7 +16,7 @@ export function lowerConcatenation(node: Node<"concatenation">, program: Program
   const shapes = node.inputs.map((value) => program.shape(value));
   const sources = node.inputs.map((value, index) => program.use(value, program.preferred(shapes[index] ?? [])));
   const block = program.channelBlock;
-  // Channels that lie last need no block of their own.
+  // In channels-last, parts need not start at a block.
   const isAligned = shapes.slice(0, -1).every(([, channels = 0]) => channels % block === 0);
   const isImage = program.shape(dst).length === 4;
   const result = program.define(dst, program.preferred(program.shape(dst)), isImage && !isAligned);
@@ -41,7 +42,7 @@ export function lowerConcatenation(node: Node<"concatenation">, program: Program
   });
 }
 
-/** Where a part lies in a whole: the first element and the step on each axis. */
+/** The position of a part in a whole: the first element and the step on each axis. */
 interface Region {
   readonly offsets: readonly number[];
   readonly steps: readonly number[];
@@ -62,7 +63,7 @@ export function lowerSliceBackward(node: Node<"slice_backward">, program: Progra
   copyRegion(node, program, { offsets: starts, steps }, "embed");
 }
 
-/** Extract: dst = a region of src. Embed: a region of dst = src, and zero elsewhere. */
+/** Extract: dst is a region of src. Embed: a region of dst is src, and the rest is zero. */
 type Way = "extract" | "embed";
 
 function copyRegion(node: Node, program: Program, region: Region, way: Way): void {
@@ -79,7 +80,7 @@ function copyRegion(node: Node, program: Program, region: Region, way: Way): voi
     direct: describePart(program.library, layout(wholeValue), box.shape, box.region.offsets, region.steps),
   }));
   const source = program.use(src, layout(src));
-  // The memory is the value's own where it is not written at once and whole, so that its zeros need writing only once.
+  // A value that is written in several pieces or only in part has its own memory, so that zeros are written only once.
   const isAtOnce = way === "extract" && boxes.length === 1 && places.every(({ direct }) => direct !== undefined);
   const target = program.define(dst, layout(dst), !isAtOnce);
   const [whole, part] = way === "extract" ? [source, target] : [target, source];
@@ -93,7 +94,7 @@ function copyRegion(node: Node, program: Program, region: Region, way: Way): voi
   }
 }
 
-/** Some of the part, and the region of the whole that it is. */
+/** A box of the part, and its region in the whole. */
 interface Box {
   readonly shape: Shape;
   /** First element in the part. */
@@ -102,8 +103,8 @@ interface Box {
 }
 
 /**
- * The part in boxes. The library takes strides only where they would not reach into the next row, even after the last
- * element: of every other row of five, the last one is a box of its own.
+ * Splits the part into boxes. The library accepts strides only if they do not reach into the next row, even after the
+ * last element. For example, with every other row of five, the last row is a box of its own.
  */
 function boxesOf(shape: Shape, { offsets, steps }: Region, whole: Shape): readonly Box[] {
   let boxes = [{ shape, from: shape.map(() => 0) }];
@@ -138,7 +139,7 @@ interface PieceWork {
   readonly box: Box;
 }
 
-/** Copies images in the blocked layout, as many channels at a time as stay inside one block on both sides. */
+/** Copies images in the blocked layout. Each copy has as many channels as fit into one block on both sides. */
 function copyPieces(node: Node, program: Program, { whole, part, box }: PieceWork, way: Way): void {
   const block = program.channelBlock;
   const channels = required(box.shape[1], "channels");
@@ -156,7 +157,7 @@ function copyPieces(node: Node, program: Program, { whole, part, box }: PieceWor
   }
 }
 
-/** The channels from `channel` on, inside one block of an image in the blocked layout. */
+/** The channels from `channel` on within one block of an image in the blocked layout. */
 function describePiece(
   program: Program,
   whole: MemoryDescriptor,

@@ -1,8 +1,8 @@
 /**
- * Convolutions of tiny images as matrix products, one for each pair of an output pixel and the kernel's taps that meet
- * the image there. On 2 × 2 pixels a 3 × 3 kernel meets 16 of its 36 positions; the library's convolutions spend their
- * time around the others, and sum the weights' gradients of all threads. Channels lie last, so that every pixel of a
- * batch and every tap is a matrix as it lies in memory. A kernel of one tap is one product of all pixels.
+ * Convolutions of tiny images as matrix products: one for each output pixel and each tap of the kernel that is inside
+ * the image there. On 2 × 2 pixels, only 16 of the 36 positions of a 3 × 3 kernel are inside. The library's
+ * convolutions spend time on the others, and on summing the weights' gradients of all threads. In channels-last, every
+ * pixel of a batch and every tap is a matrix in memory. A kernel of one tap is one product of all pixels.
  */
 import type { Shape } from "../../../core/tensor.ts";
 import { withAttributes } from "../ffi/attributes.ts";
@@ -16,12 +16,12 @@ import type { Part } from "../planner/candidate.ts";
 import type { Program } from "../planner/program.ts";
 import type { Convolution, Formulation } from "./formulation.ts";
 
-/** Beyond it the calls themselves, and ever smaller matrices, cost more than the taps saved. */
+/** With more products, the calls and the small matrices take more time than the omitted taps save. */
 const MOST_PRODUCTS = 128;
-/** Channels below which the matrices are too thin. */
+/** With fewer channels, the matrices are too thin. */
 const FEWEST_CHANNELS = 64;
 
-/** Output pixel, tap and input pixel that meet, as indices in row-major order. */
+/** An output pixel, a tap, and the input pixel that they need, as row-major indices. */
 interface Meeting {
   readonly output: number;
   readonly tap: number;
@@ -29,8 +29,8 @@ interface Meeting {
 }
 
 /**
- * Whether all pixels of an image lie together, or all images' values of a pixel: a matrix without gaps, which AMX
- * kernels ask for.
+ * Whether the pixels of an image are contiguous, or the values of all images at a pixel. The latter is a matrix without
+ * gaps, which AMX kernels require.
  */
 type Outermost = "images" | "pixels";
 
@@ -38,12 +38,12 @@ interface Extents {
   readonly batch: number;
   readonly inputs: number;
   readonly outputs: number;
-  /** Pixels of the image and of the result. */
+  /** Number of pixels of the image and of the result. */
   readonly pixels: number;
   readonly outputPixels: number;
 }
 
-/** Formulations of `call`, of images of `srcShape`, as matrix products; none where they could not pay. */
+/** Formulations of `call` on images of `srcShape` as matrix products; none if they could not be faster. */
 export function tapProducts(
   program: Program,
   call: Convolution,
@@ -63,10 +63,10 @@ export function tapProducts(
     ? { batch: batch * size(image), inputs, outputs, pixels: 1, outputPixels: 1 }
     : { batch, inputs, outputs, pixels: size(image), outputPixels: size(result) };
   const { library, precision } = program;
-  // Partial sums stay in f32, and so do the gradients of weights.
+  // Partial sums and gradients of weights are f32.
   const isSum = (role: Role): boolean => role === resultOf[direction] && (!isOne || role === "weights");
   const typeOf = (role: Role): DataType => (isSum(role) ? "f32" : precision);
-  // For backward data a matrix is wanted the other way round: as it lies where that is free, else turned by a reorder.
+  // Backward data needs the transposed matrix: as a view if the library has that, or else through a reorder.
   const orders =
     direction === "backward data" ? (["inputs last", "outputs last"] as const) : (["outputs last"] as const);
   const ways = isOne || precision === "f32" ? (["images"] as const) : (["images", "pixels"] as const);
@@ -84,14 +84,14 @@ export function tapProducts(
       const parts = new Products(library, memory, place, extents).of(direction, meetings);
       const count = isOne ? "one matrix product" : `${meetings.length} matrix products`;
       const name = [count, ...(outermost === "pixels" ? ["pixels first"] : []), order].join(", ");
-      // Gradients of weights sum over pixels: a product does that in its innermost loop, a convolution's kernel row by
-      // row.
+      // Gradients of weights are sums over pixels. A matrix product sums them in its innermost loop, a convolution's
+      // kernel row by row.
       const isLikely = isOne && direction === "backward weights";
       return parts === undefined ? [] : [{ name, memory, parts, isLikely }];
     });
 }
 
-/** Images with the channels last, each in one piece or each pixel of all. */
+/** Channels-last images: image by image, or pixel by pixel over all images. */
 function imagesOf(library: OneDnn, shape: Shape, type: DataType, outermost: Outermost): MemoryDescriptor {
   const whole = describeMemory(library, shape, "nhwc", type);
   if (outermost === "images") return whole;
@@ -100,10 +100,7 @@ function imagesOf(library: OneDnn, shape: Shape, type: DataType, outermost: Oute
   return describeStrided(library, whole, shape, [channels, 1, width * pixel, pixel]);
 }
 
-/**
- * A kernel of one tap that meets every pixel once: with the channels last, all pixels of a batch are the rows of one
- * matrix.
- */
+/** A 1 × 1 kernel that reads every pixel once: in channels-last, all pixels of a batch are the rows of one matrix. */
 function isOneProduct({ attributes }: Convolution, [, , height, width]: Shape): boolean {
   const { strides, padding } = attributes;
   return (
@@ -113,10 +110,10 @@ function isOneProduct({ attributes }: Convolution, [, , height, width]: Shape): 
 
 type Role = "src" | "weights" | "dst";
 
-/** Which channels of a tap's matrix are neighbours in memory. */
+/** Which channels of a tap's matrix are contiguous in memory. */
 type Order = "inputs last" | "outputs last";
 
-/** What each direction makes: its partial sums stay in f32, and are rounded once. */
+/** The result of each direction. Its partial sums are f32 and are rounded once. */
 const resultOf = { forward: "dst", "backward data": "src", "backward weights": "weights" } as const;
 
 function meetingsOf(
@@ -126,7 +123,7 @@ function meetingsOf(
   [kernelHeight = 1, kernelWidth = 1]: Shape,
 ): readonly Meeting[] {
   const { strides, padding, dilation } = attributes;
-  // Far more outputs than products are allowed: not worth listing.
+  // There are far more outputs than allowed products, so do not list them.
   if (rows * columns > MOST_PRODUCTS) return [];
   const meetings: Meeting[] = [];
   for (let row = 0; row < rows; row++) {
@@ -142,7 +139,7 @@ function meetingsOf(
   return meetings;
 }
 
-/** Weights [out, in, height, width] with the taps outermost, each a matrix. */
+/** Weights [out, in, height, width] with the taps outermost, so that each tap is a matrix. */
 function tapsFirst(library: OneDnn, shape: Shape, type: DataType, order: Order): MemoryDescriptor {
   const [outputs = 1, inputs = 1, , width = 1] = shape;
   const matrix = outputs * inputs;
@@ -154,7 +151,7 @@ function matrixStrides(outputs: number, inputs: number, order: Order): readonly 
   return order === "outputs last" ? [1, outputs] : [inputs, 1];
 }
 
-/** A matrix inside an operand: strides in elements. */
+/** A matrix inside an operand. Strides are in elements. */
 interface MatrixPlace {
   readonly role: Role;
   readonly rows: number;
@@ -182,7 +179,7 @@ class Products {
     this.#extents = extents;
   }
 
-  /** The products that make up a direction; undefined where the library has one of them not, or only by loops. */
+  /** The products of a direction; undefined if the library lacks one of them, or has it only as plain loops. */
   of(direction: Convolution["direction"], meetings: readonly Meeting[]): readonly Part[] | undefined {
     const begun = new Set<number>();
     const parts = meetings.flatMap((meeting) => {
@@ -191,7 +188,7 @@ class Products {
       begun.add(result.start);
       return part ?? [];
     });
-    // Where nothing meets a tap or a pixel its result would stay as it was.
+    // A tap or pixel without any product would keep its old result.
     const results = { forward: "outputPixels", "backward data": "pixels", "backward weights": "taps" } as const;
     const wanted = results[direction];
     const isComplete = begun.size === (wanted === "taps" ? this.#taps : this.#extents[wanted]);

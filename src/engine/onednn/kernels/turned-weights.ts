@@ -1,7 +1,7 @@
 /**
- * The gradient of a convolution's images as a convolution forward: of the result's gradient, with each kernel turned by
- * half a turn and inputs in the place of outputs. The library's kernels forward are faster on thin layers, and turning
- * a kernel is a copy a tap.
+ * Computes the gradient of a convolution's images as a forward convolution of the result's gradient, with every kernel
+ * rotated by 180° and input and output channels swapped. On thin layers, the library's forward kernels are faster.
+ * Rotating a kernel takes one copy for each tap.
  */
 import type { Shape } from "../../../core/tensor.ts";
 import type { Padding } from "../../../graph/ops.ts";
@@ -14,10 +14,10 @@ import type { Program } from "../planner/program.ts";
 import { type Convolution, type Formulation, roles } from "./formulation.ts";
 
 const TURNED = "weights, turned";
-/** Taps beyond which the copies take longer than what they save. */
+/** With more taps, the copies take more time than they save. */
 const MOST_TAPS = 25;
 
-/** Formulations of `call` with turned weights; none where that is no convolution forward, or could not pay. */
+/** Formulations of `call` with rotated weights; none if `call` has no such form, or they could not be faster. */
 export function turnedFormulations(program: Program, call: Convolution): readonly Formulation[] {
   const { direction, attributes, src, dst, weights } = call;
   const { library, precision, layout } = program;
@@ -44,7 +44,7 @@ export function turnedFormulations(program: Program, call: Convolution): readonl
     { ...attributes, padding },
   );
   const primitive = firstImplementation(library, operation);
-  // What the library has beside these kernels is slower than its own gradient.
+  // The library's other forward kernels are slower than its own gradient.
   const copies = primitive.implementation.includes("amx")
     ? copiesOfTaps(program, primitive.memory("weights"))
     : undefined;
@@ -71,7 +71,7 @@ export function turnedFormulations(program: Program, call: Convolution): readonl
   ];
 }
 
-/** Zeros around the result's gradient; undefined where a part of it would have to be left out. */
+/** Padding around the result's gradient; undefined if a part of the gradient would have to be cropped. */
 function paddingOfGradient({ attributes }: Convolution, height: number, width: number): Padding | undefined {
   const { padding, dilation } = attributes;
   const reach = [dilation[0] * (height - 1), dilation[1] * (width - 1)] as const;
@@ -84,7 +84,7 @@ function paddingOfGradient({ attributes }: Convolution, height: number, width: n
   return Object.values(turned).every((pad) => pad >= 0) ? turned : undefined;
 }
 
-/** A copy a tap from weights with the taps outermost into `wanted`, where the last tap comes first. */
+/** One copy for each tap, from weights with the taps outermost into `wanted` in reverse order of taps. */
 function copiesOfTaps(
   { library }: Program,
   wanted: MemoryDescriptor,

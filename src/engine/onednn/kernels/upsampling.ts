@@ -1,6 +1,6 @@
 /**
- * Repeated pixels are the gradient of an average pooling whose windows are as large as their steps, times the size of a
- * window; and the other way round.
+ * Lowers upsampling by repeating pixels. It equals the gradient of an average pooling without overlap, times the size
+ * of a window. The gradient of upsampling equals the pooling itself, times that size.
  */
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
@@ -11,7 +11,7 @@ import { emitForward } from "./activation.ts";
 
 type Upsampling = Node<"upsampling"> | Node<"upsampling_backward">;
 
-/** The large and the small image, and between them the pooling. */
+/** The large image, the small image, and the pooling between them. */
 function operandsOf(node: Upsampling, program: Program): { src: View; dst: View; window: PoolingWindow; size: number } {
   const [src = ""] = node.inputs;
   const [dst = ""] = node.outputs;

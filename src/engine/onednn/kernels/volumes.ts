@@ -1,7 +1,8 @@
 /**
- * A convolution of a batch of images as one of a single volume. Where all channels fit one block, N images [C, H, W]
- * lie in memory as a volume [C, N, H, W] does, and a kernel of depth 1 over it computes the same. The library's kernels
- * for volumes walk on from image to image where those for images start anew, and are faster on thin layers.
+ * Computes a convolution of a batch of images as one of a single volume. If all channels fit into one block, N images
+ * [C, H, W] have the same memory layout as a volume [C, N, H, W], and a kernel of depth 1 computes the same. The
+ * library's kernels for volumes continue from image to image, while those for images start again. They are faster on
+ * thin layers.
  */
 import type { Shape } from "../../../core/tensor.ts";
 import type { Operation } from "../ffi/abi.ts";
@@ -12,10 +13,10 @@ import { implementations, type PrimitiveDescriptor } from "../ffi/primitive.ts";
 import type { Program } from "../planner/program.ts";
 import { type Convolution, type Formulation, roles } from "./formulation.ts";
 
-/** By the layout of the images, that of the volume which is the same memory. */
+/** For each layout of images: the layout of volumes that is the same in memory. */
 const layouts = { nChw16c: "nCdhw16c", nChw8c: "nCdhw8c", nhwc: "ndhwc" } as const;
 
-/** Formulations of `call` on volumes; none where images and volumes lie differently. */
+/** Formulations of `call` on volumes; none if images and volumes differ in memory. */
 export function volumeFormulations(program: Program, call: Convolution): readonly Formulation[] {
   const { direction, attributes, src, weights, bias, dst } = call;
   const { library, precision, layout: imageLayout } = program;
@@ -65,7 +66,7 @@ function volumeOf([batch = 1, channels = 1, ...pixels]: Shape): Shape {
   return [1, channels, batch, ...pixels];
 }
 
-/** Without those that copy the volume into a matrix first: they need much memory and are many times slower. */
+/** Excludes implementations that first copy the volume into a matrix: they need much memory and are far slower. */
 function ownKernels(
   library: OneDnn,
   operation: Operation,
@@ -83,7 +84,7 @@ function firstOf<T>(values: Iterable<T>): T | undefined {
   return undefined;
 }
 
-/** What `primitive` computes on volumes, told of images: each operand is seen as a volume only by the call itself. */
+/** `primitive`, which computes on volumes, as a call on images. Only the call itself uses operands as volumes. */
 function formulation(
   primitive: PrimitiveDescriptor,
   { direction }: Convolution,
