@@ -8,17 +8,17 @@ import { line } from "d3-shape";
 import { model } from "../src/models/zoo.ts";
 import { element, type Markup, svg } from "../src/report/svg.ts";
 import { plannedShare, usualWindow } from "../src/selection/budget-controller.ts";
-import { type PlantLook, steerPlant } from "../test/selection/plant.ts";
+import { type PlantUpdate, steerPlant } from "../test/selection/plant.ts";
 
 const SHARE = 0.5;
-/** Every so many neurons have a line of their own. */
+/** Of this many neurons, one has a line. */
 const EVERY = 12;
 const [WIDTH, LEFT, RIGHT] = [760, 64, 26];
 const panels = { cost: { top: 34, bottom: 174 }, factors: { top: 222, bottom: 402 } } as const;
 const HEIGHT = 446;
 
-/** Every third look: the file is smaller, and looks the same. */
-const looks: PlantLook[] = [];
+/** Every third update: the picture looks the same, and the file is smaller. */
+const updates: PlantUpdate[] = [];
 let seen = 0;
 steerPlant(model("resnet-20", { classes: 10 }), {
   select: { neurons: 1 },
@@ -27,9 +27,9 @@ steerPlant(model("resnet-20", { classes: 10 }), {
   strength: 2e-3,
   decades: 1,
   noise: 0.6,
-  onLook: (look) => {
+  onUpdate: (update) => {
     seen++;
-    if (seen % 3 === 0) looks.push(look);
+    if (seen % 3 === 0) updates.push(update);
   },
 });
 
@@ -59,13 +59,13 @@ function word(at: number, y: number, text: string, style = ""): Markup {
 
 const cost = scaleLinear([0.4, 1.02], [panels.cost.bottom, panels.cost.top]);
 const factor = scaleLinear([0, 1.12], [panels.factors.bottom, panels.factors.top]);
-const last = looks.at(-1);
+const last = updates.at(-1);
 const structures = [...(last?.factors ?? [])].flatMap(([parameter, { data }]) =>
   Array.from(data, (_, index) => ({ parameter, index, isChosen: last?.state.chosen[parameter]?.[index] === "1" })),
 );
 const shown = structures.filter((_, number) => number % EVERY === 0);
 const trajectory = ({ parameter, index }: (typeof shown)[number]): Points =>
-  looks.map(({ progress, factors }) => [progress, factors.get(parameter)?.data[index] ?? 0]);
+  updates.map(({ progress, factors }) => [progress, factors.get(parameter)?.data[index] ?? 0]);
 const counted = structures.filter(({ isChosen }) => isChosen).length;
 const plan: Points = [0, usualWindow.start, usualWindow.end, 1].map((at) => [at, plannedShare(at, SHARE)]);
 
@@ -83,7 +83,7 @@ const picture = svg(
   element("text", { x: LEFT, y: 20, class: "title" }, "MACs left"),
   axis(cost, [0.5, 0.75, 1], percent),
   curve(plan, cost, "plan"),
-  curve([[0, 1], ...looks.map(({ progress, left }): [number, number] => [progress, left])], cost, "left"),
+  curve([[0, 1], ...updates.map(({ progress, left }): [number, number] => [progress, left])], cost, "left"),
   word(0.34, cost(0.88), "the plan: a straight line down to the budget", "soft"),
   word(0.6, cost(0.56), "budget met: what is left trains on", "soft"),
   element(

@@ -1,7 +1,7 @@
 /**
- * What a cut gives in step time: a network whose structures were taken out at random, evenly over its layers, until a
- * share of its MACs is left; with widths as they fall, and kept at multiples of 8 and 16, which fill a vector. All of a
- * network's steps in turns.
+ * Measures how much faster training steps are after pruning. Structures are removed at random, evenly over the layers,
+ * until a share of the MACs is left: with arbitrary widths, and with multiples of 8 and 16, which fill a vector. All
+ * steps of a network are timed in turns.
  *
  *     npm run bench:cut -- [--model vgg-16] [--share 0.5] [--kinds neurons,streams] [--batch 64] [--precision f32]
  *         [--rounds 6] [--runs 3] [--seed 1] [--threads 2] [--json | --markdown]
@@ -40,10 +40,10 @@ const { values: options } = parseArgs({
 const precision = precisionOf(options.precision);
 const turns = { rounds: count(options.rounds, "rounds"), runs: count(options.runs, "runs") };
 const share = Number(options.share);
-if (!(share > 0 && share < 1)) throw new Error(`--share lies between 0 and 1, not "${options.share}"`);
+if (!(share > 0 && share < 1)) throw new Error(`--share must be between 0 and 1, not "${options.share}"`);
 const kinds = options.kinds.split(",").map((kind): keyof Selection => {
   const known = Object.values(selectionKeys).find((key) => key === kind);
-  if (known === undefined) throw new Error(`--kinds are some of ${Object.values(selectionKeys).join(", ")}`);
+  if (known === undefined) throw new Error(`--kinds must be some of ${Object.values(selectionKeys).join(", ")}`);
   return known;
 });
 
@@ -70,7 +70,7 @@ async function measure(model: string, cacheFolder: string): Promise<MeasuredMode
   const whole = plainSubject(model);
   const cuts = ROUNDS.map((round) => {
     const cut = randomCut(model, { share, kinds, round, seed: count(options.seed, "seed") });
-    return { widths: round === 1 ? "cut, widths as they fall" : `cut, multiples of ${round}`, ...cut };
+    return { widths: round === 1 ? "cut, any widths" : `cut, multiples of ${round}`, ...cut };
   });
   const networks: readonly (RandomCut & { readonly widths: string })[] = [
     { widths: "whole", network: whole.network, shareOfMacs: 1 },
@@ -97,8 +97,8 @@ function sectionOf({ model, batch, rows }: MeasuredModel): Section {
       "MACs left",
       "median ms (minimum … maximum)",
       "runs",
-      "share of the whole's time",
-      "time a MAC, of the whole's",
+      "time, of the whole network's",
+      "time per MAC, of the whole network's",
     ],
     rows: rows.map(({ widths, shareOfMacs, shareOfTime, median, minimum, maximum, runs }) => [
       ...[widths, percent(shareOfMacs)],

@@ -1,7 +1,7 @@
 /**
- * The page's promises: when it is first painted, how long a large run takes to be read and to be moved through, how
- * smooth it is at rest, what moves while it loads; and what a page that watches costs the training it watches, in turns
- * within one run.
+ * Measures the page: the time of its first paint, the time to read a large run and to move its slider, frames per
+ * second at rest, and layout shifts while it loads. It also measures how much a page slows down the training that it
+ * watches, in turns within one run.
  *
  *     npm run bench:dashboard -- [--part page | training] [--events 1000000] [--seconds 40] [--json | --markdown]
  */
@@ -36,15 +36,15 @@ const seconds = count(options.seconds, "seconds");
 const distribution = fileURLToPath(new URL("../dist", import.meta.url));
 
 const EPOCHS = 100;
-/** A `step` event, and two structures that go to zero and come back. */
+/** A `step` event, and two structures that reach zero or become alive again. */
 const EVENTS_A_STEP = 5;
 const VISITS = 5;
 const SLIDES = 40;
 const IDLE_SECONDS = 4;
-/** Of a page that is open, and then of none. */
+/** Seconds with an open page, and then without. */
 const TURN_SECONDS = 4;
 
-/** What the page tells of its own loading. */
+/** What the page measures about its own loading. */
 interface Loading {
   /** First contentful paint, in milliseconds from the start of the navigation. */
   readonly paint: number;
@@ -69,7 +69,7 @@ async function visit(
   return { page, loading: { paint, shift } };
 }
 
-/** The largest layout shift of all pages that show `run`, on a desk and on a telephone. */
+/** The largest layout shift of all pages that show `run`, at the widths of a desktop and a phone. */
 async function largestShift(browser: Browser, base: string, run: string): Promise<number> {
   const shifts: number[] = [];
   for (const width of [1280, 390]) {
@@ -86,7 +86,7 @@ async function largestShift(browser: Browser, base: string, run: string): Promis
   return Math.max(...shifts);
 }
 
-/** Milliseconds from a move of the slider until the frame after it is painted, at places all over the run. */
+/** Milliseconds from a move of the slider until the next frame is painted, at positions all over the run. */
 async function slide(page: Page): Promise<readonly number[]> {
   return page.evaluate(`(async () => {
     const slider = document.querySelector(".moments input");
@@ -164,7 +164,7 @@ async function measurePage(browser: Browser, folder: string): Promise<Section> {
         [`frames a second at rest, over ${IDLE_SECONDS} s`, frames.toFixed(1), "60"],
         ["layout shift while they load (CLS), largest of three pages at 1280 and 390 pixels", shift.toFixed(4), "0"],
         ["the server reads the whole file, once", formatDuration(folded / 1000), ""],
-        ["what a visitor gets of it", formatBytes(bytes), ""],
+        ["size of the digest that the page gets", formatBytes(bytes), ""],
       ],
     };
   } finally {
@@ -176,8 +176,8 @@ async function measurePage(browser: Browser, folder: string): Promise<Section> {
 const secondsOf = (time: string): number => Date.parse(time) / 1000;
 
 /**
- * The address of the page, from what `train --ui` says. Its output is read on to the end, or it would wait for a
- * reader.
+ * The address of the page, from the output of `train --ui`. The output is read to the end, because the process would
+ * wait for a reader.
  */
 function addressTold(output: Readable): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -191,7 +191,7 @@ function addressTold(output: Readable): Promise<string> {
   });
 }
 
-/** One run, watched and not in turns; the speeds of its steps in either. */
+/** Trains one run that is watched in turns. Returns the speeds of its steps with and without a page. */
 async function measureTraining(browser: Browser, folder: string): Promise<Section> {
   const run = join(folder, "watched");
   const main = join(distribution, "cli", "main.js");
@@ -206,7 +206,7 @@ async function measureTraining(browser: Browser, folder: string): Promise<Sectio
   const turns: { readonly from: number; readonly to: number; readonly isWatched: boolean }[] = [];
   try {
     const told = await addressTold(training.stderr);
-    // Data is read and kernels are chosen before the first step, and both are open in the page by then.
+    // Before the first step, data is read and kernels are timed, so measure only from then on.
     const { page } = await visit(browser, told, ".charts canvas");
     await page
       .getByText(/^epoch \d+ of/)
@@ -217,7 +217,7 @@ async function measureTraining(browser: Browser, folder: string): Promise<Sectio
     for (let isWatched = true; Date.now() / 1000 < end; isWatched = !isWatched) {
       await page.goto(isWatched ? told : "about:blank");
       if (isWatched) await page.locator(".charts canvas").first().waitFor();
-      // What opening costs is told apart from what watching does.
+      // Skip the time of opening the page, because only watching is measured.
       await wait(500);
       const from = Date.now() / 1000;
       await wait(1000 * TURN_SECONDS);
@@ -243,7 +243,7 @@ async function measureTraining(browser: Browser, folder: string): Promise<Sectio
     rows: [
       ["page open", watched.toFixed(0), `${speeds(true).length}`],
       ["no page", alone.toFixed(0), `${speeds(false).length}`],
-      ["of the speed without", percent(watched / alone), "promised: at least 98 %"],
+      ["of the speed without", percent(watched / alone), "target: at least 98 %"],
     ],
   };
 }

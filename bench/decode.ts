@@ -1,8 +1,8 @@
 /**
- * How many images a second are decoded and augmented, and what that costs a training step that runs beside it: `npx tsx
- * bench/decode.ts [--model resnet-20] [--size 224] [--batch 16] [--source 500x375] [--images 200] [--steps 12]`. The
- * images are made here: noise, blurred, as JPEG of quality 90. Rounds of steps with random data and with decoded data
- * take turns.
+ * Measures how many images per second are decoded and augmented, and how much that slows down a training step beside
+ * it: `npx tsx bench/decode.ts [--model resnet-20] [--size 224] [--batch 16] [--source 500x375] [--images 200]
+ * [--steps 12]`. The images are generated: blurred noise, as JPEG of quality 90. Rounds of steps with random data and
+ * with decoded data alternate.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,13 +32,13 @@ const [size, batch, images, steps] = [values.size, values.batch, values.images, 
 const [width = 500, height = 375] = values.source.split("x").map(Number);
 if (size === undefined || batch === undefined || images === undefined || steps === undefined) throw new Error("usage");
 
-/** Decodes alone: images a second with so many workers. */
+/** Decodes without training: images per second with this number of workers. */
 async function decodeAlone(options: TrainingLoaderOptions, workers: number, batches: number): Promise<number> {
   const loader = new TrainingLoader({ ...options, workers });
   const take = async (count: number): Promise<void> => {
     for (let taken = 0; taken < count; taken++) (await loader.next()).release();
   };
-  // What was prepared before the clock started must not count.
+  // Batches that were prepared before the clock started do not count.
   await take(2 * Math.max(4, 2 * workers));
   const start = performance.now();
   await take(batches);
@@ -83,7 +83,7 @@ try {
       times.random.push(performance.now() - start);
     }
     const loader = new TrainingLoader(options);
-    // The first batches were prepared ahead while nothing else ran.
+    // Skip the first batches, which were prepared while nothing else ran.
     for (let ahead = 0; ahead < 5; ahead++) (await loader.next()).release();
     const before = loader.waitedMilliseconds;
     for (let run = 0; run < steps; run++) {

@@ -1,8 +1,8 @@
 /**
- * How free the process stays while it trains: the longest that its event loop was held up, and how many steps found
- * their batch not ready, over short whole runs: factors, scoring, a cut while training where something falls to zero,
- * checkpoints, the final cut, certificate and latencies. 32 × 32: random images in memory; 224 × 224: JPEG files made
- * here.
+ * Measures how responsive the process is while it trains: the longest time for which the event loop was blocked, and
+ * the number of steps that waited for their batch. The runs are short but complete: factors, evaluation, pruning during
+ * training, checkpoints, the final pruning, certificate and latencies. Images of 32 × 32 are random and in memory,
+ * those of 224 × 224 are generated JPEG files.
  *
  *     npm run bench:loop -- [--model resnet-20] [--steps 40] [--threads 2] [--json | --markdown]
  */
@@ -27,7 +27,7 @@ interface Case {
   readonly model: string;
   readonly batch: number;
   readonly testImages: number;
-  /** Of height and width; 32 for images in memory, larger for files. */
+  /** Height and width of the images: 32 for images in memory, larger for files. */
   readonly size: number;
 }
 
@@ -85,7 +85,7 @@ async function inFiles(folder: string, trainImages: number, { testImages, size }
 
 interface Measured extends Pick<Case, "model" | "batch"> {
   readonly finished: RunFinished;
-  /** Longest that the loop was held up, by epoch. */
+  /** Longest time for which the loop was blocked, by epoch. */
   readonly epochs: readonly number[];
   readonly checkpointBytes: number;
 }
@@ -135,8 +135,8 @@ print(
       {
         title: "The event loop while training",
         head: [
-          ...["network, batch", "steps", "longest held up, whole run", "by epoch"],
-          ...["steps that waited for data", "waited in all", "checkpoint"],
+          ...["network, batch", "steps", "longest time blocked, whole run", "by epoch"],
+          ...["steps that waited for data", "total wait", "checkpoint"],
         ],
         rows: measured.map(({ model, batch, finished, epochs, checkpointBytes }) => [
           `${model}, ${batch}`,
@@ -147,7 +147,7 @@ print(
           `${milliseconds(finished.waitedMilliseconds)} ms`,
           megabytes(checkpointBytes),
         ]),
-        notes: ["Target: never held up for more than 50 ms, no step that waits."],
+        notes: ["Target: never blocked for more than 50 ms, and no step that waits."],
       },
     ],
     data: { runs: measured },

@@ -1,8 +1,8 @@
 /**
- * `npm run bench:foreign [-- --only resnet18]`: torchvision's networks, as PyTorch exports them, all the way through.
- * Each is read, answers as ONNX Runtime does with the file itself, is trained for a step, loses random structures of
- * every kind without its answers changing, and is written as a file that ONNX's checker and ONNX Runtime take. Needs
- * Python with torch, torchvision and onnx (`ESPALIER_PYTHON`); says so and does nothing where they are not.
+ * `npm run bench:foreign [-- --only resnet18]`: checks torchvision's networks as PyTorch exports them. Each network is
+ * read and compared with ONNX Runtime on the same file. It is trained for a step and loses random structures of every
+ * kind, which must not change its answers. The written file is checked by ONNX's checker and ONNX Runtime. Needs Python
+ * with torch, torchvision and onnx (`ESPALIER_PYTHON`); without them it prints a message and does nothing.
  */
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
@@ -33,10 +33,10 @@ const names = [
 ];
 const { values } = parseArgs({ options: { ...outputOptions, only: { type: "string" } } });
 
-/** Of the largest output: how far two runtimes, or a network and what is left of it, may be apart. */
+/** Largest allowed difference between two runtimes, or before and after pruning, relative to the largest output. */
 const TOLERANCE = 1e-4;
 const BATCH = 2;
-/** Of the structures of each kind, that are cut. */
+/** Share of the structures of each kind that are pruned. */
 const SHARE = 0.3;
 
 const fileSchema = z.object({ name: z.string(), exporter: z.string(), path: z.string(), versions: z.string() });
@@ -44,14 +44,12 @@ type File = z.infer<typeof fileSchema>;
 
 interface Outcome {
   readonly file: File;
-  /** Relative difference to ONNX Runtime with the file as it came. */
+  /** Relative difference to ONNX Runtime on the original file. */
   readonly read: number;
   readonly loss: number;
-  /** Of the MACs of the whole network, after the cut. */
+  /** Share of the MACs that are left after pruning. */
   readonly left: number;
-  /**
-   * Between the network with structures at zero and what is left without them, and of the written file in ONNX Runtime.
-   */
+  /** Relative differences of the pruned network, and of its written file in ONNX Runtime. */
   readonly cut: number;
   readonly written: number;
 }
@@ -99,7 +97,7 @@ async function answersOfFile(path: string, images: Tensor): Promise<Tensor> {
   }
 }
 
-/** Mean cross-entropy of one step of training, all structures with factors. */
+/** Mean cross-entropy of one training step with factors on all structures. */
 async function lossOfStep(host: EngineHost, network: Network, { factors }: Placement): Promise<number> {
   const { graph, weights, feeds } = randomStep({ network, factors }, BATCH);
   const plan = await host.prepare(graph, { batch: BATCH });

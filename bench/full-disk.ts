@@ -1,9 +1,9 @@
 /**
- * `npm run bench:full-disk [-- --epochs 2 --parallel 3 --from 1 --once]`: a run whose disk is full from its n-th write
- * on, for every n there is; writes are calls that need room: of bytes, new files and folders, renames, flushes. Each
- * run has to end with exit code 2 and a coded error, without its lock; then there is room again, and it has to come to
- * the same bytes by `resume`, or by the same command where there is no run yet. `--once`: only the n-th fails. Needs
- * Linux and a C compiler, for the writes are failed in front of the C library.
+ * `npm run bench:full-disk [-- --epochs 2 --parallel 3 --from 1 --once]`: trains runs whose disk is full from the n-th
+ * write on, for every n. A write is a call that needs space: for bytes, new files and folders, renames, flushes. Each
+ * run must end with exit code 2 and an error code, and without its lock. Then there is space again, and `resume` (or
+ * the same command if there is no run yet) must produce the same bytes as an undisturbed run. `--once`: only the n-th
+ * write fails. Needs Linux and a C compiler, because a preloaded library lets the writes fail.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
@@ -24,7 +24,7 @@ const trial = await openTrial(count(values.epochs, "epochs"));
 const library = join(trial.workplace, "fail-write.so");
 execFileSync("cc", ["-shared", "-fPIC", "-O1", "-o", library, resolve("bench/shared/fail-write.c"), "-ldl"]);
 
-/** Trains in `folder`, where the `from`-th write fails and all behind it; 0: none. */
+/** Trains in `folder`, where all writes from number `from` on fail; 0: none fails. */
 function train(folder: string, from: number): Promise<Ended> {
   return espalier(trial.train(folder), {
     environment: {
@@ -39,7 +39,7 @@ function train(folder: string, from: number): Promise<Ended> {
 
 const wholeFolder = join(trial.workplace, "whole");
 const whole = await train(wholeFolder, 0);
-if (whole.exitCode !== 0) throw new Error(`the run on a disk with room failed: ${whole.stderr}`);
+if (whole.exitCode !== 0) throw new Error(`the run on a disk with space failed: ${whole.stderr}`);
 const wanted = madeIn(wholeFolder);
 const writes = Number(readFileSync(`${wholeFolder}.count`, "utf8"));
 console.log(`${writes} writes`);
@@ -60,14 +60,14 @@ async function carryOut(number: number): Promise<void> {
   const code = /\[([a-z-]+)\]/.exec(full.stderr)?.[1] ?? "none";
   tally(`exit code ${full.exitCode}, ${code}`);
   const isTold = full.exitCode === 2 && code !== "none";
-  // What fails once may have been tried again, or have been a name or a lock that is only missed.
+  // With --once, the run may succeed: it may have repeated the write, or not need it.
   if (!isTold && !(values.once && full.exitCode === 0))
     find(`exit code ${full.exitCode}: ${full.stderr.slice(0, 500)}`);
   if (/\n\s+at |node:internal/.test(full.stderr)) find(`a stack: ${full.stderr.slice(0, 500)}`);
   if (existsSync(join(folder, ".lock"))) find("the lock is left");
   if (full.exitCode !== 0) {
     const { exitCode, stdout, stderr } = await goOn(trial, folder);
-    if (exitCode !== 0) find(`cannot be gone on with: exit code ${exitCode}: ${stderr || stdout.slice(-300)}`);
+    if (exitCode !== 0) find(`cannot be resumed: exit code ${exitCode}: ${stderr || stdout.slice(-300)}`);
     else if (madeIn(folder) !== wanted) find("other bytes");
   } else if (madeIn(folder) !== wanted) find("other bytes");
   findings.push(...found);

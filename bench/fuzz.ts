@@ -1,8 +1,8 @@
 /**
- * `npm run bench:fuzz [-- --inputs 100000 --only onnx,csv --seed 1 --from 0]`: spoilt files for the readers, each in a
- * process of its own that is started again behind an input it crashed or hung on. Prints what was found and how to make
- * that input again; exits with 1 if there was anything. An input is a function of (seed, reader, number): `--from` goes
- * on where an earlier call stopped.
+ * `npm run bench:fuzz [-- --inputs 100000 --only onnx,csv --seed 1 --from 0]`: gives damaged files to all readers. Each
+ * reader has a process of its own, which is started again after an input on which it crashed or hung. Prints each
+ * finding and how to reproduce it; the exit code is 1 if there is any. An input is a function of (seed, reader,
+ * number), so `--from` continues an earlier call.
  */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -22,13 +22,13 @@ const { values } = parseArgs({
 const inputs = count(values.inputs, "inputs");
 const seed = count(values.seed, "seed");
 
-/** A process that says nothing for so many seconds hangs: it reports every second. */
+/** A process reports every second. Without a report for this many seconds, it hangs. */
 const SILENCE = 120;
-/** Inputs after which it is told how far it is, where no terminal shows it all the time. */
+/** Without a terminal, the progress is printed after this many inputs. */
 const TOLD = 10_000;
-/** Megabytes of JavaScript's heap; native memory is told by the largest resident size. */
+/** Limit of JavaScript's heap in megabytes. The largest resident size shows native memory. */
 const HEAP = 1024;
-/** Room from the start: a heap this tidy is otherwise kept so small that collecting it takes most of the time. */
+/** Initial size of the heap. Otherwise the heap stays so small that garbage collection takes most of the time. */
 const FIRST_HEAP = 512;
 const KEPT = 20;
 
@@ -38,7 +38,7 @@ interface Report {
   readonly residentKilobytes: number;
 }
 
-/** Tries `from` … `inputs` − 1 of one reader and reports to the parent. */
+/** Tests the inputs `from` … `inputs` − 1 of one reader, and reports to the parent. */
 async function runChild(name: string, from: number): Promise<void> {
   const { targets, dispose } = await openTargets();
   const target = targets.find((each) => each.name === name);
@@ -53,7 +53,7 @@ async function runChild(name: string, from: number): Promise<void> {
     if (finding === undefined && Date.now() - reported < 1000) continue;
     report(number + 1, finding);
     reported = Date.now();
-    // Lets the message out before an input that may crash.
+    // Sends the message before the next input, which may crash the process.
     await new Promise((resolve) => setImmediate(resolve));
   }
   report(inputs);
@@ -65,7 +65,7 @@ interface Outcome {
   readonly died: string | undefined;
 }
 
-/** One child from input `from` on; resolves when it ends. */
+/** Runs one child from input `from` on. Resolves when it ends. */
 function follow(name: string, from: number, onReport: (report: Report) => void): Promise<Outcome> {
   return new Promise((resolve) => {
     let done = from;
@@ -75,7 +75,7 @@ function follow(name: string, from: number, onReport: (report: Report) => void):
       { execArgv: [...process.execArgv, `--initial-heap-size=${FIRST_HEAP}`, `--max-old-space-size=${HEAP}`] },
     );
     let silent = 0;
-    // Seconds are counted one by one, so that a machine that slept does not find everything silent when it wakes.
+    // Count seconds one by one, so that the time in which the machine slept does not count.
     const watchdog = setInterval(() => {
       if (++silent > SILENCE) child.kill("SIGKILL");
     }, 1000);
@@ -117,7 +117,7 @@ async function runAll(): Promise<void> {
         resident = Math.max(resident, residentKilobytes);
         if (finding !== undefined) found(finding);
       });
-      // Where exactly it died is somewhere in the second after the last report.
+      // The process died within a second after its last report.
       if (died !== undefined) found({ target: name, number: done, what: `${died} at this input or one soon after it` });
       from = died === undefined ? inputs : done + 1;
     }

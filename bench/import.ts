@@ -1,7 +1,7 @@
 /**
- * How long an ONNX file takes to be read, and how much memory, each in a process of its own: `npm run bench:import [--
- * --large]`. Files: ResNet-50 (102 MB) and VGG-16 (553 MB) with random weights and, with `--large`, 3 GB of external
- * data (a sparse file).
+ * `npm run bench:import [-- --large]`: measures the time and memory for reading ONNX files, each in a process of its
+ * own. Files: ResNet-50 (102 MB) and VGG-16 (553 MB) with random weights and, with `--large`, 3 GB of external data (a
+ * sparse file).
  */
 import { closeSync, ftruncateSync, openSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
@@ -26,11 +26,11 @@ interface Measured {
   readonly name: string;
   readonly bytes: number;
   readonly milliseconds: readonly number[];
-  /** At the peak, over what the process had before it read the file. */
+  /** Peak memory minus the memory before the file was read. */
   readonly memory: number;
 }
 
-/** Linear layers whose weights, 3 GB, lie in another file; that is all zeros, and takes no room on the disk. */
+/** Linear layers with 3 GB of weights in an external file. The file is all zeros and needs no space on the disk. */
 function writeLarge(folder: string): string {
   const width = 16_384;
   const bytes = width * width * 4;
@@ -118,7 +118,7 @@ print(
           megabytes(memory),
           (memory / bytes).toFixed(2),
         ]),
-        notes: [`${runs} processes each; memory is what came on top of the process's own.`],
+        notes: [`${runs} processes each; memory without that of the process before reading.`],
       },
     ],
     data: { measured },

@@ -1,9 +1,9 @@
 /**
- * `npm run bench:kill [-- --kills 200 --seed 1 --from 0 --parallel 3]`: kills runs (SIGKILL) at random moments, goes on
- * with each as a user would, and compares the bytes of both networks with those of a run that nobody killed. A
- * twentieth of the kills comes while the run is prepared, a tenth while something is cut, a tenth while a checkpoint is
- * written, the others anywhere, in this order; `--from` goes on where an earlier call stopped. Exits with 1 if a run
- * could not be gone on with, or came to another end.
+ * `npm run bench:kill [-- --kills 200 --seed 1 --from 0 --parallel 3]`: kills runs (SIGKILL) at random times, resumes
+ * each as a user would, and compares both networks, byte by byte, with those of an undisturbed run. A twentieth of the
+ * kills comes during preparation, a tenth during pruning, a tenth while a checkpoint is written, and the others at any
+ * time, in this order. `--from` continues an earlier call. The exit code is 1 if a run could not be resumed, or ended
+ * with other networks.
  */
 import type { ChildProcess } from "node:child_process";
 import { existsSync, readdirSync, rmSync } from "node:fs";
@@ -40,14 +40,14 @@ interface Seen {
   readonly epoch: number;
 }
 
-/** The run that nobody kills: what it makes, and when it told what. */
+/** The undisturbed run: its results and the times of its events. */
 const wholeFolder = join(trial.workplace, "whole");
 const seen: Seen[] = [];
 const startedAt = performance.now();
 const whole = await espalier(trial.train(wholeFolder), {
   onStart: (child) => listen(child, (event) => seen.push(event)),
 });
-if (whole.exitCode !== 0) throw new Error(`the run that nobody kills failed: ${whole.stderr}`);
+if (whole.exitCode !== 0) throw new Error(`the undisturbed run failed: ${whole.stderr}`);
 const wanted = madeIn(wholeFolder);
 const timeOf = (type: string): number => (seen.find((event) => event.type === type)?.time ?? 0) - startedAt;
 const prepared = timeOf("run.started");
@@ -80,7 +80,7 @@ async function killAt(moment: Moment, child: ChildProcess, folder: string, rando
       kill();
       break;
     case "anywhere": {
-      // By what it has told and not by the clock: a machine does other work as well.
+      // Use events instead of the clock, because the machine may be busy with other work.
       let left = Math.floor(random() * seen.length);
       const delay = random() * 30;
       listen(child, () => {
@@ -89,7 +89,7 @@ async function killAt(moment: Moment, child: ChildProcess, folder: string, rando
       break;
     }
     case "cutting": {
-      // Behind the epoch's event come the cut, the checkpoint of it and, behind the last, the compact network.
+      // After the event of an epoch, the run prunes, writes a checkpoint and, after the last, the compact network.
       const epoch = random() < 0.5 ? shrunkIn : lastEpoch;
       const delay = random() * 40;
       listen(child, (event) => {
@@ -144,7 +144,7 @@ const findings: string[] = [];
 async function carryOut({ number, moment }: Kill): Promise<void> {
   const random = new RandomStream(seed, "kill", number);
   const folder = join(trial.workplace, `run-${number}`);
-  // A run that was over before the signal came is started again: only kills count.
+  // If the run ended before the signal, start it again: only kills count.
   for (;;) {
     const { signal } = await espalier(trial.train(folder), {
       onStart: (child) => void killAt(moment, child, folder, () => random.uniform()),
@@ -156,7 +156,7 @@ async function carryOut({ number, moment }: Kill): Promise<void> {
   const { exitCode, stdout, stderr } = await goOn(trial, folder);
   const [, from] = /"resumedFrom":(\d+)/.exec(stdout) ?? [];
   const place = from === undefined || from === "0" ? "step 0" : "a later step";
-  const how = `${isRun ? "resumed" : "begun again"} from ${place}`;
+  const how = `${isRun ? "resumed" : "started again"} from ${place}`;
   tally(`${moment}: ${how}`);
   let finding: string | undefined;
   if (exitCode !== 0) finding = `exit code ${exitCode}: ${stderr || stdout.slice(-300)}`;

@@ -1,6 +1,7 @@
 /**
- * How fast pruned networks are in ONNX Runtime: those of a table in `docs/results/`, built anew from the widths that
- * their runs left, and the full network. All of them in turns; weights are drawn, for times do not depend on them.
+ * Measures the latency of pruned networks in ONNX Runtime, beside the full network, all in turns. The networks are
+ * those of a table in `docs/results/`, rebuilt from their widths. Weights are random, because times do not depend on
+ * them.
  *
  *     npm run bench:latency -- [--table resnet-20] [--batch 1] [--threads 1] [--rounds 200] [--json | --markdown]
  */

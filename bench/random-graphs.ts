@@ -1,8 +1,8 @@
 /**
- * `npm run bench:graphs [-- --graphs 10000 --seed 1 --from 0]`: random ONNX graphs that ONNX Runtime runs. Each is read
- * and answered rightly, by both engines, after it is written and after it is cut, or it is plainly refused; anything
- * else is a finding, and the exit code is 1. A graph is a function of (seed, number). Prints how many were what, the
- * reasons of refusals, and which ops were right how often.
+ * `npm run bench:graphs [-- --graphs 10000 --seed 1 --from 0]`: compares random ONNX graphs with ONNX Runtime. Each
+ * graph must either be refused when it is read, or both engines must compute the same outputs, also after it is written
+ * and after it is pruned. Anything else is a finding, and the exit code is 1. A graph is a function of (seed, number).
+ * Prints counts, the reasons of refusals, and how often each op was correct.
  */
 import { parseArgs } from "node:util";
 import { createOneDnnEngine } from "../src/engine/onednn/index.ts";
@@ -22,7 +22,7 @@ const graphs = count(values.graphs, "graphs");
 const seed = count(values.seed, "seed");
 const from = Number(values.from);
 
-/** Graphs after which it is told how far it is. */
+/** The progress is printed after this many graphs. */
 const TOLD = 500;
 const REASONS = 25;
 

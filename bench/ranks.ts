@@ -1,12 +1,12 @@
 /**
- * What several ranks on this machine give, and what a model of their cost says they should. Measured: a training step
- * of one process with all cores; of n ranks with one thread each at the same batch; and, for the model, of n processes
- * that do the same work side by side without summing anything, and sums of several sizes without anything beside them.
+ * Compares the speed of several ranks on this machine with one process, and with a model of their cost. It measures a
+ * training step of one process with all cores, and of n ranks with one thread each at the same batch. For the model, it
+ * measures n independent processes side by side without all-reduces, and all-reduces of several sizes alone.
  *
  *     npm run bench:ranks -- [--model resnet-20,resnet-50] [--ranks 2,3,4] [--rounds 3] [--runs 5]
  *         [--json | --markdown]
  *
- * The model's words for other machines: `npm run bench:ranks -- --paper`.
+ * The model's predictions for other machines: `npm run bench:ranks -- --paper`.
  */
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
@@ -27,7 +27,7 @@ const { values: options } = parseArgs({
   },
 });
 
-/** Divisible by 2, 3 and 4. */
+/** A batch that is divisible by 2, 3 and 4. */
 const batches: Readonly<Record<string, number>> = { "resnet-20": 96, "resnet-50": 12 };
 const cores = availableParallelism();
 const main = resolve("dist/cli/main.js");
@@ -47,18 +47,18 @@ async function step(ranks: number, model: string, batch: number, isAlone = false
   const [file = "", ...parameters] = [...launcher, ...command, ...own];
   const env = { ...root, ...(isAlone ? { ESPALIER_MPI: "none" } : {}) };
   const { stdout } = await execa(file, parameters, { env, stderr: "inherit" });
-  // Processes that know nothing of each other all print: their mean.
+  // Independent processes all print, so take their mean.
   const all = documents(stdout).map((text) => JSON.parse(text) as Measured);
   const medianMs = all.reduce((sum, one) => sum + one.medianMs, 0) / all.length;
   return { ...all[0], medianMs };
 }
 
-/** JSON documents that several processes printed one after the other, line by line. */
+/** Splits the output of several processes into JSON documents. */
 function documents(text: string): string[] {
   return text.split(/^(?=\{$)/m).filter((part) => part.trim() !== "");
 }
 
-/** Seconds that sums of several sizes take over `ranks`, as latency and bandwidth: least squares of time on bytes. */
+/** Latency and bandwidth of all-reduces over `ranks`: a least-squares fit of seconds on bytes. */
 async function sums(ranks: number): Promise<SumCost> {
   const binding = ranks <= cores ? ["--bind-to", "core"] : ["--oversubscribe", "--bind-to", "none"];
   const { stdout } = await execa(
@@ -78,7 +78,7 @@ interface Row {
   readonly ranks: number;
   readonly one: number;
   readonly measured: number;
-  /** Images/s of the ranks against those of one process: median over the rounds, least and most. */
+  /** Images/s of the ranks relative to one process: median, minimum and maximum over the rounds. */
   readonly speed: readonly [median: number, least: number, most: number];
   readonly rounds: number;
   readonly exposed: number;

@@ -1,14 +1,13 @@
 /**
  * `npm run results [-- plan …] [--runs folder] [--only-document]`: trains the plans in `bench/results/` one after
- * another, each as a sweep that goes on where it was stopped; keeps the finished runs of each in a table in
- * `docs/results/`; and writes `docs/results.md` from the tables. Ctrl-C stops at a step boundary, with what is finished
- * written down.
+ * another, each as a sweep that continues where it stopped. It stores the finished runs of each plan in a table in
+ * `docs/results/`, and writes `docs/results.md` from the tables. Ctrl-C stops after a step; finished runs are stored.
  *
- * `npm run results -- --add <folder> [--from <file.onnx>]`: trains nothing; keeps the finished runs in `folder`, which
- * `espalier train` made, in the table of its name. `--from`: the file they started from, which is checked and scored.
+ * `npm run results -- --add <folder> [--from <file.onnx>]`: trains nothing. It adds the finished runs of `espalier
+ * train` in `folder` to the table of that name. `--from`: the file that they started from; its accuracy is measured.
  *
- * `npm run results -- --control <plan>/<run> [--precision f32]`: trains the control of a run that is in the plan's
- * table and whose folder is gone, in an architecture of the same widths.
+ * `npm run results -- --control <plan>/<run> [--precision f32]`: trains the from-scratch baseline of a run in the
+ * plan's table whose folder is gone, in an architecture of the same widths.
  */
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile } from "node:fs/promises";
@@ -47,19 +46,19 @@ const { values, positionals } = parseArgs({
 
 async function namesIn(folder: string): Promise<string[]> {
   const names = (await readdir(folder)).filter((name) => name.endsWith(".json")).map((name) => basename(name, ".json"));
-  // What the paper's claims rest on comes first.
+  // Train ablations last.
   const rank = (name: string): string => `${name.endsWith("-ablation") ? 1 : 0} ${name}`;
   return names.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1));
 }
 
-/** Trains what is left of the plan; false if it was stopped. Runs that failed are told by the sweep itself. */
+/** Trains the remaining runs of a plan; false if it was stopped. The sweep itself reports failed runs. */
 async function trainPlan(name: string): Promise<boolean> {
   const sweep = ["dist/cli/main.js", "sweep", join(PLANS, `${name}.json`), "--out", join(values.runs, name)];
   const { exitCode } = await execa("node", sweep, { stdio: "inherit", reject: false });
   return exitCode !== INTERRUPTED;
 }
 
-/** The finished runs in `folder`, each control behind its run; none if none is finished. */
+/** The finished runs in `folder`, each followed by its from-scratch baselines; empty if there are none. */
 async function finishedIn(folder: string): Promise<readonly RunSummary[]> {
   try {
     const { groups } = await compareRuns([folder]);
@@ -70,18 +69,18 @@ async function finishedIn(folder: string): Promise<readonly RunSummary[]> {
     );
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    console.error(`no table of ${folder}: ${error.message}`);
+    console.error(`no table for ${folder}: ${error.message}`);
     return [];
   }
 }
 
-/** None if there is no such table. */
+/** The runs of a table; empty if there is no such table. */
 async function readTable(name: string): Promise<readonly RunSummary[]> {
   if (!(await namesIn(TABLES)).includes(name)) return [];
   return z.array(runSummarySchema).parse(JSON.parse(await readFile(join(TABLES, `${name}.json`), "utf8")));
 }
 
-/** Puts `added` into the table `name`, each in the place of the run of its name if there is one. */
+/** Adds runs to the table `name`. A run replaces an earlier one of the same name. */
 async function addToTable(name: string, added: readonly RunSummary[]): Promise<void> {
   if (added.length === 0) return;
   const runs = new Map([...(await readTable(name)), ...added].map((run) => [run.name, run]));
@@ -89,7 +88,7 @@ async function addToTable(name: string, added: readonly RunSummary[]): Promise<v
   await writeFileAtomic(join(TABLES, `${name}.json`), `[\n${lines.join(",\n")}\n]\n`);
 }
 
-/** `run` of `folder`, with what it started from if that is said. */
+/** Adds the file that `run` of `folder` started from, if it is given. */
 async function withStart(folder: string, run: RunSummary, file: string | undefined): Promise<RunSummary> {
   if (file === undefined || run.controlOf !== undefined) return run;
   const isItself = existsSync(join(folder, runFiles.record));

@@ -1,12 +1,12 @@
 /**
- * The roofline of a training step: the machine's matrix-multiply peak and memory bandwidth, and how far from what they
- * allow each step of the plan is.
+ * The roofline of a training step: the machine's peaks of matrix multiplication and memory bandwidth, and the time of
+ * each step of the plan relative to the least time that these peaks allow.
  *
  *     npm run bench:roofline -- [--model resnet-20] [--batch 128] [--precision f32] [--runs 7] [--threads 2]
  *         [--machine] [--json | --markdown]
  *
- * `--machine` measures the machine alone. Arithmetic is counted as of the direct method, so Winograd can be beyond the
- * roof; so can a small step whose data is still in the cache.
+ * `--machine` measures only the machine. Operations are counted for the direct method, so Winograd can exceed the roof.
+ * A small step can exceed it too, if its data is still in the cache.
  */
 import { parseArgs } from "node:util";
 import { required } from "../src/core/errors.ts";
@@ -36,7 +36,7 @@ const batch = count(options.batch, "batch");
 const precision = precisionOf(options.precision);
 const threads = count(options.threads, "threads");
 
-/** Of the whole step: what a row of the table takes at least. */
+/** A plan's step has a row in the table if it takes at least this share of the training step. */
 const LEAST_SHARE = 0.002;
 
 interface Roof {
@@ -46,9 +46,9 @@ interface Roof {
 
 interface Placed extends PlanStep {
   readonly bytes: number;
-  /** Arithmetic operations a byte. */
+  /** Arithmetic operations per byte. */
   readonly intensity: number;
-  /** The least time the roof allows, and what sets it. */
+  /** The least time that the roof allows, and which of the peaks limits it. */
   readonly least: number;
   readonly bound: "arithmetic" | "memory";
 }
@@ -71,7 +71,7 @@ interface Machine {
   readonly bandwidths: readonly Bandwidth[];
 }
 
-/** The memory's: of the largest data, which no cache holds. */
+/** The bandwidth of main memory: that of the largest data, which fits into no cache. */
 function memoryBandwidth({ bandwidths: measured }: Machine): number {
   return required(measured.at(-1), "a bandwidth").gigabytesPerSecond;
 }
@@ -118,7 +118,7 @@ function layersSection(steps: readonly Placed[], roof: Roof): Section {
         "ms",
         "GFLOP/s",
         "attainable",
-        "operations a byte",
+        "operations per byte",
         "bound by",
         "of the roof",
       ],

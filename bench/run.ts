@@ -1,17 +1,18 @@
 /**
- * The whole run, from start to compact network: `espalier train` in a fresh process (preparing, evaluation after each
- * epoch, cut, certificate and ONNX files included) against the same run in PyTorch (`peers/train.py`), whose factors
- * are multiplications and which only counts what it could cut. Processes in turns, timed from their start to their end.
+ * Times a whole run, from start to compact network: `espalier train` in a fresh process (with preparation, evaluation
+ * after each epoch, pruning, certificate and ONNX files) against the same run in PyTorch (`peers/train.py`). There,
+ * factors are multiplications, and the MACs left are only counted. Processes run in turns and are timed from start to
+ * end.
  *
  *     npm run bench:run -- [--model resnet-20] [--epochs 6] [--batch 64] [--gamma-neurons 0.0011] [--gamma-blocks 0.01]
  *         [--budget 50% --budget-by 0.75] [--patience 1] [--precision f32|bf16|auto] [--rounds 1]
  *         [--layouts channels_last,contiguous] [--limit <images>] [--warm] [--threads 2] [--seed 1]
  *         [--json | --markdown]
  *
- * A γ of 0 places no factors of that kind, on either side. With `--budget`, Espalier takes the two γ as ratios and
- * steers them; the twin keeps them as they are, which changes what it counts, not what it takes: it computes whole
- * layers to the end. `--warm` lets Espalier use the kernels that this machine has chosen before; otherwise it times
- * them within the run.
+ * With a γ of 0, neither side has factors of that kind. With `--budget`, Espalier uses the two γ as ratios and controls
+ * γ itself. The peer keeps them constant, which changes its count of MACs but not its time: it computes whole layers to
+ * the end. With `--warm`, Espalier uses kernel choices that this machine has stored before; otherwise it times kernels
+ * within the run.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -55,13 +56,13 @@ const engine = createOneDnnEngine({ threads: count(options.threads, "threads") }
 const automatic = engine.precisions.includes("bf16") ? "bf16" : "f32";
 const precision = options.precision === "auto" ? automatic : precisionOf(options.precision);
 
-/** What is passed on as it was given, if it was. */
+/** Options that are passed on unchanged. */
 function given(name: "budget" | "budget-by" | "gamma-neurons" | "gamma-blocks" | "limit"): readonly string[] {
   const value = options[name];
   return value === undefined ? [] : [`--${name}`, value];
 }
 
-/** Options that both sides call alike. */
+/** Options with the same name on both sides. */
 const common: readonly string[] = [
   ...["--epochs", options.epochs, "--batch", options.batch, "--seed", options.seed, "--threads", options.threads],
   ...(["gamma-neurons", "gamma-blocks"] as const).flatMap((name) => (Number(options[name]) === 0 ? [] : given(name))),
@@ -71,7 +72,7 @@ const common: readonly string[] = [
 
 interface WholeRun {
   readonly seconds: number;
-  /** On all test images, of what is left. */
+  /** Accuracy on all test images of the pruned network. */
   readonly accuracy: number;
   readonly shareOfMacs: number;
 }
@@ -117,7 +118,7 @@ async function twinRun(data: string, layout: string): Promise<WholeRun> {
     { lines: true, stderr: "inherit", reject: false },
   );
   const seconds = (performance.now() - start) / 1000;
-  if (failed) throw new PeerError("it ended before the run did; its own message is above");
+  if (failed) throw new PeerError("the process ended before the run did; its own message is above");
   const { versions, accuracy, macs, wholeMacs } = twinEnd.parse(JSON.parse(stdout.at(-1) ?? ""));
   peerVersions = versions;
   return { seconds, accuracy, shareOfMacs: macs / wholeMacs };
@@ -176,8 +177,8 @@ print(
         ]),
         notes: [
           "Whole processes, from start to end. Accuracy on the 10,000 test images.",
-          "Espalier's is the compact network's, written and proven; PyTorch's run counts what its factors at zero " +
-            "would let it cut, and cuts nothing.",
+          "Espalier's figures are those of the compact network, which is written and has a certificate. PyTorch's " +
+            "run counts what could be pruned, and prunes nothing.",
         ],
       },
     ],

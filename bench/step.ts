@@ -1,7 +1,7 @@
 /**
- * One training step of each network of the table (`shared/cases.ts`), with scaling factors and without, against its
- * PyTorch twin (`peers/step.py`: both memory formats, eager and compiled), the rounds of all of them interleaved; then
- * each in a process of its own: how long preparing takes and how much memory it needs.
+ * Times one training step of each network of the table (`shared/cases.ts`), with and without scaling factors, against
+ * the same network in PyTorch (`peers/step.py`: both memory formats, eager and compiled). All rounds are interleaved.
+ * Then it measures, in separate processes, the time of preparation and the memory.
  *
  *     npm run bench -- [--model resnet-20] [--batch 128] [--precision f32|bf16] [--rounds 8] [--runs 3] [--threads 2]
  *         [--section step|process] [--json | --markdown]
@@ -33,7 +33,7 @@ import { type OurProcesses, ourProcesses, peerPeakBytes } from "./shared/process
 import { type Spread, spreadOf } from "./shared/statistics.ts";
 import { inTemporaryFolder } from "./shared/temporary.ts";
 
-/** Steps whose time outside oneDNN's primitives is looked at. */
+/** Number of steps in which the time outside oneDNN's primitives is measured. */
 const OUTSIDE_RUNS = 9;
 
 const { values: options } = parseArgs({
@@ -55,7 +55,7 @@ const section = z.enum(["step", "process"]).optional().parse(options.section);
 interface StepMeasured extends Case {
   readonly ours: Spread;
   readonly withFactors: Spread;
-  /** By memory format, eager and compiled; none where the peer was skipped. */
+  /** Times by memory format, eager and compiled; empty if the peer was skipped. */
   readonly peer: Readonly<Record<string, Spread>>;
   readonly times: PlanTimes;
 }
@@ -75,7 +75,7 @@ const hello = z.object({
 });
 const timings = z.object({ milliseconds: z.array(z.number()) });
 
-/** Starts the twin; where it says what network it has, it has to be ours. */
+/** Starts the peer and checks that its network has the same parameters and MACs as ours. */
 async function startTwin({
   model,
   batch,
@@ -89,7 +89,7 @@ async function startTwin({
   if (isTwin) return { peer, variants: said.variants };
   peer.stop();
   throw new PeerError(
-    `its ${model} is another network: ${said.parameters} parameters and ${said.macs} MACs, ` +
+    `PyTorch's ${model} is another network: ${said.parameters} parameters and ${said.macs} MACs, ` +
       `${own.parameters} and ${own.macs} here`,
   );
 }
@@ -132,7 +132,7 @@ async function measureProcesses(one: Case): Promise<ProcessMeasured> {
   return { ...one, ours, peerPeakBytes: await unlessPeerFails(what, () => peerPeakBytes(one, threads)) };
 }
 
-/** What `measure` says of each case; one that this machine or version cannot do is skipped, and said so. */
+/** Measures each case. A case that this machine or version does not support is skipped with a message. */
 async function ofEach<T>(cases: readonly Case[], measure: (one: Case) => Promise<T>): Promise<readonly T[]> {
   const measured: T[] = [];
   for (const one of cases) {
@@ -175,9 +175,9 @@ function stepSection(measured: readonly StepMeasured[]): Section {
       ];
     }),
     notes: [
-      "PyTorch's best is that of both memory formats, eager and through torch.compile, which it names.",
+      "PyTorch's best: the fastest of both memory formats, eager and torch.compile; its name is given.",
       `Medians of ${turns.rounds * turns.runs} steps (minimum … maximum), milliseconds, all of a row in turns.`,
-      "Outside primitives: of each of the same runs, what is not inside a call of oneDNN's; the median.",
+      "Outside primitives: the time outside of oneDNN's calls, as a share of the same run; the median.",
       "Targets: factors on / off at most 1.01, outside oneDNN's primitives at most 3 %.",
     ],
   };
@@ -217,8 +217,7 @@ const cases = casesOf({
   precision: options.precision === undefined ? undefined : precisionOf(options.precision),
 });
 await inTemporaryFolder(async (cacheFolder) => {
-  // Kernels are chosen now, on the machine as it is, once for all that share them; with time for all, as after some
-  // starts.
+  // Kernels are timed now, once for all cases that share them, without a limit of time, as after several starts.
   const engine = createOneDnnEngine({ threads, cacheFolder, tuningSeconds: 120 });
   const steps = section === "process" ? [] : await ofEach(cases, (one) => measureStep(engine, one));
   const processes = section === "step" ? [] : await ofEach(cases, measureProcesses);

@@ -1,7 +1,7 @@
 /**
- * One training step of ResNet-20 in f32 against TensorFlow.js (`peers/tensorflow.mjs`), in turns, at a batch that it
- * can do in seconds, and ours at a usual batch as well. TensorFlow.js is fetched from npm into Espalier's cache folder
- * the first time; it is no dependency.
+ * Times one training step of ResNet-20 in f32 against TensorFlow.js (`peers/tensorflow.mjs`), in turns, at a batch that
+ * TensorFlow.js can compute in seconds. Espalier is also timed at a usual batch. TensorFlow.js is not a dependency: the
+ * first run downloads it from npm into Espalier's cache folder.
  *
  *     npm run bench:tensorflow -- [--batch 8] [--rounds 3] [--runs 1] [--threads 2] [--json | --markdown]
  */
@@ -49,7 +49,7 @@ async function install(): Promise<string> {
     () => false,
   );
   if (isThere) return folder;
-  console.error(`… fetching TensorFlow.js ${VERSION} from npm into ${folder}`);
+  console.error(`… downloading TensorFlow.js ${VERSION} from npm into ${folder}`);
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "package.json"), JSON.stringify({ name: "bench-peer", private: true }));
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];

@@ -60,7 +60,7 @@ describe("any network, with any of its kinds", () => {
         const select = Object.fromEntries(kinds.map((kind) => [selectionKeys[kind], kind === "block" ? 20 : 1]));
         const { graph: scaled, factors } = place(graph, select);
         fc.pre(smallestShare(scaled, factors, of) <= share);
-        const { left } = steerPlant(graph, { select, share, of, seed, steps: 240, looks: 60, ...hold });
+        const { left } = steerPlant(graph, { select, share, of, seed, steps: 240, updates: 60, ...hold });
         const few = kinds.length === 1 && factors.length <= 12 && factors.every(({ count }) => count === 1);
         const allowed = few ? Math.max(0.01, nearestSum(graph, select, share, of)) + 0.002 : 0.02;
         expect(Math.abs((left.at(-1) ?? 0) - share)).toBeLessThan(allowed);
@@ -79,7 +79,7 @@ test("blocks alone end at their nearest sum in 99 of 100 runs, whatever the nois
     const graph = model(name, { classes: 10 });
     return Array.from({ length: 25 }, (_, seed) => {
       const share = 0.25 + 0.65 * random.uniform();
-      const { left } = steerPlant(graph, { select, share, of, seed, steps: 240, looks: 60, ...hold });
+      const { left } = steerPlant(graph, { select, share, of, seed, steps: 240, updates: 60, ...hold });
       const off = Math.abs((left.at(-1) ?? 0) - share);
       return { name, of, share, off, isBeside: off > nearestSum(graph, select, share, of) + 0.002 };
     });
@@ -157,7 +157,7 @@ test("where widths are rounded, as many of a layer come back as make it wider", 
 
 test("restores a block that noise pruned if another block comes nearer to the budget", () => {
   const graph = model("resnext-20", { classes: 10 });
-  const noisy = { strength: 1e-5, decades: 3, noise: 3, seed: 0, steps: 240, looks: 60 } as const;
+  const noisy = { strength: 1e-5, decades: 3, noise: 3, seed: 0, steps: 240, updates: 60 } as const;
   // Whole blocks come to 0.917 and 0.873, which are about as near; it ended at 0.813.
   for (const share of [0.8953, 0.8953133198715807]) {
     const { left } = steerPlant(graph, { select: { blocks: 20 }, share, ...noisy });
@@ -174,7 +174,7 @@ describe("resnet-20", () => {
 
   test("rounding does not keep the last of a few large blocks from being pruned", () => {
     for (const share of [0.2, 0.20000000000000004, 0.201]) {
-      const few = { select: { blocks: 20 }, share, of: "parameters", seed: 0, steps: 240, looks: 60 } as const;
+      const few = { select: { blocks: 20 }, share, of: "parameters", seed: 0, steps: 240, updates: 60 } as const;
       const { left } = steerPlant(graph, few);
       expect(Math.abs((left.at(-1) ?? 0) - share)).toBeLessThan(0.01);
     }

@@ -1,7 +1,7 @@
 /**
- * Factors that behave as those of a network in training, without the network: each is held up by a gradient of its own,
- * which has noise as that of batches has, and stepped by the method itself. What a budget is steered by can so be tried
- * in seconds on the real structures and costs of large networks.
+ * Simulates the factors of a network in training, without the network. Each factor has a gradient of its own, with
+ * noise like that of batches, and the method itself steps it. So the controller of a budget can be tested in seconds on
+ * the real structures and costs of large networks.
  */
 import { RandomStream } from "../../src/core/random.ts";
 import { type Tensor, tensor } from "../../src/core/tensor.ts";
@@ -23,8 +23,8 @@ export interface PlantOptions {
   readonly share: number;
   readonly of?: CostKind;
   readonly steps?: number;
-  /** Times the factors are looked at; default as in a run. */
-  readonly looks?: number;
+  /** Number of updates; default as in a run. */
+  readonly updates?: number;
   readonly schedule?: Schedule;
   /** Default: the usual one. */
   readonly window?: Window;
@@ -36,11 +36,11 @@ export interface PlantOptions {
   readonly noise?: number;
   /** Widths are kept at multiples of it. */
   readonly round?: number;
-  /** Sees each look: the factors, and what the controller makes of them. */
-  readonly onLook?: (look: PlantLook) => void;
+  /** Called after each update. */
+  readonly onUpdate?: (update: PlantUpdate) => void;
 }
 
-export interface PlantLook {
+export interface PlantUpdate {
   /** Ση so far, over that of the whole run. */
   readonly progress: number;
   /** Share of the full cost that is left. */
@@ -51,7 +51,7 @@ export interface PlantLook {
 }
 
 export interface Course {
-  /** Shares of the full cost, at each look. */
+  /** Shares of the full cost after each update. */
   readonly left: readonly number[];
   readonly final: ControllerState;
 }
@@ -61,7 +61,7 @@ const MOMENTUM = 0.9;
 
 export function steerPlant(plain: Graph, options: PlantOptions): Course {
   const { select, share, of = "macs", steps = 1000, schedule = oneCycle, seed = 1 } = options;
-  const { strength = 1e-4, decades = 2, noise = 1, looks = 250, round = 1, window = usualWindow } = options;
+  const { strength = 1e-4, decades = 2, noise = 1, updates = 250, round = 1, window = usualWindow } = options;
   const { graph, factors } = place(plain, select);
   const model = costModel(graph, factors, of, { round });
   const rates = Array.from({ length: steps }, (_, step) => learningRateAt(schedule, step, steps));
@@ -75,7 +75,7 @@ export function steerPlant(plain: Graph, options: PlantOptions): Course {
   const velocities = factors.map(({ count }) => new Float32Array(count));
   const named = (data: readonly Float32Array[]): ReadonlyMap<string, Tensor> =>
     new Map(factors.map(({ parameter, count }, at) => [parameter, tensor([count], Float32Array.from(data[at] ?? []))]));
-  const interval = Math.min(10, Math.max(1, Math.floor(steps / looks)));
+  const interval = Math.min(10, Math.max(1, Math.floor(steps / updates)));
   let state = controller.initial();
   let gammas = controller.gammas(state);
   let done = 0;
@@ -104,7 +104,7 @@ export function steerPlant(plain: Graph, options: PlantOptions): Course {
     });
     gammas = controller.gammas(state);
     left.push(controller.left(state, named(values)));
-    options.onLook?.({ progress: done / totalRate, left: left.at(-1) ?? 1, factors: named(values), state });
+    options.onUpdate?.({ progress: done / totalRate, left: left.at(-1) ?? 1, factors: named(values), state });
   }
   left.push(controller.left(state, named(values)));
   return { left, final: state };
