@@ -58,7 +58,7 @@ function documents(text: string): string[] {
   return text.split(/^(?=\{$)/m).filter((part) => part.trim() !== "");
 }
 
-/** Latency and bandwidth of all-reduces over `ranks`: a least-squares fit of seconds on bytes. */
+/** Measures latency and bandwidth of all-reduces over `ranks`. */
 async function sums(ranks: number): Promise<SumCost> {
   const binding = ranks <= cores ? ["--bind-to", "core"] : ["--oversubscribe", "--bind-to", "none"];
   const { stdout } = await execa(

@@ -1,4 +1,4 @@
-/** The steps that are compared with PyTorch, and how many times as fast each is meant to be. */
+/** The training steps that are compared with PyTorch, and the target speed of each. */
 import { thisProcessor } from "../../src/core/processor.ts";
 import { type Precision, precisions } from "../../src/engine/engine.ts";
 
@@ -6,7 +6,7 @@ export interface Case {
   readonly model: string;
   readonly batch: number;
   readonly precision: Precision;
-  /** Times the speed of the peer's best; undefined for a step that has no target on this kind of processor. */
+  /** Speed relative to the peer's best; undefined for a step without a target on this kind of processor. */
   readonly target: number | undefined;
 }
 
@@ -29,7 +29,7 @@ const networks: Readonly<Record<string, Network>> = {
 
 const DEFAULT_BATCH = 128;
 
-/** The kind that the names of a processor's instruction sets tell. */
+/** The kind of a processor, from the names of its instruction sets. */
 function processorKind(instructionSets: readonly string[]): ProcessorKind {
   if (instructionSets.some((name) => name.startsWith("amx"))) return "amx";
   return instructionSets.some((name) => name.startsWith("avx512")) ? "avx512" : "avx2";
@@ -50,9 +50,7 @@ export interface Choice {
   readonly precision: Precision | undefined;
 }
 
-/**
- * The cases that are left of the table by a choice of model, batch or precision; a model that it lacks has no target.
- */
+/** The cases of the table with the chosen model, batch and precision. A model outside of the table has no target. */
 export function casesOf({ model, batch, precision }: Choice): readonly Case[] {
   const kind = processorKind(thisProcessor().instructionSets ?? []);
   const models = model === undefined ? Object.keys(networks) : [model];

@@ -1,7 +1,7 @@
 /**
- * A run that was never trained, as large as is asked for, in a folder like any other: for looking at pictures of large
- * networks, and for timing what reads runs. Its factors fall and some come back, its curves look like curves; its
- * networks are cut by the pruner.
+ * Writes the folder of a run of any size that was never trained, to test pictures of large networks and to time
+ * programs that read runs. Its factors fall and some become alive again, its curves are plausible, and the pruner makes
+ * its networks.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -27,15 +27,15 @@ export interface Imagined {
   readonly model: string;
   readonly select: Selection;
   readonly epochs: number;
-  /** Each with a `step` event. */
+  /** Number of steps, each with a `step` event. */
   readonly stepsPerEpoch: number;
-  /** Share of structures that reach zero for good, 0 … 1. */
+  /** Share of structures that reach zero permanently, 0 … 1. */
   readonly dying: number;
-  /** Structures that change between zero and not in each step, beside those. */
+  /** Number of other structures that reach zero or become alive in each step. */
   readonly restless: number;
 }
 
-/** When each structure reaches zero, as a share of the run; above 1 for those that never do. Guards are kept. */
+/** The share of the run after which each structure reaches zero; above 1 for structures that stay. */
 function deathsOf(factors: readonly Factor[], dying: number): ReadonlyMap<string, readonly number[]> {
   const random = new RandomStream(7, "deaths");
   return new Map(
@@ -51,7 +51,7 @@ function deathsOf(factors: readonly Factor[], dying: number): ReadonlyMap<string
   );
 }
 
-/** Factors at `progress` of the run: each falls from 1, to zero when its time has come. */
+/** Factors at `progress` of the run: each falls from 1 to zero. */
 function valuesAt(deaths: ReadonlyMap<string, readonly number[]>, progress: number): Weights {
   return new Map(
     [...deaths].map(([parameter, own]) => {
@@ -63,7 +63,7 @@ function valuesAt(deaths: ReadonlyMap<string, readonly number[]>, progress: numb
   );
 }
 
-/** Writes the run into `folder`. @returns how many events it has, and structures. */
+/** Writes the run into `folder`. @returns the numbers of its events and structures. */
 export async function writeImaginedRun(
   folder: string,
   { model: name, select, epochs, stepsPerEpoch, dying, restless }: Imagined,

@@ -1,17 +1,17 @@
-/** Times several things in turns, so that a machine that speeds up or slows down in between does so for all of them. */
+/** Times several subjects in turns, so that changes in the machine's speed affect all of them. */
 
 export interface Subject {
   readonly name: string;
   /**
-   * Untimed runs at the start of each round; default 1. Threads of the process before it still spin for a while, and
-   * the caches are full of its data.
+   * Untimed runs at the start of each round; default 1. Threads of the previous subject still spin for a while, and the
+   * caches contain its data.
    */
   readonly settle?: number;
   /** Milliseconds of each of `runs` runs. */
   round(runs: number): Promise<readonly number[]>;
 }
 
-/** One round of `runs` runs to warm up, then `rounds` of them; the times of each subject, in the order given. */
+/** Runs one untimed round, then `rounds` rounds of `runs` runs. Returns the times of each subject, in their order. */
 export async function interleave(
   subjects: readonly Subject[],
   { rounds, runs }: { readonly rounds: number; readonly runs: number },

@@ -1,4 +1,4 @@
-/** The control of a run whose folder is gone: its architecture is built anew from the widths in its table. */
+/** Trains the from-scratch baseline of a run whose folder is gone, in an architecture of the widths in its table. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { required, UserError } from "../../src/core/errors.ts";
@@ -20,9 +20,8 @@ import type { SettingsInput } from "../../src/training/settings/settings.ts";
 import { train } from "../../src/training/train.ts";
 
 /**
- * What is left of `run`'s network by its layers' widths: as many neurons as it lost are cut out of each, whichever they
- * are.
- * @throws UserError "unsupported" if that is not all the run lost.
+ * Rebuilds the pruned architecture of `run` from the widths of its layers, by pruning any neurons of each layer.
+ * @throws UserError "unsupported" if the run pruned more than neurons.
  */
 export function architectureOf({ name, model: of, layers, after }: RunSummary): Graph {
   const { graph, factors } = place(model(of, { classes: required(layers.at(-1), "a last layer").before }), {
@@ -38,12 +37,12 @@ export function architectureOf({ name, model: of, layers, after }: RunSummary): 
   if (macs !== after.macs || parameters !== after.parameters) {
     throw new UserError(
       "unsupported",
-      "more than neurons was cut, so the widths of its layers do not say what is left",
+      "more than neurons was pruned, so the widths of its layers do not say what is left",
       {
         about: name,
         expected: `${after.macs} MACs and ${after.parameters} parameters`,
         received: `${macs} and ${parameters}`,
-        hint: "Train the run again, with its control behind it",
+        hint: "Train the run again, and then its from-scratch baseline",
       },
     );
   }
@@ -51,8 +50,8 @@ export function architectureOf({ name, model: of, layers, after }: RunSummary): 
 }
 
 /**
- * Trains the control of `run` for its epochs with its `settings`, in the folder `group`; or goes on with the one that
- * is there.
+ * Trains the from-scratch baseline of `run` in the folder `group`, for the same epochs and with its `settings`. A run
+ * that is there already is resumed.
  */
 export async function lostControl(run: RunSummary, settings: SettingsInput, group: string): Promise<RunSummary> {
   const folder = join(group, controlFolder(run.name));

@@ -1,5 +1,5 @@
 /**
- * What the machine can do at most, measured with oneDNN itself: matrix multiplication, and moving data. The two lines
+ * Measures the machine's peaks with oneDNN itself: matrix multiplication, and memory bandwidth. They are the two lines
  * of the roofline model (Williams, Waterman and Patterson, "Roofline", Communications of the ACM, 2009).
  */
 
@@ -23,28 +23,28 @@ import {
 } from "../../src/engine/onednn/ffi/primitive.ts";
 
 export interface ProductPeak {
-  /** 10⁹ multiplications and additions a second. */
+  /** 10⁹ multiplications and additions per second. */
   readonly gigaflops: number;
-  /** Rows, columns and depth of the square matrices that reached it. */
+  /** Size of the square matrices that reached this peak. */
   readonly size: number;
   readonly implementation: string;
 }
 
 export interface Bandwidth {
-  /** What is read and written in one go. */
+  /** Bytes that are read and written by one operation. */
   readonly bytes: number;
-  /** 10⁹ bytes a second, read and written together. */
+  /** 10⁹ bytes per second, reads and writes together. */
   readonly gigabytesPerSecond: number;
   readonly kind: "copy" | "triad";
 }
 
 const PRODUCT_SIZES = [512, 1024, 2048, 4096] as const;
-/** From what fits a core's cache to what fits none. */
+/** Sizes from data that fits into a core's cache to data that fits into no cache. */
 const BANDWIDTH_MEGABYTES = [1, 4, 16, 64, 256, 1024] as const;
-/** Each measurement is repeated for this long, and the fastest repetition counts: a peak is what can be reached. */
+/** Each measurement is repeated for this long, and the fastest repetition counts. */
 const MILLISECONDS = 400;
 
-/** The fastest of square products in `precision`, of all sizes and implementations. The caller sets the threads. */
+/** The fastest product of square matrices in `precision`, of all sizes and implementations. The caller sets threads. */
 export function productPeak(library: OneDnn, precision: Precision): ProductPeak {
   let best: ProductPeak = { gigaflops: 0, size: 0, implementation: "" };
   for (const size of PRODUCT_SIZES) {
@@ -68,7 +68,7 @@ export function productPeak(library: OneDnn, precision: Precision): ProductPeak 
   return best;
 }
 
-/** For each size of data the faster of a copy and a = b + s·c. The caller sets the threads. */
+/** For each size of data, the faster of a copy and a = b + s·c. The caller sets the number of threads. */
 export function bandwidths(library: OneDnn): readonly Bandwidth[] {
   return BANDWIDTH_MEGABYTES.map((megabytes) => {
     const bytes = megabytes * 2 ** 20;
@@ -94,7 +94,7 @@ export function bandwidths(library: OneDnn): readonly Bandwidth[] {
   });
 }
 
-/** Milliseconds of the fastest run of `primitive` on memories of its own. */
+/** Milliseconds of the fastest run of `primitive` on newly allocated memory. */
 function fastest(
   library: OneDnn,
   primitive: PrimitiveDescriptor,

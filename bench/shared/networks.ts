@@ -16,13 +16,13 @@ export function plainSubject(name: string): StepSubject {
   return { network: { graph, weights: initialize(graph, 1) }, factors: [] };
 }
 
-/** With a factor on every neuron, or every group where that is what the network has. */
+/** Adds a factor to every neuron, or to every group if the network has no neurons. */
 export function subjectWithFactors(name: string): StepSubject {
   const plain = plainGraph(name);
   const kind = structureKinds(plain).find((one) => one === "neuron" || one === "group");
   if (kind === undefined) throw new Error(`${name} has neither neurons nor groups to select`);
   const { graph, factors } = place(plain, { [selectionKeys[kind]]: 1e-3 });
-  // No layer holds its last factor back, so that figures stay comparable from version to version.
+  // Layers need not keep a last factor here, so that figures stay comparable with those of earlier versions.
   const free = factors.map((factor) => ({ ...factor, keepLast: false }));
   return { network: { graph, weights: initialize(graph, 1) }, factors: free };
 }

@@ -1,4 +1,4 @@
-/** One training step of ours, prepared in this process, ready to be timed. */
+/** A training step of Espalier, prepared in this process. */
 import type { Engine, Feeds, Plan, PlanStep, PlanTimes, Precision } from "../../src/engine/engine.ts";
 import { randomStep, type StepSubject } from "../../src/evaluation/step-time.ts";
 import type { Graph } from "../../src/graph/graph.ts";
@@ -32,7 +32,7 @@ export class OurStep implements Subject {
     return this.#plan.explain(this.#feeds, runs);
   }
 
-  /** Where the time of `runs` steps goes. */
+  /** The parts of the time of `runs` steps. */
   times(runs: number): PlanTimes {
     return this.#plan.times(this.#feeds, runs);
   }

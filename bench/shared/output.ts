@@ -1,6 +1,6 @@
 /**
- * What a bench prints: tables with a line of conditions, for a terminal, as Markdown for `docs/performance.md`, or as
- * JSON.
+ * Prints the results of a bench: tables with a line of conditions, for a terminal, as Markdown for
+ * `docs/performance.md`, or as JSON.
  */
 import { availableParallelism, cpus } from "node:os";
 import Table from "cli-table3";
@@ -17,7 +17,7 @@ export interface Output {
   /** Machine, versions, command. */
   readonly conditions: readonly string[];
   readonly sections: readonly Section[];
-  /** The figures as they were measured, for `--json`. */
+  /** The measured figures, for `--json`. */
   readonly data: unknown;
 }
 
@@ -52,7 +52,7 @@ function asMarkdown({ title, head, rows, notes = [] }: Section): string {
   return [`### ${title}`, table, ...(notes.length > 0 ? [notes.join(" ")] : [])].join("\n\n");
 }
 
-/** Processor, Node's version, and how the bench was called: what every figure has to come with. */
+/** The conditions of every figure: processor, Node's version, and the command. */
 export function machineConditions(script: string, more: readonly string[]): readonly string[] {
   const parameters = process.argv.slice(2).filter((parameter) => !/^--(json|markdown)$/.test(parameter));
   return [
@@ -75,7 +75,7 @@ export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(0)} MB`;
 }
 
-/** What is not known, or was not measured. */
+/** Stands for a figure that is unknown or was not measured. */
 export const NOTHING = "–";
 
 /** `ratio` and whether it reaches `target`. */

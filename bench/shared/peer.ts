@@ -1,7 +1,7 @@
 /**
- * A peer of the benches in another process, asked line by line: it computes only when told to, so rounds interleave.
- * What goes wrong with a peer (not there, ended, answered something else) is a `PeerError`: the bench says so and goes
- * on without it.
+ * A peer of the benches: another library in another process. It computes only on request, line by line, so rounds can
+ * interleave. If a peer is missing, ends, or answers something unexpected, that is a `PeerError`: the bench prints it
+ * and continues without the peer.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface, type Interface } from "node:readline";
@@ -11,7 +11,7 @@ import type { z } from "zod";
 
 export class PeerError extends Error {}
 
-/** The Python that the peers run in. */
+/** The Python that runs the peers. */
 export const python: string = process.env["ESPALIER_PYTHON"] ?? "python3";
 
 /** Path of a script of `bench/peers/`. */
@@ -19,7 +19,7 @@ export function peerPath(script: string): string {
   return fileURLToPath(new URL(`../peers/${script}`, import.meta.url));
 }
 
-/** Throws `PeerError` where Python (or `ESPALIER_PYTHON`) has no PyTorch. */
+/** Throws `PeerError` if Python (or `ESPALIER_PYTHON`) has no PyTorch. */
 export async function requireTorch(): Promise<void> {
   const { failed } = await execa(python, ["-c", "import torch"], { reject: false, stdio: "ignore" });
   if (failed) throw new PeerError(`${python} has no torch; name another Python with ESPALIER_PYTHON`);
@@ -47,19 +47,19 @@ export class Peer {
 
   static #start(program: string, parameters: readonly string[]): Peer {
     const child = spawn(program, parameters, { stdio: ["pipe", "pipe", "inherit"] });
-    // Whoever writes to a peer that is gone finds out by reading from it.
+    // Errors of writing to a peer that has ended are ignored: reading from it reports them.
     child.stdin.on("error", () => {});
     return new Peer(child, createInterface({ input: child.stdout }));
   }
 
-  /** The next line it prints, by `schema`. */
+  /** The next line that it prints, parsed by `schema`. */
   async read<T>(schema: z.ZodType<T>): Promise<T> {
     const { value, done } = await this.#lines.next();
-    if (done === true) throw new PeerError("it ended before it answered; its own message is above");
+    if (done === true) throw new PeerError("the peer ended before it answered; its own message is above");
     try {
       return schema.parse(JSON.parse(value));
     } catch (error) {
-      throw new PeerError(`it answered what was not asked: ${value}`, { cause: error });
+      throw new PeerError(`the peer's answer is unexpected: ${value}`, { cause: error });
     }
   }
 
@@ -68,14 +68,14 @@ export class Peer {
     return this.read(schema);
   }
 
-  /** It ends once it has read that nothing more comes. */
+  /** Closes its input, upon which it ends. */
   stop(): void {
     this.#reader.close();
     this.#process.stdin?.end();
   }
 }
 
-/** What `use` resolves to; undefined, and a line on stderr, if the peer fails. */
+/** The result of `use`. If the peer fails: undefined, with a line on standard error. */
 export async function unlessPeerFails<T>(what: string, use: () => Promise<T>): Promise<T | undefined> {
   try {
     return await use();

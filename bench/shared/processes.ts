@@ -1,6 +1,6 @@
 /**
- * A training step in a process of its own, ours and PyTorch's: what only a fresh process can tell, the peak of its
- * memory and how long preparing takes.
+ * Runs a training step of Espalier or PyTorch in a fresh process, to measure its peak memory and the time of
+ * preparation.
  */
 import { join } from "node:path";
 import { execa } from "execa";
@@ -10,9 +10,9 @@ import { PeerError, peerPath, python, requireTorch } from "./peer.ts";
 import { medianOf } from "./statistics.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
-/** Steps each process runs. */
+/** Number of steps that each process runs. */
 const STEPS = 3;
-/** Processes that prepare from the cache. */
+/** Number of processes that prepare from the cache. */
 const CACHED_RUNS = 3;
 
 export interface OurProcess {
@@ -21,9 +21,9 @@ export interface OurProcess {
 }
 
 export interface OurProcesses {
-  /** With an empty kernel cache: every choice is timed. */
+  /** With an empty kernel cache, so that every choice is timed. */
   readonly first: OurProcess;
-  /** With the cache that the first one left: medians. */
+  /** With the cache of the first process; medians. */
   readonly cached: OurProcess;
 }
 
@@ -39,7 +39,7 @@ export async function ourProcesses({ model, batch, precision }: Case, threads: n
         stderr: "inherit",
         reject: false,
       });
-      if (failed) throw new PeerError("our process ended before it answered; its own message is above");
+      if (failed) throw new PeerError("Espalier's process ended before it answered; its own message is above");
       return ourSchema.parse(JSON.parse(stdout));
     };
     const first = await run();
@@ -55,7 +55,7 @@ export async function ourProcesses({ model, batch, precision }: Case, threads: n
   });
 }
 
-/** Bytes at the peak of a Python process that does nothing but this step, in the memory format that needs less. */
+/** Peak bytes of a Python process that runs only this step, in the memory format that needs less. */
 export async function peerPeakBytes({ model, batch, precision }: Case, threads: number): Promise<number> {
   await requireTorch();
   const peaks: number[] = [];
@@ -65,7 +65,7 @@ export async function peerPeakBytes({ model, batch, precision }: Case, threads: 
       stderr: "inherit",
       reject: false,
     });
-    if (failed) throw new PeerError("it ended before it answered; its own message is above");
+    if (failed) throw new PeerError("the peer ended before it answered; its own message is above");
     peaks.push(peerSchema.parse(JSON.parse(stdout)).peakBytes);
   }
   return Math.min(...peaks);

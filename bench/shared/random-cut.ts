@@ -1,4 +1,4 @@
-/** Networks cut at random: for the question what a cut gives, before there is one to be had by training. */
+/** Prunes networks at random, to measure the effect of pruning without training. */
 import { required } from "../../src/core/errors.ts";
 import { RandomStream } from "../../src/core/random.ts";
 import { tensor } from "../../src/core/tensor.ts";
@@ -11,26 +11,26 @@ import { plainGraph } from "./networks.ts";
 
 export interface RandomCut {
   readonly network: Network;
-  /** Of the MACs of the whole network. */
+  /** Share of the MACs of the whole network that is left. */
   readonly shareOfMacs: number;
 }
 
 export interface RandomCutOptions {
   /** MACs to keep, as a share of all. */
   readonly share: number;
-  /** Kinds of structures that are cut. */
+  /** Kinds of structures to prune. */
   readonly kinds: readonly (keyof Selection)[];
   /** Widths are kept at multiples of this. */
   readonly round: number;
   readonly seed: number;
 }
 
-/** Halvings of the interval in which the share of structures is looked for: to less than one structure of any layer. */
+/** Steps of the bisection for the share of structures: precise to less than one structure of any layer. */
 const HALVINGS = 12;
 
 /**
- * `model` with structures taken out at random, each with the same chance in every layer, so many that the MACs left
- * come as near to `share` as widths allow. At least one structure of each layer stays.
+ * Prunes structures of `model` at random, with the same probability in every layer, until the MACs that are left are as
+ * near to `share` as widths allow. At least one structure of each layer stays.
  */
 export function randomCut(model: string, { share, kinds, round, seed }: RandomCutOptions): RandomCut {
   const plain = plainGraph(model);

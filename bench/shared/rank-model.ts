@@ -1,29 +1,29 @@
 /**
- * What a data-parallel step costs. A rank computes for C seconds, of which the backward pass is the last two thirds.
- * Gradients of S bytes come in `buckets` equal parts, evenly over the backward pass; a sum of s bytes takes latency + s
- * / bandwidth, and sums go one after the other:
+ * A model of the time of a data-parallel step. A rank computes for C seconds, of which the backward pass is the last
+ * two thirds. Gradients of S bytes become available in `buckets` equal parts, evenly over the backward pass. An
+ * all-reduce of s bytes takes latency + s / bandwidth, and all-reduces run one after the other:
  *
  *     f_i = max(r_i, f_{i−1}) + a + s / β        r_i = C·(1/3 + 2/3 · i / k),  i = 1 … k
  *
- * What is not hidden is f_k − C, for the last bucket is full when the backward pass ends. Where the processor that
- * computes moves the bytes as well (ranks of one machine), what is hidden is not for nothing: all of it is added.
+ * The time that is not hidden is f_k − C, because the last bucket is complete when the backward pass ends. If the
+ * processors that compute also move the bytes (ranks of one machine), hidden time is not free: all of it is added.
  */
 
-/** Of one sum over all ranks: fixed part, and bytes of gradients a second. */
+/** Parameters of one all-reduce: latency in seconds, and bandwidth in bytes of gradients per second. */
 export interface SumCost {
   readonly latencySeconds: number;
   readonly bytesPerSecond: number;
 }
 
 export interface StepCost {
-  /** Of a rank's part of the batch, without any sum. */
+  /** Seconds for a rank's part of the batch, without all-reduces. */
   readonly computeMilliseconds: number;
-  /** Gradients of a rank. */
+  /** Bytes of a rank's gradients. */
   readonly bytes: number;
   readonly sums: SumCost;
   /** Whether the cores that compute also move the bytes. */
   readonly onProcessor: boolean;
-  /** Default as in `autodiff/data-parallel.ts`: eight, or more of 4 MiB. */
+  /** Number of buckets; default as in `autodiff/data-parallel.ts`: eight, or more of 4 MiB each. */
   readonly buckets?: number;
 }
 
@@ -48,8 +48,8 @@ export function predictStep({ computeMilliseconds, bytes, sums, onProcessor, buc
 }
 
 /**
- * A sum over `machines` by a ring: every machine sends and receives 2·(n − 1)/n of the bytes, in 2·(n − 1) messages one
- * after the other.
+ * A ring all-reduce over `machines`: every machine sends and receives 2·(n − 1)/n of the bytes, in 2·(n − 1) messages
+ * one after the other.
  */
 export function ringCost(machines: number, bytesPerSecond: number, latencySeconds: number): SumCost {
   return {

@@ -1,15 +1,12 @@
-/**
- * On paper: ResNet-50 on machines of a cluster, by the model of `rank-model.ts`. Nothing of it is measured but the one
- * machine.
- */
+/** Predicts the speed of ResNet-50 on a cluster by the model of `rank-model.ts`. Only one machine was measured. */
 import { predictStep, ringCost } from "./rank-model.ts";
 
-/** Of ResNet-50, with its batch norms. */
+/** Bytes of the gradients of ResNet-50, including its batch norms. */
 const GRADIENT_BYTES = 102_228_352;
-/** A server of 32 cores, at the images/s a core that this bench measured for ResNet-50 in f32 (8.4 on two). */
+/** A server of 32 cores, at the images/s per core that this bench measured for ResNet-50 in f32 (8.4 on two cores). */
 const IMAGES_PER_SECOND = 32 * 4.2;
 const IMAGES_PER_MACHINE = 32;
-/** Of a message between two machines, and the part of the wire's speed that MPI over TCP reaches. */
+/** Latency of a message between two machines, and the share of the wire's speed that MPI over TCP reaches. */
 const LATENCY_SECONDS = 30e-6;
 const WIRE_SHARE = 0.85;
 

@@ -1,4 +1,4 @@
-/** `docs/results.md` from tables of runs: every figure in it is one of theirs, and what it says of them is counted. */
+/** Writes `docs/results.md` from tables of runs. All its figures are from the tables, and its statements are counts. */
 
 import { type ComparedRun, groupRuns, labelOf } from "../../src/experiments/comparison.ts";
 import { removalCost, signed } from "../../src/experiments/comparison-table.ts";
@@ -14,7 +14,7 @@ import {
 
 /** The runs of one plan. */
 export interface ResultTable {
-  /** Of the plan's file. */
+  /** Name of the plan's file. */
   readonly name: string;
   readonly runs: readonly RunSummary[];
 }
@@ -25,7 +25,7 @@ const heads = [
   "removal cost",
 ];
 
-/** Accuracy of the run of no factors with the same network, epochs and seed, or of any seed if there is none. */
+/** Accuracy of the run without factors, with the same network, epochs and, if there is one, the same seed. */
 function baselineOf(run: RunSummary, runs: readonly RunSummary[]): RunSummary | undefined {
   const plain = runs.filter(
     ({ controlOf, kinds, model, dataset, epochs }) =>
@@ -42,13 +42,13 @@ function percent(run: RunSummary | undefined): string {
   return run === undefined ? "" : formatPercent(run.after.accuracy, 2);
 }
 
-/** With the number of the control's machine if that is not the run's. */
+/** Accuracy of a from-scratch baseline, with the number of its machine if that is not the run's. */
 function percentBeside(run: RunSummary, control: RunSummary | undefined, machines: readonly string[]): string {
   if (control === undefined || machineOf(control) === machineOf(run)) return percent(control);
   return `${percent(control)} (machine ${machines.indexOf(machineOf(control)) + 1})`;
 }
 
-/** `resnet-20`; of a run that went on from a file `graph, from network.onnx (91.73 %)`. */
+/** `resnet-20`; for a run that started from a file: `graph, from network.onnx (91.73 %)`. */
 function networkOf({ model, startedFrom }: RunSummary): string {
   return startedFrom === undefined
     ? model
@@ -81,10 +81,10 @@ function cells(
   ];
 }
 
-/** Epochs of the short recipes, from new weights: fewer leave a network well below what it reaches. */
+/** Epochs of the short recipes, from new weights. With fewer, a network stays well below the accuracy it can reach. */
 const TRAINED = 30;
 
-/** How often what is hoped for is so, with the rows in which it is not. */
+/** Counts how often each claim holds, and lists the rows in which it does not. */
 function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): string[] {
   const pruned = rows.filter(({ run }) => run.kinds.length > 0);
   if (pruned.length === 0) return ["No pruned run is finished yet."];

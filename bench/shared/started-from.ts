@@ -1,6 +1,6 @@
 /**
- * Which runs began with the weights of a file, told by the hash in their record, and how accurate the file is on their
- * test images.
+ * Checks by the hash in its record whether a run started with the weights of a file, and measures the accuracy of the
+ * file on the run's test images.
  */
 import { basename } from "node:path";
 import { UserError } from "../../src/core/errors.ts";
@@ -17,9 +17,9 @@ import { startingNetwork } from "../../src/training/start/starting-network.ts";
 const BATCH = 250;
 
 /**
- * What the run in `folder` started from if that is `file`.
- * @throws UserError "bad-option" if it began with other weights, and what reading the run, its data and the file
- * throws.
+ * The name and accuracy of `file`, from which the run in `folder` started.
+ * @throws UserError "bad-option" if the run started with other weights, and the errors of reading the run, its data and
+ * the file.
  */
 export async function startOf(folder: string, file: string): Promise<StartSummary> {
   const record = await readRunRecord(folder);
@@ -36,7 +36,7 @@ export async function startOf(folder: string, file: string): Promise<StartSummar
   return { file: basename(file), accuracy: await accuracyOfFile(file, dataset) };
 }
 
-/** On the whole test split, in percent. */
+/** Accuracy on the whole test split, in percent. */
 async function accuracyOfFile(file: string, { test, normalization }: Dataset): Promise<number> {
   const host = await EngineHost.start({ engine: "onednn" });
   try {

@@ -8,7 +8,7 @@ export interface Spread {
   readonly runs: number;
 }
 
-/** Of at least one value. */
+/** Median, minimum and maximum of at least one value. */
 export function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   return {

@@ -1,7 +1,6 @@
 /**
- * Bytes that a step of a plan has to move, from the shapes of its node's operands: images in the plan's precision, the
- * rest in four bytes. It counts each operand once and knows nothing of padded channels, so it is the least there is to
- * move.
+ * The bytes that a step of a plan must move at least, from the shapes of its node's operands: images in the plan's
+ * precision, other values in four bytes. Each operand counts once, without the padding of channels.
  */
 import { elementCount } from "../../src/core/tensor.ts";
 import type { PlanStep, Precision } from "../../src/engine/engine.ts";
@@ -9,8 +8,8 @@ import type { Graph } from "../../src/graph/graph.ts";
 import { inferShapes } from "../../src/graph/shapes.ts";
 
 /**
- * For each of a plan's steps its bytes; 0 where its node is unknown. Of several steps that make up one node, the
- * longest stands for the node.
+ * Bytes for each step of a plan; 0 if its node is unknown. If a node has several steps, its bytes count for the step
+ * that takes longest.
  */
 export function bytesOfSteps(
   graph: Graph,

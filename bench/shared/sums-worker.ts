@@ -1,7 +1,4 @@
-/**
- * Run as a rank by `bench:ranks`: what sums of several sizes take with nothing beside them; rank 0 prints latency and
- * bandwidth.
- */
+/** A rank of `bench:ranks` that times all-reduces of several sizes alone. Rank 0 prints latency and bandwidth. */
 import { performance } from "node:perf_hooks";
 import { joinCollectives } from "../../src/distributed/collectives.ts";
 import { joinCluster } from "../../src/distributed/join.ts";
@@ -11,7 +8,7 @@ const SIZES = [16, 64, 256, 512, 1024, 4096].map((kibibytes) => kibibytes * 1024
 const RUNS = 15;
 
 const cluster = await joinCluster();
-if (cluster.collectives === undefined) throw new Error("this is to be launched by mpirun");
+if (cluster.collectives === undefined) throw new Error("start this script with mpirun");
 const collectives = joinCollectives(cluster.collectives);
 const times = SIZES.map((bytes) => {
   const memory = new Float32Array(new ArrayBuffer(bytes));
@@ -23,7 +20,7 @@ const times = SIZES.map((bytes) => {
   });
   return runs.toSorted((a, b) => a - b)[RUNS >> 1] ?? 0;
 });
-// Latency from the small ones, bandwidth from the large: a straight line would be drawn through the largest alone.
+// Latency follows from small sizes and bandwidth from large ones. A least-squares fit would depend only on the largest.
 const [small = 0] = times;
 const large = times.at(-1) ?? 0;
 const bytesPerSecond = ((SIZES.at(-1) ?? 0) - (SIZES[0] ?? 0)) / Math.max(1e-9, large - small);

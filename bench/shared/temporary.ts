@@ -1,4 +1,4 @@
-/** A folder that is gone when the work in it is done. */
+/** Runs work in a temporary folder, which is removed afterwards. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * Runs small enough to be spoilt hundreds of times: `espalier train` of a tiny network on the reference engine, as
- * built in `dist/`.
+ * Runs that are small enough to be disturbed hundreds of times: `espalier train` of a tiny network on the reference
+ * engine, as built in `dist/`.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -18,11 +18,11 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** A network and data, and how it is trained: one cut while training, one at the end. */
+/** A network, its data, and the command that trains it. It is pruned once during training and once at the end. */
 export interface Trial {
-  /** The command that trains in `folder`; given again where there is no run to resume. */
+  /** The command that trains in `folder`. It is repeated if there is no run to resume. */
   train(folder: string): readonly string[];
-  /** Where runs are kept. */
+  /** The folder of the runs. */
   readonly workplace: string;
 }
 
@@ -48,7 +48,7 @@ export async function openTrial(epochs: number): Promise<Trial> {
   };
 }
 
-/** Starts `espalier <arguments_>`; `onStart` may hold on to the process. Resolves when it has ended. */
+/** Starts `espalier <arguments_>` and passes the process to `onStart`. Resolves when the process has ended. */
 export function espalier(
   arguments_: readonly string[],
   { environment = {}, onStart }: StartOptions = {},
@@ -74,23 +74,20 @@ interface StartOptions {
   readonly onStart?: (child: ChildProcess) => void;
 }
 
-/**
- * Brings the run in `folder` to its end by what a user would type: `resume`, or the same command where there is no run
- * yet.
- */
+/** Finishes the run in `folder` as a user would: with `resume`, or with the same command if there is no run yet. */
 export function goOn(trial: Trial, folder: string): Promise<Ended> {
   const isRun = existsSync(join(folder, "run.json"));
   return espalier(isRun ? ["resume", folder, "--json"] : trial.train(folder));
 }
 
-/** sha256 of what a finished run in `folder` has made: both networks. */
+/** sha256 of both networks of the finished run in `folder`. */
 export function madeIn(folder: string): string {
   const hash = createHash("sha256");
   for (const file of ["network.onnx", "compact.onnx"]) hash.update(readFileSync(join(folder, file)));
   return hash.digest("hex");
 }
 
-/** Does `work` for each of `items`, `parallel` at a time. */
+/** Runs `work` for each of `items`, `parallel` at a time. */
 export async function inParallel<T>(
   items: readonly T[],
   parallel: number,

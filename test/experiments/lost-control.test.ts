@@ -36,5 +36,5 @@ test("what is left of a network is built anew from the widths of its layers", ()
 test("what the widths do not say is refused", () => {
   const run = cutResNet();
   const cheaper = { ...run, after: { ...run.after, macs: run.after.macs - 1 } };
-  expect(() => architectureOf(cheaper)).toThrow(/more than neurons was cut/);
+  expect(() => architectureOf(cheaper)).toThrow(/more than neurons was pruned/);
 });
