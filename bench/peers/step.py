@@ -163,7 +163,7 @@ def main():
     for variant in VARIANTS:
         try:
             step = Step(name, batch, variant, precision)
-            # Compiles, where it is compiled.
+            # The first call compiles a compiled variant.
             step()
             steps[variant] = step
         except Exception as error:
