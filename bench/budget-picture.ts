@@ -95,7 +95,7 @@ const picture = svg(
   shown.filter(({ isChosen }) => !isChosen).map((one) => curve(trajectory(one), factor, "kept")),
   shown.filter(({ isChosen }) => isChosen).map((one) => curve(trajectory(one), factor, "pruned")),
   word(0.6, factor(0.66), `kept (${structures.length - counted} channels): γ = 0`, "green"),
-  word(0.6, factor(0.05), `chosen (${counted} channels): at zero, held there`, "orange"),
+  word(0.6, factor(0.05), `chosen (${counted} channels): kept at zero`, "orange"),
   [0, 0.25, 0.5, 0.75, 1].map((at) =>
     element("text", { x: x(at), y: panels.factors.bottom + 18, "text-anchor": "middle" }, percent(at)),
   ),

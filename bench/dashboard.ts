@@ -179,7 +179,7 @@ const secondsOf = (time: string): number => Date.parse(time) / 1000;
  * The address of the page, from the output of `train --ui`. The output is read to the end, because the process would
  * wait for a reader.
  */
-function addressTold(output: Readable): Promise<string> {
+function addressIn(output: Readable): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = "";
     output.setEncoding("utf8").on("data", (part: string) => {
@@ -205,9 +205,9 @@ async function measureTraining(browser: Browser, folder: string): Promise<Sectio
   );
   const turns: { readonly from: number; readonly to: number; readonly isWatched: boolean }[] = [];
   try {
-    const told = await addressTold(training.stderr);
+    const address = await addressIn(training.stderr);
     // Before the first step, data is read and kernels are timed, so measure only from then on.
-    const { page } = await visit(browser, told, ".charts canvas");
+    const { page } = await visit(browser, address, ".charts canvas");
     await page
       .getByText(/^epoch \d+ of/)
       .first()
@@ -215,7 +215,7 @@ async function measureTraining(browser: Browser, folder: string): Promise<Sectio
     await wait(1000 * TURN_SECONDS);
     const end = Date.now() / 1000 + seconds;
     for (let isWatched = true; Date.now() / 1000 < end; isWatched = !isWatched) {
-      await page.goto(isWatched ? told : "about:blank");
+      await page.goto(isWatched ? address : "about:blank");
       if (isWatched) await page.locator(".charts canvas").first().waitFor();
       // Skip the time of opening the page, because only watching is measured.
       await wait(500);

@@ -142,7 +142,7 @@ print(
           `${model}, ${batch}`,
           `${finished.steps}`,
           `${milliseconds(finished.blockedMilliseconds)} ms`,
-          epochs.map((held) => `${milliseconds(held)} ms`).join(", "),
+          epochs.map((blocked) => `${milliseconds(blocked)} ms`).join(", "),
           `${finished.waits}`,
           `${milliseconds(finished.waitedMilliseconds)} ms`,
           megabytes(checkpointBytes),

@@ -25,7 +25,7 @@ const seed = count(values.seed, "seed");
 /** A process reports every second. Without a report for this many seconds, it hangs. */
 const SILENCE = 120;
 /** Without a terminal, the progress is printed after this many inputs. */
-const TOLD = 10_000;
+const REPORTED_EVERY = 10_000;
 /** Limit of JavaScript's heap in megabytes. The largest resident size shows native memory. */
 const HEAP = 1024;
 /** Initial size of the heap. Otherwise the heap stays so small that garbage collection takes most of the time. */
@@ -106,12 +106,12 @@ async function runAll(): Promise<void> {
     const start = Date.now();
     let resident = 0;
     let from = Number(values.from);
-    let told = from;
+    let reported = from;
     while (from < inputs) {
       const { done, died } = await follow(name, from, ({ done: before, finding, residentKilobytes }) => {
         if (process.stderr.isTTY) process.stderr.write(`\r${name}: ${before} of ${inputs} `);
-        else if (before >= told + TOLD) {
-          told = before;
+        else if (before >= reported + REPORTED_EVERY) {
+          reported = before;
           console.error(`${name}: ${before} of ${inputs}`);
         }
         resident = Math.max(resident, residentKilobytes);

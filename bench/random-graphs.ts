@@ -23,7 +23,7 @@ const seed = count(values.seed, "seed");
 const from = Number(values.from);
 
 /** The progress is printed after this many graphs. */
-const TOLD = 500;
+const REPORTED_EVERY = 500;
 const REASONS = 25;
 
 const engines = [createReferenceEngine(), createOneDnnEngine({ threads: 1 })];
@@ -41,7 +41,7 @@ function kindOf(message: string): string {
 }
 
 for (let number = from; number < from + graphs; number++) {
-  if ((number - from) % TOLD === 0) console.error(`graph ${number}`);
+  if ((number - from) % REPORTED_EVERY === 0) console.error(`graph ${number}`);
   const graph = await randomGraph(seed, number);
   if (graph === undefined) continue;
   const verdict = await judge(graph, engines);

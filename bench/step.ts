@@ -203,7 +203,7 @@ function processSection(measured: readonly ProcessMeasured[]): Section {
       ];
     }),
     notes: [
-      "Each in a process of its own that does nothing else; memory is the most the whole process ever held (VmHWM), " +
+      "Each in a process of its own that does nothing else; memory is the peak of the whole process (VmHWM), " +
         "PyTorch's in the memory format that needs less.",
       "Targets: prepare at most 5 s for ResNet-20 and 20 s for ResNet-56 the first time, under 0.5 s from the " +
         "cache; memory at most PyTorch's.",

@@ -62,9 +62,9 @@ function validEvents(events: readonly RunEvent[]): RunEvent[] {
   for (const event of events) {
     if (event.type === "run.started" && event.resumedFrom !== null) {
       const from = event.resumedFrom;
-      const held = kept.filter((earlier) => earlier.type === "run.started" || earlier.step <= from);
+      const valid = kept.filter((earlier) => earlier.type === "run.started" || earlier.step <= from);
       kept.length = 0;
-      kept.push(...held);
+      kept.push(...valid);
     }
     kept.push(event);
   }
@@ -124,26 +124,26 @@ function shrinksOf(events: readonly RunEvent[]): History["shrinks"] {
 
 /** @throws UserError "bad-file" if `events` have no `run.started`. */
 export function historyOf(events: readonly RunEvent[]): History {
-  const held = validEvents(events);
-  const started = lastOf(held, "run.started");
+  const valid = validEvents(events);
+  const started = lastOf(valid, "run.started");
   if (started === undefined) {
     throw new UserError("bad-file", "the events have no run.started", { hint: "Is this the folder of a run?" });
   }
   return {
     started,
-    sessions: allOf(held, "run.started").length,
-    steps: allOf(held, "step"),
-    epochs: allOf(held, "epoch"),
-    budgets: allOf(held, "budget"),
-    lives: livesOf(started, held),
-    levels: levelsOf(held),
-    notices: held.filter((event): event is Notice | Warning => event.type === "notice" || event.type === "warning"),
-    shrinks: shrinksOf(held),
-    communications: allOf(held, "communication"),
-    cut: lastOf(held, "cut"),
-    certificate: lastOf(held, "certificate"),
-    exported: lastOf(held, "exported"),
-    latency: lastOf(held, "latency"),
-    finished: lastOf(held, "run.finished"),
+    sessions: allOf(valid, "run.started").length,
+    steps: allOf(valid, "step"),
+    epochs: allOf(valid, "epoch"),
+    budgets: allOf(valid, "budget"),
+    lives: livesOf(started, valid),
+    levels: levelsOf(valid),
+    notices: valid.filter((event): event is Notice | Warning => event.type === "notice" || event.type === "warning"),
+    shrinks: shrinksOf(valid),
+    communications: allOf(valid, "communication"),
+    cut: lastOf(valid, "cut"),
+    certificate: lastOf(valid, "certificate"),
+    exported: lastOf(valid, "exported"),
+    latency: lastOf(valid, "latency"),
+    finished: lastOf(valid, "run.finished"),
   };
 }

@@ -1,6 +1,6 @@
 /**
  * The report's style sheet. Colours are CSS variables, light and dark. Those of lines are far apart for colour-blind
- * people as well (`test/report/colours.test.ts`), and lines also differ in their dashes, so nothing is told by hue
+ * people as well (`test/report/colours.test.ts`), and lines also differ in their dashes, so no meaning depends on hue
  * alone. On paper the light colours are used.
  */
 

@@ -209,13 +209,13 @@ function costOf(parts: Parts, group: LayoutGroup, program: Program, rival?: numb
   if (isConvolution(first)) return program.within(first, () => estimateConvolution(program, first, rival));
   const { shapes, fusions, precision, tuner } = parts;
   const layout = program.within(first, () => program.layout);
-  const told = group.map((node) => [
+  const described = group.map((node) => [
     node.op,
     node.attributes,
     [...node.inputs, ...node.outputs].map((value) => alike(shapes.get(value) ?? [], layout)),
     [fusions.reluAfter, fusions.reluBackwardBefore, fusions.reluBackwardAfter].map((fused) => fused.has(node)),
   ]);
-  return tuner.time(`${layout} ${precision} ${JSON.stringify(told)}`, (stopwatch) =>
+  return tuner.time(`${layout} ${precision} ${JSON.stringify(described)}`, (stopwatch) =>
     stopwatch.during(() => tuner.apart(() => measure(parts, group, layout))),
   );
 }

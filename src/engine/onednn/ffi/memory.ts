@@ -140,8 +140,8 @@ function placesOf({ layout }: MemoryDescriptor): string {
   const isSingle = blocks.length === 1 && block !== undefined && block.size === shape[block.axis];
   const own = isSingle ? { ...layout, strides: strides.with(block.axis, 1), blocks: [] } : layout;
   // The stride of an axis with one element has no effect.
-  const told = own.strides.map((stride, axis) => (paddedShape[axis] === 1 ? 0 : stride));
-  const text = JSON.stringify({ ...own, strides: told });
+  const effective = own.strides.map((stride, axis) => (paddedShape[axis] === 1 ? 0 : stride));
+  const text = JSON.stringify({ ...own, strides: effective });
   places.set(layout, text);
   return text;
 }
