@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 const layers = [
   "core",
   "graph",
+  "latency",
   "models",
   "formats",
   "selection",

@@ -4,6 +4,7 @@ import { RandomStream } from "../../src/core/random.ts";
 import { tensor } from "../../src/core/tensor.ts";
 import { cost } from "../../src/graph/cost.ts";
 import type { Network } from "../../src/graph/graph.ts";
+import type { Rounding } from "../../src/graph/width-rounding.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { compact } from "../../src/pruning/compact.ts";
 import { place, type Selection } from "../../src/selection/place.ts";
@@ -21,7 +22,7 @@ export interface RandomCutOptions {
   /** Kinds of structures to prune. */
   readonly kinds: readonly (keyof Selection)[];
   /** Widths are kept at multiples of this. */
-  readonly round: number;
+  readonly round: Rounding;
   readonly seed: number;
 }
 

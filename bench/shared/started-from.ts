@@ -2,7 +2,7 @@
  * Checks by the hash in its record whether a run started with the weights of a file, and measures the accuracy of the
  * file on the run's test images.
  */
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { UserError } from "../../src/core/errors.ts";
 import type { Dataset } from "../../src/data/dataset.ts";
 import { EngineHost } from "../../src/engine/host.ts";
@@ -10,9 +10,11 @@ import { measureAccuracy } from "../../src/evaluation/accuracy.ts";
 import { engineClassifier } from "../../src/evaluation/classifier.ts";
 import type { StartSummary } from "../../src/experiments/run-summary.ts";
 import { loadOnnx } from "../../src/formats/onnx/index.ts";
+import { runFiles } from "../../src/training/run-folder/run-folder.ts";
 import { hashWeights, readRunRecord } from "../../src/training/run-folder/run-record.ts";
+import { needsLatency, readLatencyTable } from "../../src/training/start/latency-table.ts";
 import { reopenData } from "../../src/training/start/run-data.ts";
-import { startingNetwork } from "../../src/training/start/starting-network.ts";
+import { networkFor, openModel, withFactors } from "../../src/training/start/starting-network.ts";
 
 const BATCH = 250;
 
@@ -24,7 +26,9 @@ const BATCH = 250;
 export async function startOf(folder: string, file: string): Promise<StartSummary> {
   const record = await readRunRecord(folder);
   const dataset = await reopenData(record, undefined);
-  const { network } = await startingNetwork(file, dataset, record.settings);
+  const { settings } = record;
+  const latencyTable = needsLatency(settings) ? await readLatencyTable(join(folder, runFiles.latencyTable)) : undefined;
+  const { network } = withFactors(networkFor(await openModel(file), dataset), settings, latencyTable);
   if (hashWeights(network.weights) !== record.initialWeights) {
     throw new UserError("bad-option", "the run did not start from this file", {
       about: folder,

@@ -1,6 +1,7 @@
 /** ONNX Runtime, which checks exported files and measures their latency. */
 import type { InferenceSession } from "onnxruntime-node";
 import { required, UserError } from "../core/errors.ts";
+import { optional } from "../core/optional.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
 import { onnxRuntime } from "./runtime-library.ts";
 
@@ -16,6 +17,8 @@ export interface LoadOptions extends RuntimeOptions {
   readonly optimized?: boolean;
   /** Prefix of the path of the profile that the session writes. Default: no profile. */
   readonly profile?: string;
+  /** Where the session writes the graph as it optimized it. Default: nowhere. */
+  readonly optimizedFile?: string;
 }
 
 /** A file loaded by ONNX Runtime. Runs block the calling thread. */
@@ -32,13 +35,14 @@ export interface RuntimeSession {
 export async function loadSession(
   source: string | Uint8Array,
   name: string,
-  { threads = 1, optimized = true, profile }: LoadOptions = {},
+  { threads = 1, optimized = true, profile, optimizedFile }: LoadOptions = {},
 ): Promise<InferenceSession> {
   const options: InferenceSession.SessionOptions = {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     graphOptimizationLevel: optimized ? "all" : "disabled",
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
+    ...optional("optimizedModelFilePath", optimizedFile),
     // Only fatal messages: warnings would mix with the terminal's output, and errors are thrown anyway.
     logSeverityLevel: 4,
   };

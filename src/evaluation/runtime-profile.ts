@@ -65,14 +65,14 @@ export async function profileFile(
       await session.release();
     }
     const [file = ""] = await readdir(folder);
-    return nodesOf(JSON.parse(await readFile(join(folder, file), "utf8")), runs);
+    return nodesOfProfile(JSON.parse(await readFile(join(folder, file), "utf8")), runs);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
 /** The nodes of `profile`, without the first of its `runs` + 1 runs, which allocates memory. */
-function nodesOf(profile: unknown, runs: number): readonly ProfiledNode[] {
+export function nodesOfProfile(profile: unknown, runs: number): readonly ProfiledNode[] {
   const parsed = profileSchema.safeParse(profile);
   if (!parsed.success) {
     throw new UserError("unsupported", "ONNX Runtime's profile has an unknown format", {

@@ -12,6 +12,7 @@ import { loadOnnx } from "../formats/onnx/index.ts";
 import { formatQuantity } from "../report/format.ts";
 import { type History, historyOf } from "../report/history.ts";
 import { structureOf } from "../report/structure.ts";
+import { costKinds } from "../selection/cost-model.ts";
 import { type FactorKind, factorKinds } from "../selection/factors.ts";
 import { controlOf } from "../training/event-parts.ts";
 import type { ControlOf, RunEvent, StructureKind } from "../training/events.ts";
@@ -101,7 +102,7 @@ const count = z.int().nonnegative();
 const costSummary = z.object({ accuracy: z.number(), macs: count, parameters: count });
 
 const budgetSchema = z.object({
-  of: z.enum(["macs", "parameters"]),
+  of: z.enum(costKinds),
   share: z.number().exactOptional(),
   count: z.number().exactOptional(),
 });

@@ -22,8 +22,16 @@ import { partOfBatch } from "../training/ranks/ranks.ts";
 import { DEFAULT_RUNS_FOLDER, lockRunFolder } from "../training/run-folder/run-folder.ts";
 import { hashData, hashWeights } from "../training/run-folder/run-record.ts";
 import { bringsWeights, requireWeights } from "../training/start/fine-tuning.ts";
+import { latencyTableFor } from "../training/start/latency-table.ts";
 import { openData } from "../training/start/run-data.ts";
-import { inputOf, nameOf, type OpenModel, openModel, startingNetwork } from "../training/start/starting-network.ts";
+import {
+  inputOf,
+  nameOf,
+  networkFor,
+  type OpenModel,
+  openModel,
+  withFactors,
+} from "../training/start/starting-network.ts";
 import { holdsPlan, stateOf } from "./sweep-folder.ts";
 import { runsOf, type SweepPlan, settledSettings, writePlan } from "./sweep-plan.ts";
 import { sweepByRanks } from "./sweep-ranks.ts";
@@ -179,8 +187,10 @@ async function requirePoints(plan: SweepPlan, model: OpenModel, dataset: Dataset
       const { dataset: limited } = await openData(Promise.resolve(dataset), settings.limit, undefined);
       stepsPerEpoch(limited.train.count, settings.batch);
       imagesPerMicroBatch(partOfBatch(settings.batch, cluster).count, settings.accumulate ?? 1);
-      const starting = startingNetwork(model, limited, settings);
-      requireReachable(settings, starting);
+      const plain = networkFor(model, limited, settings.fromScratch);
+      const latencyTable = await latencyTableFor(plain.graph, settings);
+      const starting = withFactors(plain, settings, latencyTable);
+      requireReachable(settings, starting, latencyTable);
       network = starting.network;
     } catch (error) {
       if (!(error instanceof UserError)) throw error;

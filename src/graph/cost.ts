@@ -10,6 +10,8 @@ export interface Cost {
   readonly macs: number;
   /** Weights, biases, and the scales and shifts of batch norms. Factors and running statistics do not count. */
   readonly parameters: number;
+  /** Predicted milliseconds of a run, if a latency table is at hand (`latency/predict.ts`). */
+  readonly latency?: number;
 }
 
 /** The MACs of one node for one image. Only convolutions and linear layers count, as in the paper. */

@@ -14,6 +14,7 @@ import { requireArguments } from "../core/arguments.ts";
 import { cost } from "../graph/cost.ts";
 import type { Graph, Network } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
+import type { Rounding } from "../graph/width-rounding.ts";
 import { bake } from "../selection/fold.ts";
 import { applyStep } from "./apply.ts";
 import { type CutList, type CutStep, keptIndices, type LayerCut } from "./cut-list.ts";
@@ -21,7 +22,7 @@ import { findStep } from "./next-cut.ts";
 
 export interface CompactOptions {
   /** Layers keep a multiple of this many channels, or all their channels. Default 1: any number. */
-  readonly round?: number;
+  readonly round?: Rounding;
 }
 
 export interface Compact {
@@ -42,7 +43,9 @@ export interface Compact {
 export function compact(network: Network, options: CompactOptions = {}): Compact {
   requireArguments("compact", { network: [network, "network"], options: [options, "object"] });
   const { round = 1 } = options;
-  requireArguments("compact", { "options.round": [round, "positive whole number"] });
+  requireArguments("compact", {
+    "options.round": [typeof round === "number" ? round : round.multiple, "positive whole number"],
+  });
   const whole = bake(network);
   const steps: CutStep[] = [];
   const notes: string[] = [];

@@ -9,6 +9,7 @@ import { Couplings, channelContext } from "../graph/analysis-coupling.ts";
 import { channelRule } from "../graph/channels.ts";
 import { type Graph, type Network, type Node, producers } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
+import type { Rounding } from "../graph/width-rounding.ts";
 import type { AxisCut, BypassedNode, CutStep } from "./cut-list.ts";
 import { padWidths } from "./pad-widths.ts";
 
@@ -19,7 +20,7 @@ export interface FoundStep {
 
 export interface FindOptions {
   /** Layers keep a multiple of this many channels; default 1. */
-  readonly round?: number;
+  readonly round?: Rounding;
   /** Whether an addition of constants may become a bias; default true. */
   readonly mayCarry?: boolean;
 }
@@ -79,7 +80,7 @@ function carried(value: number): number {
 /** The liveness in which every value that is still read has a channel, with a note for each channel kept for that. */
 function keepPaths(
   analysed: Analysed,
-  round: number,
+  round: Rounding,
 ): { readonly liveness: Liveness; readonly notes: readonly string[] } {
   const { graph, couplings, constants } = analysed;
   const makers = producers(graph);

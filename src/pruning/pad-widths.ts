@@ -4,6 +4,7 @@
  * stays exact. The first such channels stay, because they are all alike.
  */
 import { type Analysed, activationsOf, type Liveness } from "../graph/analysis.ts";
+import { type Rounding, roundedWidth } from "../graph/width-rounding.ts";
 
 /**
  * Marks in `alsoKept` the classes that pad each layer with weights to the next multiple of `round`, or to all channels
@@ -14,9 +15,9 @@ export function padWidths(
   { graph, shapes, couplings, constants }: Analysed,
   { kept }: Liveness,
   alsoKept: Uint8Array,
-  round: number,
+  round: Rounding,
 ): boolean {
-  if (round <= 1) return false;
+  if (round === 1) return false;
   const weights = new Set(graph.parameters.filter(({ kind }) => kind === "weights").map(({ name }) => name));
   let isChanged = false;
   for (const node of graph.nodes) {
@@ -26,7 +27,7 @@ export function padWidths(
     const stays = (one: number): boolean => kept[one] === 1 || alsoKept[one] === 1;
     const isPadded = (): boolean => {
       const width = classes.reduce((sum, one) => sum + (stays(one) ? 1 : 0), 0);
-      return width === 0 || width % round === 0 || width === (shapes.get(dst)?.[1] ?? 0);
+      return width === roundedWidth(width, shapes.get(dst)?.[1] ?? 0, round);
     };
     for (const one of classes) {
       if (isPadded()) break;

@@ -15,7 +15,7 @@ function short(count: number): string {
   return `${count}`;
 }
 
-function ratio(name: keyof Cost, before: Cost, after: Cost): string {
+function ratio(name: "macs" | "parameters", before: Cost, after: Cost): string {
   const percent = before[name] === 0 ? 100 : (100 * after[name]) / before[name];
   return `${short(before[name])} → ${short(after[name])} (${percent.toFixed(1)} %)`;
 }

@@ -7,6 +7,7 @@
 import { put, type Tensor, take, tensor } from "../core/tensor.ts";
 import type { Network, Weights } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
+import type { Rounding } from "../graph/width-rounding.ts";
 import type { Factor } from "../selection/factors.ts";
 import { applyStep } from "./apply.ts";
 import { findConstantBranches } from "./constant-branches.ts";
@@ -30,7 +31,7 @@ const UNKNOWN = 2;
  * A held structure may have to stay, because there is no path around its layer or because it pads a width. Its factor
  * can then become nonzero again. So it counts as not held, and everything that it depends on stays too.
  */
-export function findShrinking(network: Network, held: ReadonlyMap<string, Uint8Array>, round = 1): Shrinking {
+export function findShrinking(network: Network, held: ReadonlyMap<string, Uint8Array>, round: Rounding = 1): Shrinking {
   let marks = held;
   for (;;) {
     const found = shrinkingIf(network, marks, round);
@@ -46,7 +47,7 @@ export function findShrinking(network: Network, held: ReadonlyMap<string, Uint8A
   }
 }
 
-function shrinkingIf(network: Network, held: ReadonlyMap<string, Uint8Array>, round: number): Shrinking {
+function shrinkingIf(network: Network, held: ReadonlyMap<string, Uint8Array>, round: Rounding): Shrinking {
   const steps: CutStep[] = [];
   let current = network;
   for (;;) {

@@ -10,6 +10,8 @@ import type { Branch } from "./branches.ts";
 export interface Lost {
   /** Nodes with weights, in execution order. */
   readonly nodes: readonly Node[];
+  /** The other nodes, among them the additions that end the branches. */
+  readonly others: readonly Node[];
   /** Trained parameters → how many of the nodes that read them are pruned. */
   readonly reads: ReadonlyMap<string, number>;
   /** Trained parameters of which every reader is pruned. */
@@ -58,10 +60,13 @@ export class BranchParts {
       const branch = slots.get(node.name);
       pending.push(...node.inputs.filter((_, slot) => slot !== branch));
     }
+    const additions = branches.flatMap(({ addition }) => this.#additions.get(addition) ?? []);
+    const hasWeights = (node: Node): boolean => nodeMacs(node, this.#shapes) > 0;
     const nodes = [...gone]
-      .filter((node) => nodeMacs(node, this.#shapes) > 0)
+      .filter(hasWeights)
       .toSorted((a, b) => (this.#places.get(a) ?? 0) - (this.#places.get(b) ?? 0));
     const lost = [...reads].flatMap(([name, count]) => (count === this.#uses.get(name) ? [name] : []));
-    return { nodes, reads, parameters: lost };
+    const others = [...new Set([...gone, ...additions])].filter((node) => !hasWeights(node));
+    return { nodes, others, reads, parameters: lost };
   }
 }

@@ -7,28 +7,65 @@
  * that replace constants. A caller that needs the exact cost counts it now and then and corrects the model.
  */
 import { requireArguments, requireOneOf } from "../core/arguments.ts";
+import { UserError } from "../core/errors.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
+import { type Rounding, roundedWidth } from "../graph/width-rounding.ts";
+import { predictorOf } from "../latency/predict.ts";
+import type { LatencyTable } from "../latency/table.ts";
 import type { Factor } from "./factors.ts";
 import { type Layer, type LostPart, NetworkParts } from "./structure-parts.ts";
 
-export const costKinds = ["macs", "parameters"] as const;
+export const costKinds = ["macs", "parameters", "latency"] as const;
 export type CostKind = (typeof costKinds)[number];
 
 /** The name of each kind of cost in messages. */
-export const costNames: Readonly<Record<CostKind, string>> = { macs: "MACs", parameters: "parameters" };
+export const costNames: Readonly<Record<CostKind, string>> = {
+  macs: "MACs",
+  parameters: "parameters",
+  latency: "latency",
+};
 
 /** The cost of `layer` with this many output and input channels left; both are 0 once the layer is pruned. */
 type LayerCost = (layer: Layer, outputs: number, inputs: number) => number;
 
-const layerCosts: Record<CostKind, LayerCost> = {
-  macs: ({ taps, macsOfWeight }, outputs, inputs) => outputs * inputs * taps * macsOfWeight,
-  parameters: ({ taps, isStored }, outputs, inputs) => (isStored ? outputs * inputs * taps : 0),
+/** The cost of layers, and what the network costs beyond them. */
+interface Costs {
+  readonly layer: LayerCost;
+  readonly beyond: number;
+}
+
+const costsOf: { readonly [Kind in CostKind]: (table: LatencyTable | undefined) => Costs } = {
+  macs: () => ({
+    layer: ({ taps, macsOfWeight }, outputs, inputs) => outputs * inputs * taps * macsOfWeight,
+    beyond: 0,
+  }),
+  parameters: () => ({
+    layer: ({ taps, isStored }, outputs, inputs) => (isStored ? outputs * inputs * taps : 0),
+    beyond: 0,
+  }),
+  latency: (table) => {
+    if (table === undefined) {
+      throw new UserError("bad-option", "latency as a cost needs a latency table", {
+        hint: "Give options.latencyTable; measureLatencyTable() makes one",
+      });
+    }
+    const predictor = predictorOf(table);
+    return {
+      layer: ({ key }, outputs, inputs) => (key === undefined ? 0 : predictor.layer(key, outputs, inputs)),
+      beyond: predictor.overhead,
+    };
+  },
 };
 
 export interface CostModel {
   readonly kind: CostKind;
   /** The cost of the whole network. */
   readonly whole: number;
+  /**
+   * Whether the cost falls in steps, so that a structure alone may save nothing: a runtime computes several channels at
+   * once, and a layer takes less time only with that many channels less.
+   */
+  readonly hasSteps: boolean;
   /**
    * The cost without the structures that `pruned` marks with 1; default: no structure is pruned. Structures are
    * numbered through all factors, in their order.
@@ -45,27 +82,34 @@ export interface RemainingCost {
   gain(structure: number): number;
 }
 
+export interface CostOptions {
+  /** How widths are rounded up; default 1: not at all. */
+  readonly round?: Rounding;
+  /** For latency: the times of the network's layers. */
+  readonly latencyTable?: LatencyTable;
+}
+
 /**
- * The cost model of `graph`, whose factors are `factors`. Widths are kept at multiples of `round`. `parts` saves time
- * if the parts of this graph and these factors are known already.
+ * The cost model of `graph`, whose factors are `factors`. `parts` saves time if the parts of this graph and these factors are known already. The kind "latency" needs `latencyTable`.
  */
 export function costModel(
   graph: Graph,
   factors: readonly Factor[],
   kind: CostKind,
-  options: { readonly round?: number; readonly parts?: NetworkParts } = {},
+  options: CostOptions & { readonly parts?: NetworkParts } = {},
 ): CostModel {
   requireArguments("costModel", { graph: [graph, "graph"], factors: [factors, "factors"] });
   requireOneOf("costModel", "kind", kind, costKinds);
-  const { round = 1, parts = new NetworkParts(graph, factors) } = options;
+  const { round = 1, latencyTable, parts = new NetworkParts(graph, factors) } = options;
+  const costs = costsOf[kind](latencyTable);
   const remaining = (pruned: Uint8Array = new Uint8Array()): RemainingCost => {
-    const count = new Remaining(parts, layerCosts[kind], round);
+    const count = new Remaining(parts, costs, round);
     pruned.forEach((mark, structure) => {
       if (mark === 1) count.remove(structure);
     });
     return count;
   };
-  return { kind, whole: remaining().left, remaining };
+  return { kind, whole: remaining().left, hasSteps: kind === "latency", remaining };
 }
 
 /** Marks the structures of `factors` that are zero in `values` with 1. */
@@ -81,14 +125,14 @@ export function zerosOf(factors: readonly Factor[], values: Weights): Uint8Array
 class Remaining implements RemainingCost {
   readonly #parts: NetworkParts;
   readonly #costOf: LayerCost;
-  readonly #round: number;
+  readonly #round: Rounding;
   /** By layer: pruned outputs, pruned inputs, and reads that were pruned with branches. */
   readonly #outputs: Int32Array;
   readonly #inputs: Int32Array;
   readonly #reads: Int32Array;
   #left: number;
 
-  constructor(parts: NetworkParts, costOf: LayerCost, round: number) {
+  constructor(parts: NetworkParts, { layer: costOf, beyond }: Costs, round: Rounding) {
     const count = parts.layers.length;
     this.#parts = parts;
     this.#costOf = costOf;
@@ -96,7 +140,7 @@ class Remaining implements RemainingCost {
     this.#outputs = new Int32Array(count);
     this.#inputs = new Int32Array(count);
     this.#reads = new Int32Array(count);
-    this.#left = parts.layers.reduce((sum, layer) => sum + costOf(layer, layer.outputs, layer.inputs), 0);
+    this.#left = parts.layers.reduce((sum, layer) => sum + costOf(layer, layer.outputs, layer.inputs), beyond);
   }
 
   get left(): number {
@@ -135,14 +179,9 @@ class Remaining implements RemainingCost {
   #layerCost(index: number): number {
     const layer = this.#parts.layers[index];
     if (layer === undefined || (this.#reads[index] ?? 0) >= layer.reads) return 0;
-    const outputs = kept(layer.outputs, this.#outputs[index] ?? 0, this.#round);
-    const inputs = kept(layer.inputs, this.#inputs[index] ?? 0, this.#round);
+    const left = (whole: number, pruned = 0): number => roundedWidth(whole - pruned, whole, this.#round);
+    const outputs = left(layer.outputs, this.#outputs[index]);
+    const inputs = left(layer.inputs, this.#inputs[index]);
     return this.#costOf(layer, outputs, inputs);
   }
-}
-
-/** How many of `whole` channels are kept after `pruned` of them, at a multiple of `round`. */
-function kept(whole: number, pruned: number, round: number): number {
-  const left = whole - pruned;
-  return left <= 0 ? 0 : Math.min(whole, Math.ceil(left / round) * round);
 }

@@ -54,7 +54,7 @@ export function chooseForPruning(
   const chosen: number[] = [];
   const all = groups.flatMap(({ members }) => members.map(({ number }) => number));
   const whole = remaining.left / (shareOf(remaining) || 1);
-  const others = all.length > FEW ? undefined : new Map(all.map((number) => [number, remaining.gain(number) / whole]));
+  const others = all.length > FEW ? undefined : gainsOf(all, remaining, whole);
   const isRoomFor = (numbers: readonly number[], left: number, gain: number): boolean => {
     const fits = left - gain >= goal.now - goal.tolerance / 2;
     if (others === undefined) return fits;
@@ -147,6 +147,12 @@ function bundleOf(
   return gain > 0 ? { group, numbers, gain, price: importance / (gain * group.preference) } : undefined;
 }
 
+/** By structure: what it saves alone, as a share of the full cost; undefined if some structures save nothing alone. */
+function gainsOf(numbers: readonly number[], remaining: RemainingCost, full: number): Map<number, number> | undefined {
+  const gains = new Map(numbers.map((number) => [number, remaining.gain(number) / full] as const));
+  return [...gains.values()].every((gain) => gain > 0) ? gains : undefined;
+}
+
 /** Inserts `bundle` so that `queue` stays sorted by price. */
 function insert(queue: Bundle[], bundle: Bundle): void {
   const at = queue.findIndex(({ price }) => price > bundle.price);
@@ -182,6 +188,6 @@ function nearestSum(costs: Iterable<number>, missing: number): number {
 export function nearestShare(numbers: readonly number[], remaining: RemainingCost, full: number, goal: number): number {
   if (numbers.length > FEW) return goal;
   const left = remaining.left / full;
-  const costs = numbers.map((number) => remaining.gain(number) / full);
-  return left - nearestSum(costs, left - goal);
+  const gains = gainsOf(numbers, remaining, full);
+  return gains === undefined ? goal : left - nearestSum(gains.values(), left - goal);
 }

@@ -4,10 +4,15 @@
  *     γ_i = γ · c_i / c̄        c_i: cost of structure i, c̄: mean cost of the structures of its kind
  *
  * The mean γ of a kind stays the same, and structures that cost more get a larger γ.
+ *
+ * Latency falls in steps of several channels. A structure's latency is its share of what all structures of its factor
+ * cost together.
  */
 import { requireArguments, requireOneOf } from "../core/arguments.ts";
+import { optional } from "../core/optional.ts";
 import type { Cost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
+import type { LatencyTable } from "../latency/table.ts";
 import { type CostKind, type CostModel, costKinds, costModel } from "./cost-model.ts";
 import { type Factor, type FactorKind, factorKinds } from "./factors.ts";
 import { NetworkParts } from "./structure-parts.ts";
@@ -34,14 +39,20 @@ export interface StructureCosts {
   readonly kinds: ReadonlyMap<FactorKind, Cost>;
 }
 
-/** The costs of the structures of `factors`, which are the factors of `graph`. */
-export function structureCosts(graph: Graph, factors: readonly Factor[]): StructureCosts {
+/** The costs of the structures of `factors`, which are the factors of `graph`; with `latencyTable` latency too. */
+export function structureCosts(
+  graph: Graph,
+  factors: readonly Factor[],
+  { latencyTable }: { readonly latencyTable?: LatencyTable } = {},
+): StructureCosts {
   requireArguments("structureCosts", { graph: [graph, "graph"], factors: [factors, "factors"] });
   const parts = new NetworkParts(graph, factors);
-  const models = costKinds.map((kind) => costModel(graph, factors, kind, { parts }));
-  const byKind = (costOf: (model: CostModel) => number): Cost => {
-    const [macs = 0, parameters = 0] = models.map(costOf);
-    return { macs, parameters };
+  const models = costKinds
+    .filter((kind) => kind !== "latency" || latencyTable !== undefined)
+    .map((kind) => costModel(graph, factors, kind, { parts, ...optional("latencyTable", latencyTable) }));
+  const byKind = (costOf: (model: CostModel, index: number) => number): Cost => {
+    const [macs = 0, parameters = 0, latency] = models.map(costOf);
+    return { macs, parameters, ...optional("latency", latency) };
   };
   let next = 0;
   const numbered = factors.map((factor) => ({
@@ -54,14 +65,11 @@ export function structureCosts(graph: Graph, factors: readonly Factor[]): Struct
       for (const number of numbers) pruned[number] = 1;
       return model.whole - model.remaining(pruned).left;
     });
-  const counts = models.map((model) => model.remaining());
+  const gains = models.map((model) => gainsOf(model, factors));
   return {
     factors: numbered.map(({ factor, numbers }) => ({
       factor,
-      each: numbers.map((number) => {
-        const [macs = 0, parameters = 0] = counts.map((count) => count.gain(number));
-        return { macs, parameters };
-      }),
+      each: numbers.map((number) => byKind((_, model) => gains[model]?.[number] ?? 0)),
       all: together(numbers),
       ...parts.nodesOf(factor),
     })),
@@ -74,22 +82,44 @@ export function structureCosts(graph: Graph, factors: readonly Factor[]): Struct
   };
 }
 
-/** `factors` of `graph` with γ shared out by `measure`. */
-export function shareGamma(graph: Graph, factors: readonly Factor[], measure: GammaMeasure): readonly Factor[] {
+/**
+ * By structure, through all `factors`: what pruning it alone saves. If the cost falls in steps, it is the mean over the
+ * structures of its factor of what they save together.
+ */
+function gainsOf(model: CostModel, factors: readonly Factor[]): readonly number[] {
+  const remaining = model.remaining();
+  let next = 0;
+  return factors.flatMap(({ count }) => {
+    const numbers = Array.from({ length: count }, () => next++);
+    if (!model.hasSteps) return numbers.map((number) => remaining.gain(number));
+    for (const number of numbers) remaining.remove(number);
+    const together = model.whole - remaining.left;
+    for (const number of numbers) remaining.restore(number);
+    return numbers.map(() => together / count);
+  });
+}
+
+/** `factors` of `graph` with γ shared out by `measure`. The measure "latency" needs `latencyTable`. */
+export function shareGamma(
+  graph: Graph,
+  factors: readonly Factor[],
+  measure: GammaMeasure,
+  options: { readonly latencyTable?: LatencyTable } = {},
+): readonly Factor[] {
   requireArguments("shareGamma", {
     graph: [graph, "graph"],
     factors: [factors, "factors"],
   });
   requireOneOf("shareGamma", "measure", measure, gammaMeasures);
   if (measure === "none" || factors.length === 0) return factors;
-  const model = costModel(graph, factors, measure);
+  const model = costModel(graph, factors, measure, options);
   const means = meanCosts(model, factors);
-  const remaining = model.remaining();
+  const gains = gainsOf(model, factors);
   let number = 0;
   return factors.map((factor) => {
     const mean = means.get(factor.kind) ?? 0;
     const scale = Array.from({ length: factor.count }, () => {
-      const gain = remaining.gain(number++);
+      const gain = gains[number++] ?? 0;
       return mean > 0 ? gain / mean : 1;
     });
     const [first = 1] = scale;
@@ -97,14 +127,14 @@ export function shareGamma(graph: Graph, factors: readonly Factor[], measure: Ga
   });
 }
 
-/** By kind: the mean saving of a structure that is pruned alone. `model` is the cost model of the same factors. */
+/** By kind: the mean saving of a structure. `model` is the cost model of the same factors. */
 export function meanCosts(model: CostModel, factors: readonly Factor[]): ReadonlyMap<FactorKind, number> {
-  const remaining = model.remaining();
+  const gains = gainsOf(model, factors);
   const sums = new Map<FactorKind, { cost: number; structures: number }>();
   let number = 0;
   for (const { kind, count } of factors) {
     const sum = sums.get(kind) ?? { cost: 0, structures: 0 };
-    for (let index = 0; index < count; index++) sum.cost += remaining.gain(number++);
+    for (let index = 0; index < count; index++) sum.cost += gains[number++] ?? 0;
     sum.structures += count;
     sums.set(kind, sum);
   }

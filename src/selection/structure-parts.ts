@@ -2,19 +2,22 @@
  * Finds what pruning a structure removes from each layer. For a channel these are the outputs and inputs of all layers
  * that it is coupled to. For a residual branch these are the layers that only the branch needs.
  */
+import { optional } from "../core/optional.ts";
 import { elementCount, type Shape } from "../core/tensor.ts";
 import { Couplings } from "../graph/analysis-coupling.ts";
 import { nodeMacs } from "../graph/cost.ts";
 import type { Graph, Node } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
+import { timedLayers } from "../latency/timed-layers.ts";
 import { BranchParts } from "./branch-parts.ts";
 import type { Branch } from "./branches.ts";
 import type { Factor } from "./factors.ts";
 
 /**
- * A trained parameter, or the computation of a node with one. They are separate because several nodes may share a
- * parameter, and pruning may remove only one of them. `outputs` and `inputs` are the first two dimensions of the
- * parameter, `taps` is the product of the others.
+ * A trained parameter, the computation of a node with one, or another computation that takes time. Parameters and
+ * computations are separate because several nodes may share a parameter, and pruning may remove only one of them.
+ * `outputs` and `inputs` are the first two dimensions of the parameter, `taps` is the product of the others. A
+ * computation without a parameter has its channels as outputs, and one input.
  */
 export interface Layer {
   readonly name: string;
@@ -27,6 +30,8 @@ export interface Layer {
   readonly isStored: boolean;
   /** How many nodes read it. It is pruned with the last of them. */
   readonly reads: number;
+  /** The key of its times in a latency table; undefined for a stored parameter. */
+  readonly key?: string;
 }
 
 /** What a layer loses if a structure is pruned. */
@@ -51,28 +56,38 @@ export class NetworkParts {
     const shapes = inferShapes(graph, 1);
     const stored = graph.parameters.filter(({ kind }) => trainedKinds.has(kind));
     const computed = graph.nodes.filter((node) => nodeMacs(node, shapes) > 0);
+    const timed = timedLayers(graph);
+    const keys = new Map(timed.map(({ node, key }) => [node, key] as const));
+    const named = new Set(computed.map(({ name }) => name));
+    const others = timed.filter(({ node }) => !named.has(node));
     const reads = new Map<string, number>();
     for (const input of graph.nodes.flatMap(({ inputs }) => inputs)) reads.set(input, (reads.get(input) ?? 0) + 1);
     this.layers = [
       ...stored.map(({ name, shape }) => layerOf(name, shape, { isStored: true, reads: reads.get(name) ?? 0 })),
       ...computed.map((node) => {
         const shape = shapes.get(node.inputs[1] ?? "") ?? [];
-        return layerOf(node.name, shape, { macsOfWeight: nodeMacs(node, shapes) / elementCount(shape) });
+        const macsOfWeight = nodeMacs(node, shapes) / elementCount(shape);
+        return layerOf(node.name, shape, { macsOfWeight, ...optional("key", keys.get(node.name)) });
       }),
+      ...others.map(({ node, key, outputs }) => layerOf(node, [outputs], { key })),
     ];
     const ofParameters = new Map(stored.map(({ name }, index) => [name, index] as const));
     const ofNodes = new Map(computed.map(({ name }, index) => [name, stored.length + index] as const));
-    this.#channels = new ChannelParts(graph, shapes, ofParameters, ofNodes);
+    const firstOther = stored.length + computed.length;
+    const ofOthers = new Map(others.map(({ node }, index) => [node, firstOther + index] as const));
+    const ofValues = new Map(others.map(({ value }, index) => [value, firstOther + index] as const));
+    this.#channels = new ChannelParts(graph, shapes, { ofParameters, ofNodes, ofValues });
     this.#branches = new BlockBranches(graph);
     this.#parts = factors.flatMap((factor): (readonly LostPart[])[] => {
       if (factor.kind !== "block") return this.#channels.classesOf(factor).map((one) => this.#channels.partsOf(one));
-      const { nodes, reads: lost } = this.#branches.without(factor);
+      const { nodes, others: untrained, reads: lost } = this.#branches.without(factor);
       const part = (layer: number | undefined, count: number): LostPart[] =>
         layer === undefined ? [] : [{ layer, outputs: 0, inputs: 0, reads: count }];
       return [
         [
           ...[...lost].flatMap(([name, count]) => part(ofParameters.get(name), count)),
           ...nodes.flatMap(({ name }) => part(ofNodes.get(name), 1)),
+          ...untrained.flatMap(({ name }) => part(ofOthers.get(name), 1)),
         ],
       ];
     });
@@ -90,7 +105,7 @@ export class NetworkParts {
     const classes = [...new Set(this.#channels.classesOf(factor))];
     const all = classes
       .flatMap((one) => this.#channels.partsOf(one))
-      .filter(({ layer }) => this.layers[layer]?.isStored === false)
+      .filter(({ layer }) => (this.layers[layer]?.macsOfWeight ?? 0) > 0)
       .toSorted((a, b) => a.layer - b.layer);
     const namesOf = (touched: readonly LostPart[]): readonly string[] =>
       [...new Set(touched.map(({ layer }) => layer))].map((layer) => this.layers[layer]?.name ?? "");
@@ -104,9 +119,9 @@ export class NetworkParts {
 function layerOf(
   name: string,
   [outputs = 1, inputs = 1, ...taps]: Shape,
-  { macsOfWeight = 0, isStored = false, reads = 1 }: Partial<Pick<Layer, "macsOfWeight" | "isStored" | "reads">>,
+  { macsOfWeight = 0, isStored = false, reads = 1, ...rest }: Partial<Layer>,
 ): Layer {
-  return { name, outputs, inputs, taps: elementCount(taps), macsOfWeight, isStored, reads };
+  return { name, outputs, inputs, taps: elementCount(taps), macsOfWeight, isStored, reads, ...rest };
 }
 
 /** The residual branches that block factors scale. */
@@ -140,6 +155,13 @@ class BlockBranches {
   }
 }
 
+/** Indices of layers: by stored parameter, by node with one, and by the value of another computation. */
+interface LayerNumbers {
+  readonly ofParameters: ReadonlyMap<string, number>;
+  readonly ofNodes: ReadonlyMap<string, number>;
+  readonly ofValues: ReadonlyMap<string, number>;
+}
+
 /** The rows and columns of weights that belong to each class of coupled channels. */
 class ChannelParts {
   readonly #couplings: Couplings;
@@ -148,12 +170,7 @@ class ChannelParts {
   /** Factor parameter → the nodes that scale by it. */
   readonly #scales = new Map<string, Node<"scale">[]>();
 
-  constructor(
-    graph: Graph,
-    shapes: ReadonlyMap<string, Shape>,
-    ofParameters: ReadonlyMap<string, number>,
-    ofNodes: ReadonlyMap<string, number>,
-  ) {
+  constructor(graph: Graph, shapes: ReadonlyMap<string, Shape>, { ofParameters, ofNodes, ofValues }: LayerNumbers) {
     this.#couplings = new Couplings(graph, shapes);
     const layers = new Map<string, number[]>([...ofParameters].map(([name, layer]) => [name, [layer]]));
     for (const node of graph.nodes) {
@@ -163,6 +180,9 @@ class ChannelParts {
       }
       const layer = ofNodes.get(node.name);
       if (layer !== undefined) layers.get(weights)?.push(layer);
+    }
+    for (const [value, layer] of ofValues) {
+      for (const one of this.#couplings.classesOf(value, 1)) this.#partOf(one, layer).outputs++;
     }
     for (const [name, own] of layers) {
       for (const axis of this.#couplings.axesOf(name)) {

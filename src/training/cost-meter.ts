@@ -32,6 +32,11 @@ export class CostMeter {
     this.#now = now;
   }
 
+  /** Counts the cost of `network` and leaves the last count as it is. */
+  countOnce(network: Network): Promise<NetworkCost> {
+    return this.#countLeft(network);
+  }
+
   /** Counts with the current `weights`. */
   async count(weights: Weights): Promise<NetworkCost> {
     const start = this.#now();

@@ -17,6 +17,10 @@ export const structureKind = z
 export const networkCost = z.object({
   macs: count.describe("multiply-accumulates for one image"),
   parameters: count.describe("parameters"),
+  latency: z
+    .number()
+    .exactOptional()
+    .describe("predicted milliseconds of a run; absent if the run has no latency table"),
 });
 
 export const layerStructures = z.object({

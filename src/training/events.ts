@@ -6,6 +6,7 @@
  * Accuracies are percents; MACs and parameters are counts for one image; names of durations end in their unit.
  */
 import { z } from "zod";
+import { costKinds } from "../selection/cost-model.ts";
 import {
   controlOf,
   count,
@@ -99,7 +100,7 @@ export const eventDefinitions = [
   event("structure.zeroed", "A factor reached zero.", structure),
   event("structure.revived", "A factor at zero became positive again.", structure),
   event("budget", "Progress of a run with a budget: with each step event, and when the budget is met.", {
-    of: z.enum(["macs", "parameters"]).describe("the cost that the budget limits"),
+    of: z.enum(costKinds).describe("the cost that the budget limits"),
     share: z.number().describe("share of the full network's cost that the budget allows, 0 … 1"),
     left: z.number().describe("share of the cost that is left now, 0 … 1"),
     isMet: z
@@ -168,7 +169,7 @@ export const eventDefinitions = [
     message: z.string().describe("as a sentence"),
   }),
   event("warning", "The run continues, but its result will probably be poor. Given once for each reason.", {
-    reason: z.enum(["nothing-zero", "accuracy-collapsed", "budget-missed"]).describe("for programs"),
+    reason: z.enum(["nothing-zero", "accuracy-collapsed", "budget-missed", "latency-missed"]).describe("for programs"),
     message: z.string().describe("as a sentence"),
     hint: z.string().describe("what to do, as a sentence"),
   }),

@@ -61,7 +61,7 @@ export async function finishRun(
   const network = new TrainedNetwork({ graph, weights: (await live.readWhole()).weights }, metadata);
   await live.dispose();
 
-  const cut = await background.call("compact", { network: plain(network), round: settings.round });
+  const cut = await background.call("compact", { network: plain(network), round: session.rounding });
   reportCut(session, writer, cut, network);
   const small = new TrainedNetwork(cut.network, metadata);
   if (!cluster.isFirst) {

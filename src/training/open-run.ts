@@ -4,8 +4,9 @@ import { optional } from "../core/optional.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Cluster } from "../distributed/cluster.ts";
 import { saveOnnx } from "../formats/onnx/index.ts";
-import { cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";
+import { networkCost } from "../latency/predict.ts";
+import { describeTable, type LatencyTable } from "../latency/table.ts";
 import { finishRun, type Trained } from "./finish.ts";
 import { BudgetGamma } from "./gamma/budget-gamma.ts";
 import { ConstantGamma, DelayedGamma, type GammaPolicy } from "./gamma/gamma-policy.ts";
@@ -25,6 +26,7 @@ import { engineOf, type RunOptions, withThreads, withWriter } from "./run-scope.
 import { RunState } from "./run-state.ts";
 import { epochOf, openSession, type Session } from "./session.ts";
 import type { Settings } from "./settings/settings.ts";
+import { saveLatencyTable } from "./start/latency-table.ts";
 import { score, trainingLoop } from "./training-loop.ts";
 
 type Engine = RunRecord["engine"];
@@ -37,6 +39,8 @@ export interface RunStart {
   readonly checkpoint: Checkpoint;
   /** The teacher network, if the settings ask for distillation. */
   readonly teacher?: Network;
+  /** The times of the network's layers, if the settings ask for latency. */
+  readonly latencyTable?: LatencyTable;
   /** Whether the folder was created by this session. */
   readonly isNew: boolean;
   /** The step that an earlier session reached; null if no session has trained yet. */
@@ -64,12 +68,13 @@ export async function carryOut(source: RunSource, options: RunOptions): Promise<
     const engine = engineOf(threads);
     return withWriter(await source.folder(engine), options, cluster, async (writer) => {
       const start = await source.open(writer, engine);
-      const { record, dataset, checkpoint, teacher } = start;
+      const { record, dataset, checkpoint, teacher, latencyTable } = start;
       const { factors } = record;
       const session = await discardingNew(start, writer, async () => {
         const opened = await openSession({
           ...{ ...threads, settings, factors, dataset, checkpoint },
           ...optional("teacher", teacher),
+          ...optional("latencyTable", latencyTable),
         });
         if (checkpoint.progress.step === 0) await cluster.onFirst(() => recordPrecision(writer, record, opened));
         return opened;
@@ -91,11 +96,12 @@ export async function carryOut(source: RunSource, options: RunOptions): Promise<
  * after this can be resumed. `run.json` is written last, because its presence makes the folder a run.
  */
 export async function writeStart(writer: RunWriter, start: RunStart): Promise<void> {
-  const { record, checkpoint, teacher } = start;
+  const { record, checkpoint, teacher, latencyTable } = start;
   const { folder } = writer;
   await discardingNew(start, writer, () =>
     writer.write(async (owner) => {
       if (teacher !== undefined) await saveOnnx(teacher, join(folder, runFiles.teacher));
+      if (latencyTable !== undefined) await saveLatencyTable(join(folder, runFiles.latencyTable), latencyTable);
       await writeCheckpoint(folder, checkpoint, owner);
       await writeRunRecord(folder, record);
     }),
@@ -134,13 +140,17 @@ function announce(session: Session, { emitter }: RunWriter, { record, resumedFro
     epochs: settings.epochs,
     stepsPerEpoch: session.stepsPerEpoch,
     totalSteps,
-    cost: cost(graph),
+    cost: networkCost(graph, session.latencyTable),
     factors: factors.map(({ parameter, layer, kind, count, gamma }) => ({ parameter, layer, kind, count, gamma })),
     engine: engineOf(session),
     environment: record.environment,
     ...optional("controlOf", record.controlOf),
     resumedFrom,
   });
+  const { latencyTable } = session;
+  if (latencyTable !== undefined) {
+    emitter.emit({ type: "notice", message: `Latency is predicted for: ${describeTable(latencyTable)}` });
+  }
   for (const message of dataset.notes ?? []) emitter.emit({ type: "notice", message });
   reportUnreadable(dataset, emitter);
   for (const message of [...session.network.notices, ...notices]) emitter.emit({ type: "notice", message });

@@ -17,6 +17,7 @@ import { type RunRecord, readRunRecord } from "./run-folder/run-record.ts";
 import { requireSealed } from "./run-folder/seal.ts";
 import { clusterFor, type RunOptions } from "./run-scope.ts";
 import type { Settings } from "./settings/settings.ts";
+import { needsLatency, readLatencyTable } from "./start/latency-table.ts";
 import { type DataSource, reopenData } from "./start/run-data.ts";
 
 export interface ResumeOptions extends RunOptions {
@@ -60,6 +61,9 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
       open: async (_, engine) => {
         const teacher =
           settings.distill === undefined ? undefined : await loadTogether(join(path, runFiles.teacher), cluster);
+        const latencyTable = await cluster.onFirst(async () =>
+          needsLatency(settings) ? readLatencyTable(join(path, runFiles.latencyTable)) : null,
+        );
         const damaged: string[] = [];
         const latest = await readLatestTogether(path, ({ message }) => damaged.push(message), cluster);
         await cluster.together(async () => requireOwners(latest.hooks, own));
@@ -73,6 +77,7 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
         return {
           ...{ record, dataset, checkpoint, isNew: false, resumedFrom: hasBegun ? step : null },
           ...optional("teacher", teacher),
+          ...optional("latencyTable", latencyTable ?? undefined),
           notices: [
             ...damaged.map((message) => `${message}; the run continues from step ${step} instead`),
             ...engineChanges(record.engine, engine),

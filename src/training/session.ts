@@ -15,6 +15,8 @@ import type { Cluster } from "../distributed/cluster.ts";
 import type { Precision } from "../engine/engine.ts";
 import type { EngineHost } from "../engine/host.ts";
 import type { Graph, Network } from "../graph/graph.ts";
+import type { Rounding } from "../graph/width-rounding.ts";
+import type { LatencyTable } from "../latency/table.ts";
 import type { Factor } from "../selection/factors.ts";
 import type { Background } from "./background/background.ts";
 import { CostMeter } from "./cost-meter.ts";
@@ -35,6 +37,8 @@ export interface SessionStart {
   readonly host: EngineHost;
   /** The teacher network, if the settings ask for distillation. */
   readonly teacher?: Network;
+  /** The times of the network's layers, if the settings ask for latency. */
+  readonly latencyTable?: LatencyTable;
   /** The thread for work that would block the event loop. */
   readonly background: Background;
   /** The ranks that train together. */
@@ -50,6 +54,8 @@ export interface Session extends SessionStart {
   readonly totalSteps: number;
   readonly network: LiveNetwork;
   readonly costs: CostMeter;
+  /** How the widths of the pruned network are rounded up. */
+  readonly rounding: Rounding;
   readonly evaluationBatch: number;
   readonly loader: TrainingLoader;
   /** It is started with the first step. */
@@ -76,6 +82,15 @@ function softLabelsOf({ labelSmoothing, mixing, distill }: Settings, { classes }
 function teacherOf({ settings, teacher }: SessionStart): LiveNetworkOptions["teacher"] {
   if (settings.distill === undefined) return undefined;
   return { ...settings.distill, network: required(teacher, "the teacher") };
+}
+
+/**
+ * The rounding of the settings. A budget of latency rounds up to the channels that the runtime computes at once, unless
+ * the settings say otherwise: a channel less would save nothing, and may take away the runtime's fast kernels.
+ */
+export function roundingOf({ round, budget }: Settings, latencyTable: LatencyTable | undefined): Rounding {
+  if (round > 1 || budget?.of !== "latency" || latencyTable === undefined) return round;
+  return { multiple: latencyTable.channelBlock, narrow: latencyTable.narrowBlock };
 }
 
 /** Prepares the plans with the checkpoint's weights and kernels. Starts the loader where the checkpoint stopped. */
@@ -108,6 +123,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
     },
     { ...whole, optimizer, cuts: progress.cuts, choices: progress.choices },
   );
+  const rounding = roundingOf(settings, start.latencyTable);
   const loader = new TrainingLoader({
     split: dataset.train,
     normalization: dataset.normalization,
@@ -127,7 +143,14 @@ export async function openSession(start: SessionStart): Promise<Session> {
     stepsPerEpoch: steps,
     totalSteps: steps * settings.epochs,
     network,
-    costs: new CostMeter(whole, (found) => background.call("count", { network: found, round: settings.round })),
+    costs: new CostMeter(whole, (found) =>
+      background.call("count", {
+        network: found,
+        round: rounding,
+        ...optional("latencyTable", start.latencyTable),
+      }),
+    ),
+    rounding,
     evaluationBatch,
     loader,
     eventLoop: new EventLoopWatch(),

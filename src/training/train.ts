@@ -29,8 +29,17 @@ import { clusterFor, type RunOptions } from "./run-scope.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./settings/settings.ts";
 import { bringsWeights, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
 import { sourceForFile } from "./start/fine-tuning-data.ts";
+import { latencyTableFor } from "./start/latency-table.ts";
 import { type DataSource, openData } from "./start/run-data.ts";
-import { fileOf, inputOf, type ModelSource, nameOf, openModel, startingNetwork } from "./start/starting-network.ts";
+import {
+  fileOf,
+  inputOf,
+  type ModelSource,
+  nameOf,
+  networkFor,
+  openModel,
+  withFactors,
+} from "./start/starting-network.ts";
 
 /** The settings of the run, the data, and the options to follow and stop the run. */
 export interface TrainOptions extends SettingsInput, RunOptions {
@@ -62,7 +71,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
   const startedAt = performance.now();
   const { data, folder: chosenFolder, controlOf, ...others } = options;
   const { onEvent, signal, hooks, gammaPolicy, alone: _, tuningClock, ...input } = others;
-  const { settings, dataset, source, network, factors, name } = await cluster.together(async () => {
+  const { settings, dataset, source, plain, name } = await cluster.together(async () => {
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
     const parsed = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
     requireWeights(parsed, isFineTuned);
@@ -75,9 +84,16 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     const images = file === undefined ? data : sourceForFile(file, data);
     const opened = await openData(images, parsed.limit, inputOf(found));
     stepsPerEpoch(opened.dataset.train.count, parsed.batch);
-    const starting = startingNetwork(found, opened.dataset, parsed);
-    requireReachable(parsed, starting);
-    return { settings: parsed, name: nameOf(found, starting.network.graph), ...opened, ...starting };
+    const network = networkFor(found, opened.dataset, parsed.fromScratch);
+    return { settings: parsed, name: nameOf(found, network.graph), ...opened, plain: network };
+  });
+  // One rank measures, so that all have the same times, and no other process is busy meanwhile.
+  const table = await cluster.onFirst(async () => (await latencyTableFor(plain.graph, settings)) ?? null);
+  const latencyTable = table ?? undefined;
+  const { network, factors } = await cluster.together(async () => {
+    const starting = withFactors(plain, settings, latencyTable);
+    requireReachable(settings, starting, latencyTable);
+    return starting;
   });
   const noGamma = "No sparsity strength γ was given. This is plain training: nothing will be cut";
   return carryOut(
@@ -112,6 +128,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
         };
         const start: RunStart = {
           ...{ record, dataset, isNew: true, resumedFrom: null },
+          ...optional("latencyTable", latencyTable),
           checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
           ...(settings.distill === undefined ? {} : { teacher: bake(network) }),
           notices: factors.length === 0 && controlOf === undefined ? [noGamma] : [],

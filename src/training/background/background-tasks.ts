@@ -5,8 +5,10 @@
  */
 import { allInSharedMemory } from "../../core/shared-memory.ts";
 import { saveOnnx } from "../../formats/onnx/index.ts";
-import { cost } from "../../graph/cost.ts";
 import type { Network } from "../../graph/graph.ts";
+import type { Rounding } from "../../graph/width-rounding.ts";
+import { networkCost } from "../../latency/predict.ts";
+import type { LatencyTable } from "../../latency/table.ts";
 import { type Compact, compact } from "../../pruning/compact.ts";
 import type { CutStep } from "../../pruning/cut-list.ts";
 import { findShrinking, type Shrinking } from "../../pruning/shrink.ts";
@@ -28,13 +30,16 @@ import type { Owner } from "../run-folder/claim.ts";
 /** Request and response of each task. */
 export interface BackgroundCalls {
   /** The cost that would remain if the network were cut. */
-  count: { request: { readonly network: Network; readonly round: number }; response: NetworkCost };
-  compact: { request: { readonly network: Network; readonly round: number }; response: Compact };
+  count: {
+    request: { readonly network: Network; readonly round: Rounding; readonly latencyTable?: LatencyTable };
+    response: NetworkCost;
+  };
+  compact: { request: { readonly network: Network; readonly round: Rounding }; response: Compact };
   findShrinking: {
     request: {
       readonly network: Network;
       readonly held: ReadonlyMap<string, Uint8Array>;
-      readonly round: number;
+      readonly round: Rounding;
     };
     response: Shrinking;
   };
@@ -78,10 +83,7 @@ export const backgroundTasks: {
     request: BackgroundCalls[M]["request"],
   ) => BackgroundCalls[M]["response"] | Promise<BackgroundCalls[M]["response"]>;
 } = {
-  count: ({ network, round }) => {
-    const { macs, parameters } = cost(compact(network, { round }).network.graph);
-    return { macs, parameters };
-  },
+  count: ({ network, round, latencyTable }) => networkCost(compact(network, { round }).network.graph, latencyTable),
   compact: ({ network, round }) => {
     const found = compact(network, { round });
     return { ...found, network: sharedNetwork(found.network) };

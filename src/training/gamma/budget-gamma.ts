@@ -4,17 +4,19 @@
  * matters, and reports the progress. All decisions depend on the state and the settings alone, so a repeated or resumed
  * run has the same γ.
  */
-import { UserError } from "../../core/errors.ts";
-import { cost } from "../../graph/cost.ts";
+import { required, UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
 import type { Weights } from "../../graph/graph.ts";
-import { budgetShare, describeBudget, smallestShare } from "../../selection/budget.ts";
+import { networkCost } from "../../latency/predict.ts";
+import type { LatencyTable } from "../../latency/table.ts";
+import { budgetShare, describeBudget, describeCost, smallestShare } from "../../selection/budget.ts";
 import { BudgetController, type ControllerState, type Observation } from "../../selection/budget-controller.ts";
-import { type CostKind, costModel, costNames } from "../../selection/cost-model.ts";
+import { type CostKind, costModel } from "../../selection/cost-model.ts";
 import { type Factor, factorKinds } from "../../selection/factors.ts";
 import type { EventBody, NetworkCost } from "../events.ts";
 import { type EpochResult, type Json, readHookState, type TrainingRun } from "../hooks/run-hook.ts";
 import { learningRateAt } from "../schedules.ts";
-import type { Session } from "../session.ts";
+import { roundingOf, type Session } from "../session.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { StartingNetwork } from "../start/starting-network.ts";
 import { controllerStateOf, controllerStateSchema } from "./controller-state.ts";
@@ -36,20 +38,26 @@ const GAMMA_BY_IGNORED =
  * @throws UserError "bad-option" if the budget is above the full cost, below the smallest cost that pruning can reach,
  * or if no kind of structure has a γ above 0.
  */
-export function requireReachable({ budget, round }: Settings, { network, factors }: StartingNetwork): void {
+export function requireReachable(
+  settings: Settings,
+  { network, factors }: StartingNetwork,
+  latencyTable?: LatencyTable,
+): void {
+  const { budget } = settings;
   if (budget === undefined) return;
   const refuse = (message: string, expected: string, hint: string): never => {
     throw new UserError("bad-option", message, { about: "budget", expected, received: describeBudget(budget), hint });
   };
   const { graph } = network;
-  const whole = cost(graph);
+  const options = { round: roundingOf(settings, latencyTable), ...optional("latencyTable", latencyTable) };
+  const whole = networkCost(graph, latencyTable);
   const kinds = factorKinds.filter((kind) => factors.some((factor) => factor.kind === kind && factor.gamma > 0));
   if (kinds.length === 0)
     refuse("no structures can be pruned to meet the budget", "a kind with γ above 0", "Leave --gamma out");
-  const full = `${whole[budget.of].toLocaleString("en")} ${costNames[budget.of]}`;
+  const full = describeCost(budget.of, required(whole[budget.of], "the predicted latency"));
   if (budgetShare(budget, whole) > 1)
     refuse("the budget is larger than the network's cost", `at most ${full}`, "Ask for less");
-  const least = smallestShare(graph, factors, budget.of, round);
+  const least = smallestShare(graph, factors, budget.of, options);
   if (budgetShare(budget, whole) >= least) return;
   const smallest = (Math.ceil(1000 * least) / 10).toFixed(1);
   refuse(
@@ -77,17 +85,20 @@ export class BudgetGamma implements GammaPolicy {
   #left: number;
 
   constructor(session: Session, budget: NonNullable<Settings["budget"]>) {
-    const { settings, graph, factors, totalSteps } = session;
+    const { settings, graph, factors, totalSteps, latencyTable } = session;
     this.#session = session;
     this.#of = budget.of;
-    this.#share = budgetShare(budget, cost(graph));
+    this.#share = budgetShare(budget, networkCost(graph, latencyTable));
     this.#rates = new Float64Array(totalSteps + 1);
     for (let step = 0; step < totalSteps; step++) {
       this.#rates[step + 1] = (this.#rates[step] ?? 0) + learningRateAt(settings.schedule, step, totalSteps);
     }
     this.#controller = new BudgetController({
       factors,
-      model: costModel(graph, factors, budget.of, { round: settings.round }),
+      model: costModel(graph, factors, budget.of, {
+        round: session.rounding,
+        ...optional("latencyTable", latencyTable),
+      }),
       share: this.#share,
       momentum: settings.momentum,
       totalRate: this.#rates[totalSteps] ?? 0,
@@ -142,10 +153,7 @@ export class BudgetGamma implements GammaPolicy {
       // Once the budget is met no further structure reaches zero. The cost model is inexact, so check with an exact
       // count.
       const { weights } = await this.#session.network.readWhole();
-      next = this.#controller.next(
-        this.#controller.corrected(this.#state, weights, (await this.#count(weights))[this.#of]),
-        seen,
-      );
+      next = this.#controller.next(this.#corrected(weights, await this.#count(weights)), seen);
     }
     const hasChanged = next.isMet !== this.#state.isMet;
     this.#state = next;
@@ -155,7 +163,7 @@ export class BudgetGamma implements GammaPolicy {
 
   /** Corrects the cost model by the exact cost of the epoch. */
   afterEpoch(_: TrainingRun, { state: { weights }, cost: exact }: EpochResult): void {
-    this.#state = this.#controller.corrected(this.#state, weights, exact[this.#of]);
+    this.#state = this.#corrected(weights, exact);
     this.#left = this.#controller.left(this.#state, weights);
   }
 
@@ -178,6 +186,11 @@ export class BudgetGamma implements GammaPolicy {
     if (Math.abs(this.#left - this.#share) <= TOLERANCE) return;
     const [left, share] = [percent(this.#left), percent(this.#share)];
     run.emit({ type: "warning", reason: "budget-missed", ...this.#whyMissed(left, share) });
+  }
+
+  /** The state after the exact cost of the network with `weights` was counted. */
+  #corrected(weights: Weights, exact: NetworkCost): ControllerState {
+    return this.#controller.corrected(this.#state, weights, required(exact[this.#of], "the predicted latency"));
   }
 
   /** γ for the current state, and the share of the cost that is left with `factors`. */
@@ -229,7 +242,7 @@ export class BudgetGamma implements GammaPolicy {
   }
 
   async #count(weights: Weights): Promise<NetworkCost> {
-    const { graph, background, settings } = this.#session;
-    return background.call("count", { network: { graph, weights }, round: settings.round });
+    const { graph, costs } = this.#session;
+    return costs.countOnce({ graph, weights });
   }
 }

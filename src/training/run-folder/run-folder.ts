@@ -3,6 +3,7 @@
  *
  *     run.json           all settings, versions, hashes (`run-record.ts`); it makes the folder a run
  *     teacher.onnx       the teacher network, if the run distils
+ *     latency.json       the times of the network's layers, if the run is about latency
  *     events.jsonl       one event in each line (`event-log.ts`)
  *     checkpoints/       the last two states (`checkpoint-files.ts`)
  *     network.onnx       the trained network with its factors, at the end
@@ -22,6 +23,7 @@ import { runFileError } from "./file-errors.ts";
 export const runFiles = {
   record: "run.json",
   teacher: "teacher.onnx",
+  latencyTable: "latency.json",
   events: "events.jsonl",
   checkpoints: "checkpoints",
   network: "network.onnx",
@@ -41,6 +43,7 @@ const ofStart: readonly string[] = [
   runFiles.checkpoints,
   runFiles.events,
   runFiles.teacher,
+  runFiles.latencyTable,
   runFiles.record,
   ".lock",
   ".owner",

@@ -1,6 +1,7 @@
 /** The settings that decide which structures are pruned, and when. */
 import { z } from "zod";
 import { type Budget, parseBudget } from "../../selection/budget.ts";
+import { costKinds } from "../../selection/cost-model.ts";
 import type { Selection } from "../../selection/factors.ts";
 import { gammaMeasures } from "../../selection/structure-costs.ts";
 import { choice, gamma, gammas, number, switchTo, text, wholeNumberOrAuto } from "./codecs.ts";
@@ -14,7 +15,7 @@ const selectionSchema: z.ZodType<Selection, Selection> = z.strictObject({
   streams: strength.exactOptional(),
 });
 
-const measure = z.enum(["macs", "parameters"]);
+const measure = z.enum(costKinds);
 
 /** A budget as in `run.json`. */
 export const budgetSchema: z.ZodType<Budget, Budget> = z.union([
@@ -100,12 +101,20 @@ export const pruningSettings = {
   budget: setting({
     schema: z.union([z.string().transform(parseBudget), budgetSchema]).exactOptional(),
     help:
-      "cost that is to be left, instead of γ: 50% (of the MACs), 50%-params, 20M-macs, 100k-params; " +
+      "cost that is to be left, instead of γ: 50% (of the MACs), 50%-latency, 1.5ms, 50%-params, 20M-macs; " +
       "numbers of γ then only set the ratio between kinds",
     group: "pruning",
     default: "none",
     control: "omit",
     flags: [{ flag: "--budget <cost>", codec: text, label: "budget" }],
+  }),
+  latencyTable: setting({
+    schema: z.string().min(1).exactOptional(),
+    help: "times of the layers on the device that counts, for latency: a file that espalier measure wrote",
+    group: "pruning",
+    default: "measured on this machine in ONNX Runtime: one thread, one image",
+    control: "omit",
+    flags: [{ flag: "--latency-table <file>", codec: text, label: "latency table" }],
   }),
   gammaAfter: setting({
     schema: z.number().nonnegative().exactOptional(),

@@ -1,14 +1,17 @@
 /** The network that a run starts from: a model of the zoo, an ONNX file, a graph, or a graph with weights. */
 import { basename } from "node:path";
 import { UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
 import { formatShape, sameShape } from "../../core/tensor.ts";
 import type { Dataset, SampleShape } from "../../data/dataset.ts";
 import { loadOnnx } from "../../formats/onnx/index.ts";
 import type { Graph, Network } from "../../graph/graph.ts";
 import { bindBatch, inferShapes } from "../../graph/shapes.ts";
+import type { LatencyTable } from "../../latency/table.ts";
 import { initialize } from "../../models/initialize.ts";
 import { model } from "../../models/zoo.ts";
 import { type Budget, budgetSelection } from "../../selection/budget.ts";
+import type { CostOptions } from "../../selection/cost-model.ts";
 import { type Factor, factorsOf, type Selection, selectionKeys } from "../../selection/factors.ts";
 import { type Placement, place, requireKinds } from "../../selection/place.ts";
 import { type GammaMeasure, shareGamma } from "../../selection/structure-costs.ts";
@@ -49,32 +52,31 @@ export interface FactorOptions {
   readonly gammaBy?: GammaMeasure;
   /** Decides the kinds of structures if `select` has none. */
   readonly budget?: Budget;
-  /** Whether to ignore the weights of the source; default false. */
-  readonly fromScratch?: boolean;
 }
 
 /**
- * The network of `source` with the factors that `select` asks for. A network that has factors already keeps them and
- * gets its γ from `select`.
- * @throws UserError "unknown-name", "bad-option" if model and data do not fit, and the errors of `place`.
+ * The network of `source` for these data, without its weights if the run starts from scratch.
+ * @throws UserError "unknown-name", "bad-option" if model and data do not fit.
  */
-export function startingNetwork(source: OpenModel, dataset: Dataset, options: FactorOptions): StartingNetwork {
+export function networkFor(source: OpenModel, dataset: Dataset, fromScratch = false): Network {
   const found = plainNetwork(source, dataset);
-  const network = options.fromScratch === true ? { graph: found.graph, weights: new Map() } : found;
+  const network = fromScratch ? { graph: found.graph, weights: new Map() } : found;
   checkFit(network.graph, dataset, nameOf(source, network.graph));
-  return withFactors(network, options);
+  return network;
 }
 
 /**
- * `network` with the factors that `select` asks for, or with those that it has already. Missing weights are drawn with
- * `seed`.
+ * `network` with the factors that `select` asks for, or with those that it has already, which get their γ from
+ * `select`. Missing weights are drawn with `seed`. A budget or γ by latency needs `latencyTable`.
  * @throws the errors of `place`.
  */
 export function withFactors(
   { graph: plain, weights }: Network,
   { select: chosen, seed, gammaBy = "none", budget }: FactorOptions,
+  latencyTable?: LatencyTable,
 ): StartingNetwork {
-  const select = budget === undefined || Object.keys(chosen).length > 0 ? chosen : selectionOf(plain, budget);
+  const costs = optional("latencyTable", latencyTable);
+  const select = budget === undefined || Object.keys(chosen).length > 0 ? chosen : selectionOf(plain, budget, costs);
   const existing = factorsOf(plain, select);
   if (existing.length > 0) requireKinds(plain, select, [...new Set(existing.map(({ kind }) => kind))]);
   const { graph, factors }: Placement =
@@ -83,15 +85,15 @@ export function withFactors(
   const initial = initialize(graph, seed);
   return {
     network: { graph, weights: new Map([...initial].map(([name, value]) => [name, weights.get(name) ?? value])) },
-    factors: shareGamma(graph, factors, gammaBy),
+    factors: shareGamma(graph, factors, gammaBy, costs),
   };
 }
 
 /** The selection for a budget: all kinds of factors that the graph has; the default kinds if it has none. */
-function selectionOf(graph: Graph, budget: Budget): Selection {
+function selectionOf(graph: Graph, budget: Budget, costs: CostOptions): Selection {
   const placed = factorsOf(graph);
   return placed.length === 0
-    ? budgetSelection(graph, budget)
+    ? budgetSelection(graph, budget, costs)
     : Object.fromEntries(placed.map(({ kind }) => [selectionKeys[kind], 1] as const));
 }
 

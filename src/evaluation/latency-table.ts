@@ -1,0 +1,175 @@
+/**
+ * Measures a latency table in ONNX Runtime. It traces versions of the network with other widths, each in turns with the
+ * network itself: a machine that gets slower or faster in between does so for both, so their ratio stays the same.
+ */
+import { performance } from "node:perf_hooks";
+import type { InferenceSession } from "onnxruntime-node";
+import { requireArguments } from "../core/arguments.ts";
+import { required, UserError } from "../core/errors.ts";
+import { thisProcessor } from "../core/processor.ts";
+import { writeOnnx } from "../formats/onnx/write.ts";
+import type { Graph, Network } from "../graph/graph.ts";
+import { gridTimes, type LayerSample } from "../latency/grid.ts";
+import type { LatencyTable } from "../latency/table.ts";
+import { quantile } from "./latency.ts";
+import { loadSession, runSession } from "./onnx-runtime.ts";
+import { randomFeeds } from "./random-feeds.ts";
+import { probeRuntime } from "./runtime-probe.ts";
+import { traceNetwork } from "./runtime-trace.ts";
+import { widthVariants } from "./width-variants.ts";
+
+export interface LatencyTableOptions {
+  /** Threads of a run; default 1. */
+  readonly threads?: number;
+  /** Images of a run; default 1. */
+  readonly batch?: number;
+  /** Called before each version of the network, counted from 0. */
+  readonly onVariant?: (index: number, count: number, attempt: number) => void;
+}
+
+/** Versions of the network that are timed at most. More would come nearer to the times between the widths. */
+const MOST_VARIANTS = 36;
+const PAIRS = 12;
+const TRACED_RUNS = 10;
+/** The largest spread that a table may have. */
+const MOST_SPREAD = 0.2;
+const ATTEMPTS = 3;
+
+/**
+ * The times of all layers of `graph` on this machine. The quieter the machine is, the better they are: a spread that is
+ * too large is measured again, up to three times.
+ * @throws UserError "engine-missing" without ONNX Runtime, "unsupported" if the machine is too busy.
+ */
+export async function measureLatencyTable(graph: Graph, options: LatencyTableOptions = {}): Promise<LatencyTable> {
+  requireArguments("measureLatencyTable", { graph: [graph, "graph"], options: [options, "object"] });
+  const { threads = 1, batch = 1, onVariant = () => {} } = options;
+  requireArguments("measureLatencyTable", {
+    "options.threads": [threads, "positive whole number"],
+    "options.batch": [batch, "positive whole number"],
+  });
+  let spread = 0;
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const table = await measureOnce(graph, { threads, batch, onVariant: (...at) => onVariant(...at, attempt) });
+    if (table.spread <= MOST_SPREAD) return table;
+    spread = table.spread;
+  }
+  throw new UserError("unsupported", "this machine is too busy to measure latency", {
+    expected: `a spread of at most ${100 * MOST_SPREAD} %`,
+    received: `${Math.round(100 * spread)} % in the last of ${ATTEMPTS} attempts`,
+    hint: "End other work on this machine, or give a table that was measured before: --latency-table table.json",
+  });
+}
+
+interface Conditions {
+  readonly threads: number;
+  readonly batch: number;
+  readonly onVariant: (index: number, count: number) => void;
+}
+
+async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditions): Promise<LatencyTable> {
+  const probe = await probeRuntime(threads);
+  const variants = widthVariants(graph, probe.channelBlock, MOST_VARIANTS);
+  const whole = variants.variant(variants.count - 1);
+  const samples: LayerSample[] = [];
+  const spreads: number[] = [];
+  const wholeTimes: number[] = [];
+  const measured: { readonly ratio: number; readonly layers: readonly LayerSample[] }[] = [];
+  const reference = await Timed.load(whole, threads, batch);
+  try {
+    for (let index = 0; index < variants.count; index++) {
+      onVariant(index, variants.count);
+      const network = variants.variant(index);
+      const variant = await Timed.load(network, threads, batch);
+      try {
+        const ratios: number[] = [];
+        for (let pair = -2; pair < PAIRS; pair++) {
+          const [of, own] = [await reference.run(), await variant.run()];
+          if (pair < 0) continue;
+          wholeTimes.push(of);
+          ratios.push(own / of);
+        }
+        const sorted = ratios.toSorted((a, b) => a - b);
+        const ratio = quantile(sorted, 0.5);
+        spreads.push((quantile(sorted, 0.75) - quantile(sorted, 0.25)) / (2 * ratio));
+        const { layers } = await traceNetwork(network, { threads, batch, runs: TRACED_RUNS });
+        measured.push({
+          ratio,
+          layers: layers.map(({ key, outputs, inputs, milliseconds, nodes }) => ({
+            ...{ key, outputs, inputs },
+            milliseconds: Math.max(0, milliseconds - nodes * probe.profiling),
+          })),
+        });
+      } finally {
+        await variant.release();
+      }
+    }
+  } finally {
+    await reference.release();
+  }
+  const wholeTime = quantile(
+    wholeTimes.toSorted((a, b) => a - b),
+    0.5,
+  );
+  const overhead = Math.min(probe.overhead, wholeTime / 2);
+  for (const { ratio, layers } of measured) {
+    // The profile slows runs down. Together the layers take what a run without it takes.
+    const together = layers.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+    const scale = (ratio * wholeTime - overhead) / together;
+    samples.push(...layers.map((layer) => ({ ...layer, milliseconds: layer.milliseconds * scale })));
+  }
+  return {
+    format: "espalier-latency-table",
+    version: 1,
+    device: thisProcessor().model,
+    runtime: "ONNX Runtime",
+    runtimeVersion: probe.version,
+    provider: "cpu",
+    ...{ threads, batch, channelBlock: probe.channelBlock, narrowBlock: probe.narrowBlock },
+    overhead: rounded(overhead),
+    spread: rounded(
+      quantile(
+        spreads.toSorted((a, b) => a - b),
+        0.5,
+      ),
+    ),
+    layers: gridTimes(samples, probe.channelBlock).map((times) => ({
+      ...times,
+      milliseconds: times.milliseconds.map((row) => row.map(rounded)),
+    })),
+  };
+}
+
+/** A network that is loaded in ONNX Runtime to be timed. */
+class Timed {
+  readonly #session: InferenceSession;
+  readonly #feeds: InferenceSession.FeedsType;
+  readonly #name: string;
+
+  private constructor(session: InferenceSession, feeds: InferenceSession.FeedsType, name: string) {
+    this.#session = session;
+    this.#feeds = feeds;
+    this.#name = name;
+  }
+
+  static async load(network: Network, threads: number, batch: number): Promise<Timed> {
+    const { name } = network.graph;
+    const session = await loadSession(writeOnnx(network), name, { threads });
+    return new Timed(session, randomFeeds(session, name, { batch }), name);
+  }
+
+  /** Milliseconds of a run, after one that brings the weights into the caches. */
+  async run(): Promise<number> {
+    await runSession(this.#session, this.#feeds, this.#name);
+    const start = performance.now();
+    await runSession(this.#session, this.#feeds, this.#name);
+    return performance.now() - start;
+  }
+
+  release(): Promise<void> {
+    return this.#session.release();
+  }
+}
+
+function rounded(value: number): number {
+  return Number(required(value, "a time").toPrecision(4));
+}

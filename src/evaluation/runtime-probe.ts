@@ -1,0 +1,92 @@
+/** Finds what all latency tables of a machine need to know of ONNX Runtime there. */
+import { performance } from "node:perf_hooks";
+import { writeOnnx } from "../formats/onnx/write.ts";
+import { GraphBuilder } from "../graph/builder.ts";
+import type { Network } from "../graph/graph.ts";
+import { initialize } from "../models/initialize.ts";
+import { quantile } from "./latency.ts";
+import { loadSession, runSession } from "./onnx-runtime.ts";
+import { randomFeeds } from "./random-feeds.ts";
+import { onnxRuntimeVersion } from "./runtime-library.ts";
+import { traceNetwork } from "./runtime-trace.ts";
+
+export interface RuntimeProbe {
+  readonly version: string;
+  /** Channels that it computes at once. */
+  readonly channelBlock: number;
+  /** Channels of narrower layers that it computes at once. */
+  readonly narrowBlock: number;
+  /** Milliseconds of a run outside of nodes. */
+  readonly overhead: number;
+  /** Milliseconds by which the profile of a node is longer than the node takes. */
+  readonly profiling: number;
+}
+
+const RUNS = 200;
+const SHORT = 10;
+const LONG = 110;
+/** With blocked channels, ONNX Runtime reads narrow inputs in fours, and leaves its blocks where that does not fit. */
+const NARROW_BLOCK = 4;
+/** Channels of the probe: one more than any block, so that a runtime with blocks fills up a second one. */
+const CHANNELS = 33;
+
+export async function probeRuntime(threads: number): Promise<RuntimeProbe> {
+  const [short, long] = [await timeOf(chain(SHORT), threads), await timeOf(chain(LONG), threads)];
+  const ofNode = (long - short) / (LONG - SHORT);
+  const { layers } = await traceNetwork(chain(LONG), { threads, batch: 1, runs: 50 });
+  const profiled = layers.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / LONG;
+  const block = await channelBlock(threads);
+  return {
+    version: onnxRuntimeVersion(),
+    channelBlock: block,
+    narrowBlock: Math.min(block, NARROW_BLOCK),
+    overhead: Math.max(0, short - SHORT * ofNode),
+    profiling: Math.max(0, profiled - ofNode),
+  };
+}
+
+/** Median milliseconds of a run. */
+async function timeOf(network: Network, threads: number): Promise<number> {
+  const { name } = network.graph;
+  const session = await loadSession(writeOnnx(network), name, { threads });
+  try {
+    const feeds = randomFeeds(session, name, { batch: 1 });
+    const times: number[] = [];
+    for (let run = -20; run < RUNS; run++) {
+      const start = performance.now();
+      await runSession(session, feeds, name);
+      if (run >= 0) times.push(performance.now() - start);
+    }
+    return quantile(
+      times.toSorted((a, b) => a - b),
+      0.5,
+    );
+  } finally {
+    await session.release();
+  }
+}
+
+/** `length` nodes that compute next to nothing, and that no runtime fuses. */
+function chain(length: number): Network {
+  const builder = new GraphBuilder("chain");
+  let value = builder.input("values", ["N", 4, 1, 1]);
+  for (let node = 0; node < length; node++) {
+    value = builder.activation(`node${node}`, value, { function: node % 2 === 0 ? "sigmoid" : "tanh" });
+  }
+  builder.output(value);
+  return { graph: builder.build(), weights: new Map() };
+}
+
+/** The multiple to which the runtime fills up the output channels of a convolution; 1 if it does not. */
+async function channelBlock(threads: number): Promise<number> {
+  const builder = new GraphBuilder("block");
+  const images = builder.input("images", ["N", 3, 8, 8]);
+  builder.output(builder.convolution("layer", images, { channels: CHANNELS, kernel: 3, padding: 1 }));
+  const graph = builder.build();
+  const { optimized } = await traceNetwork({ graph, weights: initialize(graph, 1) }, { threads, batch: 1, runs: 1 });
+  const widths = (optimized.graph?.initializer ?? []).flatMap(({ dims = [] }) =>
+    dims.length === 4 ? [Number(dims[0])] : [],
+  );
+  const width = Math.max(CHANNELS, ...widths);
+  return width - CHANNELS + 1;
+}

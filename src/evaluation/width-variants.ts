@@ -1,0 +1,153 @@
+/**
+ * Makes versions of a network with other widths, so that a runtime can be timed on its layers at a grid of output and
+ * input widths, each in its place in the network.
+ */
+import { required } from "../core/errors.ts";
+import { tensor } from "../core/tensor.ts";
+import type { Graph, Network, Weights } from "../graph/graph.ts";
+import { initialize } from "../models/initialize.ts";
+import { compact } from "../pruning/compact.ts";
+import { type Factor, selectionKeys } from "../selection/factors.ts";
+import { place, structureKinds } from "../selection/place.ts";
+import { NetworkParts } from "../selection/structure-parts.ts";
+
+/**
+ * The widths of `count` channels on the grid, in blocks: 1, 2, 3, 4, 8, 16, …, and `count` itself. Runtimes compute up to
+ * four blocks at once; beyond that the time is nearly linear. Narrow layers have parts of a block too.
+ */
+export function gridWidths(count: number, block: number): readonly number[] {
+  const parts = count <= block ? [block / 4, block / 2, (3 * block) / 4] : count <= 4 * block ? [block / 2] : [];
+  const widths = [...parts, block, 2 * block, 3 * block].filter((width) => Number.isInteger(width) && width > 0);
+  for (let width = 4 * block; width < count; width *= 2) widths.push(width);
+  return [...widths.filter((width) => width < count), count];
+}
+
+export interface WidthVariants {
+  readonly count: number;
+  /** Variant `index`, from 0; the network itself is the last. */
+  variant(index: number): Network;
+}
+
+/** How a factor's place on the grid follows from the two numbers of a variant. Neighbours have different directions. */
+const directions = [
+  [1, 0],
+  [0, 1],
+  [1, 1],
+  [1, 2],
+  [2, 1],
+] as const;
+
+/**
+ * Variants of `graph` in which two layers that follow each other have all pairs of widths on the grid, if at most
+ * `most` variants are enough for that; else `most` of these. The weights are random.
+ */
+export function widthVariants(graph: Graph, block: number, most: number): WidthVariants {
+  const kinds = structureKinds(graph).filter((kind) => kind !== "block");
+  const { graph: scaled, factors } = place(graph, Object.fromEntries(kinds.map((kind) => [selectionKeys[kind], 0])));
+  const grids = factors.map(({ kind, count }) => gridWidths(count, kind === "group" ? 1 : block));
+  const longest = Math.max(1, ...grids.map(({ length }) => length));
+  const structures = structuresOf(scaled, factors);
+  const colours = colour(neighboursOf(structures));
+  const weights = initialize(scaled, 1);
+  const pairs = Array.from({ length: longest ** 2 }, (_, index) => [index % longest, Math.floor(index / longest)]);
+  const step = Math.max(1, pairs.length / most);
+  const chosen = Array.from({ length: Math.ceil(pairs.length / step) }, (_, at) => pairs[Math.floor(at * step)] ?? []);
+  return {
+    count: chosen.length + 1,
+    variant: (index) => {
+      const [a = 0, b = 0] = chosen[index] ?? [];
+      const isWhole = index === chosen.length;
+      const widths = factors.map(({ count }, at) => {
+        const [x, y] = directions[(colours[at] ?? 0) % directions.length] ?? [1, 0];
+        const grid = required(grids[at], "the grid of a factor");
+        return isWhole ? count : (grid[(x * a + y * b) % grid.length] ?? count);
+      });
+      return compact({ graph: scaled, weights: withZeros(weights, factors, structures, widths) }).network;
+    },
+  };
+}
+
+/** `weights` with all but `widths` structures of each factor at zero: those that the fewest layers have. */
+function withZeros(
+  weights: Weights,
+  factors: readonly Factor[],
+  structures: readonly (readonly Structure[])[],
+  widths: readonly number[],
+): Weights {
+  const values = new Map(weights);
+  for (const [at, { parameter, count }] of factors.entries()) {
+    const order = (structures[at] ?? []).toSorted((a, b) => b.layers - a.layers);
+    const kept = new Set(order.slice(0, widths[at]).map(({ index }) => index));
+    values.set(
+      parameter,
+      tensor(
+        [count],
+        Float32Array.from({ length: count }, (_, index) => (kept.has(index) ? 1 : 0)),
+      ),
+    );
+  }
+  return values;
+}
+
+/** A structure of a factor: the layers that have it as an output, and as an input. */
+interface Structure {
+  readonly index: number;
+  readonly outputsOf: readonly number[];
+  readonly inputsOf: readonly number[];
+  readonly layers: number;
+}
+
+/** By factor: its structures. */
+function structuresOf(graph: Graph, factors: readonly Factor[]): readonly (readonly Structure[])[] {
+  const parts = new NetworkParts(graph, factors);
+  let next = 0;
+  return factors.map(({ count }) =>
+    Array.from({ length: count }, (_, index) => {
+      const own = parts.partsOf(next++);
+      return {
+        index,
+        outputsOf: own.filter(({ outputs }) => outputs > 0).map(({ layer }) => layer),
+        inputsOf: own.filter(({ inputs }) => inputs > 0).map(({ layer }) => layer),
+        layers: own.length,
+      };
+    }),
+  );
+}
+
+/** By factor: the factors whose channels are the other side of one of its layers. */
+function neighboursOf(structures: readonly (readonly Structure[])[]): readonly ReadonlySet<number>[] {
+  const outputsOf = new Map<number, Set<number>>();
+  const inputsOf = new Map<number, Set<number>>();
+  const add = (map: Map<number, Set<number>>, layer: number, factor: number): void => {
+    map.set(layer, (map.get(layer) ?? new Set()).add(factor));
+  };
+  for (const [at, own] of structures.entries()) {
+    for (const structure of own) {
+      for (const layer of structure.outputsOf) add(outputsOf, layer, at);
+      for (const layer of structure.inputsOf) add(inputsOf, layer, at);
+    }
+  }
+  const neighbours = structures.map(() => new Set<number>());
+  for (const [layer, outputs] of outputsOf) {
+    for (const a of outputs) {
+      for (const b of inputsOf.get(layer) ?? []) {
+        if (a === b) continue;
+        neighbours[a]?.add(b);
+        neighbours[b]?.add(a);
+      }
+    }
+  }
+  return neighbours;
+}
+
+/** A number for each factor, small, and different from those of its neighbours. */
+function colour(neighbours: readonly ReadonlySet<number>[]): readonly number[] {
+  const colours: number[] = [];
+  for (const [at, others] of neighbours.entries()) {
+    const taken = new Set([...others].map((other) => colours[other]));
+    let free = 0;
+    while (taken.has(free)) free++;
+    colours[at] = free;
+  }
+  return colours;
+}
