@@ -1,8 +1,11 @@
 /** The data behind `espalier inspect`: a network's layers, structures and costs. `--json` prints it unchanged. */
 import { elementCount, type Shape } from "../core/tensor.ts";
-import { cost, nodeMacs } from "../graph/cost.ts";
+import { nodeMacs } from "../graph/cost.ts";
 import { type Graph, type Network, type Node, producers, type Weights } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
+import { networkCost, predictorOf } from "../latency/predict.ts";
+import { describeTable, type LatencyTable } from "../latency/table.ts";
+import { timedLayers } from "../latency/timed-layers.ts";
 import { type Factor, type FactorKind, factorsOf, selectionKeys } from "../selection/factors.ts";
 import { place, structureKinds } from "../selection/place.ts";
 
@@ -16,6 +19,8 @@ export interface InspectedLayer {
   /** Number of parameters, those of a following batch norm included. */
   readonly parameters: number;
   readonly macs: number;
+  /** Predicted milliseconds, with the activations and batch norms behind it. */
+  readonly milliseconds?: number;
 }
 
 export interface InspectedStructures {
@@ -30,6 +35,10 @@ export interface Inspection {
   readonly name: string;
   readonly parameters: number;
   readonly macs: number;
+  /** Predicted milliseconds of a run. */
+  readonly latency?: number;
+  /** What the latency is predicted for. */
+  readonly measuredOn?: string;
   readonly inputs: readonly { readonly name: string; readonly shape: readonly (number | "N")[] }[];
   readonly layers: readonly InspectedLayer[];
   /** Whether the network has scaling factors. If not, `structures` lists those that could get factors. */
@@ -76,20 +85,39 @@ function layersOf(graph: Graph): InspectedLayer[] {
   return [...layers.values()];
 }
 
+/** `layers` with their times, and the layers without parameters that take time, in execution order. */
+function withTimes(layers: readonly InspectedLayer[], graph: Graph, table: LatencyTable): readonly InspectedLayer[] {
+  const predictor = predictorOf(table);
+  const shapes = inferShapes(graph, 1);
+  const known = new Map(layers.map((layer) => [layer.name, layer] as const));
+  return timedLayers(graph).map(({ node, key, value, outputs, inputs }) => ({
+    ...(known.get(node) ?? {
+      name: node,
+      op: key.split(",")[0] ?? key,
+      kernel: "",
+      shape: (shapes.get(value) ?? []).slice(1),
+      parameters: 0,
+      macs: 0,
+    }),
+    milliseconds: predictor.layer(key, outputs, inputs),
+  }));
+}
+
 function aliveCount({ parameter }: Factor, weights: Weights): number {
   return weights.get(parameter)?.data.reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0) ?? 0;
 }
 
 /** Inspects a network. Its weights may be missing if it has no factors. */
-export function inspect({ graph, weights }: Network): Inspection {
+export function inspect({ graph, weights }: Network, latencyTable?: LatencyTable): Inspection {
   const own = factorsOf(graph);
   const everyKind = Object.fromEntries(structureKinds(graph).map((kind) => [selectionKeys[kind], 0] as const));
   const factors = own.length > 0 ? own : place(graph, everyKind).factors;
   return {
     name: graph.name,
-    ...cost(graph),
+    ...networkCost(graph, latencyTable),
+    ...(latencyTable === undefined ? {} : { measuredOn: describeTable(latencyTable) }),
     inputs: graph.inputs.map(({ name, shape }) => ({ name, shape })),
-    layers: layersOf(graph),
+    layers: latencyTable === undefined ? layersOf(graph) : withTimes(layersOf(graph), graph, latencyTable),
     hasFactors: own.length > 0,
     structures: factors.map((factor) => ({
       layer: factor.layer,

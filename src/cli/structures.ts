@@ -2,8 +2,11 @@
  * The data behind `espalier inspect --structures`: the structures that can get scaling factors, their costs, the layers
  * that are pruned with them, and why other layers cannot be selected. `--json` prints it unchanged.
  */
-import { type Cost, cost } from "../graph/cost.ts";
+import { optional } from "../core/optional.ts";
+import type { Cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";
+import { networkCost } from "../latency/predict.ts";
+import type { LatencyTable } from "../latency/table.ts";
 import { type FactorKind, factorKinds, factorsOf, selectionKeys } from "../selection/factors.ts";
 import { place, type Refusal, refusedLayers, structureKinds } from "../selection/place.ts";
 import { type FactorCost, structureCosts } from "../selection/structure-costs.ts";
@@ -42,14 +45,14 @@ export interface StructureReport {
 }
 
 /** Reports the factors that a network has, or for a network without factors, all factors that it could get. */
-export function reportStructures({ graph: given }: Network): StructureReport {
+export function reportStructures({ graph: given }: Network, latencyTable?: LatencyTable): StructureReport {
   const own = factorsOf(given);
   const everyKind = Object.fromEntries(structureKinds(given).map((kind) => [selectionKeys[kind], 0] as const));
   const { graph, factors } = own.length > 0 ? { graph: given, factors: own } : place(given, everyKind);
-  const costs = structureCosts(graph, factors);
+  const costs = structureCosts(graph, factors, optional("latencyTable", latencyTable));
   return {
     name: given.name,
-    cost: cost(given),
+    cost: networkCost(given, latencyTable),
     kinds: factorKinds.flatMap((kind) => {
       const all = costs.kinds.get(kind);
       const count = factors.reduce((sum, factor) => sum + (factor.kind === kind ? factor.count : 0), 0);
@@ -63,11 +66,11 @@ export function reportStructures({ graph: given }: Network): StructureReport {
 function inspectedFactor({ factor, each, all, outputsOf, inputsOf }: FactorCost): InspectedFactor {
   const { layer, kind, count, keepLast, keepRun = [0, count] } = factor;
   const runs: CostRun[] = [];
-  for (const [first, { macs, parameters }] of each.entries()) {
+  for (const [first, own] of each.entries()) {
     const last = runs.at(-1);
-    if (last?.macs === macs && last.parameters === parameters)
-      runs[runs.length - 1] = { ...last, count: last.count + 1 };
-    else runs.push({ first, count: 1, macs, parameters });
+    const isSame = last?.macs === own.macs && last.parameters === own.parameters && last.latency === own.latency;
+    if (isSame) runs[runs.length - 1] = { ...last, count: last.count + 1 };
+    else runs.push({ first, count: 1, ...own });
   }
   return { layer, kind, count, each: runs, all, outputsOf, inputsOf, ...(keepLast ? { keeps: keepRun } : {}) };
 }

@@ -12,7 +12,7 @@ import { loadOnnx } from "../formats/onnx/index.ts";
 import { formatQuantity } from "../report/format.ts";
 import { type History, historyOf } from "../report/history.ts";
 import { structureOf } from "../report/structure.ts";
-import { costKinds } from "../selection/cost-model.ts";
+import { costKinds, costNames } from "../selection/cost-model.ts";
 import { type FactorKind, factorKinds } from "../selection/factors.ts";
 import { controlOf } from "../training/event-parts.ts";
 import type { ControlOf, RunEvent, StructureKind } from "../training/events.ts";
@@ -238,8 +238,9 @@ function goalOf(kinds: readonly KindSummary[], budget: unknown): string {
   const sought = budgetSchema.safeParse(budget);
   if (sought.success) {
     const { of, share, count: number = 0 } = sought.data;
-    const left = share === undefined ? formatQuantity(number) : `${Math.round(1000 * share) / 10} %`;
-    return `budget ${left}${of === "macs" && share !== undefined ? "" : ` ${of === "macs" ? "MACs" : of}`}`;
+    if (share !== undefined)
+      return `budget ${Math.round(1000 * share) / 10} %${of === "macs" ? "" : ` ${costNames[of]}`}`;
+    return of === "latency" ? `budget ${number} ms` : `budget ${formatQuantity(number)} ${costNames[of]}`;
   }
   const gammas = new Set(kinds.map(({ gamma }) => gamma));
   const parts = gammas.size === 1 ? [String(kinds[0]?.gamma)] : kinds.map(({ kind, gamma }) => `${kind}s ${gamma}`);

@@ -8,6 +8,7 @@ import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import writeFileAtomic from "write-file-atomic";
 import { required } from "../core/errors.ts";
+import { thisProcessor } from "../core/processor.ts";
 import type { Cluster } from "../distributed/cluster.ts";
 import { type Accuracy, accuracyOf } from "../evaluation/accuracy.ts";
 import { type Certificate, certify, requireExact } from "../evaluation/certificate.ts";
@@ -17,7 +18,9 @@ import { hasOnnxRuntime, runtimeInstallCommand } from "../evaluation/runtime-lib
 import { measureLatencyAside } from "../evaluation/runtime-thread.ts";
 import { cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";
+import { networkCost } from "../latency/predict.ts";
 import type { Compact } from "../pruning/compact.ts";
+import { budgetShare } from "../selection/budget.ts";
 import type { LatencyFigures } from "./events.ts";
 import { layerStructures } from "./progress/alive-tracker.ts";
 import type { Pace } from "./progress/throughput.ts";
@@ -105,6 +108,7 @@ export async function finishRun(
   stopIfAborted();
   const latencies =
     settings.latency && hasOnnxRuntime() ? await timeBoth(session, writer, plain(network), files.compact) : undefined;
+  if (latencies !== undefined) warnIfMissed(session, writer, latencies);
   const before = {
     accuracy: trained.accuracy.accuracy,
     ...cost(graph),
@@ -222,6 +226,32 @@ async function timeBoth(
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/** How far the measured latency may be from the budget, as a share of the full network's latency. */
+const LATENCY_TOLERANCE = 0.05;
+
+/** Warns if the run has a budget of latency for this machine, and the measured latency misses it. */
+function warnIfMissed(
+  { settings: { budget }, graph, latencyTable }: Session,
+  { emitter }: RunWriter,
+  { before, after }: { readonly before: number; readonly after: number },
+): void {
+  if (budget?.of !== "latency" || latencyTable === undefined) return;
+  const { device, provider, threads, batch } = latencyTable;
+  if (device !== thisProcessor().model || provider !== "cpu" || threads !== 1 || batch !== 1) return;
+  const share = budgetShare(budget, networkCost(graph, latencyTable));
+  const measured = after / before;
+  if (measured <= share + LATENCY_TOLERANCE) return;
+  const [is, was] = [measured, share].map((part) => `${(100 * part).toFixed(1)} %`);
+  emitter.emit({
+    type: "warning",
+    reason: "latency-missed",
+    message: `The measured latency is ${is} of the full network's, and the budget is ${was}`,
+    hint:
+      "The prediction was wrong, or the machine was busy while it measured. Measure again with " +
+      "espalier bench --against, and give a smaller budget if the result is the same",
+  });
 }
 
 function figures(latency: Omit<Latency, "batch" | "threads">): LatencyFigures {

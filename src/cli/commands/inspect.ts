@@ -1,9 +1,11 @@
 /** `espalier inspect <model|file.onnx>`: shows a network's layers, structures, parameters and MACs. */
 import type { Command } from "commander";
+import { optional } from "../../core/optional.ts";
 import { integerFor } from "../../core/text-values.ts";
 import { modelNames } from "../../models/zoo.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
 import { inspect } from "../inspection.ts";
+import { tableShown } from "../latency.ts";
 import { openNetwork } from "../network.ts";
 import { reportStructures } from "../structures.ts";
 import { inspectionLines } from "../view/inspection.ts";
@@ -14,6 +16,8 @@ interface InspectOptions extends CommonOptions {
   readonly channels?: number;
   readonly size?: number;
   readonly structures?: boolean;
+  readonly latency?: true;
+  readonly latencyTable?: string;
 }
 
 export function addInspect(program: Command, context: Context): void {
@@ -25,6 +29,8 @@ export function addInspect(program: Command, context: Context): void {
     .option("--channels <n>", "channels of a model's images (default: 3)", integerFor("--channels"))
     .option("--size <pixels>", "height and width of a model's images (default: 32 or 224)", integerFor("--size"))
     .option("--structures", "show the structures that can be pruned, their costs, and why other layers cannot")
+    .option("--latency", "show the predicted time of each layer in ONNX Runtime on this machine: one thread, one image")
+    .option("--latency-table <file>", "show the predicted times of a table that espalier measure wrote")
     .action(async (source: string, options: InspectOptions) => {
       const { classes, channels, size } = options;
       const network = await openNetwork(source, {
@@ -32,13 +38,20 @@ export function addInspect(program: Command, context: Context): void {
         ...(channels === undefined ? {} : { channels }),
         ...(size === undefined ? {} : { size }),
       });
+      const latencyTable =
+        options.latency === true || options.latencyTable !== undefined
+          ? await tableShown(context, network.graph, {
+              ...{ gammaBy: "latency" as const },
+              ...optional("latencyTable", options.latencyTable),
+            })
+          : undefined;
       if (options.structures === true) {
-        const report = reportStructures(network);
+        const report = reportStructures(network, latencyTable);
         if (options.json === true) printJson(context, report);
         else for (const line of structureLines(report, context.stdout)) context.stdout.print(line);
         return;
       }
-      const inspection = inspect(network);
+      const inspection = inspect(network, latencyTable);
       if (options.json === true) printJson(context, inspection);
       else for (const line of inspectionLines(inspection, context.stdout)) context.stdout.print(line);
     });
@@ -46,6 +59,7 @@ export function addInspect(program: Command, context: Context): void {
     "espalier inspect resnet-20",
     "espalier inspect resnet-56 --structures",
     "espalier inspect vgg-16 --classes 100",
+    "espalier inspect resnet-20 --latency",
     "espalier inspect resnet-50",
     "espalier inspect runs/resnet-20-cifar10/compact.onnx --json",
   ]);

@@ -1,19 +1,24 @@
 /** `espalier train <model>`: trains a network and prunes it in the same run. */
 import type { Command } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
-import { datasetReference } from "../../data/references.ts";
+import { optional } from "../../core/optional.ts";
+import { type DatasetReference, datasetReference } from "../../data/references.ts";
 import { joinCluster } from "../../distributed/join.ts";
 import { knownWidths } from "../../evaluation/width-multiples.ts";
 import { modelNames } from "../../models/zoo.ts";
+import { parseBudget } from "../../selection/budget.ts";
 import type { RunEvent } from "../../training/events.ts";
 import { recipe } from "../../training/recipes.ts";
 import { settingFlags, settingsOfFlags } from "../../training/settings/flags.ts";
 import { imageFlags } from "../../training/settings/image-flags.ts";
 import { settingGroups, type TrainingCommand } from "../../training/settings/setting.ts";
-import { fileOf, inputOf, type OpenModel, openModel } from "../../training/start/starting-network.ts";
+import type { SettingsInput } from "../../training/settings/settings.ts";
+import { needsLatency } from "../../training/start/latency-table.ts";
+import { fileOf, inputOf, networkFor, type OpenModel, openModel } from "../../training/start/starting-network.ts";
 import { train } from "../../training/train.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
 import { addImageFlags, addSettingFlags, givenFlags, imageOptions } from "../flags.ts";
+import { tableShown } from "../latency.ts";
 import { preprocessingOf } from "../preprocessing.ts";
 import { type TrainingRequest, withRecipe } from "../recipe.ts";
 import { watchRun } from "../run.ts";
@@ -78,6 +83,7 @@ async function runTraining(
       return { spec: reference.spec, open: async () => dataset };
     }),
   );
+  await timeLayers(context, model, data, settings);
   const page = options.ui === true && (context.rank ?? 0) === 0 ? await openWatchPage(context, out) : undefined;
   try {
     await watchRun(context, options, (hooks) => {
@@ -93,6 +99,26 @@ async function runTraining(
   } finally {
     await page?.close();
   }
+}
+
+/**
+ * Times the layers if `settings` ask for latency, so that a status line shows it. The run finds the result among those
+ * that are kept.
+ */
+async function timeLayers(
+  context: Context,
+  model: OpenModel<string>,
+  data: DatasetReference,
+  { budget, gammaBy, latencyTable, fromScratch }: SettingsInput,
+): Promise<void> {
+  if ((context.rank ?? 0) > 0) return;
+  const asked = {
+    ...optional("budget", typeof budget === "string" ? parseBudget(budget) : budget),
+    ...optional("gammaBy", gammaBy),
+    ...optional("latencyTable", latencyTable),
+  };
+  if (!needsLatency(asked)) return;
+  await tableShown(context, networkFor(model, await data.open(), fromScratch).graph, asked);
 }
 
 /** Adds the flags of the model, the data and the settings of a run. */
@@ -128,6 +154,7 @@ export function addTrain(program: Command, context: Context): void {
   withCommonOptions(command, [
     "espalier train resnet-20 --gamma neurons=0.0016,blocks=0.02 --epochs 10",
     "espalier train --recipe sss-resnet-20-cifar10-short --budget 40%",
+    "espalier train resnet-20 --budget 50%-latency --epochs 10",
     "espalier train vgg-16 --data cifar100:./cifar-100-binary --gamma 0.002 --schedule step",
     "espalier train resnet-20 --data ./photos --batch 32 --gamma 0.002",
     "espalier train model.onnx --data ./photos --gamma 0.002 --epochs 10 --distill --label-smoothing 0.1",

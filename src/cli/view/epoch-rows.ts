@@ -22,6 +22,11 @@ function alive(epoch: Epoch, kind: StructureKind): string {
 function columnsOf(started: RunStarted): readonly Column[] {
   const present = kinds.filter((kind) => started.factors.some((factor) => factor.kind === kind));
   const macs = ({ cost }: Epoch): string => formatPercent(percentOf(cost.macs, started.cost.macs));
+  const { latency: wholeLatency } = started.cost;
+  const latency = ({ cost }: Epoch): string =>
+    cost.latency === undefined || wholeLatency === undefined
+      ? ""
+      : formatPercent(percentOf(cost.latency, wholeLatency));
   return [
     { heading: "epoch", width: 8, rank: 9, cell: ({ epoch }) => `${epoch}/${started.epochs}` },
     { heading: "test", width: 8, rank: 8, cell: ({ testAccuracy }) => formatPercent(testAccuracy) },
@@ -33,7 +38,8 @@ function columnsOf(started: RunStarted): readonly Column[] {
       rank: 6,
       cell: (epoch: Epoch) => alive(epoch, kind),
     })),
-    { heading: "MACs", width: 9, rank: 7, cell: macs },
+    { heading: "MACs", width: 9, rank: wholeLatency === undefined ? 7 : 3, cell: macs },
+    ...(wholeLatency === undefined ? [] : [{ heading: "latency", width: 9, rank: 7, cell: latency }]),
     { heading: "images/s", width: 10, rank: 2, cell: ({ imagesPerSecond }) => formatQuantity(imagesPerSecond) },
     { heading: "wait", width: 10, rank: 0, cell: ({ waitMilliseconds }) => formatMilliseconds(waitMilliseconds) },
     {
@@ -64,6 +70,7 @@ export interface EpochRows {
 /** Rows with a column for each kind of structure in `started`. Their width is that of the terminal at the start. */
 export function epochRows(started: RunStarted, terminal: Terminal): EpochRows {
   const columns = fitting(columnsOf(started), terminal.width());
+  const ofCost = started.cost.latency === undefined ? "MACs" : "latency";
   const { bold, dim } = terminal.colours;
   return {
     heading: dim(columns.map(({ heading, width }) => alignRight(heading, width)).join("")),
@@ -71,7 +78,7 @@ export function epochRows(started: RunStarted, terminal: Terminal): EpochRows {
       columns
         .map(({ cell, width, heading }) => {
           const text = alignRight(cell(epoch), width);
-          return heading === "test" || heading === "MACs" ? bold(text) : text;
+          return heading === "test" || heading === ofCost ? bold(text) : text;
         })
         .join(""),
   };

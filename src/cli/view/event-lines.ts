@@ -11,6 +11,7 @@ import {
 } from "../../report/format.ts";
 import { type EpochOfRanks, exposedWords, ranksWords, waitedFor, waitedWords, waitWords } from "../../report/ranks.ts";
 import { describeBudget } from "../../selection/budget.ts";
+import { costNames } from "../../selection/cost-model.ts";
 import type { BudgetStanding, Communicated, NetworkShrunk, RunEvent, RunStarted } from "../../training/events.ts";
 import { budgetSchema } from "../../training/settings/pruning.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
@@ -37,7 +38,8 @@ function openingLines(started: RunStarted, terminal: Terminal): string[] {
   const { model, dataset, epochs, cost, factors, engine, resumedFrom } = started;
   const gammas = [...new Map(factors.map(({ kind, gamma }) => [kind, `${kind}s ${gamma}`] as const)).values()];
   const { gammaBy } = started.options;
-  const shared = gammaBy === "macs" || gammaBy === "parameters" ? [`scaled by ${gammaBy}`] : [];
+  const shared =
+    gammaBy === "macs" || gammaBy === "parameters" || gammaBy === "latency" ? [`scaled by ${gammaBy}`] : [];
   const structures = factors.reduce((sum, { count }) => sum + count, 0);
   const budget = budgetWords(started);
   const selection =
@@ -46,7 +48,11 @@ function openingLines(started: RunStarted, terminal: Terminal): string[] {
       : budget !== undefined
         ? [budget.aim, plural(structures, "structure"), ...budget.shared]
         : [`γ ${gammas[0]}`, ...gammas.slice(1), ...shared, plural(structures, "structure")];
-  const costs = [`${formatQuantity(cost.macs)} MACs`, `${formatQuantity(cost.parameters)} parameters`];
+  const costs = [
+    `${formatQuantity(cost.macs)} MACs`,
+    `${formatQuantity(cost.parameters)} parameters`,
+    ...(cost.latency === undefined ? [] : [`${formatMilliseconds(cost.latency)} predicted`]),
+  ];
   const threads = engine["threads"];
   const machine = [
     engine["name"],
@@ -138,8 +144,7 @@ export class Narrator {
   #budgetLines({ isMet, left, share, of }: BudgetStanding): readonly string[] {
     if (isMet === this.#isMet) return [];
     this.#isMet = isMet;
-    const unit = of === "macs" ? "MACs" : "parameters";
-    const now = `${formatPercent(100 * left)} of the ${unit} left, the budget is ${formatPercent(100 * share)}`;
+    const now = `${formatPercent(100 * left)} of the ${costNames[of]} left, the budget is ${formatPercent(100 * share)}`;
     const { green, yellow } = this.#terminal.colours;
     return isMet ? [`  ${green("✓")} budget met: ${now}`] : [`  ${yellow("!")} above the budget again: ${now}`];
   }

@@ -1,12 +1,21 @@
 /** An inspected network as lines: a table of layers, the structures and the sums. */
-import { formatCount, formatPercent, formatQuantity, percentOf, plural } from "../../report/format.ts";
+import {
+  formatCount,
+  formatMilliseconds,
+  formatPercent,
+  formatQuantity,
+  percentOf,
+  plural,
+} from "../../report/format.ts";
 import type { InspectedStructures, Inspection } from "../inspection.ts";
 import type { Terminal } from "../terminal.ts";
-import { columns, left, right } from "./columns.ts";
+import { type Cell, columns, left, right } from "./columns.ts";
 
-function layerTable({ layers, macs }: Inspection): string[] {
+function layerTable({ layers, macs, latency }: Inspection): string[] {
+  const times = (cells: readonly string[]): readonly Cell[] => (latency === undefined ? [] : cells.map(right));
+  const headings = ["parameters", "MACs", "share"].map(right);
   return columns([
-    [left("layer"), left("op"), left("kernel"), left("output"), right("parameters"), right("MACs"), right("share")],
+    [left("layer"), left("op"), left("kernel"), left("output"), ...headings, ...times(["time", "share"])],
     ...layers.map((layer) => [
       left(layer.name),
       left(layer.op),
@@ -15,6 +24,10 @@ function layerTable({ layers, macs }: Inspection): string[] {
       right(formatCount(layer.parameters)),
       right(formatCount(layer.macs)),
       right(formatPercent(percentOf(layer.macs, macs))),
+      ...times([
+        formatMilliseconds(layer.milliseconds ?? 0),
+        formatPercent(percentOf(layer.milliseconds ?? 0, latency ?? 1)),
+      ]),
     ]),
   ]);
 }
@@ -32,7 +45,7 @@ function structureText(structures: readonly InspectedStructures[], hasFactors: b
 }
 
 export function inspectionLines(inspection: Inspection, { colours }: Terminal): string[] {
-  const { name, inputs, parameters, macs, structures, hasFactors } = inspection;
+  const { name, inputs, parameters, macs, latency, measuredOn = "", structures, hasFactors } = inspection;
   const [heading = "", ...rows] = layerTable(inspection);
   const images = inputs.map((input) => `${input.name} ${input.shape.join("×")}`).join(", ");
   const selectable = structureText(structures, hasFactors);
@@ -45,6 +58,9 @@ export function inspectionLines(inspection: Inspection, { colours }: Terminal): 
     "",
     `  parameters   ${colours.bold(formatCount(parameters))} ${colours.dim(`(${formatQuantity(parameters)})`)}`,
     `  MACs         ${colours.bold(formatCount(macs))} ${colours.dim(`(${formatQuantity(macs)}, one image)`)}`,
+    ...(latency === undefined
+      ? []
+      : [`  latency      ${colours.bold(formatMilliseconds(latency))} ${colours.dim(`(predicted: ${measuredOn})`)}`]),
     `  ${hasFactors ? "alive     " : "structures"}   ${selectable === "" ? "none" : selectable}`,
   ];
 }
