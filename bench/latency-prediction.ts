@@ -107,7 +107,7 @@ print(
           milliseconds(row.whole),
           percent(row.spread),
           row.seconds.toFixed(1),
-          `${percent(Math.min(...row.cuts.map(({ measured }) => measured)))} … ${percent(Math.max(...row.cuts.map(({ measured }) => measured)))}`,
+          [Math.min, Math.max].map((end) => percent(end(...row.cuts.map(({ measured }) => measured)))).join(" … "),
           percent(quantile(sizes(row), 0.5)),
           percent(Math.max(...sizes(row))),
         ]),

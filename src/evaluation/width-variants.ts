@@ -12,8 +12,8 @@ import { place, structureKinds } from "../selection/place.ts";
 import { NetworkParts } from "../selection/structure-parts.ts";
 
 /**
- * The widths of `count` channels on the grid, in blocks: 1, 2, 3, 4, 8, 16, …, and `count` itself. Runtimes compute up to
- * four blocks at once; beyond that the time is nearly linear. Narrow layers have parts of a block too.
+ * The widths of `count` channels on the grid, in blocks: 1, 2, 3, 4, 8, 16, …, and `count` itself. Runtimes compute up
+ * to four blocks at once; beyond that the time is nearly linear. Narrow layers have parts of a block too.
  */
 export function gridWidths(count: number, block: number): readonly number[] {
   const parts = count <= block ? [block / 4, block / 2, (3 * block) / 4] : count <= 4 * block ? [block / 2] : [];

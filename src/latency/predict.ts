@@ -60,8 +60,8 @@ export class LatencyPredictor {
   }
 
   /**
-   * @throws UserError "bad-option" if the table lacks layers of `graph`, with their names; `name` is the table's name in
-   * the message.
+   * @throws UserError "bad-option" if the table lacks layers of `graph`, with their names; `name` is the table's name
+   * in the message.
    */
   requireLayers(graph: Graph, name: string): void {
     const missing = timedLayers(graph).filter(({ key }) => !this.has(key));
@@ -104,7 +104,9 @@ function interpolate({ outputs, inputs, milliseconds }: LayerTimes, output: numb
   return between * rowTimes * columnTimes;
 }
 
-/** The place of `width` in `grid`: the index below it, how far it is towards the next, and by how much it exceeds all. */
+/**
+ * The place of `width` in `grid`: the index below it, how far it is towards the next, and by how much it exceeds all.
+ */
 function placeOf(grid: readonly number[], width: number): readonly [index: number, share: number, times: number] {
   const above = grid.findIndex((value) => value >= width);
   const last = grid.length - 1;

@@ -44,7 +44,7 @@ export function compact(network: Network, options: CompactOptions = {}): Compact
   requireArguments("compact", { network: [network, "network"], options: [options, "object"] });
   const { round = 1 } = options;
   requireArguments("compact", {
-    "options.round": [typeof round === "number" ? round : round.multiple, "positive whole number"],
+    "options.round": [typeof round === "object" ? round?.multiple : round, "positive whole number"],
   });
   const whole = bake(network);
   const steps: CutStep[] = [];

@@ -1,6 +1,7 @@
 /**
- * Parses and prints budgets: a share of the full network's cost, or a number of MACs, parameters or milliseconds. Also chooses the
- * kinds of structures to prune if the user names none, and computes the smallest budget that a network allows.
+ * Parses and prints budgets: a share of the full network's cost, or a number of MACs, parameters or milliseconds. Also
+ * chooses the kinds of structures to prune if the user names none, and computes the smallest budget that a network
+ * allows.
  */
 import { requireArguments } from "../core/arguments.ts";
 import { required, UserError } from "../core/errors.ts";

@@ -90,7 +90,8 @@ export interface CostOptions {
 }
 
 /**
- * The cost model of `graph`, whose factors are `factors`. `parts` saves time if the parts of this graph and these factors are known already. The kind "latency" needs `latencyTable`.
+ * The cost model of `graph`, whose factors are `factors`. `parts` saves time if the parts of this graph and these
+ * factors are known already. The kind "latency" needs `latencyTable`.
  */
 export function costModel(
   graph: Graph,

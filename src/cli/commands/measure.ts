@@ -25,14 +25,20 @@ async function measure(context: Context, source: string, options: MeasureOptions
   if (options.json === true) return printJson(context, { file: out, milliseconds, ...table });
   const { stdout } = context;
   const { bold, dim } = stdout.colours;
+  const { layers, channelBlock, spread } = table;
+  const kinds = `${layers.length} kinds of layers, spread ${formatPercent(100 * spread)}`;
+  const next = `espalier train ${source} --budget 50%-latency --latency-table ${out}`;
   for (const line of [
     "",
     `  ${bold(graph.name)}  ${dim(describeTable(table))}`,
-    `  ${bold(formatMilliseconds(milliseconds))} a run, ${table.layers.length} kinds of layers, spread ${formatPercent(100 * table.spread)}`,
-    `  Channels count in blocks of ${table.channelBlock}: a layer takes less time only with a block less.`,
+    `  ${bold(formatMilliseconds(milliseconds))} a run, ${kinds}`,
+    ...(channelBlock === 1
+      ? []
+      : [`  The runtime computes ${channelBlock} channels at once: a layer takes less time only with so many less.`]),
     "",
     `  table    ${out}`,
-    `  ${dim(`prune for this device, on any machine: espalier train ${source} --budget 50%-latency --latency-table ${out}`)}`,
+    `  ${dim("prune for this device, on any machine:")}`,
+    `  ${dim(next)}`,
   ]) {
     stdout.print(line);
   }

@@ -144,9 +144,10 @@ export class Narrator {
   #budgetLines({ isMet, left, share, of }: BudgetStanding): readonly string[] {
     if (isMet === this.#isMet) return [];
     this.#isMet = isMet;
-    const now = `${formatPercent(100 * left)} of the ${costNames[of]} left, the budget is ${formatPercent(100 * share)}`;
+    const now = `${formatPercent(100 * left)} of the ${costNames[of]} left`;
+    const both = `${now}, the budget is ${formatPercent(100 * share)}`;
     const { green, yellow } = this.#terminal.colours;
-    return isMet ? [`  ${green("✓")} budget met: ${now}`] : [`  ${yellow("!")} above the budget again: ${now}`];
+    return isMet ? [`  ${green("✓")} budget met: ${both}`] : [`  ${yellow("!")} above the budget again: ${both}`];
   }
 
   /** Lines for `event`. There are none for events that only the redrawn lines or the report show. */
