@@ -2,9 +2,8 @@
 import { join } from "node:path";
 import { loadOnnx } from "../formats/onnx/index.ts";
 import type { Network } from "../graph/graph.ts";
-import { aliveIn, skeletonOf } from "../report/channel-gates.ts";
-import { withGroups } from "../report/network-at-step.ts";
-import { structureOf } from "../report/structure.ts";
+import { viewOfCut } from "../report/cut-view.ts";
+import { skeletonOf } from "../report/network-skeleton.ts";
 import { checkpointPath, listCheckpoints } from "../training/run-folder/checkpoint-files.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
 import { type RunRecord, readRunRecord } from "../training/run-folder/run-record.ts";
@@ -43,10 +42,8 @@ export class NetworkReader {
     const record = network === undefined ? undefined : await recordIn(folder);
     if (network === undefined || record === undefined) return undefined;
     const { factors } = record;
-    const { graph, weights } = network;
-    const skeleton = skeletonOf(graph, factors);
-    const cut =
-      compact === undefined ? null : withGroups(structureOf(graph, compact.graph), skeleton, aliveIn(weights, factors));
+    const skeleton = skeletonOf(network.graph, factors);
+    const cut = compact === undefined ? null : viewOfCut(network, compact.graph, factors, skeleton);
     const drawn: DrawnNetwork = { skeleton, cut };
     this.#known.set(folder, drawn);
     return drawn;

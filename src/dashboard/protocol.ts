@@ -1,5 +1,5 @@
 /** The JSON that the server and the page exchange. */
-import type { Skeleton } from "../report/channel-gates.ts";
+import type { Skeleton } from "../report/network-skeleton.ts";
 import type { StructureView } from "../report/structure.ts";
 import type { NetworkCost } from "../training/events.ts";
 import type { FieldGroup } from "./fields.ts";

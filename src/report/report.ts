@@ -9,11 +9,11 @@ import type { Network } from "../graph/graph.ts";
 import { factorsOf } from "../selection/factors.ts";
 import { readEvents } from "../training/run-folder/event-log.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
-import { aliveIn, skeletonOf } from "./channel-gates.ts";
+import { viewOfCut } from "./cut-view.ts";
 import { historyOf } from "./history.ts";
-import { withGroups } from "./network-at-step.ts";
+import { skeletonOf } from "./network-skeleton.ts";
 import { reportPage } from "./page.ts";
-import { type StructureView, structureOf } from "./structure.ts";
+import type { StructureView } from "./structure.ts";
 
 async function exists(path: string): Promise<boolean> {
   return access(path).then(
@@ -22,9 +22,9 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-function cutOf({ graph, weights }: Network, compact: Network): StructureView {
-  const factors = factorsOf(graph);
-  return withGroups(structureOf(graph, compact.graph), skeletonOf(graph, factors), aliveIn(weights, factors));
+function cutOf(network: Network, compact: Network): StructureView {
+  const factors = factorsOf(network.graph);
+  return viewOfCut(network, compact.graph, factors, skeletonOf(network.graph, factors));
 }
 
 /**

@@ -13,7 +13,7 @@ import { type Rounding, roundedWidth } from "../graph/width-rounding.ts";
 import { predictorOf } from "../latency/predict.ts";
 import type { LatencyTable } from "../latency/table.ts";
 import type { Factor } from "./factors.ts";
-import { type Layer, type LostPart, NetworkParts } from "./structure-parts.ts";
+import { type Layer, type LostPart, NetworkParts, type StructureParts } from "./structure-parts.ts";
 
 export const costKinds = ["macs", "parameters", "latency"] as const;
 export type CostKind = (typeof costKinds)[number];
@@ -80,6 +80,15 @@ export interface RemainingCost {
   restore(structure: number): void;
   /** What removing `structure` would save now. Does not remove it. */
   gain(structure: number): number;
+  /** What is left of a layer; `index`: its place in the parts of the network. */
+  layer(index: number): RemainingLayer;
+}
+
+/** The channels that are left of a layer, and their cost. All are 0 once the layer is pruned. */
+interface RemainingLayer {
+  readonly outputs: number;
+  readonly inputs: number;
+  readonly cost: number;
 }
 
 export interface CostOptions {
@@ -97,11 +106,19 @@ export function costModel(
   graph: Graph,
   factors: readonly Factor[],
   kind: CostKind,
-  options: CostOptions & { readonly parts?: NetworkParts } = {},
+  options: CostOptions & { readonly parts?: StructureParts } = {},
 ): CostModel {
   requireArguments("costModel", { graph: [graph, "graph"], factors: [factors, "factors"] });
   requireOneOf("costModel", "kind", kind, costKinds);
-  const { round = 1, latencyTable, parts = new NetworkParts(graph, factors) } = options;
+  return costModelOf(options.parts ?? new NetworkParts(graph, factors), kind, options);
+}
+
+/** As `costModel`, for parts that are known. */
+export function costModelOf(
+  parts: StructureParts,
+  kind: CostKind,
+  { round = 1, latencyTable }: CostOptions = {},
+): CostModel {
   const costs = costsOf[kind](latencyTable);
   const remaining = (pruned: Uint8Array = new Uint8Array()): RemainingCost => {
     const count = new Remaining(parts, costs, round);
@@ -124,7 +141,7 @@ export function zerosOf(factors: readonly Factor[], values: Weights): Uint8Array
 }
 
 class Remaining implements RemainingCost {
-  readonly #parts: NetworkParts;
+  readonly #parts: StructureParts;
   readonly #costOf: LayerCost;
   readonly #round: Rounding;
   /** By layer: pruned outputs, pruned inputs, and reads that were pruned with branches. */
@@ -133,7 +150,7 @@ class Remaining implements RemainingCost {
   readonly #reads: Int32Array;
   #left: number;
 
-  constructor(parts: NetworkParts, { layer: costOf, beyond }: Costs, round: Rounding) {
+  constructor(parts: StructureParts, { layer: costOf, beyond }: Costs, round: Rounding) {
     const count = parts.layers.length;
     this.#parts = parts;
     this.#costOf = costOf;
@@ -165,24 +182,24 @@ class Remaining implements RemainingCost {
     return gained;
   }
 
+  layer(index: number): RemainingLayer {
+    const layer = this.#parts.layers[index];
+    if (layer === undefined || (this.#reads[index] ?? 0) >= layer.reads) return { outputs: 0, inputs: 0, cost: 0 };
+    const left = (whole: number, pruned = 0): number => roundedWidth(whole - pruned, whole, this.#round);
+    const outputs = left(layer.outputs, this.#outputs[index]);
+    const inputs = left(layer.inputs, this.#inputs[index]);
+    return { outputs, inputs, cost: this.#costOf(layer, outputs, inputs) };
+  }
+
   #change(structure: number, sign: 1 | -1): void {
     for (const part of this.#parts.partsOf(structure)) this.#changeLayer(part, sign);
   }
 
   #changeLayer({ layer, outputs, inputs, reads }: LostPart, sign: 1 | -1): void {
-    this.#left -= this.#layerCost(layer);
+    this.#left -= this.layer(layer).cost;
     this.#outputs[layer] = (this.#outputs[layer] ?? 0) + sign * outputs;
     this.#inputs[layer] = (this.#inputs[layer] ?? 0) + sign * inputs;
     this.#reads[layer] = (this.#reads[layer] ?? 0) + sign * reads;
-    this.#left += this.#layerCost(layer);
-  }
-
-  #layerCost(index: number): number {
-    const layer = this.#parts.layers[index];
-    if (layer === undefined || (this.#reads[index] ?? 0) >= layer.reads) return 0;
-    const left = (whole: number, pruned = 0): number => roundedWidth(whole - pruned, whole, this.#round);
-    const outputs = left(layer.outputs, this.#outputs[index]);
-    const inputs = left(layer.inputs, this.#inputs[index]);
-    return this.#costOf(layer, outputs, inputs);
+    this.#left += this.layer(layer).cost;
   }
 }

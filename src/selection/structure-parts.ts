@@ -43,10 +43,16 @@ export interface LostPart {
   readonly reads: number;
 }
 
+/** The layers of a network, and what pruning each structure takes from them. */
+export interface StructureParts {
+  readonly layers: readonly Layer[];
+  partsOf(structure: number): readonly LostPart[];
+}
+
 const trainedKinds: ReadonlySet<string> = new Set(["weights", "bias", "scale", "shift"]);
 
 /** Structures are numbered through all of `factors`, in their order. `factors` are the factors of `graph`. */
-export class NetworkParts {
+export class NetworkParts implements StructureParts {
   readonly layers: readonly Layer[];
   readonly #parts: readonly (readonly LostPart[])[];
   readonly #channels: ChannelParts;

@@ -4,9 +4,10 @@ import { tensor } from "../../src/core/tensor.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { model } from "../../src/models/zoo.ts";
 import { compact } from "../../src/pruning/compact.ts";
-import { aliveIn, skeletonOf } from "../../src/report/channel-gates.ts";
-import { viewAt, withGroups } from "../../src/report/network-at-step.ts";
-import { structureOf } from "../../src/report/structure.ts";
+import { viewOfCut } from "../../src/report/cut-view.ts";
+import { viewAt } from "../../src/report/network-at-step.ts";
+import { skeletonOf } from "../../src/report/network-skeleton.ts";
+import { type StructureView, structureOf } from "../../src/report/structure.ts";
 import type { Factor, Selection } from "../../src/selection/factors.ts";
 import { place } from "../../src/selection/place.ts";
 
@@ -26,6 +27,15 @@ function withZeros(name: string, select: Selection) {
   return { graph, weights, factors: factors satisfies readonly Factor[], alive: Uint8Array.from(alive) };
 }
 
+/** Every structure of `factors` alive. */
+function allOf(factors: readonly Factor[]): Uint8Array {
+  return new Uint8Array(factors.reduce((sum, { count }) => sum + count, 0)).fill(1);
+}
+
+function figures({ layers }: StructureView): string[] {
+  return layers.map((layer) => `${layer.name}: ${layer.widthAfter} channels, ${layer.macsAfter} MACs`);
+}
+
 describe("the network at a moment", () => {
   it.each([
     ["vgg-16", { neurons: 0.1 }],
@@ -35,8 +45,6 @@ describe("the network at a moment", () => {
     const { graph, weights, factors, alive } = withZeros(name, select);
     const exact = structureOf(graph, compact({ graph, weights }).network.graph);
     const drawn = viewAt(skeletonOf(graph, factors), alive);
-    const figures = ({ layers }: typeof exact) =>
-      layers.map((layer) => `${layer.name}: ${layer.widthAfter} channels, ${layer.macsAfter} MACs`);
     expect(figures(drawn)).toEqual(figures(exact));
     expect(drawn.blocks.map(({ isCut }) => isCut)).toEqual(exact.blocks.map(({ isCut }) => isCut));
   });
@@ -44,8 +52,7 @@ describe("the network at a moment", () => {
   it.each(["vgg-16", "resnet-164", "resnext-50", "densenet-40"])("is all of %s while nothing is zero", (name) => {
     const { graph, factors } = place(model(name), name === "densenet-40" ? { streams: 0.1 } : { neurons: 0.1 });
     const skeleton = skeletonOf(graph, factors);
-    const view = viewAt(skeleton, new Uint8Array(skeleton.structures).fill(1));
-    expect(view).toEqual(skeleton.view);
+    expect(viewAt(skeleton, allOf(factors))).toEqual(skeleton.view);
   });
 
   it("tells the groups of a ResNeXt one by one, in the moment and after the cut", () => {
@@ -56,10 +63,15 @@ describe("the network at a moment", () => {
     const states = Float32Array.from({ length: first.count }, (_, group) => (group % 3 === 0 ? 0 : 1));
     weights.set(first.parameter, tensor([first.count], states));
     const skeleton = skeletonOf(graph, factors);
-    const alive = aliveIn(weights, factors);
+    const alive = allOf(factors);
+    states.forEach((state, group) => {
+      alive[group] = state;
+    });
     expect(alive.filter((one) => one === 0)).toHaveLength(11);
-    const cut = structureOf(graph, compact({ graph, weights }).network.graph);
-    for (const view of [viewAt(skeleton, alive), withGroups(cut, skeleton, alive)]) {
+    const cut = compact({ graph, weights }).network.graph;
+    const drawn = viewAt(skeleton, alive);
+    expect(figures(drawn)).toEqual(figures(structureOf(graph, cut)));
+    for (const view of [drawn, viewOfCut({ graph, weights }, cut, factors, skeleton)]) {
       const grouped = view.layers.filter(({ groups }) => groups.length > 0);
       expect(grouped).toHaveLength(16);
       expect(grouped[0]?.groups).toEqual(Array.from(states, (state) => state !== 0));
@@ -70,7 +82,7 @@ describe("the network at a moment", () => {
   it("narrows every reader of a stream of a DenseNet", () => {
     const { graph, factors } = place(model("densenet-40"), { streams: 0.1 });
     const skeleton = skeletonOf(graph, factors);
-    const alive = new Uint8Array(skeleton.structures).fill(1);
+    const alive = allOf(factors);
     // The first half of what the stem writes into the first stream.
     alive.fill(0, 0, 8);
     const { layers } = viewAt(skeleton, alive);
