@@ -45,6 +45,20 @@ export type ParameterKind =
   | "constant"
   | OptimizerStateKind;
 
+/**
+ * neuron: an output channel of a layer; group: a group of a grouped convolution; block: a residual branch; stream: a
+ * channel that several layers write or that many layers read, as in a residual stream.
+ */
+export const factorKinds = ["neuron", "group", "block", "stream"] as const;
+export type FactorKind = (typeof factorKinds)[number];
+
+/** What the scaling factors of one parameter stand for. */
+export interface ScaledStructures {
+  readonly kind: FactorKind;
+  /** The node whose channels are scaled. For a block: the addition that ends it. For a stream: the first node in it. */
+  readonly layer: string;
+}
+
 /** A parameter of a graph. `Weights` has its values. */
 export interface Parameter {
   readonly name: string;
@@ -52,6 +66,8 @@ export interface Parameter {
   readonly kind: ParameterKind;
   /** For an optimizer state: the name of the parameter that it belongs to. */
   readonly of?: string;
+  /** For a scaling factor that the method trains: the structures that it decides over. */
+  readonly scales?: ScaledStructures;
 }
 
 interface NodeOf<K extends OpName> {

@@ -1,19 +1,18 @@
-/**
- * Scaling factors as data: which parameter scales which structures, with what γ. The name of each λ parameter contains
- * its kind and its layer, so a network that is read from a file still has its factors.
- */
+/** Scaling factors as data: which parameter scales which structures, with what γ. */
 import { requireArguments } from "../core/arguments.ts";
 import { required } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
-import type { Graph, Node, Weights } from "../graph/graph.ts";
+import {
+  type FactorKind,
+  factorKinds,
+  type Graph,
+  type Node,
+  type ScaledStructures,
+  type Weights,
+} from "../graph/graph.ts";
 import { OnlyPath, type ScaledValue } from "./required-path.ts";
 
-/**
- * neuron: an output channel of a layer; group: a group of a grouped convolution; block: a residual branch; stream: a
- * channel that several layers write or that many layers read, as in a residual stream.
- */
-export const factorKinds = ["neuron", "group", "block", "stream"] as const;
-export type FactorKind = (typeof factorKinds)[number];
+export { type FactorKind, factorKinds };
 
 /** The kinds of structures that get factors. The number is γ, the strength of the ℓ1 penalty of that kind, ≥ 0. */
 export interface Selection {
@@ -33,12 +32,9 @@ export const selectionKeys: { readonly [K in FactorKind]: `${K}s` } = {
 };
 
 /** The factors of one layer: one parameter `[count]`. */
-export interface Factor {
-  /** Name of the λ parameter: `<layer>.<kind>.factor`. */
+export interface Factor extends ScaledStructures {
+  /** Name of the λ parameter. */
   readonly parameter: string;
-  readonly kind: FactorKind;
-  /** The node whose channels are scaled. For a block: the addition that ends it. For a stream: the first node in it. */
-  readonly layer: string;
   readonly count: number;
   /** γ of its kind. */
   readonly gamma: number;
@@ -55,53 +51,41 @@ export interface Factor {
   readonly keepRun?: readonly [number, number];
 }
 
-/** Name of the λ parameter of a layer's factors of one kind. */
-export function factorName(layer: string, kind: FactorKind): string {
-  return `${layer}.${kind}.factor`;
-}
-
-function placeOf(parameter: string): { readonly layer: string; readonly kind: FactorKind } | undefined {
-  const kind = factorKinds.find((one) => parameter.endsWith(factorName("", one)));
-  return kind === undefined ? undefined : { kind, layer: parameter.slice(0, -factorName("", kind).length) };
-}
-
 /**
- * The factors of a graph, in execution order, found by the names of the parameters that scale activations. A graph does
- * not contain γ: `selection` gives it, and it is 0 for a kind that `selection` lacks.
+ * The factors of a graph, in execution order: the parameters that name the structures they scale. A graph does not
+ * contain γ: `selection` gives it, and it is 0 for a kind that `selection` lacks.
  */
 export function factorsOf(graph: Graph, selection: Selection = {}): readonly Factor[] {
   requireArguments("factorsOf", { graph: [graph, "graph"], selection: [selection, "object"] });
-  const kinds = new Map(graph.parameters.map(({ name, kind }) => [name, kind] as const));
-  const counts = new Map(graph.parameters.map(({ name, shape }) => [name, shape[0] ?? 0] as const));
-  const scalesOf = new Map<string, Node<"scale">[]>();
+  const nodesOf = new Map<string, Node<"scale">[]>();
   for (const node of graph.nodes) {
     const [, parameter = ""] = node.inputs;
-    if (node.op !== "scale" || node.attributes.axis !== 1 || kinds.get(parameter) !== "factor") continue;
-    scalesOf.set(parameter, [...(scalesOf.get(parameter) ?? []), node]);
+    if (node.op !== "scale" || node.attributes.axis !== 1) continue;
+    nodesOf.set(parameter, [...(nodesOf.get(parameter) ?? []), node]);
   }
-  if (scalesOf.size === 0) return [];
+  const parameters = new Map(graph.parameters.map((parameter) => [parameter.name, parameter] as const));
+  const placed = [...nodesOf].flatMap(([name, nodes]) => {
+    const { scales, shape: [count = 0] = [] } = parameters.get(name) ?? {};
+    return scales === undefined ? [] : [{ parameter: name, nodes, structures: scales, count }];
+  });
+  if (placed.length === 0) return [];
   const path = new OnlyPath(graph);
   // The last factors come first: see `OnlyPath`.
-  const found = [...scalesOf].toReversed().flatMap(([parameter, scales]): Factor[] => {
-    const place = placeOf(parameter);
-    if (place === undefined) return [];
-    const count = counts.get(parameter) ?? 0;
-    const values = scales.map(({ name, outputs, attributes: { first } }): ScaledValue => {
+  const found = placed.toReversed().map(({ parameter, nodes, structures, count }): Factor => {
+    const values = nodes.map(({ name, outputs, attributes: { first } }): ScaledValue => {
       const value = required(outputs[0], `output of "${name}"`);
       return first === undefined ? { value } : { value, first };
     });
     const run = path.keptRun(values, count);
     const isPart = run !== undefined && run[1] - run[0] < count;
-    return [
-      {
-        parameter,
-        ...place,
-        count,
-        gamma: selection[selectionKeys[place.kind]] ?? 0,
-        keepLast: run !== undefined,
-        ...(isPart ? { keepRun: run } : {}),
-      },
-    ];
+    return {
+      parameter,
+      ...structures,
+      count,
+      gamma: selection[selectionKeys[structures.kind]] ?? 0,
+      keepLast: run !== undefined,
+      ...(isPart ? { keepRun: run } : {}),
+    };
   });
   return found.toReversed();
 }

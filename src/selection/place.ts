@@ -7,20 +7,12 @@
 import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
-import { type Graph, makeNode, type Node, type Parameter } from "../graph/graph.ts";
+import { type Graph, makeNode, type Node, type Parameter, type ScaledStructures } from "../graph/graph.ts";
 import type { ScaleAttributes } from "../graph/ops.ts";
 import { withInputs } from "../graph/rewrite.ts";
 import { BranchParts } from "./branch-parts.ts";
 import { type Branch, residualBranches } from "./branches.ts";
-import {
-  type Factor,
-  type FactorKind,
-  factorKinds,
-  factorName,
-  factorsOf,
-  type Selection,
-  selectionKeys,
-} from "./factors.ts";
+import { type Factor, type FactorKind, factorKinds, factorsOf, type Selection, selectionKeys } from "./factors.ts";
 import { type Selectable, selectableLayers } from "./layers.ts";
 import { PlacementAnalysis } from "./placement-analysis.ts";
 import { OnlyPath } from "./required-path.ts";
@@ -173,8 +165,12 @@ interface PlacedScale {
   readonly attributes: ScaleAttributes;
 }
 
+function factorParameter(scales: ScaledStructures, count: number): Parameter {
+  return { name: `${scales.layer}.${scales.kind}.factor`, shape: [count], kind: "factor", scales };
+}
+
 function scalesOf({ kind, layer, sites, count }: Selectable): readonly (readonly [string, PlacedScale])[] {
-  const factor: Parameter = { name: factorName(layer, kind), shape: [count], kind: "factor" };
+  const factor = factorParameter({ kind, layer }, count);
   return sites.map(({ value, node, first }) => {
     const name = `${sites.length === 1 ? layer : node}.${kind}`;
     return [value, { name, factor, attributes: first === undefined ? { axis: 1 } : { axis: 1, first } }];
@@ -198,7 +194,7 @@ function insert(graph: Graph, { layers, branches }: Sites): Graph {
     if (branch === undefined) {
       nodes.push(node);
     } else {
-      const factor: Parameter = { name: factorName(node.name, "block"), shape: [1], kind: "factor" };
+      const factor = factorParameter({ kind: "block", layer: node.name }, 1);
       const name = `${node.name}.block`;
       const scaled = scale(node.inputs[branch.slot] ?? "", { name, factor, attributes: { axis: 1 } });
       nodes.push({ ...node, inputs: node.inputs.with(branch.slot, scaled) });

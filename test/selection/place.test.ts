@@ -64,7 +64,10 @@ describe("neurons", () => {
       expect(norm?.op).toBe("batch_normalization");
       expect(norm?.inputs[0]).toBe(layer);
       expect(readersOf.get(`${layer}.neuron`)?.map(({ op }) => op)).toEqual(["relu"]);
-      expect(graph.parameters).toContainEqual({ name: parameter, shape: [count], kind: "factor" });
+      expect(graph.parameters).toContainEqual({
+        ...{ name: parameter, shape: [count], kind: "factor" },
+        scales: { kind: "neuron", layer },
+      });
     }
   });
 

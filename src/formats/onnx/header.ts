@@ -4,6 +4,7 @@
  */
 import { UserError } from "../../core/errors.ts";
 import type { FileHeader } from "../../graph/graph.ts";
+import { factorPrefix } from "./factors.ts";
 import type { ModelMessage } from "./proto.ts";
 
 /** Opset of files written from networks that did not come from a file. */
@@ -81,6 +82,11 @@ export function notedChannelsLast({ metadataProps }: ModelMessage): ReadonlySet<
   return typeof noted === "string" ? new Set(noted.split("\n").filter((name) => name !== "")) : undefined;
 }
 
+/** Whether a metadata entry is about how the file stores the network. The writer makes these entries anew. */
+function isOfLayout(key: string): boolean {
+  return key.startsWith(exactPrefix) || key.startsWith(factorPrefix) || key === layoutKey || key === channelsLastKey;
+}
+
 /**
  * The parts of `model`'s header that are kept; undefined if the header says no more than this package writes itself.
  */
@@ -93,7 +99,7 @@ export function headerOf(
   const { graph } = model;
   const metadata = (model.metadataProps ?? [])
     .map(({ key, value }) => [key ?? "", value ?? ""] as const)
-    .filter(([key]) => !key.startsWith(exactPrefix) && key !== layoutKey && key !== channelsLastKey);
+    .filter(([key]) => !isOfLayout(key));
   const isOwn = model.producerName === ownProducer;
   const written = Math.max(opset, oldestWritten);
   const irVersion = model.irVersion ?? 0;
@@ -116,19 +122,19 @@ export function headerOf(
 
 /**
  * The parts of a model's message that come from `header`. Entries of `metadata` are added to the file's own and
- * override them. `hasTransposes`: whether the file has transpose nodes that a reader might take for those of
- * channels-last images.
+ * override them. `ofNetwork` has the entries about this network's attributes and factors. `hasTransposes`: whether the
+ * file has transpose nodes that a reader might take for those of channels-last images.
  */
 export function headerMessage(
   header: FileHeader,
   metadata: Readonly<Record<string, string>>,
-  exact: ReadonlyMap<string, string>,
+  ofNetwork: ReadonlyMap<string, string>,
   hasTransposes: boolean,
 ): ModelMessage {
   const opset = writtenOpset(header);
   const layout = header.producer === undefined ? [] : [[layoutKey, "1"] as const];
   const last = hasTransposes ? [[channelsLastKey, (header.channelsLast ?? []).join("\n")] as const] : [];
-  const properties = new Map([...(header.metadata ?? []), ...Object.entries(metadata), ...layout, ...last, ...exact]);
+  const properties = new Map([...(header.metadata ?? []), ...Object.entries(metadata), ...layout, ...last, ...ofNetwork]);
   return {
     irVersion: writtenIrVersion(header, opset),
     producerName: header.producer ?? ownProducer,

@@ -5,6 +5,7 @@
  */
 import { requireArguments } from "../../core/arguments.ts";
 import { UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
 import { elementCount, tensor } from "../../core/tensor.ts";
 import type { Network, Node, Parameter, ParameterKind, Weights } from "../../graph/graph.ts";
 import { requireFinite } from "../finite.ts";
@@ -13,6 +14,7 @@ import { channelsFirst, channelsLastInputs, renamed } from "./channels-last-inpu
 import { type ExternalData, noExternalData } from "./external.ts";
 import type { Constant } from "./folding/constant.ts";
 import { ConstantFolder } from "./folding/constant-folder.ts";
+import { type ScalesOf, scalesIn } from "./factors.ts";
 import { GraphReader } from "./graph-reader.ts";
 import { exactPrefix, headerOf, isOwnLayout, notedChannelsLast, opsetOf } from "./header.ts";
 import { readInputs } from "./inputs.ts";
@@ -86,7 +88,7 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
   );
   const header = headerOf(model, opset, typeof batch === "string" ? batch : undefined, channelsLastNames);
   const images = header?.producer === undefined ? [] : inputs.map(({ name }) => name);
-  const { parameters, weights } = parametersOf(reader, parameterKinds(nodes, new Set(images)));
+  const { parameters, weights } = parametersOf(reader, parameterKinds(nodes, new Set(images)), scalesIn(model));
   requireFinite(weights, file);
   const name = graph.name ?? "";
   const imageInputs = inputs.map((input) => (reader.channelsFirstOf.has(input.name) ? channelsFirst(input) : input));
@@ -211,6 +213,7 @@ function withInputNames(nodes: readonly Node[], reader: GraphReader): readonly N
 function parametersOf(
   { constants, parameterShapes }: GraphReader,
   kinds: ReadonlyMap<string, ParameterKind>,
+  scalesOf: ScalesOf,
 ): {
   parameters: Parameter[];
   weights: Weights;
@@ -221,7 +224,7 @@ function parametersOf(
     const shape = parameterShapes.get(name);
     const kind = kinds.get(name);
     if (shape === undefined || kind === undefined || !(values instanceof Float32Array)) continue;
-    parameters.push({ name, shape, kind });
+    parameters.push({ name, shape, kind, ...(kind === "factor" ? optional("scales", scalesOf(name)) : {}) });
     weights.set(name, tensor(shape, values));
   }
   return { parameters, weights };

@@ -9,6 +9,7 @@ import type { ForwardNode, Graph, Network, Node } from "../../graph/graph.ts";
 import type { ForwardOpName } from "../../graph/ops.ts";
 import { inferShapes } from "../../graph/shapes.ts";
 import { channelsLast, toChannelsFirst } from "./channels-last-inputs.ts";
+import { factorEntries } from "./factors.ts";
 import { exactPrefix, headerMessage, writtenOpset } from "./header.ts";
 import {
   type AttributeMessage,
@@ -182,7 +183,12 @@ class FileWriter implements WriteContext {
     const named = (shape: readonly (number | "N")[]): readonly (number | string)[] =>
       shape.map((size) => (size === "N" ? batch : size));
     return encodeModel({
-      ...headerMessage(header, metadata, this.#exact, this.#nodes.some(isTranspose)),
+      ...headerMessage(
+        header,
+        metadata,
+        new Map([...this.#exact, ...factorEntries(graph.parameters)]),
+        this.#nodes.some(isTranspose),
+      ),
       graph: {
         name: graph.name,
         ...(header.graphDocumentation === undefined ? {} : { docString: header.graphDocumentation }),
