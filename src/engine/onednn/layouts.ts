@@ -18,6 +18,7 @@ import { type LayoutGroup, type LayoutGroups, layoutGroups, type Passage } from 
 import { FlowNetwork } from "./planner/min-cut.ts";
 import { type ImageLayout, Program, type ProgramParts } from "./planner/program.ts";
 import { typical } from "./planner/tuning.ts";
+import { vectorWidth } from "./planner/vector-width.ts";
 
 type Parts = Omit<ProgramParts, "layoutOf">;
 
@@ -114,7 +115,9 @@ const SLOW_ELEMENTS = 1e5;
 /** Estimated additional milliseconds in channels-last for a group that was not timed. */
 function guessed({ shapes, images }: Parts, group: LayoutGroup): number {
   const own = group.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]).filter((value) => images.has(value));
-  const slow = own.map((value) => shapes.get(value) ?? []).filter((shape) => hasRest(shape, "nhwc"));
+  const slow = own
+    .map((value) => shapes.get(value) ?? [])
+    .filter(([, channels = 0]) => vectorWidth(channels, "nhwc").hasRest);
   return slow.reduce((sum, shape) => sum + elementCount(shape) / SLOW_ELEMENTS, UNKNOWN);
 }
 
@@ -124,27 +127,19 @@ function reordersOf({ tuner, library, precision, shapes }: Parts, { value }: Pas
   const a = describeMemory(library, shape, tuner.blockedLayout, precision);
   const b = describeMemory(library, shape, "nhwc", precision);
   if (samePlaces(library, a, b)) return { away: 0, back: 0 };
-  const name = `reorder ${alike(shape, "nhwc")} ${a.type}`;
+  const name = `reorder ${sharedShape(shape, "nhwc")} ${a.type}`;
   return {
     away: tuner.time(`${name} to nhwc`, () => tuner.reorder(a, b)) ?? UNKNOWN,
     back: tuner.time(`${name} from nhwc`, () => tuner.reorder(b, a)) ?? UNKNOWN,
   };
 }
 
-/**
- * A key that is equal for shapes that take the same time, because their channels fill the same number of vectors. For
- * channels-last it also says whether the last vector is full, because many kernels need that.
- */
-export function alike(shape: Shape, layout: ImageLayout): string {
+/** A key that is equal for shapes that take the same time. */
+export function sharedShape(shape: Shape, layout: ImageLayout): string {
   const [, channels] = shape;
   if (shape.length !== 4 || channels === undefined) return shape.join("x");
-  return shape.with(1, Math.ceil(channels / VECTOR) * VECTOR).join("x") + (hasRest(shape, layout) ? " and rest" : "");
-}
-
-const VECTOR = 16;
-
-function hasRest([, channels = 0]: Shape, layout: ImageLayout): boolean {
-  return layout === "nhwc" && channels % VECTOR !== 0;
+  const { padded, hasRest } = vectorWidth(channels, layout);
+  return shape.with(1, padded).join("x") + (hasRest ? " and rest" : "");
 }
 
 const convolutions: ReadonlySet<Node["op"]> = new Set([
@@ -212,7 +207,7 @@ function costOf(parts: Parts, group: LayoutGroup, program: Program, rival?: numb
   const described = group.map((node) => [
     node.op,
     node.attributes,
-    [...node.inputs, ...node.outputs].map((value) => alike(shapes.get(value) ?? [], layout)),
+    [...node.inputs, ...node.outputs].map((value) => sharedShape(shapes.get(value) ?? [], layout)),
     [fusions.reluAfter, fusions.reluBackwardBefore, fusions.reluBackwardAfter].map((fused) => fused.has(node)),
   ]);
   return tuner.time(`${layout} ${precision} ${JSON.stringify(described)}`, (stopwatch) =>

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { required } from "../../../src/core/errors.ts";
 import type { Engine, PrepareOptions } from "../../../src/engine/engine.ts";
 import { createOneDnnEngine } from "../../../src/engine/onednn/index.ts";
-import { alike } from "../../../src/engine/onednn/layouts.ts";
+import { sharedShape } from "../../../src/engine/onednn/layouts.ts";
 import type { Graph } from "../../../src/graph/graph.ts";
 import { networkCases, opCases } from "../cases.ts";
 import { expectSameAsReference } from "../conformance.ts";
@@ -65,10 +65,10 @@ it("every group of a plan has a layout", () => {
 
 it("widths that fill as many vectors share timings, but channels-last not those that leave one half empty", () => {
   const wide = (channels: number): readonly number[] => [128, channels, 32, 32];
-  expect(alike(wide(5), "nChw16c")).toBe(alike(wide(16), "nChw16c"));
-  expect(alike(wide(17), "nChw16c")).not.toBe(alike(wide(16), "nChw16c"));
+  expect(sharedShape(wide(5), "nChw16c")).toBe(sharedShape(wide(16), "nChw16c"));
+  expect(sharedShape(wide(17), "nChw16c")).not.toBe(sharedShape(wide(16), "nChw16c"));
   // Batch norms of 5 channels have no fast kernel channels-last, those of 16 have.
-  expect(alike(wide(5), "nhwc")).not.toBe(alike(wide(16), "nhwc"));
-  expect(alike(wide(5), "nhwc")).toBe(alike(wide(7), "nhwc"));
-  expect(alike(wide(32), "nhwc")).toBe(alike(wide(32), "nChw16c"));
+  expect(sharedShape(wide(5), "nhwc")).not.toBe(sharedShape(wide(16), "nhwc"));
+  expect(sharedShape(wide(5), "nhwc")).toBe(sharedShape(wide(7), "nhwc"));
+  expect(sharedShape(wide(32), "nhwc")).toBe(sharedShape(wide(32), "nChw16c"));
 });

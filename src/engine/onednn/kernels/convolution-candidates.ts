@@ -15,6 +15,7 @@ import {
 import { firstImplementation, implementations, type PrimitiveDescriptor } from "../ffi/primitive.ts";
 import { primitivesOf } from "../planner/candidate.ts";
 import type { Program } from "../planner/program.ts";
+import { vectorWidth } from "../planner/vector-width.ts";
 import { isFaulty } from "./faulty.ts";
 import { type Convolution, type ConvolutionCandidate, type Formulation, roles } from "./formulation.ts";
 import { rowFormulations } from "./image-rows.ts";
@@ -28,20 +29,13 @@ export function keyOf(program: Program, call: Convolution): string {
   return keyWithWidths(program, call, (channels) => channels);
 }
 
-/** Vector width: channels are padded to multiples of it. */
-const PADDED = 16;
-
-/**
- * A key that is equal for convolutions whose widths fill the same number of vectors. The same implementation is the
- * fastest for all of them, so nothing has to be timed again after pruning.
- */
+/** A key that is equal for convolutions whose widths share timings. */
 export function sharedKeyOf(program: Program, call: Convolution): string {
   // For grouped convolutions, the widths decide which kernels the library has.
   if (call.attributes.groups > 1) return keyOf(program, call);
   return keyWithWidths(program, call, (channels) => {
-    const padded = Math.ceil(channels / PADDED) * PADDED;
-    // In channels-last, the library has other kernels for widths that do not fill the last vector.
-    return program.layout === "nhwc" && padded !== channels ? `${padded}-` : padded;
+    const { padded, hasRest } = vectorWidth(channels, program.layout);
+    return hasRest ? `${padded}-` : padded;
   });
 }
 
