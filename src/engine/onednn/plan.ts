@@ -12,7 +12,8 @@ import { describeMemory, NativeMemory } from "./ffi/memory.ts";
 import { BoundProgram } from "./planner/bound.ts";
 import { explainStep } from "./planner/explanation.ts";
 import type { PlacedProgram } from "./planner/placed.ts";
-import { floatsOf, integersOf, type Program, type View } from "./planner/program.ts";
+import type { Program } from "./planner/program.ts";
+import { floatsOf, integersOf, type View } from "./planner/steps.ts";
 
 /** Steps that wait for other ranks. */
 const overRanks: ReadonlySet<string> = new Set<OpName>(["all_reduce_begin", "all_reduce_end", "all_reduce_statistics"]);

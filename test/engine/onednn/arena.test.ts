@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { layOut, offsetOf } from "../../../src/engine/onednn/planner/arena.ts";
-import type { HostStep, Slot } from "../../../src/engine/onednn/planner/program.ts";
+import type { HostStep, Slot } from "../../../src/engine/onednn/planner/steps.ts";
 
 function step(reads: readonly Slot[], writes: readonly Slot[]): HostStep {
   return {

@@ -3,7 +3,8 @@ import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
 import { type Activation, activationBackward, activationForward } from "../ffi/operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
-import type { Program, View } from "../planner/program.ts";
+import type { Program } from "../planner/program.ts";
+import type { View } from "../planner/steps.ts";
 
 const between0And1 = { minimum: 0, maximum: 1 } as const;
 

@@ -10,7 +10,8 @@ import { argument } from "../ffi/constants.ts";
 import { describeMemory } from "../ffi/memory.ts";
 import { normalizationForward } from "../ffi/operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
-import { floatsOf, type Program, type View } from "../planner/program.ts";
+import type { Program } from "../planner/program.ts";
+import { floatsOf, type View } from "../planner/steps.ts";
 import { emitElementwise } from "./elementwise.ts";
 import { mayOverwrite } from "./host.ts";
 

@@ -11,7 +11,8 @@ import { faultsOf } from "../ffi/faults.ts";
 import { bytesOf } from "../ffi/memory.ts";
 import { type BinaryKind, binaryOperation } from "../ffi/operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
-import type { PrimitiveOptions, Program, View } from "../planner/program.ts";
+import type { PrimitiveOptions, Program } from "../planner/program.ts";
+import type { View } from "../planner/steps.ts";
 
 type OperandKind = Extract<PostOp, { readonly operand: unknown }>["kind"];
 

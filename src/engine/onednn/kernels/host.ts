@@ -3,7 +3,8 @@ import { elementCount, type Shape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import type { OutputArray, TypedTensor } from "../../reference/kernel.ts";
 import { runReferenceKernel } from "../../reference/kernels.ts";
-import { floatsOf, integersOf, type Placement, type Program, type View } from "../planner/program.ts";
+import type { Program } from "../planner/program.ts";
+import { floatsOf, integersOf, type Placement, type View } from "../planner/steps.ts";
 
 /** Lowers any node to its reference kernel, on plain arrays. */
 export function lowerToHost(node: Node, program: Program): void {

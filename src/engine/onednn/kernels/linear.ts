@@ -4,7 +4,8 @@ import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
 import { linearBackwardData, linearBackwardWeights, linearForward } from "../ffi/operations.ts";
 import { firstImplementation, type PrimitiveDescriptor } from "../ffi/primitive.ts";
-import type { Program, View } from "../planner/program.ts";
+import type { Program } from "../planner/program.ts";
+import type { View } from "../planner/steps.ts";
 
 function plain(program: Program, value: string): View {
   return program.use(value, program.plain(value));

@@ -8,7 +8,8 @@ import { bindBatch } from "../../../graph/shapes.ts";
 import { argument } from "../ffi/constants.ts";
 import { binaryOperation, poolingForward } from "../ffi/operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
-import type { Program, View } from "../planner/program.ts";
+import type { Program } from "../planner/program.ts";
+import type { View } from "../planner/steps.ts";
 import { emitForward } from "./activation.ts";
 import { lowerToHost } from "./host.ts";
 

@@ -8,7 +8,8 @@ import { type NormalizationOptions, normalizationBackward, normalizationForward 
 import { firstImplementation, implementations, type PrimitiveDescriptor } from "../ffi/primitive.ts";
 import { Refusal } from "../ffi/refusal.ts";
 import { type Candidate, type PartArgument, primitivesOf } from "../planner/candidate.ts";
-import type { Program, View } from "../planner/program.ts";
+import type { Program } from "../planner/program.ts";
+import type { View } from "../planner/steps.ts";
 
 type Forward = Node<"batch_normalization" | "batch_normalization_training">;
 

@@ -5,7 +5,8 @@
  */
 import type { Node } from "../../../graph/graph.ts";
 import { describeMemory } from "../ffi/memory.ts";
-import type { Program, View } from "../planner/program.ts";
+import type { Program } from "../planner/program.ts";
+import type { View } from "../planner/steps.ts";
 import { emitElementwise } from "./elementwise.ts";
 import { emitReferenceKernel, lowerUpdate, mayOverwrite, type ShapedView } from "./host.ts";
 

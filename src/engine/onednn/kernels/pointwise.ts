@@ -7,7 +7,8 @@ import { faultsOf } from "../ffi/faults.ts";
 import { describeMemory, type MemoryDescriptor, sameLayout, samePlaces } from "../ffi/memory.ts";
 import { type Activation, activationBackward, activationForward, type BinaryKind } from "../ffi/operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
-import type { Program, View } from "../planner/program.ts";
+import type { Program } from "../planner/program.ts";
+import type { View } from "../planner/steps.ts";
 import { emitElementwise } from "./elementwise.ts";
 import { lowerToHost } from "./host.ts";
 

@@ -7,7 +7,8 @@ import { describeMemory, type MemoryDescriptor } from "../ffi/memory.ts";
 import { type PoolingKind, type PoolingWindow, poolingBackward, poolingForward } from "../ffi/operations.ts";
 import { firstImplementation, type PrimitiveDescriptor } from "../ffi/primitive.ts";
 import { Refusal } from "../ffi/refusal.ts";
-import { floatsOf, type Program } from "../planner/program.ts";
+import type { Program } from "../planner/program.ts";
+import { floatsOf } from "../planner/steps.ts";
 import { lowerToHost } from "./host.ts";
 
 interface Pooling {

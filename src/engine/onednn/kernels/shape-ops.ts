@@ -9,7 +9,8 @@ import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
 import { bytesOf, describePart, describeStrided, type MemoryDescriptor, type Part } from "../ffi/memory.ts";
 import { concatDescriptor } from "../ffi/primitive.ts";
-import type { Program, View } from "../planner/program.ts";
+import type { Program } from "../planner/program.ts";
+import type { View } from "../planner/steps.ts";
 
 export function lowerConcatenation(node: Node<"concatenation">, program: Program): void {
   const [dst = ""] = node.outputs;

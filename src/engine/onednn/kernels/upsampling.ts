@@ -6,7 +6,8 @@ import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
 import { type PoolingWindow, poolingBackward, poolingForward } from "../ffi/operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
-import type { Program, View } from "../planner/program.ts";
+import type { Program } from "../planner/program.ts";
+import type { View } from "../planner/steps.ts";
 import { emitForward } from "./activation.ts";
 
 type Upsampling = Node<"upsampling"> | Node<"upsampling_backward">;

@@ -3,7 +3,7 @@
  * Greedy by size: the largest slot first, each at the lowest free offset among the slots that live at the same time.
  */
 import { required } from "../../../core/errors.ts";
-import type { Inside, Slot, Step } from "./program.ts";
+import type { Inside, Slot, Step } from "./steps.ts";
 
 export interface ArenaLayout {
   readonly bytes: number;

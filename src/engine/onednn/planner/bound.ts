@@ -3,7 +3,8 @@ import { argument } from "../ffi/constants.ts";
 import { createMemory, NativeMemory } from "../ffi/memory.ts";
 import { BoundPrimitive } from "../ffi/primitive.ts";
 import { type ArenaLayout, offsetOf } from "./arena.ts";
-import type { Placement, Program, Step, View } from "./program.ts";
+import type { Program } from "./program.ts";
+import type { Placement, Step, View } from "./steps.ts";
 
 export interface BoundStep {
   readonly step: Step;

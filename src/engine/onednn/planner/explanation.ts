@@ -1,7 +1,8 @@
 /** Describes a step of a plan for `explain`. */
 import type { PlanOperand, PlanStep } from "../../engine.ts";
 import { isBlockedAlongOutputs, layoutName, reachedBytes } from "./layout-name.ts";
-import type { Program, Step } from "./program.ts";
+import type { Program } from "./program.ts";
+import type { Step } from "./steps.ts";
 
 /** Describes `step` of `program`, which took `milliseconds`. */
 export function explainStep(step: Step, program: Program, milliseconds: number): PlanStep {

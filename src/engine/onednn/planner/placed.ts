@@ -1,6 +1,7 @@
 /** A complete program: its outputs have the plain layout, every slot has an offset, and its total memory is known. */
 import { type ArenaLayout, layOut } from "./arena.ts";
-import type { Program, View } from "./program.ts";
+import type { Program } from "./program.ts";
+import type { View } from "./steps.ts";
 
 export interface PlacedProgram {
   readonly program: Program;

@@ -6,9 +6,10 @@
 import type { KernelChoices, PassedOver } from "../../engine.ts";
 import { argument, isaAvx512Core } from "../ffi/constants.ts";
 import type { OneDnn } from "../ffi/library.ts";
-import type { DataType, MemoryDescriptor } from "../ffi/memory.ts";
+import type { MemoryDescriptor } from "../ffi/memory.ts";
 import { type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts";
 import { Refusal } from "../ffi/refusal.ts";
+import { inaccuracy, relativeError, toleranceOf } from "./accuracy.ts";
 import { type Candidate, primitivesOf } from "./candidate.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { Trial, trialBytes } from "./trial.ts";
@@ -43,8 +44,6 @@ const CLOSE = 1.3;
 const MOST_FINALISTS = 4;
 /** A later candidate wins only if it takes less than this share of the time, so that noise does not decide. */
 const CLEARLY = 0.98;
-/** A candidate may not win if its outputs differ more from the first one's, relative to the largest output. */
-const tolerances = { f32: 1e-4, bf16: 1e-2, i32: 0 } as const satisfies Record<DataType, number>;
 
 /** Options: choices without timing, for a plan whose memory is only estimated, or limits of timing. */
 export interface TuningLimits {
@@ -391,25 +390,4 @@ function typicalRun(trial: Trial, runs: number): number {
 /** The lower quartile, because disturbances only make runs longer. */
 export function typical(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 2] ?? Number.POSITIVE_INFINITY;
-}
-
-/** The tolerance of the coarsest type that a candidate reads or writes: rounding to bf16 affects f32 results too. */
-function toleranceOf(candidates: readonly Candidate[]): number {
-  const operands = candidates.flatMap((candidate) => Object.values(candidate.operands));
-  return Math.max(...operands.map(({ descriptor }) => tolerances[descriptor.type]));
-}
-
-function inaccuracy(error: number, tolerance: number): string {
-  return `off by ${error.toExponential(1)} of the largest value, where ${tolerance} is allowed`;
-}
-
-function relativeError(values: Float32Array, expected: Float32Array): number {
-  let difference = 0;
-  let largest = 0;
-  for (let index = 0; index < expected.length; index++) {
-    const reference = expected[index] ?? 0;
-    difference = Math.max(difference, Math.abs((values[index] ?? Number.NaN) - reference));
-    largest = Math.max(largest, Math.abs(reference));
-  }
-  return difference === 0 ? 0 : difference / largest;
 }
