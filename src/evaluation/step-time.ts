@@ -14,7 +14,7 @@ import type { SumTimes } from "../distributed/collectives.ts";
 import { SingleProcess } from "../distributed/single-process.ts";
 import type { Feeds, PlanStep, PlanTimes, Precision } from "../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../engine/host.ts";
-import { prepareAlike } from "../engine/prepare-alike.ts";
+import { prepareOnRanks } from "../engine/prepare-on-ranks.ts";
 import type { Graph, Network, Weights } from "../graph/graph.ts";
 import { bindBatch, inferShapes } from "../graph/shapes.ts";
 import { type Factor, gammaFeeds, gammasOf, keptFactors } from "../selection/factors.ts";
@@ -187,7 +187,7 @@ export async function measureStepTime(
   checkCounts({ warmUp, explainRuns }, 0);
   onProgress({ phase: "preparing" });
   const { graph, weights } = stepOf(subject, batch, options);
-  const plan = await prepareAlike(cluster, {}, (choices) => host.prepare(graph, { batch, precision, choices }));
+  const plan = await prepareOnRanks(cluster, {}, (choices) => host.prepare(graph, { batch, precision, choices }));
   try {
     // After `prepare`, which refuses a batch that does not fit into memory before its images use memory and time.
     const feeds = {

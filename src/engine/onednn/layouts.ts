@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { UserError } from "../../core/errors.ts";
 import { elementCount, type Shape } from "../../core/tensor.ts";
 import type { Node } from "../../graph/graph.ts";
-import { floatingPointOperations } from "../work.ts";
+import { floatingPointOperations } from "../flops.ts";
 import { isaAmx } from "./ffi/constants.ts";
 import { describeMemory, samePlaces } from "./ffi/memory.ts";
 import { Refusal } from "./ffi/refusal.ts";

@@ -22,7 +22,7 @@ import type {
 import { MemoryBudget } from "../memory-budget.ts";
 import { outOfMemory } from "../memory-check.ts";
 import { median, planTimes } from "../run-times.ts";
-import { floatingPointOperations } from "../work.ts";
+import { floatingPointOperations } from "../flops.ts";
 import type { TypedTensor } from "./kernel.ts";
 import { runReferenceKernel } from "./kernels.ts";
 

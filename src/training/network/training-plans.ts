@@ -5,7 +5,7 @@ import { trainingGraph } from "../../autodiff/training-graph.ts";
 import type { Cluster } from "../../distributed/cluster.ts";
 import type { KernelChoices, PrepareOptions } from "../../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../../engine/host.ts";
-import { prepareAlike } from "../../engine/prepare-alike.ts";
+import { prepareOnRanks } from "../../engine/prepare-on-ranks.ts";
 import { type Graph, type Network, type OptimizerStateKind, optimizerStateKinds } from "../../graph/graph.ts";
 import { type Factor, keptFactors } from "../../selection/factors.ts";
 import { fold } from "../../selection/fold.ts";
@@ -88,10 +88,10 @@ export async function preparePlans(
   const whole = accumulate(micro, options.accumulate ?? 1);
   const step = forRanks(whole, { ranks, synchronizeNormalization: syncBatchNorm });
   return {
-    training: await prepareAlike(cluster, choices.training, (known) =>
+    training: await prepareOnRanks(cluster, choices.training, (known) =>
       host.prepare(step, { batch, precision, choices: known, ...tuning }),
     ),
-    evaluation: await prepareAlike(cluster, choices.evaluation, (known) =>
+    evaluation: await prepareOnRanks(cluster, choices.evaluation, (known) =>
       host.prepare(folded, { batch: evaluationBatch, choices: known, ...tuning }),
     ),
     parameters: graph.parameters.map(({ name }) => name),

@@ -5,7 +5,7 @@ import type { OneDnn } from "../../../src/engine/onednn/ffi/library.ts";
 import { describeMemory } from "../../../src/engine/onednn/ffi/memory.ts";
 import { type ConvolutionDirection, convolutionOperation } from "../../../src/engine/onednn/ffi/operations.ts";
 import { firstImplementation, implementations } from "../../../src/engine/onednn/ffi/primitive.ts";
-import { Trial } from "../../../src/engine/onednn/planner/trial.ts";
+import { KernelTiming } from "../../../src/engine/onednn/planner/kernel-timing.ts";
 
 /** Of a kernel of 3 x 3 that keeps the size of images: as many outputs as inputs. */
 export function weightGradient(library: OneDnn, shape: Shape, dilation: number, wanted: RegExp): Float32Array {
@@ -26,7 +26,7 @@ export function weightGradient(library: OneDnn, shape: Shape, dilation: number, 
   const offered = [...implementations(library, operation("backward weights"), hint, library.attributes)];
   const primitive = offered.find(({ implementation }) => wanted.test(implementation));
   if (primitive === undefined) throw new Error(`oneDNN has no ${wanted} for ${shape}`);
-  const trial = new Trial(library, {
+  const timing = new KernelTiming(library, {
     name: primitive.implementation,
     parts: [
       {
@@ -47,9 +47,9 @@ export function weightGradient(library: OneDnn, shape: Shape, dilation: number, 
     output: "weights",
     reorders: [],
   });
-  trial.warmUp();
-  const result = trial.result();
-  trial.free();
+  timing.warmUp();
+  const result = timing.result();
+  timing.free();
   for (const one of [hint, ...offered]) one.destroy();
   return result;
 }

@@ -20,9 +20,9 @@ import { isFaulty } from "./faulty.ts";
 import { type Convolution, type ConvolutionCandidate, type Formulation, roles } from "./formulation.ts";
 import { rowFormulations } from "./image-rows.ts";
 import { sampledProducts } from "./sampled-products.ts";
-import { tapProducts } from "./tap-products.ts";
+import { smallImageMatmul } from "./small-image-matmul.ts";
 import { turnedFormulations } from "./turned-weights.ts";
-import { volumeFormulations } from "./volumes.ts";
+import { batchAsDepth } from "./batch-as-depth.ts";
 
 /** A key that is equal only for equal convolutions. */
 export function keyOf(program: Program, call: Convolution): string {
@@ -76,8 +76,8 @@ export function offerOf(program: Program, call: Convolution): Offer {
   const request = { program, call, refused };
   const usual = offers(request, program.layout);
   const others = usual.some(isFast) ? [] : offers(request, "any");
-  const formulations = [...usual, ...others, ...offersInF32(request), ...volumeFormulations(program, call)];
-  const ofOurs = [tapProducts, sampledProducts, rowFormulations, turnedFormulations] as const;
+  const formulations = [...usual, ...others, ...offersInF32(request), ...batchAsDepth(program, call)];
+  const ofOurs = [smallImageMatmul, sampledProducts, rowFormulations, turnedFormulations] as const;
   const ours = isImage(program, call.src) ? [] : ofOurs.flatMap((formulate) => formulate(program, call));
   const all = [...formulations, ...ours].map((formulation) => candidate(program, call, formulation));
   const candidates = all.some(isFast) ? all.filter(isFast) : all.slice(0, 1);

@@ -9,7 +9,7 @@ import { reorderDescriptor } from "../ffi/primitive.ts";
 import type { Part } from "../planner/candidate.ts";
 import type { Program } from "../planner/program.ts";
 import type { Convolution, Formulation } from "./formulation.ts";
-import { tapProducts } from "./tap-products.ts";
+import { smallImageMatmul } from "./small-image-matmul.ts";
 
 const SAMPLED = "pixels that are met";
 
@@ -41,7 +41,7 @@ export function sampledProducts(program: Program, call: Convolution): readonly F
     ],
   });
   const every = { ...call, attributes: { ...attributes, strides: [1, 1] as const } };
-  return tapProducts(program, every, shape).map((formulation) => {
+  return smallImageMatmul(program, every, shape).map((formulation) => {
     const parts = formulation.parts.map((part) => ({
       ...part,
       arguments: part.arguments.map((one) => (one.role === "src" ? { ...one, role: SAMPLED } : one)),

@@ -12,7 +12,7 @@ import { Refusal } from "../ffi/refusal.ts";
 import { inaccuracy, relativeError, toleranceOf } from "./accuracy.ts";
 import { type Candidate, primitivesOf } from "./candidate.ts";
 import { Stopwatch } from "./stopwatch.ts";
-import { Trial, trialBytes } from "./trial.ts";
+import { KernelTiming, timingBytes } from "./kernel-timing.ts";
 
 /** How a primitive was chosen. */
 export interface Decision {
@@ -238,7 +238,7 @@ export class Tuner {
     const tolerance = toleranceOf(candidates);
     const memory = this.#limits.memory?.() ?? Number.POSITIVE_INFINITY;
     for (const candidate of candidates) {
-      const bytes = trialBytes(candidate);
+      const bytes = timingBytes(candidate);
       if (bytes > memory) {
         others.push({ implementation: candidate.name, reason: `not timed: that takes ${bytes} bytes of memory` });
         // Without the result of the first candidate, those of the others cannot be checked.
@@ -272,16 +272,16 @@ export class Tuner {
     isReference: boolean,
   ): { readonly milliseconds: number; readonly result: Float32Array | undefined } {
     return this.#stopwatch.during(() => {
-      const trial = new Trial(this.#library, candidate);
+      const timing = new KernelTiming(this.#library, candidate);
       try {
-        const first = trial.run();
+        const first = timing.run();
         // One run is enough to see that a candidate is several times as slow.
         const isHopeless = first > COLD * HOPELESS * best;
-        const roughly = isHopeless ? first / COLD : trial.warmUp();
-        const milliseconds = roughly > HOPELESS * best ? roughly : typicalRun(trial, QUICK_RUNS);
-        return { milliseconds, result: isHopeless && !isReference ? undefined : trial.result() };
+        const roughly = isHopeless ? first / COLD : timing.warmUp();
+        const milliseconds = roughly > HOPELESS * best ? roughly : typicalRun(timing, QUICK_RUNS);
+        return { milliseconds, result: isHopeless && !isReference ? undefined : timing.result() };
       } finally {
-        trial.free();
+        timing.free();
       }
     });
   }
@@ -300,12 +300,12 @@ export class Tuner {
     }
     if (finalists.length <= 1 || !this.mayTime) return timed;
     return this.#stopwatch.during(() => {
-      const trials = finalists.map(({ candidate }) => new Trial(this.#library, candidate));
+      const timings = finalists.map(({ candidate }) => new KernelTiming(this.#library, candidate));
       try {
-        for (const trial of trials) trial.warmUp();
+        for (const timing of timings) timing.warmUp();
         const round = finalists.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
         const count = Math.max(FEWEST_FINAL_RUNS, Math.min(FINAL_RUNS, Math.round(FINAL_MILLISECONDS / round)));
-        const runs = Array.from({ length: count }, () => trials.map((trial) => trial.run()));
+        const runs = Array.from({ length: count }, () => timings.map((timing) => timing.run()));
         return timed.map((one) => {
           const place = finalists.indexOf(one);
           if (place < 0) return one;
@@ -314,7 +314,7 @@ export class Tuner {
           return { ...one, milliseconds: typical(own) };
         });
       } finally {
-        for (const trial of trials) trial.free();
+        for (const timing of timings) timing.free();
       }
     });
   }
@@ -323,7 +323,7 @@ export class Tuner {
     const primitive = reorderDescriptor(this.#library, from, to);
     if (primitive === undefined) return Number.POSITIVE_INFINITY;
     return this.#stopwatch.during(() => {
-      const trial = new Trial(this.#library, {
+      const timing = new KernelTiming(this.#library, {
         name: "reorder",
         parts: [
           {
@@ -340,10 +340,10 @@ export class Tuner {
         reorders: [],
       });
       try {
-        trial.warmUp();
-        return typicalRun(trial, QUICK_RUNS);
+        timing.warmUp();
+        return typicalRun(timing, QUICK_RUNS);
       } finally {
-        trial.free();
+        timing.free();
         primitive.destroy();
       }
     });
@@ -383,8 +383,8 @@ function firstOfFastest(timed: readonly Timed[]): Timed | undefined {
   );
 }
 
-function typicalRun(trial: Trial, runs: number): number {
-  return typical(Array.from({ length: runs }, () => trial.run()));
+function typicalRun(timing: KernelTiming, runs: number): number {
+  return typical(Array.from({ length: runs }, () => timing.run()));
 }
 
 /** The lower quartile, because disturbances only make runs longer. */

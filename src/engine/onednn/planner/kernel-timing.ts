@@ -16,8 +16,8 @@ const COLD_BYTES = 48 * 2 ** 20;
 const MOST_COPIES = 6;
 const LARGEST_COMPARED = 2 ** 31;
 
-/** Bytes that a trial of `candidate` needs: copies of its operands, and one more operand in the plain layout. */
-export function trialBytes(candidate: Candidate): number {
+/** Bytes that timing `candidate` takes: copies of its operands, and one more operand in the plain layout. */
+export function timingBytes(candidate: Candidate): number {
   const own = Object.values(candidate.operands).map(({ descriptor }) => descriptor.bytes);
   const reordered = Math.max(0, ...candidate.reorders.map(([from, to]) => from.bytes + to.bytes));
   const sum = own.reduce((total, bytes) => total + bytes, 0);
@@ -27,7 +27,7 @@ export function trialBytes(candidate: Candidate): number {
   return Math.max(copiesOf(sum) * sum + scratchpadBytes(candidate) + 2 * Math.max(...own), reordered);
 }
 
-/** Number of copies of operands with this many bytes in a trial. */
+/** Number of copies of operands with this many bytes in a timing. */
 function copiesOf(bytes: number): number {
   return Math.min(MOST_COPIES, Math.max(1, Math.round(COLD_BYTES / bytes)));
 }
@@ -55,7 +55,7 @@ function randomNumbers(role: string): Float32Array {
   return numbers;
 }
 
-export class Trial {
+export class KernelTiming {
   readonly #library: OneDnn;
   readonly #candidate: Candidate;
   readonly #scratch: NativeMemory;

@@ -44,7 +44,7 @@ interface Extents {
 }
 
 /** Formulations of `call` on images of `srcShape` as matrix products; none if they could not be faster. */
-export function tapProducts(
+export function smallImageMatmul(
   program: Program,
   call: Convolution,
   srcShape: Shape = program.shape(call.src),

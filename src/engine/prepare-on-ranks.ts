@@ -8,7 +8,7 @@ import type { PlanHandle } from "./host.ts";
  * them, so all ranks must have the same. Throws what `prepare` throws, and `UserError("ranks-differ")` if a rank cannot
  * follow.
  */
-export async function prepareAlike(
+export async function prepareOnRanks(
   cluster: Cluster,
   choices: KernelChoices,
   prepare: (choices: KernelChoices) => Promise<PlanHandle>,

@@ -17,7 +17,7 @@ import { type Convolution, type Formulation, roles } from "./formulation.ts";
 const layouts = { nChw16c: "nCdhw16c", nChw8c: "nCdhw8c", nhwc: "ndhwc" } as const;
 
 /** Formulations of `call` on volumes; none if images and volumes differ in memory. */
-export function volumeFormulations(program: Program, call: Convolution): readonly Formulation[] {
+export function batchAsDepth(program: Program, call: Convolution): readonly Formulation[] {
   const { direction, attributes, src, weights, bias, dst } = call;
   const { library, precision, layout: imageLayout } = program;
   const { blockedLayout } = program.tuner;
