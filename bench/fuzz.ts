@@ -7,6 +7,7 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { optional } from "../src/core/optional.ts";
 import { type Finding, openTargets, tryInput } from "../test/fuzz/targets.ts";
 import { count } from "./shared/options.ts";
 
@@ -45,7 +46,7 @@ async function runChild(name: string, from: number): Promise<void> {
   if (target === undefined) throw new Error(`no reader "${name}"`);
   const report = (done: number, finding?: Finding): void => {
     const residentKilobytes = process.resourceUsage().maxRSS;
-    process.send?.({ done, residentKilobytes, ...(finding === undefined ? {} : { finding }) } satisfies Report);
+    process.send?.({ done, residentKilobytes, ...optional({ finding }) } satisfies Report);
   };
   let reported = Date.now();
   for (let number = from; number < inputs; number++) {

@@ -111,7 +111,7 @@ async function addControl(place: string): Promise<void> {
   const planned = runsOf(await readPlan(join(PLANS, `${name}.json`))).find((one) => one.name === wanted);
   const settings = asSettings({
     ...required(planned, `${wanted} in the plan`).settings,
-    ...optional("precision", values.precision),
+    ...optional({ precision: values.precision }),
   });
   await addToTable(name, [await lostControl(run, settings, join(values.runs, name))]);
 }

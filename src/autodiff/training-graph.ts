@@ -6,7 +6,9 @@
  * trained parameter p has a velocity `p.velocity`, and its new value is `p.next`. Each λ parameter also has `λ.held`,
  * the number of steps that its factors have been held at zero, and `λ.margin` (`selection/zero-stability.ts`).
  */
+
 import { requireArguments } from "../core/arguments.ts";
+import { optional } from "../core/optional.ts";
 import {
   type Graph,
   type Input,
@@ -124,7 +126,7 @@ function optimizerStep(
     const gamma: Input = { name: `${name}.gamma`, dtype: "f32", shape };
     const [held, margin] = [stateOf("held"), stateOf("margin")];
     const keepRun = keepRuns?.get(name);
-    const attributes = { momentum, keepLast: keepLast.has(name), ...(keepRun === undefined ? {} : { keepRun }) };
+    const attributes = { momentum, keepLast: keepLast.has(name), ...optional({ keepRun }) };
     const watched = [name, gradient, velocity.name, gamma.name, held.name, margin.name];
     return {
       parameter,

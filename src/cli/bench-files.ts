@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { optional } from "../core/optional.ts";
 import { fileFacts } from "../evaluation/file-facts.ts";
 import { type Latency, measureLatency } from "../evaluation/latency.ts";
 import { loadSession } from "../evaluation/onnx-runtime.ts";
@@ -47,7 +48,7 @@ async function takesBatches(path: string): Promise<boolean> {
 
 async function measure(source: string, options: FileBenchOptions, show: ShowStatus): Promise<FileBench> {
   const { against, threads, runs = RUNS, perLayer = false } = options;
-  const size = options.size === undefined ? {} : { size: options.size };
+  const size = optional({ size: options.size });
   const folder = await mkdtemp(join(tmpdir(), "espalier-bench-"));
   try {
     const names = against === undefined ? [source] : [source, against];

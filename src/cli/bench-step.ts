@@ -50,7 +50,7 @@ async function measure(
     engine,
     cacheFolder: kernelCacheFolder(),
     threads: threads ?? cluster.threads,
-    ...optional("collectives", cluster.collectives),
+    ...optional({ collectives: cluster.collectives }),
   });
   try {
     const explainRuns = options.explain === true ? EXPLAIN_RUNS : 0;
@@ -79,7 +79,7 @@ function asJson({ time, conditions }: Measured, isExplained: boolean): Record<st
   return {
     ...{ model, batch, precision, threads, engine },
     ...{ medianMs: median, minMs: minimum, maxMs: maximum, runs, imagesPerSecond, bytes, notices },
-    ...optional("communication", communication),
+    ...optional({ communication }),
     ...(isExplained ? { times, steps } : {}),
   };
 }

@@ -1,4 +1,5 @@
 /** `espalier bench --widths`: times layers of many widths in ONNX Runtime, and recommends a multiple for `--round`. */
+import { optional } from "../core/optional.ts";
 import { onnxRuntimeVersion } from "../evaluation/runtime-library.ts";
 import { measureWidths, type WidthTimes } from "../evaluation/width-multiples.ts";
 import { formatMilliseconds, formatPercent } from "../report/format.ts";
@@ -51,8 +52,7 @@ function widthLines({ milliseconds, relative, multiple }: WidthTimes, { colours 
 export async function benchWidths(context: Context, { threads, runs, json }: WidthBenchOptions): Promise<void> {
   const times = await withStatusLine(context, (show) =>
     measureWidths({
-      ...(threads === undefined ? {} : { threads }),
-      ...(runs === undefined ? {} : { rounds: runs }),
+      ...optional({ threads, rounds: runs }),
       onRound: (round, rounds) =>
         show("timing", round < 0 ? "warming up" : `timing layers of 64 widths: round ${round + 1} of ${rounds}`),
     }),

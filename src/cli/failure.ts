@@ -1,6 +1,7 @@
 /** The message and the exit code of a command that failed. */
 import { CommanderError } from "commander";
 import { EspalierError, InternalError, UserError } from "../core/errors.ts";
+import { optional } from "../core/optional.ts";
 import { refusalOf } from "../core/system-errors.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -53,8 +54,7 @@ export function failureReport({ code, message, details }: EspalierError): Failur
     error: {
       code,
       message: withoutHint(message, hint),
-      ...(hint === undefined ? {} : { hint }),
-      ...(list === undefined ? {} : { list }),
+      ...optional({ hint, list }),
     },
   };
 }

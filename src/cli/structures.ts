@@ -49,7 +49,7 @@ export function reportStructures({ graph: given }: Network, latencyTable?: Laten
   const own = factorsOf(given);
   const everyKind = Object.fromEntries(structureKinds(given).map((kind) => [selectionKeys[kind], 0] as const));
   const { graph, factors } = own.length > 0 ? { graph: given, factors: own } : place(given, everyKind);
-  const costs = structureCosts(graph, factors, optional("latencyTable", latencyTable));
+  const costs = structureCosts(graph, factors, optional({ latencyTable }));
   return {
     name: given.name,
     cost: networkCost(given, latencyTable),

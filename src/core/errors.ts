@@ -1,3 +1,4 @@
+import { optional } from "./optional.ts";
 /**
  * The errors that Espalier throws. There are two classes with different exit codes: a `UserError` is something that the
  * user can correct (a file, an option, a missing library), an `InternalError` is a bug in Espalier.
@@ -88,7 +89,7 @@ function describe(message: string, { about, expected, received, hint }: ErrorDet
 export function aboutPart(error: UserError, subject: string): UserError {
   const { hint, list } = error.details;
   return new UserError(error.code, `${subject}: ${error.message}`, {
-    ...(list === undefined ? {} : { list }),
+    ...optional({ list }),
     hint,
     cause: error,
   });

@@ -1,6 +1,8 @@
 /** Passes optional settings on. */
 
-/** `{ [name]: value }`, or `{}` if `value` is undefined. */
-export function optional<K extends string, V>(name: K, value: V | undefined): { readonly [Name in K]?: V } {
-  return (value === undefined ? {} : { [name]: value }) as { readonly [Name in K]?: V };
+/** `values` without those that are undefined. */
+export function optional<T extends object>(values: T): { readonly [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    readonly [K in keyof T]?: Exclude<T[K], undefined>;
+  };
 }

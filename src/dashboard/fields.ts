@@ -2,6 +2,7 @@
  * The fields of the form for a new run: model, data, recipe, and the flags of the table of settings. The page shows
  * them. The server checks them and converts them into the arguments of a command.
  */
+import { optional } from "../core/optional.ts";
 import { text } from "../training/settings/codecs.ts";
 import { describe, keyOf, nameOf, settingFlags } from "../training/settings/flags.ts";
 import { imageFlags } from "../training/settings/image-flags.ts";
@@ -79,7 +80,7 @@ function fieldOf({ flag, codec: { kind, choices, bare } }: Flag, label: string, 
   return {
     ...{ key: keyOf(flag), label, kind },
     ...(isOn ? { value: "on" } : { hint: description }),
-    ...(choices === undefined ? {} : { choices }),
+    ...optional({ choices }),
   };
 }
 
@@ -88,7 +89,7 @@ const ofSettings: readonly FormField[] = settingFlags.flatMap((flag): FormField[
   if (label === undefined) return [];
   const field = {
     ...fieldOf(flag, label, description),
-    ...(initial === undefined ? {} : { value: initial }),
+    ...optional({ value: initial }),
     ...(row.isRequired === true ? { isNeeded: true } : {}),
   };
   // The folder in --out already has the run's name.

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
+import { optional } from "../core/optional.ts";
 import { datasetReference } from "../data/references.ts";
 import { model } from "../models/zoo.ts";
 import { selectionKeys } from "../selection/factors.ts";
@@ -24,7 +25,7 @@ export class FormError extends UserError {
   readonly field: string;
 
   constructor(field: string, { code, message, details }: UserError) {
-    super(code, message, { hint: details.hint, ...(details.cause === undefined ? {} : { cause: details.cause }) });
+    super(code, message, { hint: details.hint, ...optional({ cause: details.cause }) });
     this.field = field;
   }
 }

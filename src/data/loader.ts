@@ -118,8 +118,7 @@ export class TrainingLoader {
     this.#plan = {
       split: "files" in split ? plainList(split) : split,
       ...{ normalization, augmentation, batch, seed },
-      ...optional("part", part),
-      ...optional("soft", soft),
+      ...optional({ part, soft }),
     };
     this.#start = start;
     this.#slots = Array.from({ length: slots }, () => allocateSlot(this.#plan));
@@ -262,7 +261,7 @@ function workersFor(split: Split): number {
 
 /** The fields of a split that can be sent to a thread. */
 function plainList({ folder, files, labels, count, sampleShape, centreCrop, store }: FileList): FileList {
-  return { folder, files, labels, count, sampleShape, centreCrop, ...(store === undefined ? {} : { store }) };
+  return { folder, files, labels, count, sampleShape, centreCrop, ...optional({ store }) };
 }
 
 function checkPositive(option: string, value: number): void {

@@ -2,7 +2,9 @@
  * References to datasets, for use in code: `cifar10()` opens nothing yet. A reference keeps the text it was made from,
  * so that a resumed run can open the same data again.
  */
+
 import { requireArguments } from "../core/arguments.ts";
+import { optional } from "../core/optional.ts";
 import type { ObtainOptions } from "./cifar10-cache.ts";
 import type { Dataset, SampleShape } from "./dataset.ts";
 import type { ImageFileOptions } from "./images/open.ts";
@@ -23,7 +25,7 @@ export function datasetReference(spec: string, options: OpenOptions = {}): Datas
   requireArguments("datasetReference", { spec: [spec, "text"], options: [options, "object"] });
   return {
     spec,
-    open: (input) => openDataset(spec, { ...options, ...(input === undefined ? {} : { input }) }),
+    open: (input) => openDataset(spec, { ...options, ...optional({ input }) }),
   };
 }
 

@@ -1,6 +1,8 @@
 /** Which engine: plain data, so that a choice can be stored with a run and sent to another thread. */
+
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
+import { optional } from "../core/optional.ts";
 import { type CollectivesSpec, joinCollectives, useCollectives } from "../distributed/collectives.ts";
 import type { Engine } from "./engine.ts";
 import { installAdvice } from "./onednn/ffi/install.ts";
@@ -41,7 +43,7 @@ export interface EngineSpec {
 export function createEngine(spec: EngineSpec): Engine {
   const { engine, threads, cacheFolder, memoryLimit, tuningClock } = spec;
   if (spec.collectives !== undefined) useCollectives(joinCollectives(spec.collectives));
-  const limit = memoryLimit === undefined ? {} : { memoryLimit };
+  const limit = optional({ memoryLimit });
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
     throw new UserError("bad-option", "illegal number of threads", {
       expected: "a whole number from 1",
@@ -52,8 +54,7 @@ export function createEngine(spec: EngineSpec): Engine {
   switch (engine) {
     case "onednn":
       return createOneDnnEngine({
-        ...(threads === undefined ? {} : { threads }),
-        ...(cacheFolder === undefined ? {} : { cacheFolder }),
+        ...optional({ threads, cacheFolder }),
         ...(tuningClock === undefined ? {} : { tuningClock: new TuningClock(tuningClock) }),
         ...limit,
       });

@@ -3,8 +3,10 @@
  * compact network compute the same test images. Their logits and answers are compared in our engine, and with those of
  * a second engine (`witness.ts`) on the exported file, so that the proof does not depend on one engine.
  */
+
 import { requireArguments } from "../core/arguments.ts";
 import { InternalError, UserError } from "../core/errors.ts";
+import { optional } from "../core/optional.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
 import { type Dataset, firstImages, type Split } from "../data/dataset.ts";
 import { evaluationBatches } from "../data/evaluation-batches.ts";
@@ -87,7 +89,7 @@ export async function certify(options: CertificateOptions): Promise<Certificate>
     ...{ dataset: [dataset, "dataset"], images: [count, "whole number?"], batch: [options.batch, "whole number?"] },
   });
   const { compact, compactFile, host, runtime } = options;
-  const asked = { compact, compactFile, engine: host.name, ...(runtime === undefined ? {} : { runtime }) };
+  const asked = { compact, compactFile, engine: host.name, ...optional({ runtime }) };
   const witness = await findWitness(asked);
   try {
     return await certifyBeside(witness, options);
@@ -138,7 +140,7 @@ async function certifyBeside(witness: Witness, options: CertificateOptions): Pro
     files: [await fileOf("original", options.originalFile), await fileOf("compact", options.compactFile)],
     engine: { name: host.name, ...host.description },
     witness: witness.name,
-    ...(witness.version === undefined ? {} : { onnxRuntime: witness.version }),
+    ...optional({ onnxRuntime: witness.version }),
   };
 }
 

@@ -1,5 +1,7 @@
 /** The confusion matrix of a network, and its worst mistakes. */
+
 import { UserError } from "../core/errors.ts";
+import { optional } from "../core/optional.ts";
 import type { Normalization, SampleShape, Split } from "../data/dataset.ts";
 import { evaluationBatches } from "../data/evaluation-batches.ts";
 import type { Accuracy } from "./accuracy.ts";
@@ -84,7 +86,7 @@ export async function measureConfusion(
       const index = batch.places[row] ?? 0;
       const path = "files" in split ? split.files[index]?.path : undefined;
       worst.push({
-        ...{ index, label, answer, labelProbability, ...(path === undefined ? {} : { path }) },
+        ...{ index, label, answer, labelProbability, ...optional({ path }) },
         answerProbability: Math.exp(logProbabilities[answer] ?? 0),
         pixels: pixelsOf(rowOfImages(batch.images.data, row, split.sampleShape), split.sampleShape, normalization),
       });

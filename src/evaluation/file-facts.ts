@@ -4,6 +4,7 @@
  */
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { optional } from "../core/optional.ts";
 import { elementCount, type Shape } from "../core/tensor.ts";
 import { readBytes } from "../formats/file.ts";
 import { decodeModel, type ModelMessage } from "../formats/onnx/proto.ts";
@@ -46,7 +47,7 @@ export async function fileFacts(path: string, size?: FeedOptions["size"]): Promi
     runs: 1,
     batch: 1,
     optimized: false,
-    ...(size === undefined ? {} : { size }),
+    ...optional({ size }),
   });
   const macs = run.reduce((sum, node) => {
     // The runtime packs weights and does not report their shapes afterwards, so use the file's.

@@ -7,6 +7,7 @@ import { performance } from "node:perf_hooks";
 import type { InferenceSession } from "onnxruntime-node";
 import { requireArguments } from "../core/arguments.ts";
 import { required, UserError } from "../core/errors.ts";
+import { optional } from "../core/optional.ts";
 import { loadSession, runSession } from "./onnx-runtime.ts";
 import { hasFreeBatch, randomFeeds } from "./random-feeds.ts";
 
@@ -61,7 +62,7 @@ export async function measureLatency(
       if (batch > 1) requireFreeBatch(session, path, batch);
     }
     const feeds = sessions.map((session, index) =>
-      randomFeeds(session, paths[index] ?? "", { batch, ...(size === undefined ? {} : { size }) }),
+      randomFeeds(session, paths[index] ?? "", { batch, ...optional({ size }) }),
     );
     const times = paths.map((): number[] => []);
     for (let round = -warmUp; round < rounds; round++) {

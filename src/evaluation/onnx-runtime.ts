@@ -42,7 +42,7 @@ export async function loadSession(
     interOpNumThreads: 1,
     graphOptimizationLevel: optimized ? "all" : "disabled",
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
-    ...optional("optimizedModelFilePath", optimizedFile),
+    ...optional({ optimizedModelFilePath: optimizedFile }),
     // Only fatal messages: warnings would mix with the terminal's output, and errors are thrown anyway.
     logSeverityLevel: 4,
   };

@@ -139,7 +139,7 @@ function stepOf(
     sgd: { momentum: MOMENTUM, weightDecay: WEIGHT_DECAY },
     factors: { momentum: MOMENTUM, ...keptFactors(factors) },
   });
-  const parallel = { ranks, synchronizeNormalization: syncBatchNorm, ...optional("bucketBytes", bucketBytes) };
+  const parallel = { ranks, synchronizeNormalization: syncBatchNorm, ...optional({ bucketBytes }) };
   return { graph: forRanks(whole, parallel), weights };
 }
 
@@ -214,7 +214,7 @@ export async function measureStepTime(
       runs,
       batch: whole,
       precision,
-      ...optional("communication", communication),
+      ...optional({ communication }),
       imagesPerSecond: (1000 * whole) / median,
       bytes: plan.bytes,
       notices: plan.notices,

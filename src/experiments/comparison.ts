@@ -7,6 +7,7 @@ import { basename, join, relative, resolve } from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
 import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
+import { optional } from "../core/optional.ts";
 import { runFileError } from "../training/run-folder/file-errors.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
 import { type RunSummary, summarizeRun } from "./run-summary.ts";
@@ -78,7 +79,7 @@ export function groupRuns(summaries: readonly RunSummary[]): readonly RunGroup[]
     );
     const runs = main.map((run): ComparedRun => {
       const [epochs, macs] = [controlled(run, "epochs"), controlled(run, "macs")];
-      const controls = { ...(epochs === undefined ? {} : { epochs }), ...(macs === undefined ? {} : { macs }) };
+      const controls = optional({ epochs, macs });
       return { run, controls, isOnFront: front.has(run) };
     });
     const [first] = own;

@@ -61,7 +61,7 @@ export async function control(folder: string, options: ControlOptions = {}): Pro
   const dataset = await reopenData(record, data);
   return train(graph, {
     ...settings,
-    ...optional("seed", seed),
+    ...optional({ seed }),
     ...hooks,
     folder: place,
     data: { spec: record.data.source, open: async () => dataset },

@@ -174,7 +174,7 @@ export async function summarizeRun(folder: string): Promise<RunSummary | undefin
         count: total,
         alive: lastEpoch === undefined ? total : aliveOf(lastEpoch.layers, kind),
         alivePercent: alive.map((left) => Math.round((1000 * left) / Math.max(1, total)) / 10),
-        ...optional("gammaCourse", gammaCourse(history, kind)),
+        ...optional({ gammaCourse: gammaCourse(history, kind) }),
       };
     })
     .filter((kind) => kind.count > 0);
@@ -189,9 +189,9 @@ export async function summarizeRun(folder: string): Promise<RunSummary | undefin
     epochs: settings.epochs,
     batch: settings.batch,
     trainImages: started.dataset.trainImages,
-    ...(controlOf === undefined ? {} : { controlOf }),
+    ...optional({ controlOf }),
     aim: aimOf(kinds, { ...settings }),
-    ...optional("gammaAfter", gammaAfter),
+    ...optional({ gammaAfter }),
     kinds,
     before: costOf(finished.before),
     after: costOf(finished.after),

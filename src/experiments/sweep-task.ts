@@ -56,7 +56,7 @@ export function reportOf(
     type: "sweep.run",
     ...{ number: index + 1, runs: runs.length, name, folder: join(folder, name) },
     ...news,
-    ...optional("by", by),
+    ...optional({ by }),
   };
 }
 

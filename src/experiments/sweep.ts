@@ -7,6 +7,7 @@
 import { basename, join, resolve } from "node:path";
 import { requireArguments } from "../core/arguments.ts";
 import { aboutPart, required, UserError } from "../core/errors.ts";
+import { optional } from "../core/optional.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { ImageFileOptions } from "../data/images/open.ts";
 import { type DatasetReference, datasetReference } from "../data/references.ts";
@@ -115,7 +116,7 @@ async function sweepInTurn(
       ...{ ...planned, ground, reports, cluster },
       hooks: {
         ...(onEvent === undefined ? {} : { onEvent: (event) => onEvent(event, planned.run.name) }),
-        ...(signal === undefined ? {} : { signal }),
+        ...optional({ signal }),
       },
       tell: (news) => {
         const report = reportOf(ground, index, news);
@@ -165,7 +166,7 @@ async function requireSameGround(
 
 /** Options to open the data with. */
 export function imagesOf({ images }: SweepPlan): { readonly images?: ImageFileOptions } {
-  return images === undefined ? {} : { images };
+  return optional({ images });
 }
 
 async function statesOf(folder: string, plan: SweepPlan, model: string): Promise<readonly PlannedRun[]> {

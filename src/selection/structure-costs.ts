@@ -49,10 +49,10 @@ export function structureCosts(
   const parts = new NetworkParts(graph, factors);
   const models = costKinds
     .filter((kind) => kind !== "latency" || latencyTable !== undefined)
-    .map((kind) => costModel(graph, factors, kind, { parts, ...optional("latencyTable", latencyTable) }));
+    .map((kind) => costModel(graph, factors, kind, { parts, ...optional({ latencyTable }) }));
   const byKind = (costOf: (model: CostModel, index: number) => number): Cost => {
     const [macs = 0, parameters = 0, latency] = models.map(costOf);
-    return { macs, parameters, ...optional("latency", latency) };
+    return { macs, parameters, ...optional({ latency }) };
   };
   let next = 0;
   const numbered = factors.map((factor) => ({

@@ -73,7 +73,7 @@ export class NetworkParts implements StructureParts {
       ...computed.map((node) => {
         const shape = shapes.get(node.inputs[1] ?? "") ?? [];
         const macsOfWeight = nodeMacs(node, shapes) / elementCount(shape);
-        return layerOf(node.name, shape, { macsOfWeight, ...optional("key", keys.get(node.name)) });
+        return layerOf(node.name, shape, { macsOfWeight, ...optional({ key: keys.get(node.name) }) });
       }),
       ...others.map(({ node, key, outputs }) => layerOf(node, [outputs], { key })),
     ];

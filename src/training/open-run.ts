@@ -73,8 +73,7 @@ export async function carryOut(source: RunSource, options: RunOptions): Promise<
       const session = await discardingNew(start, writer, async () => {
         const opened = await openSession({
           ...{ ...threads, settings, factors, dataset, checkpoint },
-          ...optional("teacher", teacher),
-          ...optional("latencyTable", latencyTable),
+          ...optional({ teacher, latencyTable }),
         });
         if (checkpoint.progress.step === 0) await cluster.onFirst(() => recordPrecision(writer, record, opened));
         return opened;
@@ -144,7 +143,7 @@ function announce(session: Session, { emitter }: RunWriter, { record, resumedFro
     factors: factors.map(({ parameter, layer, kind, count, gamma }) => ({ parameter, layer, kind, count, gamma })),
     engine: engineOf(session),
     environment: record.environment,
-    ...optional("controlOf", record.controlOf),
+    ...optional({ controlOf: record.controlOf }),
     resumedFrom,
   });
   const { latencyTable } = session;

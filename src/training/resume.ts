@@ -76,8 +76,7 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
         const { step } = checkpoint.progress;
         return {
           ...{ record, dataset, checkpoint, isNew: false, resumedFrom: hasBegun ? step : null },
-          ...optional("teacher", teacher),
-          ...optional("latencyTable", latencyTable ?? undefined),
+          ...optional({ teacher, latencyTable: latencyTable ?? undefined }),
           notices: [
             ...damaged.map((message) => `${message}; the run continues from step ${step} instead`),
             ...engineChanges(record.engine, engine),

@@ -50,8 +50,7 @@ export async function withThreads<T>(
       engine,
       cacheFolder: kernelCacheFolder(),
       threads: threads ?? cluster.threads,
-      ...optional("tuningClock", tuningClock?.buffer),
-      ...optional("collectives", cluster.collectives),
+      ...optional({ tuningClock: tuningClock?.buffer, collectives: cluster.collectives }),
     }),
   );
   const background = new Background();

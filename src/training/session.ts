@@ -76,7 +76,7 @@ export function epochOf(
 /** Soft targets, if the loss needs them: for label smoothing, for mixed images and beside a teacher's answers. */
 function softLabelsOf({ labelSmoothing, mixing, distill }: Settings, { classes }: Dataset): SoftLabels | undefined {
   if (labelSmoothing === 0 && mixing === undefined && distill === undefined) return undefined;
-  return { classes: classes.length, smoothing: labelSmoothing, ...optional("mixing", mixing) };
+  return { classes: classes.length, smoothing: labelSmoothing, ...optional({ mixing }) };
 }
 
 function teacherOf({ settings, teacher }: SessionStart): LiveNetworkOptions["teacher"] {
@@ -118,8 +118,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
       softTargets: soft !== undefined,
       fixScales: settings.fixBatchNormScale === true,
       batchNormalization: settings.freezeBatchNorm ? "frozen" : "batch",
-      ...optional("clipNorm", settings.clipNorm),
-      ...optional("teacher", teacherOf(start)),
+      ...optional({ clipNorm: settings.clipNorm, teacher: teacherOf(start) }),
     },
     { ...whole, optimizer, cuts: progress.cuts, choices: progress.choices },
   );
@@ -131,7 +130,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
     batch,
     part,
     seed: settings.seed,
-    ...optional("soft", soft),
+    ...optional({ soft }),
     start: { epoch: Math.floor(progress.step / steps), step: progress.step % steps },
   });
   return {
@@ -147,7 +146,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
       background.call("count", {
         network: found,
         round: rounding,
-        ...optional("latencyTable", start.latencyTable),
+        ...optional({ latencyTable: start.latencyTable }),
       }),
     ),
     rounding,

@@ -111,14 +111,13 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
           created: new Date().toISOString(),
           model: name,
           settings,
-          ...optional("gammaPolicy", gammaPolicy?.name),
-          ...optional("controlOf", controlOf),
+          ...optional({ gammaPolicy: gammaPolicy?.name, controlOf }),
           data: {
             name: dataset.name,
             source,
             classes: dataset.classes,
             normalization: dataset.normalization,
-            ...optional("preparation", dataset.preparation),
+            ...optional({ preparation: dataset.preparation }),
             sha256: hashData(dataset),
           },
           initialWeights: hashWeights(network.weights),
@@ -128,7 +127,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
         };
         const start: RunStart = {
           ...{ record, dataset, isNew: true, resumedFrom: null },
-          ...optional("latencyTable", latencyTable),
+          ...optional({ latencyTable }),
           checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
           ...(settings.distill === undefined ? {} : { teacher: bake(network) }),
           notices: factors.length === 0 && controlOf === undefined ? [noGamma] : [],

@@ -9,6 +9,7 @@ import { gzipSync } from "node:zlib";
 import axe from "axe-core";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
+import { optional } from "../../src/core/optional.ts";
 
 const places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 export const browserPath: string | undefined = places.find((place) => existsSync(place));
@@ -22,7 +23,7 @@ const softwareGpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader
 
 export async function launchBrowser({ hasWebGpu = false } = {}): Promise<Browser> {
   return chromium.launch({
-    ...(browserPath === undefined ? {} : { executablePath: browserPath }),
+    ...optional({ executablePath: browserPath }),
     args: [
       ...(hasWebGpu ? softwareGpu : ["--disable-gpu"]),
       ...quiet,

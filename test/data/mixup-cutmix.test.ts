@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { optional } from "../../src/core/optional.ts";
 import { RandomStream } from "../../src/core/random.ts";
 import { TrainingLoader, type TrainingLoaderOptions } from "../../src/data/loader.ts";
 import { betaSample, randomBox, softenBatch } from "../../src/data/mixup-cutmix.ts";
@@ -135,7 +136,7 @@ describe("batches with soft labels", () => {
   };
 
   async function take(count: number, start?: TrainingLoaderOptions["start"]): Promise<number[][]> {
-    const loader = new TrainingLoader({ ...options, ...(start === undefined ? {} : { start }) });
+    const loader = new TrainingLoader({ ...options, ...optional({ start }) });
     const batches: number[][] = [];
     for (let at = 0; at < count; at++) {
       const { images, targets, release } = await loader.next();

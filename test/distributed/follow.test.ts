@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { optional } from "../../src/core/optional.ts";
 import { loadOnnx } from "../../src/formats/onnx/index.ts";
 import type { Weights } from "../../src/graph/graph.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
@@ -36,7 +37,7 @@ async function trained(
   mpi = installedMpis[0],
 ): Promise<Outcome> {
   const folder = join(temporaryFolder(), "run");
-  const options = mpi === undefined ? {} : { mpi };
+  const options = optional({ mpi });
   const { exitCode, stderr } = await launch(
     ranks,
     "test/distributed/run-child.ts",

@@ -4,6 +4,7 @@ import { gradientGraph } from "../../src/autodiff/gradient-graph.ts";
 import type { LossOptions } from "../../src/autodiff/loss.ts";
 import { trainingGraph } from "../../src/autodiff/training-graph.ts";
 import { required } from "../../src/core/errors.ts";
+import { optional } from "../../src/core/optional.ts";
 import { filled, type Tensor, tensor } from "../../src/core/tensor.ts";
 import { createEngine } from "../../src/engine/create.ts";
 import type { Engine, Feeds } from "../../src/engine/engine.ts";
@@ -146,7 +147,7 @@ function stepped(engine: Engine, clipNorm: number | undefined, precision: "f32" 
     sgd: { momentum: 0, weightDecay: 0 },
     factors: { momentum: 0.9, keepLast: new Set() },
     loss: { targets: "soft" },
-    ...(clipNorm === undefined ? {} : { clipNorm }),
+    ...optional({ clipNorm }),
   });
   const plan = engine.prepare(graph, { batch: BATCH, precision });
   plan.write(randomWeights(graph, 11));

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { optional } from "../../src/core/optional.ts";
 import { tensor } from "../../src/core/tensor.ts";
 import { type Certificate, type CertificateOptions, certify, requireExact } from "../../src/evaluation/certificate.ts";
 import { saveOnnx } from "../../src/formats/onnx/index.ts";
@@ -54,10 +55,10 @@ async function certificateOf(
     compact: inMemory,
     compactFile,
     kept,
-    host: { ...referenceHost(), ...(more.engine === undefined ? {} : { name: more.engine }) },
+    host: { ...referenceHost(), ...optional({ name: more.engine }) },
     dataset,
     batch: 16,
-    ...(more.runtime === undefined ? {} : { runtime: more.runtime }),
+    ...optional({ runtime: more.runtime }),
   });
 }
 

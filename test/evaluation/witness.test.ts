@@ -1,5 +1,6 @@
 /** Who vouches for the exported file. */
 import { expect, test } from "vitest";
+import { optional } from "../../src/core/optional.ts";
 import { oneDnnIsAbsent } from "../../src/engine/onednn/ffi/locate.ts";
 import { findWitness, type Witness } from "../../src/evaluation/witness.ts";
 import { initialize } from "../../src/models/initialize.ts";
@@ -10,7 +11,7 @@ async function witnessOf(name: string, engine: string, runtime?: boolean): Promi
   const compact = { graph, weights: initialize(graph, 1) };
   const witness = await findWitness({
     ...{ compact, compactFile: "compact.onnx", engine },
-    ...(runtime === undefined ? {} : { runtime }),
+    ...optional({ runtime }),
   });
   await witness.dispose();
   return witness;

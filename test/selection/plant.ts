@@ -3,6 +3,7 @@
  * noise like that of batches, and the method itself steps it. So the controller of a budget can be tested in seconds on
  * the real structures and costs of large networks.
  */
+import { optional } from "../../src/core/optional.ts";
 import { RandomStream } from "../../src/core/random.ts";
 import { type Tensor, tensor } from "../../src/core/tensor.ts";
 import type { Graph } from "../../src/graph/graph.ts";
@@ -90,7 +91,7 @@ export function steerPlant(plain: Graph, options: PlantOptions): Course {
         momentum: MOMENTUM,
         gamma: gammas.get(parameter)?.data ?? own,
         keepLast,
-        ...(keepRun === undefined ? {} : { keepRun }),
+        ...optional({ keepRun }),
       });
     }
     done += learningRate;

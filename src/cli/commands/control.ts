@@ -1,5 +1,6 @@
 /** `espalier control <run>`: trains a run's from-scratch baseline, the pruned architecture with new weights. */
 import type { Command } from "commander";
+import { optional } from "../../core/optional.ts";
 import { integerFor } from "../../core/text-values.ts";
 import { control } from "../../experiments/control.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
@@ -33,8 +34,7 @@ export function addControl(program: Command, context: Context): void {
           control(folder, {
             ...hooks,
             same: sameMacs === true ? "macs" : "epochs",
-            ...(seed === undefined ? {} : { seed }),
-            ...(out === undefined ? {} : { folder: out }),
+            ...optional({ seed, folder: out }),
           }),
         (own) => finishedLines([folder, own], context.stdout),
       );

@@ -4,6 +4,7 @@
  */
 import type { Command } from "commander";
 import { UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
 import { integerFor } from "../../core/text-values.ts";
 import { loadOnnx, saveOnnx } from "../../formats/onnx/index.ts";
 import { loadSafetensors, saveSafetensors } from "../../formats/safetensors.ts";
@@ -42,9 +43,7 @@ async function read(path: string, options: ConvertOptions): Promise<Network> {
   }
   const { classes, channels, size } = options;
   const graph = model(options.model, {
-    ...(classes === undefined ? {} : { classes }),
-    ...(channels === undefined ? {} : { channels }),
-    ...(size === undefined ? {} : { size }),
+    ...optional({ classes, channels, size }),
   });
   return { graph, weights: weightsFromStateDict(graph, await loadSafetensors(path), path) };
 }

@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import { type Command, Option } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
+import { optional } from "../../core/optional.ts";
 import { type Tensor, tensor } from "../../core/tensor.ts";
 import { integerFor, oneOf } from "../../core/text-values.ts";
 import type { DataProgress } from "../../data/cifar10-cache.ts";
@@ -54,7 +55,7 @@ async function openFor(
     onProgress,
     images,
     imageDefaults: preprocessingOf({ graph, weights, path }, images),
-    ...(input === undefined ? {} : { input }),
+    ...optional({ input }),
   });
 }
 
@@ -88,7 +89,7 @@ async function score(
   const host = await EngineHost.start({
     engine,
     cacheFolder: kernelCacheFolder(),
-    ...(threads === undefined ? {} : { threads }),
+    ...optional({ threads }),
   });
   try {
     return await measure(await engineClassifier(host, { graph: endingInLogits(graph), weights }, batch, onNotice));

@@ -34,15 +34,13 @@ export function addInspect(program: Command, context: Context): void {
     .action(async (source: string, options: InspectOptions) => {
       const { classes, channels, size } = options;
       const network = await openNetwork(source, {
-        ...(classes === undefined ? {} : { classes }),
-        ...(channels === undefined ? {} : { channels }),
-        ...(size === undefined ? {} : { size }),
+        ...optional({ classes, channels, size }),
       });
       const latencyTable =
         options.latency === true || options.latencyTable !== undefined
           ? await tableShown(context, network.graph, {
               ...{ gammaBy: "latency" as const },
-              ...optional("latencyTable", options.latencyTable),
+              ...optional({ latencyTable: options.latencyTable }),
             })
           : undefined;
       if (options.structures === true) {

@@ -5,6 +5,7 @@
 import { stat } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
 import { integerFor, oneOf } from "../../core/text-values.ts";
 import { datasetReference } from "../../data/references.ts";
 import { type Cluster, failTogether } from "../../distributed/cluster.ts";
@@ -83,7 +84,7 @@ function pointsOf(
   const { select = {}, budget } = settings;
   // Without --gammas and --budgets, the recipe's own selection is a point.
   const hasOwn = options.recipe !== undefined && gammas.length + budgets.length === 0;
-  const own = hasOwn ? [{ name: "recipe", settings: { select, ...(budget === undefined ? {} : { budget }) } }] : [];
+  const own = hasOwn ? [{ name: "recipe", settings: { select, ...optional({ budget }) } }] : [];
   const points: readonly PlannedPoint[] = [...plain, ...own, ...gammas, ...budgets];
   return points.length > 0 ? points : [{ name: "run", settings: {} }];
 }
@@ -104,7 +105,7 @@ async function planFrom(named: string | undefined, options: SweepFlags, command:
   return parsePlan(
     {
       version: 1,
-      ...(options.recipe === undefined ? {} : { recipe: options.recipe }),
+      ...optional({ recipe: options.recipe }),
       model,
       data,
       ...(Object.keys(images).length === 0 ? {} : { images }),
@@ -178,8 +179,7 @@ async function runSweep(
     const result = await interruption.guard(onFirstInterrupt, () =>
       sweep(plan, {
         data,
-        ...(folder === undefined ? {} : { folder }),
-        ...(parallel === undefined ? {} : { parallel }),
+        ...optional({ folder, parallel }),
         onEvent: (event, name) => view.event(event, name),
         onRun: (report) => view.run(report),
         signal: interruption.signal,

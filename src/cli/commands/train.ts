@@ -93,7 +93,7 @@ async function runTraining(
       };
       return train(model, {
         ...{ ...settings, ...hooks, onEvent, data },
-        ...(out === undefined ? {} : { folder: out }),
+        ...optional({ folder: out }),
       });
     });
   } finally {
@@ -113,9 +113,7 @@ async function timeLayers(
 ): Promise<void> {
   if ((context.rank ?? 0) > 0) return;
   const asked = {
-    ...optional("budget", typeof budget === "string" ? parseBudget(budget) : budget),
-    ...optional("gammaBy", gammaBy),
-    ...optional("latencyTable", latencyTable),
+    ...optional({ budget: typeof budget === "string" ? parseBudget(budget) : budget, gammaBy, latencyTable }),
   };
   if (!needsLatency(asked)) return;
   await tableShown(context, networkFor(model, await data.open(), fromScratch).graph, asked);

@@ -1,6 +1,7 @@
 /** `espalier ui [runs]`: serves a page that shows all runs of a folder, also while they train. */
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { optional } from "../../core/optional.ts";
 import { integerFor } from "../../core/text-values.ts";
 import { openDashboard } from "../../dashboard/server.ts";
 import { DEFAULT_RUNS_FOLDER } from "../../training/run-folder/run-folder.ts";
@@ -20,8 +21,7 @@ async function serve(context: Context, runs: string, options: UiOptions): Promis
   const dashboard = await openDashboard({
     runs: resolve(runs),
     command: ownCommand(),
-    ...(port === undefined ? {} : { port }),
-    ...(host === undefined ? {} : { host }),
+    ...optional({ port, host }),
     onError: (error) =>
       printNotice(context, debug === true && error instanceof Error ? (error.stack ?? error.message) : String(error)),
   });

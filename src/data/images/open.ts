@@ -5,6 +5,7 @@
 import { basename, dirname, resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
 import type { AreaCrop, Dataset, FileSplit, ImagePreparation, Normalization, SampleShape } from "../dataset.ts";
 import { checkClassCount, checkKnownClasses, checkSameClasses, type LabelledFile, listed } from "./classes.ts";
 import { listCsv } from "./csv.ts";
@@ -187,7 +188,7 @@ function fileSplit(
     labels,
     count: files.length,
     ...shown,
-    ...(store === undefined ? {} : { store }),
+    ...optional({ store }),
     unreadable: new Unreadable(),
   };
 }

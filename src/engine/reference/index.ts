@@ -19,10 +19,10 @@ import type {
   PrepareOptions,
   Results,
 } from "../engine.ts";
+import { floatingPointOperations } from "../flops.ts";
 import { MemoryBudget } from "../memory-budget.ts";
 import { outOfMemory } from "../memory-check.ts";
 import { median, planTimes } from "../run-times.ts";
-import { floatingPointOperations } from "../flops.ts";
 import type { TypedTensor } from "./kernel.ts";
 import { runReferenceKernel } from "./kernels.ts";
 

@@ -2,7 +2,9 @@
  * File metadata beside the network: producer, opset, documentation and metadata entries. The graph keeps it, and the
  * file written from the graph says the same.
  */
+
 import { UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
 import type { FileHeader } from "../../graph/graph.ts";
 import { factorPrefix } from "./factors.ts";
 import type { ModelMessage } from "./proto.ts";
@@ -134,14 +136,22 @@ export function headerMessage(
   const opset = writtenOpset(header);
   const layout = header.producer === undefined ? [] : [[layoutKey, "1"] as const];
   const last = hasTransposes ? [[channelsLastKey, (header.channelsLast ?? []).join("\n")] as const] : [];
-  const properties = new Map([...(header.metadata ?? []), ...Object.entries(metadata), ...layout, ...last, ...ofNetwork]);
+  const properties = new Map([
+    ...(header.metadata ?? []),
+    ...Object.entries(metadata),
+    ...layout,
+    ...last,
+    ...ofNetwork,
+  ]);
   return {
     irVersion: writtenIrVersion(header, opset),
     producerName: header.producer ?? ownProducer,
-    ...(header.producerVersion === undefined ? {} : { producerVersion: header.producerVersion }),
-    ...(header.domain === undefined ? {} : { domain: header.domain }),
-    ...(header.modelVersion === undefined ? {} : { modelVersion: header.modelVersion }),
-    ...(header.documentation === undefined ? {} : { docString: header.documentation }),
+    ...optional({
+      producerVersion: header.producerVersion,
+      domain: header.domain,
+      modelVersion: header.modelVersion,
+      docString: header.documentation,
+    }),
     opsetImport: [{ domain: "", version: opset }],
     metadataProps: [...properties].map(([key, value]) => ({ key, value })),
   };

@@ -2,7 +2,9 @@
  * Reads one node of an ONNX file strictly. It checks attribute types and fills in defaults, refuses attributes and
  * outputs that no rule asked for, and names op, node and file in every error.
  */
+
 import { UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
 import type { Padding, Pair } from "../../graph/ops.ts";
 import { type AttributeMessage, attributeTypes, type NodeMessage, type TensorMessage } from "./proto.ts";
 
@@ -58,8 +60,7 @@ export class NodeReader {
   unsupported(what: string, expected?: string, received?: string, hint: string = UNSUPPORTED_HINT): UserError {
     return new UserError("unsupported", what, {
       about: `${this.opType} "${this.name}" in ${this.#file}`,
-      ...(expected === undefined ? {} : { expected }),
-      ...(received === undefined ? {} : { received }),
+      ...optional({ expected, received }),
       hint,
     });
   }

@@ -12,9 +12,9 @@ import { requireFinite } from "../finite.ts";
 import { movedBeforeTranspose } from "./channels-last.ts";
 import { channelsFirst, channelsLastInputs, renamed } from "./channels-last-inputs.ts";
 import { type ExternalData, noExternalData } from "./external.ts";
+import { type ScalesOf, scalesIn } from "./factors.ts";
 import type { Constant } from "./folding/constant.ts";
 import { ConstantFolder } from "./folding/constant-folder.ts";
-import { type ScalesOf, scalesIn } from "./factors.ts";
 import { GraphReader } from "./graph-reader.ts";
 import { exactPrefix, headerOf, isOwnLayout, notedChannelsLast, opsetOf } from "./header.ts";
 import { readInputs } from "./inputs.ts";
@@ -100,7 +100,7 @@ export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData
       nodes,
       outputs,
       updates: [],
-      ...(header === undefined ? {} : { header }),
+      ...optional({ header }),
     },
     weights,
   };
@@ -224,7 +224,7 @@ function parametersOf(
     const shape = parameterShapes.get(name);
     const kind = kinds.get(name);
     if (shape === undefined || kind === undefined || !(values instanceof Float32Array)) continue;
-    parameters.push({ name, shape, kind, ...(kind === "factor" ? optional("scales", scalesOf(name)) : {}) });
+    parameters.push({ name, shape, kind, ...(kind === "factor" ? optional({ scales: scalesOf(name) }) : {}) });
     weights.set(name, tensor(shape, values));
   }
   return { parameters, weights };

@@ -2,8 +2,10 @@
  * Writes a network as the bytes of an ONNX file. The batch size is open, and parameters are initializers under their
  * own names. Opset and producer are 17 and this package, unless the graph came from a file that declares others.
  */
+
 import { requireArguments } from "../../core/arguments.ts";
 import { UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
 import { formatShape, type Shape, sameShape } from "../../core/tensor.ts";
 import type { ForwardNode, Graph, Network, Node } from "../../graph/graph.ts";
 import type { ForwardOpName } from "../../graph/ops.ts";
@@ -191,7 +193,7 @@ class FileWriter implements WriteContext {
       ),
       graph: {
         name: graph.name,
-        ...(header.graphDocumentation === undefined ? {} : { docString: header.graphDocumentation }),
+        ...optional({ docString: header.graphDocumentation }),
         input: graph.inputs.map((input) => {
           const { name, shape } = this.#channelsFirstOf.has(input.name) ? channelsLast(input) : input;
           return valueMessage(name, dataTypes.float, named(shape));

@@ -49,7 +49,7 @@ export function requireReachable(
     throw new UserError("bad-option", message, { about: "budget", expected, received: describeBudget(budget), hint });
   };
   const { graph } = network;
-  const options = { round: roundingOf(settings, latencyTable), ...optional("latencyTable", latencyTable) };
+  const options = { round: roundingOf(settings, latencyTable), ...optional({ latencyTable }) };
   const whole = networkCost(graph, latencyTable);
   const kinds = factorKinds.filter((kind) => factors.some((factor) => factor.kind === kind && factor.gamma > 0));
   if (kinds.length === 0)
@@ -97,7 +97,7 @@ export class BudgetGamma implements GammaPolicy {
       factors,
       model: costModel(graph, factors, budget.of, {
         round: session.rounding,
-        ...optional("latencyTable", latencyTable),
+        ...optional({ latencyTable }),
       }),
       share: this.#share,
       momentum: settings.momentum,

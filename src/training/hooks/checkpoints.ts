@@ -56,7 +56,7 @@ export class Checkpoints implements RunHook {
     const hooks = this.#hasBegun
       ? Object.fromEntries(this.#hooks.flatMap((hook) => (hook.state === undefined ? [] : [[hook.name, hook.state()]])))
       : {};
-    const checkpoint = { progress, network: { graph, weights }, optimizer, hooks, ...optional("seal", start.seal) };
+    const checkpoint = { progress, network: { graph, weights }, optimizer, hooks, ...optional({ seal: start.seal }) };
     const bytes = await this.#writer.write((owner) =>
       background.call("writeCheckpoint", { folder, checkpoint, owner }),
     );

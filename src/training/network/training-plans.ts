@@ -1,7 +1,9 @@
 /** The plans of a network in training: one for the training step, one for scoring. A cut needs new plans. */
+
 import { accumulate } from "../../autodiff/accumulate.ts";
 import { forRanks } from "../../autodiff/data-parallel.ts";
 import { trainingGraph } from "../../autodiff/training-graph.ts";
+import { optional } from "../../core/optional.ts";
 import type { Cluster } from "../../distributed/cluster.ts";
 import type { KernelChoices, PrepareOptions } from "../../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../../engine/host.ts";
@@ -82,8 +84,8 @@ export async function preparePlans(
     factors: { momentum, ...keptFactors(factors) },
     batchNormalization,
     fixScales,
-    loss: { targets: softTargets ? "soft" : "labels", ...(teacher === undefined ? {} : { teacher }) },
-    ...(clipNorm === undefined ? {} : { clipNorm }),
+    loss: { targets: softTargets ? "soft" : "labels", ...optional({ teacher }) },
+    ...optional({ clipNorm }),
   });
   const whole = accumulate(micro, options.accumulate ?? 1);
   const step = forRanks(whole, { ranks, synchronizeNormalization: syncBatchNorm });

@@ -106,7 +106,7 @@ const state = z.strictObject({ body, sha256: z.string() });
 function asVersion2(content: z.infer<typeof body>): Body {
   if (content.version === 2) return content;
   const { budget, ...others } = content.progress;
-  return { ...content, version: 2, progress: others, hooks: budget === undefined ? {} : { budget } };
+  return { ...content, version: 2, progress: others, hooks: optional({ budget }) };
 }
 
 /** Path of the checkpoint after `step` steps, relative to the run folder. */
@@ -136,7 +136,7 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint, ow
       version: 2,
       progress: checkpoint.progress.cuts.length > 0 ? checkpoint.progress : withoutCuts(checkpoint.progress),
       hooks: checkpoint.hooks,
-      ...optional("seal", checkpoint.seal),
+      ...optional({ seal: checkpoint.seal }),
       sha256: {
         [files.network]: await digestOf(at("network"), "sha256", "hex"),
         [files.optimizer]: await digestOf(at("optimizer"), "sha256", "hex"),
@@ -229,7 +229,7 @@ export async function readCheckpoint(folder: string, step: number): Promise<Chec
     hooks,
     network: await readPart(join(path, files.network), loadOnnx),
     optimizer: stateOfNames(await readPart(join(path, files.optimizer), loadSafetensors)),
-    ...optional("seal", seal),
+    ...optional({ seal }),
   };
 }
 

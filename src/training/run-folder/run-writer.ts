@@ -5,6 +5,7 @@
 import { rm } from "node:fs/promises";
 import { relative } from "node:path";
 import { UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
 import type { EventBody, RunEvent } from "../events.ts";
 import { removeLeftovers } from "./checkpoint-files.ts";
 import { Claim, type Owner } from "./claim.ts";
@@ -87,7 +88,7 @@ export class RunWriter {
 
   /** For ranks other than 0: writes nothing, locks nothing and has no listener. */
   static silent(folder: string, { signal }: RunWriterOptions): RunWriter {
-    return new RunWriter(folder, undefined, undefined, signal === undefined ? {} : { signal });
+    return new RunWriter(folder, undefined, undefined, optional({ signal }));
   }
 
   get isAborted(): boolean {

@@ -81,7 +81,7 @@ function combined(flags: readonly SettingFlag[], given: ReadonlyMap<string, unkn
   if (wholes.length > 1) {
     const names = wholes.map(({ flag }) => nameOf(flag));
     throw new UserError("bad-option", `${names.join(" and ")} exclude each other`, {
-      ...optional("about", names.at(-1)),
+      ...optional({ about: names.at(-1) }),
       hint: "Give one of them",
     });
   }

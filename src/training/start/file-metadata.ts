@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { type ImageFileOptions, preparationSchema } from "../../data/images/open.ts";
 import { type Graph, takesChannelsLast } from "../../graph/graph.ts";
@@ -101,10 +102,8 @@ export function preparationOf({ graph, path }: ModelFile): ImageFileOptions {
   const { mean, standardDeviation } = read("normalization", constants) ?? specifiedConstants(metadata, path) ?? {};
   const { centreCrop, testShare, splitSeed } = read("preparation", preparationSchema) ?? {};
   return {
-    ...(classes === undefined ? {} : { classes }),
+    ...optional({ classes }),
     ...(mean === undefined || standardDeviation === undefined ? {} : { mean, standardDeviation }),
-    ...(centreCrop === undefined ? {} : { centreCrop }),
-    ...(testShare === undefined ? {} : { testShare }),
-    ...(splitSeed === undefined ? {} : { splitSeed }),
+    ...optional({ centreCrop, testShare, splitSeed }),
   };
 }

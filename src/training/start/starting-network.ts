@@ -75,7 +75,7 @@ export function withFactors(
   { select: chosen, seed, gammaBy = "none", budget }: FactorOptions,
   latencyTable?: LatencyTable,
 ): StartingNetwork {
-  const costs = optional("latencyTable", latencyTable);
+  const costs = optional({ latencyTable });
   const select = budget === undefined || Object.keys(chosen).length > 0 ? chosen : selectionOf(plain, budget, costs);
   const existing = factorsOf(plain, select);
   if (existing.length > 0) requireKinds(plain, select, [...new Set(existing.map(({ kind }) => kind))]);

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { trainingGraph } from "../../../src/autodiff/training-graph.ts";
 import { required } from "../../../src/core/errors.ts";
+import { optional } from "../../../src/core/optional.ts";
 import { RandomStream } from "../../../src/core/random.ts";
 import { filled, tensor } from "../../../src/core/tensor.ts";
 import type { Feeds, KernelChoices, Plan, PlanStep, Precision } from "../../../src/engine/engine.ts";
@@ -48,7 +49,7 @@ function feeds(): Feeds {
 const plans: Plan[] = [];
 
 function prepare(choices?: KernelChoices): Plan {
-  const plan = engine.prepare(graph, { batch: BATCH, ...(choices === undefined ? {} : { choices }) });
+  const plan = engine.prepare(graph, { batch: BATCH, ...optional({ choices }) });
   plan.write(initialize(forward, 1));
   plans.push(plan);
   return plan;

@@ -3,6 +3,7 @@
  * command line.
  */
 import { useEffect, useRef, useState } from "preact/hooks";
+import { optional } from "../../../core/optional.ts";
 import type { Field, FieldGroup } from "../../fields.ts";
 import type { FormOptions, RecipeOption, StartedRun } from "../../protocol.ts";
 import { api, Refusal } from "../api.ts";
@@ -62,7 +63,7 @@ function Input({ field, recipe, complaint, onInput }: InputProps) {
           required={isNeeded === true && ofRecipe === undefined}
           autocomplete="off"
           onInput={({ currentTarget }) => onInput(currentTarget.value)}
-          {...(list === undefined ? {} : { list })}
+          {...optional({ list })}
           {...state}
           {...about}
         />

@@ -1,5 +1,6 @@
 /** The curves of one run, or of two in the same charts. Sliders choose the range of epochs that all charts show. */
 import { useMemo, useState } from "preact/hooks";
+import { optional } from "../../../core/optional.ts";
 import type { Digest } from "../../run-summary.ts";
 import { comparedPlots, plotsOfRun } from "../progress.ts";
 import { Chart, type Stretch } from "./chart.tsx";
@@ -56,13 +57,7 @@ export function Curves({ runs, version, mark }: CurvesProps) {
       </div>
       <div class="charts">
         {plots.map((plot) => (
-          <Chart
-            key={plot.title}
-            plot={plot}
-            stretch={{ from, to }}
-            onStretch={setStretch}
-            {...(mark === undefined ? {} : { mark })}
-          />
+          <Chart key={plot.title} plot={plot} stretch={{ from, to }} onStretch={setStretch} {...optional({ mark })} />
         ))}
       </div>
     </>

@@ -1,6 +1,7 @@
 /** Says how to install oneDNN on this system. Only this file has the names of its packages. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { optional } from "../../../core/optional.ts";
 
 /** The facts that the advice depends on. */
 export interface SystemFacts {
@@ -70,7 +71,7 @@ export function systemFacts(): SystemFacts {
     platform: process.platform,
     distributions: distributions(),
     conda: prefix !== "",
-    ...(aptPackage === undefined ? {} : { aptPackage }),
+    ...optional({ aptPackage }),
   };
 }
 

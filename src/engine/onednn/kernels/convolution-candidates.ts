@@ -16,13 +16,13 @@ import { firstImplementation, implementations, type PrimitiveDescriptor } from "
 import { primitivesOf } from "../planner/candidate.ts";
 import type { Program } from "../planner/program.ts";
 import { vectorWidth } from "../planner/vector-width.ts";
+import { batchAsDepth } from "./batch-as-depth.ts";
 import { isFaulty } from "./faulty.ts";
 import { type Convolution, type ConvolutionCandidate, type Formulation, roles } from "./formulation.ts";
 import { rowFormulations } from "./image-rows.ts";
 import { sampledProducts } from "./sampled-products.ts";
 import { smallImageMatmul } from "./small-image-matmul.ts";
 import { turnedFormulations } from "./turned-weights.ts";
-import { batchAsDepth } from "./batch-as-depth.ts";
 
 /** A key that is equal only for equal convolutions. */
 export function keyOf(program: Program, call: Convolution): string {

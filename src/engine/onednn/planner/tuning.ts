@@ -11,8 +11,8 @@ import { type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts
 import { Refusal } from "../ffi/refusal.ts";
 import { inaccuracy, relativeError, toleranceOf } from "./accuracy.ts";
 import { type Candidate, primitivesOf } from "./candidate.ts";
-import { Stopwatch } from "./stopwatch.ts";
 import { KernelTiming, timingBytes } from "./kernel-timing.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
 /** How a primitive was chosen. */
 export interface Decision {

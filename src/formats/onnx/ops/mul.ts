@@ -6,6 +6,7 @@
  */
 
 import { UserError } from "../../../core/errors.ts";
+import { optional } from "../../../core/optional.ts";
 import { elementCount, type Shape } from "../../../core/tensor.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, View, WriteContext, WriteRule } from "../rules.ts";
@@ -90,7 +91,7 @@ export const readMul: ReadRule = (node, context) => {
   const { factors, first } = factorsAlong(node, view, context.shape(source), axis, context);
   context.add(node, "scale", [source, context.parameter(node, view.source, [factors])], {
     axis,
-    ...(first === undefined ? {} : { first }),
+    ...optional({ first }),
   });
 };
 

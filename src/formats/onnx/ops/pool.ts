@@ -2,6 +2,7 @@
  * ONNX `MaxPool`, `AveragePool` and `GlobalAveragePool` ↔ the poolings. `ReduceMean` over the pixels is read as global
  * average pooling too.
  */
+import { optional } from "../../../core/optional.ts";
 import type { AveragePoolingAttributes, MaxPoolingAttributes, Padding, Pair } from "../../../graph/ops.ts";
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
@@ -19,7 +20,7 @@ function windowAttributes({
     kernel_shape: kernel,
     strides,
     pads: padsOf(padding),
-    ...(dilation === undefined ? {} : { dilations: dilation }),
+    ...optional({ dilations: dilation }),
   };
 }
 
