@@ -74,6 +74,7 @@ const kinds = {
   bytes: ["a Uint8Array", (value) => value instanceof Uint8Array],
   factors: ["a list of scaling factors", (value) => Array.isArray(value) && value.every(isFactor)],
   budget: ["what parseBudget() gives", isBudget],
+  "latency table": ["what parseLatencyTable() gives", has({ format: isText, layers: Array.isArray })],
   "texts by name": ["texts by name", (value) => isObject(value) && Object.values(Object(value)).every(isString)],
   map: ["a Map", (value) => value instanceof Map],
   function: ["a function", isFunction],

@@ -16,3 +16,5 @@ export type { Classifier } from "../evaluation/classifier.ts";
 export { engineClassifier } from "../evaluation/classifier.ts";
 export type { Latency, LatencyOptions } from "../evaluation/latency.ts";
 export { measureLatency } from "../evaluation/latency.ts";
+export type { LatencyTableOptions } from "../evaluation/latency-table.ts";
+export { measureLatencyTable } from "../evaluation/latency-table.ts";

@@ -3,11 +3,12 @@
  * times are interpolated; each width counts as the next multiple of the channels that the runtime computes at once. A
  * narrower input counts as the next multiple of a smaller number: the runtime reads it in another layout.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { type Cost, cost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { LatencyTable, LayerTimes } from "./table.ts";
-import { type TimedLayer, timedLayers } from "./timed-layers.ts";
+import { type TimedLayer, timedLayers, withoutActivations } from "./timed-layers.ts";
 
 /** Times are multiples of this many milliseconds, so that sums of them are exact in any order. */
 const UNIT = 2 ** -20;
@@ -16,12 +17,15 @@ const UNIT = 2 ** -20;
 export class LatencyPredictor {
   readonly table: LatencyTable;
   readonly #layers: ReadonlyMap<string, LayerTimes>;
+  /** Key without activations → a layer with any. Pruning can take an activation from a layer, or leave it one more. */
+  readonly #similar: ReadonlyMap<string, LayerTimes>;
   /** A cache, because budgets ask for the same widths thousands of times. */
   readonly #known = new Map<string, Map<number, number>>();
 
   constructor(table: LatencyTable) {
     this.table = table;
     this.#layers = new Map(table.layers.map((times) => [times.layer, times] as const));
+    this.#similar = new Map(table.layers.map((times) => [withoutActivations(times.layer), times] as const));
   }
 
   has(key: string): boolean {
@@ -30,7 +34,7 @@ export class LatencyPredictor {
 
   /** Milliseconds of a layer; 0 if it has no channels, or if the table does not have it. */
   layer(key: string, outputs: number, inputs: number): number {
-    const times = this.#layers.get(key);
+    const times = this.#layers.get(key) ?? this.#similar.get(withoutActivations(key));
     if (times === undefined || outputs === 0 || inputs === 0) return 0;
     const known = this.#known.get(key) ?? new Map<number, number>();
     this.#known.set(key, known);
@@ -81,6 +85,14 @@ export function predictorOf(table: LatencyTable): LatencyPredictor {
   const known = predictors.get(table) ?? new LatencyPredictor(table);
   predictors.set(table, known);
   return known;
+}
+
+/**
+ * Predicted milliseconds of a run of `graph`. Layers that the table does not have count as 0.
+ */
+export function predictLatency(graph: Graph, table: LatencyTable): number {
+  requireArguments("predictLatency", { graph: [graph, "graph"], table: [table, "latency table"] });
+  return predictorOf(table).run(graph);
 }
 
 /** The MACs and parameters of `graph`, and with `table` its predicted latency. */

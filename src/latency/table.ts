@@ -3,6 +3,7 @@
  * measure` writes them. A script can write one for another runtime; `docs/latency.md` describes the format.
  */
 import { z } from "zod";
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 
 const milliseconds = z.number().nonnegative();
@@ -61,6 +62,7 @@ export type LayerTimes = Readonly<z.output<typeof layerTimes>>;
  * @throws UserError "bad-file" if it is not JSON or not such a table, with the first fault.
  */
 export function parseLatencyTable(json: string, name: string): LatencyTable {
+  requireArguments("parseLatencyTable", { json: [json, "text or none"], name: [name, "text"] });
   const refuse = (message: string, cause: unknown): UserError =>
     new UserError("bad-file", `is not a latency table: ${message}`, {
       about: name,
@@ -88,7 +90,9 @@ export function describeTable({ device, runtime, runtimeVersion, provider, threa
 }
 
 /** `table` as JSON with one layer a line. */
-export function formatLatencyTable({ layers, ...rest }: LatencyTable): string {
+export function formatLatencyTable(table: LatencyTable): string {
+  requireArguments("formatLatencyTable", { table: [table, "latency table"] });
+  const { layers, ...rest } = table;
   const head = JSON.stringify(rest, undefined, 2).slice(0, -2);
   return `${head},\n  "layers": [\n${layers.map((layer) => `    ${JSON.stringify(layer)}`).join(",\n")}\n  ]\n}\n`;
 }

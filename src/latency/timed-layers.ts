@@ -70,7 +70,8 @@ function layerOf(first: Node, members: readonly Node[], shapes: ReadonlyMap<stri
   const src = shapes.get(first.inputs[0] ?? "") ?? [];
   const hasWeights = first.op === "convolution" || first.op === "linear";
   const [outputs = 1, inputs = 1] = hasWeights ? (shapes.get(first.inputs[1] ?? "") ?? []) : [dst[1] ?? 1, 1];
-  const activations = members.slice(1).flatMap(activationOf);
+  // An activation of an activation is the same one where pruning took away what was between them.
+  const activations = new Set(members.slice(1).flatMap(activationOf));
   return {
     key: [...wordsOf(first, shapes), pixelsOf(src, dst), ...activations].filter((word) => word !== "").join(", "),
     node: first.name,
@@ -109,6 +110,23 @@ function wordsOf(node: Node, shapes: ReadonlyMap<string, Shape>): readonly strin
     default:
       return [name];
   }
+}
+
+const activations: ReadonlySet<string> = new Set([
+  "relu",
+  "clip",
+  "sigmoid",
+  "tanh",
+  "leaky relu",
+  "hard sigmoid",
+  "hard swish",
+  "linear",
+]);
+
+/** `key` without the activations behind the layer. */
+export function withoutActivations(key: string): string {
+  const [first = "", ...others] = key.split(", ");
+  return [first, ...others.filter((word) => !activations.has(word))].join(", ");
 }
 
 /** The activation that `node` applies; none for a node that a runtime folds into weights. */

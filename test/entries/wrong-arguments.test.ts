@@ -44,6 +44,8 @@ const certificate = {
   ...{ host, dataset: data },
 };
 
+const latencyTable = { format: "espalier-latency-table", layers: [] };
+
 const loading = {
   ...{ split: data.train, normalization: data.normalization, augmentation: data.augmentation, batch: 4, seed: 1 },
 };
@@ -140,6 +142,13 @@ const rows: Readonly<Record<string, unknown[][]>> = {
     ...spoilt([classifier, data.test, data.normalization], 1, notObject),
     ...spoilt([classifier, data.test, data.normalization], 2, notObject),
   ],
+  formatLatencyTable: spoilt([latencyTable], 0, notObject),
+  measureLatencyTable: [
+    ...spoilt([graph], 0, notGraph),
+    ...spoilt([graph, {}], 1, notOptions),
+    ...fields({}, "threads", notCount.slice(1)).map((options) => [graph, options]),
+    ...fields({}, "batch", notCount.slice(1)).map((options) => [graph, options]),
+  ],
   measureLatency: [
     ...spoilt([[nowhere]], 0, notList),
     [[nowhere]],
@@ -157,6 +166,8 @@ const rows: Readonly<Record<string, unknown[][]>> = {
     [nowhere],
     ...spoilt(["cifar10", {}], 1, [...notOptions, ...fields({}, "images", [null, 5, "", { nonsense: 1 }])]),
   ],
+  parseLatencyTable: [...spoilt(["{}", "table.json"], 0, notText), ...spoilt(["{}", "table.json"], 1, notText)],
+  predictLatency: [...spoilt([graph, latencyTable], 0, notGraph), ...spoilt([graph, latencyTable], 1, notObject)],
   parseBudget: [...spoilt([""], 0, notText), ["nonsense"], ["-5%"], ["0%"], ["101%"]],
   parseCutList: [...onPath(), [nowhere], ["{}"], ["null"]],
   parsePlan: spoilt([{}, "plan"], 0, [...notObject, { model: 5, settings: {}, points: [] }]),

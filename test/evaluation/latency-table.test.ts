@@ -1,0 +1,72 @@
+/**
+ * Tables measured in ONNX Runtime: their form, and that they belong to the network. Times themselves are not asserted.
+ */
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { knownLatencyTable } from "../../src/evaluation/known-latency-table.ts";
+import { hasOnnxRuntime, onnxRuntimeVersion } from "../../src/evaluation/runtime-library.ts";
+import { traceNetwork } from "../../src/evaluation/runtime-trace.ts";
+import { gridWidths, widthVariants } from "../../src/evaluation/width-variants.ts";
+import { LatencyPredictor } from "../../src/latency/predict.ts";
+import { formatLatencyTable, parseLatencyTable } from "../../src/latency/table.ts";
+import { timedLayers } from "../../src/latency/timed-layers.ts";
+import { initialize } from "../../src/models/initialize.ts";
+import { model } from "../../src/models/zoo.ts";
+import { temporaryFolder, tinyResnet } from "../training/tiny.ts";
+
+const graph = tinyResnet();
+
+test.skipIf(!hasOnnxRuntime())("a network's table has all of its layers, and is kept", async () => {
+  const folder = join(temporaryFolder(), "kept");
+  const asked: number[] = [];
+  // Tests run on busy machines.
+  const options = { mostSpread: Number.POSITIVE_INFINITY, onVariant: (index: number) => asked.push(index) };
+  const table = await knownLatencyTable(folder, graph, options);
+  new LatencyPredictor(table).requireLayers(graph, "table");
+  expect(table).toMatchObject({ runtimeVersion: onnxRuntimeVersion(), provider: "cpu", threads: 1, batch: 1 });
+  expect([1, 8, 16]).toContain(table.channelBlock);
+  expect(table.layers.every(({ milliseconds }) => milliseconds.flat().every((time) => time >= 0))).toBe(true);
+  expect(new LatencyPredictor(table).run(graph)).toBeGreaterThan(0);
+  expect(parseLatencyTable(formatLatencyTable(table), "table")).toEqual(table);
+  expect(asked.length).toBeGreaterThan(0);
+  const count = asked.length;
+  expect(await knownLatencyTable(folder, graph, options)).toEqual(table);
+  expect(asked.length).toBe(count);
+  // A damaged file is measured again.
+  const [file = ""] = readdirSync(folder);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, file), "{");
+  await knownLatencyTable(folder, graph, options);
+  expect(asked.length).toBeGreaterThan(count);
+});
+
+test.skipIf(!hasOnnxRuntime())("every node that the runtime runs belongs to a layer of the network", async () => {
+  const network = { graph: model("resnet-20"), weights: initialize(model("resnet-20"), 1) };
+  const { layers, optimized } = await traceNetwork(network, { threads: 1, batch: 1, runs: 2 });
+  expect(layers.map(({ key }) => key)).toEqual(timedLayers(network.graph).map(({ key }) => key));
+  expect(layers.reduce((sum, { nodes }) => sum + nodes, 0)).toBe(optimized.graph?.node?.length);
+  // Each convolution and the linear layer is computed by at least one node of its own.
+  expect(layers.filter(({ key, nodes }) => /^(convolution|linear)/.test(key) && nodes === 0)).toEqual([]);
+});
+
+test("grids have the widths that matter", () => {
+  expect(gridWidths(16, 16)).toEqual([4, 8, 12, 16]);
+  expect(gridWidths(64, 16)).toEqual([8, 16, 32, 48, 64]);
+  expect(gridWidths(512, 16)).toEqual([16, 32, 48, 64, 128, 256, 512]);
+  expect(gridWidths(10, 1)).toEqual([1, 2, 3, 4, 8, 10]);
+});
+
+test("variants give layers that follow each other all pairs of widths, and end with the network itself", () => {
+  const whole = model("resnet-20");
+  const { count, variant } = widthVariants(whole, 16, 36);
+  const pairs = new Set<string>();
+  for (let index = 0; index < count; index++) {
+    for (const { node, outputs, inputs } of timedLayers(variant(index).graph)) {
+      if (node === "stage1.block2.conv2" || node === "stage3.block2.conv1") pairs.add(`${node} ${inputs}>${outputs}`);
+    }
+  }
+  for (const inputs of [4, 8, 12, 16]) expect(pairs).toContain(`stage1.block2.conv2 ${inputs}>16`);
+  for (const outputs of [8, 16, 32, 48, 64]) expect(pairs).toContain(`stage3.block2.conv1 64>${outputs}`);
+  expect(timedLayers(variant(count - 1).graph)).toEqual(timedLayers(whole));
+});

@@ -1,0 +1,50 @@
+/** Grids of times from measurements at some widths: what was not measured, noise, and convolutions of many blocks. */
+import { expect, test } from "vitest";
+import { gridTimes, type LayerSample } from "../../src/latency/grid.ts";
+
+/** What a layer takes: a fixed time, reading, writing, multiplying. */
+const formula = (outputs: number, inputs: number): number =>
+  0.002 + 0.0001 * outputs + 0.0002 * inputs + 0.00003 * outputs * inputs;
+
+function sample(key: string, outputs: number, inputs: number, milliseconds = formula(outputs, inputs)): LayerSample {
+  return { key, outputs, inputs, milliseconds };
+}
+
+test("pairs of widths that were not measured follow from the others", () => {
+  const widths = [16, 32, 64, 128];
+  const measured = widths.flatMap((outputs, i) =>
+    widths.flatMap((inputs, j) => ((i + j) % 2 === 0 || i === 0 ? [sample("linear", outputs, inputs)] : [])),
+  );
+  const [times] = gridTimes(measured);
+  expect(times?.outputs).toEqual(widths);
+  expect(times?.inputs).toEqual(widths);
+  for (const [i, outputs] of widths.entries()) {
+    for (const [j, inputs] of widths.entries()) {
+      const expected = formula(outputs, inputs);
+      expect(Math.abs((times?.milliseconds[i]?.[j] ?? 0) / expected - 1)).toBeLessThan(0.05);
+    }
+  }
+});
+
+test("several measurements of a pair count with their median, and times never fall with the width", () => {
+  const [times] = gridTimes([
+    ...[1, 2, 30].map((milliseconds) => sample("add", 16, 1, milliseconds)),
+    sample("add", 32, 1, 1.6),
+    sample("add", 64, 1, 4),
+  ]);
+  // 2 and 1.6 are noise around the same time.
+  expect(times?.milliseconds).toEqual([[1.8], [1.8], [4]]);
+});
+
+test("a convolution of many blocks makes passes with four, and one with the rest", () => {
+  const passes = (outputs: number): number => {
+    const blocks = outputs / 16;
+    return 4 * Math.floor(blocks / 4) + ([0, 2, 3, 3.5][blocks % 4] ?? 0);
+  };
+  const measured = [16, 32, 48, 64, 128, 256].map((outputs) =>
+    sample("convolution 3x3, 8x8", outputs, 64, passes(outputs)),
+  );
+  const [times] = gridTimes(measured, 16);
+  expect(times?.outputs).toEqual(Array.from({ length: 16 }, (_, index) => 16 * (index + 1)));
+  expect(times?.milliseconds.map(([value]) => value)).toEqual(times?.outputs.map(passes));
+});
