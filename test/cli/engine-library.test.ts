@@ -49,7 +49,7 @@ describe("a library that cannot be used", () => {
   it.each([
     ["nowhere", () => join(folder, "nowhere.so"), "no such file"],
     ["a folder", () => folder, "got a folder"],
-    ["cut short", () => copy("short.so", (path) => truncateSync(path, 4_000_000)), "cut short"],
+    ["truncated", () => copy("short.so", (path) => truncateSync(path, 4_000_000)), "truncated"],
     ["no oneDNN", libm, "built without dnnl_version"],
     ["too old", () => copy("old.so", (path) => ofVersion(path, [1, 9, 0])), "got 1.9.0"],
     ["too new", () => copy("new.so", (path) => ofVersion(path, [9, 0, 1])), "got 9.0.1"],
