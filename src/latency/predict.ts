@@ -29,7 +29,7 @@ export class LatencyPredictor {
   }
 
   has(key: string): boolean {
-    return this.#layers.has(key);
+    return this.#layers.has(key) || this.#similar.has(withoutActivations(key));
   }
 
   /** Milliseconds of a layer; 0 if it has no channels, or if the table does not have it. */
