@@ -45,14 +45,14 @@ interface Row {
 }
 
 /** A cut of a random size, of some of the kinds of structures that the network has. */
-function cutOf(model: string, seed: number, { channelBlock, narrowBlock }: LatencyTable): Network {
+function cutOf(model: string, seed: number, { channelBlock, narrow }: LatencyTable): Network {
   const random = new RandomStream(seed, model);
   const kinds = structureKinds(plainGraph(model)).map((kind) => selectionKeys[kind]);
   const some = kinds.filter(() => random.uniform() < 0.7);
   return randomCut(model, {
     share: 0.15 + 0.75 * random.uniform(),
     kinds: some.length === 0 ? kinds : some,
-    round: { multiple: channelBlock, narrow: narrowBlock },
+    round: { multiple: channelBlock, narrow },
     seed,
   }).network;
 }

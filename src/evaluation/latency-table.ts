@@ -125,7 +125,7 @@ async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditio
     runtime: "ONNX Runtime",
     runtimeVersion: probe.version,
     provider: "cpu",
-    ...{ threads, batch, channelBlock: probe.channelBlock, narrowBlock: probe.narrowBlock },
+    ...{ threads, batch, channelBlock: probe.channelBlock, narrow: probe.narrow },
     overhead: rounded(overhead),
     spread: rounded(
       quantile(

@@ -14,8 +14,8 @@ export interface RuntimeProbe {
   readonly version: string;
   /** Channels that it computes at once. */
   readonly channelBlock: number;
-  /** Channels of narrower layers that it computes at once. */
-  readonly narrowBlock: number;
+  /** Inputs of at most this many channels are read channel by channel. */
+  readonly narrow: number;
   /** Milliseconds of a run outside of nodes. */
   readonly overhead: number;
   /** Milliseconds by which the profile of a node is longer than the node takes. */
@@ -25,8 +25,11 @@ export interface RuntimeProbe {
 const RUNS = 200;
 const SHORT = 10;
 const LONG = 110;
-/** With blocked channels, ONNX Runtime reads narrow inputs in fours, and leaves its blocks where that does not fit. */
-const NARROW_BLOCK = 4;
+/**
+ * ONNX Runtime reads inputs of less than a block channel by channel. With more than this share of a block a whole block
+ * is faster.
+ */
+const NARROW_SHARE = 0.75;
 /** Channels of the probe: one more than any block, so that a runtime with blocks fills up a second one. */
 const CHANNELS = 33;
 
@@ -39,7 +42,7 @@ export async function probeRuntime(threads: number): Promise<RuntimeProbe> {
   return {
     version: onnxRuntimeVersion(),
     channelBlock: block,
-    narrowBlock: Math.min(block, NARROW_BLOCK),
+    narrow: block === 1 ? 0 : Math.floor(NARROW_SHARE * block),
     overhead: Math.max(0, short - SHORT * ofNode),
     profiling: Math.max(0, profiled - ofNode),
   };

@@ -3,7 +3,7 @@
 export interface WidthRounding {
   /** Widths are kept at multiples of this. */
   readonly multiple: number;
-  /** Layers narrower than `multiple` are kept at multiples of this instead; default: `multiple`. */
+  /** Layers of at most this many channels keep their width; default 0: all are rounded up. */
   readonly narrow?: number;
 }
 
@@ -12,7 +12,6 @@ export type Rounding = number | WidthRounding;
 
 /** `width` of the `whole` channels of a layer, rounded up; at most `whole`. */
 export function roundedWidth(width: number, whole: number, rounding: Rounding): number {
-  const { multiple, narrow = multiple } = typeof rounding === "number" ? { multiple: rounding } : rounding;
-  const step = width < multiple ? narrow : multiple;
-  return width <= 0 ? 0 : Math.min(whole, Math.ceil(width / step) * step);
+  const { multiple, narrow = 0 } = typeof rounding === "number" ? { multiple: rounding } : rounding;
+  return width <= narrow ? Math.max(0, width) : Math.min(whole, Math.ceil(width / multiple) * multiple);
 }

@@ -1,7 +1,7 @@
 /**
  * Predicts how long a runtime takes for a network, from a table of its layers' times. Between the widths of the table,
- * times are interpolated; each width counts as the next multiple of the channels that the runtime computes at once. A
- * narrower input counts as the next multiple of a smaller number: the runtime reads it in another layout.
+ * times are interpolated. Each width counts as the next multiple of the channels that the runtime computes at once, but
+ * a narrow input counts as it is: the runtime reads its channels one by one.
  */
 import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
@@ -41,9 +41,9 @@ export class LatencyPredictor {
     const pair = outputs * 65_536 + inputs;
     const before = known.get(pair);
     if (before !== undefined) return before;
-    const { channelBlock, narrowBlock } = this.table;
+    const { channelBlock, narrow } = this.table;
     const ofOutputs = blocked(outputs, channelBlock, times.outputs);
-    const ofInputs = blocked(inputs, inputs < channelBlock ? narrowBlock : channelBlock, times.inputs);
+    const ofInputs = inputs <= narrow ? inputs : blocked(inputs, channelBlock, times.inputs);
     const time = interpolate(times, ofOutputs, ofInputs);
     const rounded = Math.round(time / UNIT) * UNIT;
     known.set(pair, rounded);

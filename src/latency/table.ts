@@ -45,8 +45,8 @@ const tableSchema = z.strictObject({
   batch: z.int().positive(),
   /** Channels that the runtime computes at once: a layer takes as long as one whose widths are multiples of this. */
   channelBlock: z.int().positive(),
-  /** The same for layers narrower than `channelBlock`; at most that. */
-  narrowBlock: z.int().positive(),
+  /** Inputs of at most this many channels count channel by channel; 0: none does. */
+  narrow: z.int().nonnegative(),
   /** Milliseconds of a run outside of its layers. */
   overhead: milliseconds,
   /** The spread of the measurements: the quartiles' distance from the median, as a share of it. */

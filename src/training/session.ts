@@ -90,7 +90,7 @@ function teacherOf({ settings, teacher }: SessionStart): LiveNetworkOptions["tea
  */
 export function roundingOf({ round, budget }: Settings, latencyTable: LatencyTable | undefined): Rounding {
   if (round > 1 || budget?.of !== "latency" || latencyTable === undefined) return round;
-  return { multiple: latencyTable.channelBlock, narrow: latencyTable.narrowBlock };
+  return { multiple: latencyTable.channelBlock, narrow: latencyTable.narrow };
 }
 
 /** Prepares the plans with the checkpoint's weights and kernels. Starts the loader where the checkpoint stopped. */

@@ -9,7 +9,7 @@ import { tableOf } from "./tables.ts";
 const table: LatencyTable = {
   ...tableOf(model("resnet-20"), () => 1),
   channelBlock: 16,
-  narrowBlock: 4,
+  narrow: 12,
   layers: [
     {
       layer: "layer",
@@ -32,7 +32,8 @@ describe("a layer", () => {
     ["at a width of the table", 32, 16, 4],
     ["rounded up to the channels computed at once", 17, 17, 8],
     ["between two widths", 48, 32, 12],
-    ["with a narrow input, at its own steps", 16, 9, 1 + 8 / 12],
+    ["with a narrow input, channel by channel", 16, 9, 1 + 5 / 12],
+    ["with an input that is not narrow", 16, 13, 2],
     ["with an input below the table's", 16, 1, 1],
     ["wider than the table, in proportion", 128, 32, 32],
     ["of no outputs", 0, 16, 0],

@@ -24,7 +24,7 @@ export function tableOf(graph: Graph, formula: Formula, block = 1): LatencyTable
     format: "espalier-latency-table",
     version: 1,
     ...{ device: "a made device", runtime: "none", runtimeVersion: "1", provider: "cpu" },
-    ...{ threads: 1, batch: 1, channelBlock: block, narrowBlock: block, overhead: 0.5, spread: 0 },
+    ...{ threads: 1, batch: 1, channelBlock: block, narrow: 0, overhead: 0.5, spread: 0 },
     layers: [...widest].map(([layer, { outputs, inputs }]) => ({
       layer,
       outputs: grid(outputs),

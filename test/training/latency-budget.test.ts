@@ -62,7 +62,7 @@ test("goes on bit for bit after a break, without the table's file", async () => 
 });
 
 test("keeps widths that the runtime computes at once, and γ by latency needs no budget", async () => {
-  const inPairs = { ...table, channelBlock: 2, narrowBlock: 2 };
+  const inPairs = { ...table, channelBlock: 2 };
   const file = tableFile(formatLatencyTable(inPairs));
   const { run } = await trainTiny({ ...options, select: { neurons: 1 }, latencyTable: file });
   const widths = run.compact.graph.parameters.flatMap(({ kind, shape }) =>
