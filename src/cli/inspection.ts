@@ -1,5 +1,6 @@
 /** The data behind `espalier inspect`: a network's layers, structures and costs. `--json` prints it unchanged. */
 import { elementCount, type Shape } from "../core/tensor.ts";
+import type { QuantizedFacts } from "../formats/onnx/quantized-facts.ts";
 import { nodeMacs } from "../graph/cost.ts";
 import { type Graph, type Network, type Node, producers, type Weights } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
@@ -44,6 +45,8 @@ export interface Inspection {
   /** Whether the network has scaling factors. If not, `structures` lists those that could get factors. */
   readonly hasFactors: boolean;
   readonly structures: readonly InspectedStructures[];
+  /** Of a quantised file: which nodes compute on integers, with which scales, and which on floats. */
+  readonly quantized?: QuantizedFacts;
 }
 
 function kernelOf(node: Node): string {
@@ -107,8 +110,12 @@ function aliveCount({ parameter }: Factor, weights: Weights): number {
   return weights.get(parameter)?.data.reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0) ?? 0;
 }
 
-/** Inspects a network. Its weights may be missing if it has no factors. */
-export function inspect({ graph, weights }: Network, latencyTable?: LatencyTable): Inspection {
+/** Inspects a network. Its weights may be missing if it has no factors. `quantized`: facts of a quantised file. */
+export function inspect(
+  { graph, weights }: Network,
+  latencyTable?: LatencyTable,
+  quantized?: QuantizedFacts,
+): Inspection {
   const own = factorsOf(graph);
   const everyKind = Object.fromEntries(structureKinds(graph).map((kind) => [selectionKeys[kind], 0] as const));
   const factors = own.length > 0 ? own : place(graph, everyKind).factors;
@@ -125,5 +132,6 @@ export function inspect({ graph, weights }: Network, latencyTable?: LatencyTable
       count: factor.count,
       ...(own.length > 0 ? { alive: aliveCount(factor, weights) } : {}),
     })),
+    ...(quantized === undefined ? {} : { quantized }),
   };
 }

@@ -40,6 +40,9 @@ const isDataset = has({
   ...{ augmentation: isObject, train: isSplit, test: isSplit },
 });
 
+const isMap: Check = (value) => value instanceof Map;
+const isQuantization = has({ activations: isMap, parameters: isMap, floatNodes: (value) => value instanceof Set });
+
 /** Kinds of arguments: how each is told, and whether a value is one. */
 const kinds = {
   text: ["a text", isText],
@@ -76,7 +79,8 @@ const kinds = {
   budget: ["what parseBudget() gives", isBudget],
   "latency table": ["what parseLatencyTable() gives", has({ format: isText, layers: Array.isArray })],
   "texts by name": ["texts by name", (value) => isObject(value) && Object.values(Object(value)).every(isString)],
-  map: ["a Map", (value) => value instanceof Map],
+  map: ["a Map", isMap],
+  quantization: ["what quantize() gives", isQuantization],
   function: ["a function", isFunction],
 } satisfies Readonly<Record<string, readonly [expected: string, check: Check]>>;
 

@@ -15,7 +15,10 @@ export interface FileFacts {
   readonly file: string;
   /** Size of the file and of its external data files. */
   readonly bytes: number;
-  /** Floats in its tensors, without running statistics of batch norms and scalars. */
+  /**
+   * Floats in its tensors, and integers that stand for floats, without running statistics of batch norms, scales of
+   * integers, and scalars.
+   */
   readonly parameters: number;
   /** Multiply-accumulates of convolutions and matrix products for one run with a batch of 1: the paper's FLOPs. */
   readonly macs: number;
@@ -35,13 +38,18 @@ export async function fileFacts(path: string, size?: FeedOptions["size"]): Promi
   );
   const nodes = model.graph?.node ?? [];
   const inputsOf = new Map(nodes.map(({ name, input }) => [name ?? "", input ?? []]));
-  const statistics = new Set(
-    nodes.flatMap(({ opType, input }) => (opType === "BatchNormalization" ? (input ?? []).slice(3, 5) : [])),
+  const uncounted = new Set(
+    nodes.flatMap(({ opType, input }) => {
+      if (opType === "BatchNormalization") return (input ?? []).slice(3, 5);
+      return isQuantization(opType) ? (input ?? []).slice(1) : [];
+    }),
   );
+  const quantized = new Set(nodes.flatMap(({ opType, input }) => (isQuantization(opType) ? (input?.[0] ?? []) : [])));
   let parameters = 0;
   for (const [name, { shape, isFloat }] of shapes) {
     // A scalar is an attribute, such as a bound of a Clip, and not a trained parameter.
-    if (isFloat && shape.length > 0 && !statistics.has(name)) parameters += elementCount(shape);
+    const isCounted = (isFloat || quantized.has(name)) && !uncounted.has(name);
+    if (isCounted && shape.length > 0) parameters += elementCount(shape);
   }
   const run = await profileFile(path, {
     runs: 1,
@@ -55,6 +63,10 @@ export async function fileFacts(path: string, size?: FeedOptions["size"]): Promi
     return sum + nodeMacs(node, weights ?? node.inputs[weightSlot(node.op)]);
   }, 0);
   return { file: path, bytes: await bytesOf(path, model), parameters, macs };
+}
+
+function isQuantization(opType: string | undefined): boolean {
+  return opType === "QuantizeLinear" || opType === "DequantizeLinear";
 }
 
 function weightSlot(op: string): number {

@@ -23,12 +23,15 @@ export interface ProfiledNode {
   readonly median: number;
   readonly inputs: readonly Shape[];
   readonly outputs: readonly Shape[];
+  /** Element type of the first input, as the runtime names it: "float", "uint8"; "" without inputs. */
+  readonly inputType: string;
 }
 
 /** One entry for each tensor: type and shape. */
-const shapes = z
-  .array(z.record(z.string(), z.array(z.number())))
-  .transform((tensors) => tensors.map((tensor) => Object.values(tensor)[0] ?? []));
+const shapes = z.array(z.record(z.string(), z.array(z.number()))).transform((tensors) => ({
+  types: tensors.map((tensor) => Object.keys(tensor)[0] ?? ""),
+  shapes: tensors.map((tensor) => Object.values(tensor)[0] ?? []),
+}));
 const profileSchema = z.array(
   z.union([
     z.object({
@@ -89,7 +92,10 @@ export function nodesOfProfile(profile: unknown, runs: number): readonly Profile
     // The index distinguishes nodes without a name.
     const key = `${index} ${name}`;
     const known = found.get(key) ?? {
-      node: { name, op, median: 0, inputs, outputs },
+      node: {
+        ...{ name, op, median: 0, inputs: inputs.shapes, outputs: outputs.shapes },
+        inputType: inputs.types[0] ?? "",
+      },
       times: [],
     };
     known.times.push(event.dur / 1000);
@@ -102,4 +108,15 @@ export function nodesOfProfile(profile: unknown, runs: number): readonly Profile
       0.5,
     ),
   }));
+}
+
+/**
+ * The nodes of `profile` that compute with floats. What turns floats into integers and back does not count, and neither
+ * do kernels on integers, which are told by their names because their first input may be a scale.
+ */
+export function floatNodes(profile: readonly ProfiledNode[]): readonly ProfiledNode[] {
+  return profile.filter(({ op, inputType }) => {
+    const isConversion = op === "QuantizeLinear" || op === "DequantizeLinear";
+    return inputType.startsWith("float") && !isConversion && !/^(QLinear|QGemm)/.test(op);
+  });
 }

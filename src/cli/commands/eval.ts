@@ -2,8 +2,8 @@
 import { basename } from "node:path";
 import { type Command, Option } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
+import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
-import { type Tensor, tensor } from "../../core/tensor.ts";
 import { integerFor, oneOf } from "../../core/text-values.ts";
 import type { DataProgress } from "../../data/cifar10-cache.ts";
 import { type Dataset, firstImages } from "../../data/dataset.ts";
@@ -14,10 +14,10 @@ import { EngineHost } from "../../engine/host.ts";
 import { type Classifier, engineClassifier } from "../../evaluation/classifier.ts";
 import { type Confusion, measureConfusion } from "../../evaluation/confusion.ts";
 import { requireOnnxRuntime } from "../../evaluation/runtime-library.ts";
-import { runtimeClassifier } from "../../evaluation/runtime-thread.ts";
+import { runtimeLogits } from "../../evaluation/runtime-logits.ts";
 import { writeBytes } from "../../formats/file.ts";
-import { loadOnnx } from "../../formats/onnx/index.ts";
-import { type Graph, type Network, takesChannelsLast } from "../../graph/graph.ts";
+import { openOnnx } from "../../formats/onnx/index.ts";
+import type { Network } from "../../graph/graph.ts";
 import { endingInLogits } from "../../graph/logits.ts";
 import { evaluationPage } from "../../report/evaluation-page.ts";
 import { formatCount, formatPercent } from "../../report/format.ts";
@@ -76,12 +76,9 @@ async function score(
       onProgress: (images) => onProgress(images, split.count),
     });
   if (options.runtime === true) {
-    const channelsLast = takesChannelsLast(graph);
-    const classifier = await runtimeClassifier(file, batch, { channelsLast, threads: threads ?? 1 });
-    // ONNX Runtime runs the file unchanged. If it ends in probabilities, their logarithms serve as logits.
-    const logits = async (images: Tensor): Promise<Tensor> => logarithms(await classifier.logits(images));
+    const classifier = await runtimeLogits(file, graph, batch, threads);
     try {
-      return await measure(endsInProbabilities(graph) ? { ...classifier, logits } : classifier);
+      return await measure(classifier);
     } finally {
       await classifier.dispose();
     }
@@ -98,16 +95,14 @@ async function score(
   }
 }
 
-function endsInProbabilities(graph: Graph): boolean {
-  const softmax = graph.nodes.findLast(({ op }) => op === "softmax");
-  return softmax?.op === "softmax" && !softmax.attributes.isLogarithm && endingInLogits(graph) !== graph;
-}
-
-function logarithms({ shape, data }: Tensor): Tensor {
-  return tensor(
-    shape,
-    data.map((probability) => Math.log(Math.max(probability, Number.MIN_VALUE))),
-  );
+/** A quantised file computes on integers, which only ONNX Runtime does. */
+function inRuntime(options: EvalOptions, file: string): EvalOptions {
+  if (options.engine === undefined) return { ...options, runtime: true };
+  throw new UserError("bad-option", "a quantised file is scored in ONNX Runtime only", {
+    about: file,
+    received: `--engine ${options.engine}`,
+    hint: "Leave --engine away",
+  });
 }
 
 async function writePage(path: string, file: string, { name, classes }: Dataset, confusion: Confusion): Promise<void> {
@@ -134,11 +129,17 @@ export function addEval(program: Command, context: Context): void {
       ),
     )
     .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"))
-    .addOption(new Option("--runtime", "run in ONNX Runtime; --threads is then 1 by default").conflicts("engine"));
+    .addOption(
+      new Option(
+        "--runtime",
+        "run in ONNX Runtime, as quantised files always are; --threads is then 1 by default",
+      ).conflicts("engine"),
+    );
   addImageFlags(command, [...normalizationFlags("the file's"), ...splitFlags]);
-  command.action(async (file: string, options: EvalOptions) => {
+  command.action(async (file: string, given: EvalOptions) => {
+    const { network, quantized } = await openOnnx(file);
+    const options = quantized === undefined ? given : inRuntime(given, file);
     if (options.runtime === true) requireOnnxRuntime();
-    const network = await loadOnnx(file);
     const dataset = await dataProgress(context, (onProgress) =>
       openFor(file, network, options.data, imageOptions(command), onProgress),
     );

@@ -2,11 +2,12 @@
 import type { Command } from "commander";
 import { optional } from "../../core/optional.ts";
 import { integerFor } from "../../core/text-values.ts";
+import { openOnnx } from "../../formats/onnx/index.ts";
 import { modelNames } from "../../models/zoo.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
 import { inspect } from "../inspection.ts";
 import { tableShown } from "../latency.ts";
-import { openNetwork } from "../network.ts";
+import { isFile, openNetwork } from "../network.ts";
 import { reportStructures } from "../structures.ts";
 import { inspectionLines } from "../view/inspection.ts";
 import { structureLines } from "../view/structures.ts";
@@ -33,9 +34,8 @@ export function addInspect(program: Command, context: Context): void {
     .option("--latency-table <file>", "show the predicted times of a table that espalier measure wrote")
     .action(async (source: string, options: InspectOptions) => {
       const { classes, channels, size } = options;
-      const network = await openNetwork(source, {
-        ...optional({ classes, channels, size }),
-      });
+      const file = isFile(source) && options.structures !== true ? await openOnnx(source) : undefined;
+      const network = file?.network ?? (await openNetwork(source, { ...optional({ classes, channels, size }) }));
       const latencyTable =
         options.latency === true || options.latencyTable !== undefined
           ? await tableShown(context, network.graph, {
@@ -49,7 +49,7 @@ export function addInspect(program: Command, context: Context): void {
         else for (const line of structureLines(report, context.stdout)) context.stdout.print(line);
         return;
       }
-      const inspection = inspect(network, latencyTable);
+      const inspection = inspect(network, latencyTable, file?.quantized);
       if (options.json === true) printJson(context, inspection);
       else for (const line of inspectionLines(inspection, context.stdout)) context.stdout.print(line);
     });

@@ -10,6 +10,7 @@ import {
 import type { InspectedStructures, Inspection } from "../inspection.ts";
 import type { Terminal } from "../terminal.ts";
 import { type Cell, columns, left, right } from "./columns.ts";
+import { quantizedLines } from "./quantized.ts";
 
 function layerTable({ layers, macs, latency }: Inspection): string[] {
   const times = (cells: readonly string[]): readonly Cell[] => (latency === undefined ? [] : cells.map(right));
@@ -45,7 +46,7 @@ function structureText(structures: readonly InspectedStructures[], hasFactors: b
 }
 
 export function inspectionLines(inspection: Inspection, { colours }: Terminal): string[] {
-  const { name, inputs, parameters, macs, latency, measuredOn = "", structures, hasFactors } = inspection;
+  const { name, inputs, parameters, macs, latency, measuredOn = "", structures, hasFactors, quantized } = inspection;
   const [heading = "", ...rows] = layerTable(inspection);
   const images = inputs.map((input) => `${input.name} ${input.shape.join("×")}`).join(", ");
   const selectable = structureText(structures, hasFactors);
@@ -62,5 +63,6 @@ export function inspectionLines(inspection: Inspection, { colours }: Terminal): 
       ? []
       : [`  latency      ${colours.bold(formatMilliseconds(latency))} ${colours.dim(`(predicted: ${measuredOn})`)}`]),
     `  ${hasFactors ? "alive     " : "structures"}   ${selectable === "" ? "none" : selectable}`,
+    ...(quantized === undefined ? [] : quantizedLines(quantized)),
   ];
 }

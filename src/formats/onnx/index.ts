@@ -3,6 +3,9 @@ import { requireArguments } from "../../core/arguments.ts";
 import type { Network } from "../../graph/graph.ts";
 import { readBytes, writeBytes } from "../file.ts";
 import { FolderData } from "./external.ts";
+import { opsetOf } from "./header.ts";
+import { decodeModel } from "./proto.ts";
+import { type QuantizedFacts, quantizedFacts } from "./quantized-facts.ts";
 import { readOnnx } from "./read.ts";
 import { type WriteOptions, writeOnnx } from "./write.ts";
 
@@ -18,6 +21,29 @@ export async function loadOnnx(path: string): Promise<Network> {
   const data = new FolderData(path);
   try {
     return readOnnx(await readBytes(path), path, data);
+  } finally {
+    data.close();
+  }
+}
+
+/** A file as it is, quantised or not. */
+export interface OnnxFile {
+  /** Of a quantised file: its weights as floats, its activations clipped and not rounded. */
+  readonly network: Network;
+  /** The opset that the file declares. */
+  readonly opset: number;
+  /** Undefined if nothing in the file is quantised. */
+  readonly quantized: QuantizedFacts | undefined;
+}
+
+/** Reads the file at `path`, also if it is quantised. Throws as `loadOnnx` does. */
+export async function openOnnx(path: string): Promise<OnnxFile> {
+  const bytes = await readBytes(path);
+  const data = new FolderData(path);
+  try {
+    const network = readOnnx(bytes, path, data, { quantized: true });
+    const model = decodeModel(bytes, path);
+    return { network, opset: opsetOf(model, path), quantized: quantizedFacts(model, path, data) };
   } finally {
     data.close();
   }

@@ -15,7 +15,7 @@ export type ValueMessage = ValueInfoProto;
 export type AttributeMessage = AttributeProto;
 
 /** The values of `TensorProto.DataType` that are used here. */
-export const dataTypes = { float: 1, int64: 7 } as const;
+export const dataTypes = { float: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const;
 /** The values of `AttributeProto.AttributeType` that are used here. */
 export const attributeTypes = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7 } as const;
 
@@ -38,7 +38,9 @@ export function attributeMessage(name: string, value: AttributeValue): Attribute
   return { name, type: attributeTypes.ints, ints: [...value] };
 }
 
-function bytesOf(data: Float32Array | BigInt64Array): Uint8Array {
+type SmallIntegers = Uint8Array | Int8Array | Int32Array;
+
+function bytesOf(data: Float32Array | BigInt64Array | SmallIntegers): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
@@ -48,6 +50,13 @@ export function floatTensorMessage(name: string, dims: Shape, data: Float32Array
 
 export function integerTensorMessage(name: string, values: readonly bigint[]): TensorMessage {
   return { name, dataType: dataTypes.int64, dims: [values.length], rawData: bytesOf(BigInt64Array.from(values)) };
+}
+
+/** A tensor of 8-bit or 32-bit integers: the element type is that of `data`. */
+export function smallIntegerTensorMessage(name: string, dims: Shape, data: SmallIntegers): TensorMessage {
+  const dataType =
+    data instanceof Uint8Array ? dataTypes.uint8 : data instanceof Int8Array ? dataTypes.int8 : dataTypes.int32;
+  return { name, dataType, dims: [...dims], rawData: bytesOf(data) };
 }
 
 export function valueMessage(name: string, elemType: number, shape: readonly (number | string)[]): ValueMessage {

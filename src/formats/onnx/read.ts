@@ -21,6 +21,7 @@ import { readInputs } from "./inputs.ts";
 import { withFusedBiases } from "./joined.ts";
 import { parameterKinds } from "./kinds.ts";
 import { NodeReader, type NodeSurroundings } from "./node-reader.ts";
+import { isQuantizedOp } from "./ops/quantize.ts";
 import { withoutUnreadTransposes } from "./ops/transpose.ts";
 import { Problems, UNSOUND_HINT } from "./problems.ts";
 import { decodeModel, type ModelMessage, type NodeMessage } from "./proto.ts";
@@ -29,20 +30,43 @@ import { readTensor } from "./tensors.ts";
 
 type GraphMessage = NonNullable<ModelMessage["graph"]>;
 
+export interface ReadOptions {
+  /**
+   * Whether a quantised file is read, as floats: weights are dequantised, and activations are clipped to the ranges of
+   * their integers but not rounded. Default false: such a file is refused.
+   */
+  readonly quantized?: boolean;
+}
+
 /**
  * Reads the network in `bytes`. `file` names the file in messages; `external` reads tensors that lie in other files.
  * Throws `UserError`: "bad-file" if the bytes are not a valid ONNX file or a weight is not finite; "unsupported" if the
  * file uses an op, or a form of an op, that is not supported. The error lists all such nodes, and includes shapes that
  * do not fit.
  */
-export function readOnnx(bytes: Uint8Array, file: string, external: ExternalData = noExternalData): Network {
-  requireArguments("readOnnx", { bytes: [bytes, "bytes"], file: [file, "text"], external: [external, "object"] });
+export function readOnnx(
+  bytes: Uint8Array,
+  file: string,
+  external: ExternalData = noExternalData,
+  options: ReadOptions = {},
+): Network {
+  requireArguments("readOnnx", {
+    ...{ bytes: [bytes, "bytes"], file: [file, "text"], external: [external, "object"], options: [options, "object"] },
+  });
   const model = decodeModel(bytes, file);
   const { graph } = model;
   if (graph === undefined || graph === null || (graph.node ?? []).length === 0) {
     throw new UserError("bad-file", "not an ONNX file: it has no graph", {
       about: file,
       hint: "Check that this is the right file and that it is complete",
+    });
+  }
+  if (options.quantized !== true && (graph.node ?? []).some(({ opType }) => isQuantizedOp(opType ?? ""))) {
+    throw new UserError("unsupported", "is quantised to integers", {
+      about: file,
+      expected: "a network of floats",
+      received: "a quantised network",
+      hint: "Give the file that it was made from. espalier inspect, eval and bench read quantised files",
     });
   }
   const opset = opsetOf(model, file);

@@ -32,6 +32,7 @@ import {
   writeGlobalAveragePool,
   writeMaxPool,
 } from "./ops/pool.ts";
+import { readDequantizeLinear, readQuantizeLinear } from "./ops/quantize.ts";
 import { readFlatten, readReshape, readSqueeze, readUnsqueeze, writeFlatten } from "./ops/reshape.ts";
 import { readResize, writeUpsampling } from "./ops/resize.ts";
 import { readConcat, readRelu, writeConcat, writeRelu } from "./ops/simple.ts";
@@ -73,6 +74,7 @@ export const readRules: ReadonlyMap<string, ReadRule> = new Map([
   ["Clip", readClip],
   ["Concat", readConcat],
   ["Conv", readConv],
+  ["DequantizeLinear", readDequantizeLinear],
   ["Div", readDiv],
   ["Dropout", readDropout],
   ["Expand", readExpand],
@@ -89,6 +91,7 @@ export const readRules: ReadonlyMap<string, ReadRule> = new Map([
   ["MaxPool", readMaxPool],
   ["Mul", readMul],
   ["Pad", readPad],
+  ["QuantizeLinear", readQuantizeLinear],
   ["ReduceMean", readReduceMean],
   ["Relu", readRelu],
   ["Reshape", readReshape],

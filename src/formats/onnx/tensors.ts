@@ -21,21 +21,29 @@ interface ElementType {
   readonly field: TypedField;
   /** Reads an element from raw bytes. */
   read(view: DataView, offset: number): number;
+  /** Smallest and largest number, for integers of 8 and 16 bits. */
+  readonly range?: readonly [number, number];
   /** Converts an element of the typed field, if it is not the value itself. */
   fromField?(value: number): number;
 }
 
-function integer(name: string, bytes: number, field: TypedField, read: ElementType["read"]): ElementType {
-  return { name, type: "integer", bytes, field, read };
+function integer(
+  name: string,
+  bytes: number,
+  field: TypedField,
+  read: ElementType["read"],
+  range?: readonly [number, number],
+): ElementType {
+  return { name, type: "integer", bytes, field, read, ...(range === undefined ? {} : { range }) };
 }
 
 /** Element types by `TensorProto.DataType`. */
 const elementTypes: ReadonlyMap<number, ElementType> = new Map<number, ElementType>([
   [1, { name: "FLOAT", type: "float", bytes: 4, field: "floatData", read: (view, at) => view.getFloat32(at, true) }],
-  [2, integer("UINT8", 1, "int32Data", (view, at) => view.getUint8(at))],
-  [3, integer("INT8", 1, "int32Data", (view, at) => view.getInt8(at))],
-  [4, integer("UINT16", 2, "int32Data", (view, at) => view.getUint16(at, true))],
-  [5, integer("INT16", 2, "int32Data", (view, at) => view.getInt16(at, true))],
+  [2, integer("UINT8", 1, "int32Data", (view, at) => view.getUint8(at), [0, 255])],
+  [3, integer("INT8", 1, "int32Data", (view, at) => view.getInt8(at), [-128, 127])],
+  [4, integer("UINT16", 2, "int32Data", (view, at) => view.getUint16(at, true), [0, 65_535])],
+  [5, integer("INT16", 2, "int32Data", (view, at) => view.getInt16(at, true), [-32_768, 32_767])],
   [6, integer("INT32", 4, "int32Data", (view, at) => view.getInt32(at, true))],
   [7, integer("INT64", 8, "int64Data", (view, at) => Number(view.getBigInt64(at, true)))],
   [
@@ -91,7 +99,8 @@ export function readTensor(message: TensorMessage, file: string, external: Exter
   const typed = raw.length > 0 || isExternal ? [] : (message[element.field] ?? []);
   checkCount(dims, raw.length > 0 ? raw.length / element.bytes : typed.length, about);
   const values = raw.length > 0 ? fromBytes(raw, element) : fromField(typed, element);
-  return constant(element.type, dims, values);
+  const { type, range } = element;
+  return { ...constant(type, dims, values), ...(range === undefined ? {} : { range }) };
 }
 
 function wantedBytes(dims: Shape, { bytes }: ElementType): number {

@@ -22,15 +22,20 @@ import {
   floatTensorMessage,
   integerTensorMessage,
   type NodeMessage,
+  smallIntegerTensorMessage,
   type TensorMessage,
   valueMessage,
 } from "./proto.ts";
+import type { Quantization } from "./quantization.ts";
+import { QuantizedWriter } from "./quantized-writer.ts";
 import type { WriteContext, WriteRule } from "./rules.ts";
 import { writeRules } from "./table.ts";
 
 export interface WriteOptions {
   /** Text for the file's metadata, by key: facts for a reader, such as the images' normalisation. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Integers for values and parameters of the network, as `quantize` finds them. Default: all are floats. */
+  readonly quantization?: Quantization;
 }
 
 /**
@@ -39,8 +44,11 @@ export interface WriteOptions {
  */
 export function writeOnnx(network: Network, options: WriteOptions = {}): Uint8Array {
   requireArguments("writeOnnx", { network: [network, "network"], options: [options, "object"] });
-  const { metadata = {} } = options;
-  requireArguments("writeOnnx", { "options.metadata": [metadata, "texts by name"] });
+  const { metadata = {}, quantization } = options;
+  requireArguments("writeOnnx", {
+    "options.metadata": [metadata, "texts by name"],
+    "options.quantization": [quantization, "quantization?"],
+  });
   const { graph } = network;
   if (graph.updates.length > 0 || graph.inputs.some(({ dtype }) => dtype !== "f32")) {
     throw new UserError("unsupported", "a training step cannot be written as ONNX", {
@@ -48,7 +56,7 @@ export function writeOnnx(network: Network, options: WriteOptions = {}): Uint8Ar
       hint: "Write the network that it trains",
     });
   }
-  const writer = new FileWriter(network);
+  const writer = new FileWriter(network, quantization);
   for (const node of graph.nodes) writer.node(node);
   return writer.finish(metadata);
 }
@@ -74,8 +82,9 @@ class FileWriter implements WriteContext {
   readonly #exact = new Map<string, string>();
   /** Channels-last input of the file → its transpose to channels first, which the input's readers read. */
   readonly #channelsFirstOf = new Map<string, string>();
+  readonly #quantized: QuantizedWriter | undefined;
 
-  constructor(network: Network) {
+  constructor(network: Network, quantization: Quantization | undefined) {
     this.#network = network;
     this.#shapes = inferShapes(network.graph, 1);
     this.#names = new Set(this.#shapes.keys());
@@ -85,6 +94,15 @@ class FileWriter implements WriteContext {
         name,
         this.helper("Transpose", `${name}/channels_first`, [name], { perm: toChannelsFirst }),
       );
+    }
+    if (quantization === undefined) return;
+    this.#quantized = new QuantizedWriter(quantization, network.graph, {
+      newName: (name) => this.#unique(name),
+      addNode: (node) => this.#nodes.push(node),
+      addTensor: (tensor) => this.#extras.push(tensor),
+    });
+    for (const { name } of network.graph.inputs) {
+      this.#quantized.quantize(name, this.#channelsFirstOf.get(name) ?? name);
     }
   }
 
@@ -117,6 +135,11 @@ class FileWriter implements WriteContext {
 
   view(value: string, dims: Shape = this.shape(value)): string {
     const isParameter = this.#network.weights.has(value);
+    const quantized = this.#quantized?.parameter(value);
+    if (quantized !== undefined) {
+      this.#stored.set(value, dims);
+      return this.#quantized?.readParameter(value, quantized) ?? value;
+    }
     const stored = isParameter ? this.#stored.get(value) : this.shape(value);
     if (stored === undefined) this.#stored.set(value, dims);
     if (stored === undefined || sameShape(stored, dims)) return value;
@@ -152,7 +175,7 @@ class FileWriter implements WriteContext {
     this.#nodes.push({
       opType,
       name: output,
-      input: this.#inputs(inputs),
+      input: this.#inputs(inputs, name),
       output: [output],
       attribute: attributeMessages(attributes),
     });
@@ -165,13 +188,15 @@ class FileWriter implements WriteContext {
     inputs: readonly string[],
     attributes: Readonly<Record<string, AttributeValue>> = {},
   ): void {
+    const output = node.outputs.map((value) => this.#quantized?.written(value) ?? value);
     this.#nodes.push({
       opType,
       name: node.name,
-      input: this.#inputs(inputs),
-      output: [...node.outputs],
+      input: this.#inputs(inputs, node.name),
+      output,
       attribute: attributeMessages(attributes),
     });
+    for (const [index, value] of node.outputs.entries()) this.#quantized?.quantize(value, output[index] ?? value);
   }
 
   keepExact(node: ForwardNode, attribute: string, value: number, recovered: number): void {
@@ -223,12 +248,19 @@ class FileWriter implements WriteContext {
           hint: "Remove it from the graph",
         });
       }
-      yield floatTensorMessage(name, dims, values.data);
+      const integers = this.#quantized?.parameter(name)?.integers;
+      yield integers === undefined
+        ? floatTensorMessage(name, dims, values.data)
+        : smallIntegerTensorMessage(name, dims, integers);
     }
   }
 
-  #inputs(names: readonly string[]): string[] {
-    return names.map((name) => this.#channelsFirstOf.get(name) ?? name);
+  /** The names under which node `reader` reads the values `names`. */
+  #inputs(names: readonly string[], reader: string): string[] {
+    return names.map((name) => {
+      const read = this.#quantized?.read(name, reader) ?? name;
+      return read === name ? (this.#channelsFirstOf.get(name) ?? name) : read;
+    });
   }
 
   #unique(name: string): string {

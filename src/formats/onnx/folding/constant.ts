@@ -10,6 +10,8 @@ export interface Constant {
   readonly type: ConstantType;
   readonly dims: Shape;
   readonly values: Float32Array | readonly Scalar[];
+  /** Smallest and largest number of the file's element type, for integers of 8 and 16 bits. */
+  readonly range?: readonly [number, number];
 }
 
 export function scalarConstant(type: ConstantType, value: Scalar): Constant {

@@ -6,12 +6,14 @@ import { UserError } from "../../../core/errors.ts";
 import { elementCount, type Shape } from "../../../core/tensor.ts";
 import { elementwise } from "./elementwise.ts";
 import { creation, movement } from "./movement.ts";
+import { quantized } from "./quantized.ts";
 import type { FoldRule } from "./rule.ts";
 
 const rules: ReadonlyMap<string, FoldRule> = new Map([
   ...Object.entries(creation),
   ...Object.entries(movement),
   ...Object.entries(elementwise),
+  ...Object.entries(quantized),
 ]);
 
 /** The rule that computes op `opType` on constants; undefined if there is none. */
