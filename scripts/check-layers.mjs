@@ -22,6 +22,7 @@ const layers = [
   "engine",
   "data",
   "evaluation",
+  "quantization",
   "training",
   "report",
   "experiments",

@@ -3,7 +3,8 @@
  * answers.
  *
  * Start with `train`. Its parts have entry points of their own: `espalier/models`, `espalier/datasets`,
- * `espalier/onnx`, `espalier/graph`, `espalier/pruning`, `espalier/engine` and `espalier/experiments`. A program can
+ * `espalier/onnx`, `espalier/graph`, `espalier/pruning`, `espalier/quantization`, `espalier/engine` and
+ * `espalier/experiments`. A program can
  * run each step of `train` with them; `examples/` shows how.
  */
 export type { ErrorCode, ErrorDetails } from "./core/errors.ts";

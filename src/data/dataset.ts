@@ -157,6 +157,20 @@ export function imagesBetween<S extends Split>(split: S, first: number, end: num
   return { ...split, ...part, labels: split.labels.subarray(first, end), count: end - first };
 }
 
+/** The images of `split` at `places`, in the order of `places`. Images in memory are copied. */
+export function imagesAt(split: Split, places: readonly number[]): Split {
+  const labels = new Int32Array(new SharedArrayBuffer(places.length * Int32Array.BYTES_PER_ELEMENT));
+  for (const [index, place] of places.entries()) labels[index] = split.labels[place] ?? 0;
+  if ("files" in split) {
+    return { ...split, files: places.flatMap((place) => split.files[place] ?? []), labels, count: places.length };
+  }
+  const picked = { ...allocateSplit(places.length, split.sampleShape), labels };
+  for (const [index, place] of places.entries()) {
+    picked.images.set(recordsBetween(split, place, place + 1), index * sampleSize(split.sampleShape));
+  }
+  return picked;
+}
+
 function recordsBetween({ images, sampleShape }: StoredSplit, first: number, end: number): Uint8Array {
   const size = sampleSize(sampleShape);
   return images.subarray(first * size, end * size);

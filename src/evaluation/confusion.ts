@@ -134,7 +134,8 @@ export function classResults({ counts }: Pick<Confusion, "counts">): readonly Cl
   }));
 }
 
-function logSoftmax(logits: Float32Array): Float64Array {
+/** Logarithms of the probabilities of one image. */
+export function logSoftmax(logits: Float32Array): Float64Array {
   const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
   return Float64Array.from(logits, (logit) => logit - largest - Math.log(sum));

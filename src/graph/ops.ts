@@ -1,8 +1,8 @@
 /**
  * The closed list of ops: every op of a network and of its training step, with its attributes. Names follow oneDNN.
  * Total tables over this list define what an op means: shapes (`shapes.ts`), MACs (`cost.ts`), channel rules
- * (`channels.ts`), gradients (`autodiff/`), kernels (`engine/`), ONNX names (`formats/`). If an op is added here, the
- * compiler lists every table that lacks it.
+ * (`channels.ts`), gradients (`autodiff/`), kernels (`engine/`), ONNX names (`formats/`), integer forms
+ * (`quantization/`). If an op is added here, the compiler lists every table that lacks it.
  *
  * Shapes: N batch, C channels, H × W pixels, O output channels, K × L kernel, G groups, F features.
  */

@@ -11,7 +11,7 @@ import { type CutList, compact, type costModel, place } from "espalier/pruning";
 import { expect, expectTypeOf, test } from "vitest";
 
 const root = new URL("../../", import.meta.url);
-const rooms = ["datasets", "engine", "experiments", "graph", "models", "onnx", "pruning"];
+const rooms = ["datasets", "engine", "experiments", "graph", "models", "onnx", "pruning", "quantization"];
 
 test("the package offers each entry point, and the documents name each", () => {
   const { exports } = JSON.parse(readFileSync(new URL("packages/espalier/package.json", root), "utf8"));

@@ -12,12 +12,15 @@ import * as graphs from "../../src/entries/graph.ts";
 import * as models from "../../src/entries/models.ts";
 import * as onnx from "../../src/entries/onnx.ts";
 import * as pruning from "../../src/entries/pruning.ts";
+import * as quantization from "../../src/entries/quantization.ts";
 import * as top from "../../src/index.ts";
 import { referenceHost } from "../evaluation/reference-host.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "../training/tiny.ts";
 
 /** Everything that any entry point exports. */
-const espalier = { ...top, ...datasets, ...engine, ...experiments, ...graphs, ...models, ...onnx, ...pruning };
+const espalier = {
+  ...{ ...top, ...datasets, ...engine, ...experiments, ...graphs, ...models, ...onnx, ...pruning, ...quantization },
+};
 
 const nothing = (): void => {};
 const notText = [undefined, null, Number.NaN, -1, "", {}, [], nothing, true];
@@ -103,6 +106,15 @@ const rows: Readonly<Record<string, unknown[][]>> = {
     ...spoilt([network, {}], 1, [...notOptions, ...fields({}, "round", [Number.NaN, 0, -1, 0.5, "8", null])]),
   ],
   compareRuns: [...spoilt([[""]], 0, notList), [[nowhere]], [[]]],
+  compareQuantized: [
+    ...spoilt(["a.onnx", "b.onnx", { graph, dataset: data }], 0, notText),
+    ...spoilt(["a.onnx", "b.onnx", { graph, dataset: data }], 1, notText),
+    ...spoilt(["a.onnx", "b.onnx", { graph, dataset: data }], 2, notObject),
+    ...["graph", "dataset"].flatMap((name) =>
+      spoilt(["a.onnx", "b.onnx", {}], 2, fields({ graph, dataset: data }, name, [undefined, null, 5, "", {}])),
+    ),
+    ["nowhere.onnx", "nowhere.onnx", { graph, dataset: data }],
+  ],
   control: [...onPath(), [nowhere], ...spoilt([nowhere, {}], 1, notOptions)],
   cost: spoilt([graph], 0, notGraph),
   costModel: [
@@ -179,11 +191,27 @@ const rows: Readonly<Record<string, unknown[][]>> = {
   ],
   preactResnet: deepModel,
   printCuts: spoilt([cuts], 0, notObject),
+  quantize: [
+    ...spoilt([network, { host, dataset: data }], 0, notNetwork),
+    ...spoilt([network, { host, dataset: data }], 1, notObject),
+    ...[
+      ...fields({ dataset: data }, "host", [undefined, null, 5, "", {}]),
+      ...fields({ host }, "dataset", [undefined, null, 5, "", {}]),
+      ...["images", "heldOut"].flatMap((name) =>
+        fields({ host, dataset: data }, name, [Number.NaN, 0, -1, 0.5, "8", null]),
+      ),
+      ...fields({ host, dataset: data }, "keep", [null, 5, "stem.conv", [5], ["nonsense"]]),
+      ...fields({ host, dataset: data }, "maxLoss", [Number.NaN, "1", null]),
+      ...fields({ host, dataset: data }, "onProgress", [5, null, {}]),
+      { host, dataset: data, images: 4 },
+    ].map((options) => [network, options]),
+  ],
   readEvents: [...onPath(), [nowhere]],
   readOnnx: [
     ...spoilt([new Uint8Array(), "x"], 0, [...notObject, new Uint8Array(), Uint8Array.of(1, 2, 3)]),
     ...spoilt([onnx.writeOnnx(network), "x"], 1, notText),
     ...spoilt([onnx.writeOnnx(network), "x", {}], 2, notOptions),
+    ...spoilt([onnx.writeOnnx(network), "x", { read: nothing }, {}], 3, notOptions),
   ],
   readPlan: [...onPath(), [nowhere]],
   recipe: [...onPath(), [nowhere], [`${nowhere}.json`]],
@@ -247,7 +275,11 @@ const rows: Readonly<Record<string, unknown[][]>> = {
   writeComparison: [...onPath({ groups: [], unfinished: [] }), ...spoilt([nowhere, {}], 1, notObject)],
   writeOnnx: [
     ...spoilt([network], 0, notNetwork),
-    ...spoilt([network, {}], 1, [...notOptions, ...fields({}, "metadata", [null, 5, { key: 5 }])]),
+    ...spoilt([network, {}], 1, [
+      ...notOptions,
+      ...fields({}, "metadata", [null, 5, { key: 5 }]),
+      ...fields({}, "quantization", [null, 5, {}, { activations: {} }]),
+    ]),
   ],
   writeReport: [...onPath(), [nowhere]],
 };

@@ -3,7 +3,7 @@
  * images of that shape, and long training by short. `own-hook`, `own-gamma`, `own-dataset` and `ten-lines` are run by
  * tests in `test/training`.
  */
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -87,6 +87,25 @@ test("prune-onnx: a file and folders of photos become a smaller file", async () 
   const { before, after } = runs.at(-1) ?? {};
   expect(printed).toEqual([`${before?.macs} → ${after?.macs} MACs, ${after?.accuracy} % accurate`]);
   expect(cost((await loadOnnx("small.onnx")).graph).macs).toBe(after?.macs);
+});
+
+test.skipIf(!hasOneDnn)("quantize: a file and folders of photos become a file of integers", async () => {
+  const graph = smallNetwork(2);
+  await saveOnnx({ graph, weights: initialize(graph, 1) }, "model.onnx");
+  for (const [name, count] of [
+    ["train", 20],
+    ["test", 4],
+  ] as const) {
+    for (const of of ["cats", "dogs"]) {
+      mkdirSync(join("photos", name, of), { recursive: true });
+      for (let number = 0; number < count; number++) await writePicture(join("photos", name, of, `${number}.png`));
+    }
+  }
+  withArguments("model.onnx", "./photos");
+  await import("../../examples/quantize.ts");
+  const [before, after] = ["model.onnx", "int8.onnx"].map((name) => statSync(name).size);
+  expect(printed.at(-1)).toContain(`: ${before} → ${after} bytes, `);
+  await expect(loadOnnx("int8.onnx")).rejects.toMatchObject({ code: "unsupported" });
 });
 
 test("prune-without-training: what is at zero goes, and a list of cuts is replayed", async () => {
