@@ -1,5 +1,5 @@
-// Brings the network of an ONNX file to 8-bit integers, without training it. Ranges are observed on training images. The
-// new file is compared with the old one on all test images. ONNX Runtime must be installed.
+// Brings the network of an ONNX file to 8-bit integers, without training it. Ranges are observed on training images.
+// The new file is compared with the old one on all test images. ONNX Runtime must be installed.
 import { loadOnnx, openDataset, saveOnnx } from "espalier";
 import { EngineHost } from "espalier/engine";
 import { compareQuantized, quantize } from "espalier/quantization";

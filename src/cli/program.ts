@@ -9,6 +9,7 @@ import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addMeasure } from "./commands/measure.ts";
+import { addQuantize } from "./commands/quantize.ts";
 import { addRecipes } from "./commands/recipes.ts";
 import { addResume } from "./commands/resume.ts";
 import { addSweep } from "./commands/sweep.ts";
@@ -56,7 +57,7 @@ A run is a folder. It has a report (report.html) and the smaller network (compac
     );
   const commands = [
     ...[addTrain, addResume, addControl, addSweep, addCompare],
-    ...[addEval, addInspect, addMeasure, addBench, addConvert, addData, addRecipes, addUi, addDoctor],
+    ...[addQuantize, addEval, addInspect, addMeasure, addBench, addConvert, addData, addRecipes, addUi, addDoctor],
   ];
   for (const add of commands) add(program, context);
   return program;
