@@ -36,6 +36,7 @@ function plotsOf(group: RunGroup): readonly NamedPlot[] {
     plot === undefined ? [] : [{ name: `${stem}-${name}`, plot }];
   return [
     ...named("accuracy-macs", scatter(group, "macs")),
+    ...named("accuracy-latency", scatter(group, "latency")),
     ...named("accuracy-parameters", scatter(group, "parameters")),
     ...named("layers", keptLayers(group)),
     ...named("alive", kindsAlive(group)),

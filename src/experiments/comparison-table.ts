@@ -1,6 +1,13 @@
 /** Runs as rows of a table, for the terminal, the comparison page, CSV and docs/results.md: columns and their texts. */
 
-import { formatCount, formatDuration, formatPercent, formatQuantity, percentOf } from "../report/format.ts";
+import {
+  formatCount,
+  formatDuration,
+  formatMilliseconds,
+  formatPercent,
+  formatQuantity,
+  percentOf,
+} from "../report/format.ts";
 import { factorKinds } from "../selection/factors.ts";
 import { type ComparedRun, labelOf, type RunGroup } from "./comparison.ts";
 import type { RunSummary } from "./run-summary.ts";
@@ -56,6 +63,13 @@ export function columnsFor({ runs }: RunGroup): readonly TableColumn[] {
     number("MACs left", ({ run }) => formatPercent(percentOf(run.after.macs, run.before.macs))),
     number("parameters", ({ run }) => formatQuantity(run.after.parameters)),
     number("parameters left", ({ run }) => formatPercent(percentOf(run.after.parameters, run.before.parameters))),
+    ...(runs.some(({ run }) => run.after.latency !== undefined)
+      ? [
+          number("latency", ({ run: { after } }) =>
+            after.latency === undefined ? "" : formatMilliseconds(after.latency),
+          ),
+        ]
+      : []),
     words("structures", ({ run }) => structuresOf(run)),
     number("time", ({ run }) => formatDuration(run.seconds)),
     ...controls.map((same) =>
@@ -143,6 +157,8 @@ function flat(run: RunSummary): FlatRow {
     macs: after.macs,
     parametersBefore: before.parameters,
     parameters: after.parameters,
+    latencyBefore: before.latency ?? "",
+    latency: after.latency ?? "",
     structures: kinds.map(({ kind, alive, count }) => `${kind}s ${alive}/${count}`).join(" "),
     ...gammaCells(run),
     layersLeft: layers.filter((layer) => layer.after > 0).length,

@@ -91,12 +91,16 @@ export function groupRuns(summaries: readonly RunSummary[]): readonly RunGroup[]
   });
 }
 
+/** The costs that accuracy is compared with. Latency is the measured one. */
+export type CostMeasure = "macs" | "parameters" | "latency";
+
 /**
  * The Pareto front of `runs`, cheapest first: no other run is more accurate at the same cost or less, or as accurate at
  * a lower cost.
  */
-export function paretoFront(runs: readonly RunSummary[], measure: "macs" | "parameters"): readonly RunSummary[] {
-  const sorted = runs.toSorted((a, b) => a.after[measure] - b.after[measure] || b.after.accuracy - a.after.accuracy);
+export function paretoFront(runs: readonly RunSummary[], measure: CostMeasure): readonly RunSummary[] {
+  const costOf = ({ after }: RunSummary): number => after[measure] ?? Number.POSITIVE_INFINITY;
+  const sorted = runs.toSorted((a, b) => costOf(a) - costOf(b) || b.after.accuracy - a.after.accuracy);
   let best = Number.NEGATIVE_INFINITY;
   return sorted.filter(({ after: { accuracy } }) => {
     if (accuracy <= best) return false;

@@ -15,7 +15,7 @@ import { structureOf } from "../report/structure.ts";
 import { costKinds, costNames } from "../selection/cost-model.ts";
 import { type FactorKind, factorKinds } from "../selection/factors.ts";
 import { controlOf } from "../training/event-parts.ts";
-import type { ControlOf, RunEvent, StructureKind } from "../training/events.ts";
+import type { ControlOf, NetworkSummary, RunEvent, StructureKind } from "../training/events.ts";
 import { readEvents } from "../training/run-folder/event-log.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
 import { readRunRecord } from "../training/run-folder/run-record.ts";
@@ -49,6 +49,8 @@ export interface CostSummary {
   readonly accuracy: number;
   readonly macs: number;
   readonly parameters: number;
+  /** Measured milliseconds of one image in ONNX Runtime; absent if they were not measured. */
+  readonly latency?: number;
 }
 
 /** The file of trained weights that a run started from. */
@@ -99,7 +101,12 @@ export interface RunSummary {
 }
 
 const count = z.int().nonnegative();
-const costSummary = z.object({ accuracy: z.number(), macs: count, parameters: count });
+const costSummary = z.object({
+  accuracy: z.number(),
+  macs: count,
+  parameters: count,
+  latency: z.number().exactOptional(),
+});
 
 const budgetSchema = z.object({
   of: z.enum(costKinds),
@@ -247,8 +254,8 @@ function goalOf(kinds: readonly KindSummary[], budget: unknown): string {
   return `γ ${parts.join(", ")}`;
 }
 
-function costOf({ accuracy, macs, parameters }: CostSummary): CostSummary {
-  return { accuracy, macs, parameters };
+function costOf({ accuracy, macs, parameters, latencyMilliseconds }: NetworkSummary): CostSummary {
+  return { accuracy, macs, parameters, ...optional({ latency: latencyMilliseconds ?? undefined }) };
 }
 
 function aliveOf(

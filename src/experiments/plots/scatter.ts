@@ -1,9 +1,9 @@
 /** Accuracy against cost: the runs, their from-scratch baselines (joined by lines), and the Pareto front. */
 import { scaleLinear } from "d3-scale";
 import { curveStepAfter, line } from "d3-shape";
-import { formatPercent, formatQuantity } from "../../report/format.ts";
+import { formatMilliseconds, formatPercent, formatQuantity } from "../../report/format.ts";
 import { element, type Markup } from "../../report/svg.ts";
-import { labelOf, paretoFront, type RunGroup } from "../comparison.ts";
+import { type CostMeasure, labelOf, paretoFront, type RunGroup } from "../comparison.ts";
 import type { RunSummary } from "../run-summary.ts";
 import { legend, type MarkKind, mark, markNames, type Plot, text, widthOf } from "./frame.ts";
 
@@ -14,8 +14,11 @@ const MARGIN = { top: 62, right: 24, bottom: 46, left: 58 } as const;
 const MARK = 10;
 const LINE = 14;
 
-export type CostMeasure = "macs" | "parameters";
-const measureNames: Readonly<Record<CostMeasure, string>> = { macs: "MACs of one image", parameters: "parameters" };
+const measureNames: Readonly<Record<CostMeasure, string>> = {
+  macs: "MACs of one image",
+  parameters: "parameters",
+  latency: "milliseconds for one image",
+};
 
 interface Dot {
   readonly run: RunSummary;
@@ -29,14 +32,17 @@ function kindOf({ controlOf, aim }: RunSummary): MarkKind {
   return aim === "" ? "baseline" : "pruned";
 }
 
-export function scatter({ model, dataset, runs }: RunGroup, measure: CostMeasure): Plot {
+/** The plot of `group`; undefined if some run was not measured. */
+export function scatter({ model, dataset, runs }: RunGroup, measure: CostMeasure): Plot | undefined {
   const all = runs
     .flatMap(({ run, controls: { epochs, macs } }) => [run, epochs, macs])
     .filter((run) => run !== undefined);
+  const costOf = ({ after }: RunSummary): number => after[measure] ?? 0;
+  if (all.some(({ after }) => after[measure] === undefined)) return undefined;
   const accuracies = all.map(({ after }) => after.accuracy);
   const [low, high] = [Math.min(...accuracies), Math.max(...accuracies)];
   const room = Math.max(0.5, 0.08 * (high - low));
-  const most = Math.max(...all.map(({ after }) => after[measure]));
+  const most = Math.max(...all.map(costOf));
   const x = scaleLinear([0, most * 1.04], [MARGIN.left, WIDTH - MARGIN.right]);
   const y = scaleLinear(
     [Math.max(0, low - room), Math.min(100, high + room)],
@@ -45,7 +51,7 @@ export function scatter({ model, dataset, runs }: RunGroup, measure: CostMeasure
   const dotOf = (run: RunSummary): Dot => ({
     run,
     kind: kindOf(run),
-    x: x(run.after[measure]),
+    x: x(costOf(run)),
     y: y(run.after.accuracy),
   });
   const dots = all.map(dotOf);
@@ -101,11 +107,15 @@ function grid(x: Scale, y: Scale, measure: CostMeasure): Markup[] {
       .ticks(6)
       .flatMap((value) => [
         element("line", { x1: x(value), x2: x(value), y1: bottom, y2: bottom + 4, class: "tick" }),
-        text(x(value), bottom + 18, formatQuantity(value).replace(/\.0+(?= |$)/, ""), { "text-anchor": "middle" }),
+        text(x(value), bottom + 18, tickLabel(value, measure), { "text-anchor": "middle" }),
       ]),
     element("line", { x1: MARGIN.left, x2: end, y1: bottom, y2: bottom, class: "axis" }),
     text(end, HEIGHT - 8, measureNames[measure], { "text-anchor": "end" }),
   ];
+}
+
+function tickLabel(value: number, measure: CostMeasure): string {
+  return measure === "latency" ? String(value) : formatQuantity(value).replace(/\.0+(?= |$)/, "");
 }
 
 function frontPath(front: readonly Dot[], end: number): string {
@@ -122,7 +132,8 @@ function tie(from: Dot, to: Dot): Markup {
 function titleOf(run: RunSummary): string {
   const { after, name } = run;
   const [macs, parameters] = [formatQuantity(after.macs), formatQuantity(after.parameters)];
-  return `${name}: ${formatPercent(after.accuracy, 2)}, ${macs} MACs, ${parameters} parameters`;
+  const time = after.latency === undefined ? "" : `, ${formatMilliseconds(after.latency)}`;
+  return `${name}: ${formatPercent(after.accuracy, 2)}, ${macs} MACs, ${parameters} parameters${time}`;
 }
 
 interface Box {
