@@ -15,7 +15,7 @@ import { quantile } from "./latency.ts";
 import { loadSession, runSession } from "./onnx-runtime.ts";
 import { randomFeeds } from "./random-feeds.ts";
 import { probeRuntime } from "./runtime-probe.ts";
-import { traceNetwork } from "./runtime-trace.ts";
+import { type TracedLayer, traceNetwork } from "./runtime-trace.ts";
 import { widthVariants } from "./width-variants.ts";
 
 export interface LatencyTableOptions {
@@ -35,6 +35,8 @@ const PAIRS = 12;
 const TRACED_RUNS = 10;
 const MOST_SPREAD = 0.2;
 const ATTEMPTS = 3;
+/** How much the speed of a machine may change between a profile and the runs without it. */
+const MOST_DRIFT = 1.15;
 
 /**
  * The times of all layers of `graph` on this machine. The quieter the machine is, the better they are: a spread that is
@@ -67,6 +69,37 @@ interface Conditions {
   readonly onVariant: (index: number, count: number) => void;
 }
 
+interface Measured {
+  /** Of the network itself. */
+  readonly ratio: number;
+  readonly layers: readonly TracedLayer[];
+}
+
+/** A version of the network: milliseconds of its layers without the profile, and the profile. */
+interface ProfiledRun {
+  readonly time: number;
+  readonly layers: readonly TracedLayer[];
+}
+
+/**
+ * Milliseconds by which the profile makes a node longer. The profiles of all versions together are α times their times
+ * without it, plus this for each node; α is near 1, for the machine's speed may have changed. Least squares over the
+ * versions; `usual` if they are too alike.
+ */
+function profilingOf(runs: readonly ProfiledRun[], usual: number): number {
+  const points = runs.map(({ time, layers }) => {
+    const nodes = layers.reduce((sum, layer) => sum + layer.nodes, 0);
+    return { x: time / nodes, y: layers.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / nodes };
+  });
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [x, y] = [mean(points.map((point) => point.x)), mean(points.map((point) => point.y))];
+  const spread = mean(points.map((point) => (point.x - x) ** 2));
+  if (spread < (0.1 * x) ** 2) return usual;
+  const slope = mean(points.map((point) => (point.x - x) * (point.y - y))) / spread;
+  const found = y - Math.min(MOST_DRIFT, Math.max(1 / MOST_DRIFT, slope)) * x;
+  return Math.min(2 * usual, Math.max(usual / 2, found));
+}
+
 async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditions): Promise<LatencyTable> {
   const probe = await probeRuntime(threads);
   const variants = widthVariants(graph, probe.channelBlock, MOST_VARIANTS);
@@ -74,7 +107,7 @@ async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditio
   const samples: LayerSample[] = [];
   const spreads: number[] = [];
   const wholeTimes: number[] = [];
-  const measured: { readonly ratio: number; readonly layers: readonly LayerSample[] }[] = [];
+  const measured: Measured[] = [];
   const reference = await Timed.load(whole, threads, batch);
   try {
     for (let index = 0; index < variants.count; index++) {
@@ -93,13 +126,7 @@ async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditio
         const ratio = quantile(sorted, 0.5);
         spreads.push((quantile(sorted, 0.75) - quantile(sorted, 0.25)) / (2 * ratio));
         const { layers } = await traceNetwork(network, { threads, batch, runs: TRACED_RUNS });
-        measured.push({
-          ratio,
-          layers: layers.map(({ key, outputs, inputs, milliseconds, nodes }) => ({
-            ...{ key, outputs, inputs },
-            milliseconds: Math.max(0, milliseconds - nodes * probe.profiling),
-          })),
-        });
+        measured.push({ ratio, layers });
       } finally {
         await variant.release();
       }
@@ -112,11 +139,15 @@ async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditio
     0.5,
   );
   const overhead = Math.min(probe.overhead, wholeTime / 2);
-  for (const { ratio, layers } of measured) {
-    // The profile slows runs down. Together the layers take what a run without it takes.
-    const together = layers.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
-    const scale = (ratio * wholeTime - overhead) / together;
-    samples.push(...layers.map((layer) => ({ ...layer, milliseconds: layer.milliseconds * scale })));
+  const runs = measured.map(({ ratio, layers }) => ({ time: ratio * wholeTime - overhead, layers }));
+  const profiling = profilingOf(runs, probe.profiling);
+  for (const { time, layers } of runs) {
+    const own = layers.map((layer) => Math.max(0, layer.milliseconds - layer.nodes * profiling));
+    // Together the layers take what a run without the profile takes.
+    const scale = time / own.reduce((sum, milliseconds) => sum + milliseconds, 0);
+    for (const [index, { key, outputs, inputs }] of layers.entries()) {
+      samples.push({ key, outputs, inputs, milliseconds: (own[index] ?? 0) * scale });
+    }
   }
   return {
     format: "espalier-latency-table",
