@@ -11,6 +11,9 @@ const isText: Check = (value) => typeof value === "string" && value !== "";
 const isObject: Check = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 const isWhole: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
 const isFunction: Check = (value) => typeof value === "function";
+const isPositive: Check = (value) => isWhole(value) && Number(value) > 0;
+const isBoolean: Check = (value) => typeof value === "boolean";
+const isPair: Check = (value) => Array.isArray(value) && value.length === 2 && value.every(isPositive);
 
 /** An object whose fields, by name, pass their checks. */
 function has(fields: Readonly<Record<string, Check>>): Check {
@@ -26,8 +29,14 @@ const isFactor = has({ parameter: isText, kind: isText, count: isWhole, gamma: N
 const isBudget: Check = (value) =>
   has({ of: isText, share: Number.isFinite })(value) || has({ of: isText, count: isWhole })(value);
 
+const isPadding = has({
+  ...{ top: Number.isSafeInteger, left: Number.isSafeInteger },
+  ...{ bottom: Number.isSafeInteger, right: Number.isSafeInteger },
+});
 const isShape: Check = (value) => Array.isArray(value) && value.every(isWhole);
 const isTensor = has({ shape: isShape, data: (data) => data instanceof Float32Array });
+const isFed: Check = (value) =>
+  isTensor(value) || has({ shape: isShape, data: (data) => data instanceof Int32Array })(value);
 const isTensors: Check = (value) => value instanceof Map && [...value.values()].every(isTensor);
 const lists = (...names: readonly string[]): Check =>
   has(Object.fromEntries(names.map((name) => [name, Array.isArray])));
@@ -50,10 +59,25 @@ const kinds = {
   texts: ["a list of texts", (value) => Array.isArray(value) && value.every(isText)],
   object: ["an object", isObject],
   "whole number": ["a whole number from 0", isWhole],
-  "positive whole number": ["a whole number from 1", (value) => isWhole(value) && Number(value) > 0],
+  "positive whole number": ["a whole number from 1", isPositive],
+  boolean: ["true or false", isBoolean],
+  pair: ["[height, width], both from 1", isPair],
+  "number or pair": ["a whole number from 1, or [height, width]", (value) => isPositive(value) || isPair(value)],
+  padding: ["top, left, bottom and right, in whole numbers", isPadding],
+  "number or padding": [
+    "a whole number, or top, left, bottom and right",
+    (value) => Number.isSafeInteger(value) || isPadding(value),
+  ],
+  integers: ["a list of whole numbers", (value) => Array.isArray(value) && value.every(Number.isSafeInteger)],
+  "symbolic shape": [
+    'a list of whole numbers from 0, or "N" for the batch',
+    (value) => Array.isArray(value) && value.every((one) => one === "N" || isWhole(one)),
+  ],
   shape: ["a list of whole numbers from 0", isShape],
   "shape of an image": ["[channels, height, width]", (value) => isShape(value) && Object(value).length === 3],
   floats: ["a Float32Array", (value) => value instanceof Float32Array],
+  tensor: ["a tensor of floats", isTensor],
+  feeds: ["tensors by name", (value) => isObject(value) && Object.values(Object(value)).every(isFed)],
   tensors: ["a Map of names and tensors", isTensors],
   graph: ["a graph", isGraph],
   network: ["a network: its graph, and a Map of its weights", isNetwork],
@@ -74,8 +98,10 @@ const kinds = {
   certificate: ["a certificate", lists("comparisons")],
   comparison: ["what compareRuns() gives", lists("groups", "unfinished")],
   number: ["a number", Number.isFinite],
+  "number or infinity": ["a number", (value) => typeof value === "number" && !Number.isNaN(value)],
   bytes: ["a Uint8Array", (value) => value instanceof Uint8Array],
   factors: ["a list of scaling factors", (value) => Array.isArray(value) && value.every(isFactor)],
+  "state of a controller": ["what initial() gives", has({ importance: isObject, chosen: isObject, gamma: isObject })],
   budget: ["what parseBudget() gives", isBudget],
   "latency table": ["what parseLatencyTable() gives", has({ format: isText, layers: Array.isArray })],
   "texts by name": ["texts by name", (value) => isObject(value) && Object.values(Object(value)).every(isString)],
@@ -86,8 +112,11 @@ const kinds = {
 
 type Kind = keyof typeof kinds;
 
-/** Each argument by its name: the value that was given, and its kind; a `?` behind the kind: it may be left away. */
-type Arguments = Readonly<Record<string, readonly [value: unknown, kind: Kind | `${Kind}?`]>>;
+/** A kind of arguments; a `?` behind it: it may be left away. */
+export type ArgumentKind = Kind | `${Kind}?`;
+
+/** Each argument by its name: the value that was given, and its kind. */
+export type Arguments = Readonly<Record<string, readonly [value: unknown, kind: ArgumentKind]>>;
 
 /** Throws `UserError("bad-option")`, about the argument, unless each argument of the function `call` is of its kind. */
 export function requireArguments(call: string, given: Arguments): void {
@@ -114,7 +143,7 @@ export function requireOneOf(call: string, name: string, value: unknown, known: 
   });
 }
 
-function kindOf(written: Kind | `${Kind}?`): Kind {
+function kindOf(written: ArgumentKind): Kind {
   const names = Object.keys(kinds) as Kind[];
   return names.find((kind) => written === kind || written === `${kind}?`) ?? "object";
 }

@@ -2,6 +2,7 @@
  * What every engine checks before it touches memory: names, types and shapes of what a caller hands to a plan, and that
  * the plan still lives. All of it is the caller's to mend, so all of it is a `UserError`.
  */
+import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
 import {
@@ -25,6 +26,21 @@ export function checkBatch(batch: number): void {
     received: `${batch}`,
     hint: "Choose how many images go through the network at a time",
   });
+}
+
+/** Throws `UserError("bad-option")` unless each argument of the method `call` of a plan is of the kind it has there. */
+export function requirePlanArguments(call: string, given: Partial<PlanArguments>): void {
+  if ("feeds" in given) requireArguments(call, { feeds: [given.feeds, "feeds"] });
+  if ("values" in given) requireArguments(call, { values: [given.values, "tensors"] });
+  if ("names" in given) requireArguments(call, { names: [given.names, "texts"] });
+  if ("runs" in given) requireArguments(call, { runs: [given.runs, "positive whole number"] });
+}
+
+interface PlanArguments {
+  readonly feeds: Feeds;
+  readonly values: Weights;
+  readonly names: readonly string[];
+  readonly runs: number;
 }
 
 /** Throws unless `feeds` are the inputs of `graph`, all of them and no others, each of its type and shape. */

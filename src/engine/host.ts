@@ -2,14 +2,23 @@
  * Any engine in a worker thread, behind the engine interface made of promises: a training step blocks that thread for
  * a tenth of a second and more, while the terminal, the page and the signal handlers of the caller go on.
  */
-import { requireArguments } from "../core/arguments.ts";
+import { requireArguments, requireOneOf } from "../core/arguments.ts";
 import { Requests } from "../core/requests.ts";
 import { spawnWorker } from "../core/worker.ts";
 import type { CommunicationTimes } from "../distributed/collectives.ts";
 import type { Graph, Weights } from "../graph/graph.ts";
-import { useAfterDispose } from "./checks.ts";
+import { requirePlanArguments, useAfterDispose } from "./checks.ts";
 import type { EngineSpec } from "./create.ts";
-import type { Feeds, KernelChoices, PlanStep, PlanTimes, Precision, PrepareOptions, Results } from "./engine.ts";
+import {
+  type Feeds,
+  type KernelChoices,
+  type PlanStep,
+  type PlanTimes,
+  type Precision,
+  type PrepareOptions,
+  precisions,
+  type Results,
+} from "./engine.ts";
 import { type Calls, portableFeeds, portableWeights } from "./protocol.ts";
 
 /** A `Plan` in the engine's thread; see `Plan` for what the methods do and throw. */
@@ -78,6 +87,14 @@ export class EngineHost {
   }
 
   async prepare(graph: Graph, options: PrepareOptions): Promise<PlanHandle> {
+    requireArguments("EngineHost.prepare", { graph: [graph, "graph"], options: [options, "object"] });
+    requireArguments("EngineHost.prepare", {
+      "options.batch": [options.batch, "positive whole number"],
+      "options.choices": [options.choices, "texts by name?"],
+      "options.tuningSeconds": [options.tuningSeconds, "number?"],
+    });
+    const { precision: wanted = "f32" } = options;
+    requireOneOf("EngineHost.prepare", "options.precision", wanted, [...precisions, "auto"]);
     const requests = this.#alive();
     const { plan, choices, notices, bytes, precision } = await requests.call("prepare", { graph, options });
     return {
@@ -85,11 +102,26 @@ export class EngineHost {
       notices,
       bytes,
       precision,
-      run: async (feeds) => this.#alive().call("run", { plan, feeds: portableFeeds(feeds) }),
-      write: async (values) => this.#alive().call("write", { plan, values: portableWeights(values) }),
-      read: async (names) => this.#alive().call("read", { plan, names }),
-      explain: async (feeds, runs) => this.#alive().call("explain", { plan, feeds: portableFeeds(feeds), runs }),
-      times: async (feeds, runs) => this.#alive().call("times", { plan, feeds: portableFeeds(feeds), runs }),
+      run: async (feeds) => {
+        requirePlanArguments("plan.run", { feeds });
+        return this.#alive().call("run", { plan, feeds: portableFeeds(feeds) });
+      },
+      write: async (values) => {
+        requirePlanArguments("plan.write", { values });
+        return this.#alive().call("write", { plan, values: portableWeights(values) });
+      },
+      read: async (names) => {
+        requirePlanArguments("plan.read", { names });
+        return this.#alive().call("read", { plan, names });
+      },
+      explain: async (feeds, runs) => {
+        requirePlanArguments("plan.explain", { feeds, runs });
+        return this.#alive().call("explain", { plan, feeds: portableFeeds(feeds), runs });
+      },
+      times: async (feeds, runs) => {
+        requirePlanArguments("plan.times", { feeds, runs });
+        return this.#alive().call("times", { plan, feeds: portableFeeds(feeds), runs });
+      },
       dispose: async () => this.#alive().call("dispose", { plan }),
     };
   }

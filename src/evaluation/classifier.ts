@@ -55,7 +55,10 @@ export function planClassifier(plan: PlanHandle, graph: Graph, batch: number): C
   }
   return {
     batch,
-    logits: async (images) => required((await plan.run({ [input.name]: images }))[output], `output "${output}"`),
+    logits: async (images) => {
+      requireArguments("classifier.logits", { images: [images, "tensor"] });
+      return required((await plan.run({ [input.name]: images }))[output], `output "${output}"`);
+    },
     dispose: () => plan.dispose(),
   };
 }

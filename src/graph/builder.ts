@@ -2,18 +2,22 @@
  * Builds a graph node by node. Each method adds one node named `name` and returns the name of its output. Parameters
  * are named `<name>.<kind>`. A single number for padding or strides applies to both axes.
  */
-import { requireArguments } from "../core/arguments.ts";
-import { InternalError, required, UserError } from "../core/errors.ts";
+import { type Arguments, requireArguments, requireOneOf } from "../core/arguments.ts";
+import { required, UserError } from "../core/errors.ts";
+import { unknownName } from "../core/names.ts";
 import type { Shape } from "../core/tensor.ts";
 import {
   type Graph,
   type Input,
   makeNode,
   type Node,
+  networkParameterKinds,
+  optimizerStateKinds,
   type Parameter,
   type ParameterKind,
   type SymbolicShape,
 } from "./graph.ts";
+import { type ArgumentKinds, fieldsOf, requireAttributes } from "./node-arguments.ts";
 import type {
   ActivationAttributes,
   Attributes,
@@ -54,7 +58,26 @@ function sides(value: number | Padding): Padding {
 /** The batch size for checking shapes while building. Any size would do. */
 const PROBE_BATCH = 1;
 
-/** Builds a graph. Methods throw `UserError("bad-graph")` on a node that is illegal for its inputs. */
+const poolingKinds: ArgumentKinds = {
+  kernel: "number or pair",
+  strides: "number or pair?",
+  padding: "number or padding?",
+};
+
+const convolutionKinds: ArgumentKinds = {
+  channels: "positive whole number",
+  kernel: "number or pair",
+  strides: "number or pair?",
+  padding: "number or padding?",
+  dilation: "number or pair?",
+  groups: "positive whole number?",
+  bias: "boolean?",
+};
+
+/**
+ * Builds a graph. Methods throw `UserError("bad-graph")` on a node that is illegal for its inputs or whose name is
+ * taken, `"unknown-name"` on a value that there is not, and `"bad-option"` on an argument of the wrong kind.
+ */
 export class GraphBuilder {
   readonly #name: string;
   readonly #inputs: Input[] = [];
@@ -70,20 +93,29 @@ export class GraphBuilder {
 
   /** The shape of a value for a batch of 1. */
   shape(value: string): Shape {
-    return required(this.#shapes.get(value), `value "${value}"`);
+    requireArguments("GraphBuilder.shape", { value: [value, "text"] });
+    const shape = this.#shapes.get(value);
+    if (shape === undefined) throw unknownName("value", value, [...this.#shapes.keys()]);
+    return shape;
   }
 
   input(name: string, shape: SymbolicShape): string {
+    this.#check("input", name, {}, { shape: [shape, "symbolic shape"] });
+    this.#declare(name, bindBatch(shape, PROBE_BATCH));
     this.#inputs.push({ name, dtype: "f32", shape });
-    return this.#declare(name, bindBatch(shape, PROBE_BATCH));
+    return name;
   }
 
   parameter(name: string, shape: readonly number[], kind: ParameterKind): string {
+    this.#check("parameter", name, {}, { shape: [shape, "shape"] });
+    requireOneOf("GraphBuilder.parameter", "kind", kind, [...networkParameterKinds, ...optimizerStateKinds]);
+    this.#declare(name, shape);
     this.#parameters.push({ name, shape, kind });
-    return this.#declare(name, shape);
+    return name;
   }
 
   convolution(name: string, src: string, options: ConvolutionOptions): string {
+    this.#check("convolution", name, { src }, fieldsOf("options", options, convolutionKinds));
     const { channels, kernel, strides = 1, padding = 0, dilation = 1, groups = 1, bias = false } = options;
     const inputChannels = this.shape(src)[1] ?? 0;
     if (inputChannels % groups !== 0) {
@@ -107,11 +139,10 @@ export class GraphBuilder {
     });
   }
 
-  batchNormalization(
-    name: string,
-    src: string,
-    { epsilon = 1e-5, momentum = 0.1 }: Partial<BatchNormalizationAttributes> = {},
-  ): string {
+  batchNormalization(name: string, src: string, options: Partial<BatchNormalizationAttributes> = {}): string {
+    const kinds: ArgumentKinds = { epsilon: "number?", momentum: "number?" };
+    this.#check("batchNormalization", name, { src }, fieldsOf("options", options, kinds));
+    const { epsilon = 1e-5, momentum = 0.1 } = options;
     const channels = [this.shape(src)[1] ?? 0];
     return this.node(
       "batch_normalization",
@@ -128,87 +159,115 @@ export class GraphBuilder {
   }
 
   relu(name: string, src: string): string {
+    this.#check("relu", name, { src });
     return this.node("relu", name, [src], {});
   }
 
   /** min(6, max(0, x)), the activation of MobileNetV2. */
   relu6(name: string, src: string): string {
+    this.#check("relu6", name, { src });
     return this.node("clip", name, [src], { minimum: 0, maximum: 6 });
   }
 
   activation(name: string, src: string, attributes: ActivationAttributes): string {
+    this.#check("activation", name, { src });
+    requireAttributes("GraphBuilder.activation", "activation", attributes);
     return this.node("activation", name, [src], attributes);
   }
 
   softmax(name: string, src: string, attributes: SoftmaxAttributes = {}): string {
+    this.#check("softmax", name, { src });
+    requireAttributes("GraphBuilder.softmax", "softmax", attributes);
     return this.node("softmax", name, [src], attributes);
   }
 
   add(name: string, a: string, b: string): string {
+    this.#check("add", name, { a, b });
     return this.node("add", name, [a, b], {});
   }
 
   /** The product. One factor may be broadcast along pixels or channels; see the `multiply` op. */
   multiply(name: string, a: string, b: string): string {
+    this.#check("multiply", name, { a, b });
     return this.node("multiply", name, [a, b], {});
   }
 
   gain(name: string, src: string): string {
+    this.#check("gain", name, { src });
     return this.node("gain", name, [src, this.parameter(`${name}.gain`, [this.shape(src)[1] ?? 0], "scale")], {});
   }
 
   bias(name: string, src: string): string {
+    this.#check("bias", name, { src });
     return this.node("bias", name, [src, this.parameter(`${name}.bias`, [this.shape(src)[1] ?? 0], "bias")], {});
   }
 
   concatenation(name: string, sources: readonly string[]): string {
+    this.#check("concatenation", name, {}, { sources: [sources, "texts"] });
     return this.node("concatenation", name, sources, {});
   }
 
-  maxPooling(name: string, src: string, { kernel, strides = kernel, padding = 0 }: PoolingOptions): string {
+  maxPooling(name: string, src: string, options: PoolingOptions): string {
+    this.#check("maxPooling", name, { src }, fieldsOf("options", options, poolingKinds));
+    const { kernel, strides = kernel, padding = 0 } = options;
     const attributes = { kernel: pair(kernel), strides: pair(strides), padding: sides(padding) };
     return this.node("max_pooling", name, [src], attributes);
   }
 
-  averagePooling(
-    name: string,
-    src: string,
-    { kernel, strides = kernel, padding = 0, countIncludePad = false }: PoolingOptions & { countIncludePad?: boolean },
-  ): string {
+  averagePooling(name: string, src: string, options: PoolingOptions & { countIncludePad?: boolean }): string {
+    this.#check(
+      "averagePooling",
+      name,
+      { src },
+      fieldsOf("options", options, { ...poolingKinds, countIncludePad: "boolean?" }),
+    );
+    const { kernel, strides = kernel, padding = 0, countIncludePad = false } = options;
     const attributes = { kernel: pair(kernel), strides: pair(strides), padding: sides(padding), countIncludePad };
     return this.node("average_pooling", name, [src], attributes);
   }
 
   globalAveragePooling(name: string, src: string): string {
+    this.#check("globalAveragePooling", name, { src });
     return this.node("global_average_pooling", name, [src], {});
   }
 
   /** A linear layer with `outputs` output features. It has a bias by default. */
-  linear(name: string, src: string, outputs: number, { bias = true }: { readonly bias?: boolean } = {}): string {
+  linear(name: string, src: string, outputs: number, options: { readonly bias?: boolean } = {}): string {
+    const given: Arguments = {
+      outputs: [outputs, "positive whole number"],
+      ...fieldsOf("options", options, { bias: "boolean?" }),
+    };
+    this.#check("linear", name, { src }, given);
+    const { bias = true } = options;
     const features = this.shape(src)[1] ?? 0;
     const inputs = [src, this.parameter(`${name}.weights`, [outputs, features], "weights")];
     if (bias) inputs.push(this.parameter(`${name}.bias`, [outputs], "bias"));
     return this.node("linear", name, inputs, {});
   }
 
-  flatten(name: string, src: string, { channelsLast = false }: { readonly channelsLast?: boolean } = {}): string {
-    return this.node("flatten", name, [src], channelsLast ? { channelsLast } : {});
+  flatten(name: string, src: string, options: { readonly channelsLast?: boolean } = {}): string {
+    this.#check("flatten", name, { src }, fieldsOf("options", options, { channelsLast: "boolean?" }));
+    return this.node("flatten", name, [src], options.channelsLast ? { channelsLast: true } : {});
   }
 
   upsampling(name: string, src: string, factors: number | Pair): string {
+    this.#check("upsampling", name, { src }, { factors: [factors, "number or pair"] });
     return this.node("upsampling", name, [src], { factors: pair(factors) });
   }
 
   transpose(name: string, src: string, permutation: readonly number[]): string {
+    this.#check("transpose", name, { src }, { permutation: [permutation, "shape"] });
     return this.node("transpose", name, [src], { permutation });
   }
 
   pad(name: string, src: string, before: readonly number[], after: readonly number[]): string {
+    this.#check("pad", name, { src }, { before: [before, "integers"], after: [after, "integers"] });
     return this.node("pad", name, [src], { before, after });
   }
 
   /** Takes every `step`-th pixel of rows and columns, starting with the first. */
   subsample(name: string, src: string, step: number): string {
+    this.#check("subsample", name, { src }, { step: [step, "positive whole number"] });
     const [, channels = 0, height = 0, width = 0] = this.shape(src);
     return this.node("slice", name, [src], {
       starts: [0, 0, 0, 0],
@@ -219,16 +278,20 @@ export class GraphBuilder {
 
   /** `factors` scaling factors over the channels of `src`; see the `scale` op. */
   scale(name: string, src: string, factors: number): string {
+    this.#check("scale", name, { src }, { factors: [factors, "positive whole number"] });
     return this.node("scale", name, [src, this.parameter(`${name}.factor`, [factors], "factor")], { axis: 1 });
   }
 
   /** Any node with one output, which has the name of the node. */
   node<K extends ForwardOpName>(op: K, name: string, inputs: readonly string[], attributes: Attributes<K>): string {
+    this.#check("node", name, {}, { inputs: [inputs, "texts"] });
+    requireAttributes("GraphBuilder.node", op, attributes);
     const node = makeNode(op, name, inputs, [name], attributes);
     const shapes = inputs.map((input) => this.shape(input));
     const [dst] = inferNode(node, shapes, PROBE_BATCH);
+    this.#declare(name, required(dst, `shape of "${name}"`));
     this.#nodes.push(node);
-    return this.#declare(name, required(dst, `shape of "${name}"`));
+    return name;
   }
 
   output(value: string): void {
@@ -247,9 +310,20 @@ export class GraphBuilder {
     };
   }
 
-  #declare(name: string, shape: Shape): string {
-    if (this.#shapes.has(name)) throw new InternalError(`two values named "${name}" in graph "${this.#name}"`);
+  /** Throws unless `name` is a text, each of `sources` a value of this graph, and each of `others` of its kind. */
+  #check(method: string, name: string, sources: Readonly<Record<string, string>>, others: Arguments = {}): void {
+    const texts = Object.entries({ name, ...sources }).map(([argument, value]) => [argument, [value, "text"]] as const);
+    requireArguments(`GraphBuilder.${method}`, { ...Object.fromEntries(texts), ...others });
+    for (const source of Object.values(sources)) this.shape(source);
+  }
+
+  #declare(name: string, shape: Shape): void {
+    if (this.#shapes.has(name)) {
+      throw new UserError("bad-graph", `two values are named "${name}"`, {
+        about: this.#name,
+        hint: "Give each input, parameter and node a name of its own",
+      });
+    }
     this.#shapes.set(name, shape);
-    return name;
   }
 }

@@ -34,16 +34,17 @@ export type OptimizerStateKind = (typeof optimizerStateKinds)[number];
  * - `factor` is a λ, trained by the proximal gradient method;
  * - optimizer states occur only in training graphs.
  */
-export type ParameterKind =
-  | "weights"
-  | "bias"
-  | "scale"
-  | "shift"
-  | "running_mean"
-  | "running_variance"
-  | "factor"
-  | "constant"
-  | OptimizerStateKind;
+export const networkParameterKinds = [
+  "weights",
+  "bias",
+  "scale",
+  "shift",
+  "running_mean",
+  "running_variance",
+  "factor",
+  "constant",
+] as const;
+export type ParameterKind = (typeof networkParameterKinds)[number] | OptimizerStateKind;
 
 /**
  * neuron: an output channel of a layer; group: a group of a grouped convolution; block: a residual branch; stream: a

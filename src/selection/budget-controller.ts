@@ -12,13 +12,13 @@
  * Time is a share of Ση, the sum of the learning rates. A factor moves in proportion to η, so this measure suits every
  * schedule. The controller is a pure function of its state and an observation. `docs/budget.md` has a picture.
  */
-import { requireArguments } from "../core/arguments.ts";
+import { requireArguments, requireOneOf } from "../core/arguments.ts";
 import { required } from "../core/errors.ts";
 import { tensor } from "../core/tensor.ts";
 import type { Weights } from "../graph/graph.ts";
 import { guarded } from "./budget.ts";
 import { type CostModel, type RemainingCost, zerosOf } from "./cost-model.ts";
-import type { Factor, FactorKind } from "./factors.ts";
+import { type Factor, type FactorKind, factorKinds } from "./factors.ts";
 import { chooseForPruning, chooseForRestoring, type Group, nearestShare } from "./pruning-choice.ts";
 import { meanCosts } from "./structure-costs.ts";
 
@@ -136,11 +136,18 @@ export class BudgetController {
 
   /** The corrected cost of the network with these factors, as a share of the full cost. */
   left(state: ControllerState, factors: Weights): number {
+    requireArguments("BudgetController.left", {
+      state: [state, "state of a controller"],
+      factors: [factors, "tensors"],
+    });
     return this.#shareOf(this.#options.model.remaining(zerosOf(this.#options.factors, factors)), state);
   }
 
   /** `state` with the correction that makes the model's cost of these factors equal to `exact`. */
   corrected(state: ControllerState, factors: Weights, exact: number): ControllerState {
+    requireArguments("BudgetController.corrected", {
+      ...{ state: [state, "state of a controller"], factors: [factors, "tensors"], exact: [exact, "number"] },
+    });
     const { model } = this.#options;
     const counted = this.#options.model.remaining(zerosOf(this.#options.factors, factors)).left;
     return { ...state, correction: (exact - counted) / model.whole };
@@ -155,7 +162,9 @@ export class BudgetController {
   }
 
   /** By factor parameter: γ of each structure until the next update. */
-  gammas({ gamma }: ControllerState): Weights {
+  gammas(state: ControllerState): Weights {
+    requireArguments("BudgetController.gammas", { state: [state, "state of a controller"] });
+    const { gamma } = state;
     return new Map(
       this.#options.factors.map(({ parameter, count }) => [
         parameter,
@@ -165,13 +174,22 @@ export class BudgetController {
   }
 
   /** The largest γ of the structures of `kind` that move to zero now; 0 if none does. */
-  gammaOf({ gamma }: ControllerState, kind: FactorKind): number {
+  gammaOf(state: ControllerState, kind: FactorKind): number {
+    requireArguments("BudgetController.gammaOf", { state: [state, "state of a controller"] });
+    requireOneOf("BudgetController.gammaOf", "kind", kind, factorKinds);
+    const { gamma } = state;
     const own = this.#options.factors.filter((factor) => factor.kind === kind);
     const all = own.flatMap(({ parameter }) => gamma[parameter] ?? []);
     return all.reduce((most, one) => (one < ZERO_GAMMA ? Math.max(most, one) : most), 0);
   }
 
   next(before: ControllerState, seen: Observation): ControllerState {
+    requireArguments("BudgetController.next", { before: [before, "state of a controller"], seen: [seen, "object"] });
+    requireArguments("BudgetController.next", {
+      ...{ "seen.factors": [seen.factors, "tensors"], "seen.velocities": [seen.velocities, "tensors"] },
+      ...{ "seen.progress": [seen.progress, "number"], "seen.learningRate": [seen.learningRate, "number"] },
+      "seen.interval": [seen.interval, "number"],
+    });
     const importance = this.#importance(before, seen);
     const state = { ...before, updates: before.updates + 1, importance };
     const chosen = this.#choose(state, seen);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { InternalError, UserError } from "../../src/core/errors.ts";
+import { UserError } from "../../src/core/errors.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 
 function builderWithImages(): [GraphBuilder, string] {
@@ -94,7 +94,7 @@ describe("the builder", () => {
     expect(() => builder.convolution("c", src, { channels: 6, kernel: 3, groups: 3 })).toThrow(UserError);
     expect(() => builder.add("sum", src, builder.maxPooling("pool", src, { kernel: 2 }))).toThrow(/add "sum"/);
     builder.relu("relu", src);
-    expect(() => builder.relu("relu", src)).toThrow(InternalError);
-    expect(() => builder.output("nothing")).toThrow(InternalError);
+    expect(() => builder.relu("relu", src)).toThrow(/two values are named "relu"/);
+    expect(() => builder.output("nothing")).toThrow(/unknown value "nothing"/);
   });
 });

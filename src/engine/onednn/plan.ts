@@ -4,7 +4,7 @@ import { elementCount, type Tensor, tensor } from "../../core/tensor.ts";
 import { collectives } from "../../distributed/collectives.ts";
 import type { Weights } from "../../graph/graph.ts";
 import type { OpName } from "../../graph/ops.ts";
-import { checkFeeds, checkReads, checkWrites, useAfterDispose } from "../checks.ts";
+import { checkFeeds, checkReads, checkWrites, requirePlanArguments, useAfterDispose } from "../checks.ts";
 import type { Feeds, KernelChoices, Plan, PlanStep, PlanTimes, Precision, Results } from "../engine.ts";
 import { median, planTimes, type RunTimes } from "../run-times.ts";
 import { copyMemory } from "./ffi/copy.ts";
@@ -93,6 +93,7 @@ export class OneDnnPlan implements Plan {
   }
 
   run(feeds: Feeds): Results {
+    requirePlanArguments("plan.run", { feeds });
     this.#feed(feeds);
     if (this.#sumsOverRanks) this.#runBesideSums();
     else for (const { run } of this.#bound.steps) run();
@@ -100,6 +101,7 @@ export class OneDnnPlan implements Plan {
   }
 
   explain(feeds: Feeds, runs: number): readonly PlanStep[] {
+    requirePlanArguments("plan.explain", { feeds, runs });
     this.#feed(feeds);
     const times = this.#bound.steps.map(() => [] as number[]);
     for (let run = 0; run < runs; run++) {
@@ -114,10 +116,12 @@ export class OneDnnPlan implements Plan {
   }
 
   times(feeds: Feeds, runs: number): PlanTimes {
+    requirePlanArguments("plan.times", { feeds, runs });
     return planTimes(Array.from({ length: runs }, () => this.#timedRun(feeds)));
   }
 
   write(values: Weights): void {
+    requirePlanArguments("plan.write", { values });
     this.#checkAlive();
     checkWrites(this.#program.graph, values);
     for (const [name, value] of values) {
@@ -128,6 +132,7 @@ export class OneDnnPlan implements Plan {
   }
 
   read(names: readonly string[]): Weights {
+    requirePlanArguments("plan.read", { names });
     this.#checkAlive();
     checkReads(this.#program.graph, names);
     return new Map(names.map((name) => [name, this.#readParameter(name)]));

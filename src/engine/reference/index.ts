@@ -7,7 +7,7 @@ import { invariant, required, UserError } from "../../core/errors.ts";
 import { elementCount, type Tensor, tensor } from "../../core/tensor.ts";
 import type { Graph, Node, Weights } from "../../graph/graph.ts";
 import { inferShapes } from "../../graph/shapes.ts";
-import { checkBatch, checkFeeds, checkReads, checkWrites, useAfterDispose } from "../checks.ts";
+import { checkBatch, checkFeeds, checkReads, checkWrites, requirePlanArguments, useAfterDispose } from "../checks.ts";
 import type {
   Engine,
   Feeds,
@@ -89,6 +89,7 @@ class ReferencePlan implements Plan {
   }
 
   run(feeds: Feeds): Results {
+    requirePlanArguments("plan.run", { feeds });
     this.#accept(feeds);
     for (const node of this.#graph.nodes) this.#execute(node, feeds);
     this.#update();
@@ -96,18 +97,21 @@ class ReferencePlan implements Plan {
   }
 
   write(values: Weights): void {
+    requirePlanArguments("plan.write", { values });
     this.#checkAlive();
     checkWrites(this.#graph, values);
     for (const [name, { data }] of values) this.#value(name).data.set(data);
   }
 
   read(names: readonly string[]): Weights {
+    requirePlanArguments("plan.read", { names });
     this.#checkAlive();
     checkReads(this.#graph, names);
     return new Map(names.map((name) => [name, this.#copy(name)]));
   }
 
   explain(feeds: Feeds, runs: number): readonly PlanStep[] {
+    requirePlanArguments("plan.explain", { feeds, runs });
     this.#accept(feeds);
     const shapes = inferShapes(this.#graph, this.#batch);
     const times = this.#graph.nodes.map((): number[] => []);
@@ -154,6 +158,7 @@ class ReferencePlan implements Plan {
   }
 
   times(feeds: Feeds, runs: number): PlanTimes {
+    requirePlanArguments("plan.times", { feeds, runs });
     const timed = Array.from({ length: runs }, () => {
       const start = performance.now();
       this.run(feeds);

@@ -1,0 +1,66 @@
+/** The kinds of a node's attributes, for programs without types. */
+import { type ArgumentKind, type Arguments, requireArguments, requireOneOf } from "../core/arguments.ts";
+import type { ActivationAttributes, ForwardOpName } from "./ops.ts";
+
+/** By name. */
+export type ArgumentKinds = Readonly<Record<string, ArgumentKind>>;
+
+const pooling: ArgumentKinds = { kernel: "pair", strides: "pair", padding: "padding" };
+
+const attributeKinds: Readonly<Record<ForwardOpName, ArgumentKinds>> = {
+  convolution: { strides: "pair", padding: "padding", dilation: "pair", groups: "positive whole number" },
+  batch_normalization: { epsilon: "number", momentum: "number" },
+  relu: {},
+  clip: { minimum: "number or infinity", maximum: "number or infinity" },
+  // The others depend on the function.
+  activation: { function: "text" },
+  softmax: { isLogarithm: "boolean?" },
+  add: {},
+  multiply: {},
+  gain: {},
+  bias: {},
+  concatenation: {},
+  max_pooling: { ...pooling, dilation: "pair?" },
+  average_pooling: { ...pooling, countIncludePad: "boolean", overhang: "shape?" },
+  global_average_pooling: {},
+  linear: {},
+  flatten: { channelsLast: "boolean?" },
+  upsampling: { factors: "pair" },
+  transpose: { permutation: "shape" },
+  pad: { before: "integers", after: "integers" },
+  slice: { starts: "shape", ends: "symbolic shape", steps: "shape" },
+  scale: { axis: "whole number", first: "whole number?" },
+};
+
+const functionKinds: Readonly<Record<ActivationAttributes["function"], ArgumentKinds>> = {
+  sigmoid: {},
+  tanh: {},
+  hard_swish: {},
+  leaky_relu: { slope: "number" },
+  hard_sigmoid: { slope: "number", offset: "number" },
+  linear: { slope: "number", offset: "number" },
+};
+
+/** The fields of `object`, an argument of that `name`, as arguments of `kinds`. The object itself comes first. */
+export function fieldsOf(name: string, object: object, kinds: ArgumentKinds): Arguments {
+  const fields = Object.entries(kinds).map(([field, kind]) => {
+    const value: unknown = isObject(object) ? Reflect.get(object, field) : undefined;
+    return [`${name}.${field}`, [value, kind]] as const;
+  });
+  return { [name]: [object, "object"], ...Object.fromEntries(fields) };
+}
+
+/** Throws `UserError("bad-option")` unless `op` is one of a network, and `attributes` are of its kinds. */
+export function requireAttributes(call: string, op: ForwardOpName, attributes: object): void {
+  requireOneOf(call, "op", op, Object.keys(attributeKinds));
+  requireArguments(call, fieldsOf("attributes", attributes, attributeKinds[op]));
+  if (op !== "activation") return;
+  const name: unknown = Reflect.get(attributes, "function");
+  requireOneOf(call, "attributes.function", name, Object.keys(functionKinds));
+  const [, kinds = {}] = Object.entries(functionKinds).find(([known]) => known === name) ?? [];
+  requireArguments(call, fieldsOf("attributes", attributes, kinds));
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
