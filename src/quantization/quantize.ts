@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { requireArguments } from "../core/arguments.ts";
 import { required, UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
+import { optional } from "../core/optional.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { type Dataset, firstImages, type Split } from "../data/dataset.ts";
 import { accuracyOf } from "../evaluation/accuracy.ts";
@@ -110,10 +111,7 @@ export async function quantize(network: Network, options: QuantizeOptions): Prom
       hint: "Give a network with convolutions or linear layers, and keep fewer of them",
     });
   }
-  const split = calibrationImages(dataset, {
-    ...(images === undefined ? {} : { images }),
-    ...(others === undefined ? {} : { heldOut: others }),
-  });
+  const split = calibrationImages(dataset, optional({ images, heldOut: others }));
   const folder = await mkdtemp(join(tmpdir(), "espalier-quantize-"));
   try {
     const search = new Search(ready, split.heldOut, options, folder);

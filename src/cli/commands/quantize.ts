@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
 import { UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
 import { integerFor, oneOf } from "../../core/text-values.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { openDataset } from "../../data/open.ts";
@@ -85,7 +86,7 @@ async function openData(
   const input = sampleShapeOf(network.graph);
   const imageDefaults = preprocessingOf({ ...network, path: file }, images);
   const dataset = await dataProgress(context, (onProgress) =>
-    openDataset(data, { onProgress, images, imageDefaults, ...(input === undefined ? {} : { input }) }),
+    openDataset(data, { onProgress, images, imageDefaults, ...optional({ input }) }),
   );
   checkFit(network.graph, dataset);
   return dataset;
@@ -112,17 +113,13 @@ async function quantizeFile(
   const host = await EngineHost.start({
     engine,
     cacheFolder: kernelCacheFolder(),
-    ...(threads === undefined ? {} : { threads }),
+    ...optional({ threads }),
   });
   try {
     return await quantize(network, {
       host,
       dataset,
-      ...(images === undefined ? {} : { images }),
-      ...(heldOut === undefined ? {} : { heldOut }),
-      ...(keep === undefined ? {} : { keep }),
-      ...(maxLoss === undefined ? {} : { maxLoss }),
-      ...(reduceRange === undefined ? {} : { reduceRange }),
+      ...optional({ images, heldOut, keep, maxLoss, reduceRange }),
       onProgress: (progress) => show(progress.phase, describe(progress)),
     });
   } finally {
