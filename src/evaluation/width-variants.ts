@@ -16,7 +16,7 @@ import { NetworkParts } from "../selection/structure-parts.ts";
  * to four blocks at once; beyond that the time is nearly linear. Narrow layers have parts of a block too.
  */
 export function gridWidths(count: number, block: number): readonly number[] {
-  const parts = count <= block ? [block / 4, block / 2, (3 * block) / 4] : count <= 4 * block ? [block / 2] : [];
+  const parts = count <= 4 * block ? [block / 8, block / 4, block / 2, ...(count <= block ? [0.75 * block] : [])] : [];
   const widths = [...parts, block, 2 * block, 3 * block].filter((width) => Number.isInteger(width) && width > 0);
   for (let width = 4 * block; width < count; width *= 2) widths.push(width);
   return [...widths.filter((width) => width < count), count];
