@@ -78,7 +78,13 @@ test("settings survive being stored, so a resumed run has the same", () => {
 
 test("every setting of the schema can be suggested", () => {
   const more = { accumulate: 1, gammaAfter: 1, budgetBy: 1, fixBatchNormScale: true };
-  const optional = { mixing: { kind: "mixup", alpha: 1 }, clipNorm: 1, distill: {}, budget: "50%" };
+  const optional = {
+    mixing: { kind: "mixup", alpha: 1 },
+    clipNorm: 1,
+    distill: {},
+    budget: "50%",
+    latencyTable: "table.json",
+  };
   const everything = { epochs: 1, threads: 1, name: "x", ...optional, ...more };
   expect(Object.keys(parseSettings(everything)).toSorted()).toEqual(settingNames.toSorted());
 });
