@@ -42,7 +42,7 @@ test("a model of one's own takes the settings", () => {
 
 test("without a recipe there has to be a model, and for ImageNet data", () => {
   expect(() => withRecipe(undefined, { settings: {} })).toThrow(/no model.*espalier recipes/);
-  expect(() => withRecipe("sss-resnet-50-imagenet", { settings: {} })).toThrow(/images of your own.*--data/);
+  expect(() => withRecipe("sss-resnet-50-imagenet", { settings: {} })).toThrow(/needs your own images.*--data/);
 });
 
 test("without a recipe the rest has the defaults of the command line", () => {
