@@ -1,5 +1,5 @@
 /** Median and spread of repeated timings. */
-import { quantile } from "../../src/evaluation/latency.ts";
+import { quantile } from "../../src/core/quantile.ts";
 
 export interface Spread {
   readonly median: number;

@@ -8,6 +8,7 @@ import type { InferenceSession } from "onnxruntime-node";
 import { requireArguments } from "../core/arguments.ts";
 import { required, UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
+import { quantile } from "../core/quantile.ts";
 import { loadSession, runSession } from "./onnx-runtime.ts";
 import { hasFreeBatch, randomFeeds } from "./random-feeds.ts";
 
@@ -99,12 +100,4 @@ function requireFreeBatch(session: InferenceSession, path: string, batch: number
     about: path,
     hint: "Its first axis is fixed: export it with a dynamic batch, or use a batch of 1",
   });
-}
-
-/** Quantile `q` of the `sorted` values, interpolated linearly. */
-export function quantile(sorted: readonly number[], q: number): number {
-  const position = q * (sorted.length - 1);
-  const below = required(sorted[Math.floor(position)], "values to take a quantile of");
-  const above = sorted[Math.ceil(position)] ?? below;
-  return below + (above - below) * (position - Math.floor(position));
 }

@@ -1,10 +1,10 @@
 /** Finds what all latency tables of a machine need to know of ONNX Runtime there. */
 import { performance } from "node:perf_hooks";
+import { quantile } from "../core/quantile.ts";
 import { writeOnnx } from "../formats/onnx/write.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Network } from "../graph/graph.ts";
 import { initialize } from "../models/initialize.ts";
-import { quantile } from "./latency.ts";
 import { loadSession, runSession } from "./onnx-runtime.ts";
 import { randomFeeds } from "./random-feeds.ts";
 import { onnxRuntimeVersion } from "./runtime-library.ts";

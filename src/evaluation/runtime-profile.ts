@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors.ts";
+import { quantile } from "../core/quantile.ts";
 import type { Shape } from "../core/tensor.ts";
-import { quantile } from "./latency.ts";
 import { type LoadOptions, loadSession, runSession } from "./onnx-runtime.ts";
 import { type FeedOptions, randomFeeds } from "./random-feeds.ts";
 

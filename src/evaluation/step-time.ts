@@ -7,6 +7,7 @@ import { forRanks, stopFeed } from "../autodiff/data-parallel.ts";
 import { trainingGraph } from "../autodiff/training-graph.ts";
 import { required, UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
+import { quantile } from "../core/quantile.ts";
 import { RandomStream } from "../core/random.ts";
 import { elementCount, filled, type Labels, type Shape, type Tensor, tensor } from "../core/tensor.ts";
 import type { Cluster } from "../distributed/cluster.ts";
@@ -19,7 +20,6 @@ import type { Graph, Network, Weights } from "../graph/graph.ts";
 import { bindBatch, inferShapes } from "../graph/shapes.ts";
 import { type Factor, gammaFeeds, gammasOf, keptFactors } from "../selection/factors.ts";
 import { fold } from "../selection/fold.ts";
-import { quantile } from "./latency.ts";
 
 /** The part of an `EngineHost` that is needed to time steps. */
 type Host = Pick<EngineHost, "name" | "description" | "prepare"> & Partial<Pick<EngineHost, "takeCommunicationTimes">>;

@@ -10,12 +10,12 @@ import { dirname, join } from "node:path";
 import type { InferenceSession } from "onnxruntime-node";
 import { z } from "zod";
 import { required } from "../core/errors.ts";
+import { quantile } from "../core/quantile.ts";
 import { elementCount } from "../core/tensor.ts";
 import { writeBytes } from "../formats/file.ts";
 import { writeOnnx } from "../formats/onnx/write.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { initialize } from "../models/initialize.ts";
-import { quantile } from "./latency.ts";
 import { loadSession, runSession } from "./onnx-runtime.ts";
 import { onnxRuntime, onnxRuntimeVersion } from "./runtime-library.ts";
 

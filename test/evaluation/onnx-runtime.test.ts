@@ -1,10 +1,11 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { quantile } from "../../src/core/quantile.ts";
 import { tensor } from "../../src/core/tensor.ts";
 import { answersOf, engineClassifier } from "../../src/evaluation/classifier.ts";
 import { compareLogits } from "../../src/evaluation/comparison.ts";
-import { measureLatency, quantile } from "../../src/evaluation/latency.ts";
+import { measureLatency } from "../../src/evaluation/latency.ts";
 import { openRuntime } from "../../src/evaluation/onnx-runtime.ts";
 import { measureLatencyAside, runtimeClassifier } from "../../src/evaluation/runtime-thread.ts";
 import { saveOnnx } from "../../src/formats/onnx/index.ts";
