@@ -4,7 +4,8 @@ import { RandomStream } from "../core/random.ts";
 import { elementCount, filled, type Tensor, tensor } from "../core/tensor.ts";
 import type { Graph, Parameter, ParameterKind, Weights } from "../graph/graph.ts";
 
-const constants: Readonly<Record<Exclude<ParameterKind, "weights">, number>> = {
+/** The initial value of every parameter that is not drawn at random. */
+export const initialConstants: Readonly<Record<Exclude<ParameterKind, "weights">, number>> = {
   bias: 0,
   scale: 1,
   shift: 0,
@@ -29,7 +30,7 @@ export function initialize(graph: Graph, seed: number): Weights {
 }
 
 function initialValue({ name, shape, kind }: Parameter, seed: number): Tensor {
-  if (kind !== "weights") return filled(shape, constants[kind]);
+  if (kind !== "weights") return filled(shape, initialConstants[kind]);
   const random = new RandomStream(seed, `weights:${name}`);
   const deviation = Math.sqrt(2 / elementCount(shape.slice(1)));
   const values = tensor(shape);
