@@ -1,7 +1,7 @@
 /** The routes of the dashboard: the page, its requests under `/api/`, and the files of runs under `/runs/`. */
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { type Context, Hono } from "hono";
+import { type Context, type Handler, Hono } from "hono";
 import { compress } from "hono/compress";
 import { EspalierError, UserError } from "../core/errors.ts";
 import { datasetNames } from "../data/open.ts";
@@ -14,6 +14,7 @@ import { fieldGroups } from "./fields.ts";
 import { FormError, parseForm } from "./form.ts";
 import { alreadyTrained, type Launcher } from "./launcher.ts";
 import { NetworkReader } from "./network.ts";
+import { TimingPlans, tableFrom } from "./plans.ts";
 import type { Failure, FormOptions, RunDetail, RunStatus } from "./protocol.ts";
 import { detailOf, type Follower, isWhole, type RunStore, stateOf } from "./runs.ts";
 import { confined } from "./safe-path.ts";
@@ -39,6 +40,7 @@ export function createApp(options: AppOptions): Hono {
   const { store, launcher, page, token, onLoopback, signal, onError } = options;
   const networks = new NetworkReader();
   const images = new ImageReader();
+  const plans = new TimingPlans();
   const app = new Hono();
   app.use(headers());
   app.use(sameSite(onLoopback));
@@ -121,6 +123,15 @@ export function createApp(options: AppOptions): Hono {
         return shown === undefined ? missing(context) : context.json(shown);
       }),
   });
+  const planOf = async (context: Context, kept: ReturnType<TimingPlans["ofModel"]>): Promise<Response> => {
+    const known = await kept;
+    if (known === undefined) return missing(context);
+    return context.json(context.req.method === "POST" ? tableFrom(known, await readJson(context)) : known.plan);
+  };
+  const ofRun: Handler = (context) => withRun(context, ({ folder }) => planOf(context, plans.ofRun(folder)));
+  const ofModel: Handler = (context) => planOf(context, plans.ofModel(context.req.param("name") ?? ""));
+  route(api, "/runs/:name/timing", { get: ofRun, post: ofRun });
+  route(api, "/models/:name/timing", { get: ofModel, post: ofModel });
   route(api, "/started/:name", {
     get: async (context) => {
       const started = await launcher?.status(context.req.param("name") ?? "");

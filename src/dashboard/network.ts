@@ -29,6 +29,11 @@ async function checkpointNetwork(folder: string): Promise<Network | undefined> {
   return undefined;
 }
 
+/** The network of a run at its full size; undefined if the run has not written it yet. Throws if a file is damaged. */
+export async function wholeNetwork(folder: string): Promise<Network | undefined> {
+  return (await networkAt(folder, runFiles.network)) ?? (await checkpointNetwork(folder));
+}
+
 export class NetworkReader {
   readonly #known = new Map<string, DrawnNetwork>();
 
@@ -38,7 +43,7 @@ export class NetworkReader {
     if (known !== undefined && known.cut !== null) return known;
     const compact = await networkAt(folder, runFiles.compact);
     if (known !== undefined && compact === undefined) return known;
-    const network = (await networkAt(folder, runFiles.network)) ?? (await checkpointNetwork(folder));
+    const network = await wholeNetwork(folder);
     const record = network === undefined ? undefined : await recordIn(folder);
     if (network === undefined || record === undefined) return undefined;
     const { factors } = record;

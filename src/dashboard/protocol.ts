@@ -94,3 +94,13 @@ export interface FormOptions {
   readonly datasets: readonly string[];
   readonly recipes: readonly RecipeOption[];
 }
+
+/** The latency table of a visitor's device. */
+export interface DeviceTable {
+  /** The table as a file. */
+  readonly json: string;
+  /** Predicted milliseconds of the network. */
+  readonly milliseconds: number;
+  /** Time of the network, relative to that of its layers by themselves. */
+  readonly inNetwork: number;
+}

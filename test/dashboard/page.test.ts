@@ -5,6 +5,10 @@ import type { Browser, Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Dashboard, openDashboard } from "../../src/dashboard/server.ts";
+import { loadOnnx } from "../../src/formats/onnx/index.ts";
+import { LatencyPredictor } from "../../src/latency/predict.ts";
+import { parseLatencyTable } from "../../src/latency/table.ts";
+import { bake } from "../../src/selection/fold.ts";
 import { tinyWorkplace } from "../cli/support.ts";
 import { syntheticRun } from "../report/synthetic.ts";
 import {
@@ -102,7 +106,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
     [1280, "light"],
     [390, "dark"],
   ] as const)("at %i pixels, %s", (width, scheme) => {
-    it.each(["/", "/run/one", "/new", "/compare?left=one&right=two", "/run/nothing"])(
+    it.each(["/", "/run/one", "/new", "/measure", "/compare?left=one&right=two", "/run/nothing"])(
       "has nothing in the way of anybody, and nothing that moves: %s",
       { timeout: 5 * MINUTES },
       async (path) => {
@@ -331,6 +335,39 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
       } finally {
         await own.close();
       }
+    });
+
+    it("has its layers timed, which gives a table of the device", { timeout: 5 * MINUTES }, async () => {
+      const shown = await openPage("/new");
+      // A clock of 25 ms a look. It makes the times the same on every machine.
+      await shown.route(/measure-worker/, async (route) => {
+        const response = await route.fetch();
+        const steady = "{ let time = 0; performance.now = () => (time += 25); }";
+        await route.fulfill({ response, body: `${steady}${await response.text()}` });
+      });
+      await shown.goto(new URL("/measure/real", dashboard.address).href);
+      await shown.getByLabel("name of the device").fill("a test's phone");
+      await shown.getByRole("button", { name: "Measure" }).click();
+      await shown.getByText(/^\d+ of \d+ timed/).waitFor();
+      await shown.getByRole("button", { name: "Cancel" }).click();
+      expect(await shown.getByRole("button", { name: "Cancel" }).count()).toBe(0);
+      await shown.getByRole("button", { name: "Measure" }).click();
+      const download = shown.waitForEvent("download");
+      await shown.getByRole("link", { name: "Download phone.json" }).click();
+      const table = parseLatencyTable(await readFile(await (await download).path(), "utf8"), "phone.json");
+      new LatencyPredictor(table).requireLayers(
+        bake(await loadOnnx(join(runs, "real", "network.onnx"))).graph,
+        "table",
+      );
+      expect(table).toMatchObject({
+        ...{ device: "a test's phone", runtime: "ONNX Runtime Web", provider: "wasm", threads: 1, spread: 0 },
+        runtimeVersion: expect.stringMatching(/^1\.\d+\.\d+$/),
+      });
+      expect(await shown.locator("pre").textContent()).toBe(
+        "espalier train runs/real/network.onnx --budget 50%-latency --latency-table phone.json",
+      );
+      expect(await accessibilityFaults(shown)).toEqual([]);
+      await shown.close();
     });
 
     it("is compared with another", { timeout: 5 * MINUTES }, async () => {

@@ -101,6 +101,13 @@ describe("every address × method × form of body", () => {
     "/api/runs/synthetic/levels": { GET: 200 },
     "/api/runs/synthetic/images": { GET: 404 },
     "/api/runs/nothing/events": { GET: 404 },
+    "/api/runs/synthetic/timing": { GET: 404, POST: 404 },
+    "/api/models/resnet-20/timing": {
+      GET: 200,
+      POST: (body) =>
+        ({ JSON: 400, "chunked JSON": 400, "JSON that is no text": 400, "oversized in chunks": 413 })[body] ?? 415,
+    },
+    "/api/models/nothing/timing": { GET: 404, POST: 404 },
     "/api/started/nothing": { GET: 404 },
     "/api/runs/synthetic/resume": { POST: (body) => (body === "none" ? 202 : 422) },
     "/api/runs/nothing/resume": { POST: 404 },
@@ -173,7 +180,7 @@ describe("every address × method × form of body", () => {
 /** Every address that reads something of a run. */
 const addressesOf = (name: string): readonly string[] => [
   "/api/runs",
-  ...["", "/events", "/network", "/levels", "/images"].map((part) => `/api/runs/${name}${part}`),
+  ...["", "/events", "/network", "/levels", "/images", "/timing"].map((part) => `/api/runs/${name}${part}`),
   ...["run.json", "events.jsonl", "network.onnx", "compact.onnx", "report.html", "certificate.json"].map(
     (file) => `/runs/${name}/${file}`,
   ),
@@ -203,8 +210,8 @@ describe("symbolic links in the folder of a run", () => {
         for (const path of addressesOf("linked")) {
           const { status, text } = await ask(path);
           const isFile = path.startsWith("/runs/") && path !== `/runs/linked/${own}`;
-          const isImages = path.endsWith("/images");
-          const expected = path === "/api/runs" ? 200 : !isRun || isFile || isImages ? 404 : 200;
+          const needsNetwork = /\/(images|timing)$/.test(path);
+          const expected = path === "/api/runs" ? 200 : !isRun || isFile || needsNetwork ? 404 : 200;
           expect([path, own, status]).toEqual([path, own, expected]);
           if (path !== "/api/runs" || outside === join(root, "outside")) expect(text).not.toContain("secret");
           if (path === "/api/runs/linked" && isRun) {

@@ -1,6 +1,16 @@
 /** Requests to the server. An answer with an error status becomes a `Refusal` with the server's message. */
+import type { PlanTimes, TimingPlan } from "../../latency/timing-plan.ts";
 import type { Levels } from "../../report/heat.ts";
-import type { DrawnNetwork, Failure, FormOptions, RunDetail, RunSummary, StartedRun, TestImages } from "../protocol.ts";
+import type {
+  DeviceTable,
+  DrawnNetwork,
+  Failure,
+  FormOptions,
+  RunDetail,
+  RunSummary,
+  StartedRun,
+  TestImages,
+} from "../protocol.ts";
 
 export class Refusal extends Error {
   /** The field of the form that the error is about. */
@@ -33,6 +43,14 @@ async function ask<T>(path: string, body?: unknown): Promise<T> {
 
 const run = (name: string): string => `/runs/${encodeURIComponent(name)}`;
 
+/** A network to measure: a model of the zoo, or the network of a run. */
+export interface NetworkChoice {
+  readonly kind: "model" | "run";
+  readonly name: string;
+}
+
+const timing = ({ kind, name }: NetworkChoice): string => `/${kind}s/${encodeURIComponent(name)}/timing`;
+
 export const api = {
   runs: () => ask<{ readonly runs: readonly RunSummary[] }>("/runs"),
   run: (name: string) => ask<RunDetail>(run(name)),
@@ -43,6 +61,8 @@ export const api = {
   start: (form: unknown) => ask<StartedRun>("/runs", form),
   started: (name: string) => ask<StartedRun>(`/started/${encodeURIComponent(name)}`),
   stop: (name: string) => ask<unknown>(`${run(name)}/stop`, {}),
+  timingPlan: (choice: NetworkChoice) => ask<TimingPlan>(timing(choice)),
+  deviceTable: (choice: NetworkChoice, times: PlanTimes) => ask<DeviceTable>(timing(choice), times),
   resume: (name: string) => ask<StartedRun>(`${run(name)}/resume`, {}),
 } as const;
 

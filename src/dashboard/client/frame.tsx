@@ -23,6 +23,7 @@ export function Frame({ children }: { readonly children: ComponentChildren }) {
         <nav aria-label="Parts of the page">
           <a href={addresses.runs}>Runs</a>
           <a href={addresses.newRun}>New run</a>
+          <a href={addresses.measure()}>Measure</a>
         </nav>
       </header>
       <main id="main" tabIndex={-1}>

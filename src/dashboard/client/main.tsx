@@ -5,6 +5,7 @@ import "uplot/dist/uPlot.min.css";
 import "./app.css";
 import { Frame } from "./frame.tsx";
 import { ComparePage } from "./pages/compare.tsx";
+import { MeasurePage } from "./pages/measure.tsx";
 import { NewRunPage } from "./pages/new-run.tsx";
 import { RunPage } from "./pages/run.tsx";
 import { RunsPage } from "./pages/runs.tsx";
@@ -22,6 +23,8 @@ function Page() {
       return <TryPage key={route.name} name={route.name} />;
     case "compare":
       return <ComparePage key={`${route.left} ${route.right}`} left={route.left} right={route.right} />;
+    case "measure":
+      return <MeasurePage key={route.run} run={route.run} />;
     case "new":
       return <NewRunPage />;
   }

@@ -6,6 +6,7 @@ export type Route =
   | { readonly page: "new" }
   | { readonly page: "run"; readonly name: string }
   | { readonly page: "try"; readonly name: string }
+  | { readonly page: "measure"; readonly run: string }
   | { readonly page: "compare"; readonly left: string; readonly right: string };
 
 export const addresses = {
@@ -13,6 +14,7 @@ export const addresses = {
   newRun: "/new",
   run: (name: string): string => `/run/${encodeURIComponent(name)}`,
   try: (name: string): string => `/try/${encodeURIComponent(name)}`,
+  measure: (run?: string): string => (run === undefined ? "/measure" : `/measure/${encodeURIComponent(run)}`),
   compare: (left: string, right: string): string =>
     `/compare?left=${encodeURIComponent(left)}&right=${encodeURIComponent(right)}`,
 } as const;
@@ -31,6 +33,7 @@ export function routeOf(address: string): Route {
   const [, part = "", rest = ""] = url.pathname.split("/");
   const name = decoded(rest);
   if ((part === "run" || part === "try") && name !== "") return { page: part, name };
+  if (part === "measure") return { page: "measure", run: name };
   if (part === "new") return { page: "new" };
   if (part === "compare") {
     return { page: "compare", left: url.searchParams.get("left") ?? "", right: url.searchParams.get("right") ?? "" };

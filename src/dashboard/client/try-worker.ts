@@ -1,28 +1,13 @@
 /**
- * A worker that runs networks in ONNX Runtime, so that the page stays responsive. Our own server serves the runtime.
+ * A worker that runs networks in ONNX Runtime, so that the page stays responsive.
  */
 import type * as Ort from "onnxruntime-web";
-import type { Backend, NetworkRole, TryAnswer, TryRequest } from "./try-protocol.ts";
+import { runtimeOf } from "./runtime.ts";
+import type { NetworkRole, TryAnswer, TryRequest } from "./try-protocol.ts";
 
 const WARM_UPS = 5;
 
-const runtimes = new Map<Backend, Promise<typeof Ort>>();
 const sessions = new Map<NetworkRole, { readonly ort: typeof Ort; readonly session: Ort.InferenceSession }>();
-
-async function importRuntime(backend: Backend): Promise<typeof Ort> {
-  const base = new URL("/ort/", self.location.href).href;
-  const ort: typeof Ort = await import(/* @vite-ignore */ `${base}ort.${backend}.min.mjs`);
-  ort.env.wasm.wasmPaths = base;
-  // One image of a small network gives several threads too little work, and latencies must be comparable.
-  ort.env.wasm.numThreads = 1;
-  return ort;
-}
-
-function runtimeOf(backend: Backend): Promise<typeof Ort> {
-  const known = runtimes.get(backend) ?? importRuntime(backend);
-  runtimes.set(backend, known);
-  return known;
-}
 
 async function load({ role, address, backend }: Extract<TryRequest, { kind: "load" }>): Promise<number> {
   const response = await fetch(address);

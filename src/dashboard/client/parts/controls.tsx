@@ -1,6 +1,6 @@
 /**
- * Links to a run's files and to "Try it", and buttons to stop and resume it. Links that do not work yet already have
- * their place, so that nothing moves later.
+ * Links to a run's files, to "Try it" and to measuring, and buttons to stop and resume it. Links that do not work yet
+ * already have their place, so that nothing moves later.
  */
 import { useState } from "preact/hooks";
 import { formatBytes } from "../../../report/format.ts";
@@ -52,6 +52,9 @@ export function Controls({ detail }: { readonly detail: RunDetail }) {
           Try it
         </a>
       )}
+      <a class="button" href={addresses.measure(name)}>
+        Measure this device
+      </a>
       {files.map((file) => (
         <File key={file} run={name} file={file} bytes={bytesOf(file)} />
       ))}
