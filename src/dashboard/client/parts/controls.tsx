@@ -53,7 +53,7 @@ export function Controls({ detail }: { readonly detail: RunDetail }) {
         </a>
       )}
       <a class="button" href={addresses.measure(name)}>
-        Measure this device
+        Measure device
       </a>
       {files.map((file) => (
         <File key={file} run={name} file={file} bytes={bytesOf(file)} />
