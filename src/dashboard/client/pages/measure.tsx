@@ -167,7 +167,7 @@ export function MeasurePage({ run }: { readonly run: string }) {
         can prune the network for this device. Open this page on a phone for the phone's table.
       </p>
       <form
-        class="filters"
+        class="filters measure"
         onSubmit={(event) => {
           event.preventDefault();
           void measure();

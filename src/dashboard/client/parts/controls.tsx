@@ -46,13 +46,15 @@ export function Controls({ detail }: { readonly detail: RunDetail }) {
   return (
     <div class="controls">
       {bytesOf("compact.onnx") === undefined ? (
-        <span class="button off">Try it</span>
+        <span key="try" class="button off">
+          Try it
+        </span>
       ) : (
-        <a class="button" href={addresses.try(name)}>
+        <a key="try" class="button" href={addresses.try(name)}>
           Try it
         </a>
       )}
-      <a class="button" href={addresses.measure(name)}>
+      <a key="measure" class="button" href={addresses.measure(name)}>
         Measure device
       </a>
       {files.map((file) => (
