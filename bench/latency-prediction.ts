@@ -7,8 +7,8 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { required } from "../src/core/errors.ts";
-import { RandomStream } from "../src/core/random.ts";
 import { quantile } from "../src/core/quantile.ts";
+import { RandomStream } from "../src/core/random.ts";
 import { measureLatency } from "../src/evaluation/latency.ts";
 import { measureLatencyTable } from "../src/evaluation/latency-table.ts";
 import { onnxRuntimeVersion } from "../src/evaluation/runtime-library.ts";

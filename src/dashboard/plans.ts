@@ -1,4 +1,4 @@
-/** What a visitor's browser times to measure the visitor's device, and the latency table that follows from the times. */
+/** What a visitor's browser times to measure the device, and the latency table that follows from the times. */
 import { z } from "zod";
 import { timingPlan } from "../evaluation/timing-plan.ts";
 import type { Graph } from "../graph/graph.ts";

@@ -55,8 +55,8 @@ export interface PlanTimes {
 }
 
 /**
- * Output channels that the runtime computes at once. MLAS has no kernels for blocks of channels in WebAssembly: the four
- * lanes of a vector are four pixels there, so each channel counts. The kernels of WebGPU load four channels at once.
+ * Output channels that the runtime computes at once. In WebAssembly, MLAS has no kernels for blocks of channels. A
+ * vector has four pixels there, so each channel counts. The kernels of WebGPU load four channels at once.
  */
 const CHANNEL_BLOCKS = { wasm: 1, webgpu: 4 } as const;
 
