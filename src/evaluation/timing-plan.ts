@@ -14,7 +14,7 @@ const GRID_BLOCK = 4;
 /** Fewer than where a profile times all layers of a version at once: each layer is timed by itself here. */
 const MOST_VARIANTS = 12;
 const MOST_COPIES = 8;
-/** Narrow layers are timed at parts of a vector too: WebAssembly and WebGPU compute four numbers at once. */
+/** All copies of a layer together have at most about this many results, so that a phone can hold them. */
 const MOST_NUMBERS = 4_000_000;
 
 /** The plan for `graph`, which has no scaling factors. Lets other work run in between: large networks take seconds. */
