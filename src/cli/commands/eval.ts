@@ -137,6 +137,7 @@ export function addEval(program: Command, context: Context): void {
     );
   addImageFlags(command, [...normalizationFlags("the file's"), ...splitFlags]);
   command.action(async (file: string, given: EvalOptions) => {
+    if (given.runtime === true) requireOnnxRuntime();
     const { network, quantized } = await openOnnx(file);
     const options = quantized === undefined ? given : inRuntime(given, file);
     if (options.runtime === true) requireOnnxRuntime();
