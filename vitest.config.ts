@@ -19,5 +19,7 @@ export default defineConfig({
     env: { ESPALIER_KERNEL_CACHE: fileURLToPath(new URL("node_modules/.cache/espalier-kernels", import.meta.url)) },
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // A page on a busy machine takes longer than the usual second.
+    expect: { poll: { timeout: 30_000 } },
   },
 });
