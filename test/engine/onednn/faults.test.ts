@@ -26,7 +26,7 @@ import {
   reorderDescriptor,
 } from "../../../src/engine/onednn/ffi/primitive.ts";
 import { relativeDifference } from "../random-data.ts";
-import { weightGradient } from "./weight-gradient.ts";
+import { spilledNumbers, weightGradient } from "./weight-gradient.ts";
 
 const library = oneDnn();
 const faults = faultsOf(library);
@@ -131,6 +131,16 @@ describe(`faults of oneDNN ${library.version}`, () => {
     const { stdout, failed } = await execa(process.execPath, ["--import", "tsx", script], { reject: false });
     expect(failed).toBe(faults.weightGradientsOfWideRows);
     expect(stdout === "done").toBe(!faults.weightGradientsOfWideRows);
+  });
+
+  it.skipIf(!hasAmx)("gradients of weights of rows of 232 pixels write beside their result, of 224 do not", () => {
+    const spilled = (width: number): boolean => spilledNumbers(library, [2, 32, 12, width], /^jit:.*amx/) > 0;
+    expect(spilled(232)).toBe(faults.weightGradientsOfWideRows);
+    expect(spilled(224)).toBe(false);
+  });
+
+  it("the test for numbers beside a result finds none of the other kernels'", () => {
+    expect(spilledNumbers(library, [2, 32, 12, 232], /^(?!.*amx)/)).toBe(0);
   });
 
   it.skipIf(!hasAmx)("gradients of dilated kernels' weights, of more than 32 inputs, no multiple of 16", () => {

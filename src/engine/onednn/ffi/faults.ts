@@ -13,7 +13,7 @@ export interface Faults {
   readonly twoFactorsInAChain: boolean;
   /** A copy between memories with the same gaps ignores the gaps (`jit_direct_copy`). */
   readonly copyBetweenEqualGaps: boolean;
-  /** With AMX, gradients of weights of 3 x 3 and more end the process if rows have 384 pixels or more. */
+  /** With AMX, gradients of weights of 3 x 3 write before their result if rows have more than 224 pixels. */
   readonly weightGradientsOfWideRows: boolean;
   /** With AMX, gradients of dilated kernels are wrong for more than 32 inputs if they are no multiple of 16. */
   readonly weightGradientsOfDilatedRests: boolean;

@@ -7,8 +7,8 @@ import type { Convolution } from "./formulation.ts";
 /** In oneDNN 3.7, it sometimes gave wrong results for images of one channel, whose layout is also the plain one. */
 const wrongWrappers = /ncsp/;
 
-/** Longest rows, in pixels, for which gradients of weights were found to be correct. */
-const WIDEST_ROW = 256;
+/** Longest rows, in pixels, for which AMX's gradients of weights were found to be correct. */
+export const WIDEST_ROW = 224;
 /** Number of input channels that fill a tile. */
 const TILE = 16;
 

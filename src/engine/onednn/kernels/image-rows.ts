@@ -12,15 +12,13 @@ import { convolutionOperation } from "../ffi/operations.ts";
 import { firstImplementation, implementations, type PrimitiveDescriptor, reorderDescriptor } from "../ffi/primitive.ts";
 import type { Part } from "../planner/candidate.ts";
 import type { Program } from "../planner/program.ts";
-import { isFaulty } from "./faulty.ts";
+import { isFaulty, WIDEST_ROW } from "./faulty.ts";
 import { type Convolution, type Formulation, roles } from "./formulation.ts";
 
 /** Rows of at least this many pixels fill tiles well enough. */
 const LONG_ENOUGH = 32;
 /** Rows of at most this many pixels leave half a tile empty. For them, images side by side are usually faster. */
 const SHORT = 14;
-/** Longest row in pixels. In longer rows, sums no longer stay in the caches (see also `ffi/faults.ts`). */
-const LONGEST = 256;
 
 /** The arrangement of images side by side. */
 interface Rows {
@@ -101,7 +99,8 @@ function kernelsFor(
 /** The largest number of images that divides the batch and whose rows side by side are not too long. */
 function mostImages(batch: number, pitch: number): number {
   let most = 1;
-  for (let images = 2; images * pitch <= LONGEST && images <= batch; images++) if (batch % images === 0) most = images;
+  for (let images = 2; images * pitch <= WIDEST_ROW && images <= batch; images++)
+    if (batch % images === 0) most = images;
   return most;
 }
 

@@ -22,7 +22,7 @@ export interface ChoiceIdentity {
  * Increases when candidates are added or timed in another way. Older choices are then not used; each version has its
  * own file.
  */
-const VERSION = 4;
+const VERSION = 5;
 
 const knownSchema = z.object({
   choices: z.record(z.string(), z.string()),
