@@ -136,10 +136,8 @@ export class BudgetController {
 
   /** The corrected cost of the network with these factors, as a share of the full cost. */
   left(state: ControllerState, factors: Weights): number {
-    requireArguments("BudgetController.left", {
-      state: [state, "state of a controller"],
-      factors: [factors, "tensors"],
-    });
+    const taken = { state: [state, "state of a controller"], factors: [factors, "tensors"] } as const;
+    requireArguments("BudgetController.left", taken);
     return this.#shareOf(this.#options.model.remaining(zerosOf(this.#options.factors, factors)), state);
   }
 
@@ -149,27 +147,27 @@ export class BudgetController {
       ...{ state: [state, "state of a controller"], factors: [factors, "tensors"], exact: [exact, "number"] },
     });
     const { model } = this.#options;
-    const counted = this.#options.model.remaining(zerosOf(this.#options.factors, factors)).left;
+    const counted = model.remaining(zerosOf(this.#options.factors, factors)).left;
     return { ...state, correction: (exact - counted) / model.whole };
   }
 
   /** The share of the full cost nearest to the budget that pruning whole structures can reach. */
   get nearest(): number {
     const { model, share } = this.#options;
-    const all = this.#groups(this.initial(), () => true);
-    const numbers = all.flatMap(({ members }) => members.map((one) => one.number));
-    return nearestShare(numbers, model.remaining(), model.whole, share);
+    return nearestShare(
+      this.#groups(this.initial(), () => true),
+      model.remaining(),
+      model.whole,
+      share,
+    );
   }
 
   /** By factor parameter: γ of each structure until the next update. */
   gammas(state: ControllerState): Weights {
     requireArguments("BudgetController.gammas", { state: [state, "state of a controller"] });
-    const { gamma } = state;
+    const of = (parameter: string): Float32Array => Float32Array.from(state.gamma[parameter] ?? []);
     return new Map(
-      this.#options.factors.map(({ parameter, count }) => [
-        parameter,
-        tensor([count], Float32Array.from(gamma[parameter] ?? [])),
-      ]),
+      this.#options.factors.map(({ parameter, count }) => [parameter, tensor([count], of(parameter))] as const),
     );
   }
 

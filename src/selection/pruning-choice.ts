@@ -2,6 +2,7 @@
  * Chooses the structures that a budget prunes: those with the least importance per cost, as many as the plan allows. If
  * only a few large structures are left, it skips one where the others come nearer to the budget without it.
  */
+import { nearestSum } from "../core/subset-sum.ts";
 import type { RemainingCost } from "./cost-model.ts";
 
 /** Structures of one factor, the least important first. */
@@ -60,8 +61,10 @@ export function chooseForPruning(
     if (others === undefined) return fits;
     if (!fits && goal.now > goal.final) return false;
     const rest = [...others].flatMap(([number, cost]) => (numbers.includes(number) ? [] : [cost]));
-    const best = distanceToSum(others.values(), left - goal.final);
-    return distanceToSum(rest, left - gain - goal.final) <= Math.max(best, goal.tolerance / 2) + 1 / PARTS;
+    const off = (costs: Iterable<number>, missing: number): number =>
+      Math.abs(nearestSum(costs, missing, PARTS) - missing);
+    const best = off(others.values(), left - goal.final);
+    return off(rest, left - gain - goal.final) <= Math.max(best, goal.tolerance / 2) + 1 / PARTS;
   };
   const queue: Bundle[] = [];
   const add = (group: Group): void => {
@@ -159,35 +162,11 @@ function insert(queue: Bundle[], bundle: Bundle): void {
   queue.splice(at < 0 ? queue.length : at, 0, bundle);
 }
 
-/** The distance between `missing` and the nearest sum of a subset of `costs`. */
-function distanceToSum(costs: Iterable<number>, missing: number): number {
-  return Math.abs(nearestSum(costs, missing) - missing);
-}
-
-/** The sum of a subset of `costs` that is nearest to `missing`, in shares of the full cost, in steps of 1 / PARTS. */
-function nearestSum(costs: Iterable<number>, missing: number): number {
-  const wanted = missing * PARTS;
-  // Zero is nearer than any sum above twice the missing share.
-  const reachable = new Uint8Array(Math.max(0, Math.ceil(2 * wanted)) + 1);
-  reachable[0] = 1;
-  for (const cost of costs) {
-    const parts = Math.round(cost * PARTS);
-    if (parts === 0) continue;
-    for (let sum = reachable.length - 1; sum >= parts; sum--) {
-      if (reachable[sum - parts] === 1) reachable[sum] = 1;
-    }
-  }
-  let found = 0;
-  reachable.forEach((is, sum) => {
-    if (is === 1 && Math.abs(sum - wanted) < Math.abs(found - wanted)) found = sum;
-  });
-  return found / PARTS;
-}
-
-/** The share nearest to `goal` that pruning structures of `numbers` can reach. Many structures reach any share. */
-export function nearestShare(numbers: readonly number[], remaining: RemainingCost, full: number, goal: number): number {
+/** The share nearest to `goal` that pruning members of `groups` can reach. Many structures reach any share. */
+export function nearestShare(groups: readonly Group[], remaining: RemainingCost, full: number, goal: number): number {
+  const numbers = groups.flatMap(({ members }) => members.map(({ number }) => number));
   if (numbers.length > FEW) return goal;
   const left = remaining.left / full;
   const gains = gainsOf(numbers, remaining, full);
-  return gains === undefined ? goal : left - nearestSum(gains.values(), left - goal);
+  return gains === undefined ? goal : left - nearestSum(gains.values(), left - goal, PARTS);
 }
