@@ -175,9 +175,8 @@ export class BudgetController {
   gammaOf(state: ControllerState, kind: FactorKind): number {
     requireArguments("BudgetController.gammaOf", { state: [state, "state of a controller"] });
     requireOneOf("BudgetController.gammaOf", "kind", kind, factorKinds);
-    const { gamma } = state;
     const own = this.#options.factors.filter((factor) => factor.kind === kind);
-    const all = own.flatMap(({ parameter }) => gamma[parameter] ?? []);
+    const all = own.flatMap(({ parameter }) => state.gamma[parameter] ?? []);
     return all.reduce((most, one) => (one < ZERO_GAMMA ? Math.max(most, one) : most), 0);
   }
 
@@ -286,8 +285,7 @@ export class BudgetController {
         .toSorted((a, b) => importanceOf(a) - importanceOf(b))
         .filter((one) => isChosen(one, chosen) || !isGuarded(one) || spare-- > 0)
         .map((one) => ({ number: one.number, importance: importanceOf(one) }));
-      const preference = this.#preference.get(factor.kind) ?? 1;
-      return members.length === 0 ? [] : [{ members, preference }];
+      return members.length === 0 ? [] : [{ members, preference: this.#preference.get(factor.kind) ?? 1 }];
     });
   }
 
