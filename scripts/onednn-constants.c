@@ -64,6 +64,8 @@ int main(void) {
   PRINT(dnnl_eltwise_linear);
   PRINT(dnnl_eltwise_logistic);
   PRINT(dnnl_eltwise_hardswish);
+  PRINT(dnnl_eltwise_gelu_erf);
+  PRINT(dnnl_eltwise_gelu_tanh);
   PRINT(dnnl_eltwise_clip_v2);
   PRINT(dnnl_eltwise_relu_use_dst_for_bwd);
   PRINT(dnnl_eltwise_clip_v2_use_dst_for_bwd);

@@ -1,10 +1,24 @@
 /** The functions of the `activation` op and their derivatives. `ops.ts` has the formulas. */
+import { erf } from "./erf.ts";
 import type { ActivationAttributes } from "./ops.ts";
+
+/** The numbers of GELU's approximation: x/2 · (1 + tanh(slope · (x + cubic·x³))). */
+export const geluTanh = { slope: Math.sqrt(2 / Math.PI), cubic: 0.044715 } as const;
+const { slope: GELU_SLOPE, cubic: GELU_CUBIC } = geluTanh;
 
 type Scalar = (x: number) => number;
 
 function sigmoid(x: number): number {
   return 1 / (1 + Math.exp(-x));
+}
+
+/** The distribution function of the standard normal distribution. */
+function normalDistribution(x: number): number {
+  return (1 + erf(x * Math.SQRT1_2)) / 2;
+}
+
+function normalDensity(x: number): number {
+  return Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
 }
 
 function between0And1(x: number): number {
@@ -20,6 +34,9 @@ export function activationFunction(attributes: ActivationAttributes): Scalar {
       return Math.tanh;
     case "hard_swish":
       return (x) => x * between0And1(x / 6 + 0.5);
+    case "gelu":
+      if (attributes.approximation === "none") return (x) => x * normalDistribution(x);
+      return (x) => (x / 2) * (1 + Math.tanh(GELU_SLOPE * (x + GELU_CUBIC * x ** 3)));
     case "leaky_relu":
       return (x) => (x > 0 ? x : attributes.slope * x);
     case "hard_sigmoid":
@@ -38,6 +55,12 @@ export function activationDerivative(attributes: ActivationAttributes): Scalar {
       return (x) => 1 - Math.tanh(x) ** 2;
     case "hard_swish":
       return (x) => (x <= -3 ? 0 : x >= 3 ? 1 : x / 3 + 0.5);
+    case "gelu":
+      if (attributes.approximation === "none") return (x) => normalDistribution(x) + x * normalDensity(x);
+      return (x) => {
+        const value = Math.tanh(GELU_SLOPE * (x + GELU_CUBIC * x ** 3));
+        return (1 + value + x * (1 - value ** 2) * GELU_SLOPE * (1 + 3 * GELU_CUBIC * x ** 2)) / 2;
+      };
     case "leaky_relu":
       return (x) => (x > 0 ? 1 : attributes.slope);
     case "hard_sigmoid":

@@ -175,6 +175,12 @@ export class GraphBuilder {
     return this.node("activation", name, [src], attributes);
   }
 
+  /** x · Φ(x), with the normal distribution Φ, or its approximation by tanh. */
+  gelu(name: string, src: string, options: { readonly approximation?: "none" | "tanh" } = {}): string {
+    this.#check("gelu", name, { src }, fieldsOf("options", options, { approximation: "text?" }));
+    return this.activation(name, src, { function: "gelu", approximation: options.approximation ?? "none" });
+  }
+
   softmax(name: string, src: string, attributes: SoftmaxAttributes = {}): string {
     this.#check("softmax", name, { src });
     requireAttributes("GraphBuilder.softmax", "softmax", attributes);

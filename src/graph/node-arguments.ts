@@ -36,6 +36,7 @@ const functionKinds: Readonly<Record<ActivationAttributes["function"], ArgumentK
   sigmoid: {},
   tanh: {},
   hard_swish: {},
+  gelu: { approximation: "text" },
   leaky_relu: { slope: "number" },
   hard_sigmoid: { slope: "number", offset: "number" },
   linear: { slope: "number", offset: "number" },
@@ -59,6 +60,9 @@ export function requireAttributes(call: string, op: ForwardOpName, attributes: o
   requireOneOf(call, "attributes.function", name, Object.keys(functionKinds));
   const [, kinds = {}] = Object.entries(functionKinds).find(([known]) => known === name) ?? [];
   requireArguments(call, fieldsOf("attributes", attributes, kinds));
+  if (name !== "gelu") return;
+  const approximation: unknown = Reflect.get(attributes, "approximation");
+  requireOneOf(call, "attributes.approximation", approximation, ["none", "tanh"]);
 }
 
 function isObject(value: unknown): boolean {

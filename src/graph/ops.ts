@@ -76,9 +76,12 @@ export interface SoftmaxAttributes {
  *
  *     sigmoid 1 / (1 + e⁻ˣ)      tanh      leaky_relu x if x > 0, else slope·x      linear slope·x + offset
  *     hard_sigmoid min(1, max(0, slope·x + offset))      hard_swish x · min(1, max(0, x/6 + 1/2))
+ *     gelu x · Φ(x), with the normal distribution Φ(x) = (1 + erf(x/√2)) / 2; its approximation "tanh" is
+ *          x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))
  */
 export type ActivationAttributes =
   | { readonly function: "sigmoid" | "tanh" | "hard_swish" }
+  | { readonly function: "gelu"; readonly approximation: "none" | "tanh" }
   | { readonly function: "leaky_relu"; readonly slope: number }
   | { readonly function: "hard_sigmoid"; readonly slope: number; readonly offset: number }
   | { readonly function: "linear"; readonly slope: number; readonly offset: number };

@@ -120,6 +120,7 @@ const activations: ReadonlySet<string> = new Set([
   "leaky relu",
   "hard sigmoid",
   "hard swish",
+  "gelu",
   "linear",
 ]);
 

@@ -145,6 +145,9 @@ const pointwise: Readonly<Record<string, (builder: GraphBuilder, src: string) =>
   "a leaky ReLU": (builder, src) => builder.activation("layer", src, { function: "leaky_relu", slope: 0.1 }),
   "a slope, then an offset": (builder, src) =>
     builder.activation("layer", builder.activation("scaled", src, line(-1.7, 0)), line(1, 0.3)),
+  "a GELU": (builder, src) => builder.gelu("layer", builder.activation("wider", src, line(2, 0))),
+  "a GELU, approximated": (builder, src) =>
+    builder.gelu("layer", builder.activation("wider", src, line(2, 0)), { approximation: "tanh" }),
   softmax: (builder, src) => builder.softmax("layer", builder.activation("wider", src, line(3, 0))),
   "the logarithm of a softmax": (builder, src) =>
     builder.softmax("layer", builder.activation("wider", src, line(3, 0)), { isLogarithm: true }),

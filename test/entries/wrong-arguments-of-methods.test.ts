@@ -77,6 +77,7 @@ const builderRows: Readonly<Record<string, Row>> = {
       ),
     ),
   },
+  gelu: { ...named, options: object({}, { approximation: [1, "quick"] }) },
   softmax: { ...named, attributes: object({}, { isLogarithm: notBoolean }) },
   add: { name: text("node"), a: text("images"), b: text("images") },
   multiply: { name: text("node"), a: text("images"), b: text("images") },

@@ -31,6 +31,7 @@ const singles: Readonly<Record<string, (builder: GraphBuilder) => string>> = {
   "clip, zero below them": (b) => b.node("clip", "node", [image(b, "a")], { minimum: 0.25, maximum: 0.75 }),
   sigmoid: (b) => b.activation("node", image(b, "a"), { function: "sigmoid" }),
   "hard swish": (b) => b.activation("node", image(b, "a"), { function: "hard_swish" }),
+  gelu: (b) => b.gelu("node", image(b, "a")),
   "leaky ReLU": (b) => b.activation("node", image(b, "a"), { function: "leaky_relu", slope: 0.5 }),
   softmax: (b) => b.softmax("node", image(b, "a")),
   multiply: (b) => b.multiply("node", image(b, "a"), image(b, "b")),

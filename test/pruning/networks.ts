@@ -32,6 +32,8 @@ const functions: readonly ActivationAttributes[] = [
   { function: "sigmoid" },
   { function: "tanh" },
   { function: "hard_swish" },
+  { function: "gelu", approximation: "none" },
+  { function: "gelu", approximation: "tanh" },
   { function: "leaky_relu", slope: 0.1 },
   { function: "hard_sigmoid", slope: 1 / 6, offset: 0.5 },
   { function: "linear", slope: -0.7, offset: 0 },

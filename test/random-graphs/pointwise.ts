@@ -29,6 +29,27 @@ const hardSigmoid: Layer = (draft, { name }) =>
     ...maybe(draft, "beta", { float: draft.draw.normal() / 2 }),
   });
 
+/** The op, or the nodes that stand for it before opset 20, in one of the orders that exporters write them in. */
+const gelu: Layer = (draft, { name }) => {
+  const { draw } = draft;
+  if (draft.opset >= 20) {
+    return draft.node("Gelu", [name], maybe(draft, "approximate", draw.pick(["none", "tanh"])));
+  }
+  const number = (value: number): string => draft.tensor([value], draw.pick([[], [1]]));
+  const either = (opType: string, a: string, b: string): string =>
+    draft.node(opType, draw.chance(0.5) ? [a, b] : [b, a]);
+  const scaled = draw.chance(0.5)
+    ? draft.node("Div", [name, number(Math.SQRT2)])
+    : either("Mul", name, number(Math.SQRT1_2));
+  const raised = either("Add", draft.node("Erf", [scaled]), number(1));
+  const half = number(0.5);
+  return draw.pick([
+    () => either("Mul", either("Mul", name, raised), half),
+    () => either("Mul", either("Mul", name, half), raised),
+    () => either("Mul", either("Mul", raised, half), name),
+  ])();
+};
+
 function softmax(opType: string): Layer {
   return (draft, { name, shape }) => {
     const [lowest, highest] = [-shape.length, shape.length - 1];
@@ -137,6 +158,7 @@ export const pointwise: Readonly<Record<string, Layer>> = {
   Sigmoid: unary("Sigmoid"),
   Tanh: unary("Tanh"),
   HardSwish: unary("HardSwish"),
+  Gelu: gelu,
   Identity: unary("Identity"),
   Clip: clip,
   LeakyRelu: leakyRelu,

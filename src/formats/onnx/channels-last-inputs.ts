@@ -16,6 +16,7 @@ export const elementwise: ReadonlySet<string> = new Set([
   "Add",
   "Clip",
   "Div",
+  "Gelu",
   "HardSigmoid",
   "HardSwish",
   "LeakyRelu",

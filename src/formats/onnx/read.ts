@@ -6,7 +6,7 @@
 import { requireArguments } from "../../core/arguments.ts";
 import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
-import { elementCount, tensor } from "../../core/tensor.ts";
+import { elementCount, type Shape, tensor } from "../../core/tensor.ts";
 import type { Network, Node, Parameter, ParameterKind, Weights } from "../../graph/graph.ts";
 import { requireFinite } from "../finite.ts";
 import { movedBeforeTranspose } from "./channels-last.ts";
@@ -15,6 +15,7 @@ import { type ExternalData, noExternalData } from "./external.ts";
 import { type ScalesOf, scalesIn } from "./factors.ts";
 import type { Constant } from "./folding/constant.ts";
 import { ConstantFolder } from "./folding/constant-folder.ts";
+import { type FileNodes, withGelus } from "./gelu-forms.ts";
 import { GraphReader } from "./graph-reader.ts";
 import { exactPrefix, headerOf, isOwnLayout, notedChannelsLast, opsetOf } from "./header.ts";
 import { readInputs } from "./inputs.ts";
@@ -54,14 +55,13 @@ export function readOnnx(
     ...{ bytes: [bytes, "bytes"], file: [file, "text"], external: [external, "object"], options: [options, "object"] },
   });
   const model = decodeModel(bytes, file);
-  const { graph } = model;
-  if (graph === undefined || graph === null || (graph.node ?? []).length === 0) {
+  if (model.graph === undefined || model.graph === null || (model.graph.node ?? []).length === 0) {
     throw new UserError("bad-file", "not an ONNX file: it has no graph", {
       about: file,
       hint: "Check that this is the right file and that it is complete",
     });
   }
-  if (options.quantized !== true && (graph.node ?? []).some(({ opType }) => isQuantizedOp(opType ?? ""))) {
+  if (options.quantized !== true && (model.graph.node ?? []).some(({ opType }) => isQuantizedOp(opType ?? ""))) {
     throw new UserError("unsupported", "is quantised to integers", {
       about: file,
       expected: "a network of floats",
@@ -70,7 +70,8 @@ export function readOnnx(
     });
   }
   const opset = opsetOf(model, file);
-  const initializers = readInitializers(graph, file, external);
+  const initializers = readInitializers(model.graph, file, external);
+  const graph = { ...model.graph, node: [...withGelus(nodesOf(model.graph, initializers, file, external))] };
   const { inputs, batch, types } = readInputs(graph, initializers, file);
   const readers = countReaders(graph);
   const notedLast = notedChannelsLast(model);
@@ -182,6 +183,31 @@ function readInitializers(graph: GraphMessage, file: string, external: ExternalD
     });
   }
   return constants;
+}
+
+/** The nodes of the file, and the numbers among its constants. */
+function nodesOf(
+  graph: GraphMessage,
+  initializers: ReadonlyMap<string, Constant>,
+  file: string,
+  external: ExternalData,
+): FileNodes {
+  const nodes = graph.node ?? [];
+  const constants = new Map(nodes.flatMap((node) => (node.opType === "Constant" ? [[node.output?.[0], node]] : [])));
+  // A number with more axes could add axes to the value that it is combined with.
+  const isSingle = (dims: Shape): boolean => dims.length <= 1 && elementCount(dims) === 1;
+  const inNode = (name: string): Constant | undefined => {
+    const value = constants.get(name)?.attribute?.find((attribute) => attribute.name === "value")?.t;
+    return value && isSingle(value.dims ?? []) ? readTensor(value, file, external, name) : undefined;
+  };
+  return {
+    nodes,
+    outputs: (graph.output ?? []).map(({ name }) => name ?? ""),
+    numberOf: (name) => {
+      const { dims, values: [number] = [] } = initializers.get(name) ?? inNode(name) ?? {};
+      return dims !== undefined && isSingle(dims) && typeof number === "number" ? number : undefined;
+    },
+  };
 }
 
 function countReaders(graph: GraphMessage): Map<string, number> {

@@ -18,6 +18,7 @@ import { readAdd, readSub, writeAdd, writeBias } from "./ops/add.ts";
 import { readBatchNormalization, writeBatchNormalization } from "./ops/batch-normalization.ts";
 import { readClip, writeClip } from "./ops/clip.ts";
 import { readConv, writeConv } from "./ops/conv.ts";
+import { readGelu } from "./ops/gelu.ts";
 import { readGemm, readMatMul, writeGemm } from "./ops/gemm.ts";
 import { readCast, readDropout, readIdentity } from "./ops/identity-ops.ts";
 import { readDiv, readMul, writeGain, writeMul, writeMultiply } from "./ops/mul.ts";
@@ -79,6 +80,7 @@ export const readRules: ReadonlyMap<string, ReadRule> = new Map([
   ["Dropout", readDropout],
   ["Expand", readExpand],
   ["Flatten", readFlatten],
+  ["Gelu", readGelu],
   ["Gemm", readGemm],
   ["GlobalAveragePool", readGlobalAveragePool],
   ["GlobalMaxPool", readGlobalMaxPool],

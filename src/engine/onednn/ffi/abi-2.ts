@@ -169,6 +169,8 @@ export function abi2(declare: Declare): Abi {
       linear: 127,
       logistic: 175,
       hardSwish: 112,
+      geluErf: 48,
+      geluTanh: 207,
       clip: 16,
       reluUseDst: 256,
       clipUseDst: 262,

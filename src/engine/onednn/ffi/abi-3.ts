@@ -182,6 +182,8 @@ export function abi3(declare: Declare): Abi {
       linear: 38,
       logistic: 41,
       hardSwish: 52,
+      geluErf: 49,
+      geluTanh: 43,
       clip: 47,
       reluUseDst: 256,
       clipUseDst: 262,

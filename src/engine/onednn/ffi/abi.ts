@@ -66,7 +66,19 @@ export interface OperationRequest {
 export interface Abi {
   readonly major: 2 | 3;
   readonly eltwise: Readonly<
-    Record<"relu" | "tanh" | "linear" | "logistic" | "hardSwish" | "clip" | "reluUseDst" | "clipUseDst", number>
+    Record<
+      | "relu"
+      | "tanh"
+      | "linear"
+      | "logistic"
+      | "hardSwish"
+      | "geluErf"
+      | "geluTanh"
+      | "clip"
+      | "reluUseDst"
+      | "clipUseDst",
+      number
+    >
   >;
   readonly normalizationFlags: Readonly<Record<"useGlobalStats" | "useScale" | "useShift" | "fuseRelu", number>>;
   /** Whether the gradient of a batch norm requires the shift as an argument, although it does not depend on it. */

@@ -159,6 +159,7 @@ function elementwiseOf({ eltwise }: Abi, activation: Activation): Elementwise {
     sigmoid: eltwise.logistic,
     tanh: eltwise.tanh,
     hard_swish: eltwise.hardSwish,
+    gelu: eltwise.geluErf,
     leaky_relu: eltwise.relu,
     linear: eltwise.linear,
   };
@@ -171,6 +172,8 @@ function elementwiseOf({ eltwise }: Abi, activation: Activation): Elementwise {
       return { ...own, alpha: activation.slope };
     case "hard_swish":
       return { ...own, ...HARD_SWISH };
+    case "gelu":
+      return activation.approximation === "none" ? own : { forward: eltwise.geluTanh, backward: eltwise.geluTanh };
     default:
       return own;
   }

@@ -8,6 +8,7 @@ import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
 import { writeAffine } from "./affine.ts";
+import { writeGelu } from "./gelu.ts";
 
 export const writeActivation: WriteRule<"activation"> = (node, context) => {
   const { attributes, inputs } = node;
@@ -24,6 +25,9 @@ export const writeActivation: WriteRule<"activation"> = (node, context) => {
       return;
     case "hard_swish":
       context.write("HardSwish", node, inputs);
+      return;
+    case "gelu":
+      writeGelu(node, attributes.approximation, context);
       return;
     case "leaky_relu":
       context.write("LeakyRelu", node, inputs, { alpha: float("slope", attributes.slope) });
