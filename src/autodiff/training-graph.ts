@@ -41,9 +41,16 @@ export interface TrainingGraphOptions {
    * factors are not clipped, because the proximal step compares them with γ. Default: no clipping.
    */
   readonly clipNorm?: number;
+  /**
+   * Parameters with the learning rate of the input `learning_rate`; all others then have that of `body_learning_rate`.
+   * Default: all parameters have the same.
+   */
+  readonly head?: readonly string[];
 }
 
 const LEARNING_RATE: Input = { name: "learning_rate", dtype: "f32", shape: [] };
+/** The input with the learning rate of all parameters outside of `TrainingGraphOptions.head`. */
+export const BODY_RATE: Input = { name: "body_learning_rate", dtype: "f32", shape: [] };
 
 /**
  * The training step of `whole`. Its factors should be folded already (`selection/fold.ts`), but factors that scale
@@ -66,9 +73,10 @@ export function trainingGraph(whole: Graph, options: TrainingGraphOptions): Grap
   const steps = trained.map((parameter) =>
     optimizerStep(parameter, gradients.get(parameter.name) ?? "", options, clipping?.outputs[0]),
   );
+  const bodyRate = options.head === undefined ? [] : [BODY_RATE];
   return {
     name: `${forward.name} (training)`,
-    inputs: [...network.inputs, ...head.inputs, LEARNING_RATE, ...steps.flatMap(({ inputs }) => inputs)],
+    inputs: [...network.inputs, ...head.inputs, LEARNING_RATE, ...bodyRate, ...steps.flatMap(({ inputs }) => inputs)],
     parameters: [...network.parameters, ...steps.flatMap(({ state }) => state)],
     nodes: [
       ...network.nodes,
@@ -119,7 +127,8 @@ function optimizerStep(
   const { name, shape, kind } = parameter;
   const stateOf = (what: OptimizerStateKind): Parameter => ({ name: `${name}.${what}`, shape, kind: what, of: name });
   const velocity = stateOf("velocity");
-  const inputs = [name, gradient, velocity.name, LEARNING_RATE.name];
+  const rate = options.head === undefined || options.head.includes(name) ? LEARNING_RATE : BODY_RATE;
+  const inputs = [name, gradient, velocity.name, rate.name];
   const outputs = [`${name}.next`, `${velocity.name}.next`];
   if (kind === "factor") {
     const { momentum, keepLast, keepRuns } = options.factors;

@@ -1,4 +1,5 @@
 /** The data behind `espalier inspect`: a network's layers, structures and costs. `--json` prints it unchanged. */
+import { optional } from "../core/optional.ts";
 import { elementCount, type Shape } from "../core/tensor.ts";
 import type { QuantizedFacts } from "../formats/onnx/quantized-facts.ts";
 import { nodeMacs } from "../graph/cost.ts";
@@ -9,6 +10,7 @@ import { describeTable, type LatencyTable } from "../latency/table.ts";
 import { timedLayers } from "../latency/timed-layers.ts";
 import { type Factor, type FactorKind, factorsOf, selectionKeys } from "../selection/factors.ts";
 import { place, structureKinds } from "../selection/place.ts";
+import { classNamesOf } from "../training/start/class-names.ts";
 
 export interface InspectedLayer {
   readonly name: string;
@@ -41,6 +43,8 @@ export interface Inspection {
   /** What the latency is predicted for. */
   readonly measuredOn?: string;
   readonly inputs: readonly { readonly name: string; readonly shape: readonly (number | "N")[] }[];
+  /** Names of the classes in the order of the logits, if the file's metadata has them. */
+  readonly classes?: readonly string[];
   readonly layers: readonly InspectedLayer[];
   /** Whether the network has scaling factors. If not, `structures` lists those that could get factors. */
   readonly hasFactors: boolean;
@@ -124,6 +128,7 @@ export function inspect(
     ...networkCost(graph, latencyTable),
     ...(latencyTable === undefined ? {} : { measuredOn: describeTable(latencyTable) }),
     inputs: graph.inputs.map(({ name, shape }) => ({ name, shape })),
+    ...optional({ classes: classNamesOf(graph) }),
     layers: latencyTable === undefined ? layersOf(graph) : withTimes(layersOf(graph), graph, latencyTable),
     hasFactors: own.length > 0,
     structures: factors.map((factor) => ({

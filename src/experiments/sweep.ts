@@ -18,12 +18,14 @@ import { SingleProcess } from "../distributed/single-process.ts";
 import type { Network } from "../graph/graph.ts";
 import { requireReachable } from "../training/gamma/budget-gamma.ts";
 import { requireWindow } from "../training/gamma/gamma-schedule.ts";
+import { requireBodyEpochs } from "../training/head-phase.ts";
 import { imagesPerMicroBatch } from "../training/network/micro-batches.ts";
 import { partOfBatch } from "../training/ranks/ranks.ts";
 import { DEFAULT_RUNS_FOLDER, lockRunFolder } from "../training/run-folder/run-folder.ts";
 import { hashData, hashWeights } from "../training/run-folder/run-record.ts";
 import { bringsWeights, requireWeights } from "../training/start/fine-tuning.ts";
 import { latencyTableFor } from "../training/start/latency-table.ts";
+import { requireHead } from "../training/start/new-head.ts";
 import { openData } from "../training/start/run-data.ts";
 import {
   inputOf,
@@ -184,11 +186,13 @@ async function requirePoints(plan: SweepPlan, model: OpenModel, dataset: Dataset
     try {
       const settings = settledSettings(plan.model, input);
       requireWindow(settings);
+      requireBodyEpochs(settings);
       requireWeights(settings, bringsWeights(model) && !settings.fromScratch);
       const { dataset: limited } = await openData(Promise.resolve(dataset), settings.limit, undefined);
       stepsPerEpoch(limited.train.count, settings.batch);
       imagesPerMicroBatch(partOfBatch(settings.batch, cluster).count, settings.accumulate ?? 1);
-      const plain = networkFor(model, limited, settings.fromScratch);
+      const { network: plain } = networkFor(model, limited, settings);
+      if (settings.headEpochs !== undefined) requireHead(plain.graph);
       const latencyTable = await latencyTableFor(plain.graph, settings);
       const starting = withFactors(plain, settings, latencyTable);
       requireReachable(settings, starting, latencyTable);

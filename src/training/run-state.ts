@@ -5,11 +5,11 @@ import type { Accuracy } from "../evaluation/accuracy.ts";
 import type { Weights } from "../graph/graph.ts";
 import type { Factor } from "../selection/factors.ts";
 import type { EventBody } from "./events.ts";
+import { type LearningRates, learningRatesAt } from "./head-phase.ts";
 import type { EpochSums, StepResult, TrainingRun } from "./hooks/run-hook.ts";
 import type { TrainingState } from "./network/full-size-state.ts";
 import { checkpointPath } from "./run-folder/checkpoint-files.ts";
 import type { RunWriter } from "./run-folder/run-writer.ts";
-import { learningRateAt } from "./schedules.ts";
 import { epochOf, type Session } from "./session.ts";
 
 const NO_SUMS: EpochSums = { steps: 0, loss: 0, correct: 0, milliseconds: 0 };
@@ -74,7 +74,12 @@ export class RunState implements TrainingRun {
   }
 
   learningRateAt(step: number): number {
-    return learningRateAt(this.#session.settings.schedule, step, this.totalSteps);
+    return this.learningRatesAt(step).head;
+  }
+
+  /** The learning rates of the last layer and of all other parameters. */
+  learningRatesAt(step: number): LearningRates {
+    return learningRatesAt(this.#session.settings, step, this.totalSteps);
   }
 
   readFactors(): Promise<{ readonly factors: Weights; readonly velocities: Weights }> {

@@ -27,6 +27,7 @@ import { EventLoopWatch } from "./progress/event-loop.ts";
 import { partOfBatch } from "./ranks/ranks.ts";
 import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
 import type { Settings } from "./settings/settings.ts";
+import { requireHead } from "./start/new-head.ts";
 
 export interface SessionStart {
   readonly settings: Settings;
@@ -84,6 +85,11 @@ function teacherOf({ settings, teacher }: SessionStart): LiveNetworkOptions["tea
   return { ...settings.distill, network: required(teacher, "the teacher") };
 }
 
+/** The parameters of the head of `graph`, if it is trained alone first. */
+function headAlone({ headEpochs }: Settings, graph: Graph): readonly string[] | undefined {
+  return headEpochs === undefined ? undefined : requireHead(graph).parameters;
+}
+
 /**
  * The rounding of the settings. A budget of latency rounds up to the channels that the runtime computes at once, unless
  * the settings say otherwise: a channel less would save nothing, and may take away the runtime's fast kernels.
@@ -118,7 +124,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
       softTargets: soft !== undefined,
       fixScales: settings.fixBatchNormScale === true,
       batchNormalization: settings.freezeBatchNorm ? "frozen" : "batch",
-      ...optional({ clipNorm: settings.clipNorm, teacher: teacherOf(start) }),
+      ...optional({ clipNorm: settings.clipNorm, teacher: teacherOf(start), head: headAlone(settings, whole.graph) }),
     },
     { ...whole, optimizer, cuts: progress.cuts, choices: progress.choices },
   );

@@ -11,6 +11,7 @@ import { describeEnvironment } from "./environment.ts";
 import type { ControlOf } from "./events.ts";
 import { requireReachable } from "./gamma/budget-gamma.ts";
 import { requireWindow } from "./gamma/gamma-schedule.ts";
+import { requireBodyEpochs } from "./head-phase.ts";
 import { requireOwnNames } from "./hooks/run-hook.ts";
 import { imagesPerMicroBatch } from "./network/micro-batches.ts";
 import { carryOut, type RunStart, writeStart } from "./open-run.ts";
@@ -30,6 +31,7 @@ import { parseSettings, type Settings, type SettingsInput } from "./settings/set
 import { bringsWeights, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
 import { sourceForFile } from "./start/fine-tuning-data.ts";
 import { latencyTableFor } from "./start/latency-table.ts";
+import { requireHead } from "./start/new-head.ts";
 import { type DataSource, openData } from "./start/run-data.ts";
 import {
   fileOf,
@@ -71,11 +73,12 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
   const startedAt = performance.now();
   const { data, folder: chosenFolder, controlOf, ...others } = options;
   const { onEvent, signal, hooks, gammaPolicy, alone: _, tuningClock, ...input } = others;
-  const { settings, dataset, source, plain, name } = await cluster.together(async () => {
+  const { settings, dataset, source, plain, headNotice, name } = await cluster.together(async () => {
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
     const parsed = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
     requireWeights(parsed, isFineTuned);
     requireWindow(parsed);
+    requireBodyEpochs(parsed);
     requireOneGamma(parsed, options);
     requireOwnNames([...(hooks ?? []), ...(gammaPolicy === undefined ? [] : [gammaPolicy])]);
     imagesPerMicroBatch(partOfBatch(parsed.batch, cluster).count, parsed.accumulate ?? 1);
@@ -84,8 +87,9 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     const images = file === undefined ? data : sourceForFile(file, data);
     const opened = await openData(images, parsed.limit, inputOf(found));
     stepsPerEpoch(opened.dataset.train.count, parsed.batch);
-    const network = networkFor(found, opened.dataset, parsed.fromScratch);
-    return { settings: parsed, name: nameOf(found, network.graph), ...opened, plain: network };
+    const { network, notice } = networkFor(found, opened.dataset, parsed);
+    if (parsed.headEpochs !== undefined) requireHead(network.graph);
+    return { settings: parsed, name: nameOf(found, network.graph), ...opened, plain: network, headNotice: notice };
   });
   // One rank measures, so that all have the same times, and no other process is busy meanwhile.
   const table = await cluster.onFirst(async () => (await latencyTableFor(plain.graph, settings)) ?? null);
@@ -130,7 +134,10 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
           ...optional({ latencyTable }),
           checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
           ...(settings.distill === undefined ? {} : { teacher: bake(network) }),
-          notices: factors.length === 0 && controlOf === undefined ? [noGamma] : [],
+          notices: [
+            ...(headNotice === undefined ? [] : [headNotice]),
+            ...(factors.length === 0 && controlOf === undefined ? [noGamma] : []),
+          ],
         };
         await cluster.onFirst(() => writeStart(writer, start));
         return start;

@@ -48,12 +48,15 @@ export async function trainingLoop(
  * Trains on the next batch: forward and backward pass, an SGD step for the weights, a proximal step for the factors.
  */
 async function trainStep({ loader, network }: Session, run: RunState, gammas: Weights): Promise<StepResult> {
-  const learningRate = run.learningRateAt(run.step);
+  const { head: learningRate, body: bodyRate } = run.learningRatesAt(run.step);
   const start = performance.now();
   const waitedBefore = loader.waitedMilliseconds;
   const batch = await loader.next();
   const waitedMilliseconds = loader.waitedMilliseconds - waitedBefore;
-  const { loss, correct } = await network.step(batch, { learningRate, gammas, isAborted: run.isAborted });
+  const { loss, correct } = await network.step(batch, {
+    ...{ learningRate, bodyRate, gammas },
+    isAborted: run.isAborted,
+  });
   batch.release();
   return { loss, correct, learningRate, milliseconds: performance.now() - start, waitedMilliseconds };
 }

@@ -66,6 +66,8 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
     exactly({ weight: 0.7, temperature: 2 }, "0.7,2"),
   ],
   "from-scratch": [{ text: undefined, value: true }],
+  "keep-head": [{ text: undefined, value: true }],
+  "head-epochs": [exactly(1), exactly(3)],
   augment: [{ text: undefined, value: false }],
   "sync-bn": [{ text: undefined, value: true }],
   engine: [exactly("onednn"), exactly("reference")],

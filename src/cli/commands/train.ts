@@ -109,14 +109,16 @@ async function timeLayers(
   context: Context,
   model: OpenModel<string>,
   data: DatasetReference,
-  { budget, gammaBy, latencyTable, fromScratch }: SettingsInput,
+  settings: SettingsInput,
 ): Promise<void> {
   if ((context.rank ?? 0) > 0) return;
+  const { budget, gammaBy, latencyTable, fromScratch, keepHead } = settings;
   const asked = {
     ...optional({ budget: typeof budget === "string" ? parseBudget(budget) : budget, gammaBy, latencyTable }),
   };
   if (!needsLatency(asked)) return;
-  await tableShown(context, networkFor(model, await data.open(), fromScratch).graph, asked);
+  const kept = optional({ fromScratch, keepHead });
+  await tableShown(context, networkFor(model, await data.open(), kept).network.graph, asked);
 }
 
 /** Adds the flags of the model, the data and the settings of a run. */

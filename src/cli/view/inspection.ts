@@ -45,8 +45,17 @@ function structureText(structures: readonly InspectedStructures[], hasFactors: b
   return parts.join(", ");
 }
 
+/** More names than this are not listed. */
+const LISTED_CLASSES = 10;
+
+function classesText(classes: readonly string[]): string {
+  const names = classes.slice(0, LISTED_CLASSES).join(", ");
+  return classes.length > LISTED_CLASSES ? `${formatCount(classes.length)}: ${names}, …` : names;
+}
+
 export function inspectionLines(inspection: Inspection, { colours }: Terminal): string[] {
   const { name, inputs, parameters, macs, latency, measuredOn = "", structures, hasFactors, quantized } = inspection;
+  const { classes } = inspection;
   const [heading = "", ...rows] = layerTable(inspection);
   const images = inputs.map((input) => `${input.name} ${input.shape.join("×")}`).join(", ");
   const selectable = structureText(structures, hasFactors);
@@ -63,6 +72,7 @@ export function inspectionLines(inspection: Inspection, { colours }: Terminal): 
       ? []
       : [`  latency      ${colours.bold(formatMilliseconds(latency))} ${colours.dim(`(predicted: ${measuredOn})`)}`]),
     `  ${hasFactors ? "alive     " : "structures"}   ${selectable === "" ? "none" : selectable}`,
+    ...(classes === undefined ? [] : [`  classes      ${classesText(classes)}`]),
     ...(quantized === undefined ? [] : quantizedLines(quantized)),
   ];
 }

@@ -14,8 +14,8 @@ import { BudgetController, type ControllerState, type Observation } from "../../
 import { type CostKind, costModel } from "../../selection/cost-model.ts";
 import { type Factor, factorKinds } from "../../selection/factors.ts";
 import type { EventBody, NetworkCost } from "../events.ts";
+import { learningRatesAt } from "../head-phase.ts";
 import { type EpochResult, type Json, readHookState, type TrainingRun } from "../hooks/run-hook.ts";
-import { learningRateAt } from "../schedules.ts";
 import { roundingOf, type Session } from "../session.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { StartingNetwork } from "../start/starting-network.ts";
@@ -91,7 +91,7 @@ export class BudgetGamma implements GammaPolicy {
     this.#share = budgetShare(budget, networkCost(graph, latencyTable));
     this.#rates = new Float64Array(totalSteps + 1);
     for (let step = 0; step < totalSteps; step++) {
-      this.#rates[step + 1] = (this.#rates[step] ?? 0) + learningRateAt(settings.schedule, step, totalSteps);
+      this.#rates[step + 1] = (this.#rates[step] ?? 0) + learningRatesAt(settings, step, totalSteps).body;
     }
     this.#controller = new BudgetController({
       factors,
@@ -140,11 +140,14 @@ export class BudgetGamma implements GammaPolicy {
     const { step, totalSteps } = run;
     const interval = this.#interval;
     if (step % interval !== 0 || step >= totalSteps) return;
+    const { body: learningRate } = learningRatesAt(this.#session.settings, step, totalSteps);
+    // The factors do not move while the head is trained alone.
+    if (learningRate === 0 && step < totalSteps - 1) return;
     const progress = this.#progressAt(step);
     const seen: Observation = {
       ...(await run.readFactors()),
       progress,
-      learningRate: run.learningRateAt(step),
+      learningRate,
       interval,
       isCut: this.#isCut(),
     };

@@ -4,6 +4,7 @@
  */
 import { inBatch } from "../../autodiff/accumulate.ts";
 import { STOP, stopFeed } from "../../autodiff/data-parallel.ts";
+import { BODY_RATE } from "../../autodiff/training-graph.ts";
 import { required, UserError } from "../../core/errors.ts";
 import { filled, type Tensor, tensor } from "../../core/tensor.ts";
 import type { TrainingBatch } from "../../data/loader.ts";
@@ -28,6 +29,8 @@ import {
 
 export interface StepOptions {
   readonly learningRate: number;
+  /** The learning rate of all parameters but the head, if the head is trained alone first. */
+  readonly bodyRate: number;
   /** γ of the full network's structures, by the factors' parameters. */
   readonly gammas: Weights;
   /** Whether this rank was asked to stop. The sums over ranks tell the other ranks. */
@@ -133,15 +136,16 @@ export class LiveNetwork {
   /** Makes one training step. */
   async step(
     { images, labels, targets }: Pick<TrainingBatch, "images" | "labels" | "targets">,
-    { learningRate, gammas, isAborted }: StepOptions,
+    { learningRate, bodyRate, gammas, isAborted }: StepOptions,
   ): Promise<{ readonly loss: number; readonly correct: number }> {
-    const { batch, accumulate: parts = 1 } = this.#options;
+    const { batch, accumulate: parts = 1, head } = this.#options;
     if (gammas !== this.#gammas) this.#feedGammas(gammas);
     const divided = divideFeeds(
       {
         [this.#imagesInput]: images,
         ...(targets === undefined ? { labels } : { targets }),
-        learning_rate: tensor([], Float32Array.of(learningRate)),
+        learning_rate: filled([], learningRate),
+        ...(head === undefined ? {} : { [BODY_RATE.name]: filled([], bodyRate) }),
       },
       batch,
       parts,

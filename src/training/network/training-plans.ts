@@ -34,6 +34,8 @@ export interface LiveNetworkOptions {
   /** Whether the scales of batch norms are not trained; default false. */
   readonly fixScales?: boolean;
   readonly clipNorm?: number;
+  /** The parameters of the head, if it is trained alone first. */
+  readonly head?: readonly string[];
   /** Default "batch". */
   readonly batchNormalization?: "batch" | "frozen";
   /** The teacher network, without factors, and the weight of its answers in the loss. */
@@ -75,7 +77,7 @@ export async function preparePlans(
   tuning: Pick<PrepareOptions, "tuningSeconds"> = {},
 ): Promise<Plans> {
   const { host, cluster, batch, evaluationBatch, momentum, weightDecay, precision, syncBatchNorm } = options;
-  const { softTargets = false, fixScales = false, clipNorm, batchNormalization = "batch", teacher } = options;
+  const { softTargets = false, fixScales = false, clipNorm, head, batchNormalization = "batch", teacher } = options;
   const ranks = cluster.size;
   const folded = fold(graph);
   const micro = trainingGraph(folded, {
@@ -85,7 +87,7 @@ export async function preparePlans(
     batchNormalization,
     fixScales,
     loss: { targets: softTargets ? "soft" : "labels", ...optional({ teacher }) },
-    ...optional({ clipNorm }),
+    ...optional({ clipNorm, head }),
   });
   const whole = accumulate(micro, options.accumulate ?? 1);
   const step = forRanks(whole, { ranks, synchronizeNormalization: syncBatchNorm });

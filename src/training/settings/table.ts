@@ -1,6 +1,6 @@
 /**
  * The table of settings, one row for each setting, in the order of `run.json`. To add a setting, add a row here (or in
- * `pruning.ts`) and use it; `npm run docs` then updates docs/settings.md.
+ * `pruning.ts` or `tasks.ts`) and use it; `npm run docs` then updates docs/settings.md.
  */
 import { z } from "zod";
 import type { Augmentation } from "../../data/dataset.ts";
@@ -10,6 +10,7 @@ import { scheduleKinds, scheduleSchema } from "../schedules.ts";
 import { choice, distillation, mixing, number, switchTo, text, wholeNumber } from "./codecs.ts";
 import { pruningSettings } from "./pruning.ts";
 import { setting } from "./setting.ts";
+import { taskSettings } from "./tasks.ts";
 
 /** Default number of epochs on the command line: for new weights, and for trained weights from a file. */
 export const defaultEpochs = { new: 40, trained: 15 } as const;
@@ -193,6 +194,7 @@ export const settingsTable = {
     control: "omit",
     flags: [{ flag: "--from-scratch", codec: switchTo(true), label: "draw new weights" }],
   }),
+  ...taskSettings,
   augment: setting({
     schema: augmentation.default(true),
     help: "augment training images: true for the dataset's default, false for none, or the options",

@@ -31,13 +31,15 @@ export function withFineTuning(input: SettingsInput): SettingsInput {
 }
 
 /** Throws `UserError("bad-option")` if `settings` need trained weights and there are none. */
-export function requireWeights({ freezeBatchNorm, distill }: Settings, areThere: boolean): void {
+export function requireWeights({ freezeBatchNorm, distill, headEpochs }: Settings, areThere: boolean): void {
   if (areThere) return;
   const [option, why] = freezeBatchNorm
     ? ["freezeBatchNorm", "there are no statistics to normalise by"]
     : distill !== undefined
       ? ["distill", "there is no trained network to distil from"]
-      : [];
+      : headEpochs !== undefined
+        ? ["headEpochs", "the rest of the network has learnt nothing that could be kept"]
+        : [];
   if (option === undefined) return;
   throw new UserError("bad-option", `the run starts from new weights: ${why}`, {
     about: `option "${option}"`,

@@ -15,6 +15,8 @@ import type { CostOptions } from "../../selection/cost-model.ts";
 import { type Factor, factorsOf, type Selection, selectionKeys } from "../../selection/factors.ts";
 import { type Placement, place, requireKinds } from "../../selection/place.ts";
 import { type GammaMeasure, shareGamma } from "../../selection/structure-costs.ts";
+import type { Settings } from "../settings/settings.ts";
+import { type FittedHead, fitHead } from "./new-head.ts";
 
 /**
  * A name such as "resnet-20", the path of an `.onnx` file, a graph (its weights are drawn from the seed), or a network.
@@ -54,15 +56,21 @@ export interface FactorOptions {
   readonly budget?: Budget;
 }
 
+/** The settings that decide what of a model is kept. */
+export type FitOptions = Partial<Pick<Settings, "fromScratch" | "keepHead">>;
+
 /**
- * The network of `source` for these data, without its weights if the run starts from scratch.
+ * The network of `source` for these data, without its weights if the run starts from scratch, and with another head if
+ * the data has other classes.
  * @throws UserError "unknown-name", "bad-option" if model and data do not fit.
  */
-export function networkFor(source: OpenModel, dataset: Dataset, fromScratch = false): Network {
+export function networkFor(source: OpenModel, dataset: Dataset, options: FitOptions = {}): FittedHead {
+  const { fromScratch = false, keepHead = false } = options;
   const found = plainNetwork(source, dataset);
-  const network = fromScratch ? { graph: found.graph, weights: new Map() } : found;
-  checkFit(network.graph, dataset, nameOf(source, network.graph));
-  return network;
+  const given = fromScratch ? { graph: found.graph, weights: new Map() } : found;
+  const fitted = keepHead ? { network: given } : fitHead(given, dataset.classes);
+  checkFit(fitted.network.graph, dataset, nameOf(source, given.graph));
+  return fitted;
 }
 
 /**
