@@ -13,6 +13,7 @@ int main(void) {
 #if DNNL_VERSION_MAJOR == 2
   PRINT(sizeof(dnnl_memory_desc_t));
   PRINT(sizeof(dnnl_convolution_desc_t));
+  PRINT(sizeof(dnnl_deconvolution_desc_t));
   PRINT(sizeof(dnnl_batch_normalization_desc_t));
   PRINT(sizeof(dnnl_eltwise_desc_t));
   PRINT(sizeof(dnnl_pooling_v2_desc_t));
@@ -59,6 +60,7 @@ int main(void) {
   PRINT(dnnl_convolution_direct);
   PRINT(dnnl_convolution_winograd);
   PRINT(dnnl_convolution_auto);
+  PRINT(dnnl_deconvolution_direct);
   PRINT(dnnl_eltwise_relu);
   PRINT(dnnl_eltwise_tanh);
   PRINT(dnnl_eltwise_linear);

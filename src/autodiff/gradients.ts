@@ -54,6 +54,21 @@ export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule
       emit("backward_data", "convolution_backward_data", [diffDst, input(1)], [0], { ...attributes, srcShape });
     }
   },
+  deconvolution: ({ attributes, input, diffDst, wants, parameterShape, activationShape, emit }) => {
+    const withBias = wants(2);
+    if (wants(1) || withBias) {
+      const weightsShape = parameterShape(1);
+      emit("backward_weights", "deconvolution_backward_weights", [input(0), diffDst], withBias ? [1, 2] : [1], {
+        ...attributes,
+        weightsShape,
+        withBias,
+      });
+    }
+    if (wants(0)) {
+      const srcShape = activationShape(0);
+      emit("backward_data", "deconvolution_backward_data", [diffDst, input(1)], [0], { ...attributes, srcShape });
+    }
+  },
   linear: ({ input, diffDst, wants, emit }) => {
     const withBias = wants(2);
     if (wants(1) || withBias) {

@@ -54,7 +54,7 @@ export interface Inspection {
 }
 
 function kernelOf(node: Node): string {
-  if (node.op !== "convolution") return "";
+  if (node.op !== "convolution" && node.op !== "deconvolution") return "";
   const { strides, groups } = node.attributes;
   const stride = strides[0] === 1 && strides[1] === 1 ? "" : ` /${strides[0]}`;
   return `${stride}${groups === 1 ? "" : ` in ${groups} groups`}`;
@@ -79,10 +79,10 @@ function layersOf(graph: Graph): InspectedLayer[] {
       continue;
     }
     const weights = shapes.get(node.inputs[1] ?? "") ?? [];
-    const window = node.op === "convolution" ? weights.slice(2).join("×") : "";
+    const window = node.op === "convolution" || node.op === "deconvolution" ? weights.slice(2).join("×") : "";
     layers.set(node.name, {
       name: node.name,
-      op: node.op.replaceAll("_", " "),
+      op: node.op === "deconvolution" ? "transposed convolution" : node.op.replaceAll("_", " "),
       kernel: `${window}${kernelOf(node)}`,
       shape: (shapes.get(node.outputs[0] ?? "") ?? []).slice(1),
       parameters,

@@ -63,6 +63,7 @@ const kinds = {
   boolean: ["true or false", isBoolean],
   pair: ["[height, width], both from 1", isPair],
   "number or pair": ["a whole number from 1, or [height, width]", (value) => isPositive(value) || isPair(value)],
+  "number or shape": ["a whole number, or a list of them", (value) => isWhole(value) || isShape(value)],
   padding: ["top, left, bottom and right, in whole numbers", isPadding],
   "number or padding": [
     "a whole number, or top, left, bottom and right",

@@ -17,9 +17,15 @@ export function floatingPointOperations(node: Node, shapes: ReadonlyMap<string, 
     case "convolution_backward_data":
     case "linear_backward_data":
       return product(sizeOf(second), sizeOf(first));
+    case "deconvolution":
+      return product(sizeOf(second), sizeOf(first));
+    case "deconvolution_backward_data":
+      return product(sizeOf(second), sizeOf(dst));
     case "convolution_backward_weights":
     case "linear_backward_weights":
       return product(sizeOf(dst), sizeOf(second));
+    case "deconvolution_backward_weights":
+      return product(sizeOf(dst), sizeOf(first));
     default:
       return 0;
   }

@@ -40,6 +40,10 @@ export interface ConvolutionOptions {
   readonly bias?: boolean;
 }
 
+export interface DeconvolutionOptions extends ConvolutionOptions {
+  readonly outputPadding?: number | Pair;
+}
+
 export interface PoolingOptions {
   readonly kernel: number | Pair;
   /** Default: the kernel. */
@@ -116,26 +120,26 @@ export class GraphBuilder {
 
   convolution(name: string, src: string, options: ConvolutionOptions): string {
     this.#check("convolution", name, { src }, fieldsOf("options", options, convolutionKinds));
-    const { channels, kernel, strides = 1, padding = 0, dilation = 1, groups = 1, bias = false } = options;
-    const inputChannels = this.shape(src)[1] ?? 0;
-    if (inputChannels % groups !== 0) {
-      throw new UserError("bad-graph", "groups do not divide the input channels", {
-        about: `convolution "${name}"`,
-        expected: `a divisor of ${inputChannels}`,
-        received: `${groups}`,
-        hint: "Choose another number of groups or of channels",
-      });
-    }
-    const inputs = [
-      src,
-      this.parameter(`${name}.weights`, [channels, inputChannels / groups, ...pair(kernel)], "weights"),
-    ];
-    if (bias) inputs.push(this.parameter(`${name}.bias`, [channels], "bias"));
-    return this.node("convolution", name, inputs, {
+    const { strides = 1, padding = 0, dilation = 1, groups = 1 } = options;
+    return this.node("convolution", name, this.#layerInputs("convolution", name, src, options), {
       strides: pair(strides),
       padding: sides(padding),
       dilation: pair(dilation),
       groups,
+    });
+  }
+
+  /** A transposed convolution. */
+  deconvolution(name: string, src: string, options: DeconvolutionOptions): string {
+    const kinds: ArgumentKinds = { ...convolutionKinds, outputPadding: "number or shape?" };
+    this.#check("deconvolution", name, { src }, fieldsOf("options", options, kinds));
+    const { strides = 1, padding = 0, dilation = 1, outputPadding = 0, groups = 1 } = options;
+    return this.node("deconvolution", name, this.#layerInputs("deconvolution", name, src, options), {
+      strides: pair(strides),
+      padding: sides(padding),
+      dilation: pair(dilation),
+      groups,
+      outputPadding: pair(outputPadding),
     });
   }
 
@@ -314,6 +318,23 @@ export class GraphBuilder {
       outputs: this.#outputs,
       updates: [],
     };
+  }
+
+  /** The inputs of a layer over images, whose parameters it declares. */
+  #layerInputs(op: string, name: string, src: string, options: ConvolutionOptions): string[] {
+    const { channels, kernel, groups = 1, bias = false } = options;
+    const inputChannels = this.shape(src)[1] ?? 0;
+    if (inputChannels % groups !== 0) {
+      throw new UserError("bad-graph", "groups do not divide the input channels", {
+        about: `${op} "${name}"`,
+        expected: `a divisor of ${inputChannels}`,
+        received: `${groups}`,
+        hint: "Choose another number of groups or of channels",
+      });
+    }
+    const shape = [channels, inputChannels / groups, ...pair(kernel)];
+    const inputs = [src, this.parameter(`${name}.weights`, shape, "weights")];
+    return bias ? [...inputs, this.parameter(`${name}.bias`, [channels], "bias")] : inputs;
   }
 
   /** Throws unless `name` is a text, each of `sources` a value of this graph, and each of `others` of its kind. */

@@ -22,12 +22,13 @@ import {
 } from "./channels/pointwise.ts";
 import { concatenation, flatten, pad, slice } from "./channels/routing.ts";
 import type { ChannelRule } from "./channels/rule.ts";
-import { convolution, linear } from "./channels/weights.ts";
+import { convolution, deconvolution, linear } from "./channels/weights.ts";
 import type { Node } from "./graph.ts";
 import type { ForwardOpName } from "./ops.ts";
 
 const rules: { readonly [K in ForwardOpName]: ChannelRule<K> } = {
   convolution,
+  deconvolution,
   batch_normalization: batchNormalization,
   relu,
   clip,

@@ -16,9 +16,11 @@ export interface Cost {
 
 /** The MACs of one node for one image. Only convolutions and linear layers count, as in the paper. */
 export function nodeMacs(node: Node, shapes: ReadonlyMap<string, Shape>): number {
-  if (node.op !== "convolution" && node.op !== "linear") return 0;
+  if (node.op !== "convolution" && node.op !== "deconvolution" && node.op !== "linear") return 0;
   const weights = shapes.get(node.inputs[1] ?? "") ?? [];
-  const [, , ...pixels] = shapes.get(node.outputs[0] ?? "") ?? [];
+  // Each pixel of a transposed convolution's input meets every element of the kernel.
+  const swept = node.op === "deconvolution" ? node.inputs[0] : node.outputs[0];
+  const [, , ...pixels] = shapes.get(swept ?? "") ?? [];
   return elementCount(weights) * elementCount(pixels);
 }
 

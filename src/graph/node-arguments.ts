@@ -9,6 +9,10 @@ const pooling: ArgumentKinds = { kernel: "pair", strides: "pair", padding: "padd
 
 const attributeKinds: Readonly<Record<ForwardOpName, ArgumentKinds>> = {
   convolution: { strides: "pair", padding: "padding", dilation: "pair", groups: "positive whole number" },
+  deconvolution: {
+    ...{ strides: "pair", padding: "padding", dilation: "pair", groups: "positive whole number" },
+    outputPadding: "shape",
+  },
   batch_normalization: { epsilon: "number", momentum: "number" },
   relu: {},
   clip: { minimum: "number or infinity", maximum: "number or infinity" },

@@ -25,6 +25,12 @@ export interface ConvolutionAttributes {
   readonly groups: number;
 }
 
+/** A transposed convolution. The padding is cut off its result. */
+export interface DeconvolutionAttributes extends ConvolutionAttributes {
+  /** Rows at the bottom and columns at the right by which the result is larger. */
+  readonly outputPadding: Pair;
+}
+
 export interface PoolingAttributes {
   readonly kernel: Pair;
   readonly strides: Pair;
@@ -100,6 +106,12 @@ export interface FlattenAttributes {
 export interface ForwardOps {
   /** (src [N,C,H,W], weights [O,C/G,K,L], bias [O]?) → dst [N,O,H',W'] */
   convolution: ConvolutionAttributes;
+  /**
+   * (src [N,C,H,W], weights [O,C/G,K,L], bias [O]?) → dst [N,O,H',W']: the gradient of a convolution by its src, with
+   * rows of the weights for outputs. Pixel (y, x) of src times element (k, l) of the kernel is added to pixel
+   * (y·stride + k·dilation − top, x·stride + l·dilation − left).
+   */
+  deconvolution: DeconvolutionAttributes;
   /** (src [N,C,…], scale [C], shift [C], running mean [C], running variance [C]) → dst; inference form. */
   batch_normalization: BatchNormalizationAttributes;
   /** (src) → dst = max(0, src) */
@@ -182,6 +194,13 @@ export interface TrainingOps {
   convolution_backward_data: ConvolutionAttributes & { readonly srcShape: readonly (number | "N")[] };
   /** (src, diff_dst) → (diff_weights of shape `weightsShape`, diff_bias [O] if `withBias`) */
   convolution_backward_weights: ConvolutionAttributes & {
+    readonly weightsShape: readonly number[];
+    readonly withBias: boolean;
+  };
+  /** (diff_dst, weights) → diff_src of shape `srcShape` */
+  deconvolution_backward_data: DeconvolutionAttributes & { readonly srcShape: readonly (number | "N")[] };
+  /** (src, diff_dst) → (diff_weights of shape `weightsShape`, diff_bias [O] if `withBias`) */
+  deconvolution_backward_weights: DeconvolutionAttributes & {
     readonly weightsShape: readonly number[];
     readonly withBias: boolean;
   };

@@ -5,92 +5,12 @@
 import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { elementCount, formatShape, type Shape, sameShape } from "../core/tensor.ts";
-import type { Graph, Node, SymbolicShape } from "./graph.ts";
-import type { Attributes, ConvolutionAttributes, MaxPoolingAttributes, OpName } from "./ops.ts";
+import type { Graph, Node } from "./graph.ts";
+import type { Attributes, OpName } from "./ops.ts";
+import { bindBatch, type ShapeContext, type ShapeRule } from "./shapes/rule.ts";
+import { convolved, deconvolved, pooled } from "./shapes/windows.ts";
 
-interface ShapeContext<K extends OpName> {
-  readonly attributes: Attributes<K>;
-  readonly batch: number;
-  /** The shape of input `index`. Throws if there is no such input or its rank is not `rank`. */
-  input(index: number, rank?: number): Shape;
-  readonly inputCount: number;
-  /** Throws a `UserError` unless `condition` holds. */
-  check(condition: boolean, expected: string, received: string): void;
-}
-
-type ShapeRule<K extends OpName> = (context: ShapeContext<K>) => readonly Shape[];
-
-/** Replaces "N" by the batch size. */
-export function bindBatch(shape: SymbolicShape, batch: number): Shape {
-  return shape.map((dimension) => (dimension === "N" ? batch : dimension));
-}
-
-/** Output extent of a sliding window: ⌊(size + before + after − dilation·(kernel − 1) − 1) / stride⌋ + 1. */
-export function windowCount(
-  size: number,
-  kernel: number,
-  stride: number,
-  before: number,
-  after: number,
-  dilation = 1,
-): number {
-  return Math.floor((size + before + after - dilation * (kernel - 1) - 1) / stride) + 1;
-}
-
-function convolved(
-  [batch = 0, channels = 0, height = 0, width = 0]: Shape,
-  [outputs = 0, perGroup = 0, kernelHeight = 0, kernelWidth = 0]: Shape,
-  { strides, padding, dilation, groups }: ConvolutionAttributes,
-  check: ShapeContext<"convolution">["check"],
-): Shape {
-  check(channels === perGroup * groups, `${perGroup * groups} input channels`, `${channels}`);
-  check(outputs % groups === 0, `output channels that ${groups} groups divide`, `${outputs}`);
-  const rows = windowCount(height, kernelHeight, strides[0], padding.top, padding.bottom, dilation[0]);
-  const columns = windowCount(width, kernelWidth, strides[1], padding.left, padding.right, dilation[1]);
-  check(rows > 0 && columns > 0, "a kernel that fits into the padded image", formatShape([height, width]));
-  return [batch, outputs, rows, columns];
-}
-
-function pooled({ input, attributes, check }: ShapeContext<"max_pooling" | "average_pooling">): readonly Shape[] {
-  const { kernel, strides, padding, dilation = [1, 1] }: MaxPoolingAttributes = attributes;
-  const [batch = 0, channels = 0, height = 0, width = 0] = input(0, 4);
-  const rows = windowCount(height, kernel[0], strides[0], padding.top, padding.bottom, dilation[0]);
-  const columns = windowCount(width, kernel[1], strides[1], padding.left, padding.right, dilation[1]);
-  check(rows > 0 && columns > 0, "a kernel that fits into the padded image", formatShape([height, width]));
-  check(
-    Math.max(padding.top, padding.bottom) < kernel[0] && Math.max(padding.left, padding.right) < kernel[1],
-    "padding smaller than the kernel",
-    JSON.stringify(padding),
-  );
-  check(
-    reachesImage(height, rows, 0, attributes) && reachesImage(width, columns, 1, attributes),
-    "a pixel of the image in every window",
-    JSON.stringify(attributes),
-  );
-  return [[batch, channels, rows, columns]];
-}
-
-/**
- * Whether each of `windows` along an axis (0: rows, 1: columns) of `size` pixels contains at least one pixel, given
- * that padding is smaller than the kernel. It does not loop over all windows, because a file may claim 10⁹ of them.
- */
-function reachesImage(
-  size: number,
-  windows: number,
-  axis: 0 | 1,
-  { kernel, strides, padding, dilation = [1, 1] }: MaxPoolingAttributes,
-): boolean {
-  const before = axis === 0 ? padding.top : padding.left;
-  if ((windows - 1) * strides[axis] - before >= size) return false;
-  // The first element of a window beyond the padding is less than one dilation away from the image's edge. If that may
-  // be past the image, the kernel is so wide that only few windows begin in the padding: the loop is short.
-  if (dilation[axis] <= size) return true;
-  for (let first = -before, left = windows; first < 0 && left > 0; first += strides[axis], left--) {
-    const skipped = Math.ceil(-first / dilation[axis]);
-    if (skipped >= kernel[axis] || first + skipped * dilation[axis] >= size) return false;
-  }
-  return true;
-}
+export { bindBatch } from "./shapes/rule.ts";
 
 function sameAsFirst({ input }: { input(index: number): Shape }): readonly Shape[] {
   return [input(0)];
@@ -111,6 +31,11 @@ function perChannel<K extends OpName>({ input, check }: ShapeContext<K>, ...indi
 const rules: { readonly [K in OpName]: ShapeRule<K> } = {
   convolution: ({ input, inputCount, attributes, check }) => {
     const dst = convolved(input(0, 4), input(1, 4), attributes, check);
+    if (inputCount > 2) check(sameShape(input(2), [dst[1] ?? 0]), `bias of shape [${dst[1]}]`, formatShape(input(2)));
+    return [dst];
+  },
+  deconvolution: ({ input, inputCount, attributes, check }) => {
+    const dst = deconvolved(input(0, 4), input(1, 4), attributes, check);
     if (inputCount > 2) check(sameShape(input(2), [dst[1] ?? 0]), `bias of shape [${dst[1]}]`, formatShape(input(2)));
     return [dst];
   },
@@ -232,6 +157,18 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
   },
   convolution_backward_weights: ({ input, attributes, check }) => {
     const dst = convolved(input(0, 4), attributes.weightsShape, attributes, check);
+    check(sameShape(dst, input(1)), `diff_dst of shape ${formatShape(dst)}`, formatShape(input(1)));
+    const [outputs = 0] = attributes.weightsShape;
+    return attributes.withBias ? [attributes.weightsShape, [outputs]] : [attributes.weightsShape];
+  },
+  deconvolution_backward_data: ({ input, attributes, batch, check }) => {
+    const srcShape = bindBatch(attributes.srcShape, batch);
+    const dst = deconvolved(srcShape, input(1, 4), attributes, check);
+    check(sameShape(dst, input(0)), `diff_dst of shape ${formatShape(dst)}`, formatShape(input(0)));
+    return [srcShape];
+  },
+  deconvolution_backward_weights: ({ input, attributes, check }) => {
+    const dst = deconvolved(input(0, 4), attributes.weightsShape, attributes, check);
     check(sameShape(dst, input(1)), `diff_dst of shape ${formatShape(dst)}`, formatShape(input(1)));
     const [outputs = 0] = attributes.weightsShape;
     return attributes.withBias ? [attributes.weightsShape, [outputs]] : [attributes.weightsShape];

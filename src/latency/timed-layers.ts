@@ -68,7 +68,7 @@ function layerOf(first: Node, members: readonly Node[], shapes: ReadonlyMap<stri
   const [value = ""] = first.outputs;
   const dst = shapes.get(value) ?? [];
   const src = shapes.get(first.inputs[0] ?? "") ?? [];
-  const hasWeights = first.op === "convolution" || first.op === "linear";
+  const hasWeights = first.op === "convolution" || first.op === "deconvolution" || first.op === "linear";
   const [outputs = 1, inputs = 1] = hasWeights ? (shapes.get(first.inputs[1] ?? "") ?? []) : [dst[1] ?? 1, 1];
   // An activation of an activation is the same one where pruning took away what was between them.
   const activations = new Set(members.slice(1).flatMap(activationOf));
@@ -90,7 +90,8 @@ function pairOf([height, width]: Pair): string {
 function wordsOf(node: Node, shapes: ReadonlyMap<string, Shape>): readonly string[] {
   const name = node.op.replaceAll("_", " ");
   switch (node.op) {
-    case "convolution": {
+    case "convolution":
+    case "deconvolution": {
       const { strides, dilation, groups } = node.attributes;
       const [outputs = 0, inputs = 0, height = 0, width = 0] = shapes.get(node.inputs[1] ?? "") ?? [];
       const kind = groups === 1 ? name : inputs === 1 && outputs === groups ? `depthwise ${name}` : `grouped ${name}`;

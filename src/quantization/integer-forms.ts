@@ -34,6 +34,7 @@ const forms: { readonly [K in ForwardOpName]: (node: Node<K>) => IntegerForm } =
   slice: always("moved"),
   transpose: always("moved"),
   upsampling: always("moved"),
+  deconvolution: always("float"),
   softmax: always("float"),
   batch_normalization: always("float"),
   gain: always("float"),

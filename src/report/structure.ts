@@ -9,7 +9,7 @@ import { inferShapes } from "../graph/shapes.ts";
 
 export interface LayerView {
   readonly name: string;
-  readonly op: "convolution" | "linear";
+  readonly op: "convolution" | "deconvolution" | "linear";
   /** Output channels or features; 0 if the layer is gone. */
   readonly widthBefore: number;
   readonly widthAfter: number;
@@ -43,10 +43,10 @@ export interface StructureView {
   readonly blocks: readonly BlockView[];
 }
 
-type LayerNode = Node<"convolution" | "linear">;
+type LayerNode = Node<LayerView["op"]>;
 
 function isLayer(node: Node): node is LayerNode {
-  return node.op === "convolution" || node.op === "linear";
+  return node.op === "convolution" || node.op === "deconvolution" || node.op === "linear";
 }
 
 interface Side {
@@ -62,7 +62,7 @@ function sideOf(graph: Graph): Side {
 }
 
 function groupsOf(node: LayerNode, inputChannels: number): number {
-  const groups = node.op === "convolution" ? node.attributes.groups : 1;
+  const groups = node.op === "linear" ? 1 : node.attributes.groups;
   return groups > 1 && groups < inputChannels ? groups : 0;
 }
 

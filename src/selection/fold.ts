@@ -21,6 +21,10 @@ const affineSlots: { readonly [K in OpName]?: readonly (readonly [slot: number, 
     [1, "weights"],
     [2, "bias"],
   ],
+  deconvolution: [
+    [1, "weights"],
+    [2, "bias"],
+  ],
   linear: [
     [1, "weights"],
     [2, "bias"],

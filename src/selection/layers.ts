@@ -41,7 +41,8 @@ export function layerKind(
   channels: number,
   count: number,
 ): "neuron" | "group" | undefined {
-  const isGrouped = layer.op === "convolution" && layer.attributes.groups === count && count > 1;
+  const hasGroups = layer.op === "convolution" || layer.op === "deconvolution";
+  const isGrouped = hasGroups && layer.attributes.groups === count && count > 1;
   if (count === channels) return isGrouped && facts.hasWideGroups ? "group" : "neuron";
   return isGrouped ? "group" : undefined;
 }

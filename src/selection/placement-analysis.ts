@@ -55,7 +55,7 @@ export class PlacementAnalysis {
     this.layers = graph.nodes.filter(({ inputs }) => inputs.some((input) => weights.has(input)));
     this.hasWideGroups = this.layers.some(
       (layer) =>
-        layer.op === "convolution" &&
+        (layer.op === "convolution" || layer.op === "deconvolution") &&
         layer.attributes.groups > 1 &&
         (this.shapes.get(layer.inputs[1] ?? "")?.[1] ?? 0) > 1,
     );

@@ -1,7 +1,7 @@
 /** The graphs of the conformance suite: every op over many shapes, then small whole networks. */
 
 import type { Precision } from "../../src/engine/engine.ts";
-import type { ConvolutionOptions } from "../../src/graph/builder.ts";
+import type { ConvolutionOptions, DeconvolutionOptions } from "../../src/graph/builder.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import type { ActivationAttributes } from "../../src/graph/ops.ts";
@@ -67,6 +67,22 @@ const convolutionCases: readonly Case[] = convolutions.map(([name, batch, shape,
   name: `convolution: ${name}`,
   batch,
   graph: from(shape, (builder, src) => builder.convolution("layer", src, options)),
+}));
+
+const deconvolutions: readonly (readonly [string, number, Dimensions, DeconvolutionOptions])[] = [
+  ["2x2, stride 2, with bias", 2, [32, 5, 6], { channels: 16, kernel: 2, strides: 2, bias: true }],
+  ["3x3, stride 2, output padding", 2, [5, 4, 5], { channels: 7, kernel: 3, strides: 2, padding: 1, outputPadding: 1 }],
+  ["4x3, asymmetric padding", 3, [3, 5, 4], { channels: 4, kernel: [4, 3], strides: [2, 1], padding: asymmetric }],
+  ["3x3, dilation 2 and 1", 2, [4, 5, 6], { channels: 3, kernel: 3, padding: 1, dilation: [2, 1], bias: true }],
+  ["2 groups", 2, [6, 4, 4], { channels: 4, kernel: 3, strides: 2, groups: 2, bias: true }],
+  ["depthwise, 16 channels", 2, [16, 4, 5], { channels: 16, kernel: 4, strides: 2, padding: 1, groups: 16 }],
+  ["a stride wider than the kernel", 1, [3, 3, 4], { channels: 5, kernel: 1, strides: 3, outputPadding: [2, 1] }],
+];
+
+const deconvolutionCases: readonly Case[] = deconvolutions.map(([name, batch, shape, options]) => ({
+  name: `transposed convolution: ${name}`,
+  batch,
+  graph: from(shape, (builder, src) => builder.deconvolution("layer", src, options)),
 }));
 
 const normalizationCases: readonly Case[] = (
@@ -374,6 +390,24 @@ const otherCases: readonly Case[] = [
       });
     }),
   },
+  ...([1, 2] as const).map((groups) => ({
+    name: `a folded factor of a transposed convolution that two layers share, ${groups} groups`,
+    batch: 2,
+    graph: from([4, 4, 4], (builder, src) => {
+      const factor = builder.parameter("layer.neuron.factor", [4], "factor");
+      const weights = builder.parameter("layer.weights", [4, 4 / groups, 3, 3], "weights");
+      const scaled = builder.node("scale", "layer.weights.scaled", [weights, factor], { axis: 0 });
+      const attributes = {
+        strides: [1, 1],
+        padding: { top: 1, left: 1, bottom: 1, right: 1 },
+        dilation: [1, 1],
+        outputPadding: [0, 0],
+        groups,
+      } as const;
+      const first = builder.node("deconvolution", "first", [src, scaled], attributes);
+      return builder.node("deconvolution", "second", [first, scaled], attributes);
+    }),
+  })),
   {
     name: "weights that two convolutions share",
     batch: 2,
@@ -397,6 +431,7 @@ const otherCases: readonly Case[] = [
 
 export const opCases: readonly Case[] = [
   ...convolutionCases,
+  ...deconvolutionCases,
   ...normalizationCases,
   ...poolingCases,
   ...pointwiseCases,

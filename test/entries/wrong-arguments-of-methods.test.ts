@@ -62,6 +62,16 @@ const builderRows: Readonly<Record<string, Row>> = {
       }),
     ),
   },
+  deconvolution: {
+    ...named,
+    options: required(
+      object(options, {
+        ...windowFields,
+        outputPadding: [null, "1", -1, 0.5, {}],
+        ...{ channels: notPositive, dilation: notPair.slice(1), groups: notPositiveIfGiven, bias: notBoolean },
+      }),
+    ),
+  },
   batchNormalization: { ...named, options: object({}, { epsilon: notNumber, momentum: notNumber }) },
   relu: named,
   relu6: named,

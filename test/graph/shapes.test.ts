@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../src/core/errors.ts";
 import { type Graph, makeNode, type Node } from "../../src/graph/graph.ts";
-import { inferNode, inferShapes, windowCount } from "../../src/graph/shapes.ts";
+import { windowCount } from "../../src/graph/shapes/windows.ts";
+import { inferNode, inferShapes } from "../../src/graph/shapes.ts";
 
 const none = { top: 0, left: 0, bottom: 0, right: 0 };
 const plain = { strides: [1, 1], padding: none, dilation: [1, 1], groups: 1 } as const;

@@ -13,6 +13,7 @@ import type { ActivationAttributes } from "../../src/graph/ops.ts";
 export type Piece =
   | { kind: "convolution"; width: number; kernel: 1 | 3; bias: boolean; norm: boolean; strides: 1 | 2; relu: boolean }
   | { kind: "grouped"; groups: 2 | 3 | 4; perGroup: 1 | 2; norm: boolean }
+  | { kind: "deconvolution"; width: number; groups: 1 | 2; strides: 1 | 2; norm: boolean; bias: boolean }
   | { kind: "depthwise"; multiplier: 1 | 2; norm: boolean }
   | { kind: "residual"; width: number; shortcut: "identity" | "convolution" | "A"; norm: boolean; depth: 1 | 2 }
   | { kind: "concatenation"; widths: readonly number[]; keepSource: boolean }
@@ -56,6 +57,14 @@ export const piece: fc.Arbitrary<Piece> = fc.oneof(
     groups: fc.constantFrom(2 as const, 3 as const, 4 as const),
     perGroup: fc.constantFrom(1 as const, 2 as const),
     norm: fc.boolean(),
+  }),
+  fc.record({
+    kind: fc.constant("deconvolution" as const),
+    width,
+    groups: fc.constantFrom(1 as const, 2 as const),
+    strides: fc.constantFrom(1 as const, 2 as const),
+    norm: fc.boolean(),
+    bias: fc.boolean(),
   }),
   fc.record({
     kind: fc.constant("depthwise" as const),
@@ -155,6 +164,15 @@ function addPiece(builder: GraphBuilder, name: string, src: string, one: Piece):
       let value = builder.convolution(`${name}.conv`, wide, { channels: outputs, kernel: 3, padding: 1, groups });
       if (one.norm) value = builder.batchNormalization(`${name}.norm`, value);
       return one.kind === "grouped" ? builder.relu(`${name}.relu`, value) : builder.relu6(`${name}.relu`, value);
+    }
+    case "deconvolution": {
+      if (height * columns > 100) return src;
+      const { groups, strides, bias } = one;
+      const width = groups * one.width;
+      const wide = groups === 1 ? src : layer(builder, `${name}.in`, src, { ...plain, kernel: 1, width });
+      const options = { channels: width, kernel: 3, padding: 1, strides, groups, bias } as const;
+      const value = builder.deconvolution(`${name}.conv`, wide, options);
+      return builder.relu(`${name}.relu`, one.norm ? builder.batchNormalization(`${name}.norm`, value) : value);
     }
     case "residual": {
       const isWider = one.shortcut !== "identity";

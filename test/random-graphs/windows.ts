@@ -40,6 +40,31 @@ const conv: Layer = (draft, { name, shape }) => {
   });
 };
 
+const convTranspose: Layer = (draft, { name, shape }) => {
+  const { draw } = draft;
+  const [, channels = 0, ...pixels] = shape;
+  if (pixels.length < 1 || pixels.length > 3) return undefined;
+  const divisors = Array.from({ length: channels }, (_, index) => index + 1).filter((one) => channels % one === 0);
+  const groups = draw.chance(0.6) ? 1 : draw.pick(divisors);
+  const perGroup = draw.between(1, groups === 1 ? 18 : 3);
+  const kernel = kernelOf(draft, pixels.length);
+  const weights = draft.weights([channels, perGroup, ...kernel], 1);
+  const { strides, ...attributes } = windowAttributes(draft, pixels.length, kernel);
+  const asked = draw.chance(0.1) ? pixels.map((size) => 2 * size + draw.between(0, 1)) : undefined;
+  return draft.node(
+    "ConvTranspose",
+    [name, weights, ...(draw.chance(0.5) ? [draft.floats([perGroup * groups])] : [])],
+    {
+      ...attributes,
+      strides: strides ?? (asked === undefined ? undefined : pixels.map(() => 2)),
+      ...maybe(draft, "kernel_shape", kernel),
+      ...(groups === 1 ? {} : { group: groups }),
+      ...(draw.chance(0.2) ? { output_padding: pixels.map(() => draw.between(0, 1)) } : {}),
+      ...(asked === undefined ? {} : { output_shape: asked }),
+    },
+  );
+};
+
 function pool(opType: "MaxPool" | "AveragePool"): Layer {
   return (draft, { name, shape }) => {
     const axes = shape.length - 2;
@@ -104,6 +129,7 @@ const resize: Layer = (draft, { name, shape }) => {
 
 export const windows: Readonly<Record<string, Layer>> = {
   Conv: conv,
+  ConvTranspose: convTranspose,
   MaxPool: pool("MaxPool"),
   AveragePool: pool("AveragePool"),
   GlobalAveragePool: globalPool("GlobalAveragePool"),

@@ -11,6 +11,7 @@ import {
   batchStatistics,
 } from "./collectives.ts";
 import { convolution, convolutionBackwardData, convolutionBackwardWeights } from "./convolution.ts";
+import { deconvolution, deconvolutionBackwardData, deconvolutionBackwardWeights } from "./deconvolution.ts";
 import type { OutputArray, ReferenceKernel, TypedTensor } from "./kernel.ts";
 import { linear, linearBackwardData, linearBackwardWeights } from "./linear.ts";
 import { softCrossEntropy, softmaxCrossEntropy } from "./loss.ts";
@@ -48,6 +49,7 @@ import { upsampling, upsamplingBackward } from "./upsampling.ts";
 
 export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = {
   convolution,
+  deconvolution,
   batch_normalization: batchNormalization,
   relu,
   clip,
@@ -74,6 +76,8 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   soft_cross_entropy: softCrossEntropy,
   convolution_backward_data: convolutionBackwardData,
   convolution_backward_weights: convolutionBackwardWeights,
+  deconvolution_backward_data: deconvolutionBackwardData,
+  deconvolution_backward_weights: deconvolutionBackwardWeights,
   batch_normalization_training_backward: batchNormalizationTrainingBackward,
   batch_normalization_backward: batchNormalizationBackward,
   relu_backward: reluBackward,

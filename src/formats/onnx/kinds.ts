@@ -8,6 +8,7 @@ import type { ForwardOpName, OpName } from "../../graph/ops.ts";
 /** Parameter kinds of an op's inputs after the first. */
 const inputKinds: { readonly [K in ForwardOpName]: readonly ParameterKind[] } = {
   convolution: ["weights", "bias"],
+  deconvolution: ["weights", "bias"],
   batch_normalization: ["scale", "shift", "running_mean", "running_variance"],
   relu: [],
   clip: [],

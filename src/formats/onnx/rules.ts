@@ -16,6 +16,8 @@ export interface WriteContext {
   isConstant(value: string): boolean;
   /** The name of `value` (a parameter, or computed from parameters) with shape `dims`; default: its own shape. */
   view(value: string, dims?: Shape): string;
+  /** The name of `value`, weights [O,C/G,…] of a transposed convolution of G groups, as [C,O/G,…]. */
+  exchanged(value: string, groups: number): string;
   /** Adds a tensor of integers to the file; returns its name. */
   integers(name: string, values: readonly (number | bigint)[]): string;
   /** Adds a scalar tensor to the file; returns its name. */

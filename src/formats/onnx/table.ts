@@ -18,6 +18,7 @@ import { readAdd, readSub, writeAdd, writeBias } from "./ops/add.ts";
 import { readBatchNormalization, writeBatchNormalization } from "./ops/batch-normalization.ts";
 import { readClip, writeClip } from "./ops/clip.ts";
 import { readConv, writeConv } from "./ops/conv.ts";
+import { readConvTranspose, writeConvTranspose } from "./ops/conv-transpose.ts";
 import { readGelu } from "./ops/gelu.ts";
 import { readGemm, readMatMul, writeGemm } from "./ops/gemm.ts";
 import { readCast, readDropout, readIdentity } from "./ops/identity-ops.ts";
@@ -45,6 +46,7 @@ import type { ReadRule, WriteRule } from "./rules.ts";
 
 export const writeRules: { readonly [K in ForwardOpName]: WriteRule<K> } = {
   convolution: writeConv,
+  deconvolution: writeConvTranspose,
   batch_normalization: writeBatchNormalization,
   relu: writeRelu,
   clip: writeClip,
@@ -75,6 +77,7 @@ export const readRules: ReadonlyMap<string, ReadRule> = new Map([
   ["Clip", readClip],
   ["Concat", readConcat],
   ["Conv", readConv],
+  ["ConvTranspose", readConvTranspose],
   ["DequantizeLinear", readDequantizeLinear],
   ["Div", readDiv],
   ["Dropout", readDropout],

@@ -6,11 +6,12 @@
 import { requireArguments } from "../../core/arguments.ts";
 import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
-import { formatShape, type Shape, sameShape } from "../../core/tensor.ts";
+import { formatShape, type Shape, sameShape, type Tensor } from "../../core/tensor.ts";
 import type { ForwardNode, Graph, Network, Node } from "../../graph/graph.ts";
 import type { ForwardOpName } from "../../graph/ops.ts";
 import { inferShapes } from "../../graph/shapes.ts";
 import { channelsLast, toChannelsFirst } from "./channels-last-inputs.ts";
+import { exchangedAxes, exchangedShape } from "./exchanged-axes.ts";
 import { factorEntries } from "./factors.ts";
 import { exactPrefix, headerMessage, writtenOpset } from "./header.ts";
 import {
@@ -77,6 +78,8 @@ class FileWriter implements WriteContext {
   /** The dims that each parameter is stored with: those of its first reader. */
   readonly #stored = new Map<string, Shape>();
   readonly #nodes: NodeMessage[] = [];
+  /** The groups of the parameters that are stored with exchanged axes. */
+  readonly #exchanged = new Map<string, number>();
   /** Tensors that are not parameters: shapes, bounds. */
   readonly #extras: TensorMessage[] = [];
   readonly #exact = new Map<string, string>();
@@ -145,6 +148,25 @@ class FileWriter implements WriteContext {
     if (stored === undefined || sameShape(stored, dims)) return value;
     const name = this.#unique(`${value}/as_${dims.join("x")}`);
     return this.helper("Reshape", name, [value, this.integers(`${name}/dims`, dims)]);
+  }
+
+  exchanged(value: string, groups: number): string {
+    const shape = this.shape(value);
+    const dims = exchangedShape(shape, groups);
+    const isOnlyReader = this.#network.graph.nodes.filter(({ inputs }) => inputs.includes(value)).length === 1;
+    if (this.#network.weights.has(value) && isOnlyReader) {
+      this.#stored.set(value, dims);
+      this.#exchanged.set(value, groups);
+      return value;
+    }
+    const [rows = 0, columns = 0, ...taps] = shape;
+    const own = this.view(value);
+    if (groups === 1) return this.helper("Transpose", `${value}/exchanged`, [own], { perm: [1, 0, 2, 3] });
+    const name = `${value}/exchanged`;
+    const split = this.integers(`${name}/split`, [groups, rows / groups, columns, ...taps]);
+    const apart = this.helper("Reshape", `${name}/apart`, [own, split]);
+    const turned = this.helper("Transpose", `${name}/turned`, [apart], { perm: [0, 2, 1, 3, 4] });
+    return this.helper("Reshape", name, [turned, this.integers(`${name}/dims`, dims)]);
   }
 
   integers(name: string, values: readonly (number | bigint)[]): string {
@@ -250,9 +272,16 @@ class FileWriter implements WriteContext {
       }
       const integers = this.#quantized?.parameter(name)?.integers;
       yield integers === undefined
-        ? floatTensorMessage(name, dims, values.data)
+        ? floatTensorMessage(name, dims, this.#inOrder(name, values))
         : smallIntegerTensorMessage(name, dims, integers);
     }
+  }
+
+  /** The numbers of a parameter in the order in which they are stored. */
+  #inOrder(name: string, { shape, data }: Tensor): Float32Array {
+    const groups = this.#exchanged.get(name);
+    if (groups === undefined) return data;
+    return Float32Array.from(exchangedAxes(shape, groups), (index) => data[index] ?? 0);
   }
 
   /** The names under which node `reader` reads the values `names`. */

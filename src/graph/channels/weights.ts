@@ -1,5 +1,5 @@
 /**
- * The channel rules of the ops that mix channels: convolution (plain, grouped, depthwise) and linear.
+ * The channel rules of the ops that mix channels: convolution (plain, grouped, depthwise, transposed) and linear.
  *
  * Here a linear layer is a convolution with one group over one pixel. In a plain convolution, each src channel is
  * coupled to its column of the weights, and each dst channel to its row. In a grouped convolution, all src channels,
@@ -19,6 +19,8 @@ import {
   type ReachOf,
 } from "./rule.ts";
 
+type LayerName = "convolution" | "deconvolution" | "linear";
+
 /** The extents of a layer's weights `[outputs, inputs, …taps]`. `inputs` are the src channels of one group. */
 interface Extents {
   readonly outputs: number;
@@ -26,7 +28,7 @@ interface Extents {
   readonly groups: number;
 }
 
-function extentsOf({ shapes }: ChannelContext<"convolution" | "linear">): Extents {
+function extentsOf({ shapes }: ChannelContext<LayerName>): Extents {
   const [outputs = 0, inputs = 0] = shapes[1] ?? [];
   return { outputs, inputs, groups: inputs === 0 ? 1 : channelsOf(shapes[0]) / inputs };
 }
@@ -62,7 +64,7 @@ function summarise(weights: Tensor | undefined, { outputs, inputs }: Extents): W
 /** A cache of summaries, because analyses need the summary of one tensor many times. */
 const summaries = new WeakMap<Tensor, WeightSummary>();
 
-function summaryOf(context: ChannelContext<"convolution" | "linear">, extents: Extents): WeightSummary {
+function summaryOf(context: ChannelContext<LayerName>, extents: Extents): WeightSummary {
   const weights = context.parameter(1);
   if (weights === undefined) return summarise(undefined, extents);
   const known = summaries.get(weights);
@@ -72,7 +74,7 @@ function summaryOf(context: ChannelContext<"convolution" | "linear">, extents: E
   return summary;
 }
 
-function couple(context: ChannelContext<"convolution" | "linear">, join: (a: ChannelEnd, b: ChannelEnd) => void): void {
+function couple(context: ChannelContext<LayerName>, join: (a: ChannelEnd, b: ChannelEnd) => void): void {
   const { outputs, inputs, groups } = extentsOf(context);
   for (let output = 0; output < outputs; output++) {
     const dst: ChannelEnd = { slot: "dst", axis: 1, index: output };
@@ -88,11 +90,7 @@ function couple(context: ChannelContext<"convolution" | "linear">, join: (a: Cha
 }
 
 /** bias + Σ constant·weights, if all inputs are constant. With padding, the inputs have to be zero. */
-function constants(
-  context: ChannelContext<"convolution" | "linear">,
-  src: Float64Array | undefined,
-  isPadded: boolean,
-): ConstantAt {
+function constants(context: ChannelContext<LayerName>, src: Float64Array | undefined, isPadded: boolean): ConstantAt {
   const extents = extentsOf(context);
   const { outputs, inputs, groups } = extents;
   const { reads, sums } = summaryOf(context, extents);
@@ -143,14 +141,14 @@ function cached<T>(compute: (group: number) => T): (group: number) => T {
 }
 
 /** Every output of a group may depend on each of its inputs. */
-function reach(context: ChannelContext<"convolution" | "linear">): ReachOf {
+function reach(context: ChannelContext<LayerName>): ReachOf {
   const { outputs, inputs, groups } = extentsOf(context);
   const size = outputs / groups;
   const outputsOf = cached((group) => indices(size).map((output) => group * size + output));
   return (channel) => outputsOf(Math.floor(channel / inputs));
 }
 
-function demands(context: ChannelContext<"convolution" | "linear">, dst: Uint8Array): readonly Uint8Array[] {
+function demands(context: ChannelContext<LayerName>, dst: Uint8Array): readonly Uint8Array[] {
   const extents = extentsOf(context);
   const { outputs, inputs, groups } = extents;
   const { reads } = summaryOf(context, extents);
@@ -183,16 +181,34 @@ function hasPadding({ top, left, bottom, right }: Padding): boolean {
   return top > 0 || left > 0 || bottom > 0 || right > 0;
 }
 
+/** The number of groups that have an output among `dst`. */
+function livingGroups(context: ChannelContext<LayerName>, dst: readonly number[]): number {
+  const { outputs, groups } = extentsOf(context);
+  return Math.max(1, new Set(dst.map((output) => Math.floor((output * groups) / outputs))).size);
+}
+
 export const convolution: ChannelRule<"convolution"> = {
   couple,
   constants: (context, [src]) => constants(context, src, hasPadding(context.attributes.padding)),
   demands,
   reach,
-  narrow: (context, { dst }) => {
-    const { outputs, groups } = extentsOf(context);
-    const alive = new Set(dst.map((output) => Math.floor((output * groups) / outputs)));
-    return { attributes: { ...context.attributes, groups: Math.max(1, alive.size) }, slots: allSlots(context) };
-  },
+  narrow: (context, { dst }) => ({
+    attributes: { ...context.attributes, groups: livingGroups(context, dst) },
+    slots: allSlots(context),
+  }),
+  bypass: () => undefined,
+};
+
+/** Pixels of the result read different elements of the kernel, so only an input of zero gives a constant. */
+export const deconvolution: ChannelRule<"deconvolution"> = {
+  couple,
+  constants: (context, [src]) => constants(context, src, true),
+  demands,
+  reach,
+  narrow: (context, { dst }) => ({
+    attributes: { ...context.attributes, groups: livingGroups(context, dst) },
+    slots: allSlots(context),
+  }),
   bypass: () => undefined,
 };
 

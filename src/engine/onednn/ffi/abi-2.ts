@@ -24,6 +24,18 @@ const operations: OperationPrototypes = {
     name: "dnnl_dilated_convolution_backward_weights_desc_init",
     parameters: sharedParameters.convolutionBackwardWeights,
   },
+  deconvolutionForward: {
+    name: "dnnl_dilated_deconvolution_forward_desc_init",
+    parameters: sharedParameters.deconvolutionForward,
+  },
+  deconvolutionBackwardData: {
+    name: "dnnl_dilated_deconvolution_backward_data_desc_init",
+    parameters: sharedParameters.deconvolutionBackwardData,
+  },
+  deconvolutionBackwardWeights: {
+    name: "dnnl_dilated_deconvolution_backward_weights_desc_init",
+    parameters: sharedParameters.deconvolutionBackwardWeights,
+  },
   normalizationForward: {
     name: "dnnl_batch_normalization_forward_desc_init",
     parameters: ["propagation", "src", "epsilon", "flags"],
@@ -63,6 +75,9 @@ const operationSize: Readonly<Record<OperationName, number>> = {
   convolutionForward: 5976,
   convolutionBackwardData: 5976,
   convolutionBackwardWeights: 5976,
+  deconvolutionForward: 5976,
+  deconvolutionBackwardData: 5976,
+  deconvolutionBackwardWeights: 5976,
   normalizationForward: 3496,
   normalizationBackward: 3496,
   eltwiseForward: 1416,

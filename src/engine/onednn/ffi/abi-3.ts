@@ -23,6 +23,18 @@ const operations: OperationPrototypes = {
     name: "dnnl_convolution_backward_weights_primitive_desc_create",
     parameters: sharedParameters.convolutionBackwardWeights,
   },
+  deconvolutionForward: {
+    name: "dnnl_deconvolution_forward_primitive_desc_create",
+    parameters: sharedParameters.deconvolutionForward,
+  },
+  deconvolutionBackwardData: {
+    name: "dnnl_deconvolution_backward_data_primitive_desc_create",
+    parameters: sharedParameters.deconvolutionBackwardData,
+  },
+  deconvolutionBackwardWeights: {
+    name: "dnnl_deconvolution_backward_weights_primitive_desc_create",
+    parameters: sharedParameters.deconvolutionBackwardWeights,
+  },
   normalizationForward: {
     name: "dnnl_batch_normalization_forward_primitive_desc_create",
     parameters: ["propagation", "src", "dst", "epsilon", "flags"],

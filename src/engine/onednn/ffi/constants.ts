@@ -24,6 +24,7 @@ export const algorithm = {
   convolutionDirect: 1,
   convolutionWinograd: 2,
   convolutionAuto: 3,
+  deconvolutionDirect: 10,
   poolingMax: 511,
   poolingAverageIncludePadding: 767,
   poolingAverageExcludePadding: 1023,

@@ -83,6 +83,37 @@ export function convolutionOperation(
   }
 }
 
+/** A transposed convolution, with weights [out, in, …] and, with groups, [groups, out, in, …]. */
+export function deconvolutionOperation(
+  direction: ConvolutionDirection,
+  { src, weights, bias, dst }: ConvolutionMemory,
+  attributes: ConvolutionAttributes,
+): Operation {
+  const title = `transposed convolution, ${direction}`;
+  const common = { algorithm: algorithm.deconvolutionDirect, weights: weights.native, ...windowOf(attributes) };
+  const biased = { ...common, bias: bias?.native ?? null };
+  switch (direction) {
+    case "forward":
+      return {
+        name: "deconvolutionForward",
+        title,
+        values: { ...biased, propagation: propagation.forwardTraining, src: src.native, dst: dst.native },
+      };
+    case "backward data":
+      return {
+        name: "deconvolutionBackwardData",
+        title,
+        values: { ...common, diffSrc: src.native, diffDst: dst.native },
+      };
+    case "backward weights":
+      return {
+        name: "deconvolutionBackwardWeights",
+        title,
+        values: { ...biased, src: src.native, diffDst: dst.native },
+      };
+  }
+}
+
 /** `batch`: the statistics of the batch are computed; `running`: statistics are given. */
 export interface NormalizationOptions {
   readonly epsilon: number;

@@ -103,7 +103,7 @@ function isImage(program: Program, src: string): boolean {
 }
 
 /** Shape of weights in oneDNN, where grouped weights have an additional axis for the groups. */
-function weightsShape(shape: Shape, groups: number): Shape {
+export function weightsShape(shape: Shape, groups: number): Shape {
   const [outputs = 0, ...rest] = shape;
   return groups === 1 ? shape : [groups, outputs / groups, ...rest];
 }

@@ -10,6 +10,11 @@ import {
   lowerNormalizationCorrection,
 } from "./collectives.ts";
 import { lowerConvolution, lowerConvolutionBackwardData, lowerConvolutionBackwardWeights } from "./convolution.ts";
+import {
+  lowerDeconvolution,
+  lowerDeconvolutionBackwardData,
+  lowerDeconvolutionBackwardWeights,
+} from "./deconvolution.ts";
 import { lowerOrFallBack } from "./fallback.ts";
 import { lowerToHost, lowerUpdate } from "./host.ts";
 import { lowerLinear, lowerLinearBackwardData, lowerLinearBackwardWeights } from "./linear.ts";
@@ -34,6 +39,7 @@ type Lowering<K extends OpName> = (node: Node<K>, program: Program) => void;
 
 const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   convolution: lowerConvolution,
+  deconvolution: lowerDeconvolution,
   batch_normalization: lowerNormalization,
   relu: lowerActivation,
   clip: lowerActivation,
@@ -60,6 +66,8 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   soft_cross_entropy: lowerToHost,
   convolution_backward_data: lowerConvolutionBackwardData,
   convolution_backward_weights: lowerConvolutionBackwardWeights,
+  deconvolution_backward_data: lowerDeconvolutionBackwardData,
+  deconvolution_backward_weights: lowerDeconvolutionBackwardWeights,
   batch_normalization_training_backward: lowerNormalizationTrainingBackward,
   batch_normalization_backward: lowerNormalizationBackward,
   relu_backward: lowerActivationBackward,

@@ -18,7 +18,7 @@ export interface FolderOptions {
   tensorOf(message: TensorMessage, owner: string): Constant;
 }
 
-const viewOps: ReadonlySet<string> = new Set(["Expand", "Mul", "Reshape", "Slice"]);
+const viewOps: ReadonlySet<string> = new Set(["Expand", "Mul", "Reshape", "Slice", "Transpose"]);
 
 export class ConstantFolder {
   readonly #reader: GraphReader;

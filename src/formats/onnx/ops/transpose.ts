@@ -4,6 +4,7 @@
  */
 import type { Node } from "../../../graph/graph.ts";
 import type { ReadRule, WriteRule } from "../rules.ts";
+import { readTransposedConstant } from "./views.ts";
 
 export const writeTranspose: WriteRule<"transpose"> = (node, context) => {
   context.write("Transpose", node, node.inputs, { perm: node.attributes.permutation });
@@ -11,6 +12,10 @@ export const writeTranspose: WriteRule<"transpose"> = (node, context) => {
 
 export const readTranspose: ReadRule = (node, context) => {
   const src = node.input(0);
+  if (context.isConstant(src)) {
+    readTransposedConstant(node, context);
+    return;
+  }
   const rank = context.shape(src).length;
   const asked = node.ints(
     "perm",

@@ -1,9 +1,9 @@
 /**
- * Reads ONNX `Reshape` and `Expand` of constants as this package writes them: views that show a parameter, mostly
- * scaling factors, with other dims.
+ * Reads ONNX `Reshape`, `Transpose` and `Expand` of constants as this package writes them: views that show a
+ * parameter, mostly scaling factors, with other dims.
  */
 import { required } from "../../../core/errors.ts";
-import { elementCount } from "../../../core/tensor.ts";
+import { elementCount, rowMajorStrides } from "../../../core/tensor.ts";
 import { aligned, broadcastIndex } from "../folding/broadcast.ts";
 import type { ReadRule } from "../rules.ts";
 
@@ -20,6 +20,25 @@ export const readReshapedConstant: ReadRule = (node, context) => {
     `[${dims.join()}]`,
   );
   context.declareView(node.outputs[0] ?? "", { ...view, dims });
+};
+
+export const readTransposedConstant: ReadRule = (node, context) => {
+  const view = required(context.view(node.input(0)), "the view of a constant");
+  const permutation = node.ints("perm");
+  const isPermutation =
+    permutation.length === view.dims.length && view.dims.every((_, axis) => permutation.includes(axis));
+  node.check(isPermutation, "perm does not name every axis exactly once");
+  const dims = permutation.map((axis) => view.dims[axis] ?? 1);
+  const strides = rowMajorStrides(view.dims);
+  const own = rowMajorStrides(dims);
+  const indices = Int32Array.from({ length: elementCount(dims) }, (_, index) => {
+    const position = permutation.reduce((sum, axis, at) => {
+      const along = Math.floor(index / (own[at] ?? 1)) % (dims[at] ?? 1);
+      return sum + along * (strides[axis] ?? 1);
+    }, 0);
+    return view.indices?.[position] ?? position;
+  });
+  context.declareView(node.outputs[0] ?? "", { source: view.source, dims, indices });
 };
 
 export const readExpand: ReadRule = (node, context) => {
