@@ -2,7 +2,8 @@
  * Builds the training step of a network: forward pass, loss, backward pass and optimizer steps in one graph.
  *
  * Inputs: the network's, those of the loss (`labels`, i32 [N], by default; see `loss.ts`), `learning_rate` ([]) and
- * `<factor>.gamma` (the factor's shape) for each parameter of scaling factors. Outputs: `loss` and `correct`. Each
+ * `<factor>.gamma` (the factor's shape) for each parameter of scaling factors. A kind of parameters with a multiple of
+ * the learning rate reads `learning_rate of <kind>` instead. Outputs: `loss` and `correct`. Each
  * trained parameter p has a velocity `p.velocity`, and its new value is `p.next`. Each λ parameter also has `λ.held`,
  * the number of steps that its factors have been held at zero, and `λ.margin` (`selection/zero-stability.ts`).
  */
@@ -22,12 +23,25 @@ import type { KeptFactors } from "../selection/factors.ts";
 import { runningStatistics, withBatchStatistics } from "./batch-statistics.ts";
 import { differentiate } from "./differentiate.ts";
 import { gradientOf, type LossOptions, lossHead, trainedParameters } from "./loss.ts";
+import {
+  decaysOf,
+  type LearningRates,
+  learningRateInput,
+  learningRateInputs,
+  trainedKindOf,
+  type WeightDecays,
+} from "./parameter-kinds.ts";
 
 export interface TrainingGraphOptions {
   /** Images per step. The correction of the running variance depends on it. */
   readonly batch: number;
-  /** The optimizer of weights, biases, scales and shifts. Weight decay applies to weights and scales only. */
-  readonly sgd: { readonly momentum: number; readonly weightDecay: number };
+  /**
+   * The optimizer of weights, biases, scales and shifts. A weight decay that is one number applies to weights and
+   * scales only; else each kind has its own.
+   */
+  readonly sgd: { readonly momentum: number; readonly weightDecay: number | WeightDecays };
+  /** Multiples of the learning rate for kinds of parameters; default: 1 for all. */
+  readonly learningRates?: LearningRates;
   /** The optimizer of scaling factors, and the λ parameters of which one factor must stay above zero. */
   readonly factors: { readonly momentum: number } & KeptFactors;
   /** "batch" (default): normalise by the batch's statistics. "frozen": by the running ones, which stay constant. */
@@ -48,10 +62,6 @@ export interface TrainingGraphOptions {
   readonly head?: readonly string[];
 }
 
-const LEARNING_RATE: Input = { name: "learning_rate", dtype: "f32", shape: [] };
-/** The input with the learning rate of all parameters outside of `TrainingGraphOptions.head`. */
-export const BODY_RATE: Input = { name: "body_learning_rate", dtype: "f32", shape: [] };
-
 /**
  * The training step of `whole`. Its factors should be folded already (`selection/fold.ts`), but factors that scale
  * activations are trained as well. Values of the forward pass keep their names. If the network ends in a softmax or its
@@ -70,13 +80,13 @@ export function trainingGraph(whole: Graph, options: TrainingGraphOptions): Grap
   const backward = differentiate(network, head.seeds, new Set(trained.map(({ name }) => name)));
   const gradients = new Map(trained.map(({ name }) => [name, gradientOf(backward.gradients, name, forward)] as const));
   const clipping = clipNode(trained, gradients, options.clipNorm);
+  const rates = learningRateInputs(trained, options);
   const steps = trained.map((parameter) =>
     optimizerStep(parameter, gradients.get(parameter.name) ?? "", options, clipping?.outputs[0]),
   );
-  const bodyRate = options.head === undefined ? [] : [BODY_RATE];
   return {
     name: `${forward.name} (training)`,
-    inputs: [...network.inputs, ...head.inputs, LEARNING_RATE, ...bodyRate, ...steps.flatMap(({ inputs }) => inputs)],
+    inputs: [...network.inputs, ...head.inputs, ...rates, ...steps.flatMap(({ inputs }) => inputs)],
     parameters: [...network.parameters, ...steps.flatMap(({ state }) => state)],
     nodes: [
       ...network.nodes,
@@ -124,13 +134,14 @@ function optimizerStep(
   options: TrainingGraphOptions,
   clipFactor: string | undefined,
 ): OptimizerStep {
-  const { name, shape, kind } = parameter;
+  const { name, shape } = parameter;
   const stateOf = (what: OptimizerStateKind): Parameter => ({ name: `${name}.${what}`, shape, kind: what, of: name });
   const velocity = stateOf("velocity");
-  const rate = options.head === undefined || options.head.includes(name) ? LEARNING_RATE : BODY_RATE;
+  const own = trainedKindOf(parameter);
+  const rate = learningRateInput(parameter, options);
   const inputs = [name, gradient, velocity.name, rate.name];
   const outputs = [`${name}.next`, `${velocity.name}.next`];
-  if (kind === "factor") {
+  if (own === "factor") {
     const { momentum, keepLast, keepRuns } = options.factors;
     const gamma: Input = { name: `${name}.gamma`, dtype: "f32", shape };
     const [held, margin] = [stateOf("held"), stateOf("margin")];
@@ -149,8 +160,7 @@ function optimizerStep(
     };
   }
   const { momentum, weightDecay } = options.sgd;
-  const decays = kind === "weights" || kind === "scale";
-  const attributes = { momentum, weightDecay: decays ? weightDecay : 0 };
+  const attributes = { momentum, weightDecay: decaysOf(weightDecay)[own] };
   const read = clipFactor === undefined ? inputs : [...inputs, clipFactor];
   const node = makeNode("nesterov_sgd", `${name}.step`, read, outputs, attributes);
   return { parameter, nodes: [node], state: [velocity], inputs: [] };

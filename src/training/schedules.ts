@@ -41,8 +41,29 @@ const stepSchema = z.strictObject({
   factor: rate.default(0.1),
 });
 
+/**
+ * Rises on a line from `start · peak` to `peak` during the share `peakAt` of the run, then falls on a line towards
+ * `end · peak`, which the step after the last one would have: the schedule of Jordan, "94% on CIFAR-10 in 3.29 Seconds
+ * on a Single GPU", 2024, whose shares are the defaults.
+ */
+const triangularSchema = z.strictObject({
+  kind: z.literal("triangular"),
+  peak: rate.default(0.2),
+  /** Share of the run, between 0 and 1, at which the peak is reached. */
+  peakAt: share.default(0.23),
+  /** Share of the peak that the first step has. */
+  start: share.default(0.2),
+  /** Share of the peak that the fall ends at. */
+  end: share.default(0.07),
+});
+
 /** Reads a schedule and fills in its defaults. */
-export const scheduleSchema = z.discriminatedUnion("kind", [oneCycleSchema, cosineSchema, stepSchema]);
+export const scheduleSchema = z.discriminatedUnion("kind", [
+  oneCycleSchema,
+  cosineSchema,
+  stepSchema,
+  triangularSchema,
+]);
 
 export type Schedule = Readonly<z.output<typeof scheduleSchema>>;
 
@@ -55,6 +76,7 @@ export const scheduleKinds: readonly ScheduleKind[] = scheduleSchema.options.map
 export type OneCycleSchedule = Extract<Schedule, { kind: "one-cycle" }>;
 type CosineSchedule = Extract<Schedule, { kind: "cosine" }>;
 type StepSchedule = Extract<Schedule, { kind: "step" }>;
+type TriangularSchedule = Extract<Schedule, { kind: "triangular" }>;
 
 /** Learning rate of step `step` of `total`. */
 export function learningRateAt(schedule: Schedule, step: number, total: number): number {
@@ -65,6 +87,8 @@ export function learningRateAt(schedule: Schedule, step: number, total: number):
       return cosine(schedule, step, total);
     case "step":
       return stepwise(schedule, step, total);
+    case "triangular":
+      return triangular(schedule, step, total);
   }
 }
 
@@ -90,4 +114,10 @@ function cosine({ peak, warmup }: CosineSchedule, step: number, total: number): 
 function stepwise({ peak, milestones, factor }: StepSchedule, step: number, total: number): number {
   const passed = milestones.filter((share) => step >= Math.round(share * total)).length;
   return peak * factor ** passed;
+}
+
+function triangular({ peak, peakAt, start, end }: TriangularSchedule, step: number, total: number): number {
+  const rising = Math.floor(peakAt * total);
+  if (step < rising) return peak * (start + ((1 - start) * step) / rising);
+  return peak * (1 + ((end - 1) * (step - rising)) / (total - rising));
 }

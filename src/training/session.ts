@@ -23,6 +23,7 @@ import { CostMeter } from "./cost-meter.ts";
 import { LiveNetwork } from "./network/live-network.ts";
 import { imagesPerMicroBatch } from "./network/micro-batches.ts";
 import type { LiveNetworkOptions } from "./network/training-plans.ts";
+import { weightDecaysOf } from "./parameter-kinds.ts";
 import { EventLoopWatch } from "./progress/event-loop.ts";
 import { partOfBatch } from "./ranks/ranks.ts";
 import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
@@ -108,7 +109,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
     network: { ...start.checkpoint.network, weights: allInSharedMemory(start.checkpoint.network.weights) },
   };
   const { network: whole, optimizer, progress } = checkpoint;
-  const { batch, momentum, weightDecay, precision } = settings;
+  const { batch, momentum, learningRateOf, precision } = settings;
   const soft = softLabelsOf(settings, dataset);
   const steps = stepsPerEpoch(dataset.train.count, batch);
   const part = partOfBatch(batch, cluster);
@@ -117,7 +118,9 @@ export async function openSession(start: SessionStart): Promise<Session> {
   const evaluationBatch = Math.min(images, LARGEST_EVALUATION_BATCH);
   const network = await LiveNetwork.open(
     {
-      ...{ host, background, cluster, factors, evaluationBatch, momentum, weightDecay, precision },
+      ...{ host, background, cluster, factors, evaluationBatch, momentum, precision },
+      weightDecays: weightDecaysOf(settings),
+      learningRates: learningRateOf ?? {},
       batch: images,
       accumulate,
       syncBatchNorm: settings.syncBatchNorm,

@@ -64,3 +64,35 @@ test("step multiplies at its milestones, which are shares of the run", () => {
   const rates = curve({ kind: "step", peak: 0.1, milestones: [0.5, 0.75], factor: 0.1 }, 8);
   expectClose(rates, [0.1, 0.1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001]);
 });
+
+test("triangular rises and falls on lines, with the multiples that airbench94's script has", () => {
+  const rates = curve({ kind: "triangular", peak: 1.5, peakAt: 0.23, start: 0.2, end: 0.07 }, 480);
+  // Written as there: int(480 · 0.23) = 110 steps of warm-up, the other 370 of them falling.
+  const published = (step: number): number => {
+    const share = step < 110 ? step / 110 : (step - 110) / 370;
+    return step < 110 ? 0.2 * (1 - share) + 1.0 * share : 1.0 * (1 - share) + 0.07 * share;
+  };
+  expectClose(
+    rates,
+    rates.map((_, step) => 1.5 * published(step)),
+  );
+  expect(rates[0]).toBeCloseTo(0.3, 12);
+  expect(Math.max(...rates)).toBe(rates[110]);
+  expect(rates[479]).toBeCloseTo(1.5 * (1 - (0.93 * 369) / 370), 12);
+});
+
+test("triangular stays between its ends and its peak in runs of any length, without a rise and without a fall", () => {
+  for (const [peakAt, start, end] of [
+    [0, 0.5, 0.1],
+    [0.23, 0.2, 0.07],
+    [1, 0.2, 0.07],
+    [0.5, 0, 0],
+  ] as const) {
+    for (let total = 1; total <= 12; total++) {
+      for (const rate of curve({ kind: "triangular", peak: 0.4, peakAt, start, end }, total)) {
+        expect(rate).toBeGreaterThanOrEqual(0.4 * Math.min(start, end) - 1e-15);
+        expect(rate).toBeLessThanOrEqual(0.4);
+      }
+    }
+  }
+});

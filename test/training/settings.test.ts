@@ -81,6 +81,9 @@ test("every setting of the schema can be suggested", () => {
   const optional = {
     mixing: { kind: "mixup", alpha: 1 },
     clipNorm: 1,
+    decoupledWeightDecay: true,
+    weightDecayOf: { shift: 1 },
+    learningRateOf: { shift: 64 },
     distill: {},
     budget: "50%",
     latencyTable: "table.json",
@@ -107,6 +110,11 @@ test.each([
   [{ epochs: 1, schedule: { kind: "linear" } }, /schedule/],
   [{ epochs: 1, schedule: { kind: "one-cycle", peak: 0 } }, /schedule\.peak/],
   [{ epochs: 1, schedule: { kind: "one-cycle", peakAt: 2 } }, /schedule\.peakAt/],
+  [{ epochs: 1, schedule: { kind: "triangular", end: -0.1 } }, /schedule\.end/],
+  [{ epochs: 1, learningRateOf: { shift: 0 } }, /learningRateOf\.shift/],
+  [{ epochs: 1, learningRateOf: { shifts: 2 } }, /learningRateOf/],
+  [{ epochs: 1, weightDecayOf: { bias: -1 } }, /weightDecayOf\.bias/],
+  [{ epochs: 1, weightDecayOf: { factor: 1 } }, /weightDecayOf/],
   [{ epochs: 1, engine: "gpu" }, /engine/],
   [{ epochs: 1, name: "../out" }, /name/],
 ])("%j is refused, naming the option", (input, message) => {

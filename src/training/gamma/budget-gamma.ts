@@ -78,8 +78,10 @@ export class BudgetGamma implements GammaPolicy {
   readonly #controller: BudgetController;
   readonly #share: number;
   readonly #of: CostKind;
-  /** For each step: Ση, the sum of the learning rates, over the steps before it. */
+  /** For each step: Ση, the sum of the factors' learning rates, over the steps before it. */
   readonly #rates: Float64Array;
+  /** The factors' multiple of the learning rate. */
+  readonly #multiple: number;
   #state: ControllerState;
   #gammas: Weights;
   #left: number;
@@ -89,9 +91,11 @@ export class BudgetGamma implements GammaPolicy {
     this.#session = session;
     this.#of = budget.of;
     this.#share = budgetShare(budget, networkCost(graph, latencyTable));
+    this.#multiple = settings.learningRateOf?.factor ?? 1;
     this.#rates = new Float64Array(totalSteps + 1);
     for (let step = 0; step < totalSteps; step++) {
-      this.#rates[step + 1] = (this.#rates[step] ?? 0) + learningRatesAt(settings, step, totalSteps).body;
+      const { body } = learningRatesAt(settings, step, totalSteps);
+      this.#rates[step + 1] = (this.#rates[step] ?? 0) + this.#multiple * body;
     }
     this.#controller = new BudgetController({
       factors,
@@ -147,7 +151,7 @@ export class BudgetGamma implements GammaPolicy {
     const seen: Observation = {
       ...(await run.readFactors()),
       progress,
-      learningRate,
+      learningRate: this.#multiple * learningRate,
       interval,
       isCut: this.#isCut(),
     };

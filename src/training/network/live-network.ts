@@ -4,7 +4,7 @@
  */
 import { inBatch } from "../../autodiff/accumulate.ts";
 import { STOP, stopFeed } from "../../autodiff/data-parallel.ts";
-import { BODY_RATE } from "../../autodiff/training-graph.ts";
+import { learningRateFeeds } from "../../autodiff/parameter-kinds.ts";
 import { required, UserError } from "../../core/errors.ts";
 import { filled, type Tensor, tensor } from "../../core/tensor.ts";
 import type { TrainingBatch } from "../../data/loader.ts";
@@ -138,14 +138,13 @@ export class LiveNetwork {
     { images, labels, targets }: Pick<TrainingBatch, "images" | "labels" | "targets">,
     { learningRate, bodyRate, gammas, isAborted }: StepOptions,
   ): Promise<{ readonly loss: number; readonly correct: number }> {
-    const { batch, accumulate: parts = 1, head } = this.#options;
+    const { batch, accumulate: parts = 1 } = this.#options;
     if (gammas !== this.#gammas) this.#feedGammas(gammas);
     const divided = divideFeeds(
       {
         [this.#imagesInput]: images,
         ...(targets === undefined ? { labels } : { targets }),
-        learning_rate: filled([], learningRate),
-        ...(head === undefined ? {} : { [BODY_RATE.name]: filled([], bodyRate) }),
+        ...learningRateFeeds(this.#plans.learningRates, { head: learningRate, body: bodyRate }),
       },
       batch,
       parts,

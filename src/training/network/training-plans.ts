@@ -2,6 +2,12 @@
 
 import { accumulate } from "../../autodiff/accumulate.ts";
 import { forRanks } from "../../autodiff/data-parallel.ts";
+import {
+  type LearningRateInput,
+  type LearningRates,
+  learningRatesOf,
+  type WeightDecays,
+} from "../../autodiff/parameter-kinds.ts";
 import { trainingGraph } from "../../autodiff/training-graph.ts";
 import { optional } from "../../core/optional.ts";
 import type { Cluster } from "../../distributed/cluster.ts";
@@ -25,7 +31,8 @@ export interface LiveNetworkOptions {
   readonly accumulate?: number;
   readonly evaluationBatch: number;
   readonly momentum: number;
-  readonly weightDecay: number;
+  readonly weightDecays: WeightDecays;
+  readonly learningRates: LearningRates;
   /** "auto": the faster precision, measured when the first plans are prepared. */
   readonly precision: PrecisionChoice;
   readonly syncBatchNorm: boolean;
@@ -60,6 +67,7 @@ export interface Plans {
   readonly training: PlanHandle;
   /** Inference form, with the weights of the last scoring. */
   readonly evaluation: PlanHandle;
+  readonly learningRates: readonly LearningRateInput[];
   /** Names of the network's own parameters. */
   readonly parameters: readonly string[];
   /** The optimizer's state in the training plan. */
@@ -76,13 +84,15 @@ export async function preparePlans(
   choices: PlanChoices,
   tuning: Pick<PrepareOptions, "tuningSeconds"> = {},
 ): Promise<Plans> {
-  const { host, cluster, batch, evaluationBatch, momentum, weightDecay, precision, syncBatchNorm } = options;
+  const { host, cluster, batch, evaluationBatch, momentum, weightDecays, precision, syncBatchNorm } = options;
   const { softTargets = false, fixScales = false, clipNorm, head, batchNormalization = "batch", teacher } = options;
+  const { learningRates } = options;
   const ranks = cluster.size;
   const folded = fold(graph);
   const micro = trainingGraph(folded, {
     batch: syncBatchNorm ? batch * ranks : batch,
-    sgd: { momentum, weightDecay },
+    sgd: { momentum, weightDecay: weightDecays },
+    learningRates,
     factors: { momentum, ...keptFactors(factors) },
     batchNormalization,
     fixScales,
@@ -98,6 +108,7 @@ export async function preparePlans(
     evaluation: await prepareOnRanks(cluster, choices.evaluation, (known) =>
       host.prepare(folded, { batch: evaluationBatch, choices: known, ...tuning }),
     ),
+    learningRates: learningRatesOf(step.inputs, learningRates),
     parameters: graph.parameters.map(({ name }) => name),
     state: step.parameters.flatMap(({ name, kind, of }) => {
       const found = optimizerStateKinds.find((one) => one === kind);

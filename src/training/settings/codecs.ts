@@ -27,6 +27,21 @@ export function switchTo(value: boolean): Codec {
 /** Numbers, separated by commas. */
 export const numbers: Codec = { kind: "numbers", read: (value, flag) => numbersFor(flag)(value) };
 
+/** `shift=64,bias=2`: a number for some of `names`; `what` says in messages what they name. */
+export function numbersOf(what: string, names: readonly string[]): Codec {
+  return {
+    kind: "text",
+    read: (value, flag) =>
+      Object.fromEntries(
+        value.split(",").map((part) => {
+          const [name = "", number = ""] = part.split("=");
+          if (!names.includes(name.trim())) throw unknownName(`${what} in ${flag}`, name.trim(), names);
+          return [name.trim(), parseNumber(number, flag)];
+        }),
+      ),
+  };
+}
+
 /** A whole number, or "auto". */
 export const wholeNumberOrAuto: Codec = {
   kind: "text",

@@ -3,11 +3,12 @@
  * `pruning.ts` or `tasks.ts`) and use it; `npm run docs` then updates docs/settings.md.
  */
 import { z } from "zod";
+import { type DecayedKind, decayedKinds, type TrainedKind, trainedKinds } from "../../autodiff/parameter-kinds.ts";
 import type { Augmentation } from "../../data/dataset.ts";
 import { defaultEngine, engineNames } from "../../engine/create.ts";
 import { precisions } from "../../engine/engine.ts";
 import { scheduleKinds, scheduleSchema } from "../schedules.ts";
-import { choice, distillation, mixing, number, switchTo, text, wholeNumber } from "./codecs.ts";
+import { choice, distillation, mixing, number, numbersOf, switchTo, text, wholeNumber } from "./codecs.ts";
 import { pruningSettings } from "./pruning.ts";
 import { setting } from "./setting.ts";
 import { taskSettings } from "./tasks.ts";
@@ -26,6 +27,14 @@ const augmentation: z.ZodType<boolean | Augmentation, boolean | Augmentation> = 
   z.strictObject({ pad: z.int().nonnegative(), flip: z.boolean() }),
   z.strictObject({ area: range, aspect: range, flip: z.boolean(), colour: share, noise: z.number().nonnegative() }),
 ]);
+
+/** A number for some of `kinds`. */
+function multiples<K extends string>(
+  kinds: readonly K[],
+  value: z.ZodNumber,
+): z.ZodType<{ readonly [Kind in K]?: number }, { readonly [Kind in K]?: number }> {
+  return z.partialRecord(z.enum(kinds), value);
+}
 
 /** Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015. */
 const distillSchema = z.strictObject({
@@ -117,6 +126,30 @@ export const settingsTable = {
     group: "training",
     control: "inherit",
     flags: [{ flag: "--weight-decay <n>", codec: number, label: "weight decay" }],
+  }),
+  decoupledWeightDecay: setting({
+    schema: z.boolean().exactOptional(),
+    help: "weight decay is what one step at the peak takes off, whatever the learning rate is",
+    group: "training",
+    default: "false: a step takes off weight decay times learning rate",
+    control: "inherit",
+    flags: [{ flag: "--decoupled-weight-decay", codec: switchTo(true), label: "decoupled weight decay" }],
+  }),
+  weightDecayOf: setting({
+    schema: multiples<DecayedKind>(decayedKinds, z.number().nonnegative()).exactOptional(),
+    help: `weight decay of kinds of parameters, as multiples: ${decayedKinds.join(", ")}`,
+    group: "training",
+    default: "1; 0 for bias and shift",
+    control: "inherit",
+    flags: [{ flag: "--decay-of <kind=n,…>", codec: numbersOf("kind", decayedKinds), label: "weight decay of kinds" }],
+  }),
+  learningRateOf: setting({
+    schema: multiples<TrainedKind>(trainedKinds, z.number().positive()).exactOptional(),
+    help: `learning rate of kinds of parameters, as multiples: ${trainedKinds.join(", ")}`,
+    group: "training",
+    default: "1",
+    control: "inherit",
+    flags: [{ flag: "--rate-of <kind=n,…>", codec: numbersOf("kind", trainedKinds), label: "learning rate of kinds" }],
   }),
   labelSmoothing: setting({
     schema: z.number().min(0).lt(1).default(0),

@@ -15,6 +15,7 @@ export const fineTuningPeaks: { readonly [Kind in ScheduleKind]: number } = {
   "one-cycle": 0.02,
   cosine: 0.02,
   step: 0.01,
+  triangular: 0.02,
 };
 
 /** Whether `source` has weights. */
