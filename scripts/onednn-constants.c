@@ -68,6 +68,12 @@ int main(void) {
   PRINT(dnnl_eltwise_hardswish);
   PRINT(dnnl_eltwise_gelu_erf);
   PRINT(dnnl_eltwise_gelu_tanh);
+  PRINT(dnnl_eltwise_elu);
+  PRINT(dnnl_eltwise_abs);
+  PRINT(dnnl_eltwise_soft_relu);
+  PRINT(dnnl_eltwise_exp);
+  PRINT(dnnl_eltwise_log);
+  PRINT(dnnl_eltwise_mish);
   PRINT(dnnl_eltwise_clip_v2);
   PRINT(dnnl_eltwise_relu_use_dst_for_bwd);
   PRINT(dnnl_eltwise_clip_v2_use_dst_for_bwd);

@@ -84,8 +84,18 @@ export interface SoftmaxAttributes {
  *     hard_sigmoid min(1, max(0, slope·x + offset))      hard_swish x · min(1, max(0, x/6 + 1/2))
  *     gelu x · Φ(x), with the normal distribution Φ(x) = (1 + erf(x/√2)) / 2; its approximation "tanh" is
  *          x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))
+ *     softplus ln(1 + eˣ)      softsign x / (1 + |x|)      mish x · tanh(ln(1 + eˣ))
+ *     elu x if x > 0, else alpha·(eˣ − 1)      celu the same with e^(x/alpha)      selu gamma · elu
+ *     exponential eˣ      logarithm ln x      absolute |x|      reciprocal 1/x      square_root √x
+ *     power x^exponent      erf, the error function
  */
 export type ActivationAttributes =
+  | { readonly function: "softplus" | "mish" | "exponential" | "logarithm" | "absolute" }
+  | { readonly function: "erf" | "softsign" | "reciprocal" | "square_root" }
+  | { readonly function: "elu"; readonly alpha: number }
+  | { readonly function: "celu"; readonly alpha: number }
+  | { readonly function: "selu"; readonly alpha: number; readonly gamma: number }
+  | { readonly function: "power"; readonly exponent: number }
   | { readonly function: "sigmoid" | "tanh" | "hard_swish" }
   | { readonly function: "gelu"; readonly approximation: "none" | "tanh" }
   | { readonly function: "leaky_relu"; readonly slope: number }

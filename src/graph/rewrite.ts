@@ -7,6 +7,17 @@ export function withInputs<N extends Node>(node: N, names: ReadonlyMap<string, s
   return { ...node, inputs: node.inputs.map((input) => names.get(input) ?? input) };
 }
 
+/** `nodes`, in execution order, without those that neither a later node nor `outputs` read. */
+export function withoutUnread(nodes: readonly Node[], outputs: readonly string[]): readonly Node[] {
+  const read = new Set(outputs);
+  const kept = nodes.toReversed().filter((node) => {
+    const isKept = node.outputs.some((output) => read.has(output));
+    if (isKept) for (const input of node.inputs) read.add(input);
+    return isKept;
+  });
+  return kept.toReversed();
+}
+
 /** `graph` without nodes that no output or update depends on, and without parameters that no remaining node reads. */
 export function withoutDeadNodes(graph: Graph): Graph {
   const makers = producers(graph);

@@ -123,6 +123,8 @@ const activations: ReadonlySet<string> = new Set([
   "hard swish",
   "gelu",
   "linear",
+  ...["erf", "softplus", "softsign", "mish", "exponential", "logarithm", "absolute", "reciprocal", "square root"],
+  ...["elu", "celu", "selu", "power"],
 ]);
 
 /** `key` without the activations behind the layer. */

@@ -164,6 +164,28 @@ const pointwise: Readonly<Record<string, (builder: GraphBuilder, src: string) =>
   "a GELU": (builder, src) => builder.gelu("layer", builder.activation("wider", src, line(2, 0))),
   "a GELU, approximated": (builder, src) =>
     builder.gelu("layer", builder.activation("wider", src, line(2, 0)), { approximation: "tanh" }),
+  "a softplus": (builder, src) => builder.activation("layer", src, { function: "softplus" }),
+  "an error function": (builder, src) => builder.activation("layer", src, { function: "erf" }),
+  "a softsign": (builder, src) => builder.activation("layer", src, { function: "softsign" }),
+  "a Mish": (builder, src) => builder.activation("layer", src, { function: "mish" }),
+  "an ELU": (builder, src) => builder.activation("layer", src, { function: "elu", alpha: 0.7 }),
+  "a CELU": (builder, src) => builder.activation("layer", src, { function: "celu", alpha: 0.7 }),
+  "a SELU": (builder, src) =>
+    builder.activation("layer", src, { function: "selu", alpha: 1.67326319, gamma: 1.05070102 }),
+  "an exponential": (builder, src) => builder.activation("layer", src, { function: "exponential" }),
+  "an absolute value": (builder, src) => builder.activation("layer", src, { function: "absolute" }),
+  "functions of positive numbers": (builder, src) => {
+    const positive = builder.activation(
+      "moved",
+      builder.activation("positive", src, { function: "sigmoid" }),
+      line(1, 0.5),
+    );
+    const logarithm = builder.activation("logarithm", positive, { function: "logarithm" });
+    const root = builder.activation("root", positive, { function: "square_root" });
+    const inverse = builder.activation("inverse", positive, { function: "reciprocal" });
+    const power = builder.activation("power", positive, { function: "power", exponent: 2.5 });
+    return builder.concatenation("layer", [logarithm, root, inverse, power]);
+  },
   softmax: (builder, src) => builder.softmax("layer", builder.activation("wider", src, line(3, 0))),
   "the logarithm of a softmax": (builder, src) =>
     builder.softmax("layer", builder.activation("wider", src, line(3, 0)), { isLogarithm: true }),

@@ -60,7 +60,8 @@ export function expectNearReferenceInBf16(engine: Engine, testCase: Case): void 
   const hasKinks = testCase.graph.nodes.some(
     ({ op, attributes }) =>
       ["relu", "clip", "max_pooling"].includes(op) ||
-      ("function" in attributes && ["hard_swish", "hard_sigmoid", "leaky_relu"].includes(attributes.function)),
+      ("function" in attributes &&
+        ["hard_swish", "hard_sigmoid", "leaky_relu", "elu", "absolute"].includes(attributes.function)),
   );
   prepared.graph.outputs.forEach((name, index) => {
     const [a, b] = [required(actual?.[name], name).data, required(expected?.[name], name).data];

@@ -33,6 +33,8 @@ const singles: Readonly<Record<string, (builder: GraphBuilder) => string>> = {
   "hard swish": (b) => b.activation("node", image(b, "a"), { function: "hard_swish" }),
   gelu: (b) => b.gelu("node", image(b, "a")),
   "leaky ReLU": (b) => b.activation("node", image(b, "a"), { function: "leaky_relu", slope: 0.5 }),
+  softsign: (b) => b.activation("node", image(b, "a"), { function: "softsign" }),
+  exponential: (b) => b.activation("node", image(b, "a"), { function: "exponential" }),
   softmax: (b) => b.softmax("node", image(b, "a")),
   multiply: (b) => b.multiply("node", image(b, "a"), image(b, "b")),
   "multiply, by a gate a channel": (b) => b.multiply("node", image(b, "a"), b.input("b", ["N", 4, 1, 1])),

@@ -50,6 +50,23 @@ const gelu: Layer = (draft, { name }) => {
   ])();
 };
 
+const pow: Layer = (draft, { name }) => {
+  const exponent = draft.draw.pick([2, 3, 0.5, -1]);
+  // Roots and inverses of positive numbers only.
+  const base = exponent >= 2 ? name : draft.node("Sigmoid", [name]);
+  return draft.node("Pow", [base, draft.tensor([exponent], draft.draw.pick([[], [1]]))]);
+};
+
+function ofPositive(opType: string): Layer {
+  return (draft, { name }) => draft.node(opType, [draft.node("Sigmoid", [name])]);
+}
+
+const selu: Layer = (draft, { name }) =>
+  draft.node("Selu", [name], {
+    ...maybe(draft, "alpha", { float: draft.draw.normal() }),
+    ...maybe(draft, "gamma", { float: draft.draw.normal() }),
+  });
+
 function softmax(opType: string): Layer {
   return (draft, { name, shape }) => {
     const [lowest, highest] = [-shape.length, shape.length - 1];
@@ -163,6 +180,19 @@ export const pointwise: Readonly<Record<string, Layer>> = {
   Clip: clip,
   LeakyRelu: leakyRelu,
   HardSigmoid: hardSigmoid,
+  Abs: unary("Abs"),
+  Celu: (draft, { name }) => (draft.opset < 12 ? undefined : draft.node("Celu", [name])),
+  Elu: unary("Elu"),
+  Erf: (draft, { name }) => (draft.opset < 9 ? undefined : draft.node("Erf", [name])),
+  Exp: (draft, { name }) => draft.node("Exp", [draft.node("Tanh", [name])]),
+  Log: ofPositive("Log"),
+  Neg: unary("Neg"),
+  Pow: pow,
+  Reciprocal: ofPositive("Reciprocal"),
+  Selu: selu,
+  Softplus: unary("Softplus"),
+  Softsign: unary("Softsign"),
+  Sqrt: ofPositive("Sqrt"),
   Softmax: softmax("Softmax"),
   LogSoftmax: softmax("LogSoftmax"),
   Dropout: dropout,

@@ -8,6 +8,7 @@ import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import { elementCount, type Shape, tensor } from "../../core/tensor.ts";
 import type { Network, Node, Parameter, ParameterKind, Weights } from "../../graph/graph.ts";
+import { withoutUnread } from "../../graph/rewrite.ts";
 import { requireFinite } from "../finite.ts";
 import { movedBeforeTranspose } from "./channels-last.ts";
 import { channelsFirst, channelsLastInputs, renamed } from "./channels-last-inputs.ts";
@@ -23,7 +24,6 @@ import { withFusedBiases } from "./joined.ts";
 import { parameterKinds } from "./kinds.ts";
 import { NodeReader, type NodeSurroundings } from "./node-reader.ts";
 import { isQuantizedOp } from "./ops/quantize.ts";
-import { withoutUnreadTransposes } from "./ops/transpose.ts";
 import { Problems, UNSOUND_HINT } from "./problems.ts";
 import { decodeModel, type ModelMessage, type NodeMessage } from "./proto.ts";
 import { readRules } from "./table.ts";
@@ -107,10 +107,7 @@ export function readOnnx(
 
   const { nodes: named, outputs } = withOutputNames(reader, graph, file);
   const channelsLastNames = [...reader.channelsFirstOf.keys()];
-  const nodes = withInputNames(
-    withFusedBiases(withoutUnreadTransposes(named, outputs), outputs, reader.products),
-    reader,
-  );
+  const nodes = withInputNames(withFusedBiases(withoutUnread(named, outputs), outputs, reader.products), reader);
   const header = headerOf(model, opset, typeof batch === "string" ? batch : undefined, channelsLastNames);
   const images = header?.producer === undefined ? [] : inputs.map(({ name }) => name);
   const { parameters, weights } = parametersOf(reader, parameterKinds(nodes, new Set(images)), scalesIn(model));

@@ -19,6 +19,7 @@ import { readBatchNormalization, writeBatchNormalization } from "./ops/batch-nor
 import { readClip, writeClip } from "./ops/clip.ts";
 import { readConv, writeConv } from "./ops/conv.ts";
 import { readConvTranspose, writeConvTranspose } from "./ops/conv-transpose.ts";
+import { functionRules } from "./ops/functions.ts";
 import { readGelu } from "./ops/gelu.ts";
 import { readGemm, readMatMul, writeGemm } from "./ops/gemm.ts";
 import { readCast, readDropout, readIdentity } from "./ops/identity-ops.ts";
@@ -69,7 +70,7 @@ export const writeRules: { readonly [K in ForwardOpName]: WriteRule<K> } = {
   scale: writeMul,
 };
 
-export const readRules: ReadonlyMap<string, ReadRule> = new Map([
+export const readRules: ReadonlyMap<string, ReadRule> = new Map<string, ReadRule>([
   ["Add", readAdd],
   ["AveragePool", readAveragePool],
   ["BatchNormalization", readBatchNormalization],
@@ -111,4 +112,5 @@ export const readRules: ReadonlyMap<string, ReadRule> = new Map([
   ["Transpose", readTranspose],
   ["Unsqueeze", readUnsqueeze],
   ["Upsample", readResize],
+  ...functionRules,
 ]);

@@ -74,6 +74,12 @@ export interface Abi {
       | "hardSwish"
       | "geluErf"
       | "geluTanh"
+      | "elu"
+      | "abs"
+      | "softRelu"
+      | "exp"
+      | "log"
+      | "mish"
       | "clip"
       | "reluUseDst"
       | "clipUseDst",

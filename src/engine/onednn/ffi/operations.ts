@@ -166,11 +166,20 @@ export function normalizationBackward(
   };
 }
 
+/** The functions of `graph/ops.ts` that oneDNN lacks, or whose gradient is infinite somewhere in oneDNN. */
+const hostFunctions = ["erf", "softsign", "reciprocal", "square_root", "power", "celu", "selu"] as const;
+type HostFunction = (typeof hostFunctions)[number];
+export type LibraryFunction = Exclude<ActivationAttributes, { function: HostFunction }>;
+
+export function isLibraryFunction(attributes: ActivationAttributes): attributes is LibraryFunction {
+  return !hostFunctions.some((name) => name === attributes.function);
+}
+
 /** An element-wise function: max(0, x), a clip to `minimum` … `maximum`, or another function of `graph/ops.ts`. */
 export type Activation =
   | "ReLU"
   | { readonly minimum: number; readonly maximum: number }
-  | Exclude<ActivationAttributes, { function: "hard_sigmoid" }>;
+  | Exclude<LibraryFunction, { function: "hard_sigmoid" }>;
 
 interface Elementwise {
   readonly forward: number;
@@ -191,6 +200,12 @@ function elementwiseOf({ eltwise }: Abi, activation: Activation): Elementwise {
     tanh: eltwise.tanh,
     hard_swish: eltwise.hardSwish,
     gelu: eltwise.geluErf,
+    softplus: eltwise.softRelu,
+    mish: eltwise.mish,
+    exponential: eltwise.exp,
+    logarithm: eltwise.log,
+    absolute: eltwise.abs,
+    elu: eltwise.elu,
     leaky_relu: eltwise.relu,
     linear: eltwise.linear,
   };
@@ -201,6 +216,11 @@ function elementwiseOf({ eltwise }: Abi, activation: Activation): Elementwise {
       return { ...own, alpha: activation.slope, beta: activation.offset };
     case "leaky_relu":
       return { ...own, alpha: activation.slope };
+    case "elu":
+      return { ...own, alpha: activation.alpha };
+    case "softplus":
+      // Version 3 divides ln(1 + e^(αx)) by α; version 2 ignores it.
+      return { ...own, alpha: 1 };
     case "hard_swish":
       return { ...own, ...HARD_SWISH };
     case "gelu":

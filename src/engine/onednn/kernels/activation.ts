@@ -1,16 +1,21 @@
 /** Lowers the `activation` op. A hard sigmoid is a linear function followed by a clip. */
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
-import { type Activation, activationBackward, activationForward } from "../ffi/operations.ts";
+import { type Activation, activationBackward, activationForward, isLibraryFunction } from "../ffi/operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
 import type { Program } from "../planner/program.ts";
 import type { View } from "../planner/steps.ts";
+import { lowerToHost } from "./host.ts";
 
 const between0And1 = { minimum: 0, maximum: 1 } as const;
 
 export function lowerFunction(node: Node<"activation">, program: Program): void {
   const [src = ""] = node.inputs;
   const { attributes } = node;
+  if (!isLibraryFunction(attributes)) {
+    lowerToHost(node, program);
+    return;
+  }
   const data = program.image(src);
   const result = program.define(node.outputs[0] ?? "", data.descriptor);
   if (attributes.function === "hard_sigmoid") {
@@ -36,6 +41,10 @@ export function emitForward(node: Node, program: Program, activation: Activation
 export function lowerFunctionBackward(node: Node<"activation_backward">, program: Program): void {
   const [src = "", diffDst = ""] = node.inputs;
   const { attributes } = node;
+  if (!isLibraryFunction(attributes)) {
+    lowerToHost(node, program);
+    return;
+  }
   const data = program.image(src);
   const incoming = program.use(diffDst, data.descriptor);
   const outgoing = program.define(node.outputs[0] ?? "", data.descriptor);

@@ -8,6 +8,7 @@ import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
 import { writeAffine } from "./affine.ts";
+import { writeFunction } from "./functions.ts";
 import { writeGelu } from "./gelu.ts";
 
 export const writeActivation: WriteRule<"activation"> = (node, context) => {
@@ -40,6 +41,9 @@ export const writeActivation: WriteRule<"activation"> = (node, context) => {
       return;
     case "linear":
       writeAffine(node, attributes, context);
+      return;
+    default:
+      writeFunction(node, attributes, context);
   }
 };
 

@@ -10,6 +10,7 @@ import { optional } from "../../../core/optional.ts";
 import { elementCount, type Shape } from "../../../core/tensor.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, View, WriteContext, WriteRule } from "../rules.ts";
+import { isMish } from "./functions.ts";
 import { readPerChannel, writePerChannel } from "./per-channel.ts";
 
 export const writeMul: WriteRule<"scale"> = (node, context) => {
@@ -73,7 +74,9 @@ export const readMul: ReadRule = (node, context) => {
   const [a, b] = [node.input(0), node.input(1)];
   node.int("broadcast", 1);
   if (!context.isConstant(a) && !context.isConstant(b)) {
-    context.add(node, "multiply", [a, b], {});
+    const mish = isMish(context, a, b) ? a : isMish(context, b, a) ? b : undefined;
+    if (mish === undefined) context.add(node, "multiply", [a, b], {});
+    else context.add(node, "activation", [mish], { function: "mish" });
     return;
   }
   if (!context.isConstant(a) || !context.isConstant(b)) {

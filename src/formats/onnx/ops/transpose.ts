@@ -2,7 +2,6 @@
  * ONNX `Transpose` ↔ transpose. Two in a row become one, or none. Most transposes of channels-last graphs disappear
  * this way, or into the ops that read them (`reshape.ts`, `pool.ts`).
  */
-import type { Node } from "../../../graph/graph.ts";
 import type { ReadRule, WriteRule } from "../rules.ts";
 import { readTransposedConstant } from "./views.ts";
 
@@ -29,14 +28,3 @@ export const readTranspose: ReadRule = (node, context) => {
   if (permutation.every((axis, index) => axis === index)) context.alias(node, from);
   else context.add(node, "transpose", [from], { permutation });
 };
-
-/** `nodes` without the transposes that no node reads any more. */
-export function withoutUnreadTransposes(nodes: readonly Node[], outputs: readonly string[]): readonly Node[] {
-  const read = new Set(outputs);
-  const kept = nodes.toReversed().filter((node) => {
-    const isKept = node.op !== "transpose" || node.outputs.some((output) => read.has(output));
-    if (isKept) for (const input of node.inputs) read.add(input);
-    return isKept;
-  });
-  return kept.toReversed();
-}
