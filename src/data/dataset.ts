@@ -75,6 +75,8 @@ export interface FileList {
   readonly centreCrop: number;
   /** Encoded images from a container file, over a `SharedArrayBuffer`. */
   readonly store?: Uint8Array;
+  /** The value of 16-bit images that becomes 255; default: 65,535. */
+  readonly white?: number;
 }
 
 export interface FileSplit extends FileList {
@@ -98,6 +100,8 @@ export interface ImagePreparation {
   readonly testShare: number;
   /** Seed that decides which images are held out. */
   readonly splitSeed: number;
+  /** Only for data with 16-bit images: their value that becomes 255. */
+  readonly white?: number;
 }
 
 export interface Dataset<S extends Split = Split> {

@@ -7,6 +7,7 @@ import { type Labels, type Tensor, tensor } from "../core/tensor.ts";
 import { normalizationTable, writeNormalized } from "./augmentation.ts";
 import { type FileSplit, type Normalization, type Split, type StoredSplit, sampleSize } from "./dataset.ts";
 import { reasonOf } from "./images/decode.ts";
+import { FORMATS } from "./images/formats.ts";
 import { concurrently, writeImage } from "./images/prepare.ts";
 import { checkBatch } from "./shuffle.ts";
 
@@ -86,7 +87,7 @@ async function* decode(
     `none of the ${split.count} images can be read; first, ${first?.path}: ${first?.reason}`,
     {
       about: split.folder,
-      hint: "Check that these are complete JPEG, PNG or WebP files; `espalier data` lists those that cannot be read",
+      hint: `Check that these are complete ${FORMATS} files; \`espalier data\` lists those that cannot be read`,
     },
   );
 }

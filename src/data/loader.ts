@@ -260,8 +260,8 @@ function workersFor(split: Split): number {
 }
 
 /** The fields of a split that can be sent to a thread. */
-function plainList({ folder, files, labels, count, sampleShape, centreCrop, store }: FileList): FileList {
-  return { folder, files, labels, count, sampleShape, centreCrop, ...optional({ store }) };
+function plainList({ folder, files, labels, count, sampleShape, centreCrop, store, white }: FileList): FileList {
+  return { folder, files, labels, count, sampleShape, centreCrop, ...optional({ store, white }) };
 }
 
 function checkPositive(option: string, value: number): void {

@@ -19,27 +19,21 @@ export function sortedClasses(names: Iterable<string>): readonly string[] {
   return distinct.sort((a, b) => (areNumbers && Number(a) !== Number(b) ? Number(a) - Number(b) : a < b ? -1 : 1));
 }
 
-/**
- * Throws `UserError("bad-file")` if the classes of the test split differ from those of the training split. `about`
- * names the place of each split.
- */
-export function checkSameClasses(
-  train: { readonly about: string; readonly classes: readonly string[] },
-  test: { readonly about: string; readonly classes: readonly string[] },
-): void {
-  const onlyIn = (one: readonly string[], other: readonly string[]): string[] =>
-    one.filter((name) => !other.includes(name));
-  const [extra, missing] = [onlyIn(test.classes, train.classes), onlyIn(train.classes, test.classes)];
-  if (extra.length === 0 && missing.length === 0) return;
-  const parts = [
-    ...(extra.length > 0 ? [`only for testing: ${listed(extra)}`] : []),
-    ...(missing.length > 0 ? [`only for training: ${listed(missing)}`] : []),
-  ];
-  throw new UserError("bad-file", `the classes for training and testing differ (${parts.join("; ")})`, {
+/** The classes of a split, and its place for messages. */
+interface SplitClasses {
+  readonly about: string;
+  readonly classes: readonly string[];
+}
+
+/** Throws `UserError("bad-file")` if the test split has classes that the training split does not have. */
+export function checkTestClasses(train: SplitClasses, test: SplitClasses): void {
+  const extra = test.classes.filter((name) => !train.classes.includes(name));
+  if (extra.length === 0) return;
+  throw new UserError("bad-file", `there are classes only for testing: ${listed(extra)}`, {
     about: test.about,
-    expected: `the classes of ${train.about}`,
-    received: `${test.classes.length} classes instead of ${train.classes.length}`,
-    hint: "Give both splits the same classes; names are compared letter by letter",
+    expected: `only classes of ${train.about}`,
+    received: listed(test.classes),
+    hint: "Add training images of these classes, or remove the classes; names are compared letter by letter",
   });
 }
 

@@ -1,16 +1,19 @@
 /**
  * Decodes one image file to 8-bit pixels of the size that a network takes. libvips (through sharp) decodes. This module
- * decides which files are accepted: JPEG, PNG and WebP, by their first bytes and not by their name.
+ * decides which files are accepted, by their first bytes and not by their name (`formats.ts`).
  *
  * - The EXIF orientation is applied.
- * - 16 bits a channel become 8. CMYK, palettes and grey become sRGB (or grey, for a network that takes one channel).
+ * - 16 bits a channel become 8: `white` (65,535 if it is not given) becomes 255. CMYK, palettes and grey become sRGB (or
+ *   grey, for a network that takes one channel).
  * - Transparent pixels are composited on black, the colour of a crop's padding.
- * - An animated WebP gives its first frame.
+ * - A file of several images or pages gives its first one.
  */
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Sharp, SharpOptions } from "sharp";
 import type { SampleShape } from "../dataset.ts";
+import { bitmapSize, decodeBitmap } from "./bmp.ts";
+import { FORMATS, formatOf } from "./formats.ts";
 import type { View } from "./view.ts";
 
 /** Larger images are refused: decoding one could use all memory. */
@@ -20,6 +23,8 @@ export const LARGEST_IMAGE_PIXELS = 100_000_000;
  * RGB; images with more channels or bits may have fewer pixels.
  */
 const largestImageBytes = 3 * LARGEST_IMAGE_PIXELS;
+/** The largest value of 16 bits. */
+export const FULL_WHITE = 65535;
 
 type SharpFactory = (input: Buffer, options: SharpOptions) => Sharp;
 
@@ -50,7 +55,7 @@ export interface Decoded {
 
 /**
  * Decodes the image file `path` (relative to `folder`) and returns the part that `choose` picks, scaled to `shape`
- * (Lanczos with anti-aliasing).
+ * (Lanczos with anti-aliasing). `white`: the value of 16 bits that becomes 255.
  * @throws Error with the reason if the file is not a readable image; never a `UserError`, because one bad file does not
  * stop a run.
  */
@@ -59,45 +64,86 @@ export async function decodeImage(
   path: string,
   shape: SampleShape,
   choose: ChooseView,
+  white?: number,
 ): Promise<Decoded> {
-  return decodeBytes(await readFile(resolve(folder, path)), shape, choose);
+  return decodeBytes(await readFile(resolve(folder, path)), shape, choose, white);
 }
 
 /** As `decodeImage`, for an encoded image in memory. */
-export async function decodeBytes(bytes: Buffer, shape: SampleShape, choose: ChooseView): Promise<Decoded> {
-  if (!isKnownFormat(bytes)) {
-    throw new Error(bytes.length === 0 ? "the file is empty" : "it is not a JPEG, PNG or WebP file");
-  }
-  const sharp = await loadDecoder();
+export async function decodeBytes(
+  bytes: Buffer,
+  shape: SampleShape,
+  choose: ChooseView,
+  white: number = FULL_WHITE,
+): Promise<Decoded> {
+  const { open, size, isDeep } = await openImage(bytes);
   const [channels, height, width] = shape;
-  const options = { failOn: "truncated", limitInputPixels: LARGEST_IMAGE_PIXELS, page: 0 } as const;
-  const open = (): Sharp => sharp(bytes, options);
-  // Read the header alone, without libvips' size limit: `refuseLarge` checks the size.
-  const {
-    autoOrient,
-    channels: ownChannels,
-    depth,
-  } = await sharp(bytes, { ...options, limitInputPixels: false }).metadata();
-  refuseLarge(autoOrient, ownChannels * (depth === "ushort" ? 2 : 1));
-  const view = choose(autoOrient);
+  const view = choose(size);
   // Scale the whole image so that the view gets the network's size, then cut the view out. libvips computes only the
   // requested pixels. It decodes a JPEG that is scaled down as a whole at an eighth, a quarter or half of its size.
-  const scaledWidth = Math.max(width, Math.round((autoOrient.width * width) / view.width));
-  const scaledHeight = Math.max(height, Math.round((autoOrient.height * height) / view.height));
+  const scaledWidth = Math.max(width, Math.round((size.width * width) / view.width));
+  const scaledHeight = Math.max(height, Math.round((size.height * height) / view.height));
   const left = Math.min(scaledWidth - width, Math.round((view.left * width) / view.width));
   const top = Math.min(scaledHeight - height, Math.round((view.top * height) / view.height));
+  const isStretched = isDeep && white < FULL_WHITE;
   const { data, info } = await open()
     .autoOrient()
     .resize(scaledWidth, scaledHeight, { fit: "fill" })
     .extract({ left, top, width, height })
     .flatten({ background: "black" })
-    .toColourspace(channels === 1 ? "b-w" : "srgb")
-    .raw({ depth: "uchar" })
+    .toColourspace(isStretched ? deepSpaces[channels === 1 ? 1 : 3] : channels === 1 ? "b-w" : "srgb")
+    .raw({ depth: isStretched ? "ushort" : "uchar" })
     .toBuffer({ resolveWithObject: true });
   if (info.channels !== channels || info.width !== width || info.height !== height) {
     throw new Error(`it was decoded to ${info.channels} channels of ${info.height}x${info.width} pixels`);
   }
-  return { pixels: data, view };
+  return { pixels: isStretched ? stretched(data, white) : data, view };
+}
+
+/** Colour spaces of 16 bits, by the number of channels. */
+const deepSpaces = { 1: "grey16", 3: "rgb16" } as const;
+
+/** 16-bit `data` as bytes, of which 255 stands for `white` and more. */
+function stretched(data: Buffer, white: number): Uint8Array {
+  const values = new Uint16Array(data.buffer, data.byteOffset, data.length / Uint16Array.BYTES_PER_ELEMENT);
+  return Uint8Array.from(values, (value) => Math.min(255, Math.round((255 * value) / white)));
+}
+
+export interface OpenedImage {
+  /** A pipeline that decodes the image. */
+  open(): Sharp;
+  /** Of the upright image. */
+  readonly size: { readonly width: number; readonly height: number };
+  /** Whether it is a PNG or TIFF of 16 bits a channel, whose `white` may be lower than all of them. */
+  readonly isDeep: boolean;
+  readonly hasAlpha: boolean;
+}
+
+/** Reads the header of an encoded image. @throws Error with the reason if it is not an image that can be decoded. */
+export async function openImage(bytes: Buffer): Promise<OpenedImage> {
+  const format = formatOf(bytes);
+  if (format === undefined) throw new Error(bytes.length === 0 ? "the file is empty" : `it is not a ${FORMATS} file`);
+  if (format === "heic") throw new Error("it is a HEIC image, which is not decoded: save it as JPEG");
+  const sharp = await loadDecoder();
+  if (format === "bmp") {
+    const size = bitmapSize(bytes);
+    refuseLarge(size, 3);
+    const { pixels, ...shape } = decodeBitmap(bytes);
+    return { open: () => sharp(pixels, { raw: { ...shape, channels: 3 } }), size, isDeep: false, hasAlpha: false };
+  }
+  const options = { failOn: "truncated", limitInputPixels: LARGEST_IMAGE_PIXELS, page: 0 } as const;
+  // Read the header alone, without libvips' size limit: `refuseLarge` checks the size.
+  const { autoOrient, channels, depth, space, hasAlpha } = await sharp(bytes, {
+    ...options,
+    limitInputPixels: false,
+  }).metadata();
+  const isDeep = depth === "ushort";
+  if (!isDeep && depth !== "uchar") throw new Error(`its values are of type ${depth}: save it with 8 or 16 bits`);
+  refuseLarge(autoOrient, channels * (isDeep ? 2 : 1));
+  return {
+    ...{ open: () => sharp(bytes, options), size: autoOrient, hasAlpha },
+    isDeep: isDeep && (format === "png" || format === "tiff") && (space === "grey16" || space === "rgb16"),
+  };
 }
 
 function refuseLarge({ height, width }: { readonly height: number; readonly width: number }, pixelBytes: number): void {
@@ -108,17 +154,6 @@ function refuseLarge({ height, width }: { readonly height: number; readonly widt
     `its ${height}x${width} pixels would take ${millions(pixels * pixelBytes)} MB; ` +
       `at most ${millions(LARGEST_IMAGE_PIXELS)} million pixels ` +
       `and ${millions(largestImageBytes)} MB are decoded: scale it down, or save it as 8-bit RGB`,
-  );
-}
-
-/** True if `bytes` start like a JPEG, PNG or WebP file. */
-function isKnownFormat(bytes: Buffer): boolean {
-  const startsWith = (at: number, text: string): boolean =>
-    bytes.subarray(at, at + text.length).toString("latin1") === text;
-  return (
-    startsWith(0, "\xff\xd8\xff") ||
-    startsWith(0, "\x89PNG\r\n\x1a\n") ||
-    (startsWith(0, "RIFF") && startsWith(8, "WEBP"))
   );
 }
 

@@ -3,7 +3,6 @@
  * depend only on the order of the files and a seed. The order mixes the classes, so that the first n images of a split
  * are a fair sample of it.
  */
-import { UserError } from "../../core/errors.ts";
 import { RandomStream } from "../../core/random.ts";
 import type { LabelledFile } from "./classes.ts";
 
@@ -12,8 +11,7 @@ const ORDER_SEED = 1;
 
 /**
  * Splits `files` in two. The same fraction `share` of each class, rounded, goes to `test`. Each split gets at least one
- * image of every class unless `share` is 0 or 1.
- * @throws UserError "bad-file" if a class has too few images for both splits.
+ * image of every class unless `share` is 0 or 1; the only image of a class is for training.
  */
 export function holdOut(
   files: readonly LabelledFile[],
@@ -25,15 +23,8 @@ export function holdOut(
   const test: LabelledFile[] = [];
   const byClass = new Map<string, LabelledFile[]>(classes.map((className) => [className, []]));
   for (const file of files) byClass.get(file.className)?.push(file);
-  for (const [label, [className, ofClass]] of [...byClass].entries()) {
+  for (const [label, ofClass] of [...byClass.values()].entries()) {
     const isSplit = share > 0 && share < 1;
-    if (isSplit && ofClass.length < 2) {
-      throw new UserError("bad-file", `the class "${className}" has too few images to hold one out for testing`, {
-        expected: "at least 2",
-        received: String(ofClass.length),
-        hint: "Add images, or give the data a train/ and a test/ folder",
-      });
-    }
     const held = Math.round(ofClass.length * share);
     const count = isSplit ? Math.min(Math.max(held, 1), ofClass.length - 1) : held;
     const order = new RandomStream(seed, "hold-out", label).permutation(ofClass.length);

@@ -1,16 +1,15 @@
 /**
  * Lists image folders: `class/file.jpg`, inside `train/` and `test/` (or `val/`) if these exist, else directly in the
- * folder. Links are followed. Files without the extension of a JPEG, PNG or WebP are skipped, and recorded if they look
- * like images of another format.
+ * folder. Folders inside a class belong to the class. Links are followed. Files without the extension of an image are
+ * skipped, and recorded if they look like images of a format that is not decoded.
  */
-import { opendir, stat } from "node:fs/promises";
+import { opendir, realpath, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { UserError } from "../../core/errors.ts";
 import { fileError } from "../files.ts";
 import { type LabelledFile, listed, sortedClasses } from "./classes.ts";
+import { FORMATS, imageName, otherImageName } from "./formats.ts";
 
-const imageName = /\.(jpe?g|png|webp)$/i;
-const otherImageName = /\.(gif|bmp|tiff?|heic|heif|avif|jp2|jxl|ppm|svg|raw|dng)$/i;
 const testFolders = ["test", "val", "valid", "validation"];
 /** Number of files whose size is read at once. */
 const CHUNK = 64;
@@ -23,6 +22,8 @@ export interface Part {
   readonly files: readonly LabelledFile[];
   /** Skipped files that look like images of other formats. */
   readonly skipped: readonly string[];
+  /** Classes that have folders inside. */
+  readonly nested?: readonly string[];
 }
 
 export interface FolderParts {
@@ -45,6 +46,7 @@ export async function hasClassFolders(folder: string): Promise<boolean> {
  */
 export async function listFolder(folder: string): Promise<FolderParts> {
   const { folders, files } = await entriesOf(folder);
+  await refuseSplitClasses(folder, folders);
   if (!folders.includes("train")) {
     const test = testFolders.find((name) => folders.includes(name));
     // A dataset with only its test split: otherwise `test` would look like a class.
@@ -76,6 +78,24 @@ function emptyPart(about: string): Part {
   return { about, classes: [], files: [], skipped: [] };
 }
 
+/**
+ * Refuses classes that hold the splits, instead of splits that hold the classes: as one class each they would mix the
+ * images for testing with those for training.
+ */
+async function refuseSplitClasses(folder: string, folders: readonly string[]): Promise<void> {
+  const [first] = folders;
+  if (first === undefined || ["train", ...testFolders].includes(first)) return;
+  const inside = (await entriesOf(join(folder, first))).folders;
+  const held = testFolders.find((name) => inside.includes(name));
+  if (held === undefined || !inside.includes("train")) return;
+  throw new UserError("bad-file", "the classes hold the folders of the splits", {
+    about: folder,
+    expected: `train/${first} and ${held}/${first}`,
+    received: `${first}/train and ${first}/${held}`,
+    hint: "Put the class folders into the folders of the splits, or give a CSV file with the columns path,label,split",
+  });
+}
+
 /** Lists the images in the class folders of `place`, with paths relative to `root`. */
 async function listPart(root: string, place: string): Promise<Part> {
   const entries = await entriesOf(place);
@@ -83,12 +103,14 @@ async function listPart(root: string, place: string): Promise<Part> {
   const classes = sortedClasses(entries.folders);
   const files: LabelledFile[] = [];
   const skipped: string[] = [];
+  const nested: string[] = [];
   for (const className of classes) {
     const classFolder = join(place, className);
-    const inside = await entriesOf(classFolder);
+    const inside = await filesBelow(classFolder);
     const images = inside.files.filter((name) => imageName.test(name)).sort();
     const others = inside.files.filter((name) => otherImageName.test(name));
     if (images.length === 0) throw emptyClass(classFolder, className, inside.folders, others);
+    if (inside.folders.length > 0) nested.push(className);
     const paths = images.map((name) => join(classFolder, name));
     const sizes = await fileSizes(paths);
     for (const [index, path] of paths.entries()) {
@@ -96,7 +118,25 @@ async function listPart(root: string, place: string): Promise<Part> {
     }
     skipped.push(...others.map((name) => portable(relative(root, join(classFolder, name)))));
   }
-  return { about: place, classes, files, skipped };
+  return { about: place, classes, files, skipped, nested };
+}
+
+/** Files below `folder` at any depth, by their paths in it, and the folders directly inside. */
+async function filesBelow(folder: string): Promise<Entries> {
+  const seen = new Set<string>();
+  const files: string[] = [];
+  const visit = async (inside: string): Promise<readonly string[]> => {
+    const place = join(folder, inside);
+    const real = await realpath(place);
+    // A link may lead back to a folder around it.
+    if (seen.has(real)) return [];
+    seen.add(real);
+    const entries = await entriesOf(place);
+    files.push(...entries.files.map((name) => portable(join(inside, name))));
+    for (const name of entries.folders) await visit(join(inside, name));
+    return entries.folders;
+  };
+  return { folders: await visit(""), files };
 }
 
 /** Sizes in bytes. A file that cannot be examined gets 0, and decoding reports it later. */
@@ -118,12 +158,15 @@ export async function fileSizes(paths: readonly string[]): Promise<readonly numb
   return sizes;
 }
 
+interface Entries {
+  readonly folders: readonly string[];
+  readonly files: readonly string[];
+}
+
 /**
  * Names of the folders and files in `folder`, with links followed. Hidden entries and those of archivers are skipped.
  */
-async function entriesOf(
-  folder: string,
-): Promise<{ readonly folders: readonly string[]; readonly files: readonly string[] }> {
+async function entriesOf(folder: string): Promise<Entries> {
   const folders: string[] = [];
   const files: string[] = [];
   try {
@@ -167,11 +210,11 @@ function emptyClass(folder: string, name: string, inside: readonly string[], oth
     others.length > 0
       ? `only other formats: ${listed(others)}`
       : inside.length > 0
-        ? `only folders: ${listed(inside)}`
+        ? `only folders without images: ${listed(inside)}`
         : "no image";
   return new UserError("bad-file", `the class "${name}" has no images`, {
     about: folder,
-    expected: "JPEG, PNG or WebP files",
+    expected: `${FORMATS} files`,
     received,
     hint: "Put images into the folder, or remove it",
   });

@@ -7,11 +7,13 @@ import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import type { AreaCrop, Dataset, FileSplit, ImagePreparation, Normalization, SampleShape } from "../dataset.ts";
-import { checkClassCount, checkKnownClasses, checkSameClasses, type LabelledFile, listed } from "./classes.ts";
+import { checkClassCount, checkKnownClasses, checkTestClasses, type LabelledFile } from "./classes.ts";
 import { listCsv } from "./csv.ts";
-import { loadDecoder } from "./decode.ts";
+import { FULL_WHITE, loadDecoder } from "./decode.ts";
+import { depthOf } from "./depth.ts";
 import { holdOut, shuffled } from "./holdout-split.ts";
 import { listFolder } from "./image-folder.ts";
+import { notesOf } from "./notes.ts";
 import { listParquet, parquetFiles } from "./parquet.ts";
 import { Unreadable } from "./unreadable.ts";
 
@@ -35,6 +37,8 @@ export interface ImageFileOptions {
   readonly splitSeed?: number;
   /** Names of the network's classes in the order of its logits; default: the data's own class names, sorted. */
   readonly classes?: readonly string[];
+  /** The value of 16-bit images that becomes white; default: the largest of as many bits as the images use. */
+  readonly white?: number;
 }
 
 /** The augmentation that the paper trains with: ResNet's augmentation for ImageNet. */
@@ -56,6 +60,7 @@ const greyImageNet: Normalization = { mean: [0.458], standardDeviation: [0.226] 
 
 const side = z.int().min(1).max(4096);
 const share = z.number().min(0).max(1);
+const white = z.int().min(1).max(FULL_WHITE).exactOptional();
 const schema = z.strictObject({
   size: z.union([side, z.tuple([side, side]).readonly()]).exactOptional(),
   channels: z.union([z.literal(1), z.literal(3)]).exactOptional(),
@@ -65,6 +70,7 @@ const schema = z.strictObject({
   testShare: share.default(0.2),
   splitSeed: z.int().min(0).max(0xffffffff).default(1),
   classes: z.array(z.string()).min(2).exactOptional(),
+  white,
 });
 
 /** Schema of `ImagePreparation`, for `run.json`. */
@@ -76,6 +82,7 @@ export const preparationSchema: z.ZodType<ImagePreparation> = z.object({
   centreCrop: z.number(),
   testShare: share,
   splitSeed: z.int(),
+  white,
 });
 
 /** `options` with every default filled in. `input`: the network's input shape, if known. */
@@ -89,7 +96,7 @@ function prepare(options: ImageFileOptions, input: SampleShape | undefined): Ima
       cause: parsed.error,
     });
   }
-  const { size, mean, standardDeviation, centreCrop, testShare, splitSeed } = parsed.data;
+  const { size, mean, standardDeviation, centreCrop, testShare, splitSeed, white: given } = parsed.data;
   if ((mean === undefined) !== (standardDeviation === undefined)) {
     throw new UserError("bad-option", "the mean and the standard deviation of the images go together", {
       hint: "Give both, with one number for each channel, over pixels / 255",
@@ -103,6 +110,7 @@ function prepare(options: ImageFileOptions, input: SampleShape | undefined): Ima
     mean: mean ?? standard.mean,
     standardDeviation: standardDeviation ?? standard.standardDeviation,
     ...{ centreCrop, testShare, splitSeed },
+    ...optional({ white: given }),
   };
 }
 
@@ -127,49 +135,42 @@ export async function openImages(
   options: ImageFileOptions = {},
   input?: SampleShape,
 ): Promise<Dataset<FileSplit>> {
-  const preparation = prepare(options, input);
+  const prepared = prepare(options, input);
   const isCsv = place.toLowerCase().endsWith(".csv");
   const tables = await parquetFiles(place);
   const stored = tables.length > 0 ? await listParquet(tables) : undefined;
-  const { train, test } = stored ?? (isCsv ? await listCsv(place) : await listFolder(place));
+  const parts = stored ?? (isCsv ? await listCsv(place) : await listFolder(place));
+  const { train, test } = parts;
   const classes = options.classes ?? (train.classes.length > 0 ? train.classes : (test?.classes ?? []));
   if (options.classes !== undefined) {
     for (const part of [train, test]) checkKnownClasses(part?.classes ?? [], options.classes, part?.about ?? place);
   } else if (test !== undefined && train.classes.length > 0) {
-    checkSameClasses(train, test);
+    checkTestClasses(train, test);
   }
   checkClassCount(classes, place);
-  const { testShare, splitSeed } = preparation;
+  const { testShare, splitSeed } = prepared;
   const split =
     test === undefined ? holdOut(train.files, classes, testShare, splitSeed) : { train: train.files, test: test.files };
-  const skipped = [...train.skipped, ...(test?.skipped ?? [])];
   await loadDecoder();
-  const { channels, size, mean, standardDeviation } = preparation;
-  const sampleShape: SampleShape = [channels, ...size];
   const folder = isCsv ? dirname(resolve(place)) : resolve(place);
-  const toSplit = (files: readonly LabelledFile[]): FileSplit =>
-    fileSplit(folder, shuffled(files), classes, {
-      sampleShape,
-      centreCrop: preparation.centreCrop,
-      store: stored?.store,
-    });
+  const store = stored?.store;
+  const [trainFiles, testFiles] = [shuffled(split.train), shuffled(split.test)];
+  const sampled = trainFiles.length > 0 ? trainFiles : testFiles;
+  const depth = await depthOf({ folder, files: sampled, ...optional({ store }) });
+  const preparation = { ...prepared, ...optional({ white: prepared.white ?? depth?.white }) };
+  const { channels, size, mean, standardDeviation, centreCrop } = preparation;
+  const sampleShape: SampleShape = [channels, ...size];
+  const shown = { sampleShape, centreCrop, ...optional({ store, white: preparation.white }) };
   return {
     name: basename(resolve(place)).replace(/\.(csv|parquet)$/i, ""),
     classes,
     sampleShape,
     normalization: { mean, standardDeviation },
     augmentation: imageAugmentation,
-    train: toSplit(split.train),
-    test: toSplit(split.test),
+    train: fileSplit(folder, trainFiles, classes, shown),
+    test: fileSplit(folder, testFiles, classes, shown),
     preparation,
-    notes: [
-      ...(test === undefined
-        ? [`The data has no test split: ${100 * testShare} % of each class was held out (seed ${splitSeed})`]
-        : []),
-      ...(skipped.length > 0
-        ? [`Files of other formats than JPEG, PNG and WebP were skipped (${skipped.length}): ${listed(skipped)}`]
-        : []),
-    ],
+    notes: notesOf(parts, { preparation, depth, test: split.test }),
   };
 }
 
@@ -177,7 +178,7 @@ function fileSplit(
   folder: string,
   files: readonly LabelledFile[],
   classes: readonly string[],
-  { store, ...shown }: Pick<FileSplit, "sampleShape" | "centreCrop"> & { readonly store: Uint8Array | undefined },
+  shown: Pick<FileSplit, "sampleShape" | "centreCrop" | "store" | "white">,
 ): FileSplit {
   const labels = new Int32Array(new SharedArrayBuffer(files.length * Int32Array.BYTES_PER_ELEMENT));
   const labelOf = new Map(classes.map((name, label) => [name, label]));
@@ -188,7 +189,6 @@ function fileSplit(
     labels,
     count: files.length,
     ...shown,
-    ...optional({ store }),
     unreadable: new Unreadable(),
   };
 }

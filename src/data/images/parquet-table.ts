@@ -15,6 +15,7 @@ import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
 import { fileError } from "../files.ts";
 import { listed } from "./classes.ts";
+import { FORMATS } from "./formats.ts";
 
 const imageColumns = ["image", "img", "image_bytes", "jpg", "png"];
 const labelColumns = ["label", "labels", "fine_label", "class", "target"];
@@ -143,7 +144,7 @@ function imageOf(values: Readonly<Record<string, unknown>>, { image, label, name
       about,
       expected: "bytes, or a group with bytes",
       received: values[image] === null ? "nothing" : typeof values[image],
-      hint: "Write the images as JPEG, PNG or WebP files into this column, not as pixels or paths",
+      hint: `Write the images as ${FORMATS} files into this column, not as pixels or paths`,
     });
   }
   return { bytes, className: classOf(values[label], names, about) };

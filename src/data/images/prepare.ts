@@ -33,7 +33,7 @@ export async function writeImage(
   output: Float32Array,
   target: number,
 ): Promise<void> {
-  const { folder, files, sampleShape, centreCrop, store } = list;
+  const { folder, files, sampleShape, centreCrop, store, white } = list;
   const [channels, height, width] = sampleShape;
   const { path = "", at, bytes = 0 } = files[index] ?? {};
   const choose: ChooseView = (size) =>
@@ -42,9 +42,9 @@ export async function writeImage(
       : randomView(size, draw.augmentation, draw.seed, draw.epoch, index);
   const { pixels, view } =
     store === undefined || at === undefined
-      ? await decodeImage(folder, path, sampleShape, choose)
+      ? await decodeImage(folder, path, sampleShape, choose, white)
       : // Copy the bytes: libvips does not accept shared memory.
-        await decodeBytes(Buffer.from(store.subarray(at, at + bytes)), sampleShape, choose);
+        await decodeBytes(Buffer.from(store.subarray(at, at + bytes)), sampleShape, choose, white);
   const colour =
     draw === undefined || channels !== 3
       ? undefined

@@ -54,6 +54,16 @@ export function normalizationFlags(standard: string): readonly ImageFlag[] {
   ];
 }
 
+/** The flag for images of 16 bits a channel. */
+export const whiteFlag: ImageFlag = {
+  flag: "--white <value>",
+  option: "white",
+  codec: wholeNumber(),
+  help: "value of 16-bit images that becomes white",
+  default: "the largest of as many bits as the images use",
+  label: "white of 16-bit images",
+};
+
 export const imageFlags: readonly ImageFlag[] = [
   {
     flag: "--size <pixels>",
@@ -65,4 +75,5 @@ export const imageFlags: readonly ImageFlag[] = [
   },
   ...normalizationFlags("ImageNet's"),
   ...splitFlags,
+  whiteFlag,
 ];

@@ -100,10 +100,10 @@ export function preparationOf({ graph, path }: ModelFile): ImageFileOptions {
   const classes = read("classes", classNames);
   checkLayout(metadata.get("layout"), path);
   const { mean, standardDeviation } = read("normalization", constants) ?? specifiedConstants(metadata, path) ?? {};
-  const { centreCrop, testShare, splitSeed } = read("preparation", preparationSchema) ?? {};
+  const { centreCrop, testShare, splitSeed, white } = read("preparation", preparationSchema) ?? {};
   return {
     ...optional({ classes }),
     ...(mean === undefined || standardDeviation === undefined ? {} : { mean, standardDeviation }),
-    ...optional({ centreCrop, testShare, splitSeed }),
+    ...optional({ centreCrop, testShare, splitSeed, white }),
   };
 }

@@ -91,7 +91,7 @@ describe("training batches of image files", () => {
     const [batch] = await take(1, options);
     expect(train.unreadable.images.map(({ path, reason }) => `${path}: ${reason}`).sort()).toEqual([
       "train/blue/empty.png: the file is empty",
-      "train/red/broken.jpg: it is not a JPEG, PNG or WebP file",
+      "train/red/broken.jpg: it is not a JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP file",
     ]);
     expect(heard).toHaveLength(2);
     expect(heard[1]).toMatch(/^2 train/);

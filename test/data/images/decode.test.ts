@@ -38,6 +38,13 @@ describe("decodeImage", () => {
     ["palette.png", 0],
     ["animated.webp", 0],
     ["orientation-6.jpg", 3],
+    ["plain.bmp", 0],
+    ["palette.bmp", 0],
+    ["thirty-two-bits.bmp", 0],
+    ["plain.tiff", 0],
+    ["animated.gif", 2],
+    ["really-a-gif.jpg", 2],
+    ["plain.avif", 4],
   ])("reads %s as Pillow wrote it: first frame, upright, colours looked up", async (file, tolerance) => {
     const { left, right } = await halves(file);
     expectNear(left, [200, 40, 30], tolerance);
@@ -60,6 +67,27 @@ describe("decodeImage", () => {
     expectNear(left, [0x28, 0x28, 0x28], 1);
     expectNear(right, [0xc8, 0xc8, 0xc8], 1);
     expectNear((await halves("grey.jpg")).left, [40, 40, 40], 2);
+    expectNear((await halves("sixteen-bits.tiff")).right, [0xc8, 0xc8, 0xc8], 1);
+    expect(await halves("one-bit.bmp")).toEqual({ left: [0, 0, 0], right: [255, 255, 255] });
+  });
+
+  it.each([1, 3] as const)("stretches 16 bits to a white, for %i channels", async (channels) => {
+    const shape: SampleShape = [channels, 16, 32];
+    const white = 0xd000;
+    for (const file of ["sixteen-bits.png", "sixteen-bits.tiff"]) {
+      const { pixels } = await decodeImage(fixtures, file, shape, whole(shape), white);
+      expect([pixels[0], pixels.at(-1)]).toEqual([0x2840, 0xc8c8].map((value) => Math.round((255 * value) / white)));
+      const { pixels: clipped } = await decodeImage(fixtures, file, shape, whole(shape), 0x3000);
+      expect([clipped[0], clipped.at(-1)]).toEqual([Math.round((255 * 0x2840) / 0x3000), 255]);
+    }
+    // Images of 8 bits have no other white than 255.
+    const { pixels } = await decodeImage(fixtures, "plain.bmp", [3, 16, 32], whole(shape), white);
+    expect([...pixels.subarray(0, 3)]).toEqual([200, 40, 30]);
+  });
+
+  it("reads a TIFF of CMYK", async () => {
+    const { left } = await halves("cmyk.tiff");
+    expect(left[0] ?? 0).toBeGreaterThan(Math.max(left[1] ?? 255, left[2] ?? 255) + 100);
   });
 
   it("converts colour to grey for a network that takes one channel", async () => {
@@ -78,7 +106,8 @@ describe("decodeImage", () => {
   });
 
   it.each([
-    ["really-a-gif.jpg", /not a JPEG, PNG or WebP/],
+    ["make.py", /not a JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP file/],
+    ["floats.tiff", /type float: save it with 8 or 16 bits/],
     ["cut-short.jpg", /premature end|truncated|corrupt/i],
     ["nowhere.jpg", /ENOENT/],
   ])("refuses %s with the reason", async (file, reason) => {

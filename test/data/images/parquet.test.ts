@@ -190,7 +190,9 @@ describe("the errors of Parquet files name", () => {
     const dataset = await openDataset(path, { input, images: { testShare: 0 } });
     expect(await coloursAndLabels(dataset)).toHaveLength(5);
     const unreadable = "unreadable" in dataset.train ? dataset.train.unreadable.images : [];
-    expect(unreadable).toEqual([{ path: "spoilt.parquet, row 4", reason: "it is not a JPEG, PNG or WebP file" }]);
+    expect(unreadable).toEqual([
+      { path: "spoilt.parquet, row 4", reason: "it is not a JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP file" },
+    ]);
   });
 
   it("a file that keeps its reader busy forever, and the next file is read", async () => {

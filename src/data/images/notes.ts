@@ -1,0 +1,46 @@
+/** Sentences about how image files were read, for the user. */
+import type { ImagePreparation } from "../dataset.ts";
+import { type LabelledFile, listed } from "./classes.ts";
+import { FULL_WHITE } from "./decode.ts";
+import type { Depth } from "./depth.ts";
+import { FORMATS } from "./formats.ts";
+import type { FolderParts } from "./image-folder.ts";
+
+export interface ReadImages {
+  readonly preparation: ImagePreparation;
+  /** Of the 16-bit images, if there are any. */
+  readonly depth: Depth | undefined;
+  /** The images for testing. */
+  readonly test: readonly LabelledFile[];
+}
+
+/** What the user should know about the images of `parts`, a sentence each. */
+export function notesOf({ train, test }: FolderParts, read: ReadImages): readonly string[] {
+  const { testShare, splitSeed } = read.preparation;
+  const skipped = [...train.skipped, ...(test?.skipped ?? [])];
+  const nested = [...new Set([...(train.nested ?? []), ...(test?.nested ?? [])])];
+  const tested = new Set(read.test.map(({ className }) => className));
+  const untested = testShare === 0 ? [] : train.classes.filter((name) => !tested.has(name));
+  return [
+    ...(test === undefined
+      ? [`The data has no test split: ${100 * testShare} % of each class was held out (seed ${splitSeed})`]
+      : []),
+    ...(untested.length > 0 && tested.size > 0
+      ? [`There are no test images of the class ${listed(untested)}: the accuracy says nothing about it`]
+      : []),
+    ...(nested.length > 0 ? [`Images in folders inside a class belong to the class: ${listed(nested)}`] : []),
+    ...depthNote(read),
+    ...(skipped.length > 0
+      ? [`Files that are not ${FORMATS} were skipped (${skipped.length}): ${listed(skipped)}`]
+      : []),
+  ];
+}
+
+function depthNote({ preparation: { white = FULL_WHITE }, depth }: ReadImages): readonly string[] {
+  if (depth === undefined || white === FULL_WHITE) return [];
+  const counted = (value: number): string => value.toLocaleString("en-US");
+  return [
+    `16-bit images hold values up to ${counted(depth.largest)}: ${counted(white)} becomes white. ` +
+      `--white ${FULL_WHITE} reads them as they are`,
+  ];
+}
