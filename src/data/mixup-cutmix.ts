@@ -25,6 +25,8 @@ export interface SoftLabels {
   /** At least 0 and below 1. */
   readonly smoothing: number;
   readonly mixing?: Mixing;
+  /** The weight of each class in the loss: the targets of an image add up to the weight of its label. Default: 1. */
+  readonly weights?: readonly number[];
 }
 
 /** A batch that is changed in place. */
@@ -95,7 +97,7 @@ export function softenBatch(
   { images, labels, targets }: MixedBatch,
   indices: Int32Array,
   shape: SampleShape,
-  { classes, smoothing, mixing }: SoftLabels,
+  { classes, smoothing, mixing, weights }: SoftLabels,
   seed: number,
   epoch: number,
 ): void {
@@ -110,6 +112,7 @@ export function softenBatch(
     targets[at] = (targets[at] ?? 0) + share * (1 - smoothing);
   };
   const mixer = mixing === undefined ? undefined : mixers[mixing.kind];
+  const partnerShares = new Float64Array(count);
   for (let slot = 0; 2 * slot < count; slot++) {
     const partner = count - 1 - slot;
     if (mixing === undefined || mixer === undefined || partner === slot) {
@@ -125,6 +128,24 @@ export function softenBatch(
     addTarget(slot, partner, 1 - share);
     addTarget(partner, partner, otherShare);
     addTarget(partner, slot, 1 - otherShare);
+    partnerShares[slot] = 1 - share;
+    partnerShares[partner] = 1 - otherShare;
+  }
+  if (weights !== undefined) weigh(targets, labels, classes, weights, partnerShares);
+}
+
+/** Scales the targets of each image by the weight of its labels, which are mixed as its partner's share says. */
+function weigh(
+  targets: Float32Array,
+  labels: Int32Array,
+  classes: number,
+  weights: readonly number[],
+  partnerShares: Float64Array,
+): void {
+  const weightOf = (slot: number): number => weights[labels[slot] ?? 0] ?? 1;
+  for (const [slot, share] of partnerShares.entries()) {
+    const weight = (1 - share) * weightOf(slot) + share * weightOf(labels.length - 1 - slot);
+    for (let at = slot * classes; at < (slot + 1) * classes; at++) targets[at] = (targets[at] ?? 0) * weight;
   }
 }
 

@@ -2,6 +2,7 @@
 import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import type { Normalization, Split } from "../data/dataset.ts";
+import type { ClassTally } from "./class-tally.ts";
 import { type Answers, answerOf, answersOf, type Classifier } from "./classifier.ts";
 
 export interface Accuracy {
@@ -9,6 +10,8 @@ export interface Accuracy {
   readonly accuracy: number;
   readonly correct: number;
   readonly images: number;
+  /** By class, in the order of the logits. */
+  readonly classes: readonly ClassTally[];
 }
 
 /**
@@ -43,9 +46,16 @@ export function accuracyOf({ logits, labels }: Answers): Accuracy {
       hint: "Choose the data that the network was trained for",
     });
   }
+  const tallies = Array.from({ length: classes }, () => ({ images: 0, correct: 0, answers: 0 }));
   let correct = 0;
   for (const [index, label] of labels.entries()) {
-    if (answerOf(logits, index) === label) correct++;
+    const answer = answerOf(logits, index);
+    const [own, answered] = [tallies[label], tallies[answer]];
+    if (own !== undefined) own.images++;
+    if (answered !== undefined) answered.answers++;
+    if (answer !== label || own === undefined) continue;
+    own.correct++;
+    correct++;
   }
-  return { accuracy: (100 * correct) / labels.length, correct, images: labels.length };
+  return { accuracy: (100 * correct) / labels.length, correct, images: labels.length, classes: tallies };
 }

@@ -22,7 +22,7 @@ export interface WorstImage {
   readonly pixels: Uint8Array;
 }
 
-export interface Confusion extends Accuracy {
+export interface Confusion extends Omit<Accuracy, "classes"> {
   /** Row: the label, column: the answer. */
   readonly counts: readonly (readonly number[])[];
   /** Images without an answer because a logit was NaN. */

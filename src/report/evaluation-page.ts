@@ -1,6 +1,7 @@
 /**
  * An evaluation as one HTML page: accuracy, confusion matrix, worst mistakes.
  */
+import { balancedAccuracy } from "../evaluation/class-tally.ts";
 import { type ClassResult, type Confusion, classResults, mistakesOf } from "../evaluation/confusion.ts";
 import { document, section } from "./document.ts";
 import { formatCount, formatPercent, formatSmall, percentOf, plural } from "./format.ts";
@@ -169,10 +170,12 @@ export function evaluationPage({ network, dataset, classes, confusion, date }: E
   const { accuracy, correct, images, loss, unanswered, worst, counts } = confusion;
   const title = `${network} on ${dataset}: ${formatPercent(accuracy, 2)}`;
   const wrong = images - correct;
+  const results = classResults(confusion);
   const lead = [
     `${formatCount(correct)} of ${plural(images, "test image")} classified correctly, ` +
       `${formatCount(wrong)} wrongly; ` +
       `mean cross-entropy ${formatSmall(loss)}.`,
+    ` Balanced accuracy, the mean recall of the classes: ${formatPercent(balancedAccuracy(results), 2)}.`,
     unanswered > 0 ? ` ${plural(unanswered, "image")} got no answer because a logit was NaN.` : "",
   ].join("");
   return document(
@@ -192,7 +195,7 @@ export function evaluationPage({ network, dataset, classes, confusion, date }: E
     element(
       "div",
       { class: "two" },
-      section("Classes, the lowest recall first", undefined, classTable(classResults(confusion), classes)),
+      section("Classes, the lowest recall first", undefined, classTable(results, classes)),
       wrong === 0 ? undefined : section("Most frequent mistakes", undefined, mistakeTable(confusion, classes)),
     ),
     worst.length === 0

@@ -7,6 +7,7 @@ import { UserError } from "../core/errors.ts";
 import type {
   BudgetStanding,
   CertificateMeasured,
+  ClassResults,
   Communicated,
   Cut,
   Epoch,
@@ -53,6 +54,8 @@ export interface History {
   readonly certificate: CertificateMeasured | undefined;
   readonly exported: Exported | undefined;
   readonly latency: LatencyMeasured | undefined;
+  /** Right answers by class; undefined in runs of earlier versions. */
+  readonly classes: ClassResults | undefined;
   readonly finished: RunFinished | undefined;
 }
 
@@ -144,6 +147,7 @@ export function historyOf(events: readonly RunEvent[]): History {
     certificate: lastOf(valid, "certificate"),
     exported: lastOf(valid, "exported"),
     latency: lastOf(valid, "latency"),
+    classes: lastOf(valid, "classes"),
     finished: lastOf(valid, "run.finished"),
   };
 }

@@ -2,6 +2,7 @@
 
 import { livesFigure } from "./alive-grid.ts";
 import { chartsOf } from "./charts.ts";
+import { recallTable } from "./class-results.ts";
 import { diagram } from "./diagram.ts";
 import { document, section } from "./document.ts";
 import { factLists } from "./facts.ts";
@@ -118,6 +119,9 @@ export function reportPage(history: History, structure: StructureView | undefine
           lives,
         ),
     heatSection(history),
+    history.classes === undefined
+      ? undefined
+      : section("Recall by class", "The lowest first, on the whole test split.", recallTable(history.classes)),
     notesSection(history),
     section("How it was made", undefined, factLists(history)),
     element(

@@ -35,6 +35,7 @@ export function summaryRows(before: NetworkSummary, after: NetworkSummary): read
       after: formatPercent(after.accuracy, 2),
       left: undefined,
     },
+    ...balancedRow(before, after),
     row("MACs of one image", before.macs, after.macs, formatQuantity),
     row("Parameters", before.parameters, after.parameters, formatCount),
     row("ONNX file", before.bytes, after.bytes, formatBytes),
@@ -44,6 +45,19 @@ export function summaryRows(before: NetworkSummary, after: NetworkSummary): read
   }
   return rows;
 }
+
+/** The balanced accuracy, if it says something else than the accuracy. */
+function balancedRow(before: NetworkSummary, after: NetworkSummary): readonly SummaryRow[] {
+  const [was, is] = [before.balancedAccuracy, after.balancedAccuracy];
+  if (was === undefined || is === undefined) return [];
+  const differs = [was - before.accuracy, is - after.accuracy].some((gap) => Math.abs(gap) > VISIBLE);
+  if (!differs) return [];
+  const [first, second] = [formatPercent(was, 2), formatPercent(is, 2)];
+  return [{ name: "Balanced accuracy", before: first, after: second, left: undefined }];
+}
+
+/** In percent. */
+const VISIBLE = 0.1;
 
 /** `60.9 % of the MACs, 82.7 % accurate, the same answers`, as far as it is known. */
 export function headline({ finished, certificate }: History): string {

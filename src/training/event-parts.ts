@@ -108,9 +108,14 @@ export const latencyFigures = z.object({
   runs: count.describe("number of timed runs"),
 });
 
+export const balanced = z
+  .number()
+  .describe("mean recall of the classes that have test images, in percent; runs of earlier versions do not have it");
+
 /** One network in the table at the end of a run. */
 export const networkSummary = z.object({
   accuracy: z.number().describe("percent, on the whole test split"),
+  balancedAccuracy: balanced.exactOptional(),
   macs: count.describe("multiply-accumulates for one image"),
   parameters: count.describe("parameters"),
   bytes: count.describe("size of the ONNX file"),

@@ -8,6 +8,7 @@
 import { z } from "zod";
 import { costKinds } from "../selection/cost-model.ts";
 import {
+  balanced,
   controlOf,
   count,
   factorLevels,
@@ -78,6 +79,7 @@ export const eventDefinitions = [
     trainAccuracy: z.number().describe("mean accuracy on the same batches, in percent"),
     testAccuracy: z.number().describe("percent, on the first testImages images of the test split"),
     testImages: count.describe("number of images scored; all test images after the last epoch"),
+    balancedAccuracy: balanced.exactOptional(),
     imagesPerSecond: z.number().describe("speed of training alone, without scoring and checkpoint"),
     seconds: z.number().describe("time of training alone, without scoring and checkpoint"),
     waitMilliseconds: z
@@ -169,7 +171,9 @@ export const eventDefinitions = [
     message: z.string().describe("as a sentence"),
   }),
   event("warning", "The run continues, but its result will probably be poor. Given once for each reason.", {
-    reason: z.enum(["nothing-zero", "accuracy-collapsed", "budget-missed", "latency-missed"]).describe("for programs"),
+    reason: z
+      .enum(["nothing-zero", "accuracy-collapsed", "budget-missed", "latency-missed", "one-class"])
+      .describe("for programs"),
     message: z.string().describe("as a sentence"),
     hint: z.string().describe("what to do, as a sentence"),
   }),
@@ -221,6 +225,19 @@ export const eventDefinitions = [
     before: latencyFigures.describe("latency of the trained network"),
     after: latencyFigures.describe("latency of the pruned network"),
   }),
+  event("classes", "Right answers by class, on the whole test split.", {
+    classes: z
+      .array(
+        z.object({
+          name: z.string().describe("name of the class"),
+          trainImages: count.describe("its training images"),
+          images: count.describe("its test images"),
+          before: count.describe("those that the trained network classifies correctly"),
+          after: count.describe("those that the pruned network classifies correctly"),
+        }),
+      )
+      .describe("in the order of the logits"),
+  }),
   event("run.finished", "Last event of a finished run.", {
     seconds: z.number().describe("wall time of this session"),
     steps: count.describe("steps of this session"),
@@ -262,6 +279,7 @@ export type Cut = EventOf<"cut">;
 export type CertificateMeasured = EventOf<"certificate">;
 export type Exported = EventOf<"exported">;
 export type LatencyMeasured = EventOf<"latency">;
+export type ClassResults = EventOf<"classes">;
 export type RunFinished = EventOf<"run.finished">;
 
 export type StructureKind = Read<typeof structureKind>;

@@ -9,9 +9,11 @@ import { performance } from "node:perf_hooks";
 import writeFileAtomic from "write-file-atomic";
 import { required } from "../core/errors.ts";
 import { thisProcessor } from "../core/processor.ts";
+import type { Dataset } from "../data/dataset.ts";
 import type { Cluster } from "../distributed/cluster.ts";
 import { type Accuracy, accuracyOf } from "../evaluation/accuracy.ts";
 import { type Certificate, certify, requireExact } from "../evaluation/certificate.ts";
+import { balancedAccuracy, countsOf } from "../evaluation/class-tally.ts";
 import { type Answers, answersOf, engineClassifier } from "../evaluation/classifier.ts";
 import type { Latency } from "../evaluation/latency.ts";
 import { hasOnnxRuntime, runtimeInstallCommand } from "../evaluation/runtime-library.ts";
@@ -21,7 +23,7 @@ import type { Network } from "../graph/graph.ts";
 import { networkCost } from "../latency/predict.ts";
 import type { Compact } from "../pruning/compact.ts";
 import { budgetShare } from "../selection/budget.ts";
-import type { LatencyFigures } from "./events.ts";
+import type { EventBody, LatencyFigures } from "./events.ts";
 import { layerStructures } from "./progress/alive-tracker.ts";
 import type { Pace } from "./progress/throughput.ts";
 import { reportUnreadableCount } from "./progress/unreadable.ts";
@@ -109,14 +111,17 @@ export async function finishRun(
   const latencies =
     settings.latency && hasOnnxRuntime() ? await timeBoth(session, writer, plain(network), files.compact) : undefined;
   if (latencies !== undefined) warnIfMissed(session, writer, latencies);
+  emitter.emit(classResultsOf(dataset, trained.accuracy, accuracy));
   const before = {
     accuracy: trained.accuracy.accuracy,
+    balancedAccuracy: balancedAccuracy(trained.accuracy.classes),
     ...cost(graph),
     bytes: bytes.network,
     latencyMilliseconds: latencies?.before ?? null,
   };
   const after = {
     accuracy: accuracy.accuracy,
+    balancedAccuracy: balancedAccuracy(accuracy.classes),
     ...cost(small.graph),
     bytes: bytes.compact,
     latencyMilliseconds: latencies?.after ?? null,
@@ -187,6 +192,20 @@ async function reportCertificate(writer: RunWriter, certificate: Certificate): P
     type: "notice",
     message: `ONNX Runtime is not installed. ${instead}. To install it, type: ${runtimeInstallCommand}`,
   });
+}
+
+function classResultsOf({ classes, train }: Dataset, before: Accuracy, after: Accuracy): EventBody {
+  const trainImages = countsOf(train.labels, classes.length);
+  return {
+    type: "classes",
+    classes: classes.map((name, label) => ({
+      name,
+      trainImages: trainImages[label] ?? 0,
+      images: before.classes[label]?.images ?? 0,
+      before: before.classes[label]?.correct ?? 0,
+      after: after.classes[label]?.correct ?? 0,
+    })),
+  };
 }
 
 /** Drops the class and its metadata, so that the network can be sent to another thread. */

@@ -26,6 +26,7 @@ import { engineOf, type RunOptions, withThreads, withWriter } from "./run-scope.
 import { RunState } from "./run-state.ts";
 import { epochOf, openSession, type Session } from "./session.ts";
 import type { Settings } from "./settings/settings.ts";
+import { classBalanceNotes } from "./start/class-balance.ts";
 import { saveLatencyTable } from "./start/latency-table.ts";
 import { score, trainingLoop } from "./training-loop.ts";
 
@@ -150,7 +151,9 @@ function announce(session: Session, { emitter }: RunWriter, { record, resumedFro
   if (latencyTable !== undefined) {
     emitter.emit({ type: "notice", message: `Latency is predicted for: ${describeTable(latencyTable)}` });
   }
-  for (const message of dataset.notes ?? []) emitter.emit({ type: "notice", message });
+  for (const message of [...(dataset.notes ?? []), ...classBalanceNotes(dataset, settings)]) {
+    emitter.emit({ type: "notice", message });
+  }
   reportUnreadable(dataset, emitter);
   for (const message of [...session.network.notices, ...notices]) emitter.emit({ type: "notice", message });
 }
@@ -169,10 +172,11 @@ async function trainToEnd(session: Session, writer: RunWriter, options: RunOptio
   const speed = new PruningSpeed(settings.batch);
   const progress = new ProgressReports(session, policy, throughput);
   const warnings = new RunWarnings({
-    classes: dataset.classes.length,
+    classes: dataset.classes,
     epochs: settings.epochs,
     factors,
     hasBudget: settings.budget !== undefined,
+    isWeighted: settings.classWeights !== undefined,
   });
   const hooks = [speed, progress, warnings, ...own, new OnlinePruning(session, speed, throughput)];
   const run = new RunState(session, writer);

@@ -28,6 +28,7 @@ import { EventLoopWatch } from "./progress/event-loop.ts";
 import { partOfBatch } from "./ranks/ranks.ts";
 import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
 import type { Settings } from "./settings/settings.ts";
+import { classWeightsOf } from "./start/class-balance.ts";
 import { requireHead } from "./start/new-head.ts";
 
 export interface SessionStart {
@@ -75,10 +76,12 @@ export function epochOf(
   return Math.min(settings.epochs, Math.floor(step / stepsPerEpoch) + 1);
 }
 
-/** Soft targets, if the loss needs them: for label smoothing, for mixed images and beside a teacher's answers. */
-function softLabelsOf({ labelSmoothing, mixing, distill }: Settings, { classes }: Dataset): SoftLabels | undefined {
-  if (labelSmoothing === 0 && mixing === undefined && distill === undefined) return undefined;
-  return { classes: classes.length, smoothing: labelSmoothing, ...optional({ mixing }) };
+/** Soft targets, if smoothing, mixed images, weighted classes or a teacher need them. */
+function softLabelsOf(settings: Settings, dataset: Dataset): SoftLabels | undefined {
+  const { labelSmoothing, mixing, distill } = settings;
+  const weights = classWeightsOf(settings, dataset);
+  if (labelSmoothing === 0 && mixing === undefined && distill === undefined && weights === undefined) return undefined;
+  return { classes: dataset.classes.length, smoothing: labelSmoothing, ...optional({ mixing, weights }) };
 }
 
 function teacherOf({ settings, teacher }: SessionStart): LiveNetworkOptions["teacher"] {

@@ -30,6 +30,7 @@ import { clusterFor, type RunOptions } from "./run-scope.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./settings/settings.ts";
 import { bringsWeights, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
 import { sourceForFile } from "./start/fine-tuning-data.ts";
+import { fittingBatch } from "./start/fitting-batch.ts";
 import { latencyTableFor } from "./start/latency-table.ts";
 import { requireHead } from "./start/new-head.ts";
 import { type DataSource, openData } from "./start/run-data.ts";
@@ -73,7 +74,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
   const startedAt = performance.now();
   const { data, folder: chosenFolder, controlOf, ...others } = options;
   const { onEvent, signal, hooks, gammaPolicy, alone: _, tuningClock, ...input } = others;
-  const { settings, dataset, source, plain, headNotice, name } = await cluster.together(async () => {
+  const { settings, dataset, source, plain, notices, name } = await cluster.together(async () => {
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
     const parsed = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
     requireWeights(parsed, isFineTuned);
@@ -86,10 +87,12 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     const file = isFineTuned ? fileOf(found) : undefined;
     const images = file === undefined ? data : sourceForFile(file, data);
     const opened = await openData(images, parsed.limit, inputOf(found));
-    stepsPerEpoch(opened.dataset.train.count, parsed.batch);
-    const { network, notice } = networkFor(found, opened.dataset, parsed);
+    const { fitted, notice: batchNotice } = fittingBatch(parsed, opened.dataset.train.count, cluster.size);
+    stepsPerEpoch(opened.dataset.train.count, fitted.batch);
+    const { network, notice: headNotice } = networkFor(found, opened.dataset, parsed);
     if (parsed.headEpochs !== undefined) requireHead(network.graph);
-    return { settings: parsed, name: nameOf(found, network.graph), ...opened, plain: network, headNotice: notice };
+    const said = [headNotice, batchNotice].filter((notice) => notice !== undefined);
+    return { settings: fitted, name: nameOf(found, network.graph), ...opened, plain: network, notices: said };
   });
   // One rank measures, so that all have the same times, and no other process is busy meanwhile.
   const table = await cluster.onFirst(async () => (await latencyTableFor(plain.graph, settings)) ?? null);
@@ -134,10 +137,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
           ...optional({ latencyTable }),
           checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
           ...(settings.distill === undefined ? {} : { teacher: bake(network) }),
-          notices: [
-            ...(headNotice === undefined ? [] : [headNotice]),
-            ...(factors.length === 0 && controlOf === undefined ? [noGamma] : []),
-          ],
+          notices: [...notices, ...(factors.length === 0 && controlOf === undefined ? [noGamma] : [])],
         };
         await cluster.onFirst(() => writeStart(writer, start));
         return start;

@@ -79,6 +79,7 @@ async function finishEpoch(session: Session, run: RunState): Promise<EpochResult
     trainAccuracy: (100 * correct) / (steps * settings.batch),
     testAccuracy: scored.accuracy,
     testImages: scored.images,
+    classes: scored.classes,
     layers: layerStructures(factors, state.weights),
   };
 }

@@ -84,6 +84,24 @@ describe("targets", () => {
     expect(pasted.size).toBeGreaterThan(10);
   });
 
+  it("of weighted classes are scaled by the weight of their labels, mixed as the labels are", () => {
+    const weights = Array.from({ length: CLASSES }, (_, label) => 1 + 2 * label);
+    for (const mixing of [undefined, { kind: "mixup", alpha: 1 } as const]) {
+      const soft = { classes: CLASSES, smoothing: 0.1, ...optional({ mixing }) };
+      const [plain, weighted] = [flatBatch(5), flatBatch(5)];
+      softenBatch(plain, indices, shape, soft, 1, 0);
+      softenBatch(weighted, indices, shape, { ...soft, weights }, 1, 0);
+      expect(weighted.images).toEqual(plain.images);
+      for (const n of [0, 1, 2, 3, 4]) {
+        // The image's value is the mixture of the labels, of which the weight is a linear function.
+        const weight = 1 + 2 * (image(plain, n)[0] ?? Number.NaN);
+        for (const [f, target] of row(weighted, n).entries()) {
+          expect(target).toBeCloseTo(weight * (row(plain, n)[f] ?? Number.NaN), 5);
+        }
+      }
+    }
+  });
+
   it("of a label that is not a class are refused, with the image's index", async () => {
     const batch = flatBatch(3);
     batch.labels[1] = CLASSES;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { type Tensor, tensor } from "../../src/core/tensor.ts";
 import { firstImages } from "../../src/data/dataset.ts";
-import { measureAccuracy } from "../../src/evaluation/accuracy.ts";
+import { accuracyOf, measureAccuracy } from "../../src/evaluation/accuracy.ts";
+import { balancedAccuracy } from "../../src/evaluation/class-tally.ts";
 import { answerOf, answersOf, type Classifier, engineClassifier } from "../../src/evaluation/classifier.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { place } from "../../src/selection/place.ts";
@@ -47,6 +48,19 @@ describe("accuracy", () => {
     expect(first?.images).toBe(23);
     expect(first?.correct).toBeGreaterThan(11);
     expect(first?.accuracy).toBeCloseTo((100 * (first?.correct ?? 0)) / 23, 12);
+  });
+
+  test("is counted by class: images, right answers and all answers", () => {
+    const logits = tensor([5, 3], Float32Array.of(9, 0, 0, 9, 0, 0, 0, 9, 0, 0, 9, 0, Number.NaN, 0, 0));
+    const { classes, ...rest } = accuracyOf({ logits, labels: Int32Array.of(0, 1, 1, 2, 2) });
+    expect(rest).toEqual({ accuracy: 40, correct: 2, images: 5 });
+    expect(classes).toEqual([
+      { images: 1, correct: 1, answers: 2 },
+      { images: 2, correct: 1, answers: 2 },
+      { images: 2, correct: 0, answers: 0 },
+    ]);
+    expect(balancedAccuracy(classes)).toBeCloseTo((100 + 50 + 0) / 3, 12);
+    expect(balancedAccuracy([...classes, { images: 0, correct: 0 }])).toBeCloseTo(50, 12);
   });
 
   test("an answer with a NaN is wrong", () => {

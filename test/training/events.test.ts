@@ -123,6 +123,11 @@ const events: { readonly [T in RunEventType]: Extract<RunEvent, { type: T }> } =
   },
   exported: { type: "exported", ...stamp, files: [{ role: "compact", path: "compact.onnx", bytes: 9 }] },
   latency: { type: "latency", ...stamp, batch: 1, threads: 1, before: latency, after: latency },
+  classes: {
+    type: "classes",
+    ...stamp,
+    classes: [{ name: "cat", trainImages: 8, images: 2, before: 1, after: 1 }],
+  },
   "run.finished": {
     type: "run.finished",
     ...stamp,

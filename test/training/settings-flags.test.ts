@@ -60,6 +60,7 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
   "label-smoothing": [exactly(0.1)],
   mixup: [{ text: undefined, value: { kind: "mixup", alpha: 0.2 } }, exactly({ kind: "mixup", alpha: 0.5 }, "0.5")],
   cutmix: [{ text: undefined, value: { kind: "cutmix", alpha: 1 } }, exactly({ kind: "cutmix", alpha: 2 }, "2")],
+  "class-weights": [exactly("balanced")],
   clip: [exactly(1), exactly(0.5)],
   "freeze-bn": [{ text: undefined, value: true }],
   "fix-bn-scale": [{ text: undefined, value: true }],

@@ -80,6 +80,7 @@ test("every setting of the schema can be suggested", () => {
   const more = { accumulate: 1, gammaAfter: 1, budgetBy: 1, fixBatchNormScale: true, keepHead: true, headEpochs: 1 };
   const optional = {
     mixing: { kind: "mixup", alpha: 1 },
+    classWeights: "balanced",
     clipNorm: 1,
     decoupledWeightDecay: true,
     weightDecayOf: { shift: 1 },

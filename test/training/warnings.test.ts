@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { numberedClasses } from "../../src/data/classes.ts";
 import type { Factor } from "../../src/selection/factors.ts";
 import type { LayerStructures } from "../../src/training/events.ts";
 import { RunWarnings, type WarningBody } from "../../src/training/hooks/warnings.ts";
@@ -25,14 +26,16 @@ function said(
   epochs: readonly (readonly [accuracy: number, alive: number])[],
   { factors = [factor, block], classes = 10, planned = epochs.length } = {},
 ): readonly (WarningBody & { readonly epoch: number })[] {
-  const warnings = new RunWarnings({ classes, epochs: planned, factors });
+  const warnings = new RunWarnings({ classes: numberedClasses(classes), epochs: planned, factors });
   return epochs.flatMap(([trainAccuracy, alive], index) => {
     const layers: LayerStructures[] = [
       { layer: "a", kind: "neuron", alive, count: 8 },
       { layer: "b", kind: "block", alive: 1, count: 1 },
     ];
     const epoch = index + 1;
-    return warnings.warningsAfter({ epoch, trainAccuracy, layers }).map((warning) => ({ ...warning, epoch }));
+    return warnings
+      .warningsAfter({ epoch, trainAccuracy, layers, classes: [] })
+      .map((warning) => ({ ...warning, epoch }));
   });
 }
 
@@ -120,8 +123,9 @@ describe("the accuracy collapses", () => {
 
   test("is not laid to a few zeros if nothing was ever learnt", () => {
     const wide: LayerStructures = { layer: "a", kind: "neuron", alive: 95, count: 100 };
-    const warnings = new RunWarnings({ classes: 10, epochs: 2, factors: [{ ...factor, count: 100 }], hasBudget: true });
-    const [found] = warnings.warningsAfter({ epoch: 1, trainAccuracy: 10, layers: [wide] });
+    const factors = [{ ...factor, count: 100 }];
+    const warnings = new RunWarnings({ classes: numberedClasses(10), epochs: 2, factors, hasBudget: true });
+    const [found] = warnings.warningsAfter({ epoch: 1, trainAccuracy: 10, layers: [wide], classes: [] });
     expect(found?.message).toMatch(
       /only 10.0 % after epoch 1, with 5 of 100 structures at zero: the network has learnt nothing/,
     );
@@ -176,5 +180,33 @@ describe("the accuracy collapses", () => {
         { classes: 2, planned: 3 },
       ),
     ).toEqual([]);
+  });
+});
+
+describe("one class", () => {
+  const tally = (images: number, correct: number, answers: number) => ({ images, correct, answers });
+  const warned = (epoch: number, tallies: readonly ReturnType<typeof tally>[], isWeighted = false) =>
+    new RunWarnings({ classes: ["cat", "dog", "cow"], epochs: 4, factors: [], isWeighted }).warningsAfter({
+      ...{ epoch, trainAccuracy: 97, layers: [], classes: tallies },
+    });
+  const collapsed = [tally(95, 95, 98), tally(3, 0, 1), tally(2, 0, 1)];
+
+  test("is warned of from half of the run on, with weights to try", () => {
+    expect(warned(1, collapsed)).toEqual([]);
+    const [found] = warned(2, collapsed);
+    expect(found).toMatchObject({ type: "warning", reason: "one-class" });
+    expect(found?.message).toMatch(/answers "cat" for 98 of 100 test images, and recognises 0.0 % of .* other classes/);
+    expect(found?.hint).toContain("--class-weights balanced");
+  });
+
+  test("has another hint if the weights are balanced, or the class is not the most frequent", () => {
+    expect(warned(2, collapsed, true)[0]?.hint).toMatch(/lower learning rate/);
+    const even = [tally(34, 34, 100), tally(33, 0, 0), tally(33, 0, 0)];
+    expect(warned(4, even)[0]?.hint).toMatch(/lower learning rate/);
+  });
+
+  test("is not warned of if the others are recognised, or there are none", () => {
+    expect(warned(4, [tally(97, 96, 97), tally(2, 1, 2), tally(1, 1, 1)])).toEqual([]);
+    expect(warned(4, [tally(9, 9, 9), tally(0, 0, 0), tally(0, 0, 0)])).toEqual([]);
   });
 });

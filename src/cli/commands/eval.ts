@@ -11,8 +11,9 @@ import type { ImageFileOptions } from "../../data/images/open.ts";
 import { openDataset } from "../../data/open.ts";
 import { defaultEngine, type EngineName, engineNames } from "../../engine/create.ts";
 import { EngineHost } from "../../engine/host.ts";
+import { balancedAccuracy } from "../../evaluation/class-tally.ts";
 import { type Classifier, engineClassifier } from "../../evaluation/classifier.ts";
-import { type Confusion, measureConfusion } from "../../evaluation/confusion.ts";
+import { type ClassResult, type Confusion, classResults, measureConfusion } from "../../evaluation/confusion.ts";
 import { requireOnnxRuntime } from "../../evaluation/runtime-library.ts";
 import { runtimeLogits } from "../../evaluation/runtime-logits.ts";
 import { writeBytes } from "../../formats/file.ts";
@@ -20,7 +21,7 @@ import { openOnnx } from "../../formats/onnx/index.ts";
 import type { Network } from "../../graph/graph.ts";
 import { endingInLogits } from "../../graph/logits.ts";
 import { evaluationPage } from "../../report/evaluation-page.ts";
-import { formatCount, formatPercent } from "../../report/format.ts";
+import { formatCount, formatPercent, percentOf } from "../../report/format.ts";
 import { normalizationFlags, splitFlags, whiteFlag } from "../../training/settings/image-flags.ts";
 import { checkFit, sampleShapeOf } from "../../training/start/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
@@ -105,6 +106,14 @@ function inRuntime(options: EvalOptions, file: string): EvalOptions {
   });
 }
 
+/** A difference of accuracies that is worth a line, in percent. */
+const VISIBLE = 0.1;
+
+/** Percent; null for a class without images. */
+function recallOf({ correct, images }: ClassResult): number | null {
+  return images === 0 ? null : percentOf(correct, images);
+}
+
 async function writePage(path: string, file: string, { name, classes }: Dataset, confusion: Confusion): Promise<void> {
   const page = evaluationPage({ network: basename(file), dataset: name, classes, confusion, date: new Date() });
   await writeBytes(path, new TextEncoder().encode(page));
@@ -157,6 +166,8 @@ export function addEval(program: Command, context: Context): void {
     );
     for (const notice of notices) printNotice(context, notice);
     const { accuracy, correct, images, loss, counts } = confusion;
+    const results = classResults(confusion);
+    const balanced = balancedAccuracy(results);
     if (options.html !== undefined) await writePage(options.html, file, dataset, confusion);
     const unreadable = "files" in dataset.test ? dataset.test.unreadable.images : [];
     if (options.json === true) {
@@ -164,7 +175,7 @@ export function addEval(program: Command, context: Context): void {
       const classes = dataset.classes;
       printJson(context, {
         ...{ file, dataset: dataset.name, accuracy, correct, images, loss, classes },
-        ...{ confusion: counts, worst, unreadable },
+        ...{ balancedAccuracy: balanced, recall: results.map(recallOf), confusion: counts, worst, unreadable },
       });
       return;
     }
@@ -175,6 +186,9 @@ export function addEval(program: Command, context: Context): void {
       `${colours.bold(formatPercent(accuracy, 2))} of ${formatCount(images)} test images of ${dataset.name} ` +
         "classified correctly",
     );
+    if (Math.abs(balanced - accuracy) > VISIBLE) {
+      print(`${formatPercent(balanced, 2)} balanced accuracy: the mean recall of the classes`);
+    }
     for (const line of confusionLines(confusion, dataset.classes, context.stdout)) print(line);
     if (options.html !== undefined)
       for (const line of ["", ...fileLines([["page", options.html]], context.stdout)]) print(line);

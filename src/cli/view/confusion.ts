@@ -1,5 +1,5 @@
 /** The confusion matrix as lines, if it fits into the terminal, and the most frequent mistakes. */
-import { type Confusion, classResults, mistakesOf } from "../../evaluation/confusion.ts";
+import { type ClassResult, type Confusion, classResults, mistakesOf } from "../../evaluation/confusion.ts";
 import { formatCount, formatPercent, percentOf } from "../../report/format.ts";
 import type { Terminal } from "../terminal.ts";
 import { columns, left, right } from "./columns.ts";
@@ -33,9 +33,24 @@ function matrixLines({ counts }: Confusion, names: readonly string[], terminal: 
   return ["", terminal.colours.dim(heading), ...rows];
 }
 
+/** The classes with the lowest recall, where there is no matrix that shows it. */
+function recallLines({ counts }: Confusion, name: (label: number) => string, { colours }: Terminal): string[] {
+  const recall = ({ correct, images }: ClassResult): number => percentOf(correct, images);
+  const sorted = classResults({ counts })
+    .filter(({ images }) => images > 0)
+    .toSorted((a, b) => recall(a) - recall(b))
+    .slice(0, MISTAKES);
+  const rows = sorted.map((one) => [
+    left(name(one.label)),
+    right(`${formatPercent(recall(one))} of ${formatCount(one.images)} found`),
+  ]);
+  return ["", colours.dim("  lowest recall"), ...columns(rows)];
+}
+
 export function confusionLines(confusion: Confusion, names: readonly string[], terminal: Terminal): string[] {
   const { dim, yellow } = terminal.colours;
   const name = (label: number): string => names[label] ?? `class ${label}`;
+  const matrix = matrixLines(confusion, names, terminal);
   const mistakes = mistakesOf(confusion).slice(0, MISTAKES);
   const listed = columns(
     mistakes.map(({ label, answer, count }) => [
@@ -48,7 +63,7 @@ export function confusionLines(confusion: Confusion, names: readonly string[], t
     ...(confusion.unanswered === 0
       ? []
       : [`${yellow("!")} ${formatCount(confusion.unanswered)} images got no answer: a logit was not a number`]),
-    ...matrixLines(confusion, names, terminal),
+    ...(matrix.length > 0 ? matrix : recallLines(confusion, name, terminal)),
     ...(mistakes.length === 0 ? [] : ["", dim("  most often mixed up"), ...listed]),
   ];
 }

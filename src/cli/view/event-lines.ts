@@ -1,4 +1,5 @@
 /** Turns events into lines that stay on the screen. They do not depend on whether lines are redrawn below them. */
+import { recallWords } from "../../report/class-results.ts";
 import { freedomOf } from "../../report/facts.ts";
 import {
   formatCount,
@@ -12,7 +13,14 @@ import {
 import { type EpochOfRanks, exposedWords, ranksWords, waitedFor, waitedWords, waitWords } from "../../report/ranks.ts";
 import { describeBudget } from "../../selection/budget.ts";
 import { costNames } from "../../selection/cost-model.ts";
-import type { BudgetStanding, Communicated, NetworkShrunk, RunEvent, RunStarted } from "../../training/events.ts";
+import type {
+  BudgetStanding,
+  ClassResults,
+  Communicated,
+  NetworkShrunk,
+  RunEvent,
+  RunStarted,
+} from "../../training/events.ts";
 import { budgetSchema } from "../../training/settings/pruning.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
 import { type EpochRows, epochRows } from "./epoch-rows.ts";
@@ -135,6 +143,7 @@ export class Narrator {
   #rows: EpochRows | undefined;
   #isMet = false;
   readonly #ofRanks: EpochOfRanks[] = [];
+  #classes: ClassResults | undefined;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
@@ -187,12 +196,19 @@ export class Narrator {
           colours.dim(`    ${conditions}, medians of ${before.runs} runs`),
         ];
       }
+      case "classes":
+        this.#classes = event;
+        return [];
       case "run.finished":
         return [
           "",
           ...summaryLines(event, this.#terminal),
           colours.dim(`  accuracy on ${plural(event.testImages, "test image")}`),
-          ...[...freedomOf(event), ...ranksLines(this.#ofRanks)].map((line) => colours.dim(`  ${line}`)),
+          ...[
+            ...(this.#classes === undefined ? [] : [recallWords(this.#classes)]),
+            ...freedomOf(event),
+            ...ranksLines(this.#ofRanks),
+          ].map((line) => colours.dim(`  ${line}`)),
         ];
       // Other views show the rest.
       default:

@@ -3,8 +3,8 @@
  * decides which files are accepted, by their first bytes and not by their name (`formats.ts`).
  *
  * - The EXIF orientation is applied.
- * - 16 bits a channel become 8: `white` (65,535 if it is not given) becomes 255. CMYK, palettes and grey become sRGB (or
- *   grey, for a network that takes one channel).
+ * - 16 bits a channel become 8: `white` (65,535 if it is not given) becomes 255.
+ * - CMYK, palettes and grey become sRGB (or grey, for a network that takes one channel).
  * - Transparent pixels are composited on black, the colour of a crop's padding.
  * - A file of several images or pages gives its first one.
  */

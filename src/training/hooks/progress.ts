@@ -3,6 +3,7 @@
  * `epoch` event.
  */
 
+import { balancedAccuracy } from "../../evaluation/class-tally.ts";
 import type { GammaPolicy } from "../gamma/gamma-policy.ts";
 import { StructureTracker } from "../progress/alive-tracker.ts";
 import { describeCommunication } from "../progress/communication.ts";
@@ -65,11 +66,12 @@ export class ProgressReports implements RunHook {
 
   async afterEpoch(run: TrainingRun, epoch: EpochResult): Promise<void> {
     const { settings, factors, network, cluster, host } = this.#session;
-    const { trainLoss, trainAccuracy, testAccuracy, testImages, steps, milliseconds, layers, cost, state } = epoch;
+    const { trainLoss, trainAccuracy, testAccuracy, testImages, classes, steps, milliseconds, layers, cost, state } =
+      epoch;
     this.#takeBlocked();
     run.emit({
       type: "epoch",
-      ...{ trainLoss, trainAccuracy, testAccuracy, testImages },
+      ...{ trainLoss, trainAccuracy, testAccuracy, testImages, balancedAccuracy: balancedAccuracy(classes) },
       imagesPerSecond: (1000 * steps * settings.batch) / milliseconds,
       seconds: milliseconds / 1000,
       ...this.#throughput.endEpoch(),

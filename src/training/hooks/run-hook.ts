@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import { UserError } from "../../core/errors.ts";
+import type { ClassTally } from "../../evaluation/class-tally.ts";
 import type { Weights } from "../../graph/graph.ts";
 import type { Factor } from "../../selection/factors.ts";
 import type { EventBody, LayerStructures, NetworkCost } from "../events.ts";
@@ -70,6 +71,8 @@ export interface EpochResult {
   readonly trainAccuracy: number;
   readonly testAccuracy: number;
   readonly testImages: number;
+  /** The scored images by class, in the order of the logits. */
+  readonly classes: readonly ClassTally[];
   /** The cost that would be left if the network were pruned now. */
   readonly cost: NetworkCost;
   /** How many structures of each layer are not zero. */

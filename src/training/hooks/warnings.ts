@@ -4,6 +4,7 @@
  * statistics still change, the accuracy on test images lags behind.
  */
 import { z } from "zod";
+import { balancedAccuracy, isUnbalanced } from "../../evaluation/class-tally.ts";
 import { type Factor, factorKinds, selectionKeys } from "../../selection/factors.ts";
 import type { EventBody } from "../events.ts";
 import { type EpochResult, type Json, type RunHook, readHookState, type TrainingRun } from "./run-hook.ts";
@@ -12,11 +13,13 @@ export type WarningBody = Extract<EventBody, { type: "warning" }>;
 
 /** The facts about a run that warnings depend on. */
 export interface WarnedRun {
-  readonly classes: number;
+  readonly classes: readonly string[];
   readonly epochs: number;
   readonly factors: readonly Factor[];
   /** Then the budget decides γ, and a warning advises another budget. */
   readonly hasBudget?: boolean;
+  /** Whether classes are weighted already. */
+  readonly isWeighted?: boolean;
 }
 
 /**
@@ -30,13 +33,22 @@ const NO_SKILL = 0.1;
 /** If at most this share of the structures is at zero and accuracy never rose, the zeros are not the cause. */
 const FEW_GONE = 0.1;
 
+/** From this share of the answers on, they count as one class, if other classes have at most this recall in percent. */
+const ONE_CLASS_SHARE = 0.95;
+const FORGOTTEN_RECALL = 10;
+
 /** In fewer epochs than this, factors have no time to reach zero. */
 const SETTLED_EPOCHS = 3;
 
 /** The facts about an epoch that warnings depend on. */
-type WarnedEpoch = Pick<EpochResult, "epoch" | "trainAccuracy" | "layers">;
+type WarnedEpoch = Pick<EpochResult, "epoch" | "trainAccuracy" | "layers" | "classes">;
 
-const reasons = ["nothing-zero", "accuracy-collapsed", "budget-missed"] as const satisfies WarningBody["reason"][];
+const reasons = [
+  "nothing-zero",
+  "accuracy-collapsed",
+  "budget-missed",
+  "one-class",
+] as const satisfies WarningBody["reason"][];
 
 const stateSchema = z.strictObject({ given: z.array(z.enum(reasons)), best: z.number() });
 
@@ -67,7 +79,7 @@ export class RunWarnings implements RunHook {
 
   /** The warnings after an epoch; each is given once. Epochs must come in order. */
   warningsAfter(epoch: WarnedEpoch): readonly WarningBody[] {
-    const found = [this.#nothingZero(epoch), this.#collapsed(epoch)].filter(
+    const found = [this.#nothingZero(epoch), this.#collapsed(epoch), this.#oneClass(epoch)].filter(
       (warning): warning is WarningBody => warning !== undefined && !this.#given.has(warning.reason),
     );
     for (const { reason } of found) this.#given.add(reason);
@@ -113,8 +125,37 @@ export class RunWarnings implements RunHook {
     };
   }
 
+  /** Whether almost every answer is the same class, and images of the others are hardly ever recognised. */
+  #oneClass({ epoch, classes }: WarnedEpoch): WarningBody | undefined {
+    const images = classes.reduce((sum, tally) => sum + tally.images, 0);
+    const most = classes.reduce(
+      (best, { answers }, label) => (answers > (classes[best]?.answers ?? 0) ? label : best),
+      0,
+    );
+    const others = classes.filter((tally, label) => label !== most && tally.images > 0);
+    const answers = classes[most]?.answers ?? 0;
+    // In the first epochs, running statistics may lag so far behind that all answers are the same.
+    if (2 * epoch < this.#run.epochs || others.length === 0) return undefined;
+    if (answers < ONE_CLASS_SHARE * images || balancedAccuracy(others) > FORGOTTEN_RECALL) return undefined;
+    const { isWeighted = false, classes: names } = this.#run;
+    const isMajority =
+      isUnbalanced(classes.map((tally) => tally.images)) &&
+      others.every((tally) => tally.images < (classes[most]?.images ?? 0));
+    return {
+      type: "warning",
+      reason: "one-class",
+      message:
+        `After epoch ${epoch} the network answers "${names[most] ?? most}" for ${answers} of ${images} test images, ` +
+        `and recognises ${balancedAccuracy(others).toFixed(1)} % of the images of other classes`,
+      hint:
+        isMajority && !isWeighted
+          ? "Its images are the most frequent: start again with --class-weights balanced"
+          : "Start again with a lower learning rate or for more epochs; check that the labels are right",
+    };
+  }
+
   #skill(accuracy: number): number {
-    const guessing = 100 / this.#run.classes;
+    const guessing = 100 / this.#run.classes.length;
     return (accuracy - guessing) / (100 - guessing);
   }
 

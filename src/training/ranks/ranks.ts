@@ -35,17 +35,24 @@ export function partOfBatch(batch: number, cluster: Cluster): BatchPart {
 export async function sharedAccuracy(
   classifier: Classifier,
   split: Split,
-  { normalization }: Dataset,
+  { normalization, classes: names }: Dataset,
   cluster: Cluster,
 ): Promise<Accuracy> {
   const bound = (rank: number): number => Math.floor((rank * split.count) / cluster.size);
   const part = imagesBetween(split, bound(cluster.rank), bound(cluster.rank + 1));
-  const own = part.count === 0 ? NOTHING : await measureAccuracy(classifier, part, normalization);
-  const [correct = 0, images = 0] = await cluster.sum([own.correct, own.images]);
-  return { accuracy: (100 * correct) / images, correct, images };
+  if (cluster.size === 1) return measureAccuracy(classifier, part, normalization);
+  const own = part.count === 0 ? undefined : await measureAccuracy(classifier, part, normalization);
+  const none = { images: 0, correct: 0, answers: 0 };
+  const tallies = names.map((_, label) => own?.classes[label] ?? none);
+  const sums = await cluster.sum(tallies.flatMap((tally) => [tally.images, tally.correct, tally.answers]));
+  const classes = names.map((_, label) => {
+    const [images = 0, correct = 0, answers = 0] = sums.slice(3 * label);
+    return { images, correct, answers };
+  });
+  const images = classes.reduce((sum, tally) => sum + tally.images, 0);
+  const correct = classes.reduce((sum, tally) => sum + tally.correct, 0);
+  return { accuracy: (100 * correct) / images, correct, images, classes };
 }
-
-const NOTHING: Accuracy = { accuracy: 0, correct: 0, images: 0 };
 
 /** The inputs of a run that must be the same on all ranks. */
 export interface CommonGround {

@@ -181,6 +181,14 @@ export const settingsTable = {
       },
     ],
   }),
+  classWeights: setting({
+    schema: z.enum(["balanced"]).exactOptional(),
+    help: "balanced: weigh images in the loss so that all classes count as much, however many images they have",
+    group: "regularization",
+    default: "all images count as much",
+    control: "inherit",
+    flags: [{ flag: "--class-weights <how>", codec: choice("class weights", ["balanced"]), label: "class weights" }],
+  }),
   clipNorm: setting({
     schema: z.number().positive().exactOptional(),
     help: "clip the gradient of all weights to this norm",

@@ -1,0 +1,55 @@
+/** Classes with very different numbers of training images: what the user is told, and the weights that balance them. */
+import type { Dataset } from "../../data/dataset.ts";
+import { countsOf, isUnbalanced } from "../../evaluation/class-tally.ts";
+import type { Settings } from "../settings/settings.ts";
+
+/**
+ * The weight of an image of each class in the loss: n / (k · nᶜ) for nᶜ of n images and k classes that have images. The
+ * mean over all images is 1, so that the learning rate keeps its meaning. Classes without images have weight 1.
+ */
+export function balancedWeights(counts: readonly number[]): readonly number[] {
+  const images = counts.reduce((sum, count) => sum + count, 0);
+  const classes = counts.filter((count) => count > 0).length;
+  return counts.map((count) => (count === 0 ? 1 : images / (classes * count)));
+}
+
+/** The weights of the classes that `settings` ask for; undefined if they ask for none. */
+export function classWeightsOf(
+  { classWeights }: Pick<Settings, "classWeights">,
+  dataset: Dataset,
+): readonly number[] | undefined {
+  return classWeights === undefined
+    ? undefined
+    : balancedWeights(countsOf(dataset.train.labels, dataset.classes.length));
+}
+
+/** A sentence about unbalanced or missing classes of the training images, if there are any. */
+export function classBalanceNotes(
+  { classes, train }: Dataset,
+  { classWeights }: Pick<Settings, "classWeights">,
+): readonly string[] {
+  const counts = countsOf(train.labels, classes.length);
+  const named = classes.map((name, label) => ({ name: `"${name}"`, count: counts[label] ?? 0 }));
+  const missing = named.filter(({ count }) => count === 0);
+  const sorted = named.filter(({ count }) => count > 0).sort((a, b) => b.count - a.count);
+  const [most, least] = [sorted[0], sorted.at(-1)];
+  return [
+    ...(missing.length > 0
+      ? [`There are no training images of the class ${listOf(missing.map(({ name }) => name))}`]
+      : []),
+    ...(most !== undefined && least !== undefined && isUnbalanced(counts)
+      ? [
+          `The classes are unbalanced: ${most.name} has ${most.count} of ${train.count} training images, ` +
+            `${least.name} has ${least.count}. ` +
+            (classWeights === undefined
+              ? "--class-weights balanced makes all classes count as much"
+              : "Their images are weighted so that all classes count as much"),
+        ]
+      : []),
+  ];
+}
+
+function listOf(names: readonly string[]): string {
+  const rest = names.length - 5;
+  return `${names.slice(0, 5).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
+}
