@@ -18,7 +18,7 @@ import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { required, UserError } from "../src/core/errors.ts";
 import { optional } from "../src/core/optional.ts";
-import { compareRuns } from "../src/experiments/comparison.ts";
+import { compareRuns, controlsOf } from "../src/experiments/comparison.ts";
 import { type RunSummary, runSummarySchema } from "../src/experiments/run-summary.ts";
 import { readPlan, runsOf } from "../src/experiments/sweep-plan.ts";
 import { runFiles } from "../src/training/run-folder/run-folder.ts";
@@ -62,11 +62,7 @@ async function trainPlan(name: string): Promise<boolean> {
 async function finishedIn(folder: string): Promise<readonly RunSummary[]> {
   try {
     const { groups } = await compareRuns([folder]);
-    return groups.flatMap((group) =>
-      group.runs.flatMap(({ run, controls }) =>
-        [run, controls.epochs, controls.macs].filter((each) => each !== undefined),
-      ),
-    );
+    return groups.flatMap((group) => group.runs.flatMap(({ run, controls }) => [run, ...controlsOf(controls)]));
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     console.error(`no table for ${folder}: ${error.message}`);

@@ -21,7 +21,15 @@ export interface ResultTable {
 
 const heads = [
   ...["network", "structures", "aim", "seed", "images", "epochs", "time", "machine"],
-  ...["full network", "pruned", "from scratch", "from scratch, equal MACs", "MACs left", "parameters left"],
+  ...[
+    "full network",
+    "pruned",
+    "from scratch",
+    "from scratch, equal MACs",
+    "uniformly thinner",
+    "MACs left",
+    "parameters left",
+  ],
   "removal cost",
 ];
 
@@ -75,6 +83,7 @@ function cells(
     isBaseline ? "" : percent(run),
     percentBeside(run, controls.epochs, machines),
     percentBeside(run, controls.macs, machines),
+    percentBeside(run, controls.uniform, machines),
     isBaseline ? formatQuantity(after.macs) : formatPercent(percentOf(after.macs, before.macs)),
     isBaseline ? formatQuantity(after.parameters) : formatPercent(percentOf(after.parameters, before.parameters)),
     signed(removalCost(run)),
@@ -98,6 +107,8 @@ function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): st
   const exact = pruned.filter(({ run }) => signed(removalCost(run)) === "0.00" && run.certified);
   const controlled = pruned.filter(({ controls }) => controls.epochs !== undefined);
   const better = controlled.filter(({ run, controls }) => run.after.accuracy >= (controls.epochs?.after.accuracy ?? 0));
+  const thinner = pruned.filter(({ controls }) => controls.uniform !== undefined);
+  const ahead = thinner.filter(({ run, controls }) => run.after.accuracy >= (controls.uniform?.after.accuracy ?? 0));
   const based = pruned.filter(({ run }) => baselineOf(run, runs) !== undefined);
   const near = based.filter(({ run }) => run.after.accuracy >= (baselineOf(run, runs)?.after.accuracy ?? 0) - 0.7);
   const started = pruned.filter(({ run }) => run.startedFrom !== undefined);
@@ -108,6 +119,9 @@ function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): st
     ...(controlled.length === 0
       ? []
       : [count(better, controlled, "At least as good as its from-scratch baseline of equal epochs")]),
+    ...(thinner.length === 0
+      ? []
+      : [count(ahead, thinner, "At least as good as the uniformly thinner network of as many MACs")]),
     ...(based.length === 0 ? [] : [count(near, based, "Within 0.7 points of the full network")]),
     ...(brief.length === 0
       ? []

@@ -3,13 +3,11 @@
  * input widths, each in its place in the network.
  */
 import { required } from "../core/errors.ts";
-import { tensor } from "../core/tensor.ts";
-import type { Graph, Network, Weights } from "../graph/graph.ts";
+import type { Graph, Network } from "../graph/graph.ts";
 import { initialize } from "../models/initialize.ts";
-import { compact } from "../pruning/compact.ts";
-import { type Factor, selectionKeys } from "../selection/factors.ts";
+import { NetworksOfWidths, type Structure } from "../pruning/network-of-widths.ts";
+import { selectionKeys } from "../selection/factors.ts";
 import { place, structureKinds } from "../selection/place.ts";
-import { NetworkParts } from "../selection/structure-parts.ts";
 
 /**
  * The widths of `count` channels on the grid, in blocks: 1, 2, 3, 4, 8, 16, …, and `count` itself. Runtimes compute up
@@ -46,9 +44,8 @@ export function widthVariants(graph: Graph, block: number, most: number): WidthV
   const { graph: scaled, factors } = place(graph, Object.fromEntries(kinds.map((kind) => [selectionKeys[kind], 0])));
   const grids = factors.map(({ kind, count }) => gridWidths(count, kind === "group" ? 1 : block));
   const longest = Math.max(1, ...grids.map(({ length }) => length));
-  const structures = structuresOf(scaled, factors);
-  const colours = colour(neighboursOf(structures));
-  const weights = initialize(scaled, 1);
+  const networks = new NetworksOfWidths({ graph: scaled, weights: initialize(scaled, 1) }, factors);
+  const colours = colour(neighboursOf(networks.structures));
   const pairs = Array.from({ length: longest ** 2 }, (_, index) => [index % longest, Math.floor(index / longest)]);
   const step = Math.max(1, pairs.length / most);
   const chosen = Array.from({ length: Math.ceil(pairs.length / step) }, (_, at) => pairs[Math.floor(at * step)] ?? []);
@@ -62,56 +59,15 @@ export function widthVariants(graph: Graph, block: number, most: number): WidthV
         const grid = required(grids[at], "the grid of a factor");
         return isWhole ? count : (grid[(x * a + y * b) % grid.length] ?? count);
       });
-      return compact({ graph: scaled, weights: withZeros(weights, factors, structures, widths) }).network;
+      return networks.network(networks.structures.map((own, at) => mostShared(own, widths[at] ?? 0)));
     },
   };
 }
 
-/** `weights` with all but `widths` structures of each factor at zero: those that the fewest layers have. */
-function withZeros(
-  weights: Weights,
-  factors: readonly Factor[],
-  structures: readonly (readonly Structure[])[],
-  widths: readonly number[],
-): Weights {
-  const values = new Map(weights);
-  for (const [at, { parameter, count }] of factors.entries()) {
-    const order = (structures[at] ?? []).toSorted((a, b) => b.layers - a.layers);
-    const kept = new Set(order.slice(0, widths[at]).map(({ index }) => index));
-    values.set(
-      parameter,
-      tensor(
-        [count],
-        Float32Array.from({ length: count }, (_, index) => (kept.has(index) ? 1 : 0)),
-      ),
-    );
-  }
-  return values;
-}
-
-/** A structure of a factor: the layers that have it as an output, and as an input. */
-interface Structure {
-  readonly index: number;
-  readonly outputsOf: readonly number[];
-  readonly inputsOf: readonly number[];
-  readonly layers: number;
-}
-
-/** By factor: its structures. */
-function structuresOf(graph: Graph, factors: readonly Factor[]): readonly (readonly Structure[])[] {
-  const parts = new NetworkParts(graph, factors);
-  let next = 0;
-  return factors.map(({ count }) =>
-    Array.from({ length: count }, (_, index) => {
-      const own = parts.partsOf(next++);
-      return {
-        index,
-        outputsOf: own.filter(({ outputs }) => outputs > 0).map(({ layer }) => layer),
-        inputsOf: own.filter(({ inputs }) => inputs > 0).map(({ layer }) => layer),
-        layers: own.length,
-      };
-    }),
-  );
+/** The indices of `width` structures: those that most layers have. */
+function mostShared(structures: readonly Structure[], width: number): ReadonlySet<number> {
+  const order = structures.toSorted((a, b) => b.layers - a.layers);
+  return new Set(order.slice(0, width).map(({ index }) => index));
 }
 
 /** By factor: the factors whose channels are the other side of one of its layers. */

@@ -9,7 +9,8 @@ import {
   percentOf,
 } from "../report/format.ts";
 import { factorKinds } from "../selection/factors.ts";
-import { type ComparedRun, labelOf, type RunGroup } from "./comparison.ts";
+import { controlKinds, controlNames } from "../training/control-kinds.ts";
+import { type ComparedRun, controlsOf, labelOf, type RunGroup } from "./comparison.ts";
 import type { RunSummary } from "./run-summary.ts";
 
 export interface TableColumn {
@@ -52,7 +53,7 @@ function lengthOf({ epochs, trainImages }: RunSummary): string {
 export function columnsFor({ runs }: RunGroup): readonly TableColumn[] {
   const number = (heading: string, cell: TableColumn["cell"]): TableColumn => ({ heading, isNumber: true, cell });
   const words = (heading: string, cell: TableColumn["cell"]): TableColumn => ({ heading, isNumber: false, cell });
-  const controls = (["epochs", "macs"] as const).filter((same) => runs.some((row) => row.controls[same] !== undefined));
+  const controls = controlKinds.filter((kind) => runs.some((row) => row.controls[kind] !== undefined));
   return [
     words("run", ({ run, isOnFront }) => `${run.name}${isOnFront && runs.length > 1 ? " *" : ""}`),
     words("aim", ({ run }) => labelOf(run)),
@@ -72,11 +73,7 @@ export function columnsFor({ runs }: RunGroup): readonly TableColumn[] {
       : []),
     words("structures", ({ run }) => structuresOf(run)),
     number("time", ({ run }) => formatDuration(run.seconds)),
-    ...controls.map((same) =>
-      number(same === "epochs" ? "from scratch (epochs)" : "from scratch (MACs)", ({ run, controls: own }) =>
-        accuracyBeside(own[same], run),
-      ),
-    ),
+    ...controls.map((kind) => number(controlNames[kind], ({ run, controls: own }) => accuracyBeside(own[kind], run))),
   ];
 }
 
@@ -108,9 +105,7 @@ export function layerRows(groups: readonly RunGroup[]): readonly FlatRow[] {
 }
 
 function allRuns(groups: readonly RunGroup[]): readonly RunSummary[] {
-  return groups.flatMap(({ runs }) =>
-    runs.flatMap(({ run, controls }) => [run, controls.epochs, controls.macs].filter((each) => each !== undefined)),
-  );
+  return groups.flatMap(({ runs }) => runs.flatMap(({ run, controls }) => [run, ...controlsOf(controls)]));
 }
 
 function nameOf({ name, group, model, dataset, seed }: RunSummary): FlatRow {
@@ -146,6 +141,7 @@ function flat(run: RunSummary): FlatRow {
     aim: run.aim,
     controlOf: controlOf?.run ?? "",
     controlSame: controlOf?.same ?? "",
+    controlWidths: controlOf?.widths ?? "",
     seed: run.seed,
     epochs: run.epochs,
     batch: run.batch,

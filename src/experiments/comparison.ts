@@ -8,6 +8,7 @@ import { glob, isDynamicPattern } from "tinyglobby";
 import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
+import { type ControlKind, controlKindOf, controlKinds } from "../training/control-kinds.ts";
 import { runFileError } from "../training/run-folder/file-errors.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
 import { type RunSummary, summarizeRun } from "./run-summary.ts";
@@ -16,7 +17,7 @@ import { type RunSummary, summarizeRun } from "./run-summary.ts";
 export interface ComparedRun {
   readonly run: RunSummary;
   /** The from-scratch baselines that were trained. */
-  readonly controls: { readonly epochs?: RunSummary; readonly macs?: RunSummary };
+  readonly controls: { readonly [Kind in ControlKind]?: RunSummary };
   /** Whether no other run of the group is as accurate with fewer MACs. */
   readonly isOnFront: boolean;
 }
@@ -65,8 +66,11 @@ export function groupRuns(summaries: readonly RunSummary[]): readonly RunGroup[]
   const keys = new Set(summaries.map(({ model, dataset }) => JSON.stringify([model, dataset])));
   return [...keys].map((key): RunGroup => {
     const own = summaries.filter(({ model, dataset }) => JSON.stringify([model, dataset]) === key);
-    const controlled = (run: RunSummary, same: "epochs" | "macs"): RunSummary | undefined =>
-      own.find(({ controlOf, group }) => controlOf?.run === run.name && controlOf.same === same && group === run.group);
+    const controlled = (run: RunSummary, kind: ControlKind): RunSummary | undefined =>
+      own.find(
+        ({ controlOf, group }) =>
+          controlOf?.run === run.name && controlKindOf(controlOf) === kind && group === run.group,
+      );
     const main = own.filter(
       ({ controlOf, group }) =>
         controlOf === undefined || !own.some((run) => run.name === controlOf.run && run.group === group),
@@ -78,8 +82,8 @@ export function groupRuns(summaries: readonly RunSummary[]): readonly RunGroup[]
       ),
     );
     const runs = main.map((run): ComparedRun => {
-      const [epochs, macs] = [controlled(run, "epochs"), controlled(run, "macs")];
-      const controls = optional({ epochs, macs });
+      const [epochs, macs, uniform] = controlKinds.map((kind) => controlled(run, kind));
+      const controls = optional({ epochs, macs, uniform });
       return { run, controls, isOnFront: front.has(run) };
     });
     const [first] = own;
@@ -89,6 +93,11 @@ export function groupRuns(summaries: readonly RunSummary[]): readonly RunGroup[]
       runs: runs.toSorted((a, b) => b.run.after.macs - a.run.after.macs || a.run.seed - b.run.seed),
     };
   });
+}
+
+/** The from-scratch baselines of a run, in the order of their kinds. */
+export function controlsOf(controls: ComparedRun["controls"]): readonly RunSummary[] {
+  return controlKinds.flatMap((kind) => controls[kind] ?? []);
 }
 
 /** The costs that accuracy is compared with. Latency is the measured one. */

@@ -1,15 +1,18 @@
 /**
- * The from-scratch baseline of a run: its compact architecture, trained again from new weights. Pruning pays if the
- * pruned network is at least as good as its baseline, at equal epochs or at equal training MACs.
+ * The from-scratch baselines of a run: its compact architecture, trained again from new weights, for equal epochs or
+ * equal training MACs; and the uniformly thinner network of as many MACs. Pruning pays if the pruned network is at
+ * least as good as these.
  */
 
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { requireArguments } from "../core/arguments.ts";
-import { UserError } from "../core/errors.ts";
+import { requireArguments, requireOneOf } from "../core/arguments.ts";
+import { required, UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import { cost } from "../graph/cost.ts";
-import type { Graph } from "../graph/graph.ts";
+import type { Graph, Network } from "../graph/graph.ts";
 import { type History, historyOf } from "../report/history.ts";
+import { bake } from "../selection/fold.ts";
+import { type ControlKind, controlKinds } from "../training/control-kinds.ts";
 import type { ControlOf, RunFinished } from "../training/events.ts";
 import type { Run } from "../training/run.ts";
 import { loadTogether } from "../training/run-folder/broadcast.ts";
@@ -21,13 +24,18 @@ import type { SettingsInput } from "../training/settings/settings.ts";
 import { type DataSource, reopenData } from "../training/start/run-data.ts";
 import { train } from "../training/train.ts";
 import { controlSettings } from "./settings.ts";
+import { uniformNetwork } from "./uniform-network.ts";
 
 export interface ControlOptions extends RunOptions {
-  /** "epochs" (default): as many epochs as the run. "macs": as many epochs as take the run's training MACs. */
-  readonly same?: ControlOf["same"];
+  /**
+   * "epochs" (default): the pruned architecture for as many epochs as the run. "macs": the same for as many epochs as
+   * take the run's training MACs. "uniform": for as many epochs, the run's full network with all widths times one
+   * number, so that it has as many MACs as the pruned one.
+   */
+  readonly kind?: ControlKind;
   /** Default: the run's seed. */
   readonly seed?: number;
-  /** Default: the run's folder with `-control`, `-control-macs` or `-control-seed-2` appended. */
+  /** Default: the run's folder with `-control`, `-control-macs`, `-control-uniform` or `-control-seed-2` appended. */
   readonly folder?: string;
   /** The data again, if the run was started with an open dataset that has no name or folder. */
   readonly data?: DataSource;
@@ -50,14 +58,25 @@ export interface Finished {
  */
 export async function control(folder: string, options: ControlOptions = {}): Promise<Run> {
   requireArguments("control", { folder: [folder, "text"], options: [options, "object"] });
-  const { same = "epochs", seed, folder: chosen, data, ...hooks } = options;
+  const { kind = "epochs", seed, folder: chosen, data, ...hooks } = options;
+  requireOneOf("control", "options.kind", kind, controlKinds);
   const cluster = await clusterFor(hooks);
   const run = await cluster.onFirst(() => readFinished(folder));
   const { record } = run;
+  const isUniform = kind === "uniform";
   // Without the file's header: the baseline takes only the architecture from the run.
-  const { header: _, ...graph } = (await loadTogether(join(run.folder, runFiles.compact), cluster)).graph;
+  const load = async (name: string): Promise<Network> => {
+    const { graph, weights } = await loadTogether(join(run.folder, name), cluster);
+    const { header: _, ...own } = graph;
+    return { graph: own, weights };
+  };
+  const { macs } = required(run.history.finished, "the end of the run").after;
+  const graph = isUniform
+    ? uniformNetwork(bake(await load(runFiles.network)).graph, macs)
+    : (await load(runFiles.compact)).graph;
+  const same = kind === "macs" ? "macs" : "epochs";
   const { settings, trainingMacs } = planControl(run, graph, same);
-  const place = resolve(chosen ?? controlFolder(run.folder, same, seed));
+  const place = resolve(chosen ?? controlFolder(run.folder, kind, seed));
   const dataset = await reopenData(record, data);
   return train(graph, {
     ...settings,
@@ -65,13 +84,19 @@ export async function control(folder: string, options: ControlOptions = {}): Pro
     ...hooks,
     folder: place,
     data: { spec: record.data.source, open: async () => dataset },
-    controlOf: { run: record.name, folder: relative(place, run.folder), same, trainingMacs },
+    controlOf: {
+      run: record.name,
+      folder: relative(place, run.folder),
+      same,
+      trainingMacs,
+      ...optional({ widths: isUniform ? "uniform" : undefined }),
+    },
   });
 }
 
 /** Default folder of the from-scratch baseline of the run in `folder`. */
-export function controlFolder(folder: string, same: ControlOf["same"] = "epochs", seed?: number): string {
-  const parts = ["control", ...(same === "macs" ? ["macs"] : []), ...(seed === undefined ? [] : [`seed-${seed}`])];
+export function controlFolder(folder: string, kind: ControlKind = "epochs", seed?: number): string {
+  const parts = ["control", ...(kind === "epochs" ? [] : [kind]), ...(seed === undefined ? [] : [`seed-${seed}`])];
   return join(dirname(folder), `${basename(folder)}-${parts.join("-")}`);
 }
 

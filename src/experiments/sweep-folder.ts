@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import { UserError } from "../core/errors.ts";
 import { systemCode } from "../core/system-errors.ts";
 import { historyOf } from "../report/history.ts";
+import { controlKindOf } from "../training/control-kinds.ts";
 import { listCheckpoints } from "../training/run-folder/checkpoint-files.ts";
 import { readEvents } from "../training/run-folder/event-log.ts";
 import { runFileError } from "../training/run-folder/file-errors.ts";
@@ -98,8 +99,8 @@ function differencesOf(record: RunRecord, plan: SweepPlan, run: SweepRun, model:
   };
   if (record.model !== model) tell("model", record.model, model);
   if (record.data.source !== plan.data) tell("data", record.data.source, plan.data);
-  const held = record.controlOf && { run: record.controlOf.run, same: record.controlOf.same };
-  const wanted = run.controlOf && { run: run.controlOf.name, same: run.controlOf.same };
+  const held = record.controlOf && { run: record.controlOf.run, kind: controlKindOf(record.controlOf) };
+  const wanted = run.controlOf && { run: run.controlOf.name, kind: run.controlOf.kind };
   if (!isDeepStrictEqual(held, wanted)) tell("control of", held, wanted);
   const settings = settledSettings(plan.model, run.settings);
   const isLeftOut = (name: string): boolean =>

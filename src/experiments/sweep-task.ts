@@ -116,5 +116,5 @@ async function leftOut({ run: { controlOf }, ground: { folder } }: Task): Promis
 function start({ ground: { model, folder, data }, run, hooks }: Task, path: string): Promise<Run> {
   const { controlOf } = run;
   if (controlOf === undefined) return train(model, { ...run.settings, ...hooks, data, folder: path });
-  return control(join(folder, controlOf.name), { ...hooks, same: controlOf.same, data, folder: path });
+  return control(join(folder, controlOf.name), { ...hooks, kind: controlOf.kind, data, folder: path });
 }

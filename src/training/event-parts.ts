@@ -81,12 +81,17 @@ export const factorMargins = z.object({
 });
 
 /**
- * The run that a from-scratch baseline belongs to: the baseline trains that run's pruned architecture from new weights.
+ * The run that a from-scratch baseline belongs to: the baseline trains that run's pruned architecture from new weights,
+ * or the uniformly thinner network of as many MACs.
  */
 export const controlOf = z.object({
   run: z.string().describe("name of that run"),
   folder: z.string().describe("folder of that run, relative to this one, so that both can be moved together"),
   same: z.enum(["epochs", "macs"]).describe("what both runs have in common: epochs or training MACs"),
+  widths: z
+    .literal("uniform")
+    .exactOptional()
+    .describe("uniform: all widths of the full network times one number; absent: the pruned architecture"),
   trainingMacs: z
     .object({ run: count.describe("of that run"), control: count.describe("of this one") })
     .describe("MACs of the forward passes over all training images; backward passes take twice as many"),

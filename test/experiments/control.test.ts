@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { required } from "../../src/core/errors.ts";
 import { control, controlFolder, trainingMacs } from "../../src/experiments/control.ts";
+import { uniformNetwork } from "../../src/experiments/uniform-network.ts";
 import { loadOnnx } from "../../src/formats/onnx/index.ts";
 import { cost } from "../../src/graph/cost.ts";
 import { initialize } from "../../src/models/initialize.ts";
@@ -80,13 +81,25 @@ describe("control", () => {
     }
     expect(trainingMacs(history, 16)).toBe(sum);
 
-    const { folder } = await control(run.folder, { data, same: "macs" });
+    const { folder } = await control(run.folder, { data, kind: "macs" });
     const { epochs, controlOf } = await started(folder);
     const perEpoch = 96 * run.after.macs;
     expect(folder).toBe(`${run.folder}-control-macs`);
     expect(epochs).toBeGreaterThan(6);
     expect(Math.abs(epochs * perEpoch - sum)).toBeLessThanOrEqual(perEpoch / 2);
     expect(controlOf?.trainingMacs).toEqual({ run: sum, control: epochs * perEpoch });
+  });
+
+  test("trains the uniformly thinner network of as many MACs", async () => {
+    const own = await control(run.folder, { data, kind: "uniform" });
+    expect(own.folder).toBe(`${run.folder}-control-uniform`);
+    const { controlOf, cost: costs } = await started(own.folder);
+    expect(controlOf).toMatchObject({ run: "run", same: "epochs", widths: "uniform" });
+    const full = tinyResnet();
+    expect(costs).toMatchObject(cost(uniformNetwork(full, run.after.macs)));
+    expect(own.after.macs).not.toBe(run.after.macs);
+    expect(Math.abs(own.after.macs - run.after.macs) / run.before.macs).toBeLessThan(0.1);
+    await expect(control(own.folder, { data })).rejects.toThrow(/itself the from-scratch baseline of run/);
   });
 
   test("is resumed like any run, to the same bits", async () => {

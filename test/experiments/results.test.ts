@@ -5,17 +5,20 @@ import { controlOf, summary } from "./summaries.ts";
 const baseline = summary({ name: "baseline", aim: "", kinds: [], accuracy: 92, macs: 40_000_000 });
 const mild = summary({ name: "mild", accuracy: 91.5, macs: 24_000_000 });
 const strong = summary({ name: "strong", aim: "γ 0.004", accuracy: 89, macs: 10_000_000 });
-const runs = [baseline, mild, controlOf(mild, 91), strong, controlOf(strong, 89.5), controlOf(strong, 90, "macs")];
+const runs = [
+  ...[baseline, mild, controlOf(mild, 91), strong, controlOf(strong, 89.5)],
+  ...[controlOf(strong, 90, "macs"), controlOf(strong, 89.25, "uniform")],
+];
 
 test("a row has baseline, pruned and controls, what is left, and what removal costs", () => {
   const text = resultsDocument([{ name: "resnet-20", runs }]);
   const rows = text.split("\n").filter((line) => line.startsWith("| resnet-20"));
   expect(rows).toEqual([
-    "| resnet-20 |  | baseline | 1 | 50,000 | 4 | 1 h 02 min | 1 | 92.00 % |  |  |  | 40.0 M | 267 k | 0.00 |",
+    "| resnet-20 |  | baseline | 1 | 50,000 | 4 | 1 h 02 min | 1 | 92.00 % |  |  |  |  | 40.0 M | 267 k | 0.00 |",
     "| resnet-20 | neurons | γ 0.002 | 1 | 50,000 | 4 | 1 h 02 min | 1 | 92.00 % " +
-      "| 91.50 % | 91.00 % |  | 60.0 % | 59.3 % | 0.00 |",
+      "| 91.50 % | 91.00 % |  |  | 60.0 % | 59.3 % | 0.00 |",
     "| resnet-20 | neurons | γ 0.004 | 1 | 50,000 | 4 | 1 h 02 min | 1 | 92.00 % " +
-      "| 89.00 % | 89.50 % | 90.00 % | 25.0 % | 24.7 % | 0.00 |",
+      "| 89.00 % | 89.50 % | 90.00 % | 89.25 % | 25.0 % | 24.7 % | 0.00 |",
   ]);
   expect(text).toContain("1. a processor, 2 cores, 2 threads, bf16");
 });
@@ -25,6 +28,11 @@ test("what is hoped for is counted, and where it is not so is named", () => {
   expect(text).toContain("Removal costs 0.00 points, and the certificate holds: 2 of 2 rows.");
   expect(text).toContain("from-scratch baseline of equal epochs: 1 of 2 rows; not resnet-20 at γ 0.004, seed 1.");
   expect(text).toContain("Within 0.7 points of the full network: 1 of 2 rows; not resnet-20 at γ 0.004, seed 1.");
+});
+
+test("the uniformly thinner network is counted where there is one", () => {
+  const text = resultsDocument([{ name: "resnet-20", runs }]);
+  expect(text).toContain("uniformly thinner network of as many MACs: 0 of 1 row; not resnet-20 at γ 0.004, seed 1.");
 });
 
 test("what was trained too briefly is named, unless it began with trained weights", () => {

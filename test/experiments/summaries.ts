@@ -1,5 +1,6 @@
 /** Summaries of imagined runs, for tests of what compares them. */
 import type { RunSummary } from "../../src/experiments/run-summary.ts";
+import type { ControlKind } from "../../src/training/control-kinds.ts";
 
 export function summary(
   changes: Partial<RunSummary> & { readonly accuracy?: number; readonly macs?: number } = {},
@@ -36,17 +37,18 @@ export function summary(
 }
 
 /** The control of `run`, as accurate as said. */
-export function controlOf(run: RunSummary, accuracy: number, same: "epochs" | "macs" = "epochs"): RunSummary {
+export function controlOf(run: RunSummary, accuracy: number, kind: ControlKind = "epochs"): RunSummary {
   const { trainingMacs } = run;
   return {
     ...run,
-    name: `${run.name}-control${same === "macs" ? "-macs" : ""}`,
+    name: `${run.name}-control${kind === "epochs" ? "" : `-${kind}`}`,
     aim: "",
     kinds: [],
     controlOf: {
       run: run.name,
       folder: `../${run.name}`,
-      same,
+      same: kind === "macs" ? "macs" : "epochs",
+      ...(kind === "uniform" ? { widths: kind } : {}),
       trainingMacs: { run: trainingMacs, control: trainingMacs },
     },
     before: { ...run.after, accuracy },

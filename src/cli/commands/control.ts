@@ -1,5 +1,5 @@
 /** `espalier control <run>`: trains a run's from-scratch baseline, the pruned architecture with new weights. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { optional } from "../../core/optional.ts";
 import { integerFor } from "../../core/text-values.ts";
 import { control } from "../../experiments/control.ts";
@@ -11,6 +11,7 @@ const seedFor = integerFor("--seed", 0);
 
 interface ControlFlags extends CommonOptions {
   readonly sameMacs?: true;
+  readonly uniform?: true;
   readonly seed?: number;
   readonly out?: string;
 }
@@ -19,21 +20,27 @@ export function addControl(program: Command, context: Context): void {
   const command = program
     .command("control")
     .description(
-      "Train the from-scratch baseline of a finished run: its pruned architecture with new weights and the same " +
-        "settings.",
+      "Train a from-scratch baseline of a finished run: its pruned architecture, or the uniformly thinner network, " +
+        "with new weights and the same settings.",
     )
     .argument("<run>", "the folder of the run")
     .option("--same-macs", "train with the same number of MACs as the run (default: the same number of epochs)")
+    .addOption(
+      new Option(
+        "--uniform",
+        "train the full network with all widths times one number, at as many MACs as the pruned one, instead",
+      ).conflicts("sameMacs"),
+    )
     .option("--seed <n>", "seed of the weights, the order and the augmentation (default: the run's)", seedFor)
     .option("--out <folder>", "folder of the baseline (default: the run's folder with -control appended)")
-    .action(async (folder: string, { sameMacs, seed, out, ...options }: ControlFlags) => {
+    .action(async (folder: string, { sameMacs, uniform, seed, out, ...options }: ControlFlags) => {
       await watchRun(
         context,
         options,
         (hooks) =>
           control(folder, {
             ...hooks,
-            same: sameMacs === true ? "macs" : "epochs",
+            kind: uniform === true ? "uniform" : sameMacs === true ? "macs" : "epochs",
             ...optional({ seed, folder: out }),
           }),
         (own) => finishedLines([folder, own], context.stdout),
@@ -42,6 +49,7 @@ export function addControl(program: Command, context: Context): void {
   withCommonOptions(command, [
     "espalier control runs/resnet-20-cifar10",
     "espalier control runs/resnet-20-cifar10 --same-macs",
+    "espalier control runs/resnet-20-cifar10 --uniform",
     "espalier resume runs/resnet-20-cifar10-control",
   ]);
 }

@@ -12,7 +12,7 @@ import { type Cluster, failTogether } from "../../distributed/cluster.ts";
 import { joinCluster } from "../../distributed/join.ts";
 import { imagesOf, requireWorkers, type SweepResult, sweep } from "../../experiments/sweep.ts";
 import { parsePlan, readPlan, type SweepPlan } from "../../experiments/sweep-plan.ts";
-import type { ControlOf } from "../../training/events.ts";
+import { type ControlKind, controlKinds } from "../../training/control-kinds.ts";
 import { type GammaRequest, readGammas } from "../../training/settings/codecs.ts";
 import { settingFlags, settingsOfFlags } from "../../training/settings/flags.ts";
 import type { SettingsInput } from "../../training/settings/settings.ts";
@@ -38,7 +38,7 @@ interface SweepFlags extends TrainingFlags {
   readonly parallel?: (typeof parallelChoices)[number];
 }
 
-const controlChoices = ["epochs", "macs", "both"] as const;
+const controlChoices = [...controlKinds, "both", "all"] as const;
 const parallelChoices = ["runs"] as const;
 
 /** Collects the values of an option that takes several. */
@@ -89,9 +89,10 @@ function pointsOf(
   return points.length > 0 ? points : [{ name: "run", settings: {} }];
 }
 
-function controlsOf(chosen: SweepFlags["controls"]): readonly ControlOf["same"][] {
+function controlsOf(chosen: SweepFlags["controls"]): readonly ControlKind[] {
   if (chosen === undefined) return [];
   if (chosen === "both") return ["epochs", "macs"];
+  if (chosen === "all") return controlKinds;
   return [chosen === true ? "epochs" : chosen];
 }
 
@@ -232,8 +233,9 @@ export function addSweep(program: Command, context: Context): void {
     .option("--seeds <n...>", "every run with each of these seeds (default: 1)", several(integerFor("--seeds", 0)))
     .addOption(
       new Option(
-        "--controls [same]",
-        "also each run's from-scratch baseline, with equal epochs, equal MACs (macs), or one of each (both)",
+        "--controls [kind]",
+        "also from-scratch baselines of each run: with equal epochs, equal training MACs (macs), one of each (both), " +
+          "the uniformly thinner network (uniform), or all three (all)",
       ).argParser(oneOf("control", controlChoices)),
     )
     .option("--out <folder>", "folder of the sweep (default: runs/<model>-<data>-sweep)")

@@ -13,6 +13,7 @@ import {
 import { type EpochOfRanks, exposedWords, ranksWords, waitedFor, waitedWords, waitWords } from "../../report/ranks.ts";
 import { describeBudget } from "../../selection/budget.ts";
 import { costNames } from "../../selection/cost-model.ts";
+import { architectureOf } from "../../training/control-kinds.ts";
 import type {
   BudgetStanding,
   ClassResults,
@@ -32,7 +33,7 @@ function controlLines({ controlOf }: RunStarted): string[] {
   const { run, same, trainingMacs } = controlOf;
   const share = formatPercent(percentOf(trainingMacs.control, trainingMacs.run));
   const common = same === "epochs" ? `equal epochs, ${share} of its training MACs` : `${share} of its training MACs`;
-  return [`  from-scratch baseline of ${run}: its pruned architecture with new weights, ${common}`];
+  return [`  from-scratch baseline of ${run}: ${architectureOf(controlOf)} with new weights, ${common}`];
 }
 
 /** `, batches of 256 in 8 parts`; empty if batches are not split. */

@@ -2,26 +2,37 @@
  * Shared parts of the plots: marks, legend and style sheet. Title and legend are inside the picture, so that it is
  * complete as a file of its own.
  */
-import { type SymbolType, symbol, symbolCircle, symbolDiamond, symbolSquare, symbolTriangle } from "d3-shape";
+import {
+  type SymbolType,
+  symbol,
+  symbolCircle,
+  symbolCross,
+  symbolDiamond,
+  symbolSquare,
+  symbolTriangle,
+} from "d3-shape";
 import { required } from "../../core/errors.ts";
 import { palettes } from "../../report/style.ts";
 import { type Child, element, type Markup, svg } from "../../report/svg.ts";
+import { controlNames } from "../../training/control-kinds.ts";
 
 /** Kinds of marks. Each has its own shape and its own colour. */
-export type MarkKind = "pruned" | "baseline" | "control" | "control-macs";
+export type MarkKind = "pruned" | "baseline" | "control" | "control-macs" | "control-uniform";
 
 const shapes: Readonly<Record<MarkKind, SymbolType>> = {
   pruned: symbolCircle,
   baseline: symbolSquare,
   control: symbolDiamond,
   "control-macs": symbolTriangle,
+  "control-uniform": symbolCross,
 };
 
 export const markNames: Readonly<Record<MarkKind, string>> = {
   pruned: "pruned",
   baseline: "not pruned",
-  control: "from scratch (epochs)",
-  "control-macs": "from scratch (MACs)",
+  control: controlNames.epochs,
+  "control-macs": controlNames.macs,
+  "control-uniform": controlNames.uniform,
 };
 
 /** A mark at (x, y); `title` is shown on hovering. */
@@ -47,6 +58,7 @@ export const plotStyle: string = `
 .mark-baseline { fill: var(--paper); stroke: var(--ink); stroke-width: 2; }
 .mark-control { fill: var(--two); stroke: var(--paper); }
 .mark-control-macs { fill: var(--three); stroke: var(--paper); }
+.mark-control-uniform { fill: var(--four); stroke: var(--paper); }
 .front { fill: none; stroke: var(--one); stroke-width: 1.5; stroke-opacity: .55; }
 .tie { stroke: var(--soft); stroke-dasharray: 2 3; }
 .bar { fill: var(--one); } .full { fill: var(--rule); }

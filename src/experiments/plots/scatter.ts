@@ -3,7 +3,8 @@ import { scaleLinear } from "d3-scale";
 import { curveStepAfter, line } from "d3-shape";
 import { formatMilliseconds, formatPercent, formatQuantity } from "../../report/format.ts";
 import { element, type Markup } from "../../report/svg.ts";
-import { type CostMeasure, labelOf, paretoFront, type RunGroup } from "../comparison.ts";
+import { type ControlKind, controlKindOf } from "../../training/control-kinds.ts";
+import { type CostMeasure, controlsOf, labelOf, paretoFront, type RunGroup } from "../comparison.ts";
 import type { RunSummary } from "../run-summary.ts";
 import { legend, type MarkKind, mark, markNames, type Plot, text, widthOf } from "./frame.ts";
 
@@ -27,16 +28,20 @@ interface Dot {
   readonly y: number;
 }
 
+const controlMarks: Readonly<Record<ControlKind, MarkKind>> = {
+  epochs: "control",
+  macs: "control-macs",
+  uniform: "control-uniform",
+};
+
 function kindOf({ controlOf, aim }: RunSummary): MarkKind {
-  if (controlOf !== undefined) return controlOf.same === "epochs" ? "control" : "control-macs";
+  if (controlOf !== undefined) return controlMarks[controlKindOf(controlOf)];
   return aim === "" ? "baseline" : "pruned";
 }
 
 /** The plot of `group`; undefined if some run was not measured. */
 export function scatter({ model, dataset, runs }: RunGroup, measure: CostMeasure): Plot | undefined {
-  const all = runs
-    .flatMap(({ run, controls: { epochs, macs } }) => [run, epochs, macs])
-    .filter((run) => run !== undefined);
+  const all = runs.flatMap(({ run, controls }) => [run, ...controlsOf(controls)]);
   const costOf = ({ after }: RunSummary): number => after[measure] ?? 0;
   if (all.some(({ after }) => after[measure] === undefined)) return undefined;
   const accuracies = all.map(({ after }) => after.accuracy);
@@ -69,11 +74,7 @@ export function scatter({ model, dataset, runs }: RunGroup, measure: CostMeasure
       legend(MARGIN.left - 8, 40, legendEntries(dots)),
       grid(x, y, measure),
       element("path", { class: "front", d: frontPath(front.map(dotOf), WIDTH - MARGIN.right) }),
-      runs.flatMap(({ run, controls }) =>
-        [controls.epochs, controls.macs].map((other) =>
-          other === undefined ? undefined : tie(dotOf(run), dotOf(other)),
-        ),
-      ),
+      runs.flatMap(({ run, controls }) => controlsOf(controls).map((other) => tie(dotOf(run), dotOf(other)))),
       // From-scratch baselines first, so that runs are drawn above them.
       dots
         .toSorted((a, b) => Number(b.run.controlOf !== undefined) - Number(a.run.controlOf !== undefined))
