@@ -2,18 +2,21 @@
  * Random crop, horizontal flip and normalisation of stored images, from 8-bit pixels to network input in one pass.
  *
  * The augmentation of image i in epoch e depends on (seed, e, i) alone, never on the batch, the step or the worker. A
- * resumed run therefore sees the same pixels. The image is padded with black before it is normalised.
+ * resumed run therefore sees the same pixels. The image is padded before it is normalised.
  */
 import { UserError } from "../core/errors.ts";
 import { RandomStream, streamOf } from "../core/random.ts";
 import {
+  type AreaCrop,
   type Augmentation,
+  type AugmentationOptions,
   type Normalization,
   type PaddedCrop,
   type SampleShape,
   type Split,
   sampleSize,
 } from "./dataset.ts";
+import { flipOf, isMirrored } from "./flip.ts";
 
 /** Where the crop starts, in pixels from the corner of the padded image, and whether the image is mirrored. */
 export interface Placement {
@@ -26,40 +29,58 @@ const augmentationStream = streamOf("augmentation");
 
 /**
  * The augmentation that the option `augment` selects for the images of `split`: true selects the dataset's own, false
- * none.
+ * none, and an object changes the dataset's own.
  * @throws UserError "bad-option" if `augment` is for the other kind of images, or a number in it is out of range.
  */
 export function resolveAugmentation(
-  augment: boolean | Augmentation,
+  augment: boolean | AugmentationOptions,
   standard: Augmentation,
   split: Pick<Split, "sampleShape">,
 ): Augmentation {
   // A crop without padding changes nothing. Image files get the centre crop then, as in testing.
   if (augment === false) return { pad: 0, flip: false };
-  const chosen = augment === true ? standard : augment;
-  if ("files" in split) checkAreaCrop(chosen);
-  else checkPaddedCrop(chosen, split.sampleShape);
-  return chosen;
+  const options = augment === true ? {} : augment;
+  return "files" in split ? areaCrop(options, standard) : paddedCrop(options, standard, split.sampleShape);
 }
 
-function checkPaddedCrop(chosen: Augmentation, [, height, width]: SampleShape): void {
-  const largest = Math.min(height, width);
-  if (!("pad" in chosen)) throw otherKind("pad and flip");
-  if (Number.isInteger(chosen.pad) && chosen.pad >= 0 && chosen.pad <= largest) return;
+const ofPaddedCrop = ["pad", "border"] as const;
+const ofAreaCrop = ["area", "aspect", "colour", "noise"] as const;
+
+function paddedCrop(options: AugmentationOptions, standard: Augmentation, [, height, width]: SampleShape): PaddedCrop {
+  if (ofAreaCrop.some((key) => key in options)) throw otherKind("pad, border and flip");
+  const chosen = { ...standard, ...options };
+  if (!("pad" in chosen) || chosen.pad === undefined) throw otherKind("pad, border and flip");
+  const { pad, flip, border = "black" } = chosen;
+  // A border is mirrored at the outermost pixel, which does not occur twice.
+  const largest = Math.min(height, width) - (border === "reflect" ? 1 : 0);
+  if (Number.isInteger(pad) && pad >= 0 && pad <= largest) {
+    return { pad, flip: flipOf(flip), ...(border === "black" ? {} : { border }) };
+  }
   throw new UserError("bad-option", "the padding of the random crop is too large for the images", {
     about: "augment.pad",
     expected: `a whole number from 0 to ${largest}`,
-    received: String(chosen.pad),
+    received: String(pad),
     hint: "Choose a smaller padding; 4 is usual for images of 32 × 32",
   });
 }
 
-function checkAreaCrop(chosen: Augmentation): void {
-  if ("pad" in chosen) {
-    // The result for "no augmentation" may be resolved again.
-    if (chosen.pad === 0 && !chosen.flip) return;
-    throw otherKind("area, aspect, flip, colour and noise");
-  }
+function areaCrop(options: AugmentationOptions, standard: Augmentation): Augmentation {
+  const isNone = "pad" in options && options.pad === 0 && options.flip === false && !("border" in options);
+  // The result for "no augmentation" may be resolved again.
+  if (isNone) return { pad: 0, flip: false };
+  if (ofPaddedCrop.some((key) => key in options)) throw otherKind("area, aspect, flip, colour and noise");
+  const { flip = standard.flip } = options;
+  const chosen = { ...standard, ...options, flip: flipOf(flip) };
+  if (!isWholeAreaCrop(chosen)) throw otherKind("area, aspect, flip, colour and noise");
+  checkAreaCrop(chosen);
+  return chosen;
+}
+
+function isWholeAreaCrop(chosen: Augmentation | AugmentationOptions): chosen is AreaCrop {
+  return ofAreaCrop.every((key) => key in chosen);
+}
+
+function checkAreaCrop(chosen: AreaCrop): void {
   const { area, aspect, colour, noise } = chosen;
   const isRange = ([least, most]: readonly [number, number]): boolean => least > 0 && least <= most;
   const fits = isRange(area) && area[1] <= 1 && isRange(aspect) && aspect[1] < Infinity;
@@ -91,7 +112,7 @@ export function placementOf(augmentation: PaddedCrop, seed: number, epoch: numbe
   const top = random.integer(span);
   const left = random.integer(span);
   const mirrored = random.integer(2) === 1;
-  return { top, left, mirrored: augmentation.flip && mirrored };
+  return { top, left, mirrored: isMirrored(augmentation.flip, mirrored, seed, epoch, image) };
 }
 
 /**
@@ -138,8 +159,9 @@ export function writeNormalized(
 
 /**
  * Writes pixels `[C,H,W]` of image `image` in `images` as normalised values to `target` in `output`, cropped and
- * mirrored by `placement`. Row y and column x of the crop are row y + top − pad and column x + left − pad of the image,
- * and black outside the image. A mirrored crop is written from right to left.
+ * mirrored by `placement`. Row y and column x of the crop are row y + top − pad and column x + left − pad of the image.
+ * Outside of it they are black, or with a reflected border the pixel as far on the other side of the outermost one. A
+ * mirrored crop is written from right to left.
  */
 export function writeAugmented(
   images: Uint8Array,
@@ -148,12 +170,13 @@ export function writeAugmented(
   target: number,
   shape: SampleShape,
   table: Float32Array,
-  pad: number,
+  { pad, border = "black" }: Pick<PaddedCrop, "pad" | "border">,
   placement: Placement,
 ): void {
   const [channels, height, width] = shape;
   const down = placement.top - pad;
   const right = placement.left - pad;
+  const isReflected = border === "reflect";
   // Columns of the crop that lie on the image; the other columns are padding.
   const firstColumn = Math.max(0, -right);
   const endColumn = Math.min(width, width - right);
@@ -164,18 +187,27 @@ export function writeAugmented(
     const black = table[entry] ?? 0;
     for (let row = 0; row < height; row++) {
       const rowStart = target + (channel * height + row) * width;
-      const sourceRow = row + down;
+      const sourceRow = isReflected ? reflected(row + down, height) : row + down;
       if (sourceRow < 0 || sourceRow >= height) {
         output.fill(black, rowStart, rowStart + width);
         continue;
       }
-      const source = start + (channel * height + sourceRow) * width + right;
+      const rowAt = start + (channel * height + sourceRow) * width;
+      const source = rowAt + right;
+      const outside = (column: number): number =>
+        isReflected ? (table[entry + (images[rowAt + reflected(column + right, width)] ?? 0)] ?? 0) : black;
       let write = placement.mirrored ? rowStart + width - 1 : rowStart;
-      for (let column = 0; column < firstColumn; column++, write += step) output[write] = black;
+      for (let column = 0; column < firstColumn; column++, write += step) output[write] = outside(column);
       for (let column = firstColumn; column < endColumn; column++, write += step) {
         output[write] = table[entry + (images[source + column] ?? 0)] ?? 0;
       }
-      for (let column = endColumn; column < width; column++, write += step) output[write] = black;
+      for (let column = endColumn; column < width; column++, write += step) output[write] = outside(column);
     }
   }
+}
+
+/** `index` mirrored into 0 … length − 1 at the first and the last place, from less than `length` outside. */
+function reflected(index: number, length: number): number {
+  if (index < 0) return -index;
+  return index < length ? index : 2 * (length - 1) - index;
 }

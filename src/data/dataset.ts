@@ -4,6 +4,7 @@
  */
 import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
+import type { Flip, FlipName } from "./flip.ts";
 import type { Unreadable } from "./images/unreadable.ts";
 
 /** Channels, height, width. */
@@ -17,11 +18,16 @@ export interface Normalization {
 
 /** A crop of the padded image and a flip, for images that all have the network's input size; see `augmentation.ts`. */
 export interface PaddedCrop {
-  /** Black pixels added on each side before the crop to the original size; 0 for no crop. */
+  /** Pixels added on each side before the crop to the original size; 0 for no crop. */
   readonly pad: number;
-  /** Whether each image is mirrored left to right with probability 1/2. */
-  readonly flip: boolean;
+  /** Whether and how images are mirrored left to right; see `flip.ts`. */
+  readonly flip: Flip;
+  /** What is added: black (default), or the image mirrored at its outermost pixels. */
+  readonly border?: Border;
 }
+
+export const borders = ["black", "reflect"] as const;
+export type Border = (typeof borders)[number];
 
 /**
  * A random part of the image, mirrored and with changed colours, for images of any size; see `images/view.ts` and
@@ -32,7 +38,7 @@ export interface AreaCrop {
   readonly area: readonly [number, number];
   /** Smallest and largest aspect ratio (width / height) of the part. */
   readonly aspect: readonly [number, number];
-  readonly flip: boolean;
+  readonly flip: Flip;
   /** Largest relative change of brightness, contrast and saturation, each; 0 for none. */
   readonly colour: number;
   /** Standard deviation of the noise along the principal components of colour (AlexNet's); 0 for none. */
@@ -41,6 +47,15 @@ export interface AreaCrop {
 
 /** The random changes made to training images. */
 export type Augmentation = PaddedCrop | AreaCrop;
+
+interface FlipOption {
+  readonly flip?: Flip | FlipName;
+}
+
+/** Changes of a dataset's own augmentation: what is left out stays. */
+export type AugmentationOptions =
+  | (Partial<Omit<PaddedCrop, "flip">> & FlipOption)
+  | (Partial<Omit<AreaCrop, "flip">> & FlipOption);
 
 /** Images in memory. */
 export interface StoredSplit {

@@ -95,7 +95,7 @@ export class BatchFiller {
     const size = sampleSize(split.sampleShape);
     for (const [slot, image] of indices.entries()) {
       const placement = placementOf(crop, seed, epoch, image);
-      writeAugmented(split.images, image, images, slot * size, split.sampleShape, this.#table, crop.pad, placement);
+      writeAugmented(split.images, image, images, slot * size, split.sampleShape, this.#table, crop, placement);
       labels[slot] = split.labels[image] ?? 0;
     }
   }

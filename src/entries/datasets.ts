@@ -2,6 +2,7 @@
 export type {
   AreaCrop,
   Augmentation,
+  AugmentationOptions,
   Dataset,
   FileSplit,
   ImagePreparation,

@@ -9,10 +9,12 @@ import {
   writeNormalized,
 } from "../../src/data/augmentation.ts";
 import { type SampleShape, sampleSize } from "../../src/data/dataset.ts";
+import { imageAugmentation } from "../../src/data/images/open.ts";
+import { randomView } from "../../src/data/images/view.ts";
 import { randomBytes } from "./random-bytes.ts";
 import { userError } from "./support.ts";
 
-/** The definition, one value at a time: pad with black, crop, mirror and normalise. */
+/** The definition, one value at a time: pad, crop, mirror and normalise. */
 function slowly(
   image: Uint8Array,
   [channels, height, width]: SampleShape,
@@ -20,12 +22,16 @@ function slowly(
   deviation: readonly number[],
   pad: number,
   { top, left, mirrored }: Placement,
+  border: "black" | "reflect" = "black",
 ): Float32Array {
   const result = new Float32Array(channels * height * width);
   for (let c = 0; c < channels; c++) {
     const padded = (y: number, x: number): number => {
-      const row = y - pad;
-      const column = x - pad;
+      // As numpy.pad(mode="reflect"): 2 1 | 0 1 2 3 | 2 1.
+      const bounce = (at: number, length: number): number =>
+        border === "black" || length === 1 ? at : length - 1 - Math.abs(length - 1 - Math.abs(at));
+      const row = bounce(y - pad, height);
+      const column = bounce(x - pad, width);
       const isInside = row >= 0 && row < height && column >= 0 && column < width;
       return isInside ? (image[(c * height + row) * width + column] ?? Number.NaN) : 0;
     };
@@ -52,10 +58,11 @@ describe("writeAugmented", () => {
       top: fc.nat(),
       left: fc.nat(),
       mirrored: fc.boolean(),
+      border: fc.constantFrom("black" as const, "reflect" as const),
     });
     fc.assert(
-      fc.property(cases, ({ channels, height, width, pad: wanted, top, left, mirrored }) => {
-        const pad = Math.min(wanted, height, width);
+      fc.property(cases, ({ channels, height, width, pad: wanted, top, left, mirrored, border }) => {
+        const pad = Math.min(wanted, height - (border === "black" ? 0 : 1), width - (border === "black" ? 0 : 1));
         const shape: SampleShape = [channels, height, width];
         const placement = { top: top % (2 * pad + 1), left: left % (2 * pad + 1), mirrored };
         const normalization = {
@@ -66,7 +73,7 @@ describe("writeAugmented", () => {
         const images = randomBytes("augmented", 3 * size);
         const output = new Float32Array(2 * size).fill(9);
         const table = normalizationTable(normalization, channels);
-        writeAugmented(images, 2, output, size, shape, table, pad, placement);
+        writeAugmented(images, 2, output, size, shape, table, { pad, border }, placement);
         const expected = slowly(
           images.subarray(2 * size),
           shape,
@@ -74,6 +81,7 @@ describe("writeAugmented", () => {
           normalization.standardDeviation,
           pad,
           placement,
+          border,
         );
         expect(output.subarray(size)).toEqual(expected);
         expect(output.subarray(0, size).every((value) => value === 9)).toBe(true);
@@ -87,7 +95,7 @@ describe("writeAugmented", () => {
     const table = normalizationTable({ mean, standardDeviation }, 3);
     const crop = new Float32Array(60);
     const plain = new Float32Array(60);
-    writeAugmented(images, 0, crop, 0, shape, table, 2, { top: 2, left: 2, mirrored: false });
+    writeAugmented(images, 0, crop, 0, shape, table, { pad: 2 }, { top: 2, left: 2, mirrored: false });
     writeNormalized(images, 0, plain, 0, shape, table);
     expect(crop).toEqual(plain);
     expect(plain[20]).toBeCloseTo(((images[20] ?? 0) / 255 - 0.4822) / 0.2435, 5);
@@ -132,8 +140,72 @@ describe("placementOf", () => {
   });
 });
 
+describe("an alternating flip", () => {
+  const flips = (epoch: number, seed = 5): boolean[] =>
+    Array.from({ length: 400 }, (_, image) => {
+      return placementOf({ pad: 2, flip: "alternating" }, seed, epoch, image).mirrored;
+    });
+
+  it("mirrors each image in every other epoch, half of them in the first", () => {
+    const first = flips(0);
+    for (const epoch of [1, 3, 9]) expect(flips(epoch)).toEqual(first.map((mirrored) => !mirrored));
+    for (const epoch of [2, 4, 10]) expect(flips(epoch)).toEqual(first);
+    expect(Math.abs(first.filter(Boolean).length - 200)).toBeLessThan(50);
+    expect(flips(0, 6)).not.toEqual(first);
+  });
+
+  it("leaves the crops as they are", () => {
+    for (let image = 0; image < 50; image++) {
+      const { mirrored: _, ...place } = placementOf({ pad: 4, flip: "alternating" }, 1, 2, image);
+      const { mirrored: __, ...usual } = placementOf({ pad: 4, flip: true }, 1, 2, image);
+      expect(place).toEqual(usual);
+    }
+  });
+
+  it("is one of image files too", () => {
+    const mirrored = (epoch: number, image: number): boolean => {
+      const crop = { ...imageAugmentation, flip: "alternating" } as const;
+      return randomView({ width: 40, height: 30 }, crop, 3, epoch, image).mirrored;
+    };
+    for (let image = 0; image < 20; image++) {
+      expect(mirrored(1, image)).toBe(!mirrored(0, image));
+      expect(mirrored(2, image)).toBe(mirrored(0, image));
+    }
+  });
+});
+
 describe("resolveAugmentation", () => {
   const standard = { pad: 4, flip: true };
+
+  it("changes what is given of the dataset's own", () => {
+    const split = { sampleShape: [3, 32, 32] } as const;
+    expect(resolveAugmentation({ flip: "alternating" }, standard, split)).toEqual({ pad: 4, flip: "alternating" });
+    expect(resolveAugmentation({ flip: "none" }, standard, split)).toEqual({ pad: 4, flip: false });
+    expect(resolveAugmentation({ flip: "random" }, { pad: 1, flip: false }, split)).toEqual({ pad: 1, flip: true });
+    expect(resolveAugmentation({ pad: 2, border: "reflect" }, standard, split)).toEqual({
+      pad: 2,
+      flip: true,
+      border: "reflect",
+    });
+    const files = { sampleShape: split.sampleShape, files: [] };
+    expect(resolveAugmentation({ flip: "alternating" }, imageAugmentation, files)).toEqual({
+      ...imageAugmentation,
+      flip: "alternating",
+    });
+  });
+
+  it("refuses what is for the other kind of images", () => {
+    const files = { sampleShape: [3, 32, 32] as const, files: [] };
+    const stored = { sampleShape: [3, 32, 32] as const };
+    expect(() => resolveAugmentation({ border: "reflect" }, imageAugmentation, files)).toThrow(/another kind/);
+    expect(() => resolveAugmentation({ colour: 0 }, standard, stored)).toThrow(/another kind/);
+    expect(() => resolveAugmentation({ flip: true }, imageAugmentation, stored)).toThrow(/another kind/);
+  });
+
+  it("refuses to reflect more than an image has", () => {
+    const reflect = { pad: 8, border: "reflect" } as const;
+    expect(() => resolveAugmentation(reflect, standard, { sampleShape: [3, 8, 9] })).toThrow(/from 0 to 7, got 8/);
+  });
 
   it("accepts true, false and an augmentation", () => {
     expect(resolveAugmentation(true, standard, { sampleShape: [3, 32, 32] })).toEqual(standard);

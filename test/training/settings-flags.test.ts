@@ -72,6 +72,9 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
   "from-scratch": [{ text: undefined, value: true }],
   "keep-head": [{ text: undefined, value: true }],
   "head-epochs": [exactly(1), exactly(3)],
+  flip: [exactly("random"), exactly("alternating"), exactly("none")],
+  pad: [exactly(0), exactly(2)],
+  border: [exactly("black"), exactly("reflect")],
   augment: [{ text: undefined, value: false }],
   "sync-bn": [{ text: undefined, value: true }],
   engine: [exactly("onednn"), exactly("reference")],
@@ -115,11 +118,11 @@ describe("flags of settings", () => {
         for (const { flag, example } of given) {
           const { setting, part, key } = flag;
           const held = expected[setting];
-          // --no-shrink comes before --patience, which stands in front of it.
+          // --no-shrink comes before --patience, and --no-augment before --pad, which stand in front of them.
           if (setting === "schedule") continue;
           if (part === undefined) expected[setting] = example.value;
           else expected[setting] = { ...(typeof held === "object" ? held : {}), [part]: example.value };
-          if (key === "shrink") expected[setting] = false;
+          if (key === "shrink" || key === "augment") expected[setting] = false;
         }
         expect(found).toEqual(expected);
       }),

@@ -116,6 +116,9 @@ test.each([
   [{ epochs: 1, learningRateOf: { shifts: 2 } }, /learningRateOf/],
   [{ epochs: 1, weightDecayOf: { bias: -1 } }, /weightDecayOf\.bias/],
   [{ epochs: 1, weightDecayOf: { factor: 1 } }, /weightDecayOf/],
+  [{ epochs: 1, augment: { flip: "both" } }, /augment/],
+  [{ epochs: 1, augment: { border: "white" } }, /augment/],
+  [{ epochs: 1, augment: { pad: 2, area: [0.5, 1] } }, /augment/],
   [{ epochs: 1, engine: "gpu" }, /engine/],
   [{ epochs: 1, name: "../out" }, /name/],
 ])("%j is refused, naming the option", (input, message) => {

@@ -5,6 +5,7 @@
  */
 import { RandomStream, streamOf } from "../../core/random.ts";
 import type { AreaCrop } from "../dataset.ts";
+import { isMirrored } from "../flip.ts";
 
 /** A rectangle of the upright image, in pixels, and whether it is mirrored. */
 export interface View {
@@ -47,7 +48,7 @@ export function randomView(
 ): View {
   const random = new RandomStream(seed, viewStream, epoch, index);
   // Always drawn, so that turning the flip off does not change the crops.
-  const mirrored = random.integer(2) === 1 && flip;
+  const mirrored = isMirrored(flip, random.integer(2) === 1, seed, epoch, index);
   const between = ([least, most]: readonly [number, number]): number => least + (most - least) * random.uniform();
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const pixels = width * height * between(area);

@@ -4,10 +4,10 @@
  */
 import { z } from "zod";
 import { type DecayedKind, decayedKinds, type TrainedKind, trainedKinds } from "../../autodiff/parameter-kinds.ts";
-import type { Augmentation } from "../../data/dataset.ts";
 import { defaultEngine, engineNames } from "../../engine/create.ts";
 import { precisions } from "../../engine/engine.ts";
 import { scheduleKinds, scheduleSchema } from "../schedules.ts";
+import { augmentationSettings } from "./augmentation.ts";
 import { choice, distillation, mixing, number, numbersOf, switchTo, text, wholeNumber } from "./codecs.ts";
 import { pruningSettings } from "./pruning.ts";
 import { setting } from "./setting.ts";
@@ -21,13 +21,6 @@ export type PrecisionChoice = (typeof precisionChoices)[number];
 
 const positive = z.int().positive();
 const share = z.number().min(0).max(1);
-const range = z.tuple([z.number().positive(), z.number().positive()]).readonly();
-const augmentation: z.ZodType<boolean | Augmentation, boolean | Augmentation> = z.union([
-  z.boolean(),
-  z.strictObject({ pad: z.int().nonnegative(), flip: z.boolean() }),
-  z.strictObject({ area: range, aspect: range, flip: z.boolean(), colour: share, noise: z.number().nonnegative() }),
-]);
-
 /** A number for some of `kinds`. */
 function multiples<K extends string>(
   kinds: readonly K[],
@@ -236,20 +229,7 @@ export const settingsTable = {
     flags: [{ flag: "--from-scratch", codec: switchTo(true), label: "draw new weights" }],
   }),
   ...taskSettings,
-  augment: setting({
-    schema: augmentation.default(true),
-    help: "augment training images: true for the dataset's default, false for none, or the options",
-    group: "training",
-    control: "inherit",
-    flags: [
-      {
-        flag: "--no-augment",
-        codec: switchTo(false),
-        help: "train without augmentation",
-        label: "augment images",
-      },
-    ],
-  }),
+  ...augmentationSettings,
   syncBatchNorm: setting({
     schema: z.boolean().default(false),
     help: "under mpirun: normalise by the batch statistics of all ranks, not of each rank alone",
