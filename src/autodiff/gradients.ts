@@ -41,7 +41,8 @@ export type GradientRule<K extends DifferentiableOpName> = (context: GradientCon
 export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule<K> } = {
   convolution: ({ attributes, input, diffDst, wants, parameterShape, activationShape, emit }) => {
     const withBias = wants(2);
-    if (wants(1) || withBias) {
+    if (withBias && !wants(1)) emit("backward_bias", "bias_backward", [diffDst], [2], {});
+    if (wants(1)) {
       const weightsShape = parameterShape(1);
       emit("backward_weights", "convolution_backward_weights", [input(0), diffDst], withBias ? [1, 2] : [1], {
         ...attributes,
@@ -56,7 +57,8 @@ export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule
   },
   deconvolution: ({ attributes, input, diffDst, wants, parameterShape, activationShape, emit }) => {
     const withBias = wants(2);
-    if (wants(1) || withBias) {
+    if (withBias && !wants(1)) emit("backward_bias", "bias_backward", [diffDst], [2], {});
+    if (wants(1)) {
       const weightsShape = parameterShape(1);
       emit("backward_weights", "deconvolution_backward_weights", [input(0), diffDst], withBias ? [1, 2] : [1], {
         ...attributes,
@@ -71,7 +73,8 @@ export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule
   },
   linear: ({ input, diffDst, wants, emit }) => {
     const withBias = wants(2);
-    if (wants(1) || withBias) {
+    if (withBias && !wants(1)) emit("backward_bias", "bias_backward", [diffDst], [2], {});
+    if (wants(1)) {
       const targets = withBias ? [1, 2] : [1];
       emit("backward_weights", "linear_backward_weights", [input(0), diffDst], targets, { withBias });
     }

@@ -66,10 +66,13 @@ export function lossHead(forward: Graph, { targets = "labels", teacher }: LossOp
   };
 }
 
-/** The parameters that have a gradient: all but constants, running statistics and the state of optimizers. */
+/**
+ * The parameters that have a gradient: all but frozen ones, constants, running statistics and the state of optimizers.
+ */
 export function trainedParameters(graph: Graph): readonly Parameter[] {
   return graph.parameters.filter(
-    ({ kind, of }) => of === undefined && !["running_mean", "running_variance", "constant"].includes(kind),
+    ({ kind, of, isFrozen }) =>
+      of === undefined && isFrozen !== true && !["running_mean", "running_variance", "constant"].includes(kind),
   );
 }
 

@@ -5,10 +5,13 @@
 import { type Arguments, requireArguments, requireOneOf } from "../core/arguments.ts";
 import { required, UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
+import { optional } from "../core/optional.ts";
 import type { Shape } from "../core/tensor.ts";
 import {
   type Graph,
+  type InitialWeights,
   type Input,
+  initialKinds,
   makeNode,
   type Node,
   networkParameterKinds,
@@ -38,6 +41,26 @@ export interface ConvolutionOptions {
   readonly dilation?: number | Pair;
   readonly groups?: number;
   readonly bias?: boolean;
+  readonly weights?: WeightsOptions;
+}
+
+/** How weights start, and whether training leaves them so. */
+export interface WeightsOptions {
+  /** Default "normal". */
+  readonly initial?: InitialWeights;
+  /** Default false. */
+  readonly isFrozen?: boolean;
+}
+
+export interface NormalizationOptions extends Partial<BatchNormalizationAttributes> {
+  /** Whether the scales stay at 1; default false. */
+  readonly isScaleFrozen?: boolean;
+}
+
+export interface LinearOptions {
+  /** Default true. */
+  readonly bias?: boolean;
+  readonly weights?: WeightsOptions;
 }
 
 export interface DeconvolutionOptions extends ConvolutionOptions {
@@ -59,6 +82,15 @@ function sides(value: number | Padding): Padding {
   return typeof value === "number" ? { top: value, left: value, bottom: value, right: value } : value;
 }
 
+function requireWeightsOptions(call: string, argument: string, options: WeightsOptions): void {
+  requireArguments(call, fieldsOf(argument, options, { initial: "object?", isFrozen: "boolean?" }));
+  if (options.initial === undefined) return;
+  const kind: unknown = Reflect.get(options.initial, "kind");
+  requireOneOf(call, `${argument}.initial.kind`, kind, initialKinds);
+  const kinds: ArgumentKinds = kind === "whitening" ? { epsilon: "number" } : {};
+  requireArguments(call, fieldsOf(`${argument}.initial`, options.initial, kinds));
+}
+
 /** The batch size for checking shapes while building. Any size would do. */
 const PROBE_BATCH = 1;
 
@@ -76,6 +108,7 @@ const convolutionKinds: ArgumentKinds = {
   dilation: "number or pair?",
   groups: "positive whole number?",
   bias: "boolean?",
+  weights: "object?",
 };
 
 /**
@@ -110,11 +143,14 @@ export class GraphBuilder {
     return name;
   }
 
-  parameter(name: string, shape: readonly number[], kind: ParameterKind): string {
-    this.#check("parameter", name, {}, { shape: [shape, "shape"] });
+  /** `options` are for parameters that training changes; `initial` is for weights. */
+  parameter(name: string, shape: readonly number[], kind: ParameterKind, options: WeightsOptions = {}): string {
+    this.#check("parameter", name, {}, { shape: [shape, "shape"], options: [options, "object"] });
     requireOneOf("GraphBuilder.parameter", "kind", kind, [...networkParameterKinds, ...optimizerStateKinds]);
+    requireWeightsOptions("GraphBuilder.parameter", "options", options);
     this.#declare(name, shape);
-    this.#parameters.push({ name, shape, kind });
+    const { initial, isFrozen = false } = options;
+    this.#parameters.push({ name, shape, kind, ...optional({ initial }), ...(isFrozen ? { isFrozen } : {}) });
     return name;
   }
 
@@ -143,17 +179,17 @@ export class GraphBuilder {
     });
   }
 
-  batchNormalization(name: string, src: string, options: Partial<BatchNormalizationAttributes> = {}): string {
-    const kinds: ArgumentKinds = { epsilon: "number?", momentum: "number?" };
+  batchNormalization(name: string, src: string, options: NormalizationOptions = {}): string {
+    const kinds: ArgumentKinds = { epsilon: "number?", momentum: "number?", isScaleFrozen: "boolean?" };
     this.#check("batchNormalization", name, { src }, fieldsOf("options", options, kinds));
-    const { epsilon = 1e-5, momentum = 0.1 } = options;
+    const { epsilon = 1e-5, momentum = 0.1, isScaleFrozen = false } = options;
     const channels = [this.shape(src)[1] ?? 0];
     return this.node(
       "batch_normalization",
       name,
       [
         src,
-        this.parameter(`${name}.scale`, channels, "scale"),
+        this.parameter(`${name}.scale`, channels, "scale", { isFrozen: isScaleFrozen }),
         this.parameter(`${name}.shift`, channels, "shift"),
         this.parameter(`${name}.running_mean`, channels, "running_mean"),
         this.parameter(`${name}.running_variance`, channels, "running_variance"),
@@ -242,15 +278,16 @@ export class GraphBuilder {
   }
 
   /** A linear layer with `outputs` output features. It has a bias by default. */
-  linear(name: string, src: string, outputs: number, options: { readonly bias?: boolean } = {}): string {
+  linear(name: string, src: string, outputs: number, options: LinearOptions = {}): string {
     const given: Arguments = {
       outputs: [outputs, "positive whole number"],
-      ...fieldsOf("options", options, { bias: "boolean?" }),
+      ...fieldsOf("options", options, { bias: "boolean?", weights: "object?" }),
     };
     this.#check("linear", name, { src }, given);
-    const { bias = true } = options;
+    const { bias = true, weights } = options;
+    requireWeightsOptions("GraphBuilder.linear", "options.weights", weights ?? {});
     const features = this.shape(src)[1] ?? 0;
-    const inputs = [src, this.parameter(`${name}.weights`, [outputs, features], "weights")];
+    const inputs = [src, this.parameter(`${name}.weights`, [outputs, features], "weights", weights)];
     if (bias) inputs.push(this.parameter(`${name}.bias`, [outputs], "bias"));
     return this.node("linear", name, inputs, {});
   }
@@ -322,7 +359,8 @@ export class GraphBuilder {
 
   /** The inputs of a layer over images, whose parameters it declares. */
   #layerInputs(op: string, name: string, src: string, options: ConvolutionOptions): string[] {
-    const { channels, kernel, groups = 1, bias = false } = options;
+    const { channels, kernel, groups = 1, bias = false, weights } = options;
+    requireWeightsOptions(`GraphBuilder.${op}`, "options.weights", weights ?? {});
     const inputChannels = this.shape(src)[1] ?? 0;
     if (inputChannels % groups !== 0) {
       throw new UserError("bad-graph", "groups do not divide the input channels", {
@@ -333,7 +371,7 @@ export class GraphBuilder {
       });
     }
     const shape = [channels, inputChannels / groups, ...pair(kernel)];
-    const inputs = [src, this.parameter(`${name}.weights`, shape, "weights")];
+    const inputs = [src, this.parameter(`${name}.weights`, shape, "weights", weights)];
     return bias ? [...inputs, this.parameter(`${name}.bias`, [channels], "bias")] : inputs;
   }
 

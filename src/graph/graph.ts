@@ -60,6 +60,16 @@ export interface ScaledStructures {
   readonly layer: string;
 }
 
+/**
+ * How weights start. "normal" (the default) has the variance 2 / fan-in. "uniform" lies between ±1/√fan-in. "identity"
+ * is uniform too, but output channel i copies input channel i, as far as there are both. "whitening" makes the answers
+ * to patches of training images uncorrelated; ε is added to the variances that they are divided by.
+ */
+export const initialKinds = ["normal", "uniform", "identity", "whitening"] as const;
+export type InitialWeights =
+  | { readonly kind: Exclude<(typeof initialKinds)[number], "whitening"> }
+  | { readonly kind: "whitening"; readonly epsilon: number };
+
 /** A parameter of a graph. `Weights` has its values. */
 export interface Parameter {
   readonly name: string;
@@ -69,6 +79,10 @@ export interface Parameter {
   readonly of?: string;
   /** For a scaling factor that the method trains: the structures that it decides over. */
   readonly scales?: ScaledStructures;
+  /** For weights: how they start; default "normal". */
+  readonly initial?: InitialWeights;
+  /** Set if training leaves the parameter as it is: it has no gradient, and does not decay. */
+  readonly isFrozen?: true;
 }
 
 interface NodeOf<K extends OpName> {

@@ -57,6 +57,7 @@ export function layerKind(
 export function selectableLayers(facts: PlacementAnalysis): readonly Selectable[] {
   const claimed = new Set<number>();
   const inspect = (layer: Node): Selectable | undefined => {
+    if (facts.isFrozen(layer)) return undefined;
     const classes = facts.classesOf(required(layer.outputs[0], `output of "${layer.name}"`));
     const count = structureCount(classes);
     const kind = count === undefined ? undefined : layerKind(facts, layer, classes.length, count);

@@ -33,6 +33,8 @@ export class PlacementAnalysis {
   readonly layers: readonly Node[];
   /** Whether some convolution has several groups of several channels each. */
   readonly hasWideGroups: boolean;
+  /** The weights that are not trained. */
+  readonly #frozen: ReadonlySet<string>;
   readonly #readers: ReadonlyMap<string, readonly Node[]>;
   readonly #makers: ReadonlyMap<string, Node>;
   readonly #index: ActivationIndex;
@@ -51,7 +53,9 @@ export class PlacementAnalysis {
     this.couplings = new Couplings(graph, this.shapes);
     this.#readers = readers(graph);
     this.#makers = producers(graph);
-    const weights = new Set(graph.parameters.filter(({ kind }) => kind === "weights").map(({ name }) => name));
+    const ofLayers = graph.parameters.filter(({ kind }) => kind === "weights");
+    const weights = new Set(ofLayers.map(({ name }) => name));
+    this.#frozen = new Set(ofLayers.filter(({ isFrozen }) => isFrozen === true).map(({ name }) => name));
     this.layers = graph.nodes.filter(({ inputs }) => inputs.some((input) => weights.has(input)));
     this.hasWideGroups = this.layers.some(
       (layer) =>
@@ -74,6 +78,11 @@ export class PlacementAnalysis {
     const constants = constantChannels(graph, this.shapes, new Map());
     const [classes, mixed] = [this.#classes, this.#index.mixedBy(this.#classes)];
     this.#assumed = new AssumedConstants(this.#index, constants, { classes, mixed });
+  }
+
+  /** Whether training leaves the weights of `layer` as they are. */
+  isFrozen({ inputs }: Node): boolean {
+    return inputs.some((input) => this.#frozen.has(input));
   }
 
   /** How many channels `dies` and `survivors` have visited so far. It grows linearly with the network. */

@@ -43,6 +43,7 @@ import {
   openModel,
   withFactors,
 } from "./start/starting-network.ts";
+import { whitened } from "./start/whitened.ts";
 
 /** The settings of the run, the data, and the options to follow and stop the run. */
 export interface TrainOptions extends SettingsInput, RunOptions {
@@ -92,7 +93,8 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     const { network, notice: headNotice } = networkFor(found, opened.dataset, parsed);
     if (parsed.headEpochs !== undefined) requireHead(network.graph);
     const said = [headNotice, batchNotice].filter((notice) => notice !== undefined);
-    return { settings: fitted, name: nameOf(found, network.graph), ...opened, plain: network, notices: said };
+    const filled = await whitened(network, opened.dataset);
+    return { settings: fitted, name: nameOf(found, network.graph), ...opened, plain: filled, notices: said };
   });
   // One rank measures, so that all have the same times, and no other process is busy meanwhile.
   const table = await cluster.onFirst(async () => (await latencyTableFor(plain.graph, settings)) ?? null);

@@ -32,6 +32,7 @@ const notPair = [undefined, null, "2", Number.NaN, [1], [1, "2"], {}];
 const notSides = [null, "1", 0.5, { top: 1 }, [1, 1, 1, 1]];
 const notBoolean = [null, 0, "yes", {}];
 const notNumber = [null, "1", Number.NaN, {}];
+const notOptions = [null, 5, "frozen"];
 const notTensors = [undefined, null, 5, "text", {}, new Map([["a", 5]]), new Map([["a", { shape: [1], data: [1] }]])];
 
 const text = (right: string): Argument => ({ right, wrong: notText });
@@ -52,6 +53,7 @@ const builderRows: Readonly<Record<string, Row>> = {
   parameter: {
     ...{ name: text("other"), shape: { right: [2], wrong: [...notList, [-1], ["N"]] } },
     kind: { right: "weights", wrong: [...notText, "nonsense"] },
+    options: object({}, { isFrozen: notBoolean, initial: notOptions }),
   },
   convolution: {
     ...named,
@@ -59,6 +61,7 @@ const builderRows: Readonly<Record<string, Row>> = {
       object(options, {
         ...windowFields,
         ...{ channels: notPositive, dilation: notPair.slice(1), groups: notPositiveIfGiven, bias: notBoolean },
+        weights: notOptions,
       }),
     ),
   },
@@ -72,7 +75,10 @@ const builderRows: Readonly<Record<string, Row>> = {
       }),
     ),
   },
-  batchNormalization: { ...named, options: object({}, { epsilon: notNumber, momentum: notNumber }) },
+  batchNormalization: {
+    ...named,
+    options: object({}, { epsilon: notNumber, momentum: notNumber, isScaleFrozen: notBoolean }),
+  },
   relu: named,
   relu6: named,
   activation: {
@@ -99,7 +105,7 @@ const builderRows: Readonly<Record<string, Row>> = {
   globalAveragePooling: named,
   linear: {
     ...{ name: text("node"), src: text("flat"), outputs: positive },
-    options: object({}, { bias: notBoolean }),
+    options: object({}, { bias: notBoolean, weights: notOptions }),
   },
   flatten: { ...named, options: object({}, { channelsLast: notBoolean }) },
   upsampling: { ...named, factors: { right: 2, wrong: notPair } },

@@ -56,6 +56,41 @@ describe("the builder", () => {
     });
   });
 
+  test("says of parameters how they start, and which of them are frozen", () => {
+    const [builder, src] = builderWithImages();
+    const conv = builder.convolution("conv", src, {
+      ...{ channels: 4, kernel: 1 },
+      weights: { initial: { kind: "whitening", epsilon: 0.01 }, isFrozen: true },
+    });
+    const norm = builder.batchNormalization("norm", conv, { epsilon: 0, momentum: 0.4, isScaleFrozen: true });
+    const flat = builder.flatten("flat", norm);
+    builder.linear("fc", flat, 2, { bias: false, weights: { initial: { kind: "uniform" }, isFrozen: false } });
+    expect(builder.build().parameters).toEqual([
+      {
+        name: "conv.weights",
+        shape: [4, 4, 1, 1],
+        kind: "weights",
+        initial: { kind: "whitening", epsilon: 0.01 },
+        isFrozen: true,
+      },
+      { name: "norm.scale", shape: [4], kind: "scale", isFrozen: true },
+      { name: "norm.shift", shape: [4], kind: "shift" },
+      { name: "norm.running_mean", shape: [4], kind: "running_mean" },
+      { name: "norm.running_variance", shape: [4], kind: "running_variance" },
+      { name: "fc.weights", shape: [2, 256], kind: "weights", initial: { kind: "uniform" } },
+    ]);
+  });
+
+  test.each<readonly [string, object, RegExp]>([
+    ["a flag that is a number", { isFrozen: 1 }, /"options\.weights\.isFrozen"/],
+    ["a start without a kind", { initial: {} }, /"options\.weights\.initial\.kind"/],
+    ["an unknown start", { initial: { kind: "dirac" } }, /"normal", "uniform", "identity", "whitening"/],
+    ["whitening without ε", { initial: { kind: "whitening" } }, /"options\.weights\.initial\.epsilon"/],
+  ])("refuses %s", (_, weights, message) => {
+    const [builder, src] = builderWithImages();
+    expect(() => builder.convolution("conv", src, { channels: 2, kernel: 1, weights })).toThrow(message);
+  });
+
   test("a pooling's strides are its kernel unless given", () => {
     const [builder, src] = builderWithImages();
     expect(builder.shape(builder.maxPooling("a", src, { kernel: 2 }))).toEqual([1, 4, 4, 4]);

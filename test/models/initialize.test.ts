@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { createReferenceEngine } from "../../src/engine/reference/index.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { resnet } from "../../src/models/resnet.ts";
+import { normal } from "../engine/random-data.ts";
 
 function graphOf(extra: boolean) {
   const builder = new GraphBuilder("test");
@@ -10,6 +12,16 @@ function graphOf(extra: boolean) {
   value = builder.convolution("conv", value, { channels: 64, kernel: 3, bias: true });
   value = builder.scale("conv.neuron", builder.batchNormalization("norm", value), 64);
   builder.output(builder.linear("classifier", builder.flatten("flat", value), 10));
+  return builder.build();
+}
+
+/** A convolution from 3 to 40 channels. */
+function startingAs(kind: "uniform" | "identity") {
+  const builder = new GraphBuilder("test");
+  const src = builder.input("images", ["N", 3, 5, 4]);
+  builder.output(
+    builder.convolution("conv", src, { channels: 40, kernel: 3, padding: 1, weights: { initial: { kind } } }),
+  );
   return builder.build();
 }
 
@@ -54,6 +66,35 @@ describe("initial values", () => {
       resnetWeights.get(name),
     );
     expect(a).not.toEqual(b);
+  });
+
+  test("uniform weights lie between ±1/√fan-in", () => {
+    const values = initialize(startingAs("uniform"), 3).get("conv.weights")?.data ?? new Float32Array();
+    const bound = 1 / Math.sqrt(3 * 9);
+    const [smallest, largest] = [Math.min(...values), Math.max(...values)];
+    expect(Math.max(-smallest, largest)).toBeLessThanOrEqual(bound);
+    expect(Math.min(-smallest, largest)).toBeGreaterThan(0.95 * bound);
+    const variance = values.reduce((sum, value) => sum + value ** 2, 0) / values.length;
+    expect(variance / (bound ** 2 / 3)).toBeGreaterThan(0.9);
+    expect(variance / (bound ** 2 / 3)).toBeLessThan(1.1);
+  });
+
+  test("identity: the first channels copy the images, the others are those of a uniform start", () => {
+    const graph = startingAs("identity");
+    const initial = initialize(graph, 3);
+    const uniform = initialize(startingAs("uniform"), 3);
+    const images = normal([2, 3, 5, 4], 1, "images");
+    const plan = createReferenceEngine().prepare(graph, { batch: 2 });
+    plan.write(initial);
+    const answers = plan.run({ images })["conv"]?.data ?? new Float32Array();
+    const size = 5 * 4;
+    for (let image = 0; image < 2; image++) {
+      for (let at = 0; at < 3 * size; at++) {
+        expect(answers[image * 40 * size + at]).toBe(images.data[image * 3 * size + at]);
+      }
+    }
+    const copied = 3 * 3 * 9;
+    expect(initial.get("conv.weights")?.data.slice(copied)).toEqual(uniform.get("conv.weights")?.data.slice(copied));
   });
 
   test("every parameter gets a value of its shape", () => {

@@ -7,6 +7,7 @@ import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import type { FileHeader } from "../../graph/graph.ts";
 import { factorPrefix } from "./factors.ts";
+import { parameterPrefix } from "./parameter-notes.ts";
 import type { ModelMessage } from "./proto.ts";
 
 /** Opset of files written from networks that did not come from a file. */
@@ -86,7 +87,8 @@ export function notedChannelsLast({ metadataProps }: ModelMessage): ReadonlySet<
 
 /** Whether a metadata entry is about how the file stores the network. The writer makes these entries anew. */
 function isOfLayout(key: string): boolean {
-  return key.startsWith(exactPrefix) || key.startsWith(factorPrefix) || key === layoutKey || key === channelsLastKey;
+  const prefixes = [exactPrefix, factorPrefix, parameterPrefix];
+  return prefixes.some((prefix) => key.startsWith(prefix)) || key === layoutKey || key === channelsLastKey;
 }
 
 /**

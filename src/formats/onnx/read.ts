@@ -24,6 +24,7 @@ import { withFusedBiases } from "./joined.ts";
 import { parameterKinds } from "./kinds.ts";
 import { NodeReader, type NodeSurroundings } from "./node-reader.ts";
 import { isQuantizedOp } from "./ops/quantize.ts";
+import { type NotesOf, notesIn } from "./parameter-notes.ts";
 import { Problems, UNSOUND_HINT } from "./problems.ts";
 import { decodeModel, type ModelMessage, type NodeMessage } from "./proto.ts";
 import { readRules } from "./table.ts";
@@ -110,7 +111,10 @@ export function readOnnx(
   const nodes = withInputNames(withFusedBiases(withoutUnread(named, outputs), outputs, reader.products), reader);
   const header = headerOf(model, opset, typeof batch === "string" ? batch : undefined, channelsLastNames);
   const images = header?.producer === undefined ? [] : inputs.map(({ name }) => name);
-  const { parameters, weights } = parametersOf(reader, parameterKinds(nodes, new Set(images)), scalesIn(model));
+  const { parameters, weights } = parametersOf(reader, parameterKinds(nodes, new Set(images)), {
+    scalesOf: scalesIn(model),
+    notesOf: notesIn(model),
+  });
   requireFinite(weights, file);
   const name = graph.name ?? "";
   const imageInputs = inputs.map((input) => (reader.channelsFirstOf.has(input.name) ? channelsFirst(input) : input));
@@ -260,7 +264,7 @@ function withInputNames(nodes: readonly Node[], reader: GraphReader): readonly N
 function parametersOf(
   { constants, parameterShapes }: GraphReader,
   kinds: ReadonlyMap<string, ParameterKind>,
-  scalesOf: ScalesOf,
+  { scalesOf, notesOf }: { readonly scalesOf: ScalesOf; readonly notesOf: NotesOf },
 ): {
   parameters: Parameter[];
   weights: Weights;
@@ -271,7 +275,8 @@ function parametersOf(
     const shape = parameterShapes.get(name);
     const kind = kinds.get(name);
     if (shape === undefined || kind === undefined || !(values instanceof Float32Array)) continue;
-    parameters.push({ name, shape, kind, ...(kind === "factor" ? optional({ scales: scalesOf(name) }) : {}) });
+    const scales = kind === "factor" ? scalesOf(name) : undefined;
+    parameters.push({ name, shape, kind, ...optional({ scales }), ...notesOf(name) });
     weights.set(name, tensor(shape, values));
   }
   return { parameters, weights };

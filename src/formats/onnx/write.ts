@@ -14,6 +14,7 @@ import { channelsLast, toChannelsFirst } from "./channels-last-inputs.ts";
 import { exchangedAxes, exchangedShape } from "./exchanged-axes.ts";
 import { factorEntries } from "./factors.ts";
 import { exactPrefix, headerMessage, writtenOpset } from "./header.ts";
+import { parameterEntries } from "./parameter-notes.ts";
 import {
   type AttributeMessage,
   type AttributeValue,
@@ -235,7 +236,7 @@ class FileWriter implements WriteContext {
       ...headerMessage(
         header,
         metadata,
-        new Map([...this.#exact, ...factorEntries(graph.parameters)]),
+        new Map([...this.#exact, ...factorEntries(graph.parameters), ...parameterEntries(graph.parameters)]),
         this.#nodes.some(isTranspose),
       ),
       graph: {
