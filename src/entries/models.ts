@@ -1,5 +1,6 @@
 /** `espalier/models`: the graphs of all models, and initial weights. */
 export { densenet40, densenet121 } from "../models/densenet.ts";
+export { fastnet } from "../models/fastnet.ts";
 export { initialize } from "../models/initialize.ts";
 export { mobilenetV2, smallMobilenetV2 } from "../models/mobilenet.ts";
 export type { ImageOptions } from "../models/options.ts";

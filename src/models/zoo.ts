@@ -3,6 +3,7 @@ import { requireArguments } from "../core/arguments.ts";
 import { unknownName } from "../core/names.ts";
 import type { Graph } from "../graph/graph.ts";
 import { densenet40, densenet121 } from "./densenet.ts";
+import { fastnet } from "./fastnet.ts";
 import { mobilenetV2, smallMobilenetV2 } from "./mobilenet.ts";
 import { type ImageOptions, large, small } from "./options.ts";
 import { peleenet } from "./peleenet.ts";
@@ -29,6 +30,7 @@ const smallModels: readonly (readonly [string, Build])[] = [
   ),
   ["densenet-40", densenet40],
   ["mobilenet-v2-cifar", smallMobilenetV2],
+  ["fastnet-cifar", fastnet],
 ];
 
 /** For images of 224 x 224 pixels. */

@@ -184,6 +184,7 @@ const rows: Readonly<Record<string, unknown[][]>> = {
   parseBudget: [...spoilt([""], 0, notText), ["nonsense"], ["-5%"], ["0%"], ["101%"]],
   parseCutList: [...onPath(), [nowhere], ["{}"], ["null"]],
   parsePlan: spoilt([{}, "plan"], 0, [...notObject, { model: 5, settings: {}, points: [] }]),
+  fastnet: plainModel,
   peleenet: plainModel,
   place: [
     ...spoilt([graph, { neurons: 1 }], 0, notGraph),

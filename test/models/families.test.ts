@@ -40,6 +40,7 @@ const networks: readonly (readonly [string, number, readonly FactorKind[], reado
   ["resnet-18-preact", 32, residual, [2 * (64 + 128 + 256 + 512), 8, 64 + 128 + 256 + 512]],
   ["resnet-50", 32, residual, [64 + 2 * (3 * 64 + 4 * 128 + 6 * 256 + 3 * 512), 16, 256 + 512 + 1024 + 2048]],
   ["peleenet", 32, ["neuron"], [4864]],
+  ["fastnet-cifar", 9, ["neuron"], [2 * (64 + 256 + 256)]],
   ["densenet-121", 32, ["neuron", "stream"], [58 * 128, 256 + 512 + 1024 + 1024]],
 ];
 
@@ -82,7 +83,13 @@ function run(engine: Engine, { graph, weights }: Network, feeds: Feeds): Results
 /** Too large to be cut or stepped in a quick test. */
 const large: ReadonlySet<string> = new Set(["resnet-50", "densenet-121"]);
 /** Differentiated by the reference engine. */
-const stepped: ReadonlySet<string> = new Set(["resnet-164", "resnext-20", "densenet-40", "mobilenet-v2-cifar"]);
+const stepped: ReadonlySet<string> = new Set([
+  "resnet-164",
+  "resnext-20",
+  "densenet-40",
+  "mobilenet-v2-cifar",
+  "fastnet-cifar",
+]);
 
 describe("structures of every kind", () => {
   test.each(networks)("%s has them all", (name, size, kinds, counts) => {

@@ -61,6 +61,16 @@ describe("published counts", () => {
     expect((macs / 1e6).toFixed(0)).toBe("508");
   });
 
+  // Jordan, arXiv 2404.00498, has the layers. What its PyTorch module counts: 24 filters of 2 × 2 and their biases, six
+  // convolutions of 3 × 3, two numbers a channel of batch norms, and the linear layer.
+  test("fastnet-cifar: what its layers add up to", () => {
+    const pairs = [24 * 64, 64 * 64, 64 * 256, 256 * 256, 256 * 256, 256 * 256];
+    const pixels = [31 * 31, 15 * 15, 15 * 15, 7 * 7, 7 * 7, 3 * 3];
+    const parameters = 24 * 12 + 24 + 9 * pairs.reduce((sum, one) => sum + one) + 2 * 2 * (64 + 256 + 256) + 2560;
+    const macs = pairs.reduce((sum, one, index) => sum + 9 * one * (pixels[index] ?? 0), 24 * 12 * 31 * 31 + 2560);
+    expect(cost(model("fastnet-cifar"))).toEqual({ parameters, macs });
+  });
+
   // No count is published. A block of C channels out, width C/2 and 32 groups has C_in·C/2 + 9·(C/2)²/32 + C²/2
   // weights.
   test.each([

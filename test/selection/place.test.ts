@@ -9,7 +9,7 @@ import { resnext } from "../../src/models/resnext.ts";
 import { vgg16 } from "../../src/models/vgg.ts";
 import { model } from "../../src/models/zoo.ts";
 import { factorsOf, gammaFeeds, gammasOf } from "../../src/selection/factors.ts";
-import { place, type Selection, structureKinds } from "../../src/selection/place.ts";
+import { place, refusedLayers, type Selection, structureKinds } from "../../src/selection/place.ts";
 import { outputDifference, outputs, randomWeights, zeroFactors } from "../pruning/networks.ts";
 
 const options = { classes: 10, size: 8 };
@@ -52,6 +52,18 @@ describe("neurons", () => {
     const convolutions = vgg.nodes.filter(({ op }) => op === "convolution");
     expect(factors.map(({ layer }) => layer)).toEqual(convolutions.map(({ name }) => name));
     expect(factors.every(({ keepLast }) => keepLast)).toBe(true);
+  });
+
+  test("FastNet: every convolution but the frozen one, behind the batch norm although a pooling is between", () => {
+    const { graph, factors } = place(model("fastnet-cifar"), { neurons: 0.01 });
+    const groups = [1, 2, 3].flatMap((group) => [`group${group}.conv1`, `group${group}.conv2`]);
+    expect(factors.map(({ layer }) => layer)).toEqual(groups);
+    const makers = producers(graph);
+    for (const node of graph.nodes.filter(({ op }) => op === "scale")) {
+      expect(makers.get(node.inputs[0] ?? "")?.op).toBe("batch_normalization");
+    }
+    const refused = refusedLayers(model("fastnet-cifar")).find(({ layers }) => layers.includes("whitening.conv"));
+    expect(refused?.reason).toBe("its weights are frozen");
   });
 
   test("they follow the batch norm and precede the activation", () => {
