@@ -140,6 +140,13 @@ export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule
     emit("backward", "flatten_backward", [diffDst], [0], { ...attributes, srcShape: activationShape(0) }),
   upsampling: ({ attributes, diffDst, activationShape, emit }) =>
     emit("backward", "upsampling_backward", [diffDst], [0], { ...attributes, srcShape: activationShape(0) }),
+  reshape: ({ diffDst, activationShape, emit }) => {
+    emit("backward", "reshape", [diffDst], [0], { shape: activationShape(0).slice(1).map(Number) });
+  },
+  gather: ({ attributes, diffDst, activationShape, emit }) =>
+    emit("backward", "gather_backward", [diffDst], [0], { ...attributes, srcShape: activationShape(0) }),
+  depth_to_space: ({ attributes, diffDst, emit }) => emit("backward", "space_to_depth", [diffDst], [0], attributes),
+  space_to_depth: ({ attributes, diffDst, emit }) => emit("backward", "depth_to_space", [diffDst], [0], attributes),
   transpose: ({ attributes: { permutation }, diffDst, emit }) => {
     const inverse = permutation.map((_, axis) => permutation.indexOf(axis));
     emit("backward", "transpose", [diffDst], [0], { permutation: inverse });

@@ -302,6 +302,18 @@ export class GraphBuilder {
     return this.node("upsampling", name, [src], { factors: pair(factors) });
   }
 
+  /** The same numbers of each image with other extents; `shape` is without the batch. */
+  reshape(name: string, src: string, shape: readonly number[]): string {
+    this.#check("reshape", name, { src }, { shape: [shape, "shape"] });
+    return this.node("reshape", name, [src], { shape });
+  }
+
+  /** Channel c becomes channel order[c] of `src`. */
+  gather(name: string, src: string, order: readonly number[]): string {
+    this.#check("gather", name, { src }, { order: [order, "shape"] });
+    return this.node("gather", name, [src], { order });
+  }
+
   transpose(name: string, src: string, permutation: readonly number[]): string {
     this.#check("transpose", name, { src }, { permutation: [permutation, "shape"] });
     return this.node("transpose", name, [src], { permutation });

@@ -4,6 +4,7 @@
  * on, what the node becomes without some channels, and when it can be removed. See `channels/rule.ts`.
  */
 import { InternalError } from "../core/errors.ts";
+import { depthToSpace, spaceToDepth } from "./channels/blocks.ts";
 import { softmax, transpose } from "./channels/cross-channel.ts";
 import { multiply } from "./channels/multiply.ts";
 import {
@@ -20,7 +21,8 @@ import {
   scale,
   upsampling,
 } from "./channels/pointwise.ts";
-import { concatenation, flatten, pad, slice } from "./channels/routing.ts";
+import { reshape } from "./channels/reshape.ts";
+import { concatenation, flatten, gather, pad, slice } from "./channels/routing.ts";
 import type { ChannelRule } from "./channels/rule.ts";
 import { convolution, deconvolution, linear } from "./channels/weights.ts";
 import type { Node } from "./graph.ts";
@@ -45,6 +47,10 @@ const rules: { readonly [K in ForwardOpName]: ChannelRule<K> } = {
   linear,
   flatten,
   upsampling,
+  reshape,
+  gather,
+  depth_to_space: depthToSpace,
+  space_to_depth: spaceToDepth,
   transpose,
   pad,
   slice,

@@ -30,6 +30,10 @@ const attributeKinds: Readonly<Record<ForwardOpName, ArgumentKinds>> = {
   linear: {},
   flatten: { channelsLast: "boolean?" },
   upsampling: { factors: "pair" },
+  reshape: { shape: "shape" },
+  gather: { order: "shape" },
+  depth_to_space: { block: "positive whole number", mode: "text" },
+  space_to_depth: { block: "positive whole number", mode: "text" },
   transpose: { permutation: "shape" },
   pad: { before: "integers", after: "integers" },
   slice: { starts: "shape", ends: "symbolic shape", steps: "shape" },
@@ -72,6 +76,9 @@ export function fieldsOf(name: string, object: object, kinds: ArgumentKinds): Ar
 export function requireAttributes(call: string, op: ForwardOpName, attributes: object): void {
   requireOneOf(call, "op", op, Object.keys(attributeKinds));
   requireArguments(call, fieldsOf("attributes", attributes, attributeKinds[op]));
+  if (op === "depth_to_space" || op === "space_to_depth") {
+    requireOneOf(call, "attributes.mode", Reflect.get(attributes, "mode"), ["DCR", "CRD"]);
+  }
   if (op !== "activation") return;
   const name: unknown = Reflect.get(attributes, "function");
   requireOneOf(call, "attributes.function", name, Object.keys(functionKinds));

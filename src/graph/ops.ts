@@ -112,6 +112,21 @@ export interface FlattenAttributes {
   readonly channelsLast?: true;
 }
 
+export interface ReshapeAttributes {
+  /** Without the batch. */
+  readonly shape: readonly number[];
+}
+
+export interface GatherAttributes {
+  readonly order: readonly number[];
+}
+
+/** Squares of B × B pixels and channels become one another, with channels in the order that ONNX calls `mode`. */
+export interface BlockAttributes {
+  readonly block: number;
+  readonly mode: "DCR" | "CRD";
+}
+
 /** The ops of networks at inference: those of models, of pruning and of ONNX files. */
 export interface ForwardOps {
   /** (src [N,C,H,W], weights [O,C/G,K,L], bias [O]?) → dst [N,O,H',W'] */
@@ -156,6 +171,17 @@ export interface ForwardOps {
   flatten: FlattenAttributes;
   /** (src [N,C,H,W]) → dst [N,C,H·factor,W·factor]: each pixel repeated */
   upsampling: UpsamplingAttributes;
+  /** (src [N,…]) → dst [N, …shape]: the same numbers of each image, in the same order */
+  reshape: ReshapeAttributes;
+  /** (src [N,C,…]) → dst: channel c of dst is channel order[c] of src. A channel may be taken any number of times. */
+  gather: GatherAttributes;
+  /**
+   * (src [N,C·B·B,H,W]) → dst [N,C,H·B,W·B]: pixel (y·B + i, x·B + j) of channel c is pixel (y, x) of channel
+   * (i·B + j)·C + c ("DCR"), or (c·B + i)·B + j ("CRD").
+   */
+  depth_to_space: BlockAttributes;
+  /** (src [N,C,H·B,W·B]) → dst [N,C·B·B,H,W]: the inverse of `depth_to_space` */
+  space_to_depth: BlockAttributes;
   /** (src) → dst: axis i of dst is axis permutation[i] of src. The batch stays first. */
   transpose: { readonly permutation: readonly number[] };
   /** (src) → dst with zeros added: `before` and `after` have one number per axis. */
@@ -250,6 +276,8 @@ export interface TrainingOps {
   flatten_backward: FlattenAttributes & { readonly srcShape: readonly (number | "N")[] };
   /** (diff_dst) → diff_src of shape `srcShape`: each pixel is the sum over its copies */
   upsampling_backward: UpsamplingAttributes & { readonly srcShape: readonly (number | "N")[] };
+  /** (diff_dst) → diff_src of shape `srcShape`: the sums over the channels of diff_dst that took each channel */
+  gather_backward: GatherAttributes & { readonly srcShape: readonly (number | "N")[] };
   /** (diff_dst) → diff_src of shape `srcShape`: zeros outside the slice */
   slice_backward: ForwardOps["slice"] & { readonly srcShape: readonly (number | "N")[] };
   /** (src, diff_dst) → diff_factor [factors] */

@@ -7,6 +7,7 @@ import { UserError } from "../core/errors.ts";
 import { elementCount, formatShape, type Shape, sameShape } from "../core/tensor.ts";
 import type { Graph, Node } from "./graph.ts";
 import type { Attributes, OpName } from "./ops.ts";
+import { depthToSpace, gathered, reshaped, spaceToDepth } from "./shapes/movement.ts";
 import { bindBatch, type ShapeContext, type ShapeRule } from "./shapes/rule.ts";
 import { convolved, deconvolved, pooled } from "./shapes/windows.ts";
 
@@ -104,6 +105,10 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     const [batch = 0, channels = 0, height = 0, width = 0] = input(0, 4);
     return [[batch, channels, height * factors[0], width * factors[1]]];
   },
+  reshape: reshaped,
+  gather: gathered,
+  depth_to_space: depthToSpace,
+  space_to_depth: spaceToDepth,
   transpose: ({ input, attributes: { permutation }, check }) => {
     const shape = input(0);
     const isPermutation = shape.every((_, axis) => permutation.includes(axis)) && permutation.length === shape.length;
@@ -197,6 +202,7 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
   multiply_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
   flatten_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
   upsampling_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
+  gather_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
   slice_backward: ({ input, attributes, batch, check }) => {
     const srcShape = bindBatch(attributes.srcShape, batch);
     const dst = sliced(srcShape, attributes, batch, check);

@@ -211,6 +211,16 @@ const pointwise: Readonly<Record<string, (builder: GraphBuilder, src: string) =>
     builder.multiply("layer", pooled(builder, src), builder.convolution("map", src, { channels: 1, kernel: 1 })),
   "a gain a channel": (builder, src) => builder.gain("layer", src),
   "pixels repeated": (builder, src) => builder.upsampling("layer", src, [2, 3]),
+  "channels in another order, one of them twice": (builder, src) => {
+    const channels = builder.shape(src)[1] ?? 0;
+    const order = Array.from({ length: channels - 1 }, (_, place) => (place * 2) % channels);
+    return builder.gather("layer", src, [...order, 3]);
+  },
+  "rows in one line": (builder, src) => {
+    const [, channels = 0, height = 0, width = 0] = builder.shape(src);
+    return builder.reshape("layer", src, [channels, height * width]);
+  },
+  "dims in another order": (builder, src) => builder.reshape("layer", src, builder.shape(src).slice(1).toReversed()),
   "channels last": (builder, src) => builder.transpose("layer", src, [0, 2, 3, 1]),
   "channels last and back": (builder, src) =>
     builder.transpose("layer", builder.relu("relu", builder.transpose("last", src, [0, 2, 3, 1])), [0, 3, 1, 2]),
@@ -288,6 +298,18 @@ const rankCases: readonly Case[] = (
     return builder.softmax("softmax", builder.pad("pad", wide, padding, padding.toReversed().with(0, 0)));
   }),
 }));
+
+const blockCases: readonly Case[] = (["DCR", "CRD"] as const).flatMap((mode) =>
+  (["depth_to_space", "space_to_depth"] as const).flatMap((op) =>
+    [2, 3].map((block) => ({
+      name: `${op}: blocks of ${block}, ${mode}`,
+      batch: 2,
+      graph: from(op === "depth_to_space" ? [2 * block ** 2, 3, 2] : [3, 2 * block, block], (builder, src) =>
+        builder.node(op, "layer", [src], { block, mode }),
+      ),
+    })),
+  ),
+);
 
 /** Slices and paddings along several axes at once, as [start, end, step] of each axis behind the batch. */
 const regionCases: readonly Case[] = (
@@ -458,6 +480,7 @@ export const opCases: readonly Case[] = [
   ...poolingCases,
   ...pointwiseCases,
   ...rankCases,
+  ...blockCases,
   ...regionCases,
   ...otherCases,
 ];

@@ -109,6 +109,8 @@ const builderRows: Readonly<Record<string, Row>> = {
   },
   flatten: { ...named, options: object({}, { channelsLast: notBoolean }) },
   upsampling: { ...named, factors: { right: 2, wrong: notPair } },
+  reshape: { ...named, shape: { right: [9, 8], wrong: [...notList, [-1], ["N"]] } },
+  gather: { ...named, order: { right: [1, 0], wrong: [...notList, [-1], ["N"]] } },
   transpose: { ...named, permutation: { right: [0, 2, 3, 1], wrong: [...notList, ["0"]] } },
   pad: {
     ...{ ...named, before: { right: [0, 1, 0, 0], wrong: [...notList, [0.5]] } },

@@ -23,6 +23,9 @@ const singles: Readonly<Record<string, (builder: GraphBuilder) => string>> = {
     b.convolution("node", image(b, "a"), { channels: 3, kernel: 3, padding: 1, strides: 2, bias: true }),
   "convolution, not padded": (b) => b.convolution("node", image(b, "a"), { channels: 3, kernel: 2, bias: true }),
   "convolution, grouped": (b) => b.convolution("node", image(b, "a"), { channels: 6, kernel: 1, groups: 2 }),
+  "transposed convolution": (b) => b.deconvolution("node", image(b, "a"), { channels: 3, kernel: 3, bias: true }),
+  "transposed convolution, grouped": (b) =>
+    b.deconvolution("node", image(b, "a"), { channels: 6, kernel: 2, strides: 2, groups: 2 }),
   "convolution, depthwise": (b) =>
     b.convolution("node", image(b, "a"), { channels: 8, kernel: 1, groups: 4, bias: true }),
   batch_normalization: (b) => b.batchNormalization("node", image(b, "a")),
@@ -41,6 +44,15 @@ const singles: Readonly<Record<string, (builder: GraphBuilder) => string>> = {
   "multiply, a gate for all channels first": (b) => b.multiply("node", b.input("a", ["N", 1, 5, 6]), image(b, "b")),
   gain: (b) => b.gain("node", image(b, "a")),
   upsampling: (b) => b.upsampling("node", image(b, "a"), 2),
+  "reshape, channels kept": (b) => b.reshape("node", image(b, "a"), [4, 30]),
+  "reshape, channels joined": (b) => b.reshape("node", image(b, "a"), [2, 60]),
+  gather: (b) => b.gather("node", image(b, "a"), [2, 0, 2]),
+  "depth_to_space, DCR": (b) => b.node("depth_to_space", "node", [image(b, "a")], { block: 2, mode: "DCR" }),
+  "depth_to_space, CRD": (b) => b.node("depth_to_space", "node", [image(b, "a")], { block: 2, mode: "CRD" }),
+  "space_to_depth, DCR": (b) =>
+    b.node("space_to_depth", "node", [b.input("a", ["N", 4, 4, 6])], { block: 2, mode: "DCR" }),
+  "space_to_depth, CRD": (b) =>
+    b.node("space_to_depth", "node", [b.input("a", ["N", 4, 4, 6])], { block: 2, mode: "CRD" }),
   "transpose, channels last": (b) => b.transpose("node", image(b, "a"), [0, 2, 3, 1]),
   "transpose, pixels": (b) => b.transpose("node", image(b, "a"), [0, 1, 3, 2]),
   "flatten, channels last": (b) => b.flatten("node", image(b, "a"), { channelsLast: true }),

@@ -27,6 +27,8 @@ export type Piece =
   | { kind: "gain"; withBias: boolean }
   | { kind: "resampled"; factor: number }
   | { kind: "transposed"; permutation: readonly number[] }
+  | { kind: "shuffle"; groups: 2 | 3 }
+  | { kind: "blocks"; op: "depth_to_space" | "space_to_depth"; mode: "DCR" | "CRD" }
   | { kind: "attention" };
 
 const functions: readonly ActivationAttributes[] = [
@@ -120,6 +122,12 @@ export const piece: fc.Arbitrary<Piece> = fc.oneof(
   fc.record({
     kind: fc.constant("transposed" as const),
     permutation: fc.constantFrom<readonly number[]>([0, 1, 3, 2], [0, 2, 3, 1], [0, 3, 1, 2]),
+  }),
+  fc.record({ kind: fc.constant("shuffle" as const), groups: fc.constantFrom(2 as const, 3 as const) }),
+  fc.record({
+    kind: fc.constant("blocks" as const),
+    op: fc.constantFrom("depth_to_space" as const, "space_to_depth" as const),
+    mode: fc.constantFrom("DCR" as const, "CRD" as const),
   }),
   fc.record({ kind: fc.constant("attention" as const) }),
 );
@@ -252,6 +260,24 @@ function addPiece(builder: GraphBuilder, name: string, src: string, one: Piece):
     }
     case "transposed":
       return builder.transpose(`${name}.transposed`, src, one.permutation);
+    case "shuffle": {
+      const width = one.groups * 2;
+      const wide = layer(builder, `${name}.in`, src, { ...plain, kernel: 1, width });
+      const order = Array.from(
+        { length: width },
+        (_, place) => (place % one.groups) * 2 + Math.floor(place / one.groups),
+      );
+      return builder.gather(`${name}.shuffle`, wide, order);
+    }
+    case "blocks": {
+      if (one.op === "space_to_depth") {
+        const isWhole = height % 2 === 0 && columns % 2 === 0;
+        return isWhole ? builder.node(one.op, `${name}.blocks`, [src], { block: 2, mode: one.mode }) : src;
+      }
+      if (height * columns > 100) return src;
+      const deep = layer(builder, `${name}.in`, src, { ...plain, kernel: 1, width: 8 });
+      return builder.node(one.op, `${name}.blocks`, [deep], { block: 2, mode: one.mode });
+    }
     case "attention":
       return builder.multiply(`${name}.weighted`, src, builder.softmax(`${name}.softmax`, src));
     case "pad":

@@ -128,6 +128,41 @@ const slice: Layer = (draft, { name, shape }) => {
   return draft.node("Slice", [name, ...(steps.every((step) => step === 1) ? inputs.slice(0, 3) : inputs)]);
 };
 
+/** Reshape, transpose and reshape: a shuffle of channels, or something else. */
+const shuffle: Layer = (draft, { name, shape }) => {
+  const { draw } = draft;
+  const [, channels = 1, ...pixels] = shape;
+  const apart = [...factorised(draft, channels), ...pixels];
+  const axes = apart.map((_, axis) => axis + 1);
+  const firsts = axes.length - pixels.length;
+  const perm = [0, ...draw.shuffled(axes.slice(0, firsts)), ...axes.slice(firsts)];
+  const made = draft.node("Reshape", [name, draft.integers([0, ...apart])]);
+  const turned = draft.node("Transpose", [made], { perm });
+  return draft.node("Reshape", [turned, draft.integers([0, draw.chance(0.9) ? channels : -1, ...pixels])]);
+};
+
+const gather: Layer = (draft, { name, shape }) => {
+  const { draw } = draft;
+  const axis = draw.chance(0.7) ? 1 : draw.between(0, shape.length - 1);
+  const extent = shape[axis] ?? 1;
+  const taken = Array.from({ length: draw.between(1, extent + 1) }, () => draw.between(-extent, extent - 1));
+  const indices = draw.chance(0.2) ? draft.integers(taken.slice(0, 1), []) : draft.integers(taken);
+  return draft.node("Gather", [name, indices], { axis: draw.chance(0.3) ? axis - shape.length : axis });
+};
+
+const depthToSpace: Layer = (draft, { name, shape }) => {
+  const { draw, opset } = draft;
+  if (shape.length !== 4) return undefined;
+  const blocksize = draw.pick([1, 2, 3]);
+  return draft.node("DepthToSpace", [name], {
+    blocksize,
+    ...(opset >= 11 ? maybe(draft, "mode", draw.pick(["DCR", "CRD"])) : {}),
+  });
+};
+
+const spaceToDepth: Layer = (draft, { name, shape }) =>
+  shape.length === 4 ? draft.node("SpaceToDepth", [name], { blocksize: draft.draw.pick([1, 2, 3]) }) : undefined;
+
 const split: Layer = (draft, { name, shape }) => {
   const { draw, opset } = draft;
   const axis = draw.chance(0.9) && shape.length > 1 ? draw.between(1, shape.length - 1) : 0;
@@ -176,6 +211,10 @@ export const movement: Readonly<Record<string, Layer>> = {
   Squeeze: squeeze,
   Unsqueeze: unsqueeze,
   Transpose: transpose,
+  Shuffle: shuffle,
+  Gather: gather,
+  DepthToSpace: depthToSpace,
+  SpaceToDepth: spaceToDepth,
   Pad: pad,
   Slice: slice,
   Split: split,

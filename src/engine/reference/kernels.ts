@@ -15,6 +15,7 @@ import { deconvolution, deconvolutionBackwardData, deconvolutionBackwardWeights 
 import type { OutputArray, ReferenceKernel, TypedTensor } from "./kernel.ts";
 import { linear, linearBackwardData, linearBackwardWeights } from "./linear.ts";
 import { softCrossEntropy, softmaxCrossEntropy } from "./loss.ts";
+import { depthToSpace, gather, gatherBackward, reshape, spaceToDepth } from "./movement.ts";
 import { multiply, multiplyBackward } from "./multiply.ts";
 import {
   batchNormalization,
@@ -66,6 +67,10 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   linear,
   flatten,
   upsampling,
+  reshape,
+  gather,
+  depth_to_space: depthToSpace,
+  space_to_depth: spaceToDepth,
   transpose,
   pad,
   slice,
@@ -92,6 +97,7 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   linear_backward_weights: linearBackwardWeights,
   flatten_backward: flattenBackward,
   upsampling_backward: upsamplingBackward,
+  gather_backward: gatherBackward,
   slice_backward: sliceBackward,
   scale_backward_factor: scaleBackwardFactor,
   bias_backward: biasBackward,

@@ -16,10 +16,12 @@ import {
 } from "./ops/activation.ts";
 import { readAdd, readSub, writeAdd, writeBias } from "./ops/add.ts";
 import { readBatchNormalization, writeBatchNormalization } from "./ops/batch-normalization.ts";
+import { readDepthToSpace, readSpaceToDepth, writeDepthToSpace, writeSpaceToDepth } from "./ops/blocks.ts";
 import { readClip, writeClip } from "./ops/clip.ts";
 import { readConv, writeConv } from "./ops/conv.ts";
 import { readConvTranspose, writeConvTranspose } from "./ops/conv-transpose.ts";
 import { functionRules } from "./ops/functions.ts";
+import { readGather, writeGather } from "./ops/gather.ts";
 import { readGelu } from "./ops/gelu.ts";
 import { readGemm, readMatMul, writeGemm } from "./ops/gemm.ts";
 import { readCast, readDropout, readIdentity } from "./ops/identity-ops.ts";
@@ -36,7 +38,7 @@ import {
   writeMaxPool,
 } from "./ops/pool.ts";
 import { readDequantizeLinear, readQuantizeLinear } from "./ops/quantize.ts";
-import { readFlatten, readReshape, readSqueeze, readUnsqueeze, writeFlatten } from "./ops/reshape.ts";
+import { readFlatten, readReshape, readSqueeze, readUnsqueeze, writeFlatten, writeReshape } from "./ops/reshape.ts";
 import { readResize, writeUpsampling } from "./ops/resize.ts";
 import { readConcat, readRelu, writeConcat, writeRelu } from "./ops/simple.ts";
 import { readSlice, writeSlice } from "./ops/slice.ts";
@@ -64,6 +66,10 @@ export const writeRules: { readonly [K in ForwardOpName]: WriteRule<K> } = {
   linear: writeGemm,
   flatten: writeFlatten,
   upsampling: writeUpsampling,
+  reshape: writeReshape,
+  gather: writeGather,
+  depth_to_space: writeDepthToSpace,
+  space_to_depth: writeSpaceToDepth,
   transpose: writeTranspose,
   pad: writePad,
   slice: writeSlice,
@@ -79,12 +85,14 @@ export const readRules: ReadonlyMap<string, ReadRule> = new Map<string, ReadRule
   ["Concat", readConcat],
   ["Conv", readConv],
   ["ConvTranspose", readConvTranspose],
+  ["DepthToSpace", readDepthToSpace],
   ["DequantizeLinear", readDequantizeLinear],
   ["Div", readDiv],
   ["Dropout", readDropout],
   ["Expand", readExpand],
   ["Flatten", readFlatten],
   ["Gelu", readGelu],
+  ["Gather", readGather],
   ["Gemm", readGemm],
   ["GlobalAveragePool", readGlobalAveragePool],
   ["GlobalMaxPool", readGlobalMaxPool],
@@ -105,6 +113,7 @@ export const readRules: ReadonlyMap<string, ReadRule> = new Map<string, ReadRule
   ["Sigmoid", readSigmoid],
   ["Slice", readSlice],
   ["Softmax", readSoftmax],
+  ["SpaceToDepth", readSpaceToDepth],
   ["Split", readSplit],
   ["Squeeze", readSqueeze],
   ["Sub", readSub],

@@ -61,6 +61,13 @@ export const softmax: ChannelRule<"softmax"> = {
   bypass: () => undefined,
 };
 
+/** The constant of outputs that may have any number of the input. */
+function constantOfAll(src: Float64Array): () => number {
+  const [first = Number.NaN] = src;
+  const constant = src.every((value) => value === first) ? first : Number.NaN;
+  return () => constant;
+}
+
 /** Whether the channels stay on axis 1. */
 function keepsChannels({ attributes: { permutation } }: ChannelContext<"transpose">): boolean {
   return permutation[1] === 1;
@@ -78,9 +85,7 @@ export const transpose: ChannelRule<"transpose"> = {
   },
   constants: (context, [src = new Float64Array()]) => {
     if (keepsChannels(context)) return (channel) => src[channel] ?? Number.NaN;
-    const [first = Number.NaN] = src;
-    const constant = src.every((value) => value === first) ? first : Number.NaN;
-    return () => constant;
+    return constantOfAll(src);
   },
   reach: (context, slot) => (keepsChannels(context) ? (channel) => [channel] : reachAll(context, slot)),
   demands: (context, dst) => (keepsChannels(context) ? [dst] : demandAll(context, dst)),

@@ -1,4 +1,4 @@
-/** The channel rules of the ops that move channels to other indices: concatenation, flatten, pad and slice. */
+/** The channel rules of the ops that move channels to other indices: concatenation, flatten, gather, pad and slice. */
 import { elementCount, type Shape } from "../../core/tensor.ts";
 import type { ForwardOpName } from "../ops.ts";
 import { type ChannelContext, type ChannelEnd, type ChannelRule, channelsOf, indices } from "./rule.ts";
@@ -123,6 +123,26 @@ export const flatten: ChannelRule<"flatten"> = routing({
     return (channel) => indices(pixels).map((pixel) => channel * pixels + pixel);
   },
   bypass: ({ shapes: [shape = []] }) => (shape.length === 2 ? { slot: 0 } : undefined),
+});
+
+/** Channels that are taken several times are coupled. */
+export const gather: ChannelRule<"gather"> = routing({
+  source: ({ attributes: { order } }) => {
+    return (dst) => ({ slot: 0, channel: order[dst] ?? 0 });
+  },
+  reach: ({ attributes: { order }, shapes: [shape] }) => {
+    const readers = indices(channelsOf(shape)).map((): number[] => []);
+    for (const [dst, channel] of order.entries()) readers[channel]?.push(dst);
+    return (channel) => readers[channel] ?? [];
+  },
+  narrow: ({ attributes: { order } }, { src, dst }) => {
+    const places = new Map(src(0).map((channel, place) => [channel, place]));
+    return { attributes: { order: dst.map((channel) => places.get(order[channel] ?? 0) ?? 0) }, slots: [0] };
+  },
+  bypass: ({ attributes: { order }, shapes: [shape] }) => {
+    const isWhole = order.length === channelsOf(shape) && order.every((channel, place) => channel === place);
+    return isWhole ? { slot: 0 } : undefined;
+  },
 });
 
 export const pad: ChannelRule<"pad"> = routing({

@@ -4,7 +4,7 @@ import { UserError } from "../../../src/core/errors.ts";
 import { attributeMessage, type NodeMessage } from "../../../src/formats/onnx/proto.ts";
 import { readOnnx } from "../../../src/formats/onnx/read.ts";
 import { expectRight } from "./expect-right.ts";
-import { floats, type ModelParts, node, onnxModel } from "./models.ts";
+import { floats, integers, type ModelParts, node, onnxModel } from "./models.ts";
 
 type Values = Readonly<Record<string, Parameters<typeof attributeMessage>[1]>>;
 
@@ -30,6 +30,62 @@ function transposed(weights: readonly number[], values: Values, bias = false): M
   };
 }
 
+/** A `Gather` along `axis`. */
+function taken(indices: number[], dims: number[], axis: number): ModelParts {
+  return {
+    features: [4, 5, 6],
+    tensors: [integers("indices", indices, dims)],
+    nodes: [node("Gather", ["x", "indices"], "y", attributes({ axis }))],
+  };
+}
+
+/** A reshape, a transpose and a reshape of `features`. */
+function rearranged(features: readonly number[], apart: number[], perm: number[], to: number[]): ModelParts {
+  return {
+    features,
+    tensors: [integers("apart", [0, ...apart]), integers("to", [0, ...to])],
+    nodes: [
+      node("Reshape", ["x", "apart"], "split"),
+      node("Transpose", ["split"], "turned", attributes({ perm })),
+      node("Reshape", ["turned", "to"], "y"),
+    ],
+  };
+}
+
+/** The op of the one node that each becomes. */
+const rearrangements: readonly (readonly [name: string, parts: ModelParts, op: string])[] = [
+  ["a shuffle of channels", rearranged([6, 3, 4], [2, 3, 3, 4], [0, 2, 1, 3, 4], [6, 3, 4]), "gather"],
+  ["a shuffle of three axes", rearranged([8, 5], [2, 2, 2, 5], [0, 3, 1, 2, 4], [8, 5]), "gather"],
+  ["a shuffle of features", rearranged([6], [3, 2], [0, 2, 1], [6]), "gather"],
+  [
+    "pixels from channels, DCR",
+    rearranged([8, 3, 2], [2, 2, 2, 3, 2], [0, 3, 4, 1, 5, 2], [2, 6, 4]),
+    "depth_to_space",
+  ],
+  [
+    "pixels from channels, CRD",
+    rearranged([8, 3, 2], [2, 2, 2, 3, 2], [0, 1, 4, 2, 5, 3], [2, 6, 4]),
+    "depth_to_space",
+  ],
+  [
+    "channels from pixels, DCR",
+    rearranged([2, 6, 4], [2, 3, 2, 2, 2], [0, 3, 5, 1, 2, 4], [8, 3, 2]),
+    "space_to_depth",
+  ],
+  [
+    "channels from pixels, CRD",
+    rearranged([2, 6, 4], [2, 3, 2, 2, 2], [0, 1, 3, 5, 2, 4], [8, 3, 2]),
+    "space_to_depth",
+  ],
+];
+
+describe("a reshape, a transpose and a reshape become one node", () => {
+  test.each(rearrangements)("%s", async (_, parts, op) => {
+    const { graph } = await expectRight(parts);
+    expect(graph.nodes.map((one) => one.op)).toEqual([op]);
+  });
+});
+
 const right: readonly (readonly [name: string, parts: ModelParts])[] = [
   ["a transposed convolution without attributes", transposed([4, 3, 2, 3], {})],
   ["one that doubles", transposed([4, 3, 2, 2], { strides: [2, 2], kernel_shape: [2, 2] }, true)],
@@ -44,6 +100,20 @@ const right: readonly (readonly [name: string, parts: ModelParts])[] = [
   ["one with more padding below", transposed([4, 3, 3, 4], { strides: [2, 3], auto_pad: "SAME_UPPER" })],
   ["one with padding on one side", transposed([4, 3, 3, 3], { pads: [0, 2, 1, 0], strides: [1, 2] })],
   ["one without padding", transposed([4, 3, 3, 3], { auto_pad: "VALID" })],
+  ["pixels that stay apart", rearranged([6, 3, 4], [2, 3, 3, 4], [0, 2, 3, 1, 4], [6, 3, 4])],
+  ["a reshape back", { ...rearranged([6, 3, 4], [2, 3, 12], [0, 1, 2, 3], [6, 12]) }],
+  ["one channel", taken([2], [], 1)],
+  ["the last row", taken([-1], [], 2)],
+  ["every other column", taken([0, 2, 4], [3], 3)],
+  ["channels in another order", taken([3, 0, 0, -2], [4], 1)],
+  [
+    "channels from pixels",
+    { features: [3, 4, 6], nodes: [node("SpaceToDepth", ["x"], "y", attributes({ blocksize: 2 }))] },
+  ],
+  [
+    "pixels from channels before opset 11",
+    { features: [8, 2, 3], opset: 10, nodes: [node("DepthToSpace", ["x"], "y", attributes({ blocksize: 2 }))] },
+  ],
 ];
 
 describe("forms with the outputs of ONNX Runtime", () => {
@@ -60,6 +130,9 @@ const refused: readonly (readonly [name: string, parts: ModelParts, reason: RegE
   ],
   ["one of uneven groups", transposed([4, 3, 2, 2], { group: 3 }), /its groups do not divide the channels/],
   ["one with output padding of a stride", transposed([4, 3, 2, 2], { output_padding: [1, 0] }), /output padding/],
+  ["pixels in any order", taken([0, 2, 1], [3], 3), /takes pixels in an order that is not supported/],
+  ["images of the batch", taken([0], [1], 0), /takes single images of the batch/],
+  ["channels that are not there", taken([4], [1], 1), /takes indices beyond the axis/],
   ["one with unknown padding", transposed([4, 3, 2, 2], { auto_pad: "SAME" }), /auto_pad is not known/],
 ];
 

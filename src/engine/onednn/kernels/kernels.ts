@@ -31,7 +31,7 @@ import {
   lowerScale,
 } from "./pointwise.ts";
 import { lowerAveragePoolingBackward, lowerBiasBackward, lowerMaxPoolingBackward, lowerPooling } from "./pooling.ts";
-import { lowerFlatten, lowerFlattenBackward, lowerTranspose } from "./reshape.ts";
+import { lowerFlatten, lowerFlattenBackward, lowerReshape, lowerTranspose } from "./reshape.ts";
 import { lowerConcatenation, lowerPad, lowerSlice, lowerSliceBackward } from "./shape-ops.ts";
 import { lowerUpsampling, lowerUpsamplingBackward } from "./upsampling.ts";
 
@@ -56,6 +56,10 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   linear: lowerLinear,
   flatten: lowerFlatten,
   upsampling: lowerUpsampling,
+  reshape: lowerReshape,
+  gather: lowerToHost,
+  depth_to_space: lowerToHost,
+  space_to_depth: lowerToHost,
   transpose: lowerTranspose,
   pad: lowerPad,
   slice: lowerSlice,
@@ -82,6 +86,7 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   linear_backward_weights: lowerLinearBackwardWeights,
   flatten_backward: lowerFlattenBackward,
   upsampling_backward: lowerUpsamplingBackward,
+  gather_backward: lowerToHost,
   slice_backward: lowerSliceBackward,
   scale_backward_factor: lowerToHost,
   bias_backward: lowerBiasBackward,

@@ -1,6 +1,6 @@
 /**
- * Lowers flattening and transposing, and their gradients. Row-major memory, or channels-last memory, is also a layout
- * of the other shape, so only the reorder into that layout moves data.
+ * Lowers reshaping, flattening and transposing, and their gradients. Row-major memory, or channels-last memory, is also
+ * a layout of the other shape, so only the reorder into that layout moves data.
  */
 import type { Node } from "../../../graph/graph.ts";
 import { bindBatch } from "../../../graph/shapes.ts";
@@ -33,6 +33,11 @@ export function lowerFlattenBackward(node: Node<"flatten_backward">, program: Pr
   }
   const { slot } = program.use(diffDst, program.plain(diffDst));
   seeAs(program, node.outputs[0] ?? "", slot, layoutOf(node.attributes));
+}
+
+export function lowerReshape(node: Node<"reshape">, program: Program): void {
+  const [src = ""] = node.inputs;
+  seeAs(program, node.outputs[0] ?? "", program.use(src, program.plain(src)).slot, "plain");
 }
 
 /** Transposes images from channels-last to channels-first, or the other way round. */

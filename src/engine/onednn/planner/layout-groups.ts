@@ -21,7 +21,7 @@ export interface LayoutGroups {
 }
 
 /** Ops that always read images in row-major layout. */
-const indifferent: ReadonlySet<Node["op"]> = new Set(["flatten", "flatten_backward", "transpose"]);
+const indifferent: ReadonlySet<Node["op"]> = new Set(["flatten", "flatten_backward", "reshape", "transpose"]);
 
 /** `images`: the values that are images. */
 export function layoutGroups(graph: Graph, images: ReadonlySet<string>, fusions: Fusions): LayoutGroups {

@@ -1,10 +1,11 @@
-/** ONNX ops that change the dims of an activation and keep the order of its values ↔ flatten, or no node at all. */
+/** ONNX ops that change the dims of an activation and keep the order of its values ↔ flatten, reshape, or no node. */
 import { elementCount, sameShape } from "../../../core/tensor.ts";
 import { toChannelsLast } from "../channels-last-inputs.ts";
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
 import { isBatch } from "./batch.ts";
+import { readRearrangement } from "./rearrangement.ts";
 import { readReshapedConstant } from "./views.ts";
 
 export const writeFlatten: WriteRule<"flatten"> = (node, context) => {
@@ -14,6 +15,11 @@ export const writeFlatten: WriteRule<"flatten"> = (node, context) => {
   const isLast = node.attributes.channelsLast === true;
   const image = isLast ? context.helper("Transpose", `${node.name}/channels_last`, [src], { perm }) : src;
   context.write("Flatten", node, [image], { axis: 1 });
+};
+
+export const writeReshape: WriteRule<"reshape"> = (node, context) => {
+  const dims = context.integers(`${node.name}/dims`, [0, ...node.attributes.shape]);
+  context.write("Reshape", node, [...node.inputs, dims]);
 };
 
 /** Reads the node's input with dims [N, ...features]. */
@@ -30,8 +36,14 @@ function reshaped(node: NodeReader, context: ReadContext, features: readonly num
     `${elementCount(own)} values for each image`,
     `[${features.join()}]`,
   );
+  if (readRearrangement(node, context, src, features)) return;
+  const whole = beforeReshape(context, src);
+  if (sameShape(context.shape(whole).slice(1), features)) {
+    context.alias(node, whole);
+    return;
+  }
   if (features.length === 1) {
-    addFlatten(node, context, src);
+    addFlatten(node, context, whole);
     return;
   }
   // Undo a flatten: (C) was [C,1,1], or, for one pixel with its channels last, [1,1,C].
@@ -43,13 +55,15 @@ function reshaped(node: NodeReader, context: ReadContext, features: readonly num
     context.add(node, "transpose", [unflattened], { permutation: toChannelsLast });
     return;
   }
-  node.check(
-    unflattened !== "" && sameShape(context.shape(unflattened).slice(1), features),
-    "reshapes an activation to dims that are not supported",
-    `[N,${elementCount(own)}]`,
-    `[N,${features.join()}]`,
-  );
-  context.alias(node, unflattened);
+  node.check(features.length > 0, "leaves an image one number without an axis", "an axis behind the batch", "none");
+  if (unflattened !== "" && sameShape(context.shape(unflattened).slice(1), features)) context.alias(node, unflattened);
+  else context.add(node, "reshape", [whole], { shape: features });
+}
+
+/** The value that reshapes in a row began with: only the dims of the last one count. */
+function beforeReshape(context: ReadContext, src: string): string {
+  const before = context.producer(src);
+  return before?.op === "reshape" ? beforeReshape(context, before.inputs[0] ?? "") : src;
 }
 
 /** Adds a flatten. Behind a transpose to channels last, the flatten takes the values in that order itself. */
