@@ -63,7 +63,7 @@ export async function finishRun(
     if (writer.isAborted) throw writer.interrupted(trained.steps);
   };
   const metadata = metadataOf(dataset, graph);
-  const network = new TrainedNetwork({ graph, weights: (await live.readWhole()).weights }, metadata);
+  const network = new TrainedNetwork({ graph, weights: await live.readResults() }, metadata);
   await live.dispose();
 
   const cut = await background.call("compact", { network: plain(network), round: session.rounding });

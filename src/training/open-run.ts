@@ -10,6 +10,7 @@ import { describeTable, type LatencyTable } from "../latency/table.ts";
 import { finishRun, type Trained } from "./finish.ts";
 import { BudgetGamma } from "./gamma/budget-gamma.ts";
 import { ConstantGamma, DelayedGamma, type GammaPolicy } from "./gamma/gamma-policy.ts";
+import { AveragedWeights } from "./hooks/averaged-weights.ts";
 import { Checkpoints } from "./hooks/checkpoints.ts";
 import { OnlinePruning } from "./hooks/online-pruning.ts";
 import { ProgressReports } from "./hooks/progress.ts";
@@ -178,7 +179,14 @@ async function trainToEnd(session: Session, writer: RunWriter, options: RunOptio
     hasBudget: settings.budget !== undefined,
     isWeighted: settings.classWeights !== undefined,
   });
-  const hooks = [speed, progress, warnings, ...own, new OnlinePruning(session, speed, throughput)];
+  const hooks = [
+    new AveragedWeights(session),
+    speed,
+    progress,
+    warnings,
+    ...own,
+    new OnlinePruning(session, speed, throughput),
+  ];
   const run = new RunState(session, writer);
   const checkpoints = new Checkpoints(session, writer, run, [policy, ...hooks]);
   // The checkpoint of step 0 on disk may have been written before the kernels were chosen.

@@ -130,6 +130,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
       softTargets: soft !== undefined,
       fixScales: settings.fixBatchNormScale === true,
       batchNormalization: settings.freezeBatchNorm ? "frozen" : "batch",
+      ...optional({ averaging: settings.averageWeights?.kind }),
       ...optional({ clipNorm: settings.clipNorm, teacher: teacherOf(start), head: headAlone(settings, whole.graph) }),
     },
     { ...whole, optimizer, cuts: progress.cuts, choices: progress.choices },

@@ -14,6 +14,7 @@ import { requireWindow } from "./gamma/gamma-schedule.ts";
 import { requireBodyEpochs } from "./head-phase.ts";
 import { requireOwnNames } from "./hooks/run-hook.ts";
 import { imagesPerMicroBatch } from "./network/micro-batches.ts";
+import { requireUpdates } from "./network/weight-average.ts";
 import { carryOut, type RunStart, writeStart } from "./open-run.ts";
 import { partOfBatch, requireCommonGround } from "./ranks/ranks.ts";
 import type { Run } from "./run.ts";
@@ -89,7 +90,8 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     const images = file === undefined ? data : sourceForFile(file, data);
     const opened = await openData(images, parsed.limit, inputOf(found));
     const { fitted, notice: batchNotice } = fittingBatch(parsed, opened.dataset.train.count, cluster.size);
-    stepsPerEpoch(opened.dataset.train.count, fitted.batch);
+    const steps = stepsPerEpoch(opened.dataset.train.count, fitted.batch);
+    requireUpdates(fitted.averageWeights, fitted.epochs * steps);
     const { network, notice: headNotice } = networkFor(found, opened.dataset, parsed);
     if (parsed.headEpochs !== undefined) requireHead(network.graph);
     const said = [headNotice, batchNotice].filter((notice) => notice !== undefined);

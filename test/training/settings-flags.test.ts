@@ -76,6 +76,7 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
   pad: [exactly(0), exactly(2)],
   border: [exactly("black"), exactly("reflect")],
   augment: [{ text: undefined, value: false }],
+  "average-weights": [exactly("ema"), exactly("lookahead")],
   "sync-bn": [{ text: undefined, value: true }],
   engine: [exactly("onednn"), exactly("reference")],
   threads: [exactly(3)],
@@ -120,6 +121,11 @@ describe("flags of settings", () => {
           const held = expected[setting];
           // --no-shrink comes before --patience, and --no-augment before --pad, which stand in front of them.
           if (setting === "schedule") continue;
+          if (setting === "averageWeights") {
+            const decay = example.value === "ema" ? 0.99 : 0.95;
+            expected[setting] = { kind: example.value, every: 5, power: 3, decay };
+            continue;
+          }
           if (part === undefined) expected[setting] = example.value;
           else expected[setting] = { ...(typeof held === "object" ? held : {}), [part]: example.value };
           if (key === "shrink" || key === "augment") expected[setting] = false;

@@ -82,6 +82,7 @@ test("every setting of the schema can be suggested", () => {
     mixing: { kind: "mixup", alpha: 1 },
     classWeights: "balanced",
     clipNorm: 1,
+    averageWeights: { kind: "ema" },
     decoupledWeightDecay: true,
     weightDecayOf: { shift: 1 },
     learningRateOf: { shift: 64 },
@@ -119,6 +120,9 @@ test.each([
   [{ epochs: 1, augment: { flip: "both" } }, /augment/],
   [{ epochs: 1, augment: { border: "white" } }, /augment/],
   [{ epochs: 1, augment: { pad: 2, area: [0.5, 1] } }, /augment/],
+  [{ epochs: 1, averageWeights: { kind: "swa" } }, /averageWeights\.kind/],
+  [{ epochs: 1, averageWeights: { kind: "ema", every: 0 } }, /averageWeights\.every/],
+  [{ epochs: 1, averageWeights: { kind: "ema", decay: 1 } }, /averageWeights\.decay/],
   [{ epochs: 1, engine: "gpu" }, /engine/],
   [{ epochs: 1, name: "../out" }, /name/],
 ])("%j is refused, naming the option", (input, message) => {

@@ -5,7 +5,7 @@
  */
 import { allInSharedMemory } from "../../core/shared-memory.ts";
 import { saveOnnx } from "../../formats/onnx/index.ts";
-import type { Network } from "../../graph/graph.ts";
+import type { Network, Weights } from "../../graph/graph.ts";
 import type { Rounding } from "../../graph/width-rounding.ts";
 import { networkCost } from "../../latency/predict.ts";
 import type { LatencyTable } from "../../latency/table.ts";
@@ -15,8 +15,8 @@ import { findShrinking, type Shrinking } from "../../pruning/shrink.ts";
 import { bake } from "../../selection/fold.ts";
 import type { NetworkCost } from "../events.ts";
 import {
-  everyKind,
   firstNonFinite,
+  mapState,
   type NonFiniteValue,
   narrowState,
   type OptimizerState,
@@ -24,6 +24,7 @@ import {
   type Widening,
   wholeState,
 } from "../network/full-size-state.ts";
+import { type AverageUpdate, updateAverage } from "../network/weight-average.ts";
 import { type Checkpoint, writeCheckpoint } from "../run-folder/checkpoint-files.ts";
 import type { Owner } from "../run-folder/claim.ts";
 
@@ -48,6 +49,7 @@ export interface BackgroundCalls {
     request: { readonly optimizer: OptimizerState; readonly steps: readonly CutStep[] };
     response: OptimizerState;
   };
+  updateAverage: { request: AverageUpdate; response: Weights };
   firstNonFinite: { request: TrainingState; response: NonFiniteValue | undefined };
   /** Responds with the number of bytes written. */
   writeCheckpoint: {
@@ -71,7 +73,7 @@ function sharedNetwork({ graph, weights }: Network): Network {
 }
 
 function sharedOptimizer(optimizer: OptimizerState): OptimizerState {
-  return everyKind((kind) => allInSharedMemory(optimizer[kind]));
+  return mapState(optimizer, allInSharedMemory);
 }
 
 function sharedState({ weights, optimizer }: TrainingState): TrainingState {
@@ -94,6 +96,7 @@ export const backgroundTasks: {
   },
   wholeState: ({ left, widening }) => sharedState(wholeState(left, widening)),
   narrowState: ({ optimizer, steps }) => sharedOptimizer(narrowState(optimizer, steps)),
+  updateAverage,
   firstNonFinite,
   writeCheckpoint: ({ folder, checkpoint, owner }) => writeCheckpoint(folder, checkpoint, owner),
   saveNetwork: async ({ network, path, metadata = {}, isBaked = false }) => {

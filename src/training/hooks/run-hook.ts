@@ -100,7 +100,7 @@ export interface RunHook {
 
 const builtInNames = [
   ...["budget", "constant", "delayed"],
-  ...["progress", "warnings", "pruning-speed", "online-pruning", "checkpoints"],
+  ...["progress", "warnings", "pruning-speed", "averaged-weights", "online-pruning", "checkpoints"],
 ] as const;
 
 /**

@@ -5,8 +5,13 @@ import { type OptimizerStateKind, optimizerStateKinds, type Weights } from "../.
 import type { CutStep } from "../../pruning/cut-list.ts";
 import { narrow, widen } from "../../pruning/shrink.ts";
 
-/** The optimizer's state: for each kind, values by the names of their parameters. */
-export type OptimizerState = { readonly [K in OptimizerStateKind]: Weights };
+/**
+ * What training carries on beside the weights, by the names of their parameters: the optimizer's state of each kind,
+ * and the averaged weights if there are any (`weight-average.ts`).
+ */
+export type OptimizerState = { readonly [K in OptimizerStateKind]: Weights } & { readonly average?: Weights };
+
+const stateKinds = [...optimizerStateKinds, "average"] as const;
 
 export interface TrainingState {
   readonly weights: Weights;
@@ -25,21 +30,32 @@ export function everyKind(stateOf: (kind: OptimizerStateKind) => Weights): Optim
   return { velocity: stateOf("velocity"), held: stateOf("held"), margin: stateOf("margin") };
 }
 
+/** `of` applied to the values of each kind that `optimizer` has. */
+export function mapState(optimizer: OptimizerState, of: (values: Weights) => Weights): OptimizerState {
+  const { average } = optimizer;
+  return {
+    ...everyKind((kind) => of(optimizer[kind])),
+    ...(average === undefined ? {} : { average: of(average) }),
+  };
+}
+
 /** All values by the names `<parameter>.<kind>`, which files and messages use. */
 export function namedState(optimizer: OptimizerState): Weights {
   return new Map(
-    optimizerStateKinds.flatMap((kind) =>
-      [...optimizer[kind]].map(([parameter, value]) => [`${parameter}.${kind}`, value] as const),
+    stateKinds.flatMap((kind) =>
+      [...(optimizer[kind] ?? [])].map(([parameter, value]) => [`${parameter}.${kind}`, value] as const),
     ),
   );
 }
 
 /** The inverse of `namedState`. */
 export function stateOfNames(values: Weights): OptimizerState {
-  return everyKind((kind) => {
+  const ofKind = (kind: (typeof stateKinds)[number]): Weights => {
     const own = [...values].filter(([name]) => name.endsWith(`.${kind}`));
     return new Map(own.map(([name, value]) => [name.slice(0, -kind.length - 1), value] as const));
-  });
+  };
+  const average = ofKind("average");
+  return { ...everyKind(ofKind), ...(average.size === 0 ? {} : { average }) };
 }
 
 /** `left` in the shapes of the full network; the optimizer's state of cut structures is zero. */
@@ -54,7 +70,7 @@ export function wholeState(left: TrainingState, { cuts, last }: Widening): Train
     );
   return {
     weights: wholeWeights(left.weights, { cuts, last }),
-    optimizer: everyKind((kind) => whole(left.optimizer[kind])),
+    optimizer: mapState(left.optimizer, whole),
   };
 }
 
@@ -71,8 +87,9 @@ export function wholeWeights(left: Weights, { cuts, last }: Widening): Weights {
 
 /** The part of `optimizer` that remains after `steps`. */
 export function narrowState(optimizer: OptimizerState, steps: readonly CutStep[]): OptimizerState {
-  return everyKind(
-    (kind) => new Map([...optimizer[kind]].map(([name, value]) => [name, narrow(value, steps, name)] as const)),
+  return mapState(
+    optimizer,
+    (values) => new Map([...values].map(([name, value]) => [name, narrow(value, steps, name)] as const)),
   );
 }
 

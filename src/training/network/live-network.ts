@@ -5,26 +5,29 @@
 import { inBatch } from "../../autodiff/accumulate.ts";
 import { STOP, stopFeed } from "../../autodiff/data-parallel.ts";
 import { learningRateFeeds } from "../../autodiff/parameter-kinds.ts";
-import { required, UserError } from "../../core/errors.ts";
+import { required } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
 import { filled, type Tensor, tensor } from "../../core/tensor.ts";
 import type { TrainingBatch } from "../../data/loader.ts";
 import type { Feeds, Precision } from "../../engine/engine.ts";
 import { type Classifier, planClassifier } from "../../evaluation/classifier.ts";
-import type { Graph, Network, OptimizerStateKind, ParameterKind, Weights } from "../../graph/graph.ts";
+import type { Graph, Network, OptimizerStateKind, Weights } from "../../graph/graph.ts";
 import { applyStep } from "../../pruning/apply.ts";
 import { type CutStep, keptIndices } from "../../pruning/cut-list.ts";
 import { narrow, narrowFactors, type Shrinking, structuresLeft, widen } from "../../pruning/shrink.ts";
 import { type Factor, gammaFeeds } from "../../selection/factors.ts";
+import { requireGammas } from "../gamma/gamma-check.ts";
 import { everyKind, narrowState, type OptimizerState, type TrainingState, wholeWeights } from "./full-size-state.ts";
 import { divideFeeds, joinResults } from "./micro-batches.ts";
+import { averageStatistics } from "./rank-statistics.ts";
 import { Teacher } from "./teacher.ts";
 import {
   AFTER_A_CUT,
   type LiveNetworkOptions,
+  namesOfState,
   type PlanChoices,
   type Plans,
   preparePlans,
-  type StateParameter,
 } from "./training-plans.ts";
 
 export interface StepOptions {
@@ -57,13 +60,15 @@ export class LiveNetwork {
   #gammas: Weights = new Map();
   #gammaFeeds: Feeds = {};
   #plans: Plans;
+  /** Averaged weights of the pruned network, from the first update on. */
+  #average: Weights | undefined;
   /** Number of ranks that were asked to stop, from the last step. */
   #stopping = 0;
   readonly #teacher: Teacher | undefined;
 
   private constructor(
     options: LiveNetworkOptions,
-    { graph, weights, cuts }: LiveNetworkStart,
+    { graph, weights, optimizer, cuts }: LiveNetworkStart,
     left: Graph,
     plans: Plans,
     teacher: Teacher | undefined,
@@ -75,6 +80,7 @@ export class LiveNetwork {
     this.#cuts = cuts;
     this.#graph = left;
     this.#plans = plans;
+    this.#average = optimizer.average;
     this.#follow(cuts, left);
   }
 
@@ -84,14 +90,15 @@ export class LiveNetwork {
     const left = cuts.reduce(applyStep, { graph, weights } satisfies Network);
     const factors = narrowFactors(options.factors, cuts, left.weights);
     const plans = await preparePlans(options, left.graph, factors, choices);
-    await plans.training.write(new Map([...left.weights, ...namesOfState(plans.state, narrowState(optimizer, cuts))]));
+    const state = narrowState(optimizer, cuts);
+    await plans.training.write(new Map([...left.weights, ...namesOfState(plans.state, state)]));
     const { precision } = plans.training;
     const { teacher, ...teaching } = { ...options, choices: choices.teacher ?? {} };
     const opened =
       teacher === undefined
         ? undefined
         : await Teacher.open(teacher.network, { ...teaching, precision, temperature: teacher.temperature });
-    return new LiveNetwork({ ...options, precision }, start, left.graph, plans, opened);
+    return new LiveNetwork({ ...options, precision }, { ...start, optimizer: state }, left.graph, plans, opened);
   }
 
   /** The graph in training, without the structures that were cut. */
@@ -186,17 +193,7 @@ export class LiveNetwork {
   async shareStatistics(): Promise<void> {
     const { cluster, syncBatchNorm } = this.#options;
     if (!this.#isSummed || syncBatchNorm) return;
-    const { training } = this.#plans;
-    const names = this.#graph.parameters.flatMap(({ name, kind }) => (isStatistic(kind) ? [name] : []));
-    const own = [...(await training.read(names))];
-    const sums = await cluster.sum(own.flatMap(([, { data }]) => [...data]));
-    let offset = 0;
-    const means = own.map(([name, { shape, data }]) => {
-      const mean = Float32Array.from(data, (_, index) => (sums[offset + index] ?? 0) / cluster.size);
-      offset += data.length;
-      return [name, tensor(shape, mean)] as const;
-    });
-    await training.write(new Map(means));
+    await averageStatistics(this.#plans.training, this.#graph, cluster);
   }
 
   /** Reads the state of the pruned network. */
@@ -208,14 +205,49 @@ export class LiveNetwork {
   async #readOptimizer(): Promise<OptimizerState> {
     const { training, state } = this.#plans;
     const values = await training.read(state.map(({ name }) => name));
-    return everyKind(
-      (kind) =>
-        new Map(
-          state
-            .filter((one) => one.kind === kind)
-            .map(({ name, of }) => [of, required(values.get(name), `values of "${name}"`)] as const),
-        ),
-    );
+    return {
+      ...everyKind(
+        (kind) =>
+          new Map(
+            state
+              .filter((one) => one.kind === kind)
+              .map(({ name, of }) => [of, required(values.get(name), `values of "${name}"`)] as const),
+          ),
+      ),
+      ...optional({ average: this.#average }),
+    };
+  }
+
+  /** Updates the averaged weights with α = `decay`. With "lookahead" training goes on from them. */
+  async average(decay: number): Promise<void> {
+    // All ranks must have the same average.
+    await this.shareStatistics();
+    const { training, parameters } = this.#plans;
+    this.#average = await this.#averageOf(await training.read(parameters), decay);
+    if (this.#options.averaging === "lookahead") await training.write(this.#average);
+  }
+
+  /** Makes the averaged weights those of the network, if "lookahead" has averaged any. May be called again. */
+  async endOnAverage(): Promise<void> {
+    if (this.#options.averaging === "lookahead" && this.#average !== undefined) await this.average(1);
+  }
+
+  #averageOf(live: Weights, decay: number): Promise<Weights> {
+    const factors = this.#factors.map(({ parameter }) => parameter);
+    const update = { live, decay, factors, average: this.#average };
+    return this.#options.background.call("updateAverage", update);
+  }
+
+  /** The weights of the pruned network that are scored and exported: averaged ones with "ema". */
+  async #results(): Promise<Weights> {
+    const { training, parameters } = this.#plans;
+    const live = await training.read(parameters);
+    return this.#options.averaging === "ema" && this.#average !== undefined ? this.#averageOf(live, 1) : live;
+  }
+
+  /** Reads the full network as it is exported. */
+  async readResults(): Promise<Weights> {
+    return wholeWeights(await this.#results(), { cuts: this.#cuts, last: this.#last });
   }
 
   /** Reads the state in the shapes of the full network; the velocity of cut structures is zero. */
@@ -263,10 +295,10 @@ export class LiveNetwork {
     );
   }
 
-  /** A classifier with the current weights. This object owns its plan. */
+  /** A classifier with the current weights, or their average. This object owns its plan. */
   async classifier(): Promise<Classifier> {
-    const { training, evaluation, parameters } = this.#plans;
-    await evaluation.write(await training.read(parameters));
+    const { evaluation } = this.#plans;
+    await evaluation.write(await this.#results());
     return planClassifier(evaluation, this.#graph, this.#options.evaluationBatch);
   }
 
@@ -304,11 +336,14 @@ export class LiveNetwork {
       const own = plans.state.filter((one) => one.kind === kind);
       return new Map(own.map(({ of }) => [of, required(state.optimizer[kind].get(of), `${kind} of "${of}"`)] as const));
     });
-    const optimizer = await background.call("narrowState", { optimizer: moving, steps });
+    const { average } = state.optimizer;
+    const averages = average === undefined ? {} : { average: namedIn(network.weights, average) };
+    const optimizer = await background.call("narrowState", { optimizer: { ...moving, ...averages }, steps });
     await plans.training.write(new Map([...network.weights, ...namesOfState(plans.state, optimizer)]));
     this.#last = last;
     this.#cuts = cuts;
     this.#plans = plans;
+    this.#average = optimizer.average;
     this.#follow(cuts, network.graph);
   }
 
@@ -331,16 +366,7 @@ export class LiveNetwork {
   }
 
   #feedGammas(gammas: Weights): void {
-    for (const { parameter, count } of this.#options.factors) {
-      const given = gammas.get(parameter)?.data.length ?? 0;
-      if (given === count) continue;
-      throw new UserError("bad-option", "the γ policy does not return one γ for each structure", {
-        about: parameter,
-        expected: `${count} numbers`,
-        received: `${given}`,
-        hint: "Start from what gammasOf(run.factors) returns",
-      });
-    }
+    requireGammas(gammas, this.#options.factors);
     this.#gammas = gammas;
     this.#gammaFeeds = gammaFeeds(
       new Map(
@@ -360,18 +386,9 @@ export class LiveNetwork {
   }
 }
 
-/** The values of `optimizer` by the names of the parameters `state`, as far as it has them. */
-function namesOfState(state: readonly StateParameter[], optimizer: OptimizerState): Weights {
-  return new Map(
-    state.flatMap(({ name, kind, of }) => {
-      const value = optimizer[kind].get(of);
-      return value === undefined ? [] : [[name, value] as const];
-    }),
-  );
-}
-
-function isStatistic(kind: ParameterKind): boolean {
-  return kind === "running_mean" || kind === "running_variance";
+/** The `values` of parameters that `left` has too. */
+function namedIn(left: Weights, values: Weights): Weights {
+  return new Map([...values].filter(([name]) => left.has(name)));
 }
 
 /** Key of the kernel choice that stores the precision that "auto" decided. */

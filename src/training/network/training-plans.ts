@@ -14,11 +14,19 @@ import type { Cluster } from "../../distributed/cluster.ts";
 import type { KernelChoices, PrepareOptions } from "../../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../../engine/host.ts";
 import { prepareOnRanks } from "../../engine/prepare-on-ranks.ts";
-import { type Graph, type Network, type OptimizerStateKind, optimizerStateKinds } from "../../graph/graph.ts";
+import {
+  type Graph,
+  type Network,
+  type OptimizerStateKind,
+  optimizerStateKinds,
+  type Weights,
+} from "../../graph/graph.ts";
 import { type Factor, keptFactors } from "../../selection/factors.ts";
 import { fold } from "../../selection/fold.ts";
 import type { Background } from "../background/background.ts";
+import type { AveragingSettings } from "../settings/averaging.ts";
 import type { DistillSettings, PrecisionChoice } from "../settings/table.ts";
+import type { OptimizerState } from "./full-size-state.ts";
 
 export interface LiveNetworkOptions {
   readonly host: EngineHost;
@@ -41,6 +49,8 @@ export interface LiveNetworkOptions {
   /** Whether the scales of batch norms are not trained; default false. */
   readonly fixScales?: boolean;
   readonly clipNorm?: number;
+  /** How averaged weights are used, if there are any. */
+  readonly averaging?: AveragingSettings["kind"];
   /** The parameters of the head, if it is trained alone first. */
   readonly head?: readonly string[];
   /** Default "batch". */
@@ -115,4 +125,14 @@ export async function preparePlans(
       return found === undefined || of === undefined ? [] : [{ name, kind: found, of }];
     }),
   };
+}
+
+/** The values of `optimizer` by the names of the parameters `state`, as far as it has them. */
+export function namesOfState(state: readonly StateParameter[], optimizer: OptimizerState): Weights {
+  return new Map(
+    state.flatMap(({ name, kind, of }) => {
+      const value = optimizer[kind].get(of);
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
 }

@@ -2,7 +2,7 @@
  * Checkpoints: states from which a run can continue. Each is a folder `checkpoints/step-000123/` with
  *
  *     network.onnx            weights, statistics and factors; opens in any ONNX viewer
- *     optimizer.safetensors   velocities, and the number of steps that factors have been zero
+ *     optimizer.safetensors   velocities, the number of steps that factors have been zero, and averaged weights
  *     state.json              step, sums of the epoch so far, cuts, kernel choices, state of each hook, hashes of the
  *                             settings (`seal.ts`), sha256 of the other two files and of itself
  *

@@ -8,6 +8,7 @@ import { defaultEngine, engineNames } from "../../engine/create.ts";
 import { precisions } from "../../engine/engine.ts";
 import { scheduleKinds, scheduleSchema } from "../schedules.ts";
 import { augmentationSettings } from "./augmentation.ts";
+import { averagingSettings } from "./averaging.ts";
 import { choice, distillation, mixing, number, numbersOf, switchTo, text, wholeNumber } from "./codecs.ts";
 import { pruningSettings } from "./pruning.ts";
 import { setting } from "./setting.ts";
@@ -230,6 +231,7 @@ export const settingsTable = {
   }),
   ...taskSettings,
   ...augmentationSettings,
+  ...averagingSettings,
   syncBatchNorm: setting({
     schema: z.boolean().default(false),
     help: "under mpirun: normalise by the batch statistics of all ranks, not of each rank alone",
