@@ -28,7 +28,11 @@ export async function startOf(folder: string, file: string): Promise<StartSummar
   const dataset = await reopenData(record, undefined);
   const { settings } = record;
   const latencyTable = needsLatency(settings) ? await readLatencyTable(join(folder, runFiles.latencyTable)) : undefined;
-  const { network } = withFactors(networkFor(await openModel(file), dataset, settings).network, settings, latencyTable);
+  const { network } = withFactors(
+    networkFor(await openModel(file, settings), dataset, settings).network,
+    settings,
+    latencyTable,
+  );
   if (hashWeights(network.weights) !== record.initialWeights) {
     throw new UserError("bad-option", "the run did not start from this file", {
       about: folder,

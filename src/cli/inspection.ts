@@ -10,6 +10,7 @@ import { describeTable, type LatencyTable } from "../latency/table.ts";
 import { timedLayers } from "../latency/timed-layers.ts";
 import { type Factor, type FactorKind, factorsOf, selectionKeys } from "../selection/factors.ts";
 import { place, structureKinds } from "../selection/place.ts";
+import { carriedNotices } from "../training/start/carried-notices.ts";
 import { classNamesOf } from "../training/start/class-names.ts";
 
 export interface InspectedLayer {
@@ -45,6 +46,8 @@ export interface Inspection {
   readonly inputs: readonly { readonly name: string; readonly shape: readonly (number | "N")[] }[];
   /** Names of the classes in the order of the logits, if the file's metadata has them. */
   readonly classes?: readonly string[];
+  /** What is written again unread, as sentences. */
+  readonly carried?: readonly string[];
   readonly layers: readonly InspectedLayer[];
   /** Whether the network has scaling factors. If not, `structures` lists those that could get factors. */
   readonly hasFactors: boolean;
@@ -129,6 +132,7 @@ export function inspect(
     ...(latencyTable === undefined ? {} : { measuredOn: describeTable(latencyTable) }),
     inputs: graph.inputs.map(({ name, shape }) => ({ name, shape })),
     ...optional({ classes: classNamesOf(graph) }),
+    ...(graph.header?.carried === undefined ? {} : { carried: carriedNotices(graph) }),
     layers: latencyTable === undefined ? layersOf(graph) : withTimes(layersOf(graph), graph, latencyTable),
     hasFactors: own.length > 0,
     structures: factors.map((factor) => ({

@@ -1,5 +1,6 @@
 /** Opens a network that a command names: a model of the zoo or an ONNX file. */
 import { loadOnnx } from "../formats/onnx/index.ts";
+import type { ReadOptions } from "../formats/onnx/read.ts";
 import type { Network } from "../graph/graph.ts";
 import type { ImageOptions } from "../models/options.ts";
 import { model } from "../models/zoo.ts";
@@ -14,6 +15,10 @@ export function isFile(network: string): boolean {
  * has no weights.
  * @throws UserError "unknown-name" with the most similar model's name, and what `loadOnnx` throws.
  */
-export async function openNetwork(source: string, images: Partial<ImageOptions> = {}): Promise<Network> {
-  return isFile(source) ? loadOnnx(source) : { graph: model(source, images), weights: new Map() };
+export async function openNetwork(
+  source: string,
+  images: Partial<ImageOptions> = {},
+  options: ReadOptions = {},
+): Promise<Network> {
+  return isFile(source) ? loadOnnx(source, options) : { graph: model(source, images), weights: new Map() };
 }

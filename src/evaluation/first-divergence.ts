@@ -4,6 +4,7 @@
  */
 import { required } from "../core/errors.ts";
 import { type Tensor, take } from "../core/tensor.ts";
+import { withoutCarried } from "../formats/onnx/carried/network-file.ts";
 import { writeOnnx } from "../formats/onnx/write.ts";
 import { type Graph, type Network, takesChannelsLast } from "../graph/graph.ts";
 import { fold } from "../selection/fold.ts";
@@ -50,7 +51,7 @@ export async function engineActivations(host: Host, network: Network, image: Ten
 
 /** All activations of `network` in ONNX Runtime for one image `[1,C,H,W]`. */
 export async function runtimeActivations(network: Network, image: Tensor): Promise<Activations> {
-  const graph = exposed(network.graph);
+  const graph = withoutCarried(exposed(network.graph));
   const session = await openRuntime(writeOnnx({ graph, weights: network.weights }), graph.name, {
     channelsLast: takesChannelsLast(graph),
   });

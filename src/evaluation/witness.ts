@@ -9,11 +9,11 @@ import { EngineHost } from "../engine/host.ts";
 import { oneDnnIsAbsent } from "../engine/onednn/ffi/locate.ts";
 import { loadOnnx } from "../formats/onnx/index.ts";
 import { cost } from "../graph/cost.ts";
-import { type Network, takesChannelsLast } from "../graph/graph.ts";
+import type { Network } from "../graph/graph.ts";
 import { type Classifier, engineClassifier } from "./classifier.ts";
 import { type Activations, engineActivations, runtimeActivations } from "./first-divergence.ts";
 import { hasOnnxRuntime, onnxRuntimeVersion } from "./runtime-library.ts";
-import { runtimeClassifier } from "./runtime-thread.ts";
+import { runtimeClassifierOf } from "./runtime-logits.ts";
 
 export interface Witness {
   /** Name in words: "ONNX Runtime", "the reference engine". */
@@ -51,7 +51,7 @@ function runtimeWitness({ compact, compactFile }: WitnessOptions): Witness {
   return {
     name: "ONNX Runtime",
     version: onnxRuntimeVersion(),
-    classifier: (batch) => runtimeClassifier(compactFile, batch, { channelsLast: takesChannelsLast(compact.graph) }),
+    classifier: (batch) => runtimeClassifierOf(compactFile, compact.graph, batch),
     activations: runtimeActivations,
     dispose: async () => {},
   };

@@ -127,6 +127,34 @@ export interface FileHeader {
   readonly metadata?: readonly (readonly [key: string, value: string])[];
   /** The inputs that have their channels last in the file. In the graph they have them first. */
   readonly channelsLast?: readonly string[];
+  /** What stands before and behind the network in the file, and is not read. */
+  readonly carried?: Carried;
+}
+
+/** A node of a file that is not read, as its encoded message. */
+export interface CarriedNode {
+  /** As ONNX names it. */
+  readonly op: string;
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The parts of a file that are written again as they were read. Messages are encoded as in the file. */
+export interface Carried {
+  /** The nodes that compute the network's input from the file's. */
+  readonly before: readonly CarriedNode[];
+  /** The nodes that compute the file's outputs from the network's. */
+  readonly behind: readonly CarriedNode[];
+  /** The tensors that these nodes read. */
+  readonly tensors: readonly Uint8Array[];
+  /** The inputs of the file, if there are nodes before the network. */
+  readonly inputs: readonly Uint8Array[];
+  /** The outputs of the file; none if they are the network's. */
+  readonly outputs: readonly Uint8Array[];
+  /** Names of outputs of the file that are left out, because they lie inside the network. */
+  readonly dropped: readonly string[];
+  /** Opsets of other domains than ONNX's own. */
+  readonly opsets: readonly (readonly [domain: string, version: number])[];
 }
 
 /** The structure of a network, without weights. */

@@ -18,6 +18,7 @@ import { type Answers, answersOf, engineClassifier } from "../evaluation/classif
 import type { Latency } from "../evaluation/latency.ts";
 import { hasOnnxRuntime, runtimeInstallCommand } from "../evaluation/runtime-library.ts";
 import { measureLatencyAside } from "../evaluation/runtime-thread.ts";
+import { networkFile, withoutCarried } from "../formats/onnx/carried/network-file.ts";
 import { cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";
 import { networkCost } from "../latency/predict.ts";
@@ -236,8 +237,10 @@ async function timeBoth(
   const temporary = await mkdtemp(join(tmpdir(), "espalier-latency-"));
   try {
     const plainFile = join(temporary, runFiles.network);
-    await background.call("saveNetwork", { network, path: plainFile, isBaked: true });
-    const [before, after] = await measureLatencyAside([plainFile, compactFile]);
+    const alone = { ...network, graph: withoutCarried(network.graph) };
+    await background.call("saveNetwork", { network: alone, path: plainFile, isBaked: true });
+    const compact = await networkFile(compactFile, network.graph);
+    const [before, after] = await measureLatencyAside([plainFile, compact.path]).finally(compact.dispose);
     const { batch, threads, ...rest } = required(before, "the latency before");
     const cutLatency = required(after, "the latency after");
     emitter.emit({ type: "latency", batch, threads, before: figures(rest), after: figures(cutLatency) });

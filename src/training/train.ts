@@ -29,6 +29,7 @@ import { hashData, hashWeights, type RunRecord } from "./run-folder/run-record.t
 import { sealOf } from "./run-folder/seal.ts";
 import { clusterFor, type RunOptions } from "./run-scope.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./settings/settings.ts";
+import { carriedNotices } from "./start/carried-notices.ts";
 import { bringsWeights, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
 import { sourceForFile } from "./start/fine-tuning-data.ts";
 import { fittingBatch } from "./start/fitting-batch.ts";
@@ -85,7 +86,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     requireOneGamma(parsed, options);
     requireOwnNames([...(hooks ?? []), ...(gammaPolicy === undefined ? [] : [gammaPolicy])]);
     imagesPerMicroBatch(partOfBatch(parsed.batch, cluster).count, parsed.accumulate ?? 1);
-    const found = await openModel(model);
+    const found = await openModel(model, parsed);
     const file = isFineTuned ? fileOf(found) : undefined;
     const images = file === undefined ? data : sourceForFile(file, data);
     const opened = await openData(images, parsed.limit, inputOf(found));
@@ -141,7 +142,11 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
           ...optional({ latencyTable }),
           checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
           ...(settings.distill === undefined ? {} : { teacher: bake(network) }),
-          notices: [...notices, ...(factors.length === 0 && controlOf === undefined ? [noGamma] : [])],
+          notices: [
+            ...carriedNotices(network.graph),
+            ...notices,
+            ...(factors.length === 0 && controlOf === undefined ? [noGamma] : []),
+          ],
         };
         await cluster.onFirst(() => writeStart(writer, start));
         return start;

@@ -70,6 +70,7 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
     exactly({ weight: 0.7, temperature: 2 }, "0.7,2"),
   ],
   "from-scratch": [{ text: undefined, value: true }],
+  outputs: [exactly(["logits"], "logits"), exactly(["map0", "map1"], "map0,map1")],
   "keep-head": [{ text: undefined, value: true }],
   "head-epochs": [exactly(1), exactly(3)],
   flip: [exactly("random"), exactly("alternating"), exactly("none")],

@@ -77,7 +77,15 @@ test("settings survive being stored, so a resumed run has the same", () => {
 });
 
 test("every setting of the schema can be suggested", () => {
-  const more = { accumulate: 1, gammaAfter: 1, budgetBy: 1, fixBatchNormScale: true, keepHead: true, headEpochs: 1 };
+  const more = {
+    accumulate: 1,
+    gammaAfter: 1,
+    budgetBy: 1,
+    fixBatchNormScale: true,
+    outputs: ["logits"],
+    keepHead: true,
+    headEpochs: 1,
+  };
   const optional = {
     mixing: { kind: "mixup", alpha: 1 },
     classWeights: "balanced",

@@ -17,8 +17,13 @@ interface InspectOptions extends CommonOptions {
   readonly channels?: number;
   readonly size?: number;
   readonly structures?: boolean;
+  readonly outputs?: readonly string[];
   readonly latency?: true;
   readonly latencyTable?: string;
+}
+
+function namesOf(text: string): readonly string[] {
+  return text.split(",").map((name) => name.trim());
 }
 
 export function addInspect(program: Command, context: Context): void {
@@ -30,12 +35,16 @@ export function addInspect(program: Command, context: Context): void {
     .option("--channels <n>", "channels of a model's images (default: 3)", integerFor("--channels"))
     .option("--size <pixels>", "height and width of a model's images (default: 32 or 224)", integerFor("--size"))
     .option("--structures", "show the structures that can be pruned, their costs, and why other layers cannot")
+    .option("--outputs <names>", "values of a file where the network ends, with commas between them", namesOf)
     .option("--latency", "show the predicted time of each layer in ONNX Runtime on this machine: one thread, one image")
     .option("--latency-table <file>", "show the predicted times of a table that espalier measure wrote")
     .action(async (source: string, options: InspectOptions) => {
-      const { classes, channels, size } = options;
-      const file = isFile(source) && options.structures !== true ? await openOnnx(source) : undefined;
-      const network = file?.network ?? (await openNetwork(source, { ...optional({ classes, channels, size }) }));
+      const { classes, channels, size, outputs } = options;
+      const file =
+        isFile(source) && options.structures !== true ? await openOnnx(source, optional({ outputs })) : undefined;
+      const network =
+        file?.network ??
+        (await openNetwork(source, { ...optional({ classes, channels, size }) }, optional({ outputs })));
       const latencyTable =
         options.latency === true || options.latencyTable !== undefined
           ? await tableShown(context, network.graph, {

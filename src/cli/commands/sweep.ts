@@ -165,7 +165,7 @@ async function runSweep(
   const data = await cluster.together(() =>
     dataProgress(context, async (onProgress) => {
       const reference = datasetReference(plan.data, { onProgress, ...imagesOf(plan) });
-      const dataset = await reference.open(inputOf(await openModel(plan.model)));
+      const dataset = await reference.open(inputOf(await openModel(plan.model, plan.settings)));
       return { spec: reference.spec, open: async () => dataset };
     }),
   );

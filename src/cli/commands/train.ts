@@ -50,8 +50,9 @@ export async function requestOf(
   command: Command,
 ): Promise<OpenRequest> {
   const source = named ?? (name === undefined ? undefined : recipe(name).model);
-  const opened = source === undefined ? undefined : await openModel(source);
   const given = settingsOfFlags(givenFlags(command, settingFlags));
+  const outputs = listOf(given["outputs"]) ?? (name === undefined ? undefined : recipe(name).settings.outputs);
+  const opened = source === undefined ? undefined : await openModel(source, { outputs });
   const { select, round } = given;
   const settings = {
     ...given,
@@ -60,6 +61,10 @@ export async function requestOf(
   };
   const request = withRecipe(name, { model: named, data, settings });
   return { ...request, opened: opened ?? request.model };
+}
+
+function listOf(value: unknown): readonly string[] | undefined {
+  return Array.isArray(value) ? value.map(String) : undefined;
 }
 
 async function runTraining(

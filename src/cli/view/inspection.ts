@@ -55,7 +55,7 @@ function classesText(classes: readonly string[]): string {
 
 export function inspectionLines(inspection: Inspection, { colours }: Terminal): string[] {
   const { name, inputs, parameters, macs, latency, measuredOn = "", structures, hasFactors, quantized } = inspection;
-  const { classes } = inspection;
+  const { classes, carried = [] } = inspection;
   const [heading = "", ...rows] = layerTable(inspection);
   const images = inputs.map((input) => `${input.name} ${input.shape.join("×")}`).join(", ");
   const selectable = structureText(structures, hasFactors);
@@ -73,6 +73,7 @@ export function inspectionLines(inspection: Inspection, { colours }: Terminal): 
       : [`  latency      ${colours.bold(formatMilliseconds(latency))} ${colours.dim(`(predicted: ${measuredOn})`)}`]),
     `  ${hasFactors ? "alive     " : "structures"}   ${selectable === "" ? "none" : selectable}`,
     ...(classes === undefined ? [] : [`  classes      ${classesText(classes)}`]),
+    ...carried.map((line) => `  ${line}`),
     ...(quantized === undefined ? [] : quantizedLines(quantized)),
   ];
 }

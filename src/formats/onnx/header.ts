@@ -6,6 +6,7 @@
 import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import type { FileHeader } from "../../graph/graph.ts";
+import { splitKeys } from "./carried/noted.ts";
 import { factorPrefix } from "./factors.ts";
 import { parameterPrefix } from "./parameter-notes.ts";
 import type { ModelMessage } from "./proto.ts";
@@ -87,8 +88,9 @@ export function notedChannelsLast({ metadataProps }: ModelMessage): ReadonlySet<
 
 /** Whether a metadata entry is about how the file stores the network. The writer makes these entries anew. */
 function isOfLayout(key: string): boolean {
+  const single: readonly string[] = [layoutKey, channelsLastKey, ...Object.values(splitKeys)];
   const prefixes = [exactPrefix, factorPrefix, parameterPrefix];
-  return prefixes.some((prefix) => key.startsWith(prefix)) || key === layoutKey || key === channelsLastKey;
+  return prefixes.some((prefix) => key.startsWith(prefix)) || single.includes(key);
 }
 
 /**

@@ -6,7 +6,7 @@ import { FolderData } from "./external.ts";
 import { opsetOf } from "./header.ts";
 import { decodeModel } from "./proto.ts";
 import { type QuantizedFacts, quantizedFacts } from "./quantized-facts.ts";
-import { readOnnx } from "./read.ts";
+import { type ReadOptions, readOnnx } from "./read.ts";
 import { type WriteOptions, writeOnnx } from "./write.ts";
 
 /** Writes `network` to `path` atomically. Throws as `writeOnnx` and `writeBytes` do. */
@@ -16,11 +16,11 @@ export async function saveOnnx(network: Network, path: string, options: WriteOpt
 }
 
 /** Reads the network at `path`. Throws as `readOnnx` and `readBytes` do. */
-export async function loadOnnx(path: string): Promise<Network> {
-  requireArguments("loadOnnx", { path: [path, "text"] });
+export async function loadOnnx(path: string, options: ReadOptions = {}): Promise<Network> {
+  requireArguments("loadOnnx", { path: [path, "text"], options: [options, "object"] });
   const data = new FolderData(path);
   try {
-    return readOnnx(await readBytes(path), path, data);
+    return readOnnx(await readBytes(path), path, data, options);
   } finally {
     data.close();
   }
@@ -37,11 +37,11 @@ export interface OnnxFile {
 }
 
 /** Reads the file at `path`, also if it is quantised. Throws as `loadOnnx` does. */
-export async function openOnnx(path: string): Promise<OnnxFile> {
+export async function openOnnx(path: string, options: ReadOptions = {}): Promise<OnnxFile> {
   const bytes = await readBytes(path);
   const data = new FolderData(path);
   try {
-    const network = readOnnx(bytes, path, data, { quantized: true });
+    const network = readOnnx(bytes, path, data, { ...options, quantized: true });
     const model = decodeModel(bytes, path);
     return { network, opset: opsetOf(model, path), quantized: quantizedFacts(model, path, data) };
   } finally {

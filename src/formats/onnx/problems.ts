@@ -21,6 +21,11 @@ export class Problems {
     this.#file = file;
   }
 
+  /** Outputs of nodes that could not be read, or that depend on such nodes. */
+  get missing(): ReadonlySet<string> {
+    return this.#missing;
+  }
+
   unknownOp(op: string, node: string, outputs: readonly string[]): void {
     this.#note({ op, node, reason: "this op is not supported" }, undefined, outputs);
   }

@@ -10,6 +10,7 @@ import { elementCount, type Shape, tensor } from "../../core/tensor.ts";
 import type { Network, Node, Parameter, ParameterKind, Weights } from "../../graph/graph.ts";
 import { withoutUnread } from "../../graph/rewrite.ts";
 import { requireFinite } from "../finite.ts";
+import { readParts, type Trace } from "./carried/read-parts.ts";
 import { movedBeforeTranspose } from "./channels-last.ts";
 import { channelsFirst, channelsLastInputs, renamed } from "./channels-last-inputs.ts";
 import { type ExternalData, noExternalData } from "./external.ts";
@@ -38,6 +39,11 @@ export interface ReadOptions {
    * their integers but not rounded. Default false: such a file is refused.
    */
   readonly quantized?: boolean;
+  /**
+   * The values where the network ends; nodes behind them are carried over unread. Default: the outputs of the file, or
+   * where the nodes end that can be read.
+   */
+  readonly outputs?: readonly string[];
 }
 
 /**
@@ -70,6 +76,26 @@ export function readOnnx(
       hint: "Give the file that it was made from. espalier inspect, eval and bench read quantised files",
     });
   }
+  const { graph } = model;
+  return readParts({ ...model, graph }, bytes, {
+    file,
+    outputs: options.outputs,
+    read: (part, trace) => readGraph(part, trace, file, external),
+    integers: (message) => {
+      const { type, values } = readTensor(message, file, external);
+      const numbers = [...values].filter((value) => typeof value === "number");
+      return type === "integer" && numbers.length === values.length ? numbers : undefined;
+    },
+  });
+}
+
+/** Reads a model whose graph is the network alone. `trace` gets what is known of its values, also if this throws. */
+function readGraph(
+  model: ModelMessage & { readonly graph: GraphMessage },
+  trace: Trace,
+  file: string,
+  external: ExternalData,
+): Network {
   const opset = opsetOf(model, file);
   const initializers = readInitializers(model.graph, file, external);
   const graph = { ...model.graph, node: [...withGelus(nodesOf(model.graph, initializers, file, external))] };
@@ -94,6 +120,8 @@ export function readOnnx(
     tensorOf: (message, owner) => readTensor(message, file, external, owner),
   });
   const problems = new Problems(file);
+  trace.unread = problems.missing;
+  trace.constants = reader.constants;
   for (const message of graph.node ?? []) {
     const surroundings = {
       file,

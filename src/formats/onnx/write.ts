@@ -10,6 +10,8 @@ import { formatShape, type Shape, sameShape, type Tensor } from "../../core/tens
 import type { ForwardNode, Graph, Network, Node } from "../../graph/graph.ts";
 import type { ForwardOpName } from "../../graph/ops.ts";
 import { inferShapes } from "../../graph/shapes.ts";
+import { splitEntries } from "./carried/noted.ts";
+import { carriedNames, encodeWithCarried } from "./carried/write-parts.ts";
 import { channelsLast, toChannelsFirst } from "./channels-last-inputs.ts";
 import { exchangedAxes, exchangedShape } from "./exchanged-axes.ts";
 import { factorEntries } from "./factors.ts";
@@ -23,6 +25,7 @@ import {
   encodeModel,
   floatTensorMessage,
   integerTensorMessage,
+  type ModelMessage,
   type NodeMessage,
   smallIntegerTensorMessage,
   type TensorMessage,
@@ -91,7 +94,8 @@ class FileWriter implements WriteContext {
   constructor(network: Network, quantization: Quantization | undefined) {
     this.#network = network;
     this.#shapes = inferShapes(network.graph, 1);
-    this.#names = new Set(this.#shapes.keys());
+    const { carried } = network.graph.header ?? {};
+    this.#names = new Set([...this.#shapes.keys(), ...(carried === undefined ? [] : carriedNames(carried))]);
     this.#constants = new Set(network.graph.parameters.map(({ name }) => name));
     for (const name of network.graph.header?.channelsLast ?? []) {
       this.#channelsFirstOf.set(
@@ -232,11 +236,16 @@ class FileWriter implements WriteContext {
     const batch = header.batch ?? "N";
     const named = (shape: readonly (number | "N")[]): readonly (number | string)[] =>
       shape.map((size) => (size === "N" ? batch : size));
-    return encodeModel({
+    const model: ModelMessage = {
       ...headerMessage(
         header,
         metadata,
-        new Map([...this.#exact, ...factorEntries(graph.parameters), ...parameterEntries(graph.parameters)]),
+        new Map([
+          ...this.#exact,
+          ...factorEntries(graph.parameters),
+          ...parameterEntries(graph.parameters),
+          ...splitEntries(graph),
+        ]),
         this.#nodes.some(isTranspose),
       ),
       graph: {
@@ -250,7 +259,8 @@ class FileWriter implements WriteContext {
         node: this.#nodes,
         initializer: [...this.#initializers(graph), ...this.#extras],
       },
-    });
+    };
+    return header.carried === undefined ? encodeModel(model) : encodeWithCarried(model, header.carried, graph.outputs);
   }
 
   *#initializers(graph: Graph): Generator<TensorMessage> {

@@ -42,6 +42,12 @@ export function numbersOf(what: string, names: readonly string[]): Codec {
   };
 }
 
+/** Names, separated by commas. */
+export const names: Codec = {
+  kind: "text",
+  read: (value) => value.split(",").map((name) => name.trim()),
+};
+
 /** A whole number, or "auto". */
 export const wholeNumberOrAuto: Codec = {
   kind: "text",

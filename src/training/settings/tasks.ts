@@ -1,9 +1,17 @@
 /** The rows of the table of settings about what a trained network learns anew. */
 import { z } from "zod";
-import { switchTo, wholeNumber } from "./codecs.ts";
+import { names, switchTo, wholeNumber } from "./codecs.ts";
 import { setting } from "./setting.ts";
 
 export const taskSettings = {
+  outputs: setting({
+    schema: z.array(z.string().min(1)).min(1).readonly().exactOptional(),
+    help: "values of the file where the network ends; what hangs behind them is written again unread",
+    group: "weights",
+    default: "the file's outputs, or where the nodes end that can be read",
+    control: "omit",
+    flags: [{ flag: "--outputs <names>", codec: names, label: "outputs" }],
+  }),
   keepHead: setting({
     schema: z.boolean().exactOptional(),
     help: "keep the network's last layer, and refuse data of another number of classes",

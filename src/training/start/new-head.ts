@@ -4,8 +4,10 @@
  */
 import { UserError } from "../../core/errors.ts";
 import { type Tensor, tensor } from "../../core/tensor.ts";
+import { endingAtNetwork } from "../../formats/onnx/carried/network-file.ts";
 import { type Graph, type Network, type Node, producers, readers, type Weights } from "../../graph/graph.ts";
 import { inferShapes } from "../../graph/shapes.ts";
+import { opsOf } from "./carried-notices.ts";
 import { classNamesOf, withoutClassNames } from "./class-names.ts";
 
 /** The ops that may stand behind the head: they keep the order of the classes. */
@@ -90,9 +92,11 @@ export function fitHead(network: Network, classes: readonly string[]): FittedHea
   const done = isKnown
     ? `its last layer, the ${about}, keeps the rows of these classes`
     : `its last layer, the ${about}, is made anew and the rest keeps its weights`;
+  const behind = graph.header?.carried?.behind ?? [];
+  const left = behind.length === 0 ? "" : `, and what is carried behind it is left out (${opsOf(behind)})`;
   return {
     network: changed,
-    notice: `The network has ${has}, the data ${describe(classes)}: ${done}. To refuse this, give --keep-head`,
+    notice: `The network has ${has}, the data ${describe(classes)}: ${done}${left}. To refuse this, give --keep-head`,
   };
 }
 
@@ -118,7 +122,8 @@ function withClasses(graph: Graph, { parameters }: Head, classes: number): Graph
   const resized = graph.parameters.map((parameter) =>
     own.has(parameter.name) ? { ...parameter, shape: [classes, ...parameter.shape.slice(1)] } : parameter,
   );
-  const { header, ...others } = graph;
+  // The nodes behind the network belong to the old classes: a map of their names, for example.
+  const { header, ...others } = endingAtNetwork(graph);
   return { ...others, parameters: resized, ...(header === undefined ? {} : { header: withoutClassNames(header) }) };
 }
 

@@ -31,9 +31,16 @@ export interface ModelFile extends Network {
 /** A name of the zoo, whose graph depends on the data, or an opened network. */
 export type OpenModel<S extends ModelSource = ModelSource> = S | ModelFile;
 
-/** Reads the file if `source` is a path; otherwise returns `source`. Throws the errors of reading a file. */
-export async function openModel<S extends ModelSource>(source: S): Promise<OpenModel<S>> {
-  return typeof source === "string" && isOnnxFile(source) ? { ...(await loadOnnx(source)), path: source } : source;
+/**
+ * Reads the file, up to `outputs`, if `source` is a path; otherwise returns `source`. Throws the errors of reading a
+ * file.
+ */
+export async function openModel<S extends ModelSource>(
+  source: S,
+  { outputs }: { readonly outputs?: readonly string[] | undefined } = {},
+): Promise<OpenModel<S>> {
+  if (typeof source !== "string" || !isOnnxFile(source)) return source;
+  return { ...(await loadOnnx(source, optional({ outputs }))), path: source };
 }
 
 /** `source` if it was read from a file. */

@@ -83,4 +83,28 @@ export const fieldsOf: { readonly [Name in keyof Messages]: readonly Field[] } =
     { number: 1, name: "dimValue", type: "int64", repeated: false },
     { number: 2, name: "dimParam", type: "string", repeated: false },
   ],
+  RawModelProto: [{ number: 7, name: "graph", type: "bytes", repeated: false }],
+  RawGraphProto: [
+    { number: 1, name: "node", type: "bytes", repeated: true },
+    { number: 5, name: "initializer", type: "bytes", repeated: true },
+    { number: 11, name: "input", type: "bytes", repeated: true },
+    { number: 12, name: "output", type: "bytes", repeated: true },
+  ],
+  RawNodeProto: [
+    { number: 1, name: "input", type: "string", repeated: true },
+    { number: 2, name: "output", type: "string", repeated: true },
+    { number: 3, name: "name", type: "string", repeated: false },
+    { number: 4, name: "opType", type: "string", repeated: false },
+    { number: 5, name: "attribute", type: "bytes", repeated: true },
+    { number: 6, name: "docString", type: "string", repeated: false },
+    { number: 7, name: "domain", type: "string", repeated: false },
+    { number: 8, name: "overload", type: "string", repeated: false },
+    { number: 9, name: "metadataProps", type: "bytes", repeated: true },
+  ],
+  RawAttributeProto: [
+    { number: 1, name: "name", type: "string", repeated: false },
+    { number: 6, name: "g", type: "bytes", repeated: false },
+    { number: 8, name: "ints", type: "int64", repeated: true },
+    { number: 11, name: "graphs", type: "bytes", repeated: true },
+  ],
 };

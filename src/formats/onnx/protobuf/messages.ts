@@ -97,6 +97,36 @@ export interface DimensionProto {
   dimParam?: string | undefined;
 }
 
+export interface RawModelProto {
+  graph?: Uint8Array | undefined;
+}
+
+export interface RawGraphProto {
+  node?: Uint8Array[] | undefined;
+  initializer?: Uint8Array[] | undefined;
+  input?: Uint8Array[] | undefined;
+  output?: Uint8Array[] | undefined;
+}
+
+export interface RawNodeProto {
+  input?: string[] | undefined;
+  output?: string[] | undefined;
+  name?: string | undefined;
+  opType?: string | undefined;
+  attribute?: Uint8Array[] | undefined;
+  docString?: string | undefined;
+  domain?: string | undefined;
+  overload?: string | undefined;
+  metadataProps?: Uint8Array[] | undefined;
+}
+
+export interface RawAttributeProto {
+  name?: string | undefined;
+  g?: Uint8Array | undefined;
+  ints?: number[] | undefined;
+  graphs?: Uint8Array[] | undefined;
+}
+
 /** Every message by its name. */
 export interface Messages {
   ModelProto: ModelProto;
@@ -112,4 +142,8 @@ export interface Messages {
   TensorTypeProto: TensorTypeProto;
   TensorShapeProto: TensorShapeProto;
   DimensionProto: DimensionProto;
+  RawModelProto: RawModelProto;
+  RawGraphProto: RawGraphProto;
+  RawNodeProto: RawNodeProto;
+  RawAttributeProto: RawAttributeProto;
 }
