@@ -65,7 +65,7 @@ export function freedomOf({ steps, waits, waitedMilliseconds, blockedMillisecond
   ];
 }
 
-function timing({ epochs, finished, latency, sessions }: History): Facts {
+function timing({ epochs, finished, sessions }: History): Facts {
   const seconds = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0);
   const facts: (readonly [string, string])[] = [["epochs", `${epochs.length} in ${formatDuration(seconds)}`]];
   if (finished !== undefined) facts.push(["session", formatDuration(finished.seconds)]);
@@ -75,13 +75,6 @@ function timing({ epochs, finished, latency, sessions }: History): Facts {
   const epochsWaited = epochs.map(({ waitMilliseconds }) => formatMilliseconds(waitMilliseconds));
   if (epochs.length > 0) facts.push(["wait for data, mean of a step, by epoch", epochsWaited.join(", ")]);
   if (sessions > 1) facts.push(["sessions", `${sessions}, each resumed from a checkpoint`]);
-  if (latency !== undefined) {
-    const { batch, threads, before, after } = latency;
-    const range = ({ lowerQuartile, median, upperQuartile }: typeof before): string =>
-      `${formatMilliseconds(median)} (${formatMilliseconds(lowerQuartile)} to ${formatMilliseconds(upperQuartile)})`;
-    facts.push(["latency before", range(before)], ["latency after", range(after)]);
-    facts.push(["latency of", `batch ${batch}, ${plural(threads, "thread")}, median of ${before.runs} runs`]);
-  }
   return facts;
 }
 

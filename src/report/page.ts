@@ -10,6 +10,7 @@ import { factLists } from "./facts.ts";
 import { formatDuration } from "./format.ts";
 import { describeLevels, heatKey, heatMap, heatOrder, heatPixels } from "./heat.ts";
 import type { History } from "./history.ts";
+import { latencyCard } from "./latency-card.ts";
 import { pngAddress } from "./picture.ts";
 import type { StructureView } from "./structure.ts";
 import { certificateCard, headline, summaryTable } from "./summary.ts";
@@ -108,7 +109,13 @@ export function reportPage(history: History, structure: StructureView | undefine
     ),
     finished === undefined
       ? undefined
-      : element("div", { class: "summary" }, summaryTable(finished.before, finished.after), certificateCard(history)),
+      : element(
+          "div",
+          { class: "summary" },
+          summaryTable(finished.before, finished.after),
+          certificateCard(history),
+          latencyCard(history),
+        ),
     section("The run", undefined, element("div", { class: "charts" }, chartsOf(history))),
     structure === undefined ? undefined : structureSection(structure),
     lives === undefined

@@ -50,6 +50,7 @@ td.now { font-weight: 650; }
 .meter div { flex: 1; height: 8px; border-radius: 4px; background: var(--rule); overflow: hidden; }
 .meter div i { display: block; height: 100%; background: var(--kept); border-radius: 4px; }
 .verdict { display: flex; align-items: center; gap: 9px; font-size: 17px; font-weight: 650; margin-bottom: 8px; }
+.verdict.plain { font-variant-numeric: tabular-nums; }
 .verdict svg { width: 22px; height: 22px; flex: none; color: var(--kept); }
 .verdict.bad svg, .verdict.bad { color: var(--bad); }
 dl { display: grid; grid-template-columns: auto 1fr; gap: 3px 18px; margin: 12px 0 0; font-size: 13.5px; }

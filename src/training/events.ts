@@ -224,6 +224,14 @@ export const eventDefinitions = [
     threads: count.describe("threads of the runtime"),
     before: latencyFigures.describe("latency of the trained network"),
     after: latencyFigures.describe("latency of the pruned network"),
+    allThreads: z
+      .object({
+        threads: count.describe("threads of the runtime"),
+        before: latencyFigures.describe("latency of the trained network"),
+        after: latencyFigures.describe("latency of the pruned network"),
+      })
+      .exactOptional()
+      .describe("the same with a thread for each core, if there is more than one"),
   }),
   event("classes", "Right answers by class, on the whole test split.", {
     classes: z

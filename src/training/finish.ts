@@ -3,11 +3,12 @@
  * so a run that is stopped here can be resumed.
  */
 import { mkdtemp, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import writeFileAtomic from "write-file-atomic";
 import { required } from "../core/errors.ts";
+import { optional } from "../core/optional.ts";
 import { thisProcessor } from "../core/processor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Cluster } from "../distributed/cluster.ts";
@@ -24,7 +25,7 @@ import type { Network } from "../graph/graph.ts";
 import { networkCost } from "../latency/predict.ts";
 import type { Compact } from "../pruning/compact.ts";
 import { budgetShare } from "../selection/budget.ts";
-import type { EventBody, LatencyFigures } from "./events.ts";
+import type { EventBody, LatencyFigures, LatencyMeasured } from "./events.ts";
 import { layerStructures } from "./progress/alive-tracker.ts";
 import type { Pace } from "./progress/throughput.ts";
 import { reportUnreadableCount } from "./progress/unreadable.ts";
@@ -225,8 +226,9 @@ async function answersOnTest({ host, evaluationBatch, dataset }: Session, networ
 }
 
 /**
- * Median milliseconds of both networks for one image. The trained network is timed with its factors multiplied into its
- * weights: as separate nodes they would make it slower, and the comparison unfair.
+ * Median milliseconds of both networks for one image, with one thread; the event has all threads too. The trained
+ * network is timed with its factors multiplied into its weights: as separate nodes they would make it slower, and the
+ * comparison unfair.
  */
 async function timeBoth(
   { background }: Session,
@@ -240,11 +242,19 @@ async function timeBoth(
     const alone = { ...network, graph: withoutCarried(network.graph) };
     await background.call("saveNetwork", { network: alone, path: plainFile, isBaked: true });
     const compact = await networkFile(compactFile, network.graph);
-    const [before, after] = await measureLatencyAside([plainFile, compact.path]).finally(compact.dispose);
-    const { batch, threads, ...rest } = required(before, "the latency before");
-    const cutLatency = required(after, "the latency after");
-    emitter.emit({ type: "latency", batch, threads, before: figures(rest), after: figures(cutLatency) });
-    return { before: rest.median, after: cutLatency.median };
+    const measure = async (threads: number): Promise<LatencyOfBoth> => {
+      const [before, after] = await measureLatencyAside([plainFile, compact.path], { threads });
+      return { threads, before: figures(required(before, "before")), after: figures(required(after, "after")) };
+    };
+    try {
+      const cores = availableParallelism();
+      const one = await measure(1);
+      const allThreads = cores > 1 ? await measure(cores) : undefined;
+      emitter.emit({ type: "latency", batch: 1, ...one, ...optional({ allThreads }) });
+      return { before: one.before.median, after: one.after.median };
+    } finally {
+      await compact.dispose();
+    }
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
@@ -276,8 +286,9 @@ function warnIfMissed(
   });
 }
 
-function figures(latency: Omit<Latency, "batch" | "threads">): LatencyFigures {
-  const { median, lowerQuartile, upperQuartile, rounds } = latency;
+type LatencyOfBoth = Required<LatencyMeasured>["allThreads"];
+
+function figures({ median, lowerQuartile, upperQuartile, rounds }: Latency): LatencyFigures {
   return { median, lowerQuartile, upperQuartile, runs: rounds };
 }
 

@@ -122,7 +122,15 @@ const events: { readonly [T in RunEventType]: Extract<RunEvent, { type: T }> } =
     path: "certificate.json",
   },
   exported: { type: "exported", ...stamp, files: [{ role: "compact", path: "compact.onnx", bytes: 9 }] },
-  latency: { type: "latency", ...stamp, batch: 1, threads: 1, before: latency, after: latency },
+  latency: {
+    type: "latency",
+    ...stamp,
+    batch: 1,
+    threads: 1,
+    before: latency,
+    after: latency,
+    allThreads: { threads: 2, before: latency, after: latency },
+  },
   classes: {
     type: "classes",
     ...stamp,

@@ -10,6 +10,7 @@ import {
   percentOf,
   plural,
 } from "../../report/format.ts";
+import { latencyFacts, slownessRemark } from "../../report/latency-card.ts";
 import { type EpochOfRanks, exposedWords, ranksWords, waitedFor, waitedWords, waitWords } from "../../report/ranks.ts";
 import { describeBudget } from "../../selection/budget.ts";
 import { costNames } from "../../selection/cost-model.ts";
@@ -18,8 +19,10 @@ import type {
   BudgetStanding,
   ClassResults,
   Communicated,
+  LatencyMeasured,
   NetworkShrunk,
   RunEvent,
+  RunFinished,
   RunStarted,
 } from "../../training/events.ts";
 import { budgetSchema } from "../../training/settings/pruning.ts";
@@ -145,6 +148,8 @@ export class Narrator {
   #isMet = false;
   readonly #ofRanks: EpochOfRanks[] = [];
   #classes: ClassResults | undefined;
+  #started: RunStarted | undefined;
+  #latency: LatencyMeasured | undefined;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
@@ -160,6 +165,13 @@ export class Narrator {
     return isMet ? [`  ${green("✓")} budget met: ${both}`] : [`  ${yellow("!")} above the budget again: ${both}`];
   }
 
+  /** Why fewer MACs did not become less time, if so. */
+  #slownessLines(finished: RunFinished): readonly string[] {
+    const [started, latency] = [this.#started, this.#latency];
+    const remark = started === undefined ? undefined : slownessRemark({ started, finished, latency });
+    return remark === undefined ? [] : [`  ${this.#terminal.colours.yellow("!")} ${remark}`];
+  }
+
   /** Lines for `event`. There are none for events that only the redrawn lines or the report show. */
   linesFor(event: RunEvent): readonly string[] {
     const { colours } = this.#terminal;
@@ -167,6 +179,7 @@ export class Narrator {
       case "run.started":
         this.#rows = epochRows(event, this.#terminal);
         this.#isMet = false;
+        this.#started = event;
         return [...openingLines(event, this.#terminal), this.#rows.heading];
       case "epoch":
         return this.#rows === undefined ? [] : [this.#rows.row(event)];
@@ -190,11 +203,12 @@ export class Narrator {
       case "certificate":
         return certificateLines(event, this.#terminal);
       case "latency": {
-        const { before, after, batch, threads } = event;
-        const conditions = `ONNX Runtime, batch ${batch}, ${plural(threads, "thread")}`;
+        const { before, after } = event;
+        this.#latency = event;
         return [
           `  ${colours.green("✓")} latency ${formatMilliseconds(before.median)} → ${formatMilliseconds(after.median)}`,
-          colours.dim(`    ${conditions}, medians of ${before.runs} runs`),
+          colours.dim(`    in ONNX Runtime, medians and quartiles of ${before.runs} runs`),
+          ...latencyFacts(event).map(([conditions, times]) => colours.dim(`    ${conditions}: ${times}`)),
         ];
       }
       case "classes":
@@ -205,6 +219,7 @@ export class Narrator {
           "",
           ...summaryLines(event, this.#terminal),
           colours.dim(`  accuracy on ${plural(event.testImages, "test image")}`),
+          ...this.#slownessLines(event),
           ...[
             ...(this.#classes === undefined ? [] : [recallWords(this.#classes)]),
             ...freedomOf(event),
