@@ -1,20 +1,14 @@
 /**
- * The preprocessing of images for a network from a file: the user's flags come first, then the file's metadata. If
- * neither has a mean and a deviation, the user must give them: with wrong values the network answers wrongly, and
+ * The preprocessing of images for a network from a file: the user's flags come first, then the file's metadata,
+ * then its first nodes. If none of them has a mean and a deviation, the user must give them: with wrong values the network answers wrongly, and
  * nothing would report it.
  */
 import { UserError } from "../core/errors.ts";
 import type { ImageFileOptions } from "../data/images/open.ts";
 import { preparationOf } from "../training/start/file-metadata.ts";
+import { ownNormalizationNote, ownNormalizationOf } from "../training/start/own-normalization.ts";
 import type { ModelFile } from "../training/start/starting-network.ts";
-
-/** Common preprocessing, as values of the flags. */
-const usual = [
-  ["ImageNet's, as torchvision and timm", "0.485,0.456,0.406", "0.229,0.224,0.225"],
-  ["CIFAR-10's", "0.4914,0.4822,0.4465", "0.247,0.2435,0.2616"],
-  ["values 0 … 1", "0,0,0", "1,1,1"],
-  ["values −1 … 1", "0.5,0.5,0.5", "0.5,0.5,0.5"],
-] as const;
+import { normalizationFlagsOf, usualNormalizations } from "../training/start/usual-normalizations.ts";
 
 /**
  * The preprocessing that `file` specifies, as defaults for the user's options.
@@ -29,7 +23,9 @@ export function preprocessingOf(file: ModelFile, { mean, standardDeviation }: Im
     });
   }
   if (mean !== undefined || found.mean !== undefined) return found;
-  const values = usual.map(([name, means, deviations]) => `  ${name}: --mean ${means} --std ${deviations}`);
+  const own = ownNormalizationOf(file);
+  if (own !== undefined) return { ...found, ...own.normalization };
+  const values = usualNormalizations.map((usual) => `  ${usual.name}: ${normalizationFlagsOf(usual)}`);
   throw new UserError("bad-option", "the file does not say how to normalise images", {
     about: file.path,
     hint: [
@@ -38,4 +34,11 @@ export function preprocessingOf(file: ModelFile, { mean, standardDeviation }: Im
       "  one channel: --mean 0.5 --std 0.5, or those of your data",
     ].join("\n"),
   });
+}
+
+/** Sentences about a preprocessing that only the network's first nodes decide. */
+export function preprocessingNotes(file: ModelFile, { mean }: ImageFileOptions): readonly string[] {
+  if (mean !== undefined || preparationOf(file).mean !== undefined) return [];
+  const own = ownNormalizationOf(file);
+  return own === undefined ? [] : [ownNormalizationNote(own)];
 }

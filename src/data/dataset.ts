@@ -134,6 +134,11 @@ export interface Dataset<S extends Split = Split> {
   readonly notes?: readonly string[];
 }
 
+/** `dataset` with more sentences for the user. */
+export function withNotes<D extends Dataset>(dataset: D, notes: readonly string[]): D {
+  return notes.length === 0 ? dataset : { ...dataset, notes: [...(dataset.notes ?? []), ...notes] };
+}
+
 /** Bytes of one record. */
 export function sampleSize([channels, height, width]: SampleShape): number {
   return channels * height * width;

@@ -172,7 +172,7 @@ export const eventDefinitions = [
   }),
   event("warning", "The run continues, but its result will probably be poor. Given once for each reason.", {
     reason: z
-      .enum(["nothing-zero", "accuracy-collapsed", "budget-missed", "latency-missed", "one-class"])
+      .enum(["nothing-zero", "accuracy-collapsed", "budget-missed", "latency-missed", "one-class", "starts-at-chance"])
       .describe("for programs"),
     message: z.string().describe("as a sentence"),
     hint: z.string().describe("what to do, as a sentence"),

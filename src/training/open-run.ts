@@ -8,6 +8,7 @@ import type { Network } from "../graph/graph.ts";
 import { networkCost } from "../latency/predict.ts";
 import { describeTable, type LatencyTable } from "../latency/table.ts";
 import { finishRun, type Trained } from "./finish.ts";
+import { warningOfFirstAnswers } from "./first-answers.ts";
 import { BudgetGamma } from "./gamma/budget-gamma.ts";
 import { ConstantGamma, DelayedGamma, type GammaPolicy } from "./gamma/gamma-policy.ts";
 import { AveragedWeights } from "./hooks/averaged-weights.ts";
@@ -47,6 +48,8 @@ export interface RunStart {
   readonly isNew: boolean;
   /** The step that an earlier session reached; null if no session has trained yet. */
   readonly resumedFrom: number | null;
+  /** Whether the network is trained for these data, so that it should know them before the first step. */
+  readonly isTrained?: boolean;
   /** Notices to emit at the start. */
   readonly notices: readonly string[];
 }
@@ -82,6 +85,10 @@ export async function carryOut(source: RunSource, options: RunOptions): Promise<
       });
       try {
         announce(session, writer, start);
+        if (start.isTrained === true) {
+          const warning = await warningOfFirstAnswers(session);
+          if (warning !== undefined) writer.emitter.emit(warning);
+        }
         const trained = await trainToEnd(session, writer, options);
         return await finishRun(session, writer, trained, startedAt);
       } finally {

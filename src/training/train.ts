@@ -77,7 +77,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
   const startedAt = performance.now();
   const { data, folder: chosenFolder, controlOf, ...others } = options;
   const { onEvent, signal, hooks, gammaPolicy, alone: _, tuningClock, ...input } = others;
-  const { settings, dataset, source, plain, notices, name } = await cluster.together(async () => {
+  const { settings, dataset, source, plain, notices, isTrained, name } = await cluster.together(async () => {
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
     const parsed = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
     requireWeights(parsed, isFineTuned);
@@ -96,8 +96,9 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     const { network, notice: headNotice } = networkFor(found, opened.dataset, parsed);
     if (parsed.headEpochs !== undefined) requireHead(network.graph);
     const said = [headNotice, batchNotice].filter((notice) => notice !== undefined);
-    const filled = await whitened(network, opened.dataset);
-    return { settings: fitted, name: nameOf(found, network.graph), ...opened, plain: filled, notices: said };
+    const plain = await whitened(network, opened.dataset);
+    const isTrained = isFineTuned && headNotice === undefined;
+    return { settings: fitted, name: nameOf(found, network.graph), ...opened, plain, notices: said, isTrained };
   });
   // One rank measures, so that all have the same times, and no other process is busy meanwhile.
   const table = await cluster.onFirst(async () => (await latencyTableFor(plain.graph, settings)) ?? null);
@@ -138,7 +139,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
           environment: await describeEnvironment(),
         };
         const start: RunStart = {
-          ...{ record, dataset, isNew: true, resumedFrom: null },
+          ...{ record, dataset, isNew: true, isTrained, resumedFrom: null },
           ...optional({ latencyTable }),
           checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
           ...(settings.distill === undefined ? {} : { teacher: bake(network) }),

@@ -6,7 +6,7 @@ import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import { integerFor, oneOf } from "../../core/text-values.ts";
 import type { DataProgress } from "../../data/cifar10-cache.ts";
-import { type Dataset, firstImages } from "../../data/dataset.ts";
+import { type Dataset, firstImages, withNotes } from "../../data/dataset.ts";
 import type { ImageFileOptions } from "../../data/images/open.ts";
 import { openDataset } from "../../data/open.ts";
 import { defaultEngine, type EngineName, engineNames } from "../../engine/create.ts";
@@ -26,7 +26,7 @@ import { normalizationFlags, splitFlags, whiteFlag } from "../../training/settin
 import { checkFit, sampleShapeOf } from "../../training/start/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
 import { addImageFlags, imageOptions } from "../flags.ts";
-import { preprocessingOf } from "../preprocessing.ts";
+import { preprocessingNotes, preprocessingOf } from "../preprocessing.ts";
 import { confusionLines } from "../view/confusion.ts";
 import { dataProgress } from "../view/data-progress.ts";
 import { fileLines } from "../view/run-summary.ts";
@@ -52,12 +52,14 @@ async function openFor(
   onProgress: (progress: DataProgress) => void,
 ): Promise<Dataset> {
   const input = sampleShapeOf(graph);
-  return openDataset(data, {
+  const file = { graph, weights, path };
+  const dataset = await openDataset(data, {
     onProgress,
     images,
-    imageDefaults: preprocessingOf({ graph, weights, path }, images),
+    imageDefaults: preprocessingOf(file, images),
     ...optional({ input }),
   });
+  return withNotes(dataset, preprocessingNotes(file, images));
 }
 
 async function score(

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
 import { optional } from "../../core/optional.ts";
+import { withNotes } from "../../data/dataset.ts";
 import { type DatasetReference, datasetReference } from "../../data/references.ts";
 import { joinCluster } from "../../distributed/join.ts";
 import { knownWidths } from "../../evaluation/width-multiples.ts";
@@ -19,7 +20,7 @@ import { train } from "../../training/train.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
 import { addImageFlags, addSettingFlags, givenFlags, imageOptions } from "../flags.ts";
 import { tableShown } from "../latency.ts";
-import { preprocessingOf } from "../preprocessing.ts";
+import { preprocessingNotes, preprocessingOf } from "../preprocessing.ts";
 import { type TrainingRequest, withRecipe } from "../recipe.ts";
 import { watchRun } from "../run.ts";
 import { selectionFor } from "../selection.ts";
@@ -84,7 +85,8 @@ async function runTraining(
       // Do not take the file's classes as a default: other images may have other classes. Keep its held-out split.
       const { classes: _, ...imageDefaults } = file === undefined ? {} : preprocessingOf(file, images);
       const reference = datasetReference(dataName, { onProgress, images, imageDefaults });
-      const dataset = await reference.open(inputOf(model));
+      const opened = await reference.open(inputOf(model));
+      const dataset = withNotes(opened, file === undefined ? [] : preprocessingNotes(file, images));
       return { spec: reference.spec, open: async () => dataset };
     }),
   );

@@ -3,8 +3,10 @@
  * the metadata of the network's file can say how.
  */
 import { UserError } from "../../core/errors.ts";
+import { withNotes } from "../../data/dataset.ts";
 import { datasetReference } from "../../data/references.ts";
 import { preparationOf } from "./file-metadata.ts";
+import { ownNormalizationNote, ownNormalizationOf } from "./own-normalization.ts";
 import type { DataSource } from "./run-data.ts";
 import type { ModelFile } from "./starting-network.ts";
 
@@ -18,6 +20,14 @@ export function sourceForFile(file: ModelFile, source: DataSource): DataSource {
   // The classes of the new data may differ. The split stays, so that held-out images stay held out.
   const { classes: _, ...imageDefaults } = preparationOf(file);
   if (imageDefaults.mean !== undefined) return datasetReference(source, { imageDefaults });
+  const own = ownNormalizationOf(file);
+  if (own !== undefined) {
+    const reference = datasetReference(source, { imageDefaults: { ...imageDefaults, ...own.normalization } });
+    return {
+      ...reference,
+      open: async (input) => withNotes(await reference.open(input), [ownNormalizationNote(own)]),
+    };
+  }
   throw new UserError("bad-option", "it is unknown how the network's training images were normalised", {
     about: file.path,
     hint:
