@@ -1,7 +1,7 @@
 /**
- * The preprocessing of images for a network from a file: the user's flags come first, then the file's metadata,
- * then its first nodes. If none of them has a mean and a deviation, the user must give them: with wrong values the network answers wrongly, and
- * nothing would report it.
+ * The preprocessing of images for a network from a file: the user's flags come first, then the file's metadata, then
+ * its first nodes. If none of them has a mean and a deviation, the user must give them: with wrong values the network
+ * answers wrongly, and nothing would report it.
  */
 import { UserError } from "../core/errors.ts";
 import type { ImageFileOptions } from "../data/images/open.ts";

@@ -185,6 +185,9 @@ export function addEvent(digest: Digest, event: RunEvent): void {
       digest.created ??= event.time;
       digest.sessions++;
       digest.ending = null;
+      // A finished run that goes on ends anew.
+      digest.certificate = null;
+      digest.finished = null;
       break;
     case "step": {
       const { loss, learningRate, imagesPerSecond, macs, structures } = event;

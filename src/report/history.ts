@@ -59,13 +59,21 @@ export interface History {
   readonly finished: RunFinished | undefined;
 }
 
+/** Events of the end of a run. */
+const endings: ReadonlySet<RunEvent["type"]> = new Set([
+  ...(["cut", "exported", "certificate", "latency", "classes", "run.finished"] as const),
+]);
+
 /** The valid events: those of later sessions replace earlier ones after their checkpoint. */
 function validEvents(events: readonly RunEvent[]): RunEvent[] {
   const kept: RunEvent[] = [];
   for (const event of events) {
     if (event.type === "run.started" && event.resumedFrom !== null) {
       const from = event.resumedFrom;
-      const valid = kept.filter((earlier) => earlier.type === "run.started" || earlier.step <= from);
+      // A finished run that goes on ends anew.
+      const valid = kept.filter(
+        (earlier) => earlier.type === "run.started" || (earlier.step <= from && !endings.has(earlier.type)),
+      );
       kept.length = 0;
       kept.push(...valid);
     }

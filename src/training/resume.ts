@@ -7,6 +7,7 @@ import { optional } from "../core/optional.ts";
 import { type Cluster, inCluster } from "../distributed/cluster.ts";
 import type { RunEvent } from "./events.ts";
 import { requireOwners, requireOwnNames } from "./hooks/run-hook.ts";
+import { checkChanges, type RunChanges, recordChanges, reopened } from "./longer-run.ts";
 import { carryOut } from "./open-run.ts";
 import { partOfBatch, requireCommonGround } from "./ranks/ranks.ts";
 import type { Run } from "./run.ts";
@@ -18,20 +19,17 @@ import { requireSealed } from "./run-folder/seal.ts";
 import { clusterFor, type RunOptions } from "./run-scope.ts";
 import type { Settings } from "./settings/settings.ts";
 import { needsLatency, readLatencyTable } from "./start/latency-table.ts";
-import { type DataSource, reopenData } from "./start/run-data.ts";
+import { reopenData } from "./start/run-data.ts";
 
-export interface ResumeOptions extends RunOptions {
-  /** The data again, if the run was started with an open dataset that has no name or folder. */
-  readonly data?: DataSource;
-}
+export interface ResumeOptions extends RunOptions, RunChanges {}
 
 /**
  * Continues the run in `folder` from its last undamaged checkpoint. On the same machine with the same data the result
  * is bit for bit the one of an uninterrupted run.
  *
  * @throws UserError "missing-file" or "bad-file" if `folder` is not a run; "bad-checkpoint" if all checkpoints are
- * damaged; "checksum" if the data or `run.json` has changed; "bad-option" if the run is finished; and the errors of
- * `train`.
+ * damaged; "checksum" if the data or `run.json` has changed; "bad-option" if the run is finished and gets no more
+ * epochs, or for a change that is not possible; and the errors of `train`.
  */
 export async function resume(folder: string, options: ResumeOptions = {}): Promise<Run> {
   requireArguments("resume", { folder: [folder, "text"], options: [options, "object"] });
@@ -45,10 +43,12 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
   const { record, hasBegun } = await cluster.onFirst(async () => {
     const found = await readRunRecord(path);
     const events = await eventsSoFar(path);
-    refuseFinished(path, events);
+    checkChanges(found, options);
+    if (options.epochs === undefined) refuseFinished(path, events);
     return { record: found, hasBegun: events.length > 0 };
   });
-  const settings = withoutOtherThreads(record, cluster, options.alone?.threads);
+  const { epochs = record.settings.epochs, threads = options.alone?.threads } = options;
+  const settings = { ...withoutOtherThreads(record, cluster, threads), epochs };
   const own = [...(options.hooks ?? []), ...(options.gammaPolicy === undefined ? [] : [options.gammaPolicy])];
   await cluster.together(async () => {
     requireOwnNames(own);
@@ -74,12 +74,19 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
         });
         await requireCommonGround(cluster, { settings, dataset, network: checkpoint.network, engine });
         const { step } = checkpoint.progress;
+        const changed = await cluster.onFirst(() => recordChanges(path, record, options, step));
+        // The next checkpoints belong to the changed record.
+        const seal = await cluster.onFirst(() => requireSealed(path, undefined));
         return {
-          ...{ record, dataset, checkpoint, isNew: false, resumedFrom: hasBegun ? step : null },
+          ...{ record: changed, dataset, isNew: false, resumedFrom: hasBegun ? step : null },
+          checkpoint: { ...checkpoint, seal, progress: reopened(checkpoint.progress, options) },
           ...optional({ teacher, latencyTable: latencyTable ?? undefined }),
           notices: [
             ...damaged.map((message) => `${message}; the run continues from step ${step} instead`),
             ...engineChanges(record.engine, engine),
+            ...(epochs === record.settings.epochs
+              ? []
+              : [`The run gets ${epochs} epochs instead of ${record.settings.epochs}, from step ${step} on`]),
           ],
         };
       },
@@ -123,7 +130,7 @@ function refuseFinished(folder: string, events: readonly RunEvent[]): void {
   if (events.at(-1)?.type !== "run.finished") return;
   throw new UserError("bad-option", "the run is finished: there is nothing to continue", {
     about: folder,
-    hint: "Its results are compact.onnx and report.html; start a new run to train longer",
+    hint: "Its results are compact.onnx and report.html. To train it for longer, give more --epochs than it had",
   });
 }
 

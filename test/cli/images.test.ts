@@ -146,4 +146,32 @@ describe("a folder of images", () => {
     expect((await espalier(["resume", again], workplace)).exitCode).toBe(0);
     expect((await readFile(join(again, "compact.onnx"))).equals(whole)).toBe(true);
   });
+
+  it("goes on with data that was moved, if it is the same, and remembers where it is", async () => {
+    const [longer, moved] = [join(workplace, "longer"), join(workplace, "moved")];
+    await cp(run, longer, { recursive: true });
+    await cp(folder, moved, { recursive: true });
+    const { settings } = await readRunRecord(longer);
+    const epochs = String(settings.epochs + 1);
+    const resumed = ["resume", longer, "--epochs", epochs, "--threads", "1", "--data"];
+    const other = await espalier([...resumed, join(folder, "..", "run")], workplace);
+    expect(other.exitCode).toBe(2);
+    const { exitCode, stdout } = await espalier([...resumed, moved], workplace);
+    expect([exitCode, stdout]).toEqual([0, expect.stringContaining(`The run gets ${epochs} epochs instead of`)]);
+    expect((await readRunRecord(longer)).data.source).toBe(moved);
+  });
+
+  it("trains on from a finished run: its network, its data, its preprocessing", async () => {
+    const next = join(workplace, "next");
+    const args = ["train", run, "--epochs", "1", "--batch", "16", "--gamma", "0.001", "--out", next, "--no-latency"];
+    expect((await espalier(args, workplace)).exitCode).toBe(0);
+    const [first, second] = [await readRunRecord(run), await readRunRecord(next)];
+    expect(second.data).toEqual(first.data);
+    expect(second.settings.schedule.peak).toBeCloseTo(0.02, 10);
+    const unfinished = join(workplace, "unfinished");
+    await cp(run, unfinished, { recursive: true });
+    await rm(join(unfinished, "compact.onnx"));
+    const refused = await espalier(["train", unfinished], workplace);
+    expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining("espalier resume")]);
+  });
 });

@@ -1,11 +1,14 @@
 import { cpSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, beforeEach, expect, test } from "vitest";
+import { historyOf } from "../../src/report/history.ts";
 import type { RunEvent } from "../../src/training/events.ts";
 import { resume } from "../../src/training/resume.ts";
 import type { Run } from "../../src/training/run.ts";
 import { checkpointPath, listCheckpoints, readCheckpoint } from "../../src/training/run-folder/checkpoint-files.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
+import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
+import { learningRateAt } from "../../src/training/schedules.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { isInstalled } from "./engines.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
@@ -201,4 +204,54 @@ test("oneDNN: whether stopped once or three times, the bits are the same", async
   expect(b.optimizer).toEqual(a.optimizer);
   expect(b.network.weights).toEqual(a.network.weights);
   expect(b.progress.choices).toEqual(a.progress.choices);
+});
+
+test("a finished run goes on for more epochs, with the schedule of the longer run, and says so", async () => {
+  const folder = join(parent, "longer");
+  cpSync(whole.folder, folder, { recursive: true });
+  const run = await resume(folder, { data, epochs: 5 });
+  expect(run.certificate.passed).toBe(true);
+  const events = await readEvents(folder);
+  const again = events.slice(events.findLastIndex(({ type }) => type === "run.started"));
+  expect(again[0]).toMatchObject({ epochs: 5, totalSteps: 30, resumedFrom: 18, options: { epochs: 5 } });
+  const said = again.flatMap((event) => (event.type === "notice" ? [event.message] : []));
+  expect(said).toContain("The run gets 5 epochs instead of 3, from step 18 on");
+  const steps = again.filter((event) => event.type === "step");
+  expect(steps[0]?.learningRate).toBeCloseTo(
+    learningRateAt({ kind: "one-cycle", peak: 0.2, peakAt: 0.2, startDivisor: 25, endDivisor: 1e4 }, 18, 30),
+    10,
+  );
+  expect(steps.at(-1)?.step).toBe(30);
+  // The record is that of the longer run, which later sessions accept with the checkpoints from before.
+  const record = await readRunRecord(folder);
+  expect(record).toMatchObject({ settings: { epochs: 5 }, extensions: [{ epochs: 3, step: 18 }] });
+  const history = historyOf(events);
+  expect(history.epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5]);
+  expect(history.finished?.step).toBe(30);
+  await expect(resume(folder, { data })).rejects.toThrow(/the run is finished/);
+});
+
+test("a longer run that is stopped before its next checkpoint ends with the bits of one that was not", async () => {
+  const [stopped, straight] = [join(parent, "stopped-longer"), join(parent, "straight-longer")];
+  for (const folder of [stopped, straight]) cpSync(whole.folder, folder, { recursive: true });
+  await interrupt((hooks) => resume(stopped, { ...hooks, data, epochs: 4 }), atFirstStep);
+  await resume(stopped, { data });
+  await resume(straight, { data, epochs: 4 });
+  const [one, other] = [await lastState(stopped), await lastState(straight)];
+  expect(one.step).toBe(24);
+  expect(one.network.equals(other.network)).toBe(true);
+  // The epochs of run.json may only be changed by such a resume.
+  const path = join(straight, "run.json");
+  writeFileSync(path, readFileSync(path, "utf8").replace('"epochs": 4', '"epochs": 9'));
+  await expect(resume(straight, { data, epochs: 10 })).rejects.toMatchObject({ code: "checksum" });
+});
+
+test("as many epochs or fewer, and no number of threads, are refused with what to do", async () => {
+  for (const epochs of [3, 2, 0, 4.5]) {
+    await expect(resume(whole.folder, { data, epochs })).rejects.toMatchObject({
+      code: "bad-option",
+      message: expect.stringContaining("more than 3"),
+    });
+  }
+  await expect(resume(whole.folder, { data, threads: 0 })).rejects.toMatchObject({ code: "bad-option" });
 });

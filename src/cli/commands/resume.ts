@@ -1,16 +1,32 @@
-/** `espalier resume <run>`: continues a run that was stopped, bit for bit. */
+/** `espalier resume <run>`: continues a run that was stopped, bit for bit, or goes on with one for more epochs. */
 import type { Command } from "commander";
+import { optional } from "../../core/optional.ts";
+import { integerFor } from "../../core/text-values.ts";
 import { resume } from "../../training/resume.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
 import { watchRun } from "../run.ts";
+
+interface ResumeFlags extends CommonOptions {
+  readonly epochs?: number;
+  readonly data?: string;
+  readonly threads?: number;
+}
 
 export function addResume(program: Command, context: Context): void {
   const command = program
     .command("resume")
     .description("Continue a run that was stopped. It ends with the same weights as a run without a stop.")
     .argument("<run>", "the folder of the run")
-    .action(async (folder: string, options: CommonOptions) => {
-      await watchRun(context, options, (hooks) => resume(folder, hooks));
+    .option("--epochs <n>", "train for more epochs than planned; a finished run goes on, too", integerFor("--epochs"))
+    .option("--data <dataset>", "where the data is now; it must be the same data")
+    .option("--threads <n>", "threads of the engine (default: as many as before)", integerFor("--threads"))
+    .action(async (folder: string, options: ResumeFlags) => {
+      const { epochs, data, threads } = options;
+      await watchRun(context, options, (hooks) => resume(folder, { ...hooks, ...optional({ epochs, data, threads }) }));
     });
-  withCommonOptions(command, ["espalier resume runs/resnet-20-cifar10"]);
+  withCommonOptions(command, [
+    "espalier resume runs/resnet-20-cifar10",
+    "espalier resume runs/resnet-20-cifar10 --epochs 30",
+    "espalier resume runs/resnet-20-photos --data /mnt/moved/photos",
+  ]);
 }

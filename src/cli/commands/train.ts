@@ -14,6 +14,7 @@ import { settingFlags, settingsOfFlags } from "../../training/settings/flags.ts"
 import { imageFlags } from "../../training/settings/image-flags.ts";
 import { settingGroups, type TrainingCommand } from "../../training/settings/setting.ts";
 import type { SettingsInput } from "../../training/settings/settings.ts";
+import { finishedRun, isRunFolder } from "../../training/start/finished-run.ts";
 import { needsLatency } from "../../training/start/latency-table.ts";
 import { fileOf, inputOf, networkFor, type OpenModel, openModel } from "../../training/start/starting-network.ts";
 import { train } from "../../training/train.ts";
@@ -50,6 +51,7 @@ export async function requestOf(
   { recipe: name, data }: TrainingFlags,
   command: Command,
 ): Promise<OpenRequest> {
+  const run = named !== undefined && isRunFolder(named) ? await finishedRun(named) : undefined;
   const source = named ?? (name === undefined ? undefined : recipe(name).model);
   const given = settingsOfFlags(givenFlags(command, settingFlags));
   const outputs = listOf(given["outputs"]) ?? (name === undefined ? undefined : recipe(name).settings.outputs);
@@ -60,7 +62,7 @@ export async function requestOf(
     ...(select === undefined || opened === undefined ? {} : { select: selectionFor(opened, select) }),
     ...(round === "auto" ? { round: (await knownWidths(kernelCacheFolder())).multiple } : {}),
   };
-  const request = withRecipe(name, { model: named, data, settings });
+  const request = withRecipe(name, { model: named, data: data ?? run?.data, settings });
   return { ...request, opened: opened ?? request.model };
 }
 
@@ -152,7 +154,7 @@ export function addTrain(program: Command, context: Context): void {
   const command = program
     .command("train")
     .description("Train a network once and get a smaller one that gives the same answers.")
-    .argument("[model]", `${modelNames.join(", ")}, or your own ONNX file`);
+    .argument("[model]", `${modelNames.join(", ")}, your own ONNX file, or the folder of a finished run`);
   addTrainingOptions(command, "train")
     .optionsGroup("Output:")
     .option("--out <folder>", "folder of the run (default: runs/<name>)")
@@ -165,6 +167,7 @@ export function addTrain(program: Command, context: Context): void {
     "espalier train vgg-16 --data cifar100:./cifar-100-binary --gamma 0.002 --schedule step",
     "espalier train resnet-20 --data ./photos --batch 32 --gamma 0.002",
     "espalier train model.onnx --data ./photos --gamma 0.002 --epochs 10 --distill --label-smoothing 0.1",
+    "espalier train runs/resnet-20-photos --budget 50%",
     "espalier train resnext-20 --gamma-groups 0.01 --name groups --json > events.jsonl",
     "espalier train resnet-56 --gamma neurons=0.001,streams=0.002 --gamma-by macs --round 8",
     "mpirun -n 4 espalier train resnet-50 --data ./imagenet --batch 256 --gamma-blocks 0.01",

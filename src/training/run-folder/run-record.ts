@@ -18,6 +18,13 @@ import { type Settings, settingsSchema } from "../settings/settings.ts";
 import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
 
+/** A number of epochs that a run had before it got more. */
+export interface Extension {
+  readonly epochs: number;
+  /** Step at which it got more. */
+  readonly step: number;
+}
+
 export interface RunRecord {
   /** Version of this format. */
   readonly version: 1;
@@ -51,6 +58,8 @@ export interface RunRecord {
   /** sha256 over all parameters, in the graph's order. */
   readonly initialWeights: string;
   readonly factors: readonly Factor[];
+  /** The earlier lengths of a run that was resumed for more epochs, the first one first. */
+  readonly extensions?: readonly Extension[];
   readonly engine: Readonly<Record<string, string>>;
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -85,6 +94,7 @@ const record: z.ZodType<RunRecord> = z.object({
       keepRun: z.tuple([z.int().nonnegative(), z.int().nonnegative()]).exactOptional(),
     }),
   ),
+  extensions: z.array(z.object({ epochs: z.int().positive(), step: z.int().nonnegative() })).exactOptional(),
   engine: z.record(z.string(), z.string()),
   environment: z.record(z.string(), z.string()),
 });

@@ -5,6 +5,7 @@
 import { UserError } from "../../core/errors.ts";
 import type { ScheduleKind } from "../schedules.ts";
 import type { Settings, SettingsInput } from "../settings/settings.ts";
+import { isRunFolder } from "./finished-run.ts";
 import { isOnnxFile, type ModelSource } from "./starting-network.ts";
 
 /**
@@ -20,7 +21,7 @@ export const fineTuningPeaks: { readonly [Kind in ScheduleKind]: number } = {
 
 /** Whether `source` has weights. */
 export function bringsWeights(source: ModelSource): boolean {
-  return typeof source === "string" ? isOnnxFile(source) : "graph" in source;
+  return typeof source === "string" ? isOnnxFile(source) || isRunFolder(source) : "graph" in source;
 }
 
 /** `input` with the learning rate for fine-tuning, if it has none. */

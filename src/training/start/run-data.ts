@@ -47,7 +47,14 @@ export async function reopenData(record: RunRecord, source: DataSource | undefin
   const options = preparation === undefined ? {} : { images: { ...preparation, classes } };
   const again =
     source === undefined || typeof source === "string" ? datasetReference(source ?? recorded, options) : source;
-  const { dataset: opened } = await openData(again, record.settings.limit, undefined);
+  const { dataset: opened } = await openData(again, record.settings.limit, undefined).catch((error: unknown) => {
+    if (source !== undefined || !(error instanceof UserError) || error.code !== "missing-file") throw error;
+    throw new UserError("missing-file", "the data of the run is not where it was", {
+      about: recorded,
+      hint: "Say where it is now: espalier resume <run> --data <place>; in code resume(folder, { data })",
+      cause: error,
+    });
+  });
   const dataset = { ...opened, normalization: record.data.normalization ?? opened.normalization };
   const { train, test } = hashData(dataset);
   if (train === record.data.sha256.train && test === record.data.sha256.test) return dataset;

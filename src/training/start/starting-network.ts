@@ -16,10 +16,12 @@ import { type Factor, factorsOf, type Selection, selectionKeys } from "../../sel
 import { type Placement, place, requireKinds } from "../../selection/place.ts";
 import { type GammaMeasure, shareGamma } from "../../selection/structure-costs.ts";
 import type { Settings } from "../settings/settings.ts";
+import { finishedRun, isRunFolder } from "./finished-run.ts";
 import { type FittedHead, fitHead } from "./new-head.ts";
 
 /**
- * A name such as "resnet-20", the path of an `.onnx` file, a graph (its weights are drawn from the seed), or a network.
+ * A name such as "resnet-20", the path of an `.onnx` file, the folder of a finished run, a graph (its weights are drawn
+ * from the seed), or a network.
  */
 export type ModelSource = string | Graph | Network;
 
@@ -32,15 +34,16 @@ export interface ModelFile extends Network {
 export type OpenModel<S extends ModelSource = ModelSource> = S | ModelFile;
 
 /**
- * Reads the file, up to `outputs`, if `source` is a path; otherwise returns `source`. Throws the errors of reading a
- * file.
+ * Reads the file, up to `outputs`, if `source` is a path, and of a finished run the compact network; otherwise returns
+ * `source`. Throws the errors of reading a file, and "missing-file" for a run that is not finished.
  */
 export async function openModel<S extends ModelSource>(
   source: S,
   { outputs }: { readonly outputs?: readonly string[] | undefined } = {},
 ): Promise<OpenModel<S>> {
-  if (typeof source !== "string" || !isOnnxFile(source)) return source;
-  return { ...(await loadOnnx(source, optional({ outputs }))), path: source };
+  if (typeof source !== "string") return source;
+  const path = isRunFolder(source) ? (await finishedRun(source)).model : source;
+  return isOnnxFile(path) ? { ...(await loadOnnx(path, optional({ outputs }))), path } : source;
 }
 
 /** `source` if it was read from a file. */
