@@ -23,6 +23,7 @@ const layers = [
   "data",
   "evaluation",
   "quantization",
+  "deployment",
   "training",
   "report",
   "experiments",

@@ -7,6 +7,7 @@ import { addConvert } from "./commands/convert.ts";
 import { addData } from "./commands/data.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
+import { addExport } from "./commands/export.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addMeasure } from "./commands/measure.ts";
 import { addQuantize } from "./commands/quantize.ts";
@@ -57,7 +58,19 @@ A run is a folder. It has a report (report.html) and the smaller network (compac
     );
   const commands = [
     ...[addTrain, addResume, addControl, addSweep, addCompare],
-    ...[addQuantize, addEval, addInspect, addMeasure, addBench, addConvert, addData, addRecipes, addUi, addDoctor],
+    ...[
+      addQuantize,
+      addEval,
+      addInspect,
+      addMeasure,
+      addBench,
+      addConvert,
+      addExport,
+      addData,
+      addRecipes,
+      addUi,
+      addDoctor,
+    ],
   ];
   for (const add of commands) add(program, context);
   return program;

@@ -13,6 +13,11 @@ import type { ModelFile } from "./starting-network.ts";
 /** N images, C channels (red, green, blue; or grey), H rows, W columns. */
 const layouts = { first: "NCHW", last: "NHWC" } as const;
 
+/** The names by number as a dictionary of Python, the form in which Ultralytics' models and their readers have them. */
+function namesForPython(classes: readonly string[]): string {
+  return `{${classes.map((name, label) => `${label}: ${JSON.stringify(name)}`).join(", ")}}`;
+}
+
 /** Metadata for the file of `graph`, which was trained on the dataset. */
 export function metadataOf(
   { name, classes, normalization, preparation }: Dataset,
@@ -21,6 +26,7 @@ export function metadataOf(
   return {
     dataset: name,
     classes: JSON.stringify(classes),
+    names: namesForPython(classes),
     layout: takesChannelsLast(graph) ? layouts.last : layouts.first,
     normalization: JSON.stringify({ ...normalization, of: "pixel / 255" }),
     ...(preparation === undefined ? {} : { preparation: JSON.stringify(preparation) }),
