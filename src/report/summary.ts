@@ -1,4 +1,5 @@
 /** The top of the report: the results before and after, and the certificate. */
+import { viewCount } from "../evaluation/test-time-augmentation.ts";
 import type { NetworkSummary } from "../training/events.ts";
 import {
   formatBytes,
@@ -35,6 +36,7 @@ export function summaryRows(before: NetworkSummary, after: NetworkSummary): read
       after: formatPercent(after.accuracy, 2),
       left: undefined,
     },
+    ...augmentedRow(before, after),
     ...balancedRow(before, after),
     row("MACs of one image", before.macs, after.macs, formatQuantity),
     row("Parameters", before.parameters, after.parameters, formatCount),
@@ -44,6 +46,15 @@ export function summaryRows(before: NetworkSummary, after: NetworkSummary): read
     rows.push(row("Latency of one image", before.latencyMilliseconds, after.latencyMilliseconds, formatMilliseconds));
   }
   return rows;
+}
+
+/** The accuracy with test-time augmentation, named by it, if it was measured. */
+function augmentedRow(before: NetworkSummary, after: NetworkSummary): readonly SummaryRow[] {
+  const [was, is] = [before.augmented, after.augmented];
+  if (was === undefined || is === undefined) return [];
+  const [first, second] = [was, is].map(({ accuracy }) => formatPercent(accuracy, 2));
+  const name = `Over ${viewCount(is.views)} views (${is.views})`;
+  return [{ name, before: first ?? "", after: second ?? "", left: undefined }];
 }
 
 /** The balanced accuracy, if it says something else than the accuracy. */

@@ -1,5 +1,6 @@
 /** Schemas that several events share, each with a description. */
 import { z } from "zod";
+import { viewSets } from "../evaluation/test-time-augmentation.ts";
 
 export const count = z.int().nonnegative();
 
@@ -121,6 +122,13 @@ export const balanced = z
 export const networkSummary = z.object({
   accuracy: z.number().describe("percent, on the whole test split"),
   balancedAccuracy: balanced.exactOptional(),
+  augmented: z
+    .object({
+      views: z.enum(viewSets).describe("the views of each image whose answers are averaged"),
+      accuracy: z.number().describe("percent, on the whole test split"),
+    })
+    .exactOptional()
+    .describe("with test-time augmentation, if the settings ask for it"),
   macs: count.describe("multiply-accumulates for one image"),
   parameters: count.describe("parameters"),
   bytes: count.describe("size of the ONNX file"),

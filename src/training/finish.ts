@@ -12,20 +12,21 @@ import { optional } from "../core/optional.ts";
 import { thisProcessor } from "../core/processor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Cluster } from "../distributed/cluster.ts";
-import { type Accuracy, accuracyOf } from "../evaluation/accuracy.ts";
+import { type Accuracy, accuracyOf, measureAccuracy } from "../evaluation/accuracy.ts";
 import { type Certificate, certify, requireExact } from "../evaluation/certificate.ts";
 import { balancedAccuracy, countsOf } from "../evaluation/class-tally.ts";
 import { type Answers, answersOf, engineClassifier } from "../evaluation/classifier.ts";
 import type { Latency } from "../evaluation/latency.ts";
 import { hasOnnxRuntime, runtimeInstallCommand } from "../evaluation/runtime-library.ts";
 import { measureLatencyAside } from "../evaluation/runtime-thread.ts";
+import { averagingViews } from "../evaluation/test-time-augmentation.ts";
 import { networkFile, withoutCarried } from "../formats/onnx/carried/network-file.ts";
 import { cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";
 import { networkCost } from "../latency/predict.ts";
 import type { Compact } from "../pruning/compact.ts";
 import { budgetShare } from "../selection/budget.ts";
-import type { EventBody, LatencyFigures, LatencyMeasured } from "./events.ts";
+import type { EventBody, LatencyFigures, LatencyMeasured, NetworkSummary } from "./events.ts";
 import { layerStructures } from "./progress/alive-tracker.ts";
 import type { Pace } from "./progress/throughput.ts";
 import { reportUnreadableCount } from "./progress/unreadable.ts";
@@ -40,6 +41,8 @@ import { metadataOf } from "./start/file-metadata.ts";
 export interface Trained {
   /** Accuracy of the trained network on the whole test split. */
   readonly accuracy: Accuracy;
+  /** The same with test-time augmentation, if the settings ask for it. */
+  readonly augmented?: Accuracy;
   /** Steps and waiting times of this session. */
   readonly pace: Pace;
   /** Since the start of the run. */
@@ -89,7 +92,7 @@ export async function finishRun(
   });
 
   stopIfAborted();
-  const answers = await answersOnTest(session, small);
+  const { answers, augmented } = await answersOnTest(session, small);
   stopIfAborted();
   const certificate = await certify({
     original: network,
@@ -117,6 +120,7 @@ export async function finishRun(
   const before = {
     accuracy: trained.accuracy.accuracy,
     balancedAccuracy: balancedAccuracy(trained.accuracy.classes),
+    ...augmentedFigures(settings, trained.augmented),
     ...cost(graph),
     bytes: bytes.network,
     latencyMilliseconds: latencies?.before ?? null,
@@ -124,6 +128,7 @@ export async function finishRun(
   const after = {
     accuracy: accuracy.accuracy,
     balancedAccuracy: balancedAccuracy(accuracy.classes),
+    ...augmentedFigures(settings, augmented),
     ...cost(small.graph),
     bytes: bytes.compact,
     latencyMilliseconds: latencies?.after ?? null,
@@ -196,6 +201,15 @@ async function reportCertificate(writer: RunWriter, certificate: Certificate): P
   });
 }
 
+/** The accuracy with test-time augmentation, and which. */
+function augmentedFigures(
+  { testTimeAugmentation: views }: Session["settings"],
+  augmented: Accuracy | undefined,
+): Pick<NetworkSummary, "augmented"> {
+  if (views === undefined || augmented === undefined) return {};
+  return { augmented: { views, accuracy: augmented.accuracy } };
+}
+
 function classResultsOf({ classes, train }: Dataset, before: Accuracy, after: Accuracy): EventBody {
   const trainImages = countsOf(train.labels, classes.length);
   return {
@@ -216,10 +230,17 @@ function plain({ graph, weights }: Network): Network {
 }
 
 /** The logits of `network` for all test images. */
-async function answersOnTest({ host, evaluationBatch, dataset }: Session, network: Network): Promise<Answers> {
+async function answersOnTest(
+  { host, evaluationBatch, dataset, settings }: Session,
+  network: Network,
+): Promise<{ readonly answers: Answers; readonly augmented?: Accuracy }> {
+  const { test, normalization } = dataset;
+  const { testTimeAugmentation: views } = settings;
   const classifier = await engineClassifier(host, network, evaluationBatch);
   try {
-    return await answersOf(classifier, dataset.test, dataset.normalization);
+    const answers = await answersOf(classifier, test, normalization);
+    if (views === undefined) return { answers };
+    return { answers, augmented: await measureAccuracy(averagingViews(classifier, views), test, normalization) };
   } finally {
     await classifier.dispose();
   }

@@ -200,5 +200,7 @@ async function trainToEnd(session: Session, writer: RunWriter, options: RunOptio
   if (run.step === 0) await checkpoints.save();
   await trainingLoop(session, run, policy, [...hooks, checkpoints]);
   const accuracy = run.accuracy ?? (await score(session, dataset.test));
-  return { accuracy, pace: progress.pace, steps: run.step };
+  const { testTimeAugmentation: views } = settings;
+  const augmented = views === undefined ? undefined : await score(session, dataset.test, views);
+  return { accuracy, ...optional({ augmented }), pace: progress.pace, steps: run.step };
 }

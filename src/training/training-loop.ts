@@ -6,6 +6,7 @@
 import { performance } from "node:perf_hooks";
 import { firstImages, type Split } from "../data/dataset.ts";
 import type { Accuracy } from "../evaluation/accuracy.ts";
+import { averagingViews, type ViewSet } from "../evaluation/test-time-augmentation.ts";
 import type { Weights } from "../graph/graph.ts";
 import type { GammaPolicy } from "./gamma/gamma-policy.ts";
 import type { EpochResult, RunHook, StepResult } from "./hooks/run-hook.ts";
@@ -84,7 +85,9 @@ async function finishEpoch(session: Session, run: RunState): Promise<EpochResult
   };
 }
 
-/** Accuracy of the network with its current weights. */
-export async function score({ network, dataset, cluster }: Session, split: Split): Promise<Accuracy> {
-  return sharedAccuracy(await network.classifier(), split, dataset, cluster);
+/** Accuracy of the network with its current weights; `views`: averaged over these views of each image. */
+export async function score({ network, dataset, cluster }: Session, split: Split, views?: ViewSet): Promise<Accuracy> {
+  const classifier = await network.classifier();
+  const used = views === undefined ? classifier : averagingViews(classifier, views);
+  return sharedAccuracy(used, split, dataset, cluster);
 }

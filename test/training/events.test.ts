@@ -146,7 +146,7 @@ const events: { readonly [T in RunEventType]: Extract<RunEvent, { type: T }> } =
     blockedMilliseconds: 9,
     testImages: 10,
     before: summary,
-    after: summary,
+    after: { ...summary, augmented: { views: "flip+shift", accuracy: 92 } },
   },
 };
 

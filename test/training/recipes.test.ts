@@ -58,6 +58,7 @@ test("the fast recipe has the numbers of airbench94, for the mean of a batch", (
   expect(settings.learningRateOf).toEqual({ shift: 64, factor: 0.2 });
   expect(settings.schedule.peak * 0.2 * effect).toBeCloseTo(0.2 * 11, 0);
   expect(settings.averageWeights).toEqual({ kind: "lookahead", every: 5, decay: 0.95, power: 3 });
+  expect(settings.testTimeAugmentation).toBe("flip+shift");
   expect(settings.augment).toEqual({ pad: 2, border: "reflect", flip: "alternating" });
 });
 

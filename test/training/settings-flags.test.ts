@@ -82,6 +82,7 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
   engine: [exactly("onednn"), exactly("reference")],
   threads: [exactly(3)],
   precision: [exactly("f32"), exactly("bf16"), exactly("auto")],
+  tta: [exactly("flip"), exactly("flip+shift")],
   limit: [exactly(640)],
   latency: [{ text: undefined, value: false }],
   name: [exactly("a.b-c_1")],

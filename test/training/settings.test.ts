@@ -91,6 +91,7 @@ test("every setting of the schema can be suggested", () => {
     classWeights: "balanced",
     clipNorm: 1,
     averageWeights: { kind: "ema" },
+    testTimeAugmentation: "flip",
     decoupledWeightDecay: true,
     weightDecayOf: { shift: 1 },
     learningRateOf: { shift: 64 },
@@ -131,6 +132,7 @@ test.each([
   [{ epochs: 1, averageWeights: { kind: "swa" } }, /averageWeights\.kind/],
   [{ epochs: 1, averageWeights: { kind: "ema", every: 0 } }, /averageWeights\.every/],
   [{ epochs: 1, averageWeights: { kind: "ema", decay: 1 } }, /averageWeights\.decay/],
+  [{ epochs: 1, testTimeAugmentation: "shift" }, /testTimeAugmentation/],
   [{ epochs: 1, engine: "gpu" }, /engine/],
   [{ epochs: 1, name: "../out" }, /name/],
 ])("%j is refused, naming the option", (input, message) => {

@@ -11,11 +11,13 @@ import type { ImageFileOptions } from "../../data/images/open.ts";
 import { openDataset } from "../../data/open.ts";
 import { defaultEngine, type EngineName, engineNames } from "../../engine/create.ts";
 import { EngineHost } from "../../engine/host.ts";
+import { type Accuracy, measureAccuracy } from "../../evaluation/accuracy.ts";
 import { balancedAccuracy } from "../../evaluation/class-tally.ts";
 import { type Classifier, engineClassifier } from "../../evaluation/classifier.ts";
 import { type ClassResult, type Confusion, classResults, measureConfusion } from "../../evaluation/confusion.ts";
 import { requireOnnxRuntime } from "../../evaluation/runtime-library.ts";
 import { runtimeLogits } from "../../evaluation/runtime-logits.ts";
+import { averagingViews, type ViewSet, viewCount, viewSets } from "../../evaluation/test-time-augmentation.ts";
 import { writeBytes } from "../../formats/file.ts";
 import { openOnnx } from "../../formats/onnx/index.ts";
 import type { Network } from "../../graph/graph.ts";
@@ -41,6 +43,14 @@ interface EvalOptions extends CommonOptions {
   readonly engine?: EngineName;
   readonly threads?: number;
   readonly runtime?: boolean;
+  readonly tta?: ViewSet;
+}
+
+/** What was measured on the test images. */
+interface Scores {
+  readonly confusion: Confusion;
+  /** With test-time augmentation, if it was asked for. */
+  readonly augmented?: { readonly views: ViewSet } & Accuracy;
 }
 
 /** Opens the test images, preprocessed as the user or the file says. */
@@ -69,15 +79,20 @@ async function score(
   options: EvalOptions,
   onNotice: (message: string) => void,
   onProgress: (images: number, all: number) => void,
-): Promise<Confusion> {
+): Promise<Scores> {
   checkFit(graph, dataset);
   const split = firstImages(dataset.test, options.limit ?? dataset.test.count);
   const { engine = defaultEngine(), threads } = options;
   const batch = Math.min(options.batch, Math.max(1, split.count));
-  const measure = (classifier: Classifier): Promise<Confusion> =>
-    measureConfusion(classifier, split, dataset.normalization, {
+  const measure = async (classifier: Classifier): Promise<Scores> => {
+    const confusion = await measureConfusion(classifier, split, dataset.normalization, {
       onProgress: (images) => onProgress(images, split.count),
     });
+    const { tta: views } = options;
+    if (views === undefined) return { confusion };
+    const accuracy = await measureAccuracy(averagingViews(classifier, views), split, dataset.normalization);
+    return { confusion, augmented: { views, ...accuracy } };
+  };
   if (options.runtime === true) {
     const classifier = await runtimeLogits(file, graph, batch, threads);
     try {
@@ -132,6 +147,12 @@ export function addEval(program: Command, context: Context): void {
       "cifar10",
     )
     .option("--batch <images>", "batch size", integerFor("--batch"), 250)
+    .addOption(
+      new Option(
+        "--tta <views>",
+        "also average the answers to several views of each image: flip, or flip+shift by a pixel",
+      ).argParser(oneOf("set of views", viewSets)),
+    )
     .option("--html <file>", "write a page with the confusion matrix and the worst mistakes")
     .option("--limit <images>", "use only the first test images", integerFor("--limit"))
     .addOption(
@@ -156,7 +177,7 @@ export function addEval(program: Command, context: Context): void {
       openFor(file, network, options.data, imageOptions(command), onProgress),
     );
     const notices: string[] = [];
-    const confusion = await withStatusLine(context, (show) =>
+    const { confusion, augmented } = await withStatusLine(context, (show) =>
       score(
         file,
         network,
@@ -177,6 +198,9 @@ export function addEval(program: Command, context: Context): void {
       const classes = dataset.classes;
       printJson(context, {
         ...{ file, dataset: dataset.name, accuracy, correct, images, loss, classes },
+        ...(augmented === undefined
+          ? {}
+          : { augmented: { views: augmented.views, accuracy: augmented.accuracy, correct: augmented.correct } }),
         ...{ balancedAccuracy: balanced, recall: results.map(recallOf), confusion: counts, worst, unreadable },
       });
       return;
@@ -188,6 +212,10 @@ export function addEval(program: Command, context: Context): void {
       `${colours.bold(formatPercent(accuracy, 2))} of ${formatCount(images)} test images of ${dataset.name} ` +
         "classified correctly",
     );
+    if (augmented !== undefined) {
+      const over = `${viewCount(augmented.views)} views of each (${augmented.views})`;
+      print(`${formatPercent(augmented.accuracy, 2)} with the answers averaged over ${over}`);
+    }
     if (Math.abs(balanced - accuracy) > VISIBLE) {
       print(`${formatPercent(balanced, 2)} balanced accuracy: the mean recall of the classes`);
     }

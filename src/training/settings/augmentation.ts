@@ -1,7 +1,8 @@
-/** The row of the table of settings about the random changes of training images. */
+/** The rows of the table of settings about the random changes of training images, and the views of test images. */
 import { z } from "zod";
 import { type AugmentationOptions, borders } from "../../data/dataset.ts";
 import { flipNames } from "../../data/flip.ts";
+import { viewSets } from "../../evaluation/test-time-augmentation.ts";
 import { choice, switchTo, wholeNumber } from "./codecs.ts";
 import { setting } from "./setting.ts";
 
@@ -20,6 +21,17 @@ const augmentation: z.ZodType<boolean | AugmentationOptions, boolean | Augmentat
     noise: z.number().nonnegative().exactOptional(),
   }),
 ]);
+
+export const testTimeSettings = {
+  testTimeAugmentation: setting({
+    schema: z.enum(viewSets).exactOptional(),
+    help: "also score both networks over several views of each test image at the end: flip or flip+shift",
+    group: "machine",
+    default: "not",
+    control: "inherit",
+    flags: [{ flag: "--tta <views>", codec: choice("set of views", viewSets), label: "test-time augmentation" }],
+  }),
+};
 
 export const augmentationSettings = {
   augment: setting({

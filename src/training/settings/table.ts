@@ -7,7 +7,7 @@ import { type DecayedKind, decayedKinds, type TrainedKind, trainedKinds } from "
 import { defaultEngine, engineNames } from "../../engine/create.ts";
 import { precisions } from "../../engine/engine.ts";
 import { scheduleKinds, scheduleSchema } from "../schedules.ts";
-import { augmentationSettings } from "./augmentation.ts";
+import { augmentationSettings, testTimeSettings } from "./augmentation.ts";
 import { averagingSettings } from "./averaging.ts";
 import { choice, distillation, mixing, number, numbersOf, switchTo, text, wholeNumber } from "./codecs.ts";
 import { pruningSettings } from "./pruning.ts";
@@ -279,6 +279,7 @@ export const settingsTable = {
     unit: "images",
     control: "inherit",
   }),
+  ...testTimeSettings,
   limit: setting({
     schema: z.strictObject({ train: positive.exactOptional(), test: positive.exactOptional() }).default({}),
     help: "use only the first images of a split: { train, test }",
