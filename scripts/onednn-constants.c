@@ -82,7 +82,9 @@ int main(void) {
   PRINT(dnnl_pooling_avg_exclude_padding);
   PRINT(dnnl_binary_add);
   PRINT(dnnl_binary_mul);
+  PRINT(dnnl_binary_max);
   PRINT(dnnl_binary_min);
+  PRINT(dnnl_binary_div);
   PRINT(dnnl_binary_sub);
   PRINT(dnnl_use_global_stats);
   PRINT(dnnl_fuse_norm_relu);

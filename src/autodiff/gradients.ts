@@ -104,6 +104,22 @@ export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule
       emit(`backward_${own}`, "multiply_backward", [input(other), diffDst], [own], { srcShape: activationShape(own) });
     }
   },
+  binary: ({ attributes, input, diffDst, wants, parameterShape, activationShape, emit }) => {
+    const hasParameter = parameterShape(1).length < parameterShape(0).length;
+    for (const operand of [0, 1] as const) {
+      if (!wants(operand)) continue;
+      const srcShape = operand === 1 && hasParameter ? parameterShape(1) : activationShape(operand);
+      const given = { ...attributes, operand, srcShape };
+      emit(`backward_${operand}`, "binary_backward", [input(0), input(1), diffDst], [operand], given);
+    }
+  },
+  reduction: ({ attributes, input, output, diffDst, emit }) =>
+    emit("backward", "reduction_backward", [input(0), output(0), diffDst], [0], attributes),
+  normalization: ({ attributes, input, diffDst, emit }) =>
+    emit("backward", "normalization_backward", [input(0), diffDst], [0], attributes),
+  local_response_normalization: ({ attributes, input, diffDst, emit }) =>
+    emit("backward", "local_response_normalization_backward", [input(0), diffDst], [0], attributes),
+  prelu: ({ input, diffDst, emit }) => emit("backward", "prelu_backward", [input(0), input(1), diffDst], [0, 1], {}),
   gain: ({ input, diffDst, wants, parameterShape, emit }) => {
     if (wants(1)) {
       const [factors = 1] = parameterShape(1);

@@ -25,9 +25,13 @@ import type {
   ActivationAttributes,
   Attributes,
   BatchNormalizationAttributes,
+  BinaryAttributes,
   ForwardOpName,
+  LocalResponseNormalizationAttributes,
+  NormalizationAttributes,
   Padding,
   Pair,
+  ReductionAttributes,
   SoftmaxAttributes,
 } from "./ops.ts";
 import { bindBatch, inferNode } from "./shapes.ts";
@@ -236,6 +240,45 @@ export class GraphBuilder {
   multiply(name: string, a: string, b: string): string {
     this.#check("multiply", name, { a, b });
     return this.node("multiply", name, [a, b], {});
+  }
+
+  /**
+   * f(a, b), of values or of a value a and a parameter b that has no batch axis; broadcast as the `binary` op says.
+   */
+  binary(name: string, a: string, b: string, attributes: BinaryAttributes): string {
+    this.#check("binary", name, { a, b });
+    requireAttributes("GraphBuilder.binary", "binary", attributes);
+    return this.node("binary", name, [a, b], attributes);
+  }
+
+  /** One number of all along some axes. */
+  reduction(name: string, src: string, attributes: ReductionAttributes): string {
+    this.#check("reduction", name, { src });
+    requireAttributes("GraphBuilder.reduction", "reduction", attributes);
+    return this.node("reduction", name, [src], attributes);
+  }
+
+  /**
+   * Instance, group and layer norm, by axes and groups: the values less their mean, divided by their standard
+   * deviation. A gain and a bias behind it make it the layer of other libraries.
+   */
+  normalization(name: string, src: string, attributes: NormalizationAttributes): string {
+    this.#check("normalization", name, { src });
+    requireAttributes("GraphBuilder.normalization", "normalization", attributes);
+    return this.node("normalization", name, [src], attributes);
+  }
+
+  localResponseNormalization(name: string, src: string, attributes: LocalResponseNormalizationAttributes): string {
+    this.#check("localResponseNormalization", name, { src });
+    requireAttributes("GraphBuilder.localResponseNormalization", "local_response_normalization", attributes);
+    return this.node("local_response_normalization", name, [src], attributes);
+  }
+
+  /** A leaky ReLU whose slopes are trained, from 0 on: one a channel, or with `shared` one for all. */
+  prelu(name: string, src: string, options: { readonly shared?: boolean } = {}): string {
+    this.#check("prelu", name, { src }, fieldsOf("options", options, { shared: "boolean?" }));
+    const slopes = options.shared === true ? 1 : (this.shape(src)[1] ?? 1);
+    return this.node("prelu", name, [src, this.parameter(`${name}.slope`, [slopes], "shift")], {});
   }
 
   gain(name: string, src: string): string {

@@ -4,6 +4,7 @@
  * on, what the node becomes without some channels, and when it can be removed. See `channels/rule.ts`.
  */
 import { InternalError } from "../core/errors.ts";
+import { binary } from "./channels/binary.ts";
 import { depthToSpace, spaceToDepth } from "./channels/blocks.ts";
 import { softmax, transpose } from "./channels/cross-channel.ts";
 import { multiply } from "./channels/multiply.ts";
@@ -17,6 +18,7 @@ import {
   gain,
   globalAveragePooling,
   maxPooling,
+  prelu,
   relu,
   scale,
   upsampling,
@@ -24,6 +26,7 @@ import {
 import { reshape } from "./channels/reshape.ts";
 import { concatenation, flatten, gather, pad, slice } from "./channels/routing.ts";
 import type { ChannelRule } from "./channels/rule.ts";
+import { localResponseNormalization, normalization, reduction } from "./channels/statistics.ts";
 import { convolution, deconvolution, linear } from "./channels/weights.ts";
 import type { Node } from "./graph.ts";
 import type { ForwardOpName } from "./ops.ts";
@@ -38,6 +41,11 @@ const rules: { readonly [K in ForwardOpName]: ChannelRule<K> } = {
   softmax,
   add,
   multiply,
+  binary,
+  reduction,
+  normalization,
+  local_response_normalization: localResponseNormalization,
+  prelu,
   gain,
   bias,
   concatenation,

@@ -1,6 +1,6 @@
 /** The kinds of a node's attributes, for programs without types. */
 import { type ArgumentKind, type Arguments, requireArguments, requireOneOf } from "../core/arguments.ts";
-import type { ActivationAttributes, ForwardOpName } from "./ops.ts";
+import type { ActivationAttributes, BinaryAttributes, ForwardOpName, ReductionAttributes } from "./ops.ts";
 
 /** By name. */
 export type ArgumentKinds = Readonly<Record<string, ArgumentKind>>;
@@ -21,6 +21,11 @@ const attributeKinds: Readonly<Record<ForwardOpName, ArgumentKinds>> = {
   softmax: { isLogarithm: "boolean?" },
   add: {},
   multiply: {},
+  binary: { function: "text" },
+  reduction: { function: "text", axes: "shape", keepsAxes: "boolean", zeros: "whole number?" },
+  normalization: { axes: "shape", groups: "positive whole number?", epsilon: "number" },
+  local_response_normalization: { size: "positive whole number", alpha: "number", beta: "number", bias: "number" },
+  prelu: {},
   gain: {},
   bias: {},
   concatenation: {},
@@ -63,6 +68,11 @@ const functionKinds: Readonly<Record<ActivationAttributes["function"], ArgumentK
   linear: { slope: "number", offset: "number" },
 };
 
+const binaryNames: readonly BinaryAttributes["function"][] = [
+  ...(["add", "subtract", "multiply", "divide", "maximum", "minimum"] as const),
+];
+const reductionNames: readonly ReductionAttributes["function"][] = ["sum", "mean", "maximum", "minimum", "l1", "l2"];
+
 /** The fields of `object`, an argument of that `name`, as arguments of `kinds`. The object itself comes first. */
 export function fieldsOf(name: string, object: object, kinds: ArgumentKinds): Arguments {
   const fields = Object.entries(kinds).map(([field, kind]) => {
@@ -79,6 +89,9 @@ export function requireAttributes(call: string, op: ForwardOpName, attributes: o
   if (op === "depth_to_space" || op === "space_to_depth") {
     requireOneOf(call, "attributes.mode", Reflect.get(attributes, "mode"), ["DCR", "CRD"]);
   }
+  if (op === "binary") requireOneOf(call, "attributes.function", Reflect.get(attributes, "function"), binaryNames);
+  if (op === "reduction")
+    requireOneOf(call, "attributes.function", Reflect.get(attributes, "function"), reductionNames);
   if (op !== "activation") return;
   const name: unknown = Reflect.get(attributes, "function");
   requireOneOf(call, "attributes.function", name, Object.keys(functionKinds));

@@ -102,6 +102,42 @@ export type ActivationAttributes =
   | { readonly function: "hard_sigmoid"; readonly slope: number; readonly offset: number }
   | { readonly function: "linear"; readonly slope: number; readonly offset: number };
 
+/** A function of two numbers a and b. */
+export interface BinaryAttributes {
+  readonly function: "add" | "subtract" | "multiply" | "divide" | "maximum" | "minimum";
+}
+
+/** One number of all along some axes; `l1` is the sum of the absolute values, `l2` the root of the sum of squares. */
+export interface ReductionAttributes {
+  readonly function: "sum" | "mean" | "maximum" | "minimum" | "l1" | "l2";
+  /** Ascending, without the batch. */
+  readonly axes: readonly number[];
+  /** Whether the axes stay, with extent 1. */
+  readonly keepsAxes: boolean;
+  /** In a reduction over the channels: how many channels of zeros count besides those of src. Default 0. */
+  readonly zeros?: number;
+}
+
+/** (x − mean) / √(variance + epsilon); the variance is divided by the number of values. */
+export interface NormalizationAttributes {
+  /** The axes of the values that are normalised together; ascending, without the batch. */
+  readonly axes: readonly number[];
+  /** With axis 1 among the axes: into how many groups of adjacent channels it is divided. Default 1. */
+  readonly groups?: number;
+  readonly epsilon: number;
+}
+
+/**
+ * x / (bias + alpha/size · Σ x²)^beta. The sum is over `size` channels around that of x, as far as there are any; if
+ * the size is even, the one more is behind.
+ */
+export interface LocalResponseNormalizationAttributes {
+  readonly size: number;
+  readonly alpha: number;
+  readonly beta: number;
+  readonly bias: number;
+}
+
 /** The integer factors by which rows and columns are repeated. */
 export interface UpsamplingAttributes {
   readonly factors: Pair;
@@ -151,6 +187,19 @@ export interface ForwardOps {
   add: Record<never, never>;
   /** (a, b) of the same rank and batch → a · b; along any other axis one of them may have extent 1 (broadcasting). */
   multiply: Record<never, never>;
+  /**
+   * (a, b) → f(a, b) of values of the same rank and batch, or of a value a and a parameter b that has no batch axis.
+   * Along any other axis one of them may have extent 1 (broadcasting).
+   */
+  binary: BinaryAttributes;
+  /** (src) → dst, without the axes or with extent 1 along them */
+  reduction: ReductionAttributes;
+  /** (src) → dst: instance, group and layer norms without their scale and shift, which are gain and bias */
+  normalization: NormalizationAttributes;
+  /** (src [N,C,…]) → dst */
+  local_response_normalization: LocalResponseNormalizationAttributes;
+  /** (src [N,C,…], slope [C] or [1]) → src where it is positive, else src · slope, per channel */
+  prelu: Record<never, never>;
   /**
    * (src [N,C,…], gain [C]) → src · gain, per channel. The gain is a trained or constant parameter, not a scaling
    * factor.
@@ -262,6 +311,18 @@ export interface TrainingOps {
    * factor was broadcast
    */
   multiply_backward: { readonly srcShape: readonly (number | "N")[] };
+  /**
+   * (a, b, diff_dst) → the gradient of operand 0 (a) or 1 (b), of shape `srcShape`: summed over the axes along which it
+   * was broadcast
+   */
+  binary_backward: BinaryAttributes & { readonly operand: 0 | 1; readonly srcShape: readonly (number | "N")[] };
+  /** (src, dst, diff_dst) → diff_src; a tie of maxima or minima goes to the first in row-major order */
+  reduction_backward: ReductionAttributes;
+  /** (src, diff_dst) → diff_src */
+  normalization_backward: NormalizationAttributes;
+  local_response_normalization_backward: LocalResponseNormalizationAttributes;
+  /** (src, slope, diff_dst) → (diff_src, diff_slope) */
+  prelu_backward: Record<never, never>;
   /** (src, diff_dst) → diff_src; a tie goes to the first maximum in row-major order */
   max_pooling_backward: MaxPoolingAttributes;
   /** (diff_dst) → diff_src of shape `srcShape` */

@@ -9,6 +9,7 @@ import type { Graph, Node } from "./graph.ts";
 import type { Attributes, OpName } from "./ops.ts";
 import { depthToSpace, gathered, reshaped, spaceToDepth } from "./shapes/movement.ts";
 import { bindBatch, type ShapeContext, type ShapeRule } from "./shapes/rule.ts";
+import { broadcast, normalizedShape, reducedShape } from "./shapes/statistics.ts";
 import { convolved, deconvolved, pooled } from "./shapes/windows.ts";
 
 export { bindBatch } from "./shapes/rule.ts";
@@ -61,6 +62,19 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
       extent === b[axis] || (axis > 0 && (extent === 1 || b[axis] === 1));
     check(a.length === b.length && a.every(isAlike), `a shape that fits ${formatShape(a)}`, formatShape(b));
     return [a.map((extent, axis) => Math.max(extent, b[axis] ?? extent))];
+  },
+  binary: broadcast,
+  reduction: reducedShape,
+  normalization: normalizedShape,
+  local_response_normalization: ({ input, attributes: { size }, check }) => {
+    check(size >= 1, "a size of 1 or more", `${size}`);
+    return [input(0)];
+  },
+  prelu: ({ input, check }) => {
+    const channels = input(0)[1] ?? 1;
+    const [slopes = 0] = input(1, 1);
+    check(slopes === 1 || slopes === channels, `1 or ${channels} slopes`, `${slopes}`);
+    return [input(0)];
   },
   gain: (context) => {
     perChannel(context, 1);
@@ -200,6 +214,11 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
   activation_backward: sameAsFirst,
   softmax_backward: sameAsFirst,
   multiply_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
+  binary_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
+  reduction_backward: sameAsFirst,
+  normalization_backward: sameAsFirst,
+  local_response_normalization_backward: sameAsFirst,
+  prelu_backward: ({ input }) => [input(0), input(1)],
   flatten_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
   upsampling_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
   gather_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],

@@ -209,6 +209,58 @@ const pointwise: Readonly<Record<string, (builder: GraphBuilder, src: string) =>
     builder.multiply("layer", src, builder.convolution("gate", src, { channels: 1, kernel: 1 })),
   "a product in which both sides are repeated": (builder, src) =>
     builder.multiply("layer", pooled(builder, src), builder.convolution("map", src, { channels: 1, kernel: 1 })),
+  "a sum with a value a channel": (builder, src) =>
+    builder.binary("layer", src, pooled(builder, src), { function: "add" }),
+  "a map less a value a channel": (builder, src) => {
+    const map = builder.convolution("map", src, { channels: 1, kernel: 1 });
+    return builder.binary("layer", map, pooled(builder, src), { function: "subtract" });
+  },
+  "a quotient of a value by itself, squashed": (builder, src) => {
+    const open = builder.activation("open", src, { function: "sigmoid" });
+    return builder.binary("layer", src, builder.activation("divisor", open, line(1, 0.5)), { function: "divide" });
+  },
+  "the larger of two values": (builder, src) =>
+    builder.binary("layer", src, builder.activation("b", src, line(-0.5, 0)), { function: "maximum" }),
+  "the smaller of a value and a value a channel": (builder, src) => {
+    const mean = builder.activation("moved", pooled(builder, src), line(1, 0.3));
+    return builder.binary("layer", src, mean, { function: "minimum" });
+  },
+  "a sum with a parameter that has pixels": (builder, src) => {
+    const parameter = builder.parameter("position", builder.shape(src).slice(1), "bias");
+    return builder.binary("layer", src, parameter, { function: "add" });
+  },
+  "a product with a parameter of one channel": (builder, src) => {
+    const [, , height = 1] = builder.shape(src);
+    const parameter = builder.parameter("rows", [1, height, 1], "scale");
+    return builder.binary("layer", src, parameter, { function: "multiply" });
+  },
+  "a mean over the channels": (builder, src) =>
+    builder.reduction("layer", src, { function: "mean", axes: [1], keepsAxes: true }),
+  "a maximum over the channels": (builder, src) =>
+    builder.reduction("layer", src, { function: "maximum", axes: [1], keepsAxes: true }),
+  "a minimum over rows": (builder, src) =>
+    builder.reduction("layer", src, { function: "minimum", axes: [2], keepsAxes: false }),
+  "a sum over channels and columns": (builder, src) =>
+    builder.reduction("layer", src, { function: "sum", axes: [1, 3], keepsAxes: false }),
+  "the sum of all absolute values": (builder, src) =>
+    builder.reduction("layer", src, { function: "l1", axes: [1, 2, 3], keepsAxes: false }),
+  "a value divided by its norm": (builder, src) => {
+    const norm = builder.reduction("norm", src, { function: "l2", axes: [1], keepsAxes: true });
+    return builder.binary("layer", src, norm, { function: "divide" });
+  },
+  "an instance norm": (builder, src) => builder.normalization("layer", src, { axes: [2, 3], epsilon: 1e-5 }),
+  "a group norm": (builder, src) => {
+    const groups = builder.shape(src)[1] === 5 ? 5 : 2;
+    return builder.normalization("layer", src, { axes: [1, 2, 3], groups, epsilon: 1e-3 });
+  },
+  "a layer norm over the channels": (builder, src) => builder.normalization("layer", src, { axes: [1], epsilon: 1e-6 }),
+  "a layer norm over columns": (builder, src) => builder.normalization("layer", src, { axes: [3], epsilon: 1e-5 }),
+  "a norm over all numbers of an image": (builder, src) =>
+    builder.normalization("layer", src, { axes: [1, 2, 3], epsilon: 1e-5 }),
+  "a local response normalization": (builder, src) =>
+    builder.localResponseNormalization("layer", src, { size: 4, alpha: 0.8, beta: 0.6, bias: 1.5 }),
+  "a PReLU a channel": (builder, src) => builder.prelu("layer", src),
+  "a PReLU with one slope": (builder, src) => builder.prelu("layer", src, { shared: true }),
   "a gain a channel": (builder, src) => builder.gain("layer", src),
   "pixels repeated": (builder, src) => builder.upsampling("layer", src, [2, 3]),
   "channels in another order, one of them twice": (builder, src) => {

@@ -48,6 +48,10 @@ function planOf(
  */
 export const bf16Tolerances = { smooth: 1e-2, kinked: 0.3 } as const;
 
+const kinkedFunctions: readonly string[] = [
+  ...["hard_swish", "hard_sigmoid", "leaky_relu", "elu", "absolute", "maximum", "minimum", "l1"],
+];
+
 /** Each output of `engine` in bf16 against the reference in f32. */
 export function expectNearReferenceInBf16(engine: Engine, testCase: Case): void {
   const prepared = prepareCase(testCase);
@@ -59,9 +63,8 @@ export function expectNearReferenceInBf16(engine: Engine, testCase: Case): void 
   });
   const hasKinks = testCase.graph.nodes.some(
     ({ op, attributes }) =>
-      ["relu", "clip", "max_pooling"].includes(op) ||
-      ("function" in attributes &&
-        ["hard_swish", "hard_sigmoid", "leaky_relu", "elu", "absolute"].includes(attributes.function)),
+      ["relu", "clip", "max_pooling", "prelu"].includes(op) ||
+      ("function" in attributes && kinkedFunctions.includes(attributes.function)),
   );
   prepared.graph.outputs.forEach((name, index) => {
     const [a, b] = [required(actual?.[name], name).data, required(expected?.[name], name).data];

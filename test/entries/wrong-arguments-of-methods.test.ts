@@ -97,6 +97,46 @@ const builderRows: Readonly<Record<string, Row>> = {
   softmax: { ...named, attributes: object({}, { isLogarithm: notBoolean }) },
   add: { name: text("node"), a: text("images"), b: text("images") },
   multiply: { name: text("node"), a: text("images"), b: text("images") },
+  binary: {
+    ...{ name: text("node"), a: text("images"), b: text("images") },
+    attributes: required(object({ function: "divide" }, { function: [...notText, "nonsense", "toString"] })),
+  },
+  reduction: {
+    ...named,
+    attributes: required(
+      object(
+        { function: "mean", axes: [1], keepsAxes: true },
+        {
+          function: [...notText, "nonsense"],
+          axes: [...notList, [-1]],
+          keepsAxes: [undefined, ...notBoolean],
+          zeros: [null, -1, 0.5, "1"],
+        },
+      ),
+    ),
+  },
+  normalization: {
+    ...named,
+    attributes: required(
+      object(
+        { axes: [2, 3], epsilon: 1e-5 },
+        { axes: [...notList, [-1]], groups: notPositiveIfGiven, epsilon: [undefined, ...notNumber] },
+      ),
+    ),
+  },
+  localResponseNormalization: {
+    ...named,
+    attributes: required(
+      object(
+        { size: 3, alpha: 1, beta: 0.75, bias: 1 },
+        {
+          ...{ size: notPositive, alpha: [undefined, ...notNumber], beta: [undefined, ...notNumber] },
+          bias: [undefined, ...notNumber],
+        },
+      ),
+    ),
+  },
+  prelu: { ...named, options: object({}, { shared: notBoolean }) },
   gain: named,
   bias: named,
   concatenation: { name: text("node"), sources: { right: ["images"], wrong: [...notList, [5], [""]] } },

@@ -42,6 +42,40 @@ const singles: Readonly<Record<string, (builder: GraphBuilder) => string>> = {
   multiply: (b) => b.multiply("node", image(b, "a"), image(b, "b")),
   "multiply, by a gate a channel": (b) => b.multiply("node", image(b, "a"), b.input("b", ["N", 4, 1, 1])),
   "multiply, a gate for all channels first": (b) => b.multiply("node", b.input("a", ["N", 1, 5, 6]), image(b, "b")),
+  "binary, a quotient": (b) => {
+    const divisor = b.parameter("divisor", [4, 1, 6], "running_variance");
+    return b.binary("node", image(b, "a"), divisor, { function: "divide" });
+  },
+  "binary, a maximum": (b) => b.binary("node", image(b, "a"), image(b, "b"), { function: "maximum" }),
+  "binary, a sum with a value a channel": (b) =>
+    b.binary("node", image(b, "a"), b.input("b", ["N", 4, 1, 1]), { function: "add" }),
+  "binary, less a map": (b) => b.binary("node", image(b, "a"), b.input("b", ["N", 1, 5, 6]), { function: "subtract" }),
+  "binary, a sum with a parameter": (b) =>
+    b.binary("node", image(b, "a"), b.parameter("added", [4, 1, 6], "bias"), { function: "add" }),
+  "binary, a product with a parameter": (b) =>
+    b.binary("node", image(b, "a"), b.parameter("factor", [4, 1, 1], "scale"), { function: "multiply" }),
+  ...Object.fromEntries(
+    (["sum", "mean", "maximum", "minimum", "l1", "l2"] as const).flatMap((name) => [
+      [
+        `reduction of pixels, ${name}`,
+        (b: GraphBuilder) => b.reduction("node", image(b, "a"), { function: name, axes: [2, 3], keepsAxes: true }),
+      ],
+      [
+        `reduction of channels, ${name}`,
+        (b: GraphBuilder) =>
+          b.reduction("node", image(b, "a"), { function: name, axes: [1, 2], keepsAxes: true, zeros: 2 }),
+      ],
+    ]),
+  ),
+  "reduction of channels and rows, axes gone": (b) =>
+    b.reduction("node", image(b, "a"), { function: "mean", axes: [1, 2], keepsAxes: false }),
+  "normalization, pixels": (b) => b.normalization("node", image(b, "a"), { axes: [2, 3], epsilon: 1e-5 }),
+  "normalization, groups": (b) => b.normalization("node", image(b, "a"), { axes: [1, 2, 3], groups: 2, epsilon: 1e-5 }),
+  "normalization, channels": (b) => b.normalization("node", image(b, "a"), { axes: [1], epsilon: 1e-5 }),
+  "local response normalization": (b) =>
+    b.localResponseNormalization("node", image(b, "a"), { size: 3, alpha: 0.5, beta: 0.75, bias: 1 }),
+  prelu: (b) => b.prelu("node", image(b, "a")),
+  "prelu, one slope": (b) => b.prelu("node", image(b, "a"), { shared: true }),
   gain: (b) => b.gain("node", image(b, "a")),
   upsampling: (b) => b.upsampling("node", image(b, "a"), 2),
   "reshape, channels kept": (b) => b.reshape("node", image(b, "a"), [4, 30]),

@@ -20,6 +20,7 @@ import { type ConstantType, type ConstantValue, constants } from "./constants.ts
 import { Draft, Draw, type GraphSetting, type Value } from "./draft.ts";
 import { movement } from "./movement.ts";
 import { pointwise } from "./pointwise.ts";
+import { statistics } from "./statistics.ts";
 import { windows } from "./windows.ts";
 
 export interface RandomGraph {
@@ -32,7 +33,7 @@ export interface RandomGraph {
   readonly ops: readonly string[];
 }
 
-const layers = Object.entries({ ...pointwise, ...windows, ...movement });
+const layers = Object.entries({ ...pointwise, ...statistics, ...windows, ...movement });
 const arithmetic = Object.entries(constants);
 const opsets = [7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 19, 20, 21];
 /** Elements that a value may have. */

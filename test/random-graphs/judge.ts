@@ -46,6 +46,7 @@ async function compared(graph: RandomGraph, engines: readonly Engine[]): Promise
     if (error instanceof UserError) throw new Finding(`is refused as [${error.code}]: ${error.message}`);
     throw error;
   }
+  if (network.graph.header?.carried !== undefined) return { kind: "refused", reason: "a part of it is carried over" };
   const [main] = engines;
   const bytes = writeOnnx(network);
   const again = readOnnx(bytes, "written.onnx");

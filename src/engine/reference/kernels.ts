@@ -4,6 +4,13 @@ import type { Node } from "../../graph/graph.ts";
 import type { OpName } from "../../graph/ops.ts";
 import { activation, activationBackward } from "./activation.ts";
 import {
+  localResponseNormalization,
+  localResponseNormalizationBackward,
+  normalization,
+  normalizationBackward,
+} from "./axis-normalization.ts";
+import { binary, binaryBackward } from "./binary.ts";
+import {
   allReduceBegin,
   allReduceEnd,
   allReduceStatistics,
@@ -31,6 +38,8 @@ import {
   clip,
   clipBackward,
   gain,
+  prelu,
+  preluBackward,
   relu,
   reluBackward,
   scale,
@@ -44,6 +53,7 @@ import {
   maxPooling,
   maxPoolingBackward,
 } from "./pooling.ts";
+import { reduction, reductionBackward } from "./reduction.ts";
 import { concatenation, flatten, flattenBackward, pad, slice, sliceBackward, transpose } from "./shape-ops.ts";
 import { softmax, softmaxBackward } from "./softmax.ts";
 import { upsampling, upsamplingBackward } from "./upsampling.ts";
@@ -58,6 +68,11 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   softmax,
   add,
   multiply,
+  binary,
+  reduction,
+  normalization,
+  local_response_normalization: localResponseNormalization,
+  prelu,
   gain,
   bias,
   concatenation,
@@ -90,6 +105,11 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   activation_backward: activationBackward,
   softmax_backward: softmaxBackward,
   multiply_backward: multiplyBackward,
+  binary_backward: binaryBackward,
+  reduction_backward: reductionBackward,
+  normalization_backward: normalizationBackward,
+  local_response_normalization_backward: localResponseNormalizationBackward,
+  prelu_backward: preluBackward,
   max_pooling_backward: maxPoolingBackward,
   average_pooling_backward: averagePoolingBackward,
   global_average_pooling_backward: globalAveragePoolingBackward,

@@ -1,18 +1,6 @@
 /** The product of two values, one of them repeated along the axes where it has extent 1, and its gradient. */
-import { rowMajorStrides, type Shape } from "../../core/tensor.ts";
-import { at, extent, input, type KernelContext, output } from "./kernel.ts";
-
-/** From an element's index in an array of shape `whole`, that of the element of `part` that is repeated there. */
-function placesIn(part: Shape, whole: Shape): Int32Array {
-  const wholeStrides = rowMajorStrides(whole);
-  const strides = rowMajorStrides(part).map((stride, axis) => (extent(part, axis) === 1 ? 0 : stride));
-  return Int32Array.from({ length: extent(whole, 0) * extent(wholeStrides, 0) }, (_, index) =>
-    whole.reduce(
-      (place, size, axis) => place + (Math.floor(index / extent(wholeStrides, axis)) % size) * extent(strides, axis),
-      0,
-    ),
-  );
-}
+import { placesIn } from "./broadcast.ts";
+import { at, input, type KernelContext, output } from "./kernel.ts";
 
 export function multiply(context: KernelContext<"multiply">): void {
   const [a, b] = [input(context, 0), input(context, 1)];

@@ -63,6 +63,37 @@ export function biasBackward(context: KernelContext<"bias_backward">): void {
   sumChannels(input(context, 0), output(context, 0).data);
 }
 
+/** The slope of each element's channel, which may be one for all channels. */
+function slopesOf(shape: Shape, slopes: Float32Array): (index: number) => number {
+  if (slopes.length === 1) return () => at(slopes, 0);
+  const channels = channelsOf(shape);
+  return (index) => at(slopes, channels.of(index));
+}
+
+export function prelu(context: KernelContext<"prelu">): void {
+  const src = input(context, 0);
+  const slope = slopesOf(src.shape, input(context, 1).data);
+  const dst = output(context, 0).data;
+  src.data.forEach((value, index) => {
+    dst[index] = value > 0 ? value : value * slope(index);
+  });
+}
+
+export function preluBackward(context: KernelContext<"prelu_backward">): void {
+  const src = input(context, 0);
+  const slopes = input(context, 1).data;
+  const diffDst = input(context, 2).data;
+  const slope = slopesOf(src.shape, slopes);
+  const diffSrc = output(context, 0).data;
+  const products = src.data.map((value, index) => (value > 0 ? 0 : value * at(diffDst, index)));
+  src.data.forEach((value, index) => {
+    diffSrc[index] = at(diffDst, index) * (value > 0 ? 1 : slope(index));
+  });
+  const diffSlopes = output(context, 1).data;
+  if (slopes.length > 1) sumChannels({ ...src, data: products }, diffSlopes);
+  else diffSlopes[0] = products.reduce((sum, product) => sum + product, 0);
+}
+
 /** A factor a channel, whatever it is for. */
 export function gain(context: KernelContext<"gain">): void {
   const src = input(context, 0);

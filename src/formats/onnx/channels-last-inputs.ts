@@ -26,6 +26,8 @@ export const elementwise: ReadonlySet<string> = new Set([
   "HardSwish",
   "LeakyRelu",
   "Log",
+  "Max",
+  "Min",
   "Mish",
   "Mul",
   "Neg",
@@ -38,6 +40,7 @@ export const elementwise: ReadonlySet<string> = new Set([
   "Softsign",
   "Sqrt",
   "Sub",
+  "Sum",
   "Tanh",
 ]);
 

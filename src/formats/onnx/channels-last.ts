@@ -11,7 +11,9 @@ import { type Constant, rearranged } from "./folding/constant.ts";
 import { frontAxis } from "./folding/movement.ts";
 import type { GraphReader } from "./graph-reader.ts";
 import type { NodeReader } from "./node-reader.ts";
+import { readChannelNormalization } from "./ops/normalization.ts";
 import { attributeMessage, type NodeMessage } from "./proto.ts";
+import type { ReadRule } from "./rules.ts";
 
 const softmaxes: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax"]);
 
@@ -20,6 +22,8 @@ interface Moved {
   readonly message: NodeMessage;
   /** The permutation that each of its outputs still needs. */
   readonly permutation: readonly number[];
+  /** How the rewritten node is read, if not by the rule of its op. */
+  readonly rule?: ReadRule;
 }
 
 /**
@@ -51,6 +55,13 @@ export function movedBeforeTranspose(message: NodeMessage, node: NodeReader, rea
     }
     const input = node.inputs.map((name) => source(name) ?? withReorderedDims(name, permutation, node, reader));
     return { message: { ...message, input, output }, permutation };
+  }
+  if (
+    node.opType === "LayerNormalization" &&
+    frontAxis(node, node.int("axis", -1), permutation.length) === permutation.length - 1
+  ) {
+    const input = node.inputs.map((name) => source(name) ?? name);
+    return { message: { ...message, input, output }, permutation, rule: readChannelNormalization };
   }
   const along = axisOf(node, permutation);
   if (along !== undefined) {

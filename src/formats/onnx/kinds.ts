@@ -3,7 +3,7 @@
  * input index.
  */
 import type { Node, ParameterKind } from "../../graph/graph.ts";
-import type { ForwardOpName, OpName } from "../../graph/ops.ts";
+import type { BinaryAttributes, ForwardOpName, OpName } from "../../graph/ops.ts";
 
 /** Parameter kinds of an op's inputs after the first. */
 const inputKinds: { readonly [K in ForwardOpName]: readonly ParameterKind[] } = {
@@ -16,6 +16,12 @@ const inputKinds: { readonly [K in ForwardOpName]: readonly ParameterKind[] } = 
   softmax: [],
   add: [],
   multiply: [],
+  // Its parameter depends on the function.
+  binary: [],
+  reduction: [],
+  normalization: [],
+  local_response_normalization: [],
+  prelu: ["shift"],
   gain: ["scale"],
   bias: ["bias"],
   concatenation: [],
@@ -39,8 +45,24 @@ const byOp: ReadonlyMap<OpName, readonly ParameterKind[]> = new Map(
   Object.entries(inputKinds).map(([op, kinds]) => [op as ForwardOpName, kinds]),
 );
 
+/** The kind of a parameter of the `binary` op: bounds and the like are not trained. */
+const operandKinds: { readonly [K in BinaryAttributes["function"]]: ParameterKind } = {
+  add: "bias",
+  subtract: "bias",
+  multiply: "scale",
+  divide: "scale",
+  maximum: "constant",
+  minimum: "constant",
+};
+
+function kindsOf(node: Node): readonly ParameterKind[] {
+  return node.op === "binary" ? [operandKinds[node.attributes.function]] : (byOp.get(node.op) ?? []);
+}
+
 /** Ops that change only the values of images, as a network's preprocessing does. */
-const preprocessing: ReadonlySet<OpName> = new Set<ForwardOpName>(["activation", "gain", "bias", "transpose"]);
+const preprocessing: ReadonlySet<OpName> = new Set<ForwardOpName>([
+  ...(["activation", "binary", "gain", "bias", "transpose"] as const),
+]);
 
 /**
  * Value name → kind, for every value that nodes read as a parameter. A parameter behind a scale has the kind that the
@@ -52,8 +74,9 @@ export function parameterKinds(
   images: ReadonlySet<string> = new Set(),
 ): ReadonlyMap<string, ParameterKind> {
   const kinds = new Map<string, ParameterKind>();
-  for (const { op, inputs, outputs } of nodes.toReversed()) {
-    for (const [index, kind] of (byOp.get(op) ?? []).entries()) {
+  for (const node of nodes.toReversed()) {
+    const { op, inputs, outputs } = node;
+    for (const [index, kind] of kindsOf(node).entries()) {
       const input = inputs[index + 1];
       if (input !== undefined) kinds.set(input, kind);
     }

@@ -176,7 +176,7 @@ function readNode(
     if (folder.fold(node)) return;
     const moved = surroundings.movesNodes ? movedBeforeTranspose(message, node, reader) : undefined;
     const read = moved === undefined ? node : new NodeReader(moved.message, { ...surroundings, isRead: () => true });
-    const rule = readRules.get(read.opType);
+    const rule = moved?.rule ?? readRules.get(read.opType);
     if (rule === undefined) {
       problems.unknownOp(node.opType, node.name, node.outputs);
       return;

@@ -57,6 +57,12 @@ export interface View {
   readonly indices: Int32Array | undefined;
 }
 
+/** The part of a node of the file that one of our nodes is. */
+export interface Step {
+  readonly part: string;
+  readonly output?: string;
+}
+
 export interface ReadContext {
   /** Shape of a value at batch 1. */
   shape(value: string): Shape;
@@ -102,7 +108,7 @@ export interface ReadContext {
     op: K,
     inputs: readonly string[],
     attributes: Attributes<K>,
-    step?: { readonly part: string; readonly output?: string },
+    step?: Step,
   ): string;
 }
 

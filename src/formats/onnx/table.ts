@@ -16,6 +16,7 @@ import {
 } from "./ops/activation.ts";
 import { readAdd, readSub, writeAdd, writeBias } from "./ops/add.ts";
 import { readBatchNormalization, writeBatchNormalization } from "./ops/batch-normalization.ts";
+import { binaryRules, writeBinary } from "./ops/binary.ts";
 import { readDepthToSpace, readSpaceToDepth, writeDepthToSpace, writeSpaceToDepth } from "./ops/blocks.ts";
 import { readClip, writeClip } from "./ops/clip.ts";
 import { readConv, writeConv } from "./ops/conv.ts";
@@ -26,25 +27,29 @@ import { readGelu } from "./ops/gelu.ts";
 import { readGemm, readMatMul, writeGemm } from "./ops/gemm.ts";
 import { readCast, readDropout, readIdentity } from "./ops/identity-ops.ts";
 import { readDiv, readMul, writeGain, writeMul, writeMultiply } from "./ops/mul.ts";
+import { normalizationRules, writeLocalResponseNormalization, writeNormalization } from "./ops/normalization.ts";
 import { readPad, writePad } from "./ops/pad.ts";
 import {
   readAveragePool,
   readGlobalAveragePool,
   readGlobalMaxPool,
   readMaxPool,
-  readReduceMean,
   writeAveragePool,
   writeGlobalAveragePool,
   writeMaxPool,
 } from "./ops/pool.ts";
+import { readPrelu, writePrelu } from "./ops/prelu.ts";
 import { readDequantizeLinear, readQuantizeLinear } from "./ops/quantize.ts";
+import { reductionRules, writeReduction } from "./ops/reduction.ts";
 import { readFlatten, readReshape, readSqueeze, readUnsqueeze, writeFlatten, writeReshape } from "./ops/reshape.ts";
 import { readResize, writeUpsampling } from "./ops/resize.ts";
 import { readConcat, readRelu, writeConcat, writeRelu } from "./ops/simple.ts";
 import { readSlice, writeSlice } from "./ops/slice.ts";
 import { readSplit } from "./ops/split.ts";
+import { readMean, readSum } from "./ops/sum.ts";
 import { readTranspose, writeTranspose } from "./ops/transpose.ts";
 import { readExpand } from "./ops/views.ts";
+import { readWhere } from "./ops/where.ts";
 import type { ReadRule, WriteRule } from "./rules.ts";
 
 export const writeRules: { readonly [K in ForwardOpName]: WriteRule<K> } = {
@@ -57,6 +62,11 @@ export const writeRules: { readonly [K in ForwardOpName]: WriteRule<K> } = {
   softmax: writeSoftmax,
   add: writeAdd,
   multiply: writeMultiply,
+  binary: writeBinary,
+  reduction: writeReduction,
+  normalization: writeNormalization,
+  local_response_normalization: writeLocalResponseNormalization,
+  prelu: writePrelu,
   gain: writeGain,
   bias: writeBias,
   concatenation: writeConcat,
@@ -101,12 +111,13 @@ export const readRules: ReadonlyMap<string, ReadRule> = new Map<string, ReadRule
   ["Identity", readIdentity],
   ["LeakyRelu", readLeakyRelu],
   ["LogSoftmax", readLogSoftmax],
+  ["Mean", readMean],
   ["MatMul", readMatMul],
   ["MaxPool", readMaxPool],
   ["Mul", readMul],
   ["Pad", readPad],
+  ["PRelu", readPrelu],
   ["QuantizeLinear", readQuantizeLinear],
-  ["ReduceMean", readReduceMean],
   ["Relu", readRelu],
   ["Reshape", readReshape],
   ["Resize", readResize],
@@ -117,9 +128,14 @@ export const readRules: ReadonlyMap<string, ReadRule> = new Map<string, ReadRule
   ["Split", readSplit],
   ["Squeeze", readSqueeze],
   ["Sub", readSub],
+  ["Sum", readSum],
   ["Tanh", readTanh],
   ["Transpose", readTranspose],
   ["Unsqueeze", readUnsqueeze],
   ["Upsample", readResize],
+  ["Where", readWhere],
+  ...binaryRules,
   ...functionRules,
+  ...normalizationRules,
+  ...reductionRules,
 ]);

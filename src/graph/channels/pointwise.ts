@@ -25,7 +25,9 @@ function perChannel<K extends ForwardOpName>({
   return {
     couple: ({ shapes, dstShape }, join) => {
       for (let index = 0; index < channelsOf(dstShape); index++) {
-        for (const slot of shapes.keys()) {
+        for (const [slot, shape] of shapes.entries()) {
+          // One number for all channels belongs to none of them.
+          if (slot >= activations && (shape[0] ?? 0) !== channelsOf(dstShape)) continue;
           join({ slot: "dst", axis: 1, index }, { slot, axis: slot < activations ? 1 : 0, index });
         }
       }
@@ -82,6 +84,14 @@ export const activation: ChannelRule<"activation"> = perChannel({
   constant: ({ attributes }) => {
     const apply = activationFunction(attributes);
     return (_, src = Number.NaN) => apply(src);
+  },
+});
+
+export const prelu: ChannelRule<"prelu"> = perChannel({
+  constant: (context) => {
+    const slope = parameterOf(context, 1);
+    const isShared = (context.shapes[1]?.[0] ?? 0) === 1;
+    return (channel, src = Number.NaN) => (src > 0 ? src : src * slope(isShared ? 0 : channel));
   },
 });
 

@@ -177,7 +177,7 @@ describe("unsupported ops and forms", () => {
       "a product with the number of another image",
       "scaled",
       (node) => node.input?.splice(1, 1, "conv.weights"),
-      /number for each channel/,
+      /its constant cannot be broadcast with the value/,
     ],
     ["computed weights", "conv", (node) => node.input?.splice(1, 1, "images"), /must be a constant/],
     ["a missing input", "conv", (node) => node.input?.splice(1), /input 1 is missing/],

@@ -30,7 +30,9 @@ export const algorithm = {
   poolingAverageExcludePadding: 1023,
   binaryAdd: 131056,
   binaryMultiply: 131057,
+  binaryMaximum: 131058,
   binaryMinimum: 131059,
+  binaryDivide: 131060,
   binarySubtract: 131061,
 } as const;
 

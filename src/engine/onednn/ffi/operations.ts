@@ -1,5 +1,11 @@
 /** Describes operations, before the library chooses implementations: a function for each operation and direction. */
-import type { ActivationAttributes, ConvolutionAttributes, Padding, Pair } from "../../../graph/ops.ts";
+import type {
+  ActivationAttributes,
+  BinaryAttributes,
+  ConvolutionAttributes,
+  Padding,
+  Pair,
+} from "../../../graph/ops.ts";
 import { type Abi, dimensions, type Operation } from "./abi.ts";
 import { algorithm, propagation } from "./constants.ts";
 import type { OneDnn } from "./library.ts";
@@ -264,7 +270,16 @@ export function activationBackward(
   };
 }
 
-export type BinaryKind = "add" | "multiply";
+export type BinaryKind = BinaryAttributes["function"];
+
+const binaryKinds = {
+  add: [algorithm.binaryAdd, "sum"],
+  subtract: [algorithm.binarySubtract, "difference"],
+  multiply: [algorithm.binaryMultiply, "product"],
+  divide: [algorithm.binaryDivide, "quotient"],
+  maximum: [algorithm.binaryMaximum, "maximum"],
+  minimum: [algorithm.binaryMinimum, "minimum"],
+} as const satisfies Record<BinaryKind, readonly [code: number, title: string]>;
 
 /** dst = src ∘ other. Axes of `other` with extent 1 are broadcast. */
 export function binaryOperation(
@@ -273,10 +288,10 @@ export function binaryOperation(
   other: MemoryDescriptor,
   dst: MemoryDescriptor,
 ): Operation {
-  const code = kind === "add" ? algorithm.binaryAdd : algorithm.binaryMultiply;
+  const [code, title] = binaryKinds[kind];
   return {
     name: "binary",
-    title: kind === "add" ? "sum" : "product",
+    title,
     values: { algorithm: code, src: src.native, other: other.native, dst: dst.native },
   };
 }

@@ -174,8 +174,24 @@ export function lowerMultiply(node: Node<"multiply">, program: Program): void {
   emitBinary(node, program, "multiply", data, program.use(other, program.preferred(program.shape(other))));
 }
 
+/**
+ * Lowers a function of two values, of which the first has the shape of the result. The host computes the others, and
+ * those of parameters.
+ */
+export function lowerBinary(node: Node<"binary">, program: Program): void {
+  const [a = "", b = ""] = node.inputs;
+  const shape = program.shape(node.outputs[0] ?? "");
+  const other = program.shape(b);
+  if (!sameShape(program.shape(a), shape) || other.length !== shape.length) {
+    lowerToHost(node, program);
+    return;
+  }
+  const data = program.use(a, program.preferred(shape));
+  emitBinary(node, program, node.attributes.function, data, program.use(b, program.preferred(other)));
+}
+
 function emitBinary(
-  node: Node<"add" | "bias" | "scale" | "gain" | "multiply">,
+  node: Node<"binary" | "add" | "bias" | "scale" | "gain" | "multiply">,
   program: Program,
   kind: BinaryKind,
   data: View,

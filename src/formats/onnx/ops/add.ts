@@ -2,10 +2,13 @@
  * ONNX `Add` and `Sub` ↔ add (two values), bias (a value and one number for each channel), or linear activation (a
  * value and one number).
  */
-import type { NodeReader } from "../node-reader.ts";
-import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
+import { sameShape } from "../../../core/tensor.ts";
+import type { ReadRule, WriteRule } from "../rules.ts";
 import { numberIn, readAffine } from "./affine.ts";
+import { combineValues } from "./binary.ts";
 import { readPerChannel, writePerChannel } from "./per-channel.ts";
+
+const minus = { function: "linear", slope: -1, offset: 0 } as const;
 
 export const writeAdd: WriteRule<"add"> = (node, context) => {
   context.write("Add", node, node.inputs);
@@ -19,7 +22,7 @@ export const readAdd: ReadRule = (node, context) => {
   const [first, second] = [node.input(0), node.input(1)];
   node.int("broadcast", 1);
   if (!context.isConstant(first) && !context.isConstant(second)) {
-    addValues(node, context, first, second);
+    combineValues(node, context, "add", [first, second]);
     return;
   }
   const [src, constant] = context.isConstant(first) ? [second, first] : [first, second];
@@ -32,21 +35,22 @@ export const readSub: ReadRule = (node, context) => {
   const [first, second] = [node.input(0), node.input(1)];
   if (context.isConstant(first)) {
     const offset = numberIn(context, first, context.shape(second));
-    if (offset === undefined) throw node.unsupported("subtracts a value from a constant with several numbers");
-    readAffine(node, context, second, { slope: -1, offset });
+    if (offset !== undefined) {
+      readAffine(node, context, second, { slope: -1, offset });
+      return;
+    }
+    const negative = context.add(node, "activation", [second], minus, { part: "negative" });
+    readPerChannel(node, context, "bias", { src: negative, constant: first });
     return;
   }
   if (context.isConstant(second)) {
     readPerChannel(node, context, "bias", { src: first, constant: second, transform: (value) => -value });
     return;
   }
-  const negative = { function: "linear", slope: -1, offset: 0 } as const;
-  const subtracted = context.add(node, "activation", [second], negative, { part: "negative" });
-  addValues(node, context, first, subtracted);
+  if (!sameShape(context.shape(first), context.shape(second))) {
+    combineValues(node, context, "subtract", [first, second]);
+    return;
+  }
+  const subtracted = context.add(node, "activation", [second], minus, { part: "negative" });
+  combineValues(node, context, "add", [first, subtracted]);
 };
-
-function addValues(node: NodeReader, context: ReadContext, first: string, second: string): void {
-  const [shape, other] = [first, second].map((value) => ["N", ...context.shape(value).slice(1)].join());
-  node.check(shape === other, "adds or subtracts values of different shapes", `both [${shape}]`, `[${other}]`);
-  context.add(node, "add", [first, second], {});
-}

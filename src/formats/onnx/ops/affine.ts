@@ -3,7 +3,7 @@ import { elementCount, type Shape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { shortestDecimal } from "../decimal.ts";
 import type { NodeReader } from "../node-reader.ts";
-import type { ReadContext, WriteContext } from "../rules.ts";
+import type { ReadContext, Step, WriteContext } from "../rules.ts";
 
 interface Affine {
   readonly slope: number;
@@ -25,10 +25,11 @@ export function numberIn(context: ReadContext, constant: string, shape: Shape): 
   return number;
 }
 
-export function readAffine(node: NodeReader, context: ReadContext, src: string, line: Affine): void {
+export function readAffine(node: NodeReader, context: ReadContext, src: string, line: Affine, step?: Step): string {
   const exact = (attribute: keyof Affine): number =>
     context.exact(node, attribute, shortestDecimal(line[attribute]), shortestDecimal);
-  context.add(node, "activation", [src], { function: "linear", slope: exact("slope"), offset: exact("offset") });
+  const attributes = { function: "linear", slope: exact("slope"), offset: exact("offset") } as const;
+  return context.add(node, "activation", [src], attributes, step);
 }
 
 /**

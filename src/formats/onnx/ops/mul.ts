@@ -9,7 +9,10 @@ import { UserError } from "../../../core/errors.ts";
 import { optional } from "../../../core/optional.ts";
 import { elementCount, type Shape } from "../../../core/tensor.ts";
 import type { NodeReader } from "../node-reader.ts";
+import { readNormalization } from "../normalization-forms.ts";
 import type { ReadContext, ReadRule, View, WriteContext, WriteRule } from "../rules.ts";
+import { numberIn } from "./affine.ts";
+import { combineValues } from "./binary.ts";
 import { isMish } from "./functions.ts";
 import { readPerChannel, writePerChannel } from "./per-channel.ts";
 
@@ -75,7 +78,7 @@ export const readMul: ReadRule = (node, context) => {
   node.int("broadcast", 1);
   if (!context.isConstant(a) && !context.isConstant(b)) {
     const mish = isMish(context, a, b) ? a : isMish(context, b, a) ? b : undefined;
-    if (mish === undefined) context.add(node, "multiply", [a, b], {});
+    if (mish === undefined) combineValues(node, context, "multiply", [a, b]);
     else context.add(node, "activation", [mish], { function: "mish" });
     return;
   }
@@ -98,12 +101,29 @@ export const readMul: ReadRule = (node, context) => {
   });
 };
 
-/** Reads the division by a constant as a product with its inverse. */
+/**
+ * Reads the division by a constant as a product with its inverse, and that of a constant by a value as a product with
+ * the value's inverse.
+ */
 export const readDiv: ReadRule = (node, context) => {
-  const [src, constant] = [node.input(0), node.input(1)];
-  node.check(!context.isConstant(src), "divides a constant by a value");
-  node.check(context.isConstant(constant), "divides one value by another");
-  readPerChannel(node, context, "gain", { src, constant, transform: (value) => 1 / value });
+  const [dividend, divisor] = [node.input(0), node.input(1)];
+  node.int("broadcast", 1);
+  if (context.isConstant(divisor)) {
+    readPerChannel(node, context, "gain", { src: dividend, constant: divisor, transform: (value) => 1 / value });
+    return;
+  }
+  if (!context.isConstant(dividend)) {
+    if (readNormalization(node, context, dividend, divisor)) return;
+    combineValues(node, context, "divide", [dividend, divisor]);
+    return;
+  }
+  const inverse = { function: "reciprocal" } as const;
+  if (numberIn(context, dividend, context.shape(divisor)) === 1) {
+    context.add(node, "activation", [divisor], inverse);
+    return;
+  }
+  const src = context.add(node, "activation", [divisor], inverse, { part: "inverse" });
+  readPerChannel(node, context, "gain", { src, constant: dividend });
 };
 
 interface Factors {

@@ -4,7 +4,6 @@
  */
 import { optional } from "../../../core/optional.ts";
 import type { AveragePoolingAttributes, MaxPoolingAttributes, Padding, Pair } from "../../../graph/ops.ts";
-import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { AttributeValue } from "../proto.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
@@ -112,31 +111,25 @@ export const readGlobalAveragePool: ReadRule = (node, context) => {
 };
 
 /**
- * Reads a mean over the pixels: exporters write global average pooling this way. Without `keepdims` the result is
- * flattened as well.
+ * Reads a mean over `axes` of the node's input as global average pooling, if these are the pixels of an image:
+ * exporters write it this way. Without `keepdims` the result is flattened as well. Returns whether it is one.
  */
-export const readReduceMean: ReadRule = (node, context) => {
+export function readImageMean(node: NodeReader, context: ReadContext, axes: readonly number[]): boolean {
   const src = node.input(0);
-  const rank = context.shape(src).length;
-  const named = node.inputs.length > 1 ? context.integers(node, node.input(1)) : node.ints("axes", []);
+  if (context.shape(src).length !== 4) return false;
   // Axes of a transposed image are mapped to axes of the image before the transpose.
   const before = context.producer(src);
   const permutation = before?.op === "transpose" ? before.attributes.permutation : [0, 1, 2, 3];
   const image = before?.op === "transpose" ? (before.inputs[0] ?? "") : src;
-  const axes = named.map((axis) => permutation[frontAxis(node, axis, rank)] ?? 0).toSorted((a, b) => a - b);
-  node.int("noop_with_empty_axes", 0);
-  node.check(
-    rank === 4 && axes.join() === "2,3",
-    "averages over other axes than height and width",
-    "axes 2, 3",
-    axes.join(),
-  );
+  const mapped = axes.map((axis) => permutation[axis] ?? 0).toSorted((a, b) => a - b);
+  if (mapped.join() !== "2,3") return false;
   const keepsAxes = node.int("keepdims", 1) === 1;
   if (keepsAxes && image === src) {
     context.add(node, "global_average_pooling", [src], {});
-    return;
+    return true;
   }
   const pooled = context.add(node, "global_average_pooling", [image], {}, { part: "pooled" });
   if (keepsAxes) context.add(node, "transpose", [pooled], { permutation });
   else context.add(node, "flatten", [pooled], {});
-};
+  return true;
+}

@@ -3,6 +3,7 @@ import { elementCount, sameShape } from "../../../core/tensor.ts";
 import { toChannelsLast } from "../channels-last-inputs.ts";
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
+import { readGroups } from "../normalization-forms.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
 import { isBatch } from "./batch.ts";
 import { readRearrangement } from "./rearrangement.ts";
@@ -36,7 +37,7 @@ function reshaped(node: NodeReader, context: ReadContext, features: readonly num
     `${elementCount(own)} values for each image`,
     `[${features.join()}]`,
   );
-  if (readRearrangement(node, context, src, features)) return;
+  if (readRearrangement(node, context, src, features) || readGroups(node, context, src, features)) return;
   const whole = beforeReshape(context, src);
   if (sameShape(context.shape(whole).slice(1), features)) {
     context.alias(node, whole);

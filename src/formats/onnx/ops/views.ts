@@ -3,11 +3,38 @@
  * parameter, mostly scaling factors, with other dims.
  */
 import { required } from "../../../core/errors.ts";
-import { elementCount, rowMajorStrides } from "../../../core/tensor.ts";
+import { elementCount, filled, rowMajorStrides, sameShape } from "../../../core/tensor.ts";
 import { aligned, broadcastIndex } from "../folding/broadcast.ts";
-import type { ReadRule } from "../rules.ts";
+import type { NodeReader } from "../node-reader.ts";
+import type { ReadContext, ReadRule } from "../rules.ts";
+import { isBatch } from "./batch.ts";
+import { LARGEST } from "./binary.ts";
 
 const largestView = 2 ** 24;
+
+/**
+ * Expands a value: its maximum with the lowest number there is, broadcast to the dims. Mostly that is read by a product
+ * or the like, which broadcasts as well and reads the value itself (`unexpanded`).
+ */
+function expandValue(node: NodeReader, context: ReadContext): void {
+  const src = node.input(0);
+  const shape = context.shape(src);
+  const [first, ...asked] = context.scalars(node, node.input(1));
+  node.check(asked.length === shape.length - 1 && (first === 1 || isBatch(first, context)), "expands a value by axes");
+  const features = asked.map((size, axis) => {
+    const own = shape[axis + 1] ?? 1;
+    const fits = typeof size === "number" && (size === 1 || own === 1 || size === own);
+    node.check(fits, "cannot be broadcast", `dims that fit [N,${shape.slice(1)}]`, `[N,${asked}]`);
+    return Math.max(own, Number(size));
+  });
+  if (sameShape(shape.slice(1), features)) {
+    context.alias(node, src);
+    return;
+  }
+  node.check(elementCount(features) <= largestView, "expands a value to too many numbers");
+  const lowest = context.derived(node, node.input(1), "lowest", filled(features, -LARGEST));
+  context.add(node, "binary", [src, lowest], { function: "maximum" });
+}
 
 export const readReshapedConstant: ReadRule = (node, context) => {
   const view = required(context.view(node.input(0)), "the view of a constant");
@@ -43,7 +70,10 @@ export const readTransposedConstant: ReadRule = (node, context) => {
 
 export const readExpand: ReadRule = (node, context) => {
   const view = context.view(node.input(0));
-  if (view === undefined) throw node.unsupported("expands an activation; only constants can be expanded");
+  if (view === undefined) {
+    expandValue(node, context);
+    return;
+  }
   const asked = context.integers(node, node.input(1));
   const rank = Math.max(asked.length, view.dims.length);
   const from = aligned(view.dims, rank);
