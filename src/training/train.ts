@@ -95,7 +95,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     requireUpdates(fitted.averageWeights, fitted.epochs * steps);
     const { network, notice: headNotice } = networkFor(found, opened.dataset, parsed);
     if (parsed.headEpochs !== undefined) requireHead(network.graph);
-    const said = [headNotice, batchNotice].filter((notice) => notice !== undefined);
+    const said = [fileOf(found)?.notice, headNotice, batchNotice].filter((notice) => notice !== undefined);
     const plain = await whitened(network, opened.dataset);
     const isTrained = isFineTuned && headNotice === undefined;
     return { settings: fitted, name: nameOf(found, network.graph), ...opened, plain, notices: said, isTrained };

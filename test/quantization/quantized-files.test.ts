@@ -11,7 +11,7 @@ import { createReferenceEngine } from "../../src/engine/reference/index.ts";
 import { rangeOf as spreadOf } from "../../src/evaluation/comparison.ts";
 import { openRuntime } from "../../src/evaluation/onnx-runtime.ts";
 import { floatNodes, profileFile } from "../../src/evaluation/runtime-profile.ts";
-import { loadOnnx, openOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
+import { loadForTraining, loadOnnx, openOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Network } from "../../src/graph/graph.ts";
 import { integerReady } from "../../src/quantization/integer-ready.ts";
@@ -147,8 +147,21 @@ describe("a quantised file", () => {
     const path = await saved(await quantized({ graph, weights: randomWeights(graph, 5) }));
     await expect(loadOnnx(path)).rejects.toMatchObject({
       code: "unsupported",
-      details: { about: path, hint: expect.stringContaining("espalier inspect, eval and bench") },
+      details: { about: path, hint: expect.stringContaining("espalier train, inspect, eval and bench") },
     });
+  });
+
+  test("is read for training as floats within its ranges, and says so", async () => {
+    for (const graph of networks) {
+      const weights = randomWeights(graph, 5);
+      const path = await saved(await quantized({ graph, weights }));
+      const { network, notice } = await loadForTraining(path);
+      expect(notice).toMatch(/is quantised: it is trained as floats, within the ranges of its integers/);
+      const [own, runtime] = [await inRuntime(await floatFile(network)), await inRuntime(path)];
+      const largest = Math.max(...own.map(Math.abs));
+      const errors = own.map((value, at) => Math.abs(value - (runtime[at] ?? 0)) / largest);
+      expect(errors.reduce((sum, error) => sum + error, 0) / errors.length).toBeLessThan(0.02);
+    }
   });
 
   test("says its integers and scales", async () => {

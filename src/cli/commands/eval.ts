@@ -22,8 +22,10 @@ import { writeBytes } from "../../formats/file.ts";
 import { openOnnx } from "../../formats/onnx/index.ts";
 import type { Network } from "../../graph/graph.ts";
 import { endingInLogits } from "../../graph/logits.ts";
+import type { Pair } from "../../graph/ops.ts";
 import { evaluationPage } from "../../report/evaluation-page.ts";
 import { formatCount, formatPercent, percentOf } from "../../report/format.ts";
+import { readSize } from "../../training/settings/codecs.ts";
 import { normalizationFlags, splitFlags, whiteFlag } from "../../training/settings/image-flags.ts";
 import { checkFit, sampleShapeOf } from "../../training/start/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
@@ -43,6 +45,7 @@ interface EvalOptions extends CommonOptions {
   readonly engine?: EngineName;
   readonly threads?: number;
   readonly runtime?: boolean;
+  readonly size?: Pair;
   readonly tta?: ViewSet;
 }
 
@@ -154,6 +157,7 @@ export function addEval(program: Command, context: Context): void {
       ).argParser(oneOf("set of views", viewSets)),
     )
     .option("--html <file>", "write a page with the confusion matrix and the worst mistakes")
+    .option("--size <pixels>", "height and width of images, for files that do not fix them", (text) => readSize(text))
     .option("--limit <images>", "use only the first test images", integerFor("--limit"))
     .addOption(
       new Option("--engine <name>", `${engineNames.join(" or ")} (default: onednn where it is installed)`).argParser(
@@ -170,7 +174,7 @@ export function addEval(program: Command, context: Context): void {
   addImageFlags(command, [...normalizationFlags("the file's"), ...splitFlags, whiteFlag]);
   command.action(async (file: string, given: EvalOptions) => {
     if (given.runtime === true) requireOnnxRuntime();
-    const { network, quantized } = await openOnnx(file);
+    const { network, quantized } = await openOnnx(file, optional({ size: given.size }));
     const options = quantized === undefined ? given : inRuntime(given, file);
     if (options.runtime === true) requireOnnxRuntime();
     const dataset = await dataProgress(context, (onProgress) =>

@@ -33,18 +33,21 @@ export function addInspect(program: Command, context: Context): void {
     .argument("<network>", `a model (${modelNames.join(", ")}) or an ONNX file`)
     .option("--classes <n>", "classes of a model (default: 10, or 1000 for 224 × 224 pixels)", integerFor("--classes"))
     .option("--channels <n>", "channels of a model's images (default: 3)", integerFor("--channels"))
-    .option("--size <pixels>", "height and width of a model's images (default: 32 or 224)", integerFor("--size"))
+    .option(
+      "--size <pixels>",
+      "height and width of a model's images (default: 32 or 224), or of a file's that leaves them open",
+      integerFor("--size"),
+    )
     .option("--structures", "show the structures that can be pruned, their costs, and why other layers cannot")
     .option("--outputs <names>", "values of a file where the network ends, with commas between them", namesOf)
     .option("--latency", "show the predicted time of each layer in ONNX Runtime on this machine: one thread, one image")
     .option("--latency-table <file>", "show the predicted times of a table that espalier measure wrote")
     .action(async (source: string, options: InspectOptions) => {
       const { classes, channels, size, outputs } = options;
-      const file =
-        isFile(source) && options.structures !== true ? await openOnnx(source, optional({ outputs })) : undefined;
+      const reading = optional({ outputs, size });
+      const file = isFile(source) && options.structures !== true ? await openOnnx(source, reading) : undefined;
       const network =
-        file?.network ??
-        (await openNetwork(source, { ...optional({ classes, channels, size }) }, optional({ outputs })));
+        file?.network ?? (await openNetwork(source, { ...optional({ classes, channels, size }) }, reading));
       const latencyTable =
         options.latency === true || options.latencyTable !== undefined
           ? await tableShown(context, network.graph, {

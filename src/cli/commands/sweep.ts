@@ -165,7 +165,8 @@ async function runSweep(
   const data = await cluster.together(() =>
     dataProgress(context, async (onProgress) => {
       const reference = datasetReference(plan.data, { onProgress, ...imagesOf(plan) });
-      const dataset = await reference.open(inputOf(await openModel(plan.model, plan.settings)));
+      const opened = await openModel(plan.model, { outputs: plan.settings.outputs, size: plan.images?.size });
+      const dataset = await reference.open(inputOf(opened));
       return { spec: reference.spec, open: async () => dataset };
     }),
   );

@@ -55,7 +55,8 @@ export async function requestOf(
   const source = named ?? (name === undefined ? undefined : recipe(name).model);
   const given = settingsOfFlags(givenFlags(command, settingFlags));
   const outputs = listOf(given["outputs"]) ?? (name === undefined ? undefined : recipe(name).settings.outputs);
-  const opened = source === undefined ? undefined : await openModel(source, { outputs });
+  const opened =
+    source === undefined ? undefined : await openModel(source, { outputs, size: imageOptions(command).size });
   const { select, round } = given;
   const settings = {
     ...given,

@@ -1,8 +1,16 @@
 /** Reads the inputs of a file's graph: images with an open or a fixed batch size. */
 import { UserError } from "../../core/errors.ts";
 import type { Input, SymbolicShape } from "../../graph/graph.ts";
+import type { Pair } from "../../graph/ops.ts";
 import type { Constant } from "./folding/constant.ts";
 import type { ModelMessage, ValueMessage } from "./proto.ts";
+
+/** The axes of height and width of an input whose `isOpen` axes have no size; none if it is no batch of images. */
+function pixelAxes(isOpen: readonly boolean[]): readonly number[] {
+  if (isOpen.length !== 4) return [];
+  // Channels that come last are the only axis with a size.
+  return isOpen[1] === true && isOpen[3] !== true ? [1, 2] : [2, 3];
+}
 
 /** Float types of `TensorProto.DataType`. A network runs in 32 bits, whichever of them its file names. */
 const floatTypes: ReadonlyMap<number, string> = new Map([
@@ -20,21 +28,25 @@ export interface Inputs {
   readonly types: ReadonlySet<number>;
 }
 
-/** Reads the inputs of `graph`. Old files list their initializers among the inputs; those are skipped. */
+/**
+ * Reads the inputs of `graph`, with `size` as the height and width of images where the file leaves them open. Old files
+ * list their initializers among the inputs; those are skipped.
+ */
 export function readInputs(
   graph: NonNullable<ModelMessage["graph"]>,
   initializers: ReadonlyMap<string, Constant>,
   file: string,
+  size?: Pair,
 ): Inputs {
   const images = (graph.input ?? []).filter(({ name }) => !initializers.has(name ?? ""));
-  const inputs = images.map((value) => inputOf(value, file));
+  const inputs = images.map((value) => inputOf(value, file, size));
   const [batch] = images[0]?.type?.tensorType?.shape?.dim ?? [];
-  const size = batch?.dimValue ?? 0;
+  const fixed = batch?.dimValue ?? 0;
   const types = new Set(images.map(({ type }) => type?.tensorType?.elemType ?? 0));
-  return { inputs, batch: batch?.dimParam || (size > 0 ? size : undefined), types };
+  return { inputs, batch: batch?.dimParam || (fixed > 0 ? fixed : undefined), types };
 }
 
-function inputOf({ name, type }: ValueMessage, file: string): Input {
+function inputOf({ name, type }: ValueMessage, file: string, given: Pair | undefined): Input {
   const about = `input "${name ?? ""}" in ${file}`;
   const elementType = type?.tensorType?.elemType;
   if (!floatTypes.has(elementType ?? 0)) {
@@ -45,17 +57,21 @@ function inputOf({ name, type }: ValueMessage, file: string): Input {
       hint: "Export the network with float inputs",
     });
   }
-  const shape: SymbolicShape = (type?.tensorType?.shape?.dim ?? []).map(({ dimParam, dimValue }, axis) => {
-    const size = dimValue ?? 0;
+  const dims = type?.tensorType?.shape?.dim ?? [];
+  const isOpen = dims.map(({ dimParam, dimValue }) => Boolean(dimParam) || (dimValue ?? 0) < 1);
+  const pixels = pixelAxes(isOpen);
+  const shape: SymbolicShape = dims.map(({ dimParam, dimValue }, axis) => {
     if (axis === 0) return "N";
-    if (dimParam || size < 1) {
-      throw new UserError("unsupported", `axis ${axis} must have a fixed size`, {
-        about,
-        received: dimParam ? `"${dimParam}"` : `${size}`,
-        hint: "Export the network for one image size; only the batch size may stay open",
-      });
-    }
-    return size;
+    if (isOpen[axis] !== true) return dimValue ?? 1;
+    const size = given?.[pixels.indexOf(axis)];
+    if (size !== undefined) return size;
+    throw new UserError("unsupported", `axis ${axis} must have a fixed size`, {
+      about,
+      received: dimParam ? `"${dimParam}"` : `${dimValue ?? 0}`,
+      hint: pixels.includes(axis)
+        ? "Its height and width are open: say which ones to use, such as --size 224"
+        : "Export the network for one image size; only the batch size, height and width may stay open",
+    });
   });
   if (shape.length === 0) {
     throw new UserError("unsupported", "has no shape", {

@@ -31,6 +31,7 @@ const inputKinds: { readonly [K in ForwardOpName]: readonly ParameterKind[] } = 
   linear: ["weights", "bias"],
   flatten: [],
   upsampling: [],
+  resampling: [],
   reshape: [],
   gather: [],
   depth_to_space: [],

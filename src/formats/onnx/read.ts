@@ -8,6 +8,7 @@ import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import { elementCount, type Shape, tensor } from "../../core/tensor.ts";
 import type { Network, Node, Parameter, ParameterKind, Weights } from "../../graph/graph.ts";
+import type { Pair } from "../../graph/ops.ts";
 import { withoutUnread } from "../../graph/rewrite.ts";
 import { requireFinite } from "../finite.ts";
 import { readParts, type Trace } from "./carried/read-parts.ts";
@@ -44,6 +45,8 @@ export interface ReadOptions {
    * where the nodes end that can be read.
    */
   readonly outputs?: readonly string[];
+  /** Height and width of the images, where the file leaves them open; one number is both. */
+  readonly size?: number | Pair;
 }
 
 /**
@@ -73,14 +76,14 @@ export function readOnnx(
       about: file,
       expected: "a network of floats",
       received: "a quantised network",
-      hint: "Give the file that it was made from. espalier inspect, eval and bench read quantised files",
+      hint: "Give the file that it was made from. espalier train, inspect, eval and bench read quantised files",
     });
   }
   const { graph } = model;
   return readParts({ ...model, graph }, bytes, {
     file,
     outputs: options.outputs,
-    read: (part, trace) => readGraph(part, trace, file, external),
+    read: (part, trace) => readGraph(part, trace, file, external, options.size),
     integers: (message) => {
       const { type, values } = readTensor(message, file, external);
       const numbers = [...values].filter((value) => typeof value === "number");
@@ -95,11 +98,17 @@ function readGraph(
   trace: Trace,
   file: string,
   external: ExternalData,
+  size: number | Pair | undefined,
 ): Network {
   const opset = opsetOf(model, file);
   const initializers = readInitializers(model.graph, file, external);
   const graph = { ...model.graph, node: [...withGelus(nodesOf(model.graph, initializers, file, external))] };
-  const { inputs, batch, types } = readInputs(graph, initializers, file);
+  const { inputs, batch, types } = readInputs(
+    graph,
+    initializers,
+    file,
+    typeof size === "number" ? [size, size] : size,
+  );
   const readers = countReaders(graph);
   const notedLast = notedChannelsLast(model);
   const reader = new GraphReader({

@@ -4,8 +4,9 @@ import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import { formatShape, sameShape } from "../../core/tensor.ts";
 import type { Dataset, SampleShape } from "../../data/dataset.ts";
-import { loadOnnx } from "../../formats/onnx/index.ts";
+import { loadForTraining } from "../../formats/onnx/index.ts";
 import type { Graph, Network } from "../../graph/graph.ts";
+import type { Pair } from "../../graph/ops.ts";
 import { bindBatch, inferShapes } from "../../graph/shapes.ts";
 import type { LatencyTable } from "../../latency/table.ts";
 import { initialize } from "../../models/initialize.ts";
@@ -28,22 +29,31 @@ export type ModelSource = string | Graph | Network;
 /** A network read from an ONNX file. It replaces the path, so that the file is read once. */
 export interface ModelFile extends Network {
   readonly path: string;
+  /** What the user should know about how it was read. */
+  readonly notice?: string;
 }
 
 /** A name of the zoo, whose graph depends on the data, or an opened network. */
 export type OpenModel<S extends ModelSource = ModelSource> = S | ModelFile;
 
+interface Opening {
+  readonly outputs?: readonly string[] | undefined;
+  readonly size?: number | Pair | undefined;
+}
+
 /**
  * Reads the file, up to `outputs`, if `source` is a path, and of a finished run the compact network; otherwise returns
- * `source`. Throws the errors of reading a file, and "missing-file" for a run that is not finished.
+ * `source`. `size`: height and width of its images, where the file leaves them open. Throws the errors of reading a file, and "missing-file" for a run that is not finished.
  */
 export async function openModel<S extends ModelSource>(
   source: S,
-  { outputs }: { readonly outputs?: readonly string[] | undefined } = {},
+  { outputs, size }: Opening = {},
 ): Promise<OpenModel<S>> {
   if (typeof source !== "string") return source;
   const path = isRunFolder(source) ? (await finishedRun(source)).model : source;
-  return isOnnxFile(path) ? { ...(await loadOnnx(path, optional({ outputs }))), path } : source;
+  if (!isOnnxFile(path)) return source;
+  const { network, notice } = await loadForTraining(path, optional({ outputs, size }));
+  return { ...network, path, ...optional({ notice }) };
 }
 
 /** `source` if it was read from a file. */

@@ -242,6 +242,7 @@ describe("unsupported ops and forms", () => {
       dims?.splice(2, 1, { dimParam: "H" });
     });
     expect(caught(open).message).toMatch(/axis 2 must have a fixed size/);
+    expect(caught(open).details.hint).toMatch(/--size 224/);
     const integers = changed(({ graph }) => {
       const type = graph?.input?.[0]?.type?.tensorType;
       if (type) type.elemType = 6;

@@ -1,9 +1,10 @@
 /** Forms of ops over images, each with the outputs of ONNX Runtime, or refused by the node's name. */
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../../src/core/errors.ts";
-import { attributeMessage, type NodeMessage } from "../../../src/formats/onnx/proto.ts";
+import { attributeMessage, type NodeMessage, valueMessage } from "../../../src/formats/onnx/proto.ts";
 import { readOnnx } from "../../../src/formats/onnx/read.ts";
-import { expectRight } from "./expect-right.ts";
+import { normal, relativeDifference } from "../../engine/random-data.ts";
+import { BATCH, expectRight, ownAnswer, runtimeAnswer } from "./expect-right.ts";
 import { floats, integers, type ModelParts, node, onnxModel } from "./models.ts";
 
 type Values = Readonly<Record<string, Parameters<typeof attributeMessage>[1]>>;
@@ -119,6 +120,34 @@ const right: readonly (readonly [name: string, parts: ModelParts])[] = [
 describe("forms with the outputs of ONNX Runtime", () => {
   test.each(right)("%s", async (_, parts) => {
     await expectRight(parts);
+  });
+});
+
+describe("an open height and width", () => {
+  const parts = (dims: readonly (string | number)[]): ModelParts => ({
+    features: [],
+    tensors: [counted("weights", [4, 3, 3, 3])],
+    nodes: [node("Conv", ["x", "weights"], "maps"), node("GlobalMaxPool", ["maps"], "y")],
+    change: ({ graph }) => {
+      if (graph) graph.input = [valueMessage("x", 1, [...dims])];
+    },
+  });
+
+  test("are bound by the size that is asked for", async () => {
+    const bytes = onnxModel(parts(["batch", 3, "h", "w"]));
+    const images = normal([BATCH, 3, 6, 7], 6, "images");
+    const network = readOnnx(bytes, "open.onnx", undefined, { size: [6, 7] });
+    expect(network.graph.inputs[0]?.shape).toEqual(["N", 3, 6, 7]);
+    const expected = await runtimeAnswer(bytes, images);
+    expect(relativeDifference(ownAnswer(network, images).data, expected.data)).toBeLessThan(1e-5);
+  });
+
+  test("an axis with a size keeps it, and open channels are refused", () => {
+    const { graph } = readOnnx(onnxModel(parts(["batch", 3, 5, "w"])), "open.onnx", undefined, { size: [6, 7] });
+    expect(graph.inputs[0]?.shape).toEqual(["N", 3, 5, 7]);
+    const read = (): unknown =>
+      readOnnx(onnxModel(parts(["batch", "c", 5, 5])), "open.onnx", undefined, { size: [6, 7] });
+    expect(read).toThrow(/axis 1 must have a fixed size/);
   });
 });
 
