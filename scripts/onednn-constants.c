@@ -20,6 +20,7 @@ int main(void) {
   PRINT(sizeof(dnnl_binary_desc_t));
   PRINT(sizeof(dnnl_inner_product_desc_t));
   PRINT(sizeof(dnnl_matmul_desc_t));
+  PRINT(sizeof(dnnl_resampling_desc_t));
   PRINT(offsetof(dnnl_memory_desc_t, ndims));
   PRINT(offsetof(dnnl_memory_desc_t, dims));
   PRINT(offsetof(dnnl_memory_desc_t, data_type));
@@ -80,6 +81,7 @@ int main(void) {
   PRINT(dnnl_pooling_max);
   PRINT(dnnl_pooling_avg_include_padding);
   PRINT(dnnl_pooling_avg_exclude_padding);
+  PRINT(dnnl_resampling_linear);
   PRINT(dnnl_binary_add);
   PRINT(dnnl_binary_mul);
   PRINT(dnnl_binary_max);

@@ -156,6 +156,8 @@ export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule
     emit("backward", "flatten_backward", [diffDst], [0], { ...attributes, srcShape: activationShape(0) }),
   upsampling: ({ attributes, diffDst, activationShape, emit }) =>
     emit("backward", "upsampling_backward", [diffDst], [0], { ...attributes, srcShape: activationShape(0) }),
+  resampling: ({ attributes, diffDst, activationShape, emit }) =>
+    emit("backward", "resampling_backward", [diffDst], [0], { ...attributes, srcShape: activationShape(0) }),
   reshape: ({ diffDst, activationShape, emit }) => {
     emit("backward", "reshape", [diffDst], [0], { shape: activationShape(0).slice(1).map(Number) });
   },

@@ -99,6 +99,7 @@ const kinds = {
   certificate: ["a certificate", lists("comparisons")],
   comparison: ["what compareRuns() gives", lists("groups", "unfinished")],
   number: ["a number", Number.isFinite],
+  numbers: ["a list of numbers", (value) => Array.isArray(value) && value.every(Number.isFinite)],
   "number or infinity": ["a number", (value) => typeof value === "number" && !Number.isNaN(value)],
   bytes: ["a Uint8Array", (value) => value instanceof Uint8Array],
   factors: ["a list of scaling factors", (value) => Array.isArray(value) && value.every(isFactor)],

@@ -32,6 +32,7 @@ import type {
   Padding,
   Pair,
   ReductionAttributes,
+  ResamplingAttributes,
   SoftmaxAttributes,
 } from "./ops.ts";
 import { bindBatch, inferNode } from "./shapes.ts";
@@ -343,6 +344,13 @@ export class GraphBuilder {
   upsampling(name: string, src: string, factors: number | Pair): string {
     this.#check("upsampling", name, { src }, { factors: [factors, "number or pair"] });
     return this.node("upsampling", name, [src], { factors: pair(factors) });
+  }
+
+  /** Images of another size, or with a border; see the `resampling` op. */
+  resampling(name: string, src: string, attributes: ResamplingAttributes): string {
+    this.#check("resampling", name, { src });
+    requireAttributes("GraphBuilder.resampling", "resampling", attributes);
+    return this.node("resampling", name, [src], attributes);
   }
 
   /** The same numbers of each image with other extents; `shape` is without the batch. */

@@ -20,6 +20,7 @@ import {
   maxPooling,
   prelu,
   relu,
+  resampling,
   scale,
   upsampling,
 } from "./channels/pointwise.ts";
@@ -55,6 +56,7 @@ const rules: { readonly [K in ForwardOpName]: ChannelRule<K> } = {
   linear,
   flatten,
   upsampling,
+  resampling,
   reshape,
   gather,
   depth_to_space: depthToSpace,

@@ -1,6 +1,12 @@
 /** The kinds of a node's attributes, for programs without types. */
 import { type ArgumentKind, type Arguments, requireArguments, requireOneOf } from "../core/arguments.ts";
-import type { ActivationAttributes, BinaryAttributes, ForwardOpName, ReductionAttributes } from "./ops.ts";
+import type {
+  ActivationAttributes,
+  BinaryAttributes,
+  ForwardOpName,
+  ReductionAttributes,
+  ResamplingAttributes,
+} from "./ops.ts";
 
 /** By name. */
 export type ArgumentKinds = Readonly<Record<string, ArgumentKind>>;
@@ -35,6 +41,8 @@ const attributeKinds: Readonly<Record<ForwardOpName, ArgumentKinds>> = {
   linear: {},
   flatten: { channelsLast: "boolean?" },
   upsampling: { factors: "pair" },
+  // The others depend on the method.
+  resampling: { method: "text" },
   reshape: { shape: "shape" },
   gather: { order: "shape" },
   depth_to_space: { block: "positive whole number", mode: "text" },
@@ -72,6 +80,16 @@ const binaryNames: readonly BinaryAttributes["function"][] = [
   ...(["add", "subtract", "multiply", "divide", "maximum", "minimum"] as const),
 ];
 const reductionNames: readonly ReductionAttributes["function"][] = ["sum", "mean", "maximum", "minimum", "l1", "l2"];
+const resized: ArgumentKinds = { size: "pair", scales: "numbers?", coordinates: "text" };
+
+const methodKinds: Readonly<Record<ResamplingAttributes["method"], ArgumentKinds>> = {
+  nearest: { ...resized, rounding: "text" },
+  linear: resized,
+  cubic: { ...resized, coefficient: "number", excludesOutside: "boolean?" },
+  reflect: { padding: "padding" },
+  edge: { padding: "padding" },
+  wrap: { padding: "padding" },
+};
 
 /** The fields of `object`, an argument of that `name`, as arguments of `kinds`. The object itself comes first. */
 export function fieldsOf(name: string, object: object, kinds: ArgumentKinds): Arguments {
@@ -80,6 +98,23 @@ export function fieldsOf(name: string, object: object, kinds: ArgumentKinds): Ar
     return [`${name}.${field}`, [value, kind]] as const;
   });
   return { [name]: [object, "object"], ...Object.fromEntries(fields) };
+}
+
+const coordinates = [
+  ...["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"],
+  "tf_half_pixel_for_nn",
+];
+const roundings = ["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"];
+
+function requireResampling(call: string, attributes: object): void {
+  const method: unknown = Reflect.get(attributes, "method");
+  requireOneOf(call, "attributes.method", method, Object.keys(methodKinds));
+  const [, kinds = {}] = Object.entries(methodKinds).find(([known]) => known === method) ?? [];
+  requireArguments(call, fieldsOf("attributes", attributes, kinds));
+  if ("coordinates" in kinds) {
+    requireOneOf(call, "attributes.coordinates", Reflect.get(attributes, "coordinates"), coordinates);
+  }
+  if ("rounding" in kinds) requireOneOf(call, "attributes.rounding", Reflect.get(attributes, "rounding"), roundings);
 }
 
 /** Throws `UserError("bad-option")` unless `op` is one of a network, and `attributes` are of its kinds. */
@@ -92,6 +127,7 @@ export function requireAttributes(call: string, op: ForwardOpName, attributes: o
   if (op === "binary") requireOneOf(call, "attributes.function", Reflect.get(attributes, "function"), binaryNames);
   if (op === "reduction")
     requireOneOf(call, "attributes.function", Reflect.get(attributes, "function"), reductionNames);
+  if (op === "resampling") requireResampling(call, attributes);
   if (op !== "activation") return;
   const name: unknown = Reflect.get(attributes, "function");
   requireOneOf(call, "attributes.function", name, Object.keys(functionKinds));

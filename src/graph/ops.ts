@@ -143,6 +143,42 @@ export interface UpsamplingAttributes {
   readonly factors: Pair;
 }
 
+/** How pixel x of an image made larger or smaller is a place in the original, as ONNX's `Resize` names the formulas. */
+export type ResizeCoordinates =
+  | "half_pixel"
+  | "half_pixel_symmetric"
+  | "pytorch_half_pixel"
+  | "align_corners"
+  | "asymmetric"
+  | "tf_half_pixel_for_nn";
+
+export interface Resized {
+  /** Height and width of the result. */
+  readonly size: Pair;
+  /** The factors in the formulas of the coordinates; default: the ratios of the sizes. */
+  readonly scales?: readonly [number, number];
+  readonly coordinates: ResizeCoordinates;
+}
+
+/**
+ * Rows and columns are taken from the original, or blended from several: resized, with the nearest pixel, the two
+ * nearest or the four nearest in each direction, or with a border of pixels of the image, as ONNX's `Pad` names it.
+ */
+export type ResamplingAttributes =
+  | ({
+      readonly method: "nearest";
+      readonly rounding: "floor" | "ceil" | "round_prefer_floor" | "round_prefer_ceil";
+    } & Resized)
+  | ({ readonly method: "linear" } & Resized)
+  | ({
+      readonly method: "cubic";
+      /** The slope of the kernel at distance 1, often −0.75 or −0.5. */
+      readonly coefficient: number;
+      /** Whether pixels beyond the image count for nothing, and not as the last pixel. */
+      readonly excludesOutside?: true;
+    } & Resized)
+  | { readonly method: "reflect" | "edge" | "wrap"; readonly padding: Padding };
+
 /** Channel c of pixel p becomes feature c·H·W + p; with `channelsLast` feature p·C + c, as in an image [N,H,W,C]. */
 export interface FlattenAttributes {
   readonly channelsLast?: true;
@@ -220,6 +256,8 @@ export interface ForwardOps {
   flatten: FlattenAttributes;
   /** (src [N,C,H,W]) → dst [N,C,H·factor,W·factor]: each pixel repeated */
   upsampling: UpsamplingAttributes;
+  /** (src [N,C,H,W]) → dst [N,C,H',W']: images of another size, see `resampling.ts` */
+  resampling: ResamplingAttributes;
   /** (src [N,…]) → dst [N, …shape]: the same numbers of each image, in the same order */
   reshape: ReshapeAttributes;
   /** (src [N,C,…]) → dst: channel c of dst is channel order[c] of src. A channel may be taken any number of times. */
@@ -337,6 +375,8 @@ export interface TrainingOps {
   flatten_backward: FlattenAttributes & { readonly srcShape: readonly (number | "N")[] };
   /** (diff_dst) → diff_src of shape `srcShape`: each pixel is the sum over its copies */
   upsampling_backward: UpsamplingAttributes & { readonly srcShape: readonly (number | "N")[] };
+  /** (diff_dst) → diff_src of shape `srcShape` */
+  resampling_backward: ResamplingAttributes & { readonly srcShape: readonly (number | "N")[] };
   /** (diff_dst) → diff_src of shape `srcShape`: the sums over the channels of diff_dst that took each channel */
   gather_backward: GatherAttributes & { readonly srcShape: readonly (number | "N")[] };
   /** (diff_dst) → diff_src of shape `srcShape`: zeros outside the slice */

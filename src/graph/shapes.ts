@@ -8,6 +8,7 @@ import { elementCount, formatShape, type Shape, sameShape } from "../core/tensor
 import type { Graph, Node } from "./graph.ts";
 import type { Attributes, OpName } from "./ops.ts";
 import { depthToSpace, gathered, reshaped, spaceToDepth } from "./shapes/movement.ts";
+import { resampled } from "./shapes/resampling.ts";
 import { bindBatch, type ShapeContext, type ShapeRule } from "./shapes/rule.ts";
 import { broadcast, normalizedShape, reducedShape } from "./shapes/statistics.ts";
 import { convolved, deconvolved, pooled } from "./shapes/windows.ts";
@@ -119,6 +120,7 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     const [batch = 0, channels = 0, height = 0, width = 0] = input(0, 4);
     return [[batch, channels, height * factors[0], width * factors[1]]];
   },
+  resampling: resampled,
   reshape: reshaped,
   gather: gathered,
   depth_to_space: depthToSpace,
@@ -221,6 +223,7 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
   prelu_backward: ({ input }) => [input(0), input(1)],
   flatten_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
   upsampling_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
+  resampling_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
   gather_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
   slice_backward: ({ input, attributes, batch, check }) => {
     const srcShape = bindBatch(attributes.srcShape, batch);

@@ -32,6 +32,7 @@ const forms: { readonly [K in ForwardOpName]: (node: Node<K>) => IntegerForm } =
   max_pooling: always("moved"),
   flatten: always("moved"),
   slice: always("moved"),
+  resampling: always("float"),
   reshape: always("moved"),
   gather: always("moved"),
   depth_to_space: always("float"),

@@ -4,7 +4,7 @@ import type { Precision } from "../../src/engine/engine.ts";
 import type { ConvolutionOptions, DeconvolutionOptions } from "../../src/graph/builder.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
-import type { ActivationAttributes } from "../../src/graph/ops.ts";
+import type { ActivationAttributes, ResamplingAttributes } from "../../src/graph/ops.ts";
 
 export interface Case {
   readonly name: string;
@@ -363,6 +363,32 @@ const blockCases: readonly Case[] = (["DCR", "CRD"] as const).flatMap((mode) =>
   ),
 );
 
+const coordinates = [
+  ...(["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"] as const),
+];
+
+/** Methods, on images of 5 × 4. */
+const resamplings: readonly ResamplingAttributes[] = [
+  ...coordinates.map((one) => ({ method: "linear", size: [8, 7], coordinates: one }) as const),
+  { method: "linear", size: [10, 8], coordinates: "half_pixel" },
+  { method: "linear", size: [3, 2], coordinates: "half_pixel" },
+  { method: "linear", size: [1, 9], coordinates: "pytorch_half_pixel" },
+  { method: "linear", size: [7, 5], scales: [1.5, 1.25], coordinates: "half_pixel" },
+  { method: "nearest", size: [7, 9], coordinates: "half_pixel", rounding: "round_prefer_floor" },
+  { method: "nearest", size: [3, 2], coordinates: "asymmetric", rounding: "floor" },
+  { method: "nearest", size: [10, 8], coordinates: "align_corners", rounding: "ceil" },
+  { method: "cubic", size: [8, 9], coordinates: "half_pixel", coefficient: -0.75 },
+  { method: "cubic", size: [8, 6], coordinates: "align_corners", coefficient: -0.5, excludesOutside: true },
+  { method: "reflect", padding: { top: 1, left: 2, bottom: 4, right: 3 } },
+  { method: "edge", padding: { top: 0, left: 3, bottom: 6, right: 1 } },
+];
+
+const resamplingCases: readonly Case[] = resamplings.map((attributes) => ({
+  name: `resampling: ${JSON.stringify(attributes)}`,
+  batch: 2,
+  graph: from([18, 5, 4], (builder, src) => builder.resampling("layer", src, attributes)),
+}));
+
 /** Slices and paddings along several axes at once, as [start, end, step] of each axis behind the batch. */
 const regionCases: readonly Case[] = (
   [
@@ -533,6 +559,7 @@ export const opCases: readonly Case[] = [
   ...pointwiseCases,
   ...rankCases,
   ...blockCases,
+  ...resamplingCases,
   ...regionCases,
   ...otherCases,
 ];

@@ -149,6 +149,18 @@ const builderRows: Readonly<Record<string, Row>> = {
   },
   flatten: { ...named, options: object({}, { channelsLast: notBoolean }) },
   upsampling: { ...named, factors: { right: 2, wrong: notPair } },
+  resampling: {
+    ...named,
+    attributes: required(
+      object(
+        { method: "linear", size: [3, 4], coordinates: "half_pixel" },
+        {
+          ...{ method: [...notText, "nonsense"], size: notPair, coordinates: [...notText, "nonsense"] },
+          scales: [null, "1", ["1"], {}],
+        },
+      ),
+    ),
+  },
   reshape: { ...named, shape: { right: [9, 8], wrong: [...notList, [-1], ["N"]] } },
   gather: { ...named, order: { right: [1, 0], wrong: [...notList, [-1], ["N"]] } },
   transpose: { ...named, permutation: { right: [0, 2, 3, 1], wrong: [...notList, ["0"]] } },

@@ -78,6 +78,10 @@ const singles: Readonly<Record<string, (builder: GraphBuilder) => string>> = {
   "prelu, one slope": (b) => b.prelu("node", image(b, "a"), { shared: true }),
   gain: (b) => b.gain("node", image(b, "a")),
   upsampling: (b) => b.upsampling("node", image(b, "a"), 2),
+  "resampling, linear": (b) =>
+    b.resampling("node", image(b, "a"), { method: "linear", size: [7, 9], coordinates: "half_pixel" }),
+  "resampling, a border": (b) =>
+    b.resampling("node", image(b, "a"), { method: "reflect", padding: { top: 1, left: 0, bottom: 2, right: 1 } }),
   "reshape, channels kept": (b) => b.reshape("node", image(b, "a"), [4, 30]),
   "reshape, channels joined": (b) => b.reshape("node", image(b, "a"), [2, 60]),
   gather: (b) => b.gather("node", image(b, "a"), [2, 0, 2]),

@@ -108,7 +108,7 @@ const resize: Layer = (draft, { name, shape }) => {
   const [batch = 1, channels = 1, ...pixels] = shape;
   const factors = pixels.map(() => draw.pick([1, 1, 2, 2, 3, 1.5, 0.5]));
   const scales = [1, 1, ...factors];
-  const mode = draw.chance(0.9) ? "nearest" : "linear";
+  const mode = draw.pick(["nearest", "nearest", "linear", ...(opset < 11 ? [] : ["cubic"])]);
   if (opset < 9) return draft.node("Upsample", [name], { mode, scales: floatsAttribute("scales", scales) });
   if (opset < 10) return draft.node("Upsample", [name, draft.tensor(scales, [scales.length])], { mode });
   if (opset < 11) return draft.node("Resize", [name, draft.tensor(scales, [scales.length])], { mode });

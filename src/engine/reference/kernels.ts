@@ -54,6 +54,7 @@ import {
   maxPoolingBackward,
 } from "./pooling.ts";
 import { reduction, reductionBackward } from "./reduction.ts";
+import { resampling, resamplingBackward } from "./resampling.ts";
 import { concatenation, flatten, flattenBackward, pad, slice, sliceBackward, transpose } from "./shape-ops.ts";
 import { softmax, softmaxBackward } from "./softmax.ts";
 import { upsampling, upsamplingBackward } from "./upsampling.ts";
@@ -82,6 +83,7 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   linear,
   flatten,
   upsampling,
+  resampling,
   reshape,
   gather,
   depth_to_space: depthToSpace,
@@ -117,6 +119,7 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   linear_backward_weights: linearBackwardWeights,
   flatten_backward: flattenBackward,
   upsampling_backward: upsamplingBackward,
+  resampling_backward: resamplingBackward,
   gather_backward: gatherBackward,
   slice_backward: sliceBackward,
   scale_backward_factor: scaleBackwardFactor,

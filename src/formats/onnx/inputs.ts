@@ -9,7 +9,7 @@ import type { ModelMessage, ValueMessage } from "./proto.ts";
 function pixelAxes(isOpen: readonly boolean[]): readonly number[] {
   if (isOpen.length !== 4) return [];
   // Channels that come last are the only axis with a size.
-  return isOpen[1] === true && isOpen[3] !== true ? [1, 2] : [2, 3];
+  return isOpen[1] === true && isOpen[2] === true && isOpen[3] !== true ? [1, 2] : [2, 3];
 }
 
 /** Float types of `TensorProto.DataType`. A network runs in 32 bits, whichever of them its file names. */

@@ -42,7 +42,7 @@ import { readPrelu, writePrelu } from "./ops/prelu.ts";
 import { readDequantizeLinear, readQuantizeLinear } from "./ops/quantize.ts";
 import { reductionRules, writeReduction } from "./ops/reduction.ts";
 import { readFlatten, readReshape, readSqueeze, readUnsqueeze, writeFlatten, writeReshape } from "./ops/reshape.ts";
-import { readResize, writeUpsampling } from "./ops/resize.ts";
+import { readResize, writeResampling, writeUpsampling } from "./ops/resize.ts";
 import { readConcat, readRelu, writeConcat, writeRelu } from "./ops/simple.ts";
 import { readSlice, writeSlice } from "./ops/slice.ts";
 import { readSplit } from "./ops/split.ts";
@@ -76,6 +76,7 @@ export const writeRules: { readonly [K in ForwardOpName]: WriteRule<K> } = {
   linear: writeGemm,
   flatten: writeFlatten,
   upsampling: writeUpsampling,
+  resampling: writeResampling,
   reshape: writeReshape,
   gather: writeGather,
   depth_to_space: writeDepthToSpace,

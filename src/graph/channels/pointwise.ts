@@ -174,6 +174,9 @@ export const averagePooling: ChannelRule<"average_pooling"> = perChannel({
 
 export const upsampling: ChannelRule<"upsampling"> = perChannel({ constant: () => same });
 
+/** The shares of the pixels that a pixel is made of sum to 1. */
+export const resampling: ChannelRule<"resampling"> = perChannel({ constant: () => same });
+
 export const globalAveragePooling: ChannelRule<"global_average_pooling"> = perChannel({ constant: () => same });
 
 /** Maps a channel to the index of its factor, for C channels along the axis and F factors; see the `scale` op. */

@@ -87,6 +87,27 @@ describe("a reshape, a transpose and a reshape become one node", () => {
   });
 });
 
+/** A `Resize` of images of 5 × 6, by `scales` or to `sizes`. */
+function resized(values: Values, scales: number[] | undefined, sizes: number[] = [], opset = 17): ModelParts {
+  const named = scales === undefined ? ["x", "", "", "sizes"] : opset < 11 ? ["x", "scales"] : ["x", "", "scales"];
+  return {
+    features: [3, 5, 6],
+    opset,
+    tensors: scales === undefined ? [integers("sizes", sizes)] : [floats("scales", scales)],
+    nodes: [node("Resize", named, "y", attributes(values))],
+  };
+}
+
+/** A `Pad` of images of 5 × 6 with pixels of their own. */
+function bordered(mode: string, pads: number[], opset = 17): ModelParts {
+  return {
+    features: [3, 5, 6],
+    opset,
+    tensors: [integers("pads", pads)],
+    nodes: [node("Pad", ["x", "pads"], "y", attributes({ mode }))],
+  };
+}
+
 const right: readonly (readonly [name: string, parts: ModelParts])[] = [
   ["a transposed convolution without attributes", transposed([4, 3, 2, 3], {})],
   ["one that doubles", transposed([4, 3, 2, 2], { strides: [2, 2], kernel_shape: [2, 2] }, true)],
@@ -101,6 +122,21 @@ const right: readonly (readonly [name: string, parts: ModelParts])[] = [
   ["one with more padding below", transposed([4, 3, 3, 4], { strides: [2, 3], auto_pad: "SAME_UPPER" })],
   ["one with padding on one side", transposed([4, 3, 3, 3], { pads: [0, 2, 1, 0], strides: [1, 2] })],
   ["one without padding", transposed([4, 3, 3, 3], { auto_pad: "VALID" })],
+  ["linear, doubled", resized({ mode: "linear" }, [1, 1, 2, 2])],
+  ["linear, by a factor that is no ratio", resized({ mode: "linear" }, [1, 1, 1.3, 0.7])],
+  ["linear before opset 11", resized({ mode: "linear" }, [1, 1, 2, 1.5], [], 10)],
+  [
+    "linear, with corners that stay",
+    {
+      ...resized({ mode: "linear", coordinate_transformation_mode: "align_corners" }, [1, 1, 1.8, 2.5]),
+    },
+  ],
+  ["two axes named", resized({ mode: "linear", axes: [2, 3] }, undefined, [7, 4], 18)],
+  ["the nearest of fewer pixels", resized({ mode: "nearest" }, [1, 1, 0.6, 0.5])],
+  ["cubic", resized({ mode: "cubic", exclude_outside: 1 }, [1, 1, 1.6, 2])],
+  ["a mirrored border", bordered("reflect", [0, 0, 1, 2, 0, 0, 3, 0])],
+  ["a border of the last pixels", bordered("edge", [0, 0, 7, 0, 0, 0, 1, 2])],
+  ["a border from the other side", bordered("wrap", [0, 0, 2, 1, 0, 0, 0, 3], 19)],
   ["pixels that stay apart", rearranged([6, 3, 4], [2, 3, 3, 4], [0, 2, 3, 1, 4], [6, 3, 4])],
   ["a reshape back", { ...rearranged([6, 3, 4], [2, 3, 12], [0, 1, 2, 3], [6, 12]) }],
   ["one channel", taken([2], [], 1)],
@@ -162,6 +198,10 @@ const refused: readonly (readonly [name: string, parts: ModelParts, reason: RegE
   ["pixels in any order", taken([0, 2, 1], [3], 3), /takes pixels in an order that is not supported/],
   ["images of the batch", taken([0], [1], 0), /takes single images of the batch/],
   ["channels that are not there", taken([4], [1], 1), /takes indices beyond the axis/],
+  ["a border of channels", bordered("edge", [0, 1, 0, 0, 0, 0, 0, 0]), /pads other axes than height and width/],
+  ["a region of interest", resized({ coordinate_transformation_mode: "tf_crop_and_resize" }, [1, 1, 2, 2]), /coord/],
+  ["a blur", resized({ mode: "linear", antialias: 1 }, [1, 1, 0.5, 0.5], [], 18), /blurs/],
+  ["a mode that there is not", resized({ mode: "sinc" }, [1, 1, 2, 2]), /its mode is not known/],
   ["one with unknown padding", transposed([4, 3, 2, 2], { auto_pad: "SAME" }), /auto_pad is not known/],
 ];
 

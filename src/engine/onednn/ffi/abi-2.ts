@@ -67,6 +67,8 @@ const operations: OperationPrototypes = {
     name: "dnnl_inner_product_backward_weights_desc_init",
     parameters: sharedParameters.innerProductBackwardWeights,
   },
+  resamplingForward: { name: "dnnl_resampling_forward_desc_init", parameters: sharedParameters.resamplingForward },
+  resamplingBackward: { name: "dnnl_resampling_backward_desc_init", parameters: sharedParameters.resamplingBackward },
   matmul: { name: "dnnl_matmul_desc_init", parameters: sharedParameters.matmul },
 };
 
@@ -89,6 +91,8 @@ const operationSize: Readonly<Record<OperationName, number>> = {
   innerProductBackwardData: 5584,
   innerProductBackwardWeights: 5584,
   matmul: 2800,
+  resamplingForward: 2848,
+  resamplingBackward: 2848,
 };
 
 /** Bytes of `dnnl_memory_desc_t`, and byte offsets inside it. */

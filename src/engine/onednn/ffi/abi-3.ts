@@ -72,6 +72,14 @@ const operations: OperationPrototypes = {
     name: "dnnl_inner_product_backward_weights_primitive_desc_create",
     parameters: sharedParameters.innerProductBackwardWeights,
   },
+  resamplingForward: {
+    name: "dnnl_resampling_forward_primitive_desc_create",
+    parameters: sharedParameters.resamplingForward,
+  },
+  resamplingBackward: {
+    name: "dnnl_resampling_backward_primitive_desc_create",
+    parameters: sharedParameters.resamplingBackward,
+  },
   matmul: { name: "dnnl_matmul_primitive_desc_create", parameters: sharedParameters.matmul },
 };
 

@@ -29,6 +29,7 @@ export const algorithm = {
   poolingAverageIncludePadding: 767,
   poolingAverageExcludePadding: 1023,
   binaryAdd: 131056,
+  resamplingLinear: 196593,
   binaryMultiply: 131057,
   binaryMaximum: 131058,
   binaryMinimum: 131059,

@@ -353,6 +353,28 @@ export function poolingBackward(
   };
 }
 
+/** Images of another size, by the two nearest pixels in each direction. The sizes decide the factors. */
+export function resamplingForward(src: MemoryDescriptor, dst: MemoryDescriptor): Operation {
+  return {
+    name: "resamplingForward",
+    title: "linear resampling",
+    values: {
+      propagation: propagation.forwardTraining,
+      algorithm: algorithm.resamplingLinear,
+      src: src.native,
+      dst: dst.native,
+    },
+  };
+}
+
+export function resamplingBackward(diffSrc: MemoryDescriptor, diffDst: MemoryDescriptor): Operation {
+  return {
+    name: "resamplingBackward",
+    title: "linear resampling, backward",
+    values: { algorithm: algorithm.resamplingLinear, diffSrc: diffSrc.native, diffDst: diffDst.native },
+  };
+}
+
 export function linearForward(
   src: MemoryDescriptor,
   weights: MemoryDescriptor,

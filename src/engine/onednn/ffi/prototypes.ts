@@ -39,6 +39,7 @@ export const parameterTypes = {
   diffDst: "void *",
   strides: "void *",
   kernel: "void *",
+  factors: "void *",
   dilation: "void *",
   before: "void *",
   after: "void *",
@@ -68,6 +69,8 @@ export const operationNames = [
   "innerProductBackwardData",
   "innerProductBackwardWeights",
   "matmul",
+  "resamplingForward",
+  "resamplingBackward",
 ] as const;
 
 export type OperationName = (typeof operationNames)[number];
@@ -99,6 +102,8 @@ export const sharedParameters: Readonly<Record<SharedOperation, readonly Paramet
   innerProductForward: ["propagation", "src", "weights", "bias", "dst"],
   innerProductBackwardData: ["diffSrc", "weights", "diffDst"],
   innerProductBackwardWeights: ["src", "weights", "bias", "diffDst"],
+  resamplingForward: ["propagation", "algorithm", "factors", "src", "dst"],
+  resamplingBackward: ["algorithm", "factors", "diffSrc", "diffDst"],
   matmul: ["src", "weights", "bias", "dst"],
 };
 

@@ -32,6 +32,7 @@ import {
   lowerScale,
 } from "./pointwise.ts";
 import { lowerAveragePoolingBackward, lowerBiasBackward, lowerMaxPoolingBackward, lowerPooling } from "./pooling.ts";
+import { lowerResampling, lowerResamplingBackward } from "./resampling.ts";
 import { lowerFlatten, lowerFlattenBackward, lowerReshape, lowerTranspose } from "./reshape.ts";
 import { lowerConcatenation, lowerPad, lowerSlice, lowerSliceBackward } from "./shape-ops.ts";
 import { lowerUpsampling, lowerUpsamplingBackward } from "./upsampling.ts";
@@ -62,6 +63,7 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   linear: lowerLinear,
   flatten: lowerFlatten,
   upsampling: lowerUpsampling,
+  resampling: lowerResampling,
   reshape: lowerReshape,
   gather: lowerToHost,
   depth_to_space: lowerToHost,
@@ -97,6 +99,7 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   linear_backward_weights: lowerLinearBackwardWeights,
   flatten_backward: lowerFlattenBackward,
   upsampling_backward: lowerUpsamplingBackward,
+  resampling_backward: lowerResamplingBackward,
   gather_backward: lowerToHost,
   slice_backward: lowerSliceBackward,
   scale_backward_factor: lowerToHost,

@@ -1,4 +1,7 @@
-/** ONNX `Pad` with zeros ↔ pad. The pads are an input; before opset 11 they are an attribute. */
+/**
+ * ONNX `Pad` with zeros ↔ pad; with pixels of the image ↔ resampling. The pads are an input; before opset 11 they are
+ * an attribute.
+ */
 import { frontAxis } from "../folding/movement.ts";
 import type { ReadRule, WriteRule } from "../rules.ts";
 
@@ -9,7 +12,8 @@ export const writePad: WriteRule<"pad"> = (node, context) => {
 
 export const readPad: ReadRule = (node, context) => {
   const mode = node.string("mode", "constant");
-  node.check(mode === "constant", "only constant padding is supported", "constant", mode);
+  const isBorder = mode === "reflect" || mode === "edge" || mode === "wrap";
+  node.check(isBorder || mode === "constant", "its mode is not known", "constant, reflect, edge, wrap", mode);
   const rank = context.shape(node.input(0)).length;
   const isOld = node.has("pads");
   const pads = isOld ? node.ints("pads") : context.integers(node, node.input(1));
@@ -32,5 +36,13 @@ export const readPad: ReadRule = (node, context) => {
     Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? (pads[first + axes.indexOf(axis)] ?? 0) : 0));
   const [before, after] = [side(0), side(axes.length)];
   node.check(before[0] === 0 && after[0] === 0, "pads the batch", "0, 0", `${before[0]}, ${after[0]}`);
+  if (isBorder) {
+    const [, , top = 0, left = 0] = before;
+    const [, , bottom = 0, right = 0] = after;
+    const isOfPixels = rank === 4 && before[1] === 0 && after[1] === 0;
+    node.check(isOfPixels, `pads other axes than height and width with "${mode}"`, "axes 2, 3 of 4", `[${pads}]`);
+    context.add(node, "resampling", [node.input(0)], { method: mode, padding: { top, left, bottom, right } });
+    return;
+  }
   context.add(node, "pad", [node.input(0)], { before, after });
 };

@@ -1,7 +1,15 @@
-/** ONNX `Resize` and the older `Upsample` ↔ upsampling: nearest pixel, integer factors. */
-import type { Pair } from "../../../graph/ops.ts";
+/**
+ * ONNX `Resize` and the older `Upsample` ↔ upsampling, where each pixel is repeated equally often, or resampling: the
+ * nearest pixel, linear and cubic, with all of ONNX's coordinates but those of a region of interest.
+ */
+import { UserError } from "../../../core/errors.ts";
+import type { Node } from "../../../graph/graph.ts";
+import type { Pair, ResamplingAttributes, ResizeCoordinates } from "../../../graph/ops.ts";
+import { tapsOf } from "../../../graph/resampling.ts";
+import { shortestDecimal } from "../decimal.ts";
+import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
-import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
+import type { ReadContext, ReadRule, WriteContext, WriteRule } from "../rules.ts";
 import { isBatch } from "./batch.ts";
 import { imageSize } from "./conv.ts";
 
@@ -14,78 +22,164 @@ export const writeUpsampling: WriteRule<"upsampling"> = (node, context) => {
   });
 };
 
+export const writeResampling: WriteRule<"resampling"> = (node, context) => {
+  const { attributes } = node;
+  if ("padding" in attributes) {
+    const { top, left, bottom, right } = attributes.padding;
+    const pads = context.integers(`${node.name}/pads`, [0, 0, top, left, 0, 0, bottom, right]);
+    // Opset 19 has the mode "wrap".
+    if (attributes.method === "wrap" && context.opset < 19) {
+      throw new UserError("unsupported", `opset ${context.opset} has no padding that wraps around`, {
+        about: `resampling "${node.name}"`,
+        hint: "Write the network in opset 19 or later",
+      });
+    }
+    context.write("Pad", node, [...node.inputs, pads], { mode: attributes.method });
+    return;
+  }
+  const scales = context.floats(`${node.name}/scales`, [1, 1, ...scalesOf(node, context)]);
+  context.write("Resize", node, [...node.inputs, "", scales], {
+    mode: attributes.method,
+    coordinate_transformation_mode: attributes.coordinates,
+    ...(attributes.method === "nearest" ? { nearest_mode: attributes.rounding } : {}),
+    ...(attributes.method === "cubic" ? { cubic_coeff_a: { float: attributes.coefficient } } : {}),
+    ...(attributes.method === "cubic" && attributes.excludesOutside === true ? { exclude_outside: 1 } : {}),
+  });
+  if (attributes.method === "cubic") {
+    context.keepExact(node, "coefficient", attributes.coefficient, shortestDecimal(attributes.coefficient));
+  }
+};
+
+/**
+ * The factors in 32 bits, the first from the ratio of the sizes up with which a runtime finds the size again. A file
+ * with an open batch size cannot name the sizes themselves.
+ */
+function scalesOf({ attributes, inputs }: Node<"resampling">, context: WriteContext): Pair {
+  if ("padding" in attributes) return [1, 1];
+  const [, , ...own] = context.shape(inputs[0] ?? "");
+  const of = (axis: 0 | 1): number => {
+    const [from = 1, to] = [own[axis], attributes.size[axis]];
+    let scale = Math.fround(attributes.scales?.[axis] ?? to / from);
+    while (Math.floor(Math.fround(from * scale)) < to) scale = Math.fround(scale * (1 + 2 ** -23));
+    return scale;
+  };
+  return [of(0), of(1)];
+}
+
+const coordinateNames: ReadonlySet<string> = new Set<ResizeCoordinates>([
+  ...(["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"] as const),
+  "tf_half_pixel_for_nn",
+]);
+
+function isCoordinates(name: string): name is ResizeCoordinates {
+  return coordinateNames.has(name);
+}
+
 export const readResize: ReadRule = (node, context) => {
   const mode = node.string("mode", "nearest");
-  node.check(mode === "nearest", "only nearest-neighbour resizing is supported", "nearest", mode);
   const image = imageSize(node, context);
   const isOld = node.opType === "Upsample" || node.opset < 11;
   const coordinates = node.string("coordinate_transformation_mode", isOld ? "asymmetric" : "half_pixel");
   const rounding = node.string("nearest_mode", isOld ? "floor" : "round_prefer_floor");
-  node.float("cubic_coeff_a", 0);
+  const coefficient = node.float("cubic_coeff_a", -0.75);
   node.float("extrapolation_value", 0);
-  node.int("exclude_outside", 0);
-  node.int("antialias", 0);
-  node.string("keep_aspect_ratio_policy", "stretch");
-  node.check(!node.has("axes"), "the axes attribute is not supported");
-  const [height, width] = targetSize(node, context, image, isOld);
-  const factors: Pair = [height / image[0], width / image[1]];
-  node.check(
-    factors.every((factor) => Number.isInteger(factor) && factor >= 1),
-    "only integer factors are supported",
-    `multiples of ${image[0]} × ${image[1]}`,
-    `${height} × ${width}`,
-  );
-  const isRepeating = ([0, 1] as const).every((axis) => repeats(image[axis], factors[axis], coordinates, rounding));
-  node.check(
-    isRepeating,
-    "does not repeat each pixel equally often",
-    "asymmetric, floor",
-    `${coordinates}, ${rounding}`,
-  );
-  context.add(node, "upsampling", [node.input(0)], { factors });
+  const excludesOutside = node.int("exclude_outside", 0) === 1;
+  const policy = node.string("keep_aspect_ratio_policy", "stretch");
+  node.check(policy === "stretch", "keeps the aspect ratio of images", "stretch", policy);
+  const { size, scales } = targetOf(node, context, image, isOld);
+  const isSmaller = size[0] < image[0] || size[1] < image[1];
+  const blurs = node.int("antialias", 0) === 1 && mode !== "nearest" && isSmaller;
+  node.check(!blurs, "blurs images that it makes smaller (antialias)");
+  if (!isCoordinates(coordinates)) {
+    throw node.unsupported("its coordinates are not supported", [...coordinateNames].join(", "), coordinates);
+  }
+  const resized = { size, coordinates, ...(scales === undefined ? {} : { scales }) };
+  if (mode === "nearest") {
+    const isRepeated = ([0, 1] as const).every((axis) => {
+      const factor = size[axis] / image[axis];
+      const attributes = { ...resized, method: "nearest", rounding: roundingOf(node, rounding) } as const;
+      return Number.isInteger(factor) && repeats(image[axis], factor, attributes, axis);
+    });
+    if (isRepeated) {
+      context.add(node, "upsampling", [node.input(0)], { factors: [size[0] / image[0], size[1] / image[1]] });
+      return;
+    }
+    context.add(node, "resampling", [node.input(0)], {
+      method: mode,
+      rounding: roundingOf(node, rounding),
+      ...resized,
+    });
+    return;
+  }
+  node.check(mode === "linear" || mode === "cubic", "its mode is not known", "nearest, linear, cubic", mode);
+  if (mode === "linear") {
+    context.add(node, "resampling", [node.input(0)], { method: mode, ...resized });
+    return;
+  }
+  context.add(node, "resampling", [node.input(0)], {
+    method: "cubic",
+    ...resized,
+    coefficient: context.exact(node, "coefficient", shortestDecimal(coefficient), shortestDecimal),
+    ...(excludesOutside ? { excludesOutside } : {}),
+  });
 };
 
-function targetSize(node: NodeReader, context: ReadContext, image: Pair, isOld: boolean): Pair {
+type Rounding = Extract<ResamplingAttributes, { method: "nearest" }>["rounding"];
+const roundingNames: readonly Rounding[] = ["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"];
+
+function roundingOf(node: NodeReader, name: string): Rounding {
+  const found = roundingNames.find((known) => known === name);
+  if (found === undefined) throw node.unsupported("its nearest_mode is not known", roundingNames.join(", "), name);
+  return found;
+}
+
+/** Whether pixel i of the large image is pixel ⌊i / factor⌋ of the small one, for every i. */
+function repeats(
+  size: number,
+  factor: number,
+  attributes: Extract<ResamplingAttributes, { method: "nearest" }>,
+  axis: 0 | 1,
+): boolean {
+  return tapsOf(attributes, axis, size).every(([[place] = [0]], index) => place === Math.floor(index / factor));
+}
+
+interface Target {
+  readonly size: Pair;
+  /** Undefined if they are the ratios of the sizes, as exactly as 32 bits can tell. */
+  readonly scales: Pair | undefined;
+}
+
+/** Factors that 32 bits cannot tell from the ratio of the sizes differ by less than this, relatively. */
+const ROUNDING = 1e-6;
+
+function targetOf(node: NodeReader, context: ReadContext, image: Pair, isOld: boolean): Target {
   const [scaleSlot, sizeSlot] = isOld ? [1, 3] : [2, 3];
+  const named = node.has("axes") ? node.ints("axes").map((axis) => frontAxis(node, axis, 4)) : [0, 1, 2, 3];
+  const at = <T>(values: readonly T[], axis: number): T | undefined => values[named.indexOf(axis)];
   if (!isOld && (node.inputs[sizeSlot] ?? "") !== "") {
-    const [batch, channels, height = 0, width = 0] = context.scalars(node, node.input(sizeSlot));
+    const sizes = context.scalars(node, node.input(sizeSlot));
+    const [batch, channels] = [at(sizes, 0), at(sizes, 1)];
     const [, own] = context.shape(node.input(0));
-    node.check(isBatch(batch, context) && channels === own, "its sizes resize other axes than height and width");
-    return [Number(height), Number(width)];
+    node.check(
+      (batch === undefined || isBatch(batch, context)) && (channels === undefined || channels === own),
+      "its sizes resize other axes than height and width",
+    );
+    return { size: [Number(at(sizes, 2) ?? image[0]), Number(at(sizes, 3) ?? image[1])], scales: undefined };
   }
-  const scales = node.has("scales") ? node.floats("scales") : context.constant(node.input(scaleSlot))?.values;
-  const [batch, channels, rows, columns] = Array.from(scales ?? [], Number);
+  const given = node.has("scales") ? node.floats("scales") : context.constant(node.input(scaleSlot))?.values;
+  const scales = Array.from(given ?? [], Number);
+  const [batch = 1, channels = 1] = [at(scales, 0), at(scales, 1)];
   node.check(
     batch === 1 && channels === 1,
     "its scales resize other axes than height and width",
     "1, 1, …",
     `${batch}, ${channels}`,
   );
-  return [Math.floor(image[0] * (rows ?? 0)), Math.floor(image[1] * (columns ?? 0))];
-}
-
-const roundings: Readonly<Record<string, (place: number) => number>> = {
-  floor: Math.floor,
-  ceil: Math.ceil,
-  round_prefer_floor: (place) => Math.ceil(place - 0.5),
-  round_prefer_ceil: (place) => Math.floor(place + 0.5),
-};
-
-/** Whether pixel i of the large image is pixel ⌊i / factor⌋ of the small one, for every i. */
-function repeats(size: number, factor: number, coordinates: string, rounding: string): boolean {
-  const large = size * factor;
-  const place: Readonly<Record<string, (index: number) => number>> = {
-    asymmetric: (index) => index / factor,
-    half_pixel: (index) => (index + 0.5) / factor - 0.5,
-    half_pixel_symmetric: (index) => (index + 0.5) / factor - 0.5,
-    pytorch_half_pixel: (index) => (large > 1 ? (index + 0.5) / factor - 0.5 : 0),
-    tf_half_pixel_for_nn: (index) => (index + 0.5) / factor,
-    align_corners: (index) => (large > 1 ? (index * (size - 1)) / (large - 1) : 0),
-  };
-  const [at, round] = [place[coordinates], roundings[rounding]];
-  if (at === undefined || round === undefined) return false;
-  const within = (index: number): number => Math.min(size - 1, Math.max(0, index));
-  return Array.from({ length: large }, (_, index) => index).every(
-    (index) => within(round(at(index))) === Math.floor(index / factor),
-  );
+  const [rows, columns] = [at(scales, 2) ?? 1, at(scales, 3) ?? 1];
+  const size: Pair = [Math.floor(Math.fround(image[0] * rows)), Math.floor(Math.fround(image[1] * columns))];
+  const isRatio = ([rows, columns] as const).every((scale, axis) => {
+    const ratio = (size[axis] ?? 1) / (image[axis] ?? 1);
+    return Math.abs(scale - ratio) <= ROUNDING * ratio;
+  });
+  return { size, scales: isRatio ? undefined : [rows, columns] };
 }

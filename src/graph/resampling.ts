@@ -1,0 +1,113 @@
+/**
+ * Which pixels of an image the pixels of a resampled one are made of. Rows and columns are independent of each other.
+ * The formulas are those of ONNX's `Resize` and `Pad`.
+ */
+import type { Pair, ResamplingAttributes, Resized } from "./ops.ts";
+
+/** A pixel along one axis, and its share. */
+export type Tap = readonly [index: number, weight: number];
+/** 0: rows, 1: columns. */
+export type ResampledAxis = 0 | 1;
+
+/** The height or width of the result, of `size` pixels. */
+export function resampledSize(attributes: ResamplingAttributes, axis: ResampledAxis, size: number): number {
+  if (!("padding" in attributes)) return attributes.size[axis];
+  const { top, left, bottom, right } = attributes.padding;
+  return axis === 0 ? top + size + bottom : left + size + right;
+}
+
+/** For each pixel of the result along an axis of `size` pixels: the pixels that it is made of. Their shares sum to 1. */
+export function tapsOf(
+  attributes: ResamplingAttributes,
+  axis: ResampledAxis,
+  size: number,
+): readonly (readonly Tap[])[] {
+  const count = resampledSize(attributes, axis, size);
+  return Array.from({ length: count }, (_, index) => tapsAt(attributes, axis, size, index));
+}
+
+function tapsAt(attributes: ResamplingAttributes, axis: ResampledAxis, size: number, index: number): readonly Tap[] {
+  const within = (place: number): number => Math.min(size - 1, Math.max(0, place));
+  if ("padding" in attributes) {
+    const place = index - (axis === 0 ? attributes.padding.top : attributes.padding.left);
+    return [[attributes.method === "edge" ? within(place) : folded(place, size, attributes.method), 1]];
+  }
+  const place = placeOf(attributes, axis, size, index);
+  switch (attributes.method) {
+    case "nearest":
+      return [[within(roundings[attributes.rounding](place)), 1]];
+    case "linear": {
+      const inside = within(place);
+      const first = Math.floor(inside);
+      const share = inside - first;
+      return share === 0
+        ? [[first, 1]]
+        : ([
+            [first, 1 - share],
+            [first + 1, share],
+          ] as const);
+    }
+    case "cubic": {
+      const first = Math.floor(place) - 1;
+      const near = [0, 1, 2, 3].map((step) => first + step);
+      const shares = near.map((one): Tap => {
+        const isOutside = one < 0 || one >= size;
+        const isLeftOut = isOutside && attributes.excludesOutside === true;
+        return [within(one), isLeftOut ? 0 : cubic(Math.abs(place - one), attributes.coefficient)];
+      });
+      const sum = shares.reduce((total, [, share]) => total + share, 0);
+      return shares.map(([one, share]) => [one, share / sum]);
+    }
+  }
+}
+
+/** An index beyond the image, mirrored at the first and last pixel, or counted from the other side. */
+function folded(place: number, size: number, method: "reflect" | "wrap"): number {
+  const period = method === "wrap" ? size : Math.max(1, 2 * (size - 1));
+  const inside = ((place % period) + period) % period;
+  return inside < size ? inside : period - inside;
+}
+
+type Rounding = Extract<ResamplingAttributes, { method: "nearest" }>["rounding"];
+
+const roundings: Readonly<Record<Rounding, (place: number) => number>> = {
+  floor: Math.floor,
+  ceil: Math.ceil,
+  round_prefer_floor: (place) => Math.ceil(place - 0.5),
+  round_prefer_ceil: (place) => Math.floor(place + 0.5),
+};
+
+function placeOf({ size: to, scales, coordinates }: Resized, axis: ResampledAxis, size: number, index: number): number {
+  const large = to[axis];
+  const scale = scales?.[axis] ?? large / size;
+  const centred = (index + 0.5) / scale - 0.5;
+  switch (coordinates) {
+    case "half_pixel":
+      return centred;
+    case "half_pixel_symmetric":
+      return (size / 2) * (1 - large / (scale * size)) + centred;
+    case "pytorch_half_pixel":
+      return large > 1 ? centred : 0;
+    case "align_corners":
+      return large > 1 ? (index * (size - 1)) / (large - 1) : 0;
+    case "asymmetric":
+      return index / scale;
+    case "tf_half_pixel_for_nn":
+      return (index + 0.5) / scale;
+  }
+}
+
+/** The kernel of Keys, "Cubic convolution interpolation for digital image processing" (1981), equation 4. */
+function cubic(distance: number, a: number): number {
+  const [d, square, cube] = [distance, distance ** 2, distance ** 3];
+  if (d <= 1) return (a + 2) * cube - (a + 3) * square + 1;
+  return d < 2 ? a * cube - 5 * a * square + 8 * a * d - 4 * a : 0;
+}
+
+/** Whether the pixels of `size` become another number of pixels by the ratio of both, as oneDNN's resampling has it. */
+export function isCentred(attributes: ResamplingAttributes): boolean {
+  if (attributes.method !== "linear" || attributes.scales !== undefined) return false;
+  const isLarge = (size: Pair): boolean => size.every((extent) => extent > 1);
+  const { coordinates, size } = attributes;
+  return coordinates === "half_pixel" || (coordinates === "pytorch_half_pixel" && isLarge(size));
+}
