@@ -16,7 +16,7 @@ export function resampledSize(attributes: ResamplingAttributes, axis: ResampledA
   return axis === 0 ? top + size + bottom : left + size + right;
 }
 
-/** For each pixel of the result along an axis of `size` pixels: the pixels that it is made of. Their shares sum to 1. */
+/** For each pixel of the result along an axis of `size` pixels: what it is made of. The shares of each sum to 1. */
 export function tapsOf(
   attributes: ResamplingAttributes,
   axis: ResampledAxis,

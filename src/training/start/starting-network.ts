@@ -43,7 +43,8 @@ interface Opening {
 
 /**
  * Reads the file, up to `outputs`, if `source` is a path, and of a finished run the compact network; otherwise returns
- * `source`. `size`: height and width of its images, where the file leaves them open. Throws the errors of reading a file, and "missing-file" for a run that is not finished.
+ * `source`. `size`: height and width of its images, where the file leaves them open. Throws the errors of reading a
+ * file, and "missing-file" for a run that is not finished.
  */
 export async function openModel<S extends ModelSource>(
   source: S,
