@@ -88,6 +88,10 @@ function withShare(node: Node, count: number): Node {
   switch (node.op) {
     case "softmax_cross_entropy":
       return makeNode(node.op, node.name, node.inputs, node.outputs, { share: (node.attributes.share ?? 1) / count });
+    case "taught_loss": {
+      const { outputs, share = 1 } = node.attributes;
+      return makeNode(node.op, node.name, node.inputs, node.outputs, { outputs, share: share / count });
+    }
     case "soft_cross_entropy": {
       const terms = node.attributes.terms.map((term) => ({ ...term, weight: term.weight / count }));
       return makeNode(node.op, node.name, node.inputs, node.outputs, { terms });

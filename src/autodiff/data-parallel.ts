@@ -120,6 +120,10 @@ function withSharedLoss(step: Graph, ranks: number): Graph {
     switch (node.op) {
       case "softmax_cross_entropy":
         return makeNode(node.op, node.name, node.inputs, outputs, { share: (node.attributes.share ?? 1) / ranks });
+      case "taught_loss": {
+        const { outputs: terms, share = 1 } = node.attributes;
+        return makeNode(node.op, node.name, node.inputs, outputs, { outputs: terms, share: share / ranks });
+      }
       case "soft_cross_entropy": {
         const terms = node.attributes.terms.map((term) => ({ ...term, weight: term.weight / ranks }));
         return makeNode(node.op, node.name, node.inputs, outputs, { terms });

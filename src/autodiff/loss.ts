@@ -2,7 +2,7 @@
 import { UserError } from "../core/errors.ts";
 import { formatShape } from "../core/tensor.ts";
 import { type Graph, type Input, makeNode, type Node, type Parameter } from "../graph/graph.ts";
-import type { SoftTerm } from "../graph/ops.ts";
+import type { SoftTerm, TaughtTerm } from "../graph/ops.ts";
 import { inferShapes } from "../graph/shapes.ts";
 
 /** The targets of the loss. */
@@ -15,6 +15,13 @@ export interface LossOptions {
    * term. Targets are "soft" then.
    */
   readonly teacher?: { readonly weight: number; readonly temperature: number };
+  /** The network learns its teacher's outputs, one term for each of its own, instead of targets. */
+  readonly taught?: readonly TaughtTerm[];
+}
+
+/** The input with the teacher's output `name`. */
+export function taughtInput(name: string): string {
+  return `${name}.taught`;
 }
 
 export interface LossHead {
@@ -32,7 +39,8 @@ export interface LossHead {
  * the input `labels` [N], or the distributions `targets` and `teacher` [N, classes], as the options say. Throws
  * `UserError("bad-graph")` if the network has other outputs.
  */
-export function lossHead(forward: Graph, { targets = "labels", teacher }: LossOptions = {}): LossHead {
+export function lossHead(forward: Graph, { targets = "labels", teacher, taught }: LossOptions = {}): LossHead {
+  if (taught !== undefined) return taughtHead(forward, taught);
   const [logits = "", ...others] = forward.outputs;
   const shape = inferShapes(forward, 1).get(logits) ?? [];
   if (others.length > 0 || shape.length !== 2) {
@@ -84,4 +92,18 @@ export function gradientOf(gradients: ReadonlyMap<string, string>, parameter: st
     about: `parameter "${parameter}" of ${graph.name}`,
     hint: "Remove it from the network, or connect the node that reads it to the output",
   });
+}
+
+/** The loss of all outputs of `forward` against those of a teacher, the inputs `<output>.taught`. */
+function taughtHead(forward: Graph, terms: readonly TaughtTerm[]): LossHead {
+  const { outputs } = forward;
+  const shapes = inferShapes(forward, 1);
+  // An output may also be read inside the network: its gradient then is a sum.
+  const seeds = new Map(outputs.map((name) => [name, `${name}.taught.diff`] as const));
+  const inputs = outputs.map(
+    (name): Input => ({ name: taughtInput(name), dtype: "f32", shape: ["N", ...(shapes.get(name) ?? []).slice(1)] }),
+  );
+  const read = [...outputs, ...inputs.map(({ name }) => name)];
+  const node = makeNode("taught_loss", "loss", read, ["loss", ...seeds.values(), "correct"], { outputs: terms });
+  return { node, inputs, loss: "loss", correct: "correct", seeds };
 }

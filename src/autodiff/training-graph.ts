@@ -19,6 +19,7 @@ import {
   type Parameter,
 } from "../graph/graph.ts";
 import { endingInLogits } from "../graph/logits.ts";
+import { withoutLastSoftmax } from "../graph/taught-outputs.ts";
 import type { KeptFactors } from "../selection/factors.ts";
 import { runningStatistics, withBatchStatistics } from "./batch-statistics.ts";
 import { differentiate } from "./differentiate.ts";
@@ -70,7 +71,7 @@ export interface TrainingGraphOptions {
  */
 export function trainingGraph(whole: Graph, options: TrainingGraphOptions): Graph {
   requireArguments("trainingGraph", { whole: [whole, "graph"], options: [options, "object"] });
-  const forward = endingInLogits(whole);
+  const forward = options.loss?.taught === undefined ? endingInLogits(whole) : withoutLastSoftmax(whole);
   const isFrozen = options.batchNormalization === "frozen";
   const network = isFrozen ? forward : withBatchStatistics(forward);
   const statistics = isFrozen ? { nodes: [], updates: [] } : runningStatistics(forward, options.batch);

@@ -17,7 +17,7 @@ export function checkDataset(dataset: Dataset): void {
   const { name, classes, sampleShape, normalization } = dataset;
   const wrong = (what: string, expected: string, received: string, hint = REMEDY): UserError =>
     new UserError("bad-option", what, { about: name, expected, received, hint });
-  if (classes.length < 2) {
+  if (classes.length < (dataset.isUnlabelled === true ? 1 : 2)) {
     throw wrong("there are not enough classes", "the names of at least 2 classes", `${classes.length}`);
   }
   if (sampleShape.length !== 3 || !sampleShape.every((extent) => Number.isInteger(extent) && extent > 0)) {

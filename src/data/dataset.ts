@@ -128,6 +128,8 @@ export interface Dataset<S extends Split = Split> {
   readonly augmentation: Augmentation;
   readonly train: S;
   readonly test: S;
+  /** Whether the images have no labels: the only class stands for all of them. */
+  readonly isUnlabelled?: true;
   /** Set for image files only. */
   readonly preparation?: ImagePreparation;
   /** Sentences for the user about how the data was read. */

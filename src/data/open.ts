@@ -26,6 +26,8 @@ export interface OpenOptions extends ObtainOptions {
   readonly images?: ImageFileOptions;
   /** Defaults for `images`. For datasets that are not image files, only mean and standard deviation are used. */
   readonly imageDefaults?: ImageFileOptions;
+  /** Whether the images of a folder need no classes, because nothing is learnt from labels. */
+  readonly unlabelled?: boolean;
   /** The network's input shape, if known: image files are prepared for it. */
   readonly input?: SampleShape;
 }
@@ -112,8 +114,8 @@ async function openImageFolder(folder: string | undefined, options: OpenOptions)
   return openImageFiles(folder, options);
 }
 
-function openImageFiles(place: string, { images, imageDefaults, input }: OpenOptions): Promise<Dataset> {
-  return openImages(place, { ...imageDefaults, ...images }, input);
+function openImageFiles(place: string, { images, imageDefaults, input, unlabelled }: OpenOptions): Promise<Dataset> {
+  return openImages(place, { ...imageDefaults, ...images }, input, unlabelled);
 }
 
 /** The user's path, absolute; "~" stands for the home folder. */
@@ -147,7 +149,8 @@ async function openFolder(folder: string, options: OpenOptions): Promise<Dataset
   }
   const [open] = found;
   const hasTables = open === undefined && (await parquetFiles(folder)).length > 0;
-  if (open === undefined && (hasTables || (await hasClassFolders(folder)))) return openImageFiles(folder, options);
+  if (open === undefined && (hasTables || options.unlabelled === true || (await hasClassFolders(folder))))
+    return openImageFiles(folder, options);
   if (open === undefined) {
     throw new UserError("missing-file", "no dataset in this folder", {
       about: folder,

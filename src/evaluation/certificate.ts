@@ -13,7 +13,9 @@ import { evaluationBatches } from "../data/evaluation-batches.ts";
 import { digestOf } from "../data/files.ts";
 import { loadOnnx } from "../formats/onnx/index.ts";
 import type { Network } from "../graph/graph.ts";
+import type { GraphOutput } from "../graph/taught-outputs.ts";
 import { answersOf, type Classifier, engineClassifier, type Host } from "./classifier.ts";
+import { comparableImages, compareOutputs } from "./compare-outputs.ts";
 import { type Comparison, compareLogits, rangeOf } from "./comparison.ts";
 import { type Departure, engineActivations, firstDeparture } from "./first-divergence.ts";
 import { findWitness, type Witness } from "./witness.ts";
@@ -43,6 +45,8 @@ export interface CertificateOptions {
   readonly compactLogits?: Tensor;
   /** Whether ONNX Runtime is the second engine; default: if it is installed. */
   readonly runtime?: boolean;
+  /** The outputs of networks that are no classifiers; default: logits alone. */
+  readonly outputs?: readonly GraphOutput[];
 }
 
 /** The comparison of two networks that should give the same logits; plain JSON. */
@@ -100,7 +104,10 @@ export async function certify(options: CertificateOptions): Promise<Certificate>
 
 async function certifyBeside(witness: Witness, options: CertificateOptions): Promise<Certificate> {
   const { original, compact, host, dataset, kept, images = defaultImages, batch = 250 } = options;
-  const split = firstImages(dataset.test, images);
+  const { outputs } = options;
+  const split = firstImages(dataset.test, Math.min(images, outputs === undefined ? images : comparableImages(outputs)));
+  const compare = (one: Tensor, other: Tensor): Comparison =>
+    outputs === undefined ? compareLogits(one, other) : compareOutputs(one, other, outputs);
   const measure = (classifier: Promise<Classifier>): Promise<Tensor> => logitsAndDispose(classifier, split, dataset);
   const before = await measure(engineClassifier(host, original, batch));
   const { compactLogits } = options;
@@ -111,7 +118,7 @@ async function certifyBeside(witness: Witness, options: CertificateOptions): Pro
   const fewer = firstImages(split, Math.min(split.count, witness.images ?? split.count));
   const elsewhere = await logitsAndDispose(witness.classifier(Math.min(batch, fewer.count)), fewer, dataset);
 
-  const inEngine = await judge(compareLogits(before, after), async (worst) => {
+  const inEngine = await judge(compare(before, after), async (worst) => {
     const image = await imageAt(split, dataset, worst);
     const [whole, cut] = [
       await engineActivations(host, original, image),
@@ -120,7 +127,7 @@ async function certifyBeside(witness: Witness, options: CertificateOptions): Pro
     return firstDeparture(compact.graph, whole, cut, kept, certificateTolerance);
   });
   // If only this comparison fails, the file or the second engine differs.
-  const beside = await judge(compareLogits(firstRows(before, elsewhere.shape[0] ?? 0), elsewhere), async (worst) => {
+  const beside = await judge(compare(firstRows(before, elsewhere.shape[0] ?? 0), elsewhere), async (worst) => {
     const image = await imageAt(split, dataset, worst);
     const exported = await loadOnnx(options.compactFile);
     const [ours, theirs] = [await engineActivations(host, compact, image), await witness.activations(exported, image)];

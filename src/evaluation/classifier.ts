@@ -9,6 +9,7 @@ import type { Normalization, Split } from "../data/dataset.ts";
 import { evaluationBatches } from "../data/evaluation-batches.ts";
 import type { EngineHost, PlanHandle } from "../engine/host.ts";
 import type { Graph, Network, Weights } from "../graph/graph.ts";
+import { inferShapes } from "../graph/shapes.ts";
 import { fold } from "../selection/fold.ts";
 
 /** The part of an `EngineHost` that classifiers need. */
@@ -17,7 +18,10 @@ export type Host = Pick<EngineHost, "name" | "description" | "prepare">;
 export interface Classifier {
   /** Images in a call. */
   readonly batch: number;
-  /** Logits `[batch, classes]` of normalised images `[batch,C,H,W]`. */
+  /**
+   * Logits `[batch, classes]` of normalised images `[batch,C,H,W]`; of a network that is no classifier, all of its
+   * outputs for an image in a row.
+   */
   logits(images: Tensor): Promise<Tensor>;
   dispose(): Promise<void>;
 }
@@ -53,14 +57,40 @@ export function planClassifier(plan: PlanHandle, graph: Graph, batch: number): C
   if (input === undefined || output === undefined || graph.inputs.length > 1) {
     throw new InternalError(`${graph.name} is not a classifier: it needs one input and an output`);
   }
+  const isClassifier = hasLogitsAlone(graph);
   return {
     batch,
     logits: async (images) => {
       requireArguments("classifier.logits", { images: [images, "tensor"] });
-      return required((await plan.run({ [input.name]: images }))[output], `output "${output}"`);
+      const results = await plan.run({ [input.name]: images });
+      if (isClassifier) return required(results[output], `output "${output}"`);
+      return inRows(graph.outputs.map((name) => required(results[name], `output "${name}"`)));
     },
     dispose: () => plan.dispose(),
   };
+}
+
+/** Whether `graph` gives one vector for each image, as classifiers do. */
+export function hasLogitsAlone(graph: Graph): boolean {
+  const [output = "", ...others] = graph.outputs;
+  return others.length === 0 && inferShapes(graph, 1).get(output)?.length === 2;
+}
+
+/** All `outputs` of each image in one row, `[batch, numbers]`. */
+export function inRows(outputs: readonly Tensor[]): Tensor {
+  const batch = outputs[0]?.shape[0] ?? 0;
+  const widths = outputs.map(({ data }) => data.length / Math.max(1, batch));
+  const width = widths.reduce((sum, one) => sum + one, 0);
+  const rows = tensor([batch, width]);
+  let column = 0;
+  for (const [index, { data }] of outputs.entries()) {
+    const own = widths[index] ?? 0;
+    for (let row = 0; row < batch; row++) {
+      rows.data.set(data.subarray(row * own, (row + 1) * own), row * width + column);
+    }
+    column += own;
+  }
+  return rows;
 }
 
 /** The weights of the parameters of `graph`. */

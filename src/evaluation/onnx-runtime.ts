@@ -10,6 +10,8 @@ export interface RuntimeOptions {
   readonly threads?: number;
   /** Whether the file takes images as [N,H,W,C]; `run` takes [N,C,H,W] in either case. */
   readonly channelsLast?: boolean;
+  /** Whether a classifier gives all outputs in rows; default: its first output, as it is. */
+  readonly inRows?: boolean;
 }
 
 export interface LoadOptions extends RuntimeOptions {

@@ -3,7 +3,7 @@ import { type Tensor, tensor } from "../core/tensor.ts";
 import { networkFile } from "../formats/onnx/carried/network-file.ts";
 import { type Graph, takesChannelsLast } from "../graph/graph.ts";
 import { endingInLogits } from "../graph/logits.ts";
-import type { Classifier } from "./classifier.ts";
+import { type Classifier, hasLogitsAlone } from "./classifier.ts";
 import { runtimeClassifier } from "./runtime-thread.ts";
 
 /**
@@ -23,7 +23,9 @@ export async function runtimeLogits(path: string, graph: Graph, batch: number, t
 export async function runtimeClassifierOf(path: string, graph: Graph, batch: number, threads = 1): Promise<Classifier> {
   const file = await networkFile(path, graph);
   try {
-    const classifier = await runtimeClassifier(file.path, batch, { channelsLast: takesChannelsLast(graph), threads });
+    const classifier = await runtimeClassifier(file.path, batch, {
+      ...{ channelsLast: takesChannelsLast(graph), threads, inRows: !hasLogitsAlone(graph) },
+    });
     return { ...classifier, dispose: () => classifier.dispose().finally(file.dispose) };
   } catch (error) {
     await file.dispose();

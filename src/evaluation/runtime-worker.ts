@@ -3,6 +3,7 @@ import { parentPort } from "node:worker_threads";
 import { required } from "../core/errors.ts";
 import { answerRequests } from "../core/requests.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { inRows } from "./classifier.ts";
 import { type Latency, type LatencyOptions, measureLatency } from "./latency.ts";
 import { openRuntime, type RuntimeOptions, type RuntimeSession } from "./onnx-runtime.ts";
 
@@ -21,15 +22,19 @@ export interface RuntimeCalls {
 }
 
 let session: RuntimeSession | undefined;
+let givesRows = false;
 
 answerRequests<RuntimeCalls>(required(parentPort, "the port of a worker thread"), {
   open: async ({ path, options }) => {
     session = await openRuntime(path, path, options);
+    givesRows = options.inRows === true;
     return undefined;
   },
   logits: async (images) => {
     const { run, outputs } = required(session, "an open session");
-    return required((await run(images)).get(outputs[0] ?? ""), "the logits");
+    const results = await run(images);
+    if (!givesRows) return required(results.get(outputs[0] ?? ""), "the logits");
+    return inRows(outputs.map((name) => required(results.get(name), `output "${name}"`)));
   },
   latencies: ({ paths, options }) => measureLatency(paths, options),
   stop: async () => {

@@ -23,7 +23,7 @@ import { imagesPerMicroBatch } from "../training/network/micro-batches.ts";
 import { partOfBatch } from "../training/ranks/ranks.ts";
 import { DEFAULT_RUNS_FOLDER, lockRunFolder } from "../training/run-folder/run-folder.ts";
 import { hashData, hashWeights } from "../training/run-folder/run-record.ts";
-import { bringsWeights, requireWeights } from "../training/start/fine-tuning.ts";
+import { bringsWeights, requireOneTarget, requireWeights } from "../training/start/fine-tuning.ts";
 import { latencyTableFor } from "../training/start/latency-table.ts";
 import { requireHead } from "../training/start/new-head.ts";
 import { openData } from "../training/start/run-data.ts";
@@ -167,8 +167,12 @@ async function requireSameGround(
 }
 
 /** Options to open the data with. */
-export function imagesOf({ images }: SweepPlan): { readonly images?: ImageFileOptions } {
-  return optional({ images });
+export function imagesOf({ images, settings }: SweepPlan): {
+  readonly images?: ImageFileOptions;
+  readonly unlabelled: boolean;
+} {
+  // A caller in JavaScript may pass anything; the plan is checked later.
+  return { ...optional({ images }), unlabelled: settings?.teach !== undefined };
 }
 
 async function statesOf(folder: string, plan: SweepPlan, model: string): Promise<readonly PlannedRun[]> {
@@ -185,13 +189,14 @@ async function requirePoints(plan: SweepPlan, model: OpenModel, dataset: Dataset
     const input = { ...plan.settings, ...point.settings };
     try {
       const settings = settledSettings(plan.model, input);
+      requireOneTarget(settings);
       requireWindow(settings);
       requireBodyEpochs(settings);
       requireWeights(settings, bringsWeights(model) && !settings.fromScratch);
       const { dataset: limited } = await openData(Promise.resolve(dataset), settings.limit, undefined);
       stepsPerEpoch(limited.train.count, settings.batch);
       imagesPerMicroBatch(partOfBatch(settings.batch, cluster).count, settings.accumulate ?? 1);
-      const { network: plain } = networkFor(model, limited, settings);
+      const { network: plain } = networkFor(model, limited, { ...settings, isTaught: settings.teach !== undefined });
       if (settings.headEpochs !== undefined) requireHead(plain.graph);
       const latencyTable = await latencyTableFor(plain.graph, settings);
       const starting = withFactors(plain, settings, latencyTable);

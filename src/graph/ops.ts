@@ -293,6 +293,11 @@ export interface SoftTerm {
   readonly temperature: number;
 }
 
+/** How an output learns from a teacher's: see `taught_loss`. */
+export type TaughtTerm =
+  | { readonly kind: "logits"; readonly weight: number; readonly temperature: number }
+  | { readonly kind: "values"; readonly weight: number; readonly variance: number };
+
 /** The ops that only training graphs have. */
 export interface TrainingOps {
   /**
@@ -312,6 +317,15 @@ export interface TrainingOps {
    * first term.
    */
   soft_cross_entropy: { readonly terms: readonly SoftTerm[] };
+
+  /**
+   * (outputs y …, the teacher's outputs t …), one of each for each of `outputs` → (loss [], ∂loss/∂y …, agreeing []).
+   * The loss is a weighted sum, of means over N: of logits T² · KL(softmax(t / T) ‖ softmax(y / T)) over axis 1, of
+   * values the mean of (y − t)² / variance. agreeing is the mean over the outputs of the rows that agree: of logits
+   * those with the same largest class, of values N times the explained part of the variance. `share` as in
+   * `softmax_cross_entropy`.
+   */
+  taught_loss: { readonly outputs: readonly TaughtTerm[]; readonly share?: number };
 
   /** (diff_dst, weights) → diff_src of shape `srcShape` */
   convolution_backward_data: ConvolutionAttributes & { readonly srcShape: readonly (number | "N")[] };

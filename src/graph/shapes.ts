@@ -162,6 +162,13 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     check(sameShape(input(1), [batch]), `labels of shape [${batch}]`, formatShape(input(1)));
     return [[], [batch, features], []];
   },
+  taught_loss: ({ input, attributes: { outputs }, check }) => {
+    for (const index of outputs.keys()) {
+      const [own, taught] = [input(index), input(outputs.length + index)];
+      check(sameShape(own, taught), `the teacher's output of shape ${formatShape(own)}`, formatShape(taught));
+    }
+    return [[], ...outputs.map((_, index) => input(index)), []];
+  },
   soft_cross_entropy: ({ input, inputCount, attributes: { terms }, check }) => {
     const logits = input(0, 2);
     check(inputCount === terms.length + 1 && inputCount > 1, `${terms.length} inputs of targets`, `${inputCount - 1}`);

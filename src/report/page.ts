@@ -1,6 +1,7 @@
 /** The report as one HTML page without scripts and external files, so that it can be mailed, printed and archived. */
 
 import { architectureOf } from "../training/control-kinds.ts";
+import { agreementWords } from "./agreement-words.ts";
 import { livesFigure } from "./alive-grid.ts";
 import { chartsOf } from "./charts.ts";
 import { recallTable } from "./class-results.ts";
@@ -36,6 +37,25 @@ function manner({ started: { factors, controlOf } }: History): string {
     return `as a from-scratch baseline of ${controlOf.run}: ${architectureOf(controlOf)} with new weights`;
   if (factors.length === 0) return "without scaling factors";
   return "with scaling factors; the structures whose factors reached zero were pruned";
+}
+
+/** How each output agrees with the original's, if outputs were taught. */
+function agreementSection({ finished }: History): Markup | undefined {
+  const { outputs } = finished?.after ?? {};
+  if (outputs === undefined) return undefined;
+  const rows = outputs.map((output) =>
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, output.name),
+      element("td", { class: "n now" }, agreementWords(output)),
+    ),
+  );
+  return section(
+    "Agreement by output",
+    "The pruned network's outputs against the original's, on the whole test split.",
+    element("div", { class: "card" }, element("table", {}, element("tbody", {}, rows))),
+  );
 }
 
 function notesSection({ cut, notices }: History): Markup | undefined {
@@ -127,6 +147,7 @@ export function reportPage(history: History, structure: StructureView | undefine
           lives,
         ),
     heatSection(history),
+    agreementSection(history),
     history.classes === undefined
       ? undefined
       : section("Recall by class", "The lowest first, on the whole test split.", recallTable(history.classes)),
@@ -136,7 +157,9 @@ export function reportPage(history: History, structure: StructureView | undefine
       "footer",
       {},
       "MACs are multiply-accumulates of convolutions and linear layers for one image. " +
-        "Accuracy is on the whole test split. ",
+        (history.finished?.after.outputs === undefined
+          ? "Accuracy is on the whole test split. "
+          : "Agreement with the original network's outputs is on the whole test split. "),
       "Method: Data-Driven Sparse Structure Selection (Huang and Wang, ECCV 2018).",
     ),
   );

@@ -31,7 +31,7 @@ export function summaryRows(before: NetworkSummary, after: NetworkSummary): read
   });
   const rows: SummaryRow[] = [
     {
-      name: "Test accuracy",
+      name: before.outputs === undefined ? "Test accuracy" : "Agreement",
       before: formatPercent(before.accuracy, 2),
       after: formatPercent(after.accuracy, 2),
       left: undefined,
@@ -76,7 +76,8 @@ export function headline({ finished, certificate }: History): string {
   const { before, after } = finished;
   const answers = certificate?.passed === true ? ", the same answers" : "";
   const left = formatPercent(percentOf(after.macs, before.macs));
-  return `${left} of the MACs, ${formatPercent(after.accuracy)} accurate${answers}`;
+  const score = after.outputs === undefined ? "accurate" : "agreement with the original";
+  return `${left} of the MACs, ${formatPercent(after.accuracy)} ${score}${answers}`;
 }
 
 function meter(left: number): Markup {

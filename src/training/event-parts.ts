@@ -118,6 +118,19 @@ export const balanced = z
   .number()
   .describe("mean recall of the classes that have test images, in percent; runs of earlier versions do not have it");
 
+/** How well an output agrees with the original network's, on test images. */
+export const outputAgreement = z.object({
+  name: z.string().describe("name of the output"),
+  kind: z.enum(["logits", "values"]).describe("logits of classes, or a map or vector of other values"),
+  explained: z
+    .number()
+    .nullable()
+    .describe("explained part of the original's variance: 1 − Σ(y − t)² / Σ(t − mean)²; null if it is constant"),
+  cosine: z.number().describe("mean cosine of both outputs of an image"),
+  psnr: z.number().nullable().describe("dB, against the range of the original's output; null if both are equal"),
+  sameAnswers: z.number().exactOptional().describe("of logits: positions with the same largest class, in percent"),
+});
+
 /** One network in the table at the end of a run. */
 export const networkSummary = z.object({
   accuracy: z.number().describe("percent, on the whole test split"),
@@ -129,6 +142,10 @@ export const networkSummary = z.object({
     })
     .exactOptional()
     .describe("with test-time augmentation, if the settings ask for it"),
+  outputs: z
+    .array(outputAgreement)
+    .exactOptional()
+    .describe("if outputs are taught: how each agrees; accuracy is then their mean"),
   macs: count.describe("multiply-accumulates for one image"),
   parameters: count.describe("parameters"),
   bytes: count.describe("size of the ONNX file"),

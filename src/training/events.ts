@@ -18,6 +18,7 @@ import {
   layerStructures,
   networkCost,
   networkSummary,
+  outputAgreement,
   placedFactor,
   shrinkable,
   stamp,
@@ -80,6 +81,10 @@ export const eventDefinitions = [
     testAccuracy: z.number().describe("percent, on the first testImages images of the test split"),
     testImages: count.describe("number of images scored; all test images after the last epoch"),
     balancedAccuracy: balanced.exactOptional(),
+    outputs: z
+      .array(outputAgreement)
+      .exactOptional()
+      .describe("if outputs are taught: how each agrees with the original's; testAccuracy is their mean"),
     imagesPerSecond: z.number().describe("speed of training alone, without scoring and checkpoint"),
     seconds: z.number().describe("time of training alone, without scoring and checkpoint"),
     waitMilliseconds: z

@@ -13,6 +13,7 @@ import { thisProcessor } from "../core/processor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Cluster } from "../distributed/cluster.ts";
 import { type Accuracy, accuracyOf, measureAccuracy } from "../evaluation/accuracy.ts";
+import { AgreementSums, addAgreement } from "../evaluation/agreement.ts";
 import { type Certificate, certify, requireExact } from "../evaluation/certificate.ts";
 import { balancedAccuracy, countsOf } from "../evaluation/class-tally.ts";
 import { type Answers, answersOf, engineClassifier } from "../evaluation/classifier.ts";
@@ -34,13 +35,14 @@ import { type Run, TrainedNetwork } from "./run.ts";
 import { runFileError } from "./run-folder/file-errors.ts";
 import { runFiles } from "./run-folder/run-folder.ts";
 import type { RunWriter } from "./run-folder/run-writer.ts";
+import { type Score, scoreOf } from "./score.ts";
 import type { Session } from "./session.ts";
 import { metadataOf } from "./start/file-metadata.ts";
 
 /** The result of training. */
 export interface Trained {
   /** Accuracy of the trained network on the whole test split. */
-  readonly accuracy: Accuracy;
+  readonly accuracy: Score;
   /** The same with test-time augmentation, if the settings ask for it. */
   readonly augmented?: Accuracy;
   /** Steps and waiting times of this session. */
@@ -67,7 +69,9 @@ export async function finishRun(
   const stopIfAborted = (): void => {
     if (writer.isAborted) throw writer.interrupted(trained.steps);
   };
-  const metadata = metadataOf(dataset, graph);
+  // Classes of the data mean nothing to a network that is taught its own outputs.
+  const described = settings.teach === undefined ? dataset : { ...dataset, isUnlabelled: true as const };
+  const metadata = metadataOf(described, graph);
   const network = new TrainedNetwork({ graph, weights: await live.readResults() }, metadata);
   await live.dispose();
 
@@ -92,7 +96,7 @@ export async function finishRun(
   });
 
   stopIfAborted();
-  const { answers, augmented } = await answersOnTest(session, small);
+  const { answers, augmented } = session.teaching === undefined ? await answersOnTest(session, small) : {};
   stopIfAborted();
   const certificate = await certify({
     original: network,
@@ -105,21 +109,21 @@ export async function finishRun(
     images: settings.certificateImages,
     // The batch of scoring: its kernels are chosen and timed already.
     batch: evaluationBatch,
-    compactLogits: answers.logits,
+    ...optional({ compactLogits: answers?.logits, outputs: session.teaching?.outputs }),
   });
   await reportCertificate(writer, certificate);
   requireExact(certificate);
 
-  const accuracy = accuracyOf(answers);
+  const accuracy: Score = answers === undefined ? await agreementOnTest(session, small) : accuracyOf(answers);
   reportUnreadableCount(dataset, emitter);
   stopIfAborted();
   const latencies =
     settings.latency && hasOnnxRuntime() ? await timeBoth(session, writer, plain(network), files.compact) : undefined;
   if (latencies !== undefined) warnIfMissed(session, writer, latencies);
-  emitter.emit(classResultsOf(dataset, trained.accuracy, accuracy));
+  if (session.teaching === undefined) emitter.emit(classResultsOf(dataset, trained.accuracy, accuracy));
   const before = {
     accuracy: trained.accuracy.accuracy,
-    balancedAccuracy: balancedAccuracy(trained.accuracy.classes),
+    ...detailsOf(trained.accuracy),
     ...augmentedFigures(settings, trained.augmented),
     ...cost(graph),
     bytes: bytes.network,
@@ -127,7 +131,7 @@ export async function finishRun(
   };
   const after = {
     accuracy: accuracy.accuracy,
-    balancedAccuracy: balancedAccuracy(accuracy.classes),
+    ...detailsOf(accuracy),
     ...augmentedFigures(settings, augmented),
     ...cost(small.graph),
     bytes: bytes.compact,
@@ -222,6 +226,25 @@ function classResultsOf({ classes, train }: Dataset, before: Accuracy, after: Ac
       after: after.classes[label]?.correct ?? 0,
     })),
   };
+}
+
+/** Beside the accuracy: that of the mean class, or how each output agrees with the original's. */
+function detailsOf({ classes, agreement }: Score): Pick<NetworkSummary, "balancedAccuracy" | "outputs"> {
+  return agreement === undefined ? { balancedAccuracy: balancedAccuracy(classes) } : { outputs: agreement.outputs };
+}
+
+/** How well `network` agrees with the original on all test images. */
+async function agreementOnTest(session: Session, network: Network): Promise<Score> {
+  const { host, evaluationBatch, dataset, teaching } = session;
+  const classifier = await engineClassifier(host, network, evaluationBatch);
+  try {
+    const sums = new AgreementSums(required(teaching, "the original").outputs);
+    const pair = { own: classifier, taught: required(teaching, "the original").classifier };
+    await addAgreement(sums, pair, dataset.test, dataset.normalization);
+    return scoreOf(sums.result());
+  } finally {
+    await classifier.dispose();
+  }
 }
 
 /** Drops the class and its metadata, so that the network can be sent to another thread. */

@@ -26,11 +26,12 @@ import { type RunRecord, writeRunRecord } from "./run-folder/run-record.ts";
 import type { RunWriter } from "./run-folder/run-writer.ts";
 import { engineOf, type RunOptions, withThreads, withWriter } from "./run-scope.ts";
 import { RunState } from "./run-state.ts";
+import { score } from "./score.ts";
 import { epochOf, openSession, type Session } from "./session.ts";
 import type { Settings } from "./settings/settings.ts";
 import { classBalanceNotes } from "./start/class-balance.ts";
 import { saveLatencyTable } from "./start/latency-table.ts";
-import { score, trainingLoop } from "./training-loop.ts";
+import { trainingLoop } from "./training-loop.ts";
 
 type Engine = RunRecord["engine"];
 
@@ -78,7 +79,7 @@ export async function carryOut(source: RunSource, options: RunOptions): Promise<
       const session = await discardingNew(start, writer, async () => {
         const opened = await openSession({
           ...{ ...threads, settings, factors, dataset, checkpoint },
-          ...optional({ teacher, latencyTable }),
+          ...optional({ teacher, latencyTable, taught: record.taught }),
         });
         if (checkpoint.progress.step === 0) await cluster.onFirst(() => recordPrecision(writer, record, opened));
         return opened;
@@ -93,6 +94,7 @@ export async function carryOut(source: RunSource, options: RunOptions): Promise<
         return await finishRun(session, writer, trained, startedAt);
       } finally {
         session.eventLoop.stop();
+        await session.teaching?.classifier.dispose();
         await session.loader.dispose();
       }
     });
@@ -129,10 +131,13 @@ async function discardingNew<T>({ isNew }: RunStart, writer: RunWriter, work: ()
   }
 }
 
-/** Records the precision beside the engine, because the setting may only say "auto". */
-async function recordPrecision(writer: RunWriter, record: RunRecord, { settings }: Session): Promise<void> {
+/** Records the precision beside the engine, because the setting may only say "auto", and what is taught. */
+async function recordPrecision(writer: RunWriter, record: RunRecord, session: Session): Promise<void> {
+  const { settings, teaching } = session;
   const engine = { ...record.engine, precision: settings.precision };
-  await writer.write(() => writeRunRecord(writer.folder, { ...record, engine }));
+  await writer.write(() =>
+    writeRunRecord(writer.folder, { ...record, ...optional({ taught: teaching?.taught }), engine }),
+  );
 }
 
 function announce(session: Session, { emitter }: RunWriter, { record, resumedFrom, notices }: RunStart): void {
@@ -185,6 +190,7 @@ async function trainToEnd(session: Session, writer: RunWriter, options: RunOptio
     factors,
     hasBudget: settings.budget !== undefined,
     isWeighted: settings.classWeights !== undefined,
+    isTaught: settings.teach !== undefined,
   });
   const hooks = [
     new AveragedWeights(session),

@@ -60,7 +60,9 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
       folder: async () => path,
       open: async (_, engine) => {
         const teacher =
-          settings.distill === undefined ? undefined : await loadTogether(join(path, runFiles.teacher), cluster);
+          settings.distill === undefined && settings.teach === undefined
+            ? undefined
+            : await loadTogether(join(path, runFiles.teacher), cluster);
         const latencyTable = await cluster.onFirst(async () =>
           needsLatency(settings) ? readLatencyTable(join(path, runFiles.latencyTable)) : null,
         );

@@ -1,7 +1,6 @@
 /** The progress of a run: the object that hooks and the γ policy get. */
 import { UserError } from "../core/errors.ts";
 import { failTogether } from "../distributed/cluster.ts";
-import type { Accuracy } from "../evaluation/accuracy.ts";
 import type { Weights } from "../graph/graph.ts";
 import type { Factor } from "../selection/factors.ts";
 import type { EventBody } from "./events.ts";
@@ -10,6 +9,7 @@ import type { EpochSums, StepResult, TrainingRun } from "./hooks/run-hook.ts";
 import type { TrainingState } from "./network/full-size-state.ts";
 import { checkpointPath } from "./run-folder/checkpoint-files.ts";
 import type { RunWriter } from "./run-folder/run-writer.ts";
+import type { Score } from "./score.ts";
 import { epochOf, type Session } from "./session.ts";
 
 const NO_SUMS: EpochSums = { steps: 0, loss: 0, correct: 0, milliseconds: 0 };
@@ -24,7 +24,7 @@ export class RunState implements TrainingRun {
   /** Path of the last checkpoint with the run's kernel choices, relative to the run's folder. */
   lastCheckpoint: string | undefined;
   /** Accuracy of the trained network on the whole test split; undefined until it is measured. */
-  accuracy: Accuracy | undefined;
+  accuracy: Score | undefined;
 
   constructor(session: Session, writer: RunWriter) {
     const { step, sums, isEnded = false } = session.checkpoint.progress;

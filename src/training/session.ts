@@ -22,12 +22,15 @@ import type { Background } from "./background/background.ts";
 import { CostMeter } from "./cost-meter.ts";
 import { LiveNetwork } from "./network/live-network.ts";
 import { imagesPerMicroBatch } from "./network/micro-batches.ts";
+import type { TaughtOutput } from "./network/taught-output.ts";
+import { openTeaching, type Teaching } from "./network/teaching.ts";
 import type { LiveNetworkOptions } from "./network/training-plans.ts";
 import { weightDecaysOf } from "./parameter-kinds.ts";
 import { EventLoopWatch } from "./progress/event-loop.ts";
 import { partOfBatch } from "./ranks/ranks.ts";
 import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
 import type { Settings } from "./settings/settings.ts";
+import { teachSettingsOf } from "./settings/teaching.ts";
 import { classWeightsOf } from "./start/class-balance.ts";
 import { requireHead } from "./start/new-head.ts";
 
@@ -38,10 +41,12 @@ export interface SessionStart {
   /** The checkpoint to start from; step 0 for a new run. */
   readonly checkpoint: Checkpoint;
   readonly host: EngineHost;
-  /** The teacher network, if the settings ask for distillation. */
+  /** The original network, if the settings ask for distillation or to teach its outputs. */
   readonly teacher?: Network;
   /** The times of the network's layers, if the settings ask for latency. */
   readonly latencyTable?: LatencyTable;
+  /** What an earlier session has measured of the outputs that are taught. */
+  readonly taught?: readonly TaughtOutput[];
   /** The thread for work that would block the event loop. */
   readonly background: Background;
   /** The ranks that train together. */
@@ -60,6 +65,8 @@ export interface Session extends SessionStart {
   /** How the widths of the pruned network are rounded up. */
   readonly rounding: Rounding;
   readonly evaluationBatch: number;
+  /** Set if the run is taught the original's outputs. */
+  readonly teaching?: Teaching;
   readonly loader: TrainingLoader;
   /** It is started with the first step. */
   readonly eventLoop: EventLoopWatch;
@@ -87,6 +94,23 @@ function softLabelsOf(settings: Settings, dataset: Dataset): SoftLabels | undefi
 function teacherOf({ settings, teacher }: SessionStart): LiveNetworkOptions["teacher"] {
   if (settings.distill === undefined) return undefined;
   return { ...settings.distill, network: required(teacher, "the teacher") };
+}
+
+async function teachingOf(
+  { settings, teacher, dataset, host, taught: known }: SessionStart,
+  batch: number,
+): Promise<Teaching | undefined> {
+  if (settings.teach === undefined) return undefined;
+  return openTeaching({
+    ...{
+      settings: teachSettingsOf(settings),
+      original: required(teacher, "the original"),
+      dataset,
+      host,
+      batch,
+      known,
+    },
+  });
 }
 
 /** The parameters of the head of `graph`, if it is trained alone first. */
@@ -119,6 +143,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
   const { accumulate = 1 } = settings;
   const images = imagesPerMicroBatch(part.count, accumulate);
   const evaluationBatch = Math.min(images, LARGEST_EVALUATION_BATCH);
+  const teaching = await teachingOf(start, evaluationBatch);
   const network = await LiveNetwork.open(
     {
       ...{ host, background, cluster, factors, evaluationBatch, momentum, precision },
@@ -130,6 +155,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
       softTargets: soft !== undefined,
       fixScales: settings.fixBatchNormScale === true,
       batchNormalization: settings.freezeBatchNorm ? "frozen" : "batch",
+      ...(teaching === undefined ? {} : { taught: { network: teaching.original, terms: teaching.terms } }),
       ...optional({ averaging: settings.averageWeights?.kind }),
       ...optional({ clipNorm: settings.clipNorm, teacher: teacherOf(start), head: headAlone(settings, whole.graph) }),
     },
@@ -164,6 +190,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
     ),
     rounding,
     evaluationBatch,
+    ...optional({ teaching }),
     loader,
     eventLoop: new EventLoopWatch(),
   };

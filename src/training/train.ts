@@ -30,7 +30,7 @@ import { sealOf } from "./run-folder/seal.ts";
 import { clusterFor, type RunOptions } from "./run-scope.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./settings/settings.ts";
 import { carriedNotices } from "./start/carried-notices.ts";
-import { bringsWeights, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
+import { bringsWeights, requireOneTarget, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
 import { sourceForFile } from "./start/fine-tuning-data.ts";
 import { fittingBatch } from "./start/fitting-batch.ts";
 import { latencyTableFor } from "./start/latency-table.ts";
@@ -81,6 +81,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
     const parsed = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
     requireWeights(parsed, isFineTuned);
+    requireOneTarget(parsed);
     requireWindow(parsed);
     requireBodyEpochs(parsed);
     requireOneGamma(parsed, options);
@@ -88,12 +89,15 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     imagesPerMicroBatch(partOfBatch(parsed.batch, cluster).count, parsed.accumulate ?? 1);
     const found = await openModel(model, parsed);
     const file = isFineTuned ? fileOf(found) : undefined;
-    const images = file === undefined ? data : sourceForFile(file, data);
+    const images = file === undefined ? data : sourceForFile(file, data, parsed.teach !== undefined);
     const opened = await openData(images, parsed.limit, inputOf(found));
     const { fitted, notice: batchNotice } = fittingBatch(parsed, opened.dataset.train.count, cluster.size);
     const steps = stepsPerEpoch(opened.dataset.train.count, fitted.batch);
     requireUpdates(fitted.averageWeights, fitted.epochs * steps);
-    const { network, notice: headNotice } = networkFor(found, opened.dataset, parsed);
+    const { network, notice: headNotice } = networkFor(found, opened.dataset, {
+      ...parsed,
+      isTaught: parsed.teach !== undefined,
+    });
     if (parsed.headEpochs !== undefined) requireHead(network.graph);
     const said = [fileOf(found)?.notice, headNotice, batchNotice].filter((notice) => notice !== undefined);
     const plain = await whitened(network, opened.dataset);
@@ -142,7 +146,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
           ...{ record, dataset, isNew: true, isTrained, resumedFrom: null },
           ...optional({ latencyTable }),
           checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
-          ...(settings.distill === undefined ? {} : { teacher: bake(network) }),
+          ...(settings.distill === undefined && settings.teach === undefined ? {} : { teacher: bake(network) }),
           notices: [
             ...carriedNotices(network.graph),
             ...notices,

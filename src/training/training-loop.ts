@@ -4,17 +4,16 @@
  * checkpoints) happens between steps, in hooks.
  */
 import { performance } from "node:perf_hooks";
-import { firstImages, type Split } from "../data/dataset.ts";
-import type { Accuracy } from "../evaluation/accuracy.ts";
-import { averagingViews, type ViewSet } from "../evaluation/test-time-augmentation.ts";
+import { optional } from "../core/optional.ts";
+import { firstImages } from "../data/dataset.ts";
 import type { Weights } from "../graph/graph.ts";
 import type { GammaPolicy } from "./gamma/gamma-policy.ts";
 import type { EpochResult, RunHook, StepResult } from "./hooks/run-hook.ts";
 import { namedState } from "./network/full-size-state.ts";
 import { layerStructures } from "./progress/alive-tracker.ts";
-import { sharedAccuracy } from "./ranks/ranks.ts";
 import { requireIdentical } from "./ranks/replica-check.ts";
 import type { RunState } from "./run-state.ts";
+import { score } from "./score.ts";
 import type { Session } from "./session.ts";
 
 /**
@@ -81,13 +80,7 @@ async function finishEpoch(session: Session, run: RunState): Promise<EpochResult
     testAccuracy: scored.accuracy,
     testImages: scored.images,
     classes: scored.classes,
+    ...optional({ outputs: scored.agreement?.outputs }),
     layers: layerStructures(factors, state.weights),
   };
-}
-
-/** Accuracy of the network with its current weights; `views`: averaged over these views of each image. */
-export async function score({ network, dataset, cluster }: Session, split: Split, views?: ViewSet): Promise<Accuracy> {
-  const classifier = await network.classifier();
-  const used = views === undefined ? classifier : averagingViews(classifier, views);
-  return sharedAccuracy(used, split, dataset, cluster);
 }

@@ -83,6 +83,10 @@ test("every setting of the schema can be suggested", () => {
     budgetBy: 1,
     fixBatchNormScale: true,
     outputs: ["logits"],
+    teach: "outputs",
+    teachTemperature: 1,
+    outputWeights: {},
+    outputKinds: {},
     keepHead: true,
     headEpochs: 1,
   };

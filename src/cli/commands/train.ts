@@ -87,7 +87,10 @@ async function runTraining(
       const images = imageOptions(command);
       // Do not take the file's classes as a default: other images may have other classes. Keep its held-out split.
       const { classes: _, ...imageDefaults } = file === undefined ? {} : preprocessingOf(file, images);
-      const reference = datasetReference(dataName, { onProgress, images, imageDefaults });
+      const reference = datasetReference(dataName, {
+        ...{ onProgress, images, imageDefaults },
+        unlabelled: settings.teach !== undefined,
+      });
       const opened = await reference.open(inputOf(model));
       const dataset = withNotes(opened, file === undefined ? [] : preprocessingNotes(file, images));
       return { spec: reference.spec, open: async () => dataset };
@@ -127,7 +130,7 @@ async function timeLayers(
     ...optional({ budget: typeof budget === "string" ? parseBudget(budget) : budget, gammaBy, latencyTable }),
   };
   if (!needsLatency(asked)) return;
-  const kept = optional({ fromScratch, keepHead });
+  const kept = { ...optional({ fromScratch, keepHead }), isTaught: settings.teach !== undefined };
   await tableShown(context, networkFor(model, await data.open(), kept).network.graph, asked);
 }
 

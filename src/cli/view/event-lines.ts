@@ -1,4 +1,5 @@
 /** Turns events into lines that stay on the screen. They do not depend on whether lines are redrawn below them. */
+import { agreementLines } from "../../report/agreement-words.ts";
 import { recallWords } from "../../report/class-results.ts";
 import { freedomOf } from "../../report/facts.ts";
 import {
@@ -218,7 +219,12 @@ export class Narrator {
         return [
           "",
           ...summaryLines(event, this.#terminal),
-          colours.dim(`  accuracy on ${plural(event.testImages, "test image")}`),
+          colours.dim(
+            event.after.outputs === undefined
+              ? `  accuracy on ${plural(event.testImages, "test image")}`
+              : `  agreement with the original's outputs on ${plural(event.testImages, "test image")}:`,
+          ),
+          ...agreementLines(event.after).map((line) => colours.dim(`    ${line}`)),
           ...this.#slownessLines(event),
           ...[
             ...(this.#classes === undefined ? [] : [recallWords(this.#classes)]),

@@ -10,7 +10,7 @@ import { fileError } from "../files.ts";
 import { type LabelledFile, listed, sortedClasses } from "./classes.ts";
 import { FORMATS, imageName, otherImageName } from "./formats.ts";
 
-const testFolders = ["test", "val", "valid", "validation"];
+export const testFolders: readonly string[] = ["test", "val", "valid", "validation"];
 /** Number of files whose size is read at once. */
 const CHUNK = 64;
 
@@ -122,7 +122,7 @@ async function listPart(root: string, place: string): Promise<Part> {
 }
 
 /** Files below `folder` at any depth, by their paths in it, and the folders directly inside. */
-async function filesBelow(folder: string): Promise<Entries> {
+export async function filesBelow(folder: string): Promise<Entries> {
   const seen = new Set<string>();
   const files: string[] = [];
   const visit = async (inside: string): Promise<readonly string[]> => {
@@ -158,7 +158,7 @@ export async function fileSizes(paths: readonly string[]): Promise<readonly numb
   return sizes;
 }
 
-interface Entries {
+export interface Entries {
   readonly folders: readonly string[];
   readonly files: readonly string[];
 }

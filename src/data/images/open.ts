@@ -15,6 +15,7 @@ import { holdOut, shuffled } from "./holdout-split.ts";
 import { listFolder } from "./image-folder.ts";
 import { notesOf } from "./notes.ts";
 import { listParquet, parquetFiles } from "./parquet.ts";
+import { listUnlabelled } from "./unlabelled.ts";
 import { Unreadable } from "./unreadable.ts";
 
 /** How images are prepared. Every option has a default. */
@@ -127,19 +128,21 @@ function channelsOf(input: SampleShape | undefined): 1 | 3 | undefined {
 /**
  * Opens the images of `place`: a folder (`class/file.jpg`, with or without `train/` and `test/` or `val/` around it), a
  * CSV file with the columns path and label, or a Parquet file or a folder of them, with the columns image and label. A
- * label is the index of a class in the sorted class names.
+ * label is the index of a class in the sorted class names. With `isUnlabelled` a folder's images need no classes.
  * @throws UserError "bad-file" if the folder or file is not a valid dataset, "bad-option" for wrong options.
  */
 export async function openImages(
   place: string,
   options: ImageFileOptions = {},
   input?: SampleShape,
+  isUnlabelled = false,
 ): Promise<Dataset<FileSplit>> {
   const prepared = prepare(options, input);
   const isCsv = place.toLowerCase().endsWith(".csv");
   const tables = await parquetFiles(place);
   const stored = tables.length > 0 ? await listParquet(tables) : undefined;
-  const parts = stored ?? (isCsv ? await listCsv(place) : await listFolder(place));
+  const parts =
+    stored ?? (isCsv ? await listCsv(place) : isUnlabelled ? await listUnlabelled(place) : await listFolder(place));
   const { train, test } = parts;
   const classes = options.classes ?? (train.classes.length > 0 ? train.classes : (test?.classes ?? []));
   if (options.classes !== undefined) {
@@ -147,7 +150,8 @@ export async function openImages(
   } else if (test !== undefined && train.classes.length > 0) {
     checkTestClasses(train, test);
   }
-  checkClassCount(classes, place);
+  const hasNoLabels = isUnlabelled && !isCsv && stored === undefined;
+  if (!hasNoLabels) checkClassCount(classes, place);
   const { testShare, splitSeed } = prepared;
   const split =
     test === undefined ? holdOut(train.files, classes, testShare, splitSeed) : { train: train.files, test: test.files };
@@ -164,6 +168,7 @@ export async function openImages(
   return {
     name: basename(resolve(place)).replace(/\.(csv|parquet)$/i, ""),
     classes,
+    ...(hasNoLabels ? { isUnlabelled: true } : {}),
     sampleShape,
     normalization: { mean, standardDeviation },
     augmentation: imageAugmentation,

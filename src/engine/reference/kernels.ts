@@ -57,6 +57,7 @@ import { reduction, reductionBackward } from "./reduction.ts";
 import { resampling, resamplingBackward } from "./resampling.ts";
 import { concatenation, flatten, flattenBackward, pad, slice, sliceBackward, transpose } from "./shape-ops.ts";
 import { softmax, softmaxBackward } from "./softmax.ts";
+import { taughtLoss } from "./taught-loss.ts";
 import { upsampling, upsamplingBackward } from "./upsampling.ts";
 
 export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = {
@@ -96,6 +97,7 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   batch_normalization_training: batchNormalizationTraining,
   softmax_cross_entropy: softmaxCrossEntropy,
   soft_cross_entropy: softCrossEntropy,
+  taught_loss: taughtLoss,
   convolution_backward_data: convolutionBackwardData,
   convolution_backward_weights: convolutionBackwardWeights,
   deconvolution_backward_data: deconvolutionBackwardData,

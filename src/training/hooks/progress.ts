@@ -66,12 +66,24 @@ export class ProgressReports implements RunHook {
 
   async afterEpoch(run: TrainingRun, epoch: EpochResult): Promise<void> {
     const { settings, factors, network, cluster, host } = this.#session;
-    const { trainLoss, trainAccuracy, testAccuracy, testImages, classes, steps, milliseconds, layers, cost, state } =
-      epoch;
+    const {
+      trainLoss,
+      trainAccuracy,
+      testAccuracy,
+      testImages,
+      classes,
+      outputs,
+      steps,
+      milliseconds,
+      layers,
+      cost,
+      state,
+    } = epoch;
     this.#takeBlocked();
     run.emit({
       type: "epoch",
-      ...{ trainLoss, trainAccuracy, testAccuracy, testImages, balancedAccuracy: balancedAccuracy(classes) },
+      ...{ trainLoss, trainAccuracy, testAccuracy, testImages },
+      ...(outputs === undefined ? { balancedAccuracy: balancedAccuracy(classes) } : { outputs }),
       imagesPerSecond: (1000 * steps * settings.batch) / milliseconds,
       seconds: milliseconds / 1000,
       ...this.#throughput.endEpoch(),

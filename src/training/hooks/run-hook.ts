@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import { UserError } from "../../core/errors.ts";
+import type { OutputAgreement } from "../../evaluation/agreement.ts";
 import type { ClassTally } from "../../evaluation/class-tally.ts";
 import type { Weights } from "../../graph/graph.ts";
 import type { Factor } from "../../selection/factors.ts";
@@ -73,6 +74,8 @@ export interface EpochResult {
   readonly testImages: number;
   /** The scored images by class, in the order of the logits. */
   readonly classes: readonly ClassTally[];
+  /** If outputs are taught: how each agrees with the original's on the test images. `testAccuracy` is their mean. */
+  readonly outputs?: readonly OutputAgreement[];
   /** The cost that would be left if the network were pruned now. */
   readonly cost: NetworkCost;
   /** How many structures of each layer are not zero. */

@@ -20,6 +20,8 @@ export interface WarnedRun {
   readonly hasBudget?: boolean;
   /** Whether classes are weighted already. */
   readonly isWeighted?: boolean;
+  /** Whether the accuracy is the agreement with taught outputs, which guessing cannot reach. */
+  readonly isTaught?: boolean;
 }
 
 /**
@@ -155,7 +157,7 @@ export class RunWarnings implements RunHook {
   }
 
   #skill(accuracy: number): number {
-    const guessing = 100 / this.#run.classes.length;
+    const guessing = this.#run.isTaught === true ? 0 : 100 / this.#run.classes.length;
     return (accuracy - guessing) / (100 - guessing);
   }
 

@@ -19,6 +19,7 @@ import { type Factor, gammaFeeds } from "../../selection/factors.ts";
 import { requireGammas } from "../gamma/gamma-check.ts";
 import { everyKind, narrowState, type OptimizerState, type TrainingState, wholeWeights } from "./full-size-state.ts";
 import { divideFeeds, joinResults } from "./micro-batches.ts";
+import { OutputTeacher } from "./output-teacher.ts";
 import { averageStatistics } from "./rank-statistics.ts";
 import { Teacher } from "./teacher.ts";
 import {
@@ -64,14 +65,14 @@ export class LiveNetwork {
   #average: Weights | undefined;
   /** Number of ranks that were asked to stop, from the last step. */
   #stopping = 0;
-  readonly #teacher: Teacher | undefined;
+  readonly #teacher: Teacher | OutputTeacher | undefined;
 
   private constructor(
     options: LiveNetworkOptions,
     { graph, weights, optimizer, cuts }: LiveNetworkStart,
     left: Graph,
     plans: Plans,
-    teacher: Teacher | undefined,
+    teacher: Teacher | OutputTeacher | undefined,
   ) {
     this.#options = options;
     this.#teacher = teacher;
@@ -93,11 +94,13 @@ export class LiveNetwork {
     const state = narrowState(optimizer, cuts);
     await plans.training.write(new Map([...left.weights, ...namesOfState(plans.state, state)]));
     const { precision } = plans.training;
-    const { teacher, ...teaching } = { ...options, choices: choices.teacher ?? {} };
+    const { teacher, taught, ...teaching } = { ...options, choices: choices.teacher ?? {} };
     const opened =
-      teacher === undefined
-        ? undefined
-        : await Teacher.open(teacher.network, { ...teaching, precision, temperature: teacher.temperature });
+      taught !== undefined
+        ? await OutputTeacher.open(taught.network, { ...teaching, precision })
+        : teacher === undefined
+          ? undefined
+          : await Teacher.open(teacher.network, { ...teaching, precision, temperature: teacher.temperature });
     return new LiveNetwork({ ...options, precision }, { ...start, optimizer: state }, left.graph, plans, opened);
   }
 
@@ -145,12 +148,12 @@ export class LiveNetwork {
     { images, labels, targets }: Pick<TrainingBatch, "images" | "labels" | "targets">,
     { learningRate, bodyRate, gammas, isAborted }: StepOptions,
   ): Promise<{ readonly loss: number; readonly correct: number }> {
-    const { batch, accumulate: parts = 1 } = this.#options;
+    const { batch, accumulate: parts = 1, taught } = this.#options;
     if (gammas !== this.#gammas) this.#feedGammas(gammas);
     const divided = divideFeeds(
       {
         [this.#imagesInput]: images,
-        ...(targets === undefined ? { labels } : { targets }),
+        ...(taught !== undefined ? {} : targets === undefined ? { labels } : { targets }),
         ...learningRateFeeds(this.#plans.learningRates, { head: learningRate, body: bodyRate }),
       },
       batch,
@@ -183,8 +186,8 @@ export class LiveNetwork {
     for (let part = 0; part < parts; part++) {
       const nameOf = (name: string): string => (parts === 1 ? name : inBatch(name, part));
       const images = feeds[nameOf(this.#imagesInput)];
-      const targets = this.#teacher.targets(required(images?.dtype === "f32" ? images : undefined, "the images"));
-      answers.push([nameOf("teacher"), await targets]);
+      const given = await this.#teacher.feeds(required(images?.dtype === "f32" ? images : undefined, "the images"));
+      for (const [name, value] of given) answers.push([nameOf(name), value]);
     }
     return Object.fromEntries(answers);
   }

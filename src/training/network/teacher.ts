@@ -9,6 +9,9 @@ import type { EngineHost, PlanHandle } from "../../engine/host.ts";
 import type { Graph, Network } from "../../graph/graph.ts";
 import { endingInLogits } from "../../graph/logits.ts";
 
+/** Values by the inputs of the training graph that take them. */
+export type TeacherFeeds = readonly (readonly [input: string, value: Tensor])[];
+
 export interface TeacherOptions {
   readonly host: Pick<EngineHost, "prepare">;
   readonly batch: number;
@@ -71,6 +74,11 @@ export class Teacher {
   async targets(images: Tensor): Promise<Tensor> {
     const results = await this.#plan.run({ [this.#input]: images });
     return softened(required(results[this.#output], "the teacher's logits"), this.#temperature);
+  }
+
+  /** `targets`, by the input of the training graph that takes them. */
+  async feeds(images: Tensor): Promise<TeacherFeeds> {
+    return [["teacher", await this.targets(images)]];
   }
 
   async dispose(): Promise<void> {

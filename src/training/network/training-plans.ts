@@ -21,6 +21,7 @@ import {
   optimizerStateKinds,
   type Weights,
 } from "../../graph/graph.ts";
+import type { TaughtTerm } from "../../graph/ops.ts";
 import { type Factor, keptFactors } from "../../selection/factors.ts";
 import { fold } from "../../selection/fold.ts";
 import type { Background } from "../background/background.ts";
@@ -57,6 +58,8 @@ export interface LiveNetworkOptions {
   readonly batchNormalization?: "batch" | "frozen";
   /** The teacher network, without factors, and the weight of its answers in the loss. */
   readonly teacher?: DistillSettings & { readonly network: Network };
+  /** The original network whose outputs are taught, without factors, and the terms of the loss. */
+  readonly taught?: { readonly network: Network; readonly terms: readonly TaughtTerm[] };
 }
 
 /** Kernel choices of the plans. */
@@ -95,7 +98,15 @@ export async function preparePlans(
   tuning: Pick<PrepareOptions, "tuningSeconds"> = {},
 ): Promise<Plans> {
   const { host, cluster, batch, evaluationBatch, momentum, weightDecays, precision, syncBatchNorm } = options;
-  const { softTargets = false, fixScales = false, clipNorm, head, batchNormalization = "batch", teacher } = options;
+  const {
+    softTargets = false,
+    fixScales = false,
+    clipNorm,
+    head,
+    batchNormalization = "batch",
+    teacher,
+    taught,
+  } = options;
   const { learningRates } = options;
   const ranks = cluster.size;
   const folded = fold(graph);
@@ -106,7 +117,7 @@ export async function preparePlans(
     factors: { momentum, ...keptFactors(factors) },
     batchNormalization,
     fixScales,
-    loss: { targets: softTargets ? "soft" : "labels", ...optional({ teacher }) },
+    loss: { targets: softTargets ? "soft" : "labels", ...optional({ teacher, taught: taught?.terms }) },
     ...optional({ clipNorm, head }),
   });
   const whole = accumulate(micro, options.accumulate ?? 1);

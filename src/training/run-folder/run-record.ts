@@ -14,6 +14,7 @@ import type { Weights } from "../../graph/graph.ts";
 import { type Factor, factorKinds } from "../../selection/factors.ts";
 import { controlOf } from "../event-parts.ts";
 import type { ControlOf } from "../events.ts";
+import { type TaughtOutput, taughtOutputSchema } from "../network/taught-output.ts";
 import { type Settings, settingsSchema } from "../settings/settings.ts";
 import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
@@ -55,6 +56,8 @@ export interface RunRecord {
      */
     readonly sha256: { readonly train: string; readonly test: string };
   };
+  /** If outputs are taught: what each is, and how much it varies; measured when the run begins. */
+  readonly taught?: readonly TaughtOutput[];
   /** sha256 over all parameters, in the graph's order. */
   readonly initialWeights: string;
   readonly factors: readonly Factor[];
@@ -81,6 +84,7 @@ const record: z.ZodType<RunRecord> = z.object({
     preparation: preparationSchema.exactOptional(),
     sha256: z.object({ train: sha256, test: sha256 }),
   }),
+  taught: z.array(taughtOutputSchema).exactOptional(),
   initialWeights: sha256,
   factors: z.array(
     z.object({

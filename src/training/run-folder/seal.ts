@@ -31,7 +31,7 @@ const recordSchema = z.looseObject({
 
 /** Entries that only describe the run, and `settings`, which is stored whole. */
 const excluded: ReadonlySet<string> = new Set([
-  ...["settings", "name", "created", "engine", "environment", "extensions"],
+  ...["settings", "name", "created", "engine", "environment", "extensions", "taught"],
 ]);
 
 /** The seal of a record. */

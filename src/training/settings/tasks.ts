@@ -2,8 +2,10 @@
 import { z } from "zod";
 import { names, switchTo, wholeNumber } from "./codecs.ts";
 import { setting } from "./setting.ts";
+import { teachingSettings } from "./teaching.ts";
 
 export const taskSettings = {
+  ...teachingSettings,
   outputs: setting({
     schema: z.array(z.string().min(1)).min(1).readonly().exactOptional(),
     help: "values of the file where the network ends; what hangs behind them is written again unread",

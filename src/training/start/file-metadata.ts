@@ -20,13 +20,12 @@ function namesForPython(classes: readonly string[]): string {
 
 /** Metadata for the file of `graph`, which was trained on the dataset. */
 export function metadataOf(
-  { name, classes, normalization, preparation }: Dataset,
+  { name, classes, normalization, preparation, isUnlabelled }: Dataset,
   graph: Graph,
 ): Record<string, string> {
   return {
     dataset: name,
-    classes: JSON.stringify(classes),
-    names: namesForPython(classes),
+    ...(isUnlabelled === true ? {} : { classes: JSON.stringify(classes), names: namesForPython(classes) }),
     layout: takesChannelsLast(graph) ? layouts.last : layouts.first,
     normalization: JSON.stringify({ ...normalization, of: "pixel / 255" }),
     ...(preparation === undefined ? {} : { preparation: JSON.stringify(preparation) }),

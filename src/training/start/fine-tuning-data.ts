@@ -15,14 +15,16 @@ import type { ModelFile } from "./starting-network.ts";
  * of their own, are returned unchanged.
  * @throws UserError "bad-option" if the file has no mean and standard deviation, and the errors of `preparationOf`.
  */
-export function sourceForFile(file: ModelFile, source: DataSource): DataSource {
+export function sourceForFile(file: ModelFile, source: DataSource, unlabelled = false): DataSource {
   if (typeof source !== "string") return source;
   // The classes of the new data may differ. The split stays, so that held-out images stay held out.
   const { classes: _, ...imageDefaults } = preparationOf(file);
-  if (imageDefaults.mean !== undefined) return datasetReference(source, { imageDefaults });
+  if (imageDefaults.mean !== undefined) return datasetReference(source, { imageDefaults, unlabelled });
   const own = ownNormalizationOf(file);
   if (own !== undefined) {
-    const reference = datasetReference(source, { imageDefaults: { ...imageDefaults, ...own.normalization } });
+    const reference = datasetReference(source, {
+      ...{ imageDefaults: { ...imageDefaults, ...own.normalization }, unlabelled },
+    });
     return {
       ...reference,
       open: async (input) => withNotes(await reference.open(input), [ownNormalizationNote(own)]),

@@ -33,7 +33,7 @@ export function withFineTuning(input: SettingsInput): SettingsInput {
 }
 
 /** Throws `UserError("bad-option")` if `settings` need trained weights and there are none. */
-export function requireWeights({ freezeBatchNorm, distill, headEpochs }: Settings, areThere: boolean): void {
+export function requireWeights({ freezeBatchNorm, distill, headEpochs, teach }: Settings, areThere: boolean): void {
   if (areThere) return;
   const [option, why] = freezeBatchNorm
     ? ["freezeBatchNorm", "there are no statistics to normalise by"]
@@ -41,10 +41,42 @@ export function requireWeights({ freezeBatchNorm, distill, headEpochs }: Setting
       ? ["distill", "there is no trained network to distil from"]
       : headEpochs !== undefined
         ? ["headEpochs", "the rest of the network has learnt nothing that could be kept"]
-        : [];
+        : teach !== undefined
+          ? ["teach", "its outputs mean nothing that could be taught"]
+          : [];
   if (option === undefined) return;
   throw new UserError("bad-option", `the run starts from new weights: ${why}`, {
     about: `option "${option}"`,
     hint: "Start from an ONNX file with trained weights, without --from-scratch",
+  });
+}
+
+/** Throws `UserError("bad-option")` if `settings` ask for labels and for the network's own outputs. */
+export function requireOneTarget(settings: Settings): void {
+  const { teach, distill, labelSmoothing, mixing, classWeights, headEpochs } = settings;
+  const { teachTemperature, outputWeights, outputKinds, testTimeAugmentation } = settings;
+  if (teach === undefined) {
+    requireTeaching({ teachTemperature, outputWeights, outputKinds });
+    return;
+  }
+  const others = {
+    ...{ distill, mixing, headEpochs, classWeights, testTimeAugmentation },
+    labelSmoothing: labelSmoothing > 0 ? labelSmoothing : undefined,
+  };
+  const [other] = Object.entries(others).find(([, value]) => value !== undefined) ?? [];
+  if (other === undefined) return;
+  throw new UserError("bad-option", "the network is taught its own outputs: there are no labels to learn from", {
+    about: `option "${other}"`,
+    hint: "Leave it out, or leave --teach out to learn from labels",
+  });
+}
+
+/** Throws `UserError("bad-option")` if one of `settings` is given, which mean something only with `teach`. */
+function requireTeaching(settings: Readonly<Record<string, unknown>>): void {
+  const [lost] = Object.entries(settings).find(([, value]) => value !== undefined) ?? [];
+  if (lost === undefined) return;
+  throw new UserError("bad-option", "the network learns from labels, not from its own outputs", {
+    about: `option "${lost}"`,
+    hint: "Give --teach outputs too, or leave it out",
   });
 }

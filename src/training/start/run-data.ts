@@ -44,7 +44,9 @@ export async function openData(
  */
 export async function reopenData(record: RunRecord, source: DataSource | undefined): Promise<Dataset> {
   const { source: recorded, preparation, classes } = record.data;
-  const options = preparation === undefined ? {} : { images: { ...preparation, classes } };
+  const unlabelled = record.settings.teach !== undefined;
+  const options =
+    preparation === undefined ? {} : { images: { ...preparation, ...(unlabelled ? {} : { classes }) }, unlabelled };
   const again =
     source === undefined || typeof source === "string" ? datasetReference(source ?? recorded, options) : source;
   const { dataset: opened } = await openData(again, record.settings.limit, undefined).catch((error: unknown) => {

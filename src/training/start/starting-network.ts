@@ -78,7 +78,10 @@ export interface FactorOptions {
 }
 
 /** The settings that decide what of a model is kept. */
-export type FitOptions = Partial<Pick<Settings, "fromScratch" | "keepHead">>;
+export interface FitOptions extends Partial<Pick<Settings, "fromScratch" | "keepHead">> {
+  /** Whether the network is taught its own outputs: it needs no classes then. */
+  readonly isTaught?: boolean;
+}
 
 /**
  * The network of `source` for these data, without its weights if the run starts from scratch, and with another head if
@@ -86,9 +89,13 @@ export type FitOptions = Partial<Pick<Settings, "fromScratch" | "keepHead">>;
  * @throws UserError "unknown-name", "bad-option" if model and data do not fit.
  */
 export function networkFor(source: OpenModel, dataset: Dataset, options: FitOptions = {}): FittedHead {
-  const { fromScratch = false, keepHead = false } = options;
+  const { fromScratch = false, keepHead = false, isTaught = false } = options;
   const found = plainNetwork(source, dataset);
   const given = fromScratch ? { graph: found.graph, weights: new Map() } : found;
+  if (isTaught) {
+    checkImages(given.graph, dataset, nameOf(source, given.graph));
+    return { network: given };
+  }
   const fitted = keepHead ? { network: given } : fitHead(given, dataset.classes);
   checkFit(fitted.network.graph, dataset, nameOf(source, given.graph));
   return fitted;
@@ -190,8 +197,28 @@ function withAllWeights(network: Network): Network {
   return network;
 }
 
+/** Throws unless `graph` takes the dataset's images and nothing else; messages call it `name`. */
+function checkImages({ inputs }: Graph, dataset: Dataset, name: string): void {
+  const [input, ...others] = inputs;
+  if (input === undefined || others.length > 0) {
+    throw new UserError("unsupported", "the network does not have exactly one input", {
+      about: name,
+      expected: "images",
+      received: `${inputs.length} inputs`,
+      hint: "Use a network with one input of images",
+    });
+  }
+  checkShape(`the images that ${name} takes`, bindBatch(input.shape, 1), [1, ...dataset.sampleShape], dataset);
+}
+
 /** Throws unless `graph` takes the dataset's images and has one logit for each class; messages call it `name`. */
 export function checkFit(graph: Graph, dataset: Dataset, name: string = graph.name): void {
+  if (dataset.isUnlabelled === true) {
+    throw new UserError("bad-option", "the images have no labels", {
+      about: dataset.name,
+      hint: "Put them into one folder for each class, or teach the network its own outputs with --teach outputs",
+    });
+  }
   const [input, ...moreInputs] = graph.inputs;
   const [output, ...moreOutputs] = graph.outputs;
   if (input === undefined || output === undefined || moreInputs.length > 0 || moreOutputs.length > 0) {
@@ -199,7 +226,7 @@ export function checkFit(graph: Graph, dataset: Dataset, name: string = graph.na
       about: name,
       expected: "images in, logits out",
       received: `${graph.inputs.length} inputs, ${graph.outputs.length} outputs`,
-      hint: "Use a classifier with one input of images and one output of logits",
+      hint: "Name one output of logits with --outputs, or teach the network its own outputs with --teach outputs",
     });
   }
   const images = [1, ...dataset.sampleShape];

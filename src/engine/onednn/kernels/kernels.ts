@@ -76,6 +76,7 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   batch_normalization_training: lowerNormalization,
   softmax_cross_entropy: lowerToHost,
   soft_cross_entropy: lowerToHost,
+  taught_loss: lowerToHost,
   convolution_backward_data: lowerConvolutionBackwardData,
   convolution_backward_weights: lowerConvolutionBackwardWeights,
   deconvolution_backward_data: lowerDeconvolutionBackwardData,

@@ -1,0 +1,44 @@
+/**
+ * Lists the images below a folder without classes, for networks that learn without labels: all of them, or those in
+ * `train/` and in `test/` or `val/` if these exist.
+ */
+import { join, relative } from "node:path";
+import { UserError } from "../../core/errors.ts";
+import { FORMATS, imageName, otherImageName } from "./formats.ts";
+import { type FolderParts, fileSizes, filesBelow, type Part, testFolders } from "./image-folder.ts";
+
+/** The class that stands for all images. */
+export const ANY_CLASS = "images";
+
+/** @throws UserError "bad-file" for a folder without images, and the errors of reading a folder. */
+export async function listUnlabelled(folder: string): Promise<FolderParts> {
+  const { folders } = await filesBelow(folder);
+  const held = testFolders.find((name) => folders.includes(name));
+  if (!folders.includes("train") || held === undefined) return { train: await partOf(folder, folder), test: undefined };
+  return { train: await partOf(folder, join(folder, "train")), test: await partOf(folder, join(folder, held)) };
+}
+
+async function partOf(root: string, place: string): Promise<Part> {
+  const { files } = await filesBelow(place);
+  const images = files.filter((name) => imageName.test(name)).sort();
+  if (images.length === 0) {
+    throw new UserError("bad-file", "there are no images", {
+      about: place,
+      expected: `${FORMATS} files`,
+      received: files.length === 0 ? "an empty folder" : `${files.length} other files`,
+      hint: "Name the folder that holds the pictures",
+    });
+  }
+  const paths = images.map((name) => join(place, name));
+  const sizes = await fileSizes(paths);
+  return {
+    about: place,
+    classes: [ANY_CLASS],
+    files: paths.map((path, index) => ({
+      path: relative(root, path).replaceAll("\\", "/"),
+      bytes: sizes[index] ?? 0,
+      className: ANY_CLASS,
+    })),
+    skipped: files.filter((name) => otherImageName.test(name)),
+  };
+}

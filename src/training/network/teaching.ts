@@ -1,0 +1,98 @@
+/**
+ * What a run needs that is taught the original network's outputs: what each output is, how much it varies, and the
+ * original beside it, with which its outputs are compared.
+ */
+
+import { unknownName } from "../../core/names.ts";
+import type { Dataset } from "../../data/dataset.ts";
+import { firstImages, imagesBetween, type Split } from "../../data/dataset.ts";
+import type { Cluster } from "../../distributed/cluster.ts";
+import { type Agreement, AgreementSums, addAgreement } from "../../evaluation/agreement.ts";
+import { type Classifier, engineClassifier, type Host } from "../../evaluation/classifier.ts";
+import type { Network } from "../../graph/graph.ts";
+import type { TaughtTerm } from "../../graph/ops.ts";
+import { type GraphOutput, graphOutputs, withoutLastSoftmax } from "../../graph/taught-outputs.ts";
+import type { TeachSettings } from "../settings/teaching.ts";
+import { classNamesOf } from "../start/class-names.ts";
+import type { TaughtOutput } from "./taught-output.ts";
+
+/** Images on which the variances of the outputs are measured. */
+const MEASURED_IMAGES = 512;
+
+export interface Teaching {
+  readonly original: Network;
+  readonly outputs: readonly GraphOutput[];
+  readonly taught: readonly TaughtOutput[];
+  readonly terms: readonly TaughtTerm[];
+  /** The original, for batches of scoring. */
+  readonly classifier: Classifier;
+}
+
+export interface TeachingStart {
+  readonly settings: TeachSettings;
+  readonly original: Network;
+  readonly dataset: Dataset;
+  readonly host: Host;
+  readonly batch: number;
+  /** What an earlier session has measured. */
+  readonly known: readonly TaughtOutput[] | undefined;
+}
+
+/** @throws UserError "unknown-name" if the settings name an output that the original does not have. */
+export function requireOutputs({ weights, kinds }: TeachSettings, outputs: readonly string[]): void {
+  for (const name of [...Object.keys(weights), ...Object.keys(kinds)]) {
+    if (!outputs.includes(name)) throw unknownName("output", name, outputs);
+  }
+}
+
+/** Measures how much the outputs vary, and prepares the original for scoring. Throws the errors of `prepare`. */
+export async function openTeaching(start: TeachingStart): Promise<Teaching> {
+  const { settings, original, dataset, host, batch, known } = start;
+  const { graph } = original;
+  requireOutputs(settings, graph.outputs);
+  const classes = classNamesOf(graph)?.length ?? (dataset.isUnlabelled === true ? undefined : dataset.classes.length);
+  const outputs = graphOutputs(graph, settings.kinds, classes);
+  const classifier = await engineClassifier(host, original, batch);
+  const taught = known ?? (await measured(outputs, classifier, dataset));
+  return { original, outputs, taught, terms: termsOf(start, taught), classifier };
+}
+
+async function measured(
+  outputs: readonly GraphOutput[],
+  classifier: Classifier,
+  { train, normalization }: Dataset,
+): Promise<readonly TaughtOutput[]> {
+  const sums = new AgreementSums(outputs);
+  const split: Split = firstImages(train, MEASURED_IMAGES);
+  await addAgreement(sums, { own: classifier, taught: classifier }, split, normalization);
+  const { variances } = sums;
+  return outputs.map(({ name, kind }, index) => ({ name, kind, variance: variances[index] ?? 0 }));
+}
+
+/** One term for each output of the graph without its last softmaxes. */
+function termsOf({ settings, original }: TeachingStart, taught: readonly TaughtOutput[]): readonly TaughtTerm[] {
+  const { graph } = original;
+  const sources = graph.outputs.map((name) => withoutLastSoftmax({ ...graph, outputs: [name] }).outputs[0] ?? name);
+  return withoutLastSoftmax(graph).outputs.map((name): TaughtTerm => {
+    const { name: own = name, kind = "values", variance = 1 } = taught[sources.indexOf(name)] ?? {};
+    const weight = settings.weights[own] ?? 1;
+    if (kind === "logits") return { kind, weight, temperature: settings.temperature };
+    // A constant output has nothing to explain: its square error counts as it is.
+    return { kind, weight, variance: variance > 0 ? variance : 1 };
+  });
+}
+
+/** The agreement of `own` with the original on `split`. Each rank computes a part of it. */
+export async function sharedAgreement(
+  { outputs, classifier }: Teaching,
+  own: Classifier,
+  split: Split,
+  { normalization }: Dataset,
+  cluster: Cluster,
+): Promise<Agreement> {
+  const bound = (rank: number): number => Math.floor((rank * split.count) / cluster.size);
+  const part = imagesBetween(split, bound(cluster.rank), bound(cluster.rank + 1));
+  const sums = new AgreementSums(outputs);
+  if (part.count > 0) await addAgreement(sums, { own, taught: classifier }, part, normalization);
+  return sums.result(cluster.size === 1 ? undefined : await cluster.sum([...sums.numbers]));
+}

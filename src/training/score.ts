@@ -1,0 +1,31 @@
+/** Scores a network in training: its accuracy, or its agreement with the original that it is taught by. */
+import type { Split } from "../data/dataset.ts";
+import type { Accuracy } from "../evaluation/accuracy.ts";
+import { type Agreement, meanAgreement } from "../evaluation/agreement.ts";
+import { averagingViews, type ViewSet } from "../evaluation/test-time-augmentation.ts";
+import { sharedAgreement } from "./network/teaching.ts";
+import { sharedAccuracy } from "./ranks/ranks.ts";
+import type { Session } from "./session.ts";
+
+/** A score of a network: its accuracy, or if it is taught outputs, how well it agrees with the original. */
+export interface Score extends Accuracy {
+  readonly agreement?: Agreement;
+}
+
+/** The score of the network with its current weights; `views`: averaged over these views of each image. */
+export async function score(
+  { network, dataset, cluster, teaching }: Session,
+  split: Split,
+  views?: ViewSet,
+): Promise<Score> {
+  const classifier = await network.classifier();
+  const used = views === undefined ? classifier : averagingViews(classifier, views);
+  if (teaching === undefined) return sharedAccuracy(used, split, dataset, cluster);
+  return scoreOf(await sharedAgreement(teaching, classifier, split, dataset, cluster));
+}
+
+/** The mean agreement in the place of the accuracy. */
+export function scoreOf(agreement: Agreement): Score {
+  const accuracy = meanAgreement(agreement);
+  return { accuracy, correct: (agreement.images * accuracy) / 100, images: agreement.images, classes: [], agreement };
+}
