@@ -31,9 +31,9 @@ export function structureCount(classes: Int32Array): number | undefined {
 }
 
 /**
- * The kind of `count` structures over the channels of `layer`: its neurons or its groups; undefined if they are
- * neither. Groups of one channel each count as neurons. They count as groups if the network has wider groups too: a
- * ResNeXt may start with one channel per group.
+ * The kind of `count` structures over the channels of `layer`: its neurons, or its groups or those of a group norm
+ * behind it; undefined if they are neither. Groups of one channel each count as neurons. They count as groups if the
+ * network has wider groups too: a ResNeXt may start with one channel per group.
  */
 export function layerKind(
   facts: PlacementAnalysis,
@@ -42,7 +42,8 @@ export function layerKind(
   count: number,
 ): "neuron" | "group" | undefined {
   const hasGroups = layer.op === "convolution" || layer.op === "deconvolution";
-  const isGrouped = hasGroups && layer.attributes.groups === count && count > 1;
+  const own = hasGroups ? layer.attributes.groups : 1;
+  const isGrouped = count > 1 && (own > 1 ? own : facts.normalisedGroups(layer)) === count;
   if (count === channels) return isGrouped && facts.hasWideGroups ? "group" : "neuron";
   return isGrouped ? "group" : undefined;
 }

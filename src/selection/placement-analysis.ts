@@ -113,13 +113,29 @@ export class PlacementAnalysis {
   siteBehind(layer: Node): Site {
     let last = layer;
     for (;;) {
-      const dst = required(last.outputs[0], `output of "${last.name}"`);
-      const [next, ...others] = this.#readers.get(dst) ?? [];
-      if (next === undefined || others.length > 0 || !normalising.has(next.op) || this.graph.outputs.includes(dst)) {
-        return { value: dst, node: last.name };
-      }
-      last = next;
+      const next = this.#onlyReader(last);
+      // Behind a norm of the image's own numbers, a factor needs a gain to be folded into.
+      const behind = next?.op === "normalization" ? this.#onlyReader(next) : next;
+      const isPassed = behind !== undefined && (behind === next ? normalising.has(behind.op) : behind.op === "gain");
+      if (!isPassed) return { value: required(last.outputs[0], `output of "${last.name}"`), node: last.name };
+      last = behind;
     }
+  }
+
+  /** The node that reads the output of `node`, if no other node does and the graph does not return it. */
+  #onlyReader(node: Node): Node | undefined {
+    const dst = required(node.outputs[0], `output of "${node.name}"`);
+    const [next, ...others] = this.#readers.get(dst) ?? [];
+    return others.length > 0 || this.graph.outputs.includes(dst) ? undefined : next;
+  }
+
+  /** The number of groups in which a group norm behind `layer` normalises its channels; undefined without one. */
+  normalisedGroups(layer: Node): number | undefined {
+    for (let node = this.#onlyReader(layer); node !== undefined; node = this.#onlyReader(node)) {
+      if (node.op === "normalization") return node.attributes.groups;
+      if (!normalising.has(node.op)) return undefined;
+    }
+    return undefined;
   }
 
   /**

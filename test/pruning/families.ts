@@ -4,6 +4,7 @@
  */
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
+import type { NormalizationAttributes } from "../../src/graph/ops.ts";
 
 type Build = (builder: GraphBuilder, images: string) => string;
 
@@ -157,6 +158,24 @@ export function grouped(): Graph {
   });
 }
 
+/** Instance, group and layer norms behind convolutions; the layer norm couples all channels of its layer. */
+function normalised(): Graph {
+  const builder = new GraphBuilder("norms of the image's own numbers");
+  const norm = (name: string, src: string, attributes: NormalizationAttributes): string => {
+    const scaled = builder.gain(`${name}.scale`, builder.normalization(name, src, attributes));
+    return builder.relu(`${name}.relu`, builder.bias(`${name}.shift`, scaled));
+  };
+  const convolution = (name: string, src: string, channels: number): string =>
+    builder.convolution(name, src, { channels, kernel: 3, padding: 1, bias: true });
+  let value = builder.input("images", ["N", 3, 8, 8]);
+  value = norm("instance", convolution("conv1", value, 6), { axes: [2, 3], epsilon: 1e-5 });
+  value = norm("group", convolution("conv2", value, 8), { axes: [1, 2, 3], groups: 4, epsilon: 1e-5 });
+  value = norm("layer", convolution("conv3", value, 5), { axes: [1], epsilon: 1e-5 });
+  const pooled = builder.globalAveragePooling("pool", builder.relu("relu", convolution("conv4", value, 6)));
+  builder.output(builder.linear("classifier", builder.flatten("flat", pooled), 4));
+  return builder.build();
+}
+
 export const families: readonly Graph[] = [
   preActivation("activation"),
   preActivation("stream"),
@@ -167,4 +186,5 @@ export const families: readonly Graph[] = [
   twoWayDense(),
   invertedResiduals(),
   grouped(),
+  normalised(),
 ];

@@ -29,6 +29,7 @@ import { isQuantizedOp } from "./ops/quantize.ts";
 import { type NotesOf, notesIn } from "./parameter-notes.ts";
 import { Problems, UNSOUND_HINT } from "./problems.ts";
 import { decodeModel, type ModelMessage, type NodeMessage } from "./proto.ts";
+import { withLocalResponses } from "./response-forms.ts";
 import { readRules } from "./table.ts";
 import { readTensor } from "./tensors.ts";
 
@@ -102,7 +103,8 @@ function readGraph(
 ): Network {
   const opset = opsetOf(model, file);
   const initializers = readInitializers(model.graph, file, external);
-  const graph = { ...model.graph, node: [...withGelus(nodesOf(model.graph, initializers, file, external))] };
+  const given = withLocalResponses(nodesOf(model.graph, initializers, file, external));
+  const graph = { ...model.graph, node: [...withGelus(given)] };
   const { inputs, batch, types } = readInputs(
     graph,
     initializers,

@@ -1,0 +1,105 @@
+/**
+ * Finds local response normalization as PyTorch writes it. The squares are seen as volumes whose depth is the channels,
+ * averaged along the depth, multiplied, raised and taken to a power, by which the values are divided. PyTorch puts the
+ * average through an `If` without need. The nodes become one `LRN`.
+ */
+import type { FileNodes } from "./gelu-forms.ts";
+import { attributeMessage, type NodeMessage } from "./proto.ts";
+
+/** Ops between the volumes and the images. */
+const views: ReadonlySet<string> = new Set(["Reshape", "Squeeze", "Unsqueeze", "Pad", "Identity"]);
+/** Ops that contain graphs, which read values of the graph around them. */
+const withSubgraphs: ReadonlySet<string> = new Set(["If", "Loop", "Scan"]);
+/** More nodes are on no path of this form. It limits what a malicious file can make the search do. */
+const LONGEST_PATH = 10;
+
+/** The nodes of the file, with each group that computes a local response normalization replaced by one node. */
+export function withLocalResponses(file: FileNodes): FileNodes {
+  const producerOf = new Map(file.nodes.flatMap((node) => (node.output ?? []).map((name) => [name, node] as const)));
+  const found = new Map<NodeMessage, NodeMessage>();
+  for (const node of file.nodes) {
+    const response = node.opType === "Div" && !node.domain ? responseOf(node, file, producerOf) : undefined;
+    if (response !== undefined) found.set(node, response);
+  }
+  if (found.size === 0) return file;
+  const nodes = file.nodes.map((node) => found.get(node) ?? node);
+  return { ...file, nodes: withoutUnread(nodes, file.outputs) };
+}
+
+/** The `LRN` node in the place of `division`, if this is the last node of one. */
+function responseOf(
+  division: NodeMessage,
+  file: FileNodes,
+  producerOf: ReadonlyMap<string, NodeMessage>,
+): NodeMessage | undefined {
+  const [src = "", divisor = ""] = division.input ?? [];
+  /** The value and the number that `value` is computed from by `opType`. */
+  const parts = (value: string, opType: string): readonly [value: string, number: number] | undefined => {
+    const node = producerOf.get(value);
+    const [a = "", b = ""] = node?.opType === opType ? (node.input ?? []) : [];
+    const [first, second] = [file.numberOf(a), file.numberOf(b)];
+    if (second !== undefined && first === undefined) return [a, second];
+    return first !== undefined && second === undefined && opType !== "Pow" ? [b, first] : undefined;
+  };
+  const [raised, beta] = parts(divisor, "Pow") ?? [];
+  const [scaled, bias] = parts(raised ?? "", "Add") ?? [];
+  const [mean, alpha] = parts(scaled ?? "", "Mul") ?? [];
+  if (mean === undefined || alpha === undefined || bias === undefined || beta === undefined) return undefined;
+  const pool = poolBefore(mean, file, producerOf);
+  const [size = 0, ...others] = pool?.attribute?.find(({ name }) => name === "kernel_shape")?.ints ?? [];
+  const isAlongDepth = others.length > 0 && others.every((extent) => Number(extent) === 1);
+  // Of an even number of channels, PyTorch and ONNX take the one more on different sides.
+  if (pool === undefined || !isAlongDepth || Number(size) % 2 !== 1) return undefined;
+  const square = producerOf.get(beforeViews(pool.input?.[0] ?? "", producerOf));
+  const [a, b] = square?.input ?? [];
+  const isSquare = square?.opType === "Mul" ? a === src && b === src : square?.opType === "Pow" && a === src;
+  if (!isSquare || (square?.opType === "Pow" && file.numberOf(b ?? "") !== 2)) return undefined;
+  const numbers = { alpha, beta, bias };
+  return {
+    ...division,
+    opType: "LRN",
+    input: [src],
+    attribute: [
+      attributeMessage("size", Number(size)),
+      ...Object.entries(numbers).map(([name, float]) => attributeMessage(name, { float })),
+    ],
+  };
+}
+
+/** The value that `value` is another view of. */
+function beforeViews(value: string, producerOf: ReadonlyMap<string, NodeMessage>): string {
+  let source = value;
+  for (let steps = 0; steps < LONGEST_PATH; steps++) {
+    const node = producerOf.get(source);
+    if (node === undefined || !views.has(node.opType ?? "")) return source;
+    source = node.input?.[0] ?? "";
+  }
+  return source;
+}
+
+/** The average pooling that `value` is a view of; behind an `If` the last one in front of it, which it reads inside. */
+function poolBefore(
+  value: string,
+  { nodes }: FileNodes,
+  producerOf: ReadonlyMap<string, NodeMessage>,
+): NodeMessage | undefined {
+  const node = producerOf.get(beforeViews(value, producerOf));
+  const pool =
+    node?.opType === "If"
+      ? nodes.slice(0, nodes.indexOf(node)).findLast(({ opType }) => opType === "AveragePool")
+      : node;
+  return pool?.opType === "AveragePool" ? pool : undefined;
+}
+
+/** `nodes` without those that no later node reads. What a node with a subgraph reads inside is not known. */
+function withoutUnread(nodes: readonly NodeMessage[], outputs: readonly string[]): readonly NodeMessage[] {
+  const read = new Set(outputs);
+  let readsAll = false;
+  const kept = nodes.toReversed().filter((node) => {
+    const isKept = readsAll || (node.output ?? []).some((name) => read.has(name));
+    if (isKept) for (const name of node.input ?? []) read.add(name);
+    readsAll ||= isKept && withSubgraphs.has(node.opType ?? "");
+    return isKept;
+  });
+  return kept.toReversed();
+}
