@@ -52,7 +52,7 @@ export function timedLayers(graph: Graph): readonly TimedLayer[] {
 }
 
 /** `graph` without the scale nodes of factors: their readers read what they scale. */
-function withoutFactors(graph: Graph): Graph {
+export function withoutFactors(graph: Graph): Graph {
   const names = new Map<string, string>();
   const nodes = graph.nodes.flatMap((original): Node[] => {
     const node = withInputs(original, names);

@@ -8,9 +8,10 @@ import { required, UserError } from "../core/errors.ts";
 import type { Cost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
 import { networkCost } from "../latency/predict.ts";
-import { type CostKind, type CostOptions, costModel, costNames } from "./cost-model.ts";
+import { type CostKind, type CostOptions, costModel, costNames, type RemainingCost } from "./cost-model.ts";
 import { type Factor, type FactorKind, type Selection, selectionKeys } from "./factors.ts";
 import { place, structureKinds } from "./place.ts";
+import { chooseForPruning, nearestShare } from "./pruning-choice.ts";
 import { meanCosts } from "./structure-costs.ts";
 
 /**
@@ -98,22 +99,57 @@ export function budgetShare(budget: Budget, whole: Cost): number {
   return "share" in budget ? budget.share : budget.count / required(whole[budget.of], "the predicted latency");
 }
 
+/** How far from the budget a run may end, as a share of the full cost. */
+export const BUDGET_TOLERANCE = 0.02;
+
 /**
  * The kinds of structures to prune, with γ of each, if the user names none. They are the paper's kinds that `graph`
- * has, and streams if the budget cannot be reached without them. γ of a kind is proportional to the mean cost of its
- * structures, so that a MAC has the same price in every kind. Only the ratios of these γ matter. A budget of latency
- * needs `latencyTable`.
+ * has, and streams if whole structures of the others cannot come near enough to the budget. γ of a kind is proportional
+ * to the mean cost of its structures, so that a MAC has the same price in every kind. Only the ratios of these γ
+ * matter. A budget of latency needs `latencyTable`.
  */
 export function budgetSelection(graph: Graph, budget: Budget, options: CostOptions = {}): Selection {
   const kinds = structureKinds(graph);
   const ofPaper = kinds.filter((kind) => kind !== "stream");
   const withRatios = (chosen: readonly FactorKind[]): Selection => sharedByCost(graph, chosen, budget.of, options);
   if (ofPaper.length === 0 || ofPaper.length === kinds.length) return withRatios(kinds);
-  const select = withRatios(ofPaper);
-  const { graph: scaled, factors } = place(graph, select);
-  const whole = networkCost(graph, options.latencyTable);
-  const isReached = smallestShare(scaled, factors, budget.of, options) <= budgetShare(budget, whole);
-  return isReached ? select : withRatios(kinds);
+  const share = budgetShare(budget, networkCost(graph, options.latencyTable));
+  const offOf = (select: Selection): number => {
+    const { graph: scaled, factors } = place(graph, select);
+    return Math.abs(nearestReachable(scaled, factors, { of: budget.of, share }, options) - share);
+  };
+  const [few, all] = [withRatios(ofPaper), withRatios(kinds)];
+  const off = offOf(few);
+  return off <= BUDGET_TOLERANCE || off <= offOf(all) ? few : all;
+}
+
+/** The share of the cost of `graph` nearest to a budget that whole structures of `factors` can come to. */
+export function nearestReachable(
+  graph: Graph,
+  factors: readonly Factor[],
+  { of, share }: Extract<Budget, { share: number }>,
+  options: CostOptions = {},
+): number {
+  const least = smallestShare(graph, factors, of, options);
+  if (least >= share) return least;
+  const model = costModel(graph, factors, of, options);
+  let offset = 0;
+  const groups = factors.map((factor) => {
+    const first = offset;
+    offset += factor.count;
+    const run = guarded(factor);
+    const numbers = Array.from({ length: factor.count }, (_, index) => index).filter(
+      (index) => factor.gamma > 0 && index !== run?.[0],
+    );
+    return { members: numbers.map((index) => ({ number: first + index, importance: 0 })), preference: 1 };
+  });
+  const remaining = model.remaining();
+  const estimated = nearestShare(groups, remaining, model.whole, share);
+  // The estimate adds up what structures save alone. Together they save less, so a choice may come nearer.
+  const shareOf = ({ left }: RemainingCost): number => left / model.whole;
+  chooseForPruning(groups, remaining, shareOf, { now: share, final: share, tolerance: BUDGET_TOLERANCE });
+  const chosen = shareOf(remaining);
+  return Math.abs(chosen - share) < Math.abs(estimated - share) ? chosen : estimated;
 }
 
 function sharedByCost(graph: Graph, kinds: readonly FactorKind[], of: CostKind, options: CostOptions): Selection {

@@ -124,7 +124,7 @@ test("says at the end that its layers are narrow, where whole channels cannot co
   const told = await tell({ budget: "70%", select: { neurons: 1 } });
   const [missed] = missedIn(told);
   expect(missed?.message).toMatch(/is left: the nearest to 70\.0 %/);
-  expect(missed?.hint).toBe("The layers are narrow: ask for a share that whole channels can meet");
+  expect(missed?.hint).toBe("Select blocks and streams too, or ask for a share that whole structures can meet");
   expect(Math.abs(left(told.run) - 0.7)).toBeLessThan(0.12);
 });
 
@@ -136,16 +136,17 @@ test("says at the end that it had too few steps", async () => {
   expect(missed?.hint).toBe("Train for more epochs: the structures had too few steps to reach zero");
 });
 
-test("says at once, and at the end, where whole structures cannot come near enough", async () => {
-  const { run, events } = await tell({ budget: "75%", select: { blocks: 1 }, epochs: 4 });
+test("a budget that whole structures cannot come near is refused, with the nearest and the other kinds", async () => {
+  const refused = await tell({ budget: "75%", select: { blocks: 1 }, epochs: 4 }).catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code: "bad-option" });
+  const { message } = refused instanceof Error ? refused : new Error("trained");
+  expect(message).toMatch(/whole structures of .* cannot come near the budget .*nearest that they can come to/s);
+  expect(message).toMatch(/Selected: blocks.*select neurons and streams too/s);
+  const nearest = Number(/Ask for (\d+\.\d) %/.exec(message)?.[1]);
+  expect(Math.abs(nearest - 75)).toBeGreaterThan(5);
+  const { run, events } = await tell({ budget: `${nearest}%`, select: { blocks: 1 }, epochs: 4 });
   checkMet({ run, events });
-  const [notice] = events.flatMap((event) => (event.type === "notice" ? event.message : []));
-  expect(notice).toMatch(/the nearest cost to 75\.0 % is about \d+\.\d %.*neurons/);
-  const nearest = Number(/is about (\d+\.\d) %/.exec(notice ?? "")?.[1]);
   expect(Math.abs(100 * left(run) - nearest)).toBeLessThan(2);
-  expect(missedIn({ run, events }).map(({ hint }) => hint)).toEqual([
-    "Select neurons too: they are smaller than other structures",
-  ]);
 });
 
 test("says that gammaBy has no effect, and trains as without it", async () => {

@@ -6,13 +6,22 @@
  */
 import { required, UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
-import type { Weights } from "../../graph/graph.ts";
+import type { Graph, Weights } from "../../graph/graph.ts";
 import { networkCost } from "../../latency/predict.ts";
 import type { LatencyTable } from "../../latency/table.ts";
-import { budgetShare, describeBudget, describeCost, smallestShare } from "../../selection/budget.ts";
+import { withoutFactors } from "../../latency/timed-layers.ts";
+import {
+  budgetShare,
+  describeBudget,
+  describeCost,
+  nearestReachable,
+  smallestShare,
+  BUDGET_TOLERANCE as TOLERANCE,
+} from "../../selection/budget.ts";
 import { BudgetController, type ControllerState, type Observation } from "../../selection/budget-controller.ts";
 import { type CostKind, costModel } from "../../selection/cost-model.ts";
-import { type Factor, factorKinds } from "../../selection/factors.ts";
+import { type Factor, type FactorKind, factorKinds } from "../../selection/factors.ts";
+import { structureKinds } from "../../selection/place.ts";
 import type { EventBody, NetworkCost } from "../events.ts";
 import { learningRatesAt } from "../head-phase.ts";
 import { type EpochResult, type Json, readHookState, type TrainingRun } from "../hooks/run-hook.ts";
@@ -28,8 +37,8 @@ const UPDATES = 250;
 /** Most steps between two updates: about as many as momentum averages over. */
 const LONGEST_INTERVAL = 10;
 
-/** How far from the budget a run may end, as a share of the full cost. */
-const TOLERANCE = 0.02;
+/** A budget from which whole structures stay further away than this share of the full cost is refused. */
+const FARTHEST = 0.08;
 
 const GAMMA_BY_IGNORED =
   "gammaBy (--gamma-by) has no effect in a run with a budget, which sets γ of each structure by itself";
@@ -58,14 +67,34 @@ export function requireReachable(
   if (budgetShare(budget, whole) > 1)
     refuse("the budget is larger than the network's cost", `at most ${full}`, "Ask for less");
   const least = smallestShare(graph, factors, budget.of, options);
-  if (budgetShare(budget, whole) >= least) return;
+  const share = budgetShare(budget, whole);
+  const unused = otherKinds(graph, factors);
+  const others = unused.length === 0 ? "" : `, or select ${listOf(unused)} too`;
+  if (share >= least) {
+    const nearest = nearestReachable(graph, factors, { of: budget.of, share }, options);
+    if (Math.abs(nearest - share) <= FARTHEST) return;
+    refuse(
+      `whole structures of ${graph.name} cannot come near the budget`,
+      `${percent(nearest)} of ${full}, the nearest that they can come to`,
+      `Selected: ${listOf(kinds)}. Ask for ${percent(nearest)}${others}`,
+    );
+  }
   const smallest = (Math.ceil(1000 * least) / 10).toFixed(1);
   refuse(
     `the budget is below what is left of ${graph.name} if everything is pruned that can be`,
     `at least ${smallest} % of ${full}`,
-    `Selected: ${kinds.map((kind) => `${kind}s`).join(", ")}; layers on the only path keep their last channel. ` +
-      "Ask for more, or select more kinds",
+    `Selected: ${listOf(kinds)}; layers on the only path keep their last channel. Ask for more${others}`,
   );
+}
+
+function listOf(kinds: readonly FactorKind[]): string {
+  return kinds.map((kind) => `${kind}s`).join(" and ");
+}
+
+/** The kinds of structures that a network with these factors has besides those that are selected. */
+function otherKinds(graph: Graph, factors: readonly Factor[]): readonly FactorKind[] {
+  const selected = new Set(factors.filter(({ gamma }) => gamma > 0).map(({ kind }) => kind));
+  return structureKinds(withoutFactors(graph)).filter((kind) => !selected.has(kind));
 }
 
 function percent(share: number): string {
@@ -127,8 +156,8 @@ export class BudgetGamma implements GammaPolicy {
     if (Math.abs(nearest - this.#share) <= TOLERANCE) return;
     const [share, least] = [percent(this.#share), percent(nearest)];
     const where = `With whole structures of these kinds the nearest cost to ${share} is about ${least}`;
-    const message = this.#hasNeurons ? where : `${where}; select neurons too to come nearer`;
-    run.emit({ type: "notice", message });
+    const others = this.#otherKinds;
+    run.emit({ type: "notice", message: others === "" ? where : `${where}; select ${others} too to come nearer` });
   }
 
   gammas(): Weights {
@@ -210,8 +239,10 @@ export class BudgetGamma implements GammaPolicy {
     return Math.min(LONGEST_INTERVAL, Math.max(1, Math.floor(this.#session.totalSteps / UPDATES)));
   }
 
-  get #hasNeurons(): boolean {
-    return this.#session.factors.some(({ kind }) => kind === "neuron");
+  /** The kinds of structures that the network has and the run does not prune, as words; empty if there are none. */
+  get #otherKinds(): string {
+    const { graph, factors } = this.#session;
+    return listOf(otherKinds(graph, factors));
   }
 
   /** Whether all chosen structures are at zero, and a cut would leave no more than the budget. */
@@ -228,9 +259,10 @@ export class BudgetGamma implements GammaPolicy {
     }
     return {
       message: `${left} is left: the nearest to ${share} that whole structures of these kinds can come`,
-      hint: this.#hasNeurons
-        ? "The layers are narrow: ask for a share that whole channels can meet"
-        : "Select neurons too: they are smaller than other structures",
+      hint:
+        this.#otherKinds === ""
+          ? "Its structures are large: ask for a share that whole ones can meet"
+          : `Select ${this.#otherKinds} too, or ask for a share that whole structures can meet`,
     };
   }
 
