@@ -1,5 +1,6 @@
 /** Folds arithmetic on constants: element by element, with broadcasting, integers as ONNX computes them. */
 import { elementCount } from "../../../core/tensor.ts";
+import { erf } from "../../../graph/erf.ts";
 import { broadcastDims, broadcastIndex } from "./broadcast.ts";
 import { at, type Constant, type ConstantType, constant, scalarsOf } from "./constant.ts";
 import type { FoldContext, FoldRule } from "./rule.ts";
@@ -121,8 +122,11 @@ export const elementwise: Readonly<Record<string, FoldRule>> = {
     numeric("combines", (a, b) => Number(a !== 0 && b !== 0)),
     "boolean",
   ),
+  Atan: mapping("takes the arctangent of", Math.atan),
   Ceil: rounding(Math.ceil),
+  Cos: mapping("takes the cosine of", Math.cos),
   Div: folding((a, b, type) => dividedBy(a, b, type === "integer")),
+  Erf: mapping("takes the error function of", erf),
   Equal: folding((a, b) => Number(equal(a, b)), "boolean"),
   Exp: mapping("exponentiates", Math.exp),
   Floor: rounding(Math.floor),
@@ -143,9 +147,14 @@ export const elementwise: Readonly<Record<string, FoldRule>> = {
   ),
   Pow: folding(numeric("takes a power of", (a, b, type) => (type === "integer" ? Math.trunc(a ** b) : a ** b))),
   Reciprocal: mapping("divides by", (value) => 1 / value),
+  Relu: mapping("bounds", (value) => Math.max(0, value)),
   Round: rounding(roundEven),
+  Sigmoid: mapping("takes the sigmoid of", (value) => 1 / (1 + Math.exp(-value))),
   Sign: mapping("takes the sign of", Math.sign),
+  Sin: mapping("takes the sine of", Math.sin),
   Sqrt: mapping("takes the root of", Math.sqrt),
   Sub: folding(minus),
+  Tan: mapping("takes the tangent of", Math.tan),
+  Tanh: mapping("takes the hyperbolic tangent of", Math.tanh),
   Where: where,
 };

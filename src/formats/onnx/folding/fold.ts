@@ -8,12 +8,14 @@ import { elementwise } from "./elementwise.ts";
 import { creation, movement } from "./movement.ts";
 import { quantized } from "./quantized.ts";
 import type { FoldRule } from "./rule.ts";
+import { sums } from "./sums.ts";
 
 const rules: ReadonlyMap<string, FoldRule> = new Map([
   ...Object.entries(creation),
   ...Object.entries(movement),
   ...Object.entries(elementwise),
   ...Object.entries(quantized),
+  ...Object.entries(sums),
 ]);
 
 /** The rule that computes op `opType` on constants; undefined if there is none. */

@@ -316,7 +316,7 @@ const split: FoldRule = ({ node, input, optional, integers, claim }) => {
 };
 
 /** A rule that reduces over all axes or some. Exporters count the elements of shapes with it. */
-function reduction(combine: (a: Scalar, b: Scalar) => Scalar, first: Scalar): FoldRule {
+export function reduction(combine: (a: Scalar, b: Scalar) => Scalar, first: Scalar): FoldRule {
   return (context) => {
     const { node, input, claim } = context;
     const source = input(0);
