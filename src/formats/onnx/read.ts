@@ -30,6 +30,7 @@ import { type NotesOf, notesIn } from "./parameter-notes.ts";
 import { Problems, UNSOUND_HINT } from "./problems.ts";
 import { decodeModel, type ModelMessage, type NodeMessage } from "./proto.ts";
 import { withLocalResponses } from "./response-forms.ts";
+import { liftedToRow } from "./signals.ts";
 import { readRules } from "./table.ts";
 import { readTensor } from "./tensors.ts";
 
@@ -186,7 +187,9 @@ function readNode(
   try {
     if (folder.fold(node)) return;
     const moved = surroundings.movesNodes ? movedBeforeTranspose(message, node, reader) : undefined;
-    const read = moved === undefined ? node : new NodeReader(moved.message, { ...surroundings, isRead: () => true });
+    const lifted = moved === undefined ? liftedToRow(message, node, reader) : undefined;
+    const rewritten = moved?.message ?? lifted;
+    const read = rewritten === undefined ? node : new NodeReader(rewritten, { ...surroundings, isRead: () => true });
     const rule = moved?.rule ?? readRules.get(read.opType);
     if (rule === undefined) {
       problems.unknownOp(node.opType, node.name, node.outputs);
@@ -195,6 +198,12 @@ function readNode(
     rule(read, reader);
     read.finish();
     if (node.opType === "MatMul") reader.products.add(read.outputs[0] ?? "");
+    if (lifted !== undefined) {
+      const image = reader.resolve(read.outputs[0] ?? "");
+      const [, channels = 0, , length = 0] = reader.shape(image);
+      const output = node.outputs[0] ?? "";
+      reader.add(node, "reshape", [image], { shape: [channels, length] }, { part: "signal", output });
+    }
     if (moved === undefined) return;
     const { permutation } = moved;
     for (const [index, output] of node.outputs.entries()) {

@@ -87,6 +87,15 @@ describe("a reshape, a transpose and a reshape become one node", () => {
   });
 });
 
+/** A node over signals of 4 × 9, with `weights` if it is a layer. */
+function signal(opType: string, values: Values, weights?: readonly number[]): ModelParts {
+  return {
+    features: [4, 9],
+    tensors: weights === undefined ? [] : [counted("weights", weights)],
+    nodes: [node(opType, weights === undefined ? ["x"] : ["x", "weights"], "y", attributes(values))],
+  };
+}
+
 /** A `Resize` of images of 5 × 6, by `scales` or to `sizes`. */
 function resized(values: Values, scales: number[] | undefined, sizes: number[] = [], opset = 17): ModelParts {
   const named = scales === undefined ? ["x", "", "", "sizes"] : opset < 11 ? ["x", "scales"] : ["x", "", "scales"];
@@ -122,6 +131,24 @@ const right: readonly (readonly [name: string, parts: ModelParts])[] = [
   ["one with more padding below", transposed([4, 3, 3, 4], { strides: [2, 3], auto_pad: "SAME_UPPER" })],
   ["one with padding on one side", transposed([4, 3, 3, 3], { pads: [0, 2, 1, 0], strides: [1, 2] })],
   ["one without padding", transposed([4, 3, 3, 3], { auto_pad: "VALID" })],
+  ["a convolution of signals", signal("Conv", { pads: [1, 2], strides: [2] }, [6, 4, 3])],
+  ["one in groups, with holes", signal("Conv", { dilations: [2], group: 2, pads: [2, 1] }, [6, 2, 3])],
+  ["a transposed convolution of signals", signal("ConvTranspose", { strides: [2], output_padding: [1] }, [4, 3, 3])],
+  ["the maxima of a signal", signal("MaxPool", { kernel_shape: [3], strides: [2], pads: [1, 1] })],
+  ["the means of a signal", signal("AveragePool", { kernel_shape: [2], ceil_mode: 1, strides: [2] })],
+  ["the mean of a signal", signal("GlobalAveragePool", {})],
+  [
+    "signals through two convolutions",
+    {
+      features: [3, 9],
+      tensors: [counted("a", [4, 3, 3]), counted("b", [5, 4, 2]), counted("shift", [4])],
+      nodes: [
+        node("Conv", ["x", "a", "shift"], "first"),
+        node("Relu", ["first"], "open"),
+        node("Conv", ["open", "b"], "y"),
+      ],
+    },
+  ],
   ["linear, doubled", resized({ mode: "linear" }, [1, 1, 2, 2])],
   ["linear, by a factor that is no ratio", resized({ mode: "linear" }, [1, 1, 1.3, 0.7])],
   ["linear before opset 11", resized({ mode: "linear" }, [1, 1, 2, 1.5], [], 10)],
