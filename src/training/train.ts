@@ -33,6 +33,7 @@ import { carriedNotices } from "./start/carried-notices.ts";
 import { bringsWeights, requireOneTarget, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
 import { sourceForFile } from "./start/fine-tuning-data.ts";
 import { fittingBatch } from "./start/fitting-batch.ts";
+import { foldedNormsNote } from "./start/folded-norms.ts";
 import { latencyTableFor } from "./start/latency-table.ts";
 import { requireHead } from "./start/new-head.ts";
 import { type DataSource, openData } from "./start/run-data.ts";
@@ -99,9 +100,13 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
       isTaught: parsed.teach !== undefined,
     });
     if (parsed.headEpochs !== undefined) requireHead(network.graph);
-    const said = [fileOf(found)?.notice, headNotice, batchNotice].filter((notice) => notice !== undefined);
+    const foldedNotice = isFineTuned ? foldedNormsNote(network.graph) : undefined;
+    const said = [fileOf(found)?.notice, headNotice, batchNotice, foldedNotice].filter(
+      (notice) => notice !== undefined,
+    );
     const plain = await whitened(network, opened.dataset);
-    const isTrained = isFineTuned && headNotice === undefined;
+    // Whoever teaches outputs has no labels to compare them with.
+    const isTrained = isFineTuned && headNotice === undefined && parsed.teach === undefined;
     return { settings: fitted, name: nameOf(found, network.graph), ...opened, plain, notices: said, isTrained };
   });
   // One rank measures, so that all have the same times, and no other process is busy meanwhile.

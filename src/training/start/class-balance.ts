@@ -26,8 +26,10 @@ export function classWeightsOf(
 /** A sentence about unbalanced or missing classes of the training images, if there are any. */
 export function classBalanceNotes(
   { classes, train }: Dataset,
-  { classWeights }: Pick<Settings, "classWeights">,
+  { classWeights, teach }: Pick<Settings, "classWeights" | "teach">,
 ): readonly string[] {
+  // Outputs are taught without labels.
+  if (teach !== undefined) return [];
   const counts = countsOf(train.labels, classes.length);
   const named = classes.map((name, label) => ({ name: `"${name}"`, count: counts[label] ?? 0 }));
   const missing = named.filter(({ count }) => count === 0);
