@@ -18,8 +18,10 @@ export const ownOpset = 17;
  * is written in this opset.
  */
 const oldestWritten = 13;
-/** Newest opset that is supported. */
-const newestOpset = 26;
+/** Newest opset that is read. */
+const newestOpset = 28;
+/** Newest opset that is written, which ONNX Runtime 1.30 runs. A network from a newer file is written in this opset. */
+const newestWritten = 26;
 /** Oldest opset that is supported: older ones broadcast in another way. */
 const oldestOpset = 7;
 const ownProducer = "espalier";
@@ -107,8 +109,9 @@ export function headerOf(
     .map(({ key, value }) => [key ?? "", value ?? ""] as const)
     .filter(([key]) => !isOfLayout(key));
   const isOwn = model.producerName === ownProducer;
-  const written = Math.max(opset, oldestWritten);
-  const irVersion = model.irVersion ?? 0;
+  const written = Math.min(Math.max(opset, oldestWritten), newestWritten);
+  // The version of a newer opset would keep older programs from reading the file.
+  const irVersion = opset > newestWritten ? 0 : (model.irVersion ?? 0);
   const modelVersion = model.modelVersion ?? 0;
   const header: FileHeader = {
     ...(written === ownOpset ? {} : { opset: written }),

@@ -186,6 +186,26 @@ describe("forms with the outputs of ONNX Runtime", () => {
   });
 });
 
+describe("a file of opset 28", () => {
+  const parts = (opset: number, blocks: Values, cast: Values): ModelParts => ({
+    features: [3, 4, 6],
+    opset,
+    nodes: [
+      node("Cast", ["x"], "images", attributes({ to: 1, ...cast })),
+      node("SpaceToDepth", ["images"], "y", attributes({ blocksize: 2, ...blocks })),
+    ],
+  });
+
+  test("is read, and written in the newest opset that runtimes run", () => {
+    const bytes = onnxModel(parts(28, { mode: "CRD" }, { round_mode: "nearest" }));
+    const network = readOnnx(bytes, "new.onnx");
+    expect(network.graph.nodes.map(({ attributes: own }) => own)).toEqual([{ block: 2, mode: "CRD" }]);
+    expect(network.graph.header?.opset).toBe(26);
+    const older = readOnnx(onnxModel(parts(26, {}, {})), "older.onnx");
+    expect(older.graph.nodes.map(({ attributes: own }) => own)).toEqual([{ block: 2, mode: "DCR" }]);
+  });
+});
+
 describe("an open height and width", () => {
   const parts = (dims: readonly (string | number)[]): ModelParts => ({
     features: [],

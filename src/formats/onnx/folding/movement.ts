@@ -46,7 +46,8 @@ const constantOfShape: FoldRule = ({ integers, claim, attributeTensor }) => {
   return [constant(type, dims, new Array<Scalar>(elementCount(dims)).fill(values[0] ?? 0))];
 };
 
-const range: FoldRule = ({ input, claim }) => {
+const range: FoldRule = ({ node, input, claim }) => {
+  node.int("stash_type", 1);
   const [start = 0, limit = 0, delta = 1] = [0, 1, 2].map((index) =>
     plain(at(input(index), 0), "counts from, to or by"),
   );
@@ -79,7 +80,7 @@ const cast: FoldRule = ({ node, input }) => {
   const source = input(0);
   const to = node.int("to");
   node.int("saturate", 1);
-  node.int("round_mode", 0);
+  node.string("round_mode", "up");
   const rounded = roundings.get(to);
   if (rounded !== undefined)
     return [

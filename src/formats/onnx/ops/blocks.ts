@@ -1,7 +1,7 @@
 /**
- * ONNX `DepthToSpace` and `SpaceToDepth` ↔ depth_to_space and space_to_depth. ONNX knows one order of the channels for
- * `SpaceToDepth`. In the other order it is written as PyTorch does: a reshape, a transpose and a reshape, which
- * `rearrangement.ts` reads as one node again.
+ * ONNX `DepthToSpace` and `SpaceToDepth` ↔ depth_to_space and space_to_depth. Before opset 28, ONNX knows one order of
+ * the channels for `SpaceToDepth`. In the other order it is written as PyTorch does: a reshape, a transpose and a
+ * reshape, which `rearrangement.ts` reads as one node again.
  */
 import type { BlockAttributes } from "../../../graph/ops.ts";
 import type { ReadRule, WriteRule } from "../rules.ts";
@@ -37,5 +37,8 @@ export const readDepthToSpace: ReadRule = (node, context) => {
 export const readSpaceToDepth: ReadRule = (node, context) => {
   const block = node.int("blocksize");
   node.check(block >= 1, "blocksize must be positive", "1 or more", `${block}`);
-  context.add(node, "space_to_depth", [node.input(0)], { block, mode: "DCR" });
+  // An attribute since opset 28.
+  const mode = node.string("mode", "DCR");
+  node.check(mode === "DCR" || mode === "CRD", "its mode is not known", "DCR, CRD", mode);
+  context.add(node, "space_to_depth", [node.input(0)], { block, mode: mode === "CRD" ? mode : "DCR" });
 };

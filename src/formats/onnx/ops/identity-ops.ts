@@ -26,7 +26,7 @@ const shortTypes: ReadonlyMap<number, string> = new Map([
 export const readCast: ReadRule = (node, context) => {
   const to = node.int("to");
   node.int("saturate", 1);
-  node.int("round_mode", 0);
+  node.string("round_mode", "up");
   node.check(floatTypes.has(to), "casts an activation to a type that is not a float", "FLOAT (1)", `type ${to}`);
   // A network of 16-bit floats is computed in 32 bits as a whole. A cast that rounds only a part of a network would
   // change its outputs.
