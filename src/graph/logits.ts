@@ -16,9 +16,10 @@ export function endingInLogits(graph: Graph): Graph {
   if (others.length > 0) return graph;
   const makers = producers(graph);
   const last = makers.get(output);
-  if (last?.op === "softmax") return withoutDeadNodes({ ...graph, outputs: last.inputs.slice(0, 1) });
+  if (last?.op === "softmax" && (last.attributes.axis ?? 1) === 1)
+    return withoutDeadNodes({ ...graph, outputs: last.inputs.slice(0, 1) });
   const before = last?.op === "flatten" ? makers.get(last.inputs[0] ?? "") : undefined;
-  if (last === undefined || before?.op !== "softmax") return graph;
+  if (last === undefined || before?.op !== "softmax" || (before.attributes.axis ?? 1) !== 1) return graph;
   const [, , ...pixels] = inferShapes(graph, 1).get(before.outputs[0] ?? "") ?? [];
   if (elementCount(pixels) !== 1) return graph;
   const nodes = graph.nodes.map((node) => (node === last ? { ...node, inputs: before.inputs } : node));

@@ -24,7 +24,7 @@ const attributeKinds: Readonly<Record<ForwardOpName, ArgumentKinds>> = {
   clip: { minimum: "number or infinity", maximum: "number or infinity" },
   // The others depend on the function.
   activation: { function: "text" },
-  softmax: { isLogarithm: "boolean?" },
+  softmax: { isLogarithm: "boolean?", axis: "positive whole number?" },
   add: {},
   multiply: {},
   binary: { function: "text" },

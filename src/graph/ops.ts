@@ -75,6 +75,8 @@ export interface ClipAttributes {
 export interface SoftmaxAttributes {
   /** Whether dst is the logarithm of the softmax; default false. */
   readonly isLogarithm?: boolean;
+  /** The axis along which the results add up to 1; default 1, the channels. */
+  readonly axis?: number;
 }
 
 /**
@@ -217,7 +219,7 @@ export interface ForwardOps {
   clip: ClipAttributes;
   /** (src) → dst = f(src), elementwise */
   activation: ActivationAttributes;
-  /** (src [N,C,…]) → dst, over the channels: e^src / Σ e^src, or the logarithm of that */
+  /** (src [N,C,…]) → dst, over one axis: e^src / Σ e^src, or the logarithm of that */
   softmax: SoftmaxAttributes;
   /** (a, b), same shapes → a + b */
   add: Record<never, never>;
@@ -355,7 +357,7 @@ export interface TrainingOps {
   activation_backward: ActivationAttributes;
   /**
    * (dst, diff_dst) → diff_src = dst · (diff_dst − Σ dst·diff_dst); for the logarithm diff_dst − e^dst · Σ diff_dst;
-   * the sums are over the channels
+   * the sums are over the axis
    */
   softmax_backward: SoftmaxAttributes;
   /**

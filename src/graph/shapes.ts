@@ -52,7 +52,11 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     return [input(0)];
   },
   activation: sameAsFirst,
-  softmax: sameAsFirst,
+  softmax: ({ input, attributes: { axis = 1 }, check }) => {
+    const rank = input(0).length;
+    check(axis >= 1 && axis < Math.max(rank, 2), `an axis of 1 … ${rank - 1}`, `${axis}`);
+    return [input(0)];
+  },
   add: ({ input, check }) => {
     check(sameShape(input(0), input(1)), `both of shape ${formatShape(input(0))}`, formatShape(input(1)));
     return [input(0)];

@@ -187,6 +187,8 @@ const pointwise: Readonly<Record<string, (builder: GraphBuilder, src: string) =>
     return builder.concatenation("layer", [logarithm, root, inverse, power]);
   },
   softmax: (builder, src) => builder.softmax("layer", builder.activation("wider", src, line(3, 0))),
+  "a softmax over columns": (builder, src) =>
+    builder.softmax("layer", builder.activation("wider", src, line(3, 0)), { axis: 3 }),
   "the logarithm of a softmax": (builder, src) =>
     builder.softmax("layer", builder.activation("wider", src, line(3, 0)), { isLogarithm: true }),
   "a product of two values": (builder, src) =>

@@ -94,7 +94,7 @@ const builderRows: Readonly<Record<string, Row>> = {
     ),
   },
   gelu: { ...named, options: object({}, { approximation: [1, "quick"] }) },
-  softmax: { ...named, attributes: object({}, { isLogarithm: notBoolean }) },
+  softmax: { ...named, attributes: object({}, { isLogarithm: notBoolean, axis: notPositiveIfGiven }) },
   add: { name: text("node"), a: text("images"), b: text("images") },
   multiply: { name: text("node"), a: text("images"), b: text("images") },
   binary: {

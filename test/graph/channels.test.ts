@@ -38,6 +38,7 @@ const singles: Readonly<Record<string, (builder: GraphBuilder) => string>> = {
   "leaky ReLU": (b) => b.activation("node", image(b, "a"), { function: "leaky_relu", slope: 0.5 }),
   softsign: (b) => b.activation("node", image(b, "a"), { function: "softsign" }),
   exponential: (b) => b.activation("node", image(b, "a"), { function: "exponential" }),
+  "softmax, over rows": (b) => b.softmax("node", image(b, "a"), { axis: 2 }),
   softmax: (b) => b.softmax("node", image(b, "a")),
   multiply: (b) => b.multiply("node", image(b, "a"), image(b, "b")),
   "multiply, by a gate a channel": (b) => b.multiply("node", image(b, "a"), b.input("b", ["N", 4, 1, 1])),

@@ -37,13 +37,33 @@ function demandAll<K extends ForwardOpName>(
   return [new Uint8Array(channelsOf(shape)).fill(dst.includes(1) ? 1 : 0)];
 }
 
-/** A channel at zero still adds e⁰ to the sum, so no channel can be pruned alone. */
+function isOverChannels({ attributes: { axis = 1 } }: ChannelContext<"softmax">): boolean {
+  return axis === 1;
+}
+
+/**
+ * A channel at zero still adds e⁰ to the sum, so no channel can be pruned alone. Over another axis, each channel is for
+ * itself.
+ */
 export const softmax: ChannelRule<"softmax"> = {
   couple: (context, join) => {
+    if (!isOverChannels(context)) {
+      for (const index of indices(channelsOf(context.dstShape))) {
+        join({ slot: "dst", axis: 1, index }, { slot: 0, axis: 1, index });
+      }
+      return;
+    }
     coupleAll(context, join);
     if (channelsOf(context.dstShape) > 0) join({ slot: "dst", axis: 1, index: 0 }, { slot: 0, axis: 1, index: 0 });
   },
-  constants: ({ attributes: { isLogarithm }, dstShape }, [src = new Float64Array()]) => {
+  constants: (context, [src = new Float64Array()]) => {
+    const { attributes, dstShape } = context;
+    const { isLogarithm, axis = 1 } = attributes;
+    if (!isOverChannels(context)) {
+      const extent = dstShape[axis] ?? 1;
+      const share = isLogarithm === true ? -Math.log(extent) : 1 / extent;
+      return (channel) => (Number.isNaN(src[channel] ?? Number.NaN) ? Number.NaN : share);
+    }
     if (channelsOf(dstShape) === 1) return () => (isLogarithm === true ? 0 : 1);
     const largest = Math.max(...src);
     const powers = src.map((value) => Math.exp(value - largest));
@@ -55,8 +75,8 @@ export const softmax: ChannelRule<"softmax"> = {
           : (powers[channel] ?? Number.NaN) / sum,
       );
   },
-  reach: reachAll,
-  demands: demandAll,
+  reach: (context, slot) => (isOverChannels(context) ? reachAll(context, slot) : (channel) => [channel]),
+  demands: (context, dst) => (isOverChannels(context) ? demandAll(context, dst) : [dst]),
   narrow: ({ attributes }) => ({ attributes, slots: [0] }),
   bypass: () => undefined,
 };

@@ -77,23 +77,28 @@ export const readHardSigmoid: ReadRule = (node, context) => {
 
 export const writeSoftmax: WriteRule<"softmax"> = (node, context) => {
   const isLogarithm = node.attributes.isLogarithm === true;
-  context.write(isLogarithm ? "LogSoftmax" : "Softmax", node, node.inputs, { axis: 1 });
+  context.write(isLogarithm ? "LogSoftmax" : "Softmax", node, node.inputs, { axis: node.attributes.axis ?? 1 });
 };
 
 export const readSoftmax: ReadRule = (node, context) => {
-  readOverChannels(node, context, {});
+  readOverAxis(node, context, {});
 };
 
 export const readLogSoftmax: ReadRule = (node, context) => {
-  readOverChannels(node, context, { isLogarithm: true });
+  readOverAxis(node, context, { isLogarithm: true });
 };
 
 /** Before opset 13, `Softmax` and `LogSoftmax` normalise over all axes from `axis` on. */
-function readOverChannels(node: NodeReader, context: ReadContext, attributes: Attributes<"softmax">): void {
+function readOverAxis(node: NodeReader, context: ReadContext, attributes: Attributes<"softmax">): void {
   const shape = context.shape(node.input(0));
   const isOfOneAxis = node.opset >= 13;
   const axis = frontAxis(node, node.int("axis", isOfOneAxis ? -1 : 1), shape.length);
-  const isOverChannels = axis === 1 && (isOfOneAxis || shape.slice(2).every((extent) => extent === 1));
-  node.check(isOverChannels, "is not over the channels", "axis 1", `axis ${axis} of [${["N", ...shape.slice(1)]}]`);
-  context.add(node, "softmax", [node.input(0)], attributes);
+  const isAlone = isOfOneAxis || shape.slice(axis + 1).every((extent) => extent === 1);
+  node.check(
+    axis >= 1 && (isAlone || axis === shape.length - 1),
+    "is over the batch, or over several axes",
+    "one axis",
+    `axis ${axis} of [${["N", ...shape.slice(1)]}]`,
+  );
+  context.add(node, "softmax", [node.input(0)], axis === 1 ? attributes : { ...attributes, axis });
 }
