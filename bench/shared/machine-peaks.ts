@@ -6,6 +6,7 @@
 import { required } from "../../src/core/errors.ts";
 import type { Precision } from "../../src/engine/engine.ts";
 import { argument } from "../../src/engine/onednn/ffi/constants.ts";
+import { binaryOperation } from "../../src/engine/onednn/ffi/elementwise-operations.ts";
 import type { OneDnn } from "../../src/engine/onednn/ffi/library.ts";
 import {
   createMemory,
@@ -13,7 +14,7 @@ import {
   type MemoryDescriptor,
   NativeMemory,
 } from "../../src/engine/onednn/ffi/memory.ts";
-import { binaryOperation, matrixProduct } from "../../src/engine/onednn/ffi/operations.ts";
+import { matrixProduct } from "../../src/engine/onednn/ffi/operations.ts";
 import {
   BoundPrimitive,
   firstImplementation,

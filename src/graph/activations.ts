@@ -1,6 +1,7 @@
 /** The functions of the `activation` op and their derivatives. `ops.ts` has the formulas. */
+
+import type { ActivationAttributes } from "./attributes.ts";
 import { erf } from "./erf.ts";
-import type { ActivationAttributes } from "./ops.ts";
 
 /** The numbers of GELU's approximation: x/2 · (1 + tanh(slope · (x + cubic·x³))). */
 export const geluTanh = { slope: Math.sqrt(2 / Math.PI), cubic: 0.044715 } as const;

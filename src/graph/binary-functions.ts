@@ -1,5 +1,5 @@
 /** The functions of the `binary` op, and their derivatives by each of the two numbers. */
-import type { BinaryAttributes } from "./ops.ts";
+import type { BinaryAttributes } from "./attributes.ts";
 
 type OfTwo = (a: number, b: number) => number;
 type Name = BinaryAttributes["function"];

@@ -7,11 +7,32 @@ import { required, UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
 import { optional } from "../core/optional.ts";
 import type { Shape } from "../core/tensor.ts";
+import type {
+  ActivationAttributes,
+  BinaryAttributes,
+  LocalResponseNormalizationAttributes,
+  NormalizationAttributes,
+  Pair,
+  ReductionAttributes,
+  ResamplingAttributes,
+  SoftmaxAttributes,
+} from "./attributes.ts";
+import {
+  type ConvolutionOptions,
+  convolutionKinds,
+  type DeconvolutionOptions,
+  type LinearOptions,
+  type NormalizationOptions,
+  type PoolingOptions,
+  pair,
+  poolingKinds,
+  requireWeightsOptions,
+  sides,
+  type WeightsOptions,
+} from "./builder-options.ts";
 import {
   type Graph,
-  type InitialWeights,
   type Input,
-  initialKinds,
   makeNode,
   type Node,
   networkParameterKinds,
@@ -21,100 +42,11 @@ import {
   type SymbolicShape,
 } from "./graph.ts";
 import { type ArgumentKinds, fieldsOf, requireAttributes } from "./node-arguments.ts";
-import type {
-  ActivationAttributes,
-  Attributes,
-  BatchNormalizationAttributes,
-  BinaryAttributes,
-  ForwardOpName,
-  LocalResponseNormalizationAttributes,
-  NormalizationAttributes,
-  Padding,
-  Pair,
-  ReductionAttributes,
-  ResamplingAttributes,
-  SoftmaxAttributes,
-} from "./ops.ts";
+import type { Attributes, ForwardOpName } from "./ops.ts";
 import { bindBatch, inferNode } from "./shapes.ts";
-
-export interface ConvolutionOptions {
-  /** Output channels. */
-  readonly channels: number;
-  readonly kernel: number | Pair;
-  readonly strides?: number | Pair;
-  readonly padding?: number | Padding;
-  readonly dilation?: number | Pair;
-  readonly groups?: number;
-  readonly bias?: boolean;
-  readonly weights?: WeightsOptions;
-}
-
-/** How weights start, and whether training leaves them so. */
-export interface WeightsOptions {
-  /** Default "normal". */
-  readonly initial?: InitialWeights;
-  /** Default false. */
-  readonly isFrozen?: boolean;
-}
-
-export interface NormalizationOptions extends Partial<BatchNormalizationAttributes> {
-  /** Whether the scales stay at 1; default false. */
-  readonly isScaleFrozen?: boolean;
-}
-
-export interface LinearOptions {
-  /** Default true. */
-  readonly bias?: boolean;
-  readonly weights?: WeightsOptions;
-}
-
-export interface DeconvolutionOptions extends ConvolutionOptions {
-  readonly outputPadding?: number | Pair;
-}
-
-export interface PoolingOptions {
-  readonly kernel: number | Pair;
-  /** Default: the kernel. */
-  readonly strides?: number | Pair;
-  readonly padding?: number | Padding;
-}
-
-function pair(value: number | Pair): Pair {
-  return typeof value === "number" ? [value, value] : value;
-}
-
-function sides(value: number | Padding): Padding {
-  return typeof value === "number" ? { top: value, left: value, bottom: value, right: value } : value;
-}
-
-function requireWeightsOptions(call: string, argument: string, options: WeightsOptions): void {
-  requireArguments(call, fieldsOf(argument, options, { initial: "object?", isFrozen: "boolean?" }));
-  if (options.initial === undefined) return;
-  const kind: unknown = Reflect.get(options.initial, "kind");
-  requireOneOf(call, `${argument}.initial.kind`, kind, initialKinds);
-  const kinds: ArgumentKinds = kind === "whitening" ? { epsilon: "number" } : {};
-  requireArguments(call, fieldsOf(`${argument}.initial`, options.initial, kinds));
-}
 
 /** The batch size for checking shapes while building. Any size would do. */
 const PROBE_BATCH = 1;
-
-const poolingKinds: ArgumentKinds = {
-  kernel: "number or pair",
-  strides: "number or pair?",
-  padding: "number or padding?",
-};
-
-const convolutionKinds: ArgumentKinds = {
-  channels: "positive whole number",
-  kernel: "number or pair",
-  strides: "number or pair?",
-  padding: "number or padding?",
-  dilation: "number or pair?",
-  groups: "positive whole number?",
-  bias: "boolean?",
-  weights: "object?",
-};
 
 /**
  * Builds a graph. Methods throw `UserError("bad-graph")` on a node that is illegal for its inputs or whose name is

@@ -3,10 +3,10 @@ import { type ArgumentKind, type Arguments, requireArguments, requireOneOf } fro
 import type {
   ActivationAttributes,
   BinaryAttributes,
-  ForwardOpName,
   ReductionAttributes,
   ResamplingAttributes,
-} from "./ops.ts";
+} from "./attributes.ts";
+import type { ForwardOpName } from "./ops.ts";
 
 /** By name. */
 export type ArgumentKinds = Readonly<Record<string, ArgumentKind>>;

@@ -1,5 +1,5 @@
 /** The functions of the `reduction` op, of numbers that each occur a number of times. */
-import type { ReductionAttributes } from "./ops.ts";
+import type { ReductionAttributes } from "./attributes.ts";
 
 interface Repeated {
   readonly value: number;

@@ -2,7 +2,7 @@
  * Which pixels of an image the pixels of a resampled one are made of. Rows and columns are independent of each other.
  * The formulas are those of ONNX's `Resize` and `Pad`.
  */
-import type { Pair, ResamplingAttributes, Resized } from "./ops.ts";
+import type { Pair, ResamplingAttributes, Resized } from "./attributes.ts";
 
 /** A pixel along one axis, and its share. */
 export type Tap = readonly [index: number, weight: number];

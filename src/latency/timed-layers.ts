@@ -4,8 +4,9 @@
  * convolution's weights, and an activation is applied to each result before it is stored.
  */
 import type { Shape } from "../core/tensor.ts";
+import type { Pair } from "../graph/attributes.ts";
 import { type Graph, type Node, readers } from "../graph/graph.ts";
-import type { ForwardOpName, Pair } from "../graph/ops.ts";
+import type { ForwardOpName } from "../graph/ops.ts";
 import { withInputs } from "../graph/rewrite.ts";
 import { inferShapes } from "../graph/shapes.ts";
 

@@ -1,5 +1,7 @@
 /** The building blocks that several model families share, with the names of their layers. */
-import type { ConvolutionOptions, GraphBuilder } from "../graph/builder.ts";
+
+import type { GraphBuilder } from "../graph/builder.ts";
+import type { ConvolutionOptions } from "../graph/builder-options.ts";
 
 /** The options of a convolution. The default padding keeps the size of the image (for odd kernels and stride 1). */
 export type UnitOptions = ConvolutionOptions & { readonly kernel: number };

@@ -7,7 +7,7 @@
  */
 import { eigenpairs } from "../core/eigen.ts";
 import type { Tensor } from "../core/tensor.ts";
-import type { Pair } from "../graph/ops.ts";
+import type { Pair } from "../graph/attributes.ts";
 
 /** Channels, height and width of a patch, and the distance of its pixels. */
 export interface PatchShape {

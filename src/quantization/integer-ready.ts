@@ -9,8 +9,8 @@
  */
 import { required } from "../core/errors.ts";
 import { type Shape, type Tensor, tensor } from "../core/tensor.ts";
+import type { Padding, Pair } from "../graph/attributes.ts";
 import { makeNode, type Network, type Node, type Parameter, type ParameterKind, readers } from "../graph/graph.ts";
-import type { Padding, Pair } from "../graph/ops.ts";
 import { withInputs, withoutDeadNodes } from "../graph/rewrite.ts";
 import { inferShapes } from "../graph/shapes.ts";
 import { bake } from "../selection/fold.ts";

@@ -7,8 +7,8 @@
 import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
+import type { ScaleAttributes } from "../graph/attributes.ts";
 import { type Graph, makeNode, type Node, type Parameter, type ScaledStructures } from "../graph/graph.ts";
-import type { ScaleAttributes } from "../graph/ops.ts";
 import { withInputs } from "../graph/rewrite.ts";
 import { BranchParts } from "./branch-parts.ts";
 import { type Branch, residualBranches } from "./branches.ts";

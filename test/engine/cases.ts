@@ -1,10 +1,10 @@
 /** The graphs of the conformance suite: every op over many shapes, then small whole networks. */
 
 import type { Precision } from "../../src/engine/engine.ts";
-import type { ConvolutionOptions, DeconvolutionOptions } from "../../src/graph/builder.ts";
+import type { ActivationAttributes, ResamplingAttributes } from "../../src/graph/attributes.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
+import type { ConvolutionOptions, DeconvolutionOptions } from "../../src/graph/builder-options.ts";
 import type { Graph } from "../../src/graph/graph.ts";
-import type { ActivationAttributes, ResamplingAttributes } from "../../src/graph/ops.ts";
 
 export interface Case {
   readonly name: string;

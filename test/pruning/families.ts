@@ -2,9 +2,10 @@
  * Small networks of the families that have streams: what the zoo's large ones are made of, in a size that tests can
  * run.
  */
+
+import type { NormalizationAttributes } from "../../src/graph/attributes.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
-import type { NormalizationAttributes } from "../../src/graph/ops.ts";
 
 type Build = (builder: GraphBuilder, images: string) => string;
 

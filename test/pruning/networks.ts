@@ -5,9 +5,9 @@ import fc from "fast-check";
 import { RandomStream } from "../../src/core/random.ts";
 import { elementCount, type Tensor, tensor } from "../../src/core/tensor.ts";
 import { createReferenceEngine } from "../../src/engine/reference/index.ts";
+import type { ActivationAttributes } from "../../src/graph/attributes.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph, Network, ParameterKind } from "../../src/graph/graph.ts";
-import type { ActivationAttributes } from "../../src/graph/ops.ts";
 
 /** One piece of a random network; `width` is a number of channels, rounded where groups need it. */
 export type Piece =

@@ -3,7 +3,7 @@
  * response normalization, and their gradients.
  */
 import { elementCount, type Shape } from "../../core/tensor.ts";
-import type { LocalResponseNormalizationAttributes, NormalizationAttributes } from "../../graph/ops.ts";
+import type { LocalResponseNormalizationAttributes, NormalizationAttributes } from "../../graph/attributes.ts";
 import { placesIn } from "./broadcast.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 

@@ -4,7 +4,7 @@
  * dst += src·weights, diff_src += diff_dst·weights, diff_weights += src·diff_dst.
  */
 import type { Shape } from "../../core/tensor.ts";
-import type { ConvolutionAttributes } from "../../graph/ops.ts";
+import type { ConvolutionAttributes } from "../../graph/attributes.ts";
 import { at, channelsOf, extent, input, type KernelContext, optionalInput, output } from "./kernel.ts";
 
 /**

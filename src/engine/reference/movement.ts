@@ -1,6 +1,6 @@
 /** Ops that give the numbers of each image other places: reshape, gather with its gradient, and blocks of pixels. */
 import { elementCount } from "../../core/tensor.ts";
-import type { BlockAttributes } from "../../graph/ops.ts";
+import type { BlockAttributes } from "../../graph/attributes.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 
 /** In row-major order the numbers stay where they are. */

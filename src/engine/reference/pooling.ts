@@ -3,7 +3,7 @@
  * the same function.
  */
 import type { Shape } from "../../core/tensor.ts";
-import type { MaxPoolingAttributes } from "../../graph/ops.ts";
+import type { MaxPoolingAttributes } from "../../graph/attributes.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 
 /**

@@ -1,6 +1,6 @@
 /** The `reduction` op and its gradient. */
 import type { Shape } from "../../core/tensor.ts";
-import type { ReductionAttributes } from "../../graph/ops.ts";
+import type { ReductionAttributes } from "../../graph/attributes.ts";
 import { placesIn } from "./broadcast.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 

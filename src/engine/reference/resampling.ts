@@ -1,6 +1,6 @@
 /** Images of another size, and the gradient. Both walk over the same shares of pixels. */
 import type { Shape } from "../../core/tensor.ts";
-import type { ResamplingAttributes } from "../../graph/ops.ts";
+import type { ResamplingAttributes } from "../../graph/attributes.ts";
 import { tapsOf } from "../../graph/resampling.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 

@@ -1,6 +1,6 @@
 /** Upsampling by repeated pixels, and its gradient. */
 import type { Shape } from "../../core/tensor.ts";
-import type { UpsamplingAttributes } from "../../graph/ops.ts";
+import type { UpsamplingAttributes } from "../../graph/attributes.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 
 /** Visits every pixel of the large image of shape `dst`, with the one it repeats. */

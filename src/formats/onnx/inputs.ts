@@ -1,7 +1,7 @@
 /** Reads the inputs of a file's graph: images with an open or a fixed batch size. */
 import { UserError } from "../../core/errors.ts";
+import type { Pair } from "../../graph/attributes.ts";
 import type { Input, SymbolicShape } from "../../graph/graph.ts";
-import type { Pair } from "../../graph/ops.ts";
 import type { Constant } from "./folding/constant.ts";
 import type { ModelMessage, ValueMessage } from "./proto.ts";
 

@@ -2,8 +2,10 @@
  * Finds the kind of each parameter. ONNX does not store it; it follows from the op that reads the parameter and the
  * input index.
  */
+
+import type { BinaryAttributes } from "../../graph/attributes.ts";
 import type { Node, ParameterKind } from "../../graph/graph.ts";
-import type { BinaryAttributes, ForwardOpName, OpName } from "../../graph/ops.ts";
+import type { ForwardOpName, OpName } from "../../graph/ops.ts";
 
 /** Parameter kinds of an op's inputs after the first. */
 const inputKinds: { readonly [K in ForwardOpName]: readonly ParameterKind[] } = {

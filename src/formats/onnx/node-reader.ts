@@ -5,7 +5,7 @@
 
 import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
-import type { Padding, Pair } from "../../graph/ops.ts";
+import type { Padding, Pair } from "../../graph/attributes.ts";
 import { type AttributeMessage, attributeTypes, type NodeMessage, type TensorMessage } from "./proto.ts";
 
 const UNSUPPORTED_HINT = "Export the network without this node, or with another form of the op";

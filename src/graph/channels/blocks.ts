@@ -2,7 +2,7 @@
  * The channel rules of the ops that make blocks of pixels channels, or channels blocks of pixels. All channels that
  * belong to one channel of the large image are coupled.
  */
-import type { BlockAttributes } from "../ops.ts";
+import type { BlockAttributes } from "../attributes.ts";
 import { type ChannelContext, type ChannelRule, channelsOf, indices } from "./rule.ts";
 
 /** The channel of the large image that channel `deep` of the small image belongs to. */

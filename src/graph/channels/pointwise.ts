@@ -1,7 +1,8 @@
 /** The channel rules of the ops in which channel c of the output depends only on channel c of the inputs. */
 import { elementCount } from "../../core/tensor.ts";
 import { activationFunction } from "../activations.ts";
-import type { ForwardOpName, Padding } from "../ops.ts";
+import type { Padding } from "../attributes.ts";
+import type { ForwardOpName } from "../ops.ts";
 import { type ChannelContext, type ChannelRule, channelsOf, constantOf, everyChannel } from "./rule.ts";
 
 type Constant = (channel: number, ...src: number[]) => number;

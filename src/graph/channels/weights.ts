@@ -7,7 +7,7 @@
  * a group is one channel.
  */
 import type { Tensor } from "../../core/tensor.ts";
-import type { Padding } from "../ops.ts";
+import type { Padding } from "../attributes.ts";
 import {
   type ChannelContext,
   type ChannelEnd,

@@ -1,6 +1,6 @@
 /** The shapes of what slides a window over images: convolutions and poolings. */
 import { formatShape, type Shape } from "../../core/tensor.ts";
-import type { ConvolutionAttributes, DeconvolutionAttributes, MaxPoolingAttributes } from "../ops.ts";
+import type { ConvolutionAttributes, DeconvolutionAttributes, MaxPoolingAttributes } from "../attributes.ts";
 import type { ShapeContext } from "./rule.ts";
 
 /** Output extent of a sliding window: ⌊(size + before + after − dilation·(kernel − 1) − 1) / stride⌋ + 1. */

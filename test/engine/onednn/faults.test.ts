@@ -9,6 +9,7 @@ import { elementCount, type Shape } from "../../../src/core/tensor.ts";
 import { type PostOp, withAttributes } from "../../../src/engine/onednn/ffi/attributes.ts";
 import { argument, isaAmx, isaAvx512Core } from "../../../src/engine/onednn/ffi/constants.ts";
 import { copyMemory } from "../../../src/engine/onednn/ffi/copy.ts";
+import { binaryOperation } from "../../../src/engine/onednn/ffi/elementwise-operations.ts";
 import { faultsOf } from "../../../src/engine/onednn/ffi/faults.ts";
 import { oneDnn } from "../../../src/engine/onednn/ffi/library.ts";
 import {
@@ -18,7 +19,6 @@ import {
   type LayoutName,
   NativeMemory,
 } from "../../../src/engine/onednn/ffi/memory.ts";
-import { binaryOperation } from "../../../src/engine/onednn/ffi/operations.ts";
 import {
   BoundPrimitive,
   firstImplementation,

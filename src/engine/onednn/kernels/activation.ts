@@ -1,7 +1,12 @@
 /** Lowers the `activation` op. A hard sigmoid is a linear function followed by a clip. */
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
-import { type Activation, activationBackward, activationForward, isLibraryFunction } from "../ffi/operations.ts";
+import {
+  type Activation,
+  activationBackward,
+  activationForward,
+  isLibraryFunction,
+} from "../ffi/elementwise-operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
 import type { Program } from "../planner/program.ts";
 import type { View } from "../planner/steps.ts";

@@ -1,6 +1,7 @@
 /** Types: a convolution to lower, and a formulation, which is one way to compute it. */
+
+import type { ConvolutionAttributes } from "../../../graph/attributes.ts";
 import type { Node } from "../../../graph/graph.ts";
-import type { ConvolutionAttributes } from "../../../graph/ops.ts";
 import { argument } from "../ffi/constants.ts";
 import type { MemoryDescriptor } from "../ffi/memory.ts";
 import type { ConvolutionDirection, ConvolutionMemory } from "../ffi/operations.ts";

@@ -3,9 +3,14 @@
 import { sameShape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
+import {
+  type Activation,
+  activationBackward,
+  activationForward,
+  type BinaryKind,
+} from "../ffi/elementwise-operations.ts";
 import { faultsOf } from "../ffi/faults.ts";
 import { describeMemory, type MemoryDescriptor, sameLayout, samePlaces } from "../ffi/memory.ts";
-import { type Activation, activationBackward, activationForward, type BinaryKind } from "../ffi/operations.ts";
 import { firstImplementation } from "../ffi/primitive.ts";
 import type { Program } from "../planner/program.ts";
 import type { View } from "../planner/steps.ts";

@@ -1,6 +1,7 @@
 /** Lowers maximum, average and global average pooling, and the gradient of a bias, which is a sum over pixels. */
+
+import type { AveragePoolingAttributes } from "../../../graph/attributes.ts";
 import type { Node } from "../../../graph/graph.ts";
-import type { AveragePoolingAttributes } from "../../../graph/ops.ts";
 import { bindBatch } from "../../../graph/shapes.ts";
 import { argument } from "../ffi/constants.ts";
 import { describeMemory, type MemoryDescriptor } from "../ffi/memory.ts";

@@ -4,7 +4,7 @@
  * Rotating a kernel takes one copy for each tap.
  */
 import type { Shape } from "../../../core/tensor.ts";
-import type { Padding } from "../../../graph/ops.ts";
+import type { Padding } from "../../../graph/attributes.ts";
 import { argument } from "../ffi/constants.ts";
 import { bytesOf, describeMemory, describePart, describeStrided, type MemoryDescriptor } from "../ffi/memory.ts";
 import { convolutionOperation } from "../ffi/operations.ts";

@@ -3,7 +3,7 @@
  * that have an op of their own (add, multiply, bias, gain, clip, linear activation) are read as that op.
  */
 import { type Shape, sameShape } from "../../../core/tensor.ts";
-import type { BinaryAttributes } from "../../../graph/ops.ts";
+import type { BinaryAttributes } from "../../../graph/attributes.ts";
 import { shortestDecimal } from "../decimal.ts";
 import { aligned } from "../folding/broadcast.ts";
 import type { NodeReader } from "../node-reader.ts";

@@ -3,7 +3,7 @@
  * the channels for `SpaceToDepth`. In the other order it is written as PyTorch does: a reshape, a transpose and a
  * reshape, which `rearrangement.ts` reads as one node again.
  */
-import type { BlockAttributes } from "../../../graph/ops.ts";
+import type { BlockAttributes } from "../../../graph/attributes.ts";
 import type { ReadRule, WriteRule } from "../rules.ts";
 
 export const writeDepthToSpace: WriteRule<"depth_to_space"> = (node, context) => {

@@ -4,7 +4,7 @@
  * layers read are stored as the graph has them, and nodes bring them into ONNX's order.
  */
 import { elementCount, type Shape, tensor } from "../../../core/tensor.ts";
-import type { Padding, Pair } from "../../../graph/ops.ts";
+import type { Padding, Pair } from "../../../graph/attributes.ts";
 import { exchangedAxes } from "../exchanged-axes.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";

@@ -1,5 +1,5 @@
 /** ONNX `Conv` (opset 11) ↔ convolution. */
-import type { Padding, Pair } from "../../../graph/ops.ts";
+import type { Padding, Pair } from "../../../graph/attributes.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
 

@@ -2,8 +2,9 @@
  * ONNX functions of one number ↔ activation: `Elu`, `Selu`, `Softplus`, `Mish`, `Exp`, `Sqrt`, `Pow` and others. Before
  * opset 18 a Mish is written as x · tanh(softplus x), and these three nodes are read as one Mish.
  */
+
+import type { ActivationAttributes } from "../../../graph/attributes.ts";
 import type { ForwardNode, Node } from "../../../graph/graph.ts";
-import type { ActivationAttributes } from "../../../graph/ops.ts";
 import { shortestDecimal } from "../decimal.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteContext } from "../rules.ts";

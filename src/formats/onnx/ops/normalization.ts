@@ -5,8 +5,8 @@
  * those of other tools are read as a normalization (`normalization-forms.ts`).
  */
 import { type Shape, sameShape, tensor } from "../../../core/tensor.ts";
+import type { NormalizationAttributes } from "../../../graph/attributes.ts";
 import type { ForwardNode, Node } from "../../../graph/graph.ts";
-import type { NormalizationAttributes } from "../../../graph/ops.ts";
 import { shortestDecimal } from "../decimal.ts";
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";

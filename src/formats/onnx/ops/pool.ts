@@ -3,7 +3,7 @@
  * average pooling too.
  */
 import { optional } from "../../../core/optional.ts";
-import type { AveragePoolingAttributes, MaxPoolingAttributes, Padding, Pair } from "../../../graph/ops.ts";
+import type { AveragePoolingAttributes, MaxPoolingAttributes, Padding, Pair } from "../../../graph/attributes.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { AttributeValue } from "../proto.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";

@@ -2,7 +2,7 @@
  * ONNX `ReduceSum`, `ReduceMean`, `ReduceMax`, `ReduceMin`, `ReduceL1`, `ReduceL2` ↔ reduction; a mean or maximum over
  * the pixels of an image ↔ pooling. `LpNormalization` is read as a norm and a division by it.
  */
-import type { ReductionAttributes } from "../../../graph/ops.ts";
+import type { ReductionAttributes } from "../../../graph/attributes.ts";
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";

@@ -3,8 +3,8 @@
  * nearest pixel, linear and cubic, with all of ONNX's coordinates but those of a region of interest.
  */
 import { UserError } from "../../../core/errors.ts";
+import type { Pair, ResamplingAttributes, ResizeCoordinates } from "../../../graph/attributes.ts";
 import type { Node } from "../../../graph/graph.ts";
-import type { Pair, ResamplingAttributes, ResizeCoordinates } from "../../../graph/ops.ts";
 import { tapsOf } from "../../../graph/resampling.ts";
 import { shortestDecimal } from "../decimal.ts";
 import { frontAxis } from "../folding/movement.ts";

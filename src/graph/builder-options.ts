@@ -1,0 +1,81 @@
+/** The options of the methods of a `GraphBuilder`, and their checks. */
+import { requireArguments, requireOneOf } from "../core/arguments.ts";
+import type { BatchNormalizationAttributes, Padding, Pair } from "./attributes.ts";
+import { type InitialWeights, initialKinds } from "./graph.ts";
+import { type ArgumentKinds, fieldsOf } from "./node-arguments.ts";
+
+export interface ConvolutionOptions {
+  /** Output channels. */
+  readonly channels: number;
+  readonly kernel: number | Pair;
+  readonly strides?: number | Pair;
+  readonly padding?: number | Padding;
+  readonly dilation?: number | Pair;
+  readonly groups?: number;
+  readonly bias?: boolean;
+  readonly weights?: WeightsOptions;
+}
+
+/** How weights start, and whether training leaves them so. */
+export interface WeightsOptions {
+  /** Default "normal". */
+  readonly initial?: InitialWeights;
+  /** Default false. */
+  readonly isFrozen?: boolean;
+}
+
+export interface NormalizationOptions extends Partial<BatchNormalizationAttributes> {
+  /** Whether the scales stay at 1; default false. */
+  readonly isScaleFrozen?: boolean;
+}
+
+export interface LinearOptions {
+  /** Default true. */
+  readonly bias?: boolean;
+  readonly weights?: WeightsOptions;
+}
+
+export interface DeconvolutionOptions extends ConvolutionOptions {
+  readonly outputPadding?: number | Pair;
+}
+
+export interface PoolingOptions {
+  readonly kernel: number | Pair;
+  /** Default: the kernel. */
+  readonly strides?: number | Pair;
+  readonly padding?: number | Padding;
+}
+
+export function pair(value: number | Pair): Pair {
+  return typeof value === "number" ? [value, value] : value;
+}
+
+export function sides(value: number | Padding): Padding {
+  return typeof value === "number" ? { top: value, left: value, bottom: value, right: value } : value;
+}
+
+export function requireWeightsOptions(call: string, argument: string, options: WeightsOptions): void {
+  requireArguments(call, fieldsOf(argument, options, { initial: "object?", isFrozen: "boolean?" }));
+  if (options.initial === undefined) return;
+  const kind: unknown = Reflect.get(options.initial, "kind");
+  requireOneOf(call, `${argument}.initial.kind`, kind, initialKinds);
+  const kinds: ArgumentKinds = kind === "whitening" ? { epsilon: "number" } : {};
+  requireArguments(call, fieldsOf(`${argument}.initial`, options.initial, kinds));
+}
+
+export const poolingKinds: ArgumentKinds = {
+  kernel: "number or pair",
+  strides: "number or pair?",
+  padding: "number or padding?",
+};
+
+export const convolutionKinds: ArgumentKinds = {
+  channels: "positive whole number",
+  kernel: "number or pair",
+  strides: "number or pair?",
+  padding: "number or padding?",
+  dilation: "number or pair?",
+  groups: "positive whole number?",
+  bias: "boolean?",
+  weights: "object?",
+};
