@@ -34,7 +34,7 @@ export function givenFlags(command: Command, flags: readonly Flag[]): ReadonlyMa
       const name = new Option(flag).attributeName();
       if (command.getOptionValueSource(name) !== "cli") return [];
       const value: unknown = command.getOptionValue(name);
-      return [[keyOf(flag), codec.kind === "switch" || value === true ? codec.bare : value] as const];
+      return [[keyOf(flag), typeof value === "boolean" ? codec.bare : value] as const];
     }),
   );
 }

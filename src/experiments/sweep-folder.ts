@@ -103,10 +103,8 @@ function differencesOf(record: RunRecord, plan: SweepPlan, run: SweepRun, model:
   const wanted = run.controlOf && { run: run.controlOf.name, kind: run.controlOf.kind };
   if (!isDeepStrictEqual(held, wanted)) tell("control of", held, wanted);
   const settings = settledSettings(plan.model, run.settings);
-  // Whether there is a teacher by default depends on the classes of the data.
-  const isDefault = (name: string): boolean => name === "distill" && run.settings.distill === undefined;
   const isLeftOut = (name: string): boolean =>
-    settledAtStart.has(name) || isDefault(name) || (run.controlOf !== undefined && isOwnOfControl(name));
+    settledAtStart.has(name) || (run.controlOf !== undefined && isOwnOfControl(name));
   return [...differences, ...compare({ ...record.settings }, { ...settings }, isLeftOut)];
 }
 

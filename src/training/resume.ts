@@ -18,7 +18,6 @@ import { type RunRecord, readRunRecord } from "./run-folder/run-record.ts";
 import { requireSealed } from "./run-folder/seal.ts";
 import { clusterFor, type RunOptions } from "./run-scope.ts";
 import type { Settings } from "./settings/settings.ts";
-import { hasTeacher } from "./start/fine-tuning.ts";
 import { needsLatency, readLatencyTable } from "./start/latency-table.ts";
 import { reopenData } from "./start/run-data.ts";
 
@@ -60,7 +59,10 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
       ...{ cluster, settings, startedAt },
       folder: async () => path,
       open: async (_, engine) => {
-        const teacher = hasTeacher(settings) ? await loadTogether(join(path, runFiles.teacher), cluster) : undefined;
+        const teacher =
+          settings.distill === undefined && settings.teach === undefined
+            ? undefined
+            : await loadTogether(join(path, runFiles.teacher), cluster);
         const latencyTable = await cluster.onFirst(async () =>
           needsLatency(settings) ? readLatencyTable(join(path, runFiles.latencyTable)) : null,
         );

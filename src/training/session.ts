@@ -32,7 +32,6 @@ import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
 import type { Settings } from "./settings/settings.ts";
 import { teachSettingsOf } from "./settings/teaching.ts";
 import { classWeightsOf } from "./start/class-balance.ts";
-import { isDistilled } from "./start/fine-tuning.ts";
 import { requireHead } from "./start/new-head.ts";
 
 export interface SessionStart {
@@ -86,16 +85,15 @@ export function epochOf(
 
 /** Soft targets, if smoothing, mixed images, weighted classes or a teacher need them. */
 function softLabelsOf(settings: Settings, dataset: Dataset): SoftLabels | undefined {
-  const { labelSmoothing, mixing } = settings;
+  const { labelSmoothing, mixing, distill } = settings;
   const weights = classWeightsOf(settings, dataset);
-  if (labelSmoothing === 0 && mixing === undefined && !isDistilled(settings) && weights === undefined) return undefined;
+  if (labelSmoothing === 0 && mixing === undefined && distill === undefined && weights === undefined) return undefined;
   return { classes: dataset.classes.length, smoothing: labelSmoothing, ...optional({ mixing, weights }) };
 }
 
 function teacherOf({ settings, teacher }: SessionStart): LiveNetworkOptions["teacher"] {
-  const { distill = false } = settings;
-  if (distill === false) return undefined;
-  return { ...distill, network: required(teacher, "the teacher") };
+  if (settings.distill === undefined) return undefined;
+  return { ...settings.distill, network: required(teacher, "the teacher") };
 }
 
 async function teachingOf(

@@ -30,14 +30,7 @@ import { sealOf } from "./run-folder/seal.ts";
 import { clusterFor, type RunOptions } from "./run-scope.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./settings/settings.ts";
 import { carriedNotices } from "./start/carried-notices.ts";
-import {
-  bringsWeights,
-  hasTeacher,
-  requireOneTarget,
-  requireWeights,
-  withFineTuning,
-  withoutTeacher,
-} from "./start/fine-tuning.ts";
+import { bringsWeights, requireOneTarget, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
 import { sourceForFile } from "./start/fine-tuning-data.ts";
 import { fittingBatch } from "./start/fitting-batch.ts";
 import { foldedNormsNote } from "./start/folded-norms.ts";
@@ -114,8 +107,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     const plain = await whitened(network, opened.dataset);
     // Whoever teaches outputs has no labels to compare them with.
     const isTrained = isFineTuned && headNotice === undefined && parsed.teach === undefined;
-    const settled = headNotice === undefined ? fitted : withoutTeacher(fitted, input);
-    return { settings: settled, name: nameOf(found, network.graph), ...opened, plain, notices: said, isTrained };
+    return { settings: fitted, name: nameOf(found, network.graph), ...opened, plain, notices: said, isTrained };
   });
   // One rank measures, so that all have the same times, and no other process is busy meanwhile.
   const table = await cluster.onFirst(async () => (await latencyTableFor(plain.graph, settings)) ?? null);
@@ -159,7 +151,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
           ...{ record, dataset, isNew: true, isTrained, resumedFrom: null },
           ...optional({ latencyTable }),
           checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
-          ...(hasTeacher(settings) ? { teacher: bake(network) } : {}),
+          ...(settings.distill === undefined && settings.teach === undefined ? {} : { teacher: bake(network) }),
           notices: [
             ...carriedNotices(network.graph),
             ...notices,

@@ -10,7 +10,7 @@ import { softened } from "../../src/training/network/teacher.ts";
 import { resume } from "../../src/training/resume.ts";
 import { checkpointPath, listCheckpoints } from "../../src/training/run-folder/checkpoint-files.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
-import { parseSettings, type SettingsInput } from "../../src/training/settings/settings.ts";
+import { parseSettings } from "../../src/training/settings/settings.ts";
 import { fineTuningPeaks, withFineTuning } from "../../src/training/start/fine-tuning.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
@@ -103,22 +103,6 @@ describe("distillation", () => {
     expect(accuracy).toBeGreaterThan(80);
     expect(await accuracyAfter(1)).toBeGreaterThan(accuracy - 10);
     expect(await accuracyAfter(0)).toBeLessThan(accuracy - 40);
-  });
-
-  it("is the default where trained weights are pruned, and can be refused", async () => {
-    const distilOf = (input: SettingsInput): unknown => parseSettings(withFineTuning(input)).distill;
-    const usual = { weight: 0.5, temperature: 4 };
-    expect(distilOf({ epochs: 1, budget: { of: "macs", share: 0.5 } })).toEqual(usual);
-    expect(distilOf({ epochs: 1, select: { neurons: 0.1 } })).toEqual(usual);
-    expect(distilOf({ epochs: 1 })).toBeUndefined();
-    expect(distilOf({ epochs: 1, select: { neurons: 0.1 }, distill: false })).toBe(false);
-    const folder = join(parent, "taught");
-    await train(file, { ...options, epochs: 1, select: { neurons: 0.1 }, folder });
-    expect((await readRunRecord(folder)).settings.distill).toEqual(usual);
-    expect(existsSync(join(folder, "teacher.onnx"))).toBe(true);
-    const alone = join(parent, "untaught");
-    await train(file, { ...options, epochs: 1, select: { neurons: 0.1 }, distill: false, folder: alone });
-    expect(existsSync(join(alone, "teacher.onnx"))).toBe(false);
   });
 
   it("softens logits by the temperature", () => {

@@ -68,7 +68,6 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
     { text: undefined, value: { weight: 0.5, temperature: 4 } },
     exactly({ weight: 0.25, temperature: 4 }, "0.25"),
     exactly({ weight: 0.7, temperature: 2 }, "0.7,2"),
-    exactly(false, "none"),
   ],
   "from-scratch": [{ text: undefined, value: true }],
   teach: [exactly("outputs")],

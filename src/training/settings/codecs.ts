@@ -65,12 +65,11 @@ export const distillation: Codec = {
   kind: "numbers",
   bare: {},
   read: (value, flag) => {
-    if (value === "none") return false;
     const [weight, temperature, ...more] = numbersFor(flag)(value);
     if (more.length > 0) {
       throw new UserError("bad-option", "the value is not a weight and a temperature", {
         about: flag,
-        expected: "0.5, 0.5,4 or none",
+        expected: "0.5 or 0.5,4",
         received: value,
         hint: "Give the weight of the teacher's answers, or the weight and the temperature with a comma between them",
       });

@@ -207,19 +207,17 @@ export const settingsTable = {
     flags: [{ flag: "--fix-bn-scale", codec: switchTo(true), label: "fix the scales of batch norms" }],
   }),
   distill: setting({
-    schema: z.union([z.literal(false), distillSchema]).exactOptional(),
-    help: "train on the answers of the original network too (distillation): { weight, temperature }; false: do not",
+    schema: distillSchema.exactOptional(),
+    help: "train on the answers of the original network too (distillation): { weight, temperature }",
     group: "weights",
-    default: "weight 0.5, temperature 4 if trained weights are pruned",
+    default: "none",
     control: "omit",
     flags: [
       {
         flag: "--distill [α,T]",
         codec: distillation,
-        help:
-          "train on the answers of the original network too, with this weight in the loss and this temperature; " +
-          "none: on the labels alone",
-        default: "0.5,4 if trained weights are pruned, or if the flag has no value",
+        help: "train on the answers of the original network too, with this weight in the loss and this temperature",
+        default: "0.5,4 if the flag has no value",
         label: "distil α,T",
       },
     ],

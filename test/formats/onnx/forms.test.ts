@@ -169,11 +169,6 @@ const refused: readonly (readonly [name: string, parts: ModelParts, message: Reg
     /Pad "y\/node".*pads the batch/,
   ],
   [
-    "a global pooling of sequences",
-    { features: [4, 5], nodes: [node("GlobalAveragePool", ["x"], "y")] },
-    /GlobalAveragePool "y\/node".*only images are supported/,
-  ],
-  [
     "concatenating batches",
     { features: [], nodes: [node("Concat", ["x", "x"], "y", [attributeMessage("axis", 0)])] },
     /Concat "y\/node".*only concatenation along the channels/,
