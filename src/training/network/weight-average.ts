@@ -61,8 +61,8 @@ function between(average: Tensor, live: Tensor, decay: number, isFactor: boolean
       next[index] = now;
       continue;
     }
-    // In this form a value that does not change stays as it is, to the bit.
-    next[index] = before + (1 - decay) * (now - before);
+    // A value that does not change stays as it is, to the bit.
+    next[index] = now === before ? now : before + (1 - decay) * (now - before);
     if (isFactor && next[index] === 0) next[index] = now;
   }
   return tensor(live.shape, next);
