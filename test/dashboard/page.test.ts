@@ -189,7 +189,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
       await page.getByRole("button", { name: "Start" }).click();
       await page.locator("#epochs[aria-invalid]").waitFor();
       expect(await page.locator("#epochs-hint").textContent()).toContain("epochs");
-      expect(await page.evaluate("document.activeElement.id")).toBe("epochs");
+      await expect.poll(() => page.evaluate("document.activeElement.id")).toBe("epochs");
       complaints.length = 0;
     });
 
@@ -256,12 +256,12 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
       const tree = page.locator(".tree").first();
       const atEnd = await tree.innerHTML();
       await slider.press("Home");
-      expect(await tree.innerHTML()).not.toBe(atEnd);
+      await expect.poll(() => tree.innerHTML()).not.toBe(atEnd);
       await slider.press("End");
       // Drawn over what was there, it is what it was when it was drawn at once.
-      expect(await tree.innerHTML()).toBe(atEnd);
+      await expect.poll(() => tree.innerHTML()).toBe(atEnd);
       await slider.press("Home");
-      expect(await slider.getAttribute("aria-valuetext")).toBe("after epoch 0.0");
+      await expect.poll(() => slider.getAttribute("aria-valuetext")).toBe("after epoch 0.0");
       const [epoch, alive, macs] = await page.locator(".when > *").allTextContents();
       expect([epoch, macs]).toEqual(["epoch 0.0", "about 100.0 % of the MACs"]);
       expect(alive).toMatch(/^(\d+) of \1 alive$/);

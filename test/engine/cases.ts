@@ -260,7 +260,7 @@ const pointwise: Readonly<Record<string, (builder: GraphBuilder, src: string) =>
   "a norm over all numbers of an image": (builder, src) =>
     builder.normalization("layer", src, { axes: [1, 2, 3], epsilon: 1e-5 }),
   "a local response normalization": (builder, src) =>
-    builder.localResponseNormalization("layer", src, { size: 4, alpha: 0.8, beta: 0.6, bias: 1.5 }),
+    builder.localResponseNormalization("layer", src, { size: 5, alpha: 0.8, beta: 0.6, bias: 1.5 }),
   "a PReLU a channel": (builder, src) => builder.prelu("layer", src),
   "a PReLU with one slope": (builder, src) => builder.prelu("layer", src, { shared: true }),
   "a gain a channel": (builder, src) => builder.gain("layer", src),

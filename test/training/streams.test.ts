@@ -78,7 +78,8 @@ test("however strong γ is, one channel of the first stage stays", async () => {
   expect([...factor.slice(2, 6)].filter((value) => value !== 0)).toHaveLength(1);
   expect([...factor].filter((value) => value !== 0)).toHaveLength(1);
   expect(run.certificate.passed).toBe(true);
-  expect(events.filter(({ type }) => type === "warning")).toMatchObject([{ reason: "accuracy-collapsed" }]);
+  const reasons = events.flatMap((event) => (event.type === "warning" ? [event.reason] : []));
+  expect(reasons).toContain("accuracy-collapsed");
 });
 
 test("a γ that takes nothing is warned of", async () => {

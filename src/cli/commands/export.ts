@@ -21,13 +21,15 @@ interface ExportOptions extends CommonOptions {
   readonly out?: string;
 }
 
+const LIBRARY = "@huggingface/transformers";
+
 /** How to load the folder: in Node, in a browser, and in Python. */
 function loadingLines(folder: string): readonly (readonly [string, string])[] {
   const [place, name] = [dirname(folder), basename(folder)];
   return [
     [
       "Node",
-      `import { env, pipeline } from "@huggingface/transformers"; env.localModelPath = ${JSON.stringify(place)}; ` +
+      `import { env, pipeline } from ${JSON.stringify(LIBRARY)}; env.localModelPath = ${JSON.stringify(place)}; ` +
         `const classify = await pipeline("image-classification", ${JSON.stringify(name)})`,
     ],
     ["browser", `the same with env.allowLocalModels = true and env.localModelPath = the address that serves ${place}`],

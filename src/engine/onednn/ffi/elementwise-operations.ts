@@ -14,7 +14,7 @@ export function isLibraryFunction(attributes: ActivationAttributes): attributes 
   return !hostFunctions.some((name) => name === attributes.function);
 }
 
-/** An element-wise function: max(0, x), a clip to `minimum` … `maximum`, or another function of `graph/attributes.ts`. */
+/** An element-wise function: max(0, x), a clip to `minimum` … `maximum`, or another of `graph/attributes.ts`. */
 export type Activation =
   | "ReLU"
   | { readonly minimum: number; readonly maximum: number }
