@@ -53,17 +53,17 @@ describe("any network, with any of its kinds", () => {
     }),
   );
 
-  test("ends within 2 % of any budget; with a few blocks alone within 1 %, or at their nearest sum", () => {
+  test("ends within 2 % of any budget", () => {
     fc.assert(
       fc.property(asked, ({ name, kinds, share, of, hold, seed }) => {
         const graph = required(graphs.get(name), name);
         const select = Object.fromEntries(kinds.map((kind) => [selectionKeys[kind], kind === "block" ? 20 : 1]));
         const { graph: scaled, factors } = place(graph, select);
         fc.pre(smallestShare(scaled, factors, of) <= share);
+        // A few blocks alone end at their nearest sum: the next test.
+        fc.pre(factors.length > 12 || factors.some(({ count }) => count > 1));
         const { left } = steerPlant(graph, { select, share, of, seed, steps: 240, updates: 60, ...hold });
-        const few = kinds.length === 1 && factors.length <= 12 && factors.every(({ count }) => count === 1);
-        const allowed = few ? Math.max(0.01, nearestSum(graph, select, share, of)) + 0.002 : 0.02;
-        expect(Math.abs((left.at(-1) ?? 0) - share)).toBeLessThan(allowed);
+        expect(Math.abs((left.at(-1) ?? 0) - share)).toBeLessThan(0.02);
       }),
       { numRuns: 20 },
     );
