@@ -30,11 +30,9 @@ describe("slownessRemark", () => {
     expect(remark).toContain("--budget 50%-latency");
   });
 
-  test("no such advice for a run that had one", () => {
+  test("nothing for a run with such a budget", () => {
     const budget = { of: "latency", share: 0.5 };
-    const remark = slownessRemark(withShares(30, 50, { budget }));
-    expect(remark).toContain("30.0 % of the MACs take 50.0 % of the time");
-    expect(remark).not.toContain("--budget");
+    expect(slownessRemark(withShares(30, 50, { budget }))).toBeUndefined();
   });
 });
 
