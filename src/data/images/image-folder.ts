@@ -4,7 +4,7 @@
  * skipped, and recorded if they look like images of a format that is not decoded.
  */
 import { opendir, realpath, stat } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { join, relative, sep } from "node:path";
 import { UserError } from "../../core/errors.ts";
 import { fileError } from "../files.ts";
 import { type LabelledFile, listed, sortedClasses } from "./classes.ts";
@@ -116,7 +116,7 @@ async function listPart(root: string, place: string): Promise<Part> {
     for (const [index, path] of paths.entries()) {
       files.push({ path: portable(relative(root, path)), bytes: sizes[index] ?? 0, className });
     }
-    skipped.push(...others.map((name) => portable(relative(root, join(classFolder, name)))));
+    for (const name of others) skipped.push(portable(relative(root, join(classFolder, name))));
   }
   return { about: place, classes, files, skipped, nested };
 }
@@ -127,12 +127,14 @@ export async function filesBelow(folder: string): Promise<Entries> {
   const files: string[] = [];
   const visit = async (inside: string): Promise<readonly string[]> => {
     const place = join(folder, inside);
-    const real = await realpath(place);
+    const real = await realpath(place).catch((error: unknown) => {
+      throw fileError(error, place);
+    });
     // A link may lead back to a folder around it.
     if (seen.has(real)) return [];
     seen.add(real);
     const entries = await entriesOf(place);
-    files.push(...entries.files.map((name) => portable(join(inside, name))));
+    for (const name of entries.files) files.push(portable(join(inside, name)));
     for (const name of entries.folders) await visit(join(inside, name));
     return entries.folders;
   };
@@ -166,7 +168,7 @@ export interface Entries {
 /**
  * Names of the folders and files in `folder`, with links followed. Hidden entries and those of archivers are skipped.
  */
-async function entriesOf(folder: string): Promise<Entries> {
+export async function entriesOf(folder: string): Promise<Entries> {
   const folders: string[] = [];
   const files: string[] = [];
   try {
@@ -189,8 +191,8 @@ async function leadsToFolder(link: string): Promise<boolean> {
 }
 
 /** The same path on every system, because it decides which images are held out. */
-function portable(path: string): string {
-  return path.replaceAll("\\", "/");
+export function portable(path: string): string {
+  return path.replaceAll(sep, "/");
 }
 
 function noFolders(folder: string, files: readonly string[]): UserError {

@@ -20,10 +20,11 @@ export function notesOf({ train, test }: FolderParts, read: ReadImages): readonl
   const skipped = [...train.skipped, ...(test?.skipped ?? [])];
   const nested = [...new Set([...(train.nested ?? []), ...(test?.nested ?? [])])];
   const tested = new Set(read.test.map(({ className }) => className));
-  const untested = testShare === 0 ? [] : train.classes.filter((name) => !tested.has(name));
+  const untested = train.classes.filter((name) => !tested.has(name));
+  const percent = Number((100 * testShare).toPrecision(6));
   return [
     ...(test === undefined
-      ? [`The data has no test split: ${100 * testShare} % of each class was held out (seed ${splitSeed})`]
+      ? [`The data has no test split: ${percent} % of each class was held out (seed ${splitSeed})`]
       : []),
     ...(untested.length > 0 && tested.size > 0
       ? [`There are no test images of the class ${listed(untested)}: the accuracy says nothing about it`]

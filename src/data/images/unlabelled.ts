@@ -5,14 +5,22 @@
 import { join, relative } from "node:path";
 import { UserError } from "../../core/errors.ts";
 import { FORMATS, imageName, otherImageName } from "./formats.ts";
-import { type FolderParts, fileSizes, filesBelow, type Part, testFolders } from "./image-folder.ts";
+import {
+  entriesOf,
+  type FolderParts,
+  fileSizes,
+  filesBelow,
+  type Part,
+  portable,
+  testFolders,
+} from "./image-folder.ts";
 
 /** The class that stands for all images. */
 export const ANY_CLASS = "images";
 
 /** @throws UserError "bad-file" for a folder without images, and the errors of reading a folder. */
 export async function listUnlabelled(folder: string): Promise<FolderParts> {
-  const { folders } = await filesBelow(folder);
+  const { folders } = await entriesOf(folder);
   const held = testFolders.find((name) => folders.includes(name));
   if (!folders.includes("train") || held === undefined) return { train: await partOf(folder, folder), test: undefined };
   return { train: await partOf(folder, join(folder, "train")), test: await partOf(folder, join(folder, held)) };
@@ -35,7 +43,7 @@ async function partOf(root: string, place: string): Promise<Part> {
     about: place,
     classes: [ANY_CLASS],
     files: paths.map((path, index) => ({
-      path: relative(root, path).replaceAll("\\", "/"),
+      path: portable(relative(root, path)),
       bytes: sizes[index] ?? 0,
       className: ANY_CLASS,
     })),

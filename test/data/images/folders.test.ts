@@ -1,6 +1,6 @@
 /** Folders as people have them: each stands for a kind that readers stumble over. */
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, sep } from "node:path";
 import sharp from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { FileSplit } from "../../../src/data/dataset.ts";
@@ -115,7 +115,22 @@ describe("a folder", () => {
     for (const [index, { path }] of test.files.entries()) {
       expect(names[test.labels[index] ?? -1]).toBe(path.split("/")[1]);
     }
-    expect(notes).toEqual(['There are no test images of the class "green": the accuracy says nothing about it']);
+    const note = 'There are no test images of the class "green": the accuracy says nothing about it';
+    expect(notes).toEqual([note]);
+    // The share to hold out says nothing about a split that exists.
+    expect((await openImages(join(root, "lacks"), { testShare: 0 })).notes).toEqual([note]);
+  });
+
+  it.skipIf(sep === "\\")("finds images with a backslash in their names", async () => {
+    for (const name of names) put(`odd/${name}/1\\2.png`, plain);
+    const { train } = await openImages(join(root, "odd"), { channels: 1, size: side, testShare: 0 });
+    expect((await brightness(train)).size).toBe(4);
+  });
+
+  it("names the share that is held out in as few digits as it has", async () => {
+    for (const name of names) for (const image of [1, 2]) put(`share/${name}/${image}.png`, plain);
+    const { notes } = await openImages(join(root, "share"), { testShare: 0.07 });
+    expect(notes?.[0]).toContain(": 7 % of each class");
   });
 
   it("with a single image of a class trains on it and says that it is not tested", async () => {

@@ -1,0 +1,56 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ANY_CLASS, listUnlabelled } from "../../../src/data/images/unlabelled.ts";
+import { openDataset } from "../../../src/data/open.ts";
+import { temporaryFolder, userError } from "../support.ts";
+
+/** A new folder with empty files of these names. */
+function folderOf(...names: readonly string[]): string {
+  const folder = temporaryFolder();
+  for (const name of names) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), "");
+  }
+  return folder;
+}
+
+describe("images without labels", () => {
+  it("are all those below a folder, at any depth", async () => {
+    const folder = folderOf("b.jpg", "a/1.png", "a/deep/er/2.png", "notes.txt", "c.heic", ".hidden/3.png");
+    const { train, test } = await listUnlabelled(folder);
+    expect(train.files.map(({ path }) => path)).toEqual(["a/1.png", "a/deep/er/2.png", "b.jpg"]);
+    expect([train.classes, train.skipped, test]).toEqual([[ANY_CLASS], ["c.heic"], undefined]);
+  });
+
+  it("are split as the folders train and val say", async () => {
+    const { train, test } = await listUnlabelled(folderOf("train/x/1.jpg", "train/2.jpg", "val/3.jpg", "4.jpg"));
+    expect(train.files.map(({ path }) => path)).toEqual(["train/2.jpg", "train/x/1.jpg"]);
+    expect(test?.files.map(({ path }) => path)).toEqual(["val/3.jpg"]);
+  });
+
+  it("are all those of a folder that has only one of the two", async () => {
+    const { train, test } = await listUnlabelled(folderOf("train/1.jpg", "more/2.jpg"));
+    expect(train.files.map(({ path }) => path)).toEqual(["more/2.jpg", "train/1.jpg"]);
+    expect(test).toBeUndefined();
+  });
+
+  it("have one label, and a share of them is held out", async () => {
+    const folder = folderOf(...Array.from({ length: 10 }, (_, at) => `${at}.jpg`));
+    const { classes, isUnlabelled, train, test } = await openDataset(folder, { unlabelled: true });
+    expect([classes, isUnlabelled, train.count, test.count]).toEqual([[ANY_CLASS], true, 8, 2]);
+    expect([...train.labels, ...test.labels]).toEqual(Array.from({ length: 10 }, () => 0));
+  });
+
+  it.each([
+    ["an empty folder", [], /there are no images.*an empty folder/],
+    ["other files", ["notes.txt"], /there are no images.*1 other files/],
+    ["a test split without images", ["train/1.jpg", "val/notes.txt"], /there are no images/],
+  ])("are missed in %s", async (_, names, message) => {
+    expect((await userError(listUnlabelled(folderOf(...names)), "bad-file")).message).toMatch(message);
+  });
+
+  it("are missed in a folder that does not exist", async () => {
+    await userError(listUnlabelled(join(temporaryFolder(), "nowhere")), "missing-file");
+  });
+});
