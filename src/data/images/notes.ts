@@ -8,6 +8,7 @@ import type { FolderParts } from "./image-folder.ts";
 
 export interface ReadImages {
   readonly preparation: ImagePreparation;
+  readonly isUnlabelled: boolean;
   /** Of the 16-bit images, if there are any. */
   readonly depth: Depth | undefined;
   /** The images for testing. */
@@ -22,9 +23,10 @@ export function notesOf({ train, test }: FolderParts, read: ReadImages): readonl
   const tested = new Set(read.test.map(({ className }) => className));
   const untested = train.classes.filter((name) => !tested.has(name));
   const percent = Number((100 * testShare).toPrecision(6));
+  const whole = read.isUnlabelled ? "the images" : "each class";
   return [
     ...(test === undefined
-      ? [`The data has no test split: ${percent} % of each class was held out (seed ${splitSeed})`]
+      ? [`The data has no test split: ${percent} % of ${whole} was held out (seed ${splitSeed})`]
       : []),
     ...(untested.length > 0 && tested.size > 0
       ? [`There are no test images of the class ${listed(untested)}: the accuracy says nothing about it`]

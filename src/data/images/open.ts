@@ -175,7 +175,7 @@ export async function openImages(
     train: fileSplit(folder, trainFiles, classes, shown),
     test: fileSplit(folder, testFiles, classes, shown),
     preparation,
-    notes: notesOf(parts, { preparation, depth, test: split.test }),
+    notes: notesOf(parts, { preparation, isUnlabelled: hasNoLabels, depth, test: split.test }),
   };
 }
 

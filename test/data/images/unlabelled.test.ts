@@ -37,7 +37,8 @@ describe("images without labels", () => {
 
   it("have one label, and a share of them is held out", async () => {
     const folder = folderOf(...Array.from({ length: 10 }, (_, at) => `${at}.jpg`));
-    const { classes, isUnlabelled, train, test } = await openDataset(folder, { unlabelled: true });
+    const { classes, isUnlabelled, train, test, notes } = await openDataset(folder, { unlabelled: true });
+    expect(notes).toEqual(["The data has no test split: 20 % of the images was held out (seed 1)"]);
     expect([classes, isUnlabelled, train.count, test.count]).toEqual([[ANY_CLASS], true, 8, 2]);
     expect([...train.labels, ...test.labels]).toEqual(Array.from({ length: 10 }, () => 0));
   });
