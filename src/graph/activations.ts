@@ -113,7 +113,7 @@ export function activationDerivative(attributes: ActivationAttributes): Scalar {
     case "logarithm":
       return (x) => 1 / x;
     case "absolute":
-      return (x) => (x > 0 ? 1 : -1);
+      return Math.sign;
     case "reciprocal":
       return (x) => -1 / x ** 2;
     case "square_root":

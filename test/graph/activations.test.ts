@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { activationFunction } from "../../src/graph/activations.ts";
+import { activationDerivative, activationFunction } from "../../src/graph/activations.ts";
 import { erf } from "../../src/graph/erf.ts";
 
 describe("the error function", () => {
@@ -41,5 +41,18 @@ describe("GELU", () => {
     ["tanh", 1.25, 1.1177142029697147],
   ] as const)("approximation %s at %f", (approximation, x, value) => {
     expect(activationFunction({ function: "gelu", approximation })(x)).toBeCloseTo(value, 14);
+  });
+});
+
+describe("derivatives where there is none", () => {
+  // As in PyTorch and oneDNN.
+  test.each([
+    [{ function: "absolute" }, 0],
+    [{ function: "square_root" }, 0],
+    [{ function: "power", exponent: 0.3 }, 0],
+    [{ function: "power", exponent: 0 }, 0],
+    [{ function: "power", exponent: 1 }, 1],
+  ] as const)("%j at 0", (attributes, value) => {
+    expect(activationDerivative(attributes)(0)).toBe(value);
   });
 });
