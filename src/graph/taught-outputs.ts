@@ -4,6 +4,7 @@
  */
 import { elementCount } from "../core/tensor.ts";
 import { type Graph, producers } from "./graph.ts";
+import { isSoftmaxOfClasses } from "./logits.ts";
 import { withoutDeadNodes } from "./rewrite.ts";
 import { inferShapes } from "./shapes.ts";
 
@@ -20,12 +21,12 @@ export interface GraphOutput {
   readonly channels: number;
 }
 
-/** `graph` with the input of a softmax as its output wherever an output ends in one. */
+/** `graph` with the input of a softmax over the classes as its output wherever an output ends in one. */
 export function withoutLastSoftmax(graph: Graph): Graph {
   const makers = producers(graph);
   const outputs = graph.outputs.map((name) => {
     const maker = makers.get(name);
-    return maker?.op === "softmax" ? (maker.inputs[0] ?? name) : name;
+    return isSoftmaxOfClasses(maker) ? (maker.inputs[0] ?? name) : name;
   });
   return withoutDeadNodes({ ...graph, outputs: [...new Set(outputs)] });
 }
@@ -34,8 +35,9 @@ export function withoutLastSoftmax(graph: Graph): Graph {
 const LOGITS = /logit|prob|class|score|label|categor/i;
 
 /**
- * The outputs of `graph` in their order. An output is one of logits if `chosen` says so, if it ends in a softmax, or if
- * it is a vector of a linear layer with as many numbers as there are `classes`, or with a name that says it.
+ * The outputs of `graph` in their order. An output is one of logits if `chosen` says so, or if it ends in a softmax
+ * over axis 1. So is a vector of a linear layer with as many numbers as there are `classes`, or with a name that says
+ * it.
  */
 export function graphOutputs(
   graph: Graph,
@@ -50,7 +52,7 @@ export function graphOutputs(
     const maker = makers.get(name);
     const isVector = shape.length === 2 && channels > 1 && maker?.op === "linear";
     const isNamed = isVector && (channels === classes || LOGITS.test(name));
-    const kind = chosen[name] ?? (maker?.op === "softmax" || isNamed ? "logits" : "values");
+    const kind = chosen[name] ?? (isSoftmaxOfClasses(maker) || isNamed ? "logits" : "values");
     return { name, kind, columns: elementCount(shape.slice(1)), channels };
   });
 }
