@@ -169,7 +169,7 @@ function normalised(): Graph {
   const convolution = (name: string, src: string, channels: number): string =>
     builder.convolution(name, src, { channels, kernel: 3, padding: 1, bias: true });
   let value = builder.input("images", ["N", 3, 8, 8]);
-  value = norm("instance", convolution("conv1", value, 6), { axes: [2, 3], epsilon: 1e-5 });
+  value = norm("instance", convolution("conv1", value, 6), { axes: [2, 3], groups: 1, epsilon: 1e-5 });
   value = norm("group", convolution("conv2", value, 8), { axes: [1, 2, 3], groups: 4, epsilon: 1e-5 });
   value = norm("layer", convolution("conv3", value, 5), { axes: [1], epsilon: 1e-5 });
   const pooled = builder.globalAveragePooling("pool", builder.relu("relu", convolution("conv4", value, 6)));

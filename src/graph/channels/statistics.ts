@@ -101,7 +101,7 @@ export const normalization: ChannelRule<"normalization"> = {
   },
   narrow: (context, { dst }) => {
     const { attributes } = context;
-    if (attributes.groups === undefined) return { attributes, slots: [0] };
+    if (attributes.groups === undefined || !attributes.axes.includes(1)) return { attributes, slots: [0] };
     return { attributes: { ...attributes, groups: Math.max(1, dst.length / groupSize(context)) }, slots: [0] };
   },
   bypass: () => undefined,
