@@ -6,6 +6,7 @@
  * statistics.
  */
 import { type Graph, makeNode, type Node } from "../graph/graph.ts";
+import { withShare } from "./loss.ts";
 
 /** The ops that run once, after all batches. */
 const closing: ReadonlySet<string> = new Set([
@@ -81,22 +82,4 @@ export function accumulate(step: Graph, count: number): Graph {
 
 function partialSum(gradient: string, index: number): string {
   return `${gradient} up to batch ${index + 1}`;
-}
-
-/** Scales the loss and the gradients of a batch to its share of the step. */
-function withShare(node: Node, count: number): Node {
-  switch (node.op) {
-    case "softmax_cross_entropy":
-      return makeNode(node.op, node.name, node.inputs, node.outputs, { share: (node.attributes.share ?? 1) / count });
-    case "taught_loss": {
-      const { outputs, share = 1 } = node.attributes;
-      return makeNode(node.op, node.name, node.inputs, node.outputs, { outputs, share: share / count });
-    }
-    case "soft_cross_entropy": {
-      const terms = node.attributes.terms.map((term) => ({ ...term, weight: term.weight / count }));
-      return makeNode(node.op, node.name, node.inputs, node.outputs, { terms });
-    }
-    default:
-      return node;
-  }
 }

@@ -11,6 +11,7 @@ import { elementCount } from "../core/tensor.ts";
 import { type Graph, type Input, makeNode, type Node } from "../graph/graph.ts";
 import { withInputs } from "../graph/rewrite.ts";
 import { inferShapes } from "../graph/shapes.ts";
+import { withShare } from "./loss.ts";
 
 export interface DataParallelOptions {
   readonly ranks: number;
@@ -117,20 +118,7 @@ function underWay(bucket: string): (value: string) => string {
 function withSharedLoss(step: Graph, ranks: number): Graph {
   const nodes = step.nodes.map((node): Node => {
     const outputs = node.outputs.map((name) => (step.outputs.includes(name) ? local(name) : name));
-    switch (node.op) {
-      case "softmax_cross_entropy":
-        return makeNode(node.op, node.name, node.inputs, outputs, { share: (node.attributes.share ?? 1) / ranks });
-      case "taught_loss": {
-        const { outputs: terms, share = 1 } = node.attributes;
-        return makeNode(node.op, node.name, node.inputs, outputs, { outputs: terms, share: share / ranks });
-      }
-      case "soft_cross_entropy": {
-        const terms = node.attributes.terms.map((term) => ({ ...term, weight: term.weight / ranks }));
-        return makeNode(node.op, node.name, node.inputs, outputs, { terms });
-      }
-      default:
-        return node;
-    }
+    return { ...withShare(node, ranks), outputs };
   });
   return { ...step, nodes, outputs: step.outputs.map(local) };
 }

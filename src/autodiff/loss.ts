@@ -84,6 +84,24 @@ export function trainedParameters(graph: Graph): readonly Parameter[] {
   );
 }
 
+/** `node`; if it is a loss, the loss and its gradients count as one of `count` parts of a batch. */
+export function withShare(node: Node, count: number): Node {
+  switch (node.op) {
+    case "softmax_cross_entropy":
+      return makeNode(node.op, node.name, node.inputs, node.outputs, { share: (node.attributes.share ?? 1) / count });
+    case "taught_loss": {
+      const { outputs, share = 1 } = node.attributes;
+      return makeNode(node.op, node.name, node.inputs, node.outputs, { outputs, share: share / count });
+    }
+    case "soft_cross_entropy": {
+      const terms = node.attributes.terms.map((term) => ({ ...term, weight: term.weight / count }));
+      return makeNode(node.op, node.name, node.inputs, node.outputs, { terms });
+    }
+    default:
+      return node;
+  }
+}
+
 /** The gradient of `parameter`. Throws `UserError("bad-graph")` if the output does not depend on the parameter. */
 export function gradientOf(gradients: ReadonlyMap<string, string>, parameter: string, graph: Graph): string {
   const gradient = gradients.get(parameter);
