@@ -118,9 +118,11 @@ export function budgetSelection(graph: Graph, budget: Budget, options: CostOptio
     const { graph: scaled, factors } = place(graph, select);
     return Math.abs(nearestReachable(scaled, factors, { of: budget.of, share }, options) - share);
   };
-  const [few, all] = [withRatios(ofPaper), withRatios(kinds)];
+  const few = withRatios(ofPaper);
   const off = offOf(few);
-  return off <= BUDGET_TOLERANCE || off <= offOf(all) ? few : all;
+  if (off <= BUDGET_TOLERANCE) return few;
+  const all = withRatios(kinds);
+  return off <= offOf(all) ? few : all;
 }
 
 /** The share of the cost of `graph` nearest to a budget that whole structures of `factors` can come to. */

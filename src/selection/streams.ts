@@ -105,7 +105,7 @@ function componentsOf(facts: PlacementAnalysis, claimed: ReadonlySet<number>): r
 /** The stream of a component, or the reason why it cannot have factors. */
 function streamOf(facts: PlacementAnalysis, { writers, written, read, classes }: Component): Selectable | string {
   const { graph } = facts;
-  // A factor folds into the weights, and would need the gradient that frozen weights do without.
+  // A factor folds into the weights. Its gradient comes from theirs, and frozen weights have none.
   if (writers.every((writer) => facts.isFrozen(writer))) return "its weights are frozen";
   const touches = (value: string): boolean => facts.classesOf(value).some((one) => classes.has(one));
   if (graph.outputs.some(touches)) return "its channels are the network's outputs";
