@@ -1,24 +1,23 @@
 /** The kinds of a node's attributes, for programs without types. */
 import { type ArgumentKind, type Arguments, requireArguments, requireOneOf } from "../core/arguments.ts";
-import type {
-  ActivationAttributes,
-  BinaryAttributes,
-  ReductionAttributes,
-  ResamplingAttributes,
-} from "./attributes.ts";
+import type { ActivationAttributes, ReductionAttributes, ResamplingAttributes } from "./attributes.ts";
+import { binaryFunctions } from "./binary-functions.ts";
 import type { ForwardOpName } from "./ops.ts";
 
 /** By name. */
 export type ArgumentKinds = Readonly<Record<string, ArgumentKind>>;
 
 const pooling: ArgumentKinds = { kernel: "pair", strides: "pair", padding: "padding" };
+const convolution: ArgumentKinds = {
+  strides: "pair",
+  padding: "padding",
+  dilation: "pair",
+  groups: "positive whole number",
+};
 
 const attributeKinds: Readonly<Record<ForwardOpName, ArgumentKinds>> = {
-  convolution: { strides: "pair", padding: "padding", dilation: "pair", groups: "positive whole number" },
-  deconvolution: {
-    ...{ strides: "pair", padding: "padding", dilation: "pair", groups: "positive whole number" },
-    outputPadding: "shape",
-  },
+  convolution,
+  deconvolution: { ...convolution, outputPadding: "shape" },
   batch_normalization: { epsilon: "number", momentum: "number" },
   relu: {},
   clip: { minimum: "number or infinity", maximum: "number or infinity" },
@@ -76,9 +75,7 @@ const functionKinds: Readonly<Record<ActivationAttributes["function"], ArgumentK
   linear: { slope: "number", offset: "number" },
 };
 
-const binaryNames: readonly BinaryAttributes["function"][] = [
-  ...(["add", "subtract", "multiply", "divide", "maximum", "minimum"] as const),
-];
+const binaryNames = Object.keys(binaryFunctions);
 const reductionNames: readonly ReductionAttributes["function"][] = ["sum", "mean", "maximum", "minimum", "l1", "l2"];
 const resized: ArgumentKinds = { size: "pair", scales: "numbers?", coordinates: "text" };
 

@@ -104,7 +104,7 @@ function cubic(distance: number, a: number): number {
   return d < 2 ? a * cube - 5 * a * square + 8 * a * d - 4 * a : 0;
 }
 
-/** Whether the pixels of `size` become another number of pixels by the ratio of both, as oneDNN's resampling has it. */
+/** Whether the shares of pixels are those of oneDNN's linear resampling, which knows one kind of coordinates. */
 export function isCentred(attributes: ResamplingAttributes): boolean {
   if (attributes.method !== "linear" || attributes.scales !== undefined) return false;
   const isLarge = (size: Pair): boolean => size.every((extent) => extent > 1);
