@@ -241,6 +241,10 @@ async function imageTargets(): Promise<Target[]> {
     png: [fixture("plain.png"), fixture("palette.png"), fixture("sixteen-bits.png"), await drawn.png().toBuffer()],
     jpeg: [fixture("plain.jpg"), fixture("cmyk.jpg"), fixture("orientation-6.jpg"), await drawn.jpeg().toBuffer()],
     webp: [fixture("plain.webp"), fixture("animated.webp"), await drawn.webp().toBuffer()],
+    gif: [fixture("animated.gif"), await drawn.gif().toBuffer()],
+    tiff: [fixture("plain.tiff"), fixture("sixteen-bits.tiff"), fixture("cmyk.tiff")],
+    avif: [fixture("plain.avif")],
+    bmp: [fixture("plain.bmp"), fixture("palette.bmp"), fixture("thirty-two-bits.bmp"), fixture("one-bit.bmp")],
   };
   return Object.entries(sound).map(([name, files]) => ({
     name,
