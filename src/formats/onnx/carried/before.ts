@@ -2,13 +2,13 @@
  * Finds the nodes between a file's input and its network that are not read: casting, resizing, normalising. The images
  * of a dataset are prepared for the value behind them.
  */
-import type { NodeMessage } from "../proto.ts";
+import type { NodeMessage, ValueMessage } from "../proto.ts";
 import { Dependence, type GraphMessage } from "./parts.ts";
 import type { Split } from "./split.ts";
 
 /** Float types of `TensorProto.DataType`. */
 const floats: ReadonlySet<number> = new Set([1, 10, 11, 16]);
-/** Ops that may prepare images. */
+/** Ops that may prepare images. But for casts and quantisation, their result has the type of their first input. */
 const elementwise: ReadonlySet<string> = new Set([
   ...["Cast", "Add", "Sub", "Mul", "Div", "Clip", "Pow", "Identity", "Round", "Floor", "Abs", "Neg", "Sqrt"],
   ...["QuantizeLinear", "DequantizeLinear", "CastLike"],
@@ -37,7 +37,7 @@ export function networkInput(
   const declared = new Map((graph.valueInfo ?? []).map((info) => [info.name ?? "", dimsOf(info)] as const));
   let value = input.name ?? "";
   let shape: readonly Extent[] = dimsOf(input);
-  let isReadable = floats.has(input.type?.tensorType?.elemType ?? 0) && isFixed(shape);
+  let isFloat = floats.has(input.type?.tensorType?.elemType ?? 0);
   let found: Split["input"];
   const nodes: number[] = [];
   while (!results.has(value)) {
@@ -49,33 +49,40 @@ export function networkInput(
     const isAlone = inputs.every((name) => name === value || !dependence.dependsOnInputs(name));
     if (!isAlone || output.length !== 1 || !(elementwise.has(opType) || moving.has(opType))) break;
     nodes.push(index);
-    const isCarried = !isReadable || isUnread(node);
+    const isCarried = !isFloat || !isFixed(shape) || isUnread(node);
     [value] = [output[0] ?? ""];
     const inferred = shapeBehind(node, shape, integers);
     shape = declared.get(value)?.map((size, axis) => size ?? inferred[axis]) ?? inferred;
-    const isFloat = opType === "Cast" ? floats.has(integerOf(node, "to") ?? 0) : isReadable || becomesFloat(node);
-    isReadable = isFloat && isFixed(shape);
+    isFloat = becomesFloat(node, graph) ?? isFloat;
     const fixed = shape.slice(1).filter((size) => size !== undefined);
-    if (isCarried && isReadable && !results.has(value)) found = { name: value, shape: fixed, nodes: [...nodes] };
+    if (isCarried && isFloat && isFixed(shape) && !results.has(value)) {
+      found = { name: value, shape: fixed, nodes: [...nodes] };
+    }
   }
   return found;
 }
 
-function becomesFloat({ opType }: NodeMessage): boolean {
-  return opType !== "Cast" && opType !== "QuantizeLinear" && opType !== "Identity";
+/** Whether the result of a node that casts is of floats; undefined for other nodes. */
+function becomesFloat(node: NodeMessage, { initializer = [] }: GraphMessage): boolean | undefined {
+  switch (node.opType) {
+    case "Cast":
+      return floats.has(integerOf(node, "to") ?? 0);
+    case "CastLike":
+      return floats.has(initializer.find(({ name }) => name === node.input?.[1])?.dataType ?? 0);
+    case "DequantizeLinear":
+      return true;
+    case "QuantizeLinear":
+      return false;
+    default:
+      return undefined;
+  }
 }
 
 function isFixed(shape: readonly Extent[]): boolean {
   return shape.length > 1 && shape.slice(1).every((size) => size !== undefined);
 }
 
-function dimsOf({
-  type,
-}: {
-  type?:
-    | { tensorType?: { shape?: { dim?: { dimValue?: number | undefined }[] | undefined } | undefined } | undefined }
-    | undefined;
-}): readonly Extent[] {
+function dimsOf({ type }: ValueMessage): readonly Extent[] {
   return (type?.tensorType?.shape?.dim ?? []).map(({ dimValue }) =>
     dimValue !== undefined && dimValue > 0 ? dimValue : undefined,
   );
