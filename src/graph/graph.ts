@@ -153,6 +153,8 @@ export interface Carried {
   readonly outputs: readonly Uint8Array[];
   /** Names of outputs of the file that are left out, because they lie inside the network. */
   readonly dropped: readonly string[];
+  /** The functions of the file, which nodes may call. */
+  readonly functions: readonly Uint8Array[];
   /** Opsets of other domains than ONNX's own. */
   readonly opsets: readonly (readonly [domain: string, version: number])[];
 }

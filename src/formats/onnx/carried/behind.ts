@@ -4,7 +4,7 @@
  */
 import type { Constant } from "../folding/constant.ts";
 import type { NodeMessage } from "../proto.ts";
-import { Dependence, type GraphMessage } from "./parts.ts";
+import { Dependence, type GraphMessage, valuesRead } from "./parts.ts";
 
 /** Ops of layers: a file with such a node that is not read is refused. */
 const layers: ReadonlySet<string> = new Set([
@@ -41,7 +41,7 @@ export function networkOutputs(graph: GraphMessage, { unread, constants }: Attem
   const isUnread = ({ output = [] }: (typeof nodes)[number]): boolean => output.some((name) => unread.has(name));
   if (nodes.some((node) => isUnread(node) && isLayer(node, dependence))) return undefined;
   const results = (graph.output ?? []).map(({ name }) => name ?? "");
-  const read = nodes.filter(isUnread).flatMap(({ input }) => input ?? []);
+  const read = nodes.filter(isUnread).flatMap(valuesRead);
   const found = [...new Set([...read, ...results])].filter(
     (name) =>
       dependence.makers.has(name) && dependence.dependsOnInputs(name) && !unread.has(name) && !constants.has(name),

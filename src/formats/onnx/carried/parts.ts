@@ -15,12 +15,14 @@ export interface RawGraph {
   readonly initializers: readonly Uint8Array[];
   readonly inputs: readonly Uint8Array[];
   readonly outputs: readonly Uint8Array[];
+  /** The functions of the model. */
+  readonly functions: readonly Uint8Array[];
 }
 
 export function rawGraphOf(bytes: Uint8Array, file: string): RawGraph {
-  const { graph } = decode("RawModelProto", bytes, file);
+  const { graph, functions = [] } = decode("RawModelProto", bytes, file);
   const { node, initializer, input, output } = decode("RawGraphProto", graph ?? new Uint8Array(), file);
-  return { nodes: node ?? [], initializers: initializer ?? [], inputs: input ?? [], outputs: output ?? [] };
+  return { nodes: node ?? [], initializers: initializer ?? [], inputs: input ?? [], outputs: output ?? [], functions };
 }
 
 /** A copy, because the bytes of a message are a view of the whole file. */
@@ -44,6 +46,28 @@ export function carriedTensor(graph: GraphMessage, raw: RawGraph, index: number,
   return copied(raw.initializers[index]);
 }
 
+/** The values that a node reads: its inputs, and what the graphs inside it read of the graph around them. */
+export function valuesRead(node: NodeMessage): readonly string[] {
+  const read = new Set<string>();
+  const own = new Set([""]);
+  const pending = graphsIn(node);
+  for (let bytes = pending.pop(); bytes !== undefined; bytes = pending.pop()) {
+    const graph = decode("GraphProto", bytes, "a graph inside a node");
+    for (const { name = "" } of [...(graph.input ?? []), ...(graph.initializer ?? [])]) own.add(name);
+    for (const { name = "" } of graph.output ?? []) read.add(name);
+    for (const inner of graph.node ?? []) {
+      for (const name of inner.input ?? []) read.add(name);
+      for (const name of inner.output ?? []) own.add(name);
+      pending.push(...graphsIn(inner));
+    }
+  }
+  return [...(node.input ?? []), ...[...read].filter((name) => !own.has(name))];
+}
+
+function graphsIn({ attribute }: NodeMessage): Uint8Array[] {
+  return (attribute ?? []).flatMap(({ g, graphs }) => [...(g === undefined ? [] : [g]), ...(graphs ?? [])]);
+}
+
 /** Which values of a graph depend on its inputs, and which node makes each value. */
 export class Dependence {
   readonly makers: ReadonlyMap<string, number>;
@@ -55,9 +79,9 @@ export class Dependence {
     const stored = new Set((graph.initializer ?? []).map(({ name }) => name ?? ""));
     const dependent = new Set((graph.input ?? []).flatMap(({ name }) => (stored.has(name ?? "") ? [] : [name ?? ""])));
     const makers = new Map<string, number>();
-    for (const [index, { input, output }] of (graph.node ?? []).entries()) {
-      const depends = (input ?? []).some((value) => dependent.has(value));
-      for (const value of output ?? []) {
+    for (const [index, node] of (graph.node ?? []).entries()) {
+      const depends = valuesRead(node).some((value) => dependent.has(value));
+      for (const value of node.output ?? []) {
         if (value === "") continue;
         makers.set(value, index);
         if (depends) dependent.add(value);
@@ -77,9 +101,10 @@ export class Dependence {
     const pending = values.filter((value) => !ends.has(value));
     for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
       const index = this.makers.get(value);
-      if (index === undefined || found.has(index)) continue;
+      const node = index === undefined ? undefined : this.#graph.node?.[index];
+      if (index === undefined || node === undefined || found.has(index)) continue;
       found.add(index);
-      for (const input of this.#graph.node?.[index]?.input ?? []) if (!ends.has(input)) pending.push(input);
+      pending.push(...valuesRead(node).filter((name) => !ends.has(name)));
     }
     return found;
   }

@@ -5,7 +5,15 @@ import type { Carried, CarriedNode } from "../../../graph/graph.ts";
 import type { Constant } from "../folding/constant.ts";
 import { dataTypes, type ModelMessage, valueMessage } from "../proto.ts";
 import { encodedConstant } from "./encoded-constant.ts";
-import { carriedNode, carriedTensor, copied, Dependence, type GraphMessage, type RawGraph } from "./parts.ts";
+import {
+  carriedNode,
+  carriedTensor,
+  copied,
+  Dependence,
+  type GraphMessage,
+  type RawGraph,
+  valuesRead,
+} from "./parts.ts";
 import { shapeNodes } from "./shape-nodes.ts";
 
 /** Where the network begins and ends in a file. */
@@ -62,15 +70,14 @@ export function divide(whole: WholeFile, split: Split, constants: ReadonlyMap<st
   const nodes = graph.node ?? [];
   const read = new Set(nodes.flatMap(({ input }, index) => (core.has(index) ? (input ?? []) : [])));
   const beforeNodes = dependence.ancestors([...starts], new Set());
-  const beforeReads = new Set([...beforeNodes].flatMap((index) => nodes[index]?.input ?? []));
+  const beforeReads = new Set(nodes.flatMap((node, index) => (beforeNodes.has(index) ? valuesRead(node) : [])));
   const carriedReads = new Set([...behind.tensors, ...beforeReads]);
   const tensors = (graph.initializer ?? []).flatMap(({ name }, index) =>
     carriedReads.has(name ?? "") ? [carriedTensor(graph, raw, index, file)] : [],
   );
   const inOrder = (chosen: ReadonlySet<number>): CarriedNode[] =>
     nodes.flatMap((node, index) => (chosen.has(index) ? [carriedNode(node, raw.nodes[index])] : []));
-  const isNetworkInput = ({ name }: { name?: string | undefined }): boolean =>
-    (graph.initializer ?? []).some((one) => one.name === name);
+  const stored = new Set((graph.initializer ?? []).map(({ name }) => name));
   return {
     model: {
       ...model,
@@ -91,9 +98,10 @@ export function divide(whole: WholeFile, split: Split, constants: ReadonlyMap<st
       inputs:
         split.input === undefined
           ? []
-          : raw.inputs.filter((_, index) => !isNetworkInput(graph.input?.[index] ?? {})).map(copied),
+          : raw.inputs.filter((_, index) => !stored.has(graph.input?.[index]?.name)).map(copied),
       outputs: raw.outputs.filter((_, index) => kept.has(fileOutputs[index] ?? "")).map(copied),
       dropped: fileOutputs.filter((name) => !kept.has(name)),
+      functions: raw.functions.map(copied),
       opsets: (model.opsetImport ?? []).flatMap(({ domain, version }) =>
         domain && domain !== "ai.onnx" ? [[domain, version ?? 1] as const] : [],
       ),
@@ -151,7 +159,8 @@ function behindOf(
       computed.set(value, encodedConstant(value, known, numbers));
       continue;
     }
-    const readsInside = (node?.input ?? []).some((input) => isInside(input, dependence, core, ends));
+    const read = node === undefined ? [] : valuesRead(node);
+    const readsInside = read.some((name) => isInside(name, dependence, core, ends));
     if (known !== undefined && node?.opType === "Shape" && readsInside) {
       const parts = shapeNodes(value, outputs[0] ?? "", known);
       added.push(...parts.nodes);
@@ -163,7 +172,7 @@ function behindOf(
       continue;
     }
     nodes.add(index);
-    pending.push(...(node?.input ?? []));
+    pending.push(...read);
   }
   return { nodes, added, tensors, computed, inside };
 }

@@ -37,7 +37,7 @@ export function encodeWithCarried(model: ModelMessage, carried: Carried, outputs
   const opsets = carried.opsets.map(([domain, version]) => ({ domain, version }));
   return Buffer.concat([
     encodeModel({ ...others, opsetImport: [...(others.opsetImport ?? []), ...opsets] }),
-    encode("RawModelProto", { graph: whole }),
+    encode("RawModelProto", { graph: whole, functions: [...carried.functions] }),
   ]);
 }
 

@@ -46,9 +46,11 @@ export const fieldsOf: { readonly [Name in keyof Messages]: readonly Field[] } =
     { number: 3, name: "i", type: "int64", repeated: false },
     { number: 4, name: "s", type: "bytes", repeated: false },
     { number: 5, name: "t", type: "TensorProto", repeated: false },
+    { number: 6, name: "g", type: "bytes", repeated: false },
     { number: 7, name: "floats", type: "float", repeated: true },
     { number: 8, name: "ints", type: "int64", repeated: true },
     { number: 9, name: "strings", type: "bytes", repeated: true },
+    { number: 11, name: "graphs", type: "bytes", repeated: true },
     { number: 20, name: "type", type: "int32", repeated: false },
   ],
   TensorProto: [
@@ -83,7 +85,10 @@ export const fieldsOf: { readonly [Name in keyof Messages]: readonly Field[] } =
     { number: 1, name: "dimValue", type: "int64", repeated: false },
     { number: 2, name: "dimParam", type: "string", repeated: false },
   ],
-  RawModelProto: [{ number: 7, name: "graph", type: "bytes", repeated: false }],
+  RawModelProto: [
+    { number: 7, name: "graph", type: "bytes", repeated: false },
+    { number: 25, name: "functions", type: "bytes", repeated: true },
+  ],
   RawGraphProto: [
     { number: 1, name: "node", type: "bytes", repeated: true },
     { number: 5, name: "initializer", type: "bytes", repeated: true },

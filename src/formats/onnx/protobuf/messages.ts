@@ -48,9 +48,11 @@ export interface AttributeProto {
   i?: number | undefined;
   s?: Uint8Array | undefined;
   t?: TensorProto | undefined;
+  g?: Uint8Array | undefined;
   floats?: number[] | undefined;
   ints?: number[] | undefined;
   strings?: Uint8Array[] | undefined;
+  graphs?: Uint8Array[] | undefined;
   type?: number | undefined;
 }
 
@@ -99,6 +101,7 @@ export interface DimensionProto {
 
 export interface RawModelProto {
   graph?: Uint8Array | undefined;
+  functions?: Uint8Array[] | undefined;
 }
 
 export interface RawGraphProto {
