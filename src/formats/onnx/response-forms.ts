@@ -46,11 +46,15 @@ function responseOf(
   const [mean, alpha] = parts(scaled ?? "", "Mul") ?? [];
   if (mean === undefined || alpha === undefined || bias === undefined || beta === undefined) return undefined;
   const pool = poolBefore(mean, file, producerOf);
-  const [size = 0, ...others] = pool?.attribute?.find(({ name }) => name === "kernel_shape")?.ints ?? [];
-  const isAlongDepth = others.length > 0 && others.every((extent) => Number(extent) === 1);
+  const listOf = (list: string): readonly number[] => pool?.attribute?.find(({ name }) => name === list)?.ints ?? [];
+  const [size = 0, ...others] = listOf("kernel_shape");
+  const isAlongDepth = others.length > 0 && [...others, ...listOf("strides")].every((extent) => extent === 1);
   // Of an even number of channels, PyTorch and ONNX take the one more on different sides.
-  if (pool === undefined || !isAlongDepth || Number(size) % 2 !== 1) return undefined;
-  const square = producerOf.get(beforeViews(pool.input?.[0] ?? "", producerOf));
+  if (pool === undefined || !isAlongDepth || size % 2 !== 1) return undefined;
+  const squares = beforeViews(pool.input?.[0] ?? "", producerOf);
+  // Without another view, the first axis of the kernel is the rows of an image.
+  if (!squares.isReshaped) return undefined;
+  const square = producerOf.get(squares.value);
   const [a, b] = square?.input ?? [];
   const isSquare = square?.opType === "Mul" ? a === src && b === src : square?.opType === "Pow" && a === src;
   if (!isSquare || (square?.opType === "Pow" && file.numberOf(b ?? "") !== 2)) return undefined;
@@ -60,21 +64,26 @@ function responseOf(
     opType: "LRN",
     input: [src],
     attribute: [
-      attributeMessage("size", Number(size)),
+      attributeMessage("size", size),
       ...Object.entries(numbers).map(([name, float]) => attributeMessage(name, { float })),
     ],
   };
 }
 
-/** The value that `value` is another view of. */
-function beforeViews(value: string, producerOf: ReadonlyMap<string, NodeMessage>): string {
+/** The value that `value` is another view of, and whether it has other axes. */
+function beforeViews(
+  value: string,
+  producerOf: ReadonlyMap<string, NodeMessage>,
+): { readonly value: string; readonly isReshaped: boolean } {
   let source = value;
+  let isReshaped = false;
   for (let steps = 0; steps < LONGEST_PATH; steps++) {
     const node = producerOf.get(source);
-    if (node === undefined || !views.has(node.opType ?? "")) return source;
+    if (node === undefined || !views.has(node.opType ?? "")) break;
+    isReshaped ||= node.opType === "Reshape" || node.opType === "Unsqueeze";
     source = node.input?.[0] ?? "";
   }
-  return source;
+  return { value: source, isReshaped };
 }
 
 /** The average pooling that `value` is a view of; behind an `If` the last one in front of it, which it reads inside. */
@@ -83,7 +92,7 @@ function poolBefore(
   { nodes }: FileNodes,
   producerOf: ReadonlyMap<string, NodeMessage>,
 ): NodeMessage | undefined {
-  const node = producerOf.get(beforeViews(value, producerOf));
+  const node = producerOf.get(beforeViews(value, producerOf).value);
   const pool =
     node?.opType === "If"
       ? nodes.slice(0, nodes.indexOf(node)).findLast(({ opType }) => opType === "AveragePool")
