@@ -80,14 +80,20 @@ export const readResize: ReadRule = (node, context) => {
   const image = imageSize(node, context);
   const isOld = node.opType === "Upsample" || node.opset < 11;
   const coordinates = node.string("coordinate_transformation_mode", isOld ? "asymmetric" : "half_pixel");
-  const rounding = node.string("nearest_mode", isOld ? "floor" : "round_prefer_floor");
   const coefficient = node.float("cubic_coeff_a", -0.75);
   node.float("extrapolation_value", 0);
   const excludesOutside = node.int("exclude_outside", 0) === 1;
   const policy = node.string("keep_aspect_ratio_policy", "stretch");
   node.check(policy === "stretch", "keeps the aspect ratio of images", "stretch", policy);
   const { size, scales } = targetOf(node, context, image, isOld);
+  node.check(size[0] >= 1 && size[1] >= 1, "leaves no pixels", "1 x 1 or more", `${size[0]} x ${size[1]}`);
   const isSmaller = size[0] < image[0] || size[1] < image[1];
+  const isLarger = size[0] > image[0] || size[1] > image[1];
+  // Before opset 11, ONNX Runtime rounds up where an axis becomes smaller and down elsewhere.
+  const isMixed = isOld && mode === "nearest" && isSmaller && isLarger;
+  node.check(!isMixed, "makes one axis smaller and the other larger, which opset 10 rounds in two ways");
+  const oldRounding = isSmaller ? "ceil" : "floor";
+  const rounding = node.string("nearest_mode", isOld ? oldRounding : "round_prefer_floor");
   const blurs = node.int("antialias", 0) === 1 && mode !== "nearest" && isSmaller;
   node.check(!blurs, "blurs images that it makes smaller (antialias)");
   if (!isCoordinates(coordinates)) {
