@@ -95,7 +95,7 @@ function readOverAxis(node: NodeReader, context: ReadContext, attributes: Attrib
   const axis = frontAxis(node, node.int("axis", isOfOneAxis ? -1 : 1), shape.length);
   const isAlone = isOfOneAxis || shape.slice(axis + 1).every((extent) => extent === 1);
   node.check(
-    axis >= 1 && (isAlone || axis === shape.length - 1),
+    axis >= 1 && isAlone,
     "is over the batch, or over several axes",
     "one axis",
     `axis ${axis} of [${["N", ...shape.slice(1)]}]`,

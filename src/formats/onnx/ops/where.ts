@@ -17,11 +17,14 @@ export const readWhere: ReadRule = (node, context) => {
     const shape = context.shape(src);
     const numbers = other === undefined ? undefined : context.constant(other);
     node.check(other === undefined || numbers?.type === "float", "selects a constant that is not of floats");
-    const dims = [asks.dims, numbers?.dims ?? []].reduce<Shape>((all, own) => {
+    const constants = [asks.dims, numbers?.dims ?? []];
+    const dims = constants.reduce<Shape>((all, own) => {
       const [a, b] = [aligned(all, shape.length), aligned(own, shape.length)];
       return a.map((size, axis) => Math.max(size, b[axis] ?? 1));
     }, []);
-    node.check(dims.length === shape.length && dims[0] === 1, "selects with a constant that does not fit the value");
+    // A constant with more axes would add axes to the value.
+    const fits = constants.every(({ length }) => length <= shape.length) && dims[0] === 1;
+    node.check(fits, "selects with a constant that does not fit the value");
     const [inAsked, inNumbers] = [broadcastIndex(asks.dims, dims), broadcastIndex(numbers?.dims ?? [], dims)];
     const limits = (free: number): Float32Array =>
       Float32Array.from({ length: dims.reduce((product, size) => product * size, 1) }, (_, index) => {
