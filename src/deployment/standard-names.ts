@@ -1,6 +1,7 @@
 /** Gives a network the input and the output that libraries of ready-made models expect. */
 import { UserError } from "../core/errors.ts";
 import { formatShape, tensor } from "../core/tensor.ts";
+import { withoutCarried } from "../formats/onnx/carried/network-file.ts";
 import { renamed } from "../formats/onnx/channels-last-inputs.ts";
 import { type Graph, makeNode, type Network } from "../graph/graph.ts";
 import { endingInLogits } from "../graph/logits.ts";
@@ -15,11 +16,11 @@ const grey = [0.299, 0.587, 0.114];
 /**
  * `network` with images of three channels, channels first, as its input `pixel_values`, and logits as its output
  * `logits`. A network of grey images gets a convolution in front that makes them of colour ones. It is exact for values
- * that are normalised alike in all channels.
+ * that are normalised alike in all channels. Nodes that a file has before and behind its network are left out.
  * @throws UserError "unsupported" for a network that is not a classifier of at least two classes.
  */
 export function withStandardNames(network: Network): Network {
-  const graph = endingInLogits(network.graph);
+  const graph = endingInLogits(withoutCarried(network.graph));
   const [input, ...moreInputs] = graph.inputs;
   const [output, ...moreOutputs] = graph.outputs;
   const images = input === undefined ? [] : bindBatch(input.shape, 1);

@@ -51,7 +51,11 @@ export async function saveForTransformersJs(
     folder: [folder, "text"],
     options: [options, "object"],
   });
-  requireArguments("saveForTransformersJs", { "options.normalization": [options.normalization, "normalization"] });
+  requireArguments("saveForTransformersJs", {
+    "options.normalization": [options.normalization, "normalization"],
+    "options.classes": [options.classes, "texts?"],
+    "options.centreCrop": [options.centreCrop, "number?"],
+  });
   const standard = withStandardNames(network);
   const { graph } = standard;
   const count = inferShapes(graph, 1).get(standardNames.output)?.[1] ?? 0;
@@ -94,6 +98,12 @@ function preprocessorOf({ graph }: Network, { normalization, centreCrop }: Trans
       ...{ about: "normalization", expected: `${channels} numbers or one` },
       received: `${mean.length} and ${standardDeviation.length}`,
       hint: "Give the values that the network was trained with",
+    });
+  }
+  if (centreCrop !== undefined && !(centreCrop > 0 && centreCrop <= 1)) {
+    throw new UserError("bad-option", "a centre crop keeps more than 0 and at most the whole of each side", {
+      ...{ about: "centreCrop", expected: "a fraction of 0 … 1", received: String(centreCrop) },
+      hint: "Give a fraction such as 0.875, or leave it away to scale whole images",
     });
   }
   const shortest = Math.round(Math.min(height, width) / (centreCrop ?? 1));

@@ -11,6 +11,7 @@ import { tensor } from "../../src/core/tensor.ts";
 import { decodeImage } from "../../src/data/images/decode.ts";
 import { centreView } from "../../src/data/images/view.ts";
 import { saveForTransformersJs } from "../../src/deployment/transformers-js.ts";
+import { loadOnnx } from "../../src/formats/onnx/index.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Network } from "../../src/graph/graph.ts";
 import { initialize } from "../../src/models/initialize.ts";
@@ -104,6 +105,18 @@ describe("the folder", () => {
     }
   });
 
+  test("has logits also of a network whose file goes on behind it", async () => {
+    const folder = join(temporaryFolder(), "model");
+    const file = join(import.meta.dirname, "../formats/onnx/fixtures/carried/detector.onnx");
+    const { graph } = await loadOnnx(file, { outputs: ["map0", "map1", "map2"] });
+    const own = network(3);
+    const carried = { ...own, graph: { ...own.graph, ...optional({ header: graph.header }) } };
+    expect(carried.graph.header?.carried?.behind).not.toHaveLength(0);
+    await saveForTransformersJs(carried, folder, { normalization });
+    const session = await InferenceSession.create(join(folder, "onnx", "model.onnx"));
+    expect([session.inputNames, session.outputNames]).toEqual([["pixel_values"], ["logits"]]);
+  });
+
   test("says what the documented format asks for: labels both ways, size, crop, constants", async () => {
     const folder = join(temporaryFolder(), "model");
     await saveForTransformersJs(network(3), folder, { normalization, classes, centreCrop: 0.875 });
@@ -131,6 +144,8 @@ describe("the folder", () => {
     const save = (net: Network, options: object): Promise<unknown> =>
       userError(saveForTransformersJs(net, folder, { normalization, ...options }), "bad-option");
     await save(network(3), { classes: ["one"] });
+    await save(network(3), { classes: "abc" });
+    for (const centreCrop of [0, 1.5, "half"]) await save(network(3), { centreCrop });
     await save(network(3), { normalization: { mean: [0, 0], standardDeviation: [1, 1] } });
     const builder = new GraphBuilder("map");
     builder.output(builder.convolution("conv", builder.input("images", ["N", 3, 8, 8]), { channels: 2, kernel: 1 }));
