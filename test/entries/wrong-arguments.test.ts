@@ -148,7 +148,13 @@ const rows: Readonly<Record<string, unknown[][]>> = {
   initialize: [...spoilt([graph, 1], 0, notGraph), ...spoilt([graph, 1], 1, notCount)],
   keptFactors: spoilt([[]], 0, notList),
   layerRows: [...spoilt([graph], 0, notGraph), ...spoilt([graph, weights], 1, notOptions)],
-  loadOnnx: [...onPath(), [nowhere], ...spoilt([nowhere, {}], 1, notOptions), [nowhere, { size: "large" }]],
+  loadOnnx: [
+    ...onPath(),
+    [nowhere],
+    ...spoilt([nowhere, {}], 1, notOptions),
+    [nowhere, { size: "large" }],
+    [nowhere, { outputs: "y" }],
+  ],
   loadSafetensors: [...onPath(), [nowhere]],
   measureAccuracy: [
     ...spoilt([classifier, data.test, data.normalization], 0, notObject),

@@ -20,7 +20,10 @@ export async function saveOnnx(network: Network, path: string, options: WriteOpt
 /** Reads the network at `path`. Throws as `readOnnx` and `readBytes` do. */
 export async function loadOnnx(path: string, options: ReadOptions = {}): Promise<Network> {
   requireArguments("loadOnnx", { path: [path, "text"], options: [options, "object"] });
-  requireArguments("loadOnnx", { "options.size": [options.size, "number or pair?"] });
+  requireArguments("loadOnnx", {
+    "options.outputs": [options.outputs, "texts?"],
+    "options.size": [options.size, "number or pair?"],
+  });
   const data = new FolderData(path);
   try {
     return readOnnx(await readBytes(path), path, data, options);

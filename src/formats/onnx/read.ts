@@ -66,6 +66,10 @@ export function readOnnx(
   requireArguments("readOnnx", {
     ...{ bytes: [bytes, "bytes"], file: [file, "text"], external: [external, "object"], options: [options, "object"] },
   });
+  requireArguments("readOnnx", {
+    "options.outputs": [options.outputs, "texts?"],
+    "options.size": [options.size, "number or pair?"],
+  });
   const model = decodeModel(bytes, file);
   if (model.graph === undefined || model.graph === null || (model.graph.node ?? []).length === 0) {
     throw new UserError("bad-file", "not an ONNX file: it has no graph", {

@@ -10,6 +10,7 @@ import { onnxRuntime } from "../../../src/evaluation/runtime-library.ts";
 import { runtimeClassifierOf } from "../../../src/evaluation/runtime-logits.ts";
 import { loadOnnx, saveOnnx } from "../../../src/formats/onnx/index.ts";
 import { attributeMessage, decodeModel, valueMessage } from "../../../src/formats/onnx/proto.ts";
+import { encode } from "../../../src/formats/onnx/protobuf/encode.ts";
 import { readOnnx } from "../../../src/formats/onnx/read.ts";
 import { writeOnnx } from "../../../src/formats/onnx/write.ts";
 import type { Network } from "../../../src/graph/graph.ts";
@@ -90,6 +91,81 @@ describe("before the network", () => {
     const [theirs = []] = await outputsOf(readFileSync(fixture("prepared")), feeds, ["logits"]);
     const [ours = []] = await outputsOf(written, feeds, ["logits"]);
     for (const [index, value] of ours.entries()) expect(value).toBeCloseTo(Number(theirs[index]), 4);
+    expect(writeOnnx(readOnnx(written, "written"))).toEqual(written);
+  });
+});
+
+describe("integers before the network", () => {
+  it("stay integers until they are cast: the network begins behind the cast", async () => {
+    const bytes = onnxModel({
+      features: [3, 3, 2],
+      nodes: [
+        node("Transpose", ["x"], "turned", [attributeMessage("perm", [0, 3, 1, 2])]),
+        node("Mul", ["turned", "two"], "doubled"),
+        node("Cast", ["doubled"], "cast", [attributeMessage("to", 1)]),
+        node("Conv", ["cast", "w"], "y"),
+      ],
+      tensors: [floats("w", [1, 2, 3, 4], [2, 2, 1, 1]), { name: "two", dataType: 6, dims: [], int32Data: [2] }],
+      change: ({ graph }) => graph?.input?.splice(0, 1, valueMessage("x", 6, ["batch", 3, 3, 2])),
+    });
+    const network = readOnnx(bytes, "integers");
+    expect(opsOf(network.graph.header?.carried?.before)).toBe("Transpose,Mul,Cast");
+    const pixels = Int32Array.from({ length: 18 }, (_, index) => (index * 7) % 11);
+    const feeds = { x: new (onnxRuntime().Tensor)("int32", pixels, [1, 3, 3, 2]) };
+    expect(await outputsOf(writeOnnx(network), feeds, ["y"])).toEqual(await outputsOf(bytes, feeds, ["y"]));
+  });
+});
+
+/** Encoded: a graph without inputs that makes `output` by `opType` of the value "gate" of the graph around it. */
+function branch(opType: string, output: string): Uint8Array {
+  return encode("GraphProto", {
+    name: output,
+    node: [node(opType, ["gate"], output)],
+    output: [{ name: output, type: { tensorType: { elemType: 1 } } }],
+  });
+}
+
+describe("behind the network, what nodes need beyond their inputs is kept:", () => {
+  const tensors = [floats("w", [1, 2, 3, 4], [2, 2, 1, 1]), floats("zero", [0], [])];
+  const feeds = { x: images([2, 2, 3, 3]) };
+
+  it("values that graphs inside them read", async () => {
+    const bytes = onnxModel({
+      features: [2, 3, 3],
+      nodes: [
+        node("Conv", ["x", "w"], "a"),
+        node("Sigmoid", ["a"], "gate"),
+        node("ReduceSum", ["a"], "sum", [attributeMessage("keepdims", 0)]),
+        node("Greater", ["sum", "zero"], "asks"),
+        node("If", ["asks"], "y", [
+          { name: "then_branch", type: 5, g: branch("Identity", "first") },
+          { name: "else_branch", type: 5, g: branch("Neg", "second") },
+        ]),
+      ],
+      tensors,
+    });
+    const written = writeOnnx(readOnnx(bytes, "branches", undefined, { outputs: ["a"] }));
+    expect(await outputsOf(written, feeds, ["y"])).toEqual(await outputsOf(bytes, feeds, ["y"]));
+  });
+
+  it("functions of the file", async () => {
+    // FunctionProto: name 1, input 4, output 5, node 7, opset_import 9, domain 10.
+    const text = (field: number, value: string): number[] => [field * 8 + 2, value.length, ...Buffer.from(value)];
+    const inner = encode("NodeProto", node("Add", ["a", "a"], "b"));
+    const opset = encode("OperatorSetIdProto", { domain: "", version: 17 });
+    const twice = Uint8Array.from([
+      ...[...text(1, "Twice"), ...text(4, "a"), ...text(5, "b"), 7 * 8 + 2, inner.length, ...inner],
+      ...[9 * 8 + 2, opset.length, ...opset, ...text(10, "own")],
+    ]);
+    const model = onnxModel({
+      features: [2, 3, 3],
+      nodes: [node("Conv", ["x", "w"], "a"), { ...node("Twice", ["a"], "y"), domain: "own" }],
+      tensors,
+      change: ({ opsetImport }) => opsetImport?.push({ domain: "own", version: 1 }),
+    });
+    const bytes = Buffer.concat([model, encode("RawModelProto", { functions: [twice] })]);
+    const written = writeOnnx(readOnnx(bytes, "functions"));
+    expect(await outputsOf(written, feeds, ["y"])).toEqual(await outputsOf(bytes, feeds, ["y"]));
     expect(writeOnnx(readOnnx(written, "written"))).toEqual(written);
   });
 });

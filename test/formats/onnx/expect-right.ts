@@ -1,5 +1,6 @@
-/** Compares what a file made by hand gives in ONNX Runtime with what is read from it. */
+/** Compares what a file made by hand gives in ONNX Runtime with what is read from it, or expects that it is refused. */
 import { expect } from "vitest";
+import { UserError } from "../../../src/core/errors.ts";
 import { type Tensor, tensor } from "../../../src/core/tensor.ts";
 import { createReferenceEngine } from "../../../src/engine/reference/index.ts";
 import { openRuntime } from "../../../src/evaluation/onnx-runtime.ts";
@@ -44,4 +45,16 @@ export async function expectRight(parts: ModelParts): Promise<Network> {
   }
   expect(readOnnx(writeOnnx(network), "written.onnx").graph).toEqual(network.graph);
   return network;
+}
+
+/** Expects that the file is refused as unsupported, by a message like `message`. */
+export function expectRefused(parts: ModelParts, message: RegExp): void {
+  let error: unknown;
+  try {
+    readOnnx(onnxModel(parts), "form.onnx");
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(error).toBeInstanceOf(UserError);
+  expect(error).toMatchObject({ code: "unsupported", message: expect.stringMatching(message) });
 }
