@@ -5,7 +5,7 @@
 import { filled, type Tensor } from "../core/tensor.ts";
 import type { Input, Parameter } from "../graph/graph.ts";
 
-/** Kinds that the optimizer of weights steps, and their weight decay. `factor` is a λ, which does not decay. */
+/** Kinds that the optimizer of weights steps. Each has a weight decay; a λ, the kind `factor`, has none. */
 export const decayedKinds = ["convolution", "linear", "bias", "scale", "shift"] as const;
 export type DecayedKind = (typeof decayedKinds)[number];
 

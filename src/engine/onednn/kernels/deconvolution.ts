@@ -1,11 +1,15 @@
 /** Lowers transposed convolutions and their gradients to deconvolutions of oneDNN, which are convolutions backwards. */
 import type { Node } from "../../../graph/graph.ts";
+import type { Precision } from "../../engine.ts";
 import { floatingPointOperations } from "../../flops.ts";
+import type { Operation } from "../ffi/abi.ts";
 import { describeMemory } from "../ffi/memory.ts";
 import { type ConvolutionDirection, type ConvolutionMemory, deconvolutionOperation } from "../ffi/operations.ts";
 import { firstImplementation, type PrimitiveDescriptor } from "../ffi/primitive.ts";
+import { Refusal } from "../ffi/refusal.ts";
 import type { Program } from "../planner/program.ts";
 import { weightsShape } from "./convolution-candidates.ts";
+import { isFaulty } from "./faulty.ts";
 import { roles } from "./formulation.ts";
 
 type Deconvolution = Node<"deconvolution" | "deconvolution_backward_data" | "deconvolution_backward_weights">;
@@ -76,13 +80,25 @@ export function lowerDeconvolutionBackwardWeights(
   );
 }
 
-/** Images have the layout of the node, and the library chooses that of the weights. */
+/**
+ * Gradients of weights that have a faulty kernel in bf16 are computed in f32. Throws a `Refusal` if the library has
+ * only faulty ones.
+ */
 function described(node: Deconvolution, program: Program, call: Call): PrimitiveDescriptor {
-  const operation = (
-    direction: ConvolutionDirection,
-    layout: "own" | "any",
-  ): Parameters<typeof firstImplementation>[1] =>
-    deconvolutionOperation(direction, memoryOf(node, program, call, direction, layout), node.attributes);
+  const { precision } = program;
+  for (const own of call.direction === "backward weights" ? ([precision, "f32"] as const) : [precision]) {
+    const primitive = inPrecision(node, program, call, own);
+    // The library runs a convolution backwards, from dst to src.
+    if (!isFaulty(program, { ...call, attributes: node.attributes, src: call.dst }, primitive)) return primitive;
+    primitive.destroy();
+  }
+  throw new Refusal("compute a transposed convolution", "all its kernels are faulty");
+}
+
+/** Images have the layout of the node, and the library chooses that of the weights. */
+function inPrecision(node: Deconvolution, program: Program, call: Call, precision: Precision): PrimitiveDescriptor {
+  const operation = (direction: ConvolutionDirection, layout: "own" | "any"): Operation =>
+    deconvolutionOperation(direction, memoryOf(node, program, call, { direction, layout, precision }), node.attributes);
   if (call.direction === "forward") return firstImplementation(program.library, operation("forward", "own"));
   // The library needs the forward operation of the same shapes to describe a backward one.
   const hint = firstImplementation(program.library, operation("forward", "any"));
@@ -90,14 +106,19 @@ function described(node: Deconvolution, program: Program, call: Call): Primitive
   return firstImplementation(program.library, operation(call.direction, "own"), hint);
 }
 
+interface MemoryOptions {
+  readonly direction: ConvolutionDirection;
+  readonly layout: "own" | "any";
+  readonly precision: Precision;
+}
+
 function memoryOf(
   { attributes }: Deconvolution,
   program: Program,
   { src, weights, bias, dst }: Call,
-  direction: ConvolutionDirection,
-  layout: "own" | "any",
+  { direction, layout, precision }: MemoryOptions,
 ): ConvolutionMemory {
-  const { library, precision } = program;
+  const { library } = program;
   const images = layout === "own" ? program.layout : "any";
   // The gradient of the weights is summed and stored in f32.
   const weightsType = direction === "backward weights" ? "f32" : precision;

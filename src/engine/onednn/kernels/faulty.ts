@@ -14,7 +14,7 @@ const TILE = 16;
 
 export function isFaulty(
   program: Program,
-  { direction, attributes, src }: Convolution,
+  { direction, attributes, src }: Pick<Convolution, "direction" | "attributes" | "src">,
   { implementation }: PrimitiveDescriptor,
 ): boolean {
   const faults = faultsOf(program.library);
