@@ -46,8 +46,8 @@ describe("a run on other classes", () => {
     expect(network.weights.get("classifier.weights")?.shape).toEqual([2, 4]);
     const said = (await readEvents(folder)).flatMap((event) => (event.type === "notice" ? [event.message] : []));
     expect(said.filter((message) => message.includes("--keep-head"))).toEqual([
-      "The network has 3 (dark, first, second), the data 2 (cat, dog): its last layer, the linear layer " +
-        '"classifier", is made anew and the rest keeps its weights. To refuse this, give --keep-head',
+      "The network has 3 classes (dark, first, second), the data 2 classes (cat, dog): its last layer, " +
+        'the linear layer "classifier", is made anew and the rest keeps its weights. To refuse this, give --keep-head',
     ]);
     expect((await readRunRecord(folder)).data.classes).toEqual(["cat", "dog"]);
     expect(classNamesOf((await loadOnnx(join(folder, "compact.onnx"))).graph)).toEqual(["cat", "dog"]);

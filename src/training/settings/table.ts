@@ -1,6 +1,6 @@
 /**
- * The table of settings, one row for each setting, in the order of `run.json`. To add a setting, add a row here (or in
- * `pruning.ts` or `tasks.ts`) and use it; `npm run docs` then updates docs/settings.md.
+ * The table of settings, one row for each setting, in the order of `run.json`. To add a setting, add a row here, or in
+ * the file of its subject, which is taken in below, and use it. `npm run docs` then updates docs/settings.md.
  */
 import { z } from "zod";
 import { type DecayedKind, decayedKinds, type TrainedKind, trainedKinds } from "../../autodiff/parameter-kinds.ts";

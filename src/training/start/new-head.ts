@@ -114,7 +114,7 @@ const LISTED = 4;
 
 function describe(names: readonly string[]): string {
   const listed = names.slice(0, LISTED).join(", ");
-  return `${names.length} (${listed}${names.length > LISTED ? ", …" : ""})`;
+  return `${names.length} classes (${listed}${names.length > LISTED ? ", …" : ""})`;
 }
 
 function withClasses(graph: Graph, { parameters }: Head, classes: number): Graph {
