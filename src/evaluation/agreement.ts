@@ -26,6 +26,9 @@ export interface Agreement {
   readonly outputs: readonly OutputAgreement[];
 }
 
+/** Smallest and largest value of each of the teacher's outputs; empty where no image was measured. */
+type Ranges = readonly (readonly [smallest: number, largest: number])[];
+
 /** Sums of one output, in a list that can be added to another. */
 interface Sums {
   rows: number;
@@ -83,15 +86,21 @@ export class AgreementSums {
     ]);
   }
 
-  /** The agreement by `numbers`, which default to the own ones. */
-  result(numbers: readonly number[] = this.numbers): Agreement {
+  get ranges(): Ranges {
+    return this.#sums.flatMap(({ rows, smallest, largest }) => (rows === 0 ? [] : [[smallest, largest] as const]));
+  }
+
+  /** The agreement by the sum of `numbers` and the `ranges` of all ranks, which default to the own ones. */
+  result(numbers: readonly number[] = this.numbers, ranges: readonly Ranges[] = [this.ranges]): Agreement {
     let at = 0;
     const take = (): number => numbers[at++] ?? 0;
     const outputs = this.#outputs.map((output, index): OutputAgreement => {
       const [rows, squares, cosines, same] = [take(), take(), take(), take()];
       const sums = Float64Array.from({ length: output.channels }, take);
       const squared = Float64Array.from({ length: output.channels }, take);
-      const { largest = 0, smallest = 0 } = this.#sums[index] ?? {};
+      const own = ranges.flatMap((range) => range.slice(index, index + 1));
+      const smallest = Math.min(...own.map(([least]) => least));
+      const largest = Math.max(...own.map(([, most]) => most));
       return agreementOf(output, { rows, squares, cosines, same, largest, smallest, sums, squared });
     });
     return { images: numbers[0] ?? 0, outputs };

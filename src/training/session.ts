@@ -102,14 +102,9 @@ async function teachingOf(
 ): Promise<Teaching | undefined> {
   if (settings.teach === undefined) return undefined;
   return openTeaching({
-    ...{
-      settings: teachSettingsOf(settings),
-      original: required(teacher, "the original"),
-      dataset,
-      host,
-      batch,
-      known,
-    },
+    settings: teachSettingsOf(settings),
+    original: required(teacher, "the original"),
+    ...{ dataset, host, batch, known },
   });
 }
 

@@ -157,6 +157,36 @@ test("agreement is explained variance, cosine, PSNR and equal answers", () => {
   expect(meanAgreement({ images, outputs })).toBeCloseTo((50 + 37.5) / 2, 6);
 });
 
+test("parts of the images that several ranks measure agree as all images together do", () => {
+  const outputs = [
+    { name: "y", kind: "logits", columns: 2, channels: 2 },
+    { name: "z", kind: "values", columns: 1, channels: 1 },
+  ] as const;
+  const [own, taught] = [normal([6, 3], 1), normal([6, 3], 2)];
+  // The third rank has no images.
+  const parts = [0, 2, 6].map((first, rank) => {
+    const sums = new AgreementSums(outputs);
+    const end = [2, 6, 6][rank] ?? 0;
+    sums.add(own.data.subarray(3 * first, 3 * end), taught.data.subarray(3 * first, 3 * end), end - first);
+    return sums;
+  });
+  const whole = new AgreementSums(outputs);
+  whole.add(own.data, taught.data, 6);
+  const numbers = whole.numbers.map((_, at) => parts.reduce((sum, part) => sum + (part.numbers[at] ?? 0), 0));
+  const together = new AgreementSums(outputs).result(
+    numbers,
+    parts.map(({ ranges }) => ranges),
+  );
+  expect(together.images).toBe(6);
+  for (const [index, output] of whole.result().outputs.entries()) {
+    const { explained, cosine, psnr, sameAnswers } = together.outputs[index] ?? output;
+    expect(explained).toBeCloseTo(output.explained ?? Number.NaN, 10);
+    expect(cosine).toBeCloseTo(output.cosine, 10);
+    expect(psnr).toBeCloseTo(output.psnr ?? Number.NaN, 10);
+    expect(sameAnswers).toBe(output.sameAnswers);
+  }
+});
+
 test("every output is compared against its own range", () => {
   const outputs = [
     { name: "large", kind: "values", columns: 1, channels: 1 },

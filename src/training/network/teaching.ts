@@ -94,5 +94,6 @@ export async function sharedAgreement(
   const part = imagesBetween(split, bound(cluster.rank), bound(cluster.rank + 1));
   const sums = new AgreementSums(outputs);
   if (part.count > 0) await addAgreement(sums, { own, taught: classifier }, part, normalization);
-  return sums.result(cluster.size === 1 ? undefined : await cluster.sum([...sums.numbers]));
+  if (cluster.size === 1) return sums.result();
+  return sums.result(await cluster.sum([...sums.numbers]), await cluster.gather(sums.ranges));
 }
