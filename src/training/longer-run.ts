@@ -60,9 +60,10 @@ export async function recordChanges(
   return changed;
 }
 
-/** `progress` of a run that gets more epochs: it goes on even if a hook has ended its training. */
-export function reopened(progress: Progress, { epochs }: RunChanges): Progress {
-  if (epochs === undefined) return progress;
+/** `progress` of a run that has got more epochs since: it goes on even if a hook has ended its training. */
+export function reopened(progress: Progress, { extensions = [] }: RunRecord): Progress {
+  const last = extensions.at(-1);
+  if (last === undefined || progress.step > last.step) return progress;
   const { isEnded: _, ...others } = progress;
   return others;
 }

@@ -44,7 +44,7 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
     const found = await readRunRecord(path);
     const events = await eventsSoFar(path);
     checkChanges(found, options);
-    if (options.epochs === undefined) refuseFinished(path, events);
+    if (options.epochs === undefined) refuseFinished(path, found, events);
     return { record: found, hasBegun: events.length > 0 };
   });
   const { epochs = record.settings.epochs, threads = options.alone?.threads } = options;
@@ -81,7 +81,7 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
         const seal = await cluster.onFirst(() => requireSealed(path, undefined));
         return {
           ...{ record: changed, dataset, isNew: false, resumedFrom: hasBegun ? step : null },
-          checkpoint: { ...checkpoint, seal, progress: reopened(checkpoint.progress, options) },
+          checkpoint: { ...checkpoint, seal, progress: reopened(checkpoint.progress, changed) },
           ...optional({ teacher, latencyTable: latencyTable ?? undefined }),
           notices: [
             ...damaged.map((message) => `${message}; the run continues from step ${step} instead`),
@@ -128,8 +128,11 @@ async function eventsSoFar(folder: string): Promise<readonly RunEvent[]> {
   }
 }
 
-function refuseFinished(folder: string, events: readonly RunEvent[]): void {
+function refuseFinished(folder: string, { settings }: RunRecord, events: readonly RunEvent[]): void {
   if (events.at(-1)?.type !== "run.finished") return;
+  // A session that gave the run more epochs may have been stopped before its first event.
+  const started = events.findLast((event) => event.type === "run.started");
+  if (started !== undefined && started.epochs < settings.epochs) return;
   throw new UserError("bad-option", "the run is finished: there is nothing to continue", {
     about: folder,
     hint: "Its results are compact.onnx and report.html. To train it for longer, give more --epochs than it had",

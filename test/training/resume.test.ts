@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { historyOf } from "../../src/report/history.ts";
@@ -244,6 +244,22 @@ test("a longer run that is stopped before its next checkpoint ends with the bits
   const path = join(straight, "run.json");
   writeFileSync(path, readFileSync(path, "utf8").replace('"epochs": 4', '"epochs": 9'));
   await expect(resume(straight, { data, epochs: 10 })).rejects.toMatchObject({ code: "checksum" });
+});
+
+test("a finished run that gets more epochs goes on if it is stopped before its first event", async () => {
+  const [stopped, straight] = [join(parent, "stopped-at-once"), join(parent, "straight")];
+  for (const folder of [stopped, straight]) cpSync(whole.folder, folder, { recursive: true });
+  const log = readFileSync(join(stopped, "events.jsonl"));
+  await interrupt((hooks) => resume(stopped, { ...hooks, data, epochs: 4 }), atFirstStep);
+  // As if the process had been killed while the plans were prepared.
+  rmSync(join(stopped, "checkpoints"), { recursive: true });
+  cpSync(join(whole.folder, "checkpoints"), join(stopped, "checkpoints"), { recursive: true });
+  writeFileSync(join(stopped, "events.jsonl"), log);
+  await resume(stopped, { data });
+  await resume(straight, { data, epochs: 4 });
+  const [one, other] = [await lastState(stopped), await lastState(straight)];
+  expect(one.step).toBe(24);
+  expect(one.network.equals(other.network)).toBe(true);
 });
 
 test("as many epochs or fewer, and no number of threads, are refused with what to do", async () => {
