@@ -228,7 +228,16 @@ test("an unknown model is refused with the nearest name, a missing file as missi
     code: "unknown-name",
     message: expect.stringContaining('"resnet-20"'),
   });
-  await expect(train(join(parent, "none.onnx"), options)).rejects.toMatchObject({ code: "missing-file" });
+  for (const name of ["none.onnx", "none", "."]) {
+    await expect(train(`${parent}/${name}`, options)).rejects.toMatchObject({ code: "missing-file" });
+  }
+});
+
+test("outputs of a network that is no file are refused", async () => {
+  const outputs = ["pool"];
+  for (const model of ["resnet-20", tinyResnet()]) {
+    await expect(train(model, { ...options, outputs })).rejects.toMatchObject({ code: "bad-option" });
+  }
 });
 
 test("a run that exists is not touched", async () => {

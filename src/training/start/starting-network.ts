@@ -44,17 +44,38 @@ interface Opening {
 /**
  * Reads the file, up to `outputs`, if `source` is a path, and of a finished run the compact network; otherwise returns
  * `source`. `size`: height and width of its images, where the file leaves them open. Throws the errors of reading a
- * file, and "missing-file" for a run that is not finished.
+ * file, "missing-file" for a path without a file or a finished run, and "bad-option" for `outputs` without a file.
  */
 export async function openModel<S extends ModelSource>(
   source: S,
   { outputs, size }: Opening = {},
 ): Promise<OpenModel<S>> {
-  if (typeof source !== "string") return source;
-  const path = isRunFolder(source) ? (await finishedRun(source)).model : source;
-  if (!isOnnxFile(path)) return source;
+  const path = typeof source === "string" ? await pathOf(source) : undefined;
+  if (path === undefined) {
+    if (outputs !== undefined && fileOf(source) === undefined) refuseOutputs(outputs);
+    return source;
+  }
   const { network, notice } = await loadForTraining(path, optional({ outputs, size }));
   return { ...network, path, ...optional({ notice }) };
+}
+
+/** The path of the file that `source` names; undefined for the name of a model. */
+async function pathOf(source: string): Promise<string | undefined> {
+  if (isRunFolder(source)) return (await finishedRun(source)).model;
+  if (isOnnxFile(source)) return source;
+  if (!/[\\/]/.test(source)) return undefined;
+  throw new UserError("missing-file", "there is no ONNX file and no run", {
+    about: source,
+    hint: "Give a file whose name ends in .onnx, the folder of a finished run, or the name of a model",
+  });
+}
+
+function refuseOutputs(outputs: readonly string[]): never {
+  throw new UserError("bad-option", "only a network from a file can end at other values", {
+    about: 'option "outputs"',
+    received: outputs.join(", "),
+    hint: "Leave it out, or start from an ONNX file",
+  });
 }
 
 /** `source` if it was read from a file. */
