@@ -13,6 +13,7 @@ interface ControlFlags extends CommonOptions {
   readonly sameMacs?: true;
   readonly uniform?: true;
   readonly seed?: number;
+  readonly data?: string;
   readonly out?: string;
 }
 
@@ -32,8 +33,9 @@ export function addControl(program: Command, context: Context): void {
       ).conflicts("sameMacs"),
     )
     .option("--seed <n>", "seed of the weights, the order and the augmentation (default: the run's)", seedFor)
+    .option("--data <dataset>", "where the data is now; it must be the same data")
     .option("--out <folder>", "folder of the baseline (default: the run's folder with -control appended)")
-    .action(async (folder: string, { sameMacs, uniform, seed, out, ...options }: ControlFlags) => {
+    .action(async (folder: string, { sameMacs, uniform, seed, data, out, ...options }: ControlFlags) => {
       await watchRun(
         context,
         options,
@@ -41,7 +43,7 @@ export function addControl(program: Command, context: Context): void {
           control(folder, {
             ...hooks,
             kind: uniform === true ? "uniform" : sameMacs === true ? "macs" : "epochs",
-            ...optional({ seed, folder: out }),
+            ...optional({ seed, data, folder: out }),
           }),
         (own) => finishedLines([folder, own], context.stdout),
       );

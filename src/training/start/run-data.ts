@@ -53,7 +53,7 @@ export async function reopenData(record: RunRecord, source: DataSource | undefin
     if (source !== undefined || !(error instanceof UserError) || error.code !== "missing-file") throw error;
     throw new UserError("missing-file", "the data of the run is not where it was", {
       about: recorded,
-      hint: "Say where it is now: espalier resume <run> --data <place>; in code resume(folder, { data })",
+      hint: "Say where it is now with --data <place>, in code with { data }",
       cause: error,
     });
   });
