@@ -5,11 +5,10 @@ import { formatPercent } from "./format.ts";
 type OutputAgreement = NonNullable<NetworkSummary["outputs"]>[number];
 
 /** `98.2 % equal answers, 99.1 % of the variance explained, cosine 0.995, 31.2 dB`. */
-export function agreementWords({ kind, explained, cosine, psnr, sameAnswers }: OutputAgreement): string {
-  const variance = explained === null ? "a constant output" : `${formatPercent(100 * explained)} of the variance`;
+export function agreementWords({ explained, cosine, psnr, sameAnswers }: OutputAgreement): string {
   return [
     ...(sameAnswers === undefined ? [] : [`${formatPercent(sameAnswers, 2)} equal answers`]),
-    kind === "logits" && sameAnswers !== undefined ? variance : `${variance} explained`,
+    explained === null ? "a constant output" : `${formatPercent(100 * explained)} of the variance explained`,
     `cosine ${cosine.toFixed(4)}`,
     psnr === null ? "equal" : `${psnr.toFixed(1)} dB`,
   ].join(", ");

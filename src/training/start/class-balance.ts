@@ -37,7 +37,10 @@ export function classBalanceNotes(
   const [most, least] = [sorted[0], sorted.at(-1)];
   return [
     ...(missing.length > 0
-      ? [`There are no training images of the class ${listOf(missing.map(({ name }) => name))}`]
+      ? [
+          `There are no training images of the class${missing.length === 1 ? "" : "es"} ` +
+            listOf(missing.map(({ name }) => name)),
+        ]
       : []),
     ...(most !== undefined && least !== undefined && isUnbalanced(counts)
       ? [
