@@ -31,7 +31,8 @@ interface NamedPlot {
 }
 
 function plotsOf(group: RunGroup): readonly NamedPlot[] {
-  const stem = `${group.model}-${group.dataset}`.replaceAll(/[^\w.-]+/g, "-");
+  const { model, dataset, score } = group;
+  const stem = [model, dataset, ...(score === "accuracy" ? [] : [score])].join("-").replaceAll(/[^\w.-]+/g, "-");
   const named = (name: string, plot: Plot | undefined): NamedPlot[] =>
     plot === undefined ? [] : [{ name: `${stem}-${name}`, plot }];
   return [
@@ -54,7 +55,7 @@ function table(group: RunGroup): Markup {
       "tr",
       {},
       columns.map(({ cell, isNumber, heading }) =>
-        element("td", { class: heading === "accuracy" ? "n now" : isNumber ? "n" : undefined }, cell(row)),
+        element("td", { class: heading === group.score ? "n now" : isNumber ? "n" : undefined }, cell(row)),
       ),
     ),
   );

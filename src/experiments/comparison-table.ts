@@ -10,7 +10,7 @@ import {
 } from "../report/format.ts";
 import { factorKinds } from "../selection/factors.ts";
 import { controlKinds, controlNames } from "../training/control-kinds.ts";
-import { type ComparedRun, controlsOf, labelOf, type RunGroup } from "./comparison.ts";
+import { type ComparedRun, controlsOf, labelOf, type RunGroup, scoreOf } from "./comparison.ts";
 import type { RunSummary } from "./run-summary.ts";
 
 export interface TableColumn {
@@ -50,7 +50,7 @@ function lengthOf({ epochs, trainImages }: RunSummary): string {
  * Columns for `group`. Columns of from-scratch baselines are only for groups that have some, the length of training
  * only if it differs.
  */
-export function columnsFor({ runs }: RunGroup): readonly TableColumn[] {
+export function columnsFor({ runs, score }: RunGroup): readonly TableColumn[] {
   const number = (heading: string, cell: TableColumn["cell"]): TableColumn => ({ heading, isNumber: true, cell });
   const words = (heading: string, cell: TableColumn["cell"]): TableColumn => ({ heading, isNumber: false, cell });
   const controls = controlKinds.filter((kind) => runs.some((row) => row.controls[kind] !== undefined));
@@ -59,7 +59,7 @@ export function columnsFor({ runs }: RunGroup): readonly TableColumn[] {
     words("aim", ({ run }) => labelOf(run)),
     number("seed", ({ run }) => String(run.seed)),
     ...(new Set(runs.map(({ run }) => lengthOf(run))).size > 1 ? [number("epochs", ({ run }) => lengthOf(run))] : []),
-    number("accuracy", ({ run }) => formatPercent(run.after.accuracy, 2)),
+    number(score, ({ run }) => formatPercent(run.after.accuracy, 2)),
     number("MACs", ({ run }) => formatQuantity(run.after.macs)),
     number("MACs left", ({ run }) => formatPercent(percentOf(run.after.macs, run.before.macs))),
     number("parameters", ({ run }) => formatQuantity(run.after.parameters)),
@@ -146,6 +146,7 @@ function flat(run: RunSummary): FlatRow {
     epochs: run.epochs,
     batch: run.batch,
     trainImages: run.trainImages,
+    score: scoreOf(run),
     accuracyTrained: before.accuracy,
     accuracy: after.accuracy,
     removalCost: Number(removalCost(run).toFixed(4)),

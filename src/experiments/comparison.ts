@@ -22,10 +22,12 @@ export interface ComparedRun {
   readonly isOnFront: boolean;
 }
 
-/** Runs of one network on one dataset. */
+/** Runs of one network on one dataset, with one kind of score. */
 export interface RunGroup {
   readonly model: string;
   readonly dataset: string;
+  /** "agreement": with the original's outputs, which the runs were taught. */
+  readonly score: "accuracy" | "agreement";
   /** Sorted by MACs, the largest first. */
   readonly runs: readonly ComparedRun[];
 }
@@ -60,12 +62,13 @@ export async function compareRuns(places: readonly string[]): Promise<Comparison
 }
 
 /**
- * Groups `summaries` by network and data, each run with its from-scratch baselines. Baselines without a run stay alone.
+ * Groups `summaries` by network, data and score, each run with its from-scratch baselines. Baselines without a run stay
+ * alone.
  */
 export function groupRuns(summaries: readonly RunSummary[]): readonly RunGroup[] {
-  const keys = new Set(summaries.map(({ model, dataset }) => JSON.stringify([model, dataset])));
-  return [...keys].map((key): RunGroup => {
-    const own = summaries.filter(({ model, dataset }) => JSON.stringify([model, dataset]) === key);
+  const keyOf = (run: RunSummary): string => JSON.stringify([run.model, run.dataset, scoreOf(run)]);
+  return [...new Set(summaries.map(keyOf))].map((key): RunGroup => {
+    const own = summaries.filter((run) => keyOf(run) === key);
     const controlled = (run: RunSummary, kind: ControlKind): RunSummary | undefined =>
       own.find(
         ({ controlOf, group }) =>
@@ -90,9 +93,15 @@ export function groupRuns(summaries: readonly RunSummary[]): readonly RunGroup[]
     return {
       model: first?.model ?? "",
       dataset: first?.dataset ?? "",
+      score: first === undefined ? "accuracy" : scoreOf(first),
       runs: runs.toSorted((a, b) => b.run.after.macs - a.run.after.macs || a.run.seed - b.run.seed),
     };
   });
+}
+
+/** What the accuracies of a run are. */
+export function scoreOf({ isTaught }: RunSummary): RunGroup["score"] {
+  return isTaught === true ? "agreement" : "accuracy";
 }
 
 /** The from-scratch baselines of a run, in the order of their kinds. */

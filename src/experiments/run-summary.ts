@@ -75,6 +75,8 @@ export interface RunSummary {
   /** Training images of an epoch, after the settings' limit. */
   readonly trainImages: number;
   readonly controlOf?: ControlOf;
+  /** The network was taught its own original outputs: its accuracies are its agreement with them. */
+  readonly isTaught?: true;
   /** Only if it is known: `run.json` has just the hash of the weights. */
   readonly startedFrom?: StartSummary;
   /**
@@ -126,6 +128,7 @@ export const runSummarySchema: z.ZodType<RunSummary> = z.object({
   batch: count,
   trainImages: count,
   controlOf: controlOf.exactOptional(),
+  isTaught: z.literal(true).exactOptional(),
   startedFrom: z.object({ file: z.string(), accuracy: z.number() }).exactOptional(),
   aim: z.string(),
   gammaAfter: z.number().exactOptional(),
@@ -197,6 +200,7 @@ export async function summarizeRun(folder: string): Promise<RunSummary | undefin
     batch: settings.batch,
     trainImages: started.dataset.trainImages,
     ...optional({ controlOf }),
+    ...(finished.after.outputs === undefined ? {} : { isTaught: true }),
     aim: aimOf(kinds, { ...settings }),
     ...optional({ gammaAfter }),
     kinds,

@@ -34,6 +34,21 @@ describe("groups of runs", () => {
     expect(rows.map(({ isOnFront }) => isOnFront)).toEqual([true, false, true, true]);
   });
 
+  test("keep agreement with taught outputs apart from accuracy", () => {
+    const taught = summary({ name: "taught", isTaught: true, accuracy: 99, macs: 9_000_000 });
+    const groups = groupRuns([...all, taught]);
+    expect(groups.map(({ score, runs }) => [score, runs.length])).toEqual([
+      ["accuracy", 4],
+      ["agreement", 1],
+    ]);
+    expect(groups[0]?.runs.at(-1)).toMatchObject({ run: { name: "strong" }, isOnFront: true });
+    const headings = groups.map((group) => columnsFor(group).map(({ heading }) => heading));
+    expect(headings.map((own) => [own.includes("accuracy"), own.includes("agreement")])).toEqual([
+      [true, false],
+      [false, true],
+    ]);
+  });
+
   test("keep a control whose run is not there, and tell sweeps with runs of one name apart", () => {
     const [group] = groupRuns([controlOf(strong, 80)]);
     expect(group?.runs.map(({ run, isOnFront }) => [run.name, isOnFront])).toEqual([["strong-control", false]]);

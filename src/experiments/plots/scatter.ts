@@ -40,7 +40,7 @@ function kindOf({ controlOf, aim }: RunSummary): MarkKind {
 }
 
 /** The plot of `group`; undefined if some run was not measured. */
-export function scatter({ model, dataset, runs }: RunGroup, measure: CostMeasure): Plot | undefined {
+export function scatter({ model, dataset, score, runs }: RunGroup, measure: CostMeasure): Plot | undefined {
   const all = runs.flatMap(({ run, controls }) => [run, ...controlsOf(controls)]);
   const costOf = ({ after }: RunSummary): number => after[measure] ?? 0;
   if (all.some(({ after }) => after[measure] === undefined)) return undefined;
@@ -60,7 +60,8 @@ export function scatter({ model, dataset, runs }: RunGroup, measure: CostMeasure
     y: y(run.after.accuracy),
   });
   const dots = all.map(dotOf);
-  const title = `Accuracy against ${measureNames[measure]}: ${model} on ${dataset}`;
+  const compared = score === "accuracy" ? "Accuracy" : "Agreement";
+  const title = `${compared} against ${measureNames[measure]}: ${model} on ${dataset}`;
   const front = paretoFront(
     runs.map(({ run }) => run).filter(({ controlOf }) => controlOf === undefined),
     measure,
