@@ -150,6 +150,10 @@ describe("flags of settings", () => {
     expect(() => settingsFrom(["--seed", "-1"])).toThrow(/--seed.*a whole number from 0/);
     expect(() => settingsFrom(["--distill", "1,2,3"])).toThrow(/--distill.*0\.5,4/);
     expect(() => settingsFrom(["--schedule", "cosin"])).toThrow(/Did you mean "cosine"/);
+    expect(() => settingsFrom(["--rate-of", "64"])).toThrow(/--rate-of: .*lacks the name of a kind of parameters/);
+    expect(() => settingsFrom(["--rate-of", "bais=64"])).toThrow(/kind in --rate-of.*Did you mean "bias"/);
+    expect(() => settingsFrom(["--rate-of", "bias=64=2"])).toThrow(/unknown kind in --rate-of "bias=64"/);
+    expect(() => settingsFrom(["--output-weights", "boxes=1,2"])).toThrow(/lacks the name of an output/);
   });
 });
 

@@ -181,6 +181,8 @@ export class Narrator {
         this.#rows = epochRows(event, this.#terminal);
         this.#isMet = false;
         this.#started = event;
+        this.#classes = undefined;
+        this.#latency = undefined;
         return [...openingLines(event, this.#terminal), this.#rows.heading];
       case "epoch":
         return this.#rows === undefined ? [] : [this.#rows.row(event)];

@@ -27,19 +27,33 @@ export function switchTo(value: boolean): Codec {
 /** Numbers, separated by commas. */
 export const numbers: Codec = { kind: "numbers", read: (value, flag) => numbersFor(flag)(value) };
 
-/** `shift=64,bias=2`: a number for some of `names`; `what` says in messages what they name. */
-export function numbersOf(what: string, names: readonly string[]): Codec {
+/** `a=1,b=0.5`: a value for each name, which may have `=` in it; `what` says in messages what is named. */
+export function byName(what: string, read: (text: string, flag: string, name: string) => unknown): Codec {
   return {
     kind: "text",
     read: (value, flag) =>
       Object.fromEntries(
         value.split(",").map((part) => {
-          const [name = "", number = ""] = part.split("=");
-          if (!names.includes(name.trim())) throw unknownName(`${what} in ${flag}`, name.trim(), names);
-          return [name.trim(), parseNumber(number, flag)];
+          const at = part.lastIndexOf("=");
+          const name = part.slice(0, Math.max(0, at)).trim();
+          if (name !== "") return [name, read(part.slice(at + 1).trim(), flag, name)];
+          throw new UserError("bad-option", `the value lacks the name of ${what}`, {
+            about: flag,
+            expected: "name=value,name=value",
+            received: value,
+            hint: "Write a name before each value",
+          });
         }),
       ),
   };
+}
+
+/** `shift=64,bias=2`: a number for some kinds of parameters, which are `kinds`. */
+export function numbersOf(kinds: readonly string[]): Codec {
+  return byName("a kind of parameters", (text, flag, name) => {
+    if (!kinds.includes(name)) throw unknownName(`kind in ${flag}`, name, kinds);
+    return parseNumber(text, flag);
+  });
 }
 
 /** Names, separated by commas. */

@@ -135,7 +135,7 @@ export const settingsTable = {
     group: "training",
     default: "1; 0 for bias and shift",
     control: "inherit",
-    flags: [{ flag: "--decay-of <kind=n,…>", codec: numbersOf("kind", decayedKinds), label: "weight decay of kinds" }],
+    flags: [{ flag: "--decay-of <kind=n,…>", codec: numbersOf(decayedKinds), label: "weight decay of kinds" }],
   }),
   learningRateOf: setting({
     schema: multiples<TrainedKind>(trainedKinds, z.number().positive()).exactOptional(),
@@ -143,7 +143,7 @@ export const settingsTable = {
     group: "training",
     default: "1",
     control: "inherit",
-    flags: [{ flag: "--rate-of <kind=n,…>", codec: numbersOf("kind", trainedKinds), label: "learning rate of kinds" }],
+    flags: [{ flag: "--rate-of <kind=n,…>", codec: numbersOf(trainedKinds), label: "learning rate of kinds" }],
   }),
   labelSmoothing: setting({
     schema: z.number().min(0).lt(1).default(0),

@@ -1,33 +1,11 @@
 /** How a network is taught its own original outputs, as rows of the table of settings. */
 import { z } from "zod";
-import { UserError } from "../../core/errors.ts";
 import { parseNumber } from "../../core/text-values.ts";
 import { type OutputKind, outputKinds } from "../../graph/taught-outputs.ts";
-import { choice, number } from "./codecs.ts";
-import type { Codec } from "./setting.ts";
+import { byName, choice, number } from "./codecs.ts";
 import { setting } from "./setting.ts";
 
 const TEMPERATURE = 2;
-
-/** `a=1,b=0.5`: a value for each name. */
-function byName(read: (text: string, flag: string) => unknown): Codec {
-  return {
-    kind: "text",
-    read: (value, flag) =>
-      Object.fromEntries(
-        value.split(",").map((part) => {
-          const at = part.lastIndexOf("=");
-          if (at > 0) return [part.slice(0, at).trim(), read(part.slice(at + 1).trim(), flag)];
-          throw new UserError("bad-option", "the value lacks the name of an output", {
-            about: flag,
-            expected: "output=value,output=value",
-            received: value,
-            hint: "Give the outputs of the file by their names; espalier inspect lists them",
-          });
-        }),
-      ),
-  };
-}
 
 export const teachingSettings = {
   teach: setting({
@@ -52,7 +30,9 @@ export const teachingSettings = {
     group: "weights",
     default: "1",
     control: "omit",
-    flags: [{ flag: "--output-weights <weights>", codec: byName(parseNumber), label: "weights of outputs" }],
+    flags: [
+      { flag: "--output-weights <weights>", codec: byName("an output", parseNumber), label: "weights of outputs" },
+    ],
   }),
   outputKinds: setting({
     schema: z.record(z.string(), z.enum(outputKinds)).exactOptional(),
@@ -60,7 +40,7 @@ export const teachingSettings = {
     group: "weights",
     default: "found from the network",
     control: "omit",
-    flags: [{ flag: "--output-kinds <kinds>", codec: byName((text) => text), label: "kinds of outputs" }],
+    flags: [{ flag: "--output-kinds <kinds>", codec: byName("an output", (text) => text), label: "kinds of outputs" }],
   }),
 };
 
