@@ -31,6 +31,7 @@ export const elementwise: ReadonlySet<string> = new Set([
   "Mish",
   "Mul",
   "Neg",
+  "PRelu",
   "Pow",
   "Reciprocal",
   "Relu",

@@ -163,6 +163,30 @@ describe("channels-last images", () => {
     expect(graph.header?.channelsLast).toEqual(["x"]);
   });
 
+  test("pass PRelu with a slope for each channel, before the first transpose and between transposes", async () => {
+    const bytes = onnxModel({
+      features: [5, 4, 3],
+      tensors: [
+        floats("first", [0.1, 0.2, -0.3], [1, 1, 3]),
+        floats("second", [0.4, -0.5, 0.6]),
+        floats("weights", [1, -2, 3, -4, 5, -6, 7, -8, 9], [3, 3, 1, 1]),
+      ],
+      nodes: [
+        node("PRelu", ["x", "first"], "open"),
+        node("Transpose", ["open"], "turned", [attributeMessage("perm", [0, 3, 1, 2])]),
+        node("Conv", ["turned", "weights"], "maps"),
+        node("Transpose", ["maps"], "last", [attributeMessage("perm", [0, 2, 3, 1])]),
+        node("PRelu", ["last", "second"], "bent"),
+        node("Transpose", ["bent"], "y", [attributeMessage("perm", [0, 3, 1, 2])]),
+      ],
+    });
+    const network = readOnnx(bytes, "keras-like.onnx");
+    expect(network.graph.nodes.map(({ op }) => op)).toEqual(["prelu", "convolution", "prelu"]);
+    const expected = await answers(bytes, network.graph);
+    expect(relativeDifference(await answers(network, network.graph), expected)).toBeLessThan(1e-5);
+    expect(relativeDifference(await answers(writeOnnx(network), network.graph), expected)).toBeLessThan(1e-5);
+  });
+
   test("stay channels last if a node reads them without a transpose", () => {
     const bytes = onnxModel({
       features: [4, 4, 4],
