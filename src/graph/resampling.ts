@@ -32,7 +32,9 @@ function tapsAt(attributes: ResamplingAttributes, axis: ResampledAxis, size: num
     const place = index - (axis === 0 ? attributes.padding.top : attributes.padding.left);
     return [[attributes.method === "edge" ? within(place) : folded(place, size, attributes.method), 1]];
   }
-  const place = placeOf(attributes, axis, size, index);
+  // Where a place falls on the edge of two pixels, the nearest one depends on the bits that it is computed with. Other
+  // runtimes use 32 bits.
+  const place = placeOf(attributes, axis, size, index, attributes.method === "nearest" ? Math.fround : Number);
   switch (attributes.method) {
     case "nearest":
       return [[within(roundings[attributes.rounding](place)), 1]];
@@ -77,23 +79,31 @@ const roundings: Readonly<Record<Rounding, (place: number) => number>> = {
   round_prefer_ceil: (place) => Math.floor(place + 0.5),
 };
 
-function placeOf({ size: to, scales, coordinates }: Resized, axis: ResampledAxis, size: number, index: number): number {
+/** Where pixel `index` of the result lies in the image. `rounded` gives each step the precision that is wanted. */
+function placeOf(
+  { size: to, scales, coordinates }: Resized,
+  axis: ResampledAxis,
+  size: number,
+  index: number,
+  rounded: (value: number) => number,
+): number {
   const large = to[axis];
-  const scale = scales?.[axis] ?? large / size;
-  const centred = (index + 0.5) / scale - 0.5;
+  const scale = rounded(scales?.[axis] ?? large / size);
+  const scaled = rounded((index + 0.5) / scale);
+  const centred = rounded(scaled - 0.5);
   switch (coordinates) {
     case "half_pixel":
       return centred;
     case "half_pixel_symmetric":
-      return (size / 2) * (1 - large / (scale * size)) + centred;
+      return rounded((size / 2) * (1 - large / (scale * size)) + centred);
     case "pytorch_half_pixel":
       return large > 1 ? centred : 0;
     case "align_corners":
-      return large > 1 ? (index * (size - 1)) / (large - 1) : 0;
+      return large > 1 ? rounded((index * (size - 1)) / (large - 1)) : 0;
     case "asymmetric":
-      return index / scale;
+      return rounded(index / scale);
     case "tf_half_pixel_for_nn":
-      return (index + 0.5) / scale;
+      return scaled;
   }
 }
 

@@ -160,6 +160,17 @@ const right: readonly (readonly [name: string, parts: ModelParts])[] = [
   ["two axes named", resized({ mode: "linear", axes: [2, 3] }, undefined, [7, 4], 18)],
   ["the nearest of fewer pixels", resized({ mode: "nearest" }, [1, 1, 0.6, 0.5])],
   ["the nearest of fewer pixels before opset 11", resized({ mode: "nearest" }, [1, 1, 0.7, 0.3], [], 10)],
+  ...(["asymmetric", "half_pixel", "pytorch_half_pixel", "align_corners"] as const).flatMap((coordinates) =>
+    (["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"] as const).map(
+      (rounding): [name: string, parts: ModelParts] => [
+        `the nearest pixel where two are equally near: ${coordinates}, ${rounding}`,
+        {
+          ...resized({ coordinate_transformation_mode: coordinates, nearest_mode: rounding }, [1, 1, 0.6, 2.3], [], 19),
+          features: [2, 10, 8],
+        },
+      ],
+    ),
+  ),
   ["cubic", resized({ mode: "cubic", exclude_outside: 1 }, [1, 1, 1.6, 2])],
   ["a mirrored border", bordered("reflect", [0, 0, 1, 2, 0, 0, 3, 0])],
   ["a border of the last pixels", bordered("edge", [0, 0, 7, 0, 0, 0, 1, 2])],
