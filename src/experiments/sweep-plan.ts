@@ -34,7 +34,7 @@ export interface SweepPlan {
   /** As `--data` takes it. */
   readonly data: string;
   /** For image files: how they are prepared. */
-  readonly images?: Pick<ImageFileOptions, "size" | "mean" | "standardDeviation" | "testShare" | "splitSeed">;
+  readonly images?: Pick<ImageFileOptions, "size" | "mean" | "standardDeviation" | "testShare" | "splitSeed" | "white">;
   readonly settings: SettingsInput;
   readonly points: readonly SweepPoint[];
   readonly seeds: readonly number[];
@@ -70,6 +70,7 @@ const schema = z.strictObject({
       standardDeviation: z.array(z.number()).exactOptional(),
       testShare: z.number().exactOptional(),
       splitSeed: z.int().exactOptional(),
+      white: z.int().exactOptional(),
     })
     .exactOptional(),
   settings,

@@ -8,6 +8,7 @@ import { saveOnnx } from "../../src/formats/onnx/index.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import type { RunEvent } from "../../src/training/events.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
+import { imageFlags } from "../../src/training/settings/image-flags.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "../training/tiny.ts";
 
 const dataset = tinyDataset(48, 20);
@@ -39,6 +40,19 @@ function plan(changes: object = {}): SweepPlan {
 function states(reports: readonly SweepReport[]): readonly string[] {
   return reports.map(({ name, state }) => `${name} ${state}`);
 }
+
+test("a plan takes every option of image files that train has", () => {
+  const values = {
+    ...{ size: 16, mean: [0.5], standardDeviation: [0.2], testShare: 0.5, splitSeed: 3, white: 4095 },
+    ...{ channels: 1, centreCrop: 1, classes: ["a", "b"] },
+  } as const;
+  const images = Object.fromEntries(imageFlags.map(({ option }) => [option, values[option]]));
+  const plan = parsePlan(
+    { version: 1, model: "resnet-20", images, settings: { epochs: 1 }, points: [{ name: "one", settings: {} }] },
+    "test",
+  );
+  expect(plan.images).toEqual(images);
+});
 
 describe("a sweep", () => {
   test("trains a point and its control, each in a folder of its own", async () => {

@@ -26,7 +26,7 @@ import { endingInLogits } from "../../graph/logits.ts";
 import { evaluationPage } from "../../report/evaluation-page.ts";
 import { formatCount, formatPercent, percentOf } from "../../report/format.ts";
 import { readSize } from "../../training/settings/codecs.ts";
-import { normalizationFlags, splitFlags, whiteFlag } from "../../training/settings/image-flags.ts";
+import { fileImageFlags } from "../../training/settings/image-flags.ts";
 import { checkFit, sampleShapeOf } from "../../training/start/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
 import { addImageFlags, imageOptions } from "../flags.ts";
@@ -171,7 +171,7 @@ export function addEval(program: Command, context: Context): void {
         "run in ONNX Runtime, as quantised files always are; --threads is then 1 by default",
       ).conflicts("engine"),
     );
-  addImageFlags(command, [...normalizationFlags("the file's"), ...splitFlags, whiteFlag]);
+  addImageFlags(command, fileImageFlags);
   command.action(async (file: string, given: EvalOptions) => {
     if (given.runtime === true) requireOnnxRuntime();
     const { network, quantized } = await openOnnx(file, optional({ size: given.size }));

@@ -14,7 +14,7 @@ import { type OnnxFile, openOnnx, saveOnnx } from "../../formats/onnx/index.ts";
 import { compareQuantized } from "../../quantization/compare.ts";
 import { type Quantized, type QuantizeProgress, quantize } from "../../quantization/quantize.ts";
 import { formatCount } from "../../report/format.ts";
-import { normalizationFlags, splitFlags } from "../../training/settings/image-flags.ts";
+import { fileImageFlags } from "../../training/settings/image-flags.ts";
 import { checkFit, sampleShapeOf } from "../../training/start/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
 import { addImageFlags, imageOptions } from "../flags.ts";
@@ -183,7 +183,7 @@ export function addQuantize(program: Command, context: Context): void {
     )
     .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"))
     .optionsGroup("Images:");
-  addImageFlags(command, [...normalizationFlags("the file's"), ...splitFlags]);
+  addImageFlags(command, fileImageFlags);
   command.action((file: string, flags: QuantizeFlags) => run(context, file, flags, command));
   withCommonOptions(command, [
     "espalier quantize runs/resnet-20-cifar10/compact.onnx --data cifar10",

@@ -13,7 +13,7 @@ export interface ImageFlag extends Flag {
 }
 
 /** Flags that decide which images are held out for testing. */
-export const splitFlags: readonly ImageFlag[] = [
+const splitFlags: readonly ImageFlag[] = [
   {
     flag: "--test-share <n>",
     option: "testShare",
@@ -55,7 +55,7 @@ export function normalizationFlags(standard: string): readonly ImageFlag[] {
 }
 
 /** The flag for images of 16 bits a channel. */
-export const whiteFlag: ImageFlag = {
+const whiteFlag: ImageFlag = {
   flag: "--white <value>",
   option: "white",
   codec: wholeNumber(),
@@ -77,3 +77,6 @@ export const imageFlags: readonly ImageFlag[] = [
   ...splitFlags,
   whiteFlag,
 ];
+
+/** The flags for a network whose file says how its images are prepared. */
+export const fileImageFlags: readonly ImageFlag[] = [...normalizationFlags("the file's"), ...splitFlags, whiteFlag];
