@@ -3,11 +3,12 @@ import type { Node } from "../../../graph/graph.ts";
 import type { Precision } from "../../engine.ts";
 import { floatingPointOperations } from "../../flops.ts";
 import type { Operation } from "../ffi/abi.ts";
-import { describeMemory } from "../ffi/memory.ts";
+import { describeMemory, type MemoryDescriptor } from "../ffi/memory.ts";
 import { type ConvolutionDirection, type ConvolutionMemory, deconvolutionOperation } from "../ffi/operations.ts";
 import { firstImplementation, type PrimitiveDescriptor } from "../ffi/primitive.ts";
 import { Refusal } from "../ffi/refusal.ts";
 import type { Program } from "../planner/program.ts";
+import type { View } from "../planner/steps.ts";
 import { weightsShape } from "./convolution-candidates.ts";
 import { isFaulty } from "./faulty.ts";
 import { roles } from "./formulation.ts";
@@ -25,37 +26,12 @@ interface Call {
 
 export function lowerDeconvolution(node: Node<"deconvolution">, program: Program): void {
   const [src = "", weights = "", bias] = node.inputs;
-  const call: Call = { direction: "forward", src, weights, bias, dst: node.outputs[0] ?? "" };
-  const primitive = described(node, program, call);
-  const { at } = roles.forward;
-  program.emitPrimitive(
-    node,
-    primitive,
-    [
-      [at.src, program.use(src, primitive.memory("src"))],
-      [at.weights, program.use(weights, primitive.memory("weights"))],
-      ...(bias === undefined ? [] : [[at.bias, program.use(bias, program.plain(bias))] as const]),
-      [at.dst, program.define(call.dst, primitive.memory("dst"))],
-    ],
-    { macs: macs(node, program) },
-  );
+  emit(node, program, { direction: "forward", src, weights, bias, dst: node.outputs[0] ?? "" });
 }
 
 export function lowerDeconvolutionBackwardData(node: Node<"deconvolution_backward_data">, program: Program): void {
   const [dst = "", weights = ""] = node.inputs;
-  const call: Call = { direction: "backward data", src: node.outputs[0] ?? "", weights, bias: undefined, dst };
-  const primitive = described(node, program, call);
-  const { at } = roles["backward data"];
-  program.emitPrimitive(
-    node,
-    primitive,
-    [
-      [at.dst, program.use(dst, primitive.memory("diffDst"))],
-      [at.weights, program.use(weights, primitive.memory("weights"))],
-      [at.src, program.define(call.src, primitive.memory("diffSrc"))],
-    ],
-    { macs: macs(node, program) },
-  );
+  emit(node, program, { direction: "backward data", src: node.outputs[0] ?? "", weights, bias: undefined, dst });
 }
 
 export function lowerDeconvolutionBackwardWeights(
@@ -64,20 +40,21 @@ export function lowerDeconvolutionBackwardWeights(
 ): void {
   const [src = "", dst = ""] = node.inputs;
   const [weights = "", bias] = node.outputs;
-  const call: Call = { direction: "backward weights", src, weights, bias, dst };
+  emit(node, program, { direction: "backward weights", src, weights, bias, dst });
+}
+
+function emit(node: Deconvolution, program: Program, call: Call): void {
   const primitive = described(node, program, call);
-  const { at } = roles["backward weights"];
-  program.emitPrimitive(
-    node,
-    primitive,
-    [
-      [at.src, program.use(src, primitive.memory("src"))],
-      [at.dst, program.use(dst, primitive.memory("diffDst"))],
-      [at.weights, program.define(weights, primitive.memory("diffWeights"))],
-      ...(bias === undefined ? [] : [[at.bias, program.define(bias, program.plain(bias))] as const]),
-    ],
-    { macs: macs(node, program) },
+  const { at, query } = roles[call.direction];
+  const viewOf = (value: string, memory: MemoryDescriptor): View =>
+    node.outputs.includes(value) ? program.define(value, memory) : program.use(value, memory);
+  const values = (["src", "weights", "dst"] as const).map(
+    (role) => [at[role], viewOf(call[role], primitive.memory(query[role]))] as const,
   );
+  const { bias } = call;
+  const biases = bias === undefined ? [] : [[at.bias, viewOf(bias, program.plain(bias))] as const];
+  const macs = floatingPointOperations(node, program.shapes) / 2;
+  program.emitPrimitive(node, primitive, [...values, ...biases], { macs });
 }
 
 /**
@@ -128,8 +105,4 @@ function memoryOf(
     bias: bias === undefined ? undefined : program.plain(bias),
     dst: describeMemory(library, program.shape(dst), images, precision),
   };
-}
-
-function macs(node: Deconvolution, program: Program): number {
-  return floatingPointOperations(node, program.shapes) / 2;
 }
