@@ -1,7 +1,9 @@
-/* Prints the numbers of src/engine/onednn/ffi/constants.ts, abi-2.ts and abi-3.ts from the installed headers (Debian:
+/* Prints the numbers of src/engine/onednn/ffi/constants.ts, -2.ts and -3.ts from the installed headers (Debian:
  * libdnnl-dev, of oneDNN 2 or 3):
  *
  *     cc scripts/onednn-constants.c -o /tmp/onednn-constants && /tmp/onednn-constants
+ *
+ * What it prints for two versions is kept in test/engine/onednn/headers/, and a test compares the sources with it.
  */
 #include <oneapi/dnnl/dnnl.h>
 #include <stddef.h>
@@ -43,8 +45,10 @@ int main(void) {
   PRINT(dnnl_query_inner_idxs);
   PRINT(dnnl_query_strides);
   PRINT(DNNL_ARG_ATTR_SCALES);
+  PRINT(dnnl_cpu_isa_avx512_core_fp16);
 #endif
   PRINT(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0));
+  PRINT(dnnl_data_type_undef);
   PRINT(dnnl_bf16);
   PRINT(dnnl_f32);
   PRINT(dnnl_s32);
@@ -124,5 +128,6 @@ int main(void) {
   PRINT(dnnl_scratchpad_mode_user);
   PRINT(dnnl_cpu_isa_avx512_core);
   PRINT(dnnl_cpu_isa_avx512_core_bf16);
+  PRINT(dnnl_cpu_isa_avx512_core_amx);
   return 0;
 }

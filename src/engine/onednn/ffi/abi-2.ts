@@ -3,6 +3,16 @@ import type { Shape } from "../../../core/tensor.ts";
 import type { Abi, Call, Declare, Handle, Layout, NativeDescriptor, OperationCalls, OperationRequest } from "./abi.ts";
 import { dimensions } from "./abi.ts";
 import { check, created, structOf } from "./calls.ts";
+import { formatKind } from "./constants.ts";
+import {
+  eltwise,
+  firstPostOpOperand,
+  formatTag,
+  memoryOffset,
+  memorySize,
+  normalizationFlags,
+  operationSize,
+} from "./constants-2.ts";
 import {
   declared,
   type OperationName,
@@ -72,46 +82,6 @@ const operations: OperationPrototypes = {
   matmul: { name: "dnnl_matmul_desc_init", parameters: sharedParameters.matmul },
 };
 
-/** Bytes of the struct that describes each operation. */
-const operationSize: Readonly<Record<OperationName, number>> = {
-  convolutionForward: 5976,
-  convolutionBackwardData: 5976,
-  convolutionBackwardWeights: 5976,
-  deconvolutionForward: 5976,
-  deconvolutionBackwardData: 5976,
-  deconvolutionBackwardWeights: 5976,
-  normalizationForward: 3496,
-  normalizationBackward: 3496,
-  eltwiseForward: 1416,
-  eltwiseBackward: 1416,
-  poolingForward: 3288,
-  poolingBackward: 3288,
-  binary: 2096,
-  innerProductForward: 5584,
-  innerProductBackwardData: 5584,
-  innerProductBackwardWeights: 5584,
-  matmul: 2800,
-  resamplingForward: 2848,
-  resamplingBackward: 2848,
-};
-
-/** Bytes of `dnnl_memory_desc_t`, and byte offsets inside it. */
-const MEMORY_SIZE = 696;
-const at = {
-  ndims: 0,
-  dims: 8,
-  dataType: 104,
-  paddedDims: 112,
-  offset0: 304,
-  formatKind: 312,
-  strides: 320,
-  innerBlockCount: 416,
-  innerBlocks: 424,
-  innerAxes: 520,
-} as const;
-const formatKind = { any: 1, blocked: 2 } as const;
-const formatTag = { any: 1, nChw16c: 69, nChw8c: 93, nCdhw16c: 112, nCdhw8c: 133 } as const;
-
 /** The functions that describe operations in oneDNN 2. */
 export function operationCalls2(declare: Declare): OperationCalls {
   const declareOne = (name: OperationName): Call => {
@@ -151,7 +121,7 @@ export function abi2(declare: Declare): Abi {
     "void *dnnl_primitive_desc_iterator_fetch(void *iterator)",
   );
   const struct = (what: string, fill: (out: Uint8Array) => number): Uint8Array => {
-    const out = new Uint8Array(MEMORY_SIZE);
+    const out = new Uint8Array(memorySize);
     check(fill(out), what);
     return out;
   };
@@ -182,27 +152,10 @@ export function abi2(declare: Declare): Abi {
 
   return {
     major: 2,
-    eltwise: {
-      relu: 31,
-      tanh: 47,
-      linear: 127,
-      logistic: 175,
-      hardSwish: 112,
-      geluErf: 48,
-      geluTanh: 207,
-      elu: 63,
-      abs: 95,
-      softRelu: 159,
-      exp: 191,
-      log: 239,
-      mish: 96,
-      clip: 16,
-      reluUseDst: 256,
-      clipUseDst: 262,
-    },
-    normalizationFlags: { useGlobalStats: 1, fuseRelu: 4, useScale: 8, useShift: 16 },
+    eltwise,
+    normalizationFlags,
     normalizationBackwardTakesShift: true,
-    firstPostOpOperand: 16_384,
+    firstPostOpOperand,
     scaleArgument: () => undefined,
     setScale: (attributes, source, factor) => setScales(attributes, source, 1, 0, Float32Array.of(factor)),
     appendEltwise: (postOps, kind, alpha, beta) => appendEltwise(postOps, 1, kind, alpha, beta),
@@ -216,12 +169,12 @@ export function abi2(declare: Declare): Abi {
         initByStrides(out, shape.length, dimensions(shape), dataType, dimensions(strides)),
       ),
     part: (parent, shape, offsets) => {
-      const out = new Uint8Array(MEMORY_SIZE);
+      const out = new Uint8Array(memorySize);
       return initSubmemory(out, parent, dimensions(shape), dimensions(offsets)) === 0 ? out : undefined;
     },
     reshaped: (descriptor, shape) =>
       struct(`see a memory as [${shape}]`, (out) => reshape(out, descriptor, shape.length, dimensions(shape))),
-    copied: (address) => structOf(address, MEMORY_SIZE),
+    copied: (address) => structOf(address, memorySize),
     release: () => {},
     layoutOf,
     concatenate: (out, dst, sources, attributes, engine) => {
@@ -235,20 +188,20 @@ export function abi2(declare: Declare): Abi {
 function layoutOf(descriptor: NativeDescriptor): Layout {
   const struct = descriptor as Uint8Array;
   const view = new DataView(struct.buffer, struct.byteOffset);
-  const rank = view.getInt32(at.ndims, true);
+  const rank = view.getInt32(memoryOffset.ndims, true);
   const numbers = (offset: number, count: number): Shape =>
     Array.from({ length: count }, (_, axis) => Number(view.getBigInt64(offset + 8 * axis, true)));
-  const kind = view.getInt32(at.formatKind, true);
+  const kind = view.getInt32(memoryOffset.formatKind, true);
   const isStrided = kind === formatKind.blocked;
-  const axes = numbers(at.innerAxes, isStrided ? view.getInt32(at.innerBlockCount, true) : 0);
-  const sizes = numbers(at.innerBlocks, axes.length);
+  const axes = numbers(memoryOffset.innerAxes, isStrided ? view.getInt32(memoryOffset.innerBlockCount, true) : 0);
+  const sizes = numbers(memoryOffset.innerBlocks, axes.length);
   return {
     kind: isStrided ? "strided" : kind === formatKind.any ? "any" : "opaque",
-    shape: numbers(at.dims, rank),
-    dataType: view.getInt32(at.dataType, true),
-    paddedShape: numbers(at.paddedDims, rank),
-    strides: isStrided ? numbers(at.strides, rank) : [],
+    shape: numbers(memoryOffset.dims, rank),
+    dataType: view.getInt32(memoryOffset.dataType, true),
+    paddedShape: numbers(memoryOffset.paddedDims, rank),
+    strides: isStrided ? numbers(memoryOffset.strides, rank) : [],
     blocks: axes.map((axis, index) => ({ axis, size: sizes[index] ?? 1 })),
-    offset: Number(view.getBigInt64(at.offset0, true)),
+    offset: Number(view.getBigInt64(memoryOffset.offset0, true)),
   };
 }

@@ -2,6 +2,15 @@
 import type { Abi, Call, Declare, Handle, Layout, NativeDescriptor, OperationCalls, OperationRequest } from "./abi.ts";
 import { dimensions } from "./abi.ts";
 import { check, create, created, extentsAt } from "./calls.ts";
+import { formatKind, undefinedDataType } from "./constants.ts";
+import {
+  eltwise,
+  firstPostOpOperand,
+  formatTag,
+  memoryQuery,
+  normalizationFlags,
+  scalesArgument,
+} from "./constants-3.ts";
 import {
   declared,
   type OperationName,
@@ -88,26 +97,6 @@ function isBackward(name: OperationName): boolean {
   return name.includes("Backward");
 }
 
-const formatKind = { any: 1, blocked: 2 } as const;
-const formatTag = { any: 1, nChw16c: 78, nChw8c: 102, nCdhw16c: 121, nCdhw8c: 142 } as const;
-/** Queries of a memory descriptor. */
-const query = {
-  strides: 14,
-  rank: 256,
-  shape: 257,
-  dataType: 258,
-  offset: 259,
-  paddedShape: 260,
-  formatKind: 262,
-  blockCount: 263,
-  blockSizes: 264,
-  blockAxes: 265,
-} as const;
-/** Added to the argument index of a source, it gives the argument index of its factor. */
-const SCALES = 4096;
-/** `dnnl_data_type_undef`: the type of the destination. */
-const DESTINATION_TYPE = 0;
-
 /** The functions that describe operations in oneDNN 3. */
 export function operationCalls3(declare: Declare): OperationCalls {
   const declareOne = (name: OperationName): Call => {
@@ -157,20 +146,20 @@ export function abi3(declare: Declare): Abi {
     return extentsAt(address, count);
   };
   const layoutOf = (descriptor: NativeDescriptor): Layout => {
-    const rank = int(descriptor, query.rank);
-    const kind = int(descriptor, query.formatKind);
+    const rank = int(descriptor, memoryQuery.rank);
+    const kind = int(descriptor, memoryQuery.formatKind);
     const isStrided = kind === formatKind.blocked;
-    const blocks = isStrided ? int(descriptor, query.blockCount) : 0;
-    const axes = numbers(descriptor, query.blockAxes, blocks);
-    const sizes = numbers(descriptor, query.blockSizes, blocks);
+    const blocks = isStrided ? int(descriptor, memoryQuery.blockCount) : 0;
+    const axes = numbers(descriptor, memoryQuery.blockAxes, blocks);
+    const sizes = numbers(descriptor, memoryQuery.blockSizes, blocks);
     return {
       kind: isStrided ? "strided" : kind === formatKind.any ? "any" : "opaque",
-      shape: numbers(descriptor, query.shape, rank),
-      dataType: int(descriptor, query.dataType),
-      paddedShape: numbers(descriptor, query.paddedShape, rank),
-      strides: isStrided ? numbers(descriptor, query.strides, rank) : [],
+      shape: numbers(descriptor, memoryQuery.shape, rank),
+      dataType: int(descriptor, memoryQuery.dataType),
+      paddedShape: numbers(descriptor, memoryQuery.paddedShape, rank),
+      strides: isStrided ? numbers(descriptor, memoryQuery.strides, rank) : [],
       blocks: axes.map((axis, index) => ({ axis, size: sizes[index] ?? 1 })),
-      offset: Number(ask(descriptor, query.offset)[0] ?? 0n),
+      offset: Number(ask(descriptor, memoryQuery.offset)[0] ?? 0n),
     };
   };
 
@@ -196,31 +185,14 @@ export function abi3(declare: Declare): Abi {
 
   return {
     major: 3,
-    eltwise: {
-      relu: 32,
-      tanh: 33,
-      linear: 38,
-      logistic: 41,
-      hardSwish: 52,
-      geluErf: 49,
-      geluTanh: 43,
-      elu: 34,
-      abs: 36,
-      softRelu: 39,
-      exp: 42,
-      log: 45,
-      mish: 51,
-      clip: 47,
-      reluUseDst: 256,
-      clipUseDst: 262,
-    },
-    normalizationFlags: { useGlobalStats: 1, useScale: 2, useShift: 4, fuseRelu: 8 },
+    eltwise,
+    normalizationFlags,
     normalizationBackwardTakesShift: false,
-    firstPostOpOperand: 32_768,
-    scaleArgument: (source) => SCALES | source,
+    firstPostOpOperand,
+    scaleArgument: (source) => scalesArgument | source,
     setScale: (attributes, source) => setScalesMask(attributes, source, 0),
     appendEltwise: (postOps, kind, alpha, beta) => appendEltwise(postOps, kind, alpha, beta),
-    appendSum: (postOps, factor) => appendSum(postOps, factor, 0, DESTINATION_TYPE),
+    appendSum: (postOps, factor) => appendSum(postOps, factor, 0, undefinedDataType),
     tagged: (shape, dataType, layout) =>
       create(`describe a ${layout} memory of [${shape}]`, (out) =>
         createWithTag(out, shape.length, dimensions(shape), dataType, formatTag[layout]),

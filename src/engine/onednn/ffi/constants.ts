@@ -1,6 +1,6 @@
 /**
- * Numbers of oneDNN's C headers that are the same in versions 2 and 3. `abi-2.ts` and `abi-3.ts` have the others.
- * `scripts/onednn-constants.c` prints all of them from the installed headers (package libdnnl-dev).
+ * Numbers of oneDNN's C headers that are the same in versions 2 and 3. `constants-2.ts` and `constants-3.ts` have
+ * the others. `scripts/onednn-constants.c` prints all of them from the installed headers (package libdnnl-dev).
  */
 
 export const status = [
@@ -13,6 +13,9 @@ export const status = [
 ] as const;
 
 export const dataType = { bf16: 2, f32: 3, i32: 4 } as const;
+/** `dnnl_data_type_undef`: where it is allowed, it stands for the type of the destination. */
+export const undefinedDataType = 0;
+export const formatKind = { any: 1, blocked: 2 } as const;
 
 export const propagation = {
   forwardTraining: 64,
