@@ -18,6 +18,7 @@ import { answersOf, type Classifier, engineClassifier, type Host } from "./class
 import { comparableImages, compareOutputs } from "./compare-outputs.ts";
 import { type Comparison, compareLogits, rangeOf } from "./comparison.ts";
 import { type Departure, engineActivations, firstDeparture } from "./first-divergence.ts";
+import { inTwoClasses } from "./two-classes.ts";
 import { findWitness, type Witness } from "./witness.ts";
 
 /** Largest allowed |Δlogit|, relative to the range of the original's logits. */
@@ -108,7 +109,11 @@ async function certifyBeside(witness: Witness, options: CertificateOptions): Pro
   const split = firstImages(dataset.test, Math.min(images, outputs === undefined ? images : comparableImages(outputs)));
   const compare = (one: Tensor, other: Tensor): Comparison =>
     outputs === undefined ? compareLogits(one, other) : compareOutputs(one, other, outputs);
-  const measure = (classifier: Promise<Classifier>): Promise<Tensor> => logitsAndDispose(classifier, split, dataset);
+  // What a network answers with one number, two classes or something else, follows from its task.
+  const read = async (opening: Promise<Classifier>): Promise<Classifier> =>
+    outputs === undefined ? inTwoClasses(await opening, compact.graph) : opening;
+  const measure = (classifier: Promise<Classifier>): Promise<Tensor> =>
+    logitsAndDispose(read(classifier), split, dataset);
   const before = await measure(engineClassifier(host, original, batch));
   const { compactLogits } = options;
   const after =
@@ -116,7 +121,7 @@ async function certifyBeside(witness: Witness, options: CertificateOptions): Pro
       ? await measure(engineClassifier(host, compact, batch))
       : firstRows(compactLogits, before.shape[0] ?? 0);
   const fewer = firstImages(split, Math.min(split.count, witness.images ?? split.count));
-  const elsewhere = await logitsAndDispose(witness.classifier(Math.min(batch, fewer.count)), fewer, dataset);
+  const elsewhere = await logitsAndDispose(read(witness.classifier(Math.min(batch, fewer.count))), fewer, dataset);
 
   const inEngine = await judge(compare(before, after), async (worst) => {
     const image = await imageAt(split, dataset, worst);

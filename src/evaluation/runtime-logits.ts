@@ -2,18 +2,30 @@
 import { type Tensor, tensor } from "../core/tensor.ts";
 import { networkFile } from "../formats/onnx/carried/network-file.ts";
 import { type Graph, takesChannelsLast } from "../graph/graph.ts";
-import { endingInLogits } from "../graph/logits.ts";
+import { endingInLogits, lastSigmoid, singleScoreOf } from "../graph/logits.ts";
 import { type Classifier, hasLogitsAlone } from "./classifier.ts";
 import { runtimeClassifier } from "./runtime-thread.ts";
+import { inTwoClasses } from "./two-classes.ts";
 
 /**
  * The file at `path`, which was read as `graph`, as a classifier. The file is run as it is. Where it ends in
- * probabilities, their logarithms are logits. Rejects with what `runtimeClassifier` rejects with.
+ * probabilities, their logarithms are logits, of a probability for each class log(p / (1 − p)). One number for each
+ * image is read as two classes. Rejects with what `runtimeClassifier` rejects with.
  */
 export async function runtimeLogits(path: string, graph: Graph, batch: number, threads = 1): Promise<Classifier> {
-  const classifier = await runtimeClassifierOf(path, graph, batch, threads);
-  if (!endsInProbabilities(graph)) return classifier;
-  return { ...classifier, logits: async (images) => logarithms(await classifier.logits(images)) };
+  const classifier = inTwoClasses(await runtimeClassifierOf(path, graph, batch, threads), graph);
+  const toLogits = logitsFrom(graph);
+  if (toLogits === undefined) return classifier;
+  return { ...classifier, logits: async (images) => toLogits(await classifier.logits(images)) };
+}
+
+/** The function from the outputs of `graph` to logits; undefined if they are logits. */
+function logitsFrom(graph: Graph): ((probabilities: Tensor) => Tensor) | undefined {
+  const score = singleScoreOf(graph);
+  if (score === "logit") return undefined;
+  if (score === "probability") return logarithms;
+  if (lastSigmoid(graph) !== undefined) return logOdds;
+  return endsInProbabilities(graph) ? logarithms : undefined;
 }
 
 /**
@@ -41,6 +53,19 @@ function endsInProbabilities(graph: Graph): boolean {
 function logarithms({ shape, data }: Tensor): Tensor {
   return tensor(
     shape,
-    data.map((probability) => Math.log(Math.max(probability, Number.MIN_VALUE))),
+    data.map((probability) => logarithm(probability)),
   );
+}
+
+/** log(p / (1 − p)) of each number p. */
+function logOdds({ shape, data }: Tensor): Tensor {
+  return tensor(
+    shape,
+    data.map((probability) => logarithm(probability) - logarithm(1 - probability)),
+  );
+}
+
+/** The logarithm, and a number for zero too. */
+function logarithm(probability: number): number {
+  return Math.log(Math.max(probability, Number.MIN_VALUE));
 }

@@ -24,8 +24,8 @@ import { partOfBatch } from "../training/ranks/ranks.ts";
 import { DEFAULT_RUNS_FOLDER, lockRunFolder } from "../training/run-folder/run-folder.ts";
 import { hashData, hashWeights } from "../training/run-folder/run-record.ts";
 import { bringsWeights, requireOneTarget, requireWeights } from "../training/start/fine-tuning.ts";
+import { requireHead } from "../training/start/head.ts";
 import { latencyTableFor } from "../training/start/latency-table.ts";
-import { requireHead } from "../training/start/new-head.ts";
 import { openData } from "../training/start/run-data.ts";
 import {
   inputOf,

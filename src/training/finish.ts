@@ -21,6 +21,7 @@ import type { Latency } from "../evaluation/latency.ts";
 import { hasOnnxRuntime, runtimeInstallCommand } from "../evaluation/runtime-library.ts";
 import { measureLatencyAside } from "../evaluation/runtime-thread.ts";
 import { averagingViews } from "../evaluation/test-time-augmentation.ts";
+import { inTwoClasses } from "../evaluation/two-classes.ts";
 import { networkFile, withoutCarried } from "../formats/onnx/carried/network-file.ts";
 import { cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";
@@ -259,7 +260,7 @@ async function answersOnTest(
 ): Promise<{ readonly answers: Answers; readonly augmented?: Accuracy }> {
   const { test, normalization } = dataset;
   const { testTimeAugmentation: views } = settings;
-  const classifier = await engineClassifier(host, network, evaluationBatch);
+  const classifier = inTwoClasses(await engineClassifier(host, network, evaluationBatch), network.graph);
   try {
     const answers = await answersOf(classifier, test, normalization);
     if (views === undefined) return { answers };

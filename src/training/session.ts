@@ -32,7 +32,7 @@ import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
 import type { Settings } from "./settings/settings.ts";
 import { teachSettingsOf } from "./settings/teaching.ts";
 import { classWeightsOf } from "./start/class-balance.ts";
-import { requireHead } from "./start/new-head.ts";
+import { requireHead } from "./start/head.ts";
 
 export interface SessionStart {
   readonly settings: Settings;

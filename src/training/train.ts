@@ -6,6 +6,7 @@ import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import { stepsPerEpoch } from "../data/shuffle.ts";
 import { type Cluster, inCluster } from "../distributed/cluster.ts";
+import { singleScoreNote } from "../evaluation/two-classes.ts";
 import { bake } from "../selection/fold.ts";
 import { describeEnvironment } from "./environment.ts";
 import type { ControlOf } from "./events.ts";
@@ -34,8 +35,8 @@ import { bringsWeights, requireOneTarget, requireWeights, withFineTuning } from 
 import { sourceForFile } from "./start/fine-tuning-data.ts";
 import { fittingBatch } from "./start/fitting-batch.ts";
 import { foldedNormsNote } from "./start/folded-norms.ts";
+import { requireHead } from "./start/head.ts";
 import { latencyTableFor } from "./start/latency-table.ts";
-import { requireHead } from "./start/new-head.ts";
 import { type DataSource, openData } from "./start/run-data.ts";
 import {
   fileOf,
@@ -101,7 +102,8 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     });
     if (parsed.headEpochs !== undefined) requireHead(network.graph);
     const foldedNotice = isFineTuned ? foldedNormsNote(network.graph) : undefined;
-    const said = [fileOf(found)?.notice, headNotice, batchNotice, foldedNotice].filter(
+    const scoreNotice = parsed.teach === undefined ? singleScoreNote(network.graph, opened.dataset.classes) : undefined;
+    const said = [fileOf(found)?.notice, headNotice, scoreNotice, batchNotice, foldedNotice].filter(
       (notice) => notice !== undefined,
     );
     const plain = await whitened(network, opened.dataset);

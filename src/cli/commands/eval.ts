@@ -18,6 +18,7 @@ import { type ClassResult, type Confusion, classResults, measureConfusion } from
 import { requireOnnxRuntime } from "../../evaluation/runtime-library.ts";
 import { runtimeLogits } from "../../evaluation/runtime-logits.ts";
 import { averagingViews, type ViewSet, viewCount, viewSets } from "../../evaluation/test-time-augmentation.ts";
+import { singleScoreNote } from "../../evaluation/two-classes.ts";
 import { writeBytes } from "../../formats/file.ts";
 import { openOnnx } from "../../formats/onnx/index.ts";
 import type { Pair } from "../../graph/attributes.ts";
@@ -180,7 +181,7 @@ export function addEval(program: Command, context: Context): void {
     const dataset = await dataProgress(context, (onProgress) =>
       openFor(file, network, options.data, imageOptions(command), onProgress),
     );
-    const notices: string[] = [];
+    const notices = [singleScoreNote(network.graph, dataset.classes)].filter((note) => note !== undefined);
     const { confusion, augmented } = await withStatusLine(context, (show) =>
       score(
         file,

@@ -10,7 +10,7 @@ import { optional } from "../../core/optional.ts";
 import { filled, type Tensor, tensor } from "../../core/tensor.ts";
 import type { TrainingBatch } from "../../data/loader.ts";
 import type { Feeds, Precision } from "../../engine/engine.ts";
-import { type Classifier, planClassifier } from "../../evaluation/classifier.ts";
+import type { Classifier } from "../../evaluation/classifier.ts";
 import type { Graph, Network, OptimizerStateKind, Weights } from "../../graph/graph.ts";
 import { applyStep } from "../../pruning/apply.ts";
 import { type CutStep, keptIndices } from "../../pruning/cut-list.ts";
@@ -21,6 +21,7 @@ import { everyKind, narrowState, type OptimizerState, type TrainingState, wholeW
 import { divideFeeds, joinResults } from "./micro-batches.ts";
 import { OutputTeacher } from "./output-teacher.ts";
 import { averageStatistics } from "./rank-statistics.ts";
+import { scoringClassifier } from "./scoring.ts";
 import { Teacher } from "./teacher.ts";
 import {
   AFTER_A_CUT,
@@ -303,7 +304,7 @@ export class LiveNetwork {
   async classifier(): Promise<Classifier> {
     const { evaluation } = this.#plans;
     await evaluation.write(await this.#results());
-    return planClassifier(evaluation, this.#graph, this.#options.evaluationBatch);
+    return scoringClassifier(evaluation, this.#graph, this.#options);
   }
 
   /** Replaces the network by that of `shrinking`, which was found for the current graph and state. */

@@ -7,6 +7,7 @@ import type { Dataset, SampleShape } from "../../data/dataset.ts";
 import { loadForTraining } from "../../formats/onnx/index.ts";
 import type { Pair } from "../../graph/attributes.ts";
 import type { Graph, Network } from "../../graph/graph.ts";
+import { singleScoreOf } from "../../graph/logits.ts";
 import { bindBatch, inferShapes } from "../../graph/shapes.ts";
 import type { LatencyTable } from "../../latency/table.ts";
 import { initialize } from "../../models/initialize.ts";
@@ -18,7 +19,8 @@ import { type Placement, place, requireKinds } from "../../selection/place.ts";
 import { type GammaMeasure, shareGamma } from "../../selection/structure-costs.ts";
 import type { Settings } from "../settings/settings.ts";
 import { finishedRun, isRunFolder } from "./finished-run.ts";
-import { type FittedHead, fitHead } from "./new-head.ts";
+import type { FittedHead } from "./head.ts";
+import { fitHead } from "./new-head.ts";
 
 /**
  * A name such as "resnet-20", the path of an `.onnx` file, the folder of a finished run, a graph (its weights are drawn
@@ -232,7 +234,10 @@ function checkImages({ inputs }: Graph, dataset: Dataset, name: string): void {
   checkShape(`the images that ${name} takes`, bindBatch(input.shape, 1), [1, ...dataset.sampleShape], dataset);
 }
 
-/** Throws unless `graph` takes the dataset's images and has one logit for each class; messages call it `name`. */
+/**
+ * Throws unless `graph` takes the dataset's images and has one logit for each class, or one number for two classes;
+ * messages call it `name`.
+ */
 export function checkFit(graph: Graph, dataset: Dataset, name: string = graph.name): void {
   if (dataset.isUnlabelled === true) {
     throw new UserError("bad-option", "the images have no labels", {
@@ -253,6 +258,7 @@ export function checkFit(graph: Graph, dataset: Dataset, name: string = graph.na
   const images = [1, ...dataset.sampleShape];
   const logits = [1, dataset.classes.length];
   checkShape(`the images that ${name} takes`, bindBatch(input.shape, 1), images, dataset);
+  if (dataset.classes.length === 2 && singleScoreOf(graph) !== undefined) return;
   checkShape(`the logits of ${name}`, inferShapes(graph, 1).get(output) ?? [], logits, dataset);
 }
 
