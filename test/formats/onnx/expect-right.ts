@@ -1,5 +1,5 @@
 /** Compares what a file made by hand gives in ONNX Runtime with what is read from it, or expects that it is refused. */
-import { expect } from "vitest";
+import { describe, expect, test } from "vitest";
 import { UserError } from "../../../src/core/errors.ts";
 import { type Tensor, tensor } from "../../../src/core/tensor.ts";
 import { createReferenceEngine } from "../../../src/engine/reference/index.ts";
@@ -47,14 +47,21 @@ export async function expectRight(parts: ModelParts): Promise<Network> {
   return network;
 }
 
-/** Expects that the file is refused as unsupported, by a message like `message`. */
-export function expectRefused(parts: ModelParts, message: RegExp): void {
-  let error: unknown;
-  try {
-    readOnnx(onnxModel(parts), "form.onnx");
-  } catch (thrown) {
-    error = thrown;
-  }
-  expect(error).toBeInstanceOf(UserError);
-  expect(error).toMatchObject({ code: "unsupported", message: expect.stringMatching(message) });
+/** A file made by hand that is refused as unsupported, by a message like this one. */
+export type RefusedForm = readonly [name: string, parts: ModelParts, message: RegExp];
+
+/** Declares a test of each. */
+export function testRefusals(forms: readonly RefusedForm[]): void {
+  describe("forms that are not supported are refused by the name of their node", () => {
+    test.each(forms)("%s", (_, parts, message) => {
+      let error: unknown;
+      try {
+        readOnnx(onnxModel(parts), "form.onnx");
+      } catch (thrown) {
+        error = thrown;
+      }
+      expect(error).toBeInstanceOf(UserError);
+      expect(error).toMatchObject({ code: "unsupported", message: expect.stringMatching(message) });
+    });
+  });
 }

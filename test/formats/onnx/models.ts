@@ -1,6 +1,7 @@
 /** Small ONNX files made by hand for tests of the reader: ONNX nodes between one input and one output. */
 import {
   type AttributeMessage,
+  attributeMessage,
   encodeModel,
   type ModelMessage,
   type NodeMessage,
@@ -17,6 +18,12 @@ export function node(
   return { opType, name: `${output}/node`, input: [...input], output: [output], attribute: [...attribute] };
 }
 
+export type AttributeValues = Readonly<Record<string, Parameters<typeof attributeMessage>[1]>>;
+
+export function attributes(values: AttributeValues): readonly AttributeMessage[] {
+  return Object.entries(values).map(([name, value]) => attributeMessage(name, value));
+}
+
 export function integers(
   name: string,
   values: readonly number[],
@@ -31,6 +38,16 @@ export function floats(
   dims: readonly number[] = [values.length],
 ): TensorMessage {
   return { name, dataType: 1, dims: [...dims], floatData: [...values] };
+}
+
+/** Floats that differ from one another, of both signs. */
+export function counted(name: string, dims: readonly number[]): TensorMessage {
+  const count = dims.reduce((product, size) => product * size, 1);
+  return floats(
+    name,
+    Array.from({ length: count }, (_, index) => Math.sin(index * 1.7 + 0.3)),
+    dims,
+  );
 }
 
 export interface ModelParts {

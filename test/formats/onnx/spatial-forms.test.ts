@@ -1,27 +1,22 @@
 /** Forms of ops over images, each with the outputs of ONNX Runtime, or refused by the node's name. */
 import { describe, expect, test } from "vitest";
-import { attributeMessage, type NodeMessage, valueMessage } from "../../../src/formats/onnx/proto.ts";
+import { valueMessage } from "../../../src/formats/onnx/proto.ts";
 import { readOnnx } from "../../../src/formats/onnx/read.ts";
 import { normal, relativeDifference } from "../../engine/random-data.ts";
-import { BATCH, expectRefused, expectRight, ownAnswer, runtimeAnswer } from "./expect-right.ts";
-import { floats, integers, type ModelParts, node, onnxModel } from "./models.ts";
-
-type Values = Readonly<Record<string, Parameters<typeof attributeMessage>[1]>>;
-
-const attributes = (values: Values): NodeMessage["attribute"] =>
-  Object.entries(values).map(([name, value]) => attributeMessage(name, value));
-
-/** Numbers that differ from one another, of both signs. */
-function numbers(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => Math.sin(index * 1.7 + 0.3));
-}
-
-function counted(name: string, dims: readonly number[]): ReturnType<typeof floats> {
-  return floats(name, numbers(dims.reduce((product, size) => product * size, 1)), dims);
-}
+import { BATCH, expectRight, ownAnswer, type RefusedForm, runtimeAnswer, testRefusals } from "./expect-right.ts";
+import {
+  type AttributeValues,
+  attributes,
+  counted,
+  floats,
+  integers,
+  type ModelParts,
+  node,
+  onnxModel,
+} from "./models.ts";
 
 /** A transposed convolution of 4 channels by `weights`, on images of 5 × 4. */
-function transposed(weights: readonly number[], values: Values, bias = false): ModelParts {
+function transposed(weights: readonly number[], values: AttributeValues, bias = false): ModelParts {
   const group = typeof values["group"] === "number" ? values["group"] : 1;
   return {
     features: [4, 5, 4],
@@ -87,7 +82,7 @@ describe("a reshape, a transpose and a reshape become one node", () => {
 });
 
 /** A node over signals of 4 × 9, with `weights` if it is a layer. */
-function signal(opType: string, values: Values, weights?: readonly number[]): ModelParts {
+function signal(opType: string, values: AttributeValues, weights?: readonly number[]): ModelParts {
   return {
     features: [4, 9],
     tensors: weights === undefined ? [] : [counted("weights", weights)],
@@ -96,7 +91,7 @@ function signal(opType: string, values: Values, weights?: readonly number[]): Mo
 }
 
 /** A `Resize` of images of 5 × 6, by `scales` or to `sizes`. */
-function resized(values: Values, scales: number[] | undefined, sizes: number[] = [], opset = 17): ModelParts {
+function resized(values: AttributeValues, scales: number[] | undefined, sizes: number[] = [], opset = 17): ModelParts {
   const named = scales === undefined ? ["x", "", "", "sizes"] : opset < 11 ? ["x", "scales"] : ["x", "", "scales"];
   return {
     features: [3, 5, 6],
@@ -198,7 +193,7 @@ describe("forms with the outputs of ONNX Runtime", () => {
 });
 
 describe("a file of opset 28", () => {
-  const parts = (opset: number, blocks: Values, cast: Values): ModelParts => ({
+  const parts = (opset: number, blocks: AttributeValues, cast: AttributeValues): ModelParts => ({
     features: [3, 4, 6],
     opset,
     nodes: [
@@ -245,7 +240,7 @@ describe("an open height and width", () => {
   });
 });
 
-const refused: readonly (readonly [name: string, parts: ModelParts, reason: RegExp])[] = [
+const refused: readonly RefusedForm[] = [
   [
     "a transposed convolution whose weights are computed",
     { features: [4, 5, 4], nodes: [node("ConvTranspose", ["x", "x"], "y")] },
@@ -265,8 +260,4 @@ const refused: readonly (readonly [name: string, parts: ModelParts, reason: RegE
   ["one with unknown padding", transposed([4, 3, 2, 2], { auto_pad: "SAME" }), /auto_pad is not known/],
 ];
 
-describe("forms that are refused", () => {
-  test.each(refused)("%s", (_, parts, reason) => {
-    expectRefused(parts, reason);
-  });
-});
+testRefusals(refused);

@@ -3,23 +3,10 @@
  * is refused by the node's name.
  */
 import { describe, expect, test } from "vitest";
-import { attributeMessage, type NodeMessage, type TensorMessage } from "../../../src/formats/onnx/proto.ts";
+import type { TensorMessage } from "../../../src/formats/onnx/proto.ts";
 import type { OpName } from "../../../src/graph/ops.ts";
-import { expectRefused, expectRight } from "./expect-right.ts";
-import { floats, integers, type ModelParts, node } from "./models.ts";
-
-const attributes = (
-  values: Readonly<Record<string, Parameters<typeof attributeMessage>[1]>>,
-): NodeMessage["attribute"] => Object.entries(values).map(([name, value]) => attributeMessage(name, value));
-
-/** Numbers that differ from one another, of both signs. */
-function numbers(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => Math.sin(index * 1.7 + 0.3));
-}
-
-function counted(name: string, dims: readonly number[]): TensorMessage {
-  return floats(name, numbers(dims.reduce((product, size) => product * size, 1)), dims);
-}
+import { expectRight, type RefusedForm, testRefusals } from "./expect-right.ts";
+import { attributes, counted, floats, integers, type ModelParts, node } from "./models.ts";
 
 function booleans(name: string, values: readonly number[], dims: readonly number[]): TensorMessage {
   return { name, dataType: 9, dims: [...dims], int32Data: [...values] };
@@ -41,7 +28,7 @@ function withConstants(opType: string, shapes: readonly (readonly number[])[], o
 
 function reduced(opType: string, axes: readonly number[], keepdims: number, opset = 17): ModelParts {
   const isInput = opset >= 18 || opType === "ReduceSum";
-  const given = attributes({ keepdims, ...(isInput ? {} : { axes }) }) ?? [];
+  const given = attributes({ keepdims, ...(isInput ? {} : { axes }) });
   return {
     ...{ features: image, opset },
     tensors: isInput ? [integers("axes", axes)] : [],
@@ -51,7 +38,7 @@ function reduced(opType: string, axes: readonly number[], keepdims: number, opse
 
 /** A layer norm over `axis` in small ops, as PyTorch writes it, with a scale and a shift for the last axis. */
 function writtenOut(axis: number, square: "Mul" | "Pow"): ModelParts {
-  const over = attributes({ axes: [axis] }) ?? [];
+  const over = attributes({ axes: [axis] });
   return {
     features: image,
     tensors: [floats("two", [2], []), floats("epsilon", [1e-3], []), counted("scale", [5]), counted("shift", [5])],
@@ -136,7 +123,7 @@ const right: readonly Form[] = [
       tensors: [floats("alpha", [0.3], []), floats("bias", [1], []), floats("beta", [0.75], [])],
       nodes: [
         node("Mul", ["x", "x"], "squares"),
-        node("AveragePool", ["squares"], "rows", [...(attributes({ kernel_shape: [3, 1], pads: [1, 0, 1, 0] }) ?? [])]),
+        node("AveragePool", ["squares"], "rows", [...attributes({ kernel_shape: [3, 1], pads: [1, 0, 1, 0] })]),
         node("Mul", ["rows", "alpha"], "scaled"),
         node("Add", ["scaled", "bias"], "raised"),
         node("Pow", ["raised", "beta"], "power"),
@@ -259,7 +246,7 @@ const right: readonly Form[] = [
   ],
 ];
 
-const refused: readonly (readonly [name: string, parts: ModelParts, message: RegExp])[] = [
+const refused: readonly RefusedForm[] = [
   ["a mean over the batch", reduced("ReduceMean", [0, 1], 1), /ReduceMean "y\/node".*reduces the batch axis/],
   ["a sum of everything", reduced("ReduceSum", [], 1), /ReduceSum "y\/node".*reduces the batch axis/],
   ["slopes of rows", withConstants("PRelu", [[3, 1]]), /PRelu "y\/node".*neither one for each channel nor one for all/],
@@ -296,8 +283,4 @@ describe("supported forms give the outputs of ONNX Runtime", () => {
   });
 });
 
-describe("unsupported forms are refused by the name of their node", () => {
-  test.each(refused)("%s", (_, parts, message) => {
-    expectRefused(parts, message);
-  });
-});
+testRefusals(refused);
