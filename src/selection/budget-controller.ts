@@ -285,7 +285,10 @@ export class BudgetController {
         .toSorted((a, b) => importanceOf(a) - importanceOf(b))
         .filter((one) => isChosen(one, chosen) || !isGuarded(one) || spare-- > 0)
         .map((one) => ({ number: one.number, importance: importanceOf(one) }));
-      return members.length === 0 ? [] : [{ members, preference: this.#preference.get(factor.kind) ?? 1 }];
+      if (members.length === 0) return [];
+      const before = structures.filter((one) => isChosen(one, chosen));
+      const preference = this.#preference.get(factor.kind) ?? 1;
+      return [{ members, preference, chosen: before.reduce((sum, one) => sum + Math.sqrt(importanceOf(one)), 0) }];
     });
   }
 

@@ -1,6 +1,10 @@
 /**
  * Chooses the structures that a budget prunes: those with the least importance per cost, as many as the plan allows. If
  * only a few large structures are left, it skips one where the others come nearer to the budget without it.
+ *
+ * Structures of one factor do the same work, so those that stay have more of it to do. The importance of a set of them
+ * is therefore (Σ √importance)², the square of the sum of what each changes. So a structure counts for more, the more
+ * of its factor was chosen before.
  */
 import { nearestSum } from "../core/subset-sum.ts";
 import type { RemainingCost } from "./cost-model.ts";
@@ -10,6 +14,8 @@ export interface Group {
   readonly members: readonly Member[];
   /** Importance per cost is divided by it: a larger preference prunes the group sooner. */
   readonly preference: number;
+  /** The sum of √importance of the structures of the factor that were chosen before. */
+  readonly chosen: number;
 }
 
 export interface Member {
@@ -35,7 +41,9 @@ interface Bundle {
   readonly numbers: readonly number[];
   /** The change of the cost, as a share of the full cost. */
   readonly gain: number;
-  /** Importance per cost, divided by the group's preference. */
+  /** The sum of √importance. */
+  readonly sum: number;
+  /** What it adds to the importance of the chosen structures, per cost, divided by the group's preference. */
   readonly price: number;
 }
 
@@ -93,7 +101,7 @@ export function chooseForPruning(
       others?.delete(number);
     }
     chosen.push(...numbers);
-    add({ ...group, members: group.members.slice(numbers.length) });
+    add({ ...group, members: group.members.slice(numbers.length), chosen: group.chosen + bundle.sum });
   }
   return chosen;
 }
@@ -121,7 +129,9 @@ export function chooseForRestoring(
     restored.push(...best.numbers);
     pending = pending
       .map((group) =>
-        group.members === best.group.members ? { ...group, members: group.members.slice(best.numbers.length) } : group,
+        group.members === best.group.members
+          ? { ...group, members: group.members.slice(best.numbers.length), chosen: group.chosen - best.sum }
+          : group,
       )
       .filter(({ members }) => members.length > 0);
   }
@@ -137,17 +147,20 @@ function bundleOf(
 ): Bundle | undefined {
   const before = shareOf(remaining);
   const numbers: number[] = [];
-  let importance = 0;
+  let sum = 0;
   let gain = 0;
   for (const member of group.members) {
     remaining[way](member.number);
     numbers.push(member.number);
-    importance += member.importance;
+    sum += Math.sqrt(member.importance);
     gain = Math.abs(before - shareOf(remaining));
     if (gain > 0) break;
   }
   for (const number of numbers) remaining[way === "remove" ? "restore" : "remove"](number);
-  return gain > 0 ? { group, numbers, gain, price: importance / (gain * group.preference) } : undefined;
+  const [less, more] = way === "remove" ? [group.chosen, group.chosen + sum] : [group.chosen - sum, group.chosen];
+  return gain > 0
+    ? { group, numbers, gain, sum, price: (more ** 2 - less ** 2) / (gain * group.preference) }
+    : undefined;
 }
 
 /** By structure: what it saves alone, as a share of the full cost; undefined if some structures save nothing alone. */

@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import type { RemainingCost } from "../../src/selection/cost-model.ts";
+import { chooseForPruning, chooseForRestoring, type Group } from "../../src/selection/pruning-choice.ts";
+
+const EACH = 8;
+
+/** Structures that cost 1 each. */
+function counted(count: number): RemainingCost {
+  const gone = new Set<number>();
+  return {
+    get left() {
+      return count - gone.size;
+    },
+    remove: (structure) => void gone.add(structure),
+    restore: (structure) => void gone.delete(structure),
+    gain: () => 1,
+    layer: () => ({ outputs: 0, inputs: 0, cost: 0 }),
+  };
+}
+
+/** One factor for each importance, with `EACH` structures of it. */
+function factors(...importances: readonly number[]): readonly Group[] {
+  return importances.map((importance, at) => ({
+    members: Array.from({ length: EACH }, (_, index) => ({ number: at * EACH + index, importance })),
+    preference: 1,
+    chosen: 0,
+  }));
+}
+
+/** How many of each factor are among `numbers`. */
+function perFactor(numbers: readonly number[], count: number): readonly number[] {
+  return Array.from({ length: count }, (_, at) => numbers.filter((one) => Math.floor(one / EACH) === at).length);
+}
+
+/** Chooses `count` structures. */
+function choose(groups: readonly Group[], count: number): readonly number[] {
+  const whole = groups.length * EACH;
+  const share = 1 - count / whole;
+  const goal = { now: share, final: share, tolerance: 0.001 };
+  return chooseForPruning(groups, counted(whole), ({ left }) => left / whole, goal);
+}
+
+test("factors of equal importance lose equally many structures", () => {
+  expect(perFactor(choose(factors(1, 1, 1, 1), 16), 4)).toEqual([4, 4, 4, 4]);
+});
+
+test("a factor with four times the importance loses a quarter as many: a² + 4 b² is least for a + b = 5", () => {
+  expect(perFactor(choose(factors(1, 4), 5), 2)).toEqual([4, 1]);
+});
+
+test("what was chosen before counts: the others of its factor come later", () => {
+  const [first, second] = factors(1, 1);
+  if (first === undefined || second === undefined) throw new Error("two factors");
+  expect(perFactor(choose([{ ...first, chosen: 3 }, second], 5), 2)).toEqual([1, 4]);
+});
+
+test("restoring begins where the loss shrinks most", () => {
+  const whole = 3 * EACH;
+  const groups = factors(1, 1).map((group, at) => ({ ...group, chosen: at === 0 ? 4 : 8 }));
+  const pruned = groups.map((group, at) => ({ ...group, members: group.members.slice(0, at === 0 ? 4 : 8) }));
+  const remaining = counted(whole);
+  for (const { members } of pruned) for (const { number } of members) remaining.remove(number);
+  const restored = chooseForRestoring(pruned, remaining, ({ left }) => left / whole, 16 / whole);
+  expect(perFactor(restored, 2)).toEqual([0, 4]);
+});
