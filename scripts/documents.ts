@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { stamp } from "../src/training/event-parts.ts";
 import { eventDefinitions } from "../src/training/events.ts";
-import { defaultOf, nameOf } from "../src/training/settings/flags.ts";
+import { defaultOf, nameOf, negationOf } from "../src/training/settings/flags.ts";
 import { type ControlRule, type Setting, settingGroups } from "../src/training/settings/setting.ts";
 import { settings } from "../src/training/settings/settings.ts";
 import { resultsPicture } from "./results-picture.ts";
@@ -31,7 +31,10 @@ const controls: { readonly [Rule in ControlRule]: string } = {
 
 function settingCells(name: string, setting: Setting): readonly string[] {
   const { help, unit = "", flags = [], control, isRequired } = setting;
-  const names = flags.map(({ flag }) => `\`${nameOf(flag)}\``).join(", ");
+  const names = flags
+    .flatMap(({ flag, codec }) => [nameOf(flag), ...(codec.negated === undefined ? [] : [negationOf(flag)])])
+    .map((name) => `\`${name}\``)
+    .join(", ");
   const standard = isRequired === true ? "required" : (defaultOf(setting) ?? "");
   return [`\`${name}\``, names, unit, standard, help, controls[control]];
 }

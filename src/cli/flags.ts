@@ -1,16 +1,17 @@
 /** Turns the flags of the table of settings into options of a command. */
 import { type Command, Option } from "commander";
 import type { ImageFileOptions } from "../data/images/open.ts";
-import { describe, keyOf, nameOf, settingFlags } from "../training/settings/flags.ts";
+import { describe, keyOf, nameOf, negationOf, settingFlags } from "../training/settings/flags.ts";
 import { type ImageFlag, imageFlags } from "../training/settings/image-flags.ts";
 import { type Flag, type SettingGroup, settingGroups, type TrainingCommand } from "../training/settings/setting.ts";
 
-/** Adds `flag` to `command`, with `description` as its help text. */
+/** Adds `flag` to `command`, with `description` as its help text, and its negation if it has one. */
 function addFlag(command: Command, { flag, codec }: Flag, description: string): void {
   const option = new Option(flag, description);
   command.addOption(
     codec.kind === "switch" ? option : option.argParser((text: string) => codec.read(text, nameOf(flag))),
   );
+  if (codec.negated !== undefined) command.addOption(new Option(negationOf(flag), `do not: ${nameOf(flag)} none`));
 }
 
 /** Adds the flags of all settings in `group` that `name` takes, under the title of the group. */
@@ -34,7 +35,8 @@ export function givenFlags(command: Command, flags: readonly Flag[]): ReadonlyMa
       const name = new Option(flag).attributeName();
       if (command.getOptionValueSource(name) !== "cli") return [];
       const value: unknown = command.getOptionValue(name);
-      return [[keyOf(flag), typeof value === "boolean" ? codec.bare : value] as const];
+      const bare = value === false && codec.negated !== undefined ? codec.negated : codec.bare;
+      return [[keyOf(flag), typeof value === "boolean" ? bare : value] as const];
     }),
   );
 }

@@ -241,7 +241,7 @@ function aimOf(kinds: readonly KindSummary[], settings: Readonly<Record<string, 
     ...(gammaAfter === undefined ? [] : [`after ${String(gammaAfter)} ${gammaAfter === 1 ? "epoch" : "epochs"}`]),
     ...(budgetBy === undefined ? [] : [`met by epoch ${String(budgetBy)}`]),
     ...(fixBatchNormScale === true ? ["batch norms' scales fixed"] : []),
-    ...(distill === undefined ? [] : ["distilled"]),
+    ...(distill === undefined || distill === false ? [] : ["distilled"]),
   ].join(", ");
 }
 

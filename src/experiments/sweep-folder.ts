@@ -103,8 +103,10 @@ function differencesOf(record: RunRecord, plan: SweepPlan, run: SweepRun, model:
   const wanted = run.controlOf && { run: run.controlOf.name, kind: run.controlOf.kind };
   if (!isDeepStrictEqual(held, wanted)) tell("control of", held, wanted);
   const settings = settledSettings(plan.model, run.settings);
+  // What the original answers decides this if the plan does not.
+  const isDecided = (name: string): boolean => name === "distill" && run.settings.distill === undefined;
   const isLeftOut = (name: string): boolean =>
-    settledAtStart.has(name) || (run.controlOf !== undefined && isOwnOfControl(name));
+    settledAtStart.has(name) || isDecided(name) || (run.controlOf !== undefined && isOwnOfControl(name));
   return [...differences, ...compare({ ...record.settings }, { ...settings }, isLeftOut)];
 }
 

@@ -1,50 +1,90 @@
 /**
- * What a trained network answers before its first step. Answers no better than guessing mean that it sees other values,
- * or has other classes, than it was trained with. Training on would lose what the file's weights have learnt.
+ * What a trained network answers before its first step, on some training images. Good answers are worth learning from.
+ * Answers no better than guessing mean that the network sees other values, or has other classes, than it was trained
+ * with: training on would lose what its weights have learnt.
  */
-import { firstImages, type Normalization } from "../data/dataset.ts";
+import { type Dataset, imagesAt, type Normalization } from "../data/dataset.ts";
+import type { Cluster } from "../distributed/cluster.ts";
+import type { EngineHost } from "../engine/host.ts";
 import { measureAccuracy } from "../evaluation/accuracy.ts";
 import { balancedAccuracy } from "../evaluation/class-tally.ts";
+import { engineClassifier } from "../evaluation/classifier.ts";
+import { inTwoClasses } from "../evaluation/two-classes.ts";
+import type { Network } from "../graph/graph.ts";
 import type { EventBody } from "./events.ts";
-import type { Session } from "./session.ts";
 import { normalizationFlagsOf, usualNormalizations } from "./start/usual-normalizations.ts";
 
 type Warning = Extract<EventBody, { type: "warning" }>;
 
-/** Training images that are answered. */
-const MOST_IMAGES = 256;
+export interface FirstAnswers {
+  /** Mean recall of the classes, in percent. */
+  readonly accuracy: number;
+  /** Training images that were answered. */
+  readonly images: number;
+  /** Set if the answers are no better than guessing. */
+  readonly warning?: Warning;
+}
+
+/** Training images that are answered, at most. They make an accuracy of 50 % certain to 2 points. */
+const MOST_IMAGES = 512;
 /** Standard deviations of guessing below which an accuracy counts as guessing, and above which another is better. */
 const GUESSING = 1.5;
 const BETTER = 4;
 
-/** The warning about a network that guesses on its first training images; undefined if it does better. */
-export async function warningOfFirstAnswers({ network, dataset }: Session): Promise<Warning | undefined> {
-  const images = firstImages(dataset.train, MOST_IMAGES);
-  const classifier = await network.classifier();
-  const scored = async (normalization: Normalization): Promise<number> =>
-    balancedAccuracy((await measureAccuracy(classifier, images, normalization)).classes);
-  const { below, above } = guessing(dataset.classes.length, images.count);
-  const accuracy = await scored(dataset.normalization);
-  if (accuracy > below) return undefined;
+/**
+ * The answers of `network` on training images of `dataset` that lie evenly among all, in batches of `batch`. Rank 0
+ * looks for all ranks.
+ */
+export async function firstAnswers(
+  { host, cluster }: { readonly host: EngineHost; readonly cluster: Cluster },
+  { network, dataset, batch }: { readonly network: Network; readonly dataset: Dataset; readonly batch: number },
+): Promise<FirstAnswers> {
+  return cluster.onFirst(async () => {
+    const { train } = dataset;
+    const count = Math.min(MOST_IMAGES, train.count);
+    const images = imagesAt(
+      train,
+      Array.from({ length: count }, (_, index) => Math.floor((index * train.count) / count)),
+    );
+    const classifier = inTwoClasses(await engineClassifier(host, network, batch), network.graph);
+    try {
+      return await answersOn(dataset, count, async (normalization) =>
+        balancedAccuracy((await measureAccuracy(classifier, images, normalization)).classes),
+      );
+    } finally {
+      await classifier.dispose();
+    }
+  });
+}
+
+async function answersOn(
+  { classes, normalization, sampleShape }: Dataset,
+  images: number,
+  scored: (normalization: Normalization) => Promise<number>,
+): Promise<FirstAnswers> {
+  const { below, above } = guessing(classes.length, images);
+  const accuracy = await scored(normalization);
+  if (accuracy > below) return { accuracy, images };
   let best = { accuracy: above, flags: "" };
   for (const usual of usualNormalizations) {
-    if (usual.mean.length !== dataset.sampleShape[0]) continue;
+    if (usual.mean.length !== sampleShape[0]) continue;
     const other = await scored(usual);
     if (other > best.accuracy) best = { accuracy: other, flags: normalizationFlagsOf(usual) };
   }
-  return {
+  const warning: Warning = {
     type: "warning",
     reason: "starts-at-chance",
     message:
-      `Before training, the network recognises ${accuracy.toFixed(1)} % of ${images.count} training images ` +
+      `Before training, the network recognises ${accuracy.toFixed(1)} % of ${images} training images ` +
       "(mean over the classes), as guessing would: it probably gets other values than it was trained on",
     hint:
       best.flags === ""
         ? "Check --mean and --std, and that the classes are in the order of the network's outputs: " +
-          dataset.classes.slice(0, 5).join(", ") +
-          (dataset.classes.length > 5 ? ", …" : "")
+          classes.slice(0, 5).join(", ") +
+          (classes.length > 5 ? ", …" : "")
         : `With ${best.flags} it recognises ${best.accuracy.toFixed(1)} %: start again with these values`,
   };
+  return { accuracy, images, warning };
 }
 
 /** The percentages that guessing among `classes` stays below for most samples of `images`, and above for none. */

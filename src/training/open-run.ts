@@ -8,7 +8,6 @@ import type { Network } from "../graph/graph.ts";
 import { networkCost } from "../latency/predict.ts";
 import { describeTable, type LatencyTable } from "../latency/table.ts";
 import { finishRun, type Trained } from "./finish.ts";
-import { warningOfFirstAnswers } from "./first-answers.ts";
 import { BudgetGamma } from "./gamma/budget-gamma.ts";
 import { ConstantGamma, DelayedGamma, type GammaPolicy } from "./gamma/gamma-policy.ts";
 import { AveragedWeights } from "./hooks/averaged-weights.ts";
@@ -16,7 +15,7 @@ import { Checkpoints } from "./hooks/checkpoints.ts";
 import { OnlinePruning } from "./hooks/online-pruning.ts";
 import { ProgressReports } from "./hooks/progress.ts";
 import { PruningSpeed } from "./hooks/pruning-speed.ts";
-import { RunWarnings } from "./hooks/warnings.ts";
+import { RunWarnings, type WarningBody } from "./hooks/warnings.ts";
 import { Throughput } from "./progress/throughput.ts";
 import { reportUnreadable } from "./progress/unreadable.ts";
 import type { Run } from "./run.ts";
@@ -24,7 +23,7 @@ import { type Checkpoint, writeCheckpoint } from "./run-folder/checkpoint-files.
 import { runFiles } from "./run-folder/run-folder.ts";
 import { type RunRecord, writeRunRecord } from "./run-folder/run-record.ts";
 import type { RunWriter } from "./run-folder/run-writer.ts";
-import { engineOf, type RunOptions, withThreads, withWriter } from "./run-scope.ts";
+import { engineOf, type RunOptions, type Threads, withThreads, withWriter } from "./run-scope.ts";
 import { RunState } from "./run-state.ts";
 import { score } from "./score.ts";
 import { epochOf, openSession, type Session } from "./session.ts";
@@ -32,8 +31,6 @@ import type { Settings } from "./settings/settings.ts";
 import { classBalanceNotes } from "./start/class-balance.ts";
 import { saveLatencyTable } from "./start/latency-table.ts";
 import { trainingLoop } from "./training-loop.ts";
-
-type Engine = RunRecord["engine"];
 
 /** The state that a run is opened with. */
 export interface RunStart {
@@ -49,8 +46,8 @@ export interface RunStart {
   readonly isNew: boolean;
   /** The step that an earlier session reached; null if no session has trained yet. */
   readonly resumedFrom: number | null;
-  /** Whether the network is trained for these data, so that it should know them before the first step. */
-  readonly isTrained?: boolean;
+  /** A warning about what a trained network answers before the first step. */
+  readonly warning?: WarningBody;
   /** Notices to emit at the start. */
   readonly notices: readonly string[];
 }
@@ -61,19 +58,26 @@ export interface RunSource {
   readonly settings: Settings;
   /** `performance.now()` at the start of the session. */
   readonly startedAt: number;
-  /** Returns the run's folder and creates it if needed. Checks belong here, because nothing is written yet. */
-  folder(engine: Engine): Promise<string>;
+  /** Decides what only the engine can tell. Checks belong here, because nothing is written yet. */
+  settle(threads: Threads): Promise<SettledRun>;
+}
+
+/** A run of which everything is decided. */
+export interface SettledRun {
+  readonly settings: Settings;
+  /** Returns the run's folder and creates it if needed. */
+  folder(): Promise<string>;
   /** Returns the state to open the run with. Called once this process has locked the folder. */
-  open(writer: RunWriter, engine: Engine): Promise<RunStart>;
+  open(writer: RunWriter): Promise<RunStart>;
 }
 
 /** Opens the run of `source`, trains it to its end and finishes it. Throws the errors of `train` and `resume`. */
 export async function carryOut(source: RunSource, options: RunOptions): Promise<Run> {
-  const { cluster, settings, startedAt } = source;
-  return withThreads(settings, options, cluster, async (threads) => {
-    const engine = engineOf(threads);
-    return withWriter(await source.folder(engine), options, cluster, async (writer) => {
-      const start = await source.open(writer, engine);
+  const { cluster, startedAt } = source;
+  return withThreads(source.settings, options, cluster, async (threads) => {
+    const { settings, ...settled } = await source.settle(threads);
+    return withWriter(await settled.folder(), options, cluster, async (writer) => {
+      const start = await settled.open(writer);
       const { record, dataset, checkpoint, teacher, latencyTable } = start;
       const { factors } = record;
       const session = await discardingNew(start, writer, async () => {
@@ -86,10 +90,7 @@ export async function carryOut(source: RunSource, options: RunOptions): Promise<
       });
       try {
         announce(session, writer, start);
-        if (start.isTrained === true) {
-          const warning = await warningOfFirstAnswers(session);
-          if (warning !== undefined) writer.emitter.emit(warning);
-        }
+        if (start.warning !== undefined) writer.emitter.emit(start.warning);
         const trained = await trainToEnd(session, writer, options);
         return await finishRun(session, writer, trained, startedAt);
       } finally {

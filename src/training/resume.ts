@@ -16,9 +16,10 @@ import { readEvents } from "./run-folder/event-log.ts";
 import { runFiles } from "./run-folder/run-folder.ts";
 import { type RunRecord, readRunRecord } from "./run-folder/run-record.ts";
 import { requireSealed } from "./run-folder/seal.ts";
-import { clusterFor, type RunOptions } from "./run-scope.ts";
+import { clusterFor, engineOf, type RunOptions } from "./run-scope.ts";
 import type { Settings } from "./settings/settings.ts";
 import { needsLatency, readLatencyTable } from "./start/latency-table.ts";
+import { hasTeacher } from "./start/own-teacher.ts";
 import { reopenData } from "./start/run-data.ts";
 
 export interface ResumeOptions extends RunOptions, RunChanges {}
@@ -57,41 +58,42 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
   return carryOut(
     {
       ...{ cluster, settings, startedAt },
-      folder: async () => path,
-      open: async (_, engine) => {
-        const teacher =
-          settings.distill === undefined && settings.teach === undefined
-            ? undefined
-            : await loadTogether(join(path, runFiles.teacher), cluster);
-        const latencyTable = await cluster.onFirst(async () =>
-          needsLatency(settings) ? readLatencyTable(join(path, runFiles.latencyTable)) : null,
-        );
-        const damaged: string[] = [];
-        const latest = await readLatestTogether(path, ({ message }) => damaged.push(message), cluster);
-        await cluster.together(async () => requireOwners(latest.hooks, own));
-        const checkpoint = { ...latest, seal: await cluster.onFirst(() => requireSealed(path, latest.seal)) };
-        const dataset = await cluster.together(async () => {
-          partOfBatch(settings.batch, cluster);
-          return reopenData(record, options.data);
-        });
-        await requireCommonGround(cluster, { settings, dataset, network: checkpoint.network, engine });
-        const { step } = checkpoint.progress;
-        const changed = await cluster.onFirst(() => recordChanges(path, record, options, step));
-        // The next checkpoints belong to the changed record.
-        const seal = await cluster.onFirst(() => requireSealed(path, undefined));
-        return {
-          ...{ record: changed, dataset, isNew: false, resumedFrom: hasBegun ? step : null },
-          checkpoint: { ...checkpoint, seal, progress: reopened(checkpoint.progress, changed) },
-          ...optional({ teacher, latencyTable: latencyTable ?? undefined }),
-          notices: [
-            ...damaged.map((message) => `${message}; the run continues from step ${step} instead`),
-            ...engineChanges(record.engine, engine),
-            ...(epochs === record.settings.epochs
-              ? []
-              : [`The run gets ${epochs} epochs instead of ${record.settings.epochs}, from step ${step} on`]),
-          ],
-        };
-      },
+      settle: async (threads) => ({
+        settings,
+        folder: async () => path,
+        open: async () => {
+          const engine = engineOf(threads);
+          const teacher = hasTeacher(settings) ? await loadTogether(join(path, runFiles.teacher), cluster) : undefined;
+          const latencyTable = await cluster.onFirst(async () =>
+            needsLatency(settings) ? readLatencyTable(join(path, runFiles.latencyTable)) : null,
+          );
+          const damaged: string[] = [];
+          const latest = await readLatestTogether(path, ({ message }) => damaged.push(message), cluster);
+          await cluster.together(async () => requireOwners(latest.hooks, own));
+          const checkpoint = { ...latest, seal: await cluster.onFirst(() => requireSealed(path, latest.seal)) };
+          const dataset = await cluster.together(async () => {
+            partOfBatch(settings.batch, cluster);
+            return reopenData(record, options.data);
+          });
+          await requireCommonGround(cluster, { settings, dataset, network: checkpoint.network, engine });
+          const { step } = checkpoint.progress;
+          const changed = await cluster.onFirst(() => recordChanges(path, record, options, step));
+          // The next checkpoints belong to the changed record.
+          const seal = await cluster.onFirst(() => requireSealed(path, undefined));
+          return {
+            ...{ record: changed, dataset, isNew: false, resumedFrom: hasBegun ? step : null },
+            checkpoint: { ...checkpoint, seal, progress: reopened(checkpoint.progress, changed) },
+            ...optional({ teacher, latencyTable: latencyTable ?? undefined }),
+            notices: [
+              ...damaged.map((message) => `${message}; the run continues from step ${step} instead`),
+              ...engineChanges(record.engine, engine),
+              ...(epochs === record.settings.epochs
+                ? []
+                : [`The run gets ${epochs} epochs instead of ${record.settings.epochs}, from step ${step} on`]),
+            ],
+          };
+        },
+      }),
     },
     options,
   );

@@ -33,6 +33,7 @@ import type { Settings } from "./settings/settings.ts";
 import { teachSettingsOf } from "./settings/teaching.ts";
 import { classWeightsOf } from "./start/class-balance.ts";
 import { requireHead } from "./start/head.ts";
+import { isDistilled } from "./start/own-teacher.ts";
 
 export interface SessionStart {
   readonly settings: Settings;
@@ -85,15 +86,16 @@ export function epochOf(
 
 /** Soft targets, if smoothing, mixed images, weighted classes or a teacher need them. */
 function softLabelsOf(settings: Settings, dataset: Dataset): SoftLabels | undefined {
-  const { labelSmoothing, mixing, distill } = settings;
+  const { labelSmoothing, mixing } = settings;
   const weights = classWeightsOf(settings, dataset);
-  if (labelSmoothing === 0 && mixing === undefined && distill === undefined && weights === undefined) return undefined;
+  if (labelSmoothing === 0 && mixing === undefined && !isDistilled(settings) && weights === undefined) return undefined;
   return { classes: dataset.classes.length, smoothing: labelSmoothing, ...optional({ mixing, weights }) };
 }
 
 function teacherOf({ settings, teacher }: SessionStart): LiveNetworkOptions["teacher"] {
-  if (settings.distill === undefined) return undefined;
-  return { ...settings.distill, network: required(teacher, "the teacher") };
+  const { distill = false } = settings;
+  if (distill === false) return undefined;
+  return { ...distill, network: required(teacher, "the teacher") };
 }
 
 async function teachingOf(
@@ -122,6 +124,11 @@ export function roundingOf({ round, budget }: Settings, latencyTable: LatencyTab
   return { multiple: latencyTable.channelBlock, narrow: latencyTable.narrow };
 }
 
+/** Images in a batch for scoring. */
+export function evaluationBatchOf({ batch, accumulate = 1 }: Settings, cluster: Cluster): number {
+  return Math.min(imagesPerMicroBatch(partOfBatch(batch, cluster).count, accumulate), LARGEST_EVALUATION_BATCH);
+}
+
 /** Prepares the plans with the checkpoint's weights and kernels. Starts the loader where the checkpoint stopped. */
 export async function openSession(start: SessionStart): Promise<Session> {
   const { factors, dataset, host, background, cluster, settings } = start;
@@ -137,7 +144,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
   const part = partOfBatch(batch, cluster);
   const { accumulate = 1 } = settings;
   const images = imagesPerMicroBatch(part.count, accumulate);
-  const evaluationBatch = Math.min(images, LARGEST_EVALUATION_BATCH);
+  const evaluationBatch = evaluationBatchOf(settings, cluster);
   const teaching = await teachingOf(start, evaluationBatch);
   const network = await LiveNetwork.open(
     {

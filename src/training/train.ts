@@ -10,13 +10,14 @@ import { singleScoreNote } from "../evaluation/two-classes.ts";
 import { bake } from "../selection/fold.ts";
 import { describeEnvironment } from "./environment.ts";
 import type { ControlOf } from "./events.ts";
+import { firstAnswers } from "./first-answers.ts";
 import { requireReachable } from "./gamma/budget-gamma.ts";
 import { requireWindow } from "./gamma/gamma-schedule.ts";
 import { requireBodyEpochs } from "./head-phase.ts";
 import { requireOwnNames } from "./hooks/run-hook.ts";
 import { imagesPerMicroBatch } from "./network/micro-batches.ts";
 import { requireUpdates } from "./network/weight-average.ts";
-import { carryOut, type RunStart, writeStart } from "./open-run.ts";
+import { carryOut, type RunStart, type SettledRun, writeStart } from "./open-run.ts";
 import { partOfBatch, requireCommonGround } from "./ranks/ranks.ts";
 import type { Run } from "./run.ts";
 import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
@@ -28,7 +29,8 @@ import {
 } from "./run-folder/run-folder.ts";
 import { hashData, hashWeights, type RunRecord } from "./run-folder/run-record.ts";
 import { sealOf } from "./run-folder/seal.ts";
-import { clusterFor, type RunOptions } from "./run-scope.ts";
+import { clusterFor, engineOf, type RunOptions, type Threads } from "./run-scope.ts";
+import { evaluationBatchOf } from "./session.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./settings/settings.ts";
 import { carriedNotices } from "./start/carried-notices.ts";
 import { bringsWeights, requireOneTarget, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
@@ -37,6 +39,7 @@ import { fittingBatch } from "./start/fitting-batch.ts";
 import { foldedNormsNote } from "./start/folded-norms.ts";
 import { requireHead } from "./start/head.ts";
 import { latencyTableFor } from "./start/latency-table.ts";
+import { hasTeacher, withOwnTeacher } from "./start/own-teacher.ts";
 import { type DataSource, openData } from "./start/run-data.ts";
 import {
   fileOf,
@@ -79,7 +82,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
   const startedAt = performance.now();
   const { data, folder: chosenFolder, controlOf, ...others } = options;
   const { onEvent, signal, hooks, gammaPolicy, alone: _, tuningClock, ...input } = others;
-  const { settings, dataset, source, plain, notices, isTrained, name } = await cluster.together(async () => {
+  const { asked, dataset, source, plain, notices, isTrained, name } = await cluster.together(async () => {
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
     const parsed = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
     requireWeights(parsed, isFineTuned);
@@ -109,25 +112,34 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     const plain = await whitened(network, opened.dataset);
     // Whoever teaches outputs has no labels to compare them with.
     const isTrained = isFineTuned && headNotice === undefined && parsed.teach === undefined;
-    return { settings: fitted, name: nameOf(found, network.graph), ...opened, plain, notices: said, isTrained };
+    return { asked: fitted, name: nameOf(found, network.graph), ...opened, plain, notices: said, isTrained };
   });
   // One rank measures, so that all have the same times, and no other process is busy meanwhile.
-  const table = await cluster.onFirst(async () => (await latencyTableFor(plain.graph, settings)) ?? null);
+  const table = await cluster.onFirst(async () => (await latencyTableFor(plain.graph, asked)) ?? null);
   const latencyTable = table ?? undefined;
   const { network, factors } = await cluster.together(async () => {
-    const starting = withFactors(plain, settings, latencyTable);
-    requireReachable(settings, starting, latencyTable);
+    const starting = withFactors(plain, asked, latencyTable);
+    requireReachable(asked, starting, latencyTable);
     return starting;
   });
   const noGamma = "No sparsity strength γ was given. This is plain training: nothing will be cut";
-  return carryOut(
-    {
-      ...{ cluster, settings, startedAt },
-      folder: async (engine) => {
+  const settle = async (threads: Threads): Promise<SettledRun> => {
+    const engine = engineOf(threads);
+    const answers = isTrained
+      ? await firstAnswers(threads, { network, dataset, batch: evaluationBatchOf(asked, cluster) })
+      : undefined;
+    const { settings, notice } = withOwnTeacher(
+      asked,
+      factors.length === 0 ? undefined : answers,
+      dataset.classes.length,
+    );
+    return {
+      settings,
+      folder: async () => {
         await requireCommonGround(cluster, { settings, dataset, network, engine });
         return cluster.onFirst(() => newFolder(chosenFolder, settings, `${name}-${dataset.name}`));
       },
-      open: async (writer, engine) => {
+      open: async (writer) => {
         await cluster.onFirst(() => requireUnused(writer.folder));
         const record: RunRecord = {
           version: 1,
@@ -150,22 +162,23 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
           environment: await describeEnvironment(),
         };
         const start: RunStart = {
-          ...{ record, dataset, isNew: true, isTrained, resumedFrom: null },
-          ...optional({ latencyTable }),
+          ...{ record, dataset, isNew: true, resumedFrom: null },
+          ...optional({ latencyTable, warning: answers?.warning }),
           checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
-          ...(settings.distill === undefined && settings.teach === undefined ? {} : { teacher: bake(network) }),
+          ...(hasTeacher(settings) ? { teacher: bake(network) } : {}),
           notices: [
             ...carriedNotices(network.graph),
             ...notices,
+            ...(notice === undefined ? [] : [notice]),
             ...(factors.length === 0 && controlOf === undefined ? [noGamma] : []),
           ],
         };
         await cluster.onFirst(() => writeStart(writer, start));
         return start;
       },
-    },
-    options,
-  );
+    };
+  };
+  return carryOut({ cluster, settings: asked, startedAt, settle }, options);
 }
 
 /** @throws UserError "bad-option" if both the caller's γ policy and the settings decide γ. */

@@ -68,6 +68,7 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
     { text: undefined, value: { weight: 0.5, temperature: 4 } },
     exactly({ weight: 0.25, temperature: 4 }, "0.25"),
     exactly({ weight: 0.7, temperature: 2 }, "0.7,2"),
+    exactly(false, "none"),
   ],
   "from-scratch": [{ text: undefined, value: true }],
   teach: [exactly("outputs")],
@@ -154,6 +155,15 @@ describe("flags of settings", () => {
     expect(() => settingsFrom(["--rate-of", "bais=64"])).toThrow(/kind in --rate-of.*Did you mean "bias"/);
     expect(() => settingsFrom(["--rate-of", "bias=64=2"])).toThrow(/unknown kind in --rate-of "bias=64"/);
     expect(() => settingsFrom(["--output-weights", "boxes=1,2"])).toThrow(/lacks the name of an output/);
+  });
+});
+
+describe("a flag with a negation", () => {
+  it("is refused by it, and the later of the two counts", () => {
+    expect(settingsFrom(["--no-distill"]).distill).toBe(false);
+    expect(settingsFrom(["--no-distill", "--distill=0.3"]).distill).toEqual({ weight: 0.3, temperature: 4 });
+    expect(settingsFrom(["--distill", "--no-distill"]).distill).toBe(false);
+    expect(settingsFrom([]).distill).toBeUndefined();
   });
 });
 

@@ -74,16 +74,18 @@ export function mixing(kind: "mixup" | "cutmix", alpha: number): Codec {
   return { kind: "number", bare: withAlpha(alpha), read: (value, flag) => withAlpha(parseNumber(value, flag)) };
 }
 
-/** `0.5,4`: weight of the teacher's answers in the loss, and temperature; or `0.5`, the weight alone. */
+/** `0.5,4`: weight of the teacher's answers in the loss, and temperature; `0.5`, the weight alone; or `none`. */
 export const distillation: Codec = {
   kind: "numbers",
   bare: {},
+  negated: false,
   read: (value, flag) => {
+    if (value === "none") return false;
     const [weight, temperature, ...more] = numbersFor(flag)(value);
     if (more.length > 0) {
       throw new UserError("bad-option", "the value is not a weight and a temperature", {
         about: flag,
-        expected: "0.5 or 0.5,4",
+        expected: "0.5, 0.5,4 or none",
         received: value,
         hint: "Give the weight of the teacher's answers, or the weight and the temperature with a comma between them",
       });

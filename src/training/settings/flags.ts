@@ -27,6 +27,11 @@ export function nameOf(flag: string): string {
   return flag.split(" ")[0] ?? "";
 }
 
+/** `--no-distill` of `--distill [α,T]`. */
+export function negationOf(flag: string): string {
+  return `--no-${keyOf(flag)}`;
+}
+
 /** The default, in words, of a setting or of the part that `flag` decides; undefined if there is none to show. */
 export function defaultOf({ schema, default: words }: Setting, flag?: Flag): string | undefined {
   if (flag?.default !== undefined) return flag.default;

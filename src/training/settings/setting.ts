@@ -26,6 +26,8 @@ export interface Codec {
   readonly choices?: readonly string[];
   /** The value of the flag without text behind it. */
   readonly bare?: unknown;
+  /** The value of the flag with `no-` before its name; flags of codecs without one have no such form. */
+  readonly negated?: unknown;
   /** @throws UserError "bad-option" or "unknown-name" that names `flag`. */
   read(text: string, flag: string): unknown;
 }

@@ -38,6 +38,7 @@ const distillSchema = z.strictObject({
   temperature: z.number().positive().default(4),
 });
 export type DistillSettings = Readonly<z.output<typeof distillSchema>>;
+export const distillDefaults: DistillSettings = distillSchema.parse({});
 
 export const settingsTable = {
   epochs: setting({
@@ -207,17 +208,17 @@ export const settingsTable = {
     flags: [{ flag: "--fix-bn-scale", codec: switchTo(true), label: "fix the scales of batch norms" }],
   }),
   distill: setting({
-    schema: distillSchema.exactOptional(),
-    help: "train on the answers of the original network too (distillation): { weight, temperature }",
+    schema: z.union([z.literal(false), distillSchema]).exactOptional(),
+    help: "train on the answers of the original network too (distillation): { weight, temperature }; false: do not",
     group: "weights",
-    default: "none",
+    default: "weight 0.5, temperature 4 if trained weights are pruned that know the classes; else false",
     control: "omit",
     flags: [
       {
         flag: "--distill [α,T]",
         codec: distillation,
         help: "train on the answers of the original network too, with this weight in the loss and this temperature",
-        default: "0.5,4 if the flag has no value",
+        default: "0.5,4 if trained weights are pruned that know the classes, or if the flag has no value",
         label: "distil α,T",
       },
     ],

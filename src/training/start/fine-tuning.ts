@@ -6,6 +6,7 @@ import { UserError } from "../../core/errors.ts";
 import type { ScheduleKind } from "../schedules.ts";
 import type { Settings, SettingsInput } from "../settings/settings.ts";
 import { isRunFolder } from "./finished-run.ts";
+import { isDistilled } from "./own-teacher.ts";
 import { isOnnxFile, type ModelSource } from "./starting-network.ts";
 
 /**
@@ -33,11 +34,12 @@ export function withFineTuning(input: SettingsInput): SettingsInput {
 }
 
 /** Throws `UserError("bad-option")` if `settings` need trained weights and there are none. */
-export function requireWeights({ freezeBatchNorm, distill, headEpochs, teach }: Settings, areThere: boolean): void {
+export function requireWeights(settings: Settings, areThere: boolean): void {
   if (areThere) return;
+  const { freezeBatchNorm, headEpochs, teach } = settings;
   const [option, why] = freezeBatchNorm
     ? ["freezeBatchNorm", "there are no statistics to normalise by"]
-    : distill !== undefined
+    : isDistilled(settings)
       ? ["distill", "there is no trained network to distil from"]
       : headEpochs !== undefined
         ? ["headEpochs", "the rest of the network has learnt nothing that could be kept"]
@@ -53,14 +55,15 @@ export function requireWeights({ freezeBatchNorm, distill, headEpochs, teach }: 
 
 /** Throws `UserError("bad-option")` if `settings` ask for labels and for the network's own outputs. */
 export function requireOneTarget(settings: Settings): void {
-  const { teach, distill, labelSmoothing, mixing, classWeights, headEpochs } = settings;
+  const { teach, labelSmoothing, mixing, classWeights, headEpochs } = settings;
   const { teachTemperature, outputWeights, outputKinds, testTimeAugmentation } = settings;
   if (teach === undefined) {
     requireTeaching({ teachTemperature, outputWeights, outputKinds });
     return;
   }
   const others = {
-    ...{ distill, mixing, headEpochs, classWeights, testTimeAugmentation },
+    ...{ mixing, headEpochs, classWeights, testTimeAugmentation },
+    distill: isDistilled(settings) ? true : undefined,
     labelSmoothing: labelSmoothing > 0 ? labelSmoothing : undefined,
   };
   const [other] = Object.entries(others).find(([, value]) => value !== undefined) ?? [];

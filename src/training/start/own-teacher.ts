@@ -1,0 +1,59 @@
+/**
+ * Whether trained weights that are pruned learn from the original's answers too, if the settings do not say. They do if
+ * the original knows the classes of the data: a network that guesses would teach nonsense.
+ */
+import type { Settings } from "../settings/settings.ts";
+import { distillDefaults } from "../settings/table.ts";
+
+/** What the original answers on training images. */
+interface Answers {
+  /** Mean recall of the classes, in percent. */
+  readonly accuracy: number;
+  readonly images: number;
+  /** Set if the user is warned of the answers anyway. */
+  readonly warning?: object;
+}
+
+/** Whether the network before training teaches the one in training its answers on labelled images. */
+export function isDistilled({ distill }: Pick<Settings, "distill">): boolean {
+  return distill !== undefined && distill !== false;
+}
+
+/** Whether a run keeps the network before training. */
+export function hasTeacher(settings: Settings): boolean {
+  return isDistilled(settings) || settings.teach !== undefined;
+}
+
+/**
+ * The accuracy in percent from which on answers are worth learning. A network that knows a share s of the images and
+ * guesses the others is right on s + (1 − s) / classes of them; here s is one half.
+ */
+export function teachingAccuracy(classes: number): number {
+  return 50 + 50 / classes;
+}
+
+/**
+ * `settings` with distillation decided, from what the original answers, and a line about it. Without `answers` there is
+ * nothing to learn from, and nothing is changed.
+ */
+export function withOwnTeacher(
+  settings: Settings,
+  answers: Answers | undefined,
+  classes: number,
+): { readonly settings: Settings; readonly notice?: string } {
+  if (settings.distill !== undefined || answers === undefined) return { settings };
+  const { accuracy, images, warning } = answers;
+  const known = `which are right on ${accuracy.toFixed(1)} % of ${images} training images (mean over the classes)`;
+  if (accuracy >= teachingAccuracy(classes)) {
+    return {
+      settings: { ...settings, distill: distillDefaults },
+      notice: `The run learns from the original network's own answers too, ${known}; --no-distill refuses it`,
+    };
+  }
+  return {
+    settings: { ...settings, distill: false },
+    ...(warning === undefined
+      ? { notice: `The run does not learn from the original network's own answers, ${known}; --distill asks for it` }
+      : {}),
+  };
+}
