@@ -31,7 +31,8 @@ export function withRecipe(name: string | undefined, named: Named): TrainingRequ
     const model = requireModel(named.model);
     const settings = completed(named.settings);
     const isTrained = bringsWeights(model) && settings["fromScratch"] !== true;
-    const epochs = isTrained ? defaultEpochs.trained : defaultEpochs.new;
+    const isPruned = settings["budget"] !== undefined || settings.select !== undefined;
+    const epochs = defaultEpochs[!isTrained ? "new" : isPruned ? "pruned" : "trained"];
     return { model, data: named.data ?? DEFAULT_DATA, settings: asSettings({ epochs, ...settings }) };
   }
   const { model, data, settings: written } = recipe(name);

@@ -13,6 +13,7 @@ import { ConstantGamma, DelayedGamma, type GammaPolicy } from "./gamma/gamma-pol
 import { AveragedWeights } from "./hooks/averaged-weights.ts";
 import { Checkpoints } from "./hooks/checkpoints.ts";
 import { OnlinePruning } from "./hooks/online-pruning.ts";
+import { Outlook } from "./hooks/outlook.ts";
 import { ProgressReports } from "./hooks/progress.ts";
 import { PruningSpeed } from "./hooks/pruning-speed.ts";
 import { RunWarnings, type WarningBody } from "./hooks/warnings.ts";
@@ -46,6 +47,8 @@ export interface RunStart {
   readonly isNew: boolean;
   /** The step that an earlier session reached; null if no session has trained yet. */
   readonly resumedFrom: number | null;
+  /** Whether a trained network is pruned that knows these data. */
+  readonly isTrained?: boolean;
   /** A warning about what a trained network answers before the first step. */
   readonly warning?: WarningBody;
   /** Notices to emit at the start. */
@@ -91,7 +94,7 @@ export async function carryOut(source: RunSource, options: RunOptions): Promise<
       try {
         announce(session, writer, start);
         if (start.warning !== undefined) writer.emitter.emit(start.warning);
-        const trained = await trainToEnd(session, writer, options);
+        const trained = await trainToEnd(session, writer, { ...options, start });
         return await finishRun(session, writer, trained, startedAt);
       } finally {
         session.eventLoop.stop();
@@ -179,9 +182,13 @@ function gammaPolicyFor(session: Session): GammaPolicy {
 }
 
 /** Trains with all hooks. The caller's hooks run before those that prune and save the network. */
-async function trainToEnd(session: Session, writer: RunWriter, options: RunOptions): Promise<Trained> {
+async function trainToEnd(
+  session: Session,
+  writer: RunWriter,
+  { gammaPolicy, hooks: own = [], start }: RunOptions & { readonly start: RunStart },
+): Promise<Trained> {
   const { settings, factors, dataset } = session;
-  const { gammaPolicy: policy = gammaPolicyFor(session), hooks: own = [] } = options;
+  const policy = gammaPolicy ?? gammaPolicyFor(session);
   const throughput = new Throughput(settings.batch);
   const speed = new PruningSpeed(settings.batch);
   const progress = new ProgressReports(session, policy, throughput);
@@ -198,6 +205,7 @@ async function trainToEnd(session: Session, writer: RunWriter, options: RunOptio
     speed,
     progress,
     warnings,
+    ...(start.isTrained === true && settings.budget !== undefined ? [new Outlook(session, settings.budget)] : []),
     ...own,
     new OnlinePruning(session, speed, throughput),
   ];

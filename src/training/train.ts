@@ -164,6 +164,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
         const start: RunStart = {
           ...{ record, dataset, isNew: true, resumedFrom: null },
           ...optional({ latencyTable, warning: answers?.warning }),
+          isTrained: answers !== undefined && answers.warning === undefined,
           checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
           ...(hasTeacher(settings) ? { teacher: bake(network) } : {}),
           notices: [

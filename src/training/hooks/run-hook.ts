@@ -104,6 +104,7 @@ export interface RunHook {
 const builtInNames = [
   ...["budget", "constant", "delayed"],
   ...["progress", "warnings", "pruning-speed", "averaged-weights", "online-pruning", "checkpoints"],
+  "outlook",
 ] as const;
 
 /**
