@@ -134,7 +134,18 @@ export function isUncut({ before, after }: RunFinished): boolean {
   return after.macs === before.macs && after.parameters === before.parameters;
 }
 
-/** MACs of the forward passes over all training images of a run, with the network's cost at each step. */
+/** A training step takes as many MACs as three forward passes: backward passes take twice as many as forward ones. */
+const PASSES_OF_STEP = 3;
+
+/** MACs for an image that the original's answers to it add, if a run learns from them, counted as `trainingMacs` is. */
+function teacherMacs({ options: { distill = false, teach }, cost: { macs } }: History["started"]): number {
+  return distill === false && teach === undefined ? 0 : Math.round(macs / PASSES_OF_STEP);
+}
+
+/**
+ * MACs of the forward passes over all training images of a run, with the network's cost at each step. The passes of a
+ * teacher, which have no backward ones, count a third.
+ */
 export function trainingMacs({ started, shrinks, finished }: History, batch: number): number {
   let [macs, from, sum] = [started.cost.macs, 0, 0];
   for (const { cut } of shrinks) {
@@ -142,7 +153,8 @@ export function trainingMacs({ started, shrinks, finished }: History, batch: num
     [macs, from] = [cut.after.macs, cut.step];
   }
   // A hook may have ended the run early.
-  return batch * (sum + macs * ((finished?.step ?? started.totalSteps) - from));
+  const steps = finished?.step ?? started.totalSteps;
+  return batch * (sum + macs * (steps - from) + teacherMacs(started) * steps);
 }
 
 /** Settings of the from-scratch baseline with the architecture `graph`, and the training MACs of the run and of it. */

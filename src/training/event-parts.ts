@@ -95,7 +95,10 @@ export const controlOf = z.object({
     .describe("uniform: all widths of the full network times one number; absent: the pruned architecture"),
   trainingMacs: z
     .object({ run: count.describe("of that run"), control: count.describe("of this one") })
-    .describe("MACs of the forward passes over all training images; backward passes take twice as many"),
+    .describe(
+      "MACs of the forward passes over all training images; backward passes take twice as many; " +
+        "passes of a teacher, which have none, count a third",
+    ),
 });
 
 /** The cost before and after pruning now, and whether pruning pays. */

@@ -160,4 +160,10 @@ test("MACs of training, by hand", () => {
   // Three epochs of 390 steps whole, three with 30 M MACs.
   expect(cut.step).toBe(1170);
   expect(trainingMacs(history, 128)).toBe(128 * 1170 * (started.cost.macs + 30_000_000));
+  // Three passes a step of the network, one of its teacher.
+  const distilled = { ...history, started: { ...started, options: { ...started.options, distill: { weight: 0.5 } } } };
+  const perImage = 3 * trainingMacs(history, 1) + 2340 * started.cost.macs;
+  expect(Math.abs(3 * trainingMacs(distilled, 1) - perImage)).toBeLessThanOrEqual(2 * 2340);
+  const refused = { ...history, started: { ...started, options: { ...started.options, distill: false } } };
+  expect(trainingMacs(refused, 128)).toBe(trainingMacs(history, 128));
 });

@@ -55,7 +55,8 @@ export function outlook({ budget, share, epochs, seconds }: Outlooked): string {
   const isFaster = "less once the network is smaller";
   if (share === undefined) return `${time}, ${isFaster}`;
   const more = epochs < USUAL_EPOCHS ? `, and more in fewer than ${USUAL_EPOCHS} epochs` : "";
-  return `Pruning to ${describeBudget(budget)} usually costs ${usualLoss(share)} of accuracy${more}; ${time}, ${isFaster}`;
+  const loss = `Pruning to ${describeBudget(budget)} usually costs ${usualLoss(share)} of accuracy${more}`;
+  return `${loss}; ${time}, ${isFaster}`;
 }
 
 export class Outlook implements RunHook {
