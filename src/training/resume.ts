@@ -12,7 +12,8 @@ import { carryOut } from "./open-run.ts";
 import { partOfBatch, requireCommonGround } from "./ranks/ranks.ts";
 import type { Run } from "./run.ts";
 import { loadTogether, readLatestTogether } from "./run-folder/broadcast.ts";
-import { readEvents } from "./run-folder/event-log.ts";
+import { readEventsSoFar } from "./run-folder/event-log.ts";
+import { hasEnded } from "./run-folder/finished.ts";
 import { runFiles } from "./run-folder/run-folder.ts";
 import { type RunRecord, readRunRecord } from "./run-folder/run-record.ts";
 import { requireSealed } from "./run-folder/seal.ts";
@@ -43,7 +44,7 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
   const path = resolve(folder);
   const { record, hasBegun } = await cluster.onFirst(async () => {
     const found = await readRunRecord(path);
-    const events = await eventsSoFar(path);
+    const events = await readEventsSoFar(path);
     checkChanges(found, options);
     if (options.epochs === undefined) refuseFinished(path, found, events);
     return { record: found, hasBegun: events.length > 0 };
@@ -120,21 +121,8 @@ function withoutOtherThreads({ settings, engine }: RunRecord, cluster: Cluster, 
   return others;
 }
 
-/** The events of the run; none if it was stopped while its plans were prepared. */
-async function eventsSoFar(folder: string): Promise<readonly RunEvent[]> {
-  try {
-    return await readEvents(folder);
-  } catch (error) {
-    if (error instanceof UserError && error.code === "missing-file") return [];
-    throw error;
-  }
-}
-
-function refuseFinished(folder: string, { settings }: RunRecord, events: readonly RunEvent[]): void {
-  if (events.at(-1)?.type !== "run.finished") return;
-  // A session that gave the run more epochs may have been stopped before its first event.
-  const started = events.findLast((event) => event.type === "run.started");
-  if (started !== undefined && started.epochs < settings.epochs) return;
+function refuseFinished(folder: string, record: RunRecord, events: readonly RunEvent[]): void {
+  if (!hasEnded(record, events)) return;
   throw new UserError("bad-option", "the run is finished: there is nothing to continue", {
     about: folder,
     hint: "Its results are compact.onnx and report.html. To train it for longer, give more --epochs than it had",

@@ -1,8 +1,12 @@
 /** `espalier resume <run>`: continues a run that was stopped, bit for bit, or goes on with one for more epochs. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { Command } from "commander";
 import { optional } from "../../core/optional.ts";
 import { integerFor } from "../../core/text-values.ts";
 import { resume } from "../../training/resume.ts";
+import { isFinishedRun } from "../../training/run-folder/finished.ts";
+import { runFiles } from "../../training/run-folder/run-folder.ts";
 import { type CommonOptions, type Context, withCommonOptions } from "../context.ts";
 import { watchRun } from "../run.ts";
 
@@ -10,6 +14,11 @@ interface ResumeFlags extends CommonOptions {
   readonly epochs?: number;
   readonly data?: string;
   readonly threads?: number;
+}
+
+/** Whether the run is finished but for its report, which could not be written. `watchRun` writes it. */
+async function lacksOnlyReport(folder: string): Promise<boolean> {
+  return (await isFinishedRun(folder)) && !existsSync(join(folder, runFiles.report));
 }
 
 export function addResume(program: Command, context: Context): void {
@@ -22,7 +31,11 @@ export function addResume(program: Command, context: Context): void {
     .option("--threads <n>", "threads of the engine (default: as many as before)", integerFor("--threads"))
     .action(async (folder: string, options: ResumeFlags) => {
       const { epochs, data, threads } = options;
-      await watchRun(context, options, (hooks) => resume(folder, { ...hooks, ...optional({ epochs, data, threads }) }));
+      await watchRun(context, options, async (hooks) =>
+        epochs === undefined && (await lacksOnlyReport(folder))
+          ? { folder }
+          : resume(folder, { ...hooks, ...optional({ epochs, data, threads }) }),
+      );
     });
   withCommonOptions(command, [
     "espalier resume runs/resnet-20-cifar10",

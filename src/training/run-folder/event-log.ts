@@ -87,6 +87,16 @@ export async function readEvents(folder: string): Promise<RunEvent[]> {
     .map((line, index) => readEvent(line, `${path}, line ${index + 1}`));
 }
 
+/** The events of the run; none if it was stopped while its plans were prepared. */
+export async function readEventsSoFar(folder: string): Promise<readonly RunEvent[]> {
+  try {
+    return await readEvents(folder);
+  } catch (error) {
+    if (error instanceof UserError && error.code === "missing-file") return [];
+    throw error;
+  }
+}
+
 function readEvent(line: string, about: string): RunEvent {
   let value: unknown;
   try {

@@ -2,6 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../core/errors.ts";
+import { isFinishedRun } from "../run-folder/finished.ts";
 import { runFiles } from "../run-folder/run-folder.ts";
 import { readRunRecord } from "../run-folder/run-record.ts";
 
@@ -25,8 +26,13 @@ export async function finishedRun(folder: string): Promise<FinishedRun> {
   const { data } = await readRunRecord(folder);
   const model = join(folder, runFiles.compact);
   if (existsSync(model)) return { model, data: data.source };
-  throw new UserError("missing-file", "the run is not finished, so there is no network to start from", {
-    about: folder,
-    hint: `Finish it first: espalier resume ${folder}`,
-  });
+  throw (await isFinishedRun(folder))
+    ? new UserError("missing-file", "the compact network of the run is gone", {
+        about: model,
+        hint: "Put the file back, or train the run again",
+      })
+    : new UserError("missing-file", "the run is not finished, so there is no network to start from", {
+        about: folder,
+        hint: `Finish it first: espalier resume ${folder}`,
+      });
 }
