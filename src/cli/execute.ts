@@ -1,6 +1,7 @@
 /** Runs one command, from its arguments to its exit code. It prints to the terminals of its context. */
 import { hostname } from "node:os";
 import { CommanderError } from "commander";
+import { UserError } from "../core/errors.ts";
 import { espalierVersion } from "../core/version.ts";
 import { isReportedElsewhere } from "../distributed/failure.ts";
 import { DIAGNOSIS_PRINTED } from "./commands/doctor.ts";
@@ -17,6 +18,7 @@ const HELP_INSTEAD = "commander.help";
 export async function execute(arguments_: readonly string[], context: Context): Promise<number> {
   const program = createProgram(context, await espalierVersion());
   try {
+    refuseEmpty(arguments_);
     await program.parseAsync([...arguments_], { from: "user" });
     const { failure } = context.interruption;
     if (failure === undefined) return EXIT.ok;
@@ -38,4 +40,15 @@ export async function execute(arguments_: readonly string[], context: Context): 
     printFailure(failure, context.stderr, arguments_.includes("--debug"));
     return exitCode;
   }
+}
+
+/** Refuses empty values, such as those of a variable of the shell that is not set. */
+function refuseEmpty(arguments_: readonly string[]): void {
+  const at = arguments_.findIndex((argument) => argument === "" || /^--[\w-]+=$/.test(argument));
+  if (at < 0) return;
+  const flag = [arguments_[at], arguments_[at - 1]].find((argument) => argument?.startsWith("--") === true);
+  throw new UserError("bad-option", "a value is empty", {
+    about: flag?.replace(/=$/, "") ?? `argument ${at + 1}`,
+    hint: "Give a value, or leave the option out",
+  });
 }

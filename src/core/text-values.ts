@@ -20,16 +20,15 @@ export function parseNumber(text: string, option: string): number {
 /** A parser of whole numbers from `least`. */
 export function integerFor(option: string, least = 1): (text: string) => number {
   return (text) => {
-    const value = parseNumber(text, option);
-    if (!Number.isSafeInteger(value) || value < least) {
-      throw new UserError("bad-option", "not a whole number in range", {
-        about: option,
-        expected: `a whole number from ${least}`,
-        received: text,
-        hint: "Choose a number in that range",
-      });
-    }
-    return value;
+    const isNumber = NUMBER.test(text.trim());
+    const value = Number(text);
+    if (isNumber && Number.isSafeInteger(value) && value >= least) return value;
+    throw new UserError("bad-option", "not a whole number in range", {
+      about: option,
+      expected: `a whole number from ${least}`,
+      received: isNumber ? text : `"${text}"`,
+      hint: `Write a whole number, such as ${Math.max(least, 8)}`,
+    });
   };
 }
 

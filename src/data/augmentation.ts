@@ -124,7 +124,7 @@ export function normalizationTable({ mean, standardDeviation }: Normalization, c
   if (!fits || !mean.every(Number.isFinite) || !standardDeviation.every((value) => value > 0 && value < Infinity)) {
     throw new UserError("bad-option", "the normalisation does not fit the images", {
       about: "normalization",
-      expected: `${channels} means and ${channels} positive standard deviations`,
+      expected: `${channels} means and as many standard deviations above 0`,
       received: `[${mean.join(",")}] and [${standardDeviation.join(",")}]`,
       hint: "Give one mean and one standard deviation above 0 for each channel",
     });

@@ -60,7 +60,8 @@ export async function openDataset(spec: string, options: OpenOptions = {}): Prom
   if (dataset.preparation !== undefined) return dataset;
   const { mean, standardDeviation, ...others } = options.images ?? {};
   const [given] = Object.keys(others);
-  if (given === undefined) return withConstants(dataset, { ...options.imageDefaults, ...options.images });
+  if (given === undefined)
+    return withConstants(dataset, { ...fitting(dataset, options.imageDefaults), ...options.images });
   throw new UserError("bad-option", `the images of ${dataset.name} have a fixed preparation`, {
     about: `option "${given}" of the images`,
     hint: "This option applies to image files only: a folder, a CSV file or Parquet files",
@@ -78,6 +79,14 @@ function withConstants(dataset: Dataset, { mean, standardDeviation }: ImageFileO
   return { ...dataset, normalization };
 }
 
+/**
+ * Defaults come from a network. If it takes other channels than the images have, that is the error to report, and the
+ * defaults do not matter.
+ */
+function fitting({ sampleShape }: Dataset, defaults: ImageFileOptions = {}): ImageFileOptions {
+  return defaults.mean === undefined || defaults.mean.length === sampleShape[0] ? defaults : {};
+}
+
 async function openAny(spec: string, options: OpenOptions): Promise<Dataset> {
   const named = openers.get(spec);
   if (named !== undefined) return named(undefined, options);
@@ -90,6 +99,7 @@ async function openAny(spec: string, options: OpenOptions): Promise<Dataset> {
     return opener(await existingFolder(spec.slice(colon + 1)), options);
   }
   if (spec.toLowerCase().endsWith(".csv") || isParquet(spec)) return openImageFiles(resolveHome(spec), options);
+  if ((await fileSize(resolveHome(spec))) !== undefined) throw notImages(spec);
   if (/[\\/]|^[.~]/.test(spec) || (await isFolder(spec))) return openFolder(await existingFolder(spec), options);
   throw unknownName("dataset", spec, datasetNames);
 }
@@ -116,6 +126,13 @@ async function openImageFolder(folder: string | undefined, options: OpenOptions)
 
 function openImageFiles(place: string, { images, imageDefaults, input, unlabelled }: OpenOptions): Promise<Dataset> {
   return openImages(place, { ...imageDefaults, ...images }, input, unlabelled);
+}
+
+function notImages(file: string): UserError {
+  return new UserError("bad-file", "this file is no dataset", {
+    about: file,
+    hint: `A dataset is one of ${datasetNames.join(", ")}, a folder, name:folder, a .csv or a .parquet file`,
+  });
 }
 
 /** The user's path, absolute; "~" stands for the home folder. */

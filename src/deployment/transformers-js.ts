@@ -5,12 +5,11 @@
  * The library runs any network of image classification in the same way: it feeds `pixel_values`, and takes a softmax of
  * `logits`. "resnet" stands for all of them in `config.json`, because the library refuses a type that it does not know.
  */
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import type { Normalization } from "../data/dataset.ts";
-import { writeBytes } from "../formats/file.ts";
+import { makeFolder, writeBytes } from "../formats/file.ts";
 import { saveOnnx } from "../formats/onnx/index.ts";
 import type { Network } from "../graph/graph.ts";
 import { bindBatch, inferShapes } from "../graph/shapes.ts";
@@ -70,7 +69,7 @@ export async function saveForTransformersJs(
     writeBytes(join(folder, file), new TextEncoder().encode(content));
   const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
   const preprocessor = json(preprocessorOf(standard, options));
-  await mkdir(join(folder, "onnx"), { recursive: true });
+  await makeFolder(join(folder, dirname(transformersJsFiles.network)));
   await saveOnnx(standard, join(folder, transformersJsFiles.network));
   await write(transformersJsFiles.preprocessor, preprocessor);
   await write(transformersJsFiles.labels, `${classes.join("\n")}\n`);
@@ -93,11 +92,16 @@ function preprocessorOf({ graph }: Network, { normalization, centreCrop }: Trans
   const { mean, standardDeviation } = normalization;
   const each = (values: readonly number[]): readonly number[] =>
     values.length === 1 ? Array.from({ length: channels }, () => values[0] ?? 0) : values;
+  const hint = "Give the values that the network was trained with";
   if (each(mean).length !== channels || each(standardDeviation).length !== channels) {
     throw new UserError("bad-option", "there is not one mean and one deviation for each channel", {
       ...{ about: "normalization", expected: `${channels} numbers or one` },
-      received: `${mean.length} and ${standardDeviation.length}`,
-      hint: "Give the values that the network was trained with",
+      ...{ received: `${mean.length} and ${standardDeviation.length}`, hint },
+    });
+  }
+  if (!standardDeviation.every((deviation) => deviation > 0)) {
+    throw new UserError("bad-option", "a standard deviation is above 0", {
+      ...{ about: "normalization", expected: "numbers above 0", received: standardDeviation.join(), hint },
     });
   }
   if (centreCrop !== undefined && !(centreCrop > 0 && centreCrop <= 1)) {

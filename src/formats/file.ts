@@ -2,10 +2,13 @@
  * Reads and writes whole files. A write goes to a temporary file, is flushed, and then replaces the old file, so that a
  * crash loses nothing.
  */
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { UserError } from "../core/errors.ts";
 import { refusalOf, systemCode } from "../core/system-errors.ts";
+
+const IS_FOLDER = "is a folder, not a file";
 
 /** Reads the file at `path`. Throws `UserError("missing-file")` if there is none, `"bad-file"` if it cannot be read. */
 export async function readBytes(path: string): Promise<Uint8Array> {
@@ -17,8 +20,10 @@ export async function readBytes(path: string): Promise<Uint8Array> {
     }
     const refusal = refusalOf(cause, { about: path });
     if (refusal !== undefined) throw refusal;
-    const reason = systemCode(cause) === "EISDIR" ? "is a folder, not a file" : "cannot be read";
-    const hint = "Choose a file that you have permission to read";
+    const [reason, hint] =
+      systemCode(cause) === "EISDIR"
+        ? [IS_FOLDER, "Name a file in it. A finished run has its network in compact.onnx"]
+        : ["cannot be read", "Choose a file that you have permission to read"];
     throw new UserError("bad-file", reason, { about: path, hint, cause });
   }
 }
@@ -40,11 +45,9 @@ export async function writeBytes(path: string, bytes: Uint8Array): Promise<void>
           cause,
         });
       case "ENOENT":
-        throw new UserError("missing-file", "the folder to write to does not exist", {
-          about: path,
-          hint: "Create the folder first, or choose another one",
-          cause,
-        });
+        throw noFolder(path, cause);
+      case "EISDIR":
+        throw isFolder(path, cause);
       default:
         throw (
           refusalOf(cause, { about: path }) ??
@@ -55,5 +58,44 @@ export async function writeBytes(path: string, bytes: Uint8Array): Promise<void>
           })
         );
     }
+  }
+}
+
+function noFolder(path: string, cause?: unknown): UserError {
+  return new UserError("missing-file", "the folder to write to does not exist", {
+    about: path,
+    hint: "Create the folder first, or choose another one",
+    cause,
+  });
+}
+
+function isFolder(path: string, cause?: unknown): UserError {
+  return new UserError("bad-file", IS_FOLDER, { about: path, hint: "Name a file to write, such as one in it", cause });
+}
+
+/**
+ * Refuses a `path` that no file can be written to, before the work whose result it takes.
+ * @throws UserError "missing-file" if its folder does not exist, "bad-file" if it is itself a folder.
+ */
+export async function requirePlaceFor(path: string): Promise<void> {
+  const [own, parent] = await Promise.all([path, dirname(path)].map((place) => stat(place).catch(() => undefined)));
+  if (own?.isDirectory() === true) throw isFolder(path);
+  if (parent?.isDirectory() !== true) throw noFolder(path);
+}
+
+/** Makes `folder` and those above it. Throws `UserError("bad-file")` if a file is in the way, or it may not be made. */
+export async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (cause) {
+    const isFile = systemCode(cause) === "ENOTDIR" || systemCode(cause) === "EEXIST";
+    throw (
+      refusalOf(cause, { about: folder }) ??
+      new UserError("bad-file", isFile ? "a file is where this folder should be" : "the folder cannot be made", {
+        about: folder,
+        hint: "Choose another folder, one that you may write to",
+        cause,
+      })
+    );
   }
 }

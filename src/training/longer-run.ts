@@ -34,7 +34,7 @@ export function checkChanges({ settings, name }: RunRecord, { epochs, threads }:
     about: `epochs of ${name}`,
     expected: `more than ${settings.epochs}`,
     received: String(epochs),
-    hint: "Leave it out to train to the end as planned",
+    hint: "Choose more. A run that was stopped is resumed without a number of epochs, and trains to the end as planned",
   });
 }
 

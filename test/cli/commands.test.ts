@@ -14,6 +14,11 @@ describe("help", () => {
     },
   );
 
+  it.each(["train", "sweep", "data", "eval", "quantize"])("of %s has all options of image files", async (command) => {
+    const { stdout } = await execute([command, "--help"]);
+    for (const flag of ["--mean", "--std", "--test-share", "--split-seed", "--white"]) expect(stdout).toContain(flag);
+  });
+
   it("is printed, as a mistake, when no command is named", async () => {
     const { exitCode, stdout, stderr } = await execute([]);
     expect([exitCode, stdout]).toEqual([2, ""]);
@@ -38,7 +43,11 @@ describe("mistakes", () => {
     [["train", "resnet-20", "--engine", "onedn"], "unknown-name", 'Did you mean "onednn"?'],
     [["train", "resnet-20", "--gamma", "-1"], "bad-option", "expected 0 or more, got -1"],
     [["train", "resnet-20", "--epochs", "ten"], "bad-option", 'got "ten"'],
+    [["train", "resnet-20", "--epochs", "ten"], "bad-option", "Write a whole number, such as 8"],
     [["train", "resnet-20", "--batch", "1.5"], "bad-option", "a whole number from 1"],
+    [["train", "resnet-20", "--data", ""], "bad-option", "--data: a value is empty"],
+    [["train", "resnet-20", "--budget="], "bad-option", "--budget: a value is empty"],
+    [["eval", "", "--data", "cifar10"], "bad-option", "argument 2: a value is empty"],
     [["train"], "bad-option", "Name a model, as in espalier train resnet-20"],
     [["inspect", "no-such.onnx"], "missing-file", "no-such.onnx"],
     [["convert", "a.safetensors", "b.onnx"], "bad-option", "--model"],

@@ -26,6 +26,11 @@ describe("openDataset", () => {
     expect((await openDataset(`cifar10:${ten}`)).name).toBe("cifar10");
     const error = await userError(openDataset(ten, { images: { size: 64 } }), "bad-option");
     expect(error.message).toContain("the images of cifar10 have a fixed preparation");
+    // Constants of a network for grey images: that it does not fit is told where network and data meet.
+    const grey = { mean: [0.5], standardDeviation: [0.2] };
+    expect((await openDataset(ten, { imageDefaults: grey })).normalization).toEqual(data.normalization);
+    const asked = await userError(openDataset(ten, { images: grey }), "bad-option");
+    expect(asked.message).toContain("expected 3 means and as many standard deviations above 0");
     const hundred = temporaryFolder();
     await writeBlack(hundred, cifar100Layout);
     expect((await openDataset(hundred)).name).toBe("cifar100");

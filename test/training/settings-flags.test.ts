@@ -147,7 +147,7 @@ describe("flags of settings", () => {
   });
 
   it("name themselves in what they refuse", () => {
-    expect(() => settingsFrom(["--batch", "many"])).toThrow(/--batch: not a number/);
+    expect(() => settingsFrom(["--batch", "many"])).toThrow(/--batch: not a whole number/);
     expect(() => settingsFrom(["--seed", "-1"])).toThrow(/--seed.*a whole number from 0/);
     expect(() => settingsFrom(["--distill", "1,2,3"])).toThrow(/--distill.*0\.5,4/);
     expect(() => settingsFrom(["--schedule", "cosin"])).toThrow(/Did you mean "cosine"/);

@@ -19,7 +19,7 @@ import { requireOnnxRuntime } from "../../evaluation/runtime-library.ts";
 import { runtimeLogits } from "../../evaluation/runtime-logits.ts";
 import { averagingViews, type ViewSet, viewCount, viewSets } from "../../evaluation/test-time-augmentation.ts";
 import { singleScoreNote } from "../../evaluation/two-classes.ts";
-import { writeBytes } from "../../formats/file.ts";
+import { requirePlaceFor, writeBytes } from "../../formats/file.ts";
 import { openOnnx } from "../../formats/onnx/index.ts";
 import type { Pair } from "../../graph/attributes.ts";
 import type { Network } from "../../graph/graph.ts";
@@ -175,6 +175,7 @@ export function addEval(program: Command, context: Context): void {
   addImageFlags(command, fileImageFlags);
   command.action(async (file: string, given: EvalOptions) => {
     if (given.runtime === true) requireOnnxRuntime();
+    if (given.html !== undefined) await requirePlaceFor(given.html);
     const { network, quantized } = await openOnnx(file, optional({ size: given.size }));
     const options = quantized === undefined ? given : inRuntime(given, file);
     if (options.runtime === true) requireOnnxRuntime();

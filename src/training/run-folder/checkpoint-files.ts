@@ -64,6 +64,7 @@ export interface Checkpoint {
 
 const files = { network: "network.onnx", optimizer: "optimizer.safetensors", state: "state.json" } as const;
 const KEPT = 2;
+const WITHOUT_CHECKPOINTS = "A run cannot continue without its checkpoints: train it again under another name";
 const checkpointName = /^step-(\d{6,})$/;
 /** Temporary names: of an incomplete checkpoint, and of the one that it replaces. */
 const unfinishedName = /^step-\d{6,}\.unfinished/;
@@ -189,7 +190,7 @@ export async function removeLeftovers(folder: string): Promise<void> {
       Object.values(runFiles).some((file) => name.startsWith(file) && /^\.\d+$/.test(name.slice(file.length)));
     for (const name of (await readdir(folder)).filter(isHalf)) await rm(join(folder, name), { force: true });
   } catch (error) {
-    throw runFileError(error, path, "Is this the folder of a run?");
+    throw runFileError(error, path, WITHOUT_CHECKPOINTS);
   }
 }
 
@@ -211,7 +212,7 @@ export async function listCheckpoints(folder: string): Promise<number[]> {
     const steps = (await readdir(path)).map((name) => Number(checkpointName.exec(name)?.[1] ?? Number.NaN));
     return steps.filter((step) => !Number.isNaN(step)).toSorted((a, b) => b - a);
   } catch (error) {
-    throw runFileError(error, path, "Is this the folder of a run?");
+    throw runFileError(error, path, WITHOUT_CHECKPOINTS);
   }
 }
 

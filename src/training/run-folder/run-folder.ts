@@ -64,8 +64,14 @@ export function isUnused(names: readonly string[]): boolean {
 export async function createRunFolder(path: string): Promise<string> {
   const folder = resolve(path);
   if (await makeFolder(folder)) return folder;
-  const names = await readdir(folder).catch(() => undefined);
-  if (names !== undefined && isUnused(names)) {
+  const names = await readdir(folder).catch((error) => {
+    if (systemCode(error) !== "ENOTDIR") throw taken(path);
+    throw new UserError("run-exists", "there is a file where the folder of the run should be", {
+      about: path,
+      hint: "Choose another folder",
+    });
+  });
+  if (isUnused(names)) {
     await mkdir(join(folder, runFiles.checkpoints), { recursive: true });
     return folder;
   }

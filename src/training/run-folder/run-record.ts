@@ -123,7 +123,7 @@ export async function readRunRecord(folder: string): Promise<RunRecord> {
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    throw runFileError(error, path, "Is this the folder of a run?");
+    throw runFileError(error, path, `Name the folder of a run: the one that has a ${runFiles.record}`);
   }
   try {
     return record.parse(JSON.parse(text));

@@ -1,4 +1,5 @@
 /** The network that a run starts from: a model of the zoo, an ONNX file, a graph, or a graph with weights. */
+import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
@@ -11,7 +12,7 @@ import { singleScoreOf } from "../../graph/logits.ts";
 import { bindBatch, inferShapes } from "../../graph/shapes.ts";
 import type { LatencyTable } from "../../latency/table.ts";
 import { initialize } from "../../models/initialize.ts";
-import { model } from "../../models/zoo.ts";
+import { model, modelNames } from "../../models/zoo.ts";
 import { type Budget, budgetSelection } from "../../selection/budget.ts";
 import type { CostOptions } from "../../selection/cost-model.ts";
 import { type Factor, factorsOf, type Selection, selectionKeys } from "../../selection/factors.ts";
@@ -65,7 +66,7 @@ export async function openModel<S extends ModelSource>(
 async function pathOf(source: string): Promise<string | undefined> {
   if (isRunFolder(source)) return (await finishedRun(source)).model;
   if (isOnnxFile(source)) return source;
-  if (!/[\\/]/.test(source)) return undefined;
+  if (modelNames.includes(source) || !(/[\\/]/.test(source) || existsSync(source))) return undefined;
   throw new UserError("missing-file", "there is no ONNX file and no run", {
     about: source,
     hint: "Give a file whose name ends in .onnx, the folder of a finished run, or the name of a model",
