@@ -1,13 +1,11 @@
 /** Writes a comparison of runs: an HTML page, the plots as SVG files, the figures as CSV. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "csv-stringify/sync";
 import { requireArguments } from "../core/arguments.ts";
-import { writeBytes } from "../formats/file.ts";
+import { makeFolder, writeBytes } from "../formats/file.ts";
 import { document, section } from "../report/document.ts";
 import { plural } from "../report/format.ts";
 import { element, type Markup } from "../report/svg.ts";
-import { runFileError } from "../training/run-folder/file-errors.ts";
 import type { Comparison, RunGroup } from "./comparison.ts";
 import { columnsFor, epochRows, type FlatRow, flatRows, layerRows } from "./comparison-table.ts";
 import { asFile, inPage, type Plot, plotStyle } from "./plots/frame.ts";
@@ -120,11 +118,7 @@ export function comparisonCsv({ groups }: Comparison): string {
  */
 export async function writeComparison(folder: string, comparison: Comparison): Promise<readonly string[]> {
   requireArguments("writeComparison", { folder: [folder, "text"], comparison: [comparison, "comparison"] });
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw runFileError(error, folder, "Choose a folder that you may write to");
-  }
+  await makeFolder(folder);
   const files = [
     ["comparison.html", comparisonPage(comparison, new Date())],
     ["comparison.csv", comparisonCsv(comparison)],

@@ -47,6 +47,13 @@ test.each<readonly [command: readonly string[], code: string, text: string]>([
   [[...scoring, "--data", at("note.txt"), "--tta", "flip"], "bad-file", "a .csv or a .parquet file"],
   [[...scoring, "--data", at("data"), "--html", at("none/page.html")], "missing-file", "Create the folder first"],
   [[...scoring, "--data", at("data"), "--html", at("empty")], "bad-file", "Name a file to write"],
+  [["measure", at("tiny.onnx"), "--out", at("empty")], "bad-file", "Name a file to write"],
+  [
+    ["quantize", at("tiny.onnx"), "--data", at("data"), "--out", at("none/x.onnx")],
+    "missing-file",
+    "Create the folder",
+  ],
+  [["compare", at("run"), "--out", at("note.txt")], "bad-file", "a file is where this folder should be"],
   [["eval", at("run"), "--data", at("data")], "bad-file", "A finished run has its network in compact.onnx"],
   [[...toTransformers, "--out", at("note.txt")], "bad-file", "a file is where this folder should be"],
   [[...toTransformers, "--out", at("out"), "--mean", "0.5", "--std", "0"], "bad-option", "above 0"],

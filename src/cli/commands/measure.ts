@@ -1,6 +1,7 @@
 /** `espalier measure <network>`: how long ONNX Runtime takes for the network's layers on this machine, as a file. */
 import type { Command } from "commander";
 import { integerFor } from "../../core/text-values.ts";
+import { requirePlaceFor } from "../../formats/file.ts";
 import { predictorOf } from "../../latency/predict.ts";
 import { describeTable } from "../../latency/table.ts";
 import { modelNames } from "../../models/zoo.ts";
@@ -18,6 +19,7 @@ interface MeasureOptions extends CommonOptions {
 
 async function measure(context: Context, source: string, options: MeasureOptions): Promise<void> {
   const { out, threads, batch } = options;
+  await requirePlaceFor(out);
   const { graph } = await openNetwork(source);
   const table = await measureShown(context, graph, { threads, batch });
   await saveLatencyTable(out, table);

@@ -9,7 +9,7 @@ import { openDataset } from "../../data/open.ts";
 import { defaultEngine, type EngineName, engineNames } from "../../engine/create.ts";
 import { EngineHost } from "../../engine/host.ts";
 import { requireOnnxRuntime } from "../../evaluation/runtime-library.ts";
-import { writeBytes } from "../../formats/file.ts";
+import { requirePlaceFor, writeBytes } from "../../formats/file.ts";
 import { type OnnxFile, openOnnx, saveOnnx } from "../../formats/onnx/index.ts";
 import { compareQuantized } from "../../quantization/compare.ts";
 import { type Quantized, type QuantizeProgress, quantize } from "../../quantization/quantize.ts";
@@ -130,6 +130,7 @@ async function quantizeFile(
 async function run(context: Context, file: string, flags: QuantizeFlags, command: Command): Promise<void> {
   requireOnnxRuntime();
   const out = outputOf(file, flags.out);
+  await requirePlaceFor(out);
   const opened = await openOnnx(file);
   requireFloats(opened, file);
   const dataset = await openData(context, file, opened, flags.data, imageOptions(command));
