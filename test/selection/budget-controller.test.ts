@@ -105,6 +105,22 @@ describe.each<readonly [string, Selection | undefined]>([
   });
 });
 
+test("nothing is chosen before the plan begins, not even if an exact count raises the cost", () => {
+  const { graph, factors } = place(model("resnet-20", { classes: 10 }), { neurons: 1 });
+  const share = 0.5;
+  const cost = costModel(graph, factors, "macs");
+  const controller = new BudgetController({ factors, model: cost, share, momentum: 0.9, totalRate: 30 });
+  const all = (value: number): ReadonlyMap<string, Tensor> =>
+    new Map(factors.map(({ parameter, count }) => [parameter, tensor([count], new Float32Array(count).fill(value))]));
+  const state = controller.corrected(controller.initial(), all(1), 1.02 * cost.whole);
+  const after = (progress: number): string => {
+    const seen = { factors: all(1), velocities: all(0), progress, learningRate: 0.1, interval: 1 };
+    return Object.values(controller.next(state, seen).chosen).join("");
+  };
+  expect(after(0.07)).not.toContain("1");
+  expect(after(0.08)).toContain("1");
+});
+
 test("where widths are rounded, as many of a layer come back as make it wider", () => {
   // A run that ended at 46.2 %: of the neurons at zero none brings anything by itself.
   const widths = [9, 5, 10, 0, 15, 18, 0, 0, 7];
