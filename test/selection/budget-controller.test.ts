@@ -121,6 +121,18 @@ test("nothing is chosen before the plan begins, not even if an exact count raise
   expect(after(0.08)).toContain("1");
 });
 
+test("one structure stays where a layer is on the only path, even if the budget cannot be met", () => {
+  const { graph, factors } = place(model("vgg-16", { classes: 10 }), { neurons: 1 });
+  const cost = costModel(graph, factors, "macs");
+  const controller = new BudgetController({ factors, model: cost, share: 1e-6, momentum: 0.9, totalRate: 30 });
+  const all = (value: number): ReadonlyMap<string, Tensor> =>
+    new Map(factors.map(({ parameter, count }) => [parameter, tensor([count], new Float32Array(count).fill(value))]));
+  const seen = { factors: all(1), velocities: all(0), progress: 0.9, learningRate: 0.1, interval: 1 };
+  const { chosen } = controller.next(controller.initial(), seen);
+  const left = factors.map(({ parameter }) => chosen[parameter]?.replaceAll("1", "").length ?? 0);
+  expect(Math.min(...left)).toBe(1);
+});
+
 test("where widths are rounded, as many of a layer come back as make it wider", () => {
   // A run that ended at 46.2 %: of the neurons at zero none brings anything by itself.
   const widths = [9, 5, 10, 0, 15, 18, 0, 0, 7];
