@@ -47,6 +47,8 @@ describe("mistakes", () => {
     [["train", "resnet-20", "--batch", "1.5"], "bad-option", "a whole number from 1"],
     [["train", "resnet-20", "--data", ""], "bad-option", "--data: a value is empty"],
     [["train", "resnet-20", "--budget="], "bad-option", "--budget: a value is empty"],
+    [["train", "a.onnx", "--outputs", "a,,b"], "bad-option", "--outputs: a name is empty"],
+    [["inspect", "a.onnx", "--outputs", "a,"], "bad-option", "--outputs: a name is empty"],
     [["eval", "", "--data", "cifar10"], "bad-option", "argument 2: a value is empty"],
     [["train"], "bad-option", "Name a model, as in espalier train resnet-20"],
     [["inspect", "no-such.onnx"], "missing-file", "no-such.onnx"],

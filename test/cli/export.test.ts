@@ -1,8 +1,10 @@
-import { readFile, rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { saveOnnx } from "../../src/formats/onnx/index.ts";
+import { valueMessage } from "../../src/formats/onnx/proto.ts";
 import { initialize } from "../../src/models/initialize.ts";
+import { counted, node, onnxModel } from "../formats/onnx/models.ts";
 import { tinyResnet } from "../training/tiny.ts";
 import { espalier, execute, tinyWorkplace } from "./support.ts";
 
@@ -31,6 +33,30 @@ it("writes a folder with what the file says, and prints how to load it", async (
   expect(await readFile(join(folder, "labels.txt"), "utf8")).toBe("yes\nno\n");
   const preprocessor: unknown = JSON.parse(await readFile(join(folder, "preprocessor_config.json"), "utf8"));
   expect(preprocessor).toMatchObject({ image_mean: [0.1, 0.2, 0.3], size: { height: 32, width: 32 } });
+});
+
+it("takes the size of the images of a file that leaves it open", async () => {
+  const file = join(workplace, "open.onnx");
+  const bytes = onnxModel({
+    features: [],
+    tensors: [counted("weights", [4, 3, 3, 3])],
+    nodes: [
+      node("Conv", ["x", "weights"], "maps"),
+      node("GlobalAveragePool", ["maps"], "means"),
+      node("Flatten", ["means"], "y"),
+    ],
+    change: ({ graph }) => {
+      if (graph) graph.input = [valueMessage("x", 1, ["batch", 3, "h", "w"])];
+    },
+  });
+  await writeFile(file, bytes);
+  const folder = join(workplace, "open");
+  const common = ["export", file, "--for", "transformers.js", "--out", folder, "--mean", "0,0,0", "--std", "1,1,1"];
+  const refused = await execute(common);
+  expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining("such as --size 224")]);
+  expect(await execute([...common, "--size", "24x32"])).toMatchObject({ exitCode: 0 });
+  const preprocessor: unknown = JSON.parse(await readFile(join(folder, "preprocessor_config.json"), "utf8"));
+  expect(preprocessor).toMatchObject({ size: { height: 24, width: 32 } });
 });
 
 it("asks for constants that the file lacks, and refuses other libraries and networks of other images", async () => {

@@ -6,6 +6,8 @@ import { optional } from "../../core/optional.ts";
 import { oneOf } from "../../core/text-values.ts";
 import { saveForTransformersJs, transformersJsFiles } from "../../deployment/transformers-js.ts";
 import { loadOnnx } from "../../formats/onnx/index.ts";
+import type { Pair } from "../../graph/attributes.ts";
+import { readSize } from "../../training/settings/codecs.ts";
 import { normalizationFlags } from "../../training/settings/image-flags.ts";
 import { classNamesOf } from "../../training/start/class-names.ts";
 import { preparationOf } from "../../training/start/file-metadata.ts";
@@ -19,6 +21,7 @@ const targets = ["transformers.js"] as const;
 interface ExportOptions extends CommonOptions {
   readonly for: (typeof targets)[number];
   readonly out?: string;
+  readonly size?: Pair;
 }
 
 const LIBRARY = "@huggingface/transformers";
@@ -49,10 +52,11 @@ export function addExport(program: Command, context: Context): void {
     .addOption(
       new Option("--for <library>", targets.join(", ")).argParser(oneOf("library", targets)).makeOptionMandatory(),
     )
-    .option("--out <folder>", "the folder (default: the file's name without .onnx)");
+    .option("--out <folder>", "the folder (default: the file's name without .onnx)")
+    .option("--size <pixels>", "height and width of images, for files that do not fix them", (text) => readSize(text));
   addImageFlags(command, normalizationFlags("the file's"));
   command.action(async (file: string, options: ExportOptions) => {
-    const network = { ...(await loadOnnx(file)), path: file };
+    const network = { ...(await loadOnnx(file, optional({ size: options.size }))), path: file };
     const images = imageOptions(command);
     const { mean = [], standardDeviation = [] } = { ...preprocessingOf(network, images), ...images };
     const { centreCrop } = preparationOf(network);

@@ -4,6 +4,7 @@ import { optional } from "../../core/optional.ts";
 import { integerFor } from "../../core/text-values.ts";
 import { openOnnx } from "../../formats/onnx/index.ts";
 import { modelNames } from "../../models/zoo.ts";
+import { readNames } from "../../training/settings/codecs.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
 import { inspect } from "../inspection.ts";
 import { tableShown } from "../latency.ts";
@@ -22,10 +23,6 @@ interface InspectOptions extends CommonOptions {
   readonly latencyTable?: string;
 }
 
-function namesOf(text: string): readonly string[] {
-  return text.split(",").map((name) => name.trim());
-}
-
 export function addInspect(program: Command, context: Context): void {
   const command = program
     .command("inspect")
@@ -39,7 +36,9 @@ export function addInspect(program: Command, context: Context): void {
       integerFor("--size"),
     )
     .option("--structures", "show the structures that can be pruned, their costs, and why other layers cannot")
-    .option("--outputs <names>", "values of a file where the network ends, with commas between them", namesOf)
+    .option("--outputs <names>", "values of a file where the network ends, with commas between them", (text) =>
+      readNames(text, "--outputs"),
+    )
     .option("--latency", "show the predicted time of each layer in ONNX Runtime on this machine: one thread, one image")
     .option("--latency-table <file>", "show the predicted times of a table that espalier measure wrote")
     .action(async (source: string, options: InspectOptions) => {

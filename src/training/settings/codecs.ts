@@ -57,10 +57,18 @@ export function numbersOf(kinds: readonly string[]): Codec {
 }
 
 /** Names, separated by commas. */
-export const names: Codec = {
-  kind: "text",
-  read: (value) => value.split(",").map((name) => name.trim()),
-};
+export const names: Codec = { kind: "text", read: readNames };
+
+export function readNames(value: string, flag: string): readonly string[] {
+  const found = value.split(",").map((name) => name.trim());
+  if (!found.includes("")) return found;
+  throw new UserError("bad-option", "a name is empty", {
+    about: flag,
+    expected: "names with a comma between each two",
+    received: `"${value}"`,
+    hint: "Leave out the comma that has no name beside it",
+  });
+}
 
 /** A whole number, or "auto". */
 export const wholeNumberOrAuto: Codec = {
