@@ -121,6 +121,22 @@ test("nothing is chosen before the plan begins, not even if an exact count raise
   expect(after(0.08)).toContain("1");
 });
 
+test("only structures with γ = 0 are weighed: the gradient of the others is not known from the velocity alone", () => {
+  const { graph, factors } = place(model("resnet-20", { classes: 10 }), { neurons: 1 });
+  const cost = costModel(graph, factors, "macs");
+  const controller = new BudgetController({ factors, model: cost, share: 0.5, momentum: 0.9, totalRate: 30 });
+  const all = (value: number): ReadonlyMap<string, Tensor> =>
+    new Map(factors.map(({ parameter, count }) => [parameter, tensor([count], new Float32Array(count).fill(value))]));
+  const [{ parameter = "" } = {}] = factors;
+  const begun = controller.initial();
+  const gamma = { ...begun.gamma, [parameter]: (begun.gamma[parameter] ?? []).with(1, -0.5) };
+  const seen = { factors: all(1), velocities: all(0.02), progress: 0.01, learningRate: 0.1, interval: 1 };
+  const { importance } = controller.next({ ...begun, gamma }, seen);
+  // (λ · v · (1 − μ) / η)²
+  expect(importance[parameter]?.[0]).toBeCloseTo((0.02 * 0.1) ** 2 / 0.1 ** 2, 10);
+  expect(importance[parameter]?.[1]).toBe(0);
+});
+
 test("one structure stays where a layer is on the only path, even if the budget cannot be met", () => {
   const { graph, factors } = place(model("vgg-16", { classes: 10 }), { neurons: 1 });
   const cost = costModel(graph, factors, "macs");

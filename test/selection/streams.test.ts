@@ -3,10 +3,11 @@ import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { model } from "../../src/models/zoo.ts";
 import { factorsOf } from "../../src/selection/factors.ts";
-import { fold } from "../../src/selection/fold.ts";
+import { bake, fold } from "../../src/selection/fold.ts";
 import { place, refusedLayers, structureKinds } from "../../src/selection/place.ts";
 import { structureCosts } from "../../src/selection/structure-costs.ts";
 import { dense, families, invertedResiduals, postActivation, preActivation, twoWayDense } from "../pruning/families.ts";
+import { outputDifference, randomWeights } from "../pruning/networks.ts";
 
 /** λ parameter → the nodes whose outputs it scales, with the factor they begin at. */
 function streamsOf(graph: Graph): Readonly<Record<string, readonly string[]>> {
@@ -92,6 +93,19 @@ describe("where the factors of a stream sit", () => {
       expect(folded.nodes.filter((node) => node.op === "scale" && node.attributes.axis === 1)).toEqual([]);
     }
   });
+});
+
+test("baked into the layers, factors change no output, also where layers take parts of a vector", () => {
+  const graphs = families.map(
+    (graph) => place(graph, Object.fromEntries(structureKinds(graph).map((kind) => [`${kind}s`, 0.1]))).graph,
+  );
+  const isPart = ({ nodes }: Graph): boolean =>
+    nodes.some((node) => node.op === "scale" && (node.attributes.first ?? 0) > 0);
+  expect(graphs.some(isPart)).toBe(true);
+  for (const graph of graphs) {
+    const network = { graph, weights: randomWeights(graph, 3) };
+    expect(outputDifference(network, bake(network))).toBeLessThan(1e-5);
+  }
 });
 
 describe("which kinds there are", () => {

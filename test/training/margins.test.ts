@@ -25,6 +25,9 @@ test("margins of those at zero and of the living are told apart, without those t
   const all = marginsOf(factors, state, ({ count }) => Array.from({ length: count }, (_, index) => index));
   expect(all).toHaveLength(factors.length);
   expect(all[neurons]).toEqual({ zero: 0.125, living: [-0.1235, 0.5] });
+  // The lowest margin of those at zero is told, not the last one.
+  const backwards = marginsOf(factors, state, ({ count }) => Array.from({ length: count }, (_, at) => count - 1 - at));
+  expect(backwards).toEqual(all);
   const left = marginsOf(factors, state, ({ count }) => (count === 4 ? [0, 1] : [0]));
   expect(left[neurons]).toEqual({ zero: 0.25, living: [-0.1235, -0.1235] });
   const blocks = factors.findIndex(({ count }) => count === 1);

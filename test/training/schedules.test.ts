@@ -79,6 +79,9 @@ test("triangular rises and falls on lines, with the multiples that airbench94's 
   expect(rates[0]).toBeCloseTo(0.3, 12);
   expect(Math.max(...rates)).toBe(rates[110]);
   expect(rates[479]).toBeCloseTo(1.5 * (1 - (0.93 * 369) / 370), 12);
+  // int(10 · 0.27) = 2: a part of a step counts as none.
+  const short = curve({ kind: "triangular", peak: 1.5, peakAt: 0.27, start: 0.2, end: 0.07 }, 10);
+  expect(short.indexOf(Math.max(...short))).toBe(2);
 });
 
 test("triangular stays between its ends and its peak in runs of any length, without a rise and without a fall", () => {
