@@ -119,6 +119,15 @@ describe("a run that shrinks", () => {
     expect(layers.reduce((sum, { count, alive }) => sum + count - alive, 0)).toBe(zeroed);
   });
 
+  test("tells no margin of neurons that go with their block, without having been at zero", async () => {
+    const { events } = await tell({ select: { neurons: 1e-6, blocks: 0.6 } });
+    const cuts = cutsIn(ofType(events, "network.shrunk"));
+    const [neurons, blocks] = (["neuron", "block"] as const).map((one) => cuts.filter(({ kind }) => kind === one));
+    expect(neurons?.map(({ margin }) => margin)).toContain(null);
+    expect(blocks?.length).toBeGreaterThan(0);
+    expect(blocks?.map(({ margin }) => margin)).not.toContain(null);
+  });
+
   test("measures its speed before and after each cut, over what steps there are", async () => {
     const { events } = await tell({ epochs: 10 });
     const shrunk = ofType(events, "network.shrunk");
