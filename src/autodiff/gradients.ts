@@ -6,8 +6,12 @@ import type { Shape } from "../core/tensor.ts";
 import type { SymbolicShape } from "../graph/graph.ts";
 import type { Attributes, ForwardOpName, OpName } from "../graph/ops.ts";
 
-/** The ops that have a gradient: the ops of networks and the training form of batch normalization. */
-export type DifferentiableOpName = ForwardOpName | "batch_normalization_training";
+/** The ops that have a gradient: those of networks, batch normalization in training, and simulated integers. */
+export type DifferentiableOpName =
+  | ForwardOpName
+  | "batch_normalization_training"
+  | "fake_quantize"
+  | "fake_quantize_weights";
 
 export interface GradientContext<K extends DifferentiableOpName> {
   readonly attributes: Attributes<K>;
@@ -88,6 +92,9 @@ export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule
     const inputs = [input(0), output(1), output(2), input(1), diffDst];
     emit("backward", "batch_normalization_training_backward", inputs, [0, 1, 2], { epsilon });
   },
+  fake_quantize: ({ input, diffDst, emit }) =>
+    emit("backward", "fake_quantize_backward", [input(0), input(1), diffDst], [0], {}),
+  fake_quantize_weights: ({ pass }) => pass(0),
   relu: ({ output, diffDst, emit }) => emit("backward", "relu_backward", [output(0), diffDst], [0], {}),
   clip: ({ attributes, output, diffDst, emit }) =>
     emit("backward", "clip_backward", [output(0), diffDst], [0], attributes),

@@ -75,12 +75,15 @@ export function lossHead(forward: Graph, { targets = "labels", teacher, taught }
 }
 
 /**
- * The parameters that have a gradient: all but frozen ones, constants, running statistics and the state of optimizers.
+ * The parameters that have a gradient: all but frozen ones, constants, ranges, running statistics and the state of
+ * optimizers.
  */
 export function trainedParameters(graph: Graph): readonly Parameter[] {
   return graph.parameters.filter(
     ({ kind, of, isFrozen }) =>
-      of === undefined && isFrozen !== true && !["running_mean", "running_variance", "constant"].includes(kind),
+      of === undefined &&
+      isFrozen !== true &&
+      !["running_mean", "running_variance", "constant", "range"].includes(kind),
   );
 }
 

@@ -23,6 +23,7 @@ import { withoutLastSoftmax } from "../graph/taught-outputs.ts";
 import type { KeptFactors } from "../selection/factors.ts";
 import { runningStatistics, withBatchStatistics } from "./batch-statistics.ts";
 import { differentiate } from "./differentiate.ts";
+import { followedRanges } from "./followed-ranges.ts";
 import { gradientOf, type LossOptions, lossHead, trainedParameters } from "./loss.ts";
 import {
   decaysOf,
@@ -75,6 +76,7 @@ export function trainingGraph(whole: Graph, options: TrainingGraphOptions): Grap
   const isFrozen = options.batchNormalization === "frozen";
   const network = isFrozen ? forward : withBatchStatistics(forward);
   const statistics = isFrozen ? { nodes: [], updates: [] } : runningStatistics(forward, options.batch);
+  const ranges = followedRanges(forward);
   const head = lossHead(network, options.loss);
   const { fixScales = false } = options;
   const trained = trainedParameters(network).filter(({ kind }) => !(fixScales && kind === "scale"));
@@ -94,12 +96,14 @@ export function trainingGraph(whole: Graph, options: TrainingGraphOptions): Grap
       head.node,
       ...backward.nodes,
       ...statistics.nodes,
+      ...ranges.nodes,
       ...(clipping === undefined ? [] : [clipping]),
       ...steps.flatMap(({ nodes }) => nodes),
     ],
     outputs: [head.loss, head.correct],
     updates: [
       ...statistics.updates,
+      ...ranges.updates,
       ...steps.flatMap(({ parameter, state }) =>
         [parameter, ...state].map(({ name }) => ({ parameter: name, value: `${name}.next` })),
       ),

@@ -32,7 +32,8 @@ export type OptimizerStateKind = (typeof optimizerStateKinds)[number];
  * - `constant` is not trained, such as the mean that images are normalised by;
  * - `running_mean` and `running_variance` are averages over the batches;
  * - `factor` is a λ, trained by the proximal gradient method;
- * - optimizer states occur only in training graphs.
+ * - optimizer states occur only in training graphs;
+ * - `range` is what 8-bit integers cover, [minimum, maximum] of a value, where integers are simulated.
  */
 export const networkParameterKinds = [
   "weights",
@@ -44,7 +45,7 @@ export const networkParameterKinds = [
   "factor",
   "constant",
 ] as const;
-export type ParameterKind = (typeof networkParameterKinds)[number] | OptimizerStateKind;
+export type ParameterKind = (typeof networkParameterKinds)[number] | OptimizerStateKind | "range";
 
 /**
  * neuron: an output channel of a layer; group: a group of a grouped convolution; block: a residual branch; stream: a

@@ -134,6 +134,18 @@ export interface TrainingOps {
    */
   batch_normalization_training: { readonly epsilon: number };
   /**
+   * (src, range [2]) → (dst, extremes [2]): src rounded to the unsigned 8-bit integers that cover range, as floats, see
+   * `integer-scale.ts`; extremes are the smallest and the largest value of src and 0.
+   */
+  fake_quantize: Record<never, never>;
+  /** (src, range [2], diff_dst) → diff_src = diff_dst where src is inside the integers, else 0: straight through */
+  fake_quantize_backward: Record<never, never>;
+  /**
+   * (weights [O,…]) → dst: each row of axis 0 rounded to its integers −largest … largest, as floats. Its gradient is
+   * that of dst: straight through.
+   */
+  fake_quantize_weights: { readonly largest: number };
+  /**
    * (logits [N,F], labels [N] i32) → (loss [] mean over N, diff_src [N,F] = ∂loss/∂logits, correct [] count of top-1
    * hits). If N is a part of a larger batch, `share` is its share: loss and gradient are multiplied by it, so that the
    * sums over all parts are those of the larger batch.

@@ -161,6 +161,15 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     const channels = perChannel(context, 1, 2);
     return [context.input(0), [channels], [channels]];
   },
+  fake_quantize: ({ input, check }) => {
+    check(sameShape(input(1), [2]), "a range of shape [2]", formatShape(input(1)));
+    return [input(0), [2]];
+  },
+  fake_quantize_backward: ({ input, check }) => {
+    check(sameShape(input(2), input(0)), `diff_dst of shape ${formatShape(input(0))}`, formatShape(input(2)));
+    return [input(0)];
+  },
+  fake_quantize_weights: sameAsFirst,
   softmax_cross_entropy: ({ input, check }) => {
     const [batch = 0, features = 0] = input(0, 2);
     check(sameShape(input(1), [batch]), `labels of shape [${batch}]`, formatShape(input(1)));

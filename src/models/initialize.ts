@@ -16,6 +16,7 @@ export const initialConstants: Readonly<Record<Exclude<ParameterKind, "weights">
   velocity: 0,
   held: 0,
   margin: 0,
+  range: 0,
 };
 
 /**

@@ -59,6 +59,8 @@ function randomValue(parameter: Parameter, stream: RandomStream): number {
     case "held":
     case "margin":
       return 0;
+    case "range":
+      return stream.normal();
   }
 }
 

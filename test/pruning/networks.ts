@@ -307,6 +307,7 @@ export function randomWeights(graph: Graph, seed: number): Map<string, Tensor> {
     velocity: () => 0,
     held: () => 0,
     margin: () => 0,
+    range: () => 0,
   };
   return new Map(
     graph.parameters.map(({ name, shape, kind }) => {

@@ -19,6 +19,7 @@ import {
 } from "./collectives.ts";
 import { convolution, convolutionBackwardData, convolutionBackwardWeights } from "./convolution.ts";
 import { deconvolution, deconvolutionBackwardData, deconvolutionBackwardWeights } from "./deconvolution.ts";
+import { fakeQuantize, fakeQuantizeBackward, fakeQuantizeWeights } from "./fake-quantization.ts";
 import type { OutputArray, ReferenceKernel, TypedTensor } from "./kernel.ts";
 import { linear, linearBackwardData, linearBackwardWeights } from "./linear.ts";
 import { softCrossEntropy, softmaxCrossEntropy } from "./loss.ts";
@@ -95,6 +96,9 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   scale,
 
   batch_normalization_training: batchNormalizationTraining,
+  fake_quantize: fakeQuantize,
+  fake_quantize_backward: fakeQuantizeBackward,
+  fake_quantize_weights: fakeQuantizeWeights,
   softmax_cross_entropy: softmaxCrossEntropy,
   soft_cross_entropy: softCrossEntropy,
   taught_loss: taughtLoss,

@@ -15,6 +15,7 @@ import {
   lowerDeconvolutionBackwardData,
   lowerDeconvolutionBackwardWeights,
 } from "./deconvolution.ts";
+import { lowerFakeQuantize, lowerFakeQuantizeBackward } from "./fake-quantization.ts";
 import { lowerOrFallBack } from "./fallback.ts";
 import { lowerToHost, lowerUpdate } from "./host.ts";
 import { lowerLinear, lowerLinearBackwardData, lowerLinearBackwardWeights } from "./linear.ts";
@@ -74,6 +75,9 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   scale: lowerScale,
 
   batch_normalization_training: lowerNormalization,
+  fake_quantize: lowerFakeQuantize,
+  fake_quantize_backward: lowerFakeQuantizeBackward,
+  fake_quantize_weights: lowerToHost,
   softmax_cross_entropy: lowerToHost,
   soft_cross_entropy: lowerToHost,
   taught_loss: lowerToHost,
