@@ -28,32 +28,22 @@ export interface GraphOptions {
 
 /** Quantises `network`, which `integerReady` has rewritten. */
 export function quantizeGraph({ graph, weights }: Network, options: GraphOptions): QuantizedNetwork {
-  const { nodes, integerNodes, limits } = placed({ graph, weights }, options.keep);
-  const readersOf = readers({ nodes });
-  const parameterNames = new Set(graph.parameters.map(({ name }) => name));
-  const isActivation = (value: string): boolean => !parameterNames.has(value);
-  const isReadAsIntegers = (value: string): boolean =>
-    (readersOf.get(value) ?? []).some(({ name }) => integerNodes.has(name));
-
+  const { nodes, integerNodes, limits, ranged } = placeIntegers({ graph, weights }, options.keep);
   const activations = new Map<string, QuantizedActivation>();
   const quantize = (value: string): void => {
     const [low, high] = required(options.ranges.get(value), `range of "${value}"`);
     const [minimum, maximum] = limits.get(value) ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
     activations.set(value, quantizeValues([Math.max(low, minimum), Math.min(high, maximum)]));
   };
-  for (const { name } of graph.inputs) if (isReadAsIntegers(name)) quantize(name);
+  for (const { name } of graph.inputs) if (ranged.has(name)) quantize(name);
   const parameters = new Map<string, QuantizedParameter>();
   for (const node of nodes) {
     const [src = "", weightName = "", biasName] = node.inputs;
     const dst = node.outputs[0] ?? "";
-    if (!integerNodes.has(node.name)) {
-      if (isReadAsIntegers(dst) && isActivation(dst)) quantize(dst);
-      continue;
-    }
+    if (ranged.has(dst)) quantize(dst);
+    if (!integerNodes.has(node.name)) continue;
     const form = integerForm(forward(node));
     if (form === "moved") activations.set(dst, required(activations.get(src), `integers of "${src}"`));
-    // ONNX Runtime's linear layers give floats from their sums, which have 32 bits. A relu behind needs a range.
-    else if (node.op !== "linear" || isReadAsIntegers(dst) || limits.has(dst)) quantize(dst);
     if (form !== "layer") continue;
     const bias = biasName === undefined ? undefined : required(weights.get(biasName), `values of "${biasName}"`);
     const { scale } = required(activations.get(src), `integers of "${src}"`);
@@ -71,16 +61,41 @@ export function quantizeGraph({ graph, weights }: Network, options: GraphOptions
   };
 }
 
-interface Placed {
+/** Which nodes compute on integers, and which values have a range of their own. */
+export interface IntegerPlacement {
   readonly nodes: readonly Node[];
   /** Names of the nodes that compute on integers. */
   readonly integerNodes: ReadonlySet<string>;
   /** By value: the limits that a relu or clip puts on it. */
   readonly limits: ReadonlyMap<string, Range>;
+  /** The values that are rounded to integers of their own range. */
+  readonly ranged: ReadonlySet<string>;
+}
+
+/** Places integers in `network`, which `integerReady` has rewritten. The nodes named in `keep` stay on floats. */
+export function placeIntegers(network: Network, keep: ReadonlySet<string>): IntegerPlacement {
+  const { nodes, integerNodes, limits } = placed(network, keep);
+  const { inputs, parameters } = network.graph;
+  const readersOf = readers({ nodes });
+  const parameterNames = new Set(parameters.map(({ name }) => name));
+  const isReadAsIntegers = (value: string): boolean =>
+    (readersOf.get(value) ?? []).some(({ name }) => integerNodes.has(name));
+  const isRanged = (node: Node, dst: string): boolean => {
+    if (!integerNodes.has(node.name)) return isReadAsIntegers(dst) && !parameterNames.has(dst);
+    if (integerForm(forward(node)) === "moved") return false;
+    // ONNX Runtime's linear layers give floats from their sums, which have 32 bits. A relu behind needs a range.
+    return node.op !== "linear" || isReadAsIntegers(dst) || limits.has(dst);
+  };
+  const ranged = new Set(inputs.map(({ name }) => name).filter(isReadAsIntegers));
+  for (const node of nodes) {
+    const [dst = ""] = node.outputs;
+    if (isRanged(node, dst)) ranged.add(dst);
+  }
+  return { nodes, integerNodes, limits, ranged };
 }
 
 /** The nodes on integers, with relus and clips as limits of what they read. */
-function placed({ graph, weights }: Network, keep: ReadonlySet<string>): Placed {
+function placed({ graph, weights }: Network, keep: ReadonlySet<string>): Omit<IntegerPlacement, "ranged"> {
   const readersOf = readers(graph);
   const nodes: Node[] = [];
   const integerNodes = new Set<string>();
