@@ -1,4 +1,5 @@
 /** Shows a new or resumed run in the terminal while it trains, and writes its report at the end. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { TuningClock } from "../engine/tuning-clock.ts";
 import { writeReport } from "../report/report.ts";
@@ -71,6 +72,7 @@ export async function watchRun(
     const files = [
       ["report", report],
       ["compact", join(folder, runFiles.compact)],
+      ...(existsSync(join(folder, runFiles.int8)) ? [["INT8", join(folder, runFiles.int8)] as const] : []),
       ["run", folder],
     ] as const;
     for (const line of [...(await after(folder)), "", ...fileLines(files, stdout)]) stdout.print(line);

@@ -160,7 +160,8 @@ function summaryOf(name: string, digest: Digest, state: RunState): RunSummary {
 }
 
 async function filesOf(folder: string): Promise<StoredFile[]> {
-  const names = [runFiles.network, runFiles.compact, runFiles.report, runFiles.certificate, runFiles.record];
+  const { network, compact, int8, report, certificate, record } = runFiles;
+  const names = [network, compact, int8, report, certificate, record];
   const found = await Promise.all(
     names.map(async (name) => {
       const path = await within(folder, name, "file");

@@ -71,6 +71,14 @@ export function columnsFor({ runs, score }: RunGroup): readonly TableColumn[] {
           ),
         ]
       : []),
+    ...(runs.some(({ run }) => run.int8 !== undefined)
+      ? [
+          number(`${score}, INT8`, ({ run: { int8 } }) => (int8 === undefined ? "" : formatPercent(int8.accuracy, 2))),
+          number("latency, INT8", ({ run: { int8 } }) =>
+            int8?.latency === undefined ? "" : formatMilliseconds(int8.latency),
+          ),
+        ]
+      : []),
     words("structures", ({ run }) => structuresOf(run)),
     number("time", ({ run }) => formatDuration(run.seconds)),
     ...controls.map((kind) => number(controlNames[kind], ({ run, controls: own }) => accuracyBeside(own[kind], run))),
@@ -156,6 +164,8 @@ function flat(run: RunSummary): FlatRow {
     parameters: after.parameters,
     latencyBefore: before.latency ?? "",
     latency: after.latency ?? "",
+    accuracyInt8: run.int8?.accuracy ?? "",
+    latencyInt8: run.int8?.latency ?? "",
     structures: kinds.map(({ kind, alive, count }) => `${kind}s ${alive}/${count}`).join(" "),
     ...gammaCells(run),
     layersLeft: layers.filter((layer) => layer.after > 0).length,

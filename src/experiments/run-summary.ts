@@ -90,6 +90,8 @@ export interface RunSummary {
   /** The trained network, the compact network, and the number of images that both were scored on. */
   readonly before: CostSummary;
   readonly after: CostSummary;
+  /** The compact network on 8-bit integers, if the run wrote it. */
+  readonly int8?: CostSummary;
   readonly testImages: number;
   readonly certified: boolean;
   /** Wall time of all its sessions, scoring and export included. */
@@ -144,6 +146,7 @@ export const runSummarySchema: z.ZodType<RunSummary> = z.object({
   ),
   before: costSummary,
   after: costSummary,
+  int8: costSummary.exactOptional(),
   testImages: count,
   certified: z.boolean(),
   seconds: z.number(),
@@ -206,6 +209,7 @@ export async function summarizeRun(folder: string): Promise<RunSummary | undefin
     kinds,
     before: costOf(finished.before),
     after: costOf(finished.after),
+    ...(finished.int8 === undefined ? {} : { int8: costOf(finished.int8) }),
     testImages: finished.testImages,
     certified: certificate?.passed === true,
     seconds: wallSeconds(events),

@@ -78,6 +78,27 @@ function timing({ epochs, finished, sessions }: History): Facts {
   return facts;
 }
 
+/** How the pruned network was brought to 8-bit integers; empty if it was not. */
+function integers({ int8 }: History): Facts {
+  if (int8 === undefined) return [];
+  const { path, bytes, epochs, layers, floats, runtime, images, agreeing, latency } = int8;
+  const others = floats.map(({ name, op }) => `${name} (${op})`).join(", ");
+  return [
+    ["file", `${path}, ${formatBytes(bytes)}`],
+    ["trained", epochs > 0 ? `simulated in the last ${plural(epochs, "epoch")}` : "ranges calibrated only"],
+    ["layers on integers", `${layers}${others === "" ? "" : `; on floats: ${others}`}`],
+    ["same answers as floats", `${formatCount(agreeing)} of ${formatCount(images)} in ${runtime}`],
+    ...(latency === null
+      ? []
+      : [
+          [
+            "one image, one thread",
+            `${formatMilliseconds(latency.integers.median)}, on floats ${formatMilliseconds(latency.floats.median)}`,
+          ] as const,
+        ]),
+  ];
+}
+
 /** All lists. */
 export function factLists(history: History): Markup {
   const { started, exported } = history;
@@ -97,6 +118,7 @@ export function factLists(history: History): Markup {
     list("Several ranks", ranksFacts(history.communications)),
     list("Pruned while training", shrinking(history)),
     list("Files", files),
+    list("8-bit integers", integers(history)),
     list("Engine", Object.entries(started.engine)),
     list("Made with", Object.entries(started.environment)),
   );

@@ -12,6 +12,7 @@ import type {
   Cut,
   Epoch,
   Exported,
+  Int8Measured,
   LatencyMeasured,
   NetworkShrunk,
   Notice,
@@ -56,12 +57,13 @@ export interface History {
   readonly latency: LatencyMeasured | undefined;
   /** Right answers by class; undefined in runs of earlier versions. */
   readonly classes: ClassResults | undefined;
+  readonly int8: Int8Measured | undefined;
   readonly finished: RunFinished | undefined;
 }
 
 /** Events of the end of a run. */
 const endings: ReadonlySet<RunEvent["type"]> = new Set([
-  ...(["cut", "exported", "certificate", "latency", "classes", "run.finished"] as const),
+  ...(["cut", "exported", "certificate", "latency", "int8", "classes", "run.finished"] as const),
 ]);
 
 /** The valid events: those of later sessions replace earlier ones after their checkpoint. */
@@ -155,6 +157,7 @@ export function historyOf(events: readonly RunEvent[]): History {
     certificate: lastOf(valid, "certificate"),
     exported: lastOf(valid, "exported"),
     latency: lastOf(valid, "latency"),
+    int8: lastOf(valid, "int8"),
     classes: lastOf(valid, "classes"),
     finished: lastOf(valid, "run.finished"),
   };

@@ -129,13 +129,7 @@ export function reportPage(history: History, structure: StructureView | undefine
     ),
     finished === undefined
       ? undefined
-      : element(
-          "div",
-          { class: "summary" },
-          summaryTable(finished.before, finished.after),
-          certificateCard(history),
-          latencyCard(history),
-        ),
+      : element("div", { class: "summary" }, summaryTable(finished), certificateCard(history), latencyCard(history)),
     section("The run", undefined, element("div", { class: "charts" }, chartsOf(history))),
     structure === undefined ? undefined : structureSection(structure),
     lives === undefined

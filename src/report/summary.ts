@@ -1,6 +1,6 @@
 /** The top of the report: the results before and after, and the certificate. */
 import { viewCount } from "../evaluation/test-time-augmentation.ts";
-import type { NetworkSummary } from "../training/events.ts";
+import type { NetworkSummary, RunFinished } from "../training/events.ts";
 import {
   formatBytes,
   formatCount,
@@ -21,8 +21,12 @@ export interface SummaryRow {
   readonly left: number | undefined;
 }
 
-/** The table at the end of a run, for the report and the terminal. */
-export function summaryRows(before: NetworkSummary, after: NetworkSummary): readonly SummaryRow[] {
+/** The table at the end of a run, for the report and the terminal. `int8`: the pruned network on integers. */
+export function summaryRows(
+  before: NetworkSummary,
+  after: NetworkSummary,
+  int8?: NetworkSummary,
+): readonly SummaryRow[] {
   const row = (name: string, was: number, is: number, format: (value: number) => string): SummaryRow => ({
     name,
     before: format(was),
@@ -45,7 +49,13 @@ export function summaryRows(before: NetworkSummary, after: NetworkSummary): read
   if (before.latencyMilliseconds !== null && after.latencyMilliseconds !== null) {
     rows.push(row("Latency of one image", before.latencyMilliseconds, after.latencyMilliseconds, formatMilliseconds));
   }
-  return rows;
+  return int8 === undefined ? rows : [...rows, ...summaryRows(before, int8).flatMap(onIntegers)];
+}
+
+/** The row of the pruned network on integers, for measures that differ from those of its floats. */
+function onIntegers(row: SummaryRow): readonly SummaryRow[] {
+  if (!["Test accuracy", "ONNX file", "Latency of one image"].includes(row.name)) return [];
+  return [{ ...row, name: `${row.name}, INT8` }];
 }
 
 /** The accuracy with test-time augmentation, named by it, if it was measured. */
@@ -89,8 +99,8 @@ function meter(left: number): Markup {
   );
 }
 
-export function summaryTable(before: NetworkSummary, after: NetworkSummary): Markup {
-  const rows = summaryRows(before, after).map((row) =>
+export function summaryTable({ before, after, int8 }: RunFinished): Markup {
+  const rows = summaryRows(before, after, int8).map((row) =>
     element(
       "tr",
       {},

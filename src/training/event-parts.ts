@@ -157,3 +157,8 @@ export const networkSummary = z.object({
     .nullable()
     .describe("median time of one image in ONNX Runtime; null if it was not measured"),
 });
+
+/** Nodes that integers do not reach. */
+export const floatNodes = z
+  .array(z.object({ name: z.string().describe("its name"), op: z.string().describe("what it computes") }))
+  .describe("nodes that stay on floats: without an integer form, or kept");

@@ -14,6 +14,7 @@ import {
   factorLevels,
   factorMargins,
   factorSummary,
+  floatNodes,
   latencyFigures,
   layerStructures,
   networkCost,
@@ -168,6 +169,11 @@ export const eventDefinitions = [
       })
       .describe("the rank that came last"),
   }),
+  event("int8.begun", "From the next step on, steps simulate 8-bit integers.", {
+    epochs: z.number().describe("epochs that are left"),
+    layers: count.describe("layers whose weights are rounded"),
+    floats: floatNodes,
+  }),
   event("checkpoint", "A checkpoint was written.", {
     path: z.string().describe("relative to the run folder"),
     bytes: count.describe("its size"),
@@ -251,6 +257,26 @@ export const eventDefinitions = [
       )
       .describe("in the order of the logits"),
   }),
+  event("int8", "The pruned network on 8-bit integers was written, and compared with its floats on all test images.", {
+    path: z.string().describe("relative to the run folder"),
+    bytes: count.describe("size of the file"),
+    epochs: z.number().describe("epochs that simulated the integers; 0 if the ranges were only calibrated"),
+    layers: count.describe("layers on integers"),
+    floats: floatNodes,
+    runtime: z.string().describe("what computed the answers: ONNX Runtime on the file, or the engine, simulated"),
+    images: count.describe("number of test images"),
+    accuracy: z.number().describe("percent"),
+    floatAccuracy: z.number().describe("of the pruned network on floats, in percent"),
+    agreeing: count.describe("images that both answer alike"),
+    latency: z
+      .object({
+        threads: count.describe("threads of the runtime"),
+        floats: latencyFigures.describe("latency of the pruned network on floats"),
+        integers: latencyFigures.describe("latency of the file on integers"),
+      })
+      .nullable()
+      .describe("of one image in ONNX Runtime, in turns; null if it was not measured"),
+  }),
   event("run.finished", "Last event of a finished run.", {
     seconds: z.number().describe("wall time of this session"),
     steps: count.describe("steps of this session"),
@@ -260,6 +286,7 @@ export const eventDefinitions = [
     testImages: count.describe("number of test images for the accuracies"),
     before: networkSummary.describe("the trained network with its factors"),
     after: networkSummary.describe("the pruned network"),
+    int8: networkSummary.exactOptional().describe("the pruned network on 8-bit integers, if the settings ask for it"),
   }),
 ] as const;
 
@@ -292,6 +319,7 @@ export type Cut = EventOf<"cut">;
 export type CertificateMeasured = EventOf<"certificate">;
 export type Exported = EventOf<"exported">;
 export type LatencyMeasured = EventOf<"latency">;
+export type Int8Measured = EventOf<"int8">;
 export type ClassResults = EventOf<"classes">;
 export type RunFinished = EventOf<"run.finished">;
 

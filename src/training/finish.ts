@@ -17,7 +17,6 @@ import { AgreementSums, addAgreement } from "../evaluation/agreement.ts";
 import { type Certificate, certify, requireExact } from "../evaluation/certificate.ts";
 import { balancedAccuracy, countsOf } from "../evaluation/class-tally.ts";
 import { type Answers, answersOf, engineClassifier } from "../evaluation/classifier.ts";
-import type { Latency } from "../evaluation/latency.ts";
 import { hasOnnxRuntime, runtimeInstallCommand } from "../evaluation/runtime-library.ts";
 import { measureLatencyAside } from "../evaluation/runtime-thread.ts";
 import { averagingViews } from "../evaluation/test-time-augmentation.ts";
@@ -28,7 +27,9 @@ import type { Network } from "../graph/graph.ts";
 import { networkCost } from "../latency/predict.ts";
 import type { Compact } from "../pruning/compact.ts";
 import { budgetShare } from "../selection/budget.ts";
-import type { EventBody, LatencyFigures, LatencyMeasured, NetworkSummary } from "./events.ts";
+import type { EventBody, LatencyMeasured, NetworkSummary } from "./events.ts";
+import { finishInt8 } from "./finish-int8.ts";
+import { figures } from "./latency-figures.ts";
 import { layerStructures } from "./progress/alive-tracker.ts";
 import type { Pace } from "./progress/throughput.ts";
 import { reportUnreadableCount } from "./progress/unreadable.ts";
@@ -46,6 +47,8 @@ export interface Trained {
   readonly accuracy: Score;
   /** The same with test-time augmentation, if the settings ask for it. */
   readonly augmented?: Accuracy;
+  /** Steps that simulated 8-bit integers, if the settings ask for them. */
+  readonly int8Steps?: number;
   /** Steps and waiting times of this session. */
   readonly pace: Pace;
   /** Since the start of the run. */
@@ -74,6 +77,7 @@ export async function finishRun(
   const described = settings.teach === undefined ? dataset : { ...dataset, isUnlabelled: true as const };
   const metadata = metadataOf(described, graph);
   const network = new TrainedNetwork({ graph, weights: await live.readResults() }, metadata);
+  const ranges = await live.readRanges();
   await live.dispose();
 
   const cut = await background.call("compact", { network: plain(network), round: session.rounding });
@@ -122,6 +126,10 @@ export async function finishRun(
     settings.latency && hasOnnxRuntime() ? await timeBoth(session, writer, plain(network), files.compact) : undefined;
   if (latencies !== undefined) warnIfMissed(session, writer, latencies);
   if (session.teaching === undefined) emitter.emit(classResultsOf(dataset, trained.accuracy, accuracy));
+  const int8 =
+    trained.int8Steps === undefined || answers === undefined
+      ? undefined
+      : await finishInt8(session, writer, { compact: small, answers, ranges, steps: trained.int8Steps });
   const before = {
     accuracy: trained.accuracy.accuracy,
     ...detailsOf(trained.accuracy),
@@ -148,12 +156,14 @@ export async function finishRun(
     testImages: accuracy.images,
     before,
     after,
+    ...optional({ int8 }),
   });
-  await shareVerdict(cluster, { certificate, before, after });
-  return { folder, name: basename(folder), network, compact: small, certificate, before, after };
+  const verdict = { certificate, before, after, ...optional({ int8 }) };
+  await shareVerdict(cluster, verdict);
+  return { folder, name: basename(folder), network, compact: small, ...verdict };
 }
 
-type Verdict = Pick<Run, "certificate" | "before" | "after">;
+type Verdict = Pick<Run, "certificate" | "before" | "after" | "int8">;
 
 /**
  * Gives all ranks the results of rank 0. They wait for them, so that rank 0 measures latency while no other process
@@ -332,10 +342,6 @@ function warnIfMissed(
 }
 
 type LatencyOfBoth = Required<LatencyMeasured>["allThreads"];
-
-function figures({ median, lowerQuartile, upperQuartile, rounds }: Latency): LatencyFigures {
-  return { median, lowerQuartile, upperQuartile, runs: rounds };
-}
 
 async function sizeOf(path: string): Promise<number> {
   return (await stat(path)).size;

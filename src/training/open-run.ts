@@ -12,6 +12,7 @@ import { BudgetGamma } from "./gamma/budget-gamma.ts";
 import { ConstantGamma, DelayedGamma, type GammaPolicy } from "./gamma/gamma-policy.ts";
 import { AveragedWeights } from "./hooks/averaged-weights.ts";
 import { Checkpoints } from "./hooks/checkpoints.ts";
+import { Int8Phase } from "./hooks/int8-phase.ts";
 import { OnlinePruning } from "./hooks/online-pruning.ts";
 import { Outlook } from "./hooks/outlook.ts";
 import { ProgressReports } from "./hooks/progress.ts";
@@ -200,6 +201,7 @@ async function trainToEnd(
     isWeighted: settings.classWeights !== undefined,
     isTaught: settings.teach !== undefined,
   });
+  const int8 = settings.int8 === true ? new Int8Phase(session, policy) : undefined;
   const hooks = [
     new AveragedWeights(session),
     speed,
@@ -208,6 +210,7 @@ async function trainToEnd(
     ...(start.isTrained === true && settings.budget !== undefined ? [new Outlook(session, settings.budget)] : []),
     ...own,
     new OnlinePruning(session, speed, throughput),
+    ...(int8 === undefined ? [] : [int8]),
   ];
   const run = new RunState(session, writer);
   const checkpoints = new Checkpoints(session, writer, run, [policy, ...hooks]);
@@ -217,5 +220,10 @@ async function trainToEnd(
   const accuracy = run.accuracy ?? (await score(session, dataset.test));
   const { testTimeAugmentation: views } = settings;
   const augmented = views === undefined ? undefined : await score(session, dataset.test, views);
-  return { accuracy, ...optional({ augmented }), pace: progress.pace, steps: run.step };
+  return {
+    accuracy,
+    ...optional({ augmented, int8Steps: int8?.stepsUntil(run.step) }),
+    pace: progress.pace,
+    steps: run.step,
+  };
 }

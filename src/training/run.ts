@@ -38,4 +38,6 @@ export interface Run {
   /** Accuracy, cost, size and latency of both. */
   readonly before: NetworkSummary;
   readonly after: NetworkSummary;
+  /** The compact network on 8-bit integers, if the settings ask for them. Its file is `compact-int8.onnx`. */
+  readonly int8?: NetworkSummary;
 }

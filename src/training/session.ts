@@ -29,6 +29,7 @@ import { weightDecaysOf } from "./parameter-kinds.ts";
 import { EventLoopWatch } from "./progress/event-loop.ts";
 import { partOfBatch } from "./ranks/ranks.ts";
 import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
+import { keptFloats } from "./settings/integers.ts";
 import type { Settings } from "./settings/settings.ts";
 import { teachSettingsOf } from "./settings/teaching.ts";
 import { classWeightsOf } from "./start/class-balance.ts";
@@ -155,6 +156,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
       accumulate,
       syncBatchNorm: settings.syncBatchNorm,
       softTargets: soft !== undefined,
+      ...keptFloats(settings),
       fixScales: settings.fixBatchNormScale === true,
       batchNormalization: settings.freezeBatchNorm ? "frozen" : "batch",
       ...(teaching === undefined ? {} : { taught: { network: teaching.original, terms: teaching.terms } }),

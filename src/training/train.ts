@@ -7,6 +7,8 @@ import { optional } from "../core/optional.ts";
 import { stepsPerEpoch } from "../data/shuffle.ts";
 import { type Cluster, inCluster } from "../distributed/cluster.ts";
 import { singleScoreNote } from "../evaluation/two-classes.ts";
+import { calibrationImages } from "../quantization/calibration-images.ts";
+import { simulateIntegers } from "../quantization/simulate.ts";
 import { bake } from "../selection/fold.ts";
 import { describeEnvironment } from "./environment.ts";
 import type { ControlOf } from "./events.ts";
@@ -31,6 +33,7 @@ import { hashData, hashWeights, type RunRecord } from "./run-folder/run-record.t
 import { sealOf } from "./run-folder/seal.ts";
 import { clusterFor, engineOf, type RunOptions, type Threads } from "./run-scope.ts";
 import { evaluationBatchOf } from "./session.ts";
+import { requireInt8, requireKnownLayers } from "./settings/integers.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./settings/settings.ts";
 import { carriedNotices } from "./start/carried-notices.ts";
 import { bringsWeights, requireOneTarget, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
@@ -89,6 +92,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     requireOneTarget(parsed);
     requireWindow(parsed);
     requireBodyEpochs(parsed);
+    requireInt8(parsed, isFineTuned);
     requireOneGamma(parsed, options);
     requireOwnNames([...(hooks ?? []), ...(gammaPolicy === undefined ? [] : [gammaPolicy])]);
     imagesPerMicroBatch(partOfBatch(parsed.batch, cluster).count, parsed.accumulate ?? 1);
@@ -96,6 +100,8 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     const file = isFineTuned ? fileOf(found) : undefined;
     const images = file === undefined ? data : sourceForFile(file, data, parsed.teach !== undefined);
     const opened = await openData(images, parsed.limit, inputOf(found));
+    // Refuses too few images before anything is written.
+    if (parsed.int8 === true) calibrationImages(opened.dataset, { heldOut: 0 });
     const { fitted, notice: batchNotice } = fittingBatch(parsed, opened.dataset.train.count, cluster.size);
     const steps = stepsPerEpoch(opened.dataset.train.count, fitted.batch);
     requireUpdates(fitted.averageWeights, fitted.epochs * steps);
@@ -110,6 +116,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
       (notice) => notice !== undefined,
     );
     const plain = await whitened(network, opened.dataset);
+    if (parsed.int8Keep !== undefined) requireKnownLayers(parsed, simulateIntegers(plain.graph).layers);
     // Whoever teaches outputs has no labels to compare them with.
     const isTrained = isFineTuned && headNotice === undefined && parsed.teach === undefined;
     return { asked: fitted, name: nameOf(found, network.graph), ...opened, plain, notices: said, isTrained };

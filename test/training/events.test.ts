@@ -136,6 +136,28 @@ const events: { readonly [T in RunEventType]: Extract<RunEvent, { type: T }> } =
     ...stamp,
     classes: [{ name: "cat", trainImages: 8, images: 2, before: 1, after: 1 }],
   },
+  "int8.begun": {
+    type: "int8.begun",
+    ...stamp,
+    epochs: 2,
+    layers: 6,
+    floats: [{ name: "tanh", op: "activation" }],
+  },
+  int8: {
+    type: "int8",
+    ...stamp,
+    path: "compact-int8.onnx",
+    bytes: 9,
+    epochs: 2,
+    layers: 6,
+    floats: [],
+    runtime: "ONNX Runtime 1.30.0",
+    images: 10,
+    accuracy: 90,
+    floatAccuracy: 91,
+    agreeing: 9,
+    latency: { threads: 1, floats: latency, integers: latency },
+  },
   "run.finished": {
     type: "run.finished",
     ...stamp,
@@ -147,6 +169,7 @@ const events: { readonly [T in RunEventType]: Extract<RunEvent, { type: T }> } =
     testImages: 10,
     before: summary,
     after: { ...summary, augmented: { views: "flip+shift", accuracy: 92 } },
+    int8: summary,
   },
 };
 

@@ -82,6 +82,9 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
   pad: [exactly(0), exactly(2)],
   border: [exactly("black"), exactly("reflect")],
   augment: [{ text: undefined, value: false }],
+  int8: [{ text: undefined, value: true }],
+  "int8-epochs": [exactly(1), exactly(4)],
+  "int8-keep": [exactly(["stem.conv", "fc"], "stem.conv,fc")],
   "average-weights": [exactly("ema"), exactly("lookahead")],
   "sync-bn": [{ text: undefined, value: true }],
   engine: [exactly("onednn"), exactly("reference")],
@@ -176,7 +179,7 @@ describe("rows of the table of settings", () => {
     // What has neither a default value nor words for what happens without one would leave a reader alone.
     else expect(value ?? row.default).toBeDefined();
     for (const { flag, label } of row.flags ?? []) {
-      expect(flag).toMatch(/^--[a-z][a-z-]*( [<[].+[>\]])?$/);
+      expect(flag).toMatch(/^--[a-z][a-z\d-]*( [<[].+[>\]])?$/);
       expect(label?.length ?? 1).toBeGreaterThan(0);
     }
   });

@@ -89,6 +89,9 @@ test("every setting of the schema can be suggested", () => {
     outputKinds: {},
     keepHead: true,
     headEpochs: 1,
+    int8: true,
+    int8Epochs: 1,
+    int8Keep: ["fc"],
   };
   const optional = {
     mixing: { kind: "mixup", alpha: 1 },
@@ -136,6 +139,8 @@ test.each([
   [{ epochs: 1, averageWeights: { kind: "swa" } }, /averageWeights\.kind/],
   [{ epochs: 1, averageWeights: { kind: "ema", every: 0 } }, /averageWeights\.every/],
   [{ epochs: 1, averageWeights: { kind: "ema", decay: 1 } }, /averageWeights\.decay/],
+  [{ epochs: 1, int8Epochs: 0 }, /int8Epochs/],
+  [{ epochs: 1, int8: "yes" }, /int8/],
   [{ epochs: 1, testTimeAugmentation: "shift" }, /testTimeAugmentation/],
   [{ epochs: 1, engine: "gpu" }, /engine/],
   [{ epochs: 1, name: "../out" }, /name/],

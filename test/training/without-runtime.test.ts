@@ -62,3 +62,17 @@ test("what cannot do without it refuses, with the command to type", async () => 
   const asked = findWitness({ compact, compactFile: "compact.onnx", engine: "onednn", runtime: true });
   await expect(asked).rejects.toMatchObject(refusal);
 });
+
+test("integers are scored in the engine, which simulates them", async () => {
+  const { run, events } = await trainTiny({
+    data: tinyDataset(),
+    engine: "reference",
+    epochs: 2,
+    batch: 16,
+    int8: true,
+  });
+  expect(events.find(({ type }) => type === "int8")).toMatchObject({
+    ...{ runtime: "reference, simulated", accuracy: run.int8?.accuracy, epochs: 1, images: 40, latency: null },
+  });
+  expect(run.int8?.accuracy).toBeGreaterThan(run.after.accuracy - 10);
+});

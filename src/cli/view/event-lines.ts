@@ -29,7 +29,7 @@ import type {
 import { budgetSchema } from "../../training/settings/pruning.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
 import { type EpochRows, epochRows } from "./epoch-rows.ts";
-import { certificateLines, cutLines, summaryLines } from "./run-summary.ts";
+import { certificateLines, cutLines, int8Lines, summaryLines } from "./run-summary.ts";
 
 /** Which run a from-scratch baseline belongs to, and what both have in common. */
 function controlLines({ controlOf }: RunStarted): string[] {
@@ -214,6 +214,12 @@ export class Narrator {
           ...latencyFacts(event).map(([conditions, times]) => colours.dim(`    ${conditions}: ${times}`)),
         ];
       }
+      case "int8.begun":
+        return [
+          `  ${colours.green("✓")} 8-bit integers are simulated from here on, in ${plural(event.layers, "layer")}`,
+        ];
+      case "int8":
+        return int8Lines(event, this.#terminal);
       case "classes":
         this.#classes = event;
         return [];

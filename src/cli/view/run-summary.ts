@@ -3,7 +3,7 @@ import { relative } from "node:path";
 import Table from "cli-table3";
 import { formatCount, formatPercent, formatSmall, percentOf, plural } from "../../report/format.ts";
 import { summaryRows } from "../../report/summary.ts";
-import type { CertificateMeasured, Cut, RunFinished } from "../../training/events.ts";
+import type { CertificateMeasured, Cut, Int8Measured, RunFinished } from "../../training/events.ts";
 import type { Terminal } from "../terminal.ts";
 
 export function cutLines({ before, after, layers, notes }: Cut, { colours }: Terminal): string[] {
@@ -31,6 +31,20 @@ export function certificateLines(certificate: CertificateMeasured, { colours }: 
   ];
 }
 
+/** What the pruned network on 8-bit integers keeps of its answers, and which nodes stay on floats. */
+export function int8Lines(result: Int8Measured, { colours }: Terminal): string[] {
+  const { images, agreeing, accuracy, floatAccuracy, runtime, epochs, floats } = result;
+  const trained = epochs > 0 ? `simulated in the last ${plural(epochs, "epoch")}` : "ranges calibrated, not trained";
+  return [
+    `  ${colours.green("✓")} 8-bit integers: ${formatPercent(accuracy, 2)} accurate, ` +
+      `${formatPercent(floatAccuracy, 2)} on floats`,
+    colours.dim(`    ${runtime}: ${formatCount(agreeing)} of ${formatCount(images)} answers the same; ${trained}`),
+    ...(floats.length === 0
+      ? []
+      : [colours.dim(`    nodes that stay floats: ${floats.map(({ name, op }) => `${name} (${op})`).join(", ")}`)]),
+  ];
+}
+
 const NO_FRAME = {
   ...{ top: "", "top-mid": "", "top-left": "", "top-right": "" },
   ...{ bottom: "", "bottom-mid": "", "bottom-left": "", "bottom-right": "" },
@@ -38,14 +52,14 @@ const NO_FRAME = {
 } as const;
 
 /** The networks before and after pruning, as a table without a frame. */
-export function summaryLines({ before, after }: RunFinished, { colours }: Terminal): string[] {
+export function summaryLines({ before, after, int8 }: RunFinished, { colours }: Terminal): string[] {
   const table = new Table({
     chars: NO_FRAME,
     style: { head: [], border: [], "padding-left": 1, "padding-right": 1 },
     colAligns: ["left", "right", "right", "right"],
     head: ["", "before", "after", "left"].map((heading) => colours.dim(heading)),
   });
-  for (const row of summaryRows(before, after)) {
+  for (const row of summaryRows(before, after, int8)) {
     table.push([
       row.name,
       row.before,

@@ -12,6 +12,9 @@ import type { LatencyTable } from "../../latency/table.ts";
 import { type Compact, compact } from "../../pruning/compact.ts";
 import type { CutStep } from "../../pruning/cut-list.ts";
 import { findShrinking, type Shrinking } from "../../pruning/shrink.ts";
+import { integerReady } from "../../quantization/integer-ready.ts";
+import { quantizeGraph } from "../../quantization/quantize-graph.ts";
+import type { Range } from "../../quantization/ranges.ts";
 import { bake } from "../../selection/fold.ts";
 import type { NetworkCost } from "../events.ts";
 import {
@@ -57,6 +60,7 @@ export interface BackgroundCalls {
     response: number;
   };
   saveNetwork: { request: SaveRequest; response: undefined };
+  saveQuantized: { request: SaveQuantizedRequest; response: undefined };
   stop: { request: undefined; response: undefined };
 }
 
@@ -66,6 +70,13 @@ export interface SaveRequest {
   readonly metadata?: Readonly<Record<string, string>>;
   /** Whether factors are multiplied into the weights; default: they are separate nodes of the file. */
   readonly isBaked?: boolean;
+}
+
+/** `network`, without factors, on 8-bit integers that cover `ranges`, by value. */
+export interface SaveQuantizedRequest extends Omit<SaveRequest, "isBaked"> {
+  readonly ranges: ReadonlyMap<string, Range>;
+  /** Names of nodes that stay on floats. */
+  readonly keep: ReadonlySet<string>;
 }
 
 function sharedNetwork({ graph, weights }: Network): Network {
@@ -101,6 +112,12 @@ export const backgroundTasks: {
   writeCheckpoint: ({ folder, checkpoint, owner }) => writeCheckpoint(folder, checkpoint, owner),
   saveNetwork: async ({ network, path, metadata = {}, isBaked = false }) => {
     await saveOnnx(isBaked ? bake(network) : network, path, { metadata });
+    return undefined;
+  },
+  saveQuantized: async ({ network, ranges, keep, path, metadata = {} }) => {
+    const options = { ranges, keep, largestWeight: 127 };
+    const { network: written, quantization } = quantizeGraph(integerReady(network), options);
+    await saveOnnx(written, path, { metadata, quantization });
     return undefined;
   },
   stop: () => undefined,

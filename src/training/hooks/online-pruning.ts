@@ -64,7 +64,8 @@ export class OnlinePruning implements RunHook {
     const { settings, network, background, cluster } = this.#session;
     const { shrink } = settings;
     const remaining = run.totalSteps - run.step;
-    if (shrink === false || remaining === 0) return;
+    // While integers are simulated, values keep the ranges that they are followed with.
+    if (shrink === false || remaining === 0 || network.isSimulated) return;
     const held = this.#heldStructures(await network.readHeld(), shrink);
     if (held === undefined) return;
     const state = await network.read();

@@ -103,7 +103,7 @@ export interface RunHook {
 
 const builtInNames = [
   ...["budget", "constant", "delayed"],
-  ...["progress", "warnings", "pruning-speed", "averaged-weights", "online-pruning", "checkpoints"],
+  ...["progress", "warnings", "pruning-speed", "averaged-weights", "online-pruning", "int8", "checkpoints"],
   "outlook",
 ] as const;
 

@@ -3,15 +3,21 @@ import { required } from "../../core/errors.ts";
 import { tensor } from "../../core/tensor.ts";
 import { type OptimizerStateKind, optimizerStateKinds, type Weights } from "../../graph/graph.ts";
 import type { CutStep } from "../../pruning/cut-list.ts";
-import { narrow, widen } from "../../pruning/shrink.ts";
+import { narrow, type Shrinking, structuresLeft, widen } from "../../pruning/shrink.ts";
+import type { Factor } from "../../selection/factors.ts";
 
 /**
  * What training carries on beside the weights, by the names of their parameters: the optimizer's state of each kind,
- * and the averaged weights if there are any (`weight-average.ts`).
+ * and the averaged weights if there are any (`weight-average.ts`). While integers are simulated, also the range of each
+ * value that is rounded, by the value's name.
  */
-export type OptimizerState = { readonly [K in OptimizerStateKind]: Weights } & { readonly average?: Weights };
+export type OptimizerState = { readonly [K in OptimizerStateKind]: Weights } & {
+  readonly average?: Weights;
+  readonly range?: Weights;
+};
 
-const stateKinds = [...optimizerStateKinds, "average"] as const;
+const extraKinds = ["average", "range"] as const;
+const stateKinds = [...optimizerStateKinds, ...extraKinds] as const;
 
 export interface TrainingState {
   readonly weights: Weights;
@@ -32,10 +38,11 @@ export function everyKind(stateOf: (kind: OptimizerStateKind) => Weights): Optim
 
 /** `of` applied to the values of each kind that `optimizer` has. */
 export function mapState(optimizer: OptimizerState, of: (values: Weights) => Weights): OptimizerState {
-  const { average } = optimizer;
+  const { average, range } = optimizer;
   return {
     ...everyKind((kind) => of(optimizer[kind])),
     ...(average === undefined ? {} : { average: of(average) }),
+    ...(range === undefined ? {} : { range: of(range) }),
   };
 }
 
@@ -54,8 +61,8 @@ export function stateOfNames(values: Weights): OptimizerState {
     const own = [...values].filter(([name]) => name.endsWith(`.${kind}`));
     return new Map(own.map(([name, value]) => [name.slice(0, -kind.length - 1), value] as const));
   };
-  const average = ofKind("average");
-  return { ...everyKind(ofKind), ...(average.size === 0 ? {} : { average }) };
+  const extra = extraKinds.map((kind) => [kind, ofKind(kind)] as const).filter(([, own]) => own.size > 0);
+  return { ...everyKind(ofKind), ...Object.fromEntries(extra) };
 }
 
 /** `left` in the shapes of the full network; the optimizer's state of cut structures is zero. */
@@ -68,9 +75,11 @@ export function wholeState(left: TrainingState, { cuts, last }: Widening): Train
         return [parameter, widen(value, cuts, parameter, tensor(shape))] as const;
       }),
     );
+  // Ranges belong to values, which have no channels to widen.
+  const { range, ...ofParameters } = left.optimizer;
   return {
     weights: wholeWeights(left.weights, { cuts, last }),
-    optimizer: mapState(left.optimizer, whole),
+    optimizer: { ...mapState(ofParameters, whole), ...(range === undefined ? {} : { range }) },
   };
 }
 
@@ -83,6 +92,35 @@ export function wholeWeights(left: Weights, { cuts, last }: Widening): Weights {
       return [name, value === undefined ? whole : widen(value, cuts, name, whole)] as const;
     }),
   );
+}
+
+/** `whole`, the weights of the full network, after the last of `cuts`: of `shrinking`, whose factors become zero. */
+export function lastWeights(
+  whole: Weights,
+  factors: readonly Factor[],
+  cuts: readonly CutStep[],
+  { network, steps }: Shrinking,
+): Weights {
+  const last = new Map(whole);
+  for (const factor of factors) {
+    const { parameter } = factor;
+    const alive = new Set(structuresLeft(factor, cuts, network.weights));
+    const { shape, data } = required(last.get(parameter), parameter);
+    last.set(
+      parameter,
+      tensor(
+        shape,
+        data.map((value, index) => (alive.has(index) ? value : 0)),
+      ),
+    );
+  }
+  // A branch that became a constant keeps only its shift, in the full network too.
+  for (const step of steps) {
+    for (const { mean } of step.kind === "constant" ? step.branches : []) {
+      last.set(mean, tensor(required(last.get(mean), mean).shape));
+    }
+  }
+  return last;
 }
 
 /** The part of `optimizer` that remains after `steps`. */

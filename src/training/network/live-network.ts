@@ -14,14 +14,15 @@ import type { Classifier } from "../../evaluation/classifier.ts";
 import type { Graph, Network, OptimizerStateKind, Weights } from "../../graph/graph.ts";
 import { applyStep } from "../../pruning/apply.ts";
 import { type CutStep, keptIndices } from "../../pruning/cut-list.ts";
-import { narrow, narrowFactors, type Shrinking, structuresLeft, widen } from "../../pruning/shrink.ts";
+import { narrow, narrowFactors, type Shrinking, widen } from "../../pruning/shrink.ts";
 import { type Factor, gammaFeeds } from "../../selection/factors.ts";
 import { requireGammas } from "../gamma/gamma-check.ts";
-import { everyKind, narrowState, type OptimizerState, type TrainingState, wholeWeights } from "./full-size-state.ts";
+import { everyKind, lastWeights, narrowState, type TrainingState, wholeWeights } from "./full-size-state.ts";
 import { divideFeeds, joinResults } from "./micro-batches.ts";
 import { OutputTeacher } from "./output-teacher.ts";
-import { averageStatistics } from "./rank-statistics.ts";
 import { scoringClassifier } from "./scoring.ts";
+import { rangesByParameter, readOptimizer, readRanges } from "./plan-state.ts";
+import { shareStatistics } from "./rank-statistics.ts";
 import { Teacher } from "./teacher.ts";
 import {
   AFTER_A_CUT,
@@ -91,9 +92,12 @@ export class LiveNetwork {
     const { graph, weights, optimizer, cuts, choices } = start;
     const left = cuts.reduce(applyStep, { graph, weights } satisfies Network);
     const factors = narrowFactors(options.factors, cuts, left.weights);
-    const plans = await preparePlans(options, left.graph, factors, choices);
+    const isSimulated = optimizer.range !== undefined;
+    const plans = await preparePlans(options, left.graph, factors, choices, { isSimulated });
     const state = narrowState(optimizer, cuts);
-    await plans.training.write(new Map([...left.weights, ...namesOfState(plans.state, state)]));
+    await plans.training.write(
+      new Map([...left.weights, ...namesOfState(plans.state, state), ...rangesByParameter(plans, optimizer.range)]),
+    );
     const { precision } = plans.training;
     const { teacher, taught, ...teaching } = { ...options, choices: choices.teacher ?? {} };
     const opened =
@@ -193,33 +197,44 @@ export class LiveNetwork {
     return Object.fromEntries(answers);
   }
 
-  /** Averages the batch-norm statistics over ranks, so that all ranks have the same network. */
+  /** Averages batch-norm statistics and ranges over ranks, so that all ranks have the same network. */
   async shareStatistics(): Promise<void> {
-    const { cluster, syncBatchNorm } = this.#options;
-    if (!this.#isSummed || syncBatchNorm) return;
-    await averageStatistics(this.#plans.training, this.#graph, cluster);
+    if (this.#isSummed) await shareStatistics(this.#plans, this.#graph, this.#options);
   }
 
   /** Reads the state of the pruned network. */
   async read(): Promise<TrainingState> {
     const { training, parameters } = this.#plans;
-    return { weights: await training.read(parameters), optimizer: await this.#readOptimizer() };
+    return {
+      weights: await training.read(parameters),
+      optimizer: {
+        ...(await readOptimizer(this.#plans)),
+        ...optional({ average: this.#average, range: await this.readRanges() }),
+      },
+    };
   }
 
-  async #readOptimizer(): Promise<OptimizerState> {
-    const { training, state } = this.#plans;
-    const values = await training.read(state.map(({ name }) => name));
-    return {
-      ...everyKind(
-        (kind) =>
-          new Map(
-            state
-              .filter((one) => one.kind === kind)
-              .map(({ name, of }) => [of, required(values.get(name), `values of "${name}"`)] as const),
-          ),
-      ),
-      ...optional({ average: this.#average }),
-    };
+  /** Whether steps simulate 8-bit integers. */
+  get isSimulated(): boolean {
+    return this.#plans.ranges !== undefined;
+  }
+
+  /** By the name of each value that is rounded: its range, [2]. Undefined unless integers are simulated. */
+  readRanges(): Promise<Weights | undefined> {
+    return readRanges(this.#plans);
+  }
+
+  /** From the next step on, simulates 8-bit integers with these `ranges` of values. */
+  async simulateIntegers(ranges: Weights): Promise<void> {
+    const { weights, optimizer } = await this.read();
+    const { choices } = this;
+    await this.#disposePlans();
+    const how = { ...AFTER_A_CUT, isSimulated: true };
+    const plans = await preparePlans(this.#options, this.#graph, this.#factors, choices, how);
+    await plans.training.write(
+      new Map([...weights, ...namesOfState(plans.state, optimizer), ...rangesByParameter(plans, ranges)]),
+    );
+    this.#plans = plans;
   }
 
   /** Updates the averaged weights with α = `decay`. With "lookahead" training goes on from them. */
@@ -312,25 +327,7 @@ export class LiveNetwork {
     const { background } = this.#options;
     const state = await this.read();
     const cuts = [...this.#cuts, ...steps];
-    const last = new Map((await this.#widened(state)).weights);
-    for (const factor of this.#options.factors) {
-      const { parameter } = factor;
-      const alive = new Set(structuresLeft(factor, cuts, network.weights));
-      const { shape, data } = required(last.get(parameter), parameter);
-      last.set(
-        parameter,
-        tensor(
-          shape,
-          data.map((value, index) => (alive.has(index) ? value : 0)),
-        ),
-      );
-    }
-    // A branch that became a constant keeps only its shift, in the full network too.
-    for (const step of steps) {
-      for (const { mean } of step.kind === "constant" ? step.branches : []) {
-        last.set(mean, tensor(required(last.get(mean), mean).shape));
-      }
-    }
+    const last = lastWeights((await this.#widened(state)).weights, this.#options.factors, cuts, { network, steps });
     const { choices } = this;
     // First, because there may not be memory for the old and the new plans.
     await this.#disposePlans();

@@ -1,15 +1,20 @@
-/** Batch-norm statistics of several ranks: each has those of its own images, and their mean is that of the run. */
+/**
+ * Statistics that each of several ranks follows on its own images: those of batch norms, and the ranges of simulated
+ * integers, during which batch norms keep theirs. Their mean over the ranks is that of the run.
+ */
 import { tensor } from "../../core/tensor.ts";
-import type { Cluster } from "../../distributed/cluster.ts";
-import type { PlanHandle } from "../../engine/host.ts";
 import type { Graph } from "../../graph/graph.ts";
+import type { LiveNetworkOptions, Plans } from "./training-plans.ts";
 
-/** Gives the running statistics of `graph` in `plan` their mean over the ranks. */
-export async function averageStatistics(plan: PlanHandle, graph: Graph, cluster: Cluster): Promise<void> {
-  const names = graph.parameters.flatMap(({ name, kind }) =>
-    kind === "running_mean" || kind === "running_variance" ? [name] : [],
-  );
-  const own = [...(await plan.read(names))];
+/** Gives all ranks the same statistics of `graph`, the network of `plans`. */
+export async function shareStatistics(
+  { training, ranges }: Plans,
+  graph: Graph,
+  { cluster, syncBatchNorm }: Pick<LiveNetworkOptions, "cluster" | "syncBatchNorm">,
+): Promise<void> {
+  const names = ranges === undefined ? (syncBatchNorm ? [] : statisticsOf(graph)) : [...ranges.values()];
+  if (names.length === 0) return;
+  const own = [...(await training.read(names))];
   const sums = await cluster.sum(own.flatMap(([, { data }]) => [...data]));
   let offset = 0;
   const means = own.map(([name, { shape, data }]) => {
@@ -17,5 +22,10 @@ export async function averageStatistics(plan: PlanHandle, graph: Graph, cluster:
     offset += data.length;
     return [name, tensor(shape, mean)] as const;
   });
-  await plan.write(new Map(means));
+  await training.write(new Map(means));
+}
+
+/** Names of the running statistics. */
+function statisticsOf({ parameters }: Graph): readonly string[] {
+  return parameters.flatMap(({ name, kind }) => (kind === "running_mean" || kind === "running_variance" ? [name] : []));
 }

@@ -22,6 +22,7 @@ import {
   type Weights,
 } from "../../graph/graph.ts";
 import type { TaughtTerm } from "../../graph/ops.ts";
+import { simulateIntegers } from "../../quantization/simulate.ts";
 import { type Factor, keptFactors } from "../../selection/factors.ts";
 import { fold } from "../../selection/fold.ts";
 import type { Background } from "../background/background.ts";
@@ -54,6 +55,8 @@ export interface LiveNetworkOptions {
   readonly averaging?: AveragingSettings["kind"];
   /** The parameters of the head, if it is trained alone first. */
   readonly head?: readonly string[];
+  /** Names of the layers that stay on floats while integers are simulated; default: none. */
+  readonly keep?: ReadonlySet<string>;
   /** Default "batch". */
   readonly batchNormalization?: "batch" | "frozen";
   /** The teacher network, without factors, and the weight of its answers in the loss. */
@@ -85,6 +88,14 @@ export interface Plans {
   readonly parameters: readonly string[];
   /** The optimizer's state in the training plan. */
   readonly state: readonly StateParameter[];
+  /** If integers are simulated: value that is rounded → the parameter of the training plan with its range. */
+  readonly ranges: ReadonlyMap<string, string> | undefined;
+}
+
+/** How plans are prepared. */
+export interface Preparation extends Pick<PrepareOptions, "tuningSeconds"> {
+  /** Whether steps simulate 8-bit integers; then batch norms keep their statistics. Default false. */
+  readonly isSimulated?: boolean;
 }
 
 /** Less time for timing kernels after a cut: most choices still fit, and training waits meanwhile. */
@@ -95,7 +106,7 @@ export async function preparePlans(
   graph: Graph,
   factors: readonly Factor[],
   choices: PlanChoices,
-  tuning: Pick<PrepareOptions, "tuningSeconds"> = {},
+  { isSimulated = false, ...tuning }: Preparation = {},
 ): Promise<Plans> {
   const { host, cluster, batch, evaluationBatch, momentum, weightDecays, precision, syncBatchNorm } = options;
   const {
@@ -110,12 +121,13 @@ export async function preparePlans(
   const { learningRates } = options;
   const ranks = cluster.size;
   const folded = fold(graph);
-  const micro = trainingGraph(folded, {
+  const simulation = isSimulated ? simulateIntegers(graph, optional({ keep: options.keep })) : undefined;
+  const micro = trainingGraph(simulation?.graph ?? folded, {
     batch: syncBatchNorm ? batch * ranks : batch,
     sgd: { momentum, weightDecay: weightDecays },
     learningRates,
     factors: { momentum, ...keptFactors(factors) },
-    batchNormalization,
+    batchNormalization: isSimulated ? "frozen" : batchNormalization,
     fixScales,
     loss: { targets: softTargets ? "soft" : "labels", ...optional({ teacher, taught: taught?.terms }) },
     ...optional({ clipNorm, head }),
@@ -135,6 +147,7 @@ export async function preparePlans(
       const found = optimizerStateKinds.find((one) => one === kind);
       return found === undefined || of === undefined ? [] : [{ name, kind: found, of }];
     }),
+    ranges: simulation?.ranges,
   };
 }
 

@@ -8,6 +8,7 @@
  *     checkpoints/       the last two states (`checkpoint-files.ts`)
  *     network.onnx       the trained network with its factors, at the end
  *     compact.onnx       the network after the cut
+ *     compact-int8.onnx  the same on 8-bit integers, if the run simulated them
  *     certificate.json   the proof that both give the same answers
  *     report.html        the report, written by the command line
  *     .lock, .owner      during training: the process that trains it (`claim.ts`)
@@ -28,6 +29,7 @@ export const runFiles = {
   checkpoints: "checkpoints",
   network: "network.onnx",
   compact: "compact.onnx",
+  int8: "compact-int8.onnx",
   certificate: "certificate.json",
   report: "report.html",
 } as const;

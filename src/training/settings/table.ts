@@ -10,6 +10,7 @@ import { scheduleKinds, scheduleSchema } from "../schedules.ts";
 import { augmentationSettings, testTimeSettings } from "./augmentation.ts";
 import { averagingSettings } from "./averaging.ts";
 import { choice, distillation, mixing, number, numbersOf, switchTo, text, wholeNumber } from "./codecs.ts";
+import { integerSettings } from "./integers.ts";
 import { pruningSettings } from "./pruning.ts";
 import { setting } from "./setting.ts";
 import { taskSettings } from "./tasks.ts";
@@ -238,6 +239,7 @@ export const settingsTable = {
   ...taskSettings,
   ...augmentationSettings,
   ...averagingSettings,
+  ...integerSettings,
   syncBatchNorm: setting({
     schema: z.boolean().default(false),
     help: "under mpirun: normalise by the batch statistics of all ranks, not of each rank alone",

@@ -1,5 +1,12 @@
 /** The present figures of a run. */
-import { formatCount, formatDuration, formatPercent, formatQuantity, percentOf } from "../../../report/format.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatPercent,
+  formatQuantity,
+  percentOf,
+} from "../../../report/format.ts";
 import type { RunDetail } from "../../protocol.ts";
 import { structureCount } from "../../run-summary.ts";
 
@@ -30,6 +37,13 @@ export function Tiles({ detail: { digest, state } }: { readonly detail: RunDetai
         value={accuracy === undefined ? "–" : formatPercent(accuracy)}
         note={`epoch ${epochs.at(-1)?.epoch ?? 0} of ${started?.epochs ?? 0}`}
       />
+      {finished?.int8 !== undefined && (
+        <Tile
+          name="On 8-bit integers"
+          value={formatPercent(finished.int8.accuracy)}
+          note={`${formatBytes(finished.int8.bytes)} of ${formatBytes(finished.before.bytes)}`}
+        />
+      )}
       <Tile
         name="MACs left"
         value={formatPercent(percentOf(macs, full))}

@@ -1,0 +1,153 @@
+/**
+ * The compact network on 8-bit integers, at the end of a run that simulated them: written with the ranges that training
+ * followed, scored and timed beside its floats.
+ */
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { required } from "../core/errors.ts";
+import { type Tensor, tensor } from "../core/tensor.ts";
+import { accuracyOf } from "../evaluation/accuracy.ts";
+import { balancedAccuracy } from "../evaluation/class-tally.ts";
+import { type Answers, answersOf, type Classifier, engineClassifier } from "../evaluation/classifier.ts";
+import { compareLogits } from "../evaluation/comparison.ts";
+import { hasOnnxRuntime, onnxRuntimeVersion } from "../evaluation/runtime-library.ts";
+import { runtimeLogits } from "../evaluation/runtime-logits.ts";
+import { measureLatencyAside } from "../evaluation/runtime-thread.ts";
+import { inTwoClasses } from "../evaluation/two-classes.ts";
+import { withoutCarried } from "../formats/onnx/carried/network-file.ts";
+import { cost } from "../graph/cost.ts";
+import type { Network, Weights } from "../graph/graph.ts";
+import { calibratedRanges } from "../quantization/calibrate.ts";
+import type { Range } from "../quantization/ranges.ts";
+import { type Simulation, simulateIntegers } from "../quantization/simulate.ts";
+import type { EventOf, NetworkSummary } from "./events.ts";
+import { figures } from "./latency-figures.ts";
+import type { TrainedNetwork } from "./run.ts";
+import { runFiles } from "./run-folder/run-folder.ts";
+import type { RunWriter } from "./run-folder/run-writer.ts";
+import type { Session } from "./session.ts";
+import { keptFloats } from "./settings/integers.ts";
+
+export interface Int8Results {
+  /** The compact network, and its answers on all test images. */
+  readonly compact: TrainedNetwork;
+  readonly answers: Answers;
+  /** By value: the ranges that training followed; undefined if no step simulated integers. */
+  readonly ranges: Weights | undefined;
+  /** Steps that simulated integers. */
+  readonly steps: number;
+}
+
+/** Writes `compact-int8.onnx`, measures it, and emits `int8`. Throws the errors of writing a file. */
+export async function finishInt8(
+  session: Session,
+  writer: RunWriter,
+  { compact, answers, ranges, steps }: Int8Results,
+): Promise<NetworkSummary> {
+  const { background, stepsPerEpoch, settings, host, evaluationBatch } = session;
+  const { graph, weights, metadata } = compact;
+  const path = join(writer.folder, runFiles.int8);
+  const { keep } = keptFloats(settings);
+  const simulation = simulateIntegers(graph, { keep });
+  const known = await allRanges(session, { graph, weights }, simulation, ranges);
+  await writer.write(async () => {
+    await background.call("saveQuantized", { network: { graph, weights }, ranges: known, keep, path, metadata });
+  });
+  const temporary = await mkdtemp(join(tmpdir(), "espalier-int8-"));
+  try {
+    const isMeasured = hasOnnxRuntime();
+    const files = await filesToMeasure(session, temporary, { graph, weights }, known);
+    const own = await answersAndDispose(
+      session,
+      isMeasured
+        ? await runtimeLogits(files.integers, withoutCarried(graph), evaluationBatch, availableParallelism())
+        : inTwoClasses(await engineClassifier(host, simulatedNetwork({ graph, weights }, simulation, known), evaluationBatch), graph),
+    );
+    const { sameAnswers, images } = compareLogits(answers.logits, own.logits);
+    const { accuracy, classes } = accuracyOf(own);
+    const latency = settings.latency && isMeasured ? await latencyBeside(files) : null;
+    const { size: bytes } = await stat(path);
+    writer.emitter.emit({
+      type: "int8",
+      ...{ path: runFiles.int8, bytes, images, accuracy, latency },
+      runtime: isMeasured ? `ONNX Runtime ${onnxRuntimeVersion()}` : `${host.name}, simulated`,
+      epochs: steps / stepsPerEpoch,
+      floatAccuracy: accuracyOf(answers).accuracy,
+      agreeing: sameAnswers,
+      layers: simulation.layers.length,
+      floats: simulation.floats,
+    });
+    return {
+      accuracy,
+      balancedAccuracy: balancedAccuracy(classes),
+      ...cost(graph),
+      bytes,
+      latencyMilliseconds: latency?.integers.median ?? null,
+    };
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+interface Files {
+  readonly floats: string;
+  readonly integers: string;
+}
+
+/** Both files without what is carried around the network, for ONNX Runtime. */
+async function filesToMeasure(
+  { background, settings }: Session,
+  folder: string,
+  { graph, weights }: Network,
+  ranges: ReadonlyMap<string, Range>,
+): Promise<Files> {
+  const network = { graph: withoutCarried(graph), weights };
+  const files = { floats: join(folder, runFiles.compact), integers: join(folder, runFiles.int8) };
+  await background.call("saveNetwork", { network, path: files.floats });
+  await background.call("saveQuantized", { network, ranges, ...keptFloats(settings), path: files.integers });
+  return files;
+}
+
+/** The ranges of all values that are rounded. Those that training did not follow are calibrated. */
+async function allRanges(
+  { host, dataset }: Session,
+  network: Network,
+  { ranges }: Simulation,
+  followed: Weights = new Map(),
+): Promise<ReadonlyMap<string, Range>> {
+  const isFollowed = [...ranges.keys()].every((value) => followed.has(value));
+  const calibrated = isFollowed ? new Map<string, Range>() : await calibratedRanges(host, network, dataset);
+  return new Map([...calibrated, ...[...followed].map(([value, range]) => [value, rangeFrom(range)] as const)]);
+}
+
+function rangeFrom({ data }: Tensor): Range {
+  return [Math.min(0, data[0] ?? 0), Math.max(0, data[1] ?? 0)];
+}
+
+/** `network` as it computes on integers, in the engine. */
+function simulatedNetwork(
+  { weights }: Network,
+  { graph, ranges }: Simulation,
+  known: ReadonlyMap<string, Range>,
+): Network {
+  const values = [...ranges].map(
+    ([value, parameter]) =>
+      [parameter, tensor([2], Float32Array.from(required(known.get(value), `range of "${value}"`)))] as const,
+  );
+  return { graph, weights: new Map([...weights, ...values]) };
+}
+
+async function answersAndDispose({ dataset }: Session, classifier: Classifier): Promise<Answers> {
+  try {
+    return await answersOf(classifier, dataset.test, dataset.normalization);
+  } finally {
+    await classifier.dispose();
+  }
+}
+
+/** Both files in turns, one image on one thread. */
+async function latencyBeside({ floats, integers }: Files): Promise<EventOf<"int8">["latency"]> {
+  const [before, after] = await measureLatencyAside([floats, integers], { threads: 1 });
+  return { threads: 1, floats: figures(required(before, "before")), integers: figures(required(after, "after")) };
+}
