@@ -62,7 +62,10 @@ export async function finishInt8(
       session,
       isMeasured
         ? await runtimeLogits(files.integers, withoutCarried(graph), evaluationBatch, availableParallelism())
-        : inTwoClasses(await engineClassifier(host, simulatedNetwork({ graph, weights }, simulation, known), evaluationBatch), graph),
+        : inTwoClasses(
+            await engineClassifier(host, simulatedNetwork({ graph, weights }, simulation, known), evaluationBatch),
+            graph,
+          ),
     );
     const { sameAnswers, images } = compareLogits(answers.logits, own.logits);
     const { accuracy, classes } = accuracyOf(own);

@@ -20,9 +20,9 @@ import { requireGammas } from "../gamma/gamma-check.ts";
 import { everyKind, lastWeights, narrowState, type TrainingState, wholeWeights } from "./full-size-state.ts";
 import { divideFeeds, joinResults } from "./micro-batches.ts";
 import { OutputTeacher } from "./output-teacher.ts";
-import { scoringClassifier } from "./scoring.ts";
 import { rangesByParameter, readOptimizer, readRanges } from "./plan-state.ts";
 import { shareStatistics } from "./rank-statistics.ts";
+import { scoringClassifier } from "./scoring.ts";
 import { Teacher } from "./teacher.ts";
 import {
   AFTER_A_CUT,
