@@ -119,6 +119,13 @@ describe("a run that shrinks", () => {
     expect(layers.reduce((sum, { count, alive }) => sum + count - alive, 0)).toBe(zeroed);
   });
 
+  test("cuts what has been zero for exactly the patience", async () => {
+    // Such a γ takes the block to zero in the first step. After step s it has been at zero for s − 1 steps, and a
+    // decision is due every second step of the six of an epoch: 3 steps are half of an epoch.
+    const { events } = await tell({ epochs: 2, select: { blocks: 1000 }, shrink: { patience: 0.5, rebuildSteps: 0 } });
+    expect(ofType(events, "network.shrunk").map(({ step }) => step)).toEqual([4]);
+  });
+
   test("tells no margin of neurons that go with their block, without having been at zero", async () => {
     const { events } = await tell({ select: { neurons: 1e-6, blocks: 0.6 } });
     const cuts = cutsIn(ofType(events, "network.shrunk"));
