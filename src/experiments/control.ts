@@ -78,7 +78,9 @@ export async function control(folder: string, options: ControlOptions = {}): Pro
   const { settings, trainingMacs } = planControl(run, graph, same);
   const place = resolve(chosen ?? controlFolder(run.folder, kind, seed));
   const dataset = await reopenData(record, data);
-  return train(graph, {
+  // Exporters give many networks the same name. The record has the one by which runs are compared.
+  const own = { ...graph, name: record.model };
+  return train(own, {
     ...settings,
     ...optional({ seed }),
     ...hooks,

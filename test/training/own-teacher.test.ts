@@ -36,7 +36,8 @@ const file = join(parent, "trained.onnx");
 beforeAll(async () => {
   const { select: _, ...plain } = options;
   const run = await train(tinyResnet(), { ...plain, epochs: 12, folder: join(parent, "first") });
-  await saveOnnx(run.network, file);
+  const { graph, weights } = run.network;
+  await saveOnnx({ graph: { ...graph, name: "torch_jit" }, weights }, file);
 });
 
 interface Trained {
@@ -159,12 +160,13 @@ test("a run that decided it by itself is the one that was told, and goes on bit 
   }
 });
 
-test("a from-scratch baseline has no teacher", async () => {
+test("a from-scratch baseline has no teacher, and its run's name of the network", async () => {
   const strong = { select: { neurons: 3, blocks: 3 }, schedule: { kind: "one-cycle", peak: 0.1 } } as const;
   const run = await trained("pruned", strong);
   expect(run.distill).toEqual(usual);
   const { folder } = await control(run.folder, { data });
   expect((await readRunRecord(folder)).settings.distill).toBeUndefined();
+  expect((await readRunRecord(folder)).model).toBe("trained");
   expect(existsSync(join(folder, "teacher.onnx"))).toBe(false);
 });
 
