@@ -120,6 +120,12 @@ export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule
       emit(`backward_${operand}`, "binary_backward", [input(0), input(1), diffDst], [operand], given);
     }
   },
+  matmul: ({ input, diffDst, wants, emit }) => {
+    for (const operand of [0, 1] as const) {
+      if (!wants(operand)) continue;
+      emit(`backward_${operand}`, "matmul_backward", [input(1 - operand), diffDst], [operand], { operand });
+    }
+  },
   reduction: ({ attributes, input, output, diffDst, emit }) =>
     emit("backward", "reduction_backward", [input(0), output(0), diffDst], [0], attributes),
   normalization: ({ attributes, input, diffDst, emit }) =>

@@ -4,7 +4,7 @@ import type { Node } from "../graph/graph.ts";
 
 /**
  * Floating-point operations (multiply-accumulates times two) of `node` on a whole batch, for convolutions, linear
- * layers and their gradients; 0 for other ops. Each gradient of a product costs what the product costs.
+ * layers, products of values and their gradients; 0 for other ops. Each gradient of a product costs what the product costs.
  */
 export function floatingPointOperations(node: Node, shapes: ReadonlyMap<string, Shape>): number {
   const sizeOf = (name: string | undefined): Shape => shapes.get(name ?? "") ?? [];
@@ -26,6 +26,10 @@ export function floatingPointOperations(node: Node, shapes: ReadonlyMap<string, 
       return product(sizeOf(dst), sizeOf(second));
     case "deconvolution_backward_weights":
       return product(sizeOf(dst), sizeOf(first));
+    case "matmul":
+      return 2 * elementCount(sizeOf(first)) * (sizeOf(second).at(-1) ?? 0);
+    case "matmul_backward":
+      return 2 * elementCount(sizeOf(first)) * (sizeOf(second).at(node.attributes.operand === 0 ? -2 : -1) ?? 0);
     default:
       return 0;
   }

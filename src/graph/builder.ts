@@ -184,6 +184,12 @@ export class GraphBuilder {
     return this.node("binary", name, [a, b], attributes);
   }
 
+  /** The product of the matrices along the last two axes of two values. */
+  matmul(name: string, a: string, b: string): string {
+    this.#check("matmul", name, { a, b });
+    return this.node("matmul", name, [a, b], {});
+  }
+
   /** One number of all along some axes. */
   reduction(name: string, src: string, attributes: ReductionAttributes): string {
     this.#check("reduction", name, { src });

@@ -7,6 +7,7 @@ import { InternalError } from "../core/errors.ts";
 import { binary } from "./channels/binary.ts";
 import { depthToSpace, spaceToDepth } from "./channels/blocks.ts";
 import { softmax, transpose } from "./channels/cross-channel.ts";
+import { matmul } from "./channels/matmul.ts";
 import { multiply } from "./channels/multiply.ts";
 import {
   activation,
@@ -43,6 +44,7 @@ const rules: { readonly [K in ForwardOpName]: ChannelRule<K> } = {
   add,
   multiply,
   binary,
+  matmul,
   reduction,
   normalization,
   local_response_normalization: localResponseNormalization,

@@ -27,6 +27,7 @@ const attributeKinds: Readonly<Record<ForwardOpName, ArgumentKinds>> = {
   add: {},
   multiply: {},
   binary: { function: "text" },
+  matmul: {},
   reduction: { function: "text", axes: "shape", keepsAxes: "boolean", zeros: "whole number?" },
   normalization: { axes: "shape", groups: "positive whole number?", epsilon: "number" },
   local_response_normalization: { size: "positive whole number", alpha: "number", beta: "number", bias: "number" },

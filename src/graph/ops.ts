@@ -57,6 +57,11 @@ export interface ForwardOps {
    * Along any other axis one of them may have extent 1 (broadcasting).
    */
   binary: BinaryAttributes;
+  /**
+   * (a [N,…,R,K], b [N,…,K,S]) → dst [N,…,R,S]: the product of the matrices along the last two axes, for each image and
+   * each place of the axes in front of them. Both are values; the product with weights is `linear`.
+   */
+  matmul: Record<never, never>;
   /** (src) → dst, without the axes or with extent 1 along them */
   reduction: ReductionAttributes;
   /** (src) → dst: instance, group and layer norms without their scale and shift, which are gain and bias */
@@ -209,6 +214,8 @@ export interface TrainingOps {
    * was broadcast
    */
   binary_backward: BinaryAttributes & { readonly operand: 0 | 1; readonly srcShape: readonly (number | "N")[] };
+  /** (the other operand, diff_dst) → the gradient of operand 0: diff_dst · otherᵀ, or of operand 1: otherᵀ · diff_dst */
+  matmul_backward: { readonly operand: 0 | 1 };
   /** (src, dst, diff_dst) → diff_src; a tie of maxima or minima goes to the first in row-major order */
   reduction_backward: ReductionAttributes;
   /** (src, diff_dst) → diff_src */

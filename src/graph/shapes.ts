@@ -7,6 +7,7 @@ import { UserError } from "../core/errors.ts";
 import { elementCount, formatShape, type Shape, sameShape } from "../core/tensor.ts";
 import type { Graph, Node } from "./graph.ts";
 import type { Attributes, OpName } from "./ops.ts";
+import { multiplied, multipliedBack } from "./shapes/matrices.ts";
 import { depthToSpace, gathered, reshaped, spaceToDepth } from "./shapes/movement.ts";
 import { resampled } from "./shapes/resampling.ts";
 import { bindBatch, type ShapeContext, type ShapeRule } from "./shapes/rule.ts";
@@ -69,6 +70,7 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     return [a.map((extent, axis) => Math.max(extent, b[axis] ?? extent))];
   },
   binary: broadcast,
+  matmul: multiplied,
   reduction: reducedShape,
   normalization: normalizedShape,
   local_response_normalization: ({ input, attributes: { size }, check }) => {
@@ -237,6 +239,7 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
   softmax_backward: sameAsFirst,
   multiply_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
   binary_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
+  matmul_backward: multipliedBack,
   reduction_backward: sameAsFirst,
   normalization_backward: sameAsFirst,
   local_response_normalization_backward: sameAsFirst,

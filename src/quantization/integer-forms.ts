@@ -43,6 +43,7 @@ const forms: { readonly [K in ForwardOpName]: (node: Node<K>) => IntegerForm } =
   softmax: always("float"),
   batch_normalization: always("float"),
   binary: always("float"),
+  matmul: always("float"),
   reduction: always("float"),
   normalization: always("float"),
   local_response_normalization: always("float"),

@@ -236,6 +236,24 @@ const pointwise: Readonly<Record<string, (builder: GraphBuilder, src: string) =>
     const parameter = builder.parameter("rows", [1, height, 1], "scale");
     return builder.binary("layer", src, parameter, { function: "multiply" });
   },
+  "products of matrices of pixels, a matrix a channel": (builder, src) => {
+    const turned = builder.transpose("turned", builder.bias("other", src), [0, 1, 3, 2]);
+    return builder.matmul("layer", src, turned);
+  },
+  "a product of channels and pixels": (builder, src) => {
+    const [, channels = 0, height = 0, width = 0] = builder.shape(src);
+    const rows = builder.reshape("rows", src, [channels, height * width]);
+    return builder.matmul("layer", builder.transpose("turned", rows, [0, 2, 1]), rows);
+  },
+  "matrices in five axes, their rows last": (builder, src) => {
+    const [, channels = 0, height = 0, width = 0] = builder.shape(src);
+    const apart = builder.reshape("apart", src, [channels, 1, height, width]);
+    return builder.transpose(
+      "layer",
+      builder.matmul("product", apart, builder.transpose("turned", apart, [0, 1, 2, 4, 3])),
+      [0, 4, 2, 1, 3],
+    );
+  },
   "a mean over the channels": (builder, src) =>
     builder.reduction("layer", src, { function: "mean", axes: [1], keepsAxes: true }),
   "a maximum over the channels": (builder, src) =>

@@ -97,6 +97,7 @@ const builderRows: Readonly<Record<string, Row>> = {
   softmax: { ...named, attributes: object({}, { isLogarithm: notBoolean, axis: notPositiveIfGiven }) },
   add: { name: text("node"), a: text("images"), b: text("images") },
   multiply: { name: text("node"), a: text("images"), b: text("images") },
+  matmul: { name: text("node"), a: text("images"), b: text("images") },
   binary: {
     ...{ name: text("node"), a: text("images"), b: text("images") },
     attributes: required(object({ function: "divide" }, { function: [...notText, "nonsense", "toString"] })),

@@ -73,6 +73,8 @@ const singles: Readonly<Record<string, (builder: GraphBuilder) => string>> = {
   "normalization, pixels": (b) => b.normalization("node", image(b, "a"), { axes: [2, 3], epsilon: 1e-5 }),
   "normalization, groups": (b) => b.normalization("node", image(b, "a"), { axes: [1, 2, 3], groups: 2, epsilon: 1e-5 }),
   "normalization, channels": (b) => b.normalization("node", image(b, "a"), { axes: [1], epsilon: 1e-5 }),
+  "matmul, a matrix a channel": (b) => b.matmul("node", b.input("a", ["N", 4, 5, 3]), b.input("b", ["N", 4, 3, 2])),
+  "matmul, channels as rows": (b) => b.matmul("node", b.input("a", ["N", 5, 4]), b.input("b", ["N", 4, 3])),
   "local response normalization": (b) =>
     b.localResponseNormalization("node", image(b, "a"), { size: 3, alpha: 0.5, beta: 0.75, bias: 1 }),
   prelu: (b) => b.prelu("node", image(b, "a")),

@@ -23,6 +23,7 @@ import { fakeQuantize, fakeQuantizeBackward, fakeQuantizeWeights } from "./fake-
 import type { OutputArray, ReferenceKernel, TypedTensor } from "./kernel.ts";
 import { linear, linearBackwardData, linearBackwardWeights } from "./linear.ts";
 import { softCrossEntropy, softmaxCrossEntropy } from "./loss.ts";
+import { matmul, matmulBackward } from "./matmul.ts";
 import { depthToSpace, gather, gatherBackward, reshape, spaceToDepth } from "./movement.ts";
 import { multiply, multiplyBackward } from "./multiply.ts";
 import {
@@ -72,6 +73,7 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   add,
   multiply,
   binary,
+  matmul,
   reduction,
   normalization,
   local_response_normalization: localResponseNormalization,
@@ -114,6 +116,7 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   softmax_backward: softmaxBackward,
   multiply_backward: multiplyBackward,
   binary_backward: binaryBackward,
+  matmul_backward: matmulBackward,
   reduction_backward: reductionBackward,
   normalization_backward: normalizationBackward,
   local_response_normalization_backward: localResponseNormalizationBackward,

@@ -20,6 +20,7 @@ const inputKinds: { readonly [K in ForwardOpName]: readonly ParameterKind[] } = 
   multiply: [],
   // Its parameter depends on the function.
   binary: [],
+  matmul: [],
   reduction: [],
   normalization: [],
   local_response_normalization: [],

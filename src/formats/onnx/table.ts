@@ -24,7 +24,7 @@ import { readConvTranspose, writeConvTranspose } from "./ops/conv-transpose.ts";
 import { functionRules } from "./ops/functions.ts";
 import { readGather, writeGather } from "./ops/gather.ts";
 import { readGelu } from "./ops/gelu.ts";
-import { readGemm, readMatMul, writeGemm } from "./ops/gemm.ts";
+import { readGemm, readMatMul, writeGemm, writeMatmul } from "./ops/gemm.ts";
 import { readCast, readDropout, readIdentity } from "./ops/identity-ops.ts";
 import { readDiv, readMul, writeGain, writeMul, writeMultiply } from "./ops/mul.ts";
 import { normalizationRules, writeLocalResponseNormalization, writeNormalization } from "./ops/normalization.ts";
@@ -63,6 +63,7 @@ export const writeRules: { readonly [K in ForwardOpName]: WriteRule<K> } = {
   add: writeAdd,
   multiply: writeMultiply,
   binary: writeBinary,
+  matmul: writeMatmul,
   reduction: writeReduction,
   normalization: writeNormalization,
   local_response_normalization: writeLocalResponseNormalization,

@@ -19,6 +19,7 @@ import { lowerFakeQuantize, lowerFakeQuantizeBackward } from "./fake-quantizatio
 import { lowerOrFallBack } from "./fallback.ts";
 import { lowerToHost, lowerUpdate } from "./host.ts";
 import { lowerLinear, lowerLinearBackwardData, lowerLinearBackwardWeights } from "./linear.ts";
+import { lowerMatmul, lowerMatmulBackward } from "./matmul.ts";
 import { lowerMultiplyBackward } from "./multiply.ts";
 import { lowerNormalization, lowerNormalizationBackward, lowerNormalizationTrainingBackward } from "./normalization.ts";
 import { lowerClipFactor, lowerNesterov } from "./optimizer.ts";
@@ -51,6 +52,7 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   add: lowerAdd,
   multiply: lowerMultiply,
   binary: lowerBinary,
+  matmul: lowerMatmul,
   reduction: lowerToHost,
   normalization: lowerToHost,
   local_response_normalization: lowerToHost,
@@ -93,6 +95,7 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   softmax_backward: lowerToHost,
   multiply_backward: lowerMultiplyBackward,
   binary_backward: lowerToHost,
+  matmul_backward: lowerMatmulBackward,
   reduction_backward: lowerToHost,
   normalization_backward: lowerToHost,
   local_response_normalization_backward: lowerToHost,

@@ -2,9 +2,10 @@
  * Lowers reshaping, flattening and transposing, and their gradients. Row-major memory, or channels-last memory, is also
  * a layout of the other shape, so only the reorder into that layout moves data.
  */
+import { rowMajorStrides } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { bindBatch } from "../../../graph/shapes.ts";
-import { describeMemory, type LayoutName } from "../ffi/memory.ts";
+import { describeMemory, describeStrided, type LayoutName } from "../ffi/memory.ts";
 import type { Program } from "../planner/program.ts";
 import { lowerToHost } from "./host.ts";
 
@@ -40,7 +41,10 @@ export function lowerReshape(node: Node<"reshape">, program: Program): void {
   seeAs(program, node.outputs[0] ?? "", program.use(src, program.plain(src)).slot, "plain");
 }
 
-/** Transposes images from channels-last to channels-first, or the other way round. */
+/**
+ * Transposes by a copy from the same memory with its strides in another order. Images from channels-last to
+ * channels-first, or the other way round, need no copy of their own.
+ */
 export function lowerTranspose(node: Node<"transpose">, program: Program): void {
   const [src = ""] = node.inputs;
   const [dst = ""] = node.outputs;
@@ -49,7 +53,13 @@ export function lowerTranspose(node: Node<"transpose">, program: Program): void 
   else if (order === "0,2,3,1") {
     const { slot } = program.use(src, describeMemory(program.library, program.shape(src), "nhwc"));
     seeAs(program, dst, slot, "plain");
-  } else lowerToHost(node, program);
+  } else {
+    const { slot, descriptor } = program.use(src, program.plain(src));
+    const strides = rowMajorStrides(program.shape(src));
+    const turned = node.attributes.permutation.map((axis) => strides[axis] ?? 1);
+    const from = { slot, descriptor: describeStrided(program.library, descriptor, program.shape(dst), turned) };
+    program.reorder(node.name, from, program.define(dst, program.plain(dst)));
+  }
 }
 
 /** Defines `value` as the content of `slot` in `layout`. */

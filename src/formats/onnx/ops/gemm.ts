@@ -1,6 +1,6 @@
 /**
- * ONNX `Gemm` with a transposed second matrix ↔ linear. Also reads the other forms of `Gemm`, and `MatMul` by a
- * constant matrix.
+ * ONNX `Gemm` with a transposed second matrix ↔ linear, `MatMul` of two values ↔ matmul. Also reads the other forms of
+ * `Gemm`, and `MatMul` by a constant matrix.
  */
 import { elementCount, type Shape, type Tensor, tensor } from "../../../core/tensor.ts";
 import type { NodeReader } from "../node-reader.ts";
@@ -26,8 +26,16 @@ export const readGemm: ReadRule = (node, context) => {
   context.add(node, "linear", inputs, {});
 };
 
-/** [N,F] · [F,O]: a linear layer without bias. */
+export const writeMatmul: WriteRule<"matmul"> = (node, context) => {
+  context.write("MatMul", node, node.inputs);
+};
+
+/** The product of two values, or [N,F] · [F,O]: a linear layer without bias. */
 export const readMatMul: ReadRule = (node, context) => {
+  if (!context.isConstant(node.input(0)) && !context.isConstant(node.input(1))) {
+    context.add(node, "matmul", [node.input(0), node.input(1)], {});
+    return;
+  }
   const rank = context.shape(node.input(0)).length;
   node.check(
     !context.isConstant(node.input(0)) && rank === 2,
