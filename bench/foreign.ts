@@ -8,19 +8,21 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { execa } from "execa";
 import { z } from "zod";
+import { trainingGraph } from "../src/autodiff/training-graph.ts";
 import { kernelCacheFolder } from "../src/core/cache-folder.ts";
 import { required } from "../src/core/errors.ts";
 import { RandomStream } from "../src/core/random.ts";
 import { type Tensor, tensor } from "../src/core/tensor.ts";
 import { EngineHost } from "../src/engine/host.ts";
 import { openRuntime } from "../src/evaluation/onnx-runtime.ts";
-import { randomStep } from "../src/evaluation/step-time.ts";
+import { randomStep, type TrainingStep } from "../src/evaluation/step-time.ts";
 import { loadOnnx, saveOnnx } from "../src/formats/onnx/index.ts";
 import { cost } from "../src/graph/cost.ts";
-import type { Network } from "../src/graph/graph.ts";
+import type { Graph, Network } from "../src/graph/graph.ts";
+import { bindBatch, inferShapes } from "../src/graph/shapes.ts";
 import { initialize } from "../src/models/initialize.ts";
 import { compact } from "../src/pruning/compact.ts";
-import { selectionKeys } from "../src/selection/factors.ts";
+import { keptFactors, selectionKeys } from "../src/selection/factors.ts";
 import { fold } from "../src/selection/fold.ts";
 import { type Placement, place, structureKinds } from "../src/selection/place.ts";
 import { outputOptions, print } from "./shared/output.ts";
@@ -29,7 +31,9 @@ import { inTemporaryFolder } from "./shared/temporary.ts";
 
 const names = [
   ...["resnet18", "resnet50", "resnext50_32x4d", "vgg16_bn", "mobilenet_v2", "mobilenet_v3_small", "densenet121"],
-  ...["squeezenet1_1", "googlenet", "efficientnet_b0"],
+  ...["squeezenet1_1", "googlenet", "efficientnet_b0", "shufflenet_v2_x0_5", "regnet_y_400mf", "mnasnet0_5"],
+  ...["convnext_tiny", "efficientnet_v2_s", "inception_v3", "swin_t", "vit_b_16"],
+  ...["fcn_resnet50", "deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"],
 ];
 const { values } = parseArgs({ options: { ...outputOptions, only: { type: "string" } } });
 
@@ -97,9 +101,39 @@ async function answersOfFile(path: string, images: Tensor): Promise<Tensor> {
   }
 }
 
-/** Mean cross-entropy of one training step with factors on all structures. */
+/**
+ * A step with the cross-entropy of a classifier's logits. A network with maps learns to give zeros: its loss is the
+ * mean of their squares.
+ */
+function stepOf(network: Network, factors: Placement["factors"]): TrainingStep {
+  const { graph, weights } = network;
+  const [output = ""] = graph.outputs;
+  const [, ...dims] = required(inferShapes(graph, 1).get(output), "the output's shape");
+  if (dims.length === 1) return randomStep({ network, factors }, BATCH);
+  const step = trainingGraph(fold(graph), {
+    batch: BATCH,
+    sgd: { momentum: 0.9, weightDecay: 5e-4 },
+    factors: { momentum: 0.9, ...keptFactors(factors) },
+    loss: { taught: [{ kind: "values", weight: 1, variance: 1 }] },
+  });
+  const random = new RandomStream(1, "images of a step");
+  const feeds = step.inputs.map(({ name, shape }) => {
+    const value = tensor(shape.map((size) => (size === "N" ? BATCH : size)));
+    const isImages = name === graph.inputs[0]?.name;
+    for (let index = 0; isImages && index < value.data.length; index++) value.data[index] = random.normal();
+    return [name, value] as const;
+  });
+  return { graph: step, weights: new Map([...zeroStates(step), ...weights]), feeds: Object.fromEntries(feeds) };
+}
+
+/** What optimizers start with. */
+function zeroStates({ parameters }: Graph): readonly (readonly [name: string, value: Tensor])[] {
+  return parameters.flatMap(({ name, shape, of }) => (of === undefined ? [] : [[name, tensor(shape)] as const]));
+}
+
+/** Loss of one training step with factors on all structures. */
 async function lossOfStep(host: EngineHost, network: Network, { factors }: Placement): Promise<number> {
-  const { graph, weights, feeds } = randomStep({ network, factors }, BATCH);
+  const { graph, weights, feeds } = stepOf(network, factors);
   const plan = await host.prepare(graph, { batch: BATCH });
   try {
     await plan.write(weights);
@@ -122,7 +156,7 @@ function withZeros(network: Network, { factors }: Placement): Network {
 async function follow(host: EngineHost, file: File): Promise<Outcome> {
   const plain = await loadOnnx(file.path);
   const random = new RandomStream(1, "images");
-  const images = tensor([BATCH, 3, 224, 224]);
+  const images = tensor(bindBatch(required(plain.graph.inputs[0], "an input").shape, BATCH));
   for (let index = 0; index < images.data.length; index++) images.data[index] = random.normal();
   const read = apart(await answersOfFile(file.path, images), await answers(host, plain, images));
 

@@ -33,7 +33,33 @@ def settled(model):
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1, generator=generator)
             module.running_var.uniform_(0.8, 1.2, generator=generator)
+    # A transformer's head starts at zero, and so would all its answers.
+    for name, parameter in model.named_parameters():
+        if "head" in name and parameter.dim() == 2:
+            torch.nn.init.normal_(parameter, 0, 0.02, generator=generator)
     return model.eval()
+
+
+SIZES = {"inception_v3": (299, 299)}
+SEGMENTATION = ("fcn", "deeplab", "lraspp")
+
+
+class Maps(torch.nn.Module):
+    """A segmentation network with its main output alone."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images):
+        return self.network(images)["out"]
+
+
+def maker(torchvision, name):
+    if not name.startswith(SEGMENTATION):
+        return getattr(torchvision.models, name)
+    network = getattr(torchvision.models.segmentation, name)
+    return lambda **options: Maps(network(weights_backbone=None, **options))
 
 
 def export(folder, names):
@@ -41,11 +67,11 @@ def export(folder, names):
     exporters = ["script"] + (["dynamo"] if importlib.util.find_spec("onnxscript") else [])
     for name in names:
         torch.manual_seed(1)
-        options = {"init_weights": True} if name == "googlenet" else {}
-        model = settled(getattr(torchvision.models, name)(weights=None, **options))
+        options = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
+        model = settled(maker(torchvision, name)(weights=None, **options))
         for exporter in exporters:
             path = os.path.join(folder, f"{name}-{exporter}.onnx")
-            images = torch.randn(2, 3, 224, 224)
+            images = torch.randn(2, 3, *SIZES.get(name, (224, 224)))
             common = {"input_names": ["images"], "output_names": ["logits"], "verbose": False}
             if exporter == "script":
                 axes = {"images": {0: "batch"}, "logits": {0: "batch"}}

@@ -4,7 +4,8 @@ import type { Node } from "../graph/graph.ts";
 
 /**
  * Floating-point operations (multiply-accumulates times two) of `node` on a whole batch, for convolutions, linear
- * layers, products of values and their gradients; 0 for other ops. Each gradient of a product costs what the product costs.
+ * layers, products of values and their gradients; 0 for other ops. Each gradient of a product costs what the product
+ * costs.
  */
 export function floatingPointOperations(node: Node, shapes: ReadonlyMap<string, Shape>): number {
   const sizeOf = (name: string | undefined): Shape => shapes.get(name ?? "") ?? [];

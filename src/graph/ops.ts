@@ -214,7 +214,7 @@ export interface TrainingOps {
    * was broadcast
    */
   binary_backward: BinaryAttributes & { readonly operand: 0 | 1; readonly srcShape: readonly (number | "N")[] };
-  /** (the other operand, diff_dst) → the gradient of operand 0: diff_dst · otherᵀ, or of operand 1: otherᵀ · diff_dst */
+  /** (the other operand, diff_dst) → gradient of operand 0, diff_dst · otherᵀ, or of operand 1, otherᵀ · diff_dst */
   matmul_backward: { readonly operand: 0 | 1 };
   /** (src, dst, diff_dst) → diff_src; a tie of maxima or minima goes to the first in row-major order */
   reduction_backward: ReductionAttributes;

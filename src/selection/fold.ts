@@ -2,7 +2,7 @@
  * Folds scaling factors into the parameters of the affine layer in front of them:
  *
  *     BN(x; c, b)·λ = BN(x; λc, λb)        conv(x; W, b)·λ = conv(x; λW, λb)        linear and gain likewise;
- *     (x + b)·λ = x·λ + λb, where x·λ can be folded in turn.
+ *     (x + b)·λ = x·λ + λb, where x·λ can be folded in turn; one factor of a moved value is one of the value itself.
  *
  * `fold` rewrites the graph so that factors scale parameters. Then factors need no pass over activations, and
  * differentiation gives ∂L/∂λ = c·∂L/∂(λc) + b·∂L/∂(λb) without a special case. `bake` multiplies the factors into the
@@ -10,7 +10,7 @@
  */
 import { requireArguments } from "../core/arguments.ts";
 import { required } from "../core/errors.ts";
-import { type Tensor, tensor } from "../core/tensor.ts";
+import { elementCount, type Tensor, tensor } from "../core/tensor.ts";
 import { type Graph, makeNode, type Network, type Node, type Parameter, readers } from "../graph/graph.ts";
 import type { OpName } from "../graph/ops.ts";
 import { withInputs, withoutDeadNodes } from "../graph/rewrite.ts";
@@ -45,18 +45,26 @@ interface Target {
   readonly slots: readonly (readonly [slot: number, name: string])[];
 }
 
+/** Ops that only move values, so that one factor for all of them may stand in front as well. */
+const movement: ReadonlySet<OpName> = new Set<OpName>(["reshape", "transpose", "flatten", "slice", "pad"]);
+
 /** The layers that the factor of `scale`, which reads `src`, is folded into, the last one first; none if it stays. */
 function targetsOf(
   scale: string,
   src: string,
   nodes: readonly Node[],
   hasOneReader: (value: string) => boolean,
+  isSingle: boolean,
 ): Target[] {
   const at = nodes.findLastIndex(({ outputs }) => outputs.includes(src));
   const layer = nodes[at];
   if (layer === undefined || !hasOneReader(src)) return [];
+  if (isSingle && movement.has(layer.op)) {
+    const further = targetsOf(scale, layer.inputs[0] ?? "", nodes, hasOneReader, isSingle);
+    return further.length === 0 ? [] : [{ at, layer, slots: [] }, ...further];
+  }
   if (layer.op === "bias") {
-    const further = targetsOf(scale, layer.inputs[0] ?? "", nodes, hasOneReader);
+    const further = targetsOf(scale, layer.inputs[0] ?? "", nodes, hasOneReader, isSingle);
     return further.length === 0 ? [] : [{ at, layer, slots: [[1, `${scale}.${layer.name}`]] }, ...further];
   }
   const slots = (affineSlots[layer.op] ?? []).filter(([slot]) => layer.inputs[slot] !== undefined);
@@ -71,6 +79,7 @@ export function scaledParameters(
   const layer = makers.get(value);
   if (layer === undefined) return [];
   const [src = "", added = ""] = layer.inputs;
+  if (movement.has(layer.op)) return scaledParameters(src, makers);
   if (layer.op === "bias") return [{ layer, parameter: added }, ...scaledParameters(src, makers)];
   return (affineSlots[layer.op] ?? []).flatMap(([slot]) => {
     const parameter = layer.inputs[slot];
@@ -88,7 +97,7 @@ export function scaledParameters(
 export function fold(graph: Graph): Graph {
   requireArguments("fold", { graph: [graph, "graph"] });
   const readersOf = readers(graph);
-  const parameters = new Set(graph.parameters.map(({ name }) => name));
+  const parameters = new Map(graph.parameters.map(({ name, shape }) => [name, elementCount(shape)] as const));
   const names = new Map<string, string>();
   /** Output of a layer that a factor was folded into → the scaled value that it replaces. */
   const replacedBy = new Map<string, string>();
@@ -103,7 +112,7 @@ export function fold(graph: Graph): Graph {
     const node = withInputs(original, names);
     const [src = "", factor = ""] = node.inputs;
     const isFactor = node.op === "scale" && node.attributes.axis === 1 && parameters.has(factor);
-    const targets = isFactor ? targetsOf(node.name, src, nodes, hasOneReader) : [];
+    const targets = isFactor ? targetsOf(node.name, src, nodes, hasOneReader, parameters.get(factor) === 1) : [];
     if (node.op !== "scale" || targets.length === 0) {
       nodes.push(node);
       continue;

@@ -39,6 +39,8 @@ export class GraphReader implements ReadContext {
   /** Shapes of the constants that nodes read as parameters. */
   readonly parameterShapes: Map<string, Shape> = new Map();
   readonly constants: Map<string, Constant> = new Map();
+  /** Constants that the file computes from numbers and shapes alone, such as a mask: they are no weights. */
+  readonly computed: Set<string> = new Set();
   /** Outputs of the file's `MatMul` nodes. */
   readonly products: Set<string> = new Set();
   /** Channels-last input of the file → the channels-first value that replaces it. */
@@ -49,6 +51,8 @@ export class GraphReader implements ReadContext {
   readonly #aliases = new Map<string, string>();
   readonly #producers = new Map<string, Node>();
   readonly #nodeNames = new Set<string>();
+  /** Dims of the values whose batch need not be their first axis. */
+  readonly #extents = new Map<string, readonly Scalar[]>();
 
   constructor(facts: FileFacts) {
     this.#facts = facts;
@@ -86,6 +90,8 @@ export class GraphReader implements ReadContext {
   extents(value: string): readonly Scalar[] {
     const shape = this.shape(value);
     if (this.isConstant(value)) return this.constants.get(value)?.dims ?? shape;
+    const arranged = this.#extents.get(value);
+    if (arranged !== undefined) return arranged;
     return [this.fixedBatch ?? batchSize, ...shape.slice(1)];
   }
 
@@ -204,8 +210,20 @@ export class GraphReader implements ReadContext {
 
   alias(node: NodeReader, value: string): void {
     this.shape(value);
-    this.#checkNew(node.outputs[0] ?? "");
-    this.#aliases.set(node.outputs[0] ?? "", value);
+    this.aliasOutput(node.outputs[0] ?? "", value);
+  }
+
+  /** Declares a value of the file that no node here computes, by its dims. */
+  declareExtents(value: string, extents: readonly Scalar[]): void {
+    const ofImage = extents.map((extent) => (typeof extent === "number" ? extent : extent.times + extent.plus));
+    this.#declare(value, ofImage);
+    this.#extents.set(value, extents);
+  }
+
+  /** Makes `output` another name of `value`. */
+  aliasOutput(output: string, value: string): void {
+    this.#checkNew(output);
+    this.#aliases.set(output, value);
   }
 
   producer(value: string): Node | undefined {

@@ -160,6 +160,11 @@ export class NodeReader {
     }
   }
 
+  /** Records that every attribute was read, by the reader of a message that stands for this one. */
+  readsAllAttributes(): void {
+    for (const name of this.#attributes.keys()) this.#asked.add(name);
+  }
+
   /** Records that the rule reads outputs other than the first. */
   readsAllOutputs(): void {
     this.#readsAll = true;

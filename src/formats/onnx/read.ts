@@ -11,8 +11,9 @@ import type { Pair } from "../../graph/attributes.ts";
 import type { Network, Node, Parameter, ParameterKind, Weights } from "../../graph/graph.ts";
 import { withoutUnread } from "../../graph/rewrite.ts";
 import { requireFinite } from "../finite.ts";
+import { Arranger } from "./arranged/arranger.ts";
+import { arrangedOps, plainOutput } from "./arranged/read.ts";
 import { readParts, type Trace } from "./carried/read-parts.ts";
-import { movedBeforeTranspose } from "./channels-last.ts";
 import { channelsFirst, channelsLastInputs, renamed } from "./channels-last-inputs.ts";
 import { type ExternalData, noExternalData } from "./external.ts";
 import { type ScalesOf, scalesIn } from "./factors.ts";
@@ -24,13 +25,12 @@ import { exactPrefix, headerOf, isOwnLayout, notedChannelsLast, opsetOf } from "
 import { readInputs } from "./inputs.ts";
 import { withFusedBiases } from "./joined.ts";
 import { parameterKinds } from "./kinds.ts";
-import { NodeReader, type NodeSurroundings } from "./node-reader.ts";
 import { isQuantizedOp } from "./ops/quantize.ts";
 import { type NotesOf, notesIn } from "./parameter-notes.ts";
 import { Problems, UNSOUND_HINT } from "./problems.ts";
-import { decodeModel, type ModelMessage, type NodeMessage } from "./proto.ts";
+import { decodeModel, type ModelMessage } from "./proto.ts";
+import { readNode } from "./read-node.ts";
 import { withLocalResponses } from "./response-forms.ts";
-import { liftedToRow } from "./signals.ts";
 import { readRules } from "./table.ts";
 import { readTensor } from "./tensors.ts";
 
@@ -135,6 +135,8 @@ function readGraph(
     stored: [...initializers.values()].reduce((sum, { dims }) => sum + elementCount(dims), 0),
     tensorOf: (message, owner) => readTensor(message, file, external, owner),
   });
+  // In files of this package, every value has its batch first.
+  const arranger = isOwnLayout(model) ? undefined : new Arranger(reader);
   const problems = new Problems(file);
   trace.unread = problems.missing;
   trace.constants = reader.constants;
@@ -146,11 +148,11 @@ function readGraph(
       isRead: (name: string) => readers.has(name),
       movesNodes: notedLast === undefined,
     };
-    readNode(message, surroundings, reader, folder, problems);
+    readNode(message, surroundings, reader, folder, problems, arranger);
   }
-  problems.finish(readRules.keys());
+  problems.finish([...readRules.keys(), ...arrangedOps]);
 
-  const { nodes: named, outputs } = withOutputNames(reader, graph, file);
+  const { nodes: named, outputs } = withOutputNames(reader, graph, file, arranger);
   const channelsLastNames = [...reader.channelsFirstOf.keys()];
   const nodes = withInputNames(withFusedBiases(withoutUnread(named, outputs), outputs, reader.products), reader);
   const header = headerOf(model, opset, typeof batch === "string" ? batch : undefined, channelsLastNames);
@@ -158,6 +160,7 @@ function readGraph(
   const { parameters, weights } = parametersOf(reader, parameterKinds(nodes, new Set(images)), {
     scalesOf: scalesIn(model),
     notesOf: notesIn(model),
+    masks: masksOf(nodes, reader),
   });
   requireFinite(weights, file);
   const name = graph.name ?? "";
@@ -174,50 +177,6 @@ function readGraph(
     },
     weights,
   };
-}
-
-function readNode(
-  message: NodeMessage,
-  surroundings: NodeSurroundings & {
-    /** Whether nodes behind a transpose of images are moved ahead of it. */
-    readonly movesNodes: boolean;
-  },
-  reader: GraphReader,
-  folder: ConstantFolder,
-  problems: Problems,
-): void {
-  const node = new NodeReader(message, surroundings);
-  if (problems.dependsOnUnread(node.inputs, node.outputs)) return;
-  try {
-    if (folder.fold(node)) return;
-    const moved = surroundings.movesNodes ? movedBeforeTranspose(message, node, reader) : undefined;
-    const lifted = moved === undefined ? liftedToRow(message, node, reader) : undefined;
-    const rewritten = moved?.message ?? lifted;
-    const read = rewritten === undefined ? node : new NodeReader(rewritten, { ...surroundings, isRead: () => true });
-    const rule = moved?.rule ?? readRules.get(read.opType);
-    if (rule === undefined) {
-      problems.unknownOp(node.opType, node.name, node.outputs);
-      return;
-    }
-    rule(read, reader);
-    read.finish();
-    if (node.opType === "MatMul") reader.products.add(read.outputs[0] ?? "");
-    if (lifted !== undefined) {
-      const image = reader.resolve(read.outputs[0] ?? "");
-      const [, channels = 0, , length = 0] = reader.shape(image);
-      const output = node.outputs[0] ?? "";
-      reader.add(node, "reshape", [image], { shape: [channels, length] }, { part: "signal", output });
-    }
-    if (moved === undefined) return;
-    const { permutation } = moved;
-    for (const [index, output] of node.outputs.entries()) {
-      if (output === "") continue;
-      const made = reader.resolve(read.outputs[index] ?? "");
-      reader.add(node, "transpose", [made], { permutation }, { part: "transposed", output });
-    }
-  } catch (error) {
-    problems.refused(node.opType, node.name, node.outputs, error);
-  }
 }
 
 function readInitializers(graph: GraphMessage, file: string, external: ExternalData): Map<string, Constant> {
@@ -278,6 +237,7 @@ function withOutputNames(
   reader: GraphReader,
   graph: GraphMessage,
   file: string,
+  arranger: Arranger | undefined,
 ): { nodes: readonly Node[]; outputs: string[] } {
   const outputs = (graph.output ?? []).map(({ name }) => name ?? "");
   if (outputs.length === 0) {
@@ -288,7 +248,7 @@ function withOutputNames(
   }
   const names = new Map<string, string>();
   for (const output of outputs) {
-    const value = reader.resolve(output);
+    const value = arranger === undefined ? reader.resolve(output) : plainOutput(output, arranger, file);
     if (reader.isConstant(value)) {
       const hint = "Export the network without this output";
       throw new UserError("unsupported", `output "${output}" does not depend on the images`, { about: file, hint });
@@ -313,10 +273,20 @@ function withInputNames(nodes: readonly Node[], reader: GraphReader): readonly N
   return renamed(nodes, new Map(names));
 }
 
+/** What the file computes from numbers alone and combines with values, such as the mask of shifted windows. */
+function masksOf(nodes: readonly Node[], { computed }: GraphReader): ReadonlySet<string> {
+  const operands = nodes.flatMap(({ op, inputs: [, operand = ""] }) => (op === "binary" ? [operand] : []));
+  return new Set(operands.filter((name) => computed.has(name)));
+}
+
 function parametersOf(
   { constants, parameterShapes }: GraphReader,
   kinds: ReadonlyMap<string, ParameterKind>,
-  { scalesOf, notesOf }: { readonly scalesOf: ScalesOf; readonly notesOf: NotesOf },
+  {
+    scalesOf,
+    notesOf,
+    masks,
+  }: { readonly scalesOf: ScalesOf; readonly notesOf: NotesOf; readonly masks: ReadonlySet<string> },
 ): {
   parameters: Parameter[];
   weights: Weights;
@@ -328,7 +298,8 @@ function parametersOf(
     const kind = kinds.get(name);
     if (shape === undefined || kind === undefined || !(values instanceof Float32Array)) continue;
     const scales = kind === "factor" ? scalesOf(name) : undefined;
-    parameters.push({ name, shape, kind, ...optional({ scales }), ...notesOf(name) });
+    const isFrozen = masks.has(name) && kind !== "constant" ? true : undefined;
+    parameters.push({ name, shape, kind, ...optional({ scales, isFrozen }), ...notesOf(name) });
     weights.set(name, tensor(shape, values));
   }
   return { parameters, weights };

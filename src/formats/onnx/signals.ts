@@ -27,7 +27,9 @@ export function liftedToRow(message: NodeMessage, node: NodeReader, reader: Grap
   const [first = ""] = kernels;
   if (weights !== "" && first === "") return undefined;
   const image = imageBefore(reader, src, [channels, 1, length]);
-  const row = image ?? reader.add(node, "reshape", [src], { shape: [channels, 1, length] }, { part: "row" });
+  const row =
+    image ??
+    reader.add(node, "reshape", [beforeReshapes(reader, src)], { shape: [channels, 1, length] }, { part: "row" });
   return {
     ...message,
     input: [row, ...kernels, ...others],
@@ -40,6 +42,12 @@ export function liftedToRow(message: NodeMessage, node: NodeReader, reader: Grap
       return other === undefined ? attribute : attributeMessage(name, [other, ...ints]);
     }),
   };
+}
+
+/** The value that reshapes in a row began with. */
+function beforeReshapes(reader: GraphReader, src: string): string {
+  const before = reader.producer(src);
+  return before?.op === "reshape" ? beforeReshapes(reader, before.inputs[0] ?? "") : src;
 }
 
 /** The image of one row that `src` was made from. */

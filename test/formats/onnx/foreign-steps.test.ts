@@ -16,10 +16,14 @@ const STEPS = 3;
 
 const kindsOf = {
   "attention-17": ["neuron", "stream"],
+  "context-17": ["neuron", "block", "stream"],
   "convnext-17": ["neuron", "block"],
   "functions-17": ["neuron"],
   "norms-14": ["neuron", "group"],
   "responses-17": [],
+  "sums-17": ["neuron", "block"],
+  "transformer-17": ["neuron", "block"],
+  "windows-17": ["neuron", "block"],
 } as const;
 
 test.each(Object.entries(kindsOf))("%s", async (name, kinds) => {

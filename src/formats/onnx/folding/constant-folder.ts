@@ -1,5 +1,6 @@
 /** Computes the nodes that depend only on constants and shapes while a graph is read. */
 import { statementOf, UserError } from "../../../core/errors.ts";
+import { elementCount } from "../../../core/tensor.ts";
 import type { GraphReader } from "../graph-reader.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { TensorMessage } from "../proto.ts";
@@ -61,8 +62,19 @@ export class ConstantFolder {
    * train or prune these layers as one.
    */
   #declare(node: NodeReader, name: string, result: Constant): void {
+    if (this.#isComputed(node, result)) this.#reader.computed.add(name);
     const isSame = node.inputs.some((input) => input !== "" && this.#reader.constant(input) === result);
     this.#reader.declareConstant(name, isSame ? { ...result, values: result.values.slice() } : result);
+  }
+
+  /** Whether no tensor of floats that the file stores is behind `result`. Single numbers do not count as tensors. */
+  #isComputed(node: NodeReader, result: Constant): boolean {
+    if (node.opType === "Constant" || result.type !== "float") return elementCount(result.dims) <= 1;
+    return node.inputs.every((input) => {
+      const source = input === "" ? undefined : this.#reader.constant(input);
+      const isStored = source?.type === "float" && elementCount(source.dims) > 1;
+      return !isStored || this.#reader.computed.has(input);
+    });
   }
 
   /** Runs `compute`. An error that names no node is rethrown about `node`. */

@@ -101,6 +101,12 @@ const modulo = numeric("takes the remainder of", (a, b, type) =>
   type === "float" || b === 0 ? a % b : a - b * Math.floor(a / b),
 );
 
+/** `fmod` is for floats, whose remainder has the sign of the dividend in any case. */
+const remainder: FoldRule = (context) => {
+  context.node.int("fmod", 0);
+  return folding(modulo)(context);
+};
+
 const where: FoldRule = ({ node, input, claim }) => {
   const [condition, first, second] = [input(0), input(1), input(2)];
   const dims = claim(broadcastDims(node, [condition.dims, first.dims, second.dims]));
@@ -137,7 +143,7 @@ export const elementwise: Readonly<Record<string, FoldRule>> = {
   Log: mapping("takes the logarithm of", Math.log),
   Max: folding(numeric("compares", (a, b) => Math.max(a, b))),
   Min: folding(numeric("compares", (a, b) => Math.min(a, b))),
-  Mod: folding(modulo),
+  Mod: remainder,
   Mul: folding(times),
   Neg: mapping("negates", (value) => -value),
   Not: mapping("takes the logical inverse of", (value) => Number(value === 0)),

@@ -8,6 +8,7 @@ import { elementwise } from "./elementwise.ts";
 import { creation, movement } from "./movement.ts";
 import { quantized } from "./quantized.ts";
 import type { FoldRule } from "./rule.ts";
+import { scatterNd } from "./scatter.ts";
 import { sums } from "./sums.ts";
 
 const rules: ReadonlyMap<string, FoldRule> = new Map([
@@ -16,6 +17,7 @@ const rules: ReadonlyMap<string, FoldRule> = new Map([
   ...Object.entries(elementwise),
   ...Object.entries(quantized),
   ...Object.entries(sums),
+  ["ScatterND", scatterNd],
 ]);
 
 /** The rule that computes op `opType` on constants; undefined if there is none. */

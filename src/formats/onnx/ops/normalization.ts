@@ -109,8 +109,9 @@ function addNormalization(
   const step = (isLast: boolean, part: string): { readonly part: string } | undefined =>
     isLast ? undefined : { part };
   let value = context.add(node, "normalization", [src], attributes, step(!scales && !shifts, "normalized"));
-  const channels = [context.shape(src)[1] ?? 1];
-  const isPerChannel = shape === undefined || (sameShape(shape, channels) && context.shape(src).length === 2);
+  const [, count = 1, ...pixels] = context.shape(src);
+  const channels = [count];
+  const isPerChannel = shape === undefined || sameShape(shape, [count, ...pixels.map(() => 1)]);
   if (scales) {
     const last = step(!shifts, "scaled");
     value = isPerChannel

@@ -4,7 +4,7 @@
  */
 import { elementCount, rowMajorStrides, type Shape, sameShape } from "../../../core/tensor.ts";
 import type { NodeReader } from "../node-reader.ts";
-import type { ReadContext } from "../rules.ts";
+import type { ReadContext, Step } from "../rules.ts";
 
 /** The three steps, each as dims without the batch. */
 interface Steps {
@@ -18,11 +18,17 @@ interface Steps {
   readonly to: Shape;
 }
 
-/** Adds one node if the reshape of `src` to [N, ...features] ends such a row. Returns whether it did. */
-export function readRearrangement(node: NodeReader, context: ReadContext, src: string, features: Shape): boolean {
+/** Adds one node if the reshape of `src` to [N, ...features] ends such a row, and returns the value that it makes. */
+export function readRearrangement(
+  node: NodeReader,
+  context: ReadContext,
+  src: string,
+  features: Shape,
+  step?: Step,
+): string | undefined {
   const steps = stepsBefore(context, src, features);
-  if (steps === undefined) return false;
-  return readShuffle(node, context, steps) || readBlocks(node, context, steps);
+  if (steps === undefined) return undefined;
+  return readShuffle(node, context, steps, step) ?? readBlocks(node, context, steps, step);
 }
 
 function stepsBefore(context: ReadContext, src: string, to: Shape): Steps | undefined {
@@ -40,7 +46,12 @@ function stepsBefore(context: ReadContext, src: string, to: Shape): Steps | unde
 }
 
 /** The axes of channels are put into another order, and all pixels stay where they are. */
-function readShuffle(node: NodeReader, context: ReadContext, { source, from, apart, order, to }: Steps): boolean {
+function readShuffle(
+  node: NodeReader,
+  context: ReadContext,
+  { source, from, apart, order, to }: Steps,
+  step: Step | undefined,
+): string | undefined {
   const [channels = 0, ...pixels] = from;
   const [made = 0, ...others] = to;
   let split = 0;
@@ -49,7 +60,7 @@ function readShuffle(node: NodeReader, context: ReadContext, { source, from, apa
   const ofChannels = apart.slice(0, split);
   const areChannels = elementCount(ofChannels) === channels && order.slice(0, split).every((axis) => axis < split);
   const keepsPixels = order.slice(split).every((axis, place) => axis === split + place);
-  if (!areChannels || !keepsPixels || made !== channels || !sameShape(pixels, others)) return false;
+  if (!areChannels || !keepsPixels || made !== channels || !sameShape(pixels, others)) return undefined;
   const strides = rowMajorStrides(ofChannels);
   const turned = order.slice(0, split).map((axis) => ofChannels[axis] ?? 1);
   const own = rowMajorStrides(turned);
@@ -59,12 +70,16 @@ function readShuffle(node: NodeReader, context: ReadContext, { source, from, apa
       return sum + along * (strides[order[place] ?? 0] ?? 1);
     }, 0),
   );
-  context.add(node, "gather", [source], { order: sources });
-  return true;
+  return context.add(node, "gather", [source], { order: sources }, step);
 }
 
-function readBlocks(node: NodeReader, context: ReadContext, { source, from, apart, order, to }: Steps): boolean {
-  if (from.length !== 3 || apart.length !== 5 || to.length !== 3) return false;
+function readBlocks(
+  node: NodeReader,
+  context: ReadContext,
+  { source, from, apart, order, to }: Steps,
+  step: Step | undefined,
+): string | undefined {
+  if (from.length !== 3 || apart.length !== 5 || to.length !== 3) return undefined;
   const [channels = 0, height = 0, width = 0] = from;
   const pattern = order.join();
   const deep = { "2,3,0,4,1": "DCR", "0,3,1,4,2": "CRD" } as const;
@@ -75,16 +90,14 @@ function readBlocks(node: NodeReader, context: ReadContext, { source, from, apar
     const made = channels / block ** 2;
     const squares = mode === "DCR" ? [block, block, made] : [made, block, block];
     if (!sameShape(apart, [...squares, height, width]) || !sameShape(to, [made, height * block, width * block])) {
-      return false;
+      return undefined;
     }
-    context.add(node, "depth_to_space", [source], { block, mode });
-    return true;
+    return context.add(node, "depth_to_space", [source], { block, mode }, step);
   }
-  if (!(pattern in flat)) return false;
+  if (!(pattern in flat)) return undefined;
   const block = apart[2] ?? 1;
   const [rows, columns] = [height / block, width / block];
   const isRight = sameShape(apart, [channels, rows, block, columns, block]);
-  if (!isRight || !sameShape(to, [channels * block ** 2, rows, columns])) return false;
-  context.add(node, "space_to_depth", [source], { block, mode: flat[pattern as keyof typeof flat] });
-  return true;
+  if (!isRight || !sameShape(to, [channels * block ** 2, rows, columns])) return undefined;
+  return context.add(node, "space_to_depth", [source], { block, mode: flat[pattern as keyof typeof flat] }, step);
 }

@@ -37,7 +37,7 @@ function reshaped(node: NodeReader, context: ReadContext, features: readonly num
     `${elementCount(own)} values for each image`,
     `[${features.join()}]`,
   );
-  if (readRearrangement(node, context, src, features) || readGroups(node, context, src, features)) return;
+  if (readRearrangement(node, context, src, features) !== undefined || readGroups(node, context, src, features)) return;
   const whole = beforeReshape(context, src);
   if (sameShape(context.shape(whole).slice(1), features)) {
     context.alias(node, whole);

@@ -1,0 +1,97 @@
+/** Reads one node of an ONNX file, by whichever rules fit it: ordinary ones, or those for values in other orders. */
+import { UserError } from "../../core/errors.ts";
+import type { Arranger } from "./arranged/arranger.ts";
+import { type ArrangedNode, readArranged, readByArrangement } from "./arranged/read.ts";
+import { movedBeforeTranspose } from "./channels-last.ts";
+import type { ConstantFolder } from "./folding/constant-folder.ts";
+import type { GraphReader } from "./graph-reader.ts";
+import { NodeReader, type NodeSurroundings } from "./node-reader.ts";
+import type { Problems } from "./problems.ts";
+import type { NodeMessage } from "./proto.ts";
+import { liftedToRow } from "./signals.ts";
+import { readRules } from "./table.ts";
+
+interface Surroundings extends NodeSurroundings {
+  /** Whether nodes behind a transpose of images are moved ahead of it. */
+  readonly movesNodes: boolean;
+}
+
+/**
+ * Reads the node of `message`. One that is not supported is noted in `problems`. `arranger`: what is known of values in
+ * other orders of axes; undefined in files of this package, where every value has its batch first.
+ */
+export function readNode(
+  message: NodeMessage,
+  surroundings: Surroundings,
+  reader: GraphReader,
+  folder: ConstantFolder,
+  problems: Problems,
+  arranger: Arranger | undefined,
+): void {
+  const node = new NodeReader(message, surroundings);
+  if (problems.dependsOnUnread(node.inputs, node.outputs)) return;
+  const arranged: ArrangedNode | undefined = arranger && {
+    ...{ message, node, arranger },
+    ruleOf: (opType) => readRules.get(opType),
+    readerOf: (other) => new NodeReader(other, { ...surroundings, isRead: () => true }),
+    readPlain: (other) => readPlainly(other, new NodeReader(other, surroundings)),
+  };
+  const readPlainly = (plain: NodeMessage, of: NodeReader): void =>
+    readOrdinary(plain, of, surroundings, reader, problems);
+  try {
+    if (arranged !== undefined && readArranged(arranged)) return;
+    if (folder.fold(node)) return;
+    try {
+      readPlainly(message, node);
+    } catch (error) {
+      if (!(error instanceof UserError) || error.code !== "unsupported" || arranged === undefined) throw error;
+      if (!readsByArrangement(arranged)) throw error;
+    }
+  } catch (error) {
+    problems.refused(node.opType, node.name, node.outputs, error);
+  }
+}
+
+/** Whether the rules for arranged values read the node. What the ordinary rule said of it stands if they cannot. */
+function readsByArrangement(arranged: ArrangedNode): boolean {
+  try {
+    return readByArrangement(arranged);
+  } catch (error) {
+    if (error instanceof UserError && error.code === "unsupported") return false;
+    throw error;
+  }
+}
+
+function readOrdinary(
+  message: NodeMessage,
+  node: NodeReader,
+  surroundings: Surroundings,
+  reader: GraphReader,
+  problems: Problems,
+): void {
+  const moved = surroundings.movesNodes ? movedBeforeTranspose(message, node, reader) : undefined;
+  const lifted = moved === undefined ? liftedToRow(message, node, reader) : undefined;
+  const rewritten = moved?.message ?? lifted;
+  const read = rewritten === undefined ? node : new NodeReader(rewritten, { ...surroundings, isRead: () => true });
+  const rule = moved?.rule ?? readRules.get(read.opType);
+  if (rule === undefined) {
+    problems.unknownOp(node.opType, node.name, node.outputs);
+    return;
+  }
+  rule(read, reader);
+  read.finish();
+  if (node.opType === "MatMul") reader.products.add(read.outputs[0] ?? "");
+  if (lifted !== undefined) {
+    const image = reader.resolve(read.outputs[0] ?? "");
+    const [, channels = 0, , length = 0] = reader.shape(image);
+    const output = node.outputs[0] ?? "";
+    reader.add(node, "reshape", [image], { shape: [channels, length] }, { part: "signal", output });
+  }
+  if (moved === undefined) return;
+  const { permutation } = moved;
+  for (const [index, output] of node.outputs.entries()) {
+    if (output === "") continue;
+    const made = reader.resolve(read.outputs[index] ?? "");
+    reader.add(node, "transpose", [made], { permutation }, { part: "transposed", output });
+  }
+}
