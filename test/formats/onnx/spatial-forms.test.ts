@@ -111,6 +111,15 @@ function bordered(mode: string, pads: number[], opset = 17): ModelParts {
   };
 }
 
+/** A `Pad` with a number. */
+function padded(value: number, pads: number[]): ModelParts {
+  return {
+    features: [3, 5, 6],
+    tensors: [integers("pads", pads), floats("value", [value], [])],
+    nodes: [node("Pad", ["x", "pads", "value"], "y")],
+  };
+}
+
 const right: readonly (readonly [name: string, parts: ModelParts])[] = [
   ["a transposed convolution without attributes", transposed([4, 3, 2, 3], {})],
   ["one that doubles", transposed([4, 3, 2, 2], { strides: [2, 2], kernel_shape: [2, 2] }, true)],
@@ -170,6 +179,9 @@ const right: readonly (readonly [name: string, parts: ModelParts])[] = [
   ["a mirrored border", bordered("reflect", [0, 0, 1, 2, 0, 0, 3, 0])],
   ["a border of the last pixels", bordered("edge", [0, 0, 7, 0, 0, 0, 1, 2])],
   ["a border from the other side", bordered("wrap", [0, 0, 2, 1, 0, 0, 0, 3], 19)],
+  ["a border of ones", padded(1, [0, 0, 1, 2, 0, 0, 0, 3])],
+  ["a border of low numbers, and a channel of them", padded(-1e30, [0, 0, 0, 1, 0, 1, 0, 0])],
+  ["columns of a negative number", padded(-0.25, [0, 0, 0, 2, 0, 0, 0, 0])],
   ["pixels that stay apart", rearranged([6, 3, 4], [2, 3, 3, 4], [0, 2, 3, 1, 4], [6, 3, 4])],
   ["a reshape back", { ...rearranged([6, 3, 4], [2, 3, 12], [0, 1, 2, 3], [6, 12]) }],
   ["one channel", taken([2], [], 1)],

@@ -1,9 +1,11 @@
 /**
- * ONNX `Pad` with zeros ↔ pad; with pixels of the image ↔ resampling. The pads are an input; before opset 11 they are
- * an attribute.
+ * ONNX `Pad` with zeros ↔ pad; with pixels of the image ↔ resampling. Another number is a limit of zeros: it is read as
+ * a maximum or minimum behind them. The pads are an input; before opset 11 they are an attribute.
  */
+import { elementCount, rowMajorStrides, type Tensor, tensor } from "../../../core/tensor.ts";
 import { frontAxis } from "../folding/movement.ts";
 import type { ReadRule, WriteRule } from "../rules.ts";
+import { LARGEST } from "./binary.ts";
 
 export const writePad: WriteRule<"pad"> = (node, context) => {
   const { before, after } = node.attributes;
@@ -18,7 +20,7 @@ export const readPad: ReadRule = (node, context) => {
   const isOld = node.has("pads");
   const pads = isOld ? node.ints("pads") : context.integers(node, node.input(1));
   const value = isOld || (node.inputs[2] ?? "") === "" ? node.float("value", 0) : context.scalar(node, node.input(2));
-  node.check(value === 0, "only padding with zeros is supported", "0", `${value}`);
+  node.check(value === 0 || !isOld, "only padding with zeros is supported before opset 11", "0", `${value}`);
   const axes =
     (node.inputs[3] ?? "") === ""
       ? Array.from({ length: rank }, (_, axis) => axis)
@@ -44,5 +46,33 @@ export const readPad: ReadRule = (node, context) => {
     context.add(node, "resampling", [node.input(0)], { method: mode, padding: { top, left, bottom, right } });
     return;
   }
-  context.add(node, "pad", [node.input(0)], { before, after });
+  if (value === 0 || pads.every((width) => width === 0)) {
+    context.add(node, "pad", [node.input(0)], { before, after });
+    return;
+  }
+  const zeros = context.add(node, "pad", [node.input(0)], { before, after }, { part: "zeros" });
+  const border = borderOf(context.shape(node.input(0)), [before, after], value);
+  const parameter = context.derived(node, node.input(2), "border", border);
+  context.add(node, "binary", [zeros, parameter], { function: value > 0 ? "maximum" : "minimum" });
 };
+
+/** For a padded image of `shape`: limits that are `value` outside of the image, and no limits inside. */
+function borderOf(
+  [, ...shape]: readonly number[],
+  [[, ...before], [, ...after]]: readonly [readonly number[], readonly number[]],
+  value: number,
+): Tensor {
+  const dims = shape.map((extent, axis) => {
+    const added = (before[axis] ?? 0) + (after[axis] ?? 0);
+    return added === 0 ? 1 : extent + added;
+  });
+  const strides = rowMajorStrides(dims);
+  const [inside, outside] = [value > 0 ? -LARGEST : LARGEST, Math.min(LARGEST, Math.max(-LARGEST, value))];
+  const isInside = (index: number): boolean =>
+    dims.every((extent, axis) => {
+      const place = (Math.floor(index / (strides[axis] ?? 1)) % extent) - (before[axis] ?? 0);
+      return extent === 1 || (place >= 0 && place < (shape[axis] ?? 1));
+    });
+  const limits = Float32Array.from({ length: elementCount(dims) }, (_, index) => (isInside(index) ? inside : outside));
+  return tensor(dims, limits);
+}
