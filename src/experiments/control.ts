@@ -21,6 +21,7 @@ import { runFiles } from "../training/run-folder/run-folder.ts";
 import { type RunRecord, readRunRecord } from "../training/run-folder/run-record.ts";
 import { clusterFor, type RunOptions } from "../training/run-scope.ts";
 import type { SettingsInput } from "../training/settings/settings.ts";
+import { withNewNorms } from "../training/start/restoration.ts";
 import { type DataSource, reopenData } from "../training/start/run-data.ts";
 import { train } from "../training/train.ts";
 import { controlSettings } from "./settings.ts";
@@ -71,9 +72,11 @@ export async function control(folder: string, options: ControlOptions = {}): Pro
     return { graph: own, weights };
   };
   const { macs } = required(run.history.finished, "the end of the run").after;
-  const graph = isUniform
+  const written = isUniform
     ? uniformNetwork(bake(await load(runFiles.network)).graph, macs)
     : (await load(runFiles.compact)).graph;
+  // The run trained with batch norms that its files have merged.
+  const graph = record.restoredNorms === undefined ? written : withNewNorms(written);
   const same = kind === "macs" ? "macs" : "epochs";
   const { settings, trainingMacs } = planControl(run, graph, same);
   const place = resolve(chosen ?? controlFolder(run.folder, kind, seed));

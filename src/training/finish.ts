@@ -40,6 +40,7 @@ import type { RunWriter } from "./run-folder/run-writer.ts";
 import { type Score, scoreOf } from "./score.ts";
 import type { Session } from "./session.ts";
 import { metadataOf } from "./start/file-metadata.ts";
+import { withMergedNorms } from "./start/restored-norms.ts";
 
 /** The result of training. */
 export interface Trained {
@@ -68,15 +69,18 @@ export async function finishRun(
   trained: Trained,
   startedAt: number,
 ): Promise<Run> {
-  const { graph, dataset, settings, host, background, network: live, evaluationBatch, cluster } = session;
+  const { graph: trainedGraph, dataset, settings, host, background, evaluationBatch, cluster } = session;
+  const { network: live, restoredNorms = [] } = session;
   const { folder, emitter } = writer;
   const stopIfAborted = (): void => {
     if (writer.isAborted) throw writer.interrupted(trained.steps);
   };
   // Classes of the data mean nothing to a network that is taught its own outputs.
   const described = settings.teach === undefined ? dataset : { ...dataset, isUnlabelled: true as const };
-  const metadata = metadataOf(described, graph);
-  const network = new TrainedNetwork({ graph, weights: await live.readResults() }, metadata);
+  const metadata = metadataOf(described, trainedGraph);
+  const trainedWeights = { graph: trainedGraph, weights: await live.readResults() };
+  const network = new TrainedNetwork(withMergedNorms(trainedWeights, restoredNorms), metadata);
+  const { graph } = network;
   const ranges = await live.readRanges();
   await live.dispose();
 

@@ -87,7 +87,7 @@ export async function carryOut(source: RunSource, options: RunOptions): Promise<
       const session = await discardingNew(start, writer, async () => {
         const opened = await openSession({
           ...{ ...threads, settings, factors, dataset, checkpoint },
-          ...optional({ teacher, latencyTable, taught: record.taught }),
+          ...optional({ teacher, latencyTable, taught: record.taught, restoredNorms: record.restoredNorms }),
         });
         if (checkpoint.progress.step === 0) await cluster.onFirst(() => recordPrecision(writer, record, opened));
         return opened;

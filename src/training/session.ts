@@ -49,6 +49,8 @@ export interface SessionStart {
   readonly latencyTable?: LatencyTable;
   /** What an earlier session has measured of the outputs that are taught. */
   readonly taught?: readonly TaughtOutput[];
+  /** The batch norms that were put back for training; the written files have them merged into convolutions again. */
+  readonly restoredNorms?: readonly string[];
   /** The thread for work that would block the event loop. */
   readonly background: Background;
   /** The ranks that train together. */

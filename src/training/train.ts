@@ -39,10 +39,10 @@ import { carriedNotices } from "./start/carried-notices.ts";
 import { bringsWeights, requireOneTarget, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
 import { sourceForFile } from "./start/fine-tuning-data.ts";
 import { fittingBatch } from "./start/fitting-batch.ts";
-import { foldedNormsNote } from "./start/folded-norms.ts";
 import { requireHead } from "./start/head.ts";
 import { latencyTableFor } from "./start/latency-table.ts";
 import { hasTeacher, withOwnTeacher } from "./start/own-teacher.ts";
+import { restored } from "./start/restoration.ts";
 import { type DataSource, openData } from "./start/run-data.ts";
 import {
   fileOf,
@@ -85,7 +85,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
   const startedAt = performance.now();
   const { data, folder: chosenFolder, controlOf, ...others } = options;
   const { onEvent, signal, hooks, gammaPolicy, alone: _, tuningClock, ...input } = others;
-  const { asked, dataset, source, plain, notices, isTrained, name } = await cluster.together(async () => {
+  const { asked, dataset, source, start, notices, isTrained, name } = await cluster.together(async () => {
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
     const parsed = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
     requireWeights(parsed, isFineTuned);
@@ -110,17 +110,19 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
       isTaught: parsed.teach !== undefined,
     });
     if (parsed.headEpochs !== undefined) requireHead(network.graph);
-    const foldedNotice = isFineTuned ? foldedNormsNote(network.graph) : undefined;
     const scoreNotice = parsed.teach === undefined ? singleScoreNote(network.graph, opened.dataset.classes) : undefined;
-    const said = [fileOf(found)?.notice, headNotice, scoreNotice, batchNotice, foldedNotice].filter(
-      (notice) => notice !== undefined,
-    );
-    const plain = await whitened(network, opened.dataset);
-    if (parsed.int8Keep !== undefined) requireKnownLayers(parsed, simulateIntegers(plain.graph).layers);
+    const said = [fileOf(found)?.notice, headNotice, scoreNotice, batchNotice].filter((notice) => notice !== undefined);
+    const start = await whitened(network, opened.dataset);
+    if (parsed.int8Keep !== undefined) requireKnownLayers(parsed, simulateIntegers(start.graph).layers);
     // Whoever teaches outputs has no labels to compare them with.
     const isTrained = isFineTuned && headNotice === undefined && parsed.teach === undefined;
-    return { asked: fitted, name: nameOf(found, network.graph), ...opened, plain, notices: said, isTrained };
+    return { asked: fitted, name: nameOf(found, network.graph), ...opened, start, notices: said, isTrained };
   });
+  const {
+    network: plain,
+    norms,
+    notice: restoredNotice,
+  } = bringsWeights(model) ? await restored(start, dataset, asked, cluster) : { network: start, norms: [] };
   // One rank measures, so that all have the same times, and no other process is busy meanwhile.
   const table = await cluster.onFirst(async () => (await latencyTableFor(plain.graph, asked)) ?? null);
   const latencyTable = table ?? undefined;
@@ -163,6 +165,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
             ...optional({ preparation: dataset.preparation }),
             sha256: hashData(dataset),
           },
+          ...(norms.length === 0 ? {} : { restoredNorms: norms }),
           initialWeights: hashWeights(network.weights),
           factors,
           engine,
@@ -178,6 +181,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
             ...carriedNotices(network.graph),
             ...notices,
             ...(notice === undefined ? [] : [notice]),
+            ...(restoredNotice === undefined ? [] : [restoredNotice]),
             ...(factors.length === 0 && controlOf === undefined ? [noGamma] : []),
           ],
         };

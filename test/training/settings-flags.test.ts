@@ -93,6 +93,7 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
   tta: [exactly("flip"), exactly("flip+shift")],
   limit: [exactly(640)],
   latency: [{ text: undefined, value: false }],
+  "restore-bn": [{ text: undefined, value: false }],
   name: [exactly("a.b-c_1")],
 };
 

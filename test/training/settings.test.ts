@@ -88,6 +88,7 @@ test("every setting of the schema can be suggested", () => {
     outputWeights: {},
     outputKinds: {},
     keepHead: true,
+    restoreBatchNorm: false,
     headEpochs: 1,
     int8: true,
     int8Epochs: 1,

@@ -58,6 +58,8 @@ export interface RunRecord {
   };
   /** If outputs are taught: what each is, and how much it varies; measured when the run begins. */
   readonly taught?: readonly TaughtOutput[];
+  /** The batch norms that were put back for training (`start/restored-norms.ts`), by name. */
+  readonly restoredNorms?: readonly string[];
   /** sha256 over all parameters, in the graph's order. */
   readonly initialWeights: string;
   readonly factors: readonly Factor[];
@@ -85,6 +87,7 @@ const record: z.ZodType<RunRecord> = z.object({
     sha256: z.object({ train: sha256, test: sha256 }),
   }),
   taught: z.array(taughtOutputSchema).exactOptional(),
+  restoredNorms: z.array(z.string()).exactOptional(),
   initialWeights: sha256,
   factors: z.array(
     z.object({

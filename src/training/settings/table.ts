@@ -236,6 +236,21 @@ export const settingsTable = {
     control: "omit",
     flags: [{ flag: "--from-scratch", codec: switchTo(true), label: "draw new weights" }],
   }),
+  restoreBatchNorm: setting({
+    schema: z.boolean().exactOptional(),
+    help: "put batch norms back that an exporter merged into convolutions; written files have them merged again",
+    group: "weights",
+    default: "true",
+    control: "omit",
+    flags: [
+      {
+        flag: "--no-restore-bn",
+        codec: switchTo(false),
+        help: "train a network without batch norms as it is, if its exporter merged them into convolutions",
+        label: "put merged batch norms back",
+      },
+    ],
+  }),
   ...taskSettings,
   ...augmentationSettings,
   ...averagingSettings,
