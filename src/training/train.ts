@@ -36,6 +36,7 @@ import { evaluationBatchOf } from "./session.ts";
 import { requireInt8, requireKnownLayers } from "./settings/integers.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./settings/settings.ts";
 import { carriedNotices } from "./start/carried-notices.ts";
+import { dividedForBudget } from "./start/divided-groups.ts";
 import { bringsWeights, requireOneTarget, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
 import { sourceForFile } from "./start/fine-tuning-data.ts";
 import { fittingBatch } from "./start/fitting-batch.ts";
@@ -111,8 +112,10 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     });
     if (parsed.headEpochs !== undefined) requireHead(network.graph);
     const scoreNotice = parsed.teach === undefined ? singleScoreNote(network.graph, opened.dataset.classes) : undefined;
-    const said = [fileOf(found)?.notice, headNotice, scoreNotice, batchNotice].filter((notice) => notice !== undefined);
-    const start = await whitened(network, opened.dataset);
+    const { network: start, notice: groupsNotice } = dividedForBudget(await whitened(network, opened.dataset), parsed);
+    const said = [fileOf(found)?.notice, headNotice, scoreNotice, batchNotice, groupsNotice].filter(
+      (notice) => notice !== undefined,
+    );
     if (parsed.int8Keep !== undefined) requireKnownLayers(parsed, simulateIntegers(start.graph).layers);
     // Whoever teaches outputs has no labels to compare them with.
     const isTrained = isFineTuned && headNotice === undefined && parsed.teach === undefined;

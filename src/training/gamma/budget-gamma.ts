@@ -21,7 +21,7 @@ import {
 import { BudgetController, type ControllerState, type Observation } from "../../selection/budget-controller.ts";
 import { type CostKind, costModel } from "../../selection/cost-model.ts";
 import { type Factor, type FactorKind, factorKinds } from "../../selection/factors.ts";
-import { structureKinds } from "../../selection/place.ts";
+import { refusedLayers, structureKinds } from "../../selection/place.ts";
 import type { EventBody, NetworkCost } from "../events.ts";
 import { learningRatesAt } from "../head-phase.ts";
 import { type EpochResult, type Json, readHookState, type TrainingRun } from "../hooks/run-hook.ts";
@@ -39,6 +39,9 @@ const LONGEST_INTERVAL = 10;
 
 /** A budget from which whole structures stay further away than this share of the full cost is refused. */
 const FARTHEST = 0.08;
+
+/** A refusal names at most this many layers. */
+const REASONS = 3;
 
 const GAMMA_BY_IGNORED =
   "gammaBy (--gamma-by) has no effect in a run with a budget, which sets γ of each structure by itself";
@@ -61,6 +64,14 @@ export function requireReachable(
   const options = { round: roundingOf(settings, latencyTable), ...optional({ latencyTable }) };
   const whole = networkCost(graph, latencyTable);
   const kinds = factorKinds.filter((kind) => factors.some((factor) => factor.kind === kind && factor.gamma > 0));
+  if (factors.length === 0) {
+    const reasons = refusedLayers(graph).map(({ layers: [layer = ""], reason }) => `${layer}: ${reason}`);
+    refuse(
+      `${graph.name} has no structures that can be pruned`,
+      "layers with channels, groups or branches that can be zero",
+      reasons.slice(0, REASONS).join(". ") || "Leave --budget out to train without pruning",
+    );
+  }
   if (kinds.length === 0)
     refuse("no structures can be pruned to meet the budget", "a kind with γ above 0", "Leave --gamma out");
   const full = describeCost(budget.of, required(whole[budget.of], "the predicted latency"));
