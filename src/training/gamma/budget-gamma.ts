@@ -40,8 +40,8 @@ const LONGEST_INTERVAL = 10;
 /** A budget from which whole structures stay further away than this share of the full cost is refused. */
 const FARTHEST = 0.08;
 
-/** A refusal names at most this many layers. */
-const REASONS = 3;
+/** A refusal names at most this many layers for one reason. */
+const LISTED = 3;
 
 const GAMMA_BY_IGNORED =
   "gammaBy (--gamma-by) has no effect in a run with a budget, which sets γ of each structure by itself";
@@ -65,12 +65,11 @@ export function requireReachable(
   const whole = networkCost(graph, latencyTable);
   const kinds = factorKinds.filter((kind) => factors.some((factor) => factor.kind === kind && factor.gamma > 0));
   if (factors.length === 0) {
-    const reasons = refusedLayers(graph).map(({ layers: [layer = ""], reason }) => `${layer}: ${reason}`);
-    refuse(
-      `${graph.name} has no structures that can be pruned`,
-      "layers with channels, groups or branches that can be zero",
-      reasons.slice(0, REASONS).join(". ") || "Leave --budget out to train without pruning",
-    );
+    throw new UserError("bad-option", `${graph.name} has no structures that can be pruned`, {
+      about: "budget",
+      hint: "Leave --budget out to train without pruning",
+      list: refusedLayers(graph).map(({ layers, reason }) => `${layers.slice(0, LISTED).join(", ")}: ${reason}`),
+    });
   }
   if (kinds.length === 0)
     refuse("no structures can be pruned to meet the budget", "a kind with γ above 0", "Leave --gamma out");
