@@ -108,7 +108,7 @@ test("only a budget that cannot be reached otherwise divides", () => {
 
 test("a run ends at its budget, with a certificate", async () => {
   const folder = join(temporaryFolder(), "run");
-  const options = { data: tinyDataset(), engine: "reference", epochs: 30, batch: 16, latency: false } as const;
+  const options = { data: tinyDataset(64, 12), engine: "reference", epochs: 30, batch: 16, latency: false } as const;
   const start: Network = { graph: uneven, weights: initialize(uneven, 1) };
   const run = await train(start, { ...options, budget: parseBudget("50%"), folder });
   expect(run.certificate.passed).toBe(true);
