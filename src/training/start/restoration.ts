@@ -7,7 +7,8 @@ import { foldedConvolutions } from "./folded-norms.ts";
 import { channelStatistics } from "./norm-statistics.ts";
 import { type Restored, withNorms } from "./restored-norms.ts";
 
-type Chosen = Pick<Settings, "engine" | "threads" | "batch" | "restoreBatchNorm" | "freezeBatchNorm" | "fromScratch">;
+type Chosen = Pick<Settings, "engine" | "threads" | "batch" | "fromScratch"> &
+  Pick<Settings, "restoreBatchNorm" | "freezeBatchNorm" | "int8">;
 
 /**
  * `network` with its batch norms put back, if the `settings` allow it and it has lost them. One rank runs the training
@@ -19,8 +20,8 @@ export async function restored(
   settings: Chosen,
   cluster: Cluster,
 ): Promise<Restored & { readonly notice?: string }> {
-  // Frozen batch norms would normalise nothing.
-  const isWanted = settings.restoreBatchNorm !== false && !settings.freezeBatchNorm;
+  // Frozen batch norms would normalise nothing. Ranges of integers are learnt for the layers that the file has.
+  const isWanted = settings.restoreBatchNorm !== false && !settings.freezeBatchNorm && settings.int8 !== true;
   const convolutions = isWanted ? foldedConvolutions(network.graph) : [];
   if (convolutions.length === 0) return { network, norms: [] };
   const values = convolutions.map(({ outputs: [dst = ""] }) => dst);
