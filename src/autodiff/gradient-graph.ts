@@ -4,11 +4,10 @@
  */
 import { required } from "../core/errors.ts";
 import type { Graph, Input } from "../graph/graph.ts";
-import { endingInLogits } from "../graph/logits.ts";
 import { inferShapes } from "../graph/shapes.ts";
 import { withBatchStatistics } from "./batch-statistics.ts";
 import { differentiate } from "./differentiate.ts";
-import { gradientOf, type LossOptions, lossHead, trainedParameters } from "./loss.ts";
+import { forTargets, gradientOf, type LossOptions, lossHead, trainedParameters } from "./loss.ts";
 
 export interface GradientGraphOptions {
   /** "batch" (default): normalise by the batch's statistics; "frozen": by the running ones. */
@@ -25,7 +24,7 @@ export interface GradientGraphOptions {
  * each trained parameter in the order of `whole.parameters`, then optionally that of each input.
  */
 export function gradientGraph(whole: Graph, options: GradientGraphOptions = {}): Graph {
-  const forward = endingInLogits(whole);
+  const forward = forTargets(whole, options.loss);
   const network = options.batchNormalization === "frozen" ? forward : withBatchStatistics(forward);
   const head = lossHead(network, options.loss);
   const { nodes, gradients } = gradientsOf(network, head.seeds, options);

@@ -2,13 +2,17 @@
 import { UserError } from "../core/errors.ts";
 import { formatShape } from "../core/tensor.ts";
 import { type Graph, type Input, makeNode, type Node, type Parameter } from "../graph/graph.ts";
+import { endingInLogits, withoutLastSigmoid } from "../graph/logits.ts";
 import type { SoftTerm, TaughtTerm } from "../graph/ops.ts";
 import { inferShapes } from "../graph/shapes.ts";
 
 /** The targets of the loss. */
 export interface LossOptions {
-  /** "labels" (default): class numbers. "soft": a distribution over the classes per image (`data/mixup-cutmix.ts`). */
-  readonly targets?: "labels" | "soft";
+  /**
+   * "labels" (default): class numbers. "soft": a distribution over the classes per image (`data/mixup-cutmix.ts`).
+   * "several": a number from 0 to 1 for each class, whose logit a sigmoid reads.
+   */
+  readonly targets?: "labels" | "soft" | "several";
   /**
    * Knowledge distillation (Hinton, Vinyals and Dean, 2015): (1 − weight) times the loss of the targets, plus
    * weight · temperature² times the loss of the teacher's answers. The temperature softens the logits in the second
@@ -34,9 +38,15 @@ export interface LossHead {
   readonly seeds: ReadonlyMap<string, string>;
 }
 
+/** `graph` with what the loss reads as its output: the logits of classes, or of questions that sigmoids answer. */
+export function forTargets(graph: Graph, { targets }: LossOptions = {}): Graph {
+  return targets === "several" ? withoutLastSigmoid(graph) : endingInLogits(graph);
+}
+
 /**
- * Softmax cross-entropy of the logits, which are the only output of `forward`, of shape [N, classes]. The targets are
- * the input `labels` [N], or the distributions `targets` and `teacher` [N, classes], as the options say. Throws
+ * Softmax cross-entropy of the logits, which are the only output of `forward`, of shape [N, classes], or the binary
+ * cross-entropy of each class. The targets are the input `labels` [N], or the distributions `targets` and `teacher`
+ * [N, classes], as the options say. Throws
  * `UserError("bad-graph")` if the network has other outputs.
  */
 export function lossHead(forward: Graph, { targets = "labels", teacher, taught }: LossOptions = {}): LossHead {
@@ -62,10 +72,11 @@ export function lossHead(forward: Graph, { targets = "labels", teacher, taught }
           { weight: teacher.weight * teacher.temperature ** 2, temperature: teacher.temperature },
         ];
   const names = ["targets", ...(teacher === undefined ? [] : ["teacher"])];
-  const isSoft = targets === "soft" || teacher !== undefined;
+  const isSoft = targets !== "labels" || teacher !== undefined;
+  const attributes = targets === "several" ? ({ terms, isPerClass: true } as const) : { terms };
   return {
     node: isSoft
-      ? makeNode("soft_cross_entropy", "loss", [logits, ...names], outputs, { terms })
+      ? makeNode("soft_cross_entropy", "loss", [logits, ...names], outputs, attributes)
       : makeNode("softmax_cross_entropy", "loss", [logits, "labels"], outputs, {}),
     inputs: isSoft ? names.map(distribution) : [{ name: "labels", dtype: "i32", shape: ["N"] }],
     loss: "loss",
@@ -98,7 +109,7 @@ export function withShare(node: Node, count: number): Node {
     }
     case "soft_cross_entropy": {
       const terms = node.attributes.terms.map((term) => ({ ...term, weight: term.weight / count }));
-      return makeNode(node.op, node.name, node.inputs, node.outputs, { terms });
+      return makeNode(node.op, node.name, node.inputs, node.outputs, { ...node.attributes, terms });
     }
     default:
       return node;

@@ -18,13 +18,12 @@ import {
   type OptimizerStateKind,
   type Parameter,
 } from "../graph/graph.ts";
-import { endingInLogits } from "../graph/logits.ts";
 import { withoutLastSoftmax } from "../graph/taught-outputs.ts";
 import type { KeptFactors } from "../selection/factors.ts";
 import { runningStatistics, withBatchStatistics } from "./batch-statistics.ts";
 import { differentiate } from "./differentiate.ts";
 import { followedRanges } from "./followed-ranges.ts";
-import { gradientOf, type LossOptions, lossHead, trainedParameters } from "./loss.ts";
+import { forTargets, gradientOf, type LossOptions, lossHead, trainedParameters } from "./loss.ts";
 import {
   decaysOf,
   type LearningRates,
@@ -72,7 +71,7 @@ export interface TrainingGraphOptions {
  */
 export function trainingGraph(whole: Graph, options: TrainingGraphOptions): Graph {
   requireArguments("trainingGraph", { whole: [whole, "graph"], options: [options, "object"] });
-  const forward = options.loss?.taught === undefined ? endingInLogits(whole) : withoutLastSoftmax(whole);
+  const forward = options.loss?.taught === undefined ? forTargets(whole, options.loss) : withoutLastSoftmax(whole);
   const isFrozen = options.batchNormalization === "frozen";
   const network = isFrozen ? forward : withBatchStatistics(forward);
   const statistics = isFrozen ? { nodes: [], updates: [] } : runningStatistics(forward, options.batch);

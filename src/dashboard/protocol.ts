@@ -65,6 +65,8 @@ export interface TestImages {
   /** Channels, height, width. */
   readonly shape: readonly [number, number, number];
   readonly classes: readonly string[];
+  /** What the network's output is: numbers for all classes, or one for the second of two. */
+  readonly answers: "logits" | "probabilities" | "logit" | "probability";
   readonly mean: readonly number[];
   readonly standardDeviation: readonly number[];
   /** Planar 8-bit pixels in base64. */

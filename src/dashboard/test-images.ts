@@ -1,9 +1,10 @@
 /** Sends images of a run's test split to the page, and the preprocessing that its networks need. */
-import { required } from "../core/errors.ts";
+import { required, UserError } from "../core/errors.ts";
 import { evaluationBatches } from "../data/evaluation-batches.ts";
 import { datasetReference } from "../data/references.ts";
+import { answerFormOf } from "../graph/logits.ts";
 import { openData } from "../training/start/run-data.ts";
-import { recordIn } from "./network.ts";
+import { recordIn, wholeNetwork } from "./network.ts";
 import type { TestImages } from "./protocol.ts";
 
 const IMAGES = 16;
@@ -12,13 +13,21 @@ async function readImages(folder: string, input: readonly number[]): Promise<Tes
   const record = await recordIn(folder);
   if (record === undefined) return undefined;
   const { data, settings } = record;
+  if (settings.task === "multi-label") {
+    throw new UserError("unsupported", "the page shows one class as the answer, and these images may have several", {
+      about: record.name,
+      hint: "Score the network with espalier eval",
+    });
+  }
+  const network = await wholeNetwork(folder);
   const options = data.preparation === undefined ? {} : { images: { ...data.preparation, classes: data.classes } };
   const [channels = 3, height = 0, width = 0] = input;
   const shape = [channels, height, width] as const;
-  const { dataset } = await openData(datasetReference(data.source, options), settings.limit, shape);
+  const { dataset } = await openData(datasetReference(data.source, options), settings, shape);
   const { mean, standardDeviation } = dataset.normalization;
   const batch = Math.min(IMAGES, dataset.test.count);
-  const about = { shape, classes: data.classes, mean, standardDeviation };
+  const answers = network === undefined ? "logits" : answerFormOf(network.graph);
+  const about = { shape, classes: data.classes, answers, mean, standardDeviation };
   for await (const { images, labels, count } of evaluationBatches(dataset.test, dataset.normalization, batch)) {
     const size = channels * height * width;
     return {

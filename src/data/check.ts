@@ -17,9 +17,17 @@ export function checkDataset(dataset: Dataset): void {
   const { name, classes, sampleShape, normalization } = dataset;
   const wrong = (what: string, expected: string, received: string, hint = REMEDY): UserError =>
     new UserError("bad-option", what, { about: name, expected, received, hint });
-  if (classes.length < (dataset.isUnlabelled === true ? 1 : 2)) {
-    throw wrong("there are not enough classes", "the names of at least 2 classes", `${classes.length}`);
+  const { labelSets } = dataset;
+  const fewest = dataset.isUnlabelled === true || labelSets !== undefined ? 1 : 2;
+  if (classes.length < fewest) {
+    const expected = fewest === 1 ? "the name of a class" : "the names of at least 2 classes";
+    throw wrong("there are not enough classes", expected, `${classes.length}`);
   }
+  const strange = labelSets?.flat().find((label) => !(Number.isInteger(label) && label >= 0 && label < classes.length));
+  if (strange !== undefined) {
+    throw wrong("a set of labels has one that is not a class", `0 … ${classes.length - 1}`, `${strange}`);
+  }
+  const most = labelSets === undefined ? classes.length : labelSets.length;
   if (sampleShape.length !== 3 || !sampleShape.every((extent) => Number.isInteger(extent) && extent > 0)) {
     throw wrong("the shape of the images is not valid", "[channels, height, width]", `[${sampleShape.join(", ")}]`);
   }
@@ -41,13 +49,13 @@ export function checkDataset(dataset: Dataset): void {
         `${split.labels.length}`,
       );
     }
-    const image = split.labels.findIndex((label) => !(label >= 0 && label < classes.length));
+    const image = split.labels.findIndex((label) => !(label >= 0 && label < most));
     if (image < 0) continue;
     throw wrong(
-      `the label of image ${image} of "${part}" is not a class`,
-      `0 … ${classes.length - 1}`,
+      `the label of image ${image} of "${part}" is not a ${labelSets === undefined ? "class" : "set of labels"}`,
+      `0 … ${most - 1}`,
       String(split.labels[image]),
-      "A label is an index into the list of classes, counted from 0",
+      `A label is an index into the list of ${labelSets === undefined ? "classes" : "sets of labels"}, counted from 0`,
     );
   }
 }

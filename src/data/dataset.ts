@@ -6,6 +6,7 @@ import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import type { Flip, FlipName } from "./flip.ts";
 import type { Unreadable } from "./images/unreadable.ts";
+import type { LabelSets } from "./label-sets.ts";
 
 /** Channels, height, width. */
 export type SampleShape = readonly [number, number, number];
@@ -128,6 +129,11 @@ export interface Dataset<S extends Split = Split> {
   readonly augmentation: Augmentation;
   readonly train: S;
   readonly test: S;
+  /**
+   * Set if an image may have several labels, or none. The label of an image is then the number of one of these sets of
+   * classes.
+   */
+  readonly labelSets?: LabelSets;
   /** Whether the images have no labels: the only class stands for all of them. */
   readonly isUnlabelled?: true;
   /** Set for image files only. */

@@ -9,6 +9,7 @@
 import { UserError } from "../core/errors.ts";
 import { RandomStream, streamOf } from "../core/random.ts";
 import { type SampleShape, sampleSize } from "./dataset.ts";
+import type { LabelSets } from "./label-sets.ts";
 
 /**
  * How images are mixed, with λ ~ Beta(alpha, alpha). "mixup": λ·image + (1 − λ)·partner. "cutmix": a box of 1 − λ of
@@ -19,7 +20,10 @@ export interface Mixing {
   readonly alpha: number;
 }
 
-/** How labels become targets: (1 − smoothing)·label + smoothing / classes, mixed as the images are. */
+/**
+ * How labels become targets: (1 − smoothing)·label + smoothing / classes, mixed as the images are. With sets of labels,
+ * smoothing / 2 is added to each class.
+ */
 export interface SoftLabels {
   readonly classes: number;
   /** At least 0 and below 1. */
@@ -27,6 +31,8 @@ export interface SoftLabels {
   readonly mixing?: Mixing;
   /** The weight of each class in the loss: the targets of an image add up to the weight of its label. Default: 1. */
   readonly weights?: readonly number[];
+  /** The sets of classes that labels stand for. Each class then is a question of its own, and targets are 0 … 1. */
+  readonly sets?: LabelSets;
 }
 
 /** A batch that is changed in place. */
@@ -97,19 +103,23 @@ export function softenBatch(
   { images, labels, targets }: MixedBatch,
   indices: Int32Array,
   shape: SampleShape,
-  { classes, smoothing, mixing, weights }: SoftLabels,
+  { classes, smoothing, mixing, weights, sets }: SoftLabels,
   seed: number,
   epoch: number,
 ): void {
   const count = labels.length;
   const size = sampleSize(shape);
   for (const [slot, label] of labels.entries()) {
-    if (label < 0 || label >= classes) throw noClass(indices[slot] ?? slot, label, classes);
+    const most = sets?.length ?? classes;
+    if (label < 0 || label >= most) throw noClass(indices[slot] ?? slot, label, most);
   }
-  targets.fill(smoothing / classes);
+  targets.fill(smoothing / (sets === undefined ? classes : 2));
   const addTarget = (slot: number, of: number, share: number): void => {
-    const at = slot * classes + (labels[of] ?? 0);
-    targets[at] = (targets[at] ?? 0) + share * (1 - smoothing);
+    const label = labels[of] ?? 0;
+    for (const one of sets === undefined ? [label] : (sets[label] ?? [])) {
+      const at = slot * classes + one;
+      targets[at] = (targets[at] ?? 0) + share * (1 - smoothing);
+    }
   };
   const mixer = mixing === undefined ? undefined : mixers[mixing.kind];
   const partnerShares = new Float64Array(count);

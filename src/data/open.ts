@@ -28,6 +28,8 @@ export interface OpenOptions extends ObtainOptions {
   readonly imageDefaults?: ImageFileOptions;
   /** Whether the images of a folder need no classes, because nothing is learnt from labels. */
   readonly unlabelled?: boolean;
+  /** Whether an image may have several labels, or none: a table has to say so. */
+  readonly severalLabels?: boolean;
   /** The network's input shape, if known: image files are prepared for it. */
   readonly input?: SampleShape;
 }
@@ -57,6 +59,7 @@ export async function openDataset(spec: string, options: OpenOptions = {}): Prom
   requireArguments("openDataset", { spec: [spec, "text or none"], options: [options, "object"] });
   requireArguments("openDataset", { "options.images": [options.images, "object?"] });
   const dataset = await openAny(spec, options);
+  if (options.severalLabels === true && dataset.labelSets === undefined) throw needsTable(dataset.name);
   if (dataset.preparation !== undefined) return dataset;
   const { mean, standardDeviation, ...others } = options.images ?? {};
   const [given] = Object.keys(others);
@@ -124,8 +127,20 @@ async function openImageFolder(folder: string | undefined, options: OpenOptions)
   return openImageFiles(folder, options);
 }
 
-function openImageFiles(place: string, { images, imageDefaults, input, unlabelled }: OpenOptions): Promise<Dataset> {
-  return openImages(place, { ...imageDefaults, ...images }, input, unlabelled);
+function openImageFiles(
+  place: string,
+  { images, imageDefaults, input, unlabelled, severalLabels }: OpenOptions,
+): Promise<Dataset> {
+  const labels = severalLabels === true ? "several" : unlabelled === true ? "none" : "one";
+  return openImages(place, { ...imageDefaults, ...images }, input, labels);
+}
+
+function needsTable(about: string): UserError {
+  return new UserError("bad-option", "the data has one label for each image, not several", {
+    about,
+    expected: "a CSV or Parquet file with a column of labels, or with a column of 0 and 1 for each class",
+    hint: "Leave --task multi-label out, or write the labels of the images into a CSV file: path,labels",
+  });
 }
 
 function notImages(file: string): UserError {

@@ -14,6 +14,7 @@ export type {
 export { allocateSplit } from "../data/dataset.ts";
 export type { ImageFileOptions } from "../data/images/open.ts";
 export type { UnreadableImage } from "../data/images/unreadable.ts";
+export type { LabelSets } from "../data/label-sets.ts";
 export type { TrainingBatch, TrainingLoaderOptions } from "../data/loader.ts";
 export { TrainingLoader } from "../data/loader.ts";
 export { datasetNames, openDataset } from "../data/open.ts";

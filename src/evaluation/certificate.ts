@@ -15,6 +15,7 @@ import { loadOnnx } from "../formats/onnx/index.ts";
 import type { Network } from "../graph/graph.ts";
 import type { GraphOutput } from "../graph/taught-outputs.ts";
 import { answersOf, type Classifier, engineClassifier, type Host } from "./classifier.ts";
+import { compareLabelSets } from "./compare-label-sets.ts";
 import { comparableImages, compareOutputs } from "./compare-outputs.ts";
 import { type Comparison, compareLogits, rangeOf } from "./comparison.ts";
 import { type Departure, engineActivations, firstDeparture } from "./first-divergence.ts";
@@ -48,6 +49,8 @@ export interface CertificateOptions {
   readonly runtime?: boolean;
   /** The outputs of networks that are no classifiers; default: logits alone. */
   readonly outputs?: readonly GraphOutput[];
+  /** Outputs above it are answers, of networks that answer with several labels; default: one class is the answer. */
+  readonly threshold?: number;
 }
 
 /** The comparison of two networks that should give the same logits; plain JSON. */
@@ -92,6 +95,7 @@ export async function certify(options: CertificateOptions): Promise<Certificate>
     ...{ original: [original, "network"], originalFile: [originalFile, "text"], compact: [options.compact, "network"] },
     ...{ compactFile: [file, "text"], kept: [kept, "map"], host: [options.host, "engine"] },
     ...{ dataset: [dataset, "dataset"], images: [count, "whole number?"], batch: [options.batch, "whole number?"] },
+    threshold: [options.threshold, "number?"],
   });
   const { compact, compactFile, host, runtime } = options;
   const asked = { compact, compactFile, engine: host.name, ...optional({ runtime }) };
@@ -105,13 +109,15 @@ export async function certify(options: CertificateOptions): Promise<Certificate>
 
 async function certifyBeside(witness: Witness, options: CertificateOptions): Promise<Certificate> {
   const { original, compact, host, dataset, kept, images = defaultImages, batch = 250 } = options;
-  const { outputs } = options;
+  const { outputs, threshold } = options;
   const split = firstImages(dataset.test, Math.min(images, outputs === undefined ? images : comparableImages(outputs)));
-  const compare = (one: Tensor, other: Tensor): Comparison =>
-    outputs === undefined ? compareLogits(one, other) : compareOutputs(one, other, outputs);
+  const compare = (one: Tensor, other: Tensor): Comparison => {
+    if (threshold !== undefined) return compareLabelSets(one, other, threshold);
+    return outputs === undefined ? compareLogits(one, other) : compareOutputs(one, other, outputs);
+  };
   // What a network answers with one number, two classes or something else, follows from its task.
   const read = async (opening: Promise<Classifier>): Promise<Classifier> =>
-    outputs === undefined ? inTwoClasses(await opening, compact.graph) : opening;
+    outputs === undefined && threshold === undefined ? inTwoClasses(await opening, compact.graph) : opening;
   const measure = (classifier: Promise<Classifier>): Promise<Tensor> =>
     logitsAndDispose(read(classifier), split, dataset);
   const before = await measure(engineClassifier(host, original, batch));

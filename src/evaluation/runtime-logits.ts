@@ -10,11 +10,18 @@ import { inTwoClasses } from "./two-classes.ts";
 /**
  * The file at `path`, which was read as `graph`, as a classifier. The file is run as it is. Where it ends in
  * probabilities, their logarithms are logits, of a probability for each class log(p / (1 − p)). One number for each
- * image is read as two classes. Rejects with what `runtimeClassifier` rejects with.
+ * image is read as two classes, unless each output is a label of its own (`isMultiLabel`). Rejects with what `runtimeClassifier` rejects with.
  */
-export async function runtimeLogits(path: string, graph: Graph, batch: number, threads = 1): Promise<Classifier> {
-  const classifier = inTwoClasses(await runtimeClassifierOf(path, graph, batch, threads), graph);
-  const toLogits = logitsFrom(graph);
+export async function runtimeLogits(
+  path: string,
+  graph: Graph,
+  batch: number,
+  threads = 1,
+  isMultiLabel = false,
+): Promise<Classifier> {
+  const plainly = await runtimeClassifierOf(path, graph, batch, threads);
+  const classifier = isMultiLabel ? plainly : inTwoClasses(plainly, graph);
+  const toLogits = isMultiLabel ? (lastSigmoid(graph) === undefined ? undefined : logOdds) : logitsFrom(graph);
   if (toLogits === undefined) return classifier;
   return { ...classifier, logits: async (images) => toLogits(await classifier.logits(images)) };
 }

@@ -26,8 +26,11 @@ export interface ComparedRun {
 export interface RunGroup {
   readonly model: string;
   readonly dataset: string;
-  /** "agreement": with the original's outputs, which the runs were taught. */
-  readonly score: "accuracy" | "agreement";
+  /**
+   * "agreement": with the original's outputs, which the runs were taught. "mAP": the mean average precision of images
+   * with several labels.
+   */
+  readonly score: "accuracy" | "agreement" | "mAP";
   /** Sorted by MACs, the largest first. */
   readonly runs: readonly ComparedRun[];
 }
@@ -100,7 +103,8 @@ export function groupRuns(summaries: readonly RunSummary[]): readonly RunGroup[]
 }
 
 /** What the accuracies of a run are. */
-export function scoreOf({ isTaught }: RunSummary): RunGroup["score"] {
+export function scoreOf({ isTaught, isMultiLabel }: RunSummary): RunGroup["score"] {
+  if (isMultiLabel === true) return "mAP";
   return isTaught === true ? "agreement" : "accuracy";
 }
 

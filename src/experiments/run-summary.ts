@@ -77,6 +77,8 @@ export interface RunSummary {
   readonly controlOf?: ControlOf;
   /** The network was taught its own original outputs: its accuracies are its agreement with them. */
   readonly isTaught?: true;
+  /** Images may have several labels: its accuracies are mean average precisions. */
+  readonly isMultiLabel?: true;
   /** Only if it is known: `run.json` has just the hash of the weights. */
   readonly startedFrom?: StartSummary;
   /**
@@ -131,6 +133,7 @@ export const runSummarySchema: z.ZodType<RunSummary> = z.object({
   trainImages: count,
   controlOf: controlOf.exactOptional(),
   isTaught: z.literal(true).exactOptional(),
+  isMultiLabel: z.literal(true).exactOptional(),
   startedFrom: z.object({ file: z.string(), accuracy: z.number() }).exactOptional(),
   aim: z.string(),
   gammaAfter: z.number().exactOptional(),
@@ -204,6 +207,7 @@ export async function summarizeRun(folder: string): Promise<RunSummary | undefin
     trainImages: started.dataset.trainImages,
     ...optional({ controlOf }),
     ...(finished.after.outputs === undefined ? {} : { isTaught: true }),
+    ...(finished.after.labels === undefined ? {} : { isMultiLabel: true }),
     aim: aimOf(kinds, { ...settings }),
     ...optional({ gammaAfter }),
     kinds,

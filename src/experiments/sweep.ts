@@ -23,6 +23,7 @@ import { imagesPerMicroBatch } from "../training/network/micro-batches.ts";
 import { partOfBatch } from "../training/ranks/ranks.ts";
 import { DEFAULT_RUNS_FOLDER, lockRunFolder } from "../training/run-folder/run-folder.ts";
 import { hashData, hashWeights } from "../training/run-folder/run-record.ts";
+import { labelOptionsOf } from "../training/settings/tasks.ts";
 import { bringsWeights, requireOneTarget, requireWeights } from "../training/start/fine-tuning.ts";
 import { requireHead } from "../training/start/head.ts";
 import { latencyTableFor } from "../training/start/latency-table.ts";
@@ -170,9 +171,10 @@ async function requireSameGround(
 export function imagesOf({ images, settings }: SweepPlan): {
   readonly images?: ImageFileOptions;
   readonly unlabelled: boolean;
+  readonly severalLabels: boolean;
 } {
   // A caller in JavaScript may pass anything; the plan is checked later.
-  return { ...optional({ images }), unlabelled: settings?.teach !== undefined };
+  return { ...optional({ images }), ...labelOptionsOf(settings ?? {}) };
 }
 
 async function statesOf(folder: string, plan: SweepPlan, model: string): Promise<readonly PlannedRun[]> {
@@ -193,7 +195,7 @@ async function requirePoints(plan: SweepPlan, model: OpenModel, dataset: Dataset
       requireWindow(settings);
       requireBodyEpochs(settings);
       requireWeights(settings, bringsWeights(model) && !settings.fromScratch);
-      const { dataset: limited } = await openData(Promise.resolve(dataset), settings.limit, undefined);
+      const { dataset: limited } = await openData(Promise.resolve(dataset), settings, undefined);
       stepsPerEpoch(limited.train.count, settings.batch);
       imagesPerMicroBatch(partOfBatch(settings.batch, cluster).count, settings.accumulate ?? 1);
       const { network: plain } = networkFor(model, limited, { ...settings, isTaught: settings.teach !== undefined });

@@ -15,6 +15,18 @@ export function isSoftmaxOfClasses(node: Node | undefined): node is Node<"softma
 /** What the only number for an image says about the second of two classes: its probability, or its logit. */
 export type SingleScore = "probability" | "logit";
 
+/** How the numbers of a classifier's only output are to be read. */
+export type AnswerForm = "logits" | "probabilities" | SingleScore;
+
+/** The form of the only output of `graph`. */
+export function answerFormOf(graph: Graph): AnswerForm {
+  const score = singleScoreOf(graph);
+  if (score !== undefined) return score;
+  const isScaled = graph.outputs.length === 1 && withoutSoftmax(graph) !== graph;
+  const last = graph.nodes.findLast(isSoftmaxOfClasses);
+  return isScaled && last?.attributes.isLogarithm !== true ? "probabilities" : "logits";
+}
+
 /** How `graph` decides between two classes with one number for each image; undefined if it gives other outputs. */
 export function singleScoreOf(graph: Graph): SingleScore | undefined {
   const [output = "", ...others] = graph.outputs;

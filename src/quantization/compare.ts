@@ -5,13 +5,16 @@ import { requireArguments } from "../core/arguments.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { accuracyOf } from "../evaluation/accuracy.ts";
 import { type Answers, answersOf } from "../evaluation/classifier.ts";
+import { compareLabelSets } from "../evaluation/compare-label-sets.ts";
 import { compareLogits } from "../evaluation/comparison.ts";
+import { labelReadingOf } from "../evaluation/label-scores.ts";
 import type { Latency } from "../evaluation/latency.ts";
 import { onnxRuntimeVersion } from "../evaluation/runtime-library.ts";
 import { runtimeLogits } from "../evaluation/runtime-logits.ts";
 import { floatNodes, profileFile } from "../evaluation/runtime-profile.ts";
 import { measureLatencyAside } from "../evaluation/runtime-thread.ts";
 import type { Graph } from "../graph/graph.ts";
+import { withoutLastSigmoid } from "../graph/logits.ts";
 
 export interface ComparedFile {
   readonly file: string;
@@ -73,11 +76,15 @@ export async function compareQuantized(
       latencies.push({ original: ofOriginal, quantized: ofQuantized });
     }
   }
-  const { sameAnswers, images } = compareLogits(before.logits, after.logits);
+  const reading = labelReadingOf(dataset, withoutLastSigmoid(graph));
+  const { sameAnswers, images } =
+    reading === undefined
+      ? compareLogits(before.logits, after.logits)
+      : compareLabelSets(before.logits, after.logits, reading.threshold);
   const facts = async (file: string, answers: Answers): Promise<ComparedFile> => ({
     file,
     bytes: (await stat(file)).size,
-    accuracy: accuracyOf(answers).accuracy,
+    accuracy: accuracyOf(answers, reading).accuracy,
   });
   return {
     original: await facts(original, before),
@@ -91,8 +98,9 @@ export async function compareQuantized(
 }
 
 async function answersOfFile(file: string, { graph, dataset }: CompareOptions): Promise<Answers> {
-  const { test, normalization } = dataset;
-  const classifier = await runtimeLogits(file, graph, Math.min(batch, test.count), availableParallelism());
+  const { test, normalization, labelSets } = dataset;
+  const [images, threads] = [Math.min(batch, test.count), availableParallelism()];
+  const classifier = await runtimeLogits(file, graph, images, threads, labelSets !== undefined);
   try {
     return await answersOf(classifier, test, normalization);
   } finally {

@@ -1,4 +1,4 @@
-/** How far the class probabilities of one network are from those of another. */
+/** How far the probabilities of one network are from those of another. */
 import type { Tensor } from "../core/tensor.ts";
 import { rowOf } from "../evaluation/classifier.ts";
 import { logSoftmax } from "../evaluation/confusion.ts";
@@ -12,4 +12,20 @@ export function meanDivergence(original: Tensor, other: Tensor): number {
     for (const [label, logP] of p.entries()) sum += Math.exp(logP) * (logP - (q[label] ?? 0));
   }
   return images === 0 ? 0 : sum / images;
+}
+
+/** As `meanDivergence`, with a probability for each class of its own: the sum over the classes of both cases. */
+export function meanLabelDivergence(original: Tensor, other: Tensor): number {
+  const [images = 0] = original.shape;
+  let sum = 0;
+  for (const [index, logit] of original.data.entries()) {
+    const against = other.data[index] ?? 0;
+    const p = 1 / (1 + Math.exp(-logit));
+    sum += p * (logSigmoid(logit) - logSigmoid(against)) + (1 - p) * (logSigmoid(-logit) - logSigmoid(-against));
+  }
+  return images === 0 ? 0 : sum / images;
+}
+
+function logSigmoid(x: number): number {
+  return Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x)));
 }

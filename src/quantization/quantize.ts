@@ -15,14 +15,16 @@ import type { Tensor } from "../core/tensor.ts";
 import { type Dataset, firstImages, type Split } from "../data/dataset.ts";
 import { accuracyOf } from "../evaluation/accuracy.ts";
 import { type Answers, answersOf, engineClassifier, type Host } from "../evaluation/classifier.ts";
+import { compareLabelSets } from "../evaluation/compare-label-sets.ts";
 import { compareLogits } from "../evaluation/comparison.ts";
+import { type LabelReading, labelReadingOf } from "../evaluation/label-scores.ts";
 import { requireOnnxRuntime } from "../evaluation/runtime-library.ts";
 import { runtimeLogits } from "../evaluation/runtime-logits.ts";
 import { saveOnnx } from "../formats/onnx/index.ts";
 import type { Graph, Network } from "../graph/graph.ts";
-import { endingInLogits } from "../graph/logits.ts";
+import { endingInLogits, withoutLastSigmoid } from "../graph/logits.ts";
 import { calibrationImages } from "./calibration-images.ts";
-import { meanDivergence } from "./divergence.ts";
+import { meanDivergence, meanLabelDivergence } from "./divergence.ts";
 import { integerForm } from "./integer-forms.ts";
 import { integerReady } from "./integer-ready.ts";
 import { forward, type Observed, observe } from "./observe.ts";
@@ -172,12 +174,18 @@ class Search {
 
   /** Accuracy of the original on the held-out images. */
   get accuracy(): number {
-    return accuracyOf(required(this.#original, "answers")).accuracy;
+    return accuracyOf(required(this.#original, "answers"), this.#reading).accuracy;
+  }
+
+  /** How outputs are read as sets of labels, if images may have several. */
+  get #reading(): LabelReading | undefined {
+    return labelReadingOf(this.#options.dataset, withoutLastSigmoid(this.#network.graph));
   }
 
   async askOriginal(): Promise<void> {
     const { host, dataset } = this.#options;
-    const graph = endingInLogits(this.#network.graph);
+    const { graph: whole } = this.#network;
+    const graph = this.#reading === undefined ? endingInLogits(whole) : withoutLastSigmoid(whole);
     const classifier = await engineClassifier(host, { graph, weights: this.#network.weights }, batch);
     try {
       this.#original = await answersOf(classifier, this.#heldOut, dataset.normalization);
@@ -195,16 +203,22 @@ class Search {
       largestWeight: reduceRange ? 63 : 127,
     });
     await saveOnnx(quantized.network, this.#file, { quantization: quantized.quantization });
-    const classifier = await runtimeLogits(this.#file, this.#network.graph, batch, availableParallelism());
+    const reading = this.#reading;
+    const isMultiLabel = reading !== undefined;
+    const { graph } = this.#network;
+    const classifier = await runtimeLogits(this.#file, graph, batch, availableParallelism(), isMultiLabel);
     try {
       const answers = await answersOf(classifier, firstImages(this.#heldOut, images), dataset.normalization);
       const original = firstRows(required(this.#original, "answers").logits, answers.labels.length);
-      const { sameAnswers } = compareLogits(original, answers.logits);
+      const { sameAnswers } =
+        reading === undefined
+          ? compareLogits(original, answers.logits)
+          : compareLabelSets(original, answers.logits, reading.threshold);
       const score = {
         method,
-        accuracy: accuracyOf(answers).accuracy,
+        accuracy: accuracyOf(answers, reading).accuracy,
         agreement: (100 * sameAnswers) / answers.labels.length,
-        divergence: meanDivergence(original, answers.logits),
+        divergence: (isMultiLabel ? meanLabelDivergence : meanDivergence)(original, answers.logits),
       };
       return { keep, quantized, score };
     } finally {

@@ -40,6 +40,12 @@ function manner({ started: { factors, controlOf } }: History): string {
 }
 
 /** How each output agrees with the original's, if outputs were taught. */
+/** What the accuracies of the run are, at the start of a sentence. */
+function scoreWords({ finished }: History): string {
+  if (finished?.after.labels !== undefined) return "The mean average precision of the labels";
+  return finished?.after.outputs === undefined ? "Accuracy" : "Agreement with the original network's outputs";
+}
+
 function agreementSection({ finished }: History): Markup | undefined {
   const { outputs } = finished?.after ?? {};
   if (outputs === undefined) return undefined;
@@ -144,16 +150,18 @@ export function reportPage(history: History, structure: StructureView | undefine
     agreementSection(history),
     history.classes === undefined
       ? undefined
-      : section("Recall by class", "The lowest first, on the whole test split.", recallTable(history.classes)),
+      : section(
+          history.finished?.after.labels === undefined ? "Recall by class" : "Scores by label",
+          "The lowest first, on the whole test split.",
+          recallTable(history.classes),
+        ),
     notesSection(history),
     section("How it was made", undefined, factLists(history)),
     element(
       "footer",
       {},
       "MACs are multiply-accumulates of convolutions and linear layers for one image. " +
-        (history.finished?.after.outputs === undefined
-          ? "Accuracy is on the whole test split. "
-          : "Agreement with the original network's outputs is on the whole test split. "),
+        `${scoreWords(history)} is on the whole test split. `,
       "Method: Data-Driven Sparse Structure Selection (Huang and Wang, ECCV 2018).",
     ),
   );

@@ -35,13 +35,14 @@ export function summaryRows(
   });
   const rows: SummaryRow[] = [
     {
-      name: before.outputs === undefined ? "Test accuracy" : "Agreement",
+      name: scoreName(before),
       before: formatPercent(before.accuracy, 2),
       after: formatPercent(after.accuracy, 2),
       left: undefined,
     },
     ...augmentedRow(before, after),
     ...balancedRow(before, after),
+    ...labelRows(before, after),
     row("MACs of one image", before.macs, after.macs, formatQuantity),
     row("Parameters", before.parameters, after.parameters, formatCount),
     row("ONNX file", before.bytes, after.bytes, formatBytes),
@@ -67,6 +68,22 @@ function augmentedRow(before: NetworkSummary, after: NetworkSummary): readonly S
   return [{ name, before: first ?? "", after: second ?? "", left: undefined }];
 }
 
+/** The scores of sets of labels, if images may have several. */
+function labelRows(before: NetworkSummary, after: NetworkSummary): readonly SummaryRow[] {
+  const [was, is] = [before.labels, after.labels];
+  if (was === undefined || is === undefined) return [];
+  const row = (name: string, first: number, second: number): SummaryRow => ({
+    ...{ name, before: formatPercent(first, 2), after: formatPercent(second, 2), left: undefined },
+  });
+  return [row("Exact match", was.exactMatch, is.exactMatch), row("Mean F1", was.f1, is.f1)];
+}
+
+/** What the accuracy of a network is. */
+function scoreName({ outputs, labels }: NetworkSummary): string {
+  if (labels !== undefined) return "Mean average precision";
+  return outputs === undefined ? "Test accuracy" : "Agreement";
+}
+
 /** The balanced accuracy, if it says something else than the accuracy. */
 function balancedRow(before: NetworkSummary, after: NetworkSummary): readonly SummaryRow[] {
   const [was, is] = [before.balancedAccuracy, after.balancedAccuracy];
@@ -86,7 +103,12 @@ export function headline({ finished, certificate }: History): string {
   const { before, after } = finished;
   const answers = certificate?.passed === true ? ", the same answers" : "";
   const left = formatPercent(percentOf(after.macs, before.macs));
-  const score = after.outputs === undefined ? "accurate" : "agreement with the original";
+  const score =
+    after.labels !== undefined
+      ? "mean average precision"
+      : after.outputs === undefined
+        ? "accurate"
+        : "agreement with the original";
   return `${left} of the MACs, ${formatPercent(after.accuracy)} ${score}${answers}`;
 }
 

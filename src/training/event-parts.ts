@@ -134,6 +134,19 @@ export const outputAgreement = z.object({
   sameAnswers: z.number().exactOptional().describe("of logits: positions with the same largest class, in percent"),
 });
 
+/** Of images that may have several labels: scores of the sets of labels. */
+export const labelScores = z.object({
+  exactMatch: z.number().describe("images whose answers are all of their labels and no others, in percent"),
+  f1: z.number().describe("mean F1 of the labels that have test images, in percent"),
+});
+
+/** One label of images that may have several, in percent. */
+export const labelFigures = z.object({
+  averagePrecision: z.number().nullable().describe("null for a label without test images"),
+  precision: z.number().nullable().describe("right ones among the answers with this label; null without answers"),
+  f1: z.number().describe("harmonic mean of precision and recall"),
+});
+
 /** One network in the table at the end of a run. */
 export const networkSummary = z.object({
   accuracy: z.number().describe("percent, on the whole test split"),
@@ -149,6 +162,9 @@ export const networkSummary = z.object({
     .array(outputAgreement)
     .exactOptional()
     .describe("if outputs are taught: how each agrees; accuracy is then their mean"),
+  labels: labelScores
+    .exactOptional()
+    .describe("if images may have several labels; accuracy is then the mean average precision"),
   macs: count.describe("multiply-accumulates for one image"),
   parameters: count.describe("parameters"),
   bytes: count.describe("size of the ONNX file"),

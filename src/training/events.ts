@@ -15,6 +15,8 @@ import {
   factorMargins,
   factorSummary,
   floatNodes,
+  labelFigures,
+  labelScores,
   latencyFigures,
   layerStructures,
   networkCost,
@@ -78,7 +80,9 @@ export const eventDefinitions = [
   }),
   event("epoch", "End of an epoch.", {
     trainLoss: z.number().describe("mean over the training batches of the epoch, with augmentation"),
-    trainAccuracy: z.number().describe("mean accuracy on the same batches, in percent"),
+    trainAccuracy: z
+      .number()
+      .describe("mean accuracy on the same batches, in percent; of several labels, images with the right set"),
     testAccuracy: z.number().describe("percent, on the first testImages images of the test split"),
     testImages: count.describe("number of images scored; all test images after the last epoch"),
     balancedAccuracy: balanced.exactOptional(),
@@ -86,6 +90,9 @@ export const eventDefinitions = [
       .array(outputAgreement)
       .exactOptional()
       .describe("if outputs are taught: how each agrees with the original's; testAccuracy is their mean"),
+    labels: labelScores
+      .exactOptional()
+      .describe("if images may have several labels; testAccuracy is then the mean average precision"),
     imagesPerSecond: z.number().describe("speed of training alone, without scoring and checkpoint"),
     seconds: z.number().describe("time of training alone, without scoring and checkpoint"),
     waitMilliseconds: z
@@ -253,6 +260,13 @@ export const eventDefinitions = [
           images: count.describe("its test images"),
           before: count.describe("those that the trained network classifies correctly"),
           after: count.describe("those that the pruned network classifies correctly"),
+          figures: z
+            .object({
+              before: labelFigures.describe("of the trained network"),
+              after: labelFigures.describe("of the pruned network"),
+            })
+            .exactOptional()
+            .describe("if images may have several labels; images of several classes then count in each"),
         }),
       )
       .describe("in the order of the logits"),

@@ -15,8 +15,8 @@ import type { Cluster } from "../distributed/cluster.ts";
 import { type Accuracy, accuracyOf, measureAccuracy } from "../evaluation/accuracy.ts";
 import { AgreementSums, addAgreement } from "../evaluation/agreement.ts";
 import { type Certificate, certify, requireExact } from "../evaluation/certificate.ts";
-import { balancedAccuracy, countsOf } from "../evaluation/class-tally.ts";
 import { type Answers, answersOf, engineClassifier } from "../evaluation/classifier.ts";
+import { type LabelReading, labelReadingOf } from "../evaluation/label-scores.ts";
 import { hasOnnxRuntime, runtimeInstallCommand } from "../evaluation/runtime-library.ts";
 import { measureLatencyAside } from "../evaluation/runtime-thread.ts";
 import { averagingViews } from "../evaluation/test-time-augmentation.ts";
@@ -30,6 +30,7 @@ import { budgetShare } from "../selection/budget.ts";
 import type { EventBody, LatencyMeasured, NetworkSummary } from "./events.ts";
 import { finishInt8 } from "./finish-int8.ts";
 import { figures } from "./latency-figures.ts";
+import { labelFigures } from "./label-figures.ts";
 import { layerStructures } from "./progress/alive-tracker.ts";
 import type { Pace } from "./progress/throughput.ts";
 import { reportUnreadableCount } from "./progress/unreadable.ts";
@@ -37,8 +38,9 @@ import { type Run, TrainedNetwork } from "./run.ts";
 import { runFileError } from "./run-folder/file-errors.ts";
 import { runFiles } from "./run-folder/run-folder.ts";
 import type { RunWriter } from "./run-folder/run-writer.ts";
-import { type Score, scoreOf } from "./score.ts";
+import { detailsOf, type Score, scoreOf } from "./score.ts";
 import type { Session } from "./session.ts";
+import { trainImagesOf } from "./start/class-balance.ts";
 import { metadataOf } from "./start/file-metadata.ts";
 import { withMergedNorms } from "./start/restored-norms.ts";
 
@@ -105,7 +107,8 @@ export async function finishRun(
   });
 
   stopIfAborted();
-  const { answers, augmented } = session.teaching === undefined ? await answersOnTest(session, small) : {};
+  const reading = session.teaching === undefined ? labelReadingOf(dataset, small.graph) : undefined;
+  const { answers, augmented } = session.teaching === undefined ? await answersOnTest(session, small, reading) : {};
   stopIfAborted();
   const certificate = await certify({
     original: network,
@@ -118,12 +121,12 @@ export async function finishRun(
     images: settings.certificateImages,
     // The batch of scoring: its kernels are chosen and timed already.
     batch: evaluationBatch,
-    ...optional({ compactLogits: answers?.logits, outputs: session.teaching?.outputs }),
+    ...optional({ compactLogits: answers?.logits, outputs: session.teaching?.outputs, threshold: reading?.threshold }),
   });
   await reportCertificate(writer, certificate);
   requireExact(certificate);
 
-  const accuracy: Score = answers === undefined ? await agreementOnTest(session, small) : accuracyOf(answers);
+  const accuracy: Score = answers === undefined ? await agreementOnTest(session, small) : accuracyOf(answers, reading);
   reportUnreadableCount(dataset, emitter);
   stopIfAborted();
   const latencies =
@@ -229,8 +232,9 @@ function augmentedFigures(
   return { augmented: { views, accuracy: augmented.accuracy } };
 }
 
-function classResultsOf({ classes, train }: Dataset, before: Accuracy, after: Accuracy): EventBody {
-  const trainImages = countsOf(train.labels, classes.length);
+function classResultsOf(dataset: Dataset, before: Accuracy, after: Accuracy): EventBody {
+  const { classes } = dataset;
+  const trainImages = trainImagesOf(dataset);
   return {
     type: "classes",
     classes: classes.map((name, label) => ({
@@ -239,13 +243,9 @@ function classResultsOf({ classes, train }: Dataset, before: Accuracy, after: Ac
       images: before.classes[label]?.images ?? 0,
       before: before.classes[label]?.correct ?? 0,
       after: after.classes[label]?.correct ?? 0,
+      ...labelFigures(before, after, label),
     })),
   };
-}
-
-/** Beside the accuracy: that of the mean class, or how each output agrees with the original's. */
-function detailsOf({ classes, agreement }: Score): Pick<NetworkSummary, "balancedAccuracy" | "outputs"> {
-  return agreement === undefined ? { balancedAccuracy: balancedAccuracy(classes) } : { outputs: agreement.outputs };
 }
 
 /** How well `network` agrees with the original on all test images. */
@@ -271,14 +271,19 @@ function plain({ graph, weights }: Network): Network {
 async function answersOnTest(
   { host, evaluationBatch, dataset, settings }: Session,
   network: Network,
+  reading: LabelReading | undefined,
 ): Promise<{ readonly answers: Answers; readonly augmented?: Accuracy }> {
   const { test, normalization } = dataset;
   const { testTimeAugmentation: views } = settings;
-  const classifier = inTwoClasses(await engineClassifier(host, network, evaluationBatch), network.graph);
+  const plainly = await engineClassifier(host, network, evaluationBatch);
+  const classifier = reading === undefined ? inTwoClasses(plainly, network.graph) : plainly;
   try {
     const answers = await answersOf(classifier, test, normalization);
     if (views === undefined) return { answers };
-    return { answers, augmented: await measureAccuracy(averagingViews(classifier, views), test, normalization) };
+    return {
+      answers,
+      augmented: await measureAccuracy(averagingViews(classifier, views), test, normalization, reading),
+    };
   } finally {
     await classifier.dispose();
   }

@@ -200,6 +200,7 @@ async function trainToEnd(
     hasBudget: settings.budget !== undefined,
     isWeighted: settings.classWeights !== undefined,
     isTaught: settings.teach !== undefined,
+    isMultiLabel: dataset.labelSets !== undefined,
   });
   const int8 = settings.int8 === true ? new Int8Phase(session, policy) : undefined;
   const hooks = [

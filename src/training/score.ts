@@ -2,7 +2,10 @@
 import type { Split } from "../data/dataset.ts";
 import type { Accuracy } from "../evaluation/accuracy.ts";
 import { type Agreement, meanAgreement } from "../evaluation/agreement.ts";
+import { balancedAccuracy } from "../evaluation/class-tally.ts";
+import { labelReadingOf } from "../evaluation/label-scores.ts";
 import { averagingViews, type ViewSet } from "../evaluation/test-time-augmentation.ts";
+import type { NetworkSummary } from "./events.ts";
 import { sharedAgreement } from "./network/teaching.ts";
 import { sharedAccuracy } from "./ranks/ranks.ts";
 import type { Session } from "./session.ts";
@@ -20,8 +23,22 @@ export async function score(
 ): Promise<Score> {
   const classifier = await network.classifier();
   const used = views === undefined ? classifier : averagingViews(classifier, views);
-  if (teaching === undefined) return sharedAccuracy(used, split, dataset, cluster);
+  const reading = labelReadingOf(dataset, network.graph);
+  if (teaching === undefined) return sharedAccuracy(used, split, dataset, cluster, reading);
   return scoreOf(await sharedAgreement(teaching, classifier, split, dataset, cluster));
+}
+
+/** What an event says of a score beside the accuracy. */
+type Details = Pick<NetworkSummary, "balancedAccuracy" | "outputs" | "labels">;
+
+/** Beside the accuracy: that of the mean class, the scores of sets of labels, or the agreement of each output. */
+export function detailsOf({
+  classes,
+  agreement,
+  labels,
+}: Pick<Score, "classes" | "labels"> & { readonly agreement?: Pick<Agreement, "outputs"> }): Details {
+  if (labels !== undefined) return { labels: { exactMatch: labels.exactMatch, f1: labels.f1 } };
+  return agreement === undefined ? { balancedAccuracy: balancedAccuracy(classes) } : { outputs: agreement.outputs };
 }
 
 /** The mean agreement in the place of the accuracy. */

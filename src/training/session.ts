@@ -90,6 +90,10 @@ export function epochOf(
 /** Soft targets, if smoothing, mixed images, weighted classes or a teacher need them. */
 function softLabelsOf(settings: Settings, dataset: Dataset): SoftLabels | undefined {
   const { labelSmoothing, mixing } = settings;
+  const { labelSets: sets } = dataset;
+  if (sets !== undefined) {
+    return { classes: dataset.classes.length, smoothing: labelSmoothing, sets, ...optional({ mixing }) };
+  }
   const weights = classWeightsOf(settings, dataset);
   if (labelSmoothing === 0 && mixing === undefined && !isDistilled(settings) && weights === undefined) return undefined;
   return { classes: dataset.classes.length, smoothing: labelSmoothing, ...optional({ mixing, weights }) };
@@ -142,7 +146,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
   };
   const { network: whole, optimizer, progress } = checkpoint;
   const { batch, momentum, learningRateOf, precision } = settings;
-  const soft = softLabelsOf(settings, dataset);
+  const soft = settings.teach === undefined ? softLabelsOf(settings, dataset) : undefined;
   const steps = stepsPerEpoch(dataset.train.count, batch);
   const part = partOfBatch(batch, cluster);
   const { accumulate = 1 } = settings;
@@ -159,6 +163,7 @@ export async function openSession(start: SessionStart): Promise<Session> {
       syncBatchNorm: settings.syncBatchNorm,
       softTargets: soft !== undefined,
       ...keptFloats(settings),
+      isMultiLabel: dataset.labelSets !== undefined && teaching === undefined,
       fixScales: settings.fixBatchNormScale === true,
       batchNormalization: settings.freezeBatchNorm ? "frozen" : "batch",
       ...(teaching === undefined ? {} : { taught: { network: teaching.original, terms: teaching.terms } }),

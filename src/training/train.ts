@@ -6,7 +6,6 @@ import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import { stepsPerEpoch } from "../data/shuffle.ts";
 import { type Cluster, inCluster } from "../distributed/cluster.ts";
-import { singleScoreNote } from "../evaluation/two-classes.ts";
 import { calibrationImages } from "../quantization/calibration-images.ts";
 import { simulateIntegers } from "../quantization/simulate.ts";
 import { bake } from "../selection/fold.ts";
@@ -35,6 +34,7 @@ import { clusterFor, engineOf, type RunOptions, type Threads } from "./run-scope
 import { evaluationBatchOf } from "./session.ts";
 import { requireInt8, requireKnownLayers } from "./settings/integers.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./settings/settings.ts";
+import { labelOptionsOf } from "./settings/tasks.ts";
 import { carriedNotices } from "./start/carried-notices.ts";
 import { dividedForBudget } from "./start/divided-groups.ts";
 import { bringsWeights, requireOneTarget, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
@@ -43,6 +43,7 @@ import { fittingBatch } from "./start/fitting-batch.ts";
 import { requireHead } from "./start/head.ts";
 import { latencyTableFor } from "./start/latency-table.ts";
 import { hasTeacher, withOwnTeacher } from "./start/own-teacher.ts";
+import { readingNote } from "./start/reading-note.ts";
 import { restored } from "./start/restoration.ts";
 import { type DataSource, openData } from "./start/run-data.ts";
 import {
@@ -99,8 +100,8 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     imagesPerMicroBatch(partOfBatch(parsed.batch, cluster).count, parsed.accumulate ?? 1);
     const found = await openModel(model, parsed);
     const file = isFineTuned ? fileOf(found) : undefined;
-    const images = file === undefined ? data : sourceForFile(file, data, parsed.teach !== undefined);
-    const opened = await openData(images, parsed.limit, inputOf(found));
+    const images = file === undefined ? data : sourceForFile(file, data, labelOptionsOf(parsed));
+    const opened = await openData(images, parsed, inputOf(found));
     // Refuses too few images before anything is written.
     if (parsed.int8 === true) calibrationImages(opened.dataset, { heldOut: 0 });
     const { fitted, notice: batchNotice } = fittingBatch(parsed, opened.dataset.train.count, cluster.size);
@@ -111,14 +112,15 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
       isTaught: parsed.teach !== undefined,
     });
     if (parsed.headEpochs !== undefined) requireHead(network.graph);
-    const scoreNotice = parsed.teach === undefined ? singleScoreNote(network.graph, opened.dataset.classes) : undefined;
+    const scoreNotice = readingNote(network.graph, opened.dataset, parsed);
     const { network: start, notice: groupsNotice } = dividedForBudget(await whitened(network, opened.dataset), parsed);
     const said = [fileOf(found)?.notice, headNotice, scoreNotice, batchNotice, groupsNotice].filter(
       (notice) => notice !== undefined,
     );
     if (parsed.int8Keep !== undefined) requireKnownLayers(parsed, simulateIntegers(start.graph).layers);
     // Whoever teaches outputs has no labels to compare them with.
-    const isTrained = isFineTuned && headNotice === undefined && parsed.teach === undefined;
+    const isOneLabel = parsed.teach === undefined && opened.dataset.labelSets === undefined;
+    const isTrained = isFineTuned && headNotice === undefined && isOneLabel;
     return { asked: fitted, name: nameOf(found, network.graph), ...opened, start, notices: said, isTrained };
   });
   const {

@@ -80,7 +80,7 @@ async function finishEpoch(session: Session, run: RunState): Promise<EpochResult
     testAccuracy: scored.accuracy,
     testImages: scored.images,
     classes: scored.classes,
-    ...optional({ outputs: scored.agreement?.outputs }),
+    ...optional({ outputs: scored.agreement?.outputs, labels: scored.labels }),
     layers: layerStructures(factors, state.weights),
   };
 }

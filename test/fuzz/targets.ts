@@ -125,7 +125,9 @@ export async function openTargets(): Promise<Targets> {
       [Buffer.from('path,label,split\na.png,cat,train\n"b,1.png","do""g",test\n')],
       listCsv,
     ),
-    fileTarget("parquet", "images.parquet", parquetFiles(), (path) => parquet.read(path, () => undefined)),
+    fileTarget("parquet", "images.parquet", parquetFiles(), (path) =>
+      parquet.read({ path, hasSeveral: false }, () => undefined),
+    ),
   ];
   const dispose = async (): Promise<void> => {
     await parquet.close();

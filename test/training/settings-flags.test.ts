@@ -71,6 +71,7 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
     exactly(false, "none"),
   ],
   "from-scratch": [{ text: undefined, value: true }],
+  task: [exactly("classes"), exactly("multi-label")],
   teach: [exactly("outputs")],
   "teach-temperature": [exactly(4), exactly(1)],
   "output-weights": [exactly({ boxes: 1, scores: 0.5 }, "boxes=1,scores=0.5")],

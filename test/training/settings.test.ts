@@ -83,6 +83,7 @@ test("every setting of the schema can be suggested", () => {
     budgetBy: 1,
     fixBatchNormScale: true,
     outputs: ["logits"],
+    task: "multi-label",
     teach: "outputs",
     teachTemperature: 1,
     outputWeights: {},

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { type Command, Option } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
-import { UserError } from "../../core/errors.ts";
+import { required, UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import { integerFor, oneOf } from "../../core/text-values.ts";
 import type { DataProgress } from "../../data/cifar10-cache.ts";
@@ -15,25 +15,29 @@ import { type Accuracy, measureAccuracy } from "../../evaluation/accuracy.ts";
 import { balancedAccuracy } from "../../evaluation/class-tally.ts";
 import { type Classifier, engineClassifier } from "../../evaluation/classifier.ts";
 import { type ClassResult, type Confusion, classResults, measureConfusion } from "../../evaluation/confusion.ts";
+import { labelReadingOf } from "../../evaluation/label-scores.ts";
 import { requireOnnxRuntime } from "../../evaluation/runtime-library.ts";
 import { runtimeLogits } from "../../evaluation/runtime-logits.ts";
 import { averagingViews, type ViewSet, viewCount, viewSets } from "../../evaluation/test-time-augmentation.ts";
-import { singleScoreNote } from "../../evaluation/two-classes.ts";
 import { requirePlaceFor, writeBytes } from "../../formats/file.ts";
 import { openOnnx } from "../../formats/onnx/index.ts";
 import type { Pair } from "../../graph/attributes.ts";
 import type { Network } from "../../graph/graph.ts";
-import { endingInLogits } from "../../graph/logits.ts";
+import { endingInLogits, withoutLastSigmoid } from "../../graph/logits.ts";
 import { evaluationPage } from "../../report/evaluation-page.ts";
 import { formatCount, formatPercent, percentOf } from "../../report/format.ts";
 import { readSize } from "../../training/settings/codecs.ts";
 import { fileImageFlags } from "../../training/settings/image-flags.ts";
+import { tasks } from "../../training/settings/tasks.ts";
+import { answersWithLabels } from "../../training/start/file-metadata.ts";
+import { readingNote } from "../../training/start/reading-note.ts";
 import { checkFit, sampleShapeOf } from "../../training/start/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
 import { addImageFlags, imageOptions } from "../flags.ts";
 import { preprocessingNotes, preprocessingOf } from "../preprocessing.ts";
 import { confusionLines } from "../view/confusion.ts";
 import { dataProgress } from "../view/data-progress.ts";
+import { printLabels } from "../view/labels.ts";
 import { fileLines } from "../view/run-summary.ts";
 import { withStatusLine } from "../view/status-line.ts";
 import { unreadableLines } from "../view/unreadable.ts";
@@ -48,11 +52,15 @@ interface EvalOptions extends CommonOptions {
   readonly runtime?: boolean;
   readonly size?: Pair;
   readonly tta?: ViewSet;
+  readonly task?: (typeof tasks)[number];
 }
 
 /** What was measured on the test images. */
 interface Scores {
-  readonly confusion: Confusion;
+  /** Of images with one label each. */
+  readonly confusion?: Confusion;
+  /** Of images with any number of labels. */
+  readonly labels?: Accuracy;
   /** With test-time augmentation, if it was asked for. */
   readonly augmented?: { readonly views: ViewSet } & Accuracy;
 }
@@ -62,7 +70,7 @@ async function openFor(
   path: string,
   { graph, weights }: Network,
   data: string,
-  images: ImageFileOptions,
+  { images, isMultiLabel }: { readonly images: ImageFileOptions; readonly isMultiLabel: boolean },
   onProgress: (progress: DataProgress) => void,
 ): Promise<Dataset> {
   const input = sampleShapeOf(graph);
@@ -70,6 +78,7 @@ async function openFor(
   const dataset = await openDataset(data, {
     onProgress,
     images,
+    severalLabels: isMultiLabel,
     imageDefaults: preprocessingOf(file, images),
     ...optional({ input }),
   });
@@ -88,7 +97,13 @@ async function score(
   const split = firstImages(dataset.test, options.limit ?? dataset.test.count);
   const { engine = defaultEngine(), threads } = options;
   const batch = Math.min(options.batch, Math.max(1, split.count));
+  const reading = labelReadingOf(dataset, withoutLastSigmoid(graph));
   const measure = async (classifier: Classifier): Promise<Scores> => {
+    if (reading !== undefined) {
+      const { tta: views } = options;
+      const seen = views === undefined ? classifier : averagingViews(classifier, views);
+      return { labels: await measureAccuracy(seen, split, dataset.normalization, reading) };
+    }
     const confusion = await measureConfusion(classifier, split, dataset.normalization, {
       onProgress: (images) => onProgress(images, split.count),
     });
@@ -98,7 +113,7 @@ async function score(
     return { confusion, augmented: { views, ...accuracy } };
   };
   if (options.runtime === true) {
-    const classifier = await runtimeLogits(file, graph, batch, threads);
+    const classifier = await runtimeLogits(file, graph, batch, threads, dataset.labelSets !== undefined);
     try {
       return await measure(classifier);
     } finally {
@@ -111,10 +126,18 @@ async function score(
     ...optional({ threads }),
   });
   try {
-    return await measure(await engineClassifier(host, { graph: endingInLogits(graph), weights }, batch, onNotice));
+    const scored = dataset.labelSets === undefined ? endingInLogits(graph) : withoutLastSigmoid(graph);
+    return await measure(await engineClassifier(host, { graph: scored, weights }, batch, onNotice));
   } finally {
     await host.dispose();
   }
+}
+
+function noPage(): UserError {
+  return new UserError("bad-option", "the page of an evaluation shows which class was taken for which", {
+    about: "--html",
+    hint: "Leave it out: images with several labels have no such table",
+  });
 }
 
 /** A quantised file computes on integers, which only ONNX Runtime does. */
@@ -157,6 +180,11 @@ export function addEval(program: Command, context: Context): void {
         "also average the answers to several views of each image: flip, or flip+shift by a pixel",
       ).argParser(oneOf("set of views", viewSets)),
     )
+    .addOption(
+      new Option("--task <what>", `what labels are: ${tasks.join(" or ")} (default: as the file says)`).argParser(
+        oneOf("task", tasks),
+      ),
+    )
     .option("--html <file>", "write a page with the confusion matrix and the worst mistakes")
     .option("--size <pixels>", "height and width of images, for files that do not fix them", (text) => readSize(text))
     .option("--limit <images>", "use only the first test images", integerFor("--limit"))
@@ -179,11 +207,14 @@ export function addEval(program: Command, context: Context): void {
     const { network, quantized } = await openOnnx(file, optional({ size: given.size }));
     const options = quantized === undefined ? given : inRuntime(given, file);
     if (options.runtime === true) requireOnnxRuntime();
+    const isMultiLabel =
+      options.task === "multi-label" || (options.task === undefined && answersWithLabels(network.graph));
+    if (isMultiLabel && options.html !== undefined) throw noPage();
     const dataset = await dataProgress(context, (onProgress) =>
-      openFor(file, network, options.data, imageOptions(command), onProgress),
+      openFor(file, network, options.data, { images: imageOptions(command), isMultiLabel }, onProgress),
     );
-    const notices = [singleScoreNote(network.graph, dataset.classes)].filter((note) => note !== undefined);
-    const { confusion, augmented } = await withStatusLine(context, (show) =>
+    const notices = [readingNote(network.graph, dataset)].filter((note) => note !== undefined);
+    const { confusion, augmented, labels } = await withStatusLine(context, (show) =>
       score(
         file,
         network,
@@ -194,13 +225,19 @@ export function addEval(program: Command, context: Context): void {
       ),
     );
     for (const notice of notices) printNotice(context, notice);
-    const { accuracy, correct, images, loss, counts } = confusion;
-    const results = classResults(confusion);
-    const balanced = balancedAccuracy(results);
-    if (options.html !== undefined) await writePage(options.html, file, dataset, confusion);
     const unreadable = "files" in dataset.test ? dataset.test.unreadable.images : [];
+    if (labels !== undefined) {
+      const shown = { file, dataset, labels, unreadable, isJson: options.json === true };
+      printLabels(context, shown);
+      return;
+    }
+    const found = required(confusion, "the scores");
+    const { accuracy, correct, images, loss, counts } = found;
+    const results = classResults(found);
+    const balanced = balancedAccuracy(results);
+    if (options.html !== undefined) await writePage(options.html, file, dataset, found);
     if (options.json === true) {
-      const worst = confusion.worst.map(({ pixels: _, ...image }) => image);
+      const worst = found.worst.map(({ pixels: _, ...image }) => image);
       const classes = dataset.classes;
       printJson(context, {
         ...{ file, dataset: dataset.name, accuracy, correct, images, loss, classes },
@@ -225,13 +262,14 @@ export function addEval(program: Command, context: Context): void {
     if (Math.abs(balanced - accuracy) > VISIBLE) {
       print(`${formatPercent(balanced, 2)} balanced accuracy: the mean recall of the classes`);
     }
-    for (const line of confusionLines(confusion, dataset.classes, context.stdout)) print(line);
+    for (const line of confusionLines(found, dataset.classes, context.stdout)) print(line);
     if (options.html !== undefined)
       for (const line of ["", ...fileLines([["page", options.html]], context.stdout)]) print(line);
   });
   withCommonOptions(command, [
     "espalier eval runs/resnet-20-cifar10/compact.onnx",
     "espalier eval compact.onnx --data ./photos --html evaluation.html",
+    "espalier eval tagger.onnx --data labels.csv --task multi-label",
     "espalier eval network.onnx --data cifar10 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225",
   ]);
 }

@@ -2,6 +2,7 @@
 import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { Option } from "commander";
+import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import { oneOf } from "../../core/text-values.ts";
 import { saveForTransformersJs, transformersJsFiles } from "../../deployment/transformers-js.ts";
@@ -10,7 +11,7 @@ import type { Pair } from "../../graph/attributes.ts";
 import { readSize } from "../../training/settings/codecs.ts";
 import { normalizationFlags } from "../../training/settings/image-flags.ts";
 import { classNamesOf } from "../../training/start/class-names.ts";
-import { preparationOf } from "../../training/start/file-metadata.ts";
+import { answersWithLabels, preparationOf } from "../../training/start/file-metadata.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
 import { addImageFlags, imageOptions } from "../flags.ts";
 import { preprocessingNotes, preprocessingOf } from "../preprocessing.ts";
@@ -57,6 +58,12 @@ export function addExport(program: Command, context: Context): void {
   addImageFlags(command, normalizationFlags("the file's"));
   command.action(async (file: string, options: ExportOptions) => {
     const network = { ...(await loadOnnx(file, optional({ size: options.size }))), path: file };
+    if (answersWithLabels(network.graph)) {
+      throw new UserError("unsupported", "transformers.js has no image classifiers with several labels an image", {
+        about: file,
+        hint: "Run the file in ONNX Runtime as it is: each output is a label's logit or probability",
+      });
+    }
     const images = imageOptions(command);
     const { mean = [], standardDeviation = [] } = { ...preprocessingOf(network, images), ...images };
     const { centreCrop } = preparationOf(network);

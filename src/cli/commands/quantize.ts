@@ -15,6 +15,7 @@ import { compareQuantized } from "../../quantization/compare.ts";
 import { type Quantized, type QuantizeProgress, quantize } from "../../quantization/quantize.ts";
 import { formatCount } from "../../report/format.ts";
 import { fileImageFlags } from "../../training/settings/image-flags.ts";
+import { answersWithLabels } from "../../training/start/file-metadata.ts";
 import { checkFit, sampleShapeOf } from "../../training/start/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
 import { addImageFlags, imageOptions } from "../flags.ts";
@@ -86,7 +87,10 @@ async function openData(
   const input = sampleShapeOf(network.graph);
   const imageDefaults = preprocessingOf({ ...network, path: file }, images);
   const dataset = await dataProgress(context, (onProgress) =>
-    openDataset(data, { onProgress, images, imageDefaults, ...optional({ input }) }),
+    openDataset(data, {
+      ...{ onProgress, images, imageDefaults, severalLabels: answersWithLabels(network.graph) },
+      ...optional({ input }),
+    }),
   );
   checkFit(network.graph, dataset);
   return dataset;

@@ -14,6 +14,7 @@ import { settingFlags, settingsOfFlags } from "../../training/settings/flags.ts"
 import { imageFlags } from "../../training/settings/image-flags.ts";
 import { settingGroups, type TrainingCommand } from "../../training/settings/setting.ts";
 import type { SettingsInput } from "../../training/settings/settings.ts";
+import { labelOptionsOf } from "../../training/settings/tasks.ts";
 import { finishedRun, isRunFolder } from "../../training/start/finished-run.ts";
 import { needsLatency } from "../../training/start/latency-table.ts";
 import { fileOf, inputOf, networkFor, type OpenModel, openModel } from "../../training/start/starting-network.ts";
@@ -89,7 +90,7 @@ async function runTraining(
       const { classes: _, ...imageDefaults } = file === undefined ? {} : preprocessingOf(file, images);
       const reference = datasetReference(dataName, {
         ...{ onProgress, images, imageDefaults },
-        unlabelled: settings.teach !== undefined,
+        ...labelOptionsOf(settings),
       });
       const opened = await reference.open(inputOf(model));
       const dataset = withNotes(opened, file === undefined ? [] : preprocessingNotes(file, images));

@@ -11,6 +11,7 @@ interface Column {
   readonly cell: (epoch: Epoch) => string;
 }
 
+const MEAN_PRECISION = "mAP";
 const kinds: readonly StructureKind[] = ["neuron", "group", "block", "stream"];
 
 function alive(epoch: Epoch, kind: StructureKind): string {
@@ -21,6 +22,8 @@ function alive(epoch: Epoch, kind: StructureKind): string {
 
 function columnsOf(started: RunStarted): readonly Column[] {
   const present = kinds.filter((kind) => started.factors.some((factor) => factor.kind === kind));
+  // Of several labels: the mean average precision, and the training images with the right set of labels.
+  const [test, train] = started.options["task"] === "multi-label" ? [MEAN_PRECISION, "exact"] : ["test", "train"];
   const macs = ({ cost }: Epoch): string => formatPercent(percentOf(cost.macs, started.cost.macs));
   const { latency: wholeLatency } = started.cost;
   const latency = ({ cost }: Epoch): string =>
@@ -29,8 +32,8 @@ function columnsOf(started: RunStarted): readonly Column[] {
       : formatPercent(percentOf(cost.latency, wholeLatency));
   return [
     { heading: "epoch", width: 8, rank: 9, cell: ({ epoch }) => `${epoch}/${started.epochs}` },
-    { heading: "test", width: 8, rank: 8, cell: ({ testAccuracy }) => formatPercent(testAccuracy) },
-    { heading: "train", width: 8, rank: 5, cell: ({ trainAccuracy }) => formatPercent(trainAccuracy) },
+    { heading: test, width: 8, rank: 8, cell: ({ testAccuracy }) => formatPercent(testAccuracy) },
+    { heading: train, width: 8, rank: 5, cell: ({ trainAccuracy }) => formatPercent(trainAccuracy) },
     { heading: "loss", width: 7, rank: 4, cell: ({ trainLoss }) => trainLoss.toFixed(3) },
     ...present.map((kind) => ({
       heading: `${kind}s`,
@@ -78,7 +81,7 @@ export function epochRows(started: RunStarted, terminal: Terminal): EpochRows {
       columns
         .map(({ cell, width, heading }) => {
           const text = alignRight(cell(epoch), width);
-          return heading === "test" || heading === ofCost ? bold(text) : text;
+          return heading === "test" || heading === MEAN_PRECISION || heading === ofCost ? bold(text) : text;
         })
         .join(""),
   };

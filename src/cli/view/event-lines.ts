@@ -229,7 +229,7 @@ export class Narrator {
           ...summaryLines(event, this.#terminal),
           colours.dim(
             event.after.outputs === undefined
-              ? `  accuracy on ${plural(event.testImages, "test image")}`
+              ? `  ${event.after.labels === undefined ? "accuracy" : "labels"} on ${plural(event.testImages, "test image")}`
               : `  agreement with the original's outputs on ${plural(event.testImages, "test image")}:`,
           ),
           ...agreementLines(event.after).map((line) => colours.dim(`    ${line}`)),

@@ -59,19 +59,37 @@ export function inputOf(
   });
 }
 
-/** The `most` classes with the highest probabilities, the highest first. */
+/** The `most` classes with the highest probabilities, the highest first, by a network's output in the form `answers`. */
 export function likeliest(
-  logits: Float32Array,
-  classes: readonly string[],
+  output: Float32Array,
+  { classes, answers }: Pick<TestImages, "classes" | "answers">,
   most: number,
 ): { readonly name: string; readonly share: number }[] {
+  return sharesOf(output, answers)
+    .map((share, index) => ({ name: classes[index] ?? String(index), share }))
+    .sort((a, b) => b.share - a.share)
+    .slice(0, most);
+}
+
+function sharesOf(output: Float32Array, answers: TestImages["answers"]): number[] {
+  const [first = 0] = output;
+  switch (answers) {
+    case "probabilities":
+      return [...output];
+    case "probability":
+      return [1 - first, first];
+    case "logit":
+      return softmax(Float32Array.of(0, first));
+    case "logits":
+      return softmax(output);
+  }
+}
+
+function softmax(logits: Float32Array): number[] {
   const top = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const powers = Array.from(logits, (logit) => Math.exp(logit - top));
   const sum = powers.reduce((a, b) => a + b, 0);
-  return powers
-    .map((power, index) => ({ name: classes[index] ?? String(index), share: power / sum }))
-    .sort((a, b) => b.share - a.share)
-    .slice(0, most);
+  return powers.map((power) => power / sum);
 }
 
 export function median(values: readonly number[]): number {

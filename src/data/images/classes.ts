@@ -6,6 +6,8 @@ export interface LabelledFile {
   readonly path: string;
   readonly bytes: number;
   readonly className: string;
+  /** Its labels, if it may have several: `className` is then "". */
+  readonly labels?: readonly string[];
   readonly at?: number;
 }
 

@@ -3,11 +3,10 @@
  * says whether an image is for training or testing. Paths are relative to the file's folder. A label is a class name.
  */
 import { dirname, resolve } from "node:path";
-import { CsvError, parse } from "csv-parse/sync";
-import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
 import { readDataFile } from "../files.ts";
 import { sortedClasses } from "./classes.ts";
+import { csvRecords } from "./csv-records.ts";
 import { type FolderParts, fileSizes, type Part } from "./image-folder.ts";
 
 const columns = ["path", "label", "split"];
@@ -19,9 +18,6 @@ const splitNames = new Map([
   ["valid", "test"],
   ["validation", "test"],
 ] as const);
-
-/** Records as csv-parse returns them with `info`: the fields by column, and the line on which each record ends. */
-const rows = z.array(z.object({ record: z.record(z.string(), z.string()), info: z.object({ lines: z.int() }) }));
 
 interface Row {
   readonly path: string;
@@ -51,32 +47,11 @@ export async function listCsv(path: string): Promise<FolderParts> {
 }
 
 function readRows(bytes: Buffer, path: string): readonly Row[] {
-  let parsed: z.infer<typeof rows>;
-  try {
-    parsed = rows.parse(
-      parse(bytes, {
-        bom: true,
-        columns: (header: string[]) => checkHeader(header, path),
-        info: true,
-        // Accept each of these on every line: with the first line's delimiter alone, a file with mixed line ends would
-        // become one record.
-        record_delimiter: ["\r\n", "\n", "\r"],
-        skip_empty_lines: true,
-        trim: true,
-      }),
-    );
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    throw new UserError("bad-file", `the file is not valid CSV: ${error.message}`, {
-      about: path,
-      hint: "Correct that line: put commas between the columns, and double quotes around values with a comma",
-      cause: error,
-    });
-  }
+  const parsed = csvRecords(bytes, path, (header) => checkHeader(header, path));
   const lines = new Map<string, number>();
-  const isSplitGiven = parsed.some(({ record }) => (record["split"] ?? "") !== "");
-  const result = parsed.map(({ record, info }) => {
-    const about = `${path}, line ${info.lines}`;
+  const isSplitGiven = parsed.some(({ fields }) => (fields["split"] ?? "") !== "");
+  const result = parsed.map(({ fields: record, line }) => {
+    const about = `${path}, line ${line}`;
     const image = field(record, "path", about);
     const label = field(record, "label", about);
     const earlier = lines.get(image);
@@ -86,7 +61,7 @@ function readRows(bytes: Buffer, path: string): readonly Row[] {
         hint: "List each image once: it belongs to one class and one split",
       });
     }
-    lines.set(image, info.lines);
+    lines.set(image, line);
     return { path: image, label, split: isSplitGiven ? splitOf(record["split"] ?? "", about) : undefined };
   });
   if (result.length > 0) return result;
@@ -103,7 +78,9 @@ function checkHeader(header: readonly string[], path: string): string[] {
     about: path,
     expected: columns.slice(0, 2).join(","),
     received: header.slice(0, 5).join(","),
-    hint: `The columns are path, label and, optionally, split (${[...splitNames.keys()].join(", ")})`,
+    hint:
+      `The columns are path, label and, optionally, split (${[...splitNames.keys()].join(", ")}); ` +
+      "with --task multi-label a column labels, or one of 0 and 1 for each class",
   });
 }
 
@@ -113,7 +90,8 @@ function field(record: Readonly<Record<string, string>>, name: string, about: st
   throw new UserError("bad-file", `the ${name} is empty`, { about, hint: "Each line needs a path and a label" });
 }
 
-function splitOf(text: string, about: string): "train" | "test" {
+/** The split that `text` names. */
+export function splitOf(text: string, about: string): "train" | "test" {
   const name = [...splitNames].find(([known]) => known === text.toLowerCase())?.[1];
   if (name !== undefined) return name;
   throw new UserError("bad-file", "the split is unknown", {

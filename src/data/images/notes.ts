@@ -9,6 +9,8 @@ import type { FolderParts } from "./image-folder.ts";
 export interface ReadImages {
   readonly preparation: ImagePreparation;
   readonly isUnlabelled: boolean;
+  /** Whether an image may have several labels. */
+  readonly hasSeveral: boolean;
   /** Of the 16-bit images, if there are any. */
   readonly depth: Depth | undefined;
   /** The images for testing. */
@@ -20,10 +22,10 @@ export function notesOf({ train, test }: FolderParts, read: ReadImages): readonl
   const { testShare, splitSeed } = read.preparation;
   const skipped = [...train.skipped, ...(test?.skipped ?? [])];
   const nested = [...new Set([...(train.nested ?? []), ...(test?.nested ?? [])])];
-  const tested = new Set(read.test.map(({ className }) => className));
+  const tested = new Set(read.test.flatMap(({ className, labels }) => labels ?? [className]));
   const untested = train.classes.filter((name) => !tested.has(name));
   const percent = Number((100 * testShare).toPrecision(6));
-  const whole = read.isUnlabelled ? "the images" : "each class";
+  const whole = read.isUnlabelled || read.hasSeveral ? "the images" : "each class";
   return [
     ...(test === undefined
       ? [`The data has no test split: ${percent} % of ${whole} was held out (seed ${splitSeed})`]
@@ -31,11 +33,31 @@ export function notesOf({ train, test }: FolderParts, read: ReadImages): readonl
     ...(untested.length > 0 && tested.size > 0
       ? [`There are no test images of the class ${listed(untested)}: the accuracy says nothing about it`]
       : []),
+    ...severalNote([...train.files, ...(test?.files ?? [])], read.hasSeveral),
     ...(nested.length > 0 ? [`Images in folders inside a class belong to the class: ${listed(nested)}`] : []),
     ...depthNote(read),
     ...(skipped.length > 0
       ? [`Files that are not ${FORMATS} were skipped (${skipped.length}): ${listed(skipped)}`]
       : []),
+  ];
+}
+
+/** From this share of the labels on with a separator in them, they are probably lists. */
+const LISTS = 0.1;
+
+/** How many labels images have; of single labels, a hint if they look like lists. */
+function severalNote(files: readonly LabelledFile[], hasSeveral: boolean): readonly string[] {
+  if (!hasSeveral) {
+    const lists = files.filter(({ className }) => /[|;]|^\[/.test(className));
+    const [first] = lists;
+    if (first === undefined || lists.length < LISTS * files.length) return [];
+    return [`Labels such as "${first.className}" are read as one class each; --task multi-label reads them as lists`];
+  }
+  const all = files.reduce((sum, { labels = [] }) => sum + labels.length, 0);
+  const none = files.filter(({ labels = [] }) => labels.length === 0).length;
+  const mean = (all / Math.max(1, files.length)).toFixed(2);
+  return [
+    `An image has ${mean} labels in the mean${none === 0 ? "" : `, ${none} of ${files.length} images have none`}`,
   ];
 }
 

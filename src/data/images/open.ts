@@ -7,12 +7,14 @@ import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import type { AreaCrop, Dataset, FileSplit, ImagePreparation, Normalization, SampleShape } from "../dataset.ts";
-import { checkClassCount, checkKnownClasses, checkTestClasses, type LabelledFile } from "./classes.ts";
+import { type LabelSets, numberedSets } from "../label-sets.ts";
+import { checkClassCount, checkKnownClasses, checkTestClasses, type LabelledFile, sortedClasses } from "./classes.ts";
 import { listCsv } from "./csv.ts";
+import { listCsvLabels } from "./csv-labels.ts";
 import { FULL_WHITE, loadDecoder } from "./decode.ts";
 import { depthOf } from "./depth.ts";
 import { holdOut, shuffled } from "./holdout-split.ts";
-import { listFolder } from "./image-folder.ts";
+import { type FolderParts, listFolder } from "./image-folder.ts";
 import { notesOf } from "./notes.ts";
 import { listParquet, parquetFiles } from "./parquet.ts";
 import { listUnlabelled } from "./unlabelled.ts";
@@ -70,7 +72,7 @@ const schema = z.strictObject({
   centreCrop: z.number().gt(0).max(1).default(0.875),
   testShare: share.default(0.2),
   splitSeed: z.int().min(0).max(0xffffffff).default(1),
-  classes: z.array(z.string()).min(2).exactOptional(),
+  classes: z.array(z.string()).min(1).exactOptional(),
   white,
 });
 
@@ -128,37 +130,47 @@ function channelsOf(input: SampleShape | undefined): 1 | 3 | undefined {
 /**
  * Opens the images of `place`: a folder (`class/file.jpg`, with or without `train/` and `test/` or `val/` around it), a
  * CSV file with the columns path and label, or a Parquet file or a folder of them, with the columns image and label. A
- * label is the index of a class in the sorted class names. With `isUnlabelled` a folder's images need no classes.
+ * label is the index of a class in the sorted class names. `labels`: with "none" a folder's images need no classes; with
+ * "several" an image of a table may have any number of labels.
  * @throws UserError "bad-file" if the folder or file is not a valid dataset, "bad-option" for wrong options.
  */
 export async function openImages(
   place: string,
   options: ImageFileOptions = {},
   input?: SampleShape,
-  isUnlabelled = false,
+  labels: "one" | "none" | "several" = "one",
 ): Promise<Dataset<FileSplit>> {
   const prepared = prepare(options, input);
   const isCsv = place.toLowerCase().endsWith(".csv");
   const tables = await parquetFiles(place);
-  const stored = tables.length > 0 ? await listParquet(tables) : undefined;
+  const hasSeveral = labels === "several" && (isCsv || tables.length > 0);
+  const isUnlabelled = labels === "none";
+  const stored = tables.length > 0 ? await listParquet(tables, { hasSeveral }) : undefined;
   const parts =
-    stored ?? (isCsv ? await listCsv(place) : isUnlabelled ? await listUnlabelled(place) : await listFolder(place));
+    stored ??
+    (isCsv
+      ? await (hasSeveral ? listCsvLabels : listCsv)(place)
+      : await (isUnlabelled ? listUnlabelled : listFolder)(place));
   const { train, test } = parts;
-  const classes = options.classes ?? (train.classes.length > 0 ? train.classes : (test?.classes ?? []));
+  const classes = options.classes ?? (hasSeveral ? allClasses(parts) : ownClasses(parts));
   if (options.classes !== undefined) {
     for (const part of [train, test]) checkKnownClasses(part?.classes ?? [], options.classes, part?.about ?? place);
-  } else if (test !== undefined && train.classes.length > 0) {
+  } else if (test !== undefined && train.classes.length > 0 && !hasSeveral) {
     checkTestClasses(train, test);
   }
   const hasNoLabels = isUnlabelled && !isCsv && stored === undefined;
-  if (!hasNoLabels) checkClassCount(classes, place);
+  if (!hasNoLabels && !hasSeveral) checkClassCount(classes, place);
   const { testShare, splitSeed } = prepared;
   const split =
-    test === undefined ? holdOut(train.files, classes, testShare, splitSeed) : { train: train.files, test: test.files };
+    test === undefined
+      ? holdOut(train.files, hasSeveral ? [""] : classes, testShare, splitSeed)
+      : { train: train.files, test: test.files };
   await loadDecoder();
   const folder = isCsv ? dirname(resolve(place)) : resolve(place);
   const store = stored?.store;
   const [trainFiles, testFiles] = [shuffled(split.train), shuffled(split.test)];
+  const numbered = hasSeveral ? numberedLabels([...trainFiles, ...testFiles], classes) : undefined;
+  const labelOf = numbered?.labelOf ?? labelsByName(classes);
   const sampled = trainFiles.length > 0 ? trainFiles : testFiles;
   const depth = await depthOf({ folder, files: sampled, ...optional({ store }) });
   const preparation = { ...prepared, ...optional({ white: prepared.white ?? depth?.white }) };
@@ -172,25 +184,63 @@ export async function openImages(
     sampleShape,
     normalization: { mean, standardDeviation },
     augmentation: imageAugmentation,
-    train: fileSplit(folder, trainFiles, classes, shown),
-    test: fileSplit(folder, testFiles, classes, shown),
+    ...optional({ labelSets: numbered?.sets }),
+    train: fileSplit(folder, trainFiles, labelOf, shown),
+    test: fileSplit(folder, testFiles, labelOf, shown),
     preparation,
-    notes: notesOf(parts, { preparation, isUnlabelled: hasNoLabels, depth, test: split.test }),
+    notes: notesOf(parts, {
+      hasSeveral,
+      preparation,
+      isUnlabelled: hasNoLabels,
+      depth,
+      test: split.test,
+    }),
   };
+}
+
+/** The classes of the training images, or else of the test images. */
+function ownClasses({ train, test }: FolderParts): readonly string[] {
+  return train.classes.length > 0 ? train.classes : (test?.classes ?? []);
+}
+
+/** The classes of all images. Where they have an order of their own, it is the same in both splits. */
+function allClasses({ train, test }: FolderParts): readonly string[] {
+  const others = (test?.classes ?? []).filter((name) => !train.classes.includes(name));
+  return others.length === 0 ? ownClasses({ train, test }) : sortedClasses([...train.classes, ...others]);
+}
+
+/** The label of a file. */
+type LabelOf = (file: LabelledFile) => number;
+
+function labelsByName(classes: readonly string[]): LabelOf {
+  const numbers = new Map(classes.map((name, label) => [name, label]));
+  return ({ className }) => numbers.get(className) ?? 0;
+}
+
+/** The sets of labels of `files`, and the number of each file's set. */
+function numberedLabels(
+  files: readonly LabelledFile[],
+  classes: readonly string[],
+): { readonly sets: LabelSets; readonly labelOf: LabelOf } {
+  const { sets, labels } = numberedSets(
+    files.map((file) => file.labels ?? []),
+    classes,
+  );
+  const numbers = new Map(files.map((file, index) => [file, labels[index] ?? 0]));
+  return { sets, labelOf: (file) => numbers.get(file) ?? 0 };
 }
 
 function fileSplit(
   folder: string,
   files: readonly LabelledFile[],
-  classes: readonly string[],
+  labelOf: LabelOf,
   shown: Pick<FileSplit, "sampleShape" | "centreCrop" | "store" | "white">,
 ): FileSplit {
   const labels = new Int32Array(new SharedArrayBuffer(files.length * Int32Array.BYTES_PER_ELEMENT));
-  const labelOf = new Map(classes.map((name, label) => [name, label]));
-  for (const [index, { className }] of files.entries()) labels[index] = labelOf.get(className) ?? 0;
+  for (const [index, file] of files.entries()) labels[index] = labelOf(file);
   return {
     folder,
-    files: files.map(({ className: _, ...file }) => file),
+    files: files.map(({ className: _, labels: __, ...file }) => file),
     labels,
     count: files.length,
     ...shown,

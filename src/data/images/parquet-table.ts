@@ -16,6 +16,7 @@ import { UserError } from "../../core/errors.ts";
 import { fileError } from "../files.ts";
 import { listed } from "./classes.ts";
 import { FORMATS } from "./formats.ts";
+import { isMarked, labelsOfCells } from "./label-lists.ts";
 
 const imageColumns = ["image", "img", "image_bytes", "jpg", "png"];
 const labelColumns = ["label", "labels", "fine_label", "class", "target"];
@@ -28,34 +29,47 @@ export interface TableRows {
   readonly images: Uint8Array<ArrayBuffer>;
   /** Bytes of each image. */
   readonly lengths: readonly number[];
-  readonly classNames: readonly string[];
+  /** The names of each image's labels. */
+  readonly labels: readonly (readonly string[])[];
+}
+
+export interface TableRequest {
+  readonly path: string;
+  /** Whether an image has any number of labels. */
+  readonly hasSeveral: boolean;
 }
 
 /**
- * Passes the rows of the file at `path` to `onRows`, in order. Returns the names of its classes if the file stores
+ * Passes the rows of the file that is asked for to `onRows`, in order. Returns the names of its classes if the file stores
  * them. Throws as `listParquet` does.
  */
 export async function readTable(
-  path: string,
+  { path, hasSeveral }: TableRequest,
   onRows: (rows: TableRows) => void,
 ): Promise<readonly string[] | undefined> {
   try {
     const file = await asyncBufferFromFile(path);
     const metadata = await parquetMetadataAsync(file);
-    const table = describeTable(metadata, file, path);
+    const table = describeTable(metadata, file, path, hasSeveral);
     let row = 0;
     for (const { num_rows } of metadata.row_groups) {
       const end = row + Number(num_rows);
       for (; row < end; row = Math.min(end, row + ROWS)) {
         const rows = await parquetReadObjects({
           ...{ file, metadata, compressors, utf8: false },
-          columns: [table.image, table.label],
+          columns: [table.image, ...table.labels],
           rowStart: row,
           rowEnd: Math.min(end, row + ROWS),
         });
         if (rows.length !== Math.min(end, row + ROWS) - row)
           throw new Error(`row group with too few rows at row ${row}`);
-        onRows(joined(rows.map((values, index) => imageOf(values, table, `${path}, row ${row + index}`))));
+        const about = (index: number): string => `${path}, row ${row + index}`;
+        onRows(
+          joined(
+            rows.map((values, index) => imageOf(values, table, about(index))),
+            labelsOf(rows, table, about),
+          ),
+        );
       }
     }
     return table.names;
@@ -72,30 +86,28 @@ export async function readTable(
   }
 }
 
-interface Image {
-  readonly bytes: Uint8Array;
-  readonly className: string;
-}
-
 /** Copies the bytes: otherwise a page of the reader stays in memory as long as a view of it exists. */
-function joined(rows: readonly Image[]): TableRows {
-  const lengths = rows.map(({ bytes }) => bytes.length);
+function joined(rows: readonly Uint8Array[], labels: TableRows["labels"]): TableRows {
+  const lengths = rows.map((bytes) => bytes.length);
   const images = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
   let at = 0;
-  for (const { bytes } of rows) {
+  for (const bytes of rows) {
     images.set(bytes, at);
     at += bytes.length;
   }
-  return { images, lengths, classNames: rows.map(({ className }) => className) };
+  return { images, lengths, labels };
 }
 
 interface Table {
   readonly image: string;
-  readonly label: string;
+  /** The column of labels, or the columns of 0 and 1. */
+  readonly labels: readonly string[];
+  /** One: each image has one. List: any number of them, in one column. Marks: 0 or 1 in a column for each class. */
+  readonly form: "one" | "list" | "marks";
   readonly names: readonly string[] | undefined;
 }
 
-function describeTable(metadata: FileMetaData, file: AsyncBuffer, path: string): Table {
+function describeTable(metadata: FileMetaData, file: AsyncBuffer, path: string, hasSeveral: boolean): Table {
   const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
   const find = (what: string, known: readonly string[]): string => {
     const found = known.find((name) => columns.includes(name));
@@ -117,27 +129,36 @@ function describeTable(metadata: FileMetaData, file: AsyncBuffer, path: string):
       hint: "Write or get the file again",
     });
   }
-  const label = find("labels", labelColumns);
-  return { image: find("images", imageColumns), label, names: namesOf(metadata, label) };
+  const image = find("images", imageColumns);
+  const lists = hasSeveral ? ["labels", "label", "tags", "classes", "class"] : labelColumns;
+  if (hasSeveral && !columns.some((name) => lists.includes(name))) {
+    const classes = columns.filter((name) => name !== image);
+    return { image, labels: classes, form: "marks", names: classes };
+  }
+  const label = find("labels", lists);
+  return { image, labels: [label], form: hasSeveral ? "list" : "one", names: namesOf(metadata, label) };
 }
 
 /** The metadata that the `datasets` library of Hugging Face writes for a column of labels. */
+const named = z.object({ names: z.array(z.string()).min(1).exactOptional() });
 const features = z.object({
-  info: z.object({ features: z.record(z.string(), z.object({ names: z.array(z.string()).min(1).exactOptional() })) }),
+  // A list of labels has the names of its elements.
+  info: z.object({ features: z.record(z.string(), named.extend({ feature: named.exactOptional() })) }),
 });
 
 function namesOf({ key_value_metadata: entries = [] }: FileMetaData, label: string): readonly string[] | undefined {
   const text = entries.find(({ key }) => key === "huggingface")?.value;
   if (text === undefined) return undefined;
   try {
-    return features.parse(JSON.parse(text)).info.features[label]?.names;
+    const found = features.parse(JSON.parse(text)).info.features[label];
+    return found?.names ?? found?.feature?.names;
   } catch {
     // Metadata of another version: the labels stay numbers, which are valid classes too.
     return undefined;
   }
 }
 
-function imageOf(values: Readonly<Record<string, unknown>>, { image, label, names }: Table, about: string): Image {
+function imageOf(values: Readonly<Record<string, unknown>>, { image }: Table, about: string): Uint8Array {
   const bytes = bytesOf(values[image]);
   if (bytes === undefined) {
     throw new UserError("bad-file", `column "${image}" has no encoded image`, {
@@ -147,7 +168,33 @@ function imageOf(values: Readonly<Record<string, unknown>>, { image, label, name
       hint: `Write the images as ${FORMATS} files into this column, not as pixels or paths`,
     });
   }
-  return { bytes, className: classOf(values[label], names, about) };
+  return bytes;
+}
+
+/** The labels of each of `rows`. */
+function labelsOf(
+  rows: readonly Readonly<Record<string, unknown>>[],
+  { labels, form, names }: Table,
+  about: (index: number) => string,
+): TableRows["labels"] {
+  const [column = ""] = labels;
+  if (form === "one") return rows.map((row, index) => [classOf(row[column], names, about(index))]);
+  if (form === "marks") {
+    return rows.map((row, index) => labels.filter((name) => isMarked(textOf(row[name]), name, about(index))));
+  }
+  const cells = rows.map((row) => row[column]);
+  const texts = labelsOfCells(
+    cells.map((cell) => (Array.isArray(cell) ? "" : textOf(cell))),
+    about,
+  );
+  return cells.map((cell, index) =>
+    Array.isArray(cell) ? cell.map((label) => classOf(label, names, about(index))) : (texts[index] ?? []),
+  );
+}
+
+function textOf(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  return value instanceof Uint8Array ? new TextDecoder().decode(value) : String(value);
 }
 
 function bytesOf(value: unknown): Uint8Array | undefined {

@@ -8,7 +8,7 @@ import type { Worker } from "node:worker_threads";
 import { UserError } from "../../core/errors.ts";
 import { fromPortable } from "../../core/portable-error.ts";
 import { spawnWorker } from "../../core/worker.ts";
-import type { TableRows } from "./parquet-table.ts";
+import type { TableRequest, TableRows } from "./parquet-table.ts";
 import type { ParquetMessage } from "./parquet-worker.ts";
 
 export interface ThreadLimits {
@@ -35,10 +35,10 @@ export class ParquetThread {
    * Runs `readTable` in the thread, for one file at a time. Throws as `readTable` does, and `UserError` "bad-file" if
    * the thread exceeds its limits. The next file then gets a new thread.
    */
-  async read(path: string, onRows: (rows: TableRows) => void): Promise<readonly string[] | undefined> {
+  async read(request: TableRequest, onRows: (rows: TableRows) => void): Promise<readonly string[] | undefined> {
     const worker = this.#worker ?? (await this.#start());
     try {
-      return await this.#follow(worker, path, onRows);
+      return await this.#follow(worker, request, onRows);
     } finally {
       worker.removeAllListeners("message").removeAllListeners("error");
       worker.unref();
@@ -66,7 +66,12 @@ export class ParquetThread {
     return worker;
   }
 
-  #follow(worker: Worker, path: string, onRows: (rows: TableRows) => void): Promise<readonly string[] | undefined> {
+  #follow(
+    worker: Worker,
+    request: TableRequest,
+    onRows: (rows: TableRows) => void,
+  ): Promise<readonly string[] | undefined> {
+    const { path } = request;
     return new Promise((resolve, reject) => {
       // Seconds without a row. The timer counts only while this process runs, so time in which it was stopped does not
       // count.
@@ -95,7 +100,7 @@ export class ParquetThread {
         fail(isFull ? overLimit(path, `at ${this.#megabytes} MB`) : error);
       });
       worker.ref();
-      worker.postMessage(path);
+      worker.postMessage(request);
     });
   }
 }

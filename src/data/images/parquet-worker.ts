@@ -2,7 +2,7 @@
 import { parentPort } from "node:worker_threads";
 import { required } from "../../core/errors.ts";
 import { type PortableError, toPortable } from "../../core/portable-error.ts";
-import { readTable, type TableRows } from "./parquet-table.ts";
+import { readTable, type TableRequest, type TableRows } from "./parquet-table.ts";
 
 /** A message of the thread: that it has started, then the rows and the end of each requested file. */
 export type ParquetMessage =
@@ -17,8 +17,8 @@ function send(message: ParquetMessage, moved: readonly ArrayBuffer[] = []): void
   port.postMessage(message, moved);
 }
 
-port.on("message", (path: string) => {
-  readTable(path, (rows) => send({ rows }, [rows.images.buffer])).then(
+port.on("message", (request: TableRequest) => {
+  readTable(request, (rows) => send({ rows }, [rows.images.buffer])).then(
     (names) => send({ names }),
     (error: unknown) => send({ error: toPortable(error) }),
   );

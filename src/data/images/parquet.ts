@@ -9,6 +9,7 @@ import { UserError } from "../../core/errors.ts";
 import { isFolder } from "../files.ts";
 import { type LabelledFile, sortedClasses } from "./classes.ts";
 import type { FolderParts, Part } from "./image-folder.ts";
+import { checkLabels } from "./label-lists.ts";
 import { ParquetThread, type ThreadLimits } from "./parquet-thread.ts";
 
 /** The subfolder in which a dataset's repository keeps its Parquet files. */
@@ -41,11 +42,15 @@ export function isParquet(path: string): boolean {
 
 /**
  * Reads the images and labels of `paths`. A file with train or test (val, validation) in its name belongs to that
- * split.
+ * split. With `hasSeveral` an image has any number of labels: the column is a list, or names with separators, or there
+ * is a column of 0 and 1 for each class.
  * @throws UserError "bad-file", with the file and the row, if a file is not valid Parquet, lacks a column, or has a
  * label that is not one of its classes; "out-of-memory" if there is not enough memory for the images.
  */
-export async function listParquet(paths: readonly string[], limits: ThreadLimits = {}): Promise<StoredParts> {
+export async function listParquet(
+  paths: readonly string[],
+  { hasSeveral = false, ...limits }: ThreadLimits & { readonly hasSeveral?: boolean } = {},
+): Promise<StoredParts> {
   const chunks = new Chunks();
   const thread = new ParquetThread(limits);
   const isSplit = paths.some((path) => trainName.test(basename(path)));
@@ -54,13 +59,14 @@ export async function listParquet(paths: readonly string[], limits: ThreadLimits
     for (const path of paths) {
       const isTest = isSplit && !trainName.test(basename(path)) && testName.test(basename(path));
       if (isSplit && !isTest && !trainName.test(basename(path))) continue;
-      parts[isTest ? "test" : "train"].push(await readFiles(thread, path, chunks));
+      parts[isTest ? "test" : "train"].push(await readFiles(thread, path, chunks, hasSeveral));
     }
   } finally {
     await thread.close();
   }
   const store = chunks.join();
   const train = partOf(parts.train, paths[0] ?? "");
+  if (hasSeveral) checkLabels([...train.classes, ...parts.test.flatMap(({ files }) => labelsOf(files))], train.about);
   return { train, test: parts.test.length === 0 ? undefined : partOf(parts.test, paths[0] ?? ""), store };
 }
 
@@ -76,19 +82,30 @@ function partOf(tables: readonly TableImages[], about: string): Part {
   const names = tables.find((table) => table.names !== undefined)?.names;
   return {
     about: tables[0]?.path ?? about,
-    classes: names ?? sortedClasses(files.map(({ className }) => className)),
+    classes: names ?? sortedClasses(labelsOf(files)),
     files,
     skipped: [],
   };
 }
 
-async function readFiles(thread: ParquetThread, path: string, chunks: Chunks): Promise<TableImages> {
+function labelsOf(files: readonly LabelledFile[]): readonly string[] {
+  return files.flatMap(({ className, labels }) => labels ?? [className]);
+}
+
+async function readFiles(
+  thread: ParquetThread,
+  path: string,
+  chunks: Chunks,
+  hasSeveral: boolean,
+): Promise<TableImages> {
   const files: LabelledFile[] = [];
   const name = basename(path);
-  const names = await thread.read(path, ({ images, lengths, classNames }) => {
+  const names = await thread.read({ path, hasSeveral }, ({ images, lengths, labels }) => {
     let at = chunks.add(images);
     for (const [index, bytes] of lengths.entries()) {
-      files.push({ path: `${name}, row ${files.length}`, bytes, className: classNames[index] ?? "", at });
+      const own = labels[index] ?? [];
+      const named = hasSeveral ? { className: "", labels: own } : { className: own[0] ?? "" };
+      files.push({ path: `${name}, row ${files.length}`, bytes, ...named, at });
       at += bytes;
     }
   });

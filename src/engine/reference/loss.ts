@@ -3,6 +3,7 @@
  * kernel.
  */
 import { required, UserError } from "../../core/errors.ts";
+import { binaryCrossEntropy } from "./binary-loss.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 
 /**
@@ -55,7 +56,11 @@ export function softmaxCrossEntropy(context: KernelContext<"softmax_cross_entrop
  * and targets t: ∂/∂z of −Σ t·log p is (p·Σt − t) / T.
  */
 export function softCrossEntropy(context: KernelContext<"soft_cross_entropy">): void {
-  const { terms } = context.attributes;
+  const { terms, isPerClass = false } = context.attributes;
+  if (isPerClass) {
+    binaryCrossEntropy(context);
+    return;
+  }
   const logits = input(context, 0);
   const diffSrc = output(context, 1).data;
   const [batch, classes] = [extent(logits.shape, 0), extent(logits.shape, 1)];

@@ -3,12 +3,13 @@
  * `epoch` event.
  */
 
-import { balancedAccuracy } from "../../evaluation/class-tally.ts";
+import { optional } from "../../core/optional.ts";
 import type { GammaPolicy } from "../gamma/gamma-policy.ts";
 import { StructureTracker } from "../progress/alive-tracker.ts";
 import { describeCommunication } from "../progress/communication.ts";
 import { marginsOf } from "../progress/factor-margins.ts";
 import type { Pace, Throughput } from "../progress/throughput.ts";
+import { detailsOf } from "../score.ts";
 import type { Session } from "../session.ts";
 import type { EpochResult, RunHook, StepResult, TrainingRun } from "./run-hook.ts";
 
@@ -73,6 +74,7 @@ export class ProgressReports implements RunHook {
       testImages,
       classes,
       outputs,
+      labels,
       steps,
       milliseconds,
       layers,
@@ -83,7 +85,7 @@ export class ProgressReports implements RunHook {
     run.emit({
       type: "epoch",
       ...{ trainLoss, trainAccuracy, testAccuracy, testImages },
-      ...(outputs === undefined ? { balancedAccuracy: balancedAccuracy(classes) } : { outputs }),
+      ...detailsOf({ classes, ...optional({ agreement: outputs && { outputs }, labels }) }),
       imagesPerSecond: (1000 * steps * settings.batch) / milliseconds,
       seconds: milliseconds / 1000,
       ...this.#throughput.endEpoch(),

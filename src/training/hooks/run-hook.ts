@@ -6,6 +6,7 @@ import type { z } from "zod";
 import { UserError } from "../../core/errors.ts";
 import type { OutputAgreement } from "../../evaluation/agreement.ts";
 import type { ClassTally } from "../../evaluation/class-tally.ts";
+import type { LabelScores } from "../../evaluation/label-scores.ts";
 import type { Weights } from "../../graph/graph.ts";
 import type { Factor } from "../../selection/factors.ts";
 import type { EventBody, LayerStructures, NetworkCost } from "../events.ts";
@@ -76,6 +77,8 @@ export interface EpochResult {
   readonly classes: readonly ClassTally[];
   /** If outputs are taught: how each agrees with the original's on the test images. `testAccuracy` is their mean. */
   readonly outputs?: readonly OutputAgreement[];
+  /** If images may have several labels: further scores. `testAccuracy` is then the mean average precision. */
+  readonly labels?: LabelScores;
   /** The cost that would be left if the network were pruned now. */
   readonly cost: NetworkCost;
   /** How many structures of each layer are not zero. */

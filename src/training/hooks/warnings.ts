@@ -22,6 +22,8 @@ export interface WarnedRun {
   readonly isWeighted?: boolean;
   /** Whether the accuracy is the agreement with taught outputs, which guessing cannot reach. */
   readonly isTaught?: boolean;
+  /** Whether images may have several labels: no class then is the answer to an image. */
+  readonly isMultiLabel?: boolean;
 }
 
 /**
@@ -137,6 +139,7 @@ export class RunWarnings implements RunHook {
     const others = classes.filter((tally, label) => label !== most && tally.images > 0);
     const answers = classes[most]?.answers ?? 0;
     // In the first epochs, running statistics may lag so far behind that all answers are the same.
+    if (this.#run.isMultiLabel === true) return undefined;
     if (2 * epoch < this.#run.epochs || others.length === 0) return undefined;
     if (answers < ONE_CLASS_SHARE * images || balancedAccuracy(others) > FORGOTTEN_RECALL) return undefined;
     const { isWeighted = false, classes: names } = this.#run;
@@ -157,7 +160,8 @@ export class RunWarnings implements RunHook {
   }
 
   #skill(accuracy: number): number {
-    const guessing = this.#run.isTaught === true ? 0 : 100 / this.#run.classes.length;
+    const guessing =
+      this.#run.isTaught === true || this.#run.isMultiLabel === true ? 0 : 100 / this.#run.classes.length;
     return (accuracy - guessing) / (100 - guessing);
   }
 

@@ -5,12 +5,12 @@ import { inTwoClasses } from "../../evaluation/two-classes.ts";
 import type { Graph } from "../../graph/graph.ts";
 import type { LiveNetworkOptions } from "./training-plans.ts";
 
-/** A classifier over `plan`, the plan of `graph`. Outputs that are taught are given as they are. */
+/** A classifier over `plan`, the plan of `graph`. Outputs that are taught, and those of several labels, stay as they are. */
 export function scoringClassifier(
   plan: PlanHandle,
   graph: Graph,
-  { evaluationBatch, taught }: Pick<LiveNetworkOptions, "evaluationBatch" | "taught">,
+  { evaluationBatch, taught, isMultiLabel }: Pick<LiveNetworkOptions, "evaluationBatch" | "taught" | "isMultiLabel">,
 ): Classifier {
   const classifier = planClassifier(plan, graph, evaluationBatch);
-  return taught === undefined ? inTwoClasses(classifier, graph) : classifier;
+  return taught === undefined && isMultiLabel !== true ? inTwoClasses(classifier, graph) : classifier;
 }

@@ -7,7 +7,7 @@ import { type Tensor, tensor } from "../../core/tensor.ts";
 import type { KernelChoices, Precision } from "../../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../../engine/host.ts";
 import type { Graph, Network } from "../../graph/graph.ts";
-import { endingInLogits } from "../../graph/logits.ts";
+import { endingInLogits, withoutLastSigmoid } from "../../graph/logits.ts";
 
 /** Values by the inputs of the training graph that take them. */
 export type TeacherFeeds = readonly (readonly [input: string, value: Tensor])[];
@@ -19,6 +19,8 @@ export interface TeacherOptions {
   /** Kernel choices of an earlier plan, so that a resumed run continues bit for bit. */
   readonly choices: KernelChoices;
   readonly temperature: number;
+  /** Whether each class is a question of its own; default false. */
+  readonly isMultiLabel?: boolean;
 }
 
 /** softmax(logits / temperature), row by row; `logits` of shape [rows, classes]. */
@@ -38,28 +40,37 @@ export function softened({ shape, data }: Tensor, temperature: number): Tensor {
   return result;
 }
 
+/** The sigmoid of each of `logits` / temperature. */
+export function softenedEach({ shape, data }: Tensor, temperature: number): Tensor {
+  return tensor(
+    shape,
+    data.map((logit) => 1 / (1 + Math.exp(-logit / temperature))),
+  );
+}
+
 export class Teacher {
   readonly #plan: PlanHandle;
   readonly #input: string;
   readonly #output: string;
-  readonly #temperature: number;
+  readonly #soften: (logits: Tensor) => Tensor;
 
-  private constructor(plan: PlanHandle, graph: Graph, temperature: number) {
+  private constructor(plan: PlanHandle, graph: Graph, soften: (logits: Tensor) => Tensor) {
     this.#plan = plan;
     this.#input = required(graph.inputs[0], "the teacher's input").name;
     this.#output = required(graph.outputs[0], "the teacher's output");
-    this.#temperature = temperature;
+    this.#soften = soften;
   }
 
   /** `network`: without factors, in inference form. Throws the errors of `prepare`. */
   static async open(
     network: Network,
-    { host, batch, precision, choices, temperature }: TeacherOptions,
+    { host, batch, precision, choices, temperature, isMultiLabel = false }: TeacherOptions,
   ): Promise<Teacher> {
-    const graph = endingInLogits(network.graph);
+    const graph = isMultiLabel ? withoutLastSigmoid(network.graph) : endingInLogits(network.graph);
+    const soften = isMultiLabel ? softenedEach : softened;
     const plan = await host.prepare(graph, { batch, precision, choices });
     await plan.write(network.weights);
-    return new Teacher(plan, graph, temperature);
+    return new Teacher(plan, graph, (logits) => soften(logits, temperature));
   }
 
   get choices(): KernelChoices {
@@ -70,10 +81,10 @@ export class Teacher {
     return this.#plan.notices;
   }
 
-  /** The teacher's softened answers to `images`: a distribution over the classes in each row. */
+  /** The teacher's softened answers to `images`: a distribution over the classes in each row, or probabilities. */
   async targets(images: Tensor): Promise<Tensor> {
     const results = await this.#plan.run({ [this.#input]: images });
-    return softened(required(results[this.#output], "the teacher's logits"), this.#temperature);
+    return this.#soften(required(results[this.#output], "the teacher's logits"));
   }
 
   /** `targets`, by the input of the training graph that takes them. */

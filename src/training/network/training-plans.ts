@@ -48,6 +48,8 @@ export interface LiveNetworkOptions {
   readonly syncBatchNorm: boolean;
   /** Whether batches come with soft targets; default: with labels. */
   readonly softTargets?: boolean;
+  /** Whether the soft targets of a class do not depend on those of the others; default false. */
+  readonly isMultiLabel?: boolean;
   /** Whether the scales of batch norms are not trained; default false. */
   readonly fixScales?: boolean;
   readonly clipNorm?: number;
@@ -111,6 +113,7 @@ export async function preparePlans(
   const { host, cluster, batch, evaluationBatch, momentum, weightDecays, precision, syncBatchNorm } = options;
   const {
     softTargets = false,
+    isMultiLabel = false,
     fixScales = false,
     clipNorm,
     head,
@@ -129,7 +132,10 @@ export async function preparePlans(
     factors: { momentum, ...keptFactors(factors) },
     batchNormalization: isSimulated ? "frozen" : batchNormalization,
     fixScales,
-    loss: { targets: softTargets ? "soft" : "labels", ...optional({ teacher, taught: taught?.terms }) },
+    loss: {
+      targets: isMultiLabel ? "several" : softTargets ? "soft" : "labels",
+      ...optional({ teacher, taught: taught?.terms }),
+    },
     ...optional({ clipNorm, head }),
   });
   const whole = accumulate(micro, options.accumulate ?? 1);

@@ -1,10 +1,12 @@
 /** Runs on several ranks: the part of each rank in a batch and in the test images, and a check that ranks agree. */
 import { UserError } from "../../core/errors.ts";
+import { tensor } from "../../core/tensor.ts";
 import { type Dataset, imagesBetween, type Split } from "../../data/dataset.ts";
 import type { BatchPart } from "../../data/training-batches.ts";
 import type { Cluster } from "../../distributed/cluster.ts";
-import { type Accuracy, measureAccuracy } from "../../evaluation/accuracy.ts";
-import type { Classifier } from "../../evaluation/classifier.ts";
+import { type Accuracy, accuracyOf, measureAccuracy } from "../../evaluation/accuracy.ts";
+import { type Answers, answersOf, type Classifier } from "../../evaluation/classifier.ts";
+import type { LabelReading } from "../../evaluation/label-scores.ts";
 import type { Network } from "../../graph/graph.ts";
 import { hashData, hashWeights } from "../run-folder/run-record.ts";
 import type { Settings } from "../settings/settings.ts";
@@ -31,16 +33,21 @@ export function partOfBatch(batch: number, cluster: Cluster): BatchPart {
   return { first: cluster.rank * count, count };
 }
 
-/** Accuracy on `split`. Each rank computes a part of it. */
+/** Accuracy on `split`, or the scores of `reading`. Each rank computes a part of it. */
 export async function sharedAccuracy(
   classifier: Classifier,
   split: Split,
   { normalization, classes: names }: Dataset,
   cluster: Cluster,
+  reading?: LabelReading,
 ): Promise<Accuracy> {
   const bound = (rank: number): number => Math.floor((rank * split.count) / cluster.size);
   const part = imagesBetween(split, bound(cluster.rank), bound(cluster.rank + 1));
-  if (cluster.size === 1) return measureAccuracy(classifier, part, normalization);
+  if (cluster.size === 1) return measureAccuracy(classifier, part, normalization, reading);
+  if (reading !== undefined) {
+    const own = await answersOf(classifier, part, normalization);
+    return accuracyOf(joinedAnswers(await cluster.gather(own), names.length), reading);
+  }
   const own = part.count === 0 ? undefined : await measureAccuracy(classifier, part, normalization);
   const none = { images: 0, correct: 0, answers: 0 };
   const tallies = names.map((_, label) => own?.classes[label] ?? none);
@@ -52,6 +59,18 @@ export async function sharedAccuracy(
   const images = classes.reduce((sum, tally) => sum + tally.images, 0);
   const correct = classes.reduce((sum, tally) => sum + tally.correct, 0);
   return { accuracy: (100 * correct) / images, correct, images, classes };
+}
+
+/** The answers of all ranks, one after the other. */
+function joinedAnswers(parts: readonly Answers[], classes: number): Answers {
+  const labels = Int32Array.from(parts.flatMap((part) => [...part.labels]));
+  const logits = tensor([labels.length, classes]);
+  let offset = 0;
+  for (const { logits: part } of parts) {
+    logits.data.set(part.data, offset);
+    offset += part.data.length;
+  }
+  return { logits, labels };
 }
 
 /** The inputs of a run that must be the same on all ranks. */

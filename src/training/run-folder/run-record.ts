@@ -142,14 +142,16 @@ export async function readRunRecord(folder: string): Promise<RunRecord> {
 }
 
 /** sha256 of each split of `dataset`, for `RunRecord.data`. */
-export function hashData({ train, test }: Dataset): RunRecord["data"]["sha256"] {
-  return { train: hashSplit(train), test: hashSplit(test) };
+export function hashData({ train, test, labelSets }: Dataset): RunRecord["data"]["sha256"] {
+  return { train: hashSplit(train, labelSets), test: hashSplit(test, labelSets) };
 }
 
-function hashSplit(split: Split): string {
+function hashSplit(split: Split, sets: Dataset["labelSets"]): string {
   const hash = createHash("sha256");
   if ("images" in split) hash.update(split.images);
   else for (const { path, bytes } of split.files) hash.update(`${path}\0${bytes}\n`);
+  // The numbers of sets say little without the sets.
+  if (sets !== undefined) hash.update(JSON.stringify(sets));
   return hash.update(bytesOf(split.labels)).digest("hex");
 }
 

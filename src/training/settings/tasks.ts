@@ -1,11 +1,21 @@
-/** The rows of the table of settings about what a trained network learns anew. */
+/** The rows of the table of settings about what a network learns, and of a trained one what it learns anew. */
 import { z } from "zod";
-import { names, switchTo, wholeNumber } from "./codecs.ts";
+import { choice, names, switchTo, wholeNumber } from "./codecs.ts";
 import { setting } from "./setting.ts";
 import { teachingSettings } from "./teaching.ts";
 
+export const tasks = ["classes", "multi-label"] as const;
+
 export const taskSettings = {
   ...teachingSettings,
+  task: setting({
+    schema: z.enum(tasks).exactOptional(),
+    help: "what labels are: classes, one for each image, or multi-label, any number of labels for each image",
+    group: "task",
+    default: "classes",
+    control: "inherit",
+    flags: [{ flag: "--task <what>", codec: choice("task", tasks), label: "task" }],
+  }),
   outputs: setting({
     schema: z.array(z.string().min(1)).min(1).readonly().exactOptional(),
     help: "values of the file where the network ends; what hangs behind them is written again unread",
@@ -32,3 +42,11 @@ export const taskSettings = {
     flags: [{ flag: "--head-epochs <n>", codec: wholeNumber(), label: "epochs of the last layer alone" }],
   }),
 };
+
+/** What the settings of a run say of labels, for opening its data. */
+export function labelOptionsOf({ task, teach }: { readonly task?: unknown; readonly teach?: unknown }): {
+  readonly unlabelled: boolean;
+  readonly severalLabels: boolean;
+} {
+  return { unlabelled: teach !== undefined, severalLabels: task === "multi-label" && teach === undefined };
+}

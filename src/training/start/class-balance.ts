@@ -1,5 +1,6 @@
 /** Classes with very different numbers of training images: what the user is told, and the weights that balance them. */
 import type { Dataset } from "../../data/dataset.ts";
+import { imagesByLabel } from "../../data/label-sets.ts";
 import { countsOf, isUnbalanced } from "../../evaluation/class-tally.ts";
 import type { Settings } from "../settings/settings.ts";
 
@@ -13,24 +14,29 @@ export function balancedWeights(counts: readonly number[]): readonly number[] {
   return counts.map((count) => (count === 0 ? 1 : images / (classes * count)));
 }
 
+/** Number of training images of each class. */
+export function trainImagesOf({ train, classes, labelSets }: Dataset): readonly number[] {
+  if (labelSets !== undefined) return imagesByLabel(train.labels, labelSets, classes.length);
+  return countsOf(train.labels, classes.length);
+}
+
 /** The weights of the classes that `settings` ask for; undefined if they ask for none. */
 export function classWeightsOf(
   { classWeights }: Pick<Settings, "classWeights">,
   dataset: Dataset,
 ): readonly number[] | undefined {
-  return classWeights === undefined
-    ? undefined
-    : balancedWeights(countsOf(dataset.train.labels, dataset.classes.length));
+  return classWeights === undefined ? undefined : balancedWeights(trainImagesOf(dataset));
 }
 
 /** A sentence about unbalanced or missing classes of the training images, if there are any. */
 export function classBalanceNotes(
-  { classes, train }: Dataset,
+  dataset: Dataset,
   { classWeights, teach }: Pick<Settings, "classWeights" | "teach">,
 ): readonly string[] {
   // Outputs are taught without labels.
   if (teach !== undefined) return [];
-  const counts = countsOf(train.labels, classes.length);
+  const { classes, train, labelSets } = dataset;
+  const counts = trainImagesOf(dataset);
   const named = classes.map((name, label) => ({ name: `"${name}"`, count: counts[label] ?? 0 }));
   const missing = named.filter(({ count }) => count === 0);
   const sorted = named.filter(({ count }) => count > 0).sort((a, b) => b.count - a.count);
@@ -42,7 +48,8 @@ export function classBalanceNotes(
             listOf(missing.map(({ name }) => name)),
         ]
       : []),
-    ...(most !== undefined && least !== undefined && isUnbalanced(counts)
+    // Of several labels, each has images with and without it, and the average precision counts rare ones as much.
+    ...(most !== undefined && least !== undefined && labelSets === undefined && isUnbalanced(counts)
       ? [
           `The classes are unbalanced: ${most.name} has ${most.count} of ${train.count} training images, ` +
             `${least.name} has ${least.count}. ` +

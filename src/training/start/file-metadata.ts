@@ -18,14 +18,23 @@ function namesForPython(classes: readonly string[]): string {
   return `{${classes.map((name, label) => `${label}: ${JSON.stringify(name)}`).join(", ")}}`;
 }
 
+/** The value of the metadata "task" of networks that answer with any number of labels. */
+const MULTI_LABEL = "multi-label";
+
+/** Whether the metadata of a file says that its network answers with any number of labels. */
+export function answersWithLabels({ header }: Pick<Graph, "header">): boolean {
+  return (header?.metadata ?? []).some(([key, value]) => key === "task" && value === MULTI_LABEL);
+}
+
 /** Metadata for the file of `graph`, which was trained on the dataset. */
 export function metadataOf(
-  { name, classes, normalization, preparation, isUnlabelled }: Dataset,
+  { name, classes, normalization, preparation, isUnlabelled, labelSets }: Dataset,
   graph: Graph,
 ): Record<string, string> {
   return {
     dataset: name,
     ...(isUnlabelled === true ? {} : { classes: JSON.stringify(classes), names: namesForPython(classes) }),
+    ...(labelSets === undefined || isUnlabelled === true ? {} : { task: MULTI_LABEL }),
     layout: takesChannelsLast(graph) ? layouts.last : layouts.first,
     normalization: JSON.stringify({ ...normalization, of: "pixel / 255" }),
     ...(preparation === undefined ? {} : { preparation: JSON.stringify(preparation) }),
@@ -77,7 +86,7 @@ function checkLayout(layout: string | undefined, path: string): void {
 }
 
 const numbers = z.array(z.number()).min(1);
-const classNames = z.array(z.string()).min(2);
+const classNames = z.array(z.string()).min(1);
 const constants = z.object({ mean: numbers, standardDeviation: numbers });
 
 /**

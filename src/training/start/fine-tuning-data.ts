@@ -4,26 +4,30 @@
  */
 import { UserError } from "../../core/errors.ts";
 import { withNotes } from "../../data/dataset.ts";
+import type { OpenOptions } from "../../data/open.ts";
 import { datasetReference } from "../../data/references.ts";
 import { preparationOf } from "./file-metadata.ts";
 import { ownNormalizationNote, ownNormalizationOf } from "./own-normalization.ts";
 import type { DataSource } from "./run-data.ts";
 import type { ModelFile } from "./starting-network.ts";
 
+/** What images have: no labels, or any number of them; default: one each. */
+type LabelOptions = Pick<OpenOptions, "unlabelled" | "severalLabels">;
+
 /**
  * Returns `source` with its images prepared for the network of `file`. Open datasets and references, which have options
  * of their own, are returned unchanged.
  * @throws UserError "bad-option" if the file has no mean and standard deviation, and the errors of `preparationOf`.
  */
-export function sourceForFile(file: ModelFile, source: DataSource, unlabelled = false): DataSource {
+export function sourceForFile(file: ModelFile, source: DataSource, labels: LabelOptions = {}): DataSource {
   if (typeof source !== "string") return source;
   // The classes of the new data may differ. The split stays, so that held-out images stay held out.
   const { classes: _, ...imageDefaults } = preparationOf(file);
-  if (imageDefaults.mean !== undefined) return datasetReference(source, { imageDefaults, unlabelled });
+  if (imageDefaults.mean !== undefined) return datasetReference(source, { imageDefaults, ...labels });
   const own = ownNormalizationOf(file);
   if (own !== undefined) {
     const reference = datasetReference(source, {
-      ...{ imageDefaults: { ...imageDefaults, ...own.normalization }, unlabelled },
+      ...{ imageDefaults: { ...imageDefaults, ...own.normalization }, ...labels },
     });
     return {
       ...reference,

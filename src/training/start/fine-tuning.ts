@@ -57,6 +57,7 @@ export function requireWeights(settings: Settings, areThere: boolean): void {
 export function requireOneTarget(settings: Settings): void {
   const { teach, labelSmoothing, mixing, classWeights, headEpochs } = settings;
   const { teachTemperature, outputWeights, outputKinds, testTimeAugmentation } = settings;
+  requireTask(settings);
   if (teach === undefined) {
     requireTeaching({ teachTemperature, outputWeights, outputKinds });
     return;
@@ -71,6 +72,24 @@ export function requireOneTarget(settings: Settings): void {
   throw new UserError("bad-option", "the network is taught its own outputs: there are no labels to learn from", {
     about: `option "${other}"`,
     hint: "Leave it out, or leave --teach out to learn from labels",
+  });
+}
+
+/** Throws `UserError("bad-option")` if `settings` weigh classes, of which an image may have several. */
+function requireTask({ task, classWeights, teach, int8 }: Settings): void {
+  if (task !== "multi-label") return;
+  const [other, why = ""] =
+    classWeights !== undefined
+      ? ["classWeights", "an image with several labels has no class of its own to be weighted by"]
+      : teach !== undefined
+        ? ["teach", "the network is taught its own outputs, so labels are not read"]
+        : int8 === true
+          ? ["int8", "the integers of such a network are not scored yet"]
+          : [];
+  if (other === undefined) return;
+  throw new UserError("bad-option", why, {
+    about: `option "${other}"`,
+    hint: "Leave it out, or leave --task multi-label out",
   });
 }
 

@@ -5,6 +5,7 @@ import { type Dataset, firstImages, type SampleShape } from "../../data/dataset.
 import { type DatasetReference, datasetReference } from "../../data/references.ts";
 import { hashData, type RunRecord } from "../run-folder/run-record.ts";
 import type { Settings } from "../settings/settings.ts";
+import { labelOptionsOf } from "../settings/tasks.ts";
 
 /**
  * A name or folder as the command line takes it, a reference such as `cifar10()`, or a dataset that is open already.
@@ -17,15 +18,19 @@ export interface RunData {
   readonly source: string;
 }
 
-/** Opens `source`; `input`: the network's input shape, if it is known. Throws the errors of `openDataset`. */
+/**
+ * Opens `source` for a run of `settings`; `input`: the network's input shape, if it is known. Throws the errors of
+ * `openDataset`, and "bad-option" if the data has other labels than the task needs.
+ */
 export async function openData(
   source: DataSource,
-  limit: Settings["limit"],
+  { limit, ...settings }: Pick<Settings, "limit" | "task" | "teach">,
   input: SampleShape | undefined,
 ): Promise<RunData> {
-  const reference = typeof source === "string" ? datasetReference(source) : source;
+  const reference = typeof source === "string" ? datasetReference(source, labelOptionsOf(settings)) : source;
   const opened = "open" in reference ? await reference.open(input) : await reference;
   checkDataset(opened);
+  requireLabels(opened, settings);
   const { train = opened.train.count, test = opened.test.count } = limit;
   const dataset = { ...opened, train: firstImages(opened.train, train), test: firstImages(opened.test, test) };
   for (const [part, { count }] of Object.entries({ training: dataset.train, test: dataset.test })) {
@@ -38,18 +43,34 @@ export async function openData(
   return { dataset, source: "spec" in reference ? reference.spec : dataset.name };
 }
 
+/** @throws UserError "bad-option" if images have several labels and `task` says one, or the other way round. */
+function requireLabels({ name, labelSets }: Dataset, { task, teach }: Pick<Settings, "task" | "teach">): void {
+  const isMultiLabel = task === "multi-label";
+  if (teach !== undefined || isMultiLabel === (labelSets !== undefined)) return;
+  throw new UserError("bad-option", "the labels of the data do not fit the task", {
+    about: name,
+    expected: isMultiLabel ? "images with any number of labels: a dataset with labelSets" : "one label for each image",
+    received: isMultiLabel ? "one label for each image" : "images with several labels",
+    hint: isMultiLabel
+      ? "Leave the task out, or give other data"
+      : 'Set the task: --task multi-label, in code task: "multi-label"',
+  });
+}
+
 /**
  * Opens the data of the run of `record` again, from `source` if the caller gives it.
  * @throws UserError "checksum" if it is not the same data, and the errors of opening it.
  */
 export async function reopenData(record: RunRecord, source: DataSource | undefined): Promise<Dataset> {
   const { source: recorded, preparation, classes } = record.data;
-  const unlabelled = record.settings.teach !== undefined;
+  const labels = labelOptionsOf(record.settings);
   const options =
-    preparation === undefined ? {} : { images: { ...preparation, ...(unlabelled ? {} : { classes }) }, unlabelled };
+    preparation === undefined
+      ? {}
+      : { images: { ...preparation, ...(labels.unlabelled ? {} : { classes }) }, ...labels };
   const again =
     source === undefined || typeof source === "string" ? datasetReference(source ?? recorded, options) : source;
-  const { dataset: opened } = await openData(again, record.settings.limit, undefined).catch((error: unknown) => {
+  const { dataset: opened } = await openData(again, record.settings, undefined).catch((error: unknown) => {
     if (source !== undefined || !(error instanceof UserError) || error.code !== "missing-file") throw error;
     throw new UserError("missing-file", "the data of the run is not where it was", {
       about: recorded,

@@ -120,7 +120,7 @@ export function networkFor(source: OpenModel, dataset: Dataset, options: FitOpti
     checkImages(given.graph, dataset, nameOf(source, given.graph));
     return { network: given };
   }
-  const fitted = keepHead ? { network: given } : fitHead(given, dataset.classes);
+  const fitted = keepHead ? { network: given } : fitHead(given, dataset.classes, dataset.labelSets !== undefined);
   checkFit(fitted.network.graph, dataset, nameOf(source, given.graph));
   return fitted;
 }
@@ -259,7 +259,7 @@ export function checkFit(graph: Graph, dataset: Dataset, name: string = graph.na
   const images = [1, ...dataset.sampleShape];
   const logits = [1, dataset.classes.length];
   checkShape(`the images that ${name} takes`, bindBatch(input.shape, 1), images, dataset);
-  if (dataset.classes.length === 2 && singleScoreOf(graph) !== undefined) return;
+  if (dataset.classes.length === 2 && dataset.labelSets === undefined && singleScoreOf(graph) !== undefined) return;
   checkShape(`the logits of ${name}`, inferShapes(graph, 1).get(output) ?? [], logits, dataset);
 }
 

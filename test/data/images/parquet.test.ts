@@ -214,7 +214,7 @@ describe("the errors of Parquet files name", () => {
     writeFileSync(whole, sound);
     const thread = new ParquetThread({ seconds: 1 });
     const error = await userError(
-      thread.read(damaged, () => undefined),
+      thread.read({ path: damaged, hasSeveral: false }, () => undefined),
       "bad-file",
     );
     expect(error.message).toBe(
@@ -222,7 +222,7 @@ describe("the errors of Parquet files name", () => {
         "Copy or export it again; if the file is valid, use smaller row groups",
     );
     const lengths: number[] = [];
-    await thread.read(whole, (rows) => lengths.push(...rows.lengths));
+    await thread.read({ path: whole, hasSeveral: false }, (rows) => lengths.push(...rows.lengths));
     expect(lengths).toEqual(images.map(({ length }) => length));
     await thread.close();
   });

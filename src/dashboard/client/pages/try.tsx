@@ -62,7 +62,7 @@ function AnswerCard({
   readonly images: TestImages;
   readonly label: number | undefined;
 }) {
-  const classes = answer === undefined ? [] : likeliest(answer.logits, images.classes, SHOWN_CLASSES);
+  const classes = answer === undefined ? [] : likeliest(answer.logits, images, SHOWN_CLASSES);
   const [best] = classes;
   const truth = label === undefined ? undefined : images.classes[label];
   return (
@@ -111,7 +111,9 @@ function Comparison({ answers, sizes }: { readonly answers: Answers; readonly si
 
 function comparisonOf({ full, compact }: Answers, sizes: Sizes): string {
   if (full === undefined || compact === undefined) return "Running both networks …";
-  const range = full.logits.reduce((a, b) => Math.max(a, b)) - full.logits.reduce((a, b) => Math.min(a, b));
+  // One number has no range: it is compared with its size.
+  const all = full.logits.length === 1 ? [0, ...full.logits] : [...full.logits];
+  const range = Math.max(...all) - Math.min(...all);
   const largest = full.logits.reduce(
     (most, logit, index) => Math.max(most, Math.abs(logit - (compact.logits[index] ?? 0))),
     0,
