@@ -1,6 +1,6 @@
 /**
- * Several labels for an image, or none. A dataset lists the distinct sets of classes that its images have, and the label
- * of an image is the number of its set: so an image has one whole number in either case.
+ * Several labels for an image, or none. A dataset lists the distinct sets of classes that its images have, and the
+ * label of an image is the number of its set: so an image has one whole number in either case.
  */
 
 /** Sets of classes, each in ascending order. */

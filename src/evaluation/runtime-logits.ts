@@ -10,7 +10,8 @@ import { inTwoClasses } from "./two-classes.ts";
 /**
  * The file at `path`, which was read as `graph`, as a classifier. The file is run as it is. Where it ends in
  * probabilities, their logarithms are logits, of a probability for each class log(p / (1 − p)). One number for each
- * image is read as two classes, unless each output is a label of its own (`isMultiLabel`). Rejects with what `runtimeClassifier` rejects with.
+ * image is read as two classes, unless each output is a label of its own (`isMultiLabel`). Rejects with what
+ * `runtimeClassifier` rejects with.
  */
 export async function runtimeLogits(
   path: string,

@@ -51,7 +51,8 @@ export interface Finished {
 
 /**
  * Trains the from-scratch baseline of the finished run in `folder`: its compact architecture from new weights, with its
- * settings and data, without factors. A baseline that was stopped is continued with `resume`, as any run.
+ * settings and data, without factors. The baseline of a run that was taught its original's outputs is taught them too.
+ * A baseline that was stopped is continued with `resume`, as any run.
  *
  * @throws UserError "missing-file" if `folder` is not a run; "bad-option" if the run is not finished, is a from-scratch
  * baseline itself or pruned nothing; "run-exists" if the baseline exists already; "checksum" if the data is not the
@@ -79,13 +80,15 @@ export async function control(folder: string, options: ControlOptions = {}): Pro
   const graph = record.restoredNorms === undefined ? written : withNewNorms(written);
   const same = kind === "macs" ? "macs" : "epochs";
   const { settings, trainingMacs } = planControl(run, graph, same);
+  const isTaught = record.settings.teach !== undefined;
+  const teacher = isTaught ? await loadTogether(join(run.folder, runFiles.teacher), cluster) : undefined;
   const place = resolve(chosen ?? controlFolder(run.folder, kind, seed));
   const dataset = await reopenData(record, data);
   // Exporters give many networks the same name. The record has the one by which runs are compared.
   const own = { ...graph, name: record.model };
   return train(own, {
     ...settings,
-    ...optional({ seed }),
+    ...optional({ seed, teacher }),
     ...hooks,
     folder: place,
     data: { spec: record.data.source, open: async () => dataset },
@@ -134,6 +137,16 @@ export async function readFinished(folder: string): Promise<Finished> {
   return { folder: path, record, history };
 }
 
+/** What a run was taught by: the baseline of such a run learns the same outputs of the same original. */
+function taughtSettings({
+  teach,
+  teachTemperature,
+  outputWeights,
+  outputKinds,
+}: RunRecord["settings"]): Partial<SettingsInput> {
+  return teach === undefined ? {} : { teach, ...optional({ teachTemperature, outputWeights, outputKinds }) };
+}
+
 /** Whether a finished run has pruned nothing. */
 export function isUncut({ before, after }: RunFinished): boolean {
   return after.macs === before.macs && after.parameters === before.parameters;
@@ -175,7 +188,7 @@ export function planControl(
   const trained = (finished?.step ?? started.totalSteps) / started.stepsPerEpoch;
   const epochs = Math.max(1, Math.round(same === "epochs" ? trained : run / perEpoch));
   return {
-    settings: { ...controlSettings(record.settings), epochs },
+    settings: { ...controlSettings(record.settings), ...taughtSettings(record.settings), epochs },
     trainingMacs: { run, control: epochs * perEpoch },
   };
 }

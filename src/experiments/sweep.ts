@@ -81,7 +81,11 @@ export async function sweep(plan: SweepPlan, options: SweepOptions = {}): Promis
   const cluster = await joinCluster();
   const workers = parallel === undefined ? undefined : requireWorkers(cluster);
   const { model, dataset, network } = await cluster.together(async () => {
-    const found = await openModel(plan.model, { outputs: plan.settings.outputs, size: plan.images?.size });
+    const found = await openModel(plan.model, {
+      outputs: plan.settings.outputs,
+      inputs: plan.settings.inputs,
+      size: plan.images?.size,
+    });
     const opened = await data.open(inputOf(found));
     return {
       model: found,

@@ -160,9 +160,9 @@ export interface TrainingOps {
    * (logits [N,F], targets [N,F] …) → (loss [], diff_src [N,F] = ∂loss/∂logits, correct []). There is one input of
    * targets t, distributions over the classes, for each of `terms`. loss = Σ weight · mean over N of −Σ t·log
    * softmax(logits / temperature). correct counts the rows whose first largest logit is the first largest target of the
-   * first term. With `isPerClass`, each class is a question of its own with targets t from 0 to 1: loss = Σ weight · mean
-   * over N of the sum over the classes of −t·log σ(logit / temperature) − (1 − t)·log(1 − σ(logit / temperature)), and
-   * correct counts the rows where logits above 0 are those of the targets of 0.5 and more.
+   * first term. With `isPerClass`, each class is a question of its own with targets t from 0 to 1: loss = Σ weight ·
+   * mean over N of the sum over the classes of −t·log σ(logit / temperature) − (1 − t)·log(1 − σ(logit / temperature)),
+   * and correct counts the rows where logits above 0 are those of the targets of 0.5 and more.
    */
   soft_cross_entropy: { readonly terms: readonly SoftTerm[]; readonly isPerClass?: true };
 

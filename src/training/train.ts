@@ -6,6 +6,7 @@ import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import { stepsPerEpoch } from "../data/shuffle.ts";
 import { type Cluster, inCluster } from "../distributed/cluster.ts";
+import type { Network } from "../graph/graph.ts";
 import { calibrationImages } from "../quantization/calibration-images.ts";
 import { simulateIntegers } from "../quantization/simulate.ts";
 import { bake } from "../selection/fold.ts";
@@ -65,6 +66,8 @@ export interface TrainOptions extends SettingsInput, RunOptions {
   readonly folder?: string;
   /** For a from-scratch baseline: the run it belongs to. `run.json` keeps it; see `experiments/control.ts`. */
   readonly controlOf?: ControlOf;
+  /** For a from-scratch baseline of a run that was taught outputs: the network whose outputs are taught. */
+  readonly teacher?: Network;
 }
 
 /**
@@ -85,12 +88,12 @@ export async function train(model: ModelSource, options: TrainOptions): Promise<
 
 async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptions): Promise<Run> {
   const startedAt = performance.now();
-  const { data, folder: chosenFolder, controlOf, ...others } = options;
+  const { data, folder: chosenFolder, controlOf, teacher, ...others } = options;
   const { onEvent, signal, hooks, gammaPolicy, alone: _, tuningClock, ...input } = others;
   const { asked, dataset, source, start, notices, isTrained, name } = await cluster.together(async () => {
     const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
     const parsed = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
-    requireWeights(parsed, isFineTuned);
+    requireWeights(parsed, isFineTuned || teacher !== undefined);
     requireOneTarget(parsed);
     requireWindow(parsed);
     requireBodyEpochs(parsed);
@@ -181,7 +184,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
           ...optional({ latencyTable, warning: answers?.warning }),
           isTrained: answers !== undefined && answers.warning === undefined,
           checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
-          ...(hasTeacher(settings) ? { teacher: bake(network) } : {}),
+          ...(hasTeacher(settings) ? { teacher: teacher ?? bake(network) } : {}),
           notices: [
             ...carriedNotices(network.graph),
             ...notices,

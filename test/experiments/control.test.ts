@@ -167,3 +167,20 @@ test("MACs of training, by hand", () => {
   const refused = { ...history, started: { ...started, options: { ...started.options, distill: false } } };
   expect(trainingMacs(refused, 128)).toBe(trainingMacs(history, 128));
 });
+
+test("of a run that was taught outputs it is taught the same outputs by the same original", async () => {
+  const weights = initialize(tinyResnet(), 3);
+  const folder = join(temporaryFolder(), "taught");
+  const chosen: TrainOptions = { ...options, epochs: 2, teach: "outputs", teachTemperature: 3, batch: 8 };
+  const taught = await train({ graph: tinyResnet(), weights }, { ...chosen, select: { neurons: 2 }, folder });
+  const baseline = await control(taught.folder, { data });
+  const [own, ofRun] = [await readRunRecord(baseline.folder), await readRunRecord(taught.folder)];
+  expect(own.settings).toMatchObject({ teach: "outputs", teachTemperature: 3, epochs: 2, select: {} });
+  expect(own.taught).toEqual(ofRun.taught);
+  const teachers = await Promise.all([taught, baseline].map((each) => loadOnnx(join(each.folder, "teacher.onnx"))));
+  expect(teachers[1]).toEqual(teachers[0]);
+  expect(baseline.after).toMatchObject(cost(taught.compact.graph));
+  expect(taught.after.macs).toBeLessThan(taught.before.macs);
+  const finished = (await readEvents(baseline.folder)).findLast((event) => event.type === "run.finished");
+  expect(finished?.after.outputs?.[0]?.name).toBe("classifier");
+});

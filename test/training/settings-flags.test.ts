@@ -77,6 +77,7 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
   "output-weights": [exactly({ boxes: 1, scores: 0.5 }, "boxes=1,scores=0.5")],
   "output-kinds": [exactly({ y: "logits", z: "values" }, "y=logits,z=values")],
   outputs: [exactly(["logits"], "logits"), exactly(["map0", "map1"], "map0,map1")],
+  input: [exactly({ scale: 1, keep: 0.5 }, "scale=1,keep=0.5")],
   "keep-head": [{ text: undefined, value: true }],
   "head-epochs": [exactly(1), exactly(3)],
   flip: [exactly("random"), exactly("alternating"), exactly("none")],

@@ -84,6 +84,7 @@ test("every setting of the schema can be suggested", () => {
     fixBatchNormScale: true,
     outputs: ["logits"],
     task: "multi-label",
+    inputs: {},
     teach: "outputs",
     teachTemperature: 1,
     outputWeights: {},

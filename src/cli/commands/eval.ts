@@ -20,6 +20,7 @@ import { requireOnnxRuntime } from "../../evaluation/runtime-library.ts";
 import { runtimeLogits } from "../../evaluation/runtime-logits.ts";
 import { averagingViews, type ViewSet, viewCount, viewSets } from "../../evaluation/test-time-augmentation.ts";
 import { requirePlaceFor, writeBytes } from "../../formats/file.ts";
+import type { FixedInputs } from "../../formats/onnx/fixed-inputs.ts";
 import { openOnnx } from "../../formats/onnx/index.ts";
 import type { Pair } from "../../graph/attributes.ts";
 import type { Network } from "../../graph/graph.ts";
@@ -27,6 +28,7 @@ import { endingInLogits, withoutLastSigmoid } from "../../graph/logits.ts";
 import { evaluationPage } from "../../report/evaluation-page.ts";
 import { formatCount, formatPercent, percentOf } from "../../report/format.ts";
 import { readSize } from "../../training/settings/codecs.ts";
+import { readFixedInputs } from "../../training/settings/fixed-input.ts";
 import { fileImageFlags } from "../../training/settings/image-flags.ts";
 import { tasks } from "../../training/settings/tasks.ts";
 import { answersWithLabels } from "../../training/start/file-metadata.ts";
@@ -51,6 +53,7 @@ interface EvalOptions extends CommonOptions {
   readonly threads?: number;
   readonly runtime?: boolean;
   readonly size?: Pair;
+  readonly input?: FixedInputs;
   readonly tta?: ViewSet;
   readonly task?: (typeof tasks)[number];
 }
@@ -133,6 +136,13 @@ async function score(
   }
 }
 
+function noFixedInputs(): UserError {
+  return new UserError("bad-option", "ONNX Runtime runs the file as it is, with all of its inputs", {
+    about: "--input",
+    hint: "Leave --runtime out, or score the file that a run has written: it has the values inside",
+  });
+}
+
 function noPage(): UserError {
   return new UserError("bad-option", "the page of an evaluation shows which class was taken for which", {
     about: "--html",
@@ -187,6 +197,9 @@ export function addEval(program: Command, context: Context): void {
     )
     .option("--html <file>", "write a page with the confusion matrix and the worst mistakes")
     .option("--size <pixels>", "height and width of images, for files that do not fix them", (text) => readSize(text))
+    .option("--input <values>", "values of the file's inputs besides the images, as scale=1,mask=m.npy", (text) =>
+      readFixedInputs(text),
+    )
     .option("--limit <images>", "use only the first test images", integerFor("--limit"))
     .addOption(
       new Option("--engine <name>", `${engineNames.join(" or ")} (default: onednn where it is installed)`).argParser(
@@ -204,7 +217,8 @@ export function addEval(program: Command, context: Context): void {
   command.action(async (file: string, given: EvalOptions) => {
     if (given.runtime === true) requireOnnxRuntime();
     if (given.html !== undefined) await requirePlaceFor(given.html);
-    const { network, quantized } = await openOnnx(file, optional({ size: given.size }));
+    const { network, quantized } = await openOnnx(file, optional({ size: given.size, inputs: given.input }));
+    if (given.input !== undefined && given.runtime === true) throw noFixedInputs();
     const options = quantized === undefined ? given : inRuntime(given, file);
     if (options.runtime === true) requireOnnxRuntime();
     const isMultiLabel =

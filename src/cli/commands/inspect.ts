@@ -2,9 +2,11 @@
 import type { Command } from "commander";
 import { optional } from "../../core/optional.ts";
 import { integerFor } from "../../core/text-values.ts";
+import type { FixedInputs } from "../../formats/onnx/fixed-inputs.ts";
 import { openOnnx } from "../../formats/onnx/index.ts";
 import { modelNames } from "../../models/zoo.ts";
 import { readNames } from "../../training/settings/codecs.ts";
+import { readFixedInputs } from "../../training/settings/fixed-input.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
 import { inspect } from "../inspection.ts";
 import { tableShown } from "../latency.ts";
@@ -19,6 +21,7 @@ interface InspectOptions extends CommonOptions {
   readonly size?: number;
   readonly structures?: boolean;
   readonly outputs?: readonly string[];
+  readonly input?: FixedInputs;
   readonly latency?: true;
   readonly latencyTable?: string;
 }
@@ -39,11 +42,14 @@ export function addInspect(program: Command, context: Context): void {
     .option("--outputs <names>", "values of a file where the network ends, with commas between them", (text) =>
       readNames(text, "--outputs"),
     )
+    .option("--input <values>", "values of a file's inputs besides the images, as scale=1,mask=m.npy", (text) =>
+      readFixedInputs(text),
+    )
     .option("--latency", "show the predicted time of each layer in ONNX Runtime on this machine: one thread, one image")
     .option("--latency-table <file>", "show the predicted times of a table that espalier measure wrote")
     .action(async (source: string, options: InspectOptions) => {
-      const { classes, channels, size, outputs } = options;
-      const reading = optional({ outputs, size });
+      const { classes, channels, size, outputs, input: inputs } = options;
+      const reading = optional({ outputs, size, inputs });
       const file = isFile(source) && options.structures !== true ? await openOnnx(source, reading) : undefined;
       const network =
         file?.network ?? (await openNetwork(source, { ...optional({ classes, channels, size }) }, reading));

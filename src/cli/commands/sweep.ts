@@ -165,7 +165,11 @@ async function runSweep(
   const data = await cluster.together(() =>
     dataProgress(context, async (onProgress) => {
       const reference = datasetReference(plan.data, { onProgress, ...imagesOf(plan) });
-      const opened = await openModel(plan.model, { outputs: plan.settings.outputs, size: plan.images?.size });
+      const opened = await openModel(plan.model, {
+        outputs: plan.settings.outputs,
+        inputs: plan.settings.inputs,
+        size: plan.images?.size,
+      });
       const dataset = await reference.open(inputOf(opened));
       return { spec: reference.spec, open: async () => dataset };
     }),

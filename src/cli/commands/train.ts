@@ -10,6 +10,7 @@ import { modelNames } from "../../models/zoo.ts";
 import { parseBudget } from "../../selection/budget.ts";
 import type { RunEvent } from "../../training/events.ts";
 import { recipe } from "../../training/recipes.ts";
+import { asFixedInputs } from "../../training/settings/fixed-input.ts";
 import { settingFlags, settingsOfFlags } from "../../training/settings/flags.ts";
 import { imageFlags } from "../../training/settings/image-flags.ts";
 import { settingGroups, type TrainingCommand } from "../../training/settings/setting.ts";
@@ -56,8 +57,9 @@ export async function requestOf(
   const source = named ?? (name === undefined ? undefined : recipe(name).model);
   const given = settingsOfFlags(givenFlags(command, settingFlags));
   const outputs = listOf(given["outputs"]) ?? (name === undefined ? undefined : recipe(name).settings.outputs);
+  const inputs = asFixedInputs(given["inputs"]) ?? (name === undefined ? undefined : recipe(name).settings.inputs);
   const opened =
-    source === undefined ? undefined : await openModel(source, { outputs, size: imageOptions(command).size });
+    source === undefined ? undefined : await openModel(source, { outputs, inputs, size: imageOptions(command).size });
   const { select, round } = given;
   const settings = {
     ...given,

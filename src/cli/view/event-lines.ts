@@ -229,7 +229,7 @@ export class Narrator {
           ...summaryLines(event, this.#terminal),
           colours.dim(
             event.after.outputs === undefined
-              ? `  ${event.after.labels === undefined ? "accuracy" : "labels"} on ${plural(event.testImages, "test image")}`
+              ? `  ${scoreWord(event)} on ${plural(event.testImages, "test image")}`
               : `  agreement with the original's outputs on ${plural(event.testImages, "test image")}:`,
           ),
           ...agreementLines(event.after).map((line) => colours.dim(`    ${line}`)),
@@ -245,4 +245,9 @@ export class Narrator {
         return [];
     }
   }
+}
+
+/** What the accuracies of a run are. */
+function scoreWord({ after }: RunFinished): string {
+  return after.labels === undefined ? "accuracy" : "labels";
 }

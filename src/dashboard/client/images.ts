@@ -59,7 +59,7 @@ export function inputOf(
   });
 }
 
-/** The `most` classes with the highest probabilities, the highest first, by a network's output in the form `answers`. */
+/** The `most` classes with the highest probabilities, the highest first; the output has the form `answers`. */
 export function likeliest(
   output: Float32Array,
   { classes, answers }: Pick<TestImages, "classes" | "answers">,

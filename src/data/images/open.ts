@@ -130,8 +130,8 @@ function channelsOf(input: SampleShape | undefined): 1 | 3 | undefined {
 /**
  * Opens the images of `place`: a folder (`class/file.jpg`, with or without `train/` and `test/` or `val/` around it), a
  * CSV file with the columns path and label, or a Parquet file or a folder of them, with the columns image and label. A
- * label is the index of a class in the sorted class names. `labels`: with "none" a folder's images need no classes; with
- * "several" an image of a table may have any number of labels.
+ * label is the index of a class in the sorted class names. `labels`: with "none" a folder's images need no classes;
+ * with "several" an image of a table may have any number of labels.
  * @throws UserError "bad-file" if the folder or file is not a valid dataset, "bad-option" for wrong options.
  */
 export async function openImages(

@@ -40,8 +40,8 @@ export interface TableRequest {
 }
 
 /**
- * Passes the rows of the file that is asked for to `onRows`, in order. Returns the names of its classes if the file stores
- * them. Throws as `listParquet` does.
+ * Passes the rows of the file that is asked for to `onRows`, in order. Returns the names of its classes if the file
+ * stores them. Throws as `listParquet` does.
  */
 export async function readTable(
   { path, hasSeveral }: TableRequest,

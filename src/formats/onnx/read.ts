@@ -17,6 +17,7 @@ import { readParts, type Trace } from "./carried/read-parts.ts";
 import { channelsFirst, channelsLastInputs, renamed } from "./channels-last-inputs.ts";
 import { type ExternalData, noExternalData } from "./external.ts";
 import { type ScalesOf, scalesIn } from "./factors.ts";
+import { type FixedInputs, withFixedInputs } from "./fixed-inputs.ts";
 import type { Constant } from "./folding/constant.ts";
 import { ConstantFolder } from "./folding/constant-folder.ts";
 import { type FileNodes, withGelus } from "./gelu-forms.ts";
@@ -47,6 +48,8 @@ export interface ReadOptions {
    * where the nodes end that can be read.
    */
   readonly outputs?: readonly string[];
+  /** The values of inputs besides the images, which become constants. */
+  readonly inputs?: FixedInputs;
   /** Height and width of the images, where the file leaves them open; one number is both. */
   readonly size?: number | Pair;
 }
@@ -69,8 +72,9 @@ export function readOnnx(
   requireArguments("readOnnx", {
     "options.outputs": [options.outputs, "texts?"],
     "options.size": [options.size, "number or pair?"],
+    "options.inputs": [options.inputs, "object?"],
   });
-  const model = decodeModel(bytes, file);
+  const model = withFixedInputs(decodeModel(bytes, file), options.inputs ?? {}, file);
   if (model.graph === undefined || model.graph === null || (model.graph.node ?? []).length === 0) {
     throw new UserError("bad-file", "not an ONNX file: it has no graph", {
       about: file,

@@ -5,7 +5,7 @@ import { inTwoClasses } from "../../evaluation/two-classes.ts";
 import type { Graph } from "../../graph/graph.ts";
 import type { LiveNetworkOptions } from "./training-plans.ts";
 
-/** A classifier over `plan`, the plan of `graph`. Outputs that are taught, and those of several labels, stay as they are. */
+/** A classifier over `plan`, the plan of `graph`. Outputs that are taught or of several labels stay as they are. */
 export function scoringClassifier(
   plan: PlanHandle,
   graph: Graph,

@@ -1,6 +1,7 @@
 /** The rows of the table of settings about what a network learns, and of a trained one what it learns anew. */
 import { z } from "zod";
 import { choice, names, switchTo, wholeNumber } from "./codecs.ts";
+import { fixedInputs } from "./fixed-input.ts";
 import { setting } from "./setting.ts";
 import { teachingSettings } from "./teaching.ts";
 
@@ -23,6 +24,14 @@ export const taskSettings = {
     default: "the file's outputs, or where the nodes end that can be read",
     control: "omit",
     flags: [{ flag: "--outputs <names>", codec: names, label: "outputs" }],
+  }),
+  inputs: setting({
+    schema: z.record(z.string(), z.union([z.number(), z.array(z.number()).readonly()])).exactOptional(),
+    help: "values of a file's inputs besides the images: a number or a .npy file each, as scale=1,mask=m.npy",
+    group: "weights",
+    default: "a file has the images as its only input",
+    control: "omit",
+    flags: [{ flag: "--input <values>", codec: fixedInputs, label: "fixed inputs" }],
   }),
   keepHead: setting({
     schema: z.boolean().exactOptional(),

@@ -5,6 +5,7 @@ import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import { formatShape, sameShape } from "../../core/tensor.ts";
 import type { Dataset, SampleShape } from "../../data/dataset.ts";
+import type { FixedInputs } from "../../formats/onnx/fixed-inputs.ts";
 import { loadForTraining } from "../../formats/onnx/index.ts";
 import type { Pair } from "../../graph/attributes.ts";
 import type { Graph, Network } from "../../graph/graph.ts";
@@ -40,6 +41,7 @@ export interface ModelFile extends Network {
 export type OpenModel<S extends ModelSource = ModelSource> = S | ModelFile;
 
 interface Opening {
+  readonly inputs?: FixedInputs | undefined;
   readonly outputs?: readonly string[] | undefined;
   readonly size?: number | Pair | undefined;
 }
@@ -51,14 +53,15 @@ interface Opening {
  */
 export async function openModel<S extends ModelSource>(
   source: S,
-  { outputs, size }: Opening = {},
+  { outputs, size, inputs }: Opening = {},
 ): Promise<OpenModel<S>> {
   const path = typeof source === "string" ? await pathOf(source) : undefined;
   if (path === undefined) {
     if (outputs !== undefined && fileOf(source) === undefined) refuseOutputs(outputs);
+    if (inputs !== undefined && fileOf(source) === undefined) refuseInputs(Object.keys(inputs));
     return source;
   }
-  const { network, notice } = await loadForTraining(path, optional({ outputs, size }));
+  const { network, notice } = await loadForTraining(path, optional({ outputs, size, inputs }));
   return { ...network, path, ...optional({ notice }) };
 }
 
@@ -70,6 +73,14 @@ async function pathOf(source: string): Promise<string | undefined> {
   throw new UserError("missing-file", "there is no ONNX file and no run", {
     about: source,
     hint: "Give a file whose name ends in .onnx, the folder of a finished run, or the name of a model",
+  });
+}
+
+function refuseInputs(names: readonly string[]): never {
+  throw new UserError("bad-option", "only inputs of a network from a file can be fixed", {
+    about: 'option "inputs"',
+    received: names.join(", "),
+    hint: "Leave it out, or start from an ONNX file",
   });
 }
 
@@ -221,6 +232,13 @@ function withAllWeights(network: Network): Network {
   return network;
 }
 
+/** What to do about inputs besides the images. */
+function fixHint(others: Graph["inputs"]): string {
+  if (others.length === 0) return "Use a network with an input of images";
+  const values = others.map(({ name }) => `${name}=1`).join(",");
+  return `Give the inputs besides the images a fixed value, a number or a .npy file: --input ${values}`;
+}
+
 /** Throws unless `graph` takes the dataset's images and nothing else; messages call it `name`. */
 function checkImages({ inputs }: Graph, dataset: Dataset, name: string): void {
   const [input, ...others] = inputs;
@@ -229,7 +247,7 @@ function checkImages({ inputs }: Graph, dataset: Dataset, name: string): void {
       about: name,
       expected: "images",
       received: `${inputs.length} inputs`,
-      hint: "Use a network with one input of images",
+      hint: fixHint(others),
     });
   }
   checkShape(`the images that ${name} takes`, bindBatch(input.shape, 1), [1, ...dataset.sampleShape], dataset);
@@ -253,7 +271,10 @@ export function checkFit(graph: Graph, dataset: Dataset, name: string = graph.na
       about: name,
       expected: "images in, logits out",
       received: `${graph.inputs.length} inputs, ${graph.outputs.length} outputs`,
-      hint: "Name one output of logits with --outputs, or teach the network its own outputs with --teach outputs",
+      hint:
+        moreInputs.length > 0
+          ? fixHint(moreInputs)
+          : "Name one output of logits with --outputs, or teach the network its own outputs with --teach outputs",
     });
   }
   const images = [1, ...dataset.sampleShape];

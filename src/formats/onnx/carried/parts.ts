@@ -6,6 +6,7 @@ import { UserError } from "../../../core/errors.ts";
 import type { CarriedNode } from "../../../graph/graph.ts";
 import type { ModelMessage, NodeMessage } from "../proto.ts";
 import { decode } from "../protobuf/decode.ts";
+import { encode } from "../protobuf/encode.ts";
 
 export type GraphMessage = NonNullable<ModelMessage["graph"]>;
 
@@ -43,7 +44,9 @@ export function carriedTensor(graph: GraphMessage, raw: RawGraph, index: number,
       hint: "Save the network in one file: onnx.save(onnx.load(file), file, save_as_external_data=False)",
     });
   }
-  return copied(raw.initializers[index]);
+  const bytes = raw.initializers[index];
+  // Fixed inputs are no tensors of the file.
+  return bytes === undefined && message !== undefined ? encode("TensorProto", message) : copied(bytes);
 }
 
 /** The values that a node reads: its inputs, and what the graphs inside it read of the graph around them. */
