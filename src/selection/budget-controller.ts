@@ -256,7 +256,7 @@ export class BudgetController {
     const planned = plannedShare(seen.progress, share, { start, end: this.#lastChoice(seen) });
     const marks = Uint8Array.from(this.#structures.flat(), (one) => (isChosen(one, state.chosen) ? 1 : 0));
     const remaining = this.#options.model.remaining(marks);
-    const goal = { now: planned, final: share, tolerance: TOLERANCE };
+    const goal = { now: planned, final: share, tolerance: TOLERANCE, waits: this.#options.model.hasSteps };
     const shareOf = (some: RemainingCost): number => this.#shareOf(some, state);
     const left = shareOf(remaining);
     if (left > planned + (state.isMet ? 3 : 0.5) * TOLERANCE) {

@@ -149,7 +149,7 @@ export function nearestReachable(
   const estimated = nearestShare(groups, remaining, model.whole, share);
   // The estimate adds up what structures save alone. Together they save less, so a choice may come nearer.
   const shareOf = ({ left }: RemainingCost): number => left / model.whole;
-  chooseForPruning(groups, remaining, shareOf, { now: share, final: share, tolerance: BUDGET_TOLERANCE });
+  chooseForPruning(groups, remaining, shareOf, { now: share, final: share, tolerance: BUDGET_TOLERANCE, waits: false });
   const chosen = shareOf(remaining);
   return Math.abs(chosen - share) < Math.abs(estimated - share) ? chosen : estimated;
 }

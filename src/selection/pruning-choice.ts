@@ -28,6 +28,12 @@ export interface Goal {
   readonly now: number;
   readonly final: number;
   readonly tolerance: number;
+  /**
+   * Whether the next structure waits until the plan has room for it. Otherwise a smaller one goes in its place. A plan
+   * of latency waits, because its structures differ much in size: without it, only the layers that get faster by small
+   * steps would be pruned.
+   */
+  readonly waits: boolean;
 }
 
 /** With at most this many structures, the choice considers every sum of their costs. */
@@ -92,6 +98,8 @@ export function chooseForPruning(
       continue;
     }
     const { numbers, gain, group } = bundle;
+    const left = shareOf(remaining) - gain;
+    if (goal.waits && left < goal.now - goal.tolerance / 2 && left >= goal.final - goal.tolerance / 2) break;
     if (!isRoomFor(numbers, shareOf(remaining), gain)) {
       add({ ...group, members: group.members.slice(1) });
       continue;

@@ -36,7 +36,7 @@ function perFactor(numbers: readonly number[], count: number): readonly number[]
 function choose(groups: readonly Group[], count: number): readonly number[] {
   const whole = groups.length * EACH;
   const share = 1 - count / whole;
-  const goal = { now: share, final: share, tolerance: 0.001 };
+  const goal = { now: share, final: share, tolerance: 0.001, waits: false };
   return chooseForPruning(groups, counted(whole), ({ left }) => left / whole, goal);
 }
 
@@ -52,6 +52,32 @@ test("what was chosen before counts: the others of its factor come later", () =>
   const [first, second] = factors(1, 1);
   if (first === undefined || second === undefined) throw new Error("two factors");
   expect(perFactor(choose([{ ...first, chosen: 3 }, second], 5), 2)).toEqual([1, 4]);
+});
+
+test("a large structure waits for room in the plan, and no smaller one goes in its place", () => {
+  const cost = (structure: number): number => (structure === 0 ? 10 : 1);
+  const gone = new Set<number>();
+  const remaining: RemainingCost = {
+    get left() {
+      return 30 - [...gone].reduce((sum, one) => sum + cost(one), 0);
+    },
+    remove: (structure) => void gone.add(structure),
+    restore: (structure) => void gone.delete(structure),
+    gain: cost,
+    layer: () => ({ outputs: 0, inputs: 0, cost: 0 }),
+  };
+  const large: Group = { members: [{ number: 0, importance: 1 }], preference: 1, chosen: 0 };
+  const small: Group = {
+    members: Array.from({ length: 20 }, (_, index) => ({ number: index + 1, importance: 1 })),
+    preference: 1,
+    chosen: 0,
+  };
+  const chosenAt = (now: number, waits: boolean): readonly number[] =>
+    chooseForPruning([large, small], remaining, ({ left }) => left / 30, { now, final: 0.5, tolerance: 0.01, waits });
+  expect(chosenAt(0.9, true)).toEqual([]);
+  expect(chosenAt(0.6, true)).toEqual([0, 1, 2]);
+  gone.clear();
+  expect(chosenAt(0.9, false)).toEqual([1, 2, 3]);
 });
 
 test("restoring begins where the loss shrinks most", () => {
