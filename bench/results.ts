@@ -1,7 +1,7 @@
 /**
  * `npm run results [-- plan …] [--runs folder] [--only-document]`: trains the plans in `bench/results/` one after
  * another, each as a sweep that continues where it stopped. It stores the finished runs of each plan in a table in
- * `docs/results/`, and writes `docs/results.md` from the tables. Ctrl-C stops after a step; finished runs are stored.
+ * `docs/results/`, and writes `docs/results.md` and its picture from the tables. Ctrl-C stops after a step; finished runs are stored.
  *
  * `npm run results -- --add <folder> [--from <file.onnx>]`: trains nothing. It adds the finished runs of `espalier
  * train` in `folder` to the table of that name. `--from`: the file that they started from; its accuracy is measured.
@@ -23,13 +23,16 @@ import { type RunSummary, runSummarySchema } from "../src/experiments/run-summar
 import { readPlan, runsOf } from "../src/experiments/sweep-plan.ts";
 import { runFiles } from "../src/training/run-folder/run-folder.ts";
 import { asSettings } from "../src/training/settings/settings.ts";
+import { accuracyPicture } from "./shared/accuracy-picture.ts";
 import { lostControl } from "./shared/lost-control.ts";
+import { outcomesOf } from "./shared/result-outcomes.ts";
 import { type ResultTable, resultsDocument } from "./shared/results-document.ts";
 import { startOf } from "./shared/started-from.ts";
 
 const PLANS = "bench/results";
 const TABLES = "docs/results";
 const DOCUMENT = "docs/results.md";
+const PICTURE = "docs/pictures/accuracy.svg";
 const INTERRUPTED = 130;
 
 const { values, positionals } = parseArgs({
@@ -45,10 +48,8 @@ const { values, positionals } = parseArgs({
 });
 
 async function namesIn(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".json")).map((name) => basename(name, ".json"));
-  // Train ablations last.
-  const rank = (name: string): string => `${name.endsWith("-ablation") ? 1 : 0} ${name}`;
-  return names.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1));
+  const files = (await readdir(folder)).filter((name) => name.endsWith(".json"));
+  return files.map((name) => basename(name, ".json")).toSorted();
 }
 
 /** Trains the remaining runs of a plan; false if it was stopped. The sweep itself reports failed runs. */
@@ -126,6 +127,7 @@ async function writeDocument(): Promise<void> {
     tables.push({ name, runs: await readTable(name) });
   }
   await writeFileAtomic(DOCUMENT, resultsDocument(tables));
+  await writeFileAtomic(PICTURE, accuracyPicture(outcomesOf(tables.flatMap(({ runs }) => runs))));
   console.log(`${DOCUMENT}: ${tables.reduce((sum, { runs }) => sum + runs.length, 0)} runs`);
 }
 

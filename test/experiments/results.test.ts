@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { accuracyPicture } from "../../bench/shared/accuracy-picture.ts";
+import { outcomesOf } from "../../bench/shared/result-outcomes.ts";
 import { resultsDocument } from "../../bench/shared/results-document.ts";
 import { controlOf, summary } from "./summaries.ts";
 
@@ -12,7 +14,8 @@ const runs = [
 
 test("a row has baseline, pruned and controls, what is left, and what removal costs", () => {
   const text = resultsDocument([{ name: "resnet-20", runs }]);
-  const rows = text.split("\n").filter((line) => line.startsWith("| resnet-20"));
+  const [, table = ""] = text.split("## resnet-20");
+  const rows = table.split("\n").filter((line) => line.startsWith("| resnet-20"));
   expect(rows).toEqual([
     "| resnet-20 |  | baseline | 1 | 50,000 | 4 | 1 h 02 min | 1 | 92.00 % |  |  |  |  | 40.0 M | 267 k | 0.00 |",
     "| resnet-20 | neurons | γ 0.002 | 1 | 50,000 | 4 | 1 h 02 min | 1 | 92.00 % " +
@@ -21,6 +24,24 @@ test("a row has baseline, pruned and controls, what is left, and what removal co
       "| 89.00 % | 89.50 % | 90.00 % | 89.25 % | 25.0 % | 24.7 % | 0.00 |",
   ]);
   expect(text).toContain("1. a processor, 2 cores, 2 threads, bf16");
+});
+
+test("the document opens with a row a setting: mean and spread of its seeds, and what there is without pruning", () => {
+  const again = { ...mild, name: "again", seed: 2, after: { ...mild.after, accuracy: 91.1 } };
+  const [, table = ""] = resultsDocument([{ name: "resnet-20", runs: [...runs, again] }]).split("![");
+  const rows = table.split("\n").filter((line) => line.startsWith("| resnet-20"));
+  expect(rows.slice(0, 2)).toEqual([
+    "| resnet-20 | 4 | 2 | 60.00 % (0.00) | 92.00 % (0.00) | 91.30 % (0.40) | 91.00 % |  |",
+    "| resnet-20 | 4 | 1 | 25.00 % | 92.00 % | 89.00 % | 89.50 % | 89.25 % |",
+  ]);
+});
+
+test("the picture has a mark for each run and each baseline, and says which points are published", () => {
+  const picture = accuracyPicture(outcomesOf(runs));
+  expect(picture.match(/<path[^>]*class="mark-pruned"/g)).toHaveLength(3);
+  expect(picture.match(/<path[^>]*class="mark-control"/g)).toHaveLength(3);
+  expect(picture.match(/<path[^>]*class="mark-control-uniform"/g)).toHaveLength(2);
+  expect(picture).toContain("published, of other methods");
 });
 
 test("what is hoped for is counted, and where it is not so is named", () => {
@@ -40,7 +61,7 @@ test("what was trained too briefly is named, unless it began with trained weight
   const tuned = { ...strong, startedFrom: { file: "trained.onnx", accuracy: 91.73 } };
   expect(resultsDocument([{ name: "both", runs: [long, tuned] }])).not.toContain("Fewer than");
   const text = resultsDocument([{ name: "both", runs: [long, strong] }]);
-  expect(text).toMatch(/Fewer than 30 epochs.*: 1 of 2 rows, resnet-20 for 4 epochs\./);
+  expect(text).toMatch(/Fewer than 15 epochs.*: 1 of 2 rows, resnet-20 for 4 epochs\./);
 });
 
 test("removal that costs something is no removal without cost", () => {
