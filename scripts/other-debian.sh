@@ -93,7 +93,7 @@ if ! as tester 'node -e "process.exit(parseInt(process.versions.node) >= 20 ? 0 
   say "Node $(as tester "node --version"), from npm"
 fi
 
-as tester 'npm run --silent demo -- --engine onednn --epochs 1 --limit 3200 --gamma neurons=0.01,blocks=0.02 --seed 1'
+as tester 'npm run --silent demo -- --engine onednn --epochs 1 --limit 3200 --batch 64 --learning-rate 0.1 --seed 1'
 say "the demo, in short"
 
 as tester 'node_modules/.bin/vitest run test/engine --reporter=dot'
