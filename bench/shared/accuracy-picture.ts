@@ -131,14 +131,18 @@ function entries(dots: readonly Dot[]): readonly Markup[] {
 
 function grid(x: Scale, y: Scale): readonly Markup[] {
   return [
-    ...y
-      .ticks(6)
-      .flatMap((value) => [
-        element("line", { x1: AREA.left, x2: AREA.right, y1: y(value), y2: y(value), class: value === 0 ? "axis" : "rule" }),
-        text(AREA.left - 8, y(value) + 4, value === 0 ? "full" : `${value > 0 ? "+" : "−"}${Math.abs(value)}`, {
-          "text-anchor": "end",
-        }),
-      ]),
+    ...y.ticks(6).flatMap((value) => [
+      element("line", {
+        x1: AREA.left,
+        x2: AREA.right,
+        y1: y(value),
+        y2: y(value),
+        class: value === 0 ? "axis" : "rule",
+      }),
+      text(AREA.left - 8, y(value) + 4, value === 0 ? "full" : `${value > 0 ? "+" : "−"}${Math.abs(value)}`, {
+        "text-anchor": "end",
+      }),
+    ]),
     ...x.ticks(5).map((value) => text(x(value), AREA.bottom + 20, `${value} %`, { "text-anchor": "middle" })),
     element("line", { x1: AREA.left, x2: AREA.right, y1: AREA.bottom, y2: AREA.bottom, class: "axis" }),
     text(AREA.right, AREA.bottom + 42, "MACs left", { "text-anchor": "end" }),

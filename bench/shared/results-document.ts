@@ -102,9 +102,7 @@ function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): st
   const based = pruned.filter(({ run }) => baselineOf(run, runs) !== undefined);
   const near = based.filter(({ run }) => run.after.accuracy >= (baselineOf(run, runs)?.after.accuracy ?? 0) - 0.7);
   const started = pruned.filter(({ run }) => run.startedFrom !== undefined);
-  const brief = pruned.filter(
-    ({ run }) => run.startedFrom === undefined && run.epochs < TRAINED && run.model !== FAST,
-  );
+  const brief = pruned.filter(({ run }) => run.startedFrom === undefined && run.epochs < TRAINED && run.model !== FAST);
   const kept = started.filter(({ run }) => run.after.accuracy >= (run.startedFrom?.accuracy ?? 0) - 0.7);
   return [
     count(exact, pruned, "Removal costs 0.00 points, and the certificate holds"),
