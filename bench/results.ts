@@ -1,7 +1,8 @@
 /**
  * `npm run results [-- plan …] [--runs folder] [--only-document]`: trains the plans in `bench/results/` one after
  * another, each as a sweep that continues where it stopped. It stores the finished runs of each plan in a table in
- * `docs/results/`, and writes `docs/results.md` and its picture from the tables. Ctrl-C stops after a step; finished runs are stored.
+ * `docs/results/`, and writes `docs/results.md` and its picture from the tables. Ctrl-C stops after a step; finished
+ * runs are stored.
  *
  * `npm run results -- --add <folder> [--from <file.onnx>]`: trains nothing. It adds the finished runs of `espalier
  * train` in `folder` to the table of that name. `--from`: the file that they started from; its accuracy is measured.

@@ -51,9 +51,8 @@ await runScript(async () => {
     ...["--out", freeRunFolder(), ...given],
   ]);
   if (trained === 0 && usable && given.length === 0) {
-    announce(
-      `for comparison: the full network, trained without pruning for as many epochs, is ${fullAccuracy().toFixed(2)} % accurate (docs/results.md)`,
-    );
+    const full = `${fullAccuracy().toFixed(2)} % after as many epochs without pruning (docs/results.md)`;
+    announce(`for comparison, the accuracy of the full network: ${full}`);
   }
   return trained;
 });
