@@ -20,7 +20,7 @@ import { temporaryFolder, tinyDataset } from "../../training/tiny.ts";
 const folder = temporaryFolder();
 
 function fixture(name: string): string {
-  return fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
+  return fileURLToPath(new URL(`fixtures/inputs/${name}`, import.meta.url));
 }
 
 const images = spread([2, 3, 16, 16], 1, "images");
@@ -63,7 +63,7 @@ describe.each([
   ["unused", { keep_prob: 0.8 }, { keep_prob: { type: "float32", dims: [], data: Float32Array.of(0.8) } }],
   ["behind", { im_scale: 2.5 }, { im_scale: ones }],
 ] as const)("the input of %s", (name, inputs: FixedInputs, fed: Readonly<Record<string, Fed>>) => {
-  const file = fixture(`input-${name}.onnx`);
+  const file = fixture(`${name}.onnx`);
 
   it("is a constant of the network, which answers as ONNX Runtime with this value", async () => {
     const { graph, weights } = await loadOnnx(file, { inputs });
@@ -88,13 +88,13 @@ test("a file with a fixed input is trained, cut and certified", async () => {
   const data = tinyDataset(48, 16, [3, 16, 16]);
   const split = (part: typeof data.train) => ({ ...part, labels: part.labels.map((label) => Math.min(1, label)) });
   const two = { ...data, classes, train: split(data.train), test: split(data.test) };
-  const run = await train(fixture("input-offset.onnx"), {
+  const run = await train(fixture("offset.onnx"), {
     ...{ data: two, inputs: { offset: offsets.values }, select: { neurons: 0.3 }, epochs: 4, batch: 4, latency: false },
     ...{ engine: "reference", folder: join(folder, "run") },
   });
   expect(run.certificate.passed).toBe(true);
   expect(run.after.macs).toBeLessThan(run.before.macs);
-  const without = train(fixture("input-offset.onnx"), {
+  const without = train(fixture("offset.onnx"), {
     ...{ data: two, epochs: 1, engine: "reference", folder: join(folder, "no") },
   });
   await expect(without).rejects.toThrow(/--input offset=1/);
@@ -109,7 +109,7 @@ describe("what cannot be fixed is refused", () => {
     ["scale", { scale: Number.NaN }, /cannot have the value NaN/],
     ["tabular", { facts: 0.5 }, /Concat "ff".*input "facts" must be computed from the images/s],
   ] as const)("%s with %j", async (name, inputs, message) => {
-    await expect(loadOnnx(fixture(`input-${name}.onnx`), { inputs })).rejects.toThrow(message);
+    await expect(loadOnnx(fixture(`${name}.onnx`), { inputs })).rejects.toThrow(message);
   });
 
   it("inputs of a model without a file", async () => {
@@ -140,9 +140,9 @@ describe("--input", () => {
   });
 
   it("is an option of inspect, and eval refuses it with --runtime", async () => {
-    const shown = await execute(["inspect", fixture("input-scale.onnx"), "--input", "scale=0.5"]);
+    const shown = await execute(["inspect", fixture("scale.onnx"), "--input", "scale=0.5"]);
     expect(shown.stdout).toMatch(/images N×3×16×16/);
-    const asked = ["eval", fixture("input-scale.onnx"), "--input", "scale=0.5", "--runtime", "--data", folder];
+    const asked = ["eval", fixture("scale.onnx"), "--input", "scale=0.5", "--runtime", "--data", folder];
     expect((await execute(asked)).stderr).toMatch(/ONNX Runtime runs the file as it is/);
   });
 });
