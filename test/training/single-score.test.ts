@@ -146,7 +146,7 @@ test("a file with one sigmoid, as exporters write it, is trained and halved", as
   const file = fileURLToPath(new URL("fixtures/binary-sigmoid.onnx", import.meta.url));
   const folder = join(parent, "exported");
   const run = await train(file, {
-    ...{ folder, data: twoClasses([3, 32, 32]), budget: "50%", epochs: 2, batch: 8, latency: false },
+    ...{ folder, data: twoClasses([3, 32, 32]), budget: "50%", epochs: 4, batch: 8, latency: false },
     engine: engines.at(-1) ?? "reference",
   });
   expect(run.certificate.passed).toBe(true);
