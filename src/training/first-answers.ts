@@ -23,6 +23,8 @@ export interface FirstAnswers {
   readonly images: number;
   /** Set if the answers are no better than guessing. */
   readonly warning?: Warning;
+  /** The engine's notices. It tells some of them only once, so the run has to repeat them. */
+  readonly notices: readonly string[];
 }
 
 /** Training images that are answered, at most. They make an accuracy of 50 % certain to 2 points. */
@@ -46,11 +48,16 @@ export async function firstAnswers(
       train,
       Array.from({ length: count }, (_, index) => Math.floor((index * train.count) / count)),
     );
-    const classifier = inTwoClasses(await engineClassifier(host, network, batch), network.graph);
+    const notices: string[] = [];
+    const classifier = inTwoClasses(
+      await engineClassifier(host, network, batch, (notice) => notices.push(notice)),
+      network.graph,
+    );
     try {
-      return await answersOn(dataset, count, async (normalization) =>
+      const answers = await answersOn(dataset, count, async (normalization) =>
         balancedAccuracy((await measureAccuracy(classifier, images, normalization)).classes),
       );
+      return { ...answers, notices };
     } finally {
       await classifier.dispose();
     }
@@ -61,7 +68,7 @@ async function answersOn(
   { classes, normalization, sampleShape }: Dataset,
   images: number,
   scored: (normalization: Normalization) => Promise<number>,
-): Promise<FirstAnswers> {
+): Promise<Omit<FirstAnswers, "notices">> {
   const { below, above } = guessing(classes.length, images);
   const accuracy = await scored(normalization);
   if (accuracy > below) return { accuracy, images };

@@ -173,7 +173,7 @@ function announce(session: Session, { emitter }: RunWriter, { record, resumedFro
     emitter.emit({ type: "notice", message });
   }
   reportUnreadable(dataset, emitter);
-  for (const message of [...session.network.notices, ...notices]) emitter.emit({ type: "notice", message });
+  for (const message of new Set([...session.network.notices, ...notices])) emitter.emit({ type: "notice", message });
 }
 
 function gammaPolicyFor(session: Session): GammaPolicy {

@@ -186,6 +186,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
           checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
           ...(hasTeacher(settings) ? { teacher: teacher ?? bake(network) } : {}),
           notices: [
+            ...(answers?.notices ?? []),
             ...carriedNotices(network.graph),
             ...notices,
             ...(notice === undefined ? [] : [notice]),

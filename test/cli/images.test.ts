@@ -168,10 +168,10 @@ describe("a folder of images", () => {
     const [first, second] = [await readRunRecord(run), await readRunRecord(next)];
     expect(second.data).toEqual(first.data);
     expect(second.settings.schedule.peak).toBeCloseTo(0.02, 10);
-    const unfinished = join(workplace, "unfinished");
-    await cp(run, unfinished, { recursive: true });
-    await rm(join(unfinished, "compact.onnx"));
-    const refused = await espalier(["train", unfinished], workplace);
-    expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining("espalier resume")]);
+    const torn = join(workplace, "torn");
+    await cp(run, torn, { recursive: true });
+    await rm(join(torn, "compact.onnx"));
+    const refused = await espalier(["train", torn], workplace);
+    expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining("Put the file back")]);
   });
 });

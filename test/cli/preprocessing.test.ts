@@ -89,7 +89,10 @@ describe("what is said", () => {
 
   it("must be one number a channel, and both", async () => {
     const wrong = await train(foreign, "wrong", "--mean", "0.5,0.5,0.5", "--std", "1,1,1");
-    expect([wrong.exitCode, wrong.stderr]).toEqual([2, expect.stringContaining("1 means and 1 positive")]);
+    expect([wrong.exitCode, wrong.stderr]).toEqual([
+      2,
+      expect.stringContaining("1 means and as many standard deviations above 0"),
+    ]);
     const half = await train(foreign, "half", "--mean", "0.5");
     expect([half.exitCode, half.stderr]).toEqual([2, expect.stringContaining("--mean and --std go together")]);
   });

@@ -3,23 +3,26 @@
  * them.
  */
 import type { Dataset } from "../../data/dataset.ts";
+import type { UnreadableImage } from "../../data/images/unreadable.ts";
 import type { Emitter } from "../run-folder/run-writer.ts";
 
 /** Number of images that are named; the rest is only counted. */
 const NAMED = 10;
 
-/** From now on emits a notice for each image of `dataset` that cannot be read. */
+/** Emits a notice for each image of `dataset` that cannot be read: those found before, and those found from now on. */
 export function reportUnreadable({ train, test }: Dataset, emitter: Emitter): void {
   for (const [split, consequence] of [
     [train, "another image takes its place"],
     [test, "it is not scored"],
   ] as const) {
     if (!("files" in split)) continue;
-    split.unreadable.listen(({ path, reason }, count) => {
+    const tell = ({ path, reason }: UnreadableImage, count: number): void => {
       if (count <= NAMED) {
         emitter.emit({ type: "notice", message: `${path} cannot be read (${reason}); ${consequence}` });
       }
-    });
+    };
+    for (const [index, image] of split.unreadable.images.entries()) tell(image, index + 1);
+    split.unreadable.listen(tell);
   }
 }
 
