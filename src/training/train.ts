@@ -147,7 +147,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
       : undefined;
     const { settings, notice } = withOwnTeacher(
       asked,
-      factors.length === 0 ? undefined : answers,
+      asked.budget === undefined ? undefined : answers,
       dataset.classes.length,
     );
     return {

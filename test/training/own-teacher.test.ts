@@ -28,13 +28,13 @@ const options: TrainOptions = {
   epochs: 2,
   batch: 16,
   latency: false,
-  select: { neurons: 0.4, blocks: 0.4 },
+  budget: "70%",
   shrink: { patience: 1, rebuildSteps: 0 },
 };
+const { budget: _, ...plain } = options;
 const parent = temporaryFolder();
 const file = join(parent, "trained.onnx");
 beforeAll(async () => {
-  const { select: _, ...plain } = options;
   const run = await train(tinyResnet(), { ...plain, epochs: 12, folder: join(parent, "first") });
   const { graph, weights } = run.network;
   await saveOnnx({ graph: { ...graph, name: "torch_jit" }, weights }, file);
@@ -131,8 +131,16 @@ describe("a trained file that is pruned", () => {
   it("has nothing to learn from with a new last layer, and no reason without pruning", async () => {
     const others: Dataset = { ...data, classes: ["a", "b", "c", "d"] };
     expect(await trained("new-head", { data: others, epochs: 1 })).toMatchObject({ hasFile: false, told: [] });
-    const plain = await trained("plain", { select: {}, epochs: 1 });
-    expect(plain).toMatchObject({ distill: undefined, hasFile: false, told: [] });
+    const folder = join(parent, "plain");
+    await train(file, { ...plain, epochs: 1, folder });
+    expect((await readRunRecord(folder)).settings.distill).toBeUndefined();
+    expect(existsSync(join(folder, "teacher.onnx"))).toBe(false);
+  });
+
+  it("does not change the loss that a γ was chosen for", async () => {
+    const folder = join(parent, "gamma");
+    await train(file, { ...plain, select: { neurons: 0.4 }, epochs: 1, folder });
+    expect((await readRunRecord(folder)).settings.distill).toBeUndefined();
   });
 });
 
@@ -161,7 +169,7 @@ test("a run that decided it by itself is the one that was told, and goes on bit 
 });
 
 test("a from-scratch baseline has no teacher, and its run's name of the network", async () => {
-  const strong = { select: { neurons: 3, blocks: 3 }, schedule: { kind: "one-cycle", peak: 0.1 } } as const;
+  const strong = { epochs: 12, schedule: { kind: "one-cycle", peak: 0.1 } } as const;
   const run = await trained("pruned", strong);
   expect(run.distill).toEqual(usual);
   const { folder } = await control(run.folder, { data });

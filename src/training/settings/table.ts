@@ -217,14 +217,14 @@ export const settingsTable = {
     schema: z.union([z.literal(false), distillSchema]).exactOptional(),
     help: "train on the answers of the original network too (distillation): { weight, temperature }; false: do not",
     group: "weights",
-    default: "weight 0.5, temperature 4 if trained weights are pruned that know the classes; else false",
+    default: "weight 0.5, temperature 4 with a budget, if trained weights know the classes; else false",
     control: "omit",
     flags: [
       {
         flag: "--distill [α,T]",
         codec: distillation,
         help: "train on the answers of the original network too, with this weight in the loss and this temperature",
-        default: "0.5,4 if trained weights are pruned that know the classes, or if the flag has no value",
+        default: "0.5,4 with a budget, if trained weights know the classes, or if the flag has no value",
         label: "distil α,T",
       },
     ],

@@ -1,6 +1,6 @@
 /**
- * Whether trained weights that are pruned learn from the original's answers too, if the settings do not say. They do if
- * the original knows the classes of the data: a network that guesses would teach nonsense.
+ * Whether trained weights learn from the original's answers too, in a run with a budget whose settings do not say. They
+ * do if the original knows the classes of the data: a network that guesses would teach nonsense.
  */
 import type { Settings } from "../settings/settings.ts";
 import { distillDefaults } from "../settings/table.ts";
