@@ -99,7 +99,9 @@ export function chooseForPruning(
     }
     const { numbers, gain, group } = bundle;
     const left = shareOf(remaining) - gain;
-    if (goal.waits && left < goal.now - goal.tolerance / 2 && left >= goal.final - goal.tolerance / 2) break;
+    // The budget has room for it, the plan not yet.
+    const fits = (room: number): boolean => left >= room - goal.tolerance / 2;
+    if (goal.waits && !fits(goal.now) && fits(goal.final)) break;
     if (!isRoomFor(numbers, shareOf(remaining), gain)) {
       add({ ...group, members: group.members.slice(1) });
       continue;

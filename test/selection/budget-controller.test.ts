@@ -11,6 +11,7 @@ import { BudgetController, plannedShare } from "../../src/selection/budget-contr
 import { type CostKind, costModel } from "../../src/selection/cost-model.ts";
 import { type Factor, type Selection, selectionKeys } from "../../src/selection/factors.ts";
 import { place, structureKinds } from "../../src/selection/place.ts";
+import { tableOf } from "../latency/tables.ts";
 import { oneCycle, type PlantOptions, steerPlant } from "./plant.ts";
 
 /** What holds the structures: alike or not, weakly or strongly, against little or much noise. */
@@ -147,6 +148,20 @@ test("one structure stays where a layer is on the only path, even if the budget 
   const { chosen } = controller.next(controller.initial(), seen);
   const left = factors.map(({ parameter }) => chosen[parameter]?.replaceAll("1", "").length ?? 0);
   expect(Math.min(...left)).toBe(1);
+});
+
+describe.each(["resnet-20", "vgg-16"])("a budget of the latency of %s", (name) => {
+  const graph = model(name, { classes: 10 });
+  const latencyTable = tableOf(graph, (outputs, inputs) => 5 + 0.3 * outputs + 0.02 * outputs * inputs, 16);
+
+  test.each([0.35, 0.5, 0.8])("is met within 2 %% at %s, though structures save nothing alone", (share) => {
+    const select = budgetSelection(graph, { of: "latency", share }, { latencyTable });
+    for (const [seed, hold] of holds.entries()) {
+      const options = { select, share, of: "latency", latencyTable, seed, steps: 300, ...hold } as const;
+      const { left } = steerPlant(graph, options);
+      expect(Math.abs((left.at(-1) ?? 0) - share), JSON.stringify(hold)).toBeLessThan(0.02);
+    }
+  });
 });
 
 test("where widths are rounded, as many of a layer come back as make it wider", () => {

@@ -7,6 +7,7 @@ import { optional } from "../../src/core/optional.ts";
 import { RandomStream } from "../../src/core/random.ts";
 import { type Tensor, tensor } from "../../src/core/tensor.ts";
 import type { Graph } from "../../src/graph/graph.ts";
+import type { LatencyTable } from "../../src/latency/table.ts";
 import { accelerateProximalGradient } from "../../src/selection/apg.ts";
 import {
   BudgetController,
@@ -37,6 +38,8 @@ export interface PlantOptions {
   readonly noise?: number;
   /** Widths are kept at multiples of it. */
   readonly round?: number;
+  /** For latency: the times of the network's layers. */
+  readonly latencyTable?: LatencyTable;
   /** Called after each update. */
   readonly onUpdate?: (update: PlantUpdate) => void;
 }
@@ -64,7 +67,7 @@ export function steerPlant(plain: Graph, options: PlantOptions): Course {
   const { select, share, of = "macs", steps = 1000, schedule = oneCycle, seed = 1 } = options;
   const { strength = 1e-4, decades = 2, noise = 1, updates = 250, round = 1, window = usualWindow } = options;
   const { graph, factors } = place(plain, select);
-  const model = costModel(graph, factors, of, { round });
+  const model = costModel(graph, factors, of, { round, ...optional({ latencyTable: options.latencyTable }) });
   const rates = Array.from({ length: steps }, (_, step) => learningRateAt(schedule, step, steps));
   const totalRate = rates.reduce((sum, rate) => sum + rate, 0);
   const controller = new BudgetController({ factors, model, share, momentum: MOMENTUM, totalRate, window });
