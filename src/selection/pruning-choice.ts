@@ -30,7 +30,7 @@ export interface Goal {
   readonly tolerance: number;
   /**
    * Whether the next structure waits until the plan has room for it. Otherwise a smaller one goes in its place. A plan
-   * of latency waits, because its structures differ much in size: without it, only the layers that get faster by small
+   * of latency waits, because its structures differ much in size. Without waiting, only layers that get faster by small
    * steps would be pruned.
    */
   readonly waits: boolean;
