@@ -3,6 +3,7 @@ import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import type { Progress } from "./run-folder/checkpoint-files.ts";
 import { type RunRecord, writeRunRecord } from "./run-folder/run-record.ts";
+import { mostEpochs } from "./settings/table.ts";
 import type { DataSource } from "./start/run-data.ts";
 
 export interface RunChanges {
@@ -20,7 +21,10 @@ export interface RunChanges {
   readonly data?: DataSource;
 }
 
-/** @throws UserError "bad-option" unless `epochs` are more than the run has, and `threads` is a number of threads. */
+/**
+ * @throws UserError "bad-option" unless `epochs` are more than the run has, but not too many, and `threads` is a number
+ * of threads.
+ */
 export function checkChanges({ settings, name }: RunRecord, { epochs, threads }: RunChanges): void {
   const isCount = (value: number): boolean => Number.isInteger(value) && value >= 1;
   if (threads !== undefined && !isCount(threads)) {
@@ -29,7 +33,14 @@ export function checkChanges({ settings, name }: RunRecord, { epochs, threads }:
       hint: "Choose a whole number, or leave it out to train with as many threads as before",
     });
   }
-  if (epochs === undefined || (isCount(epochs) && epochs > settings.epochs)) return;
+  if (epochs === undefined) return;
+  if (epochs > mostEpochs) {
+    throw new UserError("bad-option", `a run has at most ${mostEpochs} epochs`, {
+      ...{ about: `epochs of ${name}`, expected: `at most ${mostEpochs}`, received: String(epochs) },
+      hint: "Choose fewer",
+    });
+  }
+  if (isCount(epochs) && epochs > settings.epochs) return;
   throw new UserError("bad-option", "a run is resumed for more epochs than it has, not for as many or fewer", {
     about: `epochs of ${name}`,
     expected: `more than ${settings.epochs}`,

@@ -229,6 +229,8 @@ test("a finished run goes on for more epochs, with the schedule of the longer ru
   expect(history.epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5]);
   expect(history.finished?.step).toBe(30);
   await expect(resume(folder, { data })).rejects.toThrow(/the run is finished/);
+  await expect(resume(folder, { data, epochs: 5 })).rejects.toThrow(/for more epochs than it has/);
+  await expect(resume(folder, { data, epochs: 99_999_999_999 })).rejects.toThrow(/at most 1000000 epochs/);
 });
 
 test("a longer run that is stopped before its next checkpoint ends with the bits of one that was not", async () => {

@@ -123,6 +123,7 @@ test.each([
   [{ epochs: 1, select: { layers: 1 } }, /select/],
   [{ epochs: 0 }, /epochs/],
   [{ epochs: 1.5 }, /epochs/],
+  [{ epochs: 1_000_001 }, /at most 1000000 epochs/],
   [{}, /epochs/],
   [{ epochs: 1, batch: 0 }, /batch/],
   [{ epochs: 1, seed: -1 }, /seed/],

@@ -21,6 +21,9 @@ import { taskSettings } from "./tasks.ts";
  */
 export const defaultEpochs = { new: 40, trained: 15, pruned: 30 } as const;
 
+/** Far more than any run has time for: a longer one is a slip of the hand. */
+export const mostEpochs = 1_000_000;
+
 export const precisionChoices = [...precisions, "auto"] as const;
 export type PrecisionChoice = (typeof precisionChoices)[number];
 
@@ -46,7 +49,7 @@ export const distillDefaults: DistillSettings = distillSchema.parse({});
 
 export const settingsTable = {
   epochs: setting({
-    schema: positive,
+    schema: positive.max(mostEpochs, `a run has at most ${mostEpochs} epochs`),
     help: "passes over the training images",
     group: "task",
     unit: "epochs",
