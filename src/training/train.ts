@@ -41,9 +41,9 @@ import { dividedForBudget } from "./start/divided-groups.ts";
 import { bringsWeights, requireOneTarget, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
 import { sourceForFile } from "./start/fine-tuning-data.ts";
 import { fittingBatch } from "./start/fitting-batch.ts";
-import { requireHead } from "./start/head.ts";
+import { isHeadNew, requireHead } from "./start/head.ts";
 import { latencyTableFor } from "./start/latency-table.ts";
-import { hasTeacher, withOwnTeacher } from "./start/own-teacher.ts";
+import { hasTeacher, requireKnownClasses, withOwnTeacher } from "./start/own-teacher.ts";
 import { readingNote } from "./start/reading-note.ts";
 import { restored } from "./start/restoration.ts";
 import { type DataSource, openData } from "./start/run-data.ts";
@@ -114,6 +114,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
       ...parsed,
       isTaught: parsed.teach !== undefined,
     });
+    if (teacher === undefined) requireKnownClasses(parsed, network);
     if (parsed.headEpochs !== undefined) requireHead(network.graph);
     const scoreNotice = readingNote(network.graph, opened.dataset, parsed);
     const { network: start, notice: groupsNotice } = dividedForBudget(await whitened(network, opened.dataset), parsed);
@@ -123,7 +124,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
     if (parsed.int8Keep !== undefined) requireKnownLayers(parsed, simulateIntegers(start.graph).layers);
     // Whoever teaches outputs has no labels to compare them with.
     const isOneLabel = parsed.teach === undefined && opened.dataset.labelSets === undefined;
-    const isTrained = isFineTuned && headNotice === undefined && isOneLabel;
+    const isTrained = isFineTuned && !isHeadNew(network) && isOneLabel;
     return { asked: fitted, name: nameOf(found, network.graph), ...opened, start, notices: said, isTrained };
   });
   const {

@@ -9,7 +9,7 @@ import { openRuntime } from "../../src/evaluation/onnx-runtime.ts";
 import { control } from "../../src/experiments/control.ts";
 import { sweep } from "../../src/experiments/sweep.ts";
 import { parsePlan } from "../../src/experiments/sweep-plan.ts";
-import { saveOnnx } from "../../src/formats/onnx/index.ts";
+import { loadOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { resume } from "../../src/training/resume.ts";
 import { checkpointPath, listCheckpoints } from "../../src/training/run-folder/checkpoint-files.ts";
@@ -99,6 +99,17 @@ describe("a trained file that is pruned", () => {
     expect(run.told[0]).toContain(`right on ${recall.toFixed(1)} %`);
   });
 
+  it("learns from them where its last layer keeps the rows of the classes, in the order of the data", async () => {
+    const named = join(parent, "named.onnx");
+    await saveOnnx(await loadOnnx(file), named, { metadata: { classes: JSON.stringify(data.classes) } });
+    const split = { ...data.train, labels: data.train.labels.map((label) => 2 - label) };
+    const reversed: Dataset = { ...data, classes: data.classes.toReversed(), train: split };
+    expect(await trained("reversed", { data: reversed, epochs: 1 }, named)).toMatchObject({
+      distill: usual,
+      hasFile: true,
+    });
+  });
+
   it("does not where it does not know the classes, and says so", async () => {
     expect(await trained("mislabelled", { data: mislabelled, epochs: 1 })).toMatchObject({
       distill: false,
@@ -131,6 +142,11 @@ describe("a trained file that is pruned", () => {
   it("has nothing to learn from with a new last layer, and no reason without pruning", async () => {
     const others: Dataset = { ...data, classes: ["a", "b", "c", "d"] };
     expect(await trained("new-head", { data: others, epochs: 1 })).toMatchObject({ hasFile: false, told: [] });
+    await expect(trained("new-head-asked", { data: others, distill: {} })).rejects.toMatchObject({
+      code: "bad-option",
+      message: expect.stringContaining('option "distill": the last layer is made anew'),
+    });
+    expect(existsSync(join(parent, "new-head-asked"))).toBe(false);
     const folder = join(parent, "plain");
     await train(file, { ...plain, epochs: 1, folder });
     expect((await readRunRecord(folder)).settings.distill).toBeUndefined();

@@ -2,8 +2,11 @@
  * Whether trained weights learn from the original's answers too, in a run with a budget whose settings do not say. They
  * do if the original knows the classes of the data: a network that guesses would teach nonsense.
  */
+import { UserError } from "../../core/errors.ts";
+import type { Network } from "../../graph/graph.ts";
 import type { Settings } from "../settings/settings.ts";
 import { distillDefaults } from "../settings/table.ts";
+import { isHeadNew } from "./head.ts";
 
 /** What the original answers on training images. */
 interface Answers {
@@ -22,6 +25,18 @@ export function isDistilled({ distill }: Pick<Settings, "distill">): boolean {
 /** Whether a run keeps the network before training. */
 export function hasTeacher(settings: Settings): boolean {
   return isDistilled(settings) || settings.teach !== undefined;
+}
+
+/**
+ * Throws `UserError("bad-option")` if `settings` ask for distillation from `network` and its last layer has no weights
+ * yet: its answers would be random.
+ */
+export function requireKnownClasses(settings: Settings, network: Network): void {
+  if (!isDistilled(settings) || !isHeadNew(network)) return;
+  throw new UserError("bad-option", "the last layer is made anew: the original has no answers for these classes", {
+    about: 'option "distill"',
+    hint: "Leave it out. A run that starts from the result of this one can learn from its answers",
+  });
 }
 
 /**
