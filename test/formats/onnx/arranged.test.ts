@@ -164,6 +164,21 @@ const right: Readonly<Record<string, readonly [ModelParts, ...OpName[]]>> = {
     },
     "reduction",
   ],
+  "norms and sums of one number": [
+    {
+      features: [4, 1],
+      tensors: [integers("axes", [0])],
+      nodes: [
+        transposed("x", "turned", [2, 0, 1]),
+        node("ReduceL1", ["turned"], "first", attributes({ axes: [0], keepdims: 1 })),
+        node("Add", ["first", "turned"], "sum"),
+        node("ReduceL2", ["sum"], "second", attributes({ axes: [0], keepdims: 1 })),
+        node("Sub", ["second", "turned"], "difference"),
+        node("ReduceSum", ["difference", "axes"], "y", [attributeMessage("keepdims", 0)]),
+      ],
+    },
+    "activation",
+  ],
   "a constant in front of tokens": [
     {
       features: [4, 6],

@@ -63,7 +63,14 @@ const reduce: ArrangedRule = (context) => {
   const axes = keeps
     ? arrangement.axes.map((axis, place) => (places.has(place) ? [] : axis))
     : arrangement.axes.filter((_, place) => !places.has(place));
-  if (at.length === 0) return declare(context, { ...arrangement, source, inner, axes });
+  if (at.length === 0) {
+    // A norm of one number is its absolute value; the other functions leave it as it is.
+    const isNorm = name === "l1" || name === "l2";
+    const made = isNorm
+      ? reader.add(node, "activation", [source], { function: "absolute" }, { part: "reduced" })
+      : source;
+    return declare(context, { ...arrangement, source: made, inner, axes });
+  }
   if (name === "mean" && at.join() === "2,3" && inner.length === 3) {
     const pooled = reader.add(node, "global_average_pooling", [source], {}, { part: "mean" });
     return declare(context, { source: pooled, inner: [inner[0] ?? [], [], []], axes });
