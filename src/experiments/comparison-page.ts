@@ -95,7 +95,7 @@ export function comparisonPage({ groups, unfinished }: Comparison, date: Date): 
     element(
       "footer",
       {},
-      "MACs are multiply-accumulates of convolutions and linear layers for one image. " +
+      "MACs are multiply-accumulates of convolutions, linear layers and products of values for one image. " +
         "Accuracy is that of the compact network on the whole test split. Time is the wall time of all sessions.",
     ),
   );

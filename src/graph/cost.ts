@@ -6,7 +6,10 @@ import { inferShapes } from "./shapes.ts";
 
 /** The cost of a network. */
 export interface Cost {
-  /** Multiply-accumulates of convolutions and linear layers for one image, which the paper calls FLOPs. */
+  /**
+   * Multiply-accumulates of one image, which the paper calls FLOPs: those of convolutions, linear layers and products
+   * of values.
+   */
   readonly macs: number;
   /** Weights, biases, and the scales and shifts of batch norms. Factors and running statistics do not count. */
   readonly parameters: number;
@@ -14,9 +17,18 @@ export interface Cost {
   readonly latency?: number;
 }
 
-/** The MACs of one node for one image. Only convolutions and linear layers count, as in the paper. */
+/** Whether `node` multiplies its first input by weights. */
+export function hasWeights({ op }: Node): boolean {
+  return op === "convolution" || op === "deconvolution" || op === "linear";
+}
+
+/** The MACs of one node for one image: of nodes with weights, as in the paper, and of products of two values. */
 export function nodeMacs(node: Node, shapes: ReadonlyMap<string, Shape>): number {
-  if (node.op !== "convolution" && node.op !== "deconvolution" && node.op !== "linear") return 0;
+  if (node.op === "matmul") {
+    const [left, dst] = [node.inputs[0], node.outputs[0]].map((name) => shapes.get(name ?? "") ?? []);
+    return elementCount(dst?.slice(1) ?? []) * (left?.at(-1) ?? 0);
+  }
+  if (!hasWeights(node)) return 0;
   const weights = shapes.get(node.inputs[1] ?? "") ?? [];
   // Each pixel of a transposed convolution's input meets every element of the kernel.
   const swept = node.op === "deconvolution" ? node.inputs[0] : node.outputs[0];

@@ -5,6 +5,7 @@
  */
 import type { Shape } from "../core/tensor.ts";
 import type { Pair } from "../graph/attributes.ts";
+import { hasWeights } from "../graph/cost.ts";
 import { type Graph, type Node, readers } from "../graph/graph.ts";
 import type { ForwardOpName } from "../graph/ops.ts";
 import { withInputs } from "../graph/rewrite.ts";
@@ -69,8 +70,7 @@ function layerOf(first: Node, members: readonly Node[], shapes: ReadonlyMap<stri
   const [value = ""] = first.outputs;
   const dst = shapes.get(value) ?? [];
   const src = shapes.get(first.inputs[0] ?? "") ?? [];
-  const hasWeights = first.op === "convolution" || first.op === "deconvolution" || first.op === "linear";
-  const [outputs = 1, inputs = 1] = hasWeights ? (shapes.get(first.inputs[1] ?? "") ?? []) : [dst[1] ?? 1, 1];
+  const [outputs = 1, inputs = 1] = hasWeights(first) ? (shapes.get(first.inputs[1] ?? "") ?? []) : [dst[1] ?? 1, 1];
   // An activation of an activation is the same one where pruning took away what was between them.
   const activations = new Set(members.slice(1).flatMap(activationOf));
   return {

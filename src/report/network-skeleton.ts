@@ -13,7 +13,7 @@ export interface Skeleton {
   readonly input: readonly number[];
   /** The whole network. */
   readonly view: StructureView;
-  /** The convolutions and linear layers, as the cost model counts them. */
+  /** The layers that have MACs, as the cost model counts them. */
   readonly layers: readonly Layer[];
   /** All structures, in the order of the factors. Neighbours that take the same from the layers are one entry. */
   readonly structures: readonly { readonly count: number; readonly lost: readonly LostPart[] }[];

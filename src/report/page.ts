@@ -160,7 +160,7 @@ export function reportPage(history: History, structure: StructureView | undefine
     element(
       "footer",
       {},
-      "MACs are multiply-accumulates of convolutions and linear layers for one image. " +
+      "MACs are multiply-accumulates of convolutions, linear layers and products of values for one image. " +
         `${scoreWords(history)} is on the whole test split. `,
       "Method: Data-Driven Sparse Structure Selection (Huang and Wang, ECCV 2018).",
     ),

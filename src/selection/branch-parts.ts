@@ -1,9 +1,7 @@
 /** Finds what is pruned with a residual branch: the nodes and parameters that only the branch needs. */
-import type { Shape } from "../core/tensor.ts";
-import { nodeMacs } from "../graph/cost.ts";
+import { hasWeights } from "../graph/cost.ts";
 import { type Graph, type Node, producers } from "../graph/graph.ts";
 import { withoutDeadNodes } from "../graph/rewrite.ts";
-import { inferShapes } from "../graph/shapes.ts";
 import type { Branch } from "./branches.ts";
 
 /** What a network loses without some of its branches. */
@@ -19,7 +17,6 @@ export interface Lost {
 }
 
 export class BranchParts {
-  readonly #shapes: ReadonlyMap<string, Shape>;
   readonly #makers: ReadonlyMap<string, Node>;
   /** How many nodes and graph outputs read each value. */
   readonly #uses = new Map<string, number>();
@@ -29,7 +26,6 @@ export class BranchParts {
 
   constructor(graph: Graph) {
     const { nodes, outputs, parameters } = withoutDeadNodes(graph);
-    this.#shapes = inferShapes(graph, 1);
     this.#makers = producers(graph);
     this.#places = new Map(nodes.map((node, place) => [node, place] as const));
     this.#additions = new Map(nodes.flatMap((node) => (node.op === "add" ? [[node.name, node] as const] : [])));
@@ -61,7 +57,6 @@ export class BranchParts {
       pending.push(...node.inputs.filter((_, slot) => slot !== branch));
     }
     const additions = branches.flatMap(({ addition }) => this.#additions.get(addition) ?? []);
-    const hasWeights = (node: Node): boolean => nodeMacs(node, this.#shapes) > 0;
     const nodes = [...gone]
       .filter(hasWeights)
       .toSorted((a, b) => (this.#places.get(a) ?? 0) - (this.#places.get(b) ?? 0));

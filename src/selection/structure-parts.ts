@@ -5,7 +5,7 @@
 import { optional } from "../core/optional.ts";
 import { elementCount, type Shape } from "../core/tensor.ts";
 import { Couplings } from "../graph/analysis-coupling.ts";
-import { nodeMacs } from "../graph/cost.ts";
+import { hasWeights, nodeMacs } from "../graph/cost.ts";
 import type { Graph, Node } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
 import { timedLayers } from "../latency/timed-layers.ts";
@@ -24,7 +24,10 @@ export interface Layer {
   readonly outputs: number;
   readonly inputs: number;
   readonly taps: number;
-  /** Multiply-accumulates of one image per weight; 0 for a stored parameter. */
+  /**
+   * Multiply-accumulates of one image per weight, or per output of a computation without weights; 0 for a stored
+   * parameter.
+   */
   readonly macsOfWeight: number;
   /** Whether it is a stored parameter, not a node's computation. */
   readonly isStored: boolean;
@@ -57,15 +60,18 @@ export class NetworkParts implements StructureParts {
   readonly #parts: readonly (readonly LostPart[])[];
   readonly #channels: ChannelParts;
   readonly #branches: BlockBranches;
+  /** Names of the nodes with weights. */
+  readonly #weighted: ReadonlySet<string>;
 
   constructor(graph: Graph, factors: readonly Factor[]) {
     const shapes = inferShapes(graph, 1);
     const stored = graph.parameters.filter(({ kind }) => trainedKinds.has(kind));
-    const computed = graph.nodes.filter((node) => nodeMacs(node, shapes) > 0);
+    const computed = graph.nodes.filter(hasWeights);
     const timed = timedLayers(graph);
     const keys = new Map(timed.map(({ node, key }) => [node, key] as const));
-    const named = new Set(computed.map(({ name }) => name));
-    const others = timed.filter(({ node }) => !named.has(node));
+    this.#weighted = new Set(computed.map(({ name }) => name));
+    const others = timed.filter(({ node }) => !this.#weighted.has(node));
+    const nodes = new Map(graph.nodes.map((node) => [node.name, node] as const));
     const reads = new Map<string, number>();
     for (const input of graph.nodes.flatMap(({ inputs }) => inputs)) reads.set(input, (reads.get(input) ?? 0) + 1);
     this.layers = [
@@ -75,7 +81,10 @@ export class NetworkParts implements StructureParts {
         const macsOfWeight = nodeMacs(node, shapes) / elementCount(shape);
         return layerOf(node.name, shape, { macsOfWeight, ...optional({ key: keys.get(node.name) }) });
       }),
-      ...others.map(({ node, key, outputs }) => layerOf(node, [outputs], { key })),
+      ...others.map(({ node, key, outputs }) => {
+        const made = nodes.get(node);
+        return layerOf(node, [outputs], { key, macsOfWeight: made ? nodeMacs(made, shapes) / outputs : 0 });
+      }),
     ];
     const ofParameters = new Map(stored.map(({ name }, index) => [name, index] as const));
     const ofNodes = new Map(computed.map(({ name }, index) => [name, stored.length + index] as const));
@@ -86,13 +95,13 @@ export class NetworkParts implements StructureParts {
     this.#branches = new BlockBranches(graph);
     this.#parts = factors.flatMap((factor): (readonly LostPart[])[] => {
       if (factor.kind !== "block") return this.#channels.classesOf(factor).map((one) => this.#channels.partsOf(one));
-      const { nodes, others: untrained, reads: lost } = this.#branches.without(factor);
+      const { nodes: layers, others: untrained, reads: lost } = this.#branches.without(factor);
       const part = (layer: number | undefined, count: number): LostPart[] =>
         layer === undefined ? [] : [{ layer, outputs: 0, inputs: 0, reads: count }];
       return [
         [
           ...[...lost].flatMap(([name, count]) => part(ofParameters.get(name), count)),
-          ...nodes.flatMap(({ name }) => part(ofNodes.get(name), 1)),
+          ...layers.flatMap(({ name }) => part(ofNodes.get(name), 1)),
           ...untrained.flatMap(({ name }) => part(ofOthers.get(name), 1)),
         ],
       ];
@@ -111,7 +120,7 @@ export class NetworkParts implements StructureParts {
     const classes = [...new Set(this.#channels.classesOf(factor))];
     const all = classes
       .flatMap((one) => this.#channels.partsOf(one))
-      .filter(({ layer }) => (this.layers[layer]?.macsOfWeight ?? 0) > 0)
+      .filter(({ layer }) => this.#isWeighted(this.layers[layer]))
       .toSorted((a, b) => a.layer - b.layer);
     const namesOf = (touched: readonly LostPart[]): readonly string[] =>
       [...new Set(touched.map(({ layer }) => layer))].map((layer) => this.layers[layer]?.name ?? "");
@@ -119,6 +128,10 @@ export class NetworkParts implements StructureParts {
       outputsOf: namesOf(all.filter(({ outputs }) => outputs > 0)),
       inputsOf: namesOf(all.filter(({ inputs }) => inputs > 0)),
     };
+  }
+
+  #isWeighted(layer: Layer | undefined): boolean {
+    return layer !== undefined && !layer.isStored && this.#weighted.has(layer.name);
   }
 }
 

@@ -1,4 +1,7 @@
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { fileFacts } from "../../src/evaluation/file-facts.ts";
+import { loadOnnx } from "../../src/formats/onnx/index.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import { cost } from "../../src/graph/cost.ts";
 
@@ -21,3 +24,13 @@ test("multiply-accumulates and parameters are what counting by hand gives", () =
   expect(macs).toBe(8 * 25 * 18 + 3 * 8);
   expect(parameters).toBe(8 * 18 + 8 + 2 * 8 + 3 * 8 + 3);
 });
+
+test.each(["transformer-17", "windows-17", "context-17"])(
+  "%s: the products that ONNX Runtime computes",
+  async (name) => {
+    const path = fileURLToPath(new URL(`../formats/onnx/fixtures/${name}.onnx`, import.meta.url));
+    const { graph } = await loadOnnx(path);
+    expect(graph.nodes.some(({ op }) => op === "matmul")).toBe(true);
+    expect(cost(graph).macs).toBe((await fileFacts(path)).macs);
+  },
+);

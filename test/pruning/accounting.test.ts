@@ -237,6 +237,25 @@ describe("pruning saves the predicted cost", () => {
     ]);
     checkPromises(placement);
   });
+
+  test("of products of two values: channels are rows, or number the matrices", () => {
+    const b = new GraphBuilder("products");
+    const src = b.input("images", ["N", 3, 6, 6]);
+    const convolve = (name: string, channels: number): string =>
+      b.relu(`${name}.relu`, b.convolution(name, src, { channels, kernel: 1, bias: true }));
+    const [rows, others, maps] = [convolve("rows", 5), convolve("others", 4), convolve("maps", 3)];
+    const turned = b.transpose("turned", b.reshape("others.flat", others, [4, 36]), [0, 2, 1]);
+    const ofRows = b.matmul("ofRows", b.reshape("rows.flat", rows, [5, 36]), turned);
+    const ofMaps = b.matmul("ofMaps", maps, maps);
+    const ends = [b.flatten("ofRows.flat", ofRows), b.flatten("ofMaps.flat", ofMaps)];
+    b.output(b.linear("classifier", b.concatenation("ends", ends), 3));
+    const placement = placeAll(b.build());
+    expect(placement.factors.map(({ kind, count }) => [kind, count])).toEqual([
+      ["neuron", 5],
+      ["neuron", 3],
+    ]);
+    checkPromises(placement);
+  });
 });
 
 describe("structures that cannot be pruned get no factor, and a reason", () => {
