@@ -7,6 +7,7 @@ import { comparisonCsv, comparisonPage, writeComparison } from "../../src/experi
 import { columnsFor, signed } from "../../src/experiments/comparison-table.ts";
 import { asFile } from "../../src/experiments/plots/frame.ts";
 import { gammaCourse } from "../../src/experiments/plots/gamma-course.ts";
+import { scatter } from "../../src/experiments/plots/scatter.ts";
 import { type RunSummary, runSummarySchema, summarizeRun, wallSeconds } from "../../src/experiments/run-summary.ts";
 import { train } from "../../src/training/train.ts";
 import { syntheticRun } from "../report/synthetic.ts";
@@ -47,6 +48,12 @@ describe("groups of runs", () => {
       [true, false],
       [false, true],
     ]);
+  });
+
+  test("name their score in the plot", () => {
+    const runs = [summary(), summary({ isTaught: true }), summary({ isMultiLabel: true })];
+    const titles = groupRuns(runs).map((group) => scatter(group, "macs")?.label.replace(/ against .*/, ""));
+    expect(titles).toEqual(["Accuracy", "Agreement", "Mean average precision"]);
   });
 
   test("keep a control whose run is not there, and tell sweeps with runs of one name apart", () => {

@@ -21,6 +21,12 @@ const measureNames: Readonly<Record<CostMeasure, string>> = {
   latency: "milliseconds for one image",
 };
 
+const scoreNames: Readonly<Record<RunGroup["score"], string>> = {
+  accuracy: "Accuracy",
+  agreement: "Agreement",
+  mAP: "Mean average precision",
+};
+
 interface Dot {
   readonly run: RunSummary;
   readonly kind: MarkKind;
@@ -60,8 +66,7 @@ export function scatter({ model, dataset, score, runs }: RunGroup, measure: Cost
     y: y(run.after.accuracy),
   });
   const dots = all.map(dotOf);
-  const compared = score === "accuracy" ? "Accuracy" : "Agreement";
-  const title = `${compared} against ${measureNames[measure]}: ${model} on ${dataset}`;
+  const title = `${scoreNames[score]} against ${measureNames[measure]}: ${model} on ${dataset}`;
   const front = paretoFront(
     runs.map(({ run }) => run).filter(({ controlOf }) => controlOf === undefined),
     measure,
