@@ -36,6 +36,11 @@ export function outcomesOf(runs: readonly RunSummary[]): readonly Outcome[] {
   return groupRuns(runs).flatMap((group) => group.runs.flatMap((compared) => outcomeOf(compared, runs) ?? []));
 }
 
+/** `resnet20` of `resnet20-12fca82f.bn-preserve`: files of trained weights often have a hash in their names. */
+function withoutHash(model: string): string {
+  return model.replace(/-[0-9a-f]{8}\b.*$/, "");
+}
+
 function outcomeOf({ run, controls }: ComparedRun, runs: readonly RunSummary[]): Outcome | undefined {
   if (run.kinds.length === 0) return undefined;
   const { before, after, startedFrom } = run;
@@ -45,7 +50,7 @@ function outcomeOf({ run, controls }: ComparedRun, runs: readonly RunSummary[]):
     control === undefined ? undefined : control.after.accuracy - full;
   const [sameLayers, thinner] = [gained(controls.epochs), gained(controls.uniform)];
   return {
-    ...{ run, full, name: startedFrom === undefined ? run.model : `${run.model.split("-")[0]} from trained weights` },
+    ...{ run, full, name: startedFrom === undefined ? run.model : `${withoutHash(run.model)} from trained weights` },
     macsLeft: percentOf(after.macs, before.macs),
     points: after.accuracy - full,
     ...(sameLayers === undefined ? {} : { sameLayers }),

@@ -83,6 +83,9 @@ const TRAINED = 15;
 /** The network whose recipe needs fewer. */
 const FAST = "fastnet-cifar";
 
+/** Runs that began before this were pruned by an older budget controller. */
+const PRESENT_CONTROLLER = "2026-11-30T22:00";
+
 /** Counts how often each claim holds, and lists the rows in which it does not. */
 function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): string[] {
   const pruned = rows.filter(({ run }) => run.kinds.length > 0);
@@ -103,6 +106,7 @@ function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): st
   const near = based.filter(({ run }) => run.after.accuracy >= (baselineOf(run, runs)?.after.accuracy ?? 0) - 0.7);
   const started = pruned.filter(({ run }) => run.startedFrom !== undefined);
   const brief = pruned.filter(({ run }) => run.startedFrom === undefined && run.epochs < TRAINED && run.model !== FAST);
+  const older = pruned.filter(({ run }) => run.aim.startsWith("budget") && run.date < PRESENT_CONTROLLER);
   const kept = started.filter(({ run }) => run.after.accuracy >= (run.startedFrom?.accuracy ?? 0) - 0.7);
   return [
     count(exact, pruned, "Removal costs 0.00 points, and the certificate holds"),
@@ -118,6 +122,12 @@ function findings(rows: readonly ComparedRun[], runs: readonly RunSummary[]): st
       : [
           `- Fewer than ${TRAINED} epochs, far below what the network can reach: ` +
             `${brief.length} of ${plural(pruned.length, "row")}, ${[...new Set(brief.map(lasting))].join("; ")}.`,
+        ]),
+    ...(older.length === 0
+      ? []
+      : [
+          `- Older than the present budget controller: ${older.length} of ${plural(pruned.length, "row")}, ` +
+            `${[...new Set(older.map(({ run }) => run.model))].join("; ")}.`,
         ]),
     ...(started.length === 0 ? [] : [count(kept, started, "Within 0.7 points of the file it started from")]),
   ];

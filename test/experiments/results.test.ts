@@ -64,6 +64,26 @@ test("what was trained too briefly is named, unless it began with trained weight
   expect(text).toMatch(/Fewer than 15 epochs.*: 1 of 2 rows, resnet-20 for 4 epochs\./);
 });
 
+test("runs of an older budget controller are counted", () => {
+  const aim = "budget 50 %";
+  const [old, present] = ["2026-11-25T05:14:58.064Z", "2026-12-01T05:14:58.064Z"].map((date) => ({
+    ...mild,
+    aim,
+    date,
+  }));
+  const text = resultsDocument([{ name: "both", runs: [old ?? mild, { ...(present ?? mild), name: "present" }] }]);
+  expect(text).toContain("Older than the present budget controller: 1 of 2 rows, resnet-20.");
+  expect(resultsDocument([{ name: "none", runs: [mild] }])).not.toContain("Older than");
+});
+
+test("a network from trained weights has its name without the hash of its file", () => {
+  const startedFrom = { file: "trained.onnx", accuracy: 91.73 };
+  const names = ["resnet20-12fca82f.bn-preserve", "mobilenet-v2"].map(
+    (model) => outcomesOf([{ ...mild, model, startedFrom }])[0]?.name,
+  );
+  expect(names).toEqual(["resnet20 from trained weights", "mobilenet-v2 from trained weights"]);
+});
+
 test("removal that costs something is no removal without cost", () => {
   const spoilt = { ...mild, before: { ...mild.before, accuracy: 91.6 } };
   const text = resultsDocument([{ name: "spoilt", runs: [spoilt] }]);
