@@ -11,7 +11,7 @@ function addFlag(command: Command, { flag, codec }: Flag, description: string): 
   command.addOption(
     codec.kind === "switch" ? option : option.argParser((text: string) => codec.read(text, nameOf(flag))),
   );
-  if (codec.negated !== undefined) command.addOption(new Option(negationOf(flag), `do not: ${nameOf(flag)} none`));
+  if (codec.negated !== undefined) command.addOption(new Option(negationOf(flag), `the same as ${nameOf(flag)} none`));
 }
 
 /** Adds the flags of all settings in `group` that `name` takes, under the title of the group. */

@@ -33,6 +33,10 @@ it("writes a folder with what the file says, and prints how to load it", async (
   expect(await readFile(join(folder, "labels.txt"), "utf8")).toBe("yes\nno\n");
   const preprocessor: unknown = JSON.parse(await readFile(join(folder, "preprocessor_config.json"), "utf8"));
   expect(preprocessor).toMatchObject({ image_mean: [0.1, 0.2, 0.3], size: { height: 32, width: 32 } });
+  const sized = async (size: string): Promise<string> =>
+    (await execute(["export", file, "--for", "transformers.js", "--out", folder, "--size", size])).stdout;
+  expect(await sized("24")).toContain("--size 24x24 has no effect: the file fixes its images at 32 x 32 pixels");
+  expect(await sized("32")).not.toContain("no effect");
 });
 
 it("takes the size of the images of a file that leaves it open", async () => {
