@@ -5,11 +5,16 @@
 import { integerScale, largestUnsigned, roundToEven, weightScale } from "../../graph/integer-scale.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 
+/** The integers 0 … 255 as numbers of steps from zero, with the size of a step, for the `range` of a value. */
+function stepsOf(range: Float32Array): Record<"scale" | "lowest" | "highest" | "perUnit", number> {
+  const { scale, zeroPoint } = integerScale(at(range, 0), at(range, 1));
+  return { scale, lowest: 0 - zeroPoint, highest: largestUnsigned - zeroPoint, perUnit: 1 / scale };
+}
+
 export function fakeQuantize(context: KernelContext<"fake_quantize">): void {
   const { data } = input(context, 0);
   const range = input(context, 1).data;
-  const { scale, zeroPoint } = integerScale(at(range, 0), at(range, 1));
-  const [lowest, highest, perUnit] = [0 - zeroPoint, largestUnsigned - zeroPoint, 1 / scale];
+  const { scale, lowest, highest, perUnit } = stepsOf(range);
   const dst = output(context, 0).data;
   let minimum = 0;
   let maximum = 0;
@@ -29,8 +34,7 @@ export function fakeQuantize(context: KernelContext<"fake_quantize">): void {
 export function fakeQuantizeBackward(context: KernelContext<"fake_quantize_backward">): void {
   const { data } = input(context, 0);
   const range = input(context, 1).data;
-  const { scale, zeroPoint } = integerScale(at(range, 0), at(range, 1));
-  const [lowest, highest, perUnit] = [0 - zeroPoint, largestUnsigned - zeroPoint, 1 / scale];
+  const { lowest, highest, perUnit } = stepsOf(range);
   const diffDst = input(context, 2).data;
   const diffSrc = output(context, 0).data;
   for (let index = 0; index < data.length; index++) {
