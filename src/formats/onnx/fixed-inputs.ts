@@ -15,16 +15,36 @@ const BOOLEAN = 9;
 
 interface ElementType {
   readonly dataType: number;
+  /** Its numbers in words. */
+  readonly words: string;
+  holds(value: number): boolean;
   bytesOf(values: readonly number[]): Float32Array | Int32Array | BigInt64Array | Uint8Array;
 }
 
 /** By `TensorProto.DataType`: the element type of the constant and its bytes. Floats of any width become 32 bits. */
-const floats: ElementType = { dataType: FLOAT, bytesOf: (values) => Float32Array.from(values) };
+const floats: ElementType = {
+  dataType: FLOAT,
+  words: "finite 32-bit floats",
+  holds: (value) => Number.isFinite(Math.fround(value)),
+  bytesOf: (values) => Float32Array.from(values),
+};
+const whole = { words: "whole numbers", holds: Number.isSafeInteger };
 const types: ReadonlyMap<number, ElementType> = new Map<number, ElementType>([
   ...[FLOAT, 10, 11, 16].map((type) => [type, floats] as const),
-  [6, { dataType: 6, bytesOf: (values) => Int32Array.from(values) }],
-  [7, { dataType: 7, bytesOf: (values) => BigInt64Array.from(values, BigInt) }],
-  [BOOLEAN, { dataType: BOOLEAN, bytesOf: (values) => Uint8Array.from(values, (value) => Number(value !== 0)) }],
+  [
+    6,
+    {
+      dataType: 6,
+      words: "whole numbers of 32 bits",
+      holds: (value) => value === Math.trunc(value) && Math.abs(value) < 2 ** 31,
+      bytesOf: (values) => Int32Array.from(values),
+    },
+  ],
+  [7, { ...whole, dataType: 7, bytesOf: (values) => BigInt64Array.from(values, BigInt) }],
+  [
+    BOOLEAN,
+    { ...whole, dataType: BOOLEAN, bytesOf: (values) => Uint8Array.from(values, (value) => Number(value !== 0)) },
+  ],
 ]);
 
 /**
@@ -78,11 +98,11 @@ function tensorOf(name: string, input: ValueMessage, value: number | readonly nu
       hint: "Give one number for all of them, or a .npy file of this shape",
     });
   }
-  const strange = values.find((one) => !Number.isFinite(one) || (type !== floats && !Number.isInteger(one)));
+  const strange = values.find((one) => !type.holds(one));
   if (strange !== undefined) {
     throw new UserError("bad-option", `cannot have the value ${strange}`, {
       about,
-      expected: type === floats ? "finite numbers" : "whole numbers",
+      expected: type.words,
       hint: "Correct the value",
     });
   }

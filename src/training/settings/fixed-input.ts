@@ -35,5 +35,12 @@ function readFixedInput(text: string, flag: string): number | readonly number[] 
       cause,
     });
   }
-  return readNpy(bytes, text).values;
+  const { values } = readNpy(bytes, text);
+  const strange = values.find((value) => !Number.isFinite(value));
+  if (strange === undefined) return values;
+  throw new UserError("bad-file", `has the value ${strange}`, {
+    about: text,
+    expected: "finite numbers",
+    hint: "Write a large number, such as -1e9 in a mask, instead of an infinite one",
+  });
 }
