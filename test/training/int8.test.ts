@@ -10,14 +10,14 @@ import { loadOnnx, openOnnx } from "../../src/formats/onnx/index.ts";
 import { simulateIntegers } from "../../src/quantization/simulate.ts";
 import { historyOf } from "../../src/report/history.ts";
 import { reportPage } from "../../src/report/page.ts";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent, RunEventType } from "../../src/training/events.ts";
 import { resume } from "../../src/training/resume.ts";
 import { checkpointPath, listCheckpoints, readCheckpoint } from "../../src/training/run-folder/checkpoint-files.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { referenceHost } from "../evaluation/reference-host.ts";
 import { isInstalled } from "./engines.ts";
-import { type Told, temporaryFolder, tinyDataset, tinyResnet, trainTiny } from "./tiny.ts";
+import { ofType, type Told, temporaryFolder, tinyDataset, tinyResnet, trainTiny } from "./tiny.ts";
 
 const data = tinyDataset();
 const options: TrainOptions = {
@@ -38,11 +38,9 @@ beforeAll(async () => {
   told = await trainTiny(options);
 });
 
-function ofType<Type extends RunEvent["type"]>(type: Type): Extract<RunEvent, { type: Type }> {
-  return required(
-    told.events.findLast((event): event is Extract<RunEvent, { type: Type }> => event.type === type),
-    type,
-  );
+/** The last event of a type in the run of all tests. */
+function lastOf<T extends RunEventType>(type: T): Extract<RunEvent, { type: T }> {
+  return required(ofType(told.events, type).at(-1), type);
 }
 
 async function logitsOf(file: string) {
@@ -56,13 +54,13 @@ async function logitsOf(file: string) {
 
 describe("a run with int8", () => {
   test("simulates integers in its last epochs, and says what it wrote", async () => {
-    expect(ofType("int8.begun")).toMatchObject({ step: steps, epochs: 2, layers: 6, floats: [] });
-    const { path, images, agreeing, epochs, accuracy, runtime } = ofType("int8");
+    expect(lastOf("int8.begun")).toMatchObject({ step: steps, epochs: 2, layers: 6, floats: [] });
+    const { path, images, agreeing, epochs, accuracy, runtime } = lastOf("int8");
     expect({ path, images, epochs }).toEqual({ path: "compact-int8.onnx", images: 40, epochs: 2 });
     expect(runtime).toMatch(/ONNX Runtime 1/);
     expect(agreeing).toBeGreaterThanOrEqual(36);
     expect(told.run.int8).toMatchObject({ accuracy, latencyMilliseconds: null, macs: told.run.after.macs });
-    expect(ofType("run.finished").int8).toEqual(told.run.int8);
+    expect(lastOf("run.finished").int8).toEqual(told.run.int8);
     const { quantized } = await openOnnx(join(told.run.folder, path));
     expect(quantized?.floats).toEqual([]);
   });
@@ -81,7 +79,7 @@ describe("a run with int8", () => {
     const { sameAnswers, relativeDifference } = compareLogits(simulated, integers);
     expect(sameAnswers).toBeGreaterThanOrEqual(39);
     expect(relativeDifference).toBeLessThan(0.02);
-    expect(compareLogits(floats, integers).sameAnswers).toBe(ofType("int8").agreeing);
+    expect(compareLogits(floats, integers).sameAnswers).toBe(lastOf("int8").agreeing);
   });
 
   test("its ranges are those that training followed, and part of the checkpoint", async () => {

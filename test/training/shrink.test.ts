@@ -6,7 +6,7 @@ import { EngineHost } from "../../src/engine/host.ts";
 import { cost } from "../../src/graph/cost.ts";
 import type { Weights } from "../../src/graph/graph.ts";
 import { factorsOf } from "../../src/selection/factors.ts";
-import type { NetworkShrunk, RunEvent, RunEventType } from "../../src/training/events.ts";
+import type { NetworkShrunk, RunEvent } from "../../src/training/events.ts";
 import { resume } from "../../src/training/resume.ts";
 import type { Run } from "../../src/training/run.ts";
 import { listCheckpoints, readCheckpoint } from "../../src/training/run-folder/checkpoint-files.ts";
@@ -14,7 +14,7 @@ import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { isInstalled } from "./engines.ts";
-import { type Told, temporaryFolder, tinyDataset, tinyResnet, trainTiny } from "./tiny.ts";
+import { ofType, type Told, temporaryFolder, tinyDataset, tinyResnet, trainTiny } from "./tiny.ts";
 
 const data = tinyDataset();
 /** Takes single neurons as well as a block within six epochs of six steps. */
@@ -32,10 +32,6 @@ const options: TrainOptions = {
 
 async function tell(overrides: Partial<TrainOptions>): Promise<Told> {
   return trainTiny({ ...options, ...overrides });
-}
-
-function ofType<T extends RunEventType>(events: readonly RunEvent[], type: T): Extract<RunEvent, { type: T }>[] {
-  return events.filter((event): event is Extract<RunEvent, { type: T }> => event.type === type);
 }
 
 /** Largest difference of values that both have, relative to the largest of the tensor or 1. */

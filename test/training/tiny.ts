@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent, RunEventType } from "../../src/training/events.ts";
 import type { Run } from "../../src/training/run.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
@@ -35,4 +35,9 @@ export async function trainTiny(options: TrainOptions): Promise<Told> {
   const folder = options.folder ?? join(temporaryFolder(), "run");
   const run = await train(tinyResnet(), { ...options, folder });
   return { run, events: await readEvents(folder) };
+}
+
+/** The events of one type, in order. */
+export function ofType<T extends RunEventType>(events: readonly RunEvent[], type: T): Extract<RunEvent, { type: T }>[] {
+  return events.filter((event): event is Extract<RunEvent, { type: T }> => event.type === type);
 }

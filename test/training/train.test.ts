@@ -10,12 +10,12 @@ import { cost } from "../../src/graph/cost.ts";
 import type { Network } from "../../src/graph/graph.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { factorsOf } from "../../src/selection/factors.ts";
-import type { RunEvent, RunEventType } from "../../src/training/events.ts";
+import type { RunEvent } from "../../src/training/events.ts";
 import type { Run } from "../../src/training/run.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
-import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
+import { ofType, temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
 
 const dataset = tinyDataset();
 /** Strong enough to kill some structures of the tiny network within six epochs, and not all of them. */
@@ -26,10 +26,6 @@ const options: TrainOptions = {
   batch: 16,
   select: { neurons: 0.4, blocks: 0.4 },
 };
-
-function ofType<T extends RunEventType>(events: readonly RunEvent[], type: T): Extract<RunEvent, { type: T }>[] {
-  return events.filter((event): event is Extract<RunEvent, { type: T }> => event.type === type);
-}
 
 async function accuracyOf(network: Network): Promise<number> {
   const host = await EngineHost.start({ engine: "reference" });
