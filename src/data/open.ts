@@ -61,14 +61,21 @@ export async function openDataset(spec: string, options: OpenOptions = {}): Prom
   const dataset = await openAny(spec, options);
   if (options.severalLabels === true && dataset.labelSets === undefined) throw needsTable(dataset.name);
   if (dataset.preparation !== undefined) return dataset;
-  const { mean, standardDeviation, ...others } = options.images ?? {};
-  const [given] = Object.keys(others);
+  const { mean, standardDeviation, size, ...others } = options.images ?? {};
+  // The size is named for a file that leaves it open: that of the images themselves changes nothing.
+  const [given] = Object.keys(size === undefined || isSizeOf(dataset, size) ? others : { size });
   if (given === undefined)
     return withConstants(dataset, { ...fitting(dataset, options.imageDefaults), ...options.images });
   throw new UserError("bad-option", `the images of ${dataset.name} have a fixed preparation`, {
     about: `option "${given}" of the images`,
     hint: "This option applies to image files only: a folder, a CSV file or Parquet files",
   });
+}
+
+/** Whether `size` is the height and width that the images of `dataset` have. */
+function isSizeOf({ sampleShape: [, height, width] }: Dataset, size: NonNullable<ImageFileOptions["size"]>): boolean {
+  const [rows, columns = rows] = [size].flat();
+  return rows === height && columns === width;
 }
 
 /**

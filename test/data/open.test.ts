@@ -26,6 +26,11 @@ describe("openDataset", () => {
     expect((await openDataset(`cifar10:${ten}`)).name).toBe("cifar10");
     const error = await userError(openDataset(ten, { images: { size: 64 } }), "bad-option");
     expect(error.message).toContain("the images of cifar10 have a fixed preparation");
+    // Files that leave the size open need it said.
+    for (const size of [32, [32, 32]] as const)
+      expect((await openDataset(ten, { images: { size } })).sampleShape).toEqual([3, 32, 32]);
+    await userError(openDataset(ten, { images: { size: [32, 64] } }), "bad-option");
+    await userError(openDataset(ten, { images: { size: 32, white: 255 } }), "bad-option");
     // Constants of a network for grey images: that it does not fit is told where network and data meet.
     const grey = { mean: [0.5], standardDeviation: [0.2] };
     expect((await openDataset(ten, { imageDefaults: grey })).normalization).toEqual(data.normalization);
