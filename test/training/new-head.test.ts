@@ -147,6 +147,11 @@ describe("the head", () => {
     expect(classNamesOf(network.graph)).toBeUndefined();
   });
 
+  it("reads names with an apostrophe, which Python writes in other quotes", () => {
+    const header = { metadata: [["names", `{0: "potter's wheel", 1: 'power drill, 2: old'}`]] } as const;
+    expect(classNamesOf({ header })).toEqual(["potter's wheel", "power drill, 2: old"]);
+  });
+
   it("stays where the classes are the same, or the network names none and their number is the same", () => {
     const network = { graph: tinyResnet(), weights: new Map() };
     expect(fitHead(network, ["a", "b", "c"]).network).toBe(network);

@@ -1,5 +1,6 @@
 /** Reads the labels of an image from a cell of a table: a list, names between separators, or 0 and 1 for each class. */
 import { UserError } from "../../core/errors.ts";
+import { withJsonStrings } from "../../core/python-literals.ts";
 import { listed } from "./classes.ts";
 
 /** Characters between the names of a cell. The first one that any cell has separates the names of all cells. */
@@ -36,7 +37,7 @@ function isList(cell: string): boolean {
 }
 
 function listOf(cell: string, about: string): readonly string[] {
-  for (const text of [cell, fromPython(cell)]) {
+  for (const text of [cell, withJsonStrings(cell)]) {
     try {
       const value: unknown = JSON.parse(text);
       if (!Array.isArray(value)) continue;
@@ -52,11 +53,6 @@ function listOf(cell: string, about: string): readonly string[] {
     received: cell,
     hint: "Correct this cell",
   });
-}
-
-/** Names in single quotes as JSON has them. */
-function fromPython(cell: string): string {
-  return cell.replaceAll(/'((?:[^'\\]|\\.)*)'/g, (_, inner: string) => JSON.stringify(inner.replaceAll("\\'", "'")));
 }
 
 const yes: ReadonlySet<string> = new Set(["1", "1.0", "true", "yes"]);

@@ -1,5 +1,6 @@
 /** The names of a network's classes, as the metadata of its file gives them. */
 import { z } from "zod";
+import { withJsonStrings } from "../../core/python-literals.ts";
 import type { FileHeader, Graph } from "../../graph/graph.ts";
 
 const list = z.array(z.string());
@@ -55,7 +56,8 @@ function parsed(text: string): unknown {
 
 /** A dictionary or a list of Python as JSON: `{0: 'cat'}` becomes `{"0": "cat"}`. */
 function fromPython(text: string): string {
-  return text
-    .replaceAll(/(?<=[{,]\s*)(\d+)(?=\s*:)/g, '"$1"')
-    .replaceAll(/'((?:[^'\\]|\\.)*)'/g, (_, inner: string) => JSON.stringify(inner.replaceAll("\\'", "'")));
+  // Numbers inside strings are no keys, so strings are passed over.
+  return withJsonStrings(text).replaceAll(/"(?:[^"\\]|\\.)*"|(\d+)(?=\s*:)/g, (whole, key?: string) =>
+    key === undefined ? whole : `"${key}"`,
+  );
 }

@@ -59,6 +59,11 @@ describe("a CSV file of several labels", () => {
     expect(data.notes?.join()).toContain("20 % of the images was held out");
   });
 
+  it("with Python's quotes, which differ where a label has an apostrophe", async () => {
+    const data = await open(csv(`path,labels\na.png,"[""cat's"", 'dog']"\nb.png,['dog']\n`));
+    expect(data.classes).toEqual(["cat's", "dog"]);
+  });
+
   it("keeps the order of the columns, the split, and labels that only test images have", async () => {
     const columns = await open(csv("path,split,sun,cat\na.png,train,0,1\nb.png,train,1,0\nc.png,val,1,1\n"));
     expect(columns.classes).toEqual(["sun", "cat"]);
