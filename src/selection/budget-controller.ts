@@ -288,7 +288,7 @@ export class BudgetController {
       if (members.length === 0) return [];
       const before = structures.filter((one) => isChosen(one, chosen));
       const preference = this.#preference.get(factor.kind) ?? 1;
-      return [{ members, preference, chosen: before.reduce((sum, one) => sum + Math.sqrt(importanceOf(one)), 0) }];
+      return [{ members, preference, chosenSum: before.reduce((sum, one) => sum + Math.sqrt(importanceOf(one)), 0) }];
     });
   }
 

@@ -143,7 +143,7 @@ export function nearestReachable(
     const numbers = Array.from({ length: factor.count }, (_, index) => index).filter(
       (index) => factor.gamma > 0 && index !== run?.[0],
     );
-    return { members: numbers.map((index) => ({ number: first + index, importance: 0 })), chosen: 0, preference: 1 };
+    return { members: numbers.map((index) => ({ number: first + index, importance: 0 })), chosenSum: 0, preference: 1 };
   });
   const remaining = model.remaining();
   const estimated = nearestShare(groups, remaining, model.whole, share);

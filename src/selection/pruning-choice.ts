@@ -15,7 +15,7 @@ export interface Group {
   /** Importance per cost is divided by it: a larger preference prunes the group sooner. */
   readonly preference: number;
   /** The sum of √importance of the structures of the factor that were chosen before. */
-  readonly chosen: number;
+  readonly chosenSum: number;
 }
 
 export interface Member {
@@ -111,7 +111,7 @@ export function chooseForPruning(
       others?.delete(number);
     }
     chosen.push(...numbers);
-    add({ ...group, members: group.members.slice(numbers.length), chosen: group.chosen + bundle.sum });
+    add({ ...group, members: group.members.slice(numbers.length), chosenSum: group.chosenSum + bundle.sum });
   }
   return chosen;
 }
@@ -140,7 +140,7 @@ export function chooseForRestoring(
     pending = pending
       .map((group) =>
         group.members === best.group.members
-          ? { ...group, members: group.members.slice(best.numbers.length), chosen: group.chosen - best.sum }
+          ? { ...group, members: group.members.slice(best.numbers.length), chosenSum: group.chosenSum - best.sum }
           : group,
       )
       .filter(({ members }) => members.length > 0);
@@ -167,7 +167,8 @@ function bundleOf(
     if (gain > 0) break;
   }
   for (const number of numbers) remaining[way === "remove" ? "restore" : "remove"](number);
-  const [less, more] = way === "remove" ? [group.chosen, group.chosen + sum] : [group.chosen - sum, group.chosen];
+  const [less, more] =
+    way === "remove" ? [group.chosenSum, group.chosenSum + sum] : [group.chosenSum - sum, group.chosenSum];
   return gain > 0
     ? { group, numbers, gain, sum, price: (more ** 2 - less ** 2) / (gain * group.preference) }
     : undefined;

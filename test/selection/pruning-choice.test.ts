@@ -23,7 +23,7 @@ function factors(...importances: readonly number[]): readonly Group[] {
   return importances.map((importance, at) => ({
     members: Array.from({ length: EACH }, (_, index) => ({ number: at * EACH + index, importance })),
     preference: 1,
-    chosen: 0,
+    chosenSum: 0,
   }));
 }
 
@@ -51,7 +51,7 @@ test("a factor with four times the importance loses a quarter as many: a² + 4 b
 test("what was chosen before counts: the others of its factor come later", () => {
   const [first, second] = factors(1, 1);
   if (first === undefined || second === undefined) throw new Error("two factors");
-  expect(perFactor(choose([{ ...first, chosen: 3 }, second], 5), 2)).toEqual([1, 4]);
+  expect(perFactor(choose([{ ...first, chosenSum: 3 }, second], 5), 2)).toEqual([1, 4]);
 });
 
 test("a large structure waits for room in the plan, and no smaller one goes in its place", () => {
@@ -66,11 +66,11 @@ test("a large structure waits for room in the plan, and no smaller one goes in i
     gain: cost,
     layer: () => ({ outputs: 0, inputs: 0, cost: 0 }),
   };
-  const large: Group = { members: [{ number: 0, importance: 1 }], preference: 1, chosen: 0 };
+  const large: Group = { members: [{ number: 0, importance: 1 }], preference: 1, chosenSum: 0 };
   const small: Group = {
     members: Array.from({ length: 20 }, (_, index) => ({ number: index + 1, importance: 1 })),
     preference: 1,
-    chosen: 0,
+    chosenSum: 0,
   };
   const chosenAt = (now: number, waits: boolean): readonly number[] =>
     chooseForPruning([large, small], remaining, ({ left }) => left / 30, { now, final: 0.5, tolerance: 0.01, waits });
@@ -82,7 +82,7 @@ test("a large structure waits for room in the plan, and no smaller one goes in i
 
 test("restoring begins where the loss shrinks most", () => {
   const whole = 3 * EACH;
-  const groups = factors(1, 1).map((group, at) => ({ ...group, chosen: at === 0 ? 4 : 8 }));
+  const groups = factors(1, 1).map((group, at) => ({ ...group, chosenSum: at === 0 ? 4 : 8 }));
   const pruned = groups.map((group, at) => ({ ...group, members: group.members.slice(0, at === 0 ? 4 : 8) }));
   const remaining = counted(whole);
   for (const { members } of pruned) for (const { number } of members) remaining.remove(number);
