@@ -249,5 +249,5 @@ export class Narrator {
 
 /** What the accuracies of a run are. */
 function scoreWord({ after }: RunFinished): string {
-  return after.labels === undefined ? "accuracy" : "labels";
+  return after.labels === undefined ? "accuracy" : "mean average precision";
 }
