@@ -5,6 +5,7 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatEpochs,
   formatMilliseconds,
   formatQuantity,
   formatSmall,
@@ -85,7 +86,7 @@ function integers({ int8 }: History): Facts {
   const others = floats.map(({ name, op }) => `${name} (${op})`).join(", ");
   return [
     ["file", `${path}, ${formatBytes(bytes)}`],
-    ["trained", epochs > 0 ? `simulated in the last ${plural(epochs, "epoch")}` : "ranges calibrated only"],
+    ["trained", epochs > 0 ? `simulated in the last ${formatEpochs(epochs)}` : "ranges calibrated only"],
     ["layers on integers", `${layers}${others === "" ? "" : `; on floats: ${others}`}`],
     ["same answers as floats", `${formatCount(agreeing)} of ${formatCount(images)} in ${runtime}`],
     ...(latency === null

@@ -70,3 +70,9 @@ function significant(value: number): string {
 export function plural(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
+
+/** `1 epoch`, `0.8 epochs`. */
+export function formatEpochs(epochs: number): string {
+  const rounded = Number(epochs < 1 ? epochs.toPrecision(2) : epochs.toFixed(1));
+  return `${rounded} ${rounded === 1 ? "epoch" : "epochs"}`;
+}

@@ -190,7 +190,15 @@ export const eventDefinitions = [
   }),
   event("warning", "The run continues, but its result will probably be poor. Given once for each reason.", {
     reason: z
-      .enum(["nothing-zero", "accuracy-collapsed", "budget-missed", "latency-missed", "one-class", "starts-at-chance"])
+      .enum([
+        "nothing-zero",
+        "accuracy-collapsed",
+        "budget-missed",
+        "latency-missed",
+        "one-class",
+        "starts-at-chance",
+        "int8-short",
+      ])
       .describe("for programs"),
     message: z.string().describe("as a sentence"),
     hint: z.string().describe("what to do, as a sentence"),

@@ -202,7 +202,7 @@ async function trainToEnd(
     isTaught: settings.teach !== undefined,
     isMultiLabel: dataset.labelSets !== undefined,
   });
-  const int8 = settings.int8 === true ? new Int8Phase(session, policy) : undefined;
+  const int8 = settings.int8 === true ? new Int8Phase(session, policy, throughput) : undefined;
   const hooks = [
     new AveragedWeights(session),
     speed,

@@ -11,6 +11,7 @@ import { simulateIntegers } from "../../src/quantization/simulate.ts";
 import { historyOf } from "../../src/report/history.ts";
 import { reportPage } from "../../src/report/page.ts";
 import type { RunEvent, RunEventType } from "../../src/training/events.ts";
+import type { TrainingRun } from "../../src/training/hooks/run-hook.ts";
 import { resume } from "../../src/training/resume.ts";
 import { checkpointPath, listCheckpoints, readCheckpoint } from "../../src/training/run-folder/checkpoint-files.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
@@ -30,6 +31,8 @@ const options: TrainOptions = {
   int8: true,
   int8Epochs: 2,
 };
+/** A budget that a run of this network meets in time. */
+const budgeted = { epochs: 24, select: { neurons: 1 }, budget: "60%" };
 /** Steps of an epoch: 96 images in batches of 16. */
 const steps = 6;
 
@@ -38,9 +41,9 @@ beforeAll(async () => {
   told = await trainTiny(options);
 });
 
-/** The last event of a type in the run of all tests. */
-function lastOf<T extends RunEventType>(type: T): Extract<RunEvent, { type: T }> {
-  return required(ofType(told.events, type).at(-1), type);
+/** The last event of a type, in the run of all tests unless `events` are given. */
+function lastOf<T extends RunEventType>(type: T, events = told.events): Extract<RunEvent, { type: T }> {
+  return required(ofType(events, type).at(-1), type);
 }
 
 async function logitsOf(file: string) {
@@ -50,6 +53,18 @@ async function logitsOf(file: string) {
   } finally {
     await classifier.dispose();
   }
+}
+
+/** Starts a run that is stopped after step `step`. */
+async function stopAt(step: number, start: (hooks: object) => Promise<unknown>): Promise<void> {
+  const controller = new AbortController();
+  const stopper = {
+    name: "stopper",
+    afterStep: (run: TrainingRun): void => {
+      if (run.step >= step) controller.abort();
+    },
+  };
+  await expect(start({ signal: controller.signal, hooks: [stopper] })).rejects.toMatchObject({ code: "interrupted" });
 }
 
 describe("a run with int8", () => {
@@ -116,13 +131,6 @@ describe("a run with int8", () => {
 
   test("stopped and resumed, it ends with the very bits", async () => {
     const folder = join(temporaryFolder(), "stopped");
-    const stopAt = async (step: number, start: (hooks: object) => Promise<unknown>): Promise<void> => {
-      const controller = new AbortController();
-      const onEvent = (event: RunEvent): void => {
-        if (event.type === "step" && event.step >= step) controller.abort();
-      };
-      await expect(start({ signal: controller.signal, onEvent })).rejects.toMatchObject({ code: "interrupted" });
-    };
     await stopAt(1, (hooks) => train(tinyResnet(), { ...options, ...hooks, folder }));
     await stopAt(steps + 1, (hooks) => resume(folder, { ...hooks, data }));
     await resume(folder, { data });
@@ -132,10 +140,28 @@ describe("a run with int8", () => {
   });
 });
 
-test.skipIf(!(await isInstalled("onednn")))("the other engine simulates them too", async () => {
-  const { run, events } = await trainTiny({ ...options, engine: "onednn", threads: 1, accumulate: 2 });
-  expect(events.some(({ type }) => type === "int8.begun")).toBe(true);
-  expect(run.int8?.accuracy).toBeGreaterThan(run.after.accuracy - 15);
+describe.skipIf(!(await isInstalled("onednn")))("the other engine", () => {
+  test("simulates them too", async () => {
+    const { run, events } = await trainTiny({ ...options, engine: "onednn", threads: 1, accumulate: 2 });
+    expect(events.some(({ type }) => type === "int8.begun")).toBe(true);
+    expect(run.int8?.accuracy).toBeGreaterThan(run.after.accuracy - 15);
+  });
+
+  test.each(["f32", "bf16"] as const)(
+    "in %s, resumed among steps with them, ends with the very bits",
+    async (precision) => {
+      const network = await loadOnnx(join(told.run.folder, "compact.onnx"));
+      const onednn = { engine: "onednn", threads: 1, precision } as const;
+      const settings: TrainOptions = { ...options, ...onednn, distill: {}, select: {}, int8Epochs: 1.5 };
+      const [wholeFolder, folder] = [join(temporaryFolder(), "whole"), join(temporaryFolder(), "stopped")];
+      await train(network, { ...settings, folder: wholeFolder });
+      await stopAt(2 * steps - 1, (hooks) => train(network, { ...settings, ...hooks, folder }));
+      await resume(folder, { data });
+      for (const file of ["compact.onnx", "compact-int8.onnx"]) {
+        expect(readFileSync(join(folder, file)).equals(readFileSync(join(wholeFolder, file))), file).toBe(true);
+      }
+    },
+  );
 });
 
 test("a network with trained weights may simulate integers from the first step on", async () => {
@@ -160,15 +186,51 @@ test("a layer that is kept stays on floats", async () => {
   expect(quantized?.layers.map(({ name }) => name)).not.toContain("block1.conv2");
 });
 
-test("integers wait for the budget; without it the ranges are only calibrated", async () => {
-  const select = { neurons: 1 };
-  const { run, events } = await trainTiny({ ...options, select, budget: "30%", epochs: 2, int8Epochs: 1 });
-  const isMet = events.some((event) => event.type === "budget" && event.isMet);
-  const begun = events.find(({ type }) => type === "int8.begun");
-  expect(begun === undefined).toBe(!isMet);
-  expect(existsSync(join(run.folder, "compact-int8.onnx"))).toBe(true);
-  const result = events.find((event) => event.type === "int8");
-  expect(result).toMatchObject({ epochs: begun === undefined ? 0 : 1 });
+describe("when integers begin", () => {
+  /** Steps of 24 epochs. */
+  const total = 24 * steps;
+
+  test("inside an epoch, once the budget is met", async () => {
+    const { events } = await trainTiny({ ...options, ...budgeted, int8Epochs: 2.5 });
+    const met = required(
+      ofType(events, "budget").find(({ isMet }) => isMet),
+      "a met budget",
+    ).step;
+    const begun = lastOf("int8.begun", events);
+    expect(met).toBeLessThan(total - 15);
+    expect(begun).toMatchObject({ step: total - 15, epochs: 2.5 });
+    expect(lastOf("int8", events)).toMatchObject({ epochs: 2.5 });
+  });
+
+  test("stopped and resumed around that step, the run ends with the very bits", async () => {
+    const settings = { ...options, ...budgeted, int8Epochs: 2.5 };
+    const whole = await trainTiny(settings);
+    const folder = join(temporaryFolder(), "stopped");
+    await stopAt(total - 17, (hooks) => train(tinyResnet(), { ...settings, ...hooks, folder }));
+    await stopAt(total - 14, (hooks) => resume(folder, { ...hooks, data }));
+    expect((await readCheckpoint(folder, total - 14)).hooks["int8"]).toEqual({ since: total - 15 });
+    await resume(folder, { data });
+    for (const file of ["network.onnx", "compact.onnx", "compact-int8.onnx"]) {
+      expect(readFileSync(join(folder, file)).equals(readFileSync(join(whole.run.folder, file))), file).toBe(true);
+    }
+  });
+
+  test("a budget that is not met delays them, by at most half of their steps", async () => {
+    const { events } = await trainTiny({ ...options, select: { neurons: 1 }, budget: "30%", epochs: 2, int8Epochs: 1 });
+    const met = ofType(events, "budget").find(({ isMet, step }) => isMet && step >= steps)?.step ?? total;
+    const begun = lastOf("int8.begun", events);
+    expect(begun.step).toBe(Math.min(met, 2 * steps - steps / 2));
+    const early = ofType(events, "notice").filter(({ message }) => message.includes("before the budget is met"));
+    expect(early).toHaveLength(met > begun.step ? 1 : 0);
+  });
+
+  test("a tenth of the run by default, at least a step, and few steps are warned of", async () => {
+    const { events } = await trainTiny({ ...options, int8Epochs: undefined, select: {}, epochs: 1 });
+    expect(ofType(events, "int8.begun")).toMatchObject([{ step: steps - 1 }]);
+    expect(ofType(events, "warning").filter(({ reason }) => reason === "int8-short")).toMatchObject([
+      { message: "only the last step simulates 8-bit integers", hint: expect.stringContaining("--int8-epochs 3.4") },
+    ]);
+  });
 });
 
 test.each([
@@ -176,9 +238,8 @@ test.each([
   ["layers on floats without integers", { int8: undefined, int8Epochs: undefined, int8Keep: ["a"] }, /stay on floats/],
   ["a layer that there is not", { int8Keep: ["stem"] }, /stem\.conv/],
   ["more epochs than the run has", { int8Epochs: 4 }, /more than the 3 of the run/],
-  ["integers from the start with new weights", { int8Epochs: 3 }, /constant batch statistics/],
-  ["bf16", { precision: "bf16" as const }, /not simulated in bf16/],
-  ["the faster precision", { precision: "auto" as const }, /not simulated in auto/],
+  ["integers from the start with new weights", { int8Epochs: 2.8 }, /constant batch statistics/],
+  ["no epochs on integers", { int8Epochs: 0 }, /int8Epochs/],
   [
     "a budget that is met later",
     { budget: "50%", budgetBy: 2 },

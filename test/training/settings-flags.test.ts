@@ -85,7 +85,7 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
   border: [exactly("black"), exactly("reflect")],
   augment: [{ text: undefined, value: false }],
   int8: [{ text: undefined, value: true }],
-  "int8-epochs": [exactly(1), exactly(4)],
+  "int8-epochs": [exactly(1), exactly(0.5)],
   "int8-keep": [exactly(["stem.conv", "fc"], "stem.conv,fc")],
   "average-weights": [exactly("ema"), exactly("lookahead")],
   "sync-bn": [{ text: undefined, value: true }],

@@ -4,6 +4,7 @@ import { recallWords } from "../../report/class-results.ts";
 import { freedomOf } from "../../report/facts.ts";
 import {
   formatCount,
+  formatEpochs,
   formatMilliseconds,
   formatPercent,
   formatQuantity,
@@ -216,7 +217,8 @@ export class Narrator {
       }
       case "int8.begun":
         return [
-          `  ${colours.green("✓")} 8-bit integers are simulated from here on, in ${plural(event.layers, "layer")}`,
+          `  ${colours.green("✓")} 8-bit integers are simulated in the last ${formatEpochs(event.epochs)}, ` +
+            `in ${plural(event.layers, "layer")}`,
         ];
       case "int8":
         return int8Lines(event, this.#terminal);

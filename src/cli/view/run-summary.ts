@@ -1,7 +1,7 @@
 /** The lines after training: the pruning, the certificate, the table of results, and the files. */
 import { relative } from "node:path";
 import Table from "cli-table3";
-import { formatCount, formatPercent, formatSmall, percentOf, plural } from "../../report/format.ts";
+import { formatCount, formatEpochs, formatPercent, formatSmall, percentOf, plural } from "../../report/format.ts";
 import { summaryRows } from "../../report/summary.ts";
 import type { CertificateMeasured, Cut, Int8Measured, RunFinished } from "../../training/events.ts";
 import type { Terminal } from "../terminal.ts";
@@ -34,7 +34,7 @@ export function certificateLines(certificate: CertificateMeasured, { colours }: 
 /** What the pruned network on 8-bit integers keeps of its answers, and which nodes stay on floats. */
 export function int8Lines(result: Int8Measured, { colours }: Terminal): string[] {
   const { images, agreeing, accuracy, floatAccuracy, runtime, epochs, floats } = result;
-  const trained = epochs > 0 ? `simulated in the last ${plural(epochs, "epoch")}` : "ranges calibrated, not trained";
+  const trained = epochs > 0 ? `simulated in the last ${formatEpochs(epochs)}` : "ranges calibrated, not trained";
   return [
     `  ${colours.green("✓")} 8-bit integers: ${formatPercent(accuracy, 2)} accurate, ` +
       `${formatPercent(floatAccuracy, 2)} on floats`,

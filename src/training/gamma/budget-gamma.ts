@@ -226,6 +226,10 @@ export class BudgetGamma implements GammaPolicy {
     };
   }
 
+  isReached(factors: Weights): boolean {
+    return this.#state.isMet && this.#controller.left(this.#state, factors) <= this.#share + TOLERANCE;
+  }
+
   /** Warns if the run has missed the budget by more than the tolerance. */
   end(run: TrainingRun): void {
     run.emit(this.standing());

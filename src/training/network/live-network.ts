@@ -26,10 +26,12 @@ import { scoringClassifier } from "./scoring.ts";
 import { Teacher } from "./teacher.ts";
 import {
   AFTER_A_CUT,
+  decidedPrecision,
   type LiveNetworkOptions,
   namesOfState,
   type PlanChoices,
   type Plans,
+  PRECISION,
   preparePlans,
 } from "./training-plans.ts";
 
@@ -53,6 +55,7 @@ export interface LiveNetworkStart extends TrainingState {
 
 export class LiveNetwork {
   readonly #options: LiveNetworkOptions;
+  readonly #precision: Precision;
   readonly #imagesInput: string;
   /** Weights of the full network. Cut structures have their last values. */
   #last: Weights;
@@ -70,13 +73,14 @@ export class LiveNetwork {
   readonly #teacher: Teacher | OutputTeacher | undefined;
 
   private constructor(
-    options: LiveNetworkOptions,
+    options: LiveNetworkOptions & { readonly precision: Precision },
     { graph, weights, optimizer, cuts }: LiveNetworkStart,
     left: Graph,
     plans: Plans,
     teacher: Teacher | OutputTeacher | undefined,
   ) {
     this.#options = options;
+    this.#precision = options.precision;
     this.#teacher = teacher;
     this.#imagesInput = required(graph.inputs[0], "the network's input").name;
     this.#last = weights;
@@ -98,7 +102,7 @@ export class LiveNetwork {
     await plans.training.write(
       new Map([...left.weights, ...namesOfState(plans.state, state), ...rangesByParameter(plans, optimizer.range)]),
     );
-    const { precision } = plans.training;
+    const precision = isSimulated ? decidedPrecision(options.precision, choices) : plans.training.precision;
     const { teacher, taught, ...teaching } = { ...options, choices: choices.teacher ?? {} };
     const opened =
       taught !== undefined
@@ -138,8 +142,9 @@ export class LiveNetwork {
     };
   }
 
+  /** Of the run's steps. Those that simulate integers are computed in f32. */
   get precision(): Precision {
-    return this.#plans.training.precision;
+    return this.#precision;
   }
 
   /** The notices of the current plans, each once. */
@@ -392,6 +397,3 @@ export class LiveNetwork {
 function namedIn(left: Weights, values: Weights): Weights {
   return new Map([...values].filter(([name]) => left.has(name)));
 }
-
-/** Key of the kernel choice that stores the precision that "auto" decided. */
-const PRECISION = "precision";

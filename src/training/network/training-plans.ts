@@ -11,7 +11,7 @@ import {
 import { trainingGraph } from "../../autodiff/training-graph.ts";
 import { optional } from "../../core/optional.ts";
 import type { Cluster } from "../../distributed/cluster.ts";
-import type { KernelChoices, PrepareOptions } from "../../engine/engine.ts";
+import { type KernelChoices, type Precision, type PrepareOptions, precisions } from "../../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../../engine/host.ts";
 import { prepareOnRanks } from "../../engine/prepare-on-ranks.ts";
 import {
@@ -96,7 +96,10 @@ export interface Plans {
 
 /** How plans are prepared. */
 export interface Preparation extends Pick<PrepareOptions, "tuningSeconds"> {
-  /** Whether steps simulate 8-bit integers; then batch norms keep their statistics. Default false. */
+  /**
+   * Whether steps simulate 8-bit integers; then batch norms keep their statistics, and steps are computed in f32: bf16
+   * rounds as coarsely as the integers do. Default false.
+   */
   readonly isSimulated?: boolean;
 }
 
@@ -142,7 +145,7 @@ export async function preparePlans(
   const step = forRanks(whole, { ranks, synchronizeNormalization: syncBatchNorm });
   return {
     training: await prepareOnRanks(cluster, choices.training, (known) =>
-      host.prepare(step, { batch, precision, choices: known, ...tuning }),
+      host.prepare(step, { batch, precision: isSimulated ? "f32" : precision, choices: known, ...tuning }),
     ),
     evaluation: await prepareOnRanks(cluster, choices.evaluation, (known) =>
       host.prepare(folded, { batch: evaluationBatch, choices: known, ...tuning }),
@@ -165,4 +168,12 @@ export function namesOfState(state: readonly StateParameter[], optimizer: Optimi
       return value === undefined ? [] : [[name, value] as const];
     }),
   );
+}
+
+/** Key of the kernel choice that stores the precision that "auto" decided. */
+export const PRECISION = "precision";
+
+/** The precision that a run began with: plans that simulate integers do not tell it. */
+export function decidedPrecision(asked: PrecisionChoice, { training }: PlanChoices): Precision {
+  return precisions.find((one) => one === asked || (asked === "auto" && one === training[PRECISION])) ?? "f32";
 }

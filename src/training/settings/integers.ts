@@ -2,28 +2,30 @@
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
 import { unknownName } from "../../core/names.ts";
-import { names, switchTo, wholeNumber } from "./codecs.ts";
+import { names, number, switchTo } from "./codecs.ts";
 import { setting } from "./setting.ts";
 
 export const integerSettings = {
   int8: setting({
     schema: z.boolean().exactOptional(),
     help:
-      "simulate 8-bit integers in the last epochs, once the budget is met, and write the compact network on them " +
-      "too, as compact-int8.onnx",
+      "simulate 8-bit integers in the last part of the run, and write the compact network on them too, as " +
+      "compact-int8.onnx",
     group: "training",
     default: "false",
     control: "omit",
     flags: [{ flag: "--int8", codec: switchTo(true), label: "simulate 8-bit integers" }],
   }),
   int8Epochs: setting({
-    schema: z.int().positive().exactOptional(),
-    help: "number of last epochs that simulate 8-bit integers",
+    schema: z.number().positive().exactOptional(),
+    help:
+      "number of last epochs that simulate 8-bit integers, such as 0.5; a budget that is not met yet delays them by " +
+      "up to half of it",
     group: "training",
     unit: "epochs",
-    default: "a tenth of the run, at least 1",
+    default: "a tenth of the run",
     control: "omit",
-    flags: [{ flag: "--int8-epochs <n>", codec: wholeNumber(), label: "epochs on 8-bit integers" }],
+    flags: [{ flag: "--int8-epochs <n>", codec: number, label: "epochs on 8-bit integers" }],
   }),
   int8Keep: setting({
     schema: z.array(z.string().min(1)).min(1).exactOptional(),
@@ -54,13 +56,29 @@ export function requireKnownLayers({ int8Keep = [] }: IntegerSettings, layers: r
   for (const name of int8Keep) if (!layers.includes(name)) throw unknownName("layer", name, layers);
 }
 
-/** Number of last epochs that simulate integers. */
+/** The part of a run that simulates integers, unless the settings say how many epochs do. */
+const USUAL_SHARE = 0.1;
+/** New weights are trained without integers in this part of the run at least, which gives batch norms statistics. */
+const LEAST_BEFORE = 0.1;
+/** A budget that is not met delays integers by at most this part of their steps. */
+const LONGEST_WAIT = 0.5;
+
+/** Number of last epochs that simulate integers, if the budget is met by then. */
 export function int8EpochsOf({ epochs, int8, int8Epochs }: IntegerSettings): number {
-  return int8 === true ? (int8Epochs ?? Math.max(1, Math.round(epochs / 10))) : 0;
+  return int8 === true ? (int8Epochs ?? USUAL_SHARE * epochs) : 0;
+}
+
+/** The steps after which integers may begin, and after which they begin although the budget is not met. */
+export function int8Start(
+  settings: IntegerSettings,
+  { stepsPerEpoch, totalSteps }: { readonly stepsPerEpoch: number; readonly totalSteps: number },
+): { readonly earliest: number; readonly latest: number } {
+  const steps = Math.max(1, Math.round(int8EpochsOf(settings) * stepsPerEpoch));
+  const earliest = totalSteps - steps;
+  return { earliest, latest: earliest + Math.floor(LONGEST_WAIT * steps) };
 }
 
 interface Combined extends IntegerSettings {
-  readonly precision: string;
   readonly budgetBy?: number;
   readonly teach?: unknown;
 }
@@ -70,7 +88,7 @@ interface Combined extends IntegerSettings {
  * @throws UserError "bad-option" if the settings of integers contradict each other or other settings.
  */
 export function requireInt8(settings: Combined, isTrained: boolean): void {
-  const { epochs, int8 = false, int8Epochs, int8Keep, precision, budgetBy, teach } = settings;
+  const { epochs, int8 = false, int8Epochs, int8Keep, budgetBy, teach } = settings;
   const refuse = (about: string, message: string, hint: string): never => {
     throw new UserError("bad-option", message, { about: `option "${about}"`, hint });
   };
@@ -86,11 +104,11 @@ export function requireInt8(settings: Combined, isTrained: boolean): void {
   if (last > epochs) {
     refuse("int8Epochs", `${last} epochs on 8-bit integers are more than the ${epochs} of the run`, "Ask for fewer");
   }
-  if (last === epochs && !isTrained) {
+  if (last > (1 - LEAST_BEFORE) * epochs && !isTrained) {
     refuse(
       "int8Epochs",
       "8-bit integers are simulated with constant batch statistics, which new weights do not have yet",
-      `Train for more than ${epochs} epochs, or start from trained weights`,
+      `Give at most ${(1 - LEAST_BEFORE) * epochs} epochs to integers, or start from trained weights`,
     );
   }
   if (budgetBy !== undefined && budgetBy > epochs - last) {
@@ -99,9 +117,6 @@ export function requireInt8(settings: Combined, isTrained: boolean): void {
       `the budget is met by epoch ${budgetBy}, and 8-bit integers begin after epoch ${epochs - last}`,
       "Ask for the budget earlier, or for fewer --int8-epochs",
     );
-  }
-  if (precision !== "f32") {
-    refuse("precision", `8-bit integers are not simulated in ${precision}, which rounds more coarsely`, "Use f32");
   }
   if (teach !== undefined) {
     refuse("int8", "8-bit integers are trained with labels only", "Teach the outputs, then use espalier quantize");
