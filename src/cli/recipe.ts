@@ -3,7 +3,7 @@ import { UserError } from "../core/errors.ts";
 import { recipe } from "../training/recipes.ts";
 import { completed, type GivenSettings } from "../training/settings/flags.ts";
 import { asSettings, type SettingsInput } from "../training/settings/settings.ts";
-import { defaultEpochs } from "../training/settings/table.ts";
+import { defaultEpochs, type PrecisionChoice } from "../training/settings/table.ts";
 import { bringsWeights } from "../training/start/fine-tuning.ts";
 
 const DEFAULT_DATA = "cifar10";
@@ -33,7 +33,8 @@ export function withRecipe(name: string | undefined, named: Named): TrainingRequ
     const isTrained = bringsWeights(model) && settings["fromScratch"] !== true;
     const isPruned = settings["budget"] !== undefined || settings.select !== undefined;
     const epochs = defaultEpochs[!isTrained ? "new" : isPruned ? "pruned" : "trained"];
-    return { model, data: named.data ?? DEFAULT_DATA, settings: asSettings({ epochs, ...settings }) };
+    const precision = defaultPrecision(settings["int8"]);
+    return { model, data: named.data ?? DEFAULT_DATA, settings: asSettings({ epochs, precision, ...settings }) };
   }
   const { model, data, settings: written } = recipe(name);
   const own = completed(named.settings, written);
@@ -41,11 +42,17 @@ export function withRecipe(name: string | undefined, named: Named): TrainingRequ
   const isOwnGamma = own.select !== undefined && own["budget"] === undefined;
   const isOwnBatch = own["batch"] !== undefined && own["accumulate"] === undefined && written.accumulate !== undefined;
   const parts = isOwnBatch ? { accumulate: partsOf(own["batch"], written) } : {};
+  const settings = { ...(isOwnGamma ? withoutBudget : written), ...own, ...parts };
   return {
     model: requireModel(named.model ?? model),
     data: named.data ?? requireData(data, name),
-    settings: asSettings({ ...(isOwnGamma ? withoutBudget : written), ...own, ...parts }),
+    settings: asSettings({ precision: defaultPrecision(settings.int8), ...settings }),
   };
+}
+
+/** Usually the faster one on this machine. 8-bit integers are simulated in f32 only. */
+function defaultPrecision(int8: unknown): PrecisionChoice {
+  return int8 === true ? "f32" : "auto";
 }
 
 /** Number of equal parts for the user's `batch`, such that no part is larger than the recipe's parts. */

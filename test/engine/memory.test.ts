@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { trainingGraph } from "../../src/autodiff/training-graph.ts";
+import { optional } from "../../src/core/optional.ts";
 import { createEngine, type EngineName } from "../../src/engine/create.ts";
+import type { Precision } from "../../src/engine/engine.ts";
 import { EngineHost } from "../../src/engine/host.ts";
 import { largestBatch } from "../../src/engine/memory-check.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
@@ -69,6 +71,37 @@ describe.each<EngineName>(["onednn", "reference"])("a plan that does not fit int
   it("is told that not even one image fits", () => {
     const tiny = createEngine({ engine: name, threads: 1, memoryLimit: 10_000 });
     expect(errorOf(() => tiny.prepare(step(4), { batch: 4 })).details.hint).toMatch(/Not even a batch of 1 fits/);
+  });
+});
+
+const { precisions } = createEngine({ engine: "onednn", threads: 1 });
+
+describe.runIf(precisions.includes("bf16"))("if the precision is to be the faster one", () => {
+  const graph = step(256);
+  const prepare = (precision: Precision | "auto", memoryLimit?: number) => {
+    const engine = createEngine({ engine: "onednn", threads: 1, ...optional({ memoryLimit }) });
+    const plan = engine.prepare(graph, { batch: 256, precision, tuningSeconds: 0.3 });
+    const { bytes, notices } = plan;
+    plan.dispose();
+    return { precision: plan.precision, bytes, notices };
+  };
+  const [f32, bf16] = precisions.map((precision) => prepare(precision).bytes) as [number, number];
+
+  it("plans that do not fit together are timed one after the other", () => {
+    const { precision, notices } = prepare("auto", 1.2 * f32);
+    expect(precisions).toContain(precision);
+    expect(notices.join()).toMatch(/steps are computed in (f32|bf16): [\d.]+ ms each, in (f32|bf16) [\d.]+ ms/);
+  });
+
+  it("the one that fits is taken", () => {
+    expect(bf16).toBeLessThan(0.9 * f32);
+    const { precision, notices } = prepare("auto", (bf16 + f32) / 2);
+    expect(precision).toBe("bf16");
+    expect(notices).toContain("steps are computed in bf16, because in f32 they need more memory than is available");
+  });
+
+  it("steps that fit in neither are refused", () => {
+    expect(errorOf(() => prepare("auto", bf16 / 4)).code).toBe("out-of-memory");
   });
 });
 

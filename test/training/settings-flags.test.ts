@@ -124,7 +124,8 @@ describe("flags of settings", () => {
           return example === undefined ? [] : [{ flag, example }];
         });
         const found = settingsFrom(given.map(({ flag, example }) => argumentsOf(flag, example)));
-        const expected: Record<string, unknown> = { ...parseSettings({ epochs: 40 }) };
+        const precision = flags["int8"] === undefined ? "auto" : "f32";
+        const expected: Record<string, unknown> = { ...parseSettings({ epochs: 40, precision }) };
         const { schedule, "learning-rate": rate } = flags;
         const kind = schedule?.value ?? "one-cycle";
         const peak = rate === undefined ? {} : { peak: rate.value };

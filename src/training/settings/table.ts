@@ -287,9 +287,12 @@ export const settingsTable = {
     schema: z.enum(precisionChoices).default("f32"),
     help: "precision of the training steps: f32, bf16, or auto for the faster one on this machine",
     group: "machine",
+    default: "f32; on the command line auto, but f32 with int8",
     control: "inherit",
     isSettledAtStart: true,
-    flags: [{ flag: "--precision <p>", codec: choice("precision", precisionChoices), label: "precision" }],
+    flags: [
+      { flag: "--precision <p>", codec: choice("precision", precisionChoices), default: "auto", label: "precision" },
+    ],
   }),
   evaluationImages: setting({
     schema: positive.default(2000),
