@@ -1,12 +1,12 @@
 /** Made pictures with a bright shape on noise: where it is, whether it is a disc or a square, and its colour. */
 import { RandomStream } from "../../src/core/random.ts";
 import { type Tensor, tensor } from "../../src/core/tensor.ts";
-import { allocateSplit, type Dataset, type StoredSplit } from "../../src/data/dataset.ts";
+import { allocateSplit, type StoredSplit } from "../../src/data/dataset.ts";
 
 export const SIDE = 32;
 const PIXELS = SIDE * SIDE;
 /** Mean and standard deviation of pixels / 255. */
-const NORMALIZATION = { mean: [0.3, 0.3, 0.3], standardDeviation: [0.25, 0.25, 0.25] } as const;
+export const SHAPES_NORMALIZATION = { mean: [0.3, 0.3, 0.3], standardDeviation: [0.25, 0.25, 0.25] } as const;
 
 /** Pictures and what is right about them. */
 export interface MadePictures {
@@ -41,12 +41,4 @@ export function madePictures(count: number, seed: number): MadePictures {
     }
   }
   return { split, masks, shapes, colours };
-}
-
-/** The pictures as a dataset without labels. */
-export function unlabelled(train: StoredSplit, test: StoredSplit): Dataset<StoredSplit> {
-  return {
-    ...{ name: "made shapes", classes: ["pictures"], isUnlabelled: true, sampleShape: [3, SIDE, SIDE] },
-    ...{ normalization: NORMALIZATION, augmentation: { pad: 2, flip: true }, train, test },
-  };
 }
