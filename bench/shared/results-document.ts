@@ -152,7 +152,8 @@ const introduction = [
   "- *Full network* was trained without factors, for as many epochs.",
   "- *From scratch* is the from-scratch baseline: the pruned architecture, trained from new weights for as " +
     "many epochs,",
-  "  or for as many as take the same MACs. If its machine or precision was another one, its number stands behind it.",
+  "  or for as many as take the same MACs. If it was trained on another machine or in another precision, brackets name",
+  "  the machine.",
   "- *Removal cost* is the accuracy of the pruned network minus that of the trained one before it was " +
     "pruned, in points.",
   "- *Time* is wall time, with pauses and whatever else was running: how long a run took, not how fast it could be.",
@@ -221,7 +222,7 @@ export function resultsDocument(tables: readonly ResultTable[]): string {
     "",
     ...summary(outcomesOf(runs)),
     "",
-    "Test accuracy on CIFAR-10. Of several seeds these are the mean and, in brackets, the most minus the least.",
+    "Test accuracy on CIFAR-10. With several seeds, these are means, and the brackets have maximum minus minimum.",
     "A network *from scratch* was trained as long as the pruned one, from new weights: once in the layers that",
     "pruning left, and once in the full network's layers, all thinner by one factor, with as many MACs. Published",
     "points are changes of accuracy that papers report for other methods, after longer training: DSA (Ning et al.,",

@@ -31,7 +31,7 @@ export interface SoftLabels {
   readonly mixing?: Mixing;
   /** The weight of each class in the loss: the targets of an image add up to the weight of its label. Default: 1. */
   readonly weights?: readonly number[];
-  /** The sets of classes that labels stand for. Each class then is a question of its own, and targets are 0 … 1. */
+  /** The sets of classes that labels stand for. Classes are then independent, and targets are 0 … 1. */
   readonly sets?: LabelSets;
 }
 

@@ -38,7 +38,7 @@ function logitsFrom(graph: Graph): ((probabilities: Tensor) => Tensor) | undefin
 
 /**
  * The network in the file at `path`, which was read as `graph`, as a classifier in ONNX Runtime. Nodes that are
- * carried over unread are not run. Rejects with what `runtimeClassifier` rejects with.
+ * copied unchanged are not run. Rejects with what `runtimeClassifier` rejects with.
  */
 export async function runtimeClassifierOf(path: string, graph: Graph, batch: number, threads = 1): Promise<Classifier> {
   const file = await networkFile(path, graph);

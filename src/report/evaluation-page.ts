@@ -188,8 +188,8 @@ export function evaluationPage({ network, dataset, classes, confusion, date }: E
       ? undefined
       : section(
           "Confusion matrix",
-          "One row for the images of each class, one column for each answer. Green is correct; orange is wrong, and " +
-            "stronger than its share, so that it is visible.",
+          "One row for the images of each class, one column for each answer. Green is correct, orange is wrong. " +
+            "Wrong answers are drawn darker than their share, so that rare ones stay visible.",
           matrix(confusion, classes),
         ),
     element(

@@ -47,7 +47,7 @@ function shrinking({ shrinks }: History): Facts {
       plural(cut.cuts.length, "structure"),
       `${formatQuantity(cut.before.macs)} → ${formatQuantity(cut.after.macs)} MACs`,
       ...(margins.length > 0 ? [`lowest margin ${formatSmall(Math.min(...margins))}`] : []),
-      `smaller plans in ${formatMilliseconds(cut.rebuildMilliseconds)}`,
+      `new plans prepared in ${formatMilliseconds(cut.rebuildMilliseconds)}`,
     ];
     if (speed !== undefined) {
       const { before, after } = speed.imagesPerSecond;

@@ -143,7 +143,7 @@ export function reportPage(history: History, structure: StructureView | undefine
       : section(
           "The structures",
           "One square for each structure, one row for each layer, sorted by when its scaling factor reached zero. A " +
-            "pruned branch takes its structures with it, whatever their own factors are.",
+            "pruned branch takes its structures with it, whatever their factors are.",
           lives,
         ),
     heatSection(history),

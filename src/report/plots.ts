@@ -93,7 +93,7 @@ function waitingPlots({ waiting: { sums, slowest } }: Progress): readonly Plot[]
   if (sums.length === 0) return [];
   return [
     {
-      title: "Waiting of the ranks",
+      title: "Time that ranks wait",
       series: [
         { name: "for sums", style: 1, points: sums, dots: true },
         { name: "for the slowest rank", style: 2, points: slowest, dots: true },

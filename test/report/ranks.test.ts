@@ -28,11 +28,11 @@ describe("what several ranks took", () => {
     const events = syntheticRun();
     const of = (with_: typeof events): string => reportPage(historyOf(with_), undefined);
     const alone = of(events);
-    expect(alone).not.toContain("Waiting of the ranks");
+    expect(alone).not.toContain("Time that ranks wait");
     expect(alone).not.toContain("Several ranks");
     const epochs = [1, 2, 3, 4, 5, 6].map((epoch) => ranked(epoch, { rank: epoch % 2, host: "node-b" }, 4000));
     const page = of([...events.slice(0, -1), ...epochs, ...events.slice(-1)]);
-    expect(page).toContain("Waiting of the ranks");
+    expect(page).toContain("Time that ranks wait");
     expect(page).toContain("4 ranks, 1.10 MB a step and rank summed");
     expect(page).toContain("3.00 ms of a step (3.0 %) not hidden behind the backward pass, of 12.0 ms in all");
     expect(page).toContain("12 s for rank 1 on node-b, last in 3 epochs; 12 s for rank 0 on node-b, last in 3 epochs");

@@ -168,13 +168,13 @@ describe("the head", () => {
     expect(notice).toContain("Its softmax becomes a sigmoid for each class");
   });
 
-  it("is made anew for other labels, and keeps a sigmoid or logits", () => {
+  it("is replaced by a new one for other labels, and keeps a sigmoid or logits", () => {
     for (const end of ["sigmoid", "logits"] as const) {
       const graph = network(end, 5);
       const { network: fitted, notice } = fitHead({ graph, weights: initialize(graph, 1) }, ["a", "b", "c"], true);
       expect(fitted.graph.nodes.at(-1)?.op).toBe(graph.nodes.at(-1)?.op);
       expect(fitted.graph.parameters.find(({ name }) => name === "head.weights")?.shape).toEqual([3, 6]);
-      expect(notice).toContain("is made anew");
+      expect(notice).toContain("is replaced by a new one");
     }
   });
 
@@ -182,7 +182,7 @@ describe("the head", () => {
     const graph = network("sigmoid", 1);
     const given = { graph, weights: initialize(graph, 1) };
     expect(fitHead(given, ["a"], true).network).toBe(given);
-    expect(fitHead(given, ["a", "b"], true).notice).toContain("made anew");
+    expect(fitHead(given, ["a", "b"], true).notice).toContain("replaced by a new one");
   });
 });
 
@@ -266,7 +266,7 @@ test("from a CSV file to the scores of espalier eval, in words and as JSON", asy
   ]);
   expect(trained.stderr).toBe("");
   expect(trained.exitCode).toBe(0);
-  expect(trained.stdout).toMatch(/made anew/);
+  expect(trained.stdout).toMatch(/replaced by a new one/);
   expect(trained.stdout).toMatch(/epoch +mAP +exact/);
   expect(trained.stdout).toMatch(/Mean average precision/);
   expect(trained.stdout).toMatch(/average precision: /);
@@ -285,7 +285,7 @@ test("from a CSV file to the scores of espalier eval, in words and as JSON", asy
   expect(runtime.meanAveragePrecision).toBeCloseTo(json.meanAveragePrecision, 6);
   expect(runtime.exactMatch).toBe(json.exactMatch);
   const page = await execute([...asked, "--html", join(parent, "page.html")]);
-  expect(page.stderr).toMatch(/images with several labels have no such table/);
+  expect(page.stderr).toMatch(/shows a confusion matrix, and images with several labels have none/);
   const exported = await execute(["export", compact, "--for", "transformers.js"]);
   expect(exported.stderr).toMatch(/no image classifiers with several labels/);
 });

@@ -1,4 +1,4 @@
-/** Data of other classes than the network's: the last layer is made anew, and can be trained alone first. */
+/** Data of other classes than the network's: the last layer is replaced, and can be trained alone first. */
 import { join } from "node:path";
 import { beforeAll, describe, expect, it, test } from "vitest";
 import { required } from "../../src/core/errors.ts";
@@ -48,7 +48,8 @@ describe("a run on other classes", () => {
     const said = (await readEvents(folder)).flatMap((event) => (event.type === "notice" ? [event.message] : []));
     expect(said.filter((message) => message.includes("--keep-head"))).toEqual([
       "The network has 3 classes (dark, first, second), the data 2 classes (cat, dog): its last layer, " +
-        'the linear layer "classifier", is made anew and the rest keeps its weights. To refuse this, give --keep-head',
+        'the linear layer "classifier", is replaced by a new one, and the rest keeps its weights. ' +
+        "To refuse this, give --keep-head",
     ]);
     expect((await readRunRecord(folder)).data.classes).toEqual(["cat", "dog"]);
     expect(classNamesOf((await loadOnnx(join(folder, "compact.onnx"))).graph)).toEqual(["cat", "dog"]);
@@ -160,6 +161,6 @@ describe("the head", () => {
       graph: { ...network.graph, header: { metadata: [["classes", '["A","b","c"]']] } },
     } as const;
     expect(fitHead(named, ["a", "B", "c"]).network).toBe(named);
-    expect(fitHead(named, ["a", "x", "c"]).notice).toContain("made anew");
+    expect(fitHead(named, ["a", "x", "c"]).notice).toContain("replaced by a new one");
   });
 });

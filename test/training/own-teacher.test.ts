@@ -92,7 +92,7 @@ describe("a trained file that is pruned", () => {
     const run = await trained("good");
     expect(run).toMatchObject({ distill: usual, hasFile: true });
     expect(run.told).toEqual([
-      expect.stringMatching(/^The run learns from .* too, .* of 96 training images .*--no-distill refuses it$/),
+      expect.stringMatching(/^The run learns from .* too, .* of 96 training images .*--no-distill turns it off$/),
     ]);
     const recall = await recallOf(file, data);
     expect(recall).toBeGreaterThan(80);
@@ -144,7 +144,7 @@ describe("a trained file that is pruned", () => {
     expect(await trained("new-head", { data: others, epochs: 1 })).toMatchObject({ hasFile: false, told: [] });
     await expect(trained("new-head-asked", { data: others, distill: {} })).rejects.toMatchObject({
       code: "bad-option",
-      message: expect.stringContaining('option "distill": the last layer is made anew'),
+      message: expect.stringContaining('option "distill": the last layer is replaced by a new one'),
     });
     expect(existsSync(join(parent, "new-head-asked"))).toBe(false);
     const folder = join(parent, "plain");

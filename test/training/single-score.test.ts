@@ -182,10 +182,12 @@ describe("the head of one output", () => {
     }
   });
 
-  it("is made anew, with one output, for two classes that the file does not name", () => {
+  it("is replaced by a new one, with one output, for two classes that the file does not name", () => {
     const given = { graph: network("[N,1] sigmoid", ["cat", "dog"]), weights };
     const { network: fitted, notice } = fitHead(given, ["dark", "bright"]);
-    expect(notice).toContain("is made anew and the rest keeps its weights. To refuse this, give --keep-head");
+    expect(notice).toContain(
+      "is replaced by a new one, and the rest keeps its weights. To refuse this, give --keep-head",
+    );
     expect(fitted.weights.has("head.weights")).toBe(false);
     expect(singleScoreOf(fitted.graph)).toBe("probability");
   });
@@ -196,7 +198,7 @@ describe("the head of one output", () => {
     expect(inferShapes(fitted.graph, 2).get(fitted.graph.outputs[0] ?? "")).toEqual([2, 3]);
   });
 
-  it("is refused for three classes where it cannot be made anew", () => {
+  it("is refused for three classes where it cannot be replaced by a new one", () => {
     const given = { graph: network("[N,1] logit"), weights: initialize(network("[N,1] logit"), 3) };
     const three = tinyDataset();
     expect(() => networkFor(given, three, { keepHead: true })).toThrow(/do not fit/);

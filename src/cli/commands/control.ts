@@ -29,7 +29,8 @@ export function addControl(program: Command, context: Context): void {
     .addOption(
       new Option(
         "--uniform",
-        "train the full network with all widths times one number, at as many MACs as the pruned one, instead",
+        "train the uniformly thinner network instead: all widths of the full network times one number, with as many " +
+          "MACs as the pruned one",
       ).conflicts("sameMacs"),
     )
     .option("--seed <n>", "seed of the weights, the order and the augmentation (default: the run's)", seedFor)

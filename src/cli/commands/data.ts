@@ -37,7 +37,7 @@ export function addData(program: Command, context: Context): void {
     .description("Download a dataset into the cache, or check your own: every image file is decoded once.")
     .argument(
       "[dataset]",
-      `${datasetNames.join(", ")}, a folder, name:folder, or a CSV of paths and labels`,
+      `${datasetNames.join(", ")}, a folder, name:folder, a CSV of paths and labels, or a Parquet file`,
       "cifar10",
     );
   addImageFlags(command.optionsGroup(`${settingGroups.images}:`), imageFlags);

@@ -12,7 +12,7 @@ export const DIAGNOSIS_PRINTED = "espalier.diagnosisPrinted";
 export function addDoctor(program: Command, context: Context): void {
   const command = program
     .command("doctor")
-    .description("Check what training needs on this machine, and say how to install or mend what is missing.")
+    .description("Check what training needs on this machine, and say how to install or repair what is missing.")
     .action(async ({ json }: CommonOptions) => {
       const diagnosis = diagnose();
       if (json === true) printJson(context, { espalier: await espalierVersion(), ...diagnosis });

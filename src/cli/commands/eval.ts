@@ -144,10 +144,14 @@ function noFixedInputs(): UserError {
 }
 
 function noPage(): UserError {
-  return new UserError("bad-option", "the page of an evaluation shows which class was taken for which", {
-    about: "--html",
-    hint: "Leave it out: images with several labels have no such table",
-  });
+  return new UserError(
+    "bad-option",
+    "the page of an evaluation shows a confusion matrix, and images with several labels have none",
+    {
+      about: "--html",
+      hint: "Leave it out",
+    },
+  );
 }
 
 /** A quantised file computes on integers, which only ONNX Runtime does. */
@@ -156,7 +160,7 @@ function inRuntime(options: EvalOptions, file: string): EvalOptions {
   throw new UserError("bad-option", "a quantised file is scored in ONNX Runtime only", {
     about: file,
     received: `--engine ${options.engine}`,
-    hint: "Leave --engine away",
+    hint: "Leave --engine out",
   });
 }
 
@@ -197,7 +201,7 @@ export function addEval(program: Command, context: Context): void {
     )
     .option("--html <file>", "write a page with the confusion matrix and the worst mistakes")
     .option("--size <pixels>", "height and width of images, for files that do not fix them", (text) => readSize(text))
-    .option("--input <values>", "values of the file's inputs besides the images, as scale=1,mask=m.npy", (text) =>
+    .option("--input <values>", "fixed values of the file's inputs besides the images, as scale=1,mask=m.npy", (text) =>
       readFixedInputs(text),
     )
     .option("--limit <images>", "use only the first test images", integerFor("--limit"))

@@ -35,14 +35,14 @@ export function addInspect(program: Command, context: Context): void {
     .option("--channels <n>", "channels of a model's images (default: 3)", integerFor("--channels"))
     .option(
       "--size <pixels>",
-      "height and width of a model's images (default: 32 or 224), or of a file's that leaves them open",
+      "height and width of a model's images (default: 32 or 224), or of a file's, if the file leaves them open",
       integerFor("--size"),
     )
     .option("--structures", "show the structures that can be pruned, their costs, and why other layers cannot")
     .option("--outputs <names>", "values of a file where the network ends, with commas between them", (text) =>
       readNames(text, "--outputs"),
     )
-    .option("--input <values>", "values of a file's inputs besides the images, as scale=1,mask=m.npy", (text) =>
+    .option("--input <values>", "fixed values of a file's inputs besides the images, as scale=1,mask=m.npy", (text) =>
       readFixedInputs(text),
     )
     .option("--latency", "show the predicted time of each layer in ONNX Runtime on this machine: one thread, one image")

@@ -36,7 +36,7 @@ async function measure(context: Context, source: string, options: MeasureOptions
     `  ${bold(formatMilliseconds(milliseconds))} a run, ${kinds}`,
     ...(channelBlock === 1
       ? []
-      : [`  The runtime computes ${channelBlock} channels at once: a layer takes less time only with so many less.`]),
+      : [`  The runtime computes ${channelBlock} channels at once, so the time of a layer falls in steps of so many.`]),
     "",
     `  table    ${out}`,
     `  ${dim("prune for this device, on any machine:")}`,

@@ -68,7 +68,7 @@ function outputOf(file: string, asked: string | undefined): string {
   if (out !== file && out.toLowerCase().endsWith(".onnx")) return out;
   throw new UserError("bad-option", "--out must name another .onnx file", {
     received: out,
-    hint: `Leave it away to write ${outputOf(file, undefined)}`,
+    hint: `Leave it out to write ${outputOf(file, undefined)}`,
   });
 }
 
@@ -80,7 +80,7 @@ async function openData(
   images: ReturnType<typeof imageOptions>,
 ): Promise<Dataset> {
   if (data === undefined) {
-    throw new UserError("bad-option", "ranges are observed on images, and no data was given", {
+    throw new UserError("bad-option", "quantizing needs training images, and no data was given", {
       hint: `Give the data that the network was trained on: espalier quantize ${file} --data ./photos`,
     });
   }
@@ -159,25 +159,25 @@ export function addQuantize(program: Command, context: Context): void {
   const command = program
     .command("quantize")
     .description(
-      "Bring a trained network to 8-bit integers (INT8), without training. The file is a QDQ ONNX file, which ONNX " +
-        "Runtime runs on integers from end to end.",
+      "Convert a trained network to 8-bit integers (INT8), without training. The result is an ONNX file in the QDQ " +
+        "format. ONNX Runtime computes all of it in integers, except for the nodes that the command lists.",
     )
-    .argument("<file>", "an ONNX file of floats, such as a run's compact.onnx")
+    .argument("<file>", "an ONNX file in floats, such as a run's compact.onnx")
     .option("--data <dataset>", "the training data: cifar10, a folder, name:folder, a CSV file, or a Parquet file")
     .option("--out <file>", "the file to write (default: <file>.int8.onnx; its figures go to .json beside it)")
     .optionsGroup("Ranges:")
-    .option("--images <n>", "training images on which ranges are observed (default: 512)", integerFor("--images"))
+    .option("--images <n>", "training images to find the ranges of values from (default: 512)", integerFor("--images"))
     .option(
       "--held-out <n>",
-      "other training images on which candidates are compared (default: 2000); test images only score the result",
+      "other training images to choose the ranges with (default: 2000); test images only score the result",
       integerFor("--held-out"),
     )
-    .option("--reduce-range", "7 bits for weights: exact on processors without VNNI, whose sums saturate")
-    .optionsGroup("Layers that stay on floats:")
+    .option("--reduce-range", "7 bits for weights: on processors without VNNI, sums of 8-bit products can saturate")
+    .optionsGroup("Layers that keep floats:")
     .option("--keep <names>", "layers that stay 32-bit floats, with commas; espalier inspect lists names", readNames)
     .option(
       "--max-loss <points>",
-      "accuracy on the held-out images that may be lost; beyond it, sensitive layers stay floats (default: 0.3)",
+      "allowed loss of accuracy on the held-out images; above it, sensitive layers keep floats (default: 0.3)",
       readPoints,
     )
     .optionsGroup("Engine:")

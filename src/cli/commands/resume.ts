@@ -26,7 +26,11 @@ export function addResume(program: Command, context: Context): void {
     .command("resume")
     .description("Continue a run that was stopped. It ends with the same weights as a run without a stop.")
     .argument("<run>", "the folder of the run")
-    .option("--epochs <n>", "train for more epochs than planned; a finished run goes on, too", integerFor("--epochs"))
+    .option(
+      "--epochs <n>",
+      "train for more epochs than planned, also after the run has finished",
+      integerFor("--epochs"),
+    )
     .option("--data <dataset>", "where the data is now; it must be the same data")
     .option("--threads <n>", "threads of the engine (default: as many as before)", integerFor("--threads"))
     .action(async (folder: string, options: ResumeFlags) => {

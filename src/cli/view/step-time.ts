@@ -68,9 +68,9 @@ function outsideOf(
   const parts = [
     `steps in plain loops ${formatMilliseconds(host)}`,
     `copies of feeds and results ${formatMilliseconds(copies)}`,
-    `the walk over the plan ${formatMilliseconds(rest)}`,
+    `the loop over the plan's steps ${formatMilliseconds(rest)}`,
   ];
-  const outside = `of a run is not in ${engine}'s primitives: ${parts.join(", ")}`;
+  const outside = `of a step is spent outside ${engine}'s primitives: ${parts.join(", ")}`;
   return `${bold(formatPercent(100 * outsidePrimitives))} ${dim(outside)}`;
 }
 

@@ -44,7 +44,7 @@ export interface ReadOptions {
    */
   readonly quantized?: boolean;
   /**
-   * The values where the network ends; nodes behind them are carried over unread. Default: the outputs of the file, or
+   * The values where the network ends; nodes behind them are copied unchanged. Default: the outputs of the file, or
    * where the nodes end that can be read.
    */
   readonly outputs?: readonly string[];

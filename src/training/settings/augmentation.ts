@@ -27,7 +27,7 @@ export const testTimeSettings = {
     schema: z.enum(viewSets).exactOptional(),
     help: "also score both networks over several views of each test image at the end: flip or flip+shift",
     group: "machine",
-    default: "not",
+    default: "none",
     control: "inherit",
     flags: [{ flag: "--tta <views>", codec: choice("set of views", viewSets), label: "test-time augmentation" }],
   }),

@@ -59,8 +59,8 @@ const whiteFlag: ImageFlag = {
   flag: "--white <value>",
   option: "white",
   codec: wholeNumber(),
-  help: "value of 16-bit images that becomes white",
-  default: "the largest of as many bits as the images use",
+  help: "value that is white in 16-bit images",
+  default: "2^n − 1, for the n bits that the images use",
   label: "white of 16-bit images",
 };
 

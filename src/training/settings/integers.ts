@@ -9,8 +9,8 @@ export const integerSettings = {
   int8: setting({
     schema: z.boolean().exactOptional(),
     help:
-      "simulate 8-bit integers in the last part of the run, and write the compact network on them too, as " +
-      "compact-int8.onnx",
+      "simulate 8-bit integers in the last part of the run, and also write the compact network in 8-bit integers, " +
+      "as compact-int8.onnx",
     group: "training",
     default: "false",
     control: "omit",
@@ -29,7 +29,7 @@ export const integerSettings = {
   }),
   int8Keep: setting({
     schema: z.array(z.string().min(1)).min(1).exactOptional(),
-    help: "layers that stay on floats while 8-bit integers are simulated, and in the file",
+    help: "layers that keep 32-bit floats, in training and in compact-int8.onnx",
     group: "training",
     default: "none",
     control: "omit",

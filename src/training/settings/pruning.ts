@@ -102,7 +102,7 @@ export const pruningSettings = {
     schema: z.union([z.string().transform(parseBudget), budgetSchema]).exactOptional(),
     help:
       "cost that is to be left, instead of γ: 50% (of the MACs), 50%-latency, 1.5ms, 50%-params, 20M-macs; " +
-      "numbers of γ then only set the ratio between kinds",
+      "γ then only says which kinds are pruned sooner",
     group: "pruning",
     default: "none",
     control: "omit",
@@ -110,7 +110,7 @@ export const pruningSettings = {
   }),
   latencyTable: setting({
     schema: z.string().min(1).exactOptional(),
-    help: "times of the layers on the device that counts, for latency: a file that espalier measure wrote",
+    help: "predict latency from these times of layers: a file that espalier measure wrote on the device to prune for",
     group: "pruning",
     default: "measured on this machine in ONNX Runtime: one thread, one image",
     control: "omit",
@@ -136,7 +136,7 @@ export const pruningSettings = {
   }),
   round: setting({
     schema: z.int().positive().default(1),
-    help: "keep the widths of layers at multiples of this; on the command line auto measures the best one",
+    help: "keep the widths of layers at multiples of this number; on the command line auto measures the best one",
     group: "pruning",
     unit: "channels",
     control: "omit",
@@ -159,7 +159,7 @@ export const pruningSettings = {
       {
         flag: "--no-shrink",
         codec: switchTo(false),
-        help: "train the whole network to the end, and prune only then",
+        help: "prune only at the end: train the whole network until then",
         label: "prune while training",
       },
     ],

@@ -7,10 +7,8 @@ export function carriedNotices({ header, outputs }: Graph): readonly string[] {
   if (carried === undefined) return [];
   const { before, behind, dropped } = carried;
   return [
-    ...(before.length === 0 ? [] : [`Carried over unread, before the network: ${opsOf(before)}`]),
-    ...(behind.length === 0
-      ? []
-      : [`Carried over unread, behind the network's ${outputs.join(", ")}: ${opsOf(behind)}`]),
+    ...(before.length === 0 ? [] : [`Copied unchanged, before the network: ${opsOf(before)}`]),
+    ...(behind.length === 0 ? [] : [`Copied unchanged, after the network's ${outputs.join(", ")}: ${opsOf(behind)}`]),
     ...(dropped.length === 0
       ? []
       : [`Left out of the written files, because it lies inside the network: ${dropped.join(", ")}`]),

@@ -46,9 +46,9 @@ export function dividedForBudget(network: Network, { budget, select }: Pick<Sett
   return {
     network: changed,
     notice:
-      "The groups of some convolutions in a row fit together only as a whole, so none could be pruned. To reach the " +
-      `budget, each group of ${names} becomes a convolution of its own, also in the files that are written. They ` +
-      "compute the same",
+      "Some grouped convolutions share channels, but their numbers of groups do not fit together, so no group could " +
+      `be pruned alone. To reach the budget, each group of ${names} becomes a convolution of its own, also in the ` +
+      "written files. The outputs stay the same",
   };
 }
 

@@ -46,7 +46,7 @@ export function headOf(graph: Graph): Head | undefined {
   return isAlone ? { node, parameters, classes, behind: passed } : undefined;
 }
 
-/** Whether the head of the network has no weights yet, because it is made anew for the classes of the data. */
+/** Whether the head of the network has no weights yet, because it was replaced for the classes of the data. */
 export function isHeadNew({ graph, weights }: Network): boolean {
   return headOf(graph)?.parameters.some((name) => !weights.has(name)) ?? false;
 }

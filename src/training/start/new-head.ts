@@ -1,6 +1,6 @@
 /**
  * The head of a classifier for the classes of the data. If the data has other classes than the network, the head is
- * made anew and the rest keeps its weights.
+ * replaced by a new one and the rest keeps its weights.
  */
 import { optional } from "../../core/optional.ts";
 import { endingAtNetwork } from "../../formats/onnx/carried/network-file.ts";
@@ -60,9 +60,9 @@ function fitClasses(network: Network, classes: readonly string[], isMultiLabel: 
   };
   const done = isKnown
     ? `its last layer, the ${about}, keeps the rows of these classes`
-    : `its last layer, the ${about}, is made anew and the rest keeps its weights`;
+    : `its last layer, the ${about}, is replaced by a new one, and the rest keeps its weights`;
   const behind = graph.header?.carried?.behind ?? [];
-  const left = behind.length === 0 ? "" : `, and what is carried behind it is left out (${opsOf(behind)})`;
+  const left = behind.length === 0 ? "" : `, and the nodes after it are left out (${opsOf(behind)})`;
   return {
     network: changed,
     notice: `The network has ${has}, the data ${describe(classes)}: ${done}${left}. To refuse this, give --keep-head`,

@@ -33,7 +33,7 @@ export function hasTeacher(settings: Settings): boolean {
  */
 export function requireKnownClasses(settings: Settings, network: Network): void {
   if (!isDistilled(settings) || !isHeadNew(network)) return;
-  throw new UserError("bad-option", "the last layer is made anew: the original has no answers for these classes", {
+  throw new UserError("bad-option", "the last layer is replaced by a new one, so the original has no answers", {
     about: 'option "distill"',
     hint: "Leave it out. A run that starts from the result of this one can learn from its answers",
   });
@@ -62,13 +62,13 @@ export function withOwnTeacher(
   if (accuracy >= teachingAccuracy(classes)) {
     return {
       settings: { ...settings, distill: distillDefaults },
-      notice: `The run learns from the original network's own answers too, ${known}; --no-distill refuses it`,
+      notice: `The run learns from the original network's own answers too, ${known}; --no-distill turns it off`,
     };
   }
   return {
     settings: { ...settings, distill: false },
     ...(warning === undefined
-      ? { notice: `The run does not learn from the original network's own answers, ${known}; --distill asks for it` }
+      ? { notice: `The run does not learn from the original network's own answers, ${known}; --distill turns it on` }
       : {}),
   };
 }

@@ -14,13 +14,13 @@ export function readingNote(
   if (teach !== undefined) return undefined;
   if (labelSets === undefined) return singleScoreNote(graph, classes) ?? sigmoidsNote(graph);
   const [output, threshold] = lastSigmoid(graph) === undefined ? ["logit", "0"] : ["probability", "0.5"];
-  return `An image may have any number of labels: a class is answered where its ${output} is above ${threshold}`;
+  return `An image may have any number of labels: a class counts as present if its ${output} is above ${threshold}`;
 }
 
 function sigmoidsNote(graph: Graph): string | undefined {
   if (lastSigmoid(graph) === undefined) return undefined;
   return (
-    "The network has a sigmoid for each class, and the images one label each: the highest one is the answer. " +
-    "For images with several labels give --task multi-label"
+    "The network has a sigmoid for each class, and each image has one label: the class with the highest value is " +
+    "the answer. For images with several labels give --task multi-label"
   );
 }

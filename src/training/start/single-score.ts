@@ -20,7 +20,7 @@ export function fitSingleScore(network: Network, head: Head, classes: readonly s
   const isKnown = places.every((place) => place >= 0) && new Set(places).size === places.length;
   if (isKnown && (places.at(-1) ?? 1) === 1) return { network };
   const layer = `its last layer, the ${describeHead(head)},`;
-  const has = `The network tells ${known.join(" and ")} apart, the data has ${classes.join(" and ")}`;
+  const has = `The network's classes are ${known.join(" and ")}, those of the data are ${classes.join(" and ")}`;
   const graph = withoutNames(network.graph);
   if (isKnown && head.behind.every((node) => isSigmoid(node) || odd.has(node.op))) {
     return {
@@ -30,7 +30,9 @@ export function fitSingleScore(network: Network, head: Head, classes: readonly s
   }
   return {
     network: { graph, weights: withRows(network.weights, head, undefined) },
-    notice: `${has}: ${layer} is made anew and the rest keeps its weights. To refuse this, give --keep-head`,
+    notice:
+      `${has}: ${layer} is replaced by a new one, and the rest keeps its weights. To refuse this, give ` +
+      "--keep-head",
   };
 }
 

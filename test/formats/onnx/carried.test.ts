@@ -260,7 +260,7 @@ test("a run on a file with carried nodes prunes it, certifies it and writes them
   expect(certificate.witness).toBe("ONNX Runtime");
   expect(after.macs).toBeLessThan(before.macs);
   const notices = (await readEvents(run)).flatMap((event) => (event.type === "notice" ? [event.message] : []));
-  expect(notices).toContain("Carried over unread, behind the network's logits: Softmax, ZipMap, ArgMax");
+  expect(notices).toContain("Copied unchanged, after the network's logits: Softmax, ZipMap, ArgMax");
   const path = join(run, "compact.onnx");
   const compact = await loadOnnx(path);
   const feeds = { images: images([4, 2, 6, 6]) };

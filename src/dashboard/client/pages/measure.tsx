@@ -94,11 +94,12 @@ function TableCard({ choice, made }: { readonly choice: NetworkChoice; readonly 
         </dd>
         <dt>spread</dt>
         <dd>{formatPercent(100 * table.spread)}</dd>
-        <dt>a run without layers</dt>
+        <dt>outside the layers</dt>
         <dd>{formatMilliseconds(table.overhead)}</dd>
         <dt>in the network</dt>
         <dd>
-          the layers take {formatPercent(100 * made.inNetwork, 0)} of their times alone; the table has their times in it
+          the layers take {formatPercent(100 * made.inNetwork, 0)} of the sum of their separate times; the table is
+          scaled to that
         </dd>
       </dl>
       <h3>The slowest of {table.layers.length} kinds of layers</h3>
@@ -163,8 +164,8 @@ export function MeasurePage({ run }: { readonly run: string }) {
     <>
       <h1>Measure this device</h1>
       <p class="lead">
-        This browser times the layers of a network, narrow and wide. The result is a latency table: with it, any machine
-        can prune the network for this device. Open this page on a phone for the phone's table.
+        This browser times the layers of a network at several widths. The result is a latency table. With it, any
+        machine can prune the network for this device. To measure a phone, open this page on the phone.
       </p>
       <form
         class="filters measure"

@@ -39,7 +39,7 @@ export function carriedNode({ opType, name, output }: NodeMessage, bytes: Uint8A
 export function carriedTensor(graph: GraphMessage, raw: RawGraph, index: number, file: string): Uint8Array {
   const message = graph.initializer?.[index];
   if (message?.dataLocation === 1 || (message?.externalData ?? []).length > 0) {
-    throw new UserError("unsupported", "lies in another file, and nodes that are carried over unread read it", {
+    throw new UserError("unsupported", "lies in another file, and nodes that are copied unchanged read it", {
       about: `tensor "${message?.name ?? ""}" of ${file}`,
       hint: "Save the network in one file: onnx.save(onnx.load(file), file, save_as_external_data=False)",
     });

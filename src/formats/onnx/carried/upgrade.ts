@@ -60,7 +60,7 @@ export function upgraded(
     // Over the two axes of logits the old form and the new one are the same.
     const isOverLogits = first === 13 && ranks.get(node.input?.[0] ?? "") === 2;
     if (opset >= first || isOverLogits) return carried;
-    throw new UserError("unsupported", "is carried over unread, and its form is older than opset 13", {
+    throw new UserError("unsupported", "is copied unchanged, and its form is older than opset 13", {
       about: `${op} "${name}" of ${file}`,
       received: `opset ${opset}`,
       hint: "Export the network with opset 13, or convert it: onnx.version_converter.convert_version(model, 13)",

@@ -1,4 +1,4 @@
-/** Writes a network together with the nodes that were carried over unread. */
+/** Writes a network together with the nodes that were copied unchanged. */
 import { UserError } from "../../../core/errors.ts";
 import type { Carried, CarriedNode } from "../../../graph/graph.ts";
 import { encodeModel, type ModelMessage } from "../proto.ts";
