@@ -1,5 +1,6 @@
 /** The options of the methods of a `GraphBuilder`, and their checks. */
 import { requireArguments, requireOneOf } from "../core/arguments.ts";
+import { UserError } from "../core/errors.ts";
 import type { BatchNormalizationAttributes, Padding, Pair } from "./attributes.ts";
 import { type InitialWeights, initialKinds } from "./graph.ts";
 import { type ArgumentKinds, fieldsOf } from "./node-arguments.ts";
@@ -61,6 +62,17 @@ export function requireWeightsOptions(call: string, argument: string, options: W
   requireOneOf(call, `${argument}.initial.kind`, kind, initialKinds);
   const kinds: ArgumentKinds = kind === "whitening" ? { epsilon: "number" } : {};
   requireArguments(call, fieldsOf(`${argument}.initial`, options.initial, kinds));
+}
+
+/** The input channels of one of `groups`. @throws UserError "bad-graph" if `channels` are no multiple of them. */
+export function channelsOfGroup(about: string, channels: number, groups: number): number {
+  if (channels % groups === 0) return channels / groups;
+  throw new UserError("bad-graph", "groups do not divide the input channels", {
+    about,
+    expected: `a divisor of ${channels}`,
+    received: `${groups}`,
+    hint: "Choose another number of groups or of channels",
+  });
 }
 
 export const poolingKinds: ArgumentKinds = {

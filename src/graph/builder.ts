@@ -19,6 +19,7 @@ import type {
 } from "./attributes.ts";
 import {
   type ConvolutionOptions,
+  channelsOfGroup,
   convolutionKinds,
   type DeconvolutionOptions,
   type LinearOptions,
@@ -243,12 +244,8 @@ export class GraphBuilder {
   }
 
   averagePooling(name: string, src: string, options: PoolingOptions & { countIncludePad?: boolean }): string {
-    this.#check(
-      "averagePooling",
-      name,
-      { src },
-      fieldsOf("options", options, { ...poolingKinds, countIncludePad: "boolean?" }),
-    );
+    const kinds: ArgumentKinds = { ...poolingKinds, countIncludePad: "boolean?" };
+    this.#check("averagePooling", name, { src }, fieldsOf("options", options, kinds));
     const { kernel, strides = kernel, padding = 0, countIncludePad = false } = options;
     const attributes = { kernel: pair(kernel), strides: pair(strides), padding: sides(padding), countIncludePad };
     return this.node("average_pooling", name, [src], attributes);
@@ -362,18 +359,10 @@ export class GraphBuilder {
   #layerInputs(op: string, name: string, src: string, options: ConvolutionOptions): string[] {
     const { channels, kernel, groups = 1, bias = false, weights } = options;
     requireWeightsOptions(`GraphBuilder.${op}`, "options.weights", weights ?? {});
-    const inputChannels = this.shape(src)[1] ?? 0;
-    if (inputChannels % groups !== 0) {
-      throw new UserError("bad-graph", "groups do not divide the input channels", {
-        about: `${op} "${name}"`,
-        expected: `a divisor of ${inputChannels}`,
-        received: `${groups}`,
-        hint: "Choose another number of groups or of channels",
-      });
-    }
-    const shape = [channels, inputChannels / groups, ...pair(kernel)];
-    const inputs = [src, this.parameter(`${name}.weights`, shape, "weights", weights)];
-    return bias ? [...inputs, this.parameter(`${name}.bias`, [channels], "bias")] : inputs;
+    const inputs = this.shape(src)[1] ?? 0;
+    const shape = [channels, channelsOfGroup(`${op} "${name}"`, inputs, groups), ...pair(kernel)];
+    const values = [src, this.parameter(`${name}.weights`, shape, "weights", weights)];
+    return bias ? [...values, this.parameter(`${name}.bias`, [channels], "bias")] : values;
   }
 
   /** Throws unless `name` is a text, each of `sources` a value of this graph, and each of `others` of its kind. */

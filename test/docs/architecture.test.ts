@@ -1,5 +1,5 @@
 /** What the documents for newcomers say of the code: the files that they name are there, and the ways are short. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
 /** Paths from the root of the repository in backticks or links; in `docs/`, links are from there. */
@@ -36,6 +36,12 @@ test("the ways through the code have at most ten hops, a sentence each", () => {
       expect(hop.trim().match(/\.(?=\s|$)/g), hop).toHaveLength(1);
     }
   }
+});
+
+test("docs/cli.md has a row for every command", () => {
+  const rows = [...readFileSync("docs/cli.md", "utf8").matchAll(/^\| `espalier (\w+)/gm)].map(([, name]) => name);
+  const commands = readdirSync("src/cli/commands").map((file) => file.replace(/\.ts$/, ""));
+  expect([...new Set(rows)].toSorted()).toEqual(commands.toSorted());
 });
 
 test("the table of folders has all of them, in the order of the layers", () => {

@@ -1,4 +1,4 @@
-/** Documents are read in editors and in diffs: lines of prose have at most 120 columns. */
+/** Lines of prose in documents have at most 120 columns, as in code, and files of code at most 400 lines. */
 import { readFileSync } from "node:fs";
 import { globSync } from "tinyglobby";
 import { expect, test } from "vitest";
@@ -16,3 +16,12 @@ test.each(globSync(["*.md", "docs/**/*.md", "packages/*/*.md"]))(
     expect(proseOf(document).filter((line) => [...line].length > 120)).toEqual([]);
   },
 );
+
+test("no file of code has more than 400 lines", () => {
+  const long = globSync(["src/**/*.{ts,tsx}", "examples/*.ts", "scripts/*.{ts,mjs}"]).flatMap((file) => {
+    const text = readFileSync(file, "utf8");
+    const lines = text.split("\n").length - 1;
+    return lines > 400 && !/generated (by|from)/i.test(text.slice(0, 400)) ? [`${file}: ${lines}`] : [];
+  });
+  expect(long).toEqual([]);
+});
