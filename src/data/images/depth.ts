@@ -65,7 +65,7 @@ async function largestOf(bytes: Buffer): Promise<number | undefined> {
 }
 
 /** The first bytes of an image, at most `most`; none if it cannot be read, which the batch that needs it reports. */
-async function bytesOf(
+export async function bytesOf(
   { folder, store }: Pick<FileList, "folder" | "store">,
   { path, at, bytes }: ImageFile,
   most: number,

@@ -19,6 +19,7 @@ import { notesOf } from "./notes.ts";
 import { listParquet, parquetFiles } from "./parquet.ts";
 import { listUnlabelled } from "./unlabelled.ts";
 import { Unreadable } from "./unreadable.ts";
+import { haveSize, wholeImages } from "./whole.ts";
 
 /** How images are prepared. Every option has a default. */
 export interface ImageFileOptions {
@@ -131,7 +132,8 @@ function channelsOf(input: SampleShape | undefined): 1 | 3 | undefined {
  * Opens the images of `place`: a folder (`class/file.jpg`, with or without `train/` and `test/` or `val/` around it), a
  * CSV file with the columns path and label, or a Parquet file or a folder of them, with the columns image and label. A
  * label is the index of a class in the sorted class names. `labels`: with "none" a folder's images need no classes;
- * with "several" an image of a table may have any number of labels.
+ * with "several" an image of a table may have any number of labels. With "none", images that have the size of the
+ * network already are shown whole.
  * @throws UserError "bad-file" if the folder or file is not a valid dataset, "bad-option" for wrong options.
  */
 export async function openImages(
@@ -173,9 +175,14 @@ export async function openImages(
   const labelOf = numbered?.labelOf ?? labelsByName(classes);
   const sampled = trainFiles.length > 0 ? trainFiles : testFiles;
   const depth = await depthOf({ folder, files: sampled, ...optional({ store }) });
-  const preparation = { ...prepared, ...optional({ white: prepared.white ?? depth?.white }) };
-  const { channels, size, mean, standardDeviation, centreCrop } = preparation;
-  const sampleShape: SampleShape = [channels, ...size];
+  const sampleShape: SampleShape = [prepared.channels, ...prepared.size];
+  const isWhole = isUnlabelled && (await haveSize({ folder, files: sampled, sampleShape, ...optional({ store }) }));
+  const preparation = {
+    ...prepared,
+    centreCrop: isWhole ? (options.centreCrop ?? 1) : prepared.centreCrop,
+    ...optional({ white: prepared.white ?? depth?.white }),
+  };
+  const { mean, standardDeviation, centreCrop } = preparation;
   const shown = { sampleShape, centreCrop, ...optional({ store, white: preparation.white }) };
   return {
     name: basename(resolve(place)).replace(/\.(csv|parquet)$/i, ""),
@@ -183,7 +190,7 @@ export async function openImages(
     ...(hasNoLabels ? { isUnlabelled: true } : {}),
     sampleShape,
     normalization: { mean, standardDeviation },
-    augmentation: imageAugmentation,
+    augmentation: isWhole ? wholeImages(sampleShape) : imageAugmentation,
     ...optional({ labelSets: numbered?.sets }),
     train: fileSplit(folder, trainFiles, labelOf, shown),
     test: fileSplit(folder, testFiles, labelOf, shown),

@@ -1,7 +1,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import sharp from "sharp";
 import { describe, expect, it } from "vitest";
+import { RandomStream } from "../../../src/core/random.ts";
+import { imageAugmentation } from "../../../src/data/images/open.ts";
 import { ANY_CLASS, listUnlabelled } from "../../../src/data/images/unlabelled.ts";
+import { TrainingLoader } from "../../../src/data/loader.ts";
 import { openDataset } from "../../../src/data/open.ts";
 import { temporaryFolder, userError } from "../support.ts";
 
@@ -41,6 +45,49 @@ describe("images without labels", () => {
     expect(notes).toEqual(["The data has no test split: 20 % of the images was held out (seed 1)"]);
     expect([classes, isUnlabelled, train.count, test.count]).toEqual([[ANY_CLASS], true, 8, 2]);
     expect([...train.labels, ...test.labels]).toEqual(Array.from({ length: 10 }, () => 0));
+  });
+
+  it("are shown whole if they have the size of the network, and else in parts", async () => {
+    const folder = temporaryFolder();
+    const random = new RandomStream(3, "pixels");
+    const [width, height] = [7, 5];
+    const written = Array.from({ length: 10 }, () =>
+      Buffer.from(Array.from({ length: 105 }, () => random.integer(256))),
+    );
+    for (const [at, pixels] of written.entries()) {
+      await sharp(pixels, { raw: { width, height, channels: 3 } })
+        .png()
+        .toFile(join(folder, `${at}.png`));
+    }
+    const constants = { mean: [0, 0, 0], standardDeviation: [1, 1, 1] };
+    const open = (size: readonly [number, number]) =>
+      openDataset(folder, { unlabelled: true, input: [3, ...size], imageDefaults: constants });
+    const { train, augmentation, normalization, preparation } = await open([height, width]);
+    expect(preparation?.centreCrop).toBe(1);
+    const loader = new TrainingLoader({ split: train, augmentation, normalization, batch: train.count, seed: 2 });
+    const { images } = await loader.next();
+    // The bytes of each image, mirrored or not: whatever was scaled would have others.
+    const planes = (pixels: Buffer, isMirrored: boolean): string =>
+      Array.from({ length: 105 }, (_, at) => {
+        const [channel, row, column] = [Math.floor(at / 35), Math.floor((at % 35) / width), at % width];
+        return pixels[(row * width + (isMirrored ? width - 1 - column : column)) * 3 + channel];
+      }).join();
+    const shown = new Set(written.flatMap((pixels) => [planes(pixels, false), planes(pixels, true)]));
+    const rows = Array.from({ length: train.count }, (_, image) =>
+      [...images.data.subarray(image * 105, (image + 1) * 105)].map((value) => Math.round(255 * value)).join(),
+    );
+    await loader.dispose();
+    expect(rows.filter((row) => !shown.has(row))).toEqual([]);
+    expect(new Set(rows).size).toBe(8);
+
+    const other = await open([height, 6]);
+    expect([other.preparation?.centreCrop, other.augmentation]).toEqual([0.875, imageAugmentation]);
+    const given = await openDataset(folder, {
+      unlabelled: true,
+      input: [3, height, width],
+      images: { centreCrop: 0.5 },
+    });
+    expect(given.preparation?.centreCrop).toBe(0.5);
   });
 
   it.each([
