@@ -56,7 +56,7 @@ export async function embedding(): Promise<Task> {
     lesson: {
       graph: network(true),
       terms: [{ kind: "logits", weight: TEMPERATURE ** -2, temperature: TEMPERATURE }],
-      ...{ epochs: 6, peak: 0.1, augmentation: { pad: 4, flip: true } },
+      ...{ epochs: 12, peak: 0.1, augmentation: { pad: 4, flip: true } },
       feeds: (index) => ({ [taughtInput("proxies")]: sureOf(learnt.labels[index] ?? 0, CLASSES) }),
     },
     file: (weights) => writeOnnx({ graph, weights }, { metadata: { normalization: normalizationText(normalization) } }),

@@ -130,7 +130,15 @@ export interface SoftTerm {
 /** How an output learns from a teacher's: see `taught_loss`. */
 export type TaughtTerm =
   | { readonly kind: "logits"; readonly weight: number; readonly temperature: number }
-  | { readonly kind: "values"; readonly weight: number; readonly variance: number };
+  | { readonly kind: "values"; readonly weight: number; readonly variance: number }
+  | {
+      readonly kind: "channels";
+      readonly weight: number;
+      /** Of each channel. */
+      readonly variances: readonly number[];
+      /** Whether the channels are the last axis; default: axis 1. */
+      readonly hasChannelsLast?: true;
+    };
 
 /** The ops that only training graphs have. */
 export interface TrainingOps {
@@ -169,8 +177,8 @@ export interface TrainingOps {
   /**
    * (outputs y …, the teacher's outputs t …), one of each for each of `outputs` → (loss [], ∂loss/∂y …, agreeing []).
    * The loss is a weighted sum, of means over N: of logits T² · KL(softmax(t / T) ‖ softmax(y / T)) over axis 1, of
-   * values the mean of (y − t)² / variance. agreeing is the mean over the outputs of the rows that agree: of logits
-   * those with the same largest class, of values N times the explained part of the variance. `share` as in
+   * values and channels the mean of (y − t)² / variance. agreeing is the mean over the outputs of the rows that agree:
+   * of logits those with the same largest class, of others N times the explained part of the variance. `share` as in
    * `softmax_cross_entropy`.
    */
   taught_loss: { readonly outputs: readonly TaughtTerm[]; readonly share?: number };

@@ -181,6 +181,10 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     for (const index of outputs.keys()) {
       const [own, taught] = [input(index), input(outputs.length + index)];
       check(sameShape(own, taught), `the teacher's output of shape ${formatShape(own)}`, formatShape(taught));
+      const term = outputs[index];
+      if (term?.kind !== "channels") continue;
+      const channels = own.at(term.hasChannelsLast === true ? -1 : 1) ?? 1;
+      check(term.variances.length === channels, `${channels} variances`, `${term.variances.length}`);
     }
     return [[], ...outputs.map((_, index) => input(index)), []];
   },

@@ -8,8 +8,11 @@ import { isSoftmaxOfClasses } from "./logits.ts";
 import { withoutDeadNodes } from "./rewrite.ts";
 import { inferShapes } from "./shapes.ts";
 
-/** `logits`: along axis 1 stand the classes of one answer. `values`: a map or a vector. */
-export const outputKinds = ["logits", "values"] as const;
+/**
+ * `logits`: along axis 1 stand the classes of one answer. `values`: numbers of one meaning, a vector or a map.
+ * `channels`: each channel has a meaning and a unit of its own, as the boxes and scores of a detector.
+ */
+export const outputKinds = ["logits", "values", "channels"] as const;
 export type OutputKind = (typeof outputKinds)[number];
 
 export interface GraphOutput {
@@ -17,8 +20,10 @@ export interface GraphOutput {
   readonly kind: OutputKind;
   /** Numbers for one image. */
   readonly columns: number;
-  /** Extent of axis 1: classes, features or channels. */
+  /** Classes, features or channels: the extent of axis 1, or of the last axis. */
   readonly channels: number;
+  /** Whether the channels are the last axis. */
+  readonly hasChannelsLast?: true;
 }
 
 /** `graph` with the input of a softmax over the classes as its output wherever an output ends in one. */
@@ -37,7 +42,8 @@ const LOGITS = /logit|prob|class|score|label|categor/i;
 /**
  * The outputs of `graph` in their order. An output is one of logits if `chosen` says so, or if it ends in a softmax
  * over axis 1. So is a vector of a linear layer with as many numbers as there are `classes`, or with a name that says
- * it.
+ * it. A map of several channels is one of channels. Where there are two axes, the shorter one has the channels: lists
+ * of boxes are written either way.
  */
 export function graphOutputs(
   graph: Graph,
@@ -52,7 +58,13 @@ export function graphOutputs(
     const maker = makers.get(name);
     const isVector = shape.length === 2 && channels > 1 && maker?.op === "linear";
     const isNamed = isVector && (channels === classes || LOGITS.test(name));
-    const kind = chosen[name] ?? (isSoftmaxOfClasses(maker) || isNamed ? "logits" : "values");
-    return { name, kind, columns: elementCount(shape.slice(1)), channels };
+    const found = isSoftmaxOfClasses(maker) || isNamed ? "logits" : shape.length > 2 ? "channels" : "values";
+    const kind = chosen[name] ?? found;
+    const columns = elementCount(shape.slice(1));
+    if (kind !== "channels") return { name, kind, columns, channels };
+    const last = shape.at(-1) ?? 1;
+    if (shape.length === 3 && last < channels) return { name, kind, columns, channels: last, hasChannelsLast: true };
+    // One channel has one meaning.
+    return { name, kind: channels > 1 || chosen[name] === kind ? kind : "values", columns, channels };
   });
 }

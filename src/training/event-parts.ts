@@ -1,6 +1,7 @@
 /** Schemas that several events share, each with a description. */
 import { z } from "zod";
 import { viewSets } from "../evaluation/test-time-augmentation.ts";
+import { outputKinds } from "../graph/taught-outputs.ts";
 
 export const count = z.int().nonnegative();
 
@@ -124,7 +125,7 @@ export const balanced = z
 /** How well an output agrees with the original network's, on test images. */
 export const outputAgreement = z.object({
   name: z.string().describe("name of the output"),
-  kind: z.enum(["logits", "values"]).describe("logits of classes, or a map or vector of other values"),
+  kind: z.enum(outputKinds).describe("logits of classes, values of one meaning, or channels of a meaning each"),
   explained: z
     .number()
     .nullable()

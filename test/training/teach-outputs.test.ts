@@ -138,6 +138,83 @@ describe("the loss", () => {
   });
 });
 
+describe("the loss of channels", () => {
+  const variances = [0.5, 4];
+  const [own, taught] = [normal([2, 2, 3], 11), normal([2, 2, 3], 12)];
+
+  function run(values: Tensor, hasChannelsLast: boolean): Readonly<Record<string, Tensor>> {
+    const shape = hasChannelsLast ? ([2, 3, 2] as const) : ([2, 2, 3] as const);
+    const inputs = ["y", "t"].map((name) => ({
+      name,
+      dtype: "f32" as const,
+      shape: ["N" as const, ...shape.slice(1)],
+    }));
+    const term: TaughtTerm = {
+      kind: "channels",
+      weight: 3,
+      variances,
+      ...(hasChannelsLast ? { hasChannelsLast } : {}),
+    };
+    const node = {
+      ...{ op: "taught_loss" as const, name: "loss", inputs: ["y", "t"] },
+      ...{ outputs: ["loss", "dy", "agreeing"], attributes: { outputs: [term] } },
+    };
+    const graph: Graph = { name: "loss", inputs, parameters: [], nodes: [node], outputs: node.outputs, updates: [] };
+    const plan = createReferenceEngine().prepare(graph, { batch: 2 });
+    const given = { y: tensor(shape, values.data), t: tensor(shape, taught.data) };
+    return Object.fromEntries(
+      Object.entries(plan.run(given)).map(([name, found]) => [
+        name,
+        tensor(found.shape, Float32Array.from(found.data)),
+      ]),
+    );
+  }
+
+  it.each([false, true])("divides squares by the variance of their channel, last: %s", (hasChannelsLast) => {
+    const channelOf = (index: number): number => (hasChannelsLast ? index % 2 : Math.floor((index % 6) / 3));
+    const relative = own.data.reduce(
+      (sum, value, index) => sum + (value - (taught.data[index] ?? 0)) ** 2 / (variances[channelOf(index)] ?? 1),
+      0,
+    );
+    const results = run(own, hasChannelsLast);
+    expect(results["loss"]?.data[0]).toBeCloseTo((3 * relative) / 12, 5);
+    expect(results["agreeing"]?.data[0]).toBeCloseTo(Math.max(0, 2 - relative / 6), 5);
+    for (const at of [0, 4, 11]) {
+      const moved = (by: number): number => {
+        const values = tensor(own.shape, Float32Array.from(own.data));
+        values.data[at] = (values.data[at] ?? 0) + by;
+        return run(values, hasChannelsLast)["loss"]?.data[0] ?? 0;
+      };
+      expect(results["dy"]?.data[at]).toBeCloseTo((moved(1e-2) - moved(-1e-2)) / 2e-2, 2);
+    }
+  });
+
+  it("needs a variance for each channel", () => {
+    variances.push(1);
+    expect(() => run(own, false)).toThrow(/2 variances/);
+    variances.pop();
+  });
+});
+
+test("channels agree by the mean of what is explained of each, around the mean of each number", () => {
+  const output = { name: "y", kind: "channels", columns: 4, channels: 2 } as const;
+  const sums = new AgreementSums([output]);
+  // Channel 0 in columns 0 and 1 with means 10 and 20, channel 1 in columns 2 and 3 with means 0.
+  const taught = Float32Array.of(9, 21, 0.1, -0.1, 11, 19, -0.1, 0.1);
+  const own = Float32Array.of(9, 20, 0.1, 0.1, 11, 20, -0.1, 0.1);
+  sums.add(own, taught, 2);
+  // Σ(t − mean)² of two images, unbiased: 2 · 4 = 8 and 2 · 0.04 = 0.08; errors 2 and 0.04.
+  expect(sums.result().outputs[0]?.explained).toBeCloseTo((1 - 2 / 8 + (1 - 0.04 / 0.08)) / 2, 5);
+  expect(sums.variancesOf(0)[0]).toBeCloseTo(2, 6);
+  expect(sums.variancesOf(0)[1]).toBeCloseTo(0.02, 6);
+  // The same numbers with their channels last.
+  const turn = (values: Float32Array): Float32Array =>
+    Float32Array.from(values, (_, at) => values[4 * Math.floor(at / 4) + ([0, 2, 1, 3][at % 4] ?? 0)] ?? 0);
+  const last = new AgreementSums([{ ...output, hasChannelsLast: true }]);
+  last.add(turn(own), turn(taught), 2);
+  expect(last.result().outputs[0]?.explained).toBeCloseTo(sums.result().outputs[0]?.explained ?? 0, 6);
+});
+
 test("agreement is explained variance, cosine, PSNR and equal answers", () => {
   const sums = new AgreementSums([
     { name: "y", kind: "logits", columns: 2, channels: 2 },
@@ -161,13 +238,14 @@ test("parts of the images that several ranks measure agree as all images togethe
   const outputs = [
     { name: "y", kind: "logits", columns: 2, channels: 2 },
     { name: "z", kind: "values", columns: 1, channels: 1 },
+    { name: "w", kind: "channels", columns: 4, channels: 2 },
   ] as const;
-  const [own, taught] = [normal([6, 3], 1), normal([6, 3], 2)];
+  const [own, taught] = [normal([6, 7], 1), normal([6, 7], 2)];
   // The third rank has no images.
   const parts = [0, 2, 6].map((first, rank) => {
     const sums = new AgreementSums(outputs);
     const end = [2, 6, 6][rank] ?? 0;
-    sums.add(own.data.subarray(3 * first, 3 * end), taught.data.subarray(3 * first, 3 * end), end - first);
+    sums.add(own.data.subarray(7 * first, 7 * end), taught.data.subarray(7 * first, 7 * end), end - first);
     return sums;
   });
   const whole = new AgreementSums(outputs);
@@ -200,8 +278,20 @@ test("what an output is follows from the network, and can be said", () => {
   const graph = twoHeads();
   const kinds = (chosen = {}, classes?: number): readonly string[] =>
     graphOutputs(graph, chosen, classes).map(({ kind }) => kind);
-  expect(kinds()).toEqual(["values", "logits"]);
-  expect(kinds({ logits: "values" })).toEqual(["values", "values"]);
+  expect(kinds()).toEqual(["channels", "logits"]);
+  expect(kinds({ logits: "values", map: "values" })).toEqual(["values", "values"]);
+  const boxes = new GraphBuilder("boxes");
+  const image = boxes.input("images", ["N", 5, 1, 12]);
+  boxes.output(boxes.reshape("rows", image, [5, 12]));
+  boxes.output(boxes.reshape("columns", image, [12, 5]));
+  boxes.output(boxes.reshape("one", image, [1, 60]));
+  expect(
+    graphOutputs(boxes.build()).map(({ kind, channels, hasChannelsLast }) => [kind, channels, hasChannelsLast]),
+  ).toEqual([
+    ["channels", 5, undefined],
+    ["channels", 5, true],
+    ["values", 1, undefined],
+  ]);
   const builder = new GraphBuilder("softmax");
   const flat = builder.flatten("flat", builder.input("images", ["N", 2, 3, 3]));
   builder.output(builder.softmax("end", builder.linear("dense", flat, 4)));
@@ -228,11 +318,11 @@ describe("a run that is taught the original's outputs", () => {
     expect(certificate.passed).toBe(true);
     expect(after.macs / before.macs).toBeLessThan(0.65);
     expect(after.outputs?.map(({ name, kind }) => [name, kind])).toEqual([
-      ["map", "values"],
+      ["map", "channels"],
       ["logits", "logits"],
     ]);
-    expect(after.outputs?.[0]?.explained).toBeGreaterThan(0.75);
-    expect(after.accuracy).toBeGreaterThan(80);
+    expect(after.outputs?.[0]?.explained).toBeGreaterThan(0.6);
+    expect(after.accuracy).toBeGreaterThan(75);
     // The original, against ONNX Runtime's outputs of both files.
     const images = normal([8, ...tinyShape], 3);
     const outputsOf = async (path: string): Promise<Tensor | undefined> => {

@@ -1,4 +1,5 @@
 /** The loss against a teacher's outputs: the loss, its gradients and the agreement in one kernel. */
+import type { TaughtTerm } from "../../graph/ops.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 
 /** Loss and agreement of one output, summed over the batch. */
@@ -9,7 +10,7 @@ interface Part {
 
 /**
  * The sum over the outputs of their losses. `agreeing` is the mean over the outputs of the number of rows that agree:
- * for logits the answers that are the same, for values N times the explained part of the variance.
+ * for logits the answers that are the same, for others N times the explained part of the variance.
  */
 export function taughtLoss(context: KernelContext<"taught_loss">): void {
   const { outputs, share = 1 } = context.attributes;
@@ -22,10 +23,7 @@ export function taughtLoss(context: KernelContext<"taught_loss">): void {
     const batch = extent(own.shape, 0);
     const scale = (part.weight * share) / batch;
     const channels = extent(own.shape, 1);
-    const result =
-      part.kind === "logits"
-        ? divergence(own.data, taught.data, diff.data, { batch, channels, scale, temperature: part.temperature })
-        : squares(own.data, taught.data, diff.data, { batch, scale, variance: part.variance });
+    const result = lossOf(part, own.data, taught.data, diff.data, { batch, channels, scale });
     loss += result.loss;
     agreeing += result.agreeing;
   }
@@ -33,10 +31,26 @@ export function taughtLoss(context: KernelContext<"taught_loss">): void {
   output(context, outputs.length + 1).data[0] = agreeing / outputs.length;
 }
 
-interface Squares {
+interface Sizes {
   readonly batch: number;
+  /** Extent of axis 1. */
+  readonly channels: number;
   /** Weight of the output, its share of the batch included. */
   readonly scale: number;
+}
+
+function lossOf(part: TaughtTerm, own: Float32Array, taught: Float32Array, diff: Float32Array, sizes: Sizes): Part {
+  switch (part.kind) {
+    case "logits":
+      return divergence(own, taught, diff, { ...sizes, temperature: part.temperature });
+    case "values":
+      return squares(own, taught, diff, { ...sizes, variance: part.variance });
+    case "channels":
+      return squaresByChannel(own, taught, diff, { ...sizes, ...part });
+  }
+}
+
+interface Squares extends Sizes {
   readonly variance: number;
 }
 
@@ -54,10 +68,37 @@ function squares(own: Float32Array, taught: Float32Array, diff: Float32Array, op
   return { loss: scale * relative, agreeing: Math.max(0, batch - relative) };
 }
 
-interface Divergence {
-  readonly batch: number;
-  readonly channels: number;
-  readonly scale: number;
+interface SquaresByChannel extends Sizes {
+  readonly variances: readonly number[];
+  readonly hasChannelsLast?: true;
+}
+
+/** The same, with a variance for each channel. */
+function squaresByChannel(
+  own: Float32Array,
+  taught: Float32Array,
+  diff: Float32Array,
+  { batch, scale, variances, hasChannelsLast }: SquaresByChannel,
+): Part {
+  const columns = own.length / batch;
+  const count = variances.length;
+  const positions = columns / count;
+  const factors = Float64Array.from(variances, (variance) => 1 / (columns * variance));
+  let relative = 0;
+  for (let row = 0; row < batch; row++) {
+    for (let index = 0; index < columns; index++) {
+      const channel = hasChannelsLast === true ? index % count : Math.floor(index / positions);
+      const place = row * columns + index;
+      const gap = at(own, place) - at(taught, place);
+      const factor = at(factors, channel);
+      relative += gap * gap * factor;
+      diff[place] = 2 * scale * gap * factor;
+    }
+  }
+  return { loss: scale * relative, agreeing: Math.max(0, batch - relative) };
+}
+
+interface Divergence extends Sizes {
   readonly temperature: number;
 }
 

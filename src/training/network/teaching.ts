@@ -4,6 +4,7 @@
  */
 
 import { unknownName } from "../../core/names.ts";
+import { optional } from "../../core/optional.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { firstImages, imagesBetween, type Split } from "../../data/dataset.ts";
 import type { Cluster } from "../../distributed/cluster.ts";
@@ -51,10 +52,12 @@ export async function openTeaching(start: TeachingStart): Promise<Teaching> {
   const { graph } = original;
   requireOutputs(settings, graph.outputs);
   const classes = classNamesOf(graph)?.length ?? (dataset.isUnlabelled === true ? undefined : dataset.classes.length);
-  const outputs = graphOutputs(graph, settings.kinds, classes);
+  // What an output is does not change in a run, whatever this version would find.
+  const kinds = Object.fromEntries((known ?? []).map(({ name, kind }) => [name, kind] as const));
+  const outputs = graphOutputs(graph, { ...settings.kinds, ...kinds }, classes);
   const classifier = await engineClassifier(host, original, batch);
   const taught = known ?? (await measured(outputs, classifier, dataset));
-  return { original, outputs, taught, terms: termsOf(start, taught), classifier };
+  return { original, outputs, taught, terms: termsOf(start, outputs, taught), classifier };
 }
 
 async function measured(
@@ -65,20 +68,36 @@ async function measured(
   const sums = new AgreementSums(outputs);
   const split: Split = firstImages(train, MEASURED_IMAGES);
   await addAgreement(sums, { own: classifier, taught: classifier }, split, normalization);
-  const { variances } = sums;
-  return outputs.map(({ name, kind }, index) => ({ name, kind, variance: variances[index] ?? 0 }));
+  return outputs.map(({ name, kind }, index) => {
+    const variances = sums.variancesOf(index);
+    const variance = meanOf(variances);
+    return kind === "channels" ? { name, kind, variance, variances } : { name, kind, variance };
+  });
+}
+
+function meanOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, one) => sum + one, 0) / Math.max(1, numbers.length);
 }
 
 /** One term for each output of the graph without its last softmaxes. */
-function termsOf({ settings, original }: TeachingStart, taught: readonly TaughtOutput[]): readonly TaughtTerm[] {
+function termsOf(
+  { settings, original }: TeachingStart,
+  outputs: readonly GraphOutput[],
+  taught: readonly TaughtOutput[],
+): readonly TaughtTerm[] {
   const { graph } = original;
   const sources = graph.outputs.map((name) => withoutLastSoftmax({ ...graph, outputs: [name] }).outputs[0] ?? name);
   return withoutLastSoftmax(graph).outputs.map((name): TaughtTerm => {
-    const { name: own = name, kind = "values", variance = 1 } = taught[sources.indexOf(name)] ?? {};
-    const weight = settings.weights[own] ?? 1;
+    const index = sources.indexOf(name);
+    const { name: output = name, kind = "values", variance = 1, variances } = taught[index] ?? {};
+    const weight = settings.weights[output] ?? 1;
     if (kind === "logits") return { kind, weight, temperature: settings.temperature };
     // A constant output has nothing to explain: its square error counts as it is.
-    return { kind, weight, variance: variance > 0 ? variance : 1 };
+    const whole = variance > 0 ? variance : 1;
+    if (kind === "values" || variances === undefined) return { kind: "values", weight, variance: whole };
+    const { hasChannelsLast } = outputs[index] ?? {};
+    const own = variances.map((one) => (one > 0 ? one : whole));
+    return { kind, weight, variances: own, ...optional({ hasChannelsLast }) };
   });
 }
 
