@@ -7,6 +7,7 @@ import { UserError } from "../core/errors.ts";
 import { elementCount, formatShape, type Shape, sameShape } from "../core/tensor.ts";
 import type { Graph, Node } from "./graph.ts";
 import type { Attributes, OpName } from "./ops.ts";
+import { mostInputs } from "./shapes/arity.ts";
 import { multiplied, multipliedBack } from "./shapes/matrices.ts";
 import { depthToSpace, gathered, reshaped, spaceToDepth } from "./shapes/movement.ts";
 import { resampled } from "./shapes/resampling.ts";
@@ -330,6 +331,7 @@ export function inferNode(node: Node, inputs: readonly Shape[], batch: number): 
       if (!condition) throw illegal(expected, received);
     },
   };
+  if (inputs.length > mostInputs(node.op)) throw illegal(`at most ${mostInputs(node.op)} inputs`, `${inputs.length}`);
   // The table is total and keyed by the node's own op; TypeScript cannot follow the correlation through the union.
   const rule = rules[node.op] as ShapeRule<OpName>;
   return rule(context as ShapeContext<OpName>);

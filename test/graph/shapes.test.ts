@@ -160,6 +160,8 @@ describe("illegal nodes are refused by name", () => {
     ["bias of shape \\[4\\]", makeNode("convolution", "c", [], [], plain), [image, [4, 6, 3, 3], [5]]],
     ["input 0 of rank 4", makeNode("global_average_pooling", "c", [], [], {}), [[2, 5]]],
     ["an input 1", makeNode("add", "c", [], [], {}), [image]],
+    ["at most 2 inputs, got 3", makeNode("matmul", "c", [], [], {}), [image, [2, 6, 4, 4], [6]]],
+    ["at most 1 inputs, got 2", makeNode("relu", "c", [], [], {}), [image, image]],
     ["both of shape", makeNode("add", "c", [], [], {}), [image, [2, 6, 4, 5]]],
     ["equal to .* but for the channels", makeNode("concatenation", "c", [], [], {}), [image, [2, 6, 5, 4]]],
     ["inputs that have channels", makeNode("concatenation", "c", [], [], {}), [[6], [6]]],

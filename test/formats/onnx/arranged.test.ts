@@ -132,6 +132,72 @@ const right: Readonly<Record<string, readonly [ModelParts, ...OpName[]]>> = {
     },
     ...(["reshape", "transpose", "matmul", "softmax", "matmul", "reshape"] as const),
   ],
+  "a product of a value and itself, whose rows are the other's columns": [
+    {
+      features: [2, 2, 4],
+      nodes: [transposed("x", "turned", [0, 3, 2, 1]), node("MatMul", ["turned", "turned"], "y")],
+    },
+    "matmul",
+  ],
+  "a product of values, and a number for each row": [
+    {
+      features: [4, 2],
+      tensors: [counted("shift", [1, 4, 1])],
+      nodes: [
+        transposed("x", "turned", [0, 2, 1]),
+        node("MatMul", ["x", "turned"], "weights"),
+        node("MatMul", ["weights", "x"], "product"),
+        node("Add", ["product", "shift"], "y"),
+      ],
+    },
+    ...(["matmul", "matmul", "bias"] as const),
+  ],
+  "a dense layer with a bias, and another one behind it": [
+    batchJoined(
+      [node("Gemm", ["joined", "weights", "bias"], "layer"), node("Add", ["layer", "shift"], "made")],
+      [counted("weights", [6, 3]), counted("bias", [3]), counted("shift", [3])],
+      3,
+    ),
+    ...(["convolution", "bias"] as const),
+  ],
+  "places divided by their norm": [
+    {
+      features: [4, 6],
+      nodes: [
+        transposed("x", "turned", [0, 2, 1]),
+        node("LpNormalization", ["turned"], "y", [attributeMessage("axis", 1)]),
+      ],
+    },
+    "reduction",
+  ],
+  "a flattening with what were the channels last": [
+    {
+      features: [4, 6],
+      tensors: [counted("weights", [4, 3]), integers("rows", [-1, 4]), integers("all", [-1, 18])],
+      nodes: [
+        transposed("x", "turned", [0, 2, 1]),
+        node("Reshape", ["turned", "rows"], "joined"),
+        node("MatMul", ["joined", "weights"], "made"),
+        node("Reshape", ["made", "all"], "whole"),
+        node("Sigmoid", ["whole"], "y"),
+      ],
+    },
+    ...(["convolution", "flatten"] as const),
+  ],
+  "a token of one number": [
+    {
+      features: [7, 1],
+      tensors: [floats("token", [1.5], [1, 1, 1]), integers("zero", [0]), integers("tail", [1, 1])],
+      nodes: [
+        node("Shape", ["x"], "dims"),
+        node("Gather", ["dims", "zero"], "images"),
+        node("Concat", ["images", "tail"], "all", attributes({ axis: 0 })),
+        node("Expand", ["token", "all"], "tokens"),
+        node("Concat", ["tokens", "x"], "y", attributes({ axis: 1 })),
+      ],
+    },
+    ...(["bias", "concatenation"] as const),
+  ],
   "parts of axes": [
     batchSecond(
       [

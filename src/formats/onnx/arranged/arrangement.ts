@@ -163,20 +163,22 @@ export function unified(
 ): Unified | undefined {
   const parts = new Map<Factor, Axis>();
   const names = new Map<Factor, Factor>();
+  const isAsInA = along.every(([ofA, ofB]) => sameAxis(a.axes[ofA] ?? [], b.axes[ofB] ?? []));
+  const other = isAsInA ? b : withOwnFactors(b);
   for (const [ofA, ofB] of along) {
-    const [left, right] = [[...(a.axes[ofA] ?? [])], [...(b.axes[ofB] ?? [])]];
+    const [left, right] = [[...(a.axes[ofA] ?? [])], [...(other.axes[ofB] ?? [])]];
     // An axis that is repeated for the other operand must not be the batch.
     if (left.includes(batch) !== right.includes(batch)) return undefined;
     if (left.length === 0 || right.length === 0) continue;
     while (left.length > 0 && right.length > 0) {
-      const [first, other] = [left.shift(), right.shift()];
-      if (first === undefined || other === undefined) return undefined;
-      if (first.extent === other.extent) {
-        names.set(other, first);
+      const [first, second] = [left.shift(), right.shift()];
+      if (first === undefined || second === undefined) return undefined;
+      if (first.extent === second.extent) {
+        names.set(second, first);
         continue;
       }
-      if (first.extent === "N" || other.extent === "N") return undefined;
-      const [large, small] = first.extent > other.extent ? [first, other] : [other, first];
+      if (first.extent === "N" || second.extent === "N") return undefined;
+      const [large, small] = first.extent > second.extent ? [first, second] : [second, first];
       const factor = Number(small.extent);
       if (Number(large.extent) % factor !== 0) return undefined;
       const [own, rest] = [{ extent: factor }, { extent: Number(large.extent) / factor }];
@@ -188,7 +190,17 @@ export function unified(
     }
     if (left.length > 0 || right.length > 0) return undefined;
   }
-  return { a: withDivided(a, parts), b: withNames(withDivided(b, parts), names) };
+  return { a: withDivided(a, parts), b: withNames(withDivided(other, parts), names) };
+}
+
+/**
+ * `arrangement` with factors that no other arrangement has, but for the batch. A value that is combined with itself
+ * would otherwise have the same factor on two axes, once the axes of one operand are called as others of the other.
+ */
+function withOwnFactors(arrangement: Arrangement): Arrangement {
+  const factors = new Set([...arrangement.inner, ...arrangement.axes].flat());
+  factors.delete(batch);
+  return withNames(arrangement, new Map([...factors].map((factor) => [factor, { ...factor }])));
 }
 
 /** `arrangement` with other factors of the same extents. */

@@ -3,6 +3,7 @@ import { rowMajorStrides, type Shape, sameShape } from "../../../core/tensor.ts"
 import type { GraphReader } from "../graph-reader.ts";
 import type { NodeReader } from "../node-reader.ts";
 import { readRearrangement } from "../ops/rearrangement.ts";
+import { addFlatten } from "../ops/reshape.ts";
 import {
   type Arrangement,
   type Axis,
@@ -128,7 +129,7 @@ export class Arranger {
       root = maker.inputs[0] ?? "";
       if (sameShape(reader.shape(root).slice(1), dims)) return root;
     }
-    if (dims.length === 1) return reader.add(node, "flatten", [root], {}, { part: "flat" });
+    if (dims.length === 1) return addFlatten(node, reader, root, { part: "flat" });
     return reader.add(node, "reshape", [root], { shape: dims }, { part: "dims" });
   }
 }

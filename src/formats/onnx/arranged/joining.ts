@@ -80,7 +80,7 @@ function asValue(
   const index = permutedIndex(from, inner.flat());
   const dimsOfValue = dimsOf(inner);
   const data = Float32Array.from({ length: size }, (_, to) => values[index(to)] ?? 0);
-  const isOfChannels = at !== 0 && dimsOfValue.slice(1).every((extent) => extent === 1);
+  const isOfChannels = (at !== 0 || dimsOfValue[0] === 1) && dimsOfValue.slice(1).every((extent) => extent === 1);
   const shape = isOfChannels ? dimsOfValue.slice(0, 1) : dimsOfValue;
   const parameter = reader.derived(node, constant, "token", tensor(shape, data));
   // Any numbers of the image, times zero: only their number counts.

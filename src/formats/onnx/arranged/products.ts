@@ -108,7 +108,8 @@ function matrices(
 
 /**
  * The products of the matrices of two values, whose `outer` factors are the same. Without outer factors, the channels
- * stay in front where an operand has them there, so that they can be pruned.
+ * stay in front where an operand has them there, so that they can be pruned. Where both have, nothing is turned, so
+ * that a written file is read as the same network.
  */
 export function productOfValues(
   context: ArrangedContext,
@@ -117,7 +118,8 @@ export function productOfValues(
   { outer, rows, inside, columns }: Readonly<Record<"outer" | "rows" | "inside" | "columns", Axis>>,
 ): Pick<Arrangement, "source" | "inner"> & { readonly columns: Axis } {
   const { node, reader } = context;
-  const isTurned = outer.length === 0 && columns.length > 0 && sameAxis(b.inner[0] ?? [], columns);
+  const isFirst = (axis: Axis, of: Arrangement): boolean => axis.length > 0 && sameAxis(of.inner[0] ?? [], axis);
+  const isTurned = outer.length === 0 && isFirst(columns, b) && !isFirst(rows, a);
   const front = outer.length === 0 ? [] : [outer];
   const operands = isTurned
     ? [matrices(context, b, outer, [columns, inside]), matrices(context, a, outer, [inside, rows])]

@@ -10,6 +10,14 @@ import { readImageMean } from "./pool.ts";
 
 type Name = ReductionAttributes["function"];
 
+interface Reduction {
+  readonly name: Name;
+  readonly src: string;
+  readonly axes: readonly number[];
+  readonly keepsAxes: boolean;
+  readonly part?: string;
+}
+
 const opTypes: { readonly [K in Name]: string } = {
   sum: "ReduceSum",
   mean: "ReduceMean",
@@ -60,27 +68,34 @@ function axesOf(node: NodeReader, context: ReadContext): readonly number[] | und
   return axes;
 }
 
-/** Reads a reduction of `src`. Axes of transposed images are mapped to those of the images before the transpose. */
-function reduce(node: NodeReader, context: ReadContext, name: Name, src: string, axes: readonly number[]): void {
-  const keepsAxes = node.int("keepdims", 1) === 1;
+/**
+ * Reads a reduction of `src` as the node, or as the `part` of it. Axes of transposed images are mapped to those of the
+ * images before the transpose. Returns the value.
+ */
+function reduce(node: NodeReader, context: ReadContext, { name, src, axes, keepsAxes, part }: Reduction): string {
+  const own = part === undefined ? undefined : { part };
   const before = context.producer(src);
-  if (before?.op !== "transpose" || !keepsAxes) {
-    context.add(node, "reduction", [src], { function: name, axes, keepsAxes });
-    return;
-  }
+  if (before?.op !== "transpose" || !keepsAxes)
+    return context.add(node, "reduction", [src], { function: name, axes, keepsAxes }, own);
   const { permutation } = before.attributes;
   const mapped = axes.map((axis) => permutation[axis] ?? 0).toSorted((a, b) => a - b);
   const [image = ""] = before.inputs;
   const attributes = { function: name, axes: mapped, keepsAxes };
-  const reduced = context.add(node, "reduction", [image], attributes, { part: "reduced" });
-  context.add(node, "transpose", [reduced], { permutation });
+  const inner = { part: part === undefined ? "reduced" : `${part}.reduced` };
+  const reduced = context.add(node, "reduction", [image], attributes, inner);
+  return context.add(node, "transpose", [reduced], { permutation }, own);
+}
+
+function keepsAxesOf(node: NodeReader): boolean {
+  return node.int("keepdims", 1) === 1;
 }
 
 function readReduction(name: Name): ReadRule {
   return (node, context) => {
     const axes = axesOf(node, context);
     if (axes === undefined) context.alias(node, node.input(0));
-    else if (name !== "mean" || !readImageMean(node, context, axes)) reduce(node, context, name, node.input(0), axes);
+    else if (name !== "mean" || !readImageMean(node, context, axes))
+      reduce(node, context, { name, src: node.input(0), axes, keepsAxes: keepsAxesOf(node) });
   };
 }
 
@@ -90,7 +105,7 @@ const readSumOfSquares: ReadRule = (node, context) => {
   if (axes === undefined) context.add(node, "activation", [node.input(0)], power);
   else {
     const squares = context.add(node, "activation", [node.input(0)], power, { part: "squares" });
-    reduce(node, context, "sum", squares, axes);
+    reduce(node, context, { name: "sum", src: squares, axes, keepsAxes: keepsAxesOf(node) });
   }
 };
 
@@ -103,8 +118,8 @@ const readLpNormalization: ReadRule = (node, context) => {
   node.check(order === 1 || order === 2, "its norm is not known", "p 1 or 2", `${order}`);
   const axis = frontAxis(node, node.int("axis", -1), context.shape(src).length);
   node.check(axis > 0, "normalises over the batch", "an axis of 1 or more", `${axis}`);
-  const attributes = { function: order === 1 ? "l1" : "l2", axes: [axis], keepsAxes: true } as const;
-  const norm = context.add(node, "reduction", [src], attributes, { part: "norm" });
+  const name = order === 1 ? "l1" : "l2";
+  const norm = reduce(node, context, { name, src, axes: [axis], keepsAxes: true, part: "norm" });
   const bounds = { minimum: SMALLEST_NORM, maximum: Number.POSITIVE_INFINITY };
   const divisor = context.add(node, "clip", [norm], bounds, { part: "divisor" });
   context.add(node, "binary", [src, divisor], { function: "divide" });

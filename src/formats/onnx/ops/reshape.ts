@@ -4,7 +4,7 @@ import { toChannelsLast } from "../channels-last-inputs.ts";
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
 import { readGroups } from "../normalization-forms.ts";
-import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
+import type { ReadContext, ReadRule, Step, WriteRule } from "../rules.ts";
 import { isBatch } from "./batch.ts";
 import { readRearrangement } from "./rearrangement.ts";
 import { readReshapedConstant } from "./views.ts";
@@ -67,19 +67,21 @@ function beforeReshape(context: ReadContext, src: string): string {
   return before?.op === "reshape" ? beforeReshape(context, before.inputs[0] ?? "") : src;
 }
 
-/** Adds a flatten. Behind a transpose to channels last, the flatten takes the values in that order itself. */
-function addFlatten(node: NodeReader, context: ReadContext, src: string): void {
+/**
+ * Adds a flatten. Behind a transpose to channels last, the flatten takes the values in that order itself. Returns its
+ * value.
+ */
+export function addFlatten(node: NodeReader, context: ReadContext, src: string, step?: Step): string {
   const before = context.producer(src);
-  if (before?.op !== "transpose") {
-    context.add(node, "flatten", [src], {});
-    return;
-  }
+  if (before?.op !== "transpose") return context.add(node, "flatten", [src], {}, step);
   const { permutation } = before.attributes;
   const [image = ""] = before.inputs;
   const isOnePixel = elementCount(context.shape(image).slice(2)) === 1;
   const isLast = permutation.at(-1) === 1 && permutation.slice(1, -1).every((axis, index) => axis === index + 2);
-  if (isOnePixel || isLast) context.add(node, "flatten", [image], isOnePixel ? {} : { channelsLast: true });
-  else context.add(node, "flatten", [src], {});
+  if (isOnePixel) return context.add(node, "flatten", [image], {}, step);
+  return isLast
+    ? context.add(node, "flatten", [image], { channelsLast: true }, step)
+    : context.add(node, "flatten", [src], {}, step);
 }
 
 export const readFlatten: ReadRule = (node, context) => {
