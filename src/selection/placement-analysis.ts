@@ -45,6 +45,8 @@ export class PlacementAnalysis {
   /** The classes of the graph's inputs and outputs, which pruning keeps. */
   readonly #fixed: ReadonlySet<number>;
   readonly #assumed: AssumedConstants;
+  /** Whether some product of two values has channels that are rows, of other classes than those of its operand. */
+  readonly #multipliesRows: boolean;
   #examined = 0;
 
   constructor(graph: Graph) {
@@ -56,6 +58,9 @@ export class PlacementAnalysis {
     const ofLayers = graph.parameters.filter(({ kind }) => kind === "weights");
     const weights = new Set(ofLayers.map(({ name }) => name));
     this.#frozen = new Set(ofLayers.filter(({ isFrozen }) => isFrozen === true).map(({ name }) => name));
+    this.#multipliesRows = graph.nodes.some(
+      ({ op, outputs: [dst = ""] }) => op === "matmul" && this.shapes.get(dst)?.length === 3,
+    );
     this.layers = graph.nodes.filter(({ inputs }) => inputs.some((input) => weights.has(input)));
     this.hasWideGroups = this.layers.some(
       (layer) =>
@@ -171,14 +176,28 @@ export class PlacementAnalysis {
     classes: Iterable<number>,
     most: number = Number.POSITIVE_INFINITY,
   ): ReadonlySet<number> {
+    const distinct = [...new Set(classes)];
+    const zeros = values.flatMap((value) => this.#index.channelsOf(value));
+    if (!this.#multipliesRows) return this.#survivorsOf(zeros, distinct, most);
+    // Zeros of several classes at once would make a row of a product zero that none of them makes zero alone.
     const alive = new Set<number>();
-    const distinct = new Set(classes);
+    for (const one of distinct) {
+      if (alive.size >= most) break;
+      const own = zeros.filter((channel) => this.#classes[channel] === one);
+      for (const found of this.#survivorsOf(own, [one], 1)) alive.add(found);
+    }
+    return alive;
+  }
+
+  /** The survivors among `classes` if the channels `zeros` are zero, all at once. */
+  #survivorsOf(zeros: readonly number[], classes: readonly number[], most: number): ReadonlySet<number> {
+    const alive = new Set<number>();
     // The readers of these channels compute channels of this one class only.
     const uniform = new Map<readonly number[], number>();
     try {
-      this.#assumed.assume(values.flatMap((value) => this.#index.channelsOf(value)));
+      this.#assumed.assume(zeros);
       this.#assumed.advance();
-      for (const one of distinct) {
+      for (const one of classes) {
         if (alive.size >= most) break;
         const matters = (channel: number): boolean => this.#matters(channel, one, uniform);
         if (this.#fixed.has(one) || this.#members.get(one)?.some(matters) === true) alive.add(one);
