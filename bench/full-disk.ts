@@ -1,9 +1,10 @@
 /**
- * `npm run bench:full-disk [-- --epochs 2 --parallel 3 --from 1 --once]`: trains runs whose disk is full from the n-th
- * write on, for every n. A write is a call that needs space: for bytes, new files and folders, renames, flushes. Each
- * run must end with exit code 2 and an error code, and without its lock. Then there is space again, and `resume` (or
- * the same command if there is no run yet) must produce the same bytes as an undisturbed run. `--once`: only the n-th
- * write fails. Needs Linux and a C compiler, because a preloaded library lets the writes fail.
+ * `npm run bench:full-disk [-- --epochs 2 --parallel 3 --from 1 --once --flags "--int8"]`: trains runs whose disk is
+ * full from the n-th write on, for every n. A write is a call that needs space: for bytes, new files and folders,
+ * renames, flushes. Each run must end with exit code 2 and an error code, and without its lock. Then there is space
+ * again, and `resume` (or the same command if there is no run yet) must produce the same bytes as an undisturbed run.
+ * `--once`: only the n-th write fails. `--flags`: more flags of the runs. Needs Linux and a C compiler, because a
+ * preloaded library lets the writes fail.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
@@ -17,10 +18,11 @@ const { values } = parseArgs({
     epochs: { type: "string", default: "2" },
     parallel: { type: "string", default: "3" },
     from: { type: "string", default: "1" },
+    flags: { type: "string", default: "" },
     once: { type: "boolean", default: false },
   },
 });
-const trial = await openTrial(count(values.epochs, "epochs"));
+const trial = await openTrial(count(values.epochs, "epochs"), values.flags);
 const library = join(trial.workplace, "fail-write.so");
 execFileSync("cc", ["-shared", "-fPIC", "-O1", "-o", library, resolve("bench/shared/fail-write.c"), "-ldl"]);
 

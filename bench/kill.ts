@@ -1,9 +1,9 @@
 /**
- * `npm run bench:kill [-- --kills 200 --seed 1 --from 0 --parallel 3]`: kills runs (SIGKILL) at random times, resumes
- * each as a user would, and compares both networks, byte by byte, with those of an undisturbed run. A twentieth of the
- * kills comes during preparation, a tenth during pruning, a tenth while a checkpoint is written, and the others at any
- * time, in this order. `--from` continues an earlier call. The exit code is 1 if a run could not be resumed, or ended
- * with other networks.
+ * `npm run bench:kill [-- --kills 200 --seed 1 --from 0 --parallel 3 --flags "--int8"]`: kills runs (SIGKILL) at random
+ * times, resumes each as a user would, and compares both networks, byte by byte, with those of an undisturbed run. A
+ * twentieth of the kills comes during preparation, a tenth during pruning, a tenth while a checkpoint is written, and
+ * the others at any time, in this order. `--from` continues an earlier call, `--flags` are more flags of the runs. The
+ * exit code is 1 if a run could not be resumed, or ended with other networks.
  */
 import type { ChildProcess } from "node:child_process";
 import { existsSync, readdirSync, rmSync } from "node:fs";
@@ -22,11 +22,12 @@ const { values } = parseArgs({
     from: { type: "string", default: "0" },
     parallel: { type: "string", default: "3" },
     epochs: { type: "string", default: "30" },
+    flags: { type: "string", default: "" },
   },
 });
 const kills = count(values.kills, "kills");
 const seed = count(values.seed, "seed");
-const trial = await openTrial(count(values.epochs, "epochs"));
+const trial = await openTrial(count(values.epochs, "epochs"), values.flags);
 
 type Moment = "preparing" | "cutting" | "checkpoint" | "anywhere";
 interface Kill {

@@ -26,7 +26,8 @@ export interface Trial {
   readonly workplace: string;
 }
 
-export async function openTrial(epochs: number): Promise<Trial> {
+/** `flags`: more flags of `espalier train`, with spaces between them. */
+export async function openTrial(epochs: number, flags: string): Promise<Trial> {
   const workplace = await tinyWorkplace();
   const data = join(workplace, (await readdir(workplace)).find((name) => name.startsWith("data-")) ?? "");
   const settings = ["--engine", "reference", "--batch", "16", "--gamma", "0.4", "--patience", "0.5", "--no-latency"];
@@ -39,6 +40,7 @@ export async function openTrial(epochs: number): Promise<Trial> {
       "--data",
       data,
       ...settings,
+      ...flags.split(" ").filter((flag) => flag !== ""),
       "--epochs",
       `${epochs}`,
       "--json",
@@ -80,10 +82,11 @@ export function goOn(trial: Trial, folder: string): Promise<Ended> {
   return espalier(isRun ? ["resume", folder, "--json"] : trial.train(folder));
 }
 
-/** sha256 of both networks of the finished run in `folder`. */
+/** sha256 of the networks of the finished run in `folder`. */
 export function madeIn(folder: string): string {
   const hash = createHash("sha256");
-  for (const file of ["network.onnx", "compact.onnx"]) hash.update(readFileSync(join(folder, file)));
+  const integers = existsSync(join(folder, "compact-int8.onnx")) ? ["compact-int8.onnx"] : [];
+  for (const file of ["network.onnx", "compact.onnx", ...integers]) hash.update(readFileSync(join(folder, file)));
   return hash.digest("hex");
 }
 

@@ -17,9 +17,10 @@ import {
 import { readOnnx } from "../../src/formats/onnx/read.ts";
 import { normal } from "../engine/random-data.ts";
 import { type ConstantType, type ConstantValue, constants } from "./constants.ts";
-import { Draft, Draw, type GraphSetting, type Value } from "./draft.ts";
+import { Draft, Draw, type GraphSetting, type Layer, type Value } from "./draft.ts";
 import { movement } from "./movement.ts";
 import { pointwise } from "./pointwise.ts";
+import { products } from "./products.ts";
 import { statistics } from "./statistics.ts";
 import { windows } from "./windows.ts";
 
@@ -33,7 +34,8 @@ export interface RandomGraph {
   readonly ops: readonly string[];
 }
 
-const layers = Object.entries({ ...pointwise, ...statistics, ...windows, ...movement });
+const layers: Readonly<Record<string, Layer>> = { ...pointwise, ...statistics, ...windows, ...movement, ...products };
+const names = Object.keys(layers);
 const arithmetic = Object.entries(constants);
 const opsets = [7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 19, 20, 21];
 /** Elements that a value may have. */
@@ -112,11 +114,21 @@ class Growing {
   }
 }
 
-/** A random file; undefined where nothing legal came of the numbers drawn. */
-export async function randomGraph(seed: number, number: number): Promise<RandomGraph | undefined> {
+/**
+ * A random file; undefined where nothing legal came of the numbers drawn. With names in `often`, each second node is
+ * one of these layers, and none computes constants.
+ */
+export async function randomGraph(
+  seed: number,
+  number: number,
+  often: readonly string[] = [],
+): Promise<RandomGraph | undefined> {
+  const unknown = often.find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new Error(`there is no layer "${unknown}" among ${names.join(", ")}`);
   const draw = new Draw(seed, number);
   const growing = new Growing(draw);
-  const outputs = draw.chance(0.25) ? await growConstants(growing) : await growLayers(growing);
+  const isConstants = often.length === 0 && draw.chance(0.25);
+  const outputs = isConstants ? await growConstants(growing) : await growLayers(growing, often);
   if (outputs === undefined) return undefined;
   const { inputs, isOpen, ops, setting } = growing;
   return { bytes: growing.bytes(outputs), inputs, batch: setting.batch, isOpen, ops };
@@ -135,14 +147,15 @@ function isRefused(bytes: Uint8Array): boolean {
 }
 
 /** Some layers, each reading one of the values before it. */
-async function growLayers(growing: Growing): Promise<readonly string[] | undefined> {
+async function growLayers(growing: Growing, often: readonly string[]): Promise<readonly string[] | undefined> {
   const { draw } = growing.setting;
   const values = [...growing.inputs];
   const wanted = draw.between(1, 7);
   for (let tries = 0; tries < 6 * wanted && values.length < wanted + growing.inputs.length; tries++) {
     const src = draw.chance(0.75) ? required(values.at(-1), "a value") : draw.pick(values);
     const draft = growing.draft(values);
-    const output = draw.pick(layers)[1](draft, src);
+    const name = draw.pick(often.length > 0 && draw.chance(0.5) ? often : names);
+    const output = layers[name]?.(draft, src);
     if (output === undefined) continue;
     const result = await growing.accept(draft, output);
     if (result?.type === "float32") values.push({ name: output, shape: [...result.dims] });

@@ -50,15 +50,20 @@ const gelu: Layer = (draft, { name }) => {
   ])();
 };
 
+/** Not next to nothing, where ONNX Runtime's sigmoid is zero and ours is not yet. */
+function positive(draft: Draft, name: string): string {
+  return draft.node("Sigmoid", [draft.node("Tanh", [name])]);
+}
+
 const pow: Layer = (draft, { name }) => {
   const exponent = draft.draw.pick([2, 3, 0.5, -1]);
   // Roots and inverses of positive numbers only.
-  const base = exponent >= 2 ? name : draft.node("Sigmoid", [name]);
+  const base = exponent >= 2 ? name : positive(draft, name);
   return draft.node("Pow", [base, draft.tensor([exponent], draft.draw.pick([[], [1]]))]);
 };
 
 function ofPositive(opType: string): Layer {
-  return (draft, { name }) => draft.node(opType, [draft.node("Sigmoid", [name])]);
+  return (draft, { name }) => draft.node(opType, [positive(draft, name)]);
 }
 
 const selu: Layer = (draft, { name }) =>
@@ -114,7 +119,7 @@ function binary(opType: string): Layer {
     }
     const fitting = values.filter((other) => fits(other.shape, src.shape));
     // A quotient of values is somewhere next to nothing.
-    const other = opType === "Div" ? draft.node("Sigmoid", [draw.pick(fitting).name]) : draw.pick(fitting).name;
+    const other = opType === "Div" ? positive(draft, draw.pick(fitting).name) : draw.pick(fitting).name;
     return draft.node(opType, [src.name, other]);
   };
 }

@@ -54,22 +54,6 @@ function reduction(opType: string): Layer {
   };
 }
 
-/** Of the value and itself, its transposed, or another value that fits. */
-const matMul: Layer = (draft, { name, shape }) => {
-  const { draw, values } = draft;
-  if (shape.length < 3) return undefined;
-  const fits = (other: Shape): boolean =>
-    other.length === shape.length &&
-    other.at(-2) === shape.at(-1) &&
-    other.slice(0, -2).every((size, axis) => size === shape[axis]);
-  const fitting = values.filter((other) => fits(other.shape));
-  if (fitting.length > 0 && draw.chance(0.7)) return draft.node("MatMul", [name, draw.pick(fitting).name]);
-  const axes = shape.map((_, axis) => axis);
-  const perm = [...axes.slice(0, -2), shape.length - 1, shape.length - 2];
-  const pair = [name, draft.node("Transpose", [name], { perm })];
-  return draft.node("MatMul", draw.chance(0.5) ? pair : pair.toReversed());
-};
-
 function epsilon(draft: Draft): ReturnType<typeof maybe> {
   return maybe(draft, "epsilon", { float: 10 ** -draft.draw.between(2, 4) });
 }
@@ -175,7 +159,6 @@ export const statistics: Readonly<Record<string, Layer>> = {
   GroupNormalization: groupNormalization,
   "a norm in small ops": writtenOut,
   LRN: localResponse,
-  MatMulOfValues: matMul,
   LpNormalization: lpNormalization,
   PRelu: prelu,
 };
