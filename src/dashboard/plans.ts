@@ -58,9 +58,16 @@ export class TimingPlans {
 
 const time = z.number().nonnegative().max(600_000);
 
+/** As a latency table takes them. */
+const words = z
+  .string()
+  .trim()
+  .min(1)
+  .regex(/^\P{Cc}*$/u);
+
 const timesSchema: z.ZodType<PlanTimes> = z.strictObject({
-  device: z.string().trim().min(1).max(200),
-  runtimeVersion: z.string().trim().min(1).max(40),
+  device: words.max(200),
+  runtimeVersion: words.max(40),
   provider: z.enum(["wasm", "webgpu"]),
   threads: z.int().positive().max(1024),
   milliseconds: z.array(time),

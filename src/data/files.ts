@@ -1,7 +1,7 @@
 /** Reads data files, and turns errors of the system into errors that name the file and say what to do. */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { constants, createReadStream } from "node:fs";
+import { open, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { EspalierError, InternalError, UserError } from "../core/errors.ts";
 import { refusalOf, systemCode } from "../core/system-errors.ts";
@@ -37,16 +37,39 @@ export function fileError(
   }
 }
 
+/** The last one is undefined on systems without pipes. */
+const { O_RDONLY, O_NONBLOCK = 0 } = constants;
+
+/**
+ * The bytes of the file at `path`. Undefined if it is a pipe or a device, which may never end. Throws the errors of the
+ * system.
+ */
+export async function readRegular(path: string): Promise<Buffer | undefined> {
+  const file = await open(path, O_RDONLY | O_NONBLOCK);
+  try {
+    const status = await file.stat();
+    return status.isFile() || status.isDirectory() ? await file.readFile() : undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Why a file that `readRegular` gives nothing of is no file of data. */
+export const NOT_REGULAR = "it is a pipe or a device, not a file";
+
 /**
  * Reads the whole file.
  * @throws UserError "missing-file" or "bad-file", with `hint`.
  */
 export async function readDataFile(path: string, hint?: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (error) {
+  const bytes = await readRegular(path).catch((error: unknown) => {
     throw fileError(error, path, hint);
-  }
+  });
+  if (bytes !== undefined) return bytes;
+  throw new UserError("bad-file", `the file cannot be used: ${NOT_REGULAR}`, {
+    about: path,
+    hint: hint ?? "Give the path of a file",
+  });
 }
 
 /** Size in bytes of the file at `path`, or undefined if there is no such file. */

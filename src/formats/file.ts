@@ -2,6 +2,7 @@
  * Reads and writes whole files. A write goes to a temporary file, is flushed, and then replaces the old file, so that a
  * crash loses nothing.
  */
+import type { Stats } from "node:fs";
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import writeFileAtomic from "write-file-atomic";
@@ -10,11 +11,27 @@ import { refusalOf, systemCode } from "../core/system-errors.ts";
 
 const IS_FOLDER = "is a folder, not a file";
 
+/** A device gives bytes without end. A pipe, such as the shell's `<(…)`, is read like a file. */
+function isDevice(status: Stats): boolean {
+  return status.isCharacterDevice() || status.isBlockDevice();
+}
+
+/** Throws `UserError("bad-file")` if `path` is a device. What is not there is left to be found by reading. */
+export function refuseDevice(path: string, status: Stats | undefined): void {
+  if (status === undefined || !isDevice(status)) return;
+  throw new UserError("bad-file", "is a device, not a file", { about: path, hint: "Give the path of a file" });
+}
+
 /** Reads the file at `path`. Throws `UserError("missing-file")` if there is none, `"bad-file"` if it cannot be read. */
 export async function readBytes(path: string): Promise<Uint8Array> {
+  refuseDevice(path, await stat(path).catch(() => undefined));
   try {
     return await readFile(path);
   } catch (cause) {
+    if (systemCode(cause) === "ERR_FS_FILE_TOO_LARGE") {
+      const hint = "Give a smaller file. An ONNX file may keep its weights in a file beside it (external data)";
+      throw new UserError("bad-file", "is larger than 2 GB", { about: path, hint, cause });
+    }
     if (systemCode(cause) === "ENOENT") {
       throw new UserError("missing-file", "there is no such file", { about: path, hint: "Check the path", cause });
     }

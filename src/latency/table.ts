@@ -6,7 +6,13 @@ import { z } from "zod";
 import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 
-const milliseconds = z.number().nonnegative();
+/** Days are no times of layers, and sums of the largest numbers are infinite. */
+const milliseconds = z.number().nonnegative().max(1e9);
+/** Words for people, which are printed in a terminal. */
+const words = z
+  .string()
+  .max(200)
+  .regex(/^\P{Cc}*$/u, { error: "control characters are no text" });
 const widths = z
   .array(z.int().positive())
   .min(1)
@@ -34,11 +40,11 @@ const tableSchema = z.strictObject({
   format: z.literal("espalier-latency-table"),
   version: z.literal(1),
   /** The processor or the phone. */
-  device: z.string().min(1),
-  runtime: z.string().min(1),
-  runtimeVersion: z.string(),
+  device: words.min(1),
+  runtime: words.min(1),
+  runtimeVersion: words,
   /** What the runtime computes with: cpu, webgpu, …. */
-  provider: z.string().min(1),
+  provider: words.min(1),
   /** Threads of a run. */
   threads: z.int().positive(),
   /** Images of a run. */
@@ -51,7 +57,12 @@ const tableSchema = z.strictObject({
   overhead: milliseconds,
   /** The spread of the measurements: the quartiles' distance from the median, as a share of it. */
   spread: z.number().nonnegative(),
-  layers: z.array(layerTimes).min(1),
+  layers: z
+    .array(layerTimes)
+    .min(1)
+    .refine((layers) => new Set(layers.map(({ layer }) => layer)).size === layers.length, {
+      error: "a layer is there twice",
+    }),
 });
 
 export type LatencyTable = Readonly<z.output<typeof tableSchema>>;

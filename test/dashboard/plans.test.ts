@@ -24,7 +24,14 @@ test("a model's times become a table of it", async () => {
   // A body has at most 16 kB, with five digits for each time.
   expect(JSON.stringify({ ...times, milliseconds: layers.map(() => 0.0012345) }).length).toBeLessThan(16_384);
   for (const wrong of [
-    ...[null, {}, { ...times, milliseconds: [1] }, { ...times, device: "" }, { ...times, provider: "cpu" }],
+    ...[
+      null,
+      {},
+      { ...times, milliseconds: [1] },
+      { ...times, device: "" },
+      { ...times, device: "\u001b[2J" },
+      { ...times, provider: "cpu" },
+    ],
     ...[
       { ...times, whole: 0 },
       { ...times, more: 1 },

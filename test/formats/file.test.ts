@@ -1,4 +1,6 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -6,6 +8,7 @@ import { readBytes, writeBytes } from "../../src/formats/file.ts";
 import { loadOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { resnet } from "../../src/models/resnet.ts";
+import { readFixedInputs } from "../../src/training/settings/fixed-input.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "espalier-file-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -24,6 +27,19 @@ test("an error of the system names the path", async () => {
   await expect(readBytes(missing)).rejects.toMatchObject({ code: "missing-file", details: { about: missing } });
   await expect(writeBytes(missing, new Uint8Array())).rejects.toMatchObject({ code: "missing-file" });
   await expect(readBytes(folder)).rejects.toMatchObject({ code: "bad-file" });
+});
+
+test.skipIf(!existsSync("/dev/zero"))("a device is no file, and what a pipe gives is one", async () => {
+  await expect(readBytes("/dev/zero")).rejects.toMatchObject({
+    code: "bad-file",
+    details: { hint: expect.any(String) },
+  });
+  symlinkSync("/dev/zero", join(folder, "zero.npy"));
+  expect(() => readFixedInputs(`a=${join(folder, "zero.npy")}`)).toThrow(/is a device, not a file/);
+  const pipe = join(folder, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const [read] = await Promise.all([readBytes(pipe), writeFile(pipe, "abc")]);
+  expect(new TextDecoder().decode(read)).toBe("abc");
 });
 
 test("a network is saved to a file and loaded from it", async () => {

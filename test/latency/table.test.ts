@@ -50,6 +50,13 @@ test.each([
     spoil({ milliseconds: first.milliseconds.map((row: number[]) => row.map(() => -1)) }),
     /layers\.0/,
   ],
+  [
+    "a time that sums to infinity",
+    spoil({ milliseconds: first.milliseconds.map((row: number[]) => row.map(() => 1e308)) }),
+    /layers\.0/,
+  ],
+  ["a layer twice", JSON.stringify({ ...whole, layers: [...whole.layers, first] }), /a layer is there twice/],
+  ["a device whose name moves the cursor", JSON.stringify({ ...whole, device: "\u001b[2JPixel" }), /device: control/],
   ["widths that fall", spoil({ outputs: [32, 16] }), /must ascend/],
 ])("a table with %s is refused, and the message says why", (_, json, reason) => {
   let message = "";

@@ -8,10 +8,10 @@
  * - Transparent pixels are composited on black, the colour of a crop's padding.
  * - A file of several images or pages gives its first one.
  */
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Sharp, SharpOptions } from "sharp";
 import type { SampleShape } from "../dataset.ts";
+import { NOT_REGULAR, readRegular } from "../files.ts";
 import { bitmapSize, decodeBitmap } from "./bmp.ts";
 import { FORMATS, formatOf } from "./formats.ts";
 import type { View } from "./view.ts";
@@ -66,7 +66,9 @@ export async function decodeImage(
   choose: ChooseView,
   white?: number,
 ): Promise<Decoded> {
-  return decodeBytes(await readFile(resolve(folder, path)), shape, choose, white);
+  const bytes = await readRegular(resolve(folder, path));
+  if (bytes === undefined) throw new Error(NOT_REGULAR);
+  return decodeBytes(bytes, shape, choose, white);
 }
 
 /** As `decodeImage`, for an encoded image in memory. */

@@ -3,9 +3,10 @@
  * almost black if all 16 bits count. One white holds for all images of a dataset, so that their brightness stays
  * comparable.
  */
-import { open, readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { FileList, ImageFile } from "../dataset.ts";
+import { readRegular } from "../files.ts";
 import { FULL_WHITE, openImage } from "./decode.ts";
 import { formatOf, HEADER_BYTES } from "./formats.ts";
 
@@ -73,7 +74,7 @@ export async function bytesOf(
   if (store !== undefined && at !== undefined) return Buffer.from(store.subarray(at, at + Math.min(bytes, most)));
   const place = resolve(folder, path);
   try {
-    if (most >= bytes) return await readFile(place);
+    if (most >= bytes) return (await readRegular(place)) ?? Buffer.alloc(0);
     const file = await open(place);
     try {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(most), 0, most, 0);

@@ -1,8 +1,9 @@
 /** Reads the values of fixed inputs from the text of a flag. */
-import { readFileSync } from "node:fs";
+import { readFileSync, type Stats, statSync } from "node:fs";
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
 import { parseNumber } from "../../core/text-values.ts";
+import { refuseDevice } from "../../formats/file.ts";
 import { readNpy } from "../../formats/npy.ts";
 import type { FixedInputs } from "../../formats/onnx/fixed-inputs.ts";
 import { byName } from "./codecs.ts";
@@ -25,6 +26,7 @@ export const fixedInputs: Codec = byName("an input", readFixedInput);
 /** A number, or the numbers of a `.npy` file. Throws `UserError` "missing-file", "bad-file" or "bad-option". */
 function readFixedInput(text: string, flag: string): number | readonly number[] {
   if (!text.toLowerCase().endsWith(".npy")) return parseNumber(text, flag);
+  refuseDevice(text, statusOf(text));
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(text);
@@ -43,4 +45,13 @@ function readFixedInput(text: string, flag: string): number | readonly number[] 
     expected: "finite numbers",
     hint: "Write a large number, such as -1e9 in a mask, instead of an infinite one",
   });
+}
+
+/** Undefined if there is no such file, or none that may be looked at. */
+function statusOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }

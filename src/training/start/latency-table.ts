@@ -19,8 +19,8 @@ export function needsLatency({ budget, gammaBy, latencyTable }: LatencySettings)
 /**
  * The latency table for `graph`; undefined if `settings` need none. Without a file the layers are timed on this
  * machine, and the result is kept for later runs.
- * @throws UserError "missing-file", "bad-file", "bad-option" if the file lacks layers of `graph`, and the errors of
- * `measureLatencyTable`.
+ * @throws UserError "missing-file", "bad-file", "bad-option" if the file lacks layers of `graph` or has no time for any,
+ * and the errors of `measureLatencyTable`.
  */
 export async function latencyTableFor(
   graph: Graph,
@@ -42,8 +42,13 @@ export async function latencyTableFor(
     }
   }
   const table = await readLatencyTable(file);
-  predictorOf(table).requireLayers(graph, file);
-  return table;
+  const predictor = predictorOf(table);
+  predictor.requireLayers(graph, file);
+  if (predictor.run(graph) > 0) return table;
+  throw new UserError("bad-option", "by the latency table this network takes no time", {
+    about: file,
+    hint: `Measure ${graph.name} itself: espalier measure <model> --out table.json`,
+  });
 }
 
 /** Reads the table in `file`. @throws UserError "missing-file" or "bad-file". */

@@ -1,10 +1,13 @@
 /** Folders as people have them: each stands for a kind that readers stumble over. */
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 import sharp from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { FileSplit } from "../../../src/data/dataset.ts";
 import { evaluationBatches } from "../../../src/data/evaluation-batches.ts";
+import { readDataFile } from "../../../src/data/files.ts";
+import { checkImages } from "../../../src/data/images/check.ts";
 import { whiteOf } from "../../../src/data/images/depth.ts";
 import { openImages } from "../../../src/data/images/open.ts";
 import { temporaryFolder } from "../support.ts";
@@ -132,6 +135,22 @@ describe("a folder", () => {
     const { notes } = await openImages(join(root, "share"), { testShare: 0.07 });
     expect(notes?.[0]).toContain(": 7 % of each class");
   });
+
+  it.skipIf(!existsSync("/dev/zero"))(
+    "with a pipe and a device among its images reports them as unreadable",
+    async () => {
+      for (const name of names) for (const image of [0, 1, 2, 3]) put(`odd/${name}/${image}.png`, plain);
+      execFileSync("mkfifo", [join(root, "odd/red/pipe.png")]);
+      symlinkSync("/dev/zero", join(root, "odd/red/zero.png"));
+      const data = await openImages(join(root, "odd"), { channels: 3, size: side, testShare: 0.5 });
+      await Promise.all([checkImages(data.train), checkImages(data.test)]);
+      const found = [...data.train.unreadable.images, ...data.test.unreadable.images];
+      expect(found.map(({ path, reason }) => [path, reason]).toSorted()).toEqual(
+        ["red/pipe.png", "red/zero.png"].map((path) => [path, "it is a pipe or a device, not a file"]),
+      );
+      await expect(readDataFile("/dev/zero")).rejects.toMatchObject({ code: "bad-file" });
+    },
+  );
 
   it("with a single image of a class trains on it and says that it is not tested", async () => {
     for (const name of names) put(`few/${name}/1.png`, plain);
