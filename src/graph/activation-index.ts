@@ -81,6 +81,11 @@ export class ActivationIndex {
     return Array.from({ length: end - start }, (_, channel) => start + channel);
   }
 
+  /** How many channels `value` has. */
+  channelCount(value: number): number {
+    return (this.starts[value + 1] ?? 0) - (this.starts[value] ?? 0);
+  }
+
   /**
    * The sets of channels that channels of several classes reach, such as the outputs of a layer, which all of its
    * inputs reach. `classes` has the class of each channel.

@@ -80,7 +80,8 @@ export function livingChannels(analysed: Analysed, alsoKept?: Uint8Array): Liven
       const node = required(nodes[index], "node");
       const dst = required(node.outputs[0], `output of "${node.name}"`);
       const present = presentAndDemanded(demanded.get(dst), classes.get(dst), kept);
-      if (!present.includes(1)) continue;
+      // One number an image has no axis of channels that could say that it is needed.
+      if (present.length > 0 && !present.includes(1)) continue;
       const masks = channelRule(node).demands(required(contexts[index], "context"), present);
       for (const [slot, mask] of masks.entries()) {
         if (demand(node.inputs[slot] ?? "", mask)) isStable = false;

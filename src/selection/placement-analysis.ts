@@ -214,6 +214,8 @@ export class PlacementAnalysis {
     if (this.#assumed.now[channel] === 0) return false;
     return this.#index.readersOf(this.#index.valueOf[channel] ?? 0).some((reader) => {
       const { start, channels } = this.#index.reachOf(reader, channel);
+      // One number an image has no channels, but what it is computed from matters.
+      if (this.#index.channelCount(reader.dst) === 0) return true;
       if (uniform.get(channels) === one) return false;
       const isRead = channels.some((own) => this.#classes[start + own] !== one);
       if (!isRead && channels.length > 1) uniform.set(channels, one);

@@ -205,6 +205,19 @@ describe("structures that cannot be pruned get no factor, and a reason", () => {
     });
   });
 
+  test("channels that are not zero behind their activation, in front of one number an image", () => {
+    const b = new GraphBuilder("one number");
+    const src = b.input("images", ["N", 3, 4, 4]);
+    const first = b.relu("first.relu", b.convolution("first", src, { channels: 4, kernel: 1 }));
+    const open = b.activation("open", b.convolution("last", first, { channels: 5, kernel: 1 }), {
+      function: "sigmoid",
+    });
+    b.output(b.node("reduction", "number", [open], { function: "mean", axes: [1, 2, 3], keepsAxes: false }));
+    const placement = placeAll(b.build());
+    expect(placement.factors.map(({ parameter }) => parameter)).toEqual(["first.neuron.factor"]);
+    expectKept(placement);
+  });
+
   test("queries, keys and values of one channel each: no channel at zero makes its attention zero", () => {
     const b = new GraphBuilder("attention");
     const src = b.input("images", ["N", 3, 1, 4]);

@@ -19,13 +19,38 @@ function meanOf(context: ReadContext, value: string): Mean | undefined {
   return name === "mean" && keepsAxes && zeros === undefined ? { of, axes } : undefined;
 }
 
+/** The values that `value` is the difference of: a value and a number of it have the same shape now and then. */
+function differenceOf(context: ReadContext, value: string): readonly [src: string, subtracted: string] | undefined {
+  const node = context.producer(value);
+  const [first = "", second = ""] = node?.inputs ?? [];
+  if (node?.op === "binary" && node.attributes.function === "subtract") return [first, second];
+  const other = node?.op === "add" ? context.producer(second) : undefined;
+  const isNegative =
+    other?.op === "activation" &&
+    other.attributes.function === "linear" &&
+    other.attributes.slope === -1 &&
+    other.attributes.offset === 0;
+  return isNegative ? [first, other.inputs[0] ?? ""] : undefined;
+}
+
 /** The mean that `value` is a value less, if it is one; the value is `Mean.of`. */
 function centredBy(context: ReadContext, value: string): Mean | undefined {
-  const node = context.producer(value);
-  if (node?.op !== "binary" || node.attributes.function !== "subtract") return undefined;
-  const [src = "", subtracted = ""] = node.inputs;
+  const difference = differenceOf(context, value);
+  if (difference === undefined) return undefined;
+  const [src, subtracted] = difference;
   const mean = meanOf(context, subtracted);
-  return mean?.of === src ? mean : undefined;
+  return mean?.of === src ? mean : transposedMean(context, src, subtracted);
+}
+
+/** The mean of `src`, a transposed value, if `value` is the mean of that value, transposed in the same way. */
+function transposedMean(context: ReadContext, src: string, value: string): Mean | undefined {
+  const [before, behind] = [context.producer(src), context.producer(value)];
+  if (before?.op !== "transpose" || behind?.op !== "transpose") return undefined;
+  const { permutation } = before.attributes;
+  const mean = meanOf(context, behind.inputs[0] ?? "");
+  const isSame = behind.attributes.permutation.join() === permutation.join() && mean?.of === before.inputs[0];
+  if (mean === undefined || !isSame) return undefined;
+  return { of: src, axes: permutation.flatMap((from, axis) => (mean.axes.includes(from) ? [axis] : [])) };
 }
 
 /** The value that `value` is the square of. */

@@ -46,9 +46,11 @@ export const reduction: ChannelRule<"reduction"> = {
     const all = indices(channelsOf(dstShape));
     return () => all;
   },
-  demands: ({ attributes: { axes }, shapes: [shape] }, dst) => [
-    axes.includes(1) ? new Uint8Array(channelsOf(shape)).fill(dst.includes(1) ? 1 : 0) : dst,
-  ],
+  demands: ({ attributes: { axes }, shapes: [shape] }, dst) => {
+    if (!axes.includes(1)) return [dst];
+    const isNeeded = dst.length === 0 || dst.includes(1);
+    return [new Uint8Array(channelsOf(shape)).fill(isNeeded ? 1 : 0)];
+  },
   narrow: ({ attributes, shapes: [shape] }, { src }) => {
     const lost = attributes.axes.includes(1) ? channelsOf(shape) - src(0).length : 0;
     const { zeros = 0 } = attributes;

@@ -184,6 +184,25 @@ const right: Readonly<Record<string, readonly [ModelParts, ...OpName[]]>> = {
     },
     ...(["convolution", "flatten"] as const),
   ],
+  "a layer norm over all that is behind a transpose": [
+    {
+      features: [4, 6],
+      tensors: [counted("scale", [6, 4])],
+      nodes: [
+        transposed("x", "turned", [0, 2, 1]),
+        node("LayerNormalization", ["turned", "scale"], "y", [attributeMessage("axis", 1)]),
+      ],
+    },
+    "normalization",
+  ],
+  "a layer norm over one number": [
+    {
+      features: [1, 1],
+      tensors: [floats("scale", [2], [1, 1]), floats("shift", [0.3], [1, 1])],
+      nodes: [node("LayerNormalization", ["x", "scale", "shift"], "y", [attributeMessage("axis", 1)])],
+    },
+    "normalization",
+  ],
   "a token of one number": [
     {
       features: [7, 1],
@@ -292,6 +311,11 @@ const refused: readonly RefusedForm[] = [
     "an output whose batch is second",
     { features: [4, 6], nodes: [transposed("x", "y", [2, 0, 1])] },
     /Transpose|batch/,
+  ],
+  [
+    "weights with an axis in front, which the result gets in front of the batch",
+    { features: [4], tensors: [counted("weights", [1, 4, 3])], nodes: [node("MatMul", ["x", "weights"], "y")] },
+    /MatMul/,
   ],
   [
     "a sum over the batch",

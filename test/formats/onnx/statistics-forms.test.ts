@@ -60,6 +60,29 @@ type Form = readonly [name: string, parts: ModelParts, ops?: readonly OpName[]];
 
 const right: readonly Form[] = [
   [
+    "one number an image, of a layer that has lost channels",
+    {
+      features: image,
+      tensors: [floats("weights", [0.5, -1, 0, 0, 2, 0.3, 0.7, 1, 0, 0, 0, 0], [3, 4, 1, 1])],
+      nodes: [
+        node("Conv", ["x", "weights"], "layer"),
+        node("Sigmoid", ["layer"], "open"),
+        node("ReduceMean", ["open"], "number", attributes({ axes: [1, 2, 3], keepdims: 0 })),
+        node("Relu", ["number"], "y"),
+      ],
+    },
+    ["convolution", "activation", "reduction", "relu"],
+  ],
+  [
+    "a layer norm of one number's scale and shift, over images of one pixel",
+    {
+      features: [4, 1, 1],
+      tensors: [floats("scale", [0.8], [1, 1]), floats("shift", [0.2], [1, 1])],
+      nodes: [node("LayerNormalization", ["x", "scale", "shift"], "y", attributes({ axis: 2 }))],
+    },
+    ["normalization", "activation", "activation"],
+  ],
+  [
     "a sum of one value",
     { features: image, nodes: [node("Sum", ["x"], "same"), node("Relu", ["same"], "y")] },
     ["relu"],

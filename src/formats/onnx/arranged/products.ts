@@ -90,6 +90,8 @@ function byConstant(context: ArrangedContext, value: string, constant: string, i
   const place = arrangement.axes.length - (isLeft ? 2 : 1);
   const axis = arrangement.axes[place] ?? [];
   const weights = matrixOf(context, constant, isLeft);
+  // A constant with more axes would add them in front of the batch.
+  if (context.reader.shape(constant).length > arrangement.axes.length) return false;
   if (place < 0 || hasBatch(axis) || extentOf(axis) !== weights.inputs) return false;
   const { source, inner, made } = applied(context, arrangement, axis, weights);
   return declare(context, { source, inner, axes: arrangement.axes.with(place, made) });

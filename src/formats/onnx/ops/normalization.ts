@@ -11,7 +11,7 @@ import { shortestDecimal } from "../decimal.ts";
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteContext, WriteRule } from "../rules.ts";
-import { combineConstant } from "./binary.ts";
+import { readPerChannel } from "./per-channel.ts";
 
 const opsets = { layer: 17, groupsOfChannels: 21, axesInput: 18 } as const;
 
@@ -116,11 +116,11 @@ function addNormalization(
     const last = step(!shifts, "scaled");
     value = isPerChannel
       ? context.add(node, "gain", [value, context.parameter(node, scale, channels)], {}, last)
-      : combineConstant(node, context, "multiply", { src: value, constant: scale }, last);
+      : readPerChannel(node, context, "gain", { src: value, constant: scale }, last);
   }
   if (!shifts) return;
   if (isPerChannel) context.add(node, "bias", [value, context.parameter(node, shift, channels)], {});
-  else combineConstant(node, context, "add", { src: value, constant: shift });
+  else readPerChannel(node, context, "bias", { src: value, constant: shift });
 }
 
 function affineOf(node: NodeReader): Affine {
