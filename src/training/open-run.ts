@@ -22,9 +22,11 @@ import { Throughput } from "./progress/throughput.ts";
 import { reportUnreadable } from "./progress/unreadable.ts";
 import type { Run } from "./run.ts";
 import { type Checkpoint, writeCheckpoint } from "./run-folder/checkpoint-files.ts";
+import { type KeptFiles, keptFiles } from "./run-folder/kept-files.ts";
 import { runFiles } from "./run-folder/run-folder.ts";
 import { type RunRecord, writeRunRecord } from "./run-folder/run-record.ts";
 import type { RunWriter } from "./run-folder/run-writer.ts";
+import { sealOf } from "./run-folder/seal.ts";
 import { engineOf, type RunOptions, type Threads, withThreads, withWriter } from "./run-scope.ts";
 import { RunState } from "./run-state.ts";
 import { score } from "./score.ts";
@@ -108,19 +110,31 @@ export async function carryOut(source: RunSource, options: RunOptions): Promise<
 
 /**
  * Writes the state that the run starts from before the long work of preparing plans: a run whose process is killed
- * after this can be resumed. `run.json` is written last, because its presence makes the folder a run.
+ * after this can be resumed. `run.json` is written last, because its presence makes the folder a run. Returns the hashes
+ * of the files that the run keeps.
  */
-export async function writeStart(writer: RunWriter, start: RunStart): Promise<void> {
-  const { record, checkpoint, teacher, latencyTable } = start;
+export async function writeStart(writer: RunWriter, start: RunStart): Promise<KeptFiles> {
+  const { teacher, latencyTable } = start;
   const { folder } = writer;
-  await discardingNew(start, writer, () =>
+  const written = await discardingNew(start, writer, () =>
     writer.write(async (owner) => {
       if (teacher !== undefined) await saveOnnx(teacher, join(folder, runFiles.teacher));
       if (latencyTable !== undefined) await saveLatencyTable(join(folder, runFiles.latencyTable), latencyTable);
+      const files = await keptFiles(folder);
+      const { record, checkpoint } = withKeptFiles(start, files);
       await writeCheckpoint(folder, checkpoint, owner);
       await writeRunRecord(folder, record);
+      return files;
     }),
   );
+  return written ?? {};
+}
+
+/** `start` with the hashes of the files that the run keeps in its record, and under its seal. */
+export function withKeptFiles(start: RunStart, files: KeptFiles): RunStart {
+  if (Object.keys(files).length === 0) return start;
+  const record = { ...start.record, files };
+  return { ...start, record, checkpoint: { ...start.checkpoint, seal: sealOf(record) } };
 }
 
 /**

@@ -14,6 +14,7 @@ import type { Run } from "./run.ts";
 import { loadTogether, readLatestTogether } from "./run-folder/broadcast.ts";
 import { readEventsSoFar } from "./run-folder/event-log.ts";
 import { hasEnded } from "./run-folder/finished.ts";
+import { requireKeptFiles } from "./run-folder/kept-files.ts";
 import { runFiles } from "./run-folder/run-folder.ts";
 import { type RunRecord, readRunRecord } from "./run-folder/run-record.ts";
 import { requireSealed } from "./run-folder/seal.ts";
@@ -64,6 +65,7 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
         folder: async () => path,
         open: async () => {
           const engine = engineOf(threads);
+          await cluster.onFirst(() => requireKeptFiles(path, record.files));
           const teacher = hasTeacher(settings) ? await loadTogether(join(path, runFiles.teacher), cluster) : undefined;
           const latencyTable = await cluster.onFirst(async () =>
             needsLatency(settings) ? readLatencyTable(join(path, runFiles.latencyTable)) : null,

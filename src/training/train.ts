@@ -19,7 +19,7 @@ import { requireBodyEpochs } from "./head-phase.ts";
 import { requireOwnNames } from "./hooks/run-hook.ts";
 import { imagesPerMicroBatch } from "./network/micro-batches.ts";
 import { requireUpdates } from "./network/weight-average.ts";
-import { carryOut, type RunStart, type SettledRun, writeStart } from "./open-run.ts";
+import { carryOut, type RunStart, type SettledRun, withKeptFiles, writeStart } from "./open-run.ts";
 import { partOfBatch, requireCommonGround } from "./ranks/ranks.ts";
 import type { Run } from "./run.ts";
 import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
@@ -195,8 +195,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
             ...(factors.length === 0 && controlOf === undefined ? [noGamma] : []),
           ],
         };
-        await cluster.onFirst(() => writeStart(writer, start));
-        return start;
+        return withKeptFiles(start, await cluster.onFirst(() => writeStart(writer, start)));
       },
     };
   };

@@ -1,11 +1,15 @@
 /** `resume` goes on with the run that was started, and with no other. */
+import { createHash } from "node:crypto";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { formatLatencyTable } from "../../src/latency/table.ts";
+import { initialize } from "../../src/models/initialize.ts";
 import type { RunEvent } from "../../src/training/events.ts";
 import { resume } from "../../src/training/resume.ts";
 import { listCheckpoints } from "../../src/training/run-folder/checkpoint-files.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
+import { tableOf } from "../latency/tables.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
 
 const data = tinyDataset();
@@ -73,6 +77,51 @@ test("factors and data are sealed too, by their digest", async () => {
   });
 });
 
+test("the teacher and the latency table that a run keeps are sealed too", async () => {
+  const folder = join(temporaryFolder(), "taught");
+  const table = join(temporaryFolder(), "table.json");
+  const graph = tinyResnet();
+  const formula = (outputs: number): number => 1e-3 * outputs;
+  writeFileSync(table, formatLatencyTable(tableOf(graph, formula)));
+  const controller = new AbortController();
+  const onEvent = ({ type }: RunEvent): void => {
+    if (type === "epoch") controller.abort();
+  };
+  const teacher = { graph, weights: initialize(graph, 3) };
+  const asked = {
+    ...options,
+    gammaBy: "latency" as const,
+    latencyTable: table,
+    distill: { weight: 0.5, temperature: 2 },
+  };
+  const run = train(teacher, { ...asked, folder, onEvent, signal: controller.signal });
+  await expect(run).rejects.toMatchObject({ code: "interrupted" });
+  const record: RunJson = JSON.parse(readFileSync(join(folder, "run.json"), "utf8"));
+  for (const name of ["teacher.onnx", "latency.json"]) {
+    const kept = readFileSync(join(folder, name));
+    const sha256 = createHash("sha256").update(kept).digest("hex");
+    expect(record["files"]).toHaveProperty([name], sha256);
+    writeFileSync(join(folder, name), Buffer.concat([kept, Buffer.from(" ")]));
+    const refused = { code: "checksum", details: { about: join(folder, name) } };
+    await expect(resume(folder, { data })).rejects.toMatchObject(refused);
+    // The record cannot be made to fit, either.
+    const other = createHash("sha256")
+      .update(readFileSync(join(folder, name)))
+      .digest("hex");
+    writeFileSync(
+      join(folder, "run.json"),
+      JSON.stringify({ ...record, files: { ...Object(record["files"]), [name]: other } }),
+    );
+    await expect(resume(folder, { data })).rejects.toMatchObject({
+      code: "checksum",
+      details: { list: ["files: changed"] },
+    });
+    writeFileSync(join(folder, "run.json"), JSON.stringify(record));
+    writeFileSync(join(folder, name), kept);
+  }
+  expect((await resume(folder, { data })).certificate.passed).toBe(true);
+});
+
 test("what only tells of the run may change, and so may the place of its data", async () => {
   const folder = edited((record) => {
     record["name"] = "renamed";
@@ -83,7 +132,6 @@ test("what only tells of the run may change, and so may the place of its data", 
 });
 
 test("a checkpoint of an older version has no seal, and the run gets one as it goes on", async () => {
-  const { createHash } = await import("node:crypto");
   const folder = edited(() => {});
   const path = join(folder, "checkpoints", "step-000006", "state.json");
   const { body }: { body: Json } = JSON.parse(readFileSync(path, "utf8"));

@@ -17,6 +17,7 @@ import type { ControlOf } from "../events.ts";
 import { type TaughtOutput, taughtOutputSchema } from "../network/taught-output.ts";
 import { type Settings, settingsSchema } from "../settings/settings.ts";
 import { runFileError } from "./file-errors.ts";
+import { type KeptFiles, keptNames } from "./kept-files.ts";
 import { runFiles } from "./run-folder.ts";
 
 /** A number of epochs that a run had before it got more. */
@@ -62,6 +63,8 @@ export interface RunRecord {
   readonly restoredNorms?: readonly string[];
   /** sha256 over all parameters, in the graph's order. */
   readonly initialWeights: string;
+  /** sha256 of the files beside this one that the run reads again when it is resumed, by name; absent if it has none. */
+  readonly files?: KeptFiles;
   readonly factors: readonly Factor[];
   /** The earlier lengths of a run that was resumed for more epochs, the first one first. */
   readonly extensions?: readonly Extension[];
@@ -89,6 +92,7 @@ const record: z.ZodType<RunRecord> = z.object({
   taught: z.array(taughtOutputSchema).exactOptional(),
   restoredNorms: z.array(z.string()).exactOptional(),
   initialWeights: sha256,
+  files: z.partialRecord(z.enum(keptNames), sha256).exactOptional(),
   factors: z.array(
     z.object({
       parameter: z.string(),
