@@ -1,6 +1,7 @@
 /** Parses values from the text of a command-line option or of a form field. */
 import { UserError } from "./errors.ts";
 import { unknownName } from "./names.ts";
+import { MOST_THREADS } from "./threads.ts";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
@@ -17,19 +18,29 @@ export function parseNumber(text: string, option: string): number {
   return Number(text);
 }
 
-/** A parser of whole numbers from `least`. */
-export function integerFor(option: string, least = 1): (text: string) => number {
+/** A parser of whole numbers from `least` to `most`. */
+export function integerFor(
+  option: string,
+  least = 1,
+  most: number = Number.MAX_SAFE_INTEGER,
+): (text: string) => number {
   return (text) => {
     const isNumber = NUMBER.test(text.trim());
     const value = Number(text);
-    if (isNumber && Number.isSafeInteger(value) && value >= least) return value;
+    if (isNumber && Number.isSafeInteger(value) && value >= least && value <= most) return value;
+    const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
     throw new UserError("bad-option", "not a whole number in range", {
       about: option,
-      expected: `a whole number from ${least}`,
+      expected: `a whole number ${range}`,
       received: isNumber ? text : `"${text}"`,
       hint: `Write a whole number, such as ${Math.max(least, 8)}`,
     });
   };
+}
+
+/** A parser of a number of threads. */
+export function threadsFor(option: string): (text: string) => number {
+  return integerFor(option, 1, MOST_THREADS);
 }
 
 /** A parser of comma-separated numbers, as in `--mean 0.49,0.48,0.45`. */

@@ -1,8 +1,8 @@
 /** Which engine: plain data, so that a choice can be stored with a run and sent to another thread. */
 
-import { UserError } from "../core/errors.ts";
 import { unknownName } from "../core/names.ts";
 import { optional } from "../core/optional.ts";
+import { requireThreads } from "../core/threads.ts";
 import { type CollectivesSpec, joinCollectives, useCollectives } from "../distributed/collectives.ts";
 import type { Engine } from "./engine.ts";
 import { installAdvice } from "./onednn/ffi/install.ts";
@@ -44,13 +44,7 @@ export function createEngine(spec: EngineSpec): Engine {
   const { engine, threads, cacheFolder, memoryLimit, tuningClock } = spec;
   if (spec.collectives !== undefined) useCollectives(joinCollectives(spec.collectives));
   const limit = optional({ memoryLimit });
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
-    throw new UserError("bad-option", "illegal number of threads", {
-      expected: "a whole number from 1",
-      received: `${threads}`,
-      hint: "Choose as many threads as there are cores, or leave it away",
-    });
-  }
+  if (threads !== undefined) requireThreads(threads);
   switch (engine) {
     case "onednn":
       return createOneDnnEngine({

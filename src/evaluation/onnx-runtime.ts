@@ -3,6 +3,7 @@ import type { InferenceSession } from "onnxruntime-node";
 import { required, UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
+import { requireThreads } from "../core/threads.ts";
 import { onnxRuntime } from "./runtime-library.ts";
 
 export interface RuntimeOptions {
@@ -39,6 +40,7 @@ export async function loadSession(
   name: string,
   { threads = 1, optimized = true, profile, optimizedFile }: LoadOptions = {},
 ): Promise<InferenceSession> {
+  requireThreads(threads);
   const options: InferenceSession.SessionOptions = {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,

@@ -57,12 +57,24 @@ export function parseBudget(text: string): Budget {
     });
   }
   const value = Number(digits);
-  if (percent === undefined) return { of: of ?? "macs", count: value * (scales[scale.toLowerCase()] ?? 1) };
+  if (percent === undefined)
+    return { of: of ?? "macs", count: requireCount(value * (scales[scale.toLowerCase()] ?? 1), text) };
   return { of: of ?? "macs", share: requireShare(value / 100, text) };
 }
 
+function requireCount(count: number, received: string): number {
+  const whole = Math.round(count);
+  if (whole >= 1 && Number.isSafeInteger(whole)) return whole;
+  throw new UserError("bad-option", "a budget in numbers is a whole number of MACs or parameters", {
+    about: "budget",
+    expected: "1 or more",
+    received,
+    hint: "20M-macs trains a network that ends with 20 million MACs",
+  });
+}
+
 function requirePositive(milliseconds: number, received: string): number {
-  if (milliseconds > 0) return milliseconds;
+  if (milliseconds > 0 && Number.isFinite(milliseconds)) return milliseconds;
   throw new UserError("bad-option", "a budget of time is above 0", {
     about: "budget",
     expected: "more than 0 ms",

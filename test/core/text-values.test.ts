@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { integerFor, numbersFor, oneOf, parseNumber } from "../../src/core/text-values.ts";
+import { integerFor, numbersFor, oneOf, parseNumber, threadsFor } from "../../src/core/text-values.ts";
 import { scheduleKinds } from "../../src/training/schedules.ts";
 
 describe("numbers", () => {
@@ -19,6 +19,8 @@ describe("numbers", () => {
   it("keeps whole numbers whole and in range", () => {
     expect([integerFor("--n")("7"), integerFor("--n", 0)("0")]).toEqual([7, 0]);
     expect(() => integerFor("--n")("0")).toThrow(/a whole number from 1/);
+    expect(threadsFor("--threads")("64")).toBe(64);
+    expect(() => threadsFor("--threads")("100000")).toThrow(/--threads: .*from 1 to 1024, got 100000/);
     expect(() => integerFor("--n")("1e300")).toThrow(/a whole number from 1/);
   });
 

@@ -133,7 +133,9 @@ describe.each(specs)("an engine in a worker thread: $engine", (spec) => {
 
 describe("starting", () => {
   it("rejects with what the engine throws, and leaves no thread behind", async () => {
-    await expect(EngineHost.start({ engine: "reference", threads: 0 })).rejects.toMatchObject({ code: "bad-option" });
+    for (const threads of [0, 100_000]) {
+      await expect(EngineHost.start({ engine: "reference", threads })).rejects.toMatchObject({ code: "bad-option" });
+    }
     const misspelt: { engine: string } = { engine: "onednm" };
     await expect(EngineHost.start(misspelt as EngineSpec)).rejects.toMatchObject({
       code: "unknown-name",

@@ -23,7 +23,21 @@ describe("a budget in words", () => {
     expect(parseBudget(text)).toEqual(budget);
   });
 
-  test.each(["", "half", "50", "20M", "-5%", "0%", "101%", "20M-watts", "5%%"])("not %o", (text) => {
+  test.each([
+    "",
+    "half",
+    "50",
+    "20M",
+    "-5%",
+    "0%",
+    "101%",
+    "20M-watts",
+    "5%%",
+    "0-macs",
+    "0.4-macs",
+    `${"9".repeat(400)}-macs`,
+    `${"9".repeat(400)}ms`,
+  ])("not %o", (text) => {
     expect(() => parseBudget(text)).toThrow(expect.objectContaining({ code: "bad-option" }));
   });
 

@@ -236,6 +236,7 @@ describe("when integers begin", () => {
 test.each([
   ["epochs on integers without integers", { int8: undefined }, /no 8-bit integers/],
   ["layers on floats without integers", { int8: undefined, int8Epochs: undefined, int8Keep: ["a"] }, /stay on floats/],
+  ["no layer on integers", { int8Keep: [...simulateIntegers(tinyResnet()).layers] }, /all layers would stay on floats/],
   ["a layer that there is not", { int8Keep: ["stem"] }, /stem\.conv/],
   ["more epochs than the run has", { int8Epochs: 4 }, /more than the 3 of the run/],
   ["integers from the start with new weights", { int8Epochs: 2.8 }, /constant batch statistics/],

@@ -161,6 +161,8 @@ describe("flags of settings", () => {
     expect(() => settingsFrom(["--rate-of", "64"])).toThrow(/--rate-of: .*lacks the name of a kind of parameters/);
     expect(() => settingsFrom(["--rate-of", "bais=64"])).toThrow(/kind in --rate-of.*Did you mean "bias"/);
     expect(() => settingsFrom(["--rate-of", "bias=64=2"])).toThrow(/unknown kind in --rate-of "bias=64"/);
+    expect(() => settingsFrom(["--output-weights", "a=1,b=2,a=3"])).toThrow(/"a" is there twice/);
+    expect(() => settingsFrom(["--output-weights", "__proto__=1"])).toThrow(/the name is reserved/);
     expect(() => settingsFrom(["--output-weights", "boxes=1,2"])).toThrow(/lacks the name of an output/);
   });
 });

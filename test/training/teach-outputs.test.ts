@@ -382,6 +382,7 @@ describe("a run that is taught the original's outputs", () => {
     [{ distill: {} }, "distill"],
     [{ labelSmoothing: 0.1 }, "labelSmoothing"],
     [{ outputWeights: { mapp: 1 } }, "map"],
+    [{ outputWeights: { map: 0, logits: 0 } }, "weight of zero"],
     [{ teach: undefined, outputKinds: { map: "values" as const } }, "outputKinds"],
     [{ fromScratch: true }, "teach"],
   ])("refuses %j", async (more, about) => {

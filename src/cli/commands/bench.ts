@@ -4,7 +4,7 @@
  */
 import { type Command, Option } from "commander";
 import { UserError } from "../../core/errors.ts";
-import { integerFor, oneOf } from "../../core/text-values.ts";
+import { integerFor, oneOf, threadsFor } from "../../core/text-values.ts";
 import { engineNames } from "../../engine/create.ts";
 import { precisions } from "../../engine/engine.ts";
 import { modelNames } from "../../models/zoo.ts";
@@ -36,7 +36,7 @@ export function addBench(program: Command, context: Context): void {
     .description("Time one or two networks in ONNX Runtime, or one training step of a network (--step).")
     .argument("[network]", `any ONNX file, or ${modelNames.join(", ")}`)
     .option("--batch <images>", "batch size (default: 1 and 32; with --step: 128)", integerFor("--batch"))
-    .option("--threads <n>", "threads (default: 1 and all cores; with --step: all cores)", integerFor("--threads"))
+    .option("--threads <n>", "threads (default: 1 and all cores; with --step: all cores)", threadsFor("--threads"))
     .option("--runs <n>", "timed runs (default: 50; with --step: 20)", integerFor("--runs"))
     .optionsGroup("Networks in ONNX Runtime:")
     .option("--against <network>", "a second network to compare with")

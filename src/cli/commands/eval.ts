@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
 import { required, UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
-import { integerFor, oneOf } from "../../core/text-values.ts";
+import { integerFor, oneOf, threadsFor } from "../../core/text-values.ts";
 import type { DataProgress } from "../../data/cifar10-cache.ts";
 import { type Dataset, firstImages, withNotes } from "../../data/dataset.ts";
 import type { ImageFileOptions } from "../../data/images/open.ts";
@@ -210,7 +210,7 @@ export function addEval(program: Command, context: Context): void {
         oneOf("engine", engineNames),
       ),
     )
-    .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"))
+    .option("--threads <n>", "threads of the engine (default: all cores)", threadsFor("--threads"))
     .addOption(
       new Option(
         "--runtime",

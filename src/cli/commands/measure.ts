@@ -1,6 +1,6 @@
 /** `espalier measure <network>`: how long ONNX Runtime takes for the network's layers on this machine, as a file. */
 import type { Command } from "commander";
-import { integerFor } from "../../core/text-values.ts";
+import { integerFor, threadsFor } from "../../core/text-values.ts";
 import { requirePlaceFor } from "../../formats/file.ts";
 import { predictorOf } from "../../latency/predict.ts";
 import { describeTable } from "../../latency/table.ts";
@@ -52,7 +52,7 @@ export function addMeasure(program: Command, context: Context): void {
     .description("Time the layers of a network on this machine, for budgets of latency (train --latency-table).")
     .argument("<network>", `an ONNX file, or a model (${modelNames.join(", ")})`)
     .option("--out <file>", "where to write the table", "latency.json")
-    .option("--threads <n>", "threads of ONNX Runtime", integerFor("--threads"), 1)
+    .option("--threads <n>", "threads of ONNX Runtime", threadsFor("--threads"), 1)
     .option("--batch <images>", "images of a run", integerFor("--batch"), 1)
     .action((source: string, options: MeasureOptions) => measure(context, source, options));
   withCommonOptions(command, [

@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
 import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
-import { integerFor, oneOf } from "../../core/text-values.ts";
+import { integerFor, oneOf, threadsFor } from "../../core/text-values.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { openDataset } from "../../data/open.ts";
 import { defaultEngine, type EngineName, engineNames } from "../../engine/create.ts";
@@ -186,7 +186,7 @@ export function addQuantize(program: Command, context: Context): void {
         oneOf("engine", engineNames),
       ),
     )
-    .option("--threads <n>", "threads of the engine (default: all cores)", integerFor("--threads"))
+    .option("--threads <n>", "threads of the engine (default: all cores)", threadsFor("--threads"))
     .optionsGroup("Images:");
   addImageFlags(command, fileImageFlags);
   command.action((file: string, flags: QuantizeFlags) => run(context, file, flags, command));

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { optional } from "../../core/optional.ts";
-import { integerFor } from "../../core/text-values.ts";
+import { integerFor, threadsFor } from "../../core/text-values.ts";
 import { resume } from "../../training/resume.ts";
 import { isFinishedRun } from "../../training/run-folder/finished.ts";
 import { runFiles } from "../../training/run-folder/run-folder.ts";
@@ -32,7 +32,7 @@ export function addResume(program: Command, context: Context): void {
       integerFor("--epochs"),
     )
     .option("--data <dataset>", "where the data is now; it must be the same data")
-    .option("--threads <n>", "threads of the engine (default: as many as before)", integerFor("--threads"))
+    .option("--threads <n>", "threads of the engine (default: as many as before)", threadsFor("--threads"))
     .action(async (folder: string, options: ResumeFlags) => {
       const { epochs, data, threads } = options;
       await watchRun(context, options, async (hooks) =>

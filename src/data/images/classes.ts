@@ -46,7 +46,9 @@ export function checkClassCount(classes: readonly string[], about: string): void
     about,
     expected: "at least 2 classes",
     received: classes.length === 0 ? "none" : `only "${classes[0]}"`,
-    hint: `Put the images into one folder for each class: ${about}/cat/1.jpg, ${about}/dog/1.jpg, …`,
+    hint: /\.(csv|parquet)$/i.test(about)
+      ? "Add images of other classes to the file"
+      : `Put the images into one folder for each class: ${about}/cat/1.jpg, ${about}/dog/1.jpg, …`,
   });
 }
 

@@ -3,6 +3,9 @@ import { UserError } from "../../core/errors.ts";
 import { withJsonStrings } from "../../core/python-literals.ts";
 import { listed } from "./classes.ts";
 
+/** Characters of a cell that a message shows. */
+const MOST_SHOWN = 80;
+
 /** Characters between the names of a cell. The first one that any cell has separates the names of all cells. */
 const separators = ["|", ";", ","] as const;
 
@@ -26,7 +29,7 @@ export function labelsOfCells(
     if (ended.every((name) => name !== "")) return ended;
     throw new UserError("bad-file", "a label is empty", {
       about: about(index),
-      received: cell,
+      received: shown(cell),
       hint: "Write the names of the labels with one separator between them: cat;dog",
     });
   });
@@ -50,7 +53,7 @@ function listOf(cell: string, about: string): readonly string[] {
   throw new UserError("bad-file", "the list of labels cannot be read", {
     about,
     expected: '["cat","dog"], or names between semicolons',
-    received: cell,
+    received: shown(cell),
     hint: "Correct this cell",
   });
 }
@@ -69,7 +72,7 @@ export function isMarked(cell: string, column: string, about: string): boolean {
   throw new UserError("bad-file", `column "${column}" is not 0 or 1 for each image`, {
     about,
     expected: "0 or 1 in each column of a class, or one column called labels",
-    received: `"${cell}"`,
+    received: `"${shown(cell)}"`,
     hint:
       text === "-1" || text === "-1.0"
         ? "Decide what an uncertain label counts as, and write 0 or 1"
@@ -86,4 +89,8 @@ export function checkLabels(classes: readonly string[], about: string): void {
     received: listed(classes) || "none",
     hint: "Write the names of an image's labels into a column called labels, or 0 and 1 into a column for each class",
   });
+}
+
+function shown(cell: string): string {
+  return cell.length > MOST_SHOWN ? `${cell.slice(0, MOST_SHOWN)}…` : cell;
 }

@@ -77,7 +77,8 @@ export async function readTable(
     if (error instanceof UserError) throw error;
     if (error instanceof Error && "code" in error && "syscall" in error) throw fileError(error, path);
     // The reader throws errors of many kinds, and none of them names the file.
-    const reason = error instanceof Error ? error.message : String(error);
+    const isStumble = error instanceof TypeError || error instanceof RangeError;
+    const reason = isStumble ? "its description of the columns is damaged" : messageOf(error);
     throw new UserError("bad-file", `the file is not valid Parquet: ${reason}`, {
       about: path,
       hint: "Copy or export it again",
@@ -218,4 +219,8 @@ function classOf(value: unknown, names: readonly string[] | undefined, about: st
     received: label === null || label === undefined ? "nothing" : String(label),
     hint: "Correct the label of this row, or remove the row",
   });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -5,6 +5,7 @@
  */
 import { availableParallelism, loadavg } from "node:os";
 import { UserError } from "../../core/errors.ts";
+import { requireThreads } from "../../core/threads.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { checkBatch } from "../checks.ts";
 import { type Engine, type Plan, type Precision, type PrepareOptions, precisions } from "../engine.ts";
@@ -47,6 +48,7 @@ export function createOneDnnEngine({
   tuningClock,
   library = oneDnn(),
 }: OneDnnOptions = {}): Engine {
+  requireThreads(threads);
   const identity = {
     library: `oneDNN ${library.version}`,
     instructionSet: `0x${library.instructionSet.toString(16)}`,

@@ -3,6 +3,7 @@
  * original beside it, with which its outputs are compared.
  */
 
+import { UserError } from "../../core/errors.ts";
 import { unknownName } from "../../core/names.ts";
 import { optional } from "../../core/optional.ts";
 import type { Dataset } from "../../data/dataset.ts";
@@ -39,11 +40,19 @@ export interface TeachingStart {
   readonly known: readonly TaughtOutput[] | undefined;
 }
 
-/** @throws UserError "unknown-name" if the settings name an output that the original does not have. */
+/**
+ * @throws UserError "unknown-name" if the settings name an output that the original does not have, "bad-option" if all
+ * outputs have a weight of zero.
+ */
 export function requireOutputs({ weights, kinds }: TeachSettings, outputs: readonly string[]): void {
   for (const name of [...Object.keys(weights), ...Object.keys(kinds)]) {
     if (!outputs.includes(name)) throw unknownName("output", name, outputs);
   }
+  if (outputs.some((name) => weights[name] !== 0)) return;
+  throw new UserError("bad-option", "no output would be taught: all have a weight of zero", {
+    about: 'option "outputWeights"',
+    hint: "Give an output a weight above 0",
+  });
 }
 
 /** Measures how much the outputs vary, and prepares the original for scoring. Throws the errors of `prepare`. */

@@ -1,7 +1,7 @@
 /** Codecs: how the text behind a flag becomes a value. The schemas of the settings check ranges. */
 import { UserError } from "../../core/errors.ts";
 import { unknownName } from "../../core/names.ts";
-import { integerFor, numbersFor, oneOf, parseNumber } from "../../core/text-values.ts";
+import { integerFor, numbersFor, oneOf, parseNumber, threadsFor } from "../../core/text-values.ts";
 import { type Selection, type SelectionKey, selectionKeys } from "../../selection/factors.ts";
 import type { Codec } from "./setting.ts";
 
@@ -13,6 +13,9 @@ export const number: Codec = { kind: "number", read: parseNumber };
 export function wholeNumber(least = 1): Codec {
   return { kind: "number", read: (value, flag) => integerFor(flag, least)(value) };
 }
+
+/** A number of threads. */
+export const threadCount: Codec = { kind: "number", read: (value, flag) => threadsFor(flag)(value) };
 
 /** One of `names`; `what` says in messages what they name. */
 export function choice(what: string, names: readonly string[]): Codec {
@@ -31,20 +34,23 @@ export const numbers: Codec = { kind: "numbers", read: (value, flag) => numbersF
 export function byName(what: string, read: (text: string, flag: string, name: string) => unknown): Codec {
   return {
     kind: "text",
-    read: (value, flag) =>
-      Object.fromEntries(
-        value.split(",").map((part) => {
-          const at = part.lastIndexOf("=");
-          const name = part.slice(0, Math.max(0, at)).trim();
-          if (name !== "") return [name, read(part.slice(at + 1).trim(), flag, name)];
-          throw new UserError("bad-option", `the value lacks the name of ${what}`, {
-            about: flag,
-            expected: "name=value,name=value",
-            received: value,
-            hint: "Write a name before each value",
-          });
-        }),
-      ),
+    read: (value, flag) => {
+      const refuse = (problem: string, hint: string): UserError =>
+        new UserError("bad-option", problem, {
+          ...{ about: flag, expected: "name=value,name=value", received: value, hint },
+        });
+      const found = new Map<string, unknown>();
+      for (const part of value.split(",")) {
+        const at = part.lastIndexOf("=");
+        const name = part.slice(0, Math.max(0, at)).trim();
+        if (name === "") throw refuse(`the value lacks the name of ${what}`, "Write a name before each value");
+        // An object would take it as the object it inherits from.
+        if (name === "__proto__") throw refuse("the name is reserved", "Give it another name in the file");
+        if (found.has(name)) throw refuse(`"${name}" is there twice`, "Give one value for each name");
+        found.set(name, read(part.slice(at + 1).trim(), flag, name));
+      }
+      return Object.fromEntries(found);
+    },
   };
 }
 

@@ -51,9 +51,17 @@ export function keptFloats({ int8Keep = [] }: Pick<IntegerSettings, "int8Keep">)
   return { keep: new Set(int8Keep) };
 }
 
-/** @throws UserError "unknown-name" unless all layers that are to stay on floats are among `layers`. */
+/**
+ * @throws UserError "unknown-name" unless all layers that are to stay on floats are among `layers`, "bad-option" if no
+ * other is left.
+ */
 export function requireKnownLayers({ int8Keep = [] }: IntegerSettings, layers: readonly string[]): void {
   for (const name of int8Keep) if (!layers.includes(name)) throw unknownName("layer", name, layers);
+  if (layers.length === 0 || !layers.every((name) => int8Keep.includes(name))) return;
+  throw new UserError("bad-option", "all layers would stay on floats", {
+    about: 'option "int8Keep"',
+    hint: "Leave a layer out, or leave --int8 out",
+  });
 }
 
 /** The part of a run that simulates integers, unless the settings say how many epochs do. */

@@ -4,12 +4,13 @@
  */
 import { z } from "zod";
 import { type DecayedKind, decayedKinds, type TrainedKind, trainedKinds } from "../../autodiff/parameter-kinds.ts";
+import { MOST_THREADS } from "../../core/threads.ts";
 import { defaultEngine, engineNames } from "../../engine/create.ts";
 import { precisions } from "../../engine/engine.ts";
 import { scheduleKinds, scheduleSchema } from "../schedules.ts";
 import { augmentationSettings, testTimeSettings } from "./augmentation.ts";
 import { averagingSettings } from "./averaging.ts";
-import { choice, distillation, mixing, number, numbersOf, switchTo, text, wholeNumber } from "./codecs.ts";
+import { choice, distillation, mixing, number, numbersOf, switchTo, text, threadCount, wholeNumber } from "./codecs.ts";
 import { integerSettings } from "./integers.ts";
 import { pruningSettings } from "./pruning.ts";
 import { setting } from "./setting.ts";
@@ -274,14 +275,14 @@ export const settingsTable = {
     flags: [{ flag: "--engine <name>", codec: choice("engine", engineNames), label: "engine" }],
   }),
   threads: setting({
-    schema: positive.exactOptional(),
+    schema: positive.max(MOST_THREADS).exactOptional(),
     help: "threads of the engine",
     group: "machine",
     unit: "threads",
     default: "all cores",
     control: "inherit",
     isSettledAtStart: true,
-    flags: [{ flag: "--threads <n>", codec: wholeNumber(), label: "threads" }],
+    flags: [{ flag: "--threads <n>", codec: threadCount, label: "threads" }],
   }),
   precision: setting({
     schema: z.enum(precisionChoices).default("f32"),

@@ -88,6 +88,7 @@ describe("a CSV file of several labels", () => {
     ["path,cat\na.png,-1\n", /uncertain label/],
     ["path,labels\na.png,cat;;dog\n", /line 2: a label is empty/],
     ["path,labels\na.png,[cat\n", /line 2: the list of labels cannot be read/],
+    [`path,labels\na.png,"${"[".repeat(20_000)}"\n`, /line 2: .* got \[{80}…\)/],
     ["path,labels\na.png,\nb.png,\n", /no image has a label/],
     ["labels\ncat\n", /not the expected header/],
     ["path\na.png\n", /not the expected header/],
