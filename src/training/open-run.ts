@@ -110,8 +110,8 @@ export async function carryOut(source: RunSource, options: RunOptions): Promise<
 
 /**
  * Writes the state that the run starts from before the long work of preparing plans: a run whose process is killed
- * after this can be resumed. `run.json` is written last, because its presence makes the folder a run. Returns the hashes
- * of the files that the run keeps.
+ * after this can be resumed. `run.json` is written last, because its presence makes the folder a run. Returns the
+ * hashes of the files that the run keeps.
  */
 export async function writeStart(writer: RunWriter, start: RunStart): Promise<KeptFiles> {
   const { teacher, latencyTable } = start;

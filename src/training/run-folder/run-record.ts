@@ -63,7 +63,7 @@ export interface RunRecord {
   readonly restoredNorms?: readonly string[];
   /** sha256 over all parameters, in the graph's order. */
   readonly initialWeights: string;
-  /** sha256 of the files beside this one that the run reads again when it is resumed, by name; absent if it has none. */
+  /** sha256 of the files that the run keeps and reads again when it is resumed, by name; absent if it has none. */
   readonly files?: KeptFiles;
   readonly factors: readonly Factor[];
   /** The earlier lengths of a run that was resumed for more epochs, the first one first. */

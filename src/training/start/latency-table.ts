@@ -19,7 +19,7 @@ export function needsLatency({ budget, gammaBy, latencyTable }: LatencySettings)
 /**
  * The latency table for `graph`; undefined if `settings` need none. Without a file the layers are timed on this
  * machine, and the result is kept for later runs.
- * @throws UserError "missing-file", "bad-file", "bad-option" if the file lacks layers of `graph` or has no time for any,
+ * @throws UserError "missing-file", "bad-file", "bad-option" if the file lacks layers of `graph` or gives them no time,
  * and the errors of `measureLatencyTable`.
  */
 export async function latencyTableFor(
