@@ -58,9 +58,10 @@ const refusals: ReadonlyMap<string, Refusal> = new Map([
 ]);
 
 function refusalIn(error: unknown): Refusal | undefined {
-  // V8 throws allocation errors without a code.
-  const isAllocation =
-    error instanceof RangeError && /allocation failed|could not allocate|out of memory/i.test(error.message);
+  // V8 throws allocation errors without a code. Lengths of ten digits and more are beyond its arrays.
+  const tooLarge =
+    /allocation failed|could not allocate|out of memory|invalid (typed array|array buffer) length: \d{10}/i;
+  const isAllocation = error instanceof RangeError && tooLarge.test(error.message);
   return isAllocation ? tooLittleMemory : refusals.get(systemCode(error) ?? "");
 }
 

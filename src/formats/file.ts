@@ -45,11 +45,18 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   }
 }
 
+/** A new file would take the place of a device or a pipe: root would lose `/dev/full` to it. */
+function refuseSpecial(path: string, status: Stats | undefined): void {
+  if (status === undefined || status.isFile() || status.isDirectory()) return;
+  throw new UserError("bad-file", "is a device or a pipe, not a file", { about: path, hint: "Name a file to write" });
+}
+
 /**
  * Writes `bytes` to `path` atomically: after a crash or a full disk, `path` has its old content or does not exist.
  * Throws `UserError("no-disk-space")`, `"missing-file"` (the folder does not exist) or `"bad-file"`.
  */
 export async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
+  refuseSpecial(path, await stat(path).catch(() => undefined));
   try {
     await writeFileAtomic(path, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   } catch (cause) {
@@ -92,11 +99,12 @@ function isFolder(path: string, cause?: unknown): UserError {
 
 /**
  * Refuses a `path` that no file can be written to, before the work whose result it takes.
- * @throws UserError "missing-file" if its folder does not exist, "bad-file" if it is itself a folder.
+ * @throws UserError "missing-file" if its folder does not exist, "bad-file" if it is a folder, a device or a pipe.
  */
 export async function requirePlaceFor(path: string): Promise<void> {
   const [own, parent] = await Promise.all([path, dirname(path)].map((place) => stat(place).catch(() => undefined)));
   if (own?.isDirectory() === true) throw isFolder(path);
+  refuseSpecial(path, own);
   if (parent?.isDirectory() !== true) throw noFolder(path);
 }
 

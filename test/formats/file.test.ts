@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { readBytes, writeBytes } from "../../src/formats/file.ts";
+import { readBytes, requirePlaceFor, writeBytes } from "../../src/formats/file.ts";
 import { loadOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { resnet } from "../../src/models/resnet.ts";
@@ -40,6 +40,11 @@ test.skipIf(!existsSync("/dev/zero"))("a device is no file, and what a pipe give
   execFileSync("mkfifo", [pipe]);
   const [read] = await Promise.all([readBytes(pipe), writeFile(pipe, "abc")]);
   expect(new TextDecoder().decode(read)).toBe("abc");
+  // A new file does not take its place, either.
+  const refused = { code: "bad-file", message: expect.stringContaining("is a device or a pipe") };
+  await expect(writeBytes(pipe, new Uint8Array(3))).rejects.toMatchObject(refused);
+  await expect(requirePlaceFor(pipe)).rejects.toMatchObject(refused);
+  expect(statSync(pipe).isFIFO()).toBe(true);
 });
 
 test("a network is saved to a file and loaded from it", async () => {
