@@ -19,7 +19,8 @@ import type { Weights } from "../graph/graph.ts";
 import { guarded } from "./budget.ts";
 import { type CostModel, type RemainingCost, zerosOf } from "./cost-model.ts";
 import { type Factor, type FactorKind, factorKinds } from "./factors.ts";
-import { chooseForPruning, chooseForRestoring, type Group, nearestShare } from "./pruning-choice.ts";
+import { nearestShare } from "./nearest-share.ts";
+import { chooseForPruning, chooseForRestoring, type Group } from "./pruning-choice.ts";
 import { meanCosts } from "./structure-costs.ts";
 
 /** The shares of Ση between which the cost falls. The rest of the run trains the structures that stay. */
@@ -155,7 +156,7 @@ export class BudgetController {
   get nearest(): number {
     const { model, share } = this.#options;
     return nearestShare(
-      this.#groups(this.initial(), () => true),
+      this.#groups(this.initial(), () => true).map(({ members }) => members.map(({ number }) => number)),
       model.remaining(),
       model.whole,
       share,

@@ -8,10 +8,10 @@ import { required, UserError } from "../core/errors.ts";
 import type { Cost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
 import { networkCost } from "../latency/predict.ts";
-import { type CostKind, type CostOptions, costModel, costNames, type RemainingCost } from "./cost-model.ts";
+import { type CostKind, type CostOptions, costModel, costNames } from "./cost-model.ts";
 import { type Factor, type FactorKind, type Selection, selectionKeys } from "./factors.ts";
+import { nearestShare } from "./nearest-share.ts";
 import { place, structureKinds } from "./place.ts";
-import { chooseForPruning, nearestShare } from "./pruning-choice.ts";
 import { meanCosts } from "./structure-costs.ts";
 
 /**
@@ -152,18 +152,11 @@ export function nearestReachable(
     const first = offset;
     offset += factor.count;
     const run = guarded(factor);
-    const numbers = Array.from({ length: factor.count }, (_, index) => index).filter(
-      (index) => factor.gamma > 0 && index !== run?.[0],
+    return Array.from({ length: factor.count }, (_, index) => index).flatMap((index) =>
+      factor.gamma > 0 && index !== run?.[0] ? [first + index] : [],
     );
-    return { members: numbers.map((index) => ({ number: first + index, importance: 0 })), chosenSum: 0, preference: 1 };
   });
-  const remaining = model.remaining();
-  const estimated = nearestShare(groups, remaining, model.whole, share);
-  // The estimate adds up what structures save alone. Together they save less, so a choice may come nearer.
-  const shareOf = ({ left }: RemainingCost): number => left / model.whole;
-  chooseForPruning(groups, remaining, shareOf, { now: share, final: share, tolerance: BUDGET_TOLERANCE, waits: false });
-  const chosen = shareOf(remaining);
-  return Math.abs(chosen - share) < Math.abs(estimated - share) ? chosen : estimated;
+  return nearestShare(groups, model.remaining(), model.whole, share);
 }
 
 function sharedByCost(graph: Graph, kinds: readonly FactorKind[], of: CostKind, options: CostOptions): Selection {

@@ -185,12 +185,3 @@ function insert(queue: Bundle[], bundle: Bundle): void {
   const at = queue.findIndex(({ price }) => price > bundle.price);
   queue.splice(at < 0 ? queue.length : at, 0, bundle);
 }
-
-/** The share nearest to `goal` that pruning members of `groups` can reach. Many structures reach any share. */
-export function nearestShare(groups: readonly Group[], remaining: RemainingCost, full: number, goal: number): number {
-  const numbers = groups.flatMap(({ members }) => members.map(({ number }) => number));
-  if (numbers.length > FEW) return goal;
-  const left = remaining.left / full;
-  const gains = gainsOf(numbers, remaining, full);
-  return gains === undefined ? goal : left - nearestSum(gains.values(), left - goal, PARTS);
-}
