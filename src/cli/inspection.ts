@@ -63,7 +63,7 @@ function kernelOf(node: Node): string {
   return `${stride}${groups === 1 ? "" : ` in ${groups} groups`}`;
 }
 
-/** Lists the layers with parameters. A batch norm right after a layer counts as part of that layer. */
+/** Lists the nodes with parameters or MACs. A batch norm right after a layer counts as part of that layer. */
 function layersOf(graph: Graph): InspectedLayer[] {
   const shapes = inferShapes(graph, 1);
   const makers = producers(graph);
@@ -75,7 +75,8 @@ function layersOf(graph: Graph): InspectedLayer[] {
   const layers = new Map<string, InspectedLayer>();
   for (const node of graph.nodes) {
     const parameters = node.inputs.reduce((sum, input) => sum + (counted.get(input) ?? 0), 0);
-    if (parameters === 0) continue;
+    const macs = nodeMacs(node, shapes);
+    if (parameters === 0 && macs === 0) continue;
     const before = layers.get(makers.get(node.inputs[0] ?? "")?.name ?? "");
     if (node.op === "batch_normalization" && before !== undefined) {
       layers.set(before.name, { ...before, parameters: before.parameters + parameters });
@@ -89,7 +90,7 @@ function layersOf(graph: Graph): InspectedLayer[] {
       kernel: `${window}${kernelOf(node)}`,
       shape: (shapes.get(node.outputs[0] ?? "") ?? []).slice(1),
       parameters,
-      macs: nodeMacs(node, shapes),
+      macs,
     });
   }
   return [...layers.values()];

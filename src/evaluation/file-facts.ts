@@ -8,6 +8,7 @@ import { optional } from "../core/optional.ts";
 import { elementCount, type Shape } from "../core/tensor.ts";
 import { readBytes } from "../formats/file.ts";
 import { decodeModel, type ModelMessage } from "../formats/onnx/proto.ts";
+import { einsumMacs } from "./einsum-macs.ts";
 import type { FeedOptions } from "./random-feeds.ts";
 import { type ProfiledNode, profileFile } from "./runtime-profile.ts";
 
@@ -38,6 +39,12 @@ export async function fileFacts(path: string, size?: FeedOptions["size"]): Promi
   );
   const nodes = model.graph?.node ?? [];
   const inputsOf = new Map(nodes.map(({ name, input }) => [name ?? "", input ?? []]));
+  const equations = new Map(
+    nodes.map(({ name, attribute }) => {
+      const text = attribute?.find((one) => one.name === "equation")?.s;
+      return [name ?? "", new TextDecoder().decode(text ?? new Uint8Array())] as const;
+    }),
+  );
   const uncounted = new Set(
     nodes.flatMap(({ opType, input }) => {
       if (opType === "BatchNormalization") return (input ?? []).slice(3, 5);
@@ -60,6 +67,7 @@ export async function fileFacts(path: string, size?: FeedOptions["size"]): Promi
   const macs = run.reduce((sum, node) => {
     // The runtime packs weights and does not report their shapes afterwards, so use the file's.
     const weights = shapes.get(inputsOf.get(node.name)?.[weightSlot(node.op)] ?? "")?.shape;
+    if (node.op === "Einsum") return sum + einsumMacs(equations.get(node.name) ?? "", node.inputs);
     return sum + nodeMacs(node, weights ?? node.inputs[weightSlot(node.op)]);
   }, 0);
   return { file: path, bytes: await bytesOf(path, model), parameters, macs };

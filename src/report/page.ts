@@ -8,7 +8,7 @@ import { recallTable } from "./class-results.ts";
 import { diagram } from "./diagram.ts";
 import { document, section } from "./document.ts";
 import { factLists } from "./facts.ts";
-import { formatDuration } from "./format.ts";
+import { formatDuration, formatQuantity } from "./format.ts";
 import { describeLevels, heatKey, heatMap, heatOrder, heatPixels } from "./heat.ts";
 import type { History } from "./history.ts";
 import { latencyCard } from "./latency-card.ts";
@@ -91,6 +91,17 @@ function structureSection(structure: StructureView): Markup {
       element("span", { class: "entry" }, element("i", { class: "swatch g" }), "pruned"),
     ),
     element("div", { class: "drawing" }, diagram(structure, WIDE, "wide"), diagram(structure, NARROW, "narrow")),
+    structure.products === undefined ? undefined : productsLine(structure.products),
+  );
+}
+
+/** The MACs that no bar of the picture has. */
+function productsLine({ macsBefore, macsAfter }: NonNullable<StructureView["products"]>): Markup {
+  const left = `${formatQuantity(macsAfter)} of ${formatQuantity(macsBefore)} MACs`;
+  return element(
+    "p",
+    { class: "muted" },
+    `Products of values, as those of attention, are between the layers: ${left}.`,
   );
 }
 

@@ -2,6 +2,7 @@
  * The data for the picture of a network, from two graphs: the layers in order with their widths before and after, and
  * the residual blocks around them. Layers are matched by name, because cutting keeps names.
  */
+import { optional } from "../core/optional.ts";
 import type { Shape } from "../core/tensor.ts";
 import { nodeMacs } from "../graph/cost.ts";
 import { type Graph, type Node, producers } from "../graph/graph.ts";
@@ -41,6 +42,8 @@ export interface StructureView {
   /** In execution order, without layers on shortcuts. */
   readonly layers: readonly LayerView[];
   readonly blocks: readonly BlockView[];
+  /** MACs of the products of values, such as those of attention, which are no layers; undefined without any. */
+  readonly products?: { readonly macsBefore: number; readonly macsAfter: number };
 }
 
 type LayerNode = Node<LayerView["op"]>;
@@ -179,5 +182,13 @@ export function structureOf(before: Graph, after: Graph): StructureView {
       isCut: indices.every((index) => layers[index]?.widthAfter === 0),
     };
   });
-  return { layers, blocks };
+  return { layers, blocks, ...optional({ products: productsOf(before, after) }) };
+}
+
+function productsOf(before: Graph, after: Graph): StructureView["products"] {
+  const [macsBefore, macsAfter] = [before, after].map((graph) => {
+    const shapes = inferShapes(graph, 1);
+    return graph.nodes.reduce((sum, node) => sum + (isLayer(node) ? 0 : nodeMacs(node, shapes)), 0);
+  });
+  return macsBefore ? { macsBefore, macsAfter: macsAfter ?? 0 } : undefined;
 }

@@ -74,6 +74,39 @@ describe("what a file costs", () => {
     expect(latency?.median).toBeGreaterThan(0);
   });
 
+  test.each([
+    ["bhid,bhjd->bhij", [2, 4, 6, 8], [2, 4, 5, 8], 2 * 4 * 6 * 5 * 8],
+    ["...ij, ...jk", [4, 3, 2, 5], [4, 1, 5, 7], 4 * 3 * 2 * 5 * 7],
+    ["bhij->bhji", [2, 4, 6, 8], undefined, 0],
+  ] as const)("Einsum %s: equals the products by hand", async (equation, first, second, macs) => {
+    const path = join(folder, "einsum.onnx");
+    const shapes = second === undefined ? [first] : [first, second];
+    const input = shapes.map((shape, at) => valueMessage(`x${at}`, 1, shape));
+    const attribute = [{ name: "equation", type: 3, s: new TextEncoder().encode(equation) }];
+    writeFileSync(
+      path,
+      encodeModel({
+        irVersion: 8,
+        opsetImport: [{ domain: "", version: 13 }],
+        graph: {
+          name: "products",
+          input,
+          output: [
+            valueMessage(
+              "y",
+              1,
+              Array.from({ length: Math.max(first.length, second?.length ?? 0) }, () => "n"),
+            ),
+          ],
+          node: [
+            { opType: "Einsum", name: "einsum", input: input.map(({ name = "" }) => name), output: ["y"], attribute },
+          ],
+        },
+      }),
+    );
+    expect((await fileFacts(path)).macs).toBe(macs);
+  });
+
   test("a file that is not ONNX is refused", async () => {
     const path = join(folder, "text.onnx");
     writeFileSync(path, "no network");

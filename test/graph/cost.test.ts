@@ -1,9 +1,11 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { inspect } from "../../src/cli/inspection.ts";
 import { fileFacts } from "../../src/evaluation/file-facts.ts";
 import { loadOnnx } from "../../src/formats/onnx/index.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import { cost } from "../../src/graph/cost.ts";
+import { structureOf } from "../../src/report/structure.ts";
 
 test("multiply-accumulates and parameters are what counting by hand gives", () => {
   const builder = new GraphBuilder("counted");
@@ -31,6 +33,13 @@ test.each(["transformer-17", "windows-17", "context-17"])(
     const path = fileURLToPath(new URL(`../formats/onnx/fixtures/${name}.onnx`, import.meta.url));
     const { graph } = await loadOnnx(path);
     expect(graph.nodes.some(({ op }) => op === "matmul")).toBe(true);
-    expect(cost(graph).macs).toBe((await fileFacts(path)).macs);
+    const { macs } = cost(graph);
+    expect(macs).toBe((await fileFacts(path)).macs);
+    // What lists layers has all of them.
+    const { layers, products } = structureOf(graph, graph);
+    expect(layers.reduce((sum, { macsBefore }) => sum + macsBefore, products?.macsBefore ?? 0)).toBe(macs);
+    expect(products?.macsAfter).toBe(products?.macsBefore);
+    const inspected = inspect({ graph, weights: new Map() }).layers;
+    expect(inspected.reduce((sum, layer) => sum + layer.macs, 0)).toBe(macs);
   },
 );
