@@ -12,6 +12,7 @@ import { profileFile } from "../evaluation/runtime-profile.ts";
 import { saveOnnx } from "../formats/onnx/index.ts";
 import { initialize } from "../models/initialize.ts";
 import { type CommonOptions, type Context, printJson, printNotice } from "./context.ts";
+import { unusedSizeNotesOf } from "./fixed-size.ts";
 import { isFile, openNetwork } from "./network.ts";
 import { type FileBench, fileBenchLines, type TimedFile } from "./view/file-bench.ts";
 import { type ShowStatus, withStatusLine } from "./view/status-line.ts";
@@ -39,11 +40,15 @@ async function fileOf(source: string, folder: string): Promise<string> {
   return path;
 }
 
-async function takesBatches(path: string): Promise<boolean> {
+/** Whether the file at `path` takes batches of any size, and the shapes of its inputs. */
+async function inputsOf(
+  path: string,
+): Promise<{ takesBatches: boolean; shapes: readonly (readonly (number | string)[])[] }> {
   const session = await loadSession(path, path);
-  const isFree = hasFreeBatch(session);
+  const shapes = session.inputMetadata.flatMap((input) => (input.isTensor ? [input.shape] : []));
+  const takesBatches = hasFreeBatch(session);
   await session.release();
-  return isFree;
+  return { takesBatches, shapes };
 }
 
 async function measure(source: string, options: FileBenchOptions, show: ShowStatus): Promise<FileBench> {
@@ -62,8 +67,14 @@ async function measure(source: string, options: FileBenchOptions, show: ShowStat
       const layers = perLayer ? await profileFile(path, { runs: LAYER_RUNS, batch: 1, ...size }) : [];
       files.push({ name, ...facts, layers });
     }
-    const fixed = [];
-    for (const [index, path] of paths.entries()) if (!(await takesBatches(path))) fixed.push(names[index]);
+    const fixed: string[] = [];
+    const notices: string[] = [];
+    for (const [index, path] of paths.entries()) {
+      const name = names[index] ?? path;
+      const { takesBatches, shapes } = await inputsOf(path);
+      if (!takesBatches) fixed.push(name);
+      notices.push(...unusedSizeNotesOf(name, shapes, options.size));
+    }
     // If the user gives a batch size that a file cannot take, the measurement throws the error.
     const batches = fixed.length > 0 && options.batch === undefined ? [1] : [...new Set([1, options.batch ?? BATCH])];
     const latencies: (readonly Omit<Latency, "file">[])[] = [];
@@ -80,7 +91,7 @@ async function measure(source: string, options: FileBenchOptions, show: ShowStat
     return {
       files,
       latencies,
-      notices: fixed.map((name) => `${name} has a fixed batch size, so larger batches are not timed`),
+      notices: [...notices, ...fixed.map((name) => `${name} has a fixed batch size, so larger batches are not timed`)],
     };
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -8,13 +8,12 @@ import { oneOf } from "../../core/text-values.ts";
 import { saveForTransformersJs, transformersJsFiles } from "../../deployment/transformers-js.ts";
 import { loadOnnx } from "../../formats/onnx/index.ts";
 import type { Pair } from "../../graph/attributes.ts";
-import type { Graph } from "../../graph/graph.ts";
 import { readSize } from "../../training/settings/codecs.ts";
 import { normalizationFlags } from "../../training/settings/image-flags.ts";
 import { classNamesOf } from "../../training/start/class-names.ts";
 import { answersWithLabels, preparationOf } from "../../training/start/file-metadata.ts";
-import { sampleShapeOf } from "../../training/start/starting-network.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
+import { unusedSizeNotes } from "../fixed-size.ts";
 import { addImageFlags, imageOptions } from "../flags.ts";
 import { preprocessingNotes, preprocessingOf } from "../preprocessing.ts";
 import { nearPath } from "../view/run-summary.ts";
@@ -45,14 +44,6 @@ function loadingLines(folder: string): readonly (readonly [string, string])[] {
         '.run(["logits"], {"pixel_values": images})',
     ],
   ];
-}
-
-/** A line about a `--size` that the images of `graph` do not have: it has an effect on open files only. */
-function unusedSizeNotes(graph: Graph, size: Pair | undefined): readonly string[] {
-  const [, height, width] = sampleShapeOf(graph) ?? [];
-  if (size === undefined || height === undefined || width === undefined) return [];
-  if (size[0] === height && size[1] === width) return [];
-  return [`--size ${size.join("x")} has no effect: the file fixes its images at ${height} x ${width} pixels`];
 }
 
 export function addExport(program: Command, context: Context): void {

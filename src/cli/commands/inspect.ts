@@ -7,7 +7,8 @@ import { openOnnx } from "../../formats/onnx/index.ts";
 import { modelNames } from "../../models/zoo.ts";
 import { readNames } from "../../training/settings/codecs.ts";
 import { readFixedInputs } from "../../training/settings/fixed-input.ts";
-import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
+import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
+import { unusedSizeNotes } from "../fixed-size.ts";
 import { inspect } from "../inspection.ts";
 import { tableShown } from "../latency.ts";
 import { isFile, openNetwork } from "../network.ts";
@@ -53,6 +54,8 @@ export function addInspect(program: Command, context: Context): void {
       const file = isFile(source) && options.structures !== true ? await openOnnx(source, reading) : undefined;
       const network =
         file?.network ?? (await openNetwork(source, { ...optional({ classes, channels, size }) }, reading));
+      const notes = size === undefined || !isFile(source) ? [] : unusedSizeNotes(network.graph, [size, size]);
+      for (const note of notes) printNotice(context, note);
       const latencyTable =
         options.latency === true || options.latencyTable !== undefined
           ? await tableShown(context, network.graph, {
