@@ -71,7 +71,7 @@ function progressOf(history: History): Progress {
         ? []
         : [[lastEpoch.epoch, percentOf(lastEpoch.cost.macs, started.cost.macs)] satisfies Point]),
     ],
-    parameters: thinned(budgets.map(({ step, left }): Point => [step / stepsPerEpoch, 100 * left])),
+    budgeted: thinned(budgets.map(({ step, left }): Point => [step / stepsPerEpoch, 100 * left])),
     budget: budgets.at(-1),
     loss: bySteps(({ loss }) => loss),
     learningRate: bySteps(({ learningRate }) => learningRate),

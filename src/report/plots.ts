@@ -26,8 +26,8 @@ export interface Progress {
   readonly test: readonly Point[];
   readonly train: readonly Point[];
   readonly macs: readonly Point[];
-  /** Parameters left, if the budget counts parameters. */
-  readonly parameters: readonly Point[];
+  /** What is left of the cost that the budget counts. */
+  readonly budgeted: readonly Point[];
   readonly budget: Pick<BudgetStanding, "of" | "share"> | undefined;
   readonly loss: readonly Point[];
   readonly learningRate: readonly Point[];
@@ -56,19 +56,27 @@ const STYLES = [1, 2, 3, 4] as const;
 const percent = { format: formatPercent, unit: " %" } as const;
 
 /** The cost left, and the budget. */
-function costPlot({ macs, parameters, budget, epochs }: Progress): Plot {
-  const ofParameters = budget?.of === "parameters";
+function costPlot({ macs, budgeted, budget, epochs }: Progress): Plot {
+  const other = budget === undefined || budget.of === "macs" ? undefined : budget.of;
   const target = budget === undefined ? undefined : 100 * budget.share;
   return {
     title: "Cost left",
     series: [
       { name: "MACs", style: 1, points: macs },
-      ...(ofParameters ? [{ name: "parameters", style: 3, points: parameters } satisfies Series] : []),
+      ...(other === undefined
+        ? []
+        : [
+            {
+              name: other === "latency" ? "predicted latency" : other,
+              style: 3,
+              points: budgeted,
+            } satisfies Series,
+          ]),
       ...(target === undefined
         ? []
         : [
             {
-              name: ofParameters ? "budget of parameters" : "budget",
+              name: other === undefined ? "budget" : `budget of ${other}`,
               style: 2,
               points: [
                 [0, target],

@@ -33,7 +33,7 @@ export function progressOf(digest: Digest): Progress {
     test: epochs.map(({ epoch, testAccuracy }): Point => [epoch, testAccuracy]),
     train: epochs.map(({ epoch, trainAccuracy }): Point => [epoch, trainAccuracy]),
     macs: bySteps("macs", (macs) => percentOf(macs, whole)),
-    parameters: bySteps("left", (left) => 100 * left),
+    budgeted: bySteps("left", (left) => 100 * left),
     budget: budget ?? undefined,
     loss: bySteps("loss"),
     learningRate: bySteps("learningRate"),
