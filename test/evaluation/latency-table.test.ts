@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { knownLatencyTable } from "../../src/evaluation/known-latency-table.ts";
+import { measureLatencyTable } from "../../src/evaluation/latency-table.ts";
 import { hasOnnxRuntime, onnxRuntimeVersion } from "../../src/evaluation/runtime-library.ts";
 import { traceNetwork } from "../../src/evaluation/runtime-trace.ts";
 import { gridWidths, widthVariants } from "../../src/evaluation/width-variants.ts";
@@ -39,6 +40,16 @@ test.skipIf(!hasOnnxRuntime())("a network's table has all of its layers, and is 
   writeFileSync(join(folder, file), "{");
   await knownLatencyTable(folder, graph, options);
   expect(asked.length).toBeGreaterThan(count);
+});
+
+test.skipIf(!hasOnnxRuntime())("a machine that stays too busy is refused after three attempts", async () => {
+  const attempts = new Set<number>();
+  const failed = measureLatencyTable(graph, {
+    mostSpread: -1,
+    onVariant: (_, __, attempt) => attempts.add(attempt),
+  });
+  await expect(failed).rejects.toMatchObject({ code: "unsupported", details: { hint: /--latency-table/ } });
+  expect([...attempts]).toEqual([1, 2, 3]);
 });
 
 test.skipIf(!hasOnnxRuntime())("every node that the runtime runs belongs to a layer of the network", async () => {
