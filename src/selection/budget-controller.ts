@@ -16,6 +16,7 @@ import { requireArguments, requireOneOf } from "../core/arguments.ts";
 import { required } from "../core/errors.ts";
 import { tensor } from "../core/tensor.ts";
 import type { Weights } from "../graph/graph.ts";
+import { fieldsOf } from "../graph/node-arguments.ts";
 import { guarded } from "./budget.ts";
 import { type CostModel, type RemainingCost, zerosOf } from "./cost-model.ts";
 import { type Factor, type FactorKind, factorKinds } from "./factors.ts";
@@ -118,18 +119,18 @@ export class BudgetController {
     this.#structures = options.factors.map(({ parameter, count }) =>
       Array.from({ length: count }, (_, index): Structure => ({ number: number++, parameter, index })),
     );
-    this.#preference = this.#preferences();
+    const gammas = new Map(options.factors.map(({ kind, gamma }) => [kind, gamma] as const));
+    const means = [...meanCosts(options.model, options.factors)];
+    this.#preference = new Map(means.map(([kind, mean]) => [kind, (gammas.get(kind) ?? 0) / (mean || 1)]));
   }
 
   /** The state before the first update: no structure is chosen, and γ is 0. */
   initial(): ControllerState {
-    const { factors } = this.#options;
-    const zeros = factors.map(({ parameter, count }) => [parameter, Array<number>(count).fill(0)] as const);
     return {
       updates: 0,
-      importance: Object.fromEntries(zeros),
-      chosen: Object.fromEntries(factors.map(({ parameter, count }) => [parameter, "0".repeat(count)])),
-      gamma: Object.fromEntries(zeros),
+      importance: this.#each(() => 0),
+      chosen: Object.fromEntries(this.#options.factors.map(({ parameter, count }) => [parameter, "0".repeat(count)])),
+      gamma: this.#each(() => 0),
       isMet: false,
       correction: 0,
     };
@@ -155,21 +156,16 @@ export class BudgetController {
   /** The share of the full cost nearest to the budget that pruning whole structures can reach. */
   get nearest(): number {
     const { model, share } = this.#options;
-    return nearestShare(
-      this.#groups(this.initial(), () => true).map(({ members }) => members.map(({ number }) => number)),
-      model.remaining(),
-      model.whole,
-      share,
-    );
+    const groups = this.#groups(this.initial(), () => true).map(({ members }) => members.map(({ number }) => number));
+    return nearestShare(groups, model.remaining(), model.whole, share);
   }
 
   /** By factor parameter: γ of each structure until the next update. */
   gammas(state: ControllerState): Weights {
     requireArguments("BudgetController.gammas", { state: [state, "state of a controller"] });
     const of = (parameter: string): Float32Array => Float32Array.from(state.gamma[parameter] ?? []);
-    return new Map(
-      this.#options.factors.map(({ parameter, count }) => [parameter, tensor([count], of(parameter))] as const),
-    );
+    const { factors } = this.#options;
+    return new Map(factors.map(({ parameter, count }) => [parameter, tensor([count], of(parameter))]));
   }
 
   /** The largest γ of the structures of `kind` that move to zero now; 0 if none does. */
@@ -182,12 +178,9 @@ export class BudgetController {
   }
 
   next(before: ControllerState, seen: Observation): ControllerState {
-    requireArguments("BudgetController.next", { before: [before, "state of a controller"], seen: [seen, "object"] });
-    requireArguments("BudgetController.next", {
-      ...{ "seen.factors": [seen.factors, "tensors"], "seen.velocities": [seen.velocities, "tensors"] },
-      ...{ "seen.progress": [seen.progress, "number"], "seen.learningRate": [seen.learningRate, "number"] },
-      "seen.interval": [seen.interval, "number"],
-    });
+    const numbers = { progress: "number", learningRate: "number", interval: "number" } as const;
+    const fields = fieldsOf("seen", seen, { factors: "tensors", velocities: "tensors", ...numbers });
+    requireArguments("BudgetController.next", { before: [before, "state of a controller"], ...fields });
     const importance = this.#importance(before, seen);
     const state = { ...before, updates: before.updates + 1, importance };
     const chosen = this.#choose(state, seen);
@@ -215,23 +208,13 @@ export class BudgetController {
     return interval + this.#options.momentum / (1 - this.#options.momentum);
   }
 
-  #preferences(): ReadonlyMap<FactorKind, number> {
-    const { factors, model } = this.#options;
-    const gammas = new Map(factors.map(({ kind, gamma }) => [kind, gamma] as const));
-    return new Map(
-      [...meanCosts(model, factors)].map(([kind, mean]) => [kind, (gammas.get(kind) ?? 0) / (mean || 1)] as const),
-    );
-  }
-
   /**
    * The running mean of (λ·∂loss/∂λ)², a first-order estimate of how the loss changes without the structure (Molchanov
    * et al., CVPR 2019). The velocity gives the gradient: under γ and a mean gradient g, it settles at
    * −η(g + γ)/(1 − μ). Only structures with γ = 0 are updated: λ of the others falls because they were chosen.
    */
-  #importance(
-    { updates, importance, chosen, gamma }: ControllerState,
-    seen: Observation,
-  ): ControllerState["importance"] {
+  #importance(last: ControllerState, seen: Observation): ControllerState["importance"] {
+    const { updates, importance, chosen, gamma } = last;
     const weight = Math.max(1 / (updates + 1), 1 / AVERAGED_UPDATES);
     return this.#each((one) => {
       const { parameter, index } = one;
@@ -287,9 +270,9 @@ export class BudgetController {
         .filter((one) => isChosen(one, chosen) || !isGuarded(one) || spare-- > 0)
         .map((one) => ({ number: one.number, importance: importanceOf(one) }));
       if (members.length === 0) return [];
-      const before = structures.filter((one) => isChosen(one, chosen));
-      const preference = this.#preference.get(factor.kind) ?? 1;
-      return [{ members, preference, chosenSum: before.reduce((sum, one) => sum + Math.sqrt(importanceOf(one)), 0) }];
+      const rootOf = (one: Structure): number => (isChosen(one, chosen) ? Math.sqrt(importanceOf(one)) : 0);
+      const chosenSum = structures.reduce((sum, one) => sum + rootOf(one), 0);
+      return [{ members, preference: this.#preference.get(factor.kind) ?? 1, chosenSum }];
     });
   }
 

@@ -69,7 +69,7 @@ export function chooseForPruning(
   const chosen: number[] = [];
   const all = groups.flatMap(({ members }) => members.map(({ number }) => number));
   const whole = remaining.left / (shareOf(remaining) || 1);
-  const others = all.length > FEW ? undefined : gainsOf(all, remaining, whole);
+  const others = gainsOf(all, remaining, whole);
   const isRoomFor = (numbers: readonly number[], left: number, gain: number): boolean => {
     const fits = left - gain >= goal.now - goal.tolerance / 2;
     if (others === undefined) return fits;
@@ -81,11 +81,11 @@ export function chooseForPruning(
     return off(rest, left - gain - goal.final) <= Math.max(best, goal.tolerance / 2) + 1 / PARTS;
   };
   const queue: Bundle[] = [];
-  const add = (group: Group): void => {
-    const bundle = bundleOf(group, remaining, shareOf);
-    if (bundle !== undefined) insert(queue, bundle);
+  const add = (bundle: Bundle | undefined): void => {
+    if (bundle !== undefined) queue.push(bundle);
+    queue.sort((a, b) => a.price - b.price);
   };
-  for (const group of groups) add(group);
+  for (const group of groups) add(bundleOf(group, remaining, shareOf));
   while (shareOf(remaining) > goal.now + goal.tolerance / 2) {
     const first = queue.shift();
     if (first === undefined) break;
@@ -94,7 +94,7 @@ export function chooseForPruning(
     if (bundle === undefined) continue;
     const [second] = queue;
     if (second !== undefined && bundle.price > first.price && bundle.price > second.price) {
-      insert(queue, bundle);
+      add(bundle);
       continue;
     }
     const { numbers, gain, group } = bundle;
@@ -103,7 +103,7 @@ export function chooseForPruning(
     const fits = (room: number): boolean => left >= room - goal.tolerance / 2;
     if (goal.waits && !fits(goal.now) && fits(goal.final)) break;
     if (!isRoomFor(numbers, shareOf(remaining), gain)) {
-      add({ ...group, members: group.members.slice(1) });
+      add(bundleOf({ ...group, members: group.members.slice(1) }, remaining, shareOf));
       continue;
     }
     for (const number of numbers) {
@@ -111,7 +111,8 @@ export function chooseForPruning(
       others?.delete(number);
     }
     chosen.push(...numbers);
-    add({ ...group, members: group.members.slice(numbers.length), chosenSum: group.chosenSum + bundle.sum });
+    const rest = { members: group.members.slice(numbers.length), chosenSum: group.chosenSum + bundle.sum };
+    add(bundleOf({ ...group, ...rest }, remaining, shareOf));
   }
   return chosen;
 }
@@ -137,13 +138,9 @@ export function chooseForRestoring(
     if (best === undefined) break;
     for (const number of best.numbers) remaining.restore(number);
     restored.push(...best.numbers);
-    pending = pending
-      .map((group) =>
-        group.members === best.group.members
-          ? { ...group, members: group.members.slice(best.numbers.length), chosenSum: group.chosenSum - best.sum }
-          : group,
-      )
-      .filter(({ members }) => members.length > 0);
+    const { group: from, numbers, sum } = best;
+    const rest = { ...from, members: from.members.slice(numbers.length), chosenSum: from.chosenSum - sum };
+    pending = pending.flatMap((group) => (group !== from ? [group] : rest.members.length > 0 ? [rest] : []));
   }
   return restored;
 }
@@ -167,21 +164,14 @@ function bundleOf(
     if (gain > 0) break;
   }
   for (const number of numbers) remaining[way === "remove" ? "restore" : "remove"](number);
-  const [less, more] =
-    way === "remove" ? [group.chosenSum, group.chosenSum + sum] : [group.chosenSum - sum, group.chosenSum];
-  return gain > 0
-    ? { group, numbers, gain, sum, price: (more ** 2 - less ** 2) / (gain * group.preference) }
-    : undefined;
+  if (!(gain > 0)) return undefined;
+  const change = Math.abs((group.chosenSum + (way === "remove" ? sum : -sum)) ** 2 - group.chosenSum ** 2);
+  return { group, numbers, gain, sum, price: change / (gain * group.preference) };
 }
 
-/** By structure: what it saves alone, as a share of the full cost; undefined if some structures save nothing alone. */
+/** By structure: what it saves alone, as a share of `full`; undefined if they are many or one saves nothing alone. */
 function gainsOf(numbers: readonly number[], remaining: RemainingCost, full: number): Map<number, number> | undefined {
+  if (numbers.length > FEW) return undefined;
   const gains = new Map(numbers.map((number) => [number, remaining.gain(number) / full] as const));
   return [...gains.values()].every((gain) => gain > 0) ? gains : undefined;
-}
-
-/** Inserts `bundle` so that `queue` stays sorted by price. */
-function insert(queue: Bundle[], bundle: Bundle): void {
-  const at = queue.findIndex(({ price }) => price > bundle.price);
-  queue.splice(at < 0 ? queue.length : at, 0, bundle);
 }

@@ -25,3 +25,9 @@ test("no file of code has more than 400 lines", () => {
   });
   expect(long).toEqual([]);
 });
+
+test("the controller of budgets has at most 500 lines", () => {
+  const files = ["budget-controller", "pruning-choice"].map((name) => `src/selection/${name}.ts`);
+  const lines = files.map((file) => readFileSync(file, "utf8").split("\n").length - 1);
+  expect(lines.reduce((sum, one) => sum + one)).toBeLessThanOrEqual(500);
+});
