@@ -1,5 +1,5 @@
 /**
- * `npm run bench:full-disk [-- --epochs 2 --parallel 3 --from 1 --once --flags "--int8"]`: trains runs whose disk is
+ * `npm run bench:full-disk [-- --epochs 2 --parallel 3 --from 1 --once --flags=--int8]`: trains runs whose disk is
  * full from the n-th write on, for every n. A write is a call that needs space: for bytes, new files and folders,
  * renames, flushes. Each run must end with exit code 2 and an error code, and without its lock. Then there is space
  * again, and `resume` (or the same command if there is no run yet) must produce the same bytes as an undisturbed run.

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:kill [-- --kills 200 --seed 1 --from 0 --parallel 3 --flags "--int8"]`: kills runs (SIGKILL) at random
+ * `npm run bench:kill [-- --kills 200 --seed 1 --from 0 --parallel 3 --flags=--int8]`: kills runs (SIGKILL) at random
  * times, resumes each as a user would, and compares both networks, byte by byte, with those of an undisturbed run. A
  * twentieth of the kills comes during preparation, a tenth during pruning, a tenth while a checkpoint is written, and
  * the others at any time, in this order. `--from` continues an earlier call, `--flags` are more flags of the runs. The
