@@ -16,7 +16,8 @@ function twoSoftmaxes(): Graph {
 describe("taught outputs", () => {
   test("a softmax over axis 1 says that an output has logits; one over another axis does not", () => {
     expect(graphOutputs(twoSoftmaxes())).toEqual([
-      { name: "of boxes", kind: "values", columns: 320, channels: 64 },
+      // 64 boxes of 5 numbers each.
+      { name: "of boxes", kind: "channels", columns: 320, channels: 5, hasChannelsLast: true },
       { name: "of pixels", kind: "logits", columns: 256, channels: 4 },
     ]);
   });
