@@ -4,7 +4,7 @@ import { taughtInput } from "../../src/autodiff/loss.ts";
 import { allocateSplit, type StoredSplit } from "../../src/data/dataset.ts";
 import { writeOnnx } from "../../src/formats/onnx/write.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
-import type { Graph } from "../../src/graph/graph.ts";
+import type { Graph, Weights } from "../../src/graph/graph.ts";
 import { photos } from "../shared/photos.ts";
 import { normalizationText, type Task } from "./task.ts";
 
@@ -30,6 +30,16 @@ function network(): Graph {
   const enlarged = builder.resampling("enlarged", images, { method: "linear", coordinates: "half_pixel", size });
   builder.output(builder.add("picture", enlarged, detail));
   return builder.build();
+}
+
+/** The initial weights with little detail: large sums would kill most neurons in the first steps. */
+function quiet(weights: Weights): Weights {
+  return new Map(
+    [...weights].map(([name, value]) => [
+      name,
+      /^(.*\.conv2|last)\.weights$/.test(name) ? { ...value, data: value.data.map((weight) => weight / 10) } : value,
+    ]),
+  );
 }
 
 /** Each pixel of the result is the mean of 2 × 2 pixels. */
@@ -84,7 +94,7 @@ export async function superResolution(): Promise<Task> {
   return {
     ...{ name: "super-resolution", learnt, held, normalization },
     lesson: {
-      ...{ graph, terms: [{ kind: "values", weight: 1, variance: VARIANCE }], epochs: 10, peak: 0.04 },
+      ...{ graph, terms: [{ kind: "values", weight: 1, variance: VARIANCE }], epochs: 10, peak: 0.04, begin: quiet },
       feeds: (index) => ({
         [taughtInput("picture")]: Float32Array.from(
           high.images.subarray(index * VALUES, (index + 1) * VALUES),
