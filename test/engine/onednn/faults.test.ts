@@ -7,7 +7,7 @@ import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 import { elementCount, type Shape } from "../../../src/core/tensor.ts";
 import { type PostOp, withAttributes } from "../../../src/engine/onednn/ffi/attributes.ts";
-import { argument, isaAmx, isaAvx512Core } from "../../../src/engine/onednn/ffi/constants.ts";
+import { argument, isaAmx, isaAvx512Core, isaAvx512CoreBf16 } from "../../../src/engine/onednn/ffi/constants.ts";
 import { copyMemory } from "../../../src/engine/onednn/ffi/copy.ts";
 import { binaryOperation } from "../../../src/engine/onednn/ffi/elementwise-operations.ts";
 import { faultsOf } from "../../../src/engine/onednn/ffi/faults.ts";
@@ -26,11 +26,13 @@ import {
   reorderDescriptor,
 } from "../../../src/engine/onednn/ffi/primitive.ts";
 import { relativeDifference } from "../random-data.ts";
+import { pointwiseResults } from "./pointwise-results.ts";
 import { spilledNumbers, weightGradient } from "./weight-gradient.ts";
 
 const library = oneDnn();
 const faults = faultsOf(library);
 const hasAmx = (library.instructionSet & isaAmx) === isaAmx;
+const hasBf16 = (library.instructionSet & isaAvx512CoreBf16) === isaAvx512CoreBf16;
 const hasWideVectors = (library.instructionSet & isaAvx512Core) === isaAvx512Core;
 
 /** Numbers of both signs, no two neighbours alike. */
@@ -150,6 +152,15 @@ describe(`faults of oneDNN ${library.version}`, () => {
     };
     expect(difference(40, /^jit:.*amx/) > 0.1).toBe(faults.weightGradientsOfDilatedRests);
     expect(difference(48, /^jit:.*amx/)).toBeLessThan(1e-4);
+  });
+
+  it.skipIf(library.abi.major !== 2 || !hasBf16)("bf16 kernels of one pixel over odd channels that are last", () => {
+    const names = (channels: number): readonly (readonly [name: string, isRight: boolean])[] =>
+      pointwiseResults(library, [2, channels, 5, 6], 16);
+    const isHit = (name: string): boolean => name.includes("jit_bf16_1x1");
+    const [odd, even] = [names(5), names(6)];
+    expect(odd.filter(([name]) => isHit(name)).map(([, isRight]) => isRight)).not.toContain(faults.oddChannelsLast);
+    for (const [name, isRight] of even) expect(isRight, name).toBe(true);
   });
 
   it("the way around each is right everywhere", () => {

@@ -17,6 +17,12 @@ export interface Faults {
   readonly weightGradientsOfWideRows: boolean;
   /** With AMX, gradients of dilated kernels are wrong for more than 32 inputs if they are no multiple of 16. */
   readonly weightGradientsOfDilatedRests: boolean;
+  /**
+   * Without AMX, kernels of one pixel in bf16 read channels-last images of an odd number of channels wrongly, at some
+   * numbers of pixels: `jit_bf16_1x1`, forward and for the gradient of the images. Not tried in version 3, where these kernels
+   * are avoided as well.
+   */
+  readonly oddChannelsLast: boolean;
 }
 
 const byVersion: Readonly<Record<2 | 3, Faults>> = {
@@ -27,6 +33,7 @@ const byVersion: Readonly<Record<2 | 3, Faults>> = {
     copyBetweenEqualGaps: false,
     weightGradientsOfWideRows: true,
     weightGradientsOfDilatedRests: true,
+    oddChannelsLast: true,
   },
   3: {
     reluBehindSumOfBlocksOf8: false,
@@ -35,6 +42,7 @@ const byVersion: Readonly<Record<2 | 3, Faults>> = {
     copyBetweenEqualGaps: true,
     weightGradientsOfWideRows: false,
     weightGradientsOfDilatedRests: true,
+    oddChannelsLast: true,
   },
 };
 
