@@ -59,7 +59,7 @@ export interface Inspection {
 function kernelOf(node: Node): string {
   if (node.op !== "convolution" && node.op !== "deconvolution") return "";
   const { strides, groups } = node.attributes;
-  const stride = strides[0] === 1 && strides[1] === 1 ? "" : ` /${strides[0]}`;
+  const stride = strides.every((step) => step === 1) ? "" : ` /${strides[0]}`;
   return `${stride}${groups === 1 ? "" : ` in ${groups} groups`}`;
 }
 

@@ -14,6 +14,9 @@ const isFunction: Check = (value) => typeof value === "function";
 const isPositive: Check = (value) => isWhole(value) && Number(value) > 0;
 const isBoolean: Check = (value) => typeof value === "boolean";
 const isPair: Check = (value) => Array.isArray(value) && value.length === 2 && value.every(isPositive);
+/** Of an image or a volume. */
+const isExtents: Check = (value) =>
+  isPair(value) || (Array.isArray(value) && value.length === 3 && value.every(isPositive));
 
 /** An object whose fields, by name, pass their checks. */
 function has(fields: Readonly<Record<string, Check>>): Check {
@@ -29,9 +32,11 @@ const isFactor = has({ parameter: isText, kind: isText, count: isWhole, gamma: N
 const isBudget: Check = (value) =>
   has({ of: isText, share: Number.isFinite })(value) || has({ of: isText, count: isWhole })(value);
 
+const isIntegerOrAbsent: Check = (value) => value === undefined || Number.isSafeInteger(value);
 const isPadding = has({
   ...{ top: Number.isSafeInteger, left: Number.isSafeInteger },
   ...{ bottom: Number.isSafeInteger, right: Number.isSafeInteger },
+  ...{ front: isIntegerOrAbsent, back: isIntegerOrAbsent },
 });
 const isShape: Check = (value) => Array.isArray(value) && value.every(isWhole);
 const isTensor = has({ shape: isShape, data: (data) => data instanceof Float32Array });
@@ -62,6 +67,11 @@ const kinds = {
   "positive whole number": ["a whole number from 1", isPositive],
   boolean: ["true or false", isBoolean],
   pair: ["[height, width], both from 1", isPair],
+  extents: ["[height, width] or [depth, height, width], all from 1", isExtents],
+  "number or extents": [
+    "a whole number from 1, or one for each of [height, width] or [depth, height, width]",
+    (value) => isPositive(value) || isExtents(value),
+  ],
   "number or pair": ["a whole number from 1, or [height, width]", (value) => isPositive(value) || isPair(value)],
   "number or shape": ["a whole number, or a list of them", (value) => isWhole(value) || isShape(value)],
   padding: ["top, left, bottom and right, in whole numbers", isPadding],

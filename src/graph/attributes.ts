@@ -4,47 +4,52 @@
 
 /** (height, width). */
 export type Pair = readonly [number, number];
+/** (height, width) of an image, or (depth, height, width) of a volume. */
+export type Extents = Pair | readonly [number, number, number];
 /** Zeros (or, for max pooling, −∞) added on each side. */
 export interface Padding {
   readonly top: number;
   readonly left: number;
   readonly bottom: number;
   readonly right: number;
+  /** Of volumes, before the first and behind the last slice. Default 0. */
+  readonly front?: number;
+  readonly back?: number;
 }
 
 export interface ConvolutionAttributes {
-  readonly strides: Pair;
+  readonly strides: Extents;
   readonly padding: Padding;
   /** 1 is an ordinary convolution, as in ONNX (oneDNN counts from 0). */
-  readonly dilation: Pair;
+  readonly dilation: Extents;
   readonly groups: number;
 }
 
 /** A transposed convolution. The padding is cut off its result. */
 export interface DeconvolutionAttributes extends ConvolutionAttributes {
-  /** Rows at the bottom and columns at the right by which the result is larger. */
-  readonly outputPadding: Pair;
+  /** Slices at the back, rows at the bottom and columns at the right by which the result is larger. */
+  readonly outputPadding: Extents;
 }
 
 export interface PoolingAttributes {
-  readonly kernel: Pair;
-  readonly strides: Pair;
+  readonly kernel: Extents;
+  readonly strides: Extents;
   readonly padding: Padding;
 }
 
 export interface MaxPoolingAttributes extends PoolingAttributes {
   /** The distance between elements of the window; default 1. */
-  readonly dilation?: Pair;
+  readonly dilation?: Extents;
 }
 
 export interface AveragePoolingAttributes extends PoolingAttributes {
   /** Whether padded zeros count in the divisor. */
   readonly countIncludePad: boolean;
   /**
-   * How many of the padded rows at the bottom and columns at the right never count in the divisor, because they exist
-   * only to round the number of windows up. Default: none.
+   * How many of the padded slices at the back, rows at the bottom and columns at the right never count in the divisor,
+   * because they exist only to round the number of windows up. Default: none.
    */
-  readonly overhang?: Pair;
+  readonly overhang?: Extents;
 }
 
 export interface BatchNormalizationAttributes {

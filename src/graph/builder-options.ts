@@ -1,17 +1,18 @@
 /** The options of the methods of a `GraphBuilder`, and their checks. */
 import { requireArguments, requireOneOf } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
-import type { BatchNormalizationAttributes, Padding, Pair } from "./attributes.ts";
+import type { BatchNormalizationAttributes, Extents, Padding, Pair, PoolingAttributes } from "./attributes.ts";
 import { type InitialWeights, initialKinds } from "./graph.ts";
 import { type ArgumentKinds, fieldsOf } from "./node-arguments.ts";
+import { everywhere, paddingOf } from "./windows.ts";
 
 export interface ConvolutionOptions {
   /** Output channels. */
   readonly channels: number;
-  readonly kernel: number | Pair;
-  readonly strides?: number | Pair;
+  readonly kernel: number | Extents;
+  readonly strides?: number | Extents;
   readonly padding?: number | Padding;
-  readonly dilation?: number | Pair;
+  readonly dilation?: number | Extents;
   readonly groups?: number;
   readonly bias?: boolean;
   readonly weights?: WeightsOptions;
@@ -37,13 +38,13 @@ export interface LinearOptions {
 }
 
 export interface DeconvolutionOptions extends ConvolutionOptions {
-  readonly outputPadding?: number | Pair;
+  readonly outputPadding?: number | Extents;
 }
 
 export interface PoolingOptions {
-  readonly kernel: number | Pair;
+  readonly kernel: number | Extents;
   /** Default: the kernel. */
-  readonly strides?: number | Pair;
+  readonly strides?: number | Extents;
   readonly padding?: number | Padding;
 }
 
@@ -51,8 +52,23 @@ export function pair(value: number | Pair): Pair {
   return typeof value === "number" ? [value, value] : value;
 }
 
-export function sides(value: number | Padding): Padding {
-  return typeof value === "number" ? { top: value, left: value, bottom: value, right: value } : value;
+/** `value` along each axis of pixels of a value of `rank` axes. */
+export function extents(value: number | Extents, rank: number): Extents {
+  return typeof value === "number" ? everywhere(value, rank) : value;
+}
+
+export function sides(value: number | Padding, rank: number): Padding {
+  return typeof value === "number" ? paddingOf(everywhere(value, rank).map((side) => [side, side])) : value;
+}
+
+/** A window over the pixels of a value of `rank` axes. */
+export function windowOf(
+  kernel: number | Extents,
+  strides: number | Extents,
+  padding: number | Padding,
+  rank: number,
+): PoolingAttributes {
+  return { kernel: extents(kernel, rank), strides: extents(strides, rank), padding: sides(padding, rank) };
 }
 
 export function requireWeightsOptions(call: string, argument: string, options: WeightsOptions): void {
@@ -76,17 +92,17 @@ export function channelsOfGroup(about: string, channels: number, groups: number)
 }
 
 export const poolingKinds: ArgumentKinds = {
-  kernel: "number or pair",
-  strides: "number or pair?",
+  kernel: "number or extents",
+  strides: "number or extents?",
   padding: "number or padding?",
 };
 
 export const convolutionKinds: ArgumentKinds = {
   channels: "positive whole number",
-  kernel: "number or pair",
-  strides: "number or pair?",
+  kernel: "number or extents",
+  strides: "number or extents?",
   padding: "number or padding?",
-  dilation: "number or pair?",
+  dilation: "number or extents?",
   groups: "positive whole number?",
   bias: "boolean?",
   weights: "object?",

@@ -1,6 +1,6 @@
 /**
  * Builds a graph node by node. Each method adds one node named `name` and returns the name of its output. Parameters
- * are named `<name>.<kind>`. A single number for padding or strides applies to both axes.
+ * are named `<name>.<kind>`. A single number for padding or strides applies to every axis of pixels.
  */
 import { type Arguments, requireArguments, requireOneOf } from "../core/arguments.ts";
 import { required, UserError } from "../core/errors.ts";
@@ -22,6 +22,7 @@ import {
   channelsOfGroup,
   convolutionKinds,
   type DeconvolutionOptions,
+  extents,
   type LinearOptions,
   type NormalizationOptions,
   type PoolingOptions,
@@ -30,6 +31,7 @@ import {
   requireWeightsOptions,
   sides,
   type WeightsOptions,
+  windowOf,
 } from "./builder-options.ts";
 import {
   type Graph,
@@ -95,10 +97,11 @@ export class GraphBuilder {
   convolution(name: string, src: string, options: ConvolutionOptions): string {
     this.#check("convolution", name, { src }, fieldsOf("options", options, convolutionKinds));
     const { strides = 1, padding = 0, dilation = 1, groups = 1 } = options;
+    const rank = this.shape(src).length;
     return this.node("convolution", name, this.#layerInputs("convolution", name, src, options), {
-      strides: pair(strides),
-      padding: sides(padding),
-      dilation: pair(dilation),
+      strides: extents(strides, rank),
+      padding: sides(padding, rank),
+      dilation: extents(dilation, rank),
       groups,
     });
   }
@@ -108,12 +111,13 @@ export class GraphBuilder {
     const kinds: ArgumentKinds = { ...convolutionKinds, outputPadding: "number or shape?" };
     this.#check("deconvolution", name, { src }, fieldsOf("options", options, kinds));
     const { strides = 1, padding = 0, dilation = 1, outputPadding = 0, groups = 1 } = options;
+    const rank = this.shape(src).length;
     return this.node("deconvolution", name, this.#layerInputs("deconvolution", name, src, options), {
-      strides: pair(strides),
-      padding: sides(padding),
-      dilation: pair(dilation),
+      strides: extents(strides, rank),
+      padding: sides(padding, rank),
+      dilation: extents(dilation, rank),
       groups,
-      outputPadding: pair(outputPadding),
+      outputPadding: extents(outputPadding, rank),
     });
   }
 
@@ -239,7 +243,7 @@ export class GraphBuilder {
   maxPooling(name: string, src: string, options: PoolingOptions): string {
     this.#check("maxPooling", name, { src }, fieldsOf("options", options, poolingKinds));
     const { kernel, strides = kernel, padding = 0 } = options;
-    const attributes = { kernel: pair(kernel), strides: pair(strides), padding: sides(padding) };
+    const attributes = windowOf(kernel, strides, padding, this.shape(src).length);
     return this.node("max_pooling", name, [src], attributes);
   }
 
@@ -247,7 +251,7 @@ export class GraphBuilder {
     const kinds: ArgumentKinds = { ...poolingKinds, countIncludePad: "boolean?" };
     this.#check("averagePooling", name, { src }, fieldsOf("options", options, kinds));
     const { kernel, strides = kernel, padding = 0, countIncludePad = false } = options;
-    const attributes = { kernel: pair(kernel), strides: pair(strides), padding: sides(padding), countIncludePad };
+    const attributes = { ...windowOf(kernel, strides, padding, this.shape(src).length), countIncludePad };
     return this.node("average_pooling", name, [src], attributes);
   }
 
@@ -355,12 +359,16 @@ export class GraphBuilder {
     };
   }
 
-  /** The inputs of a layer over images, whose parameters it declares. */
+  /** The inputs of a layer over images or volumes, whose parameters it declares. */
   #layerInputs(op: string, name: string, src: string, options: ConvolutionOptions): string[] {
     const { channels, kernel, groups = 1, bias = false, weights } = options;
     requireWeightsOptions(`GraphBuilder.${op}`, "options.weights", weights ?? {});
     const inputs = this.shape(src)[1] ?? 0;
-    const shape = [channels, channelsOfGroup(`${op} "${name}"`, inputs, groups), ...pair(kernel)];
+    const shape = [
+      channels,
+      channelsOfGroup(`${op} "${name}"`, inputs, groups),
+      ...extents(kernel, this.shape(src).length),
+    ];
     const values = [src, this.parameter(`${name}.weights`, shape, "weights", weights)];
     return bias ? [...values, this.parameter(`${name}.bias`, [channels], "bias")] : values;
   }

@@ -7,11 +7,11 @@ import type { ForwardOpName } from "./ops.ts";
 /** By name. */
 export type ArgumentKinds = Readonly<Record<string, ArgumentKind>>;
 
-const pooling: ArgumentKinds = { kernel: "pair", strides: "pair", padding: "padding" };
+const pooling: ArgumentKinds = { kernel: "extents", strides: "extents", padding: "padding" };
 const convolution: ArgumentKinds = {
-  strides: "pair",
+  strides: "extents",
   padding: "padding",
-  dilation: "pair",
+  dilation: "extents",
   groups: "positive whole number",
 };
 
@@ -35,7 +35,7 @@ const attributeKinds: Readonly<Record<ForwardOpName, ArgumentKinds>> = {
   gain: {},
   bias: {},
   concatenation: {},
-  max_pooling: { ...pooling, dilation: "pair?" },
+  max_pooling: { ...pooling, dilation: "extents?" },
   average_pooling: { ...pooling, countIncludePad: "boolean", overhang: "shape?" },
   global_average_pooling: {},
   linear: {},

@@ -4,7 +4,8 @@
  * (`channels.ts`), gradients (`autodiff/`), kernels (`engine/`), ONNX names (`formats/`), integer forms
  * (`quantization/`). If an op is added here, the compiler lists every table that lacks it.
  *
- * Shapes: N batch, C channels, H × W pixels, O output channels, K × L kernel, G groups, F features.
+ * Shapes: N batch, C channels, H × W pixels, O output channels, K × L kernel, G groups, F features. Convolutions and
+ * poolings also go over volumes [N,C,D,H,W], with kernels [J,K,L]; what is said of images holds for these.
  */
 import type {
   ActivationAttributes,

@@ -13,7 +13,7 @@ import { depthToSpace, gathered, reshaped, spaceToDepth } from "./shapes/movemen
 import { resampled } from "./shapes/resampling.ts";
 import { bindBatch, type ShapeContext, type ShapeRule } from "./shapes/rule.ts";
 import { broadcast, normalizedShape, reducedShape } from "./shapes/statistics.ts";
-import { convolved, deconvolved, pooled } from "./shapes/windows.ts";
+import { convolved, deconvolved, layerRule, pooled, pooledGlobally } from "./shapes/windows.ts";
 
 export { bindBatch } from "./shapes/rule.ts";
 
@@ -34,16 +34,8 @@ function perChannel<K extends OpName>({ input, check }: ShapeContext<K>, ...indi
 }
 
 const rules: { readonly [K in OpName]: ShapeRule<K> } = {
-  convolution: ({ input, inputCount, attributes, check }) => {
-    const dst = convolved(input(0, 4), input(1, 4), attributes, check);
-    if (inputCount > 2) check(sameShape(input(2), [dst[1] ?? 0]), `bias of shape [${dst[1]}]`, formatShape(input(2)));
-    return [dst];
-  },
-  deconvolution: ({ input, inputCount, attributes, check }) => {
-    const dst = deconvolved(input(0, 4), input(1, 4), attributes, check);
-    if (inputCount > 2) check(sameShape(input(2), [dst[1] ?? 0]), `bias of shape [${dst[1]}]`, formatShape(input(2)));
-    return [dst];
-  },
+  convolution: layerRule(convolved),
+  deconvolution: layerRule(deconvolved),
   batch_normalization: (context) => {
     perChannel(context, 1, 2, 3, 4);
     return sameAsFirst(context);
@@ -108,10 +100,7 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
   },
   max_pooling: pooled,
   average_pooling: pooled,
-  global_average_pooling: ({ input }) => {
-    const [batch = 0, channels = 0] = input(0, 4);
-    return [[batch, channels, 1, 1]];
-  },
+  global_average_pooling: pooledGlobally,
   linear: ({ input, inputCount, check }) => {
     const [batch = 0, features = 0] = input(0, 2);
     const [outputs = 0, expected = 0] = input(1, 2);
@@ -199,24 +188,24 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
   },
   convolution_backward_data: ({ input, attributes, batch, check }) => {
     const srcShape = bindBatch(attributes.srcShape, batch);
-    const dst = convolved(srcShape, input(1, 4), attributes, check);
+    const dst = convolved(srcShape, input(1, srcShape.length), attributes, check);
     check(sameShape(dst, input(0)), `diff_dst of shape ${formatShape(dst)}`, formatShape(input(0)));
     return [srcShape];
   },
   convolution_backward_weights: ({ input, attributes, check }) => {
-    const dst = convolved(input(0, 4), attributes.weightsShape, attributes, check);
+    const dst = convolved(input(0, attributes.weightsShape.length), attributes.weightsShape, attributes, check);
     check(sameShape(dst, input(1)), `diff_dst of shape ${formatShape(dst)}`, formatShape(input(1)));
     const [outputs = 0] = attributes.weightsShape;
     return attributes.withBias ? [attributes.weightsShape, [outputs]] : [attributes.weightsShape];
   },
   deconvolution_backward_data: ({ input, attributes, batch, check }) => {
     const srcShape = bindBatch(attributes.srcShape, batch);
-    const dst = deconvolved(srcShape, input(1, 4), attributes, check);
+    const dst = deconvolved(srcShape, input(1, srcShape.length), attributes, check);
     check(sameShape(dst, input(0)), `diff_dst of shape ${formatShape(dst)}`, formatShape(input(0)));
     return [srcShape];
   },
   deconvolution_backward_weights: ({ input, attributes, check }) => {
-    const dst = deconvolved(input(0, 4), attributes.weightsShape, attributes, check);
+    const dst = deconvolved(input(0, attributes.weightsShape.length), attributes.weightsShape, attributes, check);
     check(sameShape(dst, input(1)), `diff_dst of shape ${formatShape(dst)}`, formatShape(input(1)));
     const [outputs = 0] = attributes.weightsShape;
     return attributes.withBias ? [attributes.weightsShape, [outputs]] : [attributes.weightsShape];

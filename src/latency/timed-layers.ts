@@ -4,7 +4,6 @@
  * convolution's weights, and an activation is applied to each result before it is stored.
  */
 import type { Shape } from "../core/tensor.ts";
-import type { Pair } from "../graph/attributes.ts";
 import { hasWeights } from "../graph/cost.ts";
 import { type Graph, type Node, readers } from "../graph/graph.ts";
 import type { ForwardOpName } from "../graph/ops.ts";
@@ -83,8 +82,9 @@ function layerOf(first: Node, members: readonly Node[], shapes: ReadonlyMap<stri
   };
 }
 
-function pairOf([height, width]: Pair): string {
-  return height === width ? `${height}` : `${height}x${width}`;
+/** One number if all are equal. */
+function briefly(extents: readonly number[]): string {
+  return extents.every((extent) => extent === extents[0]) ? `${extents[0]}` : extents.join("x");
 }
 
 /** The op with the attributes that its time depends on. */
@@ -94,18 +94,18 @@ function wordsOf(node: Node, shapes: ReadonlyMap<string, Shape>): readonly strin
     case "convolution":
     case "deconvolution": {
       const { strides, dilation, groups } = node.attributes;
-      const [outputs = 0, inputs = 0, height = 0, width = 0] = shapes.get(node.inputs[1] ?? "") ?? [];
+      const [outputs = 0, inputs = 0, ...kernel] = shapes.get(node.inputs[1] ?? "") ?? [];
       const kind = groups === 1 ? name : inputs === 1 && outputs === groups ? `depthwise ${name}` : `grouped ${name}`;
       return [
-        `${kind} ${height}x${width}`,
-        pairOf(strides) === "1" ? "" : `stride ${pairOf(strides)}`,
-        pairOf(dilation) === "1" ? "" : `dilation ${pairOf(dilation)}`,
+        `${kind} ${kernel.join("x")}`,
+        briefly(strides) === "1" ? "" : `stride ${briefly(strides)}`,
+        briefly(dilation) === "1" ? "" : `dilation ${briefly(dilation)}`,
       ];
     }
     case "max_pooling":
     case "average_pooling": {
       const { kernel, strides } = node.attributes;
-      return [`${name} ${kernel[0]}x${kernel[1]}`, `stride ${pairOf(strides)}`];
+      return [`${name} ${kernel.join("x")}`, `stride ${briefly(strides)}`];
     }
     case "activation":
       return activationOf(node);

@@ -5,6 +5,7 @@ import type { ActivationAttributes, ResamplingAttributes } from "../../src/graph
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { ConvolutionOptions, DeconvolutionOptions } from "../../src/graph/builder-options.ts";
 import type { Graph } from "../../src/graph/graph.ts";
+import { volumeCases } from "./volume-cases.ts";
 
 export interface Case {
   readonly name: string;
@@ -581,6 +582,7 @@ export const opCases: readonly Case[] = [
   ...blockCases,
   ...resamplingCases,
   ...regionCases,
+  ...volumeCases,
   ...otherCases,
 ];
 

@@ -158,7 +158,23 @@ describe("illegal nodes are refused by name", () => {
     ],
     ["a kernel that fits", makeNode("convolution", "c", [], [], plain), [image, [4, 6, 5, 5]]],
     ["bias of shape \\[4\\]", makeNode("convolution", "c", [], [], plain), [image, [4, 6, 3, 3], [5]]],
-    ["input 0 of rank 4", makeNode("global_average_pooling", "c", [], [], {}), [[2, 5]]],
+    ["an image \\[N,C,H,W\\] or a volume", makeNode("global_average_pooling", "c", [], [], {}), [[2, 5]]],
+    [
+      "input 1 of rank 5",
+      makeNode("convolution", "c", [], [], plain),
+      [
+        [2, 6, 3, 5, 5],
+        [4, 6, 3, 3],
+      ],
+    ],
+    [
+      "a window of 3 axes",
+      makeNode("convolution", "c", [], [], plain),
+      [
+        [2, 6, 3, 5, 5],
+        [4, 6, 1, 3, 3],
+      ],
+    ],
     ["an input 1", makeNode("add", "c", [], [], {}), [image]],
     ["at most 2 inputs, got 3", makeNode("matmul", "c", [], [], {}), [image, [2, 6, 4, 4], [6]]],
     ["at most 1 inputs, got 2", makeNode("relu", "c", [], [], {}), [image, image]],

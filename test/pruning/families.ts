@@ -177,6 +177,28 @@ function normalised(): Graph {
   return builder.build();
 }
 
+/** A small ResNet over volumes (video, computed tomography): residual blocks of 3-D convolutions, one of them apart. */
+function volumetric(): Graph {
+  const b = new GraphBuilder("volumes");
+  const unit = (name: string, src: string, channels: number, kernel: 1 | 3, strides: 1 | 2 = 1): string =>
+    b.convolution(name, src, { channels, kernel, padding: kernel === 3 ? 1 : 0, strides });
+  let stream = activate(b, "stem", unit("stem", b.input("clips", ["N", 3, 4, 6, 6]), 4, 3));
+  stream = b.maxPooling("shrink", stream, { kernel: [1, 2, 2] });
+  for (const [index, channels] of [4, 6].entries()) {
+    const name = `unit${index + 1}`;
+    const strides = index === 0 ? 1 : 2;
+    let branch = activate(b, `${name}.one`, unit(`${name}.conv1`, stream, 5, 3, strides));
+    const frames = { front: 1, back: 1, top: 0, left: 0, bottom: 0, right: 0 };
+    branch = b.convolution(`${name}.frames`, branch, { channels: 6, kernel: [3, 1, 1], padding: frames });
+    branch = unit(`${name}.conv2`, activate(b, `${name}.two`, branch), channels, 3);
+    branch = b.batchNormalization(`${name}.three`, branch);
+    const shortcut = index === 0 ? stream : unit(`${name}.shortcut`, stream, channels, 1, strides);
+    stream = b.relu(`${name}.out`, b.add(`${name}.add`, branch, shortcut));
+  }
+  b.output(b.linear("classifier", b.flatten("flatten", b.globalAveragePooling("pool", stream)), 4));
+  return b.build();
+}
+
 export const families: readonly Graph[] = [
   preActivation("activation"),
   preActivation("stream"),
@@ -188,4 +210,5 @@ export const families: readonly Graph[] = [
   invertedResiduals(),
   grouped(),
   normalised(),
+  volumetric(),
 ];

@@ -15,6 +15,7 @@ import { gatherVectors } from "./planner/order.ts";
 import { type PlacedProgram, placeProgram } from "./planner/placed.ts";
 import { Program } from "./planner/program.ts";
 import { type Known, Tuner } from "./planner/tuning.ts";
+import { hasVolumes, isImageShape } from "./planner/volumes.ts";
 
 export interface BuildRequest {
   readonly library: OneDnn;
@@ -51,12 +52,15 @@ export function buildProgram(request: BuildRequest, tuner: Tuner): PlacedProgram
   }
 }
 
-/** The values that are images: four axes, with an extent that depends on the batch. Excludes weights' gradients. */
+/** The values that are images: their first extent depends on the batch, which excludes weights' gradients. */
 function imagesOf(graph: Graph, batch: number): ReadonlySet<string> {
   const more = inferShapes(graph, batch + 1);
-  const shapes = [...inferShapes(graph, batch)];
+  const shapes = inferShapes(graph, batch);
+  const volumes = hasVolumes(graph, shapes);
   return new Set(
-    shapes.flatMap(([value, shape]) => (shape.length === 4 && shape[0] !== more.get(value)?.[0] ? [value] : [])),
+    [...shapes].flatMap(([value, shape]) =>
+      isImageShape(shape, volumes) && shape[0] !== more.get(value)?.[0] ? [value] : [],
+    ),
   );
 }
 
@@ -85,9 +89,11 @@ const BLOCK = 16;
 /** An upper bound of a plan's memory from shapes alone: all values separately, twice because of reordered copies. */
 export function roughBytes(graph: Graph, batch: number): number {
   let elements = 0;
-  for (const shape of inferShapes(graph, batch).values()) {
+  const shapes = inferShapes(graph, batch);
+  const volumes = hasVolumes(graph, shapes);
+  for (const shape of shapes.values()) {
     const [, channels = 1] = shape;
-    const padding = shape.length === 4 ? (Math.ceil(channels / BLOCK) * BLOCK) / channels : 1;
+    const padding = isImageShape(shape, volumes) ? (Math.ceil(channels / BLOCK) * BLOCK) / channels : 1;
     elements += elementCount(shape) * padding;
   }
   return 2 * elements * Float32Array.BYTES_PER_ELEMENT;

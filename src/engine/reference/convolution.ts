@@ -3,8 +3,9 @@
  * element) that are multiplied and added, so they are transposes of each other by construction:
  * dst += src·weights, diff_src += diff_dst·weights, diff_weights += src·diff_dst.
  */
-import type { Shape } from "../../core/tensor.ts";
+import { elementCount, type Shape } from "../../core/tensor.ts";
 import type { ConvolutionAttributes } from "../../graph/attributes.ts";
+import { PIXELS_FROM, type WindowAxis, windowAxes } from "../../graph/windows.ts";
 import { at, channelsOf, extent, input, type KernelContext, optionalInput, output } from "./kernel.ts";
 
 /**
@@ -15,45 +16,84 @@ function forEachRow(
   srcShape: Shape,
   weightsShape: Shape,
   dstShape: Shape,
-  { strides, padding, dilation, groups }: ConvolutionAttributes,
+  attributes: ConvolutionAttributes,
   visit: (weight: number, src: number, dst: number, count: number) => void,
 ): void {
-  const [channels, height, width] = [extent(srcShape, 1), extent(srcShape, 2), extent(srcShape, 3)];
-  const [perGroup, kernelHeight, kernelWidth] = [
-    extent(weightsShape, 1),
-    extent(weightsShape, 2),
-    extent(weightsShape, 3),
-  ];
-  const [batch, outputs, rows, columns] = [
-    extent(dstShape, 0),
-    extent(dstShape, 1),
-    extent(dstShape, 2),
-    extent(dstShape, 3),
-  ];
+  const [channels, perGroup] = [extent(srcShape, 1), extent(weightsShape, 1)];
+  const [batch, outputs] = [extent(dstShape, 0), extent(dstShape, 1)];
+  const [taps, pixels, results] = [weightsShape, srcShape, dstShape].map((shape) =>
+    elementCount(shape.slice(PIXELS_FROM)),
+  ) as [number, number, number];
+  const runs = runsOf(axesOf(srcShape, weightsShape, dstShape, attributes));
   for (let n = 0; n < batch; n++) {
     for (let o = 0; o < outputs; o++) {
-      const firstChannel = Math.floor((o * groups) / outputs) * perGroup;
+      const firstChannel = Math.floor((o * attributes.groups) / outputs) * perGroup;
+      const firstDst = (n * outputs + o) * results;
       for (let c = 0; c < perGroup; c++) {
-        for (let k = 0; k < kernelHeight; k++) {
-          for (let l = 0; l < kernelWidth; l++) {
-            const weight = ((o * perGroup + c) * kernelHeight + k) * kernelWidth + l;
-            // Tap l of output column x reads column x·stride + shift; `from` … `to` − 1 are the x for which it exists.
-            const shift = l * dilation[1] - padding.left;
-            const from = Math.max(0, Math.ceil(-shift / strides[1]));
-            const to = Math.min(columns, Math.floor((width - 1 - shift) / strides[1]) + 1);
-            if (from >= to) continue;
-            for (let y = 0; y < rows; y++) {
-              const row = y * strides[0] + k * dilation[0] - padding.top;
-              if (row < 0 || row >= height) continue;
-              const src = ((n * channels + firstChannel + c) * height + row) * width + from * strides[1] + shift;
-              const dst = ((n * outputs + o) * rows + y) * columns + from;
-              visit(weight, src, dst, to - from);
-            }
-          }
+        const firstWeight = (o * perGroup + c) * taps;
+        const firstSrc = (n * channels + firstChannel + c) * pixels;
+        for (const { weight, src, dst, count } of runs) {
+          visit(firstWeight + weight, firstSrc + src, firstDst + dst, count);
         }
       }
     }
   }
+}
+
+/** An axis of pixels: `size` of them in src, `count` in dst. */
+interface Axis extends WindowAxis {
+  readonly size: number;
+  readonly kernel: number;
+  readonly count: number;
+}
+
+function axesOf(src: Shape, weights: Shape, dst: Shape, attributes: ConvolutionAttributes): readonly Axis[] {
+  return windowAxes(attributes).map((axis, index): Axis => {
+    const at = PIXELS_FROM + index;
+    return { ...axis, size: extent(src, at), kernel: extent(weights, at), count: extent(dst, at) };
+  });
+}
+
+/** A run of taps along a row, by indices into one channel: of a kernel, of src and of dst. */
+interface Run {
+  readonly weight: number;
+  readonly src: number;
+  readonly dst: number;
+  readonly count: number;
+}
+
+/**
+ * All runs of one channel. Tap k of place x of dst reads place x·stride + k·dilation − before of src, if there is such a
+ * place. Along the last axis the places are together in one run, along the others each is a run of its own.
+ */
+function runsOf(axes: readonly Axis[]): readonly Run[] {
+  let runs: readonly Run[] = [{ weight: 0, src: 0, dst: 0, count: 1 }];
+  for (const [index, { stride, dilation, before, size, kernel, count }] of axes.entries()) {
+    const isLast = index === axes.length - 1;
+    runs = runs.flatMap((run) => {
+      const found: Run[] = [];
+      for (let tap = 0; tap < kernel; tap++) {
+        const shift = tap * dilation - before;
+        const from = Math.max(0, Math.ceil(-shift / stride));
+        const to = Math.min(count, Math.floor((size - 1 - shift) / stride) + 1);
+        for (let place = from; place < to; place += isLast ? to - from : 1) {
+          found.push({
+            weight: run.weight * kernel + tap,
+            src: run.src * size + place * stride + shift,
+            dst: run.dst * count + place,
+            count: isLast ? to - from : 1,
+          });
+        }
+      }
+      return found;
+    });
+  }
+  return runs;
+}
+
+/** The step of src from one element of a row of dst to the next. */
+function rowStride({ strides }: ConvolutionAttributes): number {
+  return strides.at(-1) ?? 1;
 }
 
 export function convolution(context: KernelContext<"convolution">): void {
@@ -67,7 +107,7 @@ export function convolution(context: KernelContext<"convolution">): void {
     sums.forEach((_, index) => {
       sums[index] = at(bias, channels.of(index));
     });
-  const stride = context.attributes.strides[1];
+  const stride = rowStride(context.attributes);
   forEachRow(src.shape, weights.shape, dst.shape, context.attributes, (weight, from, to, count) => {
     const factor = at(weights.data, weight);
     for (let i = 0; i < count; i++) sums[to + i] = at(sums, to + i) + factor * at(src.data, from + i * stride);
@@ -80,7 +120,7 @@ export function convolutionBackwardData(context: KernelContext<"convolution_back
   const weights = input(context, 1);
   const diffSrc = output(context, 0);
   const sums = new Float64Array(diffSrc.data.length);
-  const stride = context.attributes.strides[1];
+  const stride = rowStride(context.attributes);
   forEachRow(diffSrc.shape, weights.shape, diffDst.shape, context.attributes, (weight, to, from, count) => {
     const factor = at(weights.data, weight);
     for (let i = 0; i < count; i++) {
@@ -95,7 +135,7 @@ export function convolutionBackwardWeights(context: KernelContext<"convolution_b
   const diffDst = input(context, 1);
   const diffWeights = output(context, 0);
   const sums = new Float64Array(diffWeights.data.length);
-  const stride = context.attributes.strides[1];
+  const stride = rowStride(context.attributes);
   forEachRow(src.shape, diffWeights.shape, diffDst.shape, context.attributes, (weight, from, other, count) => {
     let sum = 0;
     for (let i = 0; i < count; i++) sum += at(src.data, from + i * stride) * at(diffDst.data, other + i);

@@ -2,9 +2,48 @@
  * Max, average and global average pooling with their gradients. The windows of forward and backward are enumerated by
  * the same function.
  */
-import type { Shape } from "../../core/tensor.ts";
+import { required } from "../../core/errors.ts";
+import { elementCount, type Shape } from "../../core/tensor.ts";
 import type { MaxPoolingAttributes } from "../../graph/attributes.ts";
+import { PIXELS_FROM, type WindowAxis, windowAxes } from "../../graph/windows.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
+
+/** An axis of pixels: `size` of them in src, `count` in dst. */
+interface Axis extends WindowAxis {
+  readonly size: number;
+  readonly kernel: number;
+  readonly count: number;
+}
+
+function axesOf(src: Shape, dst: Shape, attributes: MaxPoolingAttributes): readonly Axis[] {
+  return windowAxes(attributes).map((axis, index): Axis => {
+    const at = PIXELS_FROM + index;
+    const kernel = required(attributes.kernel[index], "extent of a kernel");
+    return { ...axis, size: extent(src, at), kernel, count: extent(dst, at) };
+  });
+}
+
+/** Visits every place of dst along `axes`, in row-major order. */
+function forEachPlace(axes: readonly Axis[], visit: (place: readonly number[]) => void): void {
+  const walk = (index: number, before: readonly number[]): void => {
+    const axis = axes[index];
+    if (axis === undefined) visit(before);
+    else for (let at = 0; at < axis.count; at++) walk(index + 1, [...before, at]);
+  };
+  walk(0, []);
+}
+
+/** The pixels of src that the window at `place` contains, as indices into one channel in row-major order. */
+function pixelsIn(axes: readonly Axis[], place: readonly number[]): readonly number[] {
+  let found: readonly number[] = [0];
+  for (const [index, { stride, dilation, before, size, kernel }] of axes.entries()) {
+    const first = (place[index] ?? 0) * stride - before;
+    const inside: number[] = [];
+    for (let at = first; at < Math.min(first + kernel * dilation, size); at += dilation) if (at >= 0) inside.push(at);
+    found = found.flatMap((start) => inside.map((at) => start * size + at));
+  }
+  return found;
+}
 
 /**
  * Visits every window: the dst element, and the src elements of the window that lie in the image, in row-major order.
@@ -12,24 +51,20 @@ import { at, extent, input, type KernelContext, output } from "./kernel.ts";
 function forEachWindow(
   srcShape: Shape,
   dstShape: Shape,
-  { kernel, strides, padding, dilation = [1, 1] }: MaxPoolingAttributes,
+  attributes: MaxPoolingAttributes,
   visit: (dst: number, window: readonly number[]) => void,
 ): void {
-  const [planes, height, width] = [extent(srcShape, 0) * extent(srcShape, 1), extent(srcShape, 2), extent(srcShape, 3)];
-  const [rows, columns] = [extent(dstShape, 2), extent(dstShape, 3)];
+  const axes = axesOf(srcShape, dstShape, attributes);
+  const windows: (readonly number[])[] = [];
+  forEachPlace(axes, (place) => windows.push(pixelsIn(axes, place)));
+  const planes = extent(srcShape, 0) * extent(srcShape, 1);
+  const pixels = elementCount(srcShape.slice(PIXELS_FROM));
   for (let plane = 0; plane < planes; plane++) {
-    for (let y = 0; y < rows; y++) {
-      for (let x = 0; x < columns; x++) {
-        const top = y * strides[0] - padding.top;
-        const left = x * strides[1] - padding.left;
-        const window: number[] = [];
-        for (let row = top; row < Math.min(top + kernel[0] * dilation[0], height); row += dilation[0]) {
-          for (let column = left; column < Math.min(left + kernel[1] * dilation[1], width); column += dilation[1]) {
-            if (row >= 0 && column >= 0) window.push((plane * height + row) * width + column);
-          }
-        }
-        visit((plane * rows + y) * columns + x, window);
-      }
+    for (const [index, window] of windows.entries()) {
+      visit(
+        plane * windows.length + index,
+        window.map((pixel) => plane * pixels + pixel),
+      );
     }
   }
 }
@@ -60,20 +95,23 @@ export function maxPoolingBackward(context: KernelContext<"max_pooling_backward"
 
 /** What the sum of each window is divided by, by element of dst. */
 function divisors(
-  { kernel, strides, padding, countIncludePad, overhang }: KernelContext<"average_pooling">["attributes"],
+  attributes: KernelContext<"average_pooling">["attributes"],
   srcShape: Shape,
   dstShape: Shape,
 ): (dst: number, window: readonly number[]) => number {
+  const { kernel, countIncludePad, overhang } = attributes;
   if (!countIncludePad) return (_, window) => window.length;
-  if (overhang === undefined) return () => kernel[0] * kernel[1];
-  const [rows, columns] = [extent(dstShape, 2), extent(dstShape, 3)];
-  const counted = (place: number, axis: 0 | 1, before: number, after: number): number => {
-    const first = place * strides[axis] - before;
-    return Math.min(first + kernel[axis], extent(srcShape, 2 + axis) + after - overhang[axis]) - first;
-  };
-  return (dst) =>
-    counted(Math.floor(dst / columns) % rows, 0, padding.top, padding.bottom) *
-    counted(dst % columns, 1, padding.left, padding.right);
+  if (overhang === undefined) return () => elementCount(kernel);
+  const axes = axesOf(srcShape, dstShape, attributes);
+  const counts: number[] = [];
+  forEachPlace(axes, (place) => {
+    const counted = axes.map(({ stride, before, after, size, kernel: own }, index) => {
+      const first = (place[index] ?? 0) * stride - before;
+      return Math.min(first + own, size + after - (overhang[index] ?? 0)) - first;
+    });
+    counts.push(elementCount(counted));
+  });
+  return (dst) => required(counts[dst % counts.length], "divisor of a window");
 }
 
 export function averagePooling(context: KernelContext<"average_pooling">): void {

@@ -5,16 +5,17 @@
 
 import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
-import type { Padding, Pair } from "../../graph/attributes.ts";
+import type { Extents, Padding } from "../../graph/attributes.ts";
+import { extentsOf, paddingOf, type Sides } from "../../graph/windows.ts";
 import { type AttributeMessage, attributeTypes, type NodeMessage, type TensorMessage } from "./proto.ts";
 
 const UNSUPPORTED_HINT = "Export the network without this node, or with another form of the op";
 
 /** The sliding window of a convolution or pooling. */
 export interface ReadWindow {
-  readonly kernel: Pair;
-  readonly strides: Pair;
-  readonly dilation: Pair;
+  readonly kernel: Extents;
+  readonly strides: Extents;
+  readonly dilation: Extents;
 }
 
 /** The context of a node in its file. */
@@ -112,29 +113,37 @@ export class NodeReader {
     return absent;
   }
 
-  /** A pair of positive integers: height and width. */
-  pair(name: string, absent?: Pair): Pair {
-    const [height, width, ...rest] = this.ints(name, absent);
-    if (height === undefined || width === undefined || rest.length > 0) {
-      throw this.unsupported(`attribute ${name} is not of two axes; only images (N, C, H, W) are supported`);
-    }
-    this.check(height >= 1 && width >= 1, `attribute ${name} must be positive`, "1 or more", `${height}, ${width}`);
-    return [height, width];
+  /** Positive integers, one for each of `count` axes of pixels. `absent`: all of them if there is no such attribute. */
+  extents(name: string, count: number, absent?: number): Extents {
+    const values = this.ints(name, absent === undefined ? undefined : Array.from({ length: count }, () => absent));
+    this.check(
+      values.length === count,
+      `attribute ${name} does not fit its pixels`,
+      `${count} numbers`,
+      `${values.length}`,
+    );
+    this.check(
+      values.every((value) => value >= 1),
+      `attribute ${name} must be positive`,
+      "1 or more",
+      values.join(", "),
+    );
+    return extentsOf(values);
   }
 
-  /** The padding: `pads`, or what `auto_pad` computes from the image size and the window. */
-  padding(image: Pair, { kernel, strides, dilation }: ReadWindow): Padding {
+  /** The padding: `pads`, or what `auto_pad` computes from the pixels and the window. */
+  padding(pixels: Extents, { kernel, strides, dilation }: ReadWindow): Padding {
     const automatic = this.string("auto_pad", "NOTSET");
     if (automatic === "SAME_UPPER" || automatic === "SAME_LOWER") {
       this.ints("pads", []);
-      const [rows, columns] = ([0, 1] as const).map((axis) => {
-        const span = (Math.ceil(image[axis] / strides[axis]) - 1) * strides[axis] + (kernel[axis] - 1) * dilation[axis];
-        const total = Math.max(0, span + 1 - image[axis]);
+      const sides = pixels.map((size, axis): Sides => {
+        const stride = strides[axis] ?? 1;
+        const span = (Math.ceil(size / stride) - 1) * stride + ((kernel[axis] ?? 1) - 1) * (dilation[axis] ?? 1);
+        const total = Math.max(0, span + 1 - size);
         const less = Math.floor(total / 2);
         return automatic === "SAME_UPPER" ? [less, total - less] : [total - less, less];
       });
-      const [[top = 0, bottom = 0] = [], [left = 0, right = 0] = []] = [rows, columns];
-      return { top, left, bottom, right };
+      return paddingOf(sides);
     }
     const isExplicit = automatic === "NOTSET" || automatic === "";
     this.check(
@@ -143,14 +152,24 @@ export class NodeReader {
       "SAME_UPPER, SAME_LOWER, VALID",
       automatic,
     );
-    if (!isExplicit) {
-      this.ints("pads", []);
-      return { top: 0, left: 0, bottom: 0, right: 0 };
-    }
-    const pads = this.ints("pads", [0, 0, 0, 0]);
-    const [top = 0, left = 0, bottom = 0, right = 0] = pads;
-    this.check(pads.length === 4 && pads.every((side) => side >= 0), "pads must be four numbers, none negative");
-    return { top, left, bottom, right };
+    return isExplicit ? this.pads(pixels.length) : this.noPads(pixels.length);
+  }
+
+  /** The attribute `pads`: begins of all axes, then ends. */
+  pads(count: number): Padding {
+    const pads = this.ints(
+      "pads",
+      Array.from({ length: 2 * count }, () => 0),
+    );
+    const fits = pads.length === 2 * count && pads.every((side) => side >= 0);
+    this.check(fits, `pads must be ${2 * count} numbers, none negative`, `${2 * count} numbers`, pads.join(", "));
+    return paddingOf(Array.from({ length: count }, (_, axis) => [pads[axis] ?? 0, pads[count + axis] ?? 0]));
+  }
+
+  /** No padding, whatever `pads` says. */
+  noPads(count: number): Padding {
+    this.ints("pads", []);
+    return paddingOf(Array.from({ length: count }, () => [0, 0]));
   }
 
   /** Throws if the node has an attribute that no method asked for. */

@@ -13,7 +13,7 @@ interface Mean {
 function meanOf(context: ReadContext, value: string): Mean | undefined {
   const node = context.producer(value);
   const [of = ""] = node?.inputs ?? [];
-  if (node?.op === "global_average_pooling") return { of, axes: [2, 3] };
+  if (node?.op === "global_average_pooling") return { of, axes: [...context.shape(of).keys()].slice(2) };
   if (node?.op !== "reduction") return undefined;
   const { function: name, axes, keepsAxes, zeros } = node.attributes;
   return name === "mean" && keepsAxes && zeros === undefined ? { of, axes } : undefined;

@@ -3,6 +3,7 @@ import { elementCount } from "../../core/tensor.ts";
 import { activationFunction } from "../activations.ts";
 import type { Padding } from "../attributes.ts";
 import type { ForwardOpName } from "../ops.ts";
+import { addsZeros } from "../windows.ts";
 import { type ChannelContext, type ChannelRule, channelsOf, constantOf, everyChannel } from "./rule.ts";
 
 type Constant = (channel: number, ...src: number[]) => number;
@@ -61,8 +62,8 @@ function parameterOf<K extends ForwardOpName>(
 
 /** The constant of a window that may contain zero padding: it stays constant only if it is zero. */
 function overZeros(padding: Padding): Constant {
-  const isPadded = padding.top > 0 || padding.left > 0 || padding.bottom > 0 || padding.right > 0;
-  return (_, src = Number.NaN) => (isPadded && src !== 0 ? Number.NaN : src);
+  const hasZeros = addsZeros(padding);
+  return (_, src = Number.NaN) => (hasZeros && src !== 0 ? Number.NaN : src);
 }
 
 const same: Constant = (_, src = Number.NaN) => src;

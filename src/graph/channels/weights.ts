@@ -7,7 +7,7 @@
  * a group is one channel.
  */
 import type { Tensor } from "../../core/tensor.ts";
-import type { Padding } from "../attributes.ts";
+import { addsZeros } from "../windows.ts";
 import {
   type ChannelContext,
   type ChannelEnd,
@@ -177,10 +177,6 @@ function allSlots({ shapes }: { readonly shapes: readonly unknown[] }): readonly
   return shapes.map((_, slot) => slot);
 }
 
-function hasPadding({ top, left, bottom, right }: Padding): boolean {
-  return top > 0 || left > 0 || bottom > 0 || right > 0;
-}
-
 /** The number of groups that have an output among `dst`. */
 function livingGroups(context: ChannelContext<LayerName>, dst: readonly number[]): number {
   const { outputs, groups } = extentsOf(context);
@@ -189,7 +185,7 @@ function livingGroups(context: ChannelContext<LayerName>, dst: readonly number[]
 
 export const convolution: ChannelRule<"convolution"> = {
   couple,
-  constants: (context, [src]) => constants(context, src, hasPadding(context.attributes.padding)),
+  constants: (context, [src]) => constants(context, src, addsZeros(context.attributes.padding)),
   demands,
   reach,
   narrow: (context, { dst }) => ({

@@ -1,7 +1,8 @@
-/** The shapes of what slides a window over images: convolutions and poolings. */
+/** The shapes of what slides a window over images or volumes: convolutions and poolings. */
 import { formatShape, type Shape } from "../../core/tensor.ts";
 import type { ConvolutionAttributes, DeconvolutionAttributes, MaxPoolingAttributes } from "../attributes.ts";
-import type { ShapeContext } from "./rule.ts";
+import { hasPixels, PIXELS_FROM, stillAxis, type WindowAxis, windowAxes } from "../windows.ts";
+import type { ShapeContext, ShapeRule } from "./rule.ts";
 
 /** Output extent of a sliding window: ⌊(size + before + after − dilation·(kernel − 1) − 1) / stride⌋ + 1. */
 export function windowCount(
@@ -15,41 +16,84 @@ export function windowCount(
   return Math.floor((size + before + after - dilation * (kernel - 1) - 1) / stride) + 1;
 }
 
-export function convolved(
-  [batch = 0, channels = 0, height = 0, width = 0]: Shape,
-  [outputs = 0, perGroup = 0, kernelHeight = 0, kernelWidth = 0]: Shape,
-  { strides, padding, dilation, groups }: ConvolutionAttributes,
-  check: ShapeContext<"convolution">["check"],
-): Shape {
+type Check = ShapeContext<"convolution">["check"];
+
+/** Input `index`, an image or a volume. */
+export function withPixels({ input, check }: Pick<ShapeContext<"convolution">, "input" | "check">, index = 0): Shape {
+  const shape = input(index);
+  check(hasPixels(shape.length), "an image [N,C,H,W] or a volume [N,C,D,H,W]", formatShape(shape));
+  return shape;
+}
+
+/** The pixels of `src` and the axes of a window over them, which must be as many. */
+function axesOver(
+  [, , ...pixels]: Shape,
+  kernel: readonly number[],
+  attributes: ConvolutionAttributes | MaxPoolingAttributes,
+  check: Check,
+): readonly (WindowAxis & { readonly size: number; readonly kernel: number })[] {
+  const { strides, dilation = strides } = attributes;
+  check(
+    [kernel, strides, dilation].every(({ length }) => length === pixels.length),
+    `a window of ${pixels.length} axes`,
+    JSON.stringify({ kernel, ...attributes }),
+  );
+  const axes = windowAxes(attributes);
+  return pixels.map((size, axis) => ({ ...(axes[axis] ?? stillAxis), size, kernel: kernel[axis] ?? 1 }));
+}
+
+export function convolved(src: Shape, weights: Shape, attributes: ConvolutionAttributes, check: Check): Shape {
+  const [batch = 0, channels = 0, ...pixels] = src;
+  const [outputs = 0, perGroup = 0, ...kernel] = weights;
+  const { groups } = attributes;
   check(channels === perGroup * groups, `${perGroup * groups} input channels`, `${channels}`);
   check(outputs % groups === 0, `output channels that ${groups} groups divide`, `${outputs}`);
-  const rows = windowCount(height, kernelHeight, strides[0], padding.top, padding.bottom, dilation[0]);
-  const columns = windowCount(width, kernelWidth, strides[1], padding.left, padding.right, dilation[1]);
-  check(rows > 0 && columns > 0, "a kernel that fits into the padded image", formatShape([height, width]));
-  return [batch, outputs, rows, columns];
+  const counts = axesOver(src, kernel, attributes, check).map(
+    ({ size, kernel: own, stride, before, after, dilation }) => windowCount(size, own, stride, before, after, dilation),
+  );
+  check(
+    counts.every((count) => count > 0),
+    "a kernel that fits into the padded image",
+    formatShape(pixels),
+  );
+  return [batch, outputs, ...counts];
+}
+
+/** The shape rule of a layer of weights over pixels, which `shapeOf` computes. */
+export function layerRule<K extends "convolution" | "deconvolution">(
+  shapeOf: (src: Shape, weights: Shape, attributes: ShapeContext<K>["attributes"], check: Check) => Shape,
+): ShapeRule<K> {
+  return (context) => {
+    const { input, inputCount, attributes, check } = context;
+    const src = withPixels(context);
+    const dst = shapeOf(src, input(1, src.length), attributes, check);
+    if (inputCount > 2) {
+      const [bias, channels] = [input(2), dst[1] ?? 0];
+      check(bias.length === 1 && bias[0] === channels, `bias of shape [${channels}]`, formatShape(bias));
+    }
+    return [dst];
+  };
 }
 
 /**
  * The shape of a transposed convolution: (size − 1)·stride + dilation·(kernel − 1) + 1 − padding + outputPadding along
  * each axis.
  */
-export function deconvolved(
-  [batch = 0, channels = 0, ...size]: Shape,
-  [outputs = 0, perGroup = 0, ...kernel]: Shape,
-  { strides, padding, dilation, groups, outputPadding }: DeconvolutionAttributes,
-  check: ShapeContext<"deconvolution">["check"],
-): Shape {
+export function deconvolved(src: Shape, weights: Shape, attributes: DeconvolutionAttributes, check: Check): Shape {
+  const [batch = 0, channels = 0] = src;
+  const [outputs = 0, perGroup = 0, ...kernel] = weights;
+  const { strides, groups, outputPadding } = attributes;
   check(channels === perGroup * groups, `${perGroup * groups} input channels`, `${channels}`);
   check(outputs % groups === 0, `output channels that ${groups} groups divide`, `${outputs}`);
+  const axes = axesOver(src, kernel, attributes, check);
   check(
-    outputPadding.length === 2 && outputPadding.every((size, axis) => size < (strides[axis] ?? 1)),
+    outputPadding.length === axes.length && outputPadding.every((size, axis) => size < (strides[axis] ?? 1)),
     `an output padding below the strides ${formatShape(strides)}`,
     formatShape(outputPadding),
   );
-  const removed = [padding.top + padding.bottom, padding.left + padding.right] as const;
-  const pixels = ([0, 1] as const).map((axis) => {
-    const span = ((size[axis] ?? 0) - 1) * strides[axis] + ((kernel[axis] ?? 0) - 1) * dilation[axis] + 1;
-    return span - removed[axis] + outputPadding[axis];
+  const pixels = axes.map(({ size, kernel: own, stride, dilation, before, after }, axis) => {
+    const span = (size - 1) * stride + (own - 1) * dilation + 1;
+    return span - before - after + (outputPadding[axis] ?? 0);
   });
   check(
     pixels.every((extent) => extent > 0),
@@ -59,47 +103,51 @@ export function deconvolved(
   return [batch, outputs, ...pixels];
 }
 
-export function pooled({
-  input,
-  attributes,
-  check,
-}: ShapeContext<"max_pooling" | "average_pooling">): readonly Shape[] {
-  const { kernel, strides, padding, dilation = [1, 1] }: MaxPoolingAttributes = attributes;
-  const [batch = 0, channels = 0, height = 0, width = 0] = input(0, 4);
-  const rows = windowCount(height, kernel[0], strides[0], padding.top, padding.bottom, dilation[0]);
-  const columns = windowCount(width, kernel[1], strides[1], padding.left, padding.right, dilation[1]);
-  check(rows > 0 && columns > 0, "a kernel that fits into the padded image", formatShape([height, width]));
-  check(
-    Math.max(padding.top, padding.bottom) < kernel[0] && Math.max(padding.left, padding.right) < kernel[1],
-    "padding smaller than the kernel",
-    JSON.stringify(padding),
+export function pooled(context: ShapeContext<"max_pooling" | "average_pooling">): readonly Shape[] {
+  const { attributes, check } = context;
+  const src = withPixels(context);
+  const [batch = 0, channels = 0, ...pixels] = src;
+  const axes = axesOver(src, attributes.kernel, attributes, check);
+  const counts = axes.map(({ size, kernel, stride, before, after, dilation }) =>
+    windowCount(size, kernel, stride, before, after, dilation),
   );
   check(
-    reachesImage(height, rows, 0, attributes) && reachesImage(width, columns, 1, attributes),
+    counts.every((count) => count > 0),
+    "a kernel that fits into the padded image",
+    formatShape(pixels),
+  );
+  check(
+    axes.every(({ kernel, before, after }) => Math.max(before, after) < kernel),
+    "padding smaller than the kernel",
+    JSON.stringify(attributes.padding),
+  );
+  check(
+    axes.every((axis, index) => reachesImage(axis, counts[index] ?? 0)),
     "a pixel of the image in every window",
     JSON.stringify(attributes),
   );
-  return [[batch, channels, rows, columns]];
+  return [[batch, channels, ...counts]];
+}
+
+export function pooledGlobally(context: ShapeContext<"global_average_pooling">): readonly Shape[] {
+  return [withPixels(context).map((extent, axis) => (axis < PIXELS_FROM ? extent : 1))];
 }
 
 /**
- * Whether each of `windows` along an axis (0: rows, 1: columns) of `size` pixels contains at least one pixel, given
- * that padding is smaller than the kernel. It does not loop over all windows, because a file may claim 10⁹ of them.
+ * Whether each of `windows` along an axis of `size` pixels contains at least one pixel, given that padding is smaller
+ * than the kernel. It does not loop over all windows, because a file may claim 10⁹ of them.
  */
 function reachesImage(
-  size: number,
+  { size, kernel, stride, before, dilation }: WindowAxis & { readonly size: number; readonly kernel: number },
   windows: number,
-  axis: 0 | 1,
-  { kernel, strides, padding, dilation = [1, 1] }: MaxPoolingAttributes,
 ): boolean {
-  const before = axis === 0 ? padding.top : padding.left;
-  if ((windows - 1) * strides[axis] - before >= size) return false;
+  if ((windows - 1) * stride - before >= size) return false;
   // The first element of a window beyond the padding is less than one dilation away from the image's edge. If that may
   // be past the image, the kernel is so wide that only few windows begin in the padding: the loop is short.
-  if (dilation[axis] <= size) return true;
-  for (let first = -before, left = windows; first < 0 && left > 0; first += strides[axis], left--) {
-    const skipped = Math.ceil(-first / dilation[axis]);
-    if (skipped >= kernel[axis] || first + skipped * dilation[axis] >= size) return false;
+  if (dilation <= size) return true;
+  for (let first = -before, left = windows; first < 0 && left > 0; first += stride, left--) {
+    const skipped = Math.ceil(-first / dilation);
+    if (skipped >= kernel || first + skipped * dilation >= size) return false;
   }
   return true;
 }

@@ -8,7 +8,7 @@ import type { Dataset, SampleShape } from "../../data/dataset.ts";
 import type { FixedInputs } from "../../formats/onnx/fixed-inputs.ts";
 import { loadForTraining } from "../../formats/onnx/index.ts";
 import type { Pair } from "../../graph/attributes.ts";
-import type { Graph, Network } from "../../graph/graph.ts";
+import type { Graph, Input, Network } from "../../graph/graph.ts";
 import { singleScoreOf } from "../../graph/logits.ts";
 import { bindBatch, inferShapes } from "../../graph/shapes.ts";
 import type { LatencyTable } from "../../latency/table.ts";
@@ -181,8 +181,8 @@ export function inputOf(source: OpenModel): SampleShape | undefined {
 export function sampleShapeOf({ inputs }: Graph): SampleShape | undefined {
   const [input] = inputs;
   if (input === undefined || inputs.length > 1) return undefined;
-  const [, channels, height, width] = bindBatch(input.shape, 1);
-  if (channels === undefined || height === undefined || width === undefined) return undefined;
+  const [, channels, height, width, ...others] = bindBatch(input.shape, 1);
+  if (channels === undefined || height === undefined || width === undefined || others.length > 0) return undefined;
   return [channels, height, width];
 }
 
@@ -250,7 +250,23 @@ function checkImages({ inputs }: Graph, dataset: Dataset, name: string): void {
       hint: fixHint(others),
     });
   }
-  checkShape(`the images that ${name} takes`, bindBatch(input.shape, 1), [1, ...dataset.sampleShape], dataset);
+  checkInput(input, dataset, name);
+}
+
+/** Axes of a batch of images. */
+const IMAGE_RANK = 4;
+
+/** Throws unless `input` takes the dataset's images. */
+function checkInput({ shape }: Input, dataset: Dataset, name: string): void {
+  if (shape.length > IMAGE_RANK) {
+    throw new UserError("unsupported", "takes volumes, and data sets hold images", {
+      about: name,
+      expected: "an input of [N, channels, height, width]",
+      received: `[${shape.join(", ")}]`,
+      hint: "Train it in a loop of your own, with trainingGraph() of espalier/engine, as examples/own-loop.ts does",
+    });
+  }
+  checkShape(`the images that ${name} takes`, bindBatch(shape, 1), [1, ...dataset.sampleShape], dataset);
 }
 
 /**
@@ -277,9 +293,8 @@ export function checkFit(graph: Graph, dataset: Dataset, name: string = graph.na
           : "Name one output of logits with --outputs, or teach the network its own outputs with --teach outputs",
     });
   }
-  const images = [1, ...dataset.sampleShape];
   const logits = [1, dataset.classes.length];
-  checkShape(`the images that ${name} takes`, bindBatch(input.shape, 1), images, dataset);
+  checkInput(input, dataset, name);
   if (dataset.classes.length === 2 && dataset.labelSets === undefined && singleScoreOf(graph) !== undefined) return;
   checkShape(`the logits of ${name}`, inferShapes(graph, 1).get(output) ?? [], logits, dataset);
 }

@@ -22,7 +22,8 @@ export async function whitened(network: Network, dataset: Dataset): Promise<Netw
   const layers = wanted.map((parameter) => ({ parameter, layer: layerOf(parameter, graph) }));
   const collected = layers.map(({ parameter: { shape }, layer: { attributes } }) => {
     const [, channels = 0, height = 0, width = 0] = shape;
-    return new PatchMoments({ channels, kernel: [height, width], dilation: attributes.dilation });
+    const [rows, columns] = attributes.dilation;
+    return new PatchMoments({ channels, kernel: [height, width], dilation: [rows, columns] });
   });
   const { train, normalization } = dataset;
   const count = Math.min(MOST_IMAGES, train.count);
@@ -46,7 +47,8 @@ function layerOf({ name, shape }: Parameter, graph: Graph): Node<"convolution"> 
   const size = patch.reduce((product, extent) => product * extent, 1);
   const readers = graph.nodes.filter(({ inputs }) => inputs.includes(name));
   const [layer] = readers;
-  const isFirst = layer?.op === "convolution" && graph.inputs.some((input) => input.name === layer.inputs[0]);
+  const isFirst =
+    layer?.op === "convolution" && shape.length === 4 && graph.inputs.some((input) => input.name === layer.inputs[0]);
   if (isFirst && readers.length === 1 && layer.attributes.groups === 1 && outputs <= 2 * size) return layer;
   throw new UserError("bad-graph", "these weights cannot whiten patches of images", {
     about: `parameter "${name}" of ${graph.name}`,

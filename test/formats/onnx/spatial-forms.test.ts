@@ -90,6 +90,11 @@ function signal(opType: string, values: AttributeValues, weights?: readonly numb
   };
 }
 
+/** A node over volumes of 4 × 5 × 6 with 4 channels, with `weights` if it is a layer. */
+function volume(opType: string, values: AttributeValues, weights?: readonly number[]): ModelParts {
+  return { ...signal(opType, values, weights), features: [4, 4, 5, 6] };
+}
+
 /** A `Resize` of images of 5 × 6, by `scales` or to `sizes`. */
 function resized(values: AttributeValues, scales: number[] | undefined, sizes: number[] = [], opset = 17): ModelParts {
   const named = scales === undefined ? ["x", "", "", "sizes"] : opset < 11 ? ["x", "scales"] : ["x", "", "scales"];
@@ -140,6 +145,40 @@ const right: readonly (readonly [name: string, parts: ModelParts])[] = [
   ["the maxima of a signal", signal("MaxPool", { kernel_shape: [3], strides: [2], pads: [1, 1] })],
   ["the means of a signal", signal("AveragePool", { kernel_shape: [2], ceil_mode: 1, strides: [2] })],
   ["the mean of a signal", signal("GlobalAveragePool", {})],
+  ["a convolution of volumes", volume("Conv", { pads: [1, 0, 2, 0, 1, 1], strides: [1, 2, 1] }, [6, 4, 3, 2, 3])],
+  ["one in groups, with holes", volume("Conv", { dilations: [1, 2, 2], group: 2 }, [6, 2, 3, 2, 3])],
+  ["one padded as far as it needs", volume("Conv", { auto_pad: "SAME_LOWER", strides: [2, 1, 3] }, [6, 4, 3, 2, 2])],
+  [
+    "a transposed convolution of volumes",
+    volume(
+      "ConvTranspose",
+      { strides: [2, 1, 3], output_padding: [1, 0, 2], pads: [0, 1, 0, 1, 0, 1] },
+      [4, 3, 2, 3, 3],
+    ),
+  ],
+  [
+    "the maxima of a volume",
+    volume("MaxPool", { kernel_shape: [2, 3, 2], strides: [1, 2, 2], pads: [0, 1, 1, 1, 0, 0], ceil_mode: 1 }),
+  ],
+  ["maxima of a volume with holes", volume("MaxPool", { kernel_shape: [2, 2, 3], dilations: [3, 1, 2] })],
+  [
+    "the means of a volume, padding counted where it is asked for",
+    volume("AveragePool", {
+      ...{ kernel_shape: [2, 3, 3], strides: [1, 2, 2], pads: [0, 1, 1, 0, 1, 0] },
+      ...{ count_include_pad: 1, ceil_mode: 1 },
+    }),
+  ],
+  ["the mean of a volume", volume("GlobalAveragePool", {})],
+  ["the maximum of a volume", volume("GlobalMaxPool", {})],
+  ["a mean over the pixels of a volume", volume("ReduceMean", { axes: [2, 3, 4], keepdims: 0 })],
+  [
+    "an instance norm of a volume",
+    {
+      features: [4, 3, 2, 3],
+      tensors: [floats("gain", [1, 2, 0.5, -1]), floats("shift", [0, 1, 2, 3])],
+      nodes: [node("InstanceNormalization", ["x", "gain", "shift"], "y")],
+    },
+  ],
   [
     "signals through two convolutions",
     {
@@ -253,6 +292,16 @@ describe("an open height and width", () => {
 });
 
 const refused: readonly RefusedForm[] = [
+  ["kernels of images over a volume", volume("Conv", {}, [6, 4, 3, 3]), /its weights have other axes than its pixels/],
+  [
+    "a volume of another size",
+    {
+      features: [4, 3, 5, 6],
+      tensors: [floats("scales", [1, 1, 2, 2, 2])],
+      nodes: [node("Resize", ["x", "", "scales"], "y", attributes({ mode: "linear" }))],
+    },
+    /only images are supported \(expected 4 axes/,
+  ],
   [
     "a transposed convolution whose weights are computed",
     { features: [4, 5, 4], nodes: [node("ConvTranspose", ["x", "x"], "y")] },

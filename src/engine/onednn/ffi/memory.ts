@@ -76,7 +76,14 @@ function typeOf(layout: Layout): DataType {
   return (Object.keys(dataType) as DataType[]).find((name) => dataType[name] === layout.dataType) ?? "f32";
 }
 
-/** A descriptor of `shape` in `layout`; a scalar is a vector of one. */
+/** For each layout of images in blocks: that of volumes. */
+const ofVolumes: Partial<Readonly<Record<LayoutName, TaggedLayout>>> = { nChw8c: "nCdhw8c", nChw16c: "nCdhw16c" };
+const VOLUME_RANK = 5;
+
+/**
+ * A descriptor of `shape` in `layout`; a scalar is a vector of one. For volumes, a layout of images stands for the same
+ * one with a depth.
+ */
 export function describeMemory(
   library: OneDnn,
   shape: Shape,
@@ -91,7 +98,7 @@ export function describeMemory(
   const native =
     layout === "plain" || layout === "nhwc" || layout === "ndhwc"
       ? library.abi.strided(extents, dataType[type], stridesOf(extents, layout))
-      : library.abi.tagged(extents, dataType[type], layout);
+      : library.abi.tagged(extents, dataType[type], (extents.length === VOLUME_RANK && ofVolumes[layout]) || layout);
   const made = { ...descriptorsOf(library).of(native), shape };
   byRequest.set(key, made);
   return made;

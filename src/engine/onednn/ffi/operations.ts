@@ -1,5 +1,6 @@
 /** Describes operations, before the library chooses implementations: a function for each operation and direction. */
-import type { ConvolutionAttributes, Padding, Pair } from "../../../graph/attributes.ts";
+import type { ConvolutionAttributes, Extents, Padding } from "../../../graph/attributes.ts";
+import { PIXELS_FROM, stillAxis, windowAxes } from "../../../graph/windows.ts";
 import { type Abi, dimensions, type Operation } from "./abi.ts";
 import { algorithm, propagation } from "./constants.ts";
 import type { OneDnn } from "./library.ts";
@@ -14,30 +15,26 @@ const convolutionAlgorithms = {
   auto: algorithm.convolutionAuto,
 } as const satisfies Record<ConvolutionAlgorithm, number>;
 
-function windowOf({ strides, padding, dilation }: { strides: Pair; padding: Padding; dilation: Pair }) {
+interface Window {
+  readonly strides: Extents;
+  readonly padding: Padding;
+  readonly dilation?: Extents;
+}
+
+/** A window over `src`. One of an image that slides over volumes has depth 1, and stride 1 along the depth. */
+function windowOf(window: Window, src: MemoryDescriptor) {
+  const own = windowAxes(window);
+  const axes = own.length < src.shape.length - PIXELS_FROM ? [stillAxis, ...own] : own;
   return {
-    strides: dimensions(strides),
+    strides: dimensions(axes.map(({ stride }) => stride)),
     // oneDNN counts the zeros between the elements of a kernel; ONNX and the graph have their distance.
-    dilation: dimensions(dilation.map((step) => step - 1)),
-    before: dimensions([padding.top, padding.left]),
-    after: dimensions([padding.bottom, padding.right]),
+    dilation: dimensions(axes.map(({ dilation }) => dilation - 1)),
+    before: dimensions(axes.map(({ before }) => before)),
+    after: dimensions(axes.map(({ after }) => after)),
   };
 }
 
-/** Axes of a volume: batch, channels, depth, height, width. */
-const VOLUME_RANK = 5;
-
-/** Attributes of a kernel of depth 1 and stride 1 along the depth. */
-function volumeWindowOf({ strides, padding, dilation }: { strides: Pair; padding: Padding; dilation: Pair }) {
-  return {
-    strides: dimensions([1, ...strides]),
-    dilation: dimensions([0, ...dilation.map((step) => step - 1)]),
-    before: dimensions([0, padding.top, padding.left]),
-    after: dimensions([0, padding.bottom, padding.right]),
-  };
-}
-
-/** Convolution of images, or of volumes [N, C, D, H, W] with weights [out, in, 1, height, width]. */
+/** Convolution of images, or of volumes [N, C, D, H, W] with weights [out, in, depth, height, width]. */
 export interface ConvolutionMemory {
   /** src or diff_src */
   readonly src: MemoryDescriptor;
@@ -57,7 +54,7 @@ export function convolutionOperation(
   { src, weights, bias, dst }: ConvolutionMemory,
   attributes: ConvolutionAttributes,
 ): Operation {
-  const window = src.shape.length === VOLUME_RANK ? volumeWindowOf(attributes) : windowOf(attributes);
+  const window = windowOf(attributes, src);
   const title = `convolution, ${direction}`;
   const common = { algorithm: convolutionAlgorithms[chosen], weights: weights.native, ...window };
   const biased = { ...common, bias: bias?.native ?? null };
@@ -90,7 +87,7 @@ export function deconvolutionOperation(
   attributes: ConvolutionAttributes,
 ): Operation {
   const title = `transposed convolution, ${direction}`;
-  const common = { algorithm: algorithm.deconvolutionDirect, weights: weights.native, ...windowOf(attributes) };
+  const common = { algorithm: algorithm.deconvolutionDirect, weights: weights.native, ...windowOf(attributes, src) };
   const biased = { ...common, bias: bias?.native ?? null };
   switch (direction) {
     case "forward":
@@ -174,16 +171,12 @@ const poolingKinds = {
   "average, padding not counted": algorithm.poolingAverageExcludePadding,
 } as const;
 
-export interface PoolingWindow {
-  readonly kernel: Pair;
-  readonly strides: Pair;
-  readonly padding: Padding;
-  /** Default 1. */
-  readonly dilation?: Pair;
+export interface PoolingWindow extends Window {
+  readonly kernel: Extents;
 }
 
-function poolingWindow(window: PoolingWindow) {
-  return { ...windowOf({ dilation: [1, 1], ...window }), kernel: dimensions(window.kernel) };
+function poolingWindow(window: PoolingWindow, src: MemoryDescriptor) {
+  return { ...windowOf(window, src), kernel: dimensions(window.kernel) };
 }
 
 export function poolingForward(
@@ -200,7 +193,7 @@ export function poolingForward(
       algorithm: poolingKinds[kind],
       src: src.native,
       dst: dst.native,
-      ...poolingWindow(window),
+      ...poolingWindow(window, src),
     },
   };
 }
@@ -218,7 +211,7 @@ export function poolingBackward(
       algorithm: poolingKinds[kind],
       diffSrc: diffSrc.native,
       diffDst: diffDst.native,
-      ...poolingWindow(window),
+      ...poolingWindow(window, diffSrc),
     },
   };
 }

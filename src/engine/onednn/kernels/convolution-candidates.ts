@@ -3,6 +3,8 @@
  * implementation that the library offers is a candidate, and the tuner takes the fastest.
  */
 import { type Shape, sameShape } from "../../../core/tensor.ts";
+import type { Padding } from "../../../graph/attributes.ts";
+import { sidesOf } from "../../../graph/windows.ts";
 import type { PassedOver, Precision } from "../../engine.ts";
 import type { Operation } from "../ffi/abi.ts";
 import { describeMemory, isBlocked, type LayoutName, type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
@@ -54,13 +56,19 @@ function keyWithWidths(
     [batch, inputWidth(channels), ...pixels].join("x"),
     [width(outputs), inputWidth(inputs), ...kernel].join("x"),
     `s${strides}`,
-    `p${[padding.top, padding.left, padding.bottom, padding.right]}`,
+    `p${sidesInOrder(padding, pixels.length)}`,
     `d${dilation}`,
     `g${groups}`,
     ...(bias === undefined ? [] : ["bias"]),
     ...(isImage(program, src) ? ["image"] : []),
     ...(program.precision === "f32" ? [] : [program.precision]),
   ].join(" ");
+}
+
+/** All that is before the pixels of each axis, then all that is behind them. */
+function sidesInOrder(padding: Padding, count: number): readonly number[] {
+  const sides = sidesOf(padding, count);
+  return [...sides.map(([before]) => before), ...sides.map(([, after]) => after)];
 }
 
 /** The candidates for a convolution with images in the program's present layout. */
@@ -76,9 +84,12 @@ export function offerOf(program: Program, call: Convolution): Offer {
   const request = { program, call, refused };
   const usual = offers(request, program.layout);
   const others = usual.some(isFast) ? [] : offers(request, "any");
-  const formulations = [...usual, ...others, ...offersInF32(request), ...batchAsDepth(program, call)];
+  const isOfVolumes = program.shape(call.src).length > 4;
+  const inOneVolume = isOfVolumes ? [] : batchAsDepth(program, call);
+  const formulations = [...usual, ...others, ...offersInF32(request), ...inOneVolume];
   const ofOurs = [smallImageMatmul, sampledProducts, rowFormulations, turnedFormulations] as const;
-  const ours = isImage(program, call.src) ? [] : ofOurs.flatMap((formulate) => formulate(program, call));
+  const isOurs = !isOfVolumes && !isImage(program, call.src);
+  const ours = isOurs ? ofOurs.flatMap((formulate) => formulate(program, call)) : [];
   const all = [...formulations, ...ours].map((formulation) => candidate(program, call, formulation));
   const candidates = all.some(isFast) ? all.filter(isFast) : all.slice(0, 1);
   for (const each of all) {

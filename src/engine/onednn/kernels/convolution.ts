@@ -204,6 +204,6 @@ function settle(program: Program, value: string, result: View): void {
 }
 
 function macs(program: Program, weights: string, dst: string): number {
-  const [batch = 0, , height = 0, width = 0] = program.shape(dst);
-  return batch * height * width * elementCount(program.shape(weights));
+  const [batch = 0, , ...pixels] = program.shape(dst);
+  return batch * elementCount(pixels) * elementCount(program.shape(weights));
 }

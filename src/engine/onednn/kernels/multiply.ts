@@ -13,6 +13,7 @@ import type { Program } from "../planner/program.ts";
 import type { View } from "../planner/steps.ts";
 import { emitForward } from "./activation.ts";
 import { lowerToHost } from "./host.ts";
+import { wholeWindow } from "./pooling.ts";
 
 export function lowerMultiplyBackward(node: Node<"multiply_backward">, program: Program): void {
   const [other = "", diffDst = ""] = node.inputs;
@@ -22,7 +23,9 @@ export function lowerMultiplyBackward(node: Node<"multiply_backward">, program: 
   const [batch = 0, channels = 0, ...pixels] = shape;
   const isWhole = sameShape(target, shape);
   const isSumOverPixels =
-    pixels.length === 2 && sameShape(target, [batch, channels, 1, 1]) && sameShape(program.shape(other), shape);
+    program.isImage(shape) &&
+    sameShape(target, [batch, channels, ...pixels.map(() => 1)]) &&
+    sameShape(program.shape(other), shape);
   if (!isWhole && !isSumOverPixels) {
     lowerToHost(node, program);
     return;
@@ -36,12 +39,8 @@ export function lowerMultiplyBackward(node: Node<"multiply_backward">, program: 
   const product = program.allocate(gradient.descriptor);
   emitProduct(node, program, gradient, factor, product);
   const sums = program.define(diffSrc, program.preferred(target));
-  const [height = 1, width = 1] = pixels;
-  const operation = poolingForward("average, padding not counted", product.descriptor, sums.descriptor, {
-    kernel: [height, width],
-    strides: [1, 1],
-    padding: { top: 0, left: 0, bottom: 0, right: 0 },
-  });
+  const window = wholeWindow(pixels);
+  const operation = poolingForward("average, padding not counted", product.descriptor, sums.descriptor, window);
   program.emitPrimitive(node, firstImplementation(program.library, operation), [
     [argument.src, product],
     [argument.dst, sums],

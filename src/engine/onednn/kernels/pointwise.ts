@@ -2,6 +2,7 @@
 
 import { sameShape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
+import { hasPixels } from "../../../graph/windows.ts";
 import { argument } from "../ffi/constants.ts";
 import {
   type Activation,
@@ -127,7 +128,7 @@ function perChannel(program: Program, value: string, data: MemoryDescriptor): Vi
   const channels = program.shape(value)[0] ?? 0;
   const extents = shape.map((_, axis) => (axis === 1 ? channels : 1));
   const vector = { slot, descriptor: describeMemory(library, extents, "plain") };
-  const isImage = shape.length === 4 && channels > 1;
+  const isImage = program.isImage(shape) && channels > 1;
   const wanted = describeMemory(library, extents, isImage ? layout : "plain", type);
   if (samePlaces(library, vector.descriptor, wanted)) return { slot, descriptor: wanted };
   const converted = program.allocate(wanted);
@@ -221,6 +222,8 @@ function emitBinary(
 
 function canFuseRelu({ library }: Program, descriptor: MemoryDescriptor): boolean {
   if (!faultsOf(library).reluBehindSumOfBlocksOf8) return true;
-  const isImage = descriptor.shape.length === 4;
-  return !isImage || !sameLayout(library, descriptor, describeMemory(library, descriptor.shape, "nChw8c"));
+  return (
+    !hasPixels(descriptor.shape.length) ||
+    !sameLayout(library, descriptor, describeMemory(library, descriptor.shape, "nChw8c"))
+  );
 }

@@ -1,8 +1,10 @@
 /** Lowers maximum, average and global average pooling, and the gradient of a bias, which is a sum over pixels. */
 
+import { elementCount } from "../../../core/tensor.ts";
 import type { AveragePoolingAttributes } from "../../../graph/attributes.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { bindBatch } from "../../../graph/shapes.ts";
+import { extentsOf } from "../../../graph/windows.ts";
 import { argument } from "../ffi/constants.ts";
 import { describeMemory, type MemoryDescriptor } from "../ffi/memory.ts";
 import { type PoolingKind, type PoolingWindow, poolingBackward, poolingForward } from "../ffi/operations.ts";
@@ -24,9 +26,14 @@ function averageKind({ countIncludePad, overhang }: AveragePoolingAttributes): P
   return countIncludePad ? "average, padding counted" : "average, padding not counted";
 }
 
-function globalPooling([, , height = 1, width = 1]: readonly number[]): Pooling {
-  const window = { kernel: [height, width], strides: [1, 1], padding: noPadding } as const;
-  return { kind: "average, padding not counted", window };
+function globalPooling([, , ...pixels]: readonly number[]): Pooling {
+  return { kind: "average, padding not counted", window: wholeWindow(pixels) };
+}
+
+/** A window over all of `pixels`. */
+export function wholeWindow(pixels: readonly number[]): PoolingWindow {
+  const kernel = extentsOf(pixels);
+  return { kernel, strides: extentsOf(pixels.map(() => 1)), padding: noPadding };
 }
 
 const noPadding = { top: 0, left: 0, bottom: 0, right: 0 } as const;
@@ -124,13 +131,13 @@ export function lowerBiasBackward(node: Node<"bias_backward">, program: Program)
   const [diffDst = ""] = node.inputs;
   const [diffBias = ""] = node.outputs;
   const shape = program.shape(diffDst);
-  const [images = 1, channels = 1, height = 1, width = 1] = shape;
-  if (shape.length !== 4) {
+  const [images = 1, channels = 1, ...pixels] = shape;
+  if (!program.isImage(shape)) {
     lowerToHost(node, program);
     return;
   }
   const data = program.use(diffDst, program.preferred(shape));
-  const small = [images, channels, 1, 1];
+  const small = [images, channels, ...pixels.map(() => 1)];
   const pooled = program.allocate(program.preferred(small));
   program.emitPrimitive(node, describeForward(program, globalPooling(shape), data.descriptor, pooled.descriptor), [
     [argument.src, data],
@@ -139,12 +146,13 @@ export function lowerBiasBackward(node: Node<"bias_backward">, program: Program)
   const means = program.allocate(describeMemory(program.library, small, "plain"));
   program.reorder(diffDst, pooled, means);
   const sums = program.define(diffBias, program.plain(diffBias));
+  const count = elementCount(pixels);
   program.emitHost(node, "sum of the images' means", [means], [sums], (placement) => {
     const [from, to] = [floatsOf(means, placement), floatsOf(sums, placement)];
     return () => {
       to.fill(0, 0, channels);
       for (let index = 0; index < images * channels; index++) {
-        to[index % channels] = (to[index % channels] ?? 0) + (from[index] ?? 0) * height * width;
+        to[index % channels] = (to[index % channels] ?? 0) + (from[index] ?? 0) * count;
       }
     };
   });

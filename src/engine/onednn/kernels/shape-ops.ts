@@ -7,7 +7,14 @@ import { required } from "../../../core/errors.ts";
 import type { Shape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { argument } from "../ffi/constants.ts";
-import { bytesOf, describePart, describeStrided, type MemoryDescriptor, type Part } from "../ffi/memory.ts";
+import {
+  bytesOf,
+  describeMemory,
+  describePart,
+  describeStrided,
+  type MemoryDescriptor,
+  type Part,
+} from "../ffi/memory.ts";
 import { concatDescriptor } from "../ffi/primitive.ts";
 import type { Program } from "../planner/program.ts";
 import type { View } from "../planner/steps.ts";
@@ -15,12 +22,15 @@ import type { View } from "../planner/steps.ts";
 export function lowerConcatenation(node: Node<"concatenation">, program: Program): void {
   const [dst = ""] = node.outputs;
   const shapes = node.inputs.map((value) => program.shape(value));
-  const sources = node.inputs.map((value, index) => program.use(value, program.preferred(shapes[index] ?? [])));
   const block = program.channelBlock;
   // In channels-last, parts need not start at a block.
   const isAligned = shapes.slice(0, -1).every(([, channels = 0]) => channels % block === 0);
   const isImage = program.shape(dst).length === 4;
-  const result = program.define(dst, program.preferred(program.shape(dst)), isImage && !isAligned);
+  // Volumes have no pieces: those that are not aligned are joined in row-major order.
+  const layoutOf = (shape: Shape): MemoryDescriptor =>
+    isImage || isAligned ? program.preferred(shape) : describeMemory(program.library, shape, "plain");
+  const sources = node.inputs.map((value, index) => program.use(value, layoutOf(shapes[index] ?? [])));
+  const result = program.define(dst, layoutOf(program.shape(dst)), isImage && !isAligned);
   if (isAligned || !isImage) {
     const primitive = concatDescriptor(
       program.library,

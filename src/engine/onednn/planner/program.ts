@@ -22,6 +22,7 @@ import { Refusal } from "../ffi/refusal.ts";
 import type { Fusions } from "./fusion.ts";
 import type { Inside, Placement, Slot, Step, View } from "./steps.ts";
 import type { Tuner } from "./tuning.ts";
+import { hasVolumes, isImageShape } from "./volumes.ts";
 
 /** Layouts of images between steps: channels in blocks of a vector, or last. */
 export type ImageLayout = "nChw8c" | "nChw16c" | "nhwc";
@@ -57,7 +58,7 @@ export interface ProgramParts {
   readonly library: OneDnn;
   readonly graph: Graph;
   readonly shapes: ReadonlyMap<string, Shape>;
-  /** The values that are images: [batch, channels, rows, columns]. */
+  /** The values that are images: [batch, channels, rows, columns], or volumes. */
   readonly images: ReadonlySet<string>;
   readonly precision: Precision;
   readonly fusions: Fusions;
@@ -97,12 +98,14 @@ export class Program {
   readonly #layoutOf: (node: Node) => ImageLayout;
   #layout: ImageLayout;
   readonly #parameters: ReadonlySet<string>;
+  readonly #hasVolumes: boolean;
 
   constructor({ library, graph, shapes, images, precision, fusions, tuner, layoutOf }: ProgramParts) {
     this.#images = images;
     this.library = library;
     this.precision = precision;
     this.graph = graph;
+    this.#hasVolumes = hasVolumes(graph, shapes);
     this.shapes = shapes;
     this.fusions = fusions;
     this.tuner = tuner;
@@ -138,9 +141,14 @@ export class Program {
     }
   }
 
+  /** Whether a value of `shape` has a layout of images: an image, or a volume in a network of volumes. */
+  isImage(shape: Shape): boolean {
+    return isImageShape(shape, this.#hasVolumes);
+  }
+
   /** Descriptor of `value` for that node: images have its layout and the plan's precision, other values are plain. */
   preferred(shape: Shape): MemoryDescriptor {
-    return shape.length === 4
+    return this.isImage(shape)
       ? describeMemory(this.library, shape, this.#layout, this.precision)
       : describeMemory(this.library, shape, "plain");
   }
