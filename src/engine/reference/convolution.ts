@@ -63,8 +63,8 @@ interface Run {
 }
 
 /**
- * All runs of one channel. Tap k of place x of dst reads place x·stride + k·dilation − before of src, if there is such a
- * place. Along the last axis the places are together in one run, along the others each is a run of its own.
+ * All runs of one channel. Tap k of place x of dst reads place x·stride + k·dilation − before of src, if there is one.
+ * Along the last axis the places are together in one run, along the others each is a run of its own.
  */
 function runsOf(axes: readonly Axis[]): readonly Run[] {
   let runs: readonly Run[] = [{ weight: 0, src: 0, dst: 0, count: 1 }];

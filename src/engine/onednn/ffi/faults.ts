@@ -19,8 +19,8 @@ export interface Faults {
   readonly weightGradientsOfDilatedRests: boolean;
   /**
    * Without AMX, kernels of one pixel in bf16 read channels-last images of an odd number of channels wrongly, at some
-   * numbers of pixels: `jit_bf16_1x1`, forward and for the gradient of the images. Not tried in version 3, where these kernels
-   * are avoided as well.
+   * numbers of pixels: `jit_bf16_1x1`, forward and for the gradient of the images. Not tried in version 3, where these
+   * kernels are avoided as well.
    */
   readonly oddChannelsLast: boolean;
 }

@@ -115,8 +115,8 @@ export const readGlobalAveragePool: ReadRule = (node, context) => {
 };
 
 /**
- * Reads a mean over `axes` of the node's input as global average pooling, if these are the pixels of an image
- * or volume: exporters write it this way. Without `keepdims` the result is flattened as well. Returns whether it is one.
+ * Reads a mean over `axes` of the node's input as global average pooling if they are the pixels of images or volumes:
+ * exporters write it this way. Without `keepdims` the result is flattened as well. Returns whether it is one.
  */
 export function readImageMean(node: NodeReader, context: ReadContext, axes: readonly number[]): boolean {
   const src = node.input(0);
