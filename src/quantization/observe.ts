@@ -50,7 +50,8 @@ export function forward(node: Node): ForwardNode {
 }
 
 /**
- * By name: what was seen of the values of `network` on the images of `split`. `onProgress` hears images of both runs.
+ * By name: what was seen of the values of `network` on the images of `split`. A moved value may need a range of its own
+ * too, behind a node on floats. `onProgress` hears images of both runs.
  */
 export async function observe(
   host: Host,
@@ -85,15 +86,27 @@ export async function observe(
         onProgress(done, 2 * split.count);
       }
     }
-    return new Map(
+    const observed = new Map(
       values.map((value) => [
         value,
         { ...required(extremes.get(value), "extremes"), counts: required(counts.get(value), "counts") },
       ]),
     );
+    return withMovedValues(graph, observed);
   } finally {
     await plan.dispose();
   }
+}
+
+/** `observed`, and for each value that is moved from another one what was seen of that. */
+function withMovedValues(graph: Graph, observed: ReadonlyMap<string, Observed>): ReadonlyMap<string, Observed> {
+  const all = new Map(observed);
+  for (const node of graph.nodes) {
+    const seen = all.get(node.inputs[0] ?? "");
+    if (seen === undefined || integerForm(forward(node)) !== "moved") continue;
+    for (const output of node.outputs) all.set(output, seen);
+  }
+  return all;
 }
 
 function widen(range: { minimum: number; maximum: number }, values: Float32Array): void {

@@ -21,7 +21,11 @@ function classified(builder: GraphBuilder, value: string): string {
 }
 
 /** Names of the nodes that stay on floats by network; all others have none. */
-export const floatsOf: Readonly<Record<string, readonly string[]>> = { vgg: ["probabilities"], tanh: ["tanh"] };
+export const floatsOf: Readonly<Record<string, readonly string[]>> = {
+  vgg: ["probabilities"],
+  tanh: ["tanh"],
+  "floats-before-moves": ["tanh", "pool", "flat"],
+};
 
 export const networks: readonly Graph[] = [
   network("growing-residual", (builder, images) => {
@@ -73,6 +77,12 @@ export const networks: readonly Graph[] = [
       },
     );
     return classified(builder, grouped);
+  }),
+  network("floats-before-moves", (builder, images) => {
+    const stem = builder.convolution("stem", images, { channels: 6, kernel: 3, padding: 1 });
+    const active = builder.activation("tanh", stem, { function: "tanh" });
+    const pooled = builder.flatten("flat", builder.maxPooling("pool", active, { kernel: 4 }));
+    return builder.linear("classifier", pooled, classes);
   }),
   network("moves", (builder, images) => {
     const stem = convolved(builder, "stem", images, 4, 2);

@@ -13,6 +13,7 @@ import {
 } from "../../report/format.ts";
 import type { Terminal } from "../terminal.ts";
 import { columns, left, right } from "./columns.ts";
+import { floatNodesText } from "./float-nodes.ts";
 import { fileLines } from "./run-summary.ts";
 
 /** Printed as it is by `--json`, and written beside the file. */
@@ -80,18 +81,18 @@ function comparisonLines({ comparison, dataset }: QuantizationReport, { colours 
 export function quantizationLines(report: QuantizationReport, json: string, terminal: Terminal): string[] {
   const { colours } = terminal;
   const { kept, comparison, heldOut } = report;
-  const named = (nodes: readonly { readonly name: string }[], what: (index: number) => string): string =>
-    nodes.map(({ name }, index) => `${name} (${what(index)})`).join(", ");
   const floats = comparison.floats.filter(({ name }) => !kept.some((layer) => name.startsWith(layer.name)));
   return [
     ...candidateLines(report, terminal),
     ...comparisonLines(report, terminal),
     "",
     `  ${colours.green("✓")} quantised: ${formatPercent(heldOut.agreement, 2)} of the held-out answers are the same`,
-    ...(kept.length === 0 ? [] : [`    layers on floats: ${named(kept, (index) => kept[index]?.reason ?? "")}`]),
+    ...(kept.length === 0
+      ? []
+      : [`    layers on floats: ${kept.map(({ name, reason }) => `${name} (${reason})`).join(", ")}`]),
     floats.length === 0
       ? colours.dim("    ONNX Runtime computes all other nodes on integers")
-      : `    nodes without an integer form stay floats: ${named(floats, (index) => floats[index]?.op ?? "")}`,
+      : `    nodes without an integer form stay floats: ${floatNodesText(floats)}`,
     "",
     ...fileLines(
       [

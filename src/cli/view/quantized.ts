@@ -2,6 +2,7 @@
 import type { QuantizedFacts, QuantizedLayer } from "../../formats/onnx/quantized-facts.ts";
 import { formatSmall, plural } from "../../report/format.ts";
 import { columns, left, right } from "./columns.ts";
+import { floatNodesText } from "./float-nodes.ts";
 
 function weightsText({ weights }: QuantizedLayer): string {
   if (weights === undefined) return "";
@@ -21,7 +22,7 @@ export function quantizedLines({ layers, floats }: QuantizedFacts): string[] {
   const of = layers.length + floats.length;
   return [
     `  precision    8 bits: ${layers.length} of ${plural(of, "node")} on integers`,
-    ...(floats.length === 0 ? [] : [`  on floats    ${floats.map(({ name, op }) => `${name} (${op})`).join(", ")}`]),
+    ...(floats.length === 0 ? [] : [`  on floats    ${floatNodesText(floats)}`]),
     "",
     ...columns([
       [left("node on integers"), left("op"), left("weights"), right("output")],

@@ -5,6 +5,7 @@ import { formatCount, formatEpochs, formatPercent, formatSmall, percentOf, plura
 import { summaryRows } from "../../report/summary.ts";
 import type { CertificateMeasured, Cut, Int8Measured, RunFinished } from "../../training/events.ts";
 import type { Terminal } from "../terminal.ts";
+import { floatNodesText } from "./float-nodes.ts";
 
 export function cutLines({ before, after, layers, notes }: Cut, { colours }: Terminal): string[] {
   const gone = layers.reduce((sum, { alive, count }) => sum + count - alive, 0);
@@ -39,9 +40,7 @@ export function int8Lines(result: Int8Measured, { colours }: Terminal): string[]
     `  ${colours.green("✓")} 8-bit integers: ${formatPercent(accuracy, 2)} accurate, ` +
       `${formatPercent(floatAccuracy, 2)} on floats`,
     colours.dim(`    ${runtime}: ${formatCount(agreeing)} of ${formatCount(images)} answers the same; ${trained}`),
-    ...(floats.length === 0
-      ? []
-      : [colours.dim(`    nodes that stay floats: ${floats.map(({ name, op }) => `${name} (${op})`).join(", ")}`)]),
+    ...(floats.length === 0 ? [] : [colours.dim(`    nodes that stay floats: ${floatNodesText(floats)}`)]),
   ];
 }
 
