@@ -126,15 +126,22 @@ export function budgetSelection(graph: Graph, budget: Budget, options: CostOptio
   const withRatios = (chosen: readonly FactorKind[]): Selection => sharedByCost(graph, chosen, budget.of, options);
   if (ofPaper.length === 0 || ofPaper.length === kinds.length) return withRatios(kinds);
   const share = budgetShare(budget, networkCost(graph, options.latencyTable));
-  const offOf = (select: Selection): number => {
+  const nearestOf = (select: Selection): number => {
     const { graph: scaled, factors } = place(graph, select);
-    return Math.abs(nearestReachable(scaled, factors, { of: budget.of, share }, options) - share);
+    return nearestReachable(scaled, factors, { of: budget.of, share }, options);
   };
   const few = withRatios(ofPaper);
-  const off = offOf(few);
-  if (off <= BUDGET_TOLERANCE) return few;
+  const left = nearestOf(few);
+  if (Math.abs(left - share) <= BUDGET_TOLERANCE) return few;
   const all = withRatios(kinds);
-  return off <= offOf(all) ? few : all;
+  // A run may end a little above its budget, but a budget below all that can be reached is refused.
+  const isRefused = left > share && left <= smallestShareOf(graph, few, budget.of, options);
+  return !isRefused && Math.abs(left - share) <= Math.abs(nearestOf(all) - share) ? few : all;
+}
+
+function smallestShareOf(graph: Graph, select: Selection, of: CostKind, options: CostOptions): number {
+  const { graph: scaled, factors } = place(graph, select);
+  return smallestShare(scaled, factors, of, options);
 }
 
 /** The share of the cost of `graph` nearest to a budget that whole structures of `factors` can come to. */
