@@ -70,6 +70,7 @@ test("integers are scored in the engine, which simulates them", async () => {
     epochs: 2,
     batch: 16,
     int8: true,
+    int8Epochs: 1,
   });
   expect(events.find(({ type }) => type === "int8")).toMatchObject({
     ...{ runtime: "reference, simulated", accuracy: run.int8?.accuracy, epochs: 1, images: 40, latency: null },
