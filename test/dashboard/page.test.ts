@@ -98,7 +98,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
     expect(await page.getByRole("row", { name: "test accuracy" }).textContent()).toContain("82.70 %82.70 %");
     await page.goto(new URL("/run/one", dashboard.address).href);
     await page.getByText("82.7 %").first().waitFor();
-    expect(await page.locator(".charts canvas").count()).toBe(7);
+    await expect.poll(() => page.locator(".charts canvas").count()).toBe(7);
     await page.close();
   });
 
