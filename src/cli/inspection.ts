@@ -59,7 +59,8 @@ export interface Inspection {
 function kernelOf(node: Node): string {
   if (node.op !== "convolution" && node.op !== "deconvolution") return "";
   const { strides, groups } = node.attributes;
-  const stride = strides.every((step) => step === 1) ? "" : ` /${strides[0]}`;
+  const isEven = strides.every((step) => step === strides[0]);
+  const stride = strides.every((step) => step === 1) ? "" : ` /${isEven ? strides[0] : strides.join("x")}`;
   return `${stride}${groups === 1 ? "" : ` in ${groups} groups`}`;
 }
 

@@ -7,6 +7,8 @@ import { defaultEpochs, type PrecisionChoice } from "../training/settings/table.
 import { bringsWeights } from "../training/start/fine-tuning.ts";
 
 const DEFAULT_DATA = "cifar10";
+/** On the command line: the faster one on this machine. */
+const precision: PrecisionChoice = "auto";
 
 export interface TrainingRequest {
   readonly model: string;
@@ -33,7 +35,6 @@ export function withRecipe(name: string | undefined, named: Named): TrainingRequ
     const isTrained = bringsWeights(model) && settings["fromScratch"] !== true;
     const isPruned = settings["budget"] !== undefined || settings.select !== undefined;
     const epochs = defaultEpochs[!isTrained ? "new" : isPruned ? "pruned" : "trained"];
-    const precision = defaultPrecision(settings["int8"]);
     return { model, data: named.data ?? DEFAULT_DATA, settings: asSettings({ epochs, precision, ...settings }) };
   }
   const { model, data, settings: written } = recipe(name);
@@ -46,13 +47,8 @@ export function withRecipe(name: string | undefined, named: Named): TrainingRequ
   return {
     model: requireModel(named.model ?? model),
     data: named.data ?? requireData(data, name),
-    settings: asSettings({ precision: defaultPrecision(settings.int8), ...settings }),
+    settings: asSettings({ precision, ...settings }),
   };
-}
-
-/** Usually the faster one on this machine. 8-bit integers are simulated in f32 only. */
-function defaultPrecision(int8: unknown): PrecisionChoice {
-  return int8 === true ? "f32" : "auto";
 }
 
 /** Number of equal parts for the user's `batch`, such that no part is larger than the recipe's parts. */

@@ -10,6 +10,6 @@ export function requireThreads(threads: number): void {
   throw new UserError("bad-option", "illegal number of threads", {
     expected: `a whole number from 1 to ${MOST_THREADS}`,
     received: `${threads}`,
-    hint: "Choose as many threads as there are cores, or leave it away",
+    hint: "Choose as many threads as there are cores, or leave it out",
   });
 }

@@ -107,7 +107,7 @@ function preprocessorOf({ graph }: Network, { normalization, centreCrop }: Trans
   if (centreCrop !== undefined && !(centreCrop > 0 && centreCrop <= 1)) {
     throw new UserError("bad-option", "a centre crop keeps more than 0 and at most the whole of each side", {
       ...{ about: "centreCrop", expected: "a fraction of 0 … 1", received: String(centreCrop) },
-      hint: "Give a fraction such as 0.875, or leave it away to scale whole images",
+      hint: "Give a fraction such as 0.875, or leave it out to scale whole images",
     });
   }
   const shortest = Math.round(Math.min(height, width) / (centreCrop ?? 1));

@@ -126,22 +126,18 @@ export function budgetSelection(graph: Graph, budget: Budget, options: CostOptio
   const withRatios = (chosen: readonly FactorKind[]): Selection => sharedByCost(graph, chosen, budget.of, options);
   if (ofPaper.length === 0 || ofPaper.length === kinds.length) return withRatios(kinds);
   const share = budgetShare(budget, networkCost(graph, options.latencyTable));
-  const nearestOf = (select: Selection): number => {
+  const reachOf = (select: Selection): { least: number; off: number } => {
     const { graph: scaled, factors } = place(graph, select);
-    return nearestReachable(scaled, factors, { of: budget.of, share }, options);
+    const nearest = nearestReachable(scaled, factors, { of: budget.of, share }, options);
+    return { least: smallestShare(scaled, factors, budget.of, options), off: Math.abs(nearest - share) };
   };
   const few = withRatios(ofPaper);
-  const left = nearestOf(few);
-  if (Math.abs(left - share) <= BUDGET_TOLERANCE) return few;
+  const { least, off } = reachOf(few);
+  // A budget below the least that can be reached is refused, however near it is.
+  const isReached = least <= share;
+  if (isReached && off <= BUDGET_TOLERANCE) return few;
   const all = withRatios(kinds);
-  // A run may end a little above its budget, but a budget below all that can be reached is refused.
-  const isRefused = left > share && left <= smallestShareOf(graph, few, budget.of, options);
-  return !isRefused && Math.abs(left - share) <= Math.abs(nearestOf(all) - share) ? few : all;
-}
-
-function smallestShareOf(graph: Graph, select: Selection, of: CostKind, options: CostOptions): number {
-  const { graph: scaled, factors } = place(graph, select);
-  return smallestShare(scaled, factors, of, options);
+  return isReached && off <= reachOf(all).off ? few : all;
 }
 
 /** The share of the cost of `graph` nearest to a budget that whole structures of `factors` can come to. */

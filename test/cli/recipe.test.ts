@@ -51,7 +51,6 @@ test("without a recipe the rest has the defaults of the command line", () => {
   const settings = { epochs: 40, precision: "auto" };
   expect(request("resnet-20", {})).toEqual({ model: "resnet-20", data: "cifar10", settings });
   expect(request("resnet-20", { precision: "bf16" }).settings.precision).toBe("bf16");
-  expect(request("resnet-20", { int8: true }).settings.precision).toBe("f32");
   expect(request("trained.onnx", {}).settings.epochs).toBe(15);
   expect(request("trained.onnx", { fromScratch: true }).settings.epochs).toBe(40);
   expect(request("resnet-20", { schedule: { peak: 0.1 } }).settings.schedule).toEqual({ kind: "one-cycle", peak: 0.1 });

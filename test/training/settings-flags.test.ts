@@ -124,8 +124,7 @@ describe("flags of settings", () => {
           return example === undefined ? [] : [{ flag, example }];
         });
         const found = settingsFrom(given.map(({ flag, example }) => argumentsOf(flag, example)));
-        const precision = flags["int8"] === undefined ? "auto" : "f32";
-        const expected: Record<string, unknown> = { ...parseSettings({ epochs: 40, precision }) };
+        const expected: Record<string, unknown> = { ...parseSettings({ epochs: 40, precision: "auto" }) };
         const { schedule, "learning-rate": rate } = flags;
         const kind = schedule?.value ?? "one-cycle";
         const peak = rate === undefined ? {} : { peak: rate.value };

@@ -106,7 +106,7 @@ function timeOneByOne(planIn: Request["planIn"]): Decision {
     const precision = fasterOf(milliseconds);
     return { precision, plan: planIn(precision), milliseconds };
   }
-  // bf16 needs less memory. If even that is too much, planIn throws again.
+  // If neither fits, planIn throws again.
   const precision = typeof f32 === "number" ? "f32" : "bf16";
   return { precision, plan: planIn(precision), milliseconds: undefined };
 }

@@ -288,7 +288,7 @@ export const settingsTable = {
     schema: z.enum(precisionChoices).default("f32"),
     help: "precision of the training steps: f32, bf16, or auto for the faster one on this machine",
     group: "machine",
-    default: "f32; on the command line auto, but f32 with int8",
+    default: "f32; on the command line auto",
     control: "inherit",
     isSettledAtStart: true,
     flags: [
