@@ -172,6 +172,12 @@ function countOf({ rows }: Pick<Sums, "rows">, output: GraphOutput): number {
   return rows * output.columns;
 }
 
+/**
+ * A smaller share of Σt² is what rounding leaves of a constant. As a variance it would make the error of a constant
+ * channel outweigh all others.
+ */
+const ROUNDING = 1e-11;
+
 /** Σ(t − mean)² of whatever has an error of its own. */
 function spreads({ rows, sums, squared }: Pick<Sums, "rows" | "sums" | "squared">, output: GraphOutput): Float64Array {
   const { errors, means } = extents(output);
@@ -181,8 +187,9 @@ function spreads({ rows, sums, squared }: Pick<Sums, "rows" | "sums" | "squared"
   const correction = output.kind === "channels" && each > 1 ? each / (each - 1) : 1;
   for (let place = 0; place < means; place++) {
     const part = output.kind === "channels" ? channelOf(output, place) : 0;
-    const square = Math.max(0, (squared[place] ?? 0) - (sums[place] ?? 0) ** 2 / each);
-    result[part] = (result[part] ?? 0) + correction * square;
+    const whole = squared[place] ?? 0;
+    const square = whole - (sums[place] ?? 0) ** 2 / each;
+    if (square > ROUNDING * whole) result[part] = (result[part] ?? 0) + correction * square;
   }
   return result;
 }

@@ -215,6 +215,21 @@ test("channels agree by the mean of what is explained of each, around the mean o
   expect(last.result().outputs[0]?.explained).toBeCloseTo(sums.result().outputs[0]?.explained ?? 0, 6);
 });
 
+test.each(["values", "channels"] as const)(
+  "a constant channel has no variance, however its numbers round: %s",
+  (kind) => {
+    const sums = new AgreementSums([{ name: "y", kind, columns: 2, channels: 2 }]);
+    const constant = 100.1;
+    for (let image = 0; image < 999; image++)
+      sums.add(Float32Array.of(image % 3, constant), Float32Array.of(image % 3, constant + 1e-5), 1);
+    const variances = sums.variancesOf(0);
+    if (kind === "channels") expect(variances[1]).toBe(0);
+    else expect(variances[0]).toBeCloseTo(1 / 3, 5);
+    // The constant channel of other numbers would explain minus a lot.
+    expect(sums.result().outputs[0]?.explained).toBeCloseTo(1, 4);
+  },
+);
+
 test("agreement is explained variance, cosine, PSNR and equal answers", () => {
   const sums = new AgreementSums([
     { name: "y", kind: "logits", columns: 2, channels: 2 },
