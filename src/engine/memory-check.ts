@@ -18,7 +18,9 @@ export interface Shortage {
 /** The error about `shortage`; finds out which batch would fit. */
 export function outOfMemory(shortage: Shortage): UserError {
   const { plan, batch, needed, isLeast = false, available } = shortage;
-  const largest = largestBatch(shortage);
+  const found = largestBatch(shortage);
+  // What a batch needs is an estimate: the kernels that are fastest together may need a little more.
+  const largest = found - Math.floor(found / 100);
   return new UserError(
     "out-of-memory",
     `the plan of "${plan}" for a batch of ${batch} needs ${isLeast ? "at least " : ""}${formatSize(needed)} of ` +
