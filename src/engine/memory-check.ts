@@ -19,8 +19,8 @@ export interface Shortage {
 export function outOfMemory(shortage: Shortage): UserError {
   const { plan, batch, needed, isLeast = false, available } = shortage;
   const found = largestBatch(shortage);
-  // What a batch needs is an estimate: the kernels that are fastest together may need a little more.
-  const largest = found - Math.floor(found / 100);
+  // What a batch needs is an estimate: the layouts that are fastest together may need some percent more.
+  const largest = found - Math.floor(found / 20);
   return new UserError(
     "out-of-memory",
     `the plan of "${plan}" for a batch of ${batch} needs ${isLeast ? "at least " : ""}${formatSize(needed)} of ` +
