@@ -15,7 +15,7 @@ import { required } from "../src/core/errors.ts";
 import { allocateSplit, type Dataset, type StoredSplit } from "../src/data/dataset.ts";
 import { images } from "../src/data/references.ts";
 import { freedomOf } from "../src/report/facts.ts";
-import type { RunFinished } from "../src/training/events.ts";
+import type { RunFinished } from "../src/training/events/events.ts";
 import { readEvents } from "../src/training/run-folder/event-log.ts";
 import type { DataSource } from "../src/training/start/run-data.ts";
 import { train } from "../src/training/train.ts";

@@ -22,7 +22,7 @@ import { z } from "zod";
 import { required } from "../src/core/errors.ts";
 import { obtainCifar10 } from "../src/data/cifar10-cache.ts";
 import { createOneDnnEngine } from "../src/engine/onednn/index.ts";
-import { runEventSchema } from "../src/training/events.ts";
+import { runEventSchema } from "../src/training/events/events.ts";
 import { count, precisionOf, threadOptions } from "./shared/options.ts";
 import { againstTarget, machineConditions, outputOptions, percent, print } from "./shared/output.ts";
 import { PeerError, peerPath, python, requireTorch, unlessPeerFails } from "./shared/peer.ts";

@@ -3,8 +3,8 @@
  * derives.
  */
 import { z } from "zod";
-import { stamp } from "../src/training/event-parts.ts";
-import { eventDefinitions } from "../src/training/events.ts";
+import { stamp } from "../src/training/events/event-parts.ts";
+import { eventDefinitions } from "../src/training/events/events.ts";
 import { defaultOf, nameOf, negationOf } from "../src/training/settings/flags.ts";
 import { type ControlRule, type Setting, settingGroups } from "../src/training/settings/setting.ts";
 import { settings } from "../src/training/settings/settings.ts";
@@ -106,7 +106,7 @@ function eventsPage(): string {
   });
   return [
     "# Events",
-    "<!-- Written by `npm run docs` from src/training/events.ts. Do not edit. -->",
+    "<!-- Written by `npm run docs` from src/training/events/events.ts. Do not edit. -->",
     [
       "A run tells what happens in one stream of events. `events.jsonl` in its folder has one a line; `--json` prints",
       "the same, and `onEvent` of `train` is called with them. Accuracies are percents; MACs and parameters are counts",

@@ -26,7 +26,7 @@ export type { Budget } from "./selection/budget.ts";
 export { parseBudget } from "./selection/budget.ts";
 export type { Factor, Selection } from "./selection/factors.ts";
 export { gammasOf } from "./selection/factors.ts";
-export type { NetworkSummary, RunEvent, RunEventType } from "./training/events.ts";
+export type { NetworkSummary, RunEvent, RunEventType } from "./training/events/events.ts";
 export type { GammaPolicy } from "./training/gamma/gamma-policy.ts";
 export type { EpochResult, RunHook, StepResult, TrainingRun } from "./training/hooks/run-hook.ts";
 export type { NamedRecipe, Recipe } from "./training/recipes.ts";

@@ -15,7 +15,7 @@ import { model } from "../../src/models/zoo.ts";
 import { compact } from "../../src/pruning/compact.ts";
 import type { Factor, Selection } from "../../src/selection/factors.ts";
 import { place } from "../../src/selection/place.ts";
-import type { EventBody } from "../../src/training/events.ts";
+import type { EventBody } from "../../src/training/events/events.ts";
 import { StructureTracker } from "../../src/training/progress/alive-tracker.ts";
 import { EventLog } from "../../src/training/run-folder/event-log.ts";
 import { runFiles } from "../../src/training/run-folder/run-folder.ts";

@@ -13,7 +13,7 @@ import { initialize } from "../../src/models/initialize.ts";
 import { model } from "../../src/models/zoo.ts";
 import { compact } from "../../src/pruning/compact.ts";
 import { place } from "../../src/selection/place.ts";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent } from "../../src/training/events/events.ts";
 import { resume } from "../../src/training/resume.ts";
 import { runFiles } from "../../src/training/run-folder/run-folder.ts";
 import type { SettingsInput } from "../../src/training/settings/settings.ts";

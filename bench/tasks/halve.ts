@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { execa } from "execa";
 import sharp from "sharp";
 import { type StoredSplit, sampleSize } from "../../src/data/dataset.ts";
-import type { CertificateMeasured, RunFinished } from "../../src/training/events.ts";
+import type { CertificateMeasured, RunFinished } from "../../src/training/events/events.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { BATCH } from "./pretrain.ts";
 import type { Task } from "./task.ts";

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { TuningClock } from "../engine/tuning-clock.ts";
 import { writeReport } from "../report/report.ts";
-import type { RunEvent } from "../training/events.ts";
+import type { RunEvent } from "../training/events/events.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
 import type { CommonOptions, Context } from "./context.ts";
 import { fileLines } from "./view/run-summary.ts";

@@ -1,7 +1,7 @@
 /** `train --ui`: the training process itself serves a page that shows the run, until the run ends. */
 import { basename, dirname, resolve } from "node:path";
 import { openDashboard } from "../dashboard/server.ts";
-import type { RunEvent } from "../training/events.ts";
+import type { RunEvent } from "../training/events/events.ts";
 import { DEFAULT_RUNS_FOLDER } from "../training/run-folder/run-folder.ts";
 import { type Context, printNotice } from "./context.ts";
 import { openInBrowser } from "./open.ts";

@@ -1,7 +1,7 @@
 /** The JSON that the server and the page exchange. */
 import type { Skeleton } from "../report/network-skeleton.ts";
 import type { StructureView } from "../report/structure.ts";
-import type { NetworkCost } from "../training/events.ts";
+import type { NetworkCost } from "../training/events/events.ts";
 import type { FieldGroup } from "./fields.ts";
 import type { Digest } from "./run-summary.ts";
 

@@ -17,7 +17,7 @@ import type {
   RunStarted,
   StructureKind,
   Warning,
-} from "../training/events.ts";
+} from "../training/events/events.ts";
 import { addChange, type Changes, cutChanges, emptyChanges } from "./changes.ts";
 import { addSample, type Curve, cutCurve, emptyCurve } from "./curve.ts";
 

@@ -1,5 +1,5 @@
 /** Reads complete lines of `events.jsonl` from a byte offset on, while another process may be writing it. */
-import { type RunEvent, runEventSchema } from "../training/events.ts";
+import { type RunEvent, runEventSchema } from "../training/events/events.ts";
 import { openRegular } from "./safe-path.ts";
 
 const NEWLINE = 0x0a;

@@ -9,7 +9,7 @@ import {
   percentOf,
 } from "../report/format.ts";
 import { factorKinds } from "../selection/factors.ts";
-import { controlKinds, controlNames } from "../training/control-kinds.ts";
+import { controlKinds, controlNames } from "../training/events/control-kinds.ts";
 import { type ComparedRun, controlsOf, labelOf, type RunGroup, scoreOf } from "./comparison.ts";
 import type { RunSummary } from "./run-summary.ts";
 

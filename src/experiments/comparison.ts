@@ -8,7 +8,7 @@ import { glob, isDynamicPattern } from "tinyglobby";
 import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
-import { type ControlKind, controlKindOf, controlKinds } from "../training/control-kinds.ts";
+import { type ControlKind, controlKindOf, controlKinds } from "../training/events/control-kinds.ts";
 import { runFileError } from "../training/run-folder/file-errors.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
 import { type RunSummary, summarizeRun } from "./run-summary.ts";

@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import { UserError } from "../core/errors.ts";
 import { systemCode } from "../core/system-errors.ts";
 import { historyOf } from "../report/history.ts";
-import { controlKindOf } from "../training/control-kinds.ts";
+import { controlKindOf } from "../training/events/control-kinds.ts";
 import { listCheckpoints } from "../training/run-folder/checkpoint-files.ts";
 import { readEvents } from "../training/run-folder/event-log.ts";
 import { runFileError } from "../training/run-folder/file-errors.ts";

@@ -10,7 +10,7 @@ import { z } from "zod";
 import { requireArguments } from "../core/arguments.ts";
 import { aboutPart, UserError } from "../core/errors.ts";
 import type { ImageFileOptions } from "../data/images/open.ts";
-import { type ControlKind, controlKinds } from "../training/control-kinds.ts";
+import { type ControlKind, controlKinds } from "../training/events/control-kinds.ts";
 import { runFileError } from "../training/run-folder/file-errors.ts";
 import { asSettings, parseSettings, type Settings, type SettingsInput } from "../training/settings/settings.ts";
 import { bringsWeights, withFineTuning } from "../training/start/fine-tuning.ts";

@@ -7,7 +7,7 @@ import { setTimeout } from "node:timers/promises";
 import { EspalierError, UserError } from "../core/errors.ts";
 import { type Cluster, failTogether } from "../distributed/cluster.ts";
 import { SingleProcess } from "../distributed/single-process.ts";
-import type { RunEvent } from "../training/events.ts";
+import type { RunEvent } from "../training/events/events.ts";
 import { SweepBoard } from "./sweep-board.ts";
 import type { SweepHooks, SweepNews, SweepReport } from "./sweep-report.ts";
 import { carryOut, reportOf, type SweepGround, settledNews } from "./sweep-task.ts";

@@ -1,6 +1,6 @@
 /** Reports of a sweep about its runs, and the hooks that receive them. */
 
-import type { RunEvent } from "../training/events.ts";
+import type { RunEvent } from "../training/events/events.ts";
 import type { RunOptions } from "../training/run-scope.ts";
 
 /** A report about one run, before or after it. */

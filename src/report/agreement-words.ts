@@ -1,5 +1,5 @@
 /** How the outputs of a network agree with the original's, in words. */
-import type { NetworkSummary } from "../training/events.ts";
+import type { NetworkSummary } from "../training/events/events.ts";
 import { formatPercent } from "./format.ts";
 
 type OutputAgreement = NonNullable<NetworkSummary["outputs"]>[number];

@@ -1,5 +1,5 @@
 /** The charts of a run in its report. */
-import type { StructureKind } from "../training/events.ts";
+import type { StructureKind } from "../training/events/events.ts";
 import { lineChart } from "./chart.ts";
 import { percentOf } from "./format.ts";
 import type { History } from "./history.ts";

@@ -1,5 +1,5 @@
 /** Right answers by class at the end of a run: a line for the terminal, a table for the report. */
-import type { ClassResults } from "../training/events.ts";
+import type { ClassResults } from "../training/events/events.ts";
 import { formatCount, formatPercent, percentOf } from "./format.ts";
 import { element, type Markup } from "./svg.ts";
 

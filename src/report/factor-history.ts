@@ -2,7 +2,7 @@
  * Values of all scaling factors over the epochs, one byte each, for the heat map, and the margins of each layer. The
  * memory is bounded: with very many epochs or structures every second epoch is dropped, as often as needed.
  */
-import type { RunEvent } from "../training/events.ts";
+import type { RunEvent } from "../training/events/events.ts";
 import type { Levels } from "./heat.ts";
 import { packMargins } from "./margins.ts";
 

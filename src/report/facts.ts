@@ -1,6 +1,6 @@
 /** The lists at the end of the report: settings, data, times, files, engine and environment of the run. */
 
-import type { RunFinished } from "../training/events.ts";
+import type { RunFinished } from "../training/events/events.ts";
 import {
   formatBytes,
   formatCount,

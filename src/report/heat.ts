@@ -4,7 +4,7 @@
  * for both.
  */
 import { scaleLinear } from "d3-scale";
-import type { StructureKind } from "../training/events.ts";
+import type { StructureKind } from "../training/events/events.ts";
 import { formatCount, formatSmall } from "./format.ts";
 import { element, type Markup, svg } from "./svg.ts";
 

@@ -23,7 +23,7 @@ import type {
   Step,
   StructureKind,
   Warning,
-} from "../training/events.ts";
+} from "../training/events/events.ts";
 import { LevelTable } from "./factor-history.ts";
 import type { Levels } from "./heat.ts";
 

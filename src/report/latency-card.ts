@@ -1,5 +1,5 @@
 /** What pruning did to the time of an image: measured latency before and after, and why it is not less. */
-import type { LatencyFigures, LatencyMeasured } from "../training/events.ts";
+import type { LatencyFigures, LatencyMeasured } from "../training/events/events.ts";
 import { budgetSchema } from "../training/settings/pruning.ts";
 import { formatMilliseconds, formatPercent, percentOf, plural } from "./format.ts";
 import type { History } from "./history.ts";

@@ -3,7 +3,7 @@
  * and the lowest and highest of its other structures. The dashboard gets them as bytes of 32-bit floats; NaN if there
  * are none.
  */
-import type { FactorMargins } from "../training/events.ts";
+import type { FactorMargins } from "../training/events/events.ts";
 import { formatSmall } from "./format.ts";
 import type { Levels } from "./heat.ts";
 

@@ -1,6 +1,6 @@
 /** The report as one HTML page without scripts and external files, so that it can be mailed, printed and archived. */
 
-import { architectureOf } from "../training/control-kinds.ts";
+import { architectureOf } from "../training/events/control-kinds.ts";
 import { agreementWords } from "./agreement-words.ts";
 import { livesFigure } from "./alive-grid.ts";
 import { chartsOf } from "./charts.ts";

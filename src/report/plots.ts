@@ -1,7 +1,7 @@
 /**
  * The curves of a run as data. The report and the dashboard draw them, each in its own way.
  */
-import type { BudgetStanding, StructureKind } from "../training/events.ts";
+import type { BudgetStanding, StructureKind } from "../training/events/events.ts";
 import { formatPercent, formatQuantity, formatSmall } from "./format.ts";
 import { type EpochOfRanks, exposedPercent, slowPercent } from "./ranks.ts";
 

@@ -1,7 +1,7 @@
 /**
  * The cost of training on several ranks: sums that did not overlap with the backward pass, and waits for slow ranks.
  */
-import type { Communicated } from "../training/events.ts";
+import type { Communicated } from "../training/events/events.ts";
 import { formatBytes, formatDuration, formatMilliseconds, formatPercent, percentOf, plural } from "./format.ts";
 
 /** The fields of an epoch's event that are used here. */

@@ -1,6 +1,6 @@
 /** The top of the report: the results before and after, and the certificate. */
 import { viewCount } from "../evaluation/test-time-augmentation.ts";
-import type { NetworkSummary, RunFinished } from "../training/events.ts";
+import type { NetworkSummary, RunFinished } from "../training/events/events.ts";
 import {
   formatBytes,
   formatCount,

@@ -21,7 +21,7 @@ import type { Network, Weights } from "../graph/graph.ts";
 import { calibratedRanges } from "../quantization/calibrate.ts";
 import type { Range } from "../quantization/ranges.ts";
 import { type Simulation, simulateIntegers } from "../quantization/simulate.ts";
-import type { EventOf, NetworkSummary } from "./events.ts";
+import type { EventOf, NetworkSummary } from "./events/events.ts";
 import { figures } from "./latency-figures.ts";
 import type { TrainedNetwork } from "./run.ts";
 import { runFiles } from "./run-folder/run-folder.ts";

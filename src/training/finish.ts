@@ -27,7 +27,7 @@ import type { Network } from "../graph/graph.ts";
 import { networkCost } from "../latency/predict.ts";
 import type { Compact } from "../pruning/compact.ts";
 import { budgetShare } from "../selection/budget.ts";
-import type { EventBody, LatencyMeasured, NetworkSummary } from "./events.ts";
+import type { EventBody, LatencyMeasured, NetworkSummary } from "./events/events.ts";
 import { finishInt8 } from "./finish-int8.ts";
 import { labelFigures } from "./label-figures.ts";
 import { figures } from "./latency-figures.ts";

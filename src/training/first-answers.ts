@@ -11,7 +11,7 @@ import { balancedAccuracy } from "../evaluation/class-tally.ts";
 import { engineClassifier } from "../evaluation/classifier.ts";
 import { inTwoClasses } from "../evaluation/two-classes.ts";
 import type { Network } from "../graph/graph.ts";
-import type { EventBody } from "./events.ts";
+import type { EventBody } from "./events/events.ts";
 import { normalizationFlagsOf, usualNormalizations } from "./start/usual-normalizations.ts";
 
 type Warning = Extract<EventBody, { type: "warning" }>;

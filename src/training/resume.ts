@@ -5,7 +5,7 @@ import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import { type Cluster, inCluster } from "../distributed/cluster.ts";
-import type { RunEvent } from "./events.ts";
+import type { RunEvent } from "./events/events.ts";
 import { requireOwners, requireOwnNames } from "./hooks/run-hook.ts";
 import { checkChanges, type RunChanges, recordChanges, reopened } from "./longer-run.ts";
 import { carryOut } from "./open-run.ts";

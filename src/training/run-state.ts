@@ -3,7 +3,7 @@ import { UserError } from "../core/errors.ts";
 import { failTogether } from "../distributed/cluster.ts";
 import type { Weights } from "../graph/graph.ts";
 import type { Factor } from "../selection/factors.ts";
-import type { EventBody } from "./events.ts";
+import type { EventBody } from "./events/events.ts";
 import { type LearningRates, learningRatesAt } from "./head-phase.ts";
 import type { EpochSums, StepResult, TrainingRun } from "./hooks/run-hook.ts";
 import type { TrainingState } from "./network/full-size-state.ts";

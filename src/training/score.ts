@@ -5,7 +5,7 @@ import { type Agreement, meanAgreement } from "../evaluation/agreement.ts";
 import { balancedAccuracy } from "../evaluation/class-tally.ts";
 import { labelReadingOf } from "../evaluation/label-scores.ts";
 import { averagingViews, type ViewSet } from "../evaluation/test-time-augmentation.ts";
-import type { NetworkSummary } from "./events.ts";
+import type { NetworkSummary } from "./events/events.ts";
 import { sharedAgreement } from "./network/teaching.ts";
 import { sharedAccuracy } from "./ranks/ranks.ts";
 import type { Session } from "./session.ts";

@@ -11,7 +11,7 @@ import { calibrationImages } from "../quantization/calibration-images.ts";
 import { simulateIntegers } from "../quantization/simulate.ts";
 import { bake } from "../selection/fold.ts";
 import { describeEnvironment } from "./environment.ts";
-import type { ControlOf } from "./events.ts";
+import type { ControlOf } from "./events/events.ts";
 import { firstAnswers } from "./first-answers.ts";
 import { requireReachable } from "./gamma/budget-gamma.ts";
 import { requireWindow } from "./gamma/gamma-schedule.ts";

@@ -4,7 +4,7 @@ import { addChange, aliveAt, emptyChanges } from "../../src/dashboard/changes.ts
 import { addSample, cutCurve, emptyCurve, MOST_POINTS } from "../../src/dashboard/curve.ts";
 import { addEvent, type Digest, emptyDigest, structureCount } from "../../src/dashboard/run-summary.ts";
 import { historyOf } from "../../src/report/history.ts";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent } from "../../src/training/events/events.ts";
 import { ranked, syntheticRun } from "../report/synthetic.ts";
 
 function digestOf(events: readonly RunEvent[]): Digest {

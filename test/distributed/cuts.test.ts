@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { historyOf } from "../../src/report/history.ts";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent } from "../../src/training/events/events.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import type { SettingsInput } from "../../src/training/settings/settings.ts";
 import { isInstalled } from "../training/engines.ts";

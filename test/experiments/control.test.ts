@@ -8,7 +8,7 @@ import { loadOnnx } from "../../src/formats/onnx/index.ts";
 import { cost } from "../../src/graph/cost.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { historyOf } from "../../src/report/history.ts";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent } from "../../src/training/events/events.ts";
 import { resume } from "../../src/training/resume.ts";
 import type { Run } from "../../src/training/run.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";

@@ -1,6 +1,6 @@
 /** Summaries of imagined runs, for tests of what compares them. */
 import type { RunSummary } from "../../src/experiments/run-summary.ts";
-import type { ControlKind } from "../../src/training/control-kinds.ts";
+import type { ControlKind } from "../../src/training/events/control-kinds.ts";
 
 export function summary(
   changes: Partial<RunSummary> & { readonly accuracy?: number; readonly macs?: number } = {},

@@ -6,7 +6,7 @@ import { parsePlan, readPlan, runsOf, type SweepPlan } from "../../src/experimen
 import type { SweepReport } from "../../src/experiments/sweep-report.ts";
 import { saveOnnx } from "../../src/formats/onnx/index.ts";
 import { initialize } from "../../src/models/initialize.ts";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent } from "../../src/training/events/events.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { imageFlags } from "../../src/training/settings/image-flags.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "../training/tiny.ts";

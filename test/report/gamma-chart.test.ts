@@ -3,7 +3,7 @@ import { scaleLinear } from "d3-scale";
 import { describe, expect, test } from "vitest";
 import { historyOf } from "../../src/report/history.ts";
 import { reportPage } from "../../src/report/page.ts";
-import type { BudgetStanding, RunEvent } from "../../src/training/events.ts";
+import type { BudgetStanding, RunEvent } from "../../src/training/events/events.ts";
 import { syntheticRun } from "./synthetic.ts";
 
 const [EPOCHS, STEPS_PER_EPOCH] = [6, 390];

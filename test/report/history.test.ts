@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { historyOf } from "../../src/report/history.ts";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent } from "../../src/training/events/events.ts";
 import { ranked, syntheticRun } from "./synthetic.ts";
 
 const events = syntheticRun();

@@ -3,7 +3,7 @@ import { model } from "../../src/models/zoo.ts";
 import { historyOf } from "../../src/report/history.ts";
 import { reportPage } from "../../src/report/page.ts";
 import { structureOf } from "../../src/report/structure.ts";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent } from "../../src/training/events/events.ts";
 import { syntheticRun } from "./synthetic.ts";
 
 const graph = model("resnet-20", { classes: 10 });

@@ -2,7 +2,13 @@
 import { RandomStream } from "../../src/core/random.ts";
 import { cost } from "../../src/graph/cost.ts";
 import { resnet } from "../../src/models/resnet.ts";
-import type { Communicated, LayerStructures, NetworkCost, PlacedFactor, RunEvent } from "../../src/training/events.ts";
+import type {
+  Communicated,
+  LayerStructures,
+  NetworkCost,
+  PlacedFactor,
+  RunEvent,
+} from "../../src/training/events/events.ts";
 
 const EPOCHS = 6;
 const STEPS_PER_EPOCH = 390;

@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import type { EngineName } from "../../src/engine/create.ts";
 import { engineNames } from "../../src/engine/create.ts";
 import type { Graph, Weights } from "../../src/graph/graph.ts";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent } from "../../src/training/events/events.ts";
 import { resume } from "../../src/training/resume.ts";
 import type { Run } from "../../src/training/run.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent } from "../../src/training/events/events.ts";
 import { resume } from "../../src/training/resume.ts";
 import { listCheckpoints, removeLeftovers } from "../../src/training/run-folder/checkpoint-files.ts";
 import { Claim } from "../../src/training/run-folder/claim.ts";

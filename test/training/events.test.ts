@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type RunEvent, type RunEventType, runEventSchema } from "../../src/training/events.ts";
+import { type RunEvent, type RunEventType, runEventSchema } from "../../src/training/events/events.ts";
 import { EventLog, readEvents } from "../../src/training/run-folder/event-log.ts";
 import { Emitter } from "../../src/training/run-folder/run-writer.ts";
 import { temporaryFolder } from "./tiny.ts";

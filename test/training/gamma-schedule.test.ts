@@ -1,7 +1,7 @@
 /** When γ is at work: after some epochs, until a budget is met; and batch norms that cannot make up for it. */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent } from "../../src/training/events/events.ts";
 import { budgetWindow } from "../../src/training/gamma/gamma-schedule.ts";
 import { resume } from "../../src/training/resume.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";

@@ -10,7 +10,7 @@ import { loadOnnx, openOnnx } from "../../src/formats/onnx/index.ts";
 import { simulateIntegers } from "../../src/quantization/simulate.ts";
 import { historyOf } from "../../src/report/history.ts";
 import { reportPage } from "../../src/report/page.ts";
-import type { RunEvent, RunEventType } from "../../src/training/events.ts";
+import type { RunEvent, RunEventType } from "../../src/training/events/events.ts";
 import type { TrainingRun } from "../../src/training/hooks/run-hook.ts";
 import { resume } from "../../src/training/resume.ts";
 import { checkpointPath, listCheckpoints, readCheckpoint } from "../../src/training/run-folder/checkpoint-files.ts";

@@ -10,7 +10,7 @@ import { control } from "../../src/experiments/control.ts";
 import { loadOnnx } from "../../src/formats/onnx/index.ts";
 import type { Graph, Network } from "../../src/graph/graph.ts";
 import { initialize } from "../../src/models/initialize.ts";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent } from "../../src/training/events/events.ts";
 import { resume } from "../../src/training/resume.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";

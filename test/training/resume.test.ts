@@ -2,7 +2,7 @@ import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { historyOf } from "../../src/report/history.ts";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent } from "../../src/training/events/events.ts";
 import { resume } from "../../src/training/resume.ts";
 import type { Run } from "../../src/training/run.ts";
 import { checkpointPath, listCheckpoints, readCheckpoint } from "../../src/training/run-folder/checkpoint-files.ts";

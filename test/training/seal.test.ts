@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { formatLatencyTable } from "../../src/latency/table.ts";
 import { initialize } from "../../src/models/initialize.ts";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent } from "../../src/training/events/events.ts";
 import { resume } from "../../src/training/resume.ts";
 import { listCheckpoints } from "../../src/training/run-folder/checkpoint-files.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";

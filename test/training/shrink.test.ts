@@ -6,7 +6,7 @@ import { EngineHost } from "../../src/engine/host.ts";
 import { cost } from "../../src/graph/cost.ts";
 import type { Weights } from "../../src/graph/graph.ts";
 import { factorsOf } from "../../src/selection/factors.ts";
-import type { NetworkShrunk, RunEvent } from "../../src/training/events.ts";
+import type { NetworkShrunk, RunEvent } from "../../src/training/events/events.ts";
 import { resume } from "../../src/training/resume.ts";
 import type { Run } from "../../src/training/run.ts";
 import { listCheckpoints, readCheckpoint } from "../../src/training/run-folder/checkpoint-files.ts";

@@ -6,7 +6,7 @@ import { initialize } from "../../src/models/initialize.ts";
 import { compact } from "../../src/pruning/compact.ts";
 import { place } from "../../src/selection/place.ts";
 import { CostMeter } from "../../src/training/cost-meter.ts";
-import type { NetworkCost } from "../../src/training/events.ts";
+import type { NetworkCost } from "../../src/training/events/events.ts";
 import { StructureTracker } from "../../src/training/progress/alive-tracker.ts";
 import { tinyResnet } from "./tiny.ts";
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
-import type { RunEvent, RunEventType } from "../../src/training/events.ts";
+import type { RunEvent, RunEventType } from "../../src/training/events/events.ts";
 import type { Run } from "../../src/training/run.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";

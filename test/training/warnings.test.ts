@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { numberedClasses } from "../../src/data/classes.ts";
 import type { Factor } from "../../src/selection/factors.ts";
-import type { LayerStructures } from "../../src/training/events.ts";
+import type { LayerStructures } from "../../src/training/events/events.ts";
 import { RunWarnings, type WarningBody } from "../../src/training/hooks/warnings.ts";
 
 const factor: Factor = {

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { type Tensor, tensor } from "../../src/core/tensor.ts";
 import { engineNames } from "../../src/engine/create.ts";
 import type { Weights } from "../../src/graph/graph.ts";
-import type { RunEvent } from "../../src/training/events.ts";
+import type { RunEvent } from "../../src/training/events/events.ts";
 import type { RunHook } from "../../src/training/hooks/run-hook.ts";
 import { averagingDecay, updateAverage } from "../../src/training/network/weight-average.ts";
 import { resume } from "../../src/training/resume.ts";

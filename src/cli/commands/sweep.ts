@@ -12,7 +12,7 @@ import { type Cluster, failTogether } from "../../distributed/cluster.ts";
 import { joinCluster } from "../../distributed/join.ts";
 import { imagesOf, requireWorkers, type SweepResult, sweep } from "../../experiments/sweep.ts";
 import { parsePlan, readPlan, type SweepPlan } from "../../experiments/sweep-plan.ts";
-import { type ControlKind, controlKinds } from "../../training/control-kinds.ts";
+import { type ControlKind, controlKinds } from "../../training/events/control-kinds.ts";
 import { type GammaRequest, readGammas } from "../../training/settings/codecs.ts";
 import { settingFlags, settingsOfFlags } from "../../training/settings/flags.ts";
 import type { SettingsInput } from "../../training/settings/settings.ts";

@@ -8,7 +8,7 @@ import { joinCluster } from "../../distributed/join.ts";
 import { knownWidths } from "../../evaluation/width-multiples.ts";
 import { modelNames } from "../../models/zoo.ts";
 import { parseBudget } from "../../selection/budget.ts";
-import type { RunEvent } from "../../training/events.ts";
+import type { RunEvent } from "../../training/events/events.ts";
 import { recipe } from "../../training/recipes.ts";
 import { asFixedInputs } from "../../training/settings/fixed-input.ts";
 import { settingFlags, settingsOfFlags } from "../../training/settings/flags.ts";

@@ -1,6 +1,6 @@
 /** The table of epochs that a run prints: a heading, then a row for each epoch. */
 import { formatDuration, formatMilliseconds, formatPercent, formatQuantity, percentOf } from "../../report/format.ts";
-import type { Epoch, RunStarted, StructureKind } from "../../training/events.ts";
+import type { Epoch, RunStarted, StructureKind } from "../../training/events/events.ts";
 import { alignRight, type Terminal } from "../terminal.ts";
 
 interface Column {

@@ -16,7 +16,7 @@ import { latencyFacts, slownessRemark } from "../../report/latency-card.ts";
 import { type EpochOfRanks, exposedWords, ranksWords, waitedFor, waitedWords, waitWords } from "../../report/ranks.ts";
 import { describeBudget } from "../../selection/budget.ts";
 import { costNames } from "../../selection/cost-model.ts";
-import { architectureOf } from "../../training/control-kinds.ts";
+import { architectureOf } from "../../training/events/control-kinds.ts";
 import type {
   BudgetStanding,
   ClassResults,
@@ -26,7 +26,7 @@ import type {
   RunEvent,
   RunFinished,
   RunStarted,
-} from "../../training/events.ts";
+} from "../../training/events/events.ts";
 import { budgetSchema } from "../../training/settings/pruning.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
 import { type EpochRows, epochRows } from "./epoch-rows.ts";

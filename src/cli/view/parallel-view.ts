@@ -2,7 +2,7 @@
 import { createLogUpdate } from "log-update";
 import type { SweepReport } from "../../experiments/sweep-report.ts";
 import { formatDuration, formatPercent, formatQuantity, percentOf, plural } from "../../report/format.ts";
-import type { RunEvent, RunFinished, RunStarted, Step } from "../../training/events.ts";
+import type { RunEvent, RunFinished, RunStarted, Step } from "../../training/events/events.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
 import { bar, stepParts } from "./progress.ts";
 import { reportLines, type SweepView } from "./sweep-view.ts";

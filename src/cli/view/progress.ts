@@ -1,6 +1,6 @@
 /** The lines that are redrawn during an epoch. */
 import { formatDuration, formatMilliseconds, formatPercent, formatQuantity, percentOf } from "../../report/format.ts";
-import type { RunStarted, Step } from "../../training/events.ts";
+import type { RunStarted, Step } from "../../training/events/events.ts";
 import { fitParts, type Terminal } from "../terminal.ts";
 
 /** A progress bar of `width` columns. Its part `share` (0 … 1) is thick, so that it is readable without colours. */

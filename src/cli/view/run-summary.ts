@@ -3,7 +3,7 @@ import { relative } from "node:path";
 import Table from "cli-table3";
 import { formatCount, formatEpochs, formatPercent, formatSmall, percentOf, plural } from "../../report/format.ts";
 import { summaryRows } from "../../report/summary.ts";
-import type { CertificateMeasured, Cut, Int8Measured, RunFinished } from "../../training/events.ts";
+import type { CertificateMeasured, Cut, Int8Measured, RunFinished } from "../../training/events/events.ts";
 import type { Terminal } from "../terminal.ts";
 import { floatNodesText } from "./float-nodes.ts";
 

@@ -4,7 +4,7 @@
  */
 import { createLogUpdate } from "log-update";
 import { formatDuration } from "../../report/format.ts";
-import type { RunEvent, RunStarted, Step } from "../../training/events.ts";
+import type { RunEvent, RunStarted, Step } from "../../training/events/events.ts";
 import type { Terminal } from "../terminal.ts";
 import { Narrator } from "./event-lines.ts";
 import { progressLines, stepParts } from "./progress.ts";

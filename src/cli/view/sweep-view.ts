@@ -2,7 +2,7 @@
 import type { SweepResult } from "../../experiments/sweep.ts";
 import type { SweepReport } from "../../experiments/sweep-report.ts";
 import { formatDuration, plural } from "../../report/format.ts";
-import type { RunEvent, Step } from "../../training/events.ts";
+import type { RunEvent, Step } from "../../training/events/events.ts";
 import type { Terminal } from "../terminal.ts";
 import { type RunView, runView } from "./run-view.ts";
 

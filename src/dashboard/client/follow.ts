@@ -1,6 +1,6 @@
 /** Follows a run: fetches its digest from the server, then adds every later event to it. */
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
-import type { RunEvent } from "../../training/events.ts";
+import type { RunEvent } from "../../training/events/events.ts";
 import type { RunDetail, RunStatus } from "../protocol.ts";
 import { addEvent } from "../run-summary.ts";
 import { api, eventsAddress } from "./api.ts";

@@ -14,7 +14,7 @@ import {
 import { required } from "../../core/errors.ts";
 import { palettes } from "../../report/style.ts";
 import { type Child, element, type Markup, svg } from "../../report/svg.ts";
-import { controlNames } from "../../training/control-kinds.ts";
+import { controlNames } from "../../training/events/control-kinds.ts";
 
 /** Kinds of marks. Each has its own shape and its own colour. */
 export type MarkKind = "pruned" | "baseline" | "control" | "control-macs" | "control-uniform";

@@ -16,7 +16,7 @@ import { integerReady } from "../../quantization/integer-ready.ts";
 import { quantizeGraph } from "../../quantization/quantize-graph.ts";
 import type { Range } from "../../quantization/ranges.ts";
 import { bake } from "../../selection/fold.ts";
-import type { NetworkCost } from "../events.ts";
+import type { NetworkCost } from "../events/events.ts";
 import {
   firstNonFinite,
   mapState,

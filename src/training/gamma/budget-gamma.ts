@@ -22,7 +22,7 @@ import { BudgetController, type ControllerState, type Observation } from "../../
 import { type CostKind, costModel } from "../../selection/cost-model.ts";
 import { type Factor, type FactorKind, factorKinds } from "../../selection/factors.ts";
 import { refusedLayers, structureKinds } from "../../selection/place.ts";
-import type { EventBody, NetworkCost } from "../events.ts";
+import type { EventBody, NetworkCost } from "../events/events.ts";
 import { learningRatesAt } from "../head-phase.ts";
 import { type EpochResult, type Json, readHookState, type TrainingRun } from "../hooks/run-hook.ts";
 import { roundingOf, type Session } from "../session.ts";

@@ -4,7 +4,7 @@
  */
 import type { Weights } from "../../graph/graph.ts";
 import { gammasOf } from "../../selection/factors.ts";
-import type { EventBody } from "../events.ts";
+import type { EventBody } from "../events/events.ts";
 import type { RunHook, TrainingRun } from "../hooks/run-hook.ts";
 
 export interface GammaPolicy extends RunHook {

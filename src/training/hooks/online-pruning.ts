@@ -8,7 +8,7 @@ import { cost } from "../../graph/cost.ts";
 import type { Weights } from "../../graph/graph.ts";
 import { applyStep } from "../../pruning/apply.ts";
 import { type Shrinking, structuresLeft } from "../../pruning/shrink.ts";
-import type { ShrunkStructure } from "../events.ts";
+import type { ShrunkStructure } from "../events/events.ts";
 import type { TrainingState } from "../network/full-size-state.ts";
 import type { Throughput } from "../progress/throughput.ts";
 import type { Session } from "../session.ts";

@@ -9,7 +9,7 @@ import type { ClassTally } from "../../evaluation/class-tally.ts";
 import type { LabelScores } from "../../evaluation/label-scores.ts";
 import type { Weights } from "../../graph/graph.ts";
 import type { Factor } from "../../selection/factors.ts";
-import type { EventBody, LayerStructures, NetworkCost } from "../events.ts";
+import type { EventBody, LayerStructures, NetworkCost } from "../events/events.ts";
 import type { TrainingState } from "../network/full-size-state.ts";
 
 /** Plain JSON. */

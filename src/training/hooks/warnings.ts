@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { balancedAccuracy, isUnbalanced } from "../../evaluation/class-tally.ts";
 import { type Factor, factorKinds, selectionKeys } from "../../selection/factors.ts";
-import type { EventBody } from "../events.ts";
+import type { EventBody } from "../events/events.ts";
 import { type EpochResult, type Json, type RunHook, readHookState, type TrainingRun } from "./run-hook.ts";
 
 export type WarningBody = Extract<EventBody, { type: "warning" }>;

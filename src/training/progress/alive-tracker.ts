@@ -2,7 +2,7 @@
 import { required } from "../../core/errors.ts";
 import type { Weights } from "../../graph/graph.ts";
 import type { Factor } from "../../selection/factors.ts";
-import type { EventBody, FactorLevels, FactorSummary, LayerStructures } from "../events.ts";
+import type { EventBody, FactorLevels, FactorSummary, LayerStructures } from "../events/events.ts";
 
 type StructureChange = Extract<EventBody, { type: "structure.zeroed" | "structure.revived" }>;
 

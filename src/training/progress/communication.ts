@@ -1,7 +1,7 @@
 /** Measures the time that sums over ranks took in an epoch, and which rank the others waited for. */
 import type { Cluster } from "../../distributed/cluster.ts";
 import type { EngineHost } from "../../engine/host.ts";
-import type { EventBody } from "../events.ts";
+import type { EventBody } from "../events/events.ts";
 
 /**
  * The events of an epoch of `steps` steps that took `milliseconds`; none without sums over ranks. The rank with the

@@ -3,7 +3,7 @@
  */
 import { required } from "../../core/errors.ts";
 import type { Factor } from "../../selection/factors.ts";
-import type { FactorMargins } from "../events.ts";
+import type { FactorMargins } from "../events/events.ts";
 import type { TrainingState } from "../network/full-size-state.ts";
 
 /** Significant digits in the events. */

@@ -8,7 +8,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { requireArguments } from "../../core/arguments.ts";
 import { UserError } from "../../core/errors.ts";
-import { type RunEvent, runEventSchema } from "../events.ts";
+import { type RunEvent, runEventSchema } from "../events/events.ts";
 import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
 

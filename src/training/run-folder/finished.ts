@@ -1,5 +1,5 @@
 /** Whether a run is finished. */
-import type { RunEvent } from "../events.ts";
+import type { RunEvent } from "../events/events.ts";
 import { readEventsSoFar } from "./event-log.ts";
 import { type RunRecord, readRunRecord } from "./run-record.ts";
 

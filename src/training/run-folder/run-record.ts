@@ -12,8 +12,8 @@ import type { Dataset, ImagePreparation, Normalization, Split } from "../../data
 import { preparationSchema } from "../../data/images/open.ts";
 import type { Weights } from "../../graph/graph.ts";
 import { type Factor, factorKinds } from "../../selection/factors.ts";
-import { controlOf } from "../event-parts.ts";
-import type { ControlOf } from "../events.ts";
+import { controlOf } from "../events/event-parts.ts";
+import type { ControlOf } from "../events/events.ts";
 import { type TaughtOutput, taughtOutputSchema } from "../network/taught-output.ts";
 import { type Settings, settingsSchema } from "../settings/settings.ts";
 import { runFileError } from "./file-errors.ts";

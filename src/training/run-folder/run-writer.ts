@@ -6,7 +6,7 @@ import { rm } from "node:fs/promises";
 import { relative } from "node:path";
 import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
-import type { EventBody, RunEvent } from "../events.ts";
+import type { EventBody, RunEvent } from "../events/events.ts";
 import { removeLeftovers } from "./checkpoint-files.ts";
 import { Claim, type Owner } from "./claim.ts";
 import { EventLog } from "./event-log.ts";

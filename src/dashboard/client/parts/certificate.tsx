@@ -1,6 +1,6 @@
 /** The certificate: measured differences between the networks before and after pruning. */
 import { formatCount, formatSmall } from "../../../report/format.ts";
-import type { CertificateMeasured } from "../../../training/events.ts";
+import type { CertificateMeasured } from "../../../training/events/events.ts";
 
 export function Certificate({ certificate }: { readonly certificate: CertificateMeasured | null }) {
   if (certificate === null) return <p class="certificate soft">The certificate is measured at the end of the run.</p>;

@@ -4,7 +4,7 @@ import { groupsLeft } from "../../../report/diagram.ts";
 import { formatCount, formatPercent, formatQuantity, percentOf, plural } from "../../../report/format.ts";
 import { type MarginsAt, marginWords } from "../../../report/margins.ts";
 import type { BlockView, LayerView, StructureView } from "../../../report/structure.ts";
-import type { StructureKind } from "../../../training/events.ts";
+import type { StructureKind } from "../../../training/events/events.ts";
 
 export interface Margins {
   /** Margins of the structures that are not pruned yet; undefined before the end of the first epoch. */

@@ -1,7 +1,7 @@
 /** Schemas that several events share, each with a description. */
 import { z } from "zod";
-import { viewSets } from "../evaluation/test-time-augmentation.ts";
-import { outputKinds } from "../graph/taught-outputs.ts";
+import { viewSets } from "../../evaluation/test-time-augmentation.ts";
+import { outputKinds } from "../../graph/taught-outputs.ts";
 
 export const count = z.int().nonnegative();
 

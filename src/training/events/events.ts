@@ -6,7 +6,7 @@
  * Accuracies are percents; MACs and parameters are counts for one image; names of durations end in their unit.
  */
 import { z } from "zod";
-import { costKinds } from "../selection/cost-model.ts";
+import { costKinds } from "../../selection/cost-model.ts";
 import {
   balanced,
   controlOf,
