@@ -14,7 +14,7 @@ import { type History, historyOf } from "../report/history.ts";
 import { bake } from "../selection/fold.ts";
 import { type ControlKind, controlKinds } from "../training/events/control-kinds.ts";
 import type { ControlOf, RunFinished } from "../training/events/events.ts";
-import type { Run } from "../training/run.ts";
+import type { Run } from "../training/finish/run.ts";
 import { loadTogether } from "../training/run-folder/broadcast.ts";
 import { readEvents } from "../training/run-folder/event-log.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";

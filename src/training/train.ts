@@ -12,6 +12,7 @@ import { simulateIntegers } from "../quantization/simulate.ts";
 import { bake } from "../selection/fold.ts";
 import { describeEnvironment } from "./environment.ts";
 import type { ControlOf } from "./events/events.ts";
+import type { Run } from "./finish/run.ts";
 import { firstAnswers } from "./first-answers.ts";
 import { requireReachable } from "./gamma/budget-gamma.ts";
 import { requireWindow } from "./gamma/gamma-schedule.ts";
@@ -21,7 +22,6 @@ import { imagesPerMicroBatch } from "./network/micro-batches.ts";
 import { requireUpdates } from "./network/weight-average.ts";
 import { carryOut, type RunStart, type SettledRun, withKeptFiles, writeStart } from "./open-run.ts";
 import { partOfBatch, requireCommonGround } from "./ranks/ranks.ts";
-import type { Run } from "./run.ts";
 import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
 import {
   createNumberedRunFolder,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import type { RunEvent, RunEventType } from "../../src/training/events/events.ts";
-import type { Run } from "../../src/training/run.ts";
+import type { Run } from "../../src/training/finish/run.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { tinyResnet } from "./tiny-network.ts";

@@ -11,7 +11,7 @@ import type { Network } from "../../src/graph/graph.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { factorsOf } from "../../src/selection/factors.ts";
 import type { RunEvent } from "../../src/training/events/events.ts";
-import type { Run } from "../../src/training/run.ts";
+import type { Run } from "../../src/training/finish/run.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";

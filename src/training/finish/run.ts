@@ -1,8 +1,8 @@
 /** The result of `train`: the trained network, the compact network, and their comparison. */
-import type { Certificate } from "../evaluation/certificate.ts";
-import { saveOnnx } from "../formats/onnx/index.ts";
-import type { Graph, Network, Weights } from "../graph/graph.ts";
-import type { NetworkSummary } from "./events/events.ts";
+import type { Certificate } from "../../evaluation/certificate.ts";
+import { saveOnnx } from "../../formats/onnx/index.ts";
+import type { Graph, Network, Weights } from "../../graph/graph.ts";
+import type { NetworkSummary } from "../events/events.ts";
 
 /** A network with the metadata that its file stores about the images it takes. */
 export class TrainedNetwork implements Network {

@@ -1,7 +1,7 @@
 /** The figures of one label at the end of a run, for its event. */
-import type { Accuracy } from "../evaluation/accuracy.ts";
-import { f1Of, precisionOf } from "../evaluation/label-scores.ts";
-import type { ClassResults } from "./events/events.ts";
+import type { Accuracy } from "../../evaluation/accuracy.ts";
+import { f1Of, precisionOf } from "../../evaluation/label-scores.ts";
+import type { ClassResults } from "../events/events.ts";
 
 type Figures = NonNullable<ClassResults["classes"][number]["figures"]>;
 
