@@ -30,12 +30,12 @@ export type { NetworkSummary, RunEvent, RunEventType } from "./training/events/e
 export type { Run, TrainedNetwork } from "./training/finish/run.ts";
 export type { GammaPolicy } from "./training/gamma/gamma-policy.ts";
 export type { EpochResult, RunHook, StepResult, TrainingRun } from "./training/hooks/run-hook.ts";
+export type { ScheduleOptions } from "./training/learning-rate/schedules.ts";
 export type { NamedRecipe, Recipe } from "./training/recipes.ts";
 export { recipe, recipeNames, recipes } from "./training/recipes.ts";
 export type { ResumeOptions } from "./training/resume.ts";
 export { resume } from "./training/resume.ts";
 export { readEvents } from "./training/run-folder/event-log.ts";
-export type { ScheduleOptions } from "./training/schedules.ts";
 export type { SettingsInput } from "./training/settings/settings.ts";
 export type { DataSource } from "./training/start/run-data.ts";
 export type { ModelSource } from "./training/start/starting-network.ts";

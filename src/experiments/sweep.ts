@@ -18,7 +18,7 @@ import { SingleProcess } from "../distributed/single-process.ts";
 import type { Network } from "../graph/graph.ts";
 import { requireReachable } from "../training/gamma/budget-gamma.ts";
 import { requireWindow } from "../training/gamma/gamma-schedule.ts";
-import { requireBodyEpochs } from "../training/head-phase.ts";
+import { requireBodyEpochs } from "../training/learning-rate/head-phase.ts";
 import { imagesPerMicroBatch } from "../training/network/micro-batches.ts";
 import { partOfBatch } from "../training/ranks/ranks.ts";
 import { DEFAULT_RUNS_FOLDER, lockRunFolder } from "../training/run-folder/run-folder.ts";

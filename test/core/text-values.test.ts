@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { integerFor, numbersFor, oneOf, parseNumber, threadsFor } from "../../src/core/text-values.ts";
-import { scheduleKinds } from "../../src/training/schedules.ts";
+import { scheduleKinds } from "../../src/training/learning-rate/schedules.ts";
 
 describe("numbers", () => {
   it("reads every finite number as JavaScript writes it", () => {

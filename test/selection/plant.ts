@@ -18,7 +18,7 @@ import {
 import { type CostKind, costModel } from "../../src/selection/cost-model.ts";
 import type { Selection } from "../../src/selection/factors.ts";
 import { place } from "../../src/selection/place.ts";
-import { learningRateAt, type Schedule } from "../../src/training/schedules.ts";
+import { learningRateAt, type Schedule } from "../../src/training/learning-rate/schedules.ts";
 
 export interface PlantOptions {
   readonly select: Selection;

@@ -8,7 +8,7 @@ import { loadOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph, Network } from "../../src/graph/graph.ts";
 import { initialize } from "../../src/models/initialize.ts";
-import { learningRatesAt } from "../../src/training/head-phase.ts";
+import { learningRatesAt } from "../../src/training/learning-rate/head-phase.ts";
 import { resume } from "../../src/training/resume.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";

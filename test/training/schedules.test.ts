@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { learningRateAt, type OneCycleSchedule, type Schedule } from "../../src/training/schedules.ts";
+import { learningRateAt, type OneCycleSchedule, type Schedule } from "../../src/training/learning-rate/schedules.ts";
 
 const curve = (schedule: Schedule, total: number): number[] =>
   Array.from({ length: total }, (_, step) => learningRateAt(schedule, step, total));

@@ -7,7 +7,7 @@ import { type DecayedKind, decayedKinds, type TrainedKind, trainedKinds } from "
 import { MOST_THREADS } from "../../core/threads.ts";
 import { defaultEngine, engineNames } from "../../engine/create.ts";
 import { precisions } from "../../engine/engine.ts";
-import { scheduleKinds, scheduleSchema } from "../schedules.ts";
+import { scheduleKinds, scheduleSchema } from "../learning-rate/schedules.ts";
 import { augmentationSettings, testTimeSettings } from "./augmentation.ts";
 import { averagingSettings } from "./averaging.ts";
 import { choice, distillation, mixing, number, numbersOf, switchTo, text, threadCount, wholeNumber } from "./codecs.ts";

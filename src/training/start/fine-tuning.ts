@@ -3,7 +3,7 @@
  * weights.
  */
 import { UserError } from "../../core/errors.ts";
-import type { ScheduleKind } from "../schedules.ts";
+import type { ScheduleKind } from "../learning-rate/schedules.ts";
 import type { Settings, SettingsInput } from "../settings/settings.ts";
 import { isRunFolder } from "./finished-run.ts";
 import { isDistilled } from "./own-teacher.ts";

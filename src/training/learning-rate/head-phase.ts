@@ -2,9 +2,9 @@
  * The first epochs of a run in which only the head is trained, because its new weights would spoil the trained ones in
  * front of it. The schedule of the learning rate begins after them.
  */
-import { UserError } from "../core/errors.ts";
+import { UserError } from "../../core/errors.ts";
+import type { Settings } from "../settings/settings.ts";
 import { learningRateAt } from "./schedules.ts";
-import type { Settings } from "./settings/settings.ts";
 
 type HeadSettings = Pick<Settings, "epochs" | "headEpochs" | "schedule">;
 
