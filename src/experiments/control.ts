@@ -19,7 +19,7 @@ import { loadTogether } from "../training/run-folder/broadcast.ts";
 import { readEvents } from "../training/run-folder/event-log.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
 import { type RunRecord, readRunRecord } from "../training/run-folder/run-record.ts";
-import { clusterFor, type RunOptions } from "../training/run-scope.ts";
+import { clusterFor, type RunOptions } from "../training/session/run-scope.ts";
 import type { SettingsInput } from "../training/settings/settings.ts";
 import { withNewNorms } from "../training/start/restoration.ts";
 import { type DataSource, reopenData } from "../training/start/run-data.ts";

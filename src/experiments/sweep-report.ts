@@ -1,7 +1,7 @@
 /** Reports of a sweep about its runs, and the hooks that receive them. */
 
 import type { RunEvent } from "../training/events/events.ts";
-import type { RunOptions } from "../training/run-scope.ts";
+import type { RunOptions } from "../training/session/run-scope.ts";
 
 /** A report about one run, before or after it. */
 export interface SweepReport {

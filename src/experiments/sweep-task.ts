@@ -9,7 +9,7 @@ import { writeReport } from "../report/report.ts";
 import type { Run } from "../training/finish/run.ts";
 import { resume } from "../training/resume.ts";
 import { readEvents } from "../training/run-folder/event-log.ts";
-import type { RunOptions } from "../training/run-scope.ts";
+import type { RunOptions } from "../training/session/run-scope.ts";
 import type { OpenModel } from "../training/start/starting-network.ts";
 import { train } from "../training/train.ts";
 import { control, isUncut } from "./control.ts";

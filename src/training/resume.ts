@@ -18,7 +18,7 @@ import { requireKeptFiles } from "./run-folder/kept-files.ts";
 import { runFiles } from "./run-folder/run-folder.ts";
 import { type RunRecord, readRunRecord } from "./run-folder/run-record.ts";
 import { requireSealed } from "./run-folder/seal.ts";
-import { clusterFor, engineOf, type RunOptions } from "./run-scope.ts";
+import { clusterFor, engineOf, type RunOptions } from "./session/run-scope.ts";
 import type { Settings } from "./settings/settings.ts";
 import { needsLatency, readLatencyTable } from "./start/latency-table.ts";
 import { hasTeacher } from "./start/own-teacher.ts";

@@ -8,7 +8,7 @@ import { averagingViews, type ViewSet } from "../evaluation/test-time-augmentati
 import type { NetworkSummary } from "./events/events.ts";
 import { sharedAgreement } from "./network/teaching.ts";
 import { sharedAccuracy } from "./ranks/ranks.ts";
-import type { Session } from "./session.ts";
+import type { Session } from "./session/session.ts";
 
 /** A score of a network: its accuracy, or if it is taught outputs, how well it agrees with the original. */
 export interface Score extends Accuracy {

@@ -31,8 +31,8 @@ import {
 } from "./run-folder/run-folder.ts";
 import { hashData, hashWeights, type RunRecord } from "./run-folder/run-record.ts";
 import { sealOf } from "./run-folder/seal.ts";
-import { clusterFor, engineOf, type RunOptions, type Threads } from "./run-scope.ts";
-import { evaluationBatchOf } from "./session.ts";
+import { clusterFor, engineOf, type RunOptions, type Threads } from "./session/run-scope.ts";
+import { evaluationBatchOf } from "./session/session.ts";
 import { requireInt8, requireKnownLayers } from "./settings/integers.ts";
 import { parseSettings, type Settings, type SettingsInput } from "./settings/settings.ts";
 import { labelOptionsOf } from "./settings/tasks.ts";

@@ -12,9 +12,9 @@ import type { EpochResult, RunHook, StepResult } from "./hooks/run-hook.ts";
 import { namedState } from "./network/full-size-state.ts";
 import { layerStructures } from "./progress/alive-tracker.ts";
 import { requireIdentical } from "./ranks/replica-check.ts";
-import type { RunState } from "./run-state.ts";
 import { score } from "./score.ts";
-import type { Session } from "./session.ts";
+import type { RunState } from "./session/run-state.ts";
+import type { Session } from "./session/session.ts";
 
 /**
  * Trains from the session's checkpoint to the last step. Afterwards `session.network` has the trained weights.

@@ -24,7 +24,7 @@ import { type Simulation, simulateIntegers } from "../../quantization/simulate.t
 import type { EventOf, NetworkSummary } from "../events/events.ts";
 import { runFiles } from "../run-folder/run-folder.ts";
 import type { RunWriter } from "../run-folder/run-writer.ts";
-import type { Session } from "../session.ts";
+import type { Session } from "../session/session.ts";
 import { keptFloats } from "../settings/integers.ts";
 import { figures } from "./latency-figures.ts";
 import type { TrainedNetwork } from "./run.ts";

@@ -35,7 +35,7 @@ import { runFileError } from "../run-folder/file-errors.ts";
 import { runFiles } from "../run-folder/run-folder.ts";
 import type { RunWriter } from "../run-folder/run-writer.ts";
 import { detailsOf, type Score, scoreOf } from "../score.ts";
-import type { Session } from "../session.ts";
+import type { Session } from "../session/session.ts";
 import { trainImagesOf } from "../start/class-balance.ts";
 import { metadataOf } from "../start/file-metadata.ts";
 import { withMergedNorms } from "../start/restored-norms.ts";

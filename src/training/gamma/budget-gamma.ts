@@ -25,7 +25,7 @@ import { refusedLayers, structureKinds } from "../../selection/place.ts";
 import type { EventBody, NetworkCost } from "../events/events.ts";
 import { type EpochResult, type Json, readHookState, type TrainingRun } from "../hooks/run-hook.ts";
 import { learningRatesAt } from "../learning-rate/head-phase.ts";
-import { roundingOf, type Session } from "../session.ts";
+import { roundingOf, type Session } from "../session/session.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { StartingNetwork } from "../start/starting-network.ts";
 import { controllerStateOf, controllerStateSchema } from "./controller-state.ts";

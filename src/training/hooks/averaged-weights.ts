@@ -1,6 +1,6 @@
 /** Updates the averaged weights every few steps, if the settings ask for them. */
 import { averagingDecay } from "../network/weight-average.ts";
-import type { Session } from "../session.ts";
+import type { Session } from "../session/session.ts";
 import type { RunHook, TrainingRun } from "./run-hook.ts";
 
 export class AveragedWeights implements RunHook {

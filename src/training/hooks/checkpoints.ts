@@ -3,8 +3,8 @@ import { optional } from "../../core/optional.ts";
 import type { TrainingState } from "../network/full-size-state.ts";
 import { checkpointPath } from "../run-folder/checkpoint-files.ts";
 import type { RunWriter } from "../run-folder/run-writer.ts";
-import type { RunState } from "../run-state.ts";
-import type { Session } from "../session.ts";
+import type { RunState } from "../session/run-state.ts";
+import type { Session } from "../session/session.ts";
 import type { EpochResult, RunHook, TrainingRun } from "./run-hook.ts";
 
 export class Checkpoints implements RunHook {

@@ -11,7 +11,7 @@ import { calibratedRanges } from "../../quantization/calibrate.ts";
 import { simulateIntegers } from "../../quantization/simulate.ts";
 import type { GammaPolicy } from "../gamma/gamma-policy.ts";
 import type { Throughput } from "../progress/throughput.ts";
-import type { Session } from "../session.ts";
+import type { Session } from "../session/session.ts";
 import { int8Start, keptFloats } from "../settings/integers.ts";
 import { type Json, type RunHook, readHookState, type TrainingRun } from "./run-hook.ts";
 

@@ -11,7 +11,7 @@ import { type Shrinking, structuresLeft } from "../../pruning/shrink.ts";
 import type { ShrunkStructure } from "../events/events.ts";
 import type { TrainingState } from "../network/full-size-state.ts";
 import type { Throughput } from "../progress/throughput.ts";
-import type { Session } from "../session.ts";
+import type { Session } from "../session/session.ts";
 import type { ShrinkSettings } from "../settings/pruning.ts";
 import type { PruningSpeed } from "./pruning-speed.ts";
 import type { RunHook, TrainingRun } from "./run-hook.ts";

@@ -2,7 +2,7 @@
 import { performance } from "node:perf_hooks";
 import { networkCost } from "../../latency/predict.ts";
 import { type Budget, budgetShare, describeBudget } from "../../selection/budget.ts";
-import type { Session } from "../session.ts";
+import type { Session } from "../session/session.ts";
 import type { RunHook, TrainingRun } from "./run-hook.ts";
 
 /** The pace is known after this many steps and milliseconds, or after many steps. */

@@ -10,7 +10,7 @@ import { describeCommunication } from "../progress/communication.ts";
 import { marginsOf } from "../progress/factor-margins.ts";
 import type { Pace, Throughput } from "../progress/throughput.ts";
 import { detailsOf } from "../score.ts";
-import type { Session } from "../session.ts";
+import type { Session } from "../session/session.ts";
 import type { EpochResult, RunHook, StepResult, TrainingRun } from "./run-hook.ts";
 
 export class ProgressReports implements RunHook {

@@ -1,15 +1,15 @@
 /** The progress of a run: the object that hooks and the γ policy get. */
-import { UserError } from "../core/errors.ts";
-import { failTogether } from "../distributed/cluster.ts";
-import type { Weights } from "../graph/graph.ts";
-import type { Factor } from "../selection/factors.ts";
-import type { EventBody } from "./events/events.ts";
-import type { EpochSums, StepResult, TrainingRun } from "./hooks/run-hook.ts";
-import { type LearningRates, learningRatesAt } from "./learning-rate/head-phase.ts";
-import type { TrainingState } from "./network/full-size-state.ts";
-import { checkpointPath } from "./run-folder/checkpoint-files.ts";
-import type { RunWriter } from "./run-folder/run-writer.ts";
-import type { Score } from "./score.ts";
+import { UserError } from "../../core/errors.ts";
+import { failTogether } from "../../distributed/cluster.ts";
+import type { Weights } from "../../graph/graph.ts";
+import type { Factor } from "../../selection/factors.ts";
+import type { EventBody } from "../events/events.ts";
+import type { EpochSums, StepResult, TrainingRun } from "../hooks/run-hook.ts";
+import { type LearningRates, learningRatesAt } from "../learning-rate/head-phase.ts";
+import type { TrainingState } from "../network/full-size-state.ts";
+import { checkpointPath } from "../run-folder/checkpoint-files.ts";
+import type { RunWriter } from "../run-folder/run-writer.ts";
+import type { Score } from "../score.ts";
 import { epochOf, type Session } from "./session.ts";
 
 const NO_SUMS: EpochSums = { steps: 0, loss: 0, correct: 0, milliseconds: 0 };

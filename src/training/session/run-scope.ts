@@ -2,19 +2,19 @@
  * Opens the resources of a run (ranks, engine, threads, folder), passes them to the work, and closes them afterwards,
  * also after an error.
  */
-import { kernelCacheFolder } from "../core/cache-folder.ts";
-import { optional } from "../core/optional.ts";
-import type { Cluster } from "../distributed/cluster.ts";
-import { joinCluster } from "../distributed/join.ts";
-import { SingleProcess } from "../distributed/single-process.ts";
-import { EngineHost } from "../engine/host.ts";
-import type { TuningClock } from "../engine/tuning-clock.ts";
-import { Background } from "./background/background.ts";
-import type { GammaPolicy } from "./gamma/gamma-policy.ts";
-import type { RunHook } from "./hooks/run-hook.ts";
-import { RunWriter, type RunWriterOptions } from "./run-folder/run-writer.ts";
+import { kernelCacheFolder } from "../../core/cache-folder.ts";
+import { optional } from "../../core/optional.ts";
+import type { Cluster } from "../../distributed/cluster.ts";
+import { joinCluster } from "../../distributed/join.ts";
+import { SingleProcess } from "../../distributed/single-process.ts";
+import { EngineHost } from "../../engine/host.ts";
+import type { TuningClock } from "../../engine/tuning-clock.ts";
+import { Background } from "../background/background.ts";
+import type { GammaPolicy } from "../gamma/gamma-policy.ts";
+import type { RunHook } from "../hooks/run-hook.ts";
+import { RunWriter, type RunWriterOptions } from "../run-folder/run-writer.ts";
+import type { Settings } from "../settings/settings.ts";
 import type { Session } from "./session.ts";
-import type { Settings } from "./settings/settings.ts";
 
 /** Options to follow and stop a run, its hooks and γ policy, and the ranks that train it. */
 export interface RunOptions extends RunWriterOptions {
