@@ -11,8 +11,8 @@ import type { GammaPolicy } from "./gamma/gamma-policy.ts";
 import type { EpochResult, RunHook, StepResult } from "./hooks/run-hook.ts";
 import { namedState } from "./network/full-size-state.ts";
 import { layerStructures } from "./progress/alive-tracker.ts";
+import { score } from "./progress/score.ts";
 import { requireIdentical } from "./ranks/replica-check.ts";
-import { score } from "./score.ts";
 import type { RunState } from "./session/run-state.ts";
 import type { Session } from "./session/session.ts";
 

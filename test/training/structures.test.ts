@@ -5,9 +5,9 @@ import type { Network, Weights } from "../../src/graph/graph.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { compact } from "../../src/pruning/compact.ts";
 import { place } from "../../src/selection/place.ts";
-import { CostMeter } from "../../src/training/cost-meter.ts";
 import type { NetworkCost } from "../../src/training/events/events.ts";
 import { StructureTracker } from "../../src/training/progress/alive-tracker.ts";
+import { CostMeter } from "../../src/training/progress/cost-meter.ts";
 import { tinyResnet } from "./tiny.ts";
 
 const { graph, factors } = place(tinyResnet(), { neurons: 0.1, blocks: 0.1 });

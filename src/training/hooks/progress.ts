@@ -8,8 +8,8 @@ import type { GammaPolicy } from "../gamma/gamma-policy.ts";
 import { StructureTracker } from "../progress/alive-tracker.ts";
 import { describeCommunication } from "../progress/communication.ts";
 import { marginsOf } from "../progress/factor-margins.ts";
+import { detailsOf } from "../progress/score.ts";
 import type { Pace, Throughput } from "../progress/throughput.ts";
-import { detailsOf } from "../score.ts";
 import type { Session } from "../session/session.ts";
 import type { EpochResult, RunHook, StepResult, TrainingRun } from "./run-hook.ts";
 

@@ -7,9 +7,9 @@ import type { EventBody } from "../events/events.ts";
 import type { EpochSums, StepResult, TrainingRun } from "../hooks/run-hook.ts";
 import { type LearningRates, learningRatesAt } from "../learning-rate/head-phase.ts";
 import type { TrainingState } from "../network/full-size-state.ts";
+import type { Score } from "../progress/score.ts";
 import { checkpointPath } from "../run-folder/checkpoint-files.ts";
 import type { RunWriter } from "../run-folder/run-writer.ts";
-import type { Score } from "../score.ts";
 import { epochOf, type Session } from "./session.ts";
 
 const NO_SUMS: EpochSums = { steps: 0, loss: 0, correct: 0, milliseconds: 0 };

@@ -4,8 +4,8 @@
  * only a small share of the time.
  */
 import { performance } from "node:perf_hooks";
-import type { Graph, Network, Weights } from "../graph/graph.ts";
-import type { NetworkCost } from "./events/events.ts";
+import type { Graph, Network, Weights } from "../../graph/graph.ts";
+import type { NetworkCost } from "../events/events.ts";
 
 /** Counting takes at most one part in this many of the time. */
 const TIME_SHARE = 200;

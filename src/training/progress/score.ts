@@ -1,14 +1,14 @@
 /** Scores a network in training: its accuracy, or its agreement with the original that it is taught by. */
-import type { Split } from "../data/dataset.ts";
-import type { Accuracy } from "../evaluation/accuracy.ts";
-import { type Agreement, meanAgreement } from "../evaluation/agreement.ts";
-import { balancedAccuracy } from "../evaluation/class-tally.ts";
-import { labelReadingOf } from "../evaluation/label-scores.ts";
-import { averagingViews, type ViewSet } from "../evaluation/test-time-augmentation.ts";
-import type { NetworkSummary } from "./events/events.ts";
-import { sharedAgreement } from "./network/teaching.ts";
-import { sharedAccuracy } from "./ranks/ranks.ts";
-import type { Session } from "./session/session.ts";
+import type { Split } from "../../data/dataset.ts";
+import type { Accuracy } from "../../evaluation/accuracy.ts";
+import { type Agreement, meanAgreement } from "../../evaluation/agreement.ts";
+import { balancedAccuracy } from "../../evaluation/class-tally.ts";
+import { labelReadingOf } from "../../evaluation/label-scores.ts";
+import { averagingViews, type ViewSet } from "../../evaluation/test-time-augmentation.ts";
+import type { NetworkSummary } from "../events/events.ts";
+import { sharedAgreement } from "../network/teaching.ts";
+import { sharedAccuracy } from "../ranks/ranks.ts";
+import type { Session } from "../session/session.ts";
 
 /** A score of a network: its accuracy, or if it is taught outputs, how well it agrees with the original. */
 export interface Score extends Accuracy {
