@@ -1,7 +1,7 @@
 /** Decides what to train: flags come first, then the recipe, then the defaults of the command line. */
 import { UserError } from "../core/errors.ts";
-import { recipe } from "../training/recipes.ts";
 import { completed, type GivenSettings } from "../training/settings/flags.ts";
+import { recipe } from "../training/settings/recipes.ts";
 import { asSettings, type SettingsInput } from "../training/settings/settings.ts";
 import { defaultEpochs, type PrecisionChoice } from "../training/settings/table.ts";
 import { bringsWeights } from "../training/start/fine-tuning.ts";

@@ -6,7 +6,7 @@ import { compress } from "hono/compress";
 import { EspalierError, UserError } from "../core/errors.ts";
 import { datasetNames } from "../data/open.ts";
 import { modelNames } from "../models/zoo.ts";
-import { recipes } from "../training/recipes.ts";
+import { recipes } from "../training/settings/recipes.ts";
 import { missing, route, sendFile } from "./answers.ts";
 import { FILE_POLICY, headers, knowsToken, sameSite } from "./auth.ts";
 import { limited, RequestError, readJson } from "./body.ts";

@@ -10,8 +10,8 @@ import { datasetReference } from "../data/references.ts";
 import { model } from "../models/zoo.ts";
 import { selectionKeys } from "../selection/factors.ts";
 import { structureKinds } from "../selection/place.ts";
-import { type NamedRecipe, recipe, recipeNames } from "../training/recipes.ts";
 import { completed, settingsOfFlags } from "../training/settings/flags.ts";
+import { type NamedRecipe, recipe, recipeNames } from "../training/settings/recipes.ts";
 import { parseSettings } from "../training/settings/settings.ts";
 import { type FormField, formFields } from "./fields.ts";
 

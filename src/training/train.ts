@@ -10,10 +10,8 @@ import type { Network } from "../graph/graph.ts";
 import { calibrationImages } from "../quantization/calibration-images.ts";
 import { simulateIntegers } from "../quantization/simulate.ts";
 import { bake } from "../selection/fold.ts";
-import { describeEnvironment } from "./environment.ts";
 import type { ControlOf } from "./events/events.ts";
 import type { Run } from "./finish/run.ts";
-import { firstAnswers } from "./first-answers.ts";
 import { requireReachable } from "./gamma/budget-gamma.ts";
 import { requireWindow } from "./gamma/gamma-schedule.ts";
 import { requireOwnNames } from "./hooks/run-hook.ts";
@@ -23,6 +21,7 @@ import { requireUpdates } from "./network/weight-average.ts";
 import { carryOut, type RunStart, type SettledRun, withKeptFiles, writeStart } from "./open-run.ts";
 import { partOfBatch, requireCommonGround } from "./ranks/ranks.ts";
 import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
+import { describeEnvironment } from "./run-folder/environment.ts";
 import {
   createNumberedRunFolder,
   createRunFolder,
@@ -40,6 +39,7 @@ import { carriedNotices } from "./start/carried-notices.ts";
 import { dividedForBudget } from "./start/divided-groups.ts";
 import { bringsWeights, requireOneTarget, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
 import { sourceForFile } from "./start/fine-tuning-data.ts";
+import { firstAnswers } from "./start/first-answers.ts";
 import { fittingBatch } from "./start/fitting-batch.ts";
 import { isHeadNew, requireHead } from "./start/head.ts";
 import { latencyTableFor } from "./start/latency-table.ts";

@@ -1,7 +1,7 @@
 /** What comes of a recipe and of flags beside it. */
 import { expect, test } from "vitest";
 import { withRecipe } from "../../src/cli/recipe.ts";
-import { recipe } from "../../src/training/recipes.ts";
+import { recipe } from "../../src/training/settings/recipes.ts";
 
 const NAME = "sss-resnet-20-cifar10-short";
 const written = recipe(NAME).settings;

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { stepNesterov } from "../../src/autodiff/nesterov.ts";
 import { decayedKinds } from "../../src/autodiff/parameter-kinds.ts";
-import { weightDecaysOf } from "../../src/training/parameter-kinds.ts";
 import { parseSettings } from "../../src/training/settings/settings.ts";
+import { weightDecaysOf } from "../../src/training/settings/weight-decay.ts";
 
 test("by default weights and scales decay, biases and shifts do not", () => {
   const settings = parseSettings({ epochs: 1 });

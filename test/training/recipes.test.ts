@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { model, modelDefaults, modelNames } from "../../src/models/zoo.ts";
 import { selectionKeys } from "../../src/selection/factors.ts";
 import { structureKinds } from "../../src/selection/place.ts";
-import { recipe, recipeNames, recipes } from "../../src/training/recipes.ts";
+import { recipe, recipeNames, recipes } from "../../src/training/settings/recipes.ts";
 import { parseSettings } from "../../src/training/settings/settings.ts";
 import { temporaryFolder } from "./tiny.ts";
 

@@ -1,6 +1,6 @@
 /** `espalier recipes [name]`: lists all recipes, or shows one. */
 import type { Command } from "commander";
-import { recipe, recipes } from "../../training/recipes.ts";
+import { recipe, recipes } from "../../training/settings/recipes.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
 
 /** Prints a line for each recipe, or with `json` all of their contents. */

@@ -1,10 +1,10 @@
 /** What may change when a run is resumed: its number of epochs, and where its data is. `run.json` records both. */
-import { UserError } from "../core/errors.ts";
-import { optional } from "../core/optional.ts";
-import type { Progress } from "./run-folder/checkpoint-files.ts";
-import { type RunRecord, writeRunRecord } from "./run-folder/run-record.ts";
-import { mostEpochs } from "./settings/table.ts";
-import type { DataSource } from "./start/run-data.ts";
+import { UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
+import { mostEpochs } from "../settings/table.ts";
+import type { DataSource } from "../start/run-data.ts";
+import type { Progress } from "./checkpoint-files.ts";
+import { type RunRecord, writeRunRecord } from "./run-record.ts";
 
 export interface RunChanges {
   /**

@@ -7,10 +7,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { requireArguments } from "../core/arguments.ts";
-import { UserError } from "../core/errors.ts";
-import { unknownName } from "../core/names.ts";
-import { parseSettings, type SettingsInput, settingNames } from "./settings/settings.ts";
+import { requireArguments } from "../../core/arguments.ts";
+import { UserError } from "../../core/errors.ts";
+import { unknownName } from "../../core/names.ts";
+import { parseSettings, type SettingsInput, settingNames } from "./settings.ts";
 
 export interface Recipe {
   readonly description: string;
@@ -42,7 +42,7 @@ const fields = {
 const schema: z.ZodType<Recipe> = z.strictObject(fields);
 
 /** The folder is beside `src/` and beside `dist/`. */
-const FOLDER = fileURLToPath(new URL("../../recipes", import.meta.url));
+const FOLDER = fileURLToPath(new URL("../../../recipes", import.meta.url));
 
 /** Names of the recipes that ship with the package. */
 export function recipeNames(): readonly string[] {

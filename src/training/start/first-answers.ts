@@ -3,16 +3,16 @@
  * Answers no better than guessing mean that the network sees other values, or has other classes, than it was trained
  * with: training on would lose what its weights have learnt.
  */
-import { type Dataset, imagesAt, type Normalization } from "../data/dataset.ts";
-import type { Cluster } from "../distributed/cluster.ts";
-import type { EngineHost } from "../engine/host.ts";
-import { measureAccuracy } from "../evaluation/accuracy.ts";
-import { balancedAccuracy } from "../evaluation/class-tally.ts";
-import { engineClassifier } from "../evaluation/classifier.ts";
-import { inTwoClasses } from "../evaluation/two-classes.ts";
-import type { Network } from "../graph/graph.ts";
-import type { EventBody } from "./events/events.ts";
-import { normalizationFlagsOf, usualNormalizations } from "./start/usual-normalizations.ts";
+import { type Dataset, imagesAt, type Normalization } from "../../data/dataset.ts";
+import type { Cluster } from "../../distributed/cluster.ts";
+import type { EngineHost } from "../../engine/host.ts";
+import { measureAccuracy } from "../../evaluation/accuracy.ts";
+import { balancedAccuracy } from "../../evaluation/class-tally.ts";
+import { engineClassifier } from "../../evaluation/classifier.ts";
+import { inTwoClasses } from "../../evaluation/two-classes.ts";
+import type { Network } from "../../graph/graph.ts";
+import type { EventBody } from "../events/events.ts";
+import { normalizationFlagsOf, usualNormalizations } from "./usual-normalizations.ts";
 
 type Warning = Extract<EventBody, { type: "warning" }>;
 

@@ -1,6 +1,6 @@
 /** Where and with what a run was made: no number is worth much without it. */
 import { arch, availableParallelism, cpus, platform, release, totalmem } from "node:os";
-import { espalierVersion } from "../core/version.ts";
+import { espalierVersion } from "../../core/version.ts";
 
 /** Versions, processor, cores and memory, as stored with a run and shown in its report. */
 export async function describeEnvironment(): Promise<Readonly<Record<string, string>>> {

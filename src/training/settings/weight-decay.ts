@@ -1,6 +1,6 @@
 /** What the settings say of the kinds of parameters, as the training graph takes it. */
-import { type DecayedKind, usualDecays, type WeightDecays } from "../autodiff/parameter-kinds.ts";
-import type { Settings } from "./settings/settings.ts";
+import { type DecayedKind, usualDecays, type WeightDecays } from "../../autodiff/parameter-kinds.ts";
+import type { Settings } from "./settings.ts";
 
 /**
  * The weight decay of each kind: the gradient of a parameter w is g + decay · w. A decoupled decay is what one step at
