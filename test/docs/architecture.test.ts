@@ -49,3 +49,12 @@ test("the table of folders has all of them, in the order of the layers", () => {
   const rows = [...readFileSync("docs/architecture.md", "utf8").matchAll(/^\| `src\/(\w+)\/` \|/gm)];
   expect(rows.map(([, folder]) => folder)).toEqual([...layers.matchAll(/"(\w+)"/g)].map(([, name]) => name));
 });
+
+test("the table of src/training/ has all of its files and folders", () => {
+  const table = readFileSync("docs/architecture.md", "utf8").match(/^\| in `src\/training\/` [\s\S]*?\n\n/m)?.[0] ?? "";
+  const firstCells = [...table.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = ""]) => cell.split(", "));
+  const entries = readdirSync("src/training", { withFileTypes: true }).map(
+    (entry) => `\`${entry.name}${entry.isDirectory() ? "/" : ""}\``,
+  );
+  expect(firstCells.toSorted()).toEqual(entries.toSorted());
+});

@@ -26,7 +26,7 @@ import { runFiles } from "../run-folder/run-folder.ts";
 import type { RunWriter } from "../run-folder/run-writer.ts";
 import type { Session } from "../session/session.ts";
 import { keptFloats } from "../settings/integers.ts";
-import { figures } from "./latency-figures.ts";
+import { latencyFigures } from "./figures.ts";
 import type { TrainedNetwork } from "./run.ts";
 
 export interface Int8Results {
@@ -152,5 +152,9 @@ async function answersAndDispose({ dataset }: Session, classifier: Classifier): 
 /** Both files in turns, one image on one thread. */
 async function latencyBeside({ floats, integers }: Files): Promise<EventOf<"int8">["latency"]> {
   const [before, after] = await measureLatencyAside([floats, integers], { threads: 1 });
-  return { threads: 1, floats: figures(required(before, "before")), integers: figures(required(after, "after")) };
+  return {
+    threads: 1,
+    floats: latencyFigures(required(before, "before")),
+    integers: latencyFigures(required(after, "after")),
+  };
 }

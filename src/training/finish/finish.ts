@@ -39,9 +39,8 @@ import type { Session } from "../session/session.ts";
 import { trainImagesOf } from "../start/class-balance.ts";
 import { metadataOf } from "../start/file-metadata.ts";
 import { withMergedNorms } from "../start/restored-norms.ts";
+import { labelFigures, latencyFigures } from "./figures.ts";
 import { finishInt8 } from "./finish-int8.ts";
-import { labelFigures } from "./label-figures.ts";
-import { figures } from "./latency-figures.ts";
 import { type Run, TrainedNetwork } from "./run.ts";
 
 /** The result of training. */
@@ -308,7 +307,11 @@ async function timeBoth(
     const compact = await networkFile(compactFile, network.graph);
     const measure = async (threads: number): Promise<LatencyOfBoth> => {
       const [before, after] = await measureLatencyAside([plainFile, compact.path], { threads });
-      return { threads, before: figures(required(before, "before")), after: figures(required(after, "after")) };
+      return {
+        threads,
+        before: latencyFigures(required(before, "before")),
+        after: latencyFigures(required(after, "after")),
+      };
     };
     try {
       const cores = availableParallelism();
