@@ -240,7 +240,7 @@ export class BudgetController {
     const planned = plannedShare(seen.progress, share, { start, end: this.#lastChoice(seen) });
     const marks = Uint8Array.from(this.#structures.flat(), (one) => (isChosen(one, state.chosen) ? 1 : 0));
     const remaining = this.#options.model.remaining(marks);
-    const goal = { now: planned, final: share, tolerance: TOLERANCE, waits: this.#options.model.hasSteps };
+    const goal = { now: planned, final: share, tolerance: TOLERANCE };
     const shareOf = (some: RemainingCost): number => this.#shareOf(some, state);
     const left = shareOf(remaining);
     if (left > planned + (state.isMet ? 3 : 0.5) * TOLERANCE) {
@@ -272,7 +272,9 @@ export class BudgetController {
       if (members.length === 0) return [];
       const rootOf = (one: Structure): number => (isChosen(one, chosen) ? Math.sqrt(importanceOf(one)) : 0);
       const chosenSum = structures.reduce((sum, one) => sum + rootOf(one), 0);
-      return [{ members, preference: this.#preference.get(factor.kind) ?? 1, chosenSum }];
+      const preference = this.#preference.get(factor.kind) ?? 1;
+      const waits = factor.kind !== "block" || this.#options.model.hasSteps;
+      return [{ members, preference, chosenSum, waits }];
     });
   }
 

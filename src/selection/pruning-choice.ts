@@ -16,6 +16,11 @@ export interface Group {
   readonly preference: number;
   /** The sum of √importance of the structures of the factor that were chosen before. */
   readonly chosenSum: number;
+  /**
+   * Whether the group's next structure, once it is the least important of all, waits until the plan has room for it.
+   * Otherwise a smaller one of another group goes in its place.
+   */
+  readonly waits: boolean;
 }
 
 export interface Member {
@@ -28,12 +33,6 @@ export interface Goal {
   readonly now: number;
   readonly final: number;
   readonly tolerance: number;
-  /**
-   * Whether the next structure waits until the plan has room for it. Otherwise a smaller one goes in its place. A plan
-   * of latency waits, because its structures differ much in size. Without waiting, only layers that get faster by small
-   * steps would be pruned.
-   */
-  readonly waits: boolean;
 }
 
 /** With at most this many structures, the choice considers every sum of their costs. */
@@ -101,7 +100,7 @@ export function chooseForPruning(
     const left = shareOf(remaining) - gain;
     // The budget has room for it, the plan not yet.
     const fits = (room: number): boolean => left >= room - goal.tolerance / 2;
-    if (goal.waits && !fits(goal.now) && fits(goal.final)) break;
+    if (group.waits && !fits(goal.now) && fits(goal.final)) break;
     if (!isRoomFor(numbers, shareOf(remaining), gain)) {
       add(bundleOf({ ...group, members: group.members.slice(1) }, remaining, shareOf));
       continue;

@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
-import type { RemainingCost } from "../../src/selection/cost-model.ts";
+import { RandomStream } from "../../src/core/random.ts";
+import { model } from "../../src/models/zoo.ts";
+import { costModel, type RemainingCost } from "../../src/selection/cost-model.ts";
+import { place } from "../../src/selection/place.ts";
 import { chooseForPruning, chooseForRestoring, type Group } from "../../src/selection/pruning-choice.ts";
 
 const EACH = 8;
@@ -24,6 +27,7 @@ function factors(...importances: readonly number[]): readonly Group[] {
     members: Array.from({ length: EACH }, (_, index) => ({ number: at * EACH + index, importance })),
     preference: 1,
     chosenSum: 0,
+    waits: false,
   }));
 }
 
@@ -36,7 +40,7 @@ function perFactor(numbers: readonly number[], count: number): readonly number[]
 function choose(groups: readonly Group[], count: number): readonly number[] {
   const whole = groups.length * EACH;
   const share = 1 - count / whole;
-  const goal = { now: share, final: share, tolerance: 0.001, waits: false };
+  const goal = { now: share, final: share, tolerance: 0.001 };
   return chooseForPruning(groups, counted(whole), ({ left }) => left / whole, goal);
 }
 
@@ -66,18 +70,49 @@ test("a large structure waits for room in the plan, and no smaller one goes in i
     gain: cost,
     layer: () => ({ outputs: 0, inputs: 0, cost: 0 }),
   };
-  const large: Group = { members: [{ number: 0, importance: 1 }], preference: 1, chosenSum: 0 };
+  const large: Group = { members: [{ number: 0, importance: 1 }], preference: 1, chosenSum: 0, waits: false };
   const small: Group = {
     members: Array.from({ length: 20 }, (_, index) => ({ number: index + 1, importance: 1 })),
     preference: 1,
     chosenSum: 0,
+    waits: false,
   };
-  const chosenAt = (now: number, waits: boolean): readonly number[] =>
-    chooseForPruning([large, small], remaining, ({ left }) => left / 30, { now, final: 0.5, tolerance: 0.01, waits });
+  const chosenAt = (now: number, waits: boolean): readonly number[] => {
+    const goal = { now, final: 0.5, tolerance: 0.01 };
+    return chooseForPruning([{ ...large, waits }, small], remaining, ({ left }) => left / 30, goal);
+  };
   expect(chosenAt(0.9, true)).toEqual([]);
   expect(chosenAt(0.6, true)).toEqual([0, 1, 2]);
   gone.clear();
   expect(chosenAt(0.9, false)).toEqual([1, 2, 3]);
+});
+
+test("neurons are chosen alike in coarse and in fine steps of the plan, though those of early layers cost more", () => {
+  const { graph, factors } = place(model("resnet-20", { classes: 10 }), { neurons: 1 });
+  const random = new RandomStream(1, "importance", 0);
+  const importance = factors.map(({ count }) => Array.from({ length: count }, () => random.uniform()));
+  const chosenPerLayer = (steps: number): readonly number[] => {
+    const cost = costModel(graph, factors, "macs");
+    const remaining = cost.remaining();
+    const chosen = new Set<number>();
+    for (let step = 1; step <= steps; step++) {
+      let next = 0;
+      const groups = importance.map((own): Group => {
+        const all = own.map((one) => ({ number: next++, importance: one }));
+        const members = all.filter(({ number }) => !chosen.has(number)).toSorted((a, b) => a.importance - b.importance);
+        const gone = all.filter(({ number }) => chosen.has(number));
+        const chosenSum = gone.reduce((sum, one) => sum + Math.sqrt(one.importance), 0);
+        return { members, preference: 1, chosenSum, waits: true };
+      });
+      const goal = { now: 1 - (0.5 * step) / steps, final: 0.5, tolerance: 0.005 };
+      for (const one of chooseForPruning(groups, remaining, ({ left }) => left / cost.whole, goal)) chosen.add(one);
+    }
+    const starts = importance.map((_, at) => importance.slice(0, at).flat().length);
+    return importance.map((own, at) => own.filter((_, index) => chosen.has((starts[at] ?? 0) + index)).length);
+  };
+  const [coarse, fine] = [chosenPerLayer(20), chosenPerLayer(1000)];
+  for (const [at, count] of coarse.entries())
+    expect(Math.abs(count - (fine[at] ?? 0)), `${coarse} ${fine}`).toBeLessThan(2);
 });
 
 test("restoring begins where the loss shrinks most", () => {
