@@ -7,8 +7,7 @@ import { optional } from "../core/optional.ts";
 import { type Cluster, inCluster } from "../distributed/cluster.ts";
 import type { RunEvent } from "./events/events.ts";
 import type { Run } from "./finish/run.ts";
-import { requireOwners, requireOwnNames } from "./hooks/run-hook.ts";
-import { carryOut } from "./open-run.ts";
+import { type RunHook, requireOwners, requireOwnNames } from "./hooks/run-hook.ts";
 import { partOfBatch, requireCommonGround } from "./ranks/ranks.ts";
 import { loadTogether, readLatestTogether } from "./run-folder/broadcast.ts";
 import { readEventsSoFar } from "./run-folder/event-log.ts";
@@ -18,11 +17,13 @@ import { checkChanges, type RunChanges, recordChanges, reopened } from "./run-fo
 import { runFiles } from "./run-folder/run-folder.ts";
 import { type RunRecord, readRunRecord } from "./run-folder/run-record.ts";
 import { requireSealed } from "./run-folder/seal.ts";
-import { clusterFor, engineOf, type RunOptions } from "./session/run-scope.ts";
+import { type PreparedRun, runToEnd } from "./run-to-end.ts";
+import { clusterFor, engineOf, type RunOptions, type RunResources } from "./session/run-scope.ts";
 import type { Settings } from "./settings/settings.ts";
 import { needsLatency, readLatencyTable } from "./start/latency-table.ts";
 import { hasTeacher } from "./start/own-teacher.ts";
 import { reopenData } from "./start/run-data.ts";
+import type { RunStart } from "./start/run-start.ts";
 
 export interface ResumeOptions extends RunOptions, RunChanges {}
 
@@ -52,54 +53,71 @@ async function resumeOn(cluster: Cluster, folder: string, options: ResumeOptions
   });
   const { epochs = record.settings.epochs, threads = options.alone?.threads } = options;
   const settings = { ...withoutOtherThreads(record, cluster, threads), epochs };
-  const own = [...(options.hooks ?? []), ...(options.gammaPolicy === undefined ? [] : [options.gammaPolicy])];
+  const { hooks = [], gammaPolicy } = options;
+  const own = gammaPolicy === undefined ? hooks : [...hooks, gammaPolicy];
   await cluster.together(async () => {
     requireOwnNames(own);
     requirePolicy(record, options);
   });
-  return carryOut(
-    {
-      ...{ cluster, settings, startedAt },
-      settle: async (threads) => ({
-        settings,
-        folder: async () => path,
-        open: async () => {
-          const engine = engineOf(threads);
-          await cluster.onFirst(() => requireKeptFiles(path, record.files));
-          const teacher = hasTeacher(settings) ? await loadTogether(join(path, runFiles.teacher), cluster) : undefined;
-          const latencyTable = await cluster.onFirst(async () =>
-            needsLatency(settings) ? readLatencyTable(join(path, runFiles.latencyTable)) : null,
-          );
-          const damaged: string[] = [];
-          const latest = await readLatestTogether(path, ({ message }) => damaged.push(message), cluster);
-          await cluster.together(async () => requireOwners(latest.hooks, own));
-          const checkpoint = { ...latest, seal: await cluster.onFirst(() => requireSealed(path, latest.seal)) };
-          const dataset = await cluster.together(async () => {
-            partOfBatch(settings.batch, cluster);
-            return reopenData(record, options.data);
-          });
-          await requireCommonGround(cluster, { settings, dataset, network: checkpoint.network, engine });
-          const { step } = checkpoint.progress;
-          const changed = await cluster.onFirst(() => recordChanges(path, record, options, step));
-          // The next checkpoints belong to the changed record.
-          const seal = await cluster.onFirst(() => requireSealed(path, undefined));
-          return {
-            ...{ record: changed, dataset, isNew: false, resumedFrom: hasBegun ? step : null },
-            checkpoint: { ...checkpoint, seal, progress: reopened(checkpoint.progress, changed) },
-            ...optional({ teacher, latencyTable: latencyTable ?? undefined }),
-            notices: [
-              ...damaged.map((message) => `${message}; the run continues from step ${step} instead`),
-              ...engineChanges(record.engine, engine),
-              ...(epochs === record.settings.epochs
-                ? []
-                : [`The run gets ${epochs} epochs instead of ${record.settings.epochs}, from step ${step} on`]),
-            ],
-          };
-        },
-      }),
-    },
-    options,
+  const stopped: StoppedRun = { path, record, hasBegun, settings, own };
+  const prepare = async (resources: RunResources): Promise<PreparedRun> => ({
+    settings,
+    folder: async () => path,
+    open: () => reopen(stopped, resources, options),
+  });
+  return runToEnd({ cluster, settings, startedAt, prepare }, options);
+}
+
+interface StoppedRun {
+  readonly path: string;
+  readonly record: RunRecord;
+  /** Whether an earlier session has emitted an event. */
+  readonly hasBegun: boolean;
+  /** With the changes that the caller asks for. */
+  readonly settings: Settings;
+  /** The caller's hooks and γ policy. */
+  readonly own: readonly RunHook[];
+}
+
+/** Reads the state to continue from, checks that nothing was changed meanwhile, and records the caller's changes. */
+async function reopen(
+  { path, record, hasBegun, settings, own }: StoppedRun,
+  resources: RunResources,
+  options: ResumeOptions,
+): Promise<RunStart> {
+  const { cluster } = resources;
+  const engine = engineOf(resources);
+  await cluster.onFirst(() => requireKeptFiles(path, record.files));
+  const teacher = hasTeacher(settings) ? await loadTogether(join(path, runFiles.teacher), cluster) : undefined;
+  const latencyTable = await cluster.onFirst(async () =>
+    needsLatency(settings) ? readLatencyTable(join(path, runFiles.latencyTable)) : null,
   );
+  const damaged: string[] = [];
+  const latest = await readLatestTogether(path, ({ message }) => damaged.push(message), cluster);
+  await cluster.together(async () => requireOwners(latest.hooks, own));
+  await cluster.onFirst(() => requireSealed(path, latest.seal));
+  const dataset = await cluster.together(async () => {
+    partOfBatch(settings.batch, cluster);
+    return reopenData(record, options.data);
+  });
+  await requireCommonGround(cluster, { settings, dataset, network: latest.network, engine });
+  const { step } = latest.progress;
+  const changed = await cluster.onFirst(() => recordChanges(path, record, options, step));
+  // The next checkpoints belong to the changed record.
+  const seal = await cluster.onFirst(() => requireSealed(path, undefined));
+  const { epochs } = record.settings;
+  return {
+    ...{ record: changed, dataset, isNew: false, resumedFrom: hasBegun ? step : null },
+    checkpoint: { ...latest, seal, progress: reopened(latest.progress, changed) },
+    ...optional({ teacher, latencyTable: latencyTable ?? undefined }),
+    notices: [
+      ...damaged.map((message) => `${message}; the run continues from step ${step} instead`),
+      ...engineChanges(record.engine, engine),
+      ...(settings.epochs === epochs
+        ? []
+        : [`The run gets ${settings.epochs} epochs instead of ${epochs}, from step ${step} on`]),
+    ],
+  };
 }
 
 /** @throws UserError "bad-option" unless the γ policy is the one that the run started with. */

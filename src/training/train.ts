@@ -2,24 +2,16 @@
 import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { requireArguments } from "../core/arguments.ts";
-import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
-import { stepsPerEpoch } from "../data/shuffle.ts";
 import { type Cluster, inCluster } from "../distributed/cluster.ts";
 import type { Network } from "../graph/graph.ts";
-import { calibrationImages } from "../quantization/calibration-images.ts";
-import { simulateIntegers } from "../quantization/simulate.ts";
+import type { LatencyTable } from "../latency/table.ts";
+import type { Factor } from "../selection/factors.ts";
 import { bake } from "../selection/fold.ts";
 import type { ControlOf } from "./events/events.ts";
 import type { Run } from "./finish/run.ts";
 import { requireReachable } from "./gamma/budget-gamma.ts";
-import { requireWindow } from "./gamma/gamma-schedule.ts";
-import { requireOwnNames } from "./hooks/run-hook.ts";
-import { requireBodyEpochs } from "./learning-rate/head-phase.ts";
-import { imagesPerMicroBatch } from "./network/micro-batches.ts";
-import { requireUpdates } from "./network/weight-average.ts";
-import { carryOut, type RunStart, type SettledRun, withKeptFiles, writeStart } from "./open-run.ts";
-import { partOfBatch, requireCommonGround } from "./ranks/ranks.ts";
+import { requireCommonGround } from "./ranks/ranks.ts";
 import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
 import { describeEnvironment } from "./run-folder/environment.ts";
 import {
@@ -30,33 +22,21 @@ import {
 } from "./run-folder/run-folder.ts";
 import { hashData, hashWeights, type RunRecord } from "./run-folder/run-record.ts";
 import { sealOf } from "./run-folder/seal.ts";
-import { clusterFor, engineOf, type RunOptions, type Threads } from "./session/run-scope.ts";
+import { type PreparedRun, runToEnd } from "./run-to-end.ts";
+import { clusterFor, engineOf, type RunOptions, type RunResources } from "./session/run-scope.ts";
 import { evaluationBatchOf } from "./session/session.ts";
-import { requireInt8, requireKnownLayers } from "./settings/integers.ts";
-import { parseSettings, type Settings, type SettingsInput } from "./settings/settings.ts";
-import { labelOptionsOf } from "./settings/tasks.ts";
+import type { Settings, SettingsInput } from "./settings/settings.ts";
 import { carriedNotices } from "./start/carried-notices.ts";
-import { dividedForBudget } from "./start/divided-groups.ts";
-import { bringsWeights, requireOneTarget, requireWeights, withFineTuning } from "./start/fine-tuning.ts";
-import { sourceForFile } from "./start/fine-tuning-data.ts";
-import { firstAnswers } from "./start/first-answers.ts";
-import { fittingBatch } from "./start/fitting-batch.ts";
-import { isHeadNew, requireHead } from "./start/head.ts";
+import { checkedSettings } from "./start/checked-settings.ts";
+import { bringsWeights } from "./start/fine-tuning.ts";
+import { type FirstAnswers, firstAnswers } from "./start/first-answers.ts";
 import { latencyTableFor } from "./start/latency-table.ts";
-import { hasTeacher, requireKnownClasses, withOwnTeacher } from "./start/own-teacher.ts";
-import { readingNote } from "./start/reading-note.ts";
+import { type ModelAndData, openModelAndData } from "./start/model-and-data.ts";
+import { hasTeacher, withOwnTeacher } from "./start/own-teacher.ts";
 import { restored } from "./start/restoration.ts";
-import { type DataSource, openData } from "./start/run-data.ts";
-import {
-  fileOf,
-  inputOf,
-  type ModelSource,
-  nameOf,
-  networkFor,
-  openModel,
-  withFactors,
-} from "./start/starting-network.ts";
-import { whitened } from "./start/whitened.ts";
+import type { DataSource } from "./start/run-data.ts";
+import { type RunStart, withKeptFiles, writeStart } from "./start/run-start.ts";
+import { type ModelSource, withFactors } from "./start/starting-network.ts";
 
 /** The settings of the run, the data, and the options to follow and stop the run. */
 export interface TrainOptions extends SettingsInput, RunOptions {
@@ -88,128 +68,143 @@ export async function train(model: ModelSource, options: TrainOptions): Promise<
 
 async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptions): Promise<Run> {
   const startedAt = performance.now();
-  const { data, folder: chosenFolder, controlOf, teacher, ...others } = options;
-  const { onEvent, signal, hooks, gammaPolicy, alone: _, tuningClock, ...input } = others;
-  const { asked, dataset, source, start, notices, isTrained, name } = await cluster.together(async () => {
-    const isFineTuned = bringsWeights(model) && input.fromScratch !== true;
-    const parsed = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
-    requireWeights(parsed, isFineTuned || teacher !== undefined);
-    requireOneTarget(parsed);
-    requireWindow(parsed);
-    requireBodyEpochs(parsed);
-    requireInt8(parsed, isFineTuned);
-    requireOneGamma(parsed, options);
-    requireOwnNames([...(hooks ?? []), ...(gammaPolicy === undefined ? [] : [gammaPolicy])]);
-    imagesPerMicroBatch(partOfBatch(parsed.batch, cluster).count, parsed.accumulate ?? 1);
-    const found = await openModel(model, parsed);
-    const file = isFineTuned ? fileOf(found) : undefined;
-    const images = file === undefined ? data : sourceForFile(file, data, labelOptionsOf(parsed));
-    const opened = await openData(images, parsed, inputOf(found));
-    // Refuses too few images before anything is written.
-    if (parsed.int8 === true) calibrationImages(opened.dataset, { heldOut: 0 });
-    const { fitted, notice: batchNotice } = fittingBatch(parsed, opened.dataset.train.count, cluster.size);
-    const steps = stepsPerEpoch(opened.dataset.train.count, fitted.batch);
-    requireUpdates(fitted.averageWeights, fitted.epochs * steps);
-    const { network, notice: headNotice } = networkFor(found, opened.dataset, {
-      ...parsed,
-      isTaught: parsed.teach !== undefined,
-    });
-    if (teacher === undefined) requireKnownClasses(parsed, network);
-    if (parsed.headEpochs !== undefined) requireHead(network.graph);
-    const scoreNotice = readingNote(network.graph, opened.dataset, parsed);
-    const { network: start, notice: groupsNotice } = dividedForBudget(await whitened(network, opened.dataset), parsed);
-    const said = [fileOf(found)?.notice, headNotice, scoreNotice, batchNotice, groupsNotice].filter(
-      (notice) => notice !== undefined,
-    );
-    if (parsed.int8Keep !== undefined) requireKnownLayers(parsed, simulateIntegers(start.graph).layers);
-    // Whoever teaches outputs has no labels to compare them with.
-    const isOneLabel = parsed.teach === undefined && opened.dataset.labelSets === undefined;
-    const isTrained = isFineTuned && !isHeadNew(network) && isOneLabel;
-    return { asked: fitted, name: nameOf(found, network.graph), ...opened, start, notices: said, isTrained };
-  });
-  const {
-    network: plain,
-    norms,
-    notice: restoredNotice,
-  } = bringsWeights(model) ? await restored(start, dataset, asked, cluster) : { network: start, norms: [] };
-  // One rank measures, so that all have the same times, and no other process is busy meanwhile.
-  const table = await cluster.onFirst(async () => (await latencyTableFor(plain.graph, asked)) ?? null);
-  const latencyTable = table ?? undefined;
-  const { network, factors } = await cluster.together(async () => {
-    const starting = withFactors(plain, asked, latencyTable);
-    requireReachable(asked, starting, latencyTable);
-    return starting;
-  });
-  const noGamma = "No sparsity strength γ was given. This is plain training: nothing will be cut";
-  const settle = async (threads: Threads): Promise<SettledRun> => {
-    const engine = engineOf(threads);
-    const answers = isTrained
-      ? await firstAnswers(threads, { network, dataset, batch: evaluationBatchOf(asked, cluster) })
-      : undefined;
-    const { settings, notice } = withOwnTeacher(
-      asked,
-      asked.budget === undefined ? undefined : answers,
-      dataset.classes.length,
-    );
-    return {
-      settings,
-      folder: async () => {
-        await requireCommonGround(cluster, { settings, dataset, network, engine });
-        return cluster.onFirst(() => newFolder(chosenFolder, settings, `${name}-${dataset.name}`));
-      },
-      open: async (writer) => {
-        await cluster.onFirst(() => requireUnused(writer.folder));
-        const record: RunRecord = {
-          version: 1,
-          name: basename(writer.folder),
-          created: new Date().toISOString(),
-          model: name,
-          settings,
-          ...optional({ gammaPolicy: gammaPolicy?.name, controlOf }),
-          data: {
-            name: dataset.name,
-            source,
-            classes: dataset.classes,
-            normalization: dataset.normalization,
-            ...optional({ preparation: dataset.preparation }),
-            sha256: hashData(dataset),
-          },
-          ...(norms.length === 0 ? {} : { restoredNorms: norms }),
-          initialWeights: hashWeights(network.weights),
-          factors,
-          engine,
-          environment: await describeEnvironment(),
-        };
-        const start: RunStart = {
-          ...{ record, dataset, isNew: true, resumedFrom: null },
-          ...optional({ latencyTable, warning: answers?.warning }),
-          isTrained: answers !== undefined && answers.warning === undefined,
-          checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
-          ...(hasTeacher(settings) ? { teacher: teacher ?? bake(network) } : {}),
-          notices: [
-            ...(answers?.notices ?? []),
-            ...carriedNotices(network.graph),
-            ...notices,
-            ...(notice === undefined ? [] : [notice]),
-            ...(restoredNotice === undefined ? [] : [restoredNotice]),
-            ...(factors.length === 0 && controlOf === undefined ? [noGamma] : []),
-          ],
-        };
-        return withKeptFiles(start, await cluster.onFirst(() => writeStart(writer, start)));
-      },
-    };
-  };
-  return carryOut({ cluster, settings: asked, startedAt, settle }, options);
+  const opened = await cluster.together(() => openAndCheck(cluster, model, options));
+  const newRun = await withPlacedFactors(cluster, model, opened);
+  const { settings } = newRun;
+  const prepare = (resources: RunResources): Promise<PreparedRun> => prepareNewRun(newRun, resources, options);
+  return runToEnd({ cluster, settings, startedAt, prepare }, options);
 }
 
-/** @throws UserError "bad-option" if both the caller's γ policy and the settings decide γ. */
-function requireOneGamma({ budget, gammaAfter }: Settings, { gammaPolicy }: RunOptions): void {
-  const other = budget === undefined ? (gammaAfter === undefined ? undefined : "gammaAfter") : "budget";
-  if (gammaPolicy === undefined || other === undefined) return;
-  throw new UserError("bad-option", `"${other}" and the γ policy "${gammaPolicy.name}" would both decide γ`, {
-    about: `option "${other}"`,
-    hint: "Leave one of them out",
+async function openAndCheck(cluster: Cluster, model: ModelSource, options: TrainOptions): Promise<ModelAndData> {
+  const { data, teacher } = options;
+  const isFineTuned = bringsWeights(model) && options.fromScratch !== true;
+  const about = { cluster, isFineTuned, hasTeacher: teacher !== undefined };
+  const settings = checkedSettings(settingsOf(options), { ...about, own: options });
+  return openModelAndData(model, data, { ...about, settings });
+}
+
+/** `options` without those that are no settings. */
+function settingsOf(options: TrainOptions): SettingsInput {
+  const { data: _, folder: _folder, controlOf: _controlOf, teacher: _teacher, ...others } = options;
+  const { onEvent, signal, hooks, gammaPolicy, alone, tuningClock, ...settings } = others;
+  return settings;
+}
+
+/** A new run whose network is complete. Nothing is written yet. */
+interface NewRun extends ModelAndData {
+  /** With its factors and all weights. */
+  readonly network: Network;
+  readonly factors: readonly Factor[];
+  readonly latencyTable: LatencyTable | undefined;
+  /** The batch norms that were put back, by name, and a sentence about them. */
+  readonly restored: { readonly norms: readonly string[]; readonly notice?: string };
+}
+
+/** Puts merged batch norms back, measures the latency of layers if it is needed, and places the factors. */
+async function withPlacedFactors(cluster: Cluster, model: ModelSource, opened: ModelAndData): Promise<NewRun> {
+  const { settings, dataset } = opened;
+  const plain = bringsWeights(model)
+    ? await restored(opened.network, dataset, settings, cluster)
+    : { network: opened.network, norms: [] };
+  const { graph } = plain.network;
+  // One rank measures, so that all have the same times, and no other process is busy meanwhile.
+  const table = await cluster.onFirst(async () => (await latencyTableFor(graph, settings)) ?? null);
+  const latencyTable = table ?? undefined;
+  const placed = await cluster.together(async () => {
+    const starting = withFactors(plain.network, settings, latencyTable);
+    requireReachable(settings, starting, latencyTable);
+    return starting;
   });
+  return { ...opened, ...placed, latencyTable, restored: plain };
+}
+
+/** Measures the accuracy of trained weights, and decides by it whether the run distils from them. */
+async function prepareNewRun(newRun: NewRun, resources: RunResources, options: TrainOptions): Promise<PreparedRun> {
+  const { network, dataset, model, settings: asked } = newRun;
+  const { cluster } = resources;
+  const answers = newRun.knowsClasses
+    ? await firstAnswers(resources, { network, dataset, batch: evaluationBatchOf(asked, cluster) })
+    : undefined;
+  const { settings, notice } = withOwnTeacher(
+    asked,
+    asked.budget === undefined ? undefined : answers,
+    dataset.classes.length,
+  );
+  const engine = engineOf(resources);
+  return {
+    settings,
+    folder: async () => {
+      await requireCommonGround(cluster, { settings, dataset, network, engine });
+      return cluster.onFirst(() => newFolder(options.folder, settings, `${model}-${dataset.name}`));
+    },
+    open: async (writer) => {
+      await cluster.onFirst(() => requireUnused(writer.folder));
+      const record: RunRecord = {
+        version: 1,
+        name: basename(writer.folder),
+        created: new Date().toISOString(),
+        ...{ model, settings },
+        ...optional({ gammaPolicy: options.gammaPolicy?.name, controlOf: options.controlOf }),
+        ...recordOf(newRun),
+        engine,
+        environment: await describeEnvironment(),
+      };
+      const start: RunStart = {
+        ...{ record, dataset, isNew: true, resumedFrom: null },
+        ...optional({ latencyTable: newRun.latencyTable, warning: answers?.warning }),
+        isTrained: answers !== undefined && answers.warning === undefined,
+        checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
+        ...(hasTeacher(settings) ? { teacher: options.teacher ?? bake(network) } : {}),
+        notices: noticesOf(newRun, { answers, teacherNotice: notice, isBaseline: options.controlOf !== undefined }),
+      };
+      return withKeptFiles(start, await cluster.onFirst(() => writeStart(writer, start)));
+    },
+  };
+}
+
+/** What `run.json` says of data and network. */
+function recordOf({
+  dataset,
+  source,
+  network,
+  factors,
+  restored: { norms },
+}: NewRun): Pick<RunRecord, "data" | "restoredNorms" | "initialWeights" | "factors"> {
+  return {
+    data: {
+      name: dataset.name,
+      source,
+      classes: dataset.classes,
+      normalization: dataset.normalization,
+      ...optional({ preparation: dataset.preparation }),
+      sha256: hashData(dataset),
+    },
+    ...(norms.length === 0 ? {} : { restoredNorms: norms }),
+    initialWeights: hashWeights(network.weights),
+    factors,
+  };
+}
+
+const NO_GAMMA = "No sparsity strength γ was given. This is plain training: nothing will be cut";
+
+interface Found {
+  readonly answers: FirstAnswers | undefined;
+  readonly teacherNotice: string | undefined;
+  readonly isBaseline: boolean;
+}
+
+/** What the user should know about how the run begins. */
+function noticesOf(
+  { network, factors, notices, restored: { notice: restoredNotice } }: NewRun,
+  { answers, teacherNotice, isBaseline }: Found,
+): readonly string[] {
+  const noGamma = factors.length === 0 && !isBaseline ? NO_GAMMA : undefined;
+  return [
+    ...(answers?.notices ?? []),
+    ...carriedNotices(network.graph),
+    ...notices,
+    ...[teacherNotice, restoredNotice, noGamma].filter((notice) => notice !== undefined),
+  ];
 }
 
 /** The state of a run before its first step. */
@@ -223,13 +218,6 @@ const INITIAL_STATE: Omit<Checkpoint, "network"> = {
   optimizer: { velocity: new Map(), held: new Map(), margin: new Map() },
   hooks: {},
 };
-
-/** Fixes the number of threads. It decides how sums are split, so a resumed run needs the same number. */
-function withThreadCount(settings: Settings, cluster: Cluster): Settings {
-  // With several ranks, each rank's host decides its number of threads.
-  if (settings.engine === "reference" || cluster.size > 1) return settings;
-  return { ...settings, threads: settings.threads ?? cluster.threads };
-}
 
 async function newFolder(chosen: string | undefined, { name }: Settings, stem: string): Promise<string> {
   if (chosen !== undefined) return createRunFolder(chosen);

@@ -36,14 +36,14 @@ export async function clusterFor({ alone }: RunOptions): Promise<Cluster> {
   return alone === undefined ? joinCluster() : new SingleProcess(alone.threads);
 }
 
-/** The threads that a run works with. */
-export type Threads = Pick<Session, "host" | "background" | "cluster">;
+/** What a run works with whatever it trains: the engine, the thread for long work, and the ranks. */
+export type RunResources = Pick<Session, "host" | "background" | "cluster">;
 
-export async function withThreads<T>(
+export async function withResources<T>(
   { engine, threads }: Settings,
   { tuningClock }: RunOptions,
   cluster: Cluster,
-  work: (threads: Threads) => Promise<T>,
+  work: (resources: RunResources) => Promise<T>,
 ): Promise<T> {
   const host = await cluster.together(() =>
     EngineHost.start({
@@ -79,6 +79,6 @@ export async function withWriter<T>(
 }
 
 /** The engine's name, version and settings, and how many ranks sum with it. */
-export function engineOf({ host, cluster }: Pick<Threads, "host" | "cluster">): Readonly<Record<string, string>> {
+export function engineOf({ host, cluster }: Pick<RunResources, "host" | "cluster">): Readonly<Record<string, string>> {
   return { name: host.name, ...host.description, ...cluster.description };
 }
