@@ -45,49 +45,66 @@ export async function finishInt8(
   writer: RunWriter,
   { compact, answers, ranges, steps }: Int8Results,
 ): Promise<NetworkSummary> {
-  const { background, stepsPerEpoch, settings, host, evaluationBatch } = session;
+  const { background, stepsPerEpoch, settings, host } = session;
   const { graph, weights, metadata } = compact;
+  const network = { graph, weights };
   const path = join(writer.folder, runFiles.int8);
   const { keep } = keptFloats(settings);
   const simulation = simulateIntegers(graph, { keep });
-  const known = await allRanges(session, { graph, weights }, simulation, ranges);
+  const known = await allRanges(session, network, simulation, ranges);
   await writer.write(async () => {
-    await background.call("saveQuantized", { network: { graph, weights }, ranges: known, keep, path, metadata });
+    await background.call("saveQuantized", { network, ranges: known, keep, path, metadata });
   });
+  const simulated = simulatedNetwork(network, simulation, known);
+  const { own, latency } = await measureIntegers(session, network, known, simulated);
+  const { sameAnswers, images } = compareLogits(answers.logits, own.logits);
+  const { accuracy, classes } = accuracyOf(own);
+  const { size: bytes } = await stat(path);
+  writer.emitter.emit({
+    type: "int8",
+    ...{ path: runFiles.int8, bytes, images, accuracy, latency },
+    runtime: hasOnnxRuntime() ? `ONNX Runtime ${onnxRuntimeVersion()}` : `${host.name}, simulated`,
+    epochs: steps / stepsPerEpoch,
+    floatAccuracy: accuracyOf(answers).accuracy,
+    agreeing: sameAnswers,
+    layers: simulation.layers.length,
+    floats: simulation.floats,
+  });
+  return {
+    accuracy,
+    balancedAccuracy: balancedAccuracy(classes),
+    ...cost(graph),
+    bytes,
+    latencyMilliseconds: latency?.integers.median ?? null,
+  };
+}
+
+interface Measured {
+  /** The answers of the network on integers. */
+  readonly own: Answers;
+  readonly latency: EventOf<"int8">["latency"];
+}
+
+/** Measures in ONNX Runtime, or without it the answers of `simulated` in the engine. */
+async function measureIntegers(
+  session: Session,
+  network: Network,
+  ranges: ReadonlyMap<string, Range>,
+  simulated: Network,
+): Promise<Measured> {
+  const { host, settings, evaluationBatch } = session;
+  const { graph } = network;
+  if (!hasOnnxRuntime()) {
+    const classifier = await engineClassifier(host, simulated, evaluationBatch);
+    return { own: await answersAndDispose(session, inTwoClasses(classifier, graph)), latency: null };
+  }
   const temporary = await mkdtemp(join(tmpdir(), "espalier-int8-"));
   try {
-    const isMeasured = hasOnnxRuntime();
-    const files = await filesToMeasure(session, temporary, { graph, weights }, known);
-    const own = await answersAndDispose(
-      session,
-      isMeasured
-        ? await runtimeLogits(files.integers, withoutCarried(graph), evaluationBatch, availableParallelism())
-        : inTwoClasses(
-            await engineClassifier(host, simulatedNetwork({ graph, weights }, simulation, known), evaluationBatch),
-            graph,
-          ),
-    );
-    const { sameAnswers, images } = compareLogits(answers.logits, own.logits);
-    const { accuracy, classes } = accuracyOf(own);
-    const latency = settings.latency && isMeasured ? await latencyBeside(files) : null;
-    const { size: bytes } = await stat(path);
-    writer.emitter.emit({
-      type: "int8",
-      ...{ path: runFiles.int8, bytes, images, accuracy, latency },
-      runtime: isMeasured ? `ONNX Runtime ${onnxRuntimeVersion()}` : `${host.name}, simulated`,
-      epochs: steps / stepsPerEpoch,
-      floatAccuracy: accuracyOf(answers).accuracy,
-      agreeing: sameAnswers,
-      layers: simulation.layers.length,
-      floats: simulation.floats,
-    });
-    return {
-      accuracy,
-      balancedAccuracy: balancedAccuracy(classes),
-      ...cost(graph),
-      bytes,
-      latencyMilliseconds: latency?.integers.median ?? null,
-    };
+    const files = await filesToMeasure(session, temporary, network, ranges);
+    const threads = availableParallelism();
+    const classifier = await runtimeLogits(files.integers, withoutCarried(graph), evaluationBatch, threads);
+    const own = await answersAndDispose(session, classifier);
+    return { own, latency: settings.latency ? await latencyBeside(files) : null };
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
