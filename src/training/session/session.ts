@@ -19,6 +19,7 @@ import type { Rounding } from "../../graph/width-rounding.ts";
 import type { LatencyTable } from "../../latency/table.ts";
 import type { Factor } from "../../selection/factors.ts";
 import type { Background } from "../background/background.ts";
+import type { NetworkCost } from "../events/events.ts";
 import { LiveNetwork } from "../network/live-network.ts";
 import { imagesPerMicroBatch } from "../network/micro-batches.ts";
 import type { TaughtOutput } from "../network/taught-output.ts";
@@ -138,51 +139,30 @@ export function evaluationBatchOf({ batch, accumulate = 1 }: Settings, cluster: 
 
 /** Prepares the plans with the checkpoint's weights and kernels. Starts the loader where the checkpoint stopped. */
 export async function openSession(start: SessionStart): Promise<Session> {
-  const { factors, dataset, host, background, cluster, settings } = start;
+  const { dataset, background, cluster, settings, latencyTable } = start;
   // Threads pass weights to each other without copying them.
   const checkpoint = {
     ...start.checkpoint,
     network: { ...start.checkpoint.network, weights: allInSharedMemory(start.checkpoint.network.weights) },
   };
   const { network: whole, optimizer, progress } = checkpoint;
-  const { batch, momentum, learningRateOf, precision } = settings;
-  const soft = settings.teach === undefined ? softLabelsOf(settings, dataset) : undefined;
-  const steps = stepsPerEpoch(dataset.train.count, batch);
-  const part = partOfBatch(batch, cluster);
-  const { accumulate = 1 } = settings;
-  const images = imagesPerMicroBatch(part.count, accumulate);
   const evaluationBatch = evaluationBatchOf(settings, cluster);
   const teaching = await teachingOf(start, evaluationBatch);
+  const soft = settings.teach === undefined ? softLabelsOf(settings, dataset) : undefined;
   const network = await LiveNetwork.open(
     {
-      ...{ host, background, cluster, factors, evaluationBatch, momentum, precision },
-      weightDecays: weightDecaysOf(settings),
-      learningRates: learningRateOf ?? {},
-      batch: images,
-      accumulate,
-      syncBatchNorm: settings.syncBatchNorm,
+      ...networkOptionsOf(start, whole.graph),
+      evaluationBatch,
       softTargets: soft !== undefined,
-      ...keptFloats(settings),
       isMultiLabel: dataset.labelSets !== undefined && teaching === undefined,
-      fixScales: settings.fixBatchNormScale === true,
-      batchNormalization: settings.freezeBatchNorm ? "frozen" : "batch",
       ...(teaching === undefined ? {} : { taught: { network: teaching.original, terms: teaching.terms } }),
-      ...optional({ averaging: settings.averageWeights?.kind }),
-      ...optional({ clipNorm: settings.clipNorm, teacher: teacherOf(start), head: headAlone(settings, whole.graph) }),
     },
     { ...whole, optimizer, cuts: progress.cuts, choices: progress.choices },
   );
-  const rounding = roundingOf(settings, start.latencyTable);
-  const loader = new TrainingLoader({
-    split: dataset.train,
-    normalization: dataset.normalization,
-    augmentation: resolveAugmentation(settings.augment, dataset.augmentation, dataset.train),
-    batch,
-    part,
-    seed: settings.seed,
-    ...optional({ soft }),
-    start: { epoch: Math.floor(progress.step / steps), step: progress.step % steps },
-  });
+  const rounding = roundingOf(settings, latencyTable);
+  const countLeft = (found: Network): Promise<NetworkCost> =>
+    background.call("count", { network: found, round: rounding, ...optional({ latencyTable }) });
+  const steps = stepsPerEpoch(dataset.train.count, settings.batch);
   return {
     ...start,
     checkpoint,
@@ -192,17 +172,51 @@ export async function openSession(start: SessionStart): Promise<Session> {
     stepsPerEpoch: steps,
     totalSteps: steps * settings.epochs,
     network,
-    costs: new CostMeter(whole, (found) =>
-      background.call("count", {
-        network: found,
-        round: rounding,
-        ...optional({ latencyTable: start.latencyTable }),
-      }),
-    ),
+    costs: new CostMeter(whole, countLeft),
     rounding,
     evaluationBatch,
     ...optional({ teaching }),
-    loader,
+    loader: loaderFrom(progress.step, steps, start, soft),
     eventLoop: new EventLoopWatch(),
   };
+}
+
+/** What the settings say of the network in training, whatever its targets are. */
+function networkOptionsOf(
+  start: SessionStart,
+  graph: Graph,
+): Omit<LiveNetworkOptions, "evaluationBatch" | "softTargets" | "isMultiLabel" | "taught"> {
+  const { factors, host, background, cluster, settings } = start;
+  const { momentum, precision, accumulate = 1, clipNorm } = settings;
+  return {
+    ...{ host, background, cluster, factors, momentum, precision, accumulate },
+    weightDecays: weightDecaysOf(settings),
+    learningRates: settings.learningRateOf ?? {},
+    batch: imagesPerMicroBatch(partOfBatch(settings.batch, cluster).count, accumulate),
+    syncBatchNorm: settings.syncBatchNorm,
+    ...keptFloats(settings),
+    fixScales: settings.fixBatchNormScale === true,
+    batchNormalization: settings.freezeBatchNorm ? "frozen" : "batch",
+    ...optional({ averaging: settings.averageWeights?.kind, clipNorm, teacher: teacherOf(start) }),
+    ...optional({ head: headAlone(settings, graph) }),
+  };
+}
+
+/** The loader of training batches, from step `step` of the run on. */
+function loaderFrom(
+  step: number,
+  perEpoch: number,
+  { dataset, settings, cluster }: SessionStart,
+  soft: SoftLabels | undefined,
+): TrainingLoader {
+  return new TrainingLoader({
+    split: dataset.train,
+    normalization: dataset.normalization,
+    augmentation: resolveAugmentation(settings.augment, dataset.augmentation, dataset.train),
+    batch: settings.batch,
+    part: partOfBatch(settings.batch, cluster),
+    seed: settings.seed,
+    ...optional({ soft }),
+    start: { epoch: Math.floor(step / perEpoch), step: step % perEpoch },
+  });
 }
