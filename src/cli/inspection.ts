@@ -11,7 +11,7 @@ import { timedLayers } from "../latency/timed-layers.ts";
 import { type Factor, type FactorKind, factorsOf, selectionKeys } from "../selection/factors.ts";
 import { place, structureKinds } from "../selection/place.ts";
 import { carriedNotices } from "../training/start/carried-notices.ts";
-import { classNamesOf } from "../training/start/class-names.ts";
+import { classNamesOf } from "../training/start/head/class-names.ts";
 
 export interface InspectedLayer {
   readonly name: string;

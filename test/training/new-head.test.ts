@@ -13,9 +13,9 @@ import { resume } from "../../src/training/resume.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { parseSettings } from "../../src/training/settings/settings.ts";
-import { classNamesOf } from "../../src/training/start/class-names.ts";
-import { headOf } from "../../src/training/start/head.ts";
-import { fitHead } from "../../src/training/start/new-head.ts";
+import { classNamesOf } from "../../src/training/start/head/class-names.ts";
+import { fitHead } from "../../src/training/start/head/fit-head.ts";
+import { headOf } from "../../src/training/start/head/head.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, tinyResnet, tinyShape } from "./tiny.ts";
 

@@ -22,7 +22,7 @@ import { endingInLogits, singleScoreOf } from "../../src/graph/logits.ts";
 import { inferShapes } from "../../src/graph/shapes.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
-import { fitHead } from "../../src/training/start/new-head.ts";
+import { fitHead } from "../../src/training/start/head/fit-head.ts";
 import { networkFor } from "../../src/training/start/starting-network.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { randomWeights, spread } from "../engine/random-data.ts";

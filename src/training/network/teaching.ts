@@ -15,7 +15,7 @@ import type { Network } from "../../graph/graph.ts";
 import type { TaughtTerm } from "../../graph/ops.ts";
 import { type GraphOutput, graphOutputs, withoutLastSoftmax } from "../../graph/taught-outputs.ts";
 import type { TeachSettings } from "../settings/teaching.ts";
-import { classNamesOf } from "../start/class-names.ts";
+import { classNamesOf } from "../start/head/class-names.ts";
 import type { TaughtOutput } from "./taught-output.ts";
 
 /** Images on which the variances of the outputs are measured. */

@@ -11,7 +11,7 @@ import { labelOptionsOf } from "../settings/tasks.ts";
 import { dividedForBudget } from "./divided-groups.ts";
 import { sourceForFile } from "./fine-tuning-data.ts";
 import { fittingBatch } from "./fitting-batch.ts";
-import { isHeadNew, requireHead } from "./head.ts";
+import { isHeadNew, requireHead } from "./head/head.ts";
 import { requireKnownClasses } from "./own-teacher.ts";
 import { readingNote } from "./reading-note.ts";
 import { type DataSource, openData, type RunData } from "./run-data.ts";

@@ -6,7 +6,7 @@ import { UserError } from "../../core/errors.ts";
 import type { Network } from "../../graph/graph.ts";
 import type { Settings } from "../settings/settings.ts";
 import { distillDefaults } from "../settings/table.ts";
-import { isHeadNew } from "./head.ts";
+import { isHeadNew } from "./head/head.ts";
 
 /** What the original answers on training images. */
 interface Answers {

@@ -21,8 +21,8 @@ import { type Placement, place, requireKinds } from "../../selection/place.ts";
 import { type GammaMeasure, shareGamma } from "../../selection/structure-costs.ts";
 import type { Settings } from "../settings/settings.ts";
 import { finishedRun, isRunFolder } from "./finished-run.ts";
-import type { FittedHead } from "./head.ts";
-import { fitHead } from "./new-head.ts";
+import { fitHead } from "./head/fit-head.ts";
+import type { FittedHead } from "./head/head.ts";
 
 /**
  * A name such as "resnet-20", the path of an `.onnx` file, the folder of a finished run, a graph (its weights are drawn

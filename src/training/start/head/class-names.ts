@@ -1,7 +1,7 @@
 /** The names of a network's classes, as the metadata of its file gives them. */
 import { z } from "zod";
-import { withJsonStrings } from "../../core/python-literals.ts";
-import type { FileHeader, Graph } from "../../graph/graph.ts";
+import { withJsonStrings } from "../../../core/python-literals.ts";
+import type { FileHeader, Graph } from "../../../graph/graph.ts";
 
 const list = z.array(z.string());
 const byNumber = z.record(z.string().regex(/^\d+$/), z.string());

@@ -1,7 +1,7 @@
 /** The head of a network that decides between two classes with one number, for the two classes of the data. */
-import { type Tensor, tensor } from "../../core/tensor.ts";
-import type { Graph, Network, Weights } from "../../graph/graph.ts";
-import { isSigmoid } from "../../graph/logits.ts";
+import { type Tensor, tensor } from "../../../core/tensor.ts";
+import type { Graph, Network, Weights } from "../../../graph/graph.ts";
+import { isSigmoid } from "../../../graph/logits.ts";
 import { classNamesOf, withoutClassNames } from "./class-names.ts";
 import { describeHead, type FittedHead, type Head, isSameName, withRows } from "./head.ts";
 

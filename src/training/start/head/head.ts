@@ -1,8 +1,8 @@
 /** The head of a classifier: its last layer with weights, which has a row for each class. */
-import { UserError } from "../../core/errors.ts";
-import { type Tensor, tensor } from "../../core/tensor.ts";
-import { type Graph, type Network, type Node, producers, readers, type Weights } from "../../graph/graph.ts";
-import { inferShapes } from "../../graph/shapes.ts";
+import { UserError } from "../../../core/errors.ts";
+import { type Tensor, tensor } from "../../../core/tensor.ts";
+import { type Graph, type Network, type Node, producers, readers, type Weights } from "../../../graph/graph.ts";
+import { inferShapes } from "../../../graph/shapes.ts";
 
 /** The ops that may stand behind the head: they keep the order of the classes. */
 const behind: ReadonlySet<string> = new Set([

@@ -2,11 +2,11 @@
  * The head of a classifier for the classes of the data. If the data has other classes than the network, the head is
  * replaced by a new one and the rest keeps its weights.
  */
-import { optional } from "../../core/optional.ts";
-import { endingAtNetwork } from "../../formats/onnx/carried/network-file.ts";
-import { type Graph, makeNode, type Network } from "../../graph/graph.ts";
-import { endingInLogits, isSoftmaxOfClasses, lastSigmoid } from "../../graph/logits.ts";
-import { opsOf } from "./carried-notices.ts";
+import { optional } from "../../../core/optional.ts";
+import { endingAtNetwork } from "../../../formats/onnx/carried/network-file.ts";
+import { type Graph, makeNode, type Network } from "../../../graph/graph.ts";
+import { endingInLogits, isSoftmaxOfClasses, lastSigmoid } from "../../../graph/logits.ts";
+import { opsOf } from "../carried-notices.ts";
 import { classNamesOf, withoutClassNames } from "./class-names.ts";
 import { describeHead, type FittedHead, type Head, headOf, isSameName, withRows } from "./head.ts";
 import { fitSingleScore } from "./single-score.ts";
