@@ -21,7 +21,7 @@ import { runFiles } from "../training/run-folder/run-folder.ts";
 import { type RunRecord, readRunRecord } from "../training/run-folder/run-record.ts";
 import { clusterFor, type RunOptions } from "../training/session/run-scope.ts";
 import type { SettingsInput } from "../training/settings/settings.ts";
-import { withNewNorms } from "../training/start/restoration.ts";
+import { withNewNorms } from "../training/start/batch-norms/restore.ts";
 import { type DataSource, reopenData } from "../training/start/run-data.ts";
 import { train } from "../training/train.ts";
 import { controlSettings } from "./settings.ts";

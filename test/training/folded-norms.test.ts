@@ -5,7 +5,7 @@ import { loadOnnx } from "../../src/formats/onnx/index.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { model, modelNames } from "../../src/models/zoo.ts";
-import { foldedConvolutions } from "../../src/training/start/folded-norms.ts";
+import { foldedConvolutions } from "../../src/training/start/batch-norms/merged-norms.ts";
 import { tinyWithoutNorms } from "./tiny.ts";
 
 const namesOf = (graph: Graph): readonly string[] => foldedConvolutions(graph).map(({ name }) => name);

@@ -14,9 +14,9 @@ import type { RunEvent } from "../../src/training/events/events.ts";
 import { resume } from "../../src/training/resume.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
-import { foldedConvolutions } from "../../src/training/start/folded-norms.ts";
-import { channelStatistics } from "../../src/training/start/norm-statistics.ts";
-import { withMergedNorms, withNorms } from "../../src/training/start/restored-norms.ts";
+import { channelStatistics } from "../../src/training/start/batch-norms/channel-statistics.ts";
+import { foldedConvolutions } from "../../src/training/start/batch-norms/merged-norms.ts";
+import { withMergedNorms, withNorms } from "../../src/training/start/batch-norms/restored-norms.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, tinyWithoutNorms } from "./tiny.ts";
 

@@ -21,8 +21,8 @@ import { factorsOf } from "../../src/selection/factors.ts";
 import { bake } from "../../src/selection/fold.ts";
 import { requireReachable } from "../../src/training/gamma/budget-gamma.ts";
 import { parseSettings } from "../../src/training/settings/settings.ts";
+import { foldedConvolutions } from "../../src/training/start/batch-norms/merged-norms.ts";
 import { dividedForBudget } from "../../src/training/start/divided-groups.ts";
-import { foldedConvolutions } from "../../src/training/start/folded-norms.ts";
 import { withFactors } from "../../src/training/start/starting-network.ts";
 import { normal } from "../engine/random-data.ts";
 

@@ -1,16 +1,16 @@
 /** Mean and variance of each channel of values of a network, over some training images, in the engine. */
-import { kernelCacheFolder } from "../../core/cache-folder.ts";
-import { required } from "../../core/errors.ts";
-import { optional } from "../../core/optional.ts";
-import { filled } from "../../core/tensor.ts";
-import { type Dataset, imagesAt } from "../../data/dataset.ts";
-import { evaluationBatches } from "../../data/evaluation-batches.ts";
-import type { Feeds, Results } from "../../engine/engine.ts";
-import { EngineHost } from "../../engine/host.ts";
-import { type Graph, makeNode, type Network } from "../../graph/graph.ts";
-import { withoutDeadNodes } from "../../graph/rewrite.ts";
-import { inferShapes } from "../../graph/shapes.ts";
-import type { Settings } from "../settings/settings.ts";
+import { kernelCacheFolder } from "../../../core/cache-folder.ts";
+import { required } from "../../../core/errors.ts";
+import { optional } from "../../../core/optional.ts";
+import { filled } from "../../../core/tensor.ts";
+import { type Dataset, imagesAt } from "../../../data/dataset.ts";
+import { evaluationBatches } from "../../../data/evaluation-batches.ts";
+import type { Feeds, Results } from "../../../engine/engine.ts";
+import { EngineHost } from "../../../engine/host.ts";
+import { type Graph, makeNode, type Network } from "../../../graph/graph.ts";
+import { withoutDeadNodes } from "../../../graph/rewrite.ts";
+import { inferShapes } from "../../../graph/shapes.ts";
+import type { Settings } from "../../settings/settings.ts";
 
 /** By channel; plain JSON. */
 export interface ChannelStatistics {

@@ -2,9 +2,9 @@
  * Networks without batch norms. Exporters merge batch norms into the convolutions in front of them, unless they are
  * told not to. Such a network gives the same answers, but trains far worse.
  */
-import { type Shape, sameShape } from "../../core/tensor.ts";
-import { type Graph, type Node, readers } from "../../graph/graph.ts";
-import { inferShapes } from "../../graph/shapes.ts";
+import { type Shape, sameShape } from "../../../core/tensor.ts";
+import { type Graph, type Node, readers } from "../../../graph/graph.ts";
+import { inferShapes } from "../../../graph/shapes.ts";
 
 type Convolution = Node<"convolution">;
 

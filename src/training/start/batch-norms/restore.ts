@@ -1,10 +1,10 @@
 /** Puts batch norms that an exporter merged into convolutions back, before a run trains the network. */
-import type { Dataset } from "../../data/dataset.ts";
-import type { Cluster } from "../../distributed/cluster.ts";
-import type { Graph, Network } from "../../graph/graph.ts";
-import type { Settings } from "../settings/settings.ts";
-import { foldedConvolutions } from "./folded-norms.ts";
-import { channelStatistics } from "./norm-statistics.ts";
+import type { Dataset } from "../../../data/dataset.ts";
+import type { Cluster } from "../../../distributed/cluster.ts";
+import type { Graph, Network } from "../../../graph/graph.ts";
+import type { Settings } from "../../settings/settings.ts";
+import { channelStatistics } from "./channel-statistics.ts";
+import { foldedConvolutions } from "./merged-norms.ts";
 import { type Restored, withNorms } from "./restored-norms.ts";
 
 type Chosen = Pick<Settings, "engine" | "threads" | "batch" | "fromScratch"> &

@@ -6,12 +6,12 @@
  * where m and v are the mean and the variance of each channel of conv(x; W). Merged, W is multiplied by c/√(v + ε), and
  * the bias is b − m·c/√(v + ε) for a batch norm of scale c and shift b.
  */
-import { InternalError, required } from "../../core/errors.ts";
-import { type Tensor, tensor } from "../../core/tensor.ts";
-import { type Graph, makeNode, type Network, type Node, type Parameter, producers } from "../../graph/graph.ts";
-import { inferShapes } from "../../graph/shapes.ts";
-import { perChannelOf } from "../../quantization/per-channel.ts";
-import type { ChannelStatistics } from "./norm-statistics.ts";
+import { InternalError, required } from "../../../core/errors.ts";
+import { type Tensor, tensor } from "../../../core/tensor.ts";
+import { type Graph, makeNode, type Network, type Node, type Parameter, producers } from "../../../graph/graph.ts";
+import { inferShapes } from "../../../graph/shapes.ts";
+import { perChannelOf } from "../../../quantization/per-channel.ts";
+import type { ChannelStatistics } from "./channel-statistics.ts";
 
 const EPSILON = 1e-5;
 /** As batch norms have that say nothing else. */
