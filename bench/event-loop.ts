@@ -17,7 +17,7 @@ import { images } from "../src/data/references.ts";
 import { freedomOf } from "../src/report/facts.ts";
 import type { RunFinished } from "../src/training/events/events.ts";
 import { readEvents } from "../src/training/run-folder/event-log.ts";
-import type { DataSource } from "../src/training/start/run-data.ts";
+import type { DataSource } from "../src/training/start/data/run-data.ts";
 import { train } from "../src/training/train.ts";
 import { count, threadOptions } from "./shared/options.ts";
 import { machineConditions, megabytes, milliseconds, outputOptions, print } from "./shared/output.ts";

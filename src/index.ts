@@ -37,7 +37,7 @@ export { readEvents } from "./training/run-folder/event-log.ts";
 export type { NamedRecipe, Recipe } from "./training/settings/recipes.ts";
 export { recipe, recipeNames, recipes } from "./training/settings/recipes.ts";
 export type { SettingsInput } from "./training/settings/settings.ts";
-export type { DataSource } from "./training/start/run-data.ts";
+export type { DataSource } from "./training/start/data/run-data.ts";
 export type { ModelSource } from "./training/start/starting-network.ts";
 export type { TrainOptions } from "./training/train.ts";
 export { train } from "./training/train.ts";

@@ -12,8 +12,8 @@ import type { StartSummary } from "../../src/experiments/run-summary.ts";
 import { loadOnnx } from "../../src/formats/onnx/index.ts";
 import { runFiles } from "../../src/training/run-folder/run-folder.ts";
 import { hashWeights, readRunRecord } from "../../src/training/run-folder/run-record.ts";
+import { reopenData } from "../../src/training/start/data/run-data.ts";
 import { needsLatency, readLatencyTable } from "../../src/training/start/latency-table.ts";
-import { reopenData } from "../../src/training/start/run-data.ts";
 import { networkFor, openModel, withFactors } from "../../src/training/start/starting-network.ts";
 
 const BATCH = 250;

@@ -5,10 +5,10 @@
  */
 import { UserError } from "../core/errors.ts";
 import type { ImageFileOptions } from "../data/images/open.ts";
-import { preparationOf } from "../training/start/file-metadata.ts";
-import { ownNormalizationNote, ownNormalizationOf } from "../training/start/own-normalization.ts";
+import { normalizationFlagsOf, usualNormalizations } from "../training/start/data/common-normalizations.ts";
+import { preparationOf } from "../training/start/data/file-metadata.ts";
+import { ownNormalizationNote, ownNormalizationOf } from "../training/start/data/network-normalization.ts";
 import type { ModelFile } from "../training/start/starting-network.ts";
-import { normalizationFlagsOf, usualNormalizations } from "../training/start/usual-normalizations.ts";
 
 /**
  * The preprocessing that `file` specifies, as defaults for the user's options.

@@ -3,7 +3,7 @@ import { required, UserError } from "../core/errors.ts";
 import { evaluationBatches } from "../data/evaluation-batches.ts";
 import { datasetReference } from "../data/references.ts";
 import { answerFormOf } from "../graph/logits.ts";
-import { openData } from "../training/start/run-data.ts";
+import { openData } from "../training/start/data/run-data.ts";
 import { recordIn, wholeNetwork } from "./network.ts";
 import type { TestImages } from "./protocol.ts";
 

@@ -22,7 +22,7 @@ import { type RunRecord, readRunRecord } from "../training/run-folder/run-record
 import { clusterFor, type RunOptions } from "../training/session/run-scope.ts";
 import type { SettingsInput } from "../training/settings/settings.ts";
 import { withNewNorms } from "../training/start/batch-norms/restore.ts";
-import { type DataSource, reopenData } from "../training/start/run-data.ts";
+import { type DataSource, reopenData } from "../training/start/data/run-data.ts";
 import { train } from "../training/train.ts";
 import { controlSettings } from "./settings.ts";
 import { uniformNetwork } from "./uniform-network.ts";

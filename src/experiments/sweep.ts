@@ -24,10 +24,10 @@ import { partOfBatch } from "../training/ranks/ranks.ts";
 import { DEFAULT_RUNS_FOLDER, lockRunFolder } from "../training/run-folder/run-folder.ts";
 import { hashData, hashWeights } from "../training/run-folder/run-record.ts";
 import { labelOptionsOf } from "../training/settings/tasks.ts";
+import { openData } from "../training/start/data/run-data.ts";
 import { bringsWeights, requireOneTarget, requireWeights } from "../training/start/fine-tuning.ts";
 import { requireHead } from "../training/start/head/head.ts";
 import { latencyTableFor } from "../training/start/latency-table.ts";
-import { openData } from "../training/start/run-data.ts";
 import {
   inputOf,
   nameOf,

@@ -20,9 +20,9 @@ import { requireSealed } from "./run-folder/seal.ts";
 import { type PreparedRun, runToEnd } from "./run-to-end.ts";
 import { clusterFor, engineOf, type RunOptions, type RunResources } from "./session/run-scope.ts";
 import type { Settings } from "./settings/settings.ts";
+import { reopenData } from "./start/data/run-data.ts";
 import { needsLatency, readLatencyTable } from "./start/latency-table.ts";
 import { hasTeacher } from "./start/own-teacher.ts";
-import { reopenData } from "./start/run-data.ts";
 import type { RunStart } from "./start/run-start.ts";
 
 export interface ResumeOptions extends RunOptions, RunChanges {}

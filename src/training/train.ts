@@ -29,12 +29,12 @@ import type { Settings, SettingsInput } from "./settings/settings.ts";
 import { restored } from "./start/batch-norms/restore.ts";
 import { carriedNotices } from "./start/carried-notices.ts";
 import { checkedSettings } from "./start/checked-settings.ts";
+import type { DataSource } from "./start/data/run-data.ts";
 import { bringsWeights } from "./start/fine-tuning.ts";
 import { type FirstAnswers, firstAnswers } from "./start/first-answers.ts";
 import { latencyTableFor } from "./start/latency-table.ts";
 import { type ModelAndData, openModelAndData } from "./start/model-and-data.ts";
 import { hasTeacher, withOwnTeacher } from "./start/own-teacher.ts";
-import type { DataSource } from "./start/run-data.ts";
 import { type RunStart, withKeptFiles, writeStart } from "./start/run-start.ts";
 import { type ModelSource, withFactors } from "./start/starting-network.ts";
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ImageFileOptions } from "../../src/data/images/open.ts";
 import { loadOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
-import { preparationOf } from "../../src/training/start/file-metadata.ts";
+import { preparationOf } from "../../src/training/start/data/file-metadata.ts";
 import { execute, tinyWorkplace } from "./support.ts";
 
 let workplace: string;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Dataset } from "../../src/data/dataset.ts";
 import { allocateSplit, sampleSize } from "../../src/data/dataset.ts";
-import { balancedWeights, classBalanceNotes, classWeightsOf } from "../../src/training/start/class-balance.ts";
+import { balancedWeights, classBalanceNotes, classWeightsOf } from "../../src/training/start/data/class-balance.ts";
 import { temporaryFolder, tinyDataset, tinyShape, trainTiny } from "./tiny.ts";
 
 /** `tinyDataset`'s form, with images of `counts` per class; a class differs little from the others. */

@@ -9,7 +9,7 @@ import { expect, test } from "vitest";
 import { loadOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
 import { decodeModel } from "../../src/formats/onnx/proto.ts";
 import { initialize } from "../../src/models/initialize.ts";
-import { sourceForFile } from "../../src/training/start/fine-tuning-data.ts";
+import { sourceForFile } from "../../src/training/start/data/fine-tuning-data.ts";
 import type { ModelFile } from "../../src/training/start/starting-network.ts";
 import { train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";

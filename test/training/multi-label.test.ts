@@ -17,7 +17,7 @@ import { resume } from "../../src/training/resume.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { recipe } from "../../src/training/settings/recipes.ts";
 import { parseSettings } from "../../src/training/settings/settings.ts";
-import { answersWithLabels } from "../../src/training/start/file-metadata.ts";
+import { answersWithLabels } from "../../src/training/start/data/file-metadata.ts";
 import { classNamesOf } from "../../src/training/start/head/class-names.ts";
 import { fitHead } from "../../src/training/start/head/fit-head.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";

@@ -9,8 +9,8 @@ import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Network } from "../../src/graph/graph.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
-import { ownNormalizationNote, ownNormalizationOf } from "../../src/training/start/own-normalization.ts";
-import { normalizationFlagsOf, usualNormalizations } from "../../src/training/start/usual-normalizations.ts";
+import { normalizationFlagsOf, usualNormalizations } from "../../src/training/start/data/common-normalizations.ts";
+import { ownNormalizationNote, ownNormalizationOf } from "../../src/training/start/data/network-normalization.ts";
 import { train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, trainTiny } from "./tiny.ts";
 

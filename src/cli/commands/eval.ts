@@ -31,7 +31,7 @@ import { readSize } from "../../training/settings/codecs.ts";
 import { readFixedInputs } from "../../training/settings/fixed-input.ts";
 import { fileImageFlags } from "../../training/settings/image-flags.ts";
 import { tasks } from "../../training/settings/tasks.ts";
-import { answersWithLabels } from "../../training/start/file-metadata.ts";
+import { answersWithLabels } from "../../training/start/data/file-metadata.ts";
 import { readingNote } from "../../training/start/reading-note.ts";
 import { checkFit, sampleShapeOf } from "../../training/start/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";

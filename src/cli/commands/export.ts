@@ -10,7 +10,7 @@ import { loadOnnx } from "../../formats/onnx/index.ts";
 import type { Pair } from "../../graph/attributes.ts";
 import { readSize } from "../../training/settings/codecs.ts";
 import { normalizationFlags } from "../../training/settings/image-flags.ts";
-import { answersWithLabels, preparationOf } from "../../training/start/file-metadata.ts";
+import { answersWithLabels, preparationOf } from "../../training/start/data/file-metadata.ts";
 import { classNamesOf } from "../../training/start/head/class-names.ts";
 import { type CommonOptions, type Context, printJson, withCommonOptions } from "../context.ts";
 import { unusedSizeNotes } from "../fixed-size.ts";

@@ -15,7 +15,7 @@ import { compareQuantized } from "../../quantization/compare.ts";
 import { type Quantized, type QuantizeProgress, quantize } from "../../quantization/quantize.ts";
 import { formatCount } from "../../report/format.ts";
 import { fileImageFlags } from "../../training/settings/image-flags.ts";
-import { answersWithLabels } from "../../training/start/file-metadata.ts";
+import { answersWithLabels } from "../../training/start/data/file-metadata.ts";
 import { checkFit, sampleShapeOf } from "../../training/start/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
 import { addImageFlags, imageOptions } from "../flags.ts";

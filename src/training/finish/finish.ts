@@ -22,7 +22,7 @@ import { runFiles } from "../run-folder/run-folder.ts";
 import type { RunWriter } from "../run-folder/run-writer.ts";
 import type { Session } from "../session/session.ts";
 import { withMergedNorms } from "../start/batch-norms/restored-norms.ts";
-import { metadataOf } from "../start/file-metadata.ts";
+import { metadataOf } from "../start/data/file-metadata.ts";
 import { reportCertificate } from "./certificate.ts";
 import { finishInt8 } from "./int8.ts";
 import { measureLatencies, warnIfLatencyMissed } from "./latency.ts";

@@ -12,7 +12,7 @@ import type { Network } from "../../graph/graph.ts";
 import type { EventBody, NetworkSummary } from "../events/events.ts";
 import { detailsOf, type Score, scoreOf } from "../progress/score.ts";
 import type { Session } from "../session/session.ts";
-import { trainImagesOf } from "../start/class-balance.ts";
+import { trainImagesOf } from "../start/data/class-balance.ts";
 import { labelFigures } from "./figures.ts";
 
 /** The logits of `network` for all test images; with test-time augmentation also the accuracy over its views. */

@@ -4,7 +4,7 @@ import { networkCost } from "../../latency/predict.ts";
 import { describeTable } from "../../latency/table.ts";
 import { reportUnreadable } from "../progress/unreadable.ts";
 import type { RunWriter } from "../run-folder/run-writer.ts";
-import { classBalanceNotes } from "../start/class-balance.ts";
+import { classBalanceNotes } from "../start/data/class-balance.ts";
 import type { RunStart } from "../start/run-start.ts";
 import { engineOf } from "./run-scope.ts";
 import { epochOf, type Session } from "./session.ts";

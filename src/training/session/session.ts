@@ -33,7 +33,7 @@ import { keptFloats } from "../settings/integers.ts";
 import type { Settings } from "../settings/settings.ts";
 import { teachSettingsOf } from "../settings/teaching.ts";
 import { weightDecaysOf } from "../settings/weight-decay.ts";
-import { classWeightsOf } from "../start/class-balance.ts";
+import { classWeightsOf } from "../start/data/class-balance.ts";
 import { requireHead } from "../start/head/head.ts";
 import { isDistilled } from "../start/own-teacher.ts";
 

@@ -12,7 +12,7 @@ import { engineClassifier } from "../../evaluation/classifier.ts";
 import { inTwoClasses } from "../../evaluation/two-classes.ts";
 import type { Network } from "../../graph/graph.ts";
 import type { EventBody } from "../events/events.ts";
-import { normalizationFlagsOf, usualNormalizations } from "./usual-normalizations.ts";
+import { normalizationFlagsOf, usualNormalizations } from "./data/common-normalizations.ts";
 
 type Warning = Extract<EventBody, { type: "warning" }>;
 

@@ -8,13 +8,13 @@ import { requireUpdates } from "../network/weight-average.ts";
 import { requireKnownLayers } from "../settings/integers.ts";
 import type { Settings } from "../settings/settings.ts";
 import { labelOptionsOf } from "../settings/tasks.ts";
+import { sourceForFile } from "./data/fine-tuning-data.ts";
+import { fittingBatch } from "./data/fitting-batch.ts";
+import { type DataSource, openData, type RunData } from "./data/run-data.ts";
 import { dividedForBudget } from "./divided-groups.ts";
-import { sourceForFile } from "./fine-tuning-data.ts";
-import { fittingBatch } from "./fitting-batch.ts";
 import { isHeadNew, requireHead } from "./head/head.ts";
 import { requireKnownClasses } from "./own-teacher.ts";
 import { readingNote } from "./reading-note.ts";
-import { type DataSource, openData, type RunData } from "./run-data.ts";
 import { fileOf, inputOf, type ModelSource, nameOf, networkFor, openModel } from "./starting-network.ts";
 import { whitened } from "./whitened.ts";
 

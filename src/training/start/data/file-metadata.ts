@@ -3,12 +3,12 @@
  * are prepared for it.
  */
 import { z } from "zod";
-import { UserError } from "../../core/errors.ts";
-import { optional } from "../../core/optional.ts";
-import type { Dataset } from "../../data/dataset.ts";
-import { type ImageFileOptions, preparationSchema } from "../../data/images/open.ts";
-import { type Graph, takesChannelsLast } from "../../graph/graph.ts";
-import type { ModelFile } from "./starting-network.ts";
+import { UserError } from "../../../core/errors.ts";
+import { optional } from "../../../core/optional.ts";
+import type { Dataset } from "../../../data/dataset.ts";
+import { type ImageFileOptions, preparationSchema } from "../../../data/images/open.ts";
+import { type Graph, takesChannelsLast } from "../../../graph/graph.ts";
+import type { ModelFile } from "../starting-network.ts";
 
 /** N images, C channels (red, green, blue; or grey), H rows, W columns. */
 const layouts = { first: "NCHW", last: "NHWC" } as const;

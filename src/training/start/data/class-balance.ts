@@ -1,8 +1,8 @@
 /** Classes with very different numbers of training images: what the user is told, and the weights that balance them. */
-import type { Dataset } from "../../data/dataset.ts";
-import { imagesByLabel } from "../../data/label-sets.ts";
-import { countsOf, isUnbalanced } from "../../evaluation/class-tally.ts";
-import type { Settings } from "../settings/settings.ts";
+import type { Dataset } from "../../../data/dataset.ts";
+import { imagesByLabel } from "../../../data/label-sets.ts";
+import { countsOf, isUnbalanced } from "../../../evaluation/class-tally.ts";
+import type { Settings } from "../../settings/settings.ts";
 
 /**
  * The weight of an image of each class in the loss: n / (k · nᶜ) for nᶜ of n images and k classes that have images. The

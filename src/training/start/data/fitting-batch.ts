@@ -1,5 +1,5 @@
 /** A batch for data with fewer images than a batch. */
-import type { Settings } from "../settings/settings.ts";
+import type { Settings } from "../../settings/settings.ts";
 
 /** Settings whose batch fits the data, and a sentence about it if it is not the one that was asked for. */
 export interface FittedBatch {

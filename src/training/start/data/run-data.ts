@@ -1,11 +1,11 @@
 /** Opens the data of a run and applies the limits of the settings. */
-import { UserError } from "../../core/errors.ts";
-import { checkDataset } from "../../data/check.ts";
-import { type Dataset, firstImages, type SampleShape } from "../../data/dataset.ts";
-import { type DatasetReference, datasetReference } from "../../data/references.ts";
-import { hashData, type RunRecord } from "../run-folder/run-record.ts";
-import type { Settings } from "../settings/settings.ts";
-import { labelOptionsOf } from "../settings/tasks.ts";
+import { UserError } from "../../../core/errors.ts";
+import { checkDataset } from "../../../data/check.ts";
+import { type Dataset, firstImages, type SampleShape } from "../../../data/dataset.ts";
+import { type DatasetReference, datasetReference } from "../../../data/references.ts";
+import { hashData, type RunRecord } from "../../run-folder/run-record.ts";
+import type { Settings } from "../../settings/settings.ts";
+import { labelOptionsOf } from "../../settings/tasks.ts";
 
 /**
  * A name or folder as the command line takes it, a reference such as `cifar10()`, or a dataset that is open already.

@@ -2,14 +2,14 @@
  * Data for a run from trained weights. The images must be normalised as they were when the weights were trained. Only
  * the metadata of the network's file can say how.
  */
-import { UserError } from "../../core/errors.ts";
-import { withNotes } from "../../data/dataset.ts";
-import type { OpenOptions } from "../../data/open.ts";
-import { datasetReference } from "../../data/references.ts";
+import { UserError } from "../../../core/errors.ts";
+import { withNotes } from "../../../data/dataset.ts";
+import type { OpenOptions } from "../../../data/open.ts";
+import { datasetReference } from "../../../data/references.ts";
+import type { ModelFile } from "../starting-network.ts";
 import { preparationOf } from "./file-metadata.ts";
-import { ownNormalizationNote, ownNormalizationOf } from "./own-normalization.ts";
+import { ownNormalizationNote, ownNormalizationOf } from "./network-normalization.ts";
 import type { DataSource } from "./run-data.ts";
-import type { ModelFile } from "./starting-network.ts";
 
 /** What images have: no labels, or any number of them; default: one each. */
 type LabelOptions = Pick<OpenOptions, "unlabelled" | "severalLabels">;

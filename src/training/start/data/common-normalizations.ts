@@ -1,5 +1,5 @@
 /** The usual ways in which networks have their images normalised, for hints and to try out. */
-import type { Normalization } from "../../data/dataset.ts";
+import type { Normalization } from "../../../data/dataset.ts";
 
 export interface UsualNormalization extends Normalization {
   readonly name: string;

@@ -2,9 +2,9 @@
  * A network that normalises its images itself: files of many tools begin with a division by 255, or the subtraction of
  * a mean. Such a network must get the pixels that these first nodes expect, and nothing would report other ones.
  */
-import type { Normalization } from "../../data/dataset.ts";
-import { type Graph, type Network, type Node, readers } from "../../graph/graph.ts";
-import { bindBatch } from "../../graph/shapes.ts";
+import type { Normalization } from "../../../data/dataset.ts";
+import { type Graph, type Network, type Node, readers } from "../../../graph/graph.ts";
+import { bindBatch } from "../../../graph/shapes.ts";
 
 /** What the first nodes of a network do to a channel: x → slope · x + offset. */
 interface Affine {
