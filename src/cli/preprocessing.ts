@@ -5,9 +5,9 @@
  */
 import { UserError } from "../core/errors.ts";
 import type { ImageFileOptions } from "../data/images/open.ts";
-import { normalizationFlagsOf, usualNormalizations } from "../training/start/data/common-normalizations.ts";
+import { commonNormalizations, normalizationFlagsOf } from "../training/start/data/common-normalizations.ts";
 import { preparationOf } from "../training/start/data/file-metadata.ts";
-import { ownNormalizationNote, ownNormalizationOf } from "../training/start/data/network-normalization.ts";
+import { networkNormalizationNote, networkNormalizationOf } from "../training/start/data/network-normalization.ts";
 import type { ModelFile } from "../training/start/starting-network.ts";
 
 /**
@@ -23,9 +23,9 @@ export function preprocessingOf(file: ModelFile, { mean, standardDeviation }: Im
     });
   }
   if (mean !== undefined || found.mean !== undefined) return found;
-  const own = ownNormalizationOf(file);
+  const own = networkNormalizationOf(file);
   if (own !== undefined) return { ...found, ...own.normalization };
-  const values = usualNormalizations.map((usual) => `  ${usual.name}: ${normalizationFlagsOf(usual)}`);
+  const values = commonNormalizations.map((usual) => `  ${usual.name}: ${normalizationFlagsOf(usual)}`);
   throw new UserError("bad-option", "the file does not say how to normalise images", {
     about: file.path,
     hint: [
@@ -39,6 +39,6 @@ export function preprocessingOf(file: ModelFile, { mean, standardDeviation }: Im
 /** Sentences about a preprocessing that only the network's first nodes decide. */
 export function preprocessingNotes(file: ModelFile, { mean }: ImageFileOptions): readonly string[] {
   if (mean !== undefined || preparationOf(file).mean !== undefined) return [];
-  const own = ownNormalizationOf(file);
-  return own === undefined ? [] : [ownNormalizationNote(own)];
+  const own = networkNormalizationOf(file);
+  return own === undefined ? [] : [networkNormalizationNote(own)];
 }

@@ -10,7 +10,7 @@ import {
   type ScaledStructures,
   type Weights,
 } from "../graph/graph.ts";
-import { OnlyPath, type ScaledValue } from "./required-path.ts";
+import { RequiredPath, type ScaledValue } from "./required-path.ts";
 
 export { type FactorKind, factorKinds };
 
@@ -69,8 +69,8 @@ export function factorsOf(graph: Graph, selection: Selection = {}): readonly Fac
     return scales === undefined ? [] : [{ parameter: name, nodes, structures: scales, count }];
   });
   if (placed.length === 0) return [];
-  const path = new OnlyPath(graph);
-  // The last factors come first: see `OnlyPath`.
+  const path = new RequiredPath(graph);
+  // The last factors come first: see `RequiredPath`.
   const found = placed.toReversed().map(({ parameter, nodes, structures, count }): Factor => {
     const values = nodes.map(({ name, outputs, attributes: { first } }): ScaledValue => {
       const value = required(outputs[0], `output of "${name}"`);

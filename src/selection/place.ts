@@ -15,7 +15,7 @@ import { type Branch, residualBranches } from "./branches.ts";
 import { type Factor, type FactorKind, factorKinds, factorsOf, type Selection, selectionKeys } from "./factors.ts";
 import { type Selectable, selectableLayers } from "./layers.ts";
 import { PlacementAnalysis } from "./placement-analysis.ts";
-import { OnlyPath } from "./required-path.ts";
+import { RequiredPath } from "./required-path.ts";
 import { findStreams, type Refusal } from "./streams.ts";
 
 export type { Factor, FactorKind, Selection } from "./factors.ts";
@@ -47,10 +47,10 @@ function sitesOf(graph: Graph): FoundSites {
   const layers = selectableLayers(facts);
   const { streams, refused } = findStreams(facts, layers);
   const all = [...layers, ...streams];
-  let path: OnlyPath | undefined;
+  let path: RequiredPath | undefined;
   const alone = all.filter(({ sites, count }) => {
     if (count > 1) return false;
-    path ??= new OnlyPath(graph);
+    path ??= new RequiredPath(graph);
     return path.keptRun(sites, count) !== undefined;
   });
   const { branches, refused: refusedBranches } = prunableBranches(graph, facts);

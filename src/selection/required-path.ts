@@ -19,7 +19,7 @@ export interface ScaledValue {
  * Finds the factors on the only path through one graph. It stores its answers and uses them for the next questions: ask
  * about the last values first, because the answer for a later value often gives the answer for an earlier one.
  */
-export class OnlyPath {
+export class RequiredPath {
   readonly #index: ActivationIndex;
   readonly #assumed: AssumedConstants;
   readonly #outputs: readonly (readonly number[])[];

@@ -8,7 +8,7 @@ import { type Cluster, inCluster } from "../distributed/cluster.ts";
 import type { RunEvent } from "./events/events.ts";
 import type { Run } from "./finish/run.ts";
 import { type RunHook, requireOwners, requireOwnNames } from "./hooks/run-hook.ts";
-import { partOfBatch, requireCommonGround } from "./ranks/ranks.ts";
+import { partOfBatch, requireSameInputs } from "./ranks/ranks.ts";
 import { loadTogether, readLatestTogether } from "./run-folder/broadcast.ts";
 import { readEventsSoFar } from "./run-folder/event-log.ts";
 import { hasEnded } from "./run-folder/finished.ts";
@@ -21,8 +21,8 @@ import { type PreparedRun, runToEnd } from "./run-to-end.ts";
 import { clusterFor, engineOf, type RunOptions, type RunResources } from "./session/run-scope.ts";
 import type { Settings } from "./settings/settings.ts";
 import { reopenData } from "./start/data/run-data.ts";
+import { hasTeacher } from "./start/distillation.ts";
 import { needsLatency, readLatencyTable } from "./start/latency-table.ts";
-import { hasTeacher } from "./start/own-teacher.ts";
 import type { RunStart } from "./start/run-start.ts";
 
 export interface ResumeOptions extends RunOptions, RunChanges {}
@@ -100,7 +100,7 @@ async function reopen(
     partOfBatch(settings.batch, cluster);
     return reopenData(record, options.data);
   });
-  await requireCommonGround(cluster, { settings, dataset, network: latest.network, engine });
+  await requireSameInputs(cluster, { settings, dataset, network: latest.network, engine });
   const { step } = latest.progress;
   const changed = await cluster.onFirst(() => recordChanges(path, record, options, step));
   // The next checkpoints belong to the changed record.

@@ -11,7 +11,7 @@ import { bake } from "../selection/fold.ts";
 import type { ControlOf } from "./events/events.ts";
 import type { Run } from "./finish/run.ts";
 import { requireReachable } from "./gamma/budget-gamma.ts";
-import { requireCommonGround } from "./ranks/ranks.ts";
+import { requireSameInputs } from "./ranks/ranks.ts";
 import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
 import { describeEnvironment } from "./run-folder/environment.ts";
 import {
@@ -30,11 +30,11 @@ import { restored } from "./start/batch-norms/restore.ts";
 import { carriedNotices } from "./start/carried-notices.ts";
 import { checkedSettings } from "./start/checked-settings.ts";
 import type { DataSource } from "./start/data/run-data.ts";
+import { hasTeacher, withDistillationDecided } from "./start/distillation.ts";
 import { bringsWeights } from "./start/fine-tuning.ts";
-import { type FirstAnswers, firstAnswers } from "./start/first-answers.ts";
+import { type InitialAccuracy, measureInitialAccuracy } from "./start/initial-accuracy.ts";
 import { latencyTableFor } from "./start/latency-table.ts";
 import { type ModelAndData, openModelAndData } from "./start/model-and-data.ts";
-import { hasTeacher, withOwnTeacher } from "./start/own-teacher.ts";
 import { type RunStart, withKeptFiles, writeStart } from "./start/run-start.ts";
 import { type ModelSource, withFactors } from "./start/starting-network.ts";
 
@@ -78,7 +78,7 @@ async function trainOn(cluster: Cluster, model: ModelSource, options: TrainOptio
 async function openAndCheck(cluster: Cluster, model: ModelSource, options: TrainOptions): Promise<ModelAndData> {
   const { data, teacher } = options;
   const isFineTuned = bringsWeights(model) && options.fromScratch !== true;
-  const about = { cluster, isFineTuned, hasTeacher: teacher !== undefined };
+  const about = { cluster, isFineTuned, bringsTeacher: teacher !== undefined };
   const settings = checkedSettings(settingsOf(options), { ...about, own: options });
   return openModelAndData(model, data, { ...about, settings });
 }
@@ -122,19 +122,19 @@ async function withPlacedFactors(cluster: Cluster, model: ModelSource, opened: M
 async function prepareNewRun(newRun: NewRun, resources: RunResources, options: TrainOptions): Promise<PreparedRun> {
   const { network, dataset, model, settings: asked } = newRun;
   const { cluster } = resources;
-  const answers = newRun.knowsClasses
-    ? await firstAnswers(resources, { network, dataset, batch: evaluationBatchOf(asked, cluster) })
+  const measured = newRun.knowsClasses
+    ? await measureInitialAccuracy(resources, { network, dataset, batch: evaluationBatchOf(asked, cluster) })
     : undefined;
-  const { settings, notice } = withOwnTeacher(
+  const { settings, notice } = withDistillationDecided(
     asked,
-    asked.budget === undefined ? undefined : answers,
+    asked.budget === undefined ? undefined : measured,
     dataset.classes.length,
   );
   const engine = engineOf(resources);
   return {
     settings,
     folder: async () => {
-      await requireCommonGround(cluster, { settings, dataset, network, engine });
+      await requireSameInputs(cluster, { settings, dataset, network, engine });
       return cluster.onFirst(() => newFolder(options.folder, settings, `${model}-${dataset.name}`));
     },
     open: async (writer) => {
@@ -151,11 +151,11 @@ async function prepareNewRun(newRun: NewRun, resources: RunResources, options: T
       };
       const start: RunStart = {
         ...{ record, dataset, isNew: true, resumedFrom: null },
-        ...optional({ latencyTable: newRun.latencyTable, warning: answers?.warning }),
-        isTrained: answers !== undefined && answers.warning === undefined,
+        ...optional({ latencyTable: newRun.latencyTable, warning: measured?.warning }),
+        isTrained: measured !== undefined && measured.warning === undefined,
         checkpoint: { ...INITIAL_STATE, network, seal: sealOf(record) },
         ...(hasTeacher(settings) ? { teacher: options.teacher ?? bake(network) } : {}),
-        notices: noticesOf(newRun, { answers, teacherNotice: notice, isBaseline: options.controlOf !== undefined }),
+        notices: noticesOf(newRun, { measured, teacherNotice: notice, isBaseline: options.controlOf !== undefined }),
       };
       return withKeptFiles(start, await cluster.onFirst(() => writeStart(writer, start)));
     },
@@ -188,7 +188,7 @@ function recordOf({
 const NO_GAMMA = "No sparsity strength γ was given. This is plain training: nothing will be cut";
 
 interface Found {
-  readonly answers: FirstAnswers | undefined;
+  readonly measured: InitialAccuracy | undefined;
   readonly teacherNotice: string | undefined;
   readonly isBaseline: boolean;
 }
@@ -196,11 +196,11 @@ interface Found {
 /** What the user should know about how the run begins. */
 function noticesOf(
   { network, factors, notices, restored: { notice: restoredNotice } }: NewRun,
-  { answers, teacherNotice, isBaseline }: Found,
+  { measured, teacherNotice, isBaseline }: Found,
 ): readonly string[] {
   const noGamma = factors.length === 0 && !isBaseline ? NO_GAMMA : undefined;
   return [
-    ...(answers?.notices ?? []),
+    ...(measured?.notices ?? []),
     ...carriedNotices(network.graph),
     ...notices,
     ...[teacherNotice, restoredNotice, noGamma].filter((notice) => notice !== undefined),

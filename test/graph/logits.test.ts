@@ -10,7 +10,7 @@ import type { Graph } from "../../src/graph/graph.ts";
 import { endingInLogits } from "../../src/graph/logits.ts";
 import { compact } from "../../src/pruning/compact.ts";
 import { place } from "../../src/selection/place.ts";
-import { Teacher } from "../../src/training/network/teacher.ts";
+import { DistillationTeacher } from "../../src/training/network/distillation-teacher.ts";
 import { labels, randomWeights, spread } from "../engine/random-data.ts";
 import { train } from "../engine/training-steps.ts";
 import { referenceHost } from "../evaluation/reference-host.ts";
@@ -87,7 +87,7 @@ describe.each(ends)("a network that ends in a %s", (end) => {
     const weights = randomWeights(network(end), 7);
     const [plain, ending] = await Promise.all(
       (["logits", end] as const).map(async (each) => {
-        const teacher = await Teacher.open({ graph: network(each), weights }, options);
+        const teacher = await DistillationTeacher.open({ graph: network(each), weights }, options);
         return teacher.targets(spread([2, 3, 5, 5], 1, "images"));
       }),
     );

@@ -8,7 +8,7 @@ import type { Graph } from "../../src/graph/graph.ts";
 import { inferShapes } from "../../src/graph/shapes.ts";
 import { selectableLayers } from "../../src/selection/layers.ts";
 import { PlacementAnalysis } from "../../src/selection/placement-analysis.ts";
-import { OnlyPath } from "../../src/selection/required-path.ts";
+import { RequiredPath } from "../../src/selection/required-path.ts";
 import { findStreams } from "../../src/selection/streams.ts";
 
 /** Two convolutions a layer; each block's features are joined anew for every layer, or one after another. */
@@ -54,7 +54,7 @@ function looksPerChannel(graph: Graph): { readonly places: number; readonly path
   const facts = new PlacementAnalysis(graph);
   const layers = selectableLayers(facts);
   const { streams } = findStreams(facts, layers);
-  const path = new OnlyPath(graph);
+  const path = new RequiredPath(graph);
   for (const { sites, count } of [...layers, ...streams].toReversed()) path.keptRun(sites, count);
   return { places: facts.looks / channels, path: path.looks / channels };
 }

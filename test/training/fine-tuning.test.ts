@@ -6,7 +6,7 @@ import { required } from "../../src/core/errors.ts";
 import { tensor } from "../../src/core/tensor.ts";
 import { loadOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
 import type { Network } from "../../src/graph/graph.ts";
-import { softened } from "../../src/training/network/teacher.ts";
+import { softened } from "../../src/training/network/distillation-teacher.ts";
 import { resume } from "../../src/training/resume.ts";
 import { checkpointPath, listCheckpoints } from "../../src/training/run-folder/checkpoint-files.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";

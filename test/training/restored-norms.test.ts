@@ -15,7 +15,7 @@ import { resume } from "../../src/training/resume.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { channelStatistics } from "../../src/training/start/batch-norms/channel-statistics.ts";
-import { foldedConvolutions } from "../../src/training/start/batch-norms/merged-norms.ts";
+import { convolutionsWithMergedNorms } from "../../src/training/start/batch-norms/merged-norms.ts";
 import { withMergedNorms, withNorms } from "../../src/training/start/batch-norms/restored-norms.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, tinyWithoutNorms } from "./tiny.ts";
@@ -61,7 +61,7 @@ function largest(a: Tensor, b: Tensor): number {
 }
 
 const original = drawn(tinyWithoutNorms());
-const convolutions = foldedConvolutions(original.graph);
+const convolutions = convolutionsWithMergedNorms(original.graph);
 const outputsOf = convolutions.map(({ outputs: [dst = ""] }) => dst);
 const settings = { engine: "reference", batch: 16 } as const;
 

@@ -21,7 +21,7 @@ import { factorsOf } from "../../src/selection/factors.ts";
 import { bake } from "../../src/selection/fold.ts";
 import { requireReachable } from "../../src/training/gamma/budget-gamma.ts";
 import { parseSettings } from "../../src/training/settings/settings.ts";
-import { foldedConvolutions } from "../../src/training/start/batch-norms/merged-norms.ts";
+import { convolutionsWithMergedNorms } from "../../src/training/start/batch-norms/merged-norms.ts";
 import { dividedForBudget } from "../../src/training/start/divided-groups.ts";
 import { withFactors } from "../../src/training/start/starting-network.ts";
 import { normal } from "../engine/random-data.ts";
@@ -144,7 +144,7 @@ describe.each(Object.entries(table))(
 
     test(refused === undefined ? "can be pruned to half of its cost" : "is refused before training", async () => {
       const { network } = dividedForBudget(await read(file, size), settings);
-      expect(foldedConvolutions(network.graph)).toHaveLength(restored);
+      expect(convolutionsWithMergedNorms(network.graph)).toHaveLength(restored);
       const start = withFactors(network, settings);
       if (refused !== undefined) {
         expect(() => requireReachable(settings, start)).toThrow(refused);

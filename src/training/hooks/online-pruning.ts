@@ -66,7 +66,7 @@ export class OnlinePruning implements RunHook {
     const remaining = run.totalSteps - run.step;
     // While integers are simulated, values keep the ranges that they are followed with.
     if (shrink === false || remaining === 0 || network.isSimulated) return;
-    const held = this.#heldStructures(await network.readHeld(), shrink);
+    const held = this.#heldStructures(await network.readStepsAtZero(), shrink);
     if (held === undefined) return;
     const state = await network.read();
     const whole = { graph: network.graph, weights: state.weights };

@@ -17,13 +17,13 @@ import { type CutStep, keptIndices } from "../../pruning/cut-list.ts";
 import { narrow, narrowFactors, type Shrinking, widen } from "../../pruning/shrink.ts";
 import { type Factor, gammaFeeds } from "../../selection/factors.ts";
 import { requireGammas } from "../gamma/gamma-check.ts";
+import { DistillationTeacher } from "./distillation-teacher.ts";
 import { everyKind, lastWeights, narrowState, type TrainingState, wholeWeights } from "./full-size-state.ts";
 import { divideFeeds, joinResults } from "./micro-batches.ts";
 import { OutputTeacher } from "./output-teacher.ts";
 import { rangesByParameter, readOptimizer, readRanges } from "./plan-state.ts";
 import { shareStatistics } from "./rank-statistics.ts";
 import { scoringClassifier } from "./scoring.ts";
-import { Teacher } from "./teacher.ts";
 import {
   AFTER_A_CUT,
   decidedPrecision,
@@ -70,14 +70,14 @@ export class LiveNetwork {
   #average: Weights | undefined;
   /** Number of ranks that were asked to stop, from the last step. */
   #stopping = 0;
-  readonly #teacher: Teacher | OutputTeacher | undefined;
+  readonly #teacher: DistillationTeacher | OutputTeacher | undefined;
 
   private constructor(
     options: LiveNetworkOptions & { readonly precision: Precision },
     { graph, weights, optimizer, cuts }: LiveNetworkStart,
     left: Graph,
     plans: Plans,
-    teacher: Teacher | OutputTeacher | undefined,
+    teacher: DistillationTeacher | OutputTeacher | undefined,
   ) {
     this.#options = options;
     this.#precision = options.precision;
@@ -109,7 +109,11 @@ export class LiveNetwork {
         ? await OutputTeacher.open(taught.network, { ...teaching, precision })
         : teacher === undefined
           ? undefined
-          : await Teacher.open(teacher.network, { ...teaching, precision, temperature: teacher.temperature });
+          : await DistillationTeacher.open(teacher.network, {
+              ...teaching,
+              precision,
+              temperature: teacher.temperature,
+            });
     return new LiveNetwork({ ...options, precision }, { ...start, optimizer: state }, left.graph, plans, opened);
   }
 
@@ -304,7 +308,7 @@ export class LiveNetwork {
   }
 
   /** For each factor that is left, by its name: the number of steps that each structure has been at zero. */
-  async readHeld(): Promise<Weights> {
+  async readStepsAtZero(): Promise<Weights> {
     const names = this.#statesOfFactors("held");
     const held = await this.#plans.training.read([...names.values()]);
     return new Map([...names].map(([parameter, name]) => [parameter, required(held.get(name), name)] as const));

@@ -6,7 +6,7 @@ import type { KernelChoices } from "../../engine/engine.ts";
 import type { PlanHandle } from "../../engine/host.ts";
 import type { Graph, Network } from "../../graph/graph.ts";
 import { withoutLastSoftmax } from "../../graph/taught-outputs.ts";
-import type { TeacherFeeds, TeacherOptions } from "./teacher.ts";
+import type { TeacherFeeds, TeacherOptions } from "./distillation-teacher.ts";
 
 export class OutputTeacher {
   readonly #plan: PlanHandle;

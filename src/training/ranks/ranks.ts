@@ -74,7 +74,7 @@ function joinedAnswers(parts: readonly Answers[], classes: number): Answers {
 }
 
 /** The inputs of a run that must be the same on all ranks. */
-export interface CommonGround {
+export interface SharedInputs {
   readonly settings: Settings;
   readonly dataset: Dataset;
   readonly network: Network;
@@ -85,9 +85,9 @@ export interface CommonGround {
  * Checks that all ranks have the same inputs as rank 0.
  * @throws UserError "ranks-differ" with the rank, its host and the difference.
  */
-export async function requireCommonGround(
+export async function requireSameInputs(
   cluster: Cluster,
-  { settings, dataset, network, engine }: CommonGround,
+  { settings, dataset, network, engine }: SharedInputs,
 ): Promise<void> {
   await cluster.requireSame(() => {
     const { train, test } = hashData(dataset);

@@ -34,8 +34,8 @@ import type { Settings } from "../settings/settings.ts";
 import { teachSettingsOf } from "../settings/teaching.ts";
 import { weightDecaysOf } from "../settings/weight-decay.ts";
 import { classWeightsOf } from "../start/data/class-balance.ts";
+import { usesDistillation } from "../start/distillation.ts";
 import { requireHead } from "../start/head/head.ts";
-import { isDistilled } from "../start/own-teacher.ts";
 
 export interface SessionStart {
   readonly settings: Settings;
@@ -96,7 +96,8 @@ function softLabelsOf(settings: Settings, dataset: Dataset): SoftLabels | undefi
     return { classes: dataset.classes.length, smoothing: labelSmoothing, sets, ...optional({ mixing }) };
   }
   const weights = classWeightsOf(settings, dataset);
-  if (labelSmoothing === 0 && mixing === undefined && !isDistilled(settings) && weights === undefined) return undefined;
+  if (labelSmoothing === 0 && mixing === undefined && !usesDistillation(settings) && weights === undefined)
+    return undefined;
   return { classes: dataset.classes.length, smoothing: labelSmoothing, ...optional({ mixing, weights }) };
 }
 

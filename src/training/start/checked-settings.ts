@@ -16,7 +16,7 @@ export interface CheckedFor {
   /** Whether the run starts from trained weights, which get a lower learning rate. */
   readonly isFineTuned: boolean;
   /** Whether the caller brings a network to learn from. */
-  readonly hasTeacher: boolean;
+  readonly bringsTeacher: boolean;
   /** The caller's own hooks and γ policy. */
   readonly own: Pick<RunOptions, "hooks" | "gammaPolicy">;
 }
@@ -26,9 +26,12 @@ export interface CheckedFor {
  * @throws UserError "unknown-name" or "bad-option" for settings that are unknown, out of range, or contradict each
  * other, the caller's hooks or the ranks.
  */
-export function checkedSettings(input: SettingsInput, { cluster, isFineTuned, hasTeacher, own }: CheckedFor): Settings {
+export function checkedSettings(
+  input: SettingsInput,
+  { cluster, isFineTuned, bringsTeacher, own }: CheckedFor,
+): Settings {
   const settings = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
-  requireWeights(settings, isFineTuned || hasTeacher);
+  requireWeights(settings, isFineTuned || bringsTeacher);
   requireOneTarget(settings);
   requireWindow(settings);
   requireBodyEpochs(settings);

@@ -5,8 +5,8 @@
 import { UserError } from "../../core/errors.ts";
 import type { ScheduleKind } from "../learning-rate/schedules.ts";
 import type { Settings, SettingsInput } from "../settings/settings.ts";
+import { usesDistillation } from "./distillation.ts";
 import { isRunFolder } from "./finished-run.ts";
-import { isDistilled } from "./own-teacher.ts";
 import { isOnnxFile, type ModelSource } from "./starting-network.ts";
 
 /**
@@ -39,7 +39,7 @@ export function requireWeights(settings: Settings, areThere: boolean): void {
   const { freezeBatchNorm, headEpochs, teach } = settings;
   const [option, why] = freezeBatchNorm
     ? ["freezeBatchNorm", "there are no statistics to normalise by"]
-    : isDistilled(settings)
+    : usesDistillation(settings)
       ? ["distill", "there is no trained network to distil from"]
       : headEpochs !== undefined
         ? ["headEpochs", "the rest of the network has learnt nothing that could be kept"]
@@ -64,7 +64,7 @@ export function requireOneTarget(settings: Settings): void {
   }
   const others = {
     ...{ mixing, headEpochs, classWeights, testTimeAugmentation },
-    distill: isDistilled(settings) ? true : undefined,
+    distill: usesDistillation(settings) ? true : undefined,
     labelSmoothing: labelSmoothing > 0 ? labelSmoothing : undefined,
   };
   const [other] = Object.entries(others).find(([, value]) => value !== undefined) ?? [];

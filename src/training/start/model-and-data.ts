@@ -11,9 +11,9 @@ import { labelOptionsOf } from "../settings/tasks.ts";
 import { sourceForFile } from "./data/fine-tuning-data.ts";
 import { fittingBatch } from "./data/fitting-batch.ts";
 import { type DataSource, openData, type RunData } from "./data/run-data.ts";
+import { requireKnownClasses } from "./distillation.ts";
 import { dividedForBudget } from "./divided-groups.ts";
 import { isHeadNew, requireHead } from "./head/head.ts";
-import { requireKnownClasses } from "./own-teacher.ts";
 import { readingNote } from "./reading-note.ts";
 import { fileOf, inputOf, type ModelSource, nameOf, networkFor, openModel } from "./starting-network.ts";
 import { whitened } from "./whitened.ts";
@@ -37,7 +37,7 @@ interface OpeningOptions {
   /** Whether the run starts from the weights of `model`. */
   readonly isFineTuned: boolean;
   /** Whether the caller brings a network to learn from. */
-  readonly hasTeacher: boolean;
+  readonly bringsTeacher: boolean;
 }
 
 /**
@@ -48,7 +48,7 @@ interface OpeningOptions {
 export async function openModelAndData(
   model: ModelSource,
   data: DataSource,
-  { cluster, settings: asked, isFineTuned, hasTeacher }: OpeningOptions,
+  { cluster, settings: asked, isFineTuned, bringsTeacher }: OpeningOptions,
 ): Promise<ModelAndData> {
   const found = await openModel(model, asked);
   const file = fileOf(found);
@@ -61,7 +61,7 @@ export async function openModelAndData(
 
   const isTaught = settings.teach !== undefined;
   const { network: fitting, notice: headNotice } = networkFor(found, dataset, { ...settings, isTaught });
-  if (!hasTeacher) requireKnownClasses(settings, fitting);
+  if (!bringsTeacher) requireKnownClasses(settings, fitting);
   if (settings.headEpochs !== undefined) requireHead(fitting.graph);
   const scoreNotice = readingNote(fitting.graph, dataset, settings);
   const { network, notice: groupsNotice } = dividedForBudget(await whitened(fitting, dataset), settings);

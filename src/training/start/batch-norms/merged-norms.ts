@@ -1,6 +1,6 @@
 /**
- * Networks without batch norms. Exporters merge batch norms into the convolutions in front of them, unless they are
- * told not to. Such a network gives the same answers, but trains far worse.
+ * Finds the convolutions that an exporter has merged batch norms into. Exporters do so unless they are told not to. The
+ * network gives the same answers as before, but trains far worse.
  */
 import { type Shape, sameShape } from "../../../core/tensor.ts";
 import { type Graph, type Node, readers } from "../../../graph/graph.ts";
@@ -17,16 +17,19 @@ const FEWEST_CONVOLUTIONS = 3;
  * norm says that nothing was merged. Batch norms in front of convolutions cannot be merged, so they may be left.
  * Networks with norms of other kinds are designed for these.
  */
-export function foldedConvolutions(graph: Graph, fewest: number = FEWEST_CONVOLUTIONS): readonly Convolution[] {
-  const isOther = ({ op }: Node): boolean => op === "normalization" || op === "local_response_normalization";
+export function convolutionsWithMergedNorms(
+  graph: Graph,
+  fewest: number = FEWEST_CONVOLUTIONS,
+): readonly Convolution[] {
+  const isOtherNorm = ({ op }: Node): boolean => op === "normalization" || op === "local_response_normalization";
   // A super-resolution network is designed without norms: they would take the contrast from the images.
-  if (graph.nodes.some((node) => isOther(node) || node.op === "depth_to_space")) return [];
+  if (graph.nodes.some((node) => isOtherNorm(node) || node.op === "depth_to_space")) return [];
   const around = new Surroundings(graph);
   const all = graph.nodes.filter((node) => node.op === "convolution");
   if (all.some((node) => around.feedsNorm(node))) return [];
   const inner = all.filter((node) => around.isInner(node));
-  const folded = inner.filter((node) => around.isFolded(node));
-  return folded.length < fewest || 2 * folded.length < inner.length ? [] : folded;
+  const merged = inner.filter((node) => around.mayHaveMergedNorm(node));
+  return merged.length < fewest || 2 * merged.length < inner.length ? [] : merged;
 }
 
 const layers: ReadonlySet<string> = new Set(["convolution", "deconvolution", "linear"]);
@@ -62,8 +65,8 @@ class Surroundings {
     return all.length === 1 && all[0]?.op === "batch_normalization";
   }
 
-  /** Whether the convolution has a bias, and weights of its own that are trained. */
-  isFolded({ inputs: [, weights = "", bias] }: Convolution): boolean {
+  /** Whether the convolution has a bias, as a merged batch norm leaves one, and weights of its own that are trained. */
+  mayHaveMergedNorm({ inputs: [, weights = "", bias] }: Convolution): boolean {
     return bias !== undefined && this.#readers.get(weights)?.length === 1 && !this.#frozen.has(weights);
   }
 

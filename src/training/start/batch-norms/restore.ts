@@ -4,7 +4,7 @@ import type { Cluster } from "../../../distributed/cluster.ts";
 import type { Graph, Network } from "../../../graph/graph.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { channelStatistics } from "./channel-statistics.ts";
-import { foldedConvolutions } from "./merged-norms.ts";
+import { convolutionsWithMergedNorms } from "./merged-norms.ts";
 import { type Restored, withNorms } from "./restored-norms.ts";
 
 type Chosen = Pick<Settings, "engine" | "threads" | "batch" | "fromScratch"> &
@@ -22,7 +22,7 @@ export async function restored(
 ): Promise<Restored & { readonly notice?: string }> {
   // Frozen batch norms would normalise nothing. Ranges of integers are learnt for the layers that the file has.
   const isWanted = settings.restoreBatchNorm !== false && !settings.freezeBatchNorm && settings.int8 !== true;
-  const convolutions = isWanted ? foldedConvolutions(network.graph) : [];
+  const convolutions = isWanted ? convolutionsWithMergedNorms(network.graph) : [];
   if (convolutions.length === 0) return { network, norms: [] };
   const values = convolutions.map(({ outputs: [dst = ""] }) => dst);
   const statistics = settings.fromScratch
@@ -42,5 +42,5 @@ export async function restored(
 
 /** `graph` with batch norms that start as in a new network, behind the convolutions that have lost theirs. */
 export function withNewNorms(graph: Graph): Graph {
-  return withNorms({ graph, weights: new Map() }, foldedConvolutions(graph, 1), undefined).network.graph;
+  return withNorms({ graph, weights: new Map() }, convolutionsWithMergedNorms(graph, 1), undefined).network.graph;
 }

@@ -1,14 +1,14 @@
 /** The usual ways in which networks have their images normalised, for hints and to try out. */
 import type { Normalization } from "../../../data/dataset.ts";
 
-export interface UsualNormalization extends Normalization {
+export interface CommonNormalization extends Normalization {
   readonly name: string;
 }
 
 /** 1 / 255 to as many digits as make 255 again. */
 const BYTE = 0.00392157;
 
-export const usualNormalizations: readonly UsualNormalization[] = [
+export const commonNormalizations: readonly CommonNormalization[] = [
   {
     name: "ImageNet's, as torchvision and timm",
     mean: [0.485, 0.456, 0.406],

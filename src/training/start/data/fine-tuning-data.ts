@@ -8,7 +8,7 @@ import type { OpenOptions } from "../../../data/open.ts";
 import { datasetReference } from "../../../data/references.ts";
 import type { ModelFile } from "../starting-network.ts";
 import { preparationOf } from "./file-metadata.ts";
-import { ownNormalizationNote, ownNormalizationOf } from "./network-normalization.ts";
+import { networkNormalizationNote, networkNormalizationOf } from "./network-normalization.ts";
 import type { DataSource } from "./run-data.ts";
 
 /** What images have: no labels, or any number of them; default: one each. */
@@ -24,14 +24,14 @@ export function sourceForFile(file: ModelFile, source: DataSource, labels: Label
   // The classes of the new data may differ. The split stays, so that held-out images stay held out.
   const { classes: _, ...imageDefaults } = preparationOf(file);
   if (imageDefaults.mean !== undefined) return datasetReference(source, { imageDefaults, ...labels });
-  const own = ownNormalizationOf(file);
+  const own = networkNormalizationOf(file);
   if (own !== undefined) {
     const reference = datasetReference(source, {
       ...{ imageDefaults: { ...imageDefaults, ...own.normalization }, ...labels },
     });
     return {
       ...reference,
-      open: async (input) => withNotes(await reference.open(input), [ownNormalizationNote(own)]),
+      open: async (input) => withNotes(await reference.open(input), [networkNormalizationNote(own)]),
     };
   }
   throw new UserError("bad-option", "it is unknown how the network's training images were normalised", {

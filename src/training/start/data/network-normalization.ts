@@ -13,7 +13,7 @@ interface Affine {
 }
 
 /** The values that a network takes although it normalises them itself. */
-export interface OwnNormalization {
+export interface NetworkNormalization {
   /** The largest value of a pixel: 255 or 1. */
   readonly white: 1 | 255;
   /** What pixels / 255 must be normalised by to get such values. */
@@ -26,7 +26,7 @@ const LARGEST_SLOPE_OF_BYTES = 0.05;
 const LARGEST_MEAN_OF_SHARES = 2;
 
 /** The values that `network` takes, if its first nodes multiply them by constants or add constants; else undefined. */
-export function ownNormalizationOf({ graph, weights }: Network): OwnNormalization | undefined {
+export function networkNormalizationOf({ graph, weights }: Network): NetworkNormalization | undefined {
   const [input] = graph.inputs;
   const channels = input === undefined ? undefined : channelsOf(graph);
   if (input === undefined || channels === undefined || graph.inputs.length > 1) return undefined;
@@ -87,7 +87,7 @@ function scaled(map: Affine, slope: number, offset: number): Affine {
 }
 
 /** A sentence about the values that a network takes. */
-export function ownNormalizationNote({ white }: OwnNormalization): string {
+export function networkNormalizationNote({ white }: NetworkNormalization): string {
   return (
     `The network normalises its images itself, so it gets values 0 … ${white}. ` +
     "If that is wrong, give --mean and --std of pixels / 255"

@@ -5,10 +5,10 @@ import { loadOnnx } from "../../src/formats/onnx/index.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { model, modelNames } from "../../src/models/zoo.ts";
-import { foldedConvolutions } from "../../src/training/start/batch-norms/merged-norms.ts";
+import { convolutionsWithMergedNorms } from "../../src/training/start/batch-norms/merged-norms.ts";
 import { tinyWithoutNorms } from "./tiny.ts";
 
-const namesOf = (graph: Graph): readonly string[] => foldedConvolutions(graph).map(({ name }) => name);
+const namesOf = (graph: Graph): readonly string[] => convolutionsWithMergedNorms(graph).map(({ name }) => name);
 const three = { channels: 4, kernel: 3, padding: 1 } as const;
 const biased = { ...three, bias: true } as const;
 

@@ -9,8 +9,11 @@ import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Network } from "../../src/graph/graph.ts";
 import { initialize } from "../../src/models/initialize.ts";
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
-import { normalizationFlagsOf, usualNormalizations } from "../../src/training/start/data/common-normalizations.ts";
-import { ownNormalizationNote, ownNormalizationOf } from "../../src/training/start/data/network-normalization.ts";
+import { commonNormalizations, normalizationFlagsOf } from "../../src/training/start/data/common-normalizations.ts";
+import {
+  networkNormalizationNote,
+  networkNormalizationOf,
+} from "../../src/training/start/data/network-normalization.ts";
 import { train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, trainTiny } from "./tiny.ts";
 
@@ -43,27 +46,27 @@ describe("a network's own normalisation", () => {
     ["ImageNet's constants for shares", beginning(1, 0, [-0.485, -0.456, -0.406], [4.37, 4.46, 4.44]), 1],
     ["2 · x − 1", beginning(2, -1), 1],
   ])("of %s is known by the values that it takes", (_, network, white) => {
-    const own = ownNormalizationOf(network);
+    const own = networkNormalizationOf(network);
     expect(own?.white).toBe(white);
     expect(own?.normalization).toEqual({
       mean: [0, 0, 0],
       standardDeviation: [1 / white, 1 / white, 1 / white],
     });
-    if (own !== undefined) expect(ownNormalizationNote(own)).toContain(`values 0 … ${white}`);
+    if (own !== undefined) expect(networkNormalizationNote(own)).toContain(`values 0 … ${white}`);
   });
 
   test("is not seen in a network without one, nor in trained values", () => {
-    expect(ownNormalizationOf(beginning(1, 0))).toBeUndefined();
+    expect(networkNormalizationOf(beginning(1, 0))).toBeUndefined();
     const { graph, weights } = beginning(1, 0, [-1, -1, -1]);
     const trained = graph.parameters.map((one) =>
       one.name === "bias.value" ? { ...one, kind: "bias" as const } : one,
     );
-    expect(ownNormalizationOf({ graph: { ...graph, parameters: trained }, weights })).toBeUndefined();
+    expect(networkNormalizationOf({ graph: { ...graph, parameters: trained }, weights })).toBeUndefined();
   });
 
   test("is read from a file that PyTorch wrote: a division, a mean and a deviation", async () => {
     const file = fileURLToPath(new URL("../formats/onnx/fixtures/normalised-inside.onnx", import.meta.url));
-    expect(ownNormalizationOf(await loadOnnx(file))?.white).toBe(255);
+    expect(networkNormalizationOf(await loadOnnx(file))?.white).toBe(255);
   });
 });
 
@@ -93,7 +96,7 @@ describe("a trained network that gets other values", () => {
     const at = events.findIndex((event) => event.type === "warning" && event.reason === "starts-at-chance");
     expect(at).toBeGreaterThan(0);
     expect(at).toBeLessThan(events.findIndex(({ type }) => type === "step"));
-    const [imageNet] = usualNormalizations;
+    const [imageNet] = commonNormalizations;
     expect(events[at]).toMatchObject({
       message: expect.stringContaining("as guessing would"),
       hint: expect.stringContaining(

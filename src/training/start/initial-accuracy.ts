@@ -1,7 +1,7 @@
 /**
- * What a trained network answers before its first step, on some training images. Good answers are worth learning from.
- * Answers no better than guessing mean that the network sees other values, or has other classes, than it was trained
- * with: training on would lose what its weights have learnt.
+ * Measures the accuracy of trained weights before the first step, on some training images. A network with a good
+ * accuracy is worth distilling from. One that is no better than guessing sees other values, or has other classes, than
+ * it was trained with: training on would lose what its weights have learnt.
  */
 import { type Dataset, imagesAt, type Normalization } from "../../data/dataset.ts";
 import type { Cluster } from "../../distributed/cluster.ts";
@@ -12,35 +12,36 @@ import { engineClassifier } from "../../evaluation/classifier.ts";
 import { inTwoClasses } from "../../evaluation/two-classes.ts";
 import type { Network } from "../../graph/graph.ts";
 import type { EventBody } from "../events/events.ts";
-import { normalizationFlagsOf, usualNormalizations } from "./data/common-normalizations.ts";
+import { commonNormalizations, normalizationFlagsOf } from "./data/common-normalizations.ts";
 
 type Warning = Extract<EventBody, { type: "warning" }>;
 
-export interface FirstAnswers {
+export interface InitialAccuracy {
   /** Mean recall of the classes, in percent. */
   readonly accuracy: number;
-  /** Training images that were answered. */
+  /** Number of training images that it was measured on. */
   readonly images: number;
-  /** Set if the answers are no better than guessing. */
+  /** Set if the accuracy is no better than guessing. */
   readonly warning?: Warning;
   /** The engine's notices. It tells some of them only once, so the run has to repeat them. */
   readonly notices: readonly string[];
 }
 
-/** Training images that are answered, at most. They make an accuracy of 50 % certain to 2 points. */
+/** Most training images to measure on. With so many, the standard error of an accuracy of 50 % is 2 points. */
 const MOST_IMAGES = 512;
-/** Standard deviations of guessing below which an accuracy counts as guessing, and above which another is better. */
-const GUESSING = 1.5;
-const BETTER = 4;
+/** An accuracy counts as guessing up to so many standard deviations above chance. */
+const GUESSING_DEVIATIONS = 1.5;
+/** Another normalisation is proposed if its accuracy is so many standard deviations above chance. */
+const BETTER_DEVIATIONS = 4;
 
 /**
- * The answers of `network` on training images of `dataset` that lie evenly among all, in batches of `batch`. Rank 0
- * looks for all ranks.
+ * The accuracy of `network` on evenly spaced training images of `dataset`, in batches of `batch`. Rank 0 measures it for
+ * all ranks.
  */
-export async function firstAnswers(
+export async function measureInitialAccuracy(
   { host, cluster }: { readonly host: EngineHost; readonly cluster: Cluster },
   { network, dataset, batch }: { readonly network: Network; readonly dataset: Dataset; readonly batch: number },
-): Promise<FirstAnswers> {
+): Promise<InitialAccuracy> {
   return cluster.onFirst(async () => {
     const { train } = dataset;
     const count = Math.min(MOST_IMAGES, train.count);
@@ -54,26 +55,27 @@ export async function firstAnswers(
       network.graph,
     );
     try {
-      const answers = await answersOn(dataset, count, async (normalization) =>
+      const measured = await accuracyOn(dataset, count, async (normalization) =>
         balancedAccuracy((await measureAccuracy(classifier, images, normalization)).classes),
       );
-      return { ...answers, notices };
+      return { ...measured, notices };
     } finally {
       await classifier.dispose();
     }
   });
 }
 
-async function answersOn(
+/** Tries the common normalisations if the accuracy with the dataset's own is no better than guessing. */
+async function accuracyOn(
   { classes, normalization, sampleShape }: Dataset,
   images: number,
   scored: (normalization: Normalization) => Promise<number>,
-): Promise<Omit<FirstAnswers, "notices">> {
+): Promise<Omit<InitialAccuracy, "notices">> {
   const { below, above } = guessing(classes.length, images);
   const accuracy = await scored(normalization);
   if (accuracy > below) return { accuracy, images };
   let best = { accuracy: above, flags: "" };
-  for (const usual of usualNormalizations) {
+  for (const usual of commonNormalizations) {
     if (usual.mean.length !== sampleShape[0]) continue;
     const other = await scored(usual);
     if (other > best.accuracy) best = { accuracy: other, flags: normalizationFlagsOf(usual) };
@@ -94,9 +96,12 @@ async function answersOn(
   return { accuracy, images, warning };
 }
 
-/** The percentages that guessing among `classes` stays below for most samples of `images`, and above for none. */
+/** Guessing among `classes` classes reaches at most `below` percent in most samples of `images`, and never `above`. */
 function guessing(classes: number, images: number): { readonly below: number; readonly above: number } {
   const chance = 1 / classes;
   const deviation = Math.sqrt((chance * (1 - chance)) / images);
-  return { below: 100 * (chance + GUESSING * deviation), above: 100 * (chance + BETTER * deviation) };
+  return {
+    below: 100 * (chance + GUESSING_DEVIATIONS * deviation),
+    above: 100 * (chance + BETTER_DEVIATIONS * deviation),
+  };
 }

@@ -16,7 +16,7 @@ import { checkpointPath, listCheckpoints } from "../../src/training/run-folder/c
 import { readEvents } from "../../src/training/run-folder/event-log.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { parseSettings } from "../../src/training/settings/settings.ts";
-import { teachingAccuracy, withOwnTeacher } from "../../src/training/start/own-teacher.ts";
+import { leastDistillationAccuracy, withDistillationDecided } from "../../src/training/start/distillation.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
 
@@ -210,12 +210,12 @@ test("a sweep knows its runs again, whatever they decided", async () => {
 describe("the rule", () => {
   const settings = parseSettings({ epochs: 1 });
   const decided = (accuracy: number): unknown =>
-    withOwnTeacher(settings, { accuracy, images: 512 }, 10).settings.distill;
+    withDistillationDecided(settings, { accuracy, images: 512 }, 10).settings.distill;
 
   it("is that a network knows half of the images, as far as guessing does not explain its answers", () => {
     for (const classes of [2, 3, 10, 1000]) {
       const known = 0.5;
-      expect(teachingAccuracy(classes)).toBeCloseTo(100 * (known + (1 - known) / classes), 10);
+      expect(leastDistillationAccuracy(classes)).toBeCloseTo(100 * (known + (1 - known) / classes), 10);
     }
     expect(decided(55)).toEqual(usual);
     expect(decided(54.9)).toBe(false);
@@ -224,8 +224,10 @@ describe("the rule", () => {
   it("leaves what is decided already, and what has no answers", () => {
     const answers = { accuracy: 99, images: 512 };
     for (const distill of [false, { weight: 1, temperature: 1 }] as const) {
-      expect(withOwnTeacher({ ...settings, distill }, answers, 10)).toEqual({ settings: { ...settings, distill } });
+      expect(withDistillationDecided({ ...settings, distill }, answers, 10)).toEqual({
+        settings: { ...settings, distill },
+      });
     }
-    expect(withOwnTeacher(settings, undefined, 10)).toEqual({ settings });
+    expect(withDistillationDecided(settings, undefined, 10)).toEqual({ settings });
   });
 });

@@ -48,7 +48,7 @@ export function softenedEach({ shape, data }: Tensor, temperature: number): Tens
   );
 }
 
-export class Teacher {
+export class DistillationTeacher {
   readonly #plan: PlanHandle;
   readonly #input: string;
   readonly #output: string;
@@ -65,12 +65,12 @@ export class Teacher {
   static async open(
     network: Network,
     { host, batch, precision, choices, temperature, isMultiLabel = false }: TeacherOptions,
-  ): Promise<Teacher> {
+  ): Promise<DistillationTeacher> {
     const graph = isMultiLabel ? withoutLastSigmoid(network.graph) : endingInLogits(network.graph);
     const soften = isMultiLabel ? softenedEach : softened;
     const plan = await host.prepare(graph, { batch, precision, choices });
     await plan.write(network.weights);
-    return new Teacher(plan, graph, (logits) => soften(logits, temperature));
+    return new DistillationTeacher(plan, graph, (logits) => soften(logits, temperature));
   }
 
   get choices(): KernelChoices {
