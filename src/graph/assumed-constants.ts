@@ -30,7 +30,7 @@ export class AssumedConstants {
   readonly #frontier = new Frontier();
   /** By value: its channels that have to be computed again. */
   readonly #pending = new Map<number, number[]>();
-  #looks = 0;
+  #visits = 0;
 
   /** `constants`: the constants without assumptions. `within`: follow each zero only within its class. */
   constructor(index: ActivationIndex, constants: Constants, within?: WithinClasses) {
@@ -46,8 +46,8 @@ export class AssumedConstants {
   }
 
   /** How many channels have been computed so far, as a measure of the work. */
-  get looks(): number {
-    return this.#looks;
+  get visits(): number {
+    return this.#visits;
   }
 
   /** Assumes that `channels` are zero. Call `advance` to compute what follows from it. */
@@ -103,7 +103,7 @@ export class AssumedConstants {
     const changed: number[] = [];
     for (const own of pending) {
       const channel = start + own;
-      this.#looks++;
+      this.#visits++;
       const before = this.now[channel] ?? Number.NaN;
       const after = this.#zero[channel] === 1 ? 0 : constantAt(own);
       if (after === before || (Number.isNaN(after) && Number.isNaN(before))) continue;

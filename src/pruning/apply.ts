@@ -39,7 +39,7 @@ export function applyStep(network: Network, step: CutStep): Network {
   }
 }
 
-function foreign(about: string): UserError {
+function notInNetwork(about: string): UserError {
   return new UserError("bad-graph", `the cut list names "${about}", which this network does not have`, {
     hint: "Apply a cut list to the network it was made for",
   });
@@ -67,7 +67,7 @@ function bypass({ graph, weights }: Network, bypassed: readonly BypassedNode[]):
       nodes.push(node);
       continue;
     }
-    if (!original.inputs.includes(found.by)) throw foreign(found.by);
+    if (!original.inputs.includes(found.by)) throw notInNetwork(found.by);
     byName.delete(node.name);
     const by = names.get(found.by) ?? found.by;
     if (found.constant === undefined) {
@@ -79,7 +79,7 @@ function bypass({ graph, weights }: Network, bypassed: readonly BypassedNode[]):
     values.set(bias.name, tensor(bias.shape, Float32Array.from(found.constant)));
     nodes.push(makeNode("bias", node.name, [by, bias.name], node.outputs, {}));
   }
-  for (const name of byName.keys()) throw foreign(name);
+  for (const name of byName.keys()) throw notInNetwork(name);
   return withoutUnused({ graph: { ...graph, nodes, parameters }, weights: values });
 }
 
@@ -93,12 +93,12 @@ function replaceConstants({ graph, weights }: Network, branches: readonly Consta
   const nodes = graph.nodes.flatMap((node): Node[] => {
     const found = byName.get(node.name);
     if (found === undefined) return [node];
-    if (!node.inputs.includes(found.by)) throw foreign(found.by);
+    if (!node.inputs.includes(found.by)) throw notInNetwork(found.by);
     byName.delete(node.name);
     let shift = found.shift;
     const scales = found.scales.map((name): Node => {
       const scale = nodeNamed.get(name);
-      if (scale?.op !== "scale") throw foreign(name);
+      if (scale?.op !== "scale") throw notInNetwork(name);
       const [, factor = ""] = scale.inputs;
       // Folding gives the scaled shift this name.
       const scaled = `${name}.shift`;
@@ -108,14 +108,14 @@ function replaceConstants({ graph, weights }: Network, branches: readonly Consta
     });
     return [...scales, makeNode("bias", node.name, [found.by, shift], node.outputs, {})];
   });
-  for (const name of byName.keys()) throw foreign(name);
+  for (const name of byName.keys()) throw notInNetwork(name);
   return withoutUnused({ graph: { ...graph, nodes }, weights });
 }
 
 function slice({ graph, weights }: Network, slices: Readonly<Record<string, readonly AxisCut[]>>): Network {
   const shapes = inferShapes(graph, 1);
   for (const [name, cuts] of Object.entries(slices)) {
-    if (cuts.some(({ axis, total }) => shapes.get(name)?.[axis] !== total)) throw foreign(name);
+    if (cuts.some(({ axis, total }) => shapes.get(name)?.[axis] !== total)) throw notInNetwork(name);
   }
   const step: CutStep = { kind: "slice", slices };
   const left = (value: string, axis: number): readonly number[] =>

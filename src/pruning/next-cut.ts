@@ -22,7 +22,7 @@ export interface FindOptions {
   /** Layers keep a multiple of this many channels; default 1. */
   readonly round?: Rounding;
   /** Whether an addition of constants may become a bias; default true. */
-  readonly mayCarry?: boolean;
+  readonly mayAddBias?: boolean;
 }
 
 /**
@@ -31,12 +31,12 @@ export interface FindOptions {
  */
 export function findStep(
   { graph, weights }: Network,
-  { round = 1, mayCarry = true }: FindOptions = {},
+  { round = 1, mayAddBias = true }: FindOptions = {},
 ): FoundStep | undefined {
   const shapes = inferShapes(graph, 1);
   const constants = constantChannels(graph, shapes, weights);
   const analysed: Analysed = { graph, shapes, weights, constants, couplings: new Couplings(graph, shapes) };
-  const nodes = bypassedNodes(analysed).filter(({ constant }) => mayCarry || constant === undefined);
+  const nodes = bypassedNodes(analysed).filter(({ constant }) => mayAddBias || constant === undefined);
   if (nodes.length > 0) return { step: { kind: "bypass", nodes }, notes: [] };
   const { liveness, notes } = keepPaths(analysed, round);
   const slices = slicesOf(analysed, liveness);
@@ -65,7 +65,8 @@ function bypassedNodes(analysed: Analysed): BypassedNode[] {
     const found = channelRule(node).bypass(channelContext(node, shapes, weights), src, present);
     if (found === undefined) return [];
     const by = required(node.inputs[found.slot], `input ${found.slot} of "${node.name}"`);
-    if (found.constant !== undefined) return [{ node: node.name, by, constant: Array.from(found.constant, carried) }];
+    if (found.constant !== undefined)
+      return [{ node: node.name, by, constant: Array.from(found.constant, asJsonFloat) }];
     if (!graph.outputs.includes(dst)) return [{ node: node.name, by }];
     // A graph output keeps its name, so its node stays. A node with several inputs becomes a bias of zeros with one.
     return src.length > 1 ? [{ node: node.name, by, constant: Array.from(present, () => 0) }] : [];
@@ -73,7 +74,7 @@ function bypassedNodes(analysed: Analysed): BypassedNode[] {
 }
 
 /** `value` as a 32-bit float; −0 becomes 0, because JSON has no −0. */
-function carried(value: number): number {
+function asJsonFloat(value: number): number {
   return Math.fround(value) + 0;
 }
 
@@ -108,7 +109,7 @@ function keepPaths(
   }
 }
 
-/** The activations that are still read without the operands that have no channels, in execution order. */
+/** The activations that nodes still read once operands without channels are left out, in execution order. */
 function valuesRead({ graph, shapes, weights, couplings, constants }: Analysed, { kept }: Liveness): readonly string[] {
   const indices = (value: string): number[] => keptAlong(couplings, kept, value, 1);
   const read = new Set(graph.outputs);

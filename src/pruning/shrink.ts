@@ -56,7 +56,7 @@ function shrinkingIf(network: Network, held: ReadonlyMap<string, Uint8Array>, ro
     const step: CutStep | undefined =
       branches.length > 0
         ? { kind: "constant", branches }
-        : findStep({ graph: current.graph, weights: zeros }, { round, mayCarry: false })?.step;
+        : findStep({ graph: current.graph, weights: zeros }, { round, mayAddBias: false })?.step;
     if (step === undefined) return { network: current, steps };
     steps.push(step);
     current = applyStep(current, step);

@@ -1,18 +1,18 @@
-/** Finds what is pruned with a residual branch: the nodes and parameters that only the branch needs. */
+/** Finds what pruning a residual branch removes: the nodes and parameters that only the branch needs. */
 import { hasWeights } from "../graph/cost.ts";
 import { type Graph, type Node, producers } from "../graph/graph.ts";
 import { withoutDeadNodes } from "../graph/rewrite.ts";
 import type { Branch } from "./branches.ts";
 
-/** What a network loses without some of its branches. */
-export interface Lost {
+/** What is removed from a network with some of its branches. */
+export interface RemovedParts {
   /** Nodes with weights, in execution order. */
   readonly nodes: readonly Node[];
   /** The other nodes, among them the additions that end the branches. */
   readonly others: readonly Node[];
-  /** Trained parameters → how many of the nodes that read them are pruned. */
+  /** Trained parameter → how many of the nodes that read it are removed. */
   readonly reads: ReadonlyMap<string, number>;
-  /** Trained parameters of which every reader is pruned. */
+  /** Trained parameters of which every reader is removed. */
   readonly parameters: readonly string[];
 }
 
@@ -39,10 +39,10 @@ export class BranchParts {
     );
   }
 
-  /** What is pruned if each addition that ends one of `branches` is replaced by its shortcut. */
-  without(branches: readonly Branch[]): Lost {
+  /** What is removed if each addition that ends one of `branches` is replaced by its shortcut. */
+  removedWith(branches: readonly Branch[]): RemovedParts {
     const slots = new Map(branches.map(({ addition, slot }) => [addition, slot] as const));
-    const gone = new Set<Node>();
+    const removed = new Set<Node>();
     const reads = new Map<string, number>();
     const uses = new Map<string, number>();
     const pending = branches.flatMap(({ addition, slot }) => this.#additions.get(addition)?.inputs[slot] ?? []);
@@ -52,16 +52,16 @@ export class BranchParts {
       if (this.#trained.has(value)) reads.set(value, (reads.get(value) ?? 0) + 1);
       const node = this.#makers.get(value);
       if (left > 0 || node === undefined) continue;
-      gone.add(node);
+      removed.add(node);
       const branch = slots.get(node.name);
       pending.push(...node.inputs.filter((_, slot) => slot !== branch));
     }
     const additions = branches.flatMap(({ addition }) => this.#additions.get(addition) ?? []);
-    const nodes = [...gone]
+    const nodes = [...removed]
       .filter(hasWeights)
       .toSorted((a, b) => (this.#places.get(a) ?? 0) - (this.#places.get(b) ?? 0));
-    const lost = [...reads].flatMap(([name, count]) => (count === this.#uses.get(name) ? [name] : []));
-    const others = [...new Set([...gone, ...additions])].filter((node) => !hasWeights(node));
-    return { nodes, others, reads, parameters: lost };
+    const unread = [...reads].flatMap(([name, count]) => (count === this.#uses.get(name) ? [name] : []));
+    const others = [...new Set([...removed, ...additions])].filter((node) => !hasWeights(node));
+    return { nodes, others, reads, parameters: unread };
   }
 }

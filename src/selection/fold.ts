@@ -106,7 +106,7 @@ export function fold(graph: Graph): Graph {
     return readersOf.get(original)?.length === 1 && !graph.outputs.includes(original);
   };
   const nodes: Node[] = [];
-  /** Scaled parameters, by parameter and factor. */
+  /** The products of parameters and factors so far. */
   const made = new Map<string, Node>();
   for (const original of graph.nodes) {
     const node = withInputs(original, names);
@@ -120,22 +120,9 @@ export function fold(graph: Graph): Graph {
     const dst = required(node.outputs[0], `output of "${node.name}"`);
     // A graph output keeps its name, so the layer's output takes the name of the scale's output.
     const isOutput = graph.outputs.includes(dst);
-    for (const { at, layer, slots } of targets) {
-      const scaled = new Map<number, string>();
-      const scales = slots.flatMap(([slot, name]): Node[] => {
-        const parameter = layer.inputs[slot] ?? "";
-        const key = JSON.stringify([parameter, factor, node.attributes.first]);
-        const known = made.get(key);
-        const own = known ?? makeNode("scale", name, [parameter, factor], [name], { ...node.attributes, axis: 0 });
-        made.set(key, own);
-        scaled.set(slot, own.name);
-        const place = known === undefined ? -1 : nodes.indexOf(known);
-        if (known !== undefined && place < at) return [];
-        // The shared scale has to come before the first layer that reads it.
-        if (known !== undefined) nodes.splice(place, 1);
-        return [own];
-      });
-      const inputs = layer.inputs.map((input, slot) => scaled.get(slot) ?? input);
+    for (const target of targets) {
+      const { at, layer } = target;
+      const { scales, inputs } = scaledInputs(target, node, nodes, made);
       const outputs = isOutput && layer.outputs.includes(src) ? [dst] : layer.outputs;
       nodes.splice(at, 1, ...scales, { ...layer, inputs, outputs });
     }
@@ -143,6 +130,34 @@ export function fold(graph: Graph): Graph {
     if (!isOutput) replacedBy.set(src, dst);
   }
   return { ...graph, nodes: nodes.map((node) => withInputs(node, names)) };
+}
+
+/**
+ * The inputs of the layer of `target` with its parameters multiplied by the factor of `scale`, and the new nodes in front
+ * of the layer that multiply them. A product that another layer needs too is made once: `made` has those so far, by
+ * parameter and factor. Removes one from `nodes` that comes too late.
+ */
+function scaledInputs(
+  { at, layer, slots }: Target,
+  { inputs: [, factor = ""], attributes }: Node<"scale">,
+  nodes: Node[],
+  made: Map<string, Node>,
+): { readonly scales: readonly Node[]; readonly inputs: readonly string[] } {
+  const scaled = new Map<number, string>();
+  const scales = slots.flatMap(([slot, name]): Node[] => {
+    const parameter = layer.inputs[slot] ?? "";
+    const key = JSON.stringify([parameter, factor, attributes.first]);
+    const known = made.get(key);
+    const own = known ?? makeNode("scale", name, [parameter, factor], [name], { ...attributes, axis: 0 });
+    made.set(key, own);
+    scaled.set(slot, own.name);
+    const place = known === undefined ? -1 : nodes.indexOf(known);
+    if (known !== undefined && place < at) return [];
+    // The shared product has to come before the first layer that reads it.
+    if (known !== undefined) nodes.splice(place, 1);
+    return [own];
+  });
+  return { scales, inputs: layer.inputs.map((input, slot) => scaled.get(slot) ?? input) };
 }
 
 /** Multiplies each row of `source` (axis 0, R rows) by factor ⌊row·F/R⌋ of F, or by factor `first` + row. */

@@ -36,15 +36,15 @@ export function structureCount(classes: Int32Array): number | undefined {
  * network has wider groups too: a ResNeXt may start with one channel per group.
  */
 export function layerKind(
-  facts: PlacementAnalysis,
+  analysis: PlacementAnalysis,
   layer: Node,
   channels: number,
   count: number,
 ): "neuron" | "group" | undefined {
   const hasGroups = layer.op === "convolution" || layer.op === "deconvolution";
   const own = hasGroups ? layer.attributes.groups : 1;
-  const isGrouped = count > 1 && (own > 1 ? own : facts.normalisedGroups(layer)) === count;
-  if (count === channels) return isGrouped && facts.hasWideGroups ? "group" : "neuron";
+  const isGrouped = count > 1 && (own > 1 ? own : analysis.normalisedGroups(layer)) === count;
+  if (count === channels) return isGrouped && analysis.hasWideGroups ? "group" : "neuron";
   return isGrouped ? "group" : undefined;
 }
 
@@ -55,20 +55,20 @@ export function layerKind(
  * Pruning removes whole groups from a grouped convolution and from the layer that feeds it. So the grouped convolution
  * gets group factors, and neither of the two gets neuron factors.
  */
-export function selectableLayers(facts: PlacementAnalysis): readonly Selectable[] {
+export function selectableLayers(analysis: PlacementAnalysis): readonly Selectable[] {
   const claimed = new Set<number>();
   const inspect = (layer: Node): Selectable | undefined => {
-    if (facts.isFrozen(layer)) return undefined;
-    const classes = facts.classesOf(required(layer.outputs[0], `output of "${layer.name}"`));
+    if (analysis.isFrozen(layer)) return undefined;
+    const classes = analysis.classesOf(required(layer.outputs[0], `output of "${layer.name}"`));
     const count = structureCount(classes);
-    const kind = count === undefined ? undefined : layerKind(facts, layer, classes.length, count);
+    const kind = count === undefined ? undefined : layerKind(analysis, layer, classes.length, count);
     if (count === undefined || kind === undefined || classes.some((one) => claimed.has(one))) return undefined;
-    const site = facts.siteBehind(layer);
-    if (!facts.dies([site.value], classes) || facts.splitsSharedWeights([site])) return undefined;
+    const site = analysis.siteBehind(layer);
+    if (!analysis.haveNoEffect([site.value], classes) || analysis.splitsSharedWeights([site])) return undefined;
     for (const one of classes) claimed.add(one);
     return { kind, layer: layer.name, sites: [site], count };
   };
-  return facts.layers
+  return analysis.layers
     .toReversed()
     .flatMap((layer) => inspect(layer) ?? [])
     .toReversed();

@@ -1,6 +1,6 @@
 /**
  * The share of a network's cost nearest to a goal that pruning whole structures can leave. Structures of a residual
- * stream and of the layers beside it save less together than alone, so sets of them are counted, not added up.
+ * stream and of the layers beside it save less together than alone, so the cost is counted for sets of them.
  */
 import type { RemainingCost } from "./cost-model.ts";
 
@@ -13,7 +13,7 @@ const LEAST_GAIN = 1e-9;
 
 /**
  * `groups`: the structures of each factor that may be pruned; `whole`: the full cost. With more than 12 structures, all
- * of a group count as equal, and two groups at a time are brought to their best numbers of structures. With more than
+ * of a group count as equal: only their number is searched, by coordinate descent over pairs of groups. With more than
  * 64 it returns the goal.
  */
 export function nearestShare(
@@ -24,74 +24,105 @@ export function nearestShare(
 ): number {
   const count = groups.reduce((sum, { length }) => sum + length, 0);
   if (count > MANY) return goal;
-  const search = new Search(remaining, whole, goal);
-  if (count <= ALL_SETS) search.countSets(groups.flat());
-  else for (const isFull of [true, false]) search.improve(groups, isFull);
+  const search = new Search(groups, remaining, whole, goal);
+  if (count <= ALL_SETS) search.tryAllSets(groups.flat());
+  else for (const isFull of [true, false]) search.descend(isFull);
   return search.nearest;
 }
 
 class Search {
+  readonly #groups: readonly (readonly number[])[];
   readonly #remaining: RemainingCost;
   readonly #whole: number;
   readonly #goal: number;
+  /** By group: how many of its structures are removed. These are the first ones. */
+  readonly #removed: number[];
+  /** The nearest share so far. */
   nearest: number;
 
-  constructor(remaining: RemainingCost, whole: number, goal: number) {
+  constructor(groups: readonly (readonly number[])[], remaining: RemainingCost, whole: number, goal: number) {
+    this.#groups = groups;
     this.#remaining = remaining;
     this.#whole = whole;
     this.#goal = goal;
+    this.#removed = groups.map(() => 0);
     this.nearest = remaining.left / whole;
   }
 
-  /** How far what is left is from the goal. */
-  #measure(): number {
-    const left = this.#remaining.left / this.#whole;
-    const off = Math.abs(left - this.#goal);
-    if (off < Math.abs(this.nearest - this.#goal)) this.nearest = left;
-    return off;
-  }
-
-  countSets(structures: readonly number[]): void {
-    this.#measure();
+  tryAllSets(structures: readonly number[]): void {
+    this.#distance();
     for (const [at, structure] of structures.entries()) {
       this.#remaining.remove(structure);
-      this.countSets(structures.slice(at + 1));
+      this.tryAllSets(structures.slice(at + 1));
       this.#remaining.restore(structure);
     }
   }
 
-  /** Starts with all structures, or with none, and restores all in the end. */
-  improve(groups: readonly (readonly number[])[], isFull: boolean): void {
-    const gone = groups.map(() => 0);
-    const set = (group: number, count: number): void => {
-      const structures = groups[group] ?? [];
-      let now = gone[group] ?? 0;
-      for (; now < count; now++) this.#remaining.remove(structures[now] ?? 0);
-      for (; now > count; now--) this.#remaining.restore(structures[now - 1] ?? 0);
-      gone[group] = count;
-    };
-    for (const [group, { length }] of groups.entries()) set(group, isFull ? 0 : length);
-    let best = this.#measure();
-    const pairs = groups.flatMap((_, first) => groups.map((_, second) => [first, second] as const).slice(first + 1));
+  /**
+   * Starts with all structures if `isFull`, else with none. Brings two groups at a time to the numbers of structures
+   * that come nearest to the goal, until no pair comes nearer. Restores all structures in the end.
+   */
+  descend(isFull: boolean): void {
+    for (const [group, { length }] of this.#groups.entries()) this.#remove(group, isFull ? 0 : length);
+    const pairs = this.#groups.flatMap((_, first) =>
+      this.#groups.map((_, second) => [first, second] as const).slice(first + 1),
+    );
+    let best = this.#distance();
     for (let isBetter = true; isBetter; ) {
-      isBetter = false;
-      for (const [first, second] of groups.length > 1 ? pairs : [[0, 0] as const]) {
-        let counts = [gone[first] ?? 0, gone[second] ?? 0] as const;
-        for (let one = 0; one <= (groups[first]?.length ?? 0); one++) {
-          set(first, one);
-          for (let other = first === second ? one : 0; other <= (groups[second]?.length ?? 0); other++) {
-            set(second, other);
-            const off = this.#measure();
-            if (off >= best - LEAST_GAIN) continue;
-            best = off;
-            counts = first === second ? [other, other] : [one, other];
-            isBetter = true;
-          }
-        }
-        set(first, counts[0]);
-        set(second, counts[1]);
+      const before = best;
+      if (this.#groups.length === 1) best = this.#bestOfOne(0, best);
+      else for (const [first, second] of pairs) best = this.#bestOfTwo(first, second, best);
+      isBetter = best < before;
+    }
+    for (const group of this.#groups.keys()) this.#remove(group, 0);
+  }
+
+  /** Removes the number of structures of `group` that comes nearest, if it comes nearer than `best`. */
+  #bestOfOne(group: number, best: number): number {
+    let [nearest, chosen] = [best, this.#removed[group] ?? 0];
+    for (const count of this.#countsOf(group)) {
+      this.#remove(group, count);
+      const distance = this.#distance();
+      if (distance < nearest - LEAST_GAIN) [nearest, chosen] = [distance, count];
+    }
+    this.#remove(group, chosen);
+    return nearest;
+  }
+
+  /** The same for the numbers of structures of two groups. */
+  #bestOfTwo(first: number, second: number, best: number): number {
+    let [nearest, chosen] = [best, [this.#removed[first] ?? 0, this.#removed[second] ?? 0] as const];
+    for (const count of this.#countsOf(first)) {
+      this.#remove(first, count);
+      for (const other of this.#countsOf(second)) {
+        this.#remove(second, other);
+        const distance = this.#distance();
+        if (distance < nearest - LEAST_GAIN) [nearest, chosen] = [distance, [count, other]];
       }
     }
-    for (const group of groups.keys()) set(group, 0);
+    this.#remove(first, chosen[0]);
+    this.#remove(second, chosen[1]);
+    return nearest;
+  }
+
+  #countsOf(group: number): readonly number[] {
+    return Array.from({ length: (this.#groups[group]?.length ?? 0) + 1 }, (_, count) => count);
+  }
+
+  /** Removes or restores structures of `group` until the first `count` of them are removed. */
+  #remove(group: number, count: number): void {
+    const structures = this.#groups[group] ?? [];
+    let now = this.#removed[group] ?? 0;
+    for (; now < count; now++) this.#remaining.remove(structures[now] ?? 0);
+    for (; now > count; now--) this.#remaining.restore(structures[now - 1] ?? 0);
+    this.#removed[group] = count;
+  }
+
+  /** The distance from the goal to the share that is left now. */
+  #distance(): number {
+    const left = this.#remaining.left / this.#whole;
+    const distance = Math.abs(left - this.#goal);
+    if (distance < Math.abs(this.nearest - this.#goal)) this.nearest = left;
+    return distance;
   }
 }

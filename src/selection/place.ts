@@ -43,9 +43,9 @@ const found = new WeakMap<Graph, FoundSites>();
 function sitesOf(graph: Graph): FoundSites {
   const known = found.get(graph);
   if (known !== undefined) return known;
-  const facts = new PlacementAnalysis(graph);
-  const layers = selectableLayers(facts);
-  const { streams, refused } = findStreams(facts, layers);
+  const analysis = new PlacementAnalysis(graph);
+  const layers = selectableLayers(analysis);
+  const { streams, refused } = findStreams(analysis, layers);
   const all = [...layers, ...streams];
   let path: RequiredPath | undefined;
   const alone = all.filter(({ sites, count }) => {
@@ -53,7 +53,7 @@ function sitesOf(graph: Graph): FoundSites {
     path ??= new RequiredPath(graph);
     return path.keptRun(sites, count) !== undefined;
   });
-  const { branches, refused: refusedBranches } = prunableBranches(graph, facts);
+  const { branches, refused: refusedBranches } = prunableBranches(graph, analysis);
   const reason = "all of its channels form one structure, and there is no path around it";
   const sites = {
     layers: all.filter((one) => !alone.includes(one)),
@@ -65,15 +65,16 @@ function sitesOf(graph: Graph): FoundSites {
 }
 
 /** The residual branches whose pruning removes at least one layer, and the reasons against the other branches. */
-function prunableBranches(graph: Graph, facts: PlacementAnalysis): Pick<FoundSites, "branches" | "refused"> {
+function prunableBranches(graph: Graph, analysis: PlacementAnalysis): Pick<FoundSites, "branches" | "refused"> {
   const parts = new BranchParts(graph);
   const nodes = new Map(graph.nodes.map((node) => [node.name, node] as const));
   const reasonAgainst = (branch: Branch): string | undefined => {
-    const lost = parts.without([branch]);
-    if (lost.nodes.length === 0 && lost.parameters.length === 0) return "other nodes need every layer of its branch";
+    const removed = parts.removedWith([branch]);
+    if (removed.nodes.length === 0 && removed.parameters.length === 0)
+      return "other nodes need every layer of its branch";
     const node = nodes.get(branch.addition);
     const value = node?.inputs[branch.slot] ?? "";
-    return facts.splitsSharedWeights([{ value, node: branch.addition }])
+    return analysis.splitsSharedWeights([{ value, node: branch.addition }])
       ? "the last layer of its branch shares weights with layers that would have no factor"
       : undefined;
   };

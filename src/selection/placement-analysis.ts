@@ -90,9 +90,9 @@ export class PlacementAnalysis {
     return inputs.some((input) => this.#frozen.has(input));
   }
 
-  /** How many channels `dies` and `survivors` have visited so far. It grows linearly with the network. */
-  get looks(): number {
-    return this.#assumed.looks + this.#examined;
+  /** How many channels `haveNoEffect` and `effectiveClasses` have visited so far. It grows linearly with the network. */
+  get visits(): number {
+    return this.#assumed.visits + this.#examined;
   }
 
   /** The classes of the channels of `value`, by channel. */
@@ -161,9 +161,9 @@ export class PlacementAnalysis {
     );
   }
 
-  /** Whether zeros in the channels of `values` make all of `classes` ineffective: `survivors` finds none. */
-  dies(values: readonly string[], classes: Iterable<number>): boolean {
-    return this.survivors(values, classes, 1).size === 0;
+  /** Whether none of `classes` has an effect if the channels of `values` are zero: then pruning removes all of them. */
+  haveNoEffect(values: readonly string[], classes: Iterable<number>): boolean {
+    return this.effectiveClasses(values, classes, 1).size === 0;
   }
 
   /**
@@ -171,55 +171,55 @@ export class PlacementAnalysis {
    * are. Such a class has a channel that is not zero and that a channel of another class is computed from. Pruning
    * keeps the class. The search stops after `most` classes.
    */
-  survivors(
+  effectiveClasses(
     values: readonly string[],
     classes: Iterable<number>,
     most: number = Number.POSITIVE_INFINITY,
   ): ReadonlySet<number> {
     const distinct = [...new Set(classes)];
     const zeros = values.flatMap((value) => this.#index.channelsOf(value));
-    if (!this.#multipliesRows) return this.#survivorsOf(zeros, distinct, most);
+    if (!this.#multipliesRows) return this.#effectiveAmong(zeros, distinct, most);
     // Zeros of several classes at once would make a row of a product zero that none of them makes zero alone.
-    const alive = new Set<number>();
+    const effective = new Set<number>();
     for (const one of distinct) {
-      if (alive.size >= most) break;
+      if (effective.size >= most) break;
       const own = zeros.filter((channel) => this.#classes[channel] === one);
-      for (const found of this.#survivorsOf(own, [one], 1)) alive.add(found);
+      for (const found of this.#effectiveAmong(own, [one], 1)) effective.add(found);
     }
-    return alive;
+    return effective;
   }
 
-  /** The survivors among `classes` if the channels `zeros` are zero, all at once. */
-  #survivorsOf(zeros: readonly number[], classes: readonly number[], most: number): ReadonlySet<number> {
-    const alive = new Set<number>();
+  /** The classes among `classes` that have an effect if the channels `zeros` are zero, all at once. */
+  #effectiveAmong(zeros: readonly number[], classes: readonly number[], most: number): ReadonlySet<number> {
+    const effective = new Set<number>();
     // The readers of these channels compute channels of this one class only.
     const uniform = new Map<readonly number[], number>();
     try {
       this.#assumed.assume(zeros);
       this.#assumed.advance();
       for (const one of classes) {
-        if (alive.size >= most) break;
-        const matters = (channel: number): boolean => this.#matters(channel, one, uniform);
-        if (this.#fixed.has(one) || this.#members.get(one)?.some(matters) === true) alive.add(one);
+        if (effective.size >= most) break;
+        const hasEffect = (channel: number): boolean => this.#hasEffect(channel, one, uniform);
+        if (this.#fixed.has(one) || this.#members.get(one)?.some(hasEffect) === true) effective.add(one);
       }
-      return alive;
+      return effective;
     } finally {
       this.#assumed.forget();
     }
   }
 
   /** Whether `channel` of class `one` is not zero and a channel of another class reads it. */
-  #matters(channel: number, one: number, uniform: Map<readonly number[], number>): boolean {
+  #hasEffect(channel: number, one: number, uniform: Map<readonly number[], number>): boolean {
     this.#examined++;
     if (this.#assumed.now[channel] === 0) return false;
     return this.#index.readersOf(this.#index.valueOf[channel] ?? 0).some((reader) => {
       const { start, channels } = this.#index.reachOf(reader, channel);
-      // One number an image has no channels, but what it is computed from matters.
+      // A reader with one number for each image has no channels, but it needs what it is computed from.
       if (this.#index.channelCount(reader.dst) === 0) return true;
       if (uniform.get(channels) === one) return false;
-      const isRead = channels.some((own) => this.#classes[start + own] !== one);
-      if (!isRead && channels.length > 1) uniform.set(channels, one);
-      return isRead;
+      const isReadByOthers = channels.some((own) => this.#classes[start + own] !== one);
+      if (!isReadByOthers && channels.length > 1) uniform.set(channels, one);
+      return isReadByOthers;
     });
   }
 }

@@ -40,8 +40,8 @@ export class RequiredPath {
   }
 
   /** How many channels the search has visited so far. */
-  get looks(): number {
-    return this.#assumed.looks;
+  get visits(): number {
+    return this.#assumed.visits;
   }
 
   /**

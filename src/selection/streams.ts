@@ -38,13 +38,13 @@ interface Component {
 }
 
 /** The streams among the channels that `layers` does not contain, in execution order. */
-export function findStreams(facts: PlacementAnalysis, layers: readonly Selectable[]): FoundStreams {
-  const claimed = new Set(layers.flatMap(({ sites }) => sites.flatMap(({ value }) => [...facts.classesOf(value)])));
+export function findStreams(analysis: PlacementAnalysis, layers: readonly Selectable[]): FoundStreams {
+  const claimed = new Set(layers.flatMap(({ sites }) => sites.flatMap(({ value }) => [...analysis.classesOf(value)])));
   const streams: Selectable[] = [];
   const refused: Refusal[] = [];
-  const places = new Map(facts.layers.map((layer, place) => [layer, place] as const));
-  for (const component of componentsOf(facts, claimed)) {
-    const found = streamOf(facts, component);
+  const places = new Map(analysis.layers.map((layer, place) => [layer, place] as const));
+  for (const component of componentsOf(analysis, claimed)) {
+    const found = streamOf(analysis, component);
     if (typeof found === "string") {
       const writers = component.writers.toSorted((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0));
       refused.push({ layers: writers.map(({ name }) => name), reason: found });
@@ -53,7 +53,7 @@ export function findStreams(facts: PlacementAnalysis, layers: readonly Selectabl
   return { streams, refused };
 }
 
-function componentsOf(facts: PlacementAnalysis, claimed: ReadonlySet<number>): readonly Component[] {
+function componentsOf(analysis: PlacementAnalysis, claimed: ReadonlySet<number>): readonly Component[] {
   /** Component → a counter that says when a value last joined it. It gives the order of the components. */
   const joinedAt = new Map<Component, number>();
   const componentOf = new Map<number, Component>();
@@ -82,19 +82,19 @@ function componentsOf(facts: PlacementAnalysis, claimed: ReadonlySet<number>): r
     return component;
   };
   const sites = new Set<string>();
-  for (const layer of facts.layers) {
-    const classes = facts.classesOf(required(layer.outputs[0], `output of "${layer.name}"`));
+  for (const layer of analysis.layers) {
+    const classes = analysis.classesOf(required(layer.outputs[0], `output of "${layer.name}"`));
     if (classes.some((one) => claimed.has(one))) continue;
-    const site = facts.siteBehind(layer);
+    const site = analysis.siteBehind(layer);
     sites.add(site.node);
     const component = joined(classes);
     component.writers.push(layer);
     component.written.push(site);
   }
-  for (const node of facts.graph.nodes) {
+  for (const node of analysis.graph.nodes) {
     if (node.op !== "batch_normalization" || sites.has(node.name)) continue;
     const value = required(node.outputs[0], `output of "${node.name}"`);
-    const classes = facts.classesOf(value);
+    const classes = analysis.classesOf(value);
     if (!classes.some((one) => claimed.has(one))) joined(classes).read.push({ value, node: node.name });
   }
   return [...joinedAt]
@@ -103,38 +103,38 @@ function componentsOf(facts: PlacementAnalysis, claimed: ReadonlySet<number>): r
 }
 
 /** The stream of a component, or the reason why it cannot have factors. */
-function streamOf(facts: PlacementAnalysis, { writers, written, read, classes }: Component): Selectable | string {
-  const { graph } = facts;
+function streamOf(analysis: PlacementAnalysis, { writers, written, read, classes }: Component): Selectable | string {
+  const { graph } = analysis;
   // A factor folds into the weights. Its gradient comes from theirs, and frozen weights have none.
-  if (writers.every((writer) => facts.isFrozen(writer))) return "its weights are frozen";
-  const touches = (value: string): boolean => facts.classesOf(value).some((one) => classes.has(one));
+  if (writers.every((writer) => analysis.isFrozen(writer))) return "its weights are frozen";
+  const touches = (value: string): boolean => analysis.classesOf(value).some((one) => classes.has(one));
   if (graph.outputs.some(touches)) return "its channels are the network's outputs";
   const image = graph.inputs.find(({ name }) => touches(name));
   if (image !== undefined) return `its channels are coupled to those of the input "${image.name}"`;
   const candidates = read.length === 0 ? [written] : [read, written, [...written, ...read]];
   const sites = candidates.find((some) =>
-    facts.dies(
+    analysis.haveNoEffect(
       some.map(({ value }) => value),
       classes,
     ),
   );
-  if (sites === undefined) return revivalReason(facts, [...written, ...read], classes);
-  const aligned = alignedSites(facts, sites, classes.size);
+  if (sites === undefined) return revivalReason(analysis, [...written, ...read], classes);
+  const aligned = alignedSites(analysis, sites, classes.size);
   if (typeof aligned === "string") return aligned;
-  if (facts.splitsSharedWeights(aligned)) return "its layers share weights with layers that would have no factor";
+  if (analysis.splitsSharedWeights(aligned)) return "its layers share weights with layers that would have no factor";
   const [writer, ...others] = writers;
   if (others.length > 0 || writer === undefined) {
-    return { kind: "stream", layer: joiningNode(facts, classes), sites: aligned, count: classes.size };
+    return { kind: "stream", layer: joiningNode(analysis, classes), sites: aligned, count: classes.size };
   }
-  const kind = layerKind(facts, writer, facts.classesOf(writer.outputs[0] ?? "").length, classes.size);
+  const kind = layerKind(analysis, writer, analysis.classesOf(writer.outputs[0] ?? "").length, classes.size);
   return kind === undefined
     ? `its channels form ${classes.size} coupled sets, which are neither single channels nor its groups`
     : { kind, layer: writer.name, sites: aligned, count: classes.size };
 }
 
 /** `sites` with the run of factors of each, in the channel order of the widest; or the reason why no order fits all. */
-function alignedSites(facts: PlacementAnalysis, sites: readonly Site[], count: number): readonly Site[] | string {
-  const classesAt = sites.map(({ value }) => facts.classesOf(value));
+function alignedSites(analysis: PlacementAnalysis, sites: readonly Site[], count: number): readonly Site[] | string {
+  const classesAt = sites.map(({ value }) => analysis.classesOf(value));
   const widest = classesAt.reduce<readonly number[]>((order, own) => {
     const distinct = [...new Set(own)];
     return distinct.length > order.length ? distinct : order;
@@ -157,16 +157,16 @@ function alignedSites(facts: PlacementAnalysis, sites: readonly Site[], count: n
 }
 
 /** The reason why a zero factor would not keep its channel at zero: the first node that changes the zeros. */
-function revivalReason(facts: PlacementAnalysis, sites: readonly Site[], classes: ReadonlySet<number>): string {
-  const alive = facts.survivors(
+function revivalReason(analysis: PlacementAnalysis, sites: readonly Site[], classes: ReadonlySet<number>): string {
+  const effective = analysis.effectiveClasses(
     sites.map(({ value }) => value),
     classes,
   );
   const scaled = new Set(sites.map(({ node }) => node));
-  for (const node of facts.nodesWith(classes)) {
+  for (const node of analysis.nodesWith(classes)) {
     const what = scaled.has(node.name) ? undefined : revival(node);
     const [dst = ""] = node.outputs;
-    if (what !== undefined && facts.classesOf(dst).some((one) => alive.has(one))) {
+    if (what !== undefined && analysis.classesOf(dst).some((one) => effective.has(one))) {
       return `"${node.name}" ${what} after the factor`;
     }
   }
@@ -196,8 +196,8 @@ function revival(node: Node): string | undefined {
 }
 
 /** The name of the first addition or concatenation of the channels, else of the first node that has them. */
-function joiningNode(facts: PlacementAnalysis, classes: ReadonlySet<number>): string {
-  const own = facts.nodesWith(classes);
+function joiningNode(analysis: PlacementAnalysis, classes: ReadonlySet<number>): string {
+  const own = analysis.nodesWith(classes);
   const joining = own.find(({ op }) => op === "add" || op === "concatenation") ?? own[0];
   return required(joining, "the node that joins a stream").name;
 }

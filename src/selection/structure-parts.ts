@@ -9,7 +9,7 @@ import { hasWeights, nodeMacs } from "../graph/cost.ts";
 import type { Graph, Node } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
 import { timedLayers } from "../latency/timed-layers.ts";
-import { BranchParts } from "./branch-parts.ts";
+import { BranchParts, type RemovedParts } from "./branch-parts.ts";
 import type { Branch } from "./branches.ts";
 import type { Factor } from "./factors.ts";
 
@@ -95,7 +95,7 @@ export class NetworkParts implements StructureParts {
     this.#branches = new BlockBranches(graph);
     this.#parts = factors.flatMap((factor): (readonly LostPart[])[] => {
       if (factor.kind !== "block") return this.#channels.classesOf(factor).map((one) => this.#channels.partsOf(one));
-      const { nodes: layers, others: untrained, reads: lost } = this.#branches.without(factor);
+      const { nodes: layers, others: untrained, reads: lost } = this.#branches.removedWith(factor);
       const part = (layer: number | undefined, count: number): LostPart[] =>
         layer === undefined ? [] : [{ layer, outputs: 0, inputs: 0, reads: count }];
       return [
@@ -115,7 +115,7 @@ export class NetworkParts implements StructureParts {
   /** The nodes with weights that lose outputs or inputs with a structure of `factor`, or are pruned with its block. */
   nodesOf(factor: Factor): { readonly outputsOf: readonly string[]; readonly inputsOf: readonly string[] } {
     if (factor.kind === "block") {
-      return { outputsOf: this.#branches.without(factor).nodes.map(({ name }) => name), inputsOf: [] };
+      return { outputsOf: this.#branches.removedWith(factor).nodes.map(({ name }) => name), inputsOf: [] };
     }
     const classes = [...new Set(this.#channels.classesOf(factor))];
     const all = classes
@@ -145,12 +145,12 @@ function layerOf(
 
 /** The residual branches that block factors scale. */
 class BlockBranches {
-  readonly #meter: BranchParts;
+  readonly #parts: BranchParts;
   /** Factor parameter → the branch that it scales. */
   readonly #branches: ReadonlyMap<string, Branch>;
 
   constructor(graph: Graph) {
-    this.#meter = new BranchParts(graph);
+    this.#parts = new BranchParts(graph);
     const scaledBy = new Map(
       graph.nodes.flatMap(({ op, inputs: [, factor = ""], outputs: [dst = ""] }) =>
         op === "scale" ? [[dst, factor] as const] : [],
@@ -168,9 +168,9 @@ class BlockBranches {
     );
   }
 
-  without({ parameter }: Factor): ReturnType<BranchParts["without"]> {
+  removedWith({ parameter }: Factor): RemovedParts {
     const branch = this.#branches.get(parameter);
-    return this.#meter.without(branch === undefined ? [] : [branch]);
+    return this.#parts.removedWith(branch === undefined ? [] : [branch]);
   }
 }
 

@@ -51,12 +51,12 @@ function chain(layers: number): Graph {
 function looksPerChannel(graph: Graph): { readonly places: number; readonly path: number } {
   const shapes = inferShapes(graph, 1);
   const channels = graph.nodes.reduce((sum, { outputs: [dst = ""] }) => sum + (shapes.get(dst)?.[1] ?? 0), 0);
-  const facts = new PlacementAnalysis(graph);
-  const layers = selectableLayers(facts);
-  const { streams } = findStreams(facts, layers);
+  const analysis = new PlacementAnalysis(graph);
+  const layers = selectableLayers(analysis);
+  const { streams } = findStreams(analysis, layers);
   const path = new RequiredPath(graph);
   for (const { sites, count } of [...layers, ...streams].toReversed()) path.keptRun(sites, count);
-  return { places: facts.looks / channels, path: path.looks / channels };
+  return { places: analysis.visits / channels, path: path.visits / channels };
 }
 
 describe.each([
