@@ -4,7 +4,7 @@
  */
 import type { EpochOfRanks } from "../report/ranks.ts";
 import type {
-  BudgetStanding,
+  BudgetProgress,
   CertificateMeasured,
   Cut,
   Epoch,
@@ -75,7 +75,7 @@ export interface Digest {
   /** Present γ of each kind; the mean if structures of a kind have different γ. */
   gamma: Gammas;
   /** Progress towards the budget, in a run that has one. */
-  budget: BudgetStanding | null;
+  budget: BudgetProgress | null;
   readonly curve: Curve;
   readonly epochs: EpochPoint[];
   readonly changes: Changes;

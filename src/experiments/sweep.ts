@@ -16,7 +16,7 @@ import { type Cluster, inCluster } from "../distributed/cluster.ts";
 import { joinCluster } from "../distributed/join.ts";
 import { SingleProcess } from "../distributed/single-process.ts";
 import type { Network } from "../graph/graph.ts";
-import { requireReachable } from "../training/gamma/budget-gamma.ts";
+import { requireReachable } from "../training/gamma/reachable-budget.ts";
 import { requireWindow } from "../training/gamma/gamma-schedule.ts";
 import { requireBodyEpochs } from "../training/learning-rate/head-phase.ts";
 import { imagesPerMicroBatch } from "../training/network/micro-batches.ts";

@@ -5,7 +5,7 @@
 
 import { UserError } from "../core/errors.ts";
 import type {
-  BudgetStanding,
+  BudgetProgress,
   CertificateMeasured,
   ClassResults,
   Communicated,
@@ -42,7 +42,7 @@ export interface History {
   readonly steps: readonly Step[];
   readonly epochs: readonly Epoch[];
   /** Progress of a run with a budget. */
-  readonly budgets: readonly BudgetStanding[];
+  readonly budgets: readonly BudgetProgress[];
   readonly lives: readonly StructureLife[];
   /** All scaling factors at the end of each epoch. */
   readonly levels: Levels;

@@ -1,7 +1,7 @@
 /**
  * The curves of a run as data. The report and the dashboard draw them, each in its own way.
  */
-import type { BudgetStanding, StructureKind } from "../training/events/events.ts";
+import type { BudgetProgress, StructureKind } from "../training/events/events.ts";
 import { formatPercent, formatQuantity, formatSmall } from "./format.ts";
 import { type EpochOfRanks, exposedPercent, slowPercent } from "./ranks.ts";
 
@@ -28,7 +28,7 @@ export interface Progress {
   readonly macs: readonly Point[];
   /** What is left of the cost that the budget counts. */
   readonly budgeted: readonly Point[];
-  readonly budget: Pick<BudgetStanding, "of" | "share"> | undefined;
+  readonly budget: Pick<BudgetProgress, "of" | "share"> | undefined;
   readonly loss: readonly Point[];
   readonly learningRate: readonly Point[];
   readonly speed: readonly Point[];

@@ -10,7 +10,7 @@ import type { Factor } from "../selection/factors.ts";
 import { bake } from "../selection/fold.ts";
 import type { ControlOf } from "./events/events.ts";
 import type { Run } from "./finish/run.ts";
-import { requireReachable } from "./gamma/budget-gamma.ts";
+import { requireReachable } from "./gamma/reachable-budget.ts";
 import { requireSameInputs } from "./ranks/ranks.ts";
 import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
 import { describeEnvironment } from "./run-folder/environment.ts";

@@ -3,7 +3,7 @@ import { scaleLinear } from "d3-scale";
 import { describe, expect, test } from "vitest";
 import { historyOf } from "../../src/report/history.ts";
 import { reportPage } from "../../src/report/page.ts";
-import type { BudgetStanding, RunEvent } from "../../src/training/events/events.ts";
+import type { BudgetProgress, RunEvent } from "../../src/training/events/events.ts";
 import { syntheticRun } from "./synthetic.ts";
 
 const [EPOCHS, STEPS_PER_EPOCH] = [6, 390];
@@ -43,7 +43,7 @@ function withOptions(options: Readonly<Record<string, unknown>>): readonly RunEv
   );
 }
 
-function standing(epoch: number, neuron: number, block: number): BudgetStanding {
+function standing(epoch: number, neuron: number, block: number): BudgetProgress {
   const at = { time: "2026-01-02T03:04:05.000Z", step: epoch * STEPS_PER_EPOCH, epoch };
   return { type: "budget", ...at, of: "macs", share: 0.5, left: 0.6, isMet: false, gamma: { neuron, block } };
 }

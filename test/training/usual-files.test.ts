@@ -19,7 +19,7 @@ import { compact } from "../../src/pruning/compact.ts";
 import { parseBudget } from "../../src/selection/budget.ts";
 import { factorsOf } from "../../src/selection/factors.ts";
 import { bake } from "../../src/selection/fold.ts";
-import { requireReachable } from "../../src/training/gamma/budget-gamma.ts";
+import { requireReachable } from "../../src/training/gamma/reachable-budget.ts";
 import { parseSettings } from "../../src/training/settings/settings.ts";
 import { convolutionsWithMergedNorms } from "../../src/training/start/batch-norms/merged-norms.ts";
 import { dividedForBudget } from "../../src/training/start/divided-groups.ts";

@@ -18,7 +18,7 @@ import { describeBudget } from "../../selection/budget.ts";
 import { costNames } from "../../selection/cost-model.ts";
 import { architectureOf } from "../../training/events/control-kinds.ts";
 import type {
-  BudgetStanding,
+  BudgetProgress,
   ClassResults,
   Communicated,
   LatencyMeasured,
@@ -158,7 +158,7 @@ export class Narrator {
   }
 
   /** A line when the budget is met, or exceeded again. */
-  #budgetLines({ isMet, left, share, of }: BudgetStanding): readonly string[] {
+  #budgetLines({ isMet, left, share, of }: BudgetProgress): readonly string[] {
     if (isMet === this.#isMet) return [];
     this.#isMet = isMet;
     const now = `${formatPercent(100 * left)} of the ${costNames[of]} left`;

@@ -4,112 +4,31 @@
  * matters, and reports the progress. All decisions depend on the state and the settings alone, so a repeated or resumed
  * run has the same γ.
  */
-import { required, UserError } from "../../core/errors.ts";
+import { required } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
-import type { Graph, Weights } from "../../graph/graph.ts";
+import type { Weights } from "../../graph/graph.ts";
 import { networkCost } from "../../latency/predict.ts";
-import type { LatencyTable } from "../../latency/table.ts";
-import { withoutFactors } from "../../latency/timed-layers.ts";
-import {
-  budgetShare,
-  describeBudget,
-  describeCost,
-  nearestReachable,
-  smallestShare,
-  BUDGET_TOLERANCE as TOLERANCE,
-} from "../../selection/budget.ts";
+import { budgetShare, BUDGET_TOLERANCE as TOLERANCE } from "../../selection/budget.ts";
 import { BudgetController, type ControllerState, type Observation } from "../../selection/budget-controller.ts";
 import { type CostKind, costModel } from "../../selection/cost-model.ts";
-import { type Factor, type FactorKind, factorKinds } from "../../selection/factors.ts";
-import { refusedLayers, structureKinds } from "../../selection/place.ts";
+import { type Factor, factorKinds } from "../../selection/factors.ts";
 import type { EventBody, NetworkCost } from "../events/events.ts";
 import { type EpochResult, type Json, readHookState, type TrainingRun } from "../hooks/run-hook.ts";
 import { learningRatesAt } from "../learning-rate/head-phase.ts";
-import { roundingOf, type Session } from "../session/session.ts";
+import type { Session } from "../session/session.ts";
 import type { Settings } from "../settings/settings.ts";
-import type { StartingNetwork } from "../start/starting-network.ts";
 import { controllerStateOf, controllerStateSchema } from "./controller-state.ts";
 import type { GammaPolicy } from "./gamma-policy.ts";
 import { budgetWindow } from "./gamma-schedule.ts";
+import { listOf, otherKinds, percent } from "./reachable-budget.ts";
 
 /** Updates of γ in a run. */
 const UPDATES = 250;
 /** Most steps between two updates: about as many as momentum averages over. */
 const LONGEST_INTERVAL = 10;
 
-/** A budget from which whole structures stay further away than this share of the full cost is refused. */
-const FARTHEST = 0.08;
-
-/** A refusal names at most this many layers for one reason. */
-const LISTED = 3;
-
 const GAMMA_BY_IGNORED =
   "gammaBy (--gamma-by) has no effect in a run with a budget, which sets γ of each structure by itself";
-
-/**
- * @throws UserError "bad-option" if the budget is above the full cost, below the smallest cost that pruning can reach,
- * or if no kind of structure has a γ above 0.
- */
-export function requireReachable(
-  settings: Settings,
-  { network, factors }: StartingNetwork,
-  latencyTable?: LatencyTable,
-): void {
-  const { budget } = settings;
-  if (budget === undefined) return;
-  const refuse = (message: string, expected: string, hint: string): never => {
-    throw new UserError("bad-option", message, { about: "budget", expected, received: describeBudget(budget), hint });
-  };
-  const { graph } = network;
-  const options = { round: roundingOf(settings, latencyTable), ...optional({ latencyTable }) };
-  const whole = networkCost(graph, latencyTable);
-  const kinds = factorKinds.filter((kind) => factors.some((factor) => factor.kind === kind && factor.gamma > 0));
-  if (factors.length === 0) {
-    throw new UserError("bad-option", `${graph.name} has no structures that can be pruned`, {
-      about: "budget",
-      hint: "Leave --budget out to train without pruning",
-      list: refusedLayers(graph).map(({ layers, reason }) => `${layers.slice(0, LISTED).join(", ")}: ${reason}`),
-    });
-  }
-  if (kinds.length === 0)
-    refuse("no structures can be pruned to meet the budget", "a kind with γ above 0", "Leave --gamma out");
-  const full = describeCost(budget.of, required(whole[budget.of], "the predicted latency"));
-  if (budgetShare(budget, whole) > 1)
-    refuse("the budget is larger than the network's cost", `at most ${full}`, "Ask for less");
-  const least = smallestShare(graph, factors, budget.of, options);
-  const share = budgetShare(budget, whole);
-  const unused = otherKinds(graph, factors);
-  const others = unused.length === 0 ? "" : `, or select ${listOf(unused)} too`;
-  if (share >= least) {
-    const nearest = nearestReachable(graph, factors, { of: budget.of, share }, options);
-    if (Math.abs(nearest - share) <= FARTHEST) return;
-    refuse(
-      `whole structures of ${graph.name} cannot come near the budget`,
-      `${percent(nearest)} of ${full}, the nearest that they can come to`,
-      `Selected: ${listOf(kinds)}. Ask for ${percent(nearest)}${others}`,
-    );
-  }
-  const smallest = (Math.ceil(1000 * least) / 10).toFixed(1);
-  refuse(
-    `the budget is below what is left of ${graph.name} if everything is pruned that can be`,
-    `at least ${smallest} % of ${full}`,
-    `Selected: ${listOf(kinds)}; layers on the only path keep their last channel. Ask for more${others}`,
-  );
-}
-
-function listOf(kinds: readonly FactorKind[]): string {
-  return kinds.map((kind) => `${kind}s`).join(" and ");
-}
-
-/** The kinds of structures that a network with these factors has besides those that are selected. */
-function otherKinds(graph: Graph, factors: readonly Factor[]): readonly FactorKind[] {
-  const selected = new Set(factors.filter(({ gamma }) => gamma > 0).map(({ kind }) => kind));
-  return structureKinds(withoutFactors(graph)).filter((kind) => !selected.has(kind));
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
-}
 
 export class BudgetGamma implements GammaPolicy {
   readonly name: string = "budget";
@@ -148,7 +67,7 @@ export class BudgetGamma implements GammaPolicy {
       window: budgetWindow(settings, (epochs) => this.#progressAt(Math.round(epochs * session.stepsPerEpoch))),
     });
     this.#state = this.#controller.initial();
-    [this.#gammas, this.#left] = this.#follow(session.checkpoint.network.weights);
+    [this.#gammas, this.#left] = this.#gammasAndLeft(session.checkpoint.network.weights);
   }
 
   /**
@@ -158,14 +77,15 @@ export class BudgetGamma implements GammaPolicy {
   begin(run: TrainingRun, state: Json | undefined): void {
     if (state !== undefined) {
       this.#state = controllerStateOf(readHookState(this.name, controllerStateSchema, state));
-      [this.#gammas, this.#left] = this.#follow(this.#session.checkpoint.network.weights);
+      [this.#gammas, this.#left] = this.#gammasAndLeft(this.#session.checkpoint.network.weights);
     }
     if (run.step > 0) return;
     if (this.#session.settings.gammaBy !== "none") run.emit({ type: "notice", message: GAMMA_BY_IGNORED });
     const { nearest } = this.#controller;
     if (Math.abs(nearest - this.#share) <= TOLERANCE) return;
-    const [share, least] = [percent(this.#share), percent(nearest)];
-    const where = `With whole structures of these kinds the nearest cost to ${share} is about ${least}`;
+    const where =
+      `With whole structures of these kinds the nearest cost to ${percent(this.#share)} ` +
+      `is about ${percent(nearest)}`;
     const others = this.#otherKinds;
     run.emit({ type: "notice", message: others === "" ? where : `${where}; select ${others} too to come nearer` });
   }
@@ -203,8 +123,8 @@ export class BudgetGamma implements GammaPolicy {
     }
     const hasChanged = next.isMet !== this.#state.isMet;
     this.#state = next;
-    [this.#gammas, this.#left] = this.#follow(seen.factors);
-    if (hasChanged) run.emit(this.standing());
+    [this.#gammas, this.#left] = this.#gammasAndLeft(seen.factors);
+    if (hasChanged) run.emit(this.progressEvent());
   }
 
   /** Corrects the cost model by the exact cost of the epoch. */
@@ -213,7 +133,7 @@ export class BudgetGamma implements GammaPolicy {
     this.#left = this.#controller.left(this.#state, weights);
   }
 
-  standing(): EventBody {
+  progressEvent(): EventBody {
     const { factors } = this.#session;
     const kinds = factorKinds.filter((kind) => factors.some((factor: Factor) => factor.kind === kind));
     return {
@@ -232,7 +152,7 @@ export class BudgetGamma implements GammaPolicy {
 
   /** Warns if the run has missed the budget by more than the tolerance. */
   end(run: TrainingRun): void {
-    run.emit(this.standing());
+    run.emit(this.progressEvent());
     if (Math.abs(this.#left - this.#share) <= TOLERANCE) return;
     const [left, share] = [percent(this.#left), percent(this.#share)];
     run.emit({ type: "warning", reason: "budget-missed", ...this.#whyMissed(left, share) });
@@ -244,7 +164,7 @@ export class BudgetGamma implements GammaPolicy {
   }
 
   /** γ for the current state, and the share of the cost that is left with `factors`. */
-  #follow(factors: Weights): [gammas: Weights, left: number] {
+  #gammasAndLeft(factors: Weights): [gammas: Weights, left: number] {
     return [this.#controller.gammas(this.#state), this.#controller.left(this.#state, factors)];
   }
 
@@ -290,7 +210,9 @@ export class BudgetGamma implements GammaPolicy {
   #isCut(): (parameter: string, index: number) => boolean {
     const { factors, network } = this.#session;
     if (network.cuts.length === 0) return () => false;
-    const left = new Map(factors.map((factor) => [factor.parameter, new Set(network.numbersOf(factor))] as const));
+    const left = new Map(
+      factors.map((factor) => [factor.parameter, new Set(network.remainingIndices(factor))] as const),
+    );
     return (parameter, index) => left.get(parameter)?.has(index) === false;
   }
 

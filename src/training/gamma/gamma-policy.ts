@@ -14,7 +14,7 @@ export interface GammaPolicy extends RunHook {
    */
   gammas(run: TrainingRun): Weights;
   /** An event about the policy's progress, emitted with each `step` event. */
-  standing?(): EventBody;
+  progressEvent?(): EventBody;
   /**
    * Whether the network with these factors, by their parameters, has the structures that the policy aims at. It depends
    * on them and on `state()` alone. Default: the policy aims at none.

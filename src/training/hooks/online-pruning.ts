@@ -126,13 +126,13 @@ export class OnlinePruning implements RunHook {
       );
       const staying = new Set(structuresLeft(factor, steps, left.weights));
       const margins = required(optimizer.margin.get(parameter), `margins of "${parameter}"`).data;
-      const numbers = network.numbersOf(whole);
+      const indices = network.remainingIndices(whole);
       return Array.from({ length: count }, (_, index) => index)
         .filter((index) => !staying.has(index))
         .map((index) => ({
           layer,
           kind,
-          index: numbers[index] ?? index,
+          index: indices[index] ?? index,
           margin: held.get(parameter)?.[index] === 1 ? (margins[index] ?? 0) : null,
         }));
     });

@@ -51,8 +51,8 @@ export class ProgressReports implements RunHook {
     const { macs } = await costs.estimate(factors);
     const { stepMilliseconds, ...speed } = this.#throughput.report();
     // Before the step event, so that readers of a step know its γ.
-    const standing = this.#policy.standing?.();
-    if (standing !== undefined) run.emit(standing);
+    const ofPolicy = this.#policy.progressEvent?.();
+    if (ofPolicy !== undefined) run.emit(ofPolicy);
     run.emit({
       type: "step",
       loss: run.sums.loss / run.sums.steps,
@@ -94,7 +94,7 @@ export class ProgressReports implements RunHook {
       layers,
       factors: this.#structures.summaries(),
       levels: this.#structures.levels(),
-      margins: marginsOf(factors, state, (factor) => network.numbersOf(factor)),
+      margins: marginsOf(factors, state, (factor) => network.remainingIndices(factor)),
       cost,
     });
     this.#blocked = 0;

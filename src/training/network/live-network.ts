@@ -133,7 +133,7 @@ export class LiveNetwork {
   }
 
   /** The structures of `factor`, by their indices in the full network, that are not cut. */
-  numbersOf({ parameter, count }: Factor): readonly number[] {
+  remainingIndices({ parameter, count }: Factor): readonly number[] {
     return keptIndices(this.#cuts, parameter, 0, count);
   }
 

@@ -1,6 +1,4 @@
-/**
- * The margins ∂loss/∂λ + γ of the structures at the end of an epoch: three numbers for each layer.
- */
+/** The margins ∂loss/∂λ + γ of the structures at the end of an epoch: three numbers for each layer. */
 import { required } from "../../core/errors.ts";
 import type { Factor } from "../../selection/factors.ts";
 import type { FactorMargins } from "../events/events.ts";
@@ -13,11 +11,11 @@ function rounded(value: number): number {
   return Number(value.toPrecision(DIGITS));
 }
 
-/** `state` is of the full network; `numbersOf` returns the structures of a factor that are not cut yet. */
+/** `state` is of the full network; `remainingIndices` returns the indices of a factor's structures that are not cut yet. */
 export function marginsOf(
   factors: readonly Factor[],
   { weights, optimizer }: TrainingState,
-  numbersOf: (factor: Factor) => readonly number[],
+  remainingIndices: (factor: Factor) => readonly number[],
 ): FactorMargins[] {
   return factors.map((factor): FactorMargins => {
     const { parameter } = factor;
@@ -28,9 +26,9 @@ export function marginsOf(
     let zero = Number.POSITIVE_INFINITY;
     let lowest = Number.POSITIVE_INFINITY;
     let highest = Number.NEGATIVE_INFINITY;
-    for (const number of numbersOf(factor)) {
-      const margin = margins[number] ?? 0;
-      if (values[number] === 0) zero = Math.min(zero, margin);
+    for (const index of remainingIndices(factor)) {
+      const margin = margins[index] ?? 0;
+      if (values[index] === 0) zero = Math.min(zero, margin);
       else [lowest, highest] = [Math.min(lowest, margin), Math.max(highest, margin)];
     }
     return {
