@@ -6,7 +6,7 @@ import { z } from "zod";
 import { stamp } from "../src/training/events/event-parts.ts";
 import { eventDefinitions } from "../src/training/events/events.ts";
 import { defaultOf, nameOf, negationOf } from "../src/training/settings/flags.ts";
-import { type ControlRule, type Setting, settingGroups } from "../src/training/settings/setting.ts";
+import { type BaselineRule, type Setting, settingGroups } from "../src/training/settings/setting.ts";
 import { settings } from "../src/training/settings/settings.ts";
 import { resultsPicture } from "./results-picture.ts";
 
@@ -23,20 +23,20 @@ function table(heading: readonly string[], rows: readonly (readonly string[])[])
   return [row(heading), `|${"---|".repeat(heading.length)}`, ...rows.map(row)].join("\n");
 }
 
-const controls: { readonly [Rule in ControlRule]: string } = {
+const controls: { readonly [Rule in BaselineRule]: string } = {
   inherit: "the same",
   omit: "left out",
   own: "its own",
 };
 
 function settingCells(name: string, setting: Setting): readonly string[] {
-  const { help, unit = "", flags = [], control, isRequired } = setting;
+  const { help, unit = "", flags = [], inBaseline, isRequired } = setting;
   const names = flags
     .flatMap(({ flag, codec }) => [nameOf(flag), ...(codec.negated === undefined ? [] : [negationOf(flag)])])
     .map((name) => `\`${name}\``)
     .join(", ");
   const standard = isRequired === true ? "required" : (defaultOf(setting) ?? "");
-  return [`\`${name}\``, names, unit, standard, help, controls[control]];
+  return [`\`${name}\``, names, unit, standard, help, controls[inBaseline]];
 }
 
 function settingsPage(): string {

@@ -6,7 +6,7 @@ import { tensor } from "../../src/core/tensor.ts";
 import { stepsPerEpoch } from "../../src/data/shuffle.ts";
 import { controlFolder } from "../../src/experiments/control.ts";
 import { type RunSummary, summarizeRun } from "../../src/experiments/run-summary.ts";
-import { controlSettings } from "../../src/experiments/settings.ts";
+import { baselineSettings } from "../../src/experiments/settings.ts";
 import { cost } from "../../src/graph/cost.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { initialize } from "../../src/models/initialize.ts";
@@ -66,7 +66,7 @@ export async function lostControl(run: RunSummary, settings: SettingsInput, grou
     const perEpoch = run.batch * stepsPerEpoch(run.trainImages, run.batch) * cost(architecture).macs;
     const trainingMacs = { run: run.trainingMacs, control: run.epochs * perEpoch };
     await train(architecture, {
-      ...controlSettings(settings),
+      ...baselineSettings(settings),
       ...hooks,
       seed: run.seed,
       folder,

@@ -9,7 +9,7 @@ import {
   percentOf,
 } from "../report/format.ts";
 import { factorKinds } from "../selection/factors.ts";
-import { controlKinds, controlNames } from "../training/events/control-kinds.ts";
+import { baselineKinds, baselineNames } from "../training/events/baseline-kinds.ts";
 import { type ComparedRun, controlsOf, labelOf, type RunGroup, scoreOf } from "./comparison.ts";
 import type { RunSummary } from "./run-summary.ts";
 
@@ -53,7 +53,7 @@ function lengthOf({ epochs, trainImages }: RunSummary): string {
 export function columnsFor({ runs, score }: RunGroup): readonly TableColumn[] {
   const number = (heading: string, cell: TableColumn["cell"]): TableColumn => ({ heading, isNumber: true, cell });
   const words = (heading: string, cell: TableColumn["cell"]): TableColumn => ({ heading, isNumber: false, cell });
-  const controls = controlKinds.filter((kind) => runs.some((row) => row.controls[kind] !== undefined));
+  const controls = baselineKinds.filter((kind) => runs.some((row) => row.controls[kind] !== undefined));
   return [
     words("run", ({ run, isOnFront }) => `${run.name}${isOnFront && runs.length > 1 ? " *" : ""}`),
     words("aim", ({ run }) => labelOf(run)),
@@ -81,7 +81,7 @@ export function columnsFor({ runs, score }: RunGroup): readonly TableColumn[] {
       : []),
     words("structures", ({ run }) => structuresOf(run)),
     number("time", ({ run }) => formatDuration(run.seconds)),
-    ...controls.map((kind) => number(controlNames[kind], ({ run, controls: own }) => accuracyBeside(own[kind], run))),
+    ...controls.map((kind) => number(baselineNames[kind], ({ run, controls: own }) => accuracyBeside(own[kind], run))),
   ];
 }
 

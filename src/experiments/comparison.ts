@@ -8,7 +8,7 @@ import { glob, isDynamicPattern } from "tinyglobby";
 import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
-import { type ControlKind, controlKindOf, controlKinds } from "../training/events/control-kinds.ts";
+import { type BaselineKind, baselineKindOf, baselineKinds } from "../training/events/baseline-kinds.ts";
 import { runFileError } from "../training/run-folder/file-errors.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
 import { type RunSummary, summarizeRun } from "./run-summary.ts";
@@ -17,7 +17,7 @@ import { type RunSummary, summarizeRun } from "./run-summary.ts";
 export interface ComparedRun {
   readonly run: RunSummary;
   /** The from-scratch baselines that were trained. */
-  readonly controls: { readonly [Kind in ControlKind]?: RunSummary };
+  readonly controls: { readonly [Kind in BaselineKind]?: RunSummary };
   /** Whether no other run of the group is as accurate with fewer MACs. */
   readonly isOnFront: boolean;
 }
@@ -72,10 +72,10 @@ export function groupRuns(summaries: readonly RunSummary[]): readonly RunGroup[]
   const keyOf = (run: RunSummary): string => JSON.stringify([run.model, run.dataset, scoreOf(run)]);
   return [...new Set(summaries.map(keyOf))].map((key): RunGroup => {
     const own = summaries.filter((run) => keyOf(run) === key);
-    const controlled = (run: RunSummary, kind: ControlKind): RunSummary | undefined =>
+    const controlled = (run: RunSummary, kind: BaselineKind): RunSummary | undefined =>
       own.find(
         ({ controlOf, group }) =>
-          controlOf?.run === run.name && controlKindOf(controlOf) === kind && group === run.group,
+          controlOf?.run === run.name && baselineKindOf(controlOf) === kind && group === run.group,
       );
     const main = own.filter(
       ({ controlOf, group }) =>
@@ -88,7 +88,7 @@ export function groupRuns(summaries: readonly RunSummary[]): readonly RunGroup[]
       ),
     );
     const runs = main.map((run): ComparedRun => {
-      const [epochs, macs, uniform] = controlKinds.map((kind) => controlled(run, kind));
+      const [epochs, macs, uniform] = baselineKinds.map((kind) => controlled(run, kind));
       const controls = optional({ epochs, macs, uniform });
       return { run, controls, isOnFront: front.has(run) };
     });
@@ -110,7 +110,7 @@ export function scoreOf({ isTaught, isMultiLabel }: RunSummary): RunGroup["score
 
 /** The from-scratch baselines of a run, in the order of their kinds. */
 export function controlsOf(controls: ComparedRun["controls"]): readonly RunSummary[] {
-  return controlKinds.flatMap((kind) => controls[kind] ?? []);
+  return baselineKinds.flatMap((kind) => controls[kind] ?? []);
 }
 
 /** The costs that accuracy is compared with. Latency is the measured one. */

@@ -12,7 +12,7 @@ import { cost } from "../graph/cost.ts";
 import type { Graph, Network } from "../graph/graph.ts";
 import { type History, historyOf } from "../report/history.ts";
 import { bake } from "../selection/fold.ts";
-import { type ControlKind, controlKinds } from "../training/events/control-kinds.ts";
+import { type BaselineKind, baselineKinds } from "../training/events/baseline-kinds.ts";
 import type { ControlOf, RunFinished } from "../training/events/events.ts";
 import type { Run } from "../training/finish/run.ts";
 import { loadTogether } from "../training/run-folder/broadcast.ts";
@@ -24,7 +24,7 @@ import type { SettingsInput } from "../training/settings/settings.ts";
 import { withNewNorms } from "../training/start/batch-norms/restore.ts";
 import { type DataSource, reopenData } from "../training/start/data/run-data.ts";
 import { train } from "../training/train.ts";
-import { controlSettings } from "./settings.ts";
+import { baselineSettings } from "./settings.ts";
 import { uniformNetwork } from "./uniform-network.ts";
 
 export interface ControlOptions extends RunOptions {
@@ -33,7 +33,7 @@ export interface ControlOptions extends RunOptions {
    * take the run's training MACs. "uniform": for as many epochs, the run's full network with all widths times one
    * number, so that it has as many MACs as the pruned one.
    */
-  readonly kind?: ControlKind;
+  readonly kind?: BaselineKind;
   /** Default: the run's seed. */
   readonly seed?: number;
   /** Default: the run's folder with `-control`, `-control-macs`, `-control-uniform` or `-control-seed-2` appended. */
@@ -61,7 +61,7 @@ export interface Finished {
 export async function control(folder: string, options: ControlOptions = {}): Promise<Run> {
   requireArguments("control", { folder: [folder, "text"], options: [options, "object"] });
   const { kind = "epochs", seed, folder: chosen, data, ...hooks } = options;
-  requireOneOf("control", "options.kind", kind, controlKinds);
+  requireOneOf("control", "options.kind", kind, baselineKinds);
   const cluster = await clusterFor(hooks);
   const run = await cluster.onFirst(() => readFinished(folder));
   const { record } = run;
@@ -103,7 +103,7 @@ export async function control(folder: string, options: ControlOptions = {}): Pro
 }
 
 /** Default folder of the from-scratch baseline of the run in `folder`. */
-export function controlFolder(folder: string, kind: ControlKind = "epochs", seed?: number): string {
+export function controlFolder(folder: string, kind: BaselineKind = "epochs", seed?: number): string {
   const parts = ["control", ...(kind === "epochs" ? [] : [kind]), ...(seed === undefined ? [] : [`seed-${seed}`])];
   return join(dirname(folder), `${basename(folder)}-${parts.join("-")}`);
 }
@@ -188,7 +188,7 @@ export function planControl(
   const trained = (finished?.step ?? started.totalSteps) / started.stepsPerEpoch;
   const epochs = Math.max(1, Math.round(same === "epochs" ? trained : run / perEpoch));
   return {
-    settings: { ...controlSettings(record.settings), ...taughtSettings(record.settings), epochs },
+    settings: { ...baselineSettings(record.settings), ...taughtSettings(record.settings), epochs },
     trainingMacs: { run, control: epochs * perEpoch },
   };
 }

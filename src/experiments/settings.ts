@@ -7,8 +7,8 @@ function namesWhere(isOne: (row: Setting) => boolean): ReadonlySet<string> {
   return new Set(settings.filter(([, row]) => isOne(row)).map(([name]) => name));
 }
 
-const omittedByControl = namesWhere(({ control }) => control === "omit");
-const ownOfControl = namesWhere(({ control }) => control === "own");
+const omittedInBaseline = namesWhere(({ inBaseline }) => inBaseline === "omit");
+const ownInBaseline = namesWhere(({ inBaseline }) => inBaseline === "own");
 
 /** Settings that the machine or the run's folder decides at the start of a run. */
 export const settledAtStart: ReadonlySet<string> = namesWhere(({ isSettledAtStart }) => isSettledAtStart === true);
@@ -17,11 +17,11 @@ export const settledAtStart: ReadonlySet<string> = namesWhere(({ isSettledAtStar
 export const setBySweep: ReadonlySet<string> = namesWhere(({ isSetBySweep }) => isSetBySweep === true);
 
 /** Whether a from-scratch baseline may differ from its run in the setting `name`. */
-export function isOwnOfControl(name: string): boolean {
-  return omittedByControl.has(name) || ownOfControl.has(name);
+export function isOwnInBaseline(name: string): boolean {
+  return omittedInBaseline.has(name) || ownInBaseline.has(name);
 }
 
 /** The settings of a run without those that a from-scratch baseline omits. */
-export function controlSettings(ofRun: object): SettingsInput {
-  return asSettings(Object.fromEntries(Object.entries(ofRun).filter(([name]) => !omittedByControl.has(name))));
+export function baselineSettings(ofRun: object): SettingsInput {
+  return asSettings(Object.fromEntries(Object.entries(ofRun).filter(([name]) => !omittedInBaseline.has(name))));
 }

@@ -7,13 +7,13 @@ import { isDeepStrictEqual } from "node:util";
 import { UserError } from "../core/errors.ts";
 import { systemCode } from "../core/system-errors.ts";
 import { historyOf } from "../report/history.ts";
-import { controlKindOf } from "../training/events/control-kinds.ts";
+import { baselineKindOf } from "../training/events/baseline-kinds.ts";
 import { listCheckpoints } from "../training/run-folder/checkpoint-files.ts";
 import { readEvents } from "../training/run-folder/event-log.ts";
 import { runFileError } from "../training/run-folder/file-errors.ts";
 import { isUnused, runFiles } from "../training/run-folder/run-folder.ts";
 import { type RunRecord, readRunRecord } from "../training/run-folder/run-record.ts";
-import { isOwnOfControl, settledAtStart } from "./settings.ts";
+import { isOwnInBaseline, settledAtStart } from "./settings.ts";
 import { readPlan, type SweepPlan, type SweepRun, settledSettings } from "./sweep-plan.ts";
 
 /**
@@ -99,14 +99,14 @@ function differencesOf(record: RunRecord, plan: SweepPlan, run: SweepRun, model:
   };
   if (record.model !== model) tell("model", record.model, model);
   if (record.data.source !== plan.data) tell("data", record.data.source, plan.data);
-  const held = record.controlOf && { run: record.controlOf.run, kind: controlKindOf(record.controlOf) };
+  const held = record.controlOf && { run: record.controlOf.run, kind: baselineKindOf(record.controlOf) };
   const wanted = run.controlOf && { run: run.controlOf.name, kind: run.controlOf.kind };
   if (!isDeepStrictEqual(held, wanted)) tell("control of", held, wanted);
   const settings = settledSettings(plan.model, run.settings);
   // What the original answers decides this if the plan does not.
   const isDecided = (name: string): boolean => name === "distill" && run.settings.distill === undefined;
   const isLeftOut = (name: string): boolean =>
-    settledAtStart.has(name) || isDecided(name) || (run.controlOf !== undefined && isOwnOfControl(name));
+    settledAtStart.has(name) || isDecided(name) || (run.controlOf !== undefined && isOwnInBaseline(name));
   return [...differences, ...compare({ ...record.settings }, { ...settings }, isLeftOut)];
 }
 

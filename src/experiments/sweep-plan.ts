@@ -10,7 +10,7 @@ import { z } from "zod";
 import { requireArguments } from "../core/arguments.ts";
 import { aboutPart, UserError } from "../core/errors.ts";
 import type { ImageFileOptions } from "../data/images/open.ts";
-import { type ControlKind, controlKinds } from "../training/events/control-kinds.ts";
+import { type BaselineKind, baselineKinds } from "../training/events/baseline-kinds.ts";
 import { runFileError } from "../training/run-folder/file-errors.ts";
 import { asSettings, parseSettings, type Settings, type SettingsInput } from "../training/settings/settings.ts";
 import { bringsWeights, withFineTuning } from "../training/start/fine-tuning.ts";
@@ -39,7 +39,7 @@ export interface SweepPlan {
   readonly points: readonly SweepPoint[];
   readonly seeds: readonly number[];
   /** The from-scratch baselines of each run. A run that pruned nothing gets none. */
-  readonly controls: readonly ControlKind[];
+  readonly controls: readonly BaselineKind[];
 }
 
 /** A run of a sweep. */
@@ -51,7 +51,7 @@ export interface SweepRun {
   /** Settings of the run; for a from-scratch baseline, those of the run that it belongs to. */
   readonly settings: SettingsInput;
   /** Only for a from-scratch baseline: the run of the sweep that it belongs to. */
-  readonly controlOf?: { readonly name: string; readonly kind: ControlKind };
+  readonly controlOf?: { readonly name: string; readonly kind: BaselineKind };
 }
 
 export const SWEEP_FILE = "sweep.json";
@@ -76,7 +76,7 @@ const schema = z.strictObject({
   settings,
   points: z.array(z.strictObject({ name: safeName, settings })).min(1),
   seeds: z.array(z.int().min(0).max(0xffffffff)).min(1).default([1]),
-  controls: z.array(z.enum(controlKinds)).default([]),
+  controls: z.array(z.enum(baselineKinds)).default([]),
 });
 
 /**

@@ -1,6 +1,6 @@
 /** The report as one HTML page without scripts and external files, so that it can be mailed, printed and archived. */
 
-import { architectureOf } from "../training/events/control-kinds.ts";
+import { describeBaselineNetwork } from "../training/events/baseline-kinds.ts";
 import { agreementWords } from "./agreement-words.ts";
 import { livesFigure } from "./alive-grid.ts";
 import { chartsOf } from "./charts.ts";
@@ -34,7 +34,7 @@ function logo(): Markup {
 /** How the network was trained: the end of the sentence in the report's introduction. */
 function manner({ started: { factors, controlOf } }: History): string {
   if (controlOf !== undefined)
-    return `as a from-scratch baseline of ${controlOf.run}: ${architectureOf(controlOf)} with new weights`;
+    return `as a from-scratch baseline of ${controlOf.run}: ${describeBaselineNetwork(controlOf)} with new weights`;
   if (factors.length === 0) return "without scaling factors";
   return "with scaling factors; the structures whose factors reached zero were pruned";
 }

@@ -1,6 +1,6 @@
 /** Summaries of imagined runs, for tests of what compares them. */
 import type { RunSummary } from "../../src/experiments/run-summary.ts";
-import type { ControlKind } from "../../src/training/events/control-kinds.ts";
+import type { BaselineKind } from "../../src/training/events/baseline-kinds.ts";
 
 export function summary(
   changes: Partial<RunSummary> & { readonly accuracy?: number; readonly macs?: number } = {},
@@ -37,7 +37,7 @@ export function summary(
 }
 
 /** The control of `run`, as accurate as said. */
-export function controlOf(run: RunSummary, accuracy: number, kind: ControlKind = "epochs"): RunSummary {
+export function controlOf(run: RunSummary, accuracy: number, kind: BaselineKind = "epochs"): RunSummary {
   const { trainingMacs } = run;
   return {
     ...run,

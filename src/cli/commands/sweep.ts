@@ -12,7 +12,7 @@ import { type Cluster, failTogether } from "../../distributed/cluster.ts";
 import { joinCluster } from "../../distributed/join.ts";
 import { imagesOf, requireWorkers, type SweepResult, sweep } from "../../experiments/sweep.ts";
 import { parsePlan, readPlan, type SweepPlan } from "../../experiments/sweep-plan.ts";
-import { type ControlKind, controlKinds } from "../../training/events/control-kinds.ts";
+import { type BaselineKind, baselineKinds } from "../../training/events/baseline-kinds.ts";
 import { type GammaRequest, readGammas } from "../../training/settings/codecs.ts";
 import { settingFlags, settingsOfFlags } from "../../training/settings/flags.ts";
 import type { SettingsInput } from "../../training/settings/settings.ts";
@@ -38,7 +38,7 @@ interface SweepFlags extends TrainingFlags {
   readonly parallel?: (typeof parallelChoices)[number];
 }
 
-const controlChoices = [...controlKinds, "both", "all"] as const;
+const controlChoices = [...baselineKinds, "both", "all"] as const;
 const parallelChoices = ["runs"] as const;
 
 /** Collects the values of an option that takes several. */
@@ -89,10 +89,10 @@ function pointsOf(
   return points.length > 0 ? points : [{ name: "run", settings: {} }];
 }
 
-function controlsOf(chosen: SweepFlags["controls"]): readonly ControlKind[] {
+function controlsOf(chosen: SweepFlags["controls"]): readonly BaselineKind[] {
   if (chosen === undefined) return [];
   if (chosen === "both") return ["epochs", "macs"];
-  if (chosen === "all") return controlKinds;
+  if (chosen === "all") return baselineKinds;
   return [chosen === true ? "epochs" : chosen];
 }
 

@@ -16,7 +16,7 @@ import { latencyFacts, slownessRemark } from "../../report/latency-card.ts";
 import { type EpochOfRanks, exposedWords, ranksWords, waitedFor, waitedWords, waitWords } from "../../report/ranks.ts";
 import { describeBudget } from "../../selection/budget.ts";
 import { costNames } from "../../selection/cost-model.ts";
-import { architectureOf } from "../../training/events/control-kinds.ts";
+import { describeBaselineNetwork } from "../../training/events/baseline-kinds.ts";
 import type {
   BudgetProgress,
   ClassResults,
@@ -38,7 +38,7 @@ function controlLines({ controlOf }: RunStarted): string[] {
   const { run, same, trainingMacs } = controlOf;
   const share = formatPercent(percentOf(trainingMacs.control, trainingMacs.run));
   const common = same === "epochs" ? `equal epochs, ${share} of its training MACs` : `${share} of its training MACs`;
-  return [`  from-scratch baseline of ${run}: ${architectureOf(controlOf)} with new weights, ${common}`];
+  return [`  from-scratch baseline of ${run}: ${describeBaselineNetwork(controlOf)} with new weights, ${common}`];
 }
 
 /** `, batches of 256 in 8 parts`; empty if batches are not split. */

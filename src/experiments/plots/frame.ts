@@ -14,7 +14,7 @@ import {
 import { required } from "../../core/errors.ts";
 import { palettes } from "../../report/style.ts";
 import { type Child, element, type Markup, svg } from "../../report/svg.ts";
-import { controlNames } from "../../training/events/control-kinds.ts";
+import { baselineNames } from "../../training/events/baseline-kinds.ts";
 
 /** Kinds of marks. Each has its own shape and its own colour. */
 export type MarkKind = "pruned" | "baseline" | "control" | "control-macs" | "control-uniform";
@@ -30,9 +30,9 @@ const shapes: Readonly<Record<MarkKind, SymbolType>> = {
 export const markNames: Readonly<Record<MarkKind, string>> = {
   pruned: "pruned",
   baseline: "not pruned",
-  control: controlNames.epochs,
-  "control-macs": controlNames.macs,
-  "control-uniform": controlNames.uniform,
+  control: baselineNames.epochs,
+  "control-macs": baselineNames.macs,
+  "control-uniform": baselineNames.uniform,
 };
 
 /** A mark at (x, y); `title` is shown on hovering. */

@@ -3,7 +3,7 @@ import { scaleLinear } from "d3-scale";
 import { curveStepAfter, line } from "d3-shape";
 import { formatMilliseconds, formatPercent, formatQuantity } from "../../report/format.ts";
 import { element, type Markup } from "../../report/svg.ts";
-import { type ControlKind, controlKindOf } from "../../training/events/control-kinds.ts";
+import { type BaselineKind, baselineKindOf } from "../../training/events/baseline-kinds.ts";
 import { type CostMeasure, controlsOf, labelOf, paretoFront, type RunGroup } from "../comparison.ts";
 import type { RunSummary } from "../run-summary.ts";
 import { legend, type MarkKind, mark, markNames, type Plot, text, widthOf } from "./frame.ts";
@@ -34,14 +34,14 @@ interface Dot {
   readonly y: number;
 }
 
-const controlMarks: Readonly<Record<ControlKind, MarkKind>> = {
+const controlMarks: Readonly<Record<BaselineKind, MarkKind>> = {
   epochs: "control",
   macs: "control-macs",
   uniform: "control-uniform",
 };
 
 function kindOf({ controlOf, aim }: RunSummary): MarkKind {
-  if (controlOf !== undefined) return controlMarks[controlKindOf(controlOf)];
+  if (controlOf !== undefined) return controlMarks[baselineKindOf(controlOf)];
   return aim === "" ? "baseline" : "pruned";
 }
 

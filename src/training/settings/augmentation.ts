@@ -28,7 +28,7 @@ export const testTimeSettings = {
     help: "also score both networks over several views of each test image at the end: flip or flip+shift",
     group: "machine",
     default: "none",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [{ flag: "--tta <views>", codec: choice("set of views", viewSets), label: "test-time augmentation" }],
   }),
 };
@@ -38,7 +38,7 @@ export const augmentationSettings = {
     schema: augmentation.default(true),
     help: "augment training images: true for the dataset's default, false for none, or changes of the default",
     group: "training",
-    control: "inherit",
+    inBaseline: "inherit",
     complete: (given, base) => ({ ...base, ...given }),
     flags: [
       {

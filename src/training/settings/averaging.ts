@@ -25,7 +25,7 @@ export const averagingSettings = {
     help: "average the weights over steps: { kind, every, decay, power }",
     group: "regularization",
     default: "none",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [
       {
         flag: "--average-weights <kind>",

@@ -13,7 +13,7 @@ export const integerSettings = {
       "as compact-int8.onnx",
     group: "training",
     default: "false",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--int8", codec: switchTo(true), label: "simulate 8-bit integers" }],
   }),
   int8Epochs: setting({
@@ -24,7 +24,7 @@ export const integerSettings = {
     group: "training",
     unit: "epochs",
     default: "a tenth of the run",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--int8-epochs <n>", codec: number, label: "epochs on 8-bit integers" }],
   }),
   int8Keep: setting({
@@ -32,7 +32,7 @@ export const integerSettings = {
     help: "layers that keep 32-bit floats, in training and in compact-int8.onnx",
     group: "training",
     default: "none",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--int8-keep <layers>", codec: names, label: "layers on floats" }],
   }),
 };

@@ -53,7 +53,7 @@ export const pruningSettings = {
     help: "sparsity strength γ of neurons, groups, blocks and streams; a kind without γ is not pruned",
     group: "pruning",
     default: "none: plain training without pruning",
-    control: "omit",
+    inBaseline: "omit",
     flags: [
       {
         flag: "--gamma <γ>",
@@ -95,7 +95,7 @@ export const pruningSettings = {
     schema: z.enum(gammaMeasures).default("none"),
     help: `scale the γ of a structure by its cost: ${gammaMeasures.join(", ")}; no effect with a budget`,
     group: "pruning",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--gamma-by <cost>", codec: choice("cost", gammaMeasures), label: "γ scaled by" }],
   }),
   budget: setting({
@@ -105,7 +105,7 @@ export const pruningSettings = {
       "γ then only says which kinds are pruned sooner",
     group: "pruning",
     default: "none",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--budget <cost>", codec: text, label: "budget" }],
   }),
   latencyTable: setting({
@@ -113,7 +113,7 @@ export const pruningSettings = {
     help: "predict latency from these times of layers: a file that espalier measure wrote on the device to prune for",
     group: "pruning",
     default: "measured on this machine in ONNX Runtime: one thread, one image",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--latency-table <file>", codec: text, label: "latency table" }],
   }),
   gammaAfter: setting({
@@ -122,7 +122,7 @@ export const pruningSettings = {
     group: "pruning",
     unit: "epochs",
     default: "0",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--gamma-after <epochs>", codec: number, label: "penalty starts after" }],
   }),
   budgetBy: setting({
@@ -131,7 +131,7 @@ export const pruningSettings = {
     group: "pruning",
     unit: "epochs",
     default: "about two fifths of a one-cycle run",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--budget-by <epochs>", codec: number, label: "budget met by" }],
   }),
   round: setting({
@@ -139,7 +139,7 @@ export const pruningSettings = {
     help: "keep the widths of layers at multiples of this number; on the command line auto measures the best one",
     group: "pruning",
     unit: "channels",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--round <n>", codec: wholeNumberOrAuto, label: "widths at multiples of" }],
   }),
   shrink: setting({
@@ -147,7 +147,7 @@ export const pruningSettings = {
     help: "prune while training: { patience, rebuildSteps }; false: prune only at the end",
     group: "pruning",
     default: "patience 1, rebuildSteps 100",
-    control: "omit",
+    inBaseline: "omit",
     flags: [
       {
         flag: "--patience <epochs>",

@@ -52,7 +52,7 @@ export interface Flag {
 /**
  * What the from-scratch baseline of a run does with a setting of the run: inherits it, omits it, or has its own.
  */
-export type ControlRule = "inherit" | "omit" | "own";
+export type BaselineRule = "inherit" | "omit" | "own";
 
 export interface Setting<Schema extends z.ZodType = z.ZodType> {
   /** Checks the value and fills in the default. */
@@ -67,7 +67,7 @@ export interface Setting<Schema extends z.ZodType = z.ZodType> {
   /** The default in words, if the schema's value needs words. */
   readonly default?: string;
   readonly flags?: readonly Flag[];
-  readonly control: ControlRule;
+  readonly inBaseline: BaselineRule;
   /** The commands that have its flags; default: all commands that train. */
   readonly commands?: readonly TrainingCommand[];
   /** Whether a sweep sets it for each of its runs. The plan of a sweep must not contain it. */

@@ -55,7 +55,7 @@ export const settingsTable = {
     group: "task",
     unit: "epochs",
     isRequired: true,
-    control: "own",
+    inBaseline: "own",
     flags: [
       {
         flag: "--epochs <n>",
@@ -74,7 +74,7 @@ export const settingsTable = {
     help: "images in a step; the last, incomplete batch of an epoch is left out",
     group: "training",
     unit: "images",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [{ flag: "--batch <images>", codec: wholeNumber(), label: "batch" }],
   }),
   accumulate: setting({
@@ -83,14 +83,14 @@ export const settingsTable = {
     group: "training",
     unit: "parts",
     default: "1",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [{ flag: "--accumulate <n>", codec: wholeNumber(), label: "parts of a batch" }],
   }),
   seed: setting({
     schema: z.int().min(0).max(0xffffffff).default(1),
     help: "seed of the initial weights, the order of images and the augmentation",
     group: "task",
-    control: "inherit",
+    inBaseline: "inherit",
     isSetBySweep: true,
     flags: [{ flag: "--seed <n>", codec: wholeNumber(0), label: "seed" }],
   }),
@@ -99,7 +99,7 @@ export const settingsTable = {
     help: `learning rate over the run: ${scheduleKinds.join(", ")}`,
     group: "training",
     default: "one-cycle with peak 0.2 after a fifth of the run",
-    control: "inherit",
+    inBaseline: "inherit",
     complete: (given, base) => ("kind" in given ? given : { kind: "one-cycle", ...base, ...given }),
     flags: [
       {
@@ -122,14 +122,14 @@ export const settingsTable = {
     schema: z.number().min(0).lt(1).default(0.9),
     help: "Nesterov momentum μ of weights and scaling factors",
     group: "training",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [{ flag: "--momentum <μ>", codec: number, label: "momentum" }],
   }),
   weightDecay: setting({
     schema: z.number().nonnegative().default(5e-4),
     help: "weight decay of convolutions, linear layers and the scales of batch norms",
     group: "training",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [{ flag: "--weight-decay <n>", codec: number, label: "weight decay" }],
   }),
   decoupledWeightDecay: setting({
@@ -137,7 +137,7 @@ export const settingsTable = {
     help: "weight decay is the share of a weight that one step at the peak learning rate removes, at any peak",
     group: "training",
     default: "false: a step removes learning rate times weight decay",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [{ flag: "--decoupled-weight-decay", codec: switchTo(true), label: "decoupled weight decay" }],
   }),
   weightDecayOf: setting({
@@ -145,7 +145,7 @@ export const settingsTable = {
     help: `weight decay of kinds of parameters, as multiples: ${decayedKinds.join(", ")}`,
     group: "training",
     default: "1; 0 for bias and shift",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [{ flag: "--decay-of <kind=n,…>", codec: numbersOf(decayedKinds), label: "weight decay of kinds" }],
   }),
   learningRateOf: setting({
@@ -153,14 +153,14 @@ export const settingsTable = {
     help: `learning rate of kinds of parameters, as multiples: ${trainedKinds.join(", ")}`,
     group: "training",
     default: "1",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [{ flag: "--rate-of <kind=n,…>", codec: numbersOf(trainedKinds), label: "learning rate of kinds" }],
   }),
   labelSmoothing: setting({
     schema: z.number().min(0).lt(1).default(0),
     help: "share of each label that is spread over all classes",
     group: "regularization",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [{ flag: "--label-smoothing <ε>", codec: number, label: "label smoothing" }],
   }),
   mixing: setting({
@@ -168,7 +168,7 @@ export const settingsTable = {
     help: "mix images and their labels in pairs, with shares from Beta(α, α): { kind, alpha }",
     group: "regularization",
     default: "none",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [
       {
         flag: "--mixup [α]",
@@ -191,7 +191,7 @@ export const settingsTable = {
     help: "balanced: weight the loss so that every class counts the same, however many images it has",
     group: "regularization",
     default: "every image counts the same",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [{ flag: "--class-weights <how>", codec: choice("class weights", ["balanced"]), label: "class weights" }],
   }),
   clipNorm: setting({
@@ -199,14 +199,14 @@ export const settingsTable = {
     help: "clip the gradient of all weights to this norm",
     group: "regularization",
     default: "no clipping",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [{ flag: "--clip <norm>", codec: number, label: "clip" }],
   }),
   freezeBatchNorm: setting({
     schema: z.boolean().default(false),
     help: "normalise by the file's running statistics, and do not update them",
     group: "weights",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--freeze-bn", codec: switchTo(true), label: "keep the file's batch statistics" }],
   }),
   fixBatchNormScale: setting({
@@ -214,7 +214,7 @@ export const settingsTable = {
     help: "do not train the scales of batch norms, so that none compensates for a scaling factor",
     group: "regularization",
     default: "false",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [{ flag: "--fix-bn-scale", codec: switchTo(true), label: "fix the scales of batch norms" }],
   }),
   distill: setting({
@@ -222,7 +222,7 @@ export const settingsTable = {
     help: "train on the answers of the original network too (distillation): { weight, temperature }; false: do not",
     group: "weights",
     default: "weight 0.5, temperature 4 with a budget, if trained weights know the classes; else false",
-    control: "omit",
+    inBaseline: "omit",
     flags: [
       {
         flag: "--distill [α,T]",
@@ -237,7 +237,7 @@ export const settingsTable = {
     schema: z.boolean().default(false),
     help: "ignore the weights of the file: draw new ones, and train at the learning rate for new weights",
     group: "weights",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--from-scratch", codec: switchTo(true), label: "draw new weights" }],
   }),
   restoreBatchNorm: setting({
@@ -245,7 +245,7 @@ export const settingsTable = {
     help: "put back the batch norms that an exporter merged into convolutions; written files have them merged again",
     group: "weights",
     default: "true",
-    control: "omit",
+    inBaseline: "omit",
     flags: [
       {
         flag: "--no-restore-bn",
@@ -263,7 +263,7 @@ export const settingsTable = {
     schema: z.boolean().default(false),
     help: "under mpirun: normalise by the batch statistics of all ranks, not of each rank alone",
     group: "machine",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [{ flag: "--sync-bn", codec: switchTo(true) }],
   }),
   engine: setting({
@@ -271,7 +271,7 @@ export const settingsTable = {
     help: `${engineNames.join(" or ")}; reference is slow`,
     group: "machine",
     default: "onednn where it is installed",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [{ flag: "--engine <name>", codec: choice("engine", engineNames), label: "engine" }],
   }),
   threads: setting({
@@ -280,7 +280,7 @@ export const settingsTable = {
     group: "machine",
     unit: "threads",
     default: "all cores",
-    control: "inherit",
+    inBaseline: "inherit",
     isSettledAtStart: true,
     flags: [{ flag: "--threads <n>", codec: threadCount, label: "threads" }],
   }),
@@ -289,7 +289,7 @@ export const settingsTable = {
     help: "precision of the training steps: f32, bf16, or auto for the faster one on this machine",
     group: "machine",
     default: "f32; on the command line auto",
-    control: "inherit",
+    inBaseline: "inherit",
     isSettledAtStart: true,
     flags: [
       { flag: "--precision <p>", codec: choice("precision", precisionChoices), default: "auto", label: "precision" },
@@ -300,14 +300,14 @@ export const settingsTable = {
     help: "test images scored after each epoch; at the end of the run all of them are scored",
     group: "machine",
     unit: "images",
-    control: "inherit",
+    inBaseline: "inherit",
   }),
   certificateImages: setting({
     schema: positive.default(1000),
     help: "test images for the certificate, or all if there are fewer",
     group: "machine",
     unit: "images",
-    control: "inherit",
+    inBaseline: "inherit",
   }),
   ...testTimeSettings,
   limit: setting({
@@ -316,7 +316,7 @@ export const settingsTable = {
     group: "task",
     unit: "images",
     default: "all",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [
       {
         flag: "--limit <images>",
@@ -331,7 +331,7 @@ export const settingsTable = {
     schema: z.boolean().default(true),
     help: "measure the latency of both networks in ONNX Runtime at the end",
     group: "machine",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [
       {
         flag: "--no-latency",
@@ -349,7 +349,7 @@ export const settingsTable = {
     help: "name of the run; its folder is runs/<name>",
     group: "task",
     default: "model and dataset",
-    control: "omit",
+    inBaseline: "omit",
     isSetBySweep: true,
     isSettledAtStart: true,
     commands: ["train"],

@@ -14,7 +14,7 @@ export const taskSettings = {
     help: "what labels are: classes, one for each image, or multi-label, any number of labels for each image",
     group: "task",
     default: "classes",
-    control: "inherit",
+    inBaseline: "inherit",
     flags: [{ flag: "--task <what>", codec: choice("task", tasks), label: "task" }],
   }),
   outputs: setting({
@@ -22,7 +22,7 @@ export const taskSettings = {
     help: "end the network at these values of the file; the nodes that follow are copied unchanged",
     group: "weights",
     default: "the file's outputs, or the last values that Espalier can read",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--outputs <names>", codec: names, label: "outputs" }],
   }),
   inputs: setting({
@@ -30,7 +30,7 @@ export const taskSettings = {
     help: "fixed values of the file's inputs besides the images: a number or a .npy file each, as scale=1,mask=m.npy",
     group: "weights",
     default: "none: the images are the only input",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--input <values>", codec: fixedInputs, label: "fixed inputs" }],
   }),
   keepHead: setting({
@@ -38,7 +38,7 @@ export const taskSettings = {
     help: "keep the network's last layer, and refuse data of another number of classes",
     group: "weights",
     default: "false",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--keep-head", codec: switchTo(true), label: "keep the last layer" }],
   }),
   headEpochs: setting({
@@ -47,7 +47,7 @@ export const taskSettings = {
     group: "weights",
     unit: "epochs",
     default: "0",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--head-epochs <n>", codec: wholeNumber(), label: "epochs of the last layer alone" }],
   }),
 };

@@ -13,7 +13,7 @@ export const teachingSettings = {
     help: "outputs: learn to give the network's own original outputs, without labels",
     group: "weights",
     default: "none: learn from labels",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--teach <what>", codec: choice("target", ["outputs"]), label: "teach" }],
   }),
   teachTemperature: setting({
@@ -21,7 +21,7 @@ export const teachingSettings = {
     help: "with --teach: temperature that softens the logits of both networks",
     group: "weights",
     default: String(TEMPERATURE),
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--teach-temperature <T>", codec: number, label: "temperature of taught logits" }],
   }),
   outputWeights: setting({
@@ -29,7 +29,7 @@ export const teachingSettings = {
     help: "with --teach: weights of the outputs in the loss, as boxes=1,scores=0.5",
     group: "weights",
     default: "1",
-    control: "omit",
+    inBaseline: "omit",
     flags: [
       { flag: "--output-weights <weights>", codec: byName("an output", parseNumber), label: "weights of outputs" },
     ],
@@ -39,7 +39,7 @@ export const teachingSettings = {
     help: `with --teach: what outputs are, ${outputKinds.join(" or ")}, as y=logits,z=values`,
     group: "weights",
     default: "found from the network",
-    control: "omit",
+    inBaseline: "omit",
     flags: [{ flag: "--output-kinds <kinds>", codec: byName("an output", (text) => text), label: "kinds of outputs" }],
   }),
 };
