@@ -61,7 +61,7 @@ export class OnlinePruning implements RunHook {
 
   /** Cuts the structures that have been zero for the patience, if that pays in the rest of the run. */
   async #prune(run: TrainingRun): Promise<void> {
-    const { settings, network, background, cluster } = this.#session;
+    const { settings, network } = this.#session;
     const { shrink } = settings;
     const remaining = run.totalSteps - run.step;
     // While integers are simulated, values keep the ranges that they are followed with.
@@ -69,11 +69,7 @@ export class OnlinePruning implements RunHook {
     const held = this.#heldStructures(await network.readStepsAtZero(), shrink);
     if (held === undefined) return;
     const state = await network.read();
-    const whole = { graph: network.graph, weights: state.weights };
-    const own = await background.call("findShrinking", { network: whole, held, round: this.#round });
-    // Rank 0 decides. All ranks have the same state and make the same cut.
-    const steps = await cluster.onFirst(async () => own.steps);
-    const found = steps === own.steps ? own : { steps, network: steps.reduce(applyStep, whole) };
+    const found = await this.#findCut(state.weights, held);
     if (found.steps.length === 0) return;
     const [before, after] = [cost(network.graph), cost(found.network.graph)];
     const cuts = this.#cutStructures(state, held, found);
@@ -96,6 +92,15 @@ export class OnlinePruning implements RunHook {
     this.#throughput.start();
     // The steps after the cut train the smaller network, so a checkpoint has to contain the cut.
     run.requestCheckpoint();
+  }
+
+  /** The cut that removes the `held` structures, as far as that is possible. Rank 0 decides; all have the same state. */
+  async #findCut(weights: Weights, held: ReadonlyMap<string, Uint8Array>): Promise<Shrinking> {
+    const { network, background, cluster } = this.#session;
+    const whole = { graph: network.graph, weights };
+    const own = await background.call("findShrinking", { network: whole, held, round: this.#round });
+    const steps = await cluster.onFirst(async () => own.steps);
+    return steps === own.steps ? own : { steps, network: steps.reduce(applyStep, whole) };
   }
 
   /** For each factor: marks of the structures that have been zero for the patience; undefined if there are none. */

@@ -1,14 +1,14 @@
-/** Says, soon after a run has started to prune trained weights, what such a run usually costs in accuracy and time. */
+/** Estimates, soon after a run from trained weights has started, the accuracy and the time that pruning will cost. */
 import { performance } from "node:perf_hooks";
 import { networkCost } from "../../latency/predict.ts";
 import { type Budget, budgetShare, describeBudget } from "../../selection/budget.ts";
 import type { Session } from "../session/session.ts";
 import type { RunHook, TrainingRun } from "./run-hook.ts";
 
-/** The pace is known after this many steps and milliseconds, or after many steps. */
-const FEW_STEPS = 3;
-const ENOUGH_MILLISECONDS = 3000;
-const MANY_STEPS = 50;
+/** The pace is known after at least 3 steps and 3 seconds, or after 50 steps. */
+const FEWEST_STEPS = 3;
+const FEWEST_MILLISECONDS = 3000;
+const ENOUGH_STEPS = 50;
 
 /** In fewer epochs the network loses more than usual. */
 const USUAL_EPOCHS = 15;
@@ -29,7 +29,7 @@ export function usualLoss(share: number): string {
   return usualLosses.find(([least]) => share >= least)?.[1] ?? "";
 }
 
-/** `about 40 minutes`: `seconds` as far as an estimate is worth. */
+/** `about 40 minutes`: `seconds`, rounded as an estimate should be. */
 export function roughDuration(seconds: number): string {
   const minutes = seconds / 60;
   if (minutes < 1) return "less than a minute";
@@ -40,7 +40,7 @@ export function roughDuration(seconds: number): string {
   return hours < 47.5 ? `about ${Number(hours.toPrecision(2))} hours` : `about ${Math.round(hours / 24)} days`;
 }
 
-interface Outlooked {
+interface PlannedRun {
   readonly budget: Budget;
   /** Share of the MACs that is to be left, if the budget is one of MACs. */
   readonly share?: number;
@@ -49,14 +49,14 @@ interface Outlooked {
   readonly seconds: number;
 }
 
-/** The line about a run. */
-export function outlook({ budget, share, epochs, seconds }: Outlooked): string {
+/** A sentence about the accuracy and the time that the run will cost. */
+export function outlook({ budget, share, epochs, seconds }: PlannedRun): string {
   const time = `${epochs === 1 ? "1 epoch takes" : `${epochs} epochs take`} ${roughDuration(seconds)} here`;
-  const isFaster = "less once the network is smaller";
-  if (share === undefined) return `${time}, ${isFaster}`;
+  const faster = "less once the network is smaller";
+  if (share === undefined) return `${time}, ${faster}`;
   const more = epochs < USUAL_EPOCHS ? `, and more in fewer than ${USUAL_EPOCHS} epochs` : "";
   const loss = `Pruning to ${describeBudget(budget)} usually costs ${usualLoss(share)} of accuracy${more}`;
-  return `${loss}; ${time}, ${isFaster}`;
+  return `${loss}; ${time}, ${faster}`;
 }
 
 export class Outlook implements RunHook {
@@ -65,7 +65,7 @@ export class Outlook implements RunHook {
   readonly #budget: Budget;
   #startedAt = 0;
   #steps = 0;
-  #isSaid = false;
+  #isDone = false;
 
   constructor(session: Session, budget: Budget) {
     this.#session = session;
@@ -77,12 +77,12 @@ export class Outlook implements RunHook {
   }
 
   afterStep(run: TrainingRun): void {
-    if (this.#isSaid) return;
+    if (this.#isDone) return;
     this.#steps++;
     const milliseconds = performance.now() - this.#startedAt;
-    const isKnown = this.#steps >= FEW_STEPS && milliseconds >= ENOUGH_MILLISECONDS;
-    if (!isKnown && this.#steps < MANY_STEPS) return;
-    this.#isSaid = true;
+    const isKnown = this.#steps >= FEWEST_STEPS && milliseconds >= FEWEST_MILLISECONDS;
+    if (!isKnown && this.#steps < ENOUGH_STEPS) return;
+    this.#isDone = true;
     const { graph, latencyTable, settings } = this.#session;
     const budget = this.#budget;
     const share = budget.of === "macs" ? { share: budgetShare(budget, networkCost(graph, latencyTable)) } : {};

@@ -35,7 +35,7 @@ const COLLAPSED_SHARE = 0.5;
 const LEARNT_SKILL = 0.2;
 const NO_SKILL = 0.1;
 /** If at most this share of the structures is at zero and accuracy never rose, the zeros are not the cause. */
-const FEW_GONE = 0.1;
+const FEW_ZEROS = 0.1;
 
 /** From this share of the answers on, they count as one class, if other classes have at most this recall in percent. */
 const ONE_CLASS_SHARE = 0.95;
@@ -96,7 +96,7 @@ export class RunWarnings implements RunHook {
     const isPenalised = !hasBudget && factors.some(({ gamma }) => gamma > 0);
     // Factors start at 1, so the first epochs of a short run show little.
     const isDue = 2 * epoch >= epochs && (epoch >= SETTLED_EPOCHS || epoch >= epochs);
-    if (!isPenalised || !isDue || zeroed(layers) > 0) return undefined;
+    if (!isPenalised || !isDue || zeroCount(layers) > 0) return undefined;
     return {
       type: "warning",
       reason: "nothing-zero",
@@ -109,19 +109,19 @@ export class RunWarnings implements RunHook {
     const skill = this.#skill(trainAccuracy);
     const best = this.#skill(this.#best);
     const fell = best >= LEARNT_SKILL && skill < COLLAPSED_SHARE * best;
-    const learnsNothing = best < LEARNT_SKILL && skill < NO_SKILL && 2 * epoch >= this.#run.epochs;
-    const gone = zeroed(layers);
-    if (gone === 0 || !(fell || learnsNothing)) return undefined;
+    const neverRose = best < LEARNT_SKILL && skill < NO_SKILL && 2 * epoch >= this.#run.epochs;
+    const zeros = zeroCount(layers);
+    if (zeros === 0 || !(fell || neverRose)) return undefined;
     const count = layers.reduce((sum, layer) => sum + layer.count, 0);
     const now = `${trainAccuracy.toFixed(1)} %`;
     const course = fell ? `fell from ${this.#best.toFixed(1)} % to ${now}` : `is only ${now} after epoch ${epoch}`;
-    const isForGone = fell || gone > FEW_GONE * count;
-    const why = isForGone ? "too much is pruned" : "the network has learnt nothing so far";
+    const isPruningTheCause = fell || zeros > FEW_ZEROS * count;
+    const why = isPruningTheCause ? "too much is pruned" : "the network has learnt nothing so far";
     return {
       type: "warning",
       reason: "accuracy-collapsed",
-      message: `Training accuracy ${course}, with ${gone} of ${count} structures at zero: ${why}`,
-      hint: !isForGone
+      message: `Training accuracy ${course}, with ${zeros} of ${count} structures at zero: ${why}`,
+      hint: !isPruningTheCause
         ? "Too few structures are at zero to cause this: try a lower learning rate, a larger batch or more epochs"
         : this.#run.hasBudget === true
           ? "Stop the run, and start again with a larger budget or for more epochs"
@@ -178,6 +178,6 @@ export class RunWarnings implements RunHook {
   }
 }
 
-function zeroed(layers: WarnedEpoch["layers"]): number {
+function zeroCount(layers: WarnedEpoch["layers"]): number {
   return layers.reduce((sum, { count, alive }) => sum + count - alive, 0);
 }

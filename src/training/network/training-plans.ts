@@ -106,6 +106,7 @@ export interface Preparation extends Pick<PrepareOptions, "tuningSeconds"> {
 /** Less time for timing kernels after a cut: most choices still fit, and training waits meanwhile. */
 export const AFTER_A_CUT = { tuningSeconds: 0.75 } as const;
 
+/** Prepares the plans of `graph`, whose factors are `factors`. Throws the errors of `prepare`. */
 export async function preparePlans(
   options: LiveNetworkOptions,
   graph: Graph,
@@ -113,36 +114,10 @@ export async function preparePlans(
   choices: PlanChoices,
   { isSimulated = false, ...tuning }: Preparation = {},
 ): Promise<Plans> {
-  const { host, cluster, batch, evaluationBatch, momentum, weightDecays, precision, syncBatchNorm } = options;
-  const {
-    softTargets = false,
-    isMultiLabel = false,
-    fixScales = false,
-    clipNorm,
-    head,
-    batchNormalization = "batch",
-    teacher,
-    taught,
-  } = options;
-  const { learningRates } = options;
-  const ranks = cluster.size;
+  const { host, cluster, batch, evaluationBatch, precision, learningRates } = options;
   const folded = fold(graph);
   const simulation = isSimulated ? simulateIntegers(graph, optional({ keep: options.keep })) : undefined;
-  const micro = trainingGraph(simulation?.graph ?? folded, {
-    batch: syncBatchNorm ? batch * ranks : batch,
-    sgd: { momentum, weightDecay: weightDecays },
-    learningRates,
-    factors: { momentum, ...keptFactors(factors) },
-    batchNormalization: isSimulated ? "frozen" : batchNormalization,
-    fixScales,
-    loss: {
-      targets: isMultiLabel ? "several" : softTargets ? "soft" : "labels",
-      ...optional({ teacher, taught: taught?.terms }),
-    },
-    ...optional({ clipNorm, head }),
-  });
-  const whole = accumulate(micro, options.accumulate ?? 1);
-  const step = forRanks(whole, { ranks, synchronizeNormalization: syncBatchNorm });
+  const step = stepGraph(options, simulation?.graph ?? folded, factors, isSimulated);
   return {
     training: await prepareOnRanks(cluster, choices.training, (known) =>
       host.prepare(step, { batch, precision: isSimulated ? "f32" : precision, choices: known, ...tuning }),
@@ -158,6 +133,27 @@ export async function preparePlans(
     }),
     ranges: simulation?.ranges,
   };
+}
+
+/** The graph of a training step of this rank: of all micro-batches, with gradients summed over ranks. */
+function stepGraph(options: LiveNetworkOptions, graph: Graph, factors: readonly Factor[], isSimulated: boolean): Graph {
+  const { batch, momentum, weightDecays, learningRates, syncBatchNorm, clipNorm, head, teacher } = options;
+  const { accumulate: parts = 1, softTargets = false, isMultiLabel = false, fixScales = false } = options;
+  const ranks = options.cluster.size;
+  const part = trainingGraph(graph, {
+    batch: syncBatchNorm ? batch * ranks : batch,
+    sgd: { momentum, weightDecay: weightDecays },
+    learningRates,
+    factors: { momentum, ...keptFactors(factors) },
+    batchNormalization: isSimulated ? "frozen" : (options.batchNormalization ?? "batch"),
+    fixScales,
+    loss: {
+      targets: isMultiLabel ? "several" : softTargets ? "soft" : "labels",
+      ...optional({ teacher, taught: options.taught?.terms }),
+    },
+    ...optional({ clipNorm, head }),
+  });
+  return forRanks(accumulate(part, parts), { ranks, synchronizeNormalization: syncBatchNorm });
 }
 
 /** The values of `optimizer` by the names of the parameters `state`, as far as it has them. */

@@ -6,8 +6,8 @@ import type { Dataset } from "../../data/dataset.ts";
 import type { UnreadableImage } from "../../data/images/unreadable.ts";
 import type { Emitter } from "../run-folder/run-writer.ts";
 
-/** Number of images that are named; the rest is only counted. */
-const NAMED = 10;
+/** Most images that are named; the others are only counted. */
+const MOST_NAMED = 10;
 
 /** Emits a notice for each image of `dataset` that cannot be read: those found before, and those found from now on. */
 export function reportUnreadable({ train, test }: Dataset, emitter: Emitter): void {
@@ -16,13 +16,13 @@ export function reportUnreadable({ train, test }: Dataset, emitter: Emitter): vo
     [test, "it is not scored"],
   ] as const) {
     if (!("files" in split)) continue;
-    const tell = ({ path, reason }: UnreadableImage, count: number): void => {
-      if (count <= NAMED) {
+    const report = ({ path, reason }: UnreadableImage, count: number): void => {
+      if (count <= MOST_NAMED) {
         emitter.emit({ type: "notice", message: `${path} cannot be read (${reason}); ${consequence}` });
       }
     };
-    for (const [index, image] of split.unreadable.images.entries()) tell(image, index + 1);
-    split.unreadable.listen(tell);
+    for (const [index, image] of split.unreadable.images.entries()) report(image, index + 1);
+    split.unreadable.listen(report);
   }
 }
 

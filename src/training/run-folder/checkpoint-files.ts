@@ -63,12 +63,13 @@ export interface Checkpoint {
 }
 
 const files = { network: "network.onnx", optimizer: "optimizer.safetensors", state: "state.json" } as const;
-const KEPT = 2;
+/** Older checkpoints are removed. */
+const KEPT_CHECKPOINTS = 2;
 const WITHOUT_CHECKPOINTS = "A run cannot continue without its checkpoints: train it again under another name";
 const checkpointName = /^step-(\d{6,})$/;
 /** Temporary names: of an incomplete checkpoint, and of the one that it replaces. */
 const unfinishedName = /^step-\d{6,}\.unfinished/;
-const replaced = ".replaced";
+const REPLACED = ".replaced";
 
 const choices = z.record(z.string(), z.string());
 const progress = {
@@ -157,7 +158,7 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint, ow
 
 /** Renames the new checkpoint. An old one of the same step stays until then: it is as good, as runs are repeatable. */
 async function putInPlace(unfinished: string, path: string): Promise<void> {
-  const before = `${path}${replaced}`;
+  const before = `${path}${REPLACED}`;
   await rm(before, { recursive: true, force: true });
   try {
     await rename(path, before);
@@ -181,9 +182,9 @@ export async function removeLeftovers(folder: string): Promise<void> {
   const path = join(folder, runFiles.checkpoints);
   try {
     for (const name of await readdir(path)) {
-      const whole = join(path, name.slice(0, -replaced.length));
+      const whole = join(path, name.slice(0, -REPLACED.length));
       if (unfinishedName.test(name)) await rm(join(path, name), { recursive: true, force: true });
-      else if (name.endsWith(replaced)) await restore(join(path, name), whole);
+      else if (name.endsWith(REPLACED)) await restore(join(path, name), whole);
     }
     // A file in progress has its name with a number appended, and is renamed when it is complete.
     const isHalf = (name: string): boolean =>
@@ -311,7 +312,7 @@ function digestOfBody(content: z.infer<typeof body>): string {
 }
 
 async function removeOld(folder: string): Promise<void> {
-  for (const step of (await listCheckpoints(folder)).slice(KEPT)) {
+  for (const step of (await listCheckpoints(folder)).slice(KEPT_CHECKPOINTS)) {
     await rm(join(folder, checkpointPath(step)), { recursive: true, force: true });
   }
 }

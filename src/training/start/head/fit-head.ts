@@ -70,11 +70,11 @@ function fitClasses(network: Network, classes: readonly string[], isMultiLabel: 
 }
 
 /** At most this many names are listed. */
-const LISTED = 4;
+const MOST_LISTED = 4;
 
 function describe(names: readonly string[]): string {
-  const listed = names.slice(0, LISTED).join(", ");
-  return `${names.length} classes (${listed}${names.length > LISTED ? ", …" : ""})`;
+  const listed = names.slice(0, MOST_LISTED).join(", ");
+  return `${names.length} classes (${listed}${names.length > MOST_LISTED ? ", …" : ""})`;
 }
 
 function withClasses(
