@@ -10,6 +10,7 @@
 import { required } from "../core/errors.ts";
 import { type Shape, type Tensor, tensor } from "../core/tensor.ts";
 import type { Padding, Pair } from "../graph/attributes.ts";
+import { freshNames } from "../graph/fresh-names.ts";
 import { makeNode, type Network, type Node, type Parameter, type ParameterKind, readers } from "../graph/graph.ts";
 import { withInputs, withoutDeadNodes } from "../graph/rewrite.ts";
 import { inferShapes } from "../graph/shapes.ts";
@@ -32,7 +33,7 @@ class Rewriter {
   readonly #network: Network;
   readonly #shapes: ReadonlyMap<string, Shape>;
   readonly #readers: ReadonlyMap<string, readonly Node[]>;
-  readonly #taken: Set<string>;
+  readonly #fresh: (name: string) => string;
   readonly #nodes: Node[] = [];
   readonly #parameters: Map<string, Parameter>;
   readonly #weights: Map<string, Tensor>;
@@ -48,7 +49,7 @@ class Rewriter {
     this.#network = network;
     this.#shapes = inferShapes(graph, 1);
     this.#readers = readers(graph);
-    this.#taken = new Set([...this.#shapes.keys(), ...graph.nodes.map(({ name }) => name)]);
+    this.#fresh = freshNames([...this.#shapes.keys(), ...graph.nodes.map(({ name }) => name)]);
     this.#parameters = new Map(graph.parameters.map((parameter) => [parameter.name, parameter]));
     this.#weights = new Map(weights);
   }
@@ -71,7 +72,7 @@ class Rewriter {
       case "flatten":
         if (node.attributes.channelsLast === true) {
           const pixels = this.#shape(src).slice(2);
-          const turned = this.#new(`${node.name}/channels_last`);
+          const turned = this.#fresh(`${node.name}/channels_last`);
           const permutation = [0, ...pixels.map((_, axis) => axis + 2), 1];
           this.#nodes.push(makeNode("transpose", turned, [src], [turned], { permutation }));
           this.#nodes.push(makeNode("flatten", node.name, [turned], node.outputs, {}));
@@ -79,7 +80,7 @@ class Rewriter {
         return;
       case "activation":
         if (node.attributes.function === "hard_swish" && this.#shape(src).length === 4) {
-          const gate = this.#new(`${node.name}/gate`);
+          const gate = this.#fresh(`${node.name}/gate`);
           this.#shared.add(src);
           this.add(
             makeNode("activation", gate, [src], [gate], { function: "hard_sigmoid", slope: 1 / 6, offset: 0.5 }),
@@ -93,7 +94,7 @@ class Rewriter {
     }
     const line = perChannelOf(node, this.#network.weights, this.#shape(src)[1] ?? 0);
     const isHard = node.op === "activation" && node.attributes.function === "hard_sigmoid";
-    const straight = isHard ? this.#new(`${node.name}/line`) : dst;
+    const straight = isHard ? this.#fresh(`${node.name}/line`) : dst;
     if (
       line === undefined ||
       !(this.#folded(src, line, straight) || this.#asConvolution(isHard ? straight : node.name, src, line, straight))
@@ -220,7 +221,7 @@ class Rewriter {
   }
 
   #declare(name: string, kind: ParameterKind, shape: Shape, values?: Float32Array): string {
-    const unique = this.#new(name);
+    const unique = this.#fresh(name);
     this.#parameters.set(unique, { name: unique, shape, kind });
     if (values !== undefined) this.#weights.set(unique, tensor(shape, values));
     return unique;
@@ -233,12 +234,5 @@ class Rewriter {
 
   #shape(value: string): Shape {
     return this.#shapes.get(value) ?? [];
-  }
-
-  #new(name: string): string {
-    let unique = name;
-    while (this.#taken.has(unique)) unique = `${unique}_`;
-    this.#taken.add(unique);
-    return unique;
   }
 }

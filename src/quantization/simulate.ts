@@ -6,6 +6,7 @@
  * weights rounded in front of a batch norm of constant statistics are those that are rounded with it folded in.
  */
 import { filled } from "../core/tensor.ts";
+import { freshNames } from "../graph/fresh-names.ts";
 import { type Graph, makeNode, type Network, type Node, type Parameter } from "../graph/graph.ts";
 import { withInputs } from "../graph/rewrite.ts";
 import { fold } from "../selection/fold.ts";
@@ -69,7 +70,7 @@ class Simulator {
   readonly #graph: Graph;
   readonly #placement: IntegerPlacement;
   readonly #largestWeight: number;
-  readonly #taken: Set<string>;
+  readonly #fresh: (name: string) => string;
   readonly #nodes: Node[] = [];
   readonly #parameters: Parameter[] = [];
   readonly #ranges = new Map<string, string>();
@@ -82,7 +83,7 @@ class Simulator {
     this.#graph = graph;
     this.#placement = placement;
     this.#largestWeight = largestWeight;
-    this.#taken = new Set([
+    this.#fresh = freshNames([
       ...[...graph.inputs, ...graph.parameters, ...graph.nodes].map(({ name }) => name),
       ...graph.nodes.flatMap(({ outputs }) => outputs),
     ]);
@@ -111,7 +112,7 @@ class Simulator {
       this.#nodes.push(node);
       this.#roundBeside(value);
     } else {
-      const exact = this.#new(`${value}/float`);
+      const exact = this.#fresh(`${value}/float`);
       this.#nodes.push({ ...node, outputs: node.outputs.map((output) => (output === value ? exact : output)) });
       this.#round(value, exact, value);
     }
@@ -121,7 +122,7 @@ class Simulator {
     const isLayer = node.op === "convolution" || node.op === "linear";
     if (!isLayer || !this.#placement.integerNodes.has(node.name) || integerForm(forward(node)) !== "layer") return node;
     const [, weights = ""] = node.inputs;
-    const rounded = this.#new(`${node.name}/weights/rounded`);
+    const rounded = this.#fresh(`${node.name}/weights/rounded`);
     this.#nodes.push(
       makeNode("fake_quantize_weights", rounded, [weights], [rounded], { largest: this.#largestWeight }),
     );
@@ -131,24 +132,23 @@ class Simulator {
 
   /** Rounds `value`, which nodes on floats read as it is. */
   #roundBeside(value: string): void {
-    const rounded = this.#new(`${value}/rounded`);
+    const rounded = this.#fresh(`${value}/rounded`);
     this.#round(value, value, rounded);
     this.#rounded.set(value, rounded);
   }
 
   #round(value: string, from: string, to: string): void {
-    const range = this.#new(`${value}.range`);
+    const range = this.#fresh(`${value}.range`);
     this.#parameters.push({ name: range, shape: [2], kind: "range" });
     this.#ranges.set(value, range);
     this.#nodes.push(
-      makeNode("fake_quantize", this.#new(`${value}/round`), [from, range], [to, this.#new(`${value}/extremes`)], {}),
+      makeNode(
+        "fake_quantize",
+        this.#fresh(`${value}/round`),
+        [from, range],
+        [to, this.#fresh(`${value}/extremes`)],
+        {},
+      ),
     );
-  }
-
-  #new(name: string): string {
-    let unique = name;
-    while (this.#taken.has(unique)) unique = `${unique}_`;
-    this.#taken.add(unique);
-    return unique;
   }
 }

@@ -4,8 +4,9 @@
  * Its channels are then free, and the groups of the others are structures again.
  */
 import { required } from "../../core/errors.ts";
-import { elementCount, type Tensor, tensor } from "../../core/tensor.ts";
+import { elementCount, type Shape, type Tensor, tensor } from "../../core/tensor.ts";
 import { Couplings } from "../../graph/analysis-coupling.ts";
+import { freshNames } from "../../graph/fresh-names.ts";
 import { type Graph, makeNode, type Network, type Node, type Parameter, readers } from "../../graph/graph.ts";
 import { withoutDeadNodes } from "../../graph/rewrite.ts";
 import { inferShapes } from "../../graph/shapes.ts";
@@ -31,17 +32,18 @@ export function dividedForBudget(network: Network, { budget, select }: Pick<Sett
   const { graph } = network;
   if (budget === undefined || budget.of === "latency" || Object.keys(select).length > 0) return { network };
   if (factorsOf(graph).length > 0) return { network };
-  const offOf = (own: Graph): number => {
+  /** The distance from the budget to the nearest share that whole structures can reach. */
+  const distanceOf = (own: Graph): number => {
     const share = budgetShare(budget, networkCost(own));
     const { graph: scaled, factors } = place(own, budgetSelection(own, budget));
     return Math.abs(nearestReachable(scaled, factors, { of: budget.of, share }) - share);
   };
   const uneven = unevenGroups(graph);
   if (uneven.length === 0) return { network };
-  const off = offOf(graph);
-  if (off <= BUDGET_TOLERANCE) return { network };
+  const distance = distanceOf(graph);
+  if (distance <= BUDGET_TOLERANCE) return { network };
   const changed = uneven.reduce(withDividedGroups, network);
-  if (offOf(changed.graph) >= off) return { network };
+  if (distanceOf(changed.graph) >= distance) return { network };
   const names = uneven.map(({ name, attributes: { groups } }) => `"${name}" (${groups})`).join(" and ");
   return {
     network: changed,
@@ -75,65 +77,79 @@ export function unevenGroups(graph: Graph): readonly Convolution[] {
 
 /** `network` with `node` as one convolution for each of its groups. They are joined under the name of its output. */
 export function withDividedGroups({ graph, weights }: Network, node: Convolution): Network {
-  const shapes = inferShapes(graph, 1);
-  const [src = "", ...parameters] = node.inputs;
   const [dst = ""] = node.outputs;
-  const { groups } = node.attributes;
-  const taken = new Set([...shapes.keys(), ...graph.nodes.map(({ name }) => name)]);
-  const fresh = (name: string): string => {
-    let unique = name;
-    while (taken.has(unique)) unique = `${unique}_`;
-    taken.add(unique);
-    return unique;
-  };
-  const [, channels = 0, ...pixels] = required(shapes.get(src), `shape of "${src}"`);
-  const size = channels / groups;
-  const values = new Map(weights);
-  const own: Parameter[] = [];
-  const parts = Array.from({ length: groups }, (_, group) => {
-    const input = fresh(`${node.name}.group${group}/channels`);
-    const name = fresh(`${node.name}.group${group}`);
-    const inputs = parameters.map((parameter) => {
-      const whole = required(
-        graph.parameters.find((one) => one.name === parameter),
-        `parameter "${parameter}"`,
-      );
-      const part = fresh(`${parameter}.group${group}`);
-      const [rows = 0, ...rest] = whole.shape;
-      own.push({ ...whole, name: part, shape: [rows / groups, ...rest] });
-      const given = weights.get(parameter);
-      if (given !== undefined) values.set(part, rowsOf(given, group, groups));
-      return part;
-    });
-    return {
-      name,
-      nodes: [
-        makeNode("slice", input, [src], [input], {
-          starts: [0, group * size, ...pixels.map(() => 0)],
-          ends: ["N", (group + 1) * size, ...pixels],
-          steps: [1, 1, ...pixels.map(() => 1)],
-        }),
-        makeNode("convolution", name, [input, ...inputs], [name], { ...node.attributes, groups: 1 }),
-      ],
-    };
-  });
+  const parameters = new Map(graph.parameters.map((parameter) => [parameter.name, parameter] as const));
+  const { groups, parts } = groupsOf(node, inferShapes(graph, 1), parameters, graph);
   const joined = makeNode(
     "concatenation",
     node.name,
-    parts.map(({ name }) => name),
+    groups.map(({ name }) => name),
     [dst],
     {},
   );
   const divided = withoutDeadNodes({
     ...graph,
-    parameters: [...graph.parameters, ...own],
-    nodes: graph.nodes.flatMap((one) => (one === node ? [...parts.flatMap(({ nodes }) => nodes), joined] : [one])),
+    parameters: [...graph.parameters, ...parts.map(({ parameter }) => parameter)],
+    nodes: graph.nodes.flatMap((one) => (one === node ? [...groups.flatMap(({ nodes }) => nodes), joined] : [one])),
   });
+  const values = new Map(weights);
+  for (const { parameter, of, group } of parts) {
+    const whole = weights.get(of);
+    if (whole !== undefined) values.set(parameter.name, rowsOf(whole, group, groups.length));
+  }
   const kept = divided.parameters.flatMap(({ name }): [string, Tensor][] => {
     const value = values.get(name);
     return value === undefined ? [] : [[name, value]];
   });
   return { graph: divided, weights: new Map(kept) };
+}
+
+/** One group of a convolution: the nodes that slice its channels and convolve them, the last one called `name`. */
+interface Group {
+  readonly name: string;
+  readonly nodes: readonly Node[];
+}
+
+/** The rows of parameter `of` that belong to `group`, as a parameter. */
+interface PartOfParameter {
+  readonly parameter: Parameter;
+  readonly of: string;
+  readonly group: number;
+}
+
+function groupsOf(
+  node: Convolution,
+  shapes: ReadonlyMap<string, Shape>,
+  wholes: ReadonlyMap<string, Parameter>,
+  graph: Graph,
+): { readonly groups: readonly Group[]; readonly parts: readonly PartOfParameter[] } {
+  const fresh = freshNames([...shapes.keys(), ...graph.nodes.map(({ name }) => name)]);
+  const [src = "", ...parameters] = node.inputs;
+  const { groups: count } = node.attributes;
+  const [, channels = 0, ...pixels] = required(shapes.get(src), `shape of "${src}"`);
+  const size = channels / count;
+  const parts: PartOfParameter[] = [];
+  const groups = Array.from({ length: count }, (_, group): Group => {
+    const input = fresh(`${node.name}.group${group}/channels`);
+    const name = fresh(`${node.name}.group${group}`);
+    const own = parameters.map((of) => {
+      const whole = required(wholes.get(of), `parameter "${of}"`);
+      const [rows = 0, ...rest] = whole.shape;
+      const parameter = { ...whole, name: fresh(`${of}.group${group}`), shape: [rows / count, ...rest] };
+      parts.push({ parameter, of, group });
+      return parameter.name;
+    });
+    const slice = makeNode("slice", input, [src], [input], {
+      starts: [0, group * size, ...pixels.map(() => 0)],
+      ends: ["N", (group + 1) * size, ...pixels],
+      steps: [1, 1, ...pixels.map(() => 1)],
+    });
+    return {
+      name,
+      nodes: [slice, makeNode("convolution", name, [input, ...own], [name], { ...node.attributes, groups: 1 })],
+    };
+  });
+  return { groups, parts };
 }
 
 /** Part `index` of `count` equal parts of the rows of `whole`. */

@@ -8,6 +8,7 @@
  */
 import { InternalError, required } from "../../../core/errors.ts";
 import { type Tensor, tensor } from "../../../core/tensor.ts";
+import { freshNames } from "../../../graph/fresh-names.ts";
 import { type Graph, makeNode, type Network, type Node, type Parameter, producers } from "../../../graph/graph.ts";
 import { inferShapes } from "../../../graph/shapes.ts";
 import { perChannelOf } from "../../../quantization/per-channel.ts";
@@ -33,49 +34,44 @@ export function withNorms(
   convolutions: readonly Node[],
   statistics: readonly ChannelStatistics[] | undefined,
 ): Restored {
-  const taken = new Set([...inferShapes(graph, 1).keys(), ...graph.nodes.map(({ name }) => name)]);
-  const fresh = (name: string): string => {
-    let unique = name;
-    while (taken.has(unique)) unique = `${unique}_`;
-    taken.add(unique);
-    return unique;
-  };
-  const placeOf = new Map(convolutions.map((node, place) => [node, place] as const));
+  const fresh = freshNames([...inferShapes(graph, 1).keys(), ...graph.nodes.map(({ name }) => name)]);
+  const statisticsOf = new Map(convolutions.map((node, index) => [node, statistics?.[index]] as const));
   const parameters = new Map(graph.parameters.map((parameter) => [parameter.name, parameter] as const));
   const reads = countReaders(graph);
   const values = new Map(weights);
   const norms: string[] = [];
+  /** Adds the parameters of batch norm `norm`, with their values if these are known. Returns their names. */
+  const addParameters = (norm: string, bias: string, found: ChannelStatistics | undefined): readonly string[] => {
+    const { shape } = required(parameters.get(bias), `parameter "${bias}"`);
+    const shift = reads.get(bias) === 1 ? bias : fresh(`${norm}.shift`);
+    const own: readonly NormParameter[] = [
+      { name: fresh(`${norm}.scale`), shape, kind: "scale" },
+      { name: shift, shape, kind: "shift" },
+      { name: fresh(`${norm}.running_mean`), shape, kind: "running_mean" },
+      { name: fresh(`${norm}.running_variance`), shape, kind: "running_variance" },
+    ];
+    const given = values.get(bias);
+    const start = found === undefined || given === undefined ? [] : identity(found, given);
+    for (const [index, parameter] of own.entries()) {
+      parameters.set(parameter.name, parameter);
+      const value = start[index];
+      if (value !== undefined) values.set(parameter.name, value);
+    }
+    return own.map(({ name }) => name);
+  };
   const nodes = graph.nodes.flatMap((node): readonly Node[] => {
-    const place = placeOf.get(node);
+    if (!statisticsOf.has(node)) return [node];
     const [src = "", kernel = "", bias = ""] = node.inputs;
-    if (place === undefined) return [node];
     const norm = fresh(`${node.name}.norm`);
     norms.push(norm);
-    const { shape } = required(parameters.get(bias), `parameter "${bias}"`);
-    const isOwn = reads.get(bias) === 1;
-    const own = (kind: NormParameter["kind"], name: string): string => {
-      parameters.set(name, { name, shape, kind });
-      return name;
-    };
-    const inputs = [
-      own("scale", fresh(`${norm}.scale`)),
-      own("shift", isOwn ? bias : fresh(`${norm}.shift`)),
-      own("running_mean", fresh(`${norm}.running_mean`)),
-      own("running_variance", fresh(`${norm}.running_variance`)),
-    ];
-    const found = statistics?.[place];
-    const given = values.get(bias);
-    if (found !== undefined && given !== undefined) {
-      const start = identity(found, given);
-      for (const [index, name] of inputs.entries()) values.set(name, required(start[index], "the start of a norm"));
-    }
+    const own = addParameters(norm, bias, statisticsOf.get(node));
     const plain = fresh(`${node.name}/unnormalised`);
     return [
       { ...node, inputs: [src, kernel], outputs: [plain] },
-      makeNode("batch_normalization", norm, [plain, ...inputs], node.outputs, { epsilon: EPSILON, momentum: MOMENTUM }),
+      makeNode("batch_normalization", norm, [plain, ...own], node.outputs, { epsilon: EPSILON, momentum: MOMENTUM }),
     ];
   });
-  return { network: pruned({ ...graph, nodes, parameters: [...parameters.values()] }, values), norms };
+  return { network: withoutUnread({ ...graph, nodes, parameters: [...parameters.values()] }, values), norms };
 }
 
 type NormParameter = Parameter & { readonly kind: "scale" | "shift" | "running_mean" | "running_variance" };
@@ -139,7 +135,7 @@ export function withMergedNorms({ graph, weights }: Network, norms: readonly str
     gone.add(node);
   }
   const nodes = graph.nodes.flatMap((node) => (gone.has(node) ? [] : [merged.get(node) ?? node]));
-  return pruned({ ...graph, nodes, parameters: [...parameters.values()] }, values);
+  return withoutUnread({ ...graph, nodes, parameters: [...parameters.values()] }, values);
 }
 
 function countReaders({ nodes }: Graph): ReadonlyMap<string, number> {
@@ -148,8 +144,8 @@ function countReaders({ nodes }: Graph): ReadonlyMap<string, number> {
   return counts;
 }
 
-/** Without the parameters, and their values, that no node reads. */
-function pruned(graph: Graph, values: Network["weights"]): Network {
+/** `graph` with its `values`, without the parameters that no node reads. */
+function withoutUnread(graph: Graph, values: Network["weights"]): Network {
   const read = new Set([...graph.nodes.flatMap(({ inputs }) => inputs), ...graph.outputs]);
   const parameters = graph.parameters.filter(({ name }) => read.has(name));
   const weights = parameters.flatMap(({ name }) => {
