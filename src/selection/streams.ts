@@ -53,41 +53,16 @@ export function findStreams(analysis: PlacementAnalysis, layers: readonly Select
   return { streams, refused };
 }
 
+/** The components of the channels that no other structure has claimed, in the order in which they were complete. */
 function componentsOf(analysis: PlacementAnalysis, claimed: ReadonlySet<number>): readonly Component[] {
-  /** Component → a counter that says when a value last joined it. It gives the order of the components. */
-  const joinedAt = new Map<Component, number>();
-  const componentOf = new Map<number, Component>();
-  let times = 0;
-  /** Merges all components that have a channel in `classes` into one, and returns it. */
-  const joined = (classes: Int32Array): Component => {
-    const own = new Set(Array.from(classes, (one) => componentOf.get(one)).filter((one) => one !== undefined));
-    const [component = { writers: [], written: [], read: [], classes: new Set() }, ...others] = [...own].toSorted(
-      (a, b) => (joinedAt.get(a) ?? 0) - (joinedAt.get(b) ?? 0),
-    );
-    const add = (some: Iterable<number>): void => {
-      for (const one of some) {
-        component.classes.add(one);
-        componentOf.set(one, component);
-      }
-    };
-    for (const other of others) {
-      component.writers.push(...other.writers);
-      component.written.push(...other.written);
-      component.read.push(...other.read);
-      add(other.classes);
-      joinedAt.delete(other);
-    }
-    add(classes);
-    joinedAt.set(component, ++times);
-    return component;
-  };
+  const components = new Components();
   const sites = new Set<string>();
   for (const layer of analysis.layers) {
     const classes = analysis.classesOf(required(layer.outputs[0], `output of "${layer.name}"`));
     if (classes.some((one) => claimed.has(one))) continue;
     const site = analysis.siteBehind(layer);
     sites.add(site.node);
-    const component = joined(classes);
+    const component = components.join(classes);
     component.writers.push(layer);
     component.written.push(site);
   }
@@ -95,11 +70,45 @@ function componentsOf(analysis: PlacementAnalysis, claimed: ReadonlySet<number>)
     if (node.op !== "batch_normalization" || sites.has(node.name)) continue;
     const value = required(node.outputs[0], `output of "${node.name}"`);
     const classes = analysis.classesOf(value);
-    if (!classes.some((one) => claimed.has(one))) joined(classes).read.push({ value, node: node.name });
+    if (!classes.some((one) => claimed.has(one))) components.join(classes).read.push({ value, node: node.name });
   }
-  return [...joinedAt]
-    .toSorted(([, a], [, b]) => a - b)
-    .flatMap(([component]) => (component.writers.length > 0 ? component : []));
+  return components.inOrder().filter(({ writers }) => writers.length > 0);
+}
+
+class Components {
+  readonly #ofClass = new Map<number, Component>();
+  /** Component → a counter that says when a value last joined it. */
+  readonly #joinedAt = new Map<Component, number>();
+  #joins = 0;
+
+  /** Merges all components that have a channel in `classes` into the one joined longest ago, and returns it. */
+  join(classes: Int32Array): Component {
+    const touched = new Set(Array.from(classes, (one) => this.#ofClass.get(one)).filter((one) => one !== undefined));
+    const [component = { writers: [], written: [], read: [], classes: new Set() }, ...others] = [...touched].toSorted(
+      (a, b) => (this.#joinedAt.get(a) ?? 0) - (this.#joinedAt.get(b) ?? 0),
+    );
+    for (const other of others) {
+      component.writers.push(...other.writers);
+      component.written.push(...other.written);
+      component.read.push(...other.read);
+      this.#addClasses(component, other.classes);
+      this.#joinedAt.delete(other);
+    }
+    this.#addClasses(component, classes);
+    this.#joinedAt.set(component, ++this.#joins);
+    return component;
+  }
+
+  inOrder(): readonly Component[] {
+    return [...this.#joinedAt].toSorted(([, a], [, b]) => a - b).map(([component]) => component);
+  }
+
+  #addClasses(component: Component, classes: Iterable<number>): void {
+    for (const one of classes) {
+      component.classes.add(one);
+      this.#ofClass.set(one, component);
+    }
+  }
 }
 
 /** The stream of a component, or the reason why it cannot have factors. */

@@ -65,47 +65,16 @@ export class NetworkParts implements StructureParts {
 
   constructor(graph: Graph, factors: readonly Factor[]) {
     const shapes = inferShapes(graph, 1);
-    const stored = graph.parameters.filter(({ kind }) => trainedKinds.has(kind));
-    const computed = graph.nodes.filter(hasWeights);
-    const timed = timedLayers(graph);
-    const keys = new Map(timed.map(({ node, key }) => [node, key] as const));
-    this.#weighted = new Set(computed.map(({ name }) => name));
-    const others = timed.filter(({ node }) => !this.#weighted.has(node));
-    const nodes = new Map(graph.nodes.map((node) => [node.name, node] as const));
-    const reads = new Map<string, number>();
-    for (const input of graph.nodes.flatMap(({ inputs }) => inputs)) reads.set(input, (reads.get(input) ?? 0) + 1);
-    this.layers = [
-      ...stored.map(({ name, shape }) => layerOf(name, shape, { isStored: true, reads: reads.get(name) ?? 0 })),
-      ...computed.map((node) => {
-        const shape = shapes.get(node.inputs[1] ?? "") ?? [];
-        const macsOfWeight = nodeMacs(node, shapes) / elementCount(shape);
-        return layerOf(node.name, shape, { macsOfWeight, ...optional({ key: keys.get(node.name) }) });
-      }),
-      ...others.map(({ node, key, outputs }) => {
-        const made = nodes.get(node);
-        return layerOf(node, [outputs], { key, macsOfWeight: made ? nodeMacs(made, shapes) / outputs : 0 });
-      }),
-    ];
-    const ofParameters = new Map(stored.map(({ name }, index) => [name, index] as const));
-    const ofNodes = new Map(computed.map(({ name }, index) => [name, stored.length + index] as const));
-    const firstOther = stored.length + computed.length;
-    const ofOthers = new Map(others.map(({ node }, index) => [node, firstOther + index] as const));
-    const ofValues = new Map(others.map(({ value }, index) => [value, firstOther + index] as const));
-    this.#channels = new ChannelParts(graph, shapes, { ofParameters, ofNodes, ofValues });
+    const { layers, numbers } = layersOf(graph, shapes);
+    this.layers = layers;
+    this.#weighted = new Set(numbers.ofNodes.keys());
+    this.#channels = new ChannelParts(graph, shapes, numbers);
     this.#branches = new BlockBranches(graph);
-    this.#parts = factors.flatMap((factor): (readonly LostPart[])[] => {
-      if (factor.kind !== "block") return this.#channels.classesOf(factor).map((one) => this.#channels.partsOf(one));
-      const { nodes: layers, others: untrained, reads: lost } = this.#branches.removedWith(factor);
-      const part = (layer: number | undefined, count: number): LostPart[] =>
-        layer === undefined ? [] : [{ layer, outputs: 0, inputs: 0, reads: count }];
-      return [
-        [
-          ...[...lost].flatMap(([name, count]) => part(ofParameters.get(name), count)),
-          ...layers.flatMap(({ name }) => part(ofNodes.get(name), 1)),
-          ...untrained.flatMap(({ name }) => part(ofOthers.get(name), 1)),
-        ],
-      ];
-    });
+    this.#parts = factors.flatMap((factor) =>
+      factor.kind === "block"
+        ? [partsOfBlock(this.#branches.removedWith(factor), numbers)]
+        : this.#channels.classesOf(factor).map((one) => this.#channels.partsOf(one)),
+    );
   }
 
   partsOf(structure: number): readonly LostPart[] {
@@ -133,6 +102,65 @@ export class NetworkParts implements StructureParts {
   #isWeighted(layer: Layer | undefined): boolean {
     return layer !== undefined && !layer.isStored && this.#weighted.has(layer.name);
   }
+}
+
+/** Indices of layers: by trained parameter, by node with weights, and by other computation and the value it computes. */
+interface LayerNumbers {
+  readonly ofParameters: ReadonlyMap<string, number>;
+  readonly ofNodes: ReadonlyMap<string, number>;
+  readonly ofOthers: ReadonlyMap<string, number>;
+  readonly ofValues: ReadonlyMap<string, number>;
+}
+
+/** The layers of `graph`: its trained parameters, the nodes with weights, and other computations that take time. */
+function layersOf(
+  graph: Graph,
+  shapes: ReadonlyMap<string, Shape>,
+): { readonly layers: readonly Layer[]; readonly numbers: LayerNumbers } {
+  const trained = graph.parameters.filter(({ kind }) => trainedKinds.has(kind));
+  const computed = graph.nodes.filter(hasWeights);
+  const timed = timedLayers(graph);
+  const keys = new Map(timed.map(({ node, key }) => [node, key] as const));
+  const weighted = new Set(computed.map(({ name }) => name));
+  const others = timed.filter(({ node }) => !weighted.has(node));
+  const nodes = new Map(graph.nodes.map((node) => [node.name, node] as const));
+  const reads = new Map<string, number>();
+  for (const input of graph.nodes.flatMap(({ inputs }) => inputs)) reads.set(input, (reads.get(input) ?? 0) + 1);
+  const firstOther = trained.length + computed.length;
+  return {
+    layers: [
+      ...trained.map(({ name, shape }) => layerOf(name, shape, { isStored: true, reads: reads.get(name) ?? 0 })),
+      ...computed.map((node) => {
+        const shape = shapes.get(node.inputs[1] ?? "") ?? [];
+        const macsOfWeight = nodeMacs(node, shapes) / elementCount(shape);
+        return layerOf(node.name, shape, { macsOfWeight, ...optional({ key: keys.get(node.name) }) });
+      }),
+      ...others.map(({ node: name, key, outputs }) => {
+        const node = nodes.get(name);
+        return layerOf(name, [outputs], { key, macsOfWeight: node ? nodeMacs(node, shapes) / outputs : 0 });
+      }),
+    ],
+    numbers: {
+      ofParameters: new Map(trained.map(({ name }, index) => [name, index] as const)),
+      ofNodes: new Map(computed.map(({ name }, index) => [name, trained.length + index] as const)),
+      ofOthers: new Map(others.map(({ node }, index) => [node, firstOther + index] as const)),
+      ofValues: new Map(others.map(({ value }, index) => [value, firstOther + index] as const)),
+    },
+  };
+}
+
+/** What is lost with a residual branch: reads of trained parameters, and the computations of its nodes. */
+function partsOfBlock(
+  { nodes, others, reads }: RemovedParts,
+  { ofParameters, ofNodes, ofOthers }: LayerNumbers,
+): readonly LostPart[] {
+  const part = (layer: number | undefined, count: number): LostPart[] =>
+    layer === undefined ? [] : [{ layer, outputs: 0, inputs: 0, reads: count }];
+  return [
+    ...[...reads].flatMap(([name, count]) => part(ofParameters.get(name), count)),
+    ...nodes.flatMap(({ name }) => part(ofNodes.get(name), 1)),
+    ...others.flatMap(({ name }) => part(ofOthers.get(name), 1)),
+  ];
 }
 
 function layerOf(
@@ -172,13 +200,6 @@ class BlockBranches {
     const branch = this.#branches.get(parameter);
     return this.#parts.removedWith(branch === undefined ? [] : [branch]);
   }
-}
-
-/** Indices of layers: by stored parameter, by node with one, and by the value of another computation. */
-interface LayerNumbers {
-  readonly ofParameters: ReadonlyMap<string, number>;
-  readonly ofNodes: ReadonlyMap<string, number>;
-  readonly ofValues: ReadonlyMap<string, number>;
 }
 
 /** The rows and columns of weights that belong to each class of coupled channels. */
