@@ -108,7 +108,12 @@ export function describeBudget(budget: Budget): string {
 
 /** `budget` as a share of the full network's cost `whole`, 0 … 1. */
 export function budgetShare(budget: Budget, whole: Cost): number {
-  return "share" in budget ? budget.share : budget.count / required(whole[budget.of], "the predicted latency");
+  return "share" in budget ? budget.share : budget.count / costOf(whole, budget.of);
+}
+
+/** The part of `cost` of the kind `of`. A cost has no latency unless a table predicts it. */
+export function costOf(cost: Cost, of: CostKind): number {
+  return required(cost[of], "the predicted latency");
 }
 
 /** How far from the budget a run may end, as a share of the full cost. */

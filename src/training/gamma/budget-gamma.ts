@@ -4,11 +4,10 @@
  * matters, and reports the progress. All decisions depend on the state and the settings alone, so a repeated or resumed
  * run has the same γ.
  */
-import { required } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import type { Weights } from "../../graph/graph.ts";
 import { networkCost } from "../../latency/predict.ts";
-import { budgetShare, BUDGET_TOLERANCE as TOLERANCE } from "../../selection/budget.ts";
+import { budgetShare, costOf, BUDGET_TOLERANCE as TOLERANCE } from "../../selection/budget.ts";
 import { BudgetController, type ControllerState, type Observation } from "../../selection/budget-controller.ts";
 import { type CostKind, costModel } from "../../selection/cost-model.ts";
 import { type Factor, factorKinds } from "../../selection/factors.ts";
@@ -160,7 +159,7 @@ export class BudgetGamma implements GammaPolicy {
 
   /** The state after the exact cost of the network with `weights` was counted. */
   #corrected(weights: Weights, exact: NetworkCost): ControllerState {
-    return this.#controller.corrected(this.#state, weights, required(exact[this.#of], "the predicted latency"));
+    return this.#controller.corrected(this.#state, weights, costOf(exact, this.#of));
   }
 
   /** γ for the current state, and the share of the cost that is left with `factors`. */

@@ -1,5 +1,5 @@
 /** Checks before a run that its network can be pruned to the budget. */
-import { required, UserError } from "../../core/errors.ts";
+import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { networkCost } from "../../latency/predict.ts";
@@ -8,6 +8,7 @@ import { withoutFactors } from "../../latency/timed-layers.ts";
 import {
   type Budget,
   budgetShare,
+  costOf,
   describeBudget,
   describeCost,
   nearestReachable,
@@ -43,7 +44,7 @@ export function requireReachable(
     throw refusal(budget, message, "a kind with γ above 0", "Leave --gamma out");
   }
   const whole = networkCost(graph, latencyTable);
-  const full = describeCost(budget.of, required(whole[budget.of], "the predicted latency"));
+  const full = describeCost(budget.of, costOf(whole, budget.of));
   const share = budgetShare(budget, whole);
   if (share > 1)
     throw refusal(budget, "the budget is larger than the network's cost", `at most ${full}`, "Ask for less");
