@@ -12,57 +12,29 @@
  * of the same step is renamed first and removed afterwards, so that there is always a complete one. Reading checks
  * every byte, so a damaged checkpoint is never used.
  */
-import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
-import { z } from "zod";
 import { EspalierError, statementOf, UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import { systemCode } from "../../core/system-errors.ts";
 import { digestOf } from "../../data/files.ts";
-import type { KernelChoices } from "../../engine/engine.ts";
 import { loadOnnx, saveOnnx } from "../../formats/onnx/index.ts";
 import { loadSafetensors, saveSafetensors } from "../../formats/safetensors.ts";
 import type { Network } from "../../graph/graph.ts";
-import { type CutStep, cutStepSchema } from "../../pruning/cut-list.ts";
-import type { EpochSums, Json } from "../hooks/run-hook.ts";
 import { namedState, type OptimizerState, stateOfNames } from "../network/full-size-state.ts";
+import { type CheckpointState, checkpointFiles as files, formatState, parseState } from "./checkpoint-state.ts";
 import { type Owner, requireOwner } from "./claim.ts";
 import { runFileError } from "./file-errors.ts";
 import { runFiles } from "./run-folder.ts";
-import { type Seal, sealSchema } from "./seal.ts";
 
-export interface Progress {
-  /** Steps done. */
-  readonly step: number;
-  /** Sums of the current epoch; all zero at its start. */
-  readonly sums: EpochSums;
-  /** Kernel choices of each plan, so that a resumed run continues bit for bit. */
-  readonly choices: {
-    readonly training: KernelChoices;
-    readonly evaluation: KernelChoices;
-    readonly teacher?: KernelChoices;
-  };
-  /** The cuts made while training. */
-  readonly cuts: readonly CutStep[];
-  /** Whether a hook ended training at this step, before the run's last one; default false. */
-  readonly isEnded?: boolean;
-}
-
-export interface Checkpoint {
-  readonly progress: Progress;
+export interface Checkpoint extends Pick<CheckpointState, "progress" | "hooks" | "seal"> {
   /** The full network with its factors. */
   readonly network: Network;
   /** State for every parameter that is not cut. */
   readonly optimizer: OptimizerState;
-  /** State of the hooks and of the γ policy, by their names. */
-  readonly hooks: Readonly<Record<string, Json>>;
-  /** Seal of `run.json`; missing in checkpoints of older versions. */
-  readonly seal?: Seal;
 }
 
-const files = { network: "network.onnx", optimizer: "optimizer.safetensors", state: "state.json" } as const;
 /** Older checkpoints are removed. */
 const KEPT_CHECKPOINTS = 2;
 const WITHOUT_CHECKPOINTS = "A run cannot continue without its checkpoints: train it again under another name";
@@ -70,46 +42,6 @@ const checkpointName = /^step-(\d{6,})$/;
 /** Temporary names: of an incomplete checkpoint, and of the one that it replaces. */
 const unfinishedName = /^step-\d{6,}\.unfinished/;
 const REPLACED = ".replaced";
-
-const choices = z.record(z.string(), z.string());
-const progress = {
-  step: z.int().nonnegative(),
-  sums: z.strictObject({
-    steps: z.int().nonnegative(),
-    loss: z.number(),
-    correct: z.number(),
-    milliseconds: z.number(),
-  }),
-  choices: z.strictObject({ training: choices, evaluation: choices, teacher: choices.exactOptional() }),
-  // Left out while there are none.
-  cuts: z.array(cutStepSchema).exactOptional(),
-};
-const rest = {
-  seal: sealSchema.exactOptional(),
-  sha256: z.strictObject({ [files.network]: z.string(), [files.optimizer]: z.string() }),
-};
-/** Files of versions in which the budget was the only hook with a state, which was part of `progress`. */
-const version1 = z.strictObject({
-  version: z.literal(1),
-  progress: z.strictObject({ ...progress, budget: z.json().exactOptional() }),
-  ...rest,
-});
-const version2 = z.strictObject({
-  version: z.literal(2),
-  progress: z.strictObject({ ...progress, isEnded: z.boolean().exactOptional() }),
-  hooks: z.record(z.string(), z.json()),
-  ...rest,
-});
-const body = z.discriminatedUnion("version", [version1, version2]);
-type Body = z.infer<typeof version2>;
-const state = z.strictObject({ body, sha256: z.string() });
-
-/** Converts `content` to the current version. */
-function asVersion2(content: z.infer<typeof body>): Body {
-  if (content.version === 2) return content;
-  const { budget, ...others } = content.progress;
-  return { ...content, version: 2, progress: others, hooks: optional({ budget }) };
-}
 
 /** Path of the checkpoint after `step` steps, relative to the run folder. */
 export function checkpointPath(step: number): string {
@@ -133,19 +65,12 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint, ow
     const at = (file: keyof typeof files): string => join(unfinished, files[file]);
     await saveOnnx(checkpoint.network, at("network"));
     await saveSafetensors(namedState(checkpoint.optimizer), at("optimizer"));
-    // Parsing puts the keys into the schema's order, which the hash needs when the file is read.
-    const content = version2.parse({
-      version: 2,
-      progress: checkpoint.progress.cuts.length > 0 ? checkpoint.progress : withoutCuts(checkpoint.progress),
-      hooks: checkpoint.hooks,
-      ...optional({ seal: checkpoint.seal }),
-      sha256: {
-        [files.network]: await digestOf(at("network"), "sha256", "hex"),
-        [files.optimizer]: await digestOf(at("optimizer"), "sha256", "hex"),
-      },
-    });
-    const whole: z.infer<typeof state> = { body: content, sha256: digestOfBody(content) };
-    await writeFileAtomic(at("state"), `${JSON.stringify(whole, undefined, 2)}\n`);
+    const { progress, hooks, seal } = checkpoint;
+    const sha256 = {
+      [files.network]: await digestOf(at("network"), "sha256", "hex"),
+      [files.optimizer]: await digestOf(at("optimizer"), "sha256", "hex"),
+    };
+    await writeFileAtomic(at("state"), formatState({ progress, hooks, ...optional({ seal }), sha256 }));
     if (owner !== undefined) requireOwner(folder, owner);
     await putInPlace(unfinished, path);
     await removeOld(folder);
@@ -227,8 +152,7 @@ export async function readCheckpoint(folder: string, step: number): Promise<Chec
   const { progress, hooks, sha256, seal } = await readState(join(path, files.state));
   for (const file of [files.network, files.optimizer]) await checkDigest(join(path, file), sha256[file]);
   return {
-    progress: { ...progress, cuts: progress.cuts ?? [] },
-    hooks,
+    ...{ progress, hooks },
     network: await readPart(join(path, files.network), loadOnnx),
     optimizer: stateOfNames(await readPart(join(path, files.optimizer), loadSafetensors)),
     ...optional({ seal }),
@@ -262,10 +186,6 @@ export async function readLatestCheckpoint(
   });
 }
 
-function withoutCuts({ cuts: _, ...others }: Progress): Omit<Progress, "cuts"> {
-  return others;
-}
-
 async function renameDamaged(path: string): Promise<void> {
   await rm(`${path}.damaged`, { recursive: true, force: true });
   await rename(path, `${path}.damaged`);
@@ -286,15 +206,15 @@ function damaged(path: string, what: string, cause?: unknown): UserError {
   return new UserError("bad-checkpoint", what, { about: path, hint, cause });
 }
 
-async function readState(path: string): Promise<Body> {
-  let whole: z.infer<typeof state>;
+async function readState(path: string): Promise<CheckpointState> {
+  let found: ReturnType<typeof parseState>;
   try {
-    whole = state.parse(JSON.parse(await readFile(path, "utf8")));
+    found = parseState(await readFile(path, "utf8"));
   } catch (cause) {
     throw damaged(path, "the state of the checkpoint is missing or damaged", cause);
   }
-  if (digestOfBody(whole.body) !== whole.sha256) throw damaged(path, "the state of the checkpoint was changed");
-  return asVersion2(whole.body);
+  if (!found.isIntact) throw damaged(path, "the state of the checkpoint was changed");
+  return found.state;
 }
 
 async function checkDigest(path: string, expected: string): Promise<void> {
@@ -305,10 +225,6 @@ async function checkDigest(path: string, expected: string): Promise<void> {
     throw damaged(path, "a file of the checkpoint is missing", cause);
   }
   if (found !== expected) throw damaged(path, "a file of the checkpoint is truncated or changed");
-}
-
-function digestOfBody(content: z.infer<typeof body>): string {
-  return createHash("sha256").update(JSON.stringify(content)).digest("hex");
 }
 
 async function removeOld(folder: string): Promise<void> {

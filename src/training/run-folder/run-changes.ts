@@ -3,7 +3,7 @@ import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import { mostEpochs } from "../settings/table.ts";
 import type { DataSource } from "../start/data/run-data.ts";
-import type { Progress } from "./checkpoint-files.ts";
+import type { Progress } from "./checkpoint-state.ts";
 import { type RunRecord, writeRunRecord } from "./run-record.ts";
 
 export interface RunChanges {
