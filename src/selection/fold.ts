@@ -133,9 +133,9 @@ export function fold(graph: Graph): Graph {
 }
 
 /**
- * The inputs of the layer of `target` with its parameters multiplied by the factor of `scale`, and the new nodes in front
- * of the layer that multiply them. A product that another layer needs too is made once: `made` has those so far, by
- * parameter and factor. Removes one from `nodes` that comes too late.
+ * The inputs of the layer of `target` with its parameters multiplied by the factor of `scale`, and the new nodes in
+ * front of the layer that multiply them. A product that another layer needs too is made once: `made` has those so far,
+ * by parameter and factor. Removes one from `nodes` that comes too late.
  */
 function scaledInputs(
   { at, layer, slots }: Target,

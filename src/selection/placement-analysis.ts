@@ -90,7 +90,9 @@ export class PlacementAnalysis {
     return inputs.some((input) => this.#frozen.has(input));
   }
 
-  /** How many channels `haveNoEffect` and `effectiveClasses` have visited so far. It grows linearly with the network. */
+  /**
+   * How many channels `haveNoEffect` and `effectiveClasses` have visited so far. It grows linearly with the network.
+   */
   get visits(): number {
     return this.#assumed.visits + this.#examined;
   }

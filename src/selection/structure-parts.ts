@@ -104,7 +104,9 @@ export class NetworkParts implements StructureParts {
   }
 }
 
-/** Indices of layers: by trained parameter, by node with weights, and by other computation and the value it computes. */
+/**
+ * Indices of layers: by trained parameter, by node with weights, and by other computation and the value it computes.
+ */
 interface LayerNumbers {
   readonly ofParameters: ReadonlyMap<string, number>;
   readonly ofNodes: ReadonlyMap<string, number>;

@@ -94,7 +94,9 @@ export class OnlinePruning implements RunHook {
     run.requestCheckpoint();
   }
 
-  /** The cut that removes the `held` structures, as far as that is possible. Rank 0 decides; all have the same state. */
+  /**
+   * The cut that removes the `held` structures, as far as that is possible. Rank 0 decides; all have the same state.
+   */
   async #findCut(weights: Weights, held: ReadonlyMap<string, Uint8Array>): Promise<Shrinking> {
     const { network, background, cluster } = this.#session;
     const whole = { graph: network.graph, weights };

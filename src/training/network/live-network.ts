@@ -18,7 +18,7 @@ import { narrow, narrowFactors, type Shrinking, widen } from "../../pruning/shri
 import { type Factor, gammaFeeds } from "../../selection/factors.ts";
 import { requireGammas } from "../gamma/gamma-check.ts";
 import { DistillationTeacher } from "./distillation-teacher.ts";
-import { everyKind, lastWeights, narrowState, type TrainingState, wholeWeights } from "./full-size-state.ts";
+import { everyKind, lastWeights, narrowState, type TrainingState } from "./full-size-state.ts";
 import { divideFeeds, joinResults } from "./micro-batches.ts";
 import { OutputTeacher } from "./output-teacher.ts";
 import { rangesByParameter, readOptimizer, readRanges } from "./plan-state.ts";
@@ -88,7 +88,7 @@ export class LiveNetwork {
     this.#graph = left;
     this.#plans = plans;
     this.#average = optimizer.average;
-    this.#follow(cuts, left);
+    this.#setPruned(cuts, left);
   }
 
   /** Applies `start.cuts` and prepares the plans, with `start`'s state and kernels. Throws the errors of `prepare`. */
@@ -236,14 +236,11 @@ export class LiveNetwork {
   /** From the next step on, simulates 8-bit integers with these `ranges` of values. */
   async simulateIntegers(ranges: Weights): Promise<void> {
     const { weights, optimizer } = await this.read();
-    const { choices } = this;
-    await this.#disposePlans();
-    const how = { ...AFTER_A_CUT, isSimulated: true };
-    const plans = await preparePlans(this.#options, this.#graph, this.#factors, choices, how);
-    await plans.training.write(
-      new Map([...weights, ...namesOfState(plans.state, optimizer), ...rangesByParameter(plans, ranges)]),
+    await this.#replacePlans(this.#graph, this.#factors, true);
+    const { state, training } = this.#plans;
+    await training.write(
+      new Map([...weights, ...namesOfState(state, optimizer), ...rangesByParameter(this.#plans, ranges)]),
     );
-    this.#plans = plans;
   }
 
   /** Updates the averaged weights with α = `decay`. With "lookahead" training goes on from them. */
@@ -282,14 +279,6 @@ export class LiveNetwork {
   /** Reads the state in the shapes of the full network; the velocity of cut structures is zero. */
   async readWhole(): Promise<TrainingState> {
     return this.#widened(await this.read());
-  }
-
-  /** Reads the factors of the full network. */
-  async readFactors(): Promise<Weights> {
-    const names = this.#factors.map(({ parameter }) => parameter);
-    const left = await this.#plans.training.read(names);
-    const now = wholeWeights(left, { cuts: this.#cuts, last: this.#last });
-    return new Map(this.#options.factors.map(({ parameter }) => [parameter, required(now.get(parameter), parameter)]));
   }
 
   /** Reads the factors of the full network and their velocities, both by the factors' names. */
@@ -337,11 +326,8 @@ export class LiveNetwork {
     const state = await this.read();
     const cuts = [...this.#cuts, ...steps];
     const last = lastWeights((await this.#widened(state)).weights, this.#options.factors, cuts, { network, steps });
-    const { choices } = this;
-    // First, because there may not be memory for the old and the new plans.
-    await this.#disposePlans();
-    const factors = narrowFactors(this.#options.factors, cuts, network.weights);
-    const plans = await preparePlans(this.#options, network.graph, factors, choices, AFTER_A_CUT);
+    await this.#replacePlans(network.graph, narrowFactors(this.#options.factors, cuts, network.weights), false);
+    const plans = this.#plans;
     // The new plan has no state for the structures that are gone.
     const moving = everyKind((kind) => {
       const own = plans.state.filter((one) => one.kind === kind);
@@ -353,9 +339,8 @@ export class LiveNetwork {
     await plans.training.write(new Map([...network.weights, ...namesOfState(plans.state, optimizer)]));
     this.#last = last;
     this.#cuts = cuts;
-    this.#plans = plans;
     this.#average = optimizer.average;
-    this.#follow(cuts, network.graph);
+    this.#setPruned(cuts, network.graph);
   }
 
   /** Frees all plans. */
@@ -364,14 +349,22 @@ export class LiveNetwork {
     await this.#teacher?.dispose();
   }
 
+  /** Frees the plans before it prepares the new ones, because there may not be memory for both. */
+  async #replacePlans(graph: Graph, factors: readonly Factor[], isSimulated: boolean): Promise<void> {
+    const { choices } = this;
+    await this.#disposePlans();
+    this.#plans = await preparePlans(this.#options, graph, factors, choices, { ...AFTER_A_CUT, isSimulated });
+  }
+
   async #disposePlans(): Promise<void> {
     await this.#plans.training.dispose();
     await this.#plans.evaluation.dispose();
   }
 
-  #follow(cuts: readonly CutStep[], left: Graph): void {
-    this.#graph = left;
-    const parameters = new Set(left.parameters.map(({ name }) => name));
+  /** Notes the `graph` that `cuts` leave, and feeds γ to its factors from now on. */
+  #setPruned(cuts: readonly CutStep[], graph: Graph): void {
+    this.#graph = graph;
+    const parameters = new Set(graph.parameters.map(({ name }) => name));
     this.#factors = narrowFactors(this.#options.factors, cuts, parameters);
     if (this.#gammas.size > 0) this.#feedGammas(this.#gammas);
   }

@@ -11,7 +11,9 @@ function rounded(value: number): number {
   return Number(value.toPrecision(DIGITS));
 }
 
-/** `state` is of the full network; `remainingIndices` returns the indices of a factor's structures that are not cut yet. */
+/**
+ * `state` is of the full network; `remainingIndices` returns the indices of a factor's structures that are not cut yet.
+ */
 export function marginsOf(
   factors: readonly Factor[],
   { weights, optimizer }: TrainingState,

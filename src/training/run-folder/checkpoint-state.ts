@@ -1,4 +1,7 @@
-/** `state.json` of a checkpoint: progress, states of hooks and hashes, with a hash of itself. Reads earlier versions too. */
+/**
+ * `state.json` of a checkpoint: progress, states of hooks and hashes, with a hash of itself. Reads earlier versions
+ * too.
+ */
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { optional } from "../../core/optional.ts";

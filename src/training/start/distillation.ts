@@ -40,16 +40,16 @@ export function requireKnownClasses(settings: Settings, network: Network): void 
 }
 
 /**
- * The least accuracy, in percent, of a network that is worth distilling from. A network that knows a share s of the images and
- * guesses the others is right on s + (1 − s) / classes of them; here s is one half.
+ * The least accuracy, in percent, of a network that is worth distilling from. A network that knows a share s of the
+ * images and guesses the others is right on s + (1 − s) / classes of them; here s is one half.
  */
 export function leastDistillationAccuracy(classes: number): number {
   return 50 + 50 / classes;
 }
 
 /**
- * `settings` with distillation on or off, by the `measured` accuracy, and a sentence about it. Without an accuracy there
- * is nothing to learn from, and nothing is changed.
+ * `settings` with distillation on or off, by the `measured` accuracy, and a sentence about it. Without an accuracy
+ * there is nothing to learn from, and nothing is changed.
  */
 export function withDistillationDecided(
   settings: Settings,

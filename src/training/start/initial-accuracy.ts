@@ -35,8 +35,8 @@ const GUESSING_DEVIATIONS = 1.5;
 const BETTER_DEVIATIONS = 4;
 
 /**
- * The accuracy of `network` on evenly spaced training images of `dataset`, in batches of `batch`. Rank 0 measures it for
- * all ranks.
+ * The accuracy of `network` on evenly spaced training images of `dataset`, in batches of `batch`. Rank 0 measures it
+ * for all ranks.
  */
 export async function measureInitialAccuracy(
   { host, cluster }: { readonly host: EngineHost; readonly cluster: Cluster },
