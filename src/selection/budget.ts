@@ -128,21 +128,22 @@ export const BUDGET_TOLERANCE = 0.02;
 export function budgetSelection(graph: Graph, budget: Budget, options: CostOptions = {}): Selection {
   const kinds = structureKinds(graph);
   const ofPaper = kinds.filter((kind) => kind !== "stream");
-  const withRatios = (chosen: readonly FactorKind[]): Selection => sharedByCost(graph, chosen, budget.of, options);
+  const withRatios = (chosen: readonly FactorKind[]): Selection => gammaRatios(graph, chosen, budget.of, options);
   if (ofPaper.length === 0 || ofPaper.length === kinds.length) return withRatios(kinds);
   const share = budgetShare(budget, networkCost(graph, options.latencyTable));
-  const reachOf = (select: Selection): { least: number; off: number } => {
+  /** The smallest share that `select` can reach, and the distance from the budget to the nearest. */
+  const reachOf = (select: Selection): { least: number; distance: number } => {
     const { graph: scaled, factors } = place(graph, select);
     const nearest = nearestReachable(scaled, factors, { of: budget.of, share }, options);
-    return { least: smallestShare(scaled, factors, budget.of, options), off: Math.abs(nearest - share) };
+    return { least: smallestShare(scaled, factors, budget.of, options), distance: Math.abs(nearest - share) };
   };
-  const few = withRatios(ofPaper);
-  const { least, off } = reachOf(few);
+  const withoutStreams = withRatios(ofPaper);
+  const { least, distance } = reachOf(withoutStreams);
   // A budget below the least that can be reached is refused, however near it is.
   const isReached = least <= share;
-  if (isReached && off <= BUDGET_TOLERANCE) return few;
+  if (isReached && distance <= BUDGET_TOLERANCE) return withoutStreams;
   const all = withRatios(kinds);
-  return isReached && off <= reachOf(all).off ? few : all;
+  return isReached && distance <= reachOf(all).distance ? withoutStreams : all;
 }
 
 /** The share of the cost of `graph` nearest to a budget that whole structures of `factors` can come to. */
@@ -167,7 +168,8 @@ export function nearestReachable(
   return nearestShare(groups, model.remaining(), model.whole, share);
 }
 
-function sharedByCost(graph: Graph, kinds: readonly FactorKind[], of: CostKind, options: CostOptions): Selection {
+/** γ of each of `kinds`, proportional to the mean cost of its structures; the smallest is 1. */
+function gammaRatios(graph: Graph, kinds: readonly FactorKind[], of: CostKind, options: CostOptions): Selection {
   const ones = Object.fromEntries(kinds.map((kind) => [selectionKeys[kind], 1] as const));
   const { graph: scaled, factors } = place(graph, ones);
   const means = [...meanCosts(costModel(scaled, factors, of, options), factors)];

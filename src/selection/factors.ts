@@ -1,4 +1,4 @@
-/** Scaling factors as data: which parameter scales which structures, with what γ. */
+/** Scaling factors as data: the parameter λ of each layer, the structures that it scales, and their γ. */
 import { requireArguments } from "../core/arguments.ts";
 import { required } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
@@ -70,7 +70,7 @@ export function factorsOf(graph: Graph, selection: Selection = {}): readonly Fac
   });
   if (placed.length === 0) return [];
   const path = new RequiredPath(graph);
-  // The last factors come first: see `RequiredPath`.
+  // The last factors are asked about first: see `RequiredPath`.
   const found = placed.toReversed().map(({ parameter, nodes, structures, count }): Factor => {
     const values = nodes.map(({ name, outputs, attributes: { first } }): ScaledValue => {
       const value = required(outputs[0], `output of "${name}"`);
@@ -90,7 +90,7 @@ export function factorsOf(graph: Graph, selection: Selection = {}): readonly Fac
   return found.toReversed();
 }
 
-/** The λ parameters of which one factor must stay above zero. `keepRuns`: the run it must be in, if it is not any. */
+/** The λ parameters of which one factor must stay above zero. `keepRuns`: the range it must be in, if not all. */
 export interface KeptFactors {
   readonly keepLast: ReadonlySet<string>;
   readonly keepRuns?: ReadonlyMap<string, readonly [number, number]>;

@@ -16,8 +16,8 @@ export interface ScaledValue {
 }
 
 /**
- * Finds the factors on the only path through one graph. It stores its answers and uses them for the next questions: ask
- * about the last values first, because the answer for a later value often gives the answer for an earlier one.
+ * Finds the factors on the only path through one graph. It keeps its answers and uses them for the next questions. Ask
+ * about the last values first: the answer for a later value often gives the answer for an earlier one.
  */
 export class RequiredPath {
   readonly #index: ActivationIndex;
@@ -45,10 +45,10 @@ export class RequiredPath {
   }
 
   /**
-   * The shortest run of factors [start, end) that the outputs need: with all of them at zero, the outputs would depend
-   * on no input. Undefined if the network has a path around all `count` factors. In a stream, values of different
-   * widths use different runs of the factors. A factor that stays in a shorter run stays in each longer run that
-   * contains it.
+   * The shortest range of factors [start, end) that the outputs need: with all of them at zero, the outputs would not
+   * depend on the input. Undefined if the network has a path around all `count` factors. In a stream, values of
+   * different widths use different ranges of the factors. One factor that stays in a range also serves every longer
+   * range that contains it.
    */
   keptRun(values: readonly ScaledValue[], count: number): readonly [number, number] | undefined {
     const runs = new Map<string, readonly [number, number]>();

@@ -7,9 +7,10 @@ import { basename, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { required } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
+import type { Tensor } from "../../core/tensor.ts";
 import type { Cluster } from "../../distributed/cluster.ts";
 import { type Accuracy, accuracyOf } from "../../evaluation/accuracy.ts";
-import { certify, requireExact } from "../../evaluation/certificate.ts";
+import { type Certificate, certify, requireExact } from "../../evaluation/certificate.ts";
 import { labelReadingOf } from "../../evaluation/label-scores.ts";
 import { hasOnnxRuntime } from "../../evaluation/runtime-library.ts";
 import type { Weights } from "../../graph/graph.ts";
@@ -56,13 +57,14 @@ export async function finishRun(
   trained: Trained,
   startedAt: number,
 ): Promise<Run> {
-  const { dataset, settings, host, evaluationBatch, cluster, teaching } = session;
+  const { dataset, settings, cluster, teaching } = session;
   const { folder, emitter } = writer;
   const name = basename(folder);
   const stopIfAborted = (): void => {
     if (writer.isAborted) throw writer.interrupted(trained.steps);
   };
-  const { network, compact, ranges, kept } = await cutAtEnd(session, writer);
+  const cut = await cutAtEnd(session, writer);
+  const { network, compact, ranges } = cut;
   if (!cluster.isFirst) return { folder, name, network, compact, ...(await shareResults(cluster)) };
   const files = await exportBoth(session, writer, network, compact);
 
@@ -70,23 +72,18 @@ export async function finishRun(
   const reading = teaching === undefined ? labelReadingOf(dataset, compact.graph) : undefined;
   const { answers, augmented } = teaching === undefined ? await answersOnTest(session, compact, reading) : {};
   stopIfAborted();
-  const certificate = await certify({
-    ...{ original: network, originalFile: files.network.path, compact, compactFile: files.compact.path },
-    ...{ kept, host, dataset },
-    images: settings.certificateImages,
-    // The batch of scoring: its kernels are chosen and timed already.
-    batch: evaluationBatch,
-    ...optional({ compactLogits: answers?.logits, outputs: teaching?.outputs, threshold: reading?.threshold }),
+  const certificate = await certifyFiles(session, writer, {
+    ...{ cut, files },
+    compactLogits: answers?.logits,
+    threshold: reading?.threshold,
   });
-  await reportCertificate(writer, certificate);
-  requireExact(certificate);
 
   const score: Score = answers === undefined ? await agreementOnTest(session, compact) : accuracyOf(answers, reading);
   reportUnreadableCount(dataset, emitter);
   stopIfAborted();
   const latencies =
     settings.latency && hasOnnxRuntime()
-      ? await measureLatencies(session, writer, { graph: network.graph, weights: network.weights }, files.compact.path)
+      ? await measureLatencies(session, writer, network, files.compact.path)
       : undefined;
   if (latencies !== undefined) warnIfLatencyMissed(session, writer, latencies);
   if (teaching === undefined) emitter.emit(classResultsOf(dataset, trained.accuracy, score));
@@ -159,13 +156,18 @@ interface ExportedFile {
   readonly bytes: number;
 }
 
+interface ExportedFiles {
+  readonly network: ExportedFile;
+  readonly compact: ExportedFile;
+}
+
 /** Writes both networks as ONNX files. */
 async function exportBoth(
   { background }: Session,
   writer: RunWriter,
   network: TrainedNetwork,
   compact: TrainedNetwork,
-): Promise<{ readonly network: ExportedFile; readonly compact: ExportedFile }> {
+): Promise<ExportedFiles> {
   const { folder, emitter } = writer;
   const paths = { network: join(folder, runFiles.network), compact: join(folder, runFiles.compact) };
   const save = ({ graph, weights, metadata }: TrainedNetwork, path: string): Promise<undefined> =>
@@ -184,6 +186,34 @@ async function exportBoth(
     ],
   });
   return files;
+}
+
+interface Certified {
+  readonly cut: CutAtEnd;
+  readonly files: ExportedFiles;
+  /** The compact network's logits of all test images; undefined if outputs are taught. */
+  readonly compactLogits: Tensor | undefined;
+  /** With several labels: the logit or probability above which a class counts as present. */
+  readonly threshold: number | undefined;
+}
+
+/** Compares both networks, writes the certificate and reports it. @throws UserError "not-exact". */
+async function certifyFiles(
+  { settings, host, dataset, evaluationBatch, teaching }: Session,
+  writer: RunWriter,
+  { cut: { network, compact, kept }, files, compactLogits, threshold }: Certified,
+): Promise<Certificate> {
+  const certificate = await certify({
+    ...{ original: network, originalFile: files.network.path, compact, compactFile: files.compact.path },
+    ...{ kept, host, dataset },
+    images: settings.certificateImages,
+    // The batch of scoring: its kernels are chosen and timed already.
+    batch: evaluationBatch,
+    ...optional({ compactLogits, outputs: teaching?.outputs, threshold }),
+  });
+  await reportCertificate(writer, certificate);
+  requireExact(certificate);
+  return certificate;
 }
 
 type Results = Pick<Run, "certificate" | "before" | "after" | "int8">;

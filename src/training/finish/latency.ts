@@ -38,7 +38,7 @@ export async function measureLatencies(
   const temporary = await mkdtemp(join(tmpdir(), "espalier-latency-"));
   try {
     const plainFile = join(temporary, runFiles.network);
-    const alone = { ...network, graph: withoutCarried(network.graph) };
+    const alone = { graph: withoutCarried(network.graph), weights: network.weights };
     await background.call("saveNetwork", { network: alone, path: plainFile, isBaked: true });
     const compact = await networkFile(compactFile, network.graph);
     const measure = async (threads: number): Promise<LatencyOfBoth> => {

@@ -1,4 +1,4 @@
-/** Measures the speed of steps before and after the network is pruned. */
+/** Measures how much faster steps become when the network is pruned. */
 import type { RunHook, StepResult, TrainingRun } from "./run-hook.ts";
 
 /** Number of steps for the median before a cut and the median after it. */

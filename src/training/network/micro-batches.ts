@@ -1,6 +1,6 @@
 /**
- * Micro-batches: steps over a batch that does not fit into memory at once. Divides the batch, makes the feeds of each
- * micro-batch, and joins their results. `autodiff/accumulate.ts` makes the graph of such a step.
+ * Gradient accumulation: divides a batch that does not fit into memory into micro-batches, makes the feeds of each, and
+ * joins their results. `autodiff/accumulate.ts` makes the graph of such a step.
  */
 import { inBatch } from "../../autodiff/accumulate.ts";
 import { UserError } from "../../core/errors.ts";

@@ -1,4 +1,7 @@
-/** The original network, whose outputs are what a run is taught: in a plan of its own, beside the training plan. */
+/**
+ * The teacher of a run without labels: the original network, in a plan of its own. Its outputs for the same images are
+ * the targets of the loss.
+ */
 import { taughtInput } from "../../autodiff/loss.ts";
 import { required } from "../../core/errors.ts";
 import type { Tensor } from "../../core/tensor.ts";

@@ -1,6 +1,6 @@
 /**
- * Statistics that each of several ranks follows on its own images: those of batch norms, and the ranges of simulated
- * integers, during which batch norms keep theirs. Their mean over the ranks is that of the run.
+ * Averages over ranks what each rank measures on its own images: the running statistics of batch norms, or, while
+ * integers are simulated, the ranges of values. Batch norms keep their statistics then.
  */
 import { tensor } from "../../core/tensor.ts";
 import type { Graph } from "../../graph/graph.ts";
@@ -25,7 +25,7 @@ export async function shareStatistics(
   await training.write(new Map(means));
 }
 
-/** Names of the running statistics. */
+/** Names of the running statistics of batch norms. */
 function statisticsOf({ parameters }: Graph): readonly string[] {
   return parameters.flatMap(({ name, kind }) => (kind === "running_mean" || kind === "running_variance" ? [name] : []));
 }

@@ -1,6 +1,6 @@
 /**
- * What a run needs that is taught the original network's outputs: what each output is, how much it varies, and the
- * original beside it, with which its outputs are compared.
+ * Training without labels, on the original network's outputs: what each output is, how much it varies, and the original
+ * to compare with.
  */
 
 import { UserError } from "../../core/errors.ts";

@@ -57,7 +57,7 @@ export async function readLatestTogether(
 }
 
 async function withTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "espalier-handover-"));
+  const folder = await mkdtemp(join(tmpdir(), "espalier-broadcast-"));
   try {
     return await work(folder);
   } finally {

@@ -16,7 +16,7 @@ import { RunWriter, type RunWriterOptions } from "../run-folder/run-writer.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Session } from "./session.ts";
 
-/** Options to follow and stop a run, its hooks and γ policy, and the ranks that train it. */
+/** Options of a run that are no settings: how to follow and stop it, its hooks, its γ policy, and its ranks. */
 export interface RunOptions extends RunWriterOptions {
   /** Called after each step and epoch, in this order: after the built-in reports, before pruning and saving. */
   readonly hooks?: readonly RunHook[];

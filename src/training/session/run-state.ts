@@ -1,4 +1,4 @@
-/** The progress of a run: the object that hooks and the γ policy get. */
+/** The progress of a run: what hooks and the γ policy get as `run`. */
 import { UserError } from "../../core/errors.ts";
 import { failTogether } from "../../distributed/cluster.ts";
 import type { Weights } from "../../graph/graph.ts";

@@ -1,4 +1,4 @@
-/** The rows of the table of settings about 8-bit integers, and what they may be combined with. */
+/** The rows of the table of settings about 8-bit integers, and the checks that they fit the other settings. */
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
 import { unknownName } from "../../core/names.ts";

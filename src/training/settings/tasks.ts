@@ -1,4 +1,4 @@
-/** The rows of the table of settings about what a network learns, and of a trained one what it learns anew. */
+/** The rows of the table of settings about the task: labels, inputs and outputs, and the last layer. */
 import { z } from "zod";
 import { choice, names, switchTo, wholeNumber } from "./codecs.ts";
 import { fixedInputs } from "./fixed-input.ts";
@@ -52,7 +52,7 @@ export const taskSettings = {
   }),
 };
 
-/** What the settings of a run say of labels, for opening its data. */
+/** The options for opening data that follow from the settings: which labels it has. */
 export function labelOptionsOf({ task, teach }: { readonly task?: unknown; readonly teach?: unknown }): {
   readonly unlabelled: boolean;
   readonly severalLabels: boolean;

@@ -1,4 +1,4 @@
-/** What the settings say of the kinds of parameters, as the training graph takes it. */
+/** The weight decay of each kind of parameter, from the settings, as the training graph takes it. */
 import { type DecayedKind, usualDecays, type WeightDecays } from "../../autodiff/parameter-kinds.ts";
 import type { Settings } from "./settings.ts";
 

@@ -1,7 +1,7 @@
-/** Sentences about the parts of a file that are written again unread. */
+/** Tells the user which nodes of a file are copied unchanged. */
 import type { CarriedNode, Graph } from "../../graph/graph.ts";
 
-/** What is carried over of the file that `graph` was read from, for the user. */
+/** Sentences about the file that `graph` was read from. */
 export function carriedNotices({ header, outputs }: Graph): readonly string[] {
   const { carried } = header ?? {};
   if (carried === undefined) return [];

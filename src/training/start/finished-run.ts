@@ -1,4 +1,4 @@
-/** A finished run as what another run starts from: its compact network, and its data. */
+/** A finished run that another run starts from: its compact network and its data. */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../core/errors.ts";

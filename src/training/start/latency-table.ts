@@ -1,4 +1,4 @@
-/** Finds the latency table of a run: the file that the settings name, or the times of this machine. */
+/** The latency table of a run: read from the file that the settings name, or measured on this machine. */
 import { kernelCacheFolder } from "../../core/cache-folder.ts";
 import { UserError } from "../../core/errors.ts";
 import { knownLatencyTable } from "../../evaluation/known-latency-table.ts";

@@ -1,4 +1,4 @@
-/** How the outputs of a network are read, where that is not plain, as a sentence. */
+/** Tells the user how the outputs of a network are interpreted as classes, if that is not the largest logit. */
 import type { Dataset } from "../../data/dataset.ts";
 import { singleScoreNote } from "../../evaluation/two-classes.ts";
 import type { Graph } from "../../graph/graph.ts";

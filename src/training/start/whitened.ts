@@ -1,4 +1,4 @@
-/** Computes the weights that are to whiten the patches of training images (`models/whitening.ts`), before a run. */
+/** Computes the weights of a whitening first layer from patches of training images (`models/whitening.ts`). */
 import { UserError } from "../../core/errors.ts";
 import { type Tensor, tensor } from "../../core/tensor.ts";
 import { type Dataset, imagesAt } from "../../data/dataset.ts";

@@ -15,7 +15,7 @@ import { perChannelOf } from "../../../quantization/per-channel.ts";
 import type { ChannelStatistics } from "./channel-statistics.ts";
 
 const EPSILON = 1e-5;
-/** As batch norms have that say nothing else. */
+/** The default of batch norms. */
 const MOMENTUM = 0.1;
 
 export interface Restored {

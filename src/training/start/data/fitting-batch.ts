@@ -1,4 +1,4 @@
-/** A batch for data with fewer images than a batch. */
+/** Makes the batch smaller if the data has fewer images. */
 import type { Settings } from "../../settings/settings.ts";
 
 /** Settings whose batch fits the data, and a sentence about it if it is not the one that was asked for. */

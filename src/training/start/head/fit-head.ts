@@ -1,6 +1,6 @@
 /**
- * The head of a classifier for the classes of the data. If the data has other classes than the network, the head is
- * replaced by a new one and the rest keeps its weights.
+ * Fits the head of a classifier, its last layer, to the classes of the data. If these are not the network's, the head
+ * is replaced by a new one, and the other layers keep their weights.
  */
 import { optional } from "../../../core/optional.ts";
 import { endingAtNetwork } from "../../../formats/onnx/carried/network-file.ts";

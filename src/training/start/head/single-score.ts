@@ -1,4 +1,4 @@
-/** The head of a network that decides between two classes with one number, for the two classes of the data. */
+/** Fits a network with one output for two classes to the two classes of the data. */
 import { type Tensor, tensor } from "../../../core/tensor.ts";
 import type { Graph, Network, Weights } from "../../../graph/graph.ts";
 import { isSigmoid } from "../../../graph/logits.ts";
