@@ -11,8 +11,8 @@ import { temporaryFolder, tinyDataset, tinyResnet } from "./tiny.ts";
 
 test.each([
   [0.9, "less than 1 point"],
-  [0.5, "0.5 to 2 points"],
-  [0.4, "0.5 to 2 points"],
+  [0.5, "0.5 to 1 point"],
+  [0.4, "0.5 to 1 point"],
   [0.399, "1 to 3 points"],
   [0.1, "3 points or more"],
 ])("the usual loss at %d of the MACs is %s", (share, loss) => {
@@ -34,7 +34,7 @@ test.each([
 
 test("the line has budget, loss, length and time, and no loss for costs of which none is known", () => {
   expect(outlook({ budget: { of: "macs", share: 0.5 }, share: 0.5, epochs: 30, seconds: 2400 })).toBe(
-    "Pruning to 50 % of the MACs usually costs 0.5 to 2 points of accuracy; " +
+    "Pruning to 50 % of the MACs usually costs 0.5 to 1 point of accuracy; " +
       "30 epochs take about 40 minutes here, less once the network is smaller",
   );
   expect(outlook({ budget: { of: "macs", count: 2e7 }, share: 0.3, epochs: 6, seconds: 30 })).toContain(

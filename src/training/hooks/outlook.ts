@@ -19,12 +19,12 @@ const USUAL_EPOCHS = 15;
  */
 const usualLosses = [
   [0.65, "less than 1 point"],
-  [0.4, "0.5 to 2 points"],
+  [0.4, "0.5 to 1 point"],
   [0.25, "1 to 3 points"],
   [0, "3 points or more"],
 ] as const;
 
-/** `0.5 to 2 points`: what is usually lost if `share` of the MACs, 0 … 1, is left. */
+/** `0.5 to 1 point`: what is usually lost if `share` of the MACs, 0 … 1, is left. */
 export function usualLoss(share: number): string {
   return usualLosses.find(([least]) => share >= least)?.[1] ?? "";
 }
