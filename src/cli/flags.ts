@@ -1,6 +1,7 @@
 /** Turns the flags of the table of settings into options of a command. */
 import { type Command, Option } from "commander";
 import type { ImageFileOptions } from "../data/images/open.ts";
+import { readInputColumns } from "../training/settings/columns.ts";
 import { describe, keyOf, nameOf, negationOf, settingFlags } from "../training/settings/flags.ts";
 import { type ImageFlag, imageFlags } from "../training/settings/image-flags.ts";
 import { type Flag, type SettingGroup, settingGroups, type TrainingCommand } from "../training/settings/setting.ts";
@@ -26,6 +27,14 @@ export function addSettingFlags(command: Command, name: TrainingCommand, group: 
 /** Adds `flags` on image files. */
 export function addImageFlags(command: Command, flags: readonly ImageFlag[]): void {
   for (const flag of flags) addFlag(command, flag, describe(flag.help, flag.default));
+}
+
+/** `--columns` of the commands that run a file. */
+export function columnsOption(): Option {
+  const help = "columns of a table with the numbers of the inputs besides the images, as x=age+weight";
+  return new Option("--columns <names>", `${help} (default: as the file says)`).argParser((text: string) =>
+    readInputColumns(text),
+  );
 }
 
 /** The values of those `flags` that the user gave, parsed by their codecs, by the flags' keys. */

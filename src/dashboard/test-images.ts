@@ -20,6 +20,12 @@ async function readImages(folder: string, input: readonly number[]): Promise<Tes
     });
   }
   const network = await wholeNetwork(folder);
+  if ((network?.graph.inputs.length ?? 1) > 1) {
+    throw new UserError("unsupported", "the page gives a network images alone, and this one takes more inputs", {
+      about: record.name,
+      hint: "Score the network with espalier eval",
+    });
+  }
   const options = data.preparation === undefined ? {} : { images: { ...data.preparation, classes: data.classes } };
   const [channels = 3, height = 0, width = 0] = input;
   const shape = [channels, height, width] as const;

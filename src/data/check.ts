@@ -42,6 +42,7 @@ export function checkDataset(dataset: Dataset): void {
       );
     }
     checkImages(split, part, wrong);
+    checkInputs(split, part, dataset.train, wrong);
     if (split.labels.length !== split.count) {
       throw wrong(
         `"${part}" does not have one label for each image`,
@@ -56,6 +57,42 @@ export function checkDataset(dataset: Dataset): void {
       `0 … ${most - 1}`,
       String(split.labels[image]),
       `A label is an index into the list of ${labelSets === undefined ? "classes" : "sets of labels"}, counted from 0`,
+    );
+  }
+}
+
+/** Throws unless each of the split's inputs has finite numbers for all images, as many for each as in `train`. */
+function checkInputs(
+  { inputs = {}, count }: Split,
+  part: string,
+  train: Split,
+  wrong: (what: string, expected: string, received: string) => UserError,
+): void {
+  const names = Object.keys(train.inputs ?? {});
+  if (Object.keys(inputs).sort().join() !== names.toSorted().join()) {
+    const received = Object.keys(inputs).join(", ") || "none";
+    throw wrong(`"${part}" has values for other inputs than "train"`, names.join(", ") || "none", received);
+  }
+  for (const [name, { width, values }] of Object.entries(inputs)) {
+    const expected = train.inputs?.[name]?.width ?? 0;
+    if (width !== expected || !(Number.isInteger(width) && width > 0)) {
+      throw wrong(`input "${name}" of "${part}" has another width`, `${expected}, above 0`, String(width));
+    }
+    if (!(values instanceof Float32Array) || values.length !== count * width) {
+      const received = values instanceof Float32Array ? String(values.length) : typeof values;
+      throw wrong(
+        `input "${name}" of "${part}" does not have its values for all images`,
+        `${count * width} floats`,
+        received,
+      );
+    }
+    const strange = values.findIndex((value) => !Number.isFinite(value));
+    if (strange < 0) continue;
+    const image = Math.floor(strange / width);
+    throw wrong(
+      `input "${name}" of image ${image} of "${part}" is not a number`,
+      "finite numbers",
+      `${values[strange]}`,
     );
   }
 }

@@ -6,7 +6,11 @@ import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import type { Flip, FlipName } from "./flip.ts";
 import type { Unreadable } from "./images/unreadable.ts";
+import { inputsAt, inputsBetween, type SplitInputs } from "./inputs.ts";
 import type { LabelSets } from "./label-sets.ts";
+
+/** The columns of a table whose numbers an input gets, one column after the other, by the name of the input. */
+export type InputColumns = Readonly<Record<string, readonly string[]>>;
 
 /** Channels, height, width. */
 export type SampleShape = readonly [number, number, number];
@@ -66,6 +70,8 @@ export interface StoredSplit {
   readonly labels: Int32Array;
   readonly count: number;
   readonly sampleShape: SampleShape;
+  /** Values for the network's inputs besides the images; default: there are none. */
+  readonly inputs?: SplitInputs;
 }
 
 export interface ImageFile {
@@ -93,6 +99,8 @@ export interface FileList {
   readonly store?: Uint8Array;
   /** The value of 16-bit images that becomes 255; default: 65,535. */
   readonly white?: number;
+  /** Values for the network's inputs besides the images; default: there are none. */
+  readonly inputs?: SplitInputs;
 }
 
 export interface FileSplit extends FileList {
@@ -138,6 +146,8 @@ export interface Dataset<S extends Split = Split> {
   readonly isUnlabelled?: true;
   /** Set for image files only. */
   readonly preparation?: ImagePreparation;
+  /** Set if the splits have `inputs` that were read from a table: the columns of each. */
+  readonly columns?: InputColumns;
   /** Sentences for the user about how the data was read. */
   readonly notes?: readonly string[];
 }
@@ -186,17 +196,20 @@ export function firstImages<S extends Split>(split: S, count: number): S {
 export function imagesBetween<S extends Split>(split: S, first: number, end: number): S {
   const part =
     "files" in split ? { files: split.files.slice(first, end) } : { images: recordsBetween(split, first, end) };
-  return { ...split, ...part, labels: split.labels.subarray(first, end), count: end - first };
+  const inputs = split.inputs === undefined ? {} : { inputs: inputsBetween(split.inputs, first, end) };
+  return { ...split, ...part, ...inputs, labels: split.labels.subarray(first, end), count: end - first };
 }
 
 /** The images of `split` at `places`, in the order of `places`. Images in memory are copied. */
 export function imagesAt(split: Split, places: readonly number[]): Split {
   const labels = new Int32Array(new SharedArrayBuffer(places.length * Int32Array.BYTES_PER_ELEMENT));
   for (const [index, place] of places.entries()) labels[index] = split.labels[place] ?? 0;
+  const inputs = split.inputs === undefined ? {} : { inputs: inputsAt(split.inputs, places) };
   if ("files" in split) {
-    return { ...split, files: places.flatMap((place) => split.files[place] ?? []), labels, count: places.length };
+    const files = places.flatMap((place) => split.files[place] ?? []);
+    return { ...split, ...inputs, files, labels, count: places.length };
   }
-  const picked = { ...allocateSplit(places.length, split.sampleShape), labels };
+  const picked = { ...allocateSplit(places.length, split.sampleShape), ...inputs, labels };
   for (const [index, place] of places.entries()) {
     picked.images.set(recordsBetween(split, place, place + 1), index * sampleSize(split.sampleShape));
   }

@@ -9,6 +9,7 @@ import { type FileSplit, type Normalization, type Split, type StoredSplit, sampl
 import { reasonOf } from "./images/decode.ts";
 import { FORMATS } from "./images/formats.ts";
 import { concurrently, writeImage } from "./images/prepare.ts";
+import { type BatchInputs, batchInputs } from "./inputs.ts";
 import { checkBatch } from "./shuffle.ts";
 
 export interface EvaluationBatch {
@@ -16,6 +17,8 @@ export interface EvaluationBatch {
   readonly images: Tensor;
   /** [batch]; zeros from `count` on. */
   readonly labels: Labels;
+  /** Values for the network's inputs besides the images, if the split has any; zeros from `count` on. */
+  readonly inputs?: BatchInputs;
   /** Index of the first image among the readable images. */
   readonly start: number;
   /** The number of images in the batch: `batch`, or fewer in the last one. */
@@ -137,7 +140,7 @@ function allocate(batch: number, size: number): { readonly images: Float32Array;
 }
 
 function pack(
-  { sampleShape }: Split,
+  { sampleShape, inputs }: Split,
   batch: number,
   { images, labels, places }: DecodedBatch,
   start: number,
@@ -145,6 +148,7 @@ function pack(
   return {
     images: tensor([batch, ...sampleShape], images),
     labels: { dtype: "i32", shape: [batch], data: labels },
+    ...(inputs === undefined ? {} : { inputs: batchInputs(inputs, places, batch) }),
     start,
     count: places.length,
     places,

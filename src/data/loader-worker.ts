@@ -12,8 +12,8 @@ const { plan, slots }: LoaderSetup = workerData;
 const filler = new BatchFiller(plan);
 
 async function fill({ slot, number, position }: SlotRequest): Promise<void> {
-  const { images, labels, targets } = required(slots[slot], `slot ${slot}`);
-  const unreadable = await filler.fill(position, images, labels, targets);
+  const { images, labels, targets, inputs } = required(slots[slot], `slot ${slot}`);
+  const unreadable = await filler.fill(position, images, labels, targets, inputs);
   const filled: FilledSlot = { slot, number, ...position, unreadable };
   port.postMessage({ filled } satisfies WorkerAnswer);
 }

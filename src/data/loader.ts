@@ -18,6 +18,7 @@ import { spawnWorker } from "../core/worker.ts";
 import { normalizationTable, resolveAugmentation } from "./augmentation.ts";
 import { type FileList, type Split, sampleSize } from "./dataset.ts";
 import type { Unreadable, UnreadableImage } from "./images/unreadable.ts";
+import { allocateInputs, type BatchInputs, type InputMemory, inputTensors } from "./inputs.ts";
 import { stepsPerEpoch } from "./shuffle.ts";
 import { type BatchPosition, positionAfter, type TrainingPlan } from "./training-batches.ts";
 
@@ -38,6 +39,8 @@ export interface TrainingBatch extends BatchPosition {
   readonly labels: Labels;
   /** [batch, classes], only with soft labels; valid until `release`. */
   readonly targets?: Tensor;
+  /** Values for the network's inputs besides the images, if the split has any; valid until `release`. */
+  readonly inputs?: BatchInputs;
   /** Returns the memory to be filled again. A second call does nothing. */
   release(): void;
 }
@@ -47,6 +50,7 @@ export interface Slot {
   readonly images: Float32Array;
   readonly labels: Int32Array;
   readonly targets?: Float32Array;
+  readonly inputs?: InputMemory;
 }
 
 /** The data that a worker starts with. */
@@ -218,7 +222,7 @@ export class TrainingLoader {
   }
 
   #take({ slot, number, epoch, step }: FilledSlot): TrainingBatch {
-    const { images, labels, targets } = required(this.#slots[slot], `slot ${slot}`);
+    const { images, labels, targets, inputs } = required(this.#slots[slot], `slot ${slot}`);
     this.#filled.delete(number);
     this.#delivered++;
     const { batch, split, soft, part } = this.#plan;
@@ -231,6 +235,7 @@ export class TrainingLoader {
       images: tensor([count, ...split.sampleShape], images),
       labels: { dtype: "i32", shape: [count], data: labels },
       ...(targets === undefined ? {} : { targets: tensor([count, soft?.classes ?? 0], targets) }),
+      ...(inputs === undefined ? {} : { inputs: inputTensors(inputs, count) }),
       release: () => {
         if (!isInUse) return;
         isInUse = false;
@@ -260,8 +265,18 @@ function workersFor(split: Split): number {
 }
 
 /** The fields of a split that can be sent to a thread. */
-function plainList({ folder, files, labels, count, sampleShape, centreCrop, store, white }: FileList): FileList {
-  return { folder, files, labels, count, sampleShape, centreCrop, ...optional({ store, white }) };
+function plainList({
+  folder,
+  files,
+  labels,
+  count,
+  sampleShape,
+  centreCrop,
+  store,
+  white,
+  inputs,
+}: FileList): FileList {
+  return { folder, files, labels, count, sampleShape, centreCrop, ...optional({ store, white, inputs }) };
 }
 
 function checkPositive(option: string, value: number): void {
@@ -281,6 +296,7 @@ function allocateSlot({ batch, split, soft, part }: TrainingPlan): Slot {
   return {
     images: floats(count * sampleSize(split.sampleShape)),
     ...(soft === undefined ? {} : { targets: floats(count * soft.classes) }),
+    ...(split.inputs === undefined ? {} : { inputs: allocateInputs(split.inputs, count) }),
     labels: new Int32Array(new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT)),
   };
 }

@@ -97,6 +97,7 @@ export function randomBox(random: RandomStream, share: number, height: number, w
 /**
  * Mixes the images of `batch` in place and writes their targets. `indices`: index in the split of the image in each
  * slot.
+ * @returns by slot the fraction that comes from its partner, the image of slot count − 1 − slot.
  * @throws UserError "bad-option" for a label that is not a class.
  */
 export function softenBatch(
@@ -106,7 +107,7 @@ export function softenBatch(
   { classes, smoothing, mixing, weights, sets }: SoftLabels,
   seed: number,
   epoch: number,
-): void {
+): Float64Array {
   const count = labels.length;
   const size = sampleSize(shape);
   for (const [slot, label] of labels.entries()) {
@@ -142,6 +143,7 @@ export function softenBatch(
     partnerShares[partner] = 1 - otherShare;
   }
   if (weights !== undefined) weigh(targets, labels, classes, weights, partnerShares);
+  return partnerShares;
 }
 
 /** Scales the targets of each image by the weight of its labels, which are mixed as its partner's share says. */

@@ -11,7 +11,7 @@ import { unknownName } from "../core/names.ts";
 import { normalizationTable } from "./augmentation.ts";
 import { type CifarLayout, cifar10Layout, cifar100Layout, readCifar } from "./cifar.ts";
 import { type ObtainOptions, obtainCifar10 } from "./cifar10-cache.ts";
-import type { Dataset, SampleShape } from "./dataset.ts";
+import type { Dataset, InputColumns, SampleShape } from "./dataset.ts";
 import { fileSize, isFolder } from "./files.ts";
 import { hasIdxFiles } from "./idx.ts";
 import { hasClassFolders } from "./images/image-folder.ts";
@@ -30,6 +30,8 @@ export interface OpenOptions extends ObtainOptions {
   readonly unlabelled?: boolean;
   /** Whether an image may have several labels, or none: a table has to say so. */
   readonly severalLabels?: boolean;
+  /** The columns of a table with numbers for the network's inputs besides the images. */
+  readonly columns?: InputColumns;
   /** The network's input shape, if known: image files are prepared for it. */
   readonly input?: SampleShape;
 }
@@ -60,6 +62,7 @@ export async function openDataset(spec: string, options: OpenOptions = {}): Prom
   requireArguments("openDataset", { "options.images": [options.images, "object?"] });
   const dataset = await openAny(spec, options);
   if (options.severalLabels === true && dataset.labelSets === undefined) throw needsTable(dataset.name);
+  if (options.columns !== undefined && dataset.columns === undefined) throw hasNoColumns(dataset.name);
   if (dataset.preparation !== undefined) return dataset;
   const { mean, standardDeviation, size, ...others } = options.images ?? {};
   // The size is named for a file that leaves it open: that of the images themselves changes nothing.
@@ -136,10 +139,18 @@ async function openImageFolder(folder: string | undefined, options: OpenOptions)
 
 function openImageFiles(
   place: string,
-  { images, imageDefaults, input, unlabelled, severalLabels }: OpenOptions,
+  { images, imageDefaults, input, unlabelled, severalLabels, columns }: OpenOptions,
 ): Promise<Dataset> {
   const labels = severalLabels === true ? "several" : unlabelled === true ? "none" : "one";
-  return openImages(place, { ...imageDefaults, ...images }, input, labels);
+  return openImages(place, { ...imageDefaults, ...images }, input, labels, columns);
+}
+
+function hasNoColumns(about: string): UserError {
+  return new UserError("bad-option", "the data has no columns of numbers", {
+    about,
+    expected: "a CSV file or a Parquet file",
+    hint: "Leave --columns out, or give the images as a table: path,label and the columns of numbers",
+  });
 }
 
 function needsTable(about: string): UserError {

@@ -13,6 +13,7 @@ import {
 } from "./dataset.ts";
 import { fillFromFiles } from "./images/prepare.ts";
 import type { UnreadableImage } from "./images/unreadable.ts";
+import { type InputMemory, mixInputs, writeInputs } from "./inputs.ts";
 import { type SoftLabels, softenBatch } from "./mixup-cutmix.ts";
 import { epochOrder } from "./shuffle.ts";
 
@@ -65,7 +66,8 @@ export class BatchFiller {
 
   /**
    * Writes the batch at `position`, or the plan's part of it: `images` [batch,C,H,W], `labels` [batch] and, with soft
-   * labels, `targets` [batch, classes]. Images are mixed with others of the same part.
+   * labels, `targets` [batch, classes], and the values of the split's `inputs`. Images are mixed with others of the
+   * same part.
    * @returns the files that could not be read; other images replace them.
    */
   async fill(
@@ -73,30 +75,42 @@ export class BatchFiller {
     images: Float32Array,
     labels: Int32Array,
     targets?: Float32Array,
+    inputs?: InputMemory,
   ): Promise<readonly UnreadableImage[]> {
     const { split, normalization, augmentation, seed, soft } = this.#plan;
     const { epoch } = position;
     const indices = this.#indicesAt(position);
     let unreadable: readonly UnreadableImage[] = [];
-    if ("images" in split) this.#fillStored(split, epoch, indices, images, labels);
+    const take = (slot: number, image: number): void => {
+      labels[slot] = split.labels[image] ?? 0;
+      if (split.inputs !== undefined && inputs !== undefined) writeInputs(split.inputs, image, inputs, slot);
+    };
+    if ("images" in split) this.#fillStored(split, epoch, indices, images, take);
     else {
       const draw = "area" in augmentation ? { augmentation, seed, epoch } : undefined;
-      unreadable = await fillFromFiles(split, indices, normalization, draw, images, labels);
+      unreadable = await fillFromFiles(split, indices, normalization, draw, images, take);
     }
     if (soft !== undefined && targets !== undefined) {
-      softenBatch({ images, labels, targets }, indices, split.sampleShape, soft, seed, epoch);
+      const shares = softenBatch({ images, labels, targets }, indices, split.sampleShape, soft, seed, epoch);
+      if (inputs !== undefined) mixInputs(inputs, shares);
     }
     return unreadable;
   }
 
-  #fillStored(split: StoredSplit, epoch: number, indices: Int32Array, images: Float32Array, labels: Int32Array): void {
+  #fillStored(
+    split: StoredSplit,
+    epoch: number,
+    indices: Int32Array,
+    images: Float32Array,
+    take: (slot: number, image: number) => void,
+  ): void {
     const { augmentation, seed } = this.#plan;
     const crop = "pad" in augmentation ? augmentation : noFlip;
     const size = sampleSize(split.sampleShape);
     for (const [slot, image] of indices.entries()) {
       const placement = placementOf(crop, seed, epoch, image);
       writeAugmented(split.images, image, images, slot * size, split.sampleShape, this.#table, crop, placement);
-      labels[slot] = split.labels[image] ?? 0;
+      take(slot, image);
     }
   }
 

@@ -31,7 +31,9 @@ export function withStandardNames(network: Network): Network {
     throw new UserError("unsupported", "the network is not a classifier of images with a logit for each class", {
       about: graph.name,
       expected: "one input [N,C,H,W] of 1 or 3 channels and one output [N,classes] with at least 2 classes",
-      received: `${formatShape(images)} and ${formatShape(logits)}`,
+      received: [...graph.inputs.map(({ shape }) => formatShape(bindBatch(shape, 1))), formatShape(logits)].join(
+        " and ",
+      ),
       hint: "Other networks run in ONNX Runtime as they are: give the file to your program",
     });
   }

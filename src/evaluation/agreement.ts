@@ -229,9 +229,9 @@ export async function addAgreement(
   split: Split,
   normalization: Normalization,
 ): Promise<void> {
-  for await (const { images, count } of evaluationBatches(split, normalization, own.batch)) {
-    const ours = await own.logits(images);
-    const theirs = own === taught ? ours : await taught.logits(images);
+  for await (const { images, inputs, count } of evaluationBatches(split, normalization, own.batch)) {
+    const ours = await own.logits(images, inputs);
+    const theirs = own === taught ? ours : await taught.logits(images, inputs);
     sums.add(ours.data, theirs.data, count);
   }
 }

@@ -18,7 +18,7 @@ import { answersOf, type Classifier, engineClassifier, type Host } from "./class
 import { compareLabelSets } from "./compare-label-sets.ts";
 import { comparableImages, compareOutputs } from "./compare-outputs.ts";
 import { type Comparison, compareLogits, rangeOf } from "./comparison.ts";
-import { type Departure, engineActivations, firstDeparture } from "./first-divergence.ts";
+import { type Departure, type Example, engineActivations, firstDeparture } from "./first-divergence.ts";
 import { inTwoClasses } from "./two-classes.ts";
 import { findWitness, type Witness } from "./witness.ts";
 
@@ -206,10 +206,10 @@ async function logitsAndDispose(opening: Promise<Classifier>, split: Split, data
   }
 }
 
-/** Image `index` among the readable images of `split`, normalised, `[1,C,H,W]`. */
-async function imageAt(split: Split, dataset: Dataset, index: number): Promise<Tensor> {
-  for await (const { images, start } of evaluationBatches(split, dataset.normalization, 1)) {
-    if (start === index) return images;
+/** Image `index` among the readable images of `split`, normalised, `[1,C,H,W]`, with its values for other inputs. */
+async function imageAt(split: Split, dataset: Dataset, index: number): Promise<Example> {
+  for await (const { images, inputs, start } of evaluationBatches(split, dataset.normalization, 1)) {
+    if (start === index) return { image: images, ...optional({ inputs }) };
   }
   throw new InternalError(`test image ${index} is missing`);
 }

@@ -7,6 +7,7 @@ import { InternalError, required } from "../core/errors.ts";
 import { type Tensor, tensor } from "../core/tensor.ts";
 import type { Normalization, Split } from "../data/dataset.ts";
 import { evaluationBatches } from "../data/evaluation-batches.ts";
+import { type BatchInputs, feedsOf } from "../data/inputs.ts";
 import type { EngineHost, PlanHandle } from "../engine/host.ts";
 import type { Graph, Network, Weights } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
@@ -20,9 +21,9 @@ export interface Classifier {
   readonly batch: number;
   /**
    * Logits `[batch, classes]` of normalised images `[batch,C,H,W]`; of a network that is no classifier, all of its
-   * outputs for an image in a row.
+   * outputs for an image in a row. `inputs`: values for its inputs besides the images, if it has any.
    */
-  logits(images: Tensor): Promise<Tensor>;
+  logits(images: Tensor, inputs?: BatchInputs): Promise<Tensor>;
   dispose(): Promise<void>;
 }
 
@@ -52,17 +53,16 @@ export async function engineClassifier(
 
 /** A classifier over a prepared plan, whose weights the caller writes. Disposing of it disposes of the plan. */
 export function planClassifier(plan: PlanHandle, graph: Graph, batch: number): Classifier {
-  const [input] = graph.inputs;
   const [output] = graph.outputs;
-  if (input === undefined || output === undefined || graph.inputs.length > 1) {
-    throw new InternalError(`${graph.name} is not a classifier: it needs one input and an output`);
+  if (graph.inputs.length === 0 || output === undefined) {
+    throw new InternalError(`${graph.name} is not a classifier: it needs an input and an output`);
   }
   const isClassifier = hasLogitsAlone(graph);
   return {
     batch,
-    logits: async (images) => {
-      requireArguments("classifier.logits", { images: [images, "tensor"] });
-      const results = await plan.run({ [input.name]: images });
+    logits: async (images, inputs) => {
+      requireArguments("classifier.logits", { images: [images, "tensor"], inputs: [inputs, "object?"] });
+      const results = await plan.run(feedsOf(graph.inputs, images, inputs));
       if (isClassifier) return required(results[output], `output "${output}"`);
       return inRows(graph.outputs.map((name) => required(results[name], `output "${name}"`)));
     },
@@ -110,8 +110,8 @@ export async function answersOf(classifier: Classifier, split: Split, normalizat
   const parts: Float32Array[] = [];
   const labelParts: number[] = [];
   let classes = 0;
-  for await (const { images, labels, count } of evaluationBatches(split, normalization, classifier.batch)) {
-    const { shape, data } = await classifier.logits(images);
+  for await (const { images, inputs, labels, count } of evaluationBatches(split, normalization, classifier.batch)) {
+    const { shape, data } = await classifier.logits(images, inputs);
     classes = shape[1] ?? 0;
     parts.push(data.subarray(0, count * classes));
     labelParts.push(...labels.data.subarray(0, count));

@@ -59,7 +59,7 @@ export async function measureConfusion(
   let counts: number[][] = [];
   let [images, correct, unanswered, loss] = [0, 0, 0, 0];
   for await (const batch of evaluationBatches(split, normalization, classifier.batch)) {
-    const logits = await classifier.logits(batch.images);
+    const logits = await classifier.logits(batch.images, batch.inputs);
     const [, classes = 0] = logits.shape;
     if (counts.length === 0) counts = Array.from({ length: classes }, () => Array<number>(classes).fill(0));
     for (let row = 0; row < batch.count; row++) {

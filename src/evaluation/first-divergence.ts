@@ -2,8 +2,8 @@
  * Finds the first layer in which two networks differ that should be equal. Both compute one image with every activation
  * as an output, and the activations are compared in execution order. This only explains a certificate that failed.
  */
-import { required } from "../core/errors.ts";
 import { type Tensor, take } from "../core/tensor.ts";
+import { type BatchInputs, feedsOf } from "../data/inputs.ts";
 import { withoutCarried } from "../formats/onnx/carried/network-file.ts";
 import { writeOnnx } from "../formats/onnx/write.ts";
 import { type Graph, type Network, takesChannelsLast } from "../graph/graph.ts";
@@ -37,26 +37,36 @@ function exposed(graph: Graph): Graph {
   return { ...graph, outputs };
 }
 
-/** All activations of `network`, factors folded, on `host` for one image `[1,C,H,W]`. */
-export async function engineActivations(host: Host, network: Network, image: Tensor): Promise<Activations> {
+/** An image `[1,C,H,W]`, and the values for the inputs besides it. */
+export interface Example {
+  readonly image: Tensor;
+  readonly inputs?: BatchInputs;
+}
+
+/** All activations of `network`, factors folded, on `host` for one image. */
+export async function engineActivations(
+  host: Host,
+  network: Network,
+  { image, inputs }: Example,
+): Promise<Activations> {
   const graph = exposed(fold(network.graph));
   const plan = await host.prepare(graph, { batch: 1 });
   try {
     await plan.write(network.weights);
-    return new Map(Object.entries(await plan.run({ [required(graph.inputs[0], "an input").name]: image })));
+    return new Map(Object.entries(await plan.run(feedsOf(graph.inputs, image, inputs))));
   } finally {
     await plan.dispose();
   }
 }
 
-/** All activations of `network` in ONNX Runtime for one image `[1,C,H,W]`. */
-export async function runtimeActivations(network: Network, image: Tensor): Promise<Activations> {
+/** All activations of `network` in ONNX Runtime for one image. */
+export async function runtimeActivations(network: Network, { image, inputs }: Example): Promise<Activations> {
   const graph = withoutCarried(exposed(network.graph));
   const session = await openRuntime(writeOnnx({ graph, weights: network.weights }), graph.name, {
     channelsLast: takesChannelsLast(graph),
   });
   try {
-    return await session.run(image);
+    return await session.run(image, inputs);
   } finally {
     await session.dispose();
   }

@@ -1,9 +1,10 @@
 /** ONNX Runtime, which checks exported files and measures their latency. */
-import type { InferenceSession } from "onnxruntime-node";
+import type { InferenceSession, Tensor as RuntimeTensor } from "onnxruntime-node";
 import { required, UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
-import { type Tensor, tensor } from "../core/tensor.ts";
+import { type Shape, type Tensor, tensor } from "../core/tensor.ts";
 import { requireThreads } from "../core/threads.ts";
+import type { BatchInputs } from "../data/inputs.ts";
 import { onnxRuntime } from "./runtime-library.ts";
 
 export interface RuntimeOptions {
@@ -24,13 +25,21 @@ export interface LoadOptions extends RuntimeOptions {
   readonly optimizedFile?: string;
 }
 
+export interface RuntimeInput {
+  readonly name: string;
+  readonly shape: readonly (number | string)[];
+}
+
 /** A file loaded by ONNX Runtime. Runs block the calling thread. */
 export interface RuntimeSession {
-  /** The file's input: its name and shape, symbolic dimensions by name. */
-  readonly input: { readonly name: string; readonly shape: readonly (number | string)[] };
+  /** The file's first input: its name and shape, symbolic dimensions by name. */
+  readonly input: RuntimeInput;
   readonly outputs: readonly string[];
-  /** Values of all outputs for one batch of images, [N,C,H,W]. */
-  run(images: Tensor): Promise<ReadonlyMap<string, Tensor>>;
+  /**
+   * Values of all outputs for one batch of images, [N,C,H,W]. `inputs`: values for the inputs besides the images.
+   * Throws `UserError("bad-file")` unless the file takes exactly these.
+   */
+  run(images: Tensor, inputs?: BatchInputs): Promise<ReadonlyMap<string, Tensor>>;
   dispose(): Promise<void>;
 }
 
@@ -67,7 +76,7 @@ export async function runSession(
 
 /**
  * Loads an ONNX file from its path or its bytes; messages call it `name`. Throws `UserError`: "engine-missing" without
- * ONNX Runtime; "bad-file", with the runtime's reason, if the file does not load, does not have exactly one input, or
+ * ONNX Runtime; "bad-file", with the runtime's reason, if the file does not load, has no input of a tensor, or
  * fails to run.
  */
 export async function openRuntime(
@@ -76,29 +85,59 @@ export async function openRuntime(
   { threads = 1, channelsLast = false }: RuntimeOptions = {},
 ): Promise<RuntimeSession> {
   const session = await loadSession(source, name, { threads });
-  const [input] = session.inputMetadata;
-  if (input === undefined || !input.isTensor || session.inputMetadata.length > 1) {
+  const found = session.inputMetadata.flatMap((one) => (one.isTensor ? [{ name: one.name, shape: one.shape }] : []));
+  const [input] = found;
+  if (input === undefined || found.length < session.inputMetadata.length) {
     await session.release();
-    throw new UserError("bad-file", "is not a network with one input", {
+    throw new UserError("bad-file", "does not take tensors", {
       about: name,
-      expected: "one tensor",
+      expected: "images and values beside them",
       received: session.inputNames.join(", ") || "none",
-      hint: "Use a network that takes images alone",
+      hint: "Use a network that takes images",
     });
   }
   return {
-    input: { name: input.name, shape: input.shape },
+    input,
     outputs: session.outputNames,
-    async run(images) {
-      const { shape, data } = channelsLast ? withChannelsLast(images) : images;
-      // Batches are in shared memory, which the runtime does not accept.
-      const values = data.buffer instanceof SharedArrayBuffer ? new Float32Array(data) : data;
-      const feeds = { [input.name]: new (onnxRuntime().Tensor)("float32", values, shape) };
+    async run(images, inputs = {}) {
+      const others = found.filter((one) => Object.hasOwn(inputs, one.name));
+      const [taker, ...unfed] = found.filter((one) => !others.includes(one));
+      if (taker === undefined || unfed.length > 0) throw withoutValues(name, found, Object.keys(inputs));
+      const [batch = 0] = images.shape;
+      const feeds = Object.fromEntries([
+        [taker.name, runtimeTensor(channelsLast ? withChannelsLast(images) : images)],
+        ...others.map(({ name: other, shape }) => {
+          const data = inputs[other]?.data ?? new Float32Array();
+          return [other, runtimeTensor(tensor(shapeFor(shape, batch, data.length), data))] as const;
+        }),
+      ]);
       const results = await runSession(session, feeds, name);
       return new Map(session.outputNames.map((output) => [output, floatsOf(results[output], output, name)]));
     },
     dispose: () => session.release(),
   };
+}
+
+function withoutValues(name: string, inputs: readonly RuntimeInput[], given: readonly string[]): UserError {
+  return new UserError("bad-file", "has other inputs than there are values", {
+    about: name,
+    expected: ["images", ...given].join(", "),
+    received: inputs.map((input) => input.name).join(", "),
+    hint: "Use a network that takes images alone, or give columns of the data for its other inputs",
+  });
+}
+
+/** The shape of an input for a batch, whose axes of open size are the batch and at most one more. */
+function shapeFor(shape: RuntimeInput["shape"], batch: number, count: number): Shape {
+  const rest = shape.slice(1).map((extent) => (typeof extent === "number" && extent > 0 ? extent : undefined));
+  const known = rest.reduce<number>((product, extent) => product * (extent ?? 1), batch);
+  return shape.length === 0 ? [] : [batch, ...rest.map((extent) => extent ?? count / known)];
+}
+
+function runtimeTensor({ shape, data }: Tensor): RuntimeTensor {
+  // Batches are in shared memory, which the runtime does not accept.
+  const values = data.buffer instanceof SharedArrayBuffer ? new Float32Array(data) : data;
+  return new (onnxRuntime().Tensor)("float32", values, shape);
 }
 
 /** Converts [N,C,H,W] to [N,H,W,C]. */

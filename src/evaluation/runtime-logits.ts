@@ -24,7 +24,7 @@ export async function runtimeLogits(
   const classifier = isMultiLabel ? plainly : inTwoClasses(plainly, graph);
   const toLogits = isMultiLabel ? (lastSigmoid(graph) === undefined ? undefined : logOdds) : logitsFrom(graph);
   if (toLogits === undefined) return classifier;
-  return { ...classifier, logits: async (images) => toLogits(await classifier.logits(images)) };
+  return { ...classifier, logits: async (...given) => toLogits(await classifier.logits(...given)) };
 }
 
 /** The function from the outputs of `graph` to logits; undefined if they are logits. */

@@ -2,6 +2,7 @@
  * ONNX Runtime in a thread of its own, because its runs block the calling thread: for seconds with a batch of a large
  * network. Each classifier and each measurement has its own thread.
  */
+import { optional } from "../core/optional.ts";
 import { Requests } from "../core/requests.ts";
 import { spawnWorker } from "../core/worker.ts";
 import type { Classifier } from "./classifier.ts";
@@ -29,7 +30,11 @@ export async function runtimeClassifier(
     await thread.stop();
     throw error;
   }
-  return { batch, logits: (images) => thread.call("logits", images), dispose: () => thread.stop() };
+  return {
+    batch,
+    logits: (images, inputs) => thread.call("logits", { images, ...optional({ inputs }) }),
+    dispose: () => thread.stop(),
+  };
 }
 
 /** `measureLatency` in a thread of its own. */

@@ -38,11 +38,11 @@ export function viewCount(set: ViewSet): number {
 export function averagingViews(classifier: Classifier, set: ViewSet): Classifier {
   return {
     batch: classifier.batch,
-    logits: async (images) => {
+    logits: async (images, inputs) => {
       let sum: Float64Array | undefined;
       let shape: Tensor["shape"] = [];
       for (const view of views[set]) {
-        const logits = await classifier.logits(viewed(images, view));
+        const logits = await classifier.logits(viewed(images, view), inputs);
         shape = logits.shape;
         sum ??= new Float64Array(logits.data.length);
         for (let index = 0; index < sum.length; index++) {

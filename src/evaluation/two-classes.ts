@@ -11,7 +11,7 @@ import type { Classifier } from "./classifier.ts";
 export function inTwoClasses(classifier: Classifier, graph: Graph): Classifier {
   const score = singleScoreOf(graph);
   if (score === undefined) return classifier;
-  return { ...classifier, logits: async (images) => pairsOf(await classifier.logits(images), score) };
+  return { ...classifier, logits: async (...given) => pairsOf(await classifier.logits(...given), score) };
 }
 
 function pairsOf({ data }: Tensor, score: SingleScore): Tensor {

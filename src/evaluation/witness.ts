@@ -3,7 +3,6 @@
  * or else the same engine, which then reads the exported file.
  */
 
-import type { Tensor } from "../core/tensor.ts";
 import { type EngineName, engineNames } from "../engine/create.ts";
 import { EngineHost } from "../engine/host.ts";
 import { oneDnnIsAbsent } from "../engine/onednn/ffi/locate.ts";
@@ -11,7 +10,7 @@ import { loadOnnx } from "../formats/onnx/index.ts";
 import { cost } from "../graph/cost.ts";
 import type { Network } from "../graph/graph.ts";
 import { type Classifier, engineClassifier } from "./classifier.ts";
-import { type Activations, engineActivations, runtimeActivations } from "./first-divergence.ts";
+import { type Activations, type Example, engineActivations, runtimeActivations } from "./first-divergence.ts";
 import { hasOnnxRuntime, onnxRuntimeVersion } from "./runtime-library.ts";
 import { runtimeClassifierOf } from "./runtime-logits.ts";
 
@@ -25,7 +24,7 @@ export interface Witness {
   /** A classifier of the compact network's file. */
   classifier(batch: number): Promise<Classifier>;
   /** All activations of `network`, which was read from the file, for one image. */
-  activations(network: Network, image: Tensor): Promise<Activations>;
+  activations(network: Network, example: Example): Promise<Activations>;
   dispose(): Promise<void>;
 }
 
@@ -65,7 +64,7 @@ async function engineWitness({ compact, compactFile, engine: beside }: WitnessOp
     name: engine === beside ? `the ${engine} engine again` : `the ${engine} engine`,
     ...(engine === "reference" ? { images: affordable } : {}),
     classifier: async (batch) => engineClassifier(host, await loadOnnx(compactFile), batch),
-    activations: (network, image) => engineActivations(host, network, image),
+    activations: (network, example) => engineActivations(host, network, example),
     dispose: () => host.dispose(),
   };
 }

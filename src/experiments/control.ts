@@ -17,6 +17,7 @@ import type { ControlOf, RunFinished } from "../training/events/events.ts";
 import type { Run } from "../training/finish/run.ts";
 import { loadTogether } from "../training/run-folder/broadcast.ts";
 import { readEvents } from "../training/run-folder/event-log.ts";
+import { requireKeptFiles } from "../training/run-folder/kept-files.ts";
 import { runFiles } from "../training/run-folder/run-folder.ts";
 import { type RunRecord, readRunRecord } from "../training/run-folder/run-record.ts";
 import { clusterFor, type RunOptions } from "../training/session/run-scope.ts";
@@ -55,8 +56,8 @@ export interface Finished {
  * A baseline that was stopped is continued with `resume`, as any run.
  *
  * @throws UserError "missing-file" if `folder` is not a run; "bad-option" if the run is not finished, is a from-scratch
- * baseline itself or pruned nothing; "run-exists" if the baseline exists already; "checksum" if the data is not the
- * same; and the errors of `train`.
+ * baseline itself or pruned nothing; "run-exists" if the baseline exists already; "checksum" if the data or the teacher
+ * is not the same; and the errors of `train`.
  */
 export async function control(folder: string, options: ControlOptions = {}): Promise<Run> {
   requireArguments("control", { folder: [folder, "text"], options: [options, "object"] });
@@ -81,6 +82,7 @@ export async function control(folder: string, options: ControlOptions = {}): Pro
   const same = kind === "macs" ? "macs" : "epochs";
   const { settings, trainingMacs } = planControl(run, graph, same);
   const isTaught = record.settings.teach !== undefined;
+  if (isTaught) await cluster.onFirst(() => requireKeptFiles(run.folder, record.files, [runFiles.teacher]));
   const teacher = isTaught ? await loadTogether(join(run.folder, runFiles.teacher), cluster) : undefined;
   const place = resolve(chosen ?? controlFolder(run.folder, kind, seed));
   const dataset = await reopenData(record, data);

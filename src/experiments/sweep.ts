@@ -23,7 +23,7 @@ import { imagesPerMicroBatch } from "../training/network/micro-batches.ts";
 import { partOfBatch } from "../training/ranks/ranks.ts";
 import { DEFAULT_RUNS_FOLDER, lockRunFolder } from "../training/run-folder/run-folder.ts";
 import { hashData, hashWeights } from "../training/run-folder/run-record.ts";
-import { labelOptionsOf } from "../training/settings/tasks.ts";
+import { tableOptionsOf } from "../training/settings/tasks.ts";
 import { openData } from "../training/start/data/run-data.ts";
 import { bringsWeights, requireOneTarget, requireWeights } from "../training/start/fine-tuning.ts";
 import { requireHead } from "../training/start/head/head.ts";
@@ -178,7 +178,7 @@ export function imagesOf({ images, settings }: SweepPlan): {
   readonly severalLabels: boolean;
 } {
   // A caller in JavaScript may pass anything; the plan is checked later.
-  return { ...optional({ images }), ...labelOptionsOf(settings ?? {}) };
+  return { ...optional({ images }), ...tableOptionsOf(settings ?? {}) };
 }
 
 async function statesOf(folder: string, plan: SweepPlan, model: string): Promise<readonly PlannedRun[]> {

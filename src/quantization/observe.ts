@@ -6,6 +6,7 @@ import { required } from "../core/errors.ts";
 import { elementCount } from "../core/tensor.ts";
 import type { Normalization, Split } from "../data/dataset.ts";
 import { evaluationBatches } from "../data/evaluation-batches.ts";
+import { feedsOf } from "../data/inputs.ts";
 import type { Host } from "../evaluation/classifier.ts";
 import type { ForwardNode, Graph, Network, Node } from "../graph/graph.ts";
 import { inferShapes } from "../graph/shapes.ts";
@@ -73,8 +74,8 @@ export async function observe(
     const counts = new Map(values.map((value) => [value, new Float64Array(bins)] as const));
     for (const pass of [0, 1]) {
       let done = pass * split.count;
-      for await (const { images, count } of evaluationBatches(split, normalization, batch)) {
-        const results = await plan.run({ [input]: images });
+      for await (const { images, inputs, count } of evaluationBatches(split, normalization, batch)) {
+        const results = await plan.run(feedsOf(graph.inputs, images, inputs));
         for (const value of values) {
           const { data } = value === input ? images : required(results[value], `value "${value}"`);
           const seen = data.subarray(0, (data.length / batch) * count);

@@ -105,7 +105,7 @@ describe("targets", () => {
   it("of a label that is not a class are refused, with the image's index", async () => {
     const batch = flatBatch(3);
     batch.labels[1] = CLASSES;
-    const soften = (): void => softenBatch(batch, indices, shape, { classes: CLASSES, smoothing: 0.1 }, 1, 0);
+    const soften = (): unknown => softenBatch(batch, indices, shape, { classes: CLASSES, smoothing: 0.1 }, 1, 0);
     expect((await userError(soften, "bad-option")).details).toMatchObject({ about: "label of image 41" });
   });
 });

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { required } from "../../src/core/errors.ts";
@@ -179,6 +179,13 @@ test("of a run that was taught outputs it is taught the same outputs by the same
   expect(own.taught).toEqual(ofRun.taught);
   const teachers = await Promise.all([taught, baseline].map((each) => loadOnnx(join(each.folder, "teacher.onnx"))));
   expect(teachers[1]).toEqual(teachers[0]);
+
+  const path = join(folder, "teacher.onnx");
+  const edited = await readFile(path);
+  edited.writeUInt8(edited.readUInt8(edited.length - 200) ^ 1, edited.length - 200);
+  await writeFile(path, edited);
+  const other = control(taught.folder, { data, seed: 9 });
+  await expect(other).rejects.toMatchObject({ code: "checksum", details: { about: path } });
   expect(baseline.after).toMatchObject(cost(taught.compact.graph));
   expect(taught.after.macs).toBeLessThan(taught.before.macs);
   const finished = (await readEvents(baseline.folder)).findLast((event) => event.type === "run.finished");

@@ -76,6 +76,7 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
   "teach-temperature": [exactly(4), exactly(1)],
   "output-weights": [exactly({ boxes: 1, scores: 0.5 }, "boxes=1,scores=0.5")],
   "output-kinds": [exactly({ y: "logits", z: "values" }, "y=logits,z=values")],
+  columns: [exactly({ x: ["age"], y: ["a", "b c"] }, "x=age,y=a+b c")],
   outputs: [exactly(["logits"], "logits"), exactly(["map0", "map1"], "map0,map1")],
   input: [exactly({ scale: 1, keep: 0.5 }, "scale=1,keep=0.5")],
   "keep-head": [{ text: undefined, value: true }],

@@ -85,6 +85,7 @@ test("every setting of the schema can be suggested", () => {
     outputs: ["logits"],
     task: "multi-label",
     inputs: {},
+    columns: { x: ["age", "weight"] },
     teach: "outputs",
     teachTemperature: 1,
     outputWeights: {},

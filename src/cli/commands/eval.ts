@@ -6,7 +6,7 @@ import { required, UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import { integerFor, oneOf, threadsFor } from "../../core/text-values.ts";
 import type { DataProgress } from "../../data/cifar10-cache.ts";
-import { type Dataset, firstImages, withNotes } from "../../data/dataset.ts";
+import { type Dataset, firstImages, type InputColumns, withNotes } from "../../data/dataset.ts";
 import type { ImageFileOptions } from "../../data/images/open.ts";
 import { openDataset } from "../../data/open.ts";
 import { defaultEngine, type EngineName, engineNames } from "../../engine/create.ts";
@@ -31,11 +31,11 @@ import { readSize } from "../../training/settings/codecs.ts";
 import { readFixedInputs } from "../../training/settings/fixed-input.ts";
 import { fileImageFlags } from "../../training/settings/image-flags.ts";
 import { tasks } from "../../training/settings/tasks.ts";
-import { answersWithLabels } from "../../training/start/data/file-metadata.ts";
+import { answersWithLabels, columnsOfFile } from "../../training/start/data/file-metadata.ts";
 import { readingNote } from "../../training/start/reading-note.ts";
 import { checkFit, sampleShapeOf } from "../../training/start/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
-import { addImageFlags, imageOptions } from "../flags.ts";
+import { addImageFlags, columnsOption, imageOptions } from "../flags.ts";
 import { preprocessingNotes, preprocessingOf } from "../preprocessing.ts";
 import { confusionLines } from "../view/confusion.ts";
 import { dataProgress } from "../view/data-progress.ts";
@@ -54,6 +54,7 @@ interface EvalOptions extends CommonOptions {
   readonly runtime?: boolean;
   readonly size?: Pair;
   readonly input?: FixedInputs;
+  readonly columns?: InputColumns;
   readonly tta?: ViewSet;
   readonly task?: (typeof tasks)[number];
 }
@@ -68,12 +69,18 @@ interface Scores {
   readonly augmented?: { readonly views: ViewSet } & Accuracy;
 }
 
+interface OpeningOptions {
+  readonly images: ImageFileOptions;
+  readonly isMultiLabel: boolean;
+  readonly columns: InputColumns | undefined;
+}
+
 /** Opens the test images, preprocessed as the user or the file says. */
 async function openFor(
   path: string,
   { graph, weights }: Network,
   data: string,
-  { images, isMultiLabel }: { readonly images: ImageFileOptions; readonly isMultiLabel: boolean },
+  { images, isMultiLabel, columns }: OpeningOptions,
   onProgress: (progress: DataProgress) => void,
 ): Promise<Dataset> {
   const input = sampleShapeOf(graph);
@@ -83,7 +90,7 @@ async function openFor(
     images,
     severalLabels: isMultiLabel,
     imageDefaults: preprocessingOf(file, images),
-    ...optional({ input }),
+    ...optional({ input, columns: columns ?? columnsOfFile(file) }),
   });
   return withNotes(dataset, preprocessingNotes(file, images));
 }
@@ -204,6 +211,7 @@ export function addEval(program: Command, context: Context): void {
     .option("--input <values>", "fixed values of the file's inputs besides the images, as scale=1,mask=m.npy", (text) =>
       readFixedInputs(text),
     )
+    .addOption(columnsOption())
     .option("--limit <images>", "use only the first test images", integerFor("--limit"))
     .addOption(
       new Option("--engine <name>", `${engineNames.join(" or ")} (default: onednn where it is installed)`).argParser(
@@ -229,7 +237,13 @@ export function addEval(program: Command, context: Context): void {
       options.task === "multi-label" || (options.task === undefined && answersWithLabels(network.graph));
     if (isMultiLabel && options.html !== undefined) throw noPage();
     const dataset = await dataProgress(context, (onProgress) =>
-      openFor(file, network, options.data, { images: imageOptions(command), isMultiLabel }, onProgress),
+      openFor(
+        file,
+        network,
+        options.data,
+        { images: imageOptions(command), isMultiLabel, columns: options.columns },
+        onProgress,
+      ),
     );
     const notices = [readingNote(network.graph, dataset)].filter((note) => note !== undefined);
     const { confusion, augmented, labels } = await withStatusLine(context, (show) =>

@@ -4,7 +4,7 @@ import { kernelCacheFolder } from "../../core/cache-folder.ts";
 import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import { integerFor, oneOf, threadsFor } from "../../core/text-values.ts";
-import type { Dataset } from "../../data/dataset.ts";
+import type { Dataset, InputColumns } from "../../data/dataset.ts";
 import { openDataset } from "../../data/open.ts";
 import { defaultEngine, type EngineName, engineNames } from "../../engine/create.ts";
 import { EngineHost } from "../../engine/host.ts";
@@ -15,10 +15,10 @@ import { compareQuantized } from "../../quantization/compare.ts";
 import { type Quantized, type QuantizeProgress, quantize } from "../../quantization/quantize.ts";
 import { formatCount } from "../../report/format.ts";
 import { fileImageFlags } from "../../training/settings/image-flags.ts";
-import { answersWithLabels } from "../../training/start/data/file-metadata.ts";
+import { answersWithLabels, columnsOfFile } from "../../training/start/data/file-metadata.ts";
 import { checkFit, sampleShapeOf } from "../../training/start/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice, withCommonOptions } from "../context.ts";
-import { addImageFlags, imageOptions } from "../flags.ts";
+import { addImageFlags, columnsOption, imageOptions } from "../flags.ts";
 import { preprocessingOf } from "../preprocessing.ts";
 import { dataProgress } from "../view/data-progress.ts";
 import { type QuantizationReport, quantizationLines } from "../view/quantization.ts";
@@ -26,6 +26,7 @@ import { type ShowStatus, withStatusLine } from "../view/status-line.ts";
 
 interface QuantizeFlags extends CommonOptions {
   readonly data?: string;
+  readonly columns?: InputColumns;
   readonly out?: string;
   readonly images?: number;
   readonly heldOut?: number;
@@ -76,7 +77,7 @@ async function openData(
   context: Context,
   file: string,
   { network }: OnnxFile,
-  data: string | undefined,
+  { data, columns }: Pick<QuantizeFlags, "data" | "columns">,
   images: ReturnType<typeof imageOptions>,
 ): Promise<Dataset> {
   if (data === undefined) {
@@ -89,7 +90,7 @@ async function openData(
   const dataset = await dataProgress(context, (onProgress) =>
     openDataset(data, {
       ...{ onProgress, images, imageDefaults, severalLabels: answersWithLabels(network.graph) },
-      ...optional({ input }),
+      ...optional({ input, columns: columns ?? columnsOfFile({ ...network, path: file }) }),
     }),
   );
   checkFit(network.graph, dataset);
@@ -137,7 +138,7 @@ async function run(context: Context, file: string, flags: QuantizeFlags, command
   await requirePlaceFor(out);
   const opened = await openOnnx(file);
   requireFloats(opened, file);
-  const dataset = await openData(context, file, opened, flags.data, imageOptions(command));
+  const dataset = await openData(context, file, opened, flags, imageOptions(command));
   if (opened.opset < oldestOpset) {
     printNotice(context, `the file's opset ${opened.opset} is raised to ${oldestOpset}, which quantised layers need`);
   }
@@ -164,6 +165,7 @@ export function addQuantize(program: Command, context: Context): void {
     )
     .argument("<file>", "an ONNX file in floats, such as a run's compact.onnx")
     .option("--data <dataset>", "the training data: cifar10, a folder, name:folder, a CSV file, or a Parquet file")
+    .addOption(columnsOption())
     .option("--out <file>", "the file to write (default: <file>.int8.onnx; its figures go to .json beside it)")
     .optionsGroup("Ranges:")
     .option("--images <n>", "training images to find the ranges of values from (default: 512)", integerFor("--images"))

@@ -15,7 +15,8 @@ import { imageFlags } from "../../training/settings/image-flags.ts";
 import { recipe } from "../../training/settings/recipes.ts";
 import { settingGroups, type TrainingCommand } from "../../training/settings/setting.ts";
 import type { SettingsInput } from "../../training/settings/settings.ts";
-import { labelOptionsOf } from "../../training/settings/tasks.ts";
+import { tableOptionsOf } from "../../training/settings/tasks.ts";
+import { withColumnsOfFile } from "../../training/start/data/file-metadata.ts";
 import { finishedRun, isRunFolder } from "../../training/start/finished-run.ts";
 import { needsLatency } from "../../training/start/latency-table.ts";
 import { fileOf, inputOf, networkFor, type OpenModel, openModel } from "../../training/start/starting-network.ts";
@@ -67,7 +68,8 @@ export async function requestOf(
     ...(round === "auto" ? { round: (await knownWidths(kernelCacheFolder())).multiple } : {}),
   };
   const request = withRecipe(name, { model: named, data: data ?? run?.data, settings });
-  return { ...request, opened: opened ?? request.model };
+  const found = opened ?? request.model;
+  return { ...request, settings: withColumnsOfFile(request.settings, fileOf(found)), opened: found };
 }
 
 function listOf(value: unknown): readonly string[] | undefined {
@@ -92,7 +94,7 @@ async function runTraining(
       const { classes: _, ...imageDefaults } = file === undefined ? {} : preprocessingOf(file, images);
       const reference = datasetReference(dataName, {
         ...{ onProgress, images, imageDefaults },
-        ...labelOptionsOf(settings),
+        ...tableOptionsOf(settings),
       });
       const opened = await reference.open(inputOf(model));
       const dataset = withNotes(opened, file === undefined ? [] : preprocessingNotes(file, images));

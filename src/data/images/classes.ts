@@ -1,6 +1,9 @@
 /** Classes by name: sorts the names, and finds mistakes in them before any training. */
 import { UserError } from "../../core/errors.ts";
 
+/** The numbers of an image, by the name of the input that gets them. */
+export type ImageNumbers = Readonly<Record<string, readonly number[]>>;
+
 /** An image file and the name of its class. */
 export interface LabelledFile {
   readonly path: string;
@@ -8,6 +11,8 @@ export interface LabelledFile {
   readonly className: string;
   /** Its labels, if it may have several: `className` is then "". */
   readonly labels?: readonly string[];
+  /** For the network's inputs besides the images, if any were asked for. */
+  readonly numbers?: ImageNumbers;
   readonly at?: number;
 }
 

@@ -4,9 +4,12 @@
  */
 import { dirname, resolve } from "node:path";
 import { UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
+import type { InputColumns } from "../dataset.ts";
 import { readDataFile } from "../files.ts";
-import { listed, sortedClasses } from "./classes.ts";
-import { splitOf } from "./csv.ts";
+import { type ImageNumbers, listed, sortedClasses } from "./classes.ts";
+import { columnsOf as inputColumnsOf, numbersOfRow } from "./column-numbers.ts";
+import { splitOf, type TableOptions } from "./csv.ts";
 import { type CsvRecord, csvRecords } from "./csv-records.ts";
 import { type FolderParts, fileSizes, type Part } from "./image-folder.ts";
 import { checkLabels, isMarked, labelsOfCells } from "./label-lists.ts";
@@ -23,21 +26,24 @@ interface Columns {
   readonly labels: string | undefined;
   /** Without it: the columns of 0 and 1, which are the classes. */
   readonly classes: readonly string[];
+  /** The columns of numbers for the network's inputs besides the images. */
+  readonly inputs: InputColumns | undefined;
 }
 
 interface Row {
   readonly path: string;
   readonly split: "train" | "test" | undefined;
   readonly labels: readonly string[];
+  readonly numbers: ImageNumbers | undefined;
 }
 
 /**
  * Lists the images in the CSV file `path`, each with its labels.
  * @throws UserError "missing-file"; "bad-file", with the line, for a missing column, an empty path, a label that cannot
- * be read, or an image in two splits.
+ * be read, or an image in two splits or with two sets of numbers; and what `numbersOfRow` throws.
  */
-export async function listCsvLabels(path: string): Promise<FolderParts> {
-  const { rows, classes } = readRows(await readDataFile(path), path);
+export async function listCsvLabels(path: string, options: TableOptions = {}): Promise<FolderParts> {
+  const { rows, classes } = readRows(await readDataFile(path), path, options.columns);
   checkLabels(classes, path);
   const hasSplit = rows.some(({ split }) => split !== undefined);
   const part = async (wanted: "train" | "test", about: string): Promise<Part> => {
@@ -45,8 +51,9 @@ export async function listCsvLabels(path: string): Promise<FolderParts> {
     const sizes = await fileSizes(chosen.map((row) => resolve(dirname(path), row.path)));
     return {
       ...{ about, classes, skipped: [] },
-      files: chosen.map(({ path: image, labels }, index) => ({
+      files: chosen.map(({ path: image, labels, numbers }, index) => ({
         ...{ path: image, bytes: sizes[index] ?? 0, className: "", labels },
+        ...optional({ numbers }),
       })),
     };
   };
@@ -54,7 +61,11 @@ export async function listCsvLabels(path: string): Promise<FolderParts> {
   return { train: await part("train", `${path} (train)`), test: await part("test", `${path} (test)`) };
 }
 
-function readRows(bytes: Buffer, path: string): { readonly rows: readonly Row[]; readonly classes: readonly string[] } {
+function readRows(
+  bytes: Buffer,
+  path: string,
+  wanted: InputColumns | undefined,
+): { readonly rows: readonly Row[]; readonly classes: readonly string[] } {
   let header: readonly string[] = [];
   const records = csvRecords(bytes, path, (names) => {
     header = names.map((name) => name.trim());
@@ -66,7 +77,7 @@ function readRows(bytes: Buffer, path: string): { readonly rows: readonly Row[];
       hint: "Write one line for each image: its path and its labels",
     });
   }
-  const columns = columnsOf(header, path);
+  const columns = columnsOf(header, path, wanted);
   const about = (index: number): string => `${path}, line ${records[index]?.line ?? 0}`;
   const { labels: column } = columns;
   const labels =
@@ -84,13 +95,15 @@ function readRows(bytes: Buffer, path: string): { readonly rows: readonly Row[];
   };
 }
 
-function columnsOf(header: readonly string[], path: string): Columns {
+function columnsOf(header: readonly string[], path: string, wanted: InputColumns | undefined): Columns {
   const find = (names: readonly string[]): string | undefined =>
     header.find((name) => names.includes(name.toLowerCase()));
   const [image, labels, split] = [find(pathNames), find(labelNames), find([SPLIT])];
-  const classes = labels === undefined ? header.filter((name) => name !== image && name !== split) : [];
+  const inputs = wanted === undefined ? undefined : inputColumnsOf(header, wanted, path);
+  const others = [image, split, ...Object.values(inputs ?? {}).flat()];
+  const classes = labels === undefined ? header.filter((name) => !others.includes(name)) : [];
   if (image !== undefined && (labels !== undefined || classes.length > 0) && !classes.includes("")) {
-    return { path: image, split, labels, classes };
+    return { path: image, split, labels, classes, inputs };
   }
   throw new UserError("bad-file", "the first line is not the expected header", {
     about: path,
@@ -122,8 +135,15 @@ function merged(
         hint: "Write the same split in all lines of an image",
       });
     }
+    const numbers = columns.inputs === undefined ? undefined : numbersOfRow(fields, columns.inputs, about(index));
+    if (earlier !== undefined && JSON.stringify(earlier.numbers) !== JSON.stringify(numbers)) {
+      throw new UserError("bad-file", `the image ${image} has other numbers on an earlier line`, {
+        about: about(index),
+        hint: "Write the same numbers in all lines of an image",
+      });
+    }
     const own = [...new Set([...(earlier?.labels ?? []), ...(labels[index] ?? [])])];
-    rows.set(image, { path: image, split, labels: own });
+    rows.set(image, { path: image, split, labels: own, numbers });
   }
   return [...rows.values()];
 }

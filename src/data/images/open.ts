@@ -6,9 +6,18 @@ import { basename, dirname, resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
-import type { AreaCrop, Dataset, FileSplit, ImagePreparation, Normalization, SampleShape } from "../dataset.ts";
+import type {
+  AreaCrop,
+  Dataset,
+  FileSplit,
+  ImagePreparation,
+  InputColumns,
+  Normalization,
+  SampleShape,
+} from "../dataset.ts";
 import { type LabelSets, numberedSets } from "../label-sets.ts";
 import { checkClassCount, checkKnownClasses, checkTestClasses, type LabelledFile, sortedClasses } from "./classes.ts";
+import { inputsOf, widthsOf } from "./column-numbers.ts";
 import { listCsv } from "./csv.ts";
 import { listCsvLabels } from "./csv-labels.ts";
 import { FULL_WHITE, loadDecoder } from "./decode.ts";
@@ -17,7 +26,7 @@ import { holdOut, shuffled } from "./holdout-split.ts";
 import { type FolderParts, listFolder } from "./image-folder.ts";
 import { notesOf } from "./notes.ts";
 import { listParquet, parquetFiles } from "./parquet.ts";
-import { listUnlabelled } from "./unlabelled.ts";
+import { ANY_CLASS, listUnlabelled } from "./unlabelled.ts";
 import { Unreadable } from "./unreadable.ts";
 import { haveSize, wholeImages } from "./whole.ts";
 
@@ -133,7 +142,8 @@ function channelsOf(input: SampleShape | undefined): 1 | 3 | undefined {
  * CSV file with the columns path and label, or a Parquet file or a folder of them, with the columns image and label. A
  * label is the index of a class in the sorted class names. `labels`: with "none" a folder's images need no classes;
  * with "several" an image of a table may have any number of labels. With "none", images that have the size of the
- * network already are shown whole.
+ * network already are shown whole. `columns`: the columns of a table with numbers for the network's inputs besides the
+ * images.
  * @throws UserError "bad-file" if the folder or file is not a valid dataset, "bad-option" for wrong options.
  */
 export async function openImages(
@@ -141,17 +151,19 @@ export async function openImages(
   options: ImageFileOptions = {},
   input?: SampleShape,
   labels: "one" | "none" | "several" = "one",
+  columns?: InputColumns,
 ): Promise<Dataset<FileSplit>> {
   const prepared = prepare(options, input);
   const isCsv = place.toLowerCase().endsWith(".csv");
   const tables = await parquetFiles(place);
   const hasSeveral = labels === "several" && (isCsv || tables.length > 0);
   const isUnlabelled = labels === "none";
-  const stored = tables.length > 0 ? await listParquet(tables, { hasSeveral }) : undefined;
+  const table = { columns, isUnlabelled };
+  const stored = tables.length > 0 ? await listParquet(tables, { hasSeveral, ...table }) : undefined;
   const parts =
     stored ??
     (isCsv
-      ? await (hasSeveral ? listCsvLabels : listCsv)(place)
+      ? await (hasSeveral ? listCsvLabels : listCsv)(place, table)
       : await (isUnlabelled ? listUnlabelled : listFolder)(place));
   const { train, test } = parts;
   const classes = options.classes ?? (hasSeveral ? allClasses(parts) : ownClasses(parts));
@@ -160,7 +172,8 @@ export async function openImages(
   } else if (test !== undefined && train.classes.length > 0 && !hasSeveral) {
     checkTestClasses(train, test);
   }
-  const hasNoLabels = isUnlabelled && !isCsv && stored === undefined;
+  if (columns !== undefined && !isCsv && stored === undefined) throw needsTable(place);
+  const hasNoLabels = isUnlabelled && train.classes.join() === ANY_CLASS;
   if (!hasNoLabels && !hasSeveral) checkClassCount(classes, place);
   const { testShare, splitSeed } = prepared;
   const split =
@@ -184,6 +197,8 @@ export async function openImages(
   };
   const { mean, standardDeviation, centreCrop } = preparation;
   const shown = { sampleShape, centreCrop, ...optional({ store, white: preparation.white }) };
+  const widths = widthsOf(sampled);
+  const inputs = { train: inputsOf(trainFiles, widths, columns), test: inputsOf(testFiles, widths, columns) };
   return {
     name: basename(resolve(place)).replace(/\.(csv|parquet)$/i, ""),
     classes,
@@ -192,9 +207,10 @@ export async function openImages(
     normalization: { mean, standardDeviation },
     augmentation: isWhole ? wholeImages(sampleShape) : imageAugmentation,
     ...optional({ labelSets: numbered?.sets }),
-    train: fileSplit(folder, trainFiles, labelOf, shown),
-    test: fileSplit(folder, testFiles, labelOf, shown),
+    train: fileSplit(folder, trainFiles, labelOf, { ...shown, ...optional({ inputs: inputs.train }) }),
+    test: fileSplit(folder, testFiles, labelOf, { ...shown, ...optional({ inputs: inputs.test }) }),
     preparation,
+    ...optional({ columns }),
     notes: notesOf(parts, {
       hasSeveral,
       preparation,
@@ -203,6 +219,14 @@ export async function openImages(
       test: split.test,
     }),
   };
+}
+
+function needsTable(place: string): UserError {
+  return new UserError("bad-option", "a folder of images has no columns of numbers", {
+    about: place,
+    expected: "a CSV file with the columns path and label beside those of --columns, or a Parquet file",
+    hint: "Write the paths, the labels and the numbers of the images into a CSV file, and give it as the data",
+  });
 }
 
 /** The classes of the training images, or else of the test images. */
@@ -241,13 +265,13 @@ function fileSplit(
   folder: string,
   files: readonly LabelledFile[],
   labelOf: LabelOf,
-  shown: Pick<FileSplit, "sampleShape" | "centreCrop" | "store" | "white">,
+  shown: Pick<FileSplit, "sampleShape" | "centreCrop" | "store" | "white" | "inputs">,
 ): FileSplit {
   const labels = new Int32Array(new SharedArrayBuffer(files.length * Int32Array.BYTES_PER_ELEMENT));
   for (const [index, file] of files.entries()) labels[index] = labelOf(file);
   return {
     folder,
-    files: files.map(({ className: _, labels: __, ...file }) => file),
+    files: files.map(({ className: _, labels: __, numbers: ___, ...file }) => file),
     labels,
     count: files.length,
     ...shown,

@@ -13,10 +13,14 @@ import {
 import { compressors } from "hyparquet-compressors";
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
+import type { InputColumns } from "../dataset.ts";
 import { fileError } from "../files.ts";
-import { listed } from "./classes.ts";
+import { type ImageNumbers, listed } from "./classes.ts";
+import { columnsOf, numbersOfRow } from "./column-numbers.ts";
+import type { TableOptions } from "./csv.ts";
 import { FORMATS } from "./formats.ts";
 import { isMarked, labelsOfCells } from "./label-lists.ts";
+import { ANY_CLASS } from "./unlabelled.ts";
 
 const imageColumns = ["image", "img", "image_bytes", "jpg", "png"];
 const labelColumns = ["label", "labels", "fine_label", "class", "target"];
@@ -31,9 +35,11 @@ export interface TableRows {
   readonly lengths: readonly number[];
   /** The names of each image's labels. */
   readonly labels: readonly (readonly string[])[];
+  /** The numbers of each image, if any were asked for. */
+  readonly numbers?: readonly ImageNumbers[];
 }
 
-export interface TableRequest {
+export interface TableRequest extends TableOptions {
   readonly path: string;
   /** Whether an image has any number of labels. */
   readonly hasSeveral: boolean;
@@ -44,32 +50,36 @@ export interface TableRequest {
  * stores them. Throws as `listParquet` does.
  */
 export async function readTable(
-  { path, hasSeveral }: TableRequest,
+  request: TableRequest,
   onRows: (rows: TableRows) => void,
 ): Promise<readonly string[] | undefined> {
+  const { path } = request;
   try {
     const file = await asyncBufferFromFile(path);
     const metadata = await parquetMetadataAsync(file);
-    const table = describeTable(metadata, file, path, hasSeveral);
+    const table = describeTable(metadata, file, request);
+    const { inputs } = table;
+    const columns = new Set([table.image, ...table.labels, ...Object.values(inputs ?? {}).flat()]);
     let row = 0;
     for (const { num_rows } of metadata.row_groups) {
       const end = row + Number(num_rows);
       for (; row < end; row = Math.min(end, row + ROWS)) {
         const rows = await parquetReadObjects({
           ...{ file, metadata, compressors, utf8: false },
-          columns: [table.image, ...table.labels],
+          columns: [...columns],
           rowStart: row,
           rowEnd: Math.min(end, row + ROWS),
         });
         if (rows.length !== Math.min(end, row + ROWS) - row)
           throw new Error(`row group with too few rows at row ${row}`);
         const about = (index: number): string => `${path}, row ${row + index}`;
-        onRows(
-          joined(
-            rows.map((values, index) => imageOf(values, table, about(index))),
-            labelsOf(rows, table, about),
-          ),
-        );
+        onRows({
+          ...joined(rows.map((values, index) => imageOf(values, table, about(index)))),
+          labels: labelsOf(rows, table, about),
+          ...(inputs === undefined
+            ? {}
+            : { numbers: rows.map((values, index) => numbersOfRow(values, inputs, about(index))) }),
+        });
       }
     }
     return table.names;
@@ -88,7 +98,7 @@ export async function readTable(
 }
 
 /** Copies the bytes: otherwise a page of the reader stays in memory as long as a view of it exists. */
-function joined(rows: readonly Uint8Array[], labels: TableRows["labels"]): TableRows {
+function joined(rows: readonly Uint8Array[]): Pick<TableRows, "images" | "lengths"> {
   const lengths = rows.map((bytes) => bytes.length);
   const images = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
   let at = 0;
@@ -96,19 +106,27 @@ function joined(rows: readonly Uint8Array[], labels: TableRows["labels"]): Table
     images.set(bytes, at);
     at += bytes.length;
   }
-  return { images, lengths, labels };
+  return { images, lengths };
 }
 
 interface Table {
   readonly image: string;
   /** The column of labels, or the columns of 0 and 1. */
   readonly labels: readonly string[];
-  /** One: each image has one. List: any number of them, in one column. Marks: 0 or 1 in a column for each class. */
-  readonly form: "one" | "list" | "marks";
+  /**
+   * One: each image has one. List: any number of them, in one column. Marks: 0 or 1 in a column for each class. None:
+   * there is no column of labels.
+   */
+  readonly form: "one" | "list" | "marks" | "none";
   readonly names: readonly string[] | undefined;
+  readonly inputs: InputColumns | undefined;
 }
 
-function describeTable(metadata: FileMetaData, file: AsyncBuffer, path: string, hasSeveral: boolean): Table {
+function describeTable(
+  metadata: FileMetaData,
+  file: AsyncBuffer,
+  { path, hasSeveral, columns: wanted, isUnlabelled = false }: TableRequest,
+): Table {
   const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
   const find = (what: string, known: readonly string[]): string => {
     const found = known.find((name) => columns.includes(name));
@@ -132,12 +150,17 @@ function describeTable(metadata: FileMetaData, file: AsyncBuffer, path: string, 
   }
   const image = find("images", imageColumns);
   const lists = hasSeveral ? ["labels", "label", "tags", "classes", "class"] : labelColumns;
-  if (hasSeveral && !columns.some((name) => lists.includes(name))) {
-    const classes = columns.filter((name) => name !== image);
-    return { image, labels: classes, form: "marks", names: classes };
+  const inputs = wanted === undefined ? undefined : columnsOf(columns, wanted, path);
+  if (!columns.some((name) => lists.includes(name))) {
+    if (isUnlabelled) return { image, labels: [], form: "none", names: undefined, inputs };
+    if (hasSeveral) {
+      const others = [image, ...Object.values(inputs ?? {}).flat()];
+      const classes = columns.filter((name) => !others.includes(name));
+      return { image, labels: classes, form: "marks", names: classes, inputs };
+    }
   }
   const label = find("labels", lists);
-  return { image, labels: [label], form: hasSeveral ? "list" : "one", names: namesOf(metadata, label) };
+  return { image, labels: [label], form: hasSeveral ? "list" : "one", names: namesOf(metadata, label), inputs };
 }
 
 /** The metadata that the `datasets` library of Hugging Face writes for a column of labels. */
@@ -179,6 +202,7 @@ function labelsOf(
   about: (index: number) => string,
 ): TableRows["labels"] {
   const [column = ""] = labels;
+  if (form === "none") return rows.map(() => [ANY_CLASS]);
   if (form === "one") return rows.map((row, index) => [classOf(row[column], names, about(index))]);
   if (form === "marks") {
     return rows.map((row, index) => labels.filter((name) => isMarked(textOf(row[name]), name, about(index))));

@@ -6,10 +6,13 @@
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
 import { isFolder } from "../files.ts";
 import { type LabelledFile, sortedClasses } from "./classes.ts";
+import type { TableOptions } from "./csv.ts";
 import type { FolderParts, Part } from "./image-folder.ts";
 import { checkLabels } from "./label-lists.ts";
+import type { TableRequest } from "./parquet-table.ts";
 import { ParquetThread, type ThreadLimits } from "./parquet-thread.ts";
 
 /** The subfolder in which a dataset's repository keeps its Parquet files. */
@@ -43,15 +46,21 @@ export function isParquet(path: string): boolean {
 /**
  * Reads the images and labels of `paths`. A file with train or test (val, validation) in its name belongs to that
  * split. With `hasSeveral` an image has any number of labels: the column is a list, or names with separators, or there
- * is a column of 0 and 1 for each class.
+ * is a column of 0 and 1 for each class. `columns` are read as numbers of the images.
  * @throws UserError "bad-file", with the file and the row, if a file is not valid Parquet, lacks a column, or has a
  * label that is not one of its classes; "out-of-memory" if there is not enough memory for the images.
  */
 export async function listParquet(
   paths: readonly string[],
-  { hasSeveral = false, ...limits }: ThreadLimits & { readonly hasSeveral?: boolean } = {},
+  {
+    hasSeveral = false,
+    columns,
+    isUnlabelled,
+    ...limits
+  }: ThreadLimits & TableOptions & { readonly hasSeveral?: boolean } = {},
 ): Promise<StoredParts> {
   const chunks = new Chunks();
+  const asked = { hasSeveral, ...optional({ columns, isUnlabelled }) };
   const thread = new ParquetThread(limits);
   const isSplit = paths.some((path) => trainName.test(basename(path)));
   const parts: { train: TableImages[]; test: TableImages[] } = { train: [], test: [] };
@@ -59,7 +68,7 @@ export async function listParquet(
     for (const path of paths) {
       const isTest = isSplit && !trainName.test(basename(path)) && testName.test(basename(path));
       if (isSplit && !isTest && !trainName.test(basename(path))) continue;
-      parts[isTest ? "test" : "train"].push(await readFiles(thread, path, chunks, hasSeveral));
+      parts[isTest ? "test" : "train"].push(await readFiles(thread, { path, ...asked }, chunks));
     }
   } finally {
     await thread.close();
@@ -92,20 +101,20 @@ function labelsOf(files: readonly LabelledFile[]): readonly string[] {
   return files.flatMap(({ className, labels }) => labels ?? [className]);
 }
 
-async function readFiles(
-  thread: ParquetThread,
-  path: string,
-  chunks: Chunks,
-  hasSeveral: boolean,
-): Promise<TableImages> {
+async function readFiles(thread: ParquetThread, request: TableRequest, chunks: Chunks): Promise<TableImages> {
+  const { path, hasSeveral } = request;
   const files: LabelledFile[] = [];
   const name = basename(path);
-  const names = await thread.read({ path, hasSeveral }, ({ images, lengths, labels }) => {
+  const names = await thread.read(request, ({ images, lengths, labels, numbers }) => {
     let at = chunks.add(images);
     for (const [index, bytes] of lengths.entries()) {
       const own = labels[index] ?? [];
       const named = hasSeveral ? { className: "", labels: own } : { className: own[0] ?? "" };
-      files.push({ path: `${name}, row ${files.length}`, bytes, ...named, at });
+      files.push({
+        ...{ path: `${name}, row ${files.length}`, bytes, at },
+        ...named,
+        ...optional({ numbers: numbers?.[index] }),
+      });
       at += bytes;
     }
   });

@@ -63,7 +63,8 @@ export async function concurrently(count: number, work: (item: number) => Promis
 
 /**
  * Fills a training batch with the images `indices` of `list`. An unreadable image is replaced by the next readable one
- * of the list: the list is shuffled, so that is an arbitrary image, and always the same one.
+ * of the list: the list is shuffled, so that is an arbitrary image, and always the same one. `take` hears which image
+ * of the list a slot of the batch got.
  * @returns the unreadable images.
  * @throws UserError "bad-file" if too many images in a row are unreadable.
  */
@@ -73,7 +74,7 @@ export async function fillFromFiles(
   normalization: Normalization,
   draw: RandomAugmentation | undefined,
   images: Float32Array,
-  labels: Int32Array,
+  take: (slot: number, image: number) => void,
 ): Promise<readonly UnreadableImage[]> {
   const size = sampleSize(list.sampleShape);
   const unreadable: UnreadableImage[] = [];
@@ -83,7 +84,7 @@ export async function fillFromFiles(
       const index = (wanted + offset) % list.count;
       try {
         await writeImage(list, index, normalization, draw, images, slot * size);
-        labels[slot] = list.labels[index] ?? 0;
+        take(slot, index);
         return;
       } catch (error) {
         unreadable.push({ path: list.files[index]?.path ?? "", reason: reasonOf(error) });

@@ -38,12 +38,24 @@ export function readInputs(
   file: string,
   size?: Pair,
 ): Inputs {
-  const images = (graph.input ?? []).filter(({ name }) => !initializers.has(name ?? ""));
+  const images = imagesFirst((graph.input ?? []).filter(({ name }) => !initializers.has(name ?? "")));
   const inputs = images.map((value) => inputOf(value, file, size));
   const [batch] = images[0]?.type?.tensorType?.shape?.dim ?? [];
   const fixed = batch?.dimValue ?? 0;
   const types = new Set(images.map(({ type }) => type?.tensorType?.elemType ?? 0));
   return { inputs, batch: batch?.dimParam || (fixed > 0 ? fixed : undefined), types };
+}
+
+/** Axes of a batch of images. */
+const IMAGE_RANK = 4;
+
+/** `values` with the first batch of images in front of vectors, which some files list before it. */
+function imagesFirst(values: readonly ValueMessage[]): readonly ValueMessage[] {
+  const rankOf = ({ type }: ValueMessage): number => type?.tensorType?.shape?.dim?.length ?? 0;
+  const images = values.find((value) => rankOf(value) === IMAGE_RANK);
+  const [first] = values;
+  if (images === undefined || first === undefined || rankOf(first) > 2) return values;
+  return [images, ...values.filter((value) => value !== images)];
 }
 
 function inputOf({ name, type }: ValueMessage, file: string, given: Pair | undefined): Input {

@@ -4,6 +4,7 @@
  */
 import { required } from "../../core/errors.ts";
 import { type Tensor, tensor } from "../../core/tensor.ts";
+import { type BatchInputs, feedsOf } from "../../data/inputs.ts";
 import type { KernelChoices, Precision } from "../../engine/engine.ts";
 import type { EngineHost, PlanHandle } from "../../engine/host.ts";
 import type { Graph, Network } from "../../graph/graph.ts";
@@ -50,13 +51,13 @@ export function softenedEach({ shape, data }: Tensor, temperature: number): Tens
 
 export class DistillationTeacher {
   readonly #plan: PlanHandle;
-  readonly #input: string;
+  readonly #graph: Graph;
   readonly #output: string;
   readonly #soften: (logits: Tensor) => Tensor;
 
   private constructor(plan: PlanHandle, graph: Graph, soften: (logits: Tensor) => Tensor) {
     this.#plan = plan;
-    this.#input = required(graph.inputs[0], "the teacher's input").name;
+    this.#graph = graph;
     this.#output = required(graph.outputs[0], "the teacher's output");
     this.#soften = soften;
   }
@@ -82,14 +83,14 @@ export class DistillationTeacher {
   }
 
   /** The teacher's softened answers to `images`: a distribution over the classes in each row, or probabilities. */
-  async targets(images: Tensor): Promise<Tensor> {
-    const results = await this.#plan.run({ [this.#input]: images });
+  async targets(images: Tensor, inputs?: BatchInputs): Promise<Tensor> {
+    const results = await this.#plan.run(feedsOf(this.#graph.inputs, images, inputs));
     return this.#soften(required(results[this.#output], "the teacher's logits"));
   }
 
   /** `targets`, by the input of the training graph that takes them. */
-  async feeds(images: Tensor): Promise<TeacherFeeds> {
-    return [["teacher", await this.targets(images)]];
+  async feeds(images: Tensor, inputs?: BatchInputs): Promise<TeacherFeeds> {
+    return [["teacher", await this.targets(images, inputs)]];
   }
 
   async dispose(): Promise<void> {

@@ -2,12 +2,12 @@
  * The network in training, which is pruned meanwhile. Callers see it in its full size: cut structures have their last
  * weights, and factors of zero.
  */
-import { inBatch } from "../../autodiff/accumulate.ts";
 import { STOP, stopFeed } from "../../autodiff/data-parallel.ts";
 import { learningRateFeeds } from "../../autodiff/parameter-kinds.ts";
 import { required } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
 import { filled, type Tensor, tensor } from "../../core/tensor.ts";
+import { feedsOf } from "../../data/inputs.ts";
 import type { TrainingBatch } from "../../data/loader.ts";
 import type { Feeds, Precision } from "../../engine/engine.ts";
 import type { Classifier } from "../../evaluation/classifier.ts";
@@ -19,7 +19,7 @@ import { type Factor, gammaFeeds } from "../../selection/factors.ts";
 import { requireGammas } from "../gamma/gamma-check.ts";
 import { DistillationTeacher } from "./distillation-teacher.ts";
 import { everyKind, lastWeights, narrowState, type TrainingState } from "./full-size-state.ts";
-import { divideFeeds, joinResults } from "./micro-batches.ts";
+import { divideFeeds, feedsOfPart, joinResults, nameInPart } from "./micro-batches.ts";
 import { OutputTeacher } from "./output-teacher.ts";
 import { rangesByParameter, readOptimizer, readRanges } from "./plan-state.ts";
 import { shareStatistics } from "./rank-statistics.ts";
@@ -56,7 +56,6 @@ export interface LiveNetworkStart extends TrainingState {
 export class LiveNetwork {
   readonly #options: LiveNetworkOptions;
   readonly #precision: Precision;
-  readonly #imagesInput: string;
   /** Weights of the full network. Cut structures have their last values. */
   #last: Weights;
   #cuts: readonly CutStep[];
@@ -74,7 +73,7 @@ export class LiveNetwork {
 
   private constructor(
     options: LiveNetworkOptions & { readonly precision: Precision },
-    { graph, weights, optimizer, cuts }: LiveNetworkStart,
+    { weights, optimizer, cuts }: LiveNetworkStart,
     left: Graph,
     plans: Plans,
     teacher: DistillationTeacher | OutputTeacher | undefined,
@@ -82,7 +81,6 @@ export class LiveNetwork {
     this.#options = options;
     this.#precision = options.precision;
     this.#teacher = teacher;
-    this.#imagesInput = required(graph.inputs[0], "the network's input").name;
     this.#last = weights;
     this.#cuts = cuts;
     this.#graph = left;
@@ -159,14 +157,14 @@ export class LiveNetwork {
 
   /** Makes one training step. */
   async step(
-    { images, labels, targets }: Pick<TrainingBatch, "images" | "labels" | "targets">,
+    { images, labels, targets, inputs }: Pick<TrainingBatch, "images" | "labels" | "targets" | "inputs">,
     { learningRate, bodyRate, gammas, isAborted }: StepOptions,
   ): Promise<{ readonly loss: number; readonly correct: number }> {
     const { batch, accumulate: parts = 1, taught } = this.#options;
     if (gammas !== this.#gammas) this.#feedGammas(gammas);
     const divided = divideFeeds(
       {
-        [this.#imagesInput]: images,
+        ...feedsOf(this.#graph.inputs, images, inputs),
         ...(taught !== undefined ? {} : targets === undefined ? { labels } : { targets }),
         ...learningRateFeeds(this.#plans.learningRates, { head: learningRate, body: bodyRate }),
       },
@@ -196,12 +194,12 @@ export class LiveNetwork {
   /** The teacher's answers to the images of each micro-batch. */
   async #teach(feeds: Feeds, parts: number): Promise<Feeds> {
     if (this.#teacher === undefined) return {};
+    const names = this.#graph.inputs.map(({ name }) => name);
     const answers: [string, Tensor][] = [];
     for (let part = 0; part < parts; part++) {
-      const nameOf = (name: string): string => (parts === 1 ? name : inBatch(name, part));
-      const images = feeds[nameOf(this.#imagesInput)];
-      const given = await this.#teacher.feeds(required(images?.dtype === "f32" ? images : undefined, "the images"));
-      for (const [name, value] of given) answers.push([nameOf(name), value]);
+      const own = feedsOfPart(feeds, names, part, parts);
+      const given = await this.#teacher.feeds(required(own[names[0] ?? ""], "the images"), own);
+      for (const [name, value] of given) answers.push([nameInPart(name, part, parts), value]);
     }
     return Object.fromEntries(answers);
   }

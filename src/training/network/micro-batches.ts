@@ -3,7 +3,7 @@
  * joins their results. `autodiff/accumulate.ts` makes the graph of such a step.
  */
 import { inBatch } from "../../autodiff/accumulate.ts";
-import { UserError } from "../../core/errors.ts";
+import { required, UserError } from "../../core/errors.ts";
 import type { Labels, Tensor } from "../../core/tensor.ts";
 import type { Feeds, Results } from "../../engine/engine.ts";
 
@@ -34,6 +34,26 @@ export function divideFeeds(feeds: Feeds, images: number, count: number): Feeds 
     Object.entries(feeds).flatMap(([name, value]): [string, Tensor | Labels][] => {
       if (value.shape[0] !== images * count) return [[name, value]];
       return Array.from({ length: count }, (_, index) => [inBatch(name, index), rowsOf(value, index * images, images)]);
+    }),
+  );
+}
+
+/** The name of a feed in micro-batch `part` of `count`. */
+export function nameInPart(name: string, part: number, count: number): string {
+  return count === 1 ? name : inBatch(name, part);
+}
+
+/** The feeds `names` of micro-batch `part` of `count`, which were divided, by these names. */
+export function feedsOfPart(
+  feeds: Feeds,
+  names: readonly string[],
+  part: number,
+  count: number,
+): Readonly<Record<string, Tensor>> {
+  return Object.fromEntries(
+    names.map((name) => {
+      const value = feeds[nameInPart(name, part, count)];
+      return [name, required(value?.dtype === "f32" ? value : undefined, `input "${name}"`)];
     }),
   );
 }

@@ -5,6 +5,7 @@
 import { taughtInput } from "../../autodiff/loss.ts";
 import { required } from "../../core/errors.ts";
 import type { Tensor } from "../../core/tensor.ts";
+import { type BatchInputs, feedsOf } from "../../data/inputs.ts";
 import type { KernelChoices } from "../../engine/engine.ts";
 import type { PlanHandle } from "../../engine/host.ts";
 import type { Graph, Network } from "../../graph/graph.ts";
@@ -40,9 +41,8 @@ export class OutputTeacher {
   }
 
   /** The outputs for `images`, by the inputs of the training graph that take them. */
-  async feeds(images: Tensor): Promise<TeacherFeeds> {
-    const input = required(this.#graph.inputs[0], "the teacher's input").name;
-    const results = await this.#plan.run({ [input]: images });
+  async feeds(images: Tensor, inputs?: BatchInputs): Promise<TeacherFeeds> {
+    const results = await this.#plan.run(feedsOf(this.#graph.inputs, images, inputs));
     return this.#graph.outputs.map((name) => [taughtInput(name), required(results[name], `output "${name}"`)]);
   }
 

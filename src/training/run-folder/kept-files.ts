@@ -30,11 +30,17 @@ export async function keptFiles(folder: string): Promise<KeptFiles> {
 }
 
 /**
- * Compares the files in `folder` with `expected`; runs of older versions have no hashes.
+ * Compares the files in `folder` that are among `names` with `expected`; runs of older versions have no hashes.
  * @throws UserError "checksum" naming the file that was changed, "missing-file" if one is gone.
  */
-export async function requireKeptFiles(folder: string, expected: KeptFiles = {}): Promise<void> {
-  for (const [name, hash] of Object.entries(expected)) {
+export async function requireKeptFiles(
+  folder: string,
+  expected: KeptFiles = {},
+  names: readonly (keyof KeptFiles)[] = keptNames,
+): Promise<void> {
+  for (const name of names) {
+    const hash = expected[name];
+    if (hash === undefined) continue;
     const path = join(folder, name);
     if ((await hashOf(path)) === hash) continue;
     throw new UserError("checksum", "the file was changed after the run was started", {

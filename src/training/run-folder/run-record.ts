@@ -52,8 +52,8 @@ export interface RunRecord {
     /** For image files: how they are prepared for the network. */
     readonly preparation?: ImagePreparation;
     /**
-     * sha256 of the images and labels of each split, as limited by the settings. For image files: of their names, sizes
-     * in bytes and labels, because reading all of a large dataset would take longer than an epoch.
+     * sha256 of the images, labels and inputs of each split, as limited by the settings. For image files: of their
+     * names, sizes in bytes, labels and inputs, because reading all of a large dataset would take longer than an epoch.
      */
     readonly sha256: { readonly train: string; readonly test: string };
   };
@@ -156,6 +156,7 @@ function hashSplit(split: Split, sets: Dataset["labelSets"]): string {
   else for (const { path, bytes } of split.files) hash.update(`${path}\0${bytes}\n`);
   // The numbers of sets say little without the sets.
   if (sets !== undefined) hash.update(JSON.stringify(sets));
+  for (const [name, { values }] of Object.entries(split.inputs ?? {})) hash.update(`${name}\0`).update(bytesOf(values));
   return hash.update(bytesOf(split.labels)).digest("hex");
 }
 

@@ -1,6 +1,9 @@
 /** The rows of the table of settings about the task: labels, inputs and outputs, and the last layer. */
 import { z } from "zod";
+import { optional } from "../../core/optional.ts";
+import type { InputColumns } from "../../data/dataset.ts";
 import { choice, names, switchTo, wholeNumber } from "./codecs.ts";
+import { columnsSchema, inputColumns } from "./columns.ts";
 import { fixedInputs } from "./fixed-input.ts";
 import { setting } from "./setting.ts";
 import { teachingSettings } from "./teaching.ts";
@@ -16,6 +19,14 @@ export const taskSettings = {
     default: "classes",
     inBaseline: "inherit",
     flags: [{ flag: "--task <what>", codec: choice("task", tasks), label: "task" }],
+  }),
+  columns: setting({
+    schema: columnsSchema.exactOptional(),
+    help: "columns of the data's table with the numbers of the network's inputs besides the images, as x=age+weight",
+    group: "task",
+    default: "none",
+    inBaseline: "inherit",
+    flags: [{ flag: "--columns <names>", codec: inputColumns, label: "columns of inputs" }],
   }),
   outputs: setting({
     schema: z.array(z.string().min(1)).min(1).readonly().exactOptional(),
@@ -52,10 +63,19 @@ export const taskSettings = {
   }),
 };
 
-/** The options for opening data that follow from the settings: which labels it has. */
-export function labelOptionsOf({ task, teach }: { readonly task?: unknown; readonly teach?: unknown }): {
-  readonly unlabelled: boolean;
-  readonly severalLabels: boolean;
-} {
-  return { unlabelled: teach !== undefined, severalLabels: task === "multi-label" && teach === undefined };
+/** The options for opening data that follow from the settings: which labels it has, and its columns of numbers. */
+export function tableOptionsOf({
+  task,
+  teach,
+  columns,
+}: {
+  readonly task?: unknown;
+  readonly teach?: unknown;
+  readonly columns?: InputColumns | undefined;
+}): { readonly unlabelled: boolean; readonly severalLabels: boolean; readonly columns?: InputColumns } {
+  return {
+    unlabelled: teach !== undefined,
+    severalLabels: task === "multi-label" && teach === undefined,
+    ...optional({ columns }),
+  };
 }

@@ -7,7 +7,8 @@ import { simulateIntegers } from "../../quantization/simulate.ts";
 import { requireUpdates } from "../network/weight-average.ts";
 import { requireKnownLayers } from "../settings/integers.ts";
 import type { Settings } from "../settings/settings.ts";
-import { labelOptionsOf } from "../settings/tasks.ts";
+import { tableOptionsOf } from "../settings/tasks.ts";
+import { withColumnsOfFile } from "./data/file-metadata.ts";
 import { sourceForFile } from "./data/fine-tuning-data.ts";
 import { fittingBatch } from "./data/fitting-batch.ts";
 import { type DataSource, openData, type RunData } from "./data/run-data.ts";
@@ -48,11 +49,13 @@ interface OpeningOptions {
 export async function openModelAndData(
   model: ModelSource,
   data: DataSource,
-  { cluster, settings: asked, isFineTuned, bringsTeacher }: OpeningOptions,
+  { cluster, settings: given, isFineTuned, bringsTeacher }: OpeningOptions,
 ): Promise<ModelAndData> {
-  const found = await openModel(model, asked);
+  const found = await openModel(model, given);
   const file = fileOf(found);
-  const images = file === undefined || !isFineTuned ? data : sourceForFile(file, data, labelOptionsOf(asked));
+  // A dataset that is open already has its values.
+  const asked = typeof data === "string" ? withColumnsOfFile(given, file) : given;
+  const images = file === undefined || !isFineTuned ? data : sourceForFile(file, data, tableOptionsOf(asked));
   const { dataset, source } = await openData(images, asked, inputOf(found));
   // Too few images for calibration are refused before anything is written.
   if (asked.int8 === true) calibrationImages(dataset, { heldOut: 0 });

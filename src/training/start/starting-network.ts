@@ -21,6 +21,7 @@ import { type Placement, place, requireKinds } from "../../selection/place.ts";
 import { type GammaMeasure, shareGamma } from "../../selection/structure-costs.ts";
 import type { Settings } from "../settings/settings.ts";
 import { finishedRun, isRunFolder } from "./finished-run.ts";
+import { checkFurtherInputs } from "./further-inputs.ts";
 import { fitHead } from "./head/fit-head.ts";
 import type { FittedHead } from "./head/head.ts";
 
@@ -170,17 +171,17 @@ function selectionOf(graph: Graph, budget: Budget, costs: CostOptions): Selectio
 
 /**
  * Channels, height and width of the input of `source`; for a model of the zoo those it is designed for. Undefined
- * without exactly one input of images. Throws `UserError("unknown-name")`.
+ * if its first input is not images. Throws `UserError("unknown-name")`.
  */
 export function inputOf(source: OpenModel): SampleShape | undefined {
   if (typeof source !== "string") return sampleShapeOf("graph" in source ? source.graph : source);
   return sampleShapeOf(model(source, { classes: 10 }));
 }
 
-/** Channels, height and width of the only input of `graph`; undefined if it has another shape. */
+/** Channels, height and width of the first input of `graph`; undefined if it has another shape. */
 export function sampleShapeOf({ inputs }: Graph): SampleShape | undefined {
   const [input] = inputs;
-  if (input === undefined || inputs.length > 1) return undefined;
+  if (input === undefined) return undefined;
   const [, channels, height, width, ...others] = bindBatch(input.shape, 1);
   if (channels === undefined || height === undefined || width === undefined || others.length > 0) return undefined;
   return [channels, height, width];
@@ -232,25 +233,19 @@ function withAllWeights(network: Network): Network {
   return network;
 }
 
-/** What to do about inputs besides the images. */
-function fixHint(others: Graph["inputs"]): string {
-  if (others.length === 0) return "Use a network with an input of images";
-  const values = others.map(({ name }) => `${name}=1`).join(",");
-  return `Give the inputs besides the images a fixed value, a number or a .npy file: --input ${values}`;
-}
-
-/** Throws unless `graph` takes the dataset's images and nothing else; messages call it `name`. */
+/** Throws unless `graph` takes the dataset's images and its values beside them; messages call it `name`. */
 function checkImages({ inputs }: Graph, dataset: Dataset, name: string): void {
   const [input, ...others] = inputs;
-  if (input === undefined || others.length > 0) {
-    throw new UserError("unsupported", "the network does not have exactly one input", {
+  if (input === undefined) {
+    throw new UserError("unsupported", "the network has no input", {
       about: name,
       expected: "images",
-      received: `${inputs.length} inputs`,
-      hint: fixHint(others),
+      received: "none",
+      hint: "Use a network with an input of images",
     });
   }
   checkInput(input, dataset, name);
+  checkFurtherInputs(others, dataset, name);
 }
 
 /** Axes of a batch of images. */
@@ -280,21 +275,17 @@ export function checkFit(graph: Graph, dataset: Dataset, name: string = graph.na
       hint: "Put them into one folder for each class, or teach the network its own outputs with --teach outputs",
     });
   }
-  const [input, ...moreInputs] = graph.inputs;
   const [output, ...moreOutputs] = graph.outputs;
-  if (input === undefined || output === undefined || moreInputs.length > 0 || moreOutputs.length > 0) {
-    throw new UserError("unsupported", "the network does not have exactly one input and one output", {
+  if (output === undefined || moreOutputs.length > 0) {
+    throw new UserError("unsupported", "the network does not have exactly one output", {
       about: name,
-      expected: "images in, logits out",
-      received: `${graph.inputs.length} inputs, ${graph.outputs.length} outputs`,
-      hint:
-        moreInputs.length > 0
-          ? fixHint(moreInputs)
-          : "Name one output of logits with --outputs, or teach the network its own outputs with --teach outputs",
+      expected: "logits",
+      received: `${graph.outputs.length} outputs`,
+      hint: "Name one output of logits with --outputs, or teach the network its own outputs with --teach outputs",
     });
   }
   const logits = [1, dataset.classes.length];
-  checkInput(input, dataset, name);
+  checkImages(graph, dataset, name);
   if (dataset.classes.length === 2 && dataset.labelSets === undefined && singleScoreOf(graph) !== undefined) return;
   checkShape(`the logits of ${name}`, inferShapes(graph, 1).get(output) ?? [], logits, dataset);
 }

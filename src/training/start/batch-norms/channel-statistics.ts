@@ -5,7 +5,8 @@ import { optional } from "../../../core/optional.ts";
 import { filled } from "../../../core/tensor.ts";
 import { type Dataset, imagesAt } from "../../../data/dataset.ts";
 import { evaluationBatches } from "../../../data/evaluation-batches.ts";
-import type { Feeds, Results } from "../../../engine/engine.ts";
+import { feedsOf } from "../../../data/inputs.ts";
+import type { Results } from "../../../engine/engine.ts";
 import { EngineHost } from "../../../engine/host.ts";
 import { type Graph, makeNode, type Network } from "../../../graph/graph.ts";
 import { withoutDeadNodes } from "../../../graph/rewrite.ts";
@@ -37,15 +38,18 @@ export async function channelStatistics(
   const count = batch * Math.floor(Math.min(MOST_IMAGES, train.count) / batch);
   const places = Array.from({ length: count }, (_, index) => Math.floor((index * train.count) / count));
   const { graph, outputs } = withMoments(network.graph, values);
-  const input = required(graph.inputs[0], "the network's input").name;
   const host = await EngineHost.start({ engine, cacheFolder: kernelCacheFolder(), ...optional({ threads }) });
   try {
     // Timing kernels would take longer than these few batches.
     const plan = await host.prepare(graph, { batch, tuningSeconds: 0 });
     await plan.write(parametersOf(graph, network));
     const results: { readonly isFull: boolean; readonly found: Results }[] = [];
-    for await (const { images, count: own } of evaluationBatches(imagesAt(train, places), normalization, batch)) {
-      const feeds: Feeds = { [input]: images };
+    for await (const { images, inputs, count: own } of evaluationBatches(
+      imagesAt(train, places),
+      normalization,
+      batch,
+    )) {
+      const feeds = feedsOf(graph.inputs, images, inputs);
       results.push({ isFull: own === batch, found: await plan.run(feeds) });
     }
     // A batch with images that cannot be read is filled up with zeros.

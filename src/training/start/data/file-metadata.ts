@@ -5,9 +5,10 @@
 import { z } from "zod";
 import { UserError } from "../../../core/errors.ts";
 import { optional } from "../../../core/optional.ts";
-import type { Dataset } from "../../../data/dataset.ts";
+import type { Dataset, InputColumns } from "../../../data/dataset.ts";
 import { type ImageFileOptions, preparationSchema } from "../../../data/images/open.ts";
 import { type Graph, takesChannelsLast } from "../../../graph/graph.ts";
+import { columnsSchema } from "../../settings/columns.ts";
 import type { ModelFile } from "../starting-network.ts";
 
 /** N images, C channels (red, green, blue; or grey), H rows, W columns. */
@@ -28,7 +29,7 @@ export function answersWithLabels({ header }: Pick<Graph, "header">): boolean {
 
 /** Metadata for the file of `graph`, which was trained on the dataset. */
 export function metadataOf(
-  { name, classes, normalization, preparation, isUnlabelled, labelSets }: Dataset,
+  { name, classes, normalization, preparation, isUnlabelled, labelSets, columns }: Dataset,
   graph: Graph,
 ): Record<string, string> {
   return {
@@ -38,7 +39,47 @@ export function metadataOf(
     layout: takesChannelsLast(graph) ? layouts.last : layouts.first,
     normalization: JSON.stringify({ ...normalization, of: "pixel / 255" }),
     ...(preparation === undefined ? {} : { preparation: JSON.stringify(preparation) }),
+    ...(columns === undefined ? {} : { columns: JSON.stringify(columns) }),
   };
+}
+
+/**
+ * The columns of a table that feed the inputs besides the images, as the metadata of the file `path` says; undefined if
+ * the network does not take these inputs, because they were given a fixed value.
+ * @throws UserError "bad-file" if the entry cannot be read.
+ */
+export function columnsOfFile({ graph, path }: Pick<ModelFile, "graph" | "path">): InputColumns | undefined {
+  const columns = entryOf({ graph, path }, "columns", columnsSchema);
+  const taken = new Set(graph.inputs.map(({ name }) => name));
+  return Object.keys(columns ?? {}).every((input) => taken.has(input)) ? columns : undefined;
+}
+
+/** `settings`, with the columns that the metadata of `file` names if they name none. Throws as `columnsOfFile` does. */
+export function withColumnsOfFile<S extends { readonly columns?: InputColumns | undefined }>(
+  settings: S,
+  file: ModelFile | undefined,
+): S {
+  const columns = settings.columns === undefined && file !== undefined ? columnsOfFile(file) : undefined;
+  return columns === undefined ? settings : { ...settings, columns };
+}
+
+/** The entry `key` of the file's metadata, read with `schema`. Throws `UserError("bad-file")` if that fails. */
+function entryOf<T>(
+  { graph, path }: Pick<ModelFile, "graph" | "path">,
+  key: string,
+  schema: z.ZodType<T>,
+): T | undefined {
+  const text = new Map(graph.header?.metadata ?? []).get(key);
+  if (text === undefined) return undefined;
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new UserError("bad-file", `the metadata "${key}" cannot be read`, {
+      about: path,
+      hint: "Correct or remove this entry of the file's metadata",
+      cause,
+    });
+  }
 }
 
 /** Image metadata of the ONNX specification, and its values as mean and standard deviation. */
@@ -98,19 +139,7 @@ const constants = z.object({ mean: numbers, standardDeviation: numbers });
  */
 export function preparationOf({ graph, path }: ModelFile): ImageFileOptions {
   const metadata = new Map(graph.header?.metadata ?? []);
-  const read = <T>(key: string, schema: z.ZodType<T>): T | undefined => {
-    const text = metadata.get(key);
-    if (text === undefined) return undefined;
-    try {
-      return schema.parse(JSON.parse(text));
-    } catch (cause) {
-      throw new UserError("bad-file", `the metadata "${key}" cannot be read`, {
-        about: path,
-        hint: "Correct or remove this entry of the file's metadata",
-        cause,
-      });
-    }
-  };
+  const read = <T>(key: string, schema: z.ZodType<T>): T | undefined => entryOf({ graph, path }, key, schema);
   const classes = read("classes", classNames);
   checkLayout(metadata.get("layout"), path);
   const { mean, standardDeviation } = read("normalization", constants) ?? specifiedConstants(metadata, path) ?? {};

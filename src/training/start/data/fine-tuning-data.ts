@@ -11,15 +11,15 @@ import { preparationOf } from "./file-metadata.ts";
 import { networkNormalizationNote, networkNormalizationOf } from "./network-normalization.ts";
 import type { DataSource } from "./run-data.ts";
 
-/** What images have: no labels, or any number of them; default: one each. */
-type LabelOptions = Pick<OpenOptions, "unlabelled" | "severalLabels">;
+/** What images have: no labels, or any number of them, default: one each; and columns of numbers. */
+type TableOptions = Pick<OpenOptions, "unlabelled" | "severalLabels" | "columns">;
 
 /**
  * Returns `source` with its images prepared for the network of `file`. Open datasets and references, which have options
  * of their own, are returned unchanged.
  * @throws UserError "bad-option" if the file has no mean and standard deviation, and the errors of `preparationOf`.
  */
-export function sourceForFile(file: ModelFile, source: DataSource, labels: LabelOptions = {}): DataSource {
+export function sourceForFile(file: ModelFile, source: DataSource, labels: TableOptions = {}): DataSource {
   if (typeof source !== "string") return source;
   // The classes of the new data may differ. The split stays, so that held-out images stay held out.
   const { classes: _, ...imageDefaults } = preparationOf(file);

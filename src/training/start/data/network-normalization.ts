@@ -29,7 +29,7 @@ const LARGEST_MEAN_OF_SHARES = 2;
 export function networkNormalizationOf({ graph, weights }: Network): NetworkNormalization | undefined {
   const [input] = graph.inputs;
   const channels = input === undefined ? undefined : channelsOf(graph);
-  if (input === undefined || channels === undefined || graph.inputs.length > 1) return undefined;
+  if (input === undefined || channels === undefined) return undefined;
   const constants = new Set(graph.parameters.flatMap(({ name, kind }) => (kind === "constant" ? [name] : [])));
   const read = readers(graph);
   let maps: readonly Affine[] = Array.from({ length: channels }, () => ({ slope: 1, offset: 0 }));
@@ -54,7 +54,7 @@ export function networkNormalizationOf({ graph, weights }: Network): NetworkNorm
   };
 }
 
-/** Number of channels of the only input, wherever they are: 1 or 3 of images; undefined for anything else. */
+/** Number of channels of the first input, wherever they are: 1 or 3 of images; undefined for anything else. */
 function channelsOf({ inputs: [input] }: Graph): number | undefined {
   if (input === undefined) return undefined;
   const [, ...extents] = bindBatch(input.shape, 1);

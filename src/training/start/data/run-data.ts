@@ -1,11 +1,12 @@
 /** Opens the data of a run and applies the limits of the settings. */
+import { isDeepStrictEqual } from "node:util";
 import { UserError } from "../../../core/errors.ts";
 import { checkDataset } from "../../../data/check.ts";
 import { type Dataset, firstImages, type SampleShape } from "../../../data/dataset.ts";
 import { type DatasetReference, datasetReference } from "../../../data/references.ts";
 import { hashData, type RunRecord } from "../../run-folder/run-record.ts";
 import type { Settings } from "../../settings/settings.ts";
-import { labelOptionsOf } from "../../settings/tasks.ts";
+import { tableOptionsOf } from "../../settings/tasks.ts";
 
 /**
  * A name or folder as the command line takes it, a reference such as `cifar10()`, or a dataset that is open already.
@@ -24,13 +25,14 @@ export interface RunData {
  */
 export async function openData(
   source: DataSource,
-  { limit, ...settings }: Pick<Settings, "limit" | "task" | "teach">,
+  { limit, ...settings }: Pick<Settings, "limit" | "task" | "teach" | "columns">,
   input: SampleShape | undefined,
 ): Promise<RunData> {
-  const reference = typeof source === "string" ? datasetReference(source, labelOptionsOf(settings)) : source;
+  const reference = typeof source === "string" ? datasetReference(source, tableOptionsOf(settings)) : source;
   const opened = "open" in reference ? await reference.open(input) : await reference;
   checkDataset(opened);
   requireLabels(opened, settings);
+  requireColumns(opened, settings);
   const { train = opened.train.count, test = opened.test.count } = limit;
   const dataset = { ...opened, train: firstImages(opened.train, train), test: firstImages(opened.test, test) };
   for (const [part, { count }] of Object.entries({ training: dataset.train, test: dataset.test })) {
@@ -57,13 +59,24 @@ function requireLabels({ name, labelSets }: Dataset, { task, teach }: Pick<Setti
   });
 }
 
+/** @throws UserError "bad-option" if data that was opened elsewhere lacks the columns of the settings. */
+function requireColumns({ name, columns }: Dataset, { columns: wanted }: Pick<Settings, "columns">): void {
+  if (wanted === undefined || isDeepStrictEqual(columns, wanted)) return;
+  throw new UserError("bad-option", "the data was opened without the columns of the settings", {
+    about: name,
+    expected: JSON.stringify(wanted),
+    received: columns === undefined ? "none" : JSON.stringify(columns),
+    hint: "Give the path of a CSV or Parquet file as the data, or leave the setting out for a dataset with inputs",
+  });
+}
+
 /**
  * Opens the data of the run of `record` again, from `source` if the caller gives it.
  * @throws UserError "checksum" if it is not the same data, and the errors of opening it.
  */
 export async function reopenData(record: RunRecord, source: DataSource | undefined): Promise<Dataset> {
   const { source: recorded, preparation, classes } = record.data;
-  const labels = labelOptionsOf(record.settings);
+  const labels = tableOptionsOf(record.settings);
   const options =
     preparation === undefined
       ? {}
