@@ -7,7 +7,7 @@ import { defaultEngine, type EngineName } from "../engine/create.ts";
 import type { Precision } from "../engine/engine.ts";
 import { EngineHost } from "../engine/host.ts";
 import { measureStepTime, type StepTime, type StepTimeProgress } from "../evaluation/step-time.ts";
-import { imagesPerRank } from "../training/ranks/ranks.ts";
+import { imagesPerRank } from "../training/ranks/parts.ts";
 import type { GammaRequest } from "../training/settings/codecs.ts";
 import { withFactors } from "../training/start/starting-network.ts";
 import { type CommonOptions, type Context, printJson, printNotice } from "./context.ts";

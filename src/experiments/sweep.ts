@@ -20,7 +20,7 @@ import { requireWindow } from "../training/gamma/gamma-schedule.ts";
 import { requireReachable } from "../training/gamma/reachable-budget.ts";
 import { requireBodyEpochs } from "../training/learning-rate/head-phase.ts";
 import { imagesPerMicroBatch } from "../training/network/micro-batches.ts";
-import { partOfBatch } from "../training/ranks/ranks.ts";
+import { partOfBatch } from "../training/ranks/parts.ts";
 import { DEFAULT_RUNS_FOLDER, lockRunFolder } from "../training/run-folder/run-folder.ts";
 import { hashData, hashWeights } from "../training/run-folder/run-record.ts";
 import { tableOptionsOf } from "../training/settings/tasks.ts";

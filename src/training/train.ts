@@ -11,7 +11,7 @@ import { bake } from "../selection/fold.ts";
 import type { ControlOf } from "./events/events.ts";
 import type { Run } from "./finish/run.ts";
 import { requireReachable } from "./gamma/reachable-budget.ts";
-import { requireSameInputs } from "./ranks/ranks.ts";
+import { requireSameInputs } from "./ranks/same-inputs.ts";
 import type { Checkpoint } from "./run-folder/checkpoint-files.ts";
 import { describeEnvironment } from "./run-folder/environment.ts";
 import {

@@ -10,7 +10,7 @@ import { joinCluster } from "../../src/distributed/join.ts";
 import { detectLaunch } from "../../src/distributed/launch.ts";
 import { parseProcessorList, threadsFor } from "../../src/distributed/processors.ts";
 import { SingleProcess } from "../../src/distributed/single-process.ts";
-import { imagesPerRank, partOfBatch } from "../../src/training/ranks/ranks.ts";
+import { imagesPerRank, partOfBatch } from "../../src/training/ranks/parts.ts";
 
 describe("a launch", () => {
   it.each([

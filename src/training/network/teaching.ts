@@ -7,13 +7,14 @@ import { UserError } from "../../core/errors.ts";
 import { unknownName } from "../../core/names.ts";
 import { optional } from "../../core/optional.ts";
 import type { Dataset } from "../../data/dataset.ts";
-import { firstImages, imagesBetween, type Split } from "../../data/dataset.ts";
+import { firstImages, type Split } from "../../data/dataset.ts";
 import type { Cluster } from "../../distributed/cluster.ts";
 import { type Agreement, AgreementSums, addAgreement } from "../../evaluation/agreement.ts";
 import { type Classifier, engineClassifier, type Host } from "../../evaluation/classifier.ts";
 import type { Network } from "../../graph/graph.ts";
 import type { TaughtTerm } from "../../graph/ops.ts";
 import { type GraphOutput, graphOutputs, withoutLastSoftmax } from "../../graph/taught-outputs.ts";
+import { partOfSplit } from "../ranks/parts.ts";
 import type { TeachSettings } from "../settings/teaching.ts";
 import { classNamesOf } from "../start/head/class-names.ts";
 import type { TaughtOutput } from "./taught-output.ts";
@@ -118,8 +119,7 @@ export async function sharedAgreement(
   { normalization }: Dataset,
   cluster: Cluster,
 ): Promise<Agreement> {
-  const bound = (rank: number): number => Math.floor((rank * split.count) / cluster.size);
-  const part = imagesBetween(split, bound(cluster.rank), bound(cluster.rank + 1));
+  const part = partOfSplit(split, cluster);
   const sums = new AgreementSums(outputs);
   if (part.count > 0) await addAgreement(sums, { own, taught: classifier }, part, normalization);
   if (cluster.size === 1) return sums.result();

@@ -7,7 +7,7 @@ import { labelReadingOf } from "../../evaluation/label-scores.ts";
 import { averagingViews, type ViewSet } from "../../evaluation/test-time-augmentation.ts";
 import type { NetworkSummary } from "../events/events.ts";
 import { sharedAgreement } from "../network/teaching.ts";
-import { sharedAccuracy } from "../ranks/ranks.ts";
+import { sharedAccuracy } from "../ranks/accuracy.ts";
 import type { Session } from "../session/session.ts";
 
 /** A score of a network: its accuracy, or if it is taught outputs, how well it agrees with the original. */

@@ -27,7 +27,7 @@ import { openTeaching, type Teaching } from "../network/teaching.ts";
 import type { LiveNetworkOptions } from "../network/training-plans.ts";
 import { CostMeter } from "../progress/cost-meter.ts";
 import { EventLoopWatch } from "../progress/event-loop.ts";
-import { partOfBatch } from "../ranks/ranks.ts";
+import { partOfBatch } from "../ranks/parts.ts";
 import type { Checkpoint } from "../run-folder/checkpoint-files.ts";
 import { keptFloats } from "../settings/integers.ts";
 import type { Settings } from "../settings/settings.ts";

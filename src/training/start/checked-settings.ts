@@ -5,7 +5,7 @@ import { requireOneGamma } from "../gamma/settings-policy.ts";
 import { requireOwnNames } from "../hooks/run-hook.ts";
 import { requireBodyEpochs } from "../learning-rate/head-phase.ts";
 import { imagesPerMicroBatch } from "../network/micro-batches.ts";
-import { partOfBatch } from "../ranks/ranks.ts";
+import { partOfBatch } from "../ranks/parts.ts";
 import type { RunOptions } from "../session/run-scope.ts";
 import { requireInt8 } from "../settings/integers.ts";
 import { parseSettings, type Settings, type SettingsInput } from "../settings/settings.ts";
