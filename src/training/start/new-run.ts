@@ -1,4 +1,4 @@
-/** Prepares a new run whose network is complete: decides on distillation, records the run, and writes its first files. */
+/** Prepares a new run with a complete network: decides on distillation, records the run, writes its first files. */
 import { basename, join } from "node:path";
 import { optional } from "../../core/optional.ts";
 import type { Network } from "../../graph/graph.ts";
