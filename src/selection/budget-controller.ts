@@ -272,10 +272,9 @@ export class BudgetController {
       if (members.length === 0) return [];
       const rootOf = (one: Structure): number => (isChosen(one, chosen) ? Math.sqrt(importanceOf(one)) : 0);
       const chosenSum = structures.reduce((sum, one) => sum + rootOf(one), 0);
-      const preference = this.#preference.get(factor.kind) ?? 1;
       // If neurons did not wait, the order would depend on how far the plan falls between two updates.
       const waits = factor.kind !== "block" || this.#options.model.hasSteps;
-      return [{ members, preference, chosenSum, waits }];
+      return [{ members, preference: this.#preference.get(factor.kind) ?? 1, chosenSum, waits }];
     });
   }
 

@@ -16,10 +16,7 @@ export interface Group {
   readonly preference: number;
   /** The sum of √importance of the structures of the factor that were chosen before. */
   readonly chosenSum: number;
-  /**
-   * Whether the group's next structure, once it is the least important of all, waits until the plan has room for it.
-   * Otherwise a smaller one of another group goes in its place.
-   */
+  /** Whether its next structure waits until the plan has room. Otherwise a smaller structure goes in its place. */
   readonly waits: boolean;
 }
 
@@ -39,6 +36,9 @@ export interface Goal {
 const FEW = 64;
 /** Sums of costs are rounded to this fraction of the full cost: 1 / PARTS. */
 const PARTS = 2000;
+
+/** Smaller structures go in the place of a large one only if together they save this share of the full cost. */
+const NEGLIGIBLE = 0.00125;
 
 /** The shortest run of members from the start of a group that changes the cost. */
 interface Bundle {
@@ -68,17 +68,29 @@ export function chooseForPruning(
   const chosen: number[] = [];
   const all = groups.flatMap(({ members }) => members.map(({ number }) => number));
   const whole = remaining.left / (shareOf(remaining) || 1);
-  const others = gainsOf(all, remaining, whole);
+  const gains = all.length > FEW ? [] : all.map((number) => [number, remaining.gain(number) / whole] as const);
+  const others = gains.length > 0 && gains.every(([, gain]) => gain > 0) ? new Map(gains) : undefined;
   const isRoomFor = (numbers: readonly number[], left: number, gain: number): boolean => {
     const fits = left - gain >= goal.now - goal.tolerance / 2;
     if (others === undefined) return fits;
     if (!fits && goal.now > goal.final) return false;
     const rest = [...others].flatMap(([number, cost]) => (numbers.includes(number) ? [] : [cost]));
-    const off = (costs: Iterable<number>, missing: number): number =>
-      Math.abs(nearestSum(costs, missing, PARTS) - missing);
+    const off = (costs: Iterable<number>, gap: number): number => Math.abs(nearestSum(costs, gap, PARTS) - gap);
     const best = off(others.values(), left - goal.final);
     return off(rest, left - gain - goal.final) <= Math.max(best, goal.tolerance / 2) + 1 / PARTS;
   };
+  /** What all structures save together that have room alone. */
+  const savedByFitting = (): number => {
+    const left = shareOf(remaining);
+    const fitting = all.filter(
+      (number) => !chosen.includes(number) && isRoomFor([number], left, remaining.gain(number) / whole),
+    );
+    for (const number of fitting) remaining.remove(number);
+    const saved = left - shareOf(remaining);
+    for (const number of fitting) remaining.restore(number);
+    return saved;
+  };
+  let mayPassOver: boolean | undefined;
   const queue: Bundle[] = [];
   const add = (bundle: Bundle | undefined): void => {
     if (bundle !== undefined) queue.push(bundle);
@@ -97,11 +109,12 @@ export function chooseForPruning(
       continue;
     }
     const { numbers, gain, group } = bundle;
-    const left = shareOf(remaining) - gain;
+    const fits = (room: number): boolean => shareOf(remaining) - gain >= room - goal.tolerance / 2;
     // The budget has room for it, the plan not yet.
-    const fits = (room: number): boolean => left >= room - goal.tolerance / 2;
     if (group.waits && !fits(goal.now) && fits(goal.final)) break;
     if (!isRoomFor(numbers, shareOf(remaining), gain)) {
+      mayPassOver ??= savedByFitting() >= NEGLIGIBLE;
+      if (!mayPassOver) break;
       add(bundleOf({ ...group, members: group.members.slice(1) }, remaining, shareOf));
       continue;
     }
@@ -110,6 +123,7 @@ export function chooseForPruning(
       others?.delete(number);
     }
     chosen.push(...numbers);
+    mayPassOver = undefined;
     const rest = { members: group.members.slice(numbers.length), chosenSum: group.chosenSum + bundle.sum };
     add(bundleOf({ ...group, ...rest }, remaining, shareOf));
   }
@@ -166,11 +180,4 @@ function bundleOf(
   if (!(gain > 0)) return undefined;
   const change = Math.abs((group.chosenSum + (way === "remove" ? sum : -sum)) ** 2 - group.chosenSum ** 2);
   return { group, numbers, gain, sum, price: change / (gain * group.preference) };
-}
-
-/** By structure: what it saves alone, as a share of `full`; undefined if they are many or one saves nothing alone. */
-function gainsOf(numbers: readonly number[], remaining: RemainingCost, full: number): Map<number, number> | undefined {
-  if (numbers.length > FEW) return undefined;
-  const gains = new Map(numbers.map((number) => [number, remaining.gain(number) / full] as const));
-  return [...gains.values()].every((gain) => gain > 0) ? gains : undefined;
 }

@@ -87,6 +87,25 @@ test("a large structure waits for room in the plan, and no smaller one goes in i
   expect(chosenAt(0.9, false)).toEqual([1, 2, 3]);
 });
 
+test("a branch that saves next to nothing is not pruned in place of structures that are too large", () => {
+  const costs = [10, 10, 10, 0.005, 0.005];
+  const gone = new Set<number>();
+  const remaining: RemainingCost = {
+    get left() {
+      return costs.reduce((sum, cost, at) => sum + (gone.has(at) ? 0 : cost), 0);
+    },
+    remove: (structure) => void gone.add(structure),
+    restore: (structure) => void gone.delete(structure),
+    gain: (structure) => costs[structure] ?? 0,
+    layer: () => ({ outputs: 0, inputs: 0, cost: 0 }),
+  };
+  const large = [0, 1, 2].map((number) => ({ number, importance: 1 }));
+  const small = [3, 4].map((number) => ({ number, importance: 1 }));
+  const groups = [large, small].map((members): Group => ({ members, preference: 1, chosenSum: 0, waits: true }));
+  const goal = { now: 0.6, final: 0.6, tolerance: 0.005 };
+  expect(chooseForPruning(groups, remaining, ({ left }) => left / 30.01, goal)).toEqual([0]);
+});
+
 test("neurons are chosen alike in coarse and in fine steps of the plan, though those of early layers cost more", () => {
   const { graph, factors } = place(model("resnet-20", { classes: 10 }), { neurons: 1 });
   const random = new RandomStream(1, "importance", 0);

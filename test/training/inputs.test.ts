@@ -10,6 +10,7 @@ import { type Dataset, type StoredSplit, sampleSize } from "../../src/data/datas
 import { evaluationBatches } from "../../src/data/evaluation-batches.ts";
 import { openDataset } from "../../src/data/open.ts";
 import { onnxRuntime } from "../../src/evaluation/runtime-library.ts";
+import { control } from "../../src/experiments/control.ts";
 import { loadOnnx } from "../../src/formats/onnx/index.ts";
 import { resume } from "../../src/training/resume.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
@@ -166,6 +167,50 @@ describe("a network that joins facts with the features of images", () => {
     const asked = ["quantize", join(run, "compact.onnx"), "--data", table, "--out", out, "--held-out", "16", "--json"];
     const { stdout } = await execute(asked);
     expect(JSON.parse(stdout).comparison.quantized.accuracy).toBeGreaterThan(80);
+  });
+
+  it.each(["epochs", "uniform"] as const)(
+    "has a from-scratch baseline (%s), which learns from the columns too",
+    async (kind) => {
+      const place = join(parent, `baseline-${kind}`);
+      const { after, certificate } = await control(run, { kind, folder: place });
+      expect(certificate.passed).toBe(true);
+      expect(after.accuracy).toBeGreaterThan(85);
+      expect((await readRunRecord(place)).settings.columns).toEqual(columns);
+    },
+  );
+
+  it("teaches a smaller network, which simulates integers at the end", async () => {
+    const { after, before, int8, certificate } = await train(join(run, "compact.onnx"), {
+      ...{ ...options, data: reference, folder: join(parent, "distilled"), epochs: 6, int8: true },
+      ...{ distill: { weight: 0.5, temperature: 4 }, select: { neurons: 1 }, budget: "70%" },
+    });
+    expect(certificate.passed).toBe(true);
+    expect(after.macs).toBeLessThan(before.macs);
+    expect(after.accuracy).toBeGreaterThan(85);
+    expect(int8?.accuracy).toBeGreaterThan(80);
+  });
+
+  it("mixes the columns of two images as the images", async () => {
+    const { after } = await train(fixture("patient"), {
+      ...{ ...options, data: reference, folder: join(parent, "mixed"), mixing: { kind: "mixup", alpha: 0.2 } },
+    });
+    expect(after.accuracy).toBeGreaterThan(85);
+  });
+
+  it("takes columns that are not classes beside several labels", async () => {
+    const marks = join(folder, "marks.csv");
+    const lines = rows.map(({ path, facts, label, split }) =>
+      [path, split, ...facts, Number(label === "ill"), Number(facts[2] > 0)].join(),
+    );
+    writeFileSync(marks, ["path,split,Age,dose,blood,ill,bloody", ...lines, ""].join("\n"));
+    const spec = { images: { size: side, ...normalization }, columns, severalLabels: true };
+    const { after, certificate } = await train(fixture("patient"), {
+      ...{ ...options, data: { spec: marks, open: () => openDataset(marks, spec) } },
+      ...{ folder: join(parent, "several"), task: "multi-label" },
+    });
+    expect(certificate.passed).toBe(true);
+    expect(after.accuracy).toBeGreaterThan(70);
   });
 });
 
