@@ -11,6 +11,7 @@ import { withShare } from "./loss.ts";
 /** The ops that run once, after all batches. */
 const closing: ReadonlySet<string> = new Set([
   "nesterov_sgd",
+  "muon",
   "accelerated_proximal_gradient",
   "zero_margin",
   "clip_factor",

@@ -30,7 +30,12 @@ export const STOP = "stop";
 const STOP_INPUT: Input = { name: "stop.here", dtype: "f32", shape: [] };
 export const stopFeed: string = STOP_INPUT.name;
 
-const optimizers: ReadonlySet<string> = new Set(["nesterov_sgd", "accelerated_proximal_gradient", "zero_margin"]);
+const optimizers: ReadonlySet<string> = new Set([
+  "nesterov_sgd",
+  "muon",
+  "accelerated_proximal_gradient",
+  "zero_margin",
+]);
 
 /** The training graph `step` for one of `ranks` ranks; `step` itself if there is only one. */
 export function forRanks(step: Graph, options: DataParallelOptions): Graph {

@@ -5,8 +5,11 @@
 import { filled, type Tensor } from "../core/tensor.ts";
 import type { Input, Parameter } from "../graph/graph.ts";
 
-/** Kinds that the optimizer of weights steps. Each has a weight decay; a λ, the kind `factor`, has none. */
-export const decayedKinds = ["convolution", "linear", "bias", "scale", "shift"] as const;
+/**
+ * Kinds that the optimizer of weights steps. Each has a weight decay; a λ, the kind `factor`, has none. The kind `muon`
+ * is weights of convolutions that Muon trains; `convolution` is the others.
+ */
+export const decayedKinds = ["convolution", "linear", "bias", "scale", "shift", "muon"] as const;
 export type DecayedKind = (typeof decayedKinds)[number];
 
 export const trainedKinds = [...decayedKinds, "factor"] as const;
@@ -19,12 +22,16 @@ export type LearningRates = { readonly [K in TrainedKind]?: number };
 export type WeightDecays = { readonly [K in DecayedKind]: number };
 
 /** The kinds that decay unless the caller says otherwise, as multiples of the weight decay. */
-export const usualDecays: WeightDecays = { convolution: 1, linear: 1, bias: 0, scale: 1, shift: 0 };
+export const usualDecays: WeightDecays = { convolution: 1, linear: 1, bias: 0, scale: 1, shift: 0, muon: 1 };
 
 /** The kind of a parameter that is trained. Weights of two axes are those of a linear layer. */
-export function trainedKindOf({ kind, shape }: Pick<Parameter, "kind" | "shape">): TrainedKind {
+export function trainedKindOf(
+  { name, kind, shape }: Pick<Parameter, "name" | "kind" | "shape">,
+  muon: ReadonlySet<string> = new Set(),
+): TrainedKind {
   switch (kind) {
     case "weights":
+      if (muon.has(name)) return "muon";
       return shape.length === 2 ? "linear" : "convolution";
     case "scale":
     case "shift":
@@ -38,13 +45,14 @@ export function trainedKindOf({ kind, shape }: Pick<Parameter, "kind" | "shape">
 /** `weightDecay` for each kind; a number is that of the kinds that usually decay. */
 export function decaysOf(weightDecay: number | WeightDecays): WeightDecays {
   if (typeof weightDecay !== "number") return weightDecay;
-  const { convolution, linear, bias, scale, shift } = usualDecays;
+  const { convolution, linear, bias, scale, shift, muon } = usualDecays;
   return {
     convolution: weightDecay * convolution,
     linear: weightDecay * linear,
     bias: weightDecay * bias,
     scale: weightDecay * scale,
     shift: weightDecay * shift,
+    muon: weightDecay * muon,
   };
 }
 
@@ -56,12 +64,17 @@ export interface LearningRateOptions {
   readonly learningRates?: LearningRates;
   /** Names of the parameters with a schedule of their own; default: all parameters have the same. */
   readonly head?: readonly string[];
+  /** Names of the weights that Muon trains; default: none. */
+  readonly muonWeights?: ReadonlySet<string>;
 }
 
 /** The input that `parameter` reads its learning rate from. */
-export function learningRateInput(parameter: Parameter, { learningRates = {}, head }: LearningRateOptions): Input {
+export function learningRateInput(
+  parameter: Parameter,
+  { learningRates = {}, head, muonWeights }: LearningRateOptions,
+): Input {
   const part = head === undefined || head.includes(parameter.name) ? LEARNING_RATE : BODY_RATE;
-  const kind = trainedKindOf(parameter);
+  const kind = trainedKindOf(parameter, muonWeights);
   return (learningRates[kind] ?? 1) === 1 ? part : ofKind(part, kind);
 }
 

@@ -23,6 +23,7 @@ import type { KeptFactors } from "../selection/factors.ts";
 import { runningStatistics, withBatchStatistics } from "./batch-statistics.ts";
 import { differentiate } from "./differentiate.ts";
 import { followedRanges } from "./followed-ranges.ts";
+import { hiddenConvolutions } from "./hidden-convolutions.ts";
 import { forTargets, gradientOf, type LossOptions, lossHead, trainedParameters } from "./loss.ts";
 import {
   decaysOf,
@@ -41,6 +42,8 @@ export interface TrainingGraphOptions {
    * scales only; else each kind has its own.
    */
   readonly sgd: { readonly momentum: number; readonly weightDecay: number | WeightDecays };
+  /** Whether Muon (`muon.ts`) trains the weights of hidden convolutions; default: SGD trains all weights. */
+  readonly muon?: boolean;
   /** Multiples of the learning rate for kinds of parameters; default: 1 for all. */
   readonly learningRates?: LearningRates;
   /** The optimizer of scaling factors, and the λ parameters of which one factor must stay above zero. */
@@ -82,9 +85,10 @@ export function trainingGraph(whole: Graph, options: TrainingGraphOptions): Grap
   const backward = differentiate(network, head.seeds, new Set(trained.map(({ name }) => name)));
   const gradients = new Map(trained.map(({ name }) => [name, gradientOf(backward.gradients, name, forward)] as const));
   const clipping = clipNode(trained, gradients, options.clipNorm);
-  const rates = learningRateInputs(trained, options);
+  const muonWeights = options.muon === true ? hiddenConvolutions(network) : new Set<string>();
+  const rates = learningRateInputs(trained, { ...options, muonWeights });
   const steps = trained.map((parameter) =>
-    optimizerStep(parameter, gradients.get(parameter.name) ?? "", options, clipping?.outputs[0]),
+    optimizerStep(parameter, gradients.get(parameter.name) ?? "", { ...options, muonWeights }, clipping?.outputs[0]),
   );
   return {
     name: `${forward.name} (training)`,
@@ -131,17 +135,17 @@ function clipNode(
   return makeNode("clip_factor", "clip", inputs, ["clip.factor"], { maximum });
 }
 
-/** The optimizer step of `parameter`: the proximal method for factors, SGD with Nesterov momentum for all others. */
+/** The optimizer step of `parameter`: the proximal method for factors, Muon or SGD with Nesterov momentum otherwise. */
 function optimizerStep(
   parameter: Parameter,
   gradient: string,
-  options: TrainingGraphOptions,
+  options: TrainingGraphOptions & { readonly muonWeights: ReadonlySet<string> },
   clipFactor: string | undefined,
 ): OptimizerStep {
   const { name, shape } = parameter;
   const stateOf = (what: OptimizerStateKind): Parameter => ({ name: `${name}.${what}`, shape, kind: what, of: name });
   const velocity = stateOf("velocity");
-  const own = trainedKindOf(parameter);
+  const own = trainedKindOf(parameter, options.muonWeights);
   const rate = learningRateInput(parameter, options);
   const inputs = [name, gradient, velocity.name, rate.name];
   const outputs = [`${name}.next`, `${velocity.name}.next`];
@@ -166,6 +170,6 @@ function optimizerStep(
   const { momentum, weightDecay } = options.sgd;
   const attributes = { momentum, weightDecay: decaysOf(weightDecay)[own] };
   const read = clipFactor === undefined ? inputs : [...inputs, clipFactor];
-  const node = makeNode("nesterov_sgd", `${name}.step`, read, outputs, attributes);
+  const node = makeNode(own === "muon" ? "muon" : "nesterov_sgd", `${name}.step`, read, outputs, attributes);
   return { parameter, nodes: [node], state: [velocity], inputs: [] };
 }

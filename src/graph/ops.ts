@@ -265,6 +265,8 @@ export interface TrainingOps {
    * (w, gradient, velocity, learning rate [], factor of the gradient []?) → (w', velocity'), see `autodiff/nesterov.ts`
    */
   nesterov_sgd: { readonly momentum: number; readonly weightDecay: number };
+  /** Inputs and outputs as for `nesterov_sgd`, for weights of a convolution, see `autodiff/muon.ts` */
+  muon: { readonly momentum: number; readonly weightDecay: number };
   /** (λ, gradient, velocity, learning rate [], γ [λ's shape or []]) → (λ', velocity'), see `selection/apg.ts` */
   accelerated_proximal_gradient: {
     readonly momentum: number;

@@ -255,6 +255,7 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     return [[]];
   },
   nesterov_sgd: ({ input }) => [input(0), input(2)],
+  muon: ({ input }) => [input(0), input(2)],
   accelerated_proximal_gradient: ({ input }) => [input(0), input(2)],
   zero_margin: ({ input }) => [input(4), input(5)],
   all_reduce_begin: sameAsAll,

@@ -27,7 +27,9 @@ import { isInstalled } from "../training/engines.ts";
 const BATCH = 4;
 const RATE = 0.02;
 const learningRates = { shift: 64, scale: 0.5, bias: 3, linear: 2, factor: 0.1 };
-const weightDecay: WeightDecays = { convolution: 0.01, linear: 0.02, bias: 0.03, scale: 0.04, shift: 0.05 };
+const weightDecay: WeightDecays = {
+  ...{ convolution: 0.01, linear: 0.02, bias: 0.03, scale: 0.04, shift: 0.05, muon: 0.06 },
+};
 
 /** With each kind of parameter. The layers are wide enough for the large-tensor optimizer of oneDNN. */
 function network(): Graph {
@@ -123,7 +125,7 @@ describe("kinds of parameters", () => {
   });
 
   it("decay as ever if the weight decay is one number", () => {
-    expect(decaysOf(0.5)).toEqual({ convolution: 0.5, linear: 0.5, bias: 0, scale: 0.5, shift: 0 });
+    expect(decaysOf(0.5)).toEqual({ convolution: 0.5, linear: 0.5, bias: 0, scale: 0.5, shift: 0, muon: 0.5 });
     expect(decaysOf(weightDecay)).toEqual(weightDecay);
   });
 });
@@ -143,11 +145,11 @@ describe.each(cases)("%s in %s", (name, precision) => {
     for (const kind of trainedKinds) {
       // In this graph every parameter has the numbers of `kind`.
       const decay = kind === "factor" ? 0 : weightDecay[kind];
-      const all = { convolution: decay, linear: decay, bias: decay, scale: decay, shift: decay };
+      const all = { convolution: decay, linear: decay, bias: decay, scale: decay, shift: decay, muon: decay };
       const graph = stepWith({}, all);
       const plan = engine.prepare(graph, { batch: BATCH, precision });
       plan.write(initial);
-      const rate = RATE * ({ convolution: 1, ...learningRates }[kind] ?? 1);
+      const rate = RATE * ({ convolution: 1, muon: 1, ...learningRates }[kind] ?? 1);
       plan.run({ ...feedsFor(graph, rate), learning_rate: filled([], rate) });
       const expected = plan.read(forward.parameters.map((one) => one.name));
       plan.dispose();

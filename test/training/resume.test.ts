@@ -185,26 +185,29 @@ test("what cannot be resumed is refused with a reason", async () => {
   await expect(resume(folder)).rejects.toMatchObject({ code: "unknown-name" });
 });
 
-test("oneDNN: whether stopped once or three times, the bits are the same", async (context) => {
-  if (!(await isInstalled("onednn"))) return context.skip();
-  const once = join(parent, "once");
-  const again = join(parent, "again");
-  // Kernels are chosen by timing when a run starts, so both must be the same run.
-  const settings: TrainOptions = { ...options, engine: "onednn", threads: 2, epochs: 2, folder: once };
-  await interrupt((hooks) => train(tinyResnet(), { ...settings, ...hooks }), atFirstStep);
-  cpSync(once, again, { recursive: true });
-  await resume(once, { data });
-  await interrupt((hooks) => resume(again, { ...hooks, data }), atFirstStep);
-  await interrupt(
-    (hooks) => resume(again, { ...hooks, data }),
-    (event) => event.type === "epoch",
-  );
-  await resume(again, { data });
-  const [a, b] = [await readCheckpoint(once, 12), await readCheckpoint(again, 12)];
-  expect(b.optimizer).toEqual(a.optimizer);
-  expect(b.network.weights).toEqual(a.network.weights);
-  expect(b.progress.choices).toEqual(a.progress.choices);
-});
+test.each(["sgd", "muon"] as const)(
+  "oneDNN, %s: stopped once or three times, the bits are the same",
+  async (optimizer) => {
+    if (!(await isInstalled("onednn"))) return;
+    const once = join(parent, "once");
+    const again = join(parent, "again");
+    // Kernels are chosen by timing when a run starts, so both must be the same run.
+    const settings: TrainOptions = { ...options, engine: "onednn", optimizer, threads: 2, epochs: 2, folder: once };
+    await interrupt((hooks) => train(tinyResnet(), { ...settings, ...hooks }), atFirstStep);
+    cpSync(once, again, { recursive: true });
+    await resume(once, { data });
+    await interrupt((hooks) => resume(again, { ...hooks, data }), atFirstStep);
+    await interrupt(
+      (hooks) => resume(again, { ...hooks, data }),
+      (event) => event.type === "epoch",
+    );
+    await resume(again, { data });
+    const [a, b] = [await readCheckpoint(once, 12), await readCheckpoint(again, 12)];
+    expect(b.optimizer).toEqual(a.optimizer);
+    expect(b.network.weights).toEqual(a.network.weights);
+    expect(b.progress.choices).toEqual(a.progress.choices);
+  },
+);
 
 test("a finished run goes on for more epochs, with the schedule of the longer run, and says so", async () => {
   const folder = join(parent, "longer");

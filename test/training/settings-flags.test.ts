@@ -88,6 +88,7 @@ const examples: Readonly<Record<string, readonly Example[]>> = {
   int8: [{ text: undefined, value: true }],
   "int8-epochs": [exactly(1), exactly(0.5)],
   "int8-keep": [exactly(["stem.conv", "fc"], "stem.conv,fc")],
+  optimizer: [exactly("sgd"), exactly("muon")],
   "average-weights": [exactly("ema"), exactly("lookahead")],
   "sync-bn": [{ text: undefined, value: true }],
   engine: [exactly("onednn"), exactly("reference")],

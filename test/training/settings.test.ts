@@ -98,6 +98,7 @@ test("every setting of the schema can be suggested", () => {
     int8Keep: ["fc"],
   };
   const optional = {
+    optimizer: "muon",
     mixing: { kind: "mixup", alpha: 1 },
     classWeights: "balanced",
     clipNorm: 1,
@@ -134,6 +135,7 @@ test.each([
   [{ epochs: 1, schedule: { kind: "one-cycle", peak: 0 } }, /schedule\.peak/],
   [{ epochs: 1, schedule: { kind: "one-cycle", peakAt: 2 } }, /schedule\.peakAt/],
   [{ epochs: 1, schedule: { kind: "triangular", end: -0.1 } }, /schedule\.end/],
+  [{ epochs: 1, optimizer: "adam" }, /optimizer/],
   [{ epochs: 1, learningRateOf: { shift: 0 } }, /learningRateOf\.shift/],
   [{ epochs: 1, learningRateOf: { shifts: 2 } }, /learningRateOf/],
   [{ epochs: 1, weightDecayOf: { bias: -1 } }, /weightDecayOf\.bias/],

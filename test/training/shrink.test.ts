@@ -62,14 +62,17 @@ async function bf16Engine(): Promise<boolean> {
 describe.each([
   // The sums of the reference engine are exact enough that the zeros left out do not show.
   { engine: "reference", precision: "f32", losses: 1e-6, weights: 1e-5 },
+  { engine: "reference", precision: "f32", optimizer: "muon", losses: 1e-5, weights: 1e-4 },
+  { engine: "onednn", precision: "f32", optimizer: "muon", losses: 1e-3, weights: 1e-2 },
   { engine: "onednn", precision: "f32", losses: 1e-4, weights: 1e-3 },
   { engine: "onednn", precision: "bf16", losses: 3e-2, weights: 0.3 },
-] as const)("$engine in $precision", ({ engine, precision, losses, weights }) => {
+] as const)("$engine in $precision, $optimizer", ({ engine, precision, losses, weights, ...given }) => {
+  const optimizer = "optimizer" in given ? given.optimizer : "sgd";
   test("a run that shrinks goes on as the one that does not", async (context) => {
     const canRun = precision === "bf16" ? await bf16Engine() : await isInstalled(engine);
     if (!canRun) return context.skip();
-    const whole = await tell({ engine, precision, shrink: false });
-    const small = await tell({ engine, precision });
+    const whole = await tell({ engine, precision, optimizer, shrink: false });
+    const small = await tell({ engine, precision, optimizer });
     const shrunk = ofType(small.events, "network.shrunk");
     expect(shrunk.length).toBeGreaterThan(0);
     expect(ofType(whole.events, "network.shrunk")).toEqual([]);

@@ -5,15 +5,30 @@ import { stepNesterov } from "../../src/autodiff/nesterov.ts";
 import { decayedKinds } from "../../src/autodiff/parameter-kinds.ts";
 import { parseSettings } from "../../src/training/settings/settings.ts";
 import { weightDecaysOf } from "../../src/training/settings/weight-decay.ts";
+import { requireMuon } from "../../src/training/start/muon.ts";
 
 test("by default weights and scales decay, biases and shifts do not", () => {
   const settings = parseSettings({ epochs: 1 });
-  expect(weightDecaysOf(settings)).toEqual({ convolution: 5e-4, linear: 5e-4, bias: 0, scale: 5e-4, shift: 0 });
+  expect(weightDecaysOf(settings)).toEqual({
+    convolution: 5e-4,
+    linear: 5e-4,
+    bias: 0,
+    scale: 5e-4,
+    shift: 0,
+    muon: 5e-4,
+  });
 });
 
 test("a multiple changes one kind", () => {
   const settings = parseSettings({ epochs: 1, weightDecay: 0.01, weightDecayOf: { shift: 0.5, linear: 0 } });
-  expect(weightDecaysOf(settings)).toEqual({ convolution: 0.01, linear: 0, bias: 0, scale: 0.01, shift: 0.005 });
+  expect(weightDecaysOf(settings)).toEqual({
+    convolution: 0.01,
+    linear: 0,
+    bias: 0,
+    scale: 0.01,
+    shift: 0.005,
+    muon: 0.01,
+  });
 });
 
 test("a decoupled decay takes the same off at every peak and with every multiple of the learning rate", () => {
@@ -40,6 +55,17 @@ test("a decoupled decay takes the same off at every peak and with every multiple
     ),
   );
 });
+
+test.each([{ learningRateOf: { muon: 0.5 } }, { weightDecayOf: { muon: 0 } }])(
+  "%j without Muon is refused",
+  (given) => {
+    const [option = ""] = Object.keys(given);
+    expect(() => requireMuon(parseSettings({ epochs: 1, ...given }))).toThrowError(
+      expect.objectContaining({ code: "bad-option", message: expect.stringContaining(option) }),
+    );
+    requireMuon(parseSettings({ epochs: 1, optimizer: "muon", ...given }));
+  },
+);
 
 /** `torch.optim.SGD(nesterov=True)` as its documentation defines it. */
 function torchStep(

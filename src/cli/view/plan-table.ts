@@ -29,7 +29,12 @@ const directions = [
   ["_begin", "begin"],
   ["_end", "end"],
 ] as const;
-const updates: ReadonlySet<string> = new Set(["nesterov_sgd", "accelerated_proximal_gradient", "running_average"]);
+const updates: ReadonlySet<string> = new Set([
+  "nesterov_sgd",
+  "muon",
+  "accelerated_proximal_gradient",
+  "running_average",
+]);
 
 /** `convolution_backward_data` → convolution, backward data. Reorders have no direction. */
 export function directionOf(op: string): { readonly op: string; readonly direction: string } {

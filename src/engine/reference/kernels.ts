@@ -32,7 +32,7 @@ import {
   batchNormalizationTraining,
   batchNormalizationTrainingBackward,
 } from "./normalization.ts";
-import { acceleratedProximalGradient, clipFactor, nesterovSgd, runningAverage, zeroMargin } from "./optimizer.ts";
+import { acceleratedProximalGradient, clipFactor, muon, nesterovSgd, runningAverage, zeroMargin } from "./optimizer.ts";
 import {
   add,
   bias,
@@ -135,6 +135,7 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   bias_backward: biasBackward,
   clip_factor: clipFactor,
   nesterov_sgd: nesterovSgd,
+  muon,
   accelerated_proximal_gradient: acceleratedProximalGradient,
   zero_margin: zeroMargin,
   all_reduce_begin: allReduceBegin,

@@ -1,4 +1,5 @@
 /** The ops that carry a training step's state on. All may write over their inputs. */
+import { stepMuon } from "../../autodiff/muon.ts";
 import { stepNesterov } from "../../autodiff/nesterov.ts";
 import { required } from "../../core/errors.ts";
 import { accelerateProximalGradient } from "../../selection/apg.ts";
@@ -21,6 +22,21 @@ export function nesterovSgd(context: KernelContext<"nesterov_sgd">): void {
   stepNesterov(
     { weights: input(context, 0).data, velocity: input(context, 2).data },
     input(context, 1).data,
+    {
+      ...context.attributes,
+      learningRate: at(input(context, 3).data, 0),
+      gradientFactor: optionalInput(context, 4)?.[0] ?? 1,
+    },
+    { weights: output(context, 0).data, velocity: output(context, 1).data },
+  );
+}
+
+export function muon(context: KernelContext<"muon">): void {
+  const weights = input(context, 0);
+  stepMuon(
+    { weights: weights.data, velocity: input(context, 2).data },
+    input(context, 1).data,
+    weights.shape,
     {
       ...context.attributes,
       learningRate: at(input(context, 3).data, 0),

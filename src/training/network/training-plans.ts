@@ -43,6 +43,8 @@ export interface LiveNetworkOptions {
   readonly momentum: number;
   readonly weightDecays: WeightDecays;
   readonly learningRates: LearningRates;
+  /** Whether Muon trains the weights of hidden convolutions; default: SGD trains all weights. */
+  readonly isMuon?: boolean;
   /** "auto": the faster precision, measured when the first plans are prepared. */
   readonly precision: PrecisionChoice;
   readonly syncBatchNorm: boolean;
@@ -138,12 +140,14 @@ export async function preparePlans(
 /** The graph of a training step of this rank: of all micro-batches, with gradients summed over ranks. */
 function stepGraph(options: LiveNetworkOptions, graph: Graph, factors: readonly Factor[], isSimulated: boolean): Graph {
   const { batch, momentum, weightDecays, learningRates, syncBatchNorm, clipNorm, head, teacher } = options;
+  const { isMuon = false } = options;
   const { accumulate: parts = 1, softTargets = false, isMultiLabel = false, fixScales = false } = options;
   const ranks = options.cluster.size;
   const part = trainingGraph(graph, {
     batch: syncBatchNorm ? batch * ranks : batch,
     sgd: { momentum, weightDecay: weightDecays },
     learningRates,
+    muon: isMuon,
     factors: { momentum, ...keptFactors(factors) },
     batchNormalization: isSimulated ? "frozen" : (options.batchNormalization ?? "batch"),
     fixScales,

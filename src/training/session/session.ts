@@ -193,6 +193,7 @@ function networkOptionsOf(
     ...{ host, background, cluster, factors, momentum, precision, accumulate },
     weightDecays: weightDecaysOf(settings),
     learningRates: settings.learningRateOf ?? {},
+    isMuon: settings.optimizer === "muon",
     batch: imagesPerMicroBatch(partOfBatch(settings.batch, cluster).count, accumulate),
     syncBatchNorm: settings.syncBatchNorm,
     ...keptFloats(settings),

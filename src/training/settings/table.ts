@@ -2,6 +2,7 @@
  * The table of settings, one row for each setting, in the order of `run.json`. To add a setting, add a row here, or in
  * the file of its subject, which is taken in below, and use it. `npm run docs` then updates docs/settings.md.
  */
+
 import { z } from "zod";
 import { type DecayedKind, decayedKinds, type TrainedKind, trainedKinds } from "../../autodiff/parameter-kinds.ts";
 import { MOST_THREADS } from "../../core/threads.ts";
@@ -12,6 +13,7 @@ import { augmentationSettings, testTimeSettings } from "./augmentation.ts";
 import { averagingSettings } from "./averaging.ts";
 import { choice, distillation, mixing, number, numbersOf, switchTo, text, threadCount, wholeNumber } from "./codecs.ts";
 import { integerSettings } from "./integers.ts";
+import { optimizerSettings } from "./optimizer.ts";
 import { pruningSettings } from "./pruning.ts";
 import { setting } from "./setting.ts";
 import { taskSettings } from "./tasks.ts";
@@ -118,6 +120,7 @@ export const settingsTable = {
       },
     ],
   }),
+  ...optimizerSettings,
   momentum: setting({
     schema: z.number().min(0).lt(1).default(0.9),
     help: "Nesterov momentum μ of weights and scaling factors",

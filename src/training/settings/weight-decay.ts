@@ -27,5 +27,6 @@ export function weightDecaysOf({
     bias: of("bias"),
     scale: of("scale"),
     shift: of("shift"),
+    muon: of("muon"),
   };
 }

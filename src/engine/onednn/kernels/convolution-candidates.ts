@@ -2,8 +2,10 @@
  * Lists the candidates for a convolution. Each direction is described once per algorithm, layout and formulation. Every
  * implementation that the library offers is a candidate, and the tuner takes the fastest.
  */
+
 import { type Shape, sameShape } from "../../../core/tensor.ts";
 import type { Padding } from "../../../graph/attributes.ts";
+import { isWeightStep } from "../../../graph/weight-steps.ts";
 import { sidesOf } from "../../../graph/windows.ts";
 import type { PassedOver, Precision } from "../../engine.ts";
 import type { Operation } from "../ffi/abi.ts";
@@ -264,7 +266,7 @@ function weightsReorder(program: Program, weights: string, { weights: wanted }: 
  * bf16, weights have the layout of their gradient, and the forward step reorders them.
  */
 function gradientReorder(program: Program, call: Convolution, { weights: made }: ConvolutionMemory): Reorders {
-  const optimizer = program.graph.nodes.find(({ op, inputs }) => op === "nesterov_sgd" && inputs[1] === call.weights);
+  const optimizer = program.graph.nodes.find(({ op, inputs }) => isWeightStep(op) && inputs[1] === call.weights);
   const [home] = program.layouts(optimizer?.inputs[0] ?? "");
   if (program.precision === "f32") {
     return home === undefined || samePlaces(program.library, home, made) ? [] : reorderOfOneShape(made, home);

@@ -2,9 +2,11 @@
  * Lowers convolutions in three directions: emits the steps of the fastest of the candidates that
  * `convolution-candidates.ts` lists.
  */
+
 import { required } from "../../../core/errors.ts";
 import { elementCount } from "../../../core/tensor.ts";
 import { type Node, producers } from "../../../graph/graph.ts";
+import { isWeightStep } from "../../../graph/weight-steps.ts";
 import { type MemoryDescriptor, samePlaces } from "../ffi/memory.ts";
 import { primitivesOf } from "../planner/candidate.ts";
 import type { Program } from "../planner/program.ts";
@@ -179,7 +181,7 @@ export function withdrawOffers(program: Program): void {
  */
 function settleHome(program: Program, weights: string): void {
   if (program.precision === "f32" || program.homes.has(weights)) return;
-  const optimizer = program.graph.nodes.find(({ op, inputs }) => op === "nesterov_sgd" && inputs[0] === weights);
+  const optimizer = program.graph.nodes.find(({ op, inputs }) => isWeightStep(op) && inputs[0] === weights);
   const gradient = producers(program.graph).get(optimizer?.inputs[1] ?? "");
   if (gradient?.op !== "convolution_backward_weights" || gradient.attributes.groups > 1) return;
   program.within(gradient, () => program.home(weights, choose(program, callOf(gradient)).memory.weights));

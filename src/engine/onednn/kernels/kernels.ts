@@ -21,6 +21,7 @@ import { lowerToHost, lowerUpdate } from "./host.ts";
 import { lowerLinear, lowerLinearBackwardData, lowerLinearBackwardWeights } from "./linear.ts";
 import { lowerMatmul, lowerMatmulBackward } from "./matmul.ts";
 import { lowerMultiplyBackward } from "./multiply.ts";
+import { lowerMuon } from "./muon.ts";
 import { lowerNormalization, lowerNormalizationBackward, lowerNormalizationTrainingBackward } from "./normalization.ts";
 import { lowerClipFactor, lowerNesterov } from "./optimizer.ts";
 import {
@@ -114,6 +115,7 @@ const lowerings: { readonly [K in OpName]: Lowering<K> } = {
   bias_backward: lowerBiasBackward,
   clip_factor: lowerClipFactor,
   nesterov_sgd: lowerNesterov,
+  muon: lowerMuon,
   accelerated_proximal_gradient: lowerUpdate,
   zero_margin: lowerUpdate,
   all_reduce_begin: lowerAllReduceBegin,

@@ -19,28 +19,33 @@ function matrices(program: Program, value: string): View {
   return { slot, descriptor: describeMemory(program.library, joined(program.shape(value)), "plain") };
 }
 
-/** The same memory as matrices with rows and columns exchanged. */
-function transposed({ library }: Program, { slot, descriptor }: View): View {
-  const [count = 1, rows = 1, columns = 1] = descriptor.shape;
-  const [block = 1, row = 1, column = 1] = rowMajorStrides(descriptor.shape);
-  return { slot, descriptor: describeStrided(library, descriptor, [count, columns, rows], [block, column, row]) };
+/** The same memory with rows and columns exchanged: the last two axes. */
+export function transposed({ library }: Program, { slot, descriptor }: View): View {
+  const strides = rowMajorStrides(descriptor.shape);
+  const exchanged = <T>(axes: readonly T[]): T[] => [...axes.slice(0, -2), ...axes.slice(-2).toReversed()];
+  return { slot, descriptor: describeStrided(library, descriptor, exchanged(descriptor.shape), exchanged(strides)) };
 }
 
-function emitProduct(node: Node<"matmul" | "matmul_backward">, program: Program, left: View, right: View): void {
-  const [dst = ""] = node.outputs;
-  const { slot } = program.define(dst, program.plain(dst));
-  const result = { slot, descriptor: describeMemory(program.library, joined(program.shape(dst)), "plain") };
-  const operation = matrixProduct(left.descriptor, right.descriptor, result.descriptor);
+/** Writes the product of the matrices `left` and `right` to `dst`. */
+export function emitMatrixProduct(node: Node, program: Program, left: View, right: View, dst: View): void {
+  const operation = matrixProduct(left.descriptor, right.descriptor, dst.descriptor);
   program.emitPrimitive(
     node,
     firstImplementation(program.library, operation),
     [
       [argument.src, left],
       [argument.weights, right],
-      [argument.dst, result],
+      [argument.dst, dst],
     ],
-    { macs: elementCount(result.descriptor.shape) * (left.descriptor.shape.at(-1) ?? 1) },
+    { macs: elementCount(dst.descriptor.shape) * (left.descriptor.shape.at(-1) ?? 1) },
   );
+}
+
+function emitProduct(node: Node<"matmul" | "matmul_backward">, program: Program, left: View, right: View): void {
+  const [dst = ""] = node.outputs;
+  const { slot } = program.define(dst, program.plain(dst));
+  const result = { slot, descriptor: describeMemory(program.library, joined(program.shape(dst)), "plain") };
+  emitMatrixProduct(node, program, left, right, result);
 }
 
 export function lowerMatmul(node: Node<"matmul">, program: Program): void {

@@ -4,6 +4,7 @@
  * main memory.
  */
 import type { Node } from "../../../graph/graph.ts";
+import { isWeightStep } from "../../../graph/weight-steps.ts";
 import { describeMemory } from "../ffi/memory.ts";
 import type { Program } from "../planner/program.ts";
 import type { View } from "../planner/steps.ts";
@@ -21,7 +22,7 @@ const PIECE = 131_072;
  */
 export function lowerClipFactor(node: Node<"clip_factor">, program: Program): void {
   const inputs = node.inputs.map((gradient): ShapedView => {
-    const step = program.graph.nodes.find(({ op, inputs: [, read] }) => op === "nesterov_sgd" && read === gradient);
+    const step = program.graph.nodes.find(({ op, inputs: [, read] }) => isWeightStep(op) && read === gradient);
     const descriptor = step === undefined ? program.plain(gradient) : program.home(step.inputs[0] ?? "").descriptor;
     return { view: program.use(gradient, descriptor), shape: [descriptor.bytes / Float32Array.BYTES_PER_ELEMENT] };
   });
