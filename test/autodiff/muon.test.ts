@@ -9,7 +9,7 @@ import { required } from "../../src/core/errors.ts";
 import { filled, type Shape } from "../../src/core/tensor.ts";
 import { useCollectives } from "../../src/distributed/collectives.ts";
 import { createEngine } from "../../src/engine/create.ts";
-import type { Engine, Feeds } from "../../src/engine/engine.ts";
+import type { Engine, Feeds, Precision } from "../../src/engine/engine.ts";
 import { createReferenceEngine } from "../../src/engine/reference/index.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import { type Graph, makeNode, type Weights } from "../../src/graph/graph.ts";
@@ -129,8 +129,8 @@ function stepOf(shape: Shape, isClipped: boolean): Graph {
   };
 }
 
-function stepped(engine: Engine, shape: Shape, isClipped: boolean): Weights {
-  const plan = engine.prepare(stepOf(shape, isClipped), { batch: 1 });
+function stepped(engine: Engine, shape: Shape, isClipped: boolean, precision: Precision = "f32"): Weights {
+  const plan = engine.prepare(stepOf(shape, isClipped), { batch: 1, precision });
   plan.write(
     new Map([
       ["w", normal(shape, 1, "w")],
@@ -161,6 +161,24 @@ test.each([
     const [a, b] = [actual, expected].map((state) => required(state?.get(name), name).data);
     expect(relativeDifference(a ?? new Float32Array(), b ?? new Float32Array()), name).toBeLessThan(1e-5);
   }
+});
+
+test("in bf16, a step differs by the rounding of the iterations", async (context) => {
+  if (!(await isInstalled("onednn"))) return context.skip();
+  const engine = createEngine({ engine: "onednn" });
+  if (!engine.precisions.includes("bf16")) return context.skip();
+  const shape = [24, 16, 3, 3];
+  const [actual, expected] = [stepped(engine, shape, false, "bf16"), stepped(createReferenceEngine(), shape, false)];
+  const initial = normal(shape, 1, "w").data;
+  const [a, b] = [actual, expected].map((state) =>
+    required(state.get("w"), "w").data.map((w, at) => w - (initial[at] ?? 0)),
+  );
+  const norm = (values: Float32Array): number => Math.hypot(...values);
+  const [first = new Float32Array(), second = new Float32Array()] = [a, b];
+  expect(norm(first.map((value, at) => value - (second[at] ?? 0))) / norm(second)).toBeLessThan(0.02);
+  expect(
+    relativeDifference(required(actual.get("w.velocity"), "v").data, required(expected.get("w.velocity"), "v").data),
+  ).toBeLessThan(1e-6);
 });
 
 test("a batch in two parts, and one rank, step as the whole batch does", () => {

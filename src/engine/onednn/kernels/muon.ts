@@ -4,7 +4,7 @@
  */
 
 import { matrixOf, NORM_EPSILON, newtonSchulz, stepScale } from "../../../autodiff/muon.ts";
-import type { Shape } from "../../../core/tensor.ts";
+import { elementCount, type Shape } from "../../../core/tensor.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { describeMemory, type MemoryDescriptor } from "../ffi/memory.ts";
 import type { Program } from "../planner/program.ts";
@@ -67,12 +67,17 @@ function flatOf({ library }: Program, { bytes }: MemoryDescriptor): MemoryDescri
 function orthogonalize(node: Node<"muon">, program: Program, direction: View, shape: Shape): View {
   const { library } = program;
   const { rows, columns } = matrixOf(shape);
-  const allocate = (...sizes: number[]): View => program.allocate(describeMemory(library, sizes, "plain"));
+  // The iterations correct their own rounding: 16 bits are enough for them, and products are faster.
+  const type = program.precision;
+  const allocate = (...sizes: number[]): View => program.allocate(describeMemory(library, sizes, "plain", type));
   const plain = program.allocate(describeMemory(library, direction.descriptor.shape, "plain"));
   program.reorder(node.name, direction, plain);
   const isTall = rows > columns;
   const short = Math.min(rows, columns);
-  const flat = ({ slot, descriptor }: View): View => ({ slot, descriptor: flatOf(program, descriptor) });
+  const flat = ({ slot, descriptor: { shape: sizes, type: own } }: View): View => ({
+    slot,
+    descriptor: describeMemory(library, [elementCount(sizes)], "plain", own),
+  });
   let matrix = allocate(rows, columns);
   const inverse = inverseNorm(node, program, flat(plain));
   emitElementwise(node, program, { kind: "multiply", sources: [flat(plain), inverse], dst: flat(matrix) });
@@ -98,7 +103,8 @@ function orthogonalize(node: Node<"muon">, program: Program, direction: View, sh
     matrix = rest;
   }
   const result = program.allocate(direction.descriptor);
-  program.reorder(node.name, { ...matrix, descriptor: plain.descriptor }, result);
+  const orthogonal = describeMemory(library, plain.descriptor.shape, "plain", type);
+  program.reorder(node.name, { ...matrix, descriptor: orthogonal }, result);
   return result;
 }
 
