@@ -55,7 +55,7 @@ test("the fast recipe has the numbers of airbench94, for the mean of a batch", (
   expect(settings.weightDecay * effect).toBeCloseTo(0.0153, 5);
   expect(settings.weightDecayOf).toEqual({ bias: 1, shift: 1 });
   // The factors' steps are those of the usual peak of 0.2 with a momentum of 0.9.
-  expect(settings.learningRateOf).toEqual({ shift: 64, factor: 0.2 });
+  expect(settings).toMatchObject({ optimizer: "muon", learningRateOf: { shift: 64, factor: 0.2, muon: 0.16 } });
   const steps = 0.2 * settings.schedule.peak * effect;
   const usualSteps = 0.2 * (1 + 1 / (1 - 0.9));
   expect(Math.abs(steps / usualSteps - 1)).toBeLessThan(0.05);

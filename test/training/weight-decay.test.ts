@@ -3,9 +3,11 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { stepNesterov } from "../../src/autodiff/nesterov.ts";
 import { decayedKinds } from "../../src/autodiff/parameter-kinds.ts";
+import { GraphBuilder } from "../../src/graph/builder.ts";
+import { model } from "../../src/models/zoo.ts";
 import { parseSettings } from "../../src/training/settings/settings.ts";
 import { weightDecaysOf } from "../../src/training/settings/weight-decay.ts";
-import { requireMuon } from "../../src/training/start/muon.ts";
+import { muonNotice, requireMuon } from "../../src/training/start/muon.ts";
 
 test("by default weights and scales decay, biases and shifts do not", () => {
   const settings = parseSettings({ epochs: 1 });
@@ -66,6 +68,19 @@ test.each([{ learningRateOf: { muon: 0.5 } }, { weightDecayOf: { muon: 0 } }])(
     requireMuon(parseSettings({ epochs: 1, optimizer: "muon", ...given }));
   },
 );
+
+test("a network without convolutions that Muon trains says so", () => {
+  const [one, muon] = [parseSettings({ epochs: 1 }), parseSettings({ epochs: 1, optimizer: "muon" })];
+  const builder = new GraphBuilder("one convolution");
+  const pooled = builder.globalAveragePooling(
+    "pool",
+    builder.convolution("conv", builder.input("images", ["N", 3, 8, 8]), { channels: 4, kernel: 3 }),
+  );
+  builder.output(builder.linear("fc", builder.flatten("flat", pooled), 2));
+  expect(muonNotice(muon, builder.build())).toMatch(/SGD trains all weights/);
+  expect(muonNotice(one, builder.build())).toBeUndefined();
+  expect(muonNotice(muon, model("resnet-20"))).toBeUndefined();
+});
 
 /** `torch.optim.SGD(nesterov=True)` as its documentation defines it. */
 function torchStep(

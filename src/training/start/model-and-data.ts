@@ -15,6 +15,7 @@ import { type DataSource, openData, type RunData } from "./data/run-data.ts";
 import { requireKnownClasses } from "./distillation.ts";
 import { dividedForBudget } from "./divided-groups.ts";
 import { isHeadNew, requireHead } from "./head/head.ts";
+import { muonNotice } from "./muon.ts";
 import { readingNote } from "./reading-note.ts";
 import { fileOf, inputOf, type ModelSource, nameOf, networkFor, openModel } from "./starting-network.ts";
 import { whitened } from "./whitened.ts";
@@ -69,7 +70,14 @@ export async function openModelAndData(
   const scoreNotice = readingNote(fitting.graph, dataset, settings);
   const { network, notice: groupsNotice } = dividedForBudget(await whitened(fitting, dataset), settings);
   if (settings.int8Keep !== undefined) requireKnownLayers(settings, simulateIntegers(network.graph).layers);
-  const notices = [file?.notice, headNotice, scoreNotice, batchNotice, groupsNotice];
+  const notices = [
+    file?.notice,
+    headNotice,
+    scoreNotice,
+    batchNotice,
+    groupsNotice,
+    muonNotice(settings, network.graph),
+  ];
   // Several labels, or outputs that are taught, cannot be compared with one class.
   const hasOneLabel = !isTaught && dataset.labelSets === undefined;
   return {

@@ -1,5 +1,7 @@
-/** Checks the settings of Muon. */
+/** Checks whether the optimizer Muon fits the settings and the network. */
+import { hiddenConvolutions } from "../../autodiff/hidden-convolutions.ts";
 import { UserError } from "../../core/errors.ts";
+import type { Graph } from "../../graph/graph.ts";
 import type { Settings } from "../settings/settings.ts";
 
 /** Throws `UserError("bad-option")` if `settings` say how Muon trains weights, and SGD trains them. */
@@ -18,4 +20,10 @@ export function requireMuon({
     about: `option "${about}"`,
     hint: 'Add --optimizer muon (optimizer: "muon" in code), or leave out the kind muon',
   });
+}
+
+/** A sentence if Muon is asked for and trains no weights of `graph`. */
+export function muonNotice({ optimizer }: Pick<Settings, "optimizer">, graph: Graph): string | undefined {
+  if (optimizer !== "muon" || hiddenConvolutions(graph).size > 0) return undefined;
+  return "SGD trains all weights: Muon is for convolutions of one group behind another layer, and there are none";
 }
