@@ -155,16 +155,16 @@ export type ResizeCoordinates =
   | "tf_half_pixel_for_nn";
 
 export interface Resized {
-  /** Height and width of the result. */
-  readonly size: Pair;
-  /** The factors in the formulas of the coordinates; default: the ratios of the sizes. */
-  readonly scales?: readonly [number, number];
+  /** Height and width of the result, of a volume its depth in front of them. */
+  readonly size: Extents;
+  /** The factors in the formulas of the coordinates, one for each axis; default: the ratios of the sizes. */
+  readonly scales?: readonly number[];
   readonly coordinates: ResizeCoordinates;
 }
 
 /**
- * Rows and columns are taken from the original, or blended from several: resized, with the nearest pixel, the two
- * nearest or the four nearest in each direction, or with a border of pixels of the image, as ONNX's `Pad` names it.
+ * Rows, columns and slices are taken from the original, or blended from several: resized, with the nearest pixel, the
+ * two nearest or the four nearest in each direction, or with a border of pixels of the image, as ONNX's `Pad` names it.
  */
 export type ResamplingAttributes =
   | ({

@@ -78,7 +78,7 @@ const functionKinds: Readonly<Record<ActivationAttributes["function"], ArgumentK
 
 const binaryNames = Object.keys(binaryFunctions);
 const reductionNames: readonly ReductionAttributes["function"][] = ["sum", "mean", "maximum", "minimum", "l1", "l2"];
-const resized: ArgumentKinds = { size: "pair", scales: "numbers?", coordinates: "text" };
+const resized: ArgumentKinds = { size: "extents", scales: "numbers?", coordinates: "text" };
 
 const methodKinds: Readonly<Record<ResamplingAttributes["method"], ArgumentKinds>> = {
   nearest: { ...resized, rounding: "text" },

@@ -91,7 +91,7 @@ export interface ForwardOps {
   flatten: FlattenAttributes;
   /** (src [N,C,H,W]) → dst [N,C,H·factor,W·factor]: each pixel repeated */
   upsampling: UpsamplingAttributes;
-  /** (src [N,C,H,W]) → dst [N,C,H',W']: images of another size, see `resampling.ts` */
+  /** (src [N,C,H,W]) → dst [N,C,H',W']: images or volumes of another size, see `resampling.ts` */
   resampling: ResamplingAttributes;
   /** (src [N,…]) → dst [N, …shape]: the same numbers of each image, in the same order */
   reshape: ReshapeAttributes;

@@ -1,36 +1,43 @@
 /**
- * Which pixels of an image the pixels of a resampled one are made of. Rows and columns are independent of each other.
+ * Which pixels of an image or volume the pixels of a resampled one are made of. The axes are independent of each other.
  * The formulas are those of ONNX's `Resize` and `Pad`.
  */
-import type { Pair, ResamplingAttributes, Resized } from "./attributes.ts";
+import type { Extents, ResamplingAttributes, Resized } from "./attributes.ts";
+import { sidesOf } from "./windows.ts";
 
 /** A pixel along one axis, and its share. */
 export type Tap = readonly [index: number, weight: number];
-/** 0: rows, 1: columns. */
-export type ResampledAxis = 0 | 1;
 
-/** The height or width of the result, of `size` pixels. */
-export function resampledSize(attributes: ResamplingAttributes, axis: ResampledAxis, size: number): number {
-  if (!("padding" in attributes)) return attributes.size[axis];
-  const { top, left, bottom, right } = attributes.padding;
-  return axis === 0 ? top + size + bottom : left + size + right;
+/** The pixels of the result along each axis, of `sizes` pixels. */
+export function resampledSizes(attributes: ResamplingAttributes, sizes: readonly number[]): readonly number[] {
+  if (!("padding" in attributes)) return attributes.size;
+  const sides = sidesOf(attributes.padding, sizes.length);
+  return sizes.map((size, axis) => {
+    const [before, after] = sides[axis] ?? [0, 0];
+    return before + size + after;
+  });
 }
 
-/** For each pixel of the result along an axis of `size` pixels: what it is made of. The shares of each sum to 1. */
+/**
+ * For each axis of `sizes` pixels and each pixel of the result along it: what it is made of. The shares of each pixel
+ * sum to 1.
+ */
 export function tapsOf(
   attributes: ResamplingAttributes,
-  axis: ResampledAxis,
-  size: number,
-): readonly (readonly Tap[])[] {
-  const count = resampledSize(attributes, axis, size);
-  return Array.from({ length: count }, (_, index) => tapsAt(attributes, axis, size, index));
+  sizes: readonly number[],
+): readonly (readonly (readonly Tap[])[])[] {
+  const counts = resampledSizes(attributes, sizes);
+  return sizes.map((size, axis) => {
+    const before = "padding" in attributes ? (sidesOf(attributes.padding, sizes.length)[axis]?.[0] ?? 0) : 0;
+    return Array.from({ length: counts[axis] ?? 1 }, (_, index) => tapsAt(attributes, axis, size, index - before));
+  });
 }
 
-function tapsAt(attributes: ResamplingAttributes, axis: ResampledAxis, size: number, index: number): readonly Tap[] {
+/** `index`: the pixel of the result, counted from the first pixel of the image if the result has a border. */
+function tapsAt(attributes: ResamplingAttributes, axis: number, size: number, index: number): readonly Tap[] {
   const within = (place: number): number => Math.min(size - 1, Math.max(0, place));
   if ("padding" in attributes) {
-    const place = index - (axis === 0 ? attributes.padding.top : attributes.padding.left);
-    return [[attributes.method === "edge" ? within(place) : folded(place, size, attributes.method), 1]];
+    return [[attributes.method === "edge" ? within(index) : folded(index, size, attributes.method), 1]];
   }
   // Where a place falls on the edge of two pixels, the nearest one depends on the bits that it is computed with. Other
   // runtimes use 32 bits.
@@ -82,12 +89,12 @@ const roundings: Readonly<Record<Rounding, (place: number) => number>> = {
 /** Where pixel `index` of the result lies in the image. `rounded` gives each step the precision that is wanted. */
 function placeOf(
   { size: to, scales, coordinates }: Resized,
-  axis: ResampledAxis,
+  axis: number,
   size: number,
   index: number,
   rounded: (value: number) => number,
 ): number {
-  const large = to[axis];
+  const large = to[axis] ?? 1;
   const scale = rounded(scales?.[axis] ?? large / size);
   const scaled = rounded((index + 0.5) / scale);
   const centred = rounded(scaled - 0.5);
@@ -117,7 +124,7 @@ function cubic(distance: number, a: number): number {
 /** Whether the shares of pixels are those of oneDNN's linear resampling, which knows one kind of coordinates. */
 export function isCentred(attributes: ResamplingAttributes): boolean {
   if (attributes.method !== "linear" || attributes.scales !== undefined) return false;
-  const isLarge = (size: Pair): boolean => size.every((extent) => extent > 1);
+  const isLarge = (size: Extents): boolean => size.every((extent) => extent > 1);
   const { coordinates, size } = attributes;
   return coordinates === "half_pixel" || (coordinates === "pytorch_half_pixel" && isLarge(size));
 }

@@ -1,4 +1,5 @@
 /** The graphs of the conformance suite over volumes [N,C,D,H,W]: each op that knows their layouts, and a network. */
+import type { ResamplingAttributes } from "../../src/graph/attributes.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { ConvolutionOptions, DeconvolutionOptions, PoolingOptions } from "../../src/graph/builder-options.ts";
 import type { Graph } from "../../src/graph/graph.ts";
@@ -98,7 +99,26 @@ function residual(b: GraphBuilder, src: string): string {
   return b.linear("classifier", b.flatten("flatten", b.globalAveragePooling("mean", last)), 3);
 }
 
+/** Methods, on volumes of 3 × 5 × 4. */
+const resamplings: readonly ResamplingAttributes[] = [
+  { method: "linear", size: [6, 8, 7], coordinates: "half_pixel" },
+  { method: "linear", size: [5, 3, 4], coordinates: "align_corners" },
+  { method: "linear", size: [1, 7, 2], coordinates: "pytorch_half_pixel" },
+  { method: "linear", size: [4, 7, 5], scales: [1.5, 1.5, 1.25], coordinates: "half_pixel" },
+  { method: "nearest", size: [6, 10, 2], coordinates: "asymmetric", rounding: "floor" },
+  { method: "cubic", size: [4, 8, 5], coordinates: "half_pixel", coefficient: -0.75 },
+  { method: "reflect", padding: { front: 2, top: 1, left: 2, back: 1, bottom: 4, right: 3 } },
+  { method: "edge", padding: { front: 1, top: 0, left: 3, back: 4, bottom: 6, right: 1 } },
+];
+
+const resamplingCases: readonly Case[] = resamplings.map((attributes) => ({
+  name: `resampling of volumes: ${JSON.stringify(attributes)}`,
+  batch: 2,
+  graph: from([3, 3, 5, 4], (builder, src) => builder.resampling("layer", src, attributes)),
+}));
+
 export const volumeCases: readonly Case[] = [
+  ...resamplingCases,
   ...convolutions.map(([name, batch, shape, options]) => ({
     name: `convolution of volumes: ${name}`,
     batch,

@@ -1,8 +1,11 @@
-/** Images of another size, and the gradient. Both walk over the same shares of pixels. */
+/** Images or volumes of another size, and the gradient. Both walk over the same shares of pixels. */
 import type { Shape } from "../../core/tensor.ts";
 import type { ResamplingAttributes } from "../../graph/attributes.ts";
-import { tapsOf } from "../../graph/resampling.ts";
+import { type Tap, tapsOf } from "../../graph/resampling.ts";
+import { PIXELS_FROM } from "../../graph/windows.ts";
 import { at, extent, input, type KernelContext, output } from "./kernel.ts";
+
+const ONE_SLICE: readonly (readonly Tap[])[] = [[[0, 1]]];
 
 /** Visits each pixel of `dst`, with each pixel of `src` that it has a share of. */
 function forEachShare(
@@ -11,18 +14,26 @@ function forEachShare(
   attributes: ResamplingAttributes,
   visit: (to: number, from: number, share: number) => void,
 ): void {
-  const [height, width] = [extent(src, 2), extent(src, 3)];
-  const [rows, columns] = [tapsOf(attributes, 0, height), tapsOf(attributes, 1, width)];
-  const planes = extent(dst, 0) * extent(dst, 1);
+  const pixels = src.slice(PIXELS_FROM);
+  const taps = tapsOf(attributes, pixels);
+  const [height = 1, width = 1] = pixels.slice(-2);
+  const [rows = [], columns = []] = taps.slice(-2);
+  // An image is a volume of one slice.
+  const [depth, slices = []] = pixels.length === 3 ? [pixels[0] ?? 1, taps[0]] : [1, ONE_SLICE];
+  const volumes = extent(dst, 0) * extent(dst, 1);
   let to = 0;
-  for (let plane = 0; plane < planes; plane++) {
-    for (const inRows of rows) {
-      for (const inColumns of columns) {
-        for (const [row, vertical] of inRows) {
-          const start = (plane * height + row) * width;
-          for (const [column, horizontal] of inColumns) visit(to, start + column, vertical * horizontal);
+  for (let volume = 0; volume < volumes; volume++) {
+    for (const inSlices of slices) {
+      for (const inRows of rows) {
+        for (const inColumns of columns) {
+          for (const [slice, deep] of inSlices) {
+            for (const [row, vertical] of inRows) {
+              const start = ((volume * depth + slice) * height + row) * width;
+              for (const [column, horizontal] of inColumns) visit(to, start + column, deep * vertical * horizontal);
+            }
+          }
+          to++;
         }
-        to++;
       }
     }
   }

@@ -1,14 +1,27 @@
 /**
- * Reads convolutions and poolings of signals [N,C,L] as those of images of one row, [N,C,1,L]: a reshape stands in
- * front of the node and one behind it.
+ * Reads convolutions, poolings and resizings of signals [N,C,L] as those of images of one row, [N,C,1,L]: a reshape
+ * stands in front of the node and one behind it.
  */
 import { tensor } from "../../core/tensor.ts";
+import { scalarsOf, vector } from "./folding/constant.ts";
+import { frontAxis } from "./folding/movement.ts";
 import type { GraphReader } from "./graph-reader.ts";
 import type { NodeReader } from "./node-reader.ts";
 import { attributeMessage, type NodeMessage } from "./proto.ts";
 
 const withWindows: ReadonlySet<string> = new Set([
   ...["Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"],
+]);
+
+/** Axes of signals [N,C,L]. */
+const SIGNAL_AXES = 3;
+const LAST = SIGNAL_AXES - 1;
+
+/** Ops with one number for each axis of their value, as attributes or constants, and the number for a row. */
+const withNumbers: ReadonlyMap<string, number> = new Map([
+  ["Pad", 0],
+  ["Resize", 1],
+  ["Upsample", 1],
 ]);
 
 /** Attributes of one number an axis, and the number for the axis of height 1. */
@@ -20,20 +33,17 @@ const perAxis: ReadonlyMap<string, number> = new Map([
 /** `message` as a node that reads and makes images of one row; undefined if it is none that reads signals. */
 export function liftedToRow(message: NodeMessage, node: NodeReader, reader: GraphReader): NodeMessage | undefined {
   const [src = "", weights = "", ...others] = node.inputs;
-  if (!withWindows.has(node.opType) || reader.isConstant(src)) return undefined;
-  const [, channels = 0, length = 0, ...rest] = reader.shape(src);
-  if (reader.shape(src).length !== 3 || rest.length > 0) return undefined;
+  if (src === "" || reader.isConstant(src) || reader.shape(src).length !== SIGNAL_AXES) return undefined;
+  const ofRow = withNumbers.get(node.opType);
+  if (ofRow !== undefined) return withNumbersOfRow(message, node, reader, ofRow);
+  if (!withWindows.has(node.opType)) return undefined;
   const kernels = weights === "" ? [] : [kernelsOf(node, reader, weights)];
   const [first = ""] = kernels;
   if (weights !== "" && first === "") return undefined;
-  const image = imageBefore(reader, src, [channels, 1, length]);
-  const row =
-    image ??
-    reader.add(node, "reshape", [beforeReshapes(reader, src)], { shape: [channels, 1, length] }, { part: "row" });
   return {
     ...message,
-    input: [row, ...kernels, ...others],
-    output: node.outputs.map((name) => (name === "" ? "" : reader.newName(`${name}/row`))),
+    input: [rowOf(node, reader, src), ...kernels, ...others],
+    output: outputsOf(node, reader),
     attribute: (message.attribute ?? []).map((attribute) => {
       const { name = "", ints } = attribute;
       if (ints === undefined || ints === null || ints.length === 0) return attribute;
@@ -42,6 +52,62 @@ export function liftedToRow(message: NodeMessage, node: NodeReader, reader: Grap
       return other === undefined ? attribute : attributeMessage(name, [other, ...ints]);
     }),
   };
+}
+
+/** The signals `src` as images of one row. */
+function rowOf(node: NodeReader, reader: GraphReader, src: string): string {
+  const [, channels = 0, length = 0] = reader.shape(src);
+  const shape = [channels, 1, length];
+  const image = imageBefore(reader, src, shape);
+  return image ?? reader.add(node, "reshape", [beforeReshapes(reader, src)], { shape }, { part: "row" });
+}
+
+function outputsOf(node: NodeReader, reader: GraphReader): string[] {
+  return node.outputs.map((name) => (name === "" ? "" : reader.newName(`${name}/row`)));
+}
+
+/** A node of `withNumbers` whose lists have the number `ofRow` in front of that of the last axis. */
+function withNumbersOfRow(
+  message: NodeMessage,
+  node: NodeReader,
+  reader: GraphReader,
+  ofRow: number,
+): NodeMessage | undefined {
+  const isPad = node.opType === "Pad";
+  // Zeros are padded along any axes.
+  if (isPad && node.string("mode", "constant") === "constant") return undefined;
+  const [src = "", ...others] = node.inputs;
+  const axesInput = isPad ? (node.inputs[3] ?? "") : "";
+  const isOfAllAxes = axesInput === "" && !node.has("axes");
+  const inRow = (axis: number): number => (frontAxis(node, axis, SIGNAL_AXES) === LAST ? LAST + 1 : axis);
+  const input = others.map((name) => {
+    if (name === "" || !reader.isConstant(name)) return name;
+    const stored = reader.constant(name);
+    if (name === axesInput) {
+      const axes = reader.integers(node, name).map(inRow);
+      return reader.declareNew(`${node.name}.axes`, vector("integer", axes));
+    }
+    // The number behind a border of numbers is one for all axes.
+    const isList = stored?.dims.length === 1 && stored.values.length % SIGNAL_AXES === 0;
+    if (stored === undefined || !isList || !isOfAllAxes) return name;
+    return reader.declareNew(`${node.name}.of_row`, vector(stored.type, beforeLast(scalarsOf(stored), ofRow)));
+  });
+  return {
+    ...message,
+    input: [rowOf(node, reader, src), ...input],
+    output: outputsOf(node, reader),
+    attribute: (message.attribute ?? []).map((attribute) => {
+      const { name = "", ints, floats } = attribute;
+      if (name === "axes") return attributeMessage(name, (ints ?? []).map(inRow));
+      if (name === "pads") return attributeMessage(name, beforeLast(ints ?? [], ofRow));
+      return name === "scales" ? { ...attribute, floats: [...beforeLast(floats ?? [], ofRow)] } : attribute;
+    }),
+  };
+}
+
+/** `values`, one for each axis or several rounds of them, with `added` in front of that of the last axis. */
+function beforeLast<T>(values: readonly T[], added: T): readonly T[] {
+  return values.flatMap((value, index) => (index % SIGNAL_AXES === LAST ? [added, value] : [value]));
 }
 
 /** The value that reshapes in a row began with. */

@@ -1,21 +1,27 @@
-/** The shape of a resampled image. */
+/** The shape of a resampled image or volume. */
 import { formatShape, type Shape } from "../../core/tensor.ts";
-import { resampledSize } from "../resampling.ts";
+import { resampledSizes } from "../resampling.ts";
+import { sidesOf } from "../windows.ts";
 import type { ShapeContext } from "./rule.ts";
+import { withPixels } from "./windows.ts";
 
-export function resampled({ input, attributes, check }: ShapeContext<"resampling">): readonly Shape[] {
-  const [batch = 0, channels = 0, height = 0, width = 0] = input(0, 4);
+export function resampled(context: ShapeContext<"resampling">): readonly Shape[] {
+  const { attributes, check } = context;
+  const [batch = 0, channels = 0, ...pixels] = withPixels(context);
   if ("padding" in attributes) {
-    const { top, left, bottom, right } = attributes.padding;
-    const sides = [top, left, bottom, right];
+    const sides = sidesOf(attributes.padding, pixels.length);
     // A mirror shows no pixel twice.
-    const [rows, columns] = attributes.method === "reflect" ? [height - 1, width - 1] : [height, width];
-    const fits = attributes.method === "edge" || (Math.max(top, bottom) <= rows && Math.max(left, right) <= columns);
-    check(fits && sides.every((side) => side >= 0), `a border of at most ${rows} × ${columns}`, formatShape(sides));
+    const largest = attributes.method === "reflect" ? pixels.map((size) => size - 1) : pixels;
+    const fits = sides.every((own, axis) =>
+      own.every((side) => side >= 0 && (attributes.method === "edge" || side <= (largest[axis] ?? 0))),
+    );
+    check(fits, `a border of at most ${largest.join(" × ")}`, formatShape(sides.flat()));
   } else {
-    const { size, scales = [1, 1] } = attributes;
-    check(size.length === 2 && size.every((extent) => extent > 0), "a height and a width", formatShape(size));
-    check(scales.length === 2 && scales.every((scale) => scale > 0), "positive scales", `${scales}`);
+    const { size, scales = size } = attributes;
+    const fits = size.length === pixels.length && size.every((extent) => extent > 0);
+    check(fits, `${pixels.length} positive extents`, formatShape(size));
+    const isScaled = scales.length === pixels.length && scales.every((scale) => scale > 0);
+    check(isScaled, `${pixels.length} positive scales`, `${scales}`);
   }
-  return [[batch, channels, resampledSize(attributes, 0, height), resampledSize(attributes, 1, width)]];
+  return [[batch, channels, ...resampledSizes(attributes, pixels)]];
 }

@@ -106,6 +106,21 @@ function resized(values: AttributeValues, scales: number[] | undefined, sizes: n
   };
 }
 
+interface ResizeTarget {
+  readonly scales?: readonly number[];
+  readonly sizes?: readonly number[];
+  readonly opset?: number;
+}
+
+/** A `Resize` of signals of 4 × 9 or volumes of 2 × 4 × 5 × 6, by `scales` or to `sizes`. */
+function resizedPixels(
+  features: readonly number[],
+  values: AttributeValues,
+  { scales, sizes = [], opset = 17 }: ResizeTarget,
+): ModelParts {
+  return { ...resized(values, scales && [...scales], [...sizes], opset), features };
+}
+
 /** A `Pad` of images of 5 × 6 with pixels of their own. */
 function bordered(mode: string, pads: number[], opset = 17): ModelParts {
   return {
@@ -215,6 +230,64 @@ const right: readonly (readonly [name: string, parts: ModelParts])[] = [
     ),
   ),
   ["cubic", resized({ mode: "cubic", exclude_outside: 1 }, [1, 1, 1.6, 2])],
+  ...(
+    [
+      ["linear", { mode: "linear" }, { scales: [1, 1, 2] }],
+      [
+        "linear, with corners that stay",
+        { mode: "linear", coordinate_transformation_mode: "align_corners" },
+        { scales: [1, 1, 3] },
+      ],
+      ["the nearest", { mode: "nearest" }, { scales: [1, 1, 0.7] }],
+      [
+        "repeated",
+        { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" },
+        { scales: [1, 1, 3] },
+      ],
+      ["linear, of a named axis", { mode: "linear", axes: [-1] }, { sizes: [13], opset: 18 }],
+      ["linear before opset 11", { mode: "linear" }, { scales: [1, 1, 1.6], opset: 10 }],
+    ] as const
+  ).map(([name, values, target]): [string, ModelParts] => [
+    `a signal of another length: ${name}`,
+    resizedPixels([4, 9], values, target),
+  ]),
+  ...(
+    [
+      ["linear", { mode: "linear" }, { scales: [1, 1, 2, 1.5, 2] }],
+      ["linear to sizes", { mode: "linear", axes: [2, 3, 4] }, { sizes: [3, 7, 4], opset: 18 }],
+      [
+        "linear, with corners that stay",
+        { mode: "linear", coordinate_transformation_mode: "align_corners" },
+        { scales: [1, 1, 2, 3, 1] },
+      ],
+      ["the nearest", { mode: "nearest" }, { scales: [1, 1, 0.7, 2, 1] }],
+      [
+        "repeated",
+        { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" },
+        { scales: [1, 1, 2, 3, 1] },
+      ],
+      ["of two named axes", { mode: "linear", axes: [2, -1] }, { sizes: [7, 9], opset: 18 }],
+    ] as const
+  ).map(([name, values, target]): [string, ModelParts] => [
+    `a volume of another size: ${name}`,
+    resizedPixels([2, 4, 5, 6], values, target),
+  ]),
+  ...(["reflect", "edge", "wrap"] as const).flatMap((mode): [string, ModelParts][] => [
+    [`a border of a signal: ${mode}`, { ...bordered(mode, [0, 0, 3, 0, 0, 2], 19), features: [4, 9] }],
+    [
+      `a border of a volume: ${mode}`,
+      { ...bordered(mode, [0, 0, 1, 2, 0, 0, 0, 3, 1, 4], 19), features: [2, 4, 5, 6] },
+    ],
+  ]),
+  [
+    "a border of a signal along a named axis",
+    {
+      features: [4, 9],
+      opset: 18,
+      tensors: [integers("pads", [2, 3]), integers("axes", [-1])],
+      nodes: [node("Pad", ["x", "pads", "", "axes"], "y", attributes({ mode: "reflect" }))],
+    },
+  ],
   ["a mirrored border", bordered("reflect", [0, 0, 1, 2, 0, 0, 3, 0])],
   ["a border of the last pixels", bordered("edge", [0, 0, 7, 0, 0, 0, 1, 2])],
   ["a border from the other side", bordered("wrap", [0, 0, 2, 1, 0, 0, 0, 3], 19)],
@@ -294,13 +367,13 @@ describe("an open height and width", () => {
 const refused: readonly RefusedForm[] = [
   ["kernels of images over a volume", volume("Conv", {}, [6, 4, 3, 3]), /its weights have other axes than its pixels/],
   [
-    "a volume of another size",
+    "more channels of a volume",
     {
       features: [4, 3, 5, 6],
-      tensors: [floats("scales", [1, 1, 2, 2, 2])],
+      tensors: [floats("scales", [1, 2, 2, 2, 2])],
       nodes: [node("Resize", ["x", "", "scales"], "y", attributes({ mode: "linear" }))],
     },
-    /only images are supported \(expected 4 axes/,
+    /its scales resize other axes than those of pixels/,
   ],
   [
     "a transposed convolution whose weights are computed",
@@ -312,7 +385,7 @@ const refused: readonly RefusedForm[] = [
   ["pixels in any order", taken([0, 2, 1], [3], 3), /takes pixels in an order that is not supported/],
   ["images of the batch", taken([0], [1], 0), /takes single images of the batch/],
   ["channels that are not there", taken([4], [1], 1), /takes indices beyond the axis/],
-  ["a border of channels", bordered("edge", [0, 1, 0, 0, 0, 0, 0, 0]), /pads other axes than height and width/],
+  ["a border of channels", bordered("edge", [0, 1, 0, 0, 0, 0, 0, 0]), /pads other axes than those of pixels/],
   ["a region of interest", resized({ coordinate_transformation_mode: "tf_crop_and_resize" }, [1, 1, 2, 2]), /coord/],
   ["more rows of fewer columns before opset 11", resized({ mode: "nearest" }, [1, 1, 2, 0.3], [], 10), /in two ways/],
   ["no pixels", resized({ mode: "nearest" }, [1, 1, 0.1, 1]), /leaves no pixels/],

@@ -1,6 +1,6 @@
 /** ONNX `Conv` (opset 11) ↔ convolution. */
 import { sameShape } from "../../../core/tensor.ts";
-import type { Extents, Padding, Pair } from "../../../graph/attributes.ts";
+import type { Extents, Padding } from "../../../graph/attributes.ts";
 import { extentsOf, hasPixels, PIXELS_FROM, sidesOf } from "../../../graph/windows.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
@@ -9,14 +9,6 @@ import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
 export function padsOf(padding: Padding, count: number): readonly number[] {
   const sides = sidesOf(padding, count);
   return [...sides.map(([before]) => before), ...sides.map(([, after]) => after)];
-}
-
-/** Height and width of the node's input. Throws if the input is not a batch of images. */
-export function imageSize(node: NodeReader, context: ReadContext): Pair {
-  const [, , height = 1, width = 1, ...rest] = context.shape(node.input(0));
-  const rank = context.shape(node.input(0)).length;
-  node.check(rank === 4 && rest.length === 0, "only images are supported", "4 axes (N, C, H, W)", `${rank}`);
-  return [height, width];
 }
 
 /** The pixels of the node's input along each axis. Throws if the input is not a batch of images or volumes. */

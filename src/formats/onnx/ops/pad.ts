@@ -3,6 +3,7 @@
  * a maximum or minimum behind them. The pads are an input; before opset 11 they are an attribute.
  */
 import { elementCount, rowMajorStrides, type Tensor, tensor } from "../../../core/tensor.ts";
+import { hasPixels, PIXELS_FROM, paddingOf } from "../../../graph/windows.ts";
 import { frontAxis } from "../folding/movement.ts";
 import type { ReadRule, WriteRule } from "../rules.ts";
 import { LARGEST } from "./binary.ts";
@@ -39,11 +40,10 @@ export const readPad: ReadRule = (node, context) => {
   const [before, after] = [side(0), side(axes.length)];
   node.check(before[0] === 0 && after[0] === 0, "pads the batch", "0, 0", `${before[0]}, ${after[0]}`);
   if (isBorder) {
-    const [, , top = 0, left = 0] = before;
-    const [, , bottom = 0, right = 0] = after;
-    const isOfPixels = rank === 4 && before[1] === 0 && after[1] === 0;
-    node.check(isOfPixels, `pads other axes than height and width with "${mode}"`, "axes 2, 3 of 4", `[${pads}]`);
-    context.add(node, "resampling", [node.input(0)], { method: mode, padding: { top, left, bottom, right } });
+    const isOfPixels = hasPixels(rank) && before[1] === 0 && after[1] === 0;
+    node.check(isOfPixels, `pads other axes than those of pixels with "${mode}"`, "axes from 2 on", `[${pads}]`);
+    const sides = before.slice(PIXELS_FROM).map((own, axis) => [own, after[axis + PIXELS_FROM] ?? 0] as const);
+    context.add(node, "resampling", [node.input(0)], { method: mode, padding: paddingOf(sides) });
     return;
   }
   if (value === 0 || pads.every((width) => width === 0)) {

@@ -3,15 +3,16 @@
  * nearest pixel, linear and cubic, with all of ONNX's coordinates but those of a region of interest.
  */
 import { UserError } from "../../../core/errors.ts";
-import type { Pair, ResamplingAttributes, ResizeCoordinates } from "../../../graph/attributes.ts";
+import type { Extents, Pair, ResamplingAttributes, ResizeCoordinates } from "../../../graph/attributes.ts";
 import type { Node } from "../../../graph/graph.ts";
 import { tapsOf } from "../../../graph/resampling.ts";
+import { extentsOf, PIXELS_FROM, sidesOf } from "../../../graph/windows.ts";
 import { shortestDecimal } from "../decimal.ts";
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteContext, WriteRule } from "../rules.ts";
 import { isBatch } from "./batch.ts";
-import { imageSize } from "./conv.ts";
+import { pixelsOf } from "./conv.ts";
 
 export const writeUpsampling: WriteRule<"upsampling"> = (node, context) => {
   const scales = context.floats(`${node.name}/scales`, [1, 1, ...node.attributes.factors]);
@@ -25,8 +26,9 @@ export const writeUpsampling: WriteRule<"upsampling"> = (node, context) => {
 export const writeResampling: WriteRule<"resampling"> = (node, context) => {
   const { attributes } = node;
   if ("padding" in attributes) {
-    const { top, left, bottom, right } = attributes.padding;
-    const pads = context.integers(`${node.name}/pads`, [0, 0, top, left, 0, 0, bottom, right]);
+    const sides = sidesOf(attributes.padding, context.shape(node.inputs[0] ?? "").length - PIXELS_FROM);
+    const [before, after] = ([0, 1] as const).map((side) => [0, 0, ...sides.map((own) => own[side])]);
+    const pads = context.integers(`${node.name}/pads`, [...(before ?? []), ...(after ?? [])]);
     // Opset 19 has the mode "wrap".
     if (attributes.method === "wrap" && context.opset < 19) {
       throw new UserError("unsupported", `opset ${context.opset} has no padding that wraps around`, {
@@ -54,16 +56,15 @@ export const writeResampling: WriteRule<"resampling"> = (node, context) => {
  * The factors in 32 bits, the first from the ratio of the sizes up with which a runtime finds the size again. A file
  * with an open batch size cannot name the sizes themselves.
  */
-function scalesOf({ attributes, inputs }: Node<"resampling">, context: WriteContext): Pair {
-  if ("padding" in attributes) return [1, 1];
+function scalesOf({ attributes, inputs }: Node<"resampling">, context: WriteContext): readonly number[] {
+  if ("padding" in attributes) return [];
   const [, , ...own] = context.shape(inputs[0] ?? "");
-  const of = (axis: 0 | 1): number => {
-    const [from = 1, to] = [own[axis], attributes.size[axis]];
+  return own.map((from, axis) => {
+    const to = attributes.size[axis] ?? 1;
     let scale = Math.fround(attributes.scales?.[axis] ?? to / from);
     while (Math.floor(Math.fround(from * scale)) < to) scale = Math.fround(scale * (1 + 2 ** -23));
     return scale;
-  };
-  return [of(0), of(1)];
+  });
 }
 
 const coordinateNames: ReadonlySet<string> = new Set<ResizeCoordinates>([
@@ -77,7 +78,7 @@ function isCoordinates(name: string): name is ResizeCoordinates {
 
 export const readResize: ReadRule = (node, context) => {
   const mode = node.string("mode", "nearest");
-  const image = imageSize(node, context);
+  const image = pixelsOf(node, context);
   const isOld = node.opType === "Upsample" || node.opset < 11;
   const coordinates = node.string("coordinate_transformation_mode", isOld ? "asymmetric" : "half_pixel");
   const coefficient = node.float("cubic_coeff_a", -0.75);
@@ -86,9 +87,10 @@ export const readResize: ReadRule = (node, context) => {
   const policy = node.string("keep_aspect_ratio_policy", "stretch");
   node.check(policy === "stretch", "keeps the aspect ratio of images", "stretch", policy);
   const { size, scales } = targetOf(node, context, image, isOld);
-  node.check(size[0] >= 1 && size[1] >= 1, "leaves no pixels", "1 x 1 or more", `${size[0]} x ${size[1]}`);
-  const isSmaller = size[0] < image[0] || size[1] < image[1];
-  const isLarger = size[0] > image[0] || size[1] > image[1];
+  const leavesPixels = size.every((extent) => extent >= 1);
+  node.check(leavesPixels, "leaves no pixels", "1 or more along each axis", size.join(" x "));
+  const isSmaller = size.some((extent, axis) => extent < (image[axis] ?? 1));
+  const isLarger = size.some((extent, axis) => extent > (image[axis] ?? 1));
   // Before opset 11, ONNX Runtime rounds up where an axis becomes smaller and down elsewhere.
   const isMixed = isOld && mode === "nearest" && isSmaller && isLarger;
   node.check(!isMixed, "makes one axis smaller and the other larger, which opset 10 rounds in two ways");
@@ -101,20 +103,11 @@ export const readResize: ReadRule = (node, context) => {
   }
   const resized = { size, coordinates, ...(scales === undefined ? {} : { scales }) };
   if (mode === "nearest") {
-    const isRepeated = ([0, 1] as const).every((axis) => {
-      const factor = size[axis] / image[axis];
-      const attributes = { ...resized, method: "nearest", rounding: roundingOf(node, rounding) } as const;
-      return Number.isInteger(factor) && repeats(image[axis], factor, attributes, axis);
-    });
-    if (isRepeated) {
-      context.add(node, "upsampling", [node.input(0)], { factors: [size[0] / image[0], size[1] / image[1]] });
-      return;
-    }
-    context.add(node, "resampling", [node.input(0)], {
-      method: mode,
-      rounding: roundingOf(node, rounding),
-      ...resized,
-    });
+    const attributes = { method: mode, rounding: roundingOf(node, rounding), ...resized } as const;
+    const [rows = 0, columns = 0, ...others] = size.map((extent, axis) => extent / (image[axis] ?? 1));
+    if (others.length === 0 && repeats(image, [rows, columns], attributes))
+      context.add(node, "upsampling", [node.input(0)], { factors: [rows, columns] });
+    else context.add(node, "resampling", [node.input(0)], attributes);
     return;
   }
   node.check(mode === "linear" || mode === "cubic", "its mode is not known", "nearest, linear, cubic", mode);
@@ -139,28 +132,32 @@ function roundingOf(node: NodeReader, name: string): Rounding {
   return found;
 }
 
-/** Whether pixel i of the large image is pixel ⌊i / factor⌋ of the small one, for every i. */
+/** Whether pixel i of the large image is pixel ⌊i / factor⌋ of the small one, for every i along each axis. */
 function repeats(
-  size: number,
-  factor: number,
+  image: Extents,
+  factors: Pair,
   attributes: Extract<ResamplingAttributes, { method: "nearest" }>,
-  axis: 0 | 1,
 ): boolean {
-  return tapsOf(attributes, axis, size).every(([[place] = [0]], index) => place === Math.floor(index / factor));
+  if (!factors.every(Number.isInteger)) return false;
+  return tapsOf(attributes, image).every((taps, axis) =>
+    taps.every(([[place] = [0]], index) => place === Math.floor(index / (factors[axis] ?? 1))),
+  );
 }
 
 interface Target {
-  readonly size: Pair;
+  readonly size: Extents;
   /** Undefined if they are the ratios of the sizes, as exactly as 32 bits can tell. */
-  readonly scales: Pair | undefined;
+  readonly scales: Extents | undefined;
 }
 
 /** Factors that 32 bits cannot tell from the ratio of the sizes differ by less than this, relatively. */
 const ROUNDING = 1e-6;
 
-function targetOf(node: NodeReader, context: ReadContext, image: Pair, isOld: boolean): Target {
+function targetOf(node: NodeReader, context: ReadContext, image: Extents, isOld: boolean): Target {
   const [scaleSlot, sizeSlot] = isOld ? [1, 3] : [2, 3];
-  const named = node.has("axes") ? node.ints("axes").map((axis) => frontAxis(node, axis, 4)) : [0, 1, 2, 3];
+  const rank = image.length + PIXELS_FROM;
+  const all = Array.from({ length: rank }, (_, axis) => axis);
+  const named = node.has("axes") ? node.ints("axes").map((axis) => frontAxis(node, axis, rank)) : all;
   const at = <T>(values: readonly T[], axis: number): T | undefined => values[named.indexOf(axis)];
   if (!isOld && (node.inputs[sizeSlot] ?? "") !== "") {
     const sizes = context.scalars(node, node.input(sizeSlot));
@@ -168,24 +165,25 @@ function targetOf(node: NodeReader, context: ReadContext, image: Pair, isOld: bo
     const [, own] = context.shape(node.input(0));
     node.check(
       (batch === undefined || isBatch(batch, context)) && (channels === undefined || channels === own),
-      "its sizes resize other axes than height and width",
+      "its sizes resize other axes than those of pixels",
     );
-    return { size: [Number(at(sizes, 2) ?? image[0]), Number(at(sizes, 3) ?? image[1])], scales: undefined };
+    const size = image.map((own, axis) => Number(at(sizes, axis + PIXELS_FROM) ?? own));
+    return { size: extentsOf(size), scales: undefined };
   }
   const given = node.has("scales") ? node.floats("scales") : context.constant(node.input(scaleSlot))?.values;
   const scales = Array.from(given ?? [], Number);
   const [batch = 1, channels = 1] = [at(scales, 0), at(scales, 1)];
   node.check(
     batch === 1 && channels === 1,
-    "its scales resize other axes than height and width",
+    "its scales resize other axes than those of pixels",
     "1, 1, …",
     `${batch}, ${channels}`,
   );
-  const [rows, columns] = [at(scales, 2) ?? 1, at(scales, 3) ?? 1];
-  const size: Pair = [Math.floor(Math.fround(image[0] * rows)), Math.floor(Math.fround(image[1] * columns))];
-  const isRatio = ([rows, columns] as const).every((scale, axis) => {
+  const factors = image.map((_, axis) => at(scales, axis + PIXELS_FROM) ?? 1);
+  const size = image.map((own, axis) => Math.floor(Math.fround(own * (factors[axis] ?? 1))));
+  const isRatio = factors.every((scale, axis) => {
     const ratio = (size[axis] ?? 1) / (image[axis] ?? 1);
     return Math.abs(scale - ratio) <= ROUNDING * ratio;
   });
-  return { size, scales: isRatio ? undefined : [rows, columns] };
+  return { size: extentsOf(size), scales: isRatio ? undefined : extentsOf(factors) };
 }
