@@ -20,7 +20,7 @@ import { type ScalesOf, scalesIn } from "./factors.ts";
 import { type FixedInputs, withFixedInputs } from "./fixed-inputs.ts";
 import type { Constant } from "./folding/constant.ts";
 import { ConstantFolder } from "./folding/constant-folder.ts";
-import { type FileNodes, withGelus } from "./gelu-forms.ts";
+import { withGelus } from "./gelu-forms.ts";
 import { GraphReader } from "./graph-reader.ts";
 import { exactPrefix, headerOf, isOwnLayout, notedChannelsLast, opsetOf } from "./header.ts";
 import { readInputs } from "./inputs.ts";
@@ -32,6 +32,7 @@ import { Problems, UNSOUND_HINT } from "./problems.ts";
 import { decodeModel, type ModelMessage } from "./proto.ts";
 import { readNode } from "./read-node.ts";
 import { withLocalResponses } from "./response-forms.ts";
+import { type FileConstants, withStridedViews } from "./strided-forms.ts";
 import { readRules } from "./table.ts";
 import { readTensor } from "./tensors.ts";
 
@@ -112,7 +113,9 @@ function readGraph(
 ): Network {
   const opset = opsetOf(model, file);
   const initializers = readInitializers(model.graph, file, external);
-  const given = withLocalResponses(nodesOf(model.graph, initializers, file, external));
+  const stored = nodesOf(model.graph, initializers, file, external);
+  const inputNames = new Set((model.graph.input ?? []).map(({ name }) => name ?? ""));
+  const given = withLocalResponses({ ...stored, nodes: withStridedViews(stored, inputNames) });
   const graph = { ...model.graph, node: [...withGelus(given)] };
   const { inputs, batch, types } = readInputs(
     graph,
@@ -207,20 +210,21 @@ function nodesOf(
   initializers: ReadonlyMap<string, Constant>,
   file: string,
   external: ExternalData,
-): FileNodes {
+): FileConstants {
   const nodes = graph.node ?? [];
   const constants = new Map(nodes.flatMap((node) => (node.opType === "Constant" ? [[node.output?.[0], node]] : [])));
   // A number with more axes could add axes to the value that it is combined with.
   const isSingle = (dims: Shape): boolean => dims.length <= 1 && elementCount(dims) === 1;
-  const inNode = (name: string): Constant | undefined => {
+  const inNode = (name: string, fits: (dims: Shape) => boolean): Constant | undefined => {
     const value = constants.get(name)?.attribute?.find((attribute) => attribute.name === "value")?.t;
-    return value && isSingle(value.dims ?? []) ? readTensor(value, file, external, name) : undefined;
+    return value && fits(value.dims ?? []) ? readTensor(value, file, external, name) : undefined;
   };
   return {
     nodes,
     outputs: (graph.output ?? []).map(({ name }) => name ?? ""),
+    constantOf: (name) => initializers.get(name) ?? inNode(name, () => true),
     numberOf: (name) => {
-      const { dims, values: [number] = [] } = initializers.get(name) ?? inNode(name) ?? {};
+      const { dims, values: [number] = [] } = initializers.get(name) ?? inNode(name, isSingle) ?? {};
       return dims !== undefined && isSingle(dims) && typeof number === "number" ? number : undefined;
     },
   };

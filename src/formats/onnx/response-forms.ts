@@ -5,11 +5,10 @@
  */
 import type { FileNodes } from "./gelu-forms.ts";
 import { attributeMessage, type NodeMessage } from "./proto.ts";
+import { withoutUnreadNodes } from "./unread-nodes.ts";
 
 /** Ops between the volumes and the images. */
 const views: ReadonlySet<string> = new Set(["Reshape", "Squeeze", "Unsqueeze", "Pad", "Identity"]);
-/** Ops that contain graphs, which read values of the graph around them. */
-const withSubgraphs: ReadonlySet<string> = new Set(["If", "Loop", "Scan"]);
 /** More nodes are on no path of this form. It limits what a malicious file can make the search do. */
 const LONGEST_PATH = 10;
 
@@ -23,7 +22,7 @@ export function withLocalResponses(file: FileNodes): FileNodes {
   }
   if (found.size === 0) return file;
   const nodes = file.nodes.map((node) => found.get(node) ?? node);
-  return { ...file, nodes: withoutUnread(nodes, file.outputs) };
+  return { ...file, nodes: withoutUnreadNodes(nodes, file.outputs) };
 }
 
 /** The `LRN` node in the place of `division`, if this is the last node of one. */
@@ -98,17 +97,4 @@ function poolBefore(
       ? nodes.slice(0, nodes.indexOf(node)).findLast(({ opType }) => opType === "AveragePool")
       : node;
   return pool?.opType === "AveragePool" ? pool : undefined;
-}
-
-/** `nodes` without those that no later node reads. What a node with a subgraph reads inside is not known. */
-function withoutUnread(nodes: readonly NodeMessage[], outputs: readonly string[]): readonly NodeMessage[] {
-  const read = new Set(outputs);
-  let readsAll = false;
-  const kept = nodes.toReversed().filter((node) => {
-    const isKept = readsAll || (node.output ?? []).some((name) => read.has(name));
-    if (isKept) for (const name of node.input ?? []) read.add(name);
-    readsAll ||= isKept && withSubgraphs.has(node.opType ?? "");
-    return isKept;
-  });
-  return kept.toReversed();
 }
