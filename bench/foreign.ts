@@ -203,6 +203,7 @@ async function run(folder: string): Promise<void> {
     reject: false,
     stderr: "inherit",
   });
+  const LARGE = 1e4;
   const scientific = (value: number): string => value.toExponential(1);
   print(
     {
@@ -212,7 +213,13 @@ async function run(folder: string): Promise<void> {
           title: "Networks of torchvision",
           head: ["network", "exporter", "read", "loss of a step", "MACs left", "cut", "written"],
           rows: outcomes.map(({ file, read, loss, left, cut, written: again }) => [
-            ...[file.name, file.exporter, scientific(read), loss.toFixed(3), `${(left * 100).toFixed(1)} %`],
+            ...[
+              file.name,
+              file.exporter,
+              scientific(read),
+              loss < LARGE ? loss.toFixed(3) : scientific(loss),
+              `${(left * 100).toFixed(1)} %`,
+            ],
             ...[scientific(cut), scientific(again)],
           ]),
           notes: [

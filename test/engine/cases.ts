@@ -372,6 +372,16 @@ const rankCases: readonly Case[] = (
   }),
 }));
 
+/** The gradient of the reshape has no axes but the batch. */
+const singleCase: Case = {
+  name: "one number for each image, seen as a value of more axes",
+  batch: 3,
+  graph: from([2, 3], (builder, src) => {
+    const mean = builder.reduction("mean", src, { function: "mean", axes: [1, 2], keepsAxes: false });
+    return builder.multiply("product", src, builder.reshape("seen", mean, [1, 1]));
+  }),
+};
+
 const blockCases: readonly Case[] = (["DCR", "CRD"] as const).flatMap((mode) =>
   (["depth_to_space", "space_to_depth"] as const).flatMap((op) =>
     [2, 3].map((block) => ({
@@ -579,6 +589,7 @@ export const opCases: readonly Case[] = [
   ...poolingCases,
   ...pointwiseCases,
   ...rankCases,
+  singleCase,
   ...blockCases,
   ...resamplingCases,
   ...regionCases,

@@ -63,6 +63,11 @@ export class GraphReader implements ReadContext {
     }
   }
 
+  /** The name of the first input. */
+  get images(): string {
+    return this.#facts.inputs[0]?.name ?? "";
+  }
+
   get fixedBatch(): number | undefined {
     return this.#facts.fixedBatch;
   }

@@ -113,6 +113,12 @@ export class NodeReader {
     return absent;
   }
 
+  /** The attribute `perm` of a transpose of `rank` axes, which may count from behind; without one the axes reversed. */
+  permutation(rank: number): readonly number[] {
+    const reversed = Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
+    return this.ints("perm", reversed).map((axis) => (axis < 0 ? axis + rank : axis));
+  }
+
   /** Positive integers, one for each of `count` axes of pixels. `absent`: all of them if there is no such attribute. */
   extents(name: string, count: number, absent?: number): Extents {
     const values = this.ints(name, absent === undefined ? undefined : Array.from({ length: count }, () => absent));

@@ -26,6 +26,7 @@ import { exactPrefix, headerOf, isOwnLayout, notedChannelsLast, opsetOf } from "
 import { readInputs } from "./inputs.ts";
 import { withFusedBiases } from "./joined.ts";
 import { parameterKinds } from "./kinds.ts";
+import { LARGEST } from "./ops/binary.ts";
 import { isQuantizedOp } from "./ops/quantize.ts";
 import { type NotesOf, notesIn } from "./parameter-notes.ts";
 import { Problems, UNSOUND_HINT } from "./problems.ts";
@@ -282,9 +283,15 @@ function withInputNames(nodes: readonly Node[], reader: GraphReader): readonly N
 }
 
 /** What the file computes from numbers alone and combines with values, such as the mask of shifted windows. */
-function masksOf(nodes: readonly Node[], { computed }: GraphReader): ReadonlySet<string> {
+function masksOf(nodes: readonly Node[], { computed, constants }: GraphReader): ReadonlySet<string> {
   const operands = nodes.flatMap(({ op, inputs: [, operand = ""] }) => (op === "binary" ? [operand] : []));
-  return new Set(operands.filter((name) => computed.has(name)));
+  const hides = (name: string): boolean => constants.get(name)?.values.includes(Number.NEGATIVE_INFINITY) === true;
+  return new Set(operands.filter((name) => computed.has(name) || hides(name)));
+}
+
+/** The numbers of a mask: −∞, with which files hide places from a softmax, as the lowest number there is. */
+function finiteMask(values: Float32Array): Float32Array {
+  return values.map((value) => (value === Number.NEGATIVE_INFINITY ? -LARGEST : value));
 }
 
 function parametersOf(
@@ -308,7 +315,7 @@ function parametersOf(
     const scales = kind === "factor" ? scalesOf(name) : undefined;
     const isFrozen = masks.has(name) && kind !== "constant" ? true : undefined;
     parameters.push({ name, shape, kind, ...optional({ scales, isFrozen }), ...notesOf(name) });
-    weights.set(name, tensor(shape, values));
+    weights.set(name, tensor(shape, masks.has(name) ? finiteMask(values) : values));
   }
   return { parameters, weights };
 }

@@ -4,8 +4,11 @@ import type { ShapeContext } from "./rule.ts";
 
 export function reshaped({ input, attributes: { shape }, check }: ShapeContext<"reshape">): readonly Shape[] {
   const [batch = 0, ...features] = input(0);
-  const isWhole = shape.length > 0 && elementCount(shape) === elementCount(features);
-  check(isWhole, `${elementCount(features)} numbers for each image`, formatShape(shape));
+  check(
+    elementCount(shape) === elementCount(features),
+    `${elementCount(features)} numbers for each image`,
+    formatShape(shape),
+  );
   return [[batch, ...shape]];
 }
 

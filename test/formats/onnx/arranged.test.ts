@@ -15,9 +15,10 @@ import {
 } from "../../../src/formats/onnx/arranged/arrangement.ts";
 import { batchSize } from "../../../src/formats/onnx/folding/scalar.ts";
 import { attributeMessage, type NodeMessage, type TensorMessage } from "../../../src/formats/onnx/proto.ts";
+import { readOnnx } from "../../../src/formats/onnx/read.ts";
 import type { OpName } from "../../../src/graph/ops.ts";
 import { expectRight, type RefusedForm, testRefusals } from "./expect-right.ts";
-import { attributes, counted, floats, integers, type ModelParts, node } from "./models.ts";
+import { attributes, counted, floats, integers, type ModelParts, node, onnxModel } from "./models.ts";
 
 function transposed(input: string, output: string, perm: readonly number[]): NodeMessage {
   return node("Transpose", [input], output, [attributeMessage("perm", [...perm])]);
@@ -217,6 +218,60 @@ const right: Readonly<Record<string, readonly [ModelParts, ...OpName[]]>> = {
     },
     ...(["bias", "concatenation"] as const),
   ],
+  "queries that are the same for each image": [
+    {
+      features: [4, 6],
+      tensors: [
+        ...[counted("queries", [1, 3, 4]), integers("tail", [3, 4]), integers("zero", [0])],
+        ...[counted("weights", [4, 4]), counted("places", [3, 4])],
+      ],
+      nodes: [
+        node("Shape", ["x"], "dims"),
+        node("Gather", ["dims", "zero"], "images"),
+        node("Concat", ["images", "tail"], "all", attributes({ axis: 0 })),
+        node("Expand", ["queries", "all"], "repeated"),
+        node("Add", ["repeated", "places"], "placed"),
+        node("MatMul", ["repeated", "weights"], "asking"),
+        node("MatMul", ["asking", "x"], "products"),
+        node("Softmax", ["products"], "shares", attributes({ axis: -1 })),
+        transposed("x", "turned", [0, 2, 1]),
+        node("MatMul", ["shares", "turned"], "answers"),
+        node("Add", ["answers", "placed"], "y"),
+      ],
+    },
+    ...(["slice", "activation", "reshape", "binary"] as const),
+  ],
+  "places that a mask hides": [
+    {
+      features: [4, 4],
+      tensors: [floats("low", new Array<number>(16).fill(Number.NEGATIVE_INFINITY), [4, 4]), integers("next", [1], [])],
+      nodes: [
+        node("Trilu", ["low", "next"], "mask", attributes({ upper: 1 })),
+        node("MatMul", ["x", "x"], "products"),
+        node("Add", ["products", "mask"], "hidden"),
+        node("Softmax", ["hidden"], "y", attributes({ axis: -1 })),
+      ],
+    },
+    ...(["matmul", "binary", "softmax"] as const),
+  ],
+  "places that a stored mask hides": [
+    {
+      features: [3, 3],
+      tensors: [
+        floats(
+          "mask",
+          [0, 1, 2].flatMap((row) => [0, 1, 2].map((at) => (at > row ? -Infinity : 0))),
+          [3, 3],
+        ),
+      ],
+      nodes: [
+        node("MatMul", ["x", "x"], "products"),
+        node("Add", ["mask", "products"], "hidden"),
+        node("Softmax", ["hidden"], "y", attributes({ axis: -1 })),
+      ],
+    },
+    ...(["matmul", "binary", "softmax"] as const),
+  ],
   "parts of axes": [
     batchSecond(
       [
@@ -356,6 +411,18 @@ const refused: readonly RefusedForm[] = [
   ["a sum of one value", einsum("bij->bi", [4, 6]), /Einsum/],
   ["letters that stand for other axes", einsum("...ij,jk->...ik", [4, 6], [6, 2]), /Einsum/],
 ];
+
+test("axes that a transpose counts from behind are those that it counts from the front", () => {
+  const read = (first: number[], second: number[]): unknown =>
+    readOnnx(
+      onnxModel({
+        features: [4, 6],
+        nodes: [transposed("x", "turned", first), node("Tanh", ["turned"], "t"), transposed("t", "y", second)],
+      }),
+      "form.onnx",
+    ).graph;
+  expect(read([0, -1, 1], [-3, -1, -2])).toEqual(read([0, 2, 1], [0, 2, 1]));
+});
 
 test.each(Object.entries(right))("%s", async (_, [parts, ...ops]) => {
   const { graph } = await expectRight(parts);

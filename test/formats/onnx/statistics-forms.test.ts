@@ -257,6 +257,28 @@ const right: readonly Form[] = [
     "neighbours of channels",
     { features: image, nodes: [node("LRN", ["x"], "y", attributes({ size: 3, alpha: { float: 0.9 } }))] },
   ],
+  [
+    "neighbours of channels of a signal, written out",
+    {
+      features: [4, 6],
+      tensors: [
+        ...[integers("axis", [1]), integers("pads", [0, 0, 1, 0, 0, 0, 1, 0])],
+        ...[floats("alpha", [0.9], []), floats("one", [1], []), floats("beta", [0.75], [])],
+      ],
+      nodes: [
+        node("Mul", ["x", "x"], "squares"),
+        node("Unsqueeze", ["squares", "axis"], "images"),
+        node("Pad", ["images", "pads"], "wide"),
+        node("AveragePool", ["wide"], "means", attributes({ kernel_shape: [3, 1], strides: [1, 1] })),
+        node("Squeeze", ["means", "axis"], "mean"),
+        node("Mul", ["mean", "alpha"], "scaled"),
+        node("Add", ["scaled", "one"], "raised"),
+        node("Pow", ["raised", "beta"], "divisor"),
+        node("Div", ["x", "divisor"], "y"),
+      ],
+    },
+    ["reshape", "local_response_normalization", "reshape"],
+  ],
   ["slopes of channels", withConstants("PRelu", [[4, 1, 1]]), ["prelu"]],
   ["one slope", withConstants("PRelu", [[1]]), ["prelu"]],
   [

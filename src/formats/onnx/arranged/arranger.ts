@@ -1,5 +1,5 @@
 /** The arrangements of a file's values while it is read, and the nodes that put a value into another order. */
-import { rowMajorStrides, type Shape, sameShape } from "../../../core/tensor.ts";
+import { rowMajorStrides, type Shape, sameShape, tensor } from "../../../core/tensor.ts";
 import type { GraphReader } from "../graph-reader.ts";
 import type { NodeReader } from "../node-reader.ts";
 import { readRearrangement } from "../ops/rearrangement.ts";
@@ -23,6 +23,8 @@ export class Arranger {
   readonly #arranged = new Map<string, Arrangement>();
   /** Constants that the file repeats for each image: value → the constant. */
   readonly #repeated = new Map<string, string>();
+  /** Those that nodes read as a value: value → the value of the network. */
+  readonly #valueOfRepeated = new Map<string, string>();
   readonly #made = new Map<string, string>();
   readonly #numbers = new Map<Factor, number>();
 
@@ -45,10 +47,35 @@ export class Arranger {
     this.reader.declareExtents(value, [this.reader.fixedBatch ?? { times: 1, plus: 0 }, ...dims.slice(1)]);
   }
 
+  /** Adds the value that repeats a constant for each image, such as the queries of a decoder, for a node to read. */
+  addRepeated(node: NodeReader, value: string): void {
+    const { reader } = this;
+    const constant = this.#repeated.get(value);
+    if (constant === undefined || this.#valueOfRepeated.has(value)) return;
+    const stored = reader.constant(constant);
+    const [, ...dims] = stored?.dims ?? [];
+    if (!(stored?.values instanceof Float32Array)) throw node.unsupported("repeats a constant that is not of floats");
+    const input = reader.images;
+    const starts = reader.shape(input).map(() => 0);
+    const ends = starts.map((_, axis): number | "N" => (axis === 0 ? "N" : 1));
+    // Any number of the image, times zero: only that there is one for each image counts.
+    const slice = { starts, ends, steps: starts.map(() => 1) };
+    const any = reader.add(node, "slice", [input], slice, { part: "any" });
+    const zero = { function: "linear", slope: 0, offset: 0 } as const;
+    const zeros = reader.add(node, "activation", [any], zero, { part: "zeros" });
+    const ones = dims.map(() => 1);
+    const parameter = reader.derived(node, constant, "repeated", tensor(dims, stored.values));
+    const operands = [this.reshaped(node, zeros, ones), parameter];
+    const made = reader.add(node, "binary", operands, { function: "add" }, { part: "repeated" });
+    this.#valueOfRepeated.set(value, made);
+  }
+
   /** The arrangement of a value; transposes and reshapes that made it are seen through. */
   of(value: string): Arrangement {
     const known = this.#arranged.get(value);
     if (known !== undefined) return known;
+    const repeated = this.#valueOfRepeated.get(value);
+    if (repeated !== undefined) return this.of(repeated);
     const maker = this.reader.producer(value);
     const [src = ""] = maker?.inputs ?? [];
     const own = this.reader.shape(value);
@@ -79,7 +106,9 @@ export class Arranger {
 
   /** The file's value as a value of the network. Throws if its batch is not its first axis. */
   plain(node: NodeReader, value: string): string {
-    if (this.#repeated.has(value)) throw node.unsupported("reads a constant that is repeated for each image");
+    this.addRepeated(node, value);
+    const repeated = this.#valueOfRepeated.get(value);
+    if (repeated !== undefined) return repeated;
     if (!this.#arranged.has(value)) return value;
     const arrangement = this.of(value);
     const [first = [], ...rest] = arrangement.axes;

@@ -27,10 +27,7 @@ const transpose: ArrangedRule = (context) => {
   const { node } = context;
   const arrangement = source(context);
   const rank = arrangement.axes.length;
-  const order = node.ints(
-    "perm",
-    Array.from({ length: rank }, (_, axis) => rank - 1 - axis),
-  );
+  const order = node.permutation(rank);
   node.check(new Set(order).size === rank && order.length === rank, "perm does not name every axis exactly once");
   return declare(context, { ...arrangement, axes: order.map((axis) => arrangement.axes[axis] ?? []) });
 };

@@ -99,9 +99,8 @@ function ofValues(context: ArrangedContext, left: string, right: string): boolea
 }
 
 const pointwise: ArrangedRule = (context) => {
-  const { node, reader, arranger } = context;
+  const { node, reader } = context;
   const inputs = node.inputs.filter((input) => input !== "");
-  if (inputs.some((input) => arranger.repeated(input) !== undefined)) return false;
   const values = [...new Set(inputs.filter((input) => !reader.isConstant(input)))];
   const [first = "", second = "", ...others] = values;
   if (values.length === 1) return withConstants(context, first);

@@ -47,6 +47,8 @@ export function readArranged(arranged: ArrangedNode): boolean {
   const isArranged = node.inputs.some((input) => arranger.isArranged(input));
   const isOfValues = node.opType === "MatMul" && !node.inputs.some((input) => arranger.reader.isConstant(input));
   if (!isArranged && !isOfValues && !arrangedOps.includes(node.opType)) return false;
+  // A concatenation reads such constants itself.
+  if (node.opType !== "Concat") for (const input of node.inputs) arranger.addRepeated(node, input);
   if (readByArrangement(arranged)) return true;
   node.check(!arrangedOps.includes(node.opType), "is not supported in this form");
   if (!isArranged) return false;

@@ -243,13 +243,25 @@ const unsqueeze: FoldRule = (context) => {
   return withDims(source, dims, context.node);
 };
 
+const triangle: FoldRule = ({ node, input, optional, claim }) => {
+  const source = input(0);
+  const [rows = 0, columns = 0] = source.dims.slice(-2);
+  node.check(source.dims.length >= 2, "takes a triangle of a value without rows", "2 axes", `${source.dims.length}`);
+  const [diagonal = 0] = optional(1)?.values ?? [];
+  const distance = plain(diagonal, "takes a triangle by");
+  const isUpper = node.int("upper", 1) === 1;
+  const kept = (index: number): boolean => {
+    const along = (index % columns) - (Math.floor(index / columns) % rows);
+    return isUpper ? along >= distance : along <= distance;
+  };
+  const values = scalarsOf(source).map((value, index) => (kept(index) ? value : 0));
+  return [constant(source.type, claim(source.dims), values)];
+};
+
 const transpose: FoldRule = ({ node, input, claim }) => {
   const source = input(0);
   const rank = source.dims.length;
-  const order = node.ints(
-    "perm",
-    Array.from({ length: rank }, (_, axis) => rank - 1 - axis),
-  );
+  const order = node.permutation(rank);
   node.check(order.length === rank && new Set(order).size === rank, "perm does not name every axis exactly once");
   const dims = claim(order.map((axis) => source.dims[axis] ?? 1));
   const strides = rowMajorStrides(source.dims);
@@ -364,5 +376,6 @@ export const movement: Readonly<Record<string, FoldRule>> = {
   Squeeze: squeeze,
   Tile: tile,
   Transpose: transpose,
+  Trilu: triangle,
   Unsqueeze: unsqueeze,
 };

@@ -4,7 +4,7 @@
  * written node has ones and zeros, and a product and a sum follow it. Other axes are written out in small ops, and
  * those of other tools are read as a normalization (`normalization-forms.ts`).
  */
-import { type Shape, sameShape, tensor } from "../../../core/tensor.ts";
+import { elementCount, type Shape, sameShape, tensor } from "../../../core/tensor.ts";
 import type { NormalizationAttributes } from "../../../graph/attributes.ts";
 import type { ForwardNode, Node } from "../../../graph/graph.ts";
 import { shortestDecimal } from "../decimal.ts";
@@ -198,12 +198,22 @@ export const writeLocalResponseNormalization: WriteRule<"local_response_normaliz
 const readLocalResponseNormalization: ReadRule = (node, context) => {
   const float = (name: string, absent: number): number =>
     context.exact(node, name, shortestDecimal(node.float(name, absent)), shortestDecimal);
-  context.add(node, "local_response_normalization", [node.input(0)], {
+  const attributes = {
     size: node.int("size"),
     alpha: float("alpha", 0.0001),
     beta: float("beta", 0.75),
     bias: float("bias", 1),
-  });
+  };
+  const src = node.input(0);
+  const [, channels = 1, ...pixels] = context.shape(src);
+  if (pixels.length === 2 || pixels.length === 0) {
+    context.add(node, "local_response_normalization", [src], attributes);
+    return;
+  }
+  // ONNX Runtime has it of images alone, and the result does not depend on where the pixels are.
+  const image = context.add(node, "reshape", [src], { shape: [channels, elementCount(pixels), 1] }, { part: "image" });
+  const normalized = context.add(node, "local_response_normalization", [image], attributes, { part: "normalized" });
+  context.add(node, "reshape", [normalized], { shape: [channels, ...pixels] });
 };
 
 /** By ONNX op: how it is read. */

@@ -16,10 +16,7 @@ export const readTranspose: ReadRule = (node, context) => {
     return;
   }
   const rank = context.shape(src).length;
-  const asked = node.ints(
-    "perm",
-    Array.from({ length: rank }, (_, axis) => rank - 1 - axis),
-  );
+  const asked = node.permutation(rank);
   node.check(asked.length === rank && asked[0] === 0, "moves the batch axis", "perm 0, …", `${asked}`);
   const before = context.producer(src);
   const inner = before?.op === "transpose" ? before.attributes.permutation : asked.map((_, axis) => axis);
