@@ -2,21 +2,22 @@
  * Measures a latency table in ONNX Runtime. It traces versions of the network with other widths, each in turns with the
  * network itself: a machine that gets slower or faster in between does so for both, so their ratio stays the same.
  */
-import { performance } from "node:perf_hooks";
 import type { InferenceSession } from "onnxruntime-node";
 import { requireArguments } from "../core/arguments.ts";
 import { required, UserError } from "../core/errors.ts";
+import { optional } from "../core/optional.ts";
 import { thisProcessor } from "../core/processor.ts";
 import { quantile } from "../core/quantile.ts";
 import { writeOnnx } from "../formats/onnx/write.ts";
 import type { Graph, Network } from "../graph/graph.ts";
 import { gridTimes, type LayerSample } from "../latency/grid.ts";
-import type { LatencyTable } from "../latency/table.ts";
-import { loadSession, runSession } from "./onnx-runtime.ts";
+import type { LatencyTable, TimeGrid } from "../latency/table.ts";
+import { loadSession } from "./onnx-runtime.ts";
 import { randomFeeds } from "./random-feeds.ts";
 import { probeRuntime } from "./runtime-probe.ts";
 import { type TracedLayer, traceNetwork } from "./runtime-trace.ts";
-import { widthVariants } from "./width-variants.ts";
+import { timeWarmRun } from "./warm-run.ts";
+import { unalignedVariants, widthVariants } from "./width-variants.ts";
 
 export interface LatencyTableOptions {
   /** Threads of a run; default 1. */
@@ -31,7 +32,8 @@ export interface LatencyTableOptions {
 
 /** Versions of the network that are timed at most. More would come nearer to the times between the widths. */
 const MOST_VARIANTS = 36;
-const PAIRS = 12;
+/** Each is warmed up by several runs. */
+const PAIRS = 8;
 const TRACED_RUNS = 10;
 const MOST_SPREAD = 0.2;
 const ATTEMPTS = 3;
@@ -73,12 +75,15 @@ interface Measured {
   /** Of the network itself. */
   readonly ratio: number;
   readonly layers: readonly TracedLayer[];
+  /** Whether it was measured for its unaligned widths alone. */
+  readonly isUnalignedOnly: boolean;
 }
 
 /** A version of the network: milliseconds of its layers without the profile, and the profile. */
 interface ProfiledRun {
   readonly time: number;
   readonly layers: readonly TracedLayer[];
+  readonly isUnalignedOnly: boolean;
 }
 
 /**
@@ -103,6 +108,8 @@ function profilingOf(runs: readonly ProfiledRun[], usual: number): number {
 async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditions): Promise<LatencyTable> {
   const probe = await probeRuntime(threads);
   const variants = widthVariants(graph, probe.channelBlock, MOST_VARIANTS);
+  const others = probe.inputAlignment === 1 ? undefined : unalignedVariants(graph, probe.channelBlock);
+  const count = variants.count + (others?.count ?? 0);
   const whole = variants.variant(variants.count - 1);
   const samples: LayerSample[] = [];
   const spreads: number[] = [];
@@ -110,13 +117,15 @@ async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditio
   const measured: Measured[] = [];
   const reference = await Timed.load(whole, threads, batch);
   try {
-    for (let index = 0; index < variants.count; index++) {
-      onVariant(index, variants.count);
-      const network = variants.variant(index);
+    for (let index = 0; index < count; index++) {
+      onVariant(index, count);
+      const isUnalignedOnly = index >= variants.count;
+      const network =
+        others !== undefined && isUnalignedOnly ? others.variant(index - variants.count) : variants.variant(index);
       const variant = await Timed.load(network, threads, batch);
       try {
         const ratios: number[] = [];
-        for (let pair = -2; pair < PAIRS; pair++) {
+        for (let pair = -1; pair < PAIRS; pair++) {
           const [of, own] = [await reference.run(), await variant.run()];
           if (pair < 0) continue;
           wholeTimes.push(of);
@@ -126,7 +135,7 @@ async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditio
         const ratio = quantile(sorted, 0.5);
         spreads.push((quantile(sorted, 0.75) - quantile(sorted, 0.25)) / (2 * ratio));
         const { layers } = await traceNetwork(network, { threads, batch, runs: TRACED_RUNS });
-        measured.push({ ratio, layers });
+        measured.push({ ratio, layers, isUnalignedOnly });
       } finally {
         await variant.release();
       }
@@ -139,24 +148,25 @@ async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditio
     0.5,
   );
   const overhead = Math.min(probe.overhead, wholeTime / 2);
-  const runs = measured.map(({ ratio, layers }) => ({ time: ratio * wholeTime - overhead, layers }));
+  const runs = measured.map(({ ratio, ...rest }) => ({ ...rest, time: ratio * wholeTime - overhead }));
   const profiling = profilingOf(runs, probe.profiling);
-  for (const { time, layers } of runs) {
+  for (const { time, layers, isUnalignedOnly } of runs) {
     const own = layers.map((layer) => Math.max(0, layer.milliseconds - layer.nodes * profiling));
     // Together the layers take what a run without the profile takes.
     const scale = time / own.reduce((sum, milliseconds) => sum + milliseconds, 0);
     for (const [index, { key, outputs, inputs }] of layers.entries()) {
-      samples.push({ key, outputs, inputs, milliseconds: (own[index] ?? 0) * scale });
+      samples.push({ key, outputs, inputs, milliseconds: (own[index] ?? 0) * scale, isUnalignedOnly });
     }
   }
   return {
     format: "espalier-latency-table",
-    version: 1,
+    version: 2,
     device: thisProcessor().model,
     runtime: "ONNX Runtime",
     runtimeVersion: probe.version,
     provider: "cpu",
     ...{ threads, batch, channelBlock: probe.channelBlock, narrow: probe.narrow },
+    inputAlignment: probe.inputAlignment,
     overhead: rounded(overhead),
     spread: rounded(
       quantile(
@@ -164,9 +174,9 @@ async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditio
         0.5,
       ),
     ),
-    layers: gridTimes(samples, probe.channelBlock).map((times) => ({
-      ...times,
-      milliseconds: times.milliseconds.map((row) => row.map(rounded)),
+    layers: gridTimes(samples, probe).map(({ unaligned, ...times }) => ({
+      ...roundedGrid(times),
+      ...optional({ unaligned: unaligned && roundedGrid(unaligned) }),
     })),
   };
 }
@@ -189,17 +199,18 @@ class Timed {
     return new Timed(session, randomFeeds(session, name, { batch }), name);
   }
 
-  /** Milliseconds of a run, after one that brings the weights into the caches. */
-  async run(): Promise<number> {
-    await runSession(this.#session, this.#feeds, this.#name);
-    const start = performance.now();
-    await runSession(this.#session, this.#feeds, this.#name);
-    return performance.now() - start;
+  /** Milliseconds of a run, after others that bring the weights into the caches. */
+  run(): Promise<number> {
+    return timeWarmRun(this.#session, this.#feeds, this.#name);
   }
 
   release(): Promise<void> {
     return this.#session.release();
   }
+}
+
+function roundedGrid<Grid extends TimeGrid>(grid: Grid): Grid {
+  return { ...grid, milliseconds: grid.milliseconds.map((row) => row.map(rounded)) };
 }
 
 function rounded(value: number): number {

@@ -3,21 +3,21 @@
  * in the machine's speed affect all of them.
  */
 
-import { performance } from "node:perf_hooks";
 import type { InferenceSession } from "onnxruntime-node";
 import { requireArguments } from "../core/arguments.ts";
 import { required, UserError } from "../core/errors.ts";
 import { optional } from "../core/optional.ts";
 import { quantile } from "../core/quantile.ts";
-import { loadSession, runSession } from "./onnx-runtime.ts";
+import { loadSession } from "./onnx-runtime.ts";
 import { hasFreeBatch, randomFeeds } from "./random-feeds.ts";
+import { timeWarmRun } from "./warm-run.ts";
 
 export interface LatencyOptions {
   /** Images in a run; default 1. */
   readonly batch?: number;
   /** Number of threads; default 1. */
   readonly threads?: number;
-  /** Timed rounds. In each, every file runs twice in a row, and the second run counts; default 50. */
+  /** Timed rounds. In each, every file runs up to six times in a row, and the last run counts; default 50. */
   readonly rounds?: number;
   /** Untimed rounds before them; default 5. */
   readonly warmUp?: number;
@@ -70,11 +70,8 @@ export async function measureLatency(
       onRound(round);
       for (const [index, session] of sessions.entries()) {
         const own = required(feeds[index], "feeds");
-        // The first run brings the weights back into the caches, which the other files have used since.
-        await runSession(session, own, paths[index] ?? "");
-        const start = performance.now();
-        await runSession(session, own, paths[index] ?? "");
-        if (round >= 0) times[index]?.push(performance.now() - start);
+        const time = await timeWarmRun(session, own, paths[index] ?? "");
+        if (round >= 0) times[index]?.push(time);
       }
     }
     return paths.map((file, index) => {

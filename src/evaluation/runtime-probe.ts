@@ -14,6 +14,8 @@ export interface RuntimeProbe {
   readonly version: string;
   /** Channels that it computes at once. */
   readonly channelBlock: number;
+  /** Convolutions read inputs in blocks if their number is a multiple of this. */
+  readonly inputAlignment: number;
   /** Inputs of at most this many channels are read channel by channel. */
   readonly narrow: number;
   /** Milliseconds of a run outside of nodes. */
@@ -42,6 +44,7 @@ export async function probeRuntime(threads: number): Promise<RuntimeProbe> {
   return {
     version: onnxRuntimeVersion(),
     channelBlock: block,
+    inputAlignment: await inputAlignment(block, threads),
     narrow: block === 1 ? 0 : Math.floor(NARROW_SHARE * block),
     overhead: Math.max(0, short - SHORT * ofNode),
     profiling: Math.max(0, profiled - ofNode),
@@ -82,14 +85,26 @@ function chain(length: number): Network {
 
 /** The multiple to which the runtime fills up the output channels of a convolution; 1 if it does not. */
 async function channelBlock(threads: number): Promise<number> {
+  return (await filledOutputs(3, threads)) - CHANNELS + 1;
+}
+
+/** The least number whose multiples are inputs that the runtime reads in blocks of `block` channels. */
+async function inputAlignment(block: number, threads: number): Promise<number> {
+  for (let alignment = 1; alignment < block; alignment *= 2) {
+    if ((await filledOutputs(block + alignment, threads)) > CHANNELS) return alignment;
+  }
+  return block;
+}
+
+/** The output channels that the runtime computes of a convolution of `inputs` channels that has `CHANNELS`. */
+async function filledOutputs(inputs: number, threads: number): Promise<number> {
   const builder = new GraphBuilder("block");
-  const images = builder.input("images", ["N", 3, 8, 8]);
+  const images = builder.input("images", ["N", inputs, 8, 8]);
   builder.output(builder.convolution("layer", images, { channels: CHANNELS, kernel: 3, padding: 1 }));
   const graph = builder.build();
   const { optimized } = await traceNetwork({ graph, weights: initialize(graph, 1) }, { threads, batch: 1, runs: 1 });
   const widths = (optimized.graph?.initializer ?? []).flatMap(({ dims = [] }) =>
     dims.length === 4 ? [Number(dims[0])] : [],
   );
-  const width = Math.max(CHANNELS, ...widths);
-  return width - CHANNELS + 1;
+  return Math.max(CHANNELS, ...widths);
 }

@@ -35,17 +35,35 @@ const directions = [
   [2, 1],
 ] as const;
 
+/** What all variants of a graph are made of. */
+interface Variable {
+  readonly networks: NetworksOfWidths;
+  readonly counts: readonly number[];
+  /** By factor: its widths on the grid. */
+  readonly grids: readonly (readonly number[])[];
+  /** By factor: a number that is different from those of its neighbours. */
+  readonly colours: readonly number[];
+}
+
+function variable(graph: Graph, block: number): Variable {
+  const kinds = structureKinds(graph).filter((kind) => kind !== "block");
+  const { graph: scaled, factors } = place(graph, Object.fromEntries(kinds.map((kind) => [selectionKeys[kind], 0])));
+  const networks = new NetworksOfWidths({ graph: scaled, weights: initialize(scaled, 1) }, factors);
+  return {
+    networks,
+    counts: factors.map(({ count }) => count),
+    grids: factors.map(({ kind, count }) => gridWidths(count, kind === "group" ? 1 : block)),
+    colours: colour(neighboursOf(networks.structures)),
+  };
+}
+
 /**
  * Variants of `graph` in which two layers that follow each other have all pairs of widths on the grid, if at most
  * `most` variants are enough for that; else `most` of these. The weights are random.
  */
 export function widthVariants(graph: Graph, block: number, most: number): WidthVariants {
-  const kinds = structureKinds(graph).filter((kind) => kind !== "block");
-  const { graph: scaled, factors } = place(graph, Object.fromEntries(kinds.map((kind) => [selectionKeys[kind], 0])));
-  const grids = factors.map(({ kind, count }) => gridWidths(count, kind === "group" ? 1 : block));
+  const { networks, counts, grids, colours } = variable(graph, block);
   const longest = Math.max(1, ...grids.map(({ length }) => length));
-  const networks = new NetworksOfWidths({ graph: scaled, weights: initialize(scaled, 1) }, factors);
-  const colours = colour(neighboursOf(networks.structures));
   const pairs = Array.from({ length: longest ** 2 }, (_, index) => [index % longest, Math.floor(index / longest)]);
   const step = Math.max(1, pairs.length / most);
   const chosen = Array.from({ length: Math.ceil(pairs.length / step) }, (_, at) => pairs[Math.floor(at * step)] ?? []);
@@ -54,7 +72,7 @@ export function widthVariants(graph: Graph, block: number, most: number): WidthV
     variant: (index) => {
       const [a = 0, b = 0] = chosen[index] ?? [];
       const isWhole = index === chosen.length;
-      const widths = factors.map(({ count }, at) => {
+      const widths = counts.map((count, at) => {
         const [x, y] = directions[(colours[at] ?? 0) % directions.length] ?? [1, 0];
         const grid = required(grids[at], "the grid of a factor");
         return isWhole ? count : (grid[(x * a + y * b) % grid.length] ?? count);
@@ -62,6 +80,41 @@ export function widthVariants(graph: Graph, block: number, most: number): WidthV
       return networks.network(networks.structures.map((own, at) => mostShared(own, widths[at] ?? 0)));
     },
   };
+}
+
+/** The parts of the channels that the unaligned variants keep. Half of them leave at most half of each joined value. */
+const THINNED = [0.93, 0.7, 0.45, 0.25] as const;
+
+/**
+ * Variants of `graph` with widths that are no multiples of a block. Channels are dropped evenly from the whole width,
+ * as pruning does it: of values that are joined, each loses some. Of neighbours, only one is thinned, and the other has
+ * a width on the grid.
+ */
+export function unalignedVariants(graph: Graph, block: number): WidthVariants {
+  const { networks, counts, grids, colours } = variable(graph, block);
+  return {
+    count: counts.length === 0 ? 0 : 2 * THINNED.length,
+    variant: (index) => {
+      const share = THINNED[index >> 1] ?? 1;
+      return networks.network(
+        networks.structures.map((own, at) => {
+          const count = counts[at] ?? 0;
+          const grid = required(grids[at], "the grid of a factor");
+          if (((colours[at] ?? 0) + index) % 2 === 0 && count > block) return thinned(count, share);
+          return mostShared(own, grid[grid.length - 1 - ((index >> 1) % grid.length)] ?? count);
+        }),
+      );
+    },
+  };
+}
+
+/** The indices of an odd number of structures near `share` of `count`, evenly among them. */
+function thinned(count: number, share: number): ReadonlySet<number> {
+  const width = 2 * Math.floor((share * count) / 2) + 1;
+  const indices = Array.from({ length: count }, (_, index) => index);
+  return new Set(
+    indices.filter((index) => Math.floor(((index + 1) * width) / count) > Math.floor((index * width) / count)),
+  );
 }
 
 /** The indices of `width` structures: those that most layers have. */

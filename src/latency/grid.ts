@@ -1,32 +1,96 @@
 /** Makes the grids of a latency table from measurements of layers at some widths. */
-import type { LayerTimes } from "./table.ts";
+import { type Blocks, isAligned } from "./alignment.ts";
+import { expectation, type WidthTime } from "./expectation.ts";
+import type { LayerTimes, TimeGrid } from "./table.ts";
 
 /** One measurement of a layer. */
-export interface LayerSample {
+export interface LayerSample extends WidthTime {
   readonly key: string;
-  readonly outputs: number;
-  readonly inputs: number;
-  readonly milliseconds: number;
+  /** Whether it only counts for widths that the fast kernels do not compute; default false. */
+  readonly isUnalignedOnly?: boolean;
 }
 
 /**
  * By layer, the median time at each pair of its widths. Pairs that were not measured follow from those that were. A
- * layer never gets slower with fewer channels: such differences between measurements are noise. `block`: the channels
- * that the runtime computes at once.
+ * layer never gets slower with fewer channels: such differences between measurements are noise. Widths that the fast
+ * kernels of the runtime do not compute have a grid of their own. `blocks`: those of the runtime; default: it has none.
  */
-export function gridTimes(samples: readonly LayerSample[], block = 1): readonly LayerTimes[] {
-  const byLayer = grouped(samples, ({ key }) => key);
-  return [...byLayer].map(([layer, own]) => {
-    const outputs = ascending(own.map((sample) => sample.outputs));
-    const inputs = ascending(own.map((sample) => sample.inputs));
-    const cells = [...grouped(own, (sample) => `${sample.outputs} ${sample.inputs}`).values()].map((cell) => ({
-      ...cell[0],
-      milliseconds: median(cell.map(({ milliseconds }) => milliseconds)),
-    }));
-    const rows = outputs.map((output) => inputs.map((input) => timeAt(cells, output, input)));
-    const times = { layer, outputs, inputs, milliseconds: monotone(rows) };
-    return layer.startsWith("convolution") && block > 1 ? withRemainders(times, block) : times;
+export function gridTimes(
+  samples: readonly LayerSample[],
+  blocks: Blocks = { channelBlock: 1 },
+): readonly LayerTimes[] {
+  return [...grouped(samples, ({ key }) => key)].map(([layer, all]) => {
+    const aligned = all.filter(({ outputs, inputs }) => isAligned(layer, outputs, inputs, blocks));
+    const others = all.filter((sample) => !aligned.includes(sample));
+    const fast = aligned.filter(({ isUnalignedOnly = false }) => !isUnalignedOnly);
+    const known = fast.length > 0 ? [...fast, ...narrower(layer, aligned, blocks)] : all;
+    const grid = gridOf(layer, known, blocks.channelBlock);
+    return others.length === 0 || fast.length === 0 ? grid : { ...grid, unaligned: unalignedGrid(others) };
   });
+}
+
+/**
+ * Those of the samples for unaligned widths alone that have fewer blocks of outputs than all others. Thinning
+ * alone makes a layer narrow whose outputs are joined with others.
+ */
+function narrower(layer: string, aligned: readonly LayerSample[], { channelBlock }: Blocks): readonly LayerSample[] {
+  if (!layer.startsWith("convolution")) return [];
+  const usual = aligned.filter(({ isUnalignedOnly = false }) => !isUnalignedOnly);
+  const narrowest = Math.min(...usual.map(({ outputs }) => outputs));
+  return aligned
+    .filter(({ inputs, isUnalignedOnly = false }) => isUnalignedOnly && inputs % channelBlock === 0)
+    .map((sample) => ({ ...sample, outputs: Math.ceil(sample.outputs / channelBlock) * channelBlock }))
+    .filter(({ outputs }) => outputs < narrowest);
+}
+
+function gridOf(layer: string, samples: readonly LayerSample[], block: number): LayerTimes {
+  const outputs = ascending(samples.map((sample) => sample.outputs));
+  const inputs = ascending(samples.map((sample) => sample.inputs));
+  const cells = [...grouped(samples, (sample) => `${sample.outputs} ${sample.inputs}`).values()].map((cell) => ({
+    ...cell[0],
+    milliseconds: median(cell.map(({ milliseconds }) => milliseconds)),
+  }));
+  const rows = outputs.map((output) => inputs.map((input) => timeAt(cells, output, input)));
+  const times = { layer, outputs, inputs, milliseconds: monotone(rows) };
+  return layer.startsWith("convolution") && block > 1 ? withRemainders(times, block) : times;
+}
+
+/** Widths of a grid of times at widths that are not aligned. Measured ones are many, and their times nearly linear. */
+const UNALIGNED_WIDTHS = 8;
+/** Measurements whose median counts at a pair of its widths. */
+const NEIGHBOURS = 5;
+
+/**
+ * Times at some of the widths of `samples`: what all of them let expect, times the median ratio of those nearest by to
+ * that.
+ */
+function unalignedGrid(samples: readonly LayerSample[]): TimeGrid {
+  const expected = expectation(samples);
+  const outputs = some(ascending(samples.map((sample) => sample.outputs)));
+  const inputs = some(ascending(samples.map((sample) => sample.inputs)));
+  const ratios = samples.map((sample) => ({
+    sample,
+    ratio: sample.milliseconds / Math.max(expected(sample.outputs, sample.inputs), Number.MIN_VALUE),
+  }));
+  const at = (output: number, input: number): number => {
+    const near = ratios
+      .toSorted((a, b) => distance(a.sample, output, input) - distance(b.sample, output, input))
+      .slice(0, NEIGHBOURS);
+    return Math.max(0, expected(output, input)) * median(near.map(({ ratio }) => ratio));
+  };
+  return { outputs, inputs, milliseconds: monotone(outputs.map((output) => inputs.map((input) => at(output, input)))) };
+}
+
+/** At most `UNALIGNED_WIDTHS` of `widths`, evenly among them, with the first and the last. */
+function some(widths: number[]): number[] {
+  const last = widths.length - 1;
+  if (last < UNALIGNED_WIDTHS) return widths;
+  const step = last / (UNALIGNED_WIDTHS - 1);
+  return Array.from({ length: UNALIGNED_WIDTHS }, (_, index) => widths[Math.round(index * step)] ?? 0);
+}
+
+function distance(cell: WidthTime, output: number, input: number): number {
+  return Math.abs(Math.log(cell.outputs / output)) + Math.abs(Math.log(cell.inputs / input));
 }
 
 /** Blocks of output channels that a convolution computes in one pass over its input. */
@@ -91,9 +155,9 @@ function median(values: readonly number[]): number {
 
 /** The measured time, or that of the nearest measurement times the ratio that a layer's work and memory let expect. */
 function timeAt(cells: readonly LayerSample[], output: number, input: number): number {
-  const distance = (cell: LayerSample): number =>
-    Math.abs(Math.log(cell.outputs / output)) + Math.abs(Math.log(cell.inputs / input));
-  const nearest = cells.reduce((best, cell) => (distance(cell) < distance(best) ? cell : best));
+  const nearest = cells.reduce((best, cell) =>
+    distance(cell, output, input) < distance(best, output, input) ? cell : best,
+  );
   if (nearest.outputs === output && nearest.inputs === input) return nearest.milliseconds;
   const between = betweenInputs(cells, output, input);
   if (between !== undefined) return between;
@@ -110,49 +174,6 @@ function betweenInputs(cells: readonly LayerSample[], output: number, input: num
   if (low === undefined || high === undefined) return undefined;
   const share = (input - low.inputs) / (high.inputs - low.inputs);
   return low.milliseconds * (1 - share) + high.milliseconds * share;
-}
-
-/**
- * The least squares fit of a + b·outputs + c·inputs + d·outputs·inputs, of relative errors: a is a node's fixed time, b
- * and c read and write channels, d multiplies.
- */
-function expectation(cells: readonly LayerSample[]): (outputs: number, inputs: number) => number {
-  const terms = (outputs: number, inputs: number): readonly number[] => [1, outputs, inputs, outputs * inputs];
-  const matrix = Array.from({ length: 4 }, () => Array<number>(5).fill(0));
-  for (const { outputs, inputs, milliseconds } of cells) {
-    const own = terms(outputs, inputs);
-    const weight = 1 / Math.max(milliseconds, 1e-4) ** 2;
-    for (const [i, row] of matrix.entries()) {
-      for (let j = 0; j < 4; j++) row[j] = (row[j] ?? 0) + weight * (own[i] ?? 0) * (own[j] ?? 0);
-      row[4] = (row[4] ?? 0) + weight * (own[i] ?? 0) * milliseconds;
-    }
-  }
-  // Few measurements leave the solution open; this picks a small one.
-  for (const [i, row] of matrix.entries()) row[i] = (row[i] ?? 0) * (1 + 1e-6) + 1e-12;
-  const solution = solve(matrix);
-  return (outputs, inputs) =>
-    terms(outputs, inputs).reduce((sum, term, index) => sum + term * (solution[index] ?? 0), 0);
-}
-
-/** Gaussian elimination with pivots; each row ends with its right side. */
-function solve(matrix: number[][]): readonly number[] {
-  const size = matrix.length;
-  for (let column = 0; column < size; column++) {
-    const pivot = matrix.reduce(
-      (best, row, index) =>
-        index >= column && Math.abs(row[column] ?? 0) > Math.abs(matrix[best]?.[column] ?? 0) ? index : best,
-      column,
-    );
-    const [upper, lower] = [matrix[column] ?? [], matrix[pivot] ?? []];
-    [matrix[column], matrix[pivot]] = [lower, upper];
-    const own = matrix[column] ?? [];
-    for (const [index, row] of matrix.entries()) {
-      if (index === column) continue;
-      const factor = (row[column] ?? 0) / (own[column] || 1);
-      for (let at = column; at <= size; at++) row[at] = (row[at] ?? 0) - factor * (own[at] ?? 0);
-    }
-  }
-  return matrix.map((row, index) => (row[size] ?? 0) / (row[index] || 1));
 }
 
 /** Halfway between the smallest table above `rows` that never falls, and the largest one below. */

@@ -1,13 +1,15 @@
 /**
  * Predicts how long a runtime takes for a network, from a table of its layers' times. Between the widths of the table,
  * times are interpolated. Each width counts as the next multiple of the channels that the runtime computes at once, but
- * a narrow input counts as it is: the runtime reads its channels one by one.
+ * a narrow input counts as it is: the runtime reads its channels one by one. Widths that its fast kernels do not
+ * compute have times of their own.
  */
 import { requireArguments } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
 import { type Cost, cost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
-import type { LatencyTable, LayerTimes } from "./table.ts";
+import { isAligned } from "./alignment.ts";
+import type { LatencyTable, LayerTimes, TimeGrid } from "./table.ts";
 import { type TimedLayer, timedLayers, withoutActivations } from "./timed-layers.ts";
 
 /** Times are multiples of this many milliseconds, so that sums of them are exact in any order. */
@@ -41,13 +43,20 @@ export class LatencyPredictor {
     const pair = outputs * 65_536 + inputs;
     const before = known.get(pair);
     if (before !== undefined) return before;
-    const { channelBlock, narrow } = this.table;
-    const ofOutputs = blocked(outputs, channelBlock, times.outputs);
-    const ofInputs = inputs <= narrow ? inputs : blocked(inputs, channelBlock, times.inputs);
-    const time = interpolate(times, ofOutputs, ofInputs);
+    const time = this.#timeOf(times, outputs, inputs);
     const rounded = Math.round(time / UNIT) * UNIT;
     known.set(pair, rounded);
     return rounded;
+  }
+
+  #timeOf(times: LayerTimes, outputs: number, inputs: number): number {
+    const { channelBlock, narrow } = this.table;
+    if (times.unaligned !== undefined && !isAligned(times.layer, outputs, inputs, this.table)) {
+      return interpolate(times.unaligned, outputs, inputs);
+    }
+    const ofOutputs = blocked(outputs, channelBlock, times.outputs);
+    const ofInputs = inputs <= narrow ? inputs : blocked(inputs, channelBlock, times.inputs);
+    return interpolate(times, ofOutputs, ofInputs);
   }
 
   /** Milliseconds of a run beyond its layers. */
@@ -106,7 +115,7 @@ function blocked(width: number, block: number, known: readonly number[]): number
 }
 
 /** Bilinear between the widths of the table; the nearest times below its smallest, in proportion above its largest. */
-function interpolate({ outputs, inputs, milliseconds }: LayerTimes, output: number, input: number): number {
+function interpolate({ outputs, inputs, milliseconds }: TimeGrid, output: number, input: number): number {
   const [row, rowShare, rowTimes] = placeOf(outputs, output);
   const [column, columnShare, columnTimes] = placeOf(inputs, input);
   const at = (i: number, j: number): number => milliseconds[i]?.[j] ?? 0;

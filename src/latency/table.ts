@@ -20,25 +20,38 @@ const widths = z
     error: "widths must ascend",
   });
 
+const grid = {
+  /** Output widths: the rows of `milliseconds`. */
+  outputs: widths,
+  /** Input widths, of one group if the layer is grouped: the columns of `milliseconds`; [1] without weights. */
+  inputs: widths,
+  milliseconds: z.array(z.array(milliseconds)),
+};
+const isWhole = ({ outputs, inputs, milliseconds: rows }: TimeGrid): boolean =>
+  rows.length === outputs.length && rows.every((row) => row.length === inputs.length);
+const wholeGrid = {
+  error: "milliseconds must have a row for each of outputs, and in it a number for each of inputs",
+};
+
+const timeGrid = z.strictObject(grid);
+
+/** Times at pairs of widths. */
+export type TimeGrid = Readonly<z.output<typeof timeGrid>>;
+
 const layerTimes = z
   .strictObject({
     /** The layer's key, as `timedLayers` makes it. */
     layer: z.string().min(1),
-    /** Output widths: the rows of `milliseconds`. */
-    outputs: widths,
-    /** Input widths, of one group if the layer is grouped: the columns of `milliseconds`; [1] without weights. */
-    inputs: widths,
-    milliseconds: z.array(z.array(milliseconds)),
+    ...grid,
+    /** Times at widths that the fast kernels do not compute; without it, they take as long as others. */
+    unaligned: timeGrid.refine(isWhole, wholeGrid).optional(),
   })
-  .refine(
-    ({ outputs, inputs, milliseconds: rows }) =>
-      rows.length === outputs.length && rows.every((row) => row.length === inputs.length),
-    { error: "milliseconds must have a row for each of outputs, and in it a number for each of inputs" },
-  );
+  .refine(isWhole, wholeGrid);
 
 const tableSchema = z.strictObject({
   format: z.literal("espalier-latency-table"),
-  version: z.literal(1),
+  /** Version 1 has neither `inputAlignment` nor `unaligned`. */
+  version: z.literal([1, 2]),
   /** The processor or the phone. */
   device: words.min(1),
   runtime: words.min(1),
@@ -53,6 +66,8 @@ const tableSchema = z.strictObject({
   channelBlock: z.int().positive(),
   /** Inputs of at most this many channels count channel by channel; 0: none does. */
   narrow: z.int().nonnegative(),
+  /** Convolutions read inputs in blocks if their number is a multiple of this; default 1: all are. */
+  inputAlignment: z.int().positive().optional(),
   /** Milliseconds of a run outside of its layers. */
   overhead: milliseconds,
   /** The spread of the measurements: the quartiles' distance from the median, as a share of it. */

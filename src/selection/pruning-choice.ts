@@ -158,7 +158,7 @@ export function chooseForRestoring(
   return restored;
 }
 
-/** The first bundle of `group`; undefined if even the whole group does not change the cost. Restores `remaining`. */
+/** The first bundle of `group`; undefined if none saves: a width can cost more than a larger one. Keeps `remaining`. */
 function bundleOf(
   group: Group,
   remaining: RemainingCost,
@@ -173,7 +173,7 @@ function bundleOf(
     remaining[way](member.number);
     numbers.push(member.number);
     sum += Math.sqrt(member.importance);
-    gain = Math.abs(before - shareOf(remaining));
+    gain = (way === "remove" ? 1 : -1) * (before - shareOf(remaining));
     if (gain > 0) break;
   }
   for (const number of numbers) remaining[way === "remove" ? "restore" : "remove"](number);

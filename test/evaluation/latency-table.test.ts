@@ -7,8 +7,9 @@ import { expect, test } from "vitest";
 import { knownLatencyTable } from "../../src/evaluation/known-latency-table.ts";
 import { measureLatencyTable } from "../../src/evaluation/latency-table.ts";
 import { hasOnnxRuntime, onnxRuntimeVersion } from "../../src/evaluation/runtime-library.ts";
+import { probeRuntime } from "../../src/evaluation/runtime-probe.ts";
 import { traceNetwork } from "../../src/evaluation/runtime-trace.ts";
-import { gridWidths, widthVariants } from "../../src/evaluation/width-variants.ts";
+import { gridWidths, unalignedVariants, widthVariants } from "../../src/evaluation/width-variants.ts";
 import { LatencyPredictor } from "../../src/latency/predict.ts";
 import { formatLatencyTable, parseLatencyTable } from "../../src/latency/table.ts";
 import { timedLayers } from "../../src/latency/timed-layers.ts";
@@ -80,4 +81,30 @@ test("variants give layers that follow each other all pairs of widths, and end w
   for (const inputs of [2, 4, 8, 12, 16]) expect(pairs).toContain(`stage1.block2.conv2 ${inputs}>16`);
   for (const outputs of [2, 8, 16, 64]) expect(pairs).toContain(`stage3.block2.conv1 64>${outputs}`);
   expect(timedLayers(variant(count - 1).graph)).toEqual(timedLayers(whole));
+});
+
+test("unaligned variants thin each of the values that are joined, and of neighbours only one", () => {
+  const { count, variant } = unalignedVariants(model("densenet-40"), 16);
+  const widths = new Set<number>();
+  for (let index = 0; index < count; index++) {
+    for (const { node, outputs } of timedLayers(variant(index).graph)) {
+      if (node === "block2.layer3.conv1") widths.add(outputs);
+    }
+  }
+  // Of 12 channels.
+  expect([...widths].some((width) => width < 4)).toBe(true);
+  expect([...widths].some((width) => width >= 10 && width < 12)).toBe(true);
+  const vgg = unalignedVariants(model("vgg-16"), 16);
+  for (let index = 0; index < vgg.count; index++) {
+    for (const { key, outputs, inputs } of timedLayers(vgg.variant(index).graph)) {
+      if (key.startsWith("convolution")) expect(outputs % 16 === 0 || inputs % 16 === 0 || inputs === 3).toBe(true);
+    }
+  }
+});
+
+test.skipIf(!hasOnnxRuntime())("the runtime's blocks are found in what it makes of convolutions", async () => {
+  const { channelBlock, inputAlignment } = await probeRuntime(1);
+  expect([1, 8, 16]).toContain(channelBlock);
+  // 4 in all kernels of ONNX Runtime that have blocks.
+  expect(inputAlignment).toBe(channelBlock === 1 ? 1 : 4);
 });

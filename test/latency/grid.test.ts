@@ -44,7 +44,44 @@ test("a convolution of many blocks makes passes with four, and one with the rest
   const measured = [16, 32, 48, 64, 128, 256].map((outputs) =>
     sample("convolution 3x3, 8x8", outputs, 64, passes(outputs)),
   );
-  const [times] = gridTimes(measured, 16);
+  const [times] = gridTimes(measured, { channelBlock: 16 });
   expect(times?.outputs).toEqual(Array.from({ length: 16 }, (_, index) => 16 * (index + 1)));
   expect(times?.milliseconds.map(([value]) => value)).toEqual(times?.outputs.map(passes));
+});
+
+const blocks = { channelBlock: 16, inputAlignment: 4 };
+
+test("widths that the fast kernels do not compute have a grid of their own", () => {
+  const [fast, slow] = [(o: number, i: number) => formula(o, i), (o: number, i: number) => 3 * formula(o, i)];
+  const key = "convolution 3x3, 8x8";
+  const aligned = [16, 32].flatMap((o) => [16, 32, 64].map((i) => sample(key, o, i, fast(o, i))));
+  const odd = Array.from({ length: 20 }, (_, at) => sample(key, 9 + at, 17 + 4 * at, slow(9 + at, 17 + 4 * at)));
+  const [times] = gridTimes([...aligned, ...odd], blocks);
+  expect(times?.outputs).toEqual([16, 32]);
+  expect(times?.inputs).toEqual([16, 32, 64]);
+  expect(times?.milliseconds[0]?.[1]).toBeCloseTo(fast(16, 32), 8);
+  const { outputs = [], inputs = [], milliseconds = [] } = times?.unaligned ?? {};
+  expect([outputs.length, inputs.length]).toEqual([8, 8]);
+  expect([outputs[0], outputs[7], inputs[0], inputs[7]]).toEqual([9, 28, 17, 93]);
+  for (const [i, output] of outputs.entries()) {
+    for (const [j, input] of inputs.entries()) {
+      // Wide outputs of few inputs, and the other way round, are far from all measurements.
+      const tolerance = Math.abs(i - j) < 2 ? 0.05 : 0.25;
+      expect(Math.abs((milliseconds[i]?.[j] ?? 0) / slow(output, input) - 1)).toBeLessThan(tolerance);
+    }
+  }
+});
+
+test("thinned versions count for fewer blocks of outputs than others have, and else for unaligned widths alone", () => {
+  const key = "convolution 3x3, 8x8";
+  const thinned = (outputs: number, inputs: number, milliseconds: number): LayerSample => ({
+    ...sample(key, outputs, inputs, milliseconds),
+    isUnalignedOnly: true,
+  });
+  const usual = [sample(key, 32, 16, 4), sample(key, 32, 32, 8)];
+  const [times] = gridTimes([...usual, thinned(15, 32, 5), thinned(30, 32, 80), thinned(15, 33, 9)], blocks);
+  expect(times?.outputs).toEqual([16, 32]);
+  expect(times?.milliseconds[1]).toEqual([4, 8]);
+  expect(times?.milliseconds[0]?.[1]).toBe(5);
+  expect(times?.unaligned).toEqual({ outputs: [15], inputs: [33], milliseconds: [[9]] });
 });

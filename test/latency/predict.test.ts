@@ -54,6 +54,49 @@ describe("a layer", () => {
   });
 });
 
+describe("widths that the fast kernels do not compute", () => {
+  const unaligned = {
+    outputs: [10, 30],
+    inputs: [17, 33],
+    milliseconds: [
+      [10, 20],
+      [30, 40],
+    ],
+  };
+  const whole = { outputs: [32], inputs: [32], milliseconds: [[8]] };
+  const plain = { outputs: [32, 64], inputs: [1], milliseconds: [[1], [2]] };
+  const plainUnaligned = { outputs: [30, 50], inputs: [1], milliseconds: [[5], [7]] };
+  const predictor = new LatencyPredictor({
+    ...table,
+    version: 2,
+    inputAlignment: 4,
+    layers: [
+      { layer: "convolution 3x3, 8x8", ...whole, unaligned },
+      { layer: "convolution 1x1, 8x8", ...whole },
+      { layer: "concatenation, 8x8", ...plain, unaligned: plainUnaligned },
+      { layer: "linear", ...whole, unaligned },
+    ],
+  });
+
+  test.each([
+    ["a convolution between them, without filling up blocks", "convolution 3x3, 8x8", 20, 25, 25],
+    ["a convolution whose inputs are a multiple of the alignment", "convolution 3x3, 8x8", 20, 20, 8],
+    ["a convolution of less than a block", "convolution 3x3, 8x8", 20, 7, 8],
+    ["a convolution that has no such times", "convolution 1x1, 8x8", 20, 25, 8],
+    ["values that fill blocks", "concatenation, 8x8", 48, 1, 1.5],
+    ["values that do not fill blocks", "concatenation, 8x8", 40, 1, 6],
+    ["a linear layer, which has no blocks", "linear", 20, 25, 8],
+  ])("%s", (_, key, outputs, inputs, expected) => {
+    expect(predictor.layer(key, outputs, inputs)).toBeCloseTo(expected, 5);
+  });
+
+  test("count as others where the runtime has no alignment", () => {
+    const { layers } = predictor.table;
+    const without = new LatencyPredictor({ ...table, layers });
+    expect(without.layer("convolution 3x3, 8x8", 20, 25)).toBeCloseTo(8, 5);
+  });
+});
+
 test("a run is the sum of its layers and the time beyond them, exactly", () => {
   const graph = model("vgg-16");
   const made = tableOf(graph, (outputs, inputs) => (outputs * inputs) / 1024);

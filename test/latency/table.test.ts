@@ -17,6 +17,13 @@ describe("a table that a script filled in for another runtime", () => {
     expect(describeTable(table)).toBe("Pixel 7, TensorFlow Lite 2.16.1 (xnnpack), 2 threads");
   });
 
+  test("may have times of unaligned widths in version 2", () => {
+    const [layer, ...others] = whole.layers;
+    const unaligned = { outputs: [16], inputs: [17, 19], milliseconds: [[1, 2]] };
+    const newer = { ...whole, version: 2, inputAlignment: 4, layers: [{ ...layer, unaligned }, ...others] };
+    expect(parseLatencyTable(JSON.stringify(newer), "newer")).toEqual(newer);
+  });
+
   test("is the same after it is written and read", () => {
     expect(parseLatencyTable(formatLatencyTable(table), "copy")).toEqual(table);
     // A layer a line.
@@ -35,7 +42,7 @@ test.each([
   ["no JSON", "{", /it is not JSON/],
   ["nothing", "null", /expected object/],
   ["another format", JSON.stringify({ ...whole, format: "x" }), /format/],
-  ["a later version", JSON.stringify({ ...whole, version: 2 }), /version/],
+  ["a later version", JSON.stringify({ ...whole, version: 3 }), /version/],
   ["no threads", JSON.stringify({ ...whole, threads: 0 }), /threads/],
   ["no layers", JSON.stringify({ ...whole, layers: [] }), /layers/],
   ["a misspelt field", JSON.stringify({ ...whole, chanelBlock: 4 }), /chanelBlock/],
@@ -55,6 +62,12 @@ test.each([
     spoil({ milliseconds: first.milliseconds.map((row: number[]) => row.map(() => 1e308)) }),
     /layers\.0/,
   ],
+  [
+    "unaligned times without rows",
+    spoil({ unaligned: { outputs: [16], inputs: [17], milliseconds: [] } }),
+    /layers\.0.*a row for each of outputs/,
+  ],
+  ["an alignment of 0", JSON.stringify({ ...whole, inputAlignment: 0 }), /inputAlignment/],
   ["a layer twice", JSON.stringify({ ...whole, layers: [...whole.layers, first] }), /a layer is there twice/],
   ["a device whose name moves the cursor", JSON.stringify({ ...whole, device: "\u001b[2JPixel" }), /device: control/],
   ["widths that fall", spoil({ outputs: [32, 16] }), /must ascend/],

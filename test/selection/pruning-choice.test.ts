@@ -143,3 +143,22 @@ test("restoring begins where the loss shrinks most", () => {
   const restored = chooseForRestoring(pruned, remaining, ({ left }) => left / whole, 16 / whole);
   expect(perFactor(restored, 2)).toEqual([0, 4]);
 });
+
+test("structures that make a layer slower alone are pruned together with those that make it faster", () => {
+  // Of five widths, those that are no multiple of 2 take longer.
+  const costs = [0, 3, 2, 5, 4];
+  const gone = new Set<number>();
+  const remaining: RemainingCost = {
+    get left() {
+      return costs[4 - gone.size] ?? 0;
+    },
+    remove: (structure) => void gone.add(structure),
+    restore: (structure) => void gone.delete(structure),
+    gain: () => -1,
+    layer: () => ({ outputs: 0, inputs: 0, cost: 0 }),
+  };
+  const members = [0, 1, 2, 3].map((number) => ({ number, importance: 1 }));
+  const group: Group = { members, preference: 1, chosenSum: 0, waits: false };
+  const goal = { now: 0.5, final: 0.5, tolerance: 0.01 };
+  expect(chooseForPruning([group], remaining, ({ left }) => left / 4, goal)).toEqual([0, 1]);
+});
