@@ -7,7 +7,7 @@ import { GraphBuilder } from "../../src/graph/builder.ts";
 import { model } from "../../src/models/zoo.ts";
 import { parseSettings } from "../../src/training/settings/settings.ts";
 import { weightDecaysOf } from "../../src/training/settings/weight-decay.ts";
-import { muonNotice, requireMuon } from "../../src/training/start/muon.ts";
+import { muonNotice } from "../../src/training/start/muon.ts";
 
 test("by default weights and scales decay, biases and shifts do not", () => {
   const settings = parseSettings({ epochs: 1 });
@@ -57,17 +57,6 @@ test("a decoupled decay takes the same off at every peak and with every multiple
     ),
   );
 });
-
-test.each([{ learningRateOf: { muon: 0.5 } }, { weightDecayOf: { muon: 0 } }])(
-  "%j without Muon is refused",
-  (given) => {
-    const [option = ""] = Object.keys(given);
-    expect(() => requireMuon(parseSettings({ epochs: 1, ...given }))).toThrowError(
-      expect.objectContaining({ code: "bad-option", message: expect.stringContaining(option) }),
-    );
-    requireMuon(parseSettings({ epochs: 1, optimizer: "muon", ...given }));
-  },
-);
 
 test("a network without convolutions that Muon trains says so", () => {
   const [one, muon] = [parseSettings({ epochs: 1 }), parseSettings({ epochs: 1, optimizer: "muon" })];

@@ -10,7 +10,6 @@ import type { RunOptions } from "../session/run-scope.ts";
 import { requireInt8 } from "../settings/integers.ts";
 import { parseSettings, type Settings, type SettingsInput } from "../settings/settings.ts";
 import { requireOneTarget, requireWeights, withFineTuning } from "./fine-tuning.ts";
-import { requireMuon } from "./muon.ts";
 
 export interface CheckedFor {
   readonly cluster: Cluster;
@@ -34,7 +33,6 @@ export function checkedSettings(
   const settings = withThreadCount(parseSettings(isFineTuned ? withFineTuning(input) : input), cluster);
   requireWeights(settings, isFineTuned || bringsTeacher);
   requireOneTarget(settings);
-  requireMuon(settings);
   requireWindow(settings);
   requireBodyEpochs(settings);
   requireInt8(settings, isFineTuned);
