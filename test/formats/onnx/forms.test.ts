@@ -200,7 +200,7 @@ const refused: readonly RefusedForm[] = [
         node("Resize", ["x", "", "", "sizes"], "y", attributes({ coordinate_transformation_mode: "asymmetric" })),
       ],
     },
-    /Resize "y\/node".*sizes resize other axes than height and width/,
+    /Resize "y\/node".*sizes resize other axes than those of pixels/,
   ],
   [
     "automatic padding of a dilated pooling",
