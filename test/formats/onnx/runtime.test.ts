@@ -9,7 +9,7 @@ import { bindBatch } from "../../../src/graph/shapes.ts";
 import { model } from "../../../src/models/zoo.ts";
 import { fold } from "../../../src/selection/fold.ts";
 import { place, structureKinds } from "../../../src/selection/place.ts";
-import { opCases } from "../../engine/cases.ts";
+import { type Case, opCases } from "../../engine/cases.ts";
 import { normal, randomWeights, relativeDifference } from "../../engine/random-data.ts";
 import { buildNetwork, piece } from "../../pruning/networks.ts";
 import { layoutGraphs } from "./layouts.ts";
@@ -32,8 +32,11 @@ async function expectSameInRuntime(graph: Graph, batch: number): Promise<void> {
   }
 }
 
+/** It resizes volumes, but not by cubic interpolation. */
+const isInRuntime = ({ name }: Case): boolean => !/^resampling of volumes: .*"cubic"/.test(name);
+
 describe("ONNX Runtime agrees with the reference engine", () => {
-  test.each(opCases.map(({ name, graph, batch }) => [name, graph, batch] as const))("%s", async (_, graph, batch) => {
+  test.each(opCases.filter(isInRuntime))("$name", async ({ graph, batch }) => {
     await expectSameInRuntime(graph, batch);
   });
 
