@@ -159,6 +159,7 @@ export class Arranger {
       if (sameShape(reader.shape(root).slice(1), dims)) return root;
     }
     if (dims.length === 1) return addFlatten(node, reader, root, { part: "flat" });
+    node.check(dims.length > 0, "leaves an image one number without an axis", "an axis behind the batch", "none");
     return reader.add(node, "reshape", [root], { shape: dims }, { part: "dims" });
   }
 }

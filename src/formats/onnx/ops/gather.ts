@@ -27,7 +27,10 @@ export const readGather: ReadRule = (node, context) => {
     const taken = context.add(node, "slice", [src], sliceAlong(shape, axis, index, 1, 1), { part: "taken" });
     const rest = shape.slice(1).toSpliced(axis - 1, 1);
     if (rest.length === 1) context.add(node, "flatten", [taken], {});
-    else context.add(node, "reshape", [taken], { shape: rest });
+    else {
+      node.check(rest.length > 0, "leaves an image one number without an axis", "an axis behind the batch", "none");
+      context.add(node, "reshape", [taken], { shape: rest });
+    }
     return;
   }
   if (axis === 1) {
