@@ -10,14 +10,14 @@ import { thisProcessor } from "../core/processor.ts";
 import { quantile } from "../core/quantile.ts";
 import { writeOnnx } from "../formats/onnx/write.ts";
 import type { Graph, Network } from "../graph/graph.ts";
-import { gridTimes, type LayerSample } from "../latency/grid.ts";
+import { gridTimes, type LayerSample, type SampleUse } from "../latency/grid.ts";
 import type { LatencyTable, TimeGrid } from "../latency/table.ts";
 import { loadSession } from "./onnx-runtime.ts";
 import { randomFeeds } from "./random-feeds.ts";
 import { probeRuntime } from "./runtime-probe.ts";
 import { type TracedLayer, traceNetwork } from "./runtime-trace.ts";
 import { timeWarmRun } from "./warm-run.ts";
-import { unalignedVariants, widthVariants } from "./width-variants.ts";
+import { evenVariants, unalignedVariants, type WidthVariants, widthVariants } from "./width-variants.ts";
 
 export interface LatencyTableOptions {
   /** Threads of a run; default 1. */
@@ -75,15 +75,14 @@ interface Measured {
   /** Of the network itself. */
   readonly ratio: number;
   readonly layers: readonly TracedLayer[];
-  /** Whether it was measured for its unaligned widths alone. */
-  readonly isUnalignedOnly: boolean;
+  readonly use: SampleUse;
 }
 
 /** A version of the network: milliseconds of its layers without the profile, and the profile. */
 interface ProfiledRun {
   readonly time: number;
   readonly layers: readonly TracedLayer[];
-  readonly isUnalignedOnly: boolean;
+  readonly use: SampleUse;
 }
 
 /**
@@ -108,8 +107,11 @@ function profilingOf(runs: readonly ProfiledRun[], usual: number): number {
 async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditions): Promise<LatencyTable> {
   const probe = await probeRuntime(threads);
   const variants = widthVariants(graph, probe.channelBlock, MOST_VARIANTS);
-  const others = probe.inputAlignment === 1 ? undefined : unalignedVariants(graph, probe.channelBlock);
-  const count = variants.count + (others?.count ?? 0);
+  const all = [
+    ...makers(variants, "grid"),
+    ...makers(evenVariants(graph, probe.channelBlock), "even"),
+    ...(probe.inputAlignment === 1 ? [] : makers(unalignedVariants(graph, probe.channelBlock), "unaligned")),
+  ];
   const whole = variants.variant(variants.count - 1);
   const samples: LayerSample[] = [];
   const spreads: number[] = [];
@@ -117,11 +119,9 @@ async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditio
   const measured: Measured[] = [];
   const reference = await Timed.load(whole, threads, batch);
   try {
-    for (let index = 0; index < count; index++) {
-      onVariant(index, count);
-      const isUnalignedOnly = index >= variants.count;
-      const network =
-        others !== undefined && isUnalignedOnly ? others.variant(index - variants.count) : variants.variant(index);
+    for (const [index, { make, use }] of all.entries()) {
+      onVariant(index, all.length);
+      const network = make();
       const variant = await Timed.load(network, threads, batch);
       try {
         const ratios: number[] = [];
@@ -135,7 +135,7 @@ async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditio
         const ratio = quantile(sorted, 0.5);
         spreads.push((quantile(sorted, 0.75) - quantile(sorted, 0.25)) / (2 * ratio));
         const { layers } = await traceNetwork(network, { threads, batch, runs: TRACED_RUNS });
-        measured.push({ ratio, layers, isUnalignedOnly });
+        measured.push({ ratio, layers, use });
       } finally {
         await variant.release();
       }
@@ -150,12 +150,12 @@ async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditio
   const overhead = Math.min(probe.overhead, wholeTime / 2);
   const runs = measured.map(({ ratio, ...rest }) => ({ ...rest, time: ratio * wholeTime - overhead }));
   const profiling = profilingOf(runs, probe.profiling);
-  for (const { time, layers, isUnalignedOnly } of runs) {
+  for (const { time, layers, use } of runs) {
     const own = layers.map((layer) => Math.max(0, layer.milliseconds - layer.nodes * profiling));
     // Together the layers take what a run without the profile takes.
     const scale = time / own.reduce((sum, milliseconds) => sum + milliseconds, 0);
     for (const [index, { key, outputs, inputs }] of layers.entries()) {
-      samples.push({ key, outputs, inputs, milliseconds: (own[index] ?? 0) * scale, isUnalignedOnly });
+      samples.push({ key, outputs, inputs, milliseconds: (own[index] ?? 0) * scale, use });
     }
   }
   return {
@@ -179,6 +179,11 @@ async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditio
       ...optional({ unaligned: unaligned && roundedGrid(unaligned) }),
     })),
   };
+}
+
+/** The networks of `variants`, made when they are needed, and what their samples are used for. */
+function makers({ count, variant }: WidthVariants, use: SampleUse): { make: () => Network; use: SampleUse }[] {
+  return Array.from({ length: count }, (_, index) => ({ make: () => variant(index), use }));
 }
 
 /** A network that is loaded in ONNX Runtime to be timed. */

@@ -82,6 +82,30 @@ export function widthVariants(graph: Graph, block: number, most: number): WidthV
   };
 }
 
+/** The parts of the channels that the even variants keep. */
+const EVEN = [0.25, 0.375, 0.5, 0.625, 0.75, 0.875] as const;
+/** Narrower graphs have all their widths in the other variants. */
+const EVEN_FROM_BLOCKS = 5;
+
+/**
+ * Variants of `graph` in which all widths are the same part of those of `graph`, in blocks. A layer takes longer if the
+ * weights of the whole network do not stay in the caches, so its time is best measured among layers as thin as it is.
+ */
+export function evenVariants(graph: Graph, block: number): WidthVariants {
+  const { networks, counts } = variable(graph, block);
+  return {
+    count: Math.max(0, ...counts) < EVEN_FROM_BLOCKS * block ? 0 : EVEN.length,
+    variant: (index) =>
+      networks.network(
+        networks.structures.map((own, at) => {
+          const count = counts[at] ?? 0;
+          const width = Math.max(1, Math.round(((EVEN[index] ?? 1) * count) / block)) * block;
+          return mostShared(own, Math.min(count, width));
+        }),
+      ),
+  };
+}
+
 /** The parts of the channels that the unaligned variants keep. Half of them leave at most half of each joined value. */
 const THINNED = [0.93, 0.7, 0.45, 0.25] as const;
 

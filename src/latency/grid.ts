@@ -3,11 +3,17 @@ import { type Blocks, isAligned } from "./alignment.ts";
 import { expectation, type WidthTime } from "./expectation.ts";
 import type { LayerTimes, TimeGrid } from "./table.ts";
 
+/**
+ * Which times a measurement counts for: those of the grid; those of the grid, before others at the same widths, because
+ * the whole network was as thin as the layer; or only those of widths that the fast kernels do not compute.
+ */
+export type SampleUse = "grid" | "even" | "unaligned";
+
 /** One measurement of a layer. */
 export interface LayerSample extends WidthTime {
   readonly key: string;
-  /** Whether it only counts for widths that the fast kernels do not compute; default false. */
-  readonly isUnalignedOnly?: boolean;
+  /** Default "grid". */
+  readonly use?: SampleUse;
 }
 
 /**
@@ -22,7 +28,7 @@ export function gridTimes(
   return [...grouped(samples, ({ key }) => key)].map(([layer, all]) => {
     const aligned = all.filter(({ outputs, inputs }) => isAligned(layer, outputs, inputs, blocks));
     const others = all.filter((sample) => !aligned.includes(sample));
-    const fast = aligned.filter(({ isUnalignedOnly = false }) => !isUnalignedOnly);
+    const fast = aligned.filter(({ use }) => use !== "unaligned");
     const known = fast.length > 0 ? [...fast, ...narrower(layer, aligned, blocks)] : all;
     const grid = gridOf(layer, known, blocks.channelBlock);
     return others.length === 0 || fast.length === 0 ? grid : { ...grid, unaligned: unalignedGrid(others) };
@@ -35,10 +41,10 @@ export function gridTimes(
  */
 function narrower(layer: string, aligned: readonly LayerSample[], { channelBlock }: Blocks): readonly LayerSample[] {
   if (!layer.startsWith("convolution")) return [];
-  const usual = aligned.filter(({ isUnalignedOnly = false }) => !isUnalignedOnly);
+  const usual = aligned.filter(({ use }) => use !== "unaligned");
   const narrowest = Math.min(...usual.map(({ outputs }) => outputs));
   return aligned
-    .filter(({ inputs, isUnalignedOnly = false }) => isUnalignedOnly && inputs % channelBlock === 0)
+    .filter(({ inputs, use }) => use === "unaligned" && inputs % channelBlock === 0)
     .map((sample) => ({ ...sample, outputs: Math.ceil(sample.outputs / channelBlock) * channelBlock }))
     .filter(({ outputs }) => outputs < narrowest);
 }
@@ -48,11 +54,17 @@ function gridOf(layer: string, samples: readonly LayerSample[], block: number): 
   const inputs = ascending(samples.map((sample) => sample.inputs));
   const cells = [...grouped(samples, (sample) => `${sample.outputs} ${sample.inputs}`).values()].map((cell) => ({
     ...cell[0],
-    milliseconds: median(cell.map(({ milliseconds }) => milliseconds)),
+    milliseconds: median(bestOf(cell).map(({ milliseconds }) => milliseconds)),
   }));
   const rows = outputs.map((output) => inputs.map((input) => timeAt(cells, output, input)));
   const times = { layer, outputs, inputs, milliseconds: monotone(rows) };
   return layer.startsWith("convolution") && block > 1 ? withRemainders(times, block) : times;
+}
+
+/** Those of the samples at a pair of widths that were measured in even networks; all if there are none. */
+function bestOf(samples: readonly LayerSample[]): readonly LayerSample[] {
+  const even = samples.filter(({ use }) => use === "even");
+  return even.length > 0 ? even : samples;
 }
 
 /** Widths of a grid of times at widths that are not aligned. Measured ones are many, and their times nearly linear. */

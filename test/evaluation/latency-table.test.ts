@@ -9,7 +9,7 @@ import { measureLatencyTable } from "../../src/evaluation/latency-table.ts";
 import { hasOnnxRuntime, onnxRuntimeVersion } from "../../src/evaluation/runtime-library.ts";
 import { probeRuntime } from "../../src/evaluation/runtime-probe.ts";
 import { traceNetwork } from "../../src/evaluation/runtime-trace.ts";
-import { gridWidths, unalignedVariants, widthVariants } from "../../src/evaluation/width-variants.ts";
+import { evenVariants, gridWidths, unalignedVariants, widthVariants } from "../../src/evaluation/width-variants.ts";
 import { LatencyPredictor } from "../../src/latency/predict.ts";
 import { formatLatencyTable, parseLatencyTable } from "../../src/latency/table.ts";
 import { timedLayers } from "../../src/latency/timed-layers.ts";
@@ -81,6 +81,23 @@ test("variants give layers that follow each other all pairs of widths, and end w
   for (const inputs of [2, 4, 8, 12, 16]) expect(pairs).toContain(`stage1.block2.conv2 ${inputs}>16`);
   for (const outputs of [2, 8, 16, 64]) expect(pairs).toContain(`stage3.block2.conv1 64>${outputs}`);
   expect(timedLayers(variant(count - 1).graph)).toEqual(timedLayers(whole));
+});
+
+test("even variants keep the same part of all widths, and only of networks whose widths are not all on the grid", () => {
+  expect(evenVariants(model("resnet-20"), 16).count).toBe(0);
+  const whole = timedLayers(model("vgg-16"));
+  const { count, variant } = evenVariants(model("vgg-16"), 16);
+  const shares = new Set<number>();
+  for (let index = 0; index < count; index++) {
+    const own = timedLayers(variant(index).graph).map(({ outputs }, at) => outputs / (whole[at]?.outputs ?? 0));
+    // The widest layers have 512 channels; those of 64 have four blocks.
+    const share = Math.min(...own.filter((_, at) => whole[at]?.outputs === 512));
+    shares.add(share);
+    for (const [at, value] of own.entries()) {
+      if (whole[at]?.key.startsWith("convolution")) expect(Math.abs(value - share)).toBeLessThanOrEqual(0.125);
+    }
+  }
+  expect([...shares]).toEqual([0.25, 0.375, 0.5, 0.625, 0.75, 0.875]);
 });
 
 test("unaligned variants thin each of the values that are joined, and of neighbours only one", () => {

@@ -76,7 +76,7 @@ test("thinned versions count for fewer blocks of outputs than others have, and e
   const key = "convolution 3x3, 8x8";
   const thinned = (outputs: number, inputs: number, milliseconds: number): LayerSample => ({
     ...sample(key, outputs, inputs, milliseconds),
-    isUnalignedOnly: true,
+    use: "unaligned",
   });
   const usual = [sample(key, 32, 16, 4), sample(key, 32, 32, 8)];
   const [times] = gridTimes([...usual, thinned(15, 32, 5), thinned(30, 32, 80), thinned(15, 33, 9)], blocks);
@@ -84,4 +84,12 @@ test("thinned versions count for fewer blocks of outputs than others have, and e
   expect(times?.milliseconds[1]).toEqual([4, 8]);
   expect(times?.milliseconds[0]?.[1]).toBe(5);
   expect(times?.unaligned).toEqual({ outputs: [15], inputs: [33], milliseconds: [[9]] });
+});
+
+test("times of evenly thin networks count before others at the same widths", () => {
+  const key = "convolution 3x3, 2x2";
+  const even: LayerSample = { ...sample(key, 256, 256, 34), use: "even" };
+  const [times] = gridTimes([sample(key, 256, 256, 49), even, sample(key, 512, 256, 90)], blocks);
+  expect(times?.milliseconds).toContainEqual([34]);
+  expect(times?.milliseconds.flat()).not.toContain(49);
 });
