@@ -93,7 +93,7 @@ export function offerOf(program: Program, call: Convolution): Offer {
   const isOurs = !isOfVolumes && !isImage(program, call.src);
   const ours = isOurs ? ofOurs.flatMap((formulate) => formulate(program, call)) : [];
   const all = [...formulations, ...ours].map((formulation) => candidate(program, call, formulation));
-  const candidates = all.some(isFast) ? all.filter(isFast) : all.slice(0, 1);
+  const candidates = fastest(all);
   for (const each of all) {
     if (!candidates.includes(each)) for (const primitive of primitivesOf(each)) primitive.destroy();
   }
@@ -108,6 +108,14 @@ interface Request {
 
 function isFast({ name }: Formulation): boolean {
   return !/\b(ref|gemm)\b/.test(name);
+}
+
+/** Those worth timing: without fast ones, those by matrix products; without these, one of the library's plain loops. */
+function fastest(all: readonly ConvolutionCandidate[]): readonly ConvolutionCandidate[] {
+  const fast = all.filter(isFast);
+  if (fast.length > 0) return fast;
+  const products = all.filter(({ name }) => !/\bref\b/.test(name));
+  return products.length > 0 ? products : all.slice(0, 1);
 }
 
 /** Whether a value is an input of the graph. Inputs have the plain layout, for which oneDNN has special kernels. */
@@ -147,10 +155,13 @@ function offers(
   return [...found.values()];
 }
 
-/** Weights' gradients are always f32. Winograd, which exists only for f32, may be worth two reorders. */
+/**
+ * Weights' gradients are always f32. Winograd, which exists only for f32, may be worth two reorders; and of some images
+ * and widths the library computes them fast in f32 only.
+ */
 function offersInF32(request: Request): Formulation[] {
   const { program, call } = request;
-  if (program.precision === "f32" || call.direction !== "backward weights" || isImage(program, call.src)) return [];
+  if (program.precision === "f32" || call.direction !== "backward weights") return [];
   return offers(request, program.layout, "f32").filter(isFast);
 }
 
