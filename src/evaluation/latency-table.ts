@@ -107,12 +107,13 @@ function profilingOf(runs: readonly ProfiledRun[], usual: number): number {
 async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditions): Promise<LatencyTable> {
   const probe = await probeRuntime(threads);
   const variants = widthVariants(graph, probe.channelBlock, MOST_VARIANTS);
+  const whole = variants.variant(variants.count - 1);
   const all = [
-    ...makers(variants, "grid"),
+    ...makers({ ...variants, count: variants.count - 1 }, "grid"),
+    ...makers({ count: 1, variant: () => whole }, "even"),
     ...makers(evenVariants(graph, probe.channelBlock), "even"),
     ...(probe.inputAlignment === 1 ? [] : makers(unalignedVariants(graph, probe.channelBlock), "unaligned")),
   ];
-  const whole = variants.variant(variants.count - 1);
   const samples: LayerSample[] = [];
   const spreads: number[] = [];
   const wholeTimes: number[] = [];

@@ -5,7 +5,7 @@ import type { LayerTimes, TimeGrid } from "./table.ts";
 
 /**
  * Which times a measurement counts for: those of the grid; those of the grid, before others at the same widths, because
- * the whole network was as thin as the layer; or only those of widths that the fast kernels do not compute.
+ * all layers of the network were as thin; or only those of widths that the fast kernels do not compute.
  */
 export type SampleUse = "grid" | "even" | "unaligned";
 
@@ -17,9 +17,9 @@ export interface LayerSample extends WidthTime {
 }
 
 /**
- * By layer, the median time at each pair of its widths. Pairs that were not measured follow from those that were. A
- * layer never gets slower with fewer channels: such differences between measurements are noise. Widths that the fast
- * kernels of the runtime do not compute have a grid of their own. `blocks`: those of the runtime; default: it has none.
+ * By layer, the time at each pair of its widths. Pairs that were not measured follow from those that were. A layer
+ * never gets slower with fewer channels: such differences between measurements are noise. Widths that the fast kernels
+ * of the runtime do not compute have a grid of their own. `blocks`: those of the runtime; default: it has none.
  */
 export function gridTimes(
   samples: readonly LayerSample[],
@@ -54,17 +54,21 @@ function gridOf(layer: string, samples: readonly LayerSample[], block: number): 
   const inputs = ascending(samples.map((sample) => sample.inputs));
   const cells = [...grouped(samples, (sample) => `${sample.outputs} ${sample.inputs}`).values()].map((cell) => ({
     ...cell[0],
-    milliseconds: median(bestOf(cell).map(({ milliseconds }) => milliseconds)),
+    milliseconds: timeOf(cell),
   }));
   const rows = outputs.map((output) => inputs.map((input) => timeAt(cells, output, input)));
   const times = { layer, outputs, inputs, milliseconds: monotone(rows) };
   return layer.startsWith("convolution") && block > 1 ? withRemainders(times, block) : times;
 }
 
-/** Those of the samples at a pair of widths that were measured in even networks; all if there are none. */
-function bestOf(samples: readonly LayerSample[]): readonly LayerSample[] {
-  const even = samples.filter(({ use }) => use === "even");
-  return even.length > 0 ? even : samples;
+/**
+ * The time of a layer from `samples` at its widths: the mean in even networks, so that the times of all layers add up
+ * to the network's; without such samples, the median.
+ */
+function timeOf(samples: readonly LayerSample[]): number {
+  const even = samples.filter(({ use }) => use === "even").map(({ milliseconds }) => milliseconds);
+  if (even.length > 0) return even.reduce((sum, value) => sum + value, 0) / even.length;
+  return median(samples.map(({ milliseconds }) => milliseconds));
 }
 
 /** Widths of a grid of times at widths that are not aligned. Measured ones are many, and their times nearly linear. */

@@ -83,7 +83,7 @@ test("variants give layers that follow each other all pairs of widths, and end w
   expect(timedLayers(variant(count - 1).graph)).toEqual(timedLayers(whole));
 });
 
-test("even variants keep the same part of all widths, and only of networks whose widths are not all on the grid", () => {
+test("even variants keep the same part of all widths, and are only for widths that are not all on the grid", () => {
   expect(evenVariants(model("resnet-20"), 16).count).toBe(0);
   const whole = timedLayers(model("vgg-16"));
   const { count, variant } = evenVariants(model("vgg-16"), 16);
