@@ -110,8 +110,8 @@ const LEARNING_RATE = 0.05;
 
 /**
  * One training step of `subject` on `batch` normally distributed images, whose labels cycle through the classes. Images
- * and labels are in shared memory, as in a run. Throws `UserError("unsupported")` unless the network has one input and
- * one output, and the errors of `trainingGraph`.
+ * and labels are in shared memory, as in a run. Inputs besides the images get random numbers too. Throws
+ * `UserError("unsupported")` unless the network has one output, and the errors of `trainingGraph`.
  */
 export function randomStep(subject: StepSubject, batch: number): TrainingStep {
   return { ...stepOf(subject, batch), feeds: randomFeeds(subject, batch) };
@@ -123,14 +123,13 @@ function stepOf(
   { cluster = new SingleProcess(), syncBatchNorm = false, bucketBytes }: StepTimeOptions = {},
 ): Omit<TrainingStep, "feeds"> {
   const { graph, weights } = network;
-  const [input, ...otherInputs] = graph.inputs;
   const [logits, ...otherOutputs] = graph.outputs;
-  if (input === undefined || logits === undefined || otherInputs.length > 0 || otherOutputs.length > 0) {
-    throw new UserError("unsupported", "the network does not have exactly one input and one output", {
+  if (graph.inputs.length === 0 || logits === undefined || otherOutputs.length > 0) {
+    throw new UserError("unsupported", "the network does not have images as input and exactly one output", {
       about: graph.name,
       expected: "images in, logits out",
       received: `${graph.inputs.length} inputs, ${graph.outputs.length} outputs`,
-      hint: "Use a classifier with one input of images and one output of logits",
+      hint: "Use a classifier with one output of logits",
     });
   }
   const ranks = cluster.size;
@@ -145,23 +144,25 @@ function stepOf(
 
 /** Feeds for a network that `stepOf` accepts. */
 function randomFeeds({ network: { graph }, factors }: StepSubject, batch: number): Feeds {
-  const input = required(graph.inputs[0], "the input");
   const logits = required(graph.outputs[0], "the output");
   const [, classes = 1] = required(inferShapes(graph, batch).get(logits), `shape of "${logits}"`);
   return {
-    [input.name]: randomImages(bindBatch(input.shape, batch)),
+    ...Object.fromEntries(
+      graph.inputs.map(({ name, shape }, index) => [name, randomNumbers(bindBatch(shape, batch), index)]),
+    ),
     labels: labelsInTurn(batch, classes),
     learning_rate: filled([], LEARNING_RATE),
     ...gammaFeeds(gammasOf(factors)),
   };
 }
 
-function randomImages(shape: Shape): Tensor {
+/** Normally distributed numbers for input `index`. */
+function randomNumbers(shape: Shape, index: number): Tensor {
   const count = elementCount(shape);
-  const images = new Float32Array(new SharedArrayBuffer(count * Float32Array.BYTES_PER_ELEMENT));
-  const random = new RandomStream(1, "images");
-  for (let index = 0; index < count; index++) images[index] = random.normal();
-  return tensor(shape, images);
+  const numbers = new Float32Array(new SharedArrayBuffer(count * Float32Array.BYTES_PER_ELEMENT));
+  const random = new RandomStream(1, index === 0 ? "images" : `input ${index}`);
+  for (let place = 0; place < count; place++) numbers[place] = random.normal();
+  return tensor(shape, numbers);
 }
 
 function labelsInTurn(batch: number, classes: number): Labels {

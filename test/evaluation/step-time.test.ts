@@ -56,10 +56,18 @@ describe("the step", () => {
     expect(images?.data.buffer).toBeInstanceOf(SharedArrayBuffer);
   });
 
-  it("is refused for a network of two inputs", () => {
+  it("feeds inputs besides the images, with other numbers than them", () => {
     const { network, factors } = subject(false);
-    const graph = { ...plain, inputs: [...plain.inputs, { name: "more", dtype: "f32", shape: ["N", 1] } as const] };
-    expect(() => randomStep({ network: { ...network, graph }, factors }, 4)).toThrow(/exactly one input/);
+    const graph = { ...plain, inputs: [...plain.inputs, { name: "more", dtype: "f32", shape: ["N", 3] } as const] };
+    const { feeds } = randomStep({ network: { ...network, graph }, factors }, 4);
+    expect(feeds["more"]?.shape).toEqual([4, 3]);
+    expect(feeds["more"]?.data[0]).not.toBe(feeds["images"]?.data[0]);
+  });
+
+  it("is refused for a network of two outputs", () => {
+    const { network, factors } = subject(false);
+    const graph = { ...plain, outputs: [...plain.outputs, plain.nodes[0]?.outputs[0] ?? ""] };
+    expect(() => randomStep({ network: { ...network, graph }, factors }, 4)).toThrow(/exactly one output/);
   });
 });
 
