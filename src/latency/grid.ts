@@ -81,18 +81,21 @@ const NEIGHBOURS = 5;
  * that.
  */
 function unalignedGrid(samples: readonly LayerSample[]): TimeGrid {
-  const expected = expectation(samples);
+  const fitted = expectation(samples);
+  // The fit of few and noisy times can fall below zero between them.
+  const least = Math.max(Number.EPSILON, Math.min(...samples.map(({ milliseconds }) => milliseconds)) / 2);
+  const expected = (output: number, input: number): number => Math.max(least, fitted(output, input));
   const outputs = some(ascending(samples.map((sample) => sample.outputs)));
   const inputs = some(ascending(samples.map((sample) => sample.inputs)));
   const ratios = samples.map((sample) => ({
     sample,
-    ratio: sample.milliseconds / Math.max(expected(sample.outputs, sample.inputs), Number.MIN_VALUE),
+    ratio: sample.milliseconds / expected(sample.outputs, sample.inputs),
   }));
   const at = (output: number, input: number): number => {
     const near = ratios
       .toSorted((a, b) => distance(a.sample, output, input) - distance(b.sample, output, input))
       .slice(0, NEIGHBOURS);
-    return Math.max(0, expected(output, input)) * median(near.map(({ ratio }) => ratio));
+    return expected(output, input) * median(near.map(({ ratio }) => ratio));
   };
   return { outputs, inputs, milliseconds: monotone(outputs.map((output) => inputs.map((input) => at(output, input)))) };
 }

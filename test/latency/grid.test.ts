@@ -93,3 +93,16 @@ test("times of evenly thin networks count before others at the same widths", () 
   expect(times?.milliseconds).toContainEqual([34]);
   expect(times?.milliseconds.flat()).not.toContain(49);
 });
+
+test("times that a fit takes for less than nothing leave finite times", () => {
+  const key = "convolution 3x3, 8x8";
+  const odd = [
+    ...[sample(key, 89, 49, 4e-6), sample(key, 16, 82, 2e-7), sample(key, 70, 74, 0.4), sample(key, 57, 12, 0)],
+    ...[sample(key, 51, 54, 0.02), sample(key, 21, 34, 0.6), sample(key, 59, 83, 0), sample(key, 56, 68, 0)],
+    ...[sample(key, 57, 54, 0), sample(key, 22, 78, 4), sample(key, 55, 87, 0), sample(key, 44, 23, 0.4)],
+  ];
+  const [times] = gridTimes([sample(key, 32, 32, 3e-5), ...odd], blocks);
+  const all = times?.unaligned?.milliseconds.flat() ?? [];
+  expect(all.length).toBeGreaterThan(0);
+  for (const time of all) expect(time).toBeGreaterThanOrEqual(0);
+});
