@@ -89,12 +89,15 @@ async function rowOf(model: string): Promise<Row> {
   };
 }
 
+const sizes = (row: Row): readonly number[] => row.cuts.map(({ error }) => Math.abs(error)).toSorted((a, b) => a - b);
+const medianError = (row: Row): string => percent(quantile(sizes(row), 0.5));
+const largestError = (row: Row): string => percent(Math.max(...sizes(row)));
 const rows: Row[] = [];
 for (const model of options.models.split(",")) {
-  console.error(`… ${model}`);
-  rows.push(await rowOf(model));
+  const row = await rowOf(model);
+  rows.push(row);
+  console.error(`  ${model}: median error ${medianError(row)}, largest ${largestError(row)}`);
 }
-const sizes = (row: Row): readonly number[] => row.cuts.map(({ error }) => Math.abs(error)).toSorted((a, b) => a - b);
 const all = rows.flatMap(sizes).toSorted((a, b) => a - b);
 print(
   {
@@ -109,8 +112,8 @@ print(
           percent(row.spread),
           row.seconds.toFixed(1),
           [Math.min, Math.max].map((end) => percent(end(...row.cuts.map(({ measured }) => measured)))).join(" … "),
-          percent(quantile(sizes(row), 0.5)),
-          percent(Math.max(...sizes(row))),
+          medianError(row),
+          largestError(row),
         ]),
         notes: [
           `All ${all.length} cuts: median error ${percent(quantile(all, 0.5))}, largest ${percent(all.at(-1) ?? 0)}.`,
