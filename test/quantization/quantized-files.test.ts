@@ -3,6 +3,7 @@
  * runtime's profile against the promise that nothing between falls back to floats.
  */
 import { rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { tensor } from "../../src/core/tensor.ts";
@@ -12,6 +13,7 @@ import { rangeOf as spreadOf } from "../../src/evaluation/comparison.ts";
 import { openRuntime } from "../../src/evaluation/onnx-runtime.ts";
 import { floatNodes, profileFile } from "../../src/evaluation/runtime-profile.ts";
 import { loadForTraining, loadOnnx, openOnnx, saveOnnx } from "../../src/formats/onnx/index.ts";
+import { decodeModel } from "../../src/formats/onnx/proto.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Network } from "../../src/graph/graph.ts";
 import { integerReady } from "../../src/quantization/integer-ready.ts";
@@ -161,6 +163,20 @@ describe("a quantised file", () => {
       const largest = Math.max(...own.map(Math.abs));
       const errors = own.map((value, at) => Math.abs(value - (runtime[at] ?? 0)) / largest);
       expect(errors.reduce((sum, error) => sum + error, 0) / errors.length).toBeLessThan(0.02);
+    }
+  });
+
+  test("has each zero point once, for its values share them", async () => {
+    for (const graph of networks) {
+      const path = await saved(await quantized({ graph, weights: randomWeights(graph, 5) }));
+      const { graph: message } = decodeModel(await readFile(path), path);
+      const names = new Set(
+        message?.node?.filter(({ opType }) => /Linear$/.test(opType ?? "")).map((n) => n.input?.[2]),
+      );
+      const zeroPoints = message?.initializer?.filter(({ name }) => names.has(name)) ?? [];
+      const contents = zeroPoints.map(({ dataType, dims, rawData }) => `${dataType} [${dims}] ${rawData?.join()}`);
+      expect(contents.length).toBeGreaterThan(1);
+      expect(new Set(contents).size).toBe(contents.length);
     }
   });
 

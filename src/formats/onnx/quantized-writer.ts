@@ -22,6 +22,8 @@ export class QuantizedWriter {
   readonly #floats: Set<string>;
   /** Value or parameter → the name of what `DequantizeLinear` gives for it. */
   readonly #dequantized = new Map<string, string>();
+  /** The names of the zero points that the file has, which many values share. */
+  readonly #zeroPoints = new Map<string, string>();
 
   constructor(quantization: Quantization, graph: Graph, file: FileParts) {
     this.#quantization = quantization;
@@ -52,9 +54,9 @@ export class QuantizedWriter {
   quantize(value: string, written: string): void {
     const found = this.#quantization.activations.get(value);
     if (found === undefined) return;
-    const integers = this.#file.newName(`${value}/quantized`);
+    const integers = this.#file.newName(`${value}/q`);
     const constants = this.#constants(value, found);
-    const output = this.#outputs.has(value) ? value : this.#file.newName(`${value}/dequantized`);
+    const output = this.#outputs.has(value) ? value : this.#file.newName(`${value}/dq`);
     this.#add("QuantizeLinear", [written, ...constants], integers);
     this.#add("DequantizeLinear", [integers, ...constants], output);
     this.#dequantized.set(value, output);
@@ -73,22 +75,30 @@ export class QuantizedWriter {
     this.#file.addTensor(floatTensorMessage(constants[0] ?? "", [scales.length], scales));
     if (integers instanceof Int8Array) {
       // A zero point that is left away is 0, but ONNX Runtime's linear layers on integers need it for their weights.
-      const zeroPoint = this.#file.newName(`${name}/zero_point`);
-      this.#file.addTensor(smallIntegerTensorMessage(zeroPoint, [scales.length], new Int8Array(scales.length)));
-      constants.push(zeroPoint);
+      constants.push(this.#zeroPoint([scales.length], new Int8Array(scales.length)));
     }
-    const output = this.#file.newName(`${name}/dequantized`);
+    const output = this.#file.newName(`${name}/dq`);
     this.#add("DequantizeLinear", [name, ...constants], output, 0);
     this.#dequantized.set(name, output);
     return output;
   }
 
   #constants(value: string, { scale, zeroPoint }: QuantizedActivation): readonly string[] {
-    const names = [this.#file.newName(`${value}/scale`), this.#file.newName(`${value}/zero_point`)] as const;
+    const name = this.#file.newName(`${value}/scale`);
     const scalar: Shape = [];
-    this.#file.addTensor(floatTensorMessage(names[0], scalar, Float32Array.of(scale)));
-    this.#file.addTensor(smallIntegerTensorMessage(names[1], scalar, Uint8Array.of(zeroPoint)));
-    return names;
+    this.#file.addTensor(floatTensorMessage(name, scalar, Float32Array.of(scale)));
+    return [name, this.#zeroPoint(scalar, Uint8Array.of(zeroPoint))];
+  }
+
+  /** The name of a tensor of zero points. Those of equal integers are one tensor. */
+  #zeroPoint(shape: Shape, integers: Int8Array | Uint8Array): string {
+    const kind = integers instanceof Int8Array ? `int8x${integers.length}` : `uint8=${integers[0]}`;
+    const known = this.#zeroPoints.get(kind);
+    if (known !== undefined) return known;
+    const name = this.#file.newName(`zero_point/${kind}`);
+    this.#file.addTensor(smallIntegerTensorMessage(name, shape, integers));
+    this.#zeroPoints.set(kind, name);
+    return name;
   }
 
   #add(opType: string, input: readonly string[], output: string, axis?: number): void {
